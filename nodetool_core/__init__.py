@@ -1,0 +1,80 @@
+"""
+A node-based workflow engine for image AI.
+
+    from nodetool_core import Node, Field, Context, ImageRef, Workflow
+
+Names are imported when first used, so that `import nodetool_core` costs little.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nodetool_core.api import RunResult, Workflow
+    from nodetool_core.assets.picture import Picture
+    from nodetool_core.context import Context
+    from nodetool_core.errors import NodeError, NodetoolError, RunCancelled, WorkflowError
+    from nodetool_core.node import SKIPPED, Field, Lane, Node, Role
+    from nodetool_core.references import ColorRef, FolderRef, ImageRef, ImageSizeRef, ImageToImageModel, ModelRef
+    from nodetool_core.registry import Pack, Registry
+
+_HOME = {
+    "ColorRef": "references",
+    "Context": "context",
+    "Field": "node",
+    "FolderRef": "references",
+    "ImageRef": "references",
+    "ImageSizeRef": "references",
+    "ImageToImageModel": "references",
+    "Lane": "node",
+    "ModelRef": "references",
+    "Node": "node",
+    "NodeError": "errors",
+    "NodetoolError": "errors",
+    "Pack": "registry",
+    "Picture": "assets.picture",
+    "Registry": "registry",
+    "Role": "node",
+    "RunCancelled": "errors",
+    "RunResult": "api",
+    "SKIPPED": "node",
+    "Workflow": "api",
+    "WorkflowError": "errors",
+}
+
+__version__ = "0.1.0"
+__all__ = [
+    "SKIPPED",
+    "ColorRef",
+    "Context",
+    "Field",
+    "FolderRef",
+    "ImageRef",
+    "ImageSizeRef",
+    "ImageToImageModel",
+    "Lane",
+    "ModelRef",
+    "Node",
+    "NodeError",
+    "NodetoolError",
+    "Pack",
+    "Picture",
+    "Registry",
+    "Role",
+    "RunCancelled",
+    "RunResult",
+    "Workflow",
+    "WorkflowError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

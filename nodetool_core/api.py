@@ -1,0 +1,178 @@
+"""The public face in Python: a workflow that is built from nodes or loaded from a file, run, and saved."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from nodetool_core import graph as graphs
+from nodetool_core import inputs as given_inputs
+from nodetool_core.declaration import MISSING
+from nodetool_core.engine.result import RunResult
+from nodetool_core.errors import Problem, WorkflowError
+from nodetool_core.graph import Graph
+from nodetool_core.node import Node, OutputHandle, Role
+from nodetool_core.registry import Registry
+from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, WorkflowDocument
+
+if TYPE_CHECKING:
+    from nodetool_core.engine.engine import Engine, Run
+    from nodetool_core.engine.events import Listener
+    from nodetool_core.engine.options import RunOptions
+
+
+class Workflow:
+    """
+    A graph of nodes.
+
+    `Workflow(Output(name="picture", value=night.output))` takes the nodes that are wanted and finds all that they need.
+    `Workflow.load("graphs/night.json")` reads a file. Runs of one workflow share an engine, so that the second run finds
+    results and weights of the first; give the same `engine` to several workflows to share it among them.
+    """
+
+    def __init__(self, *wanted: Node, name: str = "", description: str = "", engine: Engine | None = None) -> None:
+        if not wanted:
+            raise WorkflowError(Problem("invalid_document", "Workflow", "needs at least one node.", "Give it the nodes you want results of."))
+        document, classes = _document_of(wanted)
+        document.name, document.description = name, description
+        self._set_up(document, Registry(node_classes=classes), Path.cwd(), engine)
+
+    @classmethod
+    def from_document(
+        cls, document: WorkflowDocument, registry: Registry | None = None, *, base: Path | None = None, engine: Engine | None = None
+    ) -> Self:
+        """A workflow from a document that was read before. `base` is the folder that its relative paths start from."""
+        workflow = object.__new__(cls)
+        workflow._set_up(document, registry or Registry.installed(), base or Path.cwd(), engine)
+        return workflow
+
+    @classmethod
+    def load(cls, path: str | Path, registry: Registry | None = None, *, engine: Engine | None = None) -> Self:
+        """Read a workflow file. Raises WorkflowError with every problem there is."""
+        path = Path(path)
+        return cls.from_document(WorkflowDocument.load(path), registry, base=path.absolute().parent, engine=engine)
+
+    def _set_up(self, document: WorkflowDocument, registry: Registry, base: Path, engine: Engine | None) -> None:
+        self.document = document
+        self.registry = registry
+        self.base = base
+        self.graph: Graph = graphs.build(document, registry)
+        self._engine = engine
+
+    def save(self, path: str | Path) -> Path:
+        """Write the workflow as a JSON file, whole or not at all."""
+        return self.document.save(path)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that runs it; made at first use where none was given."""
+        if self._engine is None:
+            from nodetool_core.engine.engine import Engine
+
+            self._engine = Engine(registry=self.registry)
+        return self._engine
+
+    def start(
+        self, inputs: Mapping[str, Any] | None = None, *, options: RunOptions | None = None, on_event: Listener | None = None, texts: bool = False
+    ) -> Run:
+        """Begin a run and return its handle: `result()`, `cancel()`, `done()`."""
+        graph = given_inputs.apply(self.graph, inputs or {}, texts=texts)
+        return self.engine.start(graph, options=options, on_event=on_event, document=self.document, base=self.base)
+
+    def run(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        /,
+        *,
+        options: RunOptions | None = None,
+        on_event: Listener | None = None,
+        **named: Any,
+    ) -> RunResult:
+        """
+        Run and wait. Values for input nodes are given by name, for properties as `{"node.property": value}`.
+
+        Raises WorkflowError where the workflow or a value is invalid, RunError where a node failed, RunCancelled.
+        """
+        run = self.start({**(inputs or {}), **named}, options=options, on_event=on_event)
+        try:
+            return run.result()
+        except KeyboardInterrupt:
+            run.cancel()
+            run.wait()
+            raise
+
+    async def arun(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        /,
+        *,
+        options: RunOptions | None = None,
+        on_event: Listener | None = None,
+        **named: Any,
+    ) -> RunResult:
+        """`run` for use inside an event loop, which stays free meanwhile. Cancelling the awaiting task cancels the run."""
+        run = self.start({**(inputs or {}), **named}, options=options, on_event=on_event)
+        try:
+            return await asyncio.wrap_future(run.future)
+        except asyncio.CancelledError:
+            run.cancel()
+            raise
+
+
+def _document_of(wanted: Sequence[Node]) -> tuple[WorkflowDocument, list[type[Node]]]:
+    """The document of everything that the wanted nodes depend on, without recursion; ids follow titles and order."""
+    ordered = _ancestors_first(wanted)
+    counts: dict[str, int] = {}
+    ids: dict[int, str] = {}
+    for node in ordered:
+        title = _snake_case(node.spec.title)
+        counts[title] = counts.get(title, 0) + 1
+        ids[id(node)] = title if counts[title] == 1 else f"{title}_{counts[title]}"
+    records, edges = [], []
+    for node in ordered:
+        data: dict[str, Any] = {}
+        for name, value in _given(node).items():
+            if isinstance(value, OutputHandle):
+                edges.append(EdgeRecord(source=ids[id(value.node)], sourceHandle=value.name, target=ids[id(node)], targetHandle=name))
+            else:
+                data[name] = value
+        records.append(NodeRecord(id=ids[id(node)], type=node.spec.node_type, data=data))
+    graph = GraphRecord(nodes=records, edges=edges)
+    return WorkflowDocument(graph=graph), list(dict.fromkeys(type(node) for node in ordered))
+
+
+def _given(node: Node) -> dict[str, Any]:
+    """What was given to a node: every value that is not its default."""
+    properties = node.spec.properties
+    kept = {}
+    for name, value in [*vars(node).items(), *node.dynamic_values.items()]:
+        default = properties[name].default if name in properties else MISSING
+        if name != "dynamic_values" and (isinstance(value, OutputHandle) or default is MISSING or value != default):
+            kept[name] = value
+    return kept
+
+
+def _ancestors_first(wanted: Sequence[Node]) -> list[Node]:
+    ordered: list[Node] = []
+    seen: set[int] = set()
+    pending: list[tuple[Node, bool]] = [(node, False) for node in reversed(wanted)]
+    while pending:
+        node, expanded = pending.pop()
+        if expanded:
+            ordered.append(node)
+        elif id(node) not in seen:
+            seen.add(id(node))
+            pending.append((node, True))
+            handles = [value for value in _given(node).values() if isinstance(value, OutputHandle)]
+            pending.extend((handle.node, False) for handle in reversed(handles))
+    return ordered
+
+
+def _snake_case(title: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", title).lower()
+
+
+__all__ = ["Role", "RunResult", "Workflow"]

@@ -1,0 +1,382 @@
+"""
+What a node class declares: its properties, its outputs, and the parts of its docstring, read once and checked.
+
+Reading is done without pydantic, because it happens at import for every node there is; a pydantic adapter per property is
+made when the first JSON value has to be read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+import re
+import typing
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator as AsyncGeneratorType
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
+
+from nodetool_core.errors import DeclarationError, Problem
+from nodetool_core.types import Annotation, accepts_none, checker, choices, strip, type_name, value_type_name
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+    from nodetool_core.node import Node
+
+MISSING: Any = object()
+"""The default of a property that has none: the property is a required input."""
+
+RESERVED = frozenset(
+    {
+        "spec",
+        "lane",
+        "role",
+        "cacheable",
+        "dynamic",
+        "dynamic_values",
+        "lazy",
+        "gathers",
+        "merges",
+        "process",
+        "instantiate",
+        "demand",
+        "fingerprint",
+        "id",
+        "type",
+    }
+)
+
+_BOUNDS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
+    "ge": (lambda value, bound: value >= bound, "below"),
+    "gt": (lambda value, bound: value > bound, "not above"),
+    "le": (lambda value, bound: value <= bound, "above"),
+    "lt": (lambda value, bound: value < bound, "not below"),
+}
+
+
+@dataclass(frozen=True)
+class FieldInfo:
+    """What `Field` was given, before the annotation is known."""
+
+    default: Any
+    description: str
+    bounds: dict[str, float]
+    max_length: int | None
+    seed: bool
+
+
+def Field(  # noqa: N802 - reads as a declaration, like pydantic's
+    default: Any = MISSING,
+    *,
+    description: str = "",
+    ge: float | None = None,
+    gt: float | None = None,
+    le: float | None = None,
+    lt: float | None = None,
+    max_length: int | None = None,
+    seed: bool = False,
+) -> Any:
+    """
+    A property of a node.
+
+    Args:
+        default: The value where none is given. Without a default the property is a required input.
+        description: One sentence for the reference page and the forms.
+        ge, gt, le, lt: Bounds of a number (≥, >, ≤, <).
+        max_length: The most characters of a text, or items of a list.
+        seed: The property is the seed of a random generator: -1 is replaced by a drawn number before the run, which is recorded.
+    """
+    given = {"ge": ge, "gt": gt, "le": le, "lt": lt}
+    bounds = {name: bound for name, bound in given.items() if bound is not None}
+    return FieldInfo(default, description, bounds, max_length, seed)
+
+
+@dataclass(frozen=True)
+class Property:
+    """One property of a node: a name, a type, bounds, a default."""
+
+    name: str
+    annotation: Annotation
+    default: Any
+    description: str
+    bounds: dict[str, float]
+    max_length: int | None = None
+    seed: bool = False
+
+    @property
+    def required(self) -> bool:
+        return self.default is MISSING
+
+    @cached_property
+    def accepts(self) -> Callable[[Any], bool]:
+        """Whether a value is of the type; bounds are `misfit`'s."""
+        return checker(self.annotation)
+
+    @cached_property
+    def is_bounded(self) -> bool:
+        """Whether a value of the right type can still be wrong."""
+        numeric = any(member in (int, float) for member in typing.get_args(self.annotation) or (self.annotation,))
+        return bool(self.bounds) or self.max_length is not None or numeric
+
+    @cached_property
+    def adapter(self) -> TypeAdapter[Any]:
+        """Reads the JSON form of a value (references from objects and texts), strictly."""
+        from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+        if isinstance(self.annotation, type) and issubclass(self.annotation, BaseModel):
+            return TypeAdapter(self.annotation)
+        return TypeAdapter(self.annotation, config=ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True))
+
+    def validate(self, value: Any, where: str) -> tuple[Any, list[Problem]]:
+        """The value in the property's type, and what is wrong with it. Numbers are never coerced."""
+        from pydantic import ValidationError
+
+        if not self.accepts(value):
+            try:
+                value = self.adapter.validate_python(value)
+            except ValidationError as error:
+                return value, self._explain(value, where, error)
+        complaint = self.misfit(value)
+        return value, [Problem("invalid_value", where, complaint)] if complaint else []
+
+    def misfit(self, value: Any) -> str:
+        """Why a value of the right type is out of bounds, or an empty string."""
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"{value} is not a finite number."
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            for kind, bound in self.bounds.items():
+                fits, wording = _BOUNDS[kind]
+                if not fits(value, bound):
+                    return f"{value} is {wording} {bound}."
+        if self.max_length is not None and hasattr(value, "__len__") and len(value) > self.max_length:
+            return f"has {len(value)} elements, at most {self.max_length} are allowed."
+        return ""
+
+    def _explain(self, value: Any, where: str, error: Any) -> list[Problem]:
+        allowed = choices(self.annotation)
+        if allowed is not None:
+            from nodetool_core.errors import near_miss
+
+            names = ", ".join(repr(choice) for choice in allowed)
+            hint = near_miss(str(value), map(str, allowed))
+            return [Problem("invalid_value", where, f"{value!r} is none of the choices: {names}.", hint)]
+        expected = type_name(self.annotation)
+        if not isinstance(value, (dict, list)):
+            shown = repr(value) if len(repr(value)) <= 80 else repr(value)[:77] + "..."
+            return [Problem("invalid_value", where, f"expects {expected}, got {shown} ({value_type_name(value)}).")]
+        found = []
+        for detail in error.errors(include_url=False, include_context=False):
+            place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"])
+            found.append(Problem("invalid_value", where + place, f"expects {expected}: {detail['msg']}."))
+        return found
+
+    def to_json(self, value: Any) -> Any:
+        """The JSON form of a value of this property."""
+        return jsonable(value)
+
+    def json_schema(self) -> dict[str, Any]:
+        """JSON Schema of the property, with default, bounds and description."""
+        schema = dict(self.adapter.json_schema())
+        keys = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
+        schema |= {keys[kind]: bound for kind, bound in self.bounds.items()}
+        if self.description:
+            schema["description"] = self.description
+        if not self.required:
+            schema["default"] = self.to_json(self.default)
+        return schema
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output of a node."""
+
+    name: str
+    annotation: Annotation
+    description: str = ""
+
+    @property
+    def optional(self) -> bool:
+        return accepts_none(self.annotation)
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """Everything a node class declares."""
+
+    node_type: str
+    title: str
+    description: str
+    tags: tuple[str, ...]
+    use_cases: tuple[str, ...]
+    properties: dict[str, Property]
+    outputs: dict[str, Output]
+    unpack: Callable[[Any], tuple[Any, ...]] | None
+    """Turns what `process` returns into one value per output; None where it is the one output itself."""
+    streams: bool
+    is_async: bool
+    takes_context: bool
+
+    @property
+    def namespace(self) -> str:
+        return self.node_type.rpartition(".")[0]
+
+
+def node_type_of(cls: type) -> str:
+    """The type of a node class: its import path; the built-in pack's own package name is left out."""
+    return f"{cls.__module__.removeprefix('nodes.').removesuffix('.__init__')}.{cls.__qualname__.rpartition('.')[2]}"
+
+
+def declare(cls: type[Node], local_names: Mapping[str, Any]) -> NodeSpec:
+    """Read and check the declaration of a node class. Raises DeclarationError with everything that is wrong with it."""
+    problems: list[Problem] = []
+    hints = _hints(cls, cls, local_names)
+    properties: dict[str, Property] = {}
+    for name, annotation in hints.items():
+        if get_origin(annotation) is ClassVar or annotation is ClassVar or name.startswith("_") or name == "dynamic_values":
+            continue
+        prop = _property(cls, name, annotation)
+        problems.extend(_check_property(cls, prop))
+        properties[name] = prop
+    for name, value in vars(cls).items():
+        if isinstance(value, FieldInfo) and name not in hints:
+            problems.append(_declaration(cls, name, "has no type annotation."))
+    process = inspect.unwrap(cls.process)  # type: ignore[attr-defined]
+    returned = _hints(cls, process, local_names).get("return", MISSING)
+    if returned is MISSING:
+        problems.append(_declaration(cls, "process", "has no return annotation, so the outputs are unknown."))
+        raise DeclarationError(problems)
+    returned, streams = _stream_item(returned)
+    outputs, unpack = _outputs(returned, local_names)
+    for name in outputs.keys() & RESERVED:
+        problems.append(_declaration(cls, name, "is a reserved name, so it can't be an output."))
+    if problems:
+        raise DeclarationError(problems)
+    for name in properties:
+        if name in vars(cls):
+            delattr(cls, name)
+    description, tags, use_cases = _read_docstring(cls.__doc__ or "")
+    return NodeSpec(
+        node_type=vars(cls).get("node_type") or node_type_of(cls),
+        title=cls.__name__,
+        description=description,
+        tags=tags,
+        use_cases=use_cases,
+        properties=properties,
+        outputs=outputs,
+        unpack=unpack,
+        streams=streams or inspect.isgeneratorfunction(process) or inspect.isasyncgenfunction(process),
+        is_async=inspect.iscoroutinefunction(process) or inspect.isasyncgenfunction(process),
+        takes_context=len(inspect.signature(process).parameters) > 1,
+    )
+
+
+def _declaration(cls: type, name: str, message: str) -> Problem:
+    return Problem("invalid_declaration", f"{cls.__module__}.{cls.__qualname__}.{name}", message)
+
+
+def _hints(cls: type, of: Any, local_names: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return get_type_hints(of, localns=dict(local_names), include_extras=True)
+    except NameError as error:
+        raise DeclarationError(_declaration(cls, getattr(of, "__name__", "?"), f"has an annotation that can't be resolved: {error}.")) from error
+
+
+def _property(cls: type, name: str, annotation: Annotation) -> Property:
+    inherited = next((base.spec.properties[name] for base in cls.__mro__[1:] if name in _properties_of(base)), None)
+    value = getattr(cls, name, MISSING)
+    if isinstance(value, FieldInfo):
+        info = value
+    elif value is MISSING and inherited is not None:
+        return inherited
+    else:
+        info = FieldInfo(value, "", {}, None, False)
+    description = info.description or _note(annotation)
+    return Property(name, strip(annotation), info.default, description, info.bounds, info.max_length, info.seed)
+
+
+def _properties_of(base: type) -> dict[str, Property]:
+    spec = vars(base).get("spec")
+    return spec.properties if isinstance(spec, NodeSpec) else {}
+
+
+def _check_property(cls: type, prop: Property) -> Iterable[Problem]:
+    if prop.name in RESERVED:
+        yield _declaration(cls, prop.name, "is a reserved name.")
+    if prop.required:
+        return
+    if not prop.accepts(prop.default):
+        expected, got = type_name(prop.annotation), value_type_name(prop.default)
+        yield _declaration(cls, prop.name, f"has the default {prop.default!r} ({got}), which is no {expected}.")
+    elif complaint := prop.misfit(prop.default):
+        yield _declaration(cls, prop.name, f"has a default that breaks its own bounds: {complaint}")
+
+
+def _stream_item(returned: Annotation) -> tuple[Annotation, bool]:
+    origin = get_origin(strip(returned))
+    if origin in (Iterator, Iterable, Generator, AsyncIterator, AsyncGeneratorType):
+        return get_args(strip(returned))[0], True
+    return returned, False
+
+
+def _outputs(returned: Annotation, local_names: Mapping[str, Any]) -> tuple[dict[str, Output], Callable[[Any], tuple[Any, ...]] | None]:
+    """The outputs that a return annotation declares, and how to take the returned value apart."""
+    kind = strip(returned)
+    if kind in (None, type(None)):
+        return {}, lambda value: ()
+    fields = list(getattr(kind, "__annotations__", {})) if isinstance(kind, type) else []
+    if isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields"):
+        return _named(kind, fields, local_names), tuple
+    if dataclasses.is_dataclass(kind):
+        return _named(kind, fields, local_names), lambda value: tuple(getattr(value, name) for name in fields)
+    if typing.is_typeddict(kind):
+        return _named(kind, fields, local_names), lambda value: tuple(value.get(name) for name in fields)
+    return {"output": Output("output", kind, _note(returned))}, None
+
+
+def _named(kind: Any, fields: list[str], local_names: Mapping[str, Any]) -> dict[str, Output]:
+    hints = get_type_hints(kind, localns=dict(local_names), include_extras=True)
+    return {name: Output(name, strip(hints[name]), _note(hints[name])) for name in fields}
+
+
+def _note(annotation: Annotation) -> str:
+    """The description in `Annotated[T, "description"]`, or an empty string."""
+    notes = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
+    return next((note for note in notes if isinstance(note, str)), "")
+
+
+def _read_docstring(text: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """A docstring's description (its first paragraph), tags (its comma line) and use cases (its list)."""
+    lines = inspect.cleandoc(text).splitlines()
+    head, _, tail = "\n".join(lines).partition("Use cases:")
+    paragraph: list[str] = []
+    tags: tuple[str, ...] = ()
+    for line in head.strip().splitlines():
+        words = [word.strip() for word in line.split(",")]
+        looks_like_tags = len(words) > 1 and not line.rstrip().endswith(".") and all(re.fullmatch(r"[\w+./ -]{1,40}", word) for word in words)
+        if looks_like_tags:
+            tags = tuple(words)
+        else:
+            paragraph.append(line)
+    use_cases = tuple(line.strip()[1:].strip() for line in tail.splitlines() if line.strip().startswith("-"))
+    return "\n".join(paragraph).strip(), tags, use_cases
+
+
+def jsonable(value: Any) -> Any:
+    """The JSON form of a property's value: references as objects, enums by value, containers element by element."""
+    if isinstance(value, (str, int, float, bool, type(None))):
+        return value.value if hasattr(value, "value") else value
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [jsonable(item) for item in value]
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if hasattr(value, "value"):
+        return jsonable(value.value)
+    raise TypeError(f"{value_type_name(value)} has no JSON form.")
+

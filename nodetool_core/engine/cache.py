@@ -1,0 +1,115 @@
+"""
+The result cache: what nodes gave, by key.
+
+The memory tier keeps values as they are, least recently used first out, within a bound in bytes. A value larger than the
+bound is not kept, and nothing is moved out for it.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from nodetool_core.engine.keys import Key
+
+Values = tuple[Any, ...]
+"""The outputs of a node, in the order of its declaration."""
+
+
+class ResultCache(Protocol):
+    """What the engine asks of a cache. Calls come from several threads."""
+
+    def get(self, key: Key) -> Values | None: ...
+
+    def put(self, key: Key, values: Values) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CacheInfo:
+    """How full a cache is, and how well it served."""
+
+    entries: int
+    bytes: int
+    bound: int
+    hits: int
+    misses: int
+
+
+class MemoryCache:
+    """Results in memory, bounded in bytes."""
+
+    def __init__(self, bound: int = 512 * 1024**2) -> None:
+        self.bound = bound
+        self._entries: OrderedDict[Key, tuple[Values, int]] = OrderedDict()
+        self._bytes = 0
+        self._hits = self._misses = 0
+        self._lock = threading.Lock()
+
+    def get(self, key: Key) -> Values | None:
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is None:
+                self._misses += 1
+                return None
+            self._entries.move_to_end(key)
+            self._hits += 1
+            return entry[0]
+
+    def put(self, key: Key, values: Values) -> None:
+        size = _BASE_BYTES
+        for value in values:
+            size += size_of(value)
+        if size > self.bound:
+            return
+        with self._lock:
+            previous = self._entries.pop(key, None)
+            self._bytes += size - (previous[1] if previous else 0)
+            self._entries[key] = (values, size)
+            while self._bytes > self.bound:
+                _, (_, freed) = self._entries.popitem(last=False)
+                self._bytes -= freed
+
+    def clear(self) -> None:
+        with self._lock:
+            self._entries.clear()
+            self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def info(self) -> CacheInfo:
+        with self._lock:
+            return CacheInfo(len(self._entries), self._bytes, self.bound, self._hits, self._misses)
+
+
+_BASE_BYTES = 200
+"""What an entry costs besides its values: key, tuple and table."""
+
+_SMALL = {int: 32, float: 24, bool: 28, type(None): 16}
+
+
+def size_of(value: Any) -> int:
+    """Bytes that a value holds in memory: of pictures and arrays their pixels, of containers their items."""
+    kind = type(value)
+    small = _SMALL.get(kind)
+    if small is not None:
+        return small
+    if kind is str or kind is bytes:
+        return sys.getsizeof(value)
+    pixels = getattr(value, "image", value)
+    if hasattr(pixels, "getbands"):
+        width, height = pixels.size
+        # Pillow keeps RGB as four bytes a pixel.
+        depth = {"1": 1, "L": 1, "P": 1}.get(pixels.mode, 2 if pixels.mode.startswith("I;16") else 4)
+        return int(width * height * depth) + 512
+    if hasattr(value, "nbytes"):
+        return int(value.nbytes) + 128
+    if isinstance(value, dict):
+        return 64 + sum(size_of(key) + size_of(item) for key, item in value.items())
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return 64 + sum(size_of(item) for item in value)
+    return sys.getsizeof(value)

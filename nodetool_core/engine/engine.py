@@ -1,0 +1,279 @@
+"""
+The engine: what outlives a run. Threads, an event loop for coroutine nodes, the result cache, the models.
+
+An engine serves any number of runs at once. Make one where a program starts, pass it to workflows, close it at the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from nodetool_core.context import Models
+from nodetool_core.engine.cache import MemoryCache, ResultCache
+from nodetool_core.engine.delivery import Delivery
+from nodetool_core.engine.events import Listener, RunFinished, RunStarted
+from nodetool_core.engine.keys import KeyMaker
+from nodetool_core.engine.options import RunOptions
+from nodetool_core.engine.plan import Plan, Step, compile_plan
+from nodetool_core.engine.provenance import Recorder
+from nodetool_core.engine.result import RunError, RunResult
+from nodetool_core.engine.scheduler import Scheduler
+from nodetool_core.engine.services import Services
+from nodetool_core.engine.work import Kind
+from nodetool_core.errors import RunCancelled
+from nodetool_core.graph import Graph
+from nodetool_core.inputs import check_given
+from nodetool_core.node import Lane, Node
+from nodetool_core.references import AssetRef
+
+if TYPE_CHECKING:
+    from nodetool_core.registry import Registry
+    from nodetool_core.workflow import WorkflowDocument
+
+NETWORK_THREADS = 32
+LISTENER_PATIENCE = 0.5
+"""Seconds that a finished run gives a listener to take the events that are left."""
+
+
+class Engine:
+    """Runs graphs."""
+
+    def __init__(
+        self,
+        *,
+        registry: Registry | None = None,
+        models: Models | None = None,
+        cache: ResultCache | None = None,
+        workers: int | None = None,
+    ) -> None:
+        """
+        Args:
+            registry: Where packs and their weights are found; only needed for the models that ship with packs.
+            models: The weights manager; made when the first run needs it unless given.
+            cache: The result cache; one in memory unless given.
+            workers: How many blocking nodes run at once; as many as there are cores unless given.
+        """
+        self.cache: ResultCache = MemoryCache() if cache is None else cache
+        self.workers = workers or max(2, os.cpu_count() or 2)
+        self.keys = KeyMaker()
+        self._registry = registry
+        self._models = models
+        self._kinds: dict[type[Node], Kind] = {}
+        self._executors: dict[Lane, Executor] = {
+            Lane.CPU: ThreadPoolExecutor(self.workers, "nodetool-cpu"),
+            Lane.DEVICE: ThreadPoolExecutor(1, "nodetool-device"),
+            Lane.NETWORK: ThreadPoolExecutor(NETWORK_THREADS, "nodetool-network"),
+        }
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def models(self) -> Models:
+        with self._lock:
+            if self._models is None:
+                from nodetool_core.models.manager import ModelManager
+
+                self._models = ModelManager(weights=self._registry.weights() if self._registry else {})
+            return self._models
+
+    def start(
+        self,
+        graph: Graph,
+        *,
+        options: RunOptions | None = None,
+        on_event: Listener | None = None,
+        document: WorkflowDocument | None = None,
+        base: Path | None = None,
+    ) -> Run:
+        """
+        Begin a run.
+
+        Args:
+            document: The workflow as it was written, for the provenance of its pictures.
+            base: The folder that relative paths in the graph start from; the current one unless given.
+
+        Raises WorkflowError for an unknown output or an input without a value; everything later comes from the run's `result()`.
+        """
+        from nodetool_core.assets.loader import ImageLoader
+
+        options = options or RunOptions()
+        plan = self.plan(graph, options)
+        check_given(graph, [step.node for step in plan.steps if step.node is not None])
+        result = RunResult(secrets.token_hex(8))
+        recorder = Recorder(document, result, self)
+        services = Services(
+            options=options,
+            cache=self.cache,
+            keys=self.keys,
+            images=ImageLoader(base=base),
+            models=_LazyModels(self, recorder),
+            workers=self.workers,
+            executors=self._executors,
+            loop=self._running_loop,
+            kinds=self._kinds,
+            finished=recorder.finished,
+            delivery=Delivery(on_event) if on_event else None,
+        )
+        scheduler = Scheduler(plan, services, result)
+        scheduler.seeded = draw_seeds(plan, result)
+        return Run(scheduler)
+
+    def plan(self, graph: Graph, options: RunOptions) -> Plan:
+        """The plan of a graph, with what of the cache keys does not change from run to run."""
+        plan = compile_plan(graph, options.outputs)
+        for step in plan.steps:
+            if step.node is not None and _is_constant(step):
+                step.base = self.keys.base(step.node, step.node.values, _NO_FILES)
+        return plan
+
+    def close(self) -> None:
+        """Let go of threads and models. Runs that are under way finish first."""
+        for executor in self._executors.values():
+            executor.shutdown(wait=True)
+        with self._lock:
+            loop, self._loop = self._loop, None
+            models = self._models
+        if loop is not None:
+            loop.call_soon_threadsafe(loop.stop)
+        free: Callable[[], Any] | None = getattr(models, "free", None)
+        if free is not None:
+            free()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=self._loop.run_forever, name="nodetool-loop", daemon=True).start()
+            return self._loop
+
+
+class Run:
+    """A run under way."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.run_id = scheduler.result.run_id
+        self.future: Future[RunResult] = Future()
+        self._scheduler = scheduler
+        self._thread = threading.Thread(target=self._execute, name=f"nodetool-run-{self.run_id}", daemon=True)
+        self._thread.start()
+
+    def result(self, timeout: float | None = None) -> RunResult:
+        """Wait for the run. Raises RunError where a node failed, RunCancelled, or TimeoutError after `timeout` seconds."""
+        return self.future.result(timeout)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until nothing of the run is under way any more. False where that takes longer than `timeout` seconds."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def done(self) -> bool:
+        return self.future.done()
+
+    def cancel(self) -> None:
+        """Ask the run to stop: nodes notice at their next step; nothing further begins."""
+        self._scheduler.cancelled.set()
+        for task in list(self._scheduler.services.tasks):
+            task.cancel()
+        self._scheduler.inbox.put((_nothing, None))
+
+    @property
+    def partial(self) -> RunResult:
+        """What there is so far."""
+        return self._scheduler.result
+
+    def _execute(self) -> None:
+        scheduler, result = self._scheduler, self._scheduler.result
+        services = scheduler.services
+        started = time.perf_counter()
+        services.emit(RunStarted(result.run_id, scheduler.plan.nodes, result.seeds))
+        error: BaseException | None = None
+        try:
+            scheduler.execute()
+        except BaseException as unexpected:  # noqa: BLE001 - crosses a thread: it is raised where the result is asked for
+            error = unexpected
+        result.seconds = time.perf_counter() - started
+        if scheduler.cancelled.is_set():
+            result.status, error = "cancelled", error or RunCancelled()
+        elif result.failures or error is not None:
+            result.status = "failed"
+            if error is None and services.options.on_error == "stop":
+                error = RunError(result)
+        services.emit(RunFinished(result.run_id, result.status, result.seconds, len(result.ran), len(result.hits)))
+        if services.delivery is not None:
+            services.delivery.close(LISTENER_PATIENCE)
+        if error is None:
+            self.future.set_result(result)
+        else:
+            self.future.set_exception(error)
+
+
+def _nothing() -> None:
+    """A message that only wakes the scheduler."""
+
+
+class _NoFiles:
+    def digest(self, ref: Any) -> str:
+        raise TypeError("A node with files has no constant key.")
+
+
+_NO_FILES = _NoFiles()
+
+
+def _is_constant(step: Step) -> bool:
+    """Whether the node's own part of its key can't change between runs: no files, no drawn seeds, no fingerprint."""
+    node = step.node
+    assert node is not None
+    if "fingerprint" in vars(node.node_class) or any(prop.seed for prop in node.spec.properties.values()):
+        return False
+    return not any(_has_asset(value) for value in [*node.values.values(), *node.dynamic.values()])
+
+
+def _has_asset(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return any(_has_asset(item) for item in value)
+    if isinstance(value, dict):
+        return any(_has_asset(item) for item in value.values())
+    return isinstance(value, AssetRef)
+
+
+def draw_seeds(plan: Plan, result: RunResult) -> dict[int, dict[str, Any]]:
+    """A number for every seed that is -1, recorded in the result; gives the nodes' values with the numbers in place."""
+    seeded: dict[int, dict[str, Any]] = {}
+    for step in plan.steps:
+        node = step.node
+        if node is None:
+            continue
+        for prop in node.spec.properties.values():
+            if prop.seed and prop.name in node.values:
+                value = node.values[prop.name]
+                if value == -1:
+                    value = secrets.randbelow(2**32)
+                    seeded.setdefault(step.index, dict(node.values))[prop.name] = value
+                result.seeds.setdefault(node.id, {})[prop.name] = value
+    return seeded
+
+
+class _LazyModels:
+    """The engine's models, made when a node first asks, with a record of which were used."""
+
+    def __init__(self, engine: Engine, recorder: Recorder) -> None:
+        self._engine = engine
+        self._recorder = recorder
+
+    def use(self, ref: Any, task: str, *, context: Any) -> Any:
+        self._recorder.note_model(ref)
+        return self._engine.models.use(ref, task, context=context)

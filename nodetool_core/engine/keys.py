@@ -1,0 +1,165 @@
+"""
+Cache keys, Merkle style.
+
+    key(node) = blake2b( node type, code version, canonical values, for each input: its name and the key of its source )
+
+A key says what a result is made of and nothing else: it does not depend on ids, positions, the order of properties, or the
+process. A file counts by its content. One hash per node, in topological order: no ancestor is ever looked at twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import inspect
+import json
+import re
+import secrets
+import sys
+import types
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from nodetool_core.declaration import jsonable
+from nodetool_core.graph import GraphNode
+from nodetool_core.references import AssetRef, Reference
+
+if TYPE_CHECKING:
+    from nodetool_core.node import Node
+
+Key = bytes
+
+KEY_FORMAT = b"nodetool-1:"
+"""Changes when keys are made in another way, so that old entries are not found."""
+
+
+class Digests(Protocol):
+    """Knows the content of what a reference names."""
+
+    def digest(self, ref: Any) -> str: ...
+
+
+def combine(*parts: bytes) -> Key:
+    """The key of something made of parts, each of which counts with its length."""
+    return hashlib.blake2b(b"".join(b"%d:%b" % (len(part), part) for part in parts), digest_size=16).digest()
+
+
+def unique() -> Key:
+    """A key that nothing else has: for what is never the same twice."""
+    return secrets.token_bytes(16)
+
+
+class KeyMaker:
+    """Makes keys; remembers code versions for as long as the process runs the same code."""
+
+    def __init__(self) -> None:
+        self._versions: dict[type[Node], bytes] = {}
+
+    def code_version(self, node_class: type[Node]) -> bytes:
+        """Hash of the source that a node's result depends on: its module and, of the same pack, what that imports."""
+        version = self._versions.get(node_class)
+        if version is None:
+            version = self._versions[node_class] = _source_digest(node_class)
+        return version
+
+    def base(self, node: GraphNode, values: dict[str, Any], digests: Digests) -> Key:
+        """The part of a node's key that does not come from its inputs."""
+        node_class = node.node_class
+        own = node_class.fingerprint(values)
+        canonical = json.dumps(
+            [_canonical(values, digests), _canonical(node.dynamic, digests), own], sort_keys=True, separators=(",", ":"), ensure_ascii=False
+        )
+        return combine(KEY_FORMAT, node_class.spec.node_type.encode(), self.code_version(node_class), canonical.encode())
+
+    def item(self, value: Any, loop: Key, number: int, digests: Digests) -> Key:
+        """The key of one item of a loop: by its content where that is at hand, else by its place in the loop."""
+        try:
+            return combine(b"value", json.dumps(_canonical(value, digests), sort_keys=True).encode())
+        except TypeError:
+            return combine(b"item", loop, str(number).encode())
+
+
+def _canonical(value: Any, digests: Digests) -> Any:
+    """A JSON value that is equal for equal content. Raises TypeError where the value has none."""
+    kind = type(value)
+    if kind in (str, int, bool, types.NoneType):
+        return value
+    if kind is float:
+        return {"float": value.hex()}
+    if isinstance(value, AssetRef):
+        return {"asset": value.type, "digest": "" if value.is_empty() else digests.digest(value)}
+    if isinstance(value, Reference):
+        return {"reference": value.model_dump(mode="json")}
+    if kind is dict:
+        return {str(name): _canonical(item, digests) for name, item in value.items()}
+    if kind in (list, tuple):
+        return [_canonical(item, digests) for item in value]
+    if hasattr(value, "tobytes") and hasattr(value, "shape"):
+        content = hashlib.blake2b(value.tobytes(), digest_size=16).hexdigest()
+        return {"array": [str(value.dtype), list(value.shape), content]}
+    return {"value": [f"{kind.__module__}.{kind.__qualname__}", jsonable(value)]}
+
+
+def _source_digest(node_class: type[Node]) -> bytes:
+    """Digest of every module that the class's code imports inside its own top-level packages, lazily or not."""
+    pending = [base.__module__ for base in node_class.__mro__ if base.__module__.partition(".")[0] not in ("builtins", "nodetool_core")]
+    seen: set[str] = set()
+    parts: list[bytes] = []
+    while pending:
+        name = pending.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        source = _source_of(name)
+        if source is not None:
+            pending.extend(_imports(name, source))
+        elif name == node_class.__module__:
+            source = _class_source(node_class)
+        if source is not None:
+            parts.append(combine(name.encode(), source))
+    return combine(*sorted(parts))
+
+
+def _source_of(module: str) -> bytes | None:
+    """The source of a module as the file has it; None for what is no Python file."""
+    loaded = sys.modules.get(module)
+    path = getattr(loaded, "__file__", None)
+    if loaded is None:
+        try:
+            found = importlib.util.find_spec(module)
+        except (ImportError, ValueError):
+            return None
+        path = found.origin if found else None
+    if path is None or not path.endswith(".py"):
+        return None
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        return None
+
+
+_IMPORT = re.compile(rb"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+\(?([\w, \t\n]+)|import[ \t]+([\w.]+))", re.MULTILINE)
+
+
+def _imports(module: str, source: bytes) -> list[str]:
+    """The modules of the same top-level package that a source names in import statements, at any depth of its code."""
+    package, found = module.partition(".")[0], []
+    is_package = str(getattr(sys.modules.get(module), "__file__", "")).endswith("__init__.py")
+    for origin, names, plain in _IMPORT.findall(source):
+        name = (origin or plain).decode()
+        if name.startswith("."):
+            depth = len(name) - len(name.lstrip(".")) - is_package
+            parent = module.split(".")[: len(module.split(".")) - depth]
+            name = ".".join([*parent, *filter(None, [name.lstrip(".")])])
+        if name.partition(".")[0] == package:
+            found.append(name)
+            found.extend(f"{name}.{part.strip()}" for part in names.decode().split(",") if part.strip().isidentifier())
+    return found
+
+
+def _class_source(node_class: type[Node]) -> bytes:
+    try:
+        return inspect.getsource(node_class).encode()
+    except (OSError, TypeError):
+        process: Any = node_class.process  # type: ignore[attr-defined]
+        return bytes(process.__code__.co_code) + repr(process.__code__.co_consts).encode()

@@ -1,0 +1,70 @@
+"""What a run borrows from its engine: threads, the event loop, cache, images, models, and the way to its listener."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from nodetool_core.context import Images, Models
+from nodetool_core.engine.cache import ResultCache
+from nodetool_core.engine.delivery import Delivery
+from nodetool_core.engine.events import Event, NodePreview
+from nodetool_core.engine.keys import Digests, Key, KeyMaker
+from nodetool_core.engine.options import RunOptions
+from nodetool_core.engine.work import Kind
+from nodetool_core.graph import GraphNode
+from nodetool_core.node import Lane, Node
+
+
+class RunImages(Images, Digests):
+    """Images and what their content is called."""
+
+
+@dataclass
+class Services:
+    """Borrowed by one run."""
+
+    options: RunOptions
+    cache: ResultCache | None
+    keys: KeyMaker
+    images: Any
+    models: Models
+    workers: int
+    """How many blocking nodes run at once."""
+    executors: dict[Lane, Executor]
+    loop: Callable[[], asyncio.AbstractEventLoop]
+    kinds: dict[type[Node], Kind]
+    finished: Callable[[Any], Any]
+    """Turns an output's value into what the result shows, such as a picture with its provenance."""
+    delivery: Delivery | None = None
+    tasks: set[Future[Any]] = field(default_factory=set)
+
+    @property
+    def emit_events(self) -> bool:
+        return self.delivery is not None
+
+    def kind(self, node_class: type[Node]) -> Kind:
+        found = self.kinds.get(node_class)
+        if found is None:
+            found = self.kinds[node_class] = Kind(node_class)
+        return found
+
+    def emit(self, event: Event) -> None:
+        if self.delivery is not None and (self.options.previews or not (isinstance(event, NodePreview) and event.total)):
+            self.delivery.send(event)
+
+    def base(self, node: GraphNode, values: dict[str, Any]) -> Key:
+        return self.keys.base(node, values, self.images)
+
+    def executor(self, lane: Lane) -> Executor:
+        return self.executors[lane]
+
+    def spawn(self, work: Coroutine[Any, Any, Any], done: Callable[[Future[Any]], None]) -> None:
+        """Run a coroutine on the engine's loop; `done` is called with its future, whatever becomes of it."""
+        task = asyncio.run_coroutine_threadsafe(work, self.loop())
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(done)

@@ -1,0 +1,107 @@
+"""The work of one node: values in, checks, `process`, values out."""
+
+from __future__ import annotations
+
+import copy
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from nodetool_core.context import Context
+from nodetool_core.declaration import NodeSpec
+from nodetool_core.engine.plan import Feed, Step
+from nodetool_core.engine.result import NodeFailure
+from nodetool_core.errors import NodetoolError, Problem
+from nodetool_core.node import SKIPPED, Node
+from nodetool_core.types import checker, type_name, value_type_name
+
+Values = tuple[Any, ...]
+
+
+class MisfitError(NodetoolError):
+    """A value that arrived, or was returned, is not of the declared type or within its bounds."""
+
+
+class Kind:
+    """Everything about a node class that calling it needs, looked up once."""
+
+    __slots__ = ("checks", "dynamic", "lane", "node_class", "process", "spec", "takes_context", "unpack")
+
+    def __init__(self, node_class: type[Node]) -> None:
+        self.node_class = node_class
+        self.spec: NodeSpec = node_class.spec
+        self.lane = node_class.lane
+        self.dynamic = node_class.dynamic
+        self.process: Callable[..., Any] = node_class.process  # type: ignore[attr-defined]
+        self.takes_context = self.spec.takes_context
+        self.unpack = self.spec.unpack
+        self.checks = [checker(output.annotation) for output in self.spec.outputs.values()]
+
+    def instance(self, values: dict[str, Any], arrived: dict[str, Any], dynamic: dict[str, Any]) -> Node:
+        """The node with its values; containers among them are copied, so that no call can change the next one's."""
+        values = values | arrived
+        for name, value in values.items():
+            if type(value) in (list, dict, set):
+                values[name] = copy.copy(value)
+        if self.dynamic:
+            values["dynamic_values"] = dynamic
+        return self.node_class.instantiate(values)
+
+    def call(self, instance: Node, context: Context | None) -> Any:
+        return self.process(instance, context) if self.takes_context else self.process(instance)
+
+    def values(self, returned: Any) -> Values:
+        """What `process` returned as one value per output. Raises MisfitError where it is not what was declared."""
+        if self.unpack is None:
+            if self.checks[0](returned) or returned is SKIPPED:
+                return (returned,)
+            raise MisfitError(self._misfit(0, returned))
+        try:
+            values = self.unpack(returned)
+        except (TypeError, AttributeError):
+            values = None
+        if values is None or len(values) != len(self.checks):
+            expected = ", ".join(self.spec.outputs)
+            got = value_type_name(returned)
+            raise MisfitError(Problem("wrong_output", "", f"{self.spec.title} should return its outputs ({expected}), got {got}."))
+        for position, check in enumerate(self.checks):
+            if not check(values[position]) and values[position] is not SKIPPED:
+                raise MisfitError(self._misfit(position, values[position]))
+        return values
+
+    def _misfit(self, position: int, value: Any) -> Problem:
+        output = list(self.spec.outputs.values())[position]
+        message = f"{self.spec.title}.{output.name} should be {type_name(output.annotation)}, but process gave {value_type_name(value)}."
+        return Problem("wrong_output", "", message)
+
+
+def check_arrival(feed: Feed, value: Any, source_id: str, output: str, target_id: str) -> None:
+    """Raise MisfitError where a value does not fit the property that its edge leads to."""
+    prop = feed.accept
+    if prop is None:
+        return
+    edge = f"{source_id}.{output} → {target_id}.{feed.property}"
+    for item in value if feed.gathered and isinstance(value, list) else (value,):
+        if not prop.accepts(item):
+            raise MisfitError(Problem("wrong_value", edge, f"expects {type_name(prop.annotation)}, got {value_type_name(item)}."))
+        if complaint := prop.misfit(item):
+            raise MisfitError(Problem("wrong_value", edge, complaint))
+
+
+def failure_of(step: Step, item: tuple[int, ...], error: BaseException) -> NodeFailure:
+    """The failure that an exception amounts to: the user's own mistake in its own words, all else with its traceback."""
+    assert step.node is not None
+    node = step.node
+    where = f"node {node.id!r} ({node.spec.node_type})" + (f" item {'.'.join(map(str, item))}" if item else "")
+    if isinstance(error, NodetoolError):
+        found = error.problem
+        inner = f"{found.where}: " if found.where else ""
+        problem = Problem(found.code, where, f"{inner}{found.message}", found.hint)
+        return NodeFailure(node.id, node.spec.node_type, item, problem, error if error.__cause__ else None)
+    return NodeFailure(node.id, node.spec.node_type, item, Problem("node_failed", where, f"{type(error).__name__}: {error}"), error)
+
+
+def traceback_of(failure: NodeFailure) -> str:
+    """The original traceback as text; empty where the failure is the user's to mend."""
+    error = failure.exception
+    return "" if error is None else "".join(traceback.format_exception(error))

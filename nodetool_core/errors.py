@@ -1,0 +1,87 @@
+"""
+Errors as values with places.
+
+A `Problem` says what was wrong, where, and what to do next, with a code that a program can read. Whoever finds one
+makes it here; each face (command line, HTTP, Python) shows it in its own way. Exceptions of this module are the user's
+to mend, so no face shows a traceback for them.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+Level = Literal["error", "warning", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong, or worth knowing."""
+
+    code: str
+    """Machine-readable kind, such as `unknown_property`."""
+    where: str
+    """The place: `nodes[3].data.strength`, `edges[0].sourceHandle`, a path, a class and field."""
+    message: str
+    """What was found and what was expected."""
+    hint: str = ""
+    """What to do next."""
+    level: Level = "error"
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        return f"{place}{self.message}" + (f" {self.hint}" if self.hint else "")
+
+    def to_json(self) -> dict[str, str]:
+        return asdict(self)
+
+
+class NodetoolError(Exception):
+    """A failure that the user can mend. Carries the problems that explain it; `str()` lists them a line each."""
+
+    def __init__(self, problems: Problem | Sequence[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    @property
+    def problem(self) -> Problem:
+        return self.problems[0]
+
+
+class DeclarationError(NodetoolError):
+    """A node class is declared wrongly; found when the class is created."""
+
+
+class WorkflowError(NodetoolError):
+    """A workflow or the values given to it are invalid; raised before anything runs, with all problems at once."""
+
+
+class ImageError(NodetoolError):
+    """An image can't be read, is too large, or can't be written."""
+
+
+class ModelError(NodetoolError):
+    """A model can't be found, fetched, loaded, or asked for what was wanted."""
+
+
+class NodeError(NodetoolError):
+    """Raise it in `process` when the node's inputs make the work impossible; it ends the node, without a traceback."""
+
+    def __init__(self, message: str, hint: str = "", *, code: str = "node_failed", where: str = "") -> None:
+        super().__init__(Problem(code, where, message, hint))
+
+
+class RunCancelled(Exception):
+    """The run was cancelled; raised inside a node at its next progress report or cancel check."""
+
+
+def near_miss(name: str, known: Iterable[str]) -> str:
+    """The hint for a misspelled name: the nearest known one, or an empty string where nothing is near."""
+    candidates = list(known)
+    match = difflib.get_close_matches(name, candidates, n=1, cutoff=0.6)
+    if not match:
+        folded = {candidate.lower(): candidate for candidate in candidates}
+        match = [folded[found] for found in difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)]
+    return f"Did you mean {match[0]!r}?" if match else ""

@@ -1,0 +1,123 @@
+"""
+Values given to a workflow from outside, by name: `photo` for the input node of that name, `resize.width` for a property.
+
+Python passes values, the command line passes texts; both end in the same checks as the values in the file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nodetool_core.declaration import Property
+from nodetool_core.errors import Problem, WorkflowError, near_miss
+from nodetool_core.graph import Graph, GraphNode, is_missing_asset
+from nodetool_core.node import Role
+from nodetool_core.references import AssetRef, Reference
+from nodetool_core.types import union_members
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def apply(graph: Graph, values: Mapping[str, Any], *, texts: bool = False) -> Graph:
+    """
+    The graph with values put in place. A value given for a connected property replaces the connection.
+
+    Args:
+        values: By input name, by `node.property` (node by id), or by input name and property.
+        texts: The values are texts from a command line: read as JSON where the property is no text.
+
+    Raises WorkflowError with every unknown name and every value that does not fit.
+    """
+    nodes = list(graph.nodes)
+    position = {node.id: index for index, node in enumerate(nodes)}
+    by_name = {name: position[node.id] for name, node in graph.inputs().items()}
+    problems: list[Problem] = []
+    for name, value in values.items():
+        found = _find(name, nodes, by_name, position)
+        if isinstance(found, Problem):
+            problems.append(found)
+            continue
+        index, prop = found
+        parsed = parse_text(prop, value) if texts and isinstance(value, str) else value
+        validated, wrong = prop.validate(_as_picture(parsed), name)
+        problems.extend(wrong)
+        node = nodes[index]
+        inputs = [edge for edge in node.inputs if edge.property != prop.name]
+        nodes[index] = replace(node, values=node.values | {prop.name: _from_here(validated)}, inputs=inputs)
+    if problems:
+        raise WorkflowError(problems)
+    return Graph(nodes, graph.notes)
+
+
+def check_given(graph: Graph, needed: Sequence[GraphNode]) -> None:
+    """Raise WorkflowError for each of the needed input nodes that has neither a value nor a usable default."""
+    problems = []
+    for node in needed:
+        prop = node.spec.properties.get("value")
+        connected = {edge.property for edge in node.inputs}
+        if node.role is not Role.INPUT or prop is None or "value" in connected:
+            continue
+        if "value" not in node.values or is_missing_asset(prop, node.values["value"]):
+            message = f"The input {node.name!r} has no value."
+            problems.append(Problem("missing_input", node.place, message, f"Give one: --set {node.name}=…, or run({node.name}=…)."))
+    if problems:
+        raise WorkflowError(problems)
+
+
+def parse_text(prop: Property, text: str) -> Any:
+    """A command-line text as a value of the property: as it is for texts and references, as JSON for all else."""
+    members = union_members(prop.annotation)
+    if str in members or (isinstance(prop.annotation, type) and issubclass(prop.annotation, Reference) and not text.startswith("{")):
+        return text
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return float(value) if float in members and isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _find(name: str, nodes: list[GraphNode], by_name: dict[str, int], position: dict[str, int]) -> tuple[int, Property] | Problem:
+    if name in by_name:
+        return by_name[name], nodes[by_name[name]].spec.properties["value"]
+    node_id, dot, property_name = name.rpartition(".")
+    index = position.get(node_id, by_name.get(node_id, -1))
+    if not dot or index < 0:
+        hint = near_miss(name if not dot else node_id, [*by_name, *(position if dot else ())]) or _listed(by_name, position)
+        return Problem("unknown_input", name, f"The workflow has no {'node' if dot else 'input'} {(node_id if dot else name)!r}.", hint)
+    spec = nodes[index].spec
+    if property_name not in spec.properties:
+        hint = near_miss(property_name, spec.properties) or f"It has {', '.join(spec.properties)}."
+        return Problem("unknown_property", name, f"{spec.title} has no property {property_name!r}.", hint)
+    return index, spec.properties[property_name]
+
+
+def _listed(by_name: Mapping[str, int], position: Mapping[str, int]) -> str:
+    names = f"Its inputs: {', '.join(by_name)}." if by_name else "It has no inputs."
+    return f"{names} A property is set as node.property; its nodes: {', '.join(list(position)[:20])}."
+
+
+def _as_picture(value: Any) -> Any:
+    """A Pillow image (or a list of them) given from Python, as a value that travels along edges."""
+    if isinstance(value, list):
+        return [_as_picture(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "mode") and hasattr(value, "tobytes"):
+        from nodetool_core.assets.picture import Picture
+
+        return Picture.of(value)
+    return value
+
+
+def _from_here(value: Any) -> Any:
+    """Relative paths given from outside mean the current folder; those in a file mean the file's folder."""
+    if isinstance(value, list):
+        return [_from_here(item) for item in value]
+    if isinstance(value, AssetRef) and value.uri and ":" not in value.uri.split("/", 1)[0]:
+        return value.model_copy(update={"uri": str(Path(value.uri).expanduser().absolute())})
+    return value

@@ -1,0 +1,204 @@
+"""
+The declarative node: a class whose annotations are its properties and whose `process` is its work.
+
+    class Blur(Node):
+        '''
+        Softens an image with a Gaussian blur.
+        image, filter, blur
+
+        Use cases:
+        - Hide detail before a second pass
+        '''
+
+        image: ImageRef = Field(description="Image to soften.")
+        radius: float = Field(default=2.0, ge=0.0, le=128.0, description="Standard deviation, in pixels.")
+
+        def process(self, context: Context) -> ImageRef: ...
+
+The class is the single source: validation, the builder, the command line, HTTP and the reference page all read its
+`spec`. A declaration is checked when the class is created. The same class builds graphs: a property takes a value or an
+output of another node (`Blur(image=photo.output)`), and engine-side instances carry plain values.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import Any, ClassVar, dataclass_transform
+
+from nodetool_core.declaration import Field, NodeSpec, Output, Property, declare
+from nodetool_core.errors import Problem, WorkflowError, near_miss
+from nodetool_core.types import is_assignable, type_name
+
+
+class Lane(StrEnum):
+    """Where `process` runs."""
+
+    INLINE = "inline"
+    """On the scheduler's own thread: for work of microseconds, such as a constant."""
+    CPU = "cpu"
+    """On a worker thread: blocking or computing work. The default."""
+    DEVICE = "device"
+    """On the one thread of its accelerator: never two at once on a device."""
+    NETWORK = "network"
+    """On one of many threads: work that mostly waits."""
+
+
+class Role(StrEnum):
+    """What a node is to the workflow as a whole."""
+
+    STEP = "step"
+    """A step of the graph; runs when a result needs it."""
+    INPUT = "input"
+    """A named input of the workflow: has the properties `name` and `value`, and takes values from `run(name=…)`."""
+    OUTPUT = "output"
+    """A named output of the workflow: has the properties `name` and `value`; runs unless other outputs are asked for."""
+    SINK = "sink"
+    """Runs for its effect (a preview, a saved file) like an output, without giving a result."""
+    COMMENT = "comment"
+    """Text for the reader; never runs."""
+
+
+class _Skipped:
+    """The type of `SKIPPED`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "SKIPPED"
+
+    def __reduce__(self) -> str:
+        return "SKIPPED"
+
+
+SKIPPED = _Skipped()
+"""As the value of an output: this branch is not taken; whoever depends on it does not run."""
+
+
+class OutputHandle:
+    """One output of a node in a graph being built; what a property of another node takes to make an edge."""
+
+    __slots__ = ("name", "node")
+
+    def __init__(self, node: Node, name: str) -> None:
+        self.node = node
+        self.name = name
+
+    @property
+    def annotation(self) -> Any:
+        return self.node.spec.outputs[self.name].annotation
+
+    def __repr__(self) -> str:
+        return f"<{self.node.spec.title}.{self.name}: {type_name(self.annotation)}>"
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(Field,))
+class Node:
+    """
+    Base of all nodes. Subclass it, annotate properties, write `process`.
+
+    `process(self)` or `process(self, context)` is a function, a coroutine function, or a generator of items. Its return
+    annotation declares the outputs: one type is the output `output`; a `NamedTuple`, dataclass or `TypedDict` one output
+    per field; `Iterator[T]` / `AsyncIterator[T]` a stream of items. A node keeps nothing between calls.
+    """
+
+    spec: ClassVar[NodeSpec]
+    """The declaration, read off the class when it is created."""
+    lane: ClassVar[Lane] = Lane.CPU
+    role: ClassVar[Role] = Role.STEP
+    cacheable: ClassVar[bool] = True
+    """False for a node that is never the same twice, such as a clock."""
+    dynamic: ClassVar[bool] = False
+    """True where properties of any name are accepted besides the declared ones; found in `self.dynamic_values`."""
+    lazy: ClassVar[frozenset[str]] = frozenset()
+    """Properties whose upstream runs only once `demand` asks for them."""
+    gathers: ClassVar[frozenset[str]] = frozenset()
+    """Properties that take the list of all items of the innermost loop, and so close it."""
+    merges: ClassVar[bool] = False
+    """True where the node runs as long as one of its inputs is there; skipped ones keep their defaults."""
+    dynamic_values: dict[str, Any]
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if getattr(cls, "process", None) is not None:
+            cls.spec = declare(cls, sys._getframe(1).f_locals)
+
+    def __init__(self, **properties: Any) -> None:
+        spec = getattr(type(self), "spec", None)
+        if spec is None:
+            raise TypeError(f"{type(self).__name__} has no process method, so it is no node yet.")
+        values, dynamic = {name: prop.default for name, prop in spec.properties.items() if not prop.required}, {}
+        problems: list[Problem] = []
+        for name, value in properties.items():
+            prop = spec.properties.get(name)
+            if prop is None and not self.dynamic:
+                problems.append(_unknown(spec, name))
+            elif prop is None:
+                dynamic[name] = value
+            elif isinstance(value, OutputHandle):
+                problems.extend(_misfit(spec, prop, value))
+                values[name] = value
+            else:
+                values[name], found = prop.validate(value, f"{spec.title}.{name}")
+                problems.extend(found)
+        if problems:
+            raise WorkflowError(problems)
+        self.__dict__.update(values)
+        self.__dict__["dynamic_values"] = dynamic
+
+    @classmethod
+    def instantiate(cls, values: dict[str, Any]) -> Node:
+        """An instance that carries already validated values: what the engine calls `process` on."""
+        node = object.__new__(cls)
+        node.__dict__.update(values)
+        return node
+
+    def demand(self, values: dict[str, Any]) -> frozenset[str]:
+        """The lazy properties to evaluate, given the values that are there. Called once all others have arrived."""
+        return self.lazy
+
+    @classmethod
+    def fingerprint(cls, values: dict[str, Any]) -> str | None:
+        """What else the result depends on, such as the content of a file named by a text; part of the cache key."""
+        return None
+
+    def __getitem__(self, output: str) -> OutputHandle:
+        """The output of that name, also where a property has the same one: `node["image"]`."""
+        if output not in self.spec.outputs:
+            hint = near_miss(output, self.spec.outputs) or f"It has {', '.join(self.spec.outputs) or 'none'}."
+            raise WorkflowError(Problem("unknown_handle", self.spec.title, f"has no output {output!r}.", hint))
+        return OutputHandle(self, output)
+
+    def __getattr__(self, name: str) -> Any:
+        spec: NodeSpec | None = getattr(type(self), "spec", None)
+        if spec is not None and name in spec.outputs:
+            return OutputHandle(self, name)
+        if spec is None or name.startswith("__"):
+            raise AttributeError(name)
+        if name in spec.properties:
+            raise AttributeError(f"{spec.title}.{name} is required and was not given.")
+        hint = near_miss(name, [*spec.outputs, *spec.properties])
+        raise AttributeError(f"{spec.title} has no output or property {name!r}. {hint}".rstrip())
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"{type(self).__name__}.{name} can't be assigned: give properties to the constructor, keep nothing on a node.")
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={value!r}" for name, value in self.__dict__.items() if name in self.spec.properties)
+        return f"{self.spec.title}({given})"
+
+
+def _unknown(spec: NodeSpec, name: str) -> Problem:
+    known = f"It has {', '.join(spec.properties)}." if spec.properties else "It has none."
+    hint = near_miss(name, spec.properties) or known
+    return Problem("unknown_property", f"{spec.title}.{name}", f"{spec.title} has no property {name!r}.", hint)
+
+
+def _misfit(spec: NodeSpec, prop: Property, handle: OutputHandle) -> list[Problem]:
+    if is_assignable(handle.annotation, prop.annotation):
+        return []
+    message = f"expects {type_name(prop.annotation)}, but {handle.node.spec.title}.{handle.name} is {type_name(handle.annotation)}."
+    return [Problem("type_mismatch", f"{spec.title}.{prop.name}", message)]
+
+
+__all__ = ["SKIPPED", "Field", "Lane", "Node", "NodeSpec", "Output", "OutputHandle", "Property", "Role"]

@@ -1,0 +1,138 @@
+"""
+References: small JSON objects that stand for something large or elsewhere (an image, a folder, a model's weights).
+
+The JSON form is that of the node reference pages: `{"type": "image", "uri": "", "asset_id": null, "data": null}`. A
+plain string is accepted where a reference is expected: a path or URI for assets, a Hub id or a local path for models.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+
+
+class Reference(BaseModel):
+    """Base of all references. `type` names the kind in JSON; fields in `_when_set` are written only when they say something."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    _text_field: ClassVar[str] = ""
+    _when_set: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def type_name(cls) -> str:
+        """The kind as JSON spells it, such as `image` or `hf.image_to_image`."""
+        return str(cls.model_fields["type"].default)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_text(cls, value: Any) -> Any:
+        return {cls._text_field: value} if isinstance(value, str) and cls._text_field else value
+
+    @model_serializer(mode="wrap")
+    def _leave_out_unset(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = handler(self)
+        return {name: value for name, value in written.items() if value is not None or name not in self._when_set}
+
+    def is_empty(self) -> bool:
+        """Whether the reference names nothing, as a default does."""
+        return self == type(self)()
+
+
+class AssetRef(Reference):
+    """Something stored outside the workflow: by URI (a path, `file:`, `data:`), by asset id, or inline as base64."""
+
+    _text_field = "uri"
+    _when_set = frozenset({"metadata"})
+
+    type: str = "asset"
+    uri: str = Field(default="", description="A path, or a file:, data: or asset: URI.")
+    asset_id: str | None = Field(default=None, description="Id in the asset store.")
+    data: str | None = Field(default=None, description="The encoded bytes themselves, base64.")
+    metadata: dict[str, Any] | None = Field(default=None, description="Whatever the author wants to keep with it.")
+
+    def is_empty(self) -> bool:
+        return not (self.uri or self.asset_id or self.data)
+
+
+class ImageRef(AssetRef):
+    """An image. Nodes get the pixels with `context.image(ref)` and return new ones with `context.picture(image)`."""
+
+    type: Literal["image"] = "image"
+
+
+class FolderRef(AssetRef):
+    """A folder on this machine."""
+
+    type: Literal["folder"] = "folder"
+
+
+class ColorRef(Reference):
+    """A colour, `#rrggbb` or `#rrggbbaa`."""
+
+    _text_field = "value"
+
+    type: Literal["color"] = "color"
+    value: str | None = Field(default="#000000", pattern=r"^#([0-9a-fA-F]{6}|[0-9a-fA-F]{8})$", description="#rrggbb or #rrggbbaa.")
+
+
+class ImageSizeRef(Reference):
+    """A width and a height in pixels."""
+
+    type: Literal["image_size"] = "image_size"
+    width: int = Field(default=512, ge=1)
+    height: int = Field(default=512, ge=1)
+    preset: str | None = None
+
+    _when_set = frozenset({"preset"})
+
+
+class ModelRef(Reference):
+    """Weights of a model: a Hub repository, a local directory in diffusers form, or a single safetensors file."""
+
+    _text_field = "repo_id"
+    _when_set = frozenset({"revision"})
+
+    type: str = "hf.model"
+    repo_id: str = Field(default="", description="Hub id such as `owner/name`, or a path on this machine; empty for the node's own default.")
+    path: str | None = Field(default=None, description="A single file inside the repository.")
+    variant: str | None = Field(default=None, description="Weight variant such as `fp16`.")
+    allow_patterns: list[str] | None = Field(default=None, description="Only fetch files that match one of these.")
+    ignore_patterns: list[str] | None = Field(default=None, description="Never fetch files that match one of these.")
+    revision: str | None = Field(default=None, description="Branch, tag or commit; the commit used is recorded.")
+
+    def is_empty(self) -> bool:
+        return not self.repo_id
+
+
+class ImageToImageModel(ModelRef):
+    """A model for image to image."""
+
+    type: Literal["hf.image_to_image"] = "hf.image_to_image"
+
+
+def reference_types() -> dict[str, type[Reference]]:
+    """Every concrete reference class by its JSON kind."""
+    found: dict[str, type[Reference]] = {}
+    pending: list[type[Reference]] = list(Reference.__subclasses__())
+    while pending:
+        cls = pending.pop()
+        pending.extend(cls.__subclasses__())
+        if cls.__module__ == __name__:
+            found[cls.type_name()] = cls
+    return found
+
+
+__all__ = [
+    "AssetRef",
+    "ColorRef",
+    "FolderRef",
+    "ImageRef",
+    "ImageSizeRef",
+    "ImageToImageModel",
+    "ModelRef",
+    "Reference",
+    "Self",
+    "reference_types",
+]

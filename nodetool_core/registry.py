@@ -1,0 +1,177 @@
+"""
+Node packs and how their nodes are found.
+
+A pack is a Python package with node classes, announced by an entry point of the group `nodetool.packs` that names a
+`Pack`. The built-in pack is announced the same way. A node is looked up by its type, which is its import path, so that
+only the one module is imported; listing imports them all. A module that fails to import is reported, and loses only itself.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from nodetool_core.errors import Problem, near_miss
+from nodetool_core.node import Node
+
+ENTRY_POINT_GROUP = "nodetool.packs"
+
+
+@dataclass(frozen=True)
+class Alias:
+    """How a node type of another time or tool is read: as which type, with which names."""
+
+    type: str
+    properties: Mapping[str, str | None] = field(default_factory=dict)
+    """Old property or input handle to the new one; None where there is no counterpart."""
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, object] = field(default_factory=dict)
+    """Values that the old type implied."""
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A package of nodes, and what ships with it."""
+
+    package: str
+    """Import name of the package whose modules hold the nodes."""
+    prefix: str | None = None
+    """What its node types start with; the package's own name unless said otherwise. Empty for the built-in pack."""
+    weights: Mapping[str, str] = field(default_factory=dict)
+    """Models that ship with the pack: Hub-like id to a directory inside the package."""
+    aliases: Mapping[str, Alias] = field(default_factory=dict)
+    """Renamed types, by the old name."""
+    distribution: str = ""
+    """Name of the distribution that announced the pack."""
+
+    @property
+    def type_prefix(self) -> str:
+        return f"{self.package}." if self.prefix is None else (f"{self.prefix}." if self.prefix else "")
+
+    def directory(self) -> Path:
+        """Where the package lies on disk."""
+        found = importlib.util.find_spec(self.package)
+        if found is None or not found.submodule_search_locations:
+            raise ModuleNotFoundError(f"The pack {self.package!r} is not a package.")
+        return Path(next(iter(found.submodule_search_locations)))
+
+    def module_of(self, node_type: str) -> str | None:
+        """The module that would hold a type of this pack, whether it exists or not."""
+        if not node_type.startswith(self.type_prefix):
+            return None
+        path = node_type.removeprefix(self.type_prefix).rpartition(".")[0]
+        return f"{self.package}.{path}" if path else self.package
+
+
+class Registry:
+    """Looks nodes up by type, in packs and among classes added by hand."""
+
+    def __init__(self, packs: Iterable[Pack] = (), node_classes: Iterable[type[Node]] = ()) -> None:
+        self.packs = tuple(packs)
+        self.problems: list[Problem] = []
+        """What could not be imported, found as modules are looked at."""
+        self._classes: dict[str, type[Node]] = {}
+        self._looked_at: set[str] = set()
+        for node_class in node_classes:
+            self.add(node_class)
+
+    @classmethod
+    def installed(cls) -> Registry:
+        """The registry of every pack that is installed."""
+        packs, problems = [], []
+        for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name):
+            try:
+                pack = entry.load()
+            except Exception as error:  # noqa: BLE001 - a pack is foreign code: whatever it raises is reported as its problem
+                problems.append(_import_problem(entry.value, error))
+                continue
+            packs.append(pack)
+        registry = cls(packs)
+        registry.problems.extend(problems)
+        return registry
+
+    def add(self, node_class: type[Node]) -> None:
+        """Make one class known, such as a node declared in a script."""
+        self._classes[node_class.spec.node_type] = node_class
+
+    def get(self, node_type: str) -> type[Node] | None:
+        """The class of a type, or None."""
+        if node_type not in self._classes:
+            for pack in self.packs:
+                module = pack.module_of(node_type)
+                if module is not None:
+                    self._import(module)
+        return self._classes.get(node_type)
+
+    def alias(self, node_type: str) -> Alias | None:
+        """How a renamed type is read, or None where the name is current."""
+        return next((pack.aliases[node_type] for pack in self.packs if node_type in pack.aliases), None)
+
+    def suggest(self, node_type: str) -> str:
+        """A hint for a type that is not known: the nearest one, also by class name alone, or the module that failed."""
+        names = [node.spec.node_type for node in self]
+        failed = next((problem for problem in self.problems if node_type.startswith(problem.where.removeprefix("nodes."))), None)
+        if failed is not None:
+            return f"Its module {failed.where} could not be imported: {failed.message}"
+        title = node_type.rpartition(".")[2]
+        same_title = [name for name in names if name.rpartition(".")[2].lower() == title.lower()]
+        return f"Did you mean {same_title[0]!r}?" if same_title else near_miss(node_type, names)
+
+    def weights(self) -> dict[str, Path]:
+        """The models that ship with packs: id to directory."""
+        return {name: pack.directory() / path for pack in self.packs for name, path in pack.weights.items()}
+
+    def __iter__(self) -> Iterator[type[Node]]:
+        """Every node class, by type. Imports all modules of all packs."""
+        for pack in self.packs:
+            self._import_all(pack)
+        return iter([self._classes[name] for name in sorted(self._classes)])
+
+    def _import_all(self, pack: Pack) -> None:
+        self._import(pack.package)
+        try:
+            root = pack.directory()
+        except ModuleNotFoundError as error:
+            self.problems.append(_import_problem(pack.package, error))
+            return
+        for found in _modules(root, pack.package):
+            self._import(found)
+
+    def _import(self, name: str) -> None:
+        if name in self._looked_at:
+            return
+        self._looked_at.add(name)
+        try:
+            if importlib.util.find_spec(name) is None:
+                return
+            module = importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not name.startswith(error.name):
+                self.problems.append(_import_problem(name, error))
+            return
+        except Exception as error:  # noqa: BLE001 - a module of a pack is foreign code; it loses itself, not the registry
+            self.problems.append(_import_problem(name, error))
+            return
+        pack = next(pack for pack in self.packs if name == pack.package or name.startswith(f"{pack.package}."))
+        for value in vars(module).values():
+            if isinstance(value, type) and issubclass(value, Node) and value.__module__ == name and "spec" in vars(value):
+                if value.spec.node_type.startswith(pack.type_prefix):
+                    self.add(value)
+
+
+def _modules(root: Path, package: str) -> Iterator[str]:
+    """Every module below a package, without importing any."""
+    for found in sorted(pkgutil.iter_modules([str(root)]), key=lambda module: module.name):
+        name = f"{package}.{found.name}"
+        yield name
+        if found.ispkg:
+            yield from _modules(root / found.name, name)
+
+
+def _import_problem(where: str, error: BaseException) -> Problem:
+    return Problem("import_failed", where, f"{type(error).__name__}: {error}", "Mend the module, or uninstall the pack.")

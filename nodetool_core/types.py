@@ -1,0 +1,148 @@
+"""
+Types of properties and outputs, and what may be connected to what.
+
+The annotation is the type: `int`, `float`, `str`, `bool`, `list[ImageRef]`, `Literal["a", "b"]`, `ImageRef | None`, a class.
+An edge is allowed when every value of the source type is a value of the target type (`is_assignable`); `Any` on either
+side defers the question to run time, where `checker` answers it for a value.
+
+`int → float` is the one widening. `bool` is not an `int` here: `true` as a number of steps is a mistake.
+"""
+
+from __future__ import annotations
+
+import enum
+import types
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from nodetool_core.references import Reference
+
+Annotation = Any
+"""A type as it stands in an annotation: a class, a generic alias, a union, `Any`."""
+
+Check = Callable[[Any], bool]
+
+_NONE = type(None)
+
+
+def strip(annotation: Annotation) -> Annotation:
+    """The annotation without `Annotated` metadata."""
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
+def union_members(annotation: Annotation) -> tuple[Annotation, ...]:
+    """The alternatives of a union, or the type itself as the only one."""
+    annotation = strip(annotation)
+    if get_origin(annotation) in (Union, types.UnionType):
+        return tuple(member for part in get_args(annotation) for member in union_members(part))
+    return (annotation,)
+
+
+def accepts_none(annotation: Annotation) -> bool:
+    return any(member in (_NONE, None, Any) for member in union_members(annotation))
+
+
+@lru_cache(maxsize=4096)
+def is_assignable(source: Annotation, target: Annotation) -> bool:
+    """Whether an output of type `source` may feed a property of type `target`."""
+    source, target = strip(source), strip(target)
+    if source is Any or target is Any or source == target:
+        return True
+    if len(members := union_members(source)) > 1:
+        return all(is_assignable(member, target) for member in members)
+    if len(members := union_members(target)) > 1:
+        return any(is_assignable(source, member) for member in members)
+    if get_origin(source) is Literal:
+        return all(checker(target)(value) for value in get_args(source))
+    source_origin, target_origin = get_origin(source) or source, get_origin(target) or target
+    if target_origin is Literal or not (isinstance(source_origin, type) and isinstance(target_origin, type)):
+        return False
+    if source_origin is int and target_origin is float:
+        return True
+    if source_origin is bool and target_origin is not bool:
+        return False
+    if not issubclass(source_origin, target_origin):
+        return False
+    source_args, target_args = get_args(source), get_args(target)
+    if not source_args or not target_args:
+        return True
+    if source_origin is tuple and Ellipsis not in source_args + target_args and len(source_args) != len(target_args):
+        return False
+    pairs = zip(source_args, target_args, strict=False)
+    return all(Ellipsis in pair or is_assignable(*pair) for pair in pairs)
+
+
+@lru_cache(maxsize=4096)
+def checker(annotation: Annotation) -> Check:
+    """A function that says whether a value belongs to the type. Lists and mappings are checked element by element."""
+    annotation = strip(annotation)
+    if annotation is Any or annotation is object:
+        return lambda value: True
+    if annotation in (None, _NONE):
+        return lambda value: value is None
+    if len(members := union_members(annotation)) > 1:
+        checks = tuple(checker(member) for member in members)
+        return lambda value: any(check(value) for check in checks)
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return lambda value: any(value == allowed and type(value) is type(allowed) for allowed in args)
+    if annotation is float:
+        return lambda value: isinstance(value, (float, int)) and not isinstance(value, bool)
+    if annotation is int:
+        return lambda value: isinstance(value, int) and not isinstance(value, bool)
+    if origin is None:
+        return (lambda value: isinstance(value, annotation)) if isinstance(annotation, type) else (lambda value: True)
+    return _container_checker(origin, args)
+
+
+def _container_checker(origin: Annotation, args: tuple[Annotation, ...]) -> Check:
+    if not isinstance(origin, type):
+        return lambda value: True
+    if issubclass(origin, Mapping) and len(args) == 2:
+        key_check, value_check = checker(args[0]), checker(args[1])
+        return lambda value: isinstance(value, origin) and all(key_check(k) and value_check(v) for k, v in value.items())
+    if origin is tuple and Ellipsis not in args:
+        checks = tuple(checker(arg) for arg in args)
+        return lambda value: (
+            isinstance(value, tuple) and len(value) == len(checks) and all(c(v) for c, v in zip(checks, value, strict=True))
+        )
+    if args and origin in (list, tuple, set, frozenset):
+        item_check = checker(args[0])
+        return lambda value: isinstance(value, origin) and all(item_check(item) for item in value)
+    return lambda value: isinstance(value, origin)
+
+
+def choices(annotation: Annotation) -> tuple[Any, ...] | None:
+    """The values a property is limited to (`Literal` or an `Enum`), or None where it is not."""
+    annotation = strip(annotation)
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+        return tuple(member.value for member in annotation)
+    return None
+
+
+def type_name(annotation: Annotation) -> str:
+    """The type as pages, listings and messages spell it: `float`, `image`, `list[image]`, `enum`, `image | none`."""
+    annotation = strip(annotation)
+    if annotation is Any:
+        return "any"
+    if annotation in (None, _NONE):
+        return "none"
+    if len(members := union_members(annotation)) > 1:
+        return " | ".join(dict.fromkeys(type_name(member) for member in members))
+    if choices(annotation) is not None:
+        return "enum"
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is not None:
+        inner = ", ".join("..." if arg is Ellipsis else type_name(arg) for arg in args)
+        return f"{origin.__name__.lower()}[{inner}]"
+    if isinstance(annotation, type) and issubclass(annotation, Reference):
+        return annotation.type_name()
+    return str(getattr(annotation, "__name__", annotation)).lower()
+
+
+def value_type_name(value: Any) -> str:
+    """The type of a value, spelled as `type_name` spells types."""
+    return "none" if value is None else type_name(type(value))

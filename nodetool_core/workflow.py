@@ -1,0 +1,150 @@
+"""
+The workflow document: nodes and edges as JSON.
+
+The form is `{"graph": {"nodes": [{"id", "type", "data", …}], "edges": [{"source", "sourceHandle", "target",
+"targetHandle", …}]}}`; a bare `{"nodes": …, "edges": …}` is read as well. Fields that are not known here are kept and
+written back. Reading checks the shape alone; `graph.build` checks it against the nodes there are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from nodetool_core.declaration import jsonable
+from nodetool_core.errors import Problem, WorkflowError
+
+SCHEMA_VERSION = 1
+_LISTED_PROBLEMS = 100
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="allow", strict=True)
+
+
+class NodeRecord(_Record):
+    """One node as the file has it."""
+
+    id: str = Field(min_length=1)
+    type: str = Field(min_length=1, description="Type of the node, such as `nodetool.image.Resize`.")
+    data: dict[str, Any] = Field(default_factory=dict, description="Values of properties; absent ones have their defaults.")
+    dynamic_properties: dict[str, Any] = Field(default_factory=dict, description="Values of properties that the node takes under any name.")
+    ui_properties: dict[str, Any] = Field(default_factory=dict, description="Position, size, title: kept, not used.")
+
+
+class EdgeRecord(_Record):
+    """One edge as the file has it."""
+
+    source: str
+    sourceHandle: str = "output"  # noqa: N815 - the wire format's spelling
+    target: str
+    targetHandle: str  # noqa: N815
+
+
+class GraphRecord(_Record):
+    nodes: list[NodeRecord] = Field(default_factory=list)
+    edges: list[EdgeRecord] = Field(default_factory=list)
+
+
+class WorkflowDocument(_Record):
+    """A whole workflow file."""
+
+    schema_version: int = Field(default=SCHEMA_VERSION, ge=1, le=SCHEMA_VERSION, description="Version of this file format.")
+    name: str = ""
+    description: str = ""
+    graph: GraphRecord = Field(default_factory=GraphRecord)
+
+    @classmethod
+    def from_json(cls, content: Any, where: str = "workflow") -> Self:
+        """Read a parsed JSON value. Raises WorkflowError with every place where the shape is wrong."""
+        if not isinstance(content, Mapping):
+            raise WorkflowError(Problem("invalid_document", where, f"expects a JSON object, got {type(content).__name__}."))
+        if "graph" not in content and "nodes" in content:
+            content = {"graph": {"nodes": content["nodes"], "edges": content.get("edges", [])}} | {
+                name: value for name, value in content.items() if name not in ("nodes", "edges")
+            }
+        if "graph" not in content:
+            hint = "A workflow has a `graph` with `nodes` and `edges`."
+            if content and all(isinstance(value, Mapping) and "class_type" in value for value in content.values()):
+                hint = "This looks like a ComfyUI API file, which has another form."
+            raise WorkflowError(Problem("invalid_document", where, "has no `graph`.", hint))
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            raise WorkflowError(_shape_problems(error)) from None
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a file. Raises WorkflowError where it is missing, unreadable, no JSON, or no workflow."""
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except FileNotFoundError:
+            raise WorkflowError(Problem("missing_file", str(path), "There is no such file.", _sibling_hint(path))) from None
+        except IsADirectoryError:
+            raise WorkflowError(Problem("unreadable_file", str(path), "is a folder; a workflow is a JSON file.")) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise WorkflowError(Problem("unreadable_file", str(path), f"can't be read: {error}.")) from None
+        try:
+            content = json.loads(text)
+        except json.JSONDecodeError as error:
+            place = f"{path}:{error.lineno}:{error.colno}"
+            raise WorkflowError(Problem("invalid_json", place, f"is no JSON: {error.msg}.")) from None
+        except RecursionError:
+            raise WorkflowError(Problem("invalid_json", str(path), "is nested too deeply to be a workflow.")) from None
+        return cls.from_json(content, str(path))
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON value, with everything that was read, known or not."""
+        written = {"schema_version": self.schema_version} | {
+            name: getattr(self, name) for name in self.model_fields_set if name not in ("graph", "schema_version")
+        }
+        graph = {name: getattr(self.graph, name) for name in self.graph.model_fields_set if name not in ("nodes", "edges")}
+        nodes = [_set_fields(node) for node in self.graph.nodes]
+        edges = [_set_fields(edge) for edge in self.graph.edges]
+        return jsonable(written | {"graph": graph | {"nodes": nodes, "edges": edges}})  # type: ignore[no-any-return]
+
+    def save(self, path: str | Path) -> Path:
+        """Write the file, whole or not at all."""
+        from nodetool_core.assets.files import atomic_write
+
+        path = Path(path)
+        atomic_write(path, (json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n").encode())
+        return path
+
+
+def _set_fields(record: _Record) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in _ordered(record)}
+
+
+def _ordered(record: _Record) -> list[str]:
+    declared = [name for name in type(record).model_fields if name in record.model_fields_set]
+    return declared + list(record.model_extra or {})
+
+
+def _shape_problems(error: ValidationError) -> list[Problem]:
+    problems = []
+    for detail in error.errors(include_url=False, include_context=False):
+        place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"]).lstrip(".")
+        place = place.removeprefix("graph.")
+        given = detail.get("input")
+        got = "" if isinstance(given, (dict, list)) or detail["type"] == "missing" else f", got {given!r}"
+        problems.append(Problem("invalid_document", place, f"{detail['msg']}{got}."))
+    if len(problems) > _LISTED_PROBLEMS:
+        more = len(problems) - _LISTED_PROBLEMS
+        problems = [*problems[:_LISTED_PROBLEMS], Problem("invalid_document", "", f"… and {more} more problems.")]
+    return problems
+
+
+def _sibling_hint(path: Path) -> str:
+    from nodetool_core.errors import near_miss
+
+    try:
+        names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    except OSError:
+        names = []
+    return near_miss(path.name, names)
