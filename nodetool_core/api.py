@@ -35,7 +35,9 @@ class Workflow:
 
     def __init__(self, *wanted: Node, name: str = "", description: str = "", engine: Engine | None = None) -> None:
         if not wanted:
-            raise WorkflowError(Problem("invalid_document", "Workflow", "needs at least one node.", "Give it the nodes you want results of."))
+            raise WorkflowError(
+                Problem("invalid_document", "Workflow", "needs at least one node.", "Give it the nodes you want results of.")
+            )
         document, classes = _document_of(wanted)
         document.name, document.description = name, description
         self._set_up(document, Registry(node_classes=classes), Path.cwd(), engine)
@@ -76,7 +78,12 @@ class Workflow:
         return self._engine
 
     def start(
-        self, inputs: Mapping[str, Any] | None = None, *, options: RunOptions | None = None, on_event: Listener | None = None, texts: bool = False
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        options: RunOptions | None = None,
+        on_event: Listener | None = None,
+        texts: bool = False,
     ) -> Run:
         """Begin a run and return its handle: `result()`, `cancel()`, `done()`."""
         graph = given_inputs.apply(self.graph, inputs or {}, texts=texts)

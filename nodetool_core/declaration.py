@@ -12,8 +12,8 @@ import inspect
 import math
 import re
 import typing
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from collections.abc import AsyncGenerator as AsyncGeneratorType
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
@@ -240,9 +240,8 @@ def declare(cls: type[Node], local_names: Mapping[str, Any]) -> NodeSpec:
         prop = _property(cls, name, annotation)
         problems.extend(_check_property(cls, prop))
         properties[name] = prop
-    for name, value in vars(cls).items():
-        if isinstance(value, FieldInfo) and name not in hints:
-            problems.append(_declaration(cls, name, "has no type annotation."))
+    bare = [name for name, value in vars(cls).items() if isinstance(value, FieldInfo) and name not in hints]
+    problems.extend(_declaration(cls, name, "has no type annotation.") for name in bare)
     process = inspect.unwrap(cls.process)  # type: ignore[attr-defined]
     returned = _hints(cls, process, local_names).get("return", MISSING)
     if returned is MISSING:
@@ -281,7 +280,9 @@ def _hints(cls: type, of: Any, local_names: Mapping[str, Any]) -> dict[str, Any]
     try:
         return get_type_hints(of, localns=dict(local_names), include_extras=True)
     except NameError as error:
-        raise DeclarationError(_declaration(cls, getattr(of, "__name__", "?"), f"has an annotation that can't be resolved: {error}.")) from error
+        raise DeclarationError(
+            _declaration(cls, getattr(of, "__name__", "?"), f"has an annotation that can't be resolved: {error}.")
+        ) from error
 
 
 def _property(cls: type, name: str, annotation: Annotation) -> Property:
@@ -355,7 +356,9 @@ def _read_docstring(text: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     tags: tuple[str, ...] = ()
     for line in head.strip().splitlines():
         words = [word.strip() for word in line.split(",")]
-        looks_like_tags = len(words) > 1 and not line.rstrip().endswith(".") and all(re.fullmatch(r"[\w+./ -]{1,40}", word) for word in words)
+        looks_like_tags = (
+            len(words) > 1 and not line.rstrip().endswith(".") and all(re.fullmatch(r"[\w+./ -]{1,40}", word) for word in words)
+        )
         if looks_like_tags:
             tags = tuple(words)
         else:
@@ -379,4 +382,3 @@ def jsonable(value: Any) -> Any:
     if hasattr(value, "value"):
         return jsonable(value.value)
     raise TypeError(f"{value_type_name(value)} has no JSON form.")
-

@@ -141,7 +141,9 @@ class _Reader:
             elif node_class.dynamic:
                 dynamic[name] = value
             else:
-                self._problem("unknown_property", f"{place}.data.{name}", f"{spec.title} has no property {name!r}.", _known(name, spec.properties))
+                self._problem(
+                    "unknown_property", f"{place}.data.{name}", f"{spec.title} has no property {name!r}.", _known(name, spec.properties)
+                )
         self.position[node_id] = len(self.nodes)
         self.nodes.append(GraphNode(node_id, node_class, values, dynamic, [], place))
 
@@ -255,13 +257,17 @@ class _Reader:
     def _report_cycle(self, stuck: set[int]) -> None:
         import networkx
 
-        graph: networkx.DiGraph[int] = networkx.DiGraph((edge.source, index) for index in stuck for edge in self.nodes[index].inputs if edge.source in stuck)
+        graph: networkx.DiGraph[int] = networkx.DiGraph(
+            (edge.source, index) for index in stuck for edge in self.nodes[index].inputs if edge.source in stuck
+        )
         for component in networkx.strongly_connected_components(graph):
             inner = graph.subgraph(component)
             if len(component) > 1 or any(inner.has_edge(index, index) for index in component):
                 path = [self.nodes[source].id for source, _ in networkx.find_cycle(inner)]
                 shown = path if len(path) <= 12 else [*path[:6], "…", *path[-5:]]
-                self._problem("cycle", "edges", f"The workflow runs in a circle: {' → '.join([*shown, path[0]])}.", "Remove one of these edges.")
+                self._problem(
+                    "cycle", "edges", f"The workflow runs in a circle: {' → '.join([*shown, path[0]])}.", "Remove one of these edges."
+                )
 
 
 def is_missing_asset(prop: Property, value: Any) -> bool:

@@ -95,7 +95,9 @@ class ModelRef(Reference):
     _when_set = frozenset({"revision"})
 
     type: str = "hf.model"
-    repo_id: str = Field(default="", description="Hub id such as `owner/name`, or a path on this machine; empty for the node's own default.")
+    repo_id: str = Field(
+        default="", description="Hub id such as `owner/name`, or a path on this machine; empty for the node's own default."
+    )
     path: str | None = Field(default=None, description="A single file inside the repository.")
     variant: str | None = Field(default=None, description="Weight variant such as `fp16`.")
     allow_patterns: list[str] | None = Field(default=None, description="Only fetch files that match one of these.")

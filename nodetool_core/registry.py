@@ -159,9 +159,9 @@ class Registry:
             return
         pack = next(pack for pack in self.packs if name == pack.package or name.startswith(f"{pack.package}."))
         for value in vars(module).values():
-            if isinstance(value, type) and issubclass(value, Node) and value.__module__ == name and "spec" in vars(value):
-                if value.spec.node_type.startswith(pack.type_prefix):
-                    self.add(value)
+            is_node = isinstance(value, type) and issubclass(value, Node) and value.__module__ == name and "spec" in vars(value)
+            if is_node and value.spec.node_type.startswith(pack.type_prefix):
+                self.add(value)
 
 
 def _modules(root: Path, package: str) -> Iterator[str]:

@@ -46,6 +46,5 @@ class Delivery:
         while (event := self._queue.get()) is not None:
             try:
                 self._listener(event)
-            except Exception:
-                # A listener is foreign code; its fault is logged and must not end the run or starve later events.
+            except Exception:  # noqa: BLE001 - a listener is foreign code: its fault is logged, and ends neither the run nor the events
                 _log.exception("An event listener failed on %s.", type(event).__name__)

@@ -118,17 +118,14 @@ class Engine:
             workers=self.workers,
             executors=self._executors,
             loop=self._running_loop,
-            kinds=self._kinds,
             finished=recorder.finished,
             delivery=Delivery(on_event) if on_event else None,
         )
-        scheduler = Scheduler(plan, services, result)
-        scheduler.seeded = draw_seeds(plan, result)
-        return Run(scheduler)
+        return Run(Scheduler(plan, services, result, draw_seeds(plan, result)))
 
     def plan(self, graph: Graph, options: RunOptions) -> Plan:
         """The plan of a graph, with what of the cache keys does not change from run to run."""
-        plan = compile_plan(graph, options.outputs)
+        plan = compile_plan(graph, options.outputs, self._kinds)
         for step in plan.steps:
             if step.node is not None and _is_constant(step):
                 step.base = self.keys.base(step.node, step.node.values, _NO_FILES)
@@ -185,10 +182,10 @@ class Run:
 
     def cancel(self) -> None:
         """Ask the run to stop: nodes notice at their next step; nothing further begins."""
-        self._scheduler.cancelled.set()
+        self._scheduler.runner.cancelled.set()
         for task in list(self._scheduler.services.tasks):
             task.cancel()
-        self._scheduler.inbox.put((_nothing, None))
+        self._scheduler.runner.inbox.put((_nothing, None))
 
     @property
     def partial(self) -> RunResult:
@@ -206,7 +203,7 @@ class Run:
         except BaseException as unexpected:  # noqa: BLE001 - crosses a thread: it is raised where the result is asked for
             error = unexpected
         result.seconds = time.perf_counter() - started
-        if scheduler.cancelled.is_set():
+        if scheduler.runner.cancelled.is_set():
             result.status, error = "cancelled", error or RunCancelled()
         elif result.failures or error is not None:
             result.status = "failed"

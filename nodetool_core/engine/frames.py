@@ -1,4 +1,4 @@
-"""The state of a run: one frame per region and item."""
+"""The state of a run: one frame per region and item, and the streams whose items they are for."""
 
 from __future__ import annotations
 
@@ -7,25 +7,30 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nodetool_core.engine.keys import Key
-from nodetool_core.engine.plan import Region
+from nodetool_core.engine.plan import ITEM, LOCAL, Feed, Plan, Region, Step
+from nodetool_core.node import SKIPPED
 
 Index = tuple[int, ...]
 Values = tuple[Any, ...]
 
-WAITING, RUNNING, DONE, SKIPPED_STATE, FAILED = range(5)
-"""What has become of a step in a frame."""
+WAITING, RUNNING, DONE, DROPPED, FAILED = range(5)
+"""What has become of a step in a frame; `DROPPED` where its branch was not taken."""
+
+
+LOCAL_KINDS = (LOCAL, ITEM)
+"""Feeds that a new frame has at once, or will have from its own steps."""
 
 
 class Frame:
-    """A region while it runs for one item: what each of its steps still waits for, and what it gave."""
+    """A region while it runs for one item: what each of its steps still waits for, and what it gave. Lists go by slot."""
 
     __slots__ = (
         "asked",
         "buckets",
-        "counted",
         "demanded",
         "groups",
         "index",
+        "is_finished",
         "keys",
         "open",
         "parent",
@@ -50,20 +55,20 @@ class Frame:
         self.keys: list[Key] = []
         self.state = bytearray(count)
         self.poison = bytearray(count)
-        """For a step that can't run: SKIPPED_STATE or FAILED, after what reached it."""
+        """For a step that can't run: DROPPED or FAILED, after what reached it."""
         self.demanded = bytearray(count)
         self.open = 0
         """Demanded steps that are not settled, and inner loops that are not finished."""
-        self.counted = False
+        self.is_finished = False
         self.groups: dict[int, int] = {}
         """For each inner region: its unfinished frames, and one more until its loop has ended."""
         self.buckets: dict[int, dict[int, Any]] = {}
-        """For each gather step, by slot: the values that have come, by item."""
+        """For each gather step: the values that have come, by item."""
         self.twins: dict[int, list[int]] = {}
         """Steps that are the same work as an earlier one, by the earlier one's slot."""
         self.twin_of: dict[int, int] = {}
         self.asked: dict[int, frozenset[str]] = {}
-        """Lazy properties that a step has asked for, by slot."""
+        """Lazy properties that a step has asked for."""
 
 
 @dataclass(slots=True)
@@ -74,11 +79,94 @@ class Stream:
     frame: Frame
     items: dict[int, Values] = field(default_factory=dict)
     keys: dict[int, list[Key]] = field(default_factory=dict)
+    """For each item, a key per output."""
     count: int = 0
     ended: bool = False
     source: Iterator[Any] | Any = None
-    """The generator that `process` returned; None before it is called."""
+    """The iterator that `process` returned; None before it is called."""
     pulling: bool = False
     in_flight: int = 0
     """Items that are begun and not finished; what back-pressure bounds."""
     seconds: float = 0.0
+
+
+class Frames:
+    """Every frame and stream of a run, and how to find them from one another."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.root = Frame(0, plan.regions[0], (), None)
+        self.streams: dict[tuple[int, Index], Stream] = {}
+        self._by_region: list[dict[Index, Frame]] = [{} for _ in plan.regions]
+        self._by_region[0][()] = self.root
+        self._projected: dict[tuple[int, tuple[int, ...]], dict[Index, dict[Index, Frame]]] = {}
+
+    def step(self, frame: Frame, slot: int) -> Step:
+        return self.plan.steps[self.plan.regions[frame.region].steps[slot]]
+
+    def add(self, number: int, parent: Frame, item: int) -> Frame:
+        """A new frame for one item of the innermost loop of a region."""
+        region = self.plan.regions[number]
+        frame = Frame(number, region, (*parent.index, item), parent)
+        self._by_region[number][frame.index] = frame
+        for path in region.paths:
+            self._projected.setdefault((number, path), {}).setdefault(_project(frame.index, path), {})[frame.index] = frame
+        return frame
+
+    def forget(self, frame: Frame) -> None:
+        del self._by_region[frame.region][frame.index]
+        for path in self.plan.regions[frame.region].paths:
+            self._projected[frame.region, path][_project(frame.index, path)].pop(frame.index, None)
+
+    def source(self, frame: Frame, feed: Feed) -> Frame:
+        """The frame that a feed of a step in `frame` comes from (for an item, that of the step that streams)."""
+        return frame if feed.kind == LOCAL else self._by_region[feed.region][_project(frame.index, feed.path)]
+
+    def opener(self, frame: Frame, number: int) -> tuple[Frame, Step]:
+        """The step whose items open a region inside `frame`, with its frame."""
+        region = self.plan.regions[number]
+        step = self.plan.steps[region.opener]
+        return self._by_region[step.region][_project(frame.index, region.opener_path)], step
+
+    def enclosing(self, frame: Frame, region: int) -> Frame:
+        """The frame of a region whose loops are all among those of `frame`."""
+        loops, own = self.plan.regions[region].loops, self.plan.regions[frame.region].loops
+        return self._by_region[region][tuple(frame.index[own.index(loop)] for loop in loops)]
+
+    def inside(self, frame: Frame, region: int) -> list[Frame]:
+        """The frames of an inner region within `frame`."""
+        length = len(frame.index)
+        return [inner for inner in self._by_region[region].values() if inner.index[:length] == frame.index]
+
+    def readers(self, region: int, path: tuple[int, ...], index: Index) -> list[Frame]:
+        """Frames of a region whose index, along a path, is the given one."""
+        if path == tuple(range(len(self.plan.regions[region].loops))):
+            frame = self._by_region[region].get(index)
+            return [] if frame is None else [frame]
+        return list(self._projected.get((region, path), {}).get(index, {}).values())
+
+    def parents(self, number: int, frame: Frame) -> list[Frame]:
+        """The frames that hold an inner loop (region `number`) over the items that a stream gives in `frame`."""
+        region = self.plan.regions[number]
+        if region.parent == frame.region:
+            return [frame]
+        return self.readers(region.parent, region.opener_path, frame.index)
+
+    def value(self, frame: Frame, feed: Feed) -> Any:
+        """What a feed brings; SKIPPED where its branch was not taken."""
+        if feed.kind == ITEM:
+            stream = self.streams[feed.source, _project(frame.index, feed.path)]
+            return stream.items[frame.index[feed.item]][feed.output]
+        values = self.source(frame, feed).values[feed.slot]
+        return SKIPPED if values is None else values[feed.output]
+
+
+def _project(index: Index, path: tuple[int, ...]) -> Index:
+    return tuple(index[position] for position in path)
+
+
+def came(values: Values | None, output: int, state: int) -> int:
+    """What an edge brought: DONE, or why it brought nothing."""
+    if state == DONE and values and values[output] is SKIPPED:
+        return DROPPED
+    return state

@@ -21,9 +21,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from nodetool_core.declaration import Property
+from nodetool_core.engine.work import Kind
 from nodetool_core.errors import Problem, WorkflowError, near_miss
 from nodetool_core.graph import Graph, GraphNode
-from nodetool_core.node import Role
+from nodetool_core.node import Lane, Node, Role
 
 LOCAL, OUTER, ITEM = 0, 1, 2
 """Where a feed comes from: the same region, an enclosing (or crossing) region, or the current item of a loop."""
@@ -83,6 +84,14 @@ class Step:
     """How often the values are taken by steps of the same region; -1 where they must stay while the frame lives."""
     is_target: bool = False
     streams: bool = False
+    kind: Kind | None = None
+    """How the node's class is called; None for a gather."""
+    is_plain: bool = False
+    """Inline, and fed by finished values of its own region alone: what the scheduler runs on its shortest path."""
+    plain_feeds: list[tuple[str, int, int]] = field(default_factory=list)
+    """For a plain step: property, slot and output of each feed."""
+    mutable: tuple[str, ...] = ()
+    """Properties whose values are containers: copied for each call, so that none can change the next one's."""
     shareable: bool = False
     """Whether the result may come from the cache, or from an equal node."""
     base: bytes | None = None
@@ -134,17 +143,18 @@ class Plan:
         return sum(step.node is not None for step in self.steps)
 
 
-def compile_plan(graph: Graph, outputs: Sequence[str] | None = None) -> Plan:
+def compile_plan(graph: Graph, outputs: Sequence[str] | None = None, kinds: dict[type[Node], Kind] | None = None) -> Plan:
     """
     Compile the part of a graph that the targets need.
 
     Args:
         outputs: Names of outputs or ids of nodes; None for all outputs and sinks (or, where there are none, all ends).
+        kinds: What is known of node classes from earlier plans; grows.
 
     Raises WorkflowError for an unknown output.
     """
     targets = find_targets(graph, outputs)
-    return _Compiler(graph, targets).compile()
+    return _Compiler(graph, targets, {} if kinds is None else kinds).compile()
 
 
 def find_targets(graph: Graph, outputs: Sequence[str] | None) -> list[int]:
@@ -159,13 +169,16 @@ def find_targets(graph: Graph, outputs: Sequence[str] | None) -> list[int]:
     by_name |= {node.name: index for index, node in enumerate(graph.nodes) if node.role is Role.OUTPUT}
     unknown = [name for name in outputs if name not in by_name]
     if unknown:
-        raise WorkflowError([Problem("unknown_output", name, f"There is no output or node {name!r}.", near_miss(name, by_name)) for name in unknown])
+        raise WorkflowError(
+            [Problem("unknown_output", name, f"There is no output or node {name!r}.", near_miss(name, by_name)) for name in unknown]
+        )
     return list(dict.fromkeys(by_name[name] for name in outputs))
 
 
 class _Compiler:
-    def __init__(self, graph: Graph, targets: list[int]) -> None:
+    def __init__(self, graph: Graph, targets: list[int], kinds: dict[type[Node], Kind]) -> None:
         self.graph = graph
+        self.kinds = kinds
         self.targets = targets
         self.steps: list[Step] = []
         self.of_node: dict[int, int] = {}
@@ -200,8 +213,21 @@ class _Compiler:
             step.feeds.sort(key=lambda feed: feed.property)
             for feed in step.feeds:
                 feed.name = f"{feed.property}\0{feed.output}\0".encode()
+            self._mark_plain(step)
         has_lazy = any(feed.lazy for step in self.steps for feed in step.feeds)
-        return Plan(self.graph, self.steps, self.regions, [self.of_node[target] for target in self.targets], self.by_loops, opened, has_lazy)
+        return Plan(
+            self.graph, self.steps, self.regions, [self.of_node[target] for target in self.targets], self.by_loops, opened, has_lazy
+        )
+
+    def _mark_plain(self, step: Step) -> None:
+        kind = step.kind
+        if step.node is None or kind is None:
+            return
+        special = kind.spec.is_async or step.streams or step.node.node_class.lazy or step.node.node_class.merges
+        feeds = all(feed.kind == LOCAL and feed.checked and not (feed.is_dynamic or feed.gathered) for feed in step.feeds)
+        step.is_plain = kind.lane is Lane.INLINE and feeds and not special
+        step.plain_feeds = [(feed.property, feed.slot, feed.output) for feed in step.feeds]
+        step.mutable = tuple(name for name, value in step.node.values.items() if isinstance(value, (list, dict, set)))
 
     def _needed(self) -> bytearray:
         needed = bytearray(len(self.graph.nodes))
@@ -229,6 +255,9 @@ class _Compiler:
                 loops += tuple(loop for loop in given if loop not in loops)
             closed |= self.closed[source]
         step = self._new_step(node, loops, closed, node.spec.streams)
+        step.kind = self.kinds.get(node_class)
+        if step.kind is None:
+            step.kind = self.kinds[node_class] = Kind(node_class)
         step.shareable = node_class.cacheable and not (step.streams or node_class.lazy) and node.role in (Role.STEP, Role.INPUT)
         self.of_node[position] = step.index
         for edge, (source, output, streams) in zip(node.inputs, sources, strict=True):

@@ -8,19 +8,14 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from nodetool_core.context import Images, Models
+from nodetool_core.context import Models
 from nodetool_core.engine.cache import ResultCache
 from nodetool_core.engine.delivery import Delivery
 from nodetool_core.engine.events import Event, NodePreview
-from nodetool_core.engine.keys import Digests, Key, KeyMaker
+from nodetool_core.engine.keys import Key, KeyMaker
 from nodetool_core.engine.options import RunOptions
-from nodetool_core.engine.work import Kind
 from nodetool_core.graph import GraphNode
-from nodetool_core.node import Lane, Node
-
-
-class RunImages(Images, Digests):
-    """Images and what their content is called."""
+from nodetool_core.node import Lane
 
 
 @dataclass
@@ -36,21 +31,10 @@ class Services:
     """How many blocking nodes run at once."""
     executors: dict[Lane, Executor]
     loop: Callable[[], asyncio.AbstractEventLoop]
-    kinds: dict[type[Node], Kind]
     finished: Callable[[Any], Any]
     """Turns an output's value into what the result shows, such as a picture with its provenance."""
     delivery: Delivery | None = None
     tasks: set[Future[Any]] = field(default_factory=set)
-
-    @property
-    def emit_events(self) -> bool:
-        return self.delivery is not None
-
-    def kind(self, node_class: type[Node]) -> Kind:
-        found = self.kinds.get(node_class)
-        if found is None:
-            found = self.kinds[node_class] = Kind(node_class)
-        return found
 
     def emit(self, event: Event) -> None:
         if self.delivery is not None and (self.options.previews or not (isinstance(event, NodePreview) and event.total)):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import copy
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nodetool_core.context import Context
 from nodetool_core.declaration import NodeSpec
-from nodetool_core.engine.plan import Feed, Step
 from nodetool_core.engine.result import NodeFailure
 from nodetool_core.errors import NodetoolError, Problem
 from nodetool_core.node import SKIPPED, Node
 from nodetool_core.types import checker, type_name, value_type_name
+
+if TYPE_CHECKING:
+    from nodetool_core.engine.plan import Feed
+    from nodetool_core.graph import GraphNode
 
 Values = tuple[Any, ...]
 
@@ -36,16 +38,6 @@ class Kind:
         self.takes_context = self.spec.takes_context
         self.unpack = self.spec.unpack
         self.checks = [checker(output.annotation) for output in self.spec.outputs.values()]
-
-    def instance(self, values: dict[str, Any], arrived: dict[str, Any], dynamic: dict[str, Any]) -> Node:
-        """The node with its values; containers among them are copied, so that no call can change the next one's."""
-        values = values | arrived
-        for name, value in values.items():
-            if type(value) in (list, dict, set):
-                values[name] = copy.copy(value)
-        if self.dynamic:
-            values["dynamic_values"] = dynamic
-        return self.node_class.instantiate(values)
 
     def call(self, instance: Node, context: Context | None) -> Any:
         return self.process(instance, context) if self.takes_context else self.process(instance)
@@ -88,10 +80,8 @@ def check_arrival(feed: Feed, value: Any, source_id: str, output: str, target_id
             raise MisfitError(Problem("wrong_value", edge, complaint))
 
 
-def failure_of(step: Step, item: tuple[int, ...], error: BaseException) -> NodeFailure:
+def failure_of(node: GraphNode, item: tuple[int, ...], error: BaseException) -> NodeFailure:
     """The failure that an exception amounts to: the user's own mistake in its own words, all else with its traceback."""
-    assert step.node is not None
-    node = step.node
     where = f"node {node.id!r} ({node.spec.node_type})" + (f" item {'.'.join(map(str, item))}" if item else "")
     if isinstance(error, NodetoolError):
         found = error.problem

@@ -1,0 +1,236 @@
+"""
+Loops of a run: items in, frames for them, lists out.
+
+When a stream gives an item, a frame is made for each region that runs for it, and the steps of the frame are asked for as far
+as something outside wants them. A frame is finished when nothing asked for in it is open; it is then forgotten, and its
+stream may give another item: that is the back-pressure. Where two loops meet in a product, or an item waits for the end of its
+own loop, items can't be bounded and are all kept (`Step.limited`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nodetool_core.engine import events
+from nodetool_core.engine.frames import DONE, FAILED, LOCAL_KINDS, RUNNING, Frame, Stream, Values, came
+from nodetool_core.engine.plan import Step
+from nodetool_core.node import Lane
+
+if TYPE_CHECKING:
+    from nodetool_core.engine.scheduler import Scheduler
+
+ITEMS_IN_FLIGHT = 8
+ITEMS_IN_FLIGHT_WAITING = 32
+"""How many items of one loop may be under way: where the work computes, and where it mostly waits."""
+
+
+class Loops:
+    """The loops of one run."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._plan = scheduler.plan
+        self._frames = scheduler.frames
+        self._limits: dict[int, int] = {}
+
+    # -- streams ----------------------------------------------------------------------------------------------------
+
+    def open(self, frame: Frame, step: Step) -> None:
+        """Begin a stream."""
+        assert step.node is not None
+        frame.state[step.slot] = RUNNING
+        stream = self._frames.streams[step.index, frame.index] = Stream(step.index, frame)
+        self._scheduler.services.emit(events.NodeStarted(step.node.id, frame.index))
+        try:
+            self._scheduler.runner.open(stream, step)
+        except Exception as error:  # noqa: BLE001 - a node is foreign code: whatever it raises is its failure
+            self._scheduler.fail(frame, step, error)
+            return
+        self._scheduler.ready.pulls.append(stream)
+
+    def pull(self, stream: Stream) -> None:
+        """Ask a stream for its next item, where it has room."""
+        step = self._plan.steps[stream.step]
+        if stream.ended or stream.pulling or stream.in_flight >= self._limit(step):
+            return
+        assert step.kind is not None
+        stream.pulling = True
+        lane = self._scheduler.runner.pull(stream, step.kind, self._got, self._broke)
+        if lane is not None:
+            self._scheduler.outstanding[lane] += 1
+
+    def _broke(self, stream: Stream, error: BaseException) -> None:
+        self._scheduler.fail(stream.frame, self._plan.steps[stream.step], error)
+
+    def _got(self, stream: Stream, values: Values | None, seconds: float) -> None:
+        """An item came, or (None) the end."""
+        scheduler, frame, step = self._scheduler, stream.frame, self._plan.steps[stream.step]
+        assert step.node is not None
+        stream.pulling = False
+        stream.seconds += seconds
+        if values is None:
+            scheduler.result.ran.append(step.node.id)
+            scheduler.services.emit(events.NodeFinished(step.node.id, frame.index, stream.seconds, False))
+            scheduler.settle(frame, step, (), DONE)
+            return
+        number = stream.count
+        stream.count += 1
+        if step.is_target:
+            scheduler.outputs.give_item(frame, step, number, values)
+        for gather_number in step.gathers:
+            gather = self._plan.steps[gather_number]
+            frame.buckets.setdefault(gather.slot, {})[number] = values[gather.gather_output]
+        parents = [
+            (region, parent)
+            for region in self._plan.opened.get(step.index, ())
+            if self._is_read(region)
+            for parent in self._frames.parents(region, frame)
+        ]
+        if parents:
+            stream.items[number] = values
+            if scheduler.services.cache is not None:
+                stream.keys[number] = scheduler.keys.item(frame, step, number, values)
+        stream.in_flight += bool(parents) and step.limited
+        for region, parent in parents:
+            self._begin_item(region, parent, number)
+        scheduler.ready.pulls.append(stream)
+
+    def _is_read(self, region: int) -> bool:
+        return bool(self._plan.regions[region].subtree)
+
+    def _limit(self, step: Step) -> int:
+        if step.index not in self._limits:
+            inner = [
+                self._plan.steps[number].kind
+                for region in self._plan.opened.get(step.index, ())
+                for number in self._plan.regions[region].subtree
+            ]
+            waits = any(kind is not None and (kind.lane is Lane.NETWORK or kind.spec.is_async) for kind in inner)
+            bound = ITEMS_IN_FLIGHT_WAITING if waits else max(ITEMS_IN_FLIGHT, 2 * self._scheduler.services.workers)
+            self._limits[step.index] = bound if step.limited else 1 << 60
+        return self._limits[step.index]
+
+    def close(self) -> None:
+        """The run is over: generators that were not exhausted end now."""
+        for stream in self._frames.streams.values():
+            if not stream.ended and hasattr(stream.source, "close"):
+                stream.source.close()
+
+    # -- frames -----------------------------------------------------------------------------------------------------
+
+    def _begin_item(self, number: int, parent: Frame, item: int) -> None:
+        scheduler, region = self._scheduler, self._plan.regions[number]
+        frame = self._frames.add(number, parent, item)
+        parent.groups[number] += 1
+        frame.open = 1
+        for gather_number in region.gathered:
+            gather = self._plan.steps[gather_number]
+            if not self._plan.steps[gather.gather_source].streams:
+                parent.remaining[gather.slot] += 1
+        for step_number in region.steps:
+            step = self._plan.steps[step_number]
+            for feed in step.feeds:
+                if feed.kind not in LOCAL_KINDS and not feed.lazy:
+                    origin = self._frames.source(frame, feed)
+                    if origin.state[feed.slot] >= DONE:
+                        frame.remaining[step.slot] -= 1
+                        scheduler.note_earlier(frame, step, origin, feed)
+        scheduler.prepare(frame)
+        frame.open -= 1
+        if not frame.open:
+            self.frame_finished(frame)
+
+    def join(self, frame: Frame) -> None:
+        """A new frame inside a product: the other loop may have begun, or ended, before."""
+        for number in self._plan.regions[frame.region].children:
+            origin, opener = self._frames.opener(frame, number)
+            if origin is frame or not origin.demanded[opener.slot]:
+                continue
+            self._expect_group(number, frame)
+            stream = self._frames.streams.get((opener.index, origin.index))
+            for item in range(stream.count if stream else 0):
+                self._begin_item(number, frame, item)
+            if origin.state[opener.slot] >= DONE:
+                self._end_group(number, frame, origin.state[opener.slot])
+
+    def frame_finished(self, frame: Frame) -> None:
+        """Nothing in a frame is open: forget it, and let its stream go on."""
+        if frame.parent is None or frame.is_finished:
+            return
+        frame.is_finished = True
+        opener = self._plan.steps[self._plan.regions[frame.region].opener]
+        if opener.limited:
+            stream = self._frames.streams[opener.index, frame.parent.index]
+            stream.in_flight -= 1
+            if not self._plan.has_lazy:
+                stream.items.pop(frame.index[-1], None)
+                stream.keys.pop(frame.index[-1], None)
+                self._frames.forget(frame)
+            if not stream.ended:
+                self._scheduler.ready.pulls.append(stream)
+        self._count_down(frame.region, frame.parent)
+
+    # -- ends and lists ---------------------------------------------------------------------------------------------
+
+    def expect(self, frame: Frame, step: Step) -> None:
+        """A stream is asked for: every frame that its items go into has an inner loop to wait for."""
+        for number in self._plan.opened.get(step.index, ()):
+            for parent in self._frames.parents(number, frame):
+                self._expect_group(number, parent)
+
+    def _expect_group(self, number: int, parent: Frame) -> None:
+        if number not in parent.groups:
+            parent.groups[number] = 1
+            parent.open += 1
+
+    def ended(self, frame: Frame, step: Step, state: int) -> None:
+        """A stream is exhausted, or was dropped or failed."""
+        stream = self._frames.streams.get((step.index, frame.index))
+        if stream is not None:
+            stream.ended = True
+        for number in self._plan.opened.get(step.index, ()):
+            for parent in self._frames.parents(number, frame):
+                self._end_group(number, parent, state)
+
+    def _end_group(self, number: int, parent: Frame, state: int) -> None:
+        for gather_number in self._plan.regions[number].gathered:
+            self._scheduler.arrive(parent, self._plan.steps[gather_number].slot, state)
+        self._count_down(number, parent)
+
+    def _count_down(self, number: int, parent: Frame) -> None:
+        parent.groups[number] -= 1
+        if not parent.groups[number]:
+            parent.open -= 1
+            if not parent.open:
+                self.frame_finished(parent)
+
+    def collect(self, frame: Frame, step: Step, values: Values | None, state: int) -> None:
+        """A gathered step has settled for one item. An item that was dropped is left out of the list; one that failed fails it."""
+        assert frame.parent is not None
+        for number in step.gathers:
+            gather = self._plan.steps[number]
+            outcome = came(values, gather.gather_output, state)
+            if outcome == DONE and values:
+                frame.parent.buckets.setdefault(gather.slot, {})[frame.index[-1]] = values[gather.gather_output]
+            self._scheduler.arrive(frame.parent, gather.slot, FAILED if outcome == FAILED else DONE)
+
+    # -- demand -----------------------------------------------------------------------------------------------------
+
+    def needs(self, frame: Frame, gather: Step) -> list[tuple[Frame, Step]]:
+        """What a gather needs: the loop it closes, and the collected step in every item that there is."""
+        source = self._plan.steps[gather.gather_source]
+        region = self._plan.by_loops[(*source.loops, source.index) if source.streams else source.loops]
+        wanted = [self._frames.opener(frame, region)]
+        if not source.streams:
+            wanted += [(inner, source) for inner in self._frames.inside(frame, region)]
+        return wanted
+
+    def demand_gathered(self, frame: Frame) -> None:
+        """In a new item's frame: ask for what is collected from it by gathers that were asked for before."""
+        if frame.parent is None:
+            return
+        for number in self._plan.regions[frame.region].gathered:
+            gather = self._plan.steps[number]
+            source = self._plan.steps[gather.gather_source]
+            if frame.parent.demanded[gather.slot] and not source.streams:
+                self._scheduler.demand(frame, source)

@@ -1,0 +1,182 @@
+"""Calling nodes: here, on a thread, or on the event loop. What came of it goes back to the scheduler through its inbox."""
+
+from __future__ import annotations
+
+import copy
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import SimpleQueue
+from typing import Any
+
+from nodetool_core.context import Context
+from nodetool_core.engine import events
+from nodetool_core.engine.frames import Frame, Frames, Stream, Values
+from nodetool_core.engine.plan import Feed, Step
+from nodetool_core.engine.result import RunResult
+from nodetool_core.engine.services import Services
+from nodetool_core.engine.work import Kind, check_arrival
+from nodetool_core.errors import Problem, RunCancelled
+from nodetool_core.node import SKIPPED, Lane, Node
+
+Message = tuple[Any, ...]
+"""What threads put into the inbox: a function of the scheduler, the lane that is free again (or None), arguments."""
+
+Done = Callable[[Frame, Step, Values, float], None]
+Failed = Callable[[Frame, Step, BaseException], None]
+
+_ENDED: Any = object()
+
+
+class Runner:
+    """Calls the nodes of one run."""
+
+    def __init__(self, frames: Frames, services: Services, result: RunResult, seeded: dict[int, dict[str, Any]]) -> None:
+        self.inbox: SimpleQueue[Message] = SimpleQueue()
+        self.cancelled = threading.Event()
+        self._frames = frames
+        self._services = services
+        self._result = result
+        self._seeded = seeded
+
+    def instance(self, frame: Frame, step: Step) -> Node:
+        """The node with everything that has arrived. Raises MisfitError where a value does not fit."""
+        node, kind = step.node, step.kind
+        assert node is not None and kind is not None
+        values = dict(self._seeded.get(step.index, node.values))
+        dynamic = dict(node.dynamic)
+        for feed in step.feeds:
+            if feed.lazy and feed.property not in frame.asked[step.slot]:
+                continue
+            value = self._frames.value(frame, feed)
+            if value is SKIPPED:
+                continue
+            if feed.gathered and not feed.in_loop:
+                value = [value]
+            if not feed.checked:
+                self._check(step, feed, value)
+            (dynamic if feed.is_dynamic else values)[feed.property] = value
+        for name in step.mutable:
+            values[name] = copy.copy(values[name])
+        if kind.dynamic:
+            values["dynamic_values"] = dynamic
+        return kind.node_class.instantiate(values)
+
+    def plain(self, frame: Frame, step: Step) -> Values:
+        """Call a plain step: no checks on arrival, no threads, one dictionary."""
+        node, kind, results = step.node, step.kind, frame.values
+        values = self._seeded[step.index].copy() if step.index in self._seeded else node.values.copy()  # type: ignore[union-attr]
+        for name, slot, output in step.plain_feeds:
+            values[name] = results[slot][output]  # type: ignore[index]
+        for name in step.mutable:
+            values[name] = copy.copy(values[name])
+        if kind.dynamic:  # type: ignore[union-attr]
+            values["dynamic_values"] = dict(node.dynamic)  # type: ignore[union-attr]
+        instance = kind.node_class.instantiate(values)  # type: ignore[union-attr]
+        if kind.takes_context:  # type: ignore[union-attr]
+            return kind.values(kind.process(instance, self.context(step)))  # type: ignore[union-attr]
+        return kind.values(kind.process(instance))  # type: ignore[union-attr]
+
+    def here(self, frame: Frame, step: Step) -> Values:
+        """Call a step on this thread."""
+        kind = step.kind
+        assert kind is not None
+        return kind.values(kind.call(self.instance(frame, step), self.context(step)))
+
+    def submit(self, frame: Frame, step: Step, lane: Lane, done: Done, failed: Failed) -> None:
+        """Call a step elsewhere. Raises MisfitError at once where a value that arrived does not fit."""
+        kind = step.kind
+        assert kind is not None
+        instance, context = self.instance(frame, step), self.context(step)
+        if not kind.spec.is_async:
+            self._services.executor(lane).submit(self._work, frame, step, kind, instance, context, lane, done, failed)
+            return
+
+        def answer(task: Future[tuple[Values, float]]) -> None:
+            error = _error_of(task)
+            self.inbox.put((failed, lane, frame, step, error) if error else (done, lane, frame, step, *task.result()))
+
+        self._services.spawn(_awaited(kind, instance, context), answer)
+
+    def _work(self, frame: Frame, step: Step, kind: Kind, instance: Node, context: Context, lane: Lane, done: Done, failed: Failed) -> None:
+        started = time.perf_counter()
+        try:
+            values = kind.values(kind.call(instance, context))
+        except BaseException as error:  # noqa: BLE001 - crosses a thread: it is reported where it is received
+            self.inbox.put((failed, lane, frame, step, error))
+            return
+        self.inbox.put((done, lane, frame, step, values, time.perf_counter() - started))
+
+    def open(self, stream: Stream, step: Step) -> None:
+        """Call a step that streams; its work begins with the first item."""
+        kind = step.kind
+        assert kind is not None
+        source = kind.call(self.instance(stream.frame, step), self.context(step))
+        stream.source = source if kind.spec.is_async else iter(source)
+
+    def pull(self, stream: Stream, kind: Kind, got: Callable[..., None], failed: Callable[..., None]) -> Lane | None:
+        """Ask a stream for its next item; `got` is called with it, or with None at the end. Gives the lane that is busy with it."""
+        if kind.spec.is_async:
+
+            def answer(task: Future[tuple[Values | None, float]]) -> None:
+                error = _error_of(task)
+                self.inbox.put((failed, Lane.NETWORK, stream, error) if error else (got, Lane.NETWORK, stream, *task.result()))
+
+            self._services.spawn(_next_awaited(stream, kind), answer)
+            return Lane.NETWORK
+        if kind.lane is Lane.INLINE:
+            self.inbox.put(_next(stream, kind, None, got, failed))
+            return None
+        self._services.executor(kind.lane).submit(lambda: self.inbox.put(_next(stream, kind, kind.lane, got, failed)))
+        return kind.lane
+
+    def context(self, step: Step) -> Context:
+        """What the node of a step sees of the run."""
+        assert step.node is not None
+        node_id, services, result = step.node.id, self._services, self._result
+
+        def report(kind: str, details: dict[str, Any]) -> None:
+            if kind == "progress":
+                services.emit(events.NodeProgress(node_id, details["step"], details["total"], details["message"]))
+            elif kind == "preview":
+                services.emit(events.NodePreview(node_id, details["step"], details["total"], details["image"]))
+            else:
+                result.warnings.append(Problem("warning", f"node {node_id!r}", details["message"], level="warning"))
+                services.emit(events.NodeWarning(node_id, details["message"], details["details"]))
+
+        return Context(node_id, report=report, cancelled=self.cancelled, images=services.images, models=services.models)
+
+    def _check(self, step: Step, feed: Feed, value: Any) -> None:
+        source, output = self._frames.plan.steps[feed.source], feed.output
+        if source.node is None:
+            source, output = self._frames.plan.steps[source.gather_source], source.gather_output
+        assert source.node is not None and step.node is not None
+        check_arrival(feed, value, source.node.id, list(source.node.spec.outputs)[output], step.node.id)
+
+
+def _error_of(task: Future[Any]) -> BaseException | None:
+    """How a coroutine failed; one that was cancelled counts as a node that noticed the cancel."""
+    return RunCancelled() if task.cancelled() else task.exception()
+
+
+async def _awaited(kind: Kind, instance: Node, context: Context) -> tuple[Values, float]:
+    started = time.perf_counter()
+    values = kind.values(await kind.call(instance, context))
+    return values, time.perf_counter() - started
+
+
+def _next(stream: Stream, kind: Kind, lane: Lane | None, got: Callable[..., None], failed: Callable[..., None]) -> Message:
+    started = time.perf_counter()
+    try:
+        item = next(stream.source, _ENDED)
+        values = None if item is _ENDED else kind.values(item)
+    except BaseException as error:  # noqa: BLE001 - crosses a thread: it is reported where it is received
+        return (failed, lane, stream, error)
+    return (got, lane, stream, values, time.perf_counter() - started)
+
+
+async def _next_awaited(stream: Stream, kind: Kind) -> tuple[Values | None, float]:
+    started = time.perf_counter()
+    item: Any = await anext(stream.source, _ENDED)  # type: ignore[arg-type]
+    return None if item is _ENDED else kind.values(item), time.perf_counter() - started
