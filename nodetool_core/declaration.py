@@ -19,7 +19,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
 
 from nodetool_core.errors import DeclarationError, Problem
-from nodetool_core.types import Annotation, accepts_none, checker, choices, strip, type_name, value_type_name
+from nodetool_core.types import Annotation, accepts_none, checker, choices, strip, type_name, union_members, value_type_name
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -118,8 +118,7 @@ class Property:
     @cached_property
     def is_bounded(self) -> bool:
         """Whether a value of the right type can still be wrong."""
-        numeric = any(member in (int, float) for member in typing.get_args(self.annotation) or (self.annotation,))
-        return bool(self.bounds) or self.max_length is not None or numeric
+        return bool(self.bounds) or self.max_length is not None or float in union_members(self.annotation)
 
     @cached_property
     def adapter(self) -> TypeAdapter[Any]:

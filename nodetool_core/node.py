@@ -148,9 +148,9 @@ class Node:
 
     @classmethod
     def instantiate(cls, values: dict[str, Any]) -> Node:
-        """An instance that carries already validated values: what the engine calls `process` on."""
+        """An instance that takes over already validated values: what the engine calls `process` on."""
         node = object.__new__(cls)
-        node.__dict__.update(values)
+        object.__setattr__(node, "__dict__", values)
         return node
 
     def demand(self, values: dict[str, Any]) -> frozenset[str]:

@@ -88,8 +88,8 @@ class Step:
     """How the node's class is called; None for a gather."""
     is_plain: bool = False
     """Inline, and fed by finished values of its own region alone: what the scheduler runs on its shortest path."""
-    plain_feeds: list[tuple[str, int, int]] = field(default_factory=list)
-    """For a plain step: property, slot and output of each feed."""
+    plain_feeds: list[tuple[str, int, int, Feed | None]] = field(default_factory=list)
+    """For a plain step: property, slot and output of each feed, and the feed itself where its values have to be checked."""
     mutable: tuple[str, ...] = ()
     """Properties whose values are containers: copied for each call, so that none can change the next one's."""
     shareable: bool = False
@@ -224,9 +224,9 @@ class _Compiler:
         if step.node is None or kind is None:
             return
         special = kind.spec.is_async or step.streams or step.node.node_class.lazy or step.node.node_class.merges
-        feeds = all(feed.kind == LOCAL and feed.checked and not (feed.is_dynamic or feed.gathered) for feed in step.feeds)
+        feeds = all(feed.kind == LOCAL and not (feed.is_dynamic or feed.gathered) for feed in step.feeds)
         step.is_plain = kind.lane is Lane.INLINE and feeds and not special
-        step.plain_feeds = [(feed.property, feed.slot, feed.output) for feed in step.feeds]
+        step.plain_feeds = [(feed.property, feed.slot, feed.output, None if feed.checked else feed) for feed in step.feeds]
         step.mutable = tuple(name for name, value in step.node.values.items() if isinstance(value, (list, dict, set)))
 
     def _needed(self) -> bytearray:

@@ -16,9 +16,10 @@ from nodetool_core.engine.frames import Frame, Frames, Stream, Values
 from nodetool_core.engine.plan import Feed, Step
 from nodetool_core.engine.result import RunResult
 from nodetool_core.engine.services import Services
-from nodetool_core.engine.work import Kind, check_arrival
+from nodetool_core.engine.work import Kind, MisfitError
 from nodetool_core.errors import Problem, RunCancelled
 from nodetool_core.node import SKIPPED, Lane, Node
+from nodetool_core.types import type_name, value_type_name
 
 Message = tuple[Any, ...]
 """What threads put into the inbox: a function of the scheduler, the lane that is free again (or None), arguments."""
@@ -64,19 +65,21 @@ class Runner:
         return kind.node_class.instantiate(values)
 
     def plain(self, frame: Frame, step: Step) -> Values:
-        """Call a plain step: no checks on arrival, no threads, one dictionary."""
-        node, kind, results = step.node, step.kind, frame.values
-        values = self._seeded[step.index].copy() if step.index in self._seeded else node.values.copy()  # type: ignore[union-attr]
-        for name, slot, output in step.plain_feeds:
-            values[name] = results[slot][output]  # type: ignore[index]
+        """Call a plain step: what `here` does, without what such a step can't need."""
+        kind, results = step.kind, frame.values
+        assert step.node is not None and kind is not None
+        values = self._seeded.get(step.index, step.node.values).copy()
+        for name, slot, output, unchecked in step.plain_feeds:
+            value = values[name] = results[slot][output]  # type: ignore[index]
+            if unchecked is not None:
+                self._check(step, unchecked, value)
         for name in step.mutable:
             values[name] = copy.copy(values[name])
-        if kind.dynamic:  # type: ignore[union-attr]
-            values["dynamic_values"] = dict(node.dynamic)  # type: ignore[union-attr]
-        instance = kind.node_class.instantiate(values)  # type: ignore[union-attr]
-        if kind.takes_context:  # type: ignore[union-attr]
-            return kind.values(kind.process(instance, self.context(step)))  # type: ignore[union-attr]
-        return kind.values(kind.process(instance))  # type: ignore[union-attr]
+        if kind.dynamic:
+            values["dynamic_values"] = dict(step.node.dynamic)
+        instance = object.__new__(kind.node_class)
+        object.__setattr__(instance, "__dict__", values)
+        return kind.values(kind.process(instance, self.context(step)) if kind.takes_context else kind.process(instance))
 
     def here(self, frame: Frame, step: Step) -> Values:
         """Call a step on this thread."""
@@ -148,11 +151,21 @@ class Runner:
         return Context(node_id, report=report, cancelled=self.cancelled, images=services.images, models=services.models)
 
     def _check(self, step: Step, feed: Feed, value: Any) -> None:
+        """Raise MisfitError where a value does not fit the property that its edge leads to."""
+        prop = feed.accept
+        if prop is None:
+            return
+        for item in value if feed.gathered and isinstance(value, list) else (value,):
+            complaint = prop.misfit(item) if prop.accepts(item) else f"expects {type_name(prop.annotation)}, got {value_type_name(item)}."
+            if complaint:
+                raise MisfitError(Problem("wrong_value", self._edge(step, feed), complaint))
+
+    def _edge(self, step: Step, feed: Feed) -> str:
         source, output = self._frames.plan.steps[feed.source], feed.output
         if source.node is None:
             source, output = self._frames.plan.steps[source.gather_source], source.gather_output
         assert source.node is not None and step.node is not None
-        check_arrival(feed, value, source.node.id, list(source.node.spec.outputs)[output], step.node.id)
+        return f"{source.node.id}.{list(source.node.spec.outputs)[output]} → {step.node.id}.{feed.property}"
 
 
 def _error_of(task: Future[Any]) -> BaseException | None:

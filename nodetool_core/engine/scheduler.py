@@ -272,7 +272,7 @@ class Scheduler:
 
     def demand(self, frame: Frame, step: Step) -> None:
         """Ask for a step and for all it needs, as far as the cache does not have it."""
-        pending = [(frame, step)]
+        pending, steps = [(frame, step)], self.plan.steps
         while pending:
             frame, step = pending.pop()
             slot = step.slot
@@ -298,8 +298,11 @@ class Scheduler:
                 self.ready.inline.append((frame, step))
             if step.node is None:
                 pending.extend(self.loops.needs(frame, step))
-            sources = [(self.frames.source(frame, feed), self.plan.steps[feed.source]) for feed in reversed(step.feeds) if not feed.lazy]
-            pending.extend(sources)
+            for feed in step.feeds:
+                if feed.kind == LOCAL and not feed.lazy:
+                    pending.append((frame, steps[feed.source]))
+                elif not feed.lazy:
+                    pending.append((self.frames.source(frame, feed), steps[feed.source]))
 
     def _cached(self, frame: Frame, step: Step) -> Values | None:
         cache = self.services.cache

@@ -14,7 +14,6 @@ from nodetool_core.node import SKIPPED, Node
 from nodetool_core.types import checker, type_name, value_type_name
 
 if TYPE_CHECKING:
-    from nodetool_core.engine.plan import Feed
     from nodetool_core.graph import GraphNode
 
 Values = tuple[Any, ...]
@@ -65,19 +64,6 @@ class Kind:
         output = list(self.spec.outputs.values())[position]
         message = f"{self.spec.title}.{output.name} should be {type_name(output.annotation)}, but process gave {value_type_name(value)}."
         return Problem("wrong_output", "", message)
-
-
-def check_arrival(feed: Feed, value: Any, source_id: str, output: str, target_id: str) -> None:
-    """Raise MisfitError where a value does not fit the property that its edge leads to."""
-    prop = feed.accept
-    if prop is None:
-        return
-    edge = f"{source_id}.{output} → {target_id}.{feed.property}"
-    for item in value if feed.gathered and isinstance(value, list) else (value,):
-        if not prop.accepts(item):
-            raise MisfitError(Problem("wrong_value", edge, f"expects {type_name(prop.annotation)}, got {value_type_name(item)}."))
-        if complaint := prop.misfit(item):
-            raise MisfitError(Problem("wrong_value", edge, complaint))
 
 
 def failure_of(node: GraphNode, item: tuple[int, ...], error: BaseException) -> NodeFailure:
