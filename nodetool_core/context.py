@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -44,6 +43,12 @@ class Images(Protocol):
         ...
 
 
+class Cancelled(Protocol):
+    """Says whether to stop; a `threading.Event` is one."""
+
+    def is_set(self) -> bool: ...
+
+
 Report = Callable[[str, dict[str, Any]], None]
 """Takes what a node reports: `progress`, `warning` or `preview`, and its details."""
 
@@ -53,7 +58,7 @@ class Context:
 
     __slots__ = ("_cancelled", "_report", "images", "models", "node_id")
 
-    def __init__(self, node_id: str, *, report: Report, cancelled: threading.Event, images: Images, models: Models) -> None:
+    def __init__(self, node_id: str, *, report: Report, cancelled: Cancelled, images: Images, models: Models) -> None:
         self.node_id = node_id
         self.images = images
         self.models = models
@@ -75,10 +80,11 @@ class Context:
 
     @property
     def cancelled(self) -> bool:
+        """Whether the node should stop: the run was cancelled, or the node's time is up."""
         return self._cancelled.is_set()
 
     def check_cancelled(self) -> None:
-        """Raise RunCancelled where the run was cancelled. Call it in long loops that report no progress."""
+        """Raise RunCancelled where the node should stop. Call it in long loops that report no progress."""
         if self._cancelled.is_set():
             raise RunCancelled
 

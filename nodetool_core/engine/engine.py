@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -27,6 +27,7 @@ from nodetool_core.engine.provenance import Recorder
 from nodetool_core.engine.result import RunError, RunResult
 from nodetool_core.engine.scheduler import Scheduler
 from nodetool_core.engine.services import Services
+from nodetool_core.engine.threads import Threads
 from nodetool_core.engine.work import Kind
 from nodetool_core.errors import RunCancelled
 from nodetool_core.graph import Graph
@@ -67,10 +68,10 @@ class Engine:
         self._registry = registry
         self._models = models
         self._kinds: dict[type[Node], Kind] = {}
-        self._executors: dict[Lane, Executor] = {
-            Lane.CPU: ThreadPoolExecutor(self.workers, "nodetool-cpu"),
-            Lane.DEVICE: ThreadPoolExecutor(1, "nodetool-device"),
-            Lane.NETWORK: ThreadPoolExecutor(NETWORK_THREADS, "nodetool-network"),
+        self._threads = {
+            Lane.CPU: Threads(self.workers, "nodetool-cpu"),
+            Lane.DEVICE: Threads(1, "nodetool-device"),
+            Lane.NETWORK: Threads(NETWORK_THREADS, "nodetool-network"),
         }
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
@@ -116,7 +117,7 @@ class Engine:
             images=ImageLoader(base=base),
             models=_LazyModels(self, recorder),
             workers=self.workers,
-            executors=self._executors,
+            threads=self._threads,
             loop=self._running_loop,
             finished=recorder.finished,
             delivery=Delivery(on_event) if on_event else None,
@@ -132,9 +133,9 @@ class Engine:
         return plan
 
     def close(self) -> None:
-        """Let go of threads and models. Runs that are under way finish first."""
-        for executor in self._executors.values():
-            executor.shutdown(wait=True)
+        """Let go of threads and models. Wait for runs first: what is under way is not waited for."""
+        for threads in self._threads.values():
+            threads.close()
         with self._lock:
             loop, self._loop = self._loop, None
             models = self._models

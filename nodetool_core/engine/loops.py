@@ -53,11 +53,10 @@ class Loops:
         step = self._plan.steps[stream.step]
         if stream.ended or stream.pulling or stream.in_flight >= self._limit(step):
             return
-        assert step.kind is not None
         stream.pulling = True
-        lane = self._scheduler.runner.pull(stream, step.kind, self._got, self._broke)
-        if lane is not None:
-            self._scheduler.outstanding[lane] += 1
+        ticket = self._scheduler.runner.pull(stream, step, self._got, self._broke)
+        if ticket is not None:
+            self._scheduler.expect(ticket)
 
     def _broke(self, stream: Stream, error: BaseException) -> None:
         self._scheduler.fail(stream.frame, self._plan.steps[stream.step], error)

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Literal
+
+from nodetool_core.graph import GraphNode
+
+
+@dataclass(frozen=True, slots=True)
+class NodePolicy:
+    """How patient a run is with a node."""
+
+    timeout: float | None = None
+    """Seconds that one attempt may take. A node that reports progress stops at its next step; one that doesn't is given up."""
+    attempts: int = 1
+    """How often it is tried in all. What can't get better by trying again (values that don't fit) is not."""
+    wait: float = 1.0
+    """Seconds before the second attempt; doubled before each further one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +34,11 @@ class RunOptions:
     """False: nothing is taken from the result cache (results are still put there)."""
     previews: bool = False
     """Whether nodes that can show intermediate pictures do so."""
+    policies: Mapping[str, NodePolicy] = field(default_factory=dict)
+    """Patience by node id or by node type; the type may be a pattern such as `huggingface.*`. The first that fits counts."""
+
+    def policy(self, node: GraphNode) -> NodePolicy | None:
+        for pattern, policy in self.policies.items():
+            if node.id == pattern or fnmatchcase(node.spec.node_type, pattern):
+                return policy
+        return None

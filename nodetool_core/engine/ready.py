@@ -56,6 +56,9 @@ class Ready:
         """Whether there is so little to do that a stream should give more."""
         return bool(self.pulls) and len(self._blocking) < workers
 
+    def has_device_work(self) -> bool:
+        return bool(self._device)
+
     def clear(self) -> None:
         for queue in (self.inline, self.pulls, self._blocking, self._waiting, self._device):
             queue.clear()

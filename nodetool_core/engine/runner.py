@@ -22,12 +22,32 @@ from nodetool_core.node import SKIPPED, Lane, Node
 from nodetool_core.types import type_name, value_type_name
 
 Message = tuple[Any, ...]
-"""What threads put into the inbox: a function of the scheduler, the lane that is free again (or None), arguments."""
+"""What threads put into the inbox: a function of the scheduler, the ticket that it answers (or None), arguments."""
 
 Done = Callable[[Frame, Step, Values, float], None]
 Failed = Callable[[Frame, Step, BaseException], None]
 
 _ENDED: Any = object()
+
+
+class Ticket:
+    """One attempt at a step. When its time is up it is given up: its node should stop, and its answer counts no more."""
+
+    def __init__(self, lane: Lane, cancelled: threading.Event) -> None:
+        self.lane = lane
+        self.given_up = False
+        self.holds_place = True
+        """Whether it still counts against what its lane can run at once."""
+        self.task: Future[Any] | None = None
+        self._cancelled = cancelled
+
+    def is_set(self) -> bool:
+        return self.given_up or self._cancelled.is_set()
+
+    def give_up(self) -> None:
+        self.given_up = True
+        if self.task is not None:
+            self.task.cancel()
 
 
 class Runner:
@@ -87,29 +107,31 @@ class Runner:
         assert kind is not None
         return kind.values(kind.call(self.instance(frame, step), self.context(step)))
 
-    def submit(self, frame: Frame, step: Step, lane: Lane, done: Done, failed: Failed) -> None:
+    def submit(self, frame: Frame, step: Step, ticket: Ticket, done: Done, failed: Failed) -> None:
         """Call a step elsewhere. Raises MisfitError at once where a value that arrived does not fit."""
         kind = step.kind
         assert kind is not None
-        instance, context = self.instance(frame, step), self.context(step)
+        instance, context = self.instance(frame, step), self.context(step, ticket)
         if not kind.spec.is_async:
-            self._services.executor(lane).submit(self._work, frame, step, kind, instance, context, lane, done, failed)
+            self._services.threads[ticket.lane].submit(self._work, frame, step, instance, context, ticket, done, failed)
             return
 
         def answer(task: Future[tuple[Values, float]]) -> None:
             error = _error_of(task)
-            self.inbox.put((failed, lane, frame, step, error) if error else (done, lane, frame, step, *task.result()))
+            self.inbox.put((failed, ticket, frame, step, error) if error else (done, ticket, frame, step, *task.result()))
 
-        self._services.spawn(_awaited(kind, instance, context), answer)
+        ticket.task = self._services.spawn(_awaited(kind, instance, context), answer)
 
-    def _work(self, frame: Frame, step: Step, kind: Kind, instance: Node, context: Context, lane: Lane, done: Done, failed: Failed) -> None:
+    def _work(self, frame: Frame, step: Step, instance: Node, context: Context, ticket: Ticket, done: Done, failed: Failed) -> None:
+        kind = step.kind
+        assert kind is not None
         started = time.perf_counter()
         try:
             values = kind.values(kind.call(instance, context))
         except BaseException as error:  # noqa: BLE001 - crosses a thread: it is reported where it is received
-            self.inbox.put((failed, lane, frame, step, error))
+            self.inbox.put((failed, ticket, frame, step, error))
             return
-        self.inbox.put((done, lane, frame, step, values, time.perf_counter() - started))
+        self.inbox.put((done, ticket, frame, step, values, time.perf_counter() - started))
 
     def open(self, stream: Stream, step: Step) -> None:
         """Call a step that streams; its work begins with the first item."""
@@ -118,23 +140,30 @@ class Runner:
         source = kind.call(self.instance(stream.frame, step), self.context(step))
         stream.source = source if kind.spec.is_async else iter(source)
 
-    def pull(self, stream: Stream, kind: Kind, got: Callable[..., None], failed: Callable[..., None]) -> Lane | None:
-        """Ask a stream for its next item; `got` is called with it, or with None at the end. Gives the lane that is busy with it."""
-        if kind.spec.is_async:
+    def pull(self, stream: Stream, step: Step, got: Callable[..., None], failed: Callable[..., None]) -> Ticket | None:
+        """
+        Ask a stream for its next item; `got` is called with it, or with None at the end.
 
-            def answer(task: Future[tuple[Values | None, float]]) -> None:
-                error = _error_of(task)
-                self.inbox.put((failed, Lane.NETWORK, stream, error) if error else (got, Lane.NETWORK, stream, *task.result()))
-
-            self._services.spawn(_next_awaited(stream, kind), answer)
-            return Lane.NETWORK
-        if kind.lane is Lane.INLINE:
+        Gives the ticket that the answer will carry, or None where the answer is in the inbox already.
+        """
+        kind = step.kind
+        assert kind is not None
+        if kind.lane is Lane.INLINE and not kind.spec.is_async:
             self.inbox.put(_next(stream, kind, None, got, failed))
             return None
-        self._services.executor(kind.lane).submit(lambda: self.inbox.put(_next(stream, kind, kind.lane, got, failed)))
-        return kind.lane
+        ticket = Ticket(Lane.NETWORK if kind.spec.is_async else kind.lane, self.cancelled)
+        if not kind.spec.is_async:
+            self._services.threads[kind.lane].submit(lambda: self.inbox.put(_next(stream, kind, ticket, got, failed)))
+            return ticket
 
-    def context(self, step: Step) -> Context:
+        def answer(task: Future[tuple[Values | None, float]]) -> None:
+            error = _error_of(task)
+            self.inbox.put((failed, ticket, stream, error) if error else (got, ticket, stream, *task.result()))
+
+        self._services.spawn(_next_awaited(stream, kind), answer)
+        return ticket
+
+    def context(self, step: Step, ticket: Ticket | None = None) -> Context:
         """What the node of a step sees of the run."""
         assert step.node is not None
         node_id, services, result = step.node.id, self._services, self._result
@@ -148,7 +177,7 @@ class Runner:
                 result.warnings.append(Problem("warning", f"node {node_id!r}", details["message"], level="warning"))
                 services.emit(events.NodeWarning(node_id, details["message"], details["details"]))
 
-        return Context(node_id, report=report, cancelled=self.cancelled, images=services.images, models=services.models)
+        return Context(node_id, report=report, cancelled=ticket or self.cancelled, images=services.images, models=services.models)
 
     def _check(self, step: Step, feed: Feed, value: Any) -> None:
         """Raise MisfitError where a value does not fit the property that its edge leads to."""
@@ -179,14 +208,14 @@ async def _awaited(kind: Kind, instance: Node, context: Context) -> tuple[Values
     return values, time.perf_counter() - started
 
 
-def _next(stream: Stream, kind: Kind, lane: Lane | None, got: Callable[..., None], failed: Callable[..., None]) -> Message:
+def _next(stream: Stream, kind: Kind, ticket: Ticket | None, got: Callable[..., None], failed: Callable[..., None]) -> Message:
     started = time.perf_counter()
     try:
         item = next(stream.source, _ENDED)
         values = None if item is _ENDED else kind.values(item)
     except BaseException as error:  # noqa: BLE001 - crosses a thread: it is reported where it is received
-        return (failed, lane, stream, error)
-    return (got, lane, stream, values, time.perf_counter() - started)
+        return (failed, ticket, stream, error)
+    return (got, ticket, stream, values, time.perf_counter() - started)
 
 
 async def _next_awaited(stream: Stream, kind: Kind) -> tuple[Values | None, float]:

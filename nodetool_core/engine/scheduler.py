@@ -17,6 +17,9 @@ taken) or FAILED. A dropped or failed input poisons its readers, which settle th
 from __future__ import annotations
 
 import time
+from contextlib import suppress
+from functools import partial
+from queue import Empty
 from typing import Any
 
 from nodetool_core.engine import events
@@ -24,13 +27,14 @@ from nodetool_core.engine.frame_keys import FrameKeys
 from nodetool_core.engine.frames import DONE, DROPPED, FAILED, RUNNING, WAITING, Frame, Frames, Values, came
 from nodetool_core.engine.loops import Loops
 from nodetool_core.engine.outputs import Outputs
+from nodetool_core.engine.patience import NodeTimeoutError, Patience
 from nodetool_core.engine.plan import LOCAL, Feed, Plan, Step
 from nodetool_core.engine.ready import Ready
 from nodetool_core.engine.result import RunResult
-from nodetool_core.engine.runner import Message, Runner
+from nodetool_core.engine.runner import Message, Runner, Ticket
 from nodetool_core.engine.services import Services
 from nodetool_core.engine.work import failure_of, traceback_of
-from nodetool_core.errors import RunCancelled
+from nodetool_core.errors import Problem, RunCancelled
 from nodetool_core.node import SKIPPED, Lane
 
 
@@ -51,7 +55,10 @@ class Scheduler:
         self.runner = Runner(self.frames, services, result, seeded)
         self.outputs = Outputs(plan, services, result)
         self.loops = Loops(self)
+        self.patience = Patience(services.options)
         self.outstanding = dict.fromkeys(Lane, 0)
+        self._answers_due = 0
+        """Answers that are to come, attempts that were given up not counted."""
         self._stopping = False
 
     # -- the loop ---------------------------------------------------------------------------------------------------
@@ -66,12 +73,11 @@ class Scheduler:
                 continue
             if self._stopping or cancelled.is_set():
                 self.ready.clear()
+                self.patience.forget_retries()
             if inline:
                 self._begin(*inline.pop())
-            elif not self._dispatch():
-                if not any(self.outstanding.values()):
-                    break
-                self._receive(inbox.get())
+            elif not self._dispatch() and not self._wait():
+                break
         self.loops.close()
         self.outputs.close()
 
@@ -90,11 +96,30 @@ class Scheduler:
                     self.demand(frame, self.plan.steps[opener])
         self.loops.demand_gathered(frame)
 
+    def _wait(self) -> bool:
+        """Wait for an answer or for a clock. False where nothing is to come that the run still wants."""
+        if not (self._answers_due or self.patience.has_retries() or self.ready.has_device_work()):
+            return False
+        with suppress(Empty):
+            self._receive(self.runner.inbox.get(timeout=self.patience.sleep()))
+        for action in self.patience.due():
+            action()
+        return True
+
     def _receive(self, message: Message) -> None:
-        handler, lane, *arguments = message
-        if lane is not None:
-            self.outstanding[lane] -= 1
+        handler, ticket, *arguments = message
+        if ticket is not None:
+            if ticket.holds_place:
+                self.outstanding[ticket.lane] -= 1
+            if ticket.given_up:
+                return
+            self._answers_due -= 1
         handler(*arguments)
+
+    def expect(self, ticket: Ticket) -> None:
+        """An answer with this ticket will come."""
+        self.outstanding[ticket.lane] += 1
+        self._answers_due += 1
 
     def _dispatch(self) -> bool:
         """Hand out ready work that does not run inline. False where there is none, or no room for it."""
@@ -117,7 +142,7 @@ class Scheduler:
         elif slot in frame.twin_of:
             # The earlier, equal step settles this one with its own result.
             return
-        elif step.is_plain:
+        elif step.is_plain and self.patience.policy(step) is None:
             self._run_plain(frame, step)
         elif step.node is None:
             bucket = frame.buckets.pop(slot, {})
@@ -126,7 +151,7 @@ class Scheduler:
             self._ask(frame, step)
         elif step.streams:
             self.loops.open(frame, step)
-        elif step.kind is not None and step.kind.lane is Lane.INLINE and not step.kind.spec.is_async:
+        elif step.kind is not None and step.kind.lane is Lane.INLINE and not step.kind.spec.is_async and self.patience.policy(step) is None:
             self._run_here(frame, step)
         else:
             self.ready.add(frame, step)
@@ -156,15 +181,19 @@ class Scheduler:
         assert step.node is not None
         frame.state[step.slot] = RUNNING
         self.services.emit(events.NodeStarted(step.node.id, frame.index))
-        if lane is Lane.INLINE:
+        policy = self.patience.policy(step)
+        if lane is Lane.INLINE and policy is None:
             self._run_here(frame, step)
             return
-        self.outstanding[lane] += 1
+        ticket = Ticket(Lane.CPU if lane is Lane.INLINE else lane, self.runner.cancelled)
+        self.expect(ticket)
         try:
-            self.runner.submit(frame, step, lane, self.finish, self.fail)
+            self.runner.submit(frame, step, ticket, self.finish, self.fail)
         except Exception as error:  # noqa: BLE001 - a value that does not fit is this node's failure
-            self.outstanding[lane] -= 1
-            self.fail(frame, step, error)
+            self._receive((self.fail, ticket, frame, step, error))
+            return
+        if policy is not None and policy.timeout is not None:
+            self.patience.deadline(policy.timeout, partial(self._time_out, frame, step, ticket, policy.timeout))
 
     def finish(self, frame: Frame, step: Step, values: Values, seconds: float) -> None:
         """A step's work succeeded."""
@@ -180,6 +209,10 @@ class Scheduler:
     def fail(self, frame: Frame, step: Step, error: BaseException) -> None:
         """A step's work failed, or was cancelled."""
         assert step.node is not None
+        pause = self.patience.next_attempt(frame, step, error)
+        if pause is not None:
+            self._try_again(frame, step, error, pause)
+            return
         if isinstance(error, RunCancelled):
             self.runner.cancelled.set()
             frame.state[step.slot] = FAILED
@@ -189,6 +222,25 @@ class Scheduler:
         self.services.emit(events.NodeFailed(failure.node_id, failure.item, failure.node_type, failure.problem, traceback_of(failure)))
         self._stopping = self.services.options.on_error == "stop"
         self.settle(frame, step, None, FAILED)
+
+    def _time_out(self, frame: Frame, step: Step, ticket: Ticket, seconds: float) -> None:
+        if frame.state[step.slot] != RUNNING or ticket.given_up:
+            return
+        ticket.give_up()
+        self._answers_due -= 1
+        if ticket.lane is not Lane.DEVICE:
+            # On a device the next node must not begin before this one has let go; elsewhere its place is free at once.
+            ticket.holds_place = False
+            self.outstanding[ticket.lane] -= 1
+        self.fail(frame, step, NodeTimeoutError(seconds))
+
+    def _try_again(self, frame: Frame, step: Step, error: BaseException, pause: float) -> None:
+        assert step.node is not None
+        message = f"{step.node.spec.title} failed and is tried again in {pause:g} s: {error}"
+        self.result.warnings.append(Problem("retry", f"node {step.node.id!r}", message, level="warning"))
+        self.services.emit(events.NodeWarning(step.node.id, message, {"seconds": pause}))
+        frame.state[step.slot] = WAITING
+        self.patience.retry(pause, lambda: self.ready.add(frame, step))
 
     # -- settling ---------------------------------------------------------------------------------------------------
 

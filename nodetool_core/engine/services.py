@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from nodetool_core.engine.delivery import Delivery
 from nodetool_core.engine.events import Event, NodePreview
 from nodetool_core.engine.keys import Key, KeyMaker
 from nodetool_core.engine.options import RunOptions
+from nodetool_core.engine.threads import Threads
 from nodetool_core.graph import GraphNode
 from nodetool_core.node import Lane
 
@@ -29,7 +30,7 @@ class Services:
     models: Models
     workers: int
     """How many blocking nodes run at once."""
-    executors: dict[Lane, Executor]
+    threads: dict[Lane, Threads]
     loop: Callable[[], asyncio.AbstractEventLoop]
     finished: Callable[[Any], Any]
     """Turns an output's value into what the result shows, such as a picture with its provenance."""
@@ -43,12 +44,10 @@ class Services:
     def base(self, node: GraphNode, values: dict[str, Any]) -> Key:
         return self.keys.base(node, values, self.images)
 
-    def executor(self, lane: Lane) -> Executor:
-        return self.executors[lane]
-
-    def spawn(self, work: Coroutine[Any, Any, Any], done: Callable[[Future[Any]], None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, Any], done: Callable[[Future[Any]], None]) -> Future[Any]:
         """Run a coroutine on the engine's loop; `done` is called with its future, whatever becomes of it."""
         task = asyncio.run_coroutine_threadsafe(work, self.loop())
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         task.add_done_callback(done)
+        return task

@@ -1,0 +1,83 @@
+"""
+Timeouts and further attempts of nodes.
+
+Deadlines and retries wait in one heap by the time they are due; the scheduler asks how long it may sleep, and then for what is
+due. An attempt has a ticket; whoever answers with a ticket that was given up is not listened to.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import time
+from collections.abc import Callable
+from typing import Any
+
+from nodetool_core.engine.frames import Frame
+from nodetool_core.engine.options import NodePolicy, RunOptions
+from nodetool_core.engine.plan import Step
+from nodetool_core.errors import NodetoolError, Problem, RunCancelled
+
+
+class NodeTimeoutError(NodetoolError):
+    """A node took longer than its policy allows."""
+
+    def __init__(self, seconds: float) -> None:
+        message = f"took longer than its {seconds:g} s."
+        super().__init__(Problem("node_timeout", "", message, "Allow more time in the run's policies, or give the node less work."))
+
+
+class Patience:
+    """The clocks of one run."""
+
+    def __init__(self, options: RunOptions) -> None:
+        self._options = options
+        self._due: list[tuple[float, int, Callable[[], Any]]] = []
+        self._retries = 0
+        self._order = itertools.count()
+        self._attempts: dict[tuple[int, tuple[int, ...]], int] = {}
+
+    def policy(self, step: Step) -> NodePolicy | None:
+        return self._options.policy(step.node) if self._options.policies and step.node is not None else None
+
+    def deadline(self, seconds: float, action: Callable[[], Any]) -> None:
+        """Do something in `seconds` from now, unless the run is over by then."""
+        heapq.heappush(self._due, (time.monotonic() + seconds, next(self._order), action))
+
+    def retry(self, seconds: float, action: Callable[[], Any]) -> None:
+        """Do something in `seconds` from now; the run waits for it."""
+        self._retries += 1
+        self.deadline(seconds, lambda: self._retried(action))
+
+    def _retried(self, action: Callable[[], Any]) -> None:
+        if self._retries:
+            self._retries -= 1
+            action()
+
+    def sleep(self) -> float | None:
+        """How long there is nothing to do; None where no clock runs."""
+        return max(0.0, self._due[0][0] - time.monotonic()) if self._due else None
+
+    def due(self) -> list[Callable[[], Any]]:
+        """What is to be done by now."""
+        actions = []
+        while self._due and self._due[0][0] <= time.monotonic():
+            actions.append(heapq.heappop(self._due)[2])
+        return actions
+
+    def has_retries(self) -> bool:
+        return self._retries > 0
+
+    def forget_retries(self) -> None:
+        """The run is stopping: nothing is tried again."""
+        self._retries = 0
+
+    def next_attempt(self, frame: Frame, step: Step, error: BaseException) -> float | None:
+        """Seconds until a failed step is tried again; None where it is not."""
+        policy = self.policy(step)
+        final = isinstance(error, RunCancelled) or (isinstance(error, NodetoolError) and not isinstance(error, NodeTimeoutError))
+        if policy is None or final:
+            return None
+        place = (step.index, frame.index)
+        made = self._attempts[place] = self._attempts.get(place, 0) + 1
+        return policy.wait * 2 ** (made - 1) if made < policy.attempts else None
