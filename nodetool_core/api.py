@@ -16,6 +16,7 @@ from nodetool_core.errors import Problem, WorkflowError
 from nodetool_core.graph import Graph
 from nodetool_core.node import Node, OutputHandle, Role
 from nodetool_core.registry import Registry
+from nodetool_core.subworkflow import expand
 from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, WorkflowDocument
 
 if TYPE_CHECKING:
@@ -55,13 +56,18 @@ class Workflow:
     def load(cls, path: str | Path, registry: Registry | None = None, *, engine: Engine | None = None) -> Self:
         """Read a workflow file. Raises WorkflowError with every problem there is."""
         path = Path(path)
-        return cls.from_document(WorkflowDocument.load(path), registry, base=path.absolute().parent, engine=engine)
+        workflow = object.__new__(cls)
+        document = WorkflowDocument.load(path)
+        workflow._set_up(document, registry or Registry.installed(), path.absolute().parent, engine, (str(path.resolve()),))
+        return workflow
 
-    def _set_up(self, document: WorkflowDocument, registry: Registry, base: Path, engine: Engine | None) -> None:
+    def _set_up(
+        self, document: WorkflowDocument, registry: Registry, base: Path, engine: Engine | None, inside: tuple[str, ...] = ()
+    ) -> None:
         self.document = document
         self.registry = registry
         self.base = base
-        self.graph: Graph = graphs.build(document, registry)
+        self.graph: Graph = graphs.build(expand(document, registry, base, inside), registry)
         self._engine = engine
 
     def save(self, path: str | Path) -> Path:

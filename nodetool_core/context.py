@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nodetool_core.errors import RunCancelled
-from nodetool_core.references import ImageRef
+from nodetool_core.references import AssetRef, ImageRef
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -36,6 +36,10 @@ class Images(Protocol):
 
     def open(self, ref: ImageRef) -> Image.Image:
         """The pixels behind a reference, decoded under the limits. Raises ImageError."""
+        ...
+
+    def digest(self, ref: AssetRef) -> str:
+        """Hash of the content behind a reference. Raises ImageError."""
         ...
 
     def path(self, uri: str) -> Path:

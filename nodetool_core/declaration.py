@@ -16,10 +16,10 @@ from collections.abc import AsyncGenerator as AsyncGeneratorType
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args, get_type_hints
 
 from nodetool_core.errors import DeclarationError, Problem
-from nodetool_core.types import Annotation, accepts_none, checker, choices, strip, type_name, union_members, value_type_name
+from nodetool_core.types import Annotation, accepts_none, checker, choices, origin_of, strip, type_name, union_members, value_type_name
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -234,7 +234,7 @@ def declare(cls: type[Node], local_names: Mapping[str, Any]) -> NodeSpec:
     hints = _hints(cls, cls, local_names)
     properties: dict[str, Property] = {}
     for name, annotation in hints.items():
-        if get_origin(annotation) is ClassVar or annotation is ClassVar or name.startswith("_") or name == "dynamic_values":
+        if origin_of(annotation) is ClassVar or annotation is ClassVar or name.startswith("_") or name == "dynamic_values":
             continue
         prop = _property(cls, name, annotation)
         problems.extend(_check_property(cls, prop))
@@ -248,8 +248,7 @@ def declare(cls: type[Node], local_names: Mapping[str, Any]) -> NodeSpec:
         raise DeclarationError(problems)
     returned, streams = _stream_item(returned)
     outputs, unpack = _outputs(returned, local_names)
-    for name in outputs.keys() & RESERVED:
-        problems.append(_declaration(cls, name, "is a reserved name, so it can't be an output."))
+    problems.extend(_declaration(cls, name, "is a reserved name, so it can't be an output.") for name in outputs.keys() & RESERVED)
     if problems:
         raise DeclarationError(problems)
     for name in properties:
@@ -285,7 +284,7 @@ def _hints(cls: type, of: Any, local_names: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _property(cls: type, name: str, annotation: Annotation) -> Property:
-    inherited = next((base.spec.properties[name] for base in cls.__mro__[1:] if name in _properties_of(base)), None)
+    inherited = next((_properties_of(base)[name] for base in cls.__mro__[1:] if name in _properties_of(base)), None)
     value = getattr(cls, name, MISSING)
     if isinstance(value, FieldInfo):
         info = value
@@ -315,7 +314,7 @@ def _check_property(cls: type, prop: Property) -> Iterable[Problem]:
 
 
 def _stream_item(returned: Annotation) -> tuple[Annotation, bool]:
-    origin = get_origin(strip(returned))
+    origin = origin_of(strip(returned))
     if origin in (Iterator, Iterable, Generator, AsyncIterator, AsyncGeneratorType):
         return get_args(strip(returned))[0], True
     return returned, False
@@ -343,7 +342,7 @@ def _named(kind: Any, fields: list[str], local_names: Mapping[str, Any]) -> dict
 
 def _note(annotation: Annotation) -> str:
     """The description in `Annotated[T, "description"]`, or an empty string."""
-    notes = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
+    notes = get_args(annotation)[1:] if origin_of(annotation) is Annotated else ()
     return next((note for note in notes if isinstance(note, str)), "")
 
 
@@ -369,7 +368,7 @@ def _read_docstring(text: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
 def jsonable(value: Any) -> Any:
     """The JSON form of a property's value: references as objects, enums by value, containers element by element."""
     if isinstance(value, (str, int, float, bool, type(None))):
-        return value.value if hasattr(value, "value") else value
+        return getattr(value, "value", value)
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
     if isinstance(value, Mapping):

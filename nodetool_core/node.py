@@ -26,6 +26,7 @@ import sys
 from enum import StrEnum
 from typing import Any, ClassVar, dataclass_transform
 
+from nodetool_core.context import Images
 from nodetool_core.declaration import Field, NodeSpec, Output, Property, declare
 from nodetool_core.errors import Problem, WorkflowError, near_miss
 from nodetool_core.types import is_assignable, type_name
@@ -158,8 +159,13 @@ class Node:
         return self.lazy
 
     @classmethod
-    def fingerprint(cls, values: dict[str, Any]) -> str | None:
-        """What else the result depends on, such as the content of a file named by a text; part of the cache key."""
+    def fingerprint(cls, values: dict[str, Any], images: Images) -> str | None:
+        """
+        What else the result depends on, such as the content of a file that a text names; part of the cache key.
+
+        Only asked of classes that define it. None where it can't be known before the run, as when the name comes over an
+        edge: the result then counts as never the same.
+        """
         return None
 
     def __getitem__(self, output: str) -> OutputHandle:

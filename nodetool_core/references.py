@@ -109,9 +109,9 @@ class ModelRef(Reference):
 
 
 class ImageToImageModel(ModelRef):
-    """A model for image to image."""
+    """A model for image to image. The kind is what a property expects; weights of every kind can be given to it."""
 
-    type: Literal["hf.image_to_image"] = "hf.image_to_image"
+    type: str = "hf.image_to_image"
 
 
 def reference_types() -> dict[str, type[Reference]]:

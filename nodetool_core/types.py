@@ -5,7 +5,8 @@ The annotation is the type: `int`, `float`, `str`, `bool`, `list[ImageRef]`, `Li
 An edge is allowed when every value of the source type is a value of the target type (`is_assignable`); `Any` on either
 side defers the question to run time, where `checker` answers it for a value.
 
-`int → float` is the one widening. `bool` is not an `int` here: `true` as a number of steps is a mistake.
+`int → float` is the one widening. A reference to a model's weights fits wherever one is expected: what weights are good for is
+found out when they are loaded. `bool` is not an `int` here: `true` as a number of steps is a mistake.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from nodetool_core.references import Reference
+from nodetool_core.references import ModelRef, Reference
 
 Annotation = Any
 """A type as it stands in an annotation: a class, a generic alias, a union, `Any`."""
@@ -26,15 +27,20 @@ Check = Callable[[Any], bool]
 _NONE = type(None)
 
 
+def origin_of(annotation: Annotation) -> Any:
+    """What a generic annotation is made from (`list` of `list[int]`), or None."""
+    return get_origin(annotation)
+
+
 def strip(annotation: Annotation) -> Annotation:
     """The annotation without `Annotated` metadata."""
-    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    return get_args(annotation)[0] if origin_of(annotation) is Annotated else annotation
 
 
 def union_members(annotation: Annotation) -> tuple[Annotation, ...]:
     """The alternatives of a union, or the type itself as the only one."""
     annotation = strip(annotation)
-    if get_origin(annotation) in (Union, types.UnionType):
+    if origin_of(annotation) in (Union, types.UnionType):
         return tuple(member for part in get_args(annotation) for member in union_members(part))
     return (annotation,)
 
@@ -53,12 +59,12 @@ def is_assignable(source: Annotation, target: Annotation) -> bool:
         return all(is_assignable(member, target) for member in members)
     if len(members := union_members(target)) > 1:
         return any(is_assignable(source, member) for member in members)
-    if get_origin(source) is Literal:
+    if origin_of(source) is Literal:
         return all(checker(target)(value) for value in get_args(source))
-    source_origin, target_origin = get_origin(source) or source, get_origin(target) or target
+    source_origin, target_origin = origin_of(source) or source, origin_of(target) or target
     if target_origin is Literal or not (isinstance(source_origin, type) and isinstance(target_origin, type)):
         return False
-    if source_origin is int and target_origin is float:
+    if (source_origin is int and target_origin is float) or (issubclass(source_origin, ModelRef) and issubclass(target_origin, ModelRef)):
         return True
     if source_origin is bool and target_origin is not bool:
         return False
@@ -84,9 +90,11 @@ def checker(annotation: Annotation) -> Check:
     if len(members := union_members(annotation)) > 1:
         checks = tuple(checker(member) for member in members)
         return lambda value: any(check(value) for check in checks)
-    origin, args = get_origin(annotation), get_args(annotation)
+    origin, args = origin_of(annotation), get_args(annotation)
     if origin is Literal:
         return lambda value: any(value == allowed and type(value) is type(allowed) for allowed in args)
+    if isinstance(annotation, type) and issubclass(annotation, ModelRef):
+        return lambda value: isinstance(value, ModelRef)
     if annotation is float:
         return lambda value: isinstance(value, (float, int)) and not isinstance(value, bool)
     if annotation is int:
@@ -116,7 +124,7 @@ def _container_checker(origin: Annotation, args: tuple[Annotation, ...]) -> Chec
 def choices(annotation: Annotation) -> tuple[Any, ...] | None:
     """The values a property is limited to (`Literal` or an `Enum`), or None where it is not."""
     annotation = strip(annotation)
-    if get_origin(annotation) is Literal:
+    if origin_of(annotation) is Literal:
         return get_args(annotation)
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return tuple(member.value for member in annotation)
@@ -134,7 +142,7 @@ def type_name(annotation: Annotation) -> str:
         return " | ".join(dict.fromkeys(type_name(member) for member in members))
     if choices(annotation) is not None:
         return "enum"
-    origin, args = get_origin(annotation), get_args(annotation)
+    origin, args = origin_of(annotation), get_args(annotation)
     if origin is not None:
         inner = ", ".join("..." if arg is Ellipsis else type_name(arg) for arg in args)
         return f"{origin.__name__.lower()}[{inner}]"

@@ -20,7 +20,7 @@ from nodetool_core.context import Models
 from nodetool_core.engine.cache import MemoryCache, ResultCache
 from nodetool_core.engine.delivery import Delivery
 from nodetool_core.engine.events import Listener, RunFinished, RunStarted
-from nodetool_core.engine.keys import KeyMaker
+from nodetool_core.engine.keys import KeyMaker, has_fingerprint
 from nodetool_core.engine.options import RunOptions
 from nodetool_core.engine.plan import Plan, Step, compile_plan
 from nodetool_core.engine.provenance import Recorder
@@ -235,7 +235,7 @@ def _is_constant(step: Step) -> bool:
     """Whether the node's own part of its key can't change between runs: no files, no drawn seeds, no fingerprint."""
     node = step.node
     assert node is not None
-    if "fingerprint" in vars(node.node_class) or any(prop.seed for prop in node.spec.properties.values()):
+    if has_fingerprint(node.node_class) or any(prop.seed for prop in node.spec.properties.values()):
         return False
     return not any(_has_asset(value) for value in [*node.values.values(), *node.dynamic.values()])
 

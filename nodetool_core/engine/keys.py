@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nodetool_core.declaration import jsonable
+from nodetool_core.errors import NodetoolError
 from nodetool_core.graph import GraphNode
 from nodetool_core.references import AssetRef, Reference
 
@@ -37,6 +38,11 @@ class Digests(Protocol):
     """Knows the content of what a reference names."""
 
     def digest(self, ref: Any) -> str: ...
+
+
+def has_fingerprint(node_class: type[Node]) -> bool:
+    """Whether a class says for itself what else its result depends on."""
+    return any("fingerprint" in vars(base) for base in node_class.__mro__ if base.__module__ != "nodetool_core.node")
 
 
 def combine(*parts: bytes) -> Key:
@@ -62,20 +68,27 @@ class KeyMaker:
             version = self._versions[node_class] = _source_digest(node_class)
         return version
 
-    def base(self, node: GraphNode, values: dict[str, Any], digests: Digests) -> Key:
+    def base(self, node: GraphNode, values: dict[str, Any], images: Any) -> Key:
         """The part of a node's key that does not come from its inputs."""
         node_class = node.node_class
-        own = node_class.fingerprint(values)
-        canonical = json.dumps(
-            [_canonical(values, digests), _canonical(node.dynamic, digests), own], sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        )
+        own: str | None = ""
+        try:
+            if has_fingerprint(node_class):
+                own = node_class.fingerprint(values, images)
+            content = [_canonical(values, images), _canonical(node.dynamic, images), own]
+        except NodetoolError:
+            # A file that can't be read is the node's to report, when it runs.
+            own = None
+        if own is None:
+            return unique()
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return combine(KEY_FORMAT, node_class.spec.node_type.encode(), self.code_version(node_class), canonical.encode())
 
     def item(self, value: Any, loop: Key, number: int, digests: Digests) -> Key:
         """The key of one item of a loop: by its content where that is at hand, else by its place in the loop."""
         try:
             return combine(b"value", json.dumps(_canonical(value, digests), sort_keys=True).encode())
-        except TypeError:
+        except (TypeError, NodetoolError):
             return combine(b"item", loop, str(number).encode())
 
 

@@ -1,0 +1,60 @@
+"""Sizes and resampling, shared by the nodes that change a picture's geometry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from nodetool_core import NodeError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+MAX_SIDE: Final = 16384
+"""The longest side that is made, in pixels."""
+MAX_PIXELS: Final = 100_000_000
+"""The most pixels that are made: what can also be read again."""
+
+Size = tuple[int, int]
+
+
+def check_size(width: int, height: int) -> Size:
+    """The size, if a picture of it may be made. Raises NodeError."""
+    if width < 1 or height < 1:
+        raise NodeError(f"The picture would have {width} x {height} pixels.", "Both sides need at least 1.")
+    if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
+        limit = f"at most {MAX_SIDE} a side and {MAX_PIXELS // 1_000_000} megapixels are made"
+        raise NodeError(f"The picture would have {width} x {height} pixels; {limit}.", "Choose a smaller size.")
+    return width, height
+
+
+def fitted_size(size: Size, box: Size) -> Size:
+    """The largest size of the same shape that fits into the box, to the nearest pixel and at least 1."""
+    (width, height), (box_width, box_height) = size, box
+    if width * box_height >= height * box_width:
+        return box_width, min(box_height, max(1, round(height * box_width / width)))
+    return min(box_width, max(1, round(width * box_height / height))), box_height
+
+
+def resized(image: Image.Image, size: Size) -> Image.Image:
+    """
+    The image in another size, resampled with a Lanczos kernel that covers every source pixel.
+
+    Palettes and bilevel images are converted first, because indices can't be averaged; colours are weighted by their
+    alpha (Pillow does so for RGBA and LA), so that hidden pixels leave no fringes.
+    """
+    from PIL import Image as Pillow
+
+    if image.size == size:
+        return image
+    return smooth(image).resize(size, Pillow.Resampling.LANCZOS)
+
+
+def smooth(image: Image.Image) -> Image.Image:
+    """The image in a mode whose pixels can be averaged."""
+    from nodetool_core.assets.picture import in_mode
+
+    if image.mode == "1":
+        return in_mode(image, "LA" if image.has_transparency_data else "L")
+    if image.mode in ("P", "PA") or (image.mode in ("RGB", "L") and image.has_transparency_data):
+        return in_mode(image, "RGBA" if image.has_transparency_data else "RGB")
+    return image

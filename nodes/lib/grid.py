@@ -1,0 +1,161 @@
+"""Pictures side by side: contact sheets, and pictures cut into tiles."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING, Annotated
+
+from nodes._geometry import check_size
+from nodetool_core import ColorRef, Context, Field, ImageRef, Node, NodeError
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageFont
+
+    Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+class CombineImageGrid(Node):
+    """
+    Puts pictures side by side in rows. A column is as wide as its widest picture and a row as high as its highest;
+    smaller ones are centred. Labels stand below their pictures.
+    image, grid, combine, contact sheet, tiles, before and after
+
+    Use cases:
+    - Compare results of several settings on one sheet
+    - Show a picture before and after
+    - Put a picture together again that was cut into tiles
+    """
+
+    tiles: list[ImageRef] = Field(default=[], description="Pictures, row by row.")
+    columns: int = Field(default=0, ge=0, description="Pictures in a row; 0 makes about as many columns as rows.")
+    labels: list[str] = Field(default=[], description="Texts below the pictures, in the same order.")
+    gap: int = Field(default=0, ge=0, le=512, description="Space between the pictures and around the sheet, in pixels.")
+    background: ColorRef = Field(default=ColorRef(value="#ffffff"), description="Colour between and around the pictures.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The sheet."]:
+        if not self.tiles:
+            raise NodeError("There are no pictures to combine.", "Connect a list with at least one.")
+        if len(self.labels) > len(self.tiles):
+            raise NodeError(f"There are {len(self.labels)} labels for {len(self.tiles)} pictures.", "Remove a label or add a picture.")
+        from PIL import Image
+
+        colour = self.background.value or "#00000000"
+        images = [context.image(tile) for tile in self.tiles]
+        mode = "RGBA" if len(colour) == 9 or any(image.has_transparency_data for image in images) else "RGB"
+        labels = _Labels.fitting(self.labels, images)
+        layout = _Layout.of([image.size for image in images], self.columns, self.gap, labels.height)
+        sheet = Image.new(mode, check_size(*layout.size), colour)
+        for index, tile in enumerate(self.tiles):
+            context.check_cancelled()
+            left, top, width, height = layout.cell(index)
+            image = context.image(tile, mode)
+            sheet.paste(image, (left + (width - image.width) // 2, top + (height - image.height) // 2))
+            if index < len(self.labels):
+                labels.draw(sheet, self.labels[index], (left, top + height, width, labels.height), _ink(colour))
+        return context.picture(sheet)
+
+
+class SliceImageGrid(Node):
+    """
+    Cuts a picture into tiles, row by row. Where it does not divide evenly, tiles differ by a pixel: nothing is lost.
+    image, grid, slice, tiles, split
+
+    Use cases:
+    - Work on a large picture piece by piece
+    - Take a contact sheet apart
+    """
+
+    image: ImageRef = Field(description="Picture to cut.")
+    columns: int = Field(default=0, ge=0, description="Tiles in a row; 0 for as many as make the tiles nearly square.")
+    rows: int = Field(default=0, ge=0, description="Rows of tiles; 0 for as many as make the tiles nearly square.")
+
+    def process(self, context: Context) -> Annotated[list[ImageRef], "The tiles, row by row."]:
+        image = context.image(self.image)
+        columns, rows = _divisions(image.width, image.height, self.columns, self.rows)
+        if columns > image.width or rows > image.height:
+            message = f"A picture of {image.width} x {image.height} pixels can't be cut into {columns} x {rows} tiles."
+            raise NodeError(message, "Ask for fewer columns or rows.")
+        xs = [image.width * column // columns for column in range(columns + 1)]
+        ys = [image.height * row // rows for row in range(rows + 1)]
+        boxes = [(xs[x], ys[y], xs[x + 1], ys[y + 1]) for y in range(rows) for x in range(columns)]
+        return [context.picture(image.crop(box)) for box in boxes]
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where the cells of a sheet are: the left edge and width of each column, the upper edge and height of each row."""
+
+    lefts: list[int]
+    widths: list[int]
+    tops: list[int]
+    heights: list[int]
+    size: tuple[int, int]
+
+    @classmethod
+    def of(cls, sizes: list[tuple[int, int]], columns: int, gap: int, label_height: int) -> _Layout:
+        columns = min(columns, len(sizes)) or math.ceil(math.sqrt(len(sizes)))
+        widths = [max(width for width, _ in sizes[column::columns]) for column in range(columns)]
+        heights = [max(height for _, height in sizes[start : start + columns]) for start in range(0, len(sizes), columns)]
+        lefts = list(accumulate((width + gap for width in widths), initial=gap))
+        tops = list(accumulate((height + label_height + gap for height in heights), initial=gap))
+        return cls(lefts, widths, tops, heights, (lefts[-1], tops[-1]))
+
+    def cell(self, index: int) -> tuple[int, int, int, int]:
+        """Left, top, width and height of a picture's cell, without its label."""
+        row, column = divmod(index, len(self.widths))
+        return self.lefts[column], self.tops[row], self.widths[column], self.heights[row]
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """The one size of text that all labels of a sheet are drawn in."""
+
+    font: Font | None
+    height: int
+
+    @classmethod
+    def fitting(cls, texts: list[str], images: list[Image.Image]) -> _Labels:
+        """A size that looks right below the pictures, smaller where the longest label would be wider than they are."""
+        if not any(texts):
+            return cls(None, 0)
+        from PIL import ImageFont
+
+        widest = max(image.width for image in images)
+        size = max(10, round(max(image.height for image in images) * 0.07))
+        longest = max(ImageFont.load_default(size).getlength(text) for text in texts)
+        if longest > widest:
+            size = max(8, int(size * widest / longest))
+        return cls(ImageFont.load_default(size), round(size * 1.7))
+
+    def draw(self, sheet: Image.Image, text: str, box: tuple[int, int, int, int], ink: str) -> None:
+        """Write a text in the middle of a box, cut short with … where it is too long."""
+        if self.font is None:
+            return
+        from PIL import ImageDraw
+
+        left, top, width, height = box
+        shown = text
+        while shown and self.font.getlength(shown) > width:
+            text = text[:-1]
+            shown = f"{text.rstrip()}…" if text else ""
+        ImageDraw.Draw(sheet).text((left + width / 2, top + height / 2), shown, fill=ink, font=self.font, anchor="mm")
+
+
+def _ink(background: str) -> str:
+    """Black or white, whichever is easier to read on a colour."""
+    red, green, blue = (int(background[start : start + 2], 16) for start in (1, 3, 5))
+    is_transparent = len(background) == 9 and int(background[7:], 16) < 128
+    return "black" if is_transparent or 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "white"
+
+
+def _divisions(width: int, height: int, columns: int, rows: int) -> tuple[int, int]:
+    """Columns and rows, with a 0 replaced by what makes the tiles nearly square."""
+    if not columns and not rows:
+        columns, rows = (0, 1) if width >= height else (1, 0)
+    if not columns:
+        columns = min(width, max(1, round(rows * width / height)))
+    if not rows:
+        rows = min(height, max(1, round(columns * height / width)))
+    return columns, rows

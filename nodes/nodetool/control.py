@@ -1,0 +1,118 @@
+"""Control flow: branches, and loops over lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, NamedTuple
+
+from nodetool_core import SKIPPED, Field, Lane, Node
+
+
+class Branches(NamedTuple):
+    """The two ways out of an `If`."""
+
+    if_true: Annotated[Any, "The value, where the condition holds; nothing otherwise."]
+    if_false: Annotated[Any, "The value, where the condition does not hold; nothing otherwise."]
+
+
+class Item(NamedTuple):
+    """One round of a loop."""
+
+    output: Annotated[Any, "The item."]
+    index: Annotated[int, "Its place in the list, from 0."]
+
+
+class If(Node):
+    """
+    Sends a value one of two ways. Nodes behind the way that is not taken don't run, nor does what only they need.
+    control, if, branch, condition
+
+    Use cases:
+    - Upscale a picture only where it is small
+    - Leave items of a list out of the rest of a loop
+    """
+
+    lane = Lane.INLINE
+    branches = True
+
+    condition: bool = Field(default=False, description="Which way to go.")
+    value: Any = Field(default=None, description="Value to send on.")
+
+    def process(self) -> Branches:
+        return Branches(self.value, SKIPPED) if self.condition else Branches(SKIPPED, self.value)
+
+
+class Merge(Node):
+    """
+    Brings two branches together again: gives the value of whichever ran. Where both did, the first counts.
+    control, merge, join, branch
+
+    Use cases:
+    - Go on with a picture, whether it was upscaled or not
+    - End both ways of an If in one output
+    """
+
+    lane = Lane.INLINE
+    merges = True
+
+    a: Any = Field(default=None, description="Value of one branch.")
+    b: Any = Field(default=None, description="Value of the other branch.")
+
+    def process(self) -> Annotated[Any, "The value that is there."]:
+        return self.b if self.a is None else self.a
+
+
+class ForEach(Node):
+    """
+    Gives the items of a list one by one: what follows runs once for each, until a Collect gathers the results.
+    control, loop, for, each, list, iterate
+
+    Use cases:
+    - Turn every picture of a folder into a winter scene
+    - Try one picture with a list of prompts
+    """
+
+    lane = Lane.INLINE
+
+    input_list: list[Any] = Field(default=[], description="Items to go through.")
+
+    def process(self) -> Iterator[Item]:
+        for index, item in enumerate(self.input_list):
+            yield Item(item, index)
+
+
+class Collect(Node):
+    """
+    Gathers one value of every round of a loop into a list, in the order of the items. Rounds whose branch was not taken are left out.
+    control, loop, collect, gather, list
+
+    Use cases:
+    - Make a list of the pictures of a loop
+    - Show all results of a loop side by side
+    """
+
+    lane = Lane.INLINE
+    gathers = frozenset({"input_item"})
+
+    input_item: Any = Field(default=[], description="Value of one round.")
+
+    def process(self) -> Annotated[list[Any], "The values, in order."]:
+        return self.input_item if isinstance(self.input_item, list) else [self.input_item]
+
+
+class Reroute(Node):
+    """
+    Passes a value on unchanged.
+    control, reroute, pass, organize
+
+    Use cases:
+    - Lead an edge around other nodes
+    - Name a value that several nodes take
+    """
+
+    lane = Lane.INLINE
+
+    input_value: Any = Field(default=None, description="Value to pass on.")
+
+    def process(self) -> Annotated[Any, "The value."]:
+        return self.input_value

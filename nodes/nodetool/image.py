@@ -1,0 +1,326 @@
+"""Pictures: their files, their size, their parts, what is known about them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+from nodes._geometry import MAX_SIDE, check_size, fitted_size, resized
+from nodetool_core import Context, Field, ImageRef, Images, Lane, Node, NodeError, Picture, Role
+from nodetool_core.errors import ImageError
+
+
+class LoadImageFile(Node):
+    """
+    Reads a picture from a file.
+    image, load, file, open, path
+
+    Use cases:
+    - Start from a picture at a known place
+    - Read a picture whose path another node made
+    """
+
+    path: str = Field(default="", description="Path of the file; a relative one starts from the workflow's folder.")
+
+    @classmethod
+    def fingerprint(cls, values: dict[str, Any], images: Images) -> str | None:
+        return images.digest(ImageRef(uri=values["path"])) if "path" in values else None
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The picture, upright."]:
+        return context.picture(context.image(ImageRef(uri=self.path)))
+
+
+class FolderItem(NamedTuple):
+    image: Annotated[ImageRef, "The picture, upright."]
+    path: Annotated[str, "Path of its file."]
+
+
+class LoadImageFolder(Node):
+    """
+    Reads the pictures of a folder one after the other, ordered by path. A file that can't be read is left out with a
+    warning; hidden files are not looked at.
+    image, load, folder, directory, batch, stream
+
+    Use cases:
+    - Run a workflow over all pictures of a folder
+    - Make a contact sheet of a folder
+    """
+
+    cacheable = False
+
+    folder: str = Field(default="", description="Path of the folder; a relative one starts from the workflow's folder.")
+    include_subdirectories: bool = Field(default=False, description="Whether folders in the folder are searched as well.")
+    extensions: list[str] = Field(
+        default=[".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tiff"], description="Endings of the files to read, in any case."
+    )
+    pattern: str = Field(default="", description="Only files whose name matches, such as `lake_*`; empty for all.")
+
+    def process(self, context: Context) -> Iterator[FolderItem]:
+        folder = _folder(self.folder, context)
+        if not folder.is_dir():
+            found = "is a file" if folder.exists() else "does not exist"
+            raise NodeError(f"The folder {str(folder)!r} {found}.", "Check the path.")
+        files = _files(folder, self.include_subdirectories, self.extensions, self.pattern)
+        if not files:
+            context.warn(f"The folder {str(folder)!r} holds no file that matches.", folder=str(folder))
+        unread = 0
+        for file in files:
+            context.check_cancelled()
+            try:
+                image = context.image(ImageRef(uri=str(file)))
+            except ImageError as error:
+                unread += 1
+                context.warn(f"Left out: {error}", path=str(file))
+                continue
+            yield FolderItem(context.picture(image), str(file))
+        if files and unread == len(files):
+            raise NodeError(f"None of the {unread} files in {str(folder)!r} could be read as a picture.", "See the warnings.")
+
+
+class SaveImageFile(Node):
+    """
+    Writes a picture to a file, whole or not at all, and passes it on.
+    image, save, file, write, export
+
+    Use cases:
+    - Keep the result of a step
+    - Write every picture of a batch under a name of its own
+    """
+
+    role = Role.SINK
+    cacheable = False
+
+    image: ImageRef = Field(description="Picture to write.")
+    folder: str = Field(
+        default="", description="Folder to write to, made where it does not exist; a relative one starts from the workflow's folder."
+    )
+    filename: str = Field(
+        default="%Y-%m-%d_%H-%M-%S.png",
+        description="Name of the file. Its ending chooses the format (PNG without one); %Y, %m, %d, %H, %M, %S become date and time.",
+    )
+    overwrite: bool = Field(default=False, description="Whether an existing file is replaced; otherwise -2, -3, … is added to the name.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The picture that was written."]:
+        from nodetool_core.assets.encode import encode_image, format_of
+        from nodetool_core.assets.files import atomic_write, write_new, write_problem
+
+        name = _file_name(self.filename)
+        folder = _folder(self.folder, context)
+        picture = self.image if isinstance(self.image, Picture) else context.picture(context.image(self.image))
+        where = str(folder / name)
+        data = encode_image(picture.image, format_of(name), picture.provenance, where=where)
+        try:
+            if self.overwrite:
+                atomic_write(folder / name, data)
+            else:
+                write_new(folder, name, data)
+        except OSError as error:
+            raise ImageError(write_problem(folder / name, error)) from error
+        return picture
+
+
+class Resize(Node):
+    """
+    Gives a picture exactly the width and height asked for; its shape is not kept.
+    image, resize, size, width, height
+
+    Use cases:
+    - Bring pictures to the size a model wants
+    - Make thumbnails of one size
+    """
+
+    image: ImageRef = Field(description="Picture to resize.")
+    width: int = Field(default=512, ge=1, le=MAX_SIDE, description="New width, in pixels.")
+    height: int = Field(default=512, ge=1, le=MAX_SIDE, description="New height, in pixels.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The picture in the new size."]:
+        size = check_size(self.width, self.height)
+        return context.picture(resized(context.image(self.image), size))
+
+
+class Fit(Node):
+    """
+    Gives a picture the largest size that fits into a box. Its shape is kept: nothing is cut off or stretched.
+    image, fit, resize, aspect, box
+
+    Use cases:
+    - Bound the size of photos before they are worked on
+    - Put pictures of different shapes into cells of one size
+    """
+
+    image: ImageRef = Field(description="Picture to fit.")
+    width: int = Field(default=512, ge=1, le=MAX_SIDE, description="Width of the box, in pixels.")
+    height: int = Field(default=512, ge=1, le=MAX_SIDE, description="Height of the box, in pixels.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The picture, as wide or as high as the box."]:
+        image = context.image(self.image)
+        size = check_size(*fitted_size(image.size, (self.width, self.height)))
+        return context.picture(resized(image, size))
+
+
+class Scale(Node):
+    """
+    Multiplies width and height of a picture by a factor.
+    image, scale, resize, zoom
+
+    Use cases:
+    - Halve a picture before a slow step
+    - Enlarge a small result to look at it
+    """
+
+    image: ImageRef = Field(description="Picture to scale.")
+    scale: float = Field(default=1.0, gt=0.0, le=10.0, description="Factor: 0.5 halves both sides, 2 doubles them.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The scaled picture, at least one pixel wide and high."]:
+        image = context.image(self.image)
+        size = check_size(*(max(1, round(side * self.scale)) for side in image.size))
+        return context.picture(resized(image, size))
+
+
+class Crop(Node):
+    """
+    Cuts a rectangle out of a picture.
+    image, crop, cut, region
+
+    Use cases:
+    - Remove a border
+    - Work on one part of a picture, and paste it back
+    """
+
+    image: ImageRef = Field(description="Picture to cut from.")
+    left: int = Field(default=0, ge=0, description="Left edge, in pixels from the left.")
+    top: int = Field(default=0, ge=0, description="Upper edge, in pixels from the top.")
+    right: int = Field(default=512, ge=0, description="Right edge, in pixels from the left; not part of the result.")
+    bottom: int = Field(default=512, ge=0, description="Lower edge, in pixels from the top; not part of the result.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The rectangle."]:
+        image = context.image(self.image)
+        box = (self.left, self.top, self.right, self.bottom)
+        if self.right <= self.left or self.bottom <= self.top:
+            hint = "right has to be greater than left, and bottom greater than top."
+            raise NodeError(f"The rectangle {box} (left, top, right, bottom) is empty.", hint)
+        if self.right > image.width or self.bottom > image.height:
+            size = f"{image.width} x {image.height} pixels"
+            message = f"The rectangle {box} (left, top, right, bottom) reaches out of the picture, which has {size}."
+            raise NodeError(message, f"right can be at most {image.width}, bottom at most {image.height}.")
+        return context.picture(image.crop(box))
+
+
+class Paste(Node):
+    """
+    Puts a picture onto another one. Where the upper picture is transparent, the lower one shows through; what reaches over
+    the edge is cut off.
+    image, paste, overlay, composite, watermark
+
+    Use cases:
+    - Put a logo or watermark onto a picture
+    - Put a part back that was worked on by itself
+    """
+
+    image: ImageRef = Field(description="Lower picture; its size is kept.")
+    paste: ImageRef = Field(description="Upper picture.")
+    left: int = Field(default=0, ge=0, description="Where the left edge of the upper picture goes, in pixels from the left.")
+    top: int = Field(default=0, ge=0, description="Where the top edge of the upper picture goes, in pixels from the top.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "Both pictures in one."]:
+        below, above = context.image(self.image), context.image(self.paste)
+        if self.left >= below.width or self.top >= below.height:
+            message = f"The place ({self.left}, {self.top}) is outside of the picture, which has {below.width} x {below.height} pixels."
+            raise NodeError(message, f"left can be at most {below.width - 1}, top at most {below.height - 1}.")
+        result = context.image(self.image, "RGBA").copy()
+        result.alpha_composite(context.image(self.paste, "RGBA"), (self.left, self.top))
+        if below.has_transparency_data:
+            return context.picture(result)
+        grey = below.mode in ("1", "L") and above.mode in ("1", "L", "LA")
+        return context.picture(result.convert("L" if grey else "RGB"))
+
+
+class Metadata(NamedTuple):
+    format: Annotated[str, "Format of the file, such as PNG; empty for a picture made by another node."]
+    mode: Annotated[str, "How a pixel is stored: RGB, RGBA, L (grey), …"]
+    width: Annotated[int, "Width, in pixels."]
+    height: Annotated[int, "Height, in pixels."]
+    channels: Annotated[int, "Numbers per pixel: 3 for RGB, 4 for RGBA, 1 for grey."]
+
+
+class GetMetadata(Node):
+    """
+    Tells size, mode and format of a picture.
+    image, metadata, size, width, height, format
+
+    Use cases:
+    - Give the size of one picture to another node
+    - Choose a branch by the shape of a picture
+    """
+
+    image: ImageRef = Field(description="Picture to look at.")
+
+    def process(self, context: Context) -> Metadata:
+        image = context.image(self.image)
+        return Metadata(image.format or "", image.mode, image.width, image.height, len(image.getbands()))
+
+
+class ImagesToList(Node):
+    """
+    Makes a list of pictures. Connect them to properties of any name: they are ordered by name, numbers by value
+    (image_2 before image_10).
+    image, list, batch, collect
+
+    Use cases:
+    - Gather the tiles of a contact sheet
+    - Run a loop over a few pictures
+    """
+
+    lane = Lane.INLINE
+    dynamic = True
+
+    def process(self) -> Annotated[list[ImageRef], "The pictures, ordered by the names of their properties."]:
+        names = sorted(self.dynamic_values, key=_natural)
+        return [_as_image(name, self.dynamic_values[name]) for name in names]
+
+
+def _folder(text: str, context: Context) -> Path:
+    return context.images.path(text or ".")
+
+
+def _files(folder: Path, include_subdirectories: bool, extensions: list[str], pattern: str) -> list[Path]:
+    """The files to read, ordered by path."""
+    endings = tuple(extension.lower() if extension.startswith(".") else f".{extension.lower()}" for extension in extensions)
+    found: list[Path] = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if include_subdirectories and not name.startswith(".")]
+        fitting = [name for name in names if name.lower().endswith(endings) and not name.startswith(".")]
+        found += [Path(parent, name) for name in fitting if not pattern or fnmatch(name, pattern)]
+    return sorted(found)
+
+
+def _file_name(pattern: str) -> str:
+    """A file name with the date and time filled in. Raises NodeError where it is none."""
+    name = dt.datetime.now().astimezone().strftime(pattern).strip()
+    if not name or name in (".", "..") or "/" in name or "\\" in name or "\0" in name:
+        raise NodeError(f"{name!r} is no name of a file.", "Give a name such as result.png, and the folder in `folder`.")
+    return name if Path(name).suffix else f"{name}.png"
+
+
+def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
+    """Sorts `image_2` before `image_10`."""
+    parts = re.split(r"(\d+)", name)
+    return [(int(part), "") if index % 2 else (0, part) for index, part in enumerate(parts)], name
+
+
+def _as_image(name: str, value: Any) -> ImageRef:
+    if isinstance(value, ImageRef):
+        return value
+    from pydantic import ValidationError
+
+    try:
+        return ImageRef.model_validate(value)
+    except ValidationError as error:
+        raise NodeError(
+            f"The property {name!r} is {type(value).__name__}, not an image.", "Connect a picture to it, or give a path."
+        ) from error

@@ -1,0 +1,35 @@
+"""Outputs of a workflow: named results of a run."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from nodetool_core import Context, Field, ImageRef, Node, Picture, Role
+
+
+class Output(Node):
+    """
+    A named result of the workflow. Passes its value on; a picture that is still a file or a URI is opened.
+    output, result, sink
+
+    Use cases:
+    - Give a picture back to whoever runs the workflow
+    - Name several results of one graph
+    """
+
+    role = Role.OUTPUT
+
+    name: str = Field(default="", description="Name of the output, by which the result is found.")
+    value: Any = Field(default=None, description="The result.")
+    description: str = Field(default="", description="What the result is; shown to whoever runs the workflow.")
+
+    def process(self, context: Context) -> Annotated[Any, "The value as it came."]:
+        return _opened(self.value, context)
+
+
+def _opened(value: Any, context: Context) -> Any:
+    if isinstance(value, ImageRef) and not isinstance(value, Picture):
+        return context.picture(context.image(value))
+    if isinstance(value, list):
+        return [_opened(item, context) for item in value]
+    return value

@@ -1,0 +1,60 @@
+"""Nodes for whoever looks at a workflow: previews and comments."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nodetool_core import Context, Field, ImageRef, Node, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Preview(Node):
+    """
+    Shows pictures while the workflow runs, without making them results.
+    preview, show, display, image
+
+    Use cases:
+    - Look at a step between two nodes
+    - Watch a batch as it is worked on
+    """
+
+    role = Role.SINK
+    cacheable = False
+
+    name: str = Field(default="", description="Name of the preview.")
+    value: Any = Field(default=None, description="What to show: a picture or a list of pictures. Other values show nothing.")
+
+    def process(self, context: Context) -> None:
+        for ref in _images(self.value):
+            context.check_cancelled()
+            context.preview(context.image(ref))
+
+
+class Comment(Node):
+    """
+    A note in the workflow. It never runs.
+    comment, note, annotation, documentation
+
+    Use cases:
+    - Explain a part of a graph to its reader
+    - Leave a reminder
+    """
+
+    role = Role.COMMENT
+
+    headline: str = Field(default="", description="Title of the note.")
+    comment: Any = Field(default="", description="The note: a text, or the document of an editor.")
+    comment_color: str = Field(default="#f0f0f0", description="Colour of the note in an editor.")
+
+    def process(self) -> None:
+        return
+
+
+def _images(value: Any) -> Iterator[ImageRef]:
+    if isinstance(value, ImageRef):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _images(item)

@@ -1,0 +1,223 @@
+"""
+Decode images safely.
+
+Only an allow-list of raster formats is tried, the size is checked from the header before a pixel is decoded, and every
+failure is an `ImageError` that says which file, what is wrong with it, and what to do.
+
+Pillow's plugins are called directly instead of through `Image.open`: that one tries formats beyond the list, and holds
+its own pixel limit in a global variable, which is not ours to set.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from io import BytesIO
+from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
+
+from nodetool_core.errors import ImageError, Problem, near_miss
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from PIL import Image
+    from PIL.ImageFile import ImageFile
+
+Result = TypeVar("Result")
+
+MIB: Final = 1024 * 1024
+
+FORMATS: Final = {
+    "PNG": "PngImagePlugin",
+    "JPEG": "JpegImagePlugin",
+    "WEBP": "WebPImagePlugin",
+    "GIF": "GifImagePlugin",
+    "TIFF": "TiffImagePlugin",
+    "BMP": "BmpImagePlugin",
+    "PPM": "PpmImagePlugin",
+    "AVIF": "AvifImagePlugin",
+}
+"""The formats that are decoded, and the Pillow plugin of each."""
+
+_SUPPORTED: Final = f"Use one of {', '.join(FORMATS)}."
+_ORIENTATION: Final = 0x0112
+_KEPT_INFO: Final = frozenset({"icc_profile", "dpi", "transparency"})
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLimits:
+    """What is too large to be decoded."""
+
+    max_pixels: int = 100_000_000
+    """Width times height. 100 megapixels take 400 MB as RGBA."""
+    max_bytes: int = 256 * MIB
+    """Size of the encoded file."""
+
+
+DEFAULT_LIMITS: Final = ImageLimits()
+
+
+def decode_file(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> Image.Image:
+    """The first frame of an image file, upright and fully loaded, with the file closed. Raises ImageError."""
+    where = str(path)
+    with open_image_file(path, limits) as file:
+        return _decode(file, where, limits)
+
+
+def decode_bytes(data: bytes, where: str, limits: ImageLimits = DEFAULT_LIMITS) -> Image.Image:
+    """The first frame of an encoded image, upright and fully loaded. `where` names it in errors. Raises ImageError."""
+    if not data:
+        raise _error("empty_image", where, "is empty (0 bytes).", "Give an image.")
+    check_bytes(len(data), where, limits)
+    return _decode(BytesIO(data), where, limits)
+
+
+def open_image_file(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> IO[bytes]:
+    """An image file opened for reading, once it is known to be a file that is neither empty nor too large. Raises ImageError."""
+    where = str(path)
+    try:
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            raise _error("is_directory", where, "is a directory, not an image file.", "Name a file in it.")
+        if not stat.S_ISREG(found.st_mode):
+            raise _error("not_a_file", where, "is a device or a pipe, not a regular file.", "Save the image to a file first.")
+        if found.st_size == 0:
+            raise _error("empty_image", where, "is empty (0 bytes).", "Give another file, or write this one again.")
+        check_bytes(found.st_size, where, limits)
+        return path.open("rb")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise _error("missing_file", where, "does not exist.", _missing_hint(path)) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise _error("unreadable_file", where, f"can't be read: {reason}.", "Check the path and its permissions.") from error
+
+
+def check_bytes(size: int, where: str, limits: ImageLimits) -> None:
+    """Raise ImageError where an encoded image is larger than allowed."""
+    if size > limits.max_bytes:
+        message = f"is {size / MIB:.1f} MiB; at most {limits.max_bytes / MIB:.1f} MiB are read."
+        raise _error("image_too_large", where, message, "Save it smaller.")
+
+
+def identify(file: IO[bytes], where: str) -> ImageFile:
+    """The image of an open file with only its header read. Raises ImageError where it is none of `FORMATS`, or damaged."""
+    from PIL import Image
+
+    start = file.read(512)
+    for name, module in FORMATS.items():
+        import_module(f"PIL.{module}")
+        factory, accepts = Image.OPEN[name]
+        # A plugin whose library is missing answers with a text instead of a yes.
+        if accepts is not None and accepts(start[:16]) is True:
+            file.seek(0)
+            return _guarded(partial(factory, file, ""), where, name)
+    raise _error("not_an_image", where, f"is no image that can be read: {_what_it_is(start)}.", _SUPPORTED)
+
+
+def _decode(file: IO[bytes], where: str, limits: ImageLimits) -> Image.Image:
+    opened = identify(file, where)
+    name = opened.format or "image"
+    _check_pixels(opened, where, limits)
+    _guarded(opened.load, where, name)
+    image = _guarded(lambda: _plain_mode(_upright(opened)), where, name)
+    opened.close()
+    image.info = {key: value for key, value in image.info.items() if key in _KEPT_INFO}
+    image.format = "JPEG" if name == "MPO" else name
+    return image
+
+
+def _check_pixels(image: Image.Image, where: str, limits: ImageLimits) -> None:
+    width, height = image.size
+    if width < 1 or height < 1:
+        raise _error("broken_image", where, f"has no pixels ({width} x {height}).", "Write it again.")
+    if width * height > limits.max_pixels:
+        message = f"has {width} x {height} pixels ({width * height / 1e6:.1f} megapixels); at most {limits.max_pixels / 1e6:g} are decoded."
+        raise _error("image_too_large", where, message, "Scale it down first.")
+
+
+def _guarded(work: Callable[[], Result], where: str, name: str) -> Result:
+    """What `work` returns. Whatever a decoder raises for damaged bytes becomes an ImageError."""
+    try:
+        return work()
+    except Exception as error:
+        # Damaged bytes reach every corner of a decoder: struct.error, KeyError, ZeroDivisionError and others were seen.
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        if isinstance(error, EOFError) or "truncat" in reason.lower() or "not enough" in reason.lower():
+            message = f"is a {name} that ends too early ({reason})."
+            raise _error("truncated_image", where, message, "Copy or download it again.") from error
+        message = f"is a damaged {name}: {reason}."
+        raise _error("broken_image", where, message, "Open it in an image editor and save it again, or use another file.") from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The pixels turned as the EXIF orientation says, in an image that holds no file."""
+    from PIL.Image import Transpose
+
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    turn = turns.get(_orientation(image))
+    return image.copy() if turn is None else image.transpose(turn)
+
+
+def _orientation(image: Image.Image) -> Any:
+    try:
+        return image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # noqa: BLE001 - damaged EXIF names no orientation, and says nothing about the pixels, which are whole
+        return 1
+
+
+def _plain_mode(image: Image.Image) -> Image.Image:
+    """The image in a mode that nodes can work on: palettes and printing colours become RGB, colour keys become alpha."""
+    from nodetool_core.assets.picture import in_mode
+
+    mode = image.mode
+    if mode.startswith("I;16"):
+        image.info.pop("transparency", None)
+        return image if mode == "I;16" else image.convert("I;16")
+    if mode in ("1", "L") and "transparency" in image.info:
+        return image.convert("LA")
+    if mode in ("1", "L", "LA", "RGBA", "I", "F") or (mode == "RGB" and not image.has_transparency_data):
+        return image
+    if mode == "La":
+        return image.convert("LA")
+    return in_mode(image, "RGBA" if image.has_transparency_data else "RGB")
+
+
+def _what_it_is(start: bytes) -> str:
+    text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith(b"%pdf"):
+        return "it is a PDF"
+    if text.startswith((b"%!ps", b"\xc5\xd0\xd3\xc6")):
+        return "it is PostScript"
+    if b"<svg" in text:
+        return "it is an SVG drawing"
+    if text.startswith((b"<!doctype html", b"<html")):
+        return "it is a web page"
+    if start[4:8] == b"ftyp":
+        return "it is a HEIC picture or a video"
+    if not start.strip() or all(byte >= 32 or byte in (9, 10, 13) for byte in start):
+        return "it holds text"
+    return "its format is unknown"
+
+
+def _missing_hint(path: Path) -> str:
+    folder = path.parent
+    if not folder.is_dir():
+        return f"There is no folder {str(folder)!r} either."
+    names = sorted(entry.name for entry in folder.iterdir()) if os.access(folder, os.R_OK) else []
+    return near_miss(path.name, names) or "Check the path."
+
+
+def _error(code: str, where: str, message: str, hint: str) -> ImageError:
+    return ImageError(Problem(code, where, message, hint))

@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import contextlib
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from nodetool_core.assets.decode import ImageLimits, decode_bytes, decode_file
+from nodetool_core.errors import ImageError
+from tests.assets.pictures import difference, encoded, scene
+
+FORMATS = ["PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF"]
+SAMPLES = {name: encoded(scene(), name) for name in FORMATS}
+
+
+def code_of(caught: pytest.ExceptionInfo[ImageError]) -> str:
+    problem = caught.value.problem
+    assert problem.message and problem.hint
+    return problem.code
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_listed_format_is_decoded(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "picture.any"
+    path.write_bytes(SAMPLES[name])
+    image = decode_file(path)
+    assert (image.mode, image.size, image.format) == ("RGB", (40, 24), name)
+    assert difference(image, scene()) < 12
+    path.unlink()
+    image.load()
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "says"),
+    [
+        (b"", "empty_image", "empty"),
+        (b"just some words\n", "not_an_image", "text"),
+        (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "not_an_image", "SVG"),
+        (b'<?xml version="1.0"?>\n<svg/>', "not_an_image", "SVG"),
+        (b"%PDF-1.7\n", "not_an_image", "PDF"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "not_an_image", "PostScript"),
+        (b"<!DOCTYPE html><html></html>", "not_an_image", "web page"),
+        (b"\x00\x00\x00\x18ftypheic", "not_an_image", "HEIC"),
+        (bytes(range(256)), "not_an_image", "unknown"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(40), "broken_image", "damaged PNG"),
+    ],
+)
+def test_what_is_no_image_is_named(content: bytes, code: str, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"
+    path.write_bytes(content)
+    with pytest.raises(ImageError) as caught:
+        decode_file(path)
+    assert code_of(caught) == code
+    assert says in str(caught.value) and str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["PNG", "JPEG", "WEBP", "BMP", "TIFF"])
+def test_a_truncated_file_is_an_error(name: str) -> None:
+    with pytest.raises(ImageError) as caught:
+        decode_bytes(SAMPLES[name][: len(SAMPLES[name]) // 2], "half")
+    assert code_of(caught) in ("truncated_image", "broken_image")
+
+
+def test_missing_files_directories_and_devices_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "lake.png").write_bytes(SAMPLES["PNG"])
+    os.mkfifo(tmp_path / "pipe")
+    for path, code, says in [
+        (tmp_path / "lakes.png", "missing_file", "Did you mean 'lake.png'?"),
+        (tmp_path / "nowhere" / "lake.png", "missing_file", "no folder"),
+        (tmp_path / "lake.png" / "x.png", "missing_file", "does not exist"),
+        (tmp_path, "is_directory", "directory"),
+        (tmp_path / "pipe", "not_a_file", "pipe"),
+        (tmp_path / "a\0b", "unreadable_file", "null"),
+        (tmp_path / ("x" * 300), "unreadable_file", "too long"),
+    ]:
+        with pytest.raises(ImageError) as caught:
+            decode_file(path)
+        assert code_of(caught) == code
+        assert says in str(caught.value)
+
+
+def test_size_is_checked_before_pixels_are_decoded() -> None:
+    bomb = encoded(Image.new("1", (20_000, 5_001)))
+    settings_before = Image.MAX_IMAGE_PIXELS
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ImageError, match="20000 x 5001 pixels") as caught:
+            decode_bytes(bomb, "bomb")
+        assert code_of(caught) == "image_too_large"
+        wide = encoded(Image.new("1", (19_000, 5_000)))
+        assert decode_bytes(wide, "wide").size == (19_000, 5_000), "above Pillow's own limit, below ours"
+    assert settings_before == Image.MAX_IMAGE_PIXELS
+
+
+def test_limits_are_the_callers(tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"
+    path.write_bytes(SAMPLES["PNG"])
+    assert decode_file(path, ImageLimits(max_pixels=40 * 24)).size == (40, 24)
+    for limits in (ImageLimits(max_pixels=40 * 24 - 1), ImageLimits(max_bytes=100)):
+        with pytest.raises(ImageError) as caught:
+            decode_file(path, limits)
+        assert code_of(caught) == "image_too_large"
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_exif_orientation_is_applied(orientation: int, name: str) -> None:
+    turned_back = {
+        1: [],
+        2: [Image.Transpose.FLIP_LEFT_RIGHT],
+        3: [Image.Transpose.ROTATE_180],
+        4: [Image.Transpose.FLIP_TOP_BOTTOM],
+        5: [Image.Transpose.TRANSPOSE],
+        6: [Image.Transpose.ROTATE_90],
+        7: [Image.Transpose.TRANSVERSE],
+        8: [Image.Transpose.ROTATE_270],
+    }
+    stored = scene()
+    for turn in turned_back[orientation]:
+        stored = stored.transpose(turn)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = decode_bytes(encoded(stored, name, exif=exif, **({"quality": 95} if name in ("JPEG", "WEBP") else {})), "turned")
+    assert image.size == (40, 24)
+    assert difference(image, scene()) < 6
+
+
+def test_damaged_exif_does_not_cost_the_picture() -> None:
+    assert decode_bytes(encoded(scene(), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff" + bytes(20)), "photo").size == (40, 24)
+
+
+def test_the_first_frame_of_an_animation() -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue")]
+    for name in ("GIF", "WEBP", "TIFF"):
+        image = decode_bytes(encoded(frames[0], name, save_all=True, append_images=frames[1:]), name)
+        red, green, blue = image.convert("RGB").getpixel((4, 4))  # type: ignore[misc]
+        assert red > 200 and green < 60 and blue < 60
+
+
+def grey_with_key() -> bytes:
+    return encoded(Image.new("L", (4, 4), 7), transparency=7)
+
+
+@pytest.mark.parametrize(
+    ("data", "mode"),
+    [
+        (encoded(Image.new("1", (4, 4))), "1"),
+        (encoded(Image.new("L", (4, 4))), "L"),
+        (encoded(Image.new("LA", (4, 4))), "LA"),
+        (encoded(Image.new("RGBA", (4, 4))), "RGBA"),
+        (encoded(scene().quantize(8)), "RGB"),
+        (encoded(scene().quantize(8), transparency=0), "RGBA"),
+        (grey_with_key(), "LA"),
+        (encoded(Image.new("RGB", (4, 4), (1, 2, 3)), transparency=(1, 2, 3)), "RGBA"),
+        (encoded(Image.new("CMYK", (4, 4)), "JPEG"), "RGB"),
+        (encoded(Image.new("CMYK", (4, 4)), "TIFF"), "RGB"),
+        (encoded(Image.new("LAB", (4, 4)), "TIFF"), "RGB"),
+        (encoded(Image.new("YCbCr", (4, 4)), "TIFF"), "RGB"),
+        (encoded(Image.fromarray(np.full((4, 4), 40_000, np.uint16))), "I;16"),
+        (encoded(Image.new("F", (4, 4), 0.5), "TIFF"), "F"),
+        (encoded(Image.new("I", (4, 4), 70_000), "TIFF"), "I"),
+    ],
+)
+def test_every_mode_is_legal(data: bytes, mode: str) -> None:
+    image = decode_bytes(data, "picture")
+    assert image.mode == mode
+    assert "transparency" not in image.info
+
+
+def test_colour_profile_stays_and_the_rest_goes() -> None:
+    from PIL import ImageCms
+
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image = decode_bytes(encoded(scene(), "JPEG", icc_profile=profile, comment=b"private"), "photo")
+    assert set(image.info) <= {"icc_profile", "dpi"} and image.info["icc_profile"] == profile
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    name=st.sampled_from(FORMATS),
+    cut=st.integers(0, 4000),
+    noise=st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 255)), max_size=6),
+)
+def test_damaged_bytes_never_raise_anything_but_image_errors(name: str, cut: int, noise: list[tuple[int, int]]) -> None:
+    data = bytearray(SAMPLES[name][: cut or None])
+    for position, value in noise:
+        if data:
+            data[position % len(data)] = value
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            decode_bytes(bytes(data), "damaged", ImageLimits(max_pixels=1_000_000)).getpixel((0, 0))
+        except ImageError as error:
+            assert error.problem.code in ("empty_image", "not_an_image", "broken_image", "truncated_image", "image_too_large")
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    data=st.binary(max_size=200),
+    start=st.sampled_from([b"", b"BM", b"GIF89a", b"II*\0", b"MM\0*", b"P6 ", b"\xff\xd8\xff", b"RIFF\0\0\0\0WEBPVP8 "]),
+)
+def test_random_bytes_never_raise_anything_but_image_errors(data: bytes, start: bytes) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with contextlib.suppress(ImageError):
+            decode_bytes(start + data, "random", ImageLimits(max_pixels=1_000_000))

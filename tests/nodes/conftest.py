@@ -1,0 +1,40 @@
+"""Runs single nodes the way the engine does, and keeps what they report."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nodetool_core import Context, Node
+from nodetool_core.assets.loader import ImageLoader
+
+
+class NodeRunner:
+    """Call it with a node; the value of `process` comes back, a stream as a list."""
+
+    def __init__(self, base: Path) -> None:
+        self.base = base
+        self.reports: list[tuple[str, dict[str, Any]]] = []
+        self.cancelled = threading.Event()
+
+    def __call__(self, node: Node) -> Any:
+        context = Context(
+            "node",
+            report=lambda kind, details: self.reports.append((kind, details)),
+            cancelled=self.cancelled,
+            images=ImageLoader(self.base),
+            models=None,  # type: ignore[arg-type]
+        )
+        value = node.process(context) if node.spec.takes_context else node.process()
+        return list(value) if node.spec.streams else value
+
+    def warnings(self) -> list[str]:
+        return [details["message"] for kind, details in self.reports if kind == "warning"]
+
+
+@pytest.fixture
+def run_node(tmp_path: Path) -> NodeRunner:
+    return NodeRunner(tmp_path)
