@@ -93,7 +93,7 @@ class Workflow:
     ) -> Run:
         """Begin a run and return its handle: `result()`, `cancel()`, `done()`."""
         graph = given_inputs.apply(self.graph, inputs or {}, texts=texts)
-        return self.engine.start(graph, options=options, on_event=on_event, document=self.document, base=self.base)
+        return self.engine.start(graph, options=options, on_event=on_event, base=self.base)
 
     def run(
         self,

@@ -39,6 +39,7 @@ RESERVED = frozenset(
         "dynamic_values",
         "lazy",
         "gathers",
+        "branches",
         "merges",
         "process",
         "instantiate",

@@ -115,6 +115,8 @@ class Node:
     """Properties whose upstream runs only once `demand` asks for them."""
     gathers: ClassVar[frozenset[str]] = frozenset()
     """Properties that take the list of all items of the innermost loop, and so close it."""
+    branches: ClassVar[bool] = False
+    """True where outputs may be `SKIPPED`: what only a branch not taken needs then waits for the decision, and does not run."""
     merges: ClassVar[bool] = False
     """True where the node runs as long as one of its inputs is there; skipped ones keep their defaults."""
     dynamic_values: dict[str, Any]

@@ -26,6 +26,7 @@ from nodetool_core.engine.plan import Plan, Step, compile_plan
 from nodetool_core.engine.provenance import Recorder
 from nodetool_core.engine.result import RunError, RunResult
 from nodetool_core.engine.scheduler import Scheduler
+from nodetool_core.engine.seeds import draw_seeds
 from nodetool_core.engine.services import Services
 from nodetool_core.engine.threads import Threads
 from nodetool_core.engine.work import Kind
@@ -37,7 +38,6 @@ from nodetool_core.references import AssetRef
 
 if TYPE_CHECKING:
     from nodetool_core.registry import Registry
-    from nodetool_core.workflow import WorkflowDocument
 
 NETWORK_THREADS = 32
 LISTENER_PATIENCE = 0.5
@@ -91,14 +91,12 @@ class Engine:
         *,
         options: RunOptions | None = None,
         on_event: Listener | None = None,
-        document: WorkflowDocument | None = None,
         base: Path | None = None,
     ) -> Run:
         """
         Begin a run.
 
         Args:
-            document: The workflow as it was written, for the provenance of its pictures.
             base: The folder that relative paths in the graph start from; the current one unless given.
 
         Raises WorkflowError for an unknown output or an input without a value; everything later comes from the run's `result()`.
@@ -109,12 +107,14 @@ class Engine:
         plan = self.plan(graph, options)
         check_given(graph, [step.node for step in plan.steps if step.node is not None])
         result = RunResult(secrets.token_hex(8))
-        recorder = Recorder(document, result, self)
+        seeded = draw_seeds(plan, result)
+        images = ImageLoader(base=base)
+        recorder = Recorder(graph, plan, seeded, result, images, self)
         services = Services(
             options=options,
             cache=self.cache,
             keys=self.keys,
-            images=ImageLoader(base=base),
+            images=images,
             models=_LazyModels(self, recorder),
             workers=self.workers,
             threads=self._threads,
@@ -122,7 +122,7 @@ class Engine:
             finished=recorder.finished,
             delivery=Delivery(on_event) if on_event else None,
         )
-        return Run(Scheduler(plan, services, result, draw_seeds(plan, result)))
+        return Run(Scheduler(plan, services, result, seeded))
 
     def plan(self, graph: Graph, options: RunOptions) -> Plan:
         """The plan of a graph, with what of the cache keys does not change from run to run."""
@@ -246,23 +246,6 @@ def _has_asset(value: Any) -> bool:
     if isinstance(value, dict):
         return any(_has_asset(item) for item in value.values())
     return isinstance(value, AssetRef)
-
-
-def draw_seeds(plan: Plan, result: RunResult) -> dict[int, dict[str, Any]]:
-    """A number for every seed that is -1, recorded in the result; gives the nodes' values with the numbers in place."""
-    seeded: dict[int, dict[str, Any]] = {}
-    for step in plan.steps:
-        node = step.node
-        if node is None:
-            continue
-        for prop in node.spec.properties.values():
-            if prop.seed and prop.name in node.values:
-                value = node.values[prop.name]
-                if value == -1:
-                    value = secrets.randbelow(2**32)
-                    seeded.setdefault(step.index, dict(node.values))[prop.name] = value
-                result.seeds.setdefault(node.id, {})[prop.name] = value
-    return seeded
 
 
 class _LazyModels:

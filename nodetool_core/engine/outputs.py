@@ -53,7 +53,7 @@ class Outputs:
         node = step.node
         assert node is not None
         name = node.name if node.role is Role.OUTPUT else node.id
-        value = self._services.finished(value)
+        value = self._services.finished(name, value)
         self._result.outputs[name] = value
         self._services.emit(OutputReady(name, node.id, value))
 

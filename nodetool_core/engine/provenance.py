@@ -1,58 +1,122 @@
-"""What made a picture: the workflow, its seeds, the models' revisions, the versions of the libraries."""
+"""
+What made a picture: the workflow as it ran, with drawn seeds and given inputs in place, the content of the files it read, the
+revisions of the models, the versions of the libraries. Enough to make the picture again, and to say what has changed since.
+"""
 
 from __future__ import annotations
 
 import sys
 import threading
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.assets.picture import Picture
+from nodetool_core.declaration import jsonable
+from nodetool_core.engine.plan import Plan
 from nodetool_core.engine.result import RunResult
-from nodetool_core.references import ModelRef
+from nodetool_core.errors import NodetoolError
+from nodetool_core.graph import Graph
+from nodetool_core.node import Role
+from nodetool_core.references import AssetRef, ModelRef
 
 if TYPE_CHECKING:
+    from nodetool_core.context import Images
     from nodetool_core.engine.engine import Engine
-    from nodetool_core.workflow import WorkflowDocument
 
 PACKAGES = ("nodetool", "torch", "diffusers", "transformers", "pillow", "numpy")
+FORMAT = 1
 
 
 class Recorder:
     """Puts the origin into the pictures of one run."""
 
-    def __init__(self, document: WorkflowDocument | None, result: RunResult, engine: Engine) -> None:
-        self._document = document
+    def __init__(
+        self, graph: Graph, plan: Plan, seeded: dict[int, dict[str, Any]], result: RunResult, images: Images, engine: Engine
+    ) -> None:
+        self._graph = graph
+        self._values = {plan.steps[number].node.id: values for number, values in seeded.items() if plan.steps[number].node is not None}  # type: ignore[union-attr]
         self._result = result
+        self._images = images
         self._engine = engine
         self._lock = threading.Lock()
+        self._workflow: dict[str, Any] | None = None
+        self._files: dict[str, str] = {}
 
     def note_model(self, ref: ModelRef) -> None:
         """A node uses a model; its revision is looked up once it is loaded."""
         with self._lock:
             self._result.models.setdefault(ref.repo_id, ref.revision)
 
-    def finished(self, value: Any) -> Any:
-        """An output's value with its pictures knowing what made them."""
+    def finished(self, name: str, value: Any, item: tuple[int, ...] = ()) -> Any:
+        """The value of the output `name` with its pictures knowing what made them."""
         if isinstance(value, Picture):
-            return value.with_provenance(self.provenance())
+            return value.with_provenance(self._provenance(name, item) | {"pixels": value.digest})
         if isinstance(value, list):
-            return [self.finished(item) for item in value]
+            return [self.finished(name, part, (*item, number)) for number, part in enumerate(value)]
         return value
 
-    def provenance(self) -> dict[str, Any]:
+    def _provenance(self, name: str, item: tuple[int, ...]) -> dict[str, Any]:
         revision = getattr(self._engine.models, "revision", None) if self._result.models else None
         with self._lock:
+            if self._workflow is None:
+                self._workflow = self._document()
             if revision is not None:
-                for name, known in self._result.models.items():
-                    self._result.models[name] = known or revision(ModelRef(repo_id=name))
+                for model, known in self._result.models.items():
+                    self._result.models[model] = known or revision(ModelRef(repo_id=model))
             models = dict(self._result.models)
         return {
-            "workflow": self._document.to_json() if self._document else None,
+            "format": FORMAT,
+            "output": name,
+            "item": list(item),
+            "workflow": self._workflow,
+            "files": self._files,
             "seeds": self._result.seeds,
             "models": models,
             "versions": versions(),
         }
+
+    def _document(self) -> dict[str, Any]:
+        """The workflow as it runs: workflow nodes put in place, inputs given, seeds drawn."""
+        nodes, edges = [], []
+        for node in self._graph.nodes:
+            if node.role is Role.COMMENT:
+                continue
+            properties = node.spec.properties
+            values = self._values.get(node.id, node.values) | node.dynamic
+            given = {
+                name: value for name, value in values.items() if name not in properties or not _is_default(properties[name].default, value)
+            }
+            data = {name: self._recorded(f"{node.id}.{name}", value) for name, value in given.items()}
+            nodes.append({"id": node.id, "type": node.spec.node_type, "data": data})
+            for edge in node.inputs:
+                source = self._graph.nodes[edge.source]
+                handle = list(source.spec.outputs)[edge.output]
+                edges.append({"source": source.id, "sourceHandle": handle, "target": node.id, "targetHandle": edge.property})
+        return {"graph": {"nodes": nodes, "edges": edges}}
+
+    def _recorded(self, place: str, value: Any) -> Any:
+        """A value in JSON; of a file its path, seen from the current folder where that is shorter, and its digest."""
+        if isinstance(value, list):
+            return [self._recorded(f"{place}[{number}]", item) for number, item in enumerate(value)]
+        if isinstance(value, AssetRef) and not value.is_empty():
+            try:
+                self._files[place] = self._images.digest(value)
+                if value.uri and not value.uri.startswith("data:"):
+                    value = value.model_copy(update={"uri": _from_here(self._images.path(value.uri))})
+            except NodetoolError:
+                # A file that the run did not need, or the node would have failed.
+                self._files[place] = ""
+        return jsonable(value)
+
+
+def _is_default(default: Any, value: Any) -> bool:
+    return type(default) is type(value) and bool(default == value)
+
+
+def _from_here(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def versions() -> dict[str, str]:

@@ -32,7 +32,7 @@ class Services:
     """How many blocking nodes run at once."""
     threads: dict[Lane, Threads]
     loop: Callable[[], asyncio.AbstractEventLoop]
-    finished: Callable[[Any], Any]
+    finished: Callable[[str, Any], Any]
     """Turns an output's value into what the result shows, such as a picture with its provenance."""
     delivery: Delivery | None = None
     tasks: set[Future[Any]] = field(default_factory=set)

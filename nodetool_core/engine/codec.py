@@ -1,0 +1,285 @@
+"""
+Values to bytes and back, for the disk tier.
+
+A value becomes a *skeleton*, JSON that holds containers and all that is small, and *leaves*: pixels, arrays, bytes. In the
+skeleton a JSON object is always one tag with its content (`{"tuple": […]}`, `{"leaf": 0}`); text, numbers, booleans,
+null and lists stand for themselves. What comes back has the type it had and is equal, or nothing comes back.
+
+The skeleton is made at once and shares nothing with the value; leaves are turned into bytes when the entry is written.
+Objects are never pickled: a class is named only for references, enums and named tuples, and must be one that is loaded
+already, so that an entry can't run code. A value with any other part has no codec and stays in memory.
+
+    payload = u32 length, skeleton; for each leaf: u32 length, what it is (skeleton), u64 length, bytes
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import enum
+import json
+import struct
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from nodetool_core.engine.files_behind import mark_of
+from nodetool_core.engine.leaves import LEAF_KINDS, leaf_kind, read_leaf, write_leaf
+from nodetool_core.node import SKIPPED
+from nodetool_core.references import AssetRef, Reference
+
+Buffer = bytes | bytearray | memoryview
+
+INLINE_BYTES = 256
+"""Byte strings up to this length stand in the skeleton, as base64."""
+
+_LENGTH, _LONG = struct.Struct(">I"), struct.Struct(">Q")
+_PLAIN = frozenset({str, bool, type(None), float})
+_JSON_INT = 1 << 63
+_DATES: dict[str, type[Any]] = {"datetime": datetime.datetime, "date": datetime.date, "time": datetime.time}
+
+
+class NoCodecError(Exception):
+    """A value can't be stored outside memory."""
+
+
+class DecodeError(Exception):
+    """An entry can't be turned into values here: a class or a library is missing, or a file it speaks of is another by now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Values on their way to the disk."""
+
+    skeleton: bytes
+    leaves: list[tuple[str, Any]]
+
+    def payload(self) -> list[Buffer]:
+        """The bytes, in parts. Raises NoCodecError where a leaf turns out to have none."""
+        parts: list[Buffer] = [_LENGTH.pack(len(self.skeleton)), self.skeleton]
+        for kind, value in self.leaves:
+            written = write_leaf(kind, value)
+            if written is None:
+                raise NoCodecError(f"{kind} of {type(value).__name__}")
+            about, content = written
+            meta = _text(_Encoder(None).encode([kind, about]))
+            size = memoryview(content).nbytes
+            parts += [_LENGTH.pack(len(meta)), meta, _LONG.pack(size), content]
+        return parts
+
+
+def encode(values: tuple[Any, ...]) -> Encoded:
+    """Take what is needed of values to store them. Raises NoCodecError."""
+    leaves: list[tuple[str, Any]] = []
+    encoder = _Encoder(leaves)
+    try:
+        return Encoded(_text([encoder.encode(value) for value in values]), leaves)
+    except NoCodecError:
+        raise
+    except Exception as error:  # values run code of their own (enums, references), are cyclic, or change meanwhile
+        raise NoCodecError(f"{type(error).__name__}: {error}") from error
+
+
+def decode(payload: memoryview) -> tuple[Any, ...]:
+    """The values. Raises DecodeError."""
+    try:
+        reader = _Reader(payload)
+        skeleton = json.loads(reader.take(_LENGTH))
+        leaves = []
+        while reader.position < len(payload):
+            kind, about = _Decoder([]).decode(json.loads(reader.take(_LENGTH)))
+            leaves.append(read_leaf(kind, about, reader.view(_LONG)))
+        decoder = _Decoder(leaves)
+        return tuple(decoder.decode(item) for item in skeleton)
+    except DecodeError:
+        raise
+    except Exception as error:  # whatever an entry holds, it can't fail a run
+        raise DecodeError(f"{type(error).__name__}: {error}") from error
+
+
+def _text(skeleton: Any) -> bytes:
+    # Lone surrogates have no UTF-8, and JSON escapes would join two of them into one character.
+    return json.dumps(skeleton, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+class _Reader:
+    """Walks through a payload."""
+
+    def __init__(self, payload: memoryview) -> None:
+        self.position = 0
+        self._payload = payload
+
+    def view(self, length: struct.Struct) -> memoryview:
+        start = self.position + length.size
+        (size,) = length.unpack(self._payload[self.position : start])
+        self.position = start + size
+        if self.position > len(self._payload):
+            raise DecodeError("ends too early")
+        return self._payload[start : self.position]
+
+    def take(self, length: struct.Struct) -> bytes:
+        return bytes(self.view(length))
+
+
+class _Encoder:
+    """Makes a skeleton; puts the rest into `leaves`, or does without leaves where that is None."""
+
+    def __init__(self, leaves: list[tuple[str, Any]] | None) -> None:
+        self._leaves = leaves
+        self._known: dict[int, int] = {}
+
+    def encode(self, value: Any) -> Any:
+        kind = type(value)
+        if kind in _PLAIN:
+            return value
+        if kind is list:
+            return [self.encode(item) for item in value]
+        special = _ENCODERS.get(kind)
+        if special is not None:
+            return special(self, value)
+        leaf = leaf_kind(value) if self._leaves is not None else None
+        if leaf is not None:
+            return self.leaf(leaf, value)
+        return self._of_class(value)
+
+    def leaf(self, kind: str, value: Any) -> Any:
+        """A leaf's place. One object is one leaf, however often it occurs."""
+        if self._leaves is None:
+            raise NoCodecError(kind)
+        number = self._known.get(id(value))
+        if number is None:
+            number = self._known[id(value)] = len(self._leaves)
+            self._leaves.append((kind, value))
+        return {"leaf": number}
+
+    def int(self, value: int) -> Any:
+        return value if -_JSON_INT <= value < _JSON_INT else {"int": hex(value)}
+
+    def bytes(self, value: bytes) -> Any:
+        if len(value) > INLINE_BYTES and self._leaves is not None:
+            return self.leaf("bytes", value)
+        return {"bytes": base64.b64encode(value).decode()}
+
+    def dict(self, value: dict[Any, Any]) -> Any:
+        if all(type(name) is str for name in value):
+            return {"dict": {name: self.encode(item) for name, item in value.items()}}
+        return {"pairs": [[self.encode(name), self.encode(item)] for name, item in value.items()]}
+
+    def sequence(self, value: Any) -> Any:
+        return {type(value).__name__: [self.encode(item) for item in value]}
+
+    def moment(self, value: Any) -> Any:
+        name, text = type(value).__name__, value.isoformat()
+        again = _DATES[name].fromisoformat(text)
+        # A time zone by name, or an hour that the clock shows twice, would come back as something else.
+        if repr(again) != repr(value):
+            raise NoCodecError(f"{value!r}")
+        return {name: text}
+
+    def _of_class(self, value: Any) -> Any:
+        kind = type(value)
+        name = f"{kind.__module__}:{kind.__qualname__}"
+        if _loaded_class(name) is not kind:
+            raise NoCodecError(name)
+        if isinstance(value, enum.Enum) and kind.__members__.get(value.name) is value:
+            return {"enum": [name, value.name]}
+        if isinstance(value, Reference):
+            mark = mark_of(value) if isinstance(value, AssetRef) else None
+            if mark == "unsure":
+                raise NoCodecError(f"{value!r} depends on the folder that the run started from")
+            return {"reference": [name, value.model_dump(mode="json"), mark]}
+        if isinstance(value, tuple) and hasattr(kind, "_make"):
+            return {"named": [name, [self.encode(item) for item in value]]}
+        raise NoCodecError(name)
+
+
+_ENCODERS: dict[type[Any], Callable[[_Encoder, Any], Any]] = {
+    int: _Encoder.int,
+    bytes: _Encoder.bytes,
+    bytearray: lambda encoder, value: {"bytearray": encoder.bytes(bytes(value))},
+    dict: _Encoder.dict,
+    tuple: _Encoder.sequence,
+    set: _Encoder.sequence,
+    frozenset: _Encoder.sequence,
+    complex: lambda _, value: {"complex": [value.real, value.imag]},
+    datetime.datetime: _Encoder.moment,
+    datetime.date: _Encoder.moment,
+    datetime.time: _Encoder.moment,
+    datetime.timedelta: lambda _, value: {"timedelta": [value.days, value.seconds, value.microseconds]},
+    type(SKIPPED): lambda _, value: {"skipped": 0},
+}
+
+
+class _Decoder:
+    """Reads a skeleton."""
+
+    def __init__(self, leaves: list[Any]) -> None:
+        self._leaves = leaves
+
+    def decode(self, item: Any) -> Any:
+        kind = type(item)
+        if kind is list:
+            return [self.decode(part) for part in item]
+        if kind is dict:
+            ((tag, content),) = item.items()
+            return _DECODERS[tag](self, content)
+        return item
+
+    def leaf(self, number: int) -> Any:
+        return self._leaves[number]
+
+    def named(self, content: list[Any]) -> Any:
+        return _class_of(content[0])._make(self.decode(content[1]))
+
+    def enum(self, content: list[Any]) -> Any:
+        return _class_of(content[0]).__members__[content[1]]
+
+    def reference(self, content: list[Any]) -> Any:
+        name, fields, mark = content
+        kind = _class_of(name)
+        if not issubclass(kind, Reference):
+            raise DecodeError(f"{name} is no reference")
+        value = kind.model_validate(fields)
+        if mark is not None and mark_of(value) != mark:
+            raise DecodeError(f"{value!r}: the file is another one by now")
+        return value
+
+
+_DECODERS: dict[str, Callable[[_Decoder, Any], Any]] = {
+    "leaf": _Decoder.leaf,
+    "int": lambda _, content: int(content, 16),
+    "bytes": lambda _, content: base64.b64decode(content, validate=True),
+    "bytearray": lambda decoder, content: bytearray(decoder.decode(content)),
+    "dict": lambda decoder, content: {name: decoder.decode(item) for name, item in content.items()},
+    "pairs": lambda decoder, content: {decoder.decode(name): decoder.decode(item) for name, item in content},
+    "tuple": lambda decoder, content: tuple(decoder.decode(content)),
+    "set": lambda decoder, content: set(decoder.decode(content)),
+    "frozenset": lambda decoder, content: frozenset(decoder.decode(content)),
+    "complex": lambda _, content: complex(*content),
+    "timedelta": lambda _, content: datetime.timedelta(*content),
+    "skipped": lambda _, content: SKIPPED,
+    "enum": _Decoder.enum,
+    "reference": _Decoder.reference,
+    "named": _Decoder.named,
+    **{name: (lambda _, content, kind=kind: kind.fromisoformat(content)) for name, kind in _DATES.items()},
+}
+
+
+def _loaded_class(name: str) -> Any:
+    """A class by module and name, if its module is loaded; nothing is imported for an entry."""
+    module, _, path = name.partition(":")
+    found: Any = sys.modules.get(module)
+    for part in path.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+def _class_of(name: str) -> Any:
+    kind = _loaded_class(name)
+    if not isinstance(kind, type):
+        raise DecodeError(f"{name} is not loaded")
+    return kind
+
+
+__all__ = ["LEAF_KINDS", "Buffer", "DecodeError", "Encoded", "NoCodecError", "decode", "encode"]

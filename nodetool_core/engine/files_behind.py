@@ -1,0 +1,44 @@
+"""
+Files that a stored result speaks of.
+
+A result may be a reference to a file (`ImageRef(uri="/tmp/a.png")`): the entry holds the path, not the content. So it is
+stored with a mark of the file, and counts only while the mark is the same.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from nodetool_core.references import AssetRef, FolderRef
+
+Mark = list[int] | str | None
+
+UNSURE = "unsure"
+"""What a relative path leads to depends on the run."""
+
+
+def mark_of(ref: AssetRef) -> Mark:
+    """Size and time of change of the file behind a reference, "missing", "unsure", or None where there is no file behind it."""
+    path = _local_path(ref)
+    if path is None:
+        return None
+    if not path.is_absolute():
+        return UNSURE
+    if isinstance(ref, FolderRef):
+        return None
+    try:
+        status = path.stat()
+    except OSError:
+        return "missing"
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _local_path(ref: AssetRef) -> Path | None:
+    if ref.data or not ref.uri:
+        return None
+    parts = urlsplit(ref.uri)
+    if parts.scheme == "file":
+        return Path(unquote(parts.path))
+    # A drive letter is no scheme.
+    return None if len(parts.scheme) > 1 else Path(ref.uri)

@@ -1,0 +1,169 @@
+"""
+What is large in a value, as raw bytes: byte strings, pictures, arrays, tensors.
+
+Nothing is compressed and nothing rounded. A noisy picture gains a few per cent from compression, for a hundred times the
+time. A tensor comes back in host memory, whatever device it was on. Arrays keep their order in memory, because sums may
+depend on it. Libraries are imported only for values that are theirs.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+LEAF_KINDS = frozenset({"bytes", "image", "picture", "array", "number", "tensor"})
+
+Leaf = tuple[Any, bytes | memoryview]
+"""What a leaf is, in plain values, and its content."""
+
+_PLAIN = (str, int, float, bool, bytes, type(None))
+_PALETTES = frozenset({"RGB", "RGBA", "L", "CMYK", "RGBX"})
+_ARRAYS = frozenset("biufcSUmM")
+"""Kinds of arrays that are their bytes; objects and records are not."""
+
+
+def leaf_kind(value: Any) -> str | None:
+    """How a value is stored as a leaf; None where it is none."""
+    kind = type(value)
+    module = kind.__module__.partition(".")[0]
+    if module == "nodetool_core":
+        loaded = sys.modules.get("nodetool_core.assets.picture")
+        return "picture" if loaded is not None and kind is loaded.Picture else None
+    if module == "PIL":
+        loaded = sys.modules.get("PIL.Image")
+        return "image" if loaded is not None and isinstance(value, loaded.Image) else None
+    if module == "numpy":
+        numpy = sys.modules["numpy"]
+        if kind is numpy.ndarray and value.dtype.kind in _ARRAYS:
+            return "array"
+        return "number" if isinstance(value, numpy.generic) and value.dtype.kind in _ARRAYS else None
+    if module == "torch":
+        torch = sys.modules["torch"]
+        simple = kind is torch.Tensor and value.layout is torch.strided and value.device.type != "meta"
+        return "tensor" if simple and not value.is_quantized and not value.requires_grad else None
+    return None
+
+
+def write_leaf(kind: str, value: Any) -> Leaf | None:
+    """A leaf as bytes; None where it has none after all."""
+    if kind == "bytes":
+        return None, value
+    if kind == "array":
+        return _write_array(value)
+    if kind == "number":
+        return value.dtype.str, value.tobytes()
+    if kind == "tensor":
+        return _write_tensor(value)
+    return _write_image(value) if kind == "image" else _write_picture(value)
+
+
+def read_leaf(kind: str, about: Any, content: memoryview) -> Any:
+    """The value of a leaf, in memory of its own. Raises any exception where content and description don't fit."""
+    if kind == "bytes":
+        return bytes(content)
+    if kind == "tensor":
+        return _read_tensor(about, content)
+    if kind in ("array", "number"):
+        return _read_array(kind, about, content)
+    from nodetool_core.assets.picture import Picture
+
+    if kind == "image":
+        return _read_image(about, content)
+    return Picture.of(_read_image(about["image"], content), about["provenance"])
+
+
+# -- pictures ---------------------------------------------------------------------------------------------------------
+
+
+def _write_picture(picture: Any) -> Leaf | None:
+    if picture.model_dump() != type(picture)().model_dump() or not _is_plain(picture.provenance):
+        return None
+    written = _write_image(picture.image)
+    return None if written is None else ({"image": written[0], "provenance": picture.provenance}, written[1])
+
+
+def _write_image(image: Any) -> Leaf | None:
+    if getattr(image, "is_animated", False):
+        return None
+    image.load()
+    palette = None
+    if image.palette is not None and image.mode in ("P", "PA"):
+        if image.palette.mode not in _PALETTES:
+            return None
+        palette = (image.palette.mode, bytes(image.palette.palette))
+    about = {
+        "mode": image.mode,
+        "size": image.size,
+        "palette": palette,
+        "format": image.format,
+        "info": {name: item for name, item in image.info.items() if _is_plain(name) and _is_plain(item)},
+    }
+    return about, image.tobytes()
+
+
+def _read_image(about: dict[str, Any], content: memoryview) -> Any:
+    from PIL import Image
+
+    image = Image.frombytes(about["mode"], about["size"], bytes(content))
+    # Before the palette: putting that in applies the transparency.
+    image.info = about["info"]
+    if about["palette"] is not None:
+        mode, colours = about["palette"]
+        image.putpalette(colours, mode)
+        if image.mode != about["mode"]:
+            raise ValueError(f"a palette made {image.mode} of {about['mode']}")
+    if about["format"] is not None:
+        image.format = about["format"]
+    return image
+
+
+def _is_plain(value: Any) -> bool:
+    if type(value) in (list, tuple):
+        return all(map(_is_plain, value))
+    if type(value) is dict:
+        return all(_is_plain(name) and _is_plain(item) for name, item in value.items())
+    return type(value) in _PLAIN
+
+
+# -- arrays and tensors -----------------------------------------------------------------------------------------------
+
+
+def _write_array(array: Any) -> Leaf:
+    import numpy as np
+
+    by_column = array.flags.f_contiguous and not array.flags.c_contiguous
+    ordered = np.ascontiguousarray(array.T if by_column else array)
+    # Not the array's own buffer: text and times have none.
+    content = memoryview(ordered.reshape(-1).view(np.uint8)) if array.size and array.itemsize else b""
+    return [array.dtype.str, array.shape, bool(by_column)], content
+
+
+def _read_array(kind: str, about: Any, content: memoryview) -> Any:
+    import numpy as np
+
+    if kind == "number":
+        return np.frombuffer(content, dtype=about)[0]
+    name, shape, by_column = about
+    dtype = np.dtype(name)
+    if not content:
+        return np.empty(shape, dtype)
+    array = np.frombuffer(content, dtype=dtype).copy()
+    return array.reshape(shape[::-1]).T if by_column else array.reshape(shape)
+
+
+def _write_tensor(tensor: Any) -> Leaf:
+    import torch
+
+    plain = tensor.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
+    about = [str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape)]
+    return about, memoryview(plain.view(torch.uint8).numpy()) if plain.numel() else b""
+
+
+def _read_tensor(about: Any, content: memoryview) -> Any:
+    import torch
+
+    dtype = getattr(torch, about[0])
+    if not isinstance(dtype, torch.dtype):
+        raise TypeError(f"{about[0]} is no dtype")
+    flat = torch.frombuffer(bytearray(content), dtype=dtype) if content else torch.empty(0, dtype=dtype)
+    return flat.reshape(about[1])

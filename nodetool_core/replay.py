@@ -1,0 +1,96 @@
+"""Making a picture again from what is written in it, and saying what differs where that is not possible."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nodetool_core.api import Workflow
+from nodetool_core.assets.decode import decode_file
+from nodetool_core.assets.loader import ImageLoader
+from nodetool_core.assets.picture import Picture
+from nodetool_core.assets.provenance import read_provenance
+from nodetool_core.engine.options import RunOptions
+from nodetool_core.engine.provenance import FORMAT, versions
+from nodetool_core.errors import ImageError, NodetoolError, Problem
+from nodetool_core.references import ImageRef
+from nodetool_core.workflow import WorkflowDocument
+
+if TYPE_CHECKING:
+    from nodetool_core.engine.engine import Engine
+    from nodetool_core.engine.events import Listener
+    from nodetool_core.registry import Registry
+
+
+@dataclass
+class Replay:
+    """A picture made again."""
+
+    picture: Picture
+    is_identical: bool
+    """Whether every pixel is the same as when the file was written."""
+    largest_difference: int
+    """From the file, of any channel of any pixel, 0 to 255; 255 where sizes differ. A lossy format differs by itself."""
+    changed: list[str] = field(default_factory=list)
+    """What is not as it was: versions, model revisions, files."""
+
+
+def replay(path: Path, registry: Registry, *, engine: Engine | None = None, on_event: Listener | None = None) -> Replay:
+    """
+    Make a picture again, computing everything anew.
+
+    Raises ImageError where the file has no provenance, WorkflowError where its workflow can't be built here, RunError where a
+    node fails.
+    """
+    made = read_provenance(path)
+    if made is None or made.get("format") != FORMAT or not made.get("workflow"):
+        hint = "Pictures that nodetool writes as PNG, JPEG, WEBP or TIFF have one, unless another program has removed it."
+        raise ImageError(Problem("no_provenance", str(path), "The picture does not say what made it.", hint))
+    workflow = Workflow.from_document(WorkflowDocument.from_json(made["workflow"], str(path)), registry, base=Path.cwd(), engine=engine)
+    changed = _changed_versions(made.get("versions", {})) + _changed_files(made)
+    options = RunOptions(outputs=[made["output"]], use_cache=False)
+    result = workflow.run(options=options, on_event=on_event)
+    for model, revision in made.get("models", {}).items():
+        if result.models.get(model) != revision:
+            changed.append(f"model {model}: was {revision}, is {result.models.get(model)}")
+    value: Any = result[made["output"]]
+    for number in made.get("item", []):
+        value = value[number]
+    return Replay(value, value.digest == made.get("pixels"), _difference(decode_file(path), value.image), changed)
+
+
+def _changed_versions(before: dict[str, str]) -> list[str]:
+    now = versions()
+    names = sorted(before.keys() | now.keys())
+    return [
+        f"{name}: was {before.get(name, 'absent')}, is {now.get(name, 'absent')}" for name in names if before.get(name) != now.get(name)
+    ]
+
+
+def _changed_files(made: dict[str, Any]) -> list[str]:
+    loader, changed = ImageLoader(base=Path.cwd()), []
+    data = {node["id"]: node["data"] for node in made["workflow"]["graph"]["nodes"]}
+    for place, digest in made.get("files", {}).items():
+        node_id, _, name = place.partition("[")[0].rpartition(".")
+        value = data.get(node_id, {}).get(name)
+        for number in place.partition("[")[2].rstrip("]").split("][") if "[" in place else []:
+            value = value[int(number)]
+        try:
+            now = loader.digest(ImageRef.model_validate(value))
+        except (NodetoolError, ValueError) as error:
+            changed.append(f"{place}: {error}")
+            continue
+        if now != digest:
+            changed.append(f"{place}: the content of {value.get('uri') or 'the file'} is another one")
+    return changed
+
+
+def _difference(before: Any, after: Any) -> int:
+    from PIL import ImageChops
+
+    if before.size != after.size:
+        return 255
+    mode = after.mode if before.mode == after.mode else "RGBA"
+    extrema: Any = ImageChops.difference(before.convert(mode), after.convert(mode)).getextrema()
+    return int(max(high for _, high in (extrema if isinstance(extrema[0], tuple) else [extrema])))
