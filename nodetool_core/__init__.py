@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nodetool_core.api import RunResult, Workflow
     from nodetool_core.assets.picture import Picture
-    from nodetool_core.context import Context, Images
+    from nodetool_core.context import Context, Sources
     from nodetool_core.errors import NodeError, NodetoolError, RunCancelled, WorkflowError
     from nodetool_core.node import SKIPPED, Field, Lane, Node, Role
     from nodetool_core.references import ColorRef, FolderRef, ImageRef, ImageSizeRef, ImageToImageModel, ModelRef
@@ -26,7 +26,7 @@ _HOME = {
     "Field": "node",
     "FolderRef": "references",
     "ImageRef": "references",
-    "Images": "context",
+    "Sources": "context",
     "ImageSizeRef": "references",
     "ImageToImageModel": "references",
     "Lane": "node",
@@ -55,7 +55,6 @@ __all__ = [
     "ImageRef",
     "ImageSizeRef",
     "ImageToImageModel",
-    "Images",
     "Lane",
     "ModelRef",
     "Node",
@@ -67,6 +66,7 @@ __all__ = [
     "Role",
     "RunCancelled",
     "RunResult",
+    "Sources",
     "Workflow",
     "WorkflowError",
 ]

@@ -30,6 +30,10 @@ class Models(Protocol):
         """
         ...
 
+    def revision(self, ref: ModelRef) -> str | None:
+        """Which weights a reference stands for: a commit, or a digest of local files; None where none are here yet."""
+        ...
+
 
 class Images(Protocol):
     """What a node may ask of the asset room."""
@@ -38,12 +42,20 @@ class Images(Protocol):
         """The pixels behind a reference, decoded under the limits. Raises ImageError."""
         ...
 
-    def digest(self, ref: AssetRef) -> str:
-        """Hash of the content behind a reference. Raises ImageError."""
-        ...
-
     def path(self, uri: str) -> Path:
         """Where a path or `file:` URI leads: relative ones start from the run's base folder. Raises ImageError."""
+        ...
+
+
+class Sources(Protocol):
+    """What a cache key may know of the content behind references."""
+
+    def digest(self, ref: AssetRef) -> str:
+        """Hash of the content of an asset. Raises ImageError."""
+        ...
+
+    def revision(self, ref: ModelRef) -> str | None:
+        """Which weights a reference stands for, as far as known without a network. Raises ModelError."""
         ...
 
 

@@ -26,7 +26,7 @@ import sys
 from enum import StrEnum
 from typing import Any, ClassVar, dataclass_transform
 
-from nodetool_core.context import Images
+from nodetool_core.context import Sources
 from nodetool_core.declaration import Field, NodeSpec, Output, Property, declare
 from nodetool_core.errors import Problem, WorkflowError, near_miss
 from nodetool_core.types import is_assignable, type_name
@@ -161,7 +161,7 @@ class Node:
         return self.lazy
 
     @classmethod
-    def fingerprint(cls, values: dict[str, Any], images: Images) -> str | None:
+    def fingerprint(cls, values: dict[str, Any], sources: Sources) -> str | None:
         """
         What else the result depends on, such as the content of a file that a text names; part of the cache key.
 

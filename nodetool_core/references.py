@@ -105,7 +105,7 @@ class ModelRef(Reference):
     revision: str | None = Field(default=None, description="Branch, tag or commit; the commit used is recorded.")
 
     def is_empty(self) -> bool:
-        return not self.repo_id
+        return not (self.repo_id or self.path)
 
 
 class ImageToImageModel(ModelRef):

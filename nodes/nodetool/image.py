@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from nodes._geometry import MAX_SIDE, check_size, fitted_size, resized
-from nodetool_core import Context, Field, ImageRef, Images, Lane, Node, NodeError, Picture, Role
+from nodetool_core import Context, Field, ImageRef, Lane, Node, NodeError, Picture, Role, Sources
 from nodetool_core.errors import ImageError
 
 
@@ -28,8 +28,8 @@ class LoadImageFile(Node):
     path: str = Field(default="", description="Path of the file; a relative one starts from the workflow's folder.")
 
     @classmethod
-    def fingerprint(cls, values: dict[str, Any], images: Images) -> str | None:
-        return images.digest(ImageRef(uri=values["path"])) if "path" in values else None
+    def fingerprint(cls, values: dict[str, Any], sources: Sources) -> str | None:
+        return sources.digest(ImageRef(uri=values["path"])) if "path" in values else None
 
     def process(self, context: Context) -> Annotated[ImageRef, "The picture, upright."]:
         return context.picture(context.image(ImageRef(uri=self.path)))

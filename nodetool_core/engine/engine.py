@@ -11,12 +11,13 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from nodetool_core.context import Models
+from nodetool_core.context import Context, Models
 from nodetool_core.engine.cache import MemoryCache, ResultCache
 from nodetool_core.engine.delivery import Delivery
 from nodetool_core.engine.events import Listener, RunFinished, RunStarted
@@ -34,9 +35,10 @@ from nodetool_core.errors import RunCancelled
 from nodetool_core.graph import Graph
 from nodetool_core.inputs import check_given
 from nodetool_core.node import Lane, Node
-from nodetool_core.references import AssetRef
+from nodetool_core.references import AssetRef, ModelRef
 
 if TYPE_CHECKING:
+    from nodetool_core.assets.loader import ImageLoader
     from nodetool_core.registry import Registry
 
 NETWORK_THREADS = 32
@@ -109,13 +111,15 @@ class Engine:
         result = RunResult(secrets.token_hex(8))
         seeded = draw_seeds(plan, result)
         images = ImageLoader(base=base)
-        recorder = Recorder(graph, plan, seeded, result, images, self)
+        recorder = Recorder(graph, plan, seeded, result, images)
+        models = _RecordedModels(self, recorder)
         services = Services(
             options=options,
             cache=self.cache,
             keys=self.keys,
             images=images,
-            models=_LazyModels(self, recorder),
+            models=models,
+            sources=_Sources(images, models),
             workers=self.workers,
             threads=self._threads,
             loop=self._running_loop,
@@ -129,7 +133,7 @@ class Engine:
         plan = compile_plan(graph, options.outputs, self._kinds)
         for step in plan.steps:
             if step.node is not None and _is_constant(step):
-                step.base = self.keys.base(step.node, step.node.values, _NO_FILES)
+                step.base = self.keys.base(step.node, step.node.values, _NoSources())
         return plan
 
     def close(self) -> None:
@@ -223,12 +227,22 @@ def _nothing() -> None:
     """A message that only wakes the scheduler."""
 
 
-class _NoFiles:
+class _Sources:
+    """The content behind the references of one run."""
+
+    def __init__(self, images: ImageLoader, models: Models) -> None:
+        self.digest = images.digest
+        self.revision = models.revision
+
+
+class _NoSources:
+    """For keys that must not depend on anything outside the graph."""
+
     def digest(self, ref: Any) -> str:
-        raise TypeError("A node with files has no constant key.")
+        raise TypeError("A node that reads files has no constant key.")
 
-
-_NO_FILES = _NoFiles()
+    def revision(self, ref: Any) -> str | None:
+        raise TypeError("A node with a model has no constant key.")
 
 
 def _is_constant(step: Step) -> bool:
@@ -237,24 +251,32 @@ def _is_constant(step: Step) -> bool:
     assert node is not None
     if has_fingerprint(node.node_class) or any(prop.seed for prop in node.spec.properties.values()):
         return False
-    return not any(_has_asset(value) for value in [*node.values.values(), *node.dynamic.values()])
+    return not any(_has_source(value) for value in [*node.values.values(), *node.dynamic.values()])
 
 
-def _has_asset(value: Any) -> bool:
+def _has_source(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
-        return any(_has_asset(item) for item in value)
+        return any(_has_source(item) for item in value)
     if isinstance(value, dict):
-        return any(_has_asset(item) for item in value.values())
-    return isinstance(value, AssetRef)
+        return any(_has_source(item) for item in value.values())
+    return isinstance(value, (AssetRef, ModelRef))
 
 
-class _LazyModels:
+class _RecordedModels:
     """The engine's models, made when a node first asks, with a record of which were used."""
 
     def __init__(self, engine: Engine, recorder: Recorder) -> None:
         self._engine = engine
         self._recorder = recorder
 
-    def use(self, ref: Any, task: str, *, context: Any) -> Any:
-        self._recorder.note_model(ref)
-        return self._engine.models.use(ref, task, context=context)
+    @contextmanager
+    def use(self, ref: ModelRef, task: str, *, context: Context) -> Iterator[Any]:
+        with self._engine.models.use(ref, task, context=context) as pipeline:
+            self._recorder.note_model(ref, self._engine.models.revision(ref))
+            yield pipeline
+
+    def revision(self, ref: ModelRef) -> str | None:
+        # Asked for by the keys of all that uses a model, so that a result from the cache names its model as well.
+        revision = self._engine.models.revision(ref)
+        self._recorder.note_model(ref, revision)
+        return revision

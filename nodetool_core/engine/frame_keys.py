@@ -82,4 +82,4 @@ class FrameKeys:
     def item(self, frame: Frame, step: Step, number: int, values: tuple[Any, ...]) -> list[Key]:
         """A key per output of one item of a stream: by content where that is at hand, else by its place in the loop."""
         loop, services = frame.keys[step.slot], self._services
-        return [services.keys.item(value, combine(loop, b"%d" % output), number, services.images) for output, value in enumerate(values)]
+        return [services.keys.item(value, combine(loop, b"%d" % output), number, services.sources) for output, value in enumerate(values)]

@@ -18,26 +18,21 @@ import secrets
 import sys
 import types
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from nodetool_core.declaration import jsonable
 from nodetool_core.errors import NodetoolError
 from nodetool_core.graph import GraphNode
-from nodetool_core.references import AssetRef, Reference
+from nodetool_core.references import AssetRef, ModelRef, Reference
 
 if TYPE_CHECKING:
+    from nodetool_core.context import Sources
     from nodetool_core.node import Node
 
 Key = bytes
 
 KEY_FORMAT = b"nodetool-1:"
 """Changes when keys are made in another way, so that old entries are not found."""
-
-
-class Digests(Protocol):
-    """Knows the content of what a reference names."""
-
-    def digest(self, ref: Any) -> str: ...
 
 
 def has_fingerprint(node_class: type[Node]) -> bool:
@@ -68,14 +63,14 @@ class KeyMaker:
             version = self._versions[node_class] = _source_digest(node_class)
         return version
 
-    def base(self, node: GraphNode, values: dict[str, Any], images: Any) -> Key:
+    def base(self, node: GraphNode, values: dict[str, Any], sources: Sources) -> Key:
         """The part of a node's key that does not come from its inputs."""
         node_class = node.node_class
         own: str | None = ""
         try:
             if has_fingerprint(node_class):
-                own = node_class.fingerprint(values, images)
-            content = [_canonical(values, images), _canonical(node.dynamic, images), own]
+                own = node_class.fingerprint(values, sources)
+            content = [_canonical(values, sources), _canonical(node.dynamic, sources), own]
         except NodetoolError:
             # A file that can't be read is the node's to report, when it runs.
             own = None
@@ -84,15 +79,15 @@ class KeyMaker:
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return combine(KEY_FORMAT, node_class.spec.node_type.encode(), self.code_version(node_class), canonical.encode())
 
-    def item(self, value: Any, loop: Key, number: int, digests: Digests) -> Key:
+    def item(self, value: Any, loop: Key, number: int, sources: Sources) -> Key:
         """The key of one item of a loop: by its content where that is at hand, else by its place in the loop."""
         try:
-            return combine(b"value", json.dumps(_canonical(value, digests), sort_keys=True).encode())
+            return combine(b"value", json.dumps(_canonical(value, sources), sort_keys=True).encode())
         except (TypeError, NodetoolError):
             return combine(b"item", loop, str(number).encode())
 
 
-def _canonical(value: Any, digests: Digests) -> Any:
+def _canonical(value: Any, sources: Sources) -> Any:
     """A JSON value that is equal for equal content. Raises TypeError where the value has none."""
     kind = type(value)
     if kind in (str, int, bool, types.NoneType):
@@ -100,13 +95,15 @@ def _canonical(value: Any, digests: Digests) -> Any:
     if kind is float:
         return {"float": value.hex()}
     if isinstance(value, AssetRef):
-        return {"asset": value.type, "digest": "" if value.is_empty() else digests.digest(value)}
+        return {"asset": value.type, "digest": "" if value.is_empty() else sources.digest(value)}
+    if isinstance(value, ModelRef) and not value.is_empty():
+        return {"model": value.model_dump(mode="json"), "revision": sources.revision(value)}
     if isinstance(value, Reference):
         return {"reference": value.model_dump(mode="json")}
     if kind is dict:
-        return {str(name): _canonical(item, digests) for name, item in value.items()}
+        return {str(name): _canonical(item, sources) for name, item in value.items()}
     if kind in (list, tuple):
-        return [_canonical(item, digests) for item in value]
+        return [_canonical(item, sources) for item in value]
     if hasattr(value, "tobytes") and hasattr(value, "shape"):
         content = hashlib.blake2b(value.tobytes(), digest_size=16).hexdigest()
         return {"array": [str(value.dtype), list(value.shape), content]}

@@ -21,8 +21,7 @@ from nodetool_core.node import Role
 from nodetool_core.references import AssetRef, ModelRef
 
 if TYPE_CHECKING:
-    from nodetool_core.context import Images
-    from nodetool_core.engine.engine import Engine
+    from nodetool_core.assets.loader import ImageLoader
 
 PACKAGES = ("nodetool", "torch", "diffusers", "transformers", "pillow", "numpy")
 FORMAT = 1
@@ -31,22 +30,20 @@ FORMAT = 1
 class Recorder:
     """Puts the origin into the pictures of one run."""
 
-    def __init__(
-        self, graph: Graph, plan: Plan, seeded: dict[int, dict[str, Any]], result: RunResult, images: Images, engine: Engine
-    ) -> None:
+    def __init__(self, graph: Graph, plan: Plan, seeded: dict[int, dict[str, Any]], result: RunResult, images: ImageLoader) -> None:
         self._graph = graph
         self._values = {plan.steps[number].node.id: values for number, values in seeded.items() if plan.steps[number].node is not None}  # type: ignore[union-attr]
         self._result = result
         self._images = images
-        self._engine = engine
         self._lock = threading.Lock()
         self._workflow: dict[str, Any] | None = None
         self._files: dict[str, str] = {}
 
-    def note_model(self, ref: ModelRef) -> None:
-        """A node uses a model; its revision is looked up once it is loaded."""
+    def note_model(self, ref: ModelRef, revision: str | None) -> None:
+        """A node has loaded a model."""
+        name = "/".join(filter(None, [ref.repo_id, ref.path])) + (f" ({ref.variant})" if ref.variant else "")
         with self._lock:
-            self._result.models.setdefault(ref.repo_id, ref.revision)
+            self._result.models[name] = revision
 
     def finished(self, name: str, value: Any, item: tuple[int, ...] = ()) -> Any:
         """The value of the output `name` with its pictures knowing what made them."""
@@ -57,13 +54,9 @@ class Recorder:
         return value
 
     def _provenance(self, name: str, item: tuple[int, ...]) -> dict[str, Any]:
-        revision = getattr(self._engine.models, "revision", None) if self._result.models else None
         with self._lock:
             if self._workflow is None:
                 self._workflow = self._document()
-            if revision is not None:
-                for model, known in self._result.models.items():
-                    self._result.models[model] = known or revision(ModelRef(repo_id=model))
             models = dict(self._result.models)
         return {
             "format": FORMAT,

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from nodetool_core.context import Models
+from nodetool_core.context import Models, Sources
 from nodetool_core.engine.cache import ResultCache
 from nodetool_core.engine.delivery import Delivery
 from nodetool_core.engine.events import Event, NodePreview
@@ -28,6 +28,7 @@ class Services:
     keys: KeyMaker
     images: Any
     models: Models
+    sources: Sources
     workers: int
     """How many blocking nodes run at once."""
     threads: dict[Lane, Threads]
@@ -42,7 +43,7 @@ class Services:
             self.delivery.send(event)
 
     def base(self, node: GraphNode, values: dict[str, Any]) -> Key:
-        return self.keys.base(node, values, self.images)
+        return self.keys.base(node, values, self.sources)
 
     def spawn(self, work: Coroutine[Any, Any, Any], done: Callable[[Future[Any]], None]) -> Future[Any]:
         """Run a coroutine on the engine's loop; `done` is called with its future, whatever becomes of it."""

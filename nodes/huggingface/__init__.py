@@ -1,0 +1,1 @@
+"""Nodes that run models of the Hugging Face ecosystem."""

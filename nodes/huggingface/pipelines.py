@@ -1,0 +1,223 @@
+"""
+Running a diffusers pipeline for a node: the one place that every diffusion node goes through.
+
+`generate` brings the picture to a size the model can take, passes the arguments that the pipeline's signature takes,
+reports each step, ends at the next step when the run is cancelled, and answers what diffusers leaves unsaid (a black
+result, memory that ran out) with an error or a warning.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import threading
+from collections.abc import Sized
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from nodes.huggingface.arguments import call_arguments, check_steps
+from nodes.huggingface.sizes import Size, fitting_size, square_of
+from nodetool_core import NodeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    import torch
+    from PIL import Image
+
+    from nodetool_core import Context
+
+_ANY_AREA = re.compile(r"Upscale")
+"""Pipelines whose picture has no native area: they enlarge whatever they get."""
+
+_SQUARE_ONLY = re.compile(r"^KandinskyImg2Img")
+"""Pipelines that fail on all but squares: diffusers 0.42 takes width for height on one of two paths, and compares them."""
+
+_WORTH_TELLING = re.compile(r"truncated|ignored|will be (changed|resized)", re.IGNORECASE)
+"""What diffusers logs of the user's own values; the rest is of its insides."""
+
+_OUT_OF_MEMORY = re.compile(r"out of memory|not enough memory|can't allocate memory|failed to allocate", re.IGNORECASE)
+
+
+def generate(pipeline: Any, wanted: Mapping[str, Any], *, seed: int, context: Context, image: Image.Image | None = None) -> Image.Image:
+    """
+    Call a pipeline and return the picture it makes.
+
+    Args:
+        pipeline: A pipeline of the caller's own, as `context.models.use` lends it.
+        wanted: The node's properties by name, such as prompt, strength, num_inference_steps.
+        seed: Of the random generator; the same seed gives the same picture.
+        context: Gets progress, one report per step, and warnings.
+        image: The picture to start from, RGB; resized with LANCZOS where the model can't take its size.
+
+    Raises:
+        NodeError: The properties leave nothing to do, or the model can't do it.
+        RunCancelled: The run was cancelled; the pipeline must not be used again, its weights may.
+    """
+    import torch
+
+    check_steps(pipeline, wanted)
+    called, size = image, None
+    if image is not None:
+        image = _fitted(pipeline, image, context)
+        called = _squared(pipeline, image, context)
+        size = called.size
+    arguments = call_arguments(pipeline, {**wanted, "image": called}, size, context.warn)
+    arguments["generator"] = _generator(seed, context)
+    _follow(pipeline, context)
+    context.check_cancelled()
+    with torch.no_grad(), _relayed_warnings(context), _explained_failures(pipeline):
+        result = pipeline(**arguments)
+    picture = _picture(pipeline, result, context)
+    return picture if called is image or image is None else picture.resize(image.size, _lanczos())
+
+
+def _fitted(pipeline: Any, image: Image.Image, context: Context) -> Image.Image:
+    """The picture at a size that the model can take, told where it is another than its own."""
+    given = Size(*image.size)
+    fitting = fitting_size(pipeline, given, any_area=bool(_ANY_AREA.search(type(pipeline).__name__)))
+    if fitting == given:
+        return image
+    context.warn(f"image was resized from {given} to {fitting}, which the model can take.", given=tuple(given), used=tuple(fitting))
+    return image.resize(fitting, _lanczos())
+
+
+def _squared(pipeline: Any, image: Image.Image, context: Context) -> Image.Image:
+    """The picture stretched to a square for a pipeline that takes no other shape; the picture itself for the rest."""
+    name = type(pipeline).__name__
+    if not _SQUARE_ONLY.search(name) or image.width == image.height:
+        return image
+    square = square_of(pipeline, Size(*image.size))
+    context.warn(f"image was stretched to {square} and the result back, as {name} takes only squares.")
+    return image.resize(square, _lanczos())
+
+
+def _lanczos() -> Any:
+    from PIL import Image as Pillow
+
+    return Pillow.Resampling.LANCZOS
+
+
+def _generator(seed: int, context: Context) -> torch.Generator:
+    """A fresh generator on the CPU, whose numbers are the same on every device."""
+    import torch
+
+    if seed < 0:
+        seed = secrets.randbelow(2**32)
+        context.warn(f"seed was drawn: {seed}.", seed=seed)
+    if seed >= 2**64:
+        raise NodeError(f"{seed} is above {2**64 - 1}.", "Choose a smaller seed.", code="invalid_value", where="seed")
+    return torch.Generator("cpu").manual_seed(seed)
+
+
+def _picture(pipeline: Any, result: Any, context: Context) -> Image.Image:
+    """The picture in what a pipeline returned, looked at for the ways in which it can be none."""
+    images = getattr(result, "images", None)
+    if images is None or len(images) == 0:
+        raise NodeError(
+            f"{type(pipeline).__name__} returned no picture.", "Choose a model that makes images.", code="no_picture", where="model"
+        )
+    image: Image.Image = flattened(images[0]) if isinstance(images[0], list) else images[0]
+    flagged = getattr(result, "nsfw_content_detected", None)
+    if flagged and any(flagged):
+        context.warn("The model's safety checker found the result unsafe and blackened it. Try another prompt, seed or strength.")
+    elif image.convert("RGB").getbbox() is None:
+        message = f"{type(pipeline).__name__} returned nothing but black: its numbers overflowed in {pipeline.dtype}."
+        hint = "Use a variant of the model for this number format (for SDXL, a VAE fixed for fp16), or run on the CPU."
+        raise NodeError(message, hint, code="black_picture", where="model")
+    return image
+
+
+def flattened(layers: list[Image.Image]) -> Image.Image:
+    """The picture that RGBA layers make, the first at the bottom."""
+    from PIL import Image as Pillow
+
+    picture = layers[0].convert("RGBA")
+    for layer in layers[1:]:
+        picture = Pillow.alpha_composite(picture, layer.convert("RGBA"))
+    return picture
+
+
+class StepReporter:
+    """
+    Stands in for a pipeline's progress bar: reports each step to a context, which raises where the run was cancelled.
+
+    Every diffusers pipeline draws its loop with `self.progress_bar`, with the true number of steps; only most have a
+    callback, of three kinds. So this is the one way to follow them all. Used as a context manager or as an iterator.
+    """
+
+    def __init__(self, context: Context, message: str, iterable: Iterable[Any] | None = None, total: int | None = None) -> None:
+        self._context = context
+        self._message = message
+        self._iterable = iterable
+        self._total = len(iterable) if total is None and isinstance(iterable, Sized) else total or 0
+        self._done = 0
+
+    def update(self, n: int = 1) -> None:
+        self._done += n
+        self._context.progress(self._done, max(self._total, self._done), self._message)
+
+    def __iter__(self) -> Iterator[Any]:
+        for item in () if self._iterable is None else self._iterable:
+            self._context.check_cancelled()
+            yield item
+            self.update()
+
+    def __enter__(self) -> StepReporter:
+        self._context.check_cancelled()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+
+def _follow(pipeline: Any, context: Context) -> None:
+    """Have the pipeline, and those it is made of, report their steps."""
+    from diffusers import DiffusionPipeline
+
+    inner = {name: part for name, part in vars(pipeline).items() if isinstance(part, DiffusionPipeline)}
+    for name, part in {"": pipeline, **inner}.items():
+        message = "prior" if name == "prior_pipe" else ""
+
+        def progress_bar(iterable: Iterable[Any] | None = None, total: int | None = None, message: str = message) -> StepReporter:
+            return StepReporter(context, message, iterable, total)
+
+        part.progress_bar = progress_bar
+
+
+@contextmanager
+def _relayed_warnings(context: Context) -> Iterator[None]:
+    """What diffusers logs as a warning on this thread (a prompt that was cut short) reaches the user as one."""
+    thread = threading.get_ident()
+
+    class Relay(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.thread == thread and _WORTH_TELLING.search(record.getMessage()):
+                context.warn(record.getMessage())
+
+    relay = Relay(logging.WARNING)
+    logger = logging.getLogger("diffusers")
+    logger.addHandler(relay)
+    try:
+        yield
+    finally:
+        logger.removeHandler(relay)
+
+
+@contextmanager
+def _explained_failures(pipeline: Any) -> Iterator[None]:
+    """Turns the failures of a pipeline that a user can mend into errors that say how."""
+    import torch
+
+    name = type(pipeline).__name__
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if not isinstance(error, (torch.OutOfMemoryError, MemoryError)) and not _OUT_OF_MEMORY.search(str(error)):
+            raise
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        hint = "Use a smaller image, a smaller model or its fp16 variant, or close other programs that use the device."
+        raise NodeError(f"{name} ran out of memory on {pipeline.device}: {said}", hint, code="out_of_memory", where="model") from error
+    except ValueError as error:
+        raise NodeError(f"{name} refused its arguments: {error}", "Change the property that it names.", code="pipeline_refused") from error

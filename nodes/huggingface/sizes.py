@@ -1,0 +1,88 @@
+"""
+Which size a picture has to have for a pipeline.
+
+A diffusion model works on a grid: sides have to be multiples of what its autoencoder and patches cover. And it works well
+near the area that it was trained at: far above, scenes repeat themselves; far below, shapes dissolve. So a picture with
+more than 2.25 times or less than half of that area is brought to about that area, keeping its shape; sides are then cut
+down to the multiple.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+MOST = 2.25
+LEAST = 0.5
+"""Shares of the native area between which a picture keeps its size."""
+
+
+class Size(NamedTuple):
+    """Width and height in pixels."""
+
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        return f"{self.width}×{self.height}"  # noqa: RUF001 - the sign that sizes are written with
+
+
+def fitting_size(pipeline: Any, size: Size, *, any_area: bool = False) -> Size:
+    """The size nearest to `size` that the pipeline can take; `any_area` leaves the area alone."""
+    width, height = float(size.width), float(size.height)
+    native = None if any_area else native_area(pipeline)
+    if native is not None and not LEAST * native <= width * height <= MOST * native:
+        scale = math.sqrt(native / (width * height))
+        width, height = width * scale, height * scale
+    multiple = side_multiple(pipeline)
+    return Size(*(max(multiple, int(side + 0.01) // multiple * multiple) for side in (width, height)))
+
+
+def square_of(pipeline: Any, size: Size) -> Size:
+    """The square of about the area of `size` that the pipeline can take."""
+    multiple = side_multiple(pipeline)
+    side = max(multiple, math.isqrt(size.width * size.height) // multiple * multiple)
+    return Size(side, side)
+
+
+def native_area(pipeline: Any) -> int | None:
+    """The pixels that the model was trained at, from its configuration; None where it says nothing."""
+    scale = _scale(pipeline)
+    for part in ("unet", "transformer"):
+        denoiser = getattr(pipeline, part, None)
+        sample = denoiser.config.get("sample_size") if denoiser is not None else None
+        if sample:
+            sides = (sample, sample) if isinstance(sample, int) else tuple(sample)[-2:]
+            return int(sides[0] * sides[1] * scale**2)
+    sample = getattr(pipeline, "default_sample_size", None)
+    if isinstance(sample, int):
+        return int((sample * scale) ** 2)
+    # The families whose configuration is silent (Z-Image, Kandinsky 3) were trained at 1024 pixels with a factor of 8.
+    has_latents = any(getattr(pipeline, part, None) is not None for part in ("vae", "movq"))
+    return int((128 * scale) ** 2) if has_latents else None
+
+
+def side_multiple(pipeline: Any) -> int:
+    """What both sides have to be multiples of, in pixels."""
+    scale = _scale(pipeline)
+    if getattr(pipeline, "movq", None) is not None:
+        # Kandinsky rounds to squares of the factor.
+        return scale**2
+    if getattr(pipeline, "vae", None) is None:
+        # DeepFloyd IF works on pixels, and cuts sides to 32.
+        return 32
+    transformer = getattr(pipeline, "transformer", None)
+    patch = transformer.config.get("patch_size") if transformer is not None else None
+    processor = getattr(pipeline, "image_processor", None)
+    step = processor.config.get("vae_scale_factor") if processor is not None and hasattr(processor, "config") else None
+    return max(scale * (patch if isinstance(patch, int) else 1), step if isinstance(step, int) else 1)
+
+
+def _scale(pipeline: Any) -> int:
+    """How many pixels a latent covers in each direction."""
+    movq = getattr(pipeline, "movq", None)
+    if movq is not None:
+        return int(2 ** (len(movq.config.block_out_channels) - 1))
+    if getattr(pipeline, "vae", None) is None:
+        return 1
+    return int(getattr(pipeline, "vae_scale_factor", 8))

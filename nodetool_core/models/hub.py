@@ -1,0 +1,216 @@
+"""
+Fetching from the Hugging Face Hub.
+
+The files of a repository are listed first, so that only what a pipeline reads is fetched: safetensors and small texts,
+never pickles, of one variant. Then `snapshot_download` itself fetches them into the shared cache, resumably, reporting
+bytes to the node that waits and stopping when its run is cancelled. Without a network the cache answers, or an error does
+at once.
+"""
+
+from __future__ import annotations
+
+import glob
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nodetool_core.errors import ModelError, Problem
+from nodetool_core.models.layout import pickled, variant_of
+
+if TYPE_CHECKING:
+    from nodetool_core.context import Context
+    from nodetool_core.references import ModelRef
+
+_TIMEOUT = 10.0
+"""Seconds to wait for the Hub's first answer."""
+
+_TEXTS = (".json", ".txt", ".model", ".jinja")
+_FOREIGN = re.compile(r"(^|/)(onnx|openvino|flax|tflite|coreml|\.git)[^/]*/|flax_|openvino_|\.onnx")
+Choose = Callable[[Sequence[str]], list[str]]
+"""Takes the names of all files of a repository, and gives those to fetch."""
+
+
+class Hub:
+    """One Hub and one cache directory; the defaults are those of huggingface_hub (`HF_ENDPOINT`, `HF_HUB_CACHE`)."""
+
+    def __init__(self, cache_dir: Path | None = None, endpoint: str | None = None) -> None:
+        self._cache_dir = cache_dir
+        self._endpoint = endpoint
+
+    def pipeline(self, ref: ModelRef, context: Context) -> tuple[Path, str]:
+        """The directory of a repository in diffusers form, and its commit. Raises ModelError, RunCancelled."""
+
+        def choose(names: Sequence[str]) -> list[str]:
+            return pipeline_files(names, ref)
+
+        return self._fetch(ref.repo_id, ref.revision, choose, "model_index.json", context)
+
+    def file(self, ref: ModelRef, context: Context) -> tuple[Path, str]:
+        """One file of a repository (`ref.path`), and the commit. Raises ModelError, RunCancelled."""
+        path = ref.path or ""
+
+        def choose(names: Sequence[str]) -> list[str]:
+            if path in names:
+                return [path]
+            from nodetool_core.errors import near_miss
+
+            known = [name for name in names if name.endswith(".safetensors")]
+            hint = near_miss(path, known) or f"Its safetensors files: {', '.join(known[:8]) or 'none'}."
+            raise ModelError(Problem("model_file_missing", f"{ref.repo_id}/{path}", "is not in the repository.", hint))
+
+        root, commit = self._fetch(ref.repo_id, ref.revision, choose, path, context)
+        return root / path, commit
+
+    def configuration(self, repo_id: str, context: Context) -> Path:
+        """The texts of a repository without its weights: what a single file of the same family needs besides itself."""
+        return self._fetch(repo_id, None, _texts_in_folders, "model_index.json", context)[0]
+
+    def cached_commit(self, repo_id: str, revision: str | None, probe: str = "model_index.json") -> str | None:
+        """The commit that the cache has for a revision, without asking the network; None where it has none."""
+        found = self._cached(repo_id, revision, probe)
+        return found[1] if found else None
+
+    def _fetch(self, repo_id: str, revision: str | None, choose: Choose, probe: str, context: Context) -> tuple[Path, str]:
+        import httpx2
+        from huggingface_hub import HfApi, snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError
+
+        _check_id(repo_id)
+        api = HfApi(endpoint=self._endpoint)
+        try:
+            info = api.model_info(repo_id, revision=revision, timeout=_TIMEOUT)
+            names = choose([sibling.rfilename for sibling in info.siblings or ()])
+            context.check_cancelled()
+            root = snapshot_download(
+                repo_id,
+                revision=revision,
+                cache_dir=self._cache_dir,
+                endpoint=self._endpoint,
+                allow_patterns=[glob.escape(name) for name in names],
+                tqdm_class=_bars(context, repo_id),
+            )
+        except (HfHubHTTPError, httpx2.TransportError, ConnectionError, FileNotFoundError, TimeoutError) as error:
+            refusal = _refusal(error, repo_id, revision)
+            if refusal.problem.code in ("model_offline", "hub_unavailable") and (cached := self._cached(repo_id, revision, probe)):
+                return cached
+            raise refusal from error
+        return Path(root), Path(root).name
+
+    def _cached(self, repo_id: str, revision: str | None, probe: str) -> tuple[Path, str] | None:
+        from huggingface_hub import try_to_load_from_cache
+
+        found = try_to_load_from_cache(repo_id, probe, cache_dir=self._cache_dir, revision=revision)
+        if not isinstance(found, str):
+            return None
+        root = Path(found).parents[len(Path(probe).parts) - 1]
+        return root, root.name
+
+
+def pipeline_files(names: Sequence[str], ref: ModelRef) -> list[str]:
+    """
+    What of a repository a pipeline reads: texts and safetensors in component folders, of the variant asked for.
+
+    A component that lacks the variant comes without one, as diffusers loads it. Raises ModelError where the repository is
+    not in diffusers form, has only pickles, or has no such variant.
+    """
+    from huggingface_hub.utils import filter_repo_objects  # type: ignore[attr-defined]
+
+    where = ref.repo_id
+    singles = [name for name in names if name.endswith(".safetensors") and "/" not in name]
+    if "model_index.json" not in names:
+        hint = f"Name a single file in `path`, such as {singles[0]!r}." if singles else "Use a repository with a model_index.json."
+        raise ModelError(Problem("model_not_diffusers", where, "has no model_index.json, so it is no pipeline in diffusers form.", hint))
+    weights = _of_variant([name for name in names if "/" in name and not _FOREIGN.search(name) and ".safetensors" in name], ref)
+    if not weights:
+        raise pickled(where, "has no safetensors weights")
+    texts = ["model_index.json", *_texts_in_folders(names), *(name for name in names if name == "README.md")]
+    chosen = filter_repo_objects([*texts, *weights], allow_patterns=ref.allow_patterns, ignore_patterns=ref.ignore_patterns)
+    return list(dict.fromkeys(chosen))
+
+
+def _texts_in_folders(names: Sequence[str]) -> list[str]:
+    inside = [name for name in names if "/" in name and name.endswith(_TEXTS) and ".safetensors" not in name and ".bin" not in name]
+    return ["model_index.json"] + [name for name in inside if not _FOREIGN.search(name)]
+
+
+def _of_variant(weights: Iterable[str], ref: ModelRef) -> list[str]:
+    """The weight files of the variant, folder by folder; those without a variant where a folder lacks it."""
+    folders: dict[str, dict[str | None, list[str]]] = {}
+    for name in weights:
+        folder, _, file = name.rpartition("/")
+        folders.setdefault(folder, {}).setdefault(variant_of(file), []).append(name)
+    offered = {variant for by_variant in folders.values() for variant in by_variant if variant}
+    if ref.variant and ref.variant not in offered:
+        hint = f"It has {', '.join(sorted(map(repr, offered)))}." if offered else "It has none: leave `variant` out."
+        raise ModelError(Problem("model_variant_missing", ref.repo_id, f"has no variant {ref.variant!r}.", hint))
+    if not ref.variant and (bare := [folder for folder, by_variant in folders.items() if None not in by_variant]):
+        hint = f"Set the model's `variant` to {sorted(folders[bare[0]], key=str)[0]!r}."
+        raise ModelError(Problem("model_variant_needed", ref.repo_id, f"has {bare[0]} only as a variant.", hint))
+    return [name for by_variant in folders.values() for name in by_variant.get(ref.variant, by_variant.get(None, []))]
+
+
+def _check_id(repo_id: str) -> None:
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+    try:
+        validate_repo_id(repo_id)
+    except HFValidationError as error:
+        hint = "A Hub id is `owner/name`, of letters, digits, `-`, `_` and `.`; a path on this machine has to exist."
+        raise ModelError(Problem("model_id_malformed", repo_id, "is neither a Hub id nor a path that exists.", hint)) from error
+
+
+def _refusal(error: Exception, repo_id: str, revision: str | None) -> ModelError:
+    """What went wrong with the Hub, as one of our errors."""
+    from huggingface_hub import constants
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, OfflineModeIsEnabled, RepositoryNotFoundError, RevisionNotFoundError
+
+    def refusal(code: str, message: str, hint: str) -> ModelError:
+        return ModelError(Problem(code, repo_id, message, hint))
+
+    page = f"{constants.ENDPOINT}/{repo_id}"
+    # GatedRepoError is a RepositoryNotFoundError, so it comes first.
+    if isinstance(error, GatedRepoError):
+        hint = f"Agree at {page}, then `hf auth login` or set HF_TOKEN."
+        return refusal("model_gated", "is gated: its owner wants you to agree to terms.", hint)
+    if isinstance(error, RepositoryNotFoundError):
+        hint = "Check the spelling; for a private one, `hf auth login` or set HF_TOKEN."
+        return refusal("model_not_found", "is no repository on the Hub that you can see.", hint)
+    if isinstance(error, RevisionNotFoundError):
+        return refusal("model_revision_missing", f"has no revision {revision!r}.", f"Its branches and tags: {page}/tree/main.")
+    if isinstance(error, OfflineModeIsEnabled):
+        hint = "Unset HF_HUB_OFFLINE, or use a local directory."
+        return refusal("model_offline", "is not in the cache, and HF_HUB_OFFLINE forbids to fetch it.", hint)
+    if isinstance(error, HfHubHTTPError):
+        status = error.response.status_code if error.response is not None else "?"
+        return refusal("hub_unavailable", f"can't be fetched: the Hub answered {status}.", "Try again later, or use a local directory.")
+    hint = "Check the network, or use a local directory; the model that ships with nodetool needs no network."
+    return refusal("model_offline", f"is not in the cache, and the Hub can't be reached ({error}).", hint)
+
+
+def _bars(context: Context, name: str) -> type[Any]:
+    """A progress bar class for `snapshot_download` that reports bytes to a context; raising in it ends the download."""
+    from tqdm import tqdm  # type: ignore[import-untyped]
+
+    lock = threading.Lock()
+    last = [0.0]
+
+    class Bar(tqdm):  # type: ignore[misc]
+        def __init__(self, *args: Any, **keywords: Any) -> None:
+            self._counts_bytes = keywords.get("unit") == "B" and keywords.get("desc") != "Downloading bytes"
+            super().__init__(*args, **{**keywords, "disable": True})
+
+        def update(self, n: float | None = 1) -> None:
+            context.check_cancelled()
+            with lock:
+                self.n += n or 0
+                due = self._counts_bytes and time.monotonic() - last[0] >= 0.1
+                if due:
+                    last[0] = time.monotonic()
+            if due:
+                context.progress(int(self.n), int(self.total or self.n), f"Fetching {name}")
+
+    return Bar

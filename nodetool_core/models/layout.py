@@ -1,0 +1,125 @@
+"""
+What a directory of weights holds: reads `model_index.json`, and refuses what must not or can't be loaded.
+
+Nothing is imported or loaded here; only names and small JSON files are looked at, so that a refusal costs milliseconds
+and comes before gigabytes are read.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nodetool_core.errors import ModelError, Problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PICKLED = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle")
+"""Suffixes of formats that can run code when they are read."""
+
+_WITHOUT_WEIGHTS = {"scheduler_config.json", "tokenizer_config.json", "preprocessor_config.json", "processor_config.json"}
+"""Files that tell a component as one that has no weights."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A directory in diffusers form."""
+
+    directory: Path
+    class_name: str
+    """The pipeline that the weights were saved from, such as `StableDiffusionPipeline`."""
+    components: dict[str, tuple[str, str]]
+    """Name to library and class, such as `unet` to `("diffusers", "UNet2DConditionModel")`; absent ones are left out."""
+
+    def config(self, component: str) -> dict[str, Any]:
+        """The `config.json` of a component; empty where there is none."""
+        path = self.directory / component / "config.json"
+        return _read_json(path, str(path)) if path.is_file() else {}
+
+
+def read_layout(directory: Path, name: str, variant: str | None = None) -> Layout:
+    """
+    The layout of a directory, checked: safetensors for every component, no code of its own.
+
+    `name` is what the user called the model; it goes into messages. Raises ModelError.
+    """
+    index = directory / "model_index.json"
+    if not index.is_file():
+        raise _not_diffusers(directory, name)
+    content = _read_json(index, name)
+    class_name = content.get("_class_name")
+    if not isinstance(class_name, str):
+        raise _custom_code(name, f"names the pipeline {class_name!r}" if class_name else "names no pipeline class")
+    components = {
+        part: (str(value[0]), str(value[1]))
+        for part, value in content.items()
+        if isinstance(value, list) and len(value) == 2 and value[0] is not None and value[1] is not None
+    }
+    for part, (library, kind) in components.items():
+        _check_component(directory, name, part, library, kind, variant)
+    return Layout(directory, class_name, components)
+
+
+def _check_component(directory: Path, name: str, part: str, library: str, kind: str, variant: str | None) -> None:
+    folder = directory / part
+    if (folder / f"{library}.py").is_file() or (directory / f"{library}.py").is_file():
+        raise _custom_code(name, f"brings its own code for {part} ({library}.py)")
+    files = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if files & _WITHOUT_WEIGHTS:
+        return
+    weights = [file for file in files if file.endswith(".safetensors")]
+    if not weights:
+        if any(file.endswith(PICKLED) for file in files):
+            raise pickled(name, f"{part} has only pickled weights ({', '.join(f for f in sorted(files) if f.endswith(PICKLED))})")
+        message = f"is incomplete: {part} ({kind}) has no weights in {folder}."
+        raise ModelError(Problem("model_incomplete", name, message, "Fetch the model again, with the network at hand."))
+    variants = {variant_of(file) for file in weights}
+    if variant is None and None not in variants:
+        offered = ", ".join(sorted(map(repr, variants)))
+        hint = f"Set the model's `variant` to {offered.split(', ')[0]}."
+        raise ModelError(Problem("model_variant_needed", name, f"has {part} only as variant {offered}.", hint))
+
+
+def variant_of(file: str) -> str | None:
+    """The variant in the name of a weight file: `fp16` in `model.fp16-00001-of-00002.safetensors`."""
+    bare = re.sub(r"\.safetensors|\.index|\.json$|-\d+-of-\d+", "", file)
+    return bare.partition(".")[2] or None
+
+
+def pickled(name: str, what: str) -> ModelError:
+    """The refusal of weights in a format that can run code."""
+    hint = "Use a safetensors version of the model; `safetensors.torch.save_file` converts weights that you trust."
+    message = f"{what}; pickled files can run code when read, so only safetensors are loaded."
+    return ModelError(Problem("model_pickled", name, message, hint))
+
+
+def _custom_code(name: str, what: str) -> ModelError:
+    hint = "Use a model whose pipeline is part of diffusers."
+    return ModelError(Problem("model_custom_code", name, f"{what}; code that comes with a model is never run.", hint))
+
+
+def _not_diffusers(directory: Path, name: str) -> ModelError:
+    files = sorted(path.name for path in directory.iterdir() if path.is_file())
+    singles = [file for file in files if file.endswith(".safetensors")]
+    if "adapter_config.json" in files or any("lora" in file.lower() for file in singles):
+        hint = "It looks like a LoRA, which changes another model: set the model to its base."
+    elif singles:
+        hint = f"It holds single files: name one in `path`, such as {singles[0]!r}."
+    elif any(file.endswith(PICKLED) for file in files):
+        return pickled(name, "has only pickled weights")
+    else:
+        hint = "Give a model in diffusers form (with model_index.json, unet or transformer, vae, …) or a single .safetensors file."
+    return ModelError(Problem("model_not_diffusers", name, "has no model_index.json, so it is no pipeline in diffusers form.", hint))
+
+
+def _read_json(path: Path, name: str) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(Problem("model_incomplete", name, f"{path} can't be read: {error}.", "Fetch the model again.")) from error
+    if not isinstance(content, dict):
+        raise ModelError(Problem("model_incomplete", name, f"{path} holds no JSON object.", "Fetch the model again."))
+    return content

@@ -1,0 +1,164 @@
+"""
+From a model reference to files on this machine.
+
+In this order: weights that ship with a pack, by their id; a path that exists (a directory in diffusers form, a single
+safetensors file, or `path` inside a directory); a Hub id. What a reference stood for is told by a revision: the commit
+on the Hub, or a digest of the local files.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from nodetool_core.errors import ModelError, Problem, near_miss
+from nodetool_core.models.hub import Hub
+from nodetool_core.models.layout import PICKLED, pickled
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nodetool_core.context import Context
+    from nodetool_core.references import ModelRef
+
+_DIGEST_LIMIT = 64 * 2**20
+"""Bytes up to which local weights are told apart by content; above, by names, sizes and times, as reading would take seconds."""
+
+
+_Key = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedModel:
+    """Weights on this machine, and which ones they are."""
+
+    name: str
+    """What the user called it; goes into messages."""
+    path: Path
+    kind: Literal["directory", "file"]
+    revision: str
+    """The commit on the Hub, or `blake3:…` / `stat:…` of local files."""
+    variant: str | None = None
+
+
+class Resolver:
+    """Resolves references. A Hub id keeps the commit of its first use for as long as the resolver lives."""
+
+    def __init__(self, weights: Mapping[str, Path] | None = None, hub: Hub | None = None) -> None:
+        self.weights = dict(weights or {})
+        self.hub = hub or Hub()
+        self._fetched: dict[_Key, ResolvedModel] = {}
+        self._digests: dict[object, str] = {}
+        self._lock = threading.Lock()
+
+    def resolve(self, ref: ModelRef, context: Context) -> ResolvedModel:
+        """
+        The files behind a reference, fetched where they are not here yet; bytes are reported to `context`.
+
+        Raises ModelError with a code per cause (`model_gated`, `model_not_found`, `model_offline`, …), and RunCancelled.
+        """
+        local = self.local(ref)
+        if local is not None:
+            return local
+        key = _key(ref)
+        with self._lock:
+            known = self._fetched.get(key)
+        if known is not None and known.path.exists():
+            return known
+        if ref.path:
+            _refuse_pickle(ref.path, f"{ref.repo_id}/{ref.path}")
+            path, commit = self.hub.file(ref, context)
+            resolved = ResolvedModel(f"{ref.repo_id}/{ref.path}", path, "file", commit, ref.variant)
+        else:
+            path, commit = self.hub.pipeline(ref, context)
+            resolved = ResolvedModel(ref.repo_id, path, "directory", commit, ref.variant)
+        with self._lock:
+            self._fetched[key] = resolved
+        return resolved
+
+    def local(self, ref: ModelRef) -> ResolvedModel | None:
+        """The files behind a reference that needs no Hub; None for a Hub id. Raises ModelError for a path that isn't there."""
+        name = ref.repo_id or ref.path or ""
+        if not name:
+            raise ModelError(Problem("model_empty", "model", "names no model.", "Set it to a Hub id, a directory, or a safetensors file."))
+        if name in self.weights:
+            return self._at(self.weights[name], name, ref)
+        path = Path(name).expanduser()
+        if path.exists():
+            if ref.path and ref.repo_id:
+                path, name = path / ref.path, f"{name}/{ref.path}"
+            if not path.exists():
+                raise _missing(path, name)
+            return self._at(path, name, ref)
+        if _looks_like_path(name):
+            raise _missing(path, name)
+        return None
+
+    def revision(self, ref: ModelRef) -> str | None:
+        """Which weights a reference stands for now, without asking the network: None where none are on this machine."""
+        local = self.local(ref)
+        if local is not None:
+            return local.revision
+        with self._lock:
+            known = self._fetched.get(_key(ref))
+        return known.revision if known else self.hub.cached_commit(ref.repo_id, ref.revision, ref.path or "model_index.json")
+
+    def _at(self, path: Path, name: str, ref: ModelRef) -> ResolvedModel:
+        if not path.exists():
+            hint = "Install nodetool again: the files that ship with it are not complete."
+            raise ModelError(Problem("model_path_missing", name, f"ships with a pack, but {path} is not there.", hint))
+        if path.is_dir():
+            return ResolvedModel(name, path.resolve(), "directory", self._digest(path), ref.variant)
+        _refuse_pickle(path.name, name)
+        if path.suffix != ".safetensors":
+            raise ModelError(Problem("model_not_safetensors", name, "is no safetensors file.", "Give a .safetensors file or a directory."))
+        return ResolvedModel(name, path.resolve(), "file", self._digest(path), ref.variant)
+
+    def _digest(self, path: Path) -> str:
+        """What tells these files from others; read again only when a name, size or time has changed."""
+        from blake3 import blake3
+
+        files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+        stats = [file.stat() for file in files]
+        facts = (str(path.resolve()), *((str(f.relative_to(path)), s.st_size, s.st_mtime_ns) for f, s in zip(files, stats, strict=True)))
+        with self._lock:
+            known = self._digests.get(facts)
+        if known is not None:
+            return known
+        if sum(stat.st_size for stat in stats) > _DIGEST_LIMIT:
+            digest = f"stat:{blake3(repr(facts[1:]).encode()).hexdigest()}"
+        else:
+            hasher = blake3()
+            for file in files:
+                hasher.update(f"{file.relative_to(path)}\0{file.stat().st_size}\0".encode())
+                hasher.update(file.read_bytes())
+            digest = f"blake3:{hasher.hexdigest()}"
+        with self._lock:
+            self._digests[facts] = digest
+        return digest
+
+
+def _key(ref: ModelRef) -> _Key:
+    patterns = (tuple(ref.allow_patterns or ()), tuple(ref.ignore_patterns or ()))
+    return (ref.repo_id, ref.path, ref.variant, ref.revision, *patterns)
+
+
+def _looks_like_path(name: str) -> bool:
+    return name.startswith(("/", "./", "../", "~", ".\\", "..\\")) or "\\" in name or name.endswith((".safetensors", *PICKLED))
+
+
+def _refuse_pickle(file: str, name: str) -> None:
+    if file.endswith(PICKLED):
+        raise pickled(name, "is a pickled file")
+
+
+def _missing(path: Path, name: str) -> ModelError:
+    """The refusal of a path that isn't there, with the nearest name beside it."""
+    existing = path
+    while not existing.parent.is_dir():
+        existing = existing.parent
+    parent = existing.parent
+    hint = near_miss(existing.name, sorted(entry.name for entry in parent.iterdir()))
+    return ModelError(Problem("model_path_missing", name, f"does not exist: there is no {existing.name!r} in {parent.resolve()}.", hint))

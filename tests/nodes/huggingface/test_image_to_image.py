@@ -1,0 +1,220 @@
+"""ImageToImage, run on a real pipeline of every family that it can run and that can be built here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nodes.huggingface.image_to_image import DEFAULT_MODEL, ImageToImage, LoadImageToImageModel
+from nodes.huggingface.sizes import Size
+from nodetool_core import ImageToImageModel, NodeError, Picture, RunCancelled, WorkflowError
+from nodetool_core.errors import ModelError
+from tests.nodes.huggingface.recorder import Recorder
+from tests.nodes.huggingface.tiny_pipelines import FAMILIES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nodetool_core.models.manager import ModelManager
+
+
+SLOW = {"flux", "flux_kontext", "flux2_klein", "kandinsky3", "qwen_image", "z_image"}
+WITHOUT_STRENGTH = {"flux_kontext", "flux2_klein", "instruct_pix2pix"}
+"""Families that do all steps whatever the strength, because they take none."""
+
+STEPS = dict.fromkeys(WITHOUT_STRENGTH, 4) | {"lcm": 4}
+"""Steps that a run of 4 steps at strength 0.5 does, where it is not 2."""
+
+
+def scene(width: int = 96, height: int = 88, mode: str = "RGB") -> Image.Image:
+    """A gradient with a disc on it."""
+    across, down = np.meshgrid(np.linspace(0, 1, width), np.linspace(0, 1, height))
+    disc = (across - 0.6) ** 2 + (down - 0.4) ** 2 < 0.05
+    pixels = np.stack([across, down, disc], axis=-1) * 255
+    return Image.fromarray(pixels.astype(np.uint8)).convert(mode)
+
+
+def run(recorder: Recorder, repo_id: str, image: Image.Image | None = None, **properties: Any) -> Image.Image:
+    """One call of the node, quick unless told otherwise."""
+    values = {"prompt": "a lake", "strength": 0.5, "num_inference_steps": 4, "seed": 1} | properties
+    node = ImageToImage(model=ImageToImageModel(repo_id=repo_id), image=Picture.of(image or scene()), **values)
+    result = node.process(recorder.context)
+    assert isinstance(result, Picture)
+    return result.image
+
+
+@pytest.mark.parametrize("family", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in FAMILIES])
+def test_every_family_makes_a_picture(family: str, model: Callable[[str], str], manager: ModelManager) -> None:
+    recorder, again, other = Recorder(manager), Recorder(manager), Recorder(manager)
+    result = run(recorder, model(family))
+
+    assert (result.size, result.mode) == ((96, 88) if family != "deepfloyd_if" else (32, 32), "RGB")
+    steps = STEPS.get(family, 2)
+    assert recorder.steps == [(done, steps) for done in range(1, steps + 1)]
+    assert any("strength is not used" in warning for warning in recorder.warnings) == (family in WITHOUT_STRENGTH)
+    assert run(again, model(family)).tobytes() == result.tobytes()
+    assert run(other, model(family), seed=2).tobytes() != result.tobytes()
+
+
+def test_properties_have_an_effect(model: Callable[[str], str], recorder: Recorder) -> None:
+    base = run(recorder, model("stable_diffusion"))
+    changes = ({"prompt": "a sea"}, {"negative_prompt": "fog"}, {"strength": 1.0}, {"num_inference_steps": 6}, {"guidance_scale": 2.0})
+    for change in changes:
+        assert run(recorder, model("stable_diffusion"), **change).tobytes() != base.tobytes(), change
+    assert recorder.warnings == []
+
+
+@pytest.mark.parametrize(
+    ("family", "properties", "warning"),
+    [
+        ("lcm", {"negative_prompt": "fog"}, "negative_prompt is not used: LatentConsistencyModelImg2ImgPipeline"),
+        ("stable_diffusion", {"negative_prompt": "fog", "guidance_scale": 1.0}, "negative_prompt is not used"),
+        ("flux", {"negative_prompt": "fog", "num_inference_steps": 2}, "true_cfg_scale 4.0"),
+        ("stable_diffusion", {"prompt": "lake " * 60}, "truncated"),
+    ],
+)
+def test_says_what_it_leaves_out(
+    family: str, properties: dict[str, Any], warning: str, model: Callable[[str], str], recorder: Recorder
+) -> None:
+    run(recorder, model(family), **properties)
+    assert [message for message in recorder.warnings if warning in message], recorder.warnings
+
+
+def test_a_negative_prompt_acts_on_flux(model: Callable[[str], str], recorder: Recorder) -> None:
+    plain = run(recorder, model("flux"), num_inference_steps=2)
+    assert run(recorder, model("flux"), num_inference_steps=2, negative_prompt="fog").tobytes() != plain.tobytes()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16", "F"])
+def test_any_mode_is_legal(mode: str, model: Callable[[str], str], recorder: Recorder) -> None:
+    image = scene(mode="L").convert("I").convert("I;16") if mode == "I;16" else scene(mode="RGB").convert("RGBA" if mode == "LA" else mode)
+    result = run(recorder, model("stable_diffusion"), image.convert(mode))
+    assert (result.size, result.mode) == ((96, 88), "RGB")
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ((64, 64), (64, 64)),
+        ((65, 67), (64, 66)),  # sides are cut to the multiple
+        ((1, 1), (64, 64)),  # less than half of the native 64 by 64: brought to it
+        ((640, 480), (72, 54)),  # more than 2.25 times of it
+        ((3000, 4), (1752, 2)),
+    ],
+)
+def test_any_size_is_legal(given: tuple[int, int], used: tuple[int, int], model: Callable[[str], str], recorder: Recorder) -> None:
+    result = run(recorder, model("stable_diffusion"), scene(*given))
+    assert result.size == used
+    told = [warning for warning in recorder.warnings if str(Size(*given)) in warning and str(Size(*used)) in warning]
+    assert bool(told) == (given != used)
+
+
+def test_cancel_takes_effect_at_the_next_step(model: Callable[[str], str], manager: ModelManager) -> None:
+    undisturbed = run(Recorder(manager), model("stable_diffusion"), num_inference_steps=8)
+    cancelled = Recorder(manager)
+    cancelled.cancel_at = (2, 4)
+    with pytest.raises(RunCancelled):
+        run(cancelled, model("stable_diffusion"), num_inference_steps=8)
+
+    assert cancelled.steps == [(1, 4), (2, 4)]
+    assert all(entry.pins == 0 for entry in manager.loaded())
+    assert run(Recorder(manager), model("stable_diffusion"), num_inference_steps=8).tobytes() == undisturbed.tobytes()
+
+
+@pytest.mark.parametrize("family", ["kandinsky22", "deepfloyd_if", "lcm"])
+def test_cancel_works_without_a_callback(family: str, model: Callable[[str], str], manager: ModelManager) -> None:
+    undisturbed = run(Recorder(manager), model(family))
+    cancelled = Recorder(manager)
+    cancelled.cancel_at = (1, STEPS.get(family, 2))
+    with pytest.raises(RunCancelled):
+        run(cancelled, model(family))
+    assert run(Recorder(manager), model(family)).tobytes() == undisturbed.tobytes()
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.02])
+def test_less_than_one_step_is_refused(strength: float, model: Callable[[str], str], recorder: Recorder) -> None:
+    with pytest.raises(NodeError, match="less than one step") as caught:
+        run(recorder, model("stable_diffusion"), strength=strength, num_inference_steps=25)
+    assert caught.value.problem.code == "less_than_one_step"
+    assert "0.04" in caught.value.problem.hint
+    assert recorder.steps == []
+
+
+@pytest.mark.parametrize(
+    ("family", "code", "message"),
+    [
+        ("inpainting", "model_unfit", "is an inpainting checkpoint: its UNet takes 9 channels"),
+        ("controlnet", "model_task_unsupported", "needs a control image"),
+        ("flux_control", "model_task_unsupported", "needs a control image"),
+    ],
+)
+def test_models_for_other_tasks_are_refused(family: str, code: str, message: str, model: Callable[[str], str], recorder: Recorder) -> None:
+    with pytest.raises((ModelError, NodeError), match=message) as caught:
+        run(recorder, model(family))
+    assert caught.value.problem.code == code
+    assert caught.value.problem.hint
+
+
+def test_an_upscaler_enlarges_whatever_it_gets(model: Callable[[str], str], recorder: Recorder) -> None:
+    result = run(recorder, model("upscale"), scene(16, 12), num_inference_steps=2)
+    assert result.size == (32, 24)
+    assert recorder.steps == [(1, 2), (2, 2)]
+
+
+def test_an_empty_image_is_refused(recorder: Recorder) -> None:
+    with pytest.raises(NodeError) as caught:
+        ImageToImage().process(recorder.context)
+    assert caught.value.problem.code == "missing_image"
+
+
+def test_a_seed_that_was_not_drawn_is_drawn_and_told(model: Callable[[str], str], recorder: Recorder) -> None:
+    run(recorder, model("stable_diffusion"), seed=-1)
+    (drawn,) = [details["details"]["seed"] for kind, details in recorder.events if kind == "warning"]
+    first = run(recorder, model("stable_diffusion"), seed=drawn)
+    assert first.tobytes() == run(recorder, model("stable_diffusion"), seed=drawn).tobytes()
+
+
+@pytest.mark.parametrize("properties", [{"strength": 1.4}, {"num_inference_steps": 0}, {"guidance_scale": 0.5}, {"seed": -2}])
+def test_values_out_of_bounds_are_refused(properties: dict[str, Any]) -> None:
+    with pytest.raises(WorkflowError):
+        ImageToImage(**properties)
+
+
+def test_declares_what_the_reference_page_says() -> None:
+    defaults = {name: prop.to_json(prop.default) for name, prop in ImageToImage.spec.properties.items()}
+    assert list(defaults.items()) == [
+        (
+            "model",
+            {"type": "hf.image_to_image", "repo_id": "", "path": None, "variant": None, "allow_patterns": None, "ignore_patterns": None},
+        ),
+        ("prompt", "A beautiful landscape with mountains and a lake at sunset"),
+        ("negative_prompt", ""),
+        ("image", {"type": "image", "uri": "", "asset_id": None, "data": None}),
+        ("strength", 0.8),
+        ("num_inference_steps", 25),
+        ("guidance_scale", 7.5),
+        ("seed", -1),
+    ]
+    assert ImageToImage.spec.node_type == "huggingface.image_to_image.ImageToImage"
+    assert list(ImageToImage.spec.outputs) == ["output"]
+    assert ImageToImage.spec.tags == ("image", "generation", "image-to-image", "autopipeline")
+    assert len(ImageToImage.spec.use_cases) == 4
+
+
+def test_no_model_means_the_one_that_ships(model: Callable[[str], str]) -> None:
+    from pathlib import Path
+
+    from nodetool_core.models.manager import ModelManager
+
+    recorder = Recorder(ModelManager({DEFAULT_MODEL: Path(model("stable_diffusion"))}, device="cpu"))
+    values = {"prompt": "a lake", "strength": 0.5, "num_inference_steps": 4, "seed": 1}
+    result = ImageToImage(image=Picture.of(scene()), **values).process(recorder.context)
+    assert isinstance(result, Picture)
+    assert result.image.tobytes() == run(recorder, model("stable_diffusion")).tobytes()
+
+
+def test_load_image_to_image_model_names_it() -> None:
+    assert LoadImageToImageModel(repo_id="owner/name").process() == ImageToImageModel(repo_id="owner/name")

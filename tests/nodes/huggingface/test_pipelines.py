@@ -1,0 +1,132 @@
+"""What `generate` makes of pipelines that fail, or return what is no picture."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from nodes.huggingface.arguments import call_arguments
+from nodes.huggingface.pipelines import StepReporter, flattened, generate
+from nodetool_core import NodeError, RunCancelled
+from tests.nodes.huggingface.recorder import Recorder
+
+GREY = Image.new("RGB", (4, 4), "grey")
+
+
+class Painter:
+    """A pipeline that returns, or raises, what it was made with."""
+
+    dtype = torch.float16
+    device = torch.device("cpu")
+
+    def __init__(self, result: Any) -> None:
+        self.result = result
+
+    def __call__(self, prompt: str = "", num_inference_steps: int = 2, generator: Any = None, **others: Any) -> Any:
+        if isinstance(self.result, Exception):
+            raise self.result
+        assert not others
+        return self.result
+
+
+def paint(result: Any, recorder: Recorder, **wanted: Any) -> Image.Image:
+    return generate(Painter(result), {"prompt": "a lake", **wanted}, seed=1, context=recorder.context)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "out_of_memory"),
+        (RuntimeError("MPS backend out of memory"), "out_of_memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes"), "out_of_memory"),
+        (MemoryError(), "out_of_memory"),
+        (ValueError("`height` has to be divisible by 8"), "pipeline_refused"),
+    ],
+)
+def test_failures_that_a_user_can_mend(error: Exception, code: str, recorder: Recorder) -> None:
+    with pytest.raises(NodeError) as caught:
+        paint(error, recorder)
+    assert (caught.value.problem.code, bool(caught.value.problem.hint)) == (code, True)
+    assert caught.value.__cause__ is error
+
+
+def test_other_failures_keep_their_traceback(recorder: Recorder) -> None:
+    with pytest.raises(RuntimeError, match="shape mismatch"):
+        paint(RuntimeError("shape mismatch"), recorder)
+
+
+@pytest.mark.parametrize(
+    ("result", "code"),
+    [
+        (SimpleNamespace(images=[Image.new("RGB", (4, 4))]), "black_picture"),
+        (SimpleNamespace(images=[]), "no_picture"),
+        (SimpleNamespace(frames=[GREY]), "no_picture"),
+    ],
+)
+def test_results_that_are_no_picture(result: Any, code: str, recorder: Recorder) -> None:
+    with pytest.raises(NodeError) as caught:
+        paint(result, recorder)
+    assert caught.value.problem.code == code
+
+
+def test_a_picture_that_the_safety_checker_blackened_is_told(recorder: Recorder) -> None:
+    black = Image.new("RGB", (4, 4))
+    assert paint(SimpleNamespace(images=[black], nsfw_content_detected=[True]), recorder) is black
+    assert "safety checker" in recorder.warnings[0]
+
+
+def test_layers_become_one_picture(recorder: Recorder) -> None:
+    layers = [Image.new("RGBA", (2, 2), "red"), Image.new("RGBA", (2, 2), (0, 0, 255, 0)), Image.new("RGBA", (2, 2), (0, 255, 0, 255))]
+    assert flattened(layers[:2]).getpixel((0, 0)) == (255, 0, 0, 255)
+    assert paint(SimpleNamespace(images=[layers]), recorder).getpixel((0, 0)) == (0, 255, 0, 255)
+
+
+def test_a_seed_beyond_64_bits_is_refused(recorder: Recorder) -> None:
+    with pytest.raises(NodeError, match="above 18446744073709551615"):
+        generate(Painter(SimpleNamespace(images=[GREY])), {"prompt": ""}, seed=2**64, context=recorder.context)
+    assert generate(Painter(SimpleNamespace(images=[GREY])), {"prompt": ""}, seed=2**64 - 1, context=recorder.context) is GREY
+
+
+def test_only_named_parameters_are_passed(recorder: Recorder) -> None:
+    paint(SimpleNamespace(images=[GREY]), recorder, made_up=1)
+    assert recorder.warnings == ["made_up is not used: Painter has no such setting."]
+
+
+class QwenImagePainter:
+    def __call__(
+        self, prompt: str, negative_prompt: str, guidance_scale: float, true_cfg_scale: float, width: int, height: int
+    ) -> None: ...
+
+
+class KandinskyV22Img2ImgPainter:
+    def __call__(self, prompt: str, width: int, height: int) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "wanted", "arguments"),
+    [
+        (
+            QwenImagePainter(),
+            {"prompt": "a", "negative_prompt": "", "guidance_scale": 4.0},
+            {"prompt": "a", "negative_prompt": " ", "true_cfg_scale": 4.0, "width": 8, "height": 6},
+        ),
+        (KandinskyV22Img2ImgPainter(), {"prompt": "a"}, {"prompt": "a", "width": 6, "height": 8}),
+    ],
+)
+def test_facts_that_no_signature_tells(pipeline: Any, wanted: dict[str, Any], arguments: dict[str, Any], recorder: Recorder) -> None:
+    assert call_arguments(pipeline, wanted, (8, 6), recorder.context.warn) == arguments
+    assert recorder.warnings == []
+
+
+def test_steps_are_reported_and_end_when_cancelled(recorder: Recorder) -> None:
+    assert list(StepReporter(recorder.context, "", torch.arange(3))) == [0, 1, 2]
+    with StepReporter(recorder.context, "", total=1) as bar:
+        bar.update()
+    assert recorder.steps == [(1, 3), (2, 3), (3, 3), (1, 1)]
+    recorder.cancelled.set()
+    with pytest.raises(RunCancelled):
+        next(iter(StepReporter(recorder.context, "", [1])))

@@ -1,0 +1,304 @@
+"""
+Real diffusers pipelines with random weights, small enough to build and run in a test: one builder per family.
+
+A builder returns a pipeline of the class that a repository of its family names in `model_index.json`; `save` writes it as
+a model directory. Weights come from a fixed seed, so that a model is the same in every process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import (
+    ControlNetModel,
+    DDIMScheduler,
+    DDPMScheduler,
+    DiffusionPipeline,
+    EulerDiscreteScheduler,
+    IFPipeline,
+    Kandinsky3Pipeline,
+    Kandinsky3UNet,
+    KandinskyCombinedPipeline,
+    KandinskyV22CombinedPipeline,
+    LatentConsistencyModelPipeline,
+    LCMScheduler,
+    PriorTransformer,
+    StableDiffusionControlNetPipeline,
+    StableDiffusionInpaintPipeline,
+    StableDiffusionInstructPix2PixPipeline,
+    StableDiffusionPAGPipeline,
+    StableDiffusionPipeline,
+    StableDiffusionUpscalePipeline,
+    StableDiffusionXLPAGPipeline,
+    StableDiffusionXLPipeline,
+    UnCLIPScheduler,
+)
+from diffusers.pipelines.kandinsky.text_encoder import MCLIPConfig, MultilingualCLIP
+from transformers import (
+    CLIPImageProcessor,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+)
+
+from tests.nodes.huggingface.tiny_parts import (
+    WIDTH,
+    clip_config,
+    clip_tokenizer,
+    ddim,
+    movq,
+    t5_encoder,
+    t5_tokenizer,
+    unet,
+    vae,
+    xlm_tokenizer,
+)
+from tests.nodes.huggingface.tiny_transformers import (
+    flux,
+    flux2_klein,
+    flux_control,
+    flux_kontext,
+    qwen_image,
+    stable_diffusion_3,
+    stable_diffusion_3_pag,
+    z_image,
+)
+
+
+def _sd_parts(in_channels: int = 4, **options: Any) -> dict[str, Any]:
+    return {
+        "vae": vae(),
+        "text_encoder": CLIPTextModel(clip_config()),
+        "tokenizer": clip_tokenizer(),
+        "unet": unet(in_channels, **options),
+        "scheduler": ddim(),
+        "feature_extractor": None,
+        "safety_checker": None,
+    }
+
+
+def stable_diffusion() -> DiffusionPipeline:
+    return StableDiffusionPipeline(**_sd_parts(), requires_safety_checker=False)
+
+
+def stable_diffusion_pag() -> DiffusionPipeline:
+    return StableDiffusionPAGPipeline(**_sd_parts(), requires_safety_checker=False)
+
+
+def inpainting() -> DiffusionPipeline:
+    """The 9-channel kind."""
+    return StableDiffusionInpaintPipeline(**_sd_parts(9), requires_safety_checker=False)
+
+
+def instruct_pix2pix() -> DiffusionPipeline:
+    return StableDiffusionInstructPix2PixPipeline(**_sd_parts(8), requires_safety_checker=False)
+
+
+def controlnet() -> DiffusionPipeline:
+    parts = _sd_parts()
+    net = ControlNetModel.from_unet(parts["unet"], conditioning_channels=3)
+    return StableDiffusionControlNetPipeline(**parts, controlnet=net, requires_safety_checker=False)
+
+
+def upscale() -> DiffusionPipeline:
+    parts = {**_sd_parts(7, num_class_embeds=1000), "low_res_scheduler": DDPMScheduler()}
+    return StableDiffusionUpscalePipeline(**parts, max_noise_level=350)
+
+
+def lcm() -> DiffusionPipeline:
+    parts = {**_sd_parts(time_cond_proj_dim=WIDTH), "scheduler": LCMScheduler(beta_schedule="scaled_linear", clip_sample=False)}
+    return LatentConsistencyModelPipeline(**parts, requires_safety_checker=False)
+
+
+def _sdxl_parts() -> dict[str, Any]:
+    return {
+        "vae": vae(),
+        "text_encoder": CLIPTextModel(clip_config()),
+        "text_encoder_2": CLIPTextModelWithProjection(clip_config()),
+        "tokenizer": clip_tokenizer(),
+        "tokenizer_2": clip_tokenizer(),
+        "unet": unet(
+            cross_attention_dim=2 * WIDTH,
+            addition_embed_type="text_time",
+            addition_time_embed_dim=8,
+            projection_class_embeddings_input_dim=WIDTH + 6 * 8,
+            use_linear_projection=True,
+        ),
+        "scheduler": EulerDiscreteScheduler(beta_schedule="scaled_linear", steps_offset=1),
+    }
+
+
+def stable_diffusion_xl() -> DiffusionPipeline:
+    return StableDiffusionXLPipeline(**_sdxl_parts(), add_watermarker=False)
+
+
+def stable_diffusion_xl_pag() -> DiffusionPipeline:
+    return StableDiffusionXLPAGPipeline(**_sdxl_parts(), add_watermarker=False)
+
+
+def _kandinsky_prior() -> dict[str, Any]:
+    vision = CLIPVisionConfig(
+        hidden_size=WIDTH,
+        intermediate_size=WIDTH,
+        projection_dim=WIDTH,
+        num_hidden_layers=1,
+        num_attention_heads=4,
+        image_size=32,
+        patch_size=16,
+    )
+    prior = PriorTransformer(num_attention_heads=2, attention_head_dim=8, embedding_dim=WIDTH, num_layers=1)
+    scheduler = UnCLIPScheduler(prediction_type="sample", variance_type="fixed_small_log", clip_sample=True, clip_sample_range=5.0)
+    return {
+        "prior_prior": prior,
+        "prior_image_encoder": CLIPVisionModelWithProjection(vision),
+        "prior_text_encoder": CLIPTextModelWithProjection(clip_config()),
+        "prior_tokenizer": clip_tokenizer(),
+        "prior_scheduler": scheduler,
+        "prior_image_processor": CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}),
+    }
+
+
+def kandinsky22() -> DiffusionPipeline:
+    decoder = unet(
+        out_channels=8,
+        down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+        up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+        addition_embed_type="image",
+        addition_embed_type_num_heads=1,
+        encoder_hid_dim=WIDTH,
+        encoder_hid_dim_type="image_proj",
+        resnet_time_scale_shift="scale_shift",
+        class_embed_type=None,
+    )
+    return KandinskyV22CombinedPipeline(
+        unet=decoder,
+        scheduler=DDPMScheduler(beta_schedule="linear", beta_start=0.00085, beta_end=0.012, thresholding=False, clip_sample=False),
+        movq=movq(),
+        **_kandinsky_prior(),
+    )
+
+
+def kandinsky() -> DiffusionPipeline:
+    """Kandinsky 2.1."""
+    language = MCLIPConfig(
+        transformerDimSize=WIDTH,
+        imageDimSize=WIDTH,
+        vocab_size=len(xlm_tokenizer()),
+        hidden_size=WIDTH,
+        intermediate_size=WIDTH,
+        num_hidden_layers=1,
+        num_attention_heads=4,
+    )
+    decoder = unet(
+        out_channels=8,
+        down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+        up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+        addition_embed_type="text_image",
+        addition_embed_type_num_heads=2,
+        encoder_hid_dim=WIDTH,
+        encoder_hid_dim_type="text_image_proj",
+        resnet_time_scale_shift="scale_shift",
+    )
+    return KandinskyCombinedPipeline(
+        text_encoder=MultilingualCLIP(language),
+        tokenizer=xlm_tokenizer(),
+        unet=decoder,
+        scheduler=DDIMScheduler(beta_schedule="linear", beta_start=0.00085, beta_end=0.012, clip_sample=False, set_alpha_to_one=False),
+        movq=movq(),
+        **_kandinsky_prior(),
+    )
+
+
+def kandinsky3() -> DiffusionPipeline:
+    decoder = Kandinsky3UNet(
+        time_embedding_dim=4,
+        groups=2,
+        attention_head_dim=4,
+        layers_per_block=2,
+        block_out_channels=(8, 16),
+        cross_attention_dim=4,
+        encoder_hid_dim=WIDTH,
+    )
+    return Kandinsky3Pipeline(
+        tokenizer=t5_tokenizer(),
+        text_encoder=t5_encoder(),
+        unet=decoder,
+        scheduler=DDPMScheduler(beta_schedule="squaredcos_cap_v2", clip_sample=True, thresholding=False),
+        movq=movq(levels=1),
+    )
+
+
+def deepfloyd_if() -> DiffusionPipeline:
+    pixels = unet(
+        3,
+        32,
+        out_channels=6,
+        down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+        up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+        encoder_hid_dim=WIDTH,
+        encoder_hid_dim_type="text_proj",
+        addition_embed_type="text",
+        addition_embed_type_num_heads=2,
+        resnet_time_scale_shift="scale_shift",
+        cross_attention_norm="group_norm",
+        act_fn="gelu",
+    )
+    return IFPipeline(
+        tokenizer=t5_tokenizer(),
+        text_encoder=t5_encoder(),
+        unet=pixels,
+        scheduler=DDPMScheduler(
+            beta_schedule="squaredcos_cap_v2", variance_type="learned_range", thresholding=True, prediction_type="epsilon"
+        ),
+        safety_checker=None,
+        feature_extractor=None,
+        watermarker=None,
+        requires_safety_checker=False,
+    )
+
+
+FAMILIES: dict[str, Callable[[], DiffusionPipeline]] = {
+    builder.__name__: builder
+    for builder in (
+        stable_diffusion,
+        stable_diffusion_pag,
+        stable_diffusion_xl,
+        stable_diffusion_xl_pag,
+        stable_diffusion_3,
+        stable_diffusion_3_pag,
+        lcm,
+        flux,
+        flux_kontext,
+        flux2_klein,
+        z_image,
+        qwen_image,
+        kandinsky,
+        kandinsky22,
+        kandinsky3,
+        deepfloyd_if,
+        instruct_pix2pix,
+    )
+}
+"""The families that turn an image into another, by name."""
+
+
+BUILDERS = FAMILIES | {builder.__name__: builder for builder in (controlnet, flux_control, inpainting, upscale)}
+"""All of them."""
+
+
+def save(builder: Callable[[], DiffusionPipeline], directory: Path, variant: str | None = None, half: bool = False) -> Path:
+    """Build a pipeline with weights of a fixed seed, and write it as a model directory; `half` writes float16."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        pipeline = builder()
+    if half:
+        pipeline.to(torch.float16)
+    pipeline.save_pretrained(directory, safe_serialization=True, variant=variant)
+    return directory
