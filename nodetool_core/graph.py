@@ -69,6 +69,8 @@ class Graph:
     nodes: list[GraphNode]
     notes: tuple[Problem, ...] = ()
     """What is worth knowing though it is no error, such as renamed types that were mapped."""
+    plans: dict[tuple[str, ...] | None, Any] = field(default_factory=dict, compare=False, repr=False)
+    """Plans that the engine has made of the graph, by the outputs they are for."""
 
     def of_role(self, *roles: Role) -> list[GraphNode]:
         return [node for node in self.nodes if node.role in roles]

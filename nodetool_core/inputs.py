@@ -33,12 +33,13 @@ def apply(graph: Graph, values: Mapping[str, Any], *, texts: bool = False) -> Gr
 
     Raises WorkflowError with every unknown name and every value that does not fit.
     """
+    if not values:
+        return graph
     nodes = list(graph.nodes)
-    position = {node.id: index for index, node in enumerate(nodes)}
-    by_name = {name: position[node.id] for name, node in graph.inputs().items()}
+    names = _Names(graph)
     problems: list[Problem] = []
     for name, value in values.items():
-        found = _find(name, nodes, by_name, position)
+        found = names.find(name)
         if isinstance(found, Problem):
             problems.append(found)
             continue
@@ -81,24 +82,37 @@ def parse_text(prop: Property, text: str) -> Any:
     return float(value) if float in members and isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _find(name: str, nodes: list[GraphNode], by_name: dict[str, int], position: dict[str, int]) -> tuple[int, Property] | Problem:
-    if name in by_name:
-        return by_name[name], nodes[by_name[name]].spec.properties["value"]
-    node_id, dot, property_name = name.rpartition(".")
-    index = position.get(node_id, by_name.get(node_id, -1))
-    if not dot or index < 0:
-        hint = near_miss(name if not dot else node_id, [*by_name, *(position if dot else ())]) or _listed(by_name, position)
-        return Problem("unknown_input", name, f"The workflow has no {'node' if dot else 'input'} {(node_id if dot else name)!r}.", hint)
-    spec = nodes[index].spec
-    if property_name not in spec.properties:
-        hint = near_miss(property_name, spec.properties) or f"It has {', '.join(spec.properties)}."
-        return Problem("unknown_property", name, f"{spec.title} has no property {property_name!r}.", hint)
-    return index, spec.properties[property_name]
+def find(name: str, graph: Graph) -> tuple[int, Property] | Problem:
+    """The position of the node that a name means, and the property; or what is wrong with the name."""
+    return _Names(graph).find(name)
 
 
-def _listed(by_name: Mapping[str, int], position: Mapping[str, int]) -> str:
-    names = f"Its inputs: {', '.join(by_name)}." if by_name else "It has no inputs."
-    return f"{names} A property is set as node.property; its nodes: {', '.join(list(position)[:20])}."
+class _Names:
+    """What can be given to a graph from outside."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._nodes = graph.nodes
+        self._position = {node.id: index for index, node in enumerate(graph.nodes)}
+        self._by_name = {name: self._position[node.id] for name, node in graph.inputs().items()}
+
+    def find(self, name: str) -> tuple[int, Property] | Problem:
+        if name in self._by_name:
+            return self._by_name[name], self._nodes[self._by_name[name]].spec.properties["value"]
+        node_id, dot, property_name = name.rpartition(".")
+        index = self._position.get(node_id, self._by_name.get(node_id, -1))
+        if not dot or index < 0:
+            wanted = node_id if dot else name
+            hint = near_miss(wanted, [*self._by_name, *(self._position if dot else ())]) or self._listed()
+            return Problem("unknown_input", name, f"The workflow has no {'node' if dot else 'input'} {wanted!r}.", hint)
+        spec = self._nodes[index].spec
+        if property_name not in spec.properties:
+            hint = near_miss(property_name, spec.properties) or f"It has {', '.join(spec.properties)}."
+            return Problem("unknown_property", name, f"{spec.title} has no property {property_name!r}.", hint)
+        return index, spec.properties[property_name]
+
+    def _listed(self) -> str:
+        names = f"Its inputs: {', '.join(self._by_name)}." if self._by_name else "It has no inputs."
+        return f"{names} A property is set as node.property; its nodes: {', '.join(list(self._position)[:20])}."
 
 
 def _as_picture(value: Any) -> Any:

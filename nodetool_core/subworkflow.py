@@ -77,10 +77,10 @@ class _Expansion:
             self.problems.extend(replace(problem, where=f"{place} > {problem.where}".rstrip(" >")) for problem in error.problems)
             return
         given = {name: value for name, value in (record.data | record.dynamic_properties).items() if name not in ("path", "workflow_json")}
-        fed = {edge.targetHandle for edge in self.document.graph.edges if edge.target == record.id}
+        fed = {edge.targetHandle: (edge.source, edge.sourceHandle) for edge in self.document.graph.edges if edge.target == record.id}
         roles = {node.id: node for node in inner_graph.nodes}
         inputs = inner_graph.inputs()
-        for name in given.keys() | fed:
+        for name in given.keys() | fed.keys():
             if name not in inputs:
                 hint = near_miss(name, inputs) or f"Its inputs: {', '.join(inputs) or 'none'}."
                 self.problems.append(Problem("unknown_property", f"{place}.data.{name}", f"The workflow has no input {name!r}.", hint))
@@ -93,10 +93,12 @@ class _Expansion:
             source = feeds.get((output.id, "value"))
             if source is None:
                 self.problems.append(Problem("missing_input", place, f"The workflow's output {name!r} is not connected to anything."))
+            elif roles[source[0]].role is Role.INPUT and roles[source[0]].name in fed:
+                self.sources[record.id, name] = fed[roles[source[0]].name]
             else:
                 self.sources[record.id, name] = (f"{record.id}/{source[0]}", source[1])
 
-    def _put_node(self, outer: str, record: NodeRecord, node: GraphNode, given: dict[str, Any], fed: set[str]) -> None:
+    def _put_node(self, outer: str, record: NodeRecord, node: GraphNode, given: dict[str, Any], fed: dict[str, Handle]) -> None:
         if node.role is Role.OUTPUT or (node.role is Role.INPUT and node.name in fed):
             return
         data = dict(record.data)
@@ -106,7 +108,7 @@ class _Expansion:
                 data["value"] = given[node.name]
         self.nodes.append(record.model_copy(update={"id": f"{outer}/{record.id}", "data": data}))
 
-    def _put_edge(self, outer: str, edge: EdgeRecord, roles: dict[str, GraphNode], fed: set[str]) -> None:
+    def _put_edge(self, outer: str, edge: EdgeRecord, roles: dict[str, GraphNode], fed: dict[str, Handle]) -> None:
         source, target = roles[edge.source], roles[edge.target]
         if target.role is Role.OUTPUT:
             return

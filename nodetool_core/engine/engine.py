@@ -129,11 +129,15 @@ class Engine:
         return Run(Scheduler(plan, services, result, seeded))
 
     def plan(self, graph: Graph, options: RunOptions) -> Plan:
-        """The plan of a graph, with what of the cache keys does not change from run to run."""
-        plan = compile_plan(graph, options.outputs, self._kinds)
-        for step in plan.steps:
-            if step.node is not None and _is_constant(step):
-                step.base = self.keys.base(step.node, step.node.values, _NoSources())
+        """The plan of a graph, with what of the cache keys does not change from run to run; kept for the graph's next run."""
+        wanted = None if options.outputs is None else tuple(options.outputs)
+        plan = graph.plans.get(wanted)
+        if plan is None:
+            plan = compile_plan(graph, wanted, self._kinds)
+            for step in plan.steps:
+                if step.node is not None and _is_constant(step):
+                    step.base = self.keys.base(step.node, step.node.values, _NoSources())
+            graph.plans[wanted] = plan
         return plan
 
     def close(self) -> None:

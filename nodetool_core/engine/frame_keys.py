@@ -4,6 +4,10 @@ Keys of the steps of a frame.
 In topological order, each from its own part and the keys of its inputs. Steps of inner loops have no frame yet: they get a
 key that stands for "whatever the items are", which is all that the list gathered from them depends on besides the loop. So
 a gathered list is found in the cache before any item is made.
+
+Such a key is a function of the loops that the step is in beyond those of the frame, in order; it says nothing of which loops
+they are. Whoever takes it says which of its own loops stand for them (`at`), so that the pairs of a loop with itself and those
+of two equal loops differ, while the same thing said of two equal loops is the same work.
 """
 
 from __future__ import annotations
@@ -24,6 +28,8 @@ class FrameKeys:
         self._frames = frames
         self._services = services
         self._seeded = seeded
+        self._everywhere: dict[int, Key] = {}
+        """Keys of all steps in loops as seen from outside of all loops."""
 
     def make(self, frame: Frame) -> None:
         """Fill `frame.keys`, and note which steps are the same work as an earlier one."""
@@ -33,23 +39,25 @@ class FrameKeys:
         blake2b = hashlib.blake2b
         for number in plan.regions[own].subtree:
             step = steps[number]
+            if step.region != own:
+                inner[number] = self._inner(frame, step, inner)
+                continue
             if step.feeds and step.shareable:
-                parts = [step.base or self._base(step)]
+                parts = [self._base(step)]
                 for feed in step.feeds:
                     parts.append(feed.name)
-                    parts.append(keys[feed.slot] if feed.kind == LOCAL and step.region == own else self._feed_key(frame, feed, inner))
+                    parts.append(keys[feed.slot] if feed.kind == LOCAL else self._feed_key(frame, feed))
                 key = blake2b(b"".join(parts), digest_size=16).digest()
             else:
                 key = self._other(frame, step, inner)
-            if step.region != own:
-                inner[number] = key
-                continue
             keys.append(key)
             if step.shareable:
                 first = seen.setdefault(key, step.slot)
                 if first != step.slot:
                     frame.twins.setdefault(first, []).append(step.slot)
                     frame.twin_of[step.slot] = first
+        if frame.parent is None:
+            self._everywhere = inner
 
     def _other(self, frame: Frame, step: Step, inner: dict[int, Key]) -> Key:
         node = step.node
@@ -59,25 +67,59 @@ class FrameKeys:
             return combine(b"gather", origin, b"%d" % step.gather_output)
         if not node.node_class.cacheable:
             return unique()
-        parts = [step.base or self._base(step)]
+        parts = [self._base(step)]
         for feed in step.feeds:
-            parts += [feed.name, self._feed_key(frame, feed, inner)]
+            parts += [feed.name, self._feed_key(frame, feed)]
+        return combine(*parts)
+
+    def _inner(self, frame: Frame, step: Step, inner: dict[int, Key]) -> Key:
+        """The key of a step of an inner loop, whatever its items are."""
+        if step.node is None:
+            return combine(b"gather", inner[step.gather_source], b"%d" % step.gather_output)
+        if not step.node.node_class.cacheable:
+            return unique()
+        parts = [self._base(step)]
+        for feed in step.feeds:
+            parts += [feed.name, self._inner_feed_key(frame, feed, inner)]
         return combine(*parts)
 
     def _base(self, step: Step) -> Key:
+        if step.base is not None and step.index not in self._seeded:
+            return step.base
         assert step.node is not None
         return self._services.base(step.node, self._seeded.get(step.index, step.node.values))
 
-    def _feed_key(self, frame: Frame, feed: Feed, inner: dict[int, Key]) -> Key:
+    def _feed_key(self, frame: Frame, feed: Feed) -> Key:
+        """The key of what a step of the frame itself takes."""
+        if feed.kind == ITEM:
+            return self._item_keys(frame, feed.source)[feed.output]
+        return (frame if feed.kind == LOCAL else self._frames.source(frame, feed)).keys[feed.slot]
+
+    def _inner_feed_key(self, frame: Frame, feed: Feed, inner: dict[int, Key]) -> Key:
+        """The key of what a step of an inner loop takes: what it is, and at which of the step's loops beyond the frame's."""
+        depth, own = len(frame.index), self._frames.plan.regions[frame.region].loops
+        loops = self._frames.plan.steps[feed.source].loops
         if feed.source in inner:
-            return combine(b"item of", inner[feed.source]) if feed.kind == ITEM else inner[feed.source]
-        loops = self._frames.plan.regions[frame.region].loops
-        origin = frame if feed.region == frame.region else self._frames.enclosing(frame, feed.region)
-        if feed.kind != ITEM:
-            return origin.keys[feed.slot]
-        if feed.source not in loops:
-            return combine(b"item of", origin.keys[feed.slot])
-        return self._frames.streams[feed.source, origin.index].keys[frame.index[loops.index(feed.source)]][feed.output]
+            key = inner[feed.source]
+        elif all(loop in own for loop in loops):
+            if feed.source in own and feed.kind == ITEM:
+                return self._item_keys(frame, feed.source)[feed.output]
+            key = self._frames.enclosing(frame, feed.region).keys[feed.slot]
+        else:
+            # In loops that the frame is only partly in: as seen from outside, for the items that the frame is at.
+            items = [part for loop in loops if loop in own for part in self._item_keys(frame, loop)]
+            key = combine(self._everywhere[feed.source], bytes(loop in own for loop in loops), *items)
+        at = [position - depth for position in feed.path if position >= depth]
+        if feed.kind == ITEM:
+            return combine(b"item of", key, bytes([*at, feed.item - depth]))
+        return combine(b"at", key, bytes(at)) if at else key
+
+    def _item_keys(self, frame: Frame, loop: int) -> list[Key]:
+        """The keys of the item that a frame is at in one of its loops, one per output."""
+        plan = self._frames.plan
+        opener = self._frames.enclosing(frame, plan.steps[loop].region)
+        number = frame.index[plan.regions[frame.region].loops.index(loop)]
+        return self._frames.streams[loop, opener.index].keys[number]
 
     def item(self, frame: Frame, step: Step, number: int, values: tuple[Any, ...]) -> list[Key]:
         """A key per output of one item of a stream: by content where that is at hand, else by its place in the loop."""

@@ -1,0 +1,157 @@
+"""
+Many runs of one workflow: which values each item has, and which items are done already.
+
+The manifest is a JSON-lines file beside the results, one line per item that was finished, appended as soon as its files are
+written. An item is known by a key of the workflow, its values and the content of its files; so a batch that was stopped, or
+whose folder has grown, does the rest when it is started again. A last line that a crash cut short is not read.
+"""
+
+from __future__ import annotations
+
+import csv
+import glob
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nodetool_core.assets.loader import ImageLoader
+from nodetool_core.errors import NodetoolError, Problem, WorkflowError
+from nodetool_core.graph import Graph
+from nodetool_core.inputs import find
+from nodetool_core.references import AssetRef, ImageRef
+from nodetool_core.types import union_members
+
+
+@dataclass(frozen=True)
+class Item:
+    """One run of a batch."""
+
+    number: int
+    values: dict[str, str]
+    name: str
+    """What its files are called: after the file it works on, or its row."""
+    key: str
+
+
+def batch_items(graph: Graph, document: Mapping[str, Any], values: Mapping[str, str], table: Path | None) -> list[Item] | None:
+    """
+    The items that values and a table of inputs stand for; None where they stand for a single run.
+
+    Args:
+        values: Texts by input or `node.property`. A pattern such as `photos/*.jpg` for a picture stands for every file it fits.
+        table: A CSV file; its header names inputs, each row is an item.
+
+    Raises WorkflowError where a pattern fits nothing, where there are two of them, or where the table can't be read.
+    """
+    patterns = {name: text for name, text in values.items() if _is_pattern(graph, name, text)}
+    if not patterns and table is None:
+        return None
+    if len(patterns) + (table is not None) > 1:
+        message = f"A batch goes over one thing, but there are several: {', '.join([*patterns, *([str(table)] if table else [])])}."
+        raise WorkflowError(
+            Problem("ambiguous_batch", next(iter(patterns)), message, "Write the combinations that you want as rows of a CSV file.")
+        )
+    rows = _rows(table) if table is not None else _files(*next(iter(patterns.items())))
+    return [_item(number, {**values, **row}, name, document) for number, (name, row) in enumerate(rows, 1)]
+
+
+def _is_pattern(graph: Graph, name: str, text: str) -> bool:
+    found = find(name, graph)
+    takes_asset = not isinstance(found, Problem) and any(
+        isinstance(member, type) and issubclass(member, AssetRef) for member in union_members(found[1].annotation)
+    )
+    return takes_asset and glob.has_magic(text) and not Path(text).exists()
+
+
+def _files(name: str, pattern: str) -> list[tuple[str, dict[str, str]]]:
+    found = sorted(path for path in glob.glob(os.path.expanduser(pattern), recursive=True) if Path(path).is_file())  # noqa: PTH111, PTH207
+    if not found:
+        hint = "Quote the pattern, and check it with ls."
+        raise WorkflowError(Problem("no_files", name, f"No file fits {pattern!r}.", hint))
+    return [(Path(path).stem, {name: path}) for path in found]
+
+
+def _rows(table: Path) -> list[tuple[str, dict[str, str]]]:
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, strict=True)
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise WorkflowError(Problem("unreadable_file", str(table), f"can't be read as a table: {error}.")) from None
+    if not rows:
+        raise WorkflowError(
+            Problem("empty_table", str(table), "has no rows.", "The first line names inputs, each further line is an item.")
+        )
+    problems = []
+    for line, row in enumerate(rows, 2):
+        if None in row or None in row.values():
+            problems.append(
+                Problem("uneven_row", f"{table}:{line}", f"does not have {len(reader.fieldnames or ())} columns as the header does.")
+            )
+    if problems:
+        raise WorkflowError(problems)
+    digits = len(str(len(rows)))
+    return [(f"{number:0{digits}}", {key: value for key, value in row.items() if value != ""}) for number, row in enumerate(rows, 1)]
+
+
+def _item(number: int, values: dict[str, str], name: str, document: Mapping[str, Any]) -> Item:
+    loader = ImageLoader(base=Path.cwd())
+    content = {}
+    for key, text in values.items():
+        try:
+            content[key] = [text, loader.digest(ImageRef(uri=text)) if Path(text).is_file() else ""]
+        except (NodetoolError, OSError):
+            # The run says what is wrong with it; the item is not taken for done meanwhile.
+            content[key] = [text, "unreadable"]
+    canonical = json.dumps([document, content], sort_keys=True)
+    return Item(number, values, name, hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest())
+
+
+class Manifest:
+    """The record of a batch."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._done: dict[str, dict[str, Any]] = {}
+        for line in self._lines():
+            try:
+                record = json.loads(line)
+            except ValueError:
+                # Cut short when its process was killed; the item is done again.
+                continue
+            if isinstance(record, dict) and isinstance(record.get("key"), str):
+                self._done[record["key"]] = record
+
+    def _lines(self) -> Sequence[str]:
+        try:
+            return self.path.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return ()
+
+    def finished(self, item: Item) -> dict[str, Any] | None:
+        """The record of an item that needs no further run: it was completed, and its files are still there."""
+        record = self._done.get(item.key)
+        if record is None or record.get("status") != "completed":
+            return None
+        return record if all(Path(path).exists() for path in record.get("files", [])) else None
+
+    def add(self, item: Item, record: Mapping[str, Any]) -> None:
+        """Append the record of a finished item; it is on disk when this returns."""
+        line = json.dumps({"item": item.number, "key": item.key, "inputs": item.values, **record}, ensure_ascii=False, allow_nan=False)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a+b") as file:
+            if file.tell() and not _ends_line(file):
+                file.write(b"\n")
+            file.write(line.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self._done[item.key] = json.loads(line)
+
+
+def _ends_line(file: Any) -> bool:
+    file.seek(-1, os.SEEK_END)
+    return bool(file.read(1) == b"\n")

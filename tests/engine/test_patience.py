@@ -1,0 +1,166 @@
+"""Timeouts and further attempts: policies of a run (the engine's `RunOptions.policies`)."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from nodetool_core import Context, Lane, Node, NodeError, Workflow
+from nodetool_core.engine.options import NodePolicy, RunOptions
+from nodetool_core.engine.result import RunError
+from nodetool_core.node import Role
+
+SOON = 0.05
+"""Seconds after which the nodes here count as too slow; they would take for ever."""
+
+
+class Result(Node):
+    """Names a result."""
+
+    role = Role.OUTPUT
+    lane = Lane.INLINE
+
+    name: str = "result"
+    value: Any
+
+    def process(self) -> Any:
+        return self.value
+
+
+def options(**policy: Any) -> RunOptions:
+    return RunOptions(policies={"*": NodePolicy(wait=0.001, **policy)})
+
+
+def failing(times: int, error: Exception, lane: Lane) -> type[Node]:
+    """A node class that fails so many times, then gives 7."""
+    left = iter(range(times))
+    chosen = lane
+
+    class Flaky(Node):
+        """Fails at first."""
+
+        lane = chosen
+        cacheable = False
+
+        def process(self) -> int:
+            if next(left, None) is not None:
+                raise error
+            return 7
+
+    return Flaky
+
+
+@pytest.mark.parametrize("lane", list(Lane))
+def test_a_node_that_fails_is_tried_again(lane: Lane) -> None:
+    flaky = failing(2, ConnectionError("busy"), lane)
+    result = Workflow(Result(value=flaky().output)).run(options=options(attempts=3))
+    assert dict(result) == {"result": 7}
+    assert [warning.code for warning in result.warnings] == ["retry", "retry"]
+
+
+def test_attempts_are_bounded() -> None:
+    flaky = failing(3, ConnectionError("busy"), Lane.CPU)
+    with pytest.raises(RunError, match="ConnectionError: busy"):
+        Workflow(Result(value=flaky().output)).run(options=options(attempts=3))
+
+
+def test_a_mistake_of_the_user_is_not_tried_again() -> None:
+    flaky = failing(1, NodeError("strength is 0."), Lane.CPU)
+    with pytest.raises(RunError, match="strength is 0"):
+        Workflow(Result(value=flaky().output)).run(options=options(attempts=3))
+
+
+def test_without_a_policy_nothing_is_tried_again() -> None:
+    flaky = failing(1, ConnectionError("busy"), Lane.CPU)
+    with pytest.raises(RunError):
+        Workflow(Result(value=flaky().output)).run(options=RunOptions(policies={"elsewhere.*": NodePolicy(attempts=5)}))
+
+
+def test_a_node_that_hangs_is_given_up_and_the_run_ends() -> None:
+    released = threading.Event()
+
+    class Hangs(Node):
+        """Waits for what never comes, deaf to all."""
+
+        def process(self) -> int:
+            released.wait()
+            return 1
+
+    try:
+        with pytest.raises(RunError, match=r"took longer than its 0\.05 s"):
+            Workflow(Result(value=Hangs().output)).run(options=options(timeout=SOON))
+    finally:
+        released.set()
+
+
+def test_a_coroutine_that_hangs_is_cancelled() -> None:
+    cancelled = threading.Event()
+
+    class Hangs(Node):
+        """Awaits what never comes."""
+
+        async def process(self) -> int:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                cancelled.set()
+            return 1
+
+    with pytest.raises(RunError, match="took longer"):
+        Workflow(Result(value=Hangs().output)).run(options=options(timeout=SOON))
+    assert cancelled.wait(10)
+
+
+def test_a_device_node_over_its_time_stops_at_its_next_step_and_frees_the_device() -> None:
+    begun: list[str] = []
+
+    class Denoises(Node):
+        """Works for ever, but reports each step."""
+
+        lane = Lane.DEVICE
+        cacheable = False
+        label: str
+
+        def process(self, context: Context) -> int:
+            begun.append(self.label)
+            if self.label == "quick":
+                return 5
+            while True:
+                context.progress(1, 2)
+
+    slow, quick = Denoises(label="slow"), Denoises(label="quick")
+    workflow = Workflow(Result(name="slow", value=slow.output), Result(name="quick", value=quick.output))
+    limits = RunOptions(on_error="continue", policies={"*": NodePolicy(timeout=SOON)})
+    result = workflow.run(options=limits)
+    assert result.outputs == {"quick": 5}
+    assert [failure.problem.code for failure in result.failures] == ["node_timeout"]
+    assert sorted(begun) == ["quick", "slow"]
+
+
+def test_a_timed_out_attempt_is_followed_by_another_whose_answer_counts() -> None:
+    attempts: list[threading.Event] = []
+
+    class HangsOnce(Node):
+        """Hangs the first time."""
+
+        cacheable = False
+
+        def process(self) -> int:
+            attempts.append(threading.Event())
+            if len(attempts) == 1:
+                attempts[0].wait()
+                return 1
+            return 2
+
+    result = Workflow(Result(value=HangsOnce().output)).run(options=options(timeout=SOON, attempts=2))
+    attempts[0].set()
+    assert dict(result) == {"result": 2}
+
+
+def test_a_deadline_that_was_met_does_not_hold_the_run() -> None:
+    flaky = failing(0, ValueError(), Lane.CPU)
+    run = Workflow(Result(value=flaky().output)).start(options=options(timeout=3600.0))
+    assert dict(run.result(timeout=60)) == {"result": 7}

@@ -1,0 +1,132 @@
+"""Workflows used as nodes (behaviour 16)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nodetool_core import Registry, Workflow, WorkflowError
+from nodetool_core.subworkflow import NODE_TYPE
+
+
+def node(node_id: str, node_type: str, **data: Any) -> dict[str, Any]:
+    return {"id": node_id, "type": node_type, "data": data}
+
+
+def edge(source: str, target: str) -> dict[str, Any]:
+    (source_id, source_handle), (target_id, target_handle) = source.split("."), target.split(".")
+    return {"source": source_id, "sourceHandle": source_handle, "target": target_id, "targetHandle": target_handle}
+
+
+def write(path: Path, nodes: list[dict[str, Any]], edges: list[dict[str, Any]]) -> Path:
+    path.write_text(json.dumps({"graph": {"nodes": nodes, "edges": edges}}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return Registry.installed()
+
+
+@pytest.fixture
+def greeting(tmp_path: Path) -> Path:
+    """A workflow with the inputs `who` and `word`, and the outputs `text` and `name`."""
+    nodes = [
+        node("who", "nodetool.input.StringInput", name="who", value="nobody"),
+        node("word", "nodetool.input.StringInput", name="word", value="Hello, "),
+        node("join", "nodetool.text.Concat"),
+        node("text", "nodetool.output.Output", name="text"),
+        node("name", "nodetool.output.Output", name="name"),
+    ]
+    edges = [
+        edge("word.output", "join.a"),
+        edge("who.output", "join.b"),
+        edge("join.output", "text.value"),
+        edge("who.output", "name.value"),
+    ]
+    return write(tmp_path / "greeting.json", nodes, edges)
+
+
+def outer(folder: Path, *, edges: list[dict[str, Any]], **data: Any) -> Path:
+    nodes = [
+        node("user", "nodetool.input.StringInput", name="user", value="Ada"),
+        node("greet", NODE_TYPE, path="greeting.json", **data),
+        node("result", "nodetool.output.Output", name="result"),
+    ]
+    return write(folder / "outer.json", nodes, edges)
+
+
+def test_it_behaves_as_its_nodes_would(greeting: Path, registry: Registry) -> None:
+    path = outer(greeting.parent, edges=[edge("user.output", "greet.who"), edge("greet.text", "result.value")])
+    assert dict(Workflow.load(path, registry).run(user="Grace")) == {"result": "Hello, Grace"}
+
+
+def test_values_are_given_like_properties_and_open_inputs_can_be_set(greeting: Path, registry: Registry) -> None:
+    path = outer(greeting.parent, edges=[edge("greet.text", "result.value")], word="Good night, ")
+    workflow = Workflow.load(path, registry)
+    assert dict(workflow.run()) == {"result": "Good night, nobody"}
+    assert dict(workflow.run({"greet.who": "Alan"})) == {"result": "Good night, Alan"}
+
+
+def test_an_input_that_is_passed_through_comes_straight_from_its_source(greeting: Path, registry: Registry) -> None:
+    path = outer(greeting.parent, edges=[edge("user.output", "greet.who"), edge("greet.name", "result.value")])
+    assert dict(Workflow.load(path, registry).run(user="Grace")) == {"result": "Grace"}
+
+
+def test_one_may_stand_inside_another(greeting: Path, registry: Registry) -> None:
+    outer(greeting.parent, edges=[edge("user.output", "greet.who"), edge("greet.text", "result.value")])
+    nodes = [node("inner", NODE_TYPE, path="outer.json", user="Edsger"), node("last", "nodetool.output.Output", name="last")]
+    path = write(greeting.parent / "outermost.json", nodes, [edge("inner.result", "last.value")])
+    assert dict(Workflow.load(path, registry).run()) == {"last": "Hello, Edsger"}
+
+
+def test_it_may_be_written_inside_the_file(greeting: Path, registry: Registry) -> None:
+    nodes = [node("greet", NODE_TYPE, workflow_json=json.loads(greeting.read_text())), node("last", "nodetool.output.Output", name="last")]
+    path = write(greeting.parent / "inline.json", nodes, [edge("greet.text", "last.value")])
+    assert dict(Workflow.load(path, registry).run()) == {"last": "Hello, nobody"}
+
+
+def test_saving_keeps_the_node_as_it_was_written(greeting: Path, registry: Registry) -> None:
+    path = outer(greeting.parent, edges=[edge("greet.text", "result.value")])
+    saved = Workflow.load(path, registry).save(greeting.parent / "saved.json")
+    assert json.loads(saved.read_text())["graph"] == json.loads(path.read_text())["graph"]
+
+
+def test_a_workflow_that_contains_itself_is_rejected(greeting: Path, registry: Registry) -> None:
+    nodes = [node("self", NODE_TYPE, path="b.json"), node("out", "nodetool.output.Output", name="out")]
+    write(greeting.parent / "b.json", [node("back", NODE_TYPE, path="a.json"), *nodes[1:]], [edge("back.out", "out.value")])
+    path = write(greeting.parent / "a.json", nodes, [edge("self.out", "out.value")])
+    with pytest.raises(WorkflowError, match=r"contains itself: a\.json → b\.json → a\.json") as caught:
+        Workflow.load(path, registry)
+    assert caught.value.problem.code == "contains_itself"
+
+
+@pytest.mark.parametrize(
+    ("data", "edges", "code", "words"),
+    [
+        ({"whom": "x"}, [edge("greet.text", "result.value")], "unknown_property", "Did you mean 'who'"),
+        ({}, [edge("greet.txt", "result.value")], "unknown_handle", "Did you mean 'text'"),
+        ({}, [edge("user.output", "greet.wh"), edge("greet.text", "result.value")], "unknown_property", "Did you mean 'who'"),
+        ({"who": 3}, [edge("greet.text", "result.value")], "invalid_value", "expects str"),
+    ],
+)
+def test_mistakes_are_told_with_their_place(
+    greeting: Path, registry: Registry, data: dict[str, Any], edges: list[dict[str, Any]], code: str, words: str
+) -> None:
+    path = outer(greeting.parent, edges=edges, **data)
+    with pytest.raises(WorkflowError) as caught:
+        Workflow.load(path, registry)
+    assert code in [problem.code for problem in caught.value.problems]
+    assert words in str(caught.value)
+
+
+def test_a_missing_or_broken_inner_file_is_told_with_the_node(greeting: Path, registry: Registry) -> None:
+    nodes = [node("sub", NODE_TYPE, path="greting.json"), node("out", "nodetool.output.Output", name="out", value="x")]
+    with pytest.raises(WorkflowError, match=r"nodes\[0\] > .*Did you mean 'greeting\.json'"):
+        Workflow.load(write(greeting.parent / "missing.json", nodes, []), registry)
+    (greeting.parent / "greting.json").write_text("{")
+    with pytest.raises(WorkflowError, match=r"nodes\[0\] > .*is no JSON"):
+        Workflow.load(greeting.parent / "missing.json", registry)
