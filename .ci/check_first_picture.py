@@ -1,0 +1,44 @@
+"""
+Whether the README's first command did what it says: a new picture, of the input's size, that looks like an evening, in time.
+
+    python .ci/check_first_picture.py WALL_SECONDS USER_SECONDS SYSTEM_SECONDS NEW_FILE...
+
+The command keeps one core busy from beginning to end. Where the clock shows much more than the processor did, other programs
+had the core, and the clock says nothing about the command; so the limit is on the processor's seconds.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from PIL import Image, ImageStat
+
+BEFORE = Path("graphs/assets/lake_at_noon.png")
+MOST_SECONDS = 10.0
+
+
+def warmth(picture: Image.Image) -> float:
+    """How much more red than blue there is, on average."""
+    red, _, blue = ImageStat.Stat(picture.convert("RGB")).mean
+    return red - blue
+
+
+def main(wall: float, processor: float, written: list[Path]) -> None:
+    if len(written) != 1:
+        sys.exit(f"The first command should write one picture; it wrote {[str(path) for path in written]}.")
+    with Image.open(BEFORE) as before, Image.open(written[0]) as after:
+        change = warmth(after) - warmth(before)
+        print(f"{written[0]}: {after.width} x {after.height} pixels, warmer by {change:.0f} of 255")
+        print(f"{wall:.1f} s by the clock, {processor:.1f} s of processor time, at most {MOST_SECONDS:.0f} s allowed")
+        if after.size != before.size:
+            sys.exit(f"It should have the size of {BEFORE}, {before.width} x {before.height}.")
+        if change < 20:
+            sys.exit("It should be a sunset, which is redder and less blue than noon.")
+    if processor > MOST_SECONDS:
+        sys.exit("It takes too long.")
+
+
+if __name__ == "__main__":
+    wall_seconds, user, system = map(float, sys.argv[1:4])
+    main(wall_seconds, user + system, [Path(name) for name in sys.argv[4:]])

@@ -1,0 +1,26 @@
+"""
+Turns a picture into another by a prompt. The same workflow as image_to_image.json, built in Python.
+
+    python graphs/image_to_image.py                                   the lake at noon becomes the lake at sunset
+    python graphs/image_to_image.py photo.jpg "a snowy winter night"  your picture, your prompt
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from nodes.huggingface.image_to_image import ImageToImage
+from nodes.nodetool.input import ImageInput, StringInput
+from nodes.nodetool.output import Output
+from nodetool_core import Workflow
+
+image = ImageInput(name="image", value=str(Path(__file__).parent / "assets" / "lake_at_noon.png"))
+prompt = StringInput(name="prompt", value="A beautiful landscape with mountains and a lake at sunset")
+picture = ImageToImage(image=image.output, prompt=prompt.output, strength=0.7, seed=7)
+workflow = Workflow(Output(name="picture", value=picture.output))
+
+if __name__ == "__main__":
+    given = dict(zip(("image", "prompt"), sys.argv[1:], strict=False))
+    result = workflow.run(given)
+    print(result["picture"].save("picture.png"))

@@ -1,0 +1,104 @@
+"""A node's declaration as JSON, and as text for a terminal."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from nodetool_core.types import choices, type_name
+
+if TYPE_CHECKING:
+    from nodetool_core.declaration import NodeSpec, Property
+    from nodetool_core.node import Node
+
+_SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+
+
+def node_json(node: type[Node]) -> dict[str, Any]:
+    """Everything that a node declares."""
+    spec = node.spec
+    return {
+        "type": spec.node_type,
+        "title": spec.title,
+        "namespace": spec.namespace,
+        "description": spec.description,
+        "tags": list(spec.tags),
+        "use_cases": list(spec.use_cases),
+        "role": node.role.value,
+        "lane": node.lane.value,
+        "streams": spec.streams,
+        "dynamic": node.dynamic,
+        "properties": [_property_json(prop) for prop in spec.properties.values()],
+        "outputs": [
+            {"name": output.name, "type": type_name(output.annotation), "description": output.description}
+            for output in spec.outputs.values()
+        ],
+    }
+
+
+def _property_json(prop: Property) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "name": prop.name,
+        "type": type_name(prop.annotation),
+        "required": prop.required,
+        "description": prop.description,
+        "schema": _schema(prop),
+    }
+    if not prop.required:
+        described["default"] = prop.to_json(prop.default)
+    allowed = choices(prop.annotation)
+    if allowed is not None:
+        described["choices"] = list(allowed)
+    return described
+
+
+def _schema(prop: Property) -> dict[str, Any]:
+    from pydantic.errors import PydanticInvalidForJsonSchema
+
+    try:
+        return prop.json_schema()
+    except PydanticInvalidForJsonSchema:
+        # A class of a pack's own, which only travels along edges and has no JSON form.
+        return {}
+
+
+def node_text(node: type[Node]) -> str:
+    """A node on a terminal, without styles."""
+    spec = node.spec
+    parts = [f"{spec.node_type}\n\n{_indented(spec.description)}"]
+    if spec.tags:
+        parts.append(f"Tags: {', '.join(spec.tags)}")
+    if spec.use_cases:
+        parts.append("Use cases:\n" + "\n".join(f"  - {use}" for use in spec.use_cases))
+    parts.append("Properties:\n" + ("\n".join(_property_text(prop) for prop in spec.properties.values()) or "  none"))
+    if node.dynamic:
+        parts[-1] += "\n  … and any other name, as a value of its own"
+    parts.append("Outputs:\n" + (_outputs_text(spec) or "  none"))
+    if spec.streams:
+        parts[-1] += "\n  Gives one item after the other."
+    return "\n\n".join(parts)
+
+
+def _property_text(prop: Property) -> str:
+    facts = [type_name(prop.annotation), *(f"{_SIGNS[kind]} {bound:g}" for kind, bound in prop.bounds.items())]
+    if prop.max_length is not None:
+        facts.append(f"at most {prop.max_length} long")
+    facts.append("required" if prop.required else f"default {json.dumps(prop.to_json(prop.default), ensure_ascii=False)}")
+    lines = [f"  {prop.name}: {', '.join(facts)}"]
+    allowed = choices(prop.annotation)
+    if allowed is not None:
+        lines.append(f"      one of {', '.join(map(str, allowed))}")
+    if prop.description:
+        lines.append(f"      {prop.description}")
+    return "\n".join(lines)
+
+
+def _outputs_text(spec: NodeSpec) -> str:
+    return "\n".join(
+        f"  {output.name}: {type_name(output.annotation)}" + (f"\n      {output.description}" if output.description else "")
+        for output in spec.outputs.values()
+    )
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())

@@ -1,0 +1,153 @@
+"""`nodetool nodes list`, `show` and `new`: the nodes there are, and a start for one more."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nodetool_core.cli.messages import WrongUseError, say, show_problems
+from nodetool_core.errors import Problem, near_miss
+
+if TYPE_CHECKING:
+    from nodetool_core.node import Node
+    from nodetool_core.registry import Registry
+
+app = typer.Typer(help="List nodes, show one, or start a new one.", no_args_is_help=True, rich_markup_mode=None)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+@app.command("list")
+def list_nodes(
+    words: Annotated[list[str] | None, typer.Argument(metavar="[FILTER]...", help="Only nodes that all these words fit.")] = None,
+    as_json: Json = False,
+) -> None:
+    """
+    List the nodes of all installed packs, by namespace. A filter looks at types, descriptions, tags and use cases.
+
+    \b
+    Examples:
+      nodetool nodes list
+      nodetool nodes list image crop
+    """
+    from nodetool_core.registry import Registry
+
+    registry = Registry.installed()
+    chosen = [node for node in registry if _fits(node, words or [])]
+    if as_json:
+        from nodetool_core.cli.node_form import node_json
+
+        _echo_json([node_json(node) for node in chosen])
+    else:
+        _echo_listing(chosen)
+    show_problems(registry.problems)
+    if not chosen:
+        say(f"No node fits {' '.join(words)!r}." if words else "No node pack is installed.")
+
+
+@app.command()
+def show(
+    node_type: Annotated[str, typer.Argument(metavar="TYPE", help="Type of a node; the class name alone where only one has it.")],
+    as_json: Json = False,
+) -> None:
+    """
+    Show what a node does, its properties and its outputs.
+
+    \b
+    Examples:
+      nodetool nodes show huggingface.image_to_image.ImageToImage
+      nodetool nodes show Crop --json
+    """
+    from nodetool_core.cli.node_form import node_json, node_text
+    from nodetool_core.registry import Registry
+
+    node = _find(node_type, Registry.installed())
+    if as_json:
+        _echo_json(node_json(node))
+    else:
+        typer.echo(node_text(node))
+
+
+@app.command()
+def new(
+    node_type: Annotated[str, typer.Argument(metavar="TYPE", help="Type of the new node, such as studio.filters.Soften.")],
+    folder: Annotated[Path, typer.Option("--dir", metavar="DIR", help="Where to start from.", file_okay=False)] = Path(),
+) -> None:
+    """
+    Write a new node with a test that passes, to be changed into what you want.
+
+    In a copy of this project's repository, the node goes into nodes/. Elsewhere, the first part of TYPE is the package of your
+    own pack, which is made where there is none. Nothing is overwritten.
+
+    \b
+    Examples:
+      nodetool nodes new lib.tone.Sepia
+      nodetool nodes new studio.filters.Soften --dir ~/studio
+    """
+    from nodetool_core.assets.files import write_problem
+    from nodetool_core.cli.skeleton import plan_skeleton
+    from nodetool_core.errors import NodetoolError
+
+    skeleton = plan_skeleton(node_type, folder)
+    try:
+        written = skeleton.write()
+    except OSError as error:
+        raise NodetoolError(write_problem(Path(error.filename or folder), error)) from error
+    for path in written:
+        typer.echo(path)
+    say("\n".join(["", "Next:", *(f"  {step}" for step in skeleton.next_steps)]))
+
+
+def _find(name: str, registry: Registry) -> type[Node]:
+    """A node by its type, by the type it had once, or by its class name. Raises WrongUseError."""
+    alias = registry.alias(name)
+    node = registry.get(alias.type if alias else name)
+    if node is None and "." not in name:
+        named = [node for node in registry if node.spec.title.lower() == name.lower()]
+        if len(named) > 1:
+            types = ", ".join(node.spec.node_type for node in named)
+            raise WrongUseError(Problem("ambiguous_type", "", f"Several nodes are called {name!r}.", f"Name one of {types}."))
+        node = named[0] if named else None
+    if node is None:
+        titles = [node.spec.title for node in registry] if "." not in name else []
+        hint = near_miss(name, titles) or registry.suggest(name) or "All there are: nodetool nodes list"
+        raise WrongUseError(Problem("unknown_type", "", f"There is no node type {name!r}.", hint))
+    if alias is not None:
+        say(f"{name} is read as {alias.type}.")
+    return node
+
+
+def _fits(node: type[Node], words: Iterable[str]) -> bool:
+    spec = node.spec
+    text = "\n".join([spec.node_type, spec.description, *spec.tags, *spec.use_cases]).lower()
+    return all(word.lower() in text for word in words)
+
+
+def _echo_listing(chosen: list[type[Node]]) -> None:
+    """A line per node with an empty line between namespaces, as wide as the terminal and no wider."""
+    namespaces: dict[str, list[type[Node]]] = {}
+    for node in chosen:
+        namespaces.setdefault(node.spec.namespace, []).append(node)
+    width = shutil.get_terminal_size((140, 40)).columns
+    blocks = []
+    for specs in ([node.spec for node in found] for found in namespaces.values()):
+        longest = max(len(spec.node_type) for spec in specs)
+        lines = [f"{spec.node_type:{longest}}  {_first_sentence(spec.description)}" for spec in specs]
+        blocks.append("\n".join(line if len(line) <= width else f"{line[: max(width - 1, longest)].rstrip()}…" for line in lines))
+    if blocks:
+        typer.echo("\n\n".join(blocks))
+
+
+def _first_sentence(text: str) -> str:
+    return re.split(r"(?<=[.!?])\s", " ".join(text.split()), maxsplit=1)[0]
+
+
+def _echo_json(content: Any) -> None:
+    import json
+
+    typer.echo(json.dumps(content, indent=2))

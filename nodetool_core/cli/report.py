@@ -1,0 +1,107 @@
+"""What is said about a run once it is over: as JSON for programs, as a few lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from nodetool_core.cli.messages import plain, say, show_problem
+from nodetool_core.errors import Problem
+
+if TYPE_CHECKING:
+    from nodetool_core.cli.results import Saved
+    from nodetool_core.engine.result import NodeFailure, RunResult
+
+_LISTED_SEEDS = 8
+_LISTED_FAILURES = 20
+
+
+def report(result: RunResult, saved: Saved, *, debug: bool = False) -> dict[str, Any]:
+    """The JSON document about a run that took place. With `debug`, errors carry their traceback."""
+    status = "failed" if saved.problems and result.status == "completed" else result.status
+    errors = [_error(failure, debug) for failure in result.failures] + [problem.to_json() for problem in saved.problems]
+    return {
+        "status": status,
+        "outputs": saved.values,
+        "seeds": result.seeds,
+        "models": result.models,
+        "warnings": [problem.to_json() for problem in result.warnings],
+        "errors": errors,
+        "seconds": round(result.seconds, 3),
+        "computed": result.ran,
+        "cached": result.hits,
+        "run_id": result.run_id,
+    }
+
+
+def refused(problems: Sequence[Problem]) -> dict[str, Any]:
+    """The JSON document where nothing ran."""
+    nothing: dict[str, Any] = {"outputs": {}, "seeds": {}, "models": {}, "warnings": []}
+    errors = [problem.to_json() for problem in problems]
+    return {"status": "invalid", **nothing, "errors": errors, "seconds": 0.0, "computed": [], "cached": [], "run_id": None}
+
+
+def print_json(document: dict[str, Any]) -> None:
+    import json
+
+    typer.echo(json.dumps(document, indent=2, allow_nan=False))
+
+
+def show_failures(result: RunResult, debug: bool) -> None:
+    """Each failure on stderr: node, message and what to do; the traceback only where it was asked for."""
+    unexpected = False
+    for failure in result.failures[:_LISTED_FAILURES]:
+        show_problem(failure.problem)
+        if failure.exception is not None:
+            unexpected = True
+            if debug:
+                say(plain(_traceback(failure)))
+    if len(result.failures) > _LISTED_FAILURES:
+        say(f"… and {len(result.failures) - _LISTED_FAILURES} more.")
+    if unexpected and not debug:
+        say("  The traceback is shown with --debug.")
+
+
+def summary(result: RunResult, saved: Saved) -> str:
+    """How it went, in a line or two."""
+    computed = len(set(result.ran))
+    counts = f"{computed} node{'s' * (computed != 1)} computed"
+    if result.hits:
+        counts += f", {len(set(result.hits))} from the cache"
+    word = {"completed": "Done", "failed": "Failed", "cancelled": "Interrupted"}[result.status]
+    lines = [f"{word} after {result.seconds:.1f} s: {counts}{_kept(result, saved)}."]
+    if result.status == "completed" and not result.outputs:
+        lines.append("The workflow has no outputs; the result of a node is asked for with --output NODE.")
+    seeds = [f"{node}.{name}={seed}" for node, named in result.seeds.items() for name, seed in named.items()]
+    if seeds:
+        shown = ", ".join(seeds[:_LISTED_SEEDS]) + (", …" if len(seeds) > _LISTED_SEEDS else "")
+        lines.append(plain(f"Seeds: {shown}"))
+    return "\n".join(lines)
+
+
+def _kept(result: RunResult, saved: Saved) -> str:
+    """What an unfinished run leaves behind."""
+    if result.status == "completed":
+        return ""
+    if saved.paths:
+        return f"; {len(saved.paths)} finished picture{'s' * (len(saved.paths) > 1)} kept"
+    return "; the finished outputs are shown" if saved.values else "; no output was finished"
+
+
+def _error(failure: NodeFailure, debug: bool) -> dict[str, Any]:
+    error: dict[str, Any] = failure.problem.to_json() | {
+        "node_id": failure.node_id,
+        "node_type": failure.node_type,
+        "item": list(failure.item),
+    }
+    if debug and failure.exception is not None:
+        error["traceback"] = _traceback(failure)
+    return error
+
+
+def _traceback(failure: NodeFailure) -> str:
+    import traceback
+
+    return "".join(traceback.format_exception(failure.exception)).rstrip()

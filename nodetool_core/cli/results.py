@@ -1,0 +1,162 @@
+"""
+Results of a run on disk: pictures as files, everything else as text.
+
+Every picture becomes `DIR/NAME.png`, those of a list `NAME_1.png`, `NAME_2.png` … with as many digits as the last needs.
+A name that ends in another format's suffix (`poster.jpg`) is written in that format. No file is ever replaced.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nodetool_core.errors import ImageError, NodetoolError, Problem
+
+if TYPE_CHECKING:
+    from nodetool_core.assets.picture import Picture
+    from nodetool_core.graph import Graph
+
+_TEXT_TYPES = (str, int, float, bool)
+_LONGEST_NAME = 100
+
+
+@dataclass
+class Saved:
+    """What became of a run's outputs."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    """JSON forms by output name; a picture as its path and size."""
+    lines: list[str] = field(default_factory=list)
+    """What is printed: the paths of pictures, and `name: value` for all else."""
+    paths: list[Path] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def may_hold_picture(graph: Graph, wanted: list[str] | None) -> bool:
+    """Whether a run may have to write pictures, as far as types tell."""
+    from nodetool_core.cli.workflows import result_annotation
+
+    outputs = graph.outputs()
+    chosen = [outputs.get(name) for name in (outputs if wanted is None else wanted)]
+    return not chosen or any(node is None or result_annotation(node, graph) not in _TEXT_TYPES for node in chosen)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise ImageError where nothing can be written to a folder, so that this is known before hours of work."""
+    from nodetool_core.assets.files import write_problem
+
+    above = folder.absolute()
+    while not above.exists() and above != above.parent:
+        above = above.parent
+    reason = 0
+    if not above.is_dir():
+        reason = errno.ENOTDIR
+    elif not os.access(above, os.W_OK | os.X_OK):
+        reason = errno.EACCES
+    if reason:
+        raise ImageError(write_problem(folder, OSError(reason, os.strerror(reason), str(above))))
+
+
+def save(outputs: Mapping[str, Any], folder: Path) -> Saved:
+    """Write the pictures among the outputs and describe everything. Stops writing at the first picture that can't be."""
+    from nodetool_core.assets.picture import Picture
+
+    saved = Saved()
+    for name, value in outputs.items():
+        files: dict[str, Path] = {}
+        for key, picture in _pictures(value, name):
+            if not saved.problems:
+                _write(picture, folder, key, files, saved)
+        saved.values[name] = _described(value, name, files)
+        saved.lines += [str(path) for path in files.values()]
+        saved.paths += files.values()
+        if not isinstance(value, Picture) and not (files and isinstance(value, (list, tuple))):
+            saved.lines.append(f"{name}: {_text(saved.values[name])}")
+    return saved
+
+
+def _write(picture: Picture, folder: Path, key: str, files: dict[str, Path], saved: Saved) -> None:
+    from nodetool_core.assets.encode import encode_image, format_of
+    from nodetool_core.assets.files import write_new, write_problem
+
+    name = file_name(key)
+    try:
+        data = encode_image(picture.image, format_of(name), picture.provenance, where=name)
+        files[key] = write_new(folder, name, data)
+    except NodetoolError as error:
+        saved.problems.extend(error.problems)
+    except OSError as error:
+        saved.problems.append(write_problem(folder / name, error))
+
+
+def file_name(output: str) -> str:
+    """A file name for an output: its own name as far as it can stand in one, with `.png` unless it names a format."""
+    from nodetool_core.assets.encode import SUFFIXES
+
+    name = re.sub(r"[^\w.,()+ -]+", "_", output).strip(" .")[:_LONGEST_NAME].strip(" .") or "output"
+    return name if Path(name).suffix.lower() in SUFFIXES else f"{name}.png"
+
+
+def _pictures(value: Any, key: str) -> Iterator[tuple[str, Picture]]:
+    """The pictures in a value, each under the name that its file gets."""
+    from nodetool_core.assets.picture import Picture
+
+    if isinstance(value, Picture):
+        yield key, value
+    elif isinstance(value, (list, tuple, Mapping)):
+        for inner, item in _items(value, key):
+            yield from _pictures(item, inner)
+
+
+def _items(value: Any, key: str) -> list[tuple[str, Any]]:
+    """The items of a list or mapping with their names: numbers before the suffix, padded so that files sort as the list does."""
+    from nodetool_core.assets.encode import SUFFIXES
+
+    suffix = Path(key).suffix
+    stem, suffix = (key.removesuffix(suffix), suffix) if suffix.lower() in SUFFIXES else (key, "")
+    if isinstance(value, Mapping):
+        return [(f"{stem}_{name}{suffix}", item) for name, item in value.items()]
+    digits = len(str(len(value)))
+    return [(f"{stem}_{number:0{digits}}{suffix}", item) for number, item in enumerate(value, 1)]
+
+
+def _described(value: Any, key: str, files: Mapping[str, Path]) -> Any:
+    """The JSON form of a value."""
+    from nodetool_core.assets.picture import Picture
+
+    if isinstance(value, Picture):
+        path = files.get(key)
+        width, height = value.image.size
+        return {"type": "image", "path": str(path) if path else None, "width": width, "height": height}
+    if isinstance(value, Mapping):
+        items = _items(value, key)
+        return {str(own): _described(item, name, files) for own, (name, item) in zip(value, items, strict=True)}
+    if isinstance(value, (list, tuple)):
+        return [_described(item, name, files) for name, item in _items(value, key)]
+    return _plain_json(value)
+
+
+def _plain_json(value: Any) -> Any:
+    import math
+
+    from nodetool_core.declaration import jsonable
+
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    try:
+        return jsonable(value)
+    except TypeError:
+        return {"type": type(value).__name__, "text": str(value)[:1000]}
+
+
+def _text(described: Any) -> str:
+    import json
+
+    from nodetool_core.cli.messages import plain
+
+    return plain(described if isinstance(described, str) else json.dumps(described, ensure_ascii=False))

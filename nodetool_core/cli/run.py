@@ -1,0 +1,151 @@
+"""`nodetool run`: a workflow from the command line."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nodetool_core.cli.messages import ExitCode, exit_code_of, say, show_problem, show_problems
+from nodetool_core.errors import NodetoolError
+
+if TYPE_CHECKING:
+    from nodetool_core.cli.progress import Progress
+    from nodetool_core.cli.results import Saved
+    from nodetool_core.engine.engine import Run
+    from nodetool_core.engine.result import RunResult
+
+LISTED_PROBLEMS = 20
+
+
+class OnError(StrEnum):
+    """What becomes of the other branches when a node fails."""
+
+    STOP = "stop"
+    CONTINUE = "continue"
+
+
+def run(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A workflow file.", show_default=False)],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Value of an input, or of any property as node.property. Repeatable."),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the pictures.")] = Path("out"),
+    outputs: Annotated[
+        list[str] | None, typer.Option("--output", metavar="NAME", help="Only this output, or the result of this node. Repeatable.")
+    ] = None,
+    on_error: Annotated[OnError, typer.Option(help="After a failure: stop, or finish what still can.")] = OnError.STOP,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Compute everything, also what is known.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document about the run.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a node that failed.")] = False,
+) -> None:
+    """
+    Run a workflow. Pictures are saved as DIR/NAME.png, NAME being the output's; their paths are printed.
+
+    A file that exists is never replaced: NAME-2.png comes next. Other results are printed as NAME: value.
+
+    \b
+    Examples:
+      nodetool run graphs/image_to_image.json
+      nodetool run graphs/image_to_image.json --set image=photo.jpg --set prompt="a winter night" --out pictures
+    """
+    from nodetool_core.cli import report
+
+    try:
+        under_way = _Request(file, settings or [], out, outputs, on_error, not no_cache).start(quiet)
+    except NodetoolError as error:
+        show_problems(error.problems, at_most=LISTED_PROBLEMS, more=f"See them all: nodetool validate {file}")
+        if as_json:
+            report.print_json(report.refused(error.problems))
+        raise typer.Exit(exit_code_of(error)) from error
+    result = under_way.wait()
+    saved = _save(result, out)
+    if as_json:
+        report.print_json(report.report(result, saved, debug=debug))
+    else:
+        for line in saved.lines:
+            typer.echo(line)
+    under_way.sum_up(result, saved, debug)
+    raise typer.Exit(_exit_code(result, saved))
+
+
+def _save(result: RunResult, out: Path) -> Saved:
+    from nodetool_core.cli.results import save
+
+    return save(result.outputs, out)
+
+
+def _exit_code(result: RunResult, saved: Saved) -> ExitCode:
+    if result.status == "cancelled":
+        return ExitCode.INTERRUPTED
+    return ExitCode.FAILED if result.status != "completed" or saved.problems else ExitCode.OK
+
+
+class _Request:
+    """What the command line asks for."""
+
+    def __init__(self, file: Path, settings: list[str], out: Path, outputs: list[str] | None, on_error: OnError, use_cache: bool) -> None:
+        self.file = file
+        self.settings = settings
+        self.out = out
+        self.outputs = outputs
+        self.on_error = on_error
+        self.use_cache = use_cache
+
+    def start(self, quiet: bool) -> _UnderWay:
+        """Begin. Raises NodetoolError for everything that is known to be wrong before the first node runs."""
+        from nodetool_core.api import Workflow
+        from nodetool_core.cli.progress import listener
+        from nodetool_core.cli.results import check_folder, may_hold_picture
+        from nodetool_core.cli.settings import read_settings
+        from nodetool_core.engine.options import RunOptions
+
+        values = read_settings(self.settings)
+        workflow = Workflow.load(self.file)
+        for note in workflow.graph.notes:
+            show_problem(note)
+        if may_hold_picture(workflow.graph, self.outputs):
+            check_folder(self.out)
+        options = RunOptions(outputs=self.outputs, on_error=self.on_error.value, use_cache=self.use_cache)
+        progress = listener(quiet)
+        return _UnderWay(workflow.start(values, options=options, on_event=progress, texts=True), progress)
+
+
+class _UnderWay:
+    """A run, and what is shown of it."""
+
+    def __init__(self, run: Run, progress: Progress) -> None:
+        self._run = run
+        self._progress = progress
+
+    def wait(self) -> RunResult:
+        """The result, whatever becomes of the run. Ctrl-C ends it at its next step; a second one ends the program."""
+        from nodetool_core.engine.result import RunError
+        from nodetool_core.errors import RunCancelled
+
+        with self._progress:
+            try:
+                return self._run.result()
+            except KeyboardInterrupt:
+                self._progress.say("Interrupted: the running step is being finished. Ctrl-C again leaves at once.")
+                self._run.cancel()
+                self._run.wait()
+                return self._run.partial
+            except RunError as error:
+                return error.result
+            except RunCancelled:
+                return self._run.partial
+
+    def sum_up(self, result: RunResult, saved: Saved, debug: bool) -> None:
+        """What went wrong, and how it went in all."""
+        from nodetool_core.cli import report
+
+        self._progress.show_late_warnings(result)
+        report.show_failures(result, debug)
+        show_problems(saved.problems)
+        if not self._progress.quiet or result.status != "completed":
+            say(report.summary(result, saved))

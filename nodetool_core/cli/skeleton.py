@@ -1,0 +1,215 @@
+"""
+A new node from a template: a module and its test, and around them a pack where there is none.
+
+Three places are told apart. In a copy of this repository a type is a path below `nodes/`. Where the first part of the type is a
+package in the folder, the node goes into it. Elsewhere a pack of that name is made, with the entry point that announces it.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nodetool_core.cli.messages import WrongUseError
+from nodetool_core.errors import Problem
+
+_NODE = '''"""{title}: say in a line what the nodes of this file have in common."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from nodetool_core import Context, Field, ImageRef, Node
+
+
+class {title}(Node):
+    """
+    Turns the colours of a picture into their opposites. (Say in a sentence what your node does.)
+    image, colour, invert
+
+    Use cases:
+    - Say what somebody would want it for
+    """
+
+    image: ImageRef = Field(description="Picture to work on.")
+    amount: float = Field(default=1.0, ge=0.0, le=1.0, description="0 leaves the picture as it is, 1 changes it fully.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
+        from PIL import Image, ImageChops
+
+        image = context.image(self.image, "RGB")
+        return context.picture(Image.blend(image, ImageChops.invert(image), self.amount))
+'''
+
+_TEST = '''"""What {title} does to a picture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from PIL import Image
+
+{imports}
+
+ORANGE = Image.new("RGB", (8, 6), (255, 128, 0))
+
+
+def made(**properties: Any) -> Image.Image:
+    photo = ImageInput(name="photo")
+    workflow = Workflow(Output(name="picture", value={title}(image=photo.output, **properties).output))
+    result: Image.Image = workflow.run(photo=ORANGE)["picture"].image
+    return result
+
+
+def test_the_picture_is_changed() -> None:
+    assert made().size == ORANGE.size
+    assert made().getpixel((0, 0)) == (0, 127, 255)
+
+
+def test_nothing_happens_at_amount_0() -> None:
+    assert made(amount=0.0).tobytes() == ORANGE.tobytes()
+
+
+def test_an_amount_out_of_bounds_is_refused() -> None:
+    with pytest.raises(WorkflowError, match=r"above 1\\.0"):
+        made(amount=1.5)
+'''
+
+_TEST_IMPORTS = (
+    "from nodes.nodetool.input import ImageInput",
+    "from nodes.nodetool.output import Output",
+    "from nodetool_core import Workflow, WorkflowError",
+)
+
+_PACK = '''"""A pack of nodes."""
+
+from nodetool_core import Pack
+
+pack = Pack(package="{package}")
+'''
+
+_PROJECT = """[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "{name}"
+version = "0.1.0"
+requires-python = ">=3.11"
+dependencies = ["nodetool"]
+
+[project.optional-dependencies]
+dev = ["pytest>=8"]
+
+[project.entry-points."nodetool.packs"]
+{package} = "{package}:pack"
+
+[tool.hatch.build.targets.wheel]
+packages = ["{package}"]
+
+[tool.pytest.ini_options]
+testpaths = ["tests"]
+pythonpath = ["."]
+"""
+
+
+@dataclass
+class Skeleton:
+    """Files to be written, and what to do after."""
+
+    node_type: str
+    files: dict[Path, str] = field(default_factory=dict)
+    next_steps: list[str] = field(default_factory=list)
+
+    def write(self) -> list[Path]:
+        """Write the files, each whole; gives those with something in them. Raises OSError."""
+        from nodetool_core.assets.files import atomic_write
+
+        for path, text in self.files.items():
+            atomic_write(path, text.encode(), overwrite=False)
+        return [path for path, text in self.files.items() if text]
+
+
+def plan_skeleton(node_type: str, folder: Path) -> Skeleton:
+    """What a new node of that type needs in a folder. Raises WrongUseError for a bad type, and where a file exists already."""
+    names = node_type.split(".")
+    _check_type(node_type, names)
+    folder = folder.expanduser()
+    skeleton = Skeleton(node_type)
+    is_repository = (folder / "nodes" / "__init__.py").exists() and (folder / "nodetool_core").is_dir()
+    path = ["nodes", *names] if is_repository and names[0] != "nodes" else names
+    _check_path(node_type, path)
+    module, title = path[:-1], path[-1]
+    tests = ["tests", *module[:-1]] if is_repository or (folder / "tests" / module[0]).is_dir() else ["tests"]
+    source = folder.joinpath(*module[:-1], f"{module[-1]}.py")
+    test = folder.joinpath(*tests, f"test_{module[-1]}.py")
+    _check_absent(source, test)
+    if not is_repository:
+        _plan_pack(skeleton, folder, module[0])
+    for inner in range(1 if not is_repository else 0, len(module)):
+        _plan_package(skeleton, folder.joinpath(*module[:inner]), wanted=inner > 0)
+    for inner in range(1, len(tests) + 1):
+        _plan_package(skeleton, folder.joinpath(*tests[:inner]), wanted=is_repository)
+    skeleton.files[source] = _NODE.format(title=title)
+    imports = sorted([f"from {'.'.join(module)} import {title}", *_TEST_IMPORTS], key=lambda line: line.split()[1])
+    skeleton.files[test] = _TEST.format(title=title, imports="\n".join(imports))
+    shown = ".".join(path[1:]) if is_repository else node_type
+    skeleton.next_steps += [f"pytest {test}", f"nodetool nodes show {shown}"]
+    if is_repository:
+        skeleton.next_steps.append("nodetool docs build")
+    return skeleton
+
+
+def _plan_pack(skeleton: Skeleton, folder: Path, package: str) -> None:
+    """The package and the project around it, as far as they are missing."""
+    project, init = folder / "pyproject.toml", folder / package / "__init__.py"
+    if not init.exists():
+        skeleton.files[init] = _PACK.format(package=package)
+    if not project.exists():
+        skeleton.files[project] = _PROJECT.format(name=package.replace("_", "-"), package=package)
+    elif "nodetool.packs" not in project.read_text(encoding="utf-8", errors="replace"):
+        line = f'[project.entry-points."nodetool.packs"] with {package} = "{package}:pack"'
+        skeleton.next_steps.append(f"add to {project}: {line}")
+    skeleton.next_steps.append(f"pip install -e {folder}")
+
+
+def _plan_package(skeleton: Skeleton, folder: Path, *, wanted: bool) -> None:
+    init = folder / "__init__.py"
+    if wanted and not init.exists() and init not in skeleton.files:
+        skeleton.files[init] = ""
+
+
+def _check_type(node_type: str, names: list[str]) -> None:
+    complaint = ""
+    wrong = [name for name in names if not name.isidentifier() or keyword.iskeyword(name)]
+    if wrong:
+        complaint = f"has the part {wrong[0]!r}, which is no Python name." if wrong[0] else "has an empty part."
+    elif len(names) < 2:
+        complaint = "needs a module before the name of the class."
+    elif not re.match(r"[A-Z]", names[-1]):
+        complaint = f"ends in {names[-1]!r}; the name of a class begins with a capital letter."
+    elif names[0] in ("nodetool_core", "tests"):
+        complaint = f"begins with {names[0]!r}, which holds no nodes."
+    if complaint:
+        raise WrongUseError(Problem("wrong_type", node_type, complaint, "A type looks like studio.filters.Soften."))
+
+
+def _check_path(node_type: str, path: list[str]) -> None:
+    if len(path) < 3:
+        message = "needs a module inside the package."
+        raise WrongUseError(Problem("wrong_type", node_type, message, f"Write {path[0]}.filters.{path[-1]}, for example."))
+
+
+def _check_absent(*paths: Path) -> None:
+    problems = [
+        Problem(
+            "exists", str(path), "exists already, and is not overwritten.", "Choose another name, or add the class to that file by hand."
+        )
+        for path in paths
+        if path.exists()
+    ]
+    if problems:
+        raise WrongUseError(problems)

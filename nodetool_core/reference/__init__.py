@@ -1,0 +1,1 @@
+"""The node reference: pages written from what node classes declare, and nothing else."""

@@ -1,0 +1,247 @@
+"""
+An example for every node: a complete small workflow, made from the declaration.
+
+The node stands between an input (the shipped picture, where it takes one) and an output; a node that is itself an input,
+an output, a sink or a comment stands where it belongs. One list of steps is written twice, as a file and as Python, so the
+two say the same.
+"""
+
+from __future__ import annotations
+
+import builtins
+import json
+import keyword
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args
+
+from nodetool_core import subworkflow
+from nodetool_core.declaration import NodeSpec
+from nodetool_core.node import Node, Role
+from nodetool_core.reference import values
+from nodetool_core.reference.names import snake_case
+from nodetool_core.references import ImageRef
+from nodetool_core.types import is_assignable
+
+if TYPE_CHECKING:
+    from nodetool_core.registry import Registry
+
+_IMAGE_INPUT = "nodetool.input.ImageInput"
+_STRING_INPUT = "nodetool.input.StringInput"
+_OUTPUT = "nodetool.output.Output"
+_FOR_EACH = "nodetool.control.ForEach"
+_LINE = 100
+FILE = "example.json"
+"""What an example's file is called where its Python names it."""
+
+_ANY_VALUES = {Role.OUTPUT: values.PICTURE, Role.SINK: values.PICTURE, Role.COMMENT: "The prompt names the season."}
+
+
+@dataclass(frozen=True)
+class Link:
+    """An output of an earlier step."""
+
+    step: Step
+    output: str
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One node of an example."""
+
+    id: str
+    node_class: type[Node]
+    given: dict[str, Any]
+
+    @property
+    def spec(self) -> NodeSpec:
+        return self.node_class.spec
+
+    @property
+    def variable(self) -> str:
+        """The id as a Python variable that hides no keyword and no builtin."""
+        return f"{self.id}_" if keyword.iskeyword(self.id) or hasattr(builtins, self.id) else self.id
+
+
+@dataclass(frozen=True)
+class Example:
+    """A small workflow."""
+
+    steps: tuple[Step, ...]
+    results: dict[str, str]
+    """How each output of the workflow is shown: `picture`, `pictures` or `value`."""
+
+    def to_json(self) -> str:
+        """The workflow as a file."""
+        nodes: list[dict[str, Any]] = []
+        edges: list[dict[str, str]] = []
+        for step in self.steps:
+            plain = {name: value for name, value in step.given.items() if not isinstance(value, Link)}
+            declared = {name: value for name, value in plain.items() if name in step.spec.properties}
+            node: dict[str, Any] = {"id": step.id, "type": step.spec.node_type, "data": _json_form(step, declared)}
+            if len(declared) < len(plain):
+                node["dynamic_properties"] = {name: value for name, value in plain.items() if name not in declared}
+            nodes.append(node)
+            edges.extend(
+                {"source": link.step.id, "sourceHandle": link.output, "target": step.id, "targetHandle": name}
+                for name, link in step.given.items()
+                if isinstance(link, Link)
+            )
+        lists = [f'    "{name}": [\n{_lines(records)}\n    ]' for name, records in (("nodes", nodes), ("edges", edges)) if records]
+        return "\n".join(["{", '  "schema_version": 1,', '  "graph": {', ",\n".join(lists), "  }", "}"])
+
+    def to_python(self) -> str:
+        """The workflow as a program: built, or loaded from the file where only the file says which outputs there are."""
+        links = [value for step in self.steps for value in step.given.values() if isinstance(value, Link)]
+        if any(link.output not in link.step.spec.outputs for link in links):
+            lines = ["from nodetool_core import Workflow", "", f'workflow = Workflow.load("{FILE}")  # the file above', ""]
+        else:
+            lines = self._built()
+        lines.append("result = workflow.run()" if self.results else "workflow.run()")
+        for name, kind in self.results.items():
+            lines += _SHOWN[kind](f'result["{name}"]', name)
+        return "\n".join(lines)
+
+    def _built(self) -> list[str]:
+        imports = sorted({f"from {step.node_class.__module__} import {step.spec.title}" for step in self.steps})
+        *before, last = [step for step in self.steps if step.node_class.role is not Role.COMMENT]
+        comments = [step for step in self.steps if step.node_class.role is Role.COMMENT]
+        lines = [*imports, "from nodetool_core import Workflow", ""]
+        lines += [f"{step.variable} = {_call(step)}" for step in [*before, *comments]]
+        wanted = ", ".join([_call(last), *(step.variable for step in comments)])
+        return [*lines, f"workflow = Workflow({wanted})", ""]
+
+
+_SHOWN = {
+    "picture": lambda value, name: [f'{value}.save("{name}.png")'],
+    "pictures": lambda value, name: [f"for number, picture in enumerate({value}):", f'    picture.save(f"{name}_{{number}}.png")'],
+    "value": lambda value, name: [f"print({value})"],
+}
+
+
+def example(node_class: type[Node], registry: Registry) -> Example:
+    """The example of a node. Needs the input and output nodes of the built-in pack."""
+    return _Builder(node_class, registry).build()
+
+
+class _Builder:
+    def __init__(self, node_class: type[Node], registry: Registry) -> None:
+        self.node_class = node_class
+        self.registry = registry
+        self.steps: list[Step] = []
+
+    def build(self) -> Example:
+        role = self.node_class.role
+        if role is Role.COMMENT:
+            link = self._picture()
+            self._add(self.node_class, self._given())
+            return self._with_output(Link(link.step, link.output), "picture")
+        if self.node_class.spec.node_type == subworkflow.NODE_TYPE:
+            step = self._add(self.node_class, {"path": values.SAMPLE_WORKFLOW, "image": self._picture()})
+            return self._with_output(Link(step, "picture"), "picture")
+        step = self._add(self.node_class, self._given())
+        if role is Role.OUTPUT:
+            return Example(tuple(self.steps), {step.given.get("name", step.id): "picture"})
+        if role is Role.SINK or not step.spec.outputs:
+            return Example(tuple(self.steps), {})
+        name = next(iter(step.spec.outputs))
+        kind = _kind(step.spec, name)
+        return self._with_output(Link(step, name), kind)
+
+    def _with_output(self, link: Link, kind: str) -> Example:
+        name = {"picture": "picture", "pictures": "pictures"}.get(kind, "result" if link.output == "output" else link.output)
+        self._add(self._known(_OUTPUT), {"name": name, "value": link})
+        return Example(tuple(self.steps), {name: kind})
+
+    def _given(self) -> dict[str, Any]:
+        spec, role = self.node_class.spec, self.node_class.role
+        given: dict[str, Any] = {}
+        for prop in spec.properties.values():
+            if prop.name == "name" and role in (Role.INPUT, Role.OUTPUT):
+                given["name"] = "picture" if role is Role.OUTPUT else snake_case(spec.title.removesuffix("Input") or "input")
+                continue
+            if prop.name in self.node_class.gathers and (loop := self.registry.get(_FOR_EACH)):
+                given[prop.name] = Link(self._add(loop, {"input_list": list(values.WORDS)}), "output")
+                continue
+            value = values.sample(prop, spec, _ANY_VALUES.get(role, values.PARTS))
+            if value is values.PICTURE:
+                value = self._own_picture() if self._is_source() else self._picture()
+            if value is not values.NOTHING:
+                given[prop.name] = value
+        return given | (self._dynamic() if self.node_class.dynamic else {})
+
+    def _is_source(self) -> bool:
+        """Whether the node itself brings a picture into the workflow: an input, or a constant."""
+        return self.node_class.role is Role.INPUT or list(self.node_class.spec.properties) == ["value"]
+
+    def _own_picture(self) -> dict[str, str]:
+        return {"type": "image", "uri": values.SAMPLE_IMAGE}
+
+    def _dynamic(self) -> dict[str, Any]:
+        """Values under names of the user's choice: pictures where pictures come out, else the parts of the sample template."""
+        outputs = self.node_class.spec.outputs
+        if any(_kind(self.node_class.spec, name) != "value" for name in outputs):
+            picture = self._picture()
+            return {"first": picture, "second": picture}
+        season = self._add(self._known(_STRING_INPUT), {"name": "season", "value": values.PARTS["season"]})
+        return {"subject": values.PARTS["subject"], "season": Link(season, "output")}
+
+    def _picture(self) -> Link:
+        found = next((step for step in self.steps if step.spec.node_type == _IMAGE_INPUT), None)
+        return Link(found or self._add(self._known(_IMAGE_INPUT), {"name": "image", "value": self._own_picture()}), "output")
+
+    def _add(self, node_class: type[Node], given: dict[str, Any]) -> Step:
+        same = sum(step.node_class.spec.title == node_class.spec.title for step in self.steps)
+        name = snake_case(node_class.spec.title)
+        step = Step(f"{name}_{same + 1}" if same else name, node_class, given)
+        self.steps.append(step)
+        return step
+
+    def _known(self, node_type: str) -> type[Node]:
+        found = self.registry.get(node_type)
+        if found is None:
+            raise LookupError(f"Examples need {node_type}, which the registry does not have.")
+        return found
+
+
+def _kind(spec: NodeSpec, output: str) -> str:
+    """How an output is shown."""
+    annotation = spec.outputs[output].annotation
+    if is_assignable(annotation, ImageRef) and annotation is not Any:
+        return "pictures" if spec.streams else "picture"
+    is_list = annotation is not Any and is_assignable(annotation, list[ImageRef]) and get_args(annotation) not in ((), (Any,))
+    return "pictures" if is_list else "value"
+
+
+def _lines(records: Iterable[dict[str, Any]]) -> str:
+    """The records of a list in JSON, a line each."""
+    return ",\n".join(f"      {json.dumps(record, ensure_ascii=False)}" for record in records)
+
+
+def _json_form(step: Step, given: dict[str, Any]) -> dict[str, Any]:
+    return {name: step.spec.properties[name].to_json(value) for name, value in given.items()}
+
+
+def _call(step: Step) -> str:
+    arguments = [f"{name}={_python(value)}" for name, value in step.given.items()]
+    line = f"{step.spec.title}({', '.join(arguments)})"
+    return line if len(line) <= _LINE else f"{step.spec.title}(\n{_indented(arguments)})"
+
+
+def _indented(lines: Iterable[str]) -> str:
+    return "".join(f"    {line},\n" for line in lines)
+
+
+def _python(value: Any) -> str:
+    if isinstance(value, Link):
+        clashes = value.output in value.step.spec.properties
+        return f'{value.step.variable}["{value.output}"]' if clashes else f"{value.step.variable}.{value.output}"
+    if isinstance(value, dict) and "type" in value and len(value) == 2:
+        return _python(next(item for name, item in value.items() if name != "type"))
+    if isinstance(value, list):
+        return f"[{', '.join(_python(item) for item in value)}]"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_python(name)}: {_python(item)}" for name, item in value.items()) + "}"
+    return repr(value)

@@ -1,0 +1,195 @@
+"""The page of one node."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nodetool_core import subworkflow
+from nodetool_core.declaration import NodeSpec, Property
+from nodetool_core.graph import is_missing_asset
+from nodetool_core.node import Lane, Node, Role
+from nodetool_core.reference import markdown
+from nodetool_core.reference.examples import Example, example
+from nodetool_core.reference.names import heading
+from nodetool_core.types import choices, type_name, union_members
+
+if TYPE_CHECKING:
+    from nodetool_core.reference.related import Relations
+    from nodetool_core.registry import Registry
+
+MARK = "<!-- Written by `nodetool docs build` from the node's class. Edits are lost: change the class. -->"
+"""Stands at the end of every generated page; what lacks it is never deleted."""
+
+_LANES = {
+    Lane.INLINE: "on the scheduler's own thread (`inline`)",
+    Lane.CPU: "on a worker thread (`cpu`)",
+    Lane.DEVICE: "on the one thread of its accelerator (`device`)",
+    Lane.NETWORK: "on a thread for work that mostly waits (`network`)",
+}
+
+_ROLES = {
+    Role.STEP: "step: runs when a result needs it",
+    Role.INPUT: "input: a run sets its value by name",
+    Role.OUTPUT: "output: its value is a result of the run, by name",
+    Role.SINK: "sink: runs for its effect",
+    Role.COMMENT: "comment: never runs",
+}
+
+_BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+
+
+@dataclass(frozen=True)
+class Site:
+    """What pages know of each other."""
+
+    registry: Registry
+    relations: Relations
+    paths: Mapping[str, str]
+    """Path of each node's page, by type, from the folder of all pages."""
+
+    def link(self, source: str, target: str) -> str:
+        """The way from one page to another."""
+        return posixpath.relpath(target, posixpath.dirname(source) or ".")
+
+
+def node_page(node_class: type[Node], site: Site) -> str:
+    """The whole page of a node."""
+    spec = node_class.spec
+    path = site.paths[spec.node_type]
+    parts = [
+        markdown.front_matter(layout="page", title=heading(spec.title), node_type=spec.node_type, namespace=spec.namespace),
+        f"# {heading(spec.title)}",
+        f"**Type:** {markdown.code(spec.node_type)}",
+        f"**Namespace:** {markdown.code(spec.namespace)}",
+        *_description(spec),
+        "## Properties",
+        _properties(node_class),
+        "## Outputs",
+        _outputs(spec),
+        "## Metadata",
+        _metadata(node_class, site.registry),
+        *_examples(example(node_class, site.registry)),
+        "## Related Nodes",
+        *_related(spec, path, site),
+        MARK,
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _description(spec: NodeSpec) -> list[str]:
+    parts = ["## Description"]
+    if spec.description:
+        parts.append("\n".join(line.strip().replace("<", "&lt;") for line in spec.description.splitlines()))
+    if spec.tags:
+        parts.append(f"**Tags:** {', '.join(markdown.text(tag) for tag in spec.tags)}")
+    if spec.use_cases:
+        parts.append("\n".join(["Use cases:", "", *(f"- {markdown.prose(case)}" for case in spec.use_cases)]))
+    return parts
+
+
+def _properties(node_class: type[Node]) -> str:
+    spec = node_class.spec
+    rows = [
+        [
+            markdown.text(prop.name),
+            markdown.code(type_name(prop.annotation)),
+            markdown.prose(prop.description),
+            _default(prop),
+            _allowed(prop),
+            "yes" if is_required(node_class, prop) else "no",
+        ]
+        for prop in spec.properties.values()
+    ]
+    header = ["Property", "Type", "Description", "Default", "Allowed", "Required"]
+    parts = [markdown.table(header, rows)] if rows else []
+    if node_class.dynamic:
+        parts.append("Besides these, it takes properties of any name." if rows else "It takes properties of any name.")
+    return "\n\n".join(parts) or "It has no properties."
+
+
+def is_required(node_class: type[Node], prop: Property) -> bool:
+    """Whether a workflow has to give or connect the property: it has no default, or an empty picture as its default."""
+    return prop.required or (node_class.role is not Role.COMMENT and is_missing_asset(prop, prop.default))
+
+
+def _default(prop: Property) -> str:
+    return "" if prop.required else markdown.code(json.dumps(prop.to_json(prop.default), ensure_ascii=False))
+
+
+def _allowed(prop: Property) -> str:
+    options: list[Any] = []
+    for member in union_members(prop.annotation):
+        options.extend(choices(member) or ())
+    if options:
+        return ", ".join(markdown.code(json.dumps(option, ensure_ascii=False)) for option in options)
+    parts = [f"{_BOUNDS[kind]} {_number(bound)}" for kind, bound in prop.bounds.items()]
+    if prop.max_length is not None:
+        parts.append(f"at most {prop.max_length} {'characters' if str in union_members(prop.annotation) else 'items'}")
+    if prop.seed:
+        parts.append("-1 draws a number, which the run records")
+    return "; ".join(parts)
+
+
+def _number(bound: float) -> str:
+    return str(int(bound)) if float(bound).is_integer() else str(bound)
+
+
+def _outputs(spec: NodeSpec) -> str:
+    if spec.node_type == subworkflow.NODE_TYPE:
+        return "The outputs of its workflow, by their names."
+    if not spec.outputs:
+        return "It has no outputs."
+    rows = [
+        [markdown.text(output.name), markdown.code(type_name(output.annotation)), markdown.prose(output.description)]
+        for output in spec.outputs.values()
+    ]
+    text = markdown.table(["Output", "Type", "Description"], rows)
+    return f"{text}\n\nIt gives them item by item: what follows runs once for each." if spec.streams else text
+
+
+def _metadata(node_class: type[Node], registry: Registry) -> str:
+    spec = node_class.spec
+    facts = [("Role", _ROLES[node_class.role])]
+    if node_class.role is not Role.COMMENT:
+        facts.append(("Runs", _LANES[node_class.lane] if not spec.is_async else "as a coroutine on the engine's event loop"))
+        facts.append(("Result cache", "its result is kept and used again" if node_class.cacheable else "none: it runs every time"))
+    if node_class.lazy:
+        facts.append(("On demand", f"{_listed(node_class.lazy)}: what feeds it runs only once the node asks for it"))
+    if node_class.gathers:
+        facts.append(("Gathers", f"{_listed(node_class.gathers)}: takes the items of a loop as one list"))
+    if node_class.branches:
+        facts.append(("Branches", "an output may be not taken; what only it feeds does not run then"))
+    if node_class.merges:
+        facts.append(("Merges", "runs as long as one of its inputs is there"))
+    names = sorted(old for pack in registry.packs for old, alias in pack.aliases.items() if alias.type == spec.node_type)
+    if names:
+        facts.append(("Also read for", ", ".join(markdown.code(name) for name in names)))
+    return "\n".join(f"- **{name}:** {fact}" for name, fact in facts)
+
+
+def _listed(names: frozenset[str]) -> str:
+    return ", ".join(markdown.code(name) for name in sorted(names))
+
+
+def _examples(shown: Example) -> list[str]:
+    return [
+        "## Example",
+        "As a file, for `nodetool run`; its paths start from the folder it lies in, here the root of the repository:",
+        markdown.block("json", shown.to_json()),
+        "The same in Python:",
+        markdown.block("python", shown.to_python()),
+    ]
+
+
+def _related(spec: NodeSpec, path: str, site: Site) -> list[str]:
+    lines = [
+        f"- {markdown.link(heading(relation.spec.title), site.link(path, site.paths[relation.spec.node_type]))}"
+        f" ({markdown.code(relation.spec.namespace)}): {relation.reason}"
+        for relation in site.relations.of(spec)
+    ]
+    browse = f"Browse other nodes in the {markdown.link(markdown.text(spec.namespace), 'index.md')} namespace."
+    return ["\n".join(lines), browse] if lines else [browse]

@@ -1,0 +1,150 @@
+"""
+Sample values: what an example gives to a property.
+
+An example writes what has to be given and leaves the rest at its default. What has to be given is a required property, an
+empty picture, an empty text or list, and the value of an input or a constant: without them it would be an example of
+nothing. The sample fits the type and the bounds; for texts, whose type says little, the property's name chooses the words.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, get_args, get_origin
+
+from nodetool_core.declaration import NodeSpec, Property
+from nodetool_core.references import AssetRef, ColorRef, FolderRef, ImageRef, ImageSizeRef, ModelRef
+from nodetool_core.types import choices, strip, union_members
+
+PICTURE: Any = object()
+"""Stands for the picture of the example's input node."""
+
+NOTHING: Any = object()
+"""The property keeps its default."""
+
+SAMPLE_IMAGE = "graphs/assets/lake_at_noon.png"
+"""The picture that ships as the examples' input; the path starts at the root of the repository."""
+
+OTHER_IMAGE = "graphs/assets/ridge_in_winter.png"
+SAMPLE_WORKFLOW = "graphs/image_to_image.json"
+SAMPLE_FOLDER = "graphs/assets"
+SAMPLE_SEED = 7
+
+_TEXTS = {
+    "a": "A lake ",
+    "b": "at sunset",
+    "extension": ".png",
+    "file_name": "picture.png",
+    "filename": "picture.png",
+    "folder": SAMPLE_FOLDER,
+    "new": "sunset",
+    "old": "noon",
+    "path": SAMPLE_IMAGE,
+    "prefix": "A ",
+    "prompt": "A lake in winter",
+    "repo_id": "nodetool/tiny-landscapes",
+    "separator": ", ",
+    "string": "A {{ subject }} in {{ season }}",
+    "template": "A {{ subject }} in {{ season }}",
+    "text": "mountains, a lake, noon",
+    "text_a": "A lake at noon",
+    "text_b": "A lake at night",
+    "url": SAMPLE_IMAGE,
+    "value": "A lake at sunset",
+}
+
+PARTS = {"subject": "lake", "season": "winter"}
+"""Named texts: what fills the sample template."""
+
+WORDS = ["a lake", "at sunset"]
+
+_INSTEAD = {"bottom": 96, "condition": True, "day": 21, "height": 96, "month": 6, "right": 96, "scale": 0.5, "width": 96, "year": 2026}
+"""What is given instead of defaults that are made for larger pictures than the sample, or show nothing."""
+
+_VALUES: dict[Any, Any] = {bool: True, int: 3, float: 0.6}
+
+
+def sample(prop: Property, spec: NodeSpec, any_value: Any) -> Any:
+    """
+    A value for a property, PICTURE where the example's picture should be connected, or NOTHING.
+
+    Args:
+        any_value: What a property takes that takes anything.
+    """
+    if prop.seed:
+        return SAMPLE_SEED
+    if prop.name in _INSTEAD and prop.accepts(_INSTEAD[prop.name]):
+        return _INSTEAD[prop.name]
+    if not _has_to_be_given(prop):
+        return NOTHING
+    if prop.annotation is Any:
+        return any_value
+    if prop.name == "value" and prop.annotation in _VALUES:
+        return _VALUES[prop.annotation]
+    if str in union_members(prop.annotation) and choices(prop.annotation) is None:
+        return _text(prop, spec)
+    return _of_type(next(member for member in union_members(prop.annotation) if member is not type(None)), prop)
+
+
+def _has_to_be_given(prop: Property) -> bool:
+    if prop.required or prop.name == "value":
+        return True
+    default = prop.default
+    if isinstance(default, AssetRef):
+        return default.is_empty()
+    return default == "" or (isinstance(default, (list, dict)) and not default) or (default is None and prop.annotation is Any)
+
+
+def _text(prop: Property, spec: NodeSpec) -> Any:
+    if prop.name == "folder" and spec.title.startswith("Save"):
+        return "out"
+    if prop.name == "value" and "options" in spec.properties:
+        return WORDS[0]
+    if prop.name == "value" and "path" in spec.tags:
+        return SAMPLE_FOLDER if "folder" in spec.tags else SAMPLE_IMAGE
+    return _TEXTS.get(prop.name, "lake" if prop.required else NOTHING)
+
+
+def _of_type(annotation: Any, prop: Property) -> Any:
+    annotation = strip(annotation)
+    allowed = choices(annotation)
+    if allowed is not None:
+        return allowed[0]
+    origin, args = get_origin(annotation) or annotation, get_args(annotation)
+    if origin in (int, float):
+        return _number(origin, prop)
+    if origin in (list, tuple, set, frozenset):
+        return _items(args[0] if args else Any, prop)
+    if isinstance(origin, type) and issubclass(origin, dict):
+        return dict(PARTS)
+    return _of_class(origin)
+
+
+def _of_class(kind: Any) -> Any:
+    if not isinstance(kind, type):
+        return "lake"
+    if issubclass(kind, FolderRef):
+        return {"type": "folder", "uri": SAMPLE_FOLDER}
+    if issubclass(kind, ImageRef) or kind is AssetRef:
+        return PICTURE
+    if issubclass(kind, ColorRef):
+        return {"type": "color", "value": "#ff8800"}
+    if issubclass(kind, ImageSizeRef):
+        return {"type": "image_size", "width": 128, "height": 128}
+    if issubclass(kind, ModelRef):
+        return {"type": kind.type_name(), "repo_id": _TEXTS["repo_id"]}
+    simple: dict[type, Any] = {bool: True, dt.datetime: "2026-06-21T12:00:00+00:00", dt.date: "2026-06-21", bytes: ""}
+    return simple.get(kind, "lake")
+
+
+def _items(item: Any, prop: Property) -> list[Any]:
+    if isinstance(item, type) and issubclass(item, ImageRef):
+        return [{"type": "image", "uri": uri} for uri in (SAMPLE_IMAGE, OTHER_IMAGE)]
+    if item is Any or str in union_members(item):
+        return list(WORDS)
+    return [_of_type(item, prop)]
+
+
+def _number(kind: type, prop: Property) -> Any:
+    low = prop.bounds.get("ge", prop.bounds.get("gt", 0) + ("gt" in prop.bounds))
+    high = prop.bounds.get("le", prop.bounds.get("lt", low + 2) - ("lt" in prop.bounds))
+    return kind(min(max(low, 1), high))

@@ -1,0 +1,126 @@
+"""The installed program: exit codes, streams, Ctrl-C, and what starting it costs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import ROOT, Author, finish, start
+
+HEAVY = {"torch", "diffusers", "transformers", "numpy", "networkx"}
+
+
+def test_a_run_from_start_to_end(write: Author, tmp_path: Path) -> None:
+    done = finish(start(["run", write.resize(), "--json"], tmp_path))
+    assert done.code == 0 and json.loads(done.out)["status"] == "completed"
+    assert (tmp_path / "out" / "picture.png").exists()
+
+
+def test_an_invalid_workflow_ends_with_2(write: Author, tmp_path: Path) -> None:
+    done = finish(start(["run", write({"x": ("nodetool.image.Resiz", {})})], tmp_path))
+    assert (done.code, done.out) == (2, "")
+    assert "Did you mean 'nodetool.image.Resize'?" in done.err and "Traceback" not in done.err
+
+
+def test_a_failed_run_ends_with_1(write: Author, pack_folder: Path, tmp_path: Path) -> None:
+    done = finish(start(["run", write.single("Crash")], tmp_path, packs=pack_folder))
+    assert (done.code, done.out) == (1, "") and "RuntimeError" in done.err and "Traceback" not in done.err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent as a signal")
+def test_ctrl_c_ends_a_run_within_a_step_and_keeps_what_is_finished(write: Author, pack_folder: Path, tmp_path: Path) -> None:
+    workflow = write(
+        {
+            "slow": ("cli_pack.nodes.Slow", {}),
+            "tiles": ("cli_pack.nodes.Tiles", {"count": 1}),
+            "waited": ("nodetool.output.Output", {"name": "waited"}),
+            "made": ("nodetool.output.Output", {"name": "made"}),
+        },
+        ["slow.output > waited.value", "tiles.output > made.value"],
+    )
+    process = start(["run", workflow, "--json"], tmp_path, packs=pack_folder)
+    assert process.stderr is not None
+    first = process.stderr.readline()
+    assert first.startswith("slow: Waiting")
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    asked = time.monotonic()
+    done = finish(process)
+    assert time.monotonic() - asked < 10
+    assert done.code == 130 and "Interrupted" in done.err and "Traceback" not in done.err
+    assert done.json["status"] == "cancelled"
+    assert (tmp_path / "out" / "made_1.png").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
+def test_on_a_terminal_there_are_bars_and_stdout_stays_clean(write: Author, pack_folder: Path, tmp_path: Path) -> None:
+    import pty
+
+    terminal, end = pty.openpty()
+    process = start(["run", write.single("Slow", steps=10)], tmp_path, packs=pack_folder, stderr=end)
+    os.close(end)
+    shown = b"".join(_until_closed(terminal)).decode()
+    out, _ = process.communicate(timeout=60)
+    assert (process.returncode, out) == (0, "result: waited\n")
+    assert "node  Waiting" in shown and "/10" in shown and "2 nodes computed" in shown
+
+
+def _until_closed(terminal: int) -> Iterator[bytes]:
+    with contextlib.suppress(OSError):
+        while chunk := os.read(terminal, 65536):
+            yield chunk
+
+
+def test_a_closed_pipe_is_no_traceback(tmp_path: Path) -> None:
+    process = start(["nodes", "list", "--json"], tmp_path)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    error = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(60) != 0 and error == ""
+
+
+def test_a_terminal_without_unicode_shows_escapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    done = finish(start(["nodes", "show", "nodetool.image.Crop"], tmp_path))
+    assert done.code == 0 and "\\u2265 0" in done.out
+
+
+def imported(arguments: list[str]) -> set[str]:
+    """Top-level packages that a command leaves loaded."""
+    script = (
+        "import sys; from nodetool_core.cli.app import execute; code = execute(sys.argv[1:]);"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stderr.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "allowed"),
+    [
+        (["--version"], set()),
+        (["--help"], set()),
+        (["run", "--help"], {"pydantic"}),
+        (["nodes", "list"], {"pydantic"}),
+        (["nodes", "show", "Resize"], {"pydantic"}),
+        (["validate", "graphs/image_to_image.json"], {"pydantic"}),
+        (["graph", "graphs/image_to_image.json"], {"pydantic"}),
+    ],
+    ids=lambda value: "-".join(value).replace("/", "-") if isinstance(value, list) else "",
+)
+def test_a_command_imports_only_what_it_needs(arguments: list[str], allowed: set[str]) -> None:
+    assert imported(arguments) & (HEAVY | {"rich", "pydantic", "PIL"}) <= allowed
+
+
+def test_a_run_without_a_model_does_not_import_torch(write: Author, tmp_path: Path) -> None:
+    assert imported(["run", str(write.resize()), "--out", str(tmp_path)]) & (HEAVY - {"numpy"}) == set()

@@ -1,0 +1,180 @@
+"""`nodetool run`: what goes to stdout, what to stderr, what onto the disk, and the exit code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from nodetool_core.assets.encode import read_provenance
+from tests.cli.conftest import Author, Command
+
+
+def test_paths_and_values_go_to_stdout_and_nothing_else(nodetool: Command, write: Author, tmp_path: Path) -> None:
+    done = nodetool("run", write.resize())
+    assert (done.code, sorted(done.out.splitlines())) == (0, ["out/picture.png", "text: hello"])
+    assert "5 nodes computed" in done.err
+    with Image.open(tmp_path / "out" / "picture.png") as picture:
+        assert picture.size == (20, 10)
+
+
+def test_a_picture_knows_what_made_it(nodetool: Command, write: Author, tmp_path: Path) -> None:
+    nodetool("run", write.resize(), "--out", "made")
+    provenance = read_provenance(tmp_path / "made" / "picture.png")
+    assert provenance is not None and len(provenance["workflow"]["graph"]["nodes"]) == 5
+
+
+def test_inputs_and_properties_are_set(nodetool: Command, write: Author, tmp_path: Path) -> None:
+    Image.new("L", (7, 7)).save(tmp_path / "other.png")
+    workflow = write.resize()
+    settings = ["--set", "photo=other.png", "--set", "smaller.width=5", "--set", "caption=a=b = c", "--set", "caption.name=said"]
+    done = nodetool("run", workflow, *settings, "--out", "x")
+    assert done.code == 0 and "text: a=b = c" in done.out.splitlines()
+    with Image.open(tmp_path / "x" / "picture.png") as picture:
+        assert (picture.size, picture.mode) == ((5, 10), "L")
+
+
+def test_nothing_is_overwritten(nodetool: Command, write: Author, tmp_path: Path) -> None:
+    workflow = write.resize()
+    first, second, third = (nodetool("run", workflow, "--json").json["outputs"]["picture"]["path"] for _ in range(3))
+    assert [first, second, third] == ["out/picture.png", "out/picture-2.png", "out/picture-3.png"]
+
+
+def test_only_the_outputs_that_are_named(nodetool: Command, write: Author) -> None:
+    done = nodetool("run", write.resize(), "--output", "text", "--json")
+    assert done.json["outputs"] == {"text": "hello"} and "smaller" not in done.json["computed"]
+
+
+def test_the_result_of_a_node_can_be_asked_for(nodetool: Command, write: Author) -> None:
+    assert nodetool("run", write.resize(), "--output", "smaller").out == "out/smaller.png\n"
+
+
+@pytest.mark.usefixtures("pack")
+class TestForeignNodes:
+    def test_lists_of_pictures_are_numbered(self, nodetool: Command, write: Author) -> None:
+        assert nodetool("run", write.single("Tiles", count=11)).out.splitlines() == [
+            f"out/result_{number:02}.png" for number in range(1, 12)
+        ]
+        assert nodetool("run", write.single("Tiles", count=0)).out == "result: []\n"
+
+    def test_several_outputs_of_a_node(self, nodetool: Command, write: Author) -> None:
+        workflow = write({"node": ("cli_pack.nodes.Several", {})})
+        done = nodetool("run", workflow, "--output", "node", "--json")
+        assert done.json["outputs"]["node"] == {
+            "small": {"type": "image", "path": "out/node_small.png", "width": 4, "height": 4},
+            "count": 3,
+        }
+
+    def test_values_without_a_json_form(self, nodetool: Command, write: Author) -> None:
+        assert nodetool("run", write.single("Odd"), "--json").json["outputs"]["result"] == ["nan", 1.5]
+
+    def test_a_foreign_exception_is_one_message(self, nodetool: Command, write: Author) -> None:
+        done = nodetool("run", write.single("Crash"))
+        assert (done.code, done.out) == (1, "")
+        assert "node 'node' (cli_pack.nodes.Crash): RuntimeError: the sky\\x1b[31m fell" in done.err
+        assert "Traceback" not in done.err and "--debug" in done.err
+
+    def test_debug_shows_the_traceback(self, nodetool: Command, write: Author) -> None:
+        done = nodetool("run", write.single("Crash"), "--debug", "--json")
+        assert "Traceback" in done.err and 'raise RuntimeError("the sky' in done.err
+        assert "Traceback" in done.json["errors"][0]["traceback"]
+
+    def test_a_refusal_needs_no_traceback(self, nodetool: Command, write: Author) -> None:
+        done = nodetool("run", write.single("Refuse"), "--debug")
+        assert done.code == 1 and "There is nothing to do." in done.err and "Give it something." in done.err
+        assert "Traceback" not in done.err and "--debug" not in done.err
+
+    def test_failures_in_json(self, nodetool: Command, write: Author) -> None:
+        done = nodetool("run", write.single("Refuse"), "--json")
+        (error,) = done.json["errors"]
+        assert done.code == 1 and done.json["status"] == "failed"
+        assert (error["node_id"], error["code"], error["hint"]) == ("node", "node_failed", "Give it something.")
+
+    def test_what_was_finished_is_kept(self, nodetool: Command, write: Author) -> None:
+        workflow = write(
+            {
+                "bad": ("cli_pack.nodes.Crash", {}),
+                "good": ("cli_pack.nodes.Tiles", {"count": 2}),
+                "bad_out": ("nodetool.output.Output", {"name": "bad"}),
+                "good_out": ("nodetool.output.Output", {"name": "good"}),
+            },
+            ["bad.output > bad_out.value", "good.output > good_out.value"],
+        )
+        done = nodetool("run", workflow, "--on-error", "continue")
+        assert done.code == 1 and done.out.splitlines() == ["out/good_1.png", "out/good_2.png"]
+        assert "RuntimeError" in done.err and "2 finished pictures kept" in done.err
+
+    def test_a_warning_is_shown_once(self, nodetool: Command, write: Author) -> None:
+        done = nodetool("run", write.single("Warn"), "--json")
+        assert done.code == 0 and done.err.count("The flux is ignored.") == 1
+        assert len(done.json["warnings"]) == 3
+
+    def test_progress_without_a_terminal_is_plain_lines(self, nodetool: Command, write: Author) -> None:
+        done = nodetool("run", write.single("Slow", steps=30))
+        assert "node: Waiting 0/30" in done.err and "node: done in " in done.err
+        assert len(done.err.splitlines()) < 8 and "\x1b" not in done.err
+        assert nodetool("run", write.single("Slow", steps=2), "--quiet").err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--set", "photo"], "wrong_setting", "has no `=`"),
+        (["--set", "=3"], "wrong_setting", "no name"),
+        (["--set", "foto=x.png"], "unknown_input", "Did you mean 'photo'?"),
+        (["--set", "smaller.widht=3"], "unknown_property", "Did you mean 'width'?"),
+        (["--set", "smaller.width=1.4"], "invalid_value", "expects int, got 1.4"),
+        (["--set", "smaller.width=0"], "invalid_value", "0 is below 1"),
+        (["--output", "pictur"], "unknown_output", "picture"),
+        (["--set", "photo="], "missing_input", "photo"),
+    ],
+)
+def test_wrong_use_is_refused_before_anything_runs(
+    arguments: list[str], code: str, message: str, nodetool: Command, write: Author, tmp_path: Path
+) -> None:
+    done = nodetool("run", write.resize(), *arguments, "--json")
+    assert done.code == 2 and message in done.err and "Traceback" not in done.err
+    assert done.json["status"] == "invalid" and done.json["errors"][0]["code"] == code
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_file_names_its_neighbour(nodetool: Command, write: Author) -> None:
+    write.resize()
+    done = nodetool("run", "workflo.json")
+    assert done.code == 2 and "Did you mean 'workflow.json'?" in done.err
+
+
+def test_a_picture_that_is_not_there(nodetool: Command, write: Author) -> None:
+    done = nodetool("run", write.resize(), "--set", "photo=nowhere.png")
+    assert done.code == 1 and "nowhere.png" in done.err and "Traceback" not in done.err
+
+
+def test_a_folder_that_is_a_file_is_found_out_before_the_run(nodetool: Command, write: Author, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("precious")
+    done = nodetool("run", write.resize(), "--out", "taken/pictures")
+    assert done.code == 1 and "taken" in done.err and "nodes computed" not in done.err
+    assert nodetool("run", write.resize(), "--out", "taken/pictures", "--output", "text").code == 0, "texts need no folder"
+    assert (tmp_path / "taken").read_text() == "precious"
+
+
+def test_a_full_disk(nodetool: Command, write: Author, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    workflow = write.resize()
+    monkeypatch.setattr("os.fsync", full)
+    done = nodetool("run", workflow, "--json")
+    assert done.code == 1 and "No space left on device" in done.err and "Free some space" in done.err
+    assert done.json["status"] == "failed" and done.json["outputs"]["picture"]["path"] is None
+    assert [error["code"] for error in done.json["errors"]] == ["disk_full"]
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_without_output_nodes_the_last_nodes_are_the_result(nodetool: Command, write: Author) -> None:
+    assert nodetool("run", write({"text": ("nodetool.constant.String", {"value": "x"})})).out == "text: x\n"
+
+
+def test_a_workflow_without_any_result_says_so(nodetool: Command, write: Author) -> None:
+    done = nodetool("run", write({"look": ("nodetool.workflows.base_node.Preview", {"value": "x"})}))
+    assert (done.code, done.out) == (0, "") and "--output NODE" in done.err

@@ -1,0 +1,91 @@
+"""`nodetool validate`, `nodetool graph`, and what all commands have in common."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.cli.conftest import ROOT, Author, Command
+
+EXAMPLE = ROOT / "graphs" / "image_to_image.json"
+
+
+def test_a_valid_file(nodetool: Command) -> None:
+    done = nodetool("validate", EXAMPLE)
+    assert (done.code, done.err) == (0, "")
+    assert done.out == f"{EXAMPLE}: valid, 4 nodes; inputs: image (image), prompt (str); outputs: picture (image)\n"
+
+
+def test_a_valid_file_in_json(nodetool: Command) -> None:
+    described = nodetool("validate", EXAMPLE, "--json").json
+    assert described["valid"] and described["inputs"] == {"image": "image", "prompt": "str"} and described["errors"] == []
+
+
+def test_every_problem_is_shown_with_place_code_and_hint(nodetool: Command, write: Author) -> None:
+    file = write(
+        {"a": ("nodetool.image.Crop", {"lefft": 3, "top": -1}), "b": ("nodetool.imagee.Crop", {})},
+        ["a.outptu > a.image"],
+    )
+    done = nodetool("validate", file)
+    assert (done.code, done.out) == (2, "")
+    for expected in (
+        "error[unknown_property]: nodes[0].data.lefft:",
+        "Did you mean 'left'?",
+        "error[invalid_value]: nodes[0].data.top: -1 is below 0",
+        "error[unknown_type]: nodes[1].type:",
+        "error[unknown_handle]: edges[0].sourceHandle:",
+    ):
+        assert expected in done.err
+    codes = [error["code"] for error in nodetool("validate", file, "--json").json["errors"]]
+    assert {"unknown_property", "invalid_value", "unknown_type", "unknown_handle"} <= set(codes)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"graph": 3}', "\x00", '{"graph": {"nodes": [{"id": 1}]}}', "[" * 100_000])
+@pytest.mark.parametrize("command", ["validate", "run", "graph"])
+def test_what_is_no_workflow_is_one_clear_message(command: str, content: str, nodetool: Command, tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_text(content)
+    done = nodetool(command, "bad.json")
+    assert done.code == 2 and done.out == "" and done.err.startswith("error[") and "Traceback" not in done.err
+
+
+def test_a_missing_file(nodetool: Command) -> None:
+    done = nodetool("validate", "nowhere.json")
+    assert done.code == 2 and "nowhere.json: There is no such file." in done.err
+
+
+def test_a_graph_as_mermaid(nodetool: Command) -> None:
+    assert nodetool("graph", EXAMPLE).out.startswith("flowchart LR\n")
+
+
+def test_a_graph_as_svg(nodetool: Command, tmp_path: Path) -> None:
+    assert ElementTree.fromstring(nodetool("graph", EXAMPLE, "--format", "svg").out).tag.endswith("svg")
+    assert nodetool("graph", EXAMPLE, "--out", "made/graph.svg").out == "made/graph.svg\n"
+    assert ElementTree.parse(tmp_path / "made" / "graph.svg").getroot().tag.endswith("svg")
+
+
+def test_a_graph_that_can_not_be_written(nodetool: Command, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    done = nodetool("graph", EXAMPLE, "--out", "taken/graph.svg")
+    assert done.code == 1 and "taken" in done.err and "Traceback" not in done.err
+
+
+def test_misspelled_commands_get_a_suggestion(nodetool: Command) -> None:
+    done = nodetool("validat", EXAMPLE)
+    assert done.code == 2 and "Did you mean 'validate'?" in done.err
+    assert "show" in nodetool("nodes", "shwo").err
+
+
+def test_the_version(nodetool: Command) -> None:
+    from nodetool_core import __version__
+
+    assert nodetool("--version").out == f"nodetool {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "command", [["run"], ["validate"], ["graph"], ["nodes", "list"], ["nodes", "show"], ["nodes", "new"], ["docs", "build"]]
+)
+def test_every_command_has_help_with_an_example(command: list[str], nodetool: Command) -> None:
+    done = nodetool(*command, "--help")
+    assert done.code == 0 and f"nodetool {' '.join(command)}" in done.out.partition("Example")[2]

@@ -1,0 +1,177 @@
+"""
+What a graph means, said as plainly as possible: a recursive evaluation, to compare the engine with.
+
+A node is evaluated for one item of each loop that it is in. No scheduler, no cache, no threads.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from nodetool_core import SKIPPED, Role
+from nodetool_core.engine.work import Kind
+from nodetool_core.graph import Edge, Graph, GraphNode
+
+Items = Mapping[int, int]
+"""For each loop (by the node that streams): which item it is at."""
+
+DROPPED, FAILED = "dropped", "failed"
+
+
+class Plain:
+    """One evaluation of one graph."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.ran: Counter[str] = Counter()
+        self.failed: Counter[str] = Counter()
+        self._done: dict[tuple[int, tuple[int, ...]], Any] = {}
+        self._loops: dict[int, tuple[int, ...]] = {}
+        self._may_drop: dict[int, bool] = {}
+        self.order: list[int] = []
+        """Nodes as they are met from the outputs: says which of two independent loops is the outer one."""
+        for _, position in sorted((node.name, position) for position, node in enumerate(graph.nodes) if node.role is Role.OUTPUT):
+            self._meet(position)
+
+    def _meet(self, position: int) -> None:
+        if position not in self.order:
+            for edge in ordered(self.graph.nodes[position]):
+                self._meet(edge.source)
+            self.order.append(position)
+
+    def outputs(self) -> dict[str, Any]:
+        found = {}
+        for position, node in enumerate(self.graph.nodes):
+            if node.role is Role.OUTPUT:
+                for loop in self.loops(position):
+                    self._go_through(loop, self.loops(loop), {})
+                value = self._listed(position, self.loops(position), {})
+                if value is not SKIPPED:
+                    found[node.name] = value
+        return found
+
+    def _go_through(self, loop: int, outer: tuple[int, ...], items: Items) -> None:
+        """Evaluate a loop's list for every item of the loops around it."""
+        values = self.values(outer[0] if outer else loop, items)
+        if outer and isinstance(values, list):
+            for number in range(len(values)):
+                self._go_through(loop, outer[1:], {**items, outer[0]: number})
+
+    def _listed(self, position: int, loops: tuple[int, ...], items: Items) -> Any:
+        """An output's value: of one in loops, a list for each."""
+        if not loops:
+            values = self.values(position, items)
+            return values[0] if isinstance(values, tuple) else SKIPPED
+        stream = self.values(loops[0], items)
+        if not isinstance(stream, list):
+            return SKIPPED
+        listed = [self._listed(position, loops[1:], {**items, loops[0]: number}) for number in range(len(stream))]
+        return [value for value in listed if value is not SKIPPED]
+
+    def loops(self, position: int) -> tuple[int, ...]:
+        """The loops that a node is in, outermost first."""
+        if position not in self._loops:
+            node, loops = self.graph.nodes[position], ()
+            for edge in ordered(node):
+                given = self._given(edge)[: -1 if edge.property in node.node_class.gathers else None]
+                loops = tuple(sorted({*loops, *given}, key=self.order.index))
+            self._loops[position] = loops
+        return self._loops[position]
+
+    def _given(self, edge: Edge) -> tuple[int, ...]:
+        streams = self.graph.nodes[edge.source].spec.streams
+        return self.loops(edge.source) + ((edge.source,) if streams else ())
+
+    def values(self, position: int, items: Items) -> Any:
+        """A tuple of values, for a node that streams a list of them; DROPPED or FAILED where there are none."""
+        place = position, tuple(items[loop] for loop in self.loops(position))
+        if place not in self._done:
+            self._done[place] = self._evaluate(self.graph.nodes[position], items)
+        return self._done[place]
+
+    def _evaluate(self, node: GraphNode, items: Items) -> Any:
+        kind, given = Kind(node.node_class), dict(node.values)
+        arrived: dict[str, Any] = {}
+        for edges in self._in_turns(node, given):
+            arrived |= {edge.property: self._brought(node, edge, items) for edge in edges}
+            verdict = _verdict(node, arrived)
+            if verdict is not None:
+                return verdict
+            given |= {name: value for name, value in arrived.items() if value is not DROPPED}
+        instance = node.node_class.instantiate(given)
+        self.ran[node.id] += 1
+        try:
+            returned = kind.call(instance, None)
+            return [kind.values(item) for item in returned] if node.spec.streams else kind.values(returned)
+        except Exception:  # noqa: BLE001 - as the engine: whatever a node raises is its failure
+            self.ran[node.id] -= 1
+            self.failed[node.id] += 1
+            return FAILED
+
+    def _in_turns(self, node: GraphNode, given: dict[str, Any]) -> Any:
+        """Edges in the order in which they are looked at: what is lazy, or behind what may not be taken, comes second."""
+        lazy = node.node_class.lazy
+        guards = [] if lazy or node.node_class.merges else [edge for edge in node.inputs if self._edge_may_drop(node, edge)]
+        if lazy:
+            yield [edge for edge in node.inputs if edge.property not in lazy]
+            asked = node.node_class.instantiate(given).demand(given)
+            yield [edge for edge in node.inputs if edge.property in lazy & asked]
+        elif guards:
+            yield guards
+            yield [edge for edge in node.inputs if edge not in guards]
+        else:
+            yield node.inputs
+
+    def _edge_may_drop(self, node: GraphNode, edge: Edge) -> bool:
+        given = self._given(edge)
+        if edge.property in node.node_class.gathers and given:
+            return self.may_drop(given[-1])
+        return not self.graph.nodes[edge.source].spec.streams and self.may_drop(edge.source)
+
+    def may_drop(self, position: int) -> bool:
+        """Whether a node may be left out because of a branch."""
+        if position not in self._may_drop:
+            node = self.graph.nodes[position]
+            drops = [self._edge_may_drop(node, edge) for edge in node.inputs]
+            self._may_drop[position] = node.node_class.branches or (bool(drops) and (all if node.node_class.merges else any)(drops))
+        return self._may_drop[position]
+
+    def _brought(self, node: GraphNode, edge: Edge, items: Items) -> Any:
+        given = self._given(edge)
+        if edge.property not in node.node_class.gathers:
+            return self._value(edge, items)
+        if not given:
+            value = self._value(edge, items)
+            return value if value in (DROPPED, FAILED) else [value]
+        stream = self.values(given[-1], items)
+        if not isinstance(stream, list):
+            return stream
+        values = [self._value(edge, {**items, given[-1]: number}) for number in range(len(stream))]
+        return FAILED if FAILED in values else [value for value in values if value is not DROPPED]
+
+    def _value(self, edge: Edge, items: Items) -> Any:
+        values = self.values(edge.source, items)
+        if isinstance(values, list):
+            values = values[items[edge.source]]
+        if not isinstance(values, tuple):
+            return values
+        value = values[edge.output]
+        return DROPPED if value is SKIPPED else value
+
+
+def ordered(node: GraphNode) -> list[Edge]:
+    """A node's edges in the order of its properties."""
+    names = list(node.spec.properties)
+    return sorted(node.inputs, key=lambda edge: (edge.is_dynamic, edge.property if edge.is_dynamic else names.index(edge.property)))
+
+
+def _verdict(node: GraphNode, arrived: dict[str, Any]) -> str | None:
+    """What becomes of a node that can't run; None where it can."""
+    values = list(arrived.values())
+    if node.node_class.merges:
+        if FAILED in values:
+            return FAILED
+        return DROPPED if values and all(value is DROPPED for value in values) else None
+    return DROPPED if DROPPED in values else (FAILED if FAILED in values else None)

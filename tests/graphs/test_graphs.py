@@ -1,0 +1,121 @@
+"""The example workflows are valid, say what they do, and run."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, ImageChops
+
+from nodetool_core import Picture, Role, Workflow
+
+GRAPHS = Path(__file__).parents[2] / "graphs"
+FILES = sorted(GRAPHS.glob("*.json"))
+FEW_STEPS = 3
+
+OUTPUTS = {
+    "contact_sheet.json": {"sheet"},
+    "day_night_winter.json": {"day", "night", "winter"},
+    "image_to_image.json": {"picture"},
+    "prompt_from_parts.json": {"picture", "prompt"},
+}
+
+
+def load(name: str) -> Workflow:
+    return Workflow.load(GRAPHS / name)
+
+
+def run(workflow: Workflow, **given: Any) -> Any:
+    steps = {f"{node.id}.num_inference_steps": FEW_STEPS for node in workflow.graph.nodes if "num_inference_steps" in node.values}
+    return workflow.run(steps | given)
+
+
+def differs(picture: Picture, other: Picture | Image.Image) -> bool:
+    pixels = other.image if isinstance(other, Picture) else other
+    return ImageChops.difference(picture.image.convert("RGB"), pixels.convert("RGB")).getbbox() is not None
+
+
+def test_every_file_is_tested() -> None:
+    assert {path.name for path in FILES} == set(OUTPUTS)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_file_is_valid_and_whole(path: Path) -> None:
+    workflow = Workflow.load(path)
+    assert set(workflow.graph.outputs()) == OUTPUTS[path.name]
+    assert workflow.graph.notes == () and workflow.document.name and workflow.document.description
+    assert "image" in workflow.graph.inputs(), "every example takes a picture of the user's"
+    for node in workflow.graph.of_role(Role.INPUT):
+        assert node.values["description"], "an input says what it is for"
+    for node in json.loads(path.read_text())["graph"]["nodes"]:
+        assert set(node["ui_properties"]["position"]) == {"x", "y"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_saving_a_loaded_file_changes_nothing(path: Path, tmp_path: Path) -> None:
+    saved = Workflow.load(path).save(tmp_path / path.name)
+    assert json.loads(saved.read_text()) == json.loads(path.read_text())
+
+
+def test_python_builds_the_same_workflow_as_the_file() -> None:
+    built = runpy.run_path(str(GRAPHS / "image_to_image.py"))["workflow"]
+    assert _content(built) == _content(load("image_to_image.json"))
+
+
+def _content(workflow: Workflow) -> dict[str, Any]:
+    """What a workflow does: by type, because ids and descriptions are the writer's choice."""
+    nodes = workflow.graph.nodes
+    content = {}
+    for node in nodes:
+        values = {name: value for name, value in node.values.items() if name not in ("value", "description") or node.role is not Role.INPUT}
+        content[node.spec.node_type] = (values, {(edge.property, nodes[edge.source].spec.node_type) for edge in node.inputs})
+    return content
+
+
+@pytest.mark.slow
+def test_image_to_image_makes_another_picture() -> None:
+    result = run(load("image_to_image.json"))
+    with Image.open(GRAPHS / "assets" / "lake_at_noon.png") as before:
+        assert result["picture"].image.size == before.size
+        assert differs(result["picture"], before)
+    assert result.seeds == {"image_to_image": {"seed": 7}} and result.warnings == []
+
+
+@pytest.mark.slow
+def test_image_to_image_follows_prompt_and_seed() -> None:
+    workflow = load("image_to_image.json")
+    first, again = run(workflow)["picture"], run(load("image_to_image.json"))["picture"]
+    assert not differs(first, again), "the same workflow makes the same picture"
+    assert differs(first, run(workflow, prompt="a snowy winter night")["picture"])
+    assert differs(first, run(workflow, **{"image_to_image.seed": 8})["picture"])
+
+
+@pytest.mark.slow
+def test_prompt_from_parts_builds_the_prompt_it_says() -> None:
+    result = run(load("prompt_from_parts.json"), season="autumn")
+    assert result["prompt"] == "A beautiful landscape with mountains and a lake at dawn in autumn"
+    assert isinstance(result["picture"], Picture)
+
+
+@pytest.mark.slow
+def test_contact_sheet_shows_the_original_and_four_strengths() -> None:
+    sheet = run(load("contact_sheet.json"))["sheet"].image
+    with Image.open(GRAPHS / "assets" / "lake_at_noon.png") as before:
+        assert sheet.width >= 5 * before.width and sheet.height >= before.height
+        left = sheet.crop((4, 4, 4 + before.width, 4 + before.height)).convert("RGB")
+        assert ImageChops.difference(left, before.convert("RGB")).getbbox() is None
+
+
+@pytest.mark.slow
+def test_day_night_winter_gives_three_pictures_and_only_what_is_asked_for() -> None:
+    from nodetool_core.engine.options import RunOptions
+
+    workflow = load("day_night_winter.json")
+    steps = {f"to_{name}.num_inference_steps": FEW_STEPS for name in ("day", "night", "winter")}
+    only = workflow.run(steps, options=RunOptions(outputs=["night"]))
+    assert set(only) == {"night"} and "to_night" in only.ran and "to_day" not in only.ran
+    pictures = workflow.run(steps)
+    assert differs(pictures["day"], pictures["night"]) and differs(pictures["day"], pictures["winter"])

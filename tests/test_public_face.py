@@ -1,0 +1,153 @@
+"""What `nodetool_core` offers, what importing it costs, and that every arrow between the rooms points down."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import nodetool_core
+
+ROOT = Path(__file__).parents[1]
+
+ROOMS = [
+    "errors",
+    "references",
+    "assets",
+    "types",
+    "context",
+    "declaration",
+    "node",
+    "registry",
+    "models",
+    "workflow",
+    "graph",
+    "subworkflow",
+    "drawing",
+    "inputs",
+    "batch",
+    "engine",
+    "api",
+    "replay",
+    "reference",
+    "cli",
+]
+"""From the bottom up: a room imports those before it and itself. docs/architecture.md says why each is where it is."""
+
+FOR_NODES = {"assets", "errors", "references"}
+"""Rooms that a pack may use besides the public face; `registry` is for the pack's own announcement."""
+
+HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors"}
+MAY_IMPORT_HEAVY = ("nodetool_core/models/", "nodes/huggingface/", "nodetool_core/engine/leaves.py")
+"""The last for values that are tensors already: nobody else's run imports anything there."""
+
+
+def test_every_public_name_is_there() -> None:
+    for name in nodetool_core.__all__:
+        assert getattr(nodetool_core, name) is not None
+    assert set(nodetool_core.__all__) <= set(dir(nodetool_core))
+    assert nodetool_core.__all__ == sorted(nodetool_core.__all__, key=lambda name: (name != name.upper(), name))
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Nod'"):
+        nodetool_core.Nod  # noqa: B018
+
+
+def imported_by(code: str) -> set[str]:
+    """Top-level packages that are loaded in a fresh process once the code has run."""
+    script = f"{code}\nimport sys\nprint(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_importing_the_package_costs_nothing() -> None:
+    assert imported_by("import nodetool_core") & (HEAVY | {"pydantic", "PIL", "numpy", "networkx", "rich", "typer"}) == set()
+
+
+def test_declaring_a_node_needs_no_models_and_no_images() -> None:
+    code = "from nodetool_core import Context, Field, ImageRef, Node"
+    assert imported_by(code) & (HEAVY | {"PIL", "numpy", "networkx", "huggingface_hub"}) == set()
+
+
+def test_loading_and_listing_does_not_import_torch() -> None:
+    code = "from nodetool_core import Registry, Workflow; Workflow.load('graphs/image_to_image.json'); list(Registry.installed())"
+    assert imported_by(code) & HEAVY == set()
+
+
+def sources(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """What a file imports when it runs, at any depth; imports for type checkers alone don't count."""
+    pending: list[ast.AST] = [ast.parse(path.read_text())]
+    while pending:
+        found = pending.pop()
+        if isinstance(found, ast.If) and isinstance(found.test, ast.Name) and found.test.id == "TYPE_CHECKING":
+            pending.extend(found.orelse)
+            continue
+        if isinstance(found, ast.Import):
+            yield from (alias.name for alias in found.names)
+        elif isinstance(found, ast.ImportFrom):
+            assert found.level == 0, f"{path}: imports are absolute"
+            yield from (f"{found.module}.{alias.name}" for alias in found.names)
+        pending.extend(ast.iter_child_nodes(found))
+
+
+def room_of(module: str) -> str | None:
+    """The room of an imported name, or None for the public face."""
+    name = module.split(".")[1] if "." in module else ""
+    return name if name in ROOMS else None
+
+
+def test_every_module_belongs_to_a_room() -> None:
+    found = {path.relative_to(ROOT / "nodetool_core").parts[0].removesuffix(".py") for path in sources("nodetool_core")}
+    assert found - {"__init__"} == set(ROOMS)
+
+
+def test_the_architecture_page_explains_every_room() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    assert [room for room in ROOMS if f"`{room}" not in page] == []
+
+
+def test_arrows_between_rooms_point_down() -> None:
+    wrong = []
+    for path in sources("nodetool_core"):
+        own = path.relative_to(ROOT / "nodetool_core").parts[0].removesuffix(".py")
+        if own == "__init__":
+            continue
+        for name in imports(path):
+            target = room_of(name) if name.startswith("nodetool_core") else own
+            if name.partition(".")[0] == "nodes" or (target is not None and ROOMS.index(target) > ROOMS.index(own)):
+                wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert wrong == []
+
+
+def test_nodes_use_the_public_face() -> None:
+    wrong = []
+    for path in sources("nodes"):
+        allowed = FOR_NODES | ({"registry"} if path == ROOT / "nodes" / "__init__.py" else set())
+        foreign = [name for name in imports(path) if name.startswith("nodetool_core.") and room_of(name) not in {*allowed, None}]
+        wrong += [f"{path.relative_to(ROOT)} imports {name}" for name in foreign]
+    assert wrong == []
+
+
+def test_only_the_model_room_and_model_nodes_import_torch() -> None:
+    wrong = []
+    for path in [*sources("nodetool_core"), *sources("nodes")]:
+        place = path.relative_to(ROOT).as_posix()
+        if place.startswith(MAY_IMPORT_HEAVY):
+            continue
+        wrong += [f"{place} imports {name}" for name in imports(path) if name.partition(".")[0] in HEAVY]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("package", ["nodetool_core", "nodes"])
+def test_files_stay_small(package: str) -> None:
+    long = {path.relative_to(ROOT).as_posix(): lines for path in sources(package) if (lines := len(path.read_text().splitlines())) > 400}
+    assert long == {}, "a file with a second subject is split"

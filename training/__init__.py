@@ -1,0 +1,1 @@
+"""Code that made the weights the package ships."""

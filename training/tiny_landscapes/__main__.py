@@ -1,0 +1,90 @@
+"""``python -m training.tiny_landscapes``: draw scenes, train the model from nothing, export it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from training.tiny_landscapes import autoencoder, data, diffusion, geometry, render, scenes
+from training.tiny_landscapes.export import export
+from training.tiny_landscapes.parallel import launch
+
+
+def _train(options: argparse.Namespace) -> None:
+    """Render, train the autoencoder, encode, train the denoiser: one process per core."""
+    out, world = Path(options.out), int(options.processes)
+    out.mkdir(parents=True, exist_ok=True)
+    shelves = range(world)
+    images = tuple(data.images_path(str(out), shelf) for shelf in shelves)
+    latents = tuple(data.latents_path(str(out), shelf) for shelf in shelves)
+    codec, checkpoint = out / "vae", out / "diffusion.pt"
+    launch(data.Rendering(str(out), options.places // world), world)
+    launch(autoencoder.Training(images, str(codec), 60 * options.autoencoder_minutes), world)
+    launch(data.Encoding(str(out), str(codec)), world)
+    scale, seeds = data.scale(str(out)), tuple(data.first_seed(shelf) for shelf in shelves)
+    seconds = 60 * options.diffusion_minutes
+    launch(diffusion.Training(latents, seeds, scale, str(checkpoint), seconds, compiled=options.compile), world)
+    size = export(checkpoint, codec, scale, Path(options.weights))
+    print(f"{options.weights}: {size / 1e6:.1f} MB")
+
+
+def _export(options: argparse.Namespace) -> None:
+    """Write the weights of a checkpoint, also of one that is still in training."""
+    out = Path(options.out)
+    size = export(out / "diffusion.pt", out / "vae", data.scale(str(out)), Path(options.weights))
+    print(f"{options.weights}: {size / 1e6:.1f} MB")
+
+
+def _render(options: argparse.Namespace) -> None:
+    """One scene as a picture, or, with ``--sheet``, a place at every hour and in every season."""
+    scene = scenes.sample(options.seed)
+    if options.sheet:
+        place = geometry.build(scene.seed)
+        rows = [
+            np.concatenate([render.image(scenes.relit(scene, time, season), place) for season in scenes.SEASONS], axis=1)
+            for time in scenes.TIMES
+        ]
+        picture = np.concatenate(rows)
+    else:
+        scene = scenes.relit(scene, options.time or scene.time, options.season or scene.season)
+        picture = render.image(scene)
+    Image.fromarray(picture).save(options.file)
+    print(f"{options.file}: {scene}")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse the command line and run one of the commands."""
+    parser = argparse.ArgumentParser(prog="python -m training.tiny_landscapes", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+
+    train = commands.add_parser("train", help=_train.__doc__)
+    train.add_argument("--places", type=int, default=14_000)
+    train.add_argument("--processes", type=int, default=2)
+    train.add_argument("--autoencoder-minutes", type=float, default=16)
+    train.add_argument("--diffusion-minutes", type=float, default=84)
+    train.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True, help="needs a C++ compiler")
+    train.set_defaults(run=_train)
+
+    ship = commands.add_parser("export", help=_export.__doc__)
+    ship.set_defaults(run=_export)
+    for command in (train, ship):
+        command.add_argument("--out", required=True, help="where pictures, latents and checkpoints go")
+        command.add_argument("--weights", default="nodes/huggingface/weights/tiny-landscapes")
+
+    draw = commands.add_parser("render", help=_render.__doc__)
+    draw.add_argument("file")
+    draw.add_argument("--seed", type=int, default=data.HELD_OUT)
+    draw.add_argument("--time", choices=scenes.TIMES)
+    draw.add_argument("--season", choices=scenes.SEASONS)
+    draw.add_argument("--sheet", action="store_true")
+    draw.set_defaults(run=_render)
+
+    options = parser.parse_args(arguments)
+    options.run(options)
+
+
+if __name__ == "__main__":
+    main()

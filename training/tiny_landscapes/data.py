@@ -1,0 +1,78 @@
+"""Training data on disk: pictures of many places in several variants, and their latents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from training.tiny_landscapes import autoencoder, geometry, render, scenes
+from training.tiny_landscapes.parallel import Worker
+
+#: Seeds of the training places lie below; benchmarks and examples take theirs from here on.
+HELD_OUT = 50_000_000
+
+
+def first_seed(shelf: int) -> int:
+    """The seed of the first place of a shelf; each process renders one shelf."""
+    return shelf * 100_000
+
+
+def images_path(folder: str, shelf: int) -> str:
+    """Where a shelf's pictures lie."""
+    return str(Path(folder) / f"images{shelf}.npy")
+
+
+def latents_path(folder: str, shelf: int) -> str:
+    """Where a shelf's latents lie."""
+    return str(Path(folder) / f"latents{shelf}.npy")
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """A picklable task: every process draws its shelf of places."""
+
+    out: str
+    places: int
+    variants: int = 5
+
+    def __call__(self, worker: Worker) -> None:
+        """Draw the shelf into a memory-mapped array (places, variants, rows, columns, RGB)."""
+        shape = (self.places, self.variants, geometry.SIZE, geometry.SIZE, 3)
+        store = np.lib.format.open_memmap(images_path(self.out, worker.rank), mode="w+", dtype=np.uint8, shape=shape)
+        for index in range(self.places):
+            seed = first_seed(worker.rank) + index
+            place = geometry.build(seed)
+            for variant, scene in enumerate(scenes.variants(scenes.sample(seed), self.variants)):
+                store[index, variant] = render.image(scene, place)
+        store.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """A picklable task: every process encodes its shelf."""
+
+    out: str
+    codec: str
+
+    def __call__(self, worker: Worker) -> None:
+        """Encode the shelf into a memory-mapped array (places, variants, channels, rows, columns)."""
+        model = autoencoder.load(self.codec).to(memory_format=torch.channels_last)
+        pictures: NDArray[np.uint8] = np.load(images_path(self.out, worker.rank), mmap_mode="r")
+        count, variants = pictures.shape[:2]
+        shape = (count, variants, 4, geometry.SIZE // 4, geometry.SIZE // 4)
+        store = np.lib.format.open_memmap(latents_path(self.out, worker.rank), mode="w+", dtype=np.float16, shape=shape)
+        for start in range(0, count, 8):
+            some = pictures[start : start + 8]
+            coded = autoencoder.latents(model, some.reshape(-1, *some.shape[2:]))
+            store[start : start + 8] = coded.reshape(-1, *shape[1:]).numpy()
+        store.flush()
+
+
+def scale(folder: str) -> float:
+    """The factor that brings the latents of the first places to unit deviation."""
+    store = np.load(latents_path(folder, 0), mmap_mode="r")
+    return round(1 / float(store[:500].astype(np.float32).std()), 3)
