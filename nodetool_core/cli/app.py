@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from nodetool_core import __version__
-from nodetool_core.cli import cache, docs, messages, nodes, run, workflows
+from nodetool_core.cli import cache, docs, messages, nodes, rerun, run, workflows
 from nodetool_core.cli.messages import ExitCode
 from nodetool_core.errors import NodetoolError
 
@@ -30,6 +30,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("validate")(workflows.validate)
+app.command("rerun")(rerun.rerun)
 app.command("graph")(workflows.graph)
 app.add_typer(nodes.app, name="nodes")
 app.add_typer(docs.app, name="docs")

@@ -12,9 +12,12 @@ from nodetool_core.cli.messages import ExitCode, exit_code_of, say, show_problem
 from nodetool_core.errors import NodetoolError
 
 if TYPE_CHECKING:
+    from nodetool_core.api import Workflow
+    from nodetool_core.batch import Item
     from nodetool_core.cli.progress import Progress
     from nodetool_core.cli.results import Saved
-    from nodetool_core.engine.engine import Run
+    from nodetool_core.engine.engine import Engine, Run
+    from nodetool_core.engine.options import RunOptions
     from nodetool_core.engine.result import RunResult
 
 LISTED_PROBLEMS = 20
@@ -37,6 +40,10 @@ def run(
     outputs: Annotated[
         list[str] | None, typer.Option("--output", metavar="NAME", help="Only this output, or the result of this node. Repeatable.")
     ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option("--inputs", metavar="CSV", help="A table of inputs: its header names them, each row is a run.", dir_okay=False),
+    ] = None,
     on_error: Annotated[OnError, typer.Option(help="After a failure: stop, or finish what still can.")] = OnError.STOP,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Compute everything, also what is known.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document about the run.")] = False,
@@ -48,29 +55,46 @@ def run(
 
     A file that exists is never replaced: NAME-2.png comes next. Other results are printed as NAME: value.
 
+    A pattern for a picture, or a table of inputs, makes a batch: one run after the other, recorded in DIR/manifest.jsonl. A
+    batch that was stopped goes on where it was when the same command is given again.
+
     \b
     Examples:
       nodetool run graphs/image_to_image.json
       nodetool run graphs/image_to_image.json --set image=photo.jpg --set prompt="a winter night" --out pictures
+      nodetool run graphs/image_to_image.json --set image='photos/*.jpg' --out pictures
     """
+    from nodetool_core.cli import session
+
+    request = _Request(file, settings or [], table, out, outputs, on_error, not no_cache)
+    with session.engine() as engine:
+        raise typer.Exit(_run(request, engine, quiet=quiet, as_json=as_json, debug=debug))
+
+
+def _run(request: _Request, engine: Engine, *, quiet: bool, as_json: bool, debug: bool) -> ExitCode:
     from nodetool_core.cli import report
 
     try:
-        under_way = _Request(file, settings or [], out, outputs, on_error, not no_cache).start(quiet)
+        workflow, items = request.read(engine)
+        if items is not None:
+            from nodetool_core.cli.batch import BatchRun
+
+            return BatchRun(workflow, items, request.options(), request.out, quiet=quiet, as_json=as_json).run()
+        under_way = request.start(workflow, quiet)
     except NodetoolError as error:
-        show_problems(error.problems, at_most=LISTED_PROBLEMS, more=f"See them all: nodetool validate {file}")
+        show_problems(error.problems, at_most=LISTED_PROBLEMS, more=f"See them all: nodetool validate {request.file}")
         if as_json:
             report.print_json(report.refused(error.problems))
-        raise typer.Exit(exit_code_of(error)) from error
+        return exit_code_of(error)
     result = under_way.wait()
-    saved = _save(result, out)
+    saved = _save(result, request.out)
     if as_json:
         report.print_json(report.report(result, saved, debug=debug))
     else:
         for line in saved.lines:
             typer.echo(line)
     under_way.sum_up(result, saved, debug)
-    raise typer.Exit(_exit_code(result, saved))
+    return _exit_code(result, saved)
 
 
 def _save(result: RunResult, out: Path) -> Saved:
@@ -88,34 +112,48 @@ def _exit_code(result: RunResult, saved: Saved) -> ExitCode:
 class _Request:
     """What the command line asks for."""
 
-    def __init__(self, file: Path, settings: list[str], out: Path, outputs: list[str] | None, on_error: OnError, use_cache: bool) -> None:
+    def __init__(
+        self, file: Path, settings: list[str], table: Path | None, out: Path, outputs: list[str] | None, on_error: OnError, use_cache: bool
+    ) -> None:
         self.file = file
         self.settings = settings
+        self.table = table
         self.out = out
         self.outputs = outputs
         self.on_error = on_error
         self.use_cache = use_cache
 
-    def start(self, quiet: bool) -> _UnderWay:
-        """Begin. Raises NodetoolError for everything that is known to be wrong before the first node runs."""
-        from nodetool_core.api import Workflow
-        from nodetool_core.cli.progress import listener
-        from nodetool_core.cli.results import check_folder, may_hold_picture
-        from nodetool_core.cli.settings import read_settings
+    def options(self) -> RunOptions:
         from nodetool_core.engine.options import RunOptions
 
+        return RunOptions(outputs=self.outputs, on_error=self.on_error.value, use_cache=self.use_cache)
+
+    def read(self, engine: Engine) -> tuple[Workflow, list[Item] | None]:
+        """The workflow, and the items where the request is a batch. Raises NodetoolError."""
+        from nodetool_core.api import Workflow
+        from nodetool_core.batch import batch_items
+        from nodetool_core.cli.results import check_folder, may_hold_picture
+        from nodetool_core.cli.settings import read_settings
+
         values = read_settings(self.settings)
-        workflow = Workflow.load(self.file)
+        workflow = Workflow.load(self.file, engine.registry, engine=engine)
         for note in workflow.graph.notes:
             show_problem(note)
-        if may_hold_picture(workflow.graph, self.outputs):
+        items = batch_items(workflow.graph, workflow.document.to_json(), values, self.table)
+        if items is not None or may_hold_picture(workflow.graph, self.outputs):
             check_folder(self.out)
-        options = RunOptions(outputs=self.outputs, on_error=self.on_error.value, use_cache=self.use_cache)
+        return workflow, items
+
+    def start(self, workflow: Workflow, quiet: bool) -> UnderWay:
+        """Begin a single run. Raises NodetoolError for everything that is known to be wrong before the first node runs."""
+        from nodetool_core.cli.progress import listener
+        from nodetool_core.cli.settings import read_settings
+
         progress = listener(quiet)
-        return _UnderWay(workflow.start(values, options=options, on_event=progress, texts=True), progress)
+        return UnderWay(workflow.start(read_settings(self.settings), options=self.options(), on_event=progress, texts=True), progress)
 
 
-class _UnderWay:
+class UnderWay:
     """A run, and what is shown of it."""
 
     def __init__(self, run: Run, progress: Progress) -> None:

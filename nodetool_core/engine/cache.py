@@ -24,7 +24,9 @@ class ResultCache(Protocol):
 
     def get(self, key: Key) -> Values | None: ...
 
-    def put(self, key: Key, values: Values) -> None: ...
+    def put(self, key: Key, values: Values, seconds: float | None = None) -> None:
+        """Keep a result. `seconds`: how long it took to make, where that is known."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,8 @@ class MemoryCache:
             self._hits += 1
             return entry[0]
 
-    def put(self, key: Key, values: Values) -> None:
-        size = _BASE_BYTES
-        for value in values:
-            size += size_of(value)
+    def put(self, key: Key, values: Values, seconds: float | None = None) -> None:
+        size = size_of_all(values)
         if size > self.bound:
             return
         with self._lock:
@@ -90,6 +90,17 @@ _BASE_BYTES = 200
 """What an entry costs besides its values: key, tuple and table."""
 
 _SMALL = {int: 32, float: 24, bool: 28, type(None): 16}
+
+
+def size_of_all(values: Values) -> int:
+    """Bytes that an entry holds in memory; more than any bound where values are nested without end."""
+    size = _BASE_BYTES
+    try:
+        for value in values:
+            size += size_of(value)
+    except RecursionError:
+        return sys.maxsize
+    return size
 
 
 def size_of(value: Any) -> int:

@@ -246,6 +246,10 @@ class _Decoder:
         return value
 
 
+def _from_text(kind: type[Any]) -> Callable[[_Decoder, Any], Any]:
+    return lambda _, content: kind.fromisoformat(content)
+
+
 _DECODERS: dict[str, Callable[[_Decoder, Any], Any]] = {
     "leaf": _Decoder.leaf,
     "int": lambda _, content: int(content, 16),
@@ -262,7 +266,7 @@ _DECODERS: dict[str, Callable[[_Decoder, Any], Any]] = {
     "enum": _Decoder.enum,
     "reference": _Decoder.reference,
     "named": _Decoder.named,
-    **{name: (lambda _, content, kind=kind: kind.fromisoformat(content)) for name, kind in _DATES.items()},
+    **{name: _from_text(kind) for name, kind in _DATES.items()},
 }
 
 

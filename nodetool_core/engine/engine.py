@@ -36,10 +36,10 @@ from nodetool_core.graph import Graph
 from nodetool_core.inputs import check_given
 from nodetool_core.node import Lane, Node
 from nodetool_core.references import AssetRef, ModelRef
+from nodetool_core.registry import Registry
 
 if TYPE_CHECKING:
     from nodetool_core.assets.loader import ImageLoader
-    from nodetool_core.registry import Registry
 
 NETWORK_THREADS = 32
 LISTENER_PATIENCE = 0.5
@@ -67,7 +67,7 @@ class Engine:
         self.cache: ResultCache = MemoryCache() if cache is None else cache
         self.workers = workers or max(2, os.cpu_count() or 2)
         self.keys = KeyMaker()
-        self._registry = registry
+        self.registry = registry or Registry()
         self._models = models
         self._kinds: dict[type[Node], Kind] = {}
         self._threads = {
@@ -84,7 +84,7 @@ class Engine:
             if self._models is None:
                 from nodetool_core.models.manager import ModelManager
 
-                self._models = ModelManager(weights=self._registry.weights() if self._registry else {})
+                self._models = ModelManager(weights=self.registry.weights())
             return self._models
 
     def start(
@@ -173,6 +173,8 @@ class Run:
     def __init__(self, scheduler: Scheduler) -> None:
         self.run_id = scheduler.result.run_id
         self.future: Future[RunResult] = Future()
+        # Running, not pending: whoever waits for it in an event loop and gives up can't cancel the future instead of the run.
+        self.future.set_running_or_notify_cancel()
         self._scheduler = scheduler
         self._thread = threading.Thread(target=self._execute, name=f"nodetool-run-{self.run_id}", daemon=True)
         self._thread.start()
@@ -192,8 +194,6 @@ class Run:
     def cancel(self) -> None:
         """Ask the run to stop: nodes notice at their next step; nothing further begins."""
         self._scheduler.runner.cancelled.set()
-        for task in list(self._scheduler.services.tasks):
-            task.cancel()
         self._scheduler.runner.inbox.put((_nothing, None))
 
     @property

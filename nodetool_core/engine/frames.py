@@ -117,6 +117,10 @@ class Frames:
         del self._by_region[frame.region][frame.index]
         for path in self.plan.regions[frame.region].paths:
             self._projected[frame.region, path][_project(frame.index, path)].pop(frame.index, None)
+        for number in self.plan.regions[frame.region].children:
+            opener = self.plan.steps[self.plan.regions[number].opener]
+            if opener.region == frame.region:
+                self.streams.pop((opener.index, frame.index), None)
 
     def source(self, frame: Frame, feed: Feed) -> Frame:
         """The frame that a feed of a step in `frame` comes from (for an item, that of the step that streams)."""

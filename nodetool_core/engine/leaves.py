@@ -104,7 +104,7 @@ def _write_image(image: Any) -> Leaf | None:
 def _read_image(about: dict[str, Any], content: memoryview) -> Any:
     from PIL import Image
 
-    image = Image.frombytes(about["mode"], about["size"], bytes(content))
+    image = Image.frombytes(about["mode"], about["size"], content)
     # Before the palette: putting that in applies the transparency.
     image.info = about["info"]
     if about["palette"] is not None:
@@ -134,7 +134,7 @@ def _write_array(array: Any) -> Leaf:
     by_column = array.flags.f_contiguous and not array.flags.c_contiguous
     ordered = np.ascontiguousarray(array.T if by_column else array)
     # Not the array's own buffer: text and times have none.
-    content = memoryview(ordered.reshape(-1).view(np.uint8)) if array.size and array.itemsize else b""
+    content = ordered.reshape(-1).view(np.uint8).data if array.size and array.itemsize else b""
     return [array.dtype.str, array.shape, bool(by_column)], content
 
 

@@ -9,12 +9,15 @@ own loop, items can't be bounded and are all kept (`Step.limited`).
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from typing import TYPE_CHECKING
 
 from nodetool_core.engine import events
-from nodetool_core.engine.frames import DONE, FAILED, LOCAL_KINDS, RUNNING, Frame, Stream, Values, came
-from nodetool_core.engine.plan import Step
-from nodetool_core.node import Lane
+from nodetool_core.engine.frames import DONE, DROPPED, FAILED, LOCAL_KINDS, RUNNING, Frame, Stream, Values, came
+from nodetool_core.engine.plan import ITEM, Step
+from nodetool_core.errors import Problem
+from nodetool_core.node import SKIPPED, Lane
 
 if TYPE_CHECKING:
     from nodetool_core.engine.scheduler import Scheduler
@@ -32,6 +35,9 @@ class Loops:
         self._plan = scheduler.plan
         self._frames = scheduler.frames
         self._limits: dict[int, int] = {}
+        self._to_begin: list[tuple[int, int, int, Frame, int]] = []
+        """Frames to make, outer ones first: depth, order, region, parent, item."""
+        self._order = itertools.count()
 
     # -- streams ----------------------------------------------------------------------------------------------------
 
@@ -78,20 +84,18 @@ class Loops:
             scheduler.outputs.give_item(frame, step, number, values)
         for gather_number in step.gathers:
             gather = self._plan.steps[gather_number]
-            frame.buckets.setdefault(gather.slot, {})[number] = values[gather.gather_output]
-        parents = [
-            (region, parent)
-            for region in self._plan.opened.get(step.index, ())
-            if self._is_read(region)
-            for parent in self._frames.parents(region, frame)
-        ]
-        if parents:
+            if values[gather.gather_output] is not SKIPPED:
+                frame.buckets.setdefault(gather.slot, {})[number] = values[gather.gather_output]
+        regions = [region for region in self._plan.opened.get(step.index, ()) if self._is_read(region)]
+        parents = [(region, parent) for region in regions for parent in self._frames.parents(region, frame)]
+        if parents or (regions and not step.limited):
             stream.items[number] = values
             if scheduler.services.cache is not None:
                 stream.keys[number] = scheduler.keys.item(frame, step, number, values)
         stream.in_flight += bool(parents) and step.limited
         for region, parent in parents:
-            self._begin_item(region, parent, number)
+            self._announce(region, parent, number)
+        self._begin_announced()
         scheduler.ready.pulls.append(stream)
 
     def _is_read(self, region: int) -> bool:
@@ -112,20 +116,37 @@ class Loops:
     def close(self) -> None:
         """The run is over: generators that were not exhausted end now."""
         for stream in self._frames.streams.values():
-            if not stream.ended and hasattr(stream.source, "close"):
-                stream.source.close()
+            if not stream.ended and stream.source is not None:
+                try:
+                    self._scheduler.runner.end(stream)
+                except Exception as error:  # noqa: BLE001 - a node is foreign code: the run is over, and its fault is shown
+                    step = self._plan.steps[stream.step]
+                    assert step.node is not None
+                    problem = Problem("close_failed", f"node {step.node.id!r}", f"{type(error).__name__}: {error}", level="warning")
+                    self._scheduler.result.warnings.append(problem)
 
     # -- frames -----------------------------------------------------------------------------------------------------
 
-    def _begin_item(self, number: int, parent: Frame, item: int) -> None:
-        scheduler, region = self._scheduler, self._plan.regions[number]
-        frame = self._frames.add(number, parent, item)
+    def _announce(self, number: int, parent: Frame, item: int) -> None:
+        """A frame is to be made. Its parent counts it from now on."""
+        region = self._plan.regions[number]
         parent.groups[number] += 1
-        frame.open = 1
         for gather_number in region.gathered:
             gather = self._plan.steps[gather_number]
             if not self._plan.steps[gather.gather_source].streams:
                 parent.remaining[gather.slot] += 1
+        heapq.heappush(self._to_begin, (len(region.loops), next(self._order), number, parent, item))
+
+    def _begin_announced(self) -> None:
+        """Make frames, and those that they announce in turn: by depth, for in a product one reads from several less deep ones."""
+        while self._to_begin:
+            *_, number, parent, item = heapq.heappop(self._to_begin)
+            self._begin_item(number, parent, item)
+
+    def _begin_item(self, number: int, parent: Frame, item: int) -> None:
+        scheduler, region = self._scheduler, self._plan.regions[number]
+        frame = self._frames.add(number, parent, item)
+        frame.open = 1
         for step_number in region.steps:
             step = self._plan.steps[step_number]
             for feed in step.feeds:
@@ -134,6 +155,8 @@ class Loops:
                     if origin.state[feed.slot] >= DONE:
                         frame.remaining[step.slot] -= 1
                         scheduler.note_earlier(frame, step, origin, feed)
+                elif feed.kind == ITEM and self._frames.value(frame, feed) is SKIPPED:
+                    scheduler.poison(frame, step.slot, DROPPED)
         scheduler.prepare(frame)
         frame.open -= 1
         if not frame.open:
@@ -148,7 +171,7 @@ class Loops:
             self._expect_group(number, frame)
             stream = self._frames.streams.get((opener.index, origin.index))
             for item in range(stream.count if stream else 0):
-                self._begin_item(number, frame, item)
+                self._announce(number, frame, item)
             if origin.state[opener.slot] >= DONE:
                 self._end_group(number, frame, origin.state[opener.slot])
 
@@ -161,13 +184,22 @@ class Loops:
         if opener.limited:
             stream = self._frames.streams[opener.index, frame.parent.index]
             stream.in_flight -= 1
-            if not self._plan.has_lazy:
+            if not self._may_be_asked(frame):
                 stream.items.pop(frame.index[-1], None)
                 stream.keys.pop(frame.index[-1], None)
                 self._frames.forget(frame)
             if not stream.ended:
                 self._scheduler.ready.pulls.append(stream)
         self._count_down(frame.region, frame.parent)
+
+    def _may_be_asked(self, frame: Frame) -> bool:
+        """Whether a list may yet be gathered from a finished frame by somebody who comes late."""
+        assert frame.parent is not None
+        for number in self._plan.regions[frame.region].gathered:
+            gather = self._plan.steps[number]
+            if gather.is_late and not frame.parent.demanded[gather.slot]:
+                return True
+        return False
 
     # -- ends and lists ---------------------------------------------------------------------------------------------
 
@@ -192,6 +224,8 @@ class Loops:
                 self._end_group(number, parent, state)
 
     def _end_group(self, number: int, parent: Frame, state: int) -> None:
+        if state == DONE:
+            self._scheduler.outputs.begin_list(number, parent.index)
         for gather_number in self._plan.regions[number].gathered:
             self._scheduler.arrive(parent, self._plan.steps[gather_number].slot, state)
         self._count_down(number, parent)

@@ -24,26 +24,36 @@ class Outputs:
             for number in plan.targets
             if (plan.steps[number].loops or plan.steps[number].streams) and self._is_wanted(plan.steps[number])
         }
+        self._lists: dict[int, set[Index]] = {number: set() for number in self._items}
+        """For each target in loops: the indices at which there is a list, be it an empty one."""
 
     def give(self, frame: Frame, step: Step, values: Values) -> None:
         """A target is done."""
-        if not self._is_wanted(step):
+        if not self._is_wanted(step) or all(value is SKIPPED for value in values):
             return
         value = _named(step, values)
         if step.loops:
             self._items[step.index][frame.index] = value
-        elif value is not SKIPPED:
+        else:
             self._publish(step, value)
 
     def give_item(self, frame: Frame, step: Step, number: int, values: Values) -> None:
         """A target that streams gave an item."""
-        if self._is_wanted(step):
+        if self._is_wanted(step) and any(value is not SKIPPED for value in values):
             self._items[step.index][*frame.index, number] = _named(step, values)
 
+    def begin_list(self, region: int, index: Index) -> None:
+        """A loop has been gone through: targets inside it give a list at this index, though no item may have come so far."""
+        for number in self._plan.regions[region].groups:
+            if number in self._lists:
+                self._lists[number].add(index)
+
     def close(self) -> None:
-        """All items are there."""
+        """All items are there. A target whose loop was never begun, as in a branch not taken, gives nothing."""
         for number, by_item in self._items.items():
-            self._publish(self._plan.steps[number], _nested(by_item))
+            step, lists = self._plan.steps[number], self._lists[number]
+            if lists or by_item:
+                self._publish(step, _nested(by_item, lists, len(step.loops) + step.streams))
 
     def _is_wanted(self, step: Step) -> bool:
         assert step.node is not None
@@ -62,15 +72,26 @@ def _named(step: Step, values: Values) -> Any:
     """The value as the result shows it: by output name where the node has other outputs than the one."""
     assert step.node is not None
     names = list(step.node.spec.outputs)
-    return values[0] if names == ["output"] else dict(zip(names, values, strict=True))
+    if names == ["output"]:
+        return values[0]
+    return {name: value for name, value in zip(names, values, strict=True) if value is not SKIPPED}
 
 
-def _nested(by_item: dict[Index, Any]) -> Any:
-    """Values by index as lists of lists, in order; what was skipped is left out."""
-    if () in by_item:
-        return by_item[()]
-    grouped: dict[int, dict[Index, Any]] = {}
+def _nested(by_item: dict[Index, Any], lists: set[Index], depth: int) -> list[Any]:
+    """Values by index as lists of lists, in order."""
+    tree: dict[int, Any] = {}
+    for index in lists:
+        _branch(tree, index)
     for index, value in by_item.items():
-        if value is not SKIPPED:
-            grouped.setdefault(index[0], {})[index[1:]] = value
-    return [_nested(grouped[number]) for number in sorted(grouped)]
+        _branch(tree, index[:-1])[index[-1]] = value
+    return _listed(tree, depth)
+
+
+def _branch(tree: dict[int, Any], index: Index) -> dict[int, Any]:
+    for number in index:
+        tree = tree.setdefault(number, {})
+    return tree
+
+
+def _listed(tree: dict[int, Any], depth: int) -> list[Any]:
+    return [tree[number] if depth == 1 else _listed(tree[number], depth - 1) for number in sorted(tree)]

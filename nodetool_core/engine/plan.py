@@ -5,14 +5,17 @@ Only ancestors of the targets are planned. Every node becomes a `Step`; the step
 the tuple of loops that its steps run inside: `()` runs once, `(7,)` once for each item that step 7 streams, `(7, 9)` once
 per item of 9 within each item of 7. Loops are opened by nodes that stream and closed by properties that gather, so
 
-    loops of a step = union, in order, of the loops of its inputs
+    loops of a step = union, outer ones first, of the loops of its inputs
     loops of an output = those of its step, plus the step itself where it streams
     a gathering property closes the innermost loop of what feeds it
 
+Of two independent loops, the one that is met first on the way from the outputs is the outer one everywhere (loop_order.py).
+
 Two independent loops that meet make a product; two branches of one loop pair item with item, because both carry the same
 loop. Closing is a step of its own (`gather`), so that everything else sees plain edges of three kinds: from the same
-region, from an enclosing one, or the item of a loop. Compiling is one pass over nodes and edges, O(V + E) for a nesting of
-fixed depth, and nothing recurses.
+region, from an enclosing one, or the item of a loop. What stands behind a branch that may not be taken asks for its other
+inputs only once the branch has come (`guarded`), so that what only it needs does not run in vain. Compiling is one pass over
+nodes and edges, O(V + E) for a nesting of fixed depth, and nothing recurses.
 """
 
 from __future__ import annotations
@@ -21,9 +24,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from nodetool_core.declaration import Property
+from nodetool_core.engine.loop_order import loop_order
 from nodetool_core.engine.work import Kind
 from nodetool_core.errors import Problem, WorkflowError, near_miss
-from nodetool_core.graph import Graph, GraphNode
+from nodetool_core.graph import Edge, Graph, GraphNode
 from nodetool_core.node import Lane, Node, Role
 
 LOCAL, OUTER, ITEM = 0, 1, 2
@@ -74,6 +78,14 @@ class Step:
     """How many arrivals the step waits for in a frame, items not counted: they are there when the frame is."""
     local: list[tuple[int, int]] = field(default_factory=list)
     """Consumers in the same region, once per edge: their slot and the output they take."""
+    may_drop: bool = False
+    """Whether the step can be left out because of a branch."""
+    asks: bool = False
+    """Whether some feeds are lazy, so that the step asks for them when the others have come."""
+    guarded: frozenset[str] = frozenset()
+    """Properties that are lazy because the others may not come; all are asked for then."""
+    is_late: bool = False
+    """Whether somebody may ask for it after its frame has begun: a lazy property, or an item of a loop."""
     outer: list[tuple[int, int, int, tuple[int, ...]]] = field(default_factory=list)
     """Consumers in other regions: region, slot, output, and the path from their index to this step's."""
     lazy: list[tuple[int, int, int, tuple[int, ...], str]] = field(default_factory=list)
@@ -120,6 +132,10 @@ class Region:
     """Steps of this region and of those inside it, in topological order."""
     gathered: list[int] = field(default_factory=list)
     """Gather steps, one region up, that collect over this region's innermost loop."""
+    targets: list[int] = field(default_factory=list)
+    """Steps that a frame asks for when it begins: targets, and the openers of the loops they are in."""
+    groups: list[int] = field(default_factory=list)
+    """Targets in loops inside this region, which are lists of lists: those of which its innermost loop gives one list."""
     paths: list[tuple[int, ...]] = field(default_factory=list)
     """Projections of this region's index under which its frames have to be found."""
 
@@ -136,7 +152,6 @@ class Plan:
     """Regions by their loops."""
     opened: dict[int, list[int]]
     """Regions directly opened by a step that streams, outer ones first."""
-    has_lazy: bool
 
     @property
     def nodes(self) -> int:
@@ -187,14 +202,15 @@ class _Compiler:
         self.gather_of: dict[tuple[int, int], int] = {}
         self.closed: list[frozenset[int]] = []
         self.unlimited: set[int] = set()
+        self.order = loop_order(graph)
+        self.rank: dict[int, int] = {}
+        """For each step that streams: how far out its loop is."""
 
     def compile(self) -> Plan:
         needed = self._needed()
         for position, node in enumerate(self.graph.nodes):
             if needed[position]:
                 self._add_node(position, node)
-        for target in self.targets:
-            self.steps[self.of_node[target]].is_target = True
         opened: dict[int, list[int]] = {}
         for number, region in enumerate(self.regions[1:], start=1):
             opened.setdefault(region.opener, []).append(number)
@@ -214,16 +230,43 @@ class _Compiler:
             for feed in step.feeds:
                 feed.name = f"{feed.property}\0{feed.output}\0".encode()
             self._mark_plain(step)
-        has_lazy = any(feed.lazy for step in self.steps for feed in step.feeds)
-        return Plan(
-            self.graph, self.steps, self.regions, [self.of_node[target] for target in self.targets], self.by_loops, opened, has_lazy
-        )
+        self._mark_late()
+        targets = [self.of_node[target] for target in self.targets]
+        self._mark_targets(targets)
+        return Plan(self.graph, self.steps, self.regions, targets, self.by_loops, opened)
+
+    def _mark_targets(self, targets: list[int]) -> None:
+        for target in targets:
+            step = self.steps[target]
+            step.is_target = True
+            for wanted in (target, *step.loops):
+                region = self.regions[self.steps[wanted].region]
+                if wanted not in region.targets:
+                    region.targets.append(wanted)
+            loops = (*step.loops, target) if step.streams else step.loops
+            for length in range(1, len(loops) + 1):
+                self.regions[self.by_loops[loops[:length]]].groups.append(target)
+
+    def _mark_late(self) -> None:
+        """From the ends up: a step is late if whoever takes it may come late, or is in another region, or is lazy."""
+        closing: dict[int, list[int]] = {}
+        for region in self.regions[1:]:
+            closing.setdefault(region.opener, []).extend(region.gathered)
+        for step in reversed(self.steps):
+            region = self.regions[step.region]
+            step.is_late = bool(
+                step.outer
+                or step.lazy
+                or any(self.steps[region.steps[slot]].is_late for slot, _ in step.local)
+                or any(self.steps[gather].is_late for gather in step.gathers)
+                or any(self.steps[gather].is_late or self.steps[gather].region != step.region for gather in closing.get(step.index, ()))
+            )
 
     def _mark_plain(self, step: Step) -> None:
         kind = step.kind
         if step.node is None or kind is None:
             return
-        special = kind.spec.is_async or step.streams or step.node.node_class.lazy or step.node.node_class.merges
+        special = kind.spec.is_async or step.streams or step.asks or step.node.node_class.merges
         feeds = all(feed.kind == LOCAL and not (feed.is_dynamic or feed.gathered) for feed in step.feeds)
         step.is_plain = kind.lane is Lane.INLINE and feeds and not special
         step.plain_feeds = [(feed.property, feed.slot, feed.output, None if feed.checked else feed) for feed in step.feeds]
@@ -244,7 +287,8 @@ class _Compiler:
         sources: list[tuple[int, int, bool]] = []
         loops: Loops = ()
         closed: frozenset[int] = frozenset()
-        for edge in node.inputs:
+        edges = node.inputs
+        for edge in edges:
             source, output = self.of_node[edge.source], edge.output
             if edge.property in node_class.gathers and (gather := self._gather(source, output)) is not None:
                 source, output = gather, 0
@@ -252,22 +296,37 @@ class _Compiler:
             sources.append((source, output, streams))
             given = self.steps[source].loops + ((source,) if streams else ())
             if given != loops:
-                loops += tuple(loop for loop in given if loop not in loops)
+                loops = given if not loops else tuple(sorted({*loops, *given}, key=self.rank.__getitem__))
             closed |= self.closed[source]
         step = self._new_step(node, loops, closed, node.spec.streams)
+        if step.streams:
+            self.rank[step.index] = self.order[position]
         step.kind = self.kinds.get(node_class)
         if step.kind is None:
             step.kind = self.kinds[node_class] = Kind(node_class)
         step.shareable = node_class.cacheable and not (step.streams or node_class.lazy) and node.role in (Role.STEP, Role.INPUT)
         self.of_node[position] = step.index
-        for edge, (source, output, streams) in zip(node.inputs, sources, strict=True):
-            lazy = edge.property in node_class.lazy
+        lazy_ones = self._lazy(step, edges, sources)
+        for edge, (source, output, streams) in zip(edges, sources, strict=True):
+            lazy = edge.property in lazy_ones
             feed = self._feed(step, edge.property, source, output, streams, lazy)
             feed.is_dynamic, feed.checked = edge.is_dynamic, edge.checked
             feed.gathered = edge.property in node_class.gathers
             feed.in_loop = self.steps[source].node is None
             if not edge.checked and not edge.is_dynamic:
                 feed.accept = node.spec.properties[edge.property]
+
+    def _lazy(self, step: Step, edges: list[Edge], sources: list[tuple[int, int, bool]]) -> frozenset[str]:
+        """The properties of a step that are asked for when the others have come."""
+        assert step.node is not None
+        node_class = step.node.node_class
+        drops = [self.steps[source].may_drop and not streams for source, _, streams in sources]
+        step.may_drop = node_class.branches or (bool(drops) and (all if node_class.merges else any)(drops))
+        lazy = frozenset(node_class.lazy)
+        if any(drops) and not (lazy or node_class.merges):
+            lazy = step.guarded = frozenset(edge.property for edge, drop in zip(edges, drops, strict=True) if not drop)
+        step.asks = any(edge.property in lazy and not streams for edge, (_, _, streams) in zip(edges, sources, strict=True))
+        return lazy
 
     def _gather(self, source: int, output: int) -> int | None:
         """The step that collects an output over its innermost loop; None where it is in no loop."""
@@ -278,6 +337,7 @@ class _Compiler:
         if (source, output) not in self.gather_of:
             step = self._new_step(None, given[:-1], self.closed[source] | {given[-1]}, False)
             step.gather_source, step.gather_output = source, output
+            step.may_drop = self.steps[given[-1]].may_drop
             self.regions[self.by_loops[given]].gathered.append(step.index)
             # One arrival says that the loop has ended; each item that is begun adds one more.
             step.waits = 1
@@ -335,7 +395,8 @@ class _Compiler:
 
     def _fill_regions(self) -> None:
         for step in self.steps:
-            step.uses = -1 if step.outer or step.lazy else len(step.local)
+            elsewhere = step.outer or any(region != step.region for region, *_ in step.lazy)
+            step.uses = -1 if elsewhere else len(step.local) + len(step.lazy)
             region = self.regions[step.region]
             region.waits.append(step.waits)
             region.uses.append(step.uses)

@@ -6,18 +6,19 @@ import copy
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any
 
 from nodetool_core.context import Context
 from nodetool_core.engine import events
+from nodetool_core.engine.coroutines import Spawned, Task
 from nodetool_core.engine.frames import Frame, Frames, Stream, Values
 from nodetool_core.engine.plan import Feed, Step
 from nodetool_core.engine.result import RunResult
 from nodetool_core.engine.services import Services
 from nodetool_core.engine.work import Kind, MisfitError
 from nodetool_core.errors import Problem, RunCancelled
+from nodetool_core.graph import GraphNode
 from nodetool_core.node import SKIPPED, Lane, Node
 from nodetool_core.types import type_name, value_type_name
 
@@ -38,7 +39,7 @@ class Ticket:
         self.given_up = False
         self.holds_place = True
         """Whether it still counts against what its lane can run at once."""
-        self.task: Future[Any] | None = None
+        self.task: Spawned | None = None
         self._cancelled = cancelled
 
     def is_set(self) -> bool:
@@ -68,10 +69,10 @@ class Runner:
         values = dict(self._seeded.get(step.index, node.values))
         dynamic = dict(node.dynamic)
         for feed in step.feeds:
-            if feed.lazy and feed.property not in frame.asked[step.slot]:
-                continue
-            value = self._frames.value(frame, feed)
+            asked = not feed.lazy or feed.property in frame.asked[step.slot]
+            value = self._frames.value(frame, feed) if asked else SKIPPED
             if value is SKIPPED:
+                _set_default(values, node, feed)
                 continue
             if feed.gathered and not feed.in_loop:
                 value = [value]
@@ -116,7 +117,7 @@ class Runner:
             self._services.threads[ticket.lane].submit(self._work, frame, step, instance, context, ticket, done, failed)
             return
 
-        def answer(task: Future[tuple[Values, float]]) -> None:
+        def answer(task: Task) -> None:
             error = _error_of(task)
             self.inbox.put((failed, ticket, frame, step, error) if error else (done, ticket, frame, step, *task.result()))
 
@@ -156,12 +157,21 @@ class Runner:
             self._services.threads[kind.lane].submit(lambda: self.inbox.put(_next(stream, kind, ticket, got, failed)))
             return ticket
 
-        def answer(task: Future[tuple[Values | None, float]]) -> None:
+        def answer(task: Task) -> None:
             error = _error_of(task)
             self.inbox.put((failed, ticket, stream, error) if error else (got, ticket, stream, *task.result()))
 
         self._services.spawn(_next_awaited(stream, kind), answer)
         return ticket
+
+    def end(self, stream: Stream) -> None:
+        """End a stream that was not exhausted; returns when its generator has ended. Raises what it raises."""
+        if hasattr(stream.source, "aclose"):
+            ended: SimpleQueue[Task] = SimpleQueue()
+            self._services.spawn(_closed(stream.source), ended.put)
+            ended.get().result()
+        elif hasattr(stream.source, "close"):
+            stream.source.close()
 
     def context(self, step: Step, ticket: Ticket | None = None) -> Context:
         """What the node of a step sees of the run."""
@@ -197,7 +207,14 @@ class Runner:
         return f"{source.node.id}.{list(source.node.spec.outputs)[output]} → {step.node.id}.{feed.property}"
 
 
-def _error_of(task: Future[Any]) -> BaseException | None:
+def _set_default(values: dict[str, Any], node: GraphNode, feed: Feed) -> None:
+    """A connected property whose value does not come, as its node allows, has its default."""
+    prop = node.spec.properties.get(feed.property)
+    if prop is not None and not prop.required:
+        values[feed.property] = copy.copy(prop.default)
+
+
+def _error_of(task: Task) -> BaseException | None:
     """How a coroutine failed; one that was cancelled counts as a node that noticed the cancel."""
     return RunCancelled() if task.cancelled() else task.exception()
 
@@ -216,6 +233,10 @@ def _next(stream: Stream, kind: Kind, ticket: Ticket | None, got: Callable[..., 
     except BaseException as error:  # noqa: BLE001 - crosses a thread: it is reported where it is received
         return (failed, ticket, stream, error)
     return (got, ticket, stream, values, time.perf_counter() - started)
+
+
+async def _closed(source: Any) -> None:
+    await source.aclose()
 
 
 async def _next_awaited(stream: Stream, kind: Kind) -> tuple[Values | None, float]:

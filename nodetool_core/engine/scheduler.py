@@ -72,8 +72,7 @@ class Scheduler:
                 self._receive(inbox.get())
                 continue
             if self._stopping or cancelled.is_set():
-                self.ready.clear()
-                self.patience.forget_retries()
+                self._begin_nothing_more()
             if inline:
                 self._begin(*inline.pop())
             elif not self._dispatch() and not self._wait():
@@ -81,19 +80,20 @@ class Scheduler:
         self.loops.close()
         self.outputs.close()
 
+    def _begin_nothing_more(self) -> None:
+        self.ready.clear()
+        self.patience.forget_retries()
+        if self.runner.cancelled.is_set():
+            self.services.cancel_spawned()
+
     def prepare(self, frame: Frame) -> None:
         """Keys of a new frame, and what of it is asked for."""
         if self.services.cache is not None:
             self.keys.make(frame)
         if frame.parent is not None:
             self.loops.join(frame)
-        for target in self.plan.targets:
-            step = self.plan.steps[target]
-            if step.region == frame.region:
-                self.demand(frame, step)
-            for opener in step.loops:
-                if self.plan.steps[opener].region == frame.region:
-                    self.demand(frame, self.plan.steps[opener])
+        for number in self.plan.regions[frame.region].targets:
+            self.demand(frame, self.plan.steps[number])
         self.loops.demand_gathered(frame)
 
     def _wait(self) -> bool:
@@ -147,7 +147,7 @@ class Scheduler:
         elif step.node is None:
             bucket = frame.buckets.pop(slot, {})
             self.settle(frame, step, ([bucket[number] for number in sorted(bucket)],), DONE)
-        elif step.node.node_class.lazy and slot not in frame.asked:
+        elif step.asks and slot not in frame.asked:
             self._ask(frame, step)
         elif step.streams:
             self.loops.open(frame, step)
@@ -201,7 +201,7 @@ class Scheduler:
         assert node is not None
         self.result.ran.append(node.id)
         if step.shareable and services.cache is not None:
-            services.cache.put(frame.keys[step.slot], values)
+            services.cache.put(frame.keys[step.slot], values, seconds)
         if services.delivery is not None:
             services.delivery.send(events.NodeFinished(node.id, frame.index, seconds, False))
         self.settle(frame, step, values, DONE)
@@ -209,7 +209,8 @@ class Scheduler:
     def fail(self, frame: Frame, step: Step, error: BaseException) -> None:
         """A step's work failed, or was cancelled."""
         assert step.node is not None
-        pause = self.patience.next_attempt(frame, step, error)
+        # What a stream has given can't be taken back, so it is not begun again.
+        pause = None if step.streams else self.patience.next_attempt(frame, step, error)
         if pause is not None:
             self._try_again(frame, step, error, pause)
             return
@@ -265,7 +266,7 @@ class Scheduler:
         for consumer, output in step.local:
             remaining[consumer] -= 1
             if poison or (partly and came(values, output, state) != DONE):
-                self._poison(frame, consumer, poison or DROPPED)
+                self.poison(frame, consumer, poison or DROPPED)
             if not remaining[consumer] and demanded[consumer]:
                 self.ready.inline.append((frame, self.frames.step(frame, consumer)))
         if step.outer or step.lazy:
@@ -276,6 +277,7 @@ class Scheduler:
             self.loops.collect(frame, step, values, state)
         if slot in frame.twins:
             self._settle_twins(frame, step, values, state)
+            self._drop_value(frame, slot)
         frame.open -= 1
         if not frame.open:
             self.loops.frame_finished(frame)
@@ -284,7 +286,7 @@ class Scheduler:
         """One thing that a step waits for has come, or will not."""
         frame.remaining[slot] -= 1
         if state != DONE:
-            self._poison(frame, slot, state)
+            self.poison(frame, slot, state)
         if not frame.remaining[slot] and frame.demanded[slot]:
             self.ready.inline.append((frame, self.frames.step(frame, slot)))
 
@@ -302,23 +304,38 @@ class Scheduler:
         for slot in frame.twins[step.slot]:
             if frame.demanded[slot] and frame.state[slot] < DONE:
                 self.settle(frame, self.frames.step(frame, slot), values, state)
-        if not frame.uses[step.slot]:
-            frame.values[step.slot] = None
 
-    def _poison(self, frame: Frame, slot: int, state: int) -> None:
+    def _settle_late_twin(self, frame: Frame, step: Step, first: int) -> None:
+        """A step is asked for after the earlier, equal one has settled."""
+        self.settle(frame, step, frame.values[first], frame.state[first])
+        self._drop_value(frame, first)
+
+    def poison(self, frame: Frame, slot: int, state: int) -> None:
         """An input of a step was dropped or failed. A merging node minds only when nothing is left."""
         step = self.frames.step(frame, slot)
-        merges = state == DROPPED and step.node is not None and step.node.node_class.merges
-        if merges and (frame.remaining[slot] or any(self.frames.value(frame, feed) is not SKIPPED for feed in step.feeds)):
-            return
-        frame.poison[slot] = max(frame.poison[slot], state)
+        if step.node is not None and step.node.node_class.merges:
+            if state == DROPPED and (frame.remaining[slot] or any(self.frames.value(frame, feed) is not SKIPPED for feed in step.feeds)):
+                return
+            frame.poison[slot] = max(frame.poison[slot], state)
+        elif state == DROPPED or not frame.poison[slot]:
+            # A branch that is not taken is no failure, even where something else that the step needs has failed.
+            frame.poison[slot] = state
 
     def _release(self, frame: Frame, feed: Feed) -> None:
         uses = frame.uses[feed.slot] - 1
         if uses >= 0:
             frame.uses[feed.slot] = uses
             if not uses and frame.state[feed.slot] >= DONE:
-                frame.values[feed.slot] = None
+                self._drop_value(frame, feed.slot)
+
+    def _drop_value(self, frame: Frame, slot: int) -> None:
+        """Let go of a step's values where nobody will take them any more."""
+        if frame.uses[slot]:
+            return
+        for twin in frame.twins.get(slot, ()):
+            if frame.state[twin] < DONE and (frame.demanded[twin] or self.frames.step(frame, twin).is_late):
+                return
+        frame.values[slot] = None
 
     # -- demand -----------------------------------------------------------------------------------------------------
 
@@ -335,7 +352,7 @@ class Scheduler:
             if slot in frame.twin_of:
                 first = self.frames.step(frame, frame.twin_of[slot])
                 if frame.state[first.slot] >= DONE:
-                    self.runner.inbox.put((self.settle, None, frame, step, frame.values[first.slot], frame.state[first.slot]))
+                    self.runner.inbox.put((self._settle_late_twin, None, frame, step, first.slot))
                 else:
                     pending.append((frame, first))
                 continue
@@ -374,7 +391,7 @@ class Scheduler:
         assert node is not None
         values = node.values | {feed.property: self.frames.value(frame, feed) for feed in step.feeds if not feed.lazy}
         try:
-            asked = node.node_class.instantiate(values).demand(values)
+            asked = step.guarded or node.node_class.instantiate(values).demand(values)
         except Exception as error:  # noqa: BLE001 - a node is foreign code: whatever it raises is its failure
             self.fail(frame, step, error)
             return
@@ -394,4 +411,4 @@ class Scheduler:
         """A feed had settled before the step began to wait: only its poison is left to take."""
         state = came(origin.values[feed.slot], feed.output, origin.state[feed.slot])
         if state != DONE:
-            self._poison(frame, step.slot, state)
+            self.poison(frame, step.slot, state)

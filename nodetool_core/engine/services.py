@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakSet
 
 from nodetool_core.context import Models, Sources
 from nodetool_core.engine.cache import ResultCache
+from nodetool_core.engine.coroutines import Spawned, Task
 from nodetool_core.engine.delivery import Delivery
 from nodetool_core.engine.events import Event, NodePreview
 from nodetool_core.engine.keys import Key, KeyMaker
@@ -36,7 +37,8 @@ class Services:
     finished: Callable[[str, Any], Any]
     """Turns an output's value into what the result shows, such as a picture with its provenance."""
     delivery: Delivery | None = None
-    tasks: set[Future[Any]] = field(default_factory=set)
+    spawned: WeakSet[Spawned] = field(default_factory=WeakSet)
+    """Coroutines that have not ended."""
 
     def emit(self, event: Event) -> None:
         if self.delivery is not None and (self.options.previews or not (isinstance(event, NodePreview) and event.total)):
@@ -45,10 +47,14 @@ class Services:
     def base(self, node: GraphNode, values: dict[str, Any]) -> Key:
         return self.keys.base(node, values, self.sources)
 
-    def spawn(self, work: Coroutine[Any, Any, Any], done: Callable[[Future[Any]], None]) -> Future[Any]:
-        """Run a coroutine on the engine's loop; `done` is called with its future, whatever becomes of it."""
-        task = asyncio.run_coroutine_threadsafe(work, self.loop())
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-        task.add_done_callback(done)
-        return task
+    def spawn(self, work: Coroutine[Any, Any, Any], done: Callable[[Task], None]) -> Spawned:
+        """Run a coroutine on the engine's loop; `done` is called there with its task, whatever became of it."""
+        spawned = Spawned(self.loop(), work, done)
+        # Held weakly here: its task keeps it until it has ended.
+        self.spawned.add(spawned)
+        return spawned
+
+    def cancel_spawned(self) -> None:
+        """Ask all coroutines to end. Only for the thread that spawns them, so that none is missed."""
+        for spawned in list(self.spawned):
+            spawned.cancel()

@@ -92,7 +92,8 @@ class Plain:
         return self._done[place]
 
     def _evaluate(self, node: GraphNode, items: Items) -> Any:
-        kind, given = Kind(node.node_class), dict(node.values)
+        kind, given = Kind(node.node_class), {name: prop.default for name, prop in node.spec.properties.items() if not prop.required}
+        given |= node.values
         arrived: dict[str, Any] = {}
         for edges in self._in_turns(node, given):
             arrived |= {edge.property: self._brought(node, edge, items) for edge in edges}

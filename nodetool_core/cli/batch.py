@@ -1,0 +1,104 @@
+"""`nodetool run` over many files or rows: one run after the other, with a manifest, resumable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from nodetool_core.cli import report
+from nodetool_core.cli.messages import ExitCode, say, show_problems
+from nodetool_core.errors import NodetoolError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nodetool_core.api import Workflow
+    from nodetool_core.batch import Item, Manifest
+    from nodetool_core.engine.options import RunOptions
+
+MANIFEST = "manifest.jsonl"
+
+
+class BatchRun:
+    """One pass over the items of a batch."""
+
+    def __init__(self, workflow: Workflow, items: Sequence[Item], options: RunOptions, out: Path, *, quiet: bool, as_json: bool) -> None:
+        from nodetool_core.batch import Manifest
+
+        self._workflow = workflow
+        self._items = items
+        self._options = options
+        self._out = out
+        self._quiet = quiet
+        self._as_json = as_json
+        self._manifest: Manifest = Manifest(out / MANIFEST)
+        self._counts = {"completed": 0, "failed": 0, "skipped": 0}
+
+    def run(self) -> ExitCode:
+        """Do what is not done yet. A failed item ends the batch with `--on-error stop`, and is passed over else."""
+        for item in self._items:
+            done = self._manifest.finished(item) if self._options.use_cache else None
+            if done is not None:
+                self._counts["skipped"] += 1
+                self._print({"item": item.number, "inputs": item.values, **done}, done.get("files", []))
+                continue
+            self._say(f"{item.number} of {len(self._items)}: {', '.join(f'{name}={text}' for name, text in item.values.items())}")
+            status = self._do(item)
+            if status == "cancelled":
+                self._sum_up("Interrupted")
+                return ExitCode.INTERRUPTED
+            self._counts[status] += 1
+            if status == "failed" and self._options.on_error == "stop":
+                break
+        self._sum_up("Failed" if self._counts["failed"] else "Done")
+        return ExitCode.FAILED if self._counts["failed"] else ExitCode.OK
+
+    def _do(self, item: Item) -> str:
+        """Run one item, write its files and its line in the manifest; gives how it went."""
+        from nodetool_core.cli.progress import listener
+        from nodetool_core.cli.results import save
+        from nodetool_core.cli.run import UnderWay
+
+        progress = listener(self._quiet)
+        try:
+            under_way = UnderWay(self._workflow.start(item.values, options=self._options, on_event=progress, texts=True), progress)
+        except NodetoolError as error:
+            show_problems(error.problems)
+            self._record(item, report.refused(error.problems) | {"status": "failed"}, [])
+            return "failed"
+        result = under_way.wait()
+        if result.status == "cancelled":
+            return "cancelled"
+        saved = save({f"{item.name}_{name}": value for name, value in result.outputs.items()}, self._out)
+        document = report.report(result, saved)
+        report.show_failures(result, debug=False)
+        show_problems(saved.problems)
+        self._record(item, document, [str(path) for path in saved.paths])
+        return "completed" if document["status"] == "completed" else "failed"
+
+    def _record(self, item: Item, document: Mapping[str, Any], files: list[str]) -> None:
+        kept = {name: document[name] for name in ("status", "outputs", "seeds", "models", "errors", "seconds")}
+        self._manifest.add(item, kept | {"files": files})
+        self._print({"item": item.number, "inputs": item.values, **kept, "files": files}, files)
+
+    def _print(self, record: Mapping[str, Any], files: Sequence[str]) -> None:
+        import json
+
+        if self._as_json:
+            typer.echo(json.dumps(record, ensure_ascii=False))
+        else:
+            for path in files:
+                typer.echo(path)
+
+    def _say(self, text: str) -> None:
+        if not self._quiet:
+            say(text)
+
+    def _sum_up(self, word: str) -> None:
+        counts = self._counts
+        rest = len(self._items) - sum(counts.values())
+        parts = [f"{counts['completed']} computed", f"{counts['skipped']} done before", f"{counts['failed']} failed", f"{rest} left"]
+        told = ", ".join(part for part in parts if not part.startswith("0 ")) or "nothing to do"
+        say(f"{word}: {told}. The record is {self._manifest.path}; the same command does what is left.")

@@ -1,0 +1,46 @@
+"""`nodetool rerun`: a picture made again from what is written in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nodetool_core.cli import session
+from nodetool_core.cli.messages import ExitCode, say
+
+
+def rerun(
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture that nodetool has made.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the picture.")] = Path("out"),
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+) -> None:
+    """
+    Make a picture again, bit for bit on the same machine, and say what differs where that is not possible.
+
+    Exit code 0 where the new picture is identical, 1 where it differs.
+
+    \b
+    Example:
+      nodetool rerun out/picture.png
+    """
+    from nodetool_core.cli.progress import listener
+    from nodetool_core.cli.results import check_folder, save
+    from nodetool_core.replay import replay
+
+    check_folder(out)
+    with session.engine() as engine, listener(quiet) as progress:
+        again = replay(image, engine.registry, engine=engine, on_event=progress)
+    saved = save({f"{image.stem}-again{image.suffix}": again.picture}, out)
+    for line in saved.lines:
+        typer.echo(line)
+    for change in again.changed:
+        say(f"changed: {change}")
+    if again.is_identical:
+        say("Identical, pixel for pixel.")
+        return
+    say(f"It differs from the file by up to {again.largest_difference} of 255 per channel.")
+    if not again.changed:
+        say("Nothing that was recorded has changed: another machine or another device gives other last digits.")
+    raise typer.Exit(ExitCode.FAILED)

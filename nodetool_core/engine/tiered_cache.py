@@ -1,0 +1,87 @@
+"""Two tiers as one cache: memory first, then disk; and where they are by default."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from nodetool_core.engine.cache import MemoryCache, Values
+from nodetool_core.engine.disk_cache import DiskCache
+from nodetool_core.engine.keys import Key
+
+DEFAULT_DISK_BYTES = 10 * 1024**3
+SHARE_OF_FREE = 0.2
+"""Share of the free space that the cache may take by default, with what it has already."""
+
+
+class TieredCache:
+    """Results in memory, and those worth it on disk. A `ResultCache`; what is found on disk is kept in memory from then on."""
+
+    def __init__(self, memory: MemoryCache, disk: DiskCache) -> None:
+        self.memory = memory
+        self.disk = disk
+
+    def get(self, key: Key) -> Values | None:
+        values = self.memory.get(key)
+        if values is None:
+            values = self.disk.get(key)
+            if values is not None:
+                self.memory.put(key, values)
+        return values
+
+    def put(self, key: Key, values: Values, seconds: float | None = None) -> None:
+        """Keep a result that took `seconds` to make."""
+        self.memory.put(key, values, seconds)
+        self.disk.put(key, values, seconds)
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait until all is written. False where that takes longer than `timeout` seconds."""
+        return self.disk.flush(timeout)
+
+    def clear(self) -> tuple[int, int]:
+        """Forget everything; gives how many entries the disk had, and their bytes. Raises OSError where one can't be removed."""
+        self.memory.clear()
+        return self.disk.clear()
+
+    def close(self) -> None:
+        """Write what waits, and let go of thread and index."""
+        self.disk.close()
+
+
+def cache_directory() -> Path:
+    """Where results are kept: below NODETOOL_CACHE_DIR, else in the user's cache folder as the platform has it."""
+    chosen = os.environ.get("NODETOOL_CACHE_DIR")
+    if chosen:
+        return Path(chosen).expanduser() / "results"
+    return _user_cache() / "nodetool" / "results"
+
+
+def _user_cache() -> Path:
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    chosen = os.environ.get("XDG_CACHE_HOME", "")
+    # A relative path is to be ignored, the specification says.
+    return Path(chosen) if chosen.startswith("/") else Path.home() / ".cache"
+
+
+def default_disk_cache() -> DiskCache:
+    """The disk tier in the default folder: 10 GiB, or a share of what the disk has left if that is less."""
+    directory = cache_directory()
+    disk = DiskCache(directory, DEFAULT_DISK_BYTES)
+    existing = next((folder for folder in (directory, *directory.parents) if folder.is_dir()), None)
+    if existing is None:
+        return disk
+    room = SHARE_OF_FREE * shutil.disk_usage(existing).free
+    if room < DEFAULT_DISK_BYTES:
+        taken = disk.info.bytes if directory.is_dir() else 0
+        disk = DiskCache(directory, min(DEFAULT_DISK_BYTES, int(room) + taken))
+    return disk
+
+
+def default_cache() -> TieredCache:
+    """The cache of a program that was told nothing else."""
+    return TieredCache(MemoryCache(), default_disk_cache())
