@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -80,7 +79,8 @@ class Workflow:
         if self._engine is None:
             from nodetool_core.engine.engine import Engine
 
-            self._engine = Engine(registry=self.registry)
+            # A workflow built in Python knows its classes by themselves; models that ship with packs are found all the same.
+            self._engine = Engine(registry=self.registry if self.registry.packs else Registry.installed())
         return self._engine
 
     def start(
@@ -127,6 +127,8 @@ class Workflow:
         **named: Any,
     ) -> RunResult:
         """`run` for use inside an event loop, which stays free meanwhile. Cancelling the awaiting task cancels the run."""
+        import asyncio
+
         run = self.start({**(inputs or {}), **named}, options=options, on_event=on_event)
         try:
             return await asyncio.wrap_future(run.future)

@@ -72,10 +72,14 @@ Report = Callable[[str, dict[str, Any]], None]
 class Context:
     """Made by the engine for one execution of one node."""
 
-    __slots__ = ("_cancelled", "_report", "images", "models", "node_id")
+    __slots__ = ("_cancelled", "_report", "images", "models", "node_id", "wants_previews")
 
-    def __init__(self, node_id: str, *, report: Report, cancelled: Cancelled, images: Images, models: Models) -> None:
+    def __init__(
+        self, node_id: str, *, report: Report, cancelled: Cancelled, images: Images, models: Models, wants_previews: bool = False
+    ) -> None:
         self.node_id = node_id
+        self.wants_previews = wants_previews
+        """Whether somebody looks at intermediate pictures; making them is only worth it then."""
         self.images = images
         self.models = models
         self._report = report

@@ -145,9 +145,3 @@ def test_only_the_model_room_and_model_nodes_import_torch() -> None:
             continue
         wrong += [f"{place} imports {name}" for name in imports(path) if name.partition(".")[0] in HEAVY]
     assert wrong == []
-
-
-@pytest.mark.parametrize("package", ["nodetool_core", "nodes"])
-def test_files_stay_small(package: str) -> None:
-    long = {path.relative_to(ROOT).as_posix(): lines for path in sources(package) if (lines := len(path.read_text().splitlines())) > 400}
-    assert long == {}, "a file with a second subject is split"

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nodes.huggingface.arguments import call_arguments, check_steps
+from nodes.huggingface.previews import preview_callback
 from nodes.huggingface.sizes import Size, fitting_size, square_of
 from nodetool_core import NodeError
 
@@ -65,12 +66,20 @@ def generate(pipeline: Any, wanted: Mapping[str, Any], *, seed: int, context: Co
         size = called.size
     arguments = call_arguments(pipeline, {**wanted, "image": called}, size, context.warn)
     arguments["generator"] = _generator(seed, context)
+    show = preview_callback(pipeline, context, _steps(arguments))
+    if show is not None:
+        arguments["callback_on_step_end"] = show
     _follow(pipeline, context)
     context.check_cancelled()
     with torch.no_grad(), _relayed_warnings(context), _explained_failures(pipeline):
         result = pipeline(**arguments)
     picture = _picture(pipeline, result, context)
     return picture if called is image or image is None else picture.resize(image.size, _lanczos())
+
+
+def _steps(arguments: Mapping[str, Any]) -> int:
+    """How many steps the arguments ask for."""
+    return max(1, int(arguments.get("num_inference_steps", 1) * arguments.get("strength", 1.0)))
 
 
 def _fitted(pipeline: Any, image: Image.Image, context: Context) -> Image.Image:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,7 @@ class Saved:
     problems: list[Problem] = field(default_factory=list)
 
 
-def may_hold_picture(graph: Graph, wanted: list[str] | None) -> bool:
+def may_hold_picture(graph: Graph, wanted: Sequence[str] | None) -> bool:
     """Whether a run may have to write pictures, as far as types tell."""
     from nodetool_core.cli.workflows import result_annotation
 

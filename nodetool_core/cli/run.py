@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -45,6 +46,8 @@ def run(
         typer.Option("--inputs", metavar="CSV", help="A table of inputs: its header names them, each row is a run.", dir_okay=False),
     ] = None,
     on_error: Annotated[OnError, typer.Option(help="After a failure: stop, or finish what still can.")] = OnError.STOP,
+    timeout: Annotated[float | None, typer.Option(metavar="SECONDS", min=0.0, help="Give a node up that takes longer than this.")] = None,
+    attempts: Annotated[int, typer.Option(metavar="N", min=1, help="Try a node that fails this often in all.")] = 1,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Compute everything, also what is known.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document about the run.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
@@ -66,12 +69,12 @@ def run(
     """
     from nodetool_core.cli import session
 
-    request = _Request(file, settings or [], table, out, outputs, on_error, not no_cache)
+    request = Request(file, settings or [], table, out, _options(outputs, on_error, not no_cache, timeout, attempts))
     with session.engine() as engine:
         raise typer.Exit(_run(request, engine, quiet=quiet, as_json=as_json, debug=debug))
 
 
-def _run(request: _Request, engine: Engine, *, quiet: bool, as_json: bool, debug: bool) -> ExitCode:
+def _run(request: Request, engine: Engine, *, quiet: bool, as_json: bool, debug: bool) -> ExitCode:
     from nodetool_core.cli import report
 
     try:
@@ -79,7 +82,7 @@ def _run(request: _Request, engine: Engine, *, quiet: bool, as_json: bool, debug
         if items is not None:
             from nodetool_core.cli.batch import BatchRun
 
-            return BatchRun(workflow, items, request.options(), request.out, quiet=quiet, as_json=as_json).run()
+            return BatchRun(workflow, items, request.options, request.out, quiet=quiet, as_json=as_json).run()
         under_way = request.start(workflow, quiet)
     except NodetoolError as error:
         show_problems(error.problems, at_most=LISTED_PROBLEMS, more=f"See them all: nodetool validate {request.file}")
@@ -109,24 +112,22 @@ def _exit_code(result: RunResult, saved: Saved) -> ExitCode:
     return ExitCode.FAILED if result.status != "completed" or saved.problems else ExitCode.OK
 
 
-class _Request:
+def _options(outputs: list[str] | None, on_error: OnError, use_cache: bool, timeout: float | None, attempts: int) -> RunOptions:
+    from nodetool_core.engine.options import NodePolicy, RunOptions
+
+    policies = {"*": NodePolicy(timeout=timeout, attempts=attempts)} if timeout is not None or attempts > 1 else {}
+    return RunOptions(outputs=outputs, on_error=on_error.value, use_cache=use_cache, policies=policies)
+
+
+@dataclass(frozen=True)
+class Request:
     """What the command line asks for."""
 
-    def __init__(
-        self, file: Path, settings: list[str], table: Path | None, out: Path, outputs: list[str] | None, on_error: OnError, use_cache: bool
-    ) -> None:
-        self.file = file
-        self.settings = settings
-        self.table = table
-        self.out = out
-        self.outputs = outputs
-        self.on_error = on_error
-        self.use_cache = use_cache
-
-    def options(self) -> RunOptions:
-        from nodetool_core.engine.options import RunOptions
-
-        return RunOptions(outputs=self.outputs, on_error=self.on_error.value, use_cache=self.use_cache)
+    file: Path
+    settings: list[str]
+    table: Path | None
+    out: Path
+    options: RunOptions
 
     def read(self, engine: Engine) -> tuple[Workflow, list[Item] | None]:
         """The workflow, and the items where the request is a batch. Raises NodetoolError."""
@@ -140,7 +141,7 @@ class _Request:
         for note in workflow.graph.notes:
             show_problem(note)
         items = batch_items(workflow.graph, workflow.document.to_json(), values, self.table)
-        if items is not None or may_hold_picture(workflow.graph, self.outputs):
+        if items is not None or may_hold_picture(workflow.graph, self.options.outputs):
             check_folder(self.out)
         return workflow, items
 
@@ -150,7 +151,7 @@ class _Request:
         from nodetool_core.cli.settings import read_settings
 
         progress = listener(quiet)
-        return UnderWay(workflow.start(read_settings(self.settings), options=self.options(), on_event=progress, texts=True), progress)
+        return UnderWay(workflow.start(read_settings(self.settings), options=self.options, on_event=progress, texts=True), progress)
 
 
 class UnderWay:

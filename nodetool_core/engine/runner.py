@@ -187,7 +187,14 @@ class Runner:
                 result.warnings.append(Problem("warning", f"node {node_id!r}", details["message"], level="warning"))
                 services.emit(events.NodeWarning(node_id, details["message"], details["details"]))
 
-        return Context(node_id, report=report, cancelled=ticket or self.cancelled, images=services.images, models=services.models)
+        return Context(
+            node_id,
+            report=report,
+            cancelled=ticket or self.cancelled,
+            images=services.images,
+            models=services.models,
+            wants_previews=services.options.previews,
+        )
 
     def _check(self, step: Step, feed: Feed, value: Any) -> None:
         """Raise MisfitError where a value does not fit the property that its edge leads to."""

@@ -14,7 +14,7 @@ from nodetool_core import Picture, Role, Workflow
 
 GRAPHS = Path(__file__).parents[2] / "graphs"
 FILES = sorted(GRAPHS.glob("*.json"))
-FEW_STEPS = 3
+FEW_STEPS = 4
 
 OUTPUTS = {
     "contact_sheet.json": {"sheet"},

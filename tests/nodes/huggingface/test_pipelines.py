@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,8 +11,13 @@ import torch
 from PIL import Image
 
 from nodes.huggingface.arguments import call_arguments
+from nodes.huggingface.image_to_image import ImageToImage
 from nodes.huggingface.pipelines import StepReporter, flattened, generate
-from nodetool_core import NodeError, RunCancelled
+from nodes.nodetool.input import ImageInput
+from nodes.nodetool.output import Output
+from nodetool_core import NodeError, RunCancelled, Workflow
+from nodetool_core.engine.events import Event, NodePreview
+from nodetool_core.engine.options import RunOptions
 from tests.nodes.huggingface.recorder import Recorder
 
 GREY = Image.new("RGB", (4, 4), "grey")
@@ -130,3 +136,17 @@ def test_steps_are_reported_and_end_when_cancelled(recorder: Recorder) -> None:
     recorder.cancelled.set()
     with pytest.raises(RunCancelled):
         next(iter(StepReporter(recorder.context, "", [1])))
+
+
+def test_previews_show_what_is_being_made(model: Callable[[str], str]) -> None:
+    image = Image.radial_gradient("L").convert("RGB").resize((64, 64))
+    node = ImageToImage(model=model("stable_diffusion"), image=ImageInput(name="photo").output, num_inference_steps=4, strength=1.0, seed=3)
+    seen: list[Event] = []
+    workflow = Workflow(Output(name="picture", value=node.output))
+    workflow.run(photo=image, options=RunOptions(previews=True), on_event=seen.append)
+    previews = [event for event in seen if isinstance(event, NodePreview)]
+    assert [(event.step, event.total) for event in previews] == [(step, 4) for step in (1, 2, 3, 4)]
+    assert previews[0].image.mode == "RGB"
+    seen.clear()
+    workflow.run(photo=image.rotate(90), on_event=seen.append)
+    assert not any(isinstance(event, NodePreview) for event in seen)

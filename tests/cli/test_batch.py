@@ -1,0 +1,85 @@
+"""`nodetool run` over many files, and `nodetool rerun`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import Author, Command
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for number in range(3):
+        Image.new("RGB", (8, 8), (80 * number, 0, 0)).save(tmp_path / f"shot{number}.png")
+    return tmp_path
+
+
+def records(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (folder / "out" / "manifest.jsonl").read_text().splitlines()]
+
+
+def test_a_pattern_runs_once_per_file(nodetool: Command, write: Author, photos: Path) -> None:
+    done = nodetool("run", write.resize(), "--set", "photo=shot*.png")
+    assert done.code == 0
+    assert sorted(done.out.split()) == [f"out/shot{number}_picture.png" for number in range(3)]
+    assert [record["status"] for record in records(photos)] == ["completed"] * 3
+
+
+def test_a_batch_goes_on_where_it_was(nodetool: Command, write: Author, photos: Path) -> None:
+    (photos / "shot1.png").write_text("no picture")
+    workflow = write.resize()
+    first = nodetool("run", workflow, "--set", "photo=shot*.png")
+    assert first.code == 1 and "1 computed, 1 failed, 1 left" in first.err
+    Image.new("RGB", (8, 8)).save(photos / "shot1.png")
+    second = nodetool("run", workflow, "--set", "photo=shot*.png")
+    assert second.code == 0 and "2 computed, 1 done before" in second.err
+    assert len(list((photos / "out").glob("*.png"))) == 3
+    third = nodetool("run", workflow, "--set", "photo=shot*.png")
+    assert third.code == 0 and "3 done before" in third.err
+
+
+def test_a_bad_item_is_passed_over_where_asked(nodetool: Command, write: Author, photos: Path) -> None:
+    (photos / "shot0.png").write_text("no picture")
+    done = nodetool("run", write.resize(), "--set", "photo=shot*.png", "--on-error", "continue", "--json")
+    assert done.code == 1
+    assert [json.loads(line)["status"] for line in done.out.splitlines()] == ["failed", "completed", "completed"]
+
+
+def test_a_table_gives_inputs_by_name(nodetool: Command, write: Author, photos: Path) -> None:
+    (photos / "rows.csv").write_text("photo,smaller.width\nshot0.png,5\nshot1.png,6\n")
+    done = nodetool("run", write.resize(), "--inputs", "rows.csv")
+    assert done.code == 0
+    widths = [Image.open(photos / "out" / f"{row}_picture.png").width for row in (1, 2)]
+    assert widths == [5, 6]
+
+
+def test_a_pattern_that_fits_nothing_is_wrong_use(nodetool: Command, write: Author, photos: Path) -> None:
+    done = nodetool("run", write.resize(), "--set", "photo=q*.png")
+    assert (done.code, done.out) == (2, "") and "No file fits 'q*.png'" in done.err
+
+
+def test_a_picture_is_made_again(nodetool: Command, write: Author, photos: Path) -> None:
+    nodetool("run", write.resize())
+    done = nodetool("rerun", "out/picture.png")
+    assert (done.code, done.out.split()) == (0, ["out/picture-again.png"]) and "Identical" in done.err
+
+
+def test_a_picture_that_nobody_made_is_refused(nodetool: Command, photos: Path) -> None:
+    done = nodetool("rerun", "shot0.png")
+    assert (done.code, done.out) == (1, "") and "does not say what made it" in done.err
+
+
+@pytest.mark.usefixtures("pack")
+def test_a_node_over_its_time_is_given_up(nodetool: Command, write: Author) -> None:
+    done = nodetool("run", write.single("Slow"), "--timeout", "0.1")
+    assert done.code == 1 and "took longer than its 0.1 s" in done.err
+
+
+@pytest.mark.usefixtures("pack")
+def test_a_node_that_fails_is_tried_again(nodetool: Command, write: Author) -> None:
+    done = nodetool("run", write.single("Crash"), "--attempts", "2")
+    assert done.code == 1 and "is tried again in 1 s" in done.err

@@ -1,0 +1,13 @@
+"""What every test needs: a result cache of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results on disk go where the test can be found again, never into the user's cache."""
+    monkeypatch.setenv("NODETOOL_CACHE_DIR", str(tmp_path.parent / f"{tmp_path.name}-cache"))
