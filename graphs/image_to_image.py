@@ -11,13 +11,14 @@ import sys
 from pathlib import Path
 
 from nodes.huggingface.image_to_image import ImageToImage
-from nodes.nodetool.input import ImageInput, StringInput
+from nodes.nodetool.input import HuggingFaceModelInput, ImageInput, StringInput
 from nodes.nodetool.output import Output
 from nodetool_core import Workflow
 
 image = ImageInput(name="image", value=str(Path(__file__).parent / "assets" / "lake_at_noon.png"))
 prompt = StringInput(name="prompt", value="A beautiful landscape with mountains and a lake at sunset")
-picture = ImageToImage(image=image.output, prompt=prompt.output, strength=0.7, seed=7)
+model = HuggingFaceModelInput(name="model")
+picture = ImageToImage(image=image.output, prompt=prompt.output, model=model.output, strength=0.7, seed=7)
 workflow = Workflow(Output(name="picture", value=picture.output))
 
 if __name__ == "__main__":

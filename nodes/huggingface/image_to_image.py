@@ -47,8 +47,8 @@ class ImageToImage(Node):
 
     @classmethod
     def fingerprint(cls, values: dict[str, Any], sources: Sources) -> str | None:
-        is_default = "model" in values and values["model"].is_empty()
-        return str(sources.revision(ImageToImageModel(repo_id=DEFAULT_MODEL))) if is_default else ""
+        # Also where another model is set or comes over an edge: it may be an empty reference, which means the default.
+        return str(sources.revision(ImageToImageModel(repo_id=DEFAULT_MODEL)))
 
     def process(self, context: Context) -> Annotated[ImageRef, "The transformed image, RGB."]:
         if self.image.is_empty():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from nodetool_core.cli.messages import plain, say, show_problem
-from nodetool_core.errors import Problem
+from nodetool_core.errors import NodetoolError, Problem
 
 if TYPE_CHECKING:
     from nodetool_core.cli.results import Saved
@@ -55,7 +55,7 @@ def show_failures(result: RunResult, debug: bool) -> None:
     for failure in result.failures[:_LISTED_FAILURES]:
         show_problem(failure.problem)
         if failure.exception is not None:
-            unexpected = True
+            unexpected = unexpected or not isinstance(failure.exception, NodetoolError)
             if debug:
                 say(plain(_traceback(failure)))
     if len(result.failures) > _LISTED_FAILURES:

@@ -69,7 +69,8 @@ class Hub:
         return self._fetch(repo_id, None, _texts_in_folders, "model_index.json", context)[0]
 
     def cached_commit(self, repo_id: str, revision: str | None, probe: str = "model_index.json") -> str | None:
-        """The commit that the cache has for a revision, without asking the network; None where it has none."""
+        """The commit that the cache has for a revision, without asking the network; None where it has none. Raises ModelError."""
+        _check_id(repo_id)
         found = self._cached(repo_id, revision, probe)
         return found[1] if found else None
 
