@@ -165,7 +165,9 @@ def _given(node: Node) -> dict[str, Any]:
     kept = {}
     for name, value in [*vars(node).items(), *node.dynamic_values.items()]:
         default = properties[name].default if name in properties else MISSING
-        if name != "dynamic_values" and (isinstance(value, OutputHandle) or default is MISSING or value != default):
+        # Of another type is another value, though True == 1.
+        is_default = type(value) is type(default) and value == default
+        if name != "dynamic_values" and not is_default:
             kept[name] = value
     return kept
 

@@ -8,6 +8,7 @@ made when the first JSON value has to be read.
 from __future__ import annotations
 
 import dataclasses
+import enum
 import inspect
 import math
 import re
@@ -134,6 +135,8 @@ class Property:
         """The value in the property's type, and what is wrong with it. Numbers are never coerced."""
         from pydantic import ValidationError
 
+        if isinstance(self.annotation, type) and issubclass(self.annotation, enum.Enum):
+            value = next((member for member in self.annotation if _is_same(member.value, value)), value)
         if not self.accepts(value):
             try:
                 value = self.adapter.validate_python(value)
@@ -146,6 +149,10 @@ class Property:
         """Why a value of the right type is out of bounds, or an empty string."""
         if isinstance(value, float) and not math.isfinite(value):
             return f"{value} is not a finite number."
+        if isinstance(value, list):
+            for item in value:
+                if isinstance(item, float) and not math.isfinite(item):
+                    return f"{item} is not a finite number."
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             for kind, bound in self.bounds.items():
                 fits, wording = _BOUNDS[kind]
@@ -222,6 +229,10 @@ class NodeSpec:
     @property
     def namespace(self) -> str:
         return self.node_type.rpartition(".")[0]
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and bool(one == other)
 
 
 def node_type_of(cls: type) -> str:

@@ -16,7 +16,7 @@ from nodetool_core.declaration import NodeSpec, Property
 from nodetool_core.errors import Problem, WorkflowError, near_miss
 from nodetool_core.node import Node, Role
 from nodetool_core.references import AssetRef
-from nodetool_core.types import is_assignable, type_name
+from nodetool_core.types import is_assignable, is_open, type_name
 from nodetool_core.workflow import WorkflowDocument
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ class _Reader:
             message = f"{source_id}.{source_handle} is {type_name(annotation)}, but {target_id}.{target_handle} takes {type_name(wanted)}."
             self._problem("type_mismatch", place, message)
             return
-        checked = annotation is not Any and (prop is None or not prop.is_bounded)
+        checked = prop is None or wanted is Any or not (is_open(annotation) or prop.is_bounded)
         target.inputs.append(Edge(self.position[source_id], outputs.index(source_handle), target_handle, prop is None, checked))
         (target.dynamic if prop is None else target.values).pop(target_handle, None)
 
@@ -265,7 +265,9 @@ class _Reader:
         for component in networkx.strongly_connected_components(graph):
             inner = graph.subgraph(component)
             if len(component) > 1 or any(inner.has_edge(index, index) for index in component):
-                path = [self.nodes[source].id for source, _ in networkx.find_cycle(inner)]
+                circle = [source for source, _ in networkx.find_cycle(inner)]
+                first = circle.index(min(circle))
+                path = [self.nodes[source].id for source in circle[first:] + circle[:first]]
                 shown = path if len(path) <= 12 else [*path[:6], "…", *path[-5:]]
                 self._problem(
                     "cycle", "edges", f"The workflow runs in a circle: {' → '.join([*shown, path[0]])}.", "Remove one of these edges."

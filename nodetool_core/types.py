@@ -80,6 +80,16 @@ def is_assignable(source: Annotation, target: Annotation) -> bool:
 
 
 @lru_cache(maxsize=4096)
+def is_open(annotation: Annotation) -> bool:
+    """Whether a type says nothing of some part of its values: `Any`, `list[Any]`, a bare `dict`."""
+    annotation = strip(annotation)
+    if annotation in (Any, list, dict, tuple, set, frozenset):
+        return True
+    origin: Any = get_origin(annotation)
+    return origin is not Literal and any(is_open(arg) for arg in get_args(annotation) if arg is not Ellipsis)
+
+
+@lru_cache(maxsize=4096)
 def checker(annotation: Annotation) -> Check:
     """A function that says whether a value belongs to the type. Lists and mappings are checked element by element."""
     annotation = strip(annotation)

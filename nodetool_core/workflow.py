@@ -94,16 +94,16 @@ class WorkflowDocument(_Record):
         except json.JSONDecodeError as error:
             place = f"{path}:{error.lineno}:{error.colno}"
             raise WorkflowError(Problem("invalid_json", place, f"is no JSON: {error.msg}.")) from None
+        except ValueError as error:
+            raise WorkflowError(Problem("invalid_json", str(path), f"has a number that can't be read: {error}.")) from None
         except RecursionError:
             raise WorkflowError(Problem("invalid_json", str(path), "is nested too deeply to be a workflow.")) from None
         return cls.from_json(content, str(path))
 
     def to_json(self) -> dict[str, Any]:
         """The JSON value, with everything that was read, known or not."""
-        written = {"schema_version": self.schema_version} | {
-            name: getattr(self, name) for name in self.model_fields_set if name not in ("graph", "schema_version")
-        }
-        graph = {name: getattr(self.graph, name) for name in self.graph.model_fields_set if name not in ("nodes", "edges")}
+        written = {"schema_version": self.schema_version} | _set_fields(self, without=("graph", "schema_version"))
+        graph = _set_fields(self.graph, without=("nodes", "edges"))
         nodes = [_set_fields(node) for node in self.graph.nodes]
         edges = [_set_fields(edge) for edge in self.graph.edges]
         return jsonable(written | {"graph": graph | {"nodes": nodes, "edges": edges}})  # type: ignore[no-any-return]
@@ -117,13 +117,10 @@ class WorkflowDocument(_Record):
         return path
 
 
-def _set_fields(record: _Record) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in _ordered(record)}
-
-
-def _ordered(record: _Record) -> list[str]:
-    declared = [name for name in type(record).model_fields if name in record.model_fields_set]
-    return declared + list(record.model_extra or {})
+def _set_fields(record: _Record, without: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The fields that were read or set. Unknown ones are not asked for as attributes: one may be named like a method."""
+    declared = {name: getattr(record, name) for name in type(record).model_fields if name in record.model_fields_set}
+    return {name: value for name, value in (declared | (record.model_extra or {})).items() if name not in without}
 
 
 def _shape_problems(error: ValidationError) -> list[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
 
 from nodetool_core import SKIPPED, Field, Lane, Node
@@ -15,7 +16,8 @@ class Branches(NamedTuple):
     if_false: Annotated[Any, "The value, where the condition does not hold; nothing otherwise."]
 
 
-class Item(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Item:
     """One round of a loop."""
 
     output: Annotated[Any, "The item."]

@@ -17,11 +17,19 @@ class Spawned:
     `asyncio.run_coroutine_threadsafe` does not wait for. Only the first cancel counts, so that a second can't cut that short.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], done: Callable[[Task], None]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], done: Callable[[Task], None], alive: set[Spawned]
+    ) -> None:
+        """
+        Args:
+            alive: Where it is kept until it has ended: a loop holds its tasks weakly, so that one that nothing else knows is lost.
+        """
         self._loop = loop
         self._done = done
+        self._alive = alive
         self._task: Task | None = None
         self._is_cancelled = False
+        alive.add(self)
         loop.call_soon_threadsafe(self._begin, work)
 
     def cancel(self) -> None:
@@ -32,6 +40,7 @@ class Spawned:
         self._task.add_done_callback(self._ended)
 
     def _ended(self, task: Task) -> None:
+        self._alive.discard(self)
         self._done(task)
 
     def _cancel(self) -> None:

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from nodetool_core.context import Context, Models
 from nodetool_core.engine.cache import MemoryCache, ResultCache
+from nodetool_core.engine.compiler import compile_plan
 from nodetool_core.engine.delivery import Delivery
 from nodetool_core.engine.events import Listener, RunFinished, RunStarted
 from nodetool_core.engine.keys import KeyMaker, has_fingerprint
 from nodetool_core.engine.options import RunOptions
-from nodetool_core.engine.plan import Plan, Step, compile_plan
+from nodetool_core.engine.plan import Plan, Step
 from nodetool_core.engine.provenance import Recorder
 from nodetool_core.engine.result import RunError, RunResult
 from nodetool_core.engine.scheduler import Scheduler

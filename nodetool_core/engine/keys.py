@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.declaration import jsonable
-from nodetool_core.errors import NodetoolError
+from nodetool_core.errors import NodetoolError, Problem
 from nodetool_core.graph import GraphNode
 from nodetool_core.references import AssetRef, ModelRef, Reference
 
@@ -66,18 +66,17 @@ class KeyMaker:
     def base(self, node: GraphNode, values: dict[str, Any], sources: Sources) -> Key:
         """The part of a node's key that does not come from its inputs."""
         node_class = node.node_class
-        own: str | None = ""
+        own = _fingerprint(node, values, sources) if has_fingerprint(node_class) else ""
         try:
-            if has_fingerprint(node_class):
-                own = node_class.fingerprint(values, sources)
             content = [_canonical(values, sources), _canonical(node.dynamic, sources), own]
-        except NodetoolError:
-            # A file that can't be read is the node's to report, when it runs.
+        except (NodetoolError, TypeError):
+            # A file that can't be read is the node's to report, when it runs; a value that has no JSON form has no key.
             own = None
         if own is None:
             return unique()
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return combine(KEY_FORMAT, node_class.spec.node_type.encode(), self.code_version(node_class), canonical.encode())
+        version = self.code_version(node_class)
+        return combine(KEY_FORMAT, node_class.spec.node_type.encode(), version, canonical.encode(errors="surrogatepass"))
 
     def item(self, value: Any, loop: Key, number: int, sources: Sources) -> Key:
         """The key of one item of a loop: by its content where that is at hand, else by its place in the loop."""
@@ -85,6 +84,16 @@ class KeyMaker:
             return combine(b"value", json.dumps(_canonical(value, sources), sort_keys=True).encode())
         except (TypeError, NodetoolError):
             return combine(b"item", loop, str(number).encode())
+
+
+def _fingerprint(node: GraphNode, values: dict[str, Any], sources: Sources) -> str | None:
+    try:
+        return node.node_class.fingerprint(values, sources)
+    except NodetoolError:
+        return None
+    except Exception as error:
+        place = f"node {node.id!r} ({node.spec.node_type})"
+        raise NodetoolError(Problem("fingerprint_failed", place, f"fingerprint failed: {type(error).__name__}: {error}")) from error
 
 
 def _canonical(value: Any, sources: Sources) -> Any:
@@ -101,7 +110,8 @@ def _canonical(value: Any, sources: Sources) -> Any:
     if isinstance(value, Reference):
         return {"reference": value.model_dump(mode="json")}
     if kind is dict:
-        return {str(name): _canonical(item, sources) for name, item in value.items()}
+        # In a wrapper of its own, so that no object can look like the form of something else.
+        return {"object": {str(name): _canonical(item, sources) for name, item in value.items()}}
     if kind in (list, tuple):
         return [_canonical(item, sources) for item in value]
     if hasattr(value, "tobytes") and hasattr(value, "shape"):

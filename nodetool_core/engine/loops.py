@@ -154,7 +154,7 @@ class Loops:
                     origin = self._frames.source(frame, feed)
                     if origin.state[feed.slot] >= DONE:
                         frame.remaining[step.slot] -= 1
-                        scheduler.note_earlier(frame, step, origin, feed)
+                        scheduler.demand.note_earlier(frame, step, origin, feed)
                 elif feed.kind == ITEM and self._frames.value(frame, feed) is SKIPPED:
                     scheduler.poison(frame, step.slot, DROPPED)
         scheduler.prepare(frame)
@@ -266,4 +266,4 @@ class Loops:
             gather = self._plan.steps[number]
             source = self._plan.steps[gather.gather_source]
             if frame.parent.demanded[gather.slot] and not source.streams:
-                self._scheduler.demand(frame, source)
+                self._scheduler.demand.ask_for(frame, source)

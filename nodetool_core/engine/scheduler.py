@@ -23,6 +23,7 @@ from queue import Empty
 from typing import Any
 
 from nodetool_core.engine import events
+from nodetool_core.engine.demand import Demand
 from nodetool_core.engine.frame_keys import FrameKeys
 from nodetool_core.engine.frames import DONE, DROPPED, FAILED, RUNNING, WAITING, Frame, Frames, Values, came
 from nodetool_core.engine.loops import Loops
@@ -55,6 +56,7 @@ class Scheduler:
         self.runner = Runner(self.frames, services, result, seeded)
         self.outputs = Outputs(plan, services, result)
         self.loops = Loops(self)
+        self.demand = Demand(self)
         self.patience = Patience(services.options)
         self.outstanding = dict.fromkeys(Lane, 0)
         self._answers_due = 0
@@ -93,7 +95,7 @@ class Scheduler:
         if frame.parent is not None:
             self.loops.join(frame)
         for number in self.plan.regions[frame.region].targets:
-            self.demand(frame, self.plan.steps[number])
+            self.demand.ask_for(frame, self.plan.steps[number])
         self.loops.demand_gathered(frame)
 
     def _wait(self) -> bool:
@@ -148,7 +150,7 @@ class Scheduler:
             bucket = frame.buckets.pop(slot, {})
             self.settle(frame, step, ([bucket[number] for number in sorted(bucket)],), DONE)
         elif step.asks and slot not in frame.asked:
-            self._ask(frame, step)
+            self.demand.ask_lazily(frame, step)
         elif step.streams:
             self.loops.open(frame, step)
         elif step.kind is not None and step.kind.lane is Lane.INLINE and not step.kind.spec.is_async and self.patience.policy(step) is None:
@@ -282,6 +284,13 @@ class Scheduler:
         if not frame.open:
             self.loops.frame_finished(frame)
 
+    def hit(self, frame: Frame, step: Step, values: Values) -> None:
+        """A step's result was in the cache."""
+        assert step.node is not None
+        self.result.hits.append(step.node.id)
+        self.services.emit(events.NodeFinished(step.node.id, frame.index, 0.0, True))
+        self.settle(frame, step, values, DONE)
+
     def arrive(self, frame: Frame, slot: int, state: int) -> None:
         """One thing that a step waits for has come, or will not."""
         frame.remaining[slot] -= 1
@@ -305,7 +314,7 @@ class Scheduler:
             if frame.demanded[slot] and frame.state[slot] < DONE:
                 self.settle(frame, self.frames.step(frame, slot), values, state)
 
-    def _settle_late_twin(self, frame: Frame, step: Step, first: int) -> None:
+    def settle_late_twin(self, frame: Frame, step: Step, first: int) -> None:
         """A step is asked for after the earlier, equal one has settled."""
         self.settle(frame, step, frame.values[first], frame.state[first])
         self._drop_value(frame, first)
@@ -336,79 +345,3 @@ class Scheduler:
             if frame.state[twin] < DONE and (frame.demanded[twin] or self.frames.step(frame, twin).is_late):
                 return
         frame.values[slot] = None
-
-    # -- demand -----------------------------------------------------------------------------------------------------
-
-    def demand(self, frame: Frame, step: Step) -> None:
-        """Ask for a step and for all it needs, as far as the cache does not have it."""
-        pending, steps = [(frame, step)], self.plan.steps
-        while pending:
-            frame, step = pending.pop()
-            slot = step.slot
-            if frame.demanded[slot]:
-                continue
-            frame.demanded[slot] = 1
-            frame.open += 1
-            if slot in frame.twin_of:
-                first = self.frames.step(frame, frame.twin_of[slot])
-                if frame.state[first.slot] >= DONE:
-                    self.runner.inbox.put((self._settle_late_twin, None, frame, step, first.slot))
-                else:
-                    pending.append((frame, first))
-                continue
-            values = self._cached(frame, step)
-            if values is not None:
-                frame.state[slot] = RUNNING
-                self.runner.inbox.put((self._hit, None, frame, step, values))
-                continue
-            if step.streams:
-                self.loops.expect(frame, step)
-            if not frame.remaining[slot]:
-                self.ready.inline.append((frame, step))
-            if step.node is None:
-                pending.extend(self.loops.needs(frame, step))
-            for feed in step.feeds:
-                if feed.kind == LOCAL and not feed.lazy:
-                    pending.append((frame, steps[feed.source]))
-                elif not feed.lazy:
-                    pending.append((self.frames.source(frame, feed), steps[feed.source]))
-
-    def _cached(self, frame: Frame, step: Step) -> Values | None:
-        cache = self.services.cache
-        if cache is None or not step.shareable or not self.services.options.use_cache:
-            return None
-        return cache.get(frame.keys[step.slot])
-
-    def _hit(self, frame: Frame, step: Step, values: Values) -> None:
-        assert step.node is not None
-        self.result.hits.append(step.node.id)
-        self.services.emit(events.NodeFinished(step.node.id, frame.index, 0.0, True))
-        self.settle(frame, step, values, DONE)
-
-    def _ask(self, frame: Frame, step: Step) -> None:
-        """A node with lazy properties has its other values: find out which of the lazy ones it wants."""
-        node, slot = step.node, step.slot
-        assert node is not None
-        values = node.values | {feed.property: self.frames.value(frame, feed) for feed in step.feeds if not feed.lazy}
-        try:
-            asked = step.guarded or node.node_class.instantiate(values).demand(values)
-        except Exception as error:  # noqa: BLE001 - a node is foreign code: whatever it raises is its failure
-            self.fail(frame, step, error)
-            return
-        frame.asked[slot] = asked
-        frame.remaining[slot] += 1
-        for feed in step.feeds:
-            if feed.lazy and feed.property in asked:
-                origin = self.frames.source(frame, feed)
-                if origin.state[feed.slot] >= DONE:
-                    self.note_earlier(frame, step, origin, feed)
-                else:
-                    frame.remaining[slot] += 1
-                    self.demand(origin, self.plan.steps[feed.source])
-        self.arrive(frame, slot, DONE)
-
-    def note_earlier(self, frame: Frame, step: Step, origin: Frame, feed: Feed) -> None:
-        """A feed had settled before the step began to wait: only its poison is left to take."""
-        state = came(origin.values[feed.slot], feed.output, origin.state[feed.slot])
-        if state != DONE:
-            self.poison(frame, step.slot, state)

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakSet
 
 from nodetool_core.context import Models, Sources
 from nodetool_core.engine.cache import ResultCache
@@ -37,7 +36,7 @@ class Services:
     finished: Callable[[str, Any], Any]
     """Turns an output's value into what the result shows, such as a picture with its provenance."""
     delivery: Delivery | None = None
-    spawned: WeakSet[Spawned] = field(default_factory=WeakSet)
+    spawned: set[Spawned] = field(default_factory=set)
     """Coroutines that have not ended."""
 
     def emit(self, event: Event) -> None:
@@ -49,10 +48,7 @@ class Services:
 
     def spawn(self, work: Coroutine[Any, Any, Any], done: Callable[[Task], None]) -> Spawned:
         """Run a coroutine on the engine's loop; `done` is called there with its task, whatever became of it."""
-        spawned = Spawned(self.loop(), work, done)
-        # Held weakly here: its task keeps it until it has ended.
-        self.spawned.add(spawned)
-        return spawned
+        return Spawned(self.loop(), work, done, self.spawned)
 
     def cancel_spawned(self) -> None:
         """Ask all coroutines to end. Only for the thread that spawns them, so that none is missed."""

@@ -13,7 +13,7 @@ from nodes.nodetool.output import Output
 from nodetool_core import Node, RunCancelled, Workflow
 from nodetool_core.engine.engine import Engine, Run
 from nodetool_core.node import Lane
-from tests.engine.nodes import Acting, Add, AsyncEcho, Counting, Each, Gated, Stage
+from tests.engine.nodes import Add, AsyncEcho, Counting, Each, Gated, Stage
 
 LONG = 10.0
 
@@ -107,7 +107,7 @@ def test_a_run_leaves_no_thread(stage: Stage) -> None:
         return
 
     stage.action = nothing
-    wanted = [AsyncEcho(stage=stage.name), Gated(a=1, stage=stage.name), Acting(a=2, stage=stage.name)]
+    wanted = [AsyncEcho(stage=stage.name), Gated(a=1, stage=stage.name), Counting(a=2, stage=stage.name)]
     run = Workflow(*wanted, engine=engine).start()
     assert stage.started.acquire(timeout=LONG)
     cancelled(run)

@@ -64,7 +64,11 @@ def _pairs_and_products_of_equal_loops() -> dict[str, Any]:
     def table(a: Any, b: Any, c: Any) -> Any:
         return Collect(input_item=Collect(input_item=Mix(a=a, b=b, c=c).output).output)
 
-    return {"aab": table(first, first, second), "abb": table(first, second, second), "pairs": Collect(input_item=Mix(a=first, b=first).output)}
+    return {
+        "aab": table(first, first, second),
+        "abb": table(first, second, second),
+        "pairs": Collect(input_item=Mix(a=first, b=first).output),
+    }
 
 
 def _nested_and_product() -> dict[str, Any]:
@@ -133,7 +137,12 @@ CASES = [
     Case("11-one output, several consumers", _shared, {"a": 5, "b": 6, "c": 4}, "Add Add Mix Number"),
     Case("11-two identical nodes are one", _same_twice, {"sum": 12}, "Add Mix Number"),
     Case("13-If takes one way, alone", lambda: _branch(condition=True), {"left": 16, "merged": 16}, "If IsOdd Merge Mix Mix Number Number"),
-    Case("13-If takes the other", lambda: _branch(condition=False), {"right": 8, "merged": 8}, "Add If IsOdd Merge Number Number Numbers Total"),
+    Case(
+        "13-If takes the other",
+        lambda: _branch(condition=False),
+        {"right": 8, "merged": 8},
+        "Add If IsOdd Merge Number Number Numbers Total",
+    ),
     Case(
         "13-If per item",
         _branch_in_a_loop,
@@ -142,7 +151,13 @@ CASES = [
         "Each",
     ),
     Case("13-a loop that is not taken", _loop_not_taken, {"other": 2}, "Add If Number Numbers"),
-    Case("13-Switch runs what it chooses", lambda: _switch(condition=True), {"chosen": 2}, "ConditionalSwitch Mix Number", "ConditionalSwitch"),
+    Case(
+        "13-Switch runs what it chooses",
+        lambda: _switch(condition=True),
+        {"chosen": 2},
+        "ConditionalSwitch Mix Number",
+        "ConditionalSwitch",
+    ),
     Case("13-Switch in a loop asks for what is outside", _switch_in_a_loop, {"chosen": [13, 2, 13]}),
     Case("14-an empty loop", lambda: {"x": Collect(input_item=Add(a=Each(items=[]).output).output)}, {"x": []}, "Collect Each"),
     Case("14-order", lambda: {"x": Collect(input_item=Mix(a=_loop(3, 1, 2)).output)}, {"x": [6, 2, 4]}, "Collect Each Mix Mix Mix"),
@@ -160,7 +175,12 @@ CASES = [
     Case("14-the list of one loop inside another", _list_of_one_loop_inside_another, {"a": [2, 3], "b": [35, 55, 75]}, None, "Each"),
     Case("14-items with their numbers", lambda: {"x": ForEach(input_list=["a", "b"])["index"]}, {"x": [0, 1]}, None, "ForEach"),
     Case("14-Collect without a loop", lambda: {"x": Collect(input_item=Number(value=2).output)}, {"x": [2]}, "Collect Number"),
-    Case("8-Reroute passes anything", lambda: {"x": Add(a=Reroute(input_value=Anything(value=4).output).output)}, {"x": 5}, "Add Anything Reroute"),
+    Case(
+        "8-Reroute passes anything",
+        lambda: {"x": Add(a=Reroute(input_value=Anything(value=4).output).output)},
+        {"x": 5},
+        "Add Anything Reroute",
+    ),
 ]
 
 

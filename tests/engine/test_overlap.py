@@ -51,7 +51,9 @@ def test_items_of_a_loop_overlap(engine: Engine, stage: Stage) -> None:
     barrier = threading.Barrier(2)
     stage.action = lambda number: barrier.wait(LONG)
     items = Each(items=[1, 2])
-    result = Workflow(Output(name="all", value=Collect(input_item=Acting(a=items.output, stage=stage.name).output).output), engine=engine).run()
+    result = Workflow(
+        Output(name="all", value=Collect(input_item=Acting(a=items.output, stage=stage.name).output).output), engine=engine
+    ).run()
     assert result["all"] == [1, 2]
 
 
@@ -65,9 +67,7 @@ def test_device_nodes_never_overlap_in_two_runs_of_one_engine(engine: Engine, st
         inside.release()
 
     stage.action = alone
-    workflows = [
-        Workflow(*(DeviceStep(a=100 * run + number, stage=stage.name) for number in range(20)), engine=engine) for run in range(2)
-    ]
+    workflows = [Workflow(*(DeviceStep(a=100 * run + number, stage=stage.name) for number in range(20)), engine=engine) for run in range(2)]
     runs = [workflow.start() for workflow in workflows]
     for run in runs:
         assert run.result(LONG).status == "completed"
@@ -116,7 +116,9 @@ def test_a_twin_that_is_asked_for_late_finds_the_value(engine: Engine, stage: St
     early = Add(a=first.output)
     loop = Each(items=[1, 2])
     late = Mix(a=loop.output, b=Mix(a=second.output).output)
-    workflow = Workflow(Output(name="early", value=early.output), Output(name="late", value=Collect(input_item=late.output).output), engine=engine)
+    workflow = Workflow(
+        Output(name="early", value=early.output), Output(name="late", value=Collect(input_item=late.output).output), engine=engine
+    )
     result = workflow.run(options=RunOptions(use_cache=False))
     assert dict(result) == {"early": 6, "late": [32, 34]}
     assert stage.calls["x"] == 1
@@ -124,7 +126,9 @@ def test_a_twin_that_is_asked_for_late_finds_the_value(engine: Engine, stage: St
 
 def test_what_is_never_the_same_runs_for_each_node_and_run(engine: Engine, stage: Stage) -> None:
     """Behaviour 19: two equal clocks are two clocks, and run again."""
-    workflow = Workflow(Output(name="a", value=Clock(stage=stage.name).output), Output(name="b", value=Clock(stage=stage.name).output), engine=engine)
+    workflow = Workflow(
+        Output(name="a", value=Clock(stage=stage.name).output), Output(name="b", value=Clock(stage=stage.name).output), engine=engine
+    )
     assert sorted(workflow.run().values()) == [1, 2]
     assert sorted(workflow.run().values()) == [3, 4]
 

@@ -1,0 +1,96 @@
+"""
+Who is asked for: from the targets up.
+
+A step whose result is in the cache asks for nothing above it; one that is equal to an earlier one asks for that; a lazy property
+asks when its node does. Nothing recurses: what is still to be asked for waits in a list.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nodetool_core.engine.frames import DONE, RUNNING, Frame, Values, came
+from nodetool_core.engine.plan import LOCAL, Feed, Step
+
+if TYPE_CHECKING:
+    from nodetool_core.engine.scheduler import Scheduler
+
+
+class Demand:
+    """What has been asked for in one run."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._steps = scheduler.plan.steps
+        self._frames = scheduler.frames
+        self._services = scheduler.services
+
+    def ask_for(self, frame: Frame, step: Step) -> None:
+        """Ask for a step and for all it needs, as far as the cache does not have it."""
+        scheduler, steps = self._scheduler, self._steps
+        pending = [(frame, step)]
+        while pending:
+            frame, step = pending.pop()
+            slot = step.slot
+            if frame.demanded[slot]:
+                continue
+            frame.demanded[slot] = 1
+            frame.open += 1
+            if slot in frame.twin_of:
+                first = self._frames.step(frame, frame.twin_of[slot])
+                if frame.state[first.slot] >= DONE:
+                    scheduler.runner.inbox.put((scheduler.settle_late_twin, None, frame, step, first.slot))
+                else:
+                    pending.append((frame, first))
+                continue
+            values = self._cached(frame, step)
+            if values is not None:
+                frame.state[slot] = RUNNING
+                scheduler.runner.inbox.put((scheduler.hit, None, frame, step, values))
+                continue
+            if step.streams:
+                scheduler.loops.expect(frame, step)
+            if not frame.remaining[slot]:
+                scheduler.ready.inline.append((frame, step))
+            if step.node is None:
+                pending.extend(scheduler.loops.needs(frame, step))
+            for feed in step.feeds:
+                if feed.kind == LOCAL and not feed.lazy:
+                    pending.append((frame, steps[feed.source]))
+                elif not feed.lazy:
+                    pending.append((self._frames.source(frame, feed), steps[feed.source]))
+
+    def _cached(self, frame: Frame, step: Step) -> Values | None:
+        cache = self._services.cache
+        if cache is None or not step.shareable or not self._services.options.use_cache:
+            return None
+        return cache.get(frame.keys[step.slot])
+
+    def ask_lazily(self, frame: Frame, step: Step) -> None:
+        """A step with lazy properties has its other values: find out which of the lazy ones it wants, and ask for them."""
+        scheduler, node, slot = self._scheduler, step.node, step.slot
+        assert node is not None
+        values = node.values | {feed.property: self._frames.value(frame, feed) for feed in step.feeds if not feed.lazy}
+        try:
+            asked = step.guarded or node.node_class.instantiate(values).demand(values)
+        except Exception as error:  # noqa: BLE001 - a node is foreign code: whatever it raises is its failure
+            scheduler.fail(frame, step, error)
+            return
+        frame.asked[slot] = asked
+        # One arrival more than there are feeds to come, so that the step does not begin in the middle of this.
+        frame.remaining[slot] += 1
+        for feed in step.feeds:
+            if feed.lazy and feed.property in asked:
+                origin = self._frames.source(frame, feed)
+                if origin.state[feed.slot] >= DONE:
+                    self.note_earlier(frame, step, origin, feed)
+                else:
+                    frame.remaining[slot] += 1
+                    self.ask_for(origin, self._steps[feed.source])
+        scheduler.arrive(frame, slot, DONE)
+
+    def note_earlier(self, frame: Frame, step: Step, origin: Frame, feed: Feed) -> None:
+        """A feed had settled before the step began to wait: only its poison is left to take."""
+        state = came(origin.values[feed.slot], feed.output, origin.state[feed.slot])
+        if state != DONE:
+            self._scheduler.poison(frame, step.slot, state)

@@ -1,0 +1,139 @@
+"""Behaviours 4, 6 and 7: graphs written in Python."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from nodes.nodetool.control import Collect, If
+from nodes.nodetool.output import Output
+from nodetool_core import Field, Node, Registry, Workflow, WorkflowError
+from nodetool_core.engine.engine import Engine
+from nodetool_core.errors import DeclarationError
+from tests.engine.nodes import Add, Anything, Each, Mix, Number, Total
+from tests.engine.random_graphs import ALL_KINDS, Step, programs, workflow_of
+
+
+def classes_of(workflow: Workflow) -> Registry:
+    return Registry(node_classes=dict.fromkeys(node.node_class for node in workflow.graph.nodes))
+
+
+@settings(max_examples=40, deadline=None)
+@given(program=programs(ALL_KINDS))
+def test_built_saved_and_loaded_is_the_same_graph(tmp_path_factory: pytest.TempPathFactory, program: list[Step]) -> None:
+    path = tmp_path_factory.mktemp("saved") / "w.json"
+    with Engine(workers=1) as engine:
+        built = workflow_of(program, engine)
+        built.save(path)
+        loaded = Workflow.load(path, classes_of(built), engine=engine)
+    assert loaded.graph.nodes == built.graph.nodes
+    assert json.loads(path.read_text()) == loaded.document.to_json()
+
+
+@pytest.mark.parametrize(
+    ("build", "says"),
+    [
+        (lambda: Add(a=1, bb=2), "Add.bb: Add has no property 'bb'."),
+        (lambda: Total(value=[1]), "Total has no property 'value'. Did you mean 'values'?"),
+        (lambda: Add(a="1"), "Add.a: expects int, got '1' (str)."),
+        (lambda: Add(a=1, b=Each(items=[1])["output"], c=3), "Add has no property 'c'."),
+        (lambda: Total(values=Number()["output"]), "Total.values: expects list[int], but Number.output is int."),
+        (lambda: Number()["outputs"], "Number: has no output 'outputs'. Did you mean 'output'?"),
+        (lambda: Workflow(), "needs at least one node."),
+        (lambda: Workflow(Add()), "Add needs a (int)."),
+    ],
+)
+def test_a_mistake_is_an_error_at_the_call(build: Any, says: str) -> None:
+    """Behaviour 6."""
+    with pytest.raises(WorkflowError) as caught:
+        build()
+    assert says in str(caught.value)
+
+
+def test_an_output_that_does_not_exist_is_no_attribute() -> None:
+    with pytest.raises(AttributeError, match=r"If has no output or property 'if_tru'. Did you mean 'if_true'"):
+        _ = If().if_tru
+
+
+def test_nodes_in_two_graphs_change_neither() -> None:
+    """Behaviour 7: ids are stable, and do not depend on what else a node is used for."""
+    shared = Mix(a=Number(value=1).output)
+    first = Workflow(Output(name="x", value=Add(a=shared.output).output))
+    before = first.document.to_json()
+    second = Workflow(Output(name="y", value=Total(values=Collect(input_item=shared.output).output).output))
+    assert first.document.to_json() == before
+    again = Workflow(Output(name="x", value=Add(a=shared.output).output))
+    assert again.document.to_json() == before
+    assert [node.id for node in second.document.graph.nodes] == ["number", "mix", "collect", "total", "output"]
+    assert (first.run()["x"], second.run()["y"]) == (3, 2)
+
+
+@pytest.mark.parametrize("value", [True, 1, 1.0, 0, False, None, "", [], [True], {"a": 1}])
+def test_a_value_equal_to_the_default_but_of_another_type_is_kept(value: Any) -> None:
+    class Default(Node):
+        """Has a default."""
+
+        value: Any = 1
+
+        def process(self) -> Any:
+            return self.value
+
+    given_value = Workflow(Output(name="x", value=Default(value=value).output)).run()["x"]
+    assert (given_value, type(given_value)) == (value, type(value))
+
+
+def test_a_node_keeps_nothing() -> None:
+    with pytest.raises(AttributeError, match="can't be assigned"):
+        Number().value = 3
+
+
+def test_a_default_list_is_nobodys(engine_runs: int = 2) -> None:
+    class Greedy(Node):
+        """Appends to its own list."""
+
+        cacheable = False
+        items: list[int] = []
+
+        def process(self) -> int:
+            self.items.append(1)
+            return len(self.items)
+
+    workflow = Workflow(Output(name="x", value=Greedy().output))
+    assert [workflow.run()["x"] for _ in range(engine_runs)] == [1, 1]
+
+
+def test_a_wrong_declaration_says_class_and_field() -> None:
+    with pytest.raises(DeclarationError) as caught:
+
+        class Wrong(Node):
+            """All wrong."""
+
+            share: float = Field(default=2.0, le=1.0)
+            name: int = "x"  # type: ignore[assignment]
+            lane: str = "x"  # type: ignore[assignment, misc]
+
+            def process(self) -> int:
+                return 1
+
+    found = [(problem.where.rpartition(".")[2], problem.message) for problem in caught.value.problems]
+    assert {name for name, _ in found} == {"share", "name", "lane"}
+    assert "2.0 is above 1.0" in dict(found)["share"]
+
+
+def test_saving_is_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "w.json"
+    path.write_text("before")
+    workflow = Workflow(Output(name="x", value=Number().output))
+    workflow.document.graph.nodes[0].data["value"] = object()
+    with pytest.raises(TypeError, match="has no JSON form"):
+        workflow.save(path)
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_anything_goes_in_where_anything_is_taken() -> None:
+    assert Workflow(Anything(value={"a": [1, None]})).run()["anything"] == {"a": [1, None]}

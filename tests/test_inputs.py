@@ -1,0 +1,93 @@
+"""Behaviours 2 and 12: values given from outside, and results asked for by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nodes.nodetool.input import FloatInput, IntegerInput, StringInput
+from nodes.nodetool.output import Output
+from nodetool_core import Workflow, WorkflowError, inputs
+from nodetool_core.engine.options import RunOptions
+from tests.engine.nodes import Add, Mix, Number
+
+
+def workflow() -> Workflow:
+    count = IntegerInput(name="count", value=2)
+    return Workflow(
+        Output(name="sum", value=Add(a=count.output, b=3).output),
+        Output(name="mix", value=Mix(a=Number(value=4).output).output),
+        Output(name="text", value=StringInput(name="title", value="a").output),
+        Output(name="share", value=FloatInput(name="share", value=0.5).output),
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "changed"),
+    [
+        ({}, {}),
+        ({"count": 5}, {"sum": 8}),
+        ({"title": "b"}, {"text": "b"}),
+        ({"share": 1}, {"share": 1}),
+        ({"add.b": 10}, {"sum": 12}),
+        ({"add.a": 10}, {"sum": 13}),
+        ({"number.value": 0, "count": 0}, {"mix": 0, "sum": 3}),
+    ],
+)
+def test_values_by_name_and_by_property(given: dict[str, Any], changed: dict[str, Any]) -> None:
+    """A value given for a connected property replaces the connection."""
+    assert dict(workflow().run(given)) == {"sum": 5, "mix": 8, "text": "a", "share": 0.5} | changed
+
+
+def test_a_run_leaves_the_workflow_as_it_was() -> None:
+    flow = workflow()
+    flow.run(count=50)
+    assert flow.run()["sum"] == 5
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "says"),
+    [
+        ({"cuont": 5}, "unknown_input", "The workflow has no input 'cuont'. Did you mean 'count'?"),
+        ({"ad.b": 5}, "unknown_input", "The workflow has no node 'ad'. Did you mean 'add'?"),
+        ({"add.bb": 5}, "unknown_property", "Add has no property 'bb'."),
+        ({"count": "5"}, "invalid_value", "count: expects int, got '5' (str)."),
+        ({"count": 2.5}, "invalid_value", "count: expects int, got 2.5 (float)."),
+        ({"share": float("nan")}, "invalid_value", "nan is not a finite number."),
+    ],
+)
+def test_what_does_not_fit_is_said_before_anything_runs(given: dict[str, Any], code: str, says: str) -> None:
+    with pytest.raises(WorkflowError) as caught:
+        workflow().start(given)
+    assert caught.value.problem.code == code
+    assert says in str(caught.value)
+
+
+def test_everything_wrong_is_said_at_once() -> None:
+    with pytest.raises(WorkflowError) as caught:
+        workflow().start({"cuont": 5, "count": "x", "add.c": 1})
+    assert [problem.code for problem in caught.value.problems] == ["unknown_input", "invalid_value", "unknown_property"]
+
+
+def test_texts_are_read_as_the_property_says() -> None:
+    """As the command line gives them."""
+    flow = workflow()
+    graph = inputs.apply(flow.graph, {"count": "7", "title": "7", "share": "0.25"}, texts=True)
+    assert {node.name: node.values["value"] for node in graph.inputs().values()} == {"count": 7, "title": "7", "share": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("outputs", "expected"), [(["sum"], {"sum": 5}), (["mix", "text"], {"mix": 8, "text": "a"}), (["add"], {"add": 5}), ([], {})]
+)
+def test_chosen_outputs_only(outputs: list[str], expected: dict[str, Any]) -> None:
+    result = workflow().run(options=RunOptions(outputs=outputs))
+    assert dict(result) == expected
+    assert ("mix" in result.ran) == ("mix" in expected)
+
+
+def test_an_unknown_output_has_a_near_miss() -> None:
+    with pytest.raises(WorkflowError, match=r"There is no output or node 'summ'. Did you mean 'sum'"):
+        workflow().run(options=RunOptions(outputs=["summ"]))
+    with pytest.raises(KeyError, match=r"The run has no output 'summ'. Did you mean 'sum'"):
+        workflow().run()["summ"]
