@@ -261,6 +261,8 @@ def declare(cls: type[Node], local_names: Mapping[str, Any]) -> NodeSpec:
     returned, streams = _stream_item(returned)
     outputs, unpack = _outputs(returned, local_names)
     problems.extend(_declaration(cls, name, "is a reserved name, so it can't be an output.") for name in outputs.keys() & RESERVED)
+    if _is_async(process) and getattr(cls, "lane", None) == "device":
+        problems.append(_declaration(cls, "process", "is a coroutine, but a device node has its device's thread to itself: write a function."))
     if problems:
         raise DeclarationError(problems)
     for name in properties:
@@ -277,9 +279,13 @@ def declare(cls: type[Node], local_names: Mapping[str, Any]) -> NodeSpec:
         outputs=outputs,
         unpack=unpack,
         streams=streams or inspect.isgeneratorfunction(process) or inspect.isasyncgenfunction(process),
-        is_async=inspect.iscoroutinefunction(process) or inspect.isasyncgenfunction(process),
+        is_async=_is_async(process),
         takes_context=len(inspect.signature(process).parameters) > 1,
     )
+
+
+def _is_async(process: Any) -> bool:
+    return inspect.iscoroutinefunction(process) or inspect.isasyncgenfunction(process)
 
 
 def _declaration(cls: type, name: str, message: str) -> Problem:

@@ -15,12 +15,12 @@ EXAMPLE = ROOT / "graphs" / "image_to_image.json"
 def test_a_valid_file(nodetool: Command) -> None:
     done = nodetool("validate", EXAMPLE)
     assert (done.code, done.err) == (0, "")
-    assert done.out == f"{EXAMPLE}: valid, 4 nodes; inputs: image (image), prompt (str); outputs: picture (image)\n"
+    assert done.out == f"{EXAMPLE}: valid, 5 nodes; inputs: image (image), prompt (str), model (hf.model); outputs: picture (image)\n"
 
 
 def test_a_valid_file_in_json(nodetool: Command) -> None:
     described = nodetool("validate", EXAMPLE, "--json").json
-    assert described["valid"] and described["inputs"] == {"image": "image", "prompt": "str"} and described["errors"] == []
+    assert described["valid"] and described["inputs"] == {"image": "image", "prompt": "str", "model": "hf.model"} and described["errors"] == []
 
 
 def test_every_problem_is_shown_with_place_code_and_hint(nodetool: Command, write: Author) -> None:

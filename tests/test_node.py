@@ -1,0 +1,175 @@
+"""Declarations of nodes: what is read off a class, and what is refused when the class is created."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, NamedTuple, TypedDict
+
+import pytest
+
+from nodetool_core import Context, Field, ImageRef, Lane, Node, WorkflowError
+from nodetool_core.errors import DeclarationError
+
+
+class Tuple(NamedTuple):
+    """Outputs as a named tuple."""
+
+    image: Annotated[ImageRef, "A picture."]
+    width: int
+
+
+@dataclass
+class Record:
+    """Outputs as a dataclass."""
+
+    image: Annotated[ImageRef, "A picture."]
+    width: int
+
+
+class Mapping(TypedDict):
+    """Outputs as a mapping."""
+
+    image: Annotated[ImageRef, "A picture."]
+    width: int
+
+
+class Blur(Node):
+    """
+    Softens an image with a Gaussian blur.
+    Edges stay where they are.
+    image, filter, blur
+
+    Use cases:
+    - Hide detail before a second pass
+    - Calm a background
+    """
+
+    image: ImageRef = Field(description="Image to soften.")
+    radius: float = Field(default=2.0, ge=0.0, le=128.0, description="Standard deviation, in pixels.")
+    edges: Literal["keep", "wrap"] = "keep"
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The softened image."]:
+        raise AssertionError("never called here")
+
+
+def test_the_docstring_gives_description_tags_and_use_cases() -> None:
+    spec = Blur.spec
+    assert spec.description == "Softens an image with a Gaussian blur.\nEdges stay where they are."
+    assert spec.tags == ("image", "filter", "blur")
+    assert spec.use_cases == ("Hide detail before a second pass", "Calm a background")
+
+
+def test_properties_and_outputs_are_what_the_class_says() -> None:
+    spec = Blur.spec
+    assert list(spec.properties) == ["image", "radius", "edges"]
+    assert [prop.required for prop in spec.properties.values()] == [True, False, False]
+    assert spec.properties["radius"].json_schema() == {
+        "type": "number",
+        "minimum": 0.0,
+        "maximum": 128.0,
+        "description": "Standard deviation, in pixels.",
+        "default": 2.0,
+    }
+    assert [(output.name, output.annotation, output.description) for output in spec.outputs.values()] == [
+        ("output", ImageRef, "The softened image.")
+    ]
+
+
+@pytest.mark.parametrize("kind", [Tuple, Record, Mapping])
+def test_several_outputs_have_names_and_descriptions(kind: Any) -> None:
+    class Split(Node):
+        """Gives two things."""
+
+        def process(self) -> kind:
+            return None
+
+    assert [(output.name, output.description) for output in Split.spec.outputs.values()] == [("image", "A picture."), ("width", "")]
+
+
+def test_a_generator_streams_its_items() -> None:
+    class Count(Node):
+        """Counts."""
+
+        def process(self) -> Iterator[int]:
+            yield 1
+
+    assert Count.spec.streams and Count.spec.outputs["output"].annotation is int
+
+
+def test_a_subclass_has_the_properties_of_its_base_and_may_change_defaults() -> None:
+    class Softer(Blur):
+        """Softens more."""
+
+        radius: float = Field(default=20.0, le=30.0)
+        passes: int = 1
+
+    assert list(Softer.spec.properties) == ["image", "radius", "edges", "passes"]
+    assert Softer.spec.properties["radius"].default == 20.0
+    assert Blur.spec.properties["radius"].default == 2.0
+
+
+def test_every_fault_of_a_declaration_is_named_at_once() -> None:
+    with pytest.raises(DeclarationError) as caught:
+
+        class Faulty(Node):
+            """Wrong in many ways."""
+
+            steps: int = Field(default=3.5)
+            strength: float = Field(default=2.0, le=1.0)
+            mode: Literal["a", "b"] = "c"  # type: ignore[assignment]
+            spec: int = 1  # type: ignore[assignment, misc]
+            nameless = Field(default=1)
+
+            def process(self) -> int:
+                return 1
+
+    text = str(caught.value)
+    for part in ("Faulty.steps", "Faulty.strength", "Faulty.mode", "Faulty.spec: is a reserved name", "Faulty.nameless: has no type"):
+        assert part in text
+
+
+def test_a_missing_return_annotation_is_refused() -> None:
+    with pytest.raises(DeclarationError, match="no return annotation"):
+
+        class Silent(Node):
+            """Says nothing of its output."""
+
+            def process(self):  # type: ignore[no-untyped-def]
+                return 1
+
+
+def test_a_coroutine_can_not_claim_a_device() -> None:
+    with pytest.raises(DeclarationError, match="device"):
+
+        class Async(Node):
+            """Would share its device."""
+
+            lane = Lane.DEVICE
+
+            async def process(self) -> int:
+                return 1
+
+
+def test_a_node_keeps_nothing() -> None:
+    node = Blur(image="lake.png")
+    with pytest.raises(AttributeError, match="can't be assigned"):
+        node.radius = 3.0
+
+
+def test_a_misspelled_output_gets_its_nearest_name() -> None:
+    node = Blur(image="lake.png")
+    with pytest.raises(AttributeError, match="Did you mean 'output'"):
+        _ = node.outpt
+    with pytest.raises(WorkflowError, match="has no output 'image'"):
+        _ = node["image"]
+
+
+def test_class_bodies_stay_importable_without_process() -> None:
+    class Base(Node):
+        """Shared properties."""
+
+        radius: float = 1.0
+
+    with pytest.raises(TypeError, match="no process"):
+        Base()
