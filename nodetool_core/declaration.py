@@ -262,7 +262,9 @@ def declare(cls: type[Node], local_names: Mapping[str, Any]) -> NodeSpec:
     outputs, unpack = _outputs(returned, local_names)
     problems.extend(_declaration(cls, name, "is a reserved name, so it can't be an output.") for name in outputs.keys() & RESERVED)
     if _is_async(process) and getattr(cls, "lane", None) == "device":
-        problems.append(_declaration(cls, "process", "is a coroutine, but a device node has its device's thread to itself: write a function."))
+        problems.append(
+            _declaration(cls, "process", "is a coroutine, but a device node has its device's thread to itself: write a function.")
+        )
     if problems:
         raise DeclarationError(problems)
     for name in properties:

@@ -23,7 +23,7 @@ def info(as_json: AsJson = False) -> None:
     Example:
       nodetool cache info
     """
-    from nodetool_core.engine.tiered_cache import default_disk_cache
+    from nodetool_core.engine.caching.tiered import default_disk_cache
 
     cache = default_disk_cache()
     if cache.directory.is_dir():
@@ -48,7 +48,7 @@ def clear(as_json: AsJson = False) -> None:
     Example:
       nodetool cache clear
     """
-    from nodetool_core.engine.tiered_cache import default_disk_cache
+    from nodetool_core.engine.caching.tiered import default_disk_cache
     from nodetool_core.errors import NodetoolError, Problem
 
     cache = default_disk_cache()

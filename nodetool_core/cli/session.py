@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 @contextmanager
 def engine() -> Iterator[Engine]:
     """An engine for the time of a command. What it has finished is on disk when the block ends, also after Ctrl-C."""
+    from nodetool_core.engine.caching.tiered import default_cache
     from nodetool_core.engine.engine import Engine
-    from nodetool_core.engine.tiered_cache import default_cache
     from nodetool_core.registry import Registry
 
     cache = default_cache()

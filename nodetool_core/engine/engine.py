@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from nodetool_core.context import Context, Models
-from nodetool_core.engine.cache import MemoryCache, ResultCache
+from nodetool_core.engine.caching.memory import MemoryCache, ResultCache
 from nodetool_core.engine.compiler import compile_plan
 from nodetool_core.engine.delivery import Delivery
 from nodetool_core.engine.events import Listener, RunFinished, RunStarted

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nodetool_core.context import Models, Sources
-from nodetool_core.engine.cache import ResultCache
+from nodetool_core.engine.caching.memory import ResultCache
 from nodetool_core.engine.coroutines import Spawned, Task
 from nodetool_core.engine.delivery import Delivery
 from nodetool_core.engine.events import Event, NodePreview

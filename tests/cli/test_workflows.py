@@ -20,7 +20,9 @@ def test_a_valid_file(nodetool: Command) -> None:
 
 def test_a_valid_file_in_json(nodetool: Command) -> None:
     described = nodetool("validate", EXAMPLE, "--json").json
-    assert described["valid"] and described["inputs"] == {"image": "image", "prompt": "str", "model": "hf.model"} and described["errors"] == []
+    assert (
+        described["valid"] and described["inputs"] == {"image": "image", "prompt": "str", "model": "hf.model"} and described["errors"] == []
+    )
 
 
 def test_every_problem_is_shown_with_place_code_and_hint(nodetool: Command, write: Author) -> None:

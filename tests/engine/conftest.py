@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from nodetool_core.engine.cache import MemoryCache
-from nodetool_core.engine.disk_cache import DiskCache
+from nodetool_core.engine.caching.disk import DiskCache
+from nodetool_core.engine.caching.memory import MemoryCache
+from nodetool_core.engine.caching.tiered import TieredCache
 from nodetool_core.engine.engine import Engine
-from nodetool_core.engine.tiered_cache import TieredCache
 from tests.engine.nodes import Stage
 
 TIERS = ("off", "memory", "disk")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nodetool_core.cli.app import execute
-from nodetool_core.engine.tiered_cache import default_disk_cache
+from nodetool_core.engine.caching.tiered import default_disk_cache
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +48,6 @@ def test_what_can_not_be_removed_is_an_error_without_a_traceback(
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied", "/some/file")
 
-    monkeypatch.setattr("nodetool_core.engine.disk_store.remove_entry", refuse)
+    monkeypatch.setattr("nodetool_core.engine.caching.disk_store.remove_entry", refuse)
     assert execute(["cache", "clear"]) == 1
     assert "/some/file: can't be removed" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from nodes.nodetool.control import Collect
 from nodes.nodetool.output import Output
 from nodetool_core import Field, ImageRef, Node, NodetoolError, Workflow
 from nodetool_core.context import Context
-from nodetool_core.engine.cache import MemoryCache
+from nodetool_core.engine.caching.memory import MemoryCache
 from nodetool_core.engine.engine import Engine
 from nodetool_core.engine.options import RunOptions
 from nodetool_core.workflow import GraphRecord, WorkflowDocument

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from nodetool_core.assets.picture import Picture
-from nodetool_core.engine.codec import Buffer, DecodeError, NoCodecError, decode, encode
+from nodetool_core.engine.caching.codec import Buffer, DecodeError, NoCodecError, decode, encode
 from nodetool_core.node import SKIPPED
 from nodetool_core.references import AssetRef, ColorRef, FolderRef, ImageRef, ImageToImageModel
 
@@ -257,7 +257,7 @@ def test_an_entry_runs_no_code(skeleton: bytes) -> None:
 
 def test_importing_the_disk_tier_imports_no_library() -> None:
     code = (
-        "import sys, nodetool_core.engine.tiered_cache as t; t.TieredCache;"
+        "import sys, nodetool_core.engine.caching.tiered as t; t.TieredCache;"
         "assert not {'torch', 'numpy', 'PIL', 'sqlite3', 'blake3'} & set(sys.modules), sorted(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

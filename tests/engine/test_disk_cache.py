@@ -21,13 +21,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from nodetool_core.assets.picture import Picture
-from nodetool_core.engine import disk_store
-from nodetool_core.engine.cache import MemoryCache
-from nodetool_core.engine.disk_cache import DiskCache
-from nodetool_core.engine.disk_index import NAME
-from nodetool_core.engine.entry_file import entries, entry_path, write_entry
-from nodetool_core.engine.tiered_cache import TieredCache, cache_directory, default_disk_cache
-from nodetool_core.engine.write_behind import WriteBehind
+from nodetool_core.engine.caching import disk_store
+from nodetool_core.engine.caching.disk import DiskCache
+from nodetool_core.engine.caching.disk_index import NAME
+from nodetool_core.engine.caching.entry_file import entries, entry_path, write_entry
+from nodetool_core.engine.caching.memory import MemoryCache
+from nodetool_core.engine.caching.tiered import TieredCache, cache_directory, default_disk_cache
+from nodetool_core.engine.caching.write_behind import WriteBehind
 
 
 def key_of(number: int) -> bytes:
@@ -293,7 +293,7 @@ def test_a_damaged_index_is_made_again_from_the_files(content: bytes | None, cac
 
 
 def test_an_index_that_is_locked_for_long_costs_only_the_writing(cache: DiskCache, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
-    monkeypatch.setattr("nodetool_core.engine.disk_index.BUSY_SECONDS", 0.01)
+    monkeypatch.setattr("nodetool_core.engine.caching.disk_index.BUSY_SECONDS", 0.01)
     written(cache, 1, ("one",))
     cache.close()
     again = DiskCache(cache.directory)
@@ -366,7 +366,7 @@ def test_a_read_only_folder_is_read(cache: DiskCache) -> None:
     written(cache, 1, ("one",))
     cache.close()
     code = (
-        "import sys; from nodetool_core.engine.disk_cache import DiskCache; c = DiskCache(sys.argv[1]);"
+        "import sys; from nodetool_core.engine.caching.disk import DiskCache; c = DiskCache(sys.argv[1]);"
         "k = bytes.fromhex(sys.argv[2]); c.put(b'2' * 16, ('two',)); c.flush(); print(c.get(k), c.get(b'2' * 16)); c.close()"
     )
     for parent in [cache.directory, *cache.directory.parents][:4]:
@@ -403,7 +403,7 @@ def test_what_a_killed_writer_left_is_swept_after_a_while(cache: DiskCache) -> N
 
 WRITER = """
 import hashlib, os, sys
-from nodetool_core.engine.disk_cache import DiskCache
+from nodetool_core.engine.caching.disk import DiskCache
 def key(number): return hashlib.blake2b(b"%d" % number, digest_size=16).digest()
 cache = DiskCache(sys.argv[1], int(sys.argv[4]))
 first, count = int(sys.argv[2]), int(sys.argv[3])

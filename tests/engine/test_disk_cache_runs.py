@@ -18,10 +18,10 @@ from pathlib import Path
 from PIL import Image
 from nodetool_core import Context, Field, ImageRef, Node, Workflow
 from nodetool_core.assets.picture import Picture
-from nodetool_core.engine.cache import MemoryCache
-from nodetool_core.engine.disk_cache import DiskCache
+from nodetool_core.engine.caching.memory import MemoryCache
+from nodetool_core.engine.caching.disk import DiskCache
 from nodetool_core.engine.engine import Engine
-from nodetool_core.engine.tiered_cache import TieredCache
+from nodetool_core.engine.caching.tiered import TieredCache
 
 folder, length, kill_at, bound = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 cache = TieredCache(MemoryCache(), DiskCache(folder / "results", bound, least_seconds=0))

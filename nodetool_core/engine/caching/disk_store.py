@@ -17,9 +17,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from nodetool_core.engine.codec import Buffer
-from nodetool_core.engine.disk_index import DiskIndex, IndexUnavailableError
-from nodetool_core.engine.entry_file import EntryError, entries, entry_size, read_entry, remove_abandoned, remove_entry, write_entry
+from nodetool_core.engine.caching.codec import Buffer
+from nodetool_core.engine.caching.disk_index import DiskIndex, IndexUnavailableError
+from nodetool_core.engine.caching.entry_file import EntryError, entries, entry_size, read_entry, remove_abandoned, remove_entry, write_entry
 from nodetool_core.engine.keys import Key
 
 _log = logging.getLogger(__name__)

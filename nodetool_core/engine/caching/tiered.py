@@ -7,8 +7,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from nodetool_core.engine.cache import MemoryCache, Values
-from nodetool_core.engine.disk_cache import DiskCache
+from nodetool_core.engine.caching.disk import DiskCache
+from nodetool_core.engine.caching.memory import MemoryCache, Values
 from nodetool_core.engine.keys import Key
 
 DEFAULT_DISK_BYTES = 10 * 1024**3

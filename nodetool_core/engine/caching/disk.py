@@ -18,11 +18,11 @@ import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
-from nodetool_core.engine.cache import CacheInfo, Values, size_of_all
-from nodetool_core.engine.codec import DecodeError, Encoded, NoCodecError, decode, encode
-from nodetool_core.engine.disk_store import DiskStore
+from nodetool_core.engine.caching.codec import DecodeError, Encoded, NoCodecError, decode, encode
+from nodetool_core.engine.caching.disk_store import DiskStore
+from nodetool_core.engine.caching.memory import CacheInfo, Values, size_of_all
+from nodetool_core.engine.caching.write_behind import WriteBehind
 from nodetool_core.engine.keys import Key
-from nodetool_core.engine.write_behind import WriteBehind
 
 _log = logging.getLogger(__name__)
 

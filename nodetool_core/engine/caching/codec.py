@@ -24,8 +24,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from nodetool_core.engine.files_behind import mark_of
-from nodetool_core.engine.leaves import LEAF_KINDS, leaf_kind, read_leaf, write_leaf
+from nodetool_core.engine.caching.files_behind import mark_of
+from nodetool_core.engine.caching.leaves import LEAF_KINDS, leaf_kind, read_leaf, write_leaf
 from nodetool_core.node import SKIPPED
 from nodetool_core.references import AssetRef, Reference
 

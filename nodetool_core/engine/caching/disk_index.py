@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from nodetool_core.engine.entry_file import entries
+from nodetool_core.engine.caching.entry_file import entries
 from nodetool_core.engine.keys import Key
 
 if TYPE_CHECKING:

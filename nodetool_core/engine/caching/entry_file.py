@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from nodetool_core.engine.codec import Buffer
+from nodetool_core.engine.caching.codec import Buffer
 from nodetool_core.engine.keys import Key
 
 MAGIC: Final = b"\x89nodetool-result\n"
