@@ -42,7 +42,7 @@ FOR_NODES = {"assets", "errors", "references"}
 """Rooms that a pack may use besides the public face; `registry` is for the pack's own announcement."""
 
 HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors"}
-MAY_IMPORT_HEAVY = ("nodetool_core/models/", "nodes/huggingface/", "nodetool_core/engine/leaves.py")
+MAY_IMPORT_HEAVY = ("nodetool_core/models/", "nodes/huggingface/", "nodetool_core/engine/caching/leaves.py")
 """The last for values that are tensors already: nobody else's run imports anything there."""
 
 
