@@ -25,6 +25,8 @@ class Delivery:
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
         self._queue: SimpleQueue[Event | None] = SimpleQueue()
+        self.put = self._queue.put
+        """`send` for an event that is never dropped."""
         self._thread = threading.Thread(target=self._deliver, name="nodetool-events", daemon=True)
         self._thread.start()
         self.dropped = 0

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from nodetool_core.assets.loader import ImageLoader
 
 NETWORK_THREADS = 32
-LISTENER_PATIENCE = 0.5
+LISTENER_PATIENCE = 2.0
 """Seconds that a finished run gives a listener to take the events that are left."""
 
 

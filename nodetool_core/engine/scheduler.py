@@ -205,7 +205,7 @@ class Scheduler:
         if step.shareable and services.cache is not None:
             services.cache.put(frame.keys[step.slot], values, seconds)
         if services.delivery is not None:
-            services.delivery.send(events.NodeFinished(node.id, frame.index, seconds, False))
+            services.delivery.put(events.NodeFinished(node.id, frame.index, seconds, False))
         self.settle(frame, step, values, DONE)
 
     def fail(self, frame: Frame, step: Step, error: BaseException) -> None:
@@ -312,12 +312,18 @@ class Scheduler:
     def _settle_twins(self, frame: Frame, step: Step, values: Values | None, state: int) -> None:
         for slot in frame.twins[step.slot]:
             if frame.demanded[slot] and frame.state[slot] < DONE:
-                self.settle(frame, self.frames.step(frame, slot), values, state)
+                self._settle_twin(frame, self.frames.step(frame, slot), values, state)
 
     def settle_late_twin(self, frame: Frame, step: Step, first: int) -> None:
         """A step is asked for after the earlier, equal one has settled."""
-        self.settle(frame, step, frame.values[first], frame.state[first])
+        self._settle_twin(frame, step, frame.values[first], frame.state[first])
         self._drop_value(frame, first)
+
+    def _settle_twin(self, frame: Frame, step: Step, values: Values | None, state: int) -> None:
+        assert step.node is not None
+        if state == DONE:
+            self.services.emit(events.NodeFinished(step.node.id, frame.index, 0.0, True))
+        self.settle(frame, step, values, state)
 
     def poison(self, frame: Frame, slot: int, state: int) -> None:
         """An input of a step was dropped or failed. A merging node minds only when nothing is left."""

@@ -123,3 +123,14 @@ def test_the_bytes_of_events_grow_with_the_work_alone(length: int, engine: Engin
     Workflow(Output(name="x", value=node.output), engine=engine).run(on_event=seen.append)
     written = sum(len(json.dumps(events.event_json(event))) for event in seen)
     assert written <= 300 * length
+
+
+def test_equal_nodes_each_say_that_they_are_finished(engine: Engine) -> None:
+    """Two equal nodes are computed once; whoever counts finished nodes still hears of both."""
+    seen: list[events.Event] = []
+    workflow = Workflow(Output(name="x", value=Steps(a=1).output), Output(name="y", value=Steps(a=1).output), engine=engine)
+    result = workflow.run(on_event=seen.append)
+    finished = {event.node_id: event.cached for event in seen if isinstance(event, events.NodeFinished)}
+    assert [name for name in result.ran if name.startswith("steps")] == ["steps"]
+    assert finished["steps"] is False
+    assert finished["steps_2"] is True
