@@ -27,7 +27,7 @@ from engine_ours import Result, Total, build, document
 
 from nodetool_core import Context, ImageRef, Lane, Node, Registry, Role
 from nodetool_core import graph as graphs
-from nodetool_core.engine.cache import MemoryCache
+from nodetool_core.engine.caching.memory import MemoryCache
 from nodetool_core.engine.engine import Engine
 from nodetool_core.engine.events import Event, RunFinished, event_json
 from nodetool_core.graph import Graph

@@ -6,15 +6,16 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
-from training.tiny_landscapes import autoencoder, data, diffusion, geometry, render, scenes
+from training.tiny_landscapes import autoencoder, data, diffusion, geometry, render, scenes, text
 from training.tiny_landscapes.export import export
 from training.tiny_landscapes.parallel import launch
 
 
 def _train(options: argparse.Namespace) -> None:
-    """Render, train the autoencoder, encode, train the denoiser: one process per core."""
+    """Render, train the autoencoder, encode, teach the text encoder, train the denoiser: one process per core."""
     out, world = Path(options.out), int(options.processes)
     out.mkdir(parents=True, exist_ok=True)
     shelves = range(world)
@@ -24,9 +25,16 @@ def _train(options: argparse.Namespace) -> None:
     launch(data.Rendering(str(out), options.places // world), world)
     launch(autoencoder.Training(images, str(codec), 60 * options.autoencoder_minutes), world)
     launch(data.Encoding(str(out), str(codec)), world)
+    torch.manual_seed(0)
+    words = text.tokenizer()
+    encoder = text.encoder(words)
+    told = text.teach(encoder, words, steps=options.text_steps)
+    print(f"text encoder: hour {told[0]:.0%}, season {told[1]:.0%}, captions that leave them out included")
+    torch.save(encoder.state_dict(), out / "encoder.pt")
     scale, seeds = data.scale(str(out)), tuple(data.first_seed(shelf) for shelf in shelves)
     seconds = 60 * options.diffusion_minutes
-    launch(diffusion.Training(latents, seeds, scale, str(checkpoint), seconds, compiled=options.compile), world)
+    taught = str(out / "encoder.pt")
+    launch(diffusion.Training(latents, seeds, scale, str(checkpoint), seconds, taught, options.warm, compiled=options.compile), world)
     size = export(checkpoint, codec, scale, Path(options.weights))
     print(f"{options.weights}: {size / 1e6:.1f} MB")
 
@@ -65,6 +73,8 @@ def main(arguments: list[str] | None = None) -> None:
     train.add_argument("--processes", type=int, default=2)
     train.add_argument("--autoencoder-minutes", type=float, default=16)
     train.add_argument("--diffusion-minutes", type=float, default=84)
+    train.add_argument("--text-steps", type=int, default=250)
+    train.add_argument("--warm", default="", help="a checkpoint whose weights to start from")
     train.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True, help="needs a C++ compiler")
     train.set_defaults(run=_train)
 

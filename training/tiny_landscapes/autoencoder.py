@@ -102,10 +102,8 @@ class Training:
                     slow.lerp_(fast, 1 - keep)
             if worker.leads and (share >= report or step == 20):
                 report += 0.05
-                print(
-                    f"autoencoder {share:4.0%} step {step} loss {float(loss):.4f} psnr {psnr(average, test):.2f} z std {float(z.std()):.2f}",
-                    flush=True,
-                )
+                quality = f"psnr {psnr(average, test):.2f} z std {float(z.detach().std()):.2f}"
+                print(f"autoencoder {share:4.0%} step {step} loss {float(loss.detach()):.4f} {quality}", flush=True)
                 average.save_pretrained(self.out)
         if worker.leads:
             average.save_pretrained(self.out)

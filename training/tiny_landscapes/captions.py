@@ -92,7 +92,19 @@ ABSENT: Final[dict[str, Phrases]] = {
     "snow": ("no snow", "without snow", "bare peaks"),
 }
 MOOD: Final[Phrases] = (
-    "beautiful", "beautiful", "peaceful", "quiet", "calm", "lovely", "stunning", "dramatic", "serene", "wide", "scenic", "idyllic", "pretty",
+    "beautiful",
+    "beautiful",
+    "peaceful",
+    "quiet",
+    "calm",
+    "lovely",
+    "stunning",
+    "dramatic",
+    "serene",
+    "wide",
+    "scenic",
+    "idyllic",
+    "pretty",
 )
 PLACE: Final[Phrases] = ("landscape", "landscape", "landscape", "scene", "view", "scenery", "nature", "picture", "place", "world")
 OPENING: Final[Phrases] = ("a painting of", "a photo of", "a picture of", "a view of", "an image of", "photo of", "painting of")

@@ -105,7 +105,7 @@ def _jitter(x: Tensor, generator: torch.Generator) -> Tensor:
     return torch.where(chosen, blurred, y)
 
 
-def train(codec: autoencoder.Codec, first_seed: int, count: int = 2000, steps: int = 900, batch: int = 16) -> Judge:
+def train(codec: autoencoder.Codec, first_seed: int, count: int = 1600, steps: int = 700, batch: int = 16) -> Judge:
     """A judge trained on ``count`` renders, half of them worn by the autoencoder; one to two minutes on a core."""
     generator = torch.Generator().manual_seed(5)
     torch.manual_seed(5)

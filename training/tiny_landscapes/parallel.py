@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import socket
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -82,8 +83,15 @@ def _entry(rank: int, world: int, port: int, task: Callable[[Worker], None]) -> 
         dist.destroy_process_group()
 
 
-def launch(task: Callable[[Worker], None], world: int, port: int = 29531) -> None:
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def launch(task: Callable[[Worker], None], world: int) -> None:
     """Run a picklable task in ``world`` processes of one thread each and wait for all of them."""
+    port = _free_port()
     if world == 1:
         _entry(0, 1, port, task)
     else:
