@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from nodetool_core import graph as graphs
 from nodetool_core import inputs as given_inputs
-from nodetool_core.declaration import MISSING
 from nodetool_core.engine.result import RunResult
 from nodetool_core.errors import Problem, WorkflowError
 from nodetool_core.graph import Graph
@@ -164,10 +163,7 @@ def _given(node: Node) -> dict[str, Any]:
     properties = node.spec.properties
     kept = {}
     for name, value in [*vars(node).items(), *node.dynamic_values.items()]:
-        default = properties[name].default if name in properties else MISSING
-        # Of another type is another value, though True == 1.
-        is_default = type(value) is type(default) and value == default
-        if name != "dynamic_values" and not is_default:
+        if name != "dynamic_values" and not (name in properties and properties[name].is_default(value)):
             kept[name] = value
     return kept
 

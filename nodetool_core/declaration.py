@@ -112,6 +112,11 @@ class Property:
     def required(self) -> bool:
         return self.default is MISSING
 
+    def is_default(self, value: Any) -> bool:
+        """Whether a value says no more than leaving the property out does."""
+        # Of another type is another value, though True == 1.
+        return value is self.default or (type(value) is type(self.default) and bool(value == self.default))
+
     @cached_property
     def accepts(self) -> Callable[[Any], bool]:
         """Whether a value is of the type; bounds are `misfit`'s."""

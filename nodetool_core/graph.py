@@ -104,6 +104,8 @@ class _Reader:
         self.nodes: list[GraphNode] = []
         self.position: dict[str, int] = {}
         self.broken: set[str] = set()
+        self.connected: set[tuple[str, str]] = set()
+        """Properties that have an edge, by node id."""
 
     def read(self) -> Graph:
         for index, record in enumerate(self.document.graph.nodes):
@@ -180,7 +182,7 @@ class _Reader:
             self._problem("unknown_handle", f"{place}.targetHandle", f"{target.spec.title} has no property {target_handle!r}.", hint)
         if source_handle not in outputs or (prop is None and not target.node_class.dynamic):
             return
-        if any(edge.property == target_handle for edge in target.inputs):
+        if (target_id, target_handle) in self.connected:
             self._problem("duplicate_edge", place, f"{target_id}.{target_handle} already has an edge; a property takes one.")
             return
         annotation = source.spec.outputs[source_handle].annotation
@@ -190,6 +192,7 @@ class _Reader:
             self._problem("type_mismatch", place, message)
             return
         checked = prop is None or wanted is Any or not (is_open(annotation) or prop.is_bounded)
+        self.connected.add((target_id, target_handle))
         target.inputs.append(Edge(self.position[source_id], outputs.index(source_handle), target_handle, prop is None, checked))
         (target.dynamic if prop is None else target.values).pop(target_handle, None)
 

@@ -67,8 +67,11 @@ class KeyMaker:
         """The part of a node's key that does not come from its inputs."""
         node_class = node.node_class
         own = _fingerprint(node, values, sources) if has_fingerprint(node_class) else ""
+        properties = node_class.spec.properties
+        # Defaults count through the code version: a class whose defaults change is another version.
+        given = {name: value for name, value in values.items() if not properties[name].is_default(value)}
         try:
-            content = [_canonical(values, sources), _canonical(node.dynamic, sources), own]
+            content = [_canonical(given, sources), _canonical(node.dynamic, sources), own]
         except (NodetoolError, TypeError):
             # A file that can't be read is the node's to report, when it runs; a value that has no JSON form has no key.
             own = None

@@ -77,9 +77,7 @@ class Recorder:
                 continue
             properties = node.spec.properties
             values = self._values.get(node.id, node.values) | node.dynamic
-            given = {
-                name: value for name, value in values.items() if name not in properties or not _is_default(properties[name].default, value)
-            }
+            given = {name: value for name, value in values.items() if name not in properties or not properties[name].is_default(value)}
             data = {name: self._recorded(f"{node.id}.{name}", value) for name, value in given.items()}
             nodes.append({"id": node.id, "type": node.spec.node_type, "data": data})
             for edge in node.inputs:
@@ -101,10 +99,6 @@ class Recorder:
                 # A file that the run did not need, or the node would have failed.
                 self._files[place] = ""
         return jsonable(value)
-
-
-def _is_default(default: Any, value: Any) -> bool:
-    return type(default) is type(value) and bool(default == value)
 
 
 def _from_here(path: Path) -> str:
