@@ -161,11 +161,9 @@ def _document_of(wanted: Sequence[Node]) -> tuple[WorkflowDocument, list[type[No
 def _given(node: Node) -> dict[str, Any]:
     """What was given to a node: every value that is not its default."""
     properties = node.spec.properties
-    kept = {}
-    for name, value in [*vars(node).items(), *node.dynamic_values.items()]:
-        if name != "dynamic_values" and not (name in properties and properties[name].is_default(value)):
-            kept[name] = value
-    return kept
+    values = {**vars(node), **node.dynamic_values}
+    del values["dynamic_values"]
+    return {name: value for name, value in values.items() if not (name in properties and properties[name].is_default(value))}
 
 
 def _ancestors_first(wanted: Sequence[Node]) -> list[Node]:

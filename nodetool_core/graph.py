@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from nodetool_core.collection import collection_paused
 from nodetool_core.declaration import NodeSpec, Property
 from nodetool_core.errors import Problem, WorkflowError, near_miss
 from nodetool_core.node import Node, Role
@@ -87,7 +88,8 @@ class Graph:
 def build(document: WorkflowDocument, registry: Registry) -> Graph:
     """Check a document and give its graph. Raises WorkflowError with all problems at once."""
     reader = _Reader(document, registry)
-    graph = reader.read()
+    with collection_paused():
+        graph = reader.read()
     if reader.problems:
         raise WorkflowError(reader.problems)
     return graph

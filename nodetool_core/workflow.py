@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from nodetool_core.collection import collection_paused
 from nodetool_core.declaration import jsonable
 from nodetool_core.errors import Problem, WorkflowError
 
@@ -73,7 +74,8 @@ class WorkflowDocument(_Record):
                 hint = "This looks like a ComfyUI API file, which has another form."
             raise WorkflowError(Problem("invalid_document", where, "has no `graph`.", hint))
         try:
-            return cls.model_validate(content)
+            with collection_paused():
+                return cls.model_validate(content)
         except ValidationError as error:
             raise WorkflowError(_shape_problems(error)) from None
 

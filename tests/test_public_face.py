@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 
 ROOMS = [
     "errors",
+    "collection",
     "references",
     "assets",
     "types",

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from nodetool_core.collection import collection_paused
 from nodetool_core.context import Context, Models
 from nodetool_core.engine.caching.memory import MemoryCache, ResultCache
 from nodetool_core.engine.compiler import compile_plan
@@ -134,11 +135,15 @@ class Engine:
         wanted = None if options.outputs is None else tuple(options.outputs)
         plan = graph.plans.get(wanted)
         if plan is None:
-            plan = compile_plan(graph, wanted, self._kinds)
-            for step in plan.steps:
-                if step.node is not None and _is_constant(step):
-                    step.base = self.keys.base(step.node, step.node.values, _NoSources())
-            graph.plans[wanted] = plan
+            with collection_paused():
+                plan = graph.plans[wanted] = self._make_plan(graph, wanted)
+        return plan
+
+    def _make_plan(self, graph: Graph, wanted: tuple[str, ...] | None) -> Plan:
+        plan = compile_plan(graph, wanted, self._kinds)
+        for step in plan.steps:
+            if step.node is not None and _is_constant(step):
+                step.base = self.keys.base(step.node, step.node.values, _NoSources())
         return plan
 
     def close(self) -> None:
