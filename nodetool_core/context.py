@@ -30,6 +30,10 @@ class Models(Protocol):
         """
         ...
 
+    def is_loaded(self, ref: ModelRef) -> bool:
+        """Whether the weights are on the device now. Never loads or fetches anything."""
+        ...
+
     def revision(self, ref: ModelRef) -> str | None:
         """Which weights a reference stands for: a commit, or a digest of local files; None where none are here yet."""
         ...

@@ -285,6 +285,9 @@ class _RecordedModels:
             self._recorder.note_model(ref, self._engine.models.revision(ref))
             yield pipeline
 
+    def is_loaded(self, ref: ModelRef) -> bool:
+        return self._engine.models.is_loaded(ref)
+
     def revision(self, ref: ModelRef) -> str | None:
         # Asked for by the keys of all that uses a model, so that a result from the cache names its model as well.
         revision = self._engine.models.revision(ref)

@@ -1,17 +1,22 @@
 """
 Ready steps, sorted by how they run.
 
-Inline steps and blocking ones are taken last in first out: what was just made is used before more is made. Device steps are
-taken by model, that of the last one first, so that weights are changed as seldom as the graph allows.
+Inline steps are taken last in first out: what was just made is used before more is made. Of blocking steps, the one that lets
+go of most memory comes first, then the last one in; a heap, so O(log n) each. Device steps are taken by model: that of the last
+one first, then one whose weights are loaded, so that weights are changed as seldom as the graph allows.
 """
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
+from nodetool_core.engine.caching.memory import size_of_all
 from nodetool_core.engine.frames import Frame, Stream
-from nodetool_core.engine.plan import Step
+from nodetool_core.engine.plan import LOCAL, Step
 from nodetool_core.node import Lane
 from nodetool_core.references import ModelRef
 
@@ -21,14 +26,20 @@ Job = tuple[Frame, Step]
 class Ready:
     """The ready queues of one run."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_loaded: Callable[[ModelRef], bool]) -> None:
+        """
+        Args:
+            is_loaded: Whether the weights of a model are on the device.
+        """
         self.inline: list[Job] = []
         self.pulls: deque[Stream] = deque()
         """Streams that may have room for another item."""
-        self._blocking: list[Job] = []
+        self._blocking: list[tuple[int, int, Job]] = []
+        self._order = itertools.count(0, -1)
         self._waiting: list[Job] = []
         self._device: dict[ModelRef | None, list[Job]] = {}
         self._last_model: ModelRef | None = None
+        self._is_loaded = is_loaded
 
     def add(self, frame: Frame, step: Step) -> None:
         """Queue a step that does not run inline."""
@@ -38,7 +49,7 @@ class Ready:
         elif step.kind.lane is Lane.NETWORK or step.kind.spec.is_async:
             self._waiting.append((frame, step))
         else:
-            self._blocking.append((frame, step))
+            heapq.heappush(self._blocking, (-_freed(frame, step), next(self._order), (frame, step)))
 
     def take(self, outstanding: dict[Lane, int], workers: int) -> tuple[Lane, Job] | None:
         """The next step that may start, and its lane; None where there is none, or no room for it."""
@@ -47,7 +58,7 @@ class Ready:
         if self._device and not outstanding[Lane.DEVICE]:
             return Lane.DEVICE, self._take_device()
         if self._blocking and outstanding[Lane.CPU] < workers:
-            job = self._blocking.pop()
+            job = heapq.heappop(self._blocking)[2]
             alone = not (self._blocking or self.pulls or self._device or any(outstanding.values()))
             return (Lane.INLINE if alone else Lane.CPU), job
         return None
@@ -64,13 +75,22 @@ class Ready:
             queue.clear()
 
     def _take_device(self) -> Job:
-        model = self._last_model if self._last_model in self._device else next(iter(self._device))
+        model = self._last_model
+        if model not in self._device:
+            loaded = (waiting for waiting in self._device if waiting is not None and self._is_loaded(waiting))
+            model = next(loaded, next(iter(self._device)))
         queue = self._device[model]
         job = queue.pop()
         if not queue:
             del self._device[model]
         self._last_model = model
         return job
+
+
+def _freed(frame: Frame, step: Step) -> int:
+    """Bytes of the values that nobody else waits for: what is let go of once the step is done."""
+    last = [frame.values[feed.slot] for feed in step.feeds if feed.kind == LOCAL and frame.uses[feed.slot] == 1]
+    return sum(size_of_all(values) for values in last if values is not None)
 
 
 def _model_of(step: Step) -> ModelRef | None:

@@ -52,7 +52,7 @@ class Scheduler:
         self.result = result
         self.frames = Frames(plan)
         self.keys = FrameKeys(self.frames, services, seeded)
-        self.ready = Ready()
+        self.ready = Ready(services.models.is_loaded)
         self.runner = Runner(self.frames, services, result, seeded)
         self.outputs = Outputs(plan, services, result)
         self.loops = Loops(self)

@@ -113,6 +113,16 @@ class ModelManager:
         """
         return self.resolver.revision(ref)
 
+    def is_loaded(self, ref: ModelRef) -> bool:
+        """Whether the weights that a reference stands for are loaded. Asks no network, loads nothing."""
+        try:
+            revision = self.resolver.revision(ref)
+        except ModelError:
+            return False
+        with self._lock:
+            entries = list(self._entries.values())
+        return any(entry.resolved.revision == revision and entry.loading.done() for entry in entries)
+
     def loaded(self) -> list[LoadedModel]:
         """What is loaded, least recently used first."""
         device = self.device.name
