@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem, near_miss
 from nodetool_core.models.layout import Layout, read_layout
+from nodetool_core.models.tokenizers import lock_tokenizers
 
 if TYPE_CHECKING:
     from nodetool_core.context import Context
@@ -48,6 +49,7 @@ def load_base(resolved: ResolvedModel, task: str, device: Device, hub: Hub, cont
         check_channels(task, layout.class_name, denoiser.get("in_channels"), vae.get("latent_channels"), resolved.name)
         base = _load_directory(layout, resolved, device)
     context.check_cancelled()
+    lock_tokenizers(base)
     return base.to(device.name)
 
 
