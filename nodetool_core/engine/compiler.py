@@ -95,13 +95,14 @@ class _Compiler:
         return Plan(self.graph, self.steps, self.regions, targets, self.by_loops, opened)
 
     def _mark_targets(self, targets: list[int]) -> None:
+        marked: set[int] = set()
         for target in targets:
             step = self.steps[target]
             step.is_target = True
             for wanted in (target, *step.loops):
-                region = self.regions[self.steps[wanted].region]
-                if wanted not in region.targets:
-                    region.targets.append(wanted)
+                if wanted not in marked:
+                    marked.add(wanted)
+                    self.regions[self.steps[wanted].region].targets.append(wanted)
             loops = (*step.loops, target) if step.streams else step.loops
             for length in range(1, len(loops) + 1):
                 self.regions[self.by_loops[loops[:length]]].groups.append(target)
