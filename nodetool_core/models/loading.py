@@ -2,7 +2,7 @@
 From files to a pipeline, and from one pipeline to shells of it.
 
 A *base* is a pipeline as it was saved, loaded once; it holds the weights and is never called. A *shell* is a pipeline for
-one task over the same weights, with schedulers of its own, made for one call in about a millisecond: diffusers keeps the
+one task over the same weights, with schedulers of its own, made for one call in a few milliseconds: diffusers keeps the
 state of a denoising loop in the scheduler and on the pipeline, so that two calls must share neither.
 """
 
