@@ -1,10 +1,11 @@
-"""Measures the embedded model on held-out scenes and prints a table.
+"""Measures the models that ship on held-out scenes and prints a table.
 
     python bench/embedded_model.py [--scenes 200]
 
 Pictures of places no training saw are edited through diffusers' AutoPipelineForImage2Image at strength 0.6 (25 steps,
 guidance 7.5) with prompts that name another hour and another season in wordings of this file's own. A small
 network, trained here on other renders, says what hour and season the result shows and what is where in it.
+Pictures without colour are coloured as graphs/colorize.json does it; pictures shrunk to a quarter are enlarged again.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from PIL import Image
 ROOT: Final = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from picture_metrics import delta_e, psnr, ssim  # noqa: E402
+
+from nodetool_core import Picture, Workflow  # noqa: E402
 from training.tiny_landscapes import autoencoder, data, judge, render, scenes  # noqa: E402
 
 WEIGHTS: Final = ROOT / "nodes" / "huggingface" / "weights" / "tiny-landscapes"
@@ -141,6 +145,39 @@ def growth(pipe: Any, wishes: list[Edit]) -> list[tuple[str, str]]:
     return [*table, (f"  grows at every step ({len(wishes)} scenes)", percent((np.diff(rows, axis=0) > 0).all(axis=0)))]
 
 
+def through(graph: str, pictures: list[Image.Image], prompts: list[str] | None = None) -> NDArray[np.uint8]:
+    """What a workflow of ``graphs`` makes of each picture."""
+    workflow = Workflow.load(ROOT / "graphs" / graph)
+    made = []
+    for index, picture in enumerate(pictures):
+        words = {"prompt": prompts[index]} if prompts else {}
+        made.append(np.asarray(workflow.run(image=Picture.of(picture), **words)["picture"].image.convert("RGB")))
+    return np.stack(made)
+
+
+def enlarging(truth: NDArray[np.uint8]) -> list[tuple[str, str]]:
+    """Pictures shrunk to a quarter by bicubic resampling and enlarged again, by it and by the network."""
+    small = [Image.fromarray(picture).resize((32, 32), Image.Resampling.BICUBIC) for picture in truth]
+    plain = np.stack([np.asarray(picture.resize((128, 128), Image.Resampling.BICUBIC)) for picture in small])
+    rows = {"bicubic": plain, "network": through("enlarge.json", small)}
+    return [
+        (f"enlarged four times, {name}", f"{psnr(truth, made).mean():.2f} dB, SSIM {ssim(truth, made).mean():.3f}")
+        for name, made in rows.items()
+    ]
+
+
+def colouring(wishes: list[Edit]) -> list[tuple[str, str]]:
+    """Pictures without colour, coloured from a prompt that names their own hour and season; the distance to the true colours."""
+    truth = np.stack([render.image(edit.before) for edit in wishes])
+    grey = data.colourless(truth)
+    prompts = [f"a {edit.before.season} landscape at {edit.before.time}" for edit in wishes]
+    coloured = through("colorize.json", [Image.fromarray(picture) for picture in grey], prompts)
+    return [
+        ("colour difference of the grey pictures (CIE76)", f"{delta_e(truth, grey).mean():.1f}"),
+        ("colour difference once coloured", f"{delta_e(truth, coloured).mean():.1f}"),
+    ]
+
+
 def seconds(pipe: Any, edit: Edit) -> float:
     """Seconds for one image-to-image at the node's defaults, best of three."""
     times = []
@@ -180,6 +217,8 @@ def main() -> None:
         *composition(wishes, judge.verdict(referee, sources), "sources themselves"),
         *composition(wishes, seen, "results"),
         *growth(pipe, wishes[: max(8, options.scenes // 10)]),
+        *enlarging(check.pictures[:100]),
+        *colouring(wishes[: max(8, options.scenes // 5)]),
         ("autoencoder", f"{autoencoder.psnr(pipe.vae, check.pictures[:100]):.1f} dB"),
         ("image-to-image at strength 0.8, one thread", f"{seconds(pipe, wishes[0]):.2f} s"),
         ("size on disk", f"{size / 1e6:.1f} MB"),

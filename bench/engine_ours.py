@@ -152,7 +152,7 @@ def document(of: Shape, last: type[Node] = Total) -> str:
 
 def build(text: str) -> Graph:
     """The validated graph of a workflow file."""
-    return graphs.build(WorkflowDocument.from_json(json.loads(text)), Registry(node_classes=NODES))
+    return graphs.build(WorkflowDocument.from_text(text), Registry(node_classes=NODES))
 
 
 def load(text: str, engine: Engine) -> dict[str, Took]:
@@ -161,7 +161,7 @@ def load(text: str, engine: Engine) -> dict[str, Took]:
     gc.collect()
     with Clock() as whole:
         with Clock() as reading:
-            read = WorkflowDocument.from_json(json.loads(text))
+            read = WorkflowDocument.from_text(text)
         with Clock() as validating:
             graph = graphs.build(read, registry)
         with Clock() as planning:

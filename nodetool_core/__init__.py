@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nodetool_core.context import Context, Sources
     from nodetool_core.errors import NodeError, NodetoolError, RunCancelled, WorkflowError
     from nodetool_core.node import SKIPPED, Field, Lane, Node, Role
-    from nodetool_core.references import ColorRef, FolderRef, ImageRef, ImageSizeRef, ImageToImageModel, ModelRef
+    from nodetool_core.references import ColorRef, FolderRef, FontRef, ImageRef, ImageSizeRef, ImageToImageModel, ModelRef
     from nodetool_core.registry import Pack, Registry
 
 _HOME = {
@@ -25,6 +25,7 @@ _HOME = {
     "Context": "context",
     "Field": "node",
     "FolderRef": "references",
+    "FontRef": "references",
     "ImageRef": "references",
     "Sources": "context",
     "ImageSizeRef": "references",
@@ -52,6 +53,7 @@ __all__ = [
     "Context",
     "Field",
     "FolderRef",
+    "FontRef",
     "ImageRef",
     "ImageSizeRef",
     "ImageToImageModel",

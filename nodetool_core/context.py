@@ -1,8 +1,8 @@
-"""The one object that a node sees of the engine: progress, cancel, warnings, images, models."""
+"""The one object that a node sees of the engine: progress, cancel, warnings, images, models, secrets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nodetool_core.errors import RunCancelled
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from nodetool_core.assets.picture import Picture
     from nodetool_core.references import ModelRef
+    from nodetool_core.secrets import Secret, Secrets
 
 
 class Models(Protocol):
@@ -27,6 +28,13 @@ class Models(Protocol):
 
         Every block gets a pipeline shell of its own with a scheduler of its own; the weights are shared. Progress of a
         download or load goes to `context`. Raises ModelError with what to do where the model can't be had.
+        """
+        ...
+
+    def call(self, pipeline: Any, arguments: Mapping[str, Any], *, context: Context) -> Any:
+        """
+        Call a pipeline that `use` lent, and give what it gives: with memory reserved for it, and again with less where memory
+        runs out. Raises ModelError with the code `out_of_memory` where nothing helps, and whatever the pipeline raises.
         """
         ...
 
@@ -76,10 +84,18 @@ Report = Callable[[str, dict[str, Any]], None]
 class Context:
     """Made by the engine for one execution of one node."""
 
-    __slots__ = ("_cancelled", "_report", "images", "models", "node_id", "wants_previews")
+    __slots__ = ("_cancelled", "_report", "_secrets", "images", "models", "node_id", "wants_previews")
 
     def __init__(
-        self, node_id: str, *, report: Report, cancelled: Cancelled, images: Images, models: Models, wants_previews: bool = False
+        self,
+        node_id: str,
+        *,
+        report: Report,
+        cancelled: Cancelled,
+        images: Images,
+        models: Models,
+        wants_previews: bool = False,
+        secrets: Secrets | None = None,
     ) -> None:
         self.node_id = node_id
         self.wants_previews = wants_previews
@@ -88,11 +104,12 @@ class Context:
         self.models = models
         self._report = report
         self._cancelled = cancelled
+        self._secrets = secrets
 
     def progress(self, step: int, total: int, message: str = "") -> None:
         """Report that `step` of `total` steps are done. Raises RunCancelled where the run was cancelled meanwhile."""
         self.check_cancelled()
-        self._report("progress", {"step": step, "total": total, "message": message})
+        self._report("progress", {"step": step, "total": total, "message": self._redacted(message)})
 
     def preview(self, image: Image.Image, step: int = 0, total: int = 0) -> None:
         """Show an intermediate or side result; nothing happens where nobody asked for previews."""
@@ -100,7 +117,8 @@ class Context:
 
     def warn(self, message: str, **details: Any) -> None:
         """Say what was not done as asked; goes to whoever started the run, and into the result's `warnings`."""
-        self._report("warning", {"message": message, "details": details})
+        clean = {name: self._redacted(value) if isinstance(value, str) else value for name, value in details.items()}
+        self._report("warning", {"message": self._redacted(message), "details": clean})
 
     @property
     def cancelled(self) -> bool:
@@ -124,3 +142,29 @@ class Context:
         from nodetool_core.assets.picture import Picture
 
         return Picture.of(image)
+
+    def secret(self, *names: str) -> Secret:
+        """
+        A key of a hosted service, by the first of these names that is set on this machine; `reveal()` gives its text.
+
+        Raises SecretError where none is, with what to do. Ask for it where it is used: what it says belongs into no output.
+        """
+        return self._known_secrets().secret(*names)
+
+    def has_secret(self, name: str) -> bool:
+        """Whether a secret of this name is set on this machine."""
+        return self._known_secrets().has(name)
+
+    def setting(self, name: str, default: str = "") -> str:
+        """A value of this machine that is no secret, such as the address of a service."""
+        return self._known_secrets().setting(name, default)
+
+    def _known_secrets(self) -> Secrets:
+        if self._secrets is None:
+            from nodetool_core.secrets import Secrets
+
+            self._secrets = Secrets()
+        return self._secrets
+
+    def _redacted(self, text: str) -> str:
+        return text if self._secrets is None else self._secrets.redact(text)

@@ -20,7 +20,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args, get_type_hints
 
 from nodetool_core.errors import DeclarationError, Problem
-from nodetool_core.types import Annotation, accepts_none, checker, choices, origin_of, strip, type_name, union_members, value_type_name
+from nodetool_core.types import (
+    Annotation,
+    accepts_none,
+    checker,
+    choices,
+    exact_type,
+    origin_of,
+    strip,
+    type_name,
+    union_members,
+    value_type_name,
+)
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -121,6 +132,11 @@ class Property:
     def accepts(self) -> Callable[[Any], bool]:
         """Whether a value is of the type; bounds are `misfit`'s."""
         return checker(self.annotation)
+
+    @cached_property
+    def exact(self) -> type | None:
+        """The class whose own instances are all right as they are, without a call of `validate`; None where there is none such."""
+        return None if self.is_bounded else exact_type(self.annotation)
 
     @cached_property
     def is_bounded(self) -> bool:
@@ -240,9 +256,15 @@ def _is_same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and bool(one == other)
 
 
+def public_module(cls: type) -> str:
+    """The module that a class is imported from: one whose name starts with an underscore is part of the package it lies in."""
+    package, *inner = cls.__module__.split(".")
+    return ".".join([package, *(part for part in inner if not part.startswith("_"))])
+
+
 def node_type_of(cls: type) -> str:
     """The type of a node class: its import path; the built-in pack's own package name is left out."""
-    return f"{cls.__module__.removeprefix('nodes.').removesuffix('.__init__')}.{cls.__qualname__.rpartition('.')[2]}"
+    return f"{public_module(cls).removeprefix('nodes.')}.{cls.__qualname__.rpartition('.')[2]}"
 
 
 def declare(cls: type[Node], local_names: Mapping[str, Any]) -> NodeSpec:

@@ -10,18 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nodetool_core.collection import collection_paused
 from nodetool_core.declaration import NodeSpec, Property
 from nodetool_core.errors import Problem, WorkflowError, near_miss
 from nodetool_core.node import Node, Role
 from nodetool_core.references import AssetRef
-from nodetool_core.types import is_assignable, is_open, type_name
-from nodetool_core.workflow import WorkflowDocument
+from nodetool_core.secrets import key_problem
+from nodetool_core.types import exact_type, is_assignable, is_open, type_name
+from nodetool_core.workflow import EdgeRecord, WorkflowDocument
 
 if TYPE_CHECKING:
-    from nodetool_core.registry import Registry
+    from nodetool_core.registry import Alias, Registry
 
 
 @dataclass(slots=True)
@@ -34,7 +35,8 @@ class GraphNode:
     """Values of unconnected properties, defaults included."""
     dynamic: dict[str, Any] = field(default_factory=dict)
     inputs: list[Edge] = field(default_factory=list)
-    place: str = ""
+    index: int = 0
+    """Its place in the document."""
 
     @property
     def spec(self) -> NodeSpec:
@@ -45,14 +47,19 @@ class GraphNode:
         return self.node_class.role
 
     @property
+    def place(self) -> str:
+        """Where problems say it stands."""
+        return f"nodes[{self.index}]"
+
+    @property
     def name(self) -> str:
         """The name of a workflow input or output; the id where it was given none."""
         return str(self.values.get("name") or self.id)
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Edge:
-    """An edge into the node that holds it. `checked` is False where the types leave the question to run time."""
+    """An edge into the node that holds it. `checked` is False where the types leave the question to run time. Not to be changed."""
 
     source: int
     """Position of the source node in `Graph.nodes`."""
@@ -95,6 +102,47 @@ def build(document: WorkflowDocument, registry: Registry) -> Graph:
     return graph
 
 
+_KEYLESS = frozenset({int, float, bool, type(None)})
+"""Types whose values can hold nothing secret."""
+
+
+class _Port(NamedTuple):
+    """An output that may feed a property."""
+
+    output: int
+    property: str
+    is_dynamic: bool
+    checked: bool
+
+
+class _Type:
+    """A type that a document names: what is the same for all its nodes."""
+
+    def __init__(self, node_class: type[Node], alias: Alias | None) -> None:
+        self.node_class = node_class
+        self.alias = alias
+        self.spec = node_class.spec
+        properties = self.spec.properties
+        self.defaults = {name: prop.default for name, prop in properties.items() if not prop.required}
+        self.needed: list[tuple[str, Property]] = []
+        """Properties that have to be connected, or given a value that the default may not be."""
+        if node_class.role not in (Role.INPUT, Role.COMMENT):
+            self.needed = [(name, prop) for name, prop in properties.items() if prop.required or _may_be_asset(prop)]
+        self.takes_any_name = node_class.dynamic and alias is None
+
+    def renamed_output(self, handle: str) -> str:
+        """An output handle by its name of today."""
+        return handle if self.alias is None else self.alias.outputs.get(handle, handle)
+
+    def renamed_property(self, handle: str) -> str:
+        """An input handle by its name of today; as it is where it has no counterpart."""
+        return handle if self.alias is None else self.alias.properties.get(handle, handle) or handle
+
+    def has_no_counterpart(self, handle: str) -> bool:
+        """Whether an input handle of another time leads nowhere today."""
+        return self.alias is not None and self.alias.properties.get(handle, handle) is None
+
+
 class _Reader:
     """One reading of one document."""
 
@@ -103,55 +151,74 @@ class _Reader:
         self.registry = registry
         self.problems: list[Problem] = []
         self.notes: list[Problem] = []
+        self.types: dict[str, _Type | None] = {}
+        """What the document's types are, None for those there are not."""
         self.nodes: list[GraphNode] = []
+        self.type_of: list[_Type] = []
+        """For each of the nodes."""
         self.position: dict[str, int] = {}
         self.broken: set[str] = set()
-        self.connected: set[tuple[str, str]] = set()
-        """Properties that have an edge, by node id."""
+        self.ports: dict[tuple[_Type, str, _Type, str], _Port] = {}
+        """Pairs of an output and a property that may be connected, by types and names: what is asked once for all such edges."""
+        self.has_second_edges = False
+        """Whether some property has more than one edge."""
+        self.is_in_order = True
+        """Whether every edge so far leads from an earlier node to a later one."""
 
     def read(self) -> Graph:
         for index, record in enumerate(self.document.graph.nodes):
-            self._read_node(index, record.id, record.type, record.data | record.dynamic_properties)
+            data = record.data | record.dynamic_properties if record.dynamic_properties else record.data
+            self._read_node(index, record.id, record.type, data)
         for index, edge in enumerate(self.document.graph.edges):
-            self._read_edge(f"edges[{index}]", edge.source, edge.sourceHandle, edge.target, edge.targetHandle)
-        for node in self.nodes:
-            self._check_inputs(node)
+            self._read_edge(index, edge)
+        for node, of_type in zip(self.nodes, self.type_of, strict=True):
+            self._check_inputs(node, of_type)
+        if self.has_second_edges:
+            self._report_second_edges()
         self._check_names()
-        return Graph(self._in_order(), tuple(self.notes))
+        return Graph(self.nodes if self.is_in_order else self._in_order(), tuple(self.notes))
 
     def _problem(self, code: str, where: str, message: str, hint: str = "") -> None:
         self.problems.append(Problem(code, where, message, hint))
 
     def _read_node(self, index: int, node_id: str, node_type: str, data: Mapping[str, Any]) -> None:
-        place = f"nodes[{index}]"
         if node_id in self.position or node_id in self.broken:
-            self._problem("duplicate_id", f"{place}.id", f"{node_id!r} is the id of another node as well.")
+            self._problem("duplicate_id", f"nodes[{index}].id", f"{node_id!r} is the id of another node as well.")
             return
-        alias = self.registry.alias(node_type)
-        node_class = self.registry.get(alias.type if alias else node_type)
-        if node_class is None:
+        of_type = self._type(node_type)
+        if of_type is None:
             self.broken.add(node_id)
-            self._problem("unknown_type", f"{place}.type", f"There is no node type {node_type!r}.", self.registry.suggest(node_type))
+            hint = self.registry.suggest(node_type)
+            self._problem("unknown_type", f"nodes[{index}].type", f"There is no node type {node_type!r}.", hint)
             return
-        if alias is not None:
-            data = {**alias.values, **self._renamed(place, node_type, alias, data)}
-        spec = node_class.spec
-        values = {name: prop.default for name, prop in spec.properties.items() if not prop.required}
-        dynamic: dict[str, Any] = {}
+        if of_type.alias is not None:
+            data = {**of_type.alias.values, **self._renamed(f"nodes[{index}]", node_type, of_type.alias, data)}
+        spec, values, dynamic = of_type.spec, of_type.defaults.copy(), {}
         for name, value in data.items():
             prop = spec.properties.get(name)
-            if prop is not None:
-                values[name], found = prop.validate(value, f"{place}.data.{name}")
-                if found:
-                    self.problems.extend(found)
-            elif node_class.dynamic:
+            if type(value) not in _KEYLESS and (leak := key_problem(value, f"nodes[{index}].data.{name}")):
+                self.problems.append(leak)
+            elif prop is not None and type(value) is prop.exact:
+                values[prop.name] = value
+            elif prop is not None:
+                values[prop.name], found = prop.validate(value, f"nodes[{index}].data.{name}")
+                self.problems.extend(found)
+            elif of_type.node_class.dynamic:
                 dynamic[name] = value
             else:
-                self._problem(
-                    "unknown_property", f"{place}.data.{name}", f"{spec.title} has no property {name!r}.", _known(name, spec.properties)
-                )
+                hint = _known(name, spec.properties)
+                self._problem("unknown_property", f"nodes[{index}].data.{name}", f"{spec.title} has no property {name!r}.", hint)
         self.position[node_id] = len(self.nodes)
-        self.nodes.append(GraphNode(node_id, node_class, values, dynamic, [], place))
+        self.nodes.append(GraphNode(node_id, of_type.node_class, values, dynamic, [], index))
+        self.type_of.append(of_type)
+
+    def _type(self, node_type: str) -> _Type | None:
+        """What a type in the document is; None where there is no such type."""
+        if node_type not in self.types:
+            alias = self.registry.alias(node_type)
+            node_class = self.registry.get(alias.type if alias else node_type)
+            self.types[node_type] = None if node_class is None else _Type(node_class, alias)
+        return self.types[node_type]
 
     def _renamed(self, place: str, node_type: str, alias: Any, data: Mapping[str, Any]) -> dict[str, Any]:
         renamed = {}
@@ -167,49 +234,62 @@ class _Reader:
             renamed[target] = value
         return renamed
 
-    def _read_edge(self, place: str, source_id: str, source_handle: str, target_id: str, target_handle: str) -> None:
-        ends = [self._end(f"{place}.{end}", node_id) for end, node_id in (("source", source_id), ("target", target_id))]
-        source, target = ends
+    def _read_edge(self, index: int, edge: EdgeRecord) -> None:
+        source, target = self.position.get(edge.source), self.position.get(edge.target)
         if source is None or target is None:
+            self._end(f"edges[{index}].source", edge.source)
+            self._end(f"edges[{index}].target", edge.target)
             return
-        source_handle = self._alias_handle(source_id, source_handle, "outputs")
-        target_handle = self._alias_handle(target_id, target_handle, "properties")
-        outputs = list(source.spec.outputs)
-        prop = target.spec.properties.get(target_handle)
-        if source_handle not in outputs:
-            hint = _known(source_handle, outputs)
-            self._problem("unknown_handle", f"{place}.sourceHandle", f"{source.spec.title} has no output {source_handle!r}.", hint)
+        node, of_type, handle = self.nodes[target], self.type_of[target], edge.targetHandle
+        # All names that a type does not declare are one: what may feed them does not depend on the name.
+        is_free = of_type.takes_any_name and handle not in of_type.spec.properties
+        known = (self.type_of[source], edge.sourceHandle, of_type, "" if is_free else handle)
+        port = self.ports.get(known)
+        if port is None:
+            port = self._port(index, edge, self.type_of[source], of_type)
+            if port is None:
+                return
+            self.ports[known] = port
+        name = handle if is_free else port.property
+        node.inputs.append(Edge(source, port.output, name, port.is_dynamic, port.checked))
+        (node.dynamic if port.is_dynamic else node.values).pop(name, None)
+        if source >= target:
+            self.is_in_order = False
+
+    def _port(self, index: int, edge: EdgeRecord, source: _Type, target: _Type) -> _Port | None:
+        """How an edge connects; None, and a problem, where its output may not feed its property."""
+        ends = [self._end(f"edges[{index}].source", edge.source), self._end(f"edges[{index}].target", edge.target)]
+        if None in ends:
+            return None
+        if target.has_no_counterpart(edge.targetHandle):
+            named = self.document.graph.nodes[self.nodes[self.position[edge.target]].index].type
+            message = f"{edge.targetHandle} of {named} has no counterpart; what {edge.source} gives to it is left out."
+            self.notes.append(Problem("left_out_property", f"edges[{index}].targetHandle", message, level="note"))
+            return None
+        source_handle, target_handle = source.renamed_output(edge.sourceHandle), target.renamed_property(edge.targetHandle)
+        output, prop = source.spec.outputs.get(source_handle), target.spec.properties.get(target_handle)
+        if output is None:
+            hint = _known(source_handle, source.spec.outputs)
+            message = f"{source.spec.title} has no output {source_handle!r}."
+            self._problem("unknown_handle", f"edges[{index}].sourceHandle", message, hint)
         if prop is None and not target.node_class.dynamic:
             hint = _known(target_handle, target.spec.properties)
-            self._problem("unknown_handle", f"{place}.targetHandle", f"{target.spec.title} has no property {target_handle!r}.", hint)
-        if source_handle not in outputs or (prop is None and not target.node_class.dynamic):
-            return
-        if (target_id, target_handle) in self.connected:
-            self._problem("duplicate_edge", place, f"{target_id}.{target_handle} already has an edge; a property takes one.")
-            return
-        annotation = source.spec.outputs[source_handle].annotation
+            message = f"{target.spec.title} has no property {target_handle!r}."
+            self._problem("unknown_handle", f"edges[{index}].targetHandle", message, hint)
+        if output is None or (prop is None and not target.node_class.dynamic):
+            return None
         wanted = Any if prop is None else prop.annotation
-        if not is_assignable(annotation, wanted):
-            message = f"{source_id}.{source_handle} is {type_name(annotation)}, but {target_id}.{target_handle} takes {type_name(wanted)}."
-            self._problem("type_mismatch", place, message)
-            return
-        checked = prop is None or wanted is Any or not (is_open(annotation) or prop.is_bounded)
-        self.connected.add((target_id, target_handle))
-        target.inputs.append(Edge(self.position[source_id], outputs.index(source_handle), target_handle, prop is None, checked))
-        (target.dynamic if prop is None else target.values).pop(target_handle, None)
-
-    def _alias_handle(self, node_id: str, handle: str, side: str) -> str:
-        node_type = self._types.get(node_id, "")
-        alias = self.registry.alias(node_type)
-        return handle if alias is None else (getattr(alias, side).get(handle, handle) or handle)
-
-    @property
-    def _types(self) -> dict[str, str]:
-        if not hasattr(self, "_types_by_id"):
-            self._types_by_id = {record.id: record.type for record in self.document.graph.nodes}
-        return self._types_by_id
+        if not is_assignable(output.annotation, wanted):
+            given, taken = f"{edge.source}.{source_handle}", f"{edge.target}.{target_handle}"
+            message = f"{given} is {type_name(output.annotation)}, but {taken} takes {type_name(wanted)}."
+            self._problem("type_mismatch", f"edges[{index}]", message)
+            return None
+        checked = prop is None or wanted is Any or not (is_open(output.annotation) or prop.is_bounded)
+        number = list(source.spec.outputs).index(source_handle)
+        return _Port(number, target_handle if prop is None else prop.name, prop is None, checked)
 
     def _end(self, place: str, node_id: str) -> GraphNode | None:
+        """The node at an end of an edge; None, and a problem, where there is none that has edges."""
         if node_id in self.position:
             node = self.nodes[self.position[node_id]]
             if node.role is not Role.COMMENT:
@@ -219,22 +299,33 @@ class _Reader:
             self._problem("unknown_node", place, f"There is no node {node_id!r}.", near_miss(node_id, self.position))
         return None
 
-    def _check_inputs(self, node: GraphNode) -> None:
-        if node.role in (Role.INPUT, Role.COMMENT):
-            return
+    def _check_inputs(self, node: GraphNode, of_type: _Type) -> None:
         connected = {edge.property for edge in node.inputs}
-        for name, prop in node.spec.properties.items():
-            if name in connected:
+        if len(connected) < len(node.inputs):
+            self.has_second_edges = True
+        for name, prop in of_type.needed:
+            if name in connected or (name in node.values and not is_missing_asset(prop, node.values[name])):
                 continue
-            if name not in node.values or is_missing_asset(prop, node.values[name]):
-                message = f"{node.spec.title} needs {name} ({type_name(prop.annotation)})."
-                self._problem("missing_input", f"{node.place}.data.{name}", message, "Give a value, or connect an output to it.")
+            message = f"{node.spec.title} needs {name} ({type_name(prop.annotation)})."
+            self._problem("missing_input", f"{node.place}.data.{name}", message, "Give a value, or connect an output to it.")
+
+    def _report_second_edges(self) -> None:
+        """A property takes one edge."""
+        seen: set[tuple[int, str]] = set()
+        for index, edge in enumerate(self.document.graph.edges):
+            target = self.position.get(edge.target)
+            if target is None or self.type_of[target].has_no_counterpart(edge.targetHandle):
+                continue
+            name = self.type_of[target].renamed_property(edge.targetHandle)
+            if (target, name) in seen:
+                self._problem("duplicate_edge", f"edges[{index}]", f"{edge.target}.{name} already has an edge; a property takes one.")
+            seen.add((target, name))
 
     def _check_names(self) -> None:
         for role in (Role.INPUT, Role.OUTPUT):
             seen: dict[str, GraphNode] = {}
             for node in self.nodes:
-                if node.role is role and seen.setdefault(node.name, node) is not node:
+                if node.node_class.role is role and seen.setdefault(node.name, node) is not node:
                     message = f"{node.name!r} is the name of another {role.value} as well."
                     self._problem("duplicate_name", f"{node.place}.data.name", message)
 
@@ -258,7 +349,8 @@ class _Reader:
         for position, index in enumerate(order):
             moved[index] = position
         for node in self.nodes:
-            node.inputs = [Edge(moved[e.source], e.output, e.property, e.is_dynamic, e.checked) for e in node.inputs]
+            for edge in node.inputs:
+                edge.source = moved[edge.source]
         return [self.nodes[index] for index in order]
 
     def _report_cycle(self, stuck: set[int]) -> None:
@@ -282,6 +374,10 @@ class _Reader:
 def is_missing_asset(prop: Property, value: Any) -> bool:
     """Whether an unconnected property that needs an image (or another asset) holds an empty reference."""
     return isinstance(value, AssetRef) and value.is_empty() and isinstance(prop.annotation, type)
+
+
+def _may_be_asset(prop: Property) -> bool:
+    return isinstance(prop.annotation, type) and exact_type(prop.annotation) is None
 
 
 def _known(name: str, known: Mapping[str, Any] | Sequence[str]) -> str:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from nodetool_core.declaration import Property
 from nodetool_core.errors import Problem, WorkflowError, near_miss
 from nodetool_core.graph import Graph, GraphNode, is_missing_asset
-from nodetool_core.node import Role
 from nodetool_core.references import AssetRef, Reference
+from nodetool_core.secrets import key_problem
 from nodetool_core.types import union_members
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ def apply(graph: Graph, values: Mapping[str, Any], *, texts: bool = False) -> Gr
             problems.append(found)
             continue
         index, prop = found
+        if leak := key_problem(value, name):
+            problems.append(leak)
+            continue
         parsed = parse_text(prop, value) if texts and isinstance(value, str) else value
         validated, wrong = prop.validate(_as_picture(parsed), name)
         problems.extend(wrong)
@@ -55,13 +58,12 @@ def apply(graph: Graph, values: Mapping[str, Any], *, texts: bool = False) -> Gr
     return Graph(nodes, graph.notes)
 
 
-def check_given(graph: Graph, needed: Sequence[GraphNode]) -> None:
-    """Raise WorkflowError for each of the needed input nodes that has neither a value nor a usable default."""
+def check_given(inputs: Sequence[GraphNode]) -> None:
+    """Raise WorkflowError for each of the input nodes that has neither a value nor a usable default."""
     problems = []
-    for node in needed:
+    for node in inputs:
         prop = node.spec.properties.get("value")
-        connected = {edge.property for edge in node.inputs}
-        if node.role is not Role.INPUT or prop is None or "value" in connected:
+        if prop is None or any(edge.property == "value" for edge in node.inputs):
             continue
         if "value" not in node.values or is_missing_asset(prop, node.values["value"]):
             message = f"The input {node.name!r} has no value."

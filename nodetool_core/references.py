@@ -88,11 +88,24 @@ class ImageSizeRef(Reference):
     _when_set = frozenset({"preset"})
 
 
+_LOCAL_PROVIDERS = frozenset({"", "empty", "huggingface", "hf", "local"})
+"""Who runs a model of the Hub on this machine, in `image_model`."""
+
+
+class FontRef(Reference):
+    """A font by its name, such as `DejaVuSans`, or by the path of its file; empty for the font that is always there."""
+
+    _text_field = "name"
+
+    type: Literal["font"] = "font"
+    name: str = ""
+
+
 class ModelRef(Reference):
     """Weights of a model: a Hub repository, a local directory in diffusers form, or a single safetensors file."""
 
     _text_field = "repo_id"
-    _when_set = frozenset({"revision"})
+    _when_set = frozenset({"revision", "dtype", "quantization", "compile"})
 
     type: str = "hf.model"
     repo_id: str = Field(
@@ -103,6 +116,24 @@ class ModelRef(Reference):
     allow_patterns: list[str] | None = Field(default=None, description="Only fetch files that match one of these.")
     ignore_patterns: list[str] | None = Field(default=None, description="Never fetch files that match one of these.")
     revision: str | None = Field(default=None, description="Branch, tag or commit; the commit used is recorded.")
+    dtype: Literal["float32", "float16", "bfloat16"] | None = Field(
+        default=None, description="Number format to compute in; the device's own where none is named."
+    )
+    quantization: Literal["fp8"] | None = Field(
+        default=None, description="`fp8` keeps the denoiser's weights in 8 bits: a quarter of float32, with a small loss of detail."
+    )
+    compile: bool | None = Field(default=None, description="Compile the denoiser: slower the first time, faster from then on.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_image_model(cls, value: Any) -> Any:
+        """NodeTool's `image_model` names the weights by `id`, and by `provider` who runs them."""
+        if not isinstance(value, dict) or value.get("type") != "image_model":
+            return value
+        provider = str(value.get("provider", "")).lower()
+        if provider not in _LOCAL_PROVIDERS:
+            raise ValueError(f"the provider {provider!r} runs its own models; choose one of the Hub")
+        return {"repo_id": value.get("id", ""), "path": value.get("path")}
 
     def is_empty(self) -> bool:
         return not (self.repo_id or self.path)
@@ -130,6 +161,7 @@ __all__ = [
     "AssetRef",
     "ColorRef",
     "FolderRef",
+    "FontRef",
     "ImageRef",
     "ImageSizeRef",
     "ImageToImageModel",

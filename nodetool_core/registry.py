@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
@@ -46,6 +47,8 @@ class Pack:
     """Models that ship with the pack: Hub-like id to a directory inside the package."""
     aliases: Mapping[str, Alias] = field(default_factory=dict)
     """Renamed types, by the old name."""
+    pages: Mapping[str, str] = field(default_factory=dict)
+    """Pages of documentation that the pack writes of itself: file name to `module:function`, which gives the Markdown."""
     distribution: str = ""
     """Name of the distribution that announced the pack."""
 
@@ -77,6 +80,8 @@ class Registry:
         """What could not be imported, found as modules are looked at."""
         self._classes: dict[str, type[Node]] = {}
         self._looked_at: set[str] = set()
+        self._importing = threading.RLock()
+        """Whoever asks for a node of a module that another thread is just importing waits for it."""
         for node_class in node_classes:
             self.add(node_class)
 
@@ -126,6 +131,15 @@ class Registry:
         """The models that ship with packs: id to directory."""
         return {name: pack.directory() / path for pack in self.packs for name, path in pack.weights.items()}
 
+    def pages(self) -> dict[str, str]:
+        """The pages that packs write of themselves: file name to Markdown. May import what models need, and take seconds."""
+        written = {}
+        for pack in self.packs:
+            for name, source in pack.pages.items():
+                module, _, function = source.partition(":")
+                written[name] = str(getattr(importlib.import_module(module), function)())
+        return written
+
     def __iter__(self) -> Iterator[type[Node]]:
         """Every node class, by type. Imports all modules of all packs."""
         for pack in self.packs:
@@ -143,9 +157,12 @@ class Registry:
             self._import(found)
 
     def _import(self, name: str) -> None:
-        if name in self._looked_at:
-            return
-        self._looked_at.add(name)
+        with self._importing:
+            if name not in self._looked_at:
+                self._looked_at.add(name)
+                self._import_now(name)
+
+    def _import_now(self, name: str) -> None:
         try:
             if importlib.util.find_spec(name) is None:
                 return
@@ -159,9 +176,14 @@ class Registry:
             return
         pack = next(pack for pack in self.packs if name == pack.package or name.startswith(f"{pack.package}."))
         for value in vars(module).values():
-            is_node = isinstance(value, type) and issubclass(value, Node) and value.__module__ == name and "spec" in vars(value)
+            is_node = isinstance(value, type) and issubclass(value, Node) and _is_of(value, name) and "spec" in vars(value)
             if is_node and value.spec.node_type.startswith(pack.type_prefix):
                 self.add(value)
+
+
+def _is_of(node_class: type[Node], module: str) -> bool:
+    """Whether a class is declared in a module, or in a private module of that package, and not merely imported there."""
+    return node_class.__module__ == module or node_class.__module__.startswith(f"{module}._")
 
 
 def _modules(root: Path, package: str) -> Iterator[str]:

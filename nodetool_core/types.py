@@ -114,6 +114,12 @@ def checker(annotation: Annotation) -> Check:
     return _container_checker(origin, args)
 
 
+def exact_type(annotation: Annotation) -> type | None:
+    """The class whose own instances all belong to the type and need no `checker`; None where there is none such."""
+    annotation = strip(annotation)
+    return annotation if annotation in (int, float, str, bool) else None
+
+
 def _container_checker(origin: Annotation, args: tuple[Annotation, ...]) -> Check:
     if not isinstance(origin, type):
         return lambda value: True

@@ -1,4 +1,4 @@
-"""What every test needs: a result cache of its own."""
+"""What every test needs: a result cache and settings of its own."""
 
 from __future__ import annotations
 
@@ -11,3 +11,9 @@ import pytest
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Results on disk go where the test can be found again, never into the user's cache."""
     monkeypatch.setenv("NODETOOL_CACHE_DIR", str(tmp_path.parent / f"{tmp_path.name}-cache"))
+
+
+@pytest.fixture(autouse=True)
+def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads the user's keys, or writes to them."""
+    monkeypatch.setenv("NODETOOL_SETTINGS", str(tmp_path.parent / f"{tmp_path.name}-settings.env"))

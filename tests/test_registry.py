@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
+import threading
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -34,6 +36,8 @@ FILES = {
     "__init__.py": "from nodetool_core import Pack\npack = Pack('third_party_pack')\n",
     "maths.py": GOOD,
     "deep/__init__.py": "",
+    "split/__init__.py": "from third_party_pack.split._inner import Fourfold\n",
+    "split/_inner.py": GOOD.replace("Twice", "Fourfold").replace("2 *", "4 *"),
     "deep/er.py": GOOD.replace("Twice", "Thrice").replace("2 *", "3 *"),
     "broken.py": "import a_library_that_is_not_there\n" + GOOD,
     "raising.py": "raise RuntimeError('no licence')\n" + GOOD,
@@ -61,7 +65,8 @@ def third_party(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reg
 
 
 def test_a_module_that_fails_loses_only_itself(third_party: Registry) -> None:
-    assert [node.spec.node_type for node in third_party] == ["third_party_pack.deep.er.Thrice", "third_party_pack.maths.Twice"]
+    found = [node.spec.node_type for node in third_party]
+    assert found == ["third_party_pack.deep.er.Thrice", "third_party_pack.maths.Twice", "third_party_pack.split.Fourfold"]
     shown = {problem.where: problem.message for problem in third_party.problems}
     assert shown["third_party_pack.broken"] == "ModuleNotFoundError: No module named 'a_library_that_is_not_there'"
     assert shown["third_party_pack.raising"] == "RuntimeError: no licence"
@@ -79,6 +84,12 @@ def test_looking_up_one_type_imports_one_module(third_party: Registry) -> None:
     assert third_party.get("elsewhere.Twice") is None
 
 
+def test_a_private_module_belongs_to_its_package(third_party: Registry) -> None:
+    found = third_party.get("third_party_pack.split.Fourfold")
+    assert found is not None and found.__module__ == "third_party_pack.split._inner"
+    assert third_party.get("third_party_pack.split._inner.Fourfold") is None
+
+
 def test_a_type_of_a_module_that_failed_says_why(third_party: Registry) -> None:
     document = WorkflowDocument.from_json({"graph": {"nodes": [{"id": "1", "type": "third_party_pack.raising.Twice"}]}})
     with pytest.raises(Exception, match="could not be imported: RuntimeError: no licence"):
@@ -94,3 +105,23 @@ def test_a_pack_that_is_no_package_is_a_problem() -> None:
     nothing = Registry([Pack("no_such_package")])
     assert list(nothing) == []
     assert [problem.code for problem in nothing.problems] == ["import_failed"]
+
+
+def test_a_node_that_another_thread_is_just_importing_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "slow_pack"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("import threading\nbegun = threading.Event()\n")
+    # Long enough that whoever does not wait finds nothing.
+    wait = "from slow_pack import begun\nbegun.set()\nimport time\ntime.sleep(0.2)\n"
+    (folder / "late.py").write_text(
+        f"{wait}from nodetool_core import Node\nclass Late(Node):\n    def process(self) -> int:\n        return 1\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    shared = Registry([Pack("slow_pack")])
+    found: list[object] = []
+    first = threading.Thread(target=lambda: found.append(shared.get("slow_pack.late.Late")))
+    first.start()
+    assert importlib.import_module("slow_pack").begun.wait(10)
+    found.append(shared.get("slow_pack.late.Late"))
+    first.join()
+    assert len(found) == 2 and None not in found

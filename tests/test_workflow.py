@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -157,3 +158,28 @@ def test_a_random_document_that_is_valid_runs_or_fails_in_words(content: Any) ->
             workflow.run()
     except NodetoolError as error:
         assert error.problems
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+RECORDS = st.fixed_dictionaries(
+    {}, optional={name: JSON | st.text() for name in ("id", "type", "data", "source", "target", "targetHandle")}
+)
+GRAPHS = st.fixed_dictionaries({}, optional={"nodes": st.lists(RECORDS, max_size=3) | JSON, "edges": st.lists(RECORDS, max_size=3) | JSON})
+
+
+def _read(read: Callable[[], WorkflowDocument]) -> Any:
+    try:
+        return read().to_json()
+    except WorkflowError as error:
+        return [problem.to_json() for problem in error.problems]
+
+
+@settings(max_examples=150)
+@given(st.fixed_dictionaries({}, optional={"graph": GRAPHS | JSON, "nodes": JSON, "name": JSON, "schema_version": JSON}) | JSON)
+def test_a_text_is_read_as_its_value_is(content: Any) -> None:
+    text = json.dumps(content)
+    assert repr(_read(lambda: WorkflowDocument.from_text(text))) == repr(_read(lambda: WorkflowDocument.from_json(json.loads(text))))

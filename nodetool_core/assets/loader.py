@@ -71,6 +71,14 @@ class ImageLoader:
             return self._file_digest(source)
         return f"blake3:{blake3(source[0]).hexdigest()}"
 
+    def read(self, ref: AssetRef) -> bytes:
+        """The encoded bytes behind a reference that is no picture in memory. Raises ImageError."""
+        source = self._source(ref)
+        if not isinstance(source, Path):
+            return source[0]
+        with open_image_file(source, self.limits) as file:
+            return file.read()
+
     def path(self, uri: str) -> Path:
         """Where a path or a `file:` URI leads: relative to the base folder; `~` at the start is the user's home. Raises ImageError."""
         if uri.startswith("file:"):

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from nodetool_core import __version__
-from nodetool_core.cli import cache, docs, messages, nodes, rerun, run, workflows
+from nodetool_core.cli import cache, docs, importing, messages, models, nodes, rerun, run, secrets, serve, worker, workflows
 from nodetool_core.cli.messages import ExitCode
 from nodetool_core.errors import NodetoolError
 
@@ -32,9 +32,14 @@ app.command("run")(run.run)
 app.command("validate")(workflows.validate)
 app.command("rerun")(rerun.rerun)
 app.command("graph")(workflows.graph)
+app.command("import")(importing.import_)
+app.command("serve")(serve.serve)
+app.command("worker")(worker.worker)
 app.add_typer(nodes.app, name="nodes")
 app.add_typer(docs.app, name="docs")
 app.add_typer(cache.app, name="cache")
+app.add_typer(models.app, name="models")
+app.add_typer(secrets.app, name="secrets")
 
 
 def _show_version(value: bool) -> None:

@@ -8,7 +8,7 @@ to do. Texts that come from files are shown without control characters, so that 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 
 import typer
@@ -19,6 +19,9 @@ EXIT_CODES = "Exit codes: 0, 1 a run failed, 2 wrong use or an invalid workflow,
 
 _COLOURS = {"error": typer.colors.RED, "warning": typer.colors.YELLOW, "note": typer.colors.CYAN}
 _CONTROL = {code: f"\\x{code:02x}" for code in [*range(0x20), *range(0x7F, 0xA0)] if chr(code) not in "\n\t"}
+
+
+_MOST_CODES = 4
 
 
 class ExitCode(IntEnum):
@@ -64,11 +67,20 @@ def show_problem(problem: Problem) -> None:
 
 
 def show_problems(problems: Sequence[Problem], *, at_most: int | None = None, more: str = "") -> None:
-    """Problems on stderr; from `at_most` on, only how many more there are, and `more`, the way to see them."""
+    """Problems on stderr, and where errors are explained; from `at_most` on, how many more there are, and `more`, the way to see them."""
     for problem in problems[:at_most]:
         show_problem(problem)
+    _point_to_explanations(problem.code for problem in problems[:at_most] if problem.level == "error")
     if at_most is not None and len(problems) > at_most:
         say(f"… and {len(problems) - at_most} more. {more}".rstrip())
+
+
+def _point_to_explanations(codes: Iterable[str]) -> None:
+    """A line that says where the codes are explained, if they are."""
+    from nodetool_core.reference.troubleshooting import explained
+
+    if known := explained(codes):
+        say(f"Explained: nodetool docs explain {' '.join(known[:_MOST_CODES])}")
 
 
 def _coloured() -> bool | None:

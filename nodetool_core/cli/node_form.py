@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from nodetool_core.reference.schema import property_schema
 from nodetool_core.types import choices, type_name
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def _property_json(prop: Property) -> dict[str, Any]:
         "type": type_name(prop.annotation),
         "required": prop.required,
         "description": prop.description,
-        "schema": _schema(prop),
+        "schema": property_schema(prop),
     }
     if not prop.required:
         described["default"] = prop.to_json(prop.default)
@@ -50,16 +51,6 @@ def _property_json(prop: Property) -> dict[str, Any]:
     if allowed is not None:
         described["choices"] = list(allowed)
     return described
-
-
-def _schema(prop: Property) -> dict[str, Any]:
-    from pydantic.errors import PydanticInvalidForJsonSchema
-
-    try:
-        return prop.json_schema()
-    except PydanticInvalidForJsonSchema:
-        # A class of a pack's own, which only travels along edges and has no JSON form.
-        return {}
 
 
 def node_text(node: type[Node]) -> str:

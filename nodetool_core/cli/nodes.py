@@ -50,9 +50,21 @@ def list_nodes(
         say(f"No node fits {' '.join(words)!r}." if words else "No node pack is installed.")
 
 
+def _types(incomplete: str) -> list[str]:
+    """For the completion of shells: types that begin so, and class names that do."""
+    from nodetool_core.registry import Registry
+
+    specs = [node.spec for node in Registry.installed()]
+    names = {spec.node_type for spec in specs} | {spec.title for spec in specs}
+    return sorted(name for name in names if name.lower().startswith(incomplete.lower()))
+
+
 @app.command()
 def show(
-    node_type: Annotated[str, typer.Argument(metavar="TYPE", help="Type of a node; the class name alone where only one has it.")],
+    node_type: Annotated[
+        str,
+        typer.Argument(metavar="TYPE", help="Type of a node; the class name alone where only one has it.", autocompletion=_types),
+    ],
     as_json: Json = False,
 ) -> None:
     """

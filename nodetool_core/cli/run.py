@@ -49,6 +49,9 @@ def run(
     timeout: Annotated[float | None, typer.Option(metavar="SECONDS", min=0.0, help="Give a node up that takes longer than this.")] = None,
     attempts: Annotated[int, typer.Option(metavar="N", min=1, help="Try a node that fails this often in all.")] = 1,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Compute everything, also what is known.")] = False,
+    device: Annotated[str | None, typer.Option(metavar="NAME", help="Where models run: cpu, cuda:0, or several with commas.")] = None,
+    device_memory: Annotated[str, typer.Option(metavar="SIZE", help="Memory of each device for models, such as 8GB.")] = "auto",
+    host_memory: Annotated[str, typer.Option(metavar="SIZE", help="Main memory for weights that wait for a device.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document about the run.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a node that failed.")] = False,
@@ -70,7 +73,7 @@ def run(
     from nodetool_core.cli import session
 
     request = Request(file, settings or [], table, out, _options(outputs, on_error, not no_cache, timeout, attempts))
-    with session.engine() as engine:
+    with session.engine(session.models(device, device_memory, host_memory)) as engine:
         raise typer.Exit(_run(request, engine, quiet=quiet, as_json=as_json, debug=debug))
 
 

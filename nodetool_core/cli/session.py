@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from nodetool_core.context import Models
     from nodetool_core.engine.engine import Engine
 
 
 @contextmanager
-def engine() -> Iterator[Engine]:
+def engine(models: Models | None = None) -> Iterator[Engine]:
     """An engine for the time of a command. What it has finished is on disk when the block ends, also after Ctrl-C."""
     from nodetool_core.engine.caching.tiered import default_cache
     from nodetool_core.engine.engine import Engine
@@ -19,7 +20,20 @@ def engine() -> Iterator[Engine]:
 
     cache = default_cache()
     try:
-        with Engine(registry=Registry.installed(), cache=cache) as made:
+        with Engine(registry=Registry.installed(), models=models, cache=cache) as made:
             yield made
     finally:
         cache.close()
+
+
+def models(device: str | None, device_memory: str, host_memory: str) -> Models | None:
+    """A weights manager as the command line says; None where it says nothing. Raises ModelError for what is no amount of memory."""
+    from nodetool_core.models.devices import parse_bytes
+
+    budget, host_budget = parse_bytes(device_memory, "--device-memory"), parse_bytes(host_memory, "--host-memory")
+    if device is None and budget is None and host_budget is None:
+        return None
+    from nodetool_core.models.manager import ModelManager
+    from nodetool_core.registry import Registry
+
+    return ModelManager(Registry.installed().weights(), device=device, budget=budget, host_budget=host_budget)

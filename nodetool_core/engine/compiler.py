@@ -7,14 +7,17 @@ steps that are finished. What depends on the whole (who may ask late, what a reg
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
+from operator import attrgetter
 
 from nodetool_core.engine.loop_order import loop_order
 from nodetool_core.engine.plan import ITEM, LOCAL, OUTER, Feed, Loops, Plan, Region, Step
+from nodetool_core.engine.seeds import seed_sources
 from nodetool_core.engine.work import Kind
 from nodetool_core.errors import Problem, WorkflowError, near_miss
 from nodetool_core.graph import Edge, Graph, GraphNode
-from nodetool_core.node import Lane, Node, Role
+from nodetool_core.node import Node, Role
 
 
 def compile_plan(graph: Graph, outputs: Sequence[str] | None = None, kinds: dict[type[Node], Kind] | None = None) -> Plan:
@@ -34,7 +37,7 @@ def compile_plan(graph: Graph, outputs: Sequence[str] | None = None, kinds: dict
 def find_targets(graph: Graph, outputs: Sequence[str] | None) -> list[int]:
     """Positions of the nodes that a run is for."""
     if outputs is None:
-        wanted = [index for index, node in enumerate(graph.nodes) if node.role in (Role.OUTPUT, Role.SINK)]
+        wanted = [index for index, node in enumerate(graph.nodes) if node.node_class.role in _WANTED]
         if wanted:
             return wanted
         sources = {edge.source for node in graph.nodes for edge in node.inputs}
@@ -49,17 +52,32 @@ def find_targets(graph: Graph, outputs: Sequence[str] | None) -> list[int]:
     return list(dict.fromkeys(by_name[name] for name in outputs))
 
 
+_WANTED = frozenset({Role.OUTPUT, Role.SINK})
+_CONTAINERS = (list, dict, set)
+_SIMPLE = frozenset({str, int, float, bool, type(None)})
+_NO_NAMES: frozenset[str] = frozenset()
+_NO_STEPS: frozenset[int] = frozenset()
+
+Source = tuple[Step, int]
+"""What an edge comes from: a step, and which of its outputs."""
+
+
 class _Compiler:
     def __init__(self, graph: Graph, targets: list[int], kinds: dict[type[Node], Kind]) -> None:
         self.graph = graph
         self.kinds = kinds
         self.targets = targets
         self.steps: list[Step] = []
-        self.of_node: dict[int, int] = {}
+        self.of_node = [-1] * len(graph.nodes)
         self.regions: list[Region] = [Region((), -1)]
         self.by_loops: dict[Loops, int] = {(): 0}
         self.gather_of: dict[tuple[int, int], int] = {}
-        self.closed: list[frozenset[int]] = []
+        self.closed: dict[int, frozenset[int]] = {}
+        """For steps that depend on whole loops: the steps that open these."""
+        self.outer: defaultdict[int, list[tuple[int, int, int, tuple[int, ...]]]] = defaultdict(list)
+        self.lazy: defaultdict[int, list[tuple[int, int, int, tuple[int, ...], str]]] = defaultdict(list)
+        self.gathers: defaultdict[int, list[int]] = defaultdict(list)
+        """What is rare among the takers of a step, by its number: what becomes `Step.outer`, `lazy` and `gathers`."""
         self.unlimited: set[int] = set()
         self.order = loop_order(graph)
         self.rank: dict[int, int] = {}
@@ -70,6 +88,167 @@ class _Compiler:
         for position, node in enumerate(self.graph.nodes):
             if needed[position]:
                 self._add_node(position, node)
+        for number, outer in self.outer.items():
+            self.steps[number].outer = outer
+        for number, lazy in self.lazy.items():
+            self.steps[number].lazy = lazy
+        for number, gathers in self.gathers.items():
+            self.steps[number].gathers = gathers
+        opened = self._open_regions()
+        targets = [self.of_node[target] for target in self.targets]
+        self._mark_targets(targets)
+        self._mark_late()
+        self._finish_steps()
+        for region in self.regions:
+            region.waits = [self.steps[number].waits for number in region.steps]
+            region.uses = [self.steps[number].uses for number in region.steps]
+        nodes = [step for step in self.steps if step.node is not None]
+        inputs = [step.node for step in nodes if step.node is not None and step.node.node_class.role is Role.INPUT]
+        seeds = [step for step in nodes if step.kind is not None and step.kind.seeds]
+        return Plan(
+            self.graph, self.steps, self.regions, targets, self.by_loops, opened, len(nodes), inputs, seeds, seed_sources(self.steps, seeds)
+        )
+
+    def _needed(self) -> bytearray:
+        """Which nodes the targets need: sources stand before what they feed, so one pass from the end finds them all."""
+        nodes = self.graph.nodes
+        needed = bytearray(len(nodes))
+        for target in self.targets:
+            needed[target] = 1
+        for position in range(len(nodes) - 1, -1, -1):
+            if needed[position]:
+                for edge in nodes[position].inputs:
+                    needed[edge.source] = 1
+        return needed
+
+    # -- one node ---------------------------------------------------------------------------------------------------
+
+    def _add_node(self, position: int, node: GraphNode) -> None:
+        node_class, edges, steps = node.node_class, node.inputs, self.steps
+        kind = self.kinds.get(node_class)
+        if kind is None:
+            kind = self.kinds[node_class] = Kind(node_class)
+        sources: list[Source] = []
+        loops: Loops = ()
+        closed = _NO_STEPS
+        may_drop = False
+        for edge in edges:
+            origin, output = steps[self.of_node[edge.source]], edge.output
+            if edge.property in node_class.gathers:
+                origin, output = self._gathered(origin, output)
+            sources.append((origin, output))
+            if origin.loops or origin.streams:
+                given = _given(origin)
+                if given != loops:
+                    loops = given if not loops else tuple(sorted({*loops, *given}, key=self.rank.__getitem__))
+            if origin.may_drop and not origin.streams:
+                may_drop = True
+            if origin.index in self.closed:
+                closed |= self.closed[origin.index]
+        step = self._new_step(node, loops, closed, kind.spec.streams)
+        step.kind, step.shareable, step.may_drop = kind, kind.shareable, node_class.branches
+        self.of_node[position] = step.index
+        if step.streams:
+            self.rank[step.index] = self.order[position]
+        if not _SIMPLE.issuperset(map(type, node.values.values())):
+            step.mutable = tuple(name for name, value in node.values.items() if isinstance(value, _CONTAINERS))
+        lazy = self._lazy(step, edges, sources) if may_drop or node_class.lazy else _NO_NAMES
+        for edge, (origin, output) in zip(edges, sources, strict=True):
+            if origin.streams or origin.region != step.region or edge.property in lazy:
+                feed = self._rarer_feed(step, edge.property, origin, output, edge.property in lazy)
+            else:
+                feed = Feed(edge.property, LOCAL, origin.index, origin.slot, output, origin.region)
+                if loops:
+                    feed.path = _path(loops, loops)
+                origin.local.append((step.slot, output))
+                step.waits += 1
+            if edge.is_dynamic:
+                feed.is_dynamic = True
+            elif not edge.checked:
+                feed.accept = node_class.spec.properties[edge.property]
+            if node_class.gathers:
+                feed.gathered, feed.in_loop = edge.property in node_class.gathers, origin.node is None
+            step.feeds.append(feed)
+
+    def _lazy(self, step: Step, edges: list[Edge], sources: list[Source]) -> frozenset[str]:
+        """The properties of a step that are asked for when the others have come; only asked where there may be any."""
+        assert step.node is not None
+        node_class = step.node.node_class
+        lazy = frozenset(node_class.lazy)
+        drops = [origin.may_drop and not origin.streams for origin, _ in sources]
+        step.may_drop = node_class.branches or (bool(drops) and (all if node_class.merges else any)(drops))
+        if any(drops) and not (lazy or node_class.merges):
+            lazy = step.guarded = frozenset(edge.property for edge, drop in zip(edges, drops, strict=True) if not drop)
+        step.asks = any(edge.property in lazy and not origin.streams for edge, (origin, _) in zip(edges, sources, strict=True))
+        return lazy
+
+    def _gathered(self, origin: Step, output: int) -> Source:
+        """The step that collects an output over its innermost loop; the output itself where it is in no loop."""
+        given = _given(origin)
+        if not given:
+            return origin, output
+        source = origin.index
+        if (source, output) not in self.gather_of:
+            step = self._new_step(None, given[:-1], self.closed.get(source, _NO_STEPS) | {given[-1]}, False)
+            step.gather_source, step.gather_output = source, output
+            step.may_drop = self.steps[given[-1]].may_drop
+            self.regions[self.by_loops[given]].gathered.append(step.index)
+            # One arrival says that the loop has ended; each item that is begun adds one more.
+            step.waits = 1
+            self.gathers[source].append(step.index)
+            self.gather_of[source, output] = step.index
+        return self.steps[self.gather_of[source, output]], 0
+
+    def _new_step(self, node: GraphNode | None, loops: Loops, closed: frozenset[int], streams: bool) -> Step:
+        number = self._region(loops) if loops else 0
+        region, index = self.regions[number], len(self.steps)
+        step = Step(index, node, loops, number, len(region.steps), streams=streams)
+        self.steps.append(step)
+        region.steps.append(index)
+        region.subtree.append(index)
+        for length in range(len(loops)):
+            self.regions[self.by_loops[loops[:length]]].subtree.append(index)
+        if closed:
+            self.closed[index] = closed
+            # An item that waits for the end of its own loop can't be finished before all have begun.
+            self.unlimited.update(closed.intersection(loops))
+        if streams:
+            self._region((*loops, index))
+        return step
+
+    def _region(self, loops: Loops) -> int:
+        for length in range(1, len(loops) + 1):
+            part = loops[:length]
+            if part not in self.by_loops:
+                opener = part[-1]
+                path = _path(self.steps[opener].loops, part)
+                self.by_loops[part] = len(self.regions)
+                self.regions.append(Region(part, self.by_loops[part[:-1]], opener=opener, opener_path=path))
+        return self.by_loops[loops]
+
+    def _rarer_feed(self, step: Step, name: str, origin: Step, output: int, lazy: bool) -> Feed:
+        """A feed that is the item of a loop, comes from another region, or is lazy."""
+        path = _path(origin.loops, step.loops)
+        if origin.streams:
+            return Feed(name, ITEM, origin.index, origin.slot, output, origin.region, path, step.loops.index(origin.index))
+        kind = LOCAL if origin.region == step.region else OUTER
+        if kind is OUTER:
+            self._find_by(step.region, path)
+        if lazy:
+            self.lazy[origin.index].append((step.region, step.slot, output, path, name))
+        else:
+            self.outer[origin.index].append((step.region, step.slot, output, path))
+            step.waits += 1
+        return Feed(name, kind, origin.index, origin.slot, output, origin.region, path, lazy=lazy)
+
+    def _find_by(self, region: int, path: tuple[int, ...]) -> None:
+        if path not in self.regions[region].paths:
+            self.regions[region].paths.append(path)
+
+    # -- what depends on the whole ----------------------------------------------------------------------------------
+
+    def _open_regions(self) -> dict[int, list[int]]:
+        """The regions that each streaming step opens, and what their nesting says of them."""
         opened: dict[int, list[int]] = {}
         for number, region in enumerate(self.regions[1:], start=1):
             opened.setdefault(region.opener, []).append(number)
@@ -81,18 +260,7 @@ class _Compiler:
                 self._find_by(region.parent, region.opener_path)
         for regions in opened.values():
             regions.sort(key=lambda number: len(self.regions[number].loops))
-        self._fill_regions()
-        for step in self.steps:
-            step.limited = step.index not in self.unlimited
-            step.local.reverse()
-            step.feeds.sort(key=lambda feed: feed.property)
-            for feed in step.feeds:
-                feed.name = f"{feed.property}\0{feed.output}\0".encode()
-            self._mark_plain(step)
-        self._mark_late()
-        targets = [self.of_node[target] for target in self.targets]
-        self._mark_targets(targets)
-        return Plan(self.graph, self.steps, self.regions, targets, self.by_loops, opened)
+        return opened
 
     def _mark_targets(self, targets: list[int]) -> None:
         marked: set[int] = set()
@@ -103,12 +271,14 @@ class _Compiler:
                 if wanted not in marked:
                     marked.add(wanted)
                     self.regions[self.steps[wanted].region].targets.append(wanted)
-            loops = (*step.loops, target) if step.streams else step.loops
+            loops = _given(step)
             for length in range(1, len(loops) + 1):
                 self.regions[self.by_loops[loops[:length]]].groups.append(target)
 
     def _mark_late(self) -> None:
         """From the ends up: a step is late if whoever takes it may come late, or is in another region, or is lazy."""
+        if len(self.regions) == 1 and not self.lazy:
+            return
         closing: dict[int, list[int]] = {}
         for region in self.regions[1:]:
             closing.setdefault(region.opener, []).extend(region.gathered)
@@ -127,149 +297,32 @@ class _Compiler:
                 self.steps[gather].is_late or self.steps[gather].region != step.region for gather in closing.get(step.index, ())
             )
 
-    def _mark_plain(self, step: Step) -> None:
-        kind = step.kind
-        if step.node is None or kind is None:
-            return
-        special = kind.spec.is_async or step.streams or step.asks or step.node.node_class.merges
-        feeds = all(feed.kind == LOCAL and not (feed.is_dynamic or feed.gathered) for feed in step.feeds)
-        step.is_plain = kind.lane is Lane.INLINE and feeds and not special
-        step.plain_feeds = [(feed.property, feed.slot, feed.output, None if feed.checked else feed) for feed in step.feeds]
-        step.mutable = tuple(name for name, value in step.node.values.items() if isinstance(value, (list, dict, set)))
-
-    def _needed(self) -> bytearray:
-        needed = bytearray(len(self.graph.nodes))
-        pending = list(self.targets)
-        while pending:
-            position = pending.pop()
-            if not needed[position]:
-                needed[position] = 1
-                pending.extend(edge.source for edge in self.graph.nodes[position].inputs)
-        return needed
-
-    def _add_node(self, position: int, node: GraphNode) -> None:
-        node_class = node.node_class
-        sources: list[tuple[int, int, bool]] = []
-        loops: Loops = ()
-        closed: frozenset[int] = frozenset()
-        edges = node.inputs
-        for edge in edges:
-            source, output = self.of_node[edge.source], edge.output
-            if edge.property in node_class.gathers and (gather := self._gather(source, output)) is not None:
-                source, output = gather, 0
-            streams = self.steps[source].streams
-            sources.append((source, output, streams))
-            given = self.steps[source].loops + ((source,) if streams else ())
-            if given != loops:
-                loops = given if not loops else tuple(sorted({*loops, *given}, key=self.rank.__getitem__))
-            closed |= self.closed[source]
-        step = self._new_step(node, loops, closed, node.spec.streams)
-        if step.streams:
-            self.rank[step.index] = self.order[position]
-        step.kind = self.kinds.get(node_class)
-        if step.kind is None:
-            step.kind = self.kinds[node_class] = Kind(node_class)
-        step.shareable = node_class.cacheable and not (step.streams or node_class.lazy) and node.role in (Role.STEP, Role.INPUT)
-        self.of_node[position] = step.index
-        lazy_ones = self._lazy(step, edges, sources)
-        for edge, (source, output, streams) in zip(edges, sources, strict=True):
-            lazy = edge.property in lazy_ones
-            feed = self._feed(step, edge.property, source, output, streams, lazy)
-            feed.is_dynamic, feed.checked = edge.is_dynamic, edge.checked
-            feed.gathered = edge.property in node_class.gathers
-            feed.in_loop = self.steps[source].node is None
-            if not edge.checked and not edge.is_dynamic:
-                feed.accept = node.spec.properties[edge.property]
-
-    def _lazy(self, step: Step, edges: list[Edge], sources: list[tuple[int, int, bool]]) -> frozenset[str]:
-        """The properties of a step that are asked for when the others have come."""
-        assert step.node is not None
-        node_class = step.node.node_class
-        drops = [self.steps[source].may_drop and not streams for source, _, streams in sources]
-        lazy = frozenset(node_class.lazy)
-        if True not in drops and not lazy:
-            step.may_drop = node_class.branches
-            return lazy
-        step.may_drop = node_class.branches or (bool(drops) and (all if node_class.merges else any)(drops))
-        if any(drops) and not (lazy or node_class.merges):
-            lazy = step.guarded = frozenset(edge.property for edge, drop in zip(edges, drops, strict=True) if not drop)
-        step.asks = any(edge.property in lazy and not streams for edge, (_, _, streams) in zip(edges, sources, strict=True))
-        return lazy
-
-    def _gather(self, source: int, output: int) -> int | None:
-        """The step that collects an output over its innermost loop; None where it is in no loop."""
-        origin = self.steps[source]
-        given = origin.loops + ((source,) if origin.streams else ())
-        if not given:
-            return None
-        if (source, output) not in self.gather_of:
-            step = self._new_step(None, given[:-1], self.closed[source] | {given[-1]}, False)
-            step.gather_source, step.gather_output = source, output
-            step.may_drop = self.steps[given[-1]].may_drop
-            self.regions[self.by_loops[given]].gathered.append(step.index)
-            # One arrival says that the loop has ended; each item that is begun adds one more.
-            step.waits = 1
-            origin.gathers.append(step.index)
-            self.gather_of[source, output] = step.index
-        return self.gather_of[source, output]
-
-    def _new_step(self, node: GraphNode | None, loops: Loops, closed: frozenset[int], streams: bool) -> Step:
-        step = Step(len(self.steps), node, loops, streams=streams)
-        self.steps.append(step)
-        self.closed.append(closed)
-        # An item that waits for the end of its own loop can't be finished before all have begun.
-        self.unlimited.update(closed.intersection(loops))
-        step.region = self._region(loops)
-        region = self.regions[step.region]
-        step.slot = len(region.steps)
-        region.steps.append(step.index)
-        if streams:
-            self._region((*loops, step.index))
-        return step
-
-    def _region(self, loops: Loops) -> int:
-        for length in range(1, len(loops) + 1):
-            part = loops[:length]
-            if part not in self.by_loops:
-                opener = part[-1]
-                path = _path(self.steps[opener].loops, part)
-                self.by_loops[part] = len(self.regions)
-                self.regions.append(Region(part, self.by_loops[part[:-1]], opener=opener, opener_path=path))
-        return self.by_loops[loops]
-
-    def _feed(self, step: Step, name: str, source: int, output: int, streams: bool, lazy: bool) -> Feed:
-        origin = self.steps[source]
-        path = _path(origin.loops, step.loops)
-        if streams:
-            feed = Feed(name, ITEM, source, origin.slot, output, origin.region, path, step.loops.index(source))
-        else:
-            kind = LOCAL if origin.region == step.region else OUTER
-            feed = Feed(name, kind, source, origin.slot, output, origin.region, path, lazy=lazy)
-            if kind is OUTER:
-                self._find_by(step.region, path)
-            if lazy:
-                origin.lazy.append((step.region, step.slot, output, path, name))
-            elif kind is LOCAL:
-                origin.local.append((step.slot, output))
-            else:
-                origin.outer.append((step.region, step.slot, output, path))
-            step.waits += not lazy
-        step.feeds.append(feed)
-        return feed
-
-    def _find_by(self, region: int, path: tuple[int, ...]) -> None:
-        if path not in self.regions[region].paths:
-            self.regions[region].paths.append(path)
-
-    def _fill_regions(self) -> None:
+    def _finish_steps(self) -> None:
+        """What can only be said of a step once all that takes it is known."""
+        for number in self.unlimited:
+            self.steps[number].limited = False
         for step in self.steps:
-            elsewhere = step.outer or any(region != step.region for region, *_ in step.lazy)
-            step.uses = -1 if elsewhere else len(step.local) + len(step.lazy)
-            region = self.regions[step.region]
-            region.waits.append(step.waits)
-            region.uses.append(step.uses)
-            for length in range(len(step.loops) + 1):
-                self.regions[self.by_loops[step.loops[:length]]].subtree.append(step.index)
+            feeds, local, kind = step.feeds, step.local, step.kind
+            if len(feeds) > 1:
+                feeds.sort(key=_by_property)
+            if len(local) > 1:
+                local.reverse()
+            step.sources = tuple([feed.slot for feed in feeds if feed.kind == LOCAL])
+            step.uses = len(local)
+            if step.outer or step.lazy:
+                elsewhere = step.outer or any(region != step.region for region, *_ in step.lazy)
+                step.uses = -1 if elsewhere else len(local) + len(step.lazy)
+            elif kind is not None and not (step.gathers or step.is_target or step.streams or step.asks):
+                step.is_local = len(step.sources) == len(feeds)
+                step.is_plain = step.is_local and kind.is_plain and not (kind.dynamic and any(feed.is_dynamic for feed in feeds))
+
+
+_by_property = attrgetter("property")
+
+
+def _given(step: Step) -> Loops:
+    """The loops that a step's outputs are in."""
+    return (*step.loops, step.index) if step.streams else step.loops
 
 
 def _path(inner: Loops, outer: Loops) -> tuple[int, ...]:

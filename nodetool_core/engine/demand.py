@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nodetool_core.engine.frames import DONE, RUNNING, Frame, Values, came
-from nodetool_core.engine.plan import LOCAL, Feed, Step
+from nodetool_core.engine.frames import DONE, RUNNING, Frame, came
+from nodetool_core.engine.plan import Feed, Step
 
 if TYPE_CHECKING:
     from nodetool_core.engine.scheduler import Scheduler
@@ -28,6 +28,7 @@ class Demand:
     def ask_for(self, frame: Frame, step: Step) -> None:
         """Ask for a step and for all it needs, as far as the cache does not have it."""
         scheduler, steps = self._scheduler, self._steps
+        cached = self._services.cache.get if self._services.options.use_cache else None
         pending = [(frame, step)]
         while pending:
             frame, step = pending.pop()
@@ -37,34 +38,30 @@ class Demand:
             frame.demanded[slot] = 1
             frame.open += 1
             if slot in frame.twin_of:
-                first = self._frames.step(frame, frame.twin_of[slot])
+                first = frame.steps[frame.twin_of[slot]]
                 if frame.state[first.slot] >= DONE:
-                    scheduler.runner.inbox.put((scheduler.settle_late_twin, None, frame, step, first.slot))
+                    scheduler.found.append((scheduler.settle_late_twin, frame, step, first.slot))
                 else:
                     pending.append((frame, first))
                 continue
-            values = self._cached(frame, step)
-            if values is not None:
-                frame.state[slot] = RUNNING
-                scheduler.runner.inbox.put((scheduler.hit, None, frame, step, values))
-                continue
+            if cached is not None and step.shareable:
+                values = cached(frame.keys[slot])
+                if values is not None:
+                    frame.state[slot] = RUNNING
+                    scheduler.found.append((scheduler.hit, frame, step, values))
+                    continue
             if step.streams:
                 scheduler.loops.expect(frame, step)
             if not frame.remaining[slot]:
                 scheduler.ready.inline.append((frame, step))
             if step.node is None:
                 pending.extend(scheduler.loops.needs(frame, step))
-            for feed in step.feeds:
-                if feed.kind == LOCAL and not feed.lazy:
-                    pending.append((frame, steps[feed.source]))
-                elif not feed.lazy:
-                    pending.append((self._frames.source(frame, feed), steps[feed.source]))
-
-    def _cached(self, frame: Frame, step: Step) -> Values | None:
-        cache = self._services.cache
-        if cache is None or not step.shareable or not self._services.options.use_cache:
-            return None
-        return cache.get(frame.keys[step.slot])
+            if step.is_local:
+                for source in step.sources:
+                    # Mostly one or two: a comprehension would cost more than it saves.
+                    pending.append((frame, frame.steps[source]))  # noqa: PERF401
+            else:
+                pending.extend([(self._frames.source(frame, feed), steps[feed.source]) for feed in step.feeds if not feed.lazy])
 
     def ask_lazily(self, frame: Frame, step: Step) -> None:
         """A step with lazy properties has its other values: find out which of the lazy ones it wants, and ask for them."""

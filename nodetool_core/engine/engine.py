@@ -11,7 +11,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,16 +20,18 @@ from typing import TYPE_CHECKING, Any, Self
 from nodetool_core.collection import collection_paused
 from nodetool_core.context import Context, Models
 from nodetool_core.engine.caching.memory import MemoryCache, ResultCache
+from nodetool_core.engine.coming import RunLane
 from nodetool_core.engine.compiler import compile_plan
 from nodetool_core.engine.delivery import Delivery
+from nodetool_core.engine.device_lane import DeviceLane
 from nodetool_core.engine.events import Listener, RunFinished, RunStarted
-from nodetool_core.engine.keys import KeyMaker, has_fingerprint
+from nodetool_core.engine.keys import KeyMaker, of_node
 from nodetool_core.engine.options import RunOptions
-from nodetool_core.engine.plan import Plan, Step
+from nodetool_core.engine.plan import LOCAL, Plan, Step
 from nodetool_core.engine.provenance import Recorder
 from nodetool_core.engine.result import RunError, RunResult
 from nodetool_core.engine.scheduler import Scheduler
-from nodetool_core.engine.seeds import draw_seeds
+from nodetool_core.engine.seeds import asks_for_a_seed, draw_seeds
 from nodetool_core.engine.services import Services
 from nodetool_core.engine.threads import Threads
 from nodetool_core.engine.work import Kind
@@ -39,9 +41,10 @@ from nodetool_core.inputs import check_given
 from nodetool_core.node import Lane, Node
 from nodetool_core.references import AssetRef, ModelRef
 from nodetool_core.registry import Registry
+from nodetool_core.secrets import Secrets
 
 if TYPE_CHECKING:
-    from nodetool_core.assets.loader import ImageLoader
+    from nodetool_core.assets.loader import AssetStore, ImageLoader
 
 NETWORK_THREADS = 32
 LISTENER_PATIENCE = 2.0
@@ -58,6 +61,8 @@ class Engine:
         models: Models | None = None,
         cache: ResultCache | None = None,
         workers: int | None = None,
+        secrets: Secrets | None = None,
+        assets: AssetStore | None = None,
     ) -> None:
         """
         Args:
@@ -65,16 +70,20 @@ class Engine:
             models: The weights manager; made when the first run needs it unless given.
             cache: The result cache; one in memory unless given.
             workers: How many blocking nodes run at once; as many as there are cores unless given.
+            secrets: Keys of hosted services; from the environment and the user's settings file unless given.
+            assets: Where `asset:` references are read from; without one they can't be.
         """
         self.cache: ResultCache = MemoryCache() if cache is None else cache
         self.workers = workers or max(2, os.cpu_count() or 2)
         self.keys = KeyMaker()
         self.registry = registry or Registry()
+        self.secrets = secrets or Secrets()
+        self.assets = assets
         self._models = models
         self._kinds: dict[type[Node], Kind] = {}
+        self._device = DeviceLane(lambda: self.models)
         self._threads = {
             Lane.CPU: Threads(self.workers, "nodetool-cpu"),
-            Lane.DEVICE: Threads(1, "nodetool-device"),
             Lane.NETWORK: Threads(NETWORK_THREADS, "nodetool-network"),
         }
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -88,6 +97,12 @@ class Engine:
 
                 self._models = ModelManager(weights=self.registry.weights())
             return self._models
+
+    def loaded_models(self) -> list[str]:
+        """Names of the models whose weights are loaded now."""
+        with self._lock:
+            loaded = getattr(self._models, "loaded", None)
+        return [model.name for model in loaded()] if loaded is not None else []
 
     def start(
         self,
@@ -109,12 +124,13 @@ class Engine:
 
         options = options or RunOptions()
         plan = self.plan(graph, options)
-        check_given(graph, [step.node for step in plan.steps if step.node is not None])
+        check_given(plan.inputs)
         result = RunResult(secrets.token_hex(8))
         seeded = draw_seeds(plan, result)
-        images = ImageLoader(base=base)
+        images = ImageLoader(base=base, store=self.assets)
         recorder = Recorder(graph, plan, seeded, result, images)
         models = _RecordedModels(self, recorder)
+        device = RunLane(self._device.submit)
         services = Services(
             options=options,
             cache=self.cache,
@@ -123,12 +139,15 @@ class Engine:
             models=models,
             sources=_Sources(images, models),
             workers=self.workers,
-            threads=self._threads,
+            threads={**self._threads, Lane.DEVICE: device},
             loop=self._running_loop,
             finished=recorder.finished,
             delivery=Delivery(on_event) if on_event else None,
+            secrets=self.secrets,
         )
-        return Run(Scheduler(plan, services, result, seeded))
+        scheduler = Scheduler(plan, services, result, seeded)
+        device.coming = scheduler.ready.coming
+        return Run(scheduler)
 
     def plan(self, graph: Graph, options: RunOptions) -> Plan:
         """The plan of a graph, with what of the cache keys does not change from run to run; kept for the graph's next run."""
@@ -141,13 +160,19 @@ class Engine:
 
     def _make_plan(self, graph: Graph, wanted: tuple[str, ...] | None) -> Plan:
         plan = compile_plan(graph, wanted, self._kinds)
+        sources, drawn = _NoSources(), {step.index for step in plan.seed_sources if asks_for_a_seed(step)}
         for step in plan.steps:
-            if step.node is not None and _is_constant(step):
-                step.base = self.keys.base(step.node, step.node.values, _NoSources())
+            if step.node is None or step.index in drawn or not _is_constant(step):
+                continue
+            step.base = self.keys.base(step.node, step.node.values, step.wiring, sources)
+            inputs = [key for feed in step.feeds if feed.kind == LOCAL and (key := plan.steps[feed.source].key) is not None]
+            if len(inputs) == len(step.feeds):
+                step.key = of_node(step.base, inputs)
         return plan
 
     def close(self) -> None:
         """Let go of threads and models. Wait for runs first: what is under way is not waited for."""
+        self._device.close()
         for threads in self._threads.values():
             threads.close()
         with self._lock:
@@ -217,6 +242,7 @@ class Run:
             scheduler.execute()
         except BaseException as unexpected:  # noqa: BLE001 - crosses a thread: it is raised where the result is asked for
             error = unexpected
+        scheduler.ready.close(cancelled=scheduler.runner.cancelled.is_set())
         result.seconds = time.perf_counter() - started
         if scheduler.runner.cancelled.is_set():
             result.status, error = "cancelled", error or RunCancelled()
@@ -255,16 +281,19 @@ class _NoSources:
         raise TypeError("A node with a model has no constant key.")
 
 
+_WITHOUT_SOURCE = frozenset({str, int, float, bool, type(None)})
+
+
 def _is_constant(step: Step) -> bool:
     """Whether the node's own part of its key can't change between runs: no files, no drawn seeds, no fingerprint."""
-    node = step.node
-    assert node is not None
-    if has_fingerprint(node.node_class) or any(prop.seed for prop in node.spec.properties.values()):
-        return False
-    return not any(_has_source(value) for value in [*node.values.values(), *node.dynamic.values()])
+    node, kind = step.node, step.kind
+    assert node is not None and kind is not None
+    return not (kind.varies or any(map(_has_source, node.values.values())) or any(map(_has_source, node.dynamic.values())))
 
 
 def _has_source(value: Any) -> bool:
+    if type(value) in _WITHOUT_SOURCE:
+        return False
     if isinstance(value, (list, tuple)):
         return any(_has_source(item) for item in value)
     if isinstance(value, dict):
@@ -285,8 +314,15 @@ class _RecordedModels:
             self._recorder.note_model(ref, self._engine.models.revision(ref))
             yield pipeline
 
+    def call(self, pipeline: Any, arguments: Mapping[str, Any], *, context: Context) -> Any:
+        return self._engine.models.call(pipeline, arguments, context=context)
+
     def is_loaded(self, ref: ModelRef) -> bool:
         return self._engine.models.is_loaded(ref)
+
+    def __getattr__(self, name: str) -> Any:
+        # What the scheduler asks of a manager that looks ahead.
+        return getattr(self._engine.models, name)
 
     def revision(self, ref: ModelRef) -> str | None:
         # Asked for by the keys of all that uses a model, so that a result from the cache names its model as well.

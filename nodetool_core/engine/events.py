@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from nodetool_core.declaration import jsonable
@@ -63,6 +64,10 @@ class NodeFinished(NamedTuple):
     item: tuple[int, ...]
     seconds: float
     cached: bool
+
+
+node_finished: Callable[[tuple[str, tuple[int, ...], float, bool]], NodeFinished] = partial(tuple.__new__, NodeFinished)
+"""`NodeFinished` of its fields, in a third of the time that its constructor takes: there is one for every node."""
 
 
 class NodeFailed(NamedTuple):

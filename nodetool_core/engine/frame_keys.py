@@ -16,7 +16,7 @@ import hashlib
 from typing import Any
 
 from nodetool_core.engine.frames import Frame, Frames
-from nodetool_core.engine.keys import Key, combine, unique
+from nodetool_core.engine.keys import KEY_BYTES, Key, combine, of_node, unique
 from nodetool_core.engine.plan import ITEM, LOCAL, Feed, Step
 from nodetool_core.engine.services import Services
 
@@ -34,21 +34,20 @@ class FrameKeys:
     def make(self, frame: Frame) -> None:
         """Fill `frame.keys`, and note which steps are the same work as an earlier one."""
         plan, keys, own = self._frames.plan, frame.keys, frame.region
-        steps, seen = plan.steps, {}  # type: ignore[var-annotated]
+        steps, blake2b = plan.steps, hashlib.blake2b
+        seen: dict[Key, int] = {}
         inner: dict[int, Key] = {}
-        blake2b = hashlib.blake2b
+        key_of = keys.__getitem__
         for number in plan.regions[own].subtree:
             step = steps[number]
             if step.region != own:
                 inner[number] = self._inner(frame, step, inner)
                 continue
-            if step.feeds and step.shareable:
-                parts = [self._base(step)]
-                for feed in step.feeds:
-                    parts.append(feed.name)
-                    parts.append(keys[feed.slot] if feed.kind == LOCAL else self._feed_key(frame, feed))
-                key = blake2b(b"".join(parts), digest_size=16).digest()
-            else:
+            key = step.key
+            if key is None and step.is_local and step.base is not None:
+                # `_other` for nearly all steps, in short.
+                key = blake2b(step.base + b"".join(map(key_of, step.sources)), digest_size=KEY_BYTES).digest()
+            elif key is None:
                 key = self._other(frame, step, inner)
             keys.append(key)
             if step.shareable:
@@ -67,10 +66,7 @@ class FrameKeys:
             return combine(b"gather", origin, b"%d" % step.gather_output)
         if not node.node_class.cacheable:
             return unique()
-        parts = [self._base(step)]
-        for feed in step.feeds:
-            parts += [feed.name, self._feed_key(frame, feed)]
-        return combine(*parts)
+        return of_node(self._base(step), [self._feed_key(frame, feed) for feed in step.feeds])
 
     def _inner(self, frame: Frame, step: Step, inner: dict[int, Key]) -> Key:
         """The key of a step of an inner loop, whatever its items are."""
@@ -78,16 +74,13 @@ class FrameKeys:
             return combine(b"gather", inner[step.gather_source], b"%d" % step.gather_output)
         if not step.node.node_class.cacheable:
             return unique()
-        parts = [self._base(step)]
-        for feed in step.feeds:
-            parts += [feed.name, self._inner_feed_key(frame, feed, inner)]
-        return combine(*parts)
+        return of_node(self._base(step), [self._inner_feed_key(frame, feed, inner) for feed in step.feeds])
 
     def _base(self, step: Step) -> Key:
-        if step.base is not None and step.index not in self._seeded:
+        if step.base is not None:
             return step.base
         assert step.node is not None
-        return self._services.base(step.node, self._seeded.get(step.index, step.node.values))
+        return self._services.base(step.node, self._seeded.get(step.index, step.node.values), step.wiring)
 
     def _feed_key(self, frame: Frame, feed: Feed) -> Key:
         """The key of what a step of the frame itself takes."""

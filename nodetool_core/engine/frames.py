@@ -38,15 +38,17 @@ class Frame:
         "region",
         "remaining",
         "state",
+        "steps",
         "twin_of",
         "twins",
         "uses",
         "values",
     )
 
-    def __init__(self, number: int, region: Region, index: Index, parent: Frame | None) -> None:
-        count = len(region.steps)
+    def __init__(self, number: int, steps: list[Step], region: Region, index: Index, parent: Frame | None) -> None:
+        count = len(steps)
         self.region = number
+        self.steps = steps
         self.index = index
         self.parent = parent
         self.remaining = list(region.waits)
@@ -95,19 +97,17 @@ class Frames:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.root = Frame(0, plan.regions[0], (), None)
+        self._steps = [[plan.steps[number] for number in region.steps] for region in plan.regions]
+        self.root = Frame(0, self._steps[0], plan.regions[0], (), None)
         self.streams: dict[tuple[int, Index], Stream] = {}
         self._by_region: list[dict[Index, Frame]] = [{} for _ in plan.regions]
         self._by_region[0][()] = self.root
         self._projected: dict[tuple[int, tuple[int, ...]], dict[Index, dict[Index, Frame]]] = {}
 
-    def step(self, frame: Frame, slot: int) -> Step:
-        return self.plan.steps[self.plan.regions[frame.region].steps[slot]]
-
     def add(self, number: int, parent: Frame, item: int) -> Frame:
         """A new frame for one item of the innermost loop of a region."""
         region = self.plan.regions[number]
-        frame = Frame(number, region, (*parent.index, item), parent)
+        frame = Frame(number, self._steps[number], region, (*parent.index, item), parent)
         self._by_region[number][frame.index] = frame
         for path in region.paths:
             self._projected.setdefault((number, path), {}).setdefault(_project(frame.index, path), {})[frame.index] = frame
@@ -161,7 +161,7 @@ class Frames:
         if feed.kind == ITEM:
             stream = self.streams[feed.source, _project(frame.index, feed.path)]
             return stream.items[frame.index[feed.item]][feed.output]
-        values = self.source(frame, feed).values[feed.slot]
+        values = (frame if feed.kind == LOCAL else self.source(frame, feed)).values[feed.slot]
         return SKIPPED if values is None else values[feed.output]
 
 

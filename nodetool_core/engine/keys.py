@@ -1,7 +1,8 @@
 """
 Cache keys, Merkle style.
 
-    key(node) = blake2b( node type, code version, canonical values, for each input: its name and the key of its source )
+    base(node) = blake2b( node type, code version, canonical values, for each input: its name )
+    key(node)  = blake2b( base, for each input: the key of its source )
 
 A key says what a result is made of and nothing else: it does not depend on ids, positions, the order of properties, or the
 process. A file counts by its content. One hash per node, in topological order: no ancestor is ever looked at twice.
@@ -12,11 +13,12 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import inspect
-import json
 import re
 import secrets
 import sys
 import types
+from collections.abc import Iterable
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +33,11 @@ if TYPE_CHECKING:
 
 Key = bytes
 
-KEY_FORMAT = b"nodetool-1:"
+KEY_FORMAT = b"nodetool-2:"
 """Changes when keys are made in another way, so that old entries are not found."""
+
+
+KEY_BYTES = 16
 
 
 def has_fingerprint(node_class: type[Node]) -> bool:
@@ -42,12 +47,17 @@ def has_fingerprint(node_class: type[Node]) -> bool:
 
 def combine(*parts: bytes) -> Key:
     """The key of something made of parts, each of which counts with its length."""
-    return hashlib.blake2b(b"".join(b"%d:%b" % (len(part), part) for part in parts), digest_size=16).digest()
+    return hashlib.blake2b(b"".join(b"%d:%b" % (len(part), part) for part in parts), digest_size=KEY_BYTES).digest()
+
+
+def of_node(base: Key, inputs: list[Key]) -> Key:
+    """The key of a node. The base, which names the inputs, says how many there are; every key has the same length."""
+    return hashlib.blake2b(base + b"".join(inputs), digest_size=KEY_BYTES).digest()
 
 
 def unique() -> Key:
     """A key that nothing else has: for what is never the same twice."""
-    return secrets.token_bytes(16)
+    return secrets.token_bytes(KEY_BYTES)
 
 
 class KeyMaker:
@@ -55,6 +65,7 @@ class KeyMaker:
 
     def __init__(self) -> None:
         self._versions: dict[type[Node], bytes] = {}
+        self._classes: dict[type[Node], tuple[Key, bool]] = {}
 
     def code_version(self, node_class: type[Node]) -> bytes:
         """Hash of the source that a node's result depends on: its module and, of the same pack, what that imports."""
@@ -63,28 +74,39 @@ class KeyMaker:
             version = self._versions[node_class] = _source_digest(node_class)
         return version
 
-    def base(self, node: GraphNode, values: dict[str, Any], sources: Sources) -> Key:
-        """The part of a node's key that does not come from its inputs."""
-        node_class = node.node_class
-        own = _fingerprint(node, values, sources) if has_fingerprint(node_class) else ""
-        properties = node_class.spec.properties
+    def _of_class(self, node_class: type[Node]) -> tuple[Key, bool]:
+        """What is the same for all nodes of a class: the part of their keys, and whether they have fingerprints."""
+        known = self._classes.get(node_class)
+        if known is None:
+            key = combine(KEY_FORMAT, node_class.spec.node_type.encode(), self.code_version(node_class))
+            known = self._classes[node_class] = key, has_fingerprint(node_class)
+        return known
+
+    def base(self, node: GraphNode, values: dict[str, Any], wiring: str, sources: Sources) -> Key:
+        """
+        The part of a node's key that does not come from its inputs.
+
+        Args:
+            wiring: The names of the inputs.
+        """
+        of_class, asks = self._of_class(node.node_class)
+        own = _fingerprint(node, values, sources) if asks else ""
+        properties = node.node_class.spec.properties
         # Defaults count through the code version: a class whose defaults change is another version.
-        given = {name: value for name, value in values.items() if not properties[name].is_default(value)}
+        given = [item for item in sorted(values.items()) if not properties[item[0]].is_default(item[1])] if values else ()
         try:
-            content = [_canonical(given, sources), _canonical(node.dynamic, sources), own]
+            content = f"{_canonical_items(given, sources)}{_canonical(node.dynamic, sources)}{own!r}{wiring}"
         except (NodetoolError, TypeError):
             # A file that can't be read is the node's to report, when it runs; a value that has no JSON form has no key.
             own = None
         if own is None:
             return unique()
-        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        version = self.code_version(node_class)
-        return combine(KEY_FORMAT, node_class.spec.node_type.encode(), version, canonical.encode(errors="surrogatepass"))
+        return hashlib.blake2b(of_class + content.encode(), digest_size=KEY_BYTES).digest()
 
     def item(self, value: Any, loop: Key, number: int, sources: Sources) -> Key:
         """The key of one item of a loop: by its content where that is at hand, else by its place in the loop."""
         try:
-            return combine(b"value", json.dumps(_canonical(value, sources), sort_keys=True).encode())
+            return combine(b"value", _canonical(value, sources).encode())
         except (TypeError, NodetoolError):
             return combine(b"item", loop, str(number).encode())
 
@@ -99,28 +121,34 @@ def _fingerprint(node: GraphNode, values: dict[str, Any], sources: Sources) -> s
         raise NodetoolError(Problem("fingerprint_failed", place, f"fingerprint failed: {type(error).__name__}: {error}")) from error
 
 
-def _canonical(value: Any, sources: Sources) -> Any:
-    """A JSON value that is equal for equal content. Raises TypeError where the value has none."""
+_AS_WRITTEN = frozenset({str, int, float, bool, types.NoneType})
+"""Types whose values Python writes differently wherever they differ. Texts are quoted, so that none can look like anything else."""
+
+
+def _canonical(value: Any, sources: Sources) -> str:
+    """A text that is equal for equal content, and different for different content. Raises TypeError where the value has none."""
     kind = type(value)
-    if kind in (str, int, bool, types.NoneType):
-        return value
-    if kind is float:
-        return {"float": value.hex()}
-    if isinstance(value, AssetRef):
-        return {"asset": value.type, "digest": "" if value.is_empty() else sources.digest(value)}
-    if isinstance(value, ModelRef) and not value.is_empty():
-        return {"model": value.model_dump(mode="json"), "revision": sources.revision(value)}
-    if isinstance(value, Reference):
-        return {"reference": value.model_dump(mode="json")}
+    if kind in _AS_WRITTEN:
+        return repr(value)
     if kind is dict:
-        # In a wrapper of its own, so that no object can look like the form of something else.
-        return {"object": {str(name): _canonical(item, sources) for name, item in value.items()}}
+        return _canonical_items(sorted([(str(name), item) for name, item in value.items()], key=itemgetter(0)), sources)
     if kind in (list, tuple):
-        return [_canonical(item, sources) for item in value]
+        return f"[{','.join([_canonical(item, sources) for item in value])}]"
+    if isinstance(value, AssetRef):
+        return f"asset{(value.type, '' if value.is_empty() else sources.digest(value))!r}"
+    if isinstance(value, ModelRef) and not value.is_empty():
+        return f"model{_canonical([value.model_dump(mode='json'), sources.revision(value)], sources)}"
+    if isinstance(value, Reference):
+        return f"reference{_canonical(value.model_dump(mode='json'), sources)}"
     if hasattr(value, "tobytes") and hasattr(value, "shape"):
-        content = hashlib.blake2b(value.tobytes(), digest_size=16).hexdigest()
-        return {"array": [str(value.dtype), list(value.shape), content]}
-    return {"value": [f"{kind.__module__}.{kind.__qualname__}", jsonable(value)]}
+        content = hashlib.blake2b(value.tobytes(), digest_size=KEY_BYTES).hexdigest()
+        return f"array{_canonical([str(value.dtype), list(value.shape), content], sources)}"
+    return f"value{_canonical([f'{kind.__module__}.{kind.__qualname__}', jsonable(value)], sources)}"
+
+
+def _canonical_items(items: Iterable[tuple[str, Any]], sources: Sources) -> str:
+    parts = [f"{name!r}:{value!r}" if type(value) in _AS_WRITTEN else f"{name!r}:{_canonical(value, sources)}" for name, value in items]
+    return f"{{{','.join(parts)}}}"
 
 
 def _source_digest(node_class: type[Node]) -> bytes:

@@ -90,8 +90,7 @@ class Loops:
         parents = [(region, parent) for region in regions for parent in self._frames.parents(region, frame)]
         if parents or (regions and not step.limited):
             stream.items[number] = values
-            if scheduler.services.cache is not None:
-                stream.keys[number] = scheduler.keys.item(frame, step, number, values)
+            stream.keys[number] = scheduler.keys.item(frame, step, number, values)
         stream.in_flight += bool(parents) and step.limited
         for region, parent in parents:
             self._announce(region, parent, number)

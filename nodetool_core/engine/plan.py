@@ -20,6 +20,7 @@ nodes and edges, O(V + E) for a nesting of fixed depth, and nothing recurses.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from nodetool_core.declaration import Property
@@ -44,17 +45,14 @@ class Feed:
     output: int
     region: int
     """The region of the source's frame."""
-    path: tuple[int, ...]
+    path: tuple[int, ...] = ()
     """For OUTER and ITEM: which positions of the reader's index make up the source frame's index."""
     item: int = 0
     """For ITEM: which position of the reader's index is the item's number."""
     is_dynamic: bool = False
-    checked: bool = True
     lazy: bool = False
     accept: Property | None = None
     """The target property, where arriving values have to be checked."""
-    name: bytes = b""
-    """What the feed is called in a cache key."""
     gathered: bool = False
     """The value is a list of items; with no loop to close, a list of the one."""
     in_loop: bool = False
@@ -70,6 +68,9 @@ class Step:
     region: int = 0
     slot: int = 0
     feeds: list[Feed] = field(default_factory=list)
+    """By property."""
+    sources: tuple[int, ...] = ()
+    """The slots of the steps that local feeds come from."""
     waits: int = 0
     """How many arrivals the step waits for in a frame, items not counted: they are there when the frame is."""
     local: list[tuple[int, int]] = field(default_factory=list)
@@ -82,11 +83,11 @@ class Step:
     """Properties that are lazy because the others may not come; all are asked for then."""
     is_late: bool = False
     """Whether somebody may ask for it after its frame has begun: a lazy property, or an item of a loop."""
-    outer: list[tuple[int, int, int, tuple[int, ...]]] = field(default_factory=list)
+    outer: Sequence[tuple[int, int, int, tuple[int, ...]]] = ()
     """Consumers in other regions: region, slot, output, and the path from their index to this step's."""
-    lazy: list[tuple[int, int, int, tuple[int, ...], str]] = field(default_factory=list)
+    lazy: Sequence[tuple[int, int, int, tuple[int, ...], str]] = ()
     """Consumers that take the value only once they have asked for it: as `outer`, and the property."""
-    gathers: list[int] = field(default_factory=list)
+    gathers: Sequence[int] = ()
     """Gather steps that collect this step's values (or items, where it streams)."""
     uses: int = 0
     """How often the values are taken by steps of the same region; -1 where they must stay while the frame lives."""
@@ -94,21 +95,28 @@ class Step:
     streams: bool = False
     kind: Kind | None = None
     """How the node's class is called; None for a gather."""
+    is_local: bool = False
+    """Whether what it takes, and what takes it, are steps of its own region that wait for it; and it is no target."""
     is_plain: bool = False
-    """Inline, and fed by finished values of its own region alone: what the scheduler runs on its shortest path."""
-    plain_feeds: list[tuple[str, int, int, Feed | None]] = field(default_factory=list)
-    """For a plain step: property, slot and output of each feed, and the feed itself where its values have to be checked."""
+    """Local, and a call of microseconds: what the scheduler runs on its shortest path."""
     mutable: tuple[str, ...] = ()
     """Properties whose values are containers: copied for each call, so that none can change the next one's."""
     shareable: bool = False
     """Whether the result may come from the cache, or from an equal node."""
     base: bytes | None = None
     """The part of the cache key that is the same in every run; None where it has to be made anew."""
+    key: bytes | None = None
+    """The cache key, where all that it is made of is the same in every run."""
     gather_source: int = -1
     """For a gather: the step that is collected."""
     gather_output: int = 0
     limited: bool = True
     """For a step that streams: whether the number of items under way may be bounded."""
+
+    @property
+    def wiring(self) -> str:
+        """The names of the feeds, as a cache key has them."""
+        return "".join([f"{feed.property!r}.{feed.output} " for feed in self.feeds])
 
 
 @dataclass(slots=True)
@@ -148,7 +156,10 @@ class Plan:
     """Regions by their loops."""
     opened: dict[int, list[int]]
     """Regions directly opened by a step that streams, outer ones first."""
-
-    @property
-    def nodes(self) -> int:
-        return sum(step.node is not None for step in self.steps)
+    nodes: int
+    inputs: list[GraphNode]
+    """The workflow's inputs among the steps."""
+    seeds: list[Step]
+    """Steps with properties that are seeds."""
+    seed_sources: list[Step]
+    """Steps without inputs that feed nothing but seeds."""

@@ -76,31 +76,14 @@ class Runner:
                 continue
             if feed.gathered and not feed.in_loop:
                 value = [value]
-            if not feed.checked:
-                self._check(step, feed, value)
+            if feed.accept is not None:
+                self.check(step, feed, value)
             (dynamic if feed.is_dynamic else values)[feed.property] = value
         for name in step.mutable:
             values[name] = copy.copy(values[name])
         if kind.dynamic:
             values["dynamic_values"] = dynamic
         return kind.node_class.instantiate(values)
-
-    def plain(self, frame: Frame, step: Step) -> Values:
-        """Call a plain step: what `here` does, without what such a step can't need."""
-        kind, results = step.kind, frame.values
-        assert step.node is not None and kind is not None
-        values = self._seeded.get(step.index, step.node.values).copy()
-        for name, slot, output, unchecked in step.plain_feeds:
-            value = values[name] = results[slot][output]  # type: ignore[index]
-            if unchecked is not None:
-                self._check(step, unchecked, value)
-        for name in step.mutable:
-            values[name] = copy.copy(values[name])
-        if kind.dynamic:
-            values["dynamic_values"] = dict(step.node.dynamic)
-        instance = object.__new__(kind.node_class)
-        object.__setattr__(instance, "__dict__", values)
-        return kind.values(kind.process(instance, self.context(step)) if kind.takes_context else kind.process(instance))
 
     def here(self, frame: Frame, step: Step) -> Values:
         """Call a step on this thread."""
@@ -194,9 +177,10 @@ class Runner:
             images=services.images,
             models=services.models,
             wants_previews=services.options.previews,
+            secrets=services.secrets,
         )
 
-    def _check(self, step: Step, feed: Feed, value: Any) -> None:
+    def check(self, step: Step, feed: Feed, value: Any) -> None:
         """Raise MisfitError where a value does not fit the property that its edge leads to."""
         prop = feed.accept
         if prop is None:

@@ -16,20 +16,24 @@ taken) or FAILED. A dropped or failed input poisons its readers, which settle th
 
 from __future__ import annotations
 
-import time
+from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from queue import Empty
+from time import perf_counter
 from typing import Any
 
 from nodetool_core.engine import events
 from nodetool_core.engine.demand import Demand
+from nodetool_core.engine.events import NodeFinished, node_finished
+from nodetool_core.engine.fast_path import FastPath
 from nodetool_core.engine.frame_keys import FrameKeys
 from nodetool_core.engine.frames import DONE, DROPPED, FAILED, RUNNING, WAITING, Frame, Frames, Values, came
 from nodetool_core.engine.loops import Loops
 from nodetool_core.engine.outputs import Outputs
 from nodetool_core.engine.patience import NodeTimeoutError, Patience
-from nodetool_core.engine.plan import LOCAL, Feed, Plan, Step
+from nodetool_core.engine.plan import Plan, Step
 from nodetool_core.engine.ready import Ready
 from nodetool_core.engine.result import RunResult
 from nodetool_core.engine.runner import Message, Runner, Ticket
@@ -52,12 +56,15 @@ class Scheduler:
         self.result = result
         self.frames = Frames(plan)
         self.keys = FrameKeys(self.frames, services, seeded)
-        self.ready = Ready(services.models.is_loaded)
+        self.ready = Ready(self.frames, services.models)
         self.runner = Runner(self.frames, services, result, seeded)
         self.outputs = Outputs(plan, services, result)
         self.loops = Loops(self)
         self.demand = Demand(self)
         self.patience = Patience(services.options)
+        self.fast_path = FastPath(self, seeded)
+        self.found: deque[tuple[Callable[[Frame, Step, Any], None], Frame, Step, Any]] = deque()
+        """What was there already when it was asked for: who settles the step, and with what."""
         self.outstanding = dict.fromkeys(Lane, 0)
         self._answers_due = 0
         """Answers that are to come, attempts that were given up not counted."""
@@ -68,15 +75,20 @@ class Scheduler:
     def execute(self) -> None:
         """Run until everything that can be done is done. Fills the result."""
         self.prepare(self.frames.root)
-        inline, inbox, cancelled = self.ready.inline, self.runner.inbox, self.runner.cancelled
+        inline, found, inbox, cancelled = self.ready.inline, self.found, self.runner.inbox, self.runner.cancelled
+        run = self.fast_path.run
         while True:
             if not inbox.empty():
                 self._receive(inbox.get())
                 continue
+            if found:
+                settle, frame, step, what = found.popleft()
+                settle(frame, step, what)
+                continue
             if self._stopping or cancelled.is_set():
                 self._begin_nothing_more()
             if inline:
-                self._begin(*inline.pop())
+                run()
             elif not self._dispatch() and not self._wait():
                 break
         self.loops.close()
@@ -90,8 +102,7 @@ class Scheduler:
 
     def prepare(self, frame: Frame) -> None:
         """Keys of a new frame, and what of it is asked for."""
-        if self.services.cache is not None:
-            self.keys.make(frame)
+        self.keys.make(frame)
         if frame.parent is not None:
             self.loops.join(frame)
         for number in self.plan.regions[frame.region].targets:
@@ -134,7 +145,7 @@ class Scheduler:
             return True
         return False
 
-    def _begin(self, frame: Frame, step: Step) -> None:
+    def begin(self, frame: Frame, step: Step) -> None:
         """Decide what becomes of a step that waits for nothing more."""
         slot = step.slot
         if frame.state[slot] != WAITING:
@@ -144,8 +155,6 @@ class Scheduler:
         elif slot in frame.twin_of:
             # The earlier, equal step settles this one with its own result.
             return
-        elif step.is_plain and self.patience.policy(step) is None:
-            self._run_plain(frame, step)
         elif step.node is None:
             bucket = frame.buckets.pop(slot, {})
             self.settle(frame, step, ([bucket[number] for number in sorted(bucket)],), DONE)
@@ -160,23 +169,14 @@ class Scheduler:
 
     # -- running a step ---------------------------------------------------------------------------------------------
 
-    def _run_plain(self, frame: Frame, step: Step) -> None:
-        started = time.perf_counter()
-        try:
-            values = self.runner.plain(frame, step)
-        except Exception as error:  # noqa: BLE001 - a node is foreign code: whatever it raises is its failure
-            self.fail(frame, step, error)
-            return
-        self.finish(frame, step, values, time.perf_counter() - started)
-
     def _run_here(self, frame: Frame, step: Step) -> None:
-        started = time.perf_counter()
+        started = perf_counter()
         try:
             values = self.runner.here(frame, step)
         except Exception as error:  # noqa: BLE001 - a node is foreign code: whatever it raises is its failure
             self.fail(frame, step, error)
             return
-        self.finish(frame, step, values, time.perf_counter() - started)
+        self.finish(frame, step, values, perf_counter() - started)
 
     def _start(self, lane: Lane, job: tuple[Frame, Step]) -> None:
         frame, step = job
@@ -199,18 +199,17 @@ class Scheduler:
 
     def finish(self, frame: Frame, step: Step, values: Values, seconds: float) -> None:
         """A step's work succeeded."""
-        node, services = step.node, self.services
-        assert node is not None
-        self.result.ran.append(node.id)
-        if step.shareable and services.cache is not None:
-            services.cache.put(frame.keys[step.slot], values, seconds)
-        if services.delivery is not None:
-            services.delivery.put(events.NodeFinished(node.id, frame.index, seconds, False))
-        self.settle(frame, step, values, DONE)
+        assert step.node is not None
+        self.result.ran.append(step.node.id)
+        if step.shareable:
+            self.services.cache.put(frame.keys[step.slot], values, seconds)
+        self.services.emit(NodeFinished(step.node.id, frame.index, seconds, False))
+        self._done(frame, step, values)
 
     def fail(self, frame: Frame, step: Step, error: BaseException) -> None:
         """A step's work failed, or was cancelled."""
         assert step.node is not None
+        error = self.services.secrets.scrub(error)
         # What a stream has given can't be taken back, so it is not begun again.
         pause = None if step.streams else self.patience.next_attempt(frame, step, error)
         if pause is not None:
@@ -247,6 +246,13 @@ class Scheduler:
 
     # -- settling ---------------------------------------------------------------------------------------------------
 
+    def _done(self, frame: Frame, step: Step, values: Values) -> None:
+        """A step has its values: settle it."""
+        if step.is_local and len(values) == 1 and values[0] is not SKIPPED and step.slot not in frame.twins:
+            self.fast_path.settle(frame, step, values)
+        else:
+            self.settle(frame, step, values, DONE)
+
     def settle(self, frame: Frame, step: Step, values: Values | None, state: int) -> None:
         """A step is done, dropped or failed: tell everything that waits for it."""
         slot = step.slot
@@ -261,16 +267,15 @@ class Scheduler:
                     partly = True
             if step.is_target:
                 self.outputs.give(frame, step, values)
-        for feed in step.feeds:
-            if feed.kind == LOCAL:
-                self._release(frame, feed)
+        for source in step.sources:
+            self._release(frame, source)
         remaining, demanded = frame.remaining, frame.demanded
         for consumer, output in step.local:
             remaining[consumer] -= 1
             if poison or (partly and came(values, output, state) != DONE):
                 self.poison(frame, consumer, poison or DROPPED)
             if not remaining[consumer] and demanded[consumer]:
-                self.ready.inline.append((frame, self.frames.step(frame, consumer)))
+                self.ready.inline.append((frame, frame.steps[consumer]))
         if step.outer or step.lazy:
             self._tell_others(frame, step, values, state)
         if step.streams:
@@ -279,7 +284,7 @@ class Scheduler:
             self.loops.collect(frame, step, values, state)
         if slot in frame.twins:
             self._settle_twins(frame, step, values, state)
-            self._drop_value(frame, slot)
+            self.drop_value(frame, slot)
         frame.open -= 1
         if not frame.open:
             self.loops.frame_finished(frame)
@@ -288,8 +293,9 @@ class Scheduler:
         """A step's result was in the cache."""
         assert step.node is not None
         self.result.hits.append(step.node.id)
-        self.services.emit(events.NodeFinished(step.node.id, frame.index, 0.0, True))
-        self.settle(frame, step, values, DONE)
+        if self.services.delivery is not None:
+            self.services.delivery.put(node_finished((step.node.id, frame.index, 0.0, True)))
+        self._done(frame, step, values)
 
     def arrive(self, frame: Frame, slot: int, state: int) -> None:
         """One thing that a step waits for has come, or will not."""
@@ -297,7 +303,7 @@ class Scheduler:
         if state != DONE:
             self.poison(frame, slot, state)
         if not frame.remaining[slot] and frame.demanded[slot]:
-            self.ready.inline.append((frame, self.frames.step(frame, slot)))
+            self.ready.inline.append((frame, frame.steps[slot]))
 
     def _tell_others(self, frame: Frame, step: Step, values: Values | None, state: int) -> None:
         """The rarer takers: steps of other regions, and lazy properties that have been asked for."""
@@ -312,22 +318,22 @@ class Scheduler:
     def _settle_twins(self, frame: Frame, step: Step, values: Values | None, state: int) -> None:
         for slot in frame.twins[step.slot]:
             if frame.demanded[slot] and frame.state[slot] < DONE:
-                self._settle_twin(frame, self.frames.step(frame, slot), values, state)
+                self._settle_twin(frame, frame.steps[slot], values, state)
 
     def settle_late_twin(self, frame: Frame, step: Step, first: int) -> None:
         """A step is asked for after the earlier, equal one has settled."""
         self._settle_twin(frame, step, frame.values[first], frame.state[first])
-        self._drop_value(frame, first)
+        self.drop_value(frame, first)
 
     def _settle_twin(self, frame: Frame, step: Step, values: Values | None, state: int) -> None:
         assert step.node is not None
         if state == DONE:
-            self.services.emit(events.NodeFinished(step.node.id, frame.index, 0.0, True))
+            self.services.emit(NodeFinished(step.node.id, frame.index, 0.0, True))
         self.settle(frame, step, values, state)
 
     def poison(self, frame: Frame, slot: int, state: int) -> None:
         """An input of a step was dropped or failed. A merging node minds only when nothing is left."""
-        step = self.frames.step(frame, slot)
+        step = frame.steps[slot]
         if step.node is not None and step.node.node_class.merges:
             if state == DROPPED and (frame.remaining[slot] or any(self.frames.value(frame, feed) is not SKIPPED for feed in step.feeds)):
                 return
@@ -336,18 +342,19 @@ class Scheduler:
             # A branch that is not taken is no failure, even where something else that the step needs has failed.
             frame.poison[slot] = state
 
-    def _release(self, frame: Frame, feed: Feed) -> None:
-        uses = frame.uses[feed.slot] - 1
+    def _release(self, frame: Frame, source: int) -> None:
+        """One taker of a step's values has taken them."""
+        uses = frame.uses[source] - 1
         if uses >= 0:
-            frame.uses[feed.slot] = uses
-            if not uses and frame.state[feed.slot] >= DONE:
-                self._drop_value(frame, feed.slot)
+            frame.uses[source] = uses
+            if not uses and frame.state[source] >= DONE:
+                self.drop_value(frame, source)
 
-    def _drop_value(self, frame: Frame, slot: int) -> None:
+    def drop_value(self, frame: Frame, slot: int) -> None:
         """Let go of a step's values where nobody will take them any more."""
         if frame.uses[slot]:
             return
         for twin in frame.twins.get(slot, ()):
-            if frame.state[twin] < DONE and (frame.demanded[twin] or self.frames.step(frame, twin).is_late):
+            if frame.state[twin] < DONE and (frame.demanded[twin] or frame.steps[twin].is_late):
                 return
         frame.values[slot] = None

@@ -22,33 +22,39 @@ def draw_seeds(plan: Plan, result: RunResult) -> dict[int, dict[str, Any]]:
     """
     seeded: dict[int, dict[str, Any]] = {}
 
-    def settle(step: Step, name: str) -> None:
+    def settle(step: Step, name: str, below: int = 2**32) -> None:
         assert step.node is not None
         value = step.node.values[name]
         if value == RANDOM:
-            value = secrets.randbelow(2**32)
+            value = secrets.randbelow(below)
             seeded.setdefault(step.index, dict(step.node.values))[name] = value
         result.seeds.setdefault(step.node.id, {})[name] = value
 
-    for step in plan.steps:
-        for name in _seed_names(step):
-            if step.node is not None and name in step.node.values:
+    for step in plan.seeds:
+        assert step.kind is not None and step.node is not None
+        for name in step.kind.seeds:
+            if name in step.node.values:
                 settle(step, name)
-    for step in _seed_sources(plan):
-        settle(step, "value")
+    for step in plan.seed_sources:
+        if asks_for_a_seed(step):
+            # An input says how large its number may be.
+            highest = step.node.values.get("max") if step.node is not None else None
+            settle(step, "value", min(2**32, highest + 1) if isinstance(highest, int) and highest >= 0 else 2**32)
     return seeded
 
 
-def _seed_names(step: Step) -> list[str]:
-    return [] if step.node is None else [prop.name for prop in step.node.spec.properties.values() if prop.seed]
+def asks_for_a_seed(step: Step) -> bool:
+    """Whether the value of one of the `seed_sources` is to be drawn."""
+    return step.node is not None and bool(step.node.values.get("value") == RANDOM)
 
 
-def _seed_sources(plan: Plan) -> list[Step]:
-    """Steps without inputs whose number, -1, goes to seeds alone."""
+def seed_sources(steps: list[Step], seeds: list[Step]) -> list[Step]:
+    """Steps without inputs whose value goes to seeds alone, `seeds` being the steps that have any."""
+    if not seeds:
+        return []
     feeds: dict[int, bool] = {}
-    for step in plan.steps:
-        names = _seed_names(step)
+    for step in steps:
+        names = step.kind.seeds if step.kind is not None else ()
         for feed in step.feeds:
             feeds[feed.source] = feeds.get(feed.source, True) and feed.kind == LOCAL and feed.property in names
-    found = [plan.steps[number] for number, only_seeds in feeds.items() if only_seeds]
-    return [step for step in found if step.node is not None and not step.feeds and step.node.values.get("value") == RANDOM]
+    return [steps[number] for number, only_seeds in feeds.items() if only_seeds and not steps[number].feeds]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from nodetool_core.context import Models, Sources
 from nodetool_core.engine.caching.memory import ResultCache
@@ -14,9 +14,17 @@ from nodetool_core.engine.delivery import Delivery
 from nodetool_core.engine.events import Event, NodePreview
 from nodetool_core.engine.keys import Key, KeyMaker
 from nodetool_core.engine.options import RunOptions
-from nodetool_core.engine.threads import Threads
 from nodetool_core.graph import GraphNode
 from nodetool_core.node import Lane
+from nodetool_core.secrets import Secrets
+
+
+class Submits(Protocol):
+    """The threads of a lane."""
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Call a function, which must not raise, on one of the threads."""
+        ...
 
 
 @dataclass
@@ -24,18 +32,19 @@ class Services:
     """Borrowed by one run."""
 
     options: RunOptions
-    cache: ResultCache | None
+    cache: ResultCache
     keys: KeyMaker
     images: Any
     models: Models
     sources: Sources
     workers: int
     """How many blocking nodes run at once."""
-    threads: dict[Lane, Threads]
+    threads: Mapping[Lane, Submits]
     loop: Callable[[], asyncio.AbstractEventLoop]
     finished: Callable[[str, Any], Any]
     """Turns an output's value into what the result shows, such as a picture with its provenance."""
     delivery: Delivery | None = None
+    secrets: Secrets = field(default_factory=Secrets)
     spawned: set[Spawned] = field(default_factory=set)
     """Coroutines that have not ended."""
 
@@ -43,8 +52,8 @@ class Services:
         if self.delivery is not None and (self.options.previews or not (isinstance(event, NodePreview) and event.total)):
             self.delivery.send(event)
 
-    def base(self, node: GraphNode, values: dict[str, Any]) -> Key:
-        return self.keys.base(node, values, self.sources)
+    def base(self, node: GraphNode, values: dict[str, Any], wiring: str) -> Key:
+        return self.keys.base(node, values, wiring, self.sources)
 
     def spawn(self, work: Coroutine[Any, Any, Any], done: Callable[[Task], None]) -> Spawned:
         """Run a coroutine on the engine's loop; `done` is called there with its task, whatever became of it."""

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from nodetool_core.context import Context
 from nodetool_core.declaration import NodeSpec
+from nodetool_core.engine.keys import has_fingerprint
 from nodetool_core.engine.result import NodeFailure
 from nodetool_core.errors import NodetoolError, Problem
-from nodetool_core.node import SKIPPED, Node
-from nodetool_core.types import checker, type_name, value_type_name
+from nodetool_core.node import SKIPPED, Lane, Node, Role
+from nodetool_core.types import checker, exact_type, type_name, value_type_name
 
 if TYPE_CHECKING:
     from nodetool_core.graph import GraphNode
@@ -24,9 +25,23 @@ class MisfitError(NodetoolError):
 
 
 class Kind:
-    """Everything about a node class that calling it needs, looked up once."""
+    """Everything about a node class that planning and calling it needs, looked up once."""
 
-    __slots__ = ("checks", "dynamic", "lane", "node_class", "process", "spec", "takes_context", "unpack")
+    __slots__ = (
+        "checks",
+        "dynamic",
+        "exact",
+        "is_plain",
+        "lane",
+        "node_class",
+        "process",
+        "seeds",
+        "shareable",
+        "spec",
+        "takes_context",
+        "unpack",
+        "varies",
+    )
 
     def __init__(self, node_class: type[Node]) -> None:
         self.node_class = node_class
@@ -37,6 +52,17 @@ class Kind:
         self.takes_context = self.spec.takes_context
         self.unpack = self.spec.unpack
         self.checks = [checker(output.annotation) for output in self.spec.outputs.values()]
+        annotations = [output.annotation for output in self.spec.outputs.values()]
+        self.exact = exact_type(annotations[0]) if self.unpack is None else None
+        """The type of the one output, where being of that type says all."""
+        self.seeds = tuple(name for name, prop in self.spec.properties.items() if prop.seed)
+        self.varies = not node_class.cacheable or bool(self.seeds) or has_fingerprint(node_class)
+        """Whether the node's own part of its key may differ from run to run whatever its values are."""
+        is_ordinary = not (self.spec.streams or node_class.lazy)
+        self.is_plain = is_ordinary and self.lane is Lane.INLINE and not (self.spec.is_async or node_class.merges or node_class.gathers)
+        """Whether calling it is a matter of microseconds, and of nothing else."""
+        self.shareable = is_ordinary and node_class.cacheable and node_class.role in (Role.STEP, Role.INPUT)
+        """Whether a result may come from the cache, or from an equal node."""
 
     def call(self, instance: Node, context: Context | None) -> Any:
         return self.process(instance, context) if self.takes_context else self.process(instance)

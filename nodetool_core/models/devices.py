@@ -1,8 +1,11 @@
-"""Which device computes, and in which number format."""
+"""Which devices compute, in which number format, and how much memory they and the host have."""
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nodetool_core.errors import ModelError, Problem
@@ -10,14 +13,46 @@ from nodetool_core.errors import ModelError, Problem
 if TYPE_CHECKING:
     import torch
 
+_RESERVED = 2**30
+"""Bytes of a card that its driver, the kernels and the gaps between tensors take."""
+
+_UNITS = {"": 1, "b": 1, "k": 10**3, "kb": 10**3, "m": 10**6, "mb": 10**6, "g": 10**9, "gb": 10**9, "t": 10**12, "tb": 10**12} | {
+    "kib": 2**10,
+    "mib": 2**20,
+    "gib": 2**30,
+    "tib": 2**40,
+}
+
 
 @dataclass(frozen=True)
 class Device:
     """A device and the number format that weights have on it."""
 
     name: str
-    """As torch spells it: `cpu`, `cuda:0`, `mps`."""
+    """`cpu`, `cuda:0`, `mps`. `cpu:1` and so on are further devices on the same processor, each with a budget of its own."""
     dtype: torch.dtype
+
+    @property
+    def place(self) -> str:
+        """As torch spells it."""
+        return "cpu" if self.is_host else self.name
+
+    @property
+    def is_host(self) -> bool:
+        """Whether its memory is that of the host."""
+        return self.name.startswith("cpu")
+
+    def memory(self) -> int:
+        """Bytes of memory that it has. Looking makes no context on a card."""
+        import torch
+
+        if self.name.startswith("cuda"):
+            return int(torch.cuda.get_device_properties(torch.device(self.name)).total_memory)
+        return int(torch.mps.recommended_max_memory()) if self.name == "mps" else host_memory()
+
+    def default_budget(self) -> int:
+        """Bytes that weights and working memory may take where nobody says: nearly all of a card, half of the host."""
+        return host_memory() // 2 if self.is_host else max(0, self.memory() - _RESERVED)
 
 
 def choose_device(name: str | None = None) -> Device:
@@ -46,7 +81,44 @@ def choose_device(name: str | None = None) -> Device:
         return Device("mps", torch.float16)
     if device.type != "cpu":
         raise _unknown(name, "is no device that models run on here")
-    return Device("cpu", torch.float32)
+    return Device(f"cpu:{device.index}" if device.index else "cpu", torch.float32)
+
+
+def choose_devices(names: str | None = None) -> list[Device]:
+    """
+    The devices of those names (`cuda:0,cuda:1`), or every CUDA device, or the best one there is. Raises ModelError.
+    """
+    import torch
+
+    if names is not None:
+        return [choose_device(name.strip()) for name in names.split(",")]
+    if torch.cuda.is_available():
+        return [choose_device(f"cuda:{index}") for index in range(torch.cuda.device_count())]
+    return [choose_device()]
+
+
+def host_memory() -> int:
+    """Bytes of memory that this process may use: the machine's, or less where its control group has a limit."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 8 * 2**30
+    for place in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        limit = Path(place)
+        if limit.is_file() and (text := limit.read_text(encoding="ascii").strip()).isdigit():
+            total = min(total, int(text))
+    return int(total)
+
+
+def parse_bytes(text: str, name: str) -> int | None:
+    """
+    Bytes in a text such as `8GB`, `512MiB` or `0`; None for `auto`.
+
+    `name` is the setting that it came from; it goes into the message. Raises ModelError.
+    """
+    if text.strip().lower() == "auto":
+        return None
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text.lower())
+    if found is None or found[2] not in _UNITS:
+        raise ModelError(Problem("budget_invalid", name, f"{text!r} is no amount of memory.", "Write 8GB, 512MiB, 0 or auto."))
+    return int(float(found[1]) * _UNITS[found[2]])
 
 
 def _unknown(name: str, what: str) -> ModelError:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
 from nodetool_core.models.layout import pickled, variant_of
+from nodetool_core.models.parts import part_files
 
 if TYPE_CHECKING:
     from nodetool_core.context import Context
@@ -47,6 +48,14 @@ class Hub:
             return pipeline_files(names, ref)
 
         return self._fetch(ref.repo_id, ref.revision, choose, "model_index.json", context)
+
+    def part(self, ref: ModelRef, part: str, context: Context) -> tuple[Path, str]:
+        """The directory with one part of a repository (a task of `models/parts.py`), and its commit. Raises ModelError, RunCancelled."""
+
+        def choose(names: Sequence[str]) -> list[str]:
+            return part_files(names, part, ref.repo_id, ref.variant)
+
+        return self._fetch(ref.repo_id, ref.revision, choose, "config.json", context)
 
     def file(self, ref: ModelRef, context: Context) -> tuple[Path, str]:
         """One file of a repository (`ref.path`), and the commit. Raises ModelError, RunCancelled."""

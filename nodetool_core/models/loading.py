@@ -1,82 +1,82 @@
 """
-From files to a pipeline, and from one pipeline to shells of it.
+From files to modules, and from modules to a pipeline.
 
-A *base* is a pipeline as it was saved, loaded once; it holds the weights and is never called. A *shell* is a pipeline for
-one task over the same weights, with schedulers of its own, made for one call in a few milliseconds: diffusers keeps the
-state of a denoising loop in the scheduler and on the pipeline, so that two calls must share neither.
+Each component with weights is read by itself, so that those that are there already are not read again, and two pipelines share
+theirs. What a model must not or can't do is refused before its weights are read.
 """
 
 from __future__ import annotations
 
-import copy
 import inspect
 import logging
 import os
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem, near_miss
-from nodetool_core.models.layout import Layout, read_layout
-from nodetool_core.models.tokenizers import lock_tokenizers
+from nodetool_core.models.reading import ONE_AT_A_TIME, read_module
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import torch
+
     from nodetool_core.context import Context
-    from nodetool_core.models.devices import Device
     from nodetool_core.models.hub import Hub
+    from nodetool_core.models.layout import Layout
     from nodetool_core.models.resolve import ResolvedModel
 
-_AUTO = {
+AUTO = {
     "image-to-image": ("AutoPipelineForImage2Image", "AUTO_IMAGE2IMAGE_PIPELINES_MAPPING", "image"),
     "text-to-image": ("AutoPipelineForText2Image", "AUTO_TEXT2IMAGE_PIPELINES_MAPPING", "prompt"),
     "inpainting": ("AutoPipelineForInpainting", "AUTO_INPAINT_PIPELINES_MAPPING", "mask_image"),
 }
 """Task to the class that picks a pipeline for it, its table, and the argument without which a pipeline can't do the task."""
 
-
-def load_base(resolved: ResolvedModel, task: str, device: Device, hub: Hub, context: Context) -> Any:
-    """
-    The pipeline in `resolved`, on the device, in its number format. Takes seconds.
-
-    What the task can't use is refused before the weights are read. Raises ModelError, RunCancelled.
-    """
-    _quiet_libraries()
-    context.check_cancelled()
-    if resolved.kind == "file":
-        base = _load_file(resolved, device, hub, context)
-    else:
-        layout = read_layout(resolved.path, resolved.name, resolved.variant)
-        denoiser, vae = layout.config("unet"), layout.config("vae")
-        check_task(layout.class_name, task, resolved.name)
-        check_channels(task, layout.class_name, denoiser.get("in_channels"), vae.get("latent_channels"), resolved.name)
-        base = _load_directory(layout, resolved, device)
-    context.check_cancelled()
-    lock_tokenizers(base)
-    return base.to(device.name)
+_READING_FAILS = (OSError, ValueError, TypeError, KeyError, ImportError, AttributeError, RuntimeError)
 
 
-def shell(base: Any, task: str, name: str) -> Any:
-    """
-    A pipeline for `task` over the weights of `base`, with schedulers of its own. Raises ModelError where it can't do the task.
-    """
-    import diffusers
-
-    target = check_task(type(base).__name__, task, name)
-    components = base.components
-    schedulers = {part: type(value).from_config(value.config) for part, value in components.items() if _is_scheduler(value)}
-    unet, vae = components.get("unet"), components.get("vae")
-    in_channels = unet.config.get("in_channels") if unet is not None else None
-    check_channels(task, type(base).__name__, in_channels, vae.config.get("latent_channels") if vae is not None else None, name)
-    if target is None:
-        made = copy.copy(base)
-        for part, scheduler in schedulers.items():
-            setattr(made, part, scheduler)
-        return made
-    # The Auto class, and not `target.from_pipe`, which casts the weights that are shared.
-    auto = getattr(diffusers, _AUTO[task][0])
+def read_component(folder: Path, cls: Any, resolved: ResolvedModel, variant: str | None, dtype: torch.dtype, where: str) -> Any:
+    """A component with its weights, in host memory. `where` names it in messages. Raises ModelError."""
+    quiet_libraries()
     try:
-        return auto.from_pipe(base, **schedulers)
-    except ValueError as error:
-        message = f"{type(base).__name__} lacks parts that {target.__name__} needs for {task}: {error}"
-        raise ModelError(Problem("model_task_unsupported", name, message, "Use a complete model of this family.")) from error
+        return read_module(cls, folder, dtype, variant=variant, may_map=_may_map(resolved))
+    except _READING_FAILS as error:
+        raise _load_failure(resolved.name, where, error) from error
+
+
+def assemble(layout: Layout, resolved: ResolvedModel, dtype: torch.dtype, parts: Mapping[str, Any]) -> Any:
+    """A pipeline over parts that were read; the rest of it, which should have no weights, is read. Raises ModelError."""
+    from diffusers import DiffusionPipeline
+
+    quiet_libraries()
+    try:
+        return DiffusionPipeline.from_pretrained(  # type: ignore[no-untyped-call]
+            str(layout.directory),
+            dtype=dtype,
+            variant=resolved.variant,
+            use_safetensors=True,
+            load_connected_pipeline=True,
+            disable_mmap=not _may_map(resolved),
+            **parts,
+        )
+    except _READING_FAILS as error:
+        raise _load_failure(resolved.name, layout.class_name, error) from error
+
+
+def with_modules(pipeline: Any, modules: Mapping[str, Any]) -> Any:
+    """A pipeline like this one with other modules; None stands for one that is not there."""
+    import copy
+
+    made = copy.copy(pipeline)
+    for name, module in modules.items():
+        setattr(made, name, module)
+    return made
+
+
+def _may_map(resolved: ResolvedModel) -> bool:
+    """Whether its files may be mapped: one that is overwritten meanwhile takes the process with it; the Hub's cache never is."""
+    return not resolved.revision.startswith("blake3:")
 
 
 def check_task(class_name: str, task: str, name: str) -> type | None:
@@ -88,9 +88,9 @@ def check_task(class_name: str, task: str, name: str) -> type | None:
     import diffusers
     from diffusers.pipelines import auto_pipeline
 
-    if task not in _AUTO:
-        raise ModelError(Problem("task_unknown", task, f"is none of the tasks {', '.join(_AUTO)}.", near_miss(task, _AUTO)))
-    _, table, argument = _AUTO[task]
+    if task not in AUTO:
+        raise ModelError(Problem("task_unknown", task, f"is none of the tasks {', '.join(AUTO)}.", near_miss(task, AUTO)))
+    _, table, argument = AUTO[task]
     target: type | None = auto_pipeline._get_task_class(getattr(auto_pipeline, table), class_name, throw_error_if_not_exist=False)
     if target is not None:
         return target
@@ -99,7 +99,8 @@ def check_task(class_name: str, task: str, name: str) -> type | None:
         hint = near_miss(class_name, dir(diffusers)) or "A newer diffusers may have it."
         raise ModelError(Problem("model_class_unknown", name, f"needs {class_name}, which diffusers {diffusers.__version__} lacks.", hint))
     taken = inspect.signature(own.__call__).parameters
-    if argument not in taken or (task == "image-to-image" and "mask_image" in taken):
+    more = {"image-to-image": "mask_image", "text-to-image": "image"}.get(task)
+    if argument not in taken or more in taken:
         kind = "an inpainting model" if "mask_image" in taken else f"a model for {class_name}"
         message = f"is {kind}, which does no {task}."
         raise ModelError(Problem("model_task_unsupported", name, message, "Choose a model made for this task."))
@@ -125,29 +126,13 @@ def check_channels(task: str, class_name: str, in_channels: int | None, latent_c
     raise ModelError(Problem("model_unfit", name, message, hint))
 
 
-def _load_directory(layout: Layout, resolved: ResolvedModel, device: Device) -> Any:
-    from diffusers import DiffusionPipeline
-
-    try:
-        return DiffusionPipeline.from_pretrained(  # type: ignore[no-untyped-call]
-            str(layout.directory),
-            dtype=device.dtype,
-            variant=resolved.variant,
-            use_safetensors=True,
-            load_connected_pipeline=True,
-            # A file that is mapped and then overwritten takes the process with it; those on the Hub's cache never are.
-            disable_mmap=resolved.revision.startswith("blake3:"),
-        )
-    except (OSError, ValueError, TypeError, KeyError, ImportError, AttributeError, RuntimeError) as error:
-        raise _load_failure(resolved.name, layout.class_name, error) from error
-
-
-def _load_file(resolved: ResolvedModel, device: Device, hub: Hub, context: Context) -> Any:
-    """A pipeline from one file in the layout of its authors; which parts it has is told by a repository on the Hub."""
+def load_file(resolved: ResolvedModel, dtype: torch.dtype, hub: Hub, context: Context) -> Any:
+    """A pipeline from one file in the layout of its authors; which parts it has is told by a repository on the Hub. Raises ModelError."""
     import diffusers
     from diffusers.loaders.single_file_utils import fetch_diffusers_config, load_single_file_checkpoint
     from safetensors import SafetensorError
 
+    quiet_libraries()
     try:
         checkpoint = load_single_file_checkpoint(str(resolved.path))  # type: ignore[no-untyped-call]
         family = fetch_diffusers_config(checkpoint)["pretrained_model_name_or_path"]  # type: ignore[no-untyped-call]
@@ -163,8 +148,9 @@ def _load_file(resolved: ResolvedModel, device: Device, hub: Hub, context: Conte
     class_name = str(diffusers.DiffusionPipeline.load_config(str(config))["_class_name"])
     pipeline_class = getattr(diffusers, class_name)
     try:
-        return pipeline_class.from_single_file(str(resolved.path), config=str(config), dtype=device.dtype, local_files_only=True)
-    except (OSError, ValueError, TypeError, KeyError, ImportError, AttributeError, RuntimeError) as error:
+        with ONE_AT_A_TIME:
+            return pipeline_class.from_single_file(str(resolved.path), config=str(config), dtype=dtype, local_files_only=True)
+    except _READING_FAILS as error:
         raise _load_failure(resolved.name, class_name, error) from error
 
 
@@ -180,13 +166,7 @@ def _load_failure(name: str, class_name: str, error: Exception) -> ModelError:
     return ModelError(Problem("model_load_failed", name, message, "Check that the files are complete and of one model."))
 
 
-def _is_scheduler(value: Any) -> bool:
-    from diffusers import SchedulerMixin
-
-    return isinstance(value, SchedulerMixin)
-
-
-def _quiet_libraries() -> None:
+def quiet_libraries() -> None:
     """Progress and errors reach the user as events, so diffusers and transformers don't write to the terminal as well."""
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging

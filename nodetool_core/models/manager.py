@@ -1,57 +1,46 @@
 """
-The weights manager: what is loaded, and who holds it.
+The weights manager: what is loaded, where, and who holds it.
 
-The idea: an *entry* per (files, revision, variant, device, number format) holds one loaded pipeline and counts its pins.
-`use` pins an entry and lends a shell of it until its block ends, whichever way it ends.
-
-- Single flight: the first to ask makes the entry and loads, outside the lock; whoever asks meanwhile waits for that entry
-  alone. A load that fails removes its entry and tells all who wait; one that was cancelled lets the next waiter load.
-- Eviction: before and after a load, unpinned entries go, least recently used first, until all fit the budget or nothing
-  more may go. A pinned entry never goes, so pins can exceed the budget; the excess goes when they end.
-
-Invariant: under the lock, an entry with pins is in the table, and an entry in the table is loaded or being loaded by one.
-Costs: O(entries) per eviction, O(1) per use.
+`use` pins the components of a model on a device, and lends a pipeline over them until its block ends, whichever way it ends.
+What stays when nobody holds it, and what goes, is for the tiers (`tiers.py`), with the forecasts of all runs as their guide
+(`foresight.py`, `policy.py`). While one node computes, the weights of the next one are fetched (`prefetch.py`). A call that runs
+out of memory is tried again with less (`ladder.py`).
 """
 
 from __future__ import annotations
 
-import gc
 import threading
-from collections import OrderedDict
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as NotYet
+import time
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nodetool_core.errors import ModelError, Problem, RunCancelled
-from nodetool_core.models.devices import Device, choose_device
-from nodetool_core.models.loading import load_base, shell
-from nodetool_core.models.memory import estimated_bytes, weights_bytes
+from nodetool_core.errors import ModelError, Problem
+from nodetool_core.models.batching import Member
+from nodetool_core.models.encodings import BOUND, Encodings
+from nodetool_core.models.parts import part_of
 from nodetool_core.models.resolve import ResolvedModel, Resolver
+from nodetool_core.models.workplace import Workplace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from nodetool_core.context import Context
+    from nodetool_core.models.devices import Device
+    from nodetool_core.models.foresight import Forecast, Offer
     from nodetool_core.models.hub import Hub
+    from nodetool_core.models.ladder import Lease
+    from nodetool_core.models.model import Model
+    from nodetool_core.models.placing import Placer
+    from nodetool_core.models.resident import Counts
+    from nodetool_core.models.working import Meter
     from nodetool_core.references import ModelRef
-
-_Key = tuple[str, str, str | None, str, str]
-
-
-@dataclass(eq=False)
-class _Entry:
-    resolved: ResolvedModel
-    loading: Future[Any] = field(default_factory=Future)
-    pins: int = 0
-    bytes: int = 0
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """One row of the listing."""
+    """One row of the listing: a model that could run at once."""
 
     name: str
     revision: str
@@ -62,13 +51,21 @@ class LoadedModel:
 
 class ModelManager:
     """
-    Loads each model once and keeps it for the next node and the next run. Safe to use from many threads.
+    Loads each component once and keeps it for the next node and the next run. Safe to use from many threads.
 
     Args:
         weights: Models that ship with packs: id to directory (`Registry.weights()`).
-        device: As torch spells it; the best one of this machine where none is named. Looked at on first use.
-        budget: Bytes of weights to keep loaded; None keeps all. What is in use may exceed it.
+        device: As torch spells it, several separated by commas; all CUDA devices, or the best one there is, where none is named.
+            Looked at on first use.
+        budget: Bytes of each device for weights and working memory; None for what the hardware suggests. What is in use may
+            exceed it.
+        host_budget: Bytes of copies to keep in host memory, besides what is on a device; None for what the hardware suggests.
+        idle_seconds: After so long without a use, all that is loaded is let go of; None keeps it.
+        encodings: Bytes of what text encoders and autoencoders gave, kept for the next call; 0 keeps nothing.
+        batch: How many equal calls of nodes, of one run or of several, are done as one; 1 does each alone, to the last bit.
         hub: Where Hub ids are fetched from.
+        placer: Copies weights to devices.
+        meter: Measures working memory.
     """
 
     def __init__(
@@ -77,33 +74,107 @@ class ModelManager:
         *,
         device: str | None = None,
         budget: int | None = None,
+        host_budget: int | None = None,
+        idle_seconds: float | None = None,
+        encodings: int = BOUND,
+        batch: int = 1,
         hub: Hub | None = None,
+        placer: Placer | None = None,
+        meter: Meter | None = None,
     ) -> None:
-        if budget is not None and budget < 0:
-            raise ModelError(Problem("budget_invalid", "budget", f"{budget} bytes is below 0.", "Give bytes, or None to keep all."))
-        self.budget = budget
+        for name, size in (("budget", budget), ("host_budget", host_budget), ("encodings", encodings)):
+            if size is not None and size < 0:
+                raise ModelError(Problem("budget_invalid", name, f"{size} bytes is below 0.", "Give bytes, or leave it out."))
         self.resolver = Resolver(weights, hub)
+        self.encodings = Encodings(encodings)
+        self.batch = max(1, batch)
         self.loads = 0
-        """How many times weights were read since the manager was made."""
-        self._device_name = device
-        self._device: Device | None = None
-        self._entries: OrderedDict[_Key, _Entry] = OrderedDict()
-        self._lock = threading.Lock()
+        """How many times a model was not there as a whole and weights were read for it."""
+        self._options = (device, budget, host_budget, placer, meter)
+        self._workplace: Workplace | None = None
+        self._models: dict[Hashable, Model] = {}
+        self._known: dict[tuple[ModelRef, str | None], frozenset[Hashable]] = {}
+        self._leases: list[Lease] = []
+        self._uses = 0
+        self._idle_seconds = idle_seconds
+        self._timer: threading.Timer | None = None
+        self._last_use = time.monotonic()
+        self._lock = threading.RLock()
+
+    # -- using ------------------------------------------------------------------------------------------------------
 
     @contextmanager
     def use(self, ref: ModelRef, task: str, *, context: Context) -> Iterator[Any]:
         """
-        A pipeline for `task` (`image-to-image`, `text-to-image`, `inpainting`), pinned until the block ends.
+        A pipeline for `task` (`image-to-image`, `text-to-image`, `inpainting`), pinned until the block ends; a `Part` for the
+        tasks of `models/parts.py`.
 
         Weights are shared with every other block; pipeline object and schedulers are the block's own.
         Raises ModelError with what to do where the model can't be had, RunCancelled where the run ends while waiting.
         """
-        resolved = self.resolver.resolve(ref, context)
-        entry = self._acquire(resolved, task, context)
+        from nodetool_core.models.ladder import Lease
+
+        resolved = self.resolver.resolve(ref, context, part_of(task))
+        model = self._model(ref, resolved, task)
+        model.recipe.check(task)
+        self._begin(model)
         try:
-            yield shell(entry.loading.result(), task, resolved.name)
+            components = self._acquire(model, context)
+            lease = Lease(model.name, task, model.device, components)
+            try:
+                lent = model.lend(task, components)
+                with self._lock:
+                    self._leases.append(lease)
+                self.workplace.prefetch.wake(model.device)
+                yield lent
+            finally:
+                with self._lock:
+                    if lease in self._leases:
+                        self._leases.remove(lease)
+                lease.sparing.close()
+                self.workplace.tiers.release(components)
         finally:
-            self._release(entry)
+            self._end(model)
+
+    def call(self, pipeline: Any, arguments: Mapping[str, Any], *, context: Context) -> Any:
+        """
+        Call a pipeline that was lent: with memory reserved for it, and again with less where memory runs out.
+
+        Gives what the pipeline gives. Raises ModelError with the code `out_of_memory`, and whatever the pipeline raises.
+        """
+        with self._lock:
+            lease = max(self._leases, key=lambda lease: lease.holds(pipeline), default=None)
+        if lease is None or not lease.holds(pipeline):
+            return pipeline(**arguments)
+        chosen, workplace = lease, self.workplace
+        if self.batch == 1:
+            return workplace.ladder.call(pipeline, arguments, lease, context)
+        member = Member(pipeline, arguments, context)
+        return workplace.batcher(lease.device).call(member, lambda one, given: workplace.ladder.call(one, given, chosen, context))
+
+    def forecast(self) -> Forecast:
+        """Where a run tells what it will use. Close it when the run ends."""
+        return self.workplace.foresight.forecast()
+
+    def run_closed(self, forecast: Forecast, *, cancelled: bool) -> None:
+        """A run has ended. What was loaded for a cancelled one, and no other needs, is let go of."""
+        loaded_for = {part for parts, _ in forecast.coming.values() for part in parts}
+        forecast.close()
+        if cancelled and loaded_for:
+            needed = self.workplace.foresight.needed()
+            self.workplace.tiers.drop(lambda one: one.key not in loaded_for or one.key in needed)
+
+    def pick(self, offers: list[Offer], device: str, running: list[Offer]) -> int | None:
+        """Which of the uses that wait a device should take; None where another should, on which `running` are under way."""
+        return self.workplace.foresight.pick(offers, self.workplace.device(device), running)
+
+    @contextmanager
+    def on(self, device: str) -> Iterator[None]:
+        """What this thread uses in the block is placed on that device."""
+        with self.workplace.bound(device):
+            yield
+
+    # -- looking ----------------------------------------------------------------------------------------------------
 
     def revision(self, ref: ModelRef) -> str | None:
         """
@@ -115,117 +186,153 @@ class ModelManager:
 
     def is_loaded(self, ref: ModelRef) -> bool:
         """Whether the weights that a reference stands for are loaded. Asks no network, loads nothing."""
+        if self._workplace is None:
+            return False
         try:
             revision = self.resolver.revision(ref)
         except ModelError:
             return False
         with self._lock:
-            entries = list(self._entries.values())
-        return any(entry.resolved.revision == revision and entry.loading.done() for entry in entries)
+            models = list(self._models.values())
+        return any(model.recipe.resolved.revision == revision and self._is_placed(model) for model in models)
 
     def loaded(self) -> list[LoadedModel]:
-        """What is loaded, least recently used first."""
-        device = self.device.name
+        """The models whose weights are all on a device, least recently used first."""
+        if self._workplace is None:
+            return []
         with self._lock:
-            done = [entry for entry in self._entries.values() if entry.loading.done()]
-            return [LoadedModel(e.resolved.name, e.resolved.revision, e.bytes, e.pins, device) for e in done]
+            models = sorted(self._models.values(), key=lambda model: model.used)
+        sizes = {(one.key, one.device.name): one.bytes for one in self.workplace.tiers.components()}
+        return [
+            LoadedModel(
+                model.name,
+                model.recipe.resolved.revision,
+                sum(sizes.get((key, model.device.name), 0) for key in model.keys),
+                model.uses,
+                model.device.name,
+            )
+            for model in models
+            if self._is_placed(model)
+        ]
 
-    def free(self) -> int:
-        """Drop everything that is not in use; returns the bytes that were freed."""
-        return self._evict(0)
+    @property
+    def counts(self) -> Counts:
+        """What was read and moved since the manager was made."""
+        return self.workplace.tiers.counts
+
+    @property
+    def devices(self) -> list[Device]:
+        """Where models run. Raises ModelError where this machine lacks a device that was named."""
+        return self.workplace.devices
 
     @property
     def device(self) -> Device:
-        """Where models run. Raises ModelError where this machine lacks the device that was named."""
-        if self._device is None:
-            self._device = choose_device(self._device_name)
-        return self._device
+        """The first of the devices."""
+        return self.devices[0]
 
-    def _acquire(self, resolved: ResolvedModel, task: str, context: Context) -> _Entry:
-        """The entry, loaded and pinned."""
-        device = self.device
-        key = (str(resolved.path), resolved.revision, resolved.variant, device.name, str(device.dtype))
-        while True:
-            with self._lock:
-                entry = self._entries.get(key)
-                is_first = entry is None
-                if entry is None:
-                    entry = self._entries[key] = _Entry(resolved)
-                entry.pins += 1
-                self._entries.move_to_end(key)
-            try:
-                if is_first:
-                    self._load(key, entry, task, device, context)
-                else:
-                    _wait(entry, context)
-            except RunCancelled:
-                self._release(entry)
-                context.check_cancelled()
-                # It was the run that loads which was cancelled, not this one: load it here.
-                continue
-            except BaseException:
-                self._release(entry)
-                raise
-            return entry
-
-    def _load(self, key: _Key, entry: _Entry, task: str, device: Device, context: Context) -> None:
-        try:
-            self._make_room(estimated_bytes(entry.resolved, device.dtype.itemsize))
-            context.progress(0, 1, f"Loading {entry.resolved.name}")
-            base = load_base(entry.resolved, task, device, self.resolver.hub, context)
-            entry.bytes = weights_bytes(base)
-            context.progress(1, 1, f"Loading {entry.resolved.name}")
-        except BaseException as error:
-            with self._lock:
-                self._entries.pop(key, None)
-            entry.loading.set_exception(error)
-            raise
-        self.loads += 1
-        entry.loading.set_result(base)
-        self._make_room(0)
-
-    def _release(self, entry: _Entry) -> None:
+    @property
+    def workplace(self) -> Workplace:
+        """Devices, tiers, foresight: made on first use, which imports torch. Raises ModelError for an unknown device."""
         with self._lock:
-            entry.pins -= 1
-        self._make_room(0)
+            if self._workplace is None:
+                self._workplace = Workplace(self, *self._options)
+            return self._workplace
 
-    def _make_room(self, wanted: int) -> None:
-        if self.budget is not None:
-            self._evict(max(0, self.budget - wanted))
+    # -- letting go -------------------------------------------------------------------------------------------------
 
-    def _evict(self, target: int) -> int:
-        """Drop unpinned entries, least recently used first, until at most `target` bytes are loaded; gives the bytes freed."""
-        freed = 0
+    def free(self) -> int:
+        """Drop everything that is not in use; returns the bytes that were freed."""
+        self.encodings.clear()
+        if self._workplace is None:
+            return 0
+        freed = self.workplace.tiers.drop(lambda one: False)
         with self._lock:
-            total = sum(entry.bytes for entry in self._entries.values())
-            for key, entry in list(self._entries.items()):
-                if total - freed <= target:
-                    break
-                if entry.pins == 0:
-                    del self._entries[key]
-                    freed += entry.bytes
-        if freed:
-            _return_memory()
+            self._models = {key: model for key, model in self._models.items() if model.uses}
         return freed
 
+    def _begin(self, model: Model) -> None:
+        with self._lock:
+            self._uses += 1
+            model.uses += 1
+            model.used = self._uses
 
-def _wait(entry: _Entry, context: Context) -> None:
-    """Until another thread has loaded the entry; leaves when the run is cancelled."""
-    while True:
-        context.check_cancelled()
+    def _end(self, model: Model) -> None:
+        with self._lock:
+            model.uses -= 1
+            self._last_use = time.monotonic()
+            if self._idle_seconds is not None and self._timer is None:
+                self._start_timer(self._idle_seconds)
+
+    def _start_timer(self, seconds: float) -> None:
+        self._timer = threading.Timer(seconds, self._look_whether_idle)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _look_whether_idle(self) -> None:
+        assert self._idle_seconds is not None
+        with self._lock:
+            self._timer = None
+            left = self._last_use + self._idle_seconds - time.monotonic()
+            if left > 0:
+                self._start_timer(left)
+                return
+            if any(model.uses for model in self._models.values()):
+                return
+        self.free()
+
+    # -- models -----------------------------------------------------------------------------------------------------
+
+    def _model(self, ref: ModelRef, resolved: ResolvedModel, task: str) -> Model:
+        from nodetool_core.models.components import Precision, recipe_for
+        from nodetool_core.models.model import Model
+
+        part = part_of(task)
+
+        def key(device: Device) -> Hashable:
+            return (str(resolved.path), resolved.revision, resolved.variant, Precision.of(ref, device.dtype), device.name, part)
+
+        devices = self.workplace.preferred_devices()
+        with self._lock:
+            known = [(device, self._models.get(key(device))) for device in devices]
+        device, model = next(((one, found) for one, found in known if found is not None and self._is_placed(found)), known[0])
+        if model is None:
+            made = Model(recipe_for(resolved, task, Precision.of(ref, device.dtype), self.resolver.hub), device, self.encodings)
+            with self._lock:
+                model = self._models.setdefault(key(device), made)
+                self.workplace.estimates.update(model.recipe.estimates)
+                self.workplace.wanted.update({one.key: one for one in model.wanted(self.workplace.context)})
+        self._known[_bare(ref), part] = model.keys
+        return model
+
+    def _acquire(self, model: Model, context: Context) -> Any:
+        wanted = model.wanted(context)
+        is_here = self._is_placed(model)
+        if not is_here:
+            context.progress(0, 1, f"Loading {model.name}")
+        components, is_read = self.workplace.tiers.acquire(wanted, model.device, context)
+        if not is_here:
+            context.progress(1, 1, f"Loading {model.name}")
+        self.loads += is_read
+        return components
+
+    def _is_placed(self, model: Model) -> bool:
+        return self.workplace.tiers.is_placed(model.keys, model.device.name)
+
+    def parts_of(self, ref: ModelRef) -> frozenset[Hashable]:
+        """The keys of what a reference needs on a device, without asking the network; the reference itself where none is here."""
+        ref = _bare(ref)
+        known = self._known.get((ref, None))
+        if known is not None:
+            return known
         try:
-            entry.loading.result(timeout=0.1)
-        except NotYet:
-            if entry.loading.done():
-                raise
-            continue
-        return
+            here = self.resolver.here(ref)
+            return frozenset({ref}) if here is None else self._model(ref, here, "image-to-image").keys
+        except ModelError:
+            return frozenset({ref})
 
 
-def _return_memory() -> None:
-    """Hand memory that was freed back to the device."""
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+def _bare(ref: ModelRef) -> ModelRef:
+    """A reference without its lists, by which it can be looked up; they say what to fetch, not what to load."""
+    if ref.allow_patterns is None and ref.ignore_patterns is None:
+        return ref
+    return ref.model_copy(update={"allow_patterns": None, "ignore_patterns": None})

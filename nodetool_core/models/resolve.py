@@ -8,6 +8,7 @@ on the Hub, or a digest of the local files.
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from nodetool_core.models.hub import Hub
 from nodetool_core.models.layout import PICKLED, pickled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from nodetool_core.context import Context
     from nodetool_core.references import ModelRef
@@ -53,16 +54,18 @@ class Resolver:
         self._digests: dict[object, str] = {}
         self._lock = threading.Lock()
 
-    def resolve(self, ref: ModelRef, context: Context) -> ResolvedModel:
+    def resolve(self, ref: ModelRef, context: Context, part: str | None = None) -> ResolvedModel:
         """
         The files behind a reference, fetched where they are not here yet; bytes are reported to `context`.
+
+        `part` is what is wanted of them where that is no pipeline: a task of `models/parts.py`.
 
         Raises ModelError with a code per cause (`model_gated`, `model_not_found`, `model_offline`, …), and RunCancelled.
         """
         local = self.local(ref)
         if local is not None:
             return local
-        key = _key(ref)
+        key = (*_key(ref), part)
         with self._lock:
             known = self._fetched.get(key)
         if known is not None and known.path.exists():
@@ -71,12 +74,23 @@ class Resolver:
             _refuse_pickle(ref.path, f"{ref.repo_id}/{ref.path}")
             path, commit = self.hub.file(ref, context)
             resolved = ResolvedModel(f"{ref.repo_id}/{ref.path}", path, "file", commit, ref.variant)
+        elif part is not None:
+            path, commit = self.hub.part(ref, part, context)
+            resolved = ResolvedModel(ref.repo_id, path, "directory", commit, ref.variant)
         else:
             path, commit = self.hub.pipeline(ref, context)
             resolved = ResolvedModel(ref.repo_id, path, "directory", commit, ref.variant)
         with self._lock:
             self._fetched[key] = resolved
         return resolved
+
+    def here(self, ref: ModelRef) -> ResolvedModel | None:
+        """The files of a pipeline that are on this machine already; None where they would be fetched. Asks no network."""
+        local = self.local(ref)
+        if local is not None:
+            return local
+        with self._lock:
+            return self._fetched.get((*_key(ref), None))
 
     def local(self, ref: ModelRef) -> ResolvedModel | None:
         """The files behind a reference that needs no Hub; None for a Hub id. Raises ModelError for a path that isn't there."""
@@ -102,7 +116,7 @@ class Resolver:
         if local is not None:
             return local.revision
         with self._lock:
-            known = self._fetched.get(_key(ref))
+            known = next((found for key, found in self._fetched.items() if key[:-1] == _key(ref)), None)
         return known.revision if known else self.hub.cached_commit(ref.repo_id, ref.revision, ref.path or "model_index.json")
 
     def _at(self, path: Path, name: str, ref: ModelRef) -> ResolvedModel:
@@ -120,8 +134,8 @@ class Resolver:
         """What tells these files from others; read again only when a name, size or time has changed."""
         from blake3 import blake3
 
-        files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-        stats = [file.stat() for file in files]
+        found = sorted(_files(path), key=lambda pair: Path(pair[0]).parts) if path.is_dir() else [(str(path), path.stat())]
+        files, stats = [Path(name) for name, _ in found], [stat for _, stat in found]
         facts = (str(path.resolve()), *((str(f.relative_to(path)), s.st_size, s.st_mtime_ns) for f, s in zip(files, stats, strict=True)))
         with self._lock:
             known = self._digests.get(facts)
@@ -138,6 +152,18 @@ class Resolver:
         with self._lock:
             self._digests[facts] = digest
         return digest
+
+
+def _files(directory: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Every file below a directory; looked at for each use of a local model, so that one that was changed is read again."""
+    pending = [str(directory)]
+    while pending:
+        with os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir():
+                    pending.append(entry.path)
+                elif entry.is_file():
+                    yield entry.path, entry.stat()
 
 
 def _key(ref: ModelRef) -> _Key:

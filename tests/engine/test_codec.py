@@ -209,7 +209,7 @@ def local_enum() -> Any:
         Path("/tmp"),
         local_enum(),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_what_has_no_codec_is_refused(value: Any) -> None:
     with pytest.raises(NoCodecError):

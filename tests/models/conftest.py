@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.models.hub_server import HubServer
-from tests.nodes.huggingface.conftest import manager, model, one_thread, recorder  # noqa: F401 - fixtures
+from tests.nodes.huggingface.conftest import adapter, manager, model, one_thread, recorder  # noqa: F401 - fixtures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,10 +12,12 @@ import torch
 
 from nodetool_core import ImageToImageModel, RunCancelled
 from nodetool_core.errors import ModelError
-from nodetool_core.models import manager as manager_module
+from nodetool_core.models import loading
+from nodetool_core.models.components import Precision, recipe_for
 from nodetool_core.models.devices import choose_device
 from nodetool_core.models.manager import ModelManager
-from nodetool_core.models.memory import estimated_bytes, storages
+from nodetool_core.models.placing import module_bytes
+from nodetool_core.models.shells import modules_of
 from tests.nodes.huggingface.recorder import Recorder
 from tests.nodes.huggingface.test_image_to_image import run
 from tests.nodes.huggingface.tiny_pipelines import save, stable_diffusion
@@ -62,7 +64,7 @@ def test_tasks_share_weights_and_nothing_else(models: ModelManager, sd: ImageToI
     }
     assert len({id(pipeline.unet) for pipeline in pipelines}) == 1
     assert len({id(pipeline.scheduler) for pipeline in pipelines}) == len(pipelines)
-    assert models.loaded()[0].bytes == sum(storages(pipelines[0]).values())
+    assert models.loaded()[0].bytes == sum(module_bytes(module) for module in modules_of(pipelines[0]).values())
 
 
 @pytest.mark.parametrize("family", ["kandinsky22", "upscale", "instruct_pix2pix"])
@@ -139,7 +141,8 @@ def test_bytes_are_known_before_loading(variant: str | None, models: ModelManage
     directory = save(stable_diffusion, tmp_path / "model", variant=variant, half=variant is not None)
     (directory / "single.safetensors").write_bytes(bytes(10_000))
     ref = ImageToImageModel(repo_id=str(directory), variant=variant)
-    estimate = estimated_bytes(models.resolver.resolve(ref, recorder.context), 4)
+    resolved = models.resolver.resolve(ref, recorder.context)
+    estimate = sum(recipe_for(resolved, TASKS[0], Precision(torch.float32), models.resolver.hub).estimates.values())
     use(models, ref, recorder)
     assert estimate == pytest.approx(models.loaded()[0].bytes, rel=0.01)
 
@@ -170,14 +173,13 @@ class Gate:
         self.opened = threading.Event()
         self.reached = threading.Event()
         self.error = error
-        self._real = manager_module.load_base
-        monkeypatch.setattr(manager_module, "load_base", self._load)
+        self._real = loading.read_component
+        monkeypatch.setattr(loading, "read_component", self._read)
 
-    def _load(self, *arguments: Any) -> Any:
+    def _read(self, *arguments: Any) -> Any:
         self.reached.set()
         assert self.opened.wait(10)
         error, self.error = self.error, None
-        arguments[-1].check_cancelled()
         if error is not None:
             raise error
         return self._real(*arguments)

@@ -51,6 +51,9 @@ class MemoryCache:
         self._lock = threading.Lock()
 
     def get(self, key: Key) -> Values | None:
+        if key not in self._entries:
+            self._misses += 1
+            return None
         with self._lock:
             entry = self._entries.get(key)
             if entry is None:
@@ -65,9 +68,10 @@ class MemoryCache:
         if size > self.bound:
             return
         with self._lock:
-            previous = self._entries.pop(key, None)
-            self._bytes += size - (previous[1] if previous else 0)
+            if key in self._entries:
+                self._bytes -= self._entries.pop(key)[1]
             self._entries[key] = (values, size)
+            self._bytes += size
             while self._bytes > self.bound:
                 _, (_, freed) = self._entries.popitem(last=False)
                 self._bytes -= freed
@@ -94,13 +98,12 @@ _SMALL = {int: 32, float: 24, bool: 28, type(None): 16}
 
 def size_of_all(values: Values) -> int:
     """Bytes that an entry holds in memory; more than any bound where values are nested without end."""
-    size = _BASE_BYTES
+    if len(values) == 1 and type(values[0]) in _SMALL:
+        return _BASE_BYTES + _SMALL[type(values[0])]
     try:
-        for value in values:
-            size += size_of(value)
+        return _BASE_BYTES + sum(map(size_of, values))
     except RecursionError:
         return sys.maxsize
-    return size
 
 
 def size_of(value: Any) -> int:

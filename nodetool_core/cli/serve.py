@@ -1,0 +1,68 @@
+"""`nodetool serve`: workflows behind HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nodetool_core.cli.messages import WrongUseError
+from nodetool_core.errors import Problem
+
+
+def serve(
+    graphs: Annotated[Path | None, typer.Option("--graphs", metavar="DIR", help="Folder of the workflows. Default: graphs.")] = None,
+    host: Annotated[str | None, typer.Option("--host", help="Address to listen on. Default: 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option("--port", min=0, max=65535, help="Port to listen on. Default: 8188.")] = None,
+    token: Annotated[
+        str | None, typer.Option("--token", help="Bearer token that clients must send; better in NODETOOL_SERVE_TOKEN.")
+    ] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Option("--model", metavar="ID", help="A model that clients may name. Repeatable. Default: the one that ships."),
+    ] = None,
+    data: Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Folder for jobs, uploads and results.")] = None,
+    insecure_without_token: Annotated[
+        bool, typer.Option("--insecure-without-token", help="Let everybody who reaches the address use this machine.")
+    ] = False,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="TOML", help="Configuration file; docs/serving.md lists what it takes.")
+    ] = None,
+    show_settings: Annotated[bool, typer.Option("--show-settings", help="Print the table of settings and end.")] = False,
+) -> None:
+    """
+    Put workflows behind HTTP: the Hugging Face image APIs, the Qolaba API, and one of our own under /v1.
+
+    Needs the extra `serve`. Everything else is set in a file or in the environment; --show-settings lists it.
+
+    \b
+    Examples:
+      nodetool serve
+      NODETOOL_SERVE_TOKEN=… nodetool serve --graphs workflows --host 0.0.0.0
+      curl --data-binary @photo.png http://127.0.0.1:8188/models/image_to_image --output picture.png
+    """
+    try:
+        from nodetool_core.server.settings import Settings, settings_table
+
+        if show_settings:
+            typer.echo(settings_table(), nl=False)
+            raise typer.Exit
+        settings = Settings.read(
+            config,
+            graphs=graphs,
+            host=host,
+            port=port,
+            token=token,
+            models=None if models is None else tuple(models),
+            data=data,
+            insecure_without_token=insecure_without_token or None,
+        )
+        settings.check_address()
+        from nodetool_core.server import launch
+    except ModuleNotFoundError as error:
+        problem = Problem(
+            "missing_package", "nodetool serve", f"needs {error.name}, which is not installed.", "pip install 'nodetool[serve]'"
+        )
+        raise WrongUseError(problem) from error
+    launch.serve(settings)

@@ -1,0 +1,1 @@
+"""Workflow files of other tools, read as workflows of ours."""

@@ -1,0 +1,207 @@
+"""
+The rules for models, prompts and latents: all that leads to a sampler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from nodetool_core.importing.comfyui_values import EmptyLatents, Handle, Network, Part, PictureLatents, Pixels, Prompt, Weights
+from nodetool_core.importing.draft import Unsupported
+from nodetool_core.importing.reading import Reading
+
+UPSCALE: Final = "huggingface.image_to_image.Upscale"
+MODEL_INPUT: Final = "nodetool.input.HuggingFaceModelInput"
+
+
+def picture_latents(reading: Reading, name: str) -> PictureLatents:
+    """The latents of a picture. Raises Unsupported where there is no picture yet."""
+    latents = reading.take(name)
+    if not isinstance(latents, PictureLatents):
+        raise Unsupported(f"its {name} are not the latents of a picture")
+    return latents
+
+
+def of_picture(latents: PictureLatents, handle: Handle) -> PictureLatents:
+    """The latents of the picture that another one became; a mask for the old one no longer fits."""
+    return PictureLatents(Pixels(handle), count=latents.count)
+
+
+def load_model(name: str) -> Callable[[Reading], tuple[Any, ...]]:
+    """The rule of a loader whose input `name` names the file."""
+
+    def load(reading: Reading) -> tuple[Any, ...]:
+        path = reading.take_as(name, str)
+        reading.usual("weight_dtype", "default")
+        called = reading.name("model")
+        model = reading.add(MODEL_INPUT, {"name": called, "value": {"type": "hf.model", "repo_id": path}})
+        hint = f"Run with --set {called}=PATH, or --set {called}=OWNER/NAME for a model of the Hub."
+        reading.note(f"is the input {called!r}; unless it is set, the file {path!r} is read from the folder that the run starts in.", hint)
+        return Weights(Handle(model)), Part(), Part()
+
+    return load
+
+
+def load_part(*names: str) -> Callable[[Reading], tuple[Any, ...]]:
+    """The rule of a loader of a text encoder or an autoencoder, which here come with the model."""
+
+    def load(reading: Reading) -> tuple[Any, ...]:
+        files = ", ".join(str(reading.take(name)) for name in names if reading.has(name))
+        reading.skip("type", "device")
+        reading.note(f"has no counterpart: the model's own is used, not {files}.", code="left_out_node", level="warning")
+        return (Part(files),)
+
+    return load
+
+
+def load_network(name: str, kind: str) -> Callable[[Reading], tuple[Any, ...]]:
+    """The rule of a loader of a network that a node of ours takes as a property."""
+
+    def load(reading: Reading) -> tuple[Any, ...]:
+        path = reading.take_as(name, str)
+        reading.note(f"{path!r} is read from the folder that the run starts in, unless it is the id of a model.")
+        return (Network({"type": kind, "repo_id": path}),)
+
+    return load
+
+
+def lora(reading: Reading) -> tuple[Any, ...]:
+    weights = reading.take_as("model", Weights)
+    strength = reading.number("strength_model", 1.0)
+    if reading.has("clip") and (other := reading.number("strength_clip", strength)) != strength:
+        reading.note(f"strength_clip {other} has no counterpart: {strength} counts for both.", level="warning")
+    ref = {"type": "hf.lora", "repo_id": reading.take_as("lora_name", str), "scale": strength}
+    reading.skip("clip")
+    return replace(weights, loras=(*weights.loras, ref)), Part()
+
+
+def encode_text(reading: Reading) -> tuple[Any, ...]:
+    reading.skip("clip")
+    return (Prompt(reading.take("text", "")),)
+
+
+def encode_text_of_two(reading: Reading) -> tuple[Any, ...]:
+    """SDXL's two texts and sizes: the first text counts."""
+    reading.skip("clip")
+    text, other = reading.take("text_g", ""), reading.take("text_l", "")
+    if other not in ("", text):
+        reading.note(f"text_l has no counterpart: {other!r} is left out.", code="left_out_property", level="warning")
+    reading.skip("width", "height", "crop_w", "crop_h", "target_width", "target_height")
+    return (Prompt(text),)
+
+
+def encode_text_for_flux(reading: Reading) -> tuple[Any, ...]:
+    reading.skip("clip")
+    text, other = reading.take("t5xxl", ""), reading.take("clip_l", "")
+    if other not in ("", text):
+        reading.note(f"clip_l has no counterpart: {other!r} is left out.", code="left_out_property", level="warning")
+    return (Prompt(text, guidance=reading.take("guidance", None)),)
+
+
+def no_text(reading: Reading) -> tuple[Any, ...]:
+    reading.take("conditioning")
+    return (Prompt(""),)
+
+
+def guidance(reading: Reading) -> tuple[Any, ...]:
+    return (replace(reading.take_as("conditioning", Prompt), guidance=reading.take("guidance")),)
+
+
+def control(reading: Reading) -> tuple[Any, ...]:
+    """Both forms: of one conditioning, and of a positive and a negative one."""
+    names = ("positive", "negative") if reading.has("positive") else ("conditioning",)
+    prompts = [reading.take_as(name, Prompt) for name in names]
+    if any(prompt.control for prompt in prompts):
+        raise Unsupported("a second ControlNet has no counterpart")
+    reading.usual("start_percent", 0.0, 0)
+    reading.usual("end_percent", 1.0, 1)
+    reading.skip("vae")
+    properties = {
+        "controlnet": reading.take_as("control_net", Network).ref,
+        "control_image": reading.take_as("image", Pixels).handle,
+        "controlnet_conditioning_scale": reading.take("strength", 1.0),
+    }
+    return tuple(replace(prompt, control=properties) for prompt in prompts)
+
+
+def empty_latents(reading: Reading) -> tuple[Any, ...]:
+    return (EmptyLatents(reading.take("width"), reading.take("height"), reading.take("batch_size", 1)),)
+
+
+def encode_picture(reading: Reading) -> tuple[Any, ...]:
+    reading.skip("vae")
+    reading.skip("tile_size", "overlap", "temporal_size", "temporal_overlap")
+    return (PictureLatents(reading.take_as("pixels", Pixels)),)
+
+
+def encode_for_inpainting(reading: Reading) -> tuple[Any, ...]:
+    reading.skip("vae")
+    picture, mask = reading.take_as("pixels", Pixels), reading.take_as("mask", Pixels)
+    return (PictureLatents(picture, mask, reading.take("grow_mask_by", 6)),)
+
+
+def condition_for_inpainting(reading: Reading) -> tuple[Any, ...]:
+    """For models that are made for inpainting; the prompts pass through."""
+    reading.skip("vae")
+    reading.usual("noise_mask", True)
+    latents = PictureLatents(reading.take_as("pixels", Pixels), reading.take_as("mask", Pixels))
+    return reading.take_as("positive", Prompt), reading.take_as("negative", Prompt), latents
+
+
+def set_mask(reading: Reading) -> tuple[Any, ...]:
+    return (replace(picture_latents(reading, "samples"), mask=reading.take_as("mask", Pixels)),)
+
+
+def repeat(reading: Reading) -> tuple[Any, ...]:
+    latents, amount = reading.take("samples"), reading.whole("amount")
+    if not isinstance(latents, (EmptyLatents, PictureLatents)) or not isinstance(latents.count, int):
+        raise Unsupported("its samples can't be repeated")
+    return (replace(latents, count=latents.count * amount),)
+
+
+def decode(reading: Reading) -> tuple[Any, ...]:
+    reading.skip("vae")
+    reading.skip("tile_size", "overlap", "temporal_size", "temporal_overlap")
+    return (picture_latents(reading, "samples").picture,)
+
+
+def upscale(reading: Reading) -> tuple[Any, ...]:
+    picture, network = reading.first(reading.take_as("image", Pixels)), reading.take_as("upscale_model", Network)
+    return (Pixels(Handle(reading.add(UPSCALE, {"image": picture, "model": network.ref}))),)
+
+
+RULES: Final[Mapping[str, Callable[[Reading], tuple[Any, ...]]]] = {
+    "CLIPLoader": load_part("clip_name"),
+    "CLIPTextEncode": encode_text,
+    "CLIPTextEncodeFlux": encode_text_for_flux,
+    "CLIPTextEncodeSDXL": encode_text_of_two,
+    "CheckpointLoader": load_model("ckpt_name"),
+    "CheckpointLoaderSimple": load_model("ckpt_name"),
+    "ConditioningZeroOut": no_text,
+    "ControlNetApply": control,
+    "ControlNetApplyAdvanced": control,
+    "ControlNetLoader": load_network("control_net_name", "hf.controlnet"),
+    "DiffusersLoader": load_model("model_path"),
+    "DualCLIPLoader": load_part("clip_name1", "clip_name2"),
+    "EmptyLatentImage": empty_latents,
+    "EmptySD3LatentImage": empty_latents,
+    "FluxGuidance": guidance,
+    "ImageUpscaleWithModel": upscale,
+    "InpaintModelConditioning": condition_for_inpainting,
+    "LoraLoader": lora,
+    "LoraLoaderModelOnly": lora,
+    "RepeatLatentBatch": repeat,
+    "SetLatentNoiseMask": set_mask,
+    "TripleCLIPLoader": load_part("clip_name1", "clip_name2", "clip_name3"),
+    "UNETLoader": load_model("unet_name"),
+    "UpscaleModelLoader": load_network("model_name", "hf.real_esrgan"),
+    "VAEDecode": decode,
+    "VAEDecodeTiled": decode,
+    "VAEEncode": encode_picture,
+    "VAEEncodeForInpaint": encode_for_inpainting,
+    "VAEEncodeTiled": encode_picture,
+    "VAELoader": load_part("vae_name"),
+}
+"""The classes that these rules are for."""

@@ -1,0 +1,277 @@
+"""
+What ComfyUI's classes are to us: a table from the class to a rule.
+
+A rule takes a `Reading` and gives one value per output. Most rules are `Step`, data alone: a node of ours that does the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+from nodetool_core.importing import comfyui_diffusion as diffusion
+from nodetool_core.importing import comfyui_sampling as sampling
+from nodetool_core.importing.comfyui_file import NOTES
+from nodetool_core.importing.comfyui_values import Handle, Pixels
+from nodetool_core.importing.draft import Unsupported
+from nodetool_core.importing.reading import Reading
+
+Rule = Callable[[Reading], tuple[Any, ...]]
+
+_METHODS: Final = ("lanczos",)
+"""Ways of resampling that are ours as well."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A node that has one counterpart, which takes a picture or none and gives a picture."""
+
+    type: str
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """Its inputs, and the properties that they become."""
+    convert: Mapping[str, Callable[[float], Any]] = field(default_factory=dict)
+    """How numbers are rewritten; they can't come over a link then."""
+    usual: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    """Inputs without counterpart, and the values at which they make no difference."""
+
+    def __call__(self, reading: Reading) -> tuple[Any, ...]:
+        properties: dict[str, Any] = {}
+        for name, prop in self.inputs.items():
+            value = reading.take(name)
+            if isinstance(value, Pixels):
+                value = reading.first(value)
+            elif name in self.convert:
+                value = self.convert[name](reading.number(name))
+            properties[prop] = value
+        for name, values in self.usual.items():
+            reading.usual(name, *values)
+        return (Pixels(Handle(reading.add(self.type, properties))),)
+
+
+@dataclass(frozen=True)
+class Through:
+    """A node that gives an input on. With a text, what it would do besides is told."""
+
+    name: str
+    lost: str = ""
+
+    def __call__(self, reading: Reading) -> tuple[Any, ...]:
+        value = reading.take(self.name)
+        if self.lost:
+            given = ", ".join(f"{name} {value!r}" for name, value in reading.unread())
+            reading.skip(*(name for name, _ in reading.unread()))
+            reading.note(f"has no counterpart: {self.lost}{f' ({given})' if given else ''}.", code="left_out_node", level="warning")
+        return (value,)
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A value of its own."""
+
+    type: str
+
+    def __call__(self, reading: Reading) -> tuple[Any, ...]:
+        return (Handle(reading.add(self.type, {"value": reading.take("value")})),)
+
+
+def load_image(reading: Reading) -> tuple[Any, ...]:
+    picture = _file(reading)
+    mask = reading.add("lib.pillow.mask.FromAlpha", {"image": picture, "select": "transparent"}, "mask", optional=True)
+    return Pixels(picture), Pixels(Handle(mask))
+
+
+def load_mask(reading: Reading) -> tuple[Any, ...]:
+    channel = reading.take("channel", "alpha")
+    picture = _file(reading)
+    if channel == "alpha":
+        return (Pixels(Handle(reading.add("lib.pillow.mask.FromAlpha", {"image": picture, "select": "transparent"}, "mask"))),)
+    return (Pixels(Handle(reading.add("lib.pillow.filter.GetChannel", {"image": picture, "channel": _channel(channel)}, "mask"))),)
+
+
+def image_to_mask(reading: Reading) -> tuple[Any, ...]:
+    image, channel = reading.first(reading.take_as("image", Pixels)), _channel(reading.take("channel"))
+    return (Pixels(Handle(reading.add("lib.pillow.filter.GetChannel", {"image": image, "channel": channel}))),)
+
+
+def save_image(reading: Reading) -> tuple[Any, ...]:
+    pixels = reading.take_as("images", Pixels)
+    prefix = str(reading.take("filename_prefix", ""))
+    name = PurePosixPath(prefix.replace("\\", "/")).name.replace("%", "").strip("_ ")
+    name = reading.name("picture" if name in ("", "ComfyUI") else name)
+    reading.add("nodetool.output.Output", {"name": name, "value": pixels.batch or pixels.handle})
+    return ()
+
+
+def preview_image(reading: Reading) -> tuple[Any, ...]:
+    pixels = reading.take_as("images", Pixels)
+    reading.add("nodetool.output.Output", {"name": reading.name("preview"), "value": pixels.batch or pixels.handle})
+    return ()
+
+
+def scale(reading: Reading) -> tuple[Any, ...]:
+    picture = reading.first(reading.take_as("image", Pixels))
+    return (Pixels(resized(reading, picture)),)
+
+
+def resized(reading: Reading, picture: Handle) -> Handle:
+    """The picture in the size that a node asks for; a side of 0 follows from the other one."""
+    width, height = reading.take("width"), reading.take("height")
+    reading.usual("upscale_method", *_METHODS)
+    crop = {"disabled": "none"}.get(reading.take("crop", "disabled"), "center")
+    if width != 0 and height != 0:
+        return Handle(reading.add("nodetool.image.Resize", {"image": picture, "width": width, "height": height, "crop": crop}))
+    if width == height:
+        raise Unsupported("neither width nor height is given")
+    longest = 16384
+    return Handle(reading.add("nodetool.image.Fit", {"image": picture, "width": width or longest, "height": height or longest}))
+
+
+def latent_upscale(reading: Reading) -> tuple[Any, ...]:
+    latents = diffusion.picture_latents(reading, "samples")
+    reading.note("enlarges latents; here, the picture that they stand for is enlarged.")
+    return (diffusion.of_picture(latents, resized(reading, latents.picture.handle)),)
+
+
+def latent_upscale_by(reading: Reading) -> tuple[Any, ...]:
+    latents = diffusion.picture_latents(reading, "samples")
+    reading.note("enlarges latents; here, the picture that they stand for is enlarged.")
+    reading.usual("upscale_method", *_METHODS)
+    properties = {"image": latents.picture.handle, "scale": reading.take("scale_by")}
+    return (diffusion.of_picture(latents, Handle(reading.add("nodetool.image.Scale", properties))),)
+
+
+def blend(reading: Reading) -> tuple[Any, ...]:
+    if (mode := reading.take("blend_mode", "normal")) != "normal":
+        raise Unsupported(f"blend_mode {mode!r} has no counterpart")
+    return Step("lib.pillow.Blend", {"image1": "image1", "image2": "image2", "blend_factor": "alpha"})(reading)
+
+
+def crop(reading: Reading) -> tuple[Any, ...]:
+    left, top = reading.whole("x", 0), reading.whole("y", 0)
+    right, bottom = left + reading.whole("width"), top + reading.whole("height")
+    image = reading.first(reading.take_as("image", Pixels))
+    box = {"left": left, "top": top, "right": right, "bottom": bottom}
+    return (Pixels(Handle(reading.add("nodetool.image.Crop", {"image": image, **box}))),)
+
+
+def composite(reading: Reading) -> tuple[Any, ...]:
+    below, above = (reading.first(reading.take_as(name, Pixels)) for name in ("destination", "source"))
+    x, y = reading.take("x", 0), reading.take("y", 0)
+    reading.usual("resize_source", False)
+    if not reading.has("mask"):
+        return (Pixels(Handle(reading.add("nodetool.image.Paste", {"image": below, "paste": above, "left": x, "top": y}))),)
+    if (x, y) != (0, 0):
+        raise Unsupported("a mask at a place other than the corner has no counterpart")
+    mask = reading.take_as("mask", Pixels).handle
+    return (Pixels(Handle(reading.add("lib.pillow.Composite", {"image1": above, "image2": below, "mask": mask}))),)
+
+
+def pad(reading: Reading) -> tuple[Any, ...]:
+    sides = {name: reading.take(name, 0) for name in ("left", "top", "right", "bottom")}
+    image = reading.first(reading.take_as("image", Pixels))
+    made = reading.add("lib.pillow.mask.PadForOutpainting", {"image": image, **sides, "feather": reading.take("feathering", 0)})
+    return Pixels(Handle(made, "image")), Pixels(Handle(made, "mask"))
+
+
+def empty_image(reading: Reading) -> tuple[Any, ...]:
+    reading.usual("batch_size", 1)
+    colour = f"#{reading.whole('color', 0) & 0xFFFFFF:06x}"
+    return _canvas(reading, colour)
+
+
+def solid_mask(reading: Reading) -> tuple[Any, ...]:
+    grey = round(min(1.0, max(0.0, reading.number("value", 1.0))) * 255)
+    return _canvas(reading, f"#{grey:02x}{grey:02x}{grey:02x}")
+
+
+def comment(reading: Reading) -> tuple[Any, ...]:
+    reading.add("nodetool.workflows.base_node.Comment", {"headline": reading.node.title, "comment": reading.take("text", "")})
+    return ()
+
+
+def _canvas(reading: Reading, colour: str) -> tuple[Any, ...]:
+    size = {"width": reading.take("width", 512), "height": reading.take("height", 512)}
+    return (Pixels(Handle(reading.add("lib.pillow.draw.Background", {**size, "color": {"type": "color", "value": colour}}))),)
+
+
+def _file(reading: Reading) -> Handle:
+    """An input of the workflow for a file that ComfyUI keeps in its input folder."""
+    path = reading.take_as("image", str).removesuffix(" [input]").removesuffix(" [output]").strip()
+    value = {"type": "image", "uri": path}
+    name = reading.name("image")
+    reading.note(f"is the input {name!r}; unless it is set, {path!r} is read from the workflow's folder.")
+    return Handle(reading.add("nodetool.input.ImageInput", {"name": name, "value": value}))
+
+
+def _channel(name: Any) -> str:
+    if name not in ("red", "green", "blue"):
+        raise Unsupported(f"channel {name!r} is none of red, green, blue")
+    return str(name)[0].upper()
+
+
+_CHANGED = {"image": "image"}
+_MASK = {"mask": "mask"}
+_UNCHANGED_MODEL = "the model is used without it"
+
+PICTURES: Final[Mapping[str, Rule]] = {
+    "Canny": Step(
+        "lib.pillow.filter.Canny",
+        {"image": "image", "low_threshold": "low_threshold", "high_threshold": "high_threshold"},
+        {"low_threshold": lambda share: round(share * 255), "high_threshold": lambda share: round(share * 255)},
+    ),
+    "EmptyImage": empty_image,
+    "GrowMask": Step("lib.pillow.mask.Grow", {"mask": "mask", "expand": "pixels"}, usual={"tapered_corners": (False,)}),
+    "ImageBlend": blend,
+    "ImageBlur": Step("lib.pillow.filter.Blur", {"image": "image", "sigma": "radius"}),
+    "ImageCompositeMasked": composite,
+    "ImageCrop": crop,
+    "ImageInvert": Step("lib.pillow.filter.Invert", _CHANGED),
+    "ImagePadForOutpaint": pad,
+    "ImageScale": scale,
+    "ImageScaleBy": Step("nodetool.image.Scale", {"image": "image", "scale_by": "scale"}, usual={"upscale_method": _METHODS}),
+    "ImageToMask": image_to_mask,
+    "InvertMask": Step("lib.pillow.mask.InvertMask", _MASK),
+    "LoadImage": load_image,
+    "LoadImageMask": load_mask,
+    "LoadImageOutput": load_image,
+    "MaskToImage": Through("mask"),
+    "PreviewImage": preview_image,
+    "SaveImage": save_image,
+    "SolidMask": solid_mask,
+    "ThresholdMask": Step(
+        "lib.pillow.mask.Threshold", {"mask": "image", "value": "threshold"}, {"value": lambda share: min(255, int(share * 255) + 1)}
+    ),
+}
+
+VALUES: Final[Mapping[str, Rule]] = {
+    "PrimitiveBoolean": Constant("nodetool.constant.Bool"),
+    "PrimitiveFloat": Constant("nodetool.constant.Float"),
+    "PrimitiveInt": Constant("nodetool.constant.Integer"),
+    "PrimitiveString": Constant("nodetool.constant.String"),
+    "PrimitiveStringMultiline": Constant("nodetool.constant.String"),
+    "Reroute": Through(""),
+    **dict.fromkeys(NOTES, comment),
+}
+
+LATENTS: Final[Mapping[str, Rule]] = {"LatentUpscale": latent_upscale, "LatentUpscaleBy": latent_upscale_by}
+
+PATCHES: Final[Mapping[str, Rule]] = {
+    "CLIPSetLastLayer": Through("clip", "the text encoder is used to its end"),
+    "DifferentialDiffusion": Through("model", _UNCHANGED_MODEL),
+    "FreeU": Through("model", _UNCHANGED_MODEL),
+    "FreeU_V2": Through("model", _UNCHANGED_MODEL),
+    "HyperTile": Through("model", _UNCHANGED_MODEL),
+    "ModelSamplingAuraFlow": Through("model", _UNCHANGED_MODEL),
+    "ModelSamplingDiscrete": Through("model", _UNCHANGED_MODEL),
+    "ModelSamplingFlux": Through("model", _UNCHANGED_MODEL),
+    "ModelSamplingSD3": Through("model", _UNCHANGED_MODEL),
+    "PatchModelAddDownscale": Through("model", _UNCHANGED_MODEL),
+    "RescaleCFG": Through("model", _UNCHANGED_MODEL),
+    "TomePatchModel": Through("model", _UNCHANGED_MODEL),
+}
+"""Nodes that change a model: the workflow does about the same without them."""
+
+RULES: Final[Mapping[str, Rule]] = {**PICTURES, **VALUES, **LATENTS, **PATCHES, **diffusion.RULES, **sampling.RULES}
+"""Every class that has a rule."""

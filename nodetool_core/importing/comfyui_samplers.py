@@ -1,0 +1,49 @@
+"""ComfyUI's samplers, and our schedulers that step by the same rule."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+SAMPLERS: Final[Mapping[str, str]] = {
+    "ddim": "DDIMScheduler",
+    "ddpm": "DDPMScheduler",
+    "deis": "DEISMultistepScheduler",
+    "dpm_2": "KDPM2DiscreteScheduler",
+    "dpm_2_ancestral": "KDPM2AncestralDiscreteScheduler",
+    "dpmpp_2m": "DPMSolverMultistepScheduler",
+    "dpmpp_2m_sde": "DPMSolverMultistepScheduler sde",
+    "dpmpp_2m_sde_gpu": "DPMSolverMultistepScheduler sde",
+    "dpmpp_sde": "DPMSolverSDEScheduler",
+    "dpmpp_sde_gpu": "DPMSolverSDEScheduler",
+    "euler": "EulerDiscreteScheduler",
+    "euler_ancestral": "EulerAncestralDiscreteScheduler",
+    "heun": "HeunDiscreteScheduler",
+    "ipndm": "PNDMScheduler",
+    "lcm": "LCMScheduler",
+    "lms": "LMSDiscreteScheduler",
+    "uni_pc": "UniPCMultistepScheduler",
+    "uni_pc_bh2": "UniPCMultistepScheduler",
+}
+"""`sampler_name` to the scheduler."""
+
+_KEPT: Final = "default"
+_USUAL: Final = frozenset({("*", "normal"), ("*", "simple"), ("ddim", "ddim_uniform"), ("lcm", "sgm_uniform")})
+"""Values of `scheduler`, beside a sampler, that mean about what our scheduler does by itself."""
+
+
+def scheduler_for(sampler: str, schedule: str, known: Collection[str]) -> tuple[str, str]:
+    """
+    Our scheduler for a `sampler_name` and a `scheduler`, and what is not the same about it (empty where all is).
+
+    `known` are the schedulers that there are.
+    """
+    name = SAMPLERS.get(sampler, "")
+    if name not in known:
+        return _KEPT, f"sampler_name {sampler!r} has no counterpart: the model's own scheduler is used"
+    if {("*", schedule), (sampler, schedule)} & _USUAL:
+        return name, ""
+    named = f"{name} {schedule}"
+    if named in known:
+        return named, ""
+    return name, f"scheduler {schedule!r} has no counterpart beside {name}: its usual steps are used"

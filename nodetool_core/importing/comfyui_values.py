@@ -1,0 +1,111 @@
+"""
+What travels along the edges of a ComfyUI workflow, in our terms.
+
+The importer follows a workflow without running it: each node takes and gives these. Latents are read as the pictures that
+they stand for, because one node of ours goes from picture to picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Handle:
+    """An output of a node of ours."""
+
+    node: str
+    output: str = "output"
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """A picture or a mask."""
+
+    handle: Handle
+    batch: Handle | None = None
+    """The list of all pictures, where there are several."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A diffusion model, and the LoRAs that were put onto it."""
+
+    model: Handle
+    loras: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Part:
+    """A text encoder or an autoencoder: of the model, or of a file of its own."""
+
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A model of another kind, as the JSON of a reference."""
+
+    ref: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A text that conditions a model, with what else does."""
+
+    text: str | Handle
+    guidance: float | Handle | None = None
+    control: dict[str, Any] | None = None
+    """Properties that lead the model by a ControlNet."""
+
+
+@dataclass(frozen=True)
+class Guider:
+    """A model, and what leads it."""
+
+    weights: Weights
+    positive: Prompt
+    negative: Prompt
+    scale: Any
+    """How closely the positive prompt is followed."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps of a sampler."""
+
+    schedule: Any
+    """How the noise falls from step to step."""
+    count: Any
+    """How many steps are run."""
+    denoise: Any = 1.0
+    """The share of the noise that is added and taken away again."""
+
+
+@dataclass(frozen=True)
+class EmptyLatents:
+    """Nothing yet: a picture of a size is to be made."""
+
+    width: Any
+    height: Any
+    count: Any = 1
+
+
+@dataclass(frozen=True)
+class PictureLatents:
+    """The latents of a picture, and where it may be changed."""
+
+    picture: Pixels
+    mask: Pixels | None = None
+    grow: Any = 0
+    """By how many pixels the mask grows."""
+    count: Any = 1
+
+
+@dataclass(frozen=True)
+class Missing:
+    """An output of a node that could not be imported."""
+
+    node: str
+    """The node, as messages name it."""

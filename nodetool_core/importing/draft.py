@@ -1,0 +1,100 @@
+"""The workflow as it is being written by an importer: nodes, edges, and what there is to say about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nodetool_core.declaration import Property
+from nodetool_core.errors import Problem
+from nodetool_core.importing.comfyui_values import Handle
+from nodetool_core.registry import Registry
+from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, WorkflowDocument
+
+
+class Unsupported(Exception):
+    """What a node does has no counterpart; the message says why."""
+
+
+@dataclass
+class Imported:
+    """A workflow that was imported."""
+
+    document: WorkflowDocument
+    notes: list[Problem]
+    """What was changed or left out: notes for what makes no great difference, warnings for the rest."""
+
+    @property
+    def left_out(self) -> list[Problem]:
+        """The nodes that have no counterpart."""
+        return [note for note in self.notes if note.code == "left_out_node"]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every node has a counterpart, and the result is valid."""
+        return not self.left_out and all(note.level != "error" for note in self.notes)
+
+
+@dataclass
+class Draft:
+    """Collects nodes and edges; every value is checked against what the node of ours takes."""
+
+    registry: Registry
+    nodes: dict[str, NodeRecord] = field(default_factory=dict)
+    edges: list[EdgeRecord] = field(default_factory=list)
+    notes: list[Problem] = field(default_factory=list)
+    optional: set[str] = field(default_factory=set)
+    """Nodes that are only kept where another node needs them."""
+
+    def add(self, node_id: str, node_type: str, properties: Mapping[str, Any], *, where: str, ui: Mapping[str, Any] | None = None) -> str:
+        """
+        Write a node; a `Handle` as a value becomes an edge.
+
+        What the node has no property for is left out and told; a number out of bounds is brought within them and told.
+        Raises Unsupported where there is no such node, or a value does not fit.
+        """
+        node_class = self.registry.get(node_type)
+        if node_class is None:
+            raise Unsupported(f"there is no node {node_type}")
+        data: dict[str, Any] = {}
+        edges: list[EdgeRecord] = []
+        for name, value in properties.items():
+            prop = node_class.spec.properties.get(name)
+            if prop is None:
+                self.note("left_out_property", where, f"{node_class.spec.title} has no {name}; {value!r} is left out.", level="warning")
+            elif isinstance(value, Handle):
+                edges.append(EdgeRecord(source=value.node, sourceHandle=value.output, target=node_id, targetHandle=name))
+            else:
+                data[name] = self._fitting(prop, value, where)
+        self.nodes[node_id] = NodeRecord(id=node_id, type=node_type, data=data, **({"ui_properties": dict(ui)} if ui else {}))
+        self.edges += edges
+        return node_id
+
+    def note(self, code: str, where: str, message: str, hint: str = "", level: str = "note") -> None:
+        self.notes.append(Problem(code, where, message, hint, level))  # type: ignore[arg-type]
+
+    def taken_names(self) -> set[str]:
+        """Names of inputs and outputs that are in use."""
+        return {str(node.data["name"]) for node in self.nodes.values() if "name" in node.data}
+
+    def document(self, name: str) -> WorkflowDocument:
+        """The workflow, without optional nodes that nobody needs."""
+        while unused := self.optional - {edge.source for edge in self.edges}:
+            self.optional -= unused
+            self.nodes = {node_id: node for node_id, node in self.nodes.items() if node_id not in unused}
+            self.edges = [edge for edge in self.edges if edge.target not in unused]
+        return WorkflowDocument(name=name, graph=GraphRecord(nodes=list(self.nodes.values()), edges=self.edges))
+
+    def _fitting(self, prop: Property, value: Any, where: str) -> Any:
+        value = float(value) if prop.annotation is float and type(value) is int else value
+        if type(value) in (int, float):
+            low, high = prop.bounds.get("ge"), prop.bounds.get("le")
+            kept = type(value)(min(max(value, value if low is None else low), value if high is None else high))
+            if kept != value:
+                self.note("changed_value", where, f"{prop.name} becomes {kept}: {value} is out of its bounds.", level="warning")
+            value = kept
+        _, problems = prop.validate(value, prop.name)
+        if problems:
+            raise Unsupported("; ".join(f"{problem.where}: {problem.message}" for problem in problems).rstrip("."))
+        return value

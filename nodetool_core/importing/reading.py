@@ -1,0 +1,106 @@
+"""What a rule sees of the node that it is about."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from nodetool_core.importing.comfyui_file import ComfyNode
+from nodetool_core.importing.comfyui_values import Handle, Missing, Pixels
+from nodetool_core.importing.draft import Draft, Unsupported
+
+Kind = TypeVar("Kind")
+
+REQUIRED: Any = object()
+"""Stands for: there is no default."""
+
+_SAYS_NOTHING = frozenset({"control_after_generate", "upload"})
+"""Inputs of a form that mean nothing to a run."""
+
+
+class Reading:
+    """The inputs of one node; remembers which were read, so that none is forgotten."""
+
+    def __init__(self, node: ComfyNode, inputs: Mapping[str, Any], draft: Draft) -> None:
+        self.node = node
+        self.draft = draft
+        self._inputs = inputs
+        self._read: set[str] = set()
+
+    def take(self, name: str, default: Any = REQUIRED) -> Any:
+        """The value of an input. Raises Unsupported where it is missing, or comes from a node that could not be imported."""
+        self._read.add(name)
+        value = self._inputs.get(name, default)
+        if value is REQUIRED:
+            raise Unsupported(f"it has no {name}")
+        if isinstance(value, Missing):
+            raise Unsupported(f"it needs {value.node} for its {name}")
+        return value
+
+    def take_as(self, name: str, kind: type[Kind]) -> Kind:
+        """The value of an input that has to be of a kind. Raises Unsupported where it is of another."""
+        value = self.take(name)
+        if not isinstance(value, kind):
+            raise Unsupported(f"its {name} is {type(value).__name__}, not {kind.__name__}")
+        return value
+
+    def number(self, name: str, default: Any = REQUIRED) -> float:
+        """A number that stands in the file. Raises Unsupported where it comes over a link, because it is calculated with."""
+        value = self.take(name, default)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise Unsupported(f"its {name} is {'linked' if isinstance(value, Handle) else repr(value)}, not a number in the file")
+        return value
+
+    def first(self, pixels: Pixels) -> Handle:
+        """The one picture that a node of ours takes; that there are more is told."""
+        if pixels.batch is not None:
+            self.note("works on the first picture of the batch only.", level="warning")
+        return pixels.handle
+
+    def whole(self, name: str, default: Any = REQUIRED) -> int:
+        """The same, without what follows the point."""
+        return int(self.number(name, default))
+
+    def skip(self, *names: str) -> None:
+        """These inputs make no difference here."""
+        self._read.update(names)
+
+    def usual(self, name: str, *values: Any) -> None:
+        """An input that makes no difference where it has one of these values; another one is told."""
+        if self._inputs.get(name, values[0]) in values:
+            self._read.add(name)
+
+    def has(self, name: str) -> bool:
+        return name in self._inputs
+
+    def add(self, node_type: str, properties: Mapping[str, Any], part: str = "", optional: bool = False) -> str:
+        """Write a node of ours: its id is the node's own, with `_part` behind it for all but the main one."""
+        node_id = f"{self.node.id}_{part}" if part else self.node.id
+        ui: dict[str, Any] = {"title": self.node.title} if self.node.title else {}
+        if self.node.position:
+            ui["position"] = dict(zip("xy", self.node.position, strict=True))
+        self.draft.add(node_id, node_type, properties, where=self.node.label, ui=ui)
+        if optional:
+            self.draft.optional.add(node_id)
+        return node_id
+
+    def name(self, wanted: str) -> str:
+        """A name for an input or an output that no other has."""
+        taken, number, name = self.draft.taken_names(), 2, wanted
+        while name in taken:
+            name, number = f"{wanted}_{number}", number + 1
+        return name
+
+    def note(self, message: str, hint: str = "", *, code: str = "imported_otherwise", level: str = "note") -> None:
+        """Say what was imported otherwise than it stands in the file."""
+        self.draft.note(code, self.node.label, message, hint, level)
+
+    def unread(self) -> list[tuple[str, Any]]:
+        """The inputs that no rule looked at, and their values."""
+        rest = [name for name in self._inputs if name not in self._read and name not in _SAYS_NOTHING]
+        return [(name, _shown(self._inputs[name])) for name in rest]
+
+
+def _shown(value: Any) -> Any:
+    return value if isinstance(value, (str, int, float, bool, type(None), list, dict)) else f"a {type(value).__name__}"

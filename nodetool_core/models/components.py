@@ -1,0 +1,237 @@
+"""
+What a model is made of: its components, each with a key, and how each is read.
+
+A *recipe* describes one model in one number format: which of its components have weights, under which key, from which
+files. Components with equal keys are one and the same wherever they are asked for: by another task, by another reference to
+the repository, and by another repository that holds the very same files (the Hub's cache names files by their content).
+What has no weights (tokenizers, schedulers, settings) belongs to the recipe, is read once and kept.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from blake3 import blake3
+
+from nodetool_core.models import loading
+from nodetool_core.models.devices import Device
+from nodetool_core.models.layout import read_layout
+from nodetool_core.models.memory import tensor_bytes, weight_files
+from nodetool_core.models.parts import TENSORS, Part, load_part, network_folder, part_of, processor_in
+from nodetool_core.models.tokenizers import lock_tokenizers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import torch
+
+    from nodetool_core.context import Context
+    from nodetool_core.models.hub import Hub
+    from nodetool_core.models.resolve import ResolvedModel
+    from nodetool_core.references import ModelRef
+
+_HASH_LETTERS = 64
+"""Length of a SHA-256 in hexadecimal, which is how the Hub's cache names large files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """In which form weights are wanted: properties of a model reference."""
+
+    dtype: torch.dtype
+    quantization: str | None = None
+    compile: bool = False
+
+    @classmethod
+    def of(cls, ref: ModelRef, default: torch.dtype) -> Precision:
+        """What a reference asks for, on a device whose number format is `default`."""
+        import torch
+
+        return cls(getattr(torch, ref.dtype) if ref.dtype else default, ref.quantization, bool(ref.compile))
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentKey:
+    """Which weights. Two components with one key are one."""
+
+    source: str
+    """The content of the files where the Hub's cache tells it, else directory and revision; and the class."""
+    part: str
+    """The subfolder, such as `unet`; empty where the content says all."""
+    variant: str | None
+    precision: Precision
+
+
+class Recipe:
+    """How to make one model from its components. Safe to use from many threads."""
+
+    def __init__(self, resolved: ResolvedModel, precision: Precision) -> None:
+        self.resolved = resolved
+        self.precision = precision
+        self.keys: dict[str, ComponentKey] = {}
+        """Component to key."""
+        self.estimates: dict[ComponentKey, int] = {}
+        """Bytes that each component will take, by the headers of its files."""
+
+    def check(self, task: str) -> None:
+        """Refuse a task that the model can't do, before anything is read. Raises ModelError."""
+
+    def read(self, part: str, context: Context) -> torch.nn.Module:
+        """A component with its weights, in host memory. Takes seconds. Raises ModelError, RunCancelled."""
+        raise NotImplementedError
+
+    def assemble(self, modules: Mapping[str, torch.nn.Module]) -> Any:
+        """A pipeline (or a Part) over components that were read. Raises ModelError."""
+        raise NotImplementedError
+
+    def _add(self, part: str, folder: Path, files: list[Path], cls: type) -> None:
+        variant = self.resolved.variant
+        used = variant if variant and any(variant in file.name for file in files) else None
+        content = _content(folder, files)
+        source = content or f"{self.resolved.path}@{self.resolved.revision}"
+        key = ComponentKey(f"{source} {cls.__name__}", "" if content else part, used, self.precision)
+        self.keys[part] = key
+        self.estimates[key] = sum(tensor_bytes(file, self.precision.dtype.itemsize) for file in files)
+
+
+def recipe_for(resolved: ResolvedModel, task: str, precision: Precision, hub: Hub) -> Recipe:
+    """The recipe of what a task wants. Reads names and headers, no weights. Raises ModelError for what can't be loaded."""
+    loading.quiet_libraries()
+    if part_of(task):
+        return PartRecipe(resolved, task, precision)
+    return DirectoryRecipe(resolved, precision) if resolved.kind == "directory" else FileRecipe(resolved, precision, hub)
+
+
+class DirectoryRecipe(Recipe):
+    """A directory in diffusers form."""
+
+    def __init__(self, resolved: ResolvedModel, precision: Precision) -> None:
+        super().__init__(resolved, precision)
+        self._layout = layout = read_layout(resolved.path, resolved.name, resolved.variant)
+        self._classes: dict[str, type] = {}
+        self._checked: set[str] = set()
+        self._light: dict[str, Any] = {}
+        self._lock = threading.Lock()
+        for part, (library, name) in layout.components.items():
+            folder = layout.directory / part
+            files = weight_files(folder, resolved.variant)
+            cls = component_class(library, name) if files else None
+            if cls is not None and _has_weights(cls):
+                self._classes[part] = cls
+                self._add(part, folder, files, cls)
+
+    def check(self, task: str) -> None:
+        if task in self._checked:
+            return
+        layout, name = self._layout, self.resolved.name
+        loading.check_task(layout.class_name, task, name)
+        unet, vae = layout.config("unet"), layout.config("vae")
+        loading.check_channels(task, layout.class_name, unet.get("in_channels"), vae.get("latent_channels"), name)
+        self._checked.add(task)
+
+    def read(self, part: str, context: Context) -> torch.nn.Module:
+        context.check_cancelled()
+        key, cls = self.keys[part], self._classes[part]
+        where = f"{self._layout.class_name} ({part}: {cls.__name__})"
+        module: torch.nn.Module = loading.read_component(
+            self._layout.directory / part, cls, self.resolved, key.variant, self.precision.dtype, where
+        )
+        context.check_cancelled()
+        return module
+
+    def assemble(self, modules: Mapping[str, torch.nn.Module]) -> Any:
+        with self._lock:
+            pipeline = loading.assemble(self._layout, self.resolved, self.precision.dtype, {**modules, **self._light})
+            if not self._light:
+                lock_tokenizers(pipeline)
+                light = self._layout.components.keys() - modules.keys()
+                self._light = {name: part for name, part in pipeline.components.items() if name in light}
+            return pipeline
+
+
+class FileRecipe(Recipe):
+    """A single file in the layout of its authors. Which components it has is known once it is read, so it is one component."""
+
+    def __init__(self, resolved: ResolvedModel, precision: Precision, hub: Hub) -> None:
+        super().__init__(resolved, precision)
+        self._hub = hub
+        self._template: Any = None
+        self._add("", resolved.path.parent, [resolved.path], FileRecipe)
+
+    def read(self, part: str, context: Context) -> torch.nn.Module:
+        import torch
+
+        context.check_cancelled()
+        pipeline = loading.load_file(self.resolved, self.precision.dtype, self._hub, context)
+        context.check_cancelled()
+        lock_tokenizers(pipeline)
+        modules = {name: module for name, module in pipeline.components.items() if isinstance(module, torch.nn.Module)}
+        self._template = loading.with_modules(pipeline, dict.fromkeys(modules))
+        return torch.nn.ModuleDict(modules)
+
+    def assemble(self, modules: Mapping[str, torch.nn.Module]) -> Any:
+        return loading.with_modules(self._template, dict(modules[""].named_children()))
+
+
+class PartRecipe(Recipe):
+    """One network, or the tensors of one file: what `models/parts.py` calls a Part. A pipeline's own network is the same component."""
+
+    def __init__(self, resolved: ResolvedModel, task: str, precision: Precision) -> None:
+        super().__init__(resolved, precision)
+        self._task = task
+        if task == TENSORS or resolved.kind == "file":
+            files = [resolved.path] if resolved.kind == "file" else sorted(resolved.path.glob("*.safetensors"))
+            self._add(task, resolved.path, files, Part)
+            return
+        self._folder, cls = network_folder(resolved, task)
+        part = "" if self._folder == resolved.path else self._folder.relative_to(resolved.path).as_posix()
+        self._add(part, self._folder, weight_files(self._folder, resolved.variant), cls)
+
+    def read(self, part: str, context: Context) -> torch.nn.Module:
+        import torch
+
+        context.check_cancelled()
+        made = load_part(self.resolved, self._task, Device("cpu", self.precision.dtype))
+        context.check_cancelled()
+        if made.model is not None:
+            return made.model  # type: ignore[no-any-return]
+        holder = torch.nn.Module()
+        vars(holder)["part"] = made
+        return holder
+
+    def assemble(self, modules: Mapping[str, torch.nn.Module]) -> Any:
+        (module,) = modules.values()
+        if isinstance(part := getattr(module, "part", None), Part):
+            return part
+        return Part(module, processor_in(self._folder))
+
+
+def component_class(library: str, name: str) -> type | None:
+    """The class of a component as `model_index.json` names it; None where neither diffusers nor transformers has it."""
+    if library in ("diffusers", "transformers"):
+        home: Any = importlib.import_module(library)
+    else:
+        # Pipelines of diffusers name classes of their own by the pipeline's module.
+        home = getattr(importlib.import_module("diffusers.pipelines"), library, None)
+    found = getattr(home, name, None)
+    return found if isinstance(found, type) else None
+
+
+def _has_weights(cls: type) -> bool:
+    from diffusers import ModelMixin
+    from transformers import PreTrainedModel
+
+    return issubclass(cls, (ModelMixin, PreTrainedModel))
+
+
+def _content(folder: Path, files: list[Path]) -> str | None:
+    """What the files hold, where that can be told without reading them: links into the Hub's cache, named by SHA-256."""
+    hashes = [file.readlink().name if file.is_symlink() else "" for file in files]
+    if not hashes or not all(len(name) == _HASH_LETTERS for name in hashes):
+        return None
+    config = folder / "config.json"
+    return blake3(" ".join([*hashes, config.read_text(encoding="utf-8") if config.is_file() else ""]).encode()).hexdigest()

@@ -1,0 +1,220 @@
+"""
+What the runs under way will use, and what follows from it: which use is next, what has to go, what to fetch ahead.
+
+Each run tells a *forecast*: the uses that are left of it, each with those that come before. All forecasts together make one
+problem for `policy.plan_loads`, so that runs that share a manager share its loads as well: what one run needs next is not
+dropped for another, and of two uses the one goes first after which fewer bytes are loaded.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nodetool_core.models.policy import Step, Use, least_worth, plan_loads
+
+if TYPE_CHECKING:
+    from nodetool_core.models.devices import Device
+    from nodetool_core.models.resident import Component
+    from nodetool_core.models.tiers import Tiers
+    from nodetool_core.references import ModelRef
+
+HORIZON = 96
+"""How many uses are looked ahead at, over all runs."""
+
+_EFFORT = 400
+_DISK, _HOST = 1.0, 0.1
+"""What reading a byte again costs, from disk and from host memory, in units of the former."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A use that is left of a run."""
+
+    models: tuple[ModelRef, ...]
+    after: frozenset[int] = frozenset()
+    """Names of the uses, of the same run, that it waits for."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Offer:
+    """A use that could begin now."""
+
+    forecast: Forecast
+    """Whose it is."""
+    name: int
+    parts: frozenset[Hashable]
+
+
+class Forecast:
+    """What is left of one run. Told by the engine; read by whoever plans. Close it when the run ends, however it ends."""
+
+    def __init__(self, foresight: Foresight) -> None:
+        self._foresight = foresight
+        self.coming: dict[int, tuple[frozenset[Hashable], frozenset[int]]] = {}
+        """Parts and predecessors of each use, by its name, in an order in which they could run."""
+
+    def tell(self, uses: Mapping[int, Coming]) -> None:
+        """What is left, in place of what was told before: uses by any names, each after those that it waits for."""
+        parts = self._foresight.parts_of
+        self.coming = {name: (frozenset().union(*(parts(ref) for ref in use.models)), use.after) for name, use in uses.items()}
+
+    def choose(self, ready: Sequence[int]) -> int:
+        """Which of these uses, all of which could begin now, should be next. Of those that need no load, the first."""
+        return ready[self._foresight.choose([self.offer(name) for name in ready])]
+
+    def offer(self, name: int) -> Offer:
+        """A use as it was told last."""
+        return Offer(self, name, self.coming[name][0])
+
+    def close(self) -> None:
+        """The run has ended: it will use nothing more."""
+        self._foresight.forget(self)
+
+
+class Foresight:
+    """The forecasts of all runs of one manager."""
+
+    def __init__(
+        self, tiers: Tiers, devices: Sequence[Device], parts_of: Callable[[ModelRef], frozenset[Hashable]], size: Callable[[Hashable], int]
+    ) -> None:
+        """
+        Args:
+            parts_of: The keys of the components that a model is made of.
+            size: Bytes of a component.
+        """
+        self.parts_of = parts_of
+        self._tiers = tiers
+        self._devices = devices
+        self._size = size
+        self._forecasts: list[Forecast] = []
+        self._lock = threading.Lock()
+
+    def forecast(self) -> Forecast:
+        made = Forecast(self)
+        with self._lock:
+            self._forecasts.append(made)
+        return made
+
+    def forget(self, forecast: Forecast) -> None:
+        with self._lock:
+            if forecast in self._forecasts:
+                self._forecasts.remove(forecast)
+
+    def needed(self) -> set[Hashable]:
+        """Every part that some run will use."""
+        with self._lock:
+            return {part for forecast in self._forecasts for parts, _ in forecast.coming.values() for part in parts}
+
+    def pick(self, offers: Sequence[Offer], device: Device, running: Sequence[Offer] = ()) -> int | None:
+        """
+        Which of the offers a device that is free should take; None where they are better left to another device.
+
+        Models stay where they are: what is on another device, or is `running` there, is taken only where more than one waits.
+        """
+        if len(self._devices) == 1:
+            return self.choose(offers, device)
+        elsewhere = {offer.parts for offer in running}
+        parts = [offer.parts for offer in offers]
+        others = [one.name for one in self._devices if one != device]
+        here = [index for index, some in enumerate(parts) if self._tiers.is_placed(some, device.name)]
+        if here:
+            return here[0]
+        away = [some in elsewhere or any(self._tiers.is_placed(some, name) for name in others) for some in parts]
+        left = [index for index, is_away in enumerate(away) if not is_away or parts.count(parts[index]) > 1]
+        return left[self.choose([offers[index] for index in left], device)] if left else None
+
+    def choose(self, offers: Sequence[Offer], device: Device | None = None) -> int:
+        """Which of the offers should be next: one that needs no load, else the one that the plan has first."""
+        if len(offers) == 1:
+            return 0
+        devices = self._devices if device is None else [device]
+        parts = [offer.parts for offer in offers]
+        placed = [index for index, some in enumerate(parts) if any(self._tiers.is_placed(some, one.name) for one in devices)]
+        if placed:
+            return placed[0]
+        if len(set(parts)) == 1:
+            return 0
+        uses, owners = self._uses()
+        position = {owner: index for index, owner in enumerate(owners)}
+        order = {step.use: rank for rank, step in enumerate(self._plan(uses, devices[0]))}
+        ranks = [order.get(position.get((id(offer.forecast), offer.name), -1), len(order)) for offer in offers]
+        return ranks.index(min(ranks))
+
+    def victims(
+        self, candidates: Sequence[Component], shortfall: int, coming: Collection[Hashable], device: Device | None
+    ) -> list[Component]:
+        """What goes so that `shortfall` bytes become free: see `tiers.ChooseVictims`."""
+        uses, _ = self._uses()
+        needed = {part for use in uses for part in use.parts}
+        dead = [one for one in candidates if one.key not in needed]
+        sizes = {one: one.bytes for one in candidates}
+        if sum(one.bytes for one in dead) >= shortfall:
+            return least_worth([(-self._staleness(one), one) for one in dead], sizes, shortfall)
+        by_key = {one.key: one for one in candidates}
+        chosen = dead
+        if device is not None:
+            ahead = [Use(frozenset(coming)), *(Use(use.parts, frozenset(earlier + 1 for earlier in use.after)) for use in uses)]
+            pinned = [one.key for one in self._placed(device) if one.key not in by_key]
+            first = self._plan(ahead, device, first=0, pinned=pinned)[0]
+            chosen = [by_key[key] for key in first.drops if key in by_key]
+        missing = shortfall - sum(one.bytes for one in chosen)
+        rest = [one for one in candidates if one not in chosen]
+        return chosen + least_worth([(-_distance(one.key, uses), one) for one in rest], sizes, missing)
+
+    def next_load(self, device: Device) -> Step[Hashable] | None:
+        """
+        The next load that is known to come to a device, with what goes for it; None where all that is known of is there.
+
+        What is still used before that load is not among what goes: then the load can't be done ahead of its time. Nor does anything
+        go where there are several devices, as another one may do what comes.
+        """
+        uses, _ = self._uses()
+        others = [one.name for one in self._devices if one != device]
+        if not uses or any(self._tiers.is_placed(uses[0].parts, name) for name in others):
+            return None
+        in_between: set[Hashable] = set()
+        for step in self._plan(uses, device):
+            if step.loads:
+                return None if step.drops & in_between or (others and step.drops) else step
+            in_between |= uses[step.use].parts
+        return None
+
+    def _plan(
+        self, uses: Sequence[Use[Hashable]], device: Device, first: int | None = None, pinned: Collection[Hashable] = ()
+    ) -> list[Step[Hashable]]:
+        there = {one.key: one.bytes for one in self._placed(device)}
+        sizes: dict[Hashable, int] = {part: self._size(part) for use in uses for part in use.parts} | there
+        budget = self._tiers.budgets[device.name] - self._tiers.working[device.name]
+        return plan_loads(uses, sizes, budget, list(there), first=first, pinned=pinned, effort=_EFFORT).steps
+
+    def _placed(self, device: Device) -> list[Component]:
+        return [one for one in self._tiers.components() if one.device == device and one.is_placed]
+
+    def _uses(self) -> tuple[list[Use[Hashable]], list[tuple[int, int]]]:
+        """The uses of all runs, up to the horizon, each run's share being equal; and whose each is, and its name there."""
+        with self._lock:
+            told = [(forecast, forecast.coming) for forecast in self._forecasts if forecast.coming]
+        share = max(4, HORIZON // max(1, len(told)))
+        uses: list[Use[Hashable]] = []
+        owners = []
+        for forecast, coming in told:
+            position: dict[int, int] = {}
+            for name, (parts, after) in list(coming.items())[:share]:
+                earlier = frozenset(position[one] for one in after if one in position)
+                position[name] = len(uses)
+                uses.append(Use(parts, earlier))
+                owners.append((id(forecast), name))
+        return uses, owners
+
+    def _staleness(self, one: Component) -> float:
+        """How long it was not used, weighted by how cheap it is to have it back."""
+        latest = max((other.used for other in self._tiers.components()), default=0)
+        return (latest - one.used + 1) / (_HOST if one.master is not None else _DISK)
+
+
+def _distance(key: Hashable, uses: Sequence[Use[Hashable]]) -> int:
+    """How many uses come before the next one of a part, taking them in the order of the list."""
+    return next((index for index, use in enumerate(uses) if key in use.parts), len(uses))

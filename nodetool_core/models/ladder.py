@@ -1,0 +1,231 @@
+"""
+Calling a pipeline so that memory that runs out is not the end.
+
+    1. Reserve what the call is expected to need besides the weights; weights that nobody uses make room.
+    2. Out of memory: all weights that nobody uses go, freed memory is handed back, and the call is done again.
+    3. Still out: the autoencoder works in tiles, the modules keep their weights in host memory and take them to the device
+       group by group as they run (on a stream of its own where there is one), and the call is done again. It stays so until
+       the block ends that borrowed the pipeline.
+    4. Still out: an error that says what was needed, what was free, and three things to change.
+
+Each attempt begins anew: random generators are set back, and schedulers are as they were lent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from nodetool_core.errors import ModelError, Problem
+from nodetool_core.models.placing import return_memory, tensors
+from nodetool_core.models.shells import copied_scheduler, is_scheduler, modules_of
+
+if TYPE_CHECKING:
+    import torch
+
+    from nodetool_core.context import Context
+    from nodetool_core.models.devices import Device
+    from nodetool_core.models.resident import Component
+    from nodetool_core.models.tiers import Tiers
+    from nodetool_core.models.working import Meter, WorkingMemory
+
+_OUT_OF_MEMORY = re.compile(r"out of memory|not enough memory|can't allocate memory|failed to allocate", re.IGNORECASE)
+
+
+@dataclass(eq=False)
+class Lease:
+    """A block that borrows a pipeline: which components it has pinned, and where."""
+
+    name: str
+    task: str
+    device: Device
+    components: Sequence[Component]
+    sparing: ExitStack = field(default_factory=ExitStack)
+    """What ends the saving of memory, where it was begun."""
+    is_sparing: bool = False
+
+    def holds(self, pipeline: Any) -> int:
+        """How many of the pipeline's modules are this block's."""
+        modules = {id(component.module) for component in self.components}
+        return sum(id(part) in modules for part in vars(pipeline).values())
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """What calling a pipeline needs to know of the manager."""
+
+    tiers: Tiers
+    working: WorkingMemory
+    meter: Meter
+
+    def call(self, pipeline: Any, arguments: Mapping[str, Any], lease: Lease, context: Context) -> Any:
+        """
+        What the pipeline gives.
+
+        Raises ModelError with the code `out_of_memory` where nothing helps, and whatever else the pipeline raises.
+        """
+        pixels = pixels_of(pipeline, arguments)
+        attempt = _Attempt(pipeline, arguments)
+        name, device = lease.name, lease.device
+        with self._reserved(lease, pixels):
+            if not lease.is_sparing:
+                try:
+                    return attempt.run()
+                except Exception as error:
+                    if not is_out_of_memory(error):
+                        raise
+                context.warn(
+                    f"{name} ran out of memory on {device.name}: weights that are not in use were let go of, and it is done again."
+                )
+                self.tiers.make_room(device, self.tiers.budgets[device.name])
+                return_memory()
+                try:
+                    return attempt.run()
+                except Exception as error:
+                    if not is_out_of_memory(error):
+                        raise
+                context.warn(f"{name} still ran out of memory: it is done in tiles, with weights in host memory, which takes longer.")
+                self._spare(pipeline, lease)
+            try:
+                return attempt.run()
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                raise self._out_of_memory(lease, pixels, error) from error
+
+    def _spare(self, pipeline: Any, lease: Lease) -> None:
+        lease.is_sparing = True
+        lease.sparing.enter_context(tiled(pipeline))
+        lease.sparing.enter_context(offloaded(pipeline, lease.device))
+        if not lease.device.is_host:
+            lease.sparing.callback(self.tiers.displaced, lease.components)
+        return_memory()
+
+    def _out_of_memory(self, lease: Lease, pixels: int, error: Exception) -> ModelError:
+        device = lease.device
+        needed = self.working.estimate((lease.name, lease.task), pixels)
+        free = self.meter.free(device)
+        free = max(0, int(self.tiers.free_bytes(device.name))) if free is None else free
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        message = (
+            f"ran out of memory on {device.name}, also with weights in host memory and in tiles. It needs about {_gib(needed)} "
+            f"besides its weights for {pixels:,} pixels; {_gib(free)} are free. ({said})"
+        )
+        hint = "Use a smaller picture or fewer at once; a smaller model, or this one with `quantization` fp8 or `variant` fp16; or "
+        hint += "close other programs that use the device."
+        return ModelError(Problem("out_of_memory", lease.name, message, hint))
+
+    @contextmanager
+    def _reserved(self, lease: Lease, pixels: int) -> Iterator[None]:
+        what, device = (lease.name, lease.task), lease.device
+        if not self.meter.can_measure(device):
+            yield
+            return
+        size = self.working.estimate(what, pixels)
+        self.tiers.reserve(device, size)
+        held = self.meter.start(device)
+        try:
+            yield
+            self.working.learn(what, pixels, self.meter.peak(device) - held)
+        finally:
+            self.tiers.reserve(device, -size)
+
+
+class _Attempt:
+    """A call that can be done again."""
+
+    def __init__(self, pipeline: Any, arguments: Mapping[str, Any]) -> None:
+        self.pipeline = pipeline
+        self._arguments = arguments
+        given = arguments.get("generator")
+        self._generators: list[Any] = given if isinstance(given, list) else [] if given is None else [given]
+        self._states = [generator.get_state() for generator in self._generators]
+        self._lent = {name: copied_scheduler(part) for name, part in vars(pipeline).items() if is_scheduler(part)}
+        self._is_first = True
+
+    def run(self) -> Any:
+        if not self._is_first:
+            for generator, state in zip(self._generators, self._states, strict=True):
+                generator.set_state(state)
+            for name, scheduler in self._lent.items():
+                vars(self.pipeline)[name] = copied_scheduler(scheduler)
+        self._is_first = False
+        return self.pipeline(**self._arguments)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory ran out, in any of the ways in which libraries say so."""
+    import torch
+
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and bool(_OUT_OF_MEMORY.search(str(error)))
+
+
+@contextmanager
+def tiled(pipeline: Any) -> Iterator[None]:
+    """Have the autoencoder of a pipeline work in tiles until the block ends."""
+    vae: Any = getattr(pipeline, "vae", None)
+    if not hasattr(vae, "enable_tiling"):
+        yield
+        return
+    before = getattr(vae, "use_tiling", False)
+    vae.enable_tiling()
+    try:
+        yield
+    finally:
+        if not before:
+            vae.disable_tiling()
+
+
+@contextmanager
+def offloaded(pipeline: Any, device: Device) -> Iterator[None]:
+    """
+    Have the modules of a pipeline keep their weights in host memory, and take them to the device as they run.
+
+    When the block ends, the weights are in host memory.
+    """
+    import torch
+    from diffusers.hooks.group_offloading import apply_group_offloading
+
+    place, uses_stream = torch.device(device.place), device.name.startswith("cuda")
+    with ExitStack() as stack:
+        for module in {id(one): one for one in modules_of(pipeline).values()}.values():
+            stack.callback(_unhook, module)
+            apply_group_offloading(module, onload_device=place, offload_type="leaf_level", use_stream=uses_stream)
+        yield
+
+
+def _unhook(module: torch.nn.Module) -> None:
+    from diffusers.hooks.hooks import HookRegistry
+
+    for inner in module.modules():
+        registry = getattr(inner, "_diffusers_hook", None)
+        if isinstance(registry, HookRegistry):
+            for name in [name for name in registry.hooks if "group_offloading" in name]:
+                registry.remove_hook(name, recurse=False)
+    for tensor in tensors(module):
+        tensor.data = tensor.data.cpu()
+
+
+def pixels_of(pipeline: Any, arguments: Mapping[str, Any]) -> int:
+    """How many pixels a call makes in all."""
+    image: Any = arguments.get("image")
+    images: list[Any] = image if isinstance(image, list) else [image]
+    given = next(((one.width, one.height) for one in images if hasattr(one, "width")), None)
+    side = _native_side(pipeline)
+    width, height = given or (int(arguments.get("width") or side), int(arguments.get("height") or side))
+    return width * height * len(images) * int(arguments.get("num_images_per_prompt") or 1)
+
+
+def _native_side(pipeline: Any) -> int:
+    denoiser = getattr(pipeline, "unet", None) or getattr(pipeline, "transformer", None)
+    samples = getattr(getattr(denoiser, "config", None), "sample_size", None)
+    return int(samples * getattr(pipeline, "vae_scale_factor", 8)) if isinstance(samples, int) else 1024
+
+
+def _gib(size: float) -> str:
+    return f"{size / 2**30:.1f} GiB"

@@ -1,0 +1,180 @@
+"""
+Weights that are no pipeline: one network, or the tensors of one file.
+
+A task asks for them by name, and gets a `Part`:
+
+    network          a directory whose `config.json` names a class of diffusers or transformers: a ControlNet, a depth estimator
+    network:<name>   the same in the folder of that name, where the directory has one: `network:vae` takes the autoencoder of
+                     a pipeline's directory and an autoencoder's own one alike
+    tensors          the tensors of one safetensors file, by name: a LoRA, an IP adapter, an upscaler
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from nodetool_core.errors import ModelError, Problem
+from nodetool_core.models.layout import PICKLED, pickled, variant_of
+from nodetool_core.models.reading import read_module
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nodetool_core.models.devices import Device
+    from nodetool_core.models.resolve import ResolvedModel
+
+TENSORS = "tensors"
+NETWORK = "network"
+
+_ADAPTER_FILES = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors")
+"""Which of several files in a folder the tensors of an adapter are in."""
+
+
+@dataclass
+class Part:
+    """Weights that are no pipeline. Shared with whoever else uses them: not to be changed."""
+
+    model: Any = None
+    """The network, in evaluation mode on the device."""
+    processor: Any = None
+    """What turns pictures into the network's input, where its directory has one (transformers)."""
+    tensors: dict[str, Any] = field(default_factory=dict)
+    """Name to tensor, in main memory, in the number format of the file."""
+    metadata: dict[str, str] = field(default_factory=dict)
+    """What the header of a safetensors file says besides."""
+    device: str = "cpu"
+    """Where to compute with it, as torch spells it."""
+
+    @property
+    def components(self) -> dict[str, Any]:
+        """What takes memory, by name."""
+        return {"model": self.model, **self.tensors}
+
+    def to(self, device: str) -> Self:
+        if self.model is not None:
+            self.model.to(device)
+        return self
+
+
+def part_of(task: str) -> str | None:
+    """The kind of part that a task asks for; None where it asks for a pipeline."""
+    return task if task == TENSORS or task.partition(":")[0] == NETWORK else None
+
+
+def load_part(resolved: ResolvedModel, task: str, device: Device) -> Part:
+    """The part that `task` asks for. Raises ModelError where the files are none."""
+    if task == TENSORS:
+        return _tensors(tensor_file(resolved.path, resolved.name) if resolved.kind == "directory" else resolved.path, resolved.name)
+    folder, model_class = network_folder(resolved, task)
+    return _network(folder, model_class, resolved, device)
+
+
+def network_folder(resolved: ResolvedModel, task: str) -> tuple[Path, Any]:
+    """Where the network of a task lies in a directory, and its class. Raises ModelError where there is none."""
+    if resolved.kind == "file":
+        message = "is a single file, which does not say what network it is."
+        raise ModelError(Problem("model_not_diffusers", resolved.name, message, "Use a directory with a config.json."))
+    folder = resolved.path / task.partition(":")[2]
+    folder = folder if (folder / "config.json").is_file() else resolved.path
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _no_network(resolved.name, f"has no config.json that can be read ({error})") from error
+    return folder, _class_of(config, resolved.name)
+
+
+def tensor_file(directory: Path, name: str) -> Path:
+    """The one file of tensors in a directory. Raises ModelError where there is none, or several that are equally likely."""
+    return directory / choose_tensor_file([path.name for path in directory.iterdir()], name)
+
+
+def choose_tensor_file(names: Sequence[str], name: str) -> str:
+    """As `tensor_file`, from the names of the files alone."""
+    found = [file for file in names if file.endswith(".safetensors") and "/" not in file]
+    usual = [file for file in _ADAPTER_FILES if file in found]
+    if usual or len(found) == 1:
+        return (usual or found)[0]
+    if found:
+        hint = f"Name one in `path`: {', '.join(sorted(found)[:8])}."
+        raise ModelError(Problem("model_file_ambiguous", name, f"holds {len(found)} safetensors files.", hint))
+    if any(file.endswith(PICKLED) for file in names):
+        raise pickled(name, "has only pickled weights")
+    raise ModelError(Problem("model_file_missing", name, "holds no safetensors file.", "Name one inside of it in `path`."))
+
+
+def part_files(names: Sequence[str], task: str, name: str, variant: str | None = None) -> list[str]:
+    """What of a repository on the Hub a part needs: of the weights those of the variant, or those without one where it has none."""
+    if task == TENSORS:
+        return [choose_tensor_file(names, name)]
+    folder = task.partition(":")[2]
+    root = f"{folder}/" if folder and f"{folder}/config.json" in names else ""
+    if f"{root}config.json" not in names:
+        raise _no_network(name, f"has no {root}config.json")
+    inside = [file for file in names if file.startswith(root) and "/" not in file.removeprefix(root)]
+    texts = [file for file in inside if file.endswith((".json", ".txt")) and ".safetensors" not in file]
+    weights = [file for file in inside if ".safetensors" in file]
+    offered = {variant_of(file) for file in weights}
+    kept = variant if variant in offered else None
+    return texts + [file for file in weights if variant_of(file) == kept or offered == {variant_of(file)}]
+
+
+def _tensors(path: Path, name: str) -> Part:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return Part(tensors={key: file.get_tensor(key) for key in file.keys()}, metadata=dict(file.metadata() or {}))  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        hint = "Fetch the file again; it may be cut short."
+        raise ModelError(Problem("model_unreadable", name, f"can't be read as safetensors: {error}.", hint)) from error
+
+
+def _network(folder: Path, model_class: Any, resolved: ResolvedModel, device: Device) -> Part:
+    if not any(path.name.endswith(".safetensors") for path in folder.iterdir()):
+        raise pickled(resolved.name, "has no safetensors weights")
+    try:
+        return Part(read_module(model_class, folder, device.dtype, variant=resolved.variant), processor_in(folder))
+    except (OSError, ValueError, TypeError, KeyError, ImportError, AttributeError, RuntimeError) as error:
+        said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        message = f"can't be loaded as {model_class.__name__}: {said}"
+        hint = "Check that the files are complete and of one model."
+        raise ModelError(Problem("model_load_failed", resolved.name, message, hint)) from error
+
+
+def _class_of(config: dict[str, object], name: str) -> Any:
+    """The class that a `config.json` names, of diffusers or transformers; no other code is ever run."""
+    import diffusers
+    import transformers
+
+    architectures = config.get("architectures")
+    for library, base, named in (
+        (diffusers, diffusers.ModelMixin, config.get("_class_name")),
+        (transformers, transformers.PreTrainedModel, architectures[0] if isinstance(architectures, list) and architectures else None),
+    ):
+        found = getattr(library, named, None) if isinstance(named, str) else None
+        if isinstance(found, type) and issubclass(found, base):
+            return found
+        if isinstance(named, str):
+            message = f"names the class {named}, which {library.__name__} {library.__version__} lacks."
+            raise ModelError(
+                Problem("model_class_unknown", name, message, "A newer version may have it; code beside a model is never run.")
+            )
+    raise _no_network(name, "has a config.json that names no class")
+
+
+def processor_in(folder: Path) -> Any:
+    """What turns pictures into the input of the network in a folder; None where it has none."""
+    if not (folder / "preprocessor_config.json").is_file():
+        return None
+    from transformers import AutoImageProcessor
+
+    # Without torchvision: the pictures that nodes have are Pillow's anyway.
+    return AutoImageProcessor.from_pretrained(str(folder), backend="pil")  # type: ignore[no-untyped-call]
+
+
+def _no_network(name: str, what: str) -> ModelError:
+    hint = "Give a directory or repository of one network, with config.json and safetensors."
+    return ModelError(Problem("model_not_diffusers", name, f"{what}, so it is no network.", hint))

@@ -1,0 +1,81 @@
+"""
+Fetching ahead: while a node computes, the weights of the next one come.
+
+One thread for each device, alive only while there is something to fetch, follows the plan: it brings what the next load would bring,
+and drops what that load would drop, if nobody uses that any more. So it makes no load that would not be made anyway. What does not
+fit beside what is in use is read into host memory, where there is room for it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING
+
+from nodetool_core.errors import NodetoolError
+
+if TYPE_CHECKING:
+    from nodetool_core.models.devices import Device
+    from nodetool_core.models.foresight import Foresight
+    from nodetool_core.models.resident import Wanted
+    from nodetool_core.models.tiers import Tiers
+
+
+class Prefetch:
+    """The threads that fetch ahead for one manager."""
+
+    def __init__(self, tiers: Tiers, foresight: Foresight, wanted: Mapping[Hashable, Wanted]) -> None:
+        """
+        Args:
+            wanted: How to read each component that is known.
+        """
+        self.fetched = 0
+        """Components that were brought ahead of their use."""
+        self._tiers = tiers
+        self._foresight = foresight
+        self._wanted = wanted
+        self._at_work: dict[str, threading.Thread] = {}
+        self._lock = threading.Lock()
+
+    def wake(self, device: Device) -> None:
+        """Something was brought to a device, or used: look whether there is something to fetch."""
+        if not self._foresight.needed():
+            return
+        with self._lock:
+            if device.name in self._at_work:
+                return
+            thread = threading.Thread(target=self._work, args=(device,), name=f"nodetool-prefetch-{device.name}", daemon=True)
+            self._at_work[device.name] = thread
+        thread.start()
+
+    def wait(self) -> None:
+        """Until all that was to be fetched is there."""
+        while True:
+            with self._lock:
+                threads = list(self._at_work.values())
+            if not threads:
+                return
+            for thread in threads:
+                thread.join()
+
+    def _work(self, device: Device) -> None:
+        try:
+            while self._fetch(device):
+                pass
+        finally:
+            with self._lock:
+                del self._at_work[device.name]
+
+    def _fetch(self, device: Device) -> bool:
+        """Fetch for the next load; False where there is none, or it has to wait."""
+        step = self._foresight.next_load(device)
+        if step is None:
+            return False
+        wanted = [self._wanted[key] for key in step.loads if key in self._wanted]
+        try:
+            brought = self._tiers.prefetch(wanted, device, step.drops)
+        except (NodetoolError, RuntimeError, OSError, MemoryError):
+            # Whoever needs it will be told.
+            return False
+        self.fetched += brought
+        return brought > 0 and not step.drops

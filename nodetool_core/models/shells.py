@@ -1,0 +1,86 @@
+"""
+Pipelines to lend: one of a caller's own for each call, over weights that are shared.
+
+diffusers keeps the state of a denoising loop on the pipeline and in its schedulers, so two calls must share neither. Making a
+pipeline takes diffusers milliseconds, most of it reading signatures. So a *prototype* is made once per model and task and never
+called; what is lent is a shallow copy of it with copied schedulers, which takes some tens of microseconds.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from nodetool_core.errors import ModelError, Problem
+from nodetool_core.models.loading import AUTO, check_channels, check_task
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def prototype(base: Any, task: str, name: str) -> Any:
+    """A pipeline for `task` over the weights of `base`, with schedulers of its own. Raises ModelError where it can't do the task."""
+    import diffusers
+
+    target = check_task(type(base).__name__, task, name)
+    components = base.components
+    unet, vae = components.get("unet"), components.get("vae")
+    in_channels = unet.config.get("in_channels") if unet is not None else None
+    check_channels(task, type(base).__name__, in_channels, vae.config.get("latent_channels") if vae is not None else None, name)
+    if target is None:
+        return lend(base)
+    schedulers = {part: copied_scheduler(value) for part, value in components.items() if is_scheduler(value)}
+    # The Auto class, and not `target.from_pipe`, which casts the weights that are shared.
+    auto = getattr(diffusers, AUTO[task][0])
+    try:
+        return auto.from_pipe(base, **schedulers)
+    except ValueError as error:
+        message = f"{type(base).__name__} lacks parts that {target.__name__} needs for {task}: {error}"
+        raise ModelError(Problem("model_task_unsupported", name, message, "Use a complete model of this family.")) from error
+
+
+def lend(pipeline: Any) -> Any:
+    """A pipeline like this one with the same weights, and all that a call changes of its own. It must not have been called."""
+    return _copied(pipeline, {})
+
+
+def _copied(pipeline: Any, schedulers: dict[int, Any]) -> Any:
+    from diffusers import DiffusionPipeline
+
+    made = copy.copy(pipeline)
+    state: dict[str, Any] = vars(made)
+    for name, value in state.items():
+        if is_scheduler(value):
+            # Pipelines that are made of pipelines share a scheduler with them.
+            state[name] = schedulers.setdefault(id(value), copied_scheduler(value))
+        elif isinstance(value, DiffusionPipeline):
+            state[name] = _copied(value, schedulers)
+    return made
+
+
+def copied_scheduler(scheduler: Any) -> Any:
+    """A scheduler in the same state, that shares nothing with this one that a call changes."""
+    import torch
+
+    made = copy.copy(scheduler)
+    state: dict[str, Any] = vars(made)
+    for name, value in state.items():
+        if isinstance(value, (list, set)) or type(value) is dict:
+            state[name] = copy.copy(value)
+        elif isinstance(value, torch.Tensor):
+            state[name] = value.clone()
+    return made
+
+
+def is_scheduler(value: Any) -> bool:
+    """Whether a part of a pipeline is a scheduler."""
+    from diffusers import SchedulerMixin
+
+    return isinstance(value, SchedulerMixin)
+
+
+def modules_of(pipeline: Any) -> Mapping[str, Any]:
+    """The modules of a pipeline by name."""
+    import torch
+
+    return {name: part for name, part in pipeline.components.items() if isinstance(part, torch.nn.Module)}

@@ -1,0 +1,97 @@
+"""What a manager makes on its first use, because it takes torch to know: the devices, and all that depends on them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from nodetool_core.context import Context
+from nodetool_core.models.batching import Batcher
+from nodetool_core.models.devices import Device, choose_devices, host_memory
+from nodetool_core.models.foresight import Foresight
+from nodetool_core.models.ladder import Ladder
+from nodetool_core.models.prefetch import Prefetch
+from nodetool_core.models.resident import Component, Wanted
+from nodetool_core.models.tiers import Tiers
+from nodetool_core.models.working import Meter, WorkingMemory
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from nodetool_core.models.manager import ModelManager
+    from nodetool_core.models.placing import Placer
+
+
+class Workplace:
+    """The devices of a manager and what is on them."""
+
+    def __init__(
+        self,
+        manager: ModelManager,
+        names: str | None,
+        budget: int | None,
+        host_budget: int | None,
+        placer: Placer | None,
+        meter: Meter | None,
+    ) -> None:
+        self.devices = choose_devices(names)
+        if host_budget is None:
+            # A copy in host memory is worth nothing where the device's memory is the host's.
+            host_budget = 0 if all(device.is_host for device in self.devices) else host_memory() // 2
+        budgets = {device.name: device.default_budget() if budget is None else budget for device in self.devices}
+        self.estimates: dict[Any, int] = {}
+        self.wanted: dict[Hashable, Wanted] = {}
+        """How to read each component that was used before."""
+        self.tiers = Tiers(budgets, host_budget, self._victims, placer)
+        self.foresight = Foresight(self.tiers, self.devices, manager.parts_of, self._size)
+        self.ladder = Ladder(self.tiers, WorkingMemory(), meter or Meter())
+        self.prefetch = Prefetch(self.tiers, self.foresight, self.wanted)
+        self.context = _quiet_context(manager)
+        self._batchers = {device.name: Batcher(manager.batch) for device in self.devices}
+        self._thread = threading.local()
+
+    def device(self, name: str) -> Device:
+        return next(device for device in self.devices if device.name == name)
+
+    def batcher(self, device: Device) -> Batcher:
+        """Where calls on a device that may become one meet."""
+        return self._batchers[device.name]
+
+    def preferred_devices(self) -> list[Device]:
+        """Where this thread's uses go: the device it is bound to, else any, the one with most room first."""
+        bound: str | None = getattr(self._thread, "device", None)
+        if bound is not None:
+            return [self.device(bound)]
+        return sorted(self.devices, key=lambda device: -self.tiers.free_bytes(device.name))
+
+    @contextmanager
+    def bound(self, name: str) -> Iterator[None]:
+        before: str | None = getattr(self._thread, "device", None)
+        self._thread.device = name
+        try:
+            yield
+        finally:
+            self._thread.device = before
+
+    def _victims(
+        self, candidates: Sequence[Component], shortfall: int, coming: Collection[Hashable], device: Device | None
+    ) -> list[Component]:
+        return self.foresight.victims(candidates, shortfall, coming, device)
+
+    def _size(self, key: Hashable) -> int:
+        return self.tiers.known_size(key) or self.estimates.get(key, 1)
+
+
+class _Nothing:
+    """For a context whose node shows nothing and opens no images."""
+
+    def __getattr__(self, name: str) -> object:
+        raise TypeError("Weights that are fetched ahead have no node.")
+
+
+def _quiet_context(manager: ModelManager) -> Context:
+    """A context for reading weights that no node waits for yet."""
+    nothing = _Nothing()
+    return Context("prefetch", report=lambda kind, details: None, cancelled=threading.Event(), images=nothing, models=manager)  # type: ignore[arg-type]

@@ -1,0 +1,46 @@
+"""`nodetool import`: what is written, what is said, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from tests.cli.conftest import Command
+
+FILES = Path(__file__).parents[1] / "importing" / "files"
+
+
+def test_a_workflow_goes_to_stdout_and_notes_to_stderr(nodetool: Command) -> None:
+    done = nodetool("import", FILES / "text_to_image.json")
+    assert done.code == 0 and [node["id"] for node in done.json["graph"]["nodes"]] == ["1", "5", "7"]
+    assert "is the input 'model'" in done.err and "--set model=OWNER/NAME" in done.err and "3 nodes written." in done.err
+
+
+def test_a_file_that_is_written_is_valid(nodetool: Command, tmp_path: Path) -> None:
+    shutil.copy(FILES.parents[2] / "graphs" / "assets" / "lake_at_noon.png", tmp_path / "lake.png")
+    done = nodetool("import", FILES / "upscaling.json", "--out", "made/large.json")
+    assert done.code == 0 and done.out.strip() == "made/large.json"
+    checked = nodetool("validate", "made/large.json", "--json")
+    assert checked.code == 0 and set(checked.json["outputs"]) == {"large", "large_2"}
+
+
+def test_what_is_left_out_is_named_and_ends_with_1(nodetool: Command) -> None:
+    done = nodetool("import", FILES / "two_passes.json", "--out", "made.json")
+    assert done.code == 1 and json.loads(Path("made.json").read_text())["graph"]["nodes"]
+    assert "left_out_node]: FaceRestore (17): has no counterpart" in done.err
+    assert "4 of the file left out" in done.err
+
+
+def test_files_that_can_not_be_imported(nodetool: Command, tmp_path: Path) -> None:
+    missing = nodetool("import", "none.json")
+    assert missing.code == 2 and missing.out == "" and "no such file" in missing.err
+    (tmp_path / "bad.json").write_text('{"1": {"class_type": "Magic", "inputs": {}}}')
+    bad = nodetool("import", "bad.json")
+    assert bad.code == 2 and bad.out == "" and "Magic (1): has no counterpart" in bad.err and "Traceback" not in bad.err
+
+
+def test_a_place_that_can_not_be_written(nodetool: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = nodetool("import", FILES / "text_to_image.json", "--out", "file/made.json")
+    assert done.code == 1 and "can't be written" in done.err
