@@ -49,6 +49,14 @@ def resized(image: Image.Image, size: Size) -> Image.Image:
     return smooth(image).resize(size, Pillow.Resampling.LANCZOS)
 
 
+def covering(image: Image.Image, size: Size) -> Image.Image:
+    """The image cropped around its middle to the shape of a size, and resized to it as `resized` does."""
+    from PIL import Image as Pillow
+    from PIL import ImageOps
+
+    return image if image.size == size else ImageOps.fit(smooth(image), size, Pillow.Resampling.LANCZOS)
+
+
 def smooth(image: Image.Image) -> Image.Image:
     """The image in a mode whose pixels can be averaged."""
     from nodetool_core.assets.picture import in_mode

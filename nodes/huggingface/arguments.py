@@ -2,54 +2,17 @@
 From a node's properties to a pipeline's arguments.
 
 A pipeline is called with exactly the parameters that its signature names. What it doesn't take is told, never dropped in
-silence. What a signature does not tell is in the table `_FACTS`.
+silence. What a signature does not tell is in the tables of `families.py`, from which docs/models.md is written as well.
 """
 
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from nodes.huggingface.families import Fact, facts_of, parameter_of, unread
 from nodetool_core import NodeError
-
-
-@dataclass(frozen=True)
-class Fact:
-    """What is true of the pipelines whose class name matches, and not told by their signature."""
-
-    pipelines: re.Pattern[str]
-    when: str = ""
-    """The property that has to be set for this to matter; empty for always."""
-    renames: Mapping[str, str] = field(default_factory=dict)
-    """Property to the parameter that does what it means."""
-    adds: Mapping[str, Any] = field(default_factory=dict)
-    """Arguments to give besides, unless they are set."""
-    by_size: Callable[[int, int], dict[str, Any]] | None = None
-    """Arguments that follow from the width and height of the result, in place of those two."""
-    note: str = ""
-    """What the user should know of it."""
-
-
-_FACTS = (
-    # guidance_scale of these is read only by guidance-distilled versions, and true_cfg_scale only beside a negative prompt.
-    Fact(re.compile(r"^QwenImage"), renames={"guidance_scale": "true_cfg_scale"}, adds={"negative_prompt": " "}),
-    Fact(
-        re.compile(r"^Flux(?!2)"),
-        when="negative_prompt",
-        adds={"true_cfg_scale": 4.0},
-        note="runs with true_cfg_scale 4.0, without which negative_prompt has no effect; each step takes twice as long",
-    ),
-    # Left alone, Kontext makes about a megapixel whatever it is given, and takes the picture at sizes of its own list.
-    Fact(
-        re.compile(r"^FluxKontext"),
-        by_size=lambda width, height: {"max_area": width * height, "_auto_resize": width * height >= 2**19},
-    ),
-    # diffusers 0.42 takes the one for the other when it resizes the picture.
-    Fact(re.compile(r"^KandinskyV22Img2Img"), by_size=lambda width, height: {"width": height, "height": width}),
-)
 
 _GIVEN_BY_OTHERS = {"control_image": "a control image", "mask_image": "a mask"}
 """Parameters that default to None in the signature and are needed all the same."""
@@ -62,7 +25,7 @@ def call_arguments(pipeline: Any, wanted: Mapping[str, Any], size: tuple[int, in
     The arguments to call the pipeline with.
 
     Args:
-        pipeline: The pipeline; only its class is looked at.
+        pipeline: The pipeline; its class and its configuration are looked at.
         wanted: Property to value; None and empty texts leave the pipeline's own default.
         size: Width and height of the result, given where the pipeline takes them.
         warn: Told of each property that is set and not taken.
@@ -71,28 +34,22 @@ def call_arguments(pipeline: Any, wanted: Mapping[str, Any], size: tuple[int, in
     """
     name = type(pipeline).__name__
     taken = inspect.signature(type(pipeline).__call__).parameters
-    facts = [fact for fact in _FACTS if fact.pipelines.search(name) and (not fact.when or _is_set(wanted.get(fact.when)))]
-    renames = {old: new for fact in facts for old, new in fact.renames.items()}
+    facts = [fact for fact in facts_of(name) if not fact.when or is_set(wanted.get(fact.when))]
     arguments: dict[str, Any] = {}
     for prop, value in wanted.items():
-        parameter = renames.get(prop, prop)
-        if not _is_set(value):
+        if not is_set(value):
             continue
-        if parameter in taken:
-            arguments[parameter] = value
-        else:
+        parameter = parameter_of(type(pipeline), prop)
+        if parameter is None:
             warn(f"{prop} is not used: {name} has no such setting.")
-    if _is_set(wanted.get("negative_prompt")) and "negative_prompt" in taken and wanted.get("guidance_scale", 2.0) <= 1.0:
-        warn(f"negative_prompt is not used: {name} reads it only where guidance_scale is above 1.")
+            continue
+        arguments[parameter] = value
+        if reason := unread(pipeline, prop, wanted):
+            warn(f"{prop} is not used: {reason}.")
     if size is not None:
         arguments |= {key: value for key, value in zip(("width", "height"), size, strict=True) if key in taken}
     for fact in facts:
-        added = {key: value for key, value in fact.adds.items() if key in taken and key not in arguments}
-        if added and fact.note:
-            warn(f"{name} {fact.note}.")
-        if fact.by_size and size is not None:
-            added |= {key: value for key, value in fact.by_size(*size).items() if key in taken}
-        arguments |= added
+        _apply(fact, name, taken, size, arguments, warn)
     _check_complete(name, taken, arguments)
     return arguments
 
@@ -108,8 +65,18 @@ def check_steps(pipeline: Any, wanted: Mapping[str, Any]) -> None:
         raise NodeError(message, hint, code="less_than_one_step", where="strength")
 
 
-def _is_set(value: Any) -> bool:
-    return value is not None and value != ""
+def is_set(value: Any) -> bool:
+    """Whether a property says anything: no None, no empty text."""
+    return value is not None and not (isinstance(value, str) and value == "")
+
+
+def _apply(fact: Fact, name: str, taken: Mapping[str, Any], size: tuple[int, int] | None, arguments: dict[str, Any], warn: Warn) -> None:
+    added = {key: value for key, value in fact.adds.items() if key in taken and key not in arguments}
+    if added and fact.note:
+        warn(f"{name} {fact.note}.")
+    if fact.by_size and size is not None:
+        added |= {key: value for key, value in fact.by_size(*size).items() if key in taken}
+    arguments |= added
 
 
 def _check_complete(name: str, taken: Mapping[str, inspect.Parameter], arguments: Mapping[str, Any]) -> None:

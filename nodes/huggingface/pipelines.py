@@ -9,16 +9,19 @@ result, memory that ran out) with an error or a warning.
 from __future__ import annotations
 
 import logging
+import math
 import re
 import secrets
 import threading
-from collections.abc import Sized
-from contextlib import contextmanager
+from collections.abc import Sequence, Sized
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nodes.huggingface.arguments import call_arguments, check_steps
-from nodes.huggingface.previews import preview_callback
-from nodes.huggingface.sizes import Size, fitting_size, square_of
+from nodes.huggingface.latents import Latents, LatentsSeen
+from nodes.huggingface.previews import in_turn, preview_callback
+from nodes.huggingface.sizes import Size, fitting_size, side_multiple, square_of
 from nodetool_core import NodeError
 
 if TYPE_CHECKING:
@@ -35,22 +38,58 @@ _ANY_AREA = re.compile(r"Upscale")
 _SQUARE_ONLY = re.compile(r"^KandinskyImg2Img")
 """Pipelines that fail on all but squares: diffusers 0.42 takes width for height on one of two paths, and compares them."""
 
+_TEXT_MULTIPLE = 8
+"""What sides have to be multiples of where a picture is made from text: most pipelines check for 8, whatever their model can do."""
+
 _WORTH_TELLING = re.compile(r"truncated|ignored|will be (changed|resized)", re.IGNORECASE)
 """What diffusers logs of the user's own values; the rest is of its insides."""
 
 _OUT_OF_MEMORY = re.compile(r"out of memory|not enough memory|can't allocate memory|failed to allocate", re.IGNORECASE)
 
 
-def generate(pipeline: Any, wanted: Mapping[str, Any], *, seed: int, context: Context, image: Image.Image | None = None) -> Image.Image:
+@dataclass(frozen=True)
+class Generated:
+    """What a call made."""
+
+    images: list[Image.Image]
+    latents: Latents | None = None
+    """What the last picture was decoded from, where the pipeline shows it."""
+
+    @property
+    def image(self) -> Image.Image:
+        """The first picture."""
+        return self.images[0]
+
+
+def generate(
+    pipeline: Any,
+    wanted: Mapping[str, Any],
+    *,
+    seed: int,
+    context: Context,
+    image: Image.Image | None = None,
+    others: Mapping[str, Image.Image] | None = None,
+    size: Size | None = None,
+    beside: Sequence[Image.Image] = (),
+    count: int = 1,
+    share: tuple[int, int] = (0, 1),
+    keeps_size: bool = False,
+) -> Generated:
     """
-    Call a pipeline and return the picture it makes.
+    Call a pipeline and return the pictures it makes.
 
     Args:
         pipeline: A pipeline of the caller's own, as `context.models.use` lends it.
         wanted: The node's properties by name, such as prompt, strength, num_inference_steps.
-        seed: Of the random generator; the same seed gives the same picture.
+        seed: Of the random generator; the same seed gives the same picture. The second picture is that of the next seed.
         context: Gets progress, one report per step, and warnings.
         image: The picture to start from, RGB; resized with LANCZOS where the model can't take its size.
+        others: Pictures that lie upon it, such as a mask, by property; brought to the same size.
+        size: Of the result, where there is no picture to start from; None for the size that the model was made for.
+        beside: Further pictures to look at, for pipelines that take several.
+        count: How many pictures.
+        share: Which part of how many this call is of a longer work, for its progress.
+        keeps_size: The caller brings the result back to the size of `image`, so that another one is nothing to tell.
 
     Raises:
         NodeError: The properties leave nothing to do, or the model can't do it.
@@ -59,22 +98,49 @@ def generate(pipeline: Any, wanted: Mapping[str, Any], *, seed: int, context: Co
     import torch
 
     check_steps(pipeline, wanted)
-    called, size = image, None
+    called, made = image, size
     if image is not None:
-        image = _fitted(pipeline, image, context)
+        image = _fitted(pipeline, image, context, tell=not keeps_size)
         called = _squared(pipeline, image, context)
-        size = called.size
-    arguments = call_arguments(pipeline, {**wanted, "image": called}, size, context.warn)
-    arguments["generator"] = _generator(seed, context)
-    show = preview_callback(pipeline, context, _steps(arguments))
-    if show is not None:
-        arguments["callback_on_step_end"] = show
-    _follow(pipeline, context)
-    context.check_cancelled()
-    with torch.no_grad(), _relayed_warnings(context), _explained_failures(pipeline):
-        result = pipeline(**arguments)
-    picture = _picture(pipeline, result, context)
-    return picture if called is image or image is None else picture.resize(image.size, _lanczos())
+        made = Size(*called.size)
+    elif made is not None:
+        made = _possible(pipeline, made, context)
+    given: dict[str, Any] = {} if called is None else {"image": [called, *beside] if beside else called}
+    pictures = {name: other if made is None else _of_size(other, made) for name, other in (others or {}).items()}
+    arguments = call_arguments(pipeline, {**wanted, **given, **pictures}, made, context.warn if share[0] == 0 else _say_nothing)
+    seen = LatentsSeen()
+    callbacks = [show for show in (preview_callback(pipeline, context, _steps(arguments)), seen.callback(pipeline)) if show is not None]
+    if callbacks:
+        arguments["callback_on_step_end"] = in_turn(callbacks)
+    images = []
+    for index in range(count):
+        _follow(pipeline, context, (share[0] * count + index, share[1] * count))
+        arguments["generator"] = _generator(seed if seed < 0 else seed + index, context)
+        context.check_cancelled()
+        # What is to be said of the first part is so of all.
+        relayed = _relayed_warnings(context) if share[0] == index == 0 else nullcontext()
+        with torch.no_grad(), relayed, _explained_failures(pipeline):
+            result = context.models.call(pipeline, arguments, context=context)
+        picture = _picture(pipeline, result, context)
+        images.append(picture if called is image or image is None else picture.resize(image.size, _lanczos()))
+    return Generated(images, seen.latents(pipeline, images[-1].size))
+
+
+def _say_nothing(message: str) -> None:
+    return None
+
+
+def _of_size(picture: Image.Image, size: Size) -> Image.Image:
+    return picture if picture.size == size else picture.resize(size, _lanczos())
+
+
+def _possible(pipeline: Any, size: Size, context: Context) -> Size:
+    """The size nearest to what was asked for that the model can make, told where it is another."""
+    multiple = math.lcm(side_multiple(pipeline), _TEXT_MULTIPLE)
+    possible = Size(*(max(multiple, side // multiple * multiple) for side in size))
+    if possible != size:
+        context.warn(f"width and height were changed from {size} to {possible}, which the model can make.", given=size, used=possible)
+    return possible
 
 
 def _steps(arguments: Mapping[str, Any]) -> int:
@@ -82,13 +148,14 @@ def _steps(arguments: Mapping[str, Any]) -> int:
     return max(1, int(arguments.get("num_inference_steps", 1) * arguments.get("strength", 1.0)))
 
 
-def _fitted(pipeline: Any, image: Image.Image, context: Context) -> Image.Image:
+def _fitted(pipeline: Any, image: Image.Image, context: Context, *, tell: bool) -> Image.Image:
     """The picture at a size that the model can take, told where it is another than its own."""
     given = Size(*image.size)
     fitting = fitting_size(pipeline, given, any_area=bool(_ANY_AREA.search(type(pipeline).__name__)))
     if fitting == given:
         return image
-    context.warn(f"image was resized from {given} to {fitting}, which the model can take.", given=tuple(given), used=tuple(fitting))
+    if tell:
+        context.warn(f"image was resized from {given} to {fitting}, which the model can take.", given=tuple(given), used=tuple(fitting))
     return image.resize(fitting, _lanczos())
 
 
@@ -156,16 +223,25 @@ class StepReporter:
     callback, of three kinds. So this is the one way to follow them all. Used as a context manager or as an iterator.
     """
 
-    def __init__(self, context: Context, message: str, iterable: Iterable[Any] | None = None, total: int | None = None) -> None:
+    def __init__(
+        self,
+        context: Context,
+        message: str,
+        iterable: Iterable[Any] | None = None,
+        total: int | None = None,
+        share: tuple[int, int] = (0, 1),
+    ) -> None:
         self._context = context
         self._message = message
         self._iterable = iterable
         self._total = len(iterable) if total is None and isinstance(iterable, Sized) else total or 0
         self._done = 0
+        self._before, self._shares = share
 
     def update(self, n: int = 1) -> None:
         self._done += n
-        self._context.progress(self._done, max(self._total, self._done), self._message)
+        total = max(self._total, self._done)
+        self._context.progress(self._before * total + self._done, self._shares * total, self._message)
 
     def __iter__(self) -> Iterator[Any]:
         for item in () if self._iterable is None else self._iterable:
@@ -181,7 +257,7 @@ class StepReporter:
         return None
 
 
-def _follow(pipeline: Any, context: Context) -> None:
+def _follow(pipeline: Any, context: Context, share: tuple[int, int]) -> None:
     """Have the pipeline, and those it is made of, report their steps."""
     from diffusers import DiffusionPipeline
 
@@ -190,7 +266,7 @@ def _follow(pipeline: Any, context: Context) -> None:
         message = "prior" if name == "prior_pipe" else ""
 
         def progress_bar(iterable: Iterable[Any] | None = None, total: int | None = None, message: str = message) -> StepReporter:
-            return StepReporter(context, message, iterable, total)
+            return StepReporter(context, message, iterable, total, share)
 
         part.progress_bar = progress_bar
 

@@ -9,7 +9,7 @@ few smooth random latents, when the first preview is asked for.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -47,6 +47,17 @@ def preview_callback(pipeline: Any, context: Context, total: int) -> StepCallbac
         return tensors
 
     return show
+
+
+def in_turn(callbacks: Sequence[StepCallback]) -> StepCallback:
+    """One callback that calls several."""
+
+    def call(pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        for callback in callbacks:
+            tensors = callback(pipe, step, timestep, tensors)
+        return tensors
+
+    return call
 
 
 def _colours(vae: Any, like: torch.Tensor) -> torch.Tensor:

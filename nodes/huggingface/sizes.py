@@ -38,6 +38,24 @@ def fitting_size(pipeline: Any, size: Size, *, any_area: bool = False) -> Size:
     return Size(*(max(multiple, int(side + 0.01) // multiple * multiple) for side in (width, height)))
 
 
+def native_size(pipeline: Any, width: int = 0, height: int = 0) -> Size | None:
+    """
+    The size to make a picture at from text: sides that are 0 follow from the area that the model was trained at.
+
+    None where both are 0 and the model says nothing of its area.
+    """
+    if width and height:
+        return Size(width, height)
+    area = native_area(pipeline)
+    side = width or height
+    if area is None:
+        return Size(side, side) if side else None
+    other = round(area / side) if side else math.isqrt(area)
+    multiple = side_multiple(pipeline)
+    other = max(multiple, other // multiple * multiple)
+    return Size(width or other, height or other)
+
+
 def square_of(pipeline: Any, size: Size) -> Size:
     """The square of about the area of `size` that the pipeline can take."""
     multiple = side_multiple(pipeline)

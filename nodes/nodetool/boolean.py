@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from nodetool_core import Field, Lane, Node, NodeError
 
 Comparison = Literal["==", "!=", ">", "<", ">=", "<="]
+Operation = Literal["and", "or", "xor", "nand", "nor"]
 
 
 class ConditionalSwitch(Node):
@@ -73,6 +75,109 @@ class Not(Node):
     def process(self) -> Annotated[bool, "Whether the condition does not hold."]:
         return not self.value
 
+
+class LogicalOperator(Node):
+    """
+    Combines two conditions.
+    boolean, logic, and, or, xor
+
+    Use cases:
+    - Go on only where two things hold
+    - Choose a way where one of two options is set
+    """
+
+    lane = Lane.INLINE
+
+    a: bool = Field(default=False, description="First condition.")
+    b: bool = Field(default=False, description="Second condition.")
+    operation: Operation = Field(
+        default="and", description="Both hold, either does, just one does; nand and nor are the opposites of and and or."
+    )
+
+    def process(self) -> Annotated[bool, "Whether the combination holds."]:
+        return _COMBINE[self.operation](self.a, self.b)
+
+
+class All(Node):
+    """
+    Says whether all conditions of a list hold. Of none, all do.
+    boolean, all, and, list
+
+    Use cases:
+    - Go on only where every check passed
+    - Check all items of a loop at once
+    """
+
+    lane = Lane.INLINE
+
+    values: list[bool] = Field(default=[], description="The conditions.")
+
+    def process(self) -> Annotated[bool, "Whether all hold."]:
+        return all(self.values)
+
+
+class Some(Node):
+    """
+    Says whether at least one condition of a list holds.
+    boolean, some, any, or, list
+
+    Use cases:
+    - Stop where any check failed
+    - Find out whether a loop found anything
+    """
+
+    lane = Lane.INLINE
+
+    values: list[bool] = Field(default=[], description="The conditions.")
+
+    def process(self) -> Annotated[bool, "Whether one holds."]:
+        return any(self.values)
+
+
+class IsIn(Node):
+    """
+    Says whether a value is in a list.
+    boolean, contains, membership, list
+
+    Use cases:
+    - Treat certain options in another way
+    - Leave items of a loop out by name
+    """
+
+    lane = Lane.INLINE
+
+    value: Any = Field(default=None, description="Value to look for.")
+    options: list[Any] = Field(default=[], description="List to look in.")
+
+    def process(self) -> Annotated[bool, "Whether it is there."]:
+        return self.value in self.options
+
+
+class IsNone(Node):
+    """
+    Says whether a value is missing.
+    boolean, none, missing, null, empty
+
+    Use cases:
+    - Use a default where nothing was given
+    - Find out whether a reading of JSON found something
+    """
+
+    lane = Lane.INLINE
+
+    value: Any = Field(default=None, description="Value to look at.")
+
+    def process(self) -> Annotated[bool, "Whether there is none."]:
+        return self.value is None
+
+
+_COMBINE: dict[Operation, Callable[[bool, bool], bool]] = {
+    "and": lambda a, b: a and b,
+    "or": lambda a, b: a or b,
+    "xor": lambda a, b: a != b,
+    "nand": lambda a, b: not (a and b),
+    "nor": lambda a, b: not (a or b),
+}
 
 _COMPARE: dict[str, Any] = {
     "==": lambda a, b: a == b,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Any, NamedTuple
 
-from nodetool_core import Context, Field, ImageRef, ImageSizeRef, Lane, Node, NodeError
+from nodetool_core import Context, Field, ImageRef, ImageSizeRef, Lane, ModelRef, Node, NodeError
 
 
 class Bool(Node):
@@ -110,10 +110,10 @@ class TextList(Node):
 
     lane = Lane.INLINE
 
-    value: list[str] = Field(default=[], description="The texts, in order.")
+    value: list[str] | None = Field(default=None, description="The texts, in order.")
 
     def process(self) -> Annotated[list[str], "The texts, in order."]:
-        return self.value
+        return self.value or []
 
 
 class Dict(Node):
@@ -178,14 +178,32 @@ class ImageList(Node):
     - Give the tiles of a contact sheet
     """
 
-    value: list[ImageRef] = Field(default=[], description="The pictures, in order.")
+    value: list[ImageRef] | None = Field(default=None, description="The pictures, in order.")
 
     def process(self, context: Context) -> Annotated[list[ImageRef], "The pictures, upright, in the order given."]:
         pictures: list[ImageRef] = []
-        for ref in self.value:
+        for ref in self.value or []:
             context.check_cancelled()
             pictures.append(context.picture(context.image(ref)))
         return pictures
+
+
+class ImageModelConstant(Node):
+    """
+    A fixed model, by its Hub id or its path.
+    constant, model, huggingface, weights
+
+    Use cases:
+    - Share one model among several nodes
+    - Change the model of a workflow in one place
+    """
+
+    lane = Lane.INLINE
+
+    value: ModelRef | None = Field(default=None, description="The model; the default of the node it goes to where none is given.")
+
+    def process(self) -> Annotated[ModelRef, "The model."]:
+        return self.value or ModelRef()
 
 
 class Select(Node):
@@ -283,10 +301,11 @@ class ImageSize(Node):
 
     lane = Lane.INLINE
 
-    value: ImageSizeRef = Field(default=ImageSizeRef(), description="Width and height, in pixels.")
+    value: ImageSizeRef | None = Field(default=None, description="Width and height, in pixels; 512 each where none is given.")
 
     def process(self) -> ImageSizeParts:
-        return ImageSizeParts(self.value, self.value.width, self.value.height)
+        size = self.value or ImageSizeRef()
+        return ImageSizeParts(size, size.width, size.height)
 
 
 def _zone(name: str, utc_offset: int) -> dt.tzinfo:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import os
 import re
 from collections.abc import Iterator
-from fnmatch import fnmatch
-from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from nodes._geometry import MAX_SIDE, check_size, fitted_size, resized
-from nodetool_core import Context, Field, ImageRef, Lane, Node, NodeError, Picture, Role, Sources
+from nodes._files import existing_files, file_name, folder_path
+from nodes._geometry import MAX_SIDE, check_size, covering, fitted_size, resized
+from nodetool_core import Context, Field, FolderRef, ImageRef, Lane, Node, NodeError, Picture, Role, Sources
 from nodetool_core.errors import ImageError
 
 
@@ -53,7 +50,7 @@ class LoadImageFolder(Node):
 
     cacheable = False
 
-    folder: str = Field(default="", description="Path of the folder; a relative one starts from the workflow's folder.")
+    folder: str | FolderRef = Field(default="", description="Path of the folder; a relative one starts from the workflow's folder.")
     include_subdirectories: bool = Field(default=False, description="Whether folders in the folder are searched as well.")
     extensions: list[str] = Field(
         default=[".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tiff"], description="Endings of the files to read, in any case."
@@ -61,13 +58,7 @@ class LoadImageFolder(Node):
     pattern: str = Field(default="", description="Only files whose name matches, such as `lake_*`; empty for all.")
 
     def process(self, context: Context) -> Iterator[FolderItem]:
-        folder = _folder(self.folder, context)
-        if not folder.is_dir():
-            found = "is a file" if folder.exists() else "does not exist"
-            raise NodeError(f"The folder {str(folder)!r} {found}.", "Check the path.")
-        files = _files(folder, self.include_subdirectories, self.extensions, self.pattern)
-        if not files:
-            context.warn(f"The folder {str(folder)!r} holds no file that matches.", folder=str(folder))
+        folder, files = existing_files(self.folder, context, self.include_subdirectories, self.extensions, self.pattern)
         unread = 0
         for file in files:
             context.check_cancelled()
@@ -96,7 +87,7 @@ class SaveImageFile(Node):
     cacheable = False
 
     image: ImageRef = Field(description="Picture to write.")
-    folder: str = Field(
+    folder: str | FolderRef = Field(
         default="", description="Folder to write to, made where it does not exist; a relative one starts from the workflow's folder."
     )
     filename: str = Field(
@@ -109,8 +100,8 @@ class SaveImageFile(Node):
         from nodetool_core.assets.encode import encode_image, format_of
         from nodetool_core.assets.files import atomic_write, write_new, write_problem
 
-        name = _file_name(self.filename)
-        folder = _folder(self.folder, context)
+        name = file_name(self.filename, ".png")
+        folder = folder_path(self.folder, context)
         picture = self.image if isinstance(self.image, Picture) else context.picture(context.image(self.image))
         where = str(folder / name)
         data = encode_image(picture.image, format_of(name), picture.provenance, where=where)
@@ -124,9 +115,27 @@ class SaveImageFile(Node):
         return picture
 
 
+class BatchToList(Node):
+    """
+    Makes a list of what may be one picture or several.
+    image, batch, list, convert
+
+    Use cases:
+    - Run a loop over the pictures that a model gives for one prompt
+    - Put one picture onto a contact sheet
+    """
+
+    lane = Lane.INLINE
+
+    batch: ImageRef | list[ImageRef] = Field(description="A picture, or several.")
+
+    def process(self) -> Annotated[list[ImageRef], "The pictures, in order."]:
+        return self.batch if isinstance(self.batch, list) else [self.batch]
+
+
 class Resize(Node):
     """
-    Gives a picture exactly the width and height asked for; its shape is not kept.
+    Gives a picture exactly the width and height asked for: stretched, or cropped to the new shape around its middle.
     image, resize, size, width, height
 
     Use cases:
@@ -137,10 +146,11 @@ class Resize(Node):
     image: ImageRef = Field(description="Picture to resize.")
     width: int = Field(default=512, ge=1, le=MAX_SIDE, description="New width, in pixels.")
     height: int = Field(default=512, ge=1, le=MAX_SIDE, description="New height, in pixels.")
+    crop: Literal["none", "center"] = Field(default="none", description="Whether to stretch the picture, or to cut off what is too long.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The picture in the new size."]:
         size = check_size(self.width, self.height)
-        return context.picture(resized(context.image(self.image), size))
+        return context.picture((covering if self.crop == "center" else resized)(context.image(self.image), size))
 
 
 class Fit(Node):
@@ -282,29 +292,6 @@ class ImagesToList(Node):
     def process(self) -> Annotated[list[ImageRef], "The pictures, ordered by the names of their properties."]:
         names = sorted(self.dynamic_values, key=_natural)
         return [_as_image(name, self.dynamic_values[name]) for name in names]
-
-
-def _folder(text: str, context: Context) -> Path:
-    return context.images.path(text or ".")
-
-
-def _files(folder: Path, include_subdirectories: bool, extensions: list[str], pattern: str) -> list[Path]:
-    """The files to read, ordered by path."""
-    endings = tuple(extension.lower() if extension.startswith(".") else f".{extension.lower()}" for extension in extensions)
-    found: list[Path] = []
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if include_subdirectories and not name.startswith(".")]
-        fitting = [name for name in names if name.lower().endswith(endings) and not name.startswith(".")]
-        found += [Path(parent, name) for name in fitting if not pattern or fnmatch(name, pattern)]
-    return sorted(found)
-
-
-def _file_name(pattern: str) -> str:
-    """A file name with the date and time filled in. Raises NodeError where it is none."""
-    name = dt.datetime.now().astimezone().strftime(pattern).strip()
-    if not name or name in (".", "..") or "/" in name or "\\" in name or "\0" in name:
-        raise NodeError(f"{name!r} is no name of a file.", "Give a name such as result.png, and the folder in `folder`.")
-    return name if Path(name).suffix else f"{name}.png"
 
 
 def _natural(name: str) -> tuple[list[tuple[int, str]], str]:

@@ -213,11 +213,11 @@ class ImageSizeInput(Node):
     lane = Lane.INLINE
 
     name: str = Field(default="", description=NAME)
-    value: ImageSizeRef = Field(default=ImageSizeRef(), description="Width and height, in pixels.")
+    value: ImageSizeRef | None = Field(default=None, description="Width and height, in pixels; 512 each where none is given.")
     description: str = Field(default="", description=DESCRIPTION)
 
     def process(self) -> Annotated[ImageSizeRef, "The size."]:
-        return self.value
+        return self.value or ImageSizeRef()
 
 
 class FolderPathInput(Node):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from nodetool_core.models.manager import ModelManager
-from tests.nodes.huggingface import tiny_pipelines
+from tests.nodes.huggingface import tiny_adapters, tiny_pipelines
 from tests.nodes.huggingface.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -47,3 +47,18 @@ def manager() -> ModelManager:
 @pytest.fixture
 def recorder(manager: ModelManager) -> Recorder:
     return Recorder(manager)
+
+
+@pytest.fixture(scope="session")
+def adapter(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], str]:
+    """The path of an adapter, by kind and family; written when first asked for."""
+    made: dict[tuple[str, str], str] = {}
+
+    def path(kind: str, family: str) -> str:
+        if (kind, family) not in made:
+            directory = tmp_path_factory.mktemp(f"{kind}_{family}")
+            target = directory / "lora.safetensors" if kind == "lora" else directory
+            made[kind, family] = getattr(tiny_adapters, f"save_{kind}")(family, target)
+        return made[kind, family]
+
+    return path

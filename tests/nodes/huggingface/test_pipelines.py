@@ -40,7 +40,7 @@ class Painter:
 
 
 def paint(result: Any, recorder: Recorder, **wanted: Any) -> Image.Image:
-    return generate(Painter(result), {"prompt": "a lake", **wanted}, seed=1, context=recorder.context)
+    return generate(Painter(result), {"prompt": "a lake", **wanted}, seed=1, context=recorder.context).image
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_layers_become_one_picture(recorder: Recorder) -> None:
 def test_a_seed_beyond_64_bits_is_refused(recorder: Recorder) -> None:
     with pytest.raises(NodeError, match="above 18446744073709551615"):
         generate(Painter(SimpleNamespace(images=[GREY])), {"prompt": ""}, seed=2**64, context=recorder.context)
-    assert generate(Painter(SimpleNamespace(images=[GREY])), {"prompt": ""}, seed=2**64 - 1, context=recorder.context) is GREY
+    assert generate(Painter(SimpleNamespace(images=[GREY])), {"prompt": ""}, seed=2**64 - 1, context=recorder.context).image is GREY
 
 
 def test_only_named_parameters_are_passed(recorder: Recorder) -> None:

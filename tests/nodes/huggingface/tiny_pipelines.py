@@ -29,6 +29,7 @@ from diffusers import (
     StableDiffusionControlNetPipeline,
     StableDiffusionInpaintPipeline,
     StableDiffusionInstructPix2PixPipeline,
+    StableDiffusionLatentUpscalePipeline,
     StableDiffusionPAGPipeline,
     StableDiffusionPipeline,
     StableDiffusionUpscalePipeline,
@@ -45,6 +46,7 @@ from transformers import (
     CLIPVisionModelWithProjection,
 )
 
+from tests.nodes.huggingface.tiny_editors import flux_fill, flux_redux, image_variation, inpainting_xl, instruct_pix2pix_xl
 from tests.nodes.huggingface.tiny_parts import (
     WIDTH,
     clip_config,
@@ -57,6 +59,8 @@ from tests.nodes.huggingface.tiny_parts import (
     vae,
     xlm_tokenizer,
 )
+from tests.nodes.huggingface.tiny_sdxl import sdxl_parts
+from tests.nodes.huggingface.tiny_text_models import TEXT_FAMILIES
 from tests.nodes.huggingface.tiny_transformers import (
     flux,
     flux2_klein,
@@ -85,6 +89,11 @@ def stable_diffusion() -> DiffusionPipeline:
     return StableDiffusionPipeline(**_sd_parts(), requires_safety_checker=False)
 
 
+def told_guidance() -> DiffusionPipeline:
+    """Distilled so that the guidance is an input of the network, as in LCMs and the model that ships."""
+    return StableDiffusionPipeline(**_sd_parts(time_cond_proj_dim=WIDTH), requires_safety_checker=False)
+
+
 def stable_diffusion_pag() -> DiffusionPipeline:
     return StableDiffusionPAGPipeline(**_sd_parts(), requires_safety_checker=False)
 
@@ -100,7 +109,7 @@ def instruct_pix2pix() -> DiffusionPipeline:
 
 def controlnet() -> DiffusionPipeline:
     parts = _sd_parts()
-    net = ControlNetModel.from_unet(parts["unet"], conditioning_channels=3)
+    net = ControlNetModel.from_unet(parts["unet"], conditioning_embedding_out_channels=(16, 32))
     return StableDiffusionControlNetPipeline(**parts, controlnet=net, requires_safety_checker=False)
 
 
@@ -109,35 +118,24 @@ def upscale() -> DiffusionPipeline:
     return StableDiffusionUpscalePipeline(**parts, max_noise_level=350)
 
 
+def latent_upscale() -> DiffusionPipeline:
+    parts = _sd_parts(8, out_channels=5, time_cond_proj_dim=128 + WIDTH)
+    names = ("vae", "text_encoder", "tokenizer", "unet")
+    scheduler = EulerDiscreteScheduler(beta_schedule="scaled_linear", steps_offset=1)
+    return StableDiffusionLatentUpscalePipeline(**{name: parts[name] for name in names}, scheduler=scheduler)
+
+
 def lcm() -> DiffusionPipeline:
     parts = {**_sd_parts(time_cond_proj_dim=WIDTH), "scheduler": LCMScheduler(beta_schedule="scaled_linear", clip_sample=False)}
     return LatentConsistencyModelPipeline(**parts, requires_safety_checker=False)
 
 
-def _sdxl_parts() -> dict[str, Any]:
-    return {
-        "vae": vae(),
-        "text_encoder": CLIPTextModel(clip_config()),
-        "text_encoder_2": CLIPTextModelWithProjection(clip_config()),
-        "tokenizer": clip_tokenizer(),
-        "tokenizer_2": clip_tokenizer(),
-        "unet": unet(
-            cross_attention_dim=2 * WIDTH,
-            addition_embed_type="text_time",
-            addition_time_embed_dim=8,
-            projection_class_embeddings_input_dim=WIDTH + 6 * 8,
-            use_linear_projection=True,
-        ),
-        "scheduler": EulerDiscreteScheduler(beta_schedule="scaled_linear", steps_offset=1),
-    }
-
-
 def stable_diffusion_xl() -> DiffusionPipeline:
-    return StableDiffusionXLPipeline(**_sdxl_parts(), add_watermarker=False)
+    return StableDiffusionXLPipeline(**sdxl_parts(), add_watermarker=False)
 
 
 def stable_diffusion_xl_pag() -> DiffusionPipeline:
-    return StableDiffusionXLPAGPipeline(**_sdxl_parts(), add_watermarker=False)
+    return StableDiffusionXLPAGPipeline(**sdxl_parts(), add_watermarker=False)
 
 
 def _kandinsky_prior() -> dict[str, Any]:
@@ -289,7 +287,10 @@ FAMILIES: dict[str, Callable[[], DiffusionPipeline]] = {
 """The families that turn an image into another, by name."""
 
 
-BUILDERS = FAMILIES | {builder.__name__: builder for builder in (controlnet, flux_control, inpainting, upscale)}
+_OTHERS = (controlnet, flux_control, inpainting, latent_upscale, told_guidance, upscale)
+_EDITORS = (flux_fill, flux_redux, image_variation, inpainting_xl, instruct_pix2pix_xl)
+
+BUILDERS = FAMILIES | TEXT_FAMILIES | {builder.__name__: builder for builder in (*_OTHERS, *_EDITORS)}
 """All of them."""
 
 

@@ -76,7 +76,7 @@ def stable_diffusion_3_pag() -> DiffusionPipeline:
     return StableDiffusion3PAGPipeline(**_sd3_parts(), pag_applied_layers="blocks.1")
 
 
-def _flux_parts(in_channels: int = 4) -> dict[str, Any]:
+def flux_parts(in_channels: int = 4) -> dict[str, Any]:
     return {
         "vae": vae(1, levels=1, shift_factor=0.1, scaling_factor=0.4, use_quant_conv=False, use_post_quant_conv=False),
         "text_encoder": CLIPTextModel(clip_config()),
@@ -101,15 +101,15 @@ def _flux_parts(in_channels: int = 4) -> dict[str, Any]:
 
 
 def flux() -> DiffusionPipeline:
-    return FluxPipeline(**_flux_parts())
+    return FluxPipeline(**flux_parts())
 
 
 def flux_kontext() -> DiffusionPipeline:
-    return FluxKontextPipeline(**_flux_parts())
+    return FluxKontextPipeline(**flux_parts())
 
 
 def flux_control() -> DiffusionPipeline:
-    return FluxControlPipeline(**_flux_parts(8))
+    return FluxControlPipeline(**flux_parts(8))
 
 
 def flux2_klein() -> DiffusionPipeline:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from nodes._geometry import fitted_size
-from nodes.nodetool.image import Crop, Fit, GetMetadata, ImagesToList, Paste, Resize, Scale
+from nodes.nodetool.image import BatchToList, Crop, Fit, GetMetadata, ImagesToList, Paste, Resize, Scale
 from nodetool_core import ImageRef, Node, NodeError, Picture, WorkflowError
 from tests.assets.pictures import difference, scene
 from tests.nodes.conftest import NodeRunner
@@ -157,3 +157,18 @@ def test_images_to_list_orders_by_name(run_node: NodeRunner) -> None:
     assert run_node(ImagesToList()) == []
     with pytest.raises(NodeError, match="'size' is int"):
         run_node(ImagesToList(size=3))
+
+
+def test_resize_can_crop_to_the_new_shape(run_node: NodeRunner) -> None:
+    stripes = Image.new("RGB", (60, 20), "red")
+    stripes.paste("blue", (20, 0, 40, 20))
+    cropped = run_node(Resize(image=Picture.of(stripes), width=10, height=10, crop="center")).image
+    assert cropped.size == (10, 10) and cropped.getextrema()[0][1] < 20 and cropped.getextrema()[2][0] > 235
+    stretched = run_node(Resize(image=Picture.of(stripes), width=12, height=10)).image
+    assert stretched.getpixel((1, 5))[0] > 200 < stretched.getpixel((10, 5))[0]
+
+
+def test_a_batch_becomes_a_list(run_node: NodeRunner) -> None:
+    first, second = picture(1, 1), picture(2, 2)
+    assert run_node(BatchToList(batch=first)) == [first]
+    assert run_node(BatchToList(batch=[first, second])) == [first, second]

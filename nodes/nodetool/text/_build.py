@@ -1,4 +1,4 @@
-"""Texts: build prompts from parts."""
+"""Texts built from parts."""
 
 from __future__ import annotations
 
@@ -87,45 +87,73 @@ class Join(Node):
         return self.separator.join(as_text(part) for part in self.strings)
 
 
-class Replace(Node):
+class Collect(Node):
     """
-    Replaces every occurrence of a text in another by a third. Capitals count; an empty `old` changes nothing.
-    text, replace, substitute
+    Puts the texts of all rounds of a loop together.
+    text, collect, loop, join
 
     Use cases:
-    - Turn a day prompt into a night prompt
-    - Clean a text before it becomes a prompt
+    - Make one caption of the labels of a batch
+    - Write a list of what a loop did
+    """
+
+    lane = Lane.INLINE
+    gathers = frozenset({"input_item"})
+
+    input_item: Any = Field(default=[], description="Text of one round; other values are written as text.")
+    separator: str = Field(default="", description="Text between them.")
+
+    def process(self) -> Annotated[str, "All texts, in the order of the items."]:
+        items = self.input_item if isinstance(self.input_item, list) else [self.input_item]
+        return self.separator.join(as_text(item) for item in items)
+
+
+class SurroundWith(Node):
+    """
+    Puts a text between two others.
+    text, surround, wrap, quote, prefix, suffix
+
+    Use cases:
+    - Put a prompt into brackets to weight it
+    - Add a style before and after a subject
     """
 
     lane = Lane.INLINE
 
-    text: str = Field(default="", description="Text to change.")
-    old: str = Field(default="", description="What to replace.")
-    new: str = Field(default="", description="What to put in its place.")
+    text: str = Field(default="", description="Text to surround.")
+    prefix: str = Field(default="", description="What goes before.")
+    suffix: str = Field(default="", description="What goes after.")
+    skip_if_wrapped: bool = Field(default=True, description="Whether a text that has both already is left alone.")
 
-    def process(self) -> Annotated[str, "The changed text."]:
-        return self.text.replace(self.old, self.new) if self.old else self.text
+    def process(self) -> Annotated[str, "The surrounded text."]:
+        wrapped = self.text.startswith(self.prefix) and self.text.endswith(self.suffix)
+        if self.skip_if_wrapped and wrapped and len(self.text) >= len(self.prefix) + len(self.suffix):
+            return self.text
+        return f"{self.prefix}{self.text}{self.suffix}"
 
 
-class Split(Node):
+class PadText(Node):
     """
-    Cuts a text into parts at a delimiter.
-    text, split, list, delimiter
+    Fills a text up to a length.
+    text, pad, fill, align
 
     Use cases:
-    - Make a list of a line of keywords
-    - Run a loop over prompts separated by a mark
+    - Number files so that they sort (0001, 0002)
+    - Align labels
     """
 
     lane = Lane.INLINE
 
-    text: str = Field(default="", description="Text to cut.")
-    delimiter: str = Field(default=",", description="What stands between the parts; it is not part of them.")
+    text: str = Field(default="", description="Text to fill up.")
+    length: int = Field(default=0, ge=0, description="The least characters of the result.")
+    pad_character: str = Field(default=" ", description="Character to fill with.")
+    direction: Literal["left", "right", "both"] = Field(default="right", description="Side that is filled.")
 
-    def process(self) -> Annotated[list[str], "The parts, in order."]:
-        if not self.delimiter:
-            raise NodeError("The delimiter is empty.", "Give the text that stands between the parts, such as a comma.")
-        return self.text.split(self.delimiter)
+    def process(self) -> Annotated[str, "The text, at least that long."]:
+        if len(self.pad_character) != 1:
+            raise NodeError(f"{self.pad_character!r} is not one character.", "Give the one character to fill with, such as 0.")
+        side = {"left": ">", "right": "<", "both": "^"}[self.direction]
+        return f"{self.text:{self.pad_character}{side}{self.length}}"
 
 
 class ToString(Node):
@@ -145,27 +173,6 @@ class ToString(Node):
 
     def process(self) -> Annotated[str, "The value as text."]:
         return repr(self.value) if self.mode == "repr" else as_text(self.value)
-
-
-class TrimWhitespace(Node):
-    """
-    Removes spaces and line breaks at the ends of a text.
-    text, trim, whitespace, strip
-
-    Use cases:
-    - Clean the parts of a split text
-    - Clean a pasted prompt
-    """
-
-    lane = Lane.INLINE
-
-    text: str = Field(default="", description="Text to clean.")
-    trim_start: bool = Field(default=True, description="Whether to clean its start.")
-    trim_end: bool = Field(default=True, description="Whether to clean its end.")
-
-    def process(self) -> Annotated[str, "The cleaned text."]:
-        text = self.text.lstrip() if self.trim_start else self.text
-        return text.rstrip() if self.trim_end else text
 
 
 def _named(values: Any) -> Mapping[str, Any]:

@@ -1,0 +1,138 @@
+"""
+Colours and alpha of a picture, taken apart and put together.
+
+What works on tones works on `L` or `RGB` with 8 bits a channel: grey stays grey, deeper tones (16 bits, floats) are scaled
+to 8 bits, palettes and printing colours become RGB. What works on neighbours of a pixel weights them by their alpha, so that
+hidden colours leave no fringe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from nodetool_core import NodeError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    from nodetool_core import Context
+
+    Band = NDArray[np.floating[Any]]
+    Grade = Callable[[Band, int], Band]
+    """Takes rows of RGB from 0 to 1, (rows, width, 3), and the number of the first row; gives them changed."""
+
+_BAND_PIXELS: Final = 1 << 19
+_GREY_MODES: Final = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
+_PREMULTIPLIED: Final = {"RGBA": "RGBa", "LA": "La"}
+_STRAIGHT: Final = {"RGBa": "RGBA", "La": "LA"}
+
+LUMA: Final = (0.2126, 0.7152, 0.0722)
+"""Share of red, green and blue in how bright a colour looks (Rec. ITU-R BT.709)."""
+
+
+def is_grey(image: Image.Image) -> bool:
+    """Whether the mode has no colours."""
+    return image.mode in _GREY_MODES
+
+
+def plain(image: Image.Image) -> Image.Image:
+    """The image as L or RGB, with alpha (LA, RGBA) where it has any."""
+    from nodetool_core.assets.picture import in_mode
+
+    mode = "L" if is_grey(image) else "RGB"
+    return in_mode(image, f"{mode}A" if image.has_transparency_data else mode)
+
+
+def colours(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """The colours as L or RGB, also those of transparent pixels, and the alpha as L where there is any."""
+    image = plain(image)
+    if image.mode == "LA":
+        return image.getchannel("L"), image.getchannel("A")
+    if image.mode == "RGBA":
+        return image.convert("RGB"), image.getchannel("A")
+    return image, None
+
+
+def with_alpha(image: Image.Image, alpha: Image.Image | None) -> Image.Image:
+    """Colours (L or RGB) and alpha put together."""
+    if alpha is None:
+        return image
+    whole = image.copy()
+    whole.putalpha(alpha)
+    return whole
+
+
+def on_colours(image: Image.Image, work: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """The image with its colours changed by `work`, which is given L or RGB; the alpha is kept."""
+    colour, alpha = colours(image)
+    return with_alpha(work(colour), alpha)
+
+
+def on_weighted(image: Image.Image, work: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """The image changed by `work`, which mixes neighbours: it is given colours multiplied by their alpha, where there is any."""
+    image = plain(image)
+    result = work(image.convert(_PREMULTIPLIED.get(image.mode, image.mode)))
+    return result.convert(_STRAIGHT.get(result.mode, result.mode))
+
+
+def filtered(image: Image.Image, kernel: Any) -> Image.Image:
+    """The image under a kernel of 3 x 3, as if it went on evenly beyond its edges; Pillow alone leaves the outermost pixels as they are."""
+    import numpy as np
+    from PIL import Image as Pillow
+
+    tones = np.asarray(image)
+    padded = np.pad(tones, [(1, 1), (1, 1), (0, 0)][: tones.ndim], mode="edge")
+    whole = Pillow.frombytes(image.mode, (image.width + 2, image.height + 2), padded.tobytes())
+    return whole.filter(kernel).crop((1, 1, image.width + 1, image.height + 1))
+
+
+def alike(*images: Image.Image) -> list[Image.Image]:
+    """The images in one mode: with colours where one has colours, with alpha where one has alpha."""
+    from nodetool_core.assets.picture import in_mode
+
+    ready = [plain(image) for image in images]
+    mode = "L" if all(is_grey(image) for image in ready) else "RGB"
+    if any(image.mode in _PREMULTIPLIED for image in ready):
+        mode += "A"
+    return [in_mode(image, mode) for image in ready]
+
+
+def graded(image: Image.Image, grade: Grade, context: Context) -> Image.Image:
+    """The image with its colours changed by `grade`, a band of rows at a time; RGB, or RGBA with the alpha kept."""
+    import numpy as np
+    from PIL import Image as Pillow
+
+    colour, alpha = colours(image)
+    source = np.asarray(colour.convert("RGB"))
+    result = np.empty_like(source)
+    rows = max(1, _BAND_PIXELS // source.shape[1])
+    for top in range(0, source.shape[0], rows):
+        context.check_cancelled()
+        band = source[top : top + rows].astype(np.float32) / np.float32(255)
+        result[top : top + rows] = as_bytes(grade(band, top))
+    return with_alpha(Pillow.fromarray(result), alpha)
+
+
+def as_bytes(tones: NDArray[Any]) -> NDArray[np.uint8]:
+    """Tones from 0 to 1 as the nearest of 256; what lies outside is cut off."""
+    import numpy as np
+
+    rounded: NDArray[np.uint8] = (np.clip(tones, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
+    return rounded
+
+
+def luma(band: Band) -> Band:
+    """How bright each pixel looks, (rows, width, 1)."""
+    import numpy as np
+
+    return (band @ np.array(LUMA, np.float32))[..., None]
+
+
+def check_same_size(first: Image.Image, second: Image.Image, names: tuple[str, str]) -> None:
+    """Raise NodeError where two images that are compared pixel by pixel differ in size."""
+    if first.size != second.size:
+        sizes = f"{first.width} x {first.height} and {second.width} x {second.height}"
+        raise NodeError(f"{names[0]} and {names[1]} differ in size: {sizes} pixels.", "Put a Resize in front of one of them.")

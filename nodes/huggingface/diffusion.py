@@ -1,0 +1,86 @@
+"""What every node with a diffusion model shares: the lane, the properties, the way from properties to pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, NamedTuple
+
+from nodes.huggingface.latents import Latents
+from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel
+from nodetool_core import Field, ImageRef, Lane, ModelRef, Node, NodeError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from PIL import Image
+
+    from nodes.huggingface.pipelines import Generated
+    from nodetool_core import Context, Sources
+
+DEFAULT_MODEL: Final = "nodetool/tiny-landscapes"
+"""The model where none is set: small, trained on landscapes, ships with the pack."""
+
+NEGATIVE_PROMPT = Field(default="", description="Text prompt describing what should not appear in the generated image.")
+STEPS = Field(default=25, ge=1, le=100, description="Number of denoising steps.")
+GUIDANCE = Field(default=7.5, ge=1.0, le=20.0, description="Guidance scale for generation. Higher values follow the prompt more closely.")
+WIDE_GUIDANCE = Field(
+    default=7.5, ge=0.0, le=50.0, description="Guidance scale for generation. Higher values follow the prompt more closely."
+)
+SEED = Field(default=-1, ge=-1, seed=True, description="Seed for the random number generator. Use -1 for a random seed.")
+SCHEDULER = Field(default="default", description="Rule that the denoising loop steps by; `default` is the model's own.")
+LORAS = Field(default=[], description="LoRAs to apply, each with its scale.")
+IP_ADAPTER_MODEL = Field(default=IPAdapterModel(), description="Adapter by which the model follows `ip_adapter_image`.")
+IP_ADAPTER_IMAGE = Field(default=None, description="Picture to follow like a prompt; needs `ip_adapter_model`.")
+IP_ADAPTER_SCALE = Field(default=0.5, ge=0.0, le=1.0, description="How closely the picture is followed; 0 is not at all.")
+CONTROLNET = Field(default=ControlNetModel(), description="Network by which the model follows `control_image`.")
+CONTROL_IMAGE = Field(default=None, description="Edges, depths, a pose, …: what the ControlNet, or a model made for it, follows.")
+CONTROL_SCALE = Field(default=1.0, ge=0.0, le=2.0, description="How closely `control_image` is followed by the ControlNet.")
+COUNT = Field(default=1, ge=1, le=64, description="How many images to make; the second is the one of the next seed, and so on.")
+
+
+class Pictures(NamedTuple):
+    output: Annotated[ImageRef, "The image, RGB; the first where several were made."]
+    images: Annotated[list[ImageRef], "All images that were made, in the order of their seeds."]
+    latents: Annotated[Latents | None, "Latents of the last image, for a node that goes on from there; none for families that hide them."]
+
+
+class DiffusionNode(Node):
+    """Base of nodes that run a model."""
+
+    lane = Lane.DEVICE
+
+    default_model: ClassVar[str] = ""
+    """The model where the property `model` is empty."""
+
+    @classmethod
+    def fingerprint(cls, values: dict[str, Any], sources: Sources) -> str | None:
+        # Which weights a default stands for. Also where another model is set or comes over an edge: it may be an empty reference.
+        defaults = [prop.default for prop in cls.spec.properties.values() if isinstance(prop.default, ModelRef)]
+        named = [ref for ref in defaults if not ref.is_empty()] + ([ModelRef(repo_id=cls.default_model)] if cls.default_model else [])
+        return ", ".join(str(sources.revision(ref)) for ref in named)
+
+    def model_or_default(self, model: ModelRef) -> ModelRef:
+        """The model that was set, or the node's default."""
+        return type(model)(repo_id=self.default_model) if model.is_empty() and self.default_model else model
+
+    def chosen(self, *names: str) -> dict[str, Any]:
+        """Properties by name, for `generate`."""
+        return {name: getattr(self, name) for name in names}
+
+
+def source_image(context: Context, ref: ImageRef | None, name: str, mode: str = "RGB") -> Image.Image:
+    """The pixels of an input that the node can't do without. Raises NodeError where it is empty."""
+    if ref is None or ref.is_empty():
+        message = f"has no {name.replace('_', ' ')}."
+        raise NodeError(message, f"Connect an image to `{name}`, or set it to a path.", code="missing_image", where=name)
+    return context.image(ref, mode)
+
+
+def pictures(made: Generated, context: Context) -> Pictures:
+    """What was made, as the values of a node's outputs."""
+    images = [context.picture(image) for image in made.images]
+    return Pictures(images[0], list[ImageRef](images), made.latents)
+
+
+def optional_images(context: Context, refs: Mapping[str, ImageRef | None]) -> dict[str, Image.Image]:
+    """The pixels of the inputs that are not empty."""
+    return {name: context.image(ref, "RGB") for name, ref in refs.items() if ref is not None and not ref.is_empty()}

@@ -1,0 +1,146 @@
+"""
+What families of models take and what they don't: the one table behind arguments, warnings and docs/models.md.
+
+Most of it is read off the pipelines' classes: a property is honoured where the signature of `__call__` has its parameter, a
+LoRA where the class can load one, and so on. What classes don't tell is a row of `_FACTS`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What is true of the pipelines whose class name matches, and not told by their signature."""
+
+    pipelines: re.Pattern[str]
+    when: str = ""
+    """The property that has to be set for this to matter; empty for always."""
+    renames: Mapping[str, str] = field(default_factory=dict)
+    """Property to the parameter that does what it means."""
+    adds: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments to give besides, unless they are set."""
+    by_size: Callable[[int, int], dict[str, Any]] | None = None
+    """Arguments that follow from the width and height of the result, in place of those two."""
+    note: str = ""
+    """What the user should know of it."""
+
+
+_FACTS = (
+    # guidance_scale of these is read only by guidance-distilled versions, and true_cfg_scale only beside a negative prompt.
+    Fact(re.compile(r"^QwenImage"), renames={"guidance_scale": "true_cfg_scale"}, adds={"negative_prompt": " "}),
+    Fact(
+        re.compile(r"^Flux(?!2)"),
+        when="negative_prompt",
+        adds={"true_cfg_scale": 4.0},
+        note="runs with true_cfg_scale 4.0, without which negative_prompt has no effect; each step takes twice as long",
+    ),
+    # Left alone, Kontext makes about a megapixel whatever it is given, and takes the picture at sizes of its own list.
+    Fact(
+        re.compile(r"^FluxKontext"),
+        by_size=lambda width, height: {"max_area": width * height, "_auto_resize": width * height >= 2**19},
+    ),
+    # diffusers 0.42 takes the one for the other when it resizes the picture.
+    Fact(re.compile(r"^KandinskyV22Img2Img"), by_size=lambda width, height: {"width": height, "height": width}),
+    # With text alone, the picture that a ControlNet follows is the only one, and has the plain name.
+    Fact(re.compile(r"^StableDiffusion(XL)?ControlNet(PAG)?Pipeline$"), renames={"control_image": "image"}),
+    # Left alone, these choose the nearest of their own sizes and cut the picture to the one asked for.
+    Fact(re.compile(r"^(Sana|PixArt|Hunyuan)"), adds={"use_resolution_binning": False}),
+)
+
+FIXED_SCHEDULER = re.compile(r"LatentConsistency|LatentUpscale|^IF|^Kandinsky|Wuerstchen|Cascade|^Sana")
+"""Pipelines whose loop is written for the scheduler they come with, whatever the scheduler says of itself."""
+
+_HIDES = re.compile(r"^(Flux2|Qwen|Ovis|Krea|Ideogram|Glm)")
+"""Pipelines that pack latents into sequences, or give them a time, in a way that only they can undo."""
+
+CONTROLLED = {
+    "text-to-image": ("Pipeline", "ControlNetPipeline"),
+    "image-to-image": ("Img2ImgPipeline", "ControlNetImg2ImgPipeline"),
+    "inpainting": ("InpaintPipeline", "ControlNetInpaintPipeline"),
+}
+"""Task to how the class of a pipeline is called, without and with a ControlNet."""
+
+
+BEYOND_AUTO: Mapping[str, tuple[str, ...]] = {
+    "editing": (
+        "Flux2KleinPipeline",
+        "Flux2Pipeline",
+        "FluxKontextPipeline",
+        "QwenImageEditPipeline",
+        "QwenImageEditPlusPipeline",
+        "StableDiffusionInstructPix2PixPipeline",
+        "StableDiffusionXLInstructPix2PixPipeline",
+    ),
+    "inpainting": ("FluxFillPipeline",),
+    "upscaling": ("StableDiffusionLatentUpscalePipeline", "StableDiffusionUpscalePipeline"),
+    "variation": ("StableDiffusionImageVariationPipeline", "FluxPipeline"),
+}
+"""Pipelines that do what no automatic choice covers: chosen by what the weights were saved from."""
+
+
+def facts_of(name: str) -> list[Fact]:
+    """What is known of the pipelines of that class name."""
+    return [fact for fact in _FACTS if fact.pipelines.search(name)]
+
+
+def parameter_of(pipeline_class: type, prop: str) -> str | None:
+    """The parameter by which a pipeline takes a property of a node; None where it takes it by none."""
+    taken = inspect.signature(pipeline_class.__call__).parameters
+    renames = {old: new for fact in facts_of(pipeline_class.__name__) for old, new in fact.renames.items()}
+    parameter = renames.get(prop, prop)
+    return parameter if parameter in taken else None
+
+
+def unread(pipeline: Any, prop: str, wanted: Mapping[str, Any]) -> str:
+    """Why a pipeline that takes a property makes nothing of it; empty where it does."""
+    if prop != "negative_prompt":
+        return ""
+    name = type(pipeline).__name__
+    unet = getattr(pipeline, "unet", None)
+    if unet is not None and "Upscale" not in name and getattr(unet, "config", {}).get("time_cond_proj_dim") is not None:
+        return f"the model of this {name} was distilled to be told the guidance, and compares with no other prompt"
+    if (wanted.get("guidance_scale") or 2.0) <= 1.0:
+        return f"{name} reads it only where guidance_scale is above 1"
+    return ""
+
+
+def takes_loras(pipeline_class: type) -> bool:
+    """Whether a pipeline can load LoRAs."""
+    return hasattr(pipeline_class, "load_lora_weights")
+
+
+def takes_image_prompt(pipeline_class: type) -> bool:
+    """Whether a pipeline can follow a picture through an IP adapter."""
+    return hasattr(pipeline_class, "load_ip_adapter") and parameter_of(pipeline_class, "ip_adapter_image") is not None
+
+
+def shows_latents(pipeline_class: type) -> bool:
+    """Whether the latents that a picture was decoded from can be had from a pipeline, in the form of a picture."""
+    parts = inspect.signature(pipeline_class).parameters
+    return (
+        parameter_of(pipeline_class, "callback_on_step_end") is not None and "vae" in parts and not _HIDES.search(pipeline_class.__name__)
+    )
+
+
+def controlled_class(pipeline_class: type, task: str) -> type | None:
+    """The pipeline that does the task of this one under a ControlNet; None where there is none. The class itself where it is one."""
+    import diffusers
+    from diffusers.pipelines import auto_pipeline
+
+    name = pipeline_class.__name__
+    if "ControlNet" in name:
+        return pipeline_class
+    plain, controlled = CONTROLLED[task]
+    stem = name.removesuffix(plain)
+    if "PAG" in stem:
+        stem, controlled = stem.replace("PAG", ""), controlled.replace("ControlNet", "ControlNetPAG")
+    found = getattr(diffusers, stem + controlled, None) if name.endswith(plain) else None
+    tables = {"text-to-image": "TEXT2IMAGE", "image-to-image": "IMAGE2IMAGE", "inpainting": "INPAINT"}
+    mapped = getattr(auto_pipeline, f"AUTO_{tables[task]}_PIPELINES_MAPPING").values()
+    return found if found in mapped else None

@@ -1,0 +1,159 @@
+"""Editing a picture by an instruction, and variations of it without any text."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from nodes.huggingface import diffusion as shared
+from nodes.huggingface.diffusion import DiffusionNode, Pictures, pictures, source_image
+from nodes.huggingface.model_kinds import LoraModel, ReduxModel
+from nodes.huggingface.pipelines import Generated, generate
+from nodes.huggingface.schedulers import SchedulerName
+from nodes.huggingface.sizes import native_size
+from nodes.huggingface.steering import Steering, steered
+from nodetool_core import Context, Field, ImageRef, ImageToImageModel, NodeError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from nodetool_core import ModelRef
+
+INSTRUCT_MODEL = "timbrooks/instruct-pix2pix"
+VARIATION_MODEL = "lambdalabs/sd-image-variations-diffusers"
+
+
+class EditByInstruction(DiffusionNode):
+    """
+    Changes a picture as an instruction says, and leaves the rest. Takes models that were made for it: InstructPix2Pix for Stable
+    Diffusion and SDXL, FLUX.1 Kontext, FLUX.2, Qwen-Image-Edit.
+    image, edit, instruction, kontext, pix2pix, image-to-image
+
+    Use cases:
+    - Change the season, the weather or a colour by saying so
+    - Add or remove something without drawing a mask
+    - Put things from further pictures into the first one
+    """
+
+    model: ImageToImageModel = Field(
+        default=ImageToImageModel(repo_id=INSTRUCT_MODEL), description="A model that edits by instruction; fetched when first used."
+    )
+    prompt: str = Field(default="Make it winter", description="What to change.")
+    negative_prompt: str = shared.NEGATIVE_PROMPT
+    image: ImageRef = Field(default=ImageRef(), description="The picture to change.")
+    reference_images: list[ImageRef] | None = Field(
+        default=None, description="Further pictures that the instruction speaks of, for models that look at several."
+    )
+    num_inference_steps: int = shared.STEPS
+    guidance_scale: float = shared.WIDE_GUIDANCE
+    image_guidance_scale: float = Field(
+        default=1.5, ge=1.0, le=20.0, description="How closely the picture is kept; read by InstructPix2Pix alone."
+    )
+    seed: int = shared.SEED
+    scheduler: SchedulerName = shared.SCHEDULER
+    loras: list[LoraModel] = shared.LORAS
+    num_images: int = shared.COUNT
+
+    def process(self, context: Context) -> Pictures:
+        source = source_image(context, self.image, "image")
+        names = ["prompt", "negative_prompt", "num_inference_steps", "guidance_scale"]
+        if self.image_guidance_scale != self.spec.properties["image_guidance_scale"].default:
+            names.append("image_guidance_scale")
+        with steered(self.model, "image-to-image", Steering.of(self), context) as pipeline:
+            _check_edits(pipeline)
+            references = [context.image(ref, "RGB") for ref in self.reference_images or ()]
+            if references and not _sees_several(pipeline):
+                context.warn(f"reference_images is not used: {type(pipeline).__name__} looks at one picture.")
+                references = []
+            wanted = self.chosen(*names)
+            made = generate(pipeline, wanted, seed=self.seed, image=source, beside=references, count=self.num_images, context=context)
+        return pictures(made, context)
+
+
+class ImageVariation(DiffusionNode):
+    """
+    Makes pictures that resemble a picture, without any prompt. Takes Stable Diffusion image variations and unCLIP, or any FLUX.1
+    together with the FLUX.1 Redux prior.
+    image, variation, redux, unclip, image-to-image
+
+    Use cases:
+    - Make several pictures in the manner of one
+    - Find out what a model sees in a picture
+    """
+
+    model: ImageToImageModel = Field(
+        default=ImageToImageModel(repo_id=VARIATION_MODEL), description="A model for variations, or FLUX.1 where `redux` is set."
+    )
+    redux: ReduxModel = Field(default=ReduxModel(), description="Prior that reads the picture for FLUX.1; empty for other models.")
+    image: ImageRef = Field(default=ImageRef(), description="The picture to vary.")
+    num_inference_steps: int = shared.STEPS
+    guidance_scale: float = shared.WIDE_GUIDANCE
+    width: int = Field(default=0, ge=0, le=4096, description="Width of the result, in pixels; 0 for the model's own.")
+    height: int = Field(default=0, ge=0, le=4096, description="Height of the result, in pixels; 0 for the model's own.")
+    seed: int = shared.SEED
+    scheduler: SchedulerName = shared.SCHEDULER
+    num_images: int = shared.COUNT
+
+    def process(self, context: Context) -> Pictures:
+        source = source_image(context, self.image, "image")
+        wanted = self.chosen("num_inference_steps", "guidance_scale")
+        task = "image-to-image"
+        if not self.redux.is_empty():
+            wanted |= _read_by_redux(self.redux, source, context)
+            task = "text-to-image"
+        with steered(self.model, task, Steering.of(self), context) as pipeline:
+            if "image" not in wanted and task == "image-to-image":
+                _check_varies(pipeline)
+                wanted["image"] = source
+            made = generate(
+                pipeline,
+                wanted,
+                seed=self.seed,
+                size=native_size(pipeline, self.width, self.height),
+                count=self.num_images,
+                context=context,
+            )
+        return pictures(Generated(made.images, made.latents), context)
+
+
+def _takes(pipeline: Any) -> Any:
+    return inspect.signature(type(pipeline).__call__).parameters
+
+
+def _check_edits(pipeline: Any) -> None:
+    """Raise NodeError for a pipeline that takes a strength: it repaints, and knows nothing of instructions."""
+    if "strength" in _takes(pipeline) or "image" not in _takes(pipeline):
+        message = f"{type(pipeline).__name__} repaints a picture from a description and does not edit by instruction."
+        hint = "Use ImageToImage with this model, or a model such as InstructPix2Pix, FLUX.1 Kontext or Qwen-Image-Edit."
+        raise NodeError(message, hint, code="model_task_unsupported", where="model")
+
+
+def _check_varies(pipeline: Any) -> None:
+    """Raise NodeError for a pipeline that wants more than a picture."""
+    taken = _takes(pipeline)
+    if "image" not in taken or "strength" in taken or "mask_image" in taken or _needs_prompt(pipeline):
+        message = f"{type(pipeline).__name__} makes no variations of a picture alone."
+        hint = "Use a model for variations, or FLUX.1 together with a Redux prior in `redux`."
+        raise NodeError(message, hint, code="model_task_unsupported", where="model")
+
+
+def _needs_prompt(pipeline: Any) -> bool:
+    return "prompt" in _takes(pipeline) and "Unclip" not in type(pipeline).__name__ and "UnCLIP" not in type(pipeline).__name__
+
+
+def _sees_several(pipeline: Any) -> bool:
+    return type(pipeline).__name__ in ("QwenImageEditPlusPipeline", "Flux2Pipeline", "Flux2KleinPipeline")
+
+
+def _read_by_redux(redux: ModelRef, image: Image.Image, context: Context) -> dict[str, Any]:
+    """What stands for a prompt, as the prior makes it from a picture."""
+    import torch
+
+    with context.models.use(redux, "image-to-image", context=context) as prior, torch.no_grad():
+        if "Redux" not in type(prior).__name__:
+            hint = "Such as black-forest-labs/FLUX.1-Redux-dev."
+            raise NodeError(f"{type(prior).__name__} is no Redux prior.", hint, code="model_task_unsupported", where="redux")
+        # The published prior has no text encoders, and can't be given a text; one that has them has to be.
+        texts = {} if getattr(prior, "text_encoder", None) is None else {"prompt": ""}
+        read = prior(image=image, **texts)
+        return {"prompt_embeds": read.prompt_embeds, "pooled_prompt_embeds": read.pooled_prompt_embeds}

@@ -1,0 +1,92 @@
+"""An image and a prompt to another image."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from nodes.huggingface import diffusion as shared
+from nodes.huggingface.diffusion import DEFAULT_MODEL, DiffusionNode, Pictures, optional_images, pictures, source_image
+from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel, LoraModel
+from nodes.huggingface.pipelines import generate
+from nodes.huggingface.schedulers import SchedulerName
+from nodes.huggingface.steering import Steering, control, steered
+from nodetool_core import Context, Field, ImageRef, ImageToImageModel, Lane, Node
+
+
+class ImageToImage(DiffusionNode):
+    """
+    Transforms existing images based on text prompts using AutoPipeline for Image-to-Image.
+    This node automatically detects the appropriate pipeline class based on the model used.
+    image, generation, image-to-image, autopipeline
+
+    Use cases:
+    - Transform existing images with any compatible model (Stable Diffusion, SDXL, Kandinsky, etc.)
+    - Apply specific styles or concepts to photographs or artwork
+    - Modify existing images based on text descriptions
+    - Create variations of existing visual content with automatic pipeline selection
+    """
+
+    default_model = DEFAULT_MODEL
+
+    model: ImageToImageModel = Field(default=ImageToImageModel(), description="The HuggingFace model to use for image-to-image generation.")
+    prompt: str = Field(
+        default="A beautiful landscape with mountains and a lake at sunset",
+        description="Text prompt describing the desired image transformation.",
+    )
+    negative_prompt: str = shared.NEGATIVE_PROMPT
+    image: ImageRef = Field(default=ImageRef(), description="The input image to transform")
+    strength: float = Field(
+        default=0.8,
+        ge=0.0,
+        le=1.0,
+        description="Strength of the transformation. Higher values allow for more deviation from the original image.",
+    )
+    num_inference_steps: int = shared.STEPS
+    guidance_scale: float = shared.GUIDANCE
+    seed: int = shared.SEED
+    scheduler: SchedulerName = shared.SCHEDULER
+    loras: list[LoraModel] = shared.LORAS
+    ip_adapter_model: IPAdapterModel = shared.IP_ADAPTER_MODEL
+    ip_adapter_image: ImageRef | None = shared.IP_ADAPTER_IMAGE
+    ip_adapter_scale: float = shared.IP_ADAPTER_SCALE
+    controlnet: ControlNetModel = shared.CONTROLNET
+    control_image: ImageRef | None = shared.CONTROL_IMAGE
+    controlnet_conditioning_scale: float = shared.CONTROL_SCALE
+    num_images: int = shared.COUNT
+
+    def process(self, context: Context) -> Pictures:
+        source = source_image(context, self.image, "image")
+        steering = Steering.of(self)
+        wanted = self.chosen("prompt", "negative_prompt", "strength", "num_inference_steps", "guidance_scale")
+        with steered(self.model_or_default(self.model), "image-to-image", steering, context) as pipeline:
+            made = generate(
+                pipeline,
+                wanted | control(pipeline, steering, context),
+                seed=self.seed,
+                image=source,
+                others=optional_images(context, {"control_image": self.control_image}),
+                count=self.num_images,
+                context=context,
+            )
+        return pictures(made, context)
+
+
+class LoadImageToImageModel(Node):
+    """
+    Names a model for image to image, so that several nodes can use the same one.
+    huggingface, model, image-to-image
+
+    Use cases:
+    - Choose a model once and connect it to many nodes
+    - Make the model an input of a workflow
+    """
+
+    lane = Lane.INLINE
+
+    repo_id: str = Field(default="runwayml/stable-diffusion-v1-5", description="Hub id such as `owner/name`, or a path on this machine.")
+
+    def process(self) -> Annotated[ImageToImageModel, "The reference to the model."]:
+        return ImageToImageModel(repo_id=self.repo_id)
+
+
+__all__ = ["DEFAULT_MODEL", "ImageToImage", "LoadImageToImageModel"]

@@ -1,0 +1,100 @@
+"""Painting a part of a picture anew."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nodes.huggingface import diffusion as shared
+from nodes.huggingface.diffusion import DEFAULT_MODEL, DiffusionNode, Pictures, optional_images, pictures, source_image
+from nodes.huggingface.masks import Mask
+from nodes.huggingface.model_kinds import ControlNetModel, InpaintingModel, IPAdapterModel, LoraModel
+from nodes.huggingface.pipelines import Generated, generate
+from nodes.huggingface.schedulers import SchedulerName
+from nodes.huggingface.steering import Steering, control, steered
+from nodetool_core import Context, Field, ImageRef
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+class Inpainting(DiffusionNode):
+    """
+    Paints what a mask covers anew, from a prompt. What the mask does not cover keeps every bit, and the picture its size.
+    Takes models for inpainting (Stable Diffusion with 9 channels, Flux Fill) and any other whose family can inpaint.
+    image, inpainting, mask, fill, repair, object removal
+
+    Use cases:
+    - Remove an object and fill in what was behind it
+    - Put something new into a picture
+    - Repair scratches and holes
+    - Work on a small part of a large photo in full detail
+    """
+
+    default_model = DEFAULT_MODEL
+
+    model: InpaintingModel = Field(default=InpaintingModel(), description="The model to use; empty for the small one that ships.")
+    prompt: str = Field(
+        default="A beautiful landscape with mountains and a lake at sunset", description="Text prompt describing what to paint."
+    )
+    negative_prompt: str = shared.NEGATIVE_PROMPT
+    image: ImageRef = Field(default=ImageRef(), description="The picture to change.")
+    mask_image: ImageRef = Field(default=ImageRef(), description="Where to paint: white is painted anew, black is kept.")
+    strength: float = Field(
+        default=1.0, ge=0.0, le=1.0, description="How far the painted part may differ from what was there; 1 looks at nothing of it."
+    )
+    num_inference_steps: int = shared.STEPS
+    guidance_scale: float = shared.WIDE_GUIDANCE
+    seed: int = shared.SEED
+    mask_grow: int = Field(default=0, ge=0, le=512, description="Pixels by which the mask grows in each direction.")
+    mask_blur: int = Field(
+        default=0,
+        ge=0,
+        le=512,
+        description="Pixels beyond the mask over which the new part fades out; nothing changes farther out.",
+    )
+    crop_to_mask: bool = Field(
+        default=False, description="Whether the model only sees the masked part, enlarged to its own size: full detail in large pictures."
+    )
+    crop_padding: int = Field(
+        default=32, ge=0, le=2048, description="Pixels of surroundings that the model sees around the masked part, where cropped."
+    )
+    scheduler: SchedulerName = shared.SCHEDULER
+    loras: list[LoraModel] = shared.LORAS
+    ip_adapter_model: IPAdapterModel = shared.IP_ADAPTER_MODEL
+    ip_adapter_image: ImageRef | None = shared.IP_ADAPTER_IMAGE
+    ip_adapter_scale: float = shared.IP_ADAPTER_SCALE
+    controlnet: ControlNetModel = shared.CONTROLNET
+    control_image: ImageRef | None = shared.CONTROL_IMAGE
+    controlnet_conditioning_scale: float = shared.CONTROL_SCALE
+    num_images: int = shared.COUNT
+
+    def process(self, context: Context) -> Pictures:
+        source = source_image(context, self.image, "image")
+        whole = (0, 0, *source.size)
+        mask = Mask.of(_of_size(source_image(context, self.mask_image, "mask_image", "L"), source), self.mask_grow, self.mask_blur)
+        box = mask.region(self.crop_padding) if self.crop_to_mask else whole
+        others = {name: _of_size(image, source) for name, image in optional_images(context, {"control_image": self.control_image}).items()}
+        upon = {"mask_image": mask.paint} | others
+        steering = Steering.of(self)
+        wanted = self.chosen("prompt", "negative_prompt", "strength", "num_inference_steps", "guidance_scale")
+        with steered(self.model_or_default(self.model), "inpainting", steering, context) as pipeline:
+            made = generate(
+                pipeline,
+                wanted | control(pipeline, steering, context),
+                seed=self.seed,
+                image=source.crop(box),
+                others={name: image.crop(box) for name, image in upon.items()},
+                count=self.num_images,
+                keeps_size=True,
+                context=context,
+            )
+        region = source.crop(box)
+        pasted = [mask.laid_over(source, _of_size(image.convert("RGB"), region), box) for image in made.images]
+        return pictures(Generated(pasted, made.latents), context)
+
+
+def _of_size(image: Image.Image, other: Image.Image) -> Image.Image:
+    """The picture in the size of another one."""
+    from PIL import Image as Pillow
+
+    return image if image.size == other.size else image.resize(other.size, Pillow.Resampling.LANCZOS)

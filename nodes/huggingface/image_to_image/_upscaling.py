@@ -1,0 +1,204 @@
+"""Enlarging pictures: with a network, with a diffusion model, tile by tile."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+from nodes.huggingface import diffusion as shared
+from nodes.huggingface.diffusion import DEFAULT_MODEL, DiffusionNode, Pictures, pictures, source_image
+from nodes.huggingface.model_kinds import ControlNetModel, LoraModel, UpscalerModel
+from nodes.huggingface.networks import Upscaler, upscaler
+from nodes.huggingface.pipelines import generate
+from nodes.huggingface.schedulers import SchedulerName
+from nodes.huggingface.sizes import native_size, side_multiple
+from nodes.huggingface.steering import Steering, control, steered
+from nodes.huggingface.tiles import Canvas, cells, overlapping, with_margin
+from nodetool_core import Context, Field, ImageRef, ImageToImageModel, NodeError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+DEFAULT_UPSCALER = "nodetool/tiny-upscaler"
+"""The network where none is set: enlarges four times, ships with the pack."""
+
+UPSCALE_MODEL = "stabilityai/stable-diffusion-x4-upscaler"
+
+
+class Upscale(DiffusionNode):
+    """
+    Enlarges a picture with a network in one pass, by the factor that the network was made for. Networks of Real-ESRGAN, ESRGAN and
+    ESPCN are read from safetensors files. Works in tiles, so that a picture of any size fits into memory.
+    image, upscale, super-resolution, enlarge, real-esrgan, espcn
+
+    Use cases:
+    - Enlarge a result four times
+    - Bring old or small pictures to the size of a print
+    """
+
+    default_model = DEFAULT_UPSCALER
+
+    image: ImageRef = Field(default=ImageRef(), description="Picture to enlarge; transparency is enlarged along.")
+    model: UpscalerModel = Field(default=UpscalerModel(), description="Network to use; empty for the small one that ships.")
+    tile_size: int = Field(default=256, ge=16, le=4096, description="Side of the tiles that are enlarged one by one, in pixels.")
+    tile_overlap: int = Field(default=16, ge=0, le=256, description="Pixels around each tile that the network sees besides.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The enlarged picture, RGB or RGBA."]:
+        source = source_image(context, self.image, "image", "RGBA")
+        colours = source_image(context, self.image, "image")
+        ref = self.model_or_default(self.model)
+        with context.models.use(ref, "tensors", context=context) as part:
+            network = upscaler(part.tensors, ref.repo_id)
+            enlarged = _enlarged(network, colours, self.tile_size, self.tile_overlap, part.device, context)
+        alpha = source.getchannel("A")
+        if alpha.getextrema() != (255, 255):
+            enlarged.putalpha(_resized(alpha, enlarged.size))
+        return context.picture(enlarged)
+
+
+class DiffusionUpscale(DiffusionNode):
+    """
+    Enlarges a picture with a diffusion model made for it, which paints the details that were not there: Stable Diffusion x4, or the
+    latent upscaler x2.
+    image, upscale, super-resolution, enlarge, stable-diffusion
+
+    Use cases:
+    - Give a small picture plausible details
+    - Enlarge a picture with a prompt that says what is to be seen
+    """
+
+    model: ImageToImageModel = Field(
+        default=ImageToImageModel(repo_id=UPSCALE_MODEL), description="A diffusion upscaler; fetched when first used."
+    )
+    prompt: str = Field(default="", description="Text prompt describing the picture.")
+    negative_prompt: str = shared.NEGATIVE_PROMPT
+    image: ImageRef = Field(default=ImageRef(), description="Picture to enlarge.")
+    num_inference_steps: int = shared.STEPS
+    guidance_scale: float = Field(default=7.5, ge=0.0, le=20.0, description="How closely the prompt is followed.")
+    noise_level: int = Field(default=20, ge=0, le=350, description="Noise put onto the picture first; x4 upscaler alone.")
+    seed: int = shared.SEED
+    scheduler: SchedulerName = shared.SCHEDULER
+
+    def process(self, context: Context) -> Pictures:
+        names = ["negative_prompt", "num_inference_steps", "guidance_scale"]
+        if self.noise_level != self.spec.properties["noise_level"].default:
+            names.append("noise_level")
+        with steered(self.model, "image-to-image", Steering.of(self), context) as pipeline:
+            if "Upscale" not in type(pipeline).__name__:
+                message = f"{type(pipeline).__name__} is no upscaler."
+                hint = "Use ImageToImage or TiledRefinement with this model, or choose an upscaler."
+                raise NodeError(message, hint, code="model_task_unsupported", where="model")
+            # These pipelines want a prompt, if an empty one.
+            wanted = self.chosen(*names) | {"prompt": self.prompt or " "}
+            made = generate(pipeline, wanted, seed=self.seed, image=source_image(context, self.image, "image"), context=context)
+        return pictures(made, context)
+
+
+class TiledRefinement(DiffusionNode):
+    """
+    Enlarges a picture and repaints it tile by tile with an image-to-image model, so that it may be larger than the model was made
+    for. Tiles overlap and are blended.
+    image, upscale, tiles, refinement, detail, image-to-image
+
+    Use cases:
+    - Bring a result to print size with new detail
+    - Restyle a picture that is larger than the model can take
+    - Follow the picture closely with a tile ControlNet
+    """
+
+    default_model = DEFAULT_MODEL
+
+    model: ImageToImageModel = Field(default=ImageToImageModel(), description="A model for image to image; empty for the one that ships.")
+    prompt: str = Field(
+        default="A beautiful landscape with mountains and a lake at sunset", description="Text prompt describing the picture."
+    )
+    negative_prompt: str = shared.NEGATIVE_PROMPT
+    image: ImageRef = Field(default=ImageRef(), description="Picture to enlarge and refine.")
+    scale: float = Field(default=2.0, ge=0.25, le=8.0, description="How many times as long the sides become before tiles are painted.")
+    strength: float = Field(default=0.3, ge=0.0, le=1.0, description="How far tiles may differ from what they were.")
+    num_inference_steps: int = shared.STEPS
+    guidance_scale: float = shared.GUIDANCE
+    tile_overlap: float = Field(default=0.25, ge=0.0, le=0.75, description="Share of a tile's side that it shares with the next one.")
+    seed: int = shared.SEED
+    scheduler: SchedulerName = shared.SCHEDULER
+    loras: list[LoraModel] = shared.LORAS
+    controlnet: ControlNetModel = Field(default=ControlNetModel(), description="Network by which tiles follow what they were.")
+    controlnet_conditioning_scale: float = shared.CONTROL_SCALE
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The refined picture, RGB."]:
+        source = source_image(context, self.image, "image")
+        steering = replace(Steering.of(self), control_image=self.image)
+        wanted = self.chosen("prompt", "negative_prompt", "strength", "num_inference_steps", "guidance_scale")
+        with steered(self.model_or_default(self.model), "image-to-image", steering, context) as pipeline:
+            multiple = side_multiple(pipeline)
+            size = _rounded((round(source.width * self.scale), round(source.height * self.scale)), multiple)
+            large = _resized(source, size)
+            native = native_size(pipeline) or size
+            tile = (min(native[0], size[0]), min(native[1], size[1]))
+            overlap = round(min(tile) * self.tile_overlap)
+            boxes = overlapping(size, tile, overlap)
+            canvas = Canvas(size, overlap)
+            for index, box in enumerate(boxes):
+                part = large.crop(box)
+                others = {} if steering.controlnet.is_empty() else {"control_image": part}
+                made = generate(
+                    pipeline,
+                    wanted | control(pipeline, steering, context),
+                    seed=self.seed if self.seed < 0 else self.seed + index,
+                    image=part,
+                    others=others,
+                    share=(index, len(boxes)),
+                    keeps_size=True,
+                    context=context,
+                )
+                canvas.add(box, _resized(made.image, part.size))
+        return context.picture(canvas.picture())
+
+
+def _rounded(size: tuple[int, int], multiple: int) -> tuple[int, int]:
+    """The nearest size whose sides are multiples."""
+    width, height = (max(multiple, round(side / multiple) * multiple) for side in size)
+    return width, height
+
+
+def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    from PIL import Image as Pillow
+
+    return image if image.size == size else image.resize(size, Pillow.Resampling.LANCZOS)
+
+
+def _enlarged(network: Upscaler, image: Image.Image, side: int, margin: int, device: str, context: Context) -> Image.Image:
+    """The picture through the network, cell by cell, each with its margin."""
+    import torch
+    from PIL import Image as Pillow
+
+    module = network.module.to(device)
+    factor = network.scale
+    result = Pillow.new("RGB", (image.width * factor, image.height * factor))
+    boxes = cells(image.size, side)
+    for index, box in enumerate(boxes):
+        seen = with_margin(box, margin, image.size)
+        with torch.no_grad():
+            large = _through(module, network.channels, image.crop(seen), factor, device)
+        left, upper = (factor * (box[edge] - seen[edge]) for edge in (0, 1))
+        width, height = factor * (box[2] - box[0]), factor * (box[3] - box[1])
+        result.paste(large.crop((left, upper, left + width, upper + height)), (box[0] * factor, box[1] * factor))
+        context.progress(index + 1, len(boxes))
+    return result
+
+
+def _through(module: Any, channels: int, image: Image.Image, factor: int, device: str) -> Image.Image:
+    """One piece through the network; where that knows brightness alone, the colours are enlarged without it."""
+    import numpy as np
+    import torch
+    from PIL import Image as Pillow
+
+    size = (image.width * factor, image.height * factor)
+    pixels = image if channels == 3 else image.convert("YCbCr").getchannel(0)
+    tones = torch.from_numpy(np.array(pixels, dtype=np.float32) / 255).to(device)
+    made = module(tones.movedim(-1, 0)[None] if channels == 3 else tones[None, None])[0]
+    large = (made.float().clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+    if channels == 3:
+        return Pillow.fromarray(np.moveaxis(large, 0, -1))
+    colours = image.convert("YCbCr").resize(size, Pillow.Resampling.BICUBIC)
+    return Pillow.merge("YCbCr", (Pillow.fromarray(large[0]), *colours.split()[1:])).convert("RGB")

@@ -1,0 +1,83 @@
+"""
+Latents: what a denoising loop works on, and what an autoencoder makes of a picture.
+
+`samples` is a tensor (1, channels, height, width) as the denoiser sees it: normalized by the autoencoder's scaling factor and
+shift. A side of a picture is a side of its latents times the autoencoder's factor, 8 for most.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nodes.huggingface.families import shows_latents
+
+if TYPE_CHECKING:
+    import torch
+
+    from nodes.huggingface.previews import StepCallback
+
+
+class Latents(NamedTuple):
+    """Latents of one picture."""
+
+    samples: Any
+    """A tensor (1, channels, height, width), float32 in main memory."""
+
+
+class LatentsSeen:
+    """Keeps the latents of the last step of a loop, which the picture is decoded from."""
+
+    def __init__(self) -> None:
+        self._last: torch.Tensor | None = None
+
+    def callback(self, pipeline: Any) -> StepCallback | None:
+        """A function for `callback_on_step_end`; None where the pipeline has no such callback."""
+        if "callback_on_step_end" not in inspect.signature(type(pipeline).__call__).parameters:
+            return None
+
+        def keep(pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+            self._last = tensors.get("latents")
+            return tensors
+
+        return keep
+
+    def latents(self, pipeline: Any, size: tuple[int, int]) -> Latents | None:
+        """
+        What was kept, in the form of one picture of that width and height; None where there is none, or where the family
+        packs its latents into sequences in a way that only its pipeline can undo.
+        """
+        last = self._last
+        if last is None or not shows_latents(type(pipeline)):
+            return None
+        unpack = getattr(pipeline, "_unpack_latents", None)
+        if last.dim() == 3 and unpack is not None and len(inspect.signature(unpack).parameters) == 4:
+            last = unpack(last, size[1], size[0], pipeline.vae_scale_factor)
+        if last.dim() != 4 or last.shape[1] != pipeline.vae.config.get("latent_channels"):
+            return None
+        return Latents(last[:1].detach().float().cpu().contiguous())
+
+
+def normalized(vae: Any, latents: torch.Tensor) -> torch.Tensor:
+    """What the encoder gives, as the denoiser wants it."""
+    scale, shift = _normalization(vae)
+    result: torch.Tensor = (latents - shift) * scale
+    return result
+
+
+def denormalized(vae: Any, latents: torch.Tensor) -> torch.Tensor:
+    """What the denoiser gives, as the decoder wants it."""
+    scale, shift = _normalization(vae)
+    result: torch.Tensor = latents / scale + shift
+    return result
+
+
+def _normalization(vae: Any) -> tuple[Any, Any]:
+    """Scale and shift: numbers for the whole, or for each channel where the autoencoder has statistics."""
+    import torch
+
+    mean, std = vae.config.get("latents_mean"), vae.config.get("latents_std")
+    if mean is not None and std is not None:
+        columns = [torch.tensor(values, dtype=torch.float32, device=vae.device).view(1, -1, 1, 1) for values in (mean, std)]
+        return vae.config.get("scaling_factor", 1.0) / columns[1], columns[0]
+    return vae.config.get("scaling_factor") or 1.0, vae.config.get("shift_factor") or 0.0

@@ -1,0 +1,91 @@
+"""
+Kinds of models that properties take, besides those that every pack knows.
+
+A kind says what a property expects; weights of every kind can be given to it, and what they are good for is found out when
+they are loaded. The names are those that workflow files use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from nodetool_core import ModelRef
+
+
+class TextToImageModel(ModelRef):
+    """A model that makes images from texts."""
+
+    type: str = "hf.text_to_image"
+
+
+class InpaintingModel(ModelRef):
+    """A model that fills in what a mask covers."""
+
+    type: str = "hf.inpainting"
+
+
+class ControlNetModel(ModelRef):
+    """A network that makes a model follow edges, depths or poses: a directory or repository of its own."""
+
+    type: str = "hf.controlnet"
+
+
+class IPAdapterModel(ModelRef):
+    """An image prompt adapter: a safetensors file, named in `path` where it lies in a repository."""
+
+    type: str = "hf.ip_adapter"
+
+
+class AutoencoderModel(ModelRef):
+    """An autoencoder between pictures and latents: one of its own, or a model that has one."""
+
+    type: str = "hf.vae"
+
+
+class UpscalerModel(ModelRef):
+    """A network that enlarges pictures: a safetensors file."""
+
+    type: str = "hf.real_esrgan"
+
+
+class ReduxModel(ModelRef):
+    """A prior that turns pictures into what a prompt would be."""
+
+    type: str = "hf.redux"
+
+
+class DepthModel(ModelRef):
+    """A network that tells depths."""
+
+    type: str = "hf.depth_estimation"
+
+
+class SegmentationModel(ModelRef):
+    """A network that tells what each pixel belongs to."""
+
+    type: str = "hf.image_segmentation"
+
+
+class PoseModel(ModelRef):
+    """A network that finds the joints of people."""
+
+    type: str = "hf.pose_estimation"
+
+
+class LoraModel(ModelRef):
+    """A LoRA: a small change to another model, and how much of it to apply."""
+
+    type: str = "hf.lora"
+    scale: float = Field(default=1.0, ge=-10.0, le=10.0, description="How much of the change is applied; 0 is none.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_configuration(cls, value: Any) -> Any:
+        """Also reads the form `{"lora": {…}, "strength": 0.5}` of the nearest tool's files."""
+        if not isinstance(value, Mapping) or not isinstance(value.get("lora"), Mapping):
+            return value
+        kept = {name: part for name, part in value["lora"].items() if name in cls.model_fields and name != "type"}
+        return {**kept, "scale": value.get("strength", 1.0)}

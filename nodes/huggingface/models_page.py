@@ -1,0 +1,160 @@
+"""
+The page docs/models.md: which families of models honour which properties.
+
+It is written from the classes of diffusers and the facts in `families.py`, the same by which a node decides what it passes on and
+what it warns of. So the page can't say one thing and the nodes do another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from nodes.huggingface.families import (
+    BEYOND_AUTO,
+    controlled_class,
+    facts_of,
+    parameter_of,
+    shows_latents,
+    takes_image_prompt,
+    takes_loras,
+)
+from nodes.huggingface.schedulers import takes_schedulers
+
+_TASKS: Final = {
+    "text-to-image": ("Text to image", "TEXT2IMAGE", "nodes/huggingface/text_to_image/text_to_image.md", "TextToImage"),
+    "image-to-image": ("Image to image", "IMAGE2IMAGE", "nodes/huggingface/image_to_image/image_to_image.md", "ImageToImage"),
+    "inpainting": ("Inpainting", "INPAINT", "nodes/huggingface/image_to_image/inpainting.md", "Inpainting"),
+}
+
+_BEYOND: Final = {
+    "editing": ("Editing by instruction", "nodes/huggingface/image_to_image/edit_by_instruction.md", "EditByInstruction"),
+    "variation": ("Variations", "nodes/huggingface/image_to_image/image_variation.md", "ImageVariation"),
+    "upscaling": ("Upscaling", "nodes/huggingface/image_to_image/diffusion_upscale.md", "DiffusionUpscale"),
+}
+
+Honours = Callable[[type], bool]
+
+
+def _by_parameter(prop: str) -> Honours:
+    return lambda pipeline_class: parameter_of(pipeline_class, prop) is not None
+
+
+_COLUMNS: Final[Mapping[str, Honours]] = {
+    "negative_prompt": _by_parameter("negative_prompt"),
+    "strength": _by_parameter("strength"),
+    "guidance_scale": _by_parameter("guidance_scale"),
+    "image_guidance_scale": _by_parameter("image_guidance_scale"),
+    "noise_level": _by_parameter("noise_level"),
+    "width, height": _by_parameter("width"),
+    "scheduler": takes_schedulers,
+    "loras": takes_loras,
+    "ip_adapter_image": takes_image_prompt,
+    "latents": shows_latents,
+}
+_OF_TASK: Final = {
+    "text-to-image": (
+        "negative_prompt",
+        "guidance_scale",
+        "width, height",
+        "scheduler",
+        "loras",
+        "ip_adapter_image",
+        "controlnet",
+        "latents",
+    ),
+    "image-to-image": ("negative_prompt", "strength", "guidance_scale", "scheduler", "loras", "ip_adapter_image", "controlnet", "latents"),
+    "inpainting": ("negative_prompt", "strength", "guidance_scale", "scheduler", "loras", "ip_adapter_image", "controlnet", "latents"),
+    "editing": ("negative_prompt", "guidance_scale", "image_guidance_scale", "scheduler", "loras", "latents"),
+    "variation": ("guidance_scale", "width, height", "scheduler", "latents"),
+    "upscaling": ("negative_prompt", "guidance_scale", "noise_level", "scheduler"),
+}
+
+_INTRODUCTION: Final = """\
+# Models
+
+Nodes take any model whose family [diffusers](https://huggingface.co/docs/diffusers) knows, as a Hub id or a directory. Families differ in
+what they can be asked for. A property that a model does not honour is never dropped in silence: the run warns and names both.
+
+Every family takes `prompt`, `num_inference_steps`, `seed` and `num_images`. The tables say the rest. They are read off the pipelines'
+classes, as the nodes themselves do when they run."""
+
+_NOTES: Final = """\
+## What no class tells
+
+- `negative_prompt` is read where `guidance_scale` is above 1. A model that was distilled to be told the guidance (its UNet has
+  `time_cond_proj_dim`, as the model that ships does) makes nothing of it, and the run says so.
+- `scheduler` can be chosen where the model's own scheduler lists others that understand its configuration. Models that match flows
+  (SD3, Flux, Qwen, Z-Image, …) run with their own.
+- `loras` with scale 0 are as if they were not there. They are put into modules of the call's own, so no other call sees them.
+- `controlnet` stands for a network of the same family, given besides the model. Models with a control channel of their own
+  (FLUX.1 Depth, FLUX.1 Canny) take `control_image` alone.
+- `latents` is an output: what the picture was decoded from, for families that show it.
+- Pictures keep their size where it is between half and 2.25 times the area that the model was made for; others are brought to
+  that area, and the run says so. Inpainting, refinement and upscaling with a network keep the picture's own size."""
+
+
+def page() -> str:
+    """The page, as Markdown."""
+    parts = ["---\ntitle: Models\n---", _INTRODUCTION]
+    for task, (title, _, path, node) in _TASKS.items():
+        parts += [f"## {title}", f"Node: [{node}]({path}).", _table(task, _mapped(task))]
+    for task, (title, path, node) in _BEYOND.items():
+        parts += [f"## {title}", f"Node: [{node}]({path}).", _table(task, BEYOND_AUTO[task])]
+    parts += [_NOTES, _facts()]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def families(task: str) -> dict[str, type]:
+    """The pipeline of each family that does a task, by name."""
+    import diffusers
+
+    names = _mapped(task) if task in _TASKS else BEYOND_AUTO[task]
+    return {name: getattr(diffusers, name) for name in names}
+
+
+def honours(pipeline_class: type, prop: str, task: str) -> bool:
+    """Whether a family honours a property of the nodes for a task."""
+    if prop == "controlnet":
+        return controlled_class(pipeline_class, task) is not None
+    return _COLUMNS[prop](pipeline_class)
+
+
+def _mapped(task: str) -> list[str]:
+    """The pipelines that are chosen for a task, and those that do it without being on the list."""
+    from diffusers.pipelines import auto_pipeline
+
+    table: Mapping[str, Any] = getattr(auto_pipeline, f"AUTO_{_TASKS[task][1]}_PIPELINES_MAPPING")
+    found = [found for found in table.values() if parameter_of(found, "num_frames") is None]
+    return [one.__name__ for one in dict.fromkeys(found)] + list(BEYOND_AUTO.get(task, ()))
+
+
+def _table(task: str, names: Iterable[str]) -> str:
+    import diffusers
+
+    columns = _OF_TASK[task]
+    rows = []
+    for name in sorted(names, key=str.lower):
+        marks = ["yes" if honours(getattr(diffusers, name), column, task) else "–" for column in columns]  # noqa: RUF001 - a dash
+        rows.append(f"| {name.removesuffix('Pipeline')} | {' | '.join(marks)} |")
+    header = [f"| Family | {' | '.join(columns)} |", "|---|" + "---|" * len(columns)]
+    return "\n".join([*header, *rows])
+
+
+def _facts() -> str:
+    """What is added to calls of some families, which users should know of."""
+    import diffusers
+
+    noted: dict[str, list[str]] = {}
+    for name in sorted(name for task in _TASKS for name in _mapped(task) if hasattr(diffusers, name)):
+        for fact in facts_of(name):
+            if fact.note and all(key in _parameters(getattr(diffusers, name)) for key in fact.adds):
+                noted.setdefault(f"{f'With `{fact.when}`: ' if fact.when else ''}{fact.note}", []).append(name.removesuffix("Pipeline"))
+    lines = [f"- {note}. So for {', '.join(dict.fromkeys(names))}." for note, names in noted.items()]
+    return "\n".join(["## What is added", "", *lines]) if lines else ""
+
+
+def _parameters(pipeline_class: type) -> Iterable[str]:
+    import inspect
+
+    return inspect.signature(pipeline_class.__call__).parameters

@@ -1,0 +1,193 @@
+"""
+Networks that enlarge pictures in one pass, from the tensors of a safetensors file.
+
+Which network it is, how deep and how wide, is read off the tensors' names and shapes, which are those of the published files:
+
+- RRDBNet, the network of ESRGAN and Real-ESRGAN (`conv_first.weight`, `body.0.rdb1.conv1.weight`, …; also under the older names
+  `model.0.weight`, `model.1.sub.0.RDB1.conv1.0.weight`, …)
+- SRVGGNetCompact, the compact one of Real-ESRGAN (`body.0.weight`, …: convolutions with PReLU, a pixel shuffle added to the picture)
+- ESPCN (convolutions alone, tanh between them, a pixel shuffle at the end), on RGB or on brightness alone
+
+Numbers go in and come out as 0…1.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nodetool_core import NodeError
+
+if TYPE_CHECKING:
+    import torch
+
+Tensors = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Upscaler:
+    """A network, and what it does to a picture."""
+
+    module: torch.nn.Module
+    """Takes (1, channels, height, width), gives sides `scale` times as long."""
+    scale: int
+    channels: int
+    """3 for RGB, 1 for brightness alone."""
+
+
+def upscaler(tensors: Tensors, name: str) -> Upscaler:
+    """The network that the tensors are of. Raises NodeError where they are of none that is known."""
+    tensors = _under_new_names(_without_prefix(tensors))
+    make = _rrdb if "conv_first.weight" in tensors else _compact if "body.0.weight" in tensors else _shuffled
+    try:
+        made = make(tensors)
+        made.module.load_state_dict(_matching(tensors, made.module))
+    except (KeyError, IndexError, StopIteration, ValueError, RuntimeError) as error:
+        message = f"The tensors of {name!r} are those of no network that is known here: RRDBNet, SRVGGNetCompact, ESPCN."
+        raise NodeError(message, "Choose the safetensors file of such a network.", code="model_unfit", where="model") from error
+    return Upscaler(made.module.eval().requires_grad_(False), made.scale, made.channels)
+
+
+def _matching(tensors: Tensors, module: torch.nn.Module) -> dict[str, Any]:
+    """The tensors under the module's names; those of ESPCN have no fixed ones and go by order."""
+    wanted = module.state_dict()
+    if set(wanted) <= set(tensors):
+        return {key: tensors[key] for key in wanted}
+    ordered = [tensors[key] for key in sorted(tensors, key=_natural)]
+    return dict(zip(wanted, ordered, strict=True))
+
+
+def _natural(key: str) -> tuple[list[Any], bool]:
+    """Orders conv2 before conv10, and the weight of a layer before its bias."""
+    stem, _, kind = key.rpartition(".")
+    return [int(part) if index % 2 else part for index, part in enumerate(re.split(r"(\d+)", stem))], kind == "bias"
+
+
+def _without_prefix(tensors: Tensors) -> dict[str, Any]:
+    return {re.sub(r"^(params_ema|params|module|generator)\.", "", key): tensor for key, tensor in tensors.items()}
+
+
+def _under_new_names(tensors: Tensors) -> dict[str, Any]:
+    """ESRGAN's first names as the later ones."""
+    if "model.0.weight" not in tensors:
+        return dict(tensors)
+    blocks = [int(found[1]) for key in tensors if (found := re.match(r"model\.1\.sub\.(\d+)\.", key))]
+    last = max(blocks)
+    ups = sorted({int(key.split(".")[1]) for key in tensors if re.fullmatch(r"model\.\d+\.weight", key)} - {0})
+    names = {"model.0": "conv_first", f"model.1.sub.{last}": "conv_body", f"model.{ups[-2]}": "conv_hr", f"model.{ups[-1]}": "conv_last"}
+    names |= {f"model.{place}": f"conv_up{number}" for number, place in enumerate(ups[:-2], start=1)}
+    renamed = {}
+    for key, tensor in tensors.items():
+        stem, _, kind = key.rpartition(".")
+        inner = re.sub(r"model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0$", r"body.\1.rdb\2.conv\3", stem)
+        renamed[f"{names.get(stem, inner)}.{kind}"] = tensor
+    return renamed
+
+
+def _rrdb(tensors: Tensors) -> Upscaler:
+    import torch
+    from torch import nn
+    from torch.nn import functional
+
+    width, fed = tensors["conv_first.weight"].shape[:2]
+    channels = int(tensors["conv_last.weight"].shape[0])
+    growth = int(tensors["body.0.rdb1.conv1.weight"].shape[0])
+    depth = 1 + max(int(found[1]) for key in tensors if (found := re.match(r"body\.(\d+)\.", key)))
+    ups = sum(1 for key in tensors if re.fullmatch(r"conv_up\d\.weight", key))
+    folded = math.isqrt(fed // channels)
+    scale = 2**ups // folded
+
+    def conv(inputs: int, outputs: int) -> nn.Conv2d:
+        return nn.Conv2d(inputs, outputs, 3, padding=1)
+
+    class Dense(nn.Module):
+        """Five convolutions, each of which sees what all before it made."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            for index in range(4):
+                setattr(self, f"conv{index + 1}", conv(width + index * growth, growth))
+            self.conv5 = conv(width + 4 * growth, width)
+
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            made = [pixels]
+            for index in range(4):
+                made.append(functional.leaky_relu(getattr(self, f"conv{index + 1}")(torch.cat(made, 1)), 0.2))
+            result: torch.Tensor = self.conv5(torch.cat(made, 1))
+            return result * 0.2 + pixels
+
+    class Residual(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rdb1, self.rdb2, self.rdb3 = Dense(), Dense(), Dense()
+
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            result: torch.Tensor = self.rdb3(self.rdb2(self.rdb1(pixels)))
+            return result * 0.2 + pixels
+
+    class RRDBNet(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv_first = conv(fed, width)
+            self.body = nn.Sequential(*(Residual() for _ in range(depth)))
+            self.conv_body = conv(width, width)
+            for number in range(1, ups + 1):
+                setattr(self, f"conv_up{number}", conv(width, width))
+            self.conv_hr, self.conv_last = conv(width, width), conv(width, channels)
+
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            height, width = pixels.shape[2:]
+            # Folding takes whole folds only.
+            whole = functional.pad(pixels, (0, -width % folded, 0, -height % folded), mode="replicate")
+            first = self.conv_first(functional.pixel_unshuffle(whole, folded))
+            made = first + self.conv_body(self.body(first))
+            for number in range(1, ups + 1):
+                made = functional.leaky_relu(getattr(self, f"conv_up{number}")(functional.interpolate(made, scale_factor=2)), 0.2)
+            result: torch.Tensor = self.conv_last(functional.leaky_relu(self.conv_hr(made), 0.2))
+            return result[..., : height * scale, : width * scale]
+
+    return Upscaler(RRDBNet(), scale, channels)
+
+
+def _compact(tensors: Tensors) -> Upscaler:
+    from torch import nn
+    from torch.nn import functional
+
+    places = sorted({int(key.split(".")[1]) for key in tensors if key.startswith("body.")})
+    shapes = [tuple(tensors[f"body.{place}.weight"].shape) for place in places]
+    channels = int(shapes[0][1])
+    scale = math.isqrt(shapes[-1][0] // channels)
+    if places != list(range(len(places))) or channels * scale**2 != shapes[-1][0]:
+        raise ValueError("no compact network")
+
+    class Compact(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            layers = [
+                nn.PReLU(shape[0]) if len(shape) == 1 else nn.Conv2d(shape[1], shape[0], shape[2], padding=shape[2] // 2)
+                for shape in shapes
+            ]
+            self.body = nn.Sequential(*layers)
+
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            plain = functional.interpolate(pixels, scale_factor=scale, mode="nearest")
+            return functional.pixel_shuffle(self.body(pixels), scale) + plain
+
+    return Upscaler(Compact(), scale, channels)
+
+
+def _shuffled(tensors: Tensors) -> Upscaler:
+    from torch import nn
+
+    shapes = [tuple(tensors[key].shape) for key in sorted(tensors, key=_natural) if tensors[key].dim() == 4]
+    channels = int(shapes[0][1])
+    scale = math.isqrt(shapes[-1][0] // channels)
+    if channels not in (1, 3) or scale < 2 or channels * scale**2 != shapes[-1][0]:
+        raise ValueError("no ESPCN")
+    layers: list[nn.Module] = []
+    for outputs, inputs, side, _ in shapes:
+        layers += [nn.Conv2d(inputs, outputs, side, padding=side // 2), nn.Tanh()]
+    return Upscaler(nn.Sequential(*layers[:-1], nn.PixelShuffle(scale)), scale, channels)

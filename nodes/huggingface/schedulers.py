@@ -1,0 +1,101 @@
+"""
+Schedulers by name: which rule a denoising loop steps by.
+
+The names are those of diffusers' classes; the table says which options come with a name. Whether a model can run with one is
+told by its own scheduler, which lists those that understand its configuration.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from nodes.huggingface.families import FIXED_SCHEDULER
+from nodetool_core import NodeError
+
+if TYPE_CHECKING:
+    from nodetool_core import Context
+
+SchedulerName = Literal[
+    "default",
+    "DDIMScheduler",
+    "DDPMScheduler",
+    "DEISMultistepScheduler",
+    "DPMSolverMultistepScheduler",
+    "DPMSolverMultistepScheduler karras",
+    "DPMSolverMultistepScheduler sde",
+    "DPMSolverMultistepScheduler sde karras",
+    "DPMSolverSDEScheduler",
+    "DPMSolverSinglestepScheduler",
+    "EulerAncestralDiscreteScheduler",
+    "EulerDiscreteScheduler",
+    "EulerDiscreteScheduler karras",
+    "HeunDiscreteScheduler",
+    "KDPM2AncestralDiscreteScheduler",
+    "KDPM2DiscreteScheduler",
+    "LCMScheduler",
+    "LMSDiscreteScheduler",
+    "PNDMScheduler",
+    "TCDScheduler",
+    "UniPCMultistepScheduler",
+]
+"""`default` keeps the model's own."""
+
+_OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "karras": {"use_karras_sigmas": True},
+    "sde": {"algorithm_type": "sde-dpmsolver++"},
+}
+"""What the words behind a class's name mean."""
+
+_WITHOUT_LIST: Final = frozenset({"LCMScheduler", "TCDScheduler"})
+"""Understand the configuration of whatever can run with DDIM, but are on nobody's list."""
+
+
+def choose_scheduler(pipeline: Any, name: str, context: Context) -> None:
+    """
+    Give the pipeline the scheduler of that name; where it can't run with it, it keeps its own, and that is told.
+
+    Raises NodeError where a package is missing that the scheduler needs.
+    """
+    own = getattr(pipeline, "scheduler", None)
+    if name == "default" or own is None:
+        return
+    made = scheduler_class(type(pipeline), own, name)
+    if made is None:
+        context.warn(f"scheduler is not used: {type(pipeline).__name__} runs with {type(own).__name__} only.")
+        return
+    options = {key: value for word in name.split()[1:] for key, value in _OPTIONS[word].items()}
+    try:
+        scheduler = made.from_config(own.config, **options)
+    except ImportError as error:
+        said = next((line.strip() for line in str(error).splitlines() if line.strip()), "a package is missing")
+        raise NodeError(
+            f"{name} can't be used: {said}", "Install it, or choose another scheduler.", code="missing_package", where="scheduler"
+        ) from error
+    pipeline.scheduler = scheduler
+
+
+def takes_schedulers(pipeline_class: type) -> bool:
+    """Whether a pipeline's scheduler can be chosen, as far as its class tells: by the scheduler that it names as its own."""
+    import diffusers
+
+    own = inspect.signature(pipeline_class).parameters.get("scheduler")
+    if own is None or FIXED_SCHEDULER.search(pipeline_class.__name__):
+        return False
+    named = re.findall(r"\w+Schedulers?", str(own.annotation))
+    return any(name == "KarrasDiffusionSchedulers" or getattr(getattr(diffusers, name, None), "_compatibles", ()) for name in named)
+
+
+def scheduler_class(pipeline_class: type, own: Any, name: str) -> Any:
+    """The class of a scheduler by its name, or None where a pipeline that comes with `own` can't run with it."""
+    import diffusers
+
+    wanted = name.split()[0]
+    if FIXED_SCHEDULER.search(pipeline_class.__name__) or own.config.get("prediction_type") == "flow_prediction":
+        return None
+    listed = {type(own).__name__, *getattr(own, "_compatibles", ())}
+    if wanted not in listed and not (wanted in _WITHOUT_LIST and "DDIMScheduler" in listed):
+        return None
+    return getattr(diffusers, wanted, None)

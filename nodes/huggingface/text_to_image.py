@@ -1,0 +1,84 @@
+"""Nodes that make images from texts alone."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from nodes.huggingface import diffusion as shared
+from nodes.huggingface.diffusion import DEFAULT_MODEL, DiffusionNode, Pictures, optional_images, pictures
+from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel, LoraModel, TextToImageModel
+from nodes.huggingface.pipelines import generate
+from nodes.huggingface.schedulers import SchedulerName
+from nodes.huggingface.sizes import native_size
+from nodes.huggingface.steering import Steering, control, steered
+from nodetool_core import Context, Field, ImageRef, Lane, Node
+
+_SIDE = "pixels; 0 for the size that the model was made for. Cut down to the multiple that the model can make."
+
+
+class TextToImage(DiffusionNode):
+    """
+    Makes images from a text prompt. The pipeline is chosen by the model: Stable Diffusion, SDXL, SD3, Flux, Kandinsky, …
+    image, generation, text-to-image, prompt, autopipeline
+
+    Use cases:
+    - Make a picture from a description
+    - Make several pictures of one prompt and choose
+    - Follow edges, depths or a pose with a ControlNet
+    - Make a first draft for image to image
+    """
+
+    default_model = DEFAULT_MODEL
+
+    model: TextToImageModel = Field(default=TextToImageModel(), description="The model to use; empty for the small one that ships.")
+    prompt: str = Field(
+        default="A beautiful landscape with mountains and a lake at sunset", description="Text prompt describing the image."
+    )
+    negative_prompt: str = shared.NEGATIVE_PROMPT
+    num_inference_steps: int = shared.STEPS
+    guidance_scale: float = shared.WIDE_GUIDANCE
+    width: int = Field(default=0, ge=0, le=4096, description=f"Width of the image, in {_SIDE}")
+    height: int = Field(default=0, ge=0, le=4096, description=f"Height of the image, in {_SIDE}")
+    seed: int = shared.SEED
+    scheduler: SchedulerName = shared.SCHEDULER
+    loras: list[LoraModel] = shared.LORAS
+    ip_adapter_model: IPAdapterModel = shared.IP_ADAPTER_MODEL
+    ip_adapter_image: ImageRef | None = shared.IP_ADAPTER_IMAGE
+    ip_adapter_scale: float = shared.IP_ADAPTER_SCALE
+    controlnet: ControlNetModel = shared.CONTROLNET
+    control_image: ImageRef | None = shared.CONTROL_IMAGE
+    controlnet_conditioning_scale: float = shared.CONTROL_SCALE
+    num_images: int = shared.COUNT
+
+    def process(self, context: Context) -> Pictures:
+        steering = Steering.of(self)
+        wanted = self.chosen("prompt", "negative_prompt", "num_inference_steps", "guidance_scale")
+        with steered(self.model_or_default(self.model), "text-to-image", steering, context) as pipeline:
+            made = generate(
+                pipeline,
+                wanted | control(pipeline, steering, context),
+                seed=self.seed,
+                others=optional_images(context, {"control_image": self.control_image}),
+                size=native_size(pipeline, self.width, self.height),
+                count=self.num_images,
+                context=context,
+            )
+        return pictures(made, context)
+
+
+class LoadTextToImageModel(Node):
+    """
+    Names a model for text to image, so that several nodes can use the same one.
+    huggingface, model, text-to-image
+
+    Use cases:
+    - Choose a model once and connect it to many nodes
+    - Make the model an input of a workflow
+    """
+
+    lane = Lane.INLINE
+
+    repo_id: str = Field(default="", description="Hub id such as `owner/name`, or a path on this machine.")
+
+    def process(self) -> Annotated[TextToImageModel, "The reference to the model."]:
+        return TextToImageModel(repo_id=self.repo_id)

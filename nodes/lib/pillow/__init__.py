@@ -1,0 +1,70 @@
+"""Pillow's operations as nodes; here those that mix two pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from nodes._geometry import covering
+from nodes._pixels import alike, on_weighted
+from nodetool_core import Context, Field, ImageRef, Node
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+class Blend(Node):
+    """
+    Mixes two pictures evenly over their whole area. A second picture of another size is cropped to the shape of the first
+    and resized.
+    image, blend, mix, fade, crossfade
+
+    Use cases:
+    - Soften an edit by mixing in the original
+    - Fade from one picture to another
+    """
+
+    image1: ImageRef = Field(description="First picture; its size is kept.")
+    image2: ImageRef = Field(description="Second picture.")
+    alpha: float = Field(default=0.5, ge=0.0, le=1.0, description="Share of the second picture: 0 gives the first, 1 the second.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The mixture."]:
+        from PIL import Image
+
+        first, second = alike(context.image(self.image1), covering(context.image(self.image2), context.image(self.image1).size))
+        if "A" not in first.mode:
+            return context.picture(Image.blend(first, second, self.alpha))
+        share = Image.new("L", first.size, round(self.alpha * 255))
+        return context.picture(_mixed(second, first, share))
+
+
+class Composite(Node):
+    """
+    Takes each pixel from one of two pictures, as a mask says: the first where the mask is white, the second where it is
+    black, a mixture where it is grey. What differs from the first picture in size is cropped to its shape and resized.
+    image, composite, mask, combine, cutout
+
+    Use cases:
+    - Keep an edit to a part of the picture
+    - Put a person before another background
+    """
+
+    image1: ImageRef = Field(description="Picture that shows where the mask is white; its size is kept.")
+    image2: ImageRef = Field(description="Picture that shows where the mask is black.")
+    mask: ImageRef = Field(description="Mask; only how bright it is counts.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The combined picture."]:
+        size = context.image(self.image1).size
+        first, second = alike(context.image(self.image1), covering(context.image(self.image2), size))
+        return context.picture(_mixed(first, second, covering(context.image(self.mask, "L"), size)))
+
+
+def _mixed(first: Image.Image, second: Image.Image, mask: Image.Image) -> Image.Image:
+    """The first image where the mask is white, the second where it is black; between, colours are weighted by their alpha."""
+    from PIL import Image as Pillow
+
+    mixed = on_weighted(first, lambda image: Pillow.composite(image, second.convert(image.mode), mask))
+    if "A" not in mixed.mode:
+        return mixed
+    # Weighting rounds. What comes from one picture alone stays as it was.
+    kept = Pillow.composite(first, mixed, mask.point(lambda tone: 255 * (tone == 255)))
+    return Pillow.composite(kept, second, mask.point(lambda tone: 255 * (tone > 0)))

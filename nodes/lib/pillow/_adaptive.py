@@ -1,0 +1,65 @@
+"""
+Contrast limited adaptive histogram equalization (K. Zuiderveld, Graphics Gems IV, 1994).
+
+The picture is divided into a grid of tiles. Each tile gets the curve that spreads its own tones evenly, after the counts of
+its histogram were cut at the clip limit and the cut-off spread over all tones. A pixel takes the curves of the four nearest
+tiles, weighted by how near their centres are, so that no border between tiles shows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    from nodetool_core import Context
+
+
+def equalized_locally(image: Image.Image, clip_limit: float, grid: int, context: Context) -> Image.Image:
+    """A grey image (mode L) with its contrast strengthened tile by tile; `grid` tiles along each side, 0 for no clip limit."""
+    import numpy as np
+    from PIL import Image as Pillow
+
+    tones = np.asarray(image)
+    rows, columns = min(grid, image.height), min(grid, image.width)
+    curves = _curves(tones, rows, columns, clip_limit)
+    left, right, to_right = _nearest(image.width, columns)
+    result = np.empty_like(tones)
+    for y, (above, below, to_below) in enumerate(zip(*_nearest(image.height, rows), strict=True)):
+        if y % 256 == 0:
+            context.check_cancelled()
+        line = tones[y]
+        upper = curves[above, left, line] * (1 - to_right) + curves[above, right, line] * to_right
+        lower = curves[below, left, line] * (1 - to_right) + curves[below, right, line] * to_right
+        result[y] = upper * (1 - to_below) + lower * to_below + 0.5
+    return Pillow.fromarray(result)
+
+
+def _curves(tones: NDArray[np.uint8], rows: int, columns: int, clip_limit: float) -> NDArray[Any]:
+    """For each tile the new tone of every tone, (rows, columns, 256)."""
+    import numpy as np
+
+    curves = np.empty((rows, columns, 256), np.float32)
+    for row, band in enumerate(np.array_split(tones, rows)):
+        for column, tile in enumerate(np.array_split(band, columns, axis=1)):
+            counts = np.bincount(tile.ravel(), minlength=256).astype(np.float64)
+            if clip_limit > 0:
+                limit = max(1.0, clip_limit * tile.size / 256)
+                cut = np.minimum(counts, limit)
+                counts = cut + (counts.sum() - cut.sum()) / 256
+            curves[row, column] = counts.cumsum() * (255 / tile.size)
+    return np.clip(curves, 0, 255)
+
+
+def _nearest(length: int, tiles: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """For each pixel along a side the tiles before and after it, and the share of the latter."""
+    import numpy as np
+
+    edges = np.cumsum([0, *(part.size for part in np.array_split(np.arange(length), tiles))])
+    centres = (edges[:-1] + edges[1:] - 1) / 2
+    place = np.interp(np.arange(length), centres, np.arange(tiles))
+    before = place.astype(np.intp)
+    return before, np.minimum(before + 1, tiles - 1), (place - before).astype(np.float32)

@@ -1,0 +1,116 @@
+"""
+The arithmetic of colour grading. All of it works on bands: rows of RGB from 0 to 1, (rows, width, 3), float32.
+
+A result may lie outside of 0 to 1; whoever makes a picture of it cuts it off.
+"""
+
+from __future__ import annotations
+
+import colorsys
+from typing import TYPE_CHECKING, Any
+
+from nodes._pixels import luma
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from nodes._pixels import Band
+
+Triple = tuple[float, float, float]
+"""A number each for red, green and blue."""
+
+_PEAK = 6.75
+"""Brings x (1 - x)² to a height of 1, which it has at one third."""
+
+
+def triple(values: Triple) -> NDArray[np.float32]:
+    import numpy as np
+
+    return np.array(values, np.float32)
+
+
+def cdl(band: Band, slope: Triple, offset: Triple, power: Triple, saturation: float) -> Band:
+    """Slope, offset and power of each channel, then saturation around the luma (ASC Color Decision List 1.2)."""
+    import numpy as np
+
+    toned = np.clip(band * triple(slope) + triple(offset), 0.0, 1.0) ** triple(power)
+    return saturated(toned, saturation)
+
+
+def saturated(band: Band, factor: float | Band) -> Band:
+    """Colours at `factor` times their distance from the grey of the same luma."""
+    grey = luma(band)
+    return grey + (band - grey) * factor
+
+
+def in_shadows(tones: Band) -> Band:
+    """How much a tone counts as shadow: 1 at a third, 0 at black and white."""
+    return _PEAK * tones * (1 - tones) ** 2
+
+
+def in_midtones(tones: Band) -> Band:
+    """How much a tone counts as midtone: 1 at the middle, 0 at black and white."""
+    return 4 * tones * (1 - tones)
+
+
+def in_highlights(tones: Band) -> Band:
+    """How much a tone counts as highlight: 1 at two thirds, 0 at black and white."""
+    return in_shadows(1 - tones)
+
+
+def exposed(band: Band, stops: float) -> Band:
+    """As if the camera had taken in 2 ** stops times the light: tones are multiplied as linear light (sRGB, IEC 61966-2-1)."""
+    import numpy as np
+
+    linear = np.where(band <= 0.04045, band / 12.92, ((band + 0.055) / 1.055) ** 2.4) * np.float32(2.0**stops)
+    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+def split_toned(band: Band, shadow: Triple, highlight: Triple, balance: float) -> Band:
+    """Tints added to dark and to bright tones. A balance above 0 lets the highlights reach further down."""
+    bright = smooth_step(luma(band) + balance * 0.5, 0.0, 1.0)
+    toned: Band = band + triple(shadow) * (1 - bright) + triple(highlight) * bright
+    return toned
+
+
+def tint(hue: float, saturation: float) -> Triple:
+    """A colour's direction away from grey: what is added to tint without making brighter. The hue is in degrees."""
+    import numpy as np
+
+    colour = np.array(colorsys.hsv_to_rgb(hue % 360 / 360, 1.0, 1.0), np.float32)
+    red, green, blue = (colour - luma(colour[None, None]).item()) * saturation * 0.35
+    return float(red), float(green), float(blue)
+
+
+def smooth_step(values: Any, low: float, high: float) -> Any:
+    """0 up to `low`, 1 from `high` on, and a smooth curve between them."""
+    import numpy as np
+
+    share = np.clip((values - low) / max(high - low, 1e-6), 0.0, 1.0)
+    return share * share * (3 - 2 * share)
+
+
+def to_hsl(band: Band) -> tuple[Band, Band, Band]:
+    """Hue (0 to 1, red at 0), saturation and lightness of each pixel, (rows, width) each."""
+    import numpy as np
+
+    band = np.clip(band, 0.0, 1.0)
+    high, low = band.max(axis=2), band.min(axis=2)
+    range_, lightness = high - low, (high + low) / 2
+    red, green, blue = band[..., 0], band[..., 1], band[..., 2]
+    part = np.where(range_ > 0, range_, 1)
+    hue = np.select([high == red, high == green], [(green - blue) / part, (blue - red) / part + 2], (red - green) / part + 4)
+    room = 1 - np.abs(2 * lightness - 1)
+    saturation = np.where(range_ > 0, range_ / np.where(room > 0, room, 1), 0)
+    return np.where(range_ > 0, hue / 6 % 1.0, 0).astype(np.float32), saturation, lightness
+
+
+def from_hsl(hue: Band, saturation: Band, lightness: Band) -> Band:
+    """The band of hue, saturation and lightness."""
+    import numpy as np
+
+    width = saturation * np.minimum(lightness, 1 - lightness)
+    twelfths = (np.array([0, 8, 4], np.float32) + hue[..., None] * 12) % 12
+    band: Band = lightness[..., None] - width[..., None] * np.clip(np.minimum(twelfths - 3, 9 - twelfths), -1.0, 1.0)
+    return band

@@ -1,0 +1,339 @@
+"""Colour grading: exposure, curves, balance, saturation, looks. Grey pictures become RGB; the alpha is kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from nodes._pixels import graded, luma
+from nodes.lib.pillow import _grading as grading
+from nodes.lib.pillow._looks import LOOKS
+from nodetool_core import Context, Field, ImageRef, Node, NodeError
+
+if TYPE_CHECKING:
+    from nodes._pixels import Band
+
+IMAGE = "Picture to grade."
+
+ColorRange = Literal["all", "reds", "oranges", "yellows", "greens", "cyans", "blues", "purples", "magentas"]
+FilmPreset = Literal[
+    "teal_orange",
+    "blockbuster",
+    "noir",
+    "vintage",
+    "cold_blue",
+    "warm_sunset",
+    "matrix",
+    "bleach_bypass",
+    "cross_process",
+    "faded_film",
+]
+
+_HUES: dict[str, float] = {
+    "reds": 0, "oranges": 30, "yellows": 60, "greens": 120, "cyans": 180, "blues": 225, "purples": 270, "magentas": 315
+}  # fmt: skip
+"""The middle of each range of colours, in degrees."""
+
+
+class CDL(Node):
+    """
+    Applies a colour decision list: each channel times its slope, plus its offset, to its power; then the saturation.
+    image, color grading, cdl, slope, offset, power
+
+    Use cases:
+    - Bring a grade over from a film editor
+    - Correct a colour cast exactly
+    """
+
+    image: ImageRef = Field(description=IMAGE)
+    slope_r: float = Field(default=1.0, ge=0.0, le=4.0, description="What red is multiplied by.")
+    slope_g: float = Field(default=1.0, ge=0.0, le=4.0, description="What green is multiplied by.")
+    slope_b: float = Field(default=1.0, ge=0.0, le=4.0, description="What blue is multiplied by.")
+    offset_r: float = Field(default=0.0, ge=-1.0, le=1.0, description="What is added to red; 1 is the whole range.")
+    offset_g: float = Field(default=0.0, ge=-1.0, le=1.0, description="What is added to green.")
+    offset_b: float = Field(default=0.0, ge=-1.0, le=1.0, description="What is added to blue.")
+    power_r: float = Field(default=1.0, ge=0.1, le=4.0, description="The power of red; below 1 makes it brighter.")
+    power_g: float = Field(default=1.0, ge=0.1, le=4.0, description="The power of green.")
+    power_b: float = Field(default=1.0, ge=0.1, le=4.0, description="The power of blue.")
+    saturation: float = Field(default=1.0, ge=0.0, le=4.0, description="Strength of the colours: 0 is grey, 1 leaves them.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The graded picture."]:
+        slope = (self.slope_r, self.slope_g, self.slope_b)
+        offset = (self.offset_r, self.offset_g, self.offset_b)
+        power = (self.power_r, self.power_g, self.power_b)
+        image = context.image(self.image)
+        return context.picture(graded(image, lambda band, _: grading.cdl(band, slope, offset, power, self.saturation), context))
+
+
+class ColorBalance(Node):
+    """
+    Shifts the colours of a picture between cool and warm, and between green and magenta. How bright it looks is kept.
+    image, color grading, white balance, temperature, tint
+
+    Use cases:
+    - Take the yellow of lamps out of a photo
+    - Make a landscape look like evening
+    """
+
+    image: ImageRef = Field(description=IMAGE)
+    temperature: float = Field(default=0.0, ge=-1.0, le=1.0, description="Below 0 cooler (blue), above 0 warmer (orange).")
+    tint: float = Field(default=0.0, ge=-1.0, le=1.0, description="Below 0 greener, above 0 more magenta.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The balanced picture."]:
+        gain = grading.triple((1 + 0.3 * self.temperature, 1 - 0.3 * self.tint, 1 - 0.3 * self.temperature))
+
+        def balance(band: Band, _: int) -> Band:
+            shifted = band * gain
+            balanced: Band = shifted * (luma(band) / luma(shifted).clip(1e-6))
+            return balanced
+
+        return context.picture(graded(context.image(self.image), balance, context))
+
+
+class Curves(Node):
+    """
+    Bends the tone curve of a picture: the ends, the shadows, midtones and highlights, and the midtones of each channel.
+    image, color grading, curves, levels, tones
+
+    Use cases:
+    - Set black and white points
+    - Lift the shadows without touching the sky
+    """
+
+    image: ImageRef = Field(description=IMAGE)
+    black_point: float = Field(default=0.0, ge=0.0, le=0.5, description="Tone that becomes black.")
+    white_point: float = Field(default=1.0, ge=0.5, le=1.0, description="Tone that becomes white.")
+    shadows: float = Field(default=0.0, ge=-0.5, le=0.5, description="What is added to tones around a third.")
+    midtones: float = Field(default=0.0, ge=-0.5, le=0.5, description="What is added to tones around the middle.")
+    highlights: float = Field(default=0.0, ge=-0.5, le=0.5, description="What is added to tones around two thirds.")
+    red_midtones: float = Field(default=0.0, ge=-0.5, le=0.5, description="What is added to the midtones of red.")
+    green_midtones: float = Field(default=0.0, ge=-0.5, le=0.5, description="What is added to the midtones of green.")
+    blue_midtones: float = Field(default=0.0, ge=-0.5, le=0.5, description="What is added to the midtones of blue.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The graded picture."]:
+        if self.black_point >= self.white_point:
+            raise NodeError("black_point and white_point are the same tone.", "Leave some range between them.")
+        middles = grading.triple((self.red_midtones, self.green_midtones, self.blue_midtones)) + self.midtones
+
+        def bend(band: Band, _: int) -> Band:
+            tones = ((band - self.black_point) / (self.white_point - self.black_point)).clip(0.0, 1.0)
+            bent: Band = tones + self.shadows * grading.in_shadows(tones) + self.highlights * grading.in_highlights(tones)
+            bent += middles * grading.in_midtones(tones)
+            return bent
+
+        return context.picture(graded(context.image(self.image), bend, context))
+
+
+class Exposure(Node):
+    """
+    Changes the exposure of a picture as linear light, its contrast, and four ranges of tones.
+    image, color grading, exposure, contrast, highlights, shadows
+
+    Use cases:
+    - Mend a photo that was exposed too long or too short
+    - Win back the clouds of a bright sky
+    """
+
+    image: ImageRef = Field(description=IMAGE)
+    exposure: float = Field(default=0.0, ge=-5.0, le=5.0, description="In stops: 1 doubles the light, -1 halves it.")
+    contrast: float = Field(default=0.0, ge=-1.0, le=1.0, description="-1 gives middle grey, 1 doubles the contrast.")
+    highlights: float = Field(default=0.0, ge=-1.0, le=1.0, description="Makes bright tones darker or brighter.")
+    shadows: float = Field(default=0.0, ge=-1.0, le=1.0, description="Makes dark tones darker or brighter.")
+    whites: float = Field(default=0.0, ge=-1.0, le=1.0, description="Makes the brightest tones darker or brighter.")
+    blacks: float = Field(default=0.0, ge=-1.0, le=1.0, description="Makes the darkest tones darker or brighter.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The graded picture."]:
+        def expose(band: Band, _: int) -> Band:
+            tones = grading.exposed(band, self.exposure).clip(0.0, 1.0) if self.exposure else band
+            light = luma(tones)
+            shift = self.shadows * grading.in_shadows(light) + self.highlights * grading.in_highlights(light)
+            shift += self.blacks * (1 - light) ** 4 + self.whites * light**4
+            return (tones + 0.25 * shift - 0.5) * (1 + self.contrast) + 0.5
+
+        return context.picture(graded(context.image(self.image), expose, context))
+
+
+class FilmLook(Node):
+    """
+    Gives a picture the look of a known kind of film.
+    image, color grading, film, look, preset, cinematic
+
+    Use cases:
+    - Give the pictures of a series one mood
+    - Try several looks before grading by hand
+    """
+
+    image: ImageRef = Field(description=IMAGE)
+    preset: FilmPreset = Field(default="teal_orange", description="The look.")
+    intensity: float = Field(default=1.0, ge=0.0, le=2.0, description="0 leaves the picture, 1 is the look, 2 twice the change.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The picture in that look."]:
+        look = LOOKS[self.preset]
+        image = context.image(self.image)
+        return context.picture(graded(image, lambda band, _: band + (look(band) - band) * self.intensity, context))
+
+
+class HSLAdjust(Node):
+    """
+    Changes hue, saturation and luminance of one range of colours, or of all. The range fades out towards its neighbours.
+    image, color grading, hue, saturation, luminance, selective
+
+    Use cases:
+    - Make only the sky deeper
+    - Turn green leaves into autumn leaves
+    """
+
+    image: ImageRef = Field(description=IMAGE)
+    color_range: ColorRange = Field(default="all", description="Which colours are changed.")
+    hue_shift: float = Field(default=0.0, ge=-1.0, le=1.0, description="Turn of the colour circle: 1 is half a turn.")
+    saturation: float = Field(default=0.0, ge=-1.0, le=1.0, description="-1 gives grey, 1 doubles the strength of the colours.")
+    luminance: float = Field(default=0.0, ge=-1.0, le=1.0, description="-1 gives black, 1 white.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The graded picture."]:
+        def adjust(band: Band, _: int) -> Band:
+            hue, saturation, lightness = grading.to_hsl(band)
+            weight = _belonging(hue, saturation, self.color_range)
+            room = 1 - lightness if self.luminance > 0 else lightness
+            return grading.from_hsl(
+                (hue + weight * (self.hue_shift / 2)) % 1.0,
+                (saturation * (1 + weight * self.saturation)).clip(0.0, 1.0),
+                lightness + weight * self.luminance * room,
+            )
+
+        return context.picture(graded(context.image(self.image), adjust, context))
+
+
+class LiftGammaGain(Node):
+    """
+    Grades shadows (lift), midtones (gamma) and highlights (gain), all channels together and each by itself.
+    image, color grading, lift, gamma, gain, color wheels
+
+    Use cases:
+    - Grade with the three wheels that film editors have
+    - Tint the shadows and the highlights against each other
+    """
+
+    image: ImageRef = Field(description=IMAGE)
+    lift_r: float = Field(default=0.0, ge=-1.0, le=1.0, description="What is added to red at black.")
+    lift_g: float = Field(default=0.0, ge=-1.0, le=1.0, description="What is added to green at black.")
+    lift_b: float = Field(default=0.0, ge=-1.0, le=1.0, description="What is added to blue at black.")
+    lift_master: float = Field(default=0.0, ge=-1.0, le=1.0, description="What is added to all channels at black.")
+    gamma_r: float = Field(default=1.0, ge=0.1, le=4.0, description="Gamma of red; above 1 makes midtones brighter.")
+    gamma_g: float = Field(default=1.0, ge=0.1, le=4.0, description="Gamma of green.")
+    gamma_b: float = Field(default=1.0, ge=0.1, le=4.0, description="Gamma of blue.")
+    gamma_master: float = Field(default=1.0, ge=0.1, le=4.0, description="Gamma of all channels.")
+    gain_r: float = Field(default=1.0, ge=0.0, le=4.0, description="What red is multiplied by.")
+    gain_g: float = Field(default=1.0, ge=0.0, le=4.0, description="What green is multiplied by.")
+    gain_b: float = Field(default=1.0, ge=0.0, le=4.0, description="What blue is multiplied by.")
+    gain_master: float = Field(default=1.0, ge=0.0, le=4.0, description="What all channels are multiplied by.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The graded picture."]:
+        lift = grading.triple((self.lift_r, self.lift_g, self.lift_b)) + self.lift_master
+        gamma = grading.triple((self.gamma_r, self.gamma_g, self.gamma_b)) * self.gamma_master
+        gain = grading.triple((self.gain_r, self.gain_g, self.gain_b)) * self.gain_master
+
+        def grade(band: Band, _: int) -> Band:
+            raised: Band = (band * gain + lift * (1 - band)).clip(0.0, 1.0) ** (1 / gamma)
+            return raised
+
+        return context.picture(graded(context.image(self.image), grade, context))
+
+
+class SaturationVibrance(Node):
+    """
+    Changes the strength of all colours, and (vibrance) that of weak colours more than that of strong ones.
+    image, color grading, saturation, vibrance, color
+
+    Use cases:
+    - Make a landscape more colourful without overdoing the sky
+    - Take the colour out of a picture
+    """
+
+    image: ImageRef = Field(description=IMAGE)
+    saturation: float = Field(default=0.0, ge=-1.0, le=1.0, description="-1 gives grey, 1 doubles the strength of every colour.")
+    vibrance: float = Field(default=0.0, ge=-1.0, le=1.0, description="The same, the less the stronger a colour is already.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The graded picture."]:
+        def strengthen(band: Band, _: int) -> Band:
+            strength = (band.max(axis=2) - band.min(axis=2))[..., None]
+            return grading.saturated(band, (1 + self.saturation) * (1 + self.vibrance * (1 - strength)))
+
+        return context.picture(graded(context.image(self.image), strengthen, context))
+
+
+class SplitToning(Node):
+    """
+    Tints the shadows in one colour and the highlights in another.
+    image, color grading, split toning, tint, duotone
+
+    Use cases:
+    - Give a black and white photo the warmth of an old print
+    - Set cold shadows against a warm light
+    """
+
+    image: ImageRef = Field(description=IMAGE)
+    shadow_hue: float = Field(default=200.0, ge=0.0, le=360.0, description="Hue of the shadows, in degrees: 0 red, 120 green, 240 blue.")
+    shadow_saturation: float = Field(default=0.3, ge=0.0, le=1.0, description="Strength of the shadows' tint.")
+    highlight_hue: float = Field(default=40.0, ge=0.0, le=360.0, description="Hue of the highlights, in degrees.")
+    highlight_saturation: float = Field(default=0.3, ge=0.0, le=1.0, description="Strength of the highlights' tint.")
+    balance: float = Field(default=0.0, ge=-1.0, le=1.0, description="Below 0 the shadows' tint reaches further, above 0 the highlights'.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The tinted picture."]:
+        shadow = grading.tint(self.shadow_hue, self.shadow_saturation)
+        highlight = grading.tint(self.highlight_hue, self.highlight_saturation)
+        image = context.image(self.image)
+        return context.picture(graded(image, lambda band, _: grading.split_toned(band, shadow, highlight, self.balance), context))
+
+
+class Vignette(Node):
+    """
+    Makes a picture darker or brighter towards its edges.
+    image, color grading, vignette, edges, frame
+
+    Use cases:
+    - Lead the eye to the middle
+    - Imitate an old lens
+    """
+
+    image: ImageRef = Field(description=IMAGE)
+    amount: float = Field(default=0.5, ge=-1.0, le=1.0, description="Above 0 darker edges, below 0 brighter ones; 1 gives black.")
+    midpoint: float = Field(default=0.5, ge=0.0, le=1.0, description="Where it begins: 0 at the middle, 1 at the corners.")
+    roundness: float = Field(default=0.0, ge=-1.0, le=1.0, description="-1 follows the frame, 0 is an ellipse, 1 a circle.")
+    feather: float = Field(default=0.5, ge=0.0, le=1.0, description="How soft the transition is; 0 gives a hard edge.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The picture with its vignette."]:
+        image = context.image(self.image)
+
+        def shade(band: Band, top: int) -> Band:
+            distance = _distance(band.shape[0], top, image.size, self.roundness)[..., None]
+            edge = grading.smooth_step(distance, self.midpoint, self.midpoint + self.feather)
+            shaded: Band = band * (1 - edge * self.amount) if self.amount >= 0 else band - (1 - band) * edge * self.amount
+            return shaded
+
+        return context.picture(graded(image, shade, context))
+
+
+def _belonging(hue: Band, saturation: Band, color_range: ColorRange) -> Band:
+    """How much each pixel belongs to a range of colours, from 0 to 1. Grey belongs to none but `all`."""
+    import numpy as np
+
+    if color_range == "all":
+        return np.ones_like(hue)
+    away = np.abs((hue * 360 - _HUES[color_range] + 180) % 360 - 180)
+    weight: Band = (1 - grading.smooth_step(away, 15.0, 45.0)) * grading.smooth_step(saturation, 0.0, 0.15)
+    return weight
+
+
+def _distance(rows: int, top: int, size: tuple[int, int], roundness: float) -> Band:
+    """How far from the middle each pixel of some rows is: 0 there, 1 in the corners."""
+    import numpy as np
+
+    width, height = size
+    across = np.abs((np.arange(width, dtype=np.float32) + 0.5) / width * 2 - 1)[None, :]
+    down = np.abs((np.arange(top, top + rows, dtype=np.float32) + 0.5) / height * 2 - 1)[:, None]
+    if roundness > 0:
+        shorter = min(width, height)
+        across = across * (1 + roundness * (width / shorter - 1))
+        down = down * (1 + roundness * (height / shorter - 1))
+    power = 2.0 if roundness >= 0 else 2.0 - 6.0 * roundness
+    distance: Band = (across**power + down**power) ** (1 / power)
+    return distance / np.float32(2 ** (1 / power))

@@ -1,0 +1,260 @@
+"""Contrast, brightness, colour and sharpness."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from nodes._pixels import colours, filtered, on_colours, with_alpha
+from nodes.lib.pillow._adaptive import equalized_locally
+from nodetool_core import Context, Field, ImageRef, Node, NodeError
+
+
+class Brightness(Node):
+    """
+    Makes a picture brighter or darker.
+    image, enhance, brightness, lighten, darken
+
+    Use cases:
+    - Lighten a picture that was taken too dark
+    - Darken a background
+    """
+
+    image: ImageRef = Field(description="Picture to change.")
+    factor: float = Field(default=1.0, description="Every tone is multiplied by it: 1 changes nothing, 0 gives black.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
+        from PIL import ImageEnhance
+
+        return context.picture(on_colours(context.image(self.image), lambda image: ImageEnhance.Brightness(image).enhance(self.factor)))
+
+
+class Color(Node):
+    """
+    Makes the colours of a picture stronger or weaker.
+    image, enhance, color, colour, saturation
+
+    Use cases:
+    - Make a faded photo more colourful
+    - Take half of the colour out
+    """
+
+    image: ImageRef = Field(description="Picture to change.")
+    factor: float = Field(default=1.0, description="1 changes nothing, 0 gives grey, more than 1 gives stronger colours.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
+        from PIL import ImageEnhance
+
+        return context.picture(on_colours(context.image(self.image), lambda image: ImageEnhance.Color(image).enhance(self.factor)))
+
+
+class Contrast(Node):
+    """
+    Makes the tones of a picture differ more or less from their mean.
+    image, enhance, contrast, tones
+
+    Use cases:
+    - Give depth to a hazy landscape
+    - Soften hard light
+    """
+
+    image: ImageRef = Field(description="Picture to change.")
+    factor: float = Field(default=1.0, description="1 changes nothing, 0 gives the mean grey, more than 1 gives stronger contrast.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
+        from PIL import ImageEnhance
+
+        return context.picture(on_colours(context.image(self.image), lambda image: ImageEnhance.Contrast(image).enhance(self.factor)))
+
+
+class Sharpness(Node):
+    """
+    Makes a picture sharper or softer.
+    image, enhance, sharpness, sharpen, soften
+
+    Use cases:
+    - Sharpen a picture after it was made smaller
+    - Soften a portrait
+    """
+
+    image: ImageRef = Field(description="Picture to change.")
+    factor: float = Field(default=1.0, description="1 changes nothing, 0 gives a smoothed picture, more than 1 gives a sharper one.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
+        from PIL import ImageEnhance
+
+        return context.picture(on_colours(context.image(self.image), lambda image: ImageEnhance.Sharpness(image).enhance(self.factor)))
+
+
+class AutoContrast(Node):
+    """
+    Stretches the tones of each channel over the whole range from black to white.
+    image, enhance, contrast, levels, automatic
+
+    Use cases:
+    - Mend a flat, hazy picture
+    - Bring pictures of a series to the same range
+    """
+
+    image: ImageRef = Field(description="Picture to change.")
+    cutoff: int = Field(
+        default=0,
+        ge=0,
+        le=255,
+        description="Percent of the pixels left out at each end of the range; from 50 on, nothing is left.",
+    )
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
+        from PIL import ImageOps
+
+        if self.cutoff >= 50:
+            context.warn(f"A cutoff of {self.cutoff} percent at each end leaves no tones, so the contrast stays as it is.")
+            return context.picture(context.image(self.image))
+        return context.picture(on_colours(context.image(self.image), lambda image: ImageOps.autocontrast(image, self.cutoff)))
+
+
+class AdaptiveContrast(Node):
+    """
+    Strengthens the contrast of each part of a picture by its own tones (CLAHE). Colours keep their hue.
+    image, enhance, contrast, adaptive, clahe, local
+
+    Use cases:
+    - Show detail in shadows and in the sky at once
+    - Bring out the structure of a scan
+    """
+
+    image: ImageRef = Field(description="Picture to change.")
+    clip_limit: float = Field(
+        default=2.0, ge=0.0, le=100.0, description="The most a tone may be stretched; 1 changes next to nothing, 0 sets no limit."
+    )
+    grid_size: int = Field(default=8, ge=1, le=64, description="Parts along each side that have tones of their own.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
+        from PIL import Image
+
+        colour, alpha = colours(context.image(self.image))
+        if colour.mode == "L":
+            return context.picture(with_alpha(equalized_locally(colour, self.clip_limit, self.grid_size, context), alpha))
+        light, blue, red = colour.convert("YCbCr").split()
+        whole = Image.merge("YCbCr", (equalized_locally(light, self.clip_limit, self.grid_size, context), blue, red))
+        return context.picture(with_alpha(whole.convert("RGB"), alpha))
+
+
+class Equalize(Node):
+    """
+    Spreads the tones of each channel evenly, so that all are about as frequent.
+    image, enhance, equalize, histogram
+
+    Use cases:
+    - Show what hides in a narrow range of tones
+    - Make pictures comparable whatever the light was
+    """
+
+    image: ImageRef = Field(description="Picture to change.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
+        from PIL import ImageOps
+
+        return context.picture(on_colours(context.image(self.image), ImageOps.equalize))
+
+
+class Detail(Node):
+    """
+    Brings out fine detail a little.
+    image, enhance, detail, sharpen
+
+    Use cases:
+    - Show the texture of a surface
+    - Freshen up a picture that was made smaller
+    """
+
+    image: ImageRef = Field(description="Picture to change.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
+        from PIL import ImageFilter
+
+        return context.picture(on_colours(context.image(self.image), lambda image: filtered(image, ImageFilter.DETAIL)))
+
+
+class EdgeEnhance(Node):
+    """
+    Makes the edges of a picture stand out.
+    image, enhance, edges, sharpen
+
+    Use cases:
+    - Make a drawing crisper
+    - Prepare a picture for edge detection
+    """
+
+    image: ImageRef = Field(description="Picture to change.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
+        from PIL import ImageFilter
+
+        return context.picture(on_colours(context.image(self.image), lambda image: filtered(image, ImageFilter.EDGE_ENHANCE)))
+
+
+class Sharpen(Node):
+    """
+    Sharpens a picture with a kernel of 3 x 3 pixels.
+    image, enhance, sharpen, clarity
+
+    Use cases:
+    - Mend a picture that is a little out of focus
+    - Sharpen a picture before it is printed
+    """
+
+    image: ImageRef = Field(description="Picture to sharpen.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The sharpened picture."]:
+        from PIL import ImageFilter
+
+        return context.picture(on_colours(context.image(self.image), lambda image: filtered(image, ImageFilter.SHARPEN)))
+
+
+class UnsharpMask(Node):
+    """
+    Sharpens a picture by what a blur takes away from it.
+    image, enhance, sharpen, unsharp mask
+
+    Use cases:
+    - Sharpen with control over width and strength
+    - Bring out large shapes with a wide radius
+    """
+
+    image: ImageRef = Field(description="Picture to sharpen.")
+    radius: float = Field(default=2.0, ge=0.0, le=512.0, description="Standard deviation of the blur, in pixels.")
+    percent: int = Field(default=150, ge=0, le=1000, description="How much of the difference is added, in percent.")
+    threshold: int = Field(default=3, ge=0, le=512, description="The least difference that is sharpened, in tones of 256.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The sharpened picture."]:
+        from PIL import ImageFilter
+
+        mask = ImageFilter.UnsharpMask(self.radius, self.percent, self.threshold)
+        return context.picture(on_colours(context.image(self.image), lambda image: image.filter(mask)))
+
+
+class RankFilter(Node):
+    """
+    Sorts the tones around each pixel and takes the one of a rank: the first makes dark parts grow, the middle one removes
+    specks, the last makes bright parts grow.
+    image, enhance, rank, median, minimum, maximum, denoise
+
+    Use cases:
+    - Remove dust and single wrong pixels (size 3, rank 4)
+    - Make lines thicker or thinner
+    """
+
+    image: ImageRef = Field(description="Picture to change.")
+    size: int = Field(default=3, ge=1, le=512, description="Side of the square around each pixel, in pixels; an odd number.")
+    rank: int = Field(default=3, ge=0, le=512, description="Place in the sorted tones, from 0.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
+        from PIL import ImageFilter
+
+        if self.size % 2 == 0:
+            raise NodeError(f"A square of {self.size} pixels has no middle.", f"Give an odd size, such as {self.size + 1}.")
+        if self.rank >= self.size**2:
+            message = f"There is no rank {self.rank}: a square of size {self.size} has {self.size**2} pixels."
+            raise NodeError(message, f"Give a rank from 0 to {self.size**2 - 1}.")
+        kernel = ImageFilter.RankFilter(self.size, self.rank)
+        return context.picture(on_colours(context.image(self.image), lambda image: image.filter(kernel)))

@@ -1,0 +1,244 @@
+"""Filters: blur, edges, tones turned around or reduced, channels, borders."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from nodes._geometry import check_size
+from nodes._pixels import colours, filtered, on_colours, on_weighted, plain
+from nodes.lib.pillow._canny import canny_edges
+from nodetool_core import Context, Field, ImageRef, Node, NodeError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+class Blur(Node):
+    """
+    Softens a picture with a Gaussian blur.
+    image, filter, blur, soften
+
+    Use cases:
+    - Hide detail before a second pass
+    - Make a background less busy
+    """
+
+    image: ImageRef = Field(description="Picture to soften.")
+    radius: float = Field(default=2.0, ge=0.0, le=128.0, description="Standard deviation of the kernel, in pixels.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The softened picture."]:
+        from PIL import ImageFilter
+
+        kernel = ImageFilter.GaussianBlur(self.radius)
+        return context.picture(on_weighted(context.image(self.image), lambda image: image.filter(kernel)))
+
+
+class Smooth(Node):
+    """
+    Smooths a picture a little, with a kernel of 3 x 3 pixels.
+    image, filter, smooth, denoise
+
+    Use cases:
+    - Take the noise out of a picture
+    - Soften hard edges after scaling
+    """
+
+    image: ImageRef = Field(description="Picture to smooth.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The smoothed picture."]:
+        from PIL import ImageFilter
+
+        return context.picture(on_weighted(context.image(self.image), lambda image: filtered(image, ImageFilter.SMOOTH)))
+
+
+class Contour(Node):
+    """
+    Draws the outlines of a picture as dark lines on white.
+    image, filter, contour, outline, lines
+
+    Use cases:
+    - Make a line drawing of a photo
+    - Show where a picture has detail
+    """
+
+    image: ImageRef = Field(description="Picture to outline.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The outlines."]:
+        from PIL import ImageFilter
+
+        return context.picture(on_colours(context.image(self.image), lambda image: filtered(image, ImageFilter.CONTOUR)))
+
+
+class Emboss(Node):
+    """
+    Makes a picture look like a relief, lit from a corner.
+    image, filter, emboss, relief
+
+    Use cases:
+    - Show the texture of a surface
+    - Make a stamp or a seal of a drawing
+    """
+
+    image: ImageRef = Field(description="Picture to emboss.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The relief."]:
+        from PIL import ImageFilter
+
+        return context.picture(on_colours(context.image(self.image), lambda image: filtered(image, ImageFilter.EMBOSS)))
+
+
+class FindEdges(Node):
+    """
+    Shows the edges of a picture as bright lines on black, in the colours of the change.
+    image, filter, edges, detect
+
+    Use cases:
+    - Guide a model by the edges of a picture
+    - Find out how sharp a picture is
+    """
+
+    image: ImageRef = Field(description="Picture whose edges are looked for.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The edges."]:
+        from PIL import ImageFilter
+
+        return context.picture(on_colours(context.image(self.image), lambda image: filtered(image, ImageFilter.FIND_EDGES)))
+
+
+class Canny(Node):
+    """
+    Finds edges with Canny's method: thin white lines on black. A change of tone above the high threshold is an edge; one
+    between the thresholds is an edge where it continues one.
+    image, filter, edges, canny, controlnet
+
+    Use cases:
+    - Make the control image of a ControlNet
+    - Find the outlines of objects
+    """
+
+    image: ImageRef = Field(description="Picture whose edges are looked for.")
+    low_threshold: int = Field(default=100, ge=0, le=255, description="Change of tone from which an edge goes on.")
+    high_threshold: int = Field(default=200, ge=0, le=255, description="Change of tone from which there is an edge.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The edges, white on black, grey."]:
+        if self.low_threshold > self.high_threshold:
+            message = f"low_threshold {self.low_threshold} is above high_threshold {self.high_threshold}."
+            raise NodeError(message, "Exchange them.")
+        return context.picture(canny_edges(context.image(self.image, "L"), self.low_threshold, self.high_threshold))
+
+
+class ConvertToGrayscale(Node):
+    """
+    Removes the colours of a picture.
+    image, filter, grayscale, grey, black and white
+
+    Use cases:
+    - Make a black and white picture
+    - Prepare a picture to be coloured by a model
+    """
+
+    image: ImageRef = Field(description="Picture to convert.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The grey picture; its alpha is kept."]:
+        return context.picture(on_colours(context.image(self.image), lambda image: image.convert("L")))
+
+
+class Expand(Node):
+    """
+    Puts a border of one shade of grey around a picture.
+    image, filter, expand, border, frame, padding
+
+    Use cases:
+    - Frame a picture
+    - Make room around a picture that a model fills in
+    """
+
+    image: ImageRef = Field(description="Picture to put a border around.")
+    border: int = Field(default=0, ge=0, le=512, description="Width of the border on each side, in pixels.")
+    fill: int = Field(default=0, ge=0, le=255, description="Shade of the border: 0 is black, 255 white.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The picture with its border, which is opaque."]:
+        from PIL import ImageOps
+
+        image = plain(context.image(self.image))
+        check_size(image.width + 2 * self.border, image.height + 2 * self.border)
+        tones = len(image.getbands())
+        fill = (*[self.fill] * (tones - 1), 255) if "A" in image.mode else (self.fill,) * tones
+        return context.picture(ImageOps.expand(image, self.border, fill if tones > 1 else self.fill))
+
+
+class GetChannel(Node):
+    """
+    Takes one colour channel out of a picture, as a grey picture.
+    image, filter, channel, red, green, blue, separate
+
+    Use cases:
+    - Use one colour as a mask
+    - Look at the noise of a single channel
+    """
+
+    image: ImageRef = Field(description="Picture to take the channel from.")
+    channel: Literal["R", "G", "B"] = Field(default="R", description="Red, green or blue.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The channel, grey."]:
+        colour, _ = colours(context.image(self.image))
+        return context.picture(colour if colour.mode == "L" else colour.getchannel(self.channel))
+
+
+class Invert(Node):
+    """
+    Turns the tones of a picture around: white becomes black, each colour its opposite. The alpha is kept.
+    image, filter, invert, negative
+
+    Use cases:
+    - Make a positive of a negative
+    - Exchange the inside and the outside of a mask
+    """
+
+    image: ImageRef = Field(description="Picture to invert.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The inverted picture."]:
+        from PIL import ImageOps
+
+        return context.picture(on_colours(context.image(self.image), ImageOps.invert))
+
+
+class Posterize(Node):
+    """
+    Reduces the tones of each channel, so that areas of one flat colour appear.
+    image, filter, posterize, reduce, poster
+
+    Use cases:
+    - Give a photo the look of a poster
+    - Simplify a picture before its outlines are drawn
+    """
+
+    image: ImageRef = Field(description="Picture to reduce.")
+    bits: int = Field(default=4, ge=1, le=8, description="Bits kept of each channel: 1 gives two tones, 8 all 256.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The picture with fewer tones."]:
+        from PIL import ImageOps
+
+        return context.picture(on_colours(context.image(self.image), lambda image: ImageOps.posterize(image, self.bits)))
+
+
+class Solarize(Node):
+    """
+    Inverts the tones from a threshold on, as an overexposed film does.
+    image, filter, solarize, effect
+
+    Use cases:
+    - Give a photo the look of a darkroom experiment
+    - Bring out the brightest parts
+    """
+
+    image: ImageRef = Field(description="Picture to solarize.")
+    threshold: int = Field(default=128, ge=0, le=255, description="The least tone that is inverted.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The solarized picture."]:
+        return context.picture(on_colours(context.image(self.image), self._solarized))
+
+    def _solarized(self, image: Image.Image) -> Image.Image:
+        from PIL import ImageOps
+
+        return ImageOps.solarize(image, self.threshold)

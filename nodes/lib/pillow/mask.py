@@ -1,0 +1,245 @@
+"""
+Masks: grey pictures that say where something happens. White is inside, black outside, grey in between.
+
+Whatever reads a mask looks at how bright it is; transparent parts count as white.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+
+from nodes._geometry import MAX_SIDE, check_size
+from nodes._pixels import check_same_size, colours, with_alpha
+from nodetool_core import Context, Field, ImageRef, Node
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Tones = NDArray[np.uint8]
+
+
+class Threshold(Node):
+    """
+    Makes a mask of what is bright in a picture.
+    image, mask, threshold, select, luminance
+
+    Use cases:
+    - Mask a bright sky
+    - Make a soft mask hard
+    """
+
+    image: ImageRef = Field(description="Picture to look at.")
+    threshold: int = Field(default=128, ge=0, le=255, description="The least tone that is inside.")
+    select: Literal["bright", "dark"] = Field(default="bright", description="Whether bright or dark parts are inside.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The mask: black and white, grey mode."]:
+        inside, outside = (255, 0) if self.select == "bright" else (0, 255)
+        mask = context.image(self.image, "L").point(lambda tone: inside if tone >= self.threshold else outside)
+        return context.picture(mask)
+
+
+class FromAlpha(Node):
+    """
+    Makes a mask of the alpha of a picture: white where it is opaque. A picture without alpha is white all over.
+    image, mask, alpha, transparency
+
+    Use cases:
+    - Mask a subject that was cut out
+    - Fill in the transparent part of a picture (with select `transparent`)
+    """
+
+    image: ImageRef = Field(description="Picture whose alpha is taken.")
+    select: Literal["opaque", "transparent"] = Field(default="opaque", description="Whether opaque or transparent parts are inside.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The mask, grey."]:
+        from PIL import Image, ImageOps
+
+        colour, alpha = colours(context.image(self.image))
+        mask = alpha or Image.new("L", colour.size, 255)
+        return context.picture(mask if self.select == "opaque" else ImageOps.invert(mask))
+
+
+class InvertMask(Node):
+    """
+    Exchanges the inside and the outside of a mask.
+    image, mask, invert, outside
+
+    Use cases:
+    - Keep the subject and change the background
+    - Use a mask of another tool, where black is inside
+    """
+
+    mask: ImageRef = Field(description="Mask to turn around.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The mask turned around, grey."]:
+        from PIL import ImageOps
+
+        return context.picture(ImageOps.invert(context.image(self.mask, "L")))
+
+
+class Grow(Node):
+    """
+    Makes the inside of a mask larger or smaller on all sides.
+    image, mask, grow, shrink, dilate, erode
+
+    Use cases:
+    - Cover the border of what is to be replaced
+    - Keep away from the edge of a subject
+    """
+
+    mask: ImageRef = Field(description="Mask to change.")
+    pixels: int = Field(default=8, ge=-512, le=512, description="How far the inside grows, in pixels; below 0 it shrinks.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The changed mask, grey."]:
+        import numpy as np
+        from PIL import Image
+
+        tones = np.asarray(context.image(self.mask, "L"))
+        if self.pixels < 0:
+            return context.picture(Image.fromarray(255 - _grown(255 - tones, -self.pixels)))
+        return context.picture(Image.fromarray(_grown(tones, self.pixels)))
+
+
+class Feather(Node):
+    """
+    Makes the edge of a mask soft.
+    image, mask, feather, blur, soften
+
+    Use cases:
+    - Let an edit fade into its surroundings
+    - Hide the seam of a composition
+    """
+
+    mask: ImageRef = Field(description="Mask to soften.")
+    radius: float = Field(default=8.0, ge=0.0, le=512.0, description="Standard deviation of the blur, in pixels.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The softened mask, grey."]:
+        from PIL import ImageFilter
+
+        return context.picture(context.image(self.mask, "L").filter(ImageFilter.GaussianBlur(self.radius)))
+
+
+class CombineMasks(Node):
+    """
+    Makes one mask of two of the same size.
+    image, mask, combine, union, intersection, subtract
+
+    Use cases:
+    - Mask the sky without the birds in it
+    - Join the masks of several objects
+    """
+
+    a: ImageRef = Field(description="First mask.")
+    b: ImageRef = Field(description="Second mask.")
+    operation: Literal["union", "intersection", "subtract", "difference"] = Field(
+        default="union", description="Inside of either, of both, of the first but not the second, or of just one."
+    )
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The mask, grey."]:
+        from PIL import ImageChops, ImageOps
+
+        first, second = context.image(self.a, "L"), context.image(self.b, "L")
+        check_same_size(first, second, ("The masks a", "b"))
+        combine: dict[str, Any] = {
+            "union": ImageChops.lighter,
+            "intersection": ImageChops.darker,
+            "subtract": lambda one, other: ImageChops.darker(one, ImageOps.invert(other)),
+            "difference": ImageChops.difference,
+        }
+        return context.picture(combine[self.operation](first, second))
+
+
+class Padded(NamedTuple):
+    image: Annotated[ImageRef, "The picture with grey around it."]
+    mask: Annotated[ImageRef, "White where there is nothing of the picture, and along its edge where it is feathered."]
+
+
+class PadForOutpainting(Node):
+    """
+    Makes room around a picture, and the mask for a model that fills it in.
+    image, mask, pad, outpaint, extend, canvas
+
+    Use cases:
+    - Let a model go on with a landscape beyond its edge
+    - Bring a picture to another shape without cutting it
+    """
+
+    image: ImageRef = Field(description="Picture to make room around.")
+    left: int = Field(default=0, ge=0, le=MAX_SIDE, description="Room on the left, in pixels.")
+    top: int = Field(default=0, ge=0, le=MAX_SIDE, description="Room above, in pixels.")
+    right: int = Field(default=0, ge=0, le=MAX_SIDE, description="Room on the right, in pixels.")
+    bottom: int = Field(default=0, ge=0, le=MAX_SIDE, description="Room below, in pixels.")
+    feather: int = Field(default=40, ge=0, le=MAX_SIDE, description="Width of the edge that is painted over ever less, in pixels.")
+
+    def process(self, context: Context) -> Padded:
+        import numpy as np
+        from PIL import Image
+
+        image = context.image(self.image, "RGB")
+        size = check_size(image.width + self.left + self.right, image.height + self.top + self.bottom)
+        canvas = Image.new("RGB", size, (128, 128, 128))
+        canvas.paste(image, (self.left, self.top))
+        mask = np.full(size[::-1], 255, np.uint8)
+        mask[self.top : self.top + image.height, self.left : self.left + image.width] = self._edge(image.width, image.height)
+        return Padded(context.picture(canvas), context.picture(Image.fromarray(mask)))
+
+    def _edge(self, width: int, height: int) -> Tones:
+        """The mask over the picture: white at the sides with room, falling to black over the feather."""
+        import numpy as np
+
+        far = float(width + height)
+        across, down = np.arange(width), np.arange(height)
+        nearest_x = np.minimum(across + 0.5 if self.left else far, width - across - 0.5 if self.right else far)
+        nearest_y = np.minimum(down + 0.5 if self.top else far, height - down - 0.5 if self.bottom else far)
+        distance = np.minimum(np.broadcast_to(nearest_x, width)[None, :], np.broadcast_to(nearest_y, height)[:, None])
+        share = np.clip(1 - distance / max(self.feather, 1e-6), 0.0, 1.0)
+        edge: Tones = np.rint(share**2 * 255).astype(np.uint8)
+        return edge
+
+
+class ApplyMask(Node):
+    """
+    Makes a picture transparent where a mask is black. What was transparent before stays so.
+    image, mask, alpha, cutout, transparent
+
+    Use cases:
+    - Cut a subject out
+    - Fade a picture out towards an edge
+    """
+
+    image: ImageRef = Field(description="Picture to cut out of.")
+    mask: ImageRef = Field(description="Mask of the same size.")
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The picture with alpha."]:
+        from PIL import ImageChops
+
+        colour, alpha = colours(context.image(self.image))
+        mask = context.image(self.mask, "L")
+        check_same_size(colour, mask, ("The picture", "the mask"))
+        return context.picture(with_alpha(colour, mask if alpha is None else ImageChops.multiply(alpha, mask)))
+
+
+def _grown(tones: Tones, radius: int) -> Tones:
+    """The greatest tone within a square of 2 * radius + 1 pixels, one axis after the other."""
+    for axis in (0, 1):
+        tones = _greatest_along(tones, radius, axis)
+    return tones
+
+
+def _greatest_along(tones: Tones, radius: int, axis: int) -> Tones:
+    """
+    The greatest of the 2 * radius + 1 tones around each, along one axis.
+
+    Windows double: the greatest of 2n is the greater of two neighbouring windows of n, so the cost is the logarithm of the radius.
+    """
+    import numpy as np
+
+    length = 2 * radius + 1
+    pad = [(radius, radius) if here == axis else (0, 0) for here in (0, 1)]
+    window, covered = np.moveaxis(np.pad(tones, pad), axis, 0), 1
+    while covered < length:
+        step = min(covered, length - covered)
+        window = np.maximum(window[:-step], window[step:])
+        covered += step
+    return np.ascontiguousarray(np.moveaxis(window, 0, axis))

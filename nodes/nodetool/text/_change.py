@@ -1,0 +1,238 @@
+"""Texts changed: capitals, spaces, marks, length."""
+
+from __future__ import annotations
+
+import re
+import string
+import unicodedata
+from typing import Annotated
+
+from nodetool_core import Field, Lane, Node
+
+
+class ToUppercase(Node):
+    """
+    Writes a text in capitals.
+    text, case, uppercase, capitals
+
+    Use cases:
+    - Make a label stand out
+    - Compare texts whatever their case
+    """
+
+    lane = Lane.INLINE
+
+    text: str = Field(default="", description="Text to change.")
+
+    def process(self) -> Annotated[str, "The text in capitals."]:
+        return self.text.upper()
+
+
+class ToLowercase(Node):
+    """
+    Writes a text in small letters.
+    text, case, lowercase
+
+    Use cases:
+    - Clean prompts that are written in capitals
+    - Compare texts whatever their case
+    """
+
+    lane = Lane.INLINE
+
+    text: str = Field(default="", description="Text to change.")
+
+    def process(self) -> Annotated[str, "The text in small letters."]:
+        return self.text.lower()
+
+
+class ToTitlecase(Node):
+    """
+    Begins every word with a capital.
+    text, case, title
+
+    Use cases:
+    - Make a heading of a prompt
+    - Write names alike
+    """
+
+    lane = Lane.INLINE
+
+    text: str = Field(default="", description="Text to change.")
+
+    def process(self) -> Annotated[str, "The text with capitals."]:
+        return self.text.title()
+
+
+class CapitalizeText(Node):
+    """
+    Begins a text with a capital and writes the rest in small letters.
+    text, case, capitalize
+
+    Use cases:
+    - Make a sentence of keywords
+    - Clean a caption
+    """
+
+    lane = Lane.INLINE
+
+    text: str = Field(default="", description="Text to change.")
+
+    def process(self) -> Annotated[str, "The changed text."]:
+        return self.text.capitalize()
+
+
+class TrimWhitespace(Node):
+    """
+    Removes spaces and line breaks at the ends of a text.
+    text, trim, whitespace, strip
+
+    Use cases:
+    - Clean the parts of a split text
+    - Clean a pasted prompt
+    """
+
+    lane = Lane.INLINE
+
+    text: str = Field(default="", description="Text to clean.")
+    trim_start: bool = Field(default=True, description="Whether to clean its start.")
+    trim_end: bool = Field(default=True, description="Whether to clean its end.")
+
+    def process(self) -> Annotated[str, "The cleaned text."]:
+        text = self.text.lstrip() if self.trim_start else self.text
+        return text.rstrip() if self.trim_end else text
+
+
+class CollapseWhitespace(Node):
+    """
+    Writes one space where there are several, and none at the ends.
+    text, whitespace, clean, normalize
+
+    Use cases:
+    - Clean a pasted prompt
+    - Put a text of several lines into one
+    """
+
+    lane = Lane.INLINE
+
+    text: str = Field(default="", description="Text to clean.")
+    preserve_newlines: bool = Field(default=False, description="Whether line breaks stay; spaces are then collapsed line by line.")
+    replacement: str = Field(default=" ", description="What stands between the words.")
+    trim_edges: bool = Field(default=True, description="Whether spaces at the ends are removed.")
+
+    def process(self) -> Annotated[str, "The cleaned text."]:
+        spaces = r"[^\S\n]+" if self.preserve_newlines else r"\s+"
+        text = self.text.strip() if self.trim_edges else self.text
+        return re.sub(spaces, lambda _: self.replacement, text)
+
+
+class RemovePunctuation(Node):
+    """
+    Replaces punctuation marks, by nothing unless said otherwise.
+    text, punctuation, clean, remove
+
+    Use cases:
+    - Make keywords of a sentence
+    - Clean a text before it becomes a file name
+    """
+
+    lane = Lane.INLINE
+
+    text: str = Field(default="", description="Text to clean.")
+    replacement: str = Field(default="", description="What is put in place of each mark.")
+    punctuation: str = Field(default=string.punctuation, description="The marks.")
+
+    def process(self) -> Annotated[str, "The cleaned text."]:
+        return "".join(self.replacement if letter in self.punctuation else letter for letter in self.text)
+
+
+class StripAccents(Node):
+    """
+    Removes accents: é becomes e.
+    text, accents, ascii, normalize
+
+    Use cases:
+    - Clean a text before it becomes a file name
+    - Search a text whatever its accents
+    """
+
+    lane = Lane.INLINE
+
+    text: str = Field(default="", description="Text to clean.")
+    preserve_non_ascii: bool = Field(default=True, description="Whether letters that have no plain form stay.")
+
+    def process(self) -> Annotated[str, "The text without accents."]:
+        text = without_accents(self.text)
+        return text if self.preserve_non_ascii else text.encode("ascii", "ignore").decode()
+
+
+class Slugify(Node):
+    """
+    Makes a name for files and addresses of a text: words of plain letters and digits with a mark between them.
+    text, slug, file name, url
+
+    Use cases:
+    - Name a picture by its prompt
+    - Make an address of a title
+    """
+
+    lane = Lane.INLINE
+
+    text: str = Field(default="", description="Text to change.")
+    separator: str = Field(default="-", description="Mark between the words.")
+    lowercase: bool = Field(default=True, description="Whether capitals become small letters.")
+    allow_unicode: bool = Field(default=False, description="Whether letters beyond a to z stay.")
+
+    def process(self) -> Annotated[str, "The name."]:
+        text = self.text.lower() if self.lowercase else self.text
+        if not self.allow_unicode:
+            text = without_accents(text).encode("ascii", "ignore").decode()
+        return self.separator.join(re.findall(r"[^\W_]+", text))
+
+
+class TruncateText(Node):
+    """
+    Cuts a text that is too long.
+    text, truncate, shorten, limit
+
+    Use cases:
+    - Bound the length of a caption
+    - Keep a prompt within what a model reads
+    """
+
+    lane = Lane.INLINE
+
+    text: str = Field(default="", description="Text to cut.")
+    max_length: int = Field(default=100, ge=0, description="The most characters of the result, the ellipsis included.")
+    ellipsis: str = Field(default="", description="What ends a text that was cut.")
+
+    def process(self) -> Annotated[str, "The text, cut where it was too long."]:
+        if len(self.text) <= self.max_length:
+            return self.text
+        kept = max(0, self.max_length - len(self.ellipsis))
+        return (self.text[:kept] + self.ellipsis)[: self.max_length]
+
+
+class Replace(Node):
+    """
+    Replaces every occurrence of a text in another by a third. Capitals count; an empty `old` changes nothing.
+    text, replace, substitute
+
+    Use cases:
+    - Turn a day prompt into a night prompt
+    - Clean a text before it becomes a prompt
+    """
+
+    lane = Lane.INLINE
+
+    text: str = Field(default="", description="Text to change.")
+    old: str = Field(default="", description="What to replace.")
+    new: str = Field(default="", description="What to put in its place.")
+
+    def process(self) -> Annotated[str, "The changed text."]:
+        return self.text.replace(self.old, self.new) if self.old else self.text
+
+
+def without_accents(text: str) -> str:
+    """The text with letters taken apart and their accents left out."""
+    return "".join(part for part in unicodedata.normalize("NFKD", text) if not unicodedata.combining(part))

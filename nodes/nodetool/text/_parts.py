@@ -1,0 +1,169 @@
+"""Parts of texts: cut, counted, found, read."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from nodetool_core import Field, Lane, Node, NodeError
+
+
+class Split(Node):
+    """
+    Cuts a text into parts at a delimiter.
+    text, split, list, delimiter
+
+    Use cases:
+    - Make a list of a line of keywords
+    - Run a loop over prompts separated by a mark
+    """
+
+    lane = Lane.INLINE
+
+    text: str = Field(default="", description="Text to cut.")
+    delimiter: str = Field(default=",", description="What stands between the parts; it is not part of them.")
+
+    def process(self) -> Annotated[list[str], "The parts, in order."]:
+        if not self.delimiter:
+            raise NodeError("The delimiter is empty.", "Give the text that stands between the parts, such as a comma.")
+        return self.text.split(self.delimiter)
+
+
+class Chunk(Node):
+    """
+    Cuts a text into pieces of so many words.
+    text, chunk, split, pieces
+
+    Use cases:
+    - Cut a story into prompts
+    - Give a model pieces that it can read
+    """
+
+    lane = Lane.INLINE
+
+    text: str = Field(default="", description="Text to cut.")
+    length: int = Field(default=100, ge=1, le=1000, description="Words in a piece.")
+    overlap: int = Field(default=0, ge=0, description="Words at the end of a piece that begin the next one as well.")
+    separator: str = Field(default=" ", description="What stands between words.")
+
+    def process(self) -> Annotated[list[str], "The pieces, in order."]:
+        if self.overlap >= self.length:
+            raise NodeError(f"An overlap of {self.overlap} leaves nothing new in {self.length} words.", "Choose a smaller overlap.")
+        if not self.separator:
+            raise NodeError("The separator is empty.", "Give the text that stands between words, such as a space.")
+        words = self.text.split(self.separator)
+        last = max(1, len(words) - self.overlap)
+        starts = range(0, last, self.length - self.overlap)
+        return [self.separator.join(words[start : start + self.length]) for start in starts]
+
+
+class Extract(Node):
+    """
+    Takes a part out of a text.
+    text, extract, substring, part
+
+    Use cases:
+    - Take the beginning of a caption
+    - Leave an ending out
+    """
+
+    lane = Lane.INLINE
+
+    text: str = Field(default="", description="Text to take from.")
+    start: int = Field(default=0, description="First character, from 0; below 0 counts from the end.")
+    end: int = Field(default=0, description="First character after the part; 0 for the end of the text, below 0 counts from there.")
+
+    def process(self) -> Annotated[str, "The part."]:
+        return self.text[self.start : self.end or None]
+
+
+class Slice(Node):
+    """
+    Takes every so many characters out of a part of a text.
+    text, slice, substring, step, reverse
+
+    Use cases:
+    - Take every second letter
+    - Turn a text around (step -1)
+    """
+
+    lane = Lane.INLINE
+
+    text: str = Field(default="", description="Text to take from.")
+    start: int = Field(default=0, description="First character, from 0; below 0 counts from the end; going backwards, 0 is the last.")
+    stop: int = Field(default=0, description="First character after the part; 0 for no limit, below 0 counts from the end.")
+    step: int = Field(default=1, description="Distance of the characters; below 0 goes backwards.")
+
+    def process(self) -> Annotated[str, "The characters."]:
+        if not self.step:
+            raise NodeError("A step of 0 never comes to an end.", "Give 1 for every character, or -1 to turn the text around.")
+        start = None if self.step < 0 and not self.start else self.start
+        return self.text[start : self.stop or None : self.step]
+
+
+class Length(Node):
+    """
+    Counts the characters, words or lines of a text.
+    text, length, count, words, lines
+
+    Use cases:
+    - Check that a prompt is not too long
+    - Choose a branch by the length of a text
+    """
+
+    lane = Lane.INLINE
+
+    text: str = Field(default="", description="Text to count.")
+    measure: Literal["characters", "words", "lines"] = Field(default="characters", description="What is counted.")
+    trim_whitespace: bool = Field(default=False, description="Whether spaces and line breaks at the ends are left out.")
+
+    def process(self) -> Annotated[int, "How many there are."]:
+        text = self.text.strip() if self.trim_whitespace else self.text
+        counted = {"characters": text, "words": text.split(), "lines": text.splitlines()}
+        return len(counted[self.measure])
+
+
+class IndexOf(Node):
+    """
+    Says where a text stands in another one.
+    text, index, find, position
+
+    Use cases:
+    - Cut a prompt at a mark
+    - Find out which keyword comes first
+    """
+
+    lane = Lane.INLINE
+
+    text: str = Field(default="", description="Text to search.")
+    substring: str = Field(default="", description="Text to look for.")
+    case_sensitive: bool = Field(default=True, description="Whether capitals count.")
+    start_index: int = Field(default=0, ge=0, description="Where the search begins, from 0.")
+    end_index: int = Field(default=0, description="Where it ends; 0 for the end of the text, below 0 counts from there.")
+    search_from_end: bool = Field(default=False, description="Whether the last place is given, instead of the first.")
+
+    def process(self) -> Annotated[int, "The place, from 0; -1 where it is not there."]:
+        text, wanted = (self.text, self.substring) if self.case_sensitive else (self.text.lower(), self.substring.lower())
+        find = text.rfind if self.search_from_end else text.find
+        return find(wanted, self.start_index, self.end_index or None)
+
+
+class ParseJSON(Node):
+    """
+    Reads a text as JSON.
+    text, json, parse, data
+
+    Use cases:
+    - Read settings from a text
+    - Take apart what a service answered
+    """
+
+    lane = Lane.INLINE
+
+    text: str = Field(default="", description="JSON text.")
+
+    def process(self) -> Annotated[Any, "What it says: an object, a list, a text, a number, true, false or nothing."]:
+        try:
+            return json.loads(self.text)
+        except (ValueError, RecursionError) as error:
+            raise NodeError(f"The text is no JSON: {error}.", "Check that it is whole, with double quotes around texts.") from error

@@ -1,0 +1,162 @@
+"""Regular expressions on texts. They run on a worker thread, because a bad one can take long."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from nodetool_core import SKIPPED, Field, Node, NodeError
+
+
+class ExtractRegex(Node):
+    """
+    Takes the groups out of the first place where a regular expression matches.
+    text, regex, extract, groups
+
+    Use cases:
+    - Take width and height out of a text such as 512x768
+    - Take parts out of a file name
+    """
+
+    text: str = Field(default="", description="Text to search.")
+    regex: str = Field(default="", description="The regular expression, as Python's `re` reads it.")
+    dotall: bool = Field(default=False, description="Whether a dot matches line breaks as well.")
+    ignorecase: bool = Field(default=False, description="Whether capitals don't count.")
+    multiline: bool = Field(default=False, description="Whether ^ and $ match at every line.")
+
+    def process(self) -> Annotated[list[str], "The groups, or the whole match where there are none; empty where nothing matches."]:
+        found = _compiled(self.regex, self.dotall, self.ignorecase, self.multiline).search(self.text)
+        if found is None:
+            return []
+        return [group or "" for group in found.groups()] if found.re.groups else [found[0]]
+
+
+class FindAllRegex(Node):
+    """
+    Finds every place where a regular expression matches.
+    text, regex, find, all
+
+    Use cases:
+    - Collect the words in brackets of a prompt
+    - Collect the numbers of a text
+    """
+
+    text: str = Field(default="", description="Text to search.")
+    regex: str = Field(default="", description="The regular expression, as Python's `re` reads it.")
+    dotall: bool = Field(default=False, description="Whether a dot matches line breaks as well.")
+    ignorecase: bool = Field(default=False, description="Whether capitals don't count.")
+    multiline: bool = Field(default=False, description="Whether ^ and $ match at every line.")
+
+    def process(self) -> Annotated[list[str], "What matched, in order."]:
+        return [found[0] for found in _compiled(self.regex, self.dotall, self.ignorecase, self.multiline).finditer(self.text)]
+
+
+class RegexMatch(Node):
+    """
+    Finds every place where a regular expression matches, and takes one of its groups.
+    text, regex, match, group
+
+    Use cases:
+    - Collect the names of all settings in a text
+    - Collect what stands behind a mark
+    """
+
+    text: str = Field(default="", description="Text to search.")
+    pattern: str = Field(default="", description="The regular expression, as Python's `re` reads it.")
+    group: int = Field(default=0, ge=0, description="Number of the group; 0 for the whole match.")
+
+    def process(self) -> Annotated[list[str], "What matched, in order."]:
+        compiled = _compiled(self.pattern)
+        if self.group > compiled.groups:
+            raise NodeError(f"There is no group {self.group}: the pattern has {compiled.groups}.", "Count its pairs of brackets.")
+        return [found[self.group] or "" for found in compiled.finditer(self.text)]
+
+
+class RegexReplace(Node):
+    """
+    Replaces what a regular expression matches.
+    text, regex, replace, substitute
+
+    Use cases:
+    - Remove weights such as (lake:1.2) from a prompt
+    - Rewrite dates in another form
+    """
+
+    text: str = Field(default="", description="Text to change.")
+    pattern: str = Field(default="", description="The regular expression, as Python's `re` reads it.")
+    replacement: str = Field(default="", description=r"What is put in its place; \1 stands for the first group.")
+    count: int = Field(default=0, ge=0, description="How many places are replaced; 0 for all.")
+
+    def process(self) -> Annotated[str, "The changed text."]:
+        try:
+            return _compiled(self.pattern).sub(self.replacement, self.text, count=self.count)
+        except (re.error, IndexError) as error:
+            raise NodeError(f"The replacement {self.replacement!r} can't be used: {error}.", r"Write \1 for the first group.") from error
+
+
+class RegexSplit(Node):
+    """
+    Cuts a text where a regular expression matches.
+    text, regex, split
+
+    Use cases:
+    - Cut a prompt at commas and line breaks
+    - Take a list apart whatever its marks are
+    """
+
+    text: str = Field(default="", description="Text to cut.")
+    pattern: str = Field(default="", description="The regular expression, as Python's `re` reads it.")
+    maxsplit: int = Field(default=0, ge=0, description="The most cuts; 0 for all.")
+
+    def process(self) -> Annotated[list[str], "The parts, in order; what groups of the pattern matched stands between them."]:
+        return [part or "" for part in _compiled(self.pattern).split(self.text, maxsplit=self.maxsplit)]
+
+
+class RegexValidate(Node):
+    """
+    Says whether a text begins with what a regular expression matches.
+    text, regex, validate, condition
+
+    Use cases:
+    - Check the form of a file name
+    - Check a size such as 512x768
+    """
+
+    text: str = Field(default="", description="Text to look at.")
+    pattern: str = Field(default="", description="The regular expression, as Python's `re` reads it.")
+
+    def process(self) -> Annotated[bool, "Whether it does; end the pattern with $ to match the whole text."]:
+        return _compiled(self.pattern).match(self.text) is not None
+
+
+class FilterRegexString(Node):
+    """
+    Lets a text through where a regular expression matches; nodes behind it don't run where it does not.
+    text, regex, filter, condition, loop
+
+    Use cases:
+    - Leave items of a loop out
+    - Go on with file names of a certain form
+    """
+
+    branches = True
+
+    value: str = Field(default="", description="Text to let through.")
+    pattern: str = Field(default="", description="The regular expression, as Python's `re` reads it.")
+    full_match: bool = Field(default=False, description="Whether the whole text has to match.")
+
+    def process(self) -> Annotated[str, "The text, where it matches."]:
+        compiled = _compiled(self.pattern)
+        found = compiled.fullmatch(self.value) if self.full_match else compiled.search(self.value)
+        return self.value if found else SKIPPED  # type: ignore[return-value]
+
+
+def _compiled(pattern: str, dotall: bool = False, ignorecase: bool = False, multiline: bool = False) -> re.Pattern[str]:
+    """The pattern, ready to be used. Raises NodeError where it is none."""
+    flags = (re.DOTALL if dotall else 0) | (re.IGNORECASE if ignorecase else 0) | (re.MULTILINE if multiline else 0)
+    try:
+        return re.compile(pattern, flags)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise NodeError(
+            f"The regular expression {pattern!r} can't be read: {error}.", "Put a backslash before marks such as ( or *."
+        ) from error

@@ -1,0 +1,213 @@
+"""Edges, depths, segments and poses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from transformers import (
+    DepthAnythingConfig,
+    DepthAnythingForDepthEstimation,
+    Dinov2Config,
+    SegformerConfig,
+    SegformerForSemanticSegmentation,
+    VitPoseBackboneConfig,
+    VitPoseConfig,
+    VitPoseForPoseEstimation,
+)
+
+from nodes.huggingface.edges import _joined, edges
+from nodes.huggingface.model_kinds import DepthModel, PoseModel, SegmentationModel
+from nodes.huggingface.preprocessing import Canny, EstimateDepth, EstimatePose, SegmentImage
+from nodes.huggingface.skeletons import Joint, stick_figure
+from nodetool_core import NodeError, Picture
+from tests.nodes.huggingface.test_image_to_image import scene
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.nodes.huggingface.recorder import Recorder
+
+NORMALIZED = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225], "do_normalize": True, "do_rescale": True}
+
+
+def save(model: Any, directory: Path, processor: dict[str, Any]) -> str:
+    model.save_pretrained(directory)
+    (directory / "preprocessor_config.json").write_text(json.dumps(processor | NORMALIZED))
+    return str(directory)
+
+
+@pytest.fixture(scope="session")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """The directory of a tiny network, by what it does."""
+    made: dict[str, str] = {}
+
+    def directory(name: str) -> str:
+        if name not in made:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(0)
+                made[name] = BUILDERS[name](tmp_path_factory.mktemp(name))
+        return made[name]
+
+    return directory
+
+
+def depth(directory: Path) -> str:
+    backbone = Dinov2Config(
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=28,
+        patch_size=14,
+        out_features=["stage1", "stage2"],
+        reshape_hidden_states=False,
+    )
+    config = DepthAnythingConfig(
+        backbone_config=backbone,
+        reassemble_hidden_size=16,
+        patch_size=14,
+        reassemble_factors=[1, 1],
+        neck_hidden_sizes=[8, 8],
+        fusion_hidden_size=8,
+        head_in_index=-1,
+        head_hidden_size=8,
+    )
+    size = {"size": {"height": 56, "width": 56}, "keep_aspect_ratio": True, "ensure_multiple_of": 14, "do_resize": True}
+    return save(DepthAnythingForDepthEstimation(config), directory, {"image_processor_type": "DPTImageProcessor", **size})
+
+
+def segments(directory: Path) -> str:
+    config = SegformerConfig(
+        hidden_sizes=[8, 8, 8, 8],
+        num_attention_heads=[1, 1, 1, 1],
+        depths=[1, 1, 1, 1],
+        sr_ratios=[1, 1, 1, 1],
+        decoder_hidden_size=8,
+        id2label={0: "sky", 1: "water", 2: "tree"},
+        label2id={"sky": 0, "water": 1, "tree": 2},
+    )
+    size = {"size": {"height": 64, "width": 64}, "do_resize": True}
+    return save(SegformerForSemanticSegmentation(config), directory, {"image_processor_type": "SegformerImageProcessor", **size})
+
+
+def pose(directory: Path) -> str:
+    backbone = VitPoseBackboneConfig(
+        image_size=[64, 48],
+        patch_size=[16, 16],
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        out_features=["stage1"],
+        out_indices=[1],
+    )
+    config = VitPoseConfig(backbone_config=backbone, num_labels=17, use_simple_decoder=True)
+    return save(VitPoseForPoseEstimation(config), directory, {"image_processor_type": "VitPoseImageProcessor"})
+
+
+BUILDERS: dict[str, Callable[[Path], str]] = {"depth": depth, "segments": segments, "pose": pose}
+
+
+def test_a_step_is_one_thin_line() -> None:
+    tones = np.zeros((9, 12), np.uint8)
+    tones[:, 6:] = 255
+    for turned in (tones, tones.T, 255 - tones):
+        found = edges(turned, 100, 200)
+        along = found if turned.shape == tones.shape else found.T
+        assert (along.sum(axis=1) == 1).all() and set(np.nonzero(along)[1]) <= {5, 6}
+    diagonal = np.triu(np.full((12, 12), 255, np.uint8))
+    found = edges(diagonal, 100, 200)
+    assert 10 <= found.sum() <= 24 and abs(np.subtract(*np.nonzero(found))).max() <= 1
+
+
+def test_thresholds_say_what_an_edge_is() -> None:
+    tones = np.zeros((20, 12), np.float32)
+    tones[:, 6:] = np.linspace(10, 60, 20)[:, None]  # slopes of 40 to 240, growing downward
+    strong, chained, weak = (edges(tones, *limits).sum() for limits in ((200, 200), (100, 200), (0, 1000)))
+    assert 0 < strong < chained < 20 and weak == 0
+    assert edges(np.full((5, 5), 90), 0, 1).sum() == 0
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.lists(st.integers(0, 3), min_size=7, max_size=7), min_size=1, max_size=7))
+def test_chains_are_followed_as_by_hand(rows: list[list[int]]) -> None:
+    grid = np.array(rows)
+    weak, strong = grid >= 1, grid == 3
+    reached, pending = set(), [tuple(place) for place in np.argwhere(strong)]
+    while pending:
+        row, column = pending.pop()
+        if (row, column) in reached or not (0 <= row < grid.shape[0] and 0 <= column < grid.shape[1]) or not weak[row, column]:
+            continue
+        reached.add((row, column))
+        pending += [(row + down, column + across) for down in (-1, 0, 1) for across in (-1, 0, 1)]
+    assert {tuple(place) for place in np.argwhere(_joined(weak, strong))} == reached
+
+
+def test_canny_draws_what_is_there(recorder: Recorder) -> None:
+    def run(**properties: Any) -> Image.Image:
+        result = Canny(image=Picture.of(scene(80, 60)), **properties).process(recorder.context)
+        assert isinstance(result, Picture)
+        return result.image
+
+    lines = run()
+    assert (lines.size, lines.mode) == ((80, 60), "RGB")
+    assert {colour for _, colour in lines.getcolors() or ()} == {(0, 0, 0), (255, 255, 255)}
+    assert np.asarray(run(smoothing=8.0)).sum() < np.asarray(lines).sum()
+    with pytest.raises(NodeError, match="above high_threshold"):
+        run(low_threshold=300)
+
+
+def test_depths_are_grey_and_use_the_whole_range(network: Callable[[str], str], recorder: Recorder) -> None:
+    result = EstimateDepth(model=DepthModel(repo_id=network("depth")), image=Picture.of(scene(90, 60))).process(recorder.context)
+    assert isinstance(result, Picture)
+    assert (result.image.size, result.image.mode) == ((90, 60), "RGB")
+    assert result.image.convert("L").getextrema() == (0, 255)
+    red, green, blue = result.image.split()
+    assert red.tobytes() == green.tobytes() == blue.tobytes()
+
+
+def test_segments_have_names_colours_and_a_mask(network: Callable[[str], str], recorder: Recorder) -> None:
+    def run(**properties: Any) -> Any:
+        return SegmentImage(model=SegmentationModel(repo_id=network("segments")), image=Picture.of(scene(90, 60)), **properties).process(
+            recorder.context
+        )
+
+    found = run()
+    assert isinstance(found.output, Picture) and found.output.image.size == (90, 60)
+    assert found.labels and set(found.labels) <= {"sky", "water", "tree"}
+    assert len(found.output.image.getcolors()) == len(found.labels)
+    shares = [np.asarray(run(label=label).mask.image).mean() / 255 for label in ("sky", "Water", "tree")]
+    assert sum(shares) == pytest.approx(1)
+    with pytest.raises(NodeError, match="knows no 'moon'"):
+        run(label="moon")
+
+
+def test_a_pose_is_a_figure_in_the_picture(network: Callable[[str], str], recorder: Recorder) -> None:
+    node = EstimatePose(model=PoseModel(repo_id=network("pose")), image=Picture.of(scene(60, 80)), threshold=0.0)
+    result = node.process(recorder.context)
+    assert isinstance(result, Picture)
+    assert (result.image.size, result.image.mode) == ((60, 80), "RGB")
+    assert len(result.image.getcolors() or ()) > 5
+    nobody = EstimatePose(model=node.model, image=node.image, threshold=1.0).process(recorder.context)
+    assert isinstance(nobody, Picture) and nobody.image.getbbox() is None
+
+
+def test_a_figure_has_its_joints_where_they_are() -> None:
+    joints = [Joint(10 + 5 * index, 20 + 3 * index, 1.0) for index in range(17)]
+    figure = stick_figure((128, 128), joints, 0.5)
+    assert all(figure.getpixel((joint.x, joint.y)) != (0, 0, 0) for joint in joints)
+    unsure = [joint._replace(score=0.4) if index == 16 else joint for index, joint in enumerate(joints)]
+    assert stick_figure((128, 128), unsure, 0.5).getpixel((joints[16].x, joints[16].y)) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("node", "wrong"), [(EstimateDepth, "segments"), (SegmentImage, "depth"), (EstimatePose, "depth")])
+def test_networks_for_something_else_are_refused(node: Any, wrong: str, network: Callable[[str], str], recorder: Recorder) -> None:
+    with pytest.raises(NodeError) as caught:
+        node(model=network(wrong), image=Picture.of(scene())).process(recorder.context)
+    assert caught.value.problem.code == "model_unfit" and caught.value.problem.hint

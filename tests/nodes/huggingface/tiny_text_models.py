@@ -1,0 +1,161 @@
+"""Tiny pipelines that make pictures from texts alone, of families that have no other task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from diffusers import (
+    AuraFlowPipeline,
+    AuraFlowTransformer2DModel,
+    AutoencoderDC,
+    ChromaPipeline,
+    ChromaTransformer2DModel,
+    DiffusionPipeline,
+    DPMSolverMultistepScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    Lumina2Pipeline,
+    Lumina2Transformer2DModel,
+    PixArtSigmaPipeline,
+    PixArtTransformer2DModel,
+    SanaPipeline,
+    SanaTransformer2DModel,
+)
+from transformers import Gemma2Config, Gemma2Model
+
+from tests.nodes.huggingface.tiny_parts import WIDTH, ddim, qwen_tokenizer, t5_encoder, t5_tokenizer, vae
+
+
+def _gemma() -> Gemma2Model:
+    config = Gemma2Config(
+        vocab_size=len(qwen_tokenizer()),
+        hidden_size=WIDTH,
+        intermediate_size=WIDTH,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+    )
+    return Gemma2Model(config)
+
+
+def pixart_sigma() -> DiffusionPipeline:
+    transformer = PixArtTransformer2DModel(
+        sample_size=32,
+        num_layers=2,
+        patch_size=2,
+        attention_head_dim=8,
+        num_attention_heads=3,
+        caption_channels=WIDTH,
+        in_channels=4,
+        cross_attention_dim=24,
+        out_channels=8,
+        use_additional_conditions=False,
+    )
+    return PixArtSigmaPipeline(tokenizer=t5_tokenizer(), text_encoder=t5_encoder(), vae=vae(), transformer=transformer, scheduler=ddim())
+
+
+def sana() -> DiffusionPipeline:
+    levels: dict[str, Any] = {
+        "encoder_block_out_channels": (8, 8),
+        "decoder_block_out_channels": (8, 8),
+        "encoder_layers_per_block": (1, 1),
+        "decoder_layers_per_block": (1, 1),
+        "encoder_qkv_multiscales": ((), ()),
+        "decoder_qkv_multiscales": ((), ()),
+        "encoder_block_types": ("ResBlock", "ResBlock"),
+        "decoder_block_types": ("ResBlock", "ResBlock"),
+        "upsample_block_type": "interpolate",
+        "downsample_block_type": "stride_conv",
+    }
+    transformer = SanaTransformer2DModel(
+        patch_size=1,
+        in_channels=4,
+        out_channels=4,
+        num_layers=1,
+        num_attention_heads=2,
+        attention_head_dim=4,
+        num_cross_attention_heads=2,
+        cross_attention_head_dim=4,
+        cross_attention_dim=8,
+        caption_channels=WIDTH,
+        sample_size=32,
+    )
+    return SanaPipeline(
+        tokenizer=qwen_tokenizer(),
+        text_encoder=_gemma(),
+        vae=AutoencoderDC(in_channels=3, latent_channels=4, **levels),
+        transformer=transformer,
+        scheduler=DPMSolverMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True),
+    )
+
+
+def auraflow() -> DiffusionPipeline:
+    transformer = AuraFlowTransformer2DModel(
+        sample_size=32,
+        patch_size=2,
+        in_channels=4,
+        num_mmdit_layers=1,
+        num_single_dit_layers=1,
+        attention_head_dim=8,
+        num_attention_heads=4,
+        caption_projection_dim=32,
+        joint_attention_dim=WIDTH,
+        out_channels=4,
+        pos_embed_max_size=256,
+    )
+    return AuraFlowPipeline(
+        tokenizer=t5_tokenizer(), text_encoder=t5_encoder(), vae=vae(), transformer=transformer, scheduler=FlowMatchEulerDiscreteScheduler()
+    )
+
+
+def lumina2() -> DiffusionPipeline:
+    transformer = Lumina2Transformer2DModel(
+        sample_size=16,
+        patch_size=2,
+        in_channels=4,
+        hidden_size=24,
+        num_layers=1,
+        num_refiner_layers=1,
+        num_attention_heads=3,
+        num_kv_heads=1,
+        multiple_of=2,
+        ffn_dim_multiplier=1.0,
+        norm_eps=1e-5,
+        scaling_factor=1.0,
+        axes_dim_rope=[4, 2, 2],
+        cap_feat_dim=WIDTH,
+    )
+    return Lumina2Pipeline(
+        tokenizer=qwen_tokenizer(),
+        text_encoder=_gemma(),
+        vae=vae(shift_factor=0.1, scaling_factor=0.4),
+        transformer=transformer,
+        scheduler=FlowMatchEulerDiscreteScheduler(),
+    )
+
+
+def chroma() -> DiffusionPipeline:
+    transformer = ChromaTransformer2DModel(
+        patch_size=1,
+        in_channels=4,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=WIDTH,
+        axes_dims_rope=[4, 4, 8],
+        approximator_hidden_dim=32,
+        approximator_layers=1,
+        approximator_num_channels=16,
+    )
+    return ChromaPipeline(
+        vae=vae(1, levels=1, shift_factor=0.1, scaling_factor=0.4, use_quant_conv=False, use_post_quant_conv=False),
+        text_encoder=t5_encoder(),
+        tokenizer=t5_tokenizer(),
+        transformer=transformer,
+        scheduler=FlowMatchEulerDiscreteScheduler(),
+    )
+
+
+TEXT_FAMILIES = {builder.__name__: builder for builder in (auraflow, chroma, lumina2, pixart_sigma, sana)}
+"""Families that make pictures from texts alone, by name."""

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFont
+
+from nodes.lib.pillow.draw import Background, GaussianNoise, RenderText
+from nodes.nodetool.output import Output
+from nodetool_core import ColorRef, FontRef, NodeError, Picture, Workflow
+from tests.assets.pictures import difference, scene
+from tests.nodes.conftest import NodeRunner
+from tests.nodes.lib.pillow.test_filter import glass, pixels
+
+
+@pytest.mark.parametrize(
+    ("colour", "mode", "pixel"), [("#ff8000", "RGB", (255, 128, 0)), ("#ff800040", "RGBA", (255, 128, 0, 64)), (None, "RGBA", (0, 0, 0, 0))]
+)
+def test_a_background(colour: str | None, mode: str, pixel: tuple[int, ...], run_node: NodeRunner) -> None:
+    made = run_node(Background(width=7, height=5, color=ColorRef(value=colour))).image
+    assert (made.mode, made.size, made.getpixel((6, 4))) == (mode, (7, 5), pixel)
+
+
+def test_noise_has_the_mean_and_the_spread_asked_for(run_node: NodeRunner) -> None:
+    made = pixels(run_node(GaussianNoise(mean=0.2, stddev=0.1, width=200, height=200, seed=1)).image) / 127.5 - 1
+    assert abs(made.mean() - 0.2) < 0.005 and abs(made.std() - 0.1) < 0.005
+    assert set(run_node(GaussianNoise(mean=-1.0, stddev=0.0, width=2, height=2)).image.tobytes()) == {0}
+
+
+def test_noise_follows_its_seed() -> None:
+    def make(seed: int) -> Picture:
+        picture: Picture = Workflow(Output(name="noise", value=GaussianNoise(width=8, height=8, seed=seed).output)).run()["noise"]
+        return picture
+
+    assert make(1) == make(1) != make(2)
+    assert make(-1) != make(-1), "another one each time"
+
+
+def test_text_is_drawn_where_it_is_asked_for(run_node: NodeRunner) -> None:
+    canvas = Picture.of(Image.new("RGB", (120, 60), "white"))
+    node = {"image": canvas, "text": "lake", "size": 20, "color": ColorRef(value="#0000ff")}
+    changed = np.argwhere((pixels(run_node(RenderText(**node, x=30, y=20)).image) != 255).any(axis=2))
+    assert changed.min(axis=0)[0] >= 20 and changed.min(axis=0)[1] >= 30 and changed.max(axis=0)[0] < 48
+    assert difference(run_node(RenderText(**node, x=500, y=20)).image, canvas.image) == 0
+    blue = pixels(run_node(RenderText(**node)).image)
+    assert blue[..., 2].min() == 255 and blue[..., 0].min() < 20
+
+
+def test_lines_are_aligned_to_each_other(run_node: NodeRunner) -> None:
+    def starts(align: str) -> list[int]:
+        canvas = Picture.of(Image.new("L", (160, 60), 255))
+        made = pixels(run_node(RenderText(image=canvas, text="a long line\nx", size=16, align=align)).image.convert("L"))
+        return [int(np.flatnonzero((rows < 128).any(axis=0))[0]) for rows in (made[:19], made[22:])]
+
+    first, second = zip(*(starts(align) for align in ("left", "center", "right")), strict=True)
+    assert len(set(first)) == 1 and second[0] < second[1] < second[2]
+
+
+def test_transparent_text_and_pictures(run_node: NodeRunner) -> None:
+    canvas = Image.new("RGB", (60, 30), "white")
+    half = pixels(run_node(RenderText(image=Picture.of(canvas), text="X", size=30, color=ColorRef(value="#00000080"))).image)
+    assert 120 < half.min() < 130
+    drawn = run_node(RenderText(image=Picture.of(glass(scene(60, 30), 0)), text="X", size=30)).image
+    assert drawn.mode == "RGBA" and drawn.getchannel("A").getextrema() == (0, 255)
+
+
+def test_a_font_by_its_file(run_node: NodeRunner, tmp_path: Path) -> None:
+    default = ImageFont.load_default(20)
+    assert isinstance(default, ImageFont.FreeTypeFont)
+    default.path.seek(0)  # type: ignore[union-attr]
+    (tmp_path / "own.ttf").write_bytes(default.path.read())  # type: ignore[union-attr]
+    canvas = Picture.of(Image.new("RGB", (90, 30), "white"))
+    own, usual = (
+        run_node(RenderText(image=canvas, text="lake", size=20, font=FontRef(name=name))).image for name in (str(tmp_path / "own.ttf"), "")
+    )
+    assert difference(own, usual) == 0
+
+
+def test_a_font_that_is_not_there(run_node: NodeRunner) -> None:
+    with pytest.raises(NodeError, match="no font 'No Such Sans' on this machine"):
+        run_node(RenderText(image=Picture.of(scene()), text="x", font=FontRef(name="No Such Sans")))

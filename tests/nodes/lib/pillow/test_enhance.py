@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from nodes.lib.pillow import enhance
+from nodetool_core import Node, NodeError, Picture
+from tests.assets.pictures import difference, scene
+from tests.nodes.conftest import NodeRunner
+from tests.nodes.lib.pillow.test_filter import glass, noise, pixels
+
+FACTORS: list[type[Node]] = [enhance.Brightness, enhance.Color, enhance.Contrast, enhance.Sharpness]
+SHARPENERS: list[type[Node]] = [enhance.Detail, enhance.EdgeEnhance, enhance.Sharpen, enhance.UnsharpMask]
+
+
+def flat() -> Image.Image:
+    """A picture whose tones lie between 96 and 160."""
+    return Image.fromarray((96 + np.asarray(scene()) // 4).astype(np.uint8))
+
+
+@pytest.mark.parametrize("node", FACTORS)
+def test_a_factor_of_1_changes_nothing(node: type[Node], run_node: NodeRunner) -> None:
+    assert difference(run_node(node(image=Picture.of(scene()), factor=1.0)).image, scene()) == 0
+
+
+@pytest.mark.parametrize("factor", [-1e300, -3.0, 0.0, 1e-300, 50.0, 1e300])
+@pytest.mark.parametrize("node", FACTORS)
+def test_any_factor_gives_a_picture(node: type[Node], factor: float, run_node: NodeRunner) -> None:
+    result = run_node(node(image=Picture.of(glass(scene())), factor=factor)).image
+    assert result.size == (40, 24) and set(result.getchannel("A").tobytes()) == {128}
+
+
+def test_brightness_multiplies(run_node: NodeRunner) -> None:
+    half = pixels(run_node(enhance.Brightness(image=Picture.of(scene()), factor=0.5)).image)
+    assert np.abs(half - pixels(scene()) / 2).max() <= 1
+    assert pixels(run_node(enhance.Brightness(image=Picture.of(scene()), factor=0)).image).max() == 0
+
+
+def test_colour_and_contrast(run_node: NodeRunner) -> None:
+    grey = pixels(run_node(enhance.Color(image=Picture.of(scene()), factor=0.0)).image)
+    assert (grey.max(axis=2) - grey.min(axis=2)).max() == 0
+    even = run_node(enhance.Contrast(image=Picture.of(scene()), factor=0.0)).image
+    assert even.getextrema()[0][0] == even.getextrema()[0][1]
+    assert pixels(run_node(enhance.Contrast(image=Picture.of(flat()), factor=2.0)).image).std() > 1.8 * pixels(flat()).std()
+
+
+@pytest.mark.parametrize("node", SHARPENERS)
+def test_sharpening_strengthens_detail(node: type[Node], run_node: NodeRunner) -> None:
+    soft = noise().filter(ImageFilter.GaussianBlur(1))
+    sharp = run_node(node(image=Picture.of(soft))).image
+    assert pixels(sharp).std() > 1.1 * pixels(soft).std()
+    even = Image.new("RGB", (9, 9), (10, 200, 90))
+    assert difference(run_node(node(image=Picture.of(even))).image, even) == 0
+
+
+def test_sharpness_goes_both_ways(run_node: NodeRunner) -> None:
+    softer, sharper = (pixels(run_node(enhance.Sharpness(image=Picture.of(noise()), factor=f)).image).std() for f in (0.0, 2.0))
+    assert softer < pixels(noise()).std() < sharper
+
+
+def test_an_unsharp_mask_of_nothing(run_node: NodeRunner) -> None:
+    for options in ({"percent": 0}, {"threshold": 512}, {"radius": 0.0}):
+        assert difference(run_node(enhance.UnsharpMask(image=Picture.of(noise()), **options)).image, noise()) == 0
+
+
+def test_auto_contrast_reaches_black_and_white(run_node: NodeRunner) -> None:
+    assert run_node(enhance.AutoContrast(image=Picture.of(flat()))).image.getextrema() == ((0, 255),) * 3
+    assert run_node.warnings() == []
+
+
+def test_a_cutoff_that_leaves_nothing_is_told(run_node: NodeRunner) -> None:
+    assert difference(run_node(enhance.AutoContrast(image=Picture.of(flat()), cutoff=60)).image, flat()) == 0
+    assert run_node.warnings() == ["A cutoff of 60 percent at each end leaves no tones, so the contrast stays as it is."]
+
+
+def test_equalizing_spreads_the_tones(run_node: NodeRunner) -> None:
+    skewed = Image.fromarray((np.linspace(0, 1, 4096).reshape(64, 64) ** 4 * 255).astype(np.uint8))
+    shares = np.cumsum(run_node(enhance.Equalize(image=Picture.of(skewed))).image.histogram()) / 4096
+    before = np.cumsum(skewed.histogram()) / 4096
+    even = np.arange(256) / 255
+    assert np.abs(shares - even)[64:].mean() < np.abs(before - even)[64:].mean() / 3
+
+
+def half_dark() -> Image.Image:
+    """Fine stripes of little contrast, dark on the left and bright on the right."""
+    stripes = np.tile([[0, 12]], (64, 32))
+    stripes[:, :32] += 20
+    stripes[:, 32:] += 220
+    return Image.fromarray(stripes.astype(np.uint8))
+
+
+def test_adaptive_contrast_strengthens_each_part(run_node: NodeRunner) -> None:
+    before = pixels(half_dark())
+    after = pixels(run_node(enhance.AdaptiveContrast(image=Picture.of(half_dark()), clip_limit=0.0, grid_size=4)).image)
+    for part in (np.s_[8:56, 4:28], np.s_[8:56, 36:60]):
+        assert after[part].std() > 4 * before[part].std()
+    limited = pixels(run_node(enhance.AdaptiveContrast(image=Picture.of(half_dark()), clip_limit=2.0, grid_size=4)).image)
+    assert before[:, :28].std() < limited[:, :28].std() < after[:, :28].std()
+
+
+def test_adaptive_contrast_shows_no_tiles_and_keeps_hues(run_node: NodeRunner) -> None:
+    ramp = Image.fromarray(np.repeat(np.linspace(60, 180, 256)[None], 64, 0).astype(np.uint8))
+    after = pixels(run_node(enhance.AdaptiveContrast(image=Picture.of(ramp), clip_limit=2.0)).image)
+    assert np.abs(np.diff(after, axis=1)).max() <= 8 and np.abs(np.diff(after, axis=0)).max() <= 1
+    grey = scene().convert("L").convert("RGB")
+    result = pixels(run_node(enhance.AdaptiveContrast(image=Picture.of(grey))).image)
+    assert (result.max(axis=2) - result.min(axis=2)).max() <= 1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 70), (70, 3)])
+def test_adaptive_contrast_with_more_tiles_than_pixels(size: tuple[int, int], run_node: NodeRunner) -> None:
+    assert run_node(enhance.AdaptiveContrast(image=Picture.of(scene(*size)), grid_size=64)).image.size == size
+
+
+def test_the_middle_rank_removes_specks_and_the_ends_make_parts_grow(run_node: NodeRunner) -> None:
+    speck = Image.new("L", (9, 9), 100)
+    speck.putpixel((4, 4), 255)
+    assert set(run_node(enhance.RankFilter(image=Picture.of(speck), size=3, rank=4)).image.tobytes()) == {100}
+    grown = np.asarray(run_node(enhance.RankFilter(image=Picture.of(speck), size=3, rank=8)).image)
+    assert (grown == 255).sum() == 9
+
+
+@pytest.mark.parametrize(("size", "rank", "says"), [(4, 3, "4 pixels has no middle"), (3, 9, "no rank 9: a square of size 3 has 9 pixels")])
+def test_ranks_that_are_not_there(size: int, rank: int, says: str, run_node: NodeRunner) -> None:
+    with pytest.raises(NodeError, match=says):
+        run_node(enhance.RankFilter(image=Picture.of(scene()), size=size, rank=rank))

@@ -1,0 +1,191 @@
+"""The nodes that change, cut, compare and search texts, as a table of what they make of what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nodes.nodetool import text as nodes
+from nodes.nodetool.control import ForEach
+from nodes.nodetool.output import Output
+from nodetool_core import SKIPPED, FolderRef, Node, NodeError, Workflow
+from tests.nodes.conftest import NodeRunner
+
+CASES: list[tuple[type[Node], dict[str, Any], Any]] = [
+    (nodes.ToUppercase, {"text": "a läke"}, "A LÄKE"),
+    (nodes.ToLowercase, {"text": "A LÄKE"}, "a läke"),
+    (nodes.ToTitlecase, {"text": "a blue lake"}, "A Blue Lake"),
+    (nodes.CapitalizeText, {"text": "a BLUE lake"}, "A blue lake"),
+    (nodes.CollapseWhitespace, {"text": "  a \t lake\n\n at noon "}, "a lake at noon"),
+    (nodes.CollapseWhitespace, {"text": " a   b \n c  ", "preserve_newlines": True}, "a b \n c"),
+    (nodes.CollapseWhitespace, {"text": " a  b ", "replacement": r"\1", "trim_edges": False}, r"\1a\1b\1"),
+    (nodes.RemovePunctuation, {"text": "a lake, (blue)!"}, "a lake blue"),
+    (nodes.RemovePunctuation, {"text": "a.b.c", "punctuation": ".", "replacement": "-"}, "a-b-c"),
+    (nodes.StripAccents, {"text": "café über Straße"}, "cafe uber Straße"),
+    (nodes.StripAccents, {"text": "Straße", "preserve_non_ascii": False}, "Strae"),
+    (nodes.Slugify, {"text": "A Lake, at Noon (2)!"}, "a-lake-at-noon-2"),
+    (nodes.Slugify, {"text": "Über  See", "separator": "_", "lowercase": False}, "Uber_See"),
+    (nodes.Slugify, {"text": "Über", "allow_unicode": True}, "über"),
+    (nodes.TruncateText, {"text": "a blue lake", "max_length": 6}, "a blue"),
+    (nodes.TruncateText, {"text": "a blue lake", "max_length": 6, "ellipsis": "…"}, "a blu…"),
+    (nodes.TruncateText, {"text": "a lake", "max_length": 6, "ellipsis": "…"}, "a lake"),
+    (nodes.TruncateText, {"text": "a lake", "max_length": 2, "ellipsis": "..."}, ".."),
+    (nodes.SurroundWith, {"text": "lake", "prefix": "(", "suffix": ":1.2)"}, "(lake:1.2)"),
+    (nodes.SurroundWith, {"text": '"lake"', "prefix": '"', "suffix": '"'}, '"lake"'),
+    (nodes.SurroundWith, {"text": '"lake"', "prefix": '"', "suffix": '"', "skip_if_wrapped": False}, '""lake""'),
+    (nodes.SurroundWith, {"text": "*", "prefix": "*", "suffix": "*"}, "***"),
+    (nodes.PadText, {"text": "7", "length": 4, "pad_character": "0", "direction": "left"}, "0007"),
+    (nodes.PadText, {"text": "lake", "length": 6}, "lake  "),
+    (nodes.PadText, {"text": "x", "length": 4, "pad_character": "{", "direction": "both"}, "{x{{"),
+    (nodes.PadText, {"text": "lake", "length": 2}, "lake"),
+    (nodes.Chunk, {"text": "a b c d e", "length": 2}, ["a b", "c d", "e"]),
+    (nodes.Chunk, {"text": "a b c d e", "length": 3, "overlap": 1}, ["a b c", "c d e"]),
+    (nodes.Chunk, {"text": "a,b,c", "length": 5, "separator": ","}, ["a,b,c"]),
+    (nodes.Extract, {"text": "a lake", "start": 2}, "lake"),
+    (nodes.Extract, {"text": "a lake", "start": -4, "end": -1}, "lak"),
+    (nodes.Slice, {"text": "abcdef", "start": 1, "stop": 5, "step": 2}, "bd"),
+    (nodes.Slice, {"text": "abcdef", "step": -1}, "fedcba"),
+    (nodes.Slice, {"text": "abcdef", "start": 3, "step": -1}, "dcba"),
+    (nodes.Length, {"text": " a blue lake\n"}, 13),
+    (nodes.Length, {"text": " a blue lake\n", "trim_whitespace": True}, 11),
+    (nodes.Length, {"text": "a blue lake", "measure": "words"}, 3),
+    (nodes.Length, {"text": "a\nb\n", "measure": "lines"}, 2),
+    (nodes.IndexOf, {"text": "Lake, lake", "substring": "lake"}, 6),
+    (nodes.IndexOf, {"text": "Lake, lake", "substring": "LAKE", "case_sensitive": False}, 0),
+    (nodes.IndexOf, {"text": "lake, lake", "substring": "lake", "search_from_end": True}, 6),
+    (nodes.IndexOf, {"text": "lake, lake", "substring": "lake", "start_index": 1, "end_index": 9}, -1),
+    (nodes.ParseJSON, {"text": '{"a": [1, null, true]}'}, {"a": [1, None, True]}),
+    (nodes.Contains, {"text": "a lake", "substring": "lake"}, True),
+    (nodes.Contains, {"text": "a Lake", "substring": "lake"}, False),
+    (nodes.Contains, {"text": "a Lake", "substring": "lake", "case_sensitive": False}, True),
+    (nodes.Contains, {"text": "a lake", "search_values": ["sea", "lake"]}, True),
+    (nodes.Contains, {"text": "a lake", "search_values": ["sea", "lake"], "match_mode": "all"}, False),
+    (nodes.Contains, {"text": "a lake", "search_values": ["sea", "hut"], "match_mode": "none"}, True),
+    (nodes.StartsWith, {"text": "a lake", "prefix": "a "}, True),
+    (nodes.EndsWith, {"text": "lake.png", "suffix": ".jpg"}, False),
+    (nodes.Equals, {"text_a": " Lake", "text_b": "lake ", "case_sensitive": False, "trim_whitespace": True}, True),
+    (nodes.Equals, {"text_a": "Lake", "text_b": "lake"}, False),
+    (nodes.Compare, {"text_a": "hut", "text_b": "lake"}, "less"),
+    (nodes.Compare, {"text_a": "lake", "text_b": "Lake"}, "greater"),
+    (nodes.Compare, {"text_a": "lake", "text_b": "Lake", "case_sensitive": False}, "equal"),
+    (nodes.IsEmpty, {"text": " \n"}, True),
+    (nodes.IsEmpty, {"text": " ", "trim_whitespace": False}, False),
+    (nodes.HasLength, {"text": "lake", "min_length": 4, "max_length": 4}, True),
+    (nodes.HasLength, {"text": "lake", "max_length": 3}, False),
+    (nodes.HasLength, {"text": "lake", "exact_length": 5}, False),
+    (nodes.FilterString, {"value": "a lake", "criteria": "lake"}, "a lake"),
+    (nodes.FilterString, {"value": "a lake", "filter_type": "starts_with", "criteria": "lake"}, SKIPPED),
+    (nodes.FilterString, {"value": "a lake", "filter_type": "ends_with", "criteria": "lake"}, "a lake"),
+    (nodes.FilterString, {"value": "a lake", "filter_type": "length_greater", "criteria": "6"}, SKIPPED),
+    (nodes.FilterString, {"value": "a lake", "filter_type": "length_less", "criteria": "7"}, "a lake"),
+    (nodes.FilterString, {"value": "a lake", "filter_type": "exact_length", "criteria": "6"}, "a lake"),
+    (nodes.ExtractRegex, {"text": "size 512x768", "regex": r"(\d+)x(\d+)"}, ["512", "768"]),
+    (nodes.ExtractRegex, {"text": "a LAKE", "regex": "lake", "ignorecase": True}, ["LAKE"]),
+    (nodes.ExtractRegex, {"text": "a lake", "regex": "sea"}, []),
+    (nodes.ExtractRegex, {"text": "ab", "regex": "(a)|(c)"}, ["a", ""]),
+    (nodes.FindAllRegex, {"text": "(lake:1.2) and (hut)", "regex": r"\((\w+)"}, ["(lake", "(hut"]),
+    (nodes.FindAllRegex, {"text": "a\nb", "regex": "^.", "multiline": True}, ["a", "b"]),
+    (nodes.FindAllRegex, {"text": "a\nb", "regex": "a.b", "dotall": True}, ["a\nb"]),
+    (nodes.RegexMatch, {"text": "a=1, b=2", "pattern": r"(\w)=(\d)", "group": 2}, ["1", "2"]),
+    (nodes.RegexReplace, {"text": "(lake:1.2)", "pattern": r"\((\w+):[\d.]+\)", "replacement": r"\1"}, "lake"),
+    (nodes.RegexReplace, {"text": "a a a", "pattern": "a", "replacement": "b", "count": 2}, "b b a"),
+    (nodes.RegexSplit, {"text": "a, b\nc", "pattern": r"[,\n]\s*"}, ["a", "b", "c"]),
+    (nodes.RegexSplit, {"text": "a-b-c", "pattern": "-", "maxsplit": 1}, ["a", "b-c"]),
+    (nodes.RegexValidate, {"text": "512x768", "pattern": r"\d+x\d+$"}, True),
+    (nodes.RegexValidate, {"text": "a 512", "pattern": r"\d"}, False),
+    (nodes.FilterRegexString, {"value": "a lake", "pattern": "l.k"}, "a lake"),
+    (nodes.FilterRegexString, {"value": "a lake", "pattern": "l.k", "full_match": True}, SKIPPED),
+]
+
+
+@pytest.mark.parametrize(("node", "given_", "expected"), CASES, ids=lambda part: part.__name__ if isinstance(part, type) else None)
+def test_what_it_makes_of_a_text(node: type[Node], given_: dict[str, Any], expected: Any, run_node: NodeRunner) -> None:
+    result = run_node(node(**given_))
+    assert result == expected and type(result) is type(expected)
+
+
+REFUSED: list[tuple[type[Node], dict[str, Any], str]] = [
+    (nodes.PadText, {"text": "a", "length": 3, "pad_character": "ab"}, "'ab' is not one character"),
+    (nodes.Chunk, {"text": "a", "length": 5, "overlap": 5}, "An overlap of 5 leaves nothing new in 5 words"),
+    (nodes.Chunk, {"text": "a", "separator": ""}, "separator is empty"),
+    (nodes.Slice, {"text": "a", "step": 0}, "step of 0 never comes to an end"),
+    (nodes.ParseJSON, {"text": "{a: 1}"}, "is no JSON: Expecting property name"),
+    (nodes.ParseJSON, {"text": "[" * 200_000}, "is no JSON"),
+    (nodes.FilterString, {"filter_type": "exact_length", "criteria": "six"}, "'six' is no number of characters"),
+    (nodes.RegexMatch, {"text": "a", "pattern": "(a)", "group": 2}, "no group 2: the pattern has 1"),
+    (nodes.RegexReplace, {"text": "a", "pattern": "a", "replacement": r"\2"}, "can't be used: invalid group reference"),
+    *((node, {name: "(a"}, "can't be read: missing \\)") for node, name in (
+        (nodes.ExtractRegex, "regex"), (nodes.FindAllRegex, "regex"), (nodes.RegexSplit, "pattern"), (nodes.FilterRegexString, "pattern"),
+    )),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("node", "given_", "says"), REFUSED, ids=lambda part: part.__name__ if isinstance(part, type) else None)
+def test_what_it_can_not_do(node: type[Node], given_: dict[str, Any], says: str, run_node: NodeRunner) -> None:
+    with pytest.raises(NodeError, match=says) as caught:
+        run_node(node(**given_))
+    assert caught.value.problem.hint
+
+
+@given(st.text(), st.integers(1, 5), st.integers(0, 4))
+def test_chunks_hold_every_word(text: str, length: int, overlap: int) -> None:
+    overlap = min(overlap, length - 1)
+    chunks: list[list[str]] = [part.split(" ") for part in nodes.Chunk(text=text, length=length, overlap=overlap).process()]  # type: ignore[misc]
+    assert [word for number, words in enumerate(chunks) for word in words[overlap if number else 0 :]] == text.split(" ")
+    assert all(len(words) <= length for words in chunks)
+
+
+@given(st.text(), st.integers(0, 20), st.text(max_size=5))
+def test_a_truncated_text_is_never_too_long(text: str, limit: int, ellipsis: str) -> None:
+    assert len(nodes.TruncateText(text=text, max_length=limit, ellipsis=ellipsis).process()) <= max(limit, 0)
+
+
+def test_a_filter_in_a_loop_leaves_items_out() -> None:
+    loop = ForEach(input_list=["a lake", "a hut", "the lake"])
+    kept = nodes.FilterString(value=loop.output, criteria="lake")
+    upper = nodes.ToUppercase(text=kept.output)
+    result = Workflow(Output(name="all", value=nodes.Collect(input_item=upper.output, separator="; ").output)).run()
+    assert result["all"] == "A LAKE; THE LAKE"
+
+
+def test_texts_of_a_folder_in_order(run_node: NodeRunner, tmp_path: Path) -> None:
+    for name, content in {
+        "b.txt": b"second",
+        "a.md": b"\xef\xbb\xbffirst",
+        "c.txt": b"\xff\xfe",
+        "d.png": b"",
+        ".e.txt": b"hidden",
+    }.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "f.txt").write_text("third")
+    for folder in ("", ".", FolderRef(uri=".")):
+        found = run_node(nodes.LoadTextFolder(folder=folder, include_subdirectories=True))
+        assert [item.text for item in found] == ["first", "second", "third"]
+    assert "c.txt: it is no UTF-8 text" in run_node.warnings()[0]
+    assert [Path(item.path).name for item in run_node(nodes.LoadTextFolder(pattern="a*"))] == ["a.md"]
+
+
+def test_folders_that_can_not_be_read(run_node: NodeRunner, tmp_path: Path) -> None:
+    with pytest.raises(NodeError, match="does not exist"):
+        run_node(nodes.LoadTextFolder(folder="nowhere"))
+    with pytest.raises(NodeError, match="asset id 'a1'"):
+        run_node(nodes.LoadTextFolder(folder=FolderRef(asset_id="a1")))
+    (tmp_path / "a.txt").write_bytes(b"\xff")
+    with pytest.raises(NodeError, match="None of the 1 files"):
+        run_node(nodes.LoadTextFolder())
+
+
+def test_a_text_file_is_never_replaced(run_node: NodeRunner, tmp_path: Path) -> None:
+    for text in ("one", "two"):
+        assert run_node(nodes.SaveTextFile(text=text, folder="notes", name="caption")) == text
+    assert [(tmp_path / "notes" / name).read_text() for name in ("caption.txt", "caption-2.txt")] == ["one", "two"]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NodeError, match="can't be written"):
+        run_node(nodes.SaveTextFile(text="x", folder="file"))
+    with pytest.raises(NodeError, match="no name of a file"):
+        run_node(nodes.SaveTextFile(text="x", name="../out.txt"))
