@@ -1,0 +1,184 @@
+"""
+What a job is, seen from outside: the request, the states, the record, its events, its results.
+
+    queued ──► running ──► done | failed | cancelled | expired
+      ▲           │
+      └───────────┘ the worker died, or gave the job back
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from nodetool_core.errors import NodetoolError, Problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nodetool_core.workflow import WorkflowDocument
+
+
+class JobsError(NodetoolError):
+    """
+    A job can't be accepted, found, or treated as asked.
+
+    Codes: `queue_full`, `client_queue_full`, `unknown_workflow`, `unknown_job`, `idempotency_conflict`, `not_ended`,
+    `unknown_file`, `damaged_file`, `storage_failed`, `database_failed`, `newer_schema`, `missing_package`.
+    """
+
+
+class JobState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is for good: no state follows."""
+        return self not in (JobState.QUEUED, JobState.RUNNING)
+
+
+ENDED = tuple(state for state in JobState if state.ended)
+
+
+@dataclass(frozen=True, slots=True)
+class JobOptions:
+    """How a job is to be run. Stored with it as JSON."""
+
+    outputs: list[str] | None = None
+    """Names of outputs, or ids of nodes, that are wanted; all outputs where None."""
+    on_error: Literal["stop", "continue"] = "stop"
+    use_cache: bool = True
+    node_timeout: float | None = None
+    """Seconds that one attempt of a node may take."""
+    node_attempts: int = 1
+    """How often a node is tried in all."""
+    image_format: str = "PNG"
+    """The format of result pictures, as `nodetool_core.assets.encode` spells it."""
+    quality: int | None = None
+    """1 to 100, for JPEG and WEBP."""
+    provenance: bool = True
+    """Whether what made a picture is written into its file: workflow, seeds, models."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """What a client asks for."""
+
+    workflow: str | WorkflowDocument | Mapping[str, Any]
+    """The name of a workflow that is served, or a workflow itself. It is kept as it is now, whatever becomes of its file."""
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    """JSON values by input name, or by `node.property`. Pictures as references: `{"type": "image", "asset_id": …}` or `data:` URIs."""
+    client: str = ""
+    """Whose job it is; clients take turns."""
+    priority: int = 0
+    """Higher goes first."""
+    deadline: float | None = None
+    """Unix time in seconds by which it must have ended; it expires else, waiting or running."""
+    idempotency_key: str | None = None
+    """A client's second request with the same key gives the first one's job."""
+    options: JobOptions = field(default_factory=JobOptions)
+    base: Path | None = None
+    """For a workflow itself: the folder that its relative paths start from. Every worker has to reach it."""
+    name: str = ""
+    """For a workflow itself: what it is called in the job's record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job's record at one moment. Times are Unix times in seconds."""
+
+    id: str
+    client: str
+    state: JobState
+    workflow: str
+    """What it is called; empty where the client sent a workflow without a name."""
+    workflow_digest: str
+    priority: int
+    created: float
+    started: float | None = None
+    """When it was last begun."""
+    ended: float | None = None
+    deadline: float | None = None
+    attempts: int = 0
+    """How often it was begun: more than once where a worker died with it or gave it back."""
+    cancel_requested: bool = False
+    worker: str | None = None
+    model: str | None = None
+    """The model by which it is routed, if it uses any."""
+    retry_of: str | None = None
+    idempotency_key: str | None = None
+    problems: tuple[Problem, ...] = ()
+    """Why it did not end well."""
+    report: Mapping[str, Any] = field(default_factory=dict)
+    """How the run went: `seeds`, `models`, `warnings`, `seconds`, `computed`, `cached`."""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"state": self.state.value, "problems": [problem.to_json() for problem in self.problems]}
+
+
+class StoredEvent(NamedTuple):
+    """
+    One thing that happened to a job. Numbers begin at 1 and increase by 1 within the job.
+
+    `data["event"]` is its name: those of `engine/events.py`, and `job_queued`, `job_started`, `job_requeued`,
+    `job_cancel_requested` and, last of all, `job_ended`.
+    """
+
+    number: int
+    at: float
+    attempt: int
+    data: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return str(self.data["event"])
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file in the jobs' storage: an upload or a result. `digest` is its id (64 hexadecimal digits) and that of `asset_id`."""
+
+    digest: str
+    media_type: str
+    size: int
+    width: int | None = None
+    height: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """A reference as inputs take it and results hold it."""
+        kind = "image" if self.media_type.startswith("image/") else "asset"
+        known = {name: value for name, value in asdict(self).items() if name != "digest" and value is not None}
+        return {"type": kind, "asset_id": self.digest, "metadata": known}
+
+
+def unknown_file(digest: str) -> Problem:
+    return Problem("unknown_file", digest[:80], "is not in the storage.", "Upload it first; files are kept for a time only.")
+
+
+@dataclass(frozen=True, slots=True)
+class JobSettings:
+    """Properties of one queue. Seconds throughout."""
+
+    workers: int = 1
+    """Jobs that this process runs at once; 0 where others do."""
+    queue_limit: int = 1000
+    """Jobs that may wait; more are refused."""
+    client_limit: int | None = None
+    """Jobs of one client that may wait."""
+    lease: float = 30.0
+    """A worker that is not heard of for this long is taken for dead."""
+    losses: int = 10
+    """How many workers in a row may die with a job, none of which got further than those before, until it is taken for the cause."""
+    keep: float | None = 7 * 24 * 3600.0
+    """How long an ended job, its results and unused uploads are kept. None where others see to it."""
+    poll: float = 0.5
+    """How often to look for what other processes did; what this process did is known at once."""
+    flush: float = 0.2
+    """How often the events of a running job are stored."""

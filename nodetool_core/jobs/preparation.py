@@ -1,0 +1,201 @@
+"""
+From a request to an order: everything that can be known to be wrong is said before the job is accepted.
+
+The workflow is kept as it is now, pictures that came inline go to the storage, seeds of -1 are drawn. So a job that is begun
+again does what it did the first time, and finds in the result cache what it had finished.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from nodetool_core import inputs as given_inputs
+from nodetool_core.assets.loader import ImageLoader
+from nodetool_core.declaration import jsonable
+from nodetool_core.engine.compiler import compile_plan
+from nodetool_core.engine.result import RunResult
+from nodetool_core.engine.seeds import draw_seeds
+from nodetool_core.errors import Problem, WorkflowError
+from nodetool_core.jobs.blueprints import blueprint_digest
+from nodetool_core.jobs.files import describe
+from nodetool_core.jobs.job import JobRequest, JobsError
+from nodetool_core.jobs.queue import Order
+from nodetool_core.jobs.records import to_text
+from nodetool_core.references import AssetRef, ModelRef
+from nodetool_core.types import union_members
+from nodetool_core.workflow import WorkflowDocument
+
+if TYPE_CHECKING:
+    from nodetool_core.declaration import Property
+    from nodetool_core.engine.plan import Plan
+    from nodetool_core.graph import Graph
+    from nodetool_core.jobs.blueprints import Blueprints
+    from nodetool_core.jobs.files import Files
+
+
+LONGEST_NAME = 250
+"""Characters of the names of clients, keys and workflows."""
+
+
+class Source(Protocol):
+    """A workflow that is served: what a name stands for."""
+
+    @property
+    def document(self) -> WorkflowDocument: ...
+
+    @property
+    def base(self) -> Path: ...
+
+
+Find = Callable[[str], Source | None]
+"""Gives what a name stands for, or None."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """Checks requests. Safe to use from several threads."""
+
+    find: Find
+    blueprints: Blueprints
+    files: Files
+
+    def order(self, request: JobRequest) -> Order:
+        """
+        The order that a request stands for; its inline pictures are in the storage when this returns.
+
+        Raises JobsError for an unknown workflow or file, WorkflowError for a workflow or inputs that can't be run.
+        """
+        _check_names(request)
+        name, read, base = self._source(request)
+        document, folder = to_text(read.to_json()), str(base)
+        digest = blueprint_digest(document, folder)
+        graph = self.blueprints.get(digest, document, folder).graph
+        given = _json_inputs(request.inputs)
+        values = {key: self._without_inline(graph, key, value) for key, value in given.items()}
+        applied = given_inputs.apply(graph, values)
+        plan = compile_plan(applied, request.options.outputs)
+        given_inputs.check_given(plan.inputs)
+        options = to_text(asdict(request.options))
+        return Order(
+            name=name,
+            workflow=digest,
+            document=document,
+            base=folder,
+            inputs=to_text(values | _drawn_seeds(plan)),
+            options=options,
+            request=hashlib.blake2b(to_text([digest, given, options]).encode(), digest_size=32).hexdigest(),
+            client=request.client,
+            priority=request.priority,
+            deadline=request.deadline,
+            idempotency_key=request.idempotency_key,
+            model=_model(plan),
+            files=sorted(_stored_files(applied)),
+        )
+
+    def _source(self, request: JobRequest) -> tuple[str, WorkflowDocument, Path]:
+        wanted = request.workflow
+        if isinstance(wanted, str):
+            found = self.find(wanted)
+            if found is None:
+                raise JobsError(Problem("unknown_workflow", "workflow", f"Nothing is served as {wanted[:200]!r}."))
+            return wanted, found.document, found.base
+        document = wanted if isinstance(wanted, WorkflowDocument) else WorkflowDocument.from_json(wanted)
+        return request.name, document, request.base or Path.cwd()
+
+    def _without_inline(self, graph: Graph, name: str, value: Any) -> Any:
+        """The value with references into the storage in place of pictures that came with it."""
+        found = given_inputs.find(name, graph)
+        return value if isinstance(found, Problem) or not _takes_assets(found[1]) else self._moved(value)
+
+    def _moved(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._moved(item) for item in value]
+        reference = {"uri": value} if isinstance(value, str) else value
+        if not isinstance(reference, dict):
+            return value
+        data, uri = reference.get("data"), reference.get("uri", "")
+        if not isinstance(data, str | None) or not isinstance(uri, str):
+            return value
+        if uri.startswith("asset:"):
+            digest = uri.removeprefix("asset:").lstrip("/")
+        elif data or uri.startswith("data:"):
+            content = ImageLoader().read(AssetRef(data=data, uri=uri))
+            file = describe(content)
+            self.files.put([(file, content)])
+            digest = file.digest
+        else:
+            return value
+        return {name: part for name, part in reference.items() if name not in ("data", "uri")} | {"asset_id": digest}
+
+
+def _check_names(request: JobRequest) -> None:
+    """What names a client or a request has to be a line of text that any database can keep."""
+    for where, text in (("client", request.client), ("idempotency_key", request.idempotency_key or ""), ("name", request.name)):
+        if len(text) > LONGEST_NAME or not text.isprintable():
+            message = f"has to be at most {LONGEST_NAME} printable characters."
+            raise JobsError(Problem("invalid_value", where, message, "Use a shorter one, such as a UUID."))
+
+
+def _json_inputs(given: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        values: dict[str, Any] = jsonable(given)
+        json.dumps(values, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise WorkflowError(Problem("invalid_value", "inputs", f"are no JSON values: {error}.", "Upload pictures first.")) from None
+    return values
+
+
+def _takes_assets(prop: Property) -> bool:
+    """Whether a property takes a picture or file, or a list of them."""
+    pending = list(union_members(prop.annotation))
+    while pending:
+        member = pending.pop()
+        if isinstance(member, type) and issubclass(member, AssetRef):
+            return True
+        pending.extend(part for argument in getattr(member, "__args__", ()) for part in union_members(argument))
+    return False
+
+
+def _drawn_seeds(plan: Plan) -> dict[str, int]:
+    """Numbers for the seeds that are -1, as inputs."""
+    drawn: dict[str, int] = {}
+    for index, values in draw_seeds(plan, RunResult("")).items():
+        node = plan.steps[index].node
+        assert node is not None
+        drawn |= {f"{node.id}.{name}": value for name, value in values.items() if node.values[name] != value}
+    return drawn
+
+
+def _model(plan: Plan) -> str | None:
+    """The first model that a run will need: what jobs are routed by."""
+    for step in plan.steps:
+        for value in step.node.values.values() if step.node is not None else ():
+            if isinstance(value, ModelRef) and not value.is_empty():
+                return model_name(value)
+    return None
+
+
+def model_name(ref: ModelRef) -> str:
+    """What a model is called when workers say which they hold."""
+    return "/".join(filter(None, (ref.repo_id, ref.path)))
+
+
+def _stored_files(graph: Graph) -> set[str]:
+    """Digests of the stored files that a graph names."""
+    found = set()
+    pending = [value for node in graph.nodes for value in (*node.values.values(), *node.dynamic.values())]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, list | tuple):
+            pending.extend(value)
+        elif isinstance(value, AssetRef):
+            if value.asset_id:
+                found.add(value.asset_id)
+            elif value.uri.startswith("asset:"):
+                found.add(value.uri.removeprefix("asset:").lstrip("/"))
+    return found

@@ -1,0 +1,212 @@
+"""
+The heartbeat of a process that has to do with jobs: two threads, for all its jobs together. One
+
+- moves leases on and stores what happened (`flush`),
+- looks whether a job was cancelled elsewhere, a claim was lost, or a deadline has passed (`poll`);
+
+the other
+
+- puts back what dead workers held, ends what waited too long, and tells workers of what they may not have heard of,
+- removes what was kept long enough.
+
+A node's end is stored after its result lies in the cache on disk. So what a client was told to be finished is not computed
+again, whenever the process dies. (Results that are cheaper to make than to read back are not kept: see engine/caching/disk.py.)
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nodetool_core.jobs.execution import Stop
+from nodetool_core.jobs.job import JobsError
+from nodetool_core.jobs.signals import QUEUE
+
+if TYPE_CHECKING:
+    from nodetool_core.jobs.execution import Execution
+    from nodetool_core.jobs.files import Files
+    from nodetool_core.jobs.job import JobSettings
+    from nodetool_core.jobs.leases import Claim, Leases
+    from nodetool_core.jobs.signals import Signals
+    from nodetool_core.jobs.workers import Workers
+
+_log = logging.getLogger(__name__)
+
+BEATS_PER_LEASE = 3
+SWEEP_SECONDS = 1.0
+PURGE_SECONDS = 600.0
+CLOSE_SECONDS = 5.0
+"""How long the end of the process waits for what is under way."""
+
+
+@dataclass
+class _Duty:
+    """Something that has to be done now and then."""
+
+    seconds: float
+    work: Callable[[], None]
+    due: float = 0.0
+
+
+class Pulse:
+    """The heartbeat. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        leases: Leases,
+        files: Files,
+        workers: Workers,
+        signals: Signals,
+        settings: JobSettings,
+        flush_cache: Callable[[], object] = lambda: None,
+        on_sweep: Callable[[], None] = lambda: None,
+    ) -> None:
+        """
+        Args:
+            flush_cache: Waits until finished results lie on disk.
+            on_sweep: Called after each look for dead workers.
+        """
+        self._leases = leases
+        self._files = files
+        self._workers = workers
+        self._signals = signals
+        self._settings = settings
+        self._flush_cache = flush_cache
+        self._on_sweep = on_sweep
+        self._lock = threading.Condition()
+        self._executions: dict[Claim, Execution] = {}
+        self._closing = threading.Event()
+        self._next_lease = 0.0
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Begin to beat. What may take long (a storage or a broker far away) has a thread of its own: the heart must not wait for it."""
+        settings, lease = self._settings, self._leases.length
+        heart = [_Duty(settings.flush, self._flush), _Duty(settings.poll, self._look_for_orders)]
+        chores = [_Duty(min(SWEEP_SECONDS, lease), self._sweep), _Duty(min(SWEEP_SECONDS, lease), self._on_sweep)]
+        if settings.keep is not None:
+            chores.append(_Duty(PURGE_SECONDS, self._purge))
+        for name, duties in (("pulse", heart), ("chores", chores)):
+            thread = threading.Thread(target=self._do, args=[duties], name=f"nodetool-jobs-{name}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def close(self) -> None:
+        self._closing.set()
+        for thread in self._threads:
+            thread.join(CLOSE_SECONDS)
+
+    def watch(self, execution: Execution) -> None:
+        """Keep a claim alive from now on."""
+        with self._lock:
+            self._executions[execution.claim] = execution
+        self._signals.tell(execution.claim.job_id)
+
+    def leave(self, execution: Execution) -> None:
+        """The work on a claim has ended."""
+        with self._lock:
+            del self._executions[execution.claim]
+            self._lock.notify_all()
+        self._signals.tell(execution.claim.job_id, QUEUE)
+
+    def executions(self) -> list[Execution]:
+        with self._lock:
+            return list(self._executions.values())
+
+    def wait_idle(self, timeout: float) -> bool:
+        """Wait until nothing runs. False where that takes longer than `timeout` seconds."""
+        with self._lock:
+            return self._lock.wait_for(lambda: not self._executions, timeout)
+
+    def look(self) -> None:
+        """Look now whether a job was cancelled elsewhere."""
+        self._try(self._look_for_orders)
+
+    def stop(self, job_id: str, reason: Stop) -> None:
+        """Stop a job if it runs in this process."""
+        for execution in self.executions():
+            if execution.claim.job_id == job_id:
+                execution.stop(reason)
+
+    def _do(self, duties: list[_Duty]) -> None:
+        while not self._closing.wait(min(duty.seconds for duty in duties)):
+            for duty in duties:
+                if time.monotonic() >= duty.due:
+                    duty.due = time.monotonic() + duty.seconds
+                    self._try(duty.work)
+
+    def _try(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except JobsError as error:
+            # It may come back before the leases are over; if not, others take the jobs and this process is told that it lost them.
+            _log.warning("The jobs' heartbeat was missed: %s", error)
+        except Exception:  # noqa: BLE001 - whatever it is that went wrong once, all jobs would be lost if the heart stopped
+            _log.exception("The jobs' heartbeat was missed.")
+
+    def _flush(self) -> None:
+        """Store events, and move leases on where it is time to."""
+        now = time.monotonic()
+        must = now >= self._next_lease
+        if must:
+            self._next_lease = now + self._leases.length / BEATS_PER_LEASE
+        # Sealed before the results are on disk: of what ends meanwhile, nothing is told yet.
+        sealed = [execution.recorder.seal() for execution in self.executions()]
+        if any(sealed):
+            self._flush_cache()
+        with ExitStack() as held:
+            executions = []
+            for execution in self.executions():
+                held.enter_context(execution.writing)
+                if not execution.over:
+                    executions.append(execution)
+            self._store(executions, must)
+
+    def _store(self, executions: list[Execution], must: bool) -> None:
+        taken = {execution: execution.recorder.take_sealed() for execution in executions}
+        beating = {execution.claim: events for execution, events in taken.items() if events or must}
+        if not beating:
+            return
+        try:
+            lost = self._leases.beat(beating)
+        except Exception:
+            for execution, events in taken.items():
+                execution.recorder.give_back(events)
+            raise
+        for execution in executions:
+            if execution.claim in lost:
+                execution.stop(Stop.LOST)
+        self._signals.tell(*(claim.job_id for claim, events in beating.items() if events))
+
+    def _look_for_orders(self) -> None:
+        executions = {execution.claim: execution for execution in self.executions()}
+        if not executions:
+            return
+        now = time.time()
+        for claim, execution in executions.items():
+            if claim.deadline is not None and claim.deadline <= now:
+                execution.stop(Stop.EXPIRED)
+        cancelled, lost = self._leases.to_stop(executions)
+        for claim in cancelled:
+            executions[claim].stop(Stop.CANCELLED)
+        for claim in lost:
+            executions[claim].stop(Stop.LOST)
+
+    def _sweep(self) -> None:
+        dead = self._workers.dead()
+        changed = self._leases.sweep(dead)
+        self._workers.forget(dead)
+        self._workers.announce()
+        if changed:
+            self._signals.tell(QUEUE, *changed)
+
+    def _purge(self) -> None:
+        assert self._settings.keep is not None
+        jobs, files = self._files.purge(self._settings.keep)
+        if jobs or files:
+            _log.info("Removed %d ended jobs and %d files that nobody needs.", jobs, files)

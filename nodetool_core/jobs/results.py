@@ -1,0 +1,68 @@
+"""What a run gave, in a form that can be kept: pictures as stored files, everything else as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nodetool_core.assets.encode import encode_image
+from nodetool_core.assets.loader import ImageLoader
+from nodetool_core.assets.picture import Picture
+from nodetool_core.declaration import jsonable
+from nodetool_core.jobs.files import describe
+from nodetool_core.jobs.job import JobOptions, StoredFile
+from nodetool_core.references import AssetRef, FolderRef
+
+if TYPE_CHECKING:
+    from nodetool_core.jobs.storage import Storage
+
+_LONGEST_TEXT = 1000
+"""Characters that are kept of a value that has no JSON form."""
+
+
+class Collector:
+    """Takes the outputs of one run apart."""
+
+    def __init__(self, options: JobOptions, storage: Storage, base: Path) -> None:
+        self.files: dict[str, tuple[StoredFile, bytes]] = {}
+        """What is to be stored, by digest."""
+        self._options = options
+        self._loader = ImageLoader(base, store=storage)
+
+    def collect(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
+        """The JSON form. Raises ImageError where a picture can't be encoded or read."""
+        return {name: self._kept(value) for name, value in outputs.items()}
+
+    def _kept(self, value: Any) -> Any:
+        if isinstance(value, Picture):
+            options = self._options
+            origin = value.provenance if options.provenance else None
+            return self._store(encode_image(value.image, options.image_format, origin, quality=options.quality))
+        if isinstance(value, AssetRef) and not isinstance(value, FolderRef) and not value.is_empty():
+            # A file that went through unchanged: its place on this machine means nothing to whoever reads the result.
+            return self._store(self._loader.read(value))
+        if isinstance(value, Mapping):
+            return {str(name): self._kept(item) for name, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._kept(item) for item in value]
+        try:
+            return jsonable(value)
+        except TypeError:
+            return {"type": type(value).__name__, "text": str(value)[:_LONGEST_TEXT]}
+
+    def _store(self, data: bytes) -> dict[str, Any]:
+        file = describe(data)
+        self.files[file.digest] = (file, data)
+        return file.to_json()
+
+
+def revived(value: Any) -> Any:
+    """A stored result with `StoredFile` in place of what stands for one."""
+    if isinstance(value, list):
+        return [revived(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "asset_id" in value and "media_type" in (value.get("metadata") or ()):
+        return StoredFile(value["asset_id"], **value["metadata"])
+    return {name: revived(item) for name, item in value.items()}

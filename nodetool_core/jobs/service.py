@@ -1,0 +1,300 @@
+"""
+The jobs of one process: what servers and programs use.
+
+    with Engine(registry=registry, cache=default_cache(), …) as engine:
+        jobs = Jobs.open("jobs.sqlite", "files", engine=engine, find=catalog.get)
+        jobs.start()
+        job = jobs.submit(JobRequest("night", {"prompt": "snow"}, client="ann"))   # on disk when it returns
+        job = jobs.wait(job.id)
+        jobs.results(job.id)["picture"]                                            # StoredFile
+        jobs.drain(30)
+
+Everything here may be called from any thread, and blocks for a few milliseconds at most but where it says that it waits. In an event
+loop, call it by `asyncio.to_thread`, and use `events_async` and `wait_async`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from nodetool_core.errors import Problem
+from nodetool_core.jobs.blueprints import Blueprints
+from nodetool_core.jobs.database import Database
+from nodetool_core.jobs.execution import Stop
+from nodetool_core.jobs.files import Files, describe
+from nodetool_core.jobs.job import Job, JobOptions, JobRequest, JobsError, JobSettings, JobState, StoredEvent, StoredFile
+from nodetool_core.jobs.leases import Leases
+from nodetool_core.jobs.preparation import Find, Preparation
+from nodetool_core.jobs.pulse import Pulse
+from nodetool_core.jobs.queue import DEFAULT_QUEUE, Order, Queue
+from nodetool_core.jobs.results import revived
+from nodetool_core.jobs.runner import Runner
+from nodetool_core.jobs.signals import QUEUE, Signals
+from nodetool_core.jobs.storage import Storage, open_storage
+from nodetool_core.jobs.workers import Workers
+from nodetool_core.registry import Registry
+
+if TYPE_CHECKING:
+    from nodetool_core.engine.engine import Engine
+    from nodetool_core.jobs.dispatch import Dispatch
+
+
+_log = logging.getLogger(__name__)
+
+
+class Jobs:
+    """A queue of jobs, and the threads that run them here."""
+
+    def __init__(
+        self,
+        database: Database,
+        storage: Storage,
+        *,
+        engine: Engine | None = None,
+        registry: Registry | None = None,
+        find: Find = lambda name: None,
+        settings: JobSettings | None = None,
+        dispatch: Dispatch | None = None,
+    ) -> None:
+        """
+        Args:
+            engine: What runs the jobs of this process; needed where `settings.workers` is not 0. Its `assets` becomes the storage
+                unless it has one, and its cache should reach the disk, so that what is finished is not computed twice.
+            registry: The nodes there are; the engine's, or every installed pack, unless given.
+            find: What the name of a workflow stands for.
+            dispatch: How workers in other processes are told of jobs, where there are any.
+        """
+        self.settings = settings = settings or JobSettings()
+        self.storage = storage
+        self.signals = Signals()
+        self.queue = Queue(database, limit=settings.queue_limit, client_limit=settings.client_limit)
+        self.leases = Leases(database, length=settings.lease, losses=settings.losses)
+        self.files = Files(database, storage)
+        self.workers = Workers(database, lease=settings.lease, models=engine.loaded_models if engine is not None else list)
+        registry = registry or (engine.registry if engine is not None else Registry.installed())
+        blueprints = Blueprints(registry, engine)
+        self._preparation = Preparation(find, blueprints, self.files)
+        self._database = database
+        self._engine = engine
+        self._dispatch = dispatch
+        flush = getattr(engine.cache, "flush", None) if engine is not None else None
+        self.pulse = Pulse(
+            self.leases,
+            self.files,
+            self.workers,
+            self.signals,
+            settings,
+            flush_cache=(lambda: flush(settings.lease / 4)) if flush else lambda: None,
+            on_sweep=(lambda: dispatch.sweep(self.queue, self.workers)) if dispatch else lambda: None,
+        )
+        self.runner = Runner(self.workers.id, self.leases, blueprints, self.files, self.pulse, self.signals, settings.poll)
+        if engine is not None and engine.assets is None:
+            engine.assets = storage
+
+    @classmethod
+    def open(
+        cls,
+        database: str | Path,
+        storage: str | Path,
+        *,
+        engine: Engine | None = None,
+        registry: Registry | None = None,
+        find: Find = lambda name: None,
+        settings: JobSettings | None = None,
+        dispatch: Dispatch | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """
+        The jobs behind a database and a storage, which are made where they don't exist.
+
+        Args:
+            database: A SQLite file, or a URL: `sqlite:////var/lib/nodetool/jobs.sqlite`, `postgresql://user@host/name`.
+            storage: A directory, or a URL that fsspec knows: `s3://bucket/prefix`.
+            dispatch: How workers in other processes are told of jobs: `CeleryDispatch`. Without one they look for themselves.
+            storage_options: For the storage's file system, as fsspec takes them: credentials, an endpoint.
+        """
+        files = open_storage(storage, storage_options)
+        return cls(Database(str(database)), files, engine=engine, registry=registry, find=find, settings=settings, dispatch=dispatch)
+
+    def start(self) -> None:
+        """Begin to run jobs, also those that are left from before."""
+        if self.settings.workers and self._engine is None:
+            raise JobsError(Problem("no_engine", "jobs", f"are to be run by {self.settings.workers} workers without an engine."))
+        self.workers.announce()
+        _log.info("jobs are run", extra={"worker": self.workers.id, "at_once": self.settings.workers})
+        self.pulse.start()
+        self.runner.start(self.settings.workers)
+
+    def drain(self, timeout: float) -> bool:
+        """
+        End: take no further job, give those under way `timeout` seconds, and put what has not ended back into the queue.
+
+        True where all ended by themselves. Jobs can still be submitted and looked at, but nothing here runs them.
+        """
+        ended = self.runner.drain(timeout)
+        self.pulse.close()
+        self.workers.leave()
+        return ended
+
+    def close(self) -> None:
+        """Let go of the database. Drain first."""
+        self._database.close()
+
+    # Jobs
+
+    def submit(self, request: JobRequest) -> Job:
+        """
+        Accept a job. It is on disk when this returns; a second request of a client with the same idempotency key gives the same job.
+
+        Raises JobsError (`queue_full`, `client_queue_full`, `idempotency_conflict`, `unknown_workflow`, `unknown_file`, …), and
+        WorkflowError with all problems of a workflow or inputs that can't be run.
+        """
+        return self._accept(self._preparation.order(request))
+
+    def get(self, job_id: str) -> Job:
+        """The job as it is now. Raises JobsError(`unknown_job`)."""
+        return self.queue.get(job_id)
+
+    def list(
+        self, *, client: str | None = None, state: JobState | Sequence[JobState] | None = None, before: str | None = None, limit: int = 100
+    ) -> Sequence[Job]:
+        """The newest jobs first. `before`: the id of the last job of the page that was seen."""
+        states = [state] if isinstance(state, JobState) else state
+        return self.queue.page(client=client, states=states, before=before, limit=limit)
+
+    def counts(self) -> dict[JobState, int]:
+        """How many jobs there are in each state."""
+        return self.queue.counts()
+
+    def wait(self, job_id: str, timeout: float | None = None) -> Job:
+        """Wait for a job to end, for `timeout` seconds at most; gives it as it is then. Raises JobsError(`unknown_job`)."""
+        until = None if timeout is None else time.monotonic() + timeout
+        with self.signals.listen(job_id) as ear:
+            while not (job := self.get(job_id)).state.ended and (pause := self._pause(until)) > 0:
+                ear.wait(pause)
+        return job
+
+    async def wait_async(self, job_id: str, timeout: float | None = None) -> Job:
+        """`wait` for use inside an event loop."""
+        until = None if timeout is None else time.monotonic() + timeout
+        with self.signals.listen_async(job_id) as ear:
+            while not (job := await asyncio.to_thread(self.get, job_id)).state.ended and (pause := self._pause(until)) > 0:
+                await ear.wait(pause)
+        return job
+
+    def cancel(self, job_id: str) -> Job:
+        """
+        End a waiting job, or ask a running one to stop at its next step; `wait` tells when it has. One that has ended stays as it is.
+
+        Raises JobsError(`unknown_job`).
+        """
+        job = self.queue.cancel(job_id)
+        if job.cancel_requested and not job.state.ended:
+            self.pulse.stop(job_id, Stop.CANCELLED)
+            if self._dispatch is not None:
+                self._dispatch.cancel(job_id)
+        self.signals.tell(job_id)
+        return job
+
+    def retry(self, job_id: str) -> Job:
+        """
+        Accept a new job that does what an ended one was to do, without its deadline; what that one finished is not computed again.
+
+        Raises JobsError: `unknown_job`, `not_ended`, `queue_full`, ….
+        """
+        order, job = self.queue.order_of(job_id)
+        if not job.state.ended:
+            raise JobsError(Problem("not_ended", job_id, f"is {job.state}; only a job that has ended can be retried.", "Cancel it first."))
+        return self._accept(order, retry_of=job_id)
+
+    def results(self, job_id: str) -> dict[str, Any]:
+        """
+        What a job gave, by output name: JSON values, with a `StoredFile` for each picture, in lists and objects too.
+
+        Empty until the job has ended; a failed one has what was finished. Raises JobsError(`unknown_job`).
+        """
+        return {name: revived(value) for name, value in json.loads(self.queue.results(job_id)).items()}
+
+    # Events
+
+    def events(self, job_id: str, after: int = 0) -> Iterator[StoredEvent]:
+        """
+        What happened to a job, from event number `after` + 1 on; waits for further events until the job has ended.
+
+        The last one is `job_ended`. Raises JobsError(`unknown_job`).
+        """
+        with self.signals.listen(job_id) as ear:
+            more = True
+            while more:
+                found, more = self.queue.events(job_id, after)
+                for event in found:
+                    after = event.number
+                    yield event
+                if more and not found:
+                    ear.wait(self.settings.poll)
+
+    async def events_async(self, job_id: str, after: int = 0) -> AsyncIterator[StoredEvent]:
+        """`events` for use inside an event loop."""
+        with self.signals.listen_async(job_id) as ear:
+            more = True
+            while more:
+                found, more = await asyncio.to_thread(self.queue.events, job_id, after)
+                for event in found:
+                    after = event.number
+                    yield event
+                if more and not found:
+                    await ear.wait(self.settings.poll)
+
+    # Files
+
+    def put(self, data: bytes, media_type: str | None = None) -> StoredFile:
+        """
+        Keep a file, such as an upload; its `to_json()` is what inputs take. Kept as long as a job names it, and `settings.keep` else.
+
+        Args:
+            media_type: What it is; found out from its first bytes unless given.
+        """
+        file = describe(data)
+        file = file if media_type is None else replace(file, media_type=media_type)
+        self.files.put([(file, data)])
+        return file
+
+    def file(self, digest: str) -> StoredFile:
+        """What is known of a stored file. Raises JobsError(`unknown_file`)."""
+        return self.files.get(digest)
+
+    def read(self, digest: str) -> bytes:
+        """The bytes of a stored file. Raises JobsError: `unknown_file`, `damaged_file`, `storage_failed`."""
+        return self.storage.read(digest)
+
+    def _accept(self, order: Order, retry_of: str | None = None) -> Job:
+        queue = self._dispatch.route(order.model, self.workers) if self._dispatch is not None else DEFAULT_QUEUE
+        job = self.queue.submit(order, queue=queue, retry_of=retry_of)
+        if self._dispatch is not None:
+            self._dispatch.announce(job.id, queue)
+        self.signals.tell(QUEUE)
+        return job
+
+    def _pause(self, until: float | None) -> float:
+        """How long to wait before looking again; 0 or less when the time is up."""
+        return self.settings.poll if until is None else min(self.settings.poll, until - time.monotonic())
+
+
+__all__ = [
+    "Job",
+    "JobOptions",
+    "JobRequest",
+    "JobSettings",
+    "JobState",
+    "Jobs",
+    "JobsError",
+    "StoredEvent",
+    "StoredFile",
+]

@@ -1,0 +1,1 @@
+"""Workflows behind HTTP. Needs the extra `serve`; nothing outside this room and `nodetool serve` imports it."""

@@ -1,0 +1,102 @@
+"""The application: routes of every dialect, failures in each dialect's form, behind the gate."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Scope
+
+from nodetool_core import __version__
+from nodetool_core.errors import NodetoolError, Problem
+from nodetool_core.server import huggingface, operations, own, own_jobs, qolaba
+from nodetool_core.server.failures import HttpError, as_http
+from nodetool_core.server.gate import GONE, BodyTooLarge, Gate, body_too_large
+from nodetool_core.server.runs import ClientGone
+
+if TYPE_CHECKING:
+    from nodetool_core.server.services import Services
+
+
+def create_app(services: Services) -> ASGIApp:
+    """The ASGI application of a server. Its lifespan starts and drains the jobs and lets go of everything at the end."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        services.jobs.start()
+        yield
+        services.draining.set()
+        await asyncio.to_thread(services.jobs.drain, services.settings.drain_seconds)
+        services.close()
+
+    app = FastAPI(
+        title="nodetool",
+        version=__version__,
+        summary="Workflows of image AI behind HTTP",
+        openapi_url="/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.include_router(huggingface.router(services))
+    app.include_router(qolaba.router(services))
+    app.include_router(own.router(services))
+    app.include_router(own_jobs.router(services))
+    app.include_router(operations.router(services))
+    _show_failures(app)
+    settings = services.settings
+    return Gate(
+        app,
+        tokens=settings.tokens,
+        max_body_bytes=settings.max_body_bytes,
+        rate=settings.rate,
+        burst=settings.burst,
+        metrics=services.metrics,
+        show=show_failure,
+        open_prefixes=(qolaba.RESULTS,),
+    )
+
+
+def show_failure(scope: Scope, error: HttpError) -> Response:
+    """A failure in the form of the dialect that was asked."""
+    if scope["path"] in qolaba.PATHS:
+        return qolaba.show_failure(error)
+    return JSONResponse(error.to_json(), error.status, error.headers)
+
+
+def _show_failures(app: FastAPI) -> None:
+    async def show(request: Request, error: Exception) -> Response:
+        return show_failure(request.scope, _as_http(error))
+
+    async def gone(request: Request, error: Exception) -> Response:
+        return Response(status_code=GONE)
+
+    for kind in (NodetoolError, HTTPException, RequestValidationError):
+        app.add_exception_handler(kind, show)
+    app.add_exception_handler(ClientGone, gone)
+
+
+def _as_http(error: Exception) -> HttpError:
+    if isinstance(error, BodyTooLarge):
+        return body_too_large(error.limit)
+    if isinstance(error, RequestValidationError):
+        return HttpError(422, [_problem(detail) for detail in error.errors()])
+    if isinstance(error, HTTPException):
+        hint = {404: "GET /v1/openapi.json lists the addresses there are.", 405: "See the header Allow."}.get(error.status_code, "")
+        problem = Problem(f"http_{error.status_code}", "", f"{error.detail}.", hint)
+        return HttpError(error.status_code, problem, headers=error.headers)
+    return as_http(error)
+
+
+def _problem(detail: dict[str, Any]) -> Problem:
+    place = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] == "json_invalid":
+        return Problem("invalid_json", place, f"The body is no JSON: {detail['ctx']['error']}.", "Send a JSON object.")
+    return Problem("invalid_value", place, f"{detail['msg']}.")

@@ -1,0 +1,64 @@
+"""
+Several pictures of one request as one job: the workflow stands in it as many times as pictures are wanted.
+
+Copy 1 is the workflow itself; ids and names of copy n end in `~n`. A fixed seed counts up from copy to copy, a seed of -1 is
+drawn for each. What the copies have in common is computed once: the result cache does not look at ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nodetool_core.engine.seeds import RANDOM
+from nodetool_core.node import Role
+from nodetool_core.server.catalog import Served
+from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, WorkflowDocument
+
+
+def copied_document(served: Served, count: int) -> WorkflowDocument:
+    """The workflow `count` times in one document."""
+    if count == 1:
+        return served.document
+    graph = served.document.graph
+    kinds = {node.id: node for node in served.graph.nodes}
+    nodes, edges = [], []
+    for number in range(1, count + 1):
+        for record in graph.nodes:
+            changed: dict[str, Any] = {"id": _named(record.id, number), "data": dict(record.data)}
+            known = kinds.get(record.id)
+            if known is not None and number > 1:
+                changed["data"] |= {
+                    prop.name: known.values[prop.name] + number - 1
+                    for prop in known.spec.properties.values()
+                    if prop.seed and isinstance(known.values.get(prop.name), int) and known.values[prop.name] != RANDOM
+                }
+                if known.role in (Role.INPUT, Role.OUTPUT):
+                    changed["data"]["name"] = _named(known.name, number)
+            nodes.append(NodeRecord.model_validate({**record.model_dump(), **changed}))
+        for edge in graph.edges:
+            ends = {"source": _named(edge.source, number), "target": _named(edge.target, number)}
+            edges.append(EdgeRecord.model_validate({**edge.model_dump(), **ends}))
+    return WorkflowDocument(name=served.document.name, graph=GraphRecord(nodes=nodes, edges=edges))
+
+
+def copied_inputs(served: Served, inputs: Mapping[str, Any], count: int) -> dict[str, Any]:
+    """The inputs for every copy; `inputs` are by the names that `inputs.apply` takes."""
+    seed = served.inputs.get("seed")
+    found: dict[str, Any] = {}
+    for number in range(1, count + 1):
+        for name, value in inputs.items():
+            is_seed = seed is not None and name == seed.given and isinstance(value, int) and value != RANDOM
+            node, dot, prop = ("", "", name) if name in served.graph.inputs() else name.rpartition(".")
+            copied = f"{_named(node, number)}.{prop}" if dot else _named(name, number)
+            found[copied] = value + number - 1 if is_seed else value
+    return found
+
+
+def copied_outputs(output: str, count: int) -> list[str]:
+    """Names of one output in every copy."""
+    return [_named(output, number) for number in range(1, count + 1)]
+
+
+def _named(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}~{number}"

@@ -1,0 +1,84 @@
+"""What a workflow takes and gives, as JSON Schema."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from nodetool_core.declaration import MISSING, jsonable
+from nodetool_core.errors import NodetoolError
+from nodetool_core.references import ImageRef
+from nodetool_core.server.catalog import Input, Served
+from nodetool_core.server.schemas import WorkflowAnswer
+from nodetool_core.types import union_members
+
+_PICTURE_IN: Final[dict[str, Any]] = {
+    "anyOf": [
+        {"type": "string", "format": "uri", "description": "A data: URI, or an http(s) address."},
+        {
+            "type": "object",
+            "properties": {"type": {"const": "image"}, "asset_id": {"type": "string", "description": "Of an upload, or of a result."}},
+            "required": ["type", "asset_id"],
+        },
+    ]
+}
+
+_PICTURE_OUT: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "type": {"const": "image"},
+        "asset_id": {"type": "string"},
+        "url": {"type": "string", "format": "uri"},
+        "media_type": {"type": "string"},
+        "size": {"type": "integer"},
+        "width": {"type": "integer"},
+        "height": {"type": "integer"},
+    },
+    "required": ["type", "asset_id", "url", "media_type", "size"],
+}
+
+
+def describe(served: Served) -> WorkflowAnswer:
+    """A workflow's name, meaning, inputs and outputs."""
+    inputs = {name: _input_schema(given) for name, given in served.inputs.items()}
+    required = [name for name, given in served.inputs.items() if given.default is MISSING or _is_empty_picture(given)]
+    schema: dict[str, Any] = {"type": "object", "properties": inputs, "additionalProperties": False}
+    return WorkflowAnswer(
+        name=served.name,
+        title=served.document.name or served.name,
+        description=served.document.description,
+        task=served.task,
+        inputs=schema | ({"required": required} if required else {}),
+        outputs={"type": "object", "properties": {name: _output_schema(annotation) for name, annotation in served.outputs.items()}},
+    )
+
+
+def _input_schema(given: Input) -> dict[str, Any]:
+    described = {"description": given.description} if given.description else {}
+    if given.prop.annotation is ImageRef:
+        return _PICTURE_IN | described
+    if given.prop.annotation == list[ImageRef]:
+        return {"type": "array", "items": _PICTURE_IN} | described
+    schema = given.prop.json_schema() | dict(given.bounds) | described
+    schema.pop("default", None)
+    if given.default is not MISSING:
+        schema["default"] = jsonable(given.default)
+    return schema
+
+
+def _is_empty_picture(given: Input) -> bool:
+    return isinstance(given.default, ImageRef) and given.default.is_empty() and given.prop.annotation is ImageRef
+
+
+def _output_schema(annotation: Any) -> dict[str, Any]:
+    if annotation is Any:
+        return {}
+    if ImageRef in union_members(annotation):
+        return _PICTURE_OUT
+    if annotation == list[ImageRef]:
+        return {"type": "array", "items": _PICTURE_OUT}
+    from pydantic import PydanticSchemaGenerationError, TypeAdapter
+
+    try:
+        return TypeAdapter(annotation).json_schema()
+    except (PydanticSchemaGenerationError, NodetoolError, TypeError):
+        return {}

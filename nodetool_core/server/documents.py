@@ -1,0 +1,46 @@
+"""Parts of the OpenAPI document that every dialect uses."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+_MEANING: Final = {
+    400: "The body is no JSON, or a picture in it can't be read.",
+    401: "A bearer token is needed, and was missing or wrong.",
+    403: "Not allowed.",
+    404: "There is nothing of that name.",
+    405: "The method is not for this address.",
+    409: "That can't be done in the state the thing is in.",
+    413: "The body or the picture is too large.",
+    415: "The content type is not taken.",
+    422: "A value does not fit.",
+    429: "Too much is asked at once; `Retry-After` says when to ask again.",
+    500: "The server failed; the request id finds it in the log.",
+    503: "The model is being loaded, or can't be had now; `Retry-After` says when to ask again.",
+    504: "The run took too long and was cancelled.",
+}
+
+ERROR_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "title": "Error",
+    "properties": {
+        "error": {"type": "string", "description": "Every problem, a line each."},
+        "problems": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {key: {"type": "string"} for key in ("code", "where", "message", "hint")},
+                "required": ["code", "where", "message", "hint"],
+            },
+        },
+        "estimated_time": {"type": "number", "description": "Seconds until the model is loaded."},
+    },
+    "required": ["error", "problems"],
+}
+
+
+def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route for statuses that carry an error."""
+    return {
+        status: {"description": _MEANING[status], "content": {"application/json": {"schema": ERROR_SCHEMA}}} for status in (*statuses, 405)
+    }

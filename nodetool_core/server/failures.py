@@ -1,0 +1,118 @@
+"""
+What a request is answered with when it fails.
+
+Every failure of the server is an `HttpError`: a status, the problems, and headers. Its JSON form is an object with the
+string `error`, which is what clients of the Hugging Face API show; the Qolaba dialect puts the same into its own envelope.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from nodetool_core.engine.result import RunError
+from nodetool_core.errors import ImageError, ModelError, NodetoolError, Problem
+
+RETRY_SECONDS: Final = 2
+"""What `Retry-After` says where nothing better is known."""
+
+_FAULT: Final = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Warning|Iteration)\b")
+"""How the message begins that the engine makes of an exception that is no NodetoolError."""
+
+_STATUS: Final = {
+    "image_too_large": 413,
+    "model_unlisted": 422,
+    "out_of_memory": 503,
+    "unknown_workflow": 404,
+    "unknown_job": 404,
+    "unknown_file": 404,
+    "queue_full": 429,
+    "client_queue_full": 429,
+    "idempotency_conflict": 409,
+    "not_ended": 409,
+    "damaged_file": 503,
+    "storage_failed": 503,
+    "database_failed": 503,
+}
+"""The status of problems whose kind of error does not tell it."""
+
+
+class HttpError(NodetoolError):
+    """A failure with the status it is answered with."""
+
+    def __init__(
+        self,
+        status: int,
+        problems: Problem | Sequence[Problem],
+        *,
+        headers: Mapping[str, str] | None = None,
+        more: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(problems)
+        self.status = status
+        self.headers = dict(headers or {})
+        self.more = dict(more or {})
+        """Further members of the JSON answer, such as `estimated_time`."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The body of the answer."""
+        return {"error": "\n".join(str(problem) for problem in self.problems)} | self.more | problems_json(self.problems)
+
+
+def problems_json(problems: Sequence[Problem]) -> dict[str, Any]:
+    return {"problems": [{"code": p.code, "where": p.where, "message": p.message, "hint": p.hint} for p in problems]}
+
+
+def public(problem: Problem) -> Problem:
+    """A problem as clients may see it: what a node's fault says of our insides stays in the log."""
+    if problem.code == "node_failed" and _FAULT.match(problem.message):
+        return replace(problem, message="failed on this request.", hint="The server's log says more.")
+    return problem
+
+
+def busy(message: str, hint: str = "Ask again later.", *, code: str = "queue_full", seconds: int = RETRY_SECONDS) -> HttpError:
+    """Too much is asked at once: 429 with `Retry-After`."""
+    return HttpError(429, Problem(code, "", message, hint), headers={"Retry-After": str(seconds)})
+
+
+def wrong(status: int, code: str, where: str, message: str, hint: str = "") -> HttpError:
+    """A failure that is the client's to mend."""
+    return HttpError(status, Problem(code, where, message, hint))
+
+
+def as_http(error: BaseException) -> HttpError:
+    """
+    The answer to a failure of the library: 413 for what is too large, 400 for a picture that is none, 422 for values that do
+    not fit, 503 for what this machine can't do now, 500 for a fault of ours, of which only the kind is told.
+    """
+    if isinstance(error, HttpError):
+        return error
+    if isinstance(error, RunError):
+        return _of_run(error)
+    if isinstance(error, NodetoolError):
+        return HttpError(_status(error, error.problem), error.problems, headers=_headers(_status(error, error.problem)))
+    return HttpError(500, Problem("internal_error", "", "The server failed on this request.", "The request id finds it in the log."))
+
+
+def _of_run(error: RunError) -> HttpError:
+    faults = [failure for failure in error.failures if failure.exception is not None and not isinstance(failure.exception, NodetoolError)]
+    if not error.failures or faults:
+        node = faults[0].node_id if faults else "?"
+        problem = Problem("node_failed", f"node {node!r}", "failed on this request.", "The request id finds it in the server's log.")
+        return HttpError(500, problem)
+    status = max(_status(error, failure.problem) for failure in error.failures)
+    return HttpError(status, error.problems, headers=_headers(status))
+
+
+def _status(error: NodetoolError, problem: Problem) -> int:
+    if problem.code in _STATUS:
+        return _STATUS[problem.code]
+    if isinstance(error, ImageError):
+        return 400
+    return 503 if isinstance(error, ModelError) or problem.code.startswith("model_") else 422
+
+
+def _headers(status: int) -> dict[str, str]:
+    return {"Retry-After": str(RETRY_SECONDS)} if status in (429, 503) else {}

@@ -1,0 +1,72 @@
+"""
+Workflows that clients send: checked until they can do no more than a workflow that is served.
+
+A node is refused where a property of its names a place (a path, a folder, an address), or where it asks other machines. Every
+reference in a value goes through the intake, so pictures are inline, uploaded, or fetched from public addresses, and are kept as
+uploads; models are listed ones. What only shows at run time (the name of a model that a text turns into) is the weights' guard's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from nodetool_core import graph as graphs
+from nodetool_core.declaration import jsonable
+from nodetool_core.errors import Problem, WorkflowError
+from nodetool_core.graph import GraphNode
+from nodetool_core.node import Lane, Node
+from nodetool_core.registry import Registry
+from nodetool_core.server.catalog import PATH_INPUTS, PLACES, Served, served_workflow
+from nodetool_core.server.intake import Intake, unspeakable
+from nodetool_core.workflow import WorkflowDocument
+
+MAX_NODES: Final = 1000
+
+
+def read_foreign(content: Any, registry: Registry, intake: Intake, put: Callable[[bytes], Mapping[str, Any]], base: Path) -> Served:
+    """
+    The workflow in a client's JSON, safe to run. `put` keeps a picture and gives the reference to it. Blocks.
+
+    Raises WorkflowError with every problem, HttpError and ImageError where a reference may not be followed.
+    """
+    complaint = unspeakable(content)
+    if complaint:
+        raise WorkflowError(Problem("invalid_document", "workflow", complaint))
+    document = WorkflowDocument.from_json(content)
+    if len(document.graph.nodes) > MAX_NODES:
+        raise WorkflowError(Problem("too_many_nodes", "workflow", f"has {len(document.graph.nodes)} nodes, at most {MAX_NODES} are taken."))
+    _check_types(document, registry)
+    graph = graphs.build(document, registry)
+    by_id = {node.id: node for node in graph.nodes}
+    for record in document.graph.nodes:
+        record.data = dict(record.data) | _resolved(by_id[record.id], intake, put)
+    return served_workflow("", document, graphs.build(document, registry), base)
+
+
+def _check_types(document: WorkflowDocument, registry: Registry) -> None:
+    problems = []
+    for index, record in enumerate(document.graph.nodes):
+        alias = registry.alias(record.type)
+        node_class = registry.get(alias.type if alias else record.type)
+        if node_class is not None and _reaches_out(node_class):
+            message = f"{record.type} reads, writes or asks at a place of its own, which a client's workflow may not."
+            problems.append(Problem("forbidden_node", f"nodes[{index}].type", message, "Upload pictures, and give them to an ImageInput."))
+    if problems:
+        raise WorkflowError(problems)
+
+
+def _reaches_out(node_class: type[Node]) -> bool:
+    spec = node_class.spec
+    return node_class.lane is Lane.NETWORK or spec.node_type in PATH_INPUTS or bool(PLACES & spec.properties.keys())
+
+
+def _resolved(node: GraphNode, intake: Intake, put: Callable[[bytes], Mapping[str, Any]]) -> dict[str, Any]:
+    """Values of a node with pictures in the storage; those that hold no reference stay as they were."""
+    found = {}
+    for name, value in (node.values | node.dynamic).items():
+        resolved = intake.kept(value, f"{node.place}.data.{name}", put)
+        if resolved is not value and resolved != value:
+            found[name] = jsonable(resolved)
+    return found

@@ -1,0 +1,205 @@
+"""
+What every request passes first and last, whichever dialect it speaks: an id, who asks, how often, how large the body is, and on
+the way out the headers for safety, the log line and the metrics.
+
+Written against ASGI directly: it costs microseconds, and sees bodies as they arrive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import logging
+import re
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from nodetool_core.errors import Problem
+from nodetool_core.server.failures import HttpError, as_http, busy
+from nodetool_core.server.logs import request_id
+from nodetool_core.server.metrics import Metrics
+
+_log = logging.getLogger(__name__)
+
+OPEN_PATHS: Final = ("/livez", "/readyz")
+"""Asked by what watches over the process, which has no token."""
+
+GONE: Final = 499
+"""What is logged where the client went away before its answer."""
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_BEARER: Final = re.compile(r"bearer:?\s+(.+)", re.IGNORECASE)
+_CLIENTS: Final = 10_000
+_SAFETY: Final = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
+
+Show = Callable[[Scope, HttpError], Response]
+"""A failure as the dialect of a path shows it."""
+
+
+class BodyTooLarge(HTTPException):
+    """More was sent than is taken; raised where the body is read."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(413)
+        self.limit = limit
+
+
+def body_too_large(limit: int) -> HttpError:
+    message = f"The body is larger than {limit / 1024 / 1024:g} MiB."
+    return HttpError(413, Problem("body_too_large", "body", message, "Send a smaller picture."), headers={"Connection": "close"})
+
+
+class Gate:
+    """
+    Args:
+        tokens: One of them must be sent; nobody is asked for one where there are none.
+        rate: Requests per second and client; 0 for no limit.
+        open_prefixes: Paths below these need no token: their addresses are secrets themselves.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        tokens: Sequence[str],
+        max_body_bytes: int,
+        rate: float,
+        burst: int,
+        metrics: Metrics,
+        show: Show,
+        open_prefixes: tuple[str, ...] = (),
+    ) -> None:
+        self._app = app
+        self._digests = [hashlib.sha256(token.encode()).digest() for token in tokens]
+        self._max_body_bytes = max_body_bytes
+        self._metrics = metrics
+        self._show = show
+        self._rates = Rates(rate, burst)
+        self._open_prefixes = open_prefixes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        found = _REQUEST_ID.fullmatch(headers.get("x-request-id", ""))
+        name = found[0] if found else secrets.token_hex(8)
+        mark = request_id.set(name)
+        started, status = time.perf_counter(), GONE
+
+        async def send_safely(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), *_SAFETY, (b"x-request-id", name.encode())]
+            await send(message)
+
+        try:
+            refusal = self._refusal(scope, headers)
+            if refusal is not None:
+                await self._show(scope, refusal)(scope, receive, send_safely)
+            else:
+                await self._app(scope, self._limited(receive), send_safely)
+        except asyncio.CancelledError:
+            # The server ends, and has waited long enough.
+            if status != GONE:
+                raise
+            problem = Problem("shutting_down", "", "The server is ending.", "Ask again in a moment.")
+            await self._show(scope, HttpError(503, problem, headers={"Retry-After": "5"}))(scope, receive, send_safely)
+        except Exception as error:  # noqa: BLE001 - whatever fails, the client gets an answer and the log the traceback
+            if status == GONE:
+                _log.exception("A request failed.")
+                await self._show(scope, as_http(error))(scope, receive, send_safely)
+            else:
+                _log.exception("A request failed after its answer had begun.")
+        finally:
+            self._note(scope, status, time.perf_counter() - started)
+            request_id.reset(mark)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> HttpError | None:
+        path: str = scope["path"]
+        if path in OPEN_PATHS:
+            return None
+        client = self._client(scope, headers)
+        wait = self._rates.wait(client or _address(scope))
+        if wait > 0:
+            return busy("That was too many requests.", "Ask less often.", code="rate_limited", seconds=int(wait) + 1)
+        if client is None and not path.startswith(self._open_prefixes or "\0"):
+            hint = "Send the header Authorization: Bearer <token>."
+            return HttpError(401, Problem("unauthorized", "", "A valid token is needed.", hint), headers={"WWW-Authenticate": "Bearer"})
+        scope.setdefault("state", {})["client"] = client or _address(scope)
+        if int(headers.get("content-length") or 0) > self._max_body_bytes:
+            return body_too_large(self._max_body_bytes)
+        return None
+
+    def _client(self, scope: Scope, headers: Headers) -> str | None:
+        """Who asks, by token or else by address; None where a token is needed and none fits. Compared in constant time."""
+        if not self._digests:
+            return _address(scope)
+        found = _BEARER.fullmatch(headers.get("authorization", "").strip())
+        digest = hashlib.sha256((found[1].strip() if found else "").encode("utf-8", "replace")).digest()
+        matches = [hmac.compare_digest(digest, known) for known in self._digests]
+        return f"token:{digest.hex()[:16]}" if any(matches) else None
+
+    def _limited(self, receive: Receive) -> Receive:
+        taken = 0
+
+        async def counted() -> Message:
+            nonlocal taken
+            message = await receive()
+            if message["type"] == "http.request":
+                taken += len(message.get("body", b""))
+                if taken > self._max_body_bytes:
+                    raise BodyTooLarge(self._max_body_bytes)
+            return message
+
+        return counted
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        route = str(getattr(scope.get("route"), "path", "unknown"))
+        self._metrics.observe(route, scope["method"], status, seconds)
+        if route not in OPEN_PATHS:
+            facts = {"method": scope["method"], "path": scope["path"][:200], "status": status, "ms": round(seconds * 1000, 2)}
+            _log.info("request", extra=facts)
+
+
+class Rates:
+    """A bucket of tokens for each client: `burst` of them at once, and `rate` more a second."""
+
+    def __init__(self, rate: float, burst: int) -> None:
+        self._rate = rate
+        self._burst = float(burst)
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def wait(self, client: str) -> float:
+        """Take one; 0 where there was one, else the seconds until there is."""
+        if not self._rate:
+            return 0.0
+        now = time.monotonic()
+        left, before = self._buckets.get(client, (self._burst, now))
+        left = min(self._burst, left + (now - before) * self._rate)
+        self._buckets[client] = (left - 1 if left >= 1 else left, now)
+        self._buckets.move_to_end(client)
+        if len(self._buckets) > _CLIENTS:
+            self._buckets.popitem(last=False)
+        return 0.0 if left >= 1 else (1 - left) / self._rate
+
+
+def _address(scope: Scope) -> str:
+    client: Any = scope.get("client")
+    return f"address:{client[0]}" if client else "address:unknown"

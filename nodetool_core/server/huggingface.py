@@ -1,0 +1,199 @@
+"""
+The Hugging Face image-to-image and text-to-image API, as `huggingface_hub`, `@huggingface/inference` and curl speak it.
+
+The wire format is that of the published task specifications and of the recorded clients; errors are objects with a string
+`error`, which is what those clients show.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from fastapi import APIRouter, Request, Response
+
+from nodetool_core import __version__
+from nodetool_core.assets.picture import Picture
+from nodetool_core.errors import Problem
+from nodetool_core.references import ImageSizeRef
+from nodetool_core.server.catalog import Served, Task
+from nodetool_core.server.failures import HttpError, wrong
+from nodetool_core.server.huggingface_body import Asked, header_flag, read_body
+from nodetool_core.server.pictures import accepted_format, decode_picture, encode_picture, media_type_of
+from nodetool_core.server.requests import read_body_of, until_gone
+from nodetool_core.server.response_cache import Answer
+from nodetool_core.types import union_members
+
+if TYPE_CHECKING:
+    from nodetool_core.server.services import Services
+
+PREFIXES: Final = ("/models", "/hf-inference/models")
+_SIZE_INPUT: Final = "target_size"
+_WARNINGS_SHOWN: Final = 10
+
+
+def router(services: Services) -> APIRouter:
+    """The routes of this dialect."""
+    from nodetool_core.server.huggingface_docs import HEALTH, INFO, MODELS
+
+    dialect = HuggingFace(services)
+    routes = APIRouter(tags=["Hugging Face"])
+    for prefix in PREFIXES:
+        is_documented = prefix == PREFIXES[0]
+        routes.add_api_route(f"{prefix}/{{model:path}}/health", dialect.health, methods=["GET"], include_in_schema=is_documented, **HEALTH)
+        routes.add_api_route(f"{prefix}/{{model:path}}/info", dialect.info, methods=["GET"], include_in_schema=is_documented, **INFO)
+        routes.add_api_route(f"{prefix}/{{model:path}}", dialect.run, methods=["POST"], include_in_schema=is_documented, **MODELS)
+    return routes
+
+
+class HuggingFace:
+    """Answers requests of this dialect."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def health(self, model: str) -> Response:
+        """Whether a model is served."""
+        self._tasks(model)
+        return Response('{"status":"ok"}', media_type="application/json")
+
+    async def info(self, model: str) -> dict[str, Any]:
+        """What is known of a model."""
+        tasks = self._tasks(model)
+        served = next(iter(tasks.values()))
+        services = self._services
+        revisions = [await services.runs.blocking(services.models.revision, ref) for ref in served.models]
+        return {
+            "model_id": model,
+            "model_sha": revisions[0] if revisions else None,
+            "model_pipeline_tag": next(iter(tasks)),
+            "tasks": list(tasks),
+            "max_concurrent_requests": services.settings.concurrency + services.settings.queue,
+            "version": __version__,
+        }
+
+    async def run(self, model: str, request: Request) -> Response:
+        """Make a picture from a picture or from a text."""
+        services, headers = self._services, request.headers
+        tasks = self._tasks(model)
+        use_cache = header_flag("x-use-cache", headers.get("x-use-cache"), True)
+        wait = header_flag("x-wait-for-model", headers.get("x-wait-for-model"), False)
+        wanted = accepted_format(headers.get("accept", ""))
+        body = await read_body_of(request)
+        content_type = headers.get("content-type", "")
+        fingerprint = _digest(model.encode(), content_type.encode(), wanted.encode(), body)
+        if use_cache and (answer := services.cache.repeated(fingerprint)) is not None:
+            return _response(answer, hit=True)
+        services.runs.check_room()
+        asked = await services.runs.blocking(_read, body, content_type, tasks)
+        use_cache = use_cache and asked.options.get("use_cache") is not False
+        wait = wait or asked.options.get("wait_for_model") is True
+        served = tasks["image-to-image" if asked.picture is not None else "text-to-image"]
+        may_fetch = any(name in served.inputs and served.inputs[name].is_image for name in asked.parameters)
+        threads = services.runs.fetching if may_fetch else services.runs.blocking
+        values, warnings, key = await threads(self._values, served, asked)
+        key = _digest(key, wanted.encode())
+        if use_cache and (answer := services.cache.known(key, fingerprint)) is not None:
+            return _response(answer, hit=True)
+        if missing := await services.runs.blocking(services.loading.missing, served):
+            patience = services.settings.load_seconds if wait else services.settings.load_patience
+            with services.runs.in_line():
+                await services.loading.wait(served, missing, patience)
+        answer = await self._make(request, served, values, warnings, wanted, use_cache)
+        services.cache.put(key, fingerprint if use_cache else None, answer)
+        return _response(answer, hit=False)
+
+    def _tasks(self, model: str) -> dict[Task, Served]:
+        found = {task: served for task, served in self._services.catalog.tasks(model).items() if task is not None}
+        if not found:
+            hint = "It needs one picture as output, and one picture or a prompt as input; POST /v1/workflows/{name}/runs runs any workflow."
+            raise HttpError(404, Problem("not_an_image_model", "", f"The workflow {model!r} can't be used by this API.", hint))
+        return found
+
+    def _values(self, served: Served, asked: Asked) -> tuple[dict[str, Any], list[str], bytes]:
+        """The workflow's values, what is not done as asked, and the hash of all that was asked."""
+        warnings: list[str] = []
+        given = {name: value for name, value in asked.parameters.items() if name in served.inputs}
+        warnings += [f"{name} is not used by {served.name}" for name in asked.parameters if name not in served.inputs]
+        picture = None
+        if asked.picture is not None:
+            picture = decode_picture(asked.picture, self._services.limits, "inputs")
+            assert served.picture_input is not None
+            given.pop(served.picture_input, None)
+        else:
+            assert served.prompt_input is not None
+            given[served.prompt_input] = asked.text
+        size_values, picture, left = _sized(served, asked.size, picture, self._services.limits.max_pixels)
+        given |= size_values
+        warnings += left
+        values = self._services.intake.values(served, given)
+        key = [served.name, asked.picture is None, given, None if picture is None else picture.digest, warnings]
+        if picture is not None and served.picture_input is not None:
+            values[served.inputs[served.picture_input].given] = picture
+        return values, warnings, json.dumps(key, sort_keys=True).encode()
+
+    async def _make(
+        self, request: Request, served: Served, values: Mapping[str, Any], warnings: list[str], wanted: str, use_cache: bool
+    ) -> Answer:
+        services = self._services
+        output = served.image_outputs[0]
+        result = await services.runs.run(served, values, outputs=[output], use_cache=use_cache, gone=lambda: until_gone(request))
+        picture = result.outputs.get(output)
+        if not isinstance(picture, Picture):
+            raise HttpError(500, Problem("no_picture", output, f"{served.name} gave no picture.", "Ask the operator to mend the workflow."))
+        content = await services.runs.blocking(lambda: encode_picture(picture, wanted, provenance=services.settings.provenance))
+        told = [*warnings, *(problem.message for problem in result.warnings)]
+        return Answer(content, media_type_of(wanted), tuple(told))
+
+
+def _read(body: bytes, content_type: str, tasks: Mapping[Task, Served]) -> Asked:
+    return read_body(body, content_type, takes_picture="image-to-image" in tasks, takes_text="text-to-image" in tasks)
+
+
+def _sized(
+    served: Served, size: tuple[int, int] | None, picture: Picture | None, max_pixels: int
+) -> tuple[dict[str, Any], Picture | None, list[str]]:
+    """
+    A size that was asked for, as values of the inputs that take it; else, for a model, as a picture of that size to start from,
+    since such a model's result is as large as what it starts from. Where neither can be, it is told.
+    """
+    if size is None:
+        return {}, picture, []
+    width, height = size
+    if width * height > max_pixels:
+        raise wrong(422, "image_too_large", "target_size", f"{width} x {height} is above {max_pixels / 1e6:g} megapixels.", "Ask for less.")
+    if {"width", "height"} <= served.inputs.keys():
+        return {"width": width, "height": height}, picture, []
+    target = served.inputs.get(_SIZE_INPUT)
+    if target is not None and ImageSizeRef in union_members(target.prop.annotation):
+        return {_SIZE_INPUT: {"width": width, "height": height}}, picture, []
+    if served.model and picture is not None:
+        from PIL.Image import Resampling
+
+        return {}, Picture.of(picture.image.resize(size, Resampling.LANCZOS)), []
+    return {}, picture, [f"target_size is not used by {served.name}"]
+
+
+def _response(answer: Answer, *, hit: bool) -> Response:
+    headers = {"X-Cache": "hit" if hit else "miss"}
+    if answer.warnings:
+        headers["X-HF-Warning"] = _header_text("; ".join(answer.warnings[:_WARNINGS_SHOWN]))
+    return Response(answer.content, media_type=answer.media_type, headers=headers)
+
+
+def _header_text(text: str) -> str:
+    """A text as a header can carry it."""
+    return "".join(character if " " <= character <= "~" else "?" for character in text)[:1000]
+
+
+def _digest(*parts: bytes) -> bytes:
+    hasher = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        hasher.update(b"%d:" % len(part))
+        hasher.update(part)
+    return hasher.digest()
+
+
+__all__ = ["HuggingFace", "router"]

@@ -1,0 +1,202 @@
+"""
+Values from clients, made safe before anything runs.
+
+A client's value is read into its property's type first; then what it refers to is looked at. Pictures become pixels here, under
+the server's limits: from inline data, from an upload, from a public address. What names a place on this machine, or a model that
+is not listed, is refused. So no path and no address of a client's choosing ever reaches a node.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final
+
+from nodetool_core.assets.decode import ImageLimits
+from nodetool_core.assets.loader import AssetStore, ImageLoader
+from nodetool_core.assets.picture import Picture
+from nodetool_core.declaration import jsonable
+from nodetool_core.errors import Problem, WorkflowError, near_miss
+from nodetool_core.references import ColorRef, FontRef, ImageRef, ImageSizeRef, ModelRef, Reference
+from nodetool_core.server.catalog import Input, Served
+from nodetool_core.server.failures import HttpError
+from nodetool_core.server.fetch import Fetcher
+from nodetool_core.server.pictures import decode_picture
+
+MAX_DEPTH: Final = 32
+"""Levels of lists and objects in a value."""
+
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_WEB: Final = frozenset({"http", "https"})
+_INLINE: Final = frozenset({"data", "asset"})
+
+_HARMLESS: Final = (ColorRef, FontRef, ImageSizeRef)
+_FONT_FILE: Final = re.compile(r"[/\\:~]|\.\w{2,5}$")
+
+_WHICH_FILES: Final = ("path", "variant", "allow_patterns", "ignore_patterns", "revision")
+"""Parts of a model reference that choose among files: the operator's to set."""
+
+PICTURE_HINT: Final = "Send it inline (a data: URI), upload it and give its asset_id, or give an http(s) address."
+
+
+Keep = Callable[[bytes, str], Any]
+"""Makes of a picture's bytes what stands for it in a value; the text says where it was found."""
+
+
+class Intake:
+    """
+    Reads clients' values.
+
+    Args:
+        listed: Ids of the models that clients may name.
+        fetcher: For pictures given by URL.
+        store: Holds the uploads, by asset id.
+    """
+
+    def __init__(self, listed: Collection[str], limits: ImageLimits, fetcher: Fetcher, store: AssetStore | None = None) -> None:
+        self._listed = listed
+        self._limits = limits
+        self._fetcher = fetcher
+        self._loader = ImageLoader(limits=limits, store=store)
+
+    def values(self, served: Served, given: Mapping[str, Any]) -> dict[str, Any]:
+        """
+        Values by the names that `inputs.apply` takes, with pictures as pixels. Blocks where a picture has to be fetched.
+
+        Raises WorkflowError with every unknown name and every value that does not fit, ImageError, HttpError.
+        """
+        return self._read(served, given, self._decoded)
+
+    def stored(self, served: Served, given: Mapping[str, Any], put: Callable[[bytes], Mapping[str, Any]]) -> dict[str, Any]:
+        """
+        The same as JSON, for a job: `put` keeps a picture's bytes and gives the reference to them.
+
+        Pictures are decoded all the same, so that a job is not accepted with one that can't be read.
+        """
+
+        return {name: jsonable(value) for name, value in self._read(served, given, self._keeping(put)).items()}
+
+    def kept(self, value: Any, where: str, put: Callable[[bytes], Mapping[str, Any]]) -> Any:
+        """A value of a property with pictures kept by `put`, and everything else that it refers to checked."""
+        return self._resolved(value, where, self._keeping(put))
+
+    def _keeping(self, put: Callable[[bytes], Mapping[str, Any]]) -> Keep:
+        def keep(data: bytes, where: str) -> Mapping[str, Any]:
+            self._decoded(data, where)
+            return put(data)
+
+        return keep
+
+    def picture(self, ref: ImageRef, where: str) -> Picture:
+        """The picture behind a client's reference. Raises ImageError, and HttpError where it may not be read."""
+        return self._decoded(self._bytes(ref, where), where)
+
+    def _decoded(self, data: bytes, where: str) -> Picture:
+        return decode_picture(data, self._limits, where)
+
+    def _bytes(self, ref: ImageRef, where: str) -> bytes:
+        match = _SCHEME.match(ref.uri)
+        scheme = match[1].lower() if match else ""
+        if not ref.data and scheme in _WEB:
+            return self._fetcher.get(ref.uri)
+        if not ref.data and ref.uri and scheme not in _INLINE:
+            message = "names a place on the server, which clients can't read." if scheme in ("", "file") else f"has the scheme {scheme!r}."
+            raise HttpError(422, Problem("forbidden_path", where, message, PICTURE_HINT))
+        return self._loader.read(ref)
+
+    def _read(self, served: Served, given: Mapping[str, Any], keep: Keep) -> dict[str, Any]:
+        problems: list[Problem] = []
+        values: dict[str, Any] = {}
+        for name, value in given.items():
+            found = served.inputs.get(name)
+            if found is None:
+                hint = near_miss(name, served.inputs) or f"It has {', '.join(served.inputs) or 'none'}."
+                problems.append(Problem("unknown_input", name[:80], f"{served.name} has no input of that name that can be set.", hint))
+                continue
+            values[name], wrong = self._validated(found, value)
+            problems.extend(wrong)
+        if problems:
+            raise WorkflowError(problems)
+        return {served.inputs[name].given: self._resolved(value, name, keep) for name, value in values.items()}
+
+    def _validated(self, target: Input, value: Any) -> tuple[Any, list[Problem]]:
+        complaint = unspeakable(value)
+        if complaint:
+            return None, [Problem("invalid_value", target.name, complaint)]
+        validated, problems = target.prop.validate(value, target.name)
+        if not problems:
+            complaint = _out_of_bounds(validated, target.bounds)
+            problems = [Problem("invalid_value", target.name, complaint)] if complaint else []
+        return validated, problems
+
+    def _resolved(self, value: Any, where: str, keep: Keep) -> Any:
+        """The value with pictures in place of references to them."""
+        if isinstance(value, list):
+            return [self._resolved(item, f"{where}[{index}]", keep) for index, item in enumerate(value)]
+        if isinstance(value, dict):
+            if isinstance(value.get("type"), str) and {"uri", "asset_id", "data"} & value.keys():
+                # A reference in a value of any type: no node may come to open it.
+                raise HttpError(422, Problem("forbidden_path", where, "holds a reference in a place where none is expected."))
+            return {key: self._resolved(item, f"{where}.{key}", keep) for key, item in value.items()}
+        if isinstance(value, ImageRef):
+            return value if value.is_empty() else keep(self._bytes(value, where), where)
+        if isinstance(value, ModelRef):
+            self.check_model(value, where)
+        elif isinstance(value, FontRef) and _FONT_FILE.search(value.name):
+            raise HttpError(422, Problem("forbidden_path", where, "names a file on the server.", "Give a font by its name."))
+        elif isinstance(value, Reference) and not isinstance(value, _HARMLESS) and not value.is_empty():
+            raise HttpError(422, Problem("forbidden_path", where, "names a place on the server, which clients can't read."))
+        return value
+
+    def check_model(self, ref: ModelRef, where: str) -> None:
+        """Raise HttpError 422 for a model that clients may not name."""
+        is_plain = all(getattr(ref, name) is None for name in _WHICH_FILES)
+        if ref.is_empty() or (is_plain and ref.repo_id in self._listed):
+            return
+        hint = near_miss(ref.repo_id, self._listed) or "GET /v1/models lists those that can be named, by id alone."
+        raise HttpError(422, Problem("unlisted_model", where, f"The model {ref.repo_id[:200]!r} is not served here.", hint))
+
+
+def unspeakable(value: Any) -> str:
+    """
+    Why a JSON value can't be worked with, though it is valid JSON: half of a character, a number that is none, or nested too
+    deeply. Empty where it can. Nothing recurses.
+    """
+    level, depth = [value], 0
+    while level:
+        for item in level:
+            if isinstance(item, str) and not item.isascii() and not _is_encodable(item):
+                return "holds a surrogate, which is no character."
+            if isinstance(item, float) and not math.isfinite(item):
+                return f"{item} is not a finite number."
+        depth += 1
+        if depth > MAX_DEPTH:
+            return f"is nested more than {MAX_DEPTH} levels deep."
+        level = [part for item in level for part in _parts(item)]
+    return ""
+
+
+def _parts(item: Any) -> list[Any]:
+    if isinstance(item, dict):
+        return [*item, *item.values()]
+    return item if isinstance(item, list) else []
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _out_of_bounds(value: Any, bounds: Mapping[str, Any]) -> str:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if value < bounds.get("minimum", value):
+            return f"{value} is below {bounds['minimum']}."
+        if value > bounds.get("maximum", value):
+            return f"{value} is above {bounds['maximum']}."
+    if isinstance(value, str) and len(value) > bounds.get("maxLength", len(value)):
+        return f"has {len(value)} characters, at most {bounds['maxLength']} are allowed."
+    return ""

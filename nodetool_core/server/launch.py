@@ -1,0 +1,105 @@
+"""Running a server as a program: uvicorn, and an end that leaves nothing half done."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+from types import FrameType
+
+import uvicorn
+
+from nodetool_core.registry import Registry
+from nodetool_core.server.app import create_app
+from nodetool_core.server.logs import set_up
+from nodetool_core.server.services import Services, open_services
+from nodetool_core.server.settings import Settings, SettingsError, is_loopback
+
+_log = logging.getLogger(__name__)
+
+BACKLOG = 2048
+
+
+class Server(uvicorn.Server):
+    """
+    Ends in order on SIGTERM and SIGINT: it is no longer ready, takes no connection, lets requests under way finish for
+    `drain_seconds`, then has the jobs put back what has not ended. A second signal ends it at once.
+    """
+
+    def __init__(self, config: uvicorn.Config, services: Services) -> None:
+        super().__init__(config)
+        self._services = services
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._services.draining.set()
+        super().handle_exit(sig, frame)
+
+
+def server_of(services: Services) -> Server:
+    """The server, ready to be run."""
+    settings = services.settings
+    config = uvicorn.Config(
+        create_app(services),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        lifespan="on",
+        server_header=False,
+        date_header=True,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
+    )
+    return Server(config, services)
+
+
+def serve(settings: Settings) -> None:
+    """
+    Serve until a signal ends it.
+
+    Raises SettingsError where the settings are not safe, or the address is taken.
+    """
+    from nodetool_core.engine.caching.tiered import default_cache
+
+    settings.check_address()
+    set_up(settings.log_level, settings.log_format)
+    listening = _listen(settings)
+    cache = default_cache()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Before uvicorn takes signals, and after: it raises what ended it once more, which must not skip what follows here.
+        signal.signal(number, _leave)
+    try:
+        services = open_services(settings, Registry.installed(), cache=cache)
+        _announce(services, listening)
+        server_of(services).run([listening])
+    finally:
+        cache.close()
+        listening.close()
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host.strip("[]"), settings.port))
+    except OSError as error:
+        from nodetool_core.errors import Problem
+
+        listening.close()
+        place = f"{settings.host}:{settings.port}"
+        raise SettingsError(Problem("address_taken", place, f"can't be listened on: {error.strerror}.", "Choose another --port.")) from None
+    listening.listen(BACKLOG)
+    return listening
+
+
+def _announce(services: Services, listening: socket.socket) -> None:
+    settings, catalog = services.settings, services.catalog
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    facts = {"url": f"http://{host}:{listening.getsockname()[1]}", "workflows": len(catalog.workflows), "models": len(catalog.models)}
+    _log.info("serving", extra=facts)
+    if not settings.tokens and not is_loopback(settings.host):
+        _log.warning("Everybody who reaches this address can use this machine: no token is set.")

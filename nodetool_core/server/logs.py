@@ -1,0 +1,68 @@
+"""Logs for machines: one JSON object a line, each with the request that it belongs to, and the job where there is one, and no secrets."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any, Final
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+_SECRET: Final = re.compile(
+    r"""(?ix) \b ( (?: token | api_key | password | secret | authorization ) ["']? \s* [=:] \s* ["']? (?: bearer:?\s+ )? | bearer:?\s+ )
+    [^\s"',&}]+"""
+)
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+
+
+def without_secrets(text: str) -> str:
+    """A text with the values of tokens and passwords left out."""
+    return _SECRET.sub(r"\1***", text)
+
+
+class JsonFormatter(logging.Formatter):
+    """A record as one line of JSON; `extra=` members stand beside the message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": without_secrets(record.getMessage()),
+        }
+        line |= {"request_id": request_id.get()} if request_id.get() else {}
+        line |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        if record.exc_info:
+            line["exception"] = without_secrets(self.formatException(record.exc_info))
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+class TextFormatter(logging.Formatter):
+    """A record as a line for people."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        name = f" {request_id.get()}" if request_id.get() else ""
+        more = "".join(f" {key}={value}" for key, value in vars(record).items() if key not in _STANDARD)
+        text = f"{record.levelname.lower():7}{name} {without_secrets(record.getMessage())}{more}"
+        return text + (f"\n{without_secrets(self.formatException(record.exc_info))}" if record.exc_info else "")
+
+
+def set_up(level: str, form: str) -> None:
+    """Send everything that is logged to stderr in that form. For the program alone: a library leaves logging as it is."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+    # Each request is logged once, by the gate.
+    logging.getLogger("uvicorn.access").disabled = True
+    for noisy in ("httpx2", "httpcore2", "PIL", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

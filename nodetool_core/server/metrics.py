@@ -1,0 +1,93 @@
+"""What Prometheus scrapes. Counters are kept by the request; the rest is read off the server when it is asked for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+if TYPE_CHECKING:
+    from nodetool_core.server.services import Services
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+
+
+class Metrics:
+    """The figures of one server."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        labels = ["route", "method"]
+        self._requests = Counter("nodetool_requests", "Requests that were answered.", [*labels, "status"], registry=self.registry)
+        self._seconds = Histogram("nodetool_request_seconds", "Time to the answer.", labels, buckets=_SECONDS, registry=self.registry)
+        self._labelled: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+
+    def observe(self, route: str, method: str, status: int, seconds: float) -> None:
+        """A request was answered. `route` is the pattern of its path, so that there are only so many."""
+        found = self._labelled.get((route, method, status))
+        if found is None:
+            pair = (self._requests.labels(route, method, str(status)), self._seconds.labels(route, method))
+            found = self._labelled[route, method, status] = pair
+        found[0].inc()
+        found[1].observe(seconds)
+
+    def read(self, services: Services) -> None:
+        """From now on, scrapes also tell what `services` are doing."""
+        self.registry.register(_State(services))
+
+    def text(self) -> bytes:
+        """All of it in the text format."""
+        return generate_latest(self.registry)
+
+
+class _State(Collector):
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def collect(self) -> Iterator[Any]:
+        services = self._services
+        yield GaugeMetricFamily("nodetool_queue_waiting", "Requests that wait for their run.", services.runs.waiting)
+        yield GaugeMetricFamily("nodetool_runs_under_way", "Runs of requests under way.", services.runs.under_way)
+        yield GaugeMetricFamily("nodetool_cache_answers", "Answers kept for repeated requests.", len(services.cache))
+        yield GaugeMetricFamily("nodetool_cache_bytes", "Bytes of those answers.", services.cache.bytes)
+        yield CounterMetricFamily("nodetool_cache_hits", "Requests answered from the cache.", services.cache.hits)
+        yield CounterMetricFamily("nodetool_cache_misses", "Requests that were not.", services.cache.misses)
+        yield from self._models()
+        yield from self._jobs()
+        yield from _device_memory()
+
+    def _models(self) -> Iterator[Any]:
+        models = self._services.models
+        # Asked only once something was loaded: before that, asking would look for devices.
+        is_used = bool(models.loads)
+        yield CounterMetricFamily("nodetool_model_loads", "Times that weights were loaded.", models.loads)
+        drops = models.counts().drops if is_used else 0
+        yield CounterMetricFamily("nodetool_model_evictions", "Components of models that were let go of.", drops)
+        loaded = models.loaded() if is_used else []
+        family = GaugeMetricFamily("nodetool_model_bytes", "Bytes of the weights that are loaded.", labels=["model"])
+        for one in loaded:
+            family.add_metric([one.name], one.bytes)
+        yield family
+
+    def _jobs(self) -> Iterator[Any]:
+        family = GaugeMetricFamily("nodetool_jobs", "Jobs by state.", labels=["state"])
+        for state, count in self._services.job_counts().items():
+            family.add_metric([state], count)
+        yield family
+
+
+def _device_memory() -> Iterator[Any]:
+    """Memory of the devices; only where something has loaded a model already, so that asking costs nothing."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return
+    family = GaugeMetricFamily("nodetool_device_memory_bytes", "Memory of the devices.", labels=["device", "kind"])
+    for number in range(torch.cuda.device_count()):
+        free, total = torch.cuda.mem_get_info(number)
+        family.add_metric([f"cuda:{number}", "used"], total - free)
+        family.add_metric([f"cuda:{number}", "total"], total)
+    yield family

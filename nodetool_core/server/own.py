@@ -1,0 +1,242 @@
+"""
+Our own API, under /v1: workflows and models that are served, runs, uploads, files.
+
+Jobs have a file of their own, `own_jobs.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from fastapi import APIRouter, Header, Path, Request
+from fastapi.responses import JSONResponse, Response
+
+from nodetool_core.errors import Problem
+from nodetool_core.jobs.job import JobOptions, JobRequest
+from nodetool_core.server.catalog import Served
+from nodetool_core.server.description import describe
+from nodetool_core.server.documents import failures
+from nodetool_core.server.failures import HttpError, problems_json
+from nodetool_core.server.foreign import read_foreign
+from nodetool_core.server.pictures import decode_picture
+from nodetool_core.server.requests import base_url, client_of, read_body_of, until_gone
+from nodetool_core.server.results import Results
+from nodetool_core.server.schemas import (
+    FileAnswer,
+    FreeAnswer,
+    JobAnswer,
+    ModelAnswer,
+    ModelsAnswer,
+    ProblemAnswer,
+    RunAnswer,
+    RunRequest,
+    WorkflowAnswer,
+    WorkflowRunRequest,
+    WorkflowsAnswer,
+)
+
+if TYPE_CHECKING:
+    from nodetool_core.server.services import Services
+
+_log = logging.getLogger(__name__)
+
+PREFIX: Final = "/v1"
+
+_ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {202: {"description": "Accepted as a job.", "model": JobAnswer}}
+_BYTES: Final = {"schema": {"type": "string", "format": "binary"}}
+_UPLOAD_BODY: Final = {"requestBody": {"required": True, "content": {"image/*": _BYTES, "application/octet-stream": _BYTES}}}
+_FILE: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "The file.", "content": {"image/*": _BYTES, "application/octet-stream": _BYTES}}
+}
+
+Name = Annotated[str, Path(description="The workflow's name, or the id of a model.")]
+Digest = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="An `asset_id`.")]
+
+
+def router(services: Services) -> APIRouter:
+    """The routes of this dialect, except those of jobs."""
+    own = Own(services)
+    routes = APIRouter(prefix=PREFIX, tags=["Workflows"])
+    routes.add_api_route("/workflows", own.workflows, methods=["GET"], responses=failures(401, 429))
+    routes.add_api_route(
+        "/workflows/{name:path}/runs",
+        own.run,
+        methods=["POST"],
+        response_model=RunAnswer,
+        responses=_ACCEPTED | failures(400, 401, 404, 409, 413, 422, 429, 500, 503, 504),
+    )
+    routes.add_api_route("/workflows/{name:path}", own.workflow, methods=["GET"], responses=failures(401, 404, 422, 429))
+    routes.add_api_route(
+        "/runs",
+        own.run_own,
+        methods=["POST"],
+        response_model=RunAnswer,
+        responses=_ACCEPTED | failures(400, 401, 403, 404, 409, 413, 422, 429, 500, 503, 504),
+    )
+    routes.add_api_route("/models", own.models, methods=["GET"], responses=failures(401, 429))
+    routes.add_api_route("/free", own.free, methods=["POST"], responses=failures(401, 429))
+    routes.add_api_route(
+        "/uploads", own.upload, methods=["POST"], status_code=201, responses=failures(400, 401, 413, 429, 503), openapi_extra=_UPLOAD_BODY
+    )
+    routes.add_api_route(
+        "/files/{digest}", own.file, methods=["GET"], response_class=Response, responses=_FILE | failures(401, 404, 422, 429, 503)
+    )
+    return routes
+
+
+class Own:
+    """Answers requests of this dialect."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._results = Results(services)
+
+    async def workflows(self) -> WorkflowsAnswer:
+        """Every workflow that is served, with JSON Schema of its inputs and outputs."""
+        catalog = self._services.catalog
+        problems = {name: [ProblemAnswer(**one) for one in problems_json(found)["problems"]] for name, found in catalog.problems.items()}
+        return WorkflowsAnswer(workflows=[describe(served) for served in catalog], problems=problems)
+
+    async def workflow(self, name: Name) -> WorkflowAnswer:
+        """One workflow, or one model as a workflow."""
+        return describe(self._services.catalog.workflow(name))
+
+    async def models(self) -> ModelsAnswer:
+        """The models that clients may name."""
+        services = self._services
+
+        def listed() -> list[ModelAnswer]:
+            found = services.catalog.models.items()
+            return [
+                ModelAnswer(
+                    id=name,
+                    tasks=[str(task) for task in tasks],
+                    loaded=bool(tasks) and not services.loading.missing(next(iter(tasks.values()))),
+                )
+                for name, tasks in found
+            ]
+
+        return ModelsAnswer(models=await services.runs.blocking(listed))
+
+    async def free(self) -> FreeAnswer:
+        """Let go of models that are not in use, and of answers kept for repeated requests."""
+        self._services.cache.clear()
+        return FreeAnswer(freed_bytes=await self._services.runs.blocking(self._services.models.free))
+
+    async def upload(self, request: Request) -> FileAnswer:
+        """Keep a picture, whose `asset_id` inputs can name. The body is the file itself."""
+        services = self._services
+        body = await read_body_of(request)
+
+        def keep() -> FileAnswer:
+            decode_picture(body, services.limits, "body")
+            return FileAnswer.of(services.jobs.put(body), base_url(request, services.settings))
+
+        return await services.runs.blocking(keep)
+
+    async def file(self, digest: Digest) -> Response:
+        """An upload or a result."""
+        services = self._services
+
+        def read() -> tuple[str, bytes]:
+            return services.jobs.file(digest).media_type, services.jobs.read(digest)
+
+        media_type, content = await services.runs.blocking(read)
+        headers = {"Content-Disposition": f'inline; filename="{digest[:16]}"', "Cache-Control": "private, max-age=31536000, immutable"}
+        return Response(content, media_type=media_type, headers=headers)
+
+    async def run(
+        self,
+        name: Name,
+        wanted: RunRequest,
+        request: Request,
+        idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
+    ) -> Any:
+        """
+        Run a workflow: with `wait` (the default) the answer is the result, else it is 202 with a job.
+
+        A job is on disk when it is answered, and ends whatever becomes of this server.
+        """
+        served = self._services.catalog.workflow(name)
+        _check_outputs(served, wanted.outputs)
+        return await (self._wait(served, wanted, request) if wanted.wait else self._accept(served, wanted, request, idempotency_key))
+
+    async def run_own(
+        self,
+        wanted: WorkflowRunRequest,
+        request: Request,
+        idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
+    ) -> Any:
+        """Run a workflow of the client's own, where the operator allows it: one that reads no files and uses listed models."""
+        services = self._services
+        if not services.settings.client_workflows:
+            hint = "The operator allows them with `client_workflows`."
+            raise HttpError(403, Problem("not_allowed", "workflow", "Workflows of clients are not run here.", hint))
+        base = services.settings.data.absolute()
+        served = await services.runs.fetching(read_foreign, wanted.workflow, services.registry, services.intake, self._keep, base)
+        _check_outputs(served, wanted.outputs)
+        return await (self._wait(served, wanted, request) if wanted.wait else self._accept(served, wanted, request, idempotency_key))
+
+    def _keep(self, data: bytes) -> dict[str, str]:
+        return {"type": "image", "asset_id": self._services.jobs.put(data).digest}
+
+    async def _wait(self, served: Served, wanted: RunRequest, request: Request) -> RunAnswer:
+        services = self._services
+        services.runs.check_room()
+        values = await services.runs.fetching(services.intake.values, served, wanted.inputs)
+        if missing := await services.runs.blocking(services.loading.missing, served):
+            with services.runs.in_line():
+                await services.loading.wait(served, missing, services.settings.load_seconds)
+        gone = lambda: until_gone(request)  # noqa: E731
+        result = await services.runs.run(served, values, outputs=wanted.outputs, use_cache=wanted.use_cache, gone=gone)
+        base = base_url(request, services.settings)
+        outputs = await services.runs.blocking(self._results.of_run, result.outputs, wanted.image_format, base)
+        return RunAnswer(
+            outputs=outputs,
+            seconds=round(result.seconds, 6),
+            seeds=result.seeds,
+            warnings=[problem.message for problem in result.warnings],
+            computed=len(result.ran),
+            cached=len(result.hits),
+        )
+
+    async def _accept(self, served: Served, wanted: RunRequest, request: Request, key: str | None) -> Response:
+        services = self._services
+        base = base_url(request, services.settings)
+
+        def submit() -> JobAnswer:
+            inputs = services.intake.stored(served, wanted.inputs, self._keep)
+            options = JobOptions(
+                outputs=wanted.outputs,
+                use_cache=wanted.use_cache,
+                image_format=wanted.image_format,
+                provenance=services.settings.provenance,
+            )
+            job = services.jobs.submit(
+                JobRequest(
+                    workflow=served.document,
+                    base=served.base,
+                    name=served.name,
+                    inputs=inputs,
+                    client=client_of(request),
+                    priority=wanted.priority,
+                    deadline=None if wanted.deadline_seconds is None else time.time() + wanted.deadline_seconds,
+                    idempotency_key=wanted.idempotency_key or key,
+                    options=options,
+                )
+            )
+            _log.info("job accepted", extra={"job_id": job.id, "workflow": served.name})
+            return self._results.of_job(job, base)
+
+        answer = await services.runs.fetching(submit)
+        return JSONResponse(answer.model_dump(mode="json"), 202, {"Location": f"{base}{PREFIX}/jobs/{answer.id}"})
+
+
+def _check_outputs(served: Served, outputs: list[str] | None) -> None:
+    """Raise HttpError 422 for an output that the workflow does not have: ids of nodes are no business of clients."""
+    unknown = [name for name in outputs or () if name not in served.outputs]
+    if unknown:
+        hint = f"It has {', '.join(served.outputs) or 'none'}."
+        raise HttpError(422, Problem("unknown_output", "outputs", f"{served.name} has no output {unknown[0][:80]!r}.", hint))

@@ -1,0 +1,166 @@
+"""Our own API for jobs: their state, results and events, cancel and retry."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Header, Path, Query, Request
+from fastapi.responses import StreamingResponse
+
+from nodetool_core.errors import Problem
+from nodetool_core.jobs.job import Job, JobState, StoredEvent
+from nodetool_core.server.documents import failures
+from nodetool_core.server.failures import HttpError, public
+from nodetool_core.server.own import PREFIX
+from nodetool_core.server.requests import base_url, client_of
+from nodetool_core.server.results import Results
+from nodetool_core.server.schemas import JobAnswer, JobsAnswer
+
+if TYPE_CHECKING:
+    from nodetool_core.server.services import Services
+
+HEARTBEAT_SECONDS: Final = 15.0
+"""A stream that has nothing to tell sends a comment this often, so that nobody on the way takes it for dead."""
+
+_LOOK_SECONDS: Final = 0.5
+"""How often a stream looks whether the server is about to end."""
+
+_MOST_EVENTS: Final = 2**31 - 1
+_STREAM: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "Events as they happen, each with its number as `id`.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
+
+Id = Annotated[str, Path(min_length=1, max_length=100, description="The job's id.")]
+State = Literal["queued", "running", "done", "failed", "cancelled", "expired"]
+
+
+def router(services: Services) -> APIRouter:
+    """The routes of jobs."""
+    jobs = OwnJobs(services)
+    routes = APIRouter(prefix=f"{PREFIX}/jobs", tags=["Jobs"])
+    known = failures(401, 404, 422, 429, 503)
+    routes.add_api_route("", jobs.list, methods=["GET"], responses=known)
+    routes.add_api_route("/{job_id}", jobs.get, methods=["GET"], responses=known)
+    routes.add_api_route("/{job_id}/cancel", jobs.cancel, methods=["POST"], responses=known)
+    routes.add_api_route("/{job_id}/retry", jobs.retry, methods=["POST"], status_code=202, responses=known | failures(409))
+    routes.add_api_route(
+        "/{job_id}/events", jobs.events, methods=["GET"], response_class=StreamingResponse, response_model=None, responses=_STREAM | known
+    )
+    return routes
+
+
+class OwnJobs:
+    """Answers requests about jobs. Where tokens are needed, a client sees the jobs of its own token alone."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._results = Results(services)
+
+    async def list(
+        self,
+        request: Request,
+        state: Annotated[State | None, Query(description="Only jobs in this state.")] = None,
+        before: Annotated[str | None, Query(max_length=100, description="The `next` of the page before.")] = None,
+        limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    ) -> JobsAnswer:
+        """Jobs, the newest first."""
+        services = self._services
+        client = client_of(request) if services.settings.tokens else None
+        base = base_url(request, services.settings)
+
+        def page() -> JobsAnswer:
+            found = services.jobs.list(client=client, state=None if state is None else JobState(state), before=before, limit=limit)
+            following = found[-1].id if len(found) == limit else None
+            return JobsAnswer(jobs=[self._results.of_job(job, base) for job in found], next=following)
+
+        return await services.runs.blocking(page)
+
+    async def get(
+        self,
+        request: Request,
+        job_id: Id,
+        wait: Annotated[float, Query(ge=0, le=300, description="Seconds to wait for the job to end.")] = 0.0,
+    ) -> JobAnswer:
+        """A job as it is now, with its results once it has ended."""
+        job = await self._own(request, job_id)
+        if wait and not job.state.ended:
+            job = await self._services.jobs.wait_async(job_id, wait)
+        return await self._answer(request, job)
+
+    async def cancel(self, request: Request, job_id: Id) -> JobAnswer:
+        """End a waiting job, or ask a running one to stop at its next step."""
+        await self._own(request, job_id)
+        return await self._answer(request, await self._services.runs.blocking(self._services.jobs.cancel, job_id))
+
+    async def retry(self, request: Request, job_id: Id) -> JobAnswer:
+        """A new job that does what an ended one was to do; what that one finished is not computed again."""
+        await self._own(request, job_id)
+        return await self._answer(request, await self._services.runs.blocking(self._services.jobs.retry, job_id))
+
+    async def events(
+        self,
+        request: Request,
+        job_id: Id,
+        after: Annotated[int, Query(ge=0, le=_MOST_EVENTS, description="Only events after this number.")] = 0,
+        last_event_id: Annotated[str | None, Header(description="The same, as browsers send it when they connect again.")] = None,
+    ) -> StreamingResponse:
+        """What happens to a job, live, as server-sent events; from the beginning, or from where a stream broke off."""
+        await self._own(request, job_id)
+        begin = (
+            int(last_event_id)
+            if last_event_id and last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 10
+            else after
+        )
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(self._stream(job_id, begin), media_type="text/event-stream", headers=headers)
+
+    async def _stream(self, job_id: str, after: int) -> AsyncIterator[bytes]:
+        services = self._services
+        events = services.jobs.events_async(job_id, after)
+        following = asyncio.ensure_future(anext(events, None))
+        told = time.monotonic()
+        try:
+            while not services.draining.is_set():
+                await asyncio.wait({following}, timeout=_LOOK_SECONDS)
+                if following.done():
+                    event = following.result()
+                    if event is None:
+                        return
+                    yield as_sse(event)
+                    told = time.monotonic()
+                    following = asyncio.ensure_future(anext(events, None))
+                elif time.monotonic() - told > HEARTBEAT_SECONDS:
+                    yield b": still here\n\n"
+                    told = time.monotonic()
+        finally:
+            following.cancel()
+
+    async def _own(self, request: Request, job_id: str) -> Job:
+        """The job, where it is the client's to see. Raises HttpError 404."""
+        services = self._services
+        job: Job = await services.runs.blocking(services.jobs.get, job_id)
+        if services.settings.tokens and job.client != client_of(request):
+            raise HttpError(404, Problem("unknown_job", job_id, "There is no such job."))
+        return job
+
+    async def _answer(self, request: Request, job: Job) -> JobAnswer:
+        base = base_url(request, self._services.settings)
+        return await self._services.runs.blocking(self._results.of_job, job, base)
+
+
+def as_sse(event: StoredEvent) -> bytes:
+    """An event in the format of server-sent events, without our insides; JSON holds no line breaks."""
+    shown = {name: value for name, value in event.data.items() if name != "traceback"} | {"at": event.at, "attempt": event.attempt}
+    if isinstance(shown.get("problem"), dict):
+        shown["problem"] = public(Problem(**shown["problem"])).to_json()
+    if isinstance(shown.get("problems"), list):
+        shown["problems"] = [public(Problem(**problem)).to_json() for problem in shown["problems"]]
+    data = json.dumps(shown, separators=(",", ":"))
+    return f"id: {event.number}\nevent: {event.name}\ndata: {data}\n\n".encode()

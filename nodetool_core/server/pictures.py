@@ -1,0 +1,59 @@
+"""Pictures as they come in and go out: decoded under the server's limits, encoded as the client accepts."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nodetool_core.assets.decode import FORMATS, ImageLimits, decode_bytes
+from nodetool_core.assets.encode import encode_image
+from nodetool_core.assets.picture import Picture
+
+MEDIA_TYPES: Final = {"image/png": "PNG", "image/jpeg": "JPEG", "image/jpg": "JPEG", "image/webp": "WEBP"}
+"""What answers are encoded as, by media type."""
+
+_MEDIA_TYPE_OF: Final = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
+_STARTS: Final = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"GIF8", b"II*\0", b"MM\0*", b"BM", b"P4", b"P5", b"P6")
+
+
+def decode_picture(data: bytes, limits: ImageLimits, where: str = "image") -> Picture:
+    """An encoded picture, upright and without its metadata. Raises ImageError."""
+    return Picture.of(decode_bytes(data, where, limits))
+
+
+def encode_picture(picture: Picture, file_format: str, *, provenance: bool = False) -> bytes:
+    """The bytes of a picture's file. What made it is only written into it where asked for."""
+    return encode_image(picture.image, file_format, picture.provenance if provenance else None)
+
+
+def looks_like_picture(data: bytes) -> bool:
+    """Whether bytes begin as those of a raster picture do, whatever their media type says."""
+    return data.startswith(_STARTS) or data[4:12] in (b"ftypavif", b"ftypavis")
+
+
+def accepted_format(accept: str) -> str:
+    """
+    The format that an `Accept` header prefers among PNG, JPEG and WEBP. PNG where it names none of them: clients of the
+    Hugging Face API send all kinds of it and read a picture in any case.
+    """
+    best, best_quality = "PNG", 0.0
+    for part in accept.split(","):
+        media_type, *parameters = (piece.strip() for piece in part.lower().split(";"))
+        quality = next((_number(p[2:]) for p in parameters if p.startswith("q=")), 1.0)
+        found = MEDIA_TYPES.get(media_type) or ("PNG" if media_type in ("*/*", "image/*") else None)
+        if found is not None and quality > best_quality:
+            best, best_quality = found, quality
+    return best
+
+
+def media_type_of(file_format: str) -> str:
+    return _MEDIA_TYPE_OF[file_format]
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
+
+
+__all__ = ["FORMATS", "MEDIA_TYPES", "ImageLimits", "accepted_format", "decode_picture", "encode_picture", "looks_like_picture"]

@@ -1,0 +1,262 @@
+"""
+The Qolaba image-to-image API: `/getImagetoImage`, and `/getImage` for queued tasks.
+
+Every request is a job, whether or not it is waited for, so results are kept and found the same way. Every answer is the
+documented envelope with its eight keys; a failure has the status of its kind and `status: FAILED` in the envelope.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import JSONResponse, Response
+
+from nodetool_core.errors import Problem, near_miss
+from nodetool_core.jobs.job import Job, JobOptions, JobRequest, JobsError, JobState, StoredFile
+from nodetool_core.references import ImageRef
+from nodetool_core.server.catalog import Served
+from nodetool_core.server.copies import copied_document, copied_inputs, copied_outputs
+from nodetool_core.server.failures import HttpError, problems_json, public
+from nodetool_core.server.json_body import read_object
+from nodetool_core.server.pictures import encode_picture
+from nodetool_core.server.qolaba_apps import App, read_apps
+from nodetool_core.server.qolaba_request import ImageRequest, fitted, read_image_request, read_task_request
+from nodetool_core.server.requests import base_url, client_of, read_body_of, until_gone
+from nodetool_core.server.runs import ClientGone
+
+if TYPE_CHECKING:
+    from nodetool_core.server.services import Services
+
+_log = logging.getLogger(__name__)
+
+IMAGE_PATHS: Final = ("/getImagetoImage", "/getImageToImage")
+TASK_PATH: Final = "/getImage"
+PATHS: Final = frozenset({*IMAGE_PATHS, TASK_PATH})
+RESULTS: Final = "/results/"
+"""Results are fetched without a token, as the vendor's are: their addresses can't be guessed."""
+
+_STATES: Final = {JobState.QUEUED: "PENDING", JobState.RUNNING: "PENDING", JobState.DONE: "SUCCESS"}
+
+
+def router(services: Services) -> APIRouter:
+    """The routes of this dialect."""
+    from nodetool_core.server.qolaba_docs import IMAGE, RESULT, TASK
+
+    dialect = Qolaba(services)
+    routes = APIRouter(tags=["Qolaba"])
+    for path in IMAGE_PATHS:
+        routes.add_api_route(path, dialect.image_to_image, methods=["POST"], include_in_schema=path == IMAGE_PATHS[0], **IMAGE)
+    routes.add_api_route(TASK_PATH, dialect.task, methods=["POST"], **TASK)
+    routes.add_api_route(f"{RESULTS}{{name}}", dialect.result, methods=["GET"], **RESULT)
+    return routes
+
+
+def envelope(
+    status: str,
+    *,
+    app_id: str = "",
+    task_id: str = "",
+    output: Any = "",
+    given: Any = "",
+    error: str = "",
+    error_data: Any = "",
+    time_required: Any = "",
+) -> dict[str, Any]:
+    """An answer: all eight keys, always."""
+    return {
+        "time_required": time_required,
+        "error": error,
+        "error_data": error_data,
+        "input": given,
+        "output": output,
+        "app_id": app_id,
+        "task_id": task_id,
+        "status": status,
+    }
+
+
+def show_failure(error: HttpError) -> Response:
+    """A failure as this dialect shows it."""
+    text = "\n".join(str(problem) for problem in error.problems)
+    return JSONResponse(envelope("FAILED", error=text, error_data=problems_json(error.problems)), error.status, error.headers)
+
+
+class Qolaba:
+    """Answers requests of this dialect."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        models = services.settings.models
+        self._apps = read_apps(services.settings.qolaba_apps, models[0] if models else "")
+
+    async def image_to_image(self, request: Request) -> Response:
+        """Make pictures from a picture."""
+        services = self._services
+        asked = read_image_request(read_object(await read_body_of(request)))
+        app, served = self._app(asked)
+        job, warnings = await services.runs.fetching(self._accept, asked, app, served, client_of(request))
+        given = asked.model_dump(exclude_none=True, exclude={"image", "file_urls"})
+        if asked.celery:
+            return JSONResponse(envelope("PENDING", app_id=asked.app_id, task_id=job.id, given=given, error_data=warnings))
+        job = await self._wait(job, request)
+        answer = await services.runs.blocking(self._envelope, job, base_url(request, services.settings), given, warnings)
+        return JSONResponse(answer, 200 if answer["status"] == "SUCCESS" else 500 if answer["status"] == "FAILED" else 504)
+
+    async def task(self, request: Request) -> Response:
+        """What became of a queued task."""
+        services = self._services
+        task = read_task_request(read_object(await read_body_of(request)))
+        try:
+            job = await services.runs.blocking(services.jobs.get, task.id)
+        except JobsError:
+            job = None
+        if job is None or job.workflow not in self._apps or (services.settings.tokens and job.client != client_of(request)):
+            raise HttpError(404, Problem("unknown_task", "id", "There is no such task.", "Results are kept for a time only."))
+        return JSONResponse(await services.runs.blocking(self._envelope, job, base_url(request, services.settings)))
+
+    async def result(self, name: Annotated[str, Path(pattern=r"^[0-9a-f]{64}\.\w{3,4}$")]) -> Response:
+        """A picture of a result."""
+        services, digest = self._services, PurePosixPath(name).stem
+
+        def read() -> tuple[str, bytes]:
+            return services.jobs.file(digest).media_type, services.jobs.read(digest)
+
+        media_type, content = await services.runs.blocking(read)
+        return Response(content, media_type=media_type, headers={"Cache-Control": "private, max-age=3600"})
+
+    def _app(self, asked: ImageRequest) -> tuple[App, Served]:
+        """The app and what serves it. Raises HttpError 422 for an app, or a size of it, that there isn't."""
+        app = self._apps.get(asked.app_id)
+        if app is None:
+            raise HttpError(
+                422, Problem("unknown_app", "app_id", f"There is no app {asked.app_id[:80]!r}.", near_miss(asked.app_id, self._apps))
+            )
+        if complaint := app.complaint(asked.width, asked.height):
+            raise HttpError(422, Problem("invalid_value", "height, width", complaint))
+        hint = "The operator says so in the file of the setting `qolaba_apps`."
+        if not app.serves:
+            raise HttpError(503, Problem("app_not_served", "app_id", f"No workflow stands behind {app.name} here.", hint))
+        served = self._services.catalog.tasks(app.serves).get("image-to-image")
+        if served is None:
+            raise HttpError(
+                503, Problem("app_not_served", "app_id", f"What stands behind {app.name} makes no picture from a picture.", hint)
+            )
+        return app, served
+
+    def _accept(self, asked: ImageRequest, app: App, served: Served, client: str) -> tuple[Job, list[str]]:
+        """The job for a request, and what is not done as asked. Blocks: pictures are fetched."""
+        services = self._services
+        given, warnings = self._given(asked, served)
+        inputs = services.intake.stored(served, given, self._keep)
+        count, output = asked.batch, served.image_outputs[0]
+        order = JobRequest(
+            workflow=copied_document(served, count),
+            base=served.base,
+            name=asked.app_id,
+            inputs=copied_inputs(served, inputs, count),
+            client=client,
+            options=JobOptions(outputs=copied_outputs(output, count), provenance=services.settings.provenance),
+        )
+        job = services.jobs.submit(order)
+        _log.info("job accepted", extra={"job_id": job.id, "workflow": served.name})
+        return job, warnings
+
+    def _given(self, asked: ImageRequest, served: Served) -> tuple[dict[str, Any], list[str]]:
+        """Values by input name: those that the workflow has an input for."""
+        services, warnings = self._services, []
+        size = None if asked.width is None or asked.height is None else (asked.width, asked.height)
+        wanted: dict[str, Any] = {
+            "prompt": asked.prompt,
+            "negative_prompt": asked.negative_prompt,
+            "guidance_scale": asked.guidance_scale,
+            "strength": asked.strength,
+        }
+        if size is not None and {"width", "height"} <= served.inputs.keys():
+            wanted |= {"width": size[0], "height": size[1]}
+        given = {name: value for name, value in wanted.items() if name in served.inputs and (name in asked.model_fields_set or value != "")}
+        warnings += [f"{name} is not used by this app." for name in wanted if name in asked.model_fields_set and name not in served.inputs]
+        if "guidance_scale" in given:
+            most = _most(served, "guidance_scale")
+            if given["guidance_scale"] > most:
+                given["guidance_scale"] = most
+                warnings.append(f"guidance_scale was brought to {most:g}, the most that this app takes.")
+        picture = fitted(services.intake.picture(ImageRef(uri=asked.image), "image"), size)
+        assert served.picture_input is not None
+        given[served.picture_input] = self._keep(encode_picture(picture, "PNG"))
+        if asked.file_urls:
+            further = [self._keep(encode_picture(fitted(picture, None), "PNG")) for picture in self._further(asked.file_urls)]
+            name = next((name for name, one in served.inputs.items() if one.prop.annotation == list[ImageRef]), None)
+            if name is None:
+                warnings.append("file_urls are not used by this app.")
+            else:
+                given[name] = further
+        return given, warnings
+
+    def _further(self, urls: list[str]) -> list[Any]:
+        return [self._services.intake.picture(ImageRef(uri=url), f"file_urls[{index}]") for index, url in enumerate(urls)]
+
+    def _keep(self, data: bytes) -> dict[str, str]:
+        return {"type": "image", "asset_id": self._services.jobs.put(data).digest}
+
+    async def _wait(self, job: Job, request: Request) -> Job:
+        """The job once it has ended, or when the time is up. It is cancelled when the client goes away, or the time is up."""
+        services = self._services
+        waiting = asyncio.ensure_future(services.jobs.wait_async(job.id, services.settings.run_seconds))
+        gone = asyncio.ensure_future(until_gone(request))
+        try:
+            await asyncio.wait({waiting, gone}, return_when=asyncio.FIRST_COMPLETED)
+            ended = waiting.result() if waiting.done() else job
+            if not ended.state.ended:
+                await services.runs.blocking(services.jobs.cancel, job.id)
+            if not waiting.done():
+                raise ClientGone
+            return ended
+        finally:
+            waiting.cancel()
+            gone.cancel()
+
+    def _envelope(self, job: Job, base: str, given: Any = "", warnings: list[str] | None = None) -> dict[str, Any]:
+        status = _STATES.get(job.state, "FAILED")
+        problems = [public(problem) for problem in job.problems]
+        error = "" if status != "FAILED" else "\n".join(map(str, problems)) or f"The task was {job.state.value}."
+        output: Any = ""
+        if status == "SUCCESS":
+            told = [*(warnings or []), *(str(one.get("message", "")) for one in job.report.get("warnings", ()))]
+            output = {"result": _urls(self._services.jobs.results(job.id), base)} | ({"warnings": told} if told else {})
+        return envelope(
+            status,
+            app_id=job.workflow,
+            task_id=job.id,
+            output=output,
+            given=given,
+            error=error,
+            error_data=problems_json(problems) if error else "",
+            time_required=_times(job),
+        )
+
+
+def _urls(results: Mapping[str, Any], base: str) -> list[str]:
+    files = [value for _, value in sorted(results.items(), key=_copy_number) if isinstance(value, StoredFile)]
+    return [f"{base}{RESULTS}{file.digest}.{file.media_type.rpartition('/')[2]}" for file in files]
+
+
+def _copy_number(entry: tuple[str, Any]) -> int:
+    number = entry[0].rpartition("~")[2]
+    return int(number) if "~" in entry[0] and number.isdigit() else 1
+
+
+def _times(job: Job) -> Any:
+    if job.started is None or job.ended is None:
+        return ""
+    return {"startup_time": round(job.started - job.created, 3), "runtime": round(job.ended - job.started, 3)}
+
+
+def _most(served: Served, name: str) -> float:
+    """The largest value that an input takes."""
+    target = served.inputs[name]
+    return float(min(target.prop.bounds.get("le", 30.0), target.bounds.get("maximum", 30.0)))

@@ -1,0 +1,51 @@
+"""What the OpenAPI document says of the Qolaba routes."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi.responses import Response
+
+from nodetool_core.server.documents import failures
+from nodetool_core.server.qolaba_request import ImageRequest, TaskRequest
+
+_KEYS: Final = ("time_required", "error", "error_data", "input", "output", "app_id", "task_id", "status")
+_ENVELOPE: Final[dict[str, Any]] = {
+    "type": "object",
+    "title": "QolabaAnswer",
+    "properties": {key: {} for key in _KEYS} | {"status": {"type": "string", "enum": ["SUCCESS", "FAILED", "PENDING"]}},
+    "required": list(_KEYS),
+}
+
+
+def _answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    content = {"application/json": {"schema": _ENVELOPE}}
+    described = {status: {"description": found["description"], "content": content} for status, found in failures(*statuses).items()}
+    return described | {200: {"description": "The envelope.", "content": content}}
+
+
+def _body(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+IMAGE: Final[dict[str, Any]] = {
+    "summary": "Make pictures from a picture (Qolaba)",
+    "operation_id": "qolaba_image_to_image",
+    "responses": _answers(400, 401, 413, 422, 429, 500, 503, 504),
+    "openapi_extra": _body(ImageRequest.model_json_schema()),
+}
+
+TASK: Final[dict[str, Any]] = {
+    "summary": "What became of a queued task (Qolaba)",
+    "operation_id": "qolaba_task",
+    "responses": _answers(400, 401, 404, 413, 422, 429, 503),
+    "openapi_extra": _body(TaskRequest.model_json_schema()),
+}
+
+RESULT: Final[dict[str, Any]] = {
+    "summary": "A picture of a result (Qolaba)",
+    "operation_id": "qolaba_result",
+    "response_class": Response,
+    "responses": {200: {"description": "The picture.", "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}}}
+    | failures(404, 422, 429, 503),
+}

@@ -1,0 +1,98 @@
+"""What a client of the Qolaba API asks for: the documented fields with their ranges, and the picture brought to its size."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from nodetool_core.assets.picture import Picture
+from nodetool_core.errors import Problem
+from nodetool_core.server.failures import HttpError
+
+LARGEST: Final = 1536
+"""Longest side of a picture that is worked on; larger ones are scaled down."""
+MOST_FILES: Final = 8
+
+
+class ImageRequest(BaseModel):
+    """The body of `/getImagetoImage`."""
+
+    model_config = ConfigDict(
+        strict=True,
+        allow_inf_nan=False,
+        json_schema_extra={
+            "examples": [
+                {
+                    "app_id": "ap-fGhKl3mfkdlpqrshuwwabc",
+                    "image": "https://example.com/lake.png",
+                    "prompt": "a winter night",
+                    "strength": 0.7,
+                }
+            ]
+        },
+    )
+
+    app_id: str = Field(description="Names the model.")
+    image: str = Field(min_length=1, description="URL of the picture; one over 1536x1536 is scaled down to fit.")
+    prompt: str = Field(default="", max_length=10_000)
+    negative_prompt: str = Field(default="", max_length=10_000)
+    file_urls: list[str] | None = Field(default=None, max_length=MOST_FILES, description="Further pictures; only together with `celery`.")
+    guidance_scale: float = Field(default=7.5, ge=1, le=30)
+    batch: int = Field(default=1, ge=1, le=8, description="How many pictures to make at once.")
+    strength: float = Field(default=0.7, ge=0, le=1, description="1 disregards the picture.")
+    height: int | None = Field(default=None, description="Only for apps that list sizes.")
+    width: int | None = Field(default=None, description="Only for apps that list sizes.")
+    celery: bool = Field(default=False, description="Queue the work and answer a `task_id`.")
+    inference_type: Literal["a10g", "a100", "h100"] | None = Field(default=None, description="Taken, and without effect here.")
+
+    @field_validator("file_urls", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        # Documented as a string that holds a list.
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value or None
+
+
+class TaskRequest(BaseModel):
+    """The body of `/getImage`."""
+
+    model_config = ConfigDict(strict=True, json_schema_extra={"examples": [{"id": "task-id"}]})
+
+    id: str = Field(min_length=1, max_length=100, description="The `task_id`.")
+
+
+def read_image_request(body: dict[str, Any]) -> ImageRequest:
+    """The request in a body. Raises HttpError 422 with every field that does not fit."""
+    asked: ImageRequest = _read(ImageRequest, body)
+    if asked.file_urls and not asked.celery:
+        hint = "Set celery to true, and ask /getImage for the result."
+        raise HttpError(422, Problem("invalid_value", "file_urls", "only goes together with celery.", hint))
+    return asked
+
+
+def read_task_request(body: dict[str, Any]) -> TaskRequest:
+    """The request in a body. Raises HttpError 422."""
+    task: TaskRequest = _read(TaskRequest, body)
+    return task
+
+
+def fitted(picture: Picture, size: tuple[int, int] | None) -> Picture:
+    """The picture at the size asked for, else no larger than 1536x1536, its aspect kept."""
+    from PIL.Image import Resampling
+
+    image = picture.image
+    if size is None:
+        scale = LARGEST / max(image.size)
+        size = image.size if scale >= 1 else (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return picture if size == image.size else Picture.of(image.resize(size, Resampling.LANCZOS))
+
+
+def _read(kind: type[BaseModel], body: dict[str, Any]) -> Any:
+    try:
+        return kind.model_validate(body)
+    except ValidationError as error:
+        problems = [
+            Problem("invalid_value", ".".join(str(part) for part in detail["loc"]), f"{detail['msg']}.")
+            for detail in error.errors(include_url=False, include_context=False, include_input=False)
+        ]
+        raise HttpError(422, problems) from None

@@ -1,0 +1,38 @@
+"""What every dialect asks of a request: its body, its client, whether that one is still there, where links should lead."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from nodetool_core.server.runs import ClientGone
+from nodetool_core.server.settings import Settings
+
+
+async def read_body_of(request: Request) -> bytes:
+    """The whole body. Raises ClientGone; the limit is the gate's."""
+    try:
+        return await request.body()
+    except ClientDisconnect:
+        raise ClientGone from None
+
+
+async def until_gone(request: Request) -> None:
+    """Returns once the client has gone away. Only after the body was read: what comes then is the end of the connection."""
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            return
+        await asyncio.sleep(0)
+
+
+def client_of(request: Request) -> str:
+    """Who asks, as the gate found out: by token, else by address."""
+    return str(request.scope.get("state", {}).get("client", "unknown"))
+
+
+def base_url(request: Request, settings: Settings) -> str:
+    """What links in answers begin with: as the operator says, else as the client wrote it."""
+    return settings.public_url.rstrip("/") or str(request.base_url).rstrip("/")

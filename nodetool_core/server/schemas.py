@@ -1,0 +1,157 @@
+"""What our own API takes and gives, as pydantic classes: the OpenAPI document is made from them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from nodetool_core.jobs.job import Job, StoredFile
+from nodetool_core.server.failures import public
+
+_strict = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
+
+
+class RunRequest(BaseModel):
+    """What is to be run, and how."""
+
+    model_config = _strict | ConfigDict(
+        json_schema_extra={"examples": [{"inputs": {"prompt": "a winter night"}}, {"inputs": {}, "wait": False, "priority": 5}]}
+    )
+
+    inputs: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Values by input name. A picture is a data: URI, an http(s) address, or an object with the `asset_id` of an upload.",
+    )
+    wait: bool = Field(default=True, description="Whether the answer is the result; else it is 202 with a job.")
+    outputs: list[str] | None = Field(default=None, max_length=100, description="Names of the outputs that are wanted; all unless given.")
+    use_cache: bool = Field(default=True, description="Whether results that are known may be taken instead of being computed.")
+    image_format: Literal["PNG", "JPEG", "WEBP"] = Field(default="PNG", description="The format of result pictures.")
+    priority: int = Field(default=0, ge=-100, le=100, description="Jobs of higher priority go first.")
+    deadline_seconds: float | None = Field(default=None, gt=0, le=10**7, description="A job that has not ended by then expires.")
+    idempotency_key: str | None = Field(
+        default=None, min_length=1, max_length=200, description="A second request with the same key gets the first one's job."
+    )
+
+
+class WorkflowRunRequest(RunRequest):
+    """A client's own workflow, and how it is to be run."""
+
+    workflow: dict[str, Any] = Field(description="The workflow, in the form of its file.")
+
+
+class FileAnswer(BaseModel):
+    """A stored picture or file. As an input it is `{"type": "image", "asset_id": …}`."""
+
+    type: Literal["image", "asset"]
+    asset_id: str = Field(description="Names the file by its content.")
+    url: str = Field(description="Where it is fetched.")
+    media_type: str
+    size: int = Field(description="Bytes.")
+    width: int | None = None
+    height: int | None = None
+
+    @classmethod
+    def of(cls, file: StoredFile, base: str) -> FileAnswer:
+        kind: Literal["image", "asset"] = "image" if file.media_type.startswith("image/") else "asset"
+        return cls(
+            type=kind,
+            asset_id=file.digest,
+            url=f"{base}/v1/files/{file.digest}",
+            media_type=file.media_type,
+            size=file.size,
+            width=file.width,
+            height=file.height,
+        )
+
+
+class RunAnswer(BaseModel):
+    """The result of a run that was waited for."""
+
+    outputs: dict[str, Any] = Field(description="Values by output name; pictures as files with a `url`.")
+    seconds: float
+    seeds: dict[str, dict[str, int]] = Field(description="The seeds that were used, by node and property.")
+    warnings: list[str] = Field(description="What was not done as asked.")
+    computed: int = Field(description="Nodes that were computed.")
+    cached: int = Field(description="Nodes whose results were known.")
+
+
+class ProblemAnswer(BaseModel):
+    """One thing that is wrong."""
+
+    code: str
+    where: str
+    message: str
+    hint: str
+
+
+class JobAnswer(BaseModel):
+    """A job as it is now. Times are Unix times in seconds."""
+
+    id: str
+    workflow: str
+    state: Literal["queued", "running", "done", "failed", "cancelled", "expired"]
+    priority: int
+    created: float
+    started: float | None
+    ended: float | None
+    deadline: float | None
+    attempts: int = Field(description="How often it was begun: more than once where a worker was lost.")
+    cancel_requested: bool
+    retry_of: str | None
+    idempotency_key: str | None
+    problems: list[ProblemAnswer] = Field(description="Why it did not end well.")
+    report: dict[str, Any] = Field(description="How the run went: seeds, warnings, seconds.")
+    outputs: dict[str, Any] = Field(description="Results by output name, once it has ended.")
+
+    @classmethod
+    def of(cls, job: Job, outputs: dict[str, Any]) -> JobAnswer:
+        problems = [ProblemAnswer(code=p.code, where=p.where, message=p.message, hint=p.hint) for p in map(public, job.problems)]
+        fields = {name: getattr(job, name) for name in cls.model_fields if name not in ("state", "problems", "report", "outputs")}
+        report = {name: value for name, value in job.report.items() if name != "models"}
+        return cls(**fields, state=job.state.value, problems=problems, report=report, outputs=outputs)
+
+
+class JobsAnswer(BaseModel):
+    """A page of jobs, the newest first."""
+
+    jobs: list[JobAnswer]
+    next: str | None = Field(description="Give it as `before` to get the next page; null on the last one.")
+
+
+class WorkflowAnswer(BaseModel):
+    """A workflow that is served."""
+
+    name: str
+    title: str
+    description: str
+    task: Literal["image-to-image", "text-to-image"] | None = Field(description="What the Hugging Face API can use it for, if anything.")
+    inputs: dict[str, Any] = Field(description="JSON Schema of the inputs.")
+    outputs: dict[str, Any] = Field(description="JSON Schema of the outputs.")
+
+
+class WorkflowsAnswer(BaseModel):
+    """Everything that is served."""
+
+    workflows: list[WorkflowAnswer]
+    problems: dict[str, list[ProblemAnswer]] = Field(description="Workflows that could not be read, and why.")
+
+
+class ModelAnswer(BaseModel):
+    """A model that clients may name."""
+
+    id: str
+    tasks: list[str]
+    loaded: bool
+
+
+class ModelsAnswer(BaseModel):
+    """The models that clients may name."""
+
+    models: list[ModelAnswer]
+
+
+class FreeAnswer(BaseModel):
+    """What was let go of."""
+
+    freed_bytes: int

@@ -1,0 +1,106 @@
+"""What a server is made of, put together from its settings in one place."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from nodetool_core.assets.decode import ImageLimits
+from nodetool_core.server.catalog import Catalog
+from nodetool_core.server.fetch import Fetcher
+from nodetool_core.server.intake import Intake
+from nodetool_core.server.metrics import Metrics
+from nodetool_core.server.response_cache import ResponseCache
+from nodetool_core.server.runs import Runs
+from nodetool_core.server.settings import Settings
+from nodetool_core.server.weights import ListedModels, Loading
+
+if TYPE_CHECKING:
+    from nodetool_core.context import Models
+    from nodetool_core.engine.caching.memory import ResultCache
+    from nodetool_core.engine.engine import Engine
+    from nodetool_core.jobs.service import Jobs
+    from nodetool_core.registry import Registry
+
+
+@dataclass
+class Services:
+    """The parts of one server. Made by `open_services`, let go of by `close`."""
+
+    settings: Settings
+    registry: Registry
+    catalog: Catalog
+    engine: Engine
+    models: Any
+    """The weights manager, which gives out listed models only."""
+    runs: Runs
+    loading: Loading
+    cache: ResponseCache
+    intake: Intake
+    limits: ImageLimits
+    jobs: Jobs
+    metrics: Metrics = field(default_factory=Metrics)
+    draining: threading.Event = field(default_factory=threading.Event)
+    """Set once the server is to end: it is not ready for more, and streams end."""
+
+    def job_counts(self) -> Mapping[str, int]:
+        """Jobs by state."""
+        return {state.value: count for state, count in self.jobs.counts().items()}
+
+    def close(self) -> None:
+        """Let go of everything. Requests must have ended."""
+        self.loading.close()
+        self.runs.close()
+        self.engine.close()
+        self.jobs.close()
+
+
+def open_services(settings: Settings, registry: Registry, *, models: Models | None = None, cache: ResultCache | None = None) -> Services:
+    """
+    Put a server's parts together.
+
+    Args:
+        models: The weights manager; one over the packs' weights and the Hub unless given.
+        cache: The result cache of the engine; one in memory unless given.
+    """
+    from nodetool_core.engine.engine import Engine
+    from nodetool_core.models.manager import ModelManager
+
+    catalog = Catalog(registry, settings.graphs, settings.models)
+    guarded = ListedModels(models or ModelManager(weights=registry.weights()), catalog.listed)
+    engine = Engine(registry=registry, models=guarded, cache=cache)
+    limits = ImageLimits(max_pixels=settings.max_pixels, max_bytes=settings.max_body_bytes)
+    jobs = _open_jobs(settings, engine)
+    fetcher = Fetcher(settings.image_hosts, max_bytes=settings.max_body_bytes, seconds=settings.fetch_seconds)
+    services = Services(
+        settings=settings,
+        registry=registry,
+        catalog=catalog,
+        engine=engine,
+        models=guarded,
+        runs=Runs(engine, concurrency=settings.concurrency, queue=settings.queue, seconds=settings.run_seconds),
+        loading=Loading(guarded),
+        cache=ResponseCache(settings.cache_bytes, settings.cache_seconds),
+        intake=Intake(catalog.listed, limits, fetcher, jobs.storage),
+        limits=limits,
+        jobs=jobs,
+    )
+    services.metrics.read(services)
+    return services
+
+
+def _open_jobs(settings: Settings, engine: Engine) -> Jobs:
+    from nodetool_core.jobs.job import JobSettings
+    from nodetool_core.jobs.service import Jobs
+
+    dispatch = None
+    if settings.broker:
+        from nodetool_core.jobs.celery_dispatch import CeleryDispatch, make_app
+
+        dispatch = CeleryDispatch(make_app(settings.broker))
+    workers = 0 if settings.broker else settings.job_workers
+    wanted = JobSettings(workers=workers, queue_limit=settings.job_queue, keep=settings.results_seconds)
+    database = settings.database or settings.data / "jobs.sqlite"
+    return Jobs.open(database, settings.results or settings.data / "files", engine=engine, settings=wanted, dispatch=dispatch)

@@ -1,0 +1,159 @@
+"""
+How a server is set up: one class, from which the table in docs/serving.md is made.
+
+A value is looked for on the command line, then in the environment (`NODETOOL_SERVE_` and the name in capitals), then in
+the configuration file (TOML, the same names), and then is the default.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from nodetool_core.errors import NodetoolError, Problem
+
+ENVIRONMENT_PREFIX = "NODETOOL_SERVE_"
+MIB = 1024 * 1024
+
+Names = Annotated[tuple[str, ...], NoDecode]
+"""Several names; one text with commas in the environment."""
+
+
+class SettingsError(NodetoolError):
+    """The server is set up in a way that can't work, or that is not safe."""
+
+
+class Settings(BaseSettings):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, extra="forbid", frozen=True)
+
+    graphs: Path = Field(default=Path("graphs"), description="Folder of the workflows; each file is served under its name.")
+    models: Names = Field(
+        default=("nodetool/tiny-landscapes",),
+        description="Models that clients may name: Hub ids, or folders on this machine. Each is served under its id.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8188, ge=0, le=65535, description="Port to listen on; 0 for any free one.")
+    token: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(), description="Bearer token that clients must send; several with commas between."
+    )
+    insecure_without_token: bool = Field(default=False, description="Listen on another address than loopback without a token.")
+    public_url: str = Field(default="", description="Address under which clients see the server, for links in answers.")
+
+    data: Path = Field(default=Path("nodetool-data"), description="Folder for uploads, jobs and results.")
+    database: str = Field(default="", description="Where jobs are recorded, as an SQLAlchemy URL; a SQLite file in `data` where empty.")
+    broker: str = Field(default="", description="Redis URL, where `nodetool worker` processes run the jobs; in this process where empty.")
+    results: str = Field(
+        default="", description="Where results of jobs are kept: a folder, or a URL such as s3://…; in `data` where empty."
+    )
+    results_seconds: float = Field(default=86_400, gt=0, description="How long results of jobs and uploads are kept.")
+
+    client_workflows: bool = Field(default=False, description="Whether clients may send workflows of their own, to POST /v1/runs.")
+    max_body_bytes: int = Field(default=32 * MIB, ge=1024, description="Largest request body.")
+    max_pixels: int = Field(default=40_000_000, ge=1, description="Most pixels of a picture that is decoded.")
+    image_hosts: Names = Field(
+        default=(), description="Hosts (`name` or `name:port`) that pictures are fetched from though their address is not public."
+    )
+    fetch_seconds: float = Field(default=20.0, gt=0, description="How long fetching a picture from the web may take.")
+
+    concurrency: int = Field(default=4, ge=1, description="Runs under way at once; those of one device still take turns.")
+    queue: int = Field(default=64, ge=0, description="Requests that may wait for their run; more are answered with 429.")
+    run_seconds: float = Field(default=600.0, gt=0, description="How long a request waits for its run, which is then cancelled.")
+    job_workers: int = Field(default=1, ge=0, description="Jobs that this process runs at once; 0 leaves them to `nodetool worker`.")
+    job_queue: int = Field(default=1000, ge=1, description="Jobs that may wait; more are answered with 429.")
+    load_patience: float = Field(default=5.0, ge=0, description="Seconds that a request waits for its model before 503.")
+    load_seconds: float = Field(default=300.0, gt=0, description="Seconds that a request with `x-wait-for-model` waits for its model.")
+    cache_bytes: int = Field(default=256 * MIB, ge=0, description="Most bytes of answers kept for repeated requests; 0 keeps none.")
+    cache_seconds: float = Field(default=3600.0, gt=0, description="How long an answer is kept for repeated requests.")
+    rate: float = Field(default=0.0, ge=0, description="Requests per second and client (token, else address); 0 for no limit.")
+    burst: int = Field(default=20, ge=1, description="Requests that a client may send at once before `rate` counts.")
+    provenance: bool = Field(default=False, description="Whether pictures in answers say what made them: workflow, seeds, paths.")
+
+    qolaba_apps: Path | None = Field(default=None, description="JSON file: Qolaba app ids and the workflow or model each stands for.")
+    drain_seconds: float = Field(default=30.0, ge=0, description="How long requests under way may take after SIGTERM.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="What is logged.")
+    log_format: Literal["json", "text"] = Field(default="json", description="One JSON object a line, or text for people.")
+
+    @field_validator("models", "image_hosts", "token", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """The tokens that are accepted; none where everybody may ask."""
+        return tuple(token.get_secret_value() for token in self.token if token.get_secret_value())
+
+    @classmethod
+    def read(cls, file: Path | None = None, **given: Any) -> Self:
+        """
+        The settings from a file, the environment and what is given here, the last counting most.
+
+        Raises SettingsError with everything that is wrong.
+        """
+
+        class WithFile(cls):  # type: ignore[valid-type, misc]
+            @classmethod
+            def settings_customise_sources(
+                cls,
+                settings_cls: type[BaseSettings],
+                init_settings: PydanticBaseSettingsSource,
+                env_settings: PydanticBaseSettingsSource,
+                **unused: PydanticBaseSettingsSource,
+            ) -> tuple[PydanticBaseSettingsSource, ...]:
+                sources: tuple[PydanticBaseSettingsSource, ...] = (init_settings, env_settings)
+                return sources if file is None else (*sources, TomlConfigSettingsSource(settings_cls, file))
+
+        if file is not None and not file.is_file():
+            raise SettingsError(Problem("missing_file", str(file), "There is no such configuration file.", "Check --config."))
+        try:
+            found = WithFile(**{name: value for name, value in given.items() if value is not None})
+        except ValidationError as error:
+            raise SettingsError(_problems(error)) from None
+        except ValueError as error:
+            raise SettingsError(Problem("invalid_settings", str(file), f"can't be read: {error}.", "It is a TOML file.")) from None
+        return cls.model_construct(**dict(found))
+
+    def check_address(self) -> None:
+        """Raise SettingsError where others than this machine could ask and no token is needed, unless that was asked for."""
+        if self.tokens or self.insecure_without_token or is_loopback(self.host):
+            return
+        hint = "Give a token (--token, or NODETOOL_SERVE_TOKEN), or --insecure-without-token where everybody may use this machine."
+        raise SettingsError(Problem("no_token", f"host {self.host}", "is reachable by others, and no token is set.", hint))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def settings_table() -> str:
+    """The settings as a Markdown table: name, environment variable, default, meaning."""
+    lines = ["| name | environment | default | meaning |", "|---|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        shown = ", ".join(default) if isinstance(default, tuple) else str("" if default is None else default)
+        shown = f"`{shown}`" if shown else ""
+        lines.append(f"| `{name}` | `{ENVIRONMENT_PREFIX}{name.upper()}` | {shown} | {field.description} |")
+    return "\n".join(lines) + "\n"
+
+
+def _problems(error: ValidationError) -> list[Problem]:
+    found = []
+    for detail in error.errors(include_url=False, include_context=False, include_input=False):
+        name = ".".join(str(part) for part in detail["loc"])
+        if detail["type"] == "extra_forbidden":
+            from nodetool_core.errors import near_miss
+
+            found.append(Problem("unknown_setting", name, "There is no such setting.", near_miss(name, Settings.model_fields)))
+        else:
+            found.append(Problem("invalid_settings", name, f"{detail['msg']}.", f"See the table of settings: {name}."))
+    return found

@@ -1,0 +1,5 @@
+"""A pack of nodes for the tests of jobs; other processes find it by an entry point."""
+
+from nodetool_core.registry import Pack
+
+pack = Pack("tests.jobs.pack")

@@ -1,0 +1,44 @@
+"""What jobs cost those who don't use all of them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.jobs.processes import ROOT
+
+BROKER = {"celery", "kombu", "redis", "amqp", "billiard", "vine"}
+
+JOBS_WITHOUT_BROKER = """
+from pathlib import Path
+from nodetool_core.engine.engine import Engine
+from nodetool_core.jobs.job import JobRequest
+from nodetool_core.jobs.service import Jobs
+from nodetool_core.registry import Registry
+from tests.jobs import graphs
+folder = Path({folder!r})
+with Engine(registry=Registry.installed()) as engine:
+    jobs = Jobs.open(folder / "jobs.sqlite", folder / "files", engine=engine)
+    jobs.start()
+    assert jobs.wait(jobs.submit(JobRequest(graphs.words(), {{"word": "x"}})).id, 30).state == "done"
+    jobs.drain(5)
+    jobs.close()
+"""
+
+
+def loaded_by(code: str) -> set[str]:
+    """Packages that are loaded in a fresh process once the code has run."""
+    script = f"{code}\nimport sys\nprint(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_without_a_broker_nothing_of_it_is_loaded(tmp_path: Path) -> None:
+    loaded = loaded_by(JOBS_WITHOUT_BROKER.format(folder=str(tmp_path)))
+    assert loaded & (BROKER | {"torch", "psycopg", "s3fs", "fastapi"}) == set()
+    assert "sqlalchemy" in loaded
+
+
+def test_the_command_line_loads_none_of_it() -> None:
+    assert loaded_by("import nodetool_core.cli.app") & (BROKER | {"sqlalchemy", "torch"}) == set()

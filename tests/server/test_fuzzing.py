@@ -1,0 +1,143 @@
+"""
+Whatever is sent, the server answers as its document says: no 500, no hang, no growth.
+
+NODETOOL_FUZZ_EXAMPLES says how many bodies are mutated; the figure of the release is taken with 10,000.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx2
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
+
+from tests.server import nodes
+from tests.server.live import LiveServer, png
+
+EXAMPLES = int(os.environ.get("NODETOOL_FUZZ_EXAMPLES", "300"))
+PER_OPERATION = max(8, EXAMPLES // 40)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    folder = tmp_path_factory.mktemp("fuzz")
+    apps = folder / "apps.json"
+    apps.write_text('{"*": {"serves": "paint"}}')
+    workflows = {"paint": nodes.paint(), "draw": nodes.draw()}
+    with LiveServer(folder, workflows, nodes=nodes.NODES, max_pixels=10**6, run_seconds=20.0, qolaba_apps=apps) as live:
+        yield live
+
+
+@pytest.mark.slow
+def test_every_operation_answers_as_the_document_says(server: LiveServer) -> None:
+    document = schemathesis.openapi.from_url(f"{server.url}/v1/openapi.json")
+    operations = [found.ok() for found in document.get_all_operations()]
+    assert len(operations) >= 18
+    for operation in operations:
+
+        @given(case=operation.as_strategy())
+        @settings(
+            max_examples=PER_OPERATION, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
+        )
+        def answers(case: Any) -> None:
+            response = case.call(timeout=30)
+            assert response.status_code < 500, f"{case.method} {case.path}: {response.text}"
+            case.validate_response(response, checks=[status_code_conformance, content_type_conformance, response_schema_conformance])
+
+        answers()
+
+
+PICTURE = png()
+HF = {
+    "inputs": base64.b64encode(PICTURE).decode(),
+    "parameters": {"prompt": "x", "num_inference_steps": 3, "target_size": {"width": 5, "height": 5}},
+}
+QOLABA = {"app_id": "ap-fGhKl3mfkdlpqrshuwwabc", "image": "data:image/png;base64," + HF["inputs"], "batch": 1, "strength": 0.5}  # type: ignore[operator]
+OWN = {"inputs": {"image": QOLABA["image"], "prompt": "x", "strength": 0.5}, "wait": True, "outputs": ["picture"]}
+BODIES = [
+    ("/models/paint", HF),
+    ("/models/draw", {"inputs": "cat", "parameters": {}}),
+    ("/getImagetoImage", QOLABA),
+    ("/getImage", {"id": "x"}),
+]
+TARGETS = [*BODIES, ("/v1/workflows/paint/runs", OWN)]
+
+scalars = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20), st.sampled_from(["file:///etc/passwd", "../..", "\x00"])
+)
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3), max_leaves=8
+)
+
+
+@st.composite
+def mutated_json(draw: st.DrawFn, value: Any) -> Any:
+    """A value with something in it replaced, taken out or added."""
+    if isinstance(value, dict) and value and draw(st.integers(0, 4)):
+        key = draw(st.sampled_from(sorted(value)))
+        changed = dict(value)
+        what = draw(st.sampled_from(["in", "in", "out", "more"]))
+        if what == "out":
+            del changed[key]
+        elif what == "more":
+            changed[draw(st.text(max_size=8))] = draw(values)
+        else:
+            changed[key] = draw(mutated_json(value[key]))
+        return changed
+    return draw(values)
+
+
+@st.composite
+def mutated_bytes(draw: st.DrawFn, content: bytes) -> bytes:
+    """Bytes with some of them changed, or cut off."""
+    changed = bytearray(content)
+    for _ in range(draw(st.integers(1, 8))):
+        changed[draw(st.integers(0, len(changed) - 1))] = draw(st.integers(0, 255))
+    return bytes(changed[: draw(st.integers(1, len(changed)))] if draw(st.booleans()) else changed)
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> tuple[str, bytes]:
+    path, body = draw(st.sampled_from(TARGETS))
+    if path == "/models/paint" and draw(st.booleans()):
+        return path, draw(mutated_bytes(PICTURE))
+    text = json.dumps(draw(mutated_json(body))).encode()
+    return path, draw(mutated_bytes(text)) if draw(st.booleans()) else text
+
+
+@pytest.fixture(scope="module")
+def send(server: LiveServer) -> Iterator[Callable[..., httpx2.Response]]:
+    with server.client() as client:
+        yield client.post
+
+
+@pytest.mark.slow
+@given(sent=bodies(), kind=st.sampled_from(["application/json", "image/png", "", "text/plain; charset=x"]))
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+def test_mutated_bodies_get_an_answer(send: Callable[..., httpx2.Response], sent: tuple[str, bytes], kind: str) -> None:
+    path, body = sent
+    response = send(path, content=body, headers={"Content-Type": kind}, timeout=30)
+    assert response.status_code < 500, response.text
+    if response.status_code >= 400:
+        assert isinstance(response.json()["error"], str)
+
+
+@pytest.mark.slow
+def test_many_requests_leave_nothing_behind(server: LiveServer, send: Callable[..., httpx2.Response]) -> None:
+    """No run, no waiting request and no thread is left over; memory is the benchmark's to measure."""
+    import threading
+
+    before = threading.active_count()
+    for number in range(100):
+        send("/models/paint", content=png(8 + number % 50, 8, (number, 0, 0)))
+        send("/models/paint", content=b"no picture %d" % number)
+    assert (server.services.runs.waiting, server.services.runs.under_way) == (0, 0)
+    assert threading.active_count() <= before + 8

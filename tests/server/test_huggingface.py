@@ -1,0 +1,347 @@
+"""The numbered checks of the wire contract of the Hugging Face image APIs, over a real connection."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx2
+import pytest
+from PIL import Image
+
+from tests.server.live import LiveServer, opened, png
+
+PAINT = "/models/paint"
+
+
+def encoded(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def asked(parameters: Any = None, **more: Any) -> dict[str, Any]:
+    body: dict[str, Any] = {"inputs": encoded(png())} | more
+    return body if parameters is None else body | {"parameters": parameters}
+
+
+def error_of(response: httpx2.Response, *statuses: int) -> str:
+    """The message of a failure, which has the form that every client can show (24)."""
+    assert response.status_code in statuses, response.text[:300]
+    body = response.json()
+    assert isinstance(body, dict)
+    assert isinstance(body["error"], str)
+    assert body["error"]
+    assert response.headers["x-request-id"]
+    assert "Traceback" not in response.text
+    return str(body["error"])
+
+
+def left(content: bytes) -> tuple[int, int, int]:
+    """What `Paint` wrote: length of prompt, of negative prompt, number of steps."""
+    pixel = opened(content).convert("RGB").getpixel((0, 0))
+    assert isinstance(pixel, tuple)
+    return pixel  # type: ignore[return-value]
+
+
+def test_1_raw_bytes_without_content_type(client: httpx2.Client) -> None:
+    request = client.build_request("POST", PAINT, content=png())
+    assert "content-type" not in request.headers
+    response = client.send(request)
+    assert response.status_code == 200
+    assert opened(response.content).size == (32, 24)
+
+
+@pytest.mark.parametrize("kind", ["image/jpeg", "application/json", "text/plain", "application/x-www-form-urlencoded", "nonsense"])
+def test_2_the_content_type_of_raw_bytes_does_not_matter(client: httpx2.Client, kind: str) -> None:
+    response = client.post(PAINT, content=png(), headers={"Content-Type": kind})
+    assert response.status_code == 200
+    assert opened(response.content).size == (32, 24)
+
+
+@pytest.mark.parametrize("form", ["absent", {}, None, {"prompt": None, "target_size": None}])
+def test_3_base64_without_parameters(client: httpx2.Client, form: Any) -> None:
+    body = asked() if form == "absent" else asked() | {"parameters": form}
+    response = client.post(PAINT, json=body)
+    assert response.status_code == 200
+    assert left(response.content) == (len("a lake"), 0, 4)
+
+
+def test_3_json_is_read_without_its_content_type(client: httpx2.Client) -> None:
+    response = client.post(PAINT, content=json.dumps(asked({"prompt": "x"})).encode())
+    assert response.status_code == 200, response.text
+    assert left(response.content)[0] == 1
+
+
+def test_4_all_parameters(client: httpx2.Client) -> None:
+    parameters = {
+        "prompt": "ten chars!",
+        "negative_prompt": "xy",
+        "num_inference_steps": 9,
+        "guidance_scale": 3,
+        "strength": 1.0,
+        "seed": 258,
+    }
+    response = client.post(PAINT, json=asked(parameters))
+    assert response.status_code == 200
+    assert left(response.content) == (10, 2, 9)
+    assert opened(response.content).getpixel((31, 23)) == (2, 1, 255)
+    assert "x-hf-warning" not in response.headers
+
+
+@pytest.mark.parametrize(("given", "length"), [("abc", 3), (["ab", "c"], 5), ([], 0), ("", 0)])
+def test_5_negative_prompt_as_text_or_list(client: httpx2.Client, given: Any, length: int) -> None:
+    response = client.post(PAINT, json=asked({"negative_prompt": given}))
+    assert response.status_code == 200
+    assert left(response.content)[1] == length
+
+
+@pytest.mark.parametrize("given", [[1], 5, {"a": "b"}, True])
+def test_5_negative_prompt_of_another_kind(client: httpx2.Client, given: Any) -> None:
+    assert "negative_prompt" in error_of(client.post(PAINT, json=asked({"negative_prompt": given})), 422)
+
+
+def test_6_the_prompt_may_be_absent(client: httpx2.Client) -> None:
+    assert left(client.post(PAINT, json=asked({"strength": 0.1})).content)[0] == len("a lake")
+
+
+def test_7_target_size_is_honoured_or_told(client: httpx2.Client) -> None:
+    wanted = {"target_size": {"width": 20, "height": 10}}
+    honoured = client.post("/models/resize", json=asked(wanted))
+    assert opened(honoured.content).size == (20, 10)
+    assert "x-hf-warning" not in honoured.headers
+    told = client.post(PAINT, json=asked(wanted))
+    assert opened(told.content).size == (32, 24)
+    assert "target_size" in told.headers["x-hf-warning"]
+
+
+SIZES = [
+    {"height": 5},
+    [5, 5],
+    {"width": 0, "height": 5},
+    {"width": 5, "height": -1},
+    "5x5",
+    {"width": "5", "height": 5},
+    {"width": 5.5, "height": 5},
+]
+
+
+@pytest.mark.parametrize("size", [*SIZES, {"width": True, "height": 5}, {"width": 10**9, "height": 5}])
+def test_8_a_wrong_target_size(client: httpx2.Client, size: Any) -> None:
+    assert "target_size" in error_of(client.post("/models/resize", json=asked({"target_size": size})), 422)
+
+
+def test_9_flat_width_and_height(client: httpx2.Client) -> None:
+    assert opened(client.post("/models/resize", json=asked({"width": 7, "height": 9})).content).size == (7, 9)
+    assert opened(client.post("/models/resize", json=asked({"width": 7})).content).size == (7, 8)
+
+
+def test_10_an_unknown_parameter_is_told(client: httpx2.Client) -> None:
+    response = client.post(PAINT, json=asked({"sharpness": 3, "prompt": "x", "evil\r\nSet-Cookie: a": 1}))
+    assert response.status_code == 200
+    assert "sharpness" in response.headers["x-hf-warning"]
+    assert "set-cookie" not in response.headers
+
+
+@pytest.mark.parametrize("prefix", ["data:image/png;base64,", "data:;base64,", "data:image/jpeg;BASE64,"])
+def test_11_data_uri(client: httpx2.Client, prefix: str) -> None:
+    assert client.post(PAINT, json=asked(inputs=prefix + encoded(png()))).status_code == 200
+
+
+@pytest.mark.parametrize("given", ["not base64!", "data:image/png,raw", "=", "a", "\u20ac\u20ac\u20ac\u20ac"])
+def test_12_invalid_base64(client: httpx2.Client, given: str) -> None:
+    error_of(client.post(PAINT, json=asked(inputs=given)), 400)
+
+
+@pytest.mark.parametrize("content", [b"no image at all", b"", png()[:60], png()[:-30], b"\x89PNG\r\n\x1a\n"])
+def test_13_base64_of_no_image(client: httpx2.Client, content: bytes) -> None:
+    error_of(client.post(PAINT, json=asked(inputs=encoded(content))), 400)
+    error_of(client.post(PAINT, content=content), 400)
+
+
+@pytest.mark.parametrize("body", [{}, {"inputs": None}, {"parameters": {}}, {"inputs": {}}])
+def test_14_inputs_missing(client: httpx2.Client, body: Any) -> None:
+    assert "inputs" in error_of(client.post(PAINT, json=body), 422)
+
+
+@pytest.mark.parametrize("steps", ["abc", 1.5, True, 0, 101, [3]])
+def test_15_steps_that_are_none(client: httpx2.Client, steps: Any) -> None:
+    assert "num_inference_steps" in error_of(client.post(PAINT, json=asked({"num_inference_steps": steps})), 422)
+
+
+@pytest.mark.parametrize("name", ["guidance_scale", "strength", "unknown"])
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_16_numbers_that_are_none(client: httpx2.Client, name: str, number: str) -> None:
+    text = json.dumps(asked({name: 12345})).replace("12345", number)
+    error_of(client.post(PAINT, content=text.encode(), headers={"Content-Type": "application/json"}), 422)
+
+
+def test_16_a_number_that_overflows(client: httpx2.Client) -> None:
+    text = json.dumps(asked({"strength": 12345})).replace("12345", "1e999")
+    error_of(client.post(PAINT, content=text.encode(), headers={"Content-Type": "application/json"}), 422)
+
+
+MALFORMED = [b"{", b"{]}", b'{"inputs": }', b"{'inputs': 1}", b'{"a": "\xff\xfe"}', b'{"a":' * 100_000, b'{"a": 1' + b"0" * 5000 + b"}"]
+
+
+@pytest.mark.parametrize("body", MALFORMED, ids=range(len(MALFORMED)))
+def test_17_malformed_json(client: httpx2.Client, body: bytes) -> None:
+    error_of(client.post(PAINT, content=body, headers={"Content-Type": "application/json"}), 400)
+
+
+@pytest.mark.parametrize("body", [b"[]", b'"text"', b"5", b"null", b'{"inputs": "a", "parameters": [1]}'])
+def test_17_json_of_another_form(client: httpx2.Client, body: bytes) -> None:
+    error_of(client.post(PAINT, content=body, headers={"Content-Type": "application/json"}), 422)
+
+
+def test_18_a_body_over_the_limit(server: LiveServer, client: httpx2.Client) -> None:
+    too_much = b"\x89PNG" + b"\0" * server.services.settings.max_body_bytes
+    assert "larger" in error_of(client.post(PAINT, content=too_much), 413)
+
+
+def test_18_a_body_over_the_limit_in_chunks(server: LiveServer, client: httpx2.Client) -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b"\x89PNG"
+        for _ in range(server.services.settings.max_body_bytes // 65536 + 1):
+            yield b"\0" * 65536
+
+    response = client.post(PAINT, content=chunks())
+    assert response.request.headers["transfer-encoding"] == "chunked"
+    assert "larger" in error_of(response, 413)
+
+
+def test_19_a_pixel_bomb(client: httpx2.Client) -> None:
+    bomb = png(9000, 9000, 0, mode="1")
+    assert len(bomb) < 100_000
+    assert "pixels" in error_of(client.post(PAINT, content=bomb), 413)
+    assert "pixels" in error_of(client.post(PAINT, json=asked(inputs=encoded(bomb))), 413)
+
+
+FOREIGN = [
+    b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+    b"%PDF-1.7\n",
+    b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+    b"<html></html>",
+]
+
+
+@pytest.mark.parametrize("content", FOREIGN)
+def test_20_what_is_no_raster_picture(client: httpx2.Client, content: bytes) -> None:
+    error_of(client.post(PAINT, content=content, headers={"Content-Type": "image/png"}), 400, 415)
+    error_of(client.post(PAINT, json=asked(inputs=encoded(content))), 400, 415)
+
+
+def test_21_exif_orientation(client: httpx2.Client) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = client.post(PAINT, content=png(40, 20, format="JPEG", exif=exif))
+    assert opened(turned.content).size == (20, 40)
+
+
+@pytest.mark.parametrize("sent", [None, "Bearer wrong", "Basic right-token", "Bearer", "right-token", "Bearer right-tokenx"])
+def test_22_a_missing_or_wrong_token(serve: Callable[..., LiveServer], sent: str | None) -> None:
+    with serve(token="right-token").client() as client:
+        response = client.post(PAINT, content=png(), headers={} if sent is None else {"Authorization": sent})
+    error_of(response, 401)
+    assert response.headers["www-authenticate"].startswith("Bearer")
+    assert "right-token" not in response.text
+
+
+def test_22_the_right_token(serve: Callable[..., LiveServer]) -> None:
+    with serve(token="right-token").client() as client:
+        for sent in ("Bearer right-token", "bearer right-token", "BEARER  right-token", "Bearer: right-token"):
+            assert client.post(PAINT, content=png(), headers={"Authorization": sent}).status_code == 200
+
+
+ACCEPTS = [
+    ("image/png", "PNG"),
+    ("*/*", "PNG"),
+    ("image/jpeg", "JPEG"),
+    ("image/webp", "WEBP"),
+    ("image/avif,image/webp;q=0.8,*/*;q=0.1", "WEBP"),
+]
+
+
+@pytest.mark.parametrize(("accept", "expected"), [*ACCEPTS, ("application/json", "PNG"), ("", "PNG"), ("image/jpeg;q=x", "PNG")])
+def test_23_the_picture_has_the_format_that_is_accepted(client: httpx2.Client, accept: str, expected: str) -> None:
+    response = client.post(PAINT, content=png(), headers={"Accept": accept})
+    assert response.status_code == 200
+    assert opened(response.content).format == expected
+    assert response.headers["content-type"] == f"image/{expected.lower()}"
+
+
+def test_27_the_same_again_is_a_hit_and_can_be_refused(client: httpx2.Client) -> None:
+    body = asked({"prompt": "twice"})
+    first, second = client.post(PAINT, json=body), client.post(PAINT, json=body)
+    fresh = [client.post(PAINT, json=body, headers={"x-use-cache": flag}) for flag in ("false", "0")]
+    assert [r.headers["x-cache"] for r in (first, second, *fresh)] == ["miss", "hit", "miss", "miss"]
+    assert first.content == second.content
+    assert len({first.content, *(r.content for r in fresh)}) == 3, "the seed is drawn for each run"
+
+
+def test_27_the_same_in_other_words_is_a_hit(client: httpx2.Client) -> None:
+    first = client.post(PAINT, json=asked({"prompt": "p", "strength": 0.25}))
+    other = client.post(
+        PAINT, json=asked({"strength": 0.25, "prompt": "p"}, inputs="data:image/png;base64," + encoded(png(compress_level=1)))
+    )
+    changed = client.post(PAINT, json=asked({"strength": 0.26, "prompt": "p"}))
+    assert [r.headers["x-cache"] for r in (first, other, changed)] == ["miss", "hit", "miss"]
+
+
+def test_27_a_flag_that_is_none(client: httpx2.Client) -> None:
+    assert "x-use-cache" in error_of(client.post(PAINT, content=png(), headers={"x-use-cache": "maybe"}), 422)
+
+
+def test_28_an_unknown_model(client: httpx2.Client) -> None:
+    assert "pain" in error_of(client.post("/models/pain", content=png()), 404)
+    error_of(client.get("/models/nobody/nothing/health"), 404)
+    error_of(client.get("/models/nobody/nothing/info"), 404)
+
+
+def test_31_text_to_image(client: httpx2.Client) -> None:
+    response = client.post("/models/draw", json={"inputs": "cat", "parameters": {}})
+    assert response.status_code == 200
+    assert opened(response.content).getpixel((0, 0)) == (3, 0, 0)
+    sized = client.post("/models/draw", json={"inputs": "cat", "parameters": {"target_size": {"width": 4, "height": 5}}})
+    assert opened(sized.content).size == (4, 5)
+    error_of(client.post("/models/draw", content=png()), 422)
+    error_of(client.post("/models/draw", json={"inputs": 5}), 422)
+
+
+def test_the_oldest_form_has_an_object_as_inputs(client: httpx2.Client) -> None:
+    assert client.post(PAINT, json={"inputs": {"image": encoded(png())}}).status_code == 200
+    assert client.post(PAINT, json={"image": encoded(png())}).status_code == 200
+
+
+def test_options_in_the_body_count_as_headers_do(client: httpx2.Client) -> None:
+    body = asked({"prompt": "options"}, options={"use_cache": False, "wait_for_model": True})
+    assert [client.post(PAINT, json=body).headers["x-cache"] for _ in range(2)] == ["miss", "miss"]
+
+
+def test_a_text_with_half_a_character(client: httpx2.Client) -> None:
+    body = json.dumps(asked({"prompt": "MARK"})).replace("MARK", "\\ud800")
+    assert "surrogate" in error_of(client.post(PAINT, content=body.encode()), 422)
+
+
+def test_a_node_with_a_fault_is_our_failure_without_its_insides(client: httpx2.Client) -> None:
+    response = client.post("/models/sub/broken", content=png())
+    error_of(response, 500)
+    assert "hunter2" not in response.text
+    assert "ZeroDivisionError" not in response.text
+
+
+def test_health_and_info(client: httpx2.Client) -> None:
+    assert client.get("/models/paint/health").status_code == 200
+    info = client.get("/models/paint/info").json()
+    assert info["model_id"] == "paint"
+    assert info["model_pipeline_tag"] == "image-to-image"
+    assert client.get("/models/sub/broken/health").status_code == 200
+
+
+def test_answers_do_not_say_how_they_were_made(client: httpx2.Client) -> None:
+    assert "nodetool" not in opened(client.post(PAINT, content=png()).content).info
+
+
+def test_answers_say_how_they_were_made_where_the_operator_wants_it(serve: Callable[..., LiveServer]) -> None:
+    with serve(provenance=True).client() as client:
+        assert "nodetool" in opened(client.post(PAINT, content=png()).content).info

@@ -1,0 +1,108 @@
+"""Models that are not loaded: 503 with an estimate, or a bounded wait (checks 25 and 26). The Hub stalls; the model is a real one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from nodetool_core.models.hub import Hub
+from nodetool_core.models.manager import ModelManager
+from tests.models.hub_server import HubServer
+from tests.nodes.huggingface import tiny_pipelines
+from tests.server import nodes
+from tests.server.live import LiveServer, opened, png
+
+MODEL = "somebody/tiny"
+
+
+class StallingHub(HubServer):
+    """Answers nothing until it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = threading.Event()
+
+    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        self.go.wait(60)
+        super()._answer(request)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tiny_pipelines.save(tiny_pipelines.stable_diffusion, tmp_path_factory.mktemp("tiny"))
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def hub(files: dict[str, bytes]) -> Iterator[StallingHub]:
+    with StallingHub() as hub:
+        hub.repositories[MODEL] = files
+        yield hub
+        hub.go.set()
+
+
+@pytest.fixture
+def ask(hub: StallingHub, serve: Callable[..., LiveServer], tmp_path: Path) -> Callable[..., httpx2.Response]:
+    manager = ModelManager(device="cpu", hub=Hub(endpoint=hub.endpoint, cache_dir=tmp_path / "hub"))
+    live = serve({"model": nodes.with_model(MODEL)}, manager=manager, load_patience=0.2, load_seconds=30.0)
+
+    def ask(**headers: str) -> httpx2.Response:
+        with live.client() as client:
+            return client.post("/models/model", content=png(64, 64), headers=headers)
+
+    return ask
+
+
+def loaded(ask: Callable[..., httpx2.Response], **headers: str) -> httpx2.Response:
+    return ask(**{"x-wait-for-model": "true"} | headers)
+
+
+@pytest.mark.slow
+def test_25_a_model_that_is_not_loaded(ask: Callable[..., httpx2.Response], hub: StallingHub) -> None:
+    refused = ask()
+    assert refused.status_code == 503
+    body = refused.json()
+    assert body["error"] == f"Model {MODEL} is currently loading"
+    assert body["estimated_time"] > 0
+    assert int(refused.headers["retry-after"]) >= 1
+    hub.go.set()
+    assert opened(loaded(ask).content).size == (64, 64)
+    assert ask(**{"x-use-cache": "false"}).status_code == 200, "it is loaded, and asked for without waiting"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flag", ["true", "1"])
+def test_26_waiting_for_the_model(ask: Callable[..., httpx2.Response], hub: StallingHub, flag: str) -> None:
+    answers: list[Any] = []
+    waiting = [threading.Thread(target=lambda: answers.append(ask(**{"x-wait-for-model": flag}))) for _ in range(3)]
+    for thread in waiting:
+        thread.start()
+    assert ask().status_code == 503
+    hub.go.set()
+    for thread in waiting:
+        thread.join(60)
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert hub.fetched.count("unet/diffusion_pytorch_model.safetensors") == 1
+
+
+@pytest.mark.slow
+def test_26_the_wait_is_bounded(hub: StallingHub, serve: Callable[..., LiveServer], tmp_path: Path) -> None:
+    manager = ModelManager(device="cpu", hub=Hub(endpoint=hub.endpoint, cache_dir=tmp_path / "hub"))
+    live = serve({"model": nodes.with_model(MODEL)}, manager=manager, load_patience=0.1, load_seconds=0.3)
+    with live.client() as client:
+        assert client.post("/models/model", content=png(64, 64), headers={"x-wait-for-model": "true"}).status_code == 503
+
+
+@pytest.mark.slow
+def test_a_model_that_is_not_there(ask: Callable[..., httpx2.Response], hub: StallingHub) -> None:
+    hub.repositories.clear()
+    hub.go.set()
+    refused = loaded(ask)
+    assert refused.status_code == 503
+    assert MODEL in refused.json()["error"]

@@ -1,0 +1,221 @@
+"""Running a server: settings, the program, its end, logs, metrics."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from nodetool_core.server.settings import ENVIRONMENT_PREFIX, Settings, SettingsError, settings_table
+from tests.server import nodes
+from tests.server.live import LiveServer, png
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_command_line_before_environment_before_file_before_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "serve.toml"
+    file.write_text('port = 1\nqueue = 2\nburst = 3\nmodels = ["a/b", "c"]\n')
+    monkeypatch.setenv("NODETOOL_SERVE_PORT", "10")
+    monkeypatch.setenv("NODETOOL_SERVE_QUEUE", "20")
+    monkeypatch.setenv("NODETOOL_SERVE_IMAGE_HOSTS", "one.example, two.example:80")
+    settings = Settings.read(file, port=100)
+    assert (settings.port, settings.queue, settings.burst, settings.concurrency) == (100, 20, 3, 4)
+    assert settings.models == ("a/b", "c")
+    assert settings.image_hosts == ("one.example", "two.example:80")
+
+
+WRONG = [
+    ("prt = 1", "prt", "port"),
+    ("port = 'x'", "port", ""),
+    ("port = 70000", "port", ""),
+    ("port =", "TOML", ""),
+    ("rate = -1", "rate", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "place", "hint"), WRONG)
+def test_settings_that_are_wrong(tmp_path: Path, text: str, place: str, hint: str) -> None:
+    file = tmp_path / "serve.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError) as wrong:
+        Settings.read(file)
+    assert place in str(wrong.value)
+    assert hint in str(wrong.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no such"):
+        Settings.read(tmp_path / "nothing.toml")
+
+
+def test_the_page_has_the_table_of_settings() -> None:
+    assert settings_table() in (ROOT / "docs" / "serving.md").read_text()
+    assert settings_table().count(ENVIRONMENT_PREFIX) == len(Settings.model_fields)
+
+
+@pytest.mark.parametrize("apps", ["{", '{"ap-x": {"colour": 1}}', '{"ap-x": {"sizes": ["big"]}}', "[]"])
+def test_a_table_of_apps_that_is_wrong(tmp_path: Path, serve: Callable[..., LiveServer], apps: str) -> None:
+    file = tmp_path / "apps.json"
+    file.write_text(apps)
+    with pytest.raises(SettingsError, match=re.escape(str(file))):
+        serve(qolaba_apps=file)
+
+
+def figures(client: httpx2.Client) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    families = text_string_to_metric_families(client.get("/metrics").text)
+    return {(sample.name, frozenset(sample.labels.items())): sample.value for family in families for sample in family.samples}
+
+
+def test_metrics_count_what_happened(serve: Callable[..., LiveServer]) -> None:
+    with serve().client() as client:
+        for width in (8, 8, 9):
+            assert client.post("/models/paint", content=png(width)).status_code == 200
+        client.post("/v1/workflows/paint/runs", json={"inputs": {}})
+        found = figures(client)
+    labels = {"route": "/models/{model:path}", "method": "POST"}
+    assert found["nodetool_requests_total", frozenset((labels | {"status": "200"}).items())] == 3
+    assert found["nodetool_request_seconds_count", frozenset(labels.items())] == 3
+    assert (found["nodetool_cache_hits_total", frozenset()], found["nodetool_cache_misses_total", frozenset()]) == (1, 2)
+    assert found["nodetool_queue_waiting", frozenset()] == 0
+    for name in ("nodetool_model_loads_total", "nodetool_model_evictions_total", "nodetool_cache_bytes"):
+        assert (name, frozenset()) in found
+
+
+def test_jobs_are_counted_by_state(serve: Callable[..., LiveServer]) -> None:
+    live = serve({"wait": nodes.wait("metrics")})
+    with live.client() as client:
+        body = {
+            "inputs": {"image": {"type": "image", "asset_id": client.post("/v1/uploads", content=png()).json()["asset_id"]}},
+            "wait": False,
+        }
+        client.post("/v1/workflows/wait/runs", json=body)
+        assert nodes.DOORS["metrics"].came.acquire(timeout=20)
+        assert figures(client)["nodetool_jobs", frozenset({("state", "running")})] == 1
+        nodes.DOORS["metrics"].open.set()
+
+
+class Program:
+    """`nodetool serve` in a process of its own."""
+
+    def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
+        (folder / "graphs").mkdir(exist_ok=True)
+        nodes.resize().save(folder / "graphs" / "resize.json")
+        command = [
+            sys.executable,
+            "-c",
+            "import sys; from nodetool_core.cli import main; sys.exit(main())",
+            "serve",
+            "--port",
+            "0",
+            *arguments,
+        ]
+        variables = {**os.environ, "NODETOOL_CACHE_DIR": str(folder / "cache"), "PYTHONPATH": str(ROOT), **environment}
+        self.process = subprocess.Popen(command, cwd=folder, env=variables, stderr=subprocess.PIPE, text=True)
+        self.lines: list[dict[str, Any]] = []
+        self.url = self.line("url")["url"]
+
+    def line(self, key: str) -> dict[str, Any]:
+        """The next line of the log that has a member."""
+        assert self.process.stderr is not None
+        for text in self.process.stderr:
+            self.lines.append(json.loads(text))
+            if key in self.lines[-1]:
+                return self.lines[-1]
+        raise AssertionError(f"The program ended: {self.lines}")
+
+    def rest(self) -> list[dict[str, Any]]:
+        assert self.process.stderr is not None
+        return [json.loads(text) for text in self.process.stderr]
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[Callable[..., Program]]:
+    started: list[Program] = []
+
+    def start(*arguments: str, **environment: str) -> Program:
+        started.append(Program(tmp_path, *arguments, **environment))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            one.process.kill()
+        one.process.communicate()
+
+
+@pytest.mark.slow
+def test_the_program_serves_logs_and_ends_on_sigterm(program: Callable[..., Program]) -> None:
+    running = program(NODETOOL_SERVE_TOKEN="hunter2")
+    with httpx2.Client(base_url=running.url, trust_env=False, headers={"Authorization": "Bearer hunter2"}) as client:
+        response = client.post("/models/resize", content=png(), headers={"X-Request-Id": "r-1"})
+        assert response.status_code == 200
+    logged = running.line("path")
+    assert (logged["path"], logged["status"], logged["request_id"], logged["message"]) == ("/models/resize", 200, "r-1", "request")
+    running.process.send_signal(signal.SIGTERM)
+    assert running.process.wait(20) == 0
+    assert "hunter2" not in json.dumps(running.lines + running.rest())
+
+
+@pytest.mark.slow
+def test_a_request_under_way_is_answered_before_the_end(tmp_path: Path, program: Callable[..., Program]) -> None:
+    running = program(NODETOOL_SERVE_DRAIN_SECONDS="20")
+    address = httpx2.URL(running.url)
+    content = png()
+    head = f"POST /models/resize HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {len(content)}\r\n\r\n"
+    with socket.create_connection((address.host, address.port), timeout=20) as connection:
+        connection.sendall(head.encode())
+        assert b" 100 " in connection.recv(100), "the server reads the body"
+        running.process.send_signal(signal.SIGTERM)
+        while running.line("message")["message"] != "Shutting down":
+            pass
+        connection.sendall(content)
+        assert b" 200 OK" in connection.recv(1000)
+    assert running.process.wait(20) == 0
+
+
+def test_the_program_refuses_another_address_without_a_token(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "import sys; from nodetool_core.cli import main; sys.exit(main())", "serve", "--host", "0.0.0.0"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)} | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0
+    assert "token" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_not_ready_once_it_is_about_to_end(serve: Callable[..., LiveServer]) -> None:
+    live = serve()
+    with live.client() as client:
+        assert client.get("/readyz").status_code == 200
+        live.services.draining.set()
+        assert client.get("/readyz").status_code == 503
+        assert client.get("/livez").status_code == 200
+
+
+def test_streams_end_with_the_server(serve: Callable[..., LiveServer]) -> None:
+    live = serve({"wait": nodes.wait("drain")})
+    with live.client() as client:
+        asset = client.post("/v1/uploads", content=png()).json()["asset_id"]
+        body = {"inputs": {"image": {"type": "image", "asset_id": asset}}, "wait": False}
+        job = client.post("/v1/workflows/wait/runs", json=body).json()
+        assert nodes.DOORS["drain"].came.acquire(timeout=20)
+        with client.stream("GET", f"/v1/jobs/{job['id']}/events") as response:
+            lines = response.iter_lines()
+            assert next(lines) == "id: 1"
+            live.services.draining.set()
+            began = time.monotonic()
+            assert list(lines)
+            assert time.monotonic() - began < 10
+        nodes.DOORS["drain"].open.set()

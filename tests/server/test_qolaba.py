@@ -1,0 +1,268 @@
+"""The checks of the wire contract of the Qolaba API. Pictures come from a server on loopback that the operator allows."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.server import nodes
+from tests.server.live import LiveServer, opened, png
+
+KEYS = {"time_required", "error", "error_data", "input", "output", "app_id", "task_id", "status"}
+DEV, REDUX, SDXL = "ap-fGhKl3mfkdlpqrshuwwabc", "ap-gFhLq9zvbnmopxkytswabc", "ap-of-the-operator"
+
+
+class Pictures:
+    """A server of pictures, by path; remembers what was asked for."""
+
+    def __init__(self) -> None:
+        self.files = {"/small.png": png(), "/wide.png": png(3072, 1536), "/text": b"no picture"}
+        self.redirects: dict[str, str] = {}
+        self.asked: list[str] = []
+        pictures = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                pictures.asked.append(self.path)
+                content = pictures.files.get(self.path, b"")
+                leads_to = pictures.redirects.get(self.path)
+                self.send_response(302 if leads_to else 200 if content else 404)
+                if leads_to:
+                    self.send_header("Location", leads_to)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *arguments: Any) -> None:
+                return None
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.host = f"127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def url(self, path: str) -> str:
+        return f"http://{self.host}{path}"
+
+
+@pytest.fixture(scope="module")
+def pictures() -> Iterator[Pictures]:
+    pictures = Pictures()
+    yield pictures
+    pictures.server.shutdown()
+    pictures.server.server_close()
+
+
+@pytest.fixture(scope="module")
+def qolaba(tmp_path_factory: pytest.TempPathFactory, pictures: Pictures) -> Iterator[LiveServer]:
+    folder = tmp_path_factory.mktemp("qolaba")
+    apps = folder / "apps.json"
+    sdxl = {"name": "SDXL", "sizes": {"min": 256, "max": 1536}, "serves": "resize"}
+    apps.write_text(json.dumps({"*": {"serves": "paint"}, REDUX: {"serves": "resize"}, SDXL: sdxl, "ap-broken": {"serves": "broken"}}))
+    workflows = {"paint": nodes.paint(), "resize": nodes.resize(), "broken": nodes.broken()}
+    with LiveServer(folder, workflows, nodes=nodes.NODES, qolaba_apps=apps, image_hosts=(pictures.host,)) as live:
+        yield live
+
+
+@pytest.fixture
+def ask(qolaba: LiveServer, pictures: Pictures) -> Iterator[Callable[..., httpx2.Response]]:
+    with qolaba.client() as client:
+
+        def ask(path: str = "/getImagetoImage", **body: Any) -> httpx2.Response:
+            whole = {"app_id": DEV, "image": pictures.url("/small.png"), "prompt": "a lake"} | body
+            response = client.post(path, json={name: value for name, value in whole.items() if value is not None})
+            assert set(response.json()) == KEYS
+            return response
+
+        yield ask
+
+
+def fetched(answer: dict[str, Any]) -> list[Any]:
+    assert answer["status"] == "SUCCESS", answer
+    return [opened(httpx2.get(url, trust_env=False).content) for url in answer["output"]["result"]]
+
+
+def refused(response: httpx2.Response, place: str) -> None:
+    answer = response.json()
+    assert (response.status_code, answer["status"]) == (422, "FAILED"), answer
+    assert place in answer["error"]
+
+
+@pytest.mark.parametrize("path", ["/getImagetoImage", "/getImageToImage"])
+def test_a_picture_from_a_picture(ask: Callable[..., httpx2.Response], path: str) -> None:
+    response = ask(path, prompt="seven..", negative_prompt="no")
+    answer = response.json()
+    assert response.status_code == 200
+    assert (answer["app_id"], answer["error"]) == (DEV, "")
+    assert answer["task_id"]
+    assert answer["time_required"].keys() == {"startup_time", "runtime"}
+    (picture,) = fetched(answer)
+    assert picture.size == (32, 24)
+    assert picture.convert("RGB").getpixel((0, 0)) == (7, 2, 4)
+    assert "nodetool" not in picture.info
+
+
+REFUSED = [
+    {"guidance_scale": 0.99},
+    {"guidance_scale": 30.01},
+    {"batch": 0},
+    {"batch": 9},
+    {"batch": 1.5},
+    {"strength": 1.01},
+    {"strength": "much"},
+    {"inference_type": "h200"},
+    {"app_id": "ap-unknown"},
+    {"file_urls": ["http://example.com/a.png"]},
+    {"prompt": 5},
+    {"image": ""},
+]
+
+
+@pytest.mark.parametrize("body", REFUSED, ids=str)
+def test_what_is_out_of_range(ask: Callable[..., httpx2.Response], body: dict[str, Any]) -> None:
+    refused(ask(**body), next(iter(body)))
+
+
+ACCEPTED = [{"guidance_scale": 1}, {"guidance_scale": 30}, {"strength": 1}, {"strength": 0}, {"inference_type": "a10g"}]
+
+
+@pytest.mark.parametrize("body", ACCEPTED, ids=str)
+def test_what_is_just_in_range(ask: Callable[..., httpx2.Response], body: dict[str, Any]) -> None:
+    assert ask(**body).json()["status"] == "SUCCESS"
+
+
+@pytest.mark.parametrize("count", [1, 3, 8])
+def test_a_batch_gives_as_many_different_pictures(ask: Callable[..., httpx2.Response], count: int) -> None:
+    made = fetched(ask(batch=count, prompt=f"batch {count}").json())
+    assert len(made) == count
+    assert len({picture.tobytes() for picture in made}) == count, "each has a seed of its own"
+
+
+SIZES = [(REDUX, 1600, 676, True), (REDUX, 676, 1600, True), (REDUX, 512, 512, False), (SDXL, 255, 512, False), (SDXL, 512, 1537, False)]
+
+
+@pytest.mark.parametrize(
+    ("app", "width", "height", "fits"), [*SIZES, (SDXL, 256, 300, True), (DEV, 512, 512, False), (SDXL, 256, None, False)]
+)
+def test_sizes_are_those_of_the_app(ask: Callable[..., httpx2.Response], app: str, width: int, height: int | None, fits: bool) -> None:
+    response = ask(app_id=app, width=width, height=height)
+    if not fits:
+        refused(response, "height")
+    elif app == SDXL:
+        assert fetched(response.json())[0].size == (width, height)
+    else:
+        assert "512" in response.json()["error"] or response.status_code == 200
+
+
+def test_a_large_picture_is_scaled_down(ask: Callable[..., httpx2.Response], pictures: Pictures) -> None:
+    assert fetched(ask(image=pictures.url("/wide.png")).json())[0].size == (1536, 768)
+
+
+def test_a_queued_task(ask: Callable[..., httpx2.Response], qolaba: LiveServer) -> None:
+    response = ask(celery=True, prompt="queued")
+    answer = response.json()
+    assert (response.status_code, answer["status"], answer["output"]) == (200, "PENDING", "")
+    with qolaba.client() as client:
+        while answer["status"] == "PENDING":
+            answer = client.post("/getImage", json={"id": answer["task_id"]}).json()
+            assert set(answer) == KEYS
+    assert answer["app_id"] == DEV
+    assert fetched(answer)[0].size == (32, 24)
+
+
+def test_file_urls_are_fetched_where_the_task_is_queued(ask: Callable[..., httpx2.Response], pictures: Pictures) -> None:
+    pictures.asked.clear()
+    answer = ask(celery=True, file_urls=[pictures.url("/wide.png")]).json()
+    assert answer["status"] == "PENDING"
+    assert "/wide.png" in pictures.asked
+    assert "file_urls" in answer["error_data"][0]
+
+
+@pytest.mark.parametrize("task", ["nothing", "0" * 32, "' OR 1=1"])
+def test_an_unknown_task_has_failed(qolaba: LiveServer, task: str) -> None:
+    with qolaba.client() as client:
+        response = client.post("/getImage", json={"id": task})
+    assert response.status_code == 404
+    assert (set(response.json()), response.json()["status"]) == (KEYS, "FAILED")
+
+
+def test_a_run_that_fails(ask: Callable[..., httpx2.Response]) -> None:
+    response = ask(app_id="ap-broken")
+    assert (response.status_code, response.json()["status"]) == (500, "FAILED")
+    assert response.json()["error"]
+    assert "hunter2" not in response.text
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"app_id": NaN}', b"\xff"])
+def test_bodies_that_are_none(qolaba: LiveServer, body: bytes) -> None:
+    with qolaba.client() as client:
+        for path in ("/getImagetoImage", "/getImage"):
+            response = client.post(path, content=body)
+            assert response.status_code in (400, 422)
+            assert (set(response.json()), response.json()["status"]) == (KEYS, "FAILED")
+
+
+FORBIDDEN = [
+    "file:///etc/passwd",
+    "http://localhost:1/a.png",
+    "http://127.0.0.1:1/a.png",
+    "http://127.1:1/a.png",
+    "http://2130706433:1/a.png",
+    "http://[::1]:1/a.png",
+    "http://[::ffff:127.0.0.1]:1/a.png",
+    "http://10.0.0.1/a.png",
+    "http://169.254.169.254/latest/meta-data",
+    "http://0.0.0.0:1/a.png",
+    "http://[fe80::1]/a.png",
+    "http://[64:ff9b::7f00:1]/a.png",
+    "ftp://example.com/a.png",
+    "/etc/passwd",
+    "gopher://127.0.0.1/",
+]
+
+
+@pytest.mark.parametrize("url", FORBIDDEN)
+def test_addresses_that_are_not_fetched(ask: Callable[..., httpx2.Response], url: str) -> None:
+    refused(ask(image=url), "address" if url.startswith("http") else "image")
+
+
+def test_a_redirect_to_an_address_that_is_not_fetched(ask: Callable[..., httpx2.Response], pictures: Pictures) -> None:
+    other = Pictures()
+    try:
+        pictures.redirects["/moved"] = other.url("/small.png")
+        refused(ask(image=pictures.url("/moved")), "public")
+        assert other.asked == [], "something was fetched"
+        pictures.redirects["/moved"] = "file:///etc/passwd"
+        refused(ask(image=pictures.url("/moved")), "file")
+        pictures.redirects["/moved"] = "/small.png"
+        assert ask(image=pictures.url("/moved")).json()["status"] == "SUCCESS"
+        pictures.redirects["/round"] = "/round"
+        assert "redirects" in ask(image=pictures.url("/round")).json()["error"]
+    finally:
+        other.server.shutdown()
+        other.server.server_close()
+
+
+@pytest.mark.parametrize(("path", "words"), [("/text", "no image"), ("/nothing", "404")])
+def test_addresses_without_a_picture(ask: Callable[..., httpx2.Response], pictures: Pictures, path: str, words: str) -> None:
+    response = ask(image=pictures.url(path))
+    assert (response.status_code, response.json()["status"]) == (400, "FAILED")
+    assert words in response.json()["error"]
+
+
+def test_results_need_no_token_but_asking_does(serve: Callable[..., LiveServer], pictures: Pictures, tmp_path: Path) -> None:
+    apps = tmp_path / "apps.json"
+    apps.write_text('{"*": {"serves": "paint"}}')
+    live = serve(token="secret", qolaba_apps=apps, image_hosts=(pictures.host,))
+    body = {"app_id": DEV, "image": pictures.url("/small.png")}
+    with live.client() as nobody, live.client(Authorization="Bearer secret") as somebody:
+        answer = nobody.post("/getImagetoImage", json=body)
+        assert (answer.status_code, set(answer.json())) == (401, KEYS)
+        assert fetched(somebody.post("/getImagetoImage", json=body).json())[0].size == (32, 24)
+        assert nobody.get("/results/" + "0" * 64 + ".png").status_code == 404
