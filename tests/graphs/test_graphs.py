@@ -7,6 +7,7 @@ import runpy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
@@ -17,10 +18,14 @@ FILES = sorted(GRAPHS.glob("*.json"))
 FEW_STEPS = 4
 
 OUTPUTS = {
+    "colorize.json": {"picture"},
     "contact_sheet.json": {"sheet"},
     "day_night_winter.json": {"day", "night", "winter"},
+    "enlarge.json": {"picture"},
+    "fill_in.json": {"picture"},
     "image_to_image.json": {"picture"},
     "prompt_from_parts.json": {"picture", "prompt"},
+    "restyle_landscape.json": {"picture", "comparison"},
 }
 
 
@@ -119,3 +124,51 @@ def test_day_night_winter_gives_three_pictures_and_only_what_is_asked_for() -> N
     assert set(only) == {"night"} and "to_night" in only.ran and "to_day" not in only.ran
     pictures = workflow.run(steps)
     assert differs(pictures["day"], pictures["night"]) and differs(pictures["day"], pictures["winter"])
+
+
+def asset(name: str, mode: str = "RGB") -> Image.Image:
+    with Image.open(GRAPHS / "assets" / name) as opened:
+        return opened.convert(mode)
+
+
+@pytest.mark.slow
+def test_restyling_shows_before_and_after() -> None:
+    result = run(load("restyle_landscape.json"))
+    before, after = asset("lake_at_noon.png"), result["picture"]
+    assert differs(after, before) and after.image.size == before.size
+    assert result["comparison"].image.width > 2 * before.width
+
+
+@pytest.mark.slow
+def test_colorizing_gives_colours_and_keeps_the_brightness() -> None:
+    grey = asset("lake_in_grey.png", "L")
+    coloured = run(load("colorize.json"))["picture"].image
+    red, _, blue = (np.asarray(channel, float) for channel in coloured.split())
+    assert np.abs(red - blue).mean() > 10
+    # Colours beyond what a brightness can show are clipped.
+    assert np.abs(np.asarray(coloured.convert("L"), float) - np.asarray(grey, float)).mean() < 4
+
+
+@pytest.mark.slow
+def test_enlarging_is_nearer_to_the_original_than_resampling() -> None:
+    original = asset("lake_at_noon.png")
+    small = original.resize((32, 32), Image.Resampling.BICUBIC)
+    enlarged = load("enlarge.json").run(image=Picture.of(small))["picture"].image
+    assert enlarged.size == original.size
+    plain = small.resize(original.size, Image.Resampling.BICUBIC)
+    assert distance(enlarged, original) < 0.9 * distance(plain, original)
+
+
+def distance(first: Image.Image, second: Image.Image) -> float:
+    return float(np.square(np.asarray(first, float) - np.asarray(second, float)).mean() ** 0.5)
+
+
+@pytest.mark.slow
+def test_filling_in_changes_what_the_mask_covers_and_its_soft_edge_alone() -> None:
+    before, after = asset("lake_at_noon.png"), run(load("fill_in.json"))["picture"].image
+    mask = np.asarray(asset("sun_mask.png", "L")) > 0
+    change = np.abs(np.asarray(after, float) - np.asarray(before, float)).max(axis=2)
+    near = mask
+    for _ in range(6):
+        near = near | np.roll(near, 1, 0) | np.roll(near, -1, 0) | np.roll(near, 1, 1) | np.roll(near, -1, 1)
+    assert change[~near].max() == 0 and change[mask].mean() > 10

@@ -21,6 +21,7 @@ def _train(options: argparse.Namespace) -> None:
     shelves = range(world)
     images = tuple(data.images_path(str(out), shelf) for shelf in shelves)
     latents = tuple(data.latents_path(str(out), shelf) for shelf in shelves)
+    greys = tuple(data.grey_path(str(out), shelf) for shelf in shelves)
     codec, checkpoint = out / "vae", out / "diffusion.pt"
     launch(data.Rendering(str(out), options.places // world), world)
     launch(autoencoder.Training(images, str(codec), 60 * options.autoencoder_minutes), world)
@@ -34,7 +35,9 @@ def _train(options: argparse.Namespace) -> None:
     scale, seeds = data.scale(str(out)), tuple(data.first_seed(shelf) for shelf in shelves)
     seconds = 60 * options.diffusion_minutes
     taught = str(out / "encoder.pt")
-    launch(diffusion.Training(latents, seeds, scale, str(checkpoint), seconds, taught, options.warm, compiled=options.compile), world)
+    launch(
+        diffusion.Training(latents, greys, seeds, scale, str(checkpoint), seconds, taught, options.warm, compiled=options.compile), world
+    )
     size = export(checkpoint, codec, scale, Path(options.weights))
     print(f"{options.weights}: {size / 1e6:.1f} MB")
 

@@ -1,22 +1,22 @@
-"""The denoiser: v-prediction with zero terminal SNR, taught to edit as well as to draw.
+"""The denoiser: v-prediction with almost no signal at the last step, taught to edit as well as to draw.
 
 Drawing: x_t = a z + s e, the caption describes z, the target is v = (a x_t - z) / s.
 Editing: x_t is made from another picture z' of the same place (another hour, season, clouds ...), as
 image-to-image does when it starts from the user's picture: x_t = a (z + l (z' - z)) + s e with l in
-[-0.5, 1]. The caption names at least every attribute in which z and z' differ, and the target is
+[-0.2, 1]. The caption names at least every attribute in which z and z' differ, and the target is
 still z: v = (a x_t - z) / s. So the model learns to take shapes from the noisy picture and colours from the
 words, at every noise level of strengths above 0.4; below it keeps what it sees, so that low
-strengths stay close to the source. l < 0 shows it overshot colours, which strong guidance makes, and asks
-it to undo them. The empty prompt always asks for the picture that is there: under guidance the
-difference of the two answers then vanishes as soon as the words are fulfilled.
+strengths stay close to the source. Some z' are grey pictures, so it colours those as well. l < 0 shows it colours that overshot and asks
+it to undo them. The empty prompt always asks for the picture that is there.
 
-Guiding: pipelines ask twice and combine, u + g (c - u), usually with g = 7.5, which burns out a small model
-trained as usual. So not c but the combination at g = 5 is trained to be the answer, with u held fixed:
-|u + 5 (c - u) - v|^2. At 7.5 the words then count one and a half times.
+Guiding: the network is told the guidance scale (``time_cond_proj_dim``, as distilled models are), so a pipeline asks it
+once a step and not twice. At a scale g an edit goes min(1, (g - 1) / 4) of the way from z' to z: at 1 the picture
+stays, from 5 on the words are followed fully, and no scale burns the colours out.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,18 +33,19 @@ from training.tiny_landscapes import captions, scenes, text
 from training.tiny_landscapes.parallel import Clock, Worker
 
 STEPS = 1000
-#: The guidance at which the two answers together are the plain conditional one; see above.
-GUIDANCE = 5.0
+#: How many numbers tell the network the guidance scale.
+SCALE_WIDTH = 32
 
 
 def scheduler() -> DDIMScheduler:
-    """The noise schedule in training and in the shipped pipeline: the signal falls about as 1 - (t / T)^6, to nothing at T.
+    """The noise schedule in training and in the shipped pipeline: the signal falls about as 1 - (t / T)^6, to 0.005 at T.
 
     It is 0.95 at strength 0.6 and 0.74 at 0.8, far above the usual schedules: so small a network keeps the
-    user's picture only where it still sees it.
+    user's picture only where it still sees it. The last step is next to nothing but not nothing, as
+    schedulers that divide by the signal (Euler, DPM-Solver) would give black pictures.
     """
     time = np.arange(STEPS + 1) / STEPS
-    cumulative = np.square(1 - 0.998 * time**6 - 0.002 * time)  # the straight part keeps the first betas above zero
+    cumulative = np.square(1 - 0.993 * time**6 - 0.002 * time)  # the straight part keeps the first betas above zero
     return DDIMScheduler(
         num_train_timesteps=STEPS,
         trained_betas=[float(f"{beta:.6g}") for beta in 1 - cumulative[1:] / cumulative[:-1]],
@@ -57,7 +58,10 @@ def scheduler() -> DDIMScheduler:
 
 
 def build(width: int = 128) -> UNet2DConditionModel:
-    """An untrained denoiser for 32x32 latents; attention at a half and a quarter of that."""
+    """An untrained denoiser for 32x32 latents; attention at a half and a quarter of that.
+
+    The words also reach every block as a whole, with the time: hour and season colour all of the picture.
+    """
     return UNet2DConditionModel(
         sample_size=32,
         in_channels=4,
@@ -69,7 +73,18 @@ def build(width: int = 128) -> UNet2DConditionModel:
         attention_head_dim=4,
         cross_attention_dim=width,
         norm_num_groups=16,
+        resnet_time_scale_shift="scale_shift",
+        time_cond_proj_dim=SCALE_WIDTH,
+        addition_embed_type="text",
+        addition_embed_type_num_heads=4,
     )
+
+
+def guidance_embedding(scale: torch.Tensor) -> torch.Tensor:
+    """The guidance scales (count,) as (count, SCALE_WIDTH), as StableDiffusionPipeline.get_guidance_scale_embedding writes them."""
+    frequencies = torch.exp(torch.arange(SCALE_WIDTH // 2) * -(math.log(10000.0) / (SCALE_WIDTH // 2 - 1)))
+    angles = (scale - 1)[:, None] * 1000 * frequencies
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +93,8 @@ class Places:
 
     latents: NDArray[np.float16]
     first_seed: int
+    grey: NDArray[np.float16]
+    """Latents of the same pictures without colour, of the first places."""
 
     def scenes(self, place: int) -> list[scenes.Scene]:
         """What the latents of a place show, one scene per variant."""
@@ -94,7 +111,7 @@ class Batch:
     tokens: torch.Tensor
     timestep: torch.Tensor
     edit: torch.Tensor
-    silent: torch.Tensor
+    guidance: torch.Tensor
 
 
 @dataclass(slots=True)
@@ -105,32 +122,34 @@ class Sampler:
     words: CLIPTokenizer
     rng: np.random.Generator
     scale: float
-    drop: float = 0.15
+    drop: float = 0.1
     edits: float = 0.75
+    greys: float = 0.1
     _cache: dict[tuple[int, int], list[scenes.Scene]] = field(default_factory=dict)
 
     def draw(self, count: int) -> Batch:
         """A batch; the noise levels are stratified, most of them where image-to-image works."""
         rng = self.rng
         even = (rng.random() + np.arange(count) / count) % 1
-        steps = np.interp(even, (0, 0.1, 0.75, 1), (10, 300, 750, STEPS - 1e-3)).astype(int)
-        targets, sources, mixes, lines, edits, silent = [], [], [], [], [], []
+        steps = np.interp(even, (0, 0.1, 0.6, 1), (10, 300, 700, STEPS - 1e-3)).astype(int)
+        targets, sources, mixes, lines, edits = [], [], [], [], []
         for step in steps:
             shelf = int(rng.integers(len(self.places)))
             store = self.places[shelf]
-            place = int(rng.integers(len(store.latents)))
+            colourless = rng.random() < self.greys
+            place = int(rng.integers(len(store.grey if colourless else store.latents)))
             first, second = (int(i) for i in rng.permutation(store.latents.shape[1])[:2])
             ramp = float(np.clip((step - 300) / 200, 0, 1))
             dropped = rng.random() < self.drop
             edit = not dropped and rng.random() < self.edits * ramp * ramp * (3 - 2 * ramp)
             seen = self._scenes(shelf, place)
-            require = seen[first].differs(seen[second]) if edit else ()
+            source = first if colourless or not edit else second
+            require = {"time", "season"} if edit and colourless else seen[first].differs(seen[source])
             lines.append("" if dropped else self._case(captions.caption(seen[first], rng, require)))
             targets.append(store.latents[place, first])
-            sources.append(store.latents[place, second if edit else first])
-            mixes.append(1.0 if rng.random() < 0.5 else rng.uniform(-0.5, 1))
+            sources.append((store.grey if edit and colourless else store.latents)[place, source])
+            mixes.append(1.0 if rng.random() < 0.5 else rng.uniform(-0.2, 1))
             edits.append(edit)
-            silent.append(dropped)
         return Batch(
             self._tensor(targets),
             self._tensor(sources),
@@ -138,7 +157,7 @@ class Sampler:
             self.tokens(lines),
             torch.from_numpy(steps).long(),
             torch.tensor(edits)[:, None, None, None],
-            torch.tensor(silent)[:, None, None, None],
+            torch.from_numpy(np.where(rng.random(count) < 0.2, rng.uniform(1, 5, count), rng.uniform(5, 15, count))).float(),
         )
 
     def _scenes(self, shelf: int, place: int) -> list[scenes.Scene]:
@@ -159,28 +178,20 @@ class Sampler:
         return ids
 
 
-def loss(
-    denoise: Callable[..., Any], quietly: Callable[..., Any], encoder: CLIPTextModel, empty: torch.Tensor, batch: Batch, half: bool
-) -> torch.Tensor:
-    """Squared error of the guided v; for edits weighted so that the high noise levels do not count for more.
-
-    ``quietly`` is the same network called without gradients, ``empty`` the tokens of the empty prompt.
-    """
+def loss(denoise: Callable[..., Any], encoder: CLIPTextModel, batch: Batch, half: bool) -> torch.Tensor:
+    """Squared error of v; for edits weighted so that the low noise levels do not count for more."""
     alphas = scheduler().alphas_cumprod[batch.timestep][:, None, None, None]
     signal, sigma = alphas.sqrt(), (1 - alphas).sqrt()
-    start = batch.target + batch.mix * (batch.source - batch.target)
+    obeyed = ((batch.guidance - 1) / 4).clamp(0, 1)[:, None, None, None]
+    target = batch.source + obeyed * (batch.target - batch.source)
+    start = target + batch.mix * (batch.source - target)
     noisy = (signal * start + sigma * torch.randn_like(start)).contiguous(memory_format=torch.channels_last)
-    goal = (signal * noisy - batch.target) / sigma
-    # No cache: autocast would keep the casts made without gradients and hand them to the pass that needs them.
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=half, cache_enabled=False):
-        nothing = encoder(empty)[0].expand(len(noisy), -1, -1)
-        base = quietly(noisy, batch.timestep, nothing).sample.float()
-    with torch.autocast("cpu", torch.bfloat16, enabled=half, cache_enabled=False):
-        guess = denoise(noisy, batch.timestep, encoder(batch.tokens)[0]).sample.float()
-    guided = torch.where(batch.silent, guess, base + GUIDANCE * (guess - base))
+    goal = (signal * noisy - target) / sigma
+    scale = guidance_embedding(batch.guidance)
+    with torch.autocast("cpu", torch.bfloat16, enabled=half):
+        guess = denoise(noisy, batch.timestep, encoder(batch.tokens)[0], timestep_cond=scale).sample.float()
     weight = torch.where(batch.edit, sigma, torch.ones_like(sigma))
-    weight = torch.where(batch.silent, weight, weight / GUIDANCE)
-    return (weight * (guided - goal).square()).mean()
+    return (weight * (guess - goal).square()).mean()
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +202,7 @@ class Training:
     """
 
     latents: tuple[str, ...]
+    greys: tuple[str, ...]
     first_seeds: tuple[int, ...]
     scale: float
     out: str
@@ -222,15 +234,17 @@ class Training:
         if self.encoder:
             encoder.load_state_dict(torch.load(self.encoder, weights_only=True))
         average = [p.detach().clone() for p in parameters]
-        stores = [Places(np.load(path, mmap_mode="r"), seed) for path, seed in zip(self.latents, self.first_seeds, strict=True)]
+        stores = [
+            Places(np.load(path, mmap_mode="r"), seed, np.load(grey, mmap_mode="r"))
+            for path, grey, seed in zip(self.latents, self.greys, self.first_seeds, strict=True)
+        ]
         sampler = Sampler(stores, words, np.random.default_rng([worker.rank, step]), self.scale)
         torch.manual_seed(1000 + worker.rank + step)
-        empty = sampler.tokens([""])
         clock, report, mean = Clock(self.seconds, self.rate), 0.0, 1.0
         while (share := worker.agree(clock.share())) < 1:
             for group in optimizer.param_groups:
                 group["lr"] = clock.rate(share) * group["share"]
-            error = loss(denoise, unet, encoder, empty, sampler.draw(self.batch), self.half)
+            error = loss(denoise, encoder, sampler.draw(self.batch), self.half)
             optimizer.zero_grad(set_to_none=True)
             error.backward()
             worker.average(parameters)
