@@ -12,16 +12,16 @@ import builtins
 import json
 import keyword
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from nodetool_core import subworkflow
-from nodetool_core.declaration import NodeSpec
-from nodetool_core.node import Node, Role
+from nodetool_core.declaration import NodeSpec, Property, public_module
+from nodetool_core.node import Lane, Node, Role
 from nodetool_core.reference import values
 from nodetool_core.reference.names import snake_case
-from nodetool_core.references import ImageRef
-from nodetool_core.types import is_assignable
+from nodetool_core.references import ImageRef, ModelRef
+from nodetool_core.types import is_assignable, union_members
 
 if TYPE_CHECKING:
     from nodetool_core.registry import Registry
@@ -33,6 +33,8 @@ _FOR_EACH = "nodetool.control.ForEach"
 _LINE = 100
 FILE = "example.json"
 """What an example's file is called where its Python names it."""
+
+_NEEDS = {Lane.NETWORK: "the service that it calls"}
 
 _ANY_VALUES = {Role.OUTPUT: values.PICTURE, Role.SINK: values.PICTURE, Role.COMMENT: "The prompt names the season."}
 
@@ -70,6 +72,13 @@ class Example:
     steps: tuple[Step, ...]
     results: dict[str, str]
     """How each output of the workflow is shown: `picture`, `pictures` or `value`."""
+    needs: str = ""
+    """What a run needs that this machine may not have, such as a network; empty where it runs anywhere."""
+
+    @property
+    def gives_picture(self) -> bool:
+        """Whether running it here gives a picture."""
+        return not self.needs and any(kind != "value" for kind in self.results.values())
 
     def to_json(self) -> str:
         """The workflow as a file."""
@@ -103,7 +112,7 @@ class Example:
         return "\n".join(lines)
 
     def _built(self) -> list[str]:
-        imports = sorted({f"from {step.node_class.__module__} import {step.spec.title}" for step in self.steps})
+        imports = sorted({f"from {public_module(step.node_class)} import {step.spec.title}" for step in self.steps})
         *before, last = [step for step in self.steps if step.node_class.role is not Role.COMMENT]
         comments = [step for step in self.steps if step.node_class.role is Role.COMMENT]
         lines = [*imports, "from nodetool_core import Workflow", ""]
@@ -121,7 +130,15 @@ _SHOWN = {
 
 def example(node_class: type[Node], registry: Registry) -> Example:
     """The example of a node. Needs the input and output nodes of the built-in pack."""
-    return _Builder(node_class, registry).build()
+    built = _Builder(node_class, registry).build()
+    return replace(built, needs=_NEEDS.get(node_class.lane, "") or _fetched(node_class, registry))
+
+
+def _fetched(node_class: type[Node], registry: Registry) -> str:
+    """The model that a node fetches where none is set; empty where it needs none, or one that ships."""
+    defaults = [prop.default for prop in node_class.spec.properties.values() if isinstance(prop.default, ModelRef)]
+    names = [ref.repo_id for ref in defaults if not ref.is_empty() and ref.repo_id not in registry.weights()]
+    return f"{names[0]}, which is fetched when it is first used" if names else ""
 
 
 class _Builder:
@@ -163,12 +180,32 @@ class _Builder:
             if prop.name in self.node_class.gathers and (loop := self.registry.get(_FOR_EACH)):
                 given[prop.name] = Link(self._add(loop, {"input_list": list(values.WORDS)}), "output")
                 continue
+            if prop.required and (maker := self._maker(prop)):
+                given[prop.name] = maker
+                continue
             value = values.sample(prop, spec, _ANY_VALUES.get(role, values.PARTS))
             if value is values.PICTURE:
                 value = self._own_picture() if self._is_source() else self._picture()
             if value is not values.NOTHING:
                 given[prop.name] = value
         return given | (self._dynamic() if self.node_class.dynamic else {})
+
+    def _maker(self, prop: Property) -> Link | None:
+        """A node that gives what no file can say, such as latents: the first whose first output is of that type."""
+        kind = union_members(prop.annotation)[0]
+        if not (isinstance(kind, type) and issubclass(kind, tuple)):
+            return None
+        maker = next((node for node in self.registry if next(iter(node.spec.outputs.values()), prop).annotation is kind), None)
+        if maker is None:
+            return None
+        step = self._add(maker, self._for(maker)._given())
+        return Link(step, next(iter(maker.spec.outputs)))
+
+    def _for(self, node_class: type[Node]) -> _Builder:
+        """A builder of another node's step in the same example."""
+        builder = _Builder(node_class, self.registry)
+        builder.steps = self.steps
+        return builder
 
     def _is_source(self) -> bool:
         """Whether the node itself brings a picture into the workflow: an input, or a constant."""

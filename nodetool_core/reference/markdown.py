@@ -31,6 +31,10 @@ def link(label: str, target: str) -> str:
     return f"[{label}]({target})"
 
 
+def image(label: str, target: str) -> str:
+    return f"![{label}]({target})"
+
+
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [header, ["-" * max(3, len(name)) for name in header], *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

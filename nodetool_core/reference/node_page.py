@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import posixpath
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nodetool_core import subworkflow
 from nodetool_core.declaration import NodeSpec, Property
@@ -15,14 +12,13 @@ from nodetool_core.node import Lane, Node, Role
 from nodetool_core.reference import markdown
 from nodetool_core.reference.examples import Example, example
 from nodetool_core.reference.names import heading
-from nodetool_core.types import choices, type_name, union_members
+from nodetool_core.reference.site import MARK, MODELS_PAGE, Site, drawing_path, picture_path
+from nodetool_core.reference.type_page import linked
+from nodetool_core.references import ModelRef
+from nodetool_core.types import choices, union_members
 
 if TYPE_CHECKING:
-    from nodetool_core.reference.related import Relations
     from nodetool_core.registry import Registry
-
-MARK = "<!-- Written by `nodetool docs build` from the node's class. Edits are lost: change the class. -->"
-"""Stands at the end of every generated page; what lacks it is never deleted."""
 
 _LANES = {
     Lane.INLINE: "on the scheduler's own thread (`inline`)",
@@ -39,21 +35,10 @@ _ROLES = {
     Role.COMMENT: "comment: never runs",
 }
 
+_MOST_OPTIONS = 8
+"""Longer lists of choices stand below the table, which they would make narrow and tall."""
+
 _BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
-
-
-@dataclass(frozen=True)
-class Site:
-    """What pages know of each other."""
-
-    registry: Registry
-    relations: Relations
-    paths: Mapping[str, str]
-    """Path of each node's page, by type, from the folder of all pages."""
-
-    def link(self, source: str, target: str) -> str:
-        """The way from one page to another."""
-        return posixpath.relpath(target, posixpath.dirname(source) or ".")
 
 
 def node_page(node_class: type[Node], site: Site) -> str:
@@ -65,14 +50,15 @@ def node_page(node_class: type[Node], site: Site) -> str:
         f"# {heading(spec.title)}",
         f"**Type:** {markdown.code(spec.node_type)}",
         f"**Namespace:** {markdown.code(spec.namespace)}",
+        markdown.image(f"The node {spec.title} with its properties and outputs", _beside(drawing_path(path))),
         *_description(spec),
         "## Properties",
-        _properties(node_class),
+        *_properties(node_class, path, site),
         "## Outputs",
-        _outputs(spec),
+        _outputs(spec, path, site),
         "## Metadata",
         _metadata(node_class, site.registry),
-        *_examples(example(node_class, site.registry)),
+        *_examples(example(node_class, site.registry), path, site),
         "## Related Nodes",
         *_related(spec, path, site),
         MARK,
@@ -91,12 +77,16 @@ def _description(spec: NodeSpec) -> list[str]:
     return parts
 
 
-def _properties(node_class: type[Node]) -> str:
+def _beside(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _properties(node_class: type[Node], path: str, site: Site) -> list[str]:
     spec = node_class.spec
     rows = [
         [
             markdown.text(prop.name),
-            markdown.code(type_name(prop.annotation)),
+            linked(prop.annotation, path, site),
             markdown.prose(prop.description),
             _default(prop),
             _allowed(prop),
@@ -108,7 +98,16 @@ def _properties(node_class: type[Node]) -> str:
     parts = [markdown.table(header, rows)] if rows else []
     if node_class.dynamic:
         parts.append("Besides these, it takes properties of any name." if rows else "It takes properties of any name.")
-    return "\n\n".join(parts) or "It has no properties."
+    long = [prop for prop in spec.properties.values() if len(_options(prop)) > _MOST_OPTIONS]
+    parts += [f"Choices of {markdown.code(prop.name)}: {', '.join(_options(prop))}." for prop in long]
+    if site.has_models_page and any(_is_model(prop) for prop in spec.properties.values()):
+        page = site.link(path, MODELS_PAGE)
+        parts.append(f"Not every model honours every property: {markdown.link('models', page)} says which does.")
+    return parts or ["It has no properties."]
+
+
+def _is_model(prop: Property) -> bool:
+    return any(isinstance(kind, type) and issubclass(kind, ModelRef) for kind in union_members(prop.annotation))
 
 
 def is_required(node_class: type[Node], prop: Property) -> bool:
@@ -120,12 +119,18 @@ def _default(prop: Property) -> str:
     return "" if prop.required else markdown.code(json.dumps(prop.to_json(prop.default), ensure_ascii=False))
 
 
+def _options(prop: Property) -> list[str]:
+    """The choices of a property as code, or none where it is not limited to some."""
+    found = [option for member in union_members(prop.annotation) for option in choices(member) or ()]
+    return [markdown.code(json.dumps(option, ensure_ascii=False)) for option in found]
+
+
 def _allowed(prop: Property) -> str:
-    options: list[Any] = []
-    for member in union_members(prop.annotation):
-        options.extend(choices(member) or ())
+    options = _options(prop)
+    if len(options) > _MOST_OPTIONS:
+        return f"one of {len(options)}, listed below"
     if options:
-        return ", ".join(markdown.code(json.dumps(option, ensure_ascii=False)) for option in options)
+        return ", ".join(options)
     parts = [f"{_BOUNDS[kind]} {_number(bound)}" for kind, bound in prop.bounds.items()]
     if prop.max_length is not None:
         parts.append(f"at most {prop.max_length} {'characters' if str in union_members(prop.annotation) else 'items'}")
@@ -138,13 +143,13 @@ def _number(bound: float) -> str:
     return str(int(bound)) if float(bound).is_integer() else str(bound)
 
 
-def _outputs(spec: NodeSpec) -> str:
+def _outputs(spec: NodeSpec, path: str, site: Site) -> str:
     if spec.node_type == subworkflow.NODE_TYPE:
         return "The outputs of its workflow, by their names."
     if not spec.outputs:
         return "It has no outputs."
     rows = [
-        [markdown.text(output.name), markdown.code(type_name(output.annotation)), markdown.prose(output.description)]
+        [markdown.text(output.name), linked(output.annotation, path, site), markdown.prose(output.description)]
         for output in spec.outputs.values()
     ]
     text = markdown.table(["Output", "Type", "Description"], rows)
@@ -175,20 +180,24 @@ def _listed(names: frozenset[str]) -> str:
     return ", ".join(markdown.code(name) for name in sorted(names))
 
 
-def _examples(shown: Example) -> list[str]:
-    return [
-        "## Example",
-        "As a file, for `nodetool run`; its paths start from the folder it lies in, here the root of the repository:",
+def _examples(shown: Example, path: str, site: Site) -> list[str]:
+    parts = ["## Example"]
+    if shown.needs:
+        parts.append(f"It needs {shown.needs}, so no test runs it as it stands here.")
+    parts += [
+        "As a file, for `nodetool run`; its paths start from the folder it lies in, here the root of nodetool's repository:",
         markdown.block("json", shown.to_json()),
         "The same in Python:",
         markdown.block("python", shown.to_python()),
     ]
+    if (picture := picture_path(path)) in site.pictures:
+        parts += ["What it gives:", markdown.image("The picture that the example gives", _beside(picture))]
+    return parts
 
 
 def _related(spec: NodeSpec, path: str, site: Site) -> list[str]:
     lines = [
-        f"- {markdown.link(heading(relation.spec.title), site.link(path, site.paths[relation.spec.node_type]))}"
-        f" ({markdown.code(relation.spec.namespace)}): {relation.reason}"
+        f"- {site.to_node(relation.spec, path)} ({markdown.code(relation.spec.namespace)}): {relation.reason}"
         for relation in site.relations.of(spec)
     ]
     browse = f"Browse other nodes in the {markdown.link(markdown.text(spec.namespace), 'index.md')} namespace."

@@ -1,41 +1,54 @@
 """
-All pages of the node reference: one per node, an index per namespace, and one index of all.
+All pages of the node reference: one per node with a drawing, indexes, the types, and the same as JSON.
 
-    <out>/index.md                                      all nodes
+    <out>/index.md                                      all nodes, by namespace
+    <out>/tags.md                                       all nodes, by tag and use case
+    <out>/types.md                                      all types, with the nodes that give and take them
+    <out>/nodes.json, workflow.schema.json              the catalogue, and the schema of workflow files
     <out>/huggingface/image_to_image/index.md           one namespace
-    <out>/huggingface/image_to_image/image_to_image.md  one node
+    <out>/huggingface/image_to_image/image_to_image.md  one node, with a drawing beside it (.svg)
+    <out>/…/image_to_image.webp                         the picture that its example gives, made by `pictures.make`
 
-Pages are a function of the registry: the same classes give the same bytes, so a stale page is one that differs.
+Files are a function of the registry: the same classes give the same bytes, so a stale page is one that differs. Pictures are
+not: they take models and minutes, and their bytes depend on the machine. A page shows the one that lies beside it.
 """
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nodetool_core.reference import markdown
-from nodetool_core.reference.names import file_names, heading
-from nodetool_core.reference.node_page import MARK, Site, node_page
+from nodetool_core.drawing import node_svg
+from nodetool_core.reference import index_pages
+from nodetool_core.reference.examples import example
+from nodetool_core.reference.names import file_names
+from nodetool_core.reference.node_page import node_page
 from nodetool_core.reference.related import Relations
+from nodetool_core.reference.schema import schema_text
+from nodetool_core.reference.site import MARK, MODELS_PAGE, Site, drawing_path, picture_path
+from nodetool_core.reference.type_page import PATH as TYPES
+from nodetool_core.reference.type_page import type_page
 
 if TYPE_CHECKING:
     from nodetool_core.declaration import NodeSpec
+    from nodetool_core.node import Node
     from nodetool_core.registry import Registry
 
+SCHEMA = "workflow.schema.json"
+_GENERATED = ("*.md", "*.svg", "*.webp")
 
-def build(registry: Registry, out: Path) -> list[Path]:
+
+def build(registry: Registry, out: Path, package: str = "") -> list[Path]:
     """
-    Write the pages below `out` (such as `docs/nodes`) and delete generated pages of nodes that are gone.
+    Write the pages below `out` (such as `docs/nodes`) and delete generated files of nodes that are gone.
 
     Gives the paths that were written or deleted; a page that is up to date is left alone. Nothing is deleted while a module
-    of a pack can't be imported, because its nodes are not gone.
+    of a pack can't be imported, because its nodes are not gone. With the package of a pack, its nodes alone.
     """
     from nodetool_core.assets.files import atomic_write
 
-    wanted = pages(registry)
+    wanted = pages(registry, out, package)
     changed = []
     for path, text in wanted.items():
         if _read(out / path) != text:
@@ -44,105 +57,82 @@ def build(registry: Registry, out: Path) -> list[Path]:
             changed.append(out / path)
     if not registry.problems:
         for left_over in _left_over(out, wanted):
-            if MARK in (_read(left_over) or ""):
+            if _is_generated(left_over):
                 left_over.unlink()
                 changed.append(left_over)
     return changed
 
 
-def stale(registry: Registry, out: Path) -> list[str]:
-    """What is not as `build` would write it, a line each: pages that differ, are missing or are left over."""
-    wanted = pages(registry)
+def stale(registry: Registry, out: Path, package: str = "") -> list[str]:
+    """What is not as `build` would write it, a line each: files that differ, are missing or are left over."""
+    wanted = pages(registry, out, package)
     found = [f"{problem.where}: {problem.message}" for problem in registry.problems]
     for path, text in wanted.items():
         existing = _read(out / path)
         if existing != text:
             found.append(f"{out / path}: {'is missing' if existing is None else 'differs from what its node declares'}")
-    for left_over in _left_over(out, wanted):
-        known = MARK in (_read(left_over) or "")
-        found.append(f"{left_over}: {'belongs to no node any more' if known else 'is no generated page'}")
-    return found
+    told = {True: "belongs to no node any more", False: "is no generated page"}
+    return found + [f"{left_over}: {told[_is_generated(left_over)]}" for left_over in _left_over(out, wanted)]
 
 
-def pages(registry: Registry) -> dict[str, str]:
-    """Every page: its path below the folder of all pages, and its text."""
-    nodes = {node.spec.node_type: node for node in registry}
+def pages(registry: Registry, out: Path | None = None, package: str = "") -> dict[str, str]:
+    """Every file: its path below the folder of all pages, and its text. Pictures that lie in `out` already are shown."""
+    nodes = documented(registry, package)
     namespaces: dict[str, list[NodeSpec]] = defaultdict(list)
     for node in nodes.values():
         namespaces[node.spec.namespace].append(node.spec)
-    paths: dict[str, str] = {}
-    for namespace, specs in namespaces.items():
-        files = file_names(spec.title for spec in specs)
-        paths |= {spec.node_type: f"{_folder(namespace)}/{files[spec.title]}" for spec in specs}
-    site = Site(registry, Relations(nodes.values()), paths)
+    paths = page_paths(namespaces)
+    has_models = out is not None and (out / MODELS_PAGE).exists()
+    site = Site(registry, Relations(nodes.values()), paths, _pictures(out, paths), has_models)
     written = {paths[node_type]: node_page(node, site) for node_type, node in nodes.items()}
+    for node_type, node in nodes.items():
+        written[drawing_path(paths[node_type])] = f"{node_svg(node.spec, node.role).rstrip()}\n{MARK}\n"
     for namespace, specs in namespaces.items():
-        written[f"{_folder(namespace)}/index.md"] = _namespace_page(namespace, specs, site)
-    written["index.md"] = _index_page(namespaces, site)
+        written[f"{index_pages.folder(namespace)}/{index_pages.INDEX}"] = index_pages.namespace_page(namespace, specs, site)
+    written[index_pages.INDEX] = index_pages.index_page(namespaces, site)
+    written[index_pages.TAGS] = index_pages.tags_page(namespaces, site)
+    written[index_pages.CATALOG] = index_pages.catalog(namespaces, site)
+    written[TYPES] = type_page(nodes.values(), site)
+    written[SCHEMA] = schema_text(nodes.values())
     return dict(sorted(written.items()))
 
 
-def _folder(namespace: str) -> str:
-    return namespace.replace(".", "/")
+def documented(registry: Registry, package: str = "") -> dict[str, type[Node]]:
+    """The nodes that get pages, by type: all, or those of one pack."""
+    return {node.spec.node_type: node for node in registry if not package or f"{node.__module__}.".startswith(f"{package}.")}
 
 
-def _namespace_page(namespace: str, specs: list[NodeSpec], site: Site) -> str:
-    path = f"{_folder(namespace)}/index.md"
-    parts = [
-        markdown.front_matter(layout="page", title=namespace, namespace=namespace),
-        f"# {markdown.text(namespace)}",
-        _listing(specs, path, site),
-        f"All nodes: {markdown.link('node reference', site.link(path, 'index.md'))}.",
-        MARK,
-    ]
-    return "\n\n".join(parts) + "\n"
+def page_paths(namespaces: index_pages.Namespaces) -> dict[str, str]:
+    """Where each node's page lies, by type."""
+    paths: dict[str, str] = {}
+    for namespace, specs in namespaces.items():
+        files = file_names(spec.title for spec in specs)
+        paths |= {spec.node_type: f"{index_pages.folder(namespace)}/{files[spec.title]}" for spec in specs}
+    return paths
 
 
-def _index_page(namespaces: dict[str, list[NodeSpec]], site: Site) -> str:
-    count = sum(map(len, namespaces.values()))
-    parts = [
-        markdown.front_matter(layout="page", title="Node reference"),
-        "# Node reference",
-        f"{count} nodes in {len(namespaces)} namespaces, by namespace and {markdown.link('by tag', '#tags')}.",
-    ]
-    for namespace, specs in sorted(namespaces.items()):
-        parts.append(f"## {markdown.link(markdown.text(namespace), f'{_folder(namespace)}/index.md')}")
-        parts.append(_listing(specs, "index.md", site))
-    parts += ["## Tags", _tags(namespaces.values(), site), MARK]
-    return "\n\n".join(parts) + "\n"
+def _pictures(out: Path | None, paths: dict[str, str]) -> frozenset[str]:
+    return frozenset(picture for page in paths.values() if out and (out / (picture := picture_path(page))).exists())
 
 
-def _listing(specs: Iterable[NodeSpec], path: str, site: Site) -> str:
-    rows = [[_link(spec, path, site), markdown.prose(_summary(spec))] for spec in sorted(specs, key=lambda spec: spec.title)]
-    return markdown.table(["Node", "What it does"], rows)
-
-
-def _link(spec: NodeSpec, path: str, site: Site) -> str:
-    return markdown.link(heading(spec.title), site.link(path, site.paths[spec.node_type]))
-
-
-def _summary(spec: NodeSpec) -> str:
-    """The first sentence of the description."""
-    text = " ".join(spec.description.split())
-    end = re.search(r"[.!?](?=\s|$)", text)
-    return text[: end.end()] if end else text
-
-
-def _tags(groups: Iterable[list[NodeSpec]], site: Site) -> str:
-    by_tag: dict[str, list[NodeSpec]] = defaultdict(list)
-    for specs in groups:
-        for spec in specs:
-            for tag in set(spec.tags):
-                by_tag[tag].append(spec)
-    lines = []
-    for tag, specs in sorted(by_tag.items(), key=lambda entry: entry[0].lower()):
-        links = ", ".join(_link(spec, "index.md", site) for spec in sorted(specs, key=lambda spec: (spec.title, spec.node_type)))
-        lines.append(f"- **{markdown.text(tag)}:** {links}")
-    return "\n".join(lines)
+def missing_pictures(registry: Registry, out: Path, package: str = "") -> list[str]:
+    """Which examples give a picture that is not there yet, as paths below `out`."""
+    nodes = documented(registry, package)
+    namespaces: dict[str, list[NodeSpec]] = defaultdict(list)
+    for node in nodes.values():
+        namespaces[node.spec.namespace].append(node.spec)
+    paths = page_paths(namespaces)
+    wanted = [paths[name] for name, node in nodes.items() if example(node, registry).gives_picture]
+    return [picture_path(page) for page in wanted if not (out / picture_path(page)).exists()]
 
 
 def _left_over(out: Path, wanted: dict[str, str]) -> list[Path]:
-    return sorted(path for path in out.rglob("*.md") if path.relative_to(out).as_posix() not in wanted)
+    kept = set(wanted) | {picture_path(path) for path in wanted if path.endswith(".md")}
+    return sorted(path for kind in _GENERATED for path in out.rglob(kind) if path.relative_to(out).as_posix() not in kept)
+
+
+def _is_generated(path: Path) -> bool:
+    return path.suffix == ".webp" or MARK in (_read(path) or "")
 
 
 def _read(path: Path) -> str | None:

@@ -1,26 +1,40 @@
 """
 Which nodes relate to which, from what they declare.
 
-Two nodes relate by the tags they share: a rare tag says more than a common one, so each counts with the logarithm of its
-rarity. A shared namespace and a result that the other takes count a little, and alone only where there are no tags.
+A node is a set of features: its tags, its properties (name and type), the types of its outputs. A feature that few nodes have
+says more than one that many have, so each weighs the logarithm of its rarity (as words do in a search engine); what every node
+has weighs nothing. Two nodes are as near as the angle between them is small: the weight of what they share against the weight
+of what each has (cosine similarity). A result of the one that fits the other brings them nearer, by the rarity of its type.
+
+Cost: for each page a pass over all nodes, and each question of types asked once.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from nodetool_core.declaration import NodeSpec
-from nodetool_core.node import Node
-from nodetool_core.types import is_assignable, type_name
+from nodetool_core.node import Node, Role
+from nodetool_core.types import Annotation, is_assignable, type_name
 
 _SHOWN = 6
-_SAME_NAMESPACE = 0.5
-_FEEDS = 0.25
-_PLAIN = frozenset({"any", "str", "int", "float", "bool", "none", "list[any]"})
-"""Types so common that they relate nothing."""
+_LEAST = 0.12
+"""Nodes further apart than this are not called related."""
+_FEEDS = 0.35
+"""How much a result that fits counts beside what two nodes share."""
+_TAG = 2.0
+"""A shared tag counts more than a shared property: the author chose it to say what the node is about."""
+
+
+class Feature(NamedTuple):
+    """Something that a node declares: `tag`, `property` or `output`, and which."""
+
+    kind: str
+    name: str
 
 
 @dataclass(frozen=True)
@@ -35,9 +49,29 @@ class Relations:
     """The relations among a set of nodes."""
 
     def __init__(self, nodes: Iterable[type[Node]]) -> None:
+        nodes = list(nodes)
         self.specs = [node.spec for node in nodes]
-        counts = Counter(tag for spec in self.specs for tag in set(spec.tags))
-        self.weight = {tag: math.log(1 + len(self.specs) / count) for tag, count in counts.items()}
+        self._sources = {node.spec.node_type for node in nodes if node.role is Role.INPUT or list(node.spec.properties) == ["value"]}
+        """Inputs and constants: values come from them, and are rarely fed into them."""
+        self._features = {spec.node_type: _features(spec) for spec in self.specs}
+        counts = Counter(feature for features in self._features.values() for feature in features)
+        self._weight = {feature: self._rarity(feature, count) for feature, count in counts.items()}
+        self._length = {name: math.sqrt(sum(self._weight[feature] ** 2 for feature in found)) for name, found in self._features.items()}
+        self._given = {
+            spec.node_type: {type_name(output.annotation): output.annotation for output in spec.outputs.values()} for spec in self.specs
+        }
+        self._types = Counter(name for given in self._given.values() for name in given)
+        kinds = {name: annotation for given in self._given.values() for name, annotation in given.items()}
+        self._takers = {name: self._takers_of(annotation) if name != "any" else frozenset() for name, annotation in kinds.items()}
+        """Which nodes take each type that some node gives, found once per type."""
+
+    def is_source(self, spec: NodeSpec) -> bool:
+        """Whether a node brings values into a workflow rather than works on some."""
+        return spec.node_type in self._sources
+
+    def _takers_of(self, annotation: Annotation) -> frozenset[str]:
+        taking = (spec for spec in self.specs if not self.is_source(spec))
+        return frozenset(spec.node_type for spec in taking if any(_takes(prop.annotation, annotation) for prop in spec.properties.values()))
 
     def of(self, spec: NodeSpec) -> list[Relation]:
         """The nodes most related to one, the nearest first."""
@@ -46,31 +80,50 @@ class Relations:
             if other.node_type == spec.node_type:
                 continue
             score, reason = self._score(spec, other)
-            if score > 0:
-                scored.append((-score, other.node_type, Relation(other, reason)))
+            if score >= _LEAST:
+                scored.append((-round(score, 9), other.node_type, Relation(other, reason)))
         return [relation for _, _, relation in sorted(scored, key=lambda entry: entry[:2])[:_SHOWN]]
 
+    def _rarity(self, feature: Feature, count: int) -> float:
+        return (_TAG if feature.kind == "tag" else 1.0) * math.log((1 + len(self.specs)) / count)
+
     def _score(self, spec: NodeSpec, other: NodeSpec) -> tuple[float, str]:
-        shared = sorted(set(spec.tags) & set(other.tags), key=lambda tag: (-self.weight[tag], tag))
-        same_namespace = spec.namespace == other.namespace
-        after, before = _feeds(spec, other), _feeds(other, spec)
-        score = sum(self.weight[tag] for tag in shared)
-        if not shared and not (same_namespace and (after or before)):
+        shared = self._features[spec.node_type] & self._features[other.node_type]
+        length = self._length[spec.node_type] * self._length[other.node_type]
+        score = sum(self._weight[feature] ** 2 for feature in shared) / length if length else 0.0
+        if not shared:
             return 0.0, ""
-        score += _SAME_NAMESPACE * same_namespace + _FEEDS * (bool(after) + bool(before))
-        reasons = [f"shares {', '.join(shared[:3])}"] if shared else []
+        after, before = self._feeds(spec, other), self._feeds(other, spec)
+        score += max(self._feed_weight(after), self._feed_weight(before))
+        reasons = _told(shared, self._weight)
         reasons += [f"takes the {after} that this node gives"] if after else []
         reasons += [f"gives the {before} that this node takes"] if before and not after else []
         return score, "; ".join(reasons)
 
+    def _feeds(self, source: NodeSpec, target: NodeSpec) -> str:
+        """The type by which an output of one node fits a property of the other, or an empty string."""
+        return next((name for name in self._given[source.node_type] if target.node_type in self._takers[name]), "")
 
-def _feeds(source: NodeSpec, target: NodeSpec) -> str:
-    """The type by which an output of one node fits a property of the other, or an empty string."""
-    for output in source.outputs.values():
-        name = type_name(output.annotation)
-        if name in _PLAIN:
-            continue
-        for prop in target.properties.values():
-            if type_name(prop.annotation) != "any" and is_assignable(output.annotation, prop.annotation):
-                return name
-    return ""
+    def _feed_weight(self, kind: str) -> float:
+        """The rarer a type, the more it says that one node takes it from another."""
+        return _FEEDS * math.log((1 + len(self.specs)) / self._types[kind]) / math.log(1 + len(self.specs)) if kind else 0.0
+
+
+def _features(spec: NodeSpec) -> frozenset[Feature]:
+    tags = {Feature("tag", tag) for tag in spec.tags}
+    properties = {Feature("property", f"{prop.name}: {type_name(prop.annotation)}") for prop in spec.properties.values()}
+    return frozenset(tags | properties | {Feature("output", type_name(output.annotation)) for output in spec.outputs.values()})
+
+
+def _takes(wanted: Annotation, given: Annotation) -> bool:
+    return wanted is not Any and is_assignable(given, wanted)
+
+
+def _told(shared: frozenset[Feature], weight: Mapping[Feature, float]) -> list[str]:
+    """What two nodes share, the rarest first."""
+    rarest = sorted(shared, key=lambda feature: (-weight[feature], feature))
+    tags = [feature.name for feature in rarest if feature.kind == "tag"][:3]
+    names = [feature.name.partition(":")[0] for feature in rarest if feature.kind == "property"][:3]
+    told = [f"shares {', '.join(tags)}"] if tags else []
+    told += [f"both have {', '.join(names)}"] if names else []
+    return told or [f"both give {next(feature.name for feature in rarest)}"]

@@ -27,11 +27,15 @@ SAMPLE_IMAGE = "graphs/assets/lake_at_noon.png"
 OTHER_IMAGE = "graphs/assets/ridge_in_winter.png"
 SAMPLE_WORKFLOW = "graphs/image_to_image.json"
 SAMPLE_FOLDER = "graphs/assets"
+SAMPLE_TEXTS = "graphs"
+"""A folder with files of text."""
+
 SAMPLE_SEED = 7
 
 _TEXTS = {
     "a": "A lake ",
     "b": "at sunset",
+    "criteria": "lake",
     "extension": ".png",
     "file_name": "picture.png",
     "filename": "picture.png",
@@ -41,9 +45,12 @@ _TEXTS = {
     "path": SAMPLE_IMAGE,
     "prefix": "A ",
     "prompt": "A lake in winter",
+    "regex": r"l\w+",
     "repo_id": "nodetool/tiny-landscapes",
     "separator": ", ",
     "string": "A {{ subject }} in {{ season }}",
+    "substring": "lake",
+    "suffix": ", noon",
     "template": "A {{ subject }} in {{ season }}",
     "text": "mountains, a lake, noon",
     "text_a": "A lake at noon",
@@ -72,7 +79,7 @@ def sample(prop: Property, spec: NodeSpec, any_value: Any) -> Any:
     """
     if prop.seed:
         return SAMPLE_SEED
-    if prop.name in _INSTEAD and prop.accepts(_INSTEAD[prop.name]):
+    if prop.name in _INSTEAD and prop.accepts(_INSTEAD[prop.name]) and not prop.misfit(_INSTEAD[prop.name]):
         return _INSTEAD[prop.name]
     if not _has_to_be_given(prop):
         return NOTHING
@@ -91,12 +98,21 @@ def _has_to_be_given(prop: Property) -> bool:
     default = prop.default
     if isinstance(default, AssetRef):
         return default.is_empty()
+    if any(isinstance(item, type) and issubclass(item, ModelRef) for item in get_args(prop.annotation)):
+        # What hangs on a model, such as LoRAs, is something to add.
+        return False
     return default == "" or (isinstance(default, (list, dict)) and not default) or (default is None and prop.annotation is Any)
 
 
 def _text(prop: Property, spec: NodeSpec) -> Any:
     if prop.name == "folder" and spec.title.startswith("Save"):
         return "out"
+    if prop.name == "folder" and "text" in spec.tags:
+        return SAMPLE_TEXTS
+    if prop.name == "text" and "json" in spec.tags:
+        return '{"season": "winter"}'
+    if prop.name == "pattern" and "regex" in spec.tags:
+        return _TEXTS["regex"]
     if prop.name == "value" and "options" in spec.properties:
         return WORDS[0]
     if prop.name == "value" and "path" in spec.tags:

@@ -1,0 +1,66 @@
+"""
+Everything in a documentation folder that is generated, and whether it is up to date.
+
+    <docs>/nodes/               the node reference (pages.py)
+    <docs>/gallery/             the workflows of graphs/ (gallery.py)
+    <docs>/troubleshooting.md   the error codes (troubleshooting.py)
+    <docs>/…                    pages that packs write of themselves (`Pack.pages`), such as models.md
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nodetool_core.reference import pages
+from nodetool_core.reference.gallery import gallery
+from nodetool_core.reference.links import broken_links
+from nodetool_core.reference.troubleshooting import PAGE, troubleshooting_page
+
+if TYPE_CHECKING:
+    from nodetool_core.registry import Registry
+
+NODES = "nodes"
+GALLERY = "gallery"
+
+
+def build(registry: Registry, docs: Path, graphs: Path) -> list[Path]:
+    """Write what is generated below `docs`; gives the paths that changed."""
+    from nodetool_core.assets.files import atomic_write
+
+    changed = []
+    for path, text in _beside_nodes(registry, docs, graphs).items():
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            atomic_write(path, text.encode())
+            changed.append(path)
+    return changed + pages.build(registry, docs / NODES)
+
+
+def stale(registry: Registry, docs: Path, graphs: Path) -> list[str]:
+    """What `build` would change, a line each."""
+    found = pages.stale(registry, docs / NODES)
+    for path, text in _beside_nodes(registry, docs, graphs).items():
+        if not path.exists():
+            found.append(f"{path}: is missing")
+        elif path.read_text(encoding="utf-8") != text:
+            found.append(f"{path}: is out of date")
+    return found
+
+
+def missing_pictures(registry: Registry, docs: Path, graphs: Path) -> list[str]:
+    """Pictures that no page shows because they were not made, a line each."""
+    nodes = [docs / NODES / path for path in pages.missing_pictures(registry, docs / NODES)]
+    workflows = [docs / GALLERY / f"{file.stem}.webp" for file in sorted(graphs.glob("*.json"))]
+    return [f"{path}: is missing" for path in [*nodes, *workflows] if not path.exists()]
+
+
+def dead_links(docs: Path) -> list[str]:
+    """Links in the folder, and in the pages beside it, that lead nowhere."""
+    return broken_links([*docs.rglob("*.md"), *docs.absolute().parent.glob("*.md")])
+
+
+def _beside_nodes(registry: Registry, docs: Path, graphs: Path) -> dict[Path, str]:
+    shown = gallery(graphs, registry, docs / GALLERY) if graphs.is_dir() else {}
+    of_packs = {docs / name: text for name, text in registry.pages().items()}
+    return {docs / GALLERY / name: text for name, text in shown.items()} | of_packs | {docs / PAGE: troubleshooting_page()}

@@ -1,0 +1,87 @@
+"""
+The gallery: a page for the workflows of a folder, each with its graph drawn, its inputs and outputs, and what it gives.
+
+    <out>/index.md            all workflows
+    <out>/contact_sheet.svg   the graph of graphs/contact_sheet.json
+    <out>/contact_sheet.webp  what it gives, made by `make_pictures`
+
+Texts and drawings are a function of the files and the registry. Pictures are made by running the workflows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nodetool_core import drawing
+from nodetool_core.reference import markdown
+from nodetool_core.reference.pictures import save_small, shown_picture
+from nodetool_core.types import type_name
+
+if TYPE_CHECKING:
+    from nodetool_core.api import Workflow
+    from nodetool_core.registry import Registry
+
+MARK = "<!-- Written by `nodetool docs build` from the workflow files. Edits are lost: change the files. -->"
+INDEX = "index.md"
+
+
+def gallery(folder: Path, registry: Registry, out: Path) -> dict[str, str]:
+    """The files of the gallery, by their path below `out`. Raises WorkflowError for a workflow that is not valid."""
+    written: dict[str, str] = {}
+    parts = [
+        "# Gallery",
+        f"The workflows of `{folder.name}/`. Each runs as it is, with the model that ships: `nodetool run {folder.name}/…json`.",
+    ]
+    for file, workflow in _workflows(folder, registry):
+        title = workflow.document.name or file.stem
+        written[f"{file.stem}.svg"] = f"{drawing.graph_svg(workflow.graph, title=title).rstrip()}\n{MARK}\n"
+        parts += [f"## {markdown.text(title)}", *_entry(file, workflow, out)]
+    written[INDEX] = "\n\n".join([*parts, MARK]) + "\n"
+    return written
+
+
+def make_pictures(folder: Path, registry: Registry, out: Path, *, again: bool = False) -> Iterator[tuple[Path, str]]:
+    """Run the workflows whose pictures are missing; each path with why it failed, or an empty string."""
+    from nodetool_core.errors import NodetoolError
+
+    for file, workflow in _workflows(folder, registry):
+        path = out / f"{file.stem}.webp"
+        if path.exists() and not again:
+            continue
+        try:
+            picture = shown_picture(workflow.run())
+        except NodetoolError as error:
+            yield path, str(error.problem)
+            continue
+        if picture is None:
+            yield path, "gave no picture."
+            continue
+        save_small(picture, path)
+        yield path, ""
+
+
+def _workflows(folder: Path, registry: Registry) -> Iterator[tuple[Path, Workflow]]:
+    from nodetool_core.api import Workflow
+
+    for file in sorted(folder.glob("*.json")):
+        yield file, Workflow.load(file, registry)
+
+
+def _entry(file: Path, workflow: Workflow, out: Path) -> list[str]:
+    graph, document = workflow.graph, workflow.document
+    parts = [markdown.prose(document.description)] if document.description else []
+    if (out / f"{file.stem}.webp").exists():
+        parts.append(markdown.image(f"What {file.name} gives", f"{file.stem}.webp"))
+    parts.append(markdown.block("console", f"$ nodetool run {file.parent.name}/{file.name}"))
+    rows = []
+    for name, node in graph.inputs().items():
+        prop = node.spec.properties.get("value")
+        described = str(node.values.get("description") or "")
+        rows.append([markdown.code(name), markdown.code(type_name(prop.annotation) if prop else "any"), markdown.prose(described)])
+    if rows:
+        parts.append(markdown.table(["Input", "Type", "What it is"], rows))
+    parts.append(f"Outputs: {', '.join(markdown.code(name) for name in graph.outputs()) or 'none'}.")
+    parts.append(markdown.image(f"The graph of {file.name}", f"{file.stem}.svg"))
+    return parts

@@ -1,0 +1,59 @@
+"""
+Hooks of MkDocs.
+
+The node reference comes into the navigation, a section per namespace, without a list that anybody keeps by hand. Pages of the
+documentation folder that the navigation does not name are added to the guides, so that a new page is never lost. In fences, the
+reason why a block is not run (`no-run: …`) is for the tests, and is taken out.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+_NODES = "Nodes"
+_GUIDES = "Guides"
+_FIRST = ("index.md", "tags.md", "types.md")
+_NOT_RUN = re.compile(r"^([ \t]*`{3,}\w+[^\n`]*?)[ \t]+no-run:[^\n]*$", re.MULTILINE)
+
+
+def on_config(config: Any) -> Any:
+    """Called by MkDocs when its configuration has been read."""
+    docs = Path(config["docs_dir"])
+    named = set(_named(config["nav"]))
+    for entry in config["nav"]:
+        if _NODES in entry:
+            entry[_NODES] = _node_sections(docs)
+        if _GUIDES in entry:
+            entry[_GUIDES] += [path for path in _own_pages(docs) if path not in named]
+    return config
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Called by MkDocs for the text of each page."""
+    return _NOT_RUN.sub(r"\1", markdown)
+
+
+def _named(nav: Any) -> list[str]:
+    """Every path that a navigation names."""
+    if isinstance(nav, str):
+        return [nav]
+    items = nav.values() if isinstance(nav, dict) else nav
+    return [path for item in items for path in _named(item)]
+
+
+def _own_pages(docs: Path) -> list[str]:
+    """Pages by hand at the top and in the guides."""
+    return [path.relative_to(docs).as_posix() for folder in (docs, docs / "guides") for path in sorted(folder.glob("*.md"))]
+
+
+def _node_sections(docs: Path) -> list[Any]:
+    nodes = docs / "nodes"
+    sections: list[Any] = [f"nodes/{name}" for name in _FIRST if (nodes / name).exists()]
+    for index in sorted(nodes.rglob("index.md")):
+        if index.parent != nodes:
+            namespace = ".".join(index.parent.relative_to(nodes).parts)
+            pages = sorted(page for page in index.parent.glob("*.md") if page != index)
+            sections.append({namespace: [path.relative_to(docs).as_posix() for path in (index, *pages)]})
+    return sections

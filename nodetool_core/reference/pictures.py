@@ -1,0 +1,135 @@
+"""
+The pictures that examples and workflows give, made by running them.
+
+Small WebP files, because there is one beside nearly every page: at most 256 pixels a side, a few kilobytes each. They are made
+once and kept; `docs check` asks that they are there, not that they are the same bytes, which another machine would not give.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nodetool_core.errors import NodetoolError
+from nodetool_core.reference.examples import FILE, example
+from nodetool_core.reference.pages import documented, missing_pictures, page_paths
+from nodetool_core.reference.site import picture_path
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from nodetool_core.api import RunResult
+    from nodetool_core.declaration import NodeSpec
+    from nodetool_core.engine.engine import Engine
+    from nodetool_core.registry import Registry
+
+SIDE = 256
+QUALITY = 80
+AT_MOST = 4
+"""So many pictures are shown side by side."""
+
+
+def make(
+    registry: Registry, out: Path, root: Path, *, package: str = "", only: str = "", again: bool = False
+) -> Iterator[tuple[Path, str]]:
+    """
+    Run the examples whose pictures are missing and save what they give; each path with why it failed, or an empty string.
+
+    Args:
+        out: Folder of the pages.
+        root: Folder that the paths of examples start from. Where it has no `graphs`, the sample pictures that ship are put there.
+        only: Type of the one node whose picture is wanted.
+        again: Make all of them, not the missing ones alone.
+    """
+    from nodetool_core.engine.engine import Engine
+
+    nodes = documented(registry, package)
+    namespaces: dict[str, list[NodeSpec]] = {}
+    for node in nodes.values():
+        namespaces.setdefault(node.spec.namespace, []).append(node.spec)
+    paths = page_paths(namespaces)
+    missing = set(missing_pictures(registry, out, package))
+    with Engine(registry=registry) as engine:
+        for node_type, node in nodes.items():
+            path, shown = picture_path(paths[node_type]), example(node, registry)
+            if shown.gives_picture and only in ("", node_type) and (again or path in missing):
+                yield out / path, _saved(out / path, partial(run_text, shown.to_json(), root, registry, engine))
+
+
+def _saved(path: Path, run: Callable[[], RunResult]) -> str:
+    try:
+        picture = shown_picture(run())
+    except NodetoolError as error:
+        return str(error.problem)
+    if picture is None:
+        return "gave no picture."
+    save_small(picture, path)
+    return ""
+
+
+def run_text(text: str, root: Path, registry: Registry, engine: Engine) -> RunResult:
+    """Run a workflow's text in a folder of its own that looks like the root, so that nothing is written into that."""
+    from nodetool_core.api import Workflow
+
+    with tempfile.TemporaryDirectory() as folder:
+        if (root / "graphs").is_dir():
+            shutil.copytree(root / "graphs", Path(folder) / "graphs")
+        elif (samples := sample_pictures()) is not None:
+            shutil.copytree(samples, Path(folder) / "graphs" / "assets")
+        file = Path(folder) / FILE
+        file.write_text(text, encoding="utf-8")
+        return Workflow.load(file, registry, engine=engine).run()
+
+
+def sample_pictures() -> Path | None:
+    """Where the pictures are that examples work on: in the installed package, or in the repository that it is run from."""
+    here = Path(__file__).parent
+    return next((place for place in (here / "samples", here.parents[1] / "graphs" / "assets") if place.is_dir()), None)
+
+
+def shown_picture(result: RunResult) -> Image | None:
+    """The pictures among the results, side by side where there are several; of many, the first few."""
+    found = [item.image for value in result.values() for item in _items(value) if hasattr(item, "image")]
+    return _side_by_side([_small(image) for image in found[:AT_MOST]]) if found else None
+
+
+def save_small(image: Image, path: Path) -> None:
+    """Write a picture in the size that pages show."""
+    import io
+
+    from nodetool_core.assets.files import atomic_write
+
+    encoded = io.BytesIO()
+    _small(image).save(encoded, "WEBP", quality=QUALITY, method=6)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(path, encoded.getvalue())
+
+
+def _items(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _small(image: Image) -> Image:
+    """At most SIDE high and AT_MOST times as wide, in a mode that WebP has."""
+    made = image.convert("RGBA" if "A" in image.getbands() or image.mode == "P" else "RGB")
+    made.thumbnail((SIDE * AT_MOST, SIDE))
+    return made
+
+
+def _side_by_side(images: list[Image]) -> Image:
+    from PIL import Image as Images
+
+    if len(images) == 1:
+        return images[0]
+    gap = 4
+    width = sum(image.width for image in images) + gap * (len(images) - 1)
+    sheet = Images.new("RGBA", (width, max(image.height for image in images)))
+    x = 0
+    for image in images:
+        sheet.paste(image, (x, 0))
+        x += image.width + gap
+    return sheet

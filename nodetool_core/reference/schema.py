@@ -1,0 +1,116 @@
+"""
+JSON Schema (draft 2020-12) of workflow files, for editors: types, properties, bounds and choices of the nodes that are known.
+
+A node of a known type has its `data` checked; one of another type passes, because a pack that is not installed may have it. An
+absent property is no mistake: it has a default, or an edge feeds it. Where a value of a reference is expected, its text form (a
+path, a Hub id) passes as the loader lets it pass.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from nodetool_core.declaration import Property
+from nodetool_core.node import Node
+from nodetool_core.references import Reference
+from nodetool_core.types import union_members
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def property_schema(prop: Property) -> dict[str, Any]:
+    """JSON Schema of a property; empty for a class of a pack's own, which only travels along edges and has no JSON form."""
+    from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
+
+    try:
+        return prop.json_schema()
+    except (PydanticInvalidForJsonSchema, PydanticSchemaGenerationError):
+        return {}
+
+
+def schema_text(nodes: Iterable[type[Node]]) -> str:
+    """The schema as a file: one line per node, so that a change of one node changes one line."""
+    schema = workflow_schema(nodes)
+    rules = schema["$defs"]["node"].pop("allOf")
+    text = json.dumps(schema, indent=2, ensure_ascii=False)
+    lines = ",\n".join(f"        {json.dumps(rule, ensure_ascii=False)}" for rule in rules)
+    head, place, tail = text.partition('"node": {\n')
+    return f'{head}{place}      "allOf": [\n{lines}\n      ],\n{tail}\n' if rules else f"{text}\n"
+
+
+def workflow_schema(nodes: Iterable[type[Node]]) -> dict[str, Any]:
+    """The schema of a workflow file whose nodes are among these, or of types not known here."""
+    definitions: dict[str, Any] = {}
+    rules = [_rule(node, definitions) for node in nodes]
+    names = [rule["if"]["properties"]["type"]["const"] for rule in rules]
+    node = {
+        "type": "object",
+        "required": ["id", "type"],
+        "properties": {
+            "id": {"type": "string", "minLength": 1, "description": "Name of the node, unique in the file."},
+            "type": {"anyOf": [{"enum": names}, {"type": "string", "minLength": 1}], "description": "Type of the node."},
+            "data": {"type": "object", "description": "Values of properties; absent ones have their defaults."},
+            "dynamic_properties": {"type": "object", "description": "Values of properties that the node takes under any name."},
+            "ui_properties": {"type": "object", "description": "Position, size, title: kept, not used."},
+        },
+        "allOf": rules,
+    }
+    return {
+        "$schema": DIALECT,
+        "title": "Workflow",
+        "type": "object",
+        "required": ["graph"],
+        "properties": {
+            "schema_version": {"type": "integer", "minimum": 1, "maximum": 1, "description": "Version of this file format."},
+            "name": {"type": "string"},
+            "description": {"type": "string"},
+            "graph": {
+                "type": "object",
+                "properties": {
+                    "nodes": {"type": "array", "items": {"$ref": "#/$defs/node"}},
+                    "edges": {"type": "array", "items": {"$ref": "#/$defs/edge"}},
+                },
+            },
+        },
+        "$defs": {"node": node, "edge": _edge()} | dict(sorted(definitions.items())),
+    }
+
+
+def _edge() -> dict[str, Any]:
+    texts = {
+        "source": "Id of the node that the value comes from.",
+        "sourceHandle": "Name of its output.",
+        "target": "Id of the node that the value goes to.",
+        "targetHandle": "Name of its property.",
+    }
+    properties = {name: {"type": "string", "description": text} for name, text in texts.items()}
+    return {"type": "object", "required": ["source", "target", "targetHandle"], "properties": properties}
+
+
+def _rule(node: type[Node], definitions: dict[str, Any]) -> dict[str, Any]:
+    """What holds for the data of one node type."""
+    spec = node.spec
+    data: dict[str, Any] = {
+        "properties": {prop.name: _in_file(prop, definitions) for prop in spec.properties.values()},
+        "description": " ".join(spec.description.split()),
+    }
+    if not node.dynamic:
+        data["additionalProperties"] = False
+    return {"if": {"properties": {"type": {"const": spec.node_type}}}, "then": {"properties": {"data": data}}}
+
+
+def _in_file(prop: Property, definitions: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a property as files write it: references apart under `$defs`, and in their text form as well."""
+    schema = dict(property_schema(prop))
+    definitions |= {name: inner for name, inner in schema.pop("$defs", {}).items() if name not in definitions}
+    described = {name: schema.pop(name) for name in ("description", "default") if name in schema}
+    kinds = [member for member in union_members(prop.annotation) if isinstance(member, type) and issubclass(member, Reference)]
+    if kinds and len(union_members(prop.annotation)) == 1:
+        name = kinds[0].__name__
+        definitions.setdefault(name, {key: value for key, value in schema.items() if key != "$defs"})
+        schema = {"$ref": f"#/$defs/{name}"}
+    if any(kind._text_field for kind in kinds):
+        schema = {"anyOf": [schema, {"type": "string"}]}
+    return described | schema

@@ -1,0 +1,81 @@
+"""What error codes mean: one table beside this file, shown by `nodetool docs explain` and as a page."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from nodetool_core.reference import markdown
+from nodetool_core.reference.site import MARK
+
+PAGE = "troubleshooting.md"
+
+_SECTIONS = {
+    "workflow": "Workflow files",
+    "values": "Values",
+    "images": "Pictures",
+    "files": "Files, batches and results",
+    "models": "Models",
+    "run": "Runs",
+    "packs": "Packs and node classes",
+    "services": "Hosted services",
+    "import": "Files of other tools",
+    "server": "The server",
+    "jobs": "Jobs and workers",
+}
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What an error code means, and what to do about it."""
+
+    code: str
+    means: str
+    do: str
+
+    @property
+    def page(self) -> str:
+        """Where it stands in the documentation."""
+        return f"docs/{PAGE}#{self.code}"
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.means}\n  {self.do}\n  {self.page}"
+
+
+@cache
+def _table() -> dict[str, dict[str, Explanation]]:
+    text = files(__package__).joinpath("troubleshooting.toml").read_text(encoding="utf-8")
+    return {section: {code: Explanation(code, **entry) for code, entry in found.items()} for section, found in tomllib.loads(text).items()}
+
+
+def explanations() -> dict[str, Explanation]:
+    """Every explanation, by code."""
+    return {code: entry for section in _table().values() for code, entry in section.items()}
+
+
+def explained(codes: Iterable[str]) -> list[str]:
+    """Those of the codes that there is an explanation for, each once."""
+    known = explanations()
+    return [code for code in dict.fromkeys(codes) if code in known]
+
+
+def troubleshooting_page() -> str:
+    """The page of all codes."""
+    parts = [
+        "# Troubleshooting",
+        "Errors name a place, what was found, what was expected and what to do; most need nothing else. The word in brackets is the"
+        " error's code, which programs find as `code` in JSON. `nodetool docs explain CODE` prints what stands here.",
+    ]
+    for section, title in _SECTIONS.items():
+        found = _table().get(section, {})
+        if found:
+            parts.append(f"## {title}")
+        for code, entry in sorted(found.items()):
+            parts += [f"### {markdown.code(code)}", entry.means, f"**What to do:** {entry.do}"]
+    return (
+        "\n\n".join([*parts, MARK.replace("the node's class. Edits are lost: change the class", "troubleshooting.toml. Edits are lost")])
+        + "\n"
+    )

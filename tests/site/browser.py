@@ -1,0 +1,171 @@
+"""
+A Chromium without a window, driven over its debugging pipe.
+
+The protocol is the browser's own (Chrome DevTools Protocol): JSON messages with a zero byte between them, on file descriptors 3
+and 4. Waiting is for events and for conditions in the page, never for time to pass.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import json
+import os
+import select
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+PATIENCE = 30.0
+_FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--hide-scrollbars",
+    "--remote-debugging-pipe",
+)
+
+
+def installed() -> str | None:
+    """The program, or None where there is no browser."""
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+def _pipe() -> tuple[int, int]:
+    """The ends of a pipe, reading and writing, above the numbers that the shell below gives anew."""
+    ends = os.pipe()
+    moved = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in ends]
+    for end in ends:
+        os.close(end)
+    return moved[0], moved[1]
+
+
+class Browser:
+    """One browser with one page at a time; `be_new` opens the first."""
+
+    def __init__(self, program: str) -> None:
+        self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        read_by_browser, self._to_browser = _pipe()
+        self._from_browser, written_by_browser = _pipe()
+        command = f'exec "$@" 3<&{read_by_browser} 4>&{written_by_browser}'
+        arguments = [program, *_FLAGS, f"--user-data-dir={self._profile.name}", "about:blank"]
+        self._process = subprocess.Popen(
+            ["bash", "-c", command, "bash", *arguments],
+            pass_fds=(read_by_browser, written_by_browser),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(read_by_browser)
+        os.close(written_by_browser)
+        self._number = 0
+        self._session: str | None = None
+        self._buffer = b""
+        self.events: list[dict[str, Any]] = []
+        self._visitor: str | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._process.kill()
+        self._process.wait()
+        os.close(self._to_browser)
+        os.close(self._from_browser)
+        self._profile.cleanup()
+
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Ask the browser for something and wait for its answer; events that come meanwhile are kept."""
+        self._number += 1
+        message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._to_browser, json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self._next()
+            if answer.get("id") == self._number:
+                assert "error" not in answer, f"{method}: {answer['error']}"
+                result: dict[str, Any] = answer["result"]
+                return result
+
+    def _next(self) -> dict[str, Any]:
+        while b"\0" not in self._buffer:
+            ready, _, _ = select.select([self._from_browser], [], [], PATIENCE)
+            assert ready, "the browser says nothing any more"
+            read = os.read(self._from_browser, 1 << 20)
+            assert read, "the browser ended"
+            self._buffer += read
+        text, _, self._buffer = self._buffer.partition(b"\0")
+        message: dict[str, Any] = json.loads(text)
+        if "method" in message:
+            self.events.append(message)
+        return message
+
+    def open(self, url: str) -> None:
+        """Go to a page and wait until it and all it needs are loaded."""
+        self.events.clear()
+        self.call("Page.navigate", url=url)
+        while not any(event["method"] == "Page.loadEventFired" for event in self.events):
+            self._next()
+
+    def evaluate(self, expression: str) -> Any:
+        """The value of JavaScript in the page; a promise is awaited."""
+        answer = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    def wait_for(self, condition: str) -> Any:
+        """The value of a condition in the page as soon as it holds, looked at before each frame."""
+        return self.evaluate(
+            "new Promise((done, failed) => { const end = performance.now() + 20000; (function look() {"
+            f" const value = ({condition}); if (value) done(value);"
+            f" else if (performance.now() > end) failed(new Error({json.dumps(condition)})); else requestAnimationFrame(look); }})(); }})"
+        )
+
+    def be_new(self, *, width: int, height: int, phone: bool = False, dark: bool = False) -> None:
+        """Be a first visitor, of whom no site knows anything, with a screen of a size and a preference for light or dark."""
+        self._session = None
+        if self._visitor:
+            self.call("Target.disposeBrowserContext", browserContextId=self._visitor)
+        self._visitor = self.call("Target.createBrowserContext")["browserContextId"]
+        target = self.call("Target.createTarget", url="about:blank", browserContextId=self._visitor)["targetId"]
+        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for room in ("Page", "Runtime", "Log", "Network"):
+            self.call(f"{room}.enable")
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
+        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+
+    def screenshot(self, path: Path) -> None:
+        path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
+
+    def complaints(self) -> list[str]:
+        """Errors and warnings of the console, exceptions, and what could not be loaded, since the page was opened."""
+        found = []
+        for event in self.events:
+            details = event["params"]
+            if event["method"] == "Runtime.exceptionThrown":
+                found.append(details["exceptionDetails"].get("text", "exception"))
+            elif event["method"] == "Runtime.consoleAPICalled" and details["type"] in ("error", "warning", "assert"):
+                found.append(" ".join(str(part.get("value", part.get("description"))) for part in details["args"]))
+            elif event["method"] == "Log.entryAdded" and details["entry"]["level"] in ("error", "warning"):
+                found.append(f"{details['entry']['text']} {details['entry'].get('url', '')}")
+            elif event["method"] == "Network.loadingFailed" and not details.get("canceled"):
+                found.append(f"loading failed: {details['errorText']}")
+            elif event["method"] == "Network.responseReceived" and details["response"]["status"] >= 400:
+                found.append(f"{details['response']['status']} {details['response']['url']}")
+        return found
+
+    def hosts(self) -> set[str]:
+        """The hosts that the page asked for something."""
+        urls = [event["params"]["request"]["url"] for event in self.events if event["method"] == "Network.requestWillBeSent"]
+        return {urlsplit(url).netloc for url in urls if url.startswith(("http:", "https:", "ws:"))}

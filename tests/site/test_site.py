@@ -1,0 +1,170 @@
+"""The site builds without a warning, every link answers, nothing comes from elsewhere, and a browser shows it without complaint."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
+from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urljoin, urlsplit
+
+import pytest
+
+from tests.site.browser import Browser, installed
+
+ROOT = Path(__file__).parents[2]
+SHOWN = ["", "guides/first-picture/", "guides/coming-from/", "nodes/", "nodes/types/", "nodes/tags/", "nodes/nodetool/image/crop/",
+         "gallery/", "api/", "troubleshooting/", "architecture/"]  # fmt: skip
+
+pytestmark = pytest.mark.slow
+
+
+class Page(HTMLParser):
+    """What a page links to, what it loads, and which places in it have names."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.loads: list[str] = []
+        self.names: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attributes}
+        self.names |= {values[name] for name in ("id", "name") if values.get(name)}
+        if tag == "a" and "href" in values:
+            self.links.append(values["href"])
+        elif tag == "link" and values.get("rel") not in ("canonical", "prev", "next"):
+            self.loads.append(values.get("href", ""))
+        elif "src" in values:
+            self.loads.append(values["src"])
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built site."""
+    pytest.importorskip("mkdocs", reason="the site needs: pip install -e '.[docs]'")
+    out = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(out)]
+    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.fixture(scope="module")
+def pages(site: Path) -> dict[str, Page]:
+    """Every page by its address below the site."""
+    return {f"/{path.relative_to(site).as_posix().removesuffix('index.html')}": Page(path.read_text()) for path in site.rglob("*.html")}
+
+
+def test_every_link_leads_to_a_page_and_a_place_in_it(site: Path, pages: dict[str, Page]) -> None:
+    dead = []
+    for address, page in pages.items():
+        for link in page.links:
+            if urlsplit(link).scheme or not link:
+                continue
+            place, _, name = urljoin(address, link).partition("#")
+            target = site / unquote(place).lstrip("/")
+            if not (target / "index.html").exists() and not target.is_file():
+                dead.append(f"{address}: {link}")
+            elif name and place in pages and unquote(name) not in pages[place].names | {"__skip", "__search"}:
+                dead.append(f"{address}: {link}: no such place")
+    assert dead == []
+
+
+def test_every_block_of_code_is_one(site: Path) -> None:
+    broken = [path.relative_to(site).as_posix() for path in site.rglob("*.html") if "<p>```" in path.read_text()]
+    assert broken == [], "a fence in a form that the site does not know"
+
+
+def test_nothing_is_loaded_from_elsewhere(site: Path, pages: dict[str, Page]) -> None:
+    loads = {(address, load) for address, page in pages.items() for load in page.loads}
+    assert [f"{address}: {load}" for address, load in sorted(loads) if urlsplit(load).netloc] == []
+    missing = [f"{a}: {load}" for a, load in sorted(loads) if not load.startswith("data:") and not _file(site, a, load).is_file()]
+    assert missing == []
+
+
+def _file(site: Path, address: str, load: str) -> Path:
+    return site / unquote(urlsplit(urljoin(address, load)).path).lstrip("/")
+
+
+@pytest.fixture(scope="module")
+def address(site: Path) -> Iterator[str]:
+    """Where a server on this machine shows the site."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: Any) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site))) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = installed()
+    if program is None:
+        pytest.skip("there is no Chromium on this machine")
+    with Browser(program) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("page", SHOWN, ids=lambda page: page or "home")
+def test_a_page_shows_without_complaint_on_a_desk_and_on_a_phone(page: str, browser: Browser, address: str) -> None:
+    for width, height, phone, dark in [(1400, 900, False, False), (390, 844, True, True)]:
+        browser.be_new(width=width, height=height, phone=phone, dark=dark)
+        browser.open(address + page)
+        assert browser.evaluate("document.querySelector('h1').textContent.length") > 2
+        scheme = browser.wait_for("document.body.getAttribute('data-md-color-scheme')")
+        assert scheme == ("slate" if dark else "default")
+        assert browser.evaluate("document.documentElement.scrollWidth") <= width, "the page must not scroll sideways"
+        assert browser.evaluate("[...document.images].filter(image => image.complete && !image.naturalWidth).map(image => image.src)") == []
+        assert browser.complaints() == []
+        assert browser.hosts() == {urlsplit(address).netloc}
+
+
+def test_the_toggle_makes_it_dark(browser: Browser, address: str) -> None:
+    browser.be_new(width=1400, height=900)
+    browser.open(address)
+    assert browser.wait_for("document.body.getAttribute('data-md-color-scheme')") == "default"
+    browser.evaluate("document.querySelector('form[data-md-component=palette] label:not([hidden])').click()")
+    assert browser.wait_for("document.body.getAttribute('data-md-color-scheme') === 'slate'")
+
+
+def test_nodes_are_found_by_use_case_and_opened(browser: Browser, address: str) -> None:
+    browser.be_new(width=1400, height=900)
+    browser.open(f"{address}nodes/")
+    browser.wait_for("document.querySelector('#node-search input')")
+    browser.evaluate(
+        "(() => { const input = document.querySelector('#node-search input'); input.value = 'remove a border';"
+        " input.dispatchEvent(new Event('input')); })()"
+    )
+    link = browser.wait_for("document.querySelector('#node-search li a') && document.querySelector('#node-search li a').href")
+    assert link == f"{address}nodes/nodetool/image/crop/"
+    browser.open(link)
+    assert browser.evaluate("document.querySelector('h1').textContent").startswith("Crop")
+    assert browser.complaints() == []
+
+
+def test_the_search_of_the_site_finds_words(browser: Browser, address: str) -> None:
+    browser.be_new(width=1400, height=900)
+    browser.open(address)
+    browser.evaluate("document.querySelector('[data-md-component=search-query]').focus()")
+    browser.wait_for(
+        "document.querySelector('.md-search-result__meta') && document.activeElement.matches('[data-md-component=search-query]')"
+    )
+    browser.call("Input.insertText", text="missing_image")
+    assert "troubleshooting" in browser.wait_for(
+        "document.querySelector('.md-search-result__item a') && document.querySelector('.md-search-result__item a').href"
+    )
+    assert browser.complaints() == []
