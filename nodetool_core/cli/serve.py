@@ -62,7 +62,7 @@ def serve(
         from nodetool_core.server import launch
     except ModuleNotFoundError as error:
         problem = Problem(
-            "missing_package", "nodetool serve", f"needs {error.name}, which is not installed.", "pip install 'nodetool[serve]'"
+            "missing_package", "nodetool serve", f"needs {error.name}, which is not installed.", "In the clone: pip install '.[serve]'"
         )
         raise WrongUseError(problem) from error
     launch.serve(settings)

@@ -71,7 +71,7 @@ def make_app(broker: str, *, listens: bool = False) -> Celery:
         from celery import Celery
     except ModuleNotFoundError as error:
         raise JobsError(
-            Problem("missing_package", broker, f"needs {error.name}, which is not installed.", "pip install 'nodetool[worker]'")
+            Problem("missing_package", broker, f"needs {error.name}, which is not installed.", "In the clone: pip install '.[worker]'")
         ) from None
     app = Celery("nodetool", broker=broker, set_as_current=False)
     app.conf.update(

@@ -103,7 +103,7 @@ def _connect(url: str) -> tuple[Engine, bool]:
         from sqlalchemy.exc import ArgumentError
     except ModuleNotFoundError as error:
         raise JobsError(
-            Problem("missing_package", "jobs", f"need {error.name}, which is not installed.", "pip install 'nodetool[serve]'")
+            Problem("missing_package", "jobs", f"need {error.name}, which is not installed.", "In the clone: pip install '.[serve]'")
         ) from None
     try:
         parsed = make_url(url if "://" in url else f"sqlite:///{url}")
@@ -119,7 +119,7 @@ def _connect(url: str) -> tuple[Engine, bool]:
             return engine, True
         return create_engine(parsed, pool_pre_ping=True, pool_size=8, max_overflow=-1), False
     except ModuleNotFoundError as error:
-        hint = "pip install 'nodetool[postgres]'" if error.name == "psycopg" else "Use sqlite or postgresql."
+        hint = "In the clone: pip install '.[postgres]'" if error.name == "psycopg" else "Use sqlite or postgresql."
         raise JobsError(Problem("missing_package", url, f"needs {error.name}, which is not installed.", hint)) from None
     except (ArgumentError, OSError, ValueError) as error:
         hint = "It looks like sqlite:////var/lib/nodetool/jobs.sqlite or postgresql://user@host/name."

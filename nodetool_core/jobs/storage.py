@@ -109,13 +109,13 @@ class RemoteStorage:
             from fsspec.core import url_to_fs  # type: ignore[import-untyped]
         except ModuleNotFoundError:
             raise JobsError(
-                Problem("missing_package", url, "needs fsspec, which is not installed.", "pip install 'nodetool[worker]'")
+                Problem("missing_package", url, "needs fsspec, which is not installed.", "In the clone: pip install '.[worker]'")
             ) from None
         try:
             # Others write and remove as well, so nothing that was listed before is believed.
             self._system, self._root = url_to_fs(url, use_listings_cache=False, **options)
         except ImportError as error:
-            hint = "pip install 'nodetool[s3]'" if url.startswith("s3:") else "Install what fsspec needs for it."
+            hint = "In the clone: pip install '.[s3]'" if url.startswith("s3:") else "Install what fsspec needs for it."
             raise JobsError(Problem("missing_package", url, f"needs a package that is not installed: {error}.", hint)) from None
         except ValueError as error:
             raise JobsError(Problem("storage_failed", url, f"is no storage that can be used: {error}.", "Give a path or s3://…")) from None

@@ -66,10 +66,9 @@ def open_services(settings: Settings, registry: Registry, *, models: Models | No
         cache: The result cache of the engine; one in memory unless given.
     """
     from nodetool_core.engine.engine import Engine
-    from nodetool_core.models.manager import ModelManager
 
     catalog = Catalog(registry, settings.graphs, settings.models)
-    guarded = ListedModels(models or ModelManager(weights=registry.weights()), catalog.listed)
+    guarded = ListedModels(models or _open_models(settings, registry), catalog.listed)
     engine = Engine(registry=registry, models=guarded, cache=cache)
     limits = ImageLimits(max_pixels=settings.max_pixels, max_bytes=settings.max_body_bytes)
     jobs = _open_jobs(settings, engine)
@@ -89,6 +88,21 @@ def open_services(settings: Settings, registry: Registry, *, models: Models | No
     )
     services.metrics.read(services)
     return services
+
+
+def _open_models(settings: Settings, registry: Registry) -> Models:
+    """A weights manager. Raises ModelError for what is no amount of memory."""
+    from nodetool_core.models.devices import parse_bytes
+    from nodetool_core.models.manager import ModelManager
+
+    return ModelManager(
+        registry.weights(),
+        device=settings.device or None,
+        budget=parse_bytes(settings.device_memory, "device_memory"),
+        host_budget=parse_bytes(settings.host_memory, "host_memory"),
+        idle_seconds=settings.idle_seconds or None,
+        batch=settings.batch,
+    )
 
 
 def _open_jobs(settings: Settings, engine: Engine) -> Jobs:

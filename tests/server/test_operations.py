@@ -18,6 +18,9 @@ import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from nodetool_core.errors import ModelError
+from nodetool_core.registry import Registry
+from nodetool_core.server.services import open_services
 from nodetool_core.server.settings import ENVIRONMENT_PREFIX, Settings, SettingsError, settings_table
 from tests.server import nodes
 from tests.server.live import LiveServer, png
@@ -59,6 +62,13 @@ def test_settings_that_are_wrong(tmp_path: Path, text: str, place: str, hint: st
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="no such"):
         Settings.read(tmp_path / "nothing.toml")
+
+
+def test_the_weights_manager_is_set_up_as_the_settings_say(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    models = serve({}, device="cpu", device_memory="3GB", host_memory="0", batch=4).services.models
+    assert models.batch == 4 and models.device.name == "cpu"
+    with pytest.raises(ModelError, match="12 apples"):
+        open_services(Settings.read(graphs=tmp_path, data=tmp_path, device_memory="12 apples"), Registry.installed())
 
 
 def test_the_page_has_the_table_of_settings() -> None:
