@@ -18,7 +18,7 @@ from nodetool_core import Workflow
 image = ImageInput(name="image", value=str(Path(__file__).parent / "assets" / "lake_at_noon.png"))
 prompt = StringInput(name="prompt", value="A beautiful landscape with mountains and a lake at sunset")
 model = HuggingFaceModelInput(name="model")
-picture = ImageToImage(image=image.output, prompt=prompt.output, model=model.output, strength=0.75, seed=7)
+picture = ImageToImage(image=image.output, prompt=prompt.output, model=model.output, strength=0.6, seed=7)
 workflow = Workflow(Output(name="picture", value=picture.output))
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def test_the_readme_starts_with_two_commands_that_install_everything() -> None:
     for command in (first, second):
         assert command.startswith("python3 -m venv .venv && .venv/bin/pip install -c constraints.txt ")
     assert first.strip().endswith("&& .venv/bin/nodetool run graphs/image_to_image.json")
-    assert second.strip().endswith("&& .venv/bin/pytest")
+    assert second.strip().endswith("&& .venv/bin/pytest -n auto --dist loadfile")
 
 
 def test_every_public_name_is_in_the_python_reference() -> None:

@@ -386,7 +386,7 @@ cache.close()
 def test_a_read_only_folder_is_read(cache: DiskCache, tmp_path: Path) -> None:
     written(cache, 1, ("one",))
     cache.close()
-    for parent in [cache.directory, *cache.directory.parents][:4]:
+    for parent in [cache.directory, *cache.directory.parents][:5]:
         parent.chmod(0o755)
     cache.directory.chmod(0o555)
     command = [sys.executable, "-c", READER, str(cache.directory), key_of(1).hex(), str(tmp_path / "first")]
