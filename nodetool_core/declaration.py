@@ -98,7 +98,10 @@ def Field(  # noqa: N802 - reads as a declaration, like pydantic's
     Args:
         default: The value where none is given. Without a default the property is a required input.
         description: One sentence for the reference page and the forms.
-        ge, gt, le, lt: Bounds of a number (≥, >, ≤, <).
+        ge: Least value of a number.
+        gt: What a number has to be above.
+        le: Greatest value of a number.
+        lt: What a number has to be below.
         max_length: The most characters of a text, or items of a list.
         seed: The property is the seed of a random generator: -1 is replaced by a drawn number before the run, which is recorded.
     """

@@ -101,7 +101,7 @@ class Secrets:
                 return Secret(name, text)
         named = " or ".join(names)
         hint = f"Set the environment variable, or run: nodetool secrets set {names[-1]}"
-        raise SecretError(Problem("missing_secret", named, f"{'is' if len(names) == 1 else 'are'} not set.", hint))
+        raise SecretError(Problem("missing_secret", named, "There is no key." if len(names) == 1 else "None of these keys is set.", hint))
 
     def has(self, name: str) -> bool:
         """Whether a secret of this name is set. Raises SecretError where the file is not safe."""

@@ -49,7 +49,7 @@ def test_the_environment_comes_before_the_file(file: Path) -> None:
 
 
 def test_a_missing_secret_says_what_to_do(file: Path) -> None:
-    with pytest.raises(SecretError, match=r"FAL_KEY or HF_TOKEN: are not set\. .*nodetool secrets set HF_TOKEN"):
+    with pytest.raises(SecretError, match=r"FAL_KEY or HF_TOKEN: None of these keys is set\. .*nodetool secrets set HF_TOKEN"):
         Secrets(environment={}, path=file).secret("FAL_KEY", "HF_TOKEN")
 
 

@@ -70,12 +70,12 @@ def show_problems(problems: Sequence[Problem], *, at_most: int | None = None, mo
     """Problems on stderr, and where errors are explained; from `at_most` on, how many more there are, and `more`, the way to see them."""
     for problem in problems[:at_most]:
         show_problem(problem)
-    _point_to_explanations(problem.code for problem in problems[:at_most] if problem.level == "error")
+    point_to_explanations(problem.code for problem in problems[:at_most] if problem.level == "error")
     if at_most is not None and len(problems) > at_most:
         say(f"… and {len(problems) - at_most} more. {more}".rstrip())
 
 
-def _point_to_explanations(codes: Iterable[str]) -> None:
+def point_to_explanations(codes: Iterable[str]) -> None:
     """A line that says where the codes are explained, if they are."""
     from nodetool_core.reference.troubleshooting import explained
 

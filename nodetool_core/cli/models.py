@@ -201,7 +201,10 @@ def _row(name: str) -> Row:
     rows = _rows()
     found = next((row for row in rows if row.name == name), None)
     if found is None:
-        hint = near_miss(name, [row.name for row in rows]) or f"Fetch it: nodetool models pull {name}"
+        hint = (
+            near_miss(name, [row.name for row in rows])
+            or f"`nodetool models list` shows what is; `nodetool models pull {name}` fetches it."
+        )
         raise NodetoolError(Problem("model_not_here", name, "is not on this machine.", hint))
     return found
 

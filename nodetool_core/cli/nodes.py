@@ -47,7 +47,7 @@ def list_nodes(
         _echo_listing(chosen)
     show_problems(registry.problems)
     if not chosen:
-        say(f"No node fits {' '.join(words)!r}." if words else "No node pack is installed.")
+        say(f"No node fits {' '.join(words)!r}; `nodetool nodes list` shows all." if words else "No node pack is installed.")
 
 
 def _types(incomplete: str) -> list[str]:

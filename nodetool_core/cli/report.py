@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from nodetool_core.cli.messages import plain, say, show_problem
+from nodetool_core.cli.messages import plain, point_to_explanations, say, show_problem
 from nodetool_core.errors import NodetoolError, Problem
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def show_failures(result: RunResult, debug: bool) -> None:
         say(f"… and {len(result.failures) - _LISTED_FAILURES} more.")
     if unexpected and not debug:
         say("  The traceback is shown with --debug.")
+    point_to_explanations(failure.problem.code for failure in result.failures[:_LISTED_FAILURES])
 
 
 def summary(result: RunResult, saved: Saved) -> str:

@@ -59,6 +59,10 @@ def serve(
             insecure_without_token=insecure_without_token or None,
         )
         settings.check_address()
+        # Without a folder of the default name, models alone are served; a folder that was named has to be there.
+        if not settings.graphs.is_dir() and settings.graphs != Settings.model_fields["graphs"].default:
+            hint = "Give the folder of your workflow files with --graphs."
+            raise WrongUseError(Problem("missing_file", str(settings.graphs), "There is no such folder of workflows.", hint))
         from nodetool_core.server import launch
     except ModuleNotFoundError as error:
         problem = Problem(

@@ -141,7 +141,9 @@ def read(content: Any, where: str = "workflow") -> list[ComfyNode]:
     if not isinstance(content, Mapping):
         raise _refused(where, f"holds {type(content).__name__}, not a workflow.")
     if "graph" in content:
-        raise _refused(where, "is a workflow of the form that `nodetool run` reads; there is nothing to import.")
+        raise _refused(
+            where, "is a workflow of the form that `nodetool run` reads; there is nothing to import.", f"Run it: nodetool run {where}"
+        )
     if isinstance(content.get("nodes"), list):
         nodes = _from_editor(content, where)
     elif content and all(isinstance(node, Mapping) and "class_type" in node for node in content.values()):
@@ -232,6 +234,7 @@ def _text_in_picture(path: Path) -> str:
     return text
 
 
-def _refused(where: str, message: str) -> WorkflowError:
-    hint = "Save it in ComfyUI with `Save` or `Export (API)`, or give a PNG that ComfyUI wrote."
+def _refused(
+    where: str, message: str, hint: str = "Save it in ComfyUI with `Save` or `Export (API)`, or give a PNG that ComfyUI wrote."
+) -> WorkflowError:
     return WorkflowError(Problem("invalid_document", where, message, hint))

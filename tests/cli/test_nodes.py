@@ -20,7 +20,7 @@ def test_nodes_are_listed_by_namespace(nodetool: Command) -> None:
 def test_a_filter_looks_at_words(nodetool: Command) -> None:
     done = nodetool("nodes", "list", "CROP")
     assert "nodetool.image.Crop" in done.out and "nodetool.constant" not in done.out
-    assert "No node fits 'zzz'." in nodetool("nodes", "list", "zzz").err
+    assert "No node fits 'zzz'; `nodetool nodes list` shows all." in nodetool("nodes", "list", "zzz").err
 
 
 def test_the_list_in_json(nodetool: Command) -> None:

@@ -205,6 +205,21 @@ def test_the_program_refuses_another_address_without_a_token(tmp_path: Path) -> 
     assert "Traceback" not in done.stderr
 
 
+def test_a_folder_of_workflows_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-c",
+        "from nodetool_core.cli import main; main()",
+        "serve",
+        "--graphs",
+        str(tmp_path / "graphz"),
+        "--port",
+        "0",
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2 and "no such folder" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_not_ready_once_it_is_about_to_end(serve: Callable[..., LiveServer]) -> None:
     live = serve()
     with live.client() as client:
