@@ -179,6 +179,8 @@ def _refusal(error: Exception, repo_id: str, revision: str | None) -> ModelError
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, OfflineModeIsEnabled, RepositoryNotFoundError, RevisionNotFoundError
 
     def refusal(code: str, message: str, hint: str) -> ModelError:
+        if "/" not in repo_id:
+            hint = f"There is no file or folder of this name here, and most Hub ids are `owner/name`. {hint}"
         return ModelError(Problem(code, repo_id, message, hint))
 
     page = f"{constants.ENDPOINT}/{repo_id}"
