@@ -166,7 +166,9 @@ def contenders(only: set[str], folder: Path) -> Iterator[list[Contender]]:
     """The servers, started and ready."""
     started: list[Contender] = []
     script = "import sys; from nodetool_core.cli import main; sys.exit(main())"
-    ours = [sys.executable, "-c", script, "serve", "--graphs", str(folder / "none"), "--model", MODEL, "--data", str(folder / "data")]
+    graphs = folder / "no-workflows"
+    graphs.mkdir(exist_ok=True)
+    ours = [sys.executable, "-c", script, "serve", "--graphs", str(graphs), "--model", MODEL, "--data", str(folder / "data")]
     try:
         for name in (OURS, "FastAPI", "LitServe"):
             if only and name not in only:
