@@ -12,6 +12,7 @@ nobody's mistake is another's error.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from nodetool_core.context import Context
+
+_log = logging.getLogger(__name__)
 
 ITEMS = ("prompt", "prompt_2", "negative_prompt", "image", "generator")
 """What may differ from item to item."""
@@ -115,7 +118,7 @@ class Batcher:
             leader.error, leader.is_done = error, True
             batch = batch[1:]
         except Exception:  # noqa: BLE001 - whatever it is, each finds out alone whether it is its own
-            pass
+            _log.info("A batch of %d calls failed; each is called alone.", len(batch), exc_info=True)
         else:
             for index, one in enumerate(batch):
                 one.result, one.is_done = _part(result, index), True

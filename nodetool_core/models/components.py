@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import threading
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +67,7 @@ class ComponentKey:
     precision: Precision
 
 
-class Recipe:
+class Recipe(ABC):
     """How to make one model from its components. Safe to use from many threads."""
 
     def __init__(self, resolved: ResolvedModel, precision: Precision) -> None:
@@ -77,16 +78,16 @@ class Recipe:
         self.estimates: dict[ComponentKey, int] = {}
         """Bytes that each component will take, by the headers of its files."""
 
-    def check(self, task: str) -> None:
+    def check(self, task: str) -> None:  # noqa: B027 - most recipes have nothing to refuse
         """Refuse a task that the model can't do, before anything is read. Raises ModelError."""
 
+    @abstractmethod
     def read(self, part: str, context: Context) -> torch.nn.Module:
         """A component with its weights, in host memory. Takes seconds. Raises ModelError, RunCancelled."""
-        raise NotImplementedError
 
+    @abstractmethod
     def assemble(self, modules: Mapping[str, torch.nn.Module]) -> Any:
         """A pipeline (or a Part) over components that were read. Raises ModelError."""
-        raise NotImplementedError
 
     def _add(self, part: str, folder: Path, files: list[Path], cls: type) -> None:
         variant = self.resolved.variant
