@@ -37,6 +37,10 @@ class Workflow:
             raise WorkflowError(
                 Problem("invalid_document", "Workflow", "needs at least one node.", "Give it the nodes you want results of.")
             )
+        for node in wanted:
+            if not isinstance(node, Node):
+                hint = "Give nodes one by one, such as Workflow(Output(name='picture', value=night.output))."
+                raise WorkflowError(Problem("invalid_document", "Workflow", f"is made of nodes, got {type(node).__name__}.", hint))
         document, classes = _document_of(wanted)
         document.name, document.description = name, description
         self._set_up(document, Registry(node_classes=classes), Path.cwd(), engine)

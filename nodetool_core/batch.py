@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +43,10 @@ def batch_items(graph: Graph, document: Mapping[str, Any], values: Mapping[str, 
 
     Args:
         values: Texts by input or `node.property`. A pattern such as `photos/*.jpg` for a picture stands for every file it fits.
-        table: A CSV file; its header names inputs, each row is an item.
+        table: A CSV file (commas, semicolons or tabs); its header names inputs, each row is an item.
 
-    Raises WorkflowError where a pattern fits nothing, where there are two of them, or where the table can't be read.
+    Raises WorkflowError where a pattern fits nothing, where there are two of them, or where the table can't be read or names what
+    the workflow does not have.
     """
     patterns = {name: text for name, text in values.items() if _is_pattern(graph, name, text)}
     if not patterns and table is None:
@@ -55,7 +56,7 @@ def batch_items(graph: Graph, document: Mapping[str, Any], values: Mapping[str, 
         raise WorkflowError(
             Problem("ambiguous_batch", next(iter(patterns)), message, "Write the combinations that you want as rows of a CSV file.")
         )
-    rows = _rows(table) if table is not None else _files(*next(iter(patterns.items())))
+    rows = _rows(table, graph) if table is not None else _files(*next(iter(patterns.items())))
     return [_item(number, {**values, **row}, name, document) for number, (name, row) in enumerate(rows, 1)]
 
 
@@ -75,27 +76,40 @@ def _files(name: str, pattern: str) -> list[tuple[str, dict[str, str]]]:
     return [(Path(path).stem, {name: path}) for path in found]
 
 
-def _rows(table: Path) -> list[tuple[str, dict[str, str]]]:
+def _rows(table: Path, graph: Graph) -> list[tuple[str, dict[str, str]]]:
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, strict=True)
+            separator = _separator(file.readline())
+            file.seek(0)
+            reader = csv.DictReader(file, strict=True, delimiter=separator)
             rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise WorkflowError(
+            Problem("unreadable_file", str(table), f"can't be read: {error.strerror or error}.", "Check the path.")
+        ) from None
+    except UnicodeDecodeError:
+        hint = "Save the table as CSV in UTF-8."
+        raise WorkflowError(Problem("unreadable_file", str(table), "is no text in UTF-8, so no table.", hint)) from None
+    except csv.Error as error:
         raise WorkflowError(Problem("unreadable_file", str(table), f"can't be read as a table: {error}.")) from None
     if not rows:
         raise WorkflowError(
             Problem("empty_table", str(table), "has no rows.", "The first line names inputs, each further line is an item.")
         )
-    problems = []
+    names = reader.fieldnames or ()
+    problems = [replace(wrong, where=f"{table}:1") for name in names if isinstance(wrong := find(name, graph), Problem)]
     for line, row in enumerate(rows, 2):
         if None in row or None in row.values():
-            problems.append(
-                Problem("uneven_row", f"{table}:{line}", f"does not have {len(reader.fieldnames or ())} columns as the header does.")
-            )
+            problems.append(Problem("uneven_row", f"{table}:{line}", f"does not have {len(names)} columns as the header does."))
     if problems:
         raise WorkflowError(problems)
     digits = len(str(len(rows)))
     return [(f"{number:0{digits}}", {key: value for key, value in row.items() if value != ""}) for number, row in enumerate(rows, 1)]
+
+
+def _separator(header: str) -> str:
+    """What stands between the columns: a comma, or what the spreadsheets of many countries write in its place."""
+    return next((mark for mark in ",;\t" if mark in header), ",")
 
 
 def _item(number: int, values: dict[str, str], name: str, document: Mapping[str, Any]) -> Item:
@@ -126,9 +140,9 @@ class Manifest:
             if isinstance(record, dict) and isinstance(record.get("key"), str):
                 self._done[record["key"]] = record
 
-    def _lines(self) -> Sequence[str]:
+    def _lines(self) -> Sequence[bytes]:
         try:
-            return self.path.read_text(encoding="utf-8").splitlines()
+            return self.path.read_bytes().split(b"\n")
         except FileNotFoundError:
             return ()
 
@@ -141,7 +155,8 @@ class Manifest:
 
     def add(self, item: Item, record: Mapping[str, Any]) -> None:
         """Append the record of a finished item; it is on disk when this returns."""
-        line = json.dumps({"item": item.number, "key": item.key, "inputs": item.values, **record}, ensure_ascii=False, allow_nan=False)
+        # In ASCII: a file name may hold bytes that are no text, for which there is no UTF-8.
+        line = json.dumps({"item": item.number, "key": item.key, "inputs": item.values, **record}, allow_nan=False)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a+b") as file:
             if file.tell() and not _ends_line(file):

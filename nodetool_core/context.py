@@ -117,8 +117,7 @@ class Context:
 
     def warn(self, message: str, **details: Any) -> None:
         """Say what was not done as asked; goes to whoever started the run, and into the result's `warnings`."""
-        clean = {name: self._redacted(value) if isinstance(value, str) else value for name, value in details.items()}
-        self._report("warning", {"message": self._redacted(message), "details": clean})
+        self._report("warning", {"message": self._redacted(message), "details": self._redacted(details)})
 
     @property
     def cancelled(self) -> bool:
@@ -166,5 +165,10 @@ class Context:
             self._secrets = Secrets()
         return self._secrets
 
-    def _redacted(self, text: str) -> str:
-        return text if self._secrets is None else self._secrets.redact(text)
+    def _redacted(self, value: Any) -> Any:
+        """A text, or one inside of lists and mappings, without secrets that were handed out."""
+        if isinstance(value, str):
+            return value if self._secrets is None else self._secrets.redact(value)
+        if isinstance(value, dict):
+            return {name: self._redacted(item) for name, item in value.items()}
+        return [self._redacted(item) for item in value] if isinstance(value, (list, tuple)) else value

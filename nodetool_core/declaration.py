@@ -8,13 +8,15 @@ made when the first JSON value has to be read.
 from __future__ import annotations
 
 import dataclasses
-import enum
 import inspect
+import json
 import math
 import re
+import time
 import typing
 from collections.abc import AsyncGenerator as AsyncGeneratorType
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args, get_type_hints
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
     from nodetool_core.node import Node
+
+LOADED_AT = time.time()
+"""When this process began to read node classes: a source file that was changed later may not be what runs."""
 
 MISSING: Any = object()
 """The default of a property that has none: the property is a required input."""
@@ -159,15 +164,25 @@ class Property:
         """The value in the property's type, and what is wrong with it. Numbers are never coerced."""
         from pydantic import ValidationError
 
-        if isinstance(self.annotation, type) and issubclass(self.annotation, enum.Enum):
-            value = next((member for member in self.annotation if _is_same(member.value, value)), value)
         if not self.accepts(value):
             try:
-                value = self.adapter.validate_python(value)
+                value = self._read(value)
             except ValidationError as error:
                 return value, self._explain(value, where, error)
         complaint = self.misfit(value)
         return value, [Problem("invalid_value", where, complaint)] if complaint else []
+
+    def _read(self, value: Any) -> Any:
+        """The value that a JSON form stands for. Raises ValidationError."""
+        from pydantic import ValidationError
+
+        try:
+            return self.adapter.validate_python(value)
+        except ValidationError:
+            # What JSON has no form of its own for (enums, tuples, times) is read only from JSON itself.
+            with suppress(ValidationError, TypeError, ValueError):
+                return self.adapter.validate_json(json.dumps(value, allow_nan=False))
+            raise
 
     def misfit(self, value: Any) -> str:
         """Why a value of the right type is out of bounds, or an empty string."""
@@ -197,12 +212,21 @@ class Property:
         expected = type_name(self.annotation)
         if not isinstance(value, (dict, list)):
             shown = repr(value) if len(repr(value)) <= 80 else repr(value)[:77] + "..."
-            return [Problem("invalid_value", where, f"expects {expected}, got {shown} ({value_type_name(value)}).")]
+            return [Problem("invalid_value", where, f"expects {expected}, got {shown} ({value_type_name(value)}).", self._hint(value))]
         found = []
         for detail in error.errors(include_url=False, include_context=False):
             place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"])
             found.append(Problem("invalid_value", where + place, f"expects {expected}: {detail['msg']}."))
         return found
+
+    def _hint(self, value: Any) -> str:
+        """What to write in place of a value that is nearly one: a node for its output, a number as a text."""
+        if isinstance(getattr(value, "spec", None), NodeSpec):
+            return f"Connect an output of the node: .{next(iter(value.spec.outputs), 'output')}"
+        if isinstance(value, str) and not {int, float}.isdisjoint(union_members(self.annotation)):
+            with suppress(ValueError):
+                return f"Write it as a number: {float(value.replace(',', '.')):g}"
+        return ""
 
     def to_json(self, value: Any) -> Any:
         """The JSON form of a value of this property."""
@@ -253,10 +277,6 @@ class NodeSpec:
     @property
     def namespace(self) -> str:
         return self.node_type.rpartition(".")[0]
-
-
-def _is_same(one: Any, other: Any) -> bool:
-    return type(one) is type(other) and bool(one == other)
 
 
 def public_module(cls: type) -> str:
@@ -416,9 +436,11 @@ def _read_docstring(text: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
 
 
 def jsonable(value: Any) -> Any:
-    """The JSON form of a property's value: references as objects, enums by value, containers element by element."""
+    """The JSON form of a property's value: references as objects, pictures as encoded files, enums by value, containers by element."""
     if isinstance(value, (str, int, float, bool, type(None))):
         return getattr(value, "value", value)
+    if hasattr(value, "inline"):
+        value = value.inline()
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
     if isinstance(value, Mapping):

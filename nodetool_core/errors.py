@@ -38,6 +38,11 @@ class Problem:
         return asdict(self)
 
 
+def missing_package(where: str, error: ModuleNotFoundError, extra: str) -> Problem:
+    """What to say where a package of one of our extras is not installed."""
+    return Problem("missing_package", where, f"needs {error.name}, which is not installed.", f"In the clone: pip install '.[{extra}]'")
+
+
 class NodetoolError(Exception):
     """A failure that the user can mend. Carries the problems that explain it; `str()` lists them a line each."""
 
@@ -77,11 +82,17 @@ class RunCancelled(Exception):
     """The run was cancelled; raised inside a node at its next progress report or cancel check."""
 
 
-def near_miss(name: str, known: Iterable[str]) -> str:
-    """The hint for a misspelled name: the nearest known one, or an empty string where nothing is near."""
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that a misspelled one is most like, or None where nothing is near."""
     candidates = list(known)
     match = difflib.get_close_matches(name, candidates, n=1, cutoff=0.6)
     if not match:
         folded = {candidate.lower(): candidate for candidate in candidates}
         match = [folded[found] for found in difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)]
-    return f"Did you mean {match[0]!r}?" if match else ""
+    return match[0] if match else None
+
+
+def near_miss(name: str, known: Iterable[str]) -> str:
+    """The hint for a misspelled name: the nearest known one, or an empty string where nothing is near."""
+    found = nearest(name, known)
+    return "" if found is None else f"Did you mean {found!r}?"

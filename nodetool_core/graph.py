@@ -8,7 +8,7 @@ order is Kahn's, so nothing recurses and a chain of 100,000 nodes is no special 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -105,6 +105,9 @@ def build(document: WorkflowDocument, registry: Registry) -> Graph:
 _KEYLESS = frozenset({int, float, bool, type(None)})
 """Types whose values can hold nothing secret."""
 
+_COMPARISONS, _SUGGESTIONS = 20_000, 100
+"""Names that misspelled ones are held against, and unknown types that have hints: with thousands of mistakes, the first ones do."""
+
 
 class _Port(NamedTuple):
     """An output that may feed a property."""
@@ -153,6 +156,9 @@ class _Reader:
         self.notes: list[Problem] = []
         self.types: dict[str, _Type | None] = {}
         """What the document's types are, None for those there are not."""
+        self.suggestions: dict[str, str] = {}
+        """Hints for types there are not."""
+        self.comparisons = 0
         self.nodes: list[GraphNode] = []
         self.type_of: list[_Type] = []
         """For each of the nodes."""
@@ -181,6 +187,19 @@ class _Reader:
     def _problem(self, code: str, where: str, message: str, hint: str = "") -> None:
         self.problems.append(Problem(code, where, message, hint))
 
+    def _near_miss(self, name: str, known: Collection[str]) -> str:
+        """The hint for a misspelled name, as long as looking for one is cheap enough."""
+        self.comparisons += len(known)
+        return near_miss(name, known) if self.comparisons <= _COMPARISONS else ""
+
+    def _known(self, name: str, known: Collection[str]) -> str:
+        return self._near_miss(name, known) or (f"It has {', '.join(known)}." if known else "It has none.")
+
+    def _suggestion(self, node_type: str) -> str:
+        if node_type not in self.suggestions and len(self.suggestions) < _SUGGESTIONS:
+            self.suggestions[node_type] = self.registry.suggest(node_type)
+        return self.suggestions.get(node_type, "")
+
     def _read_node(self, index: int, node_id: str, node_type: str, data: Mapping[str, Any]) -> None:
         if node_id in self.position or node_id in self.broken:
             self._problem("duplicate_id", f"nodes[{index}].id", f"{node_id!r} is the id of another node as well.")
@@ -188,7 +207,7 @@ class _Reader:
         of_type = self._type(node_type)
         if of_type is None:
             self.broken.add(node_id)
-            hint = self.registry.suggest(node_type)
+            hint = self._suggestion(node_type)
             self._problem("unknown_type", f"nodes[{index}].type", f"There is no node type {node_type!r}.", hint)
             return
         if of_type.alias is not None:
@@ -206,7 +225,7 @@ class _Reader:
             elif of_type.node_class.dynamic:
                 dynamic[name] = value
             else:
-                hint = _known(name, spec.properties)
+                hint = self._known(name, spec.properties)
                 self._problem("unknown_property", f"nodes[{index}].data.{name}", f"{spec.title} has no property {name!r}.", hint)
         self.position[node_id] = len(self.nodes)
         self.nodes.append(GraphNode(node_id, of_type.node_class, values, dynamic, [], index))
@@ -269,11 +288,11 @@ class _Reader:
         source_handle, target_handle = source.renamed_output(edge.sourceHandle), target.renamed_property(edge.targetHandle)
         output, prop = source.spec.outputs.get(source_handle), target.spec.properties.get(target_handle)
         if output is None:
-            hint = _known(source_handle, source.spec.outputs)
+            hint = self._known(source_handle, source.spec.outputs)
             message = f"{source.spec.title} has no output {source_handle!r}."
             self._problem("unknown_handle", f"edges[{index}].sourceHandle", message, hint)
         if prop is None and not target.node_class.dynamic:
-            hint = _known(target_handle, target.spec.properties)
+            hint = self._known(target_handle, target.spec.properties)
             message = f"{target.spec.title} has no property {target_handle!r}."
             self._problem("unknown_handle", f"edges[{index}].targetHandle", message, hint)
         if output is None or (prop is None and not target.node_class.dynamic):
@@ -296,7 +315,7 @@ class _Reader:
                 return node
             self._problem("unknown_handle", place, f"{node_id!r} is a comment; it has no inputs or outputs.")
         elif node_id not in self.broken:
-            self._problem("unknown_node", place, f"There is no node {node_id!r}.", near_miss(node_id, self.position))
+            self._problem("unknown_node", place, f"There is no node {node_id!r}.", self._near_miss(node_id, self.position))
         return None
 
     def _check_inputs(self, node: GraphNode, of_type: _Type) -> None:
@@ -378,7 +397,3 @@ def is_missing_asset(prop: Property, value: Any) -> bool:
 
 def _may_be_asset(prop: Property) -> bool:
     return isinstance(prop.annotation, type) and exact_type(prop.annotation) is None
-
-
-def _known(name: str, known: Mapping[str, Any] | Sequence[str]) -> str:
-    return near_miss(name, known) or (f"It has {', '.join(known)}." if known else "It has none.")

@@ -7,6 +7,7 @@ Python passes values, the command line passes texts; both end in the same checks
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,9 @@ from nodetool_core.types import union_members
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_SCHEME = re.compile(r"(?i:data|asset|file):|[A-Za-z][A-Za-z0-9+.-]*://|[A-Za-z]:[\\/]")
+"""How a URI begins, or a path of Windows with its drive. Other colons are part of a name, such as a time of day."""
 
 
 def apply(graph: Graph, values: Mapping[str, Any], *, texts: bool = False) -> Graph:
@@ -134,6 +138,8 @@ def _from_here(value: Any) -> Any:
     """Relative paths given from outside mean the current folder; those in a file mean the file's folder."""
     if isinstance(value, list):
         return [_from_here(item) for item in value]
-    if isinstance(value, AssetRef) and value.uri and ":" not in value.uri.split("/", 1)[0]:
-        return value.model_copy(update={"uri": str(Path(value.uri).expanduser().absolute())})
+    if isinstance(value, AssetRef) and value.uri and not _SCHEME.match(value.uri):
+        home = value.uri == "~" or value.uri.startswith("~/")
+        path = Path(value.uri).expanduser() if home else Path(value.uri)
+        return value.model_copy(update={"uri": str(path.absolute())})
     return value

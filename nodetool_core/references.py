@@ -7,7 +7,7 @@ plain string is accepted where a reference is expected: a path or URI for assets
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
@@ -52,6 +52,16 @@ class AssetRef(Reference):
     data: str | None = Field(default=None, description="The encoded bytes themselves, base64.")
     metadata: dict[str, Any] | None = Field(default=None, description="Whatever the author wants to keep with it.")
 
+    @property
+    def stored_as(self) -> str | None:
+        """Its id in the asset store, given as `asset_id` or as an `asset:` URI; None where its content is elsewhere."""
+        if self.data:
+            return None
+        if not self.uri:
+            return self.asset_id or None
+        scheme, colon, name = self.uri.partition(":")
+        return name.lstrip("/") if colon and scheme.lower() == "asset" else None
+
     def is_empty(self) -> bool:
         return not (self.uri or self.asset_id or self.data)
 
@@ -88,10 +98,6 @@ class ImageSizeRef(Reference):
     _when_set = frozenset({"preset"})
 
 
-_LOCAL_PROVIDERS = frozenset({"", "empty", "huggingface", "hf", "local"})
-"""Who runs a model of the Hub on this machine, in `image_model`."""
-
-
 class FontRef(Reference):
     """A font by its name, such as `DejaVuSans`, or by the path of its file; empty for the font that is always there."""
 
@@ -99,6 +105,10 @@ class FontRef(Reference):
 
     type: Literal["font"] = "font"
     name: str = ""
+
+
+_LOCAL_PROVIDERS = frozenset({"", "empty", "huggingface", "hf", "local"})
+"""Who runs a model of the Hub on this machine, in `image_model`."""
 
 
 class ModelRef(Reference):
@@ -167,6 +177,5 @@ __all__ = [
     "ImageToImageModel",
     "ModelRef",
     "Reference",
-    "Self",
     "reference_types",
 ]

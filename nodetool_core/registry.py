@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from nodetool_core.errors import Problem, near_miss
+from nodetool_core.errors import Problem, near_miss, nearest
 from nodetool_core.node import Node
 
 ENTRY_POINT_GROUP = "nodetool.packs"
@@ -49,8 +49,6 @@ class Pack:
     """Renamed types, by the old name."""
     pages: Mapping[str, str] = field(default_factory=dict)
     """Pages of documentation that the pack writes of itself: file name to `module:function`, which gives the Markdown."""
-    distribution: str = ""
-    """Name of the distribution that announced the pack."""
 
     @property
     def type_prefix(self) -> str:
@@ -118,14 +116,19 @@ class Registry:
         return next((pack.aliases[node_type] for pack in self.packs if node_type in pack.aliases), None)
 
     def suggest(self, node_type: str) -> str:
-        """A hint for a type that is not known: the nearest one, also by class name alone, or the module that failed."""
+        """A hint for a type that is not known: the nearest ones, also by class name alone, or the module that failed."""
         names = [node.spec.node_type for node in self]
-        failed = next((problem for problem in self.problems if node_type.startswith(problem.where.removeprefix("nodes."))), None)
+        failed = next((problem for problem in self.problems if node_type.startswith(f"{problem.where.removeprefix('nodes.')}.")), None)
         if failed is not None:
             return f"Its module {failed.where} could not be imported: {failed.message}"
-        title = node_type.rpartition(".")[2]
-        same_title = [name for name in names if name.rpartition(".")[2].lower() == title.lower()]
-        return f"Did you mean {same_title[0]!r}?" if same_title else near_miss(node_type, names)
+        namespace, _, title = node_type.rpartition(".")
+        titled: dict[str, list[str]] = {}
+        for name in names:
+            titled.setdefault(name.rpartition(".")[2].lower(), []).append(name)
+        # With a namespace, the whole name says more than a title that is like another one.
+        alike = title.lower() if namespace else nearest(title.lower(), titled)
+        meant = titled.get(alike or "", [])
+        return f"Did you mean {' or '.join(map(repr, meant))}?" if meant else near_miss(node_type, names)
 
     def weights(self) -> dict[str, Path]:
         """The models that ship with packs: id to directory."""
@@ -151,7 +154,7 @@ class Registry:
         try:
             root = pack.directory()
         except ModuleNotFoundError as error:
-            self.problems.append(_import_problem(pack.package, error))
+            self._report(pack.package, error)
             return
         for found in _modules(root, pack.package):
             self._import(found)
@@ -168,17 +171,24 @@ class Registry:
                 return
             module = importlib.import_module(name)
         except ModuleNotFoundError as error:
-            if error.name is None or not name.startswith(error.name):
-                self.problems.append(_import_problem(name, error))
+            # That there is no such module is no problem of it; that it needs another one is.
+            if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+                self._report(name, error)
             return
         except Exception as error:  # noqa: BLE001 - a module of a pack is foreign code; it loses itself, not the registry
-            self.problems.append(_import_problem(name, error))
+            self._report(name, error)
             return
         pack = next(pack for pack in self.packs if name == pack.package or name.startswith(f"{pack.package}."))
         for value in vars(module).values():
             is_node = isinstance(value, type) and issubclass(value, Node) and _is_of(value, name) and "spec" in vars(value)
             if is_node and value.spec.node_type.startswith(pack.type_prefix):
                 self.add(value)
+
+    def _report(self, where: str, error: Exception) -> None:
+        """Note a problem, once: what fails is looked at again with each listing."""
+        problem = _import_problem(where, error)
+        if problem not in self.problems:
+            self.problems.append(problem)
 
 
 def _is_of(node_class: type[Node], module: str) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +15,8 @@ from nodetool_core.assets.loader import ImageLoader
 from nodetool_core.assets.picture import Picture
 from nodetool_core.assets.provenance import read_provenance
 from nodetool_core.engine.options import RunOptions
-from nodetool_core.engine.provenance import FORMAT, versions
+from nodetool_core.engine.provenance import FORMAT
+from nodetool_core.engine.versions import versions
 from nodetool_core.errors import ImageError, NodetoolError, Problem
 from nodetool_core.references import ImageRef
 from nodetool_core.workflow import WorkflowDocument
@@ -40,24 +44,39 @@ def replay(path: Path, registry: Registry, *, engine: Engine | None = None, on_e
     """
     Make a picture again, computing everything anew.
 
-    Raises ImageError where the file has no provenance, WorkflowError where its workflow can't be built here, RunError where a
-    node fails.
+    Raises ImageError where the file has no provenance, or one that nodetool has not written so; WorkflowError where its workflow
+    can't be built here, RunError where a node fails.
     """
     made = read_provenance(path)
     if made is None or made.get("format") != FORMAT or not made.get("workflow"):
         hint = "Pictures that nodetool writes as PNG, JPEG, WEBP or TIFF have one, unless another program has removed it."
         raise ImageError(Problem("no_provenance", str(path), "The picture does not say what made it.", hint))
     workflow = Workflow.from_document(WorkflowDocument.from_json(made["workflow"], str(path)), registry, base=Path.cwd(), engine=engine)
-    changed = _changed_versions(made.get("versions", {})) + _changed_files(made)
-    options = RunOptions(outputs=[made["output"]], use_cache=False)
+    with _checked(path):
+        changed = _changed_versions(made.get("versions", {})) + _changed_files(made)
+        changed += [f"{place}: a value that could not be recorded" for place in made.get("unrecorded", [])]
+        options = RunOptions(outputs=[str(made["output"])], use_cache=False)
     result = workflow.run(options=options, on_event=on_event)
-    for model, revision in made.get("models", {}).items():
-        if result.models.get(model) != revision:
-            changed.append(f"model {model}: was {revision}, is {result.models.get(model)}")
-    value: Any = result[made["output"]]
-    for number in made.get("item", []):
-        value = value[number]
-    return Replay(value, value.digest == made.get("pixels"), _difference(decode_file(path), value.image), changed)
+    with _checked(path):
+        for model, revision in made.get("models", {}).items():
+            if result.models.get(model) != revision:
+                changed.append(f"model {model}: was {revision}, is {result.models.get(model)}")
+        value: Any = result[made["output"]]
+        for place in made.get("item", []):
+            value = value[place]
+        picture: Picture = value
+        is_identical = picture.digest == made.get("pixels")
+    return Replay(picture, is_identical, _difference(decode_file(path), picture.image), changed)
+
+
+@contextmanager
+def _checked(path: Path) -> Iterator[None]:
+    """Anybody can write anything into a file: what is not of our form is refused."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        message = f"holds a record of its making that nodetool has not written so ({type(error).__name__}: {error})."
+        raise ImageError(Problem("broken_provenance", str(path), message, "Use the picture as it was first written.")) from error
 
 
 def _changed_versions(before: dict[str, str]) -> list[str]:
@@ -72,9 +91,10 @@ def _changed_files(made: dict[str, Any]) -> list[str]:
     loader, changed = ImageLoader(base=Path.cwd()), []
     data = {node["id"]: node["data"] for node in made["workflow"]["graph"]["nodes"]}
     for place, digest in made.get("files", {}).items():
-        node_id, _, name = place.partition("[")[0].rpartition(".")
-        value = data.get(node_id, {}).get(name)
-        for number in place.partition("[")[2].rstrip("]").split("][") if "[" in place else []:
+        node_id, _, place_in_node = place.rpartition(".")
+        name, *numbers = re.findall(r"[^][]+", place_in_node)
+        value = data[node_id][name]
+        for number in numbers:
             value = value[int(number)]
         try:
             now = loader.digest(ImageRef.model_validate(value))

@@ -29,6 +29,8 @@ _LEAST_REDACTED: Final = 6
 """Characters below which a value is left in messages: it would take words apart."""
 _LONGEST_LOOKED_AT: Final = 4096
 """Longer texts are encoded files, not keys."""
+_DEEPEST: Final = 100
+"""How deep values are nested at most."""
 
 _KEYS: Final = (
     ("a Hugging Face token", r"(?<![A-Za-z0-9])(?:hf|hf_oauth|api_org)_[A-Za-z0-9]{30,}"),
@@ -137,7 +139,8 @@ class Secrets:
 
     def redact(self, text: str) -> str:
         """A text with the name of each secret that was handed out in place of its value."""
-        for value, name in list(self._handed_out.items()):
+        # The longest first: one may be the beginning of another.
+        for value, name in sorted(self._handed_out.items(), key=lambda pair: -len(pair[0])):
             if len(value) >= _LEAST_REDACTED and value in text:
                 text = text.replace(value, f"[{name}]")
         return text
@@ -150,7 +153,7 @@ class Secrets:
         while pending:
             found = pending.pop()
             self._scrub_one(found)
-            for earlier in (found.__cause__, found.__context__):
+            for earlier in (found.__cause__, found.__context__, *getattr(found, "exceptions", ())):
                 if earlier is not None and id(earlier) not in seen:
                     seen.add(id(earlier))
                     pending.append(earlier)
@@ -234,24 +237,38 @@ def settings_path(environment: Mapping[str, str]) -> Path:
 
 
 def kind_of_key(value: Any) -> str:
-    """What a value, or a text somewhere inside it, looks like (`a Hugging Face token`); empty where it holds no key."""
-    if isinstance(value, str):
-        found = _LOOKS_LIKE_A_KEY.search(value) if len(value) <= _LONGEST_LOOKED_AT and _LONG_WORD.search(value) else None
-        return _KEYS[found.lastindex - 1][0] if found and found.lastindex else ""
-    if value is None or isinstance(value, (int, float)):
-        return ""
-    if isinstance(value, dict):
-        return next(filter(None, (kind_of_key(part) for pair in value.items() for part in pair)), "")
-    if isinstance(value, (list, tuple)):
-        return next(filter(None, map(kind_of_key, value)), "")
-    if uri := getattr(value, "uri", None):
-        return kind_of_key(uri)
-    return ""
+    """
+    What a value, or a text somewhere inside it, looks like (`a Hugging Face token`); empty where it holds no key.
+
+    Raises RecursionError where it is nested too deeply to be looked through, or for what else is done to it.
+    """
+    level, seen = [value], set[int]()
+    for _ in range(_DEEPEST):
+        inside: list[Any] = []
+        for one in level:
+            if isinstance(one, str):
+                found = _LOOKS_LIKE_A_KEY.search(one) if len(one) <= _LONGEST_LOOKED_AT and _LONG_WORD.search(one) else None
+                if found and found.lastindex:
+                    return _KEYS[found.lastindex - 1][0]
+            elif isinstance(one, (dict, list, tuple)):
+                # Each once: one that holds itself twice would grow without end.
+                if id(one) not in seen:
+                    seen.add(id(one))
+                    inside += [*one, *one.values()] if isinstance(one, dict) else one
+            elif uri := getattr(one, "uri", None):
+                inside.append(uri)
+        if not inside:
+            return ""
+        level = inside
+    raise RecursionError
 
 
 def key_problem(value: Any, where: str) -> Problem | None:
-    """The problem of a value that holds what looks like a key; the value itself is not shown."""
-    kind = kind_of_key(value)
+    """The problem of a value that holds what looks like a key, or can't be looked through; the value itself is not shown."""
+    try:
+        kind = kind_of_key(value)
+    except RecursionError:
+        return Problem("invalid_value", where, "is nested too deeply.", f"Lists and objects inside of each other go {_DEEPEST} deep.")
     if not kind:
         return None
     message = f"holds what looks like {kind}. A workflow is shared, and is written into the pictures that it makes."

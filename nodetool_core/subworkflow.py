@@ -8,6 +8,7 @@ written out. An input that is given neither edge nor value keeps its own, and ca
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,11 @@ class _Expansion:
         """Outputs of workflow nodes, and what really feeds them."""
         self.takers: dict[Handle, list[Handle]] = {}
         """Inputs of workflow nodes, and the properties that really take them."""
+        self.workflow_nodes = {record.id for record in document.graph.nodes if record.type == NODE_TYPE}
+        self.edges_to: dict[str, list[EdgeRecord]] = {}
+        for edge in document.graph.edges:
+            if edge.target in self.workflow_nodes:
+                self.edges_to.setdefault(edge.target, []).append(edge)
 
     def graph(self) -> Any:
         for index, record in enumerate(self.document.graph.nodes):
@@ -77,7 +83,7 @@ class _Expansion:
             self.problems.extend(replace(problem, where=f"{place} > {problem.where}".rstrip(" >")) for problem in error.problems)
             return
         given = {name: value for name, value in (record.data | record.dynamic_properties).items() if name not in ("path", "workflow_json")}
-        fed = {edge.targetHandle: (edge.source, edge.sourceHandle) for edge in self.document.graph.edges if edge.target == record.id}
+        fed = {edge.targetHandle: (edge.source, edge.sourceHandle) for edge in self.edges_to.get(record.id, ())}
         roles = {node.id: node for node in inner_graph.nodes}
         inputs = inner_graph.inputs()
         for name in given.keys() | fed.keys():
@@ -119,10 +125,15 @@ class _Expansion:
 
     def _connect(self, place: str, edge: EdgeRecord) -> None:
         source: Handle = (edge.source, edge.sourceHandle)
-        is_workflow = any(record.id == edge.source and record.type == NODE_TYPE for record in self.document.graph.nodes)
+        passed: list[Handle] = []
         while source in self.sources:
+            if source in passed:
+                path = " → ".join(node_id for node_id, _ in [*passed[passed.index(source) :], source])
+                self.problems.append(Problem("cycle", "edges", f"The workflow runs in a circle: {path}.", "Remove one of these edges."))
+                return
+            passed.append(source)
             source = self.sources[source]
-        if is_workflow and source == (edge.source, edge.sourceHandle):
+        if edge.source in self.workflow_nodes and not passed:
             names = [name for node_id, name in self.sources if node_id == edge.source]
             hint = near_miss(edge.sourceHandle, names) or f"Its outputs: {', '.join(names) or 'none'}."
             self.problems.append(
@@ -130,7 +141,7 @@ class _Expansion:
             )
             return
         targets = self.takers.get((edge.target, edge.targetHandle))
-        if targets is None and any(record.id == edge.target and record.type == NODE_TYPE for record in self.document.graph.nodes):
+        if targets is None and edge.target in self.workflow_nodes:
             return
         for target, handle in targets or [(edge.target, edge.targetHandle)]:
             self.edges.append(
@@ -139,8 +150,8 @@ class _Expansion:
 
     def _read(self, place: str, record: NodeRecord) -> tuple[WorkflowDocument, Graph]:
         path, inline = record.data.get("path"), record.data.get("workflow_json")
-        if isinstance(path, str) and path:
-            where = (self.base / path).resolve()
+        if isinstance(path, str) and path and "\0" not in path:
+            where = Path(os.path.realpath(self.base / path))
             if str(where) in self.inside:
                 chain = " → ".join(Path(name).name for name in [*self.inside[self.inside.index(str(where)) :], str(where)])
                 raise WorkflowError(Problem("contains_itself", "data.path", f"The workflow contains itself: {chain}."))

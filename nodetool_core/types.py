@@ -73,10 +73,16 @@ def is_assignable(source: Annotation, target: Annotation) -> bool:
     source_args, target_args = get_args(source), get_args(target)
     if not source_args or not target_args:
         return True
-    if source_origin is tuple and Ellipsis not in source_args + target_args and len(source_args) != len(target_args):
-        return False
-    pairs = zip(source_args, target_args, strict=False)
-    return all(Ellipsis in pair or is_assignable(*pair) for pair in pairs)
+    if target_origin is tuple:
+        return _fits_tuple(source_args, target_args)
+    return all(Ellipsis in pair or is_assignable(*pair) for pair in zip(source_args, target_args, strict=False))
+
+
+def _fits_tuple(source: tuple[Annotation, ...], target: tuple[Annotation, ...]) -> bool:
+    """Whether tuples of some items are tuples of others: `tuple[int, int]` is a `tuple[int, ...]`, and not the other way round."""
+    if Ellipsis in target:
+        return all(is_assignable(item, target[0]) for item in source if item is not Ellipsis)
+    return Ellipsis not in source and len(source) == len(target) and all(map(is_assignable, source, target))
 
 
 @lru_cache(maxsize=4096)

@@ -17,10 +17,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nodetool_core.collection import collection_paused
 from nodetool_core.declaration import jsonable
-from nodetool_core.errors import Problem, WorkflowError
+from nodetool_core.errors import Problem, WorkflowError, nearest
 
 SCHEMA_VERSION = 1
 _LISTED_PROBLEMS = 100
+_FORM = "A workflow is a JSON file: an object with a `graph` of `nodes` and `edges`."
+_PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif"})
 
 
 class _Record(BaseModel):
@@ -63,16 +65,17 @@ class WorkflowDocument(_Record):
     def from_json(cls, content: Any, where: str = "workflow") -> Self:
         """Read a parsed JSON value. Raises WorkflowError with every place where the shape is wrong."""
         if not isinstance(content, Mapping):
-            raise WorkflowError(Problem("invalid_document", where, f"expects a JSON object, got {type(content).__name__}."))
+            raise WorkflowError(Problem("invalid_document", where, f"expects a JSON object, got {type(content).__name__}.", _FORM))
+        if _is_of_comfyui(content):
+            raise WorkflowError(
+                Problem("invalid_document", where, "is a workflow of ComfyUI.", f"Import it: nodetool import {where} --out imported.json")
+            )
         if "graph" not in content and "nodes" in content:
             content = {"graph": {"nodes": content["nodes"], "edges": content.get("edges", [])}} | {
                 name: value for name, value in content.items() if name not in ("nodes", "edges")
             }
         if "graph" not in content:
-            hint = "A workflow has a `graph` with `nodes` and `edges`."
-            if content and all(isinstance(value, Mapping) and "class_type" in value for value in content.values()):
-                hint = "This looks like a ComfyUI API file, which has another form."
-            raise WorkflowError(Problem("invalid_document", where, "has no `graph`.", hint))
+            raise WorkflowError(Problem("invalid_document", where, "has no `graph`.", _FORM))
         try:
             with collection_paused():
                 return cls.model_validate(content)
@@ -102,9 +105,12 @@ class WorkflowDocument(_Record):
         except FileNotFoundError:
             raise WorkflowError(Problem("missing_file", str(path), "There is no such file.", _sibling_hint(path))) from None
         except IsADirectoryError:
-            raise WorkflowError(Problem("unreadable_file", str(path), "is a folder; a workflow is a JSON file.")) from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise WorkflowError(Problem("unreadable_file", str(path), f"can't be read: {error}.")) from None
+            raise WorkflowError(Problem("unreadable_file", str(path), "is a folder; a workflow is a JSON file.", _inside(path))) from None
+        except UnicodeDecodeError:
+            raise WorkflowError(Problem("unreadable_file", str(path), *_no_text(path))) from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise WorkflowError(Problem("unreadable_file", str(path), f"can't be read: {reason}.")) from None
         return cls.from_text(text, str(path))
 
     def to_json(self) -> dict[str, Any]:
@@ -126,11 +132,15 @@ class WorkflowDocument(_Record):
 
 def _parsed(text: str, where: str) -> Any:
     """A JSON value. Raises WorkflowError where the text has none."""
+    if not text.strip():
+        raise WorkflowError(Problem("invalid_json", where, "is empty.", _FORM))
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
         place = f"{where}:{error.lineno}:{error.colno}"
-        raise WorkflowError(Problem("invalid_json", place, f"is no JSON: {error.msg}.")) from None
+        begun = text.lstrip().startswith(("{", "["))
+        hint = "JSON has no comments and no comma before a closing bracket; names and texts stand in double quotes." if begun else _FORM
+        raise WorkflowError(Problem("invalid_json", place, f"is no JSON: {error.msg}.", hint)) from None
     except ValueError as error:
         raise WorkflowError(Problem("invalid_json", where, f"has a number that can't be read: {error}.")) from None
     except RecursionError:
@@ -157,11 +167,41 @@ def _shape_problems(error: ValidationError) -> list[Problem]:
     return problems
 
 
-def _sibling_hint(path: Path) -> str:
-    from nodetool_core.errors import near_miss
+def _is_of_comfyui(content: Mapping[str, Any]) -> bool:
+    """Whether it has one of the two forms that ComfyUI writes: nodes by number with a `class_type`, or `nodes` and `links`."""
+    nodes = content.get("prompt") if isinstance(content.get("prompt"), Mapping) else content
+    if nodes and all(isinstance(node, Mapping) and "class_type" in node for node in nodes.values()):
+        return True
+    return isinstance(content.get("nodes"), list) and isinstance(content.get("links"), list)
 
+
+def _no_text(path: Path) -> tuple[str, str]:
+    """What to say of a file whose bytes are no text: the message and the hint."""
+    if path.suffix.lower() in _PICTURES:
+        hint = f"A picture is given to one: nodetool run FILE --set image={path}. One that nodetool made: nodetool rerun {path}"
+        return "is a picture, not a workflow.", hint
+    return "is no text in UTF-8, so no workflow.", _FORM
+
+
+def _inside(folder: Path) -> str:
+    """The hint for a folder: a file in it that may have been meant."""
+    found = _listed(folder, "*.json")
+    return f"Name a file in it, such as {found[0]}." if found else _FORM
+
+
+def _sibling_hint(path: Path) -> str:
+    """The hint for a file that is not there: the workflow file, or else the folder, whose name is most like what was given."""
+    if path.parent.is_dir():
+        known = {file.stem: file for file in _listed(path.parent, "*.json")}
+        found = nearest(path.stem, known)
+    else:
+        known = {folder.name: folder for folder in _listed(path.parent.parent, "*/")}
+        found = nearest(path.parent.name, known)
+    return f"Did you mean {str(known[found])!r}?" if found else "Check the path."
+
+
+def _listed(folder: Path, pattern: str) -> list[Path]:
     try:
-        names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        return sorted(folder.glob(pattern))
     except OSError:
-        names = []
-    return near_miss(path.name, names)
+        return []

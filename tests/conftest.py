@@ -1,10 +1,14 @@
-"""What every test needs: a result cache and settings of its own."""
+"""What every test needs: a result cache and settings of its own, and no clock that a busy machine runs against."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("nodetool", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("nodetool")
 
 
 @pytest.fixture(autouse=True)

@@ -98,3 +98,14 @@ def test_a_line_cut_short_is_done_again_and_spoils_no_other(folder: Path) -> Non
     assert [resumed.finished(item) is not None for item in (first, second)] == [True, False]
     resumed.add(third, {"status": "completed", "files": []})
     assert [Manifest(path).finished(item) is not None for item in (first, second, third)] == [True, False, True]
+
+
+@pytest.mark.parametrize("name", ["a\u2028b.png", "a\x85b.png", "größe.png", "latin-1-\udcfc.png"])
+def test_any_file_name_can_be_noted(name: str, folder: Path) -> None:
+    path = folder / "manifest.jsonl"
+    first, second = Item(1, {"photo": name}, "a", "first"), Item(2, {"photo": name}, "b", "second")
+    for item in (first, second):
+        Manifest(path).add(item, {"status": "completed", "files": []})
+    # Cut in the middle of a line, and in what another program has written, in the middle of a character.
+    path.write_bytes(path.read_bytes()[:-20] + "\nö".encode()[:-1])
+    assert [Manifest(path).finished(item) is not None for item in (first, second)] == [True, False]

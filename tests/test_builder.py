@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from PIL import Image
 
 from nodes.nodetool.control import Collect, If
 from nodes.nodetool.output import Output
-from nodetool_core import Field, Node, Registry, Workflow, WorkflowError
+from nodetool_core import Context, Field, ImageRef, Node, Picture, Registry, Workflow, WorkflowError
 from nodetool_core.engine.engine import Engine
 from nodetool_core.errors import DeclarationError
 from tests.engine.nodes import Add, Anything, Each, Mix, Number, Total
@@ -43,7 +44,11 @@ def test_built_saved_and_loaded_is_the_same_graph(tmp_path_factory: pytest.TempP
         (lambda: Add(a=1, b=Each(items=[1])["output"], c=3), "Add has no property 'c'."),
         (lambda: Total(values=Number()["output"]), "Total.values: expects list[int], but Number.output is int."),
         (lambda: Number()["outputs"], "Number: has no output 'outputs'. Did you mean 'output'?"),
+        (lambda: Add(a="1,5"), "Add.a: expects int, got '1,5' (str). Write it as a number: 1.5"),
+        (lambda: Add(a=Number()), "Connect an output of the node: .output"),
         (lambda: Workflow(), "needs at least one node."),
+        (lambda: Workflow(Number()["output"]), "is made of nodes, got OutputHandle. Give nodes one by one"),
+        (lambda: Workflow([Number()]), "is made of nodes, got list."),
         (lambda: Workflow(Add()), "Add needs a (int)."),
     ],
 )
@@ -137,3 +142,21 @@ def test_saving_is_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def test_anything_goes_in_where_anything_is_taken() -> None:
     assert Workflow(Anything(value={"a": [1, None]})).run()["anything"] == {"a": [1, None]}
+
+
+class Shown(Node):
+    """Gives on what it sees."""
+
+    image: ImageRef
+
+    def process(self, context: Context) -> ImageRef:
+        return context.picture(context.image(self.image))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "RGB", "RGBA", "I;16", "F", "CMYK"])
+def test_a_picture_in_memory_is_saved_with_the_workflow(mode: str, tmp_path: Path) -> None:
+    image = Image.linear_gradient("L").resize((5, 5)).convert("I" if mode == "I;16" else mode).convert(mode)
+    workflow = Workflow(Output(name="picture", value=Shown(image=Picture.of(image)).output))
+    again = Workflow.load(workflow.save(tmp_path / "workflow.json"), workflow.registry)
+    found = again.run()["picture"].image
+    assert found.tobytes() == (image.convert("RGB") if mode == "CMYK" else image).tobytes()

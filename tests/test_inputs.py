@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nodes.nodetool.input import FloatInput, IntegerInput, StringInput
+from nodes.nodetool.input import FloatInput, ImageInput, IntegerInput, StringInput
 from nodes.nodetool.output import Output
-from nodetool_core import Workflow, WorkflowError, inputs
+from nodetool_core import ImageRef, Workflow, WorkflowError, inputs
 from nodetool_core.engine.options import RunOptions
+from tests.assets.pictures import scene
 from tests.engine.nodes import Add, Mix, Number
 
 
@@ -91,3 +93,40 @@ def test_an_unknown_output_has_a_near_miss() -> None:
         workflow().run(options=RunOptions(outputs=["summ"]))
     with pytest.raises(KeyError, match=r"The run has no output 'summ'. Did you mean 'sum'"):
         workflow().run()["summ"]
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("photo.png", "{here}/photo.png"),
+        ("2026-01-01T10:30:00.png", "{here}/2026-01-01T10:30:00.png"),
+        ("take:2/photo.png", "{here}/take:2/photo.png"),
+        ("~photo.png", "{here}/~photo.png"),
+        ("~nobody/photo.png", "{here}/~nobody/photo.png"),
+        ("~/photo.png", "{home}/photo.png"),
+        ("/photo.png", "/photo.png"),
+        ("file:photo.png", "file:photo.png"),
+        ("data:image/png;base64,", "data:image/png;base64,"),
+        ("https://example.org/photo.png", "https://example.org/photo.png"),
+        ("C:\\photo.png", "C:\\photo.png"),
+    ],
+)
+def test_a_path_given_from_outside_starts_from_here(given: str, meant: str) -> None:
+    workflow = Workflow(Output(name="picture", value=ImageInput(name="photo").output))
+    graph = inputs.apply(workflow.graph, {"photo": given})
+    assert graph.inputs()["photo"].values["value"].uri == meant.format(here=Path.cwd(), home=Path.home())
+
+
+def test_a_relative_path_starts_where_it_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One in a file starts from the file's folder, one that is given to a run from the current folder."""
+    there, here = tmp_path / "there", tmp_path / "here"
+    for folder, width in ((there, 10), (here, 20)):
+        folder.mkdir()
+        scene(width, 10).save(folder / "photo.png")
+    photo = ImageInput(name="photo", value=ImageRef(uri="photo.png"))
+    Workflow(Output(name="picture", value=photo.output)).save(there / "flow.json")
+    monkeypatch.chdir(here)
+    saved = Workflow.load(there / "flow.json")
+    assert saved.run()["picture"].image.width == 10
+    for given in ("photo.png", Path("photo.png"), ImageRef(uri="photo.png")):
+        assert saved.run(photo=given)["picture"].image.width == 20

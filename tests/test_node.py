@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
+import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 
 import pytest
 
-from nodetool_core import Context, Field, ImageRef, Lane, Node, WorkflowError
+from nodetool_core import Context, Field, ImageRef, Lane, Node, Workflow, WorkflowError
 from nodetool_core.errors import DeclarationError
 
 
@@ -173,3 +176,37 @@ def test_class_bodies_stay_importable_without_process() -> None:
 
     with pytest.raises(TypeError, match="no process"):
         Base()
+
+
+class Hue(enum.Enum):
+    RED = "red"
+
+
+class Formed(Node):
+    """Has values that JSON has no form of its own for."""
+
+    hue: Hue | None = None
+    hues: list[Hue] = []
+    pair: tuple[int, float] = (1, 2.0)
+    when: datetime.date = datetime.date(2026, 1, 1)
+    some: set[int] = set()
+
+    def process(self) -> int:
+        return 0
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"hue": Hue.RED}, {"hues": [Hue.RED, Hue.RED]}, {"pair": (3, 4.5)}, {"when": datetime.date(1912, 6, 23)}, {"some": {3}}],
+    ids=lambda given: next(iter(given)),
+)
+def test_every_value_comes_back_from_a_file(given: dict[str, Any], tmp_path: Path) -> None:
+    workflow = Workflow(Formed(**given))
+    again = Workflow.load(workflow.save(tmp_path / "formed.json"), workflow.registry)
+    assert {name: again.graph.nodes[0].values[name] for name in given} == given
+
+
+@pytest.mark.parametrize("given", [{"hue": "blue"}, {"hues": "red"}, {"pair": [1]}, {"pair": [True, 2.0]}, {"when": 3}, {"some": ["3"]}])
+def test_what_is_no_form_of_the_type_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(WorkflowError):
+        Formed(**given)

@@ -104,7 +104,21 @@ def test_a_third_partys_node_runs(third_party: Registry) -> None:
 def test_a_pack_that_is_no_package_is_a_problem() -> None:
     nothing = Registry([Pack("no_such_package")])
     assert list(nothing) == []
+    assert list(nothing) == []
     assert [problem.code for problem in nothing.problems] == ["import_failed"]
+
+
+def test_a_library_that_is_missing_is_said_though_the_packs_name_begins_as_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "torchlike_pack"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "pictures.py").write_text("import torchlike\n")
+    (folder / "pict.py").write_text("import no_such_library\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    registry = Registry([Pack("torchlike_pack")])
+    assert list(registry) == []
+    assert [problem.where for problem in registry.problems] == ["torchlike_pack.pict", "torchlike_pack.pictures"]
+    assert "torchlike'" in registry.suggest("torchlike_pack.pictures.Blur")
 
 
 def test_a_node_that_another_thread_is_just_importing_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

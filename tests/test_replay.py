@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
 import pytest
 from PIL import Image
@@ -14,6 +15,8 @@ from nodes.nodetool.input import ImageInput
 from nodes.nodetool.output import Output
 from nodetool_core import Context, Field, ImageRef, Node, NodetoolError, Registry, Workflow
 from nodetool_core.assets.provenance import read_provenance
+from nodetool_core.engine.engine import Engine
+from nodetool_core.engine.events import Event, NodeFinished
 from nodetool_core.replay import replay
 
 
@@ -33,9 +36,28 @@ class Noise(Node):
         return context.picture(Image.fromarray(noisy.astype("uint8")))
 
 
+class Halves(NamedTuple):
+    """Two pictures."""
+
+    left: ImageRef
+    right: ImageRef
+
+
+class Split(Noise):
+    """Gives two pictures, whatever else it is given."""
+
+    extra: Any = None
+
+    def process(self, context: Context) -> Halves:  # type: ignore[override]
+        image = context.image(self.image)
+        half = image.width // 2
+        sides = [image.crop(box) for box in ((0, 0, half, image.height), (half, 0, image.width, image.height))]
+        return Halves(*map(context.picture, sides))
+
+
 @pytest.fixture
 def registry() -> Registry:
-    return Registry(node_classes=[Noise, ImageInput, Output, Integer, ForEach, Collect])
+    return Registry(node_classes=[Noise, Split, ImageInput, Output, Integer, ForEach, Collect])
 
 
 @pytest.fixture
@@ -70,6 +92,16 @@ def test_it_is_made_again_bit_for_bit(photo: Path, registry: Registry, suffix: s
     again = replay(path, registry)
     assert again.is_identical
     assert again.changed == []
+
+
+def test_nothing_is_taken_from_the_cache(photo: Path, registry: Registry) -> None:
+    events: list[Event] = []
+    with Engine() as engine:
+        flow = Workflow.from_document(noisy().document, registry, engine=engine)
+        path = flow.run(photo=photo)["picture"].save("made.png")
+        assert replay(path, registry, engine=engine, on_event=events.append).is_identical
+    finished = [event for event in events if isinstance(event, NodeFinished)]
+    assert finished and not any(event.cached for event in finished)
 
 
 def test_an_item_of_a_loop_is_made_again(photo: Path, registry: Registry) -> None:
@@ -111,3 +143,50 @@ def test_a_missing_node_type_is_named(photo: Path) -> None:
     path = noisy().run(photo=photo)["picture"].save("made.png")
     with pytest.raises(NodetoolError, match="There is no node type"):
         replay(path, Registry(node_classes=[ImageInput, Output]))
+
+
+def test_a_picture_among_several_outputs_is_made_again(photo: Path, registry: Registry) -> None:
+    split = Split(image=ImageInput(name="photo").output)
+    path = Workflow(split).run(photo=photo)["split"]["right"].save("right.png")
+    again = replay(path, registry)
+    assert (again.is_identical, again.picture.image.size) == (True, (16, 24))
+
+
+def test_a_value_that_can_not_be_recorded_fails_no_run_and_is_named(photo: Path, registry: Registry) -> None:
+    split = Split(image=ImageInput(name="photo").output, extra=b"bytes")
+    path = Workflow(Output(name="left", value=split.left)).run(photo=photo)["left"].save("left.png")
+    assert replay(path, registry).changed == ["split.extra: a value that could not be recorded"]
+
+
+def test_a_file_of_a_node_with_brackets_in_its_id_is_found(photo: Path, registry: Registry) -> None:
+    document = noisy().document
+    for record in document.graph.nodes:
+        record.id = f"[{record.id}].x[0]"
+    for edge in document.graph.edges:
+        edge.source, edge.target = f"[{edge.source}].x[0]", f"[{edge.target}].x[0]"
+    path = Workflow.from_document(document, registry).run(photo=photo)["picture"].save("made.png")
+    assert replay(path, registry).changed == []
+
+
+@pytest.mark.parametrize("change", [{"output": 3}, {"item": [7]}, {"files": {"a.b": ""}}, {"models": 1}, {"versions": []}])
+def test_a_record_that_is_not_ours_is_refused(change: dict[str, Any], photo: Path, registry: Registry) -> None:
+    picture = noisy().run(photo=photo)["picture"]
+    path = picture.with_provenance({**picture.provenance, **change}).save("made.png")
+    with pytest.raises(NodetoolError):
+        replay(path, registry)
+
+
+@pytest.mark.parametrize("where", ["asset://lake", "{data}"])
+def test_a_picture_that_is_no_file_of_this_machine_is_noted_as_it_was_given(where: str, photo: Path) -> None:
+    content = photo.read_bytes()
+
+    class Store:
+        def read(self, asset_id: str) -> bytes:
+            return {"lake": content}[asset_id]
+
+    uri = where.format(data=f"DATA:image/png;base64,{b64encode(content).decode()}")
+    workflow = noisy()
+    with Engine(assets=Store()) as engine:
+        made = Workflow.from_document(workflow.document, workflow.registry, engine=engine).run(photo=uri)["picture"].provenance
+    noted = next(node["data"]["value"] for node in made["workflow"]["graph"]["nodes"] if node["id"] == "image_input")
+    assert noted["uri"] == uri and made["files"]["image_input.value"].startswith("blake3:")

@@ -117,7 +117,7 @@ class Careless(Node):
     def process(self, context: Context) -> str:
         key = context.secret(NAME).reveal()
         context.progress(1, 2, f"asking with {key}")
-        context.warn(f"sent {key}", header=f"Bearer {key}")
+        context.warn(f"sent {key}", header=f"Bearer {key}", headers=[{"authorization": (f"Bearer {key}",)}])
         if self.fails:
             try:
                 raise KeyError(f"inner {key}")
@@ -302,3 +302,27 @@ def test_a_value_can_not_be_given_where_the_shell_keeps_it() -> None:
 def test_a_name_that_is_none() -> None:
     done = command("set", "hf token", given="value\n")
     assert done.exit_code != 0 and isinstance(done.exception, SecretError)
+
+
+def test_a_secret_that_is_the_beginning_of_another_is_not_taken_for_it() -> None:
+    secrets = Secrets(Path("absent"), environment={"SHORT_KEY": "abcdef", "LONG_KEY": "abcdef-0123456789"})
+    secrets.secret("SHORT_KEY")
+    secrets.secret("LONG_KEY")
+    assert secrets.redact("abcdef-0123456789 abcdef") == "[LONG_KEY] [SHORT_KEY]"
+
+
+def test_the_errors_of_a_group_are_cleaned_as_well() -> None:
+    import traceback
+
+    secrets = Secrets(Path("absent"), environment={NAME: CANARY})
+    secrets.secret(NAME)
+    group = ExceptionGroup("two of them", [ValueError(f"with {CANARY}"), ExceptionGroup("more", [KeyError(CANARY)])])
+    shown = "".join(traceback.format_exception(secrets.scrub(group)))
+    assert CANARY not in shown and shown.count(f"[{NAME}]") == 2
+
+
+def test_a_value_that_holds_itself_is_looked_through() -> None:
+    circle: list[Any] = [HF_LIKE[:5]]
+    circle += [circle, circle]
+    assert kind_of_key(circle) == ""
+    assert kind_of_key([circle, HF_LIKE]) == "a Hugging Face token"

@@ -61,6 +61,9 @@ class ImageLimits:
 DEFAULT_LIMITS: Final = ImageLimits()
 
 
+_FOLDER_HINT: Final = "Name a file in it. A batch of all of them: nodetool run FILE --set NAME='FOLDER/*.jpg'"
+
+
 def decode_file(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> Image.Image:
     """The first frame of an image file, upright and fully loaded, with the file closed. Raises ImageError."""
     where = str(path)
@@ -82,7 +85,7 @@ def open_image_file(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> IO[byte
     try:
         found = path.stat()
         if stat.S_ISDIR(found.st_mode):
-            raise _error("is_directory", where, "is a directory, not an image file.", "Name a file in it.")
+            raise _error("is_directory", where, "is a directory, not an image file.", _FOLDER_HINT)
         if not stat.S_ISREG(found.st_mode):
             raise _error("not_a_file", where, "is a device or a pipe, not a regular file.", "Save the image to a file first.")
         if found.st_size == 0:

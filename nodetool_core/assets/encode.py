@@ -70,9 +70,14 @@ def encode_image(
     provenance: dict[str, Any] | None = None,
     *,
     quality: int | None = None,
+    is_quick: bool = False,
     where: str = "",
 ) -> bytes:
-    """The bytes of an image file in a format of `SUFFIXES`. `where` names it in errors. Raises ImageError."""
+    """
+    The bytes of an image file in a format of `SUFFIXES`. `where` names it in errors. Raises ImageError.
+
+    `is_quick` packs a PNG in a fifth of the time, and about a tenth larger.
+    """
     if file_format not in _MODES:
         message = f"{file_format!r} is no format that can be written: use one of {', '.join(_MODES)}."
         raise ImageError(Problem("unknown_format", where, message, near_miss(file_format, _MODES)))
@@ -80,6 +85,8 @@ def encode_image(
     options: dict[str, Any] = {"icc_profile": _profile(image)} if file_format != "GIF" else {}
     if file_format in _QUALITY:
         options["quality"] = _QUALITY[file_format] if quality is None else quality
+    if file_format == "PNG" and is_quick:
+        options["compress_level"] = 1
     if file_format == "JPEG":
         options["subsampling"] = 0
     if provenance:

@@ -37,17 +37,23 @@ def atomic_write(path: Path, data: bytes, *, overwrite: bool = True) -> Path:
     """
     Write a file whole or not at all, and make the folders above it.
 
-    A symbolic link is followed, and the permissions of a file that is replaced are kept. Raises OSError, and
-    FileExistsError with the path as `filename` where the file exists and `overwrite` is false.
+    A symbolic link is followed, and the permissions of a file that is replaced are kept. A pipe or a device is written to, never
+    replaced. Raises OSError, and FileExistsError with the path as `filename` where the file exists and `overwrite` is false.
     """
     if "\0" in str(path):
         raise OSError(errno.EINVAL, "the name holds a null character", str(path))
-    target = path.resolve() if path.is_symlink() else path
+    # A link that leads to itself stays one. (`resolve` raises a RuntimeError for it.)
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    if target.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(target))
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
     # A rename needs no permission on the file it replaces, so a write-protected file has to be asked.
     if target.exists() and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
+    if overwrite and target.exists() and not target.is_file():
+        target.write_bytes(data)
+        return path
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.tmp")
     try:
@@ -63,13 +69,8 @@ def atomic_write(path: Path, data: bytes, *, overwrite: bool = True) -> Path:
     return path
 
 
-def unique_path(folder: Path, name: str) -> Path:
-    """A path in `folder` that does not exist yet: the name itself, or with -2, -3, … before its suffix."""
-    return next(path for path in _candidates(folder, name) if not os.path.lexists(path))
-
-
 def write_new(folder: Path, name: str, data: bytes) -> Path:
-    """Write a file that never replaces another, under the first name of `unique_path` that is free. Raises OSError."""
+    """Write a file that never replaces another: under the name itself, or with -2, -3, … before its suffix. Raises OSError."""
     for path in _candidates(folder, name):
         if os.path.lexists(path):
             continue

@@ -38,10 +38,23 @@ class AssetStore(Protocol):
 class ImageLoader:
     """Opens image references. Safe to use from several threads."""
 
-    def __init__(self, base: Path | None = None, *, limits: ImageLimits = DEFAULT_LIMITS, store: AssetStore | None = None) -> None:
+    def __init__(
+        self,
+        base: Path | None = None,
+        *,
+        limits: ImageLimits = DEFAULT_LIMITS,
+        store: AssetStore | None = None,
+        confined: bool = False,
+    ) -> None:
+        """
+        Args:
+            store: Where assets are read by their ids.
+            confined: No file of this machine is read, whatever names it: only what is inline or in the store.
+        """
         self.base = base
         """The folder that relative paths start from; the current folder where none is given."""
         self.limits = limits
+        self.confined = confined
         self._store = store
         self._digests: dict[tuple[str, int, int, int, int], str] = {}
 
@@ -81,7 +94,11 @@ class ImageLoader:
 
     def path(self, uri: str) -> Path:
         """Where a path or a `file:` URI leads: relative to the base folder; `~` at the start is the user's home. Raises ImageError."""
-        if uri.startswith("file:"):
+        if self.confined:
+            raise _error(
+                "forbidden_path", uri[:200], "is a place on this machine, which this workflow may not read.", "Upload the picture."
+            )
+        if uri[:5].lower() == "file:":
             uri = _path_of_file_uri(uri)
         path = Path(uri)
         if uri == "~" or uri.startswith("~/"):
@@ -92,10 +109,10 @@ class ImageLoader:
         """The file, or the encoded bytes and what to call them in errors."""
         if ref.data:
             return self._inline(ref.data), "inline image"
+        if ref.stored_as is not None:
+            return self._stored(ref.stored_as), f"asset {ref.stored_as}"
         if ref.uri:
             return self._behind_uri(ref.uri)
-        if ref.asset_id:
-            return self._stored(ref.asset_id), f"asset {ref.asset_id}"
         raise _error("no_image", "", "No image was given.", "Give a path, or connect an image to it.")
 
     def _behind_uri(self, uri: str) -> Path | tuple[bytes, str]:
@@ -103,9 +120,6 @@ class ImageLoader:
         scheme = match[1].lower() if match else ""
         if scheme == "data":
             return self._inline(uri), "data: URI"
-        if scheme == "asset":
-            asset_id = uri.partition(":")[2].lstrip("/")
-            return self._stored(asset_id), f"asset {asset_id}"
         if scheme in ("http", "https"):
             raise _error("remote_image", uri, "is on the web; images are read from this machine only.", "Download it and give the file.")
         if scheme != "file" and uri[len(scheme) :].startswith("://"):
@@ -116,7 +130,7 @@ class ImageLoader:
         """The bytes of base64 text or of a `data:` URI."""
         check_bytes(len(text) * 3 // 4, "inline image", self.limits)
         header, comma, payload = text.partition(",")
-        if header.startswith("data:"):
+        if header[:5].lower() == "data:":
             if not comma:
                 raise _error("bad_data_uri", text[:40], "is no data: URI.", "It looks like data:image/png;base64,iVBOR…")
             if not header.lower().endswith(";base64"):
@@ -152,7 +166,7 @@ class ImageLoader:
 
 
 def _path_of_file_uri(uri: str) -> str:
-    rest = uri.removeprefix("file:")
+    rest = uri[len("file:") :]
     if rest.startswith("//"):
         host, slash, rest = rest[2:].partition("/")
         if host not in ("", "localhost"):

@@ -54,9 +54,18 @@ class Picture(ImageRef):
         """The same pixels with their origin."""
         return type(self).of(self._image, provenance)
 
+    def inline(self) -> ImageRef:
+        """A reference that holds the picture as an encoded file, for where only JSON goes; its provenance is left out."""
+        from base64 import b64encode
+
+        from nodetool_core.assets.encode import encode_image
+
+        file_format = "TIFF" if self._image.mode in _DEEP_MODES | {"CMYK"} else "PNG"
+        return ImageRef(data=b64encode(encode_image(self._image, file_format)).decode("ascii"))
+
     @property
     def digest(self) -> str:
-        """Hash of mode, size and pixels: equal pictures have equal digests, in every process."""
+        """Hash of mode, size and pixels, with what their numbers stand for: equal pictures have equal digests, in every process."""
         from blake3 import blake3
 
         with self._lock:
@@ -64,6 +73,10 @@ class Picture(ImageRef):
                 image = self._image
                 hasher = blake3(f"{image.mode} {image.width}x{image.height} ".encode())
                 hasher.update(image.tobytes())
+                if image.mode in ("P", "PA"):
+                    hasher.update(bytes(image.getpalette("RGBA") or ()))
+                if "transparency" in image.info:
+                    hasher.update(repr(image.info["transparency"]).encode())
                 self._digest = f"blake3:{hasher.hexdigest()}"
             return self._digest
 
@@ -101,6 +114,8 @@ def in_mode(image: Image.Image, mode: str) -> Image.Image:
 
         rgba = image.convert("RGBA")
         image = Pillow.alpha_composite(Pillow.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+        if "icc_profile" in rgba.info:
+            image.info["icc_profile"] = rgba.info["icc_profile"]
     if image.mode in _DEEP_MODES and mode not in _DEEP_MODES:
         image = _eight_bit(image)
     return image if image.mode == mode else image.convert(mode)

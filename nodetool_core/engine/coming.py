@@ -113,6 +113,7 @@ class RunLane:
         self._submit = submit
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Call a function on the device's thread. Nothing makes way for others there: weights and memory are in use until it returns."""
         offer = None
         if self.coming is not None:
             offer, self.coming.taken = self.coming.taken, None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 Task = asyncio.Task[Any]
@@ -33,7 +34,9 @@ class Spawned:
         loop.call_soon_threadsafe(self._begin, work)
 
     def cancel(self) -> None:
-        self._loop.call_soon_threadsafe(self._cancel)
+        # The engine may have been closed meanwhile, and its loop with it.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._cancel)
 
     def _begin(self, work: Coroutine[Any, Any, Any]) -> None:
         self._task = self._loop.create_task(work)

@@ -29,12 +29,9 @@ class Delivery:
         """`send` for an event that is never dropped."""
         self._thread = threading.Thread(target=self._deliver, name="nodetool-events", daemon=True)
         self._thread.start()
-        self.dropped = 0
-        """Events that the listener did without."""
 
     def send(self, event: Event) -> None:
         if isinstance(event, DROPPABLE) and self._queue.qsize() > BEHIND:
-            self.dropped += 1
             return
         self._queue.put(event)
 

@@ -15,6 +15,8 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nodetool_core.engine.threads import CLOSED
+
 if TYPE_CHECKING:
     from nodetool_core.models.foresight import Offer
 
@@ -47,8 +49,10 @@ class DeviceLane:
         self._closed = False
 
     def submit(self, offer: Offer | None, function: Callable[..., Any], *arguments: Any) -> None:
-        """Call a function on a device's thread. `offer` says which use of models it is."""
+        """Call a function on a device's thread. `offer` says which use of models it is. Raises RuntimeError once it is closed."""
         with self._changed:
+            if self._closed:
+                raise RuntimeError(CLOSED)
             self._jobs.append(_Job(offer, time.monotonic(), function, arguments))
             for name in self._missing(offer):
                 thread = threading.Thread(target=self._work, args=(name,), name=f"nodetool-device-{len(self._threads)}", daemon=True)

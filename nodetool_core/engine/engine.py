@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     from nodetool_core.assets.loader import AssetStore, ImageLoader
 
 NETWORK_THREADS = 32
+PLANS = 16
+"""Plans that are kept of one graph: there are as many as ways to name its outputs, which clients may do as they like."""
+
 LISTENER_PATIENCE = 2.0
 """Seconds that a finished run gives a listener to take the events that are left."""
 
@@ -127,7 +130,7 @@ class Engine:
         check_given(plan.inputs)
         result = RunResult(secrets.token_hex(8))
         seeded = draw_seeds(plan, result)
-        images = ImageLoader(base=base, store=self.assets)
+        images = ImageLoader(base=base, store=self.assets, confined=options.confined)
         recorder = Recorder(graph, plan, seeded, result, images)
         models = _RecordedModels(self, recorder)
         device = RunLane(self._device.submit)
@@ -154,6 +157,8 @@ class Engine:
         wanted = None if options.outputs is None else tuple(options.outputs)
         plan = graph.plans.get(wanted)
         if plan is None:
+            if len(graph.plans) >= PLANS:
+                graph.plans.clear()
             with collection_paused():
                 plan = graph.plans[wanted] = self._make_plan(graph, wanted)
         return plan
@@ -194,8 +199,14 @@ class Engine:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name="nodetool-loop", daemon=True).start()
+                threading.Thread(target=_run_loop, args=(self._loop,), name="nodetool-loop", daemon=True).start()
             return self._loop
+
+
+def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Until it is stopped; then its file descriptors are given back."""
+    with closing(loop):
+        loop.run_forever()
 
 
 class Run:
@@ -239,10 +250,12 @@ class Run:
         services.emit(RunStarted(result.run_id, scheduler.plan.nodes, result.seeds))
         error: BaseException | None = None
         try:
-            scheduler.execute()
+            try:
+                scheduler.execute()
+            finally:
+                scheduler.ready.close(cancelled=scheduler.runner.cancelled.is_set())
         except BaseException as unexpected:  # noqa: BLE001 - crosses a thread: it is raised where the result is asked for
             error = unexpected
-        scheduler.ready.close(cancelled=scheduler.runner.cancelled.is_set())
         result.seconds = time.perf_counter() - started
         if scheduler.runner.cancelled.is_set():
             result.status, error = "cancelled", error or RunCancelled()

@@ -118,10 +118,8 @@ def event_json(event: Event) -> dict[str, Any]:
     for name, value in event._asdict().items():
         if isinstance(value, Problem):
             fields[name] = value.to_json()
-        elif name in ("image", "value"):
+        elif name in ("image", "value") or value not in ((), "", {}):
             fields[name] = _described(value)
-        elif value not in ((), "", {}):
-            fields[name] = jsonable(value)
     return fields
 
 
@@ -131,6 +129,8 @@ def _described(value: Any) -> Any:
         return {"type": "image", "mode": pixels.mode, "width": pixels.size[0], "height": pixels.size[1]}
     if isinstance(value, (list, tuple)):
         return [_described(item) for item in value]
+    if isinstance(value, dict):
+        return {str(name): _described(item) for name, item in value.items()}
     try:
         return jsonable(value)
     except TypeError:

@@ -10,13 +10,13 @@ of a richer type, an equal step, a failure, a message from a thread) goes the sc
 
 from __future__ import annotations
 
-import copy
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.engine.events import node_finished
 from nodetool_core.engine.frames import DONE, Frame, Values
 from nodetool_core.engine.plan import Step
+from nodetool_core.engine.work import own_copy
 
 if TYPE_CHECKING:
     from nodetool_core.engine.scheduler import Scheduler
@@ -53,7 +53,7 @@ class FastPath:
             try:
                 given = seeded.get(step.index, node.values).copy()
                 for name in step.mutable:
-                    given[name] = copy.copy(given[name])
+                    given[name] = own_copy(given[name])
                 for feed in step.feeds:
                     value = given[feed.property] = results[feed.slot][feed.output]  # type: ignore[index]
                     if feed.accept is not None:
@@ -65,7 +65,7 @@ class FastPath:
                 returned = kind.process(instance, runner.context(step)) if kind.takes_context else kind.process(instance)
                 is_exact = type(returned) is kind.exact
                 values = (returned,) if is_exact else kind.values(returned)
-            except Exception as error:  # noqa: BLE001 - a node is foreign code: whatever it raises is its failure
+            except BaseException as error:  # noqa: BLE001 - a node is foreign code: whatever it raises is its failure
                 scheduler.fail(frame, step, error)
                 return
             seconds = perf_counter() - started

@@ -1,7 +1,7 @@
 """
 Cache keys, Merkle style.
 
-    base(node) = blake2b( node type, code version, canonical values, for each input: its name )
+    base(node) = blake2b( node type, code version, versions of libraries, canonical values, for each input: its name )
     key(node)  = blake2b( base, for each input: the key of its source )
 
 A key says what a result is made of and nothing else: it does not depend on ids, positions, the order of properties, or the
@@ -10,19 +10,16 @@ process. A file counts by its content. One hash per node, in topological order: 
 
 from __future__ import annotations
 
+import enum
 import hashlib
-import importlib.util
-import inspect
-import re
 import secrets
-import sys
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from operator import itemgetter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nodetool_core.declaration import jsonable
+from nodetool_core.engine.code_version import code_version
+from nodetool_core.engine.versions import versions
 from nodetool_core.errors import NodetoolError, Problem
 from nodetool_core.graph import GraphNode
 from nodetool_core.references import AssetRef, ModelRef, Reference
@@ -33,7 +30,7 @@ if TYPE_CHECKING:
 
 Key = bytes
 
-KEY_FORMAT = b"nodetool-2:"
+KEY_FORMAT = b"nodetool-3:"
 """Changes when keys are made in another way, so that old entries are not found."""
 
 
@@ -64,21 +61,14 @@ class KeyMaker:
     """Makes keys; remembers code versions for as long as the process runs the same code."""
 
     def __init__(self) -> None:
-        self._versions: dict[type[Node], bytes] = {}
         self._classes: dict[type[Node], tuple[Key, bool]] = {}
-
-    def code_version(self, node_class: type[Node]) -> bytes:
-        """Hash of the source that a node's result depends on: its module and, of the same pack, what that imports."""
-        version = self._versions.get(node_class)
-        if version is None:
-            version = self._versions[node_class] = _source_digest(node_class)
-        return version
 
     def _of_class(self, node_class: type[Node]) -> tuple[Key, bool]:
         """What is the same for all nodes of a class: the part of their keys, and whether they have fingerprints."""
         known = self._classes.get(node_class)
         if known is None:
-            key = combine(KEY_FORMAT, node_class.spec.node_type.encode(), self.code_version(node_class))
+            libraries = repr(sorted(versions().items())).encode()
+            key = combine(KEY_FORMAT, node_class.spec.node_type.encode(), code_version(node_class), libraries)
             known = self._classes[node_class] = key, has_fingerprint(node_class)
         return known
 
@@ -131,9 +121,13 @@ def _canonical(value: Any, sources: Sources) -> str:
     if kind in _AS_WRITTEN:
         return repr(value)
     if kind is dict:
-        return _canonical_items(sorted([(str(name), item) for name, item in value.items()], key=itemgetter(0)), sources)
-    if kind in (list, tuple):
-        return f"[{','.join([_canonical(item, sources) for item in value])}]"
+        if all(type(name) is str for name in value):
+            return _canonical_items(sorted(value.items(), key=itemgetter(0)), sources)
+        pairs = [f"{_canonical(name, sources)}:{_canonical(item, sources)}" for name, item in value.items()]
+        return f"<{','.join(sorted(pairs))}>"
+    if kind is list or kind is tuple:
+        content = ",".join([_canonical(item, sources) for item in value])
+        return f"[{content}]" if kind is list else f"({content})"
     if isinstance(value, AssetRef):
         return f"asset{(value.type, '' if value.is_empty() else sources.digest(value))!r}"
     if isinstance(value, ModelRef) and not value.is_empty():
@@ -143,74 +137,29 @@ def _canonical(value: Any, sources: Sources) -> str:
     if hasattr(value, "tobytes") and hasattr(value, "shape"):
         content = hashlib.blake2b(value.tobytes(), digest_size=KEY_BYTES).hexdigest()
         return f"array{_canonical([str(value.dtype), list(value.shape), content], sources)}"
-    return f"value{_canonical([f'{kind.__module__}.{kind.__qualname__}', jsonable(value)], sources)}"
+    return f"value{_canonical([f'{kind.__module__}.{kind.__qualname__}', _made_of(value, sources)], sources)}"
+
+
+def _made_of(value: Any, sources: Sources) -> Any:
+    """What tells a value of some class from others of it, in plainer terms. Raises TypeError where that is not known."""
+    if isinstance(value, enum.Enum):
+        return value.value
+    for plain in (str, int, float):
+        if isinstance(value, plain):
+            return plain.__repr__(value)
+    if isinstance(value, Mapping):
+        return list(value.items())
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    if isinstance(value, (set, frozenset)):
+        return sorted(_canonical(item, sources) for item in value)
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if hasattr(value, "model_dump"):
+        return dict(value)
+    raise TypeError(f"{type(value).__qualname__} has no content that is known.")
 
 
 def _canonical_items(items: Iterable[tuple[str, Any]], sources: Sources) -> str:
     parts = [f"{name!r}:{value!r}" if type(value) in _AS_WRITTEN else f"{name!r}:{_canonical(value, sources)}" for name, value in items]
     return f"{{{','.join(parts)}}}"
-
-
-def _source_digest(node_class: type[Node]) -> bytes:
-    """Digest of every module that the class's code imports inside its own top-level packages, lazily or not."""
-    pending = [base.__module__ for base in node_class.__mro__ if base.__module__.partition(".")[0] not in ("builtins", "nodetool_core")]
-    seen: set[str] = set()
-    parts: list[bytes] = []
-    while pending:
-        name = pending.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        source = _source_of(name)
-        if source is not None:
-            pending.extend(_imports(name, source))
-        elif name == node_class.__module__:
-            source = _class_source(node_class)
-        if source is not None:
-            parts.append(combine(name.encode(), source))
-    return combine(*sorted(parts))
-
-
-def _source_of(module: str) -> bytes | None:
-    """The source of a module as the file has it; None for what is no Python file."""
-    loaded = sys.modules.get(module)
-    path = getattr(loaded, "__file__", None)
-    if loaded is None:
-        try:
-            found = importlib.util.find_spec(module)
-        except (ImportError, ValueError):
-            return None
-        path = found.origin if found else None
-    if path is None or not path.endswith(".py"):
-        return None
-    try:
-        return Path(path).read_bytes()
-    except OSError:
-        return None
-
-
-_IMPORT = re.compile(rb"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+\(?([\w, \t\n]+)|import[ \t]+([\w.]+))", re.MULTILINE)
-
-
-def _imports(module: str, source: bytes) -> list[str]:
-    """The modules of the same top-level package that a source names in import statements, at any depth of its code."""
-    package, found = module.partition(".")[0], []
-    is_package = str(getattr(sys.modules.get(module), "__file__", "")).endswith("__init__.py")
-    for origin, names, plain in _IMPORT.findall(source):
-        name = (origin or plain).decode()
-        if name.startswith("."):
-            depth = len(name) - len(name.lstrip(".")) - is_package
-            parent = module.split(".")[: len(module.split(".")) - depth]
-            name = ".".join([*parent, *filter(None, [name.lstrip(".")])])
-        if name.partition(".")[0] == package:
-            found.append(name)
-            found.extend(f"{name}.{part.strip()}" for part in names.decode().split(",") if part.strip().isidentifier())
-    return found
-
-
-def _class_source(node_class: type[Node]) -> bytes:
-    try:
-        return inspect.getsource(node_class).encode()
-    except (OSError, TypeError):
-        process: Any = node_class.process  # type: ignore[attr-defined]
-        return bytes(process.__code__.co_code) + repr(process.__code__.co_consts).encode()

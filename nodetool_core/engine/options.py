@@ -34,6 +34,8 @@ class RunOptions:
     """False: nothing is taken from the result cache (results are still put there)."""
     previews: bool = False
     """Whether nodes that can show intermediate pictures do so."""
+    confined: bool = False
+    """True: the run reads and writes no file of this machine, whatever name a node computes. For workflows of strangers."""
     policies: Mapping[str, NodePolicy] = field(default_factory=dict)
     """Patience by node id or by node type; the type may be a pattern such as `huggingface.*`. The first that fits counts."""
 

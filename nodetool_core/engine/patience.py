@@ -18,6 +18,12 @@ from nodetool_core.engine.options import NodePolicy, RunOptions
 from nodetool_core.engine.plan import Step
 from nodetool_core.errors import NodetoolError, Problem, RunCancelled
 
+_LONGEST_SLEEP = 3600.0
+"""Seconds: a lock takes no time of centuries, nor an endless one. Waking up for nothing does no harm."""
+
+_DOUBLINGS = 100
+"""How often the wait between attempts is doubled: beyond all patience, and still a number."""
+
 
 class NodeTimeoutError(NodetoolError):
     """A node took longer than its policy allows."""
@@ -56,7 +62,7 @@ class Patience:
 
     def sleep(self) -> float | None:
         """How long there is nothing to do; None where no clock runs."""
-        return max(0.0, self._due[0][0] - time.monotonic()) if self._due else None
+        return min(max(0.0, self._due[0][0] - time.monotonic()), _LONGEST_SLEEP) if self._due else None
 
     def due(self) -> list[Callable[[], Any]]:
         """What is to be done by now."""
@@ -80,4 +86,4 @@ class Patience:
             return None
         place = (step.index, frame.index)
         made = self._attempts[place] = self._attempts.get(place, 0) + 1
-        return policy.wait * 2 ** (made - 1) if made < policy.attempts else None
+        return policy.wait * 2.0 ** min(made - 1, _DOUBLINGS) if made < policy.attempts else None

@@ -5,9 +5,7 @@ revisions of the models, the versions of the libraries. Enough to make the pictu
 
 from __future__ import annotations
 
-import sys
 import threading
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +13,15 @@ from nodetool_core.assets.picture import Picture
 from nodetool_core.declaration import jsonable
 from nodetool_core.engine.plan import Plan
 from nodetool_core.engine.result import RunResult
+from nodetool_core.engine.versions import versions
 from nodetool_core.errors import NodetoolError
 from nodetool_core.graph import Graph
 from nodetool_core.node import Role
-from nodetool_core.references import AssetRef, ModelRef
+from nodetool_core.references import AssetRef, ImageRef, ModelRef
 
 if TYPE_CHECKING:
     from nodetool_core.assets.loader import ImageLoader
 
-PACKAGES = ("nodetool", "torch", "diffusers", "transformers", "pillow", "numpy")
 FORMAT = 1
 
 
@@ -38,6 +36,8 @@ class Recorder:
         self._lock = threading.Lock()
         self._workflow: dict[str, Any] | None = None
         self._files: dict[str, str] = {}
+        self._unrecorded: list[str] = []
+        """Places of values that have no JSON form, such as bytes that Python gave to a node."""
 
     def note_model(self, ref: ModelRef, revision: str | None) -> None:
         """A node has loaded a model."""
@@ -45,15 +45,17 @@ class Recorder:
         with self._lock:
             self._result.models[name] = revision
 
-    def finished(self, name: str, value: Any, item: tuple[int, ...] = ()) -> Any:
+    def finished(self, name: str, value: Any, item: tuple[int | str, ...] = ()) -> Any:
         """The value of the output `name` with its pictures knowing what made them."""
         if isinstance(value, Picture):
             return value.with_provenance(self._provenance(name, item) | {"pixels": value.digest})
         if isinstance(value, list):
             return [self.finished(name, part, (*item, number)) for number, part in enumerate(value)]
+        if type(value) is dict:
+            return {key: self.finished(name, part, (*item, key)) if isinstance(key, str) else part for key, part in value.items()}
         return value
 
-    def _provenance(self, name: str, item: tuple[int, ...]) -> dict[str, Any]:
+    def _provenance(self, name: str, item: tuple[int | str, ...]) -> dict[str, Any]:
         with self._lock:
             if self._workflow is None:
                 self._workflow = self._document()
@@ -66,8 +68,8 @@ class Recorder:
             "files": self._files,
             "seeds": self._result.seeds,
             "models": models,
-            "versions": versions(),
-        }
+            "versions": dict(versions()),
+        } | ({"unrecorded": self._unrecorded} if self._unrecorded else {})
 
     def _document(self) -> dict[str, Any]:
         """The workflow as it runs: workflow nodes put in place, inputs given, seeds drawn."""
@@ -78,7 +80,12 @@ class Recorder:
             properties = node.spec.properties
             values = self._values.get(node.id, node.values) | node.dynamic
             given = {name: value for name, value in values.items() if name not in properties or not properties[name].is_default(value)}
-            data = {name: self._recorded(f"{node.id}.{name}", value) for name, value in given.items()}
+            data: dict[str, Any] = {}
+            for name, value in given.items():
+                try:
+                    data[name] = self._recorded(f"{node.id}.{name}", value)
+                except TypeError:
+                    self._unrecorded.append(f"{node.id}.{name}")
             nodes.append({"id": node.id, "type": node.spec.node_type, "data": data})
             for edge in node.inputs:
                 source = self._graph.nodes[edge.source]
@@ -93,25 +100,15 @@ class Recorder:
         if isinstance(value, AssetRef) and not value.is_empty():
             try:
                 self._files[place] = self._images.digest(value)
-                if value.uri and not value.uri.startswith("data:"):
+                if not (value.data or value.stored_as or value.uri[:5].lower() in ("", "data:")):
                     value = value.model_copy(update={"uri": _from_here(self._images.path(value.uri))})
             except NodetoolError:
                 # A file that the run did not need, or the node would have failed.
                 self._files[place] = ""
-        return jsonable(value)
+        # The pixels that Python gave to a node are left out: they are not the size of a note.
+        return jsonable(ImageRef() if isinstance(value, Picture) else value)
 
 
 def _from_here(path: Path) -> str:
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
-
-
-def versions() -> dict[str, str]:
-    """Versions of what a picture depends on, as far as installed."""
-    found = {"python": sys.version.split()[0]}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from nodetool_core.engine.frames import Frame, Frames, Stream, Values
 from nodetool_core.engine.plan import Feed, Step
 from nodetool_core.engine.result import RunResult
 from nodetool_core.engine.services import Services
-from nodetool_core.engine.work import Kind, MisfitError
+from nodetool_core.engine.work import Kind, MisfitError, own_copy
 from nodetool_core.errors import Problem, RunCancelled
 from nodetool_core.graph import GraphNode
 from nodetool_core.node import SKIPPED, Lane, Node
@@ -27,6 +26,7 @@ Message = tuple[Any, ...]
 
 Done = Callable[[Frame, Step, Values, float], None]
 Failed = Callable[[Frame, Step, BaseException], None]
+Begun = Callable[[], None]
 
 _ENDED: Any = object()
 
@@ -37,9 +37,12 @@ class Ticket:
     def __init__(self, lane: Lane, cancelled: threading.Event) -> None:
         self.lane = lane
         self.given_up = False
+        self.is_answered = False
         self.holds_place = True
         """Whether it still counts against what its lane can run at once."""
         self.task: Spawned | None = None
+        self.make_way: Callable[[], None] | None = None
+        """Lets others have the thread's place, though it may hang."""
         self._cancelled = cancelled
 
     def is_set(self) -> bool:
@@ -80,7 +83,7 @@ class Runner:
                 self.check(step, feed, value)
             (dynamic if feed.is_dynamic else values)[feed.property] = value
         for name in step.mutable:
-            values[name] = copy.copy(values[name])
+            values[name] = own_copy(values[name])
         if kind.dynamic:
             values["dynamic_values"] = dynamic
         return kind.node_class.instantiate(values)
@@ -91,24 +94,31 @@ class Runner:
         assert kind is not None
         return kind.values(kind.call(self.instance(frame, step), self.context(step)))
 
-    def submit(self, frame: Frame, step: Step, ticket: Ticket, done: Done, failed: Failed) -> None:
-        """Call a step elsewhere. Raises MisfitError at once where a value that arrived does not fit."""
+    def submit(self, frame: Frame, step: Step, ticket: Ticket, done: Done, failed: Failed, begun: Begun | None = None) -> None:
+        """Call a step elsewhere; `begun` is called when it begins. Raises MisfitError at once where a value that arrived does not fit."""
         kind = step.kind
         assert kind is not None
         instance, context = self.instance(frame, step), self.context(step, ticket)
         if not kind.spec.is_async:
-            self._services.threads[ticket.lane].submit(self._work, frame, step, instance, context, ticket, done, failed)
+            threads = self._services.threads[ticket.lane]
+            ticket.make_way = threads.submit(self._work, frame, step, instance, context, ticket, done, failed, begun)
             return
 
         def answer(task: Task) -> None:
-            error = _error_of(task)
+            error = _error_of(task, ticket)
             self.inbox.put((failed, ticket, frame, step, error) if error else (done, ticket, frame, step, *task.result()))
 
         ticket.task = self._services.spawn(_awaited(kind, instance, context), answer)
+        if begun is not None:
+            begun()
 
-    def _work(self, frame: Frame, step: Step, instance: Node, context: Context, ticket: Ticket, done: Done, failed: Failed) -> None:
+    def _work(
+        self, frame: Frame, step: Step, instance: Node, context: Context, ticket: Ticket, done: Done, failed: Failed, begun: Begun | None
+    ) -> None:
         kind = step.kind
         assert kind is not None
+        if begun is not None:
+            self.inbox.put((begun, None))
         started = time.perf_counter()
         try:
             values = kind.values(kind.call(instance, context))
@@ -141,7 +151,7 @@ class Runner:
             return ticket
 
         def answer(task: Task) -> None:
-            error = _error_of(task)
+            error = _error_of(task, ticket)
             self.inbox.put((failed, ticket, stream, error) if error else (got, ticket, stream, *task.result()))
 
         self._services.spawn(_next_awaited(stream, kind), answer)
@@ -202,12 +212,14 @@ def _set_default(values: dict[str, Any], node: GraphNode, feed: Feed) -> None:
     """A connected property whose value does not come, as its node allows, has its default."""
     prop = node.spec.properties.get(feed.property)
     if prop is not None and not prop.required:
-        values[feed.property] = copy.copy(prop.default)
+        values[feed.property] = own_copy(prop.default)
 
 
-def _error_of(task: Task) -> BaseException | None:
-    """How a coroutine failed; one that was cancelled counts as a node that noticed the cancel."""
-    return RunCancelled() if task.cancelled() else task.exception()
+def _error_of(task: Task, ticket: Ticket) -> BaseException | None:
+    """How a coroutine failed; one that was cancelled for its run's sake counts as a node that noticed the cancel."""
+    if not task.cancelled():
+        return task.exception()
+    return RunCancelled() if ticket.is_set() else RuntimeError("something that it waited for was cancelled, though the run was not.")
 
 
 async def _awaited(kind: Kind, instance: Node, context: Context) -> tuple[Values, float]:

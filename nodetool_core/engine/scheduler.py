@@ -73,7 +73,17 @@ class Scheduler:
     # -- the loop ---------------------------------------------------------------------------------------------------
 
     def execute(self) -> None:
-        """Run until everything that can be done is done. Fills the result."""
+        """Run until everything that can be done is done. Fills the result. When it returns or raises, nothing is under way."""
+        try:
+            self._run()
+        except BaseException:
+            self._wait_for_all()
+            raise
+        finally:
+            self.loops.close()
+        self.outputs.close()
+
+    def _run(self) -> None:
         self.prepare(self.frames.root)
         inline, found, inbox, cancelled = self.ready.inline, self.found, self.runner.inbox, self.runner.cancelled
         run = self.fast_path.run
@@ -91,8 +101,13 @@ class Scheduler:
                 run()
             elif not self._dispatch() and not self._wait():
                 break
-        self.loops.close()
-        self.outputs.close()
+
+    def _wait_for_all(self) -> None:
+        """The run itself has failed, as by a fingerprint: what is under way finishes first, as where a node fails."""
+        while self._answers_due:
+            _, ticket, *_ = self.runner.inbox.get()
+            if ticket is not None and not ticket.given_up:
+                self._answers_due -= 1
 
     def _begin_nothing_more(self) -> None:
         self.ready.clear()
@@ -126,6 +141,7 @@ class Scheduler:
                 self.outstanding[ticket.lane] -= 1
             if ticket.given_up:
                 return
+            ticket.is_answered = True
             self._answers_due -= 1
         handler(*arguments)
 
@@ -173,7 +189,7 @@ class Scheduler:
         started = perf_counter()
         try:
             values = self.runner.here(frame, step)
-        except Exception as error:  # noqa: BLE001 - a node is foreign code: whatever it raises is its failure
+        except BaseException as error:  # noqa: BLE001 - a node is foreign code: whatever it raises is its failure
             self.fail(frame, step, error)
             return
         self.finish(frame, step, values, perf_counter() - started)
@@ -189,13 +205,14 @@ class Scheduler:
             return
         ticket = Ticket(Lane.CPU if lane is Lane.INLINE else lane, self.runner.cancelled)
         self.expect(ticket)
+        # Its time runs from when it begins: what it waits for a thread or a device that other runs use as well is not its fault.
+        clock = None
+        if policy is not None and policy.timeout is not None:
+            clock = partial(self.patience.deadline, policy.timeout, partial(self._time_out, frame, step, ticket, policy.timeout))
         try:
-            self.runner.submit(frame, step, ticket, self.finish, self.fail)
+            self.runner.submit(frame, step, ticket, self.finish, self.fail, clock)
         except Exception as error:  # noqa: BLE001 - a value that does not fit is this node's failure
             self._receive((self.fail, ticket, frame, step, error))
-            return
-        if policy is not None and policy.timeout is not None:
-            self.patience.deadline(policy.timeout, partial(self._time_out, frame, step, ticket, policy.timeout))
 
     def finish(self, frame: Frame, step: Step, values: Values, seconds: float) -> None:
         """A step's work succeeded."""
@@ -226,7 +243,7 @@ class Scheduler:
         self.settle(frame, step, None, FAILED)
 
     def _time_out(self, frame: Frame, step: Step, ticket: Ticket, seconds: float) -> None:
-        if frame.state[step.slot] != RUNNING or ticket.given_up:
+        if ticket.is_answered or ticket.given_up:
             return
         ticket.give_up()
         self._answers_due -= 1
@@ -234,6 +251,8 @@ class Scheduler:
             # On a device the next node must not begin before this one has let go; elsewhere its place is free at once.
             ticket.holds_place = False
             self.outstanding[ticket.lane] -= 1
+            if ticket.make_way is not None:
+                ticket.make_way()
         self.fail(frame, step, NodeTimeoutError(seconds))
 
     def _try_again(self, frame: Frame, step: Step, error: BaseException, pause: float) -> None:

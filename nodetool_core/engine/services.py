@@ -22,8 +22,8 @@ from nodetool_core.secrets import Secrets
 class Submits(Protocol):
     """The threads of a lane."""
 
-    def submit(self, function: Callable[..., Any], *arguments: Any) -> None:
-        """Call a function, which must not raise, on one of the threads."""
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Callable[[], None] | None:
+        """Call a function, which must not raise, on one of the threads. Gives what makes way for others where it hangs, if anything can."""
         ...
 
 

@@ -12,7 +12,18 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
-Call = tuple[Callable[..., Any], tuple[Any, ...]]
+CLOSED = "The engine is closed: it can't begin any further node."
+
+
+class Call:
+    """A function that was submitted."""
+
+    __slots__ = ("arguments", "function", "is_done", "is_given_up")
+
+    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        self.function = function
+        self.arguments = arguments
+        self.is_done = self.is_given_up = False
 
 
 class Threads:
@@ -25,29 +36,56 @@ class Threads:
         self._threads: list[threading.Thread] = []
         self._idle = threading.Semaphore(0)
         self._lock = threading.Lock()
+        self._is_closed = False
 
-    def submit(self, function: Callable[..., Any], *arguments: Any) -> None:
-        """Call a function on one of the threads, after all that was submitted before."""
-        self._queue.put((function, arguments))
-        if self._idle.acquire(blocking=False):
-            return
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Callable[[], None]:
+        """
+        Call a function on one of the threads, after all that was submitted before. Raises RuntimeError once they are closed.
+
+        Gives a function that lets another thread take the place of the one that the call does not let go of; that one ends when the
+        call returns.
+        """
+        call = Call(function, arguments)
         with self._lock:
-            if len(self._threads) < self._size:
-                thread = threading.Thread(target=self._work, name=f"{self._name}-{len(self._threads)}", daemon=True)
-                self._threads.append(thread)
-                thread.start()
+            if self._is_closed:
+                raise RuntimeError(CLOSED)
+            self._queue.put(call)
+            if not self._idle.acquire(blocking=False) and len(self._threads) < self._size:
+                self._start()
+        return lambda: self._give_up(call)
 
     def close(self) -> None:
         """Let the threads end once they have done what was submitted."""
         with self._lock:
+            self._is_closed = True
             for _ in self._threads:
                 self._queue.put(None)
-            self._threads.clear()
+
+    def _give_up(self, call: Call) -> None:
+        with self._lock:
+            if call.is_done or self._is_closed:
+                return
+            call.is_given_up = True
+            self._size += 1
+            if not self._queue.empty():
+                self._start()
+
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._work, name=f"{self._name}-{len(self._threads)}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _work(self) -> None:
         while (call := self._queue.get()) is not None:
-            function, arguments = call
-            function(*arguments)
-            # Not held while waiting for the next call: they may be large pictures.
-            del call, function, arguments
+            # Held by nobody once the call returns, whoever still knows of it: they may be large pictures.
+            arguments, call.arguments = call.arguments, ()
+            call.function(*arguments)
+            del arguments
+            with self._lock:
+                call.is_done = True
+                if call.is_given_up:
+                    self._size -= 1
+                    self._threads.remove(threading.current_thread())
+                    return
+            del call
             self._idle.release()

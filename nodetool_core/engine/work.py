@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -90,6 +91,16 @@ class Kind:
         output = list(self.spec.outputs.values())[position]
         message = f"{self.spec.title}.{output.name} should be {type_name(output.annotation)}, but process gave {value_type_name(value)}."
         return Problem("wrong_output", "", message)
+
+
+def own_copy(value: Any) -> Any:
+    """A container with containers of its own, however deep, so that a node that changes its value changes nobody else's."""
+    kind = type(value)
+    if kind is list:
+        return [own_copy(item) for item in value]
+    if kind is dict:
+        return {name: own_copy(item) for name, item in value.items()}
+    return copy.copy(value) if isinstance(value, (list, dict, set)) else value
 
 
 def failure_of(node: GraphNode, item: tuple[int, ...], error: BaseException) -> NodeFailure:

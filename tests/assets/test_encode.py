@@ -51,6 +51,7 @@ def test_a_profile_that_no_longer_fits_is_dropped() -> None:
     image = scene()
     image.info["icc_profile"] = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     assert "icc_profile" in Image.open(BytesIO(encode_image(image, "PNG"))).info
+    assert "icc_profile" in Image.open(BytesIO(encode_image(image.convert("RGBA"), "JPEG"))).info
     assert "icc_profile" not in Image.open(BytesIO(encode_image(image.convert("L"), "PNG"))).info
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nodetool_core.assets.files import atomic_write, unique_path, write_new, write_problem
+from nodetool_core.assets.files import atomic_write, write_new, write_problem
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -82,9 +82,31 @@ def test_a_write_protected_file_is_asked(tmp_path: Path, monkeypatch: pytest.Mon
 def test_unique_names_count_up(tmp_path: Path) -> None:
     names = [write_new(tmp_path, "lake.png", b"x").name for _ in range(3)]
     assert names == ["lake.png", "lake-2.png", "lake-3.png"]
-    assert unique_path(tmp_path, "lake.png").name == "lake-4.png"
     (tmp_path / "dangling.png").symlink_to(tmp_path / "nowhere")
-    assert unique_path(tmp_path, "dangling.png").name == "dangling-2.png"
+    assert write_new(tmp_path, "dangling.png", b"x").name == "dangling-2.png"
+
+
+def test_a_link_that_leads_to_itself_can_not_be_written(tmp_path: Path) -> None:
+    link = tmp_path / "a.bin"
+    link.symlink_to(link)
+    with pytest.raises(OSError):
+        atomic_write(link, b"x")
+    assert list(tmp_path.iterdir()) == [link] and link.is_symlink()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="The system has no named pipes.")
+@pytest.mark.parametrize("name", ["pipe", "link"])
+def test_a_pipe_is_written_to_and_stays_one(name: str, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "link").symlink_to(pipe)
+    # Open for both, so that neither side waits for the other.
+    reader = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        atomic_write(tmp_path / name, b"content")
+        assert pipe.is_fifo() and os.read(reader, 100) == b"content"
+    finally:
+        os.close(reader)
 
 
 @pytest.mark.parametrize("has_links", [True, False])

@@ -36,7 +36,9 @@ def references(folder: Path) -> list[ImageRef]:
         ImageRef(uri="a lake ü.png"),
         ImageRef(uri=path.as_uri()),
         ImageRef(uri=f"file://localhost{quote(str(path))}"),
+        ImageRef(uri=f"FILE://{quote(str(path))}"),
         ImageRef(uri="~/a lake ü.png"),
+        ImageRef(uri=f"DATA:image/png;BASE64,{TEXT}"),
         ImageRef(uri=f"data:image/png;base64,{TEXT}"),
         ImageRef(uri=f"data:image/png;base64,{quote(TEXT)}"),
         ImageRef(uri=f"data:image/png,{quote(PNG)}"),
@@ -142,3 +144,17 @@ def test_a_folder_counts_by_its_place(folder: Path) -> None:
     (folder / "sub").mkdir()
     loader = ImageLoader(folder)
     assert loader.digest(FolderRef(uri="sub")) == loader.digest(FolderRef(uri=str(folder / "sub"))) != loader.digest(FolderRef(uri="other"))
+
+
+def test_a_confined_loader_reads_no_file_of_this_machine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    loader = ImageLoader(folder, store=Store(), confined=True)
+    for ref in references(folder):
+        if ref.uri and not ref.uri.lower().startswith(("data:", "asset:")):
+            for read in (loader.open, loader.digest, loader.read):
+                with pytest.raises(ImageError, match="may not read"):
+                    read(ref)
+        else:
+            assert difference(loader.open(ref), scene()) == 0
+    with pytest.raises(ImageError, match="may not read"):
+        loader.digest(FolderRef(uri="."))

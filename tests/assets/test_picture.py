@@ -90,5 +90,14 @@ def test_a_picture_prints_what_it_is() -> None:
 
 def test_pictures_are_equal_by_their_pixels() -> None:
     assert Picture.of(scene()) == Picture.of(scene())
+    grey = scene().convert("L")
+    indices = grey.copy()
+    indices.putpalette(bytes(range(256)) * 3)
+    other = grey.copy()
+    other.putpalette(bytes(reversed(range(256))) * 3)
+    keyed = grey.copy()
+    keyed.info["transparency"] = 3
+    assert len({Picture.of(image).digest for image in (grey, indices, other, keyed)}) == 4, "the same bytes, and four pictures"
+    assert Picture.of(Image.frombytes("YCbCr", scene().size, scene().tobytes())) != Picture.of(scene())
     assert Picture.of(scene()) != Picture.of(scene().convert("L"))
     assert Picture.of(Image.new("L", (2, 8))) != Picture.of(Image.new("L", (8, 2)))

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from nodes.nodetool.control import Collect
 from nodes.nodetool.output import Output
+from nodes.nodetool.text import FormatText
 from nodetool_core import Field, ImageRef, Node, NodetoolError, Workflow
 from nodetool_core.context import Context
 from nodetool_core.engine.caching.memory import MemoryCache
@@ -61,6 +63,7 @@ def test_items_of_a_loop_are_found_by_what_they_are(engine: Engine, stage: Stage
     assert (stage.calls["x"], sorted(result.hits)) == (3, ["counting", "counting"])
 
 
+@settings(deadline=None)
 @given(order=st.permutations(range(8)), names=st.permutations("abcdefgh"))
 def test_keys_do_not_depend_on_ids_or_order(order: list[int], names: list[str]) -> None:
     """Behaviour 18: the same graph written down otherwise is found in the cache."""
@@ -161,6 +164,20 @@ def test_a_seed_of_minus_one_is_drawn_recorded_and_repeatable(engine: Engine) ->
     assert (again["x"], "dice" in again.hits) == (first["x"], True)
 
 
+def test_a_seed_that_was_given_is_recorded_as_well(engine: Engine) -> None:
+    workflow = Workflow(Output(name="x", value=Dice(seed=7).output), engine=engine)
+    for _ in ("made", "found in the cache"):
+        assert workflow.run().seeds == {"dice": {"seed": 7}}
+
+
+def test_values_of_free_names_count(engine: Engine) -> None:
+    def filled(**values: Any) -> Any:
+        return Workflow(Output(name="x", value=FormatText(template="{{ a }}", **values).output), engine=engine).run()
+
+    assert [filled(**values)["x"] for values in ({"a": "lake"}, {"a": "hut"}, {"a": "lake", "b": 1})] == ["lake", "hut", "lake"]
+    assert "format_text" in filled(a="hut").hits
+
+
 def test_a_result_of_a_failed_run_is_kept(engine: Engine, stage: Stage) -> None:
     stage.action = lambda number: 1 / 0
     before = Counting(a=1, stage=stage.name)
@@ -169,3 +186,65 @@ def test_a_result_of_a_failed_run_is_kept(engine: Engine, stage: Stage) -> None:
         with pytest.raises(NodetoolError, match="ZeroDivisionError"):
             workflow.run()
     assert stage.calls["x"] == 1
+
+
+class Passes(Node):
+    """Gives the picture on as it came: by its name."""
+
+    image: ImageRef = Field(description="Image.")
+
+    def process(self) -> ImageRef:
+        return self.image
+
+
+class Tone(Node):
+    """The first pixel, and more."""
+
+    image: ImageRef = Field(description="Image.")
+    more: int = 0
+
+    def process(self, context: Context) -> int:
+        return int(context.image(self.image, "L").getpixel((0, 0))) + self.more  # type: ignore[arg-type]
+
+
+def tone(folder: Path, name: str, more: int, engine: Engine) -> Any:
+    workflow = Workflow(Output(name="x", value=Tone(image=Passes(image=ImageRef(uri=name)).output, more=more).output))
+    return Workflow.from_document(workflow.document, workflow.registry, base=folder, engine=engine).run()["x"]
+
+
+def test_a_result_that_names_a_file_is_no_hit_once_the_file_is_elsewhere(engine: Engine, tmp_path: Path) -> None:
+    first, second = tmp_path / "a.png", tmp_path / "b.png"
+    Image.new("L", (2, 2), 10).save(first)
+    assert tone(tmp_path, str(first), 0, engine) == 10
+    first.rename(second)
+    assert tone(tmp_path, str(second), 1, engine) == 11
+
+
+def test_a_name_means_the_file_in_the_folder_of_its_own_workflow(engine: Engine, tmp_path: Path) -> None:
+    for folder, name, grey in (("one", "x.png", 10), ("two", "y.png", 10), ("two", "x.png", 200)):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        Image.new("L", (2, 2), grey).save(tmp_path / folder / name)
+    assert tone(tmp_path / "one", "x.png", 0, engine) == 10
+    assert tone(tmp_path / "two", "y.png", 1, engine) == 11
+
+
+def test_what_is_inline_in_a_reference_counts_as_memory() -> None:
+    cache = MemoryCache(bound=100_000)
+    for number in range(10):
+        cache.put(bytes([number]), ([ImageRef(data="A" * 30_000)],))
+    assert len(cache) == 3
+
+
+def test_a_node_that_changes_its_value_changes_no_other_run(engine: Engine) -> None:
+    class Greedy(Node):
+        """Adds to what it was given."""
+
+        cacheable = False
+        options: dict[str, Any] = {"seen": []}
+
+        def process(self) -> int:
+            self.options["seen"].append(1)
+            return len(self.options["seen"])
+
+    workflow = Workflow(Output(name="x", value=Greedy().output), Output(name="y", value=Greedy().output), engine=engine)
+    assert [dict(workflow.run()) for _ in range(2)] == [{"x": 1, "y": 1}] * 2

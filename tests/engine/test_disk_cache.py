@@ -126,6 +126,20 @@ def test_a_value_that_holds_itself_is_not_kept(cache: DiskCache) -> None:
     assert tiers.flush(30) and tiers.get(key_of(1)) is None
 
 
+def test_what_is_written_while_the_index_is_asked_is_known(cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = cache._store._index
+    asked = index.news
+
+    def news() -> Any:
+        answer = asked()
+        written(cache, 1, (1,))
+        return answer
+
+    monkeypatch.setattr(index, "news", news)
+    assert cache.get(key_of(0)) is None
+    assert cache.get(key_of(1)) == (1,)
+
+
 def test_what_is_found_on_disk_is_kept_in_memory(cache: DiskCache) -> None:
     written(cache, 1, (["list"],))
     tiers = TieredCache(MemoryCache(), cache)
@@ -481,6 +495,28 @@ def test_what_waits_is_written_at_exit(directory: Path) -> None:
     code = WRITER.replace("cache.flush()", "pass")
     subprocess.run([sys.executable, "-c", code, str(directory), "0", "12", str(1 << 40)], check=True, timeout=60, capture_output=True)
     assert numbers_in(directory, 12) == set(range(12))
+
+
+FORK = """
+import os, threading
+from nodetool_core.engine.caching.write_behind import WriteBehind
+done, begun, gate = [], threading.Event(), threading.Event()
+queue = WriteBehind(lambda key, job: (begun.set(), gate.wait(), done.append(job)), 100)
+queue.offer(b"key", "job", 1)
+begun.wait()
+child = os.fork()
+if not child:
+    os._exit(queue.close(60.0))
+_, status = os.waitpid(child, 0)
+gate.set()
+print(status, queue.close(60.0), done)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="The system has no forks.")
+def test_a_fork_does_not_wait_for_what_its_parent_writes() -> None:
+    ran = subprocess.run([sys.executable, "-c", FORK], check=True, timeout=30, capture_output=True, text=True)
+    assert ran.stdout == "0 True ['job']\n"
 
 
 # -- where it is -------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,8 @@ from nodes.nodetool.output import Output
 from nodetool_core import Context, Node, Workflow
 from nodetool_core.engine import events
 from nodetool_core.engine.engine import Engine
+from nodetool_core.engine.events import NodeWarning, event_json
+from nodetool_core.node import Lane
 from tests.engine.nodes import Add, Each, Gated, Mix, Number, Stage
 
 LONG = 10.0
@@ -134,3 +137,14 @@ def test_equal_nodes_each_say_that_they_are_finished(engine: Engine) -> None:
     assert [name for name in result.ran if name.startswith("steps")] == ["steps"]
     assert finished["steps"] is False
     assert finished["steps_2"] is True
+
+
+def test_a_warning_about_anything_has_a_json_form() -> None:
+    details = {"seconds": 1.5, "place": Path("a"), "because": [ValueError("b")], "kind": {"of": Lane.CPU}}
+    written = event_json(NodeWarning("1", "Beware.", details))
+    assert json.loads(json.dumps(written))["details"] == {
+        "seconds": 1.5,
+        "place": {"type": type(Path("a")).__name__},
+        "because": [{"type": "ValueError"}],
+        "kind": {"of": "cpu"},
+    }

@@ -118,14 +118,14 @@ class DiskIndex:
             count, size = self._mended(lambda connection: connection.execute("SELECT entries, bytes FROM total").fetchone())
         return int(count), int(size)
 
-    def news(self) -> tuple[bool, list[Key]] | None:
+    def news(self) -> list[Key]:
         """
-        Keys that were added: (True, all there are) at first and after a change of index, later (False, those since the last time).
+        Keys that were added: all there are at first and after a change of index, later those since the last time.
 
-        None where another thread is using the index: ask again later.
+        None of them where another thread is using the index: ask again later.
         """
         if not self._lock.acquire(blocking=self._connection is None):
-            return None
+            return []
         try:
             return self._mended(self._news)
         finally:
@@ -137,15 +137,15 @@ class DiskIndex:
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
-    def _news(self, connection: sqlite3.Connection) -> tuple[bool, list[Key]]:
+    def _news(self, connection: sqlite3.Connection) -> list[Key]:
         (version,) = connection.execute("PRAGMA data_version").fetchone()
         fresh = self._is_fresh
         if version == self._version and not fresh:
-            return False, []
+            return []
         rows = connection.execute("SELECT id, key FROM entries WHERE id > ? ORDER BY id", (-1 if fresh else self._last,)).fetchall()
         self._is_fresh, self._version = False, version
         self._last = rows[-1][0] if rows else max(self._last, 0)
-        return fresh, [key for _, key in rows]
+        return [key for _, key in rows]
 
     def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         def transaction(connection: sqlite3.Connection) -> T:

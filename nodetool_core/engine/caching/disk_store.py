@@ -145,20 +145,13 @@ class DiskStore:
 
     def _refresh(self) -> None:
         self._ask_again = time.monotonic() + REFRESH_SECONDS
+        # Keys are only added here, as the writing thread adds its own meanwhile. One that is gone shows when its file is opened.
         try:
-            news = self._index.news()
+            self._known.update(self._index.news())
         except IndexUnavailableError as error:
             self._warn("index", error)
             self._ask_again = time.monotonic() + PAUSE_SECONDS
             self._known.update(file.key for file in entries(self.directory))
-            return
-        if news is None:
-            return
-        is_all, keys = news
-        if is_all:
-            self._known = set(keys)
-        else:
-            self._known.update(keys)
 
     def _sweep(self) -> None:
         """Once: what killed processes left behind."""

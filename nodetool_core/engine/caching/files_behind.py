@@ -1,13 +1,16 @@
 """
-Files that a stored result speaks of.
+Files that a kept result speaks of.
 
 A result may be a reference to a file (`ImageRef(uri="/tmp/a.png")`): the entry holds the path, not the content. So it is
-stored with a mark of the file, and counts only while the mark is the same.
+kept with a mark of the file, and counts only while the mark is the same. Where a relative path leads is not known, so a result that
+holds one is not kept.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from nodetool_core.references import AssetRef, FolderRef
@@ -29,9 +32,25 @@ def mark_of(ref: AssetRef) -> Mark:
         return None
     try:
         status = path.stat()
-    except OSError:
+    except (OSError, ValueError):
         return "missing"
     return [status.st_size, status.st_mtime_ns]
+
+
+def marks_of(values: Iterable[Any]) -> list[tuple[AssetRef, Mark]]:
+    """Every reference to a file in some values, however deep, with its mark."""
+    found: list[tuple[AssetRef, Mark]] = []
+    pending = list(values)
+    while pending:
+        value = pending.pop()
+        if isinstance(value, AssetRef):
+            if (mark := mark_of(value)) is not None:
+                found.append((value, mark))
+        elif isinstance(value, dict):
+            pending += value.values()
+        elif isinstance(value, (list, tuple, set, frozenset)):
+            pending += value
+    return found
 
 
 def _local_path(ref: AssetRef) -> Path | None:

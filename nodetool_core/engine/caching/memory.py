@@ -10,10 +10,13 @@ from __future__ import annotations
 import sys
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from nodetool_core.engine.caching.files_behind import UNSURE, Mark, mark_of, marks_of
 from nodetool_core.engine.keys import Key
+from nodetool_core.references import AssetRef, Reference
 
 Values = tuple[Any, ...]
 """The outputs of a node, in the order of its declaration."""
@@ -40,12 +43,15 @@ class CacheInfo:
     misses: int
 
 
+DEFAULT_BYTES = 512 * 1024**2
+
+
 class MemoryCache:
     """Results in memory, bounded in bytes."""
 
-    def __init__(self, bound: int = 512 * 1024**2) -> None:
+    def __init__(self, bound: int = DEFAULT_BYTES) -> None:
         self.bound = bound
-        self._entries: OrderedDict[Key, tuple[Values, int]] = OrderedDict()
+        self._entries: OrderedDict[Key, tuple[Values, int, Sequence[tuple[AssetRef, Mark]]]] = OrderedDict()
         self._bytes = 0
         self._hits = self._misses = 0
         self._lock = threading.Lock()
@@ -59,22 +65,32 @@ class MemoryCache:
             if entry is None:
                 self._misses += 1
                 return None
+            values, _, files = entry
+            if files and any(mark_of(ref) != mark for ref, mark in files):
+                self._forget(key)
+                self._misses += 1
+                return None
             self._entries.move_to_end(key)
             self._hits += 1
-            return entry[0]
+            return values
 
     def put(self, key: Key, values: Values, seconds: float | None = None) -> None:
         size = size_of_all(values)
         if size > self.bound:
             return
+        files = () if len(values) == 1 and type(values[0]) in _NAMES_NO_FILE else marks_of(values)
+        if files and any(mark == UNSURE for _, mark in files):
+            return
         with self._lock:
             if key in self._entries:
-                self._bytes -= self._entries.pop(key)[1]
-            self._entries[key] = (values, size)
+                self._forget(key)
+            self._entries[key] = (values, size, files)
             self._bytes += size
             while self._bytes > self.bound:
-                _, (_, freed) = self._entries.popitem(last=False)
-                self._bytes -= freed
+                self._forget(next(iter(self._entries)))
+
+    def _forget(self, key: Key) -> None:
+        self._bytes -= self._entries.pop(key)[1]
 
     def clear(self) -> None:
         with self._lock:
@@ -94,6 +110,7 @@ _BASE_BYTES = 200
 """What an entry costs besides its values: key, tuple and table."""
 
 _SMALL = {int: 32, float: 24, bool: 28, type(None): 16}
+_NAMES_NO_FILE = frozenset({*_SMALL, str, bytes})
 
 
 def size_of_all(values: Values) -> int:
@@ -122,6 +139,8 @@ def size_of(value: Any) -> int:
         return int(width * height * depth) + 512
     if hasattr(value, "nbytes"):
         return int(value.nbytes) + 128
+    if isinstance(value, Reference):
+        return 512 + sum(map(size_of, vars(value).values()))
     if isinstance(value, dict):
         return 64 + sum(size_of(key) + size_of(item) for key, item in value.items())
     if isinstance(value, (list, tuple, set, frozenset)):

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from nodetool_core.engine.caching.disk import DiskCache
-from nodetool_core.engine.caching.memory import MemoryCache, Values
+from nodetool_core.engine.caching.memory import DEFAULT_BYTES, CacheInfo, MemoryCache, Values
 from nodetool_core.engine.keys import Key
 
 DEFAULT_DISK_BYTES = 10 * 1024**3
@@ -35,6 +35,11 @@ class TieredCache:
         """Keep a result that took `seconds` to make."""
         self.memory.put(key, values, seconds)
         self.disk.put(key, values, seconds)
+
+    @property
+    def info(self) -> CacheInfo:
+        """How full the memory tier is; the disk tier tells its own."""
+        return self.memory.info
 
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until all is written. False where that takes longer than `timeout` seconds."""
@@ -82,6 +87,6 @@ def default_disk_cache() -> DiskCache:
     return disk
 
 
-def default_cache() -> TieredCache:
-    """The cache of a program that was told nothing else."""
-    return TieredCache(MemoryCache(), default_disk_cache())
+def default_cache(memory: int = DEFAULT_BYTES) -> TieredCache:
+    """The cache of a program that was told nothing else. `memory`: most bytes of its memory tier."""
+    return TieredCache(MemoryCache(memory), default_disk_cache())

@@ -68,7 +68,9 @@ class WriteBehind(Generic[Job]):
             # The collector may end the owner on this very thread, which then has the rest still to do.
             return False
         with self._changed:
-            return self._changed.wait_for(lambda: not self._jobs, timeout)
+            # A fork of the process has the jobs, but not the thread that does them: its parent does.
+            self._changed.wait_for(lambda: not self._jobs or self._thread is None or not self._thread.is_alive(), timeout)
+            return not self._jobs
 
     def close(self, timeout: float | None = None) -> bool:
         """Do what waits, and take nothing further. False where that takes longer than `timeout` seconds."""

@@ -1,0 +1,22 @@
+"""Versions of what every picture depends on besides its workflow: Python, this program, the libraries that compute."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+_PACKAGES = ("nodetool", "torch", "diffusers", "transformers", "pillow", "numpy")
+
+
+@cache
+def versions() -> Mapping[str, str]:
+    """Versions by name, as far as installed: those that were there when it was first asked."""
+    found = {"python": sys.version.split()[0]}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
