@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import RunCancelled
@@ -42,7 +42,6 @@ class Member:
     is_done: bool = False
     result: Any = None
     error: BaseException | None = None
-    bars: list[Any] = field(default_factory=list)
 
 
 class Batcher:
@@ -74,6 +73,10 @@ class Batcher:
             if batch:
                 try:
                     self._run(batch, run)
+                except BaseException as error:  # noqa: BLE001 - raised where each member waits, or it would wait for ever
+                    for one in batch:
+                        if not one.is_done:
+                            one.error, one.is_done = error, True
                 finally:
                     with self._changed:
                         self._is_busy = False
@@ -114,14 +117,15 @@ class Batcher:
         leader.pipeline.progress_bar = lambda iterable=None, total=None: _Bars(batch, iterable, total, own_bar)
         try:
             result = run(leader.pipeline, arguments)
+            parts = [_part(result, index) for index in range(len(batch))]
         except RunCancelled as error:
             leader.error, leader.is_done = error, True
             batch = batch[1:]
         except Exception:  # noqa: BLE001 - whatever it is, each finds out alone whether it is its own
             _log.info("A batch of %d calls failed; each is called alone.", len(batch), exc_info=True)
         else:
-            for index, one in enumerate(batch):
-                one.result, one.is_done = _part(result, index), True
+            for one, part in zip(batch, parts, strict=True):
+                one.result, one.is_done = part, True
                 one.error = RunCancelled() if one.context.cancelled else None
             return
         finally:

@@ -9,7 +9,9 @@ What has no weights (tokenizers, schedulers, settings) belongs to the recipe, is
 
 from __future__ import annotations
 
+import copy
 import importlib
+import importlib.util
 import threading
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
     from nodetool_core.models.hub import Hub
     from nodetool_core.models.resolve import ResolvedModel
     from nodetool_core.references import ModelRef
+
+_HUNG_UPON = ("ZImageControlNetModel",)
+"""Networks on which pipelines hang parts of other components, which would then be moved with them."""
 
 _HASH_LETTERS = 64
 """Length of a SHA-256 in hexadecimal, which is how the Hub's cache names large files."""
@@ -130,7 +135,7 @@ class DirectoryRecipe(Recipe):
             return
         layout, name = self._layout, self.resolved.name
         loading.check_task(layout.class_name, task, name)
-        unet, vae = layout.config("unet"), layout.config("vae")
+        unet, vae = layout.config("unet"), layout.config("vae") or layout.config("movq")
         loading.check_channels(task, layout.class_name, unet.get("in_channels"), vae.get("latent_channels"), name)
         self._checked.add(task)
 
@@ -146,11 +151,11 @@ class DirectoryRecipe(Recipe):
 
     def assemble(self, modules: Mapping[str, torch.nn.Module]) -> Any:
         with self._lock:
-            pipeline = loading.assemble(self._layout, self.resolved, self.precision.dtype, {**modules, **self._light})
+            own = {part: _own(module) if type(module).__name__ in _HUNG_UPON else module for part, module in modules.items()}
+            pipeline = loading.assemble(self._layout, self.resolved, self.precision.dtype, {**own, **self._light})
             if not self._light:
                 lock_tokenizers(pipeline)
-                light = self._layout.components.keys() - modules.keys()
-                self._light = {name: part for name, part in pipeline.components.items() if name in light}
+                self._light = {name: part for name, part in pipeline.components.items() if name not in modules and part is not None}
             return pipeline
 
 
@@ -200,7 +205,10 @@ class PartRecipe(Recipe):
         context.check_cancelled()
         if made.model is not None:
             return made.model  # type: ignore[no-any-return]
+        # As buffers of a module, they go where its weights go.
         holder = torch.nn.Module()
+        for number, tensor in enumerate(made.tensors.values()):
+            holder.register_buffer(str(number), tensor)
         vars(holder)["part"] = made
         return holder
 
@@ -211,15 +219,36 @@ class PartRecipe(Recipe):
         return Part(module, processor_in(self._folder))
 
 
+def _own(module: torch.nn.Module) -> torch.nn.Module:
+    """The module with a tree of its own, over the same parameters."""
+    made = copy.copy(module)
+    for kind in ("_modules", "_parameters", "_buffers"):
+        vars(made)[kind] = dict(vars(module)[kind])
+    return made
+
+
 def component_class(library: str, name: str) -> type | None:
     """The class of a component as `model_index.json` names it; None where neither diffusers nor transformers has it."""
     if library in ("diffusers", "transformers"):
         home: Any = importlib.import_module(library)
     else:
-        # Pipelines of diffusers name classes of their own by the pipeline's module.
-        home = getattr(importlib.import_module("diffusers.pipelines"), library, None)
+        home = _pipeline_module(library)
     found = getattr(home, name, None)
     return found if isinstance(found, type) else None
+
+
+def _pipeline_module(name: str) -> Any:
+    """
+    The module of a pipeline, by which it names classes of its own; None where diffusers has none of that name.
+
+    diffusers 0.41 moved some to a place of their own, and no longer finds what repositories name by them (its issue 14008), such as
+    the decoder of Stable Cascade. So they are put back where it looks.
+    """
+    pipelines = importlib.import_module("diffusers.pipelines")
+    moved = f"diffusers.pipelines.deprecated.{name}"
+    if not hasattr(pipelines, name) and name.isidentifier() and importlib.util.find_spec(moved):
+        setattr(pipelines, name, importlib.import_module(moved))
+    return getattr(pipelines, name, None)
 
 
 def _has_weights(cls: type) -> bool:

@@ -143,7 +143,7 @@ def _feed(hasher: Any, value: Any) -> None:
 
     if isinstance(value, torch.Tensor):
         hasher.update(f"t{value.dtype}{tuple(value.shape)}".encode())
-        hasher.update(value.detach().to("cpu").contiguous().view(torch.uint8).numpy() if value.numel() else b"")
+        hasher.update(value.detach().to("cpu").contiguous().reshape(-1).view(torch.uint8).numpy() if value.numel() else b"")
     elif isinstance(value, (list, tuple)):
         hasher.update(f"l{len(value)}".encode())
         for item in value:

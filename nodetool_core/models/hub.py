@@ -17,9 +17,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nodetool_core.assets.files import write_problem
 from nodetool_core.errors import ModelError, Problem
 from nodetool_core.models.layout import pickled, variant_of
-from nodetool_core.models.parts import part_files
+from nodetool_core.models.parts import part_files, part_probes
 
 if TYPE_CHECKING:
     from nodetool_core.context import Context
@@ -47,7 +48,7 @@ class Hub:
         def choose(names: Sequence[str]) -> list[str]:
             return pipeline_files(names, ref)
 
-        return self._fetch(ref.repo_id, ref.revision, choose, "model_index.json", context)
+        return self._fetch(ref.repo_id, ref.revision, choose, ["model_index.json"], context)
 
     def part(self, ref: ModelRef, part: str, context: Context) -> tuple[Path, str]:
         """The directory with one part of a repository (a task of `models/parts.py`), and its commit. Raises ModelError, RunCancelled."""
@@ -55,7 +56,7 @@ class Hub:
         def choose(names: Sequence[str]) -> list[str]:
             return part_files(names, part, ref.repo_id, ref.variant)
 
-        return self._fetch(ref.repo_id, ref.revision, choose, "config.json", context)
+        return self._fetch(ref.repo_id, ref.revision, choose, part_probes(part), context)
 
     def file(self, ref: ModelRef, context: Context) -> tuple[Path, str]:
         """One file of a repository (`ref.path`), and the commit. Raises ModelError, RunCancelled."""
@@ -70,20 +71,20 @@ class Hub:
             hint = near_miss(path, known) or f"Its safetensors files: {', '.join(known[:8]) or 'none'}."
             raise ModelError(Problem("model_file_missing", f"{ref.repo_id}/{path}", "is not in the repository.", hint))
 
-        root, commit = self._fetch(ref.repo_id, ref.revision, choose, path, context)
+        root, commit = self._fetch(ref.repo_id, ref.revision, choose, [glob.escape(path)], context)
         return root / path, commit
 
     def configuration(self, repo_id: str, context: Context) -> Path:
         """The texts of a repository without its weights: what a single file of the same family needs besides itself."""
-        return self._fetch(repo_id, None, _texts_in_folders, "model_index.json", context)[0]
+        return self._fetch(repo_id, None, _texts_in_folders, ["model_index.json"], context)[0]
 
-    def cached_commit(self, repo_id: str, revision: str | None, probe: str = "model_index.json") -> str | None:
-        """The commit that the cache has for a revision, without asking the network; None where it has none. Raises ModelError."""
-        _check_id(repo_id)
-        found = self._cached(repo_id, revision, probe)
+    def cached_commit(self, ref: ModelRef) -> str | None:
+        """The commit of which the cache has weights for a reference, asking no network; None where it has none. Raises ModelError."""
+        _check_id(ref.repo_id)
+        found = self._cached(ref.repo_id, ref.revision, [glob.escape(ref.path) if ref.path else "**/*.safetensors"])
         return found[1] if found else None
 
-    def _fetch(self, repo_id: str, revision: str | None, choose: Choose, probe: str, context: Context) -> tuple[Path, str]:
+    def _fetch(self, repo_id: str, revision: str | None, choose: Choose, probes: list[str], context: Context) -> tuple[Path, str]:
         import httpx2
         from huggingface_hub import HfApi, snapshot_download
         from huggingface_hub.errors import HfHubHTTPError
@@ -104,19 +105,30 @@ class Hub:
             )
         except (HfHubHTTPError, httpx2.TransportError, ConnectionError, FileNotFoundError, TimeoutError) as error:
             refusal = _refusal(error, repo_id, revision)
-            if refusal.problem.code in ("model_offline", "hub_unavailable") and (cached := self._cached(repo_id, revision, probe)):
+            if refusal.problem.code in ("model_offline", "hub_unavailable") and (cached := self._cached(repo_id, revision, probes)):
                 return cached
             raise refusal from error
+        except OSError as error:
+            raise ModelError(write_problem(self._folder(repo_id), error)) from error
         return Path(root), Path(root).name
 
-    def _cached(self, repo_id: str, revision: str | None, probe: str) -> tuple[Path, str] | None:
-        from huggingface_hub import try_to_load_from_cache
+    def _folder(self, repo_id: str) -> Path:
+        """Where the cache has a repository."""
+        from huggingface_hub import constants
+        from huggingface_hub.file_download import repo_folder_name
 
-        found = try_to_load_from_cache(repo_id, probe, cache_dir=self._cache_dir, revision=revision)
-        if not isinstance(found, str):
-            return None
-        root = Path(found).parents[len(Path(probe).parts) - 1]
-        return root, root.name
+        return Path(self._cache_dir or constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repo_id, repo_type="model")
+
+    def _cached(self, repo_id: str, revision: str | None, probes: list[str]) -> tuple[Path, str] | None:
+        """The snapshot of a revision and its commit, where one of its files that matches is here; in the layout of huggingface_hub."""
+        from huggingface_hub import constants
+
+        folder = self._folder(repo_id)
+        name = revision or constants.DEFAULT_REVISION
+        branch = folder / "refs" / name
+        commit = branch.read_text(encoding="utf-8").strip() if branch.is_file() else name
+        root = folder / "snapshots" / commit
+        return (root, commit) if any(any(root.glob(probe)) for probe in probes) else None
 
 
 def pipeline_files(names: Sequence[str], ref: ModelRef) -> list[str]:

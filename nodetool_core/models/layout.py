@@ -37,7 +37,7 @@ class Layout:
     def config(self, component: str) -> dict[str, Any]:
         """The `config.json` of a component; empty where there is none."""
         path = self.directory / component / "config.json"
-        return _read_json(path, str(path)) if path.is_file() else {}
+        return read_json(path, str(path)) if path.is_file() else {}
 
 
 def read_layout(directory: Path, name: str, variant: str | None = None) -> Layout:
@@ -49,7 +49,7 @@ def read_layout(directory: Path, name: str, variant: str | None = None) -> Layou
     index = directory / "model_index.json"
     if not index.is_file():
         raise _not_diffusers(directory, name)
-    content = _read_json(index, name)
+    content = read_json(index, name)
     class_name = content.get("_class_name")
     if not isinstance(class_name, str):
         raise _custom_code(name, f"names the pipeline {class_name!r}" if class_name else "names no pipeline class")
@@ -115,7 +115,8 @@ def _not_diffusers(directory: Path, name: str) -> ModelError:
     return ModelError(Problem("model_not_diffusers", name, "has no model_index.json, so it is no pipeline in diffusers form.", hint))
 
 
-def _read_json(path: Path, name: str) -> dict[str, Any]:
+def read_json(path: Path, name: str) -> dict[str, Any]:
+    """The object in a JSON file. Raises ModelError where there is none; `name` is what the user called the model."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

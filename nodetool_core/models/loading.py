@@ -13,6 +13,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem, near_miss
+from nodetool_core.models.processors import read_processors, stand_ins
 from nodetool_core.models.reading import ONE_AT_A_TIME, read_module
 
 if TYPE_CHECKING:
@@ -27,11 +28,20 @@ if TYPE_CHECKING:
     from nodetool_core.models.resolve import ResolvedModel
 
 AUTO = {
-    "image-to-image": ("AutoPipelineForImage2Image", "AUTO_IMAGE2IMAGE_PIPELINES_MAPPING", "image"),
-    "text-to-image": ("AutoPipelineForText2Image", "AUTO_TEXT2IMAGE_PIPELINES_MAPPING", "prompt"),
-    "inpainting": ("AutoPipelineForInpainting", "AUTO_INPAINT_PIPELINES_MAPPING", "mask_image"),
+    "image-to-image": ("AutoPipelineForImage2Image", "AUTO_IMAGE2IMAGE_PIPELINES_MAPPING", ("image",)),
+    "text-to-image": ("AutoPipelineForText2Image", "AUTO_TEXT2IMAGE_PIPELINES_MAPPING", ("prompt",)),
+    "inpainting": ("AutoPipelineForInpainting", "AUTO_INPAINT_PIPELINES_MAPPING", ("mask_image", "control_mask")),
 }
-"""Task to the class that picks a pipeline for it, its table, and the argument without which a pipeline can't do the task."""
+"""Task to the class that picks a pipeline for it, its table, and the arguments without any of which a pipeline can't do the task."""
+
+_MORE = {"image-to-image": {"mask_image"}, "text-to-image": {"image", "control_mask"}}
+"""Task to arguments that tell of a pipeline that it does more than the task, and needs more."""
+
+_ALWAYS_MASKED = "Kandinsky"
+"""Begins the names of pipelines that fill in with UNets made for it alone."""
+
+PRIOR = "prior_"
+"""How the parts of a prior are called in a pipeline that has one."""
 
 _READING_FAILS = (OSError, ValueError, TypeError, KeyError, ImportError, AttributeError, RuntimeError)
 
@@ -50,18 +60,54 @@ def assemble(layout: Layout, resolved: ResolvedModel, dtype: torch.dtype, parts:
     from diffusers import DiffusionPipeline
 
     quiet_libraries()
+    unread = {name: kind for name, kind in layout.components.items() if name not in parts}
+    is_decoder = _is_decoder(layout)
+    given = {name: part for name, part in parts.items() if not (is_decoder and name.startswith(PRIOR))}
     try:
-        return DiffusionPipeline.from_pretrained(  # type: ignore[no-untyped-call]
+        spare = stand_ins(layout.directory, layout.components, parts)
+        pipeline = DiffusionPipeline.from_pretrained(  # type: ignore[no-untyped-call]
             str(layout.directory),
             dtype=dtype,
             variant=resolved.variant,
             use_safetensors=True,
-            load_connected_pipeline=True,
             disable_mmap=not _may_map(resolved),
-            **parts,
+            **{**read_processors(layout.directory, unread), **given, **dict.fromkeys(spare)},
         )
+        # diffusers compares what it is given with the class that the model names, and these are of another.
+        pipeline.register_modules(**spare)
+        return _with_prior(pipeline, layout, resolved, dtype, parts) if is_decoder else pipeline
     except _READING_FAILS as error:
         raise _load_failure(resolved.name, layout.class_name, error) from error
+
+
+def _is_decoder(layout: Layout) -> bool:
+    """Whether the pipeline draws from what a prior makes of a text, and is published without it."""
+    import diffusers
+    from diffusers.pipelines.auto_pipeline import _get_connected_pipeline
+
+    own = getattr(diffusers, layout.class_name, None)
+    return own is not None and _get_connected_pipeline(own) is not None  # type: ignore[no-untyped-call]
+
+
+def _with_prior(pipeline: Any, layout: Layout, resolved: ResolvedModel, dtype: torch.dtype, parts: Mapping[str, Any]) -> Any:
+    """
+    A decoder with its prior, which is in a repository of its own that the card of the decoder's names; the decoder where none is named.
+
+    diffusers can connect the two as well, and then gives the prior those parts of the decoder that are named alike.
+    """
+    from diffusers import DiffusionPipeline
+    from diffusers.pipelines.auto_pipeline import _get_connected_pipeline
+    from huggingface_hub import ModelCard
+
+    prior = {name: part for name, part in parts.items() if name.startswith(PRIOR)}
+    if not prior:
+        card = layout.directory / "README.md"
+        named = getattr(ModelCard.load(card).data, "prior", None) if card.is_file() else None
+        if not named:
+            return pipeline
+        read: Any = DiffusionPipeline.from_pretrained(named[0], dtype=dtype, variant=resolved.variant, use_safetensors=True)  # type: ignore[no-untyped-call]
+        prior = {f"{PRIOR}{name}": part for name, part in read.components.items()}
+    return _get_connected_pipeline(type(pipeline))(**pipeline.components, **prior)  # type: ignore[no-untyped-call]
 
 
 def with_modules(pipeline: Any, modules: Mapping[str, Any]) -> Any:
@@ -90,7 +136,7 @@ def check_task(class_name: str, task: str, name: str) -> type | None:
 
     if task not in AUTO:
         raise ModelError(Problem("task_unknown", task, f"is none of the tasks {', '.join(AUTO)}.", near_miss(task, AUTO)))
-    _, table, argument = AUTO[task]
+    _, table, needed = AUTO[task]
     target: type | None = auto_pipeline._get_task_class(getattr(auto_pipeline, table), class_name, throw_error_if_not_exist=False)
     if target is not None:
         return target
@@ -99,8 +145,9 @@ def check_task(class_name: str, task: str, name: str) -> type | None:
         hint = near_miss(class_name, dir(diffusers)) or "A newer diffusers may have it."
         raise ModelError(Problem("model_class_unknown", name, f"needs {class_name}, which diffusers {diffusers.__version__} lacks.", hint))
     taken = inspect.signature(own.__call__).parameters
-    more = {"image-to-image": "mask_image", "text-to-image": "image"}.get(task)
-    if argument not in taken or more in taken:
+    # The one picture of such a pipeline is what its ControlNet follows.
+    follows = "controlnet" in inspect.signature(own).parameters and "control_image" not in taken
+    if taken.keys().isdisjoint(needed) or not taken.keys().isdisjoint(_MORE.get(task, ())) or (task == "image-to-image" and follows):
         kind = "an inpainting model" if "mask_image" in taken else f"a model for {class_name}"
         message = f"is {kind}, which does no {task}."
         raise ModelError(Problem("model_task_unsupported", name, message, "Choose a model made for this task."))
@@ -115,13 +162,17 @@ def check_channels(task: str, class_name: str, in_channels: int | None, latent_c
     """
     from diffusers.pipelines import auto_pipeline
 
-    if in_channels is None or latent_channels is None or in_channels == latent_channels:
+    if in_channels is None or latent_channels is None:
         return
-    inpaints = in_channels == 2 * latent_channels + 1
+    masked = 2 * latent_channels + 1
+    fed = masked if task == "inpainting" and class_name.startswith(_ALWAYS_MASKED) else latent_channels
+    if in_channels == fed:
+        return
+    inpaints = in_channels == masked
     if (task == "inpainting" and inpaints) or auto_pipeline._get_model(class_name) is None:  # type: ignore[no-untyped-call]
         return
     what = "is an inpainting checkpoint" if inpaints else f"is made for another pipeline than {task}"
-    message = f"{what}: its UNet takes {in_channels} channels, {task} feeds it {latent_channels}."
+    message = f"{what}: its UNet takes {in_channels} channels, {task} feeds it {fed}."
     hint = "Use it with an inpainting node, or choose a model for this one." if inpaints else "Choose a model made for this task."
     raise ModelError(Problem("model_unfit", name, message, hint))
 

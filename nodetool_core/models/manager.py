@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from nodetool_core.models.foresight import Forecast, Offer
     from nodetool_core.models.hub import Hub
     from nodetool_core.models.ladder import Lease
+    from nodetool_core.models.listed import ListedModels
     from nodetool_core.models.model import Model
     from nodetool_core.models.placing import Placer
     from nodetool_core.models.resident import Counts
@@ -64,6 +65,7 @@ class ModelManager:
         encodings: Bytes of what text encoders and autoencoders gave, kept for the next call; 0 keeps nothing.
         batch: How many equal calls of nodes, of one run or of several, are done as one; 1 does each alone, to the last bit.
         hub: Where Hub ids are fetched from.
+        listed: The only models that may be used; any where none is given.
         placer: Copies weights to devices.
         meter: Measures working memory.
     """
@@ -79,13 +81,14 @@ class ModelManager:
         encodings: int = BOUND,
         batch: int = 1,
         hub: Hub | None = None,
+        listed: ListedModels | None = None,
         placer: Placer | None = None,
         meter: Meter | None = None,
     ) -> None:
         for name, size in (("budget", budget), ("host_budget", host_budget), ("encodings", encodings)):
             if size is not None and size < 0:
                 raise ModelError(Problem("budget_invalid", name, f"{size} bytes is below 0.", "Give bytes, or leave it out."))
-        self.resolver = Resolver(weights, hub)
+        self.resolver = Resolver(weights, hub, listed)
         self.encodings = Encodings(encodings)
         self.batch = max(1, batch)
         self.loads = 0
@@ -131,8 +134,10 @@ class ModelManager:
                 with self._lock:
                     if lease in self._leases:
                         self._leases.remove(lease)
-                lease.sparing.close()
-                self.workplace.tiers.release(components)
+                try:
+                    lease.sparing.close()
+                finally:
+                    self.workplace.tiers.release(components)
         finally:
             self._end(model)
 
@@ -310,9 +315,14 @@ class ModelManager:
         if not is_here:
             context.progress(0, 1, f"Loading {model.name}")
         components, is_read = self.workplace.tiers.acquire(wanted, model.device, context)
-        if not is_here:
-            context.progress(1, 1, f"Loading {model.name}")
         self.loads += is_read
+        try:
+            if not is_here:
+                context.progress(1, 1, f"Loading {model.name}")
+        except BaseException:
+            # Cancelled, or a listener failed: nobody gets the components, who could give their pins back.
+            self.workplace.tiers.release(components)
+            raise
         return components
 
     def _is_placed(self, model: Model) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nodetool_core.models.layout import variant_of
 
@@ -34,12 +34,12 @@ def tensor_bytes(file: Path, item_bytes: int) -> int:
         length = int.from_bytes(stream.read(8), "little")
         header = stream.read(length) if length <= _HEADER_LIMIT else b""
     try:
-        tensors = json.loads(header)
-    except ValueError:
+        tensors = [tensor for name, tensor in json.loads(header).items() if name != "__metadata__"]
+        return sum(_bytes_of(tensor, item_bytes) for tensor in tensors)
+    except (ValueError, TypeError, KeyError, AttributeError):
         return file.stat().st_size
-    tensors.pop("__metadata__", None)
-    total = 0
-    for tensor in tensors.values():
-        begin, end = tensor["data_offsets"]
-        total += math.prod(tensor["shape"]) * item_bytes if tensor["dtype"].startswith(("F", "BF")) else end - begin
-    return total
+
+
+def _bytes_of(tensor: dict[str, Any], item_bytes: int) -> int:
+    begin, end = tensor["data_offsets"]
+    return math.prod(tensor["shape"]) * item_bytes if tensor["dtype"].startswith(("F", "BF")) else int(end - begin)

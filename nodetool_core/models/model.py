@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from nodetool_core.models.loading import PRIOR
 from nodetool_core.models.parts import part_of
 from nodetool_core.models.preparing import prepare
 from nodetool_core.models.resident import Wanted
-from nodetool_core.models.shells import lend, prototype
+from nodetool_core.models.shells import lend, modules_of, prototype
 
 if TYPE_CHECKING:
     import torch
@@ -65,11 +66,19 @@ class Model:
                 self._base = self.recipe.assemble({part: by_key[key] for part, key in self.recipe.keys.items()})  # type: ignore[misc]
                 for one in components:
                     one.holders.add(self._forget)
+                if not part_of(task):
+                    self._place_prior()
             if part_of(task):
                 return replace(self._base, device=self.device.name)
             if task not in self._prototypes:
                 self._prototypes[task] = prototype(self._base, task, self.name)
             return lend(self._prototypes[task])
+
+    def _place_prior(self) -> None:
+        """What a decoder brought with it from another repository is where the rest is. It is in no recipe, and counts for no budget."""
+        for name, module in modules_of(self._base).items():
+            if name.startswith(PRIOR) and name not in self.recipe.keys:
+                module.to(self.device.name)
 
     def _forget(self) -> None:
         """One of the components is gone."""

@@ -5,19 +5,20 @@ A task asks for them by name, and gets a `Part`:
 
     network          a directory whose `config.json` names a class of diffusers or transformers: a ControlNet, a depth estimator
     network:<name>   the same in the folder of that name, where the directory has one: `network:vae` takes the autoencoder of
-                     a pipeline's directory and an autoencoder's own one alike
-    tensors          the tensors of one safetensors file, by name: a LoRA, an IP adapter, an upscaler
+                     a pipeline's directory and an autoencoder's own one alike, `network:image_encoder` of a model that reads
+                     texts and sees pictures the half that sees
+    tensors          the tensors of one safetensors file, by name, and the `config.json` beside it: a LoRA, an IP adapter, an upscaler
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
-from nodetool_core.models.layout import PICKLED, pickled, variant_of
+from nodetool_core.models.layout import PICKLED, pickled, read_json, variant_of
 from nodetool_core.models.reading import read_module
 
 if TYPE_CHECKING:
@@ -42,21 +43,17 @@ class Part:
     processor: Any = None
     """What turns pictures into the network's input, where its directory has one (transformers)."""
     tensors: dict[str, Any] = field(default_factory=dict)
-    """Name to tensor, in main memory, in the number format of the file."""
+    """Name to tensor, on the device, in the number format of the file."""
     metadata: dict[str, str] = field(default_factory=dict)
     """What the header of a safetensors file says besides."""
+    config: dict[str, Any] = field(default_factory=dict)
+    """What `config.json` says beside the tensors of a directory or repository; empty where it has none, and for a single file."""
     device: str = "cpu"
     """Where to compute with it, as torch spells it."""
 
-    @property
-    def components(self) -> dict[str, Any]:
-        """What takes memory, by name."""
-        return {"model": self.model, **self.tensors}
 
-    def to(self, device: str) -> Self:
-        if self.model is not None:
-            self.model.to(device)
-        return self
+_EYES = {"CLIPModel": "CLIPVisionModelWithProjection", "SiglipModel": "SiglipVisionModel"}
+"""The half that sees of classes of transformers that compare texts with pictures."""
 
 
 def part_of(task: str) -> str | None:
@@ -67,7 +64,11 @@ def part_of(task: str) -> str | None:
 def load_part(resolved: ResolvedModel, task: str, device: Device) -> Part:
     """The part that `task` asks for. Raises ModelError where the files are none."""
     if task == TENSORS:
-        return _tensors(tensor_file(resolved.path, resolved.name) if resolved.kind == "directory" else resolved.path, resolved.name)
+        if resolved.kind == "file":
+            return _tensors(resolved.path, resolved.name)
+        config = resolved.path / "config.json"
+        part = _tensors(tensor_file(resolved.path, resolved.name), resolved.name)
+        return replace(part, config=read_json(config, resolved.name)) if config.is_file() else part
     folder, model_class = network_folder(resolved, task)
     return _network(folder, model_class, resolved, device)
 
@@ -83,7 +84,8 @@ def network_folder(resolved: ResolvedModel, task: str) -> tuple[Path, Any]:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise _no_network(resolved.name, f"has no config.json that can be read ({error})") from error
-    return folder, _class_of(config, resolved.name)
+    cls = _class_of(config, resolved.name)
+    return folder, _eye_of(cls) if task == f"{NETWORK}:image_encoder" else cls
 
 
 def tensor_file(directory: Path, name: str) -> Path:
@@ -108,7 +110,7 @@ def choose_tensor_file(names: Sequence[str], name: str) -> str:
 def part_files(names: Sequence[str], task: str, name: str, variant: str | None = None) -> list[str]:
     """What of a repository on the Hub a part needs: of the weights those of the variant, or those without one where it has none."""
     if task == TENSORS:
-        return [choose_tensor_file(names, name)]
+        return [choose_tensor_file(names, name), *(["config.json"] if "config.json" in names else [])]
     folder = task.partition(":")[2]
     root = f"{folder}/" if folder and f"{folder}/config.json" in names else ""
     if f"{root}config.json" not in names:
@@ -119,6 +121,12 @@ def part_files(names: Sequence[str], task: str, name: str, variant: str | None =
     offered = {variant_of(file) for file in weights}
     kept = variant if variant in offered else None
     return texts + [file for file in weights if variant_of(file) == kept or offered == {variant_of(file)}]
+
+
+def part_probes(task: str) -> list[str]:
+    """Patterns of files of a repository, one of which is on this machine where the part is."""
+    folder = task.partition(":")[2]
+    return ["*.safetensors"] if task == TENSORS else [*([f"{folder}/config.json"] if folder else []), "config.json"]
 
 
 def _tensors(path: Path, name: str) -> Part:
@@ -163,6 +171,12 @@ def _class_of(config: dict[str, object], name: str) -> Any:
                 Problem("model_class_unknown", name, message, "A newer version may have it; code beside a model is never run.")
             )
     raise _no_network(name, "has a config.json that names no class")
+
+
+def _eye_of(cls: Any) -> Any:
+    import transformers
+
+    return getattr(transformers, _EYES[cls.__name__]) if cls.__name__ in _EYES else cls
 
 
 def processor_in(folder: Path) -> Any:

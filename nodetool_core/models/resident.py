@@ -53,7 +53,6 @@ class Counts:
 
     reads: int = 0
     """Components read from disk."""
-    bytes_read: int = 0
     placed: int = 0
     """Components brought to a device, from disk or from host memory."""
     bytes_placed: int = 0

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from nodetool_core.context import Context
+    from nodetool_core.models.listed import ListedModels
     from nodetool_core.references import ModelRef
 
 _DIGEST_LIMIT = 64 * 2**20
@@ -47,9 +48,10 @@ class ResolvedModel:
 class Resolver:
     """Resolves references. A Hub id keeps the commit of its first use for as long as the resolver lives."""
 
-    def __init__(self, weights: Mapping[str, Path] | None = None, hub: Hub | None = None) -> None:
+    def __init__(self, weights: Mapping[str, Path] | None = None, hub: Hub | None = None, listed: ListedModels | None = None) -> None:
         self.weights = dict(weights or {})
         self.hub = hub or Hub()
+        self._listed = listed
         self._fetched: dict[_Key, ResolvedModel] = {}
         self._digests: dict[object, str] = {}
         self._lock = threading.Lock()
@@ -97,9 +99,12 @@ class Resolver:
         name = ref.repo_id or ref.path or ""
         if not name:
             raise ModelError(Problem("model_empty", "model", "names no model.", "Set it to a Hub id, a directory, or a safetensors file."))
+        if self._listed is not None:
+            self._listed.check(ref)
         if name in self.weights:
             return self._at(self.weights[name], name, ref)
-        path = Path(name).expanduser()
+        # Not Path's own: that one fails where there is no such user.
+        path = Path(os.path.expanduser(name))  # noqa: PTH111
         if path.exists():
             if ref.path and ref.repo_id:
                 path, name = path / ref.path, f"{name}/{ref.path}"
@@ -117,7 +122,7 @@ class Resolver:
             return local.revision
         with self._lock:
             known = next((found for key, found in self._fetched.items() if key[:-1] == _key(ref)), None)
-        return known.revision if known else self.hub.cached_commit(ref.repo_id, ref.revision, ref.path or "model_index.json")
+        return known.revision if known else self.hub.cached_commit(ref)
 
     def _at(self, path: Path, name: str, ref: ModelRef) -> ResolvedModel:
         if not path.exists():
@@ -134,34 +139,40 @@ class Resolver:
         """What tells these files from others; read again only when a name, size or time has changed."""
         from blake3 import blake3
 
-        found = sorted(_files(path), key=lambda pair: Path(pair[0]).parts) if path.is_dir() else [(str(path), path.stat())]
-        files, stats = [Path(name) for name, _ in found], [stat for _, stat in found]
-        facts = (str(path.resolve()), *((str(f.relative_to(path)), s.st_size, s.st_mtime_ns) for f, s in zip(files, stats, strict=True)))
+        facts = tuple(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in _files(path)))
         with self._lock:
             known = self._digests.get(facts)
-        if known is not None:
-            return known
-        if sum(stat.st_size for stat in stats) > _DIGEST_LIMIT:
-            digest = f"stat:{blake3(repr(facts[1:]).encode()).hexdigest()}"
-        else:
+        if known is None:
+            files = sorted((Path(name).relative_to(path), size, changed) for name, size, changed in facts)
             hasher = blake3()
-            for file in files:
-                hasher.update(f"{file.relative_to(path)}\0{file.stat().st_size}\0".encode())
-                hasher.update(file.read_bytes())
-            digest = f"blake3:{hasher.hexdigest()}"
-        with self._lock:
-            self._digests[facts] = digest
-        return digest
+            if is_large := sum(size for _, size, _ in files) > _DIGEST_LIMIT:
+                hasher.update(repr(tuple((str(file), size, changed) for file, size, changed in files)).encode())
+            else:
+                for file, size, _ in files:
+                    hasher.update(f"{file}\0{size}\0".encode())
+                    hasher.update((path / file).read_bytes())
+            known = f"{'stat' if is_large else 'blake3'}:{hasher.hexdigest()}"
+            with self._lock:
+                self._digests[facts] = known
+        return known
 
 
-def _files(directory: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Every file below a directory; looked at for each use of a local model, so that one that was changed is read again."""
-    pending = [str(directory)]
+def _files(path: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """A file, or every file below a directory; looked at for each use of a local model, so that one that was changed is read again."""
+    if not path.is_dir():
+        yield str(path), path.stat()
+        return
+    root = path.stat()
+    pending, seen = [str(path)], {(root.st_dev, root.st_ino)}
     while pending:
         with os.scandir(pending.pop()) as entries:
             for entry in entries:
                 if entry.is_dir():
-                    pending.append(entry.path)
+                    # A link may lead back to where it lies.
+                    status = entry.stat()
+                    if (place := (status.st_dev, status.st_ino)) not in seen:
+                        seen.add(place)
+                        pending.append(entry.path)
                 elif entry.is_file():
                     yield entry.path, entry.stat()
 

@@ -24,7 +24,7 @@ def prototype(base: Any, task: str, name: str) -> Any:
 
     target = check_task(type(base).__name__, task, name)
     components = base.components
-    unet, vae = components.get("unet"), components.get("vae")
+    unet, vae = components.get("unet"), components.get("vae", components.get("movq"))
     in_channels = unet.config.get("in_channels") if unet is not None else None
     check_channels(task, type(base).__name__, in_channels, vae.config.get("latent_channels") if vae is not None else None, name)
     if target is None:

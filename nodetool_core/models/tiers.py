@@ -312,7 +312,6 @@ class Tiers:
             part.module, part.master, part.is_placed, part.bytes = module, master, place, size
             self._sizes[part.key] = size
             self.counts.reads += is_read
-            self.counts.bytes_read += size if is_read else 0
             self.counts.placed += place
             self.counts.bytes_placed += size if place else 0
             flight, part.flight = part.flight, None

@@ -18,8 +18,10 @@ def lock_tokenizers(pipeline: Any) -> None:
     from transformers import PreTrainedTokenizerBase
 
     for part in pipeline.components.values():
-        if isinstance(part, PreTrainedTokenizerBase):
-            part.__class__ = _locked(type(part))
+        # A processor has its tokenizer inside.
+        tokenizer = getattr(part, "tokenizer", part)
+        if isinstance(tokenizer, PreTrainedTokenizerBase):
+            tokenizer.__class__ = _locked(type(tokenizer))
 
 
 _SETTING = ("__call__", "encode", "tokenize", "_encode_plus")

@@ -141,3 +141,23 @@ def test_nodes_of_one_run_are_done_together(model: Callable[[str], str]) -> None
     for batched, single in zip(pictures(models), pictures(ModelManager(device="cpu")), strict=True):
         assert np.abs(batched - single).max() <= 1
     assert sum(models.workplace.batcher(models.device).sizes) == 5
+
+
+def test_what_can_not_be_taken_apart_is_done_one_by_one(desk: Desk) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        calls = [lambda seed=seed: desk.call(seed, return_dict=False) for seed in (1, 2)]
+        for future in together(desk, pool, calls):
+            with pytest.raises(AttributeError, match="'tuple' object has no attribute 'images'"):
+                future.result(30)
+    assert desk.models.workplace.batcher(desk.models.device).sizes == [1, 2]
+
+
+def test_whatever_ends_a_batch_ends_it_for_all(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ends(*_: Any) -> None:
+        raise SystemExit(3)
+
+    with ThreadPoolExecutor(4) as pool:
+        monkeypatch.setattr("nodetool_core.models.batching._part", ends)
+        for future in together(desk, pool, [lambda seed=seed: desk.call(seed) for seed in (1, 2)]):
+            with pytest.raises(SystemExit):
+                future.result(30)

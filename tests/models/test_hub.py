@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 import time
 from pathlib import Path
@@ -69,7 +71,7 @@ def test_the_cache_answers_without_a_network(hub: Hub, hub_server: HubServer, re
     assert hub.pipeline(ref(), recorder.context) == first
     hub_server.stop()
     assert hub.pipeline(ref(), recorder.context) == first
-    assert hub.cached_commit(REPOSITORY, None) == COMMIT
+    assert hub.cached_commit(ref()) == COMMIT
 
 
 def test_one_file_of_a_repository(hub: Hub, recorder: Recorder) -> None:
@@ -112,7 +114,7 @@ def test_no_network_ends_at_once(tmp_path: Path, recorder: Recorder) -> None:
     problem = refusal(Hub(tmp_path, "http://127.0.0.1:9"), recorder, ref()).problem
     assert problem.code == "model_offline"
     assert "can't be reached" in problem.message
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20, "it is not tried again and again"
 
 
 def test_offline_by_choice_ends_at_once(hub: Hub, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,3 +188,13 @@ def test_repositories_that_are_refused(names: list[str], fields: dict[str, objec
         pipeline_files(names, ref(**fields))
     assert caught.value.problem.code == code
     assert caught.value.problem.hint
+
+
+@pytest.mark.parametrize(("number", "code"), [(errno.ENOSPC, "disk_full"), (errno.EROFS, "unwritable_file")])
+def test_a_cache_that_can_not_be_written(number: int, code: str, hub: Hub, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fails)
+    error = refusal(hub, recorder, ref())
+    assert error.problem.code == code and "cache" in error.problem.where

@@ -185,6 +185,14 @@ class Gate:
         return self._real(*arguments)
 
 
+def wait_for_pins(models: ModelManager, count: int) -> None:
+    """Until so many uses wait for one and the same component."""
+    until = time.monotonic() + 30
+    while not any(one.pins == count for one in models.workplace.tiers.components()):
+        assert time.monotonic() < until, "nobody else came to wait for it"
+        time.sleep(0.005)
+
+
 def use(models: ModelManager, ref: ImageToImageModel, recorder: Recorder) -> str:
     with models.use(ref, "image-to-image", context=recorder.context) as pipeline:
         return type(pipeline).__name__
@@ -198,7 +206,7 @@ def test_a_failed_load_fails_all_who_wait_and_leaves_nothing(
         first = pool.submit(use, models, sd, Recorder(models))
         gate.reached.wait(10)
         second = pool.submit(use, models, sd, Recorder(models))
-        time.sleep(0.05)
+        wait_for_pins(models, 2)
         gate.opened.set()
         assert isinstance(first.exception(), MemoryError)
         assert isinstance(second.exception(), MemoryError)

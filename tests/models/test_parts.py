@@ -12,15 +12,16 @@ from safetensors.torch import save_file
 
 from nodetool_core import ModelRef
 from nodetool_core.errors import ModelError
+from nodetool_core.models.devices import Device
 from nodetool_core.models.hub import Hub
 from nodetool_core.models.manager import ModelManager
 from nodetool_core.models.parts import choose_tensor_file, part_files
+from nodetool_core.models.placing import Placer
 from tests.models.hub_server import HubServer
+from tests.nodes.huggingface.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from tests.nodes.huggingface.recorder import Recorder
 
 
 def files_of(directory: str) -> dict[str, bytes]:
@@ -52,6 +53,18 @@ def test_tensors_of_a_file_or_of_the_one_file_in_a_directory(manager: ModelManag
     for repo_id in (tmp_path / "net.safetensors", tmp_path):
         with manager.use(ModelRef(repo_id=str(repo_id)), "tensors", context=recorder.context) as part:
             assert part.tensors["a"].tolist() == [0, 1, 2] and part.metadata == {"activation": "tanh"}
+
+
+def test_a_config_beside_the_tensors_of_a_directory_is_read(manager: ModelManager, tmp_path: Path, recorder: Recorder) -> None:
+    save_file({"a": torch.arange(3)}, tmp_path / "net.safetensors")
+    for config in ({"scale": 2}, {"scale": 4}):
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        with manager.use(ModelRef(repo_id=str(tmp_path)), "tensors", context=recorder.context) as part:
+            assert part.config == config and part.tensors["a"].tolist() == [0, 1, 2]
+    with manager.use(ModelRef(repo_id=str(tmp_path / "net.safetensors")), "tensors", context=recorder.context) as part:
+        assert part.config == {}
+    (tmp_path / "config.json").write_text("{")
+    assert refused(manager, str(tmp_path), "tensors", recorder).problem.code == "model_incomplete"
 
 
 def test_a_file_is_read_once(manager: ModelManager, tmp_path: Path, recorder: Recorder) -> None:
@@ -103,6 +116,7 @@ def test_which_files_of_a_repository_a_part_is() -> None:
     assert part_files(both, "network", "a/b", "fp16") == ["config.json", "model.fp16.safetensors"]
     assert part_files(both[:2], "network", "a/b", "fp16") == ["config.json", "model.safetensors"]
     assert part_files(["pytorch_lora_weights.safetensors", "other.safetensors"], "tensors", "a/b") == ["pytorch_lora_weights.safetensors"]
+    assert part_files(["README.md", "model.ckpt", *both[:2]], "tensors", "a/b") == ["model.safetensors", "config.json"]
     with pytest.raises(ModelError, match=r"holds 2 safetensors files"):
         choose_tensor_file(["a.safetensors", "b.safetensors"], "a/b")
 
@@ -122,3 +136,35 @@ def test_the_hub_is_asked_for_the_part_alone(
         assert part.tensors
     assert not [path for path in hub_server.fetched if "unet" in path or "text_encoder" in path]
     assert refused(manager, "owner/lora", "network", recorder).problem.code == "model_not_diffusers"
+    hub_server.refusals["owner/lora"] = hub_server.refusals["owner/model"] = (503, "")
+    later = ModelManager(device="cpu", hub=Hub(tmp_path / "cache", hub_server.endpoint))
+    for repo_id, task in (("owner/lora", "tensors"), ("owner/model", "network:vae")):
+        before = later.revision(ModelRef(repo_id=repo_id))
+        assert before is not None and before == manager.revision(ModelRef(repo_id=repo_id))
+        with later.use(ModelRef(repo_id=repo_id), task, context=recorder.context) as part:
+            assert part.tensors or part.model
+
+
+class Counting(Placer):
+    """Counts what is copied to the device."""
+
+    copied = 0
+
+    def copy(self, host: torch.Tensor, device: Device) -> torch.Tensor:
+        self.copied += host.nbytes
+        return super().copy(host, device)
+
+
+def test_tensors_are_kept_on_the_device_like_any_weights(tmp_path: Path) -> None:
+    save_file({"a": torch.arange(3.0), "b": torch.ones(5, dtype=torch.float16)}, tmp_path / "net.safetensors")
+    placer = Counting()
+    manager = ModelManager(device="cpu", host_budget=2**20, placer=placer)
+    ref, recorder = ModelRef(repo_id=str(tmp_path / "net.safetensors")), Recorder(manager)
+    for _ in range(2):
+        with manager.use(ref, "tensors", context=recorder.context) as part:
+            assert part.tensors["a"].tolist() == [0, 1, 2] and part.tensors["b"].dtype == torch.float16
+    size = 3 * 4 + 5 * 2
+    assert placer.copied == size == manager.loaded()[0].bytes
+    assert manager.free() == size and manager.loaded() == []
+    with manager.use(ref, "tensors", context=recorder.context) as part:
+        assert part.tensors["a"].tolist() == [0, 1, 2]

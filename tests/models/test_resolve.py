@@ -164,6 +164,18 @@ def test_a_variant(model: Callable[[str], str], tmp_path: Path, recorder: Record
         pass
 
 
+def test_links_that_lead_back_to_where_they_lie(directory: Path) -> None:
+    (directory / "again").symlink_to(directory)
+    (directory / "unet" / "here").symlink_to(directory / "unet")
+    assert Resolver().revision(ImageToImageModel(repo_id=str(directory)))
+
+
+def test_a_home_of_nobody(recorder: Recorder) -> None:
+    with pytest.raises(ModelError) as caught:
+        Resolver().resolve(ImageToImageModel(repo_id="~nobody-of-this-name/model"), recorder.context)
+    assert caught.value.problem.code == "model_path_missing"
+
+
 @pytest.mark.parametrize(
     ("file", "variant"),
     [

@@ -95,6 +95,24 @@ def test_a_second_run_loads_nothing(names: dict[str, str]) -> None:
         assert (models.loads, models.counts.reads) == (loads, counts)
 
 
+def test_a_result_says_which_weights_made_it(names: dict[str, str]) -> None:
+    models = ModelManager(device="cpu")
+    with Engine(models=models) as engine:
+        result = workflow([("a", []), ("b", [])], names, engine).run(options=NO_CACHE)
+    assert result.models == {names[name]: models.revision(ModelRef(repo_id=names[name])) for name in "ab"}
+    assert None not in result.models.values()
+
+
+def test_other_weights_under_the_same_name_are_another_result(model: Callable[[str], str], tmp_path: Path) -> None:
+    directory = shutil.copytree(model("stable_diffusion"), tmp_path / "model")
+    with Engine(models=ModelManager(device="cpu")) as engine:
+        made = workflow([("own", [])], {"own": str(directory)}, engine)
+        assert "use" in made.run().ran
+        assert "use" in made.run().hits
+        shutil.copytree(model("stable_diffusion_pag"), directory, dirs_exist_ok=True)
+        assert "use" in made.run().ran
+
+
 def test_runs_at_once_share_their_loads(names: dict[str, str], size: int) -> None:
     models = ModelManager(device="cpu", budget=size + 4096)
     with Engine(models=models) as engine:
