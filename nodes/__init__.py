@@ -12,5 +12,4 @@ pack = Pack(
     },
     aliases=ALIASES,
     pages={"models.md": "nodes.huggingface.models_page:page"},
-    distribution="nodetool",
 )

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
+import unicodedata
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Final
 
 from nodetool_core import Context, FolderRef, NodeError
+
+_DATE: Final = re.compile("%[YmdHMS%]")
+"""What a name may say of date and time: numbers alone, which read the same in every language."""
 
 
 def folder_path(folder: str | FolderRef, context: Context) -> Path:
@@ -43,8 +49,17 @@ def existing_files(
 
 
 def file_name(pattern: str, ending: str) -> str:
-    """A file name with the date and time filled in (%Y, %m, …), and with an ending. Raises NodeError where it is none."""
-    name = dt.datetime.now().astimezone().strftime(pattern).strip()
-    if not name or name in (".", "..") or "/" in name or "\\" in name or "\0" in name:
+    """
+    A file name with an ending, and with date and time in place of %Y, %m, %d, %H, %M, %S (%% is a percent sign).
+
+    Raises NodeError where it is none.
+    """
+    now = dt.datetime.now().astimezone()
+    name = _DATE.sub(lambda code: "%" if code[0] == "%%" else now.strftime(code[0]), pattern).strip()
+    if not name or name in (".", "..") or any(map(_can_not_be_in_a_name, name)):
         raise NodeError(f"{name!r} is no name of a file.", f"Give a name such as result{ending}, and the folder in `folder`.")
     return name if Path(name).suffix else f"{name}{ending}"
+
+
+def _can_not_be_in_a_name(sign: str) -> bool:
+    return sign in "/\\" or unicodedata.category(sign) in ("Cc", "Cs")

@@ -65,17 +65,31 @@ def with_alpha(image: Image.Image, alpha: Image.Image | None) -> Image.Image:
     return whole
 
 
+def with_profile(image: Image.Image, source: Image.Image) -> Image.Image:
+    """A new image with the colour profile of what it was made from, without which its colours would be read as others."""
+    if "icc_profile" in source.info:
+        image.info.setdefault("icc_profile", source.info["icc_profile"])
+    return image
+
+
 def on_colours(image: Image.Image, work: Callable[[Image.Image], Image.Image]) -> Image.Image:
     """The image with its colours changed by `work`, which is given L or RGB; the alpha is kept."""
     colour, alpha = colours(image)
-    return with_alpha(work(colour), alpha)
+    return with_profile(with_alpha(work(colour), alpha), image)
+
+
+def on_visible(image: Image.Image, work: Callable[[Image.Image, Image.Image | None], Image.Image]) -> Image.Image:
+    """As `on_colours`; `work` is also told where something is seen (L, not 0), or None where that is everywhere or nowhere."""
+    _, alpha = colours(image)
+    visible = alpha.point(lambda tone: 255 * (tone > 0)) if alpha is not None and alpha.getbbox() else None
+    return on_colours(image, lambda colour: work(colour, visible))
 
 
 def on_weighted(image: Image.Image, work: Callable[[Image.Image], Image.Image]) -> Image.Image:
     """The image changed by `work`, which mixes neighbours: it is given colours multiplied by their alpha, where there is any."""
-    image = plain(image)
-    result = work(image.convert(_PREMULTIPLIED.get(image.mode, image.mode)))
-    return result.convert(_STRAIGHT.get(result.mode, result.mode))
+    straight = plain(image)
+    result = work(straight.convert(_PREMULTIPLIED.get(straight.mode, straight.mode)))
+    return with_profile(result.convert(_STRAIGHT.get(result.mode, result.mode)), image)
 
 
 def filtered(image: Image.Image, kernel: Any) -> Image.Image:
@@ -113,7 +127,7 @@ def graded(image: Image.Image, grade: Grade, context: Context) -> Image.Image:
         context.check_cancelled()
         band = source[top : top + rows].astype(np.float32) / np.float32(255)
         result[top : top + rows] = as_bytes(grade(band, top))
-    return with_alpha(Pillow.fromarray(result), alpha)
+    return with_profile(with_alpha(Pillow.fromarray(result), alpha), image)
 
 
 def as_bytes(tones: NDArray[Any]) -> NDArray[np.uint8]:

@@ -19,10 +19,19 @@ from nodetool_core.references import AssetRef, ColorRef, ImageSizeRef, ModelRef
 _PLACEHOLDER: Final = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _PATH: Final = re.compile(r"\w+(\.\w+)*")
 
+_WORD: Final = re.compile("[^\\W_](?:[^\\W_]|['\u2019\u0300-\u036f])*")
+"""Letters and digits, with the apostrophes and accents in between."""
+
+
+def titled(text: str) -> str:
+    """The text with every word capitalized: `the lake's shore` becomes `The Lake's Shore`."""
+    return _WORD.sub(lambda word: word[0].capitalize(), text)
+
+
 FILTERS: Final[Mapping[str, Callable[[str], str]]] = {
     "upper": str.upper,
     "lower": str.lower,
-    "title": str.title,
+    "title": titled,
     "capitalize": str.capitalize,
     "trim": str.strip,
 }

@@ -7,15 +7,17 @@ silence. What a signature does not tell is in the tables of `families.py`, from 
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nodes.huggingface.families import Fact, facts_of, parameter_of, unread
+from nodes.huggingface.families import Fact, facts_of, parameter_of, parameters_of, unread
 from nodetool_core import NodeError
 
-_GIVEN_BY_OTHERS = {"control_image": "a control image", "mask_image": "a mask"}
-"""Parameters that default to None in the signature and are needed all the same."""
+_GIVEN_BY_OTHERS = {"control_image": "a control image", "mask_image": "a mask", "control_mask": "a mask"}
+"""What is needed by pipelines that take it, although its parameter defaults to None."""
+
+_AS_WITHOUT = {"strength": 1.0}
+"""Values that say what pipelines without the setting do anyway."""
 
 Warn = Callable[[str], None]
 
@@ -33,7 +35,7 @@ def call_arguments(pipeline: Any, wanted: Mapping[str, Any], size: tuple[int, in
     Raises NodeError where the pipeline needs something that no property gives.
     """
     name = type(pipeline).__name__
-    taken = inspect.signature(type(pipeline).__call__).parameters
+    taken = parameters_of(type(pipeline))
     facts = [fact for fact in facts_of(name) if not fact.when or is_set(wanted.get(fact.when))]
     arguments: dict[str, Any] = {}
     for prop, value in wanted.items():
@@ -41,23 +43,27 @@ def call_arguments(pipeline: Any, wanted: Mapping[str, Any], size: tuple[int, in
             continue
         parameter = parameter_of(type(pipeline), prop)
         if parameter is None:
-            warn(f"{prop} is not used: {name} has no such setting.")
+            if _AS_WITHOUT.get(prop) != value:
+                warn(f"{prop} is not used: {name} has no such setting.")
             continue
         arguments[parameter] = value
         if reason := unread(pipeline, prop, wanted):
             warn(f"{prop} is not used: {reason}.")
+    if wanted.get("prompt") == "" and "prompt" in taken and "prompt_embeds" not in arguments:
+        # An empty prompt is one; pipelines refuse to have none.
+        arguments["prompt"] = ""
     if size is not None:
         arguments |= {key: value for key, value in zip(("width", "height"), size, strict=True) if key in taken}
     for fact in facts:
         _apply(fact, name, taken, size, arguments, warn)
-    _check_complete(name, taken, arguments)
+    _check_complete(type(pipeline), arguments)
     return arguments
 
 
 def check_steps(pipeline: Any, wanted: Mapping[str, Any]) -> None:
     """Raise NodeError where strength leaves not one of the steps to do."""
     steps, strength = wanted.get("num_inference_steps"), wanted.get("strength")
-    if steps is None or strength is None or "strength" not in inspect.signature(type(pipeline).__call__).parameters:
+    if steps is None or strength is None or "strength" not in parameters_of(type(pipeline)):
         return
     if int(steps * strength) < 1:
         message = f"strength {strength:g} × num_inference_steps {steps} is less than one step."  # noqa: RUF001 - a product
@@ -79,10 +85,10 @@ def _apply(fact: Fact, name: str, taken: Mapping[str, Any], size: tuple[int, int
     arguments |= added
 
 
-def _check_complete(name: str, taken: Mapping[str, inspect.Parameter], arguments: Mapping[str, Any]) -> None:
-    needed = [what for parameter, what in _GIVEN_BY_OTHERS.items() if parameter in taken and parameter not in arguments]
+def _check_complete(pipeline_class: type, arguments: Mapping[str, Any]) -> None:
+    parameters = {parameter_of(pipeline_class, prop): what for prop, what in _GIVEN_BY_OTHERS.items()}
+    needed = [what for parameter, what in parameters.items() if parameter is not None and parameter not in arguments]
     if needed:
-        hint = "Use a node that has this input, or a model without it."
-        raise NodeError(
-            f"{name} needs {' and '.join(needed)}, which this node does not give.", hint, code="model_task_unsupported", where="model"
-        )
+        hint = "Connect it where this node has such an input, or use a model that needs none."
+        message = f"{pipeline_class.__name__} needs {' and '.join(needed)}, and was given none."
+        raise NodeError(message, hint, code="model_task_unsupported", where="model")

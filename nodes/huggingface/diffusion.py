@@ -25,7 +25,7 @@ GUIDANCE = Field(default=7.5, ge=1.0, le=20.0, description="Guidance scale for g
 WIDE_GUIDANCE = Field(
     default=7.5, ge=0.0, le=50.0, description="Guidance scale for generation. Higher values follow the prompt more closely."
 )
-SEED = Field(default=-1, ge=-1, seed=True, description="Seed for the random number generator. Use -1 for a random seed.")
+SEED = Field(default=-1, ge=-1, le=2**64 - 1, seed=True, description="Seed for the random number generator. Use -1 for a random seed.")
 SCHEDULER = Field(default="default", description="Rule that the denoising loop steps by; `default` is the model's own.")
 LORAS = Field(default=[], description="LoRAs to apply, each with its scale.")
 IP_ADAPTER_MODEL = Field(default=IPAdapterModel(), description="Adapter by which the model follows `ip_adapter_image`.")
@@ -33,12 +33,18 @@ IP_ADAPTER_IMAGE = Field(default=None, description="Picture to follow like a pro
 IP_ADAPTER_SCALE = Field(default=0.5, ge=0.0, le=1.0, description="How closely the picture is followed; 0 is not at all.")
 CONTROLNET = Field(default=ControlNetModel(), description="Network by which the model follows `control_image`.")
 CONTROL_IMAGE = Field(default=None, description="Edges, depths, a pose, …: what the ControlNet, or a model made for it, follows.")
+CONTROL_MODE = Field(
+    default=-1,
+    ge=-1,
+    le=63,
+    description="Of which kind `control_image` is, for ControlNets that know several (unions): the number on the network's page; else -1.",
+)
 CONTROL_SCALE = Field(default=1.0, ge=0.0, le=2.0, description="How closely `control_image` is followed by the ControlNet.")
 COUNT = Field(default=1, ge=1, le=64, description="How many images to make; the second is the one of the next seed, and so on.")
 
 
 class Pictures(NamedTuple):
-    output: Annotated[ImageRef, "The image, RGB; the first where several were made."]
+    output: Annotated[ImageRef, "The image; the first where several were made. RGB, or RGBA from models that make layers."]
     images: Annotated[list[ImageRef], "All images that were made, in the order of their seeds."]
     latents: Annotated[Latents | None, "Latents of the last image, for a node that goes on from there; none for families that hide them."]
 
@@ -72,7 +78,24 @@ def source_image(context: Context, ref: ImageRef | None, name: str, mode: str = 
     if ref is None or ref.is_empty():
         message = f"has no {name.replace('_', ' ')}."
         raise NodeError(message, f"Connect an image to `{name}`, or set it to a path.", code="missing_image", where=name)
-    return context.image(ref, mode)
+    return shown_image(context, ref, name, mode)
+
+
+def shown_image(context: Context, ref: ImageRef, name: str, mode: str = "RGB") -> Image.Image:
+    """The pixels of an input as a model sees them. Where the mode has no alpha and pixels are transparent, it is told what they become."""
+    from nodetool_core.assets.picture import in_mode
+
+    image = context.image(ref)
+    if not mode.endswith("A") and _is_see_through(image):
+        context.warn(f"{name} has transparent pixels; they are put on white, because the model sees no transparency.")
+    return in_mode(image, mode)
+
+
+def _is_see_through(image: Image.Image) -> bool:
+    """Whether a pixel is not fully opaque. That a picture could have such is not enough."""
+    from nodetool_core.assets.picture import in_mode
+
+    return image.has_transparency_data and in_mode(image, "RGBA").getchannel("A").getextrema() != (255, 255)
 
 
 def pictures(made: Generated, context: Context) -> Pictures:
@@ -83,4 +106,4 @@ def pictures(made: Generated, context: Context) -> Pictures:
 
 def optional_images(context: Context, refs: Mapping[str, ImageRef | None]) -> dict[str, Image.Image]:
     """The pixels of the inputs that are not empty."""
-    return {name: context.image(ref, "RGB") for name, ref in refs.items() if ref is not None and not ref.is_empty()}
+    return {name: shown_image(context, ref, name) for name, ref in refs.items() if ref is not None and not ref.is_empty()}

@@ -11,6 +11,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 
@@ -27,6 +28,12 @@ class Fact:
     """Arguments to give besides, unless they are set."""
     by_size: Callable[[int, int], dict[str, Any]] | None = None
     """Arguments that follow from the width and height of the result, in place of those two."""
+    multiple: int = 0
+    """What sides have to be multiples of, in pixels, where the parts of a pipeline don't tell."""
+    side: int = 0
+    """Of the square that the models were trained at, in pixels, where their configuration doesn't tell."""
+    draws_freely: bool = False
+    """Whether it draws random numbers besides those of the generator that it is given."""
     note: str = ""
     """What the user should know of it."""
 
@@ -49,20 +56,43 @@ _FACTS = (
     Fact(re.compile(r"^KandinskyV22Img2Img"), by_size=lambda width, height: {"width": height, "height": width}),
     # With text alone, the picture that a ControlNet follows is the only one, and has the plain name.
     Fact(re.compile(r"^StableDiffusion(XL)?ControlNet(PAG)?Pipeline$"), renames={"control_image": "image"}),
+    # These fill in by what a ControlNet sees: the picture without its masked part, and the mask. There is no further one to follow.
+    Fact(
+        re.compile(r"^(StableDiffusion3ControlNetInpainting|QwenImageControlNetInpaint)"),
+        renames={"image": "control_image", "mask_image": "control_mask", "control_image": ""},
+    ),
+    # Whatever they are given, they bring it to this area; what takes pictures apart makes no other size either.
+    Fact(re.compile(r"^QwenImageEdit"), side=1024),
+    Fact(re.compile(r"^QwenImageLayered"), side=640, multiple=32),
+    # Karlo draws, and then enlarges in a few steps of its own.
+    Fact(
+        re.compile(r"^UnCLIPImageVariation"),
+        renames={"num_inference_steps": "decoder_num_inference_steps", "guidance_scale": "decoder_guidance_scale"},
+    ),
+    # Guidance that changes from step to step is its default, and refused beside one that does not.
+    Fact(re.compile(r"^Ideogram4"), adds={"guidance_schedule": None}, side=2048),
+    # The prior is what follows the text; the decoder does as it is told by the prior.
+    Fact(re.compile(r"^(Wuerstchen|StableCascade)Combined"), renames={"guidance_scale": "prior_guidance_scale"}, multiple=128, side=1024),
+    # Their transformers group the tokens of a picture by fours.
+    Fact(re.compile(r"^(QwenImage21|GlmImage)"), multiple=32, side=1024),
+    Fact(re.compile(r"^Sana"), multiple=32),
+    Fact(re.compile(r"^CogView4"), multiple=16),
+    # They sample what the autoencoder makes of a picture, or the words of a language model, without the generator that they got.
+    Fact(re.compile(r"^(CogView4Control|GlmImage|StableDiffusion3ControlNet|QwenImageControlNetInpaint)"), draws_freely=True),
     # Left alone, these choose the nearest of their own sizes and cut the picture to the one asked for.
-    Fact(re.compile(r"^(Sana|PixArt|Hunyuan)"), adds={"use_resolution_binning": False}),
+    Fact(re.compile(r"^(Sana|PixArt|Hunyuan|PRX)"), adds={"use_resolution_binning": False}),
 )
 
 FIXED_SCHEDULER = re.compile(r"LatentConsistency|LatentUpscale|^IF|^Kandinsky|Wuerstchen|Cascade|^Sana")
 """Pipelines whose loop is written for the scheduler they come with, whatever the scheduler says of itself."""
 
-_HIDES = re.compile(r"^(Flux2|Qwen|Ovis|Krea|Ideogram|Glm)")
+_HIDES = re.compile(r"^(Flux2|Qwen|Ovis|Krea|Ideogram|Glm|Nucleus)")
 """Pipelines that pack latents into sequences, or give them a time, in a way that only they can undo."""
 
 CONTROLLED = {
-    "text-to-image": ("Pipeline", "ControlNetPipeline"),
-    "image-to-image": ("Img2ImgPipeline", "ControlNetImg2ImgPipeline"),
-    "inpainting": ("InpaintPipeline", "ControlNetInpaintPipeline"),
+    "text-to-image": ("Pipeline", ("{net}Pipeline",)),
+    "image-to-image": ("Img2ImgPipeline", ("{net}Img2ImgPipeline",)),
+    "inpainting": ("InpaintPipeline", ("{net}InpaintPipeline", "{net}InpaintingPipeline")),
 }
 """Task to how the class of a pipeline is called, without and with a ControlNet."""
 
@@ -77,9 +107,9 @@ BEYOND_AUTO: Mapping[str, tuple[str, ...]] = {
         "StableDiffusionInstructPix2PixPipeline",
         "StableDiffusionXLInstructPix2PixPipeline",
     ),
-    "inpainting": ("FluxFillPipeline",),
+    "inpainting": ("FluxFillPipeline", "QwenImageControlNetInpaintPipeline", "ZImageControlNetInpaintPipeline"),
     "upscaling": ("StableDiffusionLatentUpscalePipeline", "StableDiffusionUpscalePipeline"),
-    "variation": ("StableDiffusionImageVariationPipeline", "FluxPipeline"),
+    "variation": ("StableDiffusionImageVariationPipeline", "StableUnCLIPImg2ImgPipeline", "UnCLIPImageVariationPipeline", "FluxPipeline"),
 }
 """Pipelines that do what no automatic choice covers: chosen by what the weights were saved from."""
 
@@ -89,9 +119,19 @@ def facts_of(name: str) -> list[Fact]:
     return [fact for fact in _FACTS if fact.pipelines.search(name)]
 
 
+def parameters_of(pipeline_class: type) -> Mapping[str, inspect.Parameter]:
+    """What a pipeline takes when it is called, by name."""
+    return _parameters(pipeline_class.__call__)
+
+
+@cache
+def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(function).parameters
+
+
 def parameter_of(pipeline_class: type, prop: str) -> str | None:
     """The parameter by which a pipeline takes a property of a node; None where it takes it by none."""
-    taken = inspect.signature(pipeline_class.__call__).parameters
+    taken = parameters_of(pipeline_class)
     renames = {old: new for fact in facts_of(pipeline_class.__name__) for old, new in fact.renames.items()}
     parameter = renames.get(prop, prop)
     return parameter if parameter in taken else None
@@ -111,8 +151,11 @@ def unread(pipeline: Any, prop: str, wanted: Mapping[str, Any]) -> str:
 
 
 def takes_loras(pipeline_class: type) -> bool:
-    """Whether a pipeline can load LoRAs."""
-    return hasattr(pipeline_class, "load_lora_weights")
+    """Whether a pipeline can load LoRAs: it has the means, and so has its denoiser, which Kandinsky 3's and PRX's lack."""
+    parts = inspect.signature(pipeline_class).parameters
+    denoisers = [parts[name].annotation for name in ("unet", "transformer") if name in parts]
+    fitted = all(hasattr(kind, "load_lora_adapter") for kind in denoisers if isinstance(kind, type))
+    return hasattr(pipeline_class, "load_lora_weights") and fitted
 
 
 def takes_image_prompt(pipeline_class: type) -> bool:
@@ -128,19 +171,24 @@ def shows_latents(pipeline_class: type) -> bool:
     )
 
 
-def controlled_class(pipeline_class: type, task: str) -> type | None:
-    """The pipeline that does the task of this one under a ControlNet; None where there is none. The class itself where it is one."""
+def controlled_class(pipeline_class: type, task: str, net: str = "ControlNet") -> type | None:
+    """
+    The pipeline that does the task of this one under a ControlNet; None where there is none. The class itself where it is one.
+
+    `net` is the word for the kind of network in the names of classes: `ControlNet`, or `ControlNetUnion` for those of many kinds.
+    """
     import diffusers
     from diffusers.pipelines import auto_pipeline
 
     name = pipeline_class.__name__
-    if "ControlNet" in name:
-        return pipeline_class
     plain, controlled = CONTROLLED[task]
-    stem = name.removesuffix(plain)
-    if "PAG" in stem:
-        stem, controlled = stem.replace("PAG", ""), controlled.replace("ControlNet", "ControlNetPAG")
-    found = getattr(diffusers, stem + controlled, None) if name.endswith(plain) else None
+    if had := re.search(r"ControlNet(Union)?", name):
+        candidates = [name.replace(had[0], net)]
+    else:
+        stem = name.removesuffix(plain)
+        word = f"{net}PAG" if "PAG" in stem else net
+        candidates = [stem.replace("PAG", "") + form.format(net=word) for form in controlled] if name.endswith(plain) else []
     tables = {"text-to-image": "TEXT2IMAGE", "image-to-image": "IMAGE2IMAGE", "inpainting": "INPAINT"}
     mapped = getattr(auto_pipeline, f"AUTO_{tables[task]}_PIPELINES_MAPPING").values()
-    return found if found in mapped else None
+    known = {found.__name__ for found in mapped} | set(BEYOND_AUTO.get(task, ()))
+    return next((getattr(diffusers, candidate) for candidate in candidates if candidate in known), None)

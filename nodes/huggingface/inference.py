@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from nodes.huggingface.diffusion import shown_image
 from nodetool_core import Context, Field, ImageRef, Lane, Node, NodeError, Picture, Sources
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ class ImageToImage(HostedModel):
         from nodetool_core.assets.encode import encode_image
 
         size = _size(self.target_width, self.target_height, "target_width", "target_height")
-        image = await asyncio.to_thread(lambda: encode_image(context.image(self.image, "RGB"), "PNG"))
+        image = await asyncio.to_thread(lambda: encode_image(shown_image(context, self.image, "image"), "PNG"))
         target = None if size is None else {"width": size[0], "height": size[1]}
         return await self._hosted(context, "image_to_image", {"image": image, "prompt": self.prompt or None, "target_size": target}, size)
 

@@ -8,9 +8,9 @@ shift. A side of a picture is a side of its latents times the autoencoder's fact
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from nodes.huggingface.families import shows_latents
+from nodes.huggingface.families import parameters_of, shows_latents
 
 if TYPE_CHECKING:
     import torch
@@ -19,10 +19,22 @@ if TYPE_CHECKING:
 
 
 class Latents(NamedTuple):
-    """Latents of one picture."""
+    """Latents of one picture. Kept as an array, so that a run that finds them in the cache need not import torch."""
 
-    samples: Any
-    """A tensor (1, channels, height, width), float32 in main memory."""
+    array: Any
+    """A numpy array (1, channels, height, width), float32."""
+
+    @classmethod
+    def of(cls, samples: torch.Tensor) -> Self:
+        """Latents (1, channels, height, width) of any number format, from any device."""
+        return cls(samples.detach().float().cpu().contiguous().numpy())
+
+    @property
+    def samples(self) -> torch.Tensor:
+        """The array as a tensor in main memory. It is shared with the cache: not to be changed in place."""
+        import torch
+
+        return torch.from_numpy(self.array)
 
 
 class LatentsSeen:
@@ -33,7 +45,7 @@ class LatentsSeen:
 
     def callback(self, pipeline: Any) -> StepCallback | None:
         """A function for `callback_on_step_end`; None where the pipeline has no such callback."""
-        if "callback_on_step_end" not in inspect.signature(type(pipeline).__call__).parameters:
+        if "callback_on_step_end" not in parameters_of(type(pipeline)):
             return None
 
         def keep(pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
@@ -55,7 +67,7 @@ class LatentsSeen:
             last = unpack(last, size[1], size[0], pipeline.vae_scale_factor)
         if last.dim() != 4 or last.shape[1] != pipeline.vae.config.get("latent_channels"):
             return None
-        return Latents(last[:1].detach().float().cpu().contiguous())
+        return Latents.of(last[:1])
 
 
 def normalized(vae: Any, latents: torch.Tensor) -> torch.Tensor:

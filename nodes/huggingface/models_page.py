@@ -15,6 +15,7 @@ from nodes.huggingface.families import (
     controlled_class,
     facts_of,
     parameter_of,
+    parameters_of,
     shows_latents,
     takes_image_prompt,
     takes_loras,
@@ -52,7 +53,7 @@ _COLUMNS: Final[Mapping[str, Honours]] = {
     "ip_adapter_image": takes_image_prompt,
     "latents": shows_latents,
 }
-_OF_TASK: Final = {
+OF_TASK: Final = {
     "text-to-image": (
         "negative_prompt",
         "guidance_scale",
@@ -88,10 +89,13 @@ _NOTES: Final = """\
   (SD3, Flux, Qwen, Z-Image, …) run with their own.
 - `loras` with scale 0 are as if they were not there. They are put into modules of the call's own, so no other call sees them.
 - `controlnet` stands for a network of the same family, given besides the model. Models with a control channel of their own
-  (FLUX.1 Depth, FLUX.1 Canny) take `control_image` alone.
+  (FLUX.1 Depth, FLUX.1 Canny) take `control_image` alone. Networks that know several kinds of control images (unions) are told the
+  kind by `control_mode`. Those that fill in for SD3 and Qwen-Image look at picture and mask, and take no `control_image`.
 - `latents` is an output: what the picture was decoded from, for families that show it.
 - Pictures keep their size where it is between half and 2.25 times the area that the model was made for; others are brought to
-  that area, and the run says so. Inpainting, refinement and upscaling with a network keep the picture's own size."""
+  that area, and the run says so. Inpainting, refinement and upscaling with a network keep the picture's own size.
+- Networks that enlarge in one pass are read from safetensors: [Upscale](nodes/huggingface/image_to_image/upscale.md) takes Real-ESRGAN,
+  ESRGAN and ESPCN, [AuraSR](nodes/huggingface/image_to_image/aura_sr.md) takes `fal/AuraSR-v2` and `fal/AuraSR`."""
 
 
 def page() -> str:
@@ -125,14 +129,16 @@ def _mapped(task: str) -> list[str]:
     from diffusers.pipelines import auto_pipeline
 
     table: Mapping[str, Any] = getattr(auto_pipeline, f"AUTO_{_TASKS[task][1]}_PIPELINES_MAPPING")
-    found = [found for found in table.values() if parameter_of(found, "num_frames") is None]
+    # The tables have pipelines of films, and the one for texts has one that fills in masks.
+    strange = ("num_frames", "mask_image") if task == "text-to-image" else ("num_frames",)
+    found = [found for found in table.values() if all(parameter_of(found, parameter) is None for parameter in strange)]
     return [one.__name__ for one in dict.fromkeys(found)] + list(BEYOND_AUTO.get(task, ()))
 
 
 def _table(task: str, names: Iterable[str]) -> str:
     import diffusers
 
-    columns = _OF_TASK[task]
+    columns = OF_TASK[task]
     rows = []
     for name in sorted(names, key=str.lower):
         marks = ["yes" if honours(getattr(diffusers, name), column, task) else "–" for column in columns]  # noqa: RUF001 - a dash
@@ -148,13 +154,7 @@ def _facts() -> str:
     noted: dict[str, list[str]] = {}
     for name in sorted(name for task in _TASKS for name in _mapped(task) if hasattr(diffusers, name)):
         for fact in facts_of(name):
-            if fact.note and all(key in _parameters(getattr(diffusers, name)) for key in fact.adds):
+            if fact.note and all(key in parameters_of(getattr(diffusers, name)) for key in fact.adds):
                 noted.setdefault(f"{f'With `{fact.when}`: ' if fact.when else ''}{fact.note}", []).append(name.removesuffix("Pipeline"))
     lines = [f"- {note}. So for {', '.join(dict.fromkeys(names))}." for note, names in noted.items()]
     return "\n".join(["## What is added", "", *lines]) if lines else ""
-
-
-def _parameters(pipeline_class: type) -> Iterable[str]:
-    import inspect
-
-    return inspect.signature(pipeline_class.__call__).parameters

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nodes.huggingface.aura_sr import is_aura_sr
 from nodetool_core import NodeError
 
 if TYPE_CHECKING:
@@ -39,25 +40,27 @@ class Upscaler:
 
 
 def upscaler(tensors: Tensors, name: str) -> Upscaler:
-    """The network that the tensors are of. Raises NodeError where they are of none that is known."""
+    """The network that the tensors are of, on their device. Raises NodeError where they are of none that is known."""
+    import torch
+
     tensors = _under_new_names(_without_prefix(tensors))
     make = _rrdb if "conv_first.weight" in tensors else _compact if "body.0.weight" in tensors else _shuffled
     try:
-        made = make(tensors)
-        made.module.load_state_dict(_matching(tensors, made.module))
+        with torch.device("meta"):
+            made = make(tensors)
+        made.module.load_state_dict(_matching(tensors, made.module), assign=True)
     except (KeyError, IndexError, StopIteration, ValueError, RuntimeError) as error:
         message = f"The tensors of {name!r} are those of no network that is known here: RRDBNet, SRVGGNetCompact, ESPCN."
-        raise NodeError(message, "Choose the safetensors file of such a network.", code="model_unfit", where="model") from error
+        hint = "Use the node AuraSR with this network." if is_aura_sr(tensors) else "Choose the safetensors file of such a network."
+        raise NodeError(message, hint, code="model_unfit", where="model") from error
     return Upscaler(made.module.eval().requires_grad_(False), made.scale, made.channels)
 
 
 def _matching(tensors: Tensors, module: torch.nn.Module) -> dict[str, Any]:
-    """The tensors under the module's names; those of ESPCN have no fixed ones and go by order."""
+    """The tensors under the module's names, in 32 bits; those of ESPCN have no fixed names and go by order."""
     wanted = module.state_dict()
-    if set(wanted) <= set(tensors):
-        return {key: tensors[key] for key in wanted}
-    ordered = [tensors[key] for key in sorted(tensors, key=_natural)]
-    return dict(zip(wanted, ordered, strict=True))
+    found = wanted if set(wanted) <= set(tensors) else sorted(tensors, key=_natural)
+    return {key: tensors[name].float() for key, name in zip(wanted, found, strict=True)}
 
 
 def _natural(key: str) -> tuple[list[Any], bool]:

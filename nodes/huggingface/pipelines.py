@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nodes.huggingface.arguments import call_arguments, check_steps
+from nodes.huggingface.families import facts_of
 from nodes.huggingface.latents import Latents, LatentsSeen
 from nodes.huggingface.previews import in_turn, preview_callback
 from nodes.huggingface.sizes import Size, fitting_size, side_multiple, square_of
@@ -105,7 +106,7 @@ def generate(
         made = Size(*called.size)
     elif made is not None:
         made = _possible(pipeline, made, context)
-    given: dict[str, Any] = {} if called is None else {"image": [called, *beside] if beside else called}
+    given: dict[str, Any] = {} if called is None else {"image": [called, *beside] if beside else _coloured(pipeline, called)}
     pictures = {name: other if made is None else _of_size(other, made) for name, other in (others or {}).items()}
     arguments = call_arguments(pipeline, {**wanted, **given, **pictures}, made, context.warn if share[0] == 0 else _say_nothing)
     seen = LatentsSeen()
@@ -115,13 +116,15 @@ def generate(
     images = []
     for index in range(count):
         _follow(pipeline, context, (share[0] * count + index, share[1] * count))
-        arguments["generator"] = _generator(seed if seed < 0 else seed + index, context)
+        arguments["generator"] = seeded(seed if seed < 0 else seed + index, context)
         context.check_cancelled()
         # What is to be said of the first part is so of all.
         relayed = _relayed_warnings(context) if share[0] == index == 0 else nullcontext()
-        with torch.no_grad(), relayed, _explained_failures(pipeline):
+        with torch.no_grad(), relayed, _explained_failures(pipeline), _reproducible(pipeline, arguments["generator"]):
             result = context.models.call(pipeline, arguments, context=context)
         picture = _picture(pipeline, result, context)
+        if called is not None and not keeps_size and share[0] == index == 0:
+            _tell_size(pipeline, picture, called, context)
         images.append(picture if called is image or image is None else picture.resize(image.size, _lanczos()))
     return Generated(images, seen.latents(pipeline, images[-1].size))
 
@@ -169,13 +172,26 @@ def _squared(pipeline: Any, image: Image.Image, context: Context) -> Image.Image
     return image.resize(square, _lanczos())
 
 
+def _coloured(pipeline: Any, image: Image.Image) -> Image.Image:
+    """The picture with an alpha channel for an autoencoder that encodes one."""
+    vae = getattr(pipeline, "vae", None)
+    return image.convert("RGBA") if vae is not None and vae.config.get("input_channels") == 4 else image
+
+
+def _tell_size(pipeline: Any, picture: Image.Image, source: Image.Image, context: Context) -> None:
+    """Warn of a pipeline that chose the size of the result itself."""
+    name = type(pipeline).__name__
+    if picture.size != source.size and not _ANY_AREA.search(name):
+        context.warn(f"the result has the size {Size(*picture.size)}, which {name} chooses itself.", used=picture.size)
+
+
 def _lanczos() -> Any:
     from PIL import Image as Pillow
 
     return Pillow.Resampling.LANCZOS
 
 
-def _generator(seed: int, context: Context) -> torch.Generator:
+def seeded(seed: int, context: Context) -> torch.Generator:
     """A fresh generator on the CPU, whose numbers are the same on every device."""
     import torch
 
@@ -185,6 +201,19 @@ def _generator(seed: int, context: Context) -> torch.Generator:
     if seed >= 2**64:
         raise NodeError(f"{seed} is above {2**64 - 1}.", "Choose a smaller seed.", code="invalid_value", where="seed")
     return torch.Generator("cpu").manual_seed(seed)
+
+
+@contextmanager
+def _reproducible(pipeline: Any, generator: torch.Generator) -> Iterator[None]:
+    """Numbers that a pipeline draws besides those of its generator follow from the same seed, and change nothing for others."""
+    import torch
+
+    if not any(fact.draws_freely for fact in facts_of(type(pipeline).__name__)):
+        yield
+        return
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(generator.initial_seed())
+        yield
 
 
 def _picture(pipeline: Any, result: Any, context: Context) -> Image.Image:

@@ -8,9 +8,10 @@ few smooth random latents, when the first preview is asked for.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+
+from nodes.huggingface.families import parameters_of
 
 if TYPE_CHECKING:
     import torch
@@ -32,8 +33,8 @@ def preview_callback(pipeline: Any, context: Context, total: int) -> StepCallbac
     Args:
         total: The number of steps that will be done.
     """
-    taken = inspect.signature(type(pipeline).__call__).parameters
-    if not context.wants_previews or "callback_on_step_end" not in taken or getattr(pipeline, "vae", None) is None:
+    shows_steps = "callback_on_step_end" in parameters_of(type(pipeline))
+    if not context.wants_previews or not shows_steps or getattr(pipeline, "vae", None) is None:
         return None
     fitted: list[torch.Tensor] = []
 

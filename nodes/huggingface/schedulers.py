@@ -59,12 +59,13 @@ def choose_scheduler(pipeline: Any, name: str, context: Context) -> None:
 
     Raises NodeError where a package is missing that the scheduler needs.
     """
-    own = getattr(pipeline, "scheduler", None)
-    if name == "default" or own is None:
+    if name == "default":
         return
-    made = scheduler_class(type(pipeline), own, name)
-    if made is None:
-        context.warn(f"scheduler is not used: {type(pipeline).__name__} runs with {type(own).__name__} only.")
+    own = getattr(pipeline, "scheduler", None)
+    made = None if own is None else scheduler_class(type(pipeline), own, name)
+    if own is None or made is None:
+        why = "has schedulers of its parts" if own is None else f"runs with {type(own).__name__} only"
+        context.warn(f"scheduler is not used: {type(pipeline).__name__} {why}.")
         return
     options = {key: value for word in name.split()[1:] for key, value in _OPTIONS[word].items()}
     try:

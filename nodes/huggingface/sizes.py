@@ -12,6 +12,8 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+from nodes.huggingface.families import facts_of
+
 MOST = 2.25
 LEAST = 0.5
 """Shares of the native area between which a picture keeps its size."""
@@ -65,6 +67,9 @@ def square_of(pipeline: Any, size: Size) -> Size:
 
 def native_area(pipeline: Any) -> int | None:
     """The pixels that the model was trained at, from its configuration; None where it says nothing."""
+    told = max((fact.side for fact in facts_of(type(pipeline).__name__)), default=0) or _configured(pipeline, "default_sample_size")
+    if told:
+        return told**2
     scale = _scale(pipeline)
     for part in ("unet", "transformer"):
         denoiser = getattr(pipeline, part, None)
@@ -82,6 +87,11 @@ def native_area(pipeline: Any) -> int | None:
 
 def side_multiple(pipeline: Any) -> int:
     """What both sides have to be multiples of, in pixels."""
+    told = max((fact.multiple for fact in facts_of(type(pipeline).__name__)), default=0)
+    return told or _multiple_of_parts(pipeline)
+
+
+def _multiple_of_parts(pipeline: Any) -> int:
     scale = _scale(pipeline)
     if getattr(pipeline, "movq", None) is not None:
         # Kandinsky rounds to squares of the factor.
@@ -94,6 +104,12 @@ def side_multiple(pipeline: Any) -> int:
     processor = getattr(pipeline, "image_processor", None)
     step = processor.config.get("vae_scale_factor") if processor is not None and hasattr(processor, "config") else None
     return max(scale * (patch if isinstance(patch, int) else 1), step if isinstance(step, int) else 1)
+
+
+def _configured(pipeline: Any, name: str) -> int:
+    """A number that was saved with the pipeline, not computed from its parts; 0 where there is none."""
+    number = getattr(pipeline, "config", {}).get(name)
+    return number if isinstance(number, int) else 0
 
 
 def _scale(pipeline: Any) -> int:

@@ -16,10 +16,13 @@ from dataclasses import dataclass, field, fields
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from nodes.huggingface.families import controlled_class, takes_image_prompt, takes_loras
+from nodes.huggingface.controlnets import control_arguments, with_controlnet
+from nodes.huggingface.diffusion import shown_image
+from nodes.huggingface.families import takes_image_prompt, takes_loras
 from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel, LoraModel
 from nodes.huggingface.schedulers import choose_scheduler
 from nodetool_core import ImageRef, ModelRef, NodeError
+from nodetool_core.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,11 +31,9 @@ if TYPE_CHECKING:
 
 _DENOISERS = ("unet", "transformer", "prior")
 _ENCODERS = ("text_encoder", "text_encoder_2", "text_encoder_3")
-_AUTO = {
-    "text-to-image": "AutoPipelineForText2Image",
-    "image-to-image": "AutoPipelineForImage2Image",
-    "inpainting": "AutoPipelineForInpainting",
-}
+
+_SHARED_EYES = {"StableDiffusion3": "google/siglip-so400m-patch14-384", "Flux": "openai/clip-vit-large-patch14"}
+"""Family to the image encoder of its IP adapters, which are published without it."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Steering:
     controlnet: ModelRef = field(default_factory=ControlNetModel)
     control_image: ImageRef | None = None
     controlnet_conditioning_scale: float = 1.0
+    control_mode: int = -1
 
     @classmethod
     def of(cls, node: Node) -> Steering:
@@ -62,11 +64,11 @@ def steered(model: ModelRef, task: str, steering: Steering, context: Context) ->
     What the model can't take is told and left out. Raises NodeError where a part of the steering lacks its other half, and
     ModelError where weights can't be had.
     """
-    _check_pairs(steering)
+    _check_pair(steering)
     with ExitStack() as stack:
         pipeline = stack.enter_context(context.models.use(model, task, context=context))
         if not steering.controlnet.is_empty():
-            pipeline = _controlled(pipeline, task, steering.controlnet, stack, context)
+            pipeline = with_controlnet(pipeline, task, steering.controlnet, steering.control_image, stack, context)
         choose_scheduler(pipeline, steering.scheduler, context)
         _add_loras(pipeline, steering.loras, stack, context)
         if not steering.ip_adapter_model.is_empty():
@@ -76,11 +78,9 @@ def steered(model: ModelRef, task: str, steering: Steering, context: Context) ->
 
 def control(pipeline: Any, steering: Steering, context: Context) -> dict[str, Any]:
     """The arguments that go with what is hung on the pipeline: the picture of an image prompt, the scale of a ControlNet."""
-    arguments: dict[str, Any] = {}
+    arguments = control_arguments(pipeline, steering.controlnet_conditioning_scale, steering.control_mode)
     if not steering.ip_adapter_model.is_empty() and steering.ip_adapter_image and takes_image_prompt(type(pipeline)):
-        arguments["ip_adapter_image"] = context.image(steering.ip_adapter_image, "RGB")
-    if getattr(pipeline, "controlnet", None) is not None:
-        arguments["controlnet_conditioning_scale"] = steering.controlnet_conditioning_scale
+        arguments["ip_adapter_image"] = shown_image(context, steering.ip_adapter_image, "ip_adapter_image")
     return arguments
 
 
@@ -95,16 +95,11 @@ def own_modules(pipeline: Any, names: tuple[str, ...]) -> None:
             setattr(pipeline, name, copy.deepcopy(module, shared))
 
 
-def _check_pairs(steering: Steering) -> None:
-    """Raise NodeError where one of two things that go together is missing."""
-    pairs = (
-        ("ip_adapter_model", "ip_adapter_image", steering.ip_adapter_model, steering.ip_adapter_image),
-        ("controlnet", "control_image", steering.controlnet, steering.control_image),
-    )
-    for model_name, image_name, model, image in pairs:
-        if not model.is_empty() and _is_missing(image):
-            message = f"{model_name} is set, but there is no {image_name}."
-            raise NodeError(message, f"Connect an image to `{image_name}`.", code="missing_image", where=image_name)
+def _check_pair(steering: Steering) -> None:
+    """Raise NodeError where one of an IP adapter and its picture is missing."""
+    if not steering.ip_adapter_model.is_empty() and _is_missing(steering.ip_adapter_image):
+        message = "ip_adapter_model is set, but there is no ip_adapter_image."
+        raise NodeError(message, "Connect an image to `ip_adapter_image`.", code="missing_image", where="ip_adapter_image")
     if steering.ip_adapter_model.is_empty() and not _is_missing(steering.ip_adapter_image):
         hint = "Set `ip_adapter_model`, such as h94/IP-Adapter with a file in `path`."
         raise NodeError("ip_adapter_image is set, but there is no ip_adapter_model.", hint, code="missing_model", where="ip_adapter_model")
@@ -112,40 +107,6 @@ def _check_pairs(steering: Steering) -> None:
 
 def _is_missing(image: ImageRef | None) -> bool:
     return image is None or image.is_empty()
-
-
-def _controlled(pipeline: Any, task: str, ref: ModelRef, stack: ExitStack, context: Context) -> Any:
-    import diffusers
-
-    name = type(pipeline).__name__
-    if controlled_class(type(pipeline), task) is None:
-        context.warn(f"controlnet is not used: {name} has no counterpart with one.")
-        return pipeline
-    net = stack.enter_context(context.models.use(ref, "network", context=context)).model
-    if type(net).__name__.replace("MultiModel", "") not in _controlnets(pipeline):
-        hint = "Choose a ControlNet made for this family of models."
-        message = f"{type(net).__name__} is no ControlNet for {name}."
-        raise NodeError(message, hint, code="model_unfit", where="controlnet")
-    pipeline = getattr(diffusers, _AUTO[task]).from_pipe(pipeline, controlnet=net)
-    _check_widths(pipeline, net)
-    return pipeline
-
-
-def _controlnets(pipeline: Any) -> frozenset[str]:
-    """The classes of networks that control this kind of model."""
-    transformer = getattr(pipeline, "transformer", None)
-    if transformer is None:
-        return frozenset({"ControlNetModel", "ControlNetUnionModel"})
-    return frozenset({type(transformer).__name__.replace("Transformer2DModel", "ControlNetModel")})
-
-
-def _check_widths(pipeline: Any, net: Any) -> None:
-    """Raise NodeError where the ControlNet reads texts of another width than the model, which would fail inside of it."""
-    unet = getattr(pipeline, "unet", None)
-    of_model, of_net = (None if part is None else part.config.get("cross_attention_dim") for part in (unet, net))
-    if of_model is not None and of_net is not None and of_model != of_net:
-        message = f"the ControlNet reads prompts {of_net} numbers wide, the model {of_model}: it is made for another family."
-        raise NodeError(message, "Choose a ControlNet made for this model's family.", code="model_unfit", where="controlnet")
 
 
 def _add_loras(pipeline: Any, loras: list[LoraModel], stack: ExitStack, context: Context) -> None:
@@ -189,8 +150,10 @@ def _add_image_prompt(pipeline: Any, steering: Steering, stack: ExitStack, conte
         message = f"{steering.ip_adapter_model.repo_id!r} holds no IP adapter: no tensors named image_proj.… and ip_adapter.…"
         raise NodeError(message, "Choose the file of an IP adapter in `path`.", code="model_unfit", where="ip_adapter_model")
     if getattr(pipeline, "image_encoder", None) is None:
-        encoder, task = _encoder_of(steering.ip_adapter_model)
-        pipeline.register_modules(image_encoder=stack.enter_context(context.models.use(encoder, task, context=context)).model)
+        eye = _eye_of(steering.ip_adapter_model, type(pipeline).__name__, stack, context)
+        pipeline.register_modules(image_encoder=eye.model)
+        if eye.processor is not None and getattr(pipeline, "feature_extractor", None) is None:
+            pipeline.register_modules(feature_extractor=eye.processor)
     own_modules(pipeline, _DENOISERS)
     try:
         pipeline.load_ip_adapter(groups, subfolder=None, weight_name=None)
@@ -211,6 +174,18 @@ def _adapter_groups(tensors: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         if group in groups:
             groups[group][re.sub(r"processor\.ip_adapter_double_stream_([kv])_proj", r"to_\1_ip", rest)] = tensor
     return groups
+
+
+def _eye_of(adapter: ModelRef, pipeline: str, stack: ExitStack, context: Context) -> Any:
+    """The image encoder of an IP adapter, which lies beside it or is the one that all of a family share."""
+    encoder, task = _encoder_of(adapter)
+    try:
+        return stack.enter_context(context.models.use(encoder, task, context=context))
+    except ModelError as error:
+        shared = next((repo_id for family, repo_id in _SHARED_EYES.items() if pipeline.startswith(family)), None)
+        if shared is None or error.problem.code != "model_not_diffusers":
+            raise
+    return stack.enter_context(context.models.use(ModelRef(repo_id=shared), "network:image_encoder", context=context))
 
 
 def _encoder_of(adapter: ModelRef) -> tuple[ModelRef, str]:

@@ -48,6 +48,7 @@ class TextToImage(DiffusionNode):
     controlnet: ControlNetModel = shared.CONTROLNET
     control_image: ImageRef | None = shared.CONTROL_IMAGE
     controlnet_conditioning_scale: float = shared.CONTROL_SCALE
+    control_mode: int = shared.CONTROL_MODE
     num_images: int = shared.COUNT
 
     def process(self, context: Context) -> Pictures:

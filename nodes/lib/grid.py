@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from nodes._geometry import check_size
+from nodes._pixels import with_profile
 from nodetool_core import ColorRef, Context, Field, ImageRef, Node, NodeError
 
 if TYPE_CHECKING:
     from PIL import Image, ImageFont
 
     Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+_MOST_TILES: Final = 65536
 
 
 class CombineImageGrid(Node):
@@ -54,7 +58,8 @@ class CombineImageGrid(Node):
             sheet.paste(image, (left + (width - image.width) // 2, top + (height - image.height) // 2))
             if index < len(self.labels):
                 labels.draw(sheet, self.labels[index], (left, top + height, width, labels.height), _ink(colour))
-        return context.picture(sheet)
+        profiles = {image.info.get("icc_profile") for image in images}
+        return context.picture(with_profile(sheet, images[0]) if len(profiles) == 1 else sheet)
 
 
 class SliceImageGrid(Node):
@@ -77,10 +82,17 @@ class SliceImageGrid(Node):
         if columns > image.width or rows > image.height:
             message = f"A picture of {image.width} x {image.height} pixels can't be cut into {columns} x {rows} tiles."
             raise NodeError(message, "Ask for fewer columns or rows.")
+        if columns * rows > _MOST_TILES:
+            message = f"{columns} x {rows} tiles are more than the {_MOST_TILES} that are made of one picture."
+            raise NodeError(message, "Ask for fewer columns or rows.")
         xs = [image.width * column // columns for column in range(columns + 1)]
         ys = [image.height * row // rows for row in range(rows + 1)]
         boxes = [(xs[x], ys[y], xs[x + 1], ys[y + 1]) for y in range(rows) for x in range(columns)]
-        return [context.picture(image.crop(box)) for box in boxes]
+        tiles: list[ImageRef] = []
+        for box in boxes:
+            context.check_cancelled()
+            tiles.append(context.picture(image.crop(box)))
+        return tiles
 
 
 @dataclass(frozen=True)

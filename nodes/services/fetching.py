@@ -82,7 +82,7 @@ def _pinned(client: httpx2.AsyncClient, url: str, trusted: str) -> httpx2.Reques
     found = origin(url)
     if trusted and found == origin(trusted):
         return client.build_request("GET", url)
-    if found[0] in urllib.request.getproxies():
+    if not {found[0], "all"}.isdisjoint(urllib.request.getproxies()) and not urllib.request.proxy_bypass(found[1]):
         # A proxy resolves names itself; what can be told from here is whether the address is plainly private.
         _refuse_if_known_private(url)
         return client.build_request("GET", url)

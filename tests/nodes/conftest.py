@@ -15,8 +15,9 @@ from nodetool_core.assets.loader import ImageLoader
 class NodeRunner:
     """Call it with a node; the value of `process` comes back, a stream as a list."""
 
-    def __init__(self, base: Path) -> None:
+    def __init__(self, base: Path, *, confined: bool = False) -> None:
         self.base = base
+        self.images = ImageLoader(base, confined=confined)
         self.reports: list[tuple[str, dict[str, Any]]] = []
         self.cancelled = threading.Event()
 
@@ -25,7 +26,7 @@ class NodeRunner:
             "node",
             report=lambda kind, details: self.reports.append((kind, details)),
             cancelled=self.cancelled,
-            images=ImageLoader(self.base),
+            images=self.images,
             models=None,  # type: ignore[arg-type]
         )
         value = node.process(context) if node.spec.takes_context else node.process()

@@ -139,6 +139,17 @@ def test_it_takes_pictures_of_every_mode(node: type[Node], runner: NodeRunner) -
 
 
 @pytest.mark.parametrize("node", WITH_PICTURES, ids=name_of)
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_colours_keep_their_profile(node: type[Node], mode: str, runner: NodeRunner) -> None:
+    source = scene().convert(mode)
+    source.info["icc_profile"] = b"wide"
+    measures = {"lib.pillow.compare.Difference"}
+    for image in pictures_in(runner(node(**values(node, Picture.of(source))))):
+        if image.mode in ("RGB", "RGBA") and node.spec.node_type not in measures:
+            assert image.info.get("icc_profile") == b"wide", "without it, the colours would be read as others"
+
+
+@pytest.mark.parametrize("node", WITH_PICTURES, ids=name_of)
 def test_it_takes_a_single_pixel(node: type[Node], runner: NodeRunner) -> None:
     given = values(node, Picture.of(Image.new("RGBA", (1, 1), (200, 100, 0, 128))))
     given |= {name: 1 for name in ("right", "bottom") if name in node.spec.properties}

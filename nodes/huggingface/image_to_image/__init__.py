@@ -1,5 +1,6 @@
 """Nodes that turn an image into another."""
 
+from nodes.huggingface.image_to_image._aura_sr import AuraSR
 from nodes.huggingface.image_to_image._editing import EditByInstruction, ImageVariation
 from nodes.huggingface.image_to_image._image_to_image import DEFAULT_MODEL, ImageToImage, LoadImageToImageModel
 from nodes.huggingface.image_to_image._inpainting import Inpainting
@@ -8,6 +9,7 @@ from nodes.huggingface.image_to_image._upscaling import DiffusionUpscale, TiledR
 
 __all__ = [
     "DEFAULT_MODEL",
+    "AuraSR",
     "DiffusionUpscale",
     "EditByInstruction",
     "ImageToImage",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any
 
 from nodes.huggingface import diffusion as shared
-from nodes.huggingface.diffusion import DiffusionNode, Pictures, pictures, source_image
+from nodes.huggingface.diffusion import DiffusionNode, Pictures, pictures, shown_image, source_image
+from nodes.huggingface.families import parameters_of
 from nodes.huggingface.model_kinds import LoraModel, ReduxModel
 from nodes.huggingface.pipelines import Generated, generate
 from nodes.huggingface.schedulers import SchedulerName
@@ -61,7 +61,7 @@ class EditByInstruction(DiffusionNode):
             names.append("image_guidance_scale")
         with steered(self.model, "image-to-image", Steering.of(self), context) as pipeline:
             _check_edits(pipeline)
-            references = [context.image(ref, "RGB") for ref in self.reference_images or ()]
+            references = [shown_image(context, ref, "reference_images") for ref in self.reference_images or ()]
             if references and not _sees_several(pipeline):
                 context.warn(f"reference_images is not used: {type(pipeline).__name__} looks at one picture.")
                 references = []
@@ -105,6 +105,9 @@ class ImageVariation(DiffusionNode):
             if "image" not in wanted and task == "image-to-image":
                 _check_varies(pipeline)
                 wanted["image"] = source
+            for name, side in (("width", self.width), ("height", self.height)):
+                if side and name not in parameters_of(type(pipeline)):
+                    context.warn(f"{name} is not used: {type(pipeline).__name__} has no such setting.")
             made = generate(
                 pipeline,
                 wanted,
@@ -116,13 +119,10 @@ class ImageVariation(DiffusionNode):
         return pictures(Generated(made.images, made.latents), context)
 
 
-def _takes(pipeline: Any) -> Any:
-    return inspect.signature(type(pipeline).__call__).parameters
-
-
 def _check_edits(pipeline: Any) -> None:
     """Raise NodeError for a pipeline that takes a strength: it repaints, and knows nothing of instructions."""
-    if "strength" in _takes(pipeline) or "image" not in _takes(pipeline):
+    taken = parameters_of(type(pipeline))
+    if "strength" in taken or "image" not in taken:
         message = f"{type(pipeline).__name__} repaints a picture from a description and does not edit by instruction."
         hint = "Use ImageToImage with this model, or a model such as InstructPix2Pix, FLUX.1 Kontext or Qwen-Image-Edit."
         raise NodeError(message, hint, code="model_task_unsupported", where="model")
@@ -130,7 +130,7 @@ def _check_edits(pipeline: Any) -> None:
 
 def _check_varies(pipeline: Any) -> None:
     """Raise NodeError for a pipeline that wants more than a picture."""
-    taken = _takes(pipeline)
+    taken = parameters_of(type(pipeline))
     if "image" not in taken or "strength" in taken or "mask_image" in taken or _needs_prompt(pipeline):
         message = f"{type(pipeline).__name__} makes no variations of a picture alone."
         hint = "Use a model for variations, or FLUX.1 together with a Redux prior in `redux`."
@@ -138,7 +138,7 @@ def _check_varies(pipeline: Any) -> None:
 
 
 def _needs_prompt(pipeline: Any) -> bool:
-    return "prompt" in _takes(pipeline) and "Unclip" not in type(pipeline).__name__ and "UnCLIP" not in type(pipeline).__name__
+    return "prompt" in parameters_of(type(pipeline)) and "Unclip" not in type(pipeline).__name__ and "UnCLIP" not in type(pipeline).__name__
 
 
 def _sees_several(pipeline: Any) -> bool:

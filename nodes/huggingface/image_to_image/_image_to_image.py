@@ -52,6 +52,7 @@ class ImageToImage(DiffusionNode):
     controlnet: ControlNetModel = shared.CONTROLNET
     control_image: ImageRef | None = shared.CONTROL_IMAGE
     controlnet_conditioning_scale: float = shared.CONTROL_SCALE
+    control_mode: int = shared.CONTROL_MODE
     num_images: int = shared.COUNT
 
     def process(self, context: Context) -> Pictures:

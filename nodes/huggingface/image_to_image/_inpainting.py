@@ -66,6 +66,7 @@ class Inpainting(DiffusionNode):
     controlnet: ControlNetModel = shared.CONTROLNET
     control_image: ImageRef | None = shared.CONTROL_IMAGE
     controlnet_conditioning_scale: float = shared.CONTROL_SCALE
+    control_mode: int = shared.CONTROL_MODE
     num_images: int = shared.COUNT
 
     def process(self, context: Context) -> Pictures:

@@ -43,7 +43,7 @@ class VAEEncode(DiffusionNode):
             pixels = _tensor(source.crop((0, 0, width, height)), vae)
             encoded = vae.encode(pixels)
             found = encoded.latent_dist.mode() if hasattr(encoded, "latent_dist") else encoded.latents
-            return Encoded(Latents(normalized(vae, found.float()).cpu()))
+            return Encoded(Latents.of(normalized(vae, found.float())))
 
 
 class VAEDecode(DiffusionNode):

@@ -44,16 +44,15 @@ class Upscale(DiffusionNode):
     tile_overlap: int = Field(default=16, ge=0, le=256, description="Pixels around each tile that the network sees besides.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The enlarged picture, RGB or RGBA."]:
+        from nodetool_core.assets.picture import in_mode
+
         source = source_image(context, self.image, "image", "RGBA")
-        colours = source_image(context, self.image, "image")
+        colours = in_mode(source, "RGB")
         ref = self.model_or_default(self.model)
         with context.models.use(ref, "tensors", context=context) as part:
             network = upscaler(part.tensors, ref.repo_id)
             enlarged = _enlarged(network, colours, self.tile_size, self.tile_overlap, part.device, context)
-        alpha = source.getchannel("A")
-        if alpha.getextrema() != (255, 255):
-            enlarged.putalpha(_resized(alpha, enlarged.size))
-        return context.picture(enlarged)
+        return context.picture(with_transparency(enlarged, source))
 
 
 class DiffusionUpscale(DiffusionNode):
@@ -155,6 +154,14 @@ class TiledRefinement(DiffusionNode):
         return context.picture(canvas.picture())
 
 
+def with_transparency(enlarged: Image.Image, source: Image.Image) -> Image.Image:
+    """An RGB picture, RGBA with the transparency of the RGBA picture that it was made from, where that has any."""
+    alpha = source.getchannel("A")
+    if alpha.getextrema() != (255, 255):
+        enlarged.putalpha(_resized(alpha, enlarged.size))
+    return enlarged
+
+
 def _rounded(size: tuple[int, int], multiple: int) -> tuple[int, int]:
     """The nearest size whose sides are multiples."""
     width, height = (max(multiple, round(side / multiple) * multiple) for side in size)
@@ -172,14 +179,13 @@ def _enlarged(network: Upscaler, image: Image.Image, side: int, margin: int, dev
     import torch
     from PIL import Image as Pillow
 
-    module = network.module.to(device)
     factor = network.scale
     result = Pillow.new("RGB", (image.width * factor, image.height * factor))
     boxes = cells(image.size, side)
     for index, box in enumerate(boxes):
         seen = with_margin(box, margin, image.size)
         with torch.no_grad():
-            large = _through(module, network.channels, image.crop(seen), factor, device)
+            large = _through(network.module, network.channels, image.crop(seen), factor, device)
         left, upper = (factor * (box[edge] - seen[edge]) for edge in (0, 1))
         width, height = factor * (box[2] - box[0]), factor * (box[3] - box[1])
         result.paste(large.crop((left, upper, left + width, upper + height)), (box[0] * factor, box[1] * factor))

@@ -18,14 +18,22 @@ if TYPE_CHECKING:
     from nodetool_core import Context
 
 
-def equalized_locally(image: Image.Image, clip_limit: float, grid: int, context: Context) -> Image.Image:
-    """A grey image (mode L) with its contrast strengthened tile by tile; `grid` tiles along each side, 0 for no clip limit."""
+def equalized_locally(image: Image.Image, visible: Image.Image | None, clip_limit: float, grid: int, context: Context) -> Image.Image:
+    """
+    A grey image (mode L) with its contrast strengthened tile by tile.
+
+    Args:
+        visible: Not 0 where tones count, mode L; None where all do.
+        clip_limit: How many times the mean count a tone may have; 0 for no limit.
+        grid: Tiles along each side.
+    """
     import numpy as np
     from PIL import Image as Pillow
 
     tones = np.asarray(image)
     rows, columns = min(grid, image.height), min(grid, image.width)
-    curves = _curves(tones, rows, columns, clip_limit)
+    counting = np.ones(tones.shape, bool) if visible is None else np.asarray(visible) > 0
+    curves = _curves(tones, counting, rows, columns, clip_limit)
     left, right, to_right = _nearest(image.width, columns)
     result = np.empty_like(tones)
     for y, (above, below, to_below) in enumerate(zip(*_nearest(image.height, rows), strict=True)):
@@ -38,19 +46,23 @@ def equalized_locally(image: Image.Image, clip_limit: float, grid: int, context:
     return Pillow.fromarray(result)
 
 
-def _curves(tones: NDArray[np.uint8], rows: int, columns: int, clip_limit: float) -> NDArray[Any]:
+def _curves(tones: NDArray[np.uint8], counting: NDArray[np.bool_], rows: int, columns: int, clip_limit: float) -> NDArray[Any]:
     """For each tile the new tone of every tone, (rows, columns, 256)."""
     import numpy as np
 
     curves = np.empty((rows, columns, 256), np.float32)
-    for row, band in enumerate(np.array_split(tones, rows)):
-        for column, tile in enumerate(np.array_split(band, columns, axis=1)):
-            counts = np.bincount(tile.ravel(), minlength=256).astype(np.float64)
+    bands = zip(np.array_split(tones, rows), np.array_split(counting, rows), strict=True)
+    for row, (band, counts_in_band) in enumerate(bands):
+        tiles = zip(np.array_split(band, columns, axis=1), np.array_split(counts_in_band, columns, axis=1), strict=True)
+        for column, (tile, counts_in_tile) in enumerate(tiles):
+            # Where nothing is seen, every tone counts once: the curve that changes nothing.
+            seen = tile[counts_in_tile] if counts_in_tile.any() else np.arange(256, dtype=np.uint8)
+            counts = np.bincount(seen, minlength=256).astype(np.float64)
             if clip_limit > 0:
-                limit = max(1.0, clip_limit * tile.size / 256)
+                limit = max(1.0, clip_limit * seen.size / 256)
                 cut = np.minimum(counts, limit)
                 counts = cut + (counts.sum() - cut.sum()) / 256
-            curves[row, column] = counts.cumsum() * (255 / tile.size)
+            curves[row, column] = counts.cumsum() * (255 / seen.size)
     return np.clip(curves, 0, 255)
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from nodes._geometry import check_size
 from nodes._pixels import as_bytes, plain
 from nodetool_core import ColorRef, Context, Field, FontRef, ImageRef, Node, NodeError, Sources
+from nodetool_core.errors import ImageError
 
 if TYPE_CHECKING:
     from PIL import ImageFont
 
     Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+_ENDINGS: Final = frozenset({".ttf", ".otf", ".ttc", ".otc"})
 
 
 class Background(Node):
@@ -72,7 +78,11 @@ class RenderText(Node):
     image: ImageRef = Field(description="Picture to write on.")
     text: str = Field(default="", description="The text.")
     font: FontRef = Field(
-        default=FontRef(), description="Name of an installed font, or the path of a font file; empty for the font that is always there."
+        default=FontRef(),
+        description=(
+            "Name of an installed font, or the path of a font file; a relative one starts from the workflow's folder. "
+            "Empty for the font that is always there."
+        ),
     )
     x: int = Field(default=0, description="Where the text begins, in pixels from the left.")
     y: int = Field(default=0, description="Where the text begins, in pixels from the top.")
@@ -84,14 +94,14 @@ class RenderText(Node):
     def fingerprint(cls, values: dict[str, Any], sources: Sources) -> str | None:
         """The same name can be another font on another machine."""
         font = values.get("font")
-        return None if font is None else _font_identity(font.name)
+        return None if font is None else _font_identity(font.name, sources)
 
     def process(self, context: Context) -> Annotated[ImageRef, "The picture with the text, RGB or RGBA."]:
         from PIL import Image, ImageDraw
 
         image = plain(context.image(self.image))
         layer = Image.new("RGBA", image.size, (self.color.value or "#000000")[:7] + "00")
-        font = _font(self.font.name, self.size)
+        font = _font(_file_of(self.font.name, context), self.size)
         ImageDraw.Draw(layer).text((self.x, self.y), self.text, fill=self.color.value or "#000000", font=font, align=self.align)
         written = Image.alpha_composite(image.convert("RGBA"), layer)
         return context.picture(written if "A" in image.mode else written.convert("RGB"))
@@ -109,10 +119,24 @@ def _font(name: str, size: int) -> Font:
         raise NodeError(message, "Give the name of an installed font, the path of a .ttf or .otf file, or nothing.") from error
 
 
-def _font_identity(name: str) -> str:
-    """What stands for a font in a cache key: its file and when that was last changed."""
-    from pathlib import Path
+def _file_of(name: str, context: Context) -> str:
+    """The path of a font file that lies where the workflow says; any other name as it is."""
+    if "/" not in name and Path(name).suffix.lower() not in _ENDINGS:
+        return name
+    try:
+        path = context.images.path(name)
+    except ImageError:
+        if "/" in name:
+            raise
+        return name
+    return str(path) if "/" in name or path.is_file() else name
 
+
+def _font_identity(name: str, sources: Sources) -> str:
+    """What stands for a font in a cache key: what is in its file, or which installed file it is and when that was last changed."""
+    if "/" in name or Path(name).suffix.lower() in _ENDINGS:
+        with suppress(ImageError):
+            return sources.digest(ImageRef(uri=name))
     path = getattr(_font(name, 12), "path", "") if name else ""
     if not isinstance(path, str) or not Path(path).is_file():
         return name

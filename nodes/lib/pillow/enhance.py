@@ -1,12 +1,16 @@
-"""Contrast, brightness, colour and sharpness."""
+"""Contrast, brightness, colour and sharpness. What is measured in a picture is measured where something of it is seen."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from nodes._pixels import colours, filtered, on_colours, with_alpha
+from nodes._pixels import filtered, on_colours, on_visible
 from nodes.lib.pillow._adaptive import equalized_locally
+from nodes.lib.pillow._ranks import ranked
 from nodetool_core import Context, Field, ImageRef, Node, NodeError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 class Brightness(Node):
@@ -61,9 +65,13 @@ class Contrast(Node):
     factor: float = Field(default=1.0, description="1 changes nothing, 0 gives the mean grey, more than 1 gives stronger contrast.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
-        from PIL import ImageEnhance
+        return context.picture(on_visible(context.image(self.image), self._contrasted))
 
-        return context.picture(on_colours(context.image(self.image), lambda image: ImageEnhance.Contrast(image).enhance(self.factor)))
+    def _contrasted(self, image: Image.Image, visible: Image.Image | None) -> Image.Image:
+        from PIL import Image, ImageStat
+
+        mean = ImageStat.Stat(image.convert("L"), visible).mean[0]
+        return Image.blend(Image.new("L", image.size, int(mean + 0.5)).convert(image.mode), image, self.factor)
 
 
 class Sharpness(Node):
@@ -109,7 +117,8 @@ class AutoContrast(Node):
         if self.cutoff >= 50:
             context.warn(f"A cutoff of {self.cutoff} percent at each end leaves no tones, so the contrast stays as it is.")
             return context.picture(context.image(self.image))
-        return context.picture(on_colours(context.image(self.image), lambda image: ImageOps.autocontrast(image, self.cutoff)))
+        image = context.image(self.image)
+        return context.picture(on_visible(image, lambda colour, visible: ImageOps.autocontrast(colour, self.cutoff, mask=visible)))
 
 
 class AdaptiveContrast(Node):
@@ -129,14 +138,18 @@ class AdaptiveContrast(Node):
     grid_size: int = Field(default=8, ge=1, le=64, description="Parts along each side that have tones of their own.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
-        from PIL import Image
+        def equalized(image: Image.Image, visible: Image.Image | None) -> Image.Image:
+            return equalized_locally(image, visible, self.clip_limit, self.grid_size, context)
 
-        colour, alpha = colours(context.image(self.image))
-        if colour.mode == "L":
-            return context.picture(with_alpha(equalized_locally(colour, self.clip_limit, self.grid_size, context), alpha))
-        light, blue, red = colour.convert("YCbCr").split()
-        whole = Image.merge("YCbCr", (equalized_locally(light, self.clip_limit, self.grid_size, context), blue, red))
-        return context.picture(with_alpha(whole.convert("RGB"), alpha))
+        def work(colour: Image.Image, visible: Image.Image | None) -> Image.Image:
+            from PIL import Image
+
+            if colour.mode == "L":
+                return equalized(colour, visible)
+            light, blue, red = colour.convert("YCbCr").split()
+            return Image.merge("YCbCr", (equalized(light, visible), blue, red)).convert("RGB")
+
+        return context.picture(on_visible(context.image(self.image), work))
 
 
 class Equalize(Node):
@@ -154,7 +167,7 @@ class Equalize(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
         from PIL import ImageOps
 
-        return context.picture(on_colours(context.image(self.image), ImageOps.equalize))
+        return context.picture(on_visible(context.image(self.image), ImageOps.equalize))
 
 
 class Detail(Node):
@@ -246,15 +259,12 @@ class RankFilter(Node):
 
     image: ImageRef = Field(description="Picture to change.")
     size: int = Field(default=3, ge=1, le=512, description="Side of the square around each pixel, in pixels; an odd number.")
-    rank: int = Field(default=3, ge=0, le=512, description="Place in the sorted tones, from 0.")
+    rank: int = Field(default=3, ge=0, le=512**2 - 1, description="Place in the sorted tones, from 0.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
-        from PIL import ImageFilter
-
         if self.size % 2 == 0:
             raise NodeError(f"A square of {self.size} pixels has no middle.", f"Give an odd size, such as {self.size + 1}.")
         if self.rank >= self.size**2:
             message = f"There is no rank {self.rank}: a square of size {self.size} has {self.size**2} pixels."
             raise NodeError(message, f"Give a rank from 0 to {self.size**2 - 1}.")
-        kernel = ImageFilter.RankFilter(self.size, self.rank)
-        return context.picture(on_colours(context.image(self.image), lambda image: image.filter(kernel)))
+        return context.picture(on_colours(context.image(self.image), lambda image: ranked(image, self.size, self.rank, context)))

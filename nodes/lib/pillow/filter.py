@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from nodes._geometry import check_size
-from nodes._pixels import colours, filtered, on_colours, on_weighted, plain
+from nodes._pixels import colours, filtered, on_colours, on_weighted, plain, with_profile
 from nodes.lib.pillow._canny import canny_edges
 from nodetool_core import Context, Field, ImageRef, Node, NodeError
 
@@ -164,7 +164,8 @@ class Expand(Node):
         check_size(image.width + 2 * self.border, image.height + 2 * self.border)
         tones = len(image.getbands())
         fill = (*[self.fill] * (tones - 1), 255) if "A" in image.mode else (self.fill,) * tones
-        return context.picture(ImageOps.expand(image, self.border, fill if tones > 1 else self.fill))
+        expanded = ImageOps.expand(image, self.border, fill if tones > 1 else self.fill)
+        return context.picture(with_profile(expanded, image))
 
 
 class GetChannel(Node):

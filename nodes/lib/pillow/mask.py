@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from nodes._geometry import MAX_SIDE, check_size
-from nodes._pixels import check_same_size, colours, with_alpha
+from nodes._pixels import check_same_size, colours, with_alpha, with_profile
 from nodetool_core import Context, Field, ImageRef, Node
 
 if TYPE_CHECKING:
@@ -180,6 +180,7 @@ class PadForOutpainting(Node):
         size = check_size(image.width + self.left + self.right, image.height + self.top + self.bottom)
         canvas = Image.new("RGB", size, (128, 128, 128))
         canvas.paste(image, (self.left, self.top))
+        with_profile(canvas, image)
         mask = np.full(size[::-1], 255, np.uint8)
         mask[self.top : self.top + image.height, self.left : self.left + image.width] = self._edge(image.width, image.height)
         return Padded(context.picture(canvas), context.picture(Image.fromarray(mask)))

@@ -145,7 +145,7 @@ class PadText(Node):
     lane = Lane.INLINE
 
     text: str = Field(default="", description="Text to fill up.")
-    length: int = Field(default=0, ge=0, description="The least characters of the result.")
+    length: int = Field(default=0, ge=0, le=1_000_000, description="The least characters of the result.")
     pad_character: str = Field(default=" ", description="Character to fill with.")
     direction: Literal["left", "right", "both"] = Field(default="right", description="Side that is filled.")
 

@@ -7,6 +7,7 @@ import string
 import unicodedata
 from typing import Annotated
 
+from nodes._template import titled
 from nodetool_core import Field, Lane, Node
 
 
@@ -61,7 +62,7 @@ class ToTitlecase(Node):
     text: str = Field(default="", description="Text to change.")
 
     def process(self) -> Annotated[str, "The text with capitals."]:
-        return self.text.title()
+        return titled(self.text)
 
 
 class CapitalizeText(Node):
@@ -122,7 +123,8 @@ class CollapseWhitespace(Node):
 
     def process(self) -> Annotated[str, "The cleaned text."]:
         spaces = r"[^\S\n]+" if self.preserve_newlines else r"\s+"
-        text = self.text.strip() if self.trim_edges else self.text
+        text = self.text.replace("\r\n", "\n")
+        text = text.strip() if self.trim_edges else text
         return re.sub(spaces, lambda _: self.replacement, text)
 
 
@@ -162,8 +164,7 @@ class StripAccents(Node):
     preserve_non_ascii: bool = Field(default=True, description="Whether letters that have no plain form stay.")
 
     def process(self) -> Annotated[str, "The text without accents."]:
-        text = without_accents(self.text)
-        return text if self.preserve_non_ascii else text.encode("ascii", "ignore").decode()
+        return _without_accents(self.text) if self.preserve_non_ascii else _ascii(self.text)
 
 
 class Slugify(Node):
@@ -185,9 +186,10 @@ class Slugify(Node):
 
     def process(self) -> Annotated[str, "The name."]:
         text = self.text.lower() if self.lowercase else self.text
-        if not self.allow_unicode:
-            text = without_accents(text).encode("ascii", "ignore").decode()
-        return self.separator.join(re.findall(r"[^\W_]+", text))
+        text = unicodedata.normalize("NFC", text) if self.allow_unicode else _ascii(text)
+        # Marks belong to their letters: without them, a word of many scripts would fall apart.
+        kept = (letter if letter.isalnum() or unicodedata.category(letter)[0] == "M" else " " for letter in text)
+        return self.separator.join("".join(kept).split())
 
 
 class TruncateText(Node):
@@ -233,6 +235,12 @@ class Replace(Node):
         return self.text.replace(self.old, self.new) if self.old else self.text
 
 
-def without_accents(text: str) -> str:
-    """The text with letters taken apart and their accents left out."""
-    return "".join(part for part in unicodedata.normalize("NFKD", text) if not unicodedata.combining(part))
+def _without_accents(text: str) -> str:
+    """The text with the accents of its letters left out; all else stays as it is."""
+    parts = (part for part in unicodedata.normalize("NFD", text) if not unicodedata.combining(part))
+    return unicodedata.normalize("NFC", "".join(parts))
+
+
+def _ascii(text: str) -> str:
+    """What of a text has a plain form: é as e, ﬁ as fi; letters that have none are left out."""
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()

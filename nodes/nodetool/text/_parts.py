@@ -143,7 +143,7 @@ class IndexOf(Node):
     search_from_end: bool = Field(default=False, description="Whether the last place is given, instead of the first.")
 
     def process(self) -> Annotated[int, "The place, from 0; -1 where it is not there."]:
-        text, wanted = (self.text, self.substring) if self.case_sensitive else (self.text.lower(), self.substring.lower())
+        text, wanted = (self.text, self.substring) if self.case_sensitive else (_small(self.text), _small(self.substring))
         find = text.rfind if self.search_from_end else text.find
         return find(wanted, self.start_index, self.end_index or None)
 
@@ -164,6 +164,15 @@ class ParseJSON(Node):
 
     def process(self) -> Annotated[Any, "What it says: an object, a list, a text, a number, true, false or nothing."]:
         try:
-            return json.loads(self.text)
+            return json.loads(self.text, parse_constant=_refused)
         except (ValueError, RecursionError) as error:
             raise NodeError(f"The text is no JSON: {error}.", "Check that it is whole, with double quotes around texts.") from error
+
+
+def _small(text: str) -> str:
+    """The text in small letters, each in its place: those whose small form is longer, such as İ, stay."""
+    return "".join(small if len(small := letter.lower()) == 1 else letter for letter in text)
+
+
+def _refused(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from nodetool_core import SKIPPED, Field, Lane, Node, NodeError
+
+_MOST_DIGITS: Final = 100
+"""No text is as long as a number of so many digits."""
 
 FilterType = Literal["contains", "starts_with", "ends_with", "length_greater", "length_less", "exact_length"]
 
@@ -190,7 +193,9 @@ def _meets(value: str, filter_type: FilterType, criteria: str) -> bool:
     if filter_type in ("contains", "starts_with", "ends_with"):
         found = {"contains": criteria in value, "starts_with": value.startswith(criteria), "ends_with": value.endswith(criteria)}
         return found[filter_type]
-    if not criteria.strip().isdecimal():
-        raise NodeError(f"{criteria!r} is no number of characters, which {filter_type} needs.", "Give one, such as 20.", where="criteria")
+    if not criteria.strip().isdecimal() or len(criteria) > _MOST_DIGITS:
+        raise NodeError(
+            f"{criteria[:_MOST_DIGITS]!r} is no number of characters, which {filter_type} needs.", "Give one, such as 20.", where="criteria"
+        )
     length, limit = len(value), int(criteria)
     return {"length_greater": length > limit, "length_less": length < limit, "exact_length": length == limit}[filter_type]

@@ -1,11 +1,23 @@
-"""Regular expressions on texts. They run on a worker thread, because a bad one can take long."""
+"""
+Regular expressions on texts.
+
+Some take longer than anybody lives (`(a|aa)+$` on a row of a), and `re` lets no other thread run meanwhile. So patterns are read
+by `re`, whose messages and meanings these nodes promise, and searched by the package `regex`, which lets others run and can stop.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, Final
 
 from nodetool_core import SKIPPED, Field, Node, NodeError
+
+PATIENCE: Final = 10.0
+"""Seconds that a search may take."""
+_BRACE: Final = re.compile(r"(\\.)|\{(?!\d+\}|\d*,\d*\})", re.DOTALL)
+"""A brace that only `regex` takes for more than a brace."""
 
 
 class ExtractRegex(Node):
@@ -25,10 +37,11 @@ class ExtractRegex(Node):
     multiline: bool = Field(default=False, description="Whether ^ and $ match at every line.")
 
     def process(self) -> Annotated[list[str], "The groups, or the whole match where there are none; empty where nothing matches."]:
-        found = _compiled(self.regex, self.dotall, self.ignorecase, self.multiline).search(self.text)
+        with _searching(self.regex, self.dotall, self.ignorecase, self.multiline) as compiled:
+            found = compiled.search(self.text, timeout=PATIENCE)
         if found is None:
             return []
-        return [group or "" for group in found.groups()] if found.re.groups else [found[0]]
+        return [group or "" for group in found.groups()] if compiled.groups else [found[0]]
 
 
 class FindAllRegex(Node):
@@ -48,7 +61,8 @@ class FindAllRegex(Node):
     multiline: bool = Field(default=False, description="Whether ^ and $ match at every line.")
 
     def process(self) -> Annotated[list[str], "What matched, in order."]:
-        return [found[0] for found in _compiled(self.regex, self.dotall, self.ignorecase, self.multiline).finditer(self.text)]
+        with _searching(self.regex, self.dotall, self.ignorecase, self.multiline) as compiled:
+            return [found[0] for found in compiled.finditer(self.text, timeout=PATIENCE)]
 
 
 class RegexMatch(Node):
@@ -66,10 +80,10 @@ class RegexMatch(Node):
     group: int = Field(default=0, ge=0, description="Number of the group; 0 for the whole match.")
 
     def process(self) -> Annotated[list[str], "What matched, in order."]:
-        compiled = _compiled(self.pattern)
-        if self.group > compiled.groups:
-            raise NodeError(f"There is no group {self.group}: the pattern has {compiled.groups}.", "Count its pairs of brackets.")
-        return [found[self.group] or "" for found in compiled.finditer(self.text)]
+        with _searching(self.pattern) as compiled:
+            if self.group > compiled.groups:
+                raise NodeError(f"There is no group {self.group}: the pattern has {compiled.groups}.", "Count its pairs of brackets.")
+            return [found[self.group] or "" for found in compiled.finditer(self.text, timeout=PATIENCE)]
 
 
 class RegexReplace(Node):
@@ -88,9 +102,12 @@ class RegexReplace(Node):
     count: int = Field(default=0, ge=0, description="How many places are replaced; 0 for all.")
 
     def process(self) -> Annotated[str, "The changed text."]:
+        import regex  # type: ignore[import-untyped]
+
         try:
-            return _compiled(self.pattern).sub(self.replacement, self.text, count=self.count)
-        except (re.error, IndexError) as error:
+            with _searching(self.pattern) as compiled:
+                return str(compiled.sub(self.replacement, self.text, count=self.count, timeout=PATIENCE))
+        except (regex.error, IndexError) as error:
             raise NodeError(f"The replacement {self.replacement!r} can't be used: {error}.", r"Write \1 for the first group.") from error
 
 
@@ -109,7 +126,8 @@ class RegexSplit(Node):
     maxsplit: int = Field(default=0, ge=0, description="The most cuts; 0 for all.")
 
     def process(self) -> Annotated[list[str], "The parts, in order; what groups of the pattern matched stands between them."]:
-        return [part or "" for part in _compiled(self.pattern).split(self.text, maxsplit=self.maxsplit)]
+        with _searching(self.pattern) as compiled:
+            return [part or "" for part in compiled.split(self.text, maxsplit=self.maxsplit, timeout=PATIENCE)]
 
 
 class RegexValidate(Node):
@@ -126,7 +144,8 @@ class RegexValidate(Node):
     pattern: str = Field(default="", description="The regular expression, as Python's `re` reads it.")
 
     def process(self) -> Annotated[bool, "Whether it does; end the pattern with $ to match the whole text."]:
-        return _compiled(self.pattern).match(self.text) is not None
+        with _searching(self.pattern) as compiled:
+            return compiled.match(self.text, timeout=PATIENCE) is not None
 
 
 class FilterRegexString(Node):
@@ -146,17 +165,31 @@ class FilterRegexString(Node):
     full_match: bool = Field(default=False, description="Whether the whole text has to match.")
 
     def process(self) -> Annotated[str, "The text, where it matches."]:
-        compiled = _compiled(self.pattern)
-        found = compiled.fullmatch(self.value) if self.full_match else compiled.search(self.value)
+        with _searching(self.pattern) as compiled:
+            found = (compiled.fullmatch if self.full_match else compiled.search)(self.value, timeout=PATIENCE)
         return self.value if found else SKIPPED  # type: ignore[return-value]
 
 
-def _compiled(pattern: str, dotall: bool = False, ignorecase: bool = False, multiline: bool = False) -> re.Pattern[str]:
-    """The pattern, ready to be used. Raises NodeError where it is none."""
+@contextmanager
+def _searching(pattern: str, dotall: bool = False, ignorecase: bool = False, multiline: bool = False) -> Iterator[Any]:
+    """
+    The pattern, ready to be searched with `timeout=PATIENCE`.
+
+    Raises NodeError where the text is no pattern, and where a search in the block takes longer than that.
+    """
+    import regex
+
     flags = (re.DOTALL if dotall else 0) | (re.IGNORECASE if ignorecase else 0) | (re.MULTILINE if multiline else 0)
     try:
-        return re.compile(pattern, flags)
-    except (re.error, RecursionError, OverflowError) as error:
+        re.compile(pattern, flags)
+        # The flags have the same values in both.
+        compiled = regex.compile(_BRACE.sub(lambda found: found[1] or r"\{", pattern), flags)
+    except (re.error, regex.error, RecursionError, OverflowError) as error:
         raise NodeError(
             f"The regular expression {pattern!r} can't be read: {error}.", "Put a backslash before marks such as ( or *."
         ) from error
+    try:
+        yield compiled
+    except TimeoutError as error:
+        message = f"The regular expression {pattern!r} is not done with the text after {PATIENCE:g} s."
+        raise NodeError(message, "Repeat nothing that repeats itself, such as (a+)+ or (a|aa)*.") from error

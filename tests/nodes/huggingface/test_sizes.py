@@ -44,6 +44,21 @@ def test_native_area_and_multiple(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "parts", "area", "multiple"),
+    [
+        ("StableCascadeCombinedPipeline", {}, 1024**2, 128),
+        ("PRXPipeline", vars(latent(8, 8, transformer=configured(patch_size=2), config={"default_sample_size": 512})), 512**2, 16),
+        ("QwenImage21Pipeline", vars(latent(16, 16, transformer=configured(patch_size=1))), 1024**2, 32),
+        ("Ideogram4Pipeline", vars(latent(8, 16, transformer=configured())), 2048**2, 16),
+    ],
+)
+def test_what_parts_do_not_tell(name: str, parts: dict[str, Any], area: int, multiple: int) -> None:
+    pipeline = type(name, (SimpleNamespace,), {})(**parts)
+    assert native_area(pipeline) == area
+    assert side_multiple(pipeline) == multiple
+
+
+@pytest.mark.parametrize(
     ("name", "given", "used"),
     [
         ("Stable Diffusion 1.5", (512, 512), (512, 512)),

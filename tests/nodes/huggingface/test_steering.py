@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,15 +15,14 @@ from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel, LoraM
 from nodes.huggingface.schedulers import SchedulerName
 from nodes.huggingface.text_to_image import TextToImage
 from nodetool_core import ImageToImageModel, NodeError, Picture
+from nodetool_core.errors import ModelError
+from nodetool_core.models.manager import ModelManager
 from nodetool_core.types import choices
 from tests.nodes.huggingface.recorder import Recorder
 from tests.nodes.huggingface.test_image_to_image import scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
-
-    from nodetool_core.models.manager import ModelManager
 
 EDGES = Image.radial_gradient("L").convert("RGB").resize((64, 64))
 QUICK = {"prompt": "a lake", "num_inference_steps": 2, "seed": 1}
@@ -109,7 +110,7 @@ def test_a_lora_is_read_in_the_forms_that_files_have() -> None:
     assert ImageToImage(loras=["a/b"]).loras == [LoraModel(repo_id="a/b")]
 
 
-@pytest.mark.parametrize("family", ["stable_diffusion", "stable_diffusion_xl", FLUX])
+@pytest.mark.parametrize("family", ["stable_diffusion", "stable_diffusion_xl", "stable_diffusion_3", FLUX])
 def test_an_image_prompt_is_followed_in_this_call_alone(
     family: str, model: Callable[[str], str], adapter: Callable[[str, str], str], recorder: Recorder
 ) -> None:
@@ -123,6 +124,33 @@ def test_an_image_prompt_is_followed_in_this_call_alone(
     assert ignored.tobytes() == plain.tobytes()
     assert transform(recorder, model(family)).tobytes() == plain.tobytes()
     assert [warning for warning in recorder.warnings if "resized" not in warning] == []
+
+
+@pytest.mark.parametrize(
+    ("family", "eye"),
+    [
+        ("stable_diffusion_3", "google/siglip-so400m-patch14-384"),
+        pytest.param("flux", "openai/clip-vit-large-patch14", marks=pytest.mark.slow),
+    ],
+)
+def test_an_adapter_without_an_encoder_has_that_of_its_family(
+    family: str, eye: str, model: Callable[[str], str], adapter: Callable[[str, str], str], tmp_path: Path
+) -> None:
+    alone = shutil.copy(adapter("ip_adapter", family), tmp_path)
+    recorder = Recorder(ModelManager({eye: Path(adapter("eye", family))}, device="cpu"))
+    hung = {"ip_adapter_model": IPAdapterModel(repo_id=str(alone)), "ip_adapter_scale": 1.0}
+    results = [transform(recorder, model(family), ip_adapter_image=Picture.of(picture), **hung) for picture in (scene(40, 40), EDGES)]
+    assert len({transform(recorder, model(family)).tobytes(), *(result.tobytes() for result in results)}) == 3
+    assert [warning for warning in recorder.warnings if "resized" not in warning] == []
+
+
+def test_an_adapter_without_an_encoder_is_refused_where_its_family_shares_none(
+    model: Callable[[str], str], adapter: Callable[[str, str], str], tmp_path: Path, recorder: Recorder
+) -> None:
+    alone = IPAdapterModel(repo_id=str(shutil.copy(adapter("ip_adapter", "stable_diffusion"), tmp_path)))
+    with pytest.raises(ModelError) as caught:
+        transform(recorder, model("stable_diffusion"), ip_adapter_model=alone, ip_adapter_image=Picture.of(EDGES))
+    assert caught.value.problem.code == "model_not_diffusers"
 
 
 @pytest.mark.parametrize("family", ["stable_diffusion", "stable_diffusion_xl", FLUX])

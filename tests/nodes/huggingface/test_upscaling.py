@@ -157,6 +157,7 @@ def test_transparency_is_enlarged_along(tmp_path: Path, recorder: Recorder) -> N
     result = made_by(Upscale(image=Picture.of(picture), model=saved(compact(), tmp_path / "net.safetensors")), recorder)
     assert (result.mode, result.size) == ("RGBA", (40, 40))
     assert result.getchannel("A").getpixel((0, 0)) < 30 < 220 < result.getchannel("A").getpixel((39, 39))
+    assert recorder.warnings == []
 
 
 def test_enlarging_ends_when_cancelled(tmp_path: Path, recorder: Recorder) -> None:

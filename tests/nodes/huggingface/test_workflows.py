@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,10 +25,10 @@ from tests.nodes.huggingface.test_image_to_image import scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from nodetool_core.models.manager import ModelManager
 
+GRAPHS = Path(__file__).resolve().parents[3] / "graphs"
 STEPS = {"num_inference_steps": 2, "seed": 1}
 
 
@@ -103,3 +107,20 @@ def test_loaders_name_what_they_are_told() -> None:
     assert LoadIPAdapter().process() == IPAdapterModel(repo_id="h94/IP-Adapter", path="models/ip-adapter_sd15.safetensors")
     assert LoadVAE().process().repo_id == "stabilityai/sd-vae-ft-mse"
     assert LoadUpscaler(repo_id="a/b").process() == UpscalerModel(repo_id="a/b")
+
+
+def test_a_run_that_finds_all_in_the_cache_needs_no_torch(tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from nodetool_core import Registry, Workflow\n"
+        "from nodetool_core.engine.caching.tiered import default_cache\n"
+        "from nodetool_core.engine.engine import Engine\n"
+        "registry = Registry.installed()\n"
+        "with Engine(registry=registry, cache=default_cache()) as engine:\n"
+        "    result = Workflow.load(sys.argv[1], registry, engine=engine).run()\n"
+        "print(result['picture'].image.size, 'torch' in sys.modules)\n"
+    )
+    environment = {**os.environ, "NODETOOL_CACHE_DIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", script, str(GRAPHS / "image_to_image.json")]
+    said = [subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout for _ in range(2)]
+    assert said == ["(128, 128) True\n", "(128, 128) False\n"]

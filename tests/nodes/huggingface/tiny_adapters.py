@@ -5,16 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import ControlNetModel, DiffusionPipeline, FluxControlNetModel
+from diffusers import DiffusionPipeline
+from diffusers.loaders import SD3IPAdapterMixin
+from diffusers.models.attention_processor import SD3IPAdapterJointAttnProcessor2_0
+from diffusers.models.embeddings import IPAdapterTimeImageProjection
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import save_file
-from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+from transformers import CLIPConfig, CLIPModel, SiglipConfig, SiglipModel
 
 from tests.nodes.huggingface import tiny_pipelines
-from tests.nodes.huggingface.tiny_parts import WIDTH
+from tests.nodes.huggingface.tiny_controlnets import FOR_DENOISER, FOR_INPAINTING, unet_union
+from tests.nodes.huggingface.tiny_parts import WIDTH, clip_config, clip_pictures, clip_vision, siglip_pictures, siglip_vision
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 
@@ -37,40 +42,59 @@ def save_lora(family: str, path: Path) -> str:
 
 
 def save_controlnet(family: str, directory: Path) -> str:
-    pipeline = _built(family)
+    return _save_net(family, directory, FOR_DENOISER)
+
+
+def save_controlnet_for_inpainting(family: str, directory: Path) -> str:
+    return _save_net(family, directory, FOR_INPAINTING)
+
+
+def save_controlnet_union(family: str, directory: Path) -> str:
+    return _save_net(family, directory, {"UNet2DConditionModel": unet_union})
+
+
+def _save_net(family: str, directory: Path, builders: Mapping[str, Callable[[Any], Any]]) -> str:
+    denoiser = _denoiser(_built(family))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
-        if hasattr(pipeline, "unet"):
-            net: Any = ControlNetModel.from_unet(pipeline.unet, conditioning_embedding_out_channels=(16, 32))
-            # A ControlNet starts as one that says nothing.
-            for block in (*net.controlnet_down_blocks, net.controlnet_mid_block, net.controlnet_cond_embedding.conv_out):
-                torch.nn.init.normal_(block.weight, std=0.5)
-        else:
-            net = FluxControlNetModel.from_transformer(
-                pipeline.transformer, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2
-            )
-            for block in (*net.controlnet_blocks, *net.controlnet_single_blocks, net.controlnet_x_embedder):
-                torch.nn.init.normal_(block.weight, std=0.5)
+        net = builders[type(denoiser).__name__](denoiser)
     net.save_pretrained(directory)
     return str(directory)
+
+
+def _denoiser(pipeline: Any) -> Any:
+    return pipeline.unet if hasattr(pipeline, "unet") else pipeline.transformer
 
 
 def save_ip_adapter(family: str, directory: Path) -> str:
     """An IP adapter's file, with its image encoder in the folder beside it."""
     pipeline: Any = _built(family)
-    vision = CLIPVisionConfig(
-        hidden_size=WIDTH,
-        intermediate_size=WIDTH,
-        projection_dim=WIDTH,
-        num_hidden_layers=1,
-        num_attention_heads=4,
-        image_size=32,
-        patch_size=16,
-    )
-    CLIPVisionModelWithProjection(vision).save_pretrained(directory / "image_encoder")
-    tensors = _for_unet(pipeline.unet) if hasattr(pipeline, "unet") else _for_flux(pipeline.transformer)
+    if isinstance(pipeline, SD3IPAdapterMixin):
+        encoder, tensors = siglip_vision(), _for_sd3(pipeline.transformer)
+        siglip_pictures().save_pretrained(directory / "image_encoder")
+    else:
+        encoder = clip_vision()
+        tensors = _for_unet(pipeline.unet) if hasattr(pipeline, "unet") else _for_flux(pipeline.transformer)
+    encoder.save_pretrained(directory / "image_encoder")
     save_file(tensors, directory / "ip-adapter.safetensors")
     return str(directory / "ip-adapter.safetensors")
+
+
+def save_eye(family: str, directory: Path) -> str:
+    """The model that the image encoder of a family's IP adapters is half of; the other half reads texts."""
+    sigmoid = isinstance(_built(family), SD3IPAdapterMixin)
+    seeing = (siglip_vision() if sigmoid else clip_vision()).config.to_dict()
+    reading = clip_config().to_dict() | {"max_position_embeddings": 77}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        whole: Any = (
+            SiglipModel(SiglipConfig(text_config=reading, vision_config=seeing))
+            if sigmoid
+            else CLIPModel(CLIPConfig(text_config=reading, vision_config=seeing, projection_dim=WIDTH))
+        )
+    whole.save_pretrained(directory)
+    (siglip_pictures() if sigmoid else clip_pictures()).save_pretrained(directory)
+    return str(directory)
 
 
 def _projection(prefix: str, width: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
@@ -103,4 +127,23 @@ def _for_flux(transformer: Any) -> dict[str, torch.Tensor]:
             stem = f"double_blocks.{block}.processor.ip_adapter_double_stream_{part}_proj"
             tensors[f"{stem}.weight"] = torch.randn(transformer.inner_dim, width, generator=generator)
             tensors[f"{stem}.bias"] = torch.zeros(transformer.inner_dim)
+    return tensors
+
+
+def _for_sd3(transformer: Any) -> dict[str, torch.Tensor]:
+    width, hidden = transformer.inner_dim, 64
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        projection = IPAdapterTimeImageProjection(
+            embed_dim=WIDTH, output_dim=width, hidden_dim=hidden, heads=1, num_queries=4, timestep_in_dim=16
+        )
+        crossings = [
+            SD3IPAdapterJointAttnProcessor2_0(
+                hidden_size=width, ip_hidden_states_dim=width, head_dim=transformer.config.attention_head_dim, timesteps_emb_dim=hidden
+            )
+            for _ in transformer.attn_processors
+        ]
+    tensors = {f"image_proj.{name}": tensor for name, tensor in projection.state_dict().items()}
+    for index, crossing in enumerate(crossings):
+        tensors |= {f"ip_adapter.{index}.{name}": tensor for name, tensor in crossing.state_dict().items()}
     return tensors

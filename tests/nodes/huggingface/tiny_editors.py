@@ -11,17 +11,22 @@ from diffusers import (
     StableDiffusionXLInstructPix2PixPipeline,
 )
 from diffusers.pipelines.flux.modeling_flux import ReduxImageEncoder
-from transformers import (
-    CLIPImageProcessor,
-    CLIPTextModel,
-    CLIPVisionConfig,
-    CLIPVisionModelWithProjection,
-    SiglipImageProcessor,
-    SiglipVisionConfig,
-    SiglipVisionModel,
-)
+from transformers import CLIPTextModel
 
-from tests.nodes.huggingface.tiny_parts import WIDTH, clip_config, clip_tokenizer, ddim, t5_encoder, t5_tokenizer, unet, vae
+from tests.nodes.huggingface.tiny_parts import (
+    WIDTH,
+    clip_config,
+    clip_pictures,
+    clip_tokenizer,
+    clip_vision,
+    ddim,
+    siglip_pictures,
+    siglip_vision,
+    t5_encoder,
+    t5_tokenizer,
+    unet,
+    vae,
+)
 from tests.nodes.huggingface.tiny_sdxl import sdxl_parts
 from tests.nodes.huggingface.tiny_transformers import flux_parts
 
@@ -41,33 +46,21 @@ def instruct_pix2pix_xl() -> DiffusionPipeline:
 
 
 def image_variation() -> DiffusionPipeline:
-    vision = CLIPVisionConfig(
-        hidden_size=WIDTH,
-        intermediate_size=WIDTH,
-        projection_dim=WIDTH,
-        num_hidden_layers=1,
-        num_attention_heads=4,
-        image_size=32,
-        patch_size=16,
-    )
     return StableDiffusionImageVariationPipeline(
         vae=vae(),
-        image_encoder=CLIPVisionModelWithProjection(vision),
+        image_encoder=clip_vision(),
         unet=unet(),
         scheduler=ddim(),
         safety_checker=None,
-        feature_extractor=CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}),
+        feature_extractor=clip_pictures(),
         requires_safety_checker=False,
     )
 
 
 def flux_redux() -> DiffusionPipeline:
-    vision = SiglipVisionConfig(
-        hidden_size=WIDTH, intermediate_size=WIDTH, num_hidden_layers=1, num_attention_heads=4, image_size=32, patch_size=16
-    )
     return FluxPriorReduxPipeline(
-        image_encoder=SiglipVisionModel(vision),
-        feature_extractor=SiglipImageProcessor(size={"height": 32, "width": 32}),
+        image_encoder=siglip_vision(),
+        feature_extractor=siglip_pictures(),
         image_embedder=ReduxImageEncoder(redux_dim=WIDTH, txt_in_features=WIDTH),
         text_encoder=CLIPTextModel(clip_config()),
         tokenizer=clip_tokenizer(),

@@ -12,11 +12,17 @@ from diffusers import (
 )
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import (
+    CLIPImageProcessor,
     CLIPTextConfig,
     CLIPTokenizer,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
     PreTrainedTokenizerFast,
     Qwen3Config,
     Qwen3ForCausalLM,
+    SiglipImageProcessor,
+    SiglipVisionConfig,
+    SiglipVisionModel,
     T5Config,
     T5EncoderModel,
     T5Tokenizer,
@@ -73,6 +79,36 @@ def clip_config(width: int = WIDTH) -> CLIPTextConfig:
         num_hidden_layers=2,
         num_attention_heads=4,
     )
+
+
+def clip_vision() -> CLIPVisionModelWithProjection:
+    config = CLIPVisionConfig(
+        hidden_size=WIDTH,
+        intermediate_size=WIDTH,
+        projection_dim=WIDTH,
+        num_hidden_layers=1,
+        num_attention_heads=4,
+        image_size=32,
+        patch_size=16,
+    )
+    return CLIPVisionModelWithProjection(config)
+
+
+def clip_pictures() -> CLIPImageProcessor:
+    """Brings pictures to the size that `clip_vision` looks at."""
+    return CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+
+
+def siglip_vision() -> SiglipVisionModel:
+    config = SiglipVisionConfig(
+        hidden_size=WIDTH, intermediate_size=WIDTH, num_hidden_layers=1, num_attention_heads=4, image_size=32, patch_size=16
+    )
+    return SiglipVisionModel(config)
+
+
+def siglip_pictures() -> SiglipImageProcessor:
+    """Brings pictures to the size that `siglip_vision` looks at."""
+    return SiglipImageProcessor(size={"height": 32, "width": 32})
 
 
 def t5_encoder() -> T5EncoderModel:

@@ -14,18 +14,12 @@ from typing import Any
 import torch
 from diffusers import (
     ControlNetModel,
-    DDIMScheduler,
     DDPMScheduler,
     DiffusionPipeline,
     EulerDiscreteScheduler,
     IFPipeline,
-    Kandinsky3Pipeline,
-    Kandinsky3UNet,
-    KandinskyCombinedPipeline,
-    KandinskyV22CombinedPipeline,
     LatentConsistencyModelPipeline,
     LCMScheduler,
-    PriorTransformer,
     StableDiffusionControlNetPipeline,
     StableDiffusionInpaintPipeline,
     StableDiffusionInstructPix2PixPipeline,
@@ -35,32 +29,19 @@ from diffusers import (
     StableDiffusionUpscalePipeline,
     StableDiffusionXLPAGPipeline,
     StableDiffusionXLPipeline,
-    UnCLIPScheduler,
 )
-from diffusers.pipelines.kandinsky.text_encoder import MCLIPConfig, MultilingualCLIP
-from transformers import (
-    CLIPImageProcessor,
-    CLIPTextModel,
-    CLIPTextModelWithProjection,
-    CLIPVisionConfig,
-    CLIPVisionModelWithProjection,
-)
+from transformers import CLIPTextModel
 
 from tests.nodes.huggingface.tiny_editors import flux_fill, flux_redux, image_variation, inpainting_xl, instruct_pix2pix_xl
-from tests.nodes.huggingface.tiny_parts import (
-    WIDTH,
-    clip_config,
-    clip_tokenizer,
-    ddim,
-    movq,
-    t5_encoder,
-    t5_tokenizer,
-    unet,
-    vae,
-    xlm_tokenizer,
-)
+from tests.nodes.huggingface.tiny_image_models import IMAGE_MODELS
+from tests.nodes.huggingface.tiny_kandinsky import kandinsky, kandinsky3, kandinsky22
+from tests.nodes.huggingface.tiny_parts import WIDTH, clip_config, clip_tokenizer, ddim, t5_encoder, t5_tokenizer, unet, vae
 from tests.nodes.huggingface.tiny_sdxl import sdxl_parts
+from tests.nodes.huggingface.tiny_text_cascades import CASCADES
+from tests.nodes.huggingface.tiny_text_controlled import TEXT_CONTROLLED
+from tests.nodes.huggingface.tiny_text_glm import GLM
 from tests.nodes.huggingface.tiny_text_models import TEXT_FAMILIES
+from tests.nodes.huggingface.tiny_text_readers import READERS
 from tests.nodes.huggingface.tiny_transformers import (
     flux,
     flux2_klein,
@@ -138,100 +119,6 @@ def stable_diffusion_xl_pag() -> DiffusionPipeline:
     return StableDiffusionXLPAGPipeline(**sdxl_parts(), add_watermarker=False)
 
 
-def _kandinsky_prior() -> dict[str, Any]:
-    vision = CLIPVisionConfig(
-        hidden_size=WIDTH,
-        intermediate_size=WIDTH,
-        projection_dim=WIDTH,
-        num_hidden_layers=1,
-        num_attention_heads=4,
-        image_size=32,
-        patch_size=16,
-    )
-    prior = PriorTransformer(num_attention_heads=2, attention_head_dim=8, embedding_dim=WIDTH, num_layers=1)
-    scheduler = UnCLIPScheduler(prediction_type="sample", variance_type="fixed_small_log", clip_sample=True, clip_sample_range=5.0)
-    return {
-        "prior_prior": prior,
-        "prior_image_encoder": CLIPVisionModelWithProjection(vision),
-        "prior_text_encoder": CLIPTextModelWithProjection(clip_config()),
-        "prior_tokenizer": clip_tokenizer(),
-        "prior_scheduler": scheduler,
-        "prior_image_processor": CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}),
-    }
-
-
-def kandinsky22() -> DiffusionPipeline:
-    decoder = unet(
-        out_channels=8,
-        down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
-        up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
-        mid_block_type="UNetMidBlock2DSimpleCrossAttn",
-        addition_embed_type="image",
-        addition_embed_type_num_heads=1,
-        encoder_hid_dim=WIDTH,
-        encoder_hid_dim_type="image_proj",
-        resnet_time_scale_shift="scale_shift",
-        class_embed_type=None,
-    )
-    return KandinskyV22CombinedPipeline(
-        unet=decoder,
-        scheduler=DDPMScheduler(beta_schedule="linear", beta_start=0.00085, beta_end=0.012, thresholding=False, clip_sample=False),
-        movq=movq(),
-        **_kandinsky_prior(),
-    )
-
-
-def kandinsky() -> DiffusionPipeline:
-    """Kandinsky 2.1."""
-    language = MCLIPConfig(
-        transformerDimSize=WIDTH,
-        imageDimSize=WIDTH,
-        vocab_size=len(xlm_tokenizer()),
-        hidden_size=WIDTH,
-        intermediate_size=WIDTH,
-        num_hidden_layers=1,
-        num_attention_heads=4,
-    )
-    decoder = unet(
-        out_channels=8,
-        down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
-        up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
-        mid_block_type="UNetMidBlock2DSimpleCrossAttn",
-        addition_embed_type="text_image",
-        addition_embed_type_num_heads=2,
-        encoder_hid_dim=WIDTH,
-        encoder_hid_dim_type="text_image_proj",
-        resnet_time_scale_shift="scale_shift",
-    )
-    return KandinskyCombinedPipeline(
-        text_encoder=MultilingualCLIP(language),
-        tokenizer=xlm_tokenizer(),
-        unet=decoder,
-        scheduler=DDIMScheduler(beta_schedule="linear", beta_start=0.00085, beta_end=0.012, clip_sample=False, set_alpha_to_one=False),
-        movq=movq(),
-        **_kandinsky_prior(),
-    )
-
-
-def kandinsky3() -> DiffusionPipeline:
-    decoder = Kandinsky3UNet(
-        time_embedding_dim=4,
-        groups=2,
-        attention_head_dim=4,
-        layers_per_block=2,
-        block_out_channels=(8, 16),
-        cross_attention_dim=4,
-        encoder_hid_dim=WIDTH,
-    )
-    return Kandinsky3Pipeline(
-        tokenizer=t5_tokenizer(),
-        text_encoder=t5_encoder(),
-        unet=decoder,
-        scheduler=DDPMScheduler(beta_schedule="squaredcos_cap_v2", clip_sample=True, thresholding=False),
-        movq=movq(levels=1),
-    )
-
-
 def deepfloyd_if() -> DiffusionPipeline:
     pixels = unet(
         3,
@@ -290,7 +177,10 @@ FAMILIES: dict[str, Callable[[], DiffusionPipeline]] = {
 _OTHERS = (controlnet, flux_control, inpainting, latent_upscale, told_guidance, upscale)
 _EDITORS = (flux_fill, flux_redux, image_variation, inpainting_xl, instruct_pix2pix_xl)
 
-BUILDERS = FAMILIES | TEXT_FAMILIES | {builder.__name__: builder for builder in (*_OTHERS, *_EDITORS)}
+TEXT_ALONE = TEXT_FAMILIES | CASCADES | GLM | READERS
+"""The families that have no other task, by name."""
+
+BUILDERS = FAMILIES | TEXT_ALONE | TEXT_CONTROLLED | IMAGE_MODELS | {builder.__name__: builder for builder in (*_OTHERS, *_EDITORS)}
 """All of them."""
 
 

@@ -10,37 +10,32 @@ from diffusers import (
     AutoencoderDC,
     ChromaPipeline,
     ChromaTransformer2DModel,
+    DDPMScheduler,
     DiffusionPipeline,
     DPMSolverMultistepScheduler,
     FlowMatchEulerDiscreteScheduler,
+    HunyuanDiT2DModel,
+    HunyuanDiTPAGPipeline,
+    HunyuanDiTPipeline,
     Lumina2Pipeline,
     Lumina2Transformer2DModel,
+    LuminaNextDiT2DModel,
+    LuminaPipeline,
+    PixArtAlphaPipeline,
+    PixArtSigmaPAGPipeline,
     PixArtSigmaPipeline,
     PixArtTransformer2DModel,
+    SanaPAGPipeline,
     SanaPipeline,
     SanaTransformer2DModel,
 )
-from transformers import Gemma2Config, Gemma2Model
 
+from tests.nodes.huggingface.tiny_language_models import bert, bert_tokenizer, gemma, gemma2, opening_tokenizer
 from tests.nodes.huggingface.tiny_parts import WIDTH, ddim, qwen_tokenizer, t5_encoder, t5_tokenizer, vae
 
 
-def _gemma() -> Gemma2Model:
-    config = Gemma2Config(
-        vocab_size=len(qwen_tokenizer()),
-        hidden_size=WIDTH,
-        intermediate_size=WIDTH,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=8,
-    )
-    return Gemma2Model(config)
-
-
-def pixart_sigma() -> DiffusionPipeline:
+def _pixart_parts(**options: Any) -> dict[str, Any]:
     transformer = PixArtTransformer2DModel(
-        sample_size=32,
         num_layers=2,
         patch_size=2,
         attention_head_dim=8,
@@ -49,12 +44,25 @@ def pixart_sigma() -> DiffusionPipeline:
         in_channels=4,
         cross_attention_dim=24,
         out_channels=8,
-        use_additional_conditions=False,
+        **options,
     )
-    return PixArtSigmaPipeline(tokenizer=t5_tokenizer(), text_encoder=t5_encoder(), vae=vae(), transformer=transformer, scheduler=ddim())
+    return {"tokenizer": t5_tokenizer(), "text_encoder": t5_encoder(), "vae": vae(), "transformer": transformer, "scheduler": ddim()}
 
 
-def sana() -> DiffusionPipeline:
+def pixart_alpha() -> DiffusionPipeline:
+    """As the one for 128 latents a side, which is told size and shape."""
+    return PixArtAlphaPipeline(**_pixart_parts(sample_size=128, use_additional_conditions=True))
+
+
+def pixart_sigma() -> DiffusionPipeline:
+    return PixArtSigmaPipeline(**_pixart_parts(sample_size=32, use_additional_conditions=False))
+
+
+def pixart_sigma_pag() -> DiffusionPipeline:
+    return PixArtSigmaPAGPipeline(**_pixart_parts(sample_size=32, use_additional_conditions=False))
+
+
+def _sana_parts() -> dict[str, Any]:
     levels: dict[str, Any] = {
         "encoder_block_out_channels": (8, 8),
         "decoder_block_out_channels": (8, 8),
@@ -71,7 +79,7 @@ def sana() -> DiffusionPipeline:
         patch_size=1,
         in_channels=4,
         out_channels=4,
-        num_layers=1,
+        num_layers=2,
         num_attention_heads=2,
         attention_head_dim=4,
         num_cross_attention_heads=2,
@@ -80,13 +88,57 @@ def sana() -> DiffusionPipeline:
         caption_channels=WIDTH,
         sample_size=32,
     )
-    return SanaPipeline(
-        tokenizer=qwen_tokenizer(),
-        text_encoder=_gemma(),
-        vae=AutoencoderDC(in_channels=3, latent_channels=4, **levels),
-        transformer=transformer,
-        scheduler=DPMSolverMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True),
+    return {
+        "tokenizer": qwen_tokenizer(),
+        "text_encoder": gemma2(),
+        "vae": AutoencoderDC(in_channels=3, latent_channels=4, **levels),
+        "transformer": transformer,
+        "scheduler": DPMSolverMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True),
+    }
+
+
+def sana() -> DiffusionPipeline:
+    return SanaPipeline(**_sana_parts())
+
+
+def sana_pag() -> DiffusionPipeline:
+    return SanaPAGPipeline(**_sana_parts(), pag_applied_layers="blocks.1")
+
+
+def _hunyuan_parts() -> dict[str, Any]:
+    transformer = HunyuanDiT2DModel(
+        sample_size=32,
+        num_layers=2,
+        patch_size=2,
+        attention_head_dim=8,
+        num_attention_heads=3,
+        in_channels=4,
+        hidden_size=24,
+        cross_attention_dim=WIDTH,
+        cross_attention_dim_t5=WIDTH,
+        pooled_projection_dim=16,
     )
+    # It counts on an autoencoder of factor 8.
+    return {
+        "vae": vae(levels=4),
+        "text_encoder": bert(),
+        "tokenizer": bert_tokenizer(),
+        "transformer": transformer,
+        "scheduler": DDPMScheduler(),
+        "safety_checker": None,
+        "feature_extractor": None,
+        "requires_safety_checker": False,
+        "text_encoder_2": t5_encoder(),
+        "tokenizer_2": t5_tokenizer(),
+    }
+
+
+def hunyuan_dit() -> DiffusionPipeline:
+    return HunyuanDiTPipeline(**_hunyuan_parts())
+
+
+def hunyuan_dit_pag() -> DiffusionPipeline:
+    return HunyuanDiTPAGPipeline(**_hunyuan_parts(), pag_applied_layers="blocks.1")
 
 
 def auraflow() -> DiffusionPipeline:
@@ -105,6 +157,27 @@ def auraflow() -> DiffusionPipeline:
     )
     return AuraFlowPipeline(
         tokenizer=t5_tokenizer(), text_encoder=t5_encoder(), vae=vae(), transformer=transformer, scheduler=FlowMatchEulerDiscreteScheduler()
+    )
+
+
+def lumina() -> DiffusionPipeline:
+    transformer = LuminaNextDiT2DModel(
+        sample_size=32,
+        patch_size=2,
+        in_channels=4,
+        hidden_size=16,
+        num_layers=2,
+        num_attention_heads=2,
+        num_kv_heads=1,
+        multiple_of=16,
+        cross_attention_dim=WIDTH,
+    )
+    return LuminaPipeline(
+        transformer=transformer,
+        scheduler=FlowMatchEulerDiscreteScheduler(),
+        vae=vae(levels=4),
+        text_encoder=gemma(),
+        tokenizer=opening_tokenizer(),
     )
 
 
@@ -127,8 +200,8 @@ def lumina2() -> DiffusionPipeline:
     )
     return Lumina2Pipeline(
         tokenizer=qwen_tokenizer(),
-        text_encoder=_gemma(),
-        vae=vae(shift_factor=0.1, scaling_factor=0.4),
+        text_encoder=gemma2(),
+        vae=vae(levels=4, shift_factor=0.1, scaling_factor=0.4),
         transformer=transformer,
         scheduler=FlowMatchEulerDiscreteScheduler(),
     )
@@ -157,5 +230,20 @@ def chroma() -> DiffusionPipeline:
     )
 
 
-TEXT_FAMILIES = {builder.__name__: builder for builder in (auraflow, chroma, lumina2, pixart_sigma, sana)}
+TEXT_FAMILIES = {
+    builder.__name__: builder
+    for builder in (
+        auraflow,
+        chroma,
+        hunyuan_dit,
+        hunyuan_dit_pag,
+        lumina,
+        lumina2,
+        pixart_alpha,
+        pixart_sigma,
+        pixart_sigma_pag,
+        sana,
+        sana_pag,
+    )
+}
 """Families that make pictures from texts alone, by name."""

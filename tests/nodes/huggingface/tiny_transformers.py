@@ -42,7 +42,7 @@ from tests.nodes.huggingface.tiny_parts import (
 )
 
 
-def _sd3_parts() -> dict[str, Any]:
+def sd3_parts() -> dict[str, Any]:
     return {
         "vae": vae(16, shift_factor=0.06, scaling_factor=1.5, use_quant_conv=False, use_post_quant_conv=False),
         "text_encoder": CLIPTextModelWithProjection(clip_config()),
@@ -68,12 +68,12 @@ def _sd3_parts() -> dict[str, Any]:
 
 
 def stable_diffusion_3() -> DiffusionPipeline:
-    return StableDiffusion3Pipeline(**_sd3_parts())
+    return StableDiffusion3Pipeline(**sd3_parts())
 
 
 def stable_diffusion_3_pag() -> DiffusionPipeline:
     # Without `pag_applied_layers` it would perturb blocks that a tiny transformer lacks.
-    return StableDiffusion3PAGPipeline(**_sd3_parts(), pag_applied_layers="blocks.1")
+    return StableDiffusion3PAGPipeline(**sd3_parts(), pag_applied_layers="blocks.1")
 
 
 def flux_parts(in_channels: int = 4) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def flux2_klein() -> DiffusionPipeline:
     )
 
 
-def z_image() -> DiffusionPipeline:
+def z_image_parts() -> dict[str, Any]:
     transformer = ZImageTransformer2DModel(
         all_patch_size=(2,),
         all_f_patch_size=(1,),
@@ -157,16 +157,20 @@ def z_image() -> DiffusionPipeline:
         axes_dims=[4, 6, 6],
         axes_lens=[1024, 256, 256],
     )
-    return ZImagePipeline(
-        vae=vae(4, levels=1, shift_factor=0.1, scaling_factor=0.4, use_quant_conv=False, use_post_quant_conv=False),
-        text_encoder=qwen_encoder().model,
-        tokenizer=qwen_tokenizer(),
-        transformer=transformer,
-        scheduler=FlowMatchEulerDiscreteScheduler(),
-    )
+    return {
+        "vae": vae(4, levels=1, shift_factor=0.1, scaling_factor=0.4, use_quant_conv=False, use_post_quant_conv=False),
+        "text_encoder": qwen_encoder().model,
+        "tokenizer": qwen_tokenizer(),
+        "transformer": transformer,
+        "scheduler": FlowMatchEulerDiscreteScheduler(),
+    }
 
 
-def qwen_image() -> DiffusionPipeline:
+def z_image() -> DiffusionPipeline:
+    return ZImagePipeline(**z_image_parts())
+
+
+def qwen_parts() -> dict[str, Any]:
     language = {
         "vocab_size": len(qwen_tokenizer()),
         "hidden_size": WIDTH,
@@ -177,13 +181,13 @@ def qwen_image() -> DiffusionPipeline:
         "rope_scaling": {"mrope_section": [2, 3, 3], "rope_type": "default", "type": "default"},
     }
     vision = {"depth": 1, "hidden_size": WIDTH, "intermediate_size": WIDTH, "num_heads": 2, "out_hidden_size": WIDTH}
-    return QwenImagePipeline(
-        vae=AutoencoderKLQwenImage(
+    return {
+        "vae": AutoencoderKLQwenImage(
             base_dim=8, z_dim=4, dim_mult=[1], num_res_blocks=1, temperal_downsample=[], latents_mean=[0.0] * 4, latents_std=[1.0] * 4
         ),
-        text_encoder=Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLConfig(text_config=language, vision_config=vision)),
-        tokenizer=qwen_tokenizer(),
-        transformer=QwenImageTransformer2DModel(
+        "text_encoder": Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLConfig(text_config=language, vision_config=vision)),
+        "tokenizer": qwen_tokenizer(),
+        "transformer": QwenImageTransformer2DModel(
             patch_size=2,
             in_channels=16,
             out_channels=4,
@@ -193,5 +197,9 @@ def qwen_image() -> DiffusionPipeline:
             joint_attention_dim=WIDTH,
             axes_dims_rope=(4, 6, 6),
         ),
-        scheduler=FlowMatchEulerDiscreteScheduler(),
-    )
+        "scheduler": FlowMatchEulerDiscreteScheduler(),
+    }
+
+
+def qwen_image() -> DiffusionPipeline:
+    return QwenImagePipeline(**qwen_parts())

@@ -97,6 +97,11 @@ def test_cutting_and_combining_gives_the_picture_back(
     assert difference(run(CombineImageGrid(tiles=tiles, columns=columns)).image, scene(width, height)) == 0
 
 
+def test_more_tiles_than_anybody_looks_at(run_node: NodeRunner) -> None:
+    with pytest.raises(NodeError, match="300 x 300 tiles are more than the 65536"):
+        run_node(SliceImageGrid(image=Picture.of(scene(300, 300)), columns=300, rows=300))
+
+
 def test_more_tiles_than_pixels(run_node: NodeRunner) -> None:
     with pytest.raises(NodeError, match="40 x 24 pixels can't be cut into 41 x 1"):
         run_node(SliceImageGrid(image=Picture.of(scene()), columns=41, rows=1))

@@ -18,6 +18,7 @@ from tests.nodes.conftest import NodeRunner
         ("strength {{ s }}, {{ n }} steps, {{ on }}", {"s": 0.6, "n": 25, "on": True}, "strength 0.6, 25 steps, true"),
         ("{{ parts }}", {"parts": ["sun", "lake"]}, "sun, lake"),
         ("{{ scene.season }} {{ scene.objects.1 }}", {"scene": {"season": "summer", "objects": ["sun", "lake"]}}, "summer lake"),
+        ("{{ a | title }}", {"a": "a lake's shore"}, "A Lake's Shore"),
         ("{{ a | upper }} {{ a|title }} {{ a | trim | capitalize }}", {"a": " a lake "}, " A LAKE   A Lake  A lake"),
         ("{ literal } {a} }}{", {}, "{ literal } {a} }}{"),
         ("{{ a }}", {"a": "{{ b }}"}, "{{ b }}"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +21,22 @@ CASES: list[tuple[type[Node], dict[str, Any], Any]] = [
     (nodes.ToUppercase, {"text": "a läke"}, "A LÄKE"),
     (nodes.ToLowercase, {"text": "A LÄKE"}, "a läke"),
     (nodes.ToTitlecase, {"text": "a blue lake"}, "A Blue Lake"),
+    (nodes.ToTitlecase, {"text": "the lake's shore, the HUT\u2019s roof"}, "The Lake's Shore, The Hut\u2019s Roof"),
+    (nodes.ToTitlecase, {"text": "l'été o'brien 2nd-hand"}, "L'été O'brien 2nd-Hand"),
     (nodes.CapitalizeText, {"text": "a BLUE lake"}, "A blue lake"),
     (nodes.CollapseWhitespace, {"text": "  a \t lake\n\n at noon "}, "a lake at noon"),
     (nodes.CollapseWhitespace, {"text": " a   b \n c  ", "preserve_newlines": True}, "a b \n c"),
+    (nodes.CollapseWhitespace, {"text": "a \r\n  b\r\nc", "preserve_newlines": True}, "a \n b\nc"),
     (nodes.CollapseWhitespace, {"text": " a  b ", "replacement": r"\1", "trim_edges": False}, r"\1a\1b\1"),
     (nodes.RemovePunctuation, {"text": "a lake, (blue)!"}, "a lake blue"),
     (nodes.RemovePunctuation, {"text": "a.b.c", "punctuation": ".", "replacement": "-"}, "a-b-c"),
     (nodes.StripAccents, {"text": "café über Straße"}, "cafe uber Straße"),
     (nodes.StripAccents, {"text": "Straße", "preserve_non_ascii": False}, "Strae"),
+    (nodes.StripAccents, {"text": "10 m², ½ … 한국 é"}, "10 m², ½ … 한국 e"),
     (nodes.Slugify, {"text": "A Lake, at Noon (2)!"}, "a-lake-at-noon-2"),
     (nodes.Slugify, {"text": "Über  See", "separator": "_", "lowercase": False}, "Uber_See"),
     (nodes.Slugify, {"text": "Über", "allow_unicode": True}, "über"),
+    (nodes.Slugify, {"text": "cafe\u0301 हिन्दी", "allow_unicode": True}, "café-हिन्दी"),
     (nodes.TruncateText, {"text": "a blue lake", "max_length": 6}, "a blue"),
     (nodes.TruncateText, {"text": "a blue lake", "max_length": 6, "ellipsis": "…"}, "a blu…"),
     (nodes.TruncateText, {"text": "a lake", "max_length": 6, "ellipsis": "…"}, "a lake"),
@@ -58,6 +65,7 @@ CASES: list[tuple[type[Node], dict[str, Any], Any]] = [
     (nodes.IndexOf, {"text": "Lake, lake", "substring": "LAKE", "case_sensitive": False}, 0),
     (nodes.IndexOf, {"text": "lake, lake", "substring": "lake", "search_from_end": True}, 6),
     (nodes.IndexOf, {"text": "lake, lake", "substring": "lake", "start_index": 1, "end_index": 9}, -1),
+    (nodes.IndexOf, {"text": "İİ Lake", "substring": "LAKE", "case_sensitive": False}, 3),
     (nodes.ParseJSON, {"text": '{"a": [1, null, true]}'}, {"a": [1, None, True]}),
     (nodes.Contains, {"text": "a lake", "substring": "lake"}, True),
     (nodes.Contains, {"text": "a Lake", "substring": "lake"}, False),
@@ -90,6 +98,7 @@ CASES: list[tuple[type[Node], dict[str, Any], Any]] = [
     (nodes.FindAllRegex, {"text": "(lake:1.2) and (hut)", "regex": r"\((\w+)"}, ["(lake", "(hut"]),
     (nodes.FindAllRegex, {"text": "a\nb", "regex": "^.", "multiline": True}, ["a", "b"]),
     (nodes.FindAllRegex, {"text": "a\nb", "regex": "a.b", "dotall": True}, ["a\nb"]),
+    (nodes.FindAllRegex, {"text": "a{e} b", "regex": "a{e}"}, ["a{e}"]),
     (nodes.RegexMatch, {"text": "a=1, b=2", "pattern": r"(\w)=(\d)", "group": 2}, ["1", "2"]),
     (nodes.RegexReplace, {"text": "(lake:1.2)", "pattern": r"\((\w+):[\d.]+\)", "replacement": r"\1"}, "lake"),
     (nodes.RegexReplace, {"text": "a a a", "pattern": "a", "replacement": "b", "count": 2}, "b b a"),
@@ -115,7 +124,9 @@ REFUSED: list[tuple[type[Node], dict[str, Any], str]] = [
     (nodes.Slice, {"text": "a", "step": 0}, "step of 0 never comes to an end"),
     (nodes.ParseJSON, {"text": "{a: 1}"}, "is no JSON: Expecting property name"),
     (nodes.ParseJSON, {"text": "[" * 200_000}, "is no JSON"),
+    (nodes.ParseJSON, {"text": "[NaN]"}, "is no JSON: NaN"),
     (nodes.FilterString, {"filter_type": "exact_length", "criteria": "six"}, "'six' is no number of characters"),
+    (nodes.FilterString, {"filter_type": "exact_length", "criteria": "9" * 5000}, "is no number of characters"),
     (nodes.RegexMatch, {"text": "a", "pattern": "(a)", "group": 2}, "no group 2: the pattern has 1"),
     (nodes.RegexReplace, {"text": "a", "pattern": "a", "replacement": r"\2"}, "can't be used: invalid group reference"),
     *((node, {name: "(a"}, "can't be read: missing \\)") for node, name in (
@@ -129,6 +140,40 @@ def test_what_it_can_not_do(node: type[Node], given_: dict[str, Any], says: str,
     with pytest.raises(NodeError, match=says) as caught:
         run_node(node(**given_))
     assert caught.value.problem.hint
+
+
+ENDLESS: list[tuple[type[Node], str, dict[str, Any]]] = [
+    (nodes.ExtractRegex, "regex", {}),
+    (nodes.FindAllRegex, "regex", {}),
+    (nodes.RegexMatch, "pattern", {}),
+    (nodes.RegexReplace, "pattern", {}),
+    (nodes.RegexSplit, "pattern", {}),
+    (nodes.RegexValidate, "pattern", {}),
+    (nodes.FilterRegexString, "pattern", {"full_match": True}),
+]
+
+
+@pytest.mark.parametrize(("node", "name", "options"), ENDLESS, ids=lambda part: part.__name__ if isinstance(part, type) else "")
+def test_a_regular_expression_that_never_ends_is_given_up(
+    node: type[Node], name: str, options: dict[str, Any], run_node: NodeRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nodes.nodetool.text._regex.PATIENCE", 0.05)
+    text = {"value" if "value" in node.spec.properties else "text": "a" * 60 + "!"}
+    with pytest.raises(NodeError, match=r"is not done with the text after") as caught:
+        run_node(node(**text, **{name: "(a|aa)+$"}, **options))
+    assert caught.value.problem.hint
+
+
+def test_other_work_goes_on_beside_a_regular_expression(run_node: NodeRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nodes.nodetool.text._regex.PATIENCE", 0.5)
+    beats = 0
+    with ThreadPoolExecutor(1) as pool:
+        search = pool.submit(run_node, nodes.RegexValidate(text="a" * 60 + "!", pattern="(a|aa)+$"))
+        while not search.done():
+            beats += 1
+            wait([search], timeout=0.01)
+    assert isinstance(search.exception(), NodeError)
+    assert beats >= 5, "another thread was let in while it searched"
 
 
 @given(st.text(), st.integers(1, 5), st.integers(0, 4))
@@ -187,5 +232,12 @@ def test_a_text_file_is_never_replaced(run_node: NodeRunner, tmp_path: Path) -> 
     (tmp_path / "file").write_text("")
     with pytest.raises(NodeError, match="can't be written"):
         run_node(nodes.SaveTextFile(text="x", folder="file"))
-    with pytest.raises(NodeError, match="no name of a file"):
-        run_node(nodes.SaveTextFile(text="x", name="../out.txt"))
+    for name in ("../out.txt", "a\0b", "a\ud800b.txt"):
+        with pytest.raises(NodeError, match="no name of a file"):
+            run_node(nodes.SaveTextFile(text="x", name=name))
+
+
+def test_only_date_and_time_are_filled_into_a_name(run_node: NodeRunner, tmp_path: Path) -> None:
+    run_node(nodes.SaveTextFile(text="x", folder="out", name="50% off, %Y %B %q %%d.txt"))
+    (made,) = (tmp_path / "out").iterdir()
+    assert re.fullmatch(r"50% off, \d{4} %B %q %d\.txt", made.name)

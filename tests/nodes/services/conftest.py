@@ -26,7 +26,7 @@ KEYS = ["HF_TOKEN", "FAL_KEY", "REPLICATE_API_TOKEN", "TOGETHER_API_KEY", "WAVES
 
 @pytest.fixture(autouse=True)
 def no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in [*KEYS, "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"]:
+    for name in [*KEYS, "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy", "NO_PROXY", "no_proxy"]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NODETOOL_SETTINGS", str(tmp_path / "settings.env"))
 

@@ -47,8 +47,11 @@ def test_who_can_read_along(url: str, is_open: bool) -> None:
     assert is_open_to_readers(url) is is_open
 
 
-def test_behind_a_proxy_the_proxy_finds_the_host_and_plainly_private_ones_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("https_proxy", "http://proxy.lan:3128")
+@pytest.mark.parametrize("variable", ["https_proxy", "all_proxy"])
+def test_behind_a_proxy_the_proxy_finds_the_host_and_plainly_private_ones_are_refused(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "http://proxy.lan:3128")
     sent: list[httpx2.Request] = []
 
     def answer(request: httpx2.Request) -> httpx2.Response:
@@ -70,8 +73,12 @@ def test_behind_a_proxy_the_proxy_finds_the_host_and_plainly_private_ones_are_re
     assert [str(request.url) for request in sent] == ["https://cdn.example/x.png"]
 
 
-def test_the_connection_goes_to_the_address_that_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("way", ["no proxy", "a proxy that is not asked for this host"])
+def test_the_connection_goes_to_the_address_that_was_checked(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     looked_up(monkeypatch, "8.8.4.4")
+    if way != "no proxy":
+        monkeypatch.setenv("https_proxy", "http://proxy.lan:3128")
+        monkeypatch.setenv("no_proxy", "cdn.example")
     sent: list[httpx2.Request] = []
 
     def answer(request: httpx2.Request) -> httpx2.Response:

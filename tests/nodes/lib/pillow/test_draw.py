@@ -9,6 +9,7 @@ from PIL import Image, ImageFont
 from nodes.lib.pillow.draw import Background, GaussianNoise, RenderText
 from nodes.nodetool.output import Output
 from nodetool_core import ColorRef, FontRef, NodeError, Picture, Workflow
+from nodetool_core.errors import ImageError
 from tests.assets.pictures import difference, scene
 from tests.nodes.conftest import NodeRunner
 from tests.nodes.lib.pillow.test_filter import glass, pixels
@@ -75,6 +76,18 @@ def test_a_font_by_its_file(run_node: NodeRunner, tmp_path: Path) -> None:
         run_node(RenderText(image=canvas, text="lake", size=20, font=FontRef(name=name))).image for name in (str(tmp_path / "own.ttf"), "")
     )
     assert difference(own, usual) == 0
+    (tmp_path / "fonts").mkdir()
+    (tmp_path / "own.ttf").rename(tmp_path / "fonts" / "other.ttf")
+    (tmp_path / "beside.ttf").write_bytes((tmp_path / "fonts" / "other.ttf").read_bytes())
+    for relative in ("fonts/other.ttf", "./beside.ttf", "beside.ttf"):
+        drawn = run_node(RenderText(image=canvas, text="lake", size=20, font=FontRef(name=relative))).image
+        assert difference(drawn, usual) == 0, "a relative path starts from the workflow's folder"
+
+
+def test_a_confined_run_reads_no_font_file(tmp_path: Path) -> None:
+    runner = NodeRunner(tmp_path, confined=True)
+    with pytest.raises(ImageError, match="may not read"):
+        runner(RenderText(image=Picture.of(scene()), text="x", font=FontRef(name="/usr/share/fonts/any.ttf")))
 
 
 def test_a_font_that_is_not_there(run_node: NodeRunner) -> None:

@@ -6,6 +6,7 @@ from PIL import Image, ImageFilter
 
 from nodes.lib.pillow import enhance
 from nodetool_core import Node, NodeError, Picture
+from nodetool_core.errors import RunCancelled
 from tests.assets.pictures import difference, scene
 from tests.nodes.conftest import NodeRunner
 from tests.nodes.lib.pillow.test_filter import glass, noise, pixels
@@ -119,6 +120,47 @@ def test_the_middle_rank_removes_specks_and_the_ends_make_parts_grow(run_node: N
     assert set(run_node(enhance.RankFilter(image=Picture.of(speck), size=3, rank=4)).image.tobytes()) == {100}
     grown = np.asarray(run_node(enhance.RankFilter(image=Picture.of(speck), size=3, rank=8)).image)
     assert (grown == 255).sum() == 9
+
+
+@pytest.mark.parametrize("rank", [0, 100, 17 * 17 // 2, 17 * 17 - 1])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_large_square_is_ranked_as_a_small_one_is(rank: int, mode: str, run_node: NodeRunner) -> None:
+    image = noise().convert(mode)
+    result = run_node(enhance.RankFilter(image=Picture.of(image), size=17, rank=rank)).image
+    assert difference(result, image.filter(ImageFilter.RankFilter(17, rank))) == 0
+
+
+def test_the_largest_square_ends_and_can_be_cancelled(run_node: NodeRunner) -> None:
+    speck = Image.new("L", (300, 200), 100)
+    speck.putpixel((4, 4), 255)
+    grown = run_node(enhance.RankFilter(image=Picture.of(speck), size=511, rank=511**2 - 1)).image
+    assert grown.getpixel((259, 199)) == 255 and grown.getpixel((260, 199)) == 100
+    run_node.cancelled.set()
+    with pytest.raises(RunCancelled):
+        run_node(enhance.RankFilter(image=Picture.of(speck), size=511))
+
+
+MEASURING: list[type[Node]] = [enhance.AdaptiveContrast, enhance.AutoContrast, enhance.Contrast, enhance.Equalize]
+
+
+@pytest.mark.parametrize("node", MEASURING)
+def test_what_is_hidden_is_not_measured(node: type[Node], run_node: NodeRunner) -> None:
+    def cut_out(hidden: tuple[int, int, int]) -> Image.Image:
+        image = Image.new("RGBA", (64, 64), (*hidden, 0))
+        image.paste(flat().resize((40, 40)), (0, 0))
+        return image
+
+    options = {"factor": 2.0} if node is enhance.Contrast else {}
+    results = [pixels(run_node(node(image=Picture.of(cut_out(hidden)), **options)).image) for hidden in ((0, 0, 0), (255, 255, 255))]
+    assert np.array_equal(*(result[:40, :40] for result in results))
+    assert not np.array_equal(results[0][:40, :40], pixels(cut_out((0, 0, 0)))[:40, :40]), "it did change what is seen"
+
+
+@pytest.mark.parametrize("node", MEASURING)
+def test_a_picture_of_which_nothing_is_seen(node: type[Node], run_node: NodeRunner) -> None:
+    clear = scene().convert("RGBA")
+    clear.putalpha(0)
+    assert set(run_node(node(image=Picture.of(clear))).image.getchannel("A").tobytes()) == {0}
 
 
 @pytest.mark.parametrize(("size", "rank", "says"), [(4, 3, "4 pixels has no middle"), (3, 9, "no rank 9: a square of size 3 has 9 pixels")])

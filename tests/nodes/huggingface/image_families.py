@@ -1,0 +1,108 @@
+"""Which tiny pipeline stands for which family of models, by task; and the few families that nothing here can stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+IMAGE_TO_IMAGE = {
+    "Flux2KleinPipeline": "flux2_klein",
+    "Flux2Pipeline": "flux2",
+    "FluxControlImg2ImgPipeline": "flux_control",
+    "FluxControlNetImg2ImgPipeline": "controlnet_flux",
+    "FluxImg2ImgPipeline": "flux",
+    "FluxKontextPipeline": "flux_kontext",
+    "IFImg2ImgPipeline": "deepfloyd_if",
+    "Kandinsky3Img2ImgPipeline": "kandinsky3",
+    "KandinskyImg2ImgCombinedPipeline": "kandinsky",
+    "KandinskyV22Img2ImgCombinedPipeline": "kandinsky22",
+    "LatentConsistencyModelImg2ImgPipeline": "lcm",
+    "QwenImageEditPipeline": "qwen_edit",
+    "QwenImageEditPlusPipeline": "qwen_edit_plus",
+    "QwenImageImg2ImgPipeline": "qwen_image",
+    "QwenImageLayeredPipeline": "qwen_layered",
+    "StableDiffusion3Img2ImgPipeline": "stable_diffusion_3",
+    "StableDiffusion3PAGImg2ImgPipeline": "stable_diffusion_3_pag",
+    "StableDiffusionControlNetImg2ImgPipeline": "controlnet_sd",
+    "StableDiffusionImg2ImgPipeline": "stable_diffusion",
+    "StableDiffusionPAGImg2ImgPipeline": "stable_diffusion_pag",
+    "StableDiffusionXLControlNetImg2ImgPipeline": "controlnet_xl",
+    "StableDiffusionXLControlNetPAGImg2ImgPipeline": "controlnet_xl_pag",
+    "StableDiffusionXLControlNetUnionImg2ImgPipeline": "controlnet_xl_union",
+    "StableDiffusionXLImg2ImgPipeline": "stable_diffusion_xl",
+    "StableDiffusionXLPAGImg2ImgPipeline": "stable_diffusion_xl_pag",
+    "ZImageImg2ImgPipeline": "z_image",
+}
+
+INPAINTING = {
+    "FluxControlInpaintPipeline": "flux_control",
+    "FluxControlNetInpaintPipeline": "controlnet_flux",
+    "FluxFillPipeline": "flux_fill",
+    "FluxInpaintPipeline": "flux",
+    "IFInpaintingPipeline": "deepfloyd_if",
+    "KandinskyInpaintCombinedPipeline": "kandinsky_inpainting",
+    "KandinskyV22InpaintCombinedPipeline": "kandinsky22_inpainting",
+    "QwenImageControlNetInpaintPipeline": "controlnet_qwen_inpainting",
+    "QwenImageEditInpaintPipeline": "qwen_edit",
+    "QwenImageInpaintPipeline": "qwen_image",
+    "StableDiffusion3ControlNetInpaintingPipeline": "controlnet_sd3_inpainting",
+    "StableDiffusion3InpaintPipeline": "stable_diffusion_3",
+    "StableDiffusionControlNetInpaintPipeline": "controlnet_sd",
+    "StableDiffusionControlNetPAGInpaintPipeline": "controlnet_sd_pag",
+    "StableDiffusionInpaintPipeline": "stable_diffusion",
+    "StableDiffusionPAGInpaintPipeline": "stable_diffusion_pag",
+    "StableDiffusionXLControlNetInpaintPipeline": "controlnet_xl",
+    "StableDiffusionXLControlNetUnionInpaintPipeline": "controlnet_xl_union",
+    "StableDiffusionXLInpaintPipeline": "stable_diffusion_xl",
+    "StableDiffusionXLPAGInpaintPipeline": "stable_diffusion_xl_pag",
+    "ZImageControlNetInpaintPipeline": "controlnet_z_image_inpainting",
+    "ZImageInpaintPipeline": "z_image",
+}
+
+EDITING = {
+    "Flux2KleinPipeline": "flux2_klein",
+    "Flux2Pipeline": "flux2",
+    "FluxKontextPipeline": "flux_kontext",
+    "QwenImageEditPipeline": "qwen_edit",
+    "QwenImageEditPlusPipeline": "qwen_edit_plus",
+    "StableDiffusionInstructPix2PixPipeline": "instruct_pix2pix",
+    "StableDiffusionXLInstructPix2PixPipeline": "instruct_pix2pix_xl",
+}
+
+VARIATION = {
+    "FluxPipeline": "flux",
+    "StableDiffusionImageVariationPipeline": "image_variation",
+    "StableUnCLIPImg2ImgPipeline": "stable_unclip",
+    "UnCLIPImageVariationPipeline": "unclip_variation",
+}
+
+RUNS: Mapping[str, Mapping[str, str]] = {
+    "image-to-image": IMAGE_TO_IMAGE,
+    "inpainting": INPAINTING,
+    "editing": EDITING,
+    "variation": VARIATION,
+}
+"""Task to the pipeline that does it, to the builder of the tiny model that is run for it."""
+
+NOT_RUN: Mapping[tuple[str, str], str] = {}
+"""Task and pipeline to why it can't be run here. What is in here is in the tables of docs/models.md, and was not seen to be so."""
+
+SLOW = {
+    *("flux", "flux2", "flux2_klein", "flux_control", "flux_fill", "flux_kontext", "controlnet_flux"),
+    *("qwen_image", "qwen_edit", "qwen_edit_plus", "qwen_layered", "controlnet_qwen_inpainting"),
+    *("z_image", "controlnet_z_image_inpainting", "kandinsky3"),
+}
+"""Models that look at thousands of tokens however small they are, because their families are made for large pictures."""
+
+SIZES = {
+    "deepfloyd_if": (32, 32),
+    "kandinsky": (64, 64),
+    "qwen_edit": (768, 704),
+    "qwen_edit_plus": (768, 704),
+    "qwen_layered": (640, 640),
+}
+"""Of the picture that a model is given, where it is not the one below: one that the model takes without resizing it."""
+
+
+def size_for(builder: str) -> tuple[int, int]:
+    """Width and height of a picture that is small and not resized."""
+    return SIZES.get(builder, (96, 88) if builder in SLOW else (64, 48))

@@ -1,0 +1,98 @@
+"""Tiny ControlNets, one builder for each kind that pipelines take: each gets the denoiser that it is to lead."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import torch
+from diffusers import (
+    ControlNetModel,
+    ControlNetUnionModel,
+    FluxControlNetModel,
+    QwenImageControlNetModel,
+    SD3ControlNetModel,
+    ZImageControlNetModel,
+)
+
+
+def outspoken(net: Any) -> Any:
+    """A ControlNet starts as one that says nothing: where it was made with zeros, it gets something to say."""
+    for module in net.modules():
+        if isinstance(module, (torch.nn.Linear, torch.nn.Conv2d)) and not module.weight.any():
+            torch.nn.init.normal_(module.weight, std=0.5)
+    return net
+
+
+def unet_controlnet(unet: Any) -> Any:
+    return outspoken(ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(16, 32)))
+
+
+def unet_union(unet: Any) -> Any:
+    """Knows several kinds of control images, told apart by a number."""
+    first = unet.config.block_out_channels[0]
+    narrow = {"num_trans_channel": first, "num_trans_head": 2, "num_proj_channel": first, "conditioning_embedding_out_channels": (16, 32)}
+    known = inspect.signature(ControlNetUnionModel).parameters
+    return outspoken(ControlNetUnionModel(**{name: value for name, value in unet.config.items() if name in known} | narrow))
+
+
+def flux_controlnet(transformer: Any) -> Any:
+    sizes = {"num_layers": 1, "num_single_layers": 1, "attention_head_dim": 16, "num_attention_heads": 2}
+    return outspoken(FluxControlNetModel.from_transformer(transformer, **sizes))
+
+
+def sd3_controlnet(transformer: Any, extra_channels: int = 0) -> Any:
+    config = dict(transformer.config) | {"num_layers": 1, "extra_conditioning_channels": extra_channels}
+    return outspoken(SD3ControlNetModel.from_config(config))
+
+
+def sd3_inpainting_controlnet(transformer: Any) -> Any:
+    """Looks at the picture without its masked part, and at the mask."""
+    return sd3_controlnet(transformer, 1)
+
+
+def qwen_controlnet(transformer: Any, extra_channels: int = 0) -> Any:
+    config = dict(transformer.config) | {"num_layers": 1, "extra_condition_channels": extra_channels}
+    return outspoken(QwenImageControlNetModel.from_config(config))
+
+
+def qwen_inpainting_controlnet(transformer: Any) -> Any:
+    """Looks at the picture without its masked part, and at the mask: four times, as latents are packed by fours."""
+    return qwen_controlnet(transformer, 4)
+
+
+def z_image_controlnet(transformer: Any, channels: int | None = None) -> Any:
+    config = transformer.config
+    net = ZImageControlNetModel(
+        control_layers_places=[0],
+        control_in_dim=channels or config.in_channels,
+        all_patch_size=config.all_patch_size,
+        all_f_patch_size=config.all_f_patch_size,
+        dim=config.dim,
+        n_refiner_layers=1,
+        n_heads=config.n_heads,
+        n_kv_heads=config.n_kv_heads,
+    )
+    return outspoken(net)
+
+
+def z_image_inpainting_controlnet(transformer: Any) -> Any:
+    """Looks at a control image, the mask, and the picture without its masked part."""
+    return z_image_controlnet(transformer, 2 * transformer.config.in_channels + 1)
+
+
+FOR_DENOISER = {
+    "UNet2DConditionModel": unet_controlnet,
+    "FluxTransformer2DModel": flux_controlnet,
+    "SD3Transformer2DModel": sd3_controlnet,
+    "QwenImageTransformer2DModel": qwen_controlnet,
+    "ZImageTransformer2DModel": z_image_controlnet,
+}
+"""What leads the denoiser of that class."""
+
+FOR_INPAINTING = FOR_DENOISER | {
+    "SD3Transformer2DModel": sd3_inpainting_controlnet,
+    "QwenImageTransformer2DModel": qwen_inpainting_controlnet,
+    "ZImageTransformer2DModel": z_image_inpainting_controlnet,
+}
+"""The same where it is to fill in what a mask covers."""
