@@ -1,13 +1,16 @@
 """
 Measures `nodetool serve` against its aims, and against others, and prints a table.
 
-    python bench/serving.py [--seconds 6] [--steps 4] [--rounds 2] [--only nodetool,FastAPI] [--requests 10000]
+    python bench/serving.py [--seconds 4] [--steps 4] [--rounds 5] [--only nodetool,FastAPI] [--requests 10000]
 
 Everything has the same weights, the same picture, one thread of torch, and a process of its own; each request asks for another
-picture. The bare pipeline runs in a loop, with neither picture nor HTTP around it. Contenders take turns, `--rounds` times, and of
-each the best round counts: what disturbs a round only ever makes it slower. `--requests` sends that many to our server and prints
-what its memory does meanwhile. The load of the machine is printed: with other work on it, rates and times say little, and computing
-time (`CPU`) is what can still be compared.
+picture. The bare pipeline runs in a loop, with neither picture nor HTTP around it. Contenders take turns, `--rounds` times; before and
+after each the bare pipeline runs, and they are compared with those two runs alone, because a shared machine is not as fast in one minute
+as in the next. Medians over the rounds are printed. `--requests` sends that many to a server of ours with small
+caches, and prints what its memory does meanwhile (with `--rounds 0`, nothing else).
+
+The load of the machine is printed: with other work on it, rates and times say little, and computing time (`CPU`) is what can still be
+compared.
 """
 
 from __future__ import annotations
@@ -25,10 +28,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 HERE: Final = Path(__file__).resolve().parent
@@ -36,7 +40,12 @@ PICTURE: Final = HERE.parent / "graphs" / "assets" / "lake_at_noon.png"
 CLIENTS: Final = (1, 8, 32)
 OURS: Final = "nodetool"
 MODEL: Final = "nodetool/tiny-landscapes"
+OUR_PATH: Final = f"/models/{MODEL}"
+SMALL_CACHES: Final = {"CACHE_BYTES": 2**20, "RESULT_BYTES": 8 * 2**20}
+REFUSED: Final = b'{"inputs": "no picture", "parameters": {"strength": 1}}'
 ENVIRONMENT: Final = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+PAIRS: Final = 60
+"""Requests, and calls of the bare pipeline, by which the overhead of one is measured."""
 STARTING: Final = 180.0
 """Seconds that a server may take to answer its first request."""
 
@@ -45,15 +54,16 @@ import sys, time
 from serving_rivals import Painter
 from PIL import Image
 painter, picture = Painter(), Image.open(sys.argv[1]).convert("RGB")
-steps, seconds = int(sys.argv[2]), float(sys.argv[3])
-painter.paint(picture, "a lake", steps, 0)
-count, took, begun, computed = 0, [], time.perf_counter(), time.process_time()
-while time.perf_counter() - begun < seconds:
-    at = time.perf_counter()
-    count += 1
-    painter.paint(picture, "a lake", steps, count)
-    took.append(time.perf_counter() - at)
-print(count / (time.perf_counter() - begun), sorted(took)[len(took) // 2], (time.process_time() - computed) / count)
+painter.paint(picture, "a lake", int(sys.argv[2]), 0)
+count = 0
+for line in sys.stdin:
+    took, begun, computed = [], time.perf_counter(), time.process_time()
+    while not took or time.perf_counter() - begun < float(line):
+        at = time.perf_counter()
+        count += 1
+        painter.paint(picture, "a lake", int(sys.argv[2]), count)
+        took.append(time.perf_counter() - at)
+    print(*took, (time.process_time() - computed) / len(took), flush=True)
 """
 
 
@@ -74,11 +84,15 @@ class Figure:
 class Contender:
     """A server in a process of its own."""
 
-    def __init__(self, name: str, command: list[str], path: str, port: int, folder: Path) -> None:
+    def __init__(
+        self, name: str, command: list[str], path: str, port: int, folder: Path, environment: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.name, self.path, self.port = name, path, port
         self._log = (folder / f"{name}.log").open("wb")
         cache = {"NODETOOL_CACHE_DIR": str(folder / "cache"), "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parent}"}
-        self.process = subprocess.Popen(command, env=ENVIRONMENT | cache, cwd=folder, stdout=self._log, stderr=self._log)
+        self.process = subprocess.Popen(
+            command, env={**ENVIRONMENT, **cache, **environment}, cwd=folder, stdout=self._log, stderr=self._log
+        )
 
     def wait(self, body: bytes) -> None:
         """Until it gives a picture."""
@@ -165,10 +179,6 @@ def load(contender: Contender, clients: int, seconds: float, next_body: Callable
 def contenders(only: set[str], folder: Path) -> Iterator[list[Contender]]:
     """The servers, started and ready."""
     started: list[Contender] = []
-    script = "import sys; from nodetool_core.cli import main; sys.exit(main())"
-    graphs = folder / "no-workflows"
-    graphs.mkdir(exist_ok=True)
-    ours = [sys.executable, "-c", script, "serve", "--graphs", str(graphs), "--model", MODEL, "--data", str(folder / "data")]
     try:
         for name in (OURS, "FastAPI", "LitServe"):
             if only and name not in only:
@@ -178,15 +188,23 @@ def contenders(only: set[str], folder: Path) -> Iterator[list[Contender]]:
                 continue
             port = free_port()
             commands = {
-                OURS: [*ours, "--port", str(port)],
+                OURS: our_command(folder, port),
                 "FastAPI": [sys.executable, str(HERE / "serving_rivals.py"), str(port)],
                 "LitServe": [sys.executable, str(HERE / "serving_litserve.py"), str(port)],
             }
-            started.append(Contender(name, commands[name], f"/models/{MODEL}" if name == OURS else "/paint", port, folder))
+            started.append(Contender(name, commands[name], OUR_PATH if name == OURS else "/paint", port, folder))
         yield started
     finally:
         for one in started:
             one.close()
+
+
+def our_command(folder: Path, port: int) -> list[str]:
+    script = "import sys; from nodetool_core.cli import main; sys.exit(main())"
+    graphs = folder / "no-workflows"
+    graphs.mkdir(exist_ok=True)
+    options = ["--graphs", str(graphs), "--model", MODEL, "--data", str(folder / "data"), "--port", str(port)]
+    return [sys.executable, "-c", script, "serve", *options]
 
 
 def free_port() -> int:
@@ -194,14 +212,37 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def bare(steps: int, seconds: float) -> Figure:
-    """The bare pipeline in a loop."""
-    environment = ENVIRONMENT | {"PYTHONPATH": str(HERE)}
-    done = subprocess.run(
-        [sys.executable, "-c", BARE, str(PICTURE), str(steps), str(seconds)], env=environment, capture_output=True, text=True, check=True
-    )
-    rate, median, cpu = map(float, done.stdout.split()[-3:])
-    return Figure(rate, (median,), cpu)
+class Loop:
+    """The bare pipeline in a loop, in a process of its own that works when asked."""
+
+    def __init__(self, steps: int) -> None:
+        command = [sys.executable, "-c", BARE, str(PICTURE), str(steps)]
+        environment = ENVIRONMENT | {"PYTHONPATH": str(HERE)}
+        self._process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+
+    def run(self, seconds: float) -> Figure:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        print(seconds, file=self._process.stdin, flush=True)
+        *times, cpu = map(float, self._process.stdout.readline().split())
+        return Figure(len(times) / sum(times), tuple(sorted(times)), cpu)
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What a contender did, and the bare pipeline before and after it."""
+
+    figure: Figure
+    loops: tuple[Figure, Figure]
+
+    @property
+    def share(self) -> float:
+        """Of the bare loop's rate."""
+        return self.figure.rate / statistics.mean(loop.rate for loop in self.loops)
 
 
 class Bodies:
@@ -220,76 +261,122 @@ class Bodies:
         return body_of(number, self._steps, self._picture)
 
 
-def measure(options: argparse.Namespace, folder: Path) -> None:
+def measure(options: argparse.Namespace, folder: Path, next_body: Bodies) -> None:
     """All figures, printed as they come."""
-    next_body = Bodies(options.steps)
     with contenders(set(filter(None, options.only.split(","))), folder) as servers:
         for one in servers:
             one.wait(next_body())
-        best: dict[tuple[str, int], Figure] = {}
-        loops: list[Figure] = []
-        for _ in range(options.rounds):
-            loops.append(bare(options.steps, options.seconds))
-            for clients in CLIENTS:
-                for one in servers:
-                    figure = load(one, clients, options.seconds, next_body)
-                    key = (one.name, clients)
-                    best[key] = max(figure, best.get(key, figure), key=lambda found: found.rate)
-        loop = max(loops, key=lambda found: found.rate)
-        show_throughput(loop, best)
-        ours = next((one for one in servers if one.name == OURS), None)
-        if ours is not None:
-            show_ours(ours, options, next_body, loop, best)
+        rounds: dict[tuple[str, int], list[Round]] = {}
+        with closing(Loop(options.steps)) as loop:
+            loop.run(0.1)
+            for number in range(options.rounds):
+                for clients in CLIENTS:
+                    before = loop.run(options.seconds / 2)
+                    for one in rotated(servers, number):
+                        figure = load(one, clients, options.seconds, next_body)
+                        after = loop.run(options.seconds / 2)
+                        rounds.setdefault((one.name, clients), []).append(Round(figure, (before, after)))
+                        before = after
+            show_throughput(rounds)
+            ours = next((one for one in servers if one.name == OURS), None)
+            if ours is not None:
+                show_ours(ours, loop, options, next_body)
 
 
-def show_throughput(loop: Figure, best: dict[tuple[str, int], Figure]) -> None:
+def rotated(servers: list[Contender], by: int) -> list[Contender]:
+    """So that none always comes first."""
+    by %= len(servers)
+    return servers[by:] + servers[:by]
+
+
+def show_throughput(rounds: dict[tuple[str, int], list[Round]]) -> None:
     head = ("contender", "clients", "requests/s", "of the bare loop", "p50 ms", "p95 ms", "p99 ms", "CPU ms a request")
     print(f"\n| {' | '.join(head)} |\n|{'---|' * len(head)}")
-    print(f"| bare pipeline in a loop | | {loop.rate:.2f} | 100 % | {loop.times[0] * 1000:.1f} | | | {loop.cpu * 1000:.1f} |")
-    for (name, clients), figure in best.items():
-        shares = [f"{figure.percentile(share) * 1000:.1f}" for share in (0.5, 0.95, 0.99)]
-        print(
-            f"| {name} | {clients} | {figure.rate:.2f} | {figure.rate / loop.rate:.1%} | {' | '.join(shares)} | {figure.cpu * 1000:.1f} |"
-        )
+    loops = [loop for found in rounds.values() for one in found for loop in one.loops]
+    print(f"| bare pipeline in a loop | | {row(loops, 1.0)} |")
+    for (name, clients), found in rounds.items():
+        share = statistics.median(one.share for one in found)
+        print(f"| {name} | {clients} | {row([one.figure for one in found], share)} |")
 
 
-def show_ours(ours: Contender, options: argparse.Namespace, next_body: Bodies, loop: Figure, best: dict[tuple[str, int], Figure]) -> None:
+def row(figures: list[Figure], share: float) -> str:
+    """Medians over the figures."""
+    times = [f"{statistics.median(figure.percentile(part) for figure in figures) * 1000:.1f}" for part in (0.5, 0.95, 0.99)]
+    rate, cpu = (statistics.median(values) for values in zip(*((figure.rate, figure.cpu) for figure in figures), strict=True))
+    return f"{rate:.2f} | {share:.1%} | {' | '.join(times)} | {cpu * 1000:.1f}"
+
+
+def show_ours(ours: Contender, loop: Loop, options: argparse.Namespace, next_body: Bodies) -> None:
     same = next_body()
     ask(connected(ours.port), ours.path, same)
     repeated = load(ours, 8, min(4.0, options.seconds), lambda: same)
-    overhead = best[OURS, 1].percentile(0.5) - loop.times[0]
     print("\n| figure | value | aim |\n|---|---|---|")
     print(f"| repeated requests, 8 clients | {repeated.rate:.0f} /s | at least 500 /s |")
-    print(f"| overhead of one request over the pipeline | {overhead * 1000:.1f} ms | at most 5 ms |")
-    if options.requests:
-        show_memory(ours, options.requests, next_body)
+    print(f"| overhead of one request over the pipeline | {overhead(ours, loop, next_body) * 1000:.1f} ms | at most 5 ms |")
 
 
-def show_memory(ours: Contender, requests: int, next_body: Bodies) -> None:
-    """Resident memory over many requests: unique ones, repeated ones and refused ones by turns."""
-    connection, known = connected(ours.port), next_body()
-    marks = []
-    for number in range(requests):
-        body: Any = next_body() if number % 25 == 0 else known if number % 2 else b'{"inputs": "no picture", "parameters": {"strength": 1}}'
-        ask(connection, ours.path, body)
-        if number % max(1, requests // 10) == 0 or number == requests - 1:
-            marks.append(ours.memory())
-    settled = marks[2:]
-    print(f"| memory over {requests} requests | {' '.join(f'{mark:.0f}' for mark in marks)} MB | flat |")
-    print(f"| its growth after the first fifth | {settled[-1] - statistics.median(settled[:2]):+.0f} MB | |")
+def overhead(ours: Contender, loop: Loop, next_body: Bodies) -> float:
+    """Seconds that a request takes longer than a call of the bare pipeline, which are made by turns: medians of each."""
+    connection, alone, asked = connected(ours.port), [], []
+    for _ in range(PAIRS):
+        alone.append(loop.run(0.0).times[0])
+        at = time.perf_counter()
+        ask(connection, ours.path, next_body())
+        asked.append(time.perf_counter() - at)
+    return statistics.median(asked) - statistics.median(alone)
+
+
+def show_memory(requests: int, next_body: Callable[[], bytes], folder: Path) -> None:
+    """
+    Resident memory over many requests: unique ones, repeated ones and refused ones by turns.
+
+    A server of its own, whose caches are so small that they are full within the first fifth: what grows from then on is no cache.
+    """
+    port = free_port()
+    caches = {f"NODETOOL_SERVE_{name}": str(size) for name, size in SMALL_CACHES.items()}
+    ours = Contender(OURS, our_command(folder, port), OUR_PATH, port, folder, caches)
+    try:
+        ours.wait(next_body())
+        connection, known = connected(port), next_body()
+        marks = []
+        for number in range(requests):
+            body: Any = next_body() if number % 25 == 0 else known if number % 2 else REFUSED
+            ask(connection, ours.path, body)
+            if number % max(1, requests // 10) == 0 or number == requests - 1:
+                marks.append((ours.memory(), held(port)))
+    finally:
+        ours.close()
+    settled = [resident for resident, _ in marks[2:]]
+    print("\n| figure | value | aim |\n|---|---|---|")
+    print(f"| memory over {requests} requests, a tenth each | {' '.join(f'{resident:.0f}' for resident, _ in marks)} MB | flat |")
+    print(f"| of that in caches, which are bounded | {' '.join(f'{cached:.1f}' for _, cached in marks)} MB | |")
+    print(f"| growth after the first fifth | {settled[-1] - statistics.median(settled[:2]):+.1f} MB | |")
+
+
+def held(port: int) -> float:
+    """Megabytes that the server's caches hold, as it says itself."""
+    connection = connected(port)
+    connection.request("GET", "/metrics")
+    lines = connection.getresponse().read().decode().splitlines()
+    names = ("nodetool_cache_bytes ", "nodetool_results_bytes ", "nodetool_encodings_bytes ")
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(names)) / 1e6
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=6.0, help="how long each contender is asked")
+    parser.add_argument("--seconds", type=float, default=4.0, help="how long each contender is asked")
     parser.add_argument("--steps", type=int, default=4, help="steps of the denoising loop")
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default="", help="names of contenders, with commas")
     parser.add_argument("--requests", type=int, default=0, help="look at the memory over so many requests")
     options = parser.parse_args()
     print("load of the machine:", *(f"{value:.1f}" for value in os.getloadavg()), "on", os.cpu_count(), "cores")
     with tempfile.TemporaryDirectory() as folder:
-        measure(options, Path(folder))
+        next_body = Bodies(options.steps)
+        if options.rounds:
+            measure(options, Path(folder), next_body)
+        if options.requests:
+            show_memory(options.requests, next_body, Path(folder))
     print("load of the machine:", *(f"{value:.1f}" for value in os.getloadavg()))
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nodetool_core.cli.messages import WrongUseError
-from nodetool_core.errors import Problem
+from nodetool_core.errors import Problem, missing_package
 
 
 def serve(
@@ -65,8 +65,5 @@ def serve(
             raise WrongUseError(Problem("missing_file", str(settings.graphs), "There is no such folder of workflows.", hint))
         from nodetool_core.server import launch
     except ModuleNotFoundError as error:
-        problem = Problem(
-            "missing_package", "nodetool serve", f"needs {error.name}, which is not installed.", "In the clone: pip install '.[serve]'"
-        )
-        raise WrongUseError(problem) from error
+        raise WrongUseError(missing_package("nodetool serve", error, "serve")) from error
     launch.serve(settings)

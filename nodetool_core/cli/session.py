@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nodetool_core.context import Models
+    from nodetool_core.engine.caching.tiered import TieredCache
     from nodetool_core.engine.engine import Engine
 
 
 @contextmanager
-def engine(models: Models | None = None) -> Iterator[Engine]:
+def engine(models: Models | None = None, cache: TieredCache | None = None) -> Iterator[Engine]:
     """An engine for the time of a command. What it has finished is on disk when the block ends, also after Ctrl-C."""
     from nodetool_core.engine.caching.tiered import default_cache
     from nodetool_core.engine.engine import Engine
     from nodetool_core.registry import Registry
 
-    cache = default_cache()
+    cache = cache or default_cache()
     try:
         with Engine(registry=Registry.installed(), models=models, cache=cache) as made:
             yield made

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nodetool_core.cli.messages import WrongUseError
+from nodetool_core.errors import missing_package
+
 if TYPE_CHECKING:
     from nodetool_core.engine.engine import Engine
     from nodetool_core.jobs.job import JobSettings
-    from nodetool_core.jobs.service import Jobs
+    from nodetool_core.server.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 
 class LogFormat(StrEnum):
@@ -22,66 +29,99 @@ class LogFormat(StrEnum):
 
 def worker(
     database: Annotated[
-        str,
-        typer.Option(envvar="NODETOOL_WORKER_DATABASE", metavar="URL", help="The jobs: postgresql://user@host/name, or a SQLite file."),
-    ],
+        str | None, typer.Option("--database", metavar="URL", help="The jobs: postgresql://user@host/name, or a SQLite file.")
+    ] = None,
     storage: Annotated[
-        str,
-        typer.Option(envvar="NODETOOL_WORKER_STORAGE", metavar="URL", help="Their files: a folder, or a URL such as s3://bucket/prefix."),
-    ],
+        str | None, typer.Option("--storage", metavar="URL", help="Their files: a folder, or a URL such as s3://bucket/prefix.")
+    ] = None,
     broker: Annotated[
-        str,
-        typer.Option(envvar="NODETOOL_WORKER_BROKER", metavar="URL", help="Redis that tells of jobs; the database is asked where empty."),
-    ] = "",
+        str | None, typer.Option("--broker", metavar="URL", help="Redis that tells of jobs; without it the database is asked.")
+    ] = None,
+    graphs: Annotated[Path | None, typer.Option("--graphs", metavar="DIR", help="Folder of workflows, whose models may be used.")] = None,
+    models: Annotated[
+        list[str] | None, typer.Option("--model", metavar="ID", help="A model that jobs may use. Repeatable. Default: what ships.")
+    ] = None,
     concurrency: Annotated[int, typer.Option(min=1, metavar="N", help="Jobs at once. They share models and caches.")] = 1,
-    drain: Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="How long jobs may go on when it is to end.")] = 30.0,
+    drain: Annotated[float | None, typer.Option(min=0.0, metavar="SECONDS", help="How long jobs may go on when it is to end.")] = None,
     lease: Annotated[float, typer.Option(min=1.0, metavar="SECONDS", help="Silence after which it is taken for dead.")] = 30.0,
     losses: Annotated[int, typer.Option(min=1, metavar="N", help="Workers that may die with a job, one after the other.")] = 10,
-    log_format: Annotated[LogFormat, typer.Option(envvar="NODETOOL_WORKER_LOG_FORMAT", help="What log lines are.")] = LogFormat.JSON,
+    log_format: Annotated[LogFormat | None, typer.Option("--log-format", help="What log lines are.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="TOML", help="The servers' configuration file; docs/serving.md lists what it takes.")
+    ] = None,
 ) -> None:
     """
     Run jobs that servers accept. Start as many as you like, on any machine that reaches the database and the storage.
 
+    What is set for servers, in their file or in the environment, holds for workers too: above all which models may be used.
     SIGTERM or Ctrl-C ends it: jobs under way get some time, and what has not ended by then goes back to the queue.
 
     \b
-    Example:
+    Examples:
+      nodetool worker --config serve.toml
       nodetool worker --broker redis://queue:6379/0 --database postgresql://jobs@db/jobs --storage s3://pictures/jobs
     """
+    try:
+        from nodetool_core.server.settings import Settings
+    except ModuleNotFoundError as error:
+        raise WrongUseError(missing_package("nodetool worker", error, "worker")) from error
+    settings = Settings.read(
+        config,
+        database=database,
+        results=storage,
+        broker=broker,
+        graphs=graphs,
+        models=None if models is None else tuple(models),
+        drain_seconds=drain,
+        log_format=None if log_format is None else log_format.value,
+    )
+    _run(settings, concurrency=concurrency, lease=lease, losses=losses)
+
+
+def _run(settings: Settings, *, concurrency: int, lease: float, losses: int) -> None:
     from nodetool_core.cli import session
+    from nodetool_core.engine.caching.tiered import default_cache
     from nodetool_core.jobs.job import JobSettings
-    from nodetool_core.jobs.service import Jobs
-    from nodetool_core.server.logs import set_up
+    from nodetool_core.registry import Registry
+    from nodetool_core.server.catalog import Catalog
+    from nodetool_core.server.logs import to_stderr
+    from nodetool_core.server.weights import open_models
 
-    set_up("info", log_format.value)
     # How long results are kept is the servers' to say.
-    settings = JobSettings(workers=0 if broker else concurrency, lease=lease, losses=losses, keep=None)
-    with session.engine() as engine:
-        if broker:
-            _run_celery(broker, database, storage, settings, engine, concurrency=concurrency, drain=drain)
-        else:
-            _run_alone(Jobs.open(database, storage, engine=engine, settings=settings), drain=drain)
+    chosen = JobSettings(workers=0 if settings.broker else concurrency, lease=lease, losses=losses, keep=None)
+    with to_stderr(settings.log_level, settings.log_format):
+        registry = Registry.installed()
+        listed = Catalog(registry, settings.graphs, settings.models).listed
+        _log.info("models that jobs may use", extra={"models": sorted(listed)})
+        with session.engine(open_models(settings, registry, listed), default_cache(settings.result_bytes)) as engine:
+            if settings.broker:
+                _run_celery(settings, chosen, engine, concurrency)
+            else:
+                _run_alone(settings, chosen, engine)
 
 
-def _run_celery(broker: str, database: str, storage: str, settings: JobSettings, engine: Engine, *, concurrency: int, drain: float) -> None:
+def _run_celery(settings: Settings, chosen: JobSettings, engine: Engine, concurrency: int) -> None:
     from nodetool_core.jobs.celery_dispatch import CeleryDispatch, make_app
     from nodetool_core.jobs.celery_worker import CeleryWorker
     from nodetool_core.jobs.service import Jobs
 
-    app = make_app(broker, listens=True)
-    jobs = Jobs.open(database, storage, engine=engine, settings=settings, dispatch=CeleryDispatch(app))
-    CeleryWorker(app, jobs, engine, concurrency=concurrency, drain=drain).run()
+    app = make_app(settings.broker, listens=True)
+    jobs = Jobs.open(settings.jobs_database, settings.jobs_storage, engine=engine, settings=chosen, dispatch=CeleryDispatch(app))
+    CeleryWorker(app, jobs, engine, concurrency=concurrency, drain=settings.drain_seconds).run()
     jobs.close()
 
 
-def _run_alone(jobs: Jobs, *, drain: float) -> None:
+def _run_alone(settings: Settings, chosen: JobSettings, engine: Engine) -> None:
     import signal
     import threading
 
+    from nodetool_core.jobs.service import Jobs
+
+    jobs = Jobs.open(settings.jobs_database, settings.jobs_storage, engine=engine, settings=chosen)
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())
     jobs.start()
     ending.wait()
-    jobs.drain(drain)
+    jobs.drain(settings.drain_seconds)
     jobs.close()

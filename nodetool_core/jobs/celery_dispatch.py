@@ -18,7 +18,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from nodetool_core.errors import Problem
+from nodetool_core.errors import Problem, missing_package
+from nodetool_core.jobs.addresses import shown
 from nodetool_core.jobs.job import JobsError
 from nodetool_core.jobs.queue import DEFAULT_QUEUE
 
@@ -70,9 +71,7 @@ def make_app(broker: str, *, listens: bool = False) -> Celery:
     try:
         from celery import Celery
     except ModuleNotFoundError as error:
-        raise JobsError(
-            Problem("missing_package", broker, f"needs {error.name}, which is not installed.", "In the clone: pip install '.[worker]'")
-        ) from None
+        raise JobsError(missing_package(shown(broker), error, "worker")) from None
     app = Celery("nodetool", broker=broker, set_as_current=False)
     app.conf.update(
         task_acks_late=True,

@@ -12,10 +12,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nodetool_core.errors import Problem
+from nodetool_core.errors import Problem, missing_package
+from nodetool_core.jobs.addresses import shown
 from nodetool_core.jobs.job import JobsError
 
 if TYPE_CHECKING:
@@ -102,16 +104,14 @@ def _connect(url: str) -> tuple[Engine, bool]:
         from sqlalchemy import create_engine, event, make_url
         from sqlalchemy.exc import ArgumentError
     except ModuleNotFoundError as error:
-        raise JobsError(
-            Problem("missing_package", "jobs", f"need {error.name}, which is not installed.", "In the clone: pip install '.[serve]'")
-        ) from None
+        raise JobsError(missing_package(shown(url), error, "serve")) from None
     try:
         parsed = make_url(url if "://" in url else f"sqlite:///{url}")
         if parsed.get_backend_name() == "postgresql" and parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
         if parsed.get_backend_name() == "sqlite":
             if not parsed.database:
-                raise JobsError(Problem("database_failed", url, "names no file.", "Give a path: sqlite:///jobs.sqlite"))
+                raise JobsError(Problem("database_failed", shown(url), "names no file.", "Give a path: sqlite:///jobs.sqlite"))
             Path(parsed.database).absolute().parent.mkdir(parents=True, exist_ok=True)
             engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, pool_size=8, max_overflow=-1)
             event.listen(engine, "connect", _prepare_sqlite)
@@ -119,11 +119,11 @@ def _connect(url: str) -> tuple[Engine, bool]:
             return engine, True
         return create_engine(parsed, pool_pre_ping=True, pool_size=8, max_overflow=-1), False
     except ModuleNotFoundError as error:
-        hint = "In the clone: pip install '.[postgres]'" if error.name == "psycopg" else "Use sqlite or postgresql."
-        raise JobsError(Problem("missing_package", url, f"needs {error.name}, which is not installed.", hint)) from None
+        problem = missing_package(shown(url), error, "postgres")
+        raise JobsError(problem if error.name == "psycopg" else replace(problem, hint="Use sqlite or postgresql.")) from None
     except (ArgumentError, OSError, ValueError) as error:
         hint = "It looks like sqlite:////var/lib/nodetool/jobs.sqlite or postgresql://user@host/name."
-        raise JobsError(Problem("database_failed", url, f"is no database that can be used: {error}.", hint)) from None
+        raise JobsError(Problem("database_failed", shown(url), f"is no database that can be used: {error}.", hint)) from None
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -154,12 +154,4 @@ def _set_up(connection: Connection) -> None:
 
 def _failed(url: str, error: Exception) -> JobsError:
     reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-    return JobsError(
-        Problem("database_failed", _without_password(url), f"does not answer as it should: {reason}.", "Is it there and writable?")
-    )
-
-
-def _without_password(url: str) -> str:
-    from sqlalchemy import make_url
-
-    return make_url(url).render_as_string(hide_password=True) if "://" in url else url
+    return JobsError(Problem("database_failed", shown(url), f"does not answer as it should: {reason}.", "Is it there and writable?"))

@@ -132,6 +132,7 @@ class Execution:
         except RunCancelled:
             result = RunResult("")
         except NodetoolError as error:
+            _log.warning("The job failed: %s", error, extra=self._facts)
             return Ending(JobState.FAILED, error.problems)
         except Exception:  # noqa: BLE001 - a worker outlives whatever one job meets; the log has all of it
             _log.exception("The job failed for a reason that lies in this program.", extra=self._facts)
@@ -163,7 +164,13 @@ class Execution:
         policies = {}
         if options.node_timeout is not None or options.node_attempts > 1:
             policies["*"] = NodePolicy(timeout=options.node_timeout, attempts=options.node_attempts)
-        chosen = RunOptions(outputs=options.outputs, on_error=options.on_error, use_cache=options.use_cache, policies=policies)
+        chosen = RunOptions(
+            outputs=options.outputs,
+            on_error=options.on_error,
+            use_cache=options.use_cache,
+            confined=options.confined,
+            policies=policies,
+        )
         with self._lock:
             if self._stop is not None:
                 raise RunCancelled

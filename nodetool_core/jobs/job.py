@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from nodetool_core.errors import NodetoolError, Problem
 
@@ -44,9 +44,6 @@ class JobState(StrEnum):
         return self not in (JobState.QUEUED, JobState.RUNNING)
 
 
-ENDED = tuple(state for state in JobState if state.ended)
-
-
 @dataclass(frozen=True, slots=True)
 class JobOptions:
     """How a job is to be run. Stored with it as JSON."""
@@ -65,6 +62,8 @@ class JobOptions:
     """1 to 100, for JPEG and WEBP."""
     provenance: bool = True
     """Whether what made a picture is written into its file: workflow, seeds, models."""
+    confined: bool = False
+    """Whether it reads and writes no file of the machine that runs it: for workflows of strangers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +150,29 @@ class StoredFile:
     width: int | None = None
     height: int | None = None
 
+    @property
+    def kind(self) -> Literal["image", "asset"]:
+        """Which kind of reference it is behind."""
+        return "image" if self.media_type.startswith("image/") else "asset"
+
     def to_json(self) -> dict[str, Any]:
         """A reference as inputs take it and results hold it."""
-        kind = "image" if self.media_type.startswith("image/") else "asset"
         known = {name: value for name, value in asdict(self).items() if name != "digest" and value is not None}
-        return {"type": kind, "asset_id": self.digest, "metadata": known}
+        return {"type": self.kind, "asset_id": self.digest, "metadata": known}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self | None:
+        """The file that `to_json` wrote down; None for every other value, as a workflow may give what only looks like it."""
+        known = value.get("metadata")
+        if not isinstance(known, Mapping) or not {"media_type", "size"} <= known.keys() <= {"media_type", "size", "width", "height"}:
+            return None
+        found = cls(str(value.get("asset_id")), **known)
+        return found if isinstance(found.media_type, str) and found.to_json() == value else None
+
+
+def unknown_job(job_id: str) -> Problem:
+    """Also where there is one, but not for whoever asks."""
+    return Problem("unknown_job", job_id[:80], "There is no such job.", "Ended jobs are kept for a time only.")
 
 
 def unknown_file(digest: str) -> Problem:

@@ -121,14 +121,14 @@ class Preparation:
         data, uri = reference.get("data"), reference.get("uri", "")
         if not isinstance(data, str | None) or not isinstance(uri, str):
             return value
-        if uri.startswith("asset:"):
-            digest = uri.removeprefix("asset:").lstrip("/")
-        elif data or uri.startswith("data:"):
-            content = ImageLoader().read(AssetRef(data=data, uri=uri))
+        named = AssetRef(data=data, uri=uri)
+        digest = named.stored_as
+        if data or uri[:5].lower() == "data:":
+            content = ImageLoader().read(named)
             file = describe(content)
             self.files.put([(file, content)])
             digest = file.digest
-        else:
+        if digest is None:
             return value
         return {name: part for name, part in reference.items() if name not in ("data", "uri")} | {"asset_id": digest}
 
@@ -193,9 +193,6 @@ def _stored_files(graph: Graph) -> set[str]:
         value = pending.pop()
         if isinstance(value, list | tuple):
             pending.extend(value)
-        elif isinstance(value, AssetRef):
-            if value.asset_id:
-                found.add(value.asset_id)
-            elif value.uri.startswith("asset:"):
-                found.add(value.uri.removeprefix("asset:").lstrip("/"))
+        elif isinstance(value, AssetRef) and value.stored_as:
+            found.add(value.stored_as)
     return found

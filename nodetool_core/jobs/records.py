@@ -12,7 +12,7 @@ from sqlalchemy import insert, select, update
 
 from nodetool_core.errors import Problem
 from nodetool_core.jobs import schema
-from nodetool_core.jobs.job import Job, JobsError, JobState, StoredEvent
+from nodetool_core.jobs.job import Job, JobsError, JobState, StoredEvent, unknown_job
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
@@ -58,7 +58,7 @@ def row_of(connection: Connection, job_id: str) -> Row[Any]:
     """The row of a job. Raises JobsError(`unknown_job`)."""
     row = connection.execute(select(schema.jobs).where(jobs.id == job_id)).one_or_none()
     if row is None:
-        raise JobsError(Problem("unknown_job", job_id, "There is no such job.", "Ended jobs are kept for a time only."))
+        raise JobsError(unknown_job(job_id))
     return row
 
 

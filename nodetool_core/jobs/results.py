@@ -28,7 +28,7 @@ class Collector:
         self.files: dict[str, tuple[StoredFile, bytes]] = {}
         """What is to be stored, by digest."""
         self._options = options
-        self._loader = ImageLoader(base, store=storage)
+        self._loader = ImageLoader(base, store=storage, confined=options.confined)
 
     def collect(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
         """The JSON form. Raises ImageError where a picture can't be encoded or read."""
@@ -63,6 +63,4 @@ def revived(value: Any) -> Any:
         return [revived(item) for item in value]
     if not isinstance(value, dict):
         return value
-    if "asset_id" in value and "media_type" in (value.get("metadata") or ()):
-        return StoredFile(value["asset_id"], **value["metadata"])
-    return {name: revived(item) for name, item in value.items()}
+    return StoredFile.from_json(value) or {name: revived(item) for name, item in value.items()}

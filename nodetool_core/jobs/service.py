@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from nodetool_core.errors import Problem
+from nodetool_core.jobs.addresses import shown
 from nodetool_core.jobs.blueprints import Blueprints
 from nodetool_core.jobs.database import Database
 from nodetool_core.jobs.execution import Stop
@@ -128,7 +129,9 @@ class Jobs:
         if self.settings.workers and self._engine is None:
             raise JobsError(Problem("no_engine", "jobs", f"are to be run by {self.settings.workers} workers without an engine."))
         self.workers.announce()
-        _log.info("jobs are run", extra={"worker": self.workers.id, "at_once": self.settings.workers})
+        _log.info(
+            "jobs are run", extra={"worker": self.workers.id, "at_once": self.settings.workers, "database": shown(self._database.url)}
+        )
         self.pulse.start()
         self.runner.start(self.settings.workers)
 

@@ -13,11 +13,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from nodetool_core.assets.files import atomic_write, write_problem
-from nodetool_core.errors import Problem
+from nodetool_core.assets.files import atomic_write
+from nodetool_core.errors import Problem, missing_package
+from nodetool_core.jobs.addresses import shown
 from nodetool_core.jobs.job import JobsError, unknown_file
 
 DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+
+_OBJECT_STORES: Final = frozenset({"s3", "gs", "abfs", "oci", "oss"})
+"""Where names have no folders above them, and making one would make a bucket, of whatever name was mistyped."""
 
 
 class Storage(Protocol):
@@ -78,7 +82,7 @@ class DirectoryStorage:
             if not (path.exists() and path.stat().st_size == len(data)):
                 atomic_write(path, data)
         except OSError as error:
-            raise JobsError(write_problem(path, error)) from error
+            raise _failed(digest, error) from error
         return digest
 
     def read(self, digest: str) -> bytes:
@@ -107,25 +111,28 @@ class RemoteStorage:
     def __init__(self, url: str, options: Mapping[str, Any]) -> None:
         try:
             from fsspec.core import url_to_fs  # type: ignore[import-untyped]
-        except ModuleNotFoundError:
-            raise JobsError(
-                Problem("missing_package", url, "needs fsspec, which is not installed.", "In the clone: pip install '.[worker]'")
-            ) from None
+        except ModuleNotFoundError as error:
+            raise JobsError(missing_package(shown(url), error, "worker")) from None
         try:
             # Others write and remove as well, so nothing that was listed before is believed.
             self._system, self._root = url_to_fs(url, use_listings_cache=False, **options)
+            protocol = self._system.protocol
+            self._has_folders = _OBJECT_STORES.isdisjoint([protocol] if isinstance(protocol, str) else protocol)
         except ImportError as error:
             hint = "In the clone: pip install '.[s3]'" if url.startswith("s3:") else "Install what fsspec needs for it."
-            raise JobsError(Problem("missing_package", url, f"needs a package that is not installed: {error}.", hint)) from None
+            raise JobsError(Problem("missing_package", shown(url), f"needs a package that is not installed: {error}.", hint)) from None
         except ValueError as error:
-            raise JobsError(Problem("storage_failed", url, f"is no storage that can be used: {error}.", "Give a path or s3://…")) from None
+            raise JobsError(
+                Problem("storage_failed", shown(url), f"is no storage that can be used: {error}.", "Give a path or s3://…")
+            ) from None
 
     def put(self, data: bytes) -> str:
         digest = digest_of(data)
         path = self._path(digest)
         try:
-            if not (self._system.exists(path) and self._system.size(path) == len(data)):
-                self._system.makedirs(path.rpartition("/")[0], exist_ok=True)
+            if self._size(path) != len(data):
+                if self._has_folders:
+                    self._system.makedirs(path.rpartition("/")[0], exist_ok=True)
                 self._system.pipe_file(path, data)
         except Exception as error:
             raise _failed(digest, error) from error
@@ -148,6 +155,12 @@ class RemoteStorage:
             return
         except Exception as error:
             raise _failed(digest, error) from error
+
+    def _size(self, path: str) -> int | None:
+        try:
+            return int(self._system.info(path)["size"])
+        except FileNotFoundError:
+            return None
 
     def _path(self, digest: str) -> str:
         return f"{self._root.rstrip('/')}/{_place(digest)}"

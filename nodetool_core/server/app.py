@@ -99,4 +99,8 @@ def _problem(detail: dict[str, Any]) -> Problem:
     place = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "json_invalid":
         return Problem("invalid_json", place, f"The body is no JSON: {detail['ctx']['error']}.", "Send a JSON object.")
+    if detail["type"] == "extra_forbidden":
+        return Problem("invalid_value", place, "is not known here.", "GET /v1/openapi.json says what is taken.")
+    if detail["loc"] == ("body",) and detail["type"] in ("model_attributes_type", "missing"):
+        return Problem("invalid_value", place, "expects a JSON object.", "Send one, with Content-Type: application/json.")
     return Problem("invalid_value", place, f"{detail['msg']}.")

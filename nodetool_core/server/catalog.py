@@ -17,7 +17,7 @@ from nodetool_core import graph as graphs
 from nodetool_core.declaration import Property
 from nodetool_core.errors import NodetoolError, Problem, near_miss
 from nodetool_core.graph import Graph, GraphNode
-from nodetool_core.node import Role
+from nodetool_core.models.listed import ListedModels
 from nodetool_core.references import AssetRef, FolderRef, ImageRef, ModelRef
 from nodetool_core.server.failures import HttpError
 from nodetool_core.subworkflow import expand
@@ -85,6 +85,8 @@ class Served:
     """Output name to the type of its value, as an annotation."""
     model: str = ""
     """The id of the model that is served; empty for a workflow."""
+    confined: bool = False
+    """Whether it may read no file of this machine: a client's own workflow."""
 
     @property
     def image_outputs(self) -> list[str]:
@@ -139,10 +141,10 @@ class Catalog:
             self._add_file(path.relative_to(folder).with_suffix("").as_posix(), path)
         for model in models:
             self.models[model] = self._served_model(model)
-        self.listed = {*models, *registry.weights()} | {
-            ref.repo_id or str(ref.path) for one in self.workflows.values() for ref in one.models
-        }
-        """Ids of the models that may be used at all."""
+        self.listed = ListedModels([*models, *registry.weights()])
+        """The models that may be used at all."""
+        for ref in (ref for one in self.workflows.values() for ref in one.models):
+            self.listed.add(ref)
 
     def __iter__(self) -> Iterator[Served]:
         yield from self.workflows.values()
@@ -260,4 +262,4 @@ def _outputs(graph: Graph) -> dict[str, Any]:
     return found
 
 
-__all__ = ["Catalog", "Input", "Role", "Served", "Task"]
+__all__ = ["Catalog", "Input", "Served", "Task"]

@@ -7,6 +7,7 @@ string `error`, which is what clients of the Hugging Face API show; the Qolaba d
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,11 +16,16 @@ from typing import Any, Final
 from nodetool_core.engine.result import RunError
 from nodetool_core.errors import ImageError, ModelError, NodetoolError, Problem
 
+_log = logging.getLogger(__name__)
+
 RETRY_SECONDS: Final = 2
 """What `Retry-After` says where nothing better is known."""
 
 _FAULT: Final = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Warning|Iteration)\b")
 """How the message begins that the engine makes of an exception that is no NodetoolError."""
+
+_INSIDE: Final = frozenset({"database_failed", "storage_failed"})
+"""Problems that name addresses and folders of ours."""
 
 _STATUS: Final = {
     "image_too_large": 413,
@@ -66,7 +72,10 @@ def problems_json(problems: Sequence[Problem]) -> dict[str, Any]:
 
 
 def public(problem: Problem) -> Problem:
-    """A problem as clients may see it: what a node's fault says of our insides stays in the log."""
+    """A problem as clients may see it: what a node's fault, or a database, says of our insides stays in the log."""
+    if problem.code in _INSIDE:
+        message = "The server can't reach what it needs now."
+        return replace(problem, where="", message=message, hint="Ask again later. The server's log says more.")
     if problem.code == "node_failed" and _FAULT.match(problem.message):
         return replace(problem, message="failed on this request.", hint="The server's log says more.")
     return problem
@@ -92,7 +101,10 @@ def as_http(error: BaseException) -> HttpError:
     if isinstance(error, RunError):
         return _of_run(error)
     if isinstance(error, NodetoolError):
-        return HttpError(_status(error, error.problem), error.problems, headers=_headers(_status(error, error.problem)))
+        if any(problem.code in _INSIDE for problem in error.problems):
+            _log.warning("A request could not be answered: %s", error)
+        status = _status(error, error.problem)
+        return HttpError(status, [public(problem) for problem in error.problems], headers=_headers(status))
     return HttpError(500, Problem("internal_error", "", "The server failed on this request.", "The request id finds it in the log."))
 
 
@@ -103,7 +115,7 @@ def _of_run(error: RunError) -> HttpError:
         problem = Problem("node_failed", f"node {node!r}", "failed on this request.", "The request id finds it in the server's log.")
         return HttpError(500, problem)
     status = max(_status(error, failure.problem) for failure in error.failures)
-    return HttpError(status, error.problems, headers=_headers(status))
+    return HttpError(status, [public(problem) for problem in error.problems], headers=_headers(status))
 
 
 def _status(error: NodetoolError, problem: Problem) -> int:

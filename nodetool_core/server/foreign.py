@@ -3,12 +3,14 @@ Workflows that clients send: checked until they can do no more than a workflow t
 
 A node is refused where a property of its names a place (a path, a folder, an address), or where it asks other machines. Every
 reference in a value goes through the intake, so pictures are inline, uploaded, or fetched from public addresses, and are kept as
-uploads; models are listed ones. What only shows at run time (the name of a model that a text turns into) is the weights' guard's.
+uploads; models are listed ones. What only shows at run time is refused there: a path that a text turns into, as the run is
+confined, and a model that is not listed, by the weights manager.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,7 +44,7 @@ def read_foreign(content: Any, registry: Registry, intake: Intake, put: Callable
     by_id = {node.id: node for node in graph.nodes}
     for record in document.graph.nodes:
         record.data = dict(record.data) | _resolved(by_id[record.id], intake, put)
-    return served_workflow("", document, graphs.build(document, registry), base)
+    return replace(served_workflow("", document, graphs.build(document, registry), base), confined=True)
 
 
 def _check_types(document: WorkflowDocument, registry: Registry) -> None:

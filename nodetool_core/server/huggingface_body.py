@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -46,7 +45,11 @@ def read_body(body: bytes, content_type: str, *, takes_picture: bool, takes_text
     """Read a request's body. Raises HttpError: 400 for what is no picture or no JSON, 422 for what does not fit."""
     if not body:
         raise wrong(400, "empty_body", "body", "The body is empty.", "Send a picture, or JSON with `inputs`.")
-    is_json = content_type.partition(";")[0].strip().lower() == "application/json" or body.lstrip()[:1] == b"{"
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type == "multipart/form-data" and not looks_like_picture(body):
+        hint = "Send the picture's bytes as they are (curl: --data-binary @photo.jpg), or JSON with the picture as base64 in `inputs`."
+        raise wrong(415, "invalid_value", "content-type", "A form is not taken here.", hint)
+    is_json = media_type == "application/json" or body.lstrip()[:1] == b"{"
     if looks_like_picture(body) or not is_json:
         return _raw(body, takes_picture)
     asked = read_object(body)
@@ -180,7 +183,7 @@ def _decoded(found: Any) -> bytes:
 
 
 def _base64(text: str) -> bytes:
-    compact = re.sub(r"\s+", "", text).translate(str.maketrans("-_", "+/")).rstrip("=")
+    compact = "".join(text.split()).replace("-", "+").replace("_", "/").rstrip("=")
     return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
 
 

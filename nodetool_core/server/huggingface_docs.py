@@ -60,7 +60,7 @@ _PICTURE: Final = {
 MODELS: Final[dict[str, Any]] = {
     "summary": "Make a picture from a picture, or from a text",
     "operation_id": "run_model",
-    "responses": {200: _PICTURE} | failures(400, 401, 404, 413, 422, 429, 500, 503, 504),
+    "responses": {200: _PICTURE} | failures(400, 401, 404, 413, 415, 422, 429, 500, 503, 504),
     "openapi_extra": {
         "parameters": [
             {

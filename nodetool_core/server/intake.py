@@ -23,6 +23,7 @@ from nodetool_core.server.catalog import Input, Served
 from nodetool_core.server.failures import HttpError
 from nodetool_core.server.fetch import Fetcher
 from nodetool_core.server.pictures import decode_picture
+from nodetool_core.server.schemas import FileAnswer
 
 MAX_DEPTH: Final = 32
 """Levels of lists and objects in a value."""
@@ -124,7 +125,7 @@ class Intake:
         complaint = unspeakable(value)
         if complaint:
             return None, [Problem("invalid_value", target.name, complaint)]
-        validated, problems = target.prop.validate(value, target.name)
+        validated, problems = target.prop.validate(_as_reference(value), target.name)
         if not problems:
             complaint = _out_of_bounds(validated, target.bounds)
             problems = [Problem("invalid_value", target.name, complaint)] if complaint else []
@@ -155,7 +156,16 @@ class Intake:
         if ref.is_empty() or (is_plain and ref.repo_id in self._listed):
             return
         hint = near_miss(ref.repo_id, self._listed) or "GET /v1/models lists those that can be named, by id alone."
-        raise HttpError(422, Problem("unlisted_model", where, f"The model {ref.repo_id[:200]!r} is not served here.", hint))
+        raise HttpError(422, Problem("model_unlisted", where, f"The model {ref.repo_id[:200]!r} is not served here.", hint))
+
+
+def _as_reference(value: Any) -> Any:
+    """What an answer says of a file, as the reference to it; everything else as it is."""
+    if isinstance(value, list):
+        return [_as_reference(item) for item in value]
+    if isinstance(value, dict) and {"asset_id", "url"} <= value.keys() <= FileAnswer.model_fields.keys():
+        return {name: value[name] for name in ("type", "asset_id") if name in value}
+    return value
 
 
 def unspeakable(value: Any) -> str:

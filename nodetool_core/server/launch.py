@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import signal
 import socket
+from contextlib import closing
 from types import FrameType
 
 import uvicorn
 
 from nodetool_core.registry import Registry
 from nodetool_core.server.app import create_app
-from nodetool_core.server.logs import set_up
+from nodetool_core.server.logs import to_stderr
 from nodetool_core.server.services import Services, open_services
 from nodetool_core.server.settings import Settings, SettingsError, is_loopback
 
@@ -61,19 +62,17 @@ def serve(settings: Settings) -> None:
     from nodetool_core.engine.caching.tiered import default_cache
 
     settings.check_address()
-    set_up(settings.log_level, settings.log_format)
-    listening = _listen(settings)
-    cache = default_cache()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # Before uvicorn takes signals, and after: it raises what ended it once more, which must not skip what follows here.
-        signal.signal(number, _leave)
-    try:
+    with (
+        to_stderr(settings.log_level, settings.log_format),
+        _listen(settings) as listening,
+        closing(default_cache(settings.result_bytes)) as cache,
+    ):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # Before uvicorn takes signals, and after: it raises what ended it once more, which must not skip what follows here.
+            signal.signal(number, _leave)
         services = open_services(settings, Registry.installed(), cache=cache)
         _announce(services, listening)
         server_of(services).run([listening])
-    finally:
-        cache.close()
-        listening.close()
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -6,6 +6,8 @@ import json
 import logging
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -16,6 +18,8 @@ _SECRET: Final = re.compile(
     r"""(?ix) \b ( (?: token | api_key | password | secret | authorization ) ["']? \s* [=:] \s* ["']? (?: bearer:?\s+ )? | bearer:?\s+ )
     [^\s"',&}]+"""
 )
+_UVICORN: Final = ("uvicorn", "uvicorn.error", "uvicorn.access")
+_NOISY: Final = ("httpx2", "httpcore2", "PIL", "asyncio")
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
 
@@ -51,18 +55,29 @@ class TextFormatter(logging.Formatter):
         return text + (f"\n{without_secrets(self.formatException(record.exc_info))}" if record.exc_info else "")
 
 
-def set_up(level: str, form: str) -> None:
-    """Send everything that is logged to stderr in that form. For the program alone: a library leaves logging as it is."""
+@contextmanager
+def to_stderr(level: str, form: str) -> Iterator[None]:
+    """
+    While the block lasts, everything that is logged goes to stderr in that form; then all is as before.
+
+    For the program alone: a library leaves logging as it is.
+    """
+    loggers = {name: logging.getLogger(name) for name in ("", *_UVICORN, *_NOISY)}
+    before = {name: (logger.level, logger.handlers[:], logger.propagate, logger.disabled) for name, logger in loggers.items()}
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level.upper())
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
-        logger = logging.getLogger(name)
-        logger.handlers.clear()
-        logger.propagate = True
+    loggers[""].handlers[:] = [handler]
+    loggers[""].setLevel(level.upper())
+    for name in _UVICORN:
+        loggers[name].handlers.clear()
+        loggers[name].propagate = True
     # Each request is logged once, by the gate.
-    logging.getLogger("uvicorn.access").disabled = True
-    for noisy in ("httpx2", "httpcore2", "PIL", "asyncio"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    loggers["uvicorn.access"].disabled = True
+    for name in _NOISY:
+        loggers[name].setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for name, logger in loggers.items():
+            level_before, logger.handlers[:], logger.propagate, logger.disabled = before[name]
+            logger.setLevel(level_before)

@@ -11,9 +11,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
+    from nodetool_core.engine.caching.memory import CacheInfo
     from nodetool_core.server.services import Services
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class Metrics:
@@ -27,7 +29,8 @@ class Metrics:
         self._labelled: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
     def observe(self, route: str, method: str, status: int, seconds: float) -> None:
-        """A request was answered. `route` is the pattern of its path, so that there are only so many."""
+        """A request was answered. `route` is the pattern of its path, so that there are only so many; so are methods."""
+        method = method if method in _METHODS else "other"
         found = self._labelled.get((route, method, status))
         if found is None:
             pair = (self._requests.labels(route, method, str(status)), self._seconds.labels(route, method))
@@ -56,6 +59,9 @@ class _State(Collector):
         yield GaugeMetricFamily("nodetool_cache_bytes", "Bytes of those answers.", services.cache.bytes)
         yield CounterMetricFamily("nodetool_cache_hits", "Requests answered from the cache.", services.cache.hits)
         yield CounterMetricFamily("nodetool_cache_misses", "Requests that were not.", services.cache.misses)
+        results: CacheInfo | None = getattr(services.engine.cache, "info", None)
+        yield GaugeMetricFamily("nodetool_results_bytes", "Bytes of nodes' results in memory.", results.bytes if results else 0)
+        yield GaugeMetricFamily("nodetool_encodings_bytes", "Bytes of what encoders of models gave.", services.models.encodings.size)
         yield from self._models()
         yield from self._jobs()
         yield from _device_memory()
@@ -65,7 +71,7 @@ class _State(Collector):
         # Asked only once something was loaded: before that, asking would look for devices.
         is_used = bool(models.loads)
         yield CounterMetricFamily("nodetool_model_loads", "Times that weights were loaded.", models.loads)
-        drops = models.counts().drops if is_used else 0
+        drops = models.counts.drops if is_used else 0
         yield CounterMetricFamily("nodetool_model_evictions", "Components of models that were let go of.", drops)
         loaded = models.loaded() if is_used else []
         family = GaugeMetricFamily("nodetool_model_bytes", "Bytes of the weights that are loaded.", labels=["model"])

@@ -1,4 +1,4 @@
-"""For what watches over a server: alive, ready, metrics."""
+"""For whoever comes upon a server, and for what watches over it: where things are, alive, ready, metrics."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
+from nodetool_core import __version__
 from nodetool_core.server.documents import failures
 
 if TYPE_CHECKING:
@@ -22,8 +23,13 @@ _FIGURES: Final[dict[int | str, dict[str, Any]]] = {
 
 
 def router(services: Services) -> APIRouter:
-    """`/livez`, `/readyz` and `/metrics`."""
+    """`/`, `/livez`, `/readyz` and `/metrics`."""
     routes = APIRouter(tags=["Operations"])
+
+    @routes.get("/", operation_id="index", responses=failures(401, 429))
+    async def index() -> dict[str, str]:
+        """What this is, and where to go on."""
+        return {"name": "nodetool", "version": __version__, "workflows": "/v1/workflows", "openapi": "/v1/openapi.json"}
 
     @routes.get("/livez", operation_id="livez", responses=failures())
     async def livez() -> dict[str, str]:

@@ -139,11 +139,7 @@ class Own:
     async def file(self, digest: Digest) -> Response:
         """An upload or a result."""
         services = self._services
-
-        def read() -> tuple[str, bytes]:
-            return services.jobs.file(digest).media_type, services.jobs.read(digest)
-
-        media_type, content = await services.runs.blocking(read)
+        media_type, content = await services.runs.blocking(services.stored, digest)
         headers = {"Content-Disposition": f'inline; filename="{digest[:16]}"', "Cache-Control": "private, max-age=31536000, immutable"}
         return Response(content, media_type=media_type, headers=headers)
 
@@ -175,12 +171,9 @@ class Own:
             hint = "The operator allows them with `client_workflows`."
             raise HttpError(403, Problem("not_allowed", "workflow", "Workflows of clients are not run here.", hint))
         base = services.settings.data.absolute()
-        served = await services.runs.fetching(read_foreign, wanted.workflow, services.registry, services.intake, self._keep, base)
+        served = await services.runs.fetching(read_foreign, wanted.workflow, services.registry, services.intake, services.keep, base)
         _check_outputs(served, wanted.outputs)
         return await (self._wait(served, wanted, request) if wanted.wait else self._accept(served, wanted, request, idempotency_key))
-
-    def _keep(self, data: bytes) -> dict[str, str]:
-        return {"type": "image", "asset_id": self._services.jobs.put(data).digest}
 
     async def _wait(self, served: Served, wanted: RunRequest, request: Request) -> RunAnswer:
         services = self._services
@@ -207,12 +200,13 @@ class Own:
         base = base_url(request, services.settings)
 
         def submit() -> JobAnswer:
-            inputs = services.intake.stored(served, wanted.inputs, self._keep)
+            inputs = services.intake.stored(served, wanted.inputs, services.keep)
             options = JobOptions(
                 outputs=wanted.outputs,
                 use_cache=wanted.use_cache,
                 image_format=wanted.image_format,
                 provenance=services.settings.provenance,
+                confined=served.confined,
             )
             job = services.jobs.submit(
                 JobRequest(

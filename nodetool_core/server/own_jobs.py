@@ -12,9 +12,9 @@ from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import StreamingResponse
 
 from nodetool_core.errors import Problem
-from nodetool_core.jobs.job import Job, JobState, StoredEvent
+from nodetool_core.jobs.job import Job, JobsError, JobState, StoredEvent, unknown_job
 from nodetool_core.server.documents import failures
-from nodetool_core.server.failures import HttpError, public
+from nodetool_core.server.failures import public
 from nodetool_core.server.own import PREFIX
 from nodetool_core.server.requests import base_url, client_of
 from nodetool_core.server.results import Results
@@ -143,11 +143,11 @@ class OwnJobs:
             following.cancel()
 
     async def _own(self, request: Request, job_id: str) -> Job:
-        """The job, where it is the client's to see. Raises HttpError 404."""
+        """The job, where it is the client's to see. Raises JobsError, the same for one that is somebody else's and for none."""
         services = self._services
         job: Job = await services.runs.blocking(services.jobs.get, job_id)
         if services.settings.tokens and job.client != client_of(request):
-            raise HttpError(404, Problem("unknown_job", job_id, "There is no such job."))
+            raise JobsError(unknown_job(job_id))
         return job
 
     async def _answer(self, request: Request, job: Job) -> JobAnswer:

@@ -21,8 +21,8 @@ def decode_picture(data: bytes, limits: ImageLimits, where: str = "image") -> Pi
 
 
 def encode_picture(picture: Picture, file_format: str, *, provenance: bool = False) -> bytes:
-    """The bytes of a picture's file. What made it is only written into it where asked for."""
-    return encode_image(picture.image, file_format, picture.provenance if provenance else None)
+    """The bytes of a picture's file, of which somebody waits. What made it is only written into it where asked for."""
+    return encode_image(picture.image, file_format, picture.provenance if provenance else None, is_quick=True)
 
 
 def looks_like_picture(data: bytes) -> bool:

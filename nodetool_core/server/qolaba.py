@@ -121,12 +121,8 @@ class Qolaba:
 
     async def result(self, name: Annotated[str, Path(pattern=r"^[0-9a-f]{64}\.\w{3,4}$")]) -> Response:
         """A picture of a result."""
-        services, digest = self._services, PurePosixPath(name).stem
-
-        def read() -> tuple[str, bytes]:
-            return services.jobs.file(digest).media_type, services.jobs.read(digest)
-
-        media_type, content = await services.runs.blocking(read)
+        services = self._services
+        media_type, content = await services.runs.blocking(services.stored, PurePosixPath(name).stem)
         return Response(content, media_type=media_type, headers={"Cache-Control": "private, max-age=3600"})
 
     def _app(self, asked: ImageRequest) -> tuple[App, Served]:
@@ -152,7 +148,7 @@ class Qolaba:
         """The job for a request, and what is not done as asked. Blocks: pictures are fetched."""
         services = self._services
         given, warnings = self._given(asked, served)
-        inputs = services.intake.stored(served, given, self._keep)
+        inputs = services.intake.stored(served, given, services.keep)
         count, output = asked.batch, served.image_outputs[0]
         order = JobRequest(
             workflow=copied_document(served, count),
@@ -187,9 +183,9 @@ class Qolaba:
                 warnings.append(f"guidance_scale was brought to {most:g}, the most that this app takes.")
         picture = fitted(services.intake.picture(ImageRef(uri=asked.image), "image"), size)
         assert served.picture_input is not None
-        given[served.picture_input] = self._keep(encode_picture(picture, "PNG"))
+        given[served.picture_input] = services.keep(encode_picture(picture, "PNG"))
         if asked.file_urls:
-            further = [self._keep(encode_picture(fitted(picture, None), "PNG")) for picture in self._further(asked.file_urls)]
+            further = [services.keep(encode_picture(fitted(picture, None), "PNG")) for picture in self._further(asked.file_urls)]
             name = next((name for name, one in served.inputs.items() if one.prop.annotation == list[ImageRef]), None)
             if name is None:
                 warnings.append("file_urls are not used by this app.")
@@ -199,9 +195,6 @@ class Qolaba:
 
     def _further(self, urls: list[str]) -> list[Any]:
         return [self._services.intake.picture(ImageRef(uri=url), f"file_urls[{index}]") for index, url in enumerate(urls)]
-
-    def _keep(self, data: bytes) -> dict[str, str]:
-        return {"type": "image", "asset_id": self._services.jobs.put(data).digest}
 
     async def _wait(self, job: Job, request: Request) -> Job:
         """The job once it has ended, or when the time is up. It is cancelled when the client goes away, or the time is up."""

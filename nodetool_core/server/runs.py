@@ -56,13 +56,11 @@ class Runs:
 
     async def blocking(self, work: Callable[..., Result], *arguments: Any) -> Result:
         """The result of work that would hold up the event loop: decoding, encoding, files."""
-        context = contextvars.copy_context()
-        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: context.run(work, *arguments))
+        return await self._on(self._threads, work, arguments)
 
     async def fetching(self, work: Callable[..., Result], *arguments: Any) -> Result:
         """`blocking` for work that may wait for a foreign server, so that it holds up nobody else."""
-        context = contextvars.copy_context()
-        return await asyncio.get_running_loop().run_in_executor(self._fetchers, lambda: context.run(work, *arguments))
+        return await self._on(self._fetchers, work, arguments)
 
     def check_room(self) -> None:
         """Raise HttpError 429 where a request would have to wait and nobody more may: asked before a picture is decoded."""
@@ -91,7 +89,7 @@ class Runs:
         try:
             await self._take_turn(watcher)
             try:
-                return await self._run(served, values, RunOptions(outputs=outputs, use_cache=use_cache), watcher)
+                return await self._run(served, values, RunOptions(outputs=outputs, use_cache=use_cache, confined=served.confined), watcher)
             finally:
                 self.under_way -= 1
                 self._turns.release()
@@ -101,6 +99,10 @@ class Runs:
     def close(self) -> None:
         for threads in (self._threads, self._fetchers):
             threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _on(self, threads: ThreadPoolExecutor, work: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
+        context = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(threads, lambda: context.run(work, *arguments))
 
     async def _take_turn(self, watcher: asyncio.Future[None]) -> None:
         turn = asyncio.ensure_future(self._turns.acquire())

@@ -21,7 +21,7 @@ class RunRequest(BaseModel):
 
     inputs: dict[str, Any] = Field(
         default_factory=dict,
-        description="Values by input name. A picture is a data: URI, an http(s) address, or an object with the `asset_id` of an upload.",
+        description="Values by input name. A picture is a data: URI, an http(s) address, or an object with the `asset_id` of a stored one.",
     )
     wait: bool = Field(default=True, description="Whether the answer is the result; else it is 202 with a job.")
     outputs: list[str] | None = Field(default=None, max_length=100, description="Names of the outputs that are wanted; all unless given.")
@@ -41,7 +41,7 @@ class WorkflowRunRequest(RunRequest):
 
 
 class FileAnswer(BaseModel):
-    """A stored picture or file. As an input it is `{"type": "image", "asset_id": …}`."""
+    """A stored picture or file. As an input it can be given as it is, or as `{"type": "image", "asset_id": …}`."""
 
     type: Literal["image", "asset"]
     asset_id: str = Field(description="Names the file by its content.")
@@ -53,9 +53,8 @@ class FileAnswer(BaseModel):
 
     @classmethod
     def of(cls, file: StoredFile, base: str) -> FileAnswer:
-        kind: Literal["image", "asset"] = "image" if file.media_type.startswith("image/") else "asset"
         return cls(
-            type=kind,
+            type=file.kind,
             asset_id=file.digest,
             url=f"{base}/v1/files/{file.digest}",
             media_type=file.media_type,

@@ -15,13 +15,14 @@ from nodetool_core.server.metrics import Metrics
 from nodetool_core.server.response_cache import ResponseCache
 from nodetool_core.server.runs import Runs
 from nodetool_core.server.settings import Settings
-from nodetool_core.server.weights import ListedModels, Loading
+from nodetool_core.server.weights import Loading, open_models
 
 if TYPE_CHECKING:
-    from nodetool_core.context import Models
     from nodetool_core.engine.caching.memory import ResultCache
     from nodetool_core.engine.engine import Engine
     from nodetool_core.jobs.service import Jobs
+    from nodetool_core.models.hub import Hub
+    from nodetool_core.models.manager import ModelManager
     from nodetool_core.registry import Registry
 
 
@@ -33,7 +34,7 @@ class Services:
     registry: Registry
     catalog: Catalog
     engine: Engine
-    models: Any
+    models: ModelManager
     """The weights manager, which gives out listed models only."""
     runs: Runs
     loading: Loading
@@ -44,6 +45,14 @@ class Services:
     metrics: Metrics = field(default_factory=Metrics)
     draining: threading.Event = field(default_factory=threading.Event)
     """Set once the server is to end: it is not ready for more, and streams end."""
+
+    def keep(self, data: bytes) -> dict[str, Any]:
+        """Keep a picture that came from a client, and give the reference to it. Blocks."""
+        return self.jobs.put(data).to_json()
+
+    def stored(self, digest: str) -> tuple[str, bytes]:
+        """The media type and the content of a stored file. Raises JobsError. Blocks."""
+        return self.jobs.file(digest).media_type, self.jobs.read(digest)
 
     def job_counts(self) -> Mapping[str, int]:
         """Jobs by state."""
@@ -57,19 +66,19 @@ class Services:
         self.jobs.close()
 
 
-def open_services(settings: Settings, registry: Registry, *, models: Models | None = None, cache: ResultCache | None = None) -> Services:
+def open_services(settings: Settings, registry: Registry, *, hub: Hub | None = None, cache: ResultCache | None = None) -> Services:
     """
     Put a server's parts together.
 
     Args:
-        models: The weights manager; one over the packs' weights and the Hub unless given.
+        hub: Where models are fetched from; the Hugging Face Hub unless given.
         cache: The result cache of the engine; one in memory unless given.
     """
     from nodetool_core.engine.engine import Engine
 
     catalog = Catalog(registry, settings.graphs, settings.models)
-    guarded = ListedModels(models or _open_models(settings, registry), catalog.listed)
-    engine = Engine(registry=registry, models=guarded, cache=cache)
+    models = open_models(settings, registry, catalog.listed, hub)
+    engine = Engine(registry=registry, models=models, cache=cache)
     limits = ImageLimits(max_pixels=settings.max_pixels, max_bytes=settings.max_body_bytes)
     jobs = _open_jobs(settings, engine)
     fetcher = Fetcher(settings.image_hosts, max_bytes=settings.max_body_bytes, seconds=settings.fetch_seconds)
@@ -78,9 +87,9 @@ def open_services(settings: Settings, registry: Registry, *, models: Models | No
         registry=registry,
         catalog=catalog,
         engine=engine,
-        models=guarded,
+        models=models,
         runs=Runs(engine, concurrency=settings.concurrency, queue=settings.queue, seconds=settings.run_seconds),
-        loading=Loading(guarded),
+        loading=Loading(models),
         cache=ResponseCache(settings.cache_bytes, settings.cache_seconds),
         intake=Intake(catalog.listed, limits, fetcher, jobs.storage),
         limits=limits,
@@ -88,21 +97,6 @@ def open_services(settings: Settings, registry: Registry, *, models: Models | No
     )
     services.metrics.read(services)
     return services
-
-
-def _open_models(settings: Settings, registry: Registry) -> Models:
-    """A weights manager. Raises ModelError for what is no amount of memory."""
-    from nodetool_core.models.devices import parse_bytes
-    from nodetool_core.models.manager import ModelManager
-
-    return ModelManager(
-        registry.weights(),
-        device=settings.device or None,
-        budget=parse_bytes(settings.device_memory, "device_memory"),
-        host_budget=parse_bytes(settings.host_memory, "host_memory"),
-        idle_seconds=settings.idle_seconds or None,
-        batch=settings.batch,
-    )
 
 
 def _open_jobs(settings: Settings, engine: Engine) -> Jobs:
@@ -116,5 +110,4 @@ def _open_jobs(settings: Settings, engine: Engine) -> Jobs:
         dispatch = CeleryDispatch(make_app(settings.broker))
     workers = 0 if settings.broker else settings.job_workers
     wanted = JobSettings(workers=workers, queue_limit=settings.job_queue, keep=settings.results_seconds)
-    database = settings.database or settings.data / "jobs.sqlite"
-    return Jobs.open(database, settings.results or settings.data / "files", engine=engine, settings=wanted, dispatch=dispatch)
+    return Jobs.open(settings.jobs_database, settings.jobs_storage, engine=engine, settings=wanted, dispatch=dispatch)

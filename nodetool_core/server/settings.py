@@ -74,6 +74,7 @@ class Settings(BaseSettings):
     load_patience: float = Field(default=5.0, ge=0, description="Seconds that a request waits for its model before 503.")
     load_seconds: float = Field(default=300.0, gt=0, description="Seconds that a request with `x-wait-for-model` waits for its model.")
     cache_bytes: int = Field(default=256 * MIB, ge=0, description="Most bytes of answers kept for repeated requests; 0 keeps none.")
+    result_bytes: int = Field(default=512 * MIB, ge=0, description="Most bytes of nodes' results kept in memory, besides those on disk.")
     cache_seconds: float = Field(default=3600.0, gt=0, description="How long an answer is kept for repeated requests.")
     rate: float = Field(default=0.0, ge=0, description="Requests per second and client (token, else address); 0 for no limit.")
     burst: int = Field(default=20, ge=1, description="Requests that a client may send at once before `rate` counts.")
@@ -93,6 +94,16 @@ class Settings(BaseSettings):
     def tokens(self) -> tuple[str, ...]:
         """The tokens that are accepted; none where everybody may ask."""
         return tuple(token.get_secret_value() for token in self.token if token.get_secret_value())
+
+    @property
+    def jobs_database(self) -> str:
+        """Where jobs are recorded: a URL, or the path of a SQLite file."""
+        return self.database or str(self.data / "jobs.sqlite")
+
+    @property
+    def jobs_storage(self) -> str:
+        """Where the files of jobs lie: a URL or a folder."""
+        return self.results or str(self.data / "files")
 
     @classmethod
     def read(cls, file: Path | None = None, **given: Any) -> Self:

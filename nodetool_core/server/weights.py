@@ -1,6 +1,6 @@
 """
-The models of a server: only listed ones are used, and a request that needs one that is not loaded waits for it or is told how
-long it may take.
+The models of a server: the weights manager as the settings say, and a request that needs a model that is not loaded waits for it
+or is told how long that may take.
 """
 
 from __future__ import annotations
@@ -9,17 +9,23 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from nodetool_core.assets.loader import ImageLoader
+from nodetool_core.collection import keep_for_good
 from nodetool_core.context import Context, Models
-from nodetool_core.errors import ModelError, NodetoolError, Problem
+from nodetool_core.errors import NodetoolError, Problem
 from nodetool_core.references import ModelRef
 from nodetool_core.server.catalog import Served
 from nodetool_core.server.failures import HttpError
+
+if TYPE_CHECKING:
+    from nodetool_core.models.hub import Hub
+    from nodetool_core.models.listed import ListedModels
+    from nodetool_core.models.manager import ModelManager
+    from nodetool_core.registry import Registry
+    from nodetool_core.server.settings import Settings
 
 _log = logging.getLogger(__name__)
 
@@ -30,38 +36,26 @@ ESTIMATED_SECONDS: Final = 20.0
 """What a client is told of a model that was not loaded before."""
 
 
-class ListedModels:
+def open_models(settings: Settings, registry: Registry, listed: ListedModels, hub: Hub | None = None) -> ModelManager:
     """
-    A weights manager that gives out listed models only, wherever a node got the name from.
+    The weights manager of a server or a worker, which gives out listed models alone. Raises ModelError for what is no amount of memory.
 
-    The list is shared with whoever made it, so that it may grow.
+    Args:
+        hub: Where Hub ids are fetched from; the Hugging Face Hub unless given.
     """
+    from nodetool_core.models.devices import parse_bytes
+    from nodetool_core.models.manager import ModelManager
 
-    def __init__(self, models: Models, listed: Collection[str]) -> None:
-        self._models = models
-        self._listed = listed
-
-    @contextmanager
-    def use(self, ref: ModelRef, task: str, *, context: Context) -> Iterator[Any]:
-        self._check(ref)
-        with self._models.use(ref, task, context=context) as pipeline:
-            yield pipeline
-
-    def is_loaded(self, ref: ModelRef) -> bool:
-        return self._models.is_loaded(ref)
-
-    def revision(self, ref: ModelRef) -> str | None:
-        self._check(ref)
-        return self._models.revision(ref)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._models, name)
-
-    def _check(self, ref: ModelRef) -> None:
-        name = ref.repo_id or ref.path or ""
-        if name and name not in self._listed:
-            hint = "The operator lists models in the setting `models`."
-            raise ModelError(Problem("model_unlisted", "model", f"The model {name[:200]!r} is not served here.", hint))
+    return ModelManager(
+        registry.weights(),
+        device=settings.device or None,
+        budget=parse_bytes(settings.device_memory, "device_memory"),
+        host_budget=parse_bytes(settings.host_memory, "host_memory"),
+        idle_seconds=settings.idle_seconds or None,
+        batch=settings.batch,
+        hub=hub,
+        listed=listed,
+    )
 
 
 class Loading:
@@ -74,6 +68,7 @@ class Loading:
         self._seconds: dict[ModelRef, float] = {}
         self._lock = threading.Lock()
         self._closed = threading.Event()
+        self._has_loaded = False
 
     def missing(self, served: Served) -> list[ModelRef]:
         """The pipelines that a workflow names and that are not loaded; parts of pipelines come with the run."""
@@ -116,6 +111,9 @@ class Loading:
         context = Context("server", report=lambda kind, details: None, cancelled=self._closed, images=ImageLoader(), models=self._models)
         with self._models.use(ref, task, context=context):
             self._seconds[ref] = time.monotonic() - started
+        if not self._has_loaded:
+            self._has_loaded = True
+            keep_for_good()
 
     def _not_loaded(self, ref: ModelRef) -> HttpError:
         seconds = round(self._seconds.get(ref, ESTIMATED_SECONDS), 1)

@@ -87,8 +87,11 @@ def postgres_server() -> Iterator[str]:
         options = ["-p", str(port), "-k", str(place), "-h", "127.0.0.1", "-F"]
         server = subprocess.Popen([programs / "postgres", "-D", data, *options], cwd=place, **run)  # type: ignore[call-overload]
         try:
+            url = f"postgresql://jobs@127.0.0.1:{port}"
             wait_for_port(port, server)
-            yield f"postgresql://jobs@127.0.0.1:{port}"
+            # It listens before it takes anybody.
+            eventually(lambda: _takes_clients(url))
+            yield url
         finally:
             # A fast end: it does not wait for clients.
             server.send_signal(signal.SIGINT)
@@ -101,6 +104,16 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'jobs.sqlite'}"
     return new_database(request.getfixturevalue("postgres_server"))
+
+
+def _takes_clients(server: str) -> bool:
+    import psycopg
+
+    try:
+        psycopg.connect(f"{server}/postgres").close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def new_database(server: str) -> str:

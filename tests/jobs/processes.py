@@ -23,10 +23,10 @@ def announce_pack(folder: Path) -> None:
 class Fleet:
     """Processes of `nodetool worker` over one database, one storage and one result cache, all below one folder."""
 
-    def __init__(self, folder: Path, *options: str, database: str | None = None) -> None:
+    def __init__(self, folder: Path, *options: str, database: str | None = None, storage: str | None = None) -> None:
         self.folder = folder
         self.database = database or f"sqlite:///{folder / 'jobs.sqlite'}"
-        self.storage = folder / "files"
+        self.storage = storage or str(folder / "files")
         self._options = options
         self._processes: list[subprocess.Popen[bytes]] = []
         announce_pack(folder / "site")
@@ -34,7 +34,7 @@ class Fleet:
     def start(self, *options: str) -> subprocess.Popen[bytes]:
         """One more worker; what it says goes to a file of its own."""
         command = [sys.executable, "-c", "from nodetool_core.cli import main; main()", "worker"]
-        command += ["--database", self.database, "--storage", str(self.storage), *self._options, *options]
+        command += ["--database", self.database, "--storage", self.storage, *self._options, *options]
         with (self.folder / f"worker-{len(self._processes)}.log").open("wb") as log:
             process = subprocess.Popen(command, cwd=ROOT, env=self.environment(), stdout=log, stderr=log)
         self._processes.append(process)
@@ -60,8 +60,8 @@ class Fleet:
 
 
 @contextmanager
-def fleet(folder: Path, *options: str, database: str | None = None) -> Iterator[Fleet]:
-    made = Fleet(folder, *options, database=database)
+def fleet(folder: Path, *options: str, database: str | None = None, storage: str | None = None) -> Iterator[Fleet]:
+    made = Fleet(folder, *options, database=database, storage=storage)
     try:
         yield made
     finally:

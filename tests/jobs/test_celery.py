@@ -17,7 +17,7 @@ from nodetool_core.registry import Registry
 from nodetool_core.workflow import WorkflowDocument
 from tests.jobs import graphs
 from tests.jobs.conftest import eventually
-from tests.jobs.faults import check, pids_at_work, request
+from tests.jobs.faults import check, request, stopped_at_work
 from tests.jobs.pack.work import Paint
 from tests.jobs.processes import ROOT, Fleet, fleet
 
@@ -51,9 +51,7 @@ def test_jobs_are_run_while_workers_are_killed(workers: Fleet, jobs: Jobs, tmp_p
     accepted = {number: jobs.submit(request(number, log)).id for number in range(16)}
     running = [workers.start(), workers.start(), workers.start()]
     for _ in range(2):
-        eventually(lambda: pids_at_work(jobs) & {process.pid for process in running}, 60)
-        at_work = pids_at_work(jobs)
-        victim = next((process for process in running if process.pid in at_work), running[0])
+        victim = stopped_at_work(running, jobs)
         victim.kill()
         victim.wait()
         running.remove(victim)

@@ -42,3 +42,10 @@ def test_without_a_broker_nothing_of_it_is_loaded(tmp_path: Path) -> None:
 
 def test_the_command_line_loads_none_of_it() -> None:
     assert loaded_by("import nodetool_core.cli.app") & (BROKER | {"sqlalchemy", "torch"}) == set()
+
+
+def test_a_worker_needs_no_server() -> None:
+    """It reads the server's settings and lists what the server lists, without what speaks HTTP."""
+    modules = ("cli.worker", "cli.session", "server.settings", "server.catalog", "server.logs", "server.weights", "jobs.service")
+    loaded = loaded_by("\n".join(f"import nodetool_core.{name}" for name in modules))
+    assert loaded & {"fastapi", "starlette", "uvicorn", "httpcore2", "prometheus_client", "torch"} == set()

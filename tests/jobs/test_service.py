@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import threading
 import time
 from dataclasses import replace
@@ -16,7 +17,8 @@ from PIL import Image
 
 from nodes.nodetool.input import ImageInput, StringInput
 from nodes.nodetool.output import Output
-from nodetool_core import Workflow
+from nodes.nodetool.text import ParseJSON
+from nodetool_core import ImageRef, Workflow
 from nodetool_core.assets.provenance import read_provenance
 from nodetool_core.errors import WorkflowError
 from nodetool_core.jobs.job import JobOptions, JobRequest, JobsError, JobState, StoredEvent, StoredFile
@@ -90,6 +92,42 @@ def test_pictures_come_in_by_upload_and_inline_and_go_out_as_files(jobs: Jobs) -
         assert read_provenance(jobs.storage.path(found.digest)) is not None
     jpeg = ended(jobs, JobRequest(workflow, {"photo": uploaded.to_json()}, options=JobOptions(image_format="JPEG", provenance=False)))
     assert jobs.results(jpeg.id)["dark"].media_type == "image/jpeg"
+
+
+LOOKS_LIKE_A_FILE = [
+    {"type": "image", "asset_id": "a" * 64, "metadata": {"media_type": "image/png", "size": 1, "colour": "red"}},
+    {"type": "asset", "asset_id": 5, "metadata": {"media_type": "a", "size": 1}},
+    {"type": "image", "asset_id": "a" * 64, "metadata": {"media_type": 5, "size": 1}},
+    {"type": "image", "asset_id": "a" * 64, "metadata": "media_type and size"},
+    {"asset_id": "a" * 64, "metadata": {"media_type": "image/png", "size": 1}},
+    {"metadata": {"media_type": "image/png"}},
+]
+
+
+def test_a_result_that_only_looks_like_a_file_stays_what_it_is(jobs: Jobs) -> None:
+    workflow = graphs.workflow(value=ParseJSON(text=StringInput(name="text").output))
+    for value in (*LOOKS_LIKE_A_FILE, LOOKS_LIKE_A_FILE):
+        job = ended(jobs, JobRequest(workflow, {"text": json.dumps(value)}))
+        assert jobs.results(job.id) == {"value": value}
+    file = StoredFile("a" * 64, "image/png", 3, 4, 5)
+    assert StoredFile.from_json(json.loads(json.dumps(file.to_json()))) == file
+
+
+def test_what_is_put_can_be_given_back_however_it_is_named(jobs: Jobs) -> None:
+    """And stays as long as the job that names it."""
+    workflow = graphs.workflow(dark=Darken(image=ImageInput(name="photo").output))
+    uploaded = jobs.put(png("white"))
+    assert ImageRef.model_validate(uploaded.to_json()).stored_as == uploaded.digest
+    for photo in (
+        uploaded.to_json(),
+        f"asset:{uploaded.digest}",
+        f"ASSET://{uploaded.digest}",
+        {"type": "image", "uri": f"asset:{uploaded.digest}"},
+    ):
+        job = ended(jobs, JobRequest(workflow, {"photo": photo}))
+        made = jobs.results(job.id)["dark"]
+        assert uploaded.digest in jobs.queue.order_of(job.id)[0].files
+        assert ended(jobs, JobRequest(workflow, {"photo": made.to_json()})).state is JobState.DONE
 
 
 def test_a_picture_that_goes_through_unchanged_is_a_stored_file_too(jobs: Jobs, tmp_path: Path) -> None:

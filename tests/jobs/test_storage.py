@@ -72,8 +72,9 @@ def test_a_damaged_file_is_refused_and_one_cut_short_is_replaced(tmp_path: Path)
 def test_a_directory_that_cannot_be_written_is_an_error_of_ours(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     for url in (tmp_path / "file", f"local://{tmp_path / 'file'}"):
-        with pytest.raises(JobsError):
+        with pytest.raises(JobsError) as caught:
             open_storage(url).put(b"abc")
+        assert code_of(caught) == "storage_failed"
 
 
 def test_a_file_system_that_is_not_known_is_an_error_of_ours() -> None:

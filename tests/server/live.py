@@ -14,6 +14,7 @@ import uvicorn
 from PIL import Image
 
 from nodetool_core import Node, Registry, Workflow
+from nodetool_core.models.hub import Hub
 from nodetool_core.server.app import create_app
 from nodetool_core.server.services import Services, open_services
 from nodetool_core.server.settings import Settings
@@ -23,7 +24,13 @@ class LiveServer:
     """Use it as a context manager; `url` is where it answers, `services` what it is made of."""
 
     def __init__(
-        self, folder: Path, workflows: Mapping[str, Workflow], *, nodes: tuple[type[Node], ...] = (), manager: Any = None, **settings: Any
+        self,
+        folder: Path,
+        workflows: Mapping[str, Workflow],
+        *,
+        nodes: tuple[type[Node], ...] = (),
+        hub: Hub | None = None,
+        **settings: Any,
     ) -> None:
         graphs = folder / "graphs"
         graphs.mkdir(parents=True, exist_ok=True)
@@ -34,7 +41,7 @@ class LiveServer:
         for node in nodes:
             registry.add(node)
         given = {"graphs": graphs, "data": folder / "data", "models": (), **settings}
-        self.services: Services = open_services(Settings.read(**given), registry, models=manager)
+        self.services: Services = open_services(Settings.read(**given), registry, hub=hub)
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
         self._socket.listen(128)

@@ -10,6 +10,7 @@ from nodes.nodetool.image import Resize
 from nodes.nodetool.input import FloatInput, HuggingFaceModelInput, ImageInput, IntegerInput, StringInput
 from nodes.nodetool.output import Output
 from nodetool_core import Context, Field, ImageRef, Lane, ModelRef, Node, Workflow
+from tests.jobs.pack.work import Recall
 
 
 class Paint(Node):
@@ -85,7 +86,7 @@ class Break(Node):
         raise ZeroDivisionError("the token=hunter2 of this node is a secret")
 
 
-NODES = (Paint, Draw, Wait, Break)
+NODES = (Paint, Draw, Wait, Recall, Break)
 
 
 def paint() -> Workflow:

@@ -23,5 +23,7 @@ def test_every_figure_is_in_the_table() -> None:
         "| nodetool | 32 |",
         "repeated requests",
         "memory over 40",
+        "of that in caches",
+        "growth after the first fifth",
     ):
         assert figure in done.stdout

@@ -15,6 +15,7 @@ from nodes.nodetool.image import LoadImageFile, LoadImageFolder, Resize, SaveIma
 from nodes.nodetool.input import FilePathInput, ImageInput, StringInput
 from nodes.nodetool.output import Output
 from nodetool_core import ImageRef, ModelRef, Workflow
+from tests.server import nodes
 from tests.server.live import LiveServer, opened, png
 from tests.server.test_own import data_uri, ended
 
@@ -81,11 +82,30 @@ def test_pictures_from_places(send: Any, uri: str) -> None:
         assert code(send(shrink(source.output))) in ("forbidden_path", "forbidden_address")
 
 
+@pytest.mark.parametrize("wait", [True, False])
+@pytest.mark.parametrize("form", ["{}", "file://{}", "file:{}"])
+def test_pictures_from_places_that_a_node_makes_of_a_text(send: Any, tmp_path: Path, form: str, wait: bool) -> None:
+    """Nothing shows before the run that the text is a path."""
+    (tmp_path / "secret.png").write_bytes(png())
+    text = StringInput(name="text", value=form.format(tmp_path / "secret.png"))
+    for workflow in (
+        shrink(nodes.Recall(source=text.output).output),
+        Workflow(Output(name="same", value=nodes.Recall(source=text.output).output)),
+    ):
+        response = send(workflow, wait=wait)
+        if wait:
+            assert code(response) == "forbidden_path"
+        else:
+            job = ended(send.client, response.json()["id"])
+            assert (job["state"], job["problems"][0]["code"]) == ("failed", "forbidden_path")
+    assert send(shrink(nodes.Recall(source=data_uri(png())).output)).status_code == 200
+
+
 def test_models_that_are_not_listed(send: Any) -> None:
     image = ImageInput(name="image", value=ImageRef(uri=data_uri(png(64, 64))))
     by_value = ImageToImage(image=image.output, model=ModelRef(type="hf.image_to_image", repo_id="somebody/else"))
     by_text = ImageToImage(image=image.output, model=LoadImageToImageModel(repo_id="/etc").output)
-    assert code(send(Workflow(Output(name="p", value=by_value.output)))) == "unlisted_model"
+    assert code(send(Workflow(Output(name="p", value=by_value.output)))) == "model_unlisted"
     assert code(send(Workflow(Output(name="p", value=by_text.output)))) == "model_unlisted"
 
 

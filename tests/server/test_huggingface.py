@@ -52,6 +52,11 @@ def test_1_raw_bytes_without_content_type(client: httpx2.Client) -> None:
     assert opened(response.content).size == (32, 24)
 
 
+def test_a_form_is_refused_with_what_to_send(client: httpx2.Client) -> None:
+    message = error_of(client.post(PAINT, files={"file": ("photo.png", png(), "image/png")}), 415)
+    assert "--data-binary" in message
+
+
 @pytest.mark.parametrize("kind", ["image/jpeg", "application/json", "text/plain", "application/x-www-form-urlencoded", "nonsense"])
 def test_2_the_content_type_of_raw_bytes_does_not_matter(client: httpx2.Client, kind: str) -> None:
     response = client.post(PAINT, content=png(), headers={"Content-Type": kind})

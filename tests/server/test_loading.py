@@ -12,11 +12,11 @@ import httpx2
 import pytest
 
 from nodetool_core.models.hub import Hub
-from nodetool_core.models.manager import ModelManager
 from tests.models.hub_server import HubServer
 from tests.nodes.huggingface import tiny_pipelines
 from tests.server import nodes
 from tests.server.live import LiveServer, opened, png
+from tests.server.test_operations import figures
 
 MODEL = "somebody/tiny"
 
@@ -48,10 +48,13 @@ def hub(files: dict[str, bytes]) -> Iterator[StallingHub]:
 
 
 @pytest.fixture
-def ask(hub: StallingHub, serve: Callable[..., LiveServer], tmp_path: Path) -> Callable[..., httpx2.Response]:
-    manager = ModelManager(device="cpu", hub=Hub(endpoint=hub.endpoint, cache_dir=tmp_path / "hub"))
-    live = serve({"model": nodes.with_model(MODEL)}, manager=manager, load_patience=0.2, load_seconds=30.0)
+def live(hub: StallingHub, serve: Callable[..., LiveServer], tmp_path: Path) -> LiveServer:
+    source = Hub(endpoint=hub.endpoint, cache_dir=tmp_path / "hub")
+    return serve({"model": nodes.with_model(MODEL)}, hub=source, device="cpu", load_patience=0.2, load_seconds=30.0)
 
+
+@pytest.fixture
+def ask(live: LiveServer) -> Callable[..., httpx2.Response]:
     def ask(**headers: str) -> httpx2.Response:
         with live.client() as client:
             return client.post("/models/model", content=png(64, 64), headers=headers)
@@ -64,7 +67,7 @@ def loaded(ask: Callable[..., httpx2.Response], **headers: str) -> httpx2.Respon
 
 
 @pytest.mark.slow
-def test_25_a_model_that_is_not_loaded(ask: Callable[..., httpx2.Response], hub: StallingHub) -> None:
+def test_25_a_model_that_is_not_loaded(ask: Callable[..., httpx2.Response], hub: StallingHub, live: LiveServer) -> None:
     refused = ask()
     assert refused.status_code == 503
     body = refused.json()
@@ -74,6 +77,12 @@ def test_25_a_model_that_is_not_loaded(ask: Callable[..., httpx2.Response], hub:
     hub.go.set()
     assert opened(loaded(ask).content).size == (64, 64)
     assert ask(**{"x-use-cache": "false"}).status_code == 200, "it is loaded, and asked for without waiting"
+    with live.client() as client:
+        found = figures(client)
+    assert found["nodetool_model_loads_total", frozenset()] == 1
+    assert found["nodetool_model_bytes", frozenset({("model", MODEL)})] > 0
+    assert found["nodetool_encodings_bytes", frozenset()] > 0
+    assert found["nodetool_results_bytes", frozenset()] > 64 * 64 * 3
 
 
 @pytest.mark.slow
@@ -93,8 +102,8 @@ def test_26_waiting_for_the_model(ask: Callable[..., httpx2.Response], hub: Stal
 
 @pytest.mark.slow
 def test_26_the_wait_is_bounded(hub: StallingHub, serve: Callable[..., LiveServer], tmp_path: Path) -> None:
-    manager = ModelManager(device="cpu", hub=Hub(endpoint=hub.endpoint, cache_dir=tmp_path / "hub"))
-    live = serve({"model": nodes.with_model(MODEL)}, manager=manager, load_patience=0.1, load_seconds=0.3)
+    source = Hub(endpoint=hub.endpoint, cache_dir=tmp_path / "hub")
+    live = serve({"model": nodes.with_model(MODEL)}, hub=source, device="cpu", load_patience=0.1, load_seconds=0.3)
     with live.client() as client:
         assert client.post("/models/model", content=png(64, 64), headers={"x-wait-for-model": "true"}).status_code == 503
 

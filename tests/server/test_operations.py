@@ -100,7 +100,8 @@ def test_metrics_count_what_happened(serve: Callable[..., LiveServer]) -> None:
     assert found["nodetool_request_seconds_count", frozenset(labels.items())] == 3
     assert (found["nodetool_cache_hits_total", frozenset()], found["nodetool_cache_misses_total", frozenset()]) == (1, 2)
     assert found["nodetool_queue_waiting", frozenset()] == 0
-    for name in ("nodetool_model_loads_total", "nodetool_model_evictions_total", "nodetool_cache_bytes"):
+    names = ("model_loads_total", "model_evictions_total", "cache_bytes", "results_bytes", "encodings_bytes")
+    for name in (f"nodetool_{name}" for name in names):
         assert (name, frozenset()) in found
 
 
@@ -244,3 +245,9 @@ def test_streams_end_with_the_server(serve: Callable[..., LiveServer]) -> None:
             assert list(lines)
             assert time.monotonic() - began < 10
         nodes.DOORS["drain"].open.set()
+
+
+def test_whoever_comes_upon_a_server_finds_the_way(client: httpx2.Client) -> None:
+    found = client.get("/").json()
+    assert found["name"] == "nodetool"
+    assert client.get(found["workflows"]).status_code == client.get(found["openapi"]).status_code == 200

@@ -100,8 +100,10 @@ def test_an_upload_is_an_input_and_so_is_a_result(client: httpx2.Client) -> None
     given = {"type": "image", "asset_id": file["asset_id"]}
     made = run(client, inputs={"image": given}).json()["outputs"]["picture"]
     assert (made["width"], made["height"]) == (50, 20)
-    again = run(client, inputs={"image": f"asset:{made['asset_id']}"})
-    assert again.status_code == 200
+    for same in (f"asset:{made['asset_id']}", made, file):
+        for wait in (True, False):
+            assert run(client, inputs={"image": same}, wait=wait).status_code in (200, 202)
+    problem_of(run(client, inputs={"image": made | {"data": "aGk="}}), 422)
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"<svg/>", png()[:50]])
@@ -264,3 +266,18 @@ def test_the_openapi_document_has_examples_that_work(client: httpx2.Client) -> N
     for wanted in document["components"]["schemas"]["RunRequest"]["examples"]:
         body = wanted | {"inputs": wanted["inputs"] | {"image": example["inputs"] and data_uri(png())}}
         assert client.post("/v1/workflows/paint/runs", json=body).status_code in (200, 202)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "hint"),
+    [
+        (b'{"input": {}}', "application/json", "openapi.json"),
+        (b"[]", "application/json", "Content-Type"),
+        (b"{}", "text/plain", "Content-Type"),
+    ],
+)
+def test_a_body_of_another_form_is_refused_with_what_to_send(client: httpx2.Client, content: bytes, kind: str, hint: str) -> None:
+    workflow = client.get("/v1/workflows").json()["workflows"][0]["name"]
+    response = client.post(f"/v1/workflows/{workflow}/runs", content=content, headers={"Content-Type": kind})
+    assert response.status_code == 422
+    assert hint in response.json()["problems"][0]["hint"]

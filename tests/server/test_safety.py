@@ -19,6 +19,7 @@ from nodes.nodetool.image import LoadImageFile, Resize
 from nodes.nodetool.input import AssetFolderInput, FilePathInput, ImageInput, ImageListInput, StringInput
 from nodes.nodetool.output import Output
 from nodetool_core import Workflow
+from nodetool_core.engine.engine import PLANS
 from nodetool_core.server import fetch
 from nodetool_core.server.failures import HttpError
 from nodetool_core.server.fetch import Fetcher
@@ -96,13 +97,44 @@ def test_only_listed_models_are_used(serve: Callable[..., LiveServer], model: st
     live = serve({"reference": nodes.with_model(), "text": Workflow(Output(name="picture", value=by_text.output))})
     with live.client() as client:
         for value in (model, {"type": "hf.model", "repo_id": model}):
-            assert code(ask(client, "reference", {"image": DATA, "model": value})) == "unlisted_model"
+            assert code(ask(client, "reference", {"image": DATA, "model": value})) == "model_unlisted"
         listed = {"type": "hf.model", "repo_id": "nodetool/tiny-landscapes"}
         for more in ({"path": "../../x.safetensors"}, {"revision": "other"}, {"variant": "fp16"}, {"allow_patterns": ["*"]}):
-            assert code(ask(client, "reference", {"image": DATA, "model": listed | more})) == "unlisted_model"
+            assert code(ask(client, "reference", {"image": DATA, "model": listed | more})) == "model_unlisted"
         refused = ask(client, "text", {"image": DATA, "repo": model})
         assert refused.status_code == 422
         assert "not served" in refused.json()["error"]
+
+
+def test_asking_for_outputs_in_ever_new_ways_grows_nothing(server: LiveServer, client: httpx2.Client) -> None:
+    """A plan is kept for each way to ask; there are as many as one likes."""
+    graph = server.services.catalog.workflow("draw").graph
+    for count in range(1, 41):
+        assert ask(client, "draw", {}, outputs=["picture"] * count).status_code == 200
+    assert 1 <= len(graph.plans) <= PLANS
+
+
+def test_a_storage_that_fails_is_no_business_of_clients(
+    serve: Callable[..., LiveServer], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "in-the-way").write_text("")
+    with serve({"draw": nodes.draw()}, results=str(tmp_path / "in-the-way")).client() as client:
+        upload = client.post("/v1/uploads", content=png())
+        job = client.post("/v1/workflows/draw/runs", json={"wait": False}).json()
+        ended = client.get(f"/v1/jobs/{job['id']}?wait=30").json()
+    assert (code(upload, 503), ended["problems"][0]["code"]) == ("storage_failed", "storage_failed")
+    assert str(tmp_path) not in upload.text + str(ended)
+    assert caplog.text.count(str(tmp_path / "in-the-way")) >= 2, "the operator reads it in the log"
+
+
+def test_a_job_of_somebody_else_is_answered_as_one_that_is_not_there(serve: Callable[..., LiveServer]) -> None:
+    live = serve({"draw": nodes.draw()}, token=("one", "two"))
+    with live.client(Authorization="Bearer one") as one, live.client(Authorization="Bearer two") as two:
+        job = one.post("/v1/workflows/draw/runs", json={"wait": False}).json()["id"]
+        told = [two.get(f"/v1/jobs/{name}") for name in (job, "0" * len(job))]
+        assert [answer.status_code for answer in told] == [404, 404]
+        assert told[0].text.replace(job, "") == told[1].text.replace("0" * len(job), "")
+        assert one.get(f"/v1/jobs/{job}").status_code == 200
 
 
 def test_security_headers_on_every_answer(client: httpx2.Client) -> None:

@@ -126,3 +126,12 @@ class Darken(Node):
 
     def process(self, context: Context) -> ImageRef:
         return context.picture(context.image(self.image, "L").point(lambda tone: tone // 2))
+
+
+class Recall(Node):
+    """Makes of a text the picture that it names, as a node of somebody's pack may."""
+
+    source: str = Field(default="", description="Path or URI of the picture.")
+
+    def process(self) -> ImageRef:
+        return ImageRef(uri=self.source)
