@@ -63,17 +63,17 @@ class BatchRun:
 
         progress = listener(self._quiet)
         try:
-            under_way = UnderWay(self._workflow.start(item.values, options=self._options, on_event=progress, texts=True), progress)
+            started = self._workflow.start(item.values, options=self._options, on_event=progress, texts=True)
         except NodetoolError as error:
             show_problems(error.problems)
             self._record(item, report.refused(error.problems) | {"status": "failed"}, [])
             return "failed"
-        result = under_way.wait()
+        result = UnderWay(started, self._workflow.graph, progress).wait()
         if result.status == "cancelled":
             return "cancelled"
         saved = save({f"{item.name}_{name}": value for name, value in result.outputs.items()}, self._out)
         document = report.report(result, saved)
-        report.show_failures(result, debug=False)
+        report.show_failures(result, self._workflow.graph, debug=False)
         show_problems(saved.problems)
         self._record(item, document, [str(path) for path in saved.paths])
         return "completed" if document["status"] == "completed" else "failed"
@@ -101,4 +101,7 @@ class BatchRun:
         rest = len(self._items) - sum(counts.values())
         parts = [f"{counts['completed']} computed", f"{counts['skipped']} done before", f"{counts['failed']} failed", f"{rest} left"]
         told = ", ".join(part for part in parts if not part.startswith("0 ")) or "nothing to do"
-        say(f"{word}: {told}. The record is {self._manifest.path}; the same command does what is left.")
+        left = "; the same command does what is left" if rest or counts["failed"] else ""
+        say(f"{word}: {told}. The record is {self._manifest.path}{left}.")
+        if rest and counts["failed"]:
+            say("With --on-error continue, what fails is passed over.")

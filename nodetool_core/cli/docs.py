@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nodetool_core.cli.listing import columns
 from nodetool_core.cli.messages import ExitCode, WrongUseError, say, show_problems
 
 if TYPE_CHECKING:
@@ -134,18 +135,19 @@ def explain(
     ] = None,
 ) -> None:
     """
-    Say what an error code means and what to do. Without a code, list them all.
+    Say what an error code means and what to do. Without a code, list them all with what they mean.
 
     \b
     Example:
       nodetool docs explain missing_image
     """
     from nodetool_core.errors import Problem, near_miss
-    from nodetool_core.reference.troubleshooting import explanations
+    from nodetool_core.reference.troubleshooting import explanations, sections
 
     known = explanations()
     if not codes:
-        typer.echo("\n".join(sorted(known)))
+        blocks = [f"{title}:\n{columns([(entry.code, entry.means) for entry in entries])}" for title, entries in sections().items()]
+        typer.echo("\n\n".join(blocks))
         return
     unknown = [code for code in codes if code not in known]
     if unknown:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nodetool_core.cli.messages import ExitCode, say, show_problem
+from nodetool_core.cli.messages import ExitCode, WrongUseError, say, show_problem
 
 if TYPE_CHECKING:
     from nodetool_core.importing.draft import Imported
@@ -29,10 +29,12 @@ def import_(file: File, out: Out = None) -> None:
     """
     import json
 
-    from nodetool_core.errors import NodetoolError
+    from nodetool_core.errors import NodetoolError, Problem
     from nodetool_core.importing.comfyui import import_file
     from nodetool_core.registry import Registry
 
+    if out is not None and out.exists() and out.samefile(file):
+        raise WrongUseError(Problem("unwritable_file", str(out), "is the file to import, and would be lost.", "Name another file."))
     imported = import_file(file, Registry.installed())
     for note in imported.notes:
         show_problem(note)

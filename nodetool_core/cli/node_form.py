@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from nodetool_core.reference.bounds import bound_texts
 from nodetool_core.reference.schema import property_schema
 from nodetool_core.types import choices, type_name
 
 if TYPE_CHECKING:
     from nodetool_core.declaration import NodeSpec, Property
     from nodetool_core.node import Node
-
-_SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
 
 def node_json(node: type[Node]) -> dict[str, Any]:
@@ -71,7 +70,7 @@ def node_text(node: type[Node]) -> str:
 
 
 def _property_text(prop: Property) -> str:
-    facts = [type_name(prop.annotation), *(f"{_SIGNS[kind]} {bound:g}" for kind, bound in prop.bounds.items())]
+    facts = [type_name(prop.annotation), *bound_texts(prop.bounds)]
     if prop.max_length is not None:
         facts.append(f"at most {prop.max_length} long")
     facts.append("required" if prop.required else f"default {json.dumps(prop.to_json(prop.default), ensure_ascii=False)}")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nodetool_core.cli.listing import columns
 from nodetool_core.cli.messages import WrongUseError, say, show_problems
-from nodetool_core.errors import Problem, near_miss
+from nodetool_core.errors import Problem
 
 if TYPE_CHECKING:
     from nodetool_core.node import Node
@@ -126,9 +125,10 @@ def _find(name: str, registry: Registry) -> type[Node]:
             raise WrongUseError(Problem("ambiguous_type", "", f"Several nodes are called {name!r}.", f"Name one of {types}."))
         node = named[0] if named else None
     if node is None:
-        titles = [node.spec.title for node in registry] if "." not in name else []
-        hint = near_miss(name, titles) or registry.suggest(name) or "All there are: nodetool nodes list"
-        raise WrongUseError(Problem("unknown_type", "", f"There is no node type {name!r}.", hint))
+        hint = registry.suggest(name) or "All there are: nodetool nodes list"
+        # A module that could not be imported may hold it.
+        lost = registry.problems if "." not in name else []
+        raise WrongUseError([Problem("unknown_type", "", f"There is no node type {name!r}.", hint), *lost])
     if alias is not None:
         say(f"{name} is read as {alias.type}.")
     return node
@@ -141,22 +141,12 @@ def _fits(node: type[Node], words: Iterable[str]) -> bool:
 
 
 def _echo_listing(chosen: list[type[Node]]) -> None:
-    """A line per node with an empty line between namespaces, as wide as the terminal and no wider."""
-    namespaces: dict[str, list[type[Node]]] = {}
-    for node in chosen:
-        namespaces.setdefault(node.spec.namespace, []).append(node)
-    width = shutil.get_terminal_size((140, 40)).columns
-    blocks = []
-    for specs in ([node.spec for node in found] for found in namespaces.values()):
-        longest = max(len(spec.node_type) for spec in specs)
-        lines = [f"{spec.node_type:{longest}}  {_first_sentence(spec.description)}" for spec in specs]
-        blocks.append("\n".join(line if len(line) <= width else f"{line[: max(width - 1, longest)].rstrip()}…" for line in lines))
-    if blocks:
-        typer.echo("\n\n".join(blocks))
-
-
-def _first_sentence(text: str) -> str:
-    return re.split(r"(?<=[.!?])\s", " ".join(text.split()), maxsplit=1)[0]
+    """A line per node, with an empty line between namespaces."""
+    namespaces: dict[str, list[tuple[str, str]]] = {}
+    for spec in (node.spec for node in chosen):
+        namespaces.setdefault(spec.namespace, []).append((spec.node_type, spec.description))
+    if namespaces:
+        typer.echo("\n\n".join(map(columns, namespaces.values())))
 
 
 def _echo_json(content: Any) -> None:

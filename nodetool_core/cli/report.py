@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -13,9 +14,11 @@ from nodetool_core.errors import NodetoolError, Problem
 if TYPE_CHECKING:
     from nodetool_core.cli.results import Saved
     from nodetool_core.engine.result import NodeFailure, RunResult
+    from nodetool_core.graph import Graph
 
 _LISTED_SEEDS = 8
 _LISTED_FAILURES = 20
+_MISSING = frozenset({"missing_file", "model_path_missing"})
 
 
 def report(result: RunResult, saved: Saved, *, debug: bool = False) -> dict[str, Any]:
@@ -49,11 +52,13 @@ def print_json(document: dict[str, Any]) -> None:
     typer.echo(json.dumps(document, indent=2, allow_nan=False))
 
 
-def show_failures(result: RunResult, debug: bool) -> None:
+def show_failures(result: RunResult, graph: Graph, debug: bool) -> None:
     """Each failure on stderr: node, message and what to do; the traceback only where it was asked for."""
     unexpected = False
     for failure in result.failures[:_LISTED_FAILURES]:
         show_problem(failure.problem)
+        if name := _missing_value(failure, graph):
+            say(plain(f"  The workflow names this file. Give yours: --set {name}=PATH"))
         if failure.exception is not None:
             unexpected = unexpected or not isinstance(failure.exception, NodetoolError)
             if debug:
@@ -71,7 +76,7 @@ def summary(result: RunResult, saved: Saved) -> str:
     counts = f"{computed} node{'s' * (computed != 1)} computed"
     if result.hits:
         counts += f", {len(set(result.hits))} from the cache"
-    word = {"completed": "Done", "failed": "Failed", "cancelled": "Interrupted"}[result.status]
+    word = {"completed": "Not all saved" if saved.problems else "Done", "failed": "Failed", "cancelled": "Interrupted"}[result.status]
     lines = [f"{word} after {result.seconds:.1f} s: {counts}{_kept(result, saved)}."]
     if result.status == "completed" and not result.outputs:
         lines.append("The workflow has no outputs; the result of a node is asked for with --output NODE.")
@@ -89,6 +94,23 @@ def _kept(result: RunResult, saved: Saved) -> str:
     if saved.paths:
         return f"; {len(saved.paths)} finished picture{'s' * (len(saved.paths) > 1)} kept"
     return "; the finished outputs are shown" if saved.values else "; no output was finished"
+
+
+def _missing_value(failure: NodeFailure, graph: Graph) -> str:
+    """What `--set` calls the value of the workflow that names a file which is not there; empty where none does, or nothing is missing."""
+    if failure.problem.code not in _MISSING:
+        return ""
+    from nodetool_core.node import Role
+    from nodetool_core.references import AssetRef, ModelRef
+
+    # The message of a failure begins with the path or name that is wrong.
+    missing = PurePath(failure.problem.message.partition(": ")[0]).name
+    for node in graph.nodes:
+        for name, value in node.values.items():
+            named = value.uri if isinstance(value, AssetRef) else value.repo_id if isinstance(value, ModelRef) else ""
+            if PurePath(named).name == missing:
+                return node.name if node.role is Role.INPUT and name == "value" else f"{node.id}.{name}"
+    return ""
 
 
 def _error(failure: NodeFailure, debug: bool) -> dict[str, Any]:

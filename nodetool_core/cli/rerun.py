@@ -13,7 +13,7 @@ from nodetool_core.cli.messages import ExitCode, say
 
 def rerun(
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture that nodetool has made.", show_default=False)],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the picture.")] = Path("out"),
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the picture, or its file.")] = Path("out"),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """
@@ -26,10 +26,10 @@ def rerun(
       nodetool rerun out/picture.png
     """
     from nodetool_core.cli.progress import listener
-    from nodetool_core.cli.results import check_folder, save
+    from nodetool_core.cli.results import check_place, save
     from nodetool_core.replay import replay
 
-    check_folder(out)
+    check_place(out)
     with session.engine() as engine, listener(quiet) as progress:
         again = replay(image, engine.registry, engine=engine, on_event=progress)
     saved = save({f"{image.stem}-again{image.suffix}": again.picture}, out)

@@ -2,7 +2,8 @@
 Results of a run on disk: pictures as files, everything else as text.
 
 Every picture becomes `DIR/NAME.png`, those of a list `NAME_1.png`, `NAME_2.png` … with as many digits as the last needs.
-A name that ends in another format's suffix (`poster.jpg`) is written in that format. No file is ever replaced.
+A name that ends in another format's suffix (`poster.jpg`) is written in that format. Where `--out` names a file, the one picture
+becomes that file, and several begin with its name. No file is ever replaced.
 """
 
 from __future__ import annotations
@@ -46,10 +47,18 @@ def may_hold_picture(graph: Graph, wanted: Sequence[str] | None) -> bool:
     return not chosen or any(node is None or result_annotation(node, graph) not in _TEXT_TYPES for node in chosen)
 
 
-def check_folder(folder: Path) -> None:
-    """Raise ImageError where nothing can be written to a folder, so that this is known before hours of work."""
+def names_file(out: Path) -> bool:
+    """Whether `--out` names a picture's file, and not a folder."""
+    from nodetool_core.assets.encode import SUFFIXES
+
+    return out.suffix.lower() in SUFFIXES and not out.is_dir()
+
+
+def check_place(out: Path) -> None:
+    """Raise ImageError where nothing can be written to `--out`, so that this is known before hours of work."""
     from nodetool_core.assets.files import write_problem
 
+    folder = out.parent if names_file(out) else out
     above = folder.absolute()
     while not above.exists() and above != above.parent:
         above = above.parent
@@ -62,22 +71,31 @@ def check_folder(folder: Path) -> None:
         raise ImageError(write_problem(folder, OSError(reason, os.strerror(reason), str(above))))
 
 
-def save(outputs: Mapping[str, Any], folder: Path) -> Saved:
+def save(outputs: Mapping[str, Any], out: Path) -> Saved:
     """Write the pictures among the outputs and describe everything. Stops writing at the first picture that can't be."""
     from nodetool_core.assets.picture import Picture
 
+    folder, called = (out.parent, _called(outputs, out)) if names_file(out) else (out, {})
     saved = Saved()
     for name, value in outputs.items():
         files: dict[str, Path] = {}
-        for key, picture in _pictures(value, name):
+        for key, picture in _pictures(value, called.get(name, name)):
             if not saved.problems:
                 _write(picture, folder, key, files, saved)
-        saved.values[name] = _described(value, name, files)
+        saved.values[name] = _described(value, called.get(name, name), files)
         saved.lines += [str(path) for path in files.values()]
         saved.paths += files.values()
         if not isinstance(value, Picture) and not (files and isinstance(value, (list, tuple))):
             saved.lines.append(f"{name}: {_text(saved.values[name])}")
     return saved
+
+
+def _called(outputs: Mapping[str, Any], file: Path) -> dict[str, str]:
+    """What the outputs that hold pictures are called where a file is named: the file's name, and where there are several, after it."""
+    holding = [name for name, value in outputs.items() if next(_pictures(value, name), None)]
+    if len(holding) == 1:
+        return {holding[0]: file.name}
+    return {name: f"{file.stem}_{name}{'' if file_name(name) == name else file.suffix}" for name in holding}
 
 
 def _write(picture: Picture, folder: Path, key: str, files: dict[str, Path], saved: Saved) -> None:

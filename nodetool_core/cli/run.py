@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nodetool_core.cli.messages import ExitCode, exit_code_of, say, show_problem, show_problems
-from nodetool_core.errors import NodetoolError
+from nodetool_core.cli.messages import ExitCode, WrongUseError, exit_code_of, say, show_problem, show_problems
+from nodetool_core.errors import NodetoolError, Problem, nearest
 
 if TYPE_CHECKING:
     from nodetool_core.api import Workflow
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nodetool_core.engine.engine import Engine, Run
     from nodetool_core.engine.options import RunOptions
     from nodetool_core.engine.result import RunResult
+    from nodetool_core.graph import Graph
 
 LISTED_PROBLEMS = 20
 
@@ -31,13 +32,18 @@ class OnError(StrEnum):
     CONTINUE = "continue"
 
 
+PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""Settings of the command, so that what it can't place is refused here, with the way to say it."""
+
+
 def run(
+    context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A workflow file.", show_default=False)],
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Value of an input, or of any property as node.property. Repeatable."),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the pictures.")] = Path("out"),
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the pictures, or the file for one.")] = Path("out"),
     outputs: Annotated[
         list[str] | None, typer.Option("--output", metavar="NAME", help="Only this output, or the result of this node. Repeatable.")
     ] = None,
@@ -59,7 +65,8 @@ def run(
     """
     Run a workflow. Pictures are saved as DIR/NAME.png, NAME being the output's; their paths are printed.
 
-    A file that exists is never replaced: NAME-2.png comes next. Other results are printed as NAME: value.
+    A file that exists is never replaced: NAME-2.png comes next. With --out night.png, the picture is called so. Other results are
+    printed as NAME: value.
 
     A pattern for a picture, or a table of inputs, makes a batch: one run after the other, recorded in DIR/manifest.jsonl. A
     batch that was stopped goes on where it was when the same command is given again.
@@ -67,14 +74,27 @@ def run(
     \b
     Examples:
       nodetool run graphs/image_to_image.json
-      nodetool run graphs/image_to_image.json --set image=photo.jpg --set prompt="a winter night" --out pictures
+      nodetool run graphs/image_to_image.json --set image=photo.jpg --set prompt="a winter night" --out pictures/night.png
       nodetool run graphs/image_to_image.json --set image='photos/*.jpg' --out pictures
     """
     from nodetool_core.cli import session
 
+    if context.args:
+        raise WrongUseError(_out_of_place(context.args[0], [name for option in context.command.params for name in option.opts]))
     request = Request(file, settings or [], table, out, _options(outputs, on_error, not no_cache, timeout, attempts))
     with session.engine(session.models(device, device_memory, host_memory)) as engine:
         raise typer.Exit(_run(request, engine, quiet=quiet, as_json=as_json, debug=debug))
+
+
+def _out_of_place(argument: str, options: list[str]) -> Problem:
+    """What to say of an argument that the command does not take."""
+    if not argument.startswith("-"):
+        return Problem("wrong_use", argument, "is one argument too many.", f"The value of an input is set by name: --set image={argument}")
+    option = argument.partition("=")[0]
+    name = option.lstrip("-")
+    meant = nearest(name, [known.lstrip("-") for known in options])
+    hint = f"Did you mean '--{meant}'?" if meant else f"The value of an input is set by name: --set {name}=VALUE"
+    return Problem("wrong_use", option, "is no option of this command.", hint)
 
 
 def _run(request: Request, engine: Engine, *, quiet: bool, as_json: bool, debug: bool) -> ExitCode:
@@ -136,7 +156,7 @@ class Request:
         """The workflow, and the items where the request is a batch. Raises NodetoolError."""
         from nodetool_core.api import Workflow
         from nodetool_core.batch import batch_items
-        from nodetool_core.cli.results import check_folder, may_hold_picture
+        from nodetool_core.cli.results import check_place, may_hold_picture, names_file
         from nodetool_core.cli.settings import read_settings
 
         values = read_settings(self.settings)
@@ -144,8 +164,11 @@ class Request:
         for note in workflow.graph.notes:
             show_problem(note)
         items = batch_items(workflow.graph, workflow.document.to_json(), values, self.table)
+        if items is not None and names_file(self.out):
+            message = f"--out names a file, and a batch of {len(items)} runs writes more."
+            raise WrongUseError(Problem("unwritable_file", str(self.out), message, f"Name a folder: --out {self.out.with_suffix('')}"))
         if items is not None or may_hold_picture(workflow.graph, self.options.outputs):
-            check_folder(self.out)
+            check_place(self.out)
         return workflow, items
 
     def start(self, workflow: Workflow, quiet: bool) -> UnderWay:
@@ -154,14 +177,16 @@ class Request:
         from nodetool_core.cli.settings import read_settings
 
         progress = listener(quiet)
-        return UnderWay(workflow.start(read_settings(self.settings), options=self.options, on_event=progress, texts=True), progress)
+        started = workflow.start(read_settings(self.settings), options=self.options, on_event=progress, texts=True)
+        return UnderWay(started, workflow.graph, progress)
 
 
 class UnderWay:
     """A run, and what is shown of it."""
 
-    def __init__(self, run: Run, progress: Progress) -> None:
+    def __init__(self, run: Run, graph: Graph, progress: Progress) -> None:
         self._run = run
+        self._graph = graph
         self._progress = progress
 
     def wait(self) -> RunResult:
@@ -187,7 +212,7 @@ class UnderWay:
         from nodetool_core.cli import report
 
         self._progress.show_late_warnings(result)
-        report.show_failures(result, debug)
+        report.show_failures(result, self._graph, debug)
         show_problems(saved.problems)
         if not self._progress.quiet or result.status != "completed":
             say(report.summary(result, saved))

@@ -12,6 +12,7 @@ from nodetool_core.cli.messages import ExitCode, say, show_problem, show_problem
 
 if TYPE_CHECKING:
     from nodetool_core.graph import Graph, GraphNode
+    from nodetool_core.registry import Registry
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A workflow file.", show_default=False)]
 
@@ -27,34 +28,44 @@ _FORMATS = {".svg": Format.SVG, ".mmd": Format.MERMAID, ".mermaid": Format.MERMA
 
 
 def validate(
-    file: File,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Workflow files.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document; of several files, a list.")] = False,
 ) -> None:
     """
-    Check a workflow file and show every problem in it.
+    Check workflow files and show every problem in them.
 
     \b
-    Example:
+    Examples:
       nodetool validate graphs/image_to_image.json
+      nodetool validate graphs/*.json
     """
+    from nodetool_core.registry import Registry
+
+    registry = Registry.installed()
+    checked = [_checked(file, registry, quiet=as_json) for file in files]
+    if as_json:
+        _echo_json(checked if len(checked) > 1 else checked[0])
+    if not all(found["valid"] for found in checked):
+        raise typer.Exit(ExitCode.WRONG_USE)
+
+
+def _checked(file: Path, registry: Registry, *, quiet: bool) -> dict[str, Any]:
+    """What is found in one file, as JSON; its problems are shown, and unless `quiet`, a line about it."""
     from nodetool_core.api import Workflow
     from nodetool_core.errors import WorkflowError
 
     try:
-        graph = Workflow.load(file).graph
+        graph = Workflow.load(file, registry).graph
     except WorkflowError as error:
         show_problems(error.problems)
-        if as_json:
-            _echo_json({"file": str(file), "valid": False, "errors": [problem.to_json() for problem in error.problems]})
-        else:
+        if not quiet:
             say(f"{file}: {_counted(len(error.problems), 'problem')}.")
-        raise typer.Exit(ExitCode.WRONG_USE) from error
+        return {"file": str(file), "valid": False, "errors": [problem.to_json() for problem in error.problems]}
     for note in graph.notes:
         show_problem(note)
-    if as_json:
-        _echo_json({"file": str(file), "valid": True} | _described(graph) | {"errors": []})
-    else:
+    if not quiet:
         typer.echo(_summary(file, graph))
+    return {"file": str(file), "valid": True} | _described(graph) | {"errors": []}
 
 
 def graph(
@@ -96,7 +107,7 @@ def _write(path: Path, text: str) -> None:
         raise NodetoolError(write_problem(path, error)) from error
 
 
-def _echo_json(content: dict[str, Any]) -> None:
+def _echo_json(content: Any) -> None:
     import json
 
     typer.echo(json.dumps(content, indent=2))

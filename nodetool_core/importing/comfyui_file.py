@@ -20,6 +20,7 @@ from typing import Any, Final
 from nodetool_core.errors import Problem, WorkflowError
 
 MAX_BYTES: Final = 64 * 1024 * 1024
+_WANTED: Final = "Save it in ComfyUI with `Save` or `Export (API)`, or give a PNG that ComfyUI wrote."
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 
 _MODES: Final = {2: "muted", 4: "bypassed"}
@@ -128,7 +129,9 @@ def load(path: Path) -> list[ComfyNode]:
     except FileNotFoundError:
         raise WorkflowError(Problem("missing_file", where, "There is no such file.", "Check the path.")) from None
     except OSError as error:
-        raise WorkflowError(Problem("unreadable_file", where, f"can't be read: {error.strerror or error}.")) from None
+        raise WorkflowError(Problem("unreadable_file", where, f"can't be read: {error.strerror or error}.", _WANTED)) from None
+    except UnicodeDecodeError:
+        raise _refused(where, "is neither a text in UTF-8 nor a PNG, so it holds no workflow.") from None
     except (ValueError, RecursionError) as error:
         raise _refused(where, f"is no JSON: {error}.") from None
     return read(content, where)
@@ -234,7 +237,5 @@ def _text_in_picture(path: Path) -> str:
     return text
 
 
-def _refused(
-    where: str, message: str, hint: str = "Save it in ComfyUI with `Save` or `Export (API)`, or give a PNG that ComfyUI wrote."
-) -> WorkflowError:
+def _refused(where: str, message: str, hint: str = _WANTED) -> WorkflowError:
     return WorkflowError(Problem("invalid_document", where, message, hint))

@@ -201,7 +201,7 @@ def _file(reading: Reading) -> Handle:
     path = reading.take_as("image", str).removesuffix(" [input]").removesuffix(" [output]").strip()
     value = {"type": "image", "uri": path}
     name = reading.name("image")
-    reading.note(f"is the input {name!r}; unless it is set, {path!r} is read from the workflow's folder.")
+    reading.note(f"is the input {name!r}; unless it is set, {path!r} is read from the workflow's folder.", f"Run with --set {name}=PATH.")
     return Handle(reading.add("nodetool.input.ImageInput", {"name": name, "value": value}))
 
 

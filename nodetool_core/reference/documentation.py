@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nodetool_core.reference import pages
-from nodetool_core.reference.gallery import gallery
+from nodetool_core.reference.gallery import gallery, pictures
 from nodetool_core.reference.links import broken_links
 from nodetool_core.reference.troubleshooting import PAGE, troubleshooting_page
 
@@ -51,8 +51,8 @@ def stale(registry: Registry, docs: Path, graphs: Path) -> list[str]:
 def missing_pictures(registry: Registry, docs: Path, graphs: Path) -> list[str]:
     """Pictures that no page shows because they were not made, a line each."""
     nodes = [docs / NODES / path for path in pages.missing_pictures(registry, docs / NODES)]
-    workflows = [docs / GALLERY / f"{file.stem}.webp" for file in sorted(graphs.glob("*.json"))]
-    return [f"{path}: is missing" for path in [*nodes, *workflows] if not path.exists()]
+    shown = pictures(graphs, registry, docs / GALLERY) if graphs.is_dir() else ()
+    return [f"{path}: is missing" for path in dict.fromkeys([*nodes, *shown]) if not path.exists()]
 
 
 def dead_links(docs: Path) -> list[str]:

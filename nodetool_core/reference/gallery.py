@@ -4,27 +4,33 @@ The gallery: a page for the workflows of a folder, each with its graph drawn, it
     <out>/index.md            all workflows
     <out>/contact_sheet.svg   the graph of graphs/contact_sheet.json
     <out>/contact_sheet.webp  what it gives, made by `make_pictures`
+    <out>/given/lake.webp     a picture that it starts from unless another is set, made small by `make_pictures`
 
 Texts and drawings are a function of the files and the registry. Pictures are made by running the workflows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nodetool_core import drawing
 from nodetool_core.reference import markdown
 from nodetool_core.reference.pictures import save_small, shown_picture
+from nodetool_core.references import ImageRef
 from nodetool_core.types import type_name
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from nodetool_core.api import Workflow
     from nodetool_core.registry import Registry
 
 MARK = "<!-- Written by `nodetool docs build` from the workflow files. Edits are lost: change the files. -->"
 INDEX = "index.md"
+GIVEN = "given"
 
 
 def gallery(folder: Path, registry: Registry, out: Path) -> dict[str, str]:
@@ -44,22 +50,44 @@ def gallery(folder: Path, registry: Registry, out: Path) -> dict[str, str]:
 
 def make_pictures(folder: Path, registry: Registry, out: Path, *, again: bool = False) -> Iterator[tuple[Path, str]]:
     """Run the workflows whose pictures are missing; each path with why it failed, or an empty string."""
+    from nodetool_core.assets.decode import decode_file
     from nodetool_core.errors import NodetoolError
 
+    done: set[Path] = set()
     for file, workflow in _workflows(folder, registry):
-        path = out / f"{file.stem}.webp"
-        if path.exists() and not again:
-            continue
-        try:
-            picture = shown_picture(workflow.run())
-        except NodetoolError as error:
-            yield path, str(error.problem)
-            continue
-        if picture is None:
-            yield path, "gave no picture."
-            continue
-        save_small(picture, path)
-        yield path, ""
+        wanted: dict[Path, Callable[[], Image | None]] = {out / f"{file.stem}.webp": partial(_result, workflow)}
+        for source, path in _given(workflow, out).values():
+            wanted[path] = partial(decode_file, source)
+        for path, make in wanted.items():
+            if path in done or (path.exists() and not again):
+                continue
+            done.add(path)
+            try:
+                picture = make()
+            except NodetoolError as error:
+                yield path, str(error.problem)
+                continue
+            if picture is not None:
+                save_small(picture, path)
+            yield path, "" if picture is not None else "gave no picture."
+
+
+def _result(workflow: Workflow) -> Image | None:
+    return shown_picture(workflow.run())
+
+
+def pictures(folder: Path, registry: Registry, out: Path) -> Iterator[Path]:
+    """Every picture that the gallery shows, whether it was made or not."""
+    for file, workflow in _workflows(folder, registry):
+        yield from (path for _, path in _given(workflow, out).values())
+        yield out / f"{file.stem}.webp"
+
+
+def _given(workflow: Workflow, out: Path) -> dict[str, tuple[Path, Path]]:
+    """The pictures that inputs have unless they are set: by input, the file, and where the page has it."""
+    values = {name: node.values.get("value") for name, node in workflow.graph.inputs().items()}
+    files = {name: workflow.base / value.uri for name, value in values.items() if isinstance(value, ImageRef) and value.uri}
+    return {name: (file, out / GIVEN / f"{file.stem}.webp") for name, file in files.items() if file.is_file()}
 
 
 def _workflows(folder: Path, registry: Registry) -> Iterator[tuple[Path, Workflow]]:
@@ -76,12 +104,16 @@ def _entry(file: Path, workflow: Workflow, out: Path) -> list[str]:
         parts.append(markdown.image(f"What {file.name} gives", f"{file.stem}.webp"))
     parts.append(markdown.block("console", f"$ nodetool run {file.parent.name}/{file.name}"))
     rows = []
+    given = _given(workflow, out)
     for name, node in graph.inputs().items():
         prop = node.spec.properties.get("value")
         described = str(node.values.get("description") or "")
-        rows.append([markdown.code(name), markdown.code(type_name(prop.annotation) if prop else "any"), markdown.prose(described)])
+        value = markdown.text(node.values["value"]) if isinstance(node.values.get("value"), str) else ""
+        if name in given and given[name][1].exists():
+            value = markdown.image(given[name][0].name, f"{GIVEN}/{given[name][1].name}")
+        rows.append([markdown.code(name), markdown.code(type_name(prop.annotation) if prop else "any"), markdown.prose(described), value])
     if rows:
-        parts.append(markdown.table(["Input", "Type", "What it is"], rows))
+        parts.append(markdown.table(["Input", "Type", "What it is", "Unless set"], rows))
     parts.append(f"Outputs: {', '.join(markdown.code(name) for name in graph.outputs()) or 'none'}.")
     parts.append(markdown.image(f"The graph of {file.name}", f"{file.stem}.svg"))
     return parts

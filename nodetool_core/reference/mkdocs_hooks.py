@@ -3,7 +3,8 @@ Hooks of MkDocs.
 
 The node reference comes into the navigation, a section per namespace, without a list that anybody keeps by hand. Pages of the
 documentation folder that the navigation does not name are added to the guides, so that a new page is never lost. In fences, the
-reason why a block is not run (`no-run: …`) is for the tests, and is taken out.
+reason why a block is not run (`no-run: …`) is for the tests, and is taken out. Names in tables and headings may break between their
+parts, so that they fit.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from typing import Any
 _NODES = "Nodes"
 _GUIDES = "Guides"
 _FIRST = ("index.md", "tags.md", "types.md")
+_NARROW = re.compile(r"<(t[hd]|h[1-6])\b.*?</\1>", re.DOTALL)
+_JOINT = re.compile(r"(?:(?<=[A-Za-z][._/=(\[])(?=\w)|(?<=[a-z])(?=[A-Z]))(?=[^<>]*<)")
+"""Between two parts of a name, in a text and not in a tag."""
 _NOT_RUN = re.compile(r"^([ \t]*`{3,}\w+[^\n`]*?)[ \t]+no-run:[^\n]*$", re.MULTILINE)
 
 
@@ -33,6 +37,11 @@ def on_config(config: Any) -> Any:
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Called by MkDocs for the text of each page."""
     return _NOT_RUN.sub(r"\1", markdown)
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Called by MkDocs for the HTML of each page."""
+    return _NARROW.sub(lambda part: _JOINT.sub("<wbr>", part[0]), html)
 
 
 def _named(nav: Any) -> list[str]:

@@ -10,6 +10,7 @@ from nodetool_core.declaration import NodeSpec, Property
 from nodetool_core.graph import is_missing_asset
 from nodetool_core.node import Lane, Node, Role
 from nodetool_core.reference import markdown
+from nodetool_core.reference.bounds import bound_texts
 from nodetool_core.reference.examples import Example, example
 from nodetool_core.reference.names import heading
 from nodetool_core.reference.site import MARK, MODELS_PAGE, Site, drawing_path, picture_path
@@ -37,8 +38,6 @@ _ROLES = {
 
 _MOST_OPTIONS = 8
 """Longer lists of choices stand below the table, which they would make narrow and tall."""
-
-_BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
 
 def node_page(node_class: type[Node], site: Site) -> str:
@@ -131,16 +130,12 @@ def _allowed(prop: Property) -> str:
         return f"one of {len(options)}, listed below"
     if options:
         return ", ".join(options)
-    parts = [f"{_BOUNDS[kind]} {_number(bound)}" for kind, bound in prop.bounds.items()]
+    parts = bound_texts(prop.bounds)
     if prop.max_length is not None:
         parts.append(f"at most {prop.max_length} {'characters' if str in union_members(prop.annotation) else 'items'}")
     if prop.seed:
         parts.append("-1 draws a number, which the run records")
     return "; ".join(parts)
-
-
-def _number(bound: float) -> str:
-    return str(int(bound)) if float(bound).is_integer() else str(bound)
 
 
 def _outputs(spec: NodeSpec, path: str, site: Site) -> str:

@@ -56,6 +56,12 @@ def explanations() -> dict[str, Explanation]:
     return {code: entry for section in _table().values() for code, entry in section.items()}
 
 
+def sections() -> dict[str, list[Explanation]]:
+    """The explanations in the sections of the page, each sorted by code."""
+    table = _table()
+    return {title: [entry for _, entry in sorted(table[section].items())] for section, title in _SECTIONS.items() if section in table}
+
+
 def explained(codes: Iterable[str]) -> list[str]:
     """Those of the codes that there is an explanation for, each once."""
     known = explanations()
@@ -69,12 +75,10 @@ def troubleshooting_page() -> str:
         "Errors name a place, what was found, what was expected and what to do; most need nothing else. The word in brackets is the"
         " error's code, which programs find as `code` in JSON. `nodetool docs explain CODE` prints what stands here.",
     ]
-    for section, title in _SECTIONS.items():
-        found = _table().get(section, {})
-        if found:
-            parts.append(f"## {title}")
-        for code, entry in sorted(found.items()):
-            parts += [f"### {markdown.code(code)}", entry.means, f"**What to do:** {entry.do}"]
+    for title, entries in sections().items():
+        parts.append(f"## {title}")
+        for entry in entries:
+            parts += [f"### {markdown.code(entry.code)}", entry.means, f"**What to do:** {entry.do}"]
     return (
         "\n\n".join([*parts, MARK.replace("the node's class. Edits are lost: change the class", "troubleshooting.toml. Edits are lost")])
         + "\n"

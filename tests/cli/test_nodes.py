@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -44,11 +45,26 @@ def test_a_node_is_shown(nodetool: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("nodetool.image.Crpo", "'nodetool.image.Crop'"), ("Crpo", "'Crop'"), ("qqqqqq", "nodetool nodes list")]
+    ("name", "hint"),
+    [("nodetool.image.Crpo", "'nodetool.image.Crop'"), ("Crpo", "'nodetool.image.Crop'"), ("qqqqqq", "nodetool nodes list")],
 )
 def test_an_unknown_node(name: str, hint: str, nodetool: Command) -> None:
     done = nodetool("nodes", "show", name)
     assert (done.code, done.out) == (2, "") and hint in done.err
+
+
+@pytest.mark.usefixtures("pack")
+def test_an_unknown_class_name_may_stand_in_a_module_that_failed(nodetool: Command) -> None:
+    done = nodetool("nodes", "show", "Brokn")
+    assert done.code == 2 and "cli_pack.broken: ModuleNotFoundError: No module named 'no_such_library'" in done.err
+
+
+def test_a_near_miss_of_a_name_that_several_nodes_have_names_each_in_full(nodetool: Command) -> None:
+    done = nodetool("nodes", "show", "ImageToImag")
+    suggested = re.findall(r"'([\w.]+\.ImageToImage)'", done.err)
+    assert len(suggested) > 1 and "huggingface.image_to_image.ImageToImage" in suggested
+    for name in suggested:
+        assert nodetool("nodes", "show", name).code == 0
 
 
 def pytest_in(folder: Path, *paths: str) -> subprocess.CompletedProcess[str]:

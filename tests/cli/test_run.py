@@ -41,6 +41,47 @@ def test_nothing_is_overwritten(nodetool: Command, write: Author, tmp_path: Path
     assert [first, second, third] == ["out/picture.png", "out/picture-2.png", "out/picture-3.png"]
 
 
+def test_a_picture_is_called_as_out_says(nodetool: Command, write: Author) -> None:
+    workflow = write.resize()
+    assert nodetool("run", workflow, "--out", "made/night.jpg").out.splitlines() == ["text: hello", "made/night.jpg"]
+    assert nodetool("run", workflow, "--out", "made/night.jpg").out.splitlines() == ["text: hello", "made/night-2.jpg"]
+    with Image.open("made/night.jpg") as picture:
+        assert picture.format == "JPEG"
+    Path("old.png").mkdir()
+    assert "old.png/picture.png" in nodetool("run", workflow, "--out", "old.png").out
+
+
+def test_several_pictures_begin_as_out_says(nodetool: Command, write: Author) -> None:
+    write.resize()
+    workflow = write(
+        {
+            "image": ("nodetool.input.ImageInput", {"name": "photo", "value": "photo.png"}),
+            "first": ("nodetool.output.Output", {"name": "small"}),
+            "second": ("nodetool.output.Output", {"name": "large.webp"}),
+        },
+        ["image.output > first.value", "image.output > second.value"],
+    )
+    assert sorted(nodetool("run", workflow, "--out", "night.png").out.splitlines()) == ["night_large.webp", "night_small.png"]
+
+
+def test_a_batch_wants_a_folder(nodetool: Command, write: Author) -> None:
+    done = nodetool("run", write.resize(), "--set", "photo=ph*.png", "--out", "night.png")
+    assert done.code == 2 and "--out night\n" in done.err and not Path("night.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("argument", "hint"),
+    [
+        ("photo.jpg", "--set image=photo.jpg"),
+        ("--prompt=night", "--set prompt=VALUE"),
+        ("--quite", "Did you mean '--quiet'?"),
+    ],
+)
+def test_what_run_does_not_take_says_how_it_is_given(argument: str, hint: str, nodetool: Command, write: Author) -> None:
+    done = nodetool("run", write.resize(), argument)
+    assert done.code == 2 and hint in done.err and done.out == ""
+
+
 def test_only_the_outputs_that_are_named(nodetool: Command, write: Author) -> None:
     done = nodetool("run", write.resize(), "--output", "text", "--json")
     assert done.json["outputs"] == {"text": "hello"} and "smaller" not in done.json["computed"]
@@ -168,6 +209,7 @@ def test_a_full_disk(nodetool: Command, write: Author, monkeypatch: pytest.Monke
     assert done.code == 1 and "No space left on device" in done.err and "Free some space" in done.err
     assert done.json["status"] == "failed" and done.json["outputs"]["picture"]["path"] is None
     assert [error["code"] for error in done.json["errors"]] == ["disk_full"]
+    assert "Not all saved after" in done.err and "Done" not in done.err
     assert list((tmp_path / "out").iterdir()) == []
 
 

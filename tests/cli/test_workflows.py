@@ -25,6 +25,13 @@ def test_a_valid_file_in_json(nodetool: Command) -> None:
     )
 
 
+def test_several_files_are_checked_each(nodetool: Command, write: Author) -> None:
+    bad = write({"a": ("nodetool.image.Crpo", {})})
+    done = nodetool("validate", EXAMPLE, bad)
+    assert done.code == 2 and "valid, 5 nodes" in done.out and "unknown_type" in done.err
+    assert [found["valid"] for found in nodetool("validate", bad, EXAMPLE, "--json").json] == [False, True]
+
+
 def test_every_problem_is_shown_with_place_code_and_hint(nodetool: Command, write: Author) -> None:
     file = write(
         {"a": ("nodetool.image.Crop", {"lefft": 3, "top": -1}), "b": ("nodetool.imagee.Crop", {})},
@@ -52,9 +59,47 @@ def test_what_is_no_workflow_is_one_clear_message(command: str, content: str, no
     assert done.code == 2 and done.out == "" and done.err.startswith("error[") and "Traceback" not in done.err
 
 
-def test_a_missing_file(nodetool: Command) -> None:
+COMFYUI = ROOT / "tests" / "importing" / "files"
+
+
+@pytest.mark.parametrize(
+    ("given", "message", "hint"),
+    [
+        (ROOT / "README.md", "is no JSON", "A workflow is a JSON file: an object with a `graph`"),
+        (ROOT / "graphs" / "assets" / "lake_at_noon.png", "is a picture, not a workflow", "--set image="),
+        (ROOT / "graphs", "is a folder", "Name a file in it, such as"),
+        (ROOT / "tests" / "cli", "is a folder", "A workflow is a JSON file"),
+        (COMFYUI / "text_to_image.json", "is a workflow of ComfyUI", "nodetool import"),
+        (COMFYUI / "editor.json", "is a workflow of ComfyUI", "nodetool import"),
+    ],
+    ids=lambda value: value.name if isinstance(value, Path) else "",
+)
+def test_what_is_another_kind_of_file_is_named_with_what_to_do(given: Path, message: str, hint: str, nodetool: Command) -> None:
+    done = nodetool("validate", given)
+    assert done.code == 2 and message in done.err and hint in done.err and "codec" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("", "is empty", "A workflow is a JSON file"),
+        ('{"graph": {"nodes": [],}}', "bad.json:1:24", "no comma before a closing bracket"),
+        ("[1]", "expects a JSON object, got list", "A workflow is a JSON file"),
+    ],
+)
+def test_what_is_nearly_a_workflow_says_what_one_is(text: str, message: str, hint: str, nodetool: Command, tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_text(text)
+    done = nodetool("run", "bad.json")
+    assert done.code == 2 and message in done.err and hint in done.err
+
+
+def test_a_missing_file(nodetool: Command, tmp_path: Path) -> None:
     done = nodetool("validate", "nowhere.json")
     assert done.code == 2 and "nowhere.json: There is no such file." in done.err
+    (tmp_path / "graphs").mkdir()
+    (tmp_path / "graphs" / "night.json").write_text("{}")
+    assert "Did you mean 'graphs/night.json'?" in nodetool("validate", "graphs/nigt").err
+    assert "Did you mean 'graphs'?" in nodetool("validate", "graph/night.json").err
 
 
 def test_a_graph_as_mermaid(nodetool: Command) -> None:

@@ -423,7 +423,7 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(WorkflowError, match="can't be read"):
         import_file(tmp_path, REGISTRY)
     (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(WorkflowError, match="is no JSON"):
+    with pytest.raises(WorkflowError, match="neither a text in UTF-8"):
         import_file(tmp_path / "binary.json", REGISTRY)
 
 

@@ -54,10 +54,15 @@ def test_the_schema_is_printed_or_written(nodetool: Command, tmp_path: Path) -> 
     assert printed.json["$defs"]["node"]["properties"]["type"]["anyOf"][0]["enum"]
 
 
-def test_a_code_is_explained(nodetool: Command) -> None:
+def test_a_code_is_explained(nodetool: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
     done = nodetool("docs", "explain", "missing_image", "cycle")
     assert done.code == 0 and done.out.startswith("missing_image: ") and "\n\ncycle: " in done.out
-    assert "missing_image" in nodetool("docs", "explain").out.splitlines()
+    table = nodetool("docs", "explain").out.splitlines()
+    assert "Workflow files:" in table and all(len(line) <= 140 for line in table)
+    assert any(
+        line.startswith("cycle ") and line.endswith("  The nodes feed each other in a circle, so none could be first.") for line in table
+    )
     wrong = nodetool("docs", "explain", "mising_image")
     assert wrong.code == 2 and "Did you mean 'missing_image'?" in wrong.err
 

@@ -46,12 +46,13 @@ def test_the_workflows_that_ship_are_all_there(tmp_path: Path) -> None:
 def test_an_entry_tells_inputs_outputs_and_shows_the_picture_once_made(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "gallery"
     page = gallery(folder, REGISTRY, out)["index.md"]
-    assert "## Smaller\n\nMakes it smaller." in page and r"| `photo` | `image` | A \| photo. |" in page and "Outputs: `smaller`." in page
+    assert "## Smaller\n\nMakes it smaller." in page and r"| `photo` | `image` | A \| photo. |  |" in page and "Outputs: `smaller`." in page
     assert "smaller.webp" not in page
-    assert list(make_pictures(folder, REGISTRY, out)) == [(out / "smaller.webp", "")]
+    assert list(make_pictures(folder, REGISTRY, out)) == [(out / "smaller.webp", ""), (out / "given" / "photo.webp", "")]
     with Image.open(out / "smaller.webp") as picture:
         assert picture.height == 256 and picture.width == 512
-    assert "![What smaller.json gives](smaller.webp)" in gallery(folder, REGISTRY, out)["index.md"]
+    page = gallery(folder, REGISTRY, out)["index.md"]
+    assert "![What smaller.json gives](smaller.webp)" in page and r"| A \| photo. | ![photo.png](given/photo.webp) |" in page
     assert list(make_pictures(folder, REGISTRY, out)) == []
 
 
@@ -60,15 +61,16 @@ def test_several_outputs_are_shown_side_by_side(folder: Path, tmp_path: Path) ->
     content["graph"]["nodes"].append({"id": "same", "type": "nodetool.output.Output", "data": {"name": "same"}})
     content["graph"]["edges"].append({"source": "photo", "target": "same", "targetHandle": "value"})
     (folder / "smaller.json").write_text(json.dumps(content))
-    assert dict(make_pictures(folder, REGISTRY, tmp_path)) == {tmp_path / "smaller.webp": ""}
+    assert dict(make_pictures(folder, REGISTRY, tmp_path)) == {tmp_path / "given" / "photo.webp": "", tmp_path / "smaller.webp": ""}
     with Image.open(tmp_path / "smaller.webp") as picture:
         assert picture.width > 3 * picture.height
 
 
 def test_a_workflow_that_fails_is_named_and_the_others_are_made(folder: Path, tmp_path: Path) -> None:
     (folder / "photo.png").write_text("no picture")
-    ((path, complaint),) = make_pictures(folder, REGISTRY, tmp_path / "gallery")
-    assert path.name == "smaller.webp" and "photo.png" in complaint and not path.exists()
+    made = list(make_pictures(folder, REGISTRY, tmp_path / "gallery"))
+    assert [path.name for path, _ in made] == ["smaller.webp", "photo.webp"]
+    assert all("photo.png" in complaint and not path.exists() for path, complaint in made)
 
 
 def test_an_invalid_workflow_is_an_error(folder: Path, tmp_path: Path) -> None:

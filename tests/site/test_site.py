@@ -133,6 +133,39 @@ def test_a_page_shows_without_complaint_on_a_desk_and_on_a_phone(page: str, brow
         assert browser.hosts() == {urlsplit(address).netloc}
 
 
+WIDE = ["models/", "performance/", "nodes/huggingface/image_to_image/image_to_image/", "nodes/huggingface/text_to_image/text_to_image/"]
+
+
+@pytest.mark.parametrize("page", WIDE)
+def test_wide_tables_fit_a_desk(page: str, browser: Browser, address: str) -> None:
+    browser.be_new(width=1280, height=900)
+    browser.open(address + page)
+    browser.wait_for("document.querySelector('.md-typeset__table')")
+    assert (
+        browser.evaluate("[...document.querySelectorAll('.md-typeset table')].filter(t => t.scrollWidth > t.clientWidth + 1).length") == 0
+    )
+
+
+def test_a_property_is_a_card_on_a_phone(browser: Browser, address: str) -> None:
+    browser.be_new(width=390, height=844, phone=True)
+    browser.open(f"{address}nodes/huggingface/image_to_image/image_to_image/")
+    browser.wait_for("document.querySelector('.md-typeset__table')")
+    cell = "[...document.querySelectorAll('td')].find(cell => cell.textContent === 'strength')"
+    assert browser.evaluate(f"{cell}.closest('table').scrollWidth <= {cell}.closest('table').clientWidth + 1")
+    assert browser.evaluate(f"{cell}.nextElementSibling.nextElementSibling.getBoundingClientRect().width") > 250
+    assert browser.evaluate(f"getComputedStyle({cell}.parentElement.children[3], '::before').content") == '"Default: "'
+
+
+def test_what_a_table_is_about_stays_in_sight(browser: Browser, address: str) -> None:
+    browser.be_new(width=390, height=844, phone=True)
+    browser.open(f"{address}models/")
+    browser.wait_for("document.querySelector('.md-typeset__table')")
+    moved = "(() => { const table = document.querySelector('.md-typeset table'); table.scrollLeft = 200; return table.scrollLeft; })()"
+    assert browser.evaluate(moved) == 200
+    left = "document.querySelector('.md-typeset tbody td').getBoundingClientRect().left"
+    assert browser.evaluate(f"{left} - document.querySelector('.md-typeset table').getBoundingClientRect().left") < 5
+
+
 def test_the_toggle_makes_it_dark(browser: Browser, address: str) -> None:
     browser.be_new(width=1400, height=900)
     browser.open(address)
