@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nodetool_core.collection import collection_paused
-from nodetool_core.declaration import NodeSpec, Property
+from nodetool_core.declaration import NodeSpec
 from nodetool_core.errors import Problem, WorkflowError, near_miss
 from nodetool_core.node import Node, Role
+from nodetool_core.properties import Property
 from nodetool_core.references import AssetRef
 from nodetool_core.secrets import key_problem
 from nodetool_core.types import exact_type, is_assignable, is_open, type_name

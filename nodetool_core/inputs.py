@@ -13,9 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nodetool_core.declaration import Property
 from nodetool_core.errors import Problem, WorkflowError, near_miss
 from nodetool_core.graph import Graph, GraphNode, is_missing_asset
+from nodetool_core.properties import Property
 from nodetool_core.references import AssetRef, Reference
 from nodetool_core.secrets import key_problem
 from nodetool_core.types import union_members

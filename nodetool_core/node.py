@@ -27,8 +27,9 @@ from enum import StrEnum
 from typing import Any, ClassVar, dataclass_transform
 
 from nodetool_core.context import Sources
-from nodetool_core.declaration import Field, NodeSpec, Output, Property, declare
+from nodetool_core.declaration import NodeSpec, Output, declare
 from nodetool_core.errors import Problem, WorkflowError, near_miss
+from nodetool_core.properties import Field, Property
 from nodetool_core.types import is_assignable, type_name
 
 

@@ -16,8 +16,8 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nodetool_core.collection import collection_paused
-from nodetool_core.declaration import jsonable
 from nodetool_core.errors import Problem, WorkflowError, nearest
+from nodetool_core.properties import jsonable
 
 SCHEMA_VERSION = 1
 _LISTED_PROBLEMS = 100

@@ -22,6 +22,7 @@ ROOMS = [
     "secrets",
     "types",
     "context",
+    "properties",
     "declaration",
     "node",
     "registry",

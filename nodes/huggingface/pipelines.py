@@ -96,8 +96,6 @@ def generate(
         NodeError: The properties leave nothing to do, or the model can't do it.
         RunCancelled: The run was cancelled; the pipeline must not be used again, its weights may.
     """
-    import torch
-
     check_steps(pipeline, wanted)
     called, made = image, size
     if image is not None:
@@ -117,16 +115,24 @@ def generate(
     for index in range(count):
         _follow(pipeline, context, (share[0] * count + index, share[1] * count))
         arguments["generator"] = seeded(seed if seed < 0 else seed + index, context)
-        context.check_cancelled()
         # What is to be said of the first part is so of all.
-        relayed = _relayed_warnings(context) if share[0] == index == 0 else nullcontext()
-        with torch.no_grad(), relayed, _explained_failures(pipeline), _reproducible(pipeline, arguments["generator"]):
-            result = context.models.call(pipeline, arguments, context=context)
-        picture = _picture(pipeline, result, context)
-        if called is not None and not keeps_size and share[0] == index == 0:
+        is_first = share[0] == index == 0
+        picture = _painted(pipeline, arguments, context, tells=is_first)
+        if called is not None and not keeps_size and is_first:
             _tell_size(pipeline, picture, called, context)
         images.append(picture if called is image or image is None else picture.resize(image.size, _lanczos()))
     return Generated(images, seen.latents(pipeline, images[-1].size))
+
+
+def _painted(pipeline: Any, arguments: Mapping[str, Any], context: Context, *, tells: bool) -> Image.Image:
+    """The picture of one call; what diffusers says of it reaches the user where it `tells`."""
+    import torch
+
+    context.check_cancelled()
+    relayed = _relayed_warnings(context) if tells else nullcontext()
+    with torch.no_grad(), relayed, _explained_failures(pipeline), _reproducible(pipeline, arguments["generator"]):
+        result = context.models.call(pipeline, arguments, context=context)
+    return _picture(pipeline, result, context)
 
 
 def _say_nothing(message: str) -> None:

@@ -10,8 +10,9 @@ from nodetool_core.reference.schema import property_schema
 from nodetool_core.types import choices, type_name
 
 if TYPE_CHECKING:
-    from nodetool_core.declaration import NodeSpec, Property
+    from nodetool_core.declaration import NodeSpec
     from nodetool_core.node import Node
+    from nodetool_core.properties import Property
 
 
 def node_json(node: type[Node]) -> dict[str, Any]:

@@ -162,7 +162,7 @@ def _described(value: Any, key: str, files: Mapping[str, Path]) -> Any:
 def _plain_json(value: Any) -> Any:
     import math
 
-    from nodetool_core.declaration import jsonable
+    from nodetool_core.properties import jsonable
 
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from nodetool_core.declaration import jsonable
 from nodetool_core.errors import Problem
+from nodetool_core.properties import jsonable
 
 
 class RunStarted(NamedTuple):

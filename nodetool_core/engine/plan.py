@@ -23,9 +23,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from nodetool_core.declaration import Property
 from nodetool_core.engine.work import Kind
 from nodetool_core.graph import Graph, GraphNode
+from nodetool_core.properties import Property
 
 LOCAL, OUTER, ITEM = 0, 1, 2
 """Where a feed comes from: the same region, an enclosing (or crossing) region, or the current item of a loop."""

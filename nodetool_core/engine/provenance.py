@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.assets.picture import Picture
-from nodetool_core.declaration import jsonable
 from nodetool_core.engine.plan import Plan
 from nodetool_core.engine.result import RunResult
 from nodetool_core.engine.versions import versions
 from nodetool_core.errors import NodetoolError
 from nodetool_core.graph import Graph
 from nodetool_core.node import Role
+from nodetool_core.properties import jsonable
 from nodetool_core.references import AssetRef, ImageRef, ModelRef
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nodetool_core.declaration import Property
 from nodetool_core.errors import Problem
 from nodetool_core.importing.comfyui_values import Handle
+from nodetool_core.properties import Property
 from nodetool_core.registry import Registry
 from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, WorkflowDocument
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from nodetool_core import inputs as given_inputs
 from nodetool_core.assets.loader import ImageLoader
-from nodetool_core.declaration import jsonable
 from nodetool_core.engine.compiler import compile_plan
 from nodetool_core.engine.result import RunResult
 from nodetool_core.engine.seeds import draw_seeds
@@ -26,16 +25,17 @@ from nodetool_core.jobs.files import describe
 from nodetool_core.jobs.job import JobRequest, JobsError
 from nodetool_core.jobs.queue import Order
 from nodetool_core.jobs.records import to_text
+from nodetool_core.properties import jsonable
 from nodetool_core.references import AssetRef, ModelRef
 from nodetool_core.types import union_members
 from nodetool_core.workflow import WorkflowDocument
 
 if TYPE_CHECKING:
-    from nodetool_core.declaration import Property
     from nodetool_core.engine.plan import Plan
     from nodetool_core.graph import Graph
     from nodetool_core.jobs.blueprints import Blueprints
     from nodetool_core.jobs.files import Files
+    from nodetool_core.properties import Property
 
 
 LONGEST_NAME = 250

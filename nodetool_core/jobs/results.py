@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from nodetool_core.assets.encode import encode_image
 from nodetool_core.assets.loader import ImageLoader
 from nodetool_core.assets.picture import Picture
-from nodetool_core.declaration import jsonable
 from nodetool_core.jobs.files import describe
 from nodetool_core.jobs.job import JobOptions, StoredFile
+from nodetool_core.properties import jsonable
 from nodetool_core.references import AssetRef, FolderRef
 
 if TYPE_CHECKING:

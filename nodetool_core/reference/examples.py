@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from nodetool_core import subworkflow
-from nodetool_core.declaration import NodeSpec, Property, public_module
+from nodetool_core.declaration import NodeSpec, public_module
 from nodetool_core.node import Lane, Node, Role
+from nodetool_core.properties import Property
 from nodetool_core.reference import values
 from nodetool_core.reference.names import snake_case
 from nodetool_core.references import ImageRef, ModelRef

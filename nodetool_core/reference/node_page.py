@@ -6,9 +6,10 @@ import json
 from typing import TYPE_CHECKING
 
 from nodetool_core import subworkflow
-from nodetool_core.declaration import NodeSpec, Property
+from nodetool_core.declaration import NodeSpec
 from nodetool_core.graph import is_missing_asset
 from nodetool_core.node import Lane, Node, Role
+from nodetool_core.properties import Property
 from nodetool_core.reference import markdown
 from nodetool_core.reference.bounds import bound_texts
 from nodetool_core.reference.examples import Example, example

@@ -12,8 +12,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from nodetool_core.declaration import Property
 from nodetool_core.node import Node
+from nodetool_core.properties import Property
 from nodetool_core.references import Reference
 from nodetool_core.types import union_members
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any, get_args, get_origin
 
-from nodetool_core.declaration import NodeSpec, Property
+from nodetool_core.declaration import NodeSpec
+from nodetool_core.properties import Property
 from nodetool_core.references import AssetRef, ColorRef, FolderRef, ImageRef, ImageSizeRef, ModelRef
 from nodetool_core.types import choices, strip, union_members
 

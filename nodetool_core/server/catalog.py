@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from nodetool_core import graph as graphs
-from nodetool_core.declaration import Property
 from nodetool_core.errors import NodetoolError, Problem, near_miss
 from nodetool_core.graph import Graph, GraphNode
 from nodetool_core.models.listed import ListedModels
+from nodetool_core.properties import Property
 from nodetool_core.references import AssetRef, FolderRef, ImageRef, ModelRef
 from nodetool_core.server.failures import HttpError
 from nodetool_core.subworkflow import expand
@@ -58,7 +58,7 @@ class Input:
     """How `inputs.apply` calls it."""
     prop: Property
     default: Any
-    """The value where none is given; `declaration.MISSING` where one must be."""
+    """The value where none is given; `properties.MISSING` where one must be."""
     description: str
     bounds: Mapping[str, Any] = field(default_factory=dict)
     """JSON Schema keys that the input node adds, such as `maximum`."""

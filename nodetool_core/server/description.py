@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from nodetool_core.declaration import MISSING, jsonable
 from nodetool_core.errors import NodetoolError
+from nodetool_core.properties import MISSING, jsonable
 from nodetool_core.references import ImageRef
 from nodetool_core.server.catalog import Input, Served
 from nodetool_core.server.schemas import WorkflowAnswer

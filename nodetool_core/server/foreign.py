@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from nodetool_core import graph as graphs
-from nodetool_core.declaration import jsonable
 from nodetool_core.errors import Problem, WorkflowError
 from nodetool_core.graph import GraphNode
 from nodetool_core.node import Lane, Node
+from nodetool_core.properties import jsonable
 from nodetool_core.registry import Registry
 from nodetool_core.server.catalog import PATH_INPUTS, PLACES, Served, served_workflow
 from nodetool_core.server.intake import Intake, unspeakable

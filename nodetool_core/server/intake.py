@@ -16,8 +16,8 @@ from typing import Any, Final
 from nodetool_core.assets.decode import ImageLimits
 from nodetool_core.assets.loader import AssetStore, ImageLoader
 from nodetool_core.assets.picture import Picture
-from nodetool_core.declaration import jsonable
 from nodetool_core.errors import Problem, WorkflowError, near_miss
+from nodetool_core.properties import jsonable
 from nodetool_core.references import ColorRef, FontRef, ImageRef, ImageSizeRef, ModelRef, Reference
 from nodetool_core.server.catalog import Input, Served
 from nodetool_core.server.failures import HttpError

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.assets.picture import Picture
-from nodetool_core.declaration import jsonable
 from nodetool_core.jobs.job import Job, StoredFile
+from nodetool_core.properties import jsonable
 from nodetool_core.references import AssetRef
 from nodetool_core.server.pictures import encode_picture
 from nodetool_core.server.schemas import FileAnswer, JobAnswer

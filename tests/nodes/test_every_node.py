@@ -17,8 +17,8 @@ import pytest
 from PIL import Image
 
 from nodetool_core import ColorRef, ImageRef, Lane, ModelRef, Node, Picture, Registry, WorkflowError
-from nodetool_core.declaration import Property
 from nodetool_core.errors import ImageError, NodeError
+from nodetool_core.properties import Property
 from nodetool_core.types import choices, is_assignable, type_name
 from tests.assets.pictures import scene
 from tests.nodes.conftest import NodeRunner

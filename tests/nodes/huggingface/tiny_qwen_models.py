@@ -11,13 +11,12 @@ from diffusers import (
     QwenImageEditPipeline,
     QwenImageEditPlusPipeline,
     QwenImageLayeredPipeline,
-    QwenImageTransformer2DModel,
 )
-from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration, Qwen2VLImageProcessor, Qwen2VLProcessor
+from transformers import Qwen2VLImageProcessor, Qwen2VLProcessor
 
 from nodetool_core.models.processors import without_videos
 from tests.nodes.huggingface.tiny_language_models import speller
-from tests.nodes.huggingface.tiny_parts import WIDTH
+from tests.nodes.huggingface.tiny_transformers import qwen_reader, qwen_transformer
 
 _PIECES = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
 
@@ -39,37 +38,17 @@ def _parts(colours: int = 3, latents: int = 4, **options: Any) -> dict[str, Any]
             latents_mean=[0.0] * latents,
             latents_std=[1.0] * latents,
         ),
-        "text_encoder": Qwen2_5_VLForConditionalGeneration(_language(len(tokenizer))),
+        "text_encoder": qwen_reader(len(tokenizer), **_ids()),
         "tokenizer": tokenizer,
         "processor": without_videos(Qwen2VLProcessor)(image_processor=pictures, tokenizer=tokenizer),
-        "transformer": QwenImageTransformer2DModel(
-            patch_size=2,
-            in_channels=4 * latents,
-            out_channels=latents,
-            num_layers=1,
-            attention_head_dim=16,
-            num_attention_heads=2,
-            joint_attention_dim=WIDTH,
-            axes_dims_rope=(4, 6, 6),
-            **options,
-        ),
+        "transformer": qwen_transformer(latents, **options),
         "scheduler": FlowMatchEulerDiscreteScheduler(),
     }
 
 
-def _language(pieces: int) -> Qwen2_5_VLConfig:
-    text = {
-        "vocab_size": pieces,
-        "hidden_size": WIDTH,
-        "intermediate_size": WIDTH,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 2,
-        "rope_scaling": {"mrope_section": [2, 3, 3], "rope_type": "default", "type": "default"},
-    }
-    vision = {"depth": 1, "hidden_size": WIDTH, "intermediate_size": WIDTH, "num_heads": 2, "out_hidden_size": WIDTH}
-    ids = {f"{name}_token_id": _PIECES.index(f"<|{piece}|>") for name, piece in {"image": "image_pad", "video": "video_pad"}.items()}
-    return Qwen2_5_VLConfig(text_config=text, vision_config=vision, vision_start_token_id=_PIECES.index("<|vision_start|>"), **ids)
+def _ids() -> dict[str, int]:
+    names = {"image": "image_pad", "video": "video_pad", "vision_start": "vision_start"}
+    return {f"{name}_token_id": _PIECES.index(f"<|{piece}|>") for name, piece in names.items()}
 
 
 def qwen_edit() -> DiffusionPipeline:

@@ -6,13 +6,11 @@ from typing import Any
 
 import torch
 from diffusers import (
-    AutoencoderKLFlux2,
     AutoencoderKLQwenImage,
     AutoencoderKLQwenImage21,
     DiffusionPipeline,
     FlowMatchEulerDiscreteScheduler,
     Flux2Pipeline,
-    Flux2Transformer2DModel,
     Ideogram4Pipeline,
     Ideogram4Transformer2DModel,
     Krea2Pipeline,
@@ -33,17 +31,7 @@ from transformers import Siglip2ImageProcessor, Siglip2VisionConfig, Siglip2Visi
 from tests.nodes.huggingface.tiny_controlnets import outspoken
 from tests.nodes.huggingface.tiny_language_models import mistral, qwen3_vl, qwen3_vl_processor, reader_tokenizer, t5_gemma
 from tests.nodes.huggingface.tiny_parts import WIDTH, qwen_encoder, qwen_tokenizer, vae
-
-
-def _flux2_vae() -> AutoencoderKLFlux2:
-    return AutoencoderKLFlux2(
-        block_out_channels=(8,),
-        down_block_types=("DownEncoderBlock2D",),
-        up_block_types=("UpDecoderBlock2D",),
-        latent_channels=4,
-        norm_num_groups=4,
-        layers_per_block=1,
-    )
+from tests.nodes.huggingface.tiny_transformers import flux2_transformer, flux2_vae
 
 
 def _qwen_vae() -> AutoencoderKLQwenImage:
@@ -63,23 +51,12 @@ def _plain_vae() -> Any:
 
 
 def flux2() -> DiffusionPipeline:
-    transformer = Flux2Transformer2DModel(
-        patch_size=1,
-        in_channels=16,
-        num_layers=1,
-        num_single_layers=1,
-        attention_head_dim=16,
-        num_attention_heads=2,
-        joint_attention_dim=3 * WIDTH,
-        timestep_guidance_channels=16,
-        axes_dims_rope=[4, 4, 4, 4],
-    )
     return Flux2Pipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(),
-        vae=_flux2_vae(),
+        vae=flux2_vae(),
         text_encoder=mistral(),
         tokenizer=reader_tokenizer(),
-        transformer=transformer,
+        transformer=flux2_transformer(),
     )
 
 
@@ -97,7 +74,7 @@ def ideogram4() -> DiffusionPipeline:
     }
     return Ideogram4Pipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(),
-        vae=_flux2_vae(),
+        vae=flux2_vae(),
         text_encoder=qwen3_vl(36, heads=1).model,
         tokenizer=reader_tokenizer(),
         transformer=Ideogram4Transformer2DModel(**shape),

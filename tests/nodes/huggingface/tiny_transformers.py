@@ -112,8 +112,8 @@ def flux_control() -> DiffusionPipeline:
     return FluxControlPipeline(**flux_parts(8))
 
 
-def flux2_klein() -> DiffusionPipeline:
-    autoencoder = AutoencoderKLFlux2(
+def flux2_vae() -> AutoencoderKLFlux2:
+    return AutoencoderKLFlux2(
         block_out_channels=(8,),
         down_block_types=("DownEncoderBlock2D",),
         up_block_types=("UpDecoderBlock2D",),
@@ -121,7 +121,10 @@ def flux2_klein() -> DiffusionPipeline:
         norm_num_groups=4,
         layers_per_block=1,
     )
-    transformer = Flux2Transformer2DModel(
+
+
+def flux2_transformer() -> Flux2Transformer2DModel:
+    return Flux2Transformer2DModel(
         patch_size=1,
         in_channels=16,
         num_layers=1,
@@ -132,12 +135,15 @@ def flux2_klein() -> DiffusionPipeline:
         timestep_guidance_channels=16,
         axes_dims_rope=[4, 4, 4, 4],
     )
+
+
+def flux2_klein() -> DiffusionPipeline:
     # It reads the hidden states of layers 9, 18 and 27.
     return Flux2KleinPipeline(
-        vae=autoencoder,
+        vae=flux2_vae(),
         text_encoder=qwen_encoder(28),
         tokenizer=qwen_tokenizer(),
-        transformer=transformer,
+        transformer=flux2_transformer(),
         scheduler=FlowMatchEulerDiscreteScheduler(),
         is_distilled=False,
     )
@@ -170,9 +176,10 @@ def z_image() -> DiffusionPipeline:
     return ZImagePipeline(**z_image_parts())
 
 
-def qwen_parts() -> dict[str, Any]:
+def qwen_reader(pieces: int, **ids: int) -> Qwen2_5_VLForConditionalGeneration:
+    """Reads prompts, and pictures where `ids` names the pieces of the vocabulary that stand for them."""
     language = {
-        "vocab_size": len(qwen_tokenizer()),
+        "vocab_size": pieces,
         "hidden_size": WIDTH,
         "intermediate_size": WIDTH,
         "num_hidden_layers": 1,
@@ -181,22 +188,31 @@ def qwen_parts() -> dict[str, Any]:
         "rope_scaling": {"mrope_section": [2, 3, 3], "rope_type": "default", "type": "default"},
     }
     vision = {"depth": 1, "hidden_size": WIDTH, "intermediate_size": WIDTH, "num_heads": 2, "out_hidden_size": WIDTH}
+    return Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLConfig(text_config=language, vision_config=vision, **ids))
+
+
+def qwen_transformer(latents: int = 4, **options: Any) -> QwenImageTransformer2DModel:
+    return QwenImageTransformer2DModel(
+        patch_size=2,
+        in_channels=4 * latents,
+        out_channels=latents,
+        num_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=WIDTH,
+        axes_dims_rope=(4, 6, 6),
+        **options,
+    )
+
+
+def qwen_parts() -> dict[str, Any]:
     return {
         "vae": AutoencoderKLQwenImage(
             base_dim=8, z_dim=4, dim_mult=[1], num_res_blocks=1, temperal_downsample=[], latents_mean=[0.0] * 4, latents_std=[1.0] * 4
         ),
-        "text_encoder": Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLConfig(text_config=language, vision_config=vision)),
+        "text_encoder": qwen_reader(len(qwen_tokenizer())),
         "tokenizer": qwen_tokenizer(),
-        "transformer": QwenImageTransformer2DModel(
-            patch_size=2,
-            in_channels=16,
-            out_channels=4,
-            num_layers=1,
-            attention_head_dim=16,
-            num_attention_heads=2,
-            joint_attention_dim=WIDTH,
-            axes_dims_rope=(4, 6, 6),
-        ),
+        "transformer": qwen_transformer(),
         "scheduler": FlowMatchEulerDiscreteScheduler(),
     }
 

@@ -1,0 +1,229 @@
+"""
+A property of a node: its name, type, bounds and default; what fits it, what is said of what does not, and its JSON form.
+
+Checks are done without pydantic, because they are made for every value of every run; a pydantic adapter is made when the first JSON
+value has to be read.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from nodetool_core.errors import Problem
+from nodetool_core.types import (
+    Annotation,
+    checker,
+    choices,
+    exact_type,
+    type_name,
+    union_members,
+    value_type_name,
+)
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+MISSING: Any = object()
+"""The default of a property that has none: the property is a required input."""
+
+_BOUNDS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
+    "ge": (lambda value, bound: value >= bound, "below"),
+    "gt": (lambda value, bound: value > bound, "not above"),
+    "le": (lambda value, bound: value <= bound, "above"),
+    "lt": (lambda value, bound: value < bound, "not below"),
+}
+
+
+@dataclass(frozen=True)
+class FieldInfo:
+    """What `Field` was given, before the annotation is known."""
+
+    default: Any
+    description: str
+    bounds: dict[str, float]
+    max_length: int | None
+    seed: bool
+
+
+def Field(  # noqa: N802 - reads as a declaration, like pydantic's
+    default: Any = MISSING,
+    *,
+    description: str = "",
+    ge: float | None = None,
+    gt: float | None = None,
+    le: float | None = None,
+    lt: float | None = None,
+    max_length: int | None = None,
+    seed: bool = False,
+) -> Any:
+    """
+    A property of a node.
+
+    Args:
+        default: The value where none is given. Without a default the property is a required input.
+        description: One sentence for the reference page and the forms.
+        ge: Least value of a number.
+        gt: What a number has to be above.
+        le: Greatest value of a number.
+        lt: What a number has to be below.
+        max_length: The most characters of a text, or items of a list.
+        seed: The property is the seed of a random generator: -1 is replaced by a drawn number before the run, which is recorded.
+    """
+    given = {"ge": ge, "gt": gt, "le": le, "lt": lt}
+    bounds = {name: bound for name, bound in given.items() if bound is not None}
+    return FieldInfo(default, description, bounds, max_length, seed)
+
+
+@dataclass(frozen=True)
+class Property:
+    """One property of a node: a name, a type, bounds, a default."""
+
+    name: str
+    annotation: Annotation
+    default: Any
+    description: str
+    bounds: dict[str, float]
+    max_length: int | None = None
+    seed: bool = False
+
+    @property
+    def required(self) -> bool:
+        return self.default is MISSING
+
+    def is_default(self, value: Any) -> bool:
+        """Whether a value says no more than leaving the property out does."""
+        # Of another type is another value, though True == 1.
+        return value is self.default or (type(value) is type(self.default) and bool(value == self.default))
+
+    @cached_property
+    def accepts(self) -> Callable[[Any], bool]:
+        """Whether a value is of the type; bounds are `misfit`'s."""
+        return checker(self.annotation)
+
+    @cached_property
+    def exact(self) -> type | None:
+        """The class whose own instances are all right as they are, without a call of `validate`; None where there is none such."""
+        return None if self.is_bounded else exact_type(self.annotation)
+
+    @cached_property
+    def is_bounded(self) -> bool:
+        """Whether a value of the right type can still be wrong."""
+        return bool(self.bounds) or self.max_length is not None or float in union_members(self.annotation)
+
+    @cached_property
+    def adapter(self) -> TypeAdapter[Any]:
+        """Reads the JSON form of a value (references from objects and texts), strictly."""
+        from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+        if isinstance(self.annotation, type) and issubclass(self.annotation, BaseModel):
+            return TypeAdapter(self.annotation)
+        return TypeAdapter(self.annotation, config=ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True))
+
+    def validate(self, value: Any, where: str) -> tuple[Any, list[Problem]]:
+        """The value in the property's type, and what is wrong with it. Numbers are never coerced."""
+        from pydantic import ValidationError
+
+        if not self.accepts(value):
+            try:
+                value = self._read(value)
+            except ValidationError as error:
+                return value, self._explain(value, where, error)
+        complaint = self.misfit(value)
+        return value, [Problem("invalid_value", where, complaint)] if complaint else []
+
+    def _read(self, value: Any) -> Any:
+        """The value that a JSON form stands for. Raises ValidationError."""
+        from pydantic import ValidationError
+
+        try:
+            return self.adapter.validate_python(value)
+        except ValidationError:
+            # What JSON has no form of its own for (enums, tuples, times) is read only from JSON itself.
+            with suppress(ValidationError, TypeError, ValueError):
+                return self.adapter.validate_json(json.dumps(value, allow_nan=False))
+            raise
+
+    def misfit(self, value: Any) -> str:
+        """Why a value of the right type is out of bounds, or an empty string."""
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"{value} is not a finite number."
+        if isinstance(value, list):
+            for item in value:
+                if isinstance(item, float) and not math.isfinite(item):
+                    return f"{item} is not a finite number."
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            for kind, bound in self.bounds.items():
+                fits, wording = _BOUNDS[kind]
+                if not fits(value, bound):
+                    return f"{value} is {wording} {bound}."
+        if self.max_length is not None and hasattr(value, "__len__") and len(value) > self.max_length:
+            return f"has {len(value)} elements, at most {self.max_length} are allowed."
+        return ""
+
+    def _explain(self, value: Any, where: str, error: Any) -> list[Problem]:
+        allowed = choices(self.annotation)
+        if allowed is not None:
+            from nodetool_core.errors import near_miss
+
+            names = ", ".join(repr(choice) for choice in allowed)
+            hint = near_miss(str(value), map(str, allowed))
+            return [Problem("invalid_value", where, f"{value!r} is none of the choices: {names}.", hint)]
+        expected = type_name(self.annotation)
+        if not isinstance(value, (dict, list)):
+            shown = repr(value) if len(repr(value)) <= 80 else repr(value)[:77] + "..."
+            return [Problem("invalid_value", where, f"expects {expected}, got {shown} ({value_type_name(value)}).", self._hint(value))]
+        found = []
+        for detail in error.errors(include_url=False, include_context=False):
+            place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"])
+            found.append(Problem("invalid_value", where + place, f"expects {expected}: {detail['msg']}."))
+        return found
+
+    def _hint(self, value: Any) -> str:
+        """What to write in place of a value that is nearly one: a node for its output, a number as a text."""
+        spec: Any = getattr(value, "spec", None)
+        if hasattr(spec, "outputs"):
+            return f"Connect an output of the node: .{next(iter(spec.outputs), 'output')}"
+        if isinstance(value, str) and not {int, float}.isdisjoint(union_members(self.annotation)):
+            with suppress(ValueError):
+                return f"Write it as a number: {float(value.replace(',', '.')):g}"
+        return ""
+
+    def to_json(self, value: Any) -> Any:
+        """The JSON form of a value of this property."""
+        return jsonable(value)
+
+    def json_schema(self) -> dict[str, Any]:
+        """JSON Schema of the property, with default, bounds and description."""
+        schema = dict(self.adapter.json_schema())
+        keys = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
+        schema |= {keys[kind]: bound for kind, bound in self.bounds.items()}
+        if self.description:
+            schema["description"] = self.description
+        if not self.required:
+            schema["default"] = self.to_json(self.default)
+        return schema
+
+
+def jsonable(value: Any) -> Any:
+    """The JSON form of a property's value: references as objects, pictures as encoded files, enums by value, containers by element."""
+    if isinstance(value, (str, int, float, bool, type(None))):
+        return getattr(value, "value", value)
+    if hasattr(value, "inline"):
+        value = value.inline()
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [jsonable(item) for item in value]
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if hasattr(value, "value"):
+        return jsonable(value.value)
+    raise TypeError(f"{value_type_name(value)} has no JSON form.")
