@@ -47,6 +47,7 @@ def call_arguments(pipeline: Any, wanted: Mapping[str, Any], size: tuple[int, in
                 warn(f"{prop} is not used: {name} has no such setting.")
             continue
         arguments[parameter] = value
+        arguments |= {fact.also[prop]: value for fact in facts if prop in fact.also}
         if reason := unread(pipeline, prop, wanted):
             warn(f"{prop} is not used: {reason}.")
     if wanted.get("prompt") == "" and "prompt" in taken and "prompt_embeds" not in arguments:

@@ -24,6 +24,8 @@ class Fact:
     """The property that has to be set for this to matter; empty for always."""
     renames: Mapping[str, str] = field(default_factory=dict)
     """Property to the parameter that does what it means."""
+    also: Mapping[str, str] = field(default_factory=dict)
+    """Property to a further parameter that it sets."""
     adds: Mapping[str, Any] = field(default_factory=dict)
     """Arguments to give besides, unless they are set."""
     by_size: Callable[[int, int], dict[str, Any]] | None = None
@@ -72,7 +74,14 @@ _FACTS = (
     # Guidance that changes from step to step is its default, and refused beside one that does not.
     Fact(re.compile(r"^Ideogram4"), adds={"guidance_schedule": None}, side=2048),
     # The prior is what follows the text; the decoder does as it is told by the prior.
-    Fact(re.compile(r"^(Wuerstchen|StableCascade)Combined"), renames={"guidance_scale": "prior_guidance_scale"}, multiple=128, side=1024),
+    Fact(
+        re.compile(r"^(Wuerstchen|StableCascade)Combined"),
+        renames={"guidance_scale": "prior_guidance_scale"},
+        also={"num_inference_steps": "prior_num_inference_steps"},
+        multiple=128,
+        side=1024,
+        note="makes `num_inference_steps` steps twice: in the prior, and in the decoder",
+    ),
     # Their transformers group the tokens of a picture by fours.
     Fact(re.compile(r"^(QwenImage21|GlmImage)"), multiple=32, side=1024),
     Fact(re.compile(r"^Sana"), multiple=32),

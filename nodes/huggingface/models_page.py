@@ -94,6 +94,9 @@ _NOTES: Final = """\
 - `latents` is an output: what the picture was decoded from, for families that show it.
 - Pictures keep their size where it is between half and 2.25 times the area that the model was made for; others are brought to
   that area, and the run says so. Inpainting, refinement and upscaling with a network keep the picture's own size.
+- Decoders that are published without their prior (Kandinsky 2.1 and 2.2, Stable Cascade, Wuerstchen) bring the prior that the card
+  of their repository (`prior` in the head of its README.md) names: a Hub id or a directory, fetched, checked and loaded like any other
+  model. A server uses it only where it lists the prior as well as the decoder.
 - Networks that enlarge in one pass are read from safetensors: [Upscale](nodes/huggingface/image_to_image/upscale.md) takes Real-ESRGAN,
   ESRGAN and ESPCN, [AuraSR](nodes/huggingface/image_to_image/aura_sr.md) takes `fal/AuraSR-v2` and `fal/AuraSR`."""
 

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Sequence, Sized
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from nodes.huggingface.arguments import call_arguments, check_steps
 from nodes.huggingface.families import facts_of
@@ -38,6 +38,9 @@ _ANY_AREA = re.compile(r"Upscale")
 
 _SQUARE_ONLY = re.compile(r"^KandinskyImg2Img")
 """Pipelines that fail on all but squares: diffusers 0.42 takes width for height on one of two paths, and compares them."""
+
+_FREE_DRAWS: Final = threading.Lock()
+"""Held while torch's own generator, which the whole process has in common, is one call's."""
 
 _TEXT_MULTIPLE = 8
 """What sides have to be multiples of where a picture is made from text: most pipelines check for 8, whatever their model can do."""
@@ -217,7 +220,7 @@ def _reproducible(pipeline: Any, generator: torch.Generator) -> Iterator[None]:
     if not any(fact.draws_freely for fact in facts_of(type(pipeline).__name__)):
         yield
         return
-    with torch.random.fork_rng(devices=[]):
+    with _FREE_DRAWS, torch.random.fork_rng(devices=[]):
         torch.manual_seed(generator.initial_seed())
         yield
 

@@ -88,7 +88,9 @@ def pull(
     as_json: AsJson = False,
 ) -> None:
     """
-    Fetch a model from the Hub: safetensors and settings, what a pipeline reads and no more. A stopped fetch goes on where it was.
+    Fetch a model from the Hub: safetensors and settings, what a pipeline reads and no more; of a decoder also its prior.
+
+    A stopped fetch goes on where it was.
 
     \b
     Examples:
@@ -115,10 +117,12 @@ def pull(
     ref = ModelRef(repo_id=name, variant=variant, path=path, revision=revision)
     found = Resolver(Registry.installed().weights()).resolve(ref, context)
     if as_json:
-        typer.echo(json.dumps({"name": found.name, "path": str(found.path), "revision": found.revision}))
+        typer.echo(json.dumps({"name": found.name, "path": str(found.path), "revision": found.own_revision}))
         return
     typer.echo(str(found.path))
-    say(f"{found.name} is here, at {found.revision}.")
+    for one in (found, found.prior):
+        if one is not None:
+            say(f"{one.name}: here, at {one.own_revision}.")
 
 
 @app.command()

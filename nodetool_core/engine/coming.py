@@ -75,7 +75,7 @@ class ComingUses:
         if self._forecast is None:
             self._forecast = self._manager.forecast()
             self.devices = len(self._manager.devices)
-            self.places = self.devices * self._manager.batch
+            self.places = len(self._manager.places)
         if self._uses is None:
             self._uses = _uses_of(self._frames.plan.steps)
         left: dict[int, Coming] = {}

@@ -1,9 +1,9 @@
 """
-The threads of the devices, shared by all runs of an engine: one each, or more where equal calls are done as one.
+The threads of the devices, shared by all runs of an engine: one for each place where the weights manager lets calls be under way.
 
 What is submitted waits in one place. A device that is free takes, of all that waits, what the weights manager would have first: the
-work whose weights are there, else what makes the fewest bytes move over all runs. Nothing waits for ever: what has waited longer
-than `PATIENCE` goes first.
+work whose weights are there, else what makes the fewest bytes move over all runs. Beside other work it takes only what fits into the
+device's memory with that. Nothing waits for ever: what has waited longer than `PATIENCE` goes first.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from nodetool_core.engine.threads import CLOSED
 
 if TYPE_CHECKING:
     from nodetool_core.models.foresight import Offer
+    from nodetool_core.models.seats import Place
 
 PATIENCE = 20.0
 """Seconds after which waiting work is not passed over again."""
@@ -33,7 +34,7 @@ class _Job:
 
 
 class DeviceLane:
-    """One daemon thread per device, started with the first work. What is submitted must not raise."""
+    """One daemon thread per place, started with the first work. What is submitted must not raise."""
 
     def __init__(self, manager: Callable[[], Any]) -> None:
         """
@@ -44,7 +45,7 @@ class DeviceLane:
         self._jobs: list[_Job] = []
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
-        self._running: dict[int, tuple[str | None, Offer]] = {}
+        self._running: dict[int, tuple[str, Offer]] = {}
         """What each thread works on, and for which device."""
         self._closed = False
 
@@ -54,8 +55,8 @@ class DeviceLane:
             if self._closed:
                 raise RuntimeError(CLOSED)
             self._jobs.append(_Job(offer, time.monotonic(), function, arguments))
-            for name in self._missing(offer):
-                thread = threading.Thread(target=self._work, args=(name,), name=f"nodetool-device-{len(self._threads)}", daemon=True)
+            for place in self._missing(offer):
+                thread = threading.Thread(target=self._work, args=(place,), name=f"nodetool-device-{len(self._threads)}", daemon=True)
                 self._threads.append(thread)
                 thread.start()
             # Which thread should take it is found out by each.
@@ -67,18 +68,16 @@ class DeviceLane:
             self._closed = True
             self._changed.notify_all()
 
-    def _missing(self, offer: Offer | None) -> list[str | None]:
-        """The devices that have no thread yet; without a model, there is need of any thread only."""
+    def _missing(self, offer: Offer | None) -> list[Place | None]:
+        """The places that have no thread yet; without a model, there is need of any thread only."""
         if offer is None:
             return [] if self._threads else [None]
-        manager = self._manager()
-        # Calls that may become one have to be under way together: then a device has as many threads as it takes calls at once.
-        names = [device.name for device in manager.devices] * manager.batch
-        return list(names[len(self._threads) :])
+        return list(self._manager().places[len(self._threads) :])
 
-    def _work(self, device: str | None) -> None:
-        while (job := self._take(device)) is not None:
-            with self._on(job, device):
+    def _work(self, place: Place | None) -> None:
+        """`place` is None for what was begun without knowing of any: the first, where there are some."""
+        while (job := self._take(place)) is not None:
+            with self._at(job, place):
                 job.function(*job.arguments)
             with self._changed:
                 self._running.pop(threading.get_ident(), None)
@@ -86,33 +85,43 @@ class DeviceLane:
             # Not held while waiting for the next one: it may hold large pictures.
             del job
 
-    def _on(self, job: _Job, device: str | None) -> Any:
-        if job.offer is None:
+    def _at(self, job: _Job, place: Place | None) -> Any:
+        # Models that nobody foresaw go wherever they are, but the first seat of a device is another thread's.
+        if job.offer is None and (place is None or place.seat == 0):
             return nullcontext()
         manager = self._manager()
-        return manager.on(device or manager.device.name)
+        return manager.at(place or manager.places[0])
 
-    def _take(self, device: str | None) -> _Job | None:
+    def _take(self, place: Place | None) -> _Job | None:
         with self._changed:
-            while (index := self._choose(device)) is None:
+            while (index := self._choose(place)) is None:
                 if self._closed:
                     return None
                 self._changed.wait()
             job = self._jobs.pop(index)
             if job.offer is not None:
-                self._running[threading.get_ident()] = (device, job.offer)
+                self._running[threading.get_ident()] = (self._device(place), job.offer)
             return job
 
-    def _choose(self, device: str | None) -> int | None:
-        """Which of the waiting jobs is next; None where there is none for this device."""
+    def _device(self, place: Place | None) -> str:
+        return str((place or self._manager().places[0]).device)
+
+    def _choose(self, place: Place | None) -> int | None:
+        """Which of the waiting jobs is next; None where there is none for this place."""
         if not self._jobs:
             return None
-        if time.monotonic() - self._jobs[0].since > PATIENCE or (len(self._jobs) == len(self._threads) == 1):
+        first = self._jobs[0]
+        is_due = time.monotonic() - first.since > PATIENCE
+        if len(self._jobs) == len(self._threads) == 1 or (is_due and first.offer is None):
             return 0
         free = next((index for index, job in enumerate(self._jobs) if job.offer is None), None)
-        if free is not None:
+        if free is not None and not is_due:
             return free
-        manager = self._manager()
-        running = [offer for where, offer in self._running.values() if where != device]
-        chosen: int | None = manager.pick([job.offer for job in self._jobs], device or manager.device.name, running)
-        return chosen
+        manager, device = self._manager(), self._device(place)
+        beside = [offer for where, offer in self._running.values() if where == device]
+        if is_due:
+            return 0 if manager.fits(first.offer, device, beside) else None
+        fitting = [index for index, job in enumerate(self._jobs) if manager.fits(job.offer, device, beside)]
+        elsewhere = [offer for where, offer in self._running.values() if where != device]
+        chosen = manager.pick([self._jobs[index].offer for index in fitting], device, elsewhere) if fitting else None
+        return None if chosen is None else fitting[chosen]

@@ -4,7 +4,8 @@ What a model is made of: its components, each with a key, and how each is read.
 A *recipe* describes one model in one number format: which of its components have weights, under which key, from which
 files. Components with equal keys are one and the same wherever they are asked for: by another task, by another reference to
 the repository, and by another repository that holds the very same files (the Hub's cache names files by their content).
-What has no weights (tokenizers, schedulers, settings) belongs to the recipe, is read once and kept.
+What has no weights (tokenizers, schedulers, settings) belongs to the recipe, is read once and kept. The components of a decoder's
+prior are components of the decoder's recipe, under names of their own.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from nodetool_core.models.devices import Device
 from nodetool_core.models.layout import read_layout
 from nodetool_core.models.memory import tensor_bytes, weight_files
 from nodetool_core.models.parts import TENSORS, Part, load_part, network_folder, part_of, processor_in
+from nodetool_core.models.priors import PRIOR
 from nodetool_core.models.tokenizers import lock_tokenizers
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     from nodetool_core.context import Context
     from nodetool_core.models.hub import Hub
+    from nodetool_core.models.layout import Layout
     from nodetool_core.models.resolve import ResolvedModel
     from nodetool_core.references import ModelRef
 
@@ -94,13 +97,13 @@ class Recipe(ABC):
     def assemble(self, modules: Mapping[str, torch.nn.Module]) -> Any:
         """A pipeline (or a Part) over components that were read. Raises ModelError."""
 
-    def _add(self, part: str, folder: Path, files: list[Path], cls: type) -> None:
-        variant = self.resolved.variant
-        used = variant if variant and any(variant in file.name for file in files) else None
+    def _add(self, name: str, of: ResolvedModel, part: str, folder: Path, files: list[Path], cls: type) -> None:
+        """A component by its name here, and by what it is: a part of a model, in files of a folder, of a class."""
+        used = of.variant if of.variant and any(of.variant in file.name for file in files) else None
         content = _content(folder, files)
-        source = content or f"{self.resolved.path}@{self.resolved.revision}"
+        source = content or f"{of.path}@{of.own_revision}"
         key = ComponentKey(f"{source} {cls.__name__}", "" if content else part, used, self.precision)
-        self.keys[part] = key
+        self.keys[name] = key
         self.estimates[key] = sum(tensor_bytes(file, self.precision.dtype.itemsize) for file in files)
 
 
@@ -113,22 +116,30 @@ def recipe_for(resolved: ResolvedModel, task: str, precision: Precision, hub: Hu
 
 
 class DirectoryRecipe(Recipe):
-    """A directory in diffusers form."""
+    """A directory in diffusers form, and of a decoder the directory of its prior."""
 
     def __init__(self, resolved: ResolvedModel, precision: Precision) -> None:
         super().__init__(resolved, precision)
-        self._layout = layout = read_layout(resolved.path, resolved.name, resolved.variant)
-        self._classes: dict[str, type] = {}
+        self._sources: dict[str, tuple[ResolvedModel, Layout, str, type]] = {}
+        """Component to the model that it is a part of, the name that it has there, and its class."""
         self._checked: set[str] = set()
         self._light: dict[str, Any] = {}
         self._lock = threading.Lock()
+        self._layout = self._read_layout(resolved)
+        self._prior_layout = self._read_layout(resolved.prior, PRIOR) if resolved.prior else None
+        if resolved.prior and self._prior_layout:
+            loading.check_prior(self._layout.class_name, self._prior_layout, resolved.prior.name)
+
+    def _read_layout(self, of: ResolvedModel, prefix: str = "") -> Layout:
+        layout = read_layout(of.path, of.name, of.variant)
         for part, (library, name) in layout.components.items():
             folder = layout.directory / part
-            files = weight_files(folder, resolved.variant)
+            files = weight_files(folder, of.variant)
             cls = component_class(library, name) if files else None
             if cls is not None and _has_weights(cls):
-                self._classes[part] = cls
-                self._add(part, folder, files, cls)
+                self._sources[prefix + part] = (of, layout, part, cls)
+                self._add(prefix + part, of, part, folder, files, cls)
+        return layout
 
     def check(self, task: str) -> None:
         if task in self._checked:
@@ -141,10 +152,10 @@ class DirectoryRecipe(Recipe):
 
     def read(self, part: str, context: Context) -> torch.nn.Module:
         context.check_cancelled()
-        key, cls = self.keys[part], self._classes[part]
-        where = f"{self._layout.class_name} ({part}: {cls.__name__})"
+        of, layout, folder, cls = self._sources[part]
+        where = f"{layout.class_name} ({folder}: {cls.__name__})"
         module: torch.nn.Module = loading.read_component(
-            self._layout.directory / part, cls, self.resolved, key.variant, self.precision.dtype, where
+            layout.directory / folder, cls, of, self.keys[part].variant, self.precision.dtype, where
         )
         context.check_cancelled()
         return module
@@ -152,7 +163,7 @@ class DirectoryRecipe(Recipe):
     def assemble(self, modules: Mapping[str, torch.nn.Module]) -> Any:
         with self._lock:
             own = {part: _own(module) if type(module).__name__ in _HUNG_UPON else module for part, module in modules.items()}
-            pipeline = loading.assemble(self._layout, self.resolved, self.precision.dtype, {**own, **self._light})
+            pipeline = loading.assemble(self._layout, self._prior_layout, self.resolved, self.precision.dtype, {**own, **self._light})
             if not self._light:
                 lock_tokenizers(pipeline)
                 self._light = {name: part for name, part in pipeline.components.items() if name not in modules and part is not None}
@@ -166,7 +177,7 @@ class FileRecipe(Recipe):
         super().__init__(resolved, precision)
         self._hub = hub
         self._template: Any = None
-        self._add("", resolved.path.parent, [resolved.path], FileRecipe)
+        self._add("", resolved, "", resolved.path.parent, [resolved.path], FileRecipe)
 
     def read(self, part: str, context: Context) -> torch.nn.Module:
         import torch
@@ -191,11 +202,11 @@ class PartRecipe(Recipe):
         self._task = task
         if task == TENSORS or resolved.kind == "file":
             files = [resolved.path] if resolved.kind == "file" else sorted(resolved.path.glob("*.safetensors"))
-            self._add(task, resolved.path, files, Part)
+            self._add(task, resolved, task, resolved.path, files, Part)
             return
         self._folder, cls = network_folder(resolved, task)
         part = "" if self._folder == resolved.path else self._folder.relative_to(resolved.path).as_posix()
-        self._add(part, self._folder, weight_files(self._folder, resolved.variant), cls)
+        self._add(part, resolved, part, self._folder, weight_files(self._folder, resolved.variant), cls)
 
     def read(self, part: str, context: Context) -> torch.nn.Module:
         import torch

@@ -126,6 +126,13 @@ class Foresight:
         left = [index for index, is_away in enumerate(away) if not is_away or parts.count(parts[index]) > 1]
         return left[self.choose([offers[index] for index in left], device)] if left else None
 
+    def fits(self, offer: Offer, device: str, beside: Sequence[Offer]) -> bool:
+        """Whether the budget of a device is enough for a use beside those under way on it. Alone, every use is let run."""
+        if not beside:
+            return True
+        parts = offer.parts.union(*(other.parts for other in beside))
+        return sum(self._size(part) for part in parts) <= self._tiers.budgets[device] - self._tiers.working[device]
+
     def choose(self, offers: Sequence[Offer], device: Device | None = None) -> int:
         """Which of the offers should be next: one that needs no load, else the one that the plan has first."""
         if len(offers) == 1:

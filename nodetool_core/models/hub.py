@@ -78,11 +78,14 @@ class Hub:
         """The texts of a repository without its weights: what a single file of the same family needs besides itself."""
         return self._fetch(repo_id, None, _texts_in_folders, ["model_index.json"], context)[0]
 
-    def cached_commit(self, ref: ModelRef) -> str | None:
-        """The commit of which the cache has weights for a reference, asking no network; None where it has none. Raises ModelError."""
+    def cached(self, ref: ModelRef) -> tuple[Path, str] | None:
+        """
+        The directory in the cache that has weights for a reference, and its commit; None where it has none. Asks no network.
+
+        Raises ModelError for a malformed id.
+        """
         _check_id(ref.repo_id)
-        found = self._cached(ref.repo_id, ref.revision, [glob.escape(ref.path) if ref.path else "**/*.safetensors"])
-        return found[1] if found else None
+        return self._cached(ref.repo_id, ref.revision, [glob.escape(ref.path) if ref.path else "**/*.safetensors"])
 
     def _fetch(self, repo_id: str, revision: str | None, choose: Choose, probes: list[str], context: Context) -> tuple[Path, str]:
         import httpx2

@@ -43,14 +43,22 @@ class Lease:
     task: str
     device: Device
     components: Sequence[Component]
+    modules: frozenset[int]
+    """What was lent, by `modules_in`."""
     sparing: ExitStack = field(default_factory=ExitStack)
     """What ends the saving of memory, where it was begun."""
     is_sparing: bool = False
 
     def holds(self, pipeline: Any) -> int:
         """How many of the pipeline's modules are this block's."""
-        modules = {id(component.module) for component in self.components}
-        return sum(id(part) in modules for part in vars(pipeline).values())
+        return sum(id(part) in self.modules for part in vars(pipeline).values())
+
+
+def modules_in(lent: Any) -> frozenset[int]:
+    """The identities of the modules that a pipeline or a Part holds."""
+    import torch
+
+    return frozenset(id(part) for part in vars(lent).values() if isinstance(part, torch.nn.Module))
 
 
 @dataclass(frozen=True)

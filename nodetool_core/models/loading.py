@@ -13,6 +13,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem, near_miss
+from nodetool_core.models.priors import PRIOR
 from nodetool_core.models.processors import read_processors, stand_ins
 from nodetool_core.models.reading import ONE_AT_A_TIME, read_module
 
@@ -40,9 +41,6 @@ _MORE = {"image-to-image": {"mask_image"}, "text-to-image": {"image", "control_m
 _ALWAYS_MASKED = "Kandinsky"
 """Begins the names of pipelines that fill in with UNets made for it alone."""
 
-PRIOR = "prior_"
-"""How the parts of a prior are called in a pipeline that has one."""
-
 _READING_FAILS = (OSError, ValueError, TypeError, KeyError, ImportError, AttributeError, RuntimeError)
 
 
@@ -55,59 +53,74 @@ def read_component(folder: Path, cls: Any, resolved: ResolvedModel, variant: str
         raise _load_failure(resolved.name, where, error) from error
 
 
-def assemble(layout: Layout, resolved: ResolvedModel, dtype: torch.dtype, parts: Mapping[str, Any]) -> Any:
-    """A pipeline over parts that were read; the rest of it, which should have no weights, is read. Raises ModelError."""
-    from diffusers import DiffusionPipeline
+def assemble(layout: Layout, prior: Layout | None, resolved: ResolvedModel, dtype: torch.dtype, parts: Mapping[str, Any]) -> Any:
+    """
+    A pipeline over parts that were read, which with a decoder's prior is that of both; fetches nothing.
 
+    The rest of it, which should have no weights, is read. Raises ModelError.
+    """
     quiet_libraries()
+    if prior is None or resolved.prior is None:
+        return _pipeline(layout, resolved, dtype, parts)
+    its = {name.removeprefix(PRIOR): part for name, part in parts.items() if name.startswith(PRIOR)}
+    own = {name: part for name, part in parts.items() if not name.startswith(PRIOR)}
+    decoder, other = _pipeline(layout, resolved, dtype, own), _pipeline(prior, resolved.prior, dtype, its)
+    try:
+        return _whole_class(layout.class_name)(**decoder.components, **{PRIOR + name: part for name, part in other.components.items()})
+    except _READING_FAILS as error:
+        raise _load_failure(resolved.name, layout.class_name, error) from error
+
+
+def _pipeline(layout: Layout, resolved: ResolvedModel, dtype: torch.dtype, parts: Mapping[str, Any]) -> Any:
+    """The pipeline of one directory."""
     unread = {name: kind for name, kind in layout.components.items() if name not in parts}
-    is_decoder = _is_decoder(layout)
-    given = {name: part for name, part in parts.items() if not (is_decoder and name.startswith(PRIOR))}
     try:
         spare = stand_ins(layout.directory, layout.components, parts)
-        pipeline = DiffusionPipeline.from_pretrained(  # type: ignore[no-untyped-call]
+        pipeline = _unconnected(layout.class_name).from_pretrained(
             str(layout.directory),
             dtype=dtype,
             variant=resolved.variant,
             use_safetensors=True,
             disable_mmap=not _may_map(resolved),
-            **{**read_processors(layout.directory, unread), **given, **dict.fromkeys(spare)},
+            **{**read_processors(layout.directory, unread), **parts, **dict.fromkeys(spare)},
         )
+        pipeline.__class__ = _pipeline_class(layout.class_name)
         # diffusers compares what it is given with the class that the model names, and these are of another.
         pipeline.register_modules(**spare)
-        return _with_prior(pipeline, layout, resolved, dtype, parts) if is_decoder else pipeline
     except _READING_FAILS as error:
         raise _load_failure(resolved.name, layout.class_name, error) from error
+    return pipeline
 
 
-def _is_decoder(layout: Layout) -> bool:
-    """Whether the pipeline draws from what a prior makes of a text, and is published without it."""
+def _pipeline_class(name: str) -> Any:
     import diffusers
+
+    return getattr(diffusers, name)
+
+
+def _unconnected(name: str) -> Any:
+    """A pipeline class that fetches nothing: some would load what the card in their directory names, with whatever is newest there."""
+    cls = _pipeline_class(name)
+    return type(name, (cls,), {"__module__": cls.__module__, "_load_connected_pipes": False})
+
+
+def _whole_class(decoder: str) -> Any:
+    """The class of a decoder's pipeline together with its prior."""
     from diffusers.pipelines.auto_pipeline import _get_connected_pipeline
 
-    own = getattr(diffusers, layout.class_name, None)
-    return own is not None and _get_connected_pipeline(own) is not None  # type: ignore[no-untyped-call]
+    return _get_connected_pipeline(_pipeline_class(decoder))  # type: ignore[no-untyped-call]
 
 
-def _with_prior(pipeline: Any, layout: Layout, resolved: ResolvedModel, dtype: torch.dtype, parts: Mapping[str, Any]) -> Any:
-    """
-    A decoder with its prior, which is in a repository of its own that the card of the decoder's names; the decoder where none is named.
-
-    diffusers can connect the two as well, and then gives the prior those parts of the decoder that are named alike.
-    """
-    from diffusers import DiffusionPipeline
-    from diffusers.pipelines.auto_pipeline import _get_connected_pipeline
-    from huggingface_hub import ModelCard
-
-    prior = {name: part for name, part in parts.items() if name.startswith(PRIOR)}
-    if not prior:
-        card = layout.directory / "README.md"
-        named = getattr(ModelCard.load(card).data, "prior", None) if card.is_file() else None
-        if not named:
-            return pipeline
-        read: Any = DiffusionPipeline.from_pretrained(named[0], dtype=dtype, variant=resolved.variant, use_safetensors=True)  # type: ignore[no-untyped-call]
-        prior = {f"{PRIOR}{name}": part for name, part in read.components.items()}
-    return _get_connected_pipeline(type(pipeline))(**pipeline.components, **prior)  # type: ignore[no-untyped-call]
+def check_prior(decoder: str, prior: Layout, name: str) -> None:
+    """Refuse a model that is no prior for decoders of a class, before its weights are read. Raises ModelError."""
+    taken = {
+        part.removeprefix(PRIOR): of for part, of in inspect.signature(_whole_class(decoder)).parameters.items() if part.startswith(PRIOR)
+    }
+    needed = {part for part, of in taken.items() if of.default is inspect.Parameter.empty}
+    if needed <= prior.components.keys() <= taken.keys():
+        return
+    message = f"is a {prior.class_name}, and no prior for {decoder}, which has {', '.join(sorted(needed))}."
+    raise ModelError(Problem("model_unfit", name, message, "Correct `prior` in the card of the decoder."))
 
 
 def with_modules(pipeline: Any, modules: Mapping[str, Any]) -> Any:

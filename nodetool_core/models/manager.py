@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from nodetool_core.models.model import Model
     from nodetool_core.models.placing import Placer
     from nodetool_core.models.resident import Counts
+    from nodetool_core.models.seats import Place
     from nodetool_core.models.working import Meter
     from nodetool_core.references import ModelRef
 
@@ -63,7 +64,10 @@ class ModelManager:
         host_budget: Bytes of copies to keep in host memory, besides what is on a device; None for what the hardware suggests.
         idle_seconds: After so long without a use, all that is loaded is let go of; None keeps it.
         encodings: Bytes of what text encoders and autoencoders gave, kept for the next call; 0 keeps nothing.
-        batch: How many equal calls of nodes, of one run or of several, are done as one; 1 does each alone, to the last bit.
+        calls: How many calls are under way at once on a processor, over the same weights; None for as many as it has cores for, each
+            taking as many threads as torch has. A card has one at a time.
+        batch: How many equal calls of nodes, of one run or of several, are done as one, which is then one at a time; 1 does each
+            alone, to the last bit.
         hub: Where Hub ids are fetched from.
         listed: The only models that may be used; any where none is given.
         placer: Copies weights to devices.
@@ -79,6 +83,7 @@ class ModelManager:
         host_budget: int | None = None,
         idle_seconds: float | None = None,
         encodings: int = BOUND,
+        calls: int | None = 1,
         batch: int = 1,
         hub: Hub | None = None,
         listed: ListedModels | None = None,
@@ -90,6 +95,7 @@ class ModelManager:
                 raise ModelError(Problem("budget_invalid", name, f"{size} bytes is below 0.", "Give bytes, or leave it out."))
         self.resolver = Resolver(weights, hub, listed)
         self.encodings = Encodings(encodings)
+        self.calls = calls
         self.batch = max(1, batch)
         self.loads = 0
         """How many times a model was not there as a whole and weights were read for it."""
@@ -115,7 +121,7 @@ class ModelManager:
         Weights are shared with every other block; pipeline object and schedulers are the block's own.
         Raises ModelError with what to do where the model can't be had, RunCancelled where the run ends while waiting.
         """
-        from nodetool_core.models.ladder import Lease
+        from nodetool_core.models.ladder import Lease, modules_in
 
         resolved = self.resolver.resolve(ref, context, part_of(task))
         model = self._model(ref, resolved, task)
@@ -123,21 +129,20 @@ class ModelManager:
         self._begin(model)
         try:
             components = self._acquire(model, context)
-            lease = Lease(model.name, task, model.device, components)
             try:
-                lent = model.lend(task, components)
+                lent = model.lend(task, components, self.workplace.seat)
+                lease = Lease(model.name, task, model.device, components, modules_in(lent))
                 with self._lock:
                     self._leases.append(lease)
-                self.workplace.prefetch.wake(model.device)
-                yield lent
-            finally:
-                with self._lock:
-                    if lease in self._leases:
-                        self._leases.remove(lease)
                 try:
-                    lease.sparing.close()
+                    self.workplace.prefetch.wake(model.device)
+                    yield lent
                 finally:
-                    self.workplace.tiers.release(components)
+                    with self._lock:
+                        self._leases.remove(lease)
+                    lease.sparing.close()
+            finally:
+                self.workplace.tiers.release(components)
         finally:
             self._end(model)
 
@@ -173,10 +178,14 @@ class ModelManager:
         """Which of the uses that wait a device should take; None where another should, on which `running` are under way."""
         return self.workplace.foresight.pick(offers, self.workplace.device(device), running)
 
+    def fits(self, offer: Offer, device: str, beside: list[Offer]) -> bool:
+        """Whether a device has the memory for a use beside others that are under way on it."""
+        return self.workplace.foresight.fits(offer, device, beside)
+
     @contextmanager
-    def on(self, device: str) -> Iterator[None]:
-        """What this thread uses in the block is placed on that device."""
-        with self.workplace.bound(device):
+    def at(self, place: Place) -> Iterator[None]:
+        """What this thread uses in the block is placed there."""
+        with self.workplace.bound(place):
             yield
 
     # -- looking ----------------------------------------------------------------------------------------------------
@@ -229,6 +238,11 @@ class ModelManager:
     def devices(self) -> list[Device]:
         """Where models run. Raises ModelError where this machine lacks a device that was named."""
         return self.workplace.devices
+
+    @property
+    def places(self) -> list[Place]:
+        """Where calls can be under way at once; each thread that computes beside another needs its own."""
+        return self.workplace.places
 
     @property
     def device(self) -> Device:

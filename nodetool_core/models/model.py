@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from nodetool_core.models.loading import PRIOR
 from nodetool_core.models.parts import part_of
 from nodetool_core.models.preparing import prepare
+from nodetool_core.models.priors import PRIOR
 from nodetool_core.models.resident import Wanted
-from nodetool_core.models.shells import lend, modules_of, prototype
+from nodetool_core.models.seats import twin
+from nodetool_core.models.shells import lend, prototype
 
 if TYPE_CHECKING:
     import torch
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
     from nodetool_core.models.devices import Device
     from nodetool_core.models.encodings import Encodings
     from nodetool_core.models.resident import Component
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """What those who sit in one seat are lent."""
+
+    base: Any
+    """The pipeline as it was saved, or a Part."""
+    prototypes: dict[str, Any] = field(default_factory=dict)
+    """Task to pipeline."""
 
 
 class Model:
@@ -35,8 +46,8 @@ class Model:
         self.used = 0
         """When it was used last, counted in uses of the manager."""
         self._encodings = encodings
-        self._base: Any = None
-        self._prototypes: dict[str, Any] = {}
+        self._benches: dict[int, _Bench] = {}
+        """By seat."""
         self._lock = threading.Lock()
 
     @property
@@ -48,39 +59,41 @@ class Model:
         found = {key: part for part, key in self.recipe.keys.items()}
 
         def read(part: str, key: ComponentKey) -> torch.nn.Module:
-            module = self.recipe.read(part, context)
-            prepare(module, part, self.recipe.precision, self.device)
-            self._encodings.watch(module, part, key)
-            return module
+            return self._prepared(self.recipe.read(part, context), part, key)
 
         return [
             Wanted(key, f"{self.name} {part}".strip(), self.recipe.estimates[key], lambda part=part, key=key: read(part, key))  # type: ignore[misc]
             for key, part in found.items()
         ]
 
-    def lend(self, task: str, components: Sequence[Component]) -> Any:
-        """A pipeline of the caller's own over components that the caller has pinned. Raises ModelError."""
+    def lend(self, task: str, components: Sequence[Component], seat: int = 0) -> Any:
+        """A pipeline of the caller's own over components that the caller has pinned, for who sits in a seat. Raises ModelError."""
         with self._lock:
-            if self._base is None:
-                by_key = {one.key: one.module for one in components}
-                self._base = self.recipe.assemble({part: by_key[key] for part, key in self.recipe.keys.items()})  # type: ignore[misc]
+            bench = self._benches.get(seat)
+            if bench is None:
+                bench = self._benches[seat] = _Bench(self._assembled(components, seat))
                 for one in components:
                     one.holders.add(self._forget)
-                if not part_of(task):
-                    self._place_prior()
             if part_of(task):
-                return replace(self._base, device=self.device.name)
-            if task not in self._prototypes:
-                self._prototypes[task] = prototype(self._base, task, self.name)
-            return lend(self._prototypes[task])
+                return replace(bench.base, device=self.device.name)
+            if task not in bench.prototypes:
+                bench.prototypes[task] = prototype(bench.base, task, self.name)
+            return lend(bench.prototypes[task])
 
-    def _place_prior(self) -> None:
-        """What a decoder brought with it from another repository is where the rest is. It is in no recipe, and counts for no budget."""
-        for name, module in modules_of(self._base).items():
-            if name.startswith(PRIOR) and name not in self.recipe.keys:
-                module.to(self.device.name)
+    def _assembled(self, components: Sequence[Component], seat: int) -> Any:
+        found = {one.key: one for one in components}
+        modules: dict[ComponentKey, Any] = {}
+        for part, key in self.recipe.keys.items():
+            if key not in modules:
+                mould = found[key].mould if seat else None
+                modules[key] = found[key].module if mould is None else self._prepared(twin(mould), part, key)
+        return self.recipe.assemble({part: modules[key] for part, key in self.recipe.keys.items()})
+
+    def _prepared(self, module: torch.nn.Module, part: str, key: ComponentKey) -> torch.nn.Module:
+        prepare(module, part, self.recipe.precision, self.device)
+        self._encodings.watch(module, part.removeprefix(PRIOR), key)
+        return module
 
     def _forget(self) -> None:
         """One of the components is gone."""
-        self._base = None
-        self._prototypes = {}
+        self._benches = {}

@@ -39,12 +39,14 @@ class Component:
     """Whether its data is on the device."""
     master: Master | None = None
     """The host's copy, where there is one besides."""
+    mould: torch.nn.Module | None = None
+    """What the modules of further seats are copied from, where there are any (`seats.py`)."""
     pins: int = 0
     flight: Future[None] | None = None
     used: int = 0
     """The tick of its last use."""
     holders: set[Callable[[], None]] = field(default_factory=set)
-    """Called when the module is discarded, so that nobody lends it again."""
+    """Called when the module is discarded, or its mould is, so that nobody lends it again."""
 
 
 @dataclass

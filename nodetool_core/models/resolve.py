@@ -10,20 +10,21 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from nodetool_core.errors import ModelError, Problem, near_miss
 from nodetool_core.models.hub import Hub
 from nodetool_core.models.layout import PICKLED, pickled
+from nodetool_core.models.priors import CARD, INDEX, named_prior, prior_refused
+from nodetool_core.references import ModelRef
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from nodetool_core.context import Context
     from nodetool_core.models.listed import ListedModels
-    from nodetool_core.references import ModelRef
 
 _DIGEST_LIMIT = 64 * 2**20
 """Bytes up to which local weights are told apart by content; above, by names, sizes and times, as reading would take seconds."""
@@ -41,8 +42,15 @@ class ResolvedModel:
     path: Path
     kind: Literal["directory", "file"]
     revision: str
-    """The commit on the Hub, or `blake3:…` / `stat:…` of local files."""
+    """The commit on the Hub, or `blake3:…` / `stat:…` of local files; of a decoder with a prior both of theirs, joined by `+`."""
     variant: str | None = None
+    prior: ResolvedModel | None = None
+    """What the card of a decoder names as its prior."""
+
+    @property
+    def own_revision(self) -> str:
+        """The revision without that of the prior."""
+        return self.revision.removesuffix(f"+{self.prior.revision}") if self.prior else self.revision
 
 
 class Resolver:
@@ -54,45 +62,27 @@ class Resolver:
         self._listed = listed
         self._fetched: dict[_Key, ResolvedModel] = {}
         self._digests: dict[object, str] = {}
+        self._priors: dict[_Key, str | None] = {}
+        """What the cards name, by the state of the files that say it."""
         self._lock = threading.Lock()
 
     def resolve(self, ref: ModelRef, context: Context, part: str | None = None) -> ResolvedModel:
         """
-        The files behind a reference, fetched where they are not here yet; bytes are reported to `context`.
+        The files behind a reference, and of a decoder's prior; fetched where they are not here yet, bytes are reported to `context`.
 
         `part` is what is wanted of them where that is no pipeline: a task of `models/parts.py`.
 
         Raises ModelError with a code per cause (`model_gated`, `model_not_found`, `model_offline`, …), and RunCancelled.
         """
-        local = self.local(ref)
-        if local is not None:
-            return local
-        key = (*_key(ref), part)
-        with self._lock:
-            known = self._fetched.get(key)
-        if known is not None and known.path.exists():
-            return known
-        if ref.path:
-            _refuse_pickle(ref.path, f"{ref.repo_id}/{ref.path}")
-            path, commit = self.hub.file(ref, context)
-            resolved = ResolvedModel(f"{ref.repo_id}/{ref.path}", path, "file", commit, ref.variant)
-        elif part is not None:
-            path, commit = self.hub.part(ref, part, context)
-            resolved = ResolvedModel(ref.repo_id, path, "directory", commit, ref.variant)
-        else:
-            path, commit = self.hub.pipeline(ref, context)
-            resolved = ResolvedModel(ref.repo_id, path, "directory", commit, ref.variant)
-        with self._lock:
-            self._fetched[key] = resolved
-        return resolved
+        own = self._own(ref, context, part)
+        found = own if part is not None else self._with_prior(own, ref, lambda prior: self._own(prior, context))
+        assert found is not None
+        return found
 
     def here(self, ref: ModelRef) -> ResolvedModel | None:
         """The files of a pipeline that are on this machine already; None where they would be fetched. Asks no network."""
-        local = self.local(ref)
-        if local is not None:
-            return local
-        with self._lock:
-            return self._fetched.get((*_key(ref), None))
+        own = self._already(ref)
+        return self._with_prior(own, ref, self._already) if own else None
 
     def local(self, ref: ModelRef) -> ResolvedModel | None:
         """The files behind a reference that needs no Hub; None for a Hub id. Raises ModelError for a path that isn't there."""
@@ -116,13 +106,95 @@ class Resolver:
         return None
 
     def revision(self, ref: ModelRef) -> str | None:
-        """Which weights a reference stands for now, without asking the network: None where none are on this machine."""
+        """
+        Which weights a reference stands for now, without asking the network: None where none are on this machine.
+
+        Of a decoder whose prior is not here, or can't be had, the decoder's alone. Raises ModelError for a path that isn't there,
+        and for a model that is not listed.
+        """
+        own = self._cached(ref)
+        if own is None:
+            return None
+        try:
+            return (self._with_prior(own, ref, self._cached) or own).revision
+        except ModelError:
+            # Whoever uses both is told; a part of the decoder can do without.
+            return own.revision
+
+    def _with_prior(self, own: ResolvedModel, ref: ModelRef, find: Callable[[ModelRef], ResolvedModel | None]) -> ResolvedModel | None:
+        """A model with its prior as `find` finds it, where it has one; None where that finds nothing."""
+        named = self._named_prior(own)
+        if named is None:
+            return own
+        try:
+            prior = find(ModelRef(repo_id=named, variant=ref.variant))
+            if prior is None:
+                return None
+            if prior.kind == "file":
+                raise ModelError(Problem("model_not_diffusers", named, "is a single file, and no prior.", "Correct `prior` in the card."))
+        except ModelError as error:
+            raise prior_refused(own.name, named, error) from error
+        called = replace(prior, name=f"{named}, the prior of {own.name}")
+        return replace(own, revision=f"{own.revision}+{prior.revision}", prior=called)
+
+    def _named_prior(self, own: ResolvedModel) -> str | None:
+        """What `priors.named_prior` says; the files are read again only when one of them has changed."""
+        if own.kind == "file":
+            return None
+        key = (own.path, _state(f"{own.path}/{INDEX}"), _state(f"{own.path}/{CARD}"))
+        with self._lock:
+            if key in self._priors:
+                return self._priors[key]
+        named = named_prior(own.path, own.name)
+        with self._lock:
+            self._priors[key] = named
+        return named
+
+    # -- one model, without what goes with it -----------------------------------------------------------------------
+
+    def _own(self, ref: ModelRef, context: Context, part: str | None = None) -> ResolvedModel:
+        """The files behind a reference, fetched where they are not here yet."""
         local = self.local(ref)
         if local is not None:
-            return local.revision
+            return local
+        key = (*_key(ref), part)
+        with self._lock:
+            known = self._fetched.get(key)
+        if known is not None and known.path.exists():
+            return known
+        if ref.path:
+            _refuse_pickle(ref.path, f"{ref.repo_id}/{ref.path}")
+            path, commit = self.hub.file(ref, context)
+            resolved = ResolvedModel(f"{ref.repo_id}/{ref.path}", path, "file", commit, ref.variant)
+        elif part is not None:
+            path, commit = self.hub.part(ref, part, context)
+            resolved = ResolvedModel(ref.repo_id, path, "directory", commit, ref.variant)
+        else:
+            path, commit = self.hub.pipeline(ref, context)
+            resolved = ResolvedModel(ref.repo_id, path, "directory", commit, ref.variant)
+        with self._lock:
+            self._fetched[key] = resolved
+        return resolved
+
+    def _already(self, ref: ModelRef) -> ResolvedModel | None:
+        """The files of a pipeline that need not be fetched any more; None where they have to be."""
+        local = self.local(ref)
+        if local is not None:
+            return local
+        with self._lock:
+            return self._fetched.get((*_key(ref), None))
+
+    def _cached(self, ref: ModelRef) -> ResolvedModel | None:
+        """As `_already`; and what was fetched of it as a part, or by others into the Hub's cache."""
+        known = self._already(ref)
+        if known is not None:
+            return known
         with self._lock:
             known = next((found for key, found in self._fetched.items() if key[:-1] == _key(ref)), None)
-        return known.revision if known else self.hub.cached_commit(ref)
+        if known is not None:
+            return known
+        cached = self.hub.cached(ref)
+        return ResolvedModel(ref.repo_id, cached[0], "file" if ref.path else "directory", cached[1], ref.variant) if cached else None
 
     def _at(self, path: Path, name: str, ref: ModelRef) -> ResolvedModel:
         if not path.exists():
@@ -175,6 +247,15 @@ def _files(path: Path) -> Iterator[tuple[str, os.stat_result]]:
                         pending.append(entry.path)
                 elif entry.is_file():
                     yield entry.path, entry.stat()
+
+
+def _state(path: str) -> _Key | None:
+    """What changes when a file does; None where there is none."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - asked for at each use
+    except OSError:
+        return None
+    return (status.st_mtime_ns, status.st_size)
 
 
 def _key(ref: ModelRef) -> _Key:

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 from nodetool_core.errors import RunCancelled
 from nodetool_core.models.placing import Placer, module_bytes, return_memory
 from nodetool_core.models.resident import ChooseVictims, Component, Counts, Wanted
+from nodetool_core.models.seats import twin
 
 if TYPE_CHECKING:
     import torch
@@ -39,11 +40,20 @@ if TYPE_CHECKING:
 class Tiers:
     """The table of components. Safe to use from many threads."""
 
-    def __init__(self, budgets: Mapping[str, float], host_budget: float, choose: ChooseVictims, placer: Placer | None = None) -> None:
+    def __init__(
+        self,
+        budgets: Mapping[str, float],
+        host_budget: float,
+        choose: ChooseVictims,
+        placer: Placer | None = None,
+        *,
+        moulded: Collection[str] = (),
+    ) -> None:
         """
         Args:
             budgets: Bytes by name of device.
             host_budget: Bytes of copies to keep in host memory, besides what is on a device.
+            moulded: Names of the devices with several seats.
         """
         self.budgets = dict(budgets)
         self.host_budget = host_budget
@@ -51,6 +61,7 @@ class Tiers:
         self.placer = placer or Placer()
         self.working: dict[str, int] = dict.fromkeys(budgets, 0)
         """Bytes that operations have reserved for their intermediate results, by device."""
+        self._moulded = moulded
         self._choose = choose
         self._table: dict[tuple[Hashable, str], Component] = {}
         self._sizes: dict[Hashable, int] = {}
@@ -256,15 +267,22 @@ class Tiers:
             return
         self.placer.to_host(one.module, one.master)
         one.master, one.is_placed = None, False
+        if one.mould is not None:
+            self._forget(one)
 
     def _discard(self, one: Component) -> None:
         self._table.pop((one.key, one.device.name), None)
-        for forget in list(one.holders):
-            forget()
-        one.holders.clear()
+        self._forget(one)
         if one.module is not None:
             self.placer.discard(one.module)
         one.module, one.master, one.is_placed = None, None, False
+
+    @staticmethod
+    def _forget(one: Component) -> None:
+        for forget in list(one.holders):
+            forget()
+        one.holders.clear()
+        one.mould = None
 
     def _host_has_room(self, size: int, coming: Hashable) -> bool:
         """Whether a copy of so many bytes may stay in host memory; copies that are wanted less make room."""
@@ -308,7 +326,9 @@ class Tiers:
         size = module_bytes(module) or wanted.estimate
         keep = place and self._host_has_room(size, part.key)
         master = self._placed(module, device, keep) if place else None
+        mould = twin(module) if place and device.name in self._moulded else None
         with self._lock:
+            part.mould = mould
             part.module, part.master, part.is_placed, part.bytes = module, master, place, size
             self._sizes[part.key] = size
             self.counts.reads += is_read

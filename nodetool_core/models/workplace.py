@@ -14,6 +14,7 @@ from nodetool_core.models.foresight import Foresight
 from nodetool_core.models.ladder import Ladder
 from nodetool_core.models.prefetch import Prefetch
 from nodetool_core.models.resident import Component, Wanted
+from nodetool_core.models.seats import Place, places
 from nodetool_core.models.tiers import Tiers
 from nodetool_core.models.working import Meter, WorkingMemory
 
@@ -44,7 +45,9 @@ class Workplace:
         self.estimates: dict[Any, int] = {}
         self.wanted: dict[Hashable, Wanted] = {}
         """How to read each component that was used before."""
-        self.tiers = Tiers(budgets, host_budget, self._victims, placer)
+        self.places = places(self.devices, manager.calls, manager.batch)
+        seated = {place.device for place in self.places if place.seat}
+        self.tiers = Tiers(budgets, host_budget, self._victims, placer, moulded=seated)
         self.foresight = Foresight(self.tiers, self.devices, manager.parts_of, self._size)
         self.ladder = Ladder(self.tiers, WorkingMemory(), meter or Meter())
         self.prefetch = Prefetch(self.tiers, self.foresight, self.wanted)
@@ -61,19 +64,29 @@ class Workplace:
 
     def preferred_devices(self) -> list[Device]:
         """Where this thread's uses go: the device it is bound to, else any, the one with most room first."""
-        bound: str | None = getattr(self._thread, "device", None)
+        bound = self._place()
         if bound is not None:
-            return [self.device(bound)]
+            return [self.device(bound.device)]
         return sorted(self.devices, key=lambda device: -self.tiers.free_bytes(device.name))
 
+    @property
+    def seat(self) -> int:
+        """Where this thread sits at its device."""
+        bound = self._place()
+        return bound.seat if bound is not None else 0
+
     @contextmanager
-    def bound(self, name: str) -> Iterator[None]:
-        before: str | None = getattr(self._thread, "device", None)
-        self._thread.device = name
+    def bound(self, place: Place) -> Iterator[None]:
+        before = self._place()
+        self._thread.place = place
         try:
             yield
         finally:
-            self._thread.device = before
+            self._thread.place = before
+
+    def _place(self) -> Place | None:
+        found: Place | None = getattr(self._thread, "place", None)
+        return found
 
     def _victims(
         self, candidates: Sequence[Component], shortfall: int, coming: Collection[Hashable], device: Device | None

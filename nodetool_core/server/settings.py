@@ -61,7 +61,9 @@ class Settings(BaseSettings):
     )
     fetch_seconds: float = Field(default=20.0, gt=0, description="How long fetching a picture from the web may take.")
 
-    concurrency: int = Field(default=4, ge=1, description="Runs under way at once; those of one device still take turns.")
+    concurrency: int = Field(
+        default=4, ge=1, description="Runs under way at once; a device takes one call of a model at a time, a processor `calls`."
+    )
     queue: int = Field(default=64, ge=0, description="Requests that may wait for their run; more are answered with 429.")
     run_seconds: float = Field(default=600.0, gt=0, description="How long a request waits for its run, which is then cancelled.")
     job_workers: int = Field(default=1, ge=0, description="Jobs that this process runs at once; 0 leaves them to `nodetool worker`.")
@@ -70,6 +72,12 @@ class Settings(BaseSettings):
     device_memory: str = Field(default="auto", description="Memory of each device for weights and working memory: `auto`, or `12GB`.")
     host_memory: str = Field(default="auto", description="Host memory for weights that are not on a device: `auto`, or `32GB`.")
     idle_seconds: float = Field(default=0.0, ge=0, description="After so long without a use, weights are let go of; 0 keeps them.")
+    calls: int = Field(
+        default=0,
+        ge=0,
+        le=64,
+        description="Calls of models at once on a processor; 0 for its cores over torch's threads (`OMP_NUM_THREADS`).",
+    )
     batch: int = Field(default=1, ge=1, le=64, description="Equal calls of a model that are done as one; 1 does each alone, bit for bit.")
     load_patience: float = Field(default=5.0, ge=0, description="Seconds that a request waits for its model before 503.")
     load_seconds: float = Field(default=300.0, gt=0, description="Seconds that a request with `x-wait-for-model` waits for its model.")

@@ -52,6 +52,7 @@ def open_models(settings: Settings, registry: Registry, listed: ListedModels, hu
         budget=parse_bytes(settings.device_memory, "device_memory"),
         host_budget=parse_bytes(settings.host_memory, "host_memory"),
         idle_seconds=settings.idle_seconds or None,
+        calls=settings.calls or None,
         batch=settings.batch,
         hub=hub,
         listed=listed,

@@ -22,6 +22,8 @@ class HubServer:
     def __init__(self) -> None:
         self.repositories: dict[str, dict[str, bytes]] = {}
         self.refusals: dict[str, tuple[int, str]] = {}
+        self.commits: dict[str, str] = {}
+        """What the branch `main` of a repository is at, where that is not COMMIT."""
         self.fetched: list[str] = []
         """Paths whose content was asked for."""
         hub = self
@@ -59,6 +61,10 @@ class HubServer:
             self._thread.join()
 
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        if not self._thread.is_alive():
+            # Stopped; connections that are kept alive have threads of their own.
+            request.close_connection = True
+            return None
         path = unquote(urlsplit(request.path).path).strip("/")
         is_api = path.startswith("api/models/")
         parts = path.removeprefix("api/models/").split("/")
@@ -66,19 +72,19 @@ class HubServer:
         if repo_id in self.refusals or repo_id not in self.repositories:
             status, code = self.refusals.get(repo_id, (404, "RepoNotFound"))
             return _send(request, status, b"{}", {"X-Error-Code": code, "X-Error-Message": code})
-        files = self.repositories[repo_id]
-        if len(rest) > 1 and rest[0] in ("revision", "tree", "resolve") and rest[1] not in ("main", COMMIT):
+        files, commit = self.repositories[repo_id], self.commits.get(repo_id, COMMIT)
+        if len(rest) > 1 and rest[0] in ("revision", "tree", "resolve") and rest[1] not in ("main", commit):
             return _send(request, 404, b"{}", {"X-Error-Code": "RevisionNotFound"})
         if is_api and rest[:1] == ["tree"]:
             tree = [{"type": "file", "path": name, "size": len(content), "oid": _digest(content)} for name, content in files.items()]
             return _send(request, 200, json.dumps(tree).encode())
         if is_api:
-            facts = {"id": repo_id, "sha": COMMIT, "siblings": [{"rfilename": name} for name in files]}
+            facts = {"id": repo_id, "sha": commit, "siblings": [{"rfilename": name} for name in files]}
             return _send(request, 200, json.dumps(facts).encode())
         content = files["/".join(rest[2:])]
         if request.command == "GET":
             self.fetched.append("/".join(rest[2:]))
-        return _send(request, 200, content, {"ETag": f'"{_digest(content)}"', "X-Repo-Commit": COMMIT})
+        return _send(request, 200, content, {"ETag": f'"{_digest(content)}"', "X-Repo-Commit": commit})
 
 
 def _digest(content: bytes) -> str:

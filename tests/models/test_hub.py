@@ -71,7 +71,7 @@ def test_the_cache_answers_without_a_network(hub: Hub, hub_server: HubServer, re
     assert hub.pipeline(ref(), recorder.context) == first
     hub_server.stop()
     assert hub.pipeline(ref(), recorder.context) == first
-    assert hub.cached_commit(ref()) == COMMIT
+    assert hub.cached(ref()) == first
 
 
 def test_one_file_of_a_repository(hub: Hub, recorder: Recorder) -> None:

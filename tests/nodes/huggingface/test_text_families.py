@@ -113,6 +113,14 @@ def test_a_decoder_brings_the_prior_that_its_card_names(family: str, run: Run, m
     assert recorder.warnings == []
 
 
+@pytest.mark.parametrize("family", ["StableCascadeCombined", "WuerstchenCombined"])
+def test_a_prior_makes_as_many_steps_as_its_decoder(family: str, run: Run) -> None:
+    _, recorder = run(family, num_inference_steps=3)
+    told = [(details["step"], details["total"]) for _, details in recorder.events if details.get("message") == "prior"]
+    assert told == recorder.steps == [(1, 3), (2, 3), (3, 3)]
+    assert recorder.warnings == []
+
+
 @pytest.mark.parametrize("family", marked(list(BUILDERS)))
 def test_it_honours_what_the_page_says(family: str, run: Run) -> None:
     for prop, value in CHANGES.items():
