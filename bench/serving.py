@@ -3,8 +3,10 @@ Measures `nodetool serve` against its aims, and against others, and prints a tab
 
     python bench/serving.py [--seconds 4] [--steps 4] [--rounds 5] [--only nodetool,FastAPI] [--requests 10000]
 
-Everything has the same weights, the same picture, one thread of torch, and a process of its own; each request asks for another
-picture. The bare pipeline runs in a loop, with neither picture nor HTTP around it. Contenders take turns, `--rounds` times; before and
+Everything has the same weights, the same picture, one thread of torch a call, and a process of its own; each request asks for another
+picture. The bare pipeline runs in a loop, with neither picture nor HTTP around it, and so keeps one core busy. Ours takes as many calls
+at once as there are cores, FastAPI and LitServe one, as their users start them; `LitServe, all cores` has a worker for each core, with
+weights of its own. Contenders take turns, `--rounds` times; before and
 after each the bare pipeline runs, and they are compared with those two runs alone, because a shared machine is not as fast in one minute
 as in the next. Medians over the rounds are printed. `--requests` sends that many to a server of ours with small
 caches, and prints what its memory does meanwhile (with `--rounds 0`, nothing else).
@@ -180,17 +182,18 @@ def contenders(only: set[str], folder: Path) -> Iterator[list[Contender]]:
     """The servers, started and ready."""
     started: list[Contender] = []
     try:
-        for name in (OURS, "FastAPI", "LitServe"):
-            if only and name not in only:
+        for name in (OURS, "FastAPI", "LitServe", "LitServe, all cores"):
+            if only and name.partition(",")[0] not in only:
                 continue
-            if name == "LitServe" and importlib.util.find_spec("litserve") is None:
+            if name.startswith("LitServe") and importlib.util.find_spec("litserve") is None:
                 print("LitServe is not installed: pip install -e '.[bench]'")
                 continue
             port = free_port()
             commands = {
                 OURS: our_command(folder, port),
                 "FastAPI": [sys.executable, str(HERE / "serving_rivals.py"), str(port)],
-                "LitServe": [sys.executable, str(HERE / "serving_litserve.py"), str(port)],
+                "LitServe": [sys.executable, str(HERE / "serving_litserve.py"), str(port), "1"],
+                "LitServe, all cores": [sys.executable, str(HERE / "serving_litserve.py"), str(port), str(os.cpu_count())],
             }
             started.append(Contender(name, commands[name], OUR_PATH if name == OURS else "/paint", port, folder))
         yield started

@@ -1,7 +1,9 @@
 """
 The same pipeline behind LitServe; what bench/serving.py measures the server against.
 
-    python bench/serving_litserve.py PORT
+    python bench/serving_litserve.py PORT WORKERS
+
+Each worker is a process with weights of its own.
 """
 
 from __future__ import annotations
@@ -28,5 +30,5 @@ class Api(litserve.LitAPI):  # type: ignore[misc]
 
 
 if __name__ == "__main__":
-    server = litserve.LitServer(Api(api_path="/paint"), accelerator="cpu", timeout=600)
+    server = litserve.LitServer(Api(api_path="/paint"), accelerator="cpu", workers_per_device=int(sys.argv[2]), timeout=600)
     server.run(port=int(sys.argv[1]), log_level="warning", generate_client_file=False, num_api_servers=1)
