@@ -61,6 +61,8 @@ class Resolver:
         self.hub = hub or Hub()
         self._listed = listed
         self._fetched: dict[_Key, ResolvedModel] = {}
+        self._shipped: dict[str, ResolvedModel] = {}
+        """What packs brought along, looked at once: like their code, it stays as it is while the process runs."""
         self._digests: dict[object, str] = {}
         self._priors: dict[_Key, str | None] = {}
         """What the cards name, by the state of the files that say it."""
@@ -92,7 +94,9 @@ class Resolver:
         if self._listed is not None:
             self._listed.check(ref)
         if name in self.weights:
-            return self._at(self.weights[name], name, ref)
+            if name not in self._shipped:
+                self._shipped[name] = self._at(self.weights[name], name, ref)
+            return replace(self._shipped[name], variant=ref.variant)
         # Not Path's own: that one fails where there is no such user.
         path = Path(os.path.expanduser(name))  # noqa: PTH111
         if path.exists():
