@@ -47,6 +47,8 @@ class DeviceLane:
         self._threads: list[threading.Thread] = []
         self._running: dict[int, tuple[str, Offer]] = {}
         """What each thread works on, and for which device."""
+        self._idle: dict[int, Place | None] = {}
+        """Where the threads sit that wait for work."""
         self._closed = False
 
     def submit(self, offer: Offer | None, function: Callable[..., Any], *arguments: Any) -> None:
@@ -93,22 +95,33 @@ class DeviceLane:
         return manager.at(place or manager.places[0])
 
     def _take(self, place: Place | None) -> _Job | None:
+        own = threading.get_ident()
         with self._changed:
+            self._idle[own] = place
             while (index := self._choose(place)) is None:
                 if self._closed:
                     return None
                 self._changed.wait()
+            del self._idle[own]
             job = self._jobs.pop(index)
             if job.offer is not None:
-                self._running[threading.get_ident()] = (self._device(place), job.offer)
+                self._running[own] = (self._device(place), job.offer)
+            if self._jobs:
+                self._changed.notify_all()
             return job
+
+    def _is_nearer_idle(self, place: Place | None) -> bool:
+        """Whether a seat before this one is free, so that no more are furnished than are used at once."""
+        if place is None or place.seat == 0:
+            return False
+        return any(other is None or (other.device == place.device and other.seat < place.seat) for other in self._idle.values())
 
     def _device(self, place: Place | None) -> str:
         return str((place or self._manager().places[0]).device)
 
     def _choose(self, place: Place | None) -> int | None:
         """Which of the waiting jobs is next; None where there is none for this place."""
-        if not self._jobs:
+        if not self._jobs or self._is_nearer_idle(place):
             return None
         first = self._jobs[0]
         is_due = time.monotonic() - first.since > PATIENCE
@@ -120,7 +133,7 @@ class DeviceLane:
         manager, device = self._manager(), self._device(place)
         beside = [offer for where, offer in self._running.values() if where == device]
         if is_due:
-            return 0 if manager.fits(first.offer, device, beside) else None
+            return 0 if manager.fits(first.offer, device, beside) else free
         fitting = [index for index, job in enumerate(self._jobs) if manager.fits(job.offer, device, beside)]
         elsewhere = [offer for where, offer in self._running.values() if where != device]
         chosen = manager.pick([self._jobs[index].offer for index in fitting], device, elsewhere) if fitting else None

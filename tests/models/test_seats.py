@@ -178,6 +178,28 @@ def test_nodes_of_one_run_compute_at_once_where_there_are_seats(model: Callable[
         assert made.run(options=NO_CACHE)["o1"] == "met"
 
 
+class Seat(Node):
+    """Tells which thread computes it."""
+
+    lane = Lane.DEVICE
+    cacheable = False
+
+    model: ModelRef
+
+    def process(self, context: Context) -> str:
+        with context.models.use(self.model, "image-to-image", context=context):
+            return threading.current_thread().name
+
+
+def test_no_more_seats_are_taken_than_are_needed(model: Callable[[str], str]) -> None:
+    with Engine(models=ModelManager(device="cpu", calls=8)) as engine:
+        node: Any = Seat(model=ModelRef(repo_id=model("stable_diffusion")))
+        made = Workflow(Output(name="o", value=node.output), engine=engine)
+        taken = {made.run(options=NO_CACHE)["o"] for _ in range(30)}
+    # A run ends a moment before its thread is free again.
+    assert len(taken) <= 2
+
+
 class Notes(Node):
     """Uses a model, and notes which models are used at the same time."""
 
