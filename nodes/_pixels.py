@@ -2,8 +2,8 @@
 Colours and alpha of a picture, taken apart and put together.
 
 What works on tones works on `L` or `RGB` with 8 bits a channel: grey stays grey, deeper tones (16 bits, floats) are scaled
-to 8 bits, palettes and printing colours become RGB. What works on neighbours of a pixel weights them by their alpha, so that
-hidden colours leave no fringe.
+to 8 bits, palettes and printing colours become RGB. What works on neighbours of a pixel weights them by their alpha, or is not
+shown what is hidden, so that hidden colours leave no fringe.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ _BAND_PIXELS: Final = 1 << 19
 _GREY_MODES: Final = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 _PREMULTIPLIED: Final = {"RGBA": "RGBa", "LA": "La"}
 _STRAIGHT: Final = {"RGBa": "RGBA", "La": "LA"}
+
+_AROUND: Final = ((-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (1, -1), (-1, 1), (1, 1))
 
 LUMA: Final = (0.2126, 0.7152, 0.0722)
 """Share of red, green and blue in how bright a colour looks (Rec. ITU-R BT.709)."""
@@ -72,6 +74,30 @@ def with_profile(image: Image.Image, source: Image.Image) -> Image.Image:
     return image
 
 
+def in_profile_of(image: Image.Image, other: Image.Image) -> Image.Image:
+    """
+    An image whose numbers mean the colours that they mean in another one: RGB that has a profile, in the other's profile.
+
+    Where one of them has none, or one that can't be used for RGB, the image comes back as it is.
+    """
+    from io import BytesIO
+
+    from PIL import ImageCms
+
+    own, wanted = image.info.get("icc_profile"), other.info.get("icc_profile")
+    if not own or not wanted or own == wanted or image.mode not in ("RGB", "RGBA"):
+        return image
+    try:
+        converted = ImageCms.profileToProfile(
+            image, BytesIO(own), BytesIO(wanted), ImageCms.Intent.RELATIVE_COLORIMETRIC, flags=ImageCms.Flags.BLACKPOINTCOMPENSATION
+        )
+    except ImageCms.PyCMSError:
+        return image
+    assert converted is not None
+    converted.info["icc_profile"] = wanted
+    return converted
+
+
 def on_colours(image: Image.Image, work: Callable[[Image.Image], Image.Image]) -> Image.Image:
     """The image with its colours changed by `work`, which is given L or RGB; the alpha is kept."""
     colour, alpha = colours(image)
@@ -83,6 +109,33 @@ def on_visible(image: Image.Image, work: Callable[[Image.Image, Image.Image | No
     _, alpha = colours(image)
     visible = alpha.point(lambda tone: 255 * (tone > 0)) if alpha is not None and alpha.getbbox() else None
     return on_colours(image, lambda colour: work(colour, visible))
+
+
+def on_neighbours(image: Image.Image, work: Callable[[Image.Image], Image.Image], reach: int = 1) -> Image.Image:
+    """As `on_colours`, for work that looks so many pixels far: beyond what is seen, it finds the colours of the edge going on evenly."""
+    _, alpha = colours(image)
+    return on_colours(image, lambda colour: work(colour if alpha is None else _continued(colour, alpha, reach)))
+
+
+def _continued(colour: Image.Image, alpha: Image.Image, reach: int) -> Image.Image:
+    """
+    Colours (L or RGB) whose hidden pixels up to `reach` from a visible one have the colour of one nearby; others stay.
+
+    What is known grows by 1, 2, 4, … pixels at a time, each copied from a pixel so far away: the cost is the logarithm of the reach.
+    """
+    from PIL import ImageChops
+
+    known, filled, step, done = alpha.point(lambda tone: 255 * (tone > 0)), colour.copy(), 1, 0
+    while done < reach and known.getextrema()[0] == 0 and known.getbbox():
+        source, there = filled.copy(), known
+        for across, down in _AROUND:
+            left, top = across * step, down * step
+            box = (left, top, left + colour.width, top + colour.height)
+            near = there.crop(box)
+            filled.paste(source.crop(box), mask=ImageChops.subtract(near, known))
+            known = ImageChops.lighter(known, near)
+        done, step = done + step, 2 * step
+    return filled
 
 
 def on_weighted(image: Image.Image, work: Callable[[Image.Image], Image.Image]) -> Image.Image:
@@ -104,14 +157,14 @@ def filtered(image: Image.Image, kernel: Any) -> Image.Image:
 
 
 def alike(*images: Image.Image) -> list[Image.Image]:
-    """The images in one mode: with colours where one has colours, with alpha where one has alpha."""
+    """The images in one mode: with colours where one has colours, with alpha where one has alpha; in the profile of the first."""
     from nodetool_core.assets.picture import in_mode
 
     ready = [plain(image) for image in images]
     mode = "L" if all(is_grey(image) for image in ready) else "RGB"
     if any(image.mode in _PREMULTIPLIED for image in ready):
         mode += "A"
-    return [in_mode(image, mode) for image in ready]
+    return [in_profile_of(in_mode(image, mode), images[0]) for image in ready]
 
 
 def graded(image: Image.Image, grade: Grade, context: Context) -> Image.Image:

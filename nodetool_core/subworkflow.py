@@ -4,14 +4,18 @@ Workflows used as nodes: put in place of the node before anything is checked or 
 The nodes of the inner workflow come in as `outer/inner`. An edge to one of its inputs goes straight to whatever takes that
 input, an edge from one of its outputs comes straight from what feeds it; so the whole runs, caches and loops as if it had been
 written out. An input that is given neither edge nor value keeps its own, and can be set as `outer.name`.
+
+A few files that use each other several times stand for more nodes than any machine holds. So each file is read and expanded once,
+and the nodes that are put in are counted before they are: the cost is that of the files, and of at most MAX_NODES copies.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from nodetool_core import graph as graphs
 from nodetool_core.errors import Problem, WorkflowError, near_miss
@@ -24,8 +28,19 @@ if TYPE_CHECKING:
 
 NODE_TYPE = "nodetool.workflows.workflow_node.WorkflowNode"
 
+MAX_NODES: Final = 100_000
+"""Nodes that come in from workflows in a workflow, counted once for each workflow that they come through."""
+MAX_EDGES: Final = 10 * MAX_NODES
+MAX_DEPTH: Final = 50
+"""How deep workflows stand in each other."""
+_SHOWN_FILES: Final = 8
+_INLINE: Final = "workflow_json"
+"""Stands for a file where a workflow has none."""
+
 Handle = tuple[str, str]
 """A node's id and one of its outputs."""
+Inner = tuple[WorkflowDocument, Graph]
+"""A workflow that is used as a node, expanded and checked."""
 
 
 def expand(document: WorkflowDocument, registry: Registry, base: Path, inside: tuple[str, ...] = ()) -> WorkflowDocument:
@@ -36,11 +51,28 @@ def expand(document: WorkflowDocument, registry: Registry, base: Path, inside: t
         base: The folder that paths in the document start from.
         inside: Files of the workflows that this one is part of, itself included.
 
-    Raises WorkflowError where an inner workflow is missing, invalid, or contains itself.
+    Raises WorkflowError where an inner workflow is missing, invalid, or contains itself; where more than MAX_NODES nodes or
+    MAX_EDGES edges would come in, or workflows stand more than MAX_DEPTH deep in each other.
     """
+    return _expanded(document, base, inside, _Shared(registry))
+
+
+class _Shared:
+    """What the expansion of a workflow shares with those of all that stand in it."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self.files: dict[str, Inner | Problem] = {}
+        """Files that were read; of one that can't be used, the first of its problems."""
+        self.nodes = 0
+        self.edges = 0
+        """How much was put in."""
+
+
+def _expanded(document: WorkflowDocument, base: Path, inside: tuple[str, ...], shared: _Shared) -> WorkflowDocument:
     if not any(record.type == NODE_TYPE for record in document.graph.nodes):
         return document
-    expansion = _Expansion(document, registry, base, inside)
+    expansion = _Expansion(document, base, inside, shared)
     expanded = document.model_copy(update={"graph": expansion.graph()})
     if expansion.problems:
         raise WorkflowError(expansion.problems)
@@ -48,11 +80,11 @@ def expand(document: WorkflowDocument, registry: Registry, base: Path, inside: t
 
 
 class _Expansion:
-    def __init__(self, document: WorkflowDocument, registry: Registry, base: Path, inside: tuple[str, ...]) -> None:
+    def __init__(self, document: WorkflowDocument, base: Path, inside: tuple[str, ...], shared: _Shared) -> None:
         self.document = document
-        self.registry = registry
         self.base = base
         self.inside = inside
+        self.shared = shared
         self.problems: list[Problem] = []
         self.nodes: list[NodeRecord] = []
         self.edges: list[EdgeRecord] = []
@@ -78,10 +110,11 @@ class _Expansion:
 
     def _put_in(self, place: str, record: NodeRecord) -> None:
         try:
-            inner, inner_graph = self._read(place, record)
+            inner, inner_graph = self._read(record)
         except WorkflowError as error:
             self.problems.extend(replace(problem, where=f"{place} > {problem.where}".rstrip(" >")) for problem in error.problems)
             return
+        self._make_room(place, len(inner.graph.nodes), len(inner.graph.edges), str(record.data.get("path") or _INLINE))
         given = {name: value for name, value in (record.data | record.dynamic_properties).items() if name not in ("path", "workflow_json")}
         fed = {edge.targetHandle: (edge.source, edge.sourceHandle) for edge in self.edges_to.get(record.id, ())}
         roles = {node.id: node for node in inner_graph.nodes}
@@ -143,22 +176,58 @@ class _Expansion:
         targets = self.takers.get((edge.target, edge.targetHandle))
         if targets is None and edge.target in self.workflow_nodes:
             return
+        self._make_room(place, 0, len(targets or ()))
         for target, handle in targets or [(edge.target, edge.targetHandle)]:
             self.edges.append(
                 edge.model_copy(update={"source": source[0], "sourceHandle": source[1], "target": target, "targetHandle": handle})
             )
 
-    def _read(self, place: str, record: NodeRecord) -> tuple[WorkflowDocument, Graph]:
+    def _read(self, record: NodeRecord) -> Inner:
         path, inline = record.data.get("path"), record.data.get("workflow_json")
         if isinstance(path, str) and path and "\0" not in path:
-            where = Path(os.path.realpath(self.base / path))
-            if str(where) in self.inside:
-                chain = " → ".join(Path(name).name for name in [*self.inside[self.inside.index(str(where)) :], str(where)])
-                raise WorkflowError(Problem("contains_itself", "data.path", f"The workflow contains itself: {chain}."))
-            inner, base, inside = WorkflowDocument.load(where), where.parent, (*self.inside, str(where))
-        elif isinstance(inline, dict) and inline:
-            inner, base, inside = WorkflowDocument.from_json(inline, "data.workflow_json"), self.base, self.inside
-        else:
-            raise WorkflowError(Problem("missing_input", "data.path", "names no workflow.", "Give the path of a workflow file."))
-        inner = expand(inner, self.registry, base, inside)
-        return inner, graphs.build(inner, self.registry)
+            return self._read_file(Path(os.path.realpath(self.base / path)))
+        if isinstance(inline, dict) and inline:
+            return self._inner(WorkflowDocument.from_json(inline, "data.workflow_json"), self.base, _INLINE)
+        raise WorkflowError(Problem("missing_input", "data.path", "names no workflow.", "Give the path of a workflow file."))
+
+    def _read_file(self, path: Path) -> Inner:
+        name = str(path)
+        if name in self.inside:
+            chain = _chain([*self.inside[self.inside.index(name) :], name])
+            raise WorkflowError(Problem("contains_itself", "data.path", f"The workflow contains itself: {chain}."))
+        if name not in self.shared.files:
+            try:
+                self.shared.files[name] = self._inner(WorkflowDocument.load(path), path.parent, name)
+            except WorkflowError as error:
+                self.shared.files[name] = error.problem
+                raise
+        found = self.shared.files[name]
+        if isinstance(found, Problem):
+            raise WorkflowError(found)
+        return found
+
+    def _inner(self, document: WorkflowDocument, base: Path, name: str) -> Inner:
+        inside = (*self.inside, name)
+        if len(inside) > MAX_DEPTH:
+            message = f"Workflows stand in each other more than {MAX_DEPTH} deep: {_chain(inside)}."
+            hint = "Put the nodes of some of them into the workflows that use them."
+            raise WorkflowError(Problem("nested_too_deeply", "", message, hint))
+        document = _expanded(document, base, inside, self.shared)
+        return document, graphs.build(document, self.shared.registry)
+
+    def _make_room(self, place: str, nodes: int, edges: int, *used: str) -> None:
+        """Count what is about to be put in. Raises WorkflowError where it is too much."""
+        self.shared.nodes += nodes
+        self.shared.edges += edges
+        if self.shared.nodes > MAX_NODES or self.shared.edges > MAX_EDGES:
+            limit = f"at most {MAX_NODES:,} nodes and {MAX_EDGES:,} edges may come from workflows in a workflow"
+            message = f"{_chain([*self.inside, *used]) or 'The workflow'}: {limit}, counted for each one that they come through."
+            hint = "Use workflows fewer times, or one in a loop (ForEach), which runs it for every item of a list."
+            raise WorkflowError([*self.problems, Problem("too_many_nodes", place, message, hint)])
+
+
+def _chain(files: Sequence[str]) -> str:
+    """How one workflow leads to another, with the middle of a long way left out."""
+    names = [Path(name).name for name in files]
+    shown = names if len(names) <= _SHOWN_FILES else [*names[: _SHOWN_FILES // 2], "…", *names[-_SHOWN_FILES // 2 :]]
+    return " → ".join(shown)

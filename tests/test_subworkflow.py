@@ -161,3 +161,54 @@ def test_a_link_that_leads_to_itself_is_a_file_that_can_not_be_read(tmp_path: Pa
     (tmp_path / "loop.json").symlink_to(tmp_path / "loop.json")
     with pytest.raises(WorkflowError, match=r"nodes\[0\] > .*can't be read"):
         Workflow.load(write(tmp_path / "outer.json", [node("sub", NODE_TYPE, path="loop.json")], []), registry)
+
+
+def double(folder: Path, levels: int) -> Path:
+    """Files of which each uses the one before twice; the first has one node."""
+    write(folder / "0.json", [node("n", "nodetool.constant.String")], [])
+    for level in range(1, levels + 1):
+        write(folder / f"{level}.json", [node(name, NODE_TYPE, path=f"{level - 1}.json") for name in "ab"], [])
+    return folder / f"{levels}.json"
+
+
+def test_files_that_use_each_other_twice_grow_to_a_limit(tmp_path: Path, registry: Registry) -> None:
+    assert len(Workflow.load(double(tmp_path, 10), registry).graph.nodes) == 2**10
+    with pytest.raises(WorkflowError) as caught:
+        Workflow.load(double(tmp_path, 40), registry)
+    codes = {problem.code for problem in caught.value.problems}
+    assert codes == {"too_many_nodes"} and len(caught.value.problems) <= 40
+    problem = caught.value.problem
+    assert "40.json → 39.json → 38.json → 37.json → … → " in problem.message and "100,000 nodes" in problem.message
+    assert problem.where.startswith("nodes[0] > nodes[0] > ") and "loop" in problem.hint
+
+
+def test_edges_count_as_well(tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nodetool_core.subworkflow.MAX_EDGES", 50)
+    taking = [node("x", "nodetool.input.StringInput", name="x"), node("list", "nodetool.text.FormatText", template="")]
+    write(tmp_path / "in.json", taking, [edge("x.output", f"list.p{number}") for number in range(40)])
+    used = [node(name, NODE_TYPE, path="in.json") for name in "ab"]
+    with pytest.raises(WorkflowError, match=r"out\.json → in\.json.* 50 edges") as caught:
+        Workflow.load(write(tmp_path / "out.json", used, []), registry)
+    assert caught.value.problem.code == "too_many_nodes"
+
+
+def test_a_mistake_in_files_that_use_each_other_twice_is_told_a_few_times(tmp_path: Path, registry: Registry) -> None:
+    path = double(tmp_path, 40)
+    write(tmp_path / "0.json", [node("n", "nodetool.constant.Strin")], [])
+    with pytest.raises(WorkflowError, match="Did you mean") as caught:
+        Workflow.load(path, registry)
+    assert len(caught.value.problems) <= 41
+
+
+@pytest.mark.parametrize("inline", [False, True])
+def test_workflows_stand_only_so_deep_in_each_other(tmp_path: Path, registry: Registry, inline: bool) -> None:
+    content: dict[str, Any] = {"graph": {"nodes": [node("n", "nodetool.constant.String")], "edges": []}}
+    for level in range(60):
+        (tmp_path / f"{level}.json").write_text(json.dumps(content))
+        given = {"workflow_json": content} if inline else {"path": f"{level}.json"}
+        content = {"graph": {"nodes": [node("n", NODE_TYPE, **given)], "edges": []}}
+        if level == 40:
+            assert len(Workflow.load(tmp_path / "40.json", registry).graph.nodes) == 1
+    with pytest.raises(WorkflowError, match=r"more than 50 deep: 59\.json → ") as caught:
+        Workflow.load(tmp_path / "59.json", registry)
+    assert caught.value.problem.code == "nested_too_deeply"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from nodes._geometry import check_size
-from nodes._pixels import with_profile
+from nodes._pixels import in_profile_of, with_profile
 from nodetool_core import ColorRef, Context, Field, ImageRef, Node, NodeError
 
 if TYPE_CHECKING:
@@ -51,14 +51,15 @@ class CombineImageGrid(Node):
         labels = _Labels.fitting(self.labels, images)
         layout = _Layout.of([image.size for image in images], self.columns, self.gap, labels.height)
         sheet = Image.new(mode, check_size(*layout.size), colour)
+        profiles: set[Any] = set()
         for index, tile in enumerate(self.tiles):
             context.check_cancelled()
             left, top, width, height = layout.cell(index)
-            image = context.image(tile, mode)
+            image = in_profile_of(context.image(tile, mode), images[0])
+            profiles.add(image.info.get("icc_profile"))
             sheet.paste(image, (left + (width - image.width) // 2, top + (height - image.height) // 2))
             if index < len(self.labels):
                 labels.draw(sheet, self.labels[index], (left, top + height, width, labels.height), _ink(colour))
-        profiles = {image.info.get("icc_profile") for image in images}
         return context.picture(with_profile(sheet, images[0]) if len(profiles) == 1 else sheet)
 
 
@@ -73,8 +74,8 @@ class SliceImageGrid(Node):
     """
 
     image: ImageRef = Field(description="Picture to cut.")
-    columns: int = Field(default=0, ge=0, description="Tiles in a row; 0 for as many as make the tiles nearly square.")
-    rows: int = Field(default=0, ge=0, description="Rows of tiles; 0 for as many as make the tiles nearly square.")
+    columns: int = Field(default=0, ge=0, le=_MOST_TILES, description="Tiles in a row; 0 for as many as make the tiles nearly square.")
+    rows: int = Field(default=0, ge=0, le=_MOST_TILES, description="Rows of tiles; 0 for as many as make the tiles nearly square.")
 
     def process(self, context: Context) -> Annotated[list[ImageRef], "The tiles, row by row."]:
         image = context.image(self.image)

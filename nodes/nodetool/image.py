@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from nodes._files import existing_files, file_name, folder_path
 from nodes._geometry import MAX_SIDE, check_size, covering, fitted_size, resized
+from nodes._pixels import in_profile_of
 from nodetool_core import Context, Field, FolderRef, ImageRef, Lane, Node, NodeError, Picture, Role, Sources
 from nodetool_core.errors import ImageError
 
@@ -243,7 +244,7 @@ class Paste(Node):
             message = f"The place ({self.left}, {self.top}) is outside of the picture, which has {below.width} x {below.height} pixels."
             raise NodeError(message, f"left can be at most {below.width - 1}, top at most {below.height - 1}.")
         result = context.image(self.image, "RGBA").copy()
-        result.alpha_composite(context.image(self.paste, "RGBA"), (self.left, self.top))
+        result.alpha_composite(in_profile_of(context.image(self.paste, "RGBA"), below), (self.left, self.top))
         if below.has_transparency_data:
             return context.picture(result)
         grey = below.mode in ("1", "L") and above.mode in ("1", "L", "LA")

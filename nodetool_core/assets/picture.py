@@ -77,6 +77,8 @@ class Picture(ImageRef):
                     hasher.update(bytes(image.getpalette("RGBA") or ()))
                 if "transparency" in image.info:
                     hasher.update(repr(image.info["transparency"]).encode())
+                if image.info.get("icc_profile"):
+                    hasher.update(image.info["icc_profile"])
                 self._digest = f"blake3:{hasher.hexdigest()}"
             return self._digest
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from nodetool_core.context import Context
 from nodetool_core.declaration import NodeSpec
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from nodetool_core.graph import GraphNode
 
 Values = tuple[Any, ...]
+
+
+_OUTPUT_HINT: Final = "A fault of the node, not of the workflow: tell its author, or mend what `process` returns or says that it returns."
 
 
 class MisfitError(NodetoolError):
@@ -81,7 +84,8 @@ class Kind:
         if values is None or len(values) != len(self.checks):
             expected = ", ".join(self.spec.outputs)
             got = value_type_name(returned)
-            raise MisfitError(Problem("wrong_output", "", f"{self.spec.title} should return its outputs ({expected}), got {got}."))
+            message = f"{self.spec.title} should return its outputs ({expected}), got {got}."
+            raise MisfitError(Problem("wrong_output", "", message, _OUTPUT_HINT))
         for position, check in enumerate(self.checks):
             if not check(values[position]) and values[position] is not SKIPPED:
                 raise MisfitError(self._misfit(position, values[position]))
@@ -90,7 +94,7 @@ class Kind:
     def _misfit(self, position: int, value: Any) -> Problem:
         output = list(self.spec.outputs.values())[position]
         message = f"{self.spec.title}.{output.name} should be {type_name(output.annotation)}, but process gave {value_type_name(value)}."
-        return Problem("wrong_output", "", message)
+        return Problem("wrong_output", "", message, _OUTPUT_HINT)
 
 
 def own_copy(value: Any) -> Any:

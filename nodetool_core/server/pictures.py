@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from nodetool_core.assets.decode import FORMATS, ImageLimits, decode_bytes
+from nodetool_core.assets.decode import ImageLimits, decode_bytes
 from nodetool_core.assets.encode import encode_image
 from nodetool_core.assets.picture import Picture
 
-MEDIA_TYPES: Final = {"image/png": "PNG", "image/jpeg": "JPEG", "image/jpg": "JPEG", "image/webp": "WEBP"}
+_FORMAT_OF: Final = {"image/png": "PNG", "image/jpeg": "JPEG", "image/jpg": "JPEG", "image/webp": "WEBP"}
 """What answers are encoded as, by media type."""
 
 _MEDIA_TYPE_OF: Final = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
@@ -39,7 +39,7 @@ def accepted_format(accept: str) -> str:
     for part in accept.split(","):
         media_type, *parameters = (piece.strip() for piece in part.lower().split(";"))
         quality = next((_number(p[2:]) for p in parameters if p.startswith("q=")), 1.0)
-        found = MEDIA_TYPES.get(media_type) or ("PNG" if media_type in ("*/*", "image/*") else None)
+        found = _FORMAT_OF.get(media_type) or ("PNG" if media_type in ("*/*", "image/*") else None)
         if found is not None and quality > best_quality:
             best, best_quality = found, quality
     return best
@@ -54,6 +54,3 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return 0.0
-
-
-__all__ = ["FORMATS", "MEDIA_TYPES", "ImageLimits", "accepted_format", "decode_picture", "encode_picture", "looks_like_picture"]

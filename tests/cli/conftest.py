@@ -44,6 +44,7 @@ class Refuse(Node):
 class Slow(Node):
     """Takes many steps."""
     steps: int = Field(default=600, ge=1, description="Steps of 50 ms.")
+    after: list[ImageRef] = Field(default=[], description="What has to be there before it begins.")
 
     def process(self, context: Context) -> str:
         for step in range(self.steps):

@@ -79,6 +79,13 @@ class Pair(NamedTuple):
     right: Any
 
 
+class Half(Node):
+    """Says that it gives a pair."""
+
+    def process(self) -> Pair:
+        return 1  # type: ignore[return-value]
+
+
 def error_of(node: Node, engine: Engine) -> str:
     with pytest.raises(RunError) as caught:
         Workflow(Output(name="x", value=node["output"]), engine=engine).run()
@@ -108,6 +115,14 @@ def error_of(node: Node, engine: Engine) -> str:
 )
 def test_a_wrong_value_names_edge_type_and_value(node: Any, says: str, engine: Engine) -> None:
     assert says in error_of(node(), engine)
+
+
+def test_a_node_that_returns_something_else_says_whose_fault_it_is(engine: Engine) -> None:
+    for wrong in (Gives(value="x")["output"], Half()["left"]):
+        with pytest.raises(RunError) as caught:
+            Workflow(Output(name="x", value=wrong), engine=engine).run()
+        problem = caught.value.problem
+        assert problem.code == "wrong_output" and "tell its author" in problem.hint
 
 
 def test_in_a_loop_the_item_is_named(engine: Engine) -> None:

@@ -255,6 +255,26 @@ def test_a_copy_of_an_encoder_computes_for_itself(models: ModelManager, sd: Imag
     assert models.encodings.hits == 1
 
 
+def test_a_picture_encoded_in_tiles_is_another_encoding(models: ModelManager, sd: ImageToImageModel) -> None:
+    with models.use(sd, TASK, context=Recorder(models).context) as pipeline, torch.no_grad():
+        vae = pipeline.vae
+        side = 2 * vae.tile_sample_min_size
+        picture = torch.rand((1, 3, side, side), generator=torch.Generator().manual_seed(0))
+
+        def mean() -> Any:
+            return vae.encode(picture).latent_dist.mean
+
+        whole = mean()
+        vae.enable_tiling()
+        tiled = mean()
+        vae.disable_tiling()
+        assert tiled.shape == whole.shape and not torch.equal(tiled, whole)
+        assert models.encodings.hits == 0
+        assert torch.equal(mean(), whole) and models.encodings.hits == 1
+        vae.enable_tiling()
+        assert torch.equal(mean(), tiled) and models.encodings.hits == 2
+
+
 @pytest.mark.parametrize(
     ("library", "name", "is_found"),
     [

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from PIL import Image
 from nodetool_core import ColorRef, ImageRef, Lane, ModelRef, Node, Picture, Registry, WorkflowError
 from nodetool_core.errors import ImageError, NodeError
 from nodetool_core.properties import Property
-from nodetool_core.types import choices, is_assignable, type_name
+from nodetool_core.types import choices, is_assignable, type_name, union_members
 from tests.assets.pictures import scene
 from tests.nodes.conftest import NodeRunner
 
@@ -188,6 +189,17 @@ def test_it_works_up_to_its_bounds(node: type[Node], name: str, runner: NodeRunn
         except NodeError as error:
             assert node.spec.node_type in DEPENDS_ON_OTHERS, f"{name}={value}: {error}"
             assert len(error.problem.message) > 20 and error.problem.hint, "says what is wrong and what to do"
+
+
+HUGE = [sign * value for value in (2**31, 2**63, 2**70, 10**400) for sign in (1, -1)]
+WHOLE = [(node, prop.name) for node in NODES for prop in node.spec.properties.values() if int in union_members(prop.annotation)]
+
+
+@pytest.mark.parametrize(("node", "name"), WHOLE, ids=lambda part: name_of(part) or part)
+def test_huge_numbers_are_worked_with_or_refused(node: type[Node], name: str, runner: NodeRunner) -> None:
+    for value in HUGE:
+        with suppress(NodeError, WorkflowError):
+            check(node, runner(node(**{**values(node, Picture.of(scene())), name: value})))
 
 
 BOUNDED = [(node, prop.name) for node in NODES for prop in node.spec.properties.values() if prop.bounds or choices(prop.annotation)]

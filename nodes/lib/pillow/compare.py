@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from nodes._geometry import check_size, resized
-from nodes._pixels import alike, check_same_size, colours, with_alpha
+from nodes._pixels import alike, check_same_size, colours, in_profile_of, plain, with_alpha
 from nodes.lib.grid import CombineImageGrid
 from nodetool_core import Context, Field, ImageRef, Node
 
@@ -103,7 +103,7 @@ class MatchHistogram(Node):
         from PIL import Image
 
         image, reference = context.image(self.image), context.image(self.reference)
-        (colour, alpha), (wanted, wanted_alpha) = colours(image), colours(reference)
+        (colour, alpha), (wanted, wanted_alpha) = colours(image), colours(in_profile_of(plain(reference), image))
         mode = "RGB" if "RGB" in (colour.mode, wanted.mode) else "L"
         check_size(*colour.size)
         channels = []
@@ -132,8 +132,9 @@ class TransferColor(Node):
 
         own, alpha = colours(context.image(self.image))
         check_size(*own.size)
+        other = in_profile_of(plain(context.image(self.colors)), own)
         own = own.convert("RGB")
-        wanted = resized(colours(context.image(self.colors))[0].convert("RGB"), own.size)
+        wanted = resized(colours(other)[0].convert("RGB"), own.size)
         brightness = own.convert("YCbCr").getchannel(0)
         mixed = Image.merge("YCbCr", (brightness, *wanted.convert("YCbCr").split()[1:])).convert("RGB")
         return context.picture(with_alpha(Image.blend(own, mixed, self.strength), alpha))

@@ -84,8 +84,8 @@ class RenderText(Node):
             "Empty for the font that is always there."
         ),
     )
-    x: int = Field(default=0, description="Where the text begins, in pixels from the left.")
-    y: int = Field(default=0, description="Where the text begins, in pixels from the top.")
+    x: int = Field(default=0, ge=-(2**31), le=2**31 - 1, description="Where the text begins, in pixels from the left.")
+    y: int = Field(default=0, ge=-(2**31), le=2**31 - 1, description="Where the text begins, in pixels from the top.")
     size: int = Field(default=12, ge=1, le=512, description="Size of the font, in pixels.")
     color: ColorRef = Field(default=ColorRef(), description="Colour of the text; its alpha lets the picture show through.")
     align: Literal["left", "center", "right"] = Field(default="left", description="How the lines of a text stand to each other.")

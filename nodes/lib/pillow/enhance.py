@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
-from nodes._pixels import filtered, on_colours, on_visible
+from nodes._pixels import filtered, on_colours, on_neighbours, on_visible
 from nodes.lib.pillow._adaptive import equalized_locally
 from nodes.lib.pillow._ranks import ranked
 from nodetool_core import Context, Field, ImageRef, Node, NodeError
@@ -90,7 +91,7 @@ class Sharpness(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
         from PIL import ImageEnhance
 
-        return context.picture(on_colours(context.image(self.image), lambda image: ImageEnhance.Sharpness(image).enhance(self.factor)))
+        return context.picture(on_neighbours(context.image(self.image), lambda image: ImageEnhance.Sharpness(image).enhance(self.factor)))
 
 
 class AutoContrast(Node):
@@ -185,7 +186,7 @@ class Detail(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
         from PIL import ImageFilter
 
-        return context.picture(on_colours(context.image(self.image), lambda image: filtered(image, ImageFilter.DETAIL)))
+        return context.picture(on_neighbours(context.image(self.image), lambda image: filtered(image, ImageFilter.DETAIL)))
 
 
 class EdgeEnhance(Node):
@@ -203,7 +204,7 @@ class EdgeEnhance(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
         from PIL import ImageFilter
 
-        return context.picture(on_colours(context.image(self.image), lambda image: filtered(image, ImageFilter.EDGE_ENHANCE)))
+        return context.picture(on_neighbours(context.image(self.image), lambda image: filtered(image, ImageFilter.EDGE_ENHANCE)))
 
 
 class Sharpen(Node):
@@ -221,7 +222,7 @@ class Sharpen(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The sharpened picture."]:
         from PIL import ImageFilter
 
-        return context.picture(on_colours(context.image(self.image), lambda image: filtered(image, ImageFilter.SHARPEN)))
+        return context.picture(on_neighbours(context.image(self.image), lambda image: filtered(image, ImageFilter.SHARPEN)))
 
 
 class UnsharpMask(Node):
@@ -243,7 +244,8 @@ class UnsharpMask(Node):
         from PIL import ImageFilter
 
         mask = ImageFilter.UnsharpMask(self.radius, self.percent, self.threshold)
-        return context.picture(on_colours(context.image(self.image), lambda image: image.filter(mask)))
+        # Pillow blurs with three boxes, which end within three standard deviations and a pixel each.
+        return context.picture(on_neighbours(context.image(self.image), lambda image: image.filter(mask), 3 * math.ceil(self.radius) + 3))
 
 
 class RankFilter(Node):
@@ -267,4 +269,5 @@ class RankFilter(Node):
         if self.rank >= self.size**2:
             message = f"There is no rank {self.rank}: a square of size {self.size} has {self.size**2} pixels."
             raise NodeError(message, f"Give a rank from 0 to {self.size**2 - 1}.")
-        return context.picture(on_colours(context.image(self.image), lambda image: ranked(image, self.size, self.rank, context)))
+        image = context.image(self.image)
+        return context.picture(on_neighbours(image, lambda colour: ranked(colour, self.size, self.rank, context), self.size // 2))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from nodes._geometry import check_size
-from nodes._pixels import colours, filtered, on_colours, on_weighted, plain, with_profile
+from nodes._pixels import colours, filtered, on_colours, on_neighbours, on_weighted, plain, with_profile
 from nodes.lib.pillow._canny import canny_edges
 from nodetool_core import Context, Field, ImageRef, Node, NodeError
 
@@ -66,7 +66,7 @@ class Contour(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The outlines."]:
         from PIL import ImageFilter
 
-        return context.picture(on_colours(context.image(self.image), lambda image: filtered(image, ImageFilter.CONTOUR)))
+        return context.picture(on_neighbours(context.image(self.image), lambda image: filtered(image, ImageFilter.CONTOUR)))
 
 
 class Emboss(Node):
@@ -84,7 +84,7 @@ class Emboss(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The relief."]:
         from PIL import ImageFilter
 
-        return context.picture(on_colours(context.image(self.image), lambda image: filtered(image, ImageFilter.EMBOSS)))
+        return context.picture(on_neighbours(context.image(self.image), lambda image: filtered(image, ImageFilter.EMBOSS)))
 
 
 class FindEdges(Node):
@@ -102,7 +102,7 @@ class FindEdges(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The edges."]:
         from PIL import ImageFilter
 
-        return context.picture(on_colours(context.image(self.image), lambda image: filtered(image, ImageFilter.FIND_EDGES)))
+        return context.picture(on_neighbours(context.image(self.image), lambda image: filtered(image, ImageFilter.FIND_EDGES)))
 
 
 class Canny(Node):

@@ -99,7 +99,7 @@ class RegexReplace(Node):
     text: str = Field(default="", description="Text to change.")
     pattern: str = Field(default="", description="The regular expression, as Python's `re` reads it.")
     replacement: str = Field(default="", description=r"What is put in its place; \1 stands for the first group.")
-    count: int = Field(default=0, ge=0, description="How many places are replaced; 0 for all.")
+    count: int = Field(default=0, ge=0, le=2**31 - 1, description="How many places are replaced; 0 for all.")
 
     def process(self) -> Annotated[str, "The changed text."]:
         import regex  # type: ignore[import-untyped]
@@ -123,7 +123,7 @@ class RegexSplit(Node):
 
     text: str = Field(default="", description="Text to cut.")
     pattern: str = Field(default="", description="The regular expression, as Python's `re` reads it.")
-    maxsplit: int = Field(default=0, ge=0, description="The most cuts; 0 for all.")
+    maxsplit: int = Field(default=0, ge=0, le=2**31 - 1, description="The most cuts; 0 for all.")
 
     def process(self) -> Annotated[list[str], "The parts, in order; what groups of the pattern matched stands between them."]:
         with _searching(self.pattern) as compiled:

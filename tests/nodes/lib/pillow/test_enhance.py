@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
 from nodes.lib.pillow import enhance
+from nodes.lib.pillow import filter as filters
 from nodetool_core import Node, NodeError, Picture
 from nodetool_core.errors import RunCancelled
 from tests.assets.pictures import difference, scene
@@ -154,6 +157,43 @@ def test_what_is_hidden_is_not_measured(node: type[Node], run_node: NodeRunner) 
     results = [pixels(run_node(node(image=Picture.of(cut_out(hidden)), **options)).image) for hidden in ((0, 0, 0), (255, 255, 255))]
     assert np.array_equal(*(result[:40, :40] for result in results))
     assert not np.array_equal(results[0][:40, :40], pixels(cut_out((0, 0, 0)))[:40, :40]), "it did change what is seen"
+
+
+NEIGHBOURS: list[tuple[type[Node], dict[str, Any]]] = [
+    (enhance.Detail, {}),
+    (enhance.EdgeEnhance, {}),
+    (enhance.RankFilter, {"size": 5, "rank": 12}),
+    (enhance.Sharpen, {}),
+    (enhance.Sharpness, {"factor": 3.0}),
+    (enhance.UnsharpMask, {"radius": 0.7}),
+    (enhance.UnsharpMask, {"radius": 6.0, "threshold": 0}),
+    (filters.Blur, {}),
+    (filters.Contour, {}),
+    (filters.Emboss, {}),
+    (filters.FindEdges, {}),
+    (filters.Smooth, {}),
+]
+
+
+@pytest.mark.parametrize(("node", "options"), NEIGHBOURS)
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_hidden_colours_do_not_reach_their_neighbours(node: type[Node], options: dict[str, Any], mode: str, run_node: NodeRunner) -> None:
+    shape, source = (20, 30, len(mode)), np.random.default_rng(4)
+    tones = source.integers(0, 256, shape, np.uint8)
+    tones[..., -1] = source.choice(np.array([0, 90, 255], np.uint8), shape[:2], p=(0.8, 0.1, 0.1))
+    others = tones.copy()
+    others[tones[..., -1] == 0, :-1] = source.integers(0, 256, len(mode) - 1, np.uint8)
+    first, second = (pixels(run_node(node(image=Picture.of(Image.fromarray(part, mode)), **options)).image) for part in (tones, others))
+    assert np.array_equal(first[first[..., -1] > 0], second[first[..., -1] > 0])
+
+
+@pytest.mark.parametrize(("node", "options"), NEIGHBOURS)
+def test_the_edge_of_an_even_cutout_looks_like_its_inside(node: type[Node], options: dict[str, Any], run_node: NodeRunner) -> None:
+    cutout = Image.new("RGBA", (30, 20), (0, 255, 0, 0))
+    cutout.paste((200, 50, 20, 255), (5, 5, 20, 15))
+    result = pixels(run_node(node(image=Picture.of(cutout), **options)).image)[5:15, 5:20]
+    colours = result[..., :3] if result.shape[2] == 4 else result[..., :1]
+    assert np.abs(colours.astype(int) - colours[5, 7].astype(int)).max() <= 2, "weighting rounds"
 
 
 @pytest.mark.parametrize("node", MEASURING)

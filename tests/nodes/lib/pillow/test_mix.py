@@ -1,4 +1,4 @@
-"""Two pictures in one: Blend and Composite."""
+"""Two pictures in one: Blend and Composite, and what all such nodes make of colour profiles."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from PIL import Image
+from PIL import Image, ImageCms, ImageFilter
 
+from nodes.lib.grid import CombineImageGrid
 from nodes.lib.pillow import Blend, Composite
-from nodetool_core import Picture
+from nodes.lib.pillow.compare import MatchHistogram, TransferColor
+from nodes.nodetool.image import Paste
+from nodetool_core import Node, Picture
 from tests.assets.pictures import difference, scene
 from tests.nodes.conftest import NodeRunner
 from tests.nodes.lib.pillow.test_filter import glass, noise
@@ -59,3 +62,53 @@ def test_grey_masks_mix_and_other_sizes_are_fitted(run_node: NodeRunner) -> None
     mask = Image.new("RGB", (3, 3), (100, 100, 100))
     result = run_node(Composite(image1=Picture.of(white), image2=Picture.of(black), mask=Picture.of(mask))).image
     assert result.mode == "L" and result.size == (10, 10) and set(result.tobytes()) == {100}
+
+
+def profiled(image: Image.Image, profile: bytes | None) -> Picture:
+    image = image.copy()
+    if profile is not None:
+        image.info["icc_profile"] = profile
+    return Picture.of(image)
+
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+SWAPPED = SRGB.replace(b"rXYZ", b"temp").replace(b"gXYZ", b"rXYZ").replace(b"temp", b"gXYZ")
+"""A profile in which red and green have changed places."""
+
+
+def mixing(first: Picture, second: Picture) -> list[Node]:
+    """Nodes that should show the second picture alone, in a picture that began as the first."""
+    return [
+        Blend(image1=first, image2=second, alpha=1.0),
+        Composite(image1=first, image2=second, mask=Picture.of(Image.new("L", first.image.size))),
+        Paste(image=first, paste=second),
+        CombineImageGrid(tiles=[first, second], columns=1),
+    ]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_second_picture_keeps_its_colours_in_the_profile_of_the_first(mode: str, run_node: NodeRunner) -> None:
+    red = Image.new(mode, (4, 4), (250, 10, 20, 255)[: len(mode)])
+    for node in mixing(profiled(scene(4, 4).convert(mode), SRGB), profiled(red, SWAPPED)):
+        result = run_node(node).image
+        assert result.info["icc_profile"] == SRGB, "the numbers mean what they meant in the first"
+        found = result.getpixel((1, result.height - 2))
+        assert max(abs(one - other) for one, other in zip(found[:3], (10, 250, 20), strict=True)) <= 2, node.spec.title
+
+
+@pytest.mark.parametrize("profiles", [(SRGB, None), (None, SWAPPED), (SRGB, b"wide"), (b"wide", SRGB), (SRGB, SRGB), (None, None)])
+def test_without_two_profiles_that_can_be_read_numbers_stay(profiles: tuple[bytes | None, bytes | None], run_node: NodeRunner) -> None:
+    red = Image.new("RGB", (4, 4), (250, 10, 20))
+    for node in mixing(profiled(scene(4, 4), profiles[0]), profiled(red, profiles[1])):
+        result = run_node(node).image
+        assert result.getpixel((1, result.height - 2)) == (250, 10, 20), node.spec.title
+
+
+@pytest.mark.parametrize(("node", "name"), [(MatchHistogram, "reference"), (TransferColor, "colors")])
+def test_colours_are_taken_from_a_reference_in_another_profile(node: type[Node], name: str, run_node: NodeRunner) -> None:
+    image, (red, green, blue) = profiled(scene(), SRGB), noise(40, 24).filter(ImageFilter.GaussianBlur(4)).split()
+    red = red.point(lambda tone: tone // 2)
+    reference, turned = Image.merge("RGB", (red, green, blue)), Image.merge("RGB", (green, red, blue))
+    others = Picture.of(reference), profiled(turned, SWAPPED), Picture.of(turned)
+    expected, found, wrong = (run_node(node(**{"image": image, name: other})).image for other in others)
+    assert difference(expected, found) < 3 < difference(expected, wrong)
