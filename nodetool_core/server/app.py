@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -22,6 +22,14 @@ from nodetool_core.server.runs import ClientGone
 
 if TYPE_CHECKING:
     from nodetool_core.server.services import Services
+
+
+_HINTS: Final = {
+    400: "Send a JSON object, in UTF-8, without numbers or nesting beyond all measure.",
+    404: "GET /v1/openapi.json lists the addresses there are.",
+    405: "See the header Allow.",
+}
+"""What to do about failures that the framework finds, by status."""
 
 
 def create_app(services: Services) -> ASGIApp:
@@ -89,8 +97,7 @@ def _as_http(error: Exception) -> HttpError:
     if isinstance(error, RequestValidationError):
         return HttpError(422, [_problem(detail) for detail in error.errors()])
     if isinstance(error, HTTPException):
-        hint = {404: "GET /v1/openapi.json lists the addresses there are.", 405: "See the header Allow."}.get(error.status_code, "")
-        problem = Problem(f"http_{error.status_code}", "", f"{error.detail}.", hint)
+        problem = Problem(f"http_{error.status_code}", "", f"{error.detail.rstrip('.')}.", _HINTS.get(error.status_code, ""))
         return HttpError(error.status_code, problem, headers=error.headers)
     return as_http(error)
 

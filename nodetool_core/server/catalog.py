@@ -141,6 +141,8 @@ class Catalog:
             self._add_file(path.relative_to(folder).with_suffix("").as_posix(), path)
         for model in models:
             self.models[model] = self._served_model(model)
+        self._folders = {_without_dots(model): model for model in reversed(models)}
+        """The models by what clients and proxies leave of a path in an address."""
         self.listed = ListedModels([*models, *registry.weights()])
         """The models that may be used at all."""
         for ref in (ref for one in self.workflows.values() for ref in one.models):
@@ -159,8 +161,9 @@ class Catalog:
         if name in self.workflows:
             served = self.workflows[name]
             return {served.task: served}
-        if self.models.get(name):
-            return dict(self.models[name])
+        model = name if name in self.models else self._folders.get(_without_dots(name), "")
+        if self.models.get(model):
+            return dict(self.models[model])
         hint = near_miss(name, [*self.workflows, *self.models]) or "GET /v1/workflows lists what is served."
         raise HttpError(404, Problem("unknown_workflow", "", f"Nothing is served as {name[:200]!r}.", hint))
 
@@ -210,6 +213,10 @@ class Catalog:
 def served_workflow(name: str, document: WorkflowDocument, graph: Graph, base: Path) -> Served:
     """A workflow that was read, as it is served."""
     return Served(name, graph, document, base, _inputs(graph), _outputs(graph))
+
+
+def _without_dots(name: str) -> str:
+    return "/".join(part for part in name.split("/") if part not in ("", ".", ".."))
 
 
 def _files(folder: Path | None) -> list[Path]:

@@ -1,8 +1,8 @@
 """
 Several pictures of one request as one job: the workflow stands in it as many times as pictures are wanted.
 
-Copy 1 is the workflow itself; ids and names of copy n end in `~n`. A fixed seed counts up from copy to copy, a seed of -1 is
-drawn for each. What the copies have in common is computed once: the result cache does not look at ids.
+Copy 1 is the workflow itself; ids and names of copy n end in `~n`. A fixed seed, and an input that is one, counts up from copy to
+copy; a seed of -1 is drawn for each. What the copies have in common is computed once: the result cache does not look at ids.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nodetool_core.engine.seeds import RANDOM
+from nodetool_core.graph import Graph
 from nodetool_core.node import Role
 from nodetool_core.server.catalog import Served
 from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, WorkflowDocument
@@ -22,17 +23,14 @@ def copied_document(served: Served, count: int) -> WorkflowDocument:
         return served.document
     graph = served.document.graph
     kinds = {node.id: node for node in served.graph.nodes}
+    seeds = _seeds(served.graph)
     nodes, edges = [], []
     for number in range(1, count + 1):
         for record in graph.nodes:
             changed: dict[str, Any] = {"id": _named(record.id, number), "data": dict(record.data)}
             known = kinds.get(record.id)
             if known is not None and number > 1:
-                changed["data"] |= {
-                    prop.name: known.values[prop.name] + number - 1
-                    for prop in known.spec.properties.values()
-                    if prop.seed and isinstance(known.values.get(prop.name), int) and known.values[prop.name] != RANDOM
-                }
+                changed["data"] |= {name: value + number - 1 for name, value in seeds.get(known.id, {}).items()}
                 if known.role in (Role.INPUT, Role.OUTPUT):
                     changed["data"]["name"] = _named(known.name, number)
             nodes.append(NodeRecord.model_validate({**record.model_dump(), **changed}))
@@ -44,14 +42,28 @@ def copied_document(served: Served, count: int) -> WorkflowDocument:
 
 def copied_inputs(served: Served, inputs: Mapping[str, Any], count: int) -> dict[str, Any]:
     """The inputs for every copy; `inputs` are by the names that `inputs.apply` takes."""
-    seed = served.inputs.get("seed")
     found: dict[str, Any] = {}
     for number in range(1, count + 1):
         for name, value in inputs.items():
-            is_seed = seed is not None and name == seed.given and isinstance(value, int) and value != RANDOM
             node, dot, prop = ("", "", name) if name in served.graph.inputs() else name.rpartition(".")
             copied = f"{_named(node, number)}.{prop}" if dot else _named(name, number)
-            found[copied] = value + number - 1 if is_seed else value
+            found[copied] = value
+    return found
+
+
+def _seeds(graph: Graph) -> dict[str, dict[str, int]]:
+    """The fixed seeds by node and property: those of nodes, and values of inputs that lead to one."""
+    places = [(node, prop.name) for node in graph.nodes for prop in node.spec.properties.values() if prop.seed]
+    for node in graph.nodes:
+        for edge in node.inputs:
+            prop, source = node.spec.properties.get(edge.property), graph.nodes[edge.source]
+            if prop is not None and prop.seed and source.role is Role.INPUT:
+                places.append((source, "value"))
+    found: dict[str, dict[str, int]] = {}
+    for node, name in places:
+        value = node.values.get(name)
+        if isinstance(value, int) and value != RANDOM:
+            found.setdefault(node.id, {})[name] = value
     return found
 
 

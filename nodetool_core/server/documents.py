@@ -12,7 +12,7 @@ _MEANING: Final = {
     405: "The method is not for this address.",
     409: "That can't be done in the state the thing is in.",
     413: "The body or the picture is too large.",
-    415: "The content type is not taken.",
+    415: "The content type, or the content encoding, is not taken.",
     422: "A value does not fit.",
     429: "Too much is asked at once; `Retry-After` says when to ask again.",
     500: "The server failed; the request id finds it in the log.",

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from nodetool_core.engine.result import RunError
-from nodetool_core.errors import ImageError, ModelError, NodetoolError, Problem
+from nodetool_core.errors import ImageError, NodetoolError, Problem
 
 _log = logging.getLogger(__name__)
 
@@ -24,12 +24,13 @@ RETRY_SECONDS: Final = 2
 _FAULT: Final = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Warning|Iteration)\b")
 """How the message begins that the engine makes of an exception that is no NodetoolError."""
 
-_INSIDE: Final = frozenset({"database_failed", "storage_failed"})
+_INSIDE: Final = frozenset({"database_failed", "storage_failed", "disk_full", "unwritable_file"})
 """Problems that name addresses and folders of ours."""
 
 _STATUS: Final = {
     "image_too_large": 413,
-    "model_unlisted": 422,
+    "model_offline": 503,
+    "hub_unavailable": 503,
     "out_of_memory": 503,
     "unknown_workflow": 404,
     "unknown_job": 404,
@@ -39,6 +40,8 @@ _STATUS: Final = {
     "idempotency_conflict": 409,
     "not_ended": 409,
     "damaged_file": 503,
+    "disk_full": 503,
+    "unwritable_file": 503,
     "storage_failed": 503,
     "database_failed": 503,
 }
@@ -56,7 +59,7 @@ class HttpError(NodetoolError):
         headers: Mapping[str, str] | None = None,
         more: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(problems)
+        super().__init__([_speakable(problem) for problem in ([problems] if isinstance(problems, Problem) else problems)])
         self.status = status
         self.headers = dict(headers or {})
         self.more = dict(more or {})
@@ -67,17 +70,28 @@ class HttpError(NodetoolError):
         return {"error": "\n".join(str(problem) for problem in self.problems)} | self.more | problems_json(self.problems)
 
 
+def _speakable(problem: Problem) -> Problem:
+    """The problem in characters that an answer can carry: JSON may bring halves of some, and places may be named by them."""
+    kept = {name: text.encode("utf-8", "replace").decode() for name, text in problem.to_json().items()}
+    return problem if kept == problem.to_json() else Problem(kept["code"], kept["where"], kept["message"], kept["hint"], problem.level)
+
+
 def problems_json(problems: Sequence[Problem]) -> dict[str, Any]:
     return {"problems": [{"code": p.code, "where": p.where, "message": p.message, "hint": p.hint} for p in problems]}
 
 
 def public(problem: Problem) -> Problem:
-    """A problem as clients may see it: what a node's fault, or a database, says of our insides stays in the log."""
+    """
+    A problem as clients may see it: what a node's fault, or a database, says of our insides stays in the log, and a client has
+    neither our command line nor Python.
+    """
     if problem.code in _INSIDE:
         message = "The server can't reach what it needs now."
         return replace(problem, where="", message=message, hint="Ask again later. The server's log says more.")
     if problem.code == "node_failed" and _FAULT.match(problem.message):
         return replace(problem, message="failed on this request.", hint="The server's log says more.")
+    if problem.code == "missing_input":
+        return replace(problem, hint="Give it in `inputs`.")
     return problem
 
 
@@ -94,15 +108,15 @@ def wrong(status: int, code: str, where: str, message: str, hint: str = "") -> H
 def as_http(error: BaseException) -> HttpError:
     """
     The answer to a failure of the library: 413 for what is too large, 400 for a picture that is none, 422 for values that do
-    not fit, 503 for what this machine can't do now, 500 for a fault of ours, of which only the kind is told.
+    not fit and models that can't be used, 503 for what this machine can't do now, 500 for a fault of ours, of which only the kind is told.
     """
     if isinstance(error, HttpError):
         return error
+    if isinstance(error, NodetoolError) and any(problem.code in _INSIDE for problem in error.problems):
+        _log.warning("A request could not be answered: %s", error)
     if isinstance(error, RunError):
         return _of_run(error)
     if isinstance(error, NodetoolError):
-        if any(problem.code in _INSIDE for problem in error.problems):
-            _log.warning("A request could not be answered: %s", error)
         status = _status(error, error.problem)
         return HttpError(status, [public(problem) for problem in error.problems], headers=_headers(status))
     return HttpError(500, Problem("internal_error", "", "The server failed on this request.", "The request id finds it in the log."))
@@ -123,7 +137,7 @@ def _status(error: NodetoolError, problem: Problem) -> int:
         return _STATUS[problem.code]
     if isinstance(error, ImageError):
         return 400
-    return 503 if isinstance(error, ModelError) or problem.code.startswith("model_") else 422
+    return 422
 
 
 def _headers(status: int) -> dict[str, str]:

@@ -145,6 +145,11 @@ class Gate:
         scope.setdefault("state", {})["client"] = client or _address(scope)
         if int(headers.get("content-length") or 0) > self._max_body_bytes:
             return body_too_large(self._max_body_bytes)
+        coding = headers.get("content-encoding", "").strip().lower()
+        if coding not in ("", "identity"):
+            message = f"A body in {coding[:40]!r} is not taken."
+            hint = "Send the body as it is, without a Content-Encoding."
+            return HttpError(415, Problem("invalid_value", "content-encoding", message, hint))
         return None
 
     def _client(self, scope: Scope, headers: Headers) -> str | None:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 PREFIXES: Final = ("/models", "/hf-inference/models")
 _SIZE_INPUT: Final = "target_size"
 _WARNINGS_SHOWN: Final = 10
+_WARNING_LENGTH: Final = 200
+_PLAIN: Final = str.maketrans({"\u00d7": "x", "\u2026": "...", "\u2013": "-", "\u2019": "'", "\n": " "})
+"""What headers can't carry and warnings are written with: the sign of a product, an ellipsis, a dash, an apostrophe."""
 
 
 def router(services: Services) -> APIRouter:
@@ -179,13 +182,15 @@ def _sized(
 def _response(answer: Answer, *, hit: bool) -> Response:
     headers = {"X-Cache": "hit" if hit else "miss"}
     if answer.warnings:
-        headers["X-HF-Warning"] = _header_text("; ".join(answer.warnings[:_WARNINGS_SHOWN]))
+        headers["X-HF-Warning"] = "; ".join(_header_text(text) for text in answer.warnings[:_WARNINGS_SHOWN])
     return Response(answer.content, media_type=answer.media_type, headers=headers)
 
 
 def _header_text(text: str) -> str:
-    """A text as a header can carry it."""
-    return "".join(character if " " <= character <= "~" else "?" for character in text)[:1000]
+    """A text as a header can carry it: in ASCII, on one line, and so short that others beside it are read as well."""
+    plain = text.translate(_PLAIN)
+    short = plain if len(plain) <= _WARNING_LENGTH else plain[:_WARNING_LENGTH] + "..."
+    return "".join(character if " " <= character <= "~" else "?" for character in short)
 
 
 def _digest(*parts: bytes) -> bytes:

@@ -57,11 +57,12 @@ def serve(settings: Settings) -> None:
     """
     Serve until a signal ends it.
 
-    Raises SettingsError where the settings are not safe, or the address is taken.
+    Raises SettingsError where the settings are not safe, a model is not where it should be, or the address is taken.
     """
     from nodetool_core.engine.caching.tiered import default_cache
 
     settings.check_address()
+    settings.check_models()
     with (
         to_stderr(settings.log_level, settings.log_format),
         _listen(settings) as listening,

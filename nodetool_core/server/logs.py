@@ -75,9 +75,12 @@ def to_stderr(level: str, form: str) -> Iterator[None]:
     loggers["uvicorn.access"].disabled = True
     for name in _NOISY:
         loggers[name].setLevel(logging.WARNING)
+    # Libraries warn on stderr by themselves, in lines that are no JSON.
+    logging.captureWarnings(True)
     try:
         yield
     finally:
+        logging.captureWarnings(False)
         for name, logger in loggers.items():
             level_before, logger.handlers[:], logger.propagate, logger.disabled = before[name]
             logger.setLevel(level_before)

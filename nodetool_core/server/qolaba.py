@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -40,6 +41,7 @@ PATHS: Final = frozenset({*IMAGE_PATHS, TASK_PATH})
 RESULTS: Final = "/results/"
 """Results are fetched without a token, as the vendor's are: their addresses can't be guessed."""
 
+_UNKNOWN_SHOWN: Final = 10
 _STATES: Final = {JobState.QUEUED: "PENDING", JobState.RUNNING: "PENDING", JobState.DONE: "SUCCESS"}
 
 
@@ -100,7 +102,7 @@ class Qolaba:
         asked = read_image_request(read_object(await read_body_of(request)))
         app, served = self._app(asked)
         job, warnings = await services.runs.fetching(self._accept, asked, app, served, client_of(request))
-        given = asked.model_dump(exclude_none=True, exclude={"image", "file_urls"})
+        given = asked.model_dump(exclude_none=True, include=ImageRequest.model_fields.keys() - {"image", "file_urls"})
         if asked.celery:
             return JSONResponse(envelope("PENDING", app_id=asked.app_id, task_id=job.id, given=given, error_data=warnings))
         job = await self._wait(job, request)
@@ -164,7 +166,8 @@ class Qolaba:
 
     def _given(self, asked: ImageRequest, served: Served) -> tuple[dict[str, Any], list[str]]:
         """Values by input name: those that the workflow has an input for."""
-        services, warnings = self._services, []
+        services = self._services
+        warnings = [f"{name[:80]!a} is no field of this API, and is not used." for name in islice(asked.model_extra or (), _UNKNOWN_SHOWN)]
         size = None if asked.width is None or asked.height is None else (asked.width, asked.height)
         wanted: dict[str, Any] = {
             "prompt": asked.prompt,

@@ -31,14 +31,14 @@ def _body(schema: dict[str, Any]) -> dict[str, Any]:
 IMAGE: Final[dict[str, Any]] = {
     "summary": "Make pictures from a picture (Qolaba)",
     "operation_id": "qolaba_image_to_image",
-    "responses": _answers(400, 401, 413, 422, 429, 500, 503, 504),
+    "responses": _answers(400, 401, 413, 415, 422, 429, 500, 503, 504),
     "openapi_extra": _body(ImageRequest.model_json_schema()),
 }
 
 TASK: Final[dict[str, Any]] = {
     "summary": "What became of a queued task (Qolaba)",
     "operation_id": "qolaba_task",
-    "responses": _answers(400, 401, 404, 413, 422, 429, 503),
+    "responses": _answers(400, 401, 404, 413, 415, 422, 429, 503),
     "openapi_extra": _body(TaskRequest.model_json_schema()),
 }
 

@@ -20,6 +20,7 @@ class ImageRequest(BaseModel):
 
     model_config = ConfigDict(
         strict=True,
+        extra="allow",
         allow_inf_nan=False,
         json_schema_extra={
             "examples": [

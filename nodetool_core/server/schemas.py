@@ -30,7 +30,10 @@ class RunRequest(BaseModel):
     priority: int = Field(default=0, ge=-100, le=100, description="Jobs of higher priority go first.")
     deadline_seconds: float | None = Field(default=None, gt=0, le=10**7, description="A job that has not ended by then expires.")
     idempotency_key: str | None = Field(
-        default=None, min_length=1, max_length=200, description="A second request with the same key gets the first one's job."
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="With `wait` false: a second request with the same key gets the first one's job.",
     )
 
 

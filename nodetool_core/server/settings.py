@@ -8,6 +8,7 @@ the configuration file (TOML, the same names), and then is the default.
 from __future__ import annotations
 
 import ipaddress
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -149,6 +150,14 @@ class Settings(BaseSettings):
             return
         hint = "Give a token (--token, or NODETOOL_SERVE_TOKEN), or --insecure-without-token where everybody may use this machine."
         raise SettingsError(Problem("no_token", f"host {self.host}", "is reachable by others, and no token is set.", hint))
+
+    def check_models(self) -> None:
+        """Raise SettingsError with every model that is written as a place on this machine and is not there."""
+        places = [name for name in self.models if name.startswith(("/", "./", "../", "~"))]
+        gone = [name for name in places if not os.path.exists(os.path.expanduser(name))]  # noqa: PTH110, PTH111 - fails for no user
+        if gone:
+            hint = "Correct --model, or `models`."
+            raise SettingsError([Problem("missing_file", name, "There is no such folder or file of a model.", hint) for name in gone])
 
 
 def is_loopback(host: str) -> bool:

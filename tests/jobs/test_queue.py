@@ -113,6 +113,17 @@ def test_what_is_not_there_is_said_to_be_unknown(database: Database) -> None:
     assert queue.page() == []
 
 
+@pytest.mark.parametrize("how", ["given back", "worker lost"])
+def test_a_job_that_was_to_be_cancelled_does_not_wait_again(database: Database, how: str) -> None:
+    queue, leases = Queue(database), Leases(database, length=60, losses=5)
+    job = queue.submit(order())
+    claim = leases.claim("worker")
+    assert claim is not None and queue.cancel(job.id).state is JobState.RUNNING
+    assert leases.release(claim, "released") if how == "given back" else leases.sweep(["worker"]) == [job.id]
+    assert queue.get(job.id).state is JobState.CANCELLED
+    assert leases.claim("other") is None
+
+
 def test_events_of_many_jobs_keep_their_own_numbers(database: Database) -> None:
     queue, leases = Queue(database), Leases(database, length=60, losses=5)
     claims: list[Claim] = []

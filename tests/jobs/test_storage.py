@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -132,3 +135,36 @@ def test_files_stay_while_a_job_names_them_and_go_when_nobody_does(tmp_path: Pat
     assert files.purge(keep=100)[1] == 0
     assert storage.read(result) == b"result"
     database.close()
+
+
+def test_a_file_that_is_put_again_is_kept_anew(tmp_path: Path) -> None:
+    clock = Clock()
+    files = Files(Database(str(tmp_path / "jobs.sqlite"), clock=clock), open_storage(tmp_path / "files"))
+    upload = describe(b"upload"), b"upload"
+    for seconds in (0, 60, 60):
+        clock.now += seconds
+        assert files.purge(keep=100) == (0, 0)
+        files.put([upload])
+    clock.now += 101
+    assert files.purge(keep=100) == (0, 1)
+
+
+def test_a_file_that_is_put_while_others_are_removed_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    storage = open_storage(tmp_path / "files")
+    purging, putting = (Files(Database(str(tmp_path / "jobs.sqlite"), clock=clock), storage) for _ in range(2))
+    upload = describe(b"upload"), b"upload"
+    putting.put([upload])
+    clock.now += 200
+    found = purging.database.read
+
+    @contextmanager
+    def then_put() -> Iterator[Any]:
+        with found() as connection:
+            yield connection
+        putting.put([upload])
+
+    monkeypatch.setattr(purging.database, "read", then_put)
+    assert purging.purge(keep=100) == (0, 0)
+    assert storage.read(upload[0].digest) == b"upload"
+    assert putting.get(upload[0].digest) == upload[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from typing import Annotated
+from typing import Annotated, Any
 
 from nodes.nodetool.image import Resize
 from nodes.nodetool.input import FloatInput, HuggingFaceModelInput, ImageInput, IntegerInput, StringInput
@@ -89,7 +89,7 @@ class Break(Node):
 NODES = (Paint, Draw, Wait, Recall, Break)
 
 
-def paint() -> Workflow:
+def paint(seed: Any = None) -> Workflow:
     image = ImageInput(name="image")
     values = {
         "prompt": StringInput(name="prompt", value="a lake").output,
@@ -97,7 +97,7 @@ def paint() -> Workflow:
         "strength": FloatInput(name="strength", value=0.5, max=1.0).output,
         "steps": IntegerInput(name="num_inference_steps", value=4, min=1, max=100).output,
         "guidance": FloatInput(name="guidance_scale", value=7.5, max=30.0).output,
-        "seed": IntegerInput(name="seed", value=-1, min=-1, max=2**32).output,
+        "seed": IntegerInput(name="seed", value=-1, min=-1, max=2**32).output if seed is None else seed,
     }
     return Workflow(Output(name="picture", value=Paint(image=image.output, **values).output), name="Paint")
 

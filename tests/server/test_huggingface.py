@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -55,6 +56,13 @@ def test_1_raw_bytes_without_content_type(client: httpx2.Client) -> None:
 def test_a_form_is_refused_with_what_to_send(client: httpx2.Client) -> None:
     message = error_of(client.post(PAINT, files={"file": ("photo.png", png(), "image/png")}), 415)
     assert "--data-binary" in message
+
+
+@pytest.mark.parametrize("body", [png(), json.dumps(asked()).encode()])
+def test_a_compressed_body_is_refused_with_what_to_send(client: httpx2.Client, body: bytes) -> None:
+    message = error_of(client.post(PAINT, content=gzip.compress(body), headers={"Content-Encoding": "gzip"}), 415)
+    assert "without a Content-Encoding" in message
+    assert client.post(PAINT, content=body, headers={"Content-Encoding": "identity"}).status_code == 200
 
 
 @pytest.mark.parametrize("kind", ["image/jpeg", "application/json", "text/plain", "application/x-www-form-urlencoded", "nonsense"])
@@ -146,6 +154,17 @@ def test_10_an_unknown_parameter_is_told(client: httpx2.Client) -> None:
     assert response.status_code == 200
     assert "sharpness" in response.headers["x-hf-warning"]
     assert "set-cookie" not in response.headers
+
+
+def test_10_warnings_are_readable_and_leave_room_for_each_other(serve: Callable[..., LiveServer]) -> None:
+    server = serve({}, models=("nodetool/tiny-landscapes",), load_patience=60)
+    body = {"inputs": "word " * 500, "parameters": {"width": 65, "height": 64, "num_inference_steps": 1, "sharpness": 3}}
+    with server.client() as client:
+        told = client.post("/models/nodetool/tiny-landscapes", json=body).headers["x-hf-warning"]
+    assert "from 65x64 to 64x64" in told
+    assert "truncated" in told
+    assert "sharpness" in told
+    assert len(told) < 1000
 
 
 @pytest.mark.parametrize("prefix", ["data:image/png;base64,", "data:;base64,", "data:image/jpeg;BASE64,"])

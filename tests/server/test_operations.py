@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from nodetool_core.errors import ModelError
 from nodetool_core.registry import Registry
+from nodetool_core.server.launch import serve as serve_program
+from nodetool_core.server.logs import to_stderr
+from nodetool_core.server.response_cache import Answer, ResponseCache
 from nodetool_core.server.services import open_services
 from nodetool_core.server.settings import ENVIRONMENT_PREFIX, Settings, SettingsError, settings_table
 from tests.server import nodes
@@ -64,6 +68,23 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         Settings.read(tmp_path / "nothing.toml")
 
 
+def test_folders_of_models_that_are_not_there(tmp_path: Path) -> None:
+    gone = (str(tmp_path / "gone"), "./gone-as-well", "~no-such-user/model")
+    with pytest.raises(SettingsError) as refused:
+        serve_program(Settings.read(models=("somebody/on-the-hub", str(tmp_path), *gone)))
+    assert [(problem.code, problem.where) for problem in refused.value.problems] == [("missing_file", name) for name in gone]
+
+
+@pytest.mark.parametrize("model", ["./tiny/model", "../tiny/model", "/tiny/model"])
+def test_a_folder_is_found_without_what_clients_take_out_of_addresses(serve: Callable[..., LiveServer], model: str) -> None:
+    live = serve({}, models=(model, "tiny/other"))
+    with live.client() as client:
+        for address in (model, "tiny/model"):
+            answer = client.get(f"/models/{address.replace('.', '%2e')}/health")
+            assert answer.status_code == 200, answer.text
+        assert client.get("/models/model/health").status_code == 404
+
+
 def test_the_weights_manager_is_set_up_as_the_settings_say(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
     models = serve({}, device="cpu", device_memory="3GB", host_memory="0", batch=4).services.models
     assert models.batch == 4 and models.device.name == "cpu"
@@ -103,6 +124,17 @@ def test_metrics_count_what_happened(serve: Callable[..., LiveServer]) -> None:
     names = ("model_loads_total", "model_evictions_total", "cache_bytes", "results_bytes", "encodings_bytes")
     for name in (f"nodetool_{name}" for name in names):
         assert (name, frozenset()) in found
+
+
+def test_an_answer_is_known_for_its_time_only() -> None:
+    cache = ResponseCache(100, seconds=10)
+    cache.put(b"old", b"bytes", Answer(b"x" * 60, "image/png", made=time.monotonic() - 11))
+    assert (len(cache), cache.bytes) == (1, 60)
+    assert cache.repeated(b"bytes") is None
+    assert cache.known(b"old", b"bytes") is None
+    assert (len(cache), cache.bytes, cache.hits) == (0, 0, 0)
+    cache.put(b"new", b"bytes", Answer(b"y", "image/png", made=time.monotonic() - 5))
+    assert cache.repeated(b"bytes") is not None
 
 
 def test_jobs_are_counted_by_state(serve: Callable[..., LiveServer]) -> None:
@@ -180,6 +212,14 @@ def test_the_program_serves_logs_and_ends_on_sigterm(program: Callable[..., Prog
     assert "hunter2" not in json.dumps(running.lines + running.rest())
 
 
+def test_what_libraries_warn_of_is_a_line_of_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    with to_stderr("info", "json"):
+        warnings.warn("an argument is old", FutureWarning, stacklevel=1)
+    (line,) = map(json.loads, capsys.readouterr().err.splitlines())
+    assert line["level"] == "warning"
+    assert "an argument is old" in line["message"]
+
+
 @pytest.mark.slow
 def test_a_request_under_way_is_answered_before_the_end(tmp_path: Path, program: Callable[..., Program]) -> None:
     running = program(NODETOOL_SERVE_DRAIN_SECONDS="20")
@@ -195,6 +235,19 @@ def test_a_request_under_way_is_answered_before_the_end(tmp_path: Path, program:
         connection.sendall(content)
         assert b" 200 OK" in connection.recv(1000)
     assert running.process.wait(20) == 0
+
+
+def test_a_stream_does_not_hold_up_the_end(program: Callable[..., Program]) -> None:
+    running = program(NODETOOL_SERVE_DRAIN_SECONDS="60", NODETOOL_SERVE_JOB_WORKERS="0")
+    with httpx2.Client(base_url=running.url, timeout=30, trust_env=False) as client:
+        asset = client.post("/v1/uploads", content=png()).json()["asset_id"]
+        body = {"inputs": {"photo": {"type": "image", "asset_id": asset}}, "wait": False}
+        job = client.post("/v1/workflows/resize/runs", json=body).json()
+        with client.stream("GET", f"/v1/jobs/{job['id']}/events") as response:
+            lines = response.iter_lines()
+            assert next(lines) == "id: 1"
+            running.process.send_signal(signal.SIGTERM)
+            assert running.process.wait(30) == 0
 
 
 def test_the_program_refuses_another_address_without_a_token(tmp_path: Path) -> None:

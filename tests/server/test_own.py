@@ -128,7 +128,24 @@ def test_inputs_that_do_not_fit(client: httpx2.Client, inputs: Any, place: str, 
 
 @pytest.mark.parametrize("wait", [True, False])
 def test_an_input_that_is_missing(client: httpx2.Client, wait: bool) -> None:
-    assert problem_of(run(client, inputs={}, wait=wait), 422)["code"] == "missing_input"
+    problem = problem_of(run(client, inputs={}, wait=wait), 422)
+    assert problem["code"] == "missing_input"
+    assert "'image'" in problem["message"]
+    assert problem["hint"] == "Give it in `inputs`."
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_a_name_that_is_no_text(client: httpx2.Client, wait: bool) -> None:
+    body = json.dumps({"inputs": {"\ud800": 1}, "wait": wait}).encode()
+    assert b"\\ud800" in body
+    response = client.post("/v1/workflows/paint/runs", content=body, headers={"Content-Type": "application/json"})
+    assert problem_of(response, 422)["code"] == "unknown_input"
+
+
+@pytest.mark.parametrize("body", [b'{"priority": 1' + b"0" * 5000 + b"}", b'{"inputs":' + b"[" * 100_000 + b"}"])
+def test_json_beyond_all_measure(client: httpx2.Client, body: bytes) -> None:
+    response = client.post("/v1/workflows/paint/runs", content=body, headers={"Content-Type": "application/json"})
+    assert "JSON" in problem_of(response, 400)["hint"]
 
 
 @pytest.mark.parametrize("body", [{"inputs": 5}, {"wait": "yes"}, {"unknown": 1}, {"outputs": ["nothing"]}, {"priority": 1000}])
@@ -218,6 +235,8 @@ def test_events_live_and_again_from_where_they_broke_off(serve: Callable[..., Li
         assert everything[-1][1] == "job_ended"
         assert stream(other, job["id"], **{"Last-Event-ID": "2"}) == everything[2:]
         assert all(event["event"] == name for _, name, event in everything)
+        for nonsense in ("9" * 10, "9" * 30, "-1", "two"):
+            assert stream(other, job["id"], **{"Last-Event-ID": nonsense}) == everything
 
 
 def test_what_is_not_there(client: httpx2.Client) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from nodes.nodetool.input import IntegerInput
 from tests.server import nodes
 from tests.server.live import LiveServer, opened, png
 
@@ -64,8 +65,10 @@ def qolaba(tmp_path_factory: pytest.TempPathFactory, pictures: Pictures) -> Iter
     folder = tmp_path_factory.mktemp("qolaba")
     apps = folder / "apps.json"
     sdxl = {"name": "SDXL", "sizes": {"min": 256, "max": 1536}, "serves": "resize"}
-    apps.write_text(json.dumps({"*": {"serves": "paint"}, REDUX: {"serves": "resize"}, SDXL: sdxl, "ap-broken": {"serves": "broken"}}))
-    workflows = {"paint": nodes.paint(), "resize": nodes.resize(), "broken": nodes.broken()}
+    served = {"*": "paint", REDUX: "resize", "ap-broken": "broken", "ap-fixed": "fixed", "ap-fixed-inside": "fixed_inside"}
+    apps.write_text(json.dumps({app: {"serves": name} for app, name in served.items()} | {SDXL: sdxl}))
+    fixed = {"fixed": nodes.paint(IntegerInput(name="seed", value=7).output), "fixed_inside": nodes.paint(7)}
+    workflows = {"paint": nodes.paint(), "resize": nodes.resize(), "broken": nodes.broken(), **fixed}
     with LiveServer(folder, workflows, nodes=nodes.NODES, qolaba_apps=apps, image_hosts=(pictures.host,)) as live:
         yield live
 
@@ -137,11 +140,24 @@ def test_what_is_just_in_range(ask: Callable[..., httpx2.Response], body: dict[s
     assert ask(**body).json()["status"] == "SUCCESS"
 
 
+def test_a_field_that_is_none_is_told(ask: Callable[..., httpx2.Response]) -> None:
+    answer = ask(strenght=0.2).json()
+    assert fetched(answer)
+    assert "'strenght'" in answer["output"]["warnings"][0]
+    assert "strenght" not in answer["input"]
+
+
 @pytest.mark.parametrize("count", [1, 3, 8])
 def test_a_batch_gives_as_many_different_pictures(ask: Callable[..., httpx2.Response], count: int) -> None:
     made = fetched(ask(batch=count, prompt=f"batch {count}").json())
     assert len(made) == count
     assert len({picture.tobytes() for picture in made}) == count, "each has a seed of its own"
+
+
+@pytest.mark.parametrize("app", ["ap-fixed", "ap-fixed-inside"])
+def test_a_seed_that_is_fixed_counts_up_in_a_batch(ask: Callable[..., httpx2.Response], app: str) -> None:
+    made = fetched(ask(app_id=app, batch=3).json())
+    assert [picture.getpixel((31, 23))[0] for picture in made] == [7, 8, 9]
 
 
 SIZES = [(REDUX, 1600, 676, True), (REDUX, 676, 1600, True), (REDUX, 512, 512, False), (SDXL, 255, 512, False), (SDXL, 512, 1537, False)]
@@ -255,6 +271,28 @@ def test_addresses_without_a_picture(ask: Callable[..., httpx2.Response], pictur
     response = ask(image=pictures.url(path))
     assert (response.status_code, response.json()["status"]) == (400, "FAILED")
     assert words in response.json()["error"]
+
+
+def test_work_that_takes_too_long_is_cancelled(serve: Callable[..., LiveServer], pictures: Pictures, tmp_path: Path) -> None:
+    apps = tmp_path / "apps.json"
+    apps.write_text('{"*": {"serves": "wait"}}')
+    live = serve({"wait": nodes.wait("qolaba")}, run_seconds=0.3, qolaba_apps=apps, image_hosts=(pictures.host,))
+    with live.client() as client:
+        response = client.post("/getImagetoImage", json={"app_id": DEV, "image": pictures.url("/small.png")})
+        assert (response.status_code, response.json()["status"]) == (504, "PENDING")
+        assert nodes.DOORS["qolaba"].left.acquire(timeout=20), "the job goes on"
+        job = client.get(f"/v1/jobs/{response.json()['task_id']}", params={"wait": 30}).json()
+        assert job["state"] == "cancelled"
+
+
+def test_a_task_belongs_to_the_token_that_asked(serve: Callable[..., LiveServer], pictures: Pictures, tmp_path: Path) -> None:
+    apps = tmp_path / "apps.json"
+    apps.write_text('{"*": {"serves": "paint"}}')
+    live = serve(token="one,two", qolaba_apps=apps, image_hosts=(pictures.host,))
+    with live.client(Authorization="Bearer one") as one, live.client(Authorization="Bearer two") as two:
+        task = one.post("/getImagetoImage", json={"app_id": DEV, "image": pictures.url("/small.png"), "celery": True}).json()["task_id"]
+        assert one.post("/getImage", json={"id": task}).status_code == 200
+        assert two.post("/getImage", json={"id": task}).status_code == 404
 
 
 def test_results_need_no_token_but_asking_does(serve: Callable[..., LiveServer], pictures: Pictures, tmp_path: Path) -> None:

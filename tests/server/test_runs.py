@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import httpx2
@@ -11,6 +12,7 @@ import pytest
 from tests.server import nodes
 from tests.server.live import LiveServer, png
 from tests.server.test_huggingface import error_of
+from tests.server.test_operations import figures
 
 
 def test_29_a_full_queue(serve: Callable[..., LiveServer]) -> None:
@@ -42,6 +44,28 @@ def test_30_a_client_that_goes_away_ends_its_run(serve: Callable[..., LiveServer
         assert door.left.acquire(timeout=20), "the run goes on"
         door.open.set()
         assert client.post("/models/wait", content=png(9)).status_code == 200, "its turn was not given back"
+
+
+def test_what_waits_and_what_runs_is_counted(serve: Callable[..., LiveServer]) -> None:
+    live = serve({"wait": nodes.wait("count")}, concurrency=1, run_seconds=30)
+    door = nodes.DOORS["count"]
+
+    def counted(client: httpx2.Client) -> tuple[float, float]:
+        found = figures(client)
+        return found["nodetool_runs_under_way", frozenset()], found["nodetool_queue_waiting", frozenset()]
+
+    with live.client() as client:
+        asking = [threading.Thread(target=lambda shade=shade: client.post("/models/wait", content=png(8 + shade))) for shade in range(3)]
+        for thread in asking:
+            thread.start()
+        assert door.came.acquire(timeout=20)
+        until = time.monotonic() + 20
+        while counted(client) != (1, 2):
+            assert time.monotonic() < until, counted(client)
+        door.open.set()
+        for thread in asking:
+            thread.join(20)
+        assert counted(client) == (0, 0)
 
 
 def test_30_a_client_that_goes_away_while_it_waits_takes_no_turn(serve: Callable[..., LiveServer]) -> None:

@@ -6,6 +6,7 @@ import base64
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -20,7 +21,7 @@ from nodes.nodetool.input import AssetFolderInput, FilePathInput, ImageInput, Im
 from nodes.nodetool.output import Output
 from nodetool_core import Workflow
 from nodetool_core.engine.engine import PLANS
-from nodetool_core.server import fetch
+from nodetool_core.server import fetch, gate
 from nodetool_core.server.failures import HttpError
 from nodetool_core.server.fetch import Fetcher
 from nodetool_core.server.gate import Rates
@@ -189,6 +190,22 @@ def test_a_bucket_gives_what_is_in_it(burst: int, asked: int) -> None:
     rates = Rates(1e-9, burst)
     assert sum(rates.wait("one") == 0 for _ in range(asked)) == min(burst, asked)
     assert rates.wait("two") == 0
+
+
+def test_a_bucket_fills_up_to_its_burst_and_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(monotonic=lambda: clock.now, now=0.0)
+    monkeypatch.setattr(gate, "time", clock)
+    rates = Rates(2, burst=3)
+    for clock.now, there in ((0.0, 3), (0.5, 1), (10_000.0, 3)):
+        assert [rates.wait("one") == 0 for _ in range(5)] == [True] * there + [False] * (5 - there)
+    assert rates.wait("one") == pytest.approx(0.5)
+
+
+def test_whoever_tries_tokens_is_limited_as_well(serve: Callable[..., LiveServer]) -> None:
+    with serve(token="right", rate=0.001, burst=2).client() as client:
+        tried = [client.get("/v1/workflows", headers={"Authorization": f"Bearer {number}"}) for number in range(3)]
+        assert [answer.status_code for answer in tried] == [401, 401, 429]
+        assert client.get("/v1/workflows", headers={"Authorization": "Bearer right"}).status_code == 200
 
 
 SECRETS = ["Authorization: Bearer hf_abc", "token=hf_abc", '"api_key": "hf_abc"', "password=hf_abc", "bearer: hf_abc"]
