@@ -160,10 +160,12 @@ def check_task(class_name: str, task: str, name: str) -> type | None:
     taken = inspect.signature(own.__call__).parameters
     # The one picture of such a pipeline is what its ControlNet follows.
     follows = "controlnet" in inspect.signature(own).parameters and "control_image" not in taken
-    if taken.keys().isdisjoint(needed) or not taken.keys().isdisjoint(_MORE.get(task, ())) or (task == "image-to-image" and follows):
-        kind = "an inpainting model" if "mask_image" in taken else f"a model for {class_name}"
-        message = f"is {kind}, which does no {task}."
-        raise ModelError(Problem("model_task_unsupported", name, message, "Choose a model made for this task."))
+    is_half = task == "text-to-image" and "Prior" in class_name
+    unfit = taken.keys().isdisjoint(needed) or not taken.keys().isdisjoint(_MORE.get(task, ())) or (task == "image-to-image" and follows)
+    if is_half or unfit:
+        kind = "an inpainting model" if "mask_image" in taken else "a prior" if is_half else f"a model for {class_name}"
+        hint = "Choose the decoder that draws with it." if is_half else "Choose a model made for this task."
+        raise ModelError(Problem("model_task_unsupported", name, f"is {kind}, which does no {task}.", hint))
     return None
 
 

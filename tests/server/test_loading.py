@@ -113,5 +113,6 @@ def test_a_model_that_is_not_there(ask: Callable[..., httpx2.Response], hub: Sta
     hub.repositories.clear()
     hub.go.set()
     refused = loaded(ask)
-    assert refused.status_code == 503
+    assert refused.status_code == 422
+    assert "retry-after" not in refused.headers
     assert MODEL in refused.json()["error"]
