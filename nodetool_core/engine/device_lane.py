@@ -91,21 +91,22 @@ class DeviceLane:
         # Models that nobody foresaw go wherever they are, but the first seat of a device is another thread's.
         if job.offer is None and (place is None or place.seat == 0):
             return nullcontext()
-        manager = self._manager()
-        return manager.at(place or manager.places[0])
+        return self._manager().at(self._known(place))
 
     def _take(self, place: Place | None) -> _Job | None:
         own = threading.get_ident()
         with self._changed:
             self._idle[own] = place
-            while (index := self._choose(place)) is None:
-                if self._closed:
-                    return None
-                self._changed.wait()
-            del self._idle[own]
+            try:
+                while (index := self._choose(place)) is None:
+                    if self._closed:
+                        return None
+                    self._changed.wait()
+            finally:
+                del self._idle[own]
             job = self._jobs.pop(index)
             if job.offer is not None:
-                self._running[own] = (self._device(place), job.offer)
+                self._running[own] = (self._known(place).device, job.offer)
             if self._jobs:
                 self._changed.notify_all()
             return job
@@ -114,10 +115,11 @@ class DeviceLane:
         """Whether a seat before this one is free, so that no more are furnished than are used at once."""
         if place is None or place.seat == 0:
             return False
-        return any(other is None or (other.device == place.device and other.seat < place.seat) for other in self._idle.values())
+        return any(other.device == place.device and other.seat < place.seat for other in map(self._known, self._idle.values()))
 
-    def _device(self, place: Place | None) -> str:
-        return str((place or self._manager().places[0]).device)
+    def _known(self, place: Place | None) -> Place:
+        found: Place = place or self._manager().places[0]
+        return found
 
     def _choose(self, place: Place | None) -> int | None:
         """Which of the waiting jobs is next; None where there is none for this place."""
@@ -130,7 +132,7 @@ class DeviceLane:
         free = next((index for index, job in enumerate(self._jobs) if job.offer is None), None)
         if free is not None and not is_due:
             return free
-        manager, device = self._manager(), self._device(place)
+        manager, device = self._manager(), self._known(place).device
         beside = [offer for where, offer in self._running.values() if where == device]
         if is_due:
             return 0 if manager.fits(first.offer, device, beside) else free
