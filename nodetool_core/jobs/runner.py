@@ -11,7 +11,7 @@ from nodetool_core.jobs.job import JobsError
 from nodetool_core.jobs.signals import QUEUE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from nodetool_core.jobs.blueprints import Blueprints
     from nodetool_core.jobs.files import Files
@@ -29,8 +29,20 @@ class Runner:
     """Takes jobs and runs them, as many at once as there are threads."""
 
     def __init__(
-        self, worker: str, leases: Leases, blueprints: Blueprints, files: Files, pulse: Pulse, signals: Signals, poll: float
+        self,
+        worker: str,
+        leases: Leases,
+        blueprints: Blueprints,
+        files: Files,
+        pulse: Pulse,
+        signals: Signals,
+        poll: float,
+        look_again: Callable[[], object] = lambda: None,
     ) -> None:
+        """
+        Args:
+            look_again: Has the result cache see at once what other workers have stored.
+        """
         self._worker = worker
         self._leases = leases
         self._blueprints = blueprints
@@ -38,6 +50,7 @@ class Runner:
         self._pulse = pulse
         self._signals = signals
         self._poll = poll
+        self._look_again = look_again
         self._draining = threading.Event()
         self._taking = threading.Lock()
         """Held from looking for a job until its claim is watched, so that draining overlooks none."""
@@ -77,6 +90,9 @@ class Runner:
             claim = None if self._draining.is_set() else self._leases.claim(self._worker, queues)
             if claim is None:
                 return False
+            if claim.fence > 1:
+                # What another worker finished of this job just now is in the cache on disk.
+                self._look_again()
             execution = Execution(claim, self._blueprints, self._files, self._leases)
             self._pulse.watch(execution)
         try:

@@ -85,7 +85,8 @@ class Jobs:
         self._database = database
         self._engine = engine
         self._dispatch = dispatch
-        flush = getattr(engine.cache, "flush", None) if engine is not None else None
+        cache = engine.cache if engine is not None else None
+        flush, look_again = getattr(cache, "flush", None), getattr(cache, "look_again", lambda: None)
         self.pulse = Pulse(
             self.leases,
             self.files,
@@ -95,7 +96,7 @@ class Jobs:
             flush_cache=(lambda: flush(settings.lease / 4)) if flush else lambda: None,
             on_sweep=(lambda: dispatch.sweep(self.queue, self.workers)) if dispatch else lambda: None,
         )
-        self.runner = Runner(self.workers.id, self.leases, blueprints, self.files, self.pulse, self.signals, settings.poll)
+        self.runner = Runner(self.workers.id, self.leases, blueprints, self.files, self.pulse, self.signals, settings.poll, look_again)
         if engine is not None and engine.assets is None:
             engine.assets = storage
 

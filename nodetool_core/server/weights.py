@@ -98,10 +98,12 @@ class Loading:
     def _start(self, ref: ModelRef, task: str) -> Future[None]:
         with self._lock:
             known = self._under_way.get(ref)
-            if known is None:
-                known = self._under_way[ref] = self._threads.submit(self._load, ref, task)
-                known.add_done_callback(lambda done: self._forget(ref))
-            return known
+            if known is not None:
+                return known
+            begun = self._under_way[ref] = self._threads.submit(self._load, ref, task)
+        # Not under the lock: what has failed by now is forgotten at once, by this very thread.
+        begun.add_done_callback(lambda done: self._forget(ref))
+        return begun
 
     def _forget(self, ref: ModelRef) -> None:
         with self._lock:

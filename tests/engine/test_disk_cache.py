@@ -551,3 +551,12 @@ def test_a_cache_that_nobody_holds_any_more_writes_what_waits(cache: DiskCache) 
     other.put(key_of(5), (5,))
     del other
     assert numbers_in(cache.directory, 6) == {5}
+
+
+def test_what_another_process_stored_just_now_is_seen_when_asked_for(cache: DiskCache) -> None:
+    reader = DiskCache(cache.directory)
+    assert reader.get(key_of(7)) is None
+    written(cache, 7, ("seven",))
+    reader.look_again()
+    assert reader.get(key_of(7)) == ("seven",)
+    reader.close()

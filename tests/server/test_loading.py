@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,10 @@ from typing import Any
 import httpx2
 import pytest
 
+from nodetool_core import ModelRef
+from nodetool_core.errors import ModelError
 from nodetool_core.models.hub import Hub
+from nodetool_core.server.weights import Loading
 from tests.models.hub_server import HubServer
 from tests.nodes.huggingface import tiny_pipelines
 from tests.server import nodes
@@ -116,3 +121,26 @@ def test_a_model_that_is_not_there(ask: Callable[..., httpx2.Response], hub: Sta
     assert refused.status_code == 422
     assert "retry-after" not in refused.headers
     assert MODEL in refused.json()["error"]
+
+
+class AtOnce(Executor):
+    """What is submitted has ended when it comes back, as it may have on any machine."""
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        try:
+            done.set_result(function(*arguments, **named))
+        except ModelError as error:
+            done.set_exception(error)
+        return done
+
+
+def test_a_model_that_fails_at_once_holds_up_nobody(live: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    loading = Loading(live.services.engine.models)
+    monkeypatch.setattr(loading, "_threads", AtOnce())
+    served = next(iter(live.services.catalog.workflows.values()))
+    missing = [ModelRef(repo_id="./nothing")]
+    waiting = threading.Thread(target=lambda: asyncio.run(loading.wait(served, missing, 5)), daemon=True)
+    waiting.start()
+    waiting.join(20)
+    assert not waiting.is_alive()

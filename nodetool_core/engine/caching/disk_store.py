@@ -53,6 +53,10 @@ class DiskStore:
         self._refresh()
         return key in self._known
 
+    def look_again(self) -> None:
+        """Have the next miss ask what other processes have added, however short ago that was asked."""
+        self._ask_again = 0.0
+
     def read(self, key: Key) -> memoryview | None:
         """The payload of an entry, or None. An entry that is damaged is removed."""
         try:
