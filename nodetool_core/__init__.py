@@ -47,6 +47,10 @@ _HOME = {
 }
 
 __version__ = "0.1.0"
+
+DISTRIBUTION = "nodetool-imaging"
+"""What the package index and pip call this project; there, `nodetool` is another one."""
+
 __all__ = [
     "SKIPPED",
     "ColorRef",

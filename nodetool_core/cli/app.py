@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from nodetool_core import __version__
+from nodetool_core import DISTRIBUTION, __version__
 from nodetool_core.cli import cache, docs, importing, messages, models, nodes, rerun, run, secrets, serve, worker, workflows
 from nodetool_core.cli.messages import ExitCode
 from nodetool_core.errors import NodetoolError
@@ -44,7 +44,7 @@ app.add_typer(secrets.app, name="secrets")
 
 def _show_version(value: bool) -> None:
     if value:
-        typer.echo(f"nodetool {__version__}")
+        typer.echo(f"{DISTRIBUTION} {__version__}")
         raise typer.Exit
 
 

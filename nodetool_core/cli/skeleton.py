@@ -7,11 +7,14 @@ package in the folder, the node goes into it. Elsewhere a pack of that name is m
 
 from __future__ import annotations
 
+import importlib.util
 import keyword
 import re
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nodetool_core import DISTRIBUTION
 from nodetool_core.cli.messages import WrongUseError
 from nodetool_core.errors import Problem
 
@@ -99,7 +102,7 @@ build-backend = "hatchling.build"
 name = "{name}"
 version = "0.1.0"
 requires-python = ">=3.11"
-dependencies = ["nodetool"]
+dependencies = ["{engine}"]
 
 [project.optional-dependencies]
 dev = ["pytest>=8"]
@@ -148,6 +151,7 @@ def plan_skeleton(node_type: str, folder: Path) -> Skeleton:
     test = folder.joinpath(*tests, f"test_{module[-1]}.py")
     _check_absent(source, test)
     if not is_repository:
+        _check_package(node_type, module[0], folder)
         _plan_pack(skeleton, folder, module[0])
     for inner in range(1 if not is_repository else 0, len(module)):
         _plan_package(skeleton, folder.joinpath(*module[:inner]), wanted=inner > 0)
@@ -169,7 +173,7 @@ def _plan_pack(skeleton: Skeleton, folder: Path, package: str) -> None:
     if not init.exists():
         skeleton.files[init] = _PACK.format(package=package)
     if not project.exists():
-        skeleton.files[project] = _PROJECT.format(name=package.replace("_", "-"), package=package)
+        skeleton.files[project] = _PROJECT.format(name=package.replace("_", "-"), package=package, engine=DISTRIBUTION)
     elif "nodetool.packs" not in project.read_text(encoding="utf-8", errors="replace"):
         line = f'[project.entry-points."nodetool.packs"] with {package} = "{package}:pack"'
         skeleton.next_steps.append(f"add to {project}: {line}")
@@ -195,6 +199,28 @@ def _check_type(node_type: str, names: list[str]) -> None:
         complaint = f"begins with {names[0]!r}, which holds no nodes."
     if complaint:
         raise WrongUseError(Problem("wrong_type", node_type, complaint, "A type looks like studio.filters.Soften."))
+
+
+def _check_package(node_type: str, package: str, folder: Path) -> None:
+    """Refuse a pack whose package would stand in the way of another one, or whose project would bear another project's name."""
+    complaint = ""
+    if package in sys.stdlib_module_names:
+        complaint = f"begins with {package!r}, a module of Python's standard library, which your pack would hide."
+    elif package == "nodetool":
+        complaint = f"begins with 'nodetool', which is another project on the package index; this one is {DISTRIBUTION!r} there."
+    elif (place := _installed_at(package)) is not None and not place.is_relative_to(folder.resolve()):
+        complaint = f"begins with {package!r}, a package that is installed already: {place}"
+    if complaint:
+        raise WrongUseError(Problem("wrong_type", node_type, complaint, "Begin it with a name of your own, such as studio.filters.Soften."))
+
+
+def _installed_at(package: str) -> Path | None:
+    """Where Python would import a package from; None where there is none."""
+    found = importlib.util.find_spec(package)
+    if found is None:
+        return None
+    places = [*(found.submodule_search_locations or ()), *([found.origin] if found.origin else [])]
+    return Path(places[0]).resolve() if places else Path()
 
 
 def _check_path(node_type: str, path: list[str]) -> None:

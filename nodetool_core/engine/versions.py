@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
-_PACKAGES = ("nodetool", "torch", "diffusers", "transformers", "pillow", "numpy")
+from nodetool_core import __version__
+
+_LIBRARIES = ("torch", "diffusers", "transformers", "pillow", "numpy")
 
 
 @cache
 def versions() -> Mapping[str, str]:
     """Versions by name, as far as installed: those that were there when it was first asked."""
-    found = {"python": sys.version.split()[0]}
-    for package in _PACKAGES:
+    found = {"python": sys.version.split()[0], "nodetool": __version__}
+    for package in _LIBRARIES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:

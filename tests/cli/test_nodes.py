@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -123,6 +125,30 @@ def test_nothing_is_overwritten(nodetool: Command, tmp_path: Path) -> None:
 def test_types_that_are_none(node_type: str, nodetool: Command, tmp_path: Path) -> None:
     done = nodetool("nodes", "new", node_type)
     assert done.code == 2 and node_type in done.err and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("package", "reason"),
+    [
+        ("nodetool", "another project on the package index"),
+        ("os", "standard library"),
+        ("nodes", "installed already"),
+        ("PIL", "installed already"),
+    ],
+)
+def test_n1_a_pack_takes_no_name_that_is_taken(package: str, reason: str, nodetool: Command, tmp_path: Path) -> None:
+    done = nodetool("nodes", "new", f"{package}.filters.Soften", "--dir", "own")
+    assert done.code == 2 and reason in done.err and "studio.filters.Soften" in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_n1_a_new_pack_requires_the_distribution_that_brings_this_program(nodetool: Command, tmp_path: Path) -> None:
+    """A pack that requires `nodetool` would fetch another project's package over ours."""
+    nodetool("nodes", "new", "studio.filters.Soften", "--dir", "own")
+    project = tomllib.loads((tmp_path / "own" / "pyproject.toml").read_text())["project"]
+    assert project["dependencies"] == ["nodetool-imaging"]
+    scripts = distribution("nodetool-imaging").entry_points.select(group="console_scripts", name="nodetool")
+    assert [script.value for script in scripts] == ["nodetool_core.cli:main"]
 
 
 def test_the_reference_is_built_and_checked(nodetool: Command, tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_misspelled_commands_get_a_suggestion(nodetool: Command) -> None:
 def test_the_version(nodetool: Command) -> None:
     from nodetool_core import __version__
 
-    assert nodetool("--version").out == f"nodetool {__version__}\n"
+    assert nodetool("--version").out == f"nodetool-imaging {__version__}\n"  # N1
 
 
 @pytest.mark.parametrize(
