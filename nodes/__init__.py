@@ -11,5 +11,6 @@ pack = Pack(
         "nodetool/tiny-upscaler": "huggingface/weights/tiny-upscaler",
     },
     aliases=ALIASES,
+    examples="graphs",
     pages={"models.md": "nodes.huggingface.models_page:page"},
 )

@@ -47,6 +47,8 @@ class Pack:
     """Models that ship with the pack: Hub-like id to a directory inside the package."""
     aliases: Mapping[str, Alias] = field(default_factory=dict)
     """Renamed types, by the old name."""
+    examples: str = ""
+    """Folder of workflow files that show the pack: inside the package or, in a repository, beside it."""
     pages: Mapping[str, str] = field(default_factory=dict)
     """Pages of documentation that the pack writes of itself: file name to `module:function`, which gives the Markdown."""
 
@@ -60,6 +62,12 @@ class Pack:
         if found is None or not found.submodule_search_locations:
             raise ModuleNotFoundError(f"The pack {self.package!r} is not a package.")
         return Path(next(iter(found.submodule_search_locations)))
+
+    def examples_directory(self) -> Path | None:
+        """Where the example workflows lie on disk; None where the pack has none."""
+        inside = self.directory() / self.examples
+        places = (inside, inside.parents[1] / self.examples) if self.examples else ()
+        return next((place for place in places if place.is_dir()), None)
 
     def module_of(self, node_type: str) -> str | None:
         """The module that would hold a type of this pack, whether it exists or not."""
@@ -133,6 +141,12 @@ class Registry:
     def weights(self) -> dict[str, Path]:
         """The models that ship with packs: id to directory."""
         return {name: pack.directory() / path for pack in self.packs for name, path in pack.weights.items()}
+
+    def examples(self) -> dict[str, Path]:
+        """The example workflows of packs: name to file. Names begin as the pack's types do: `enlarge`, `studio.poster`."""
+        folders = [(pack.type_prefix, pack.examples_directory()) for pack in self.packs]
+        files = [(prefix, file) for prefix, folder in folders if folder is not None for file in sorted(folder.glob("*.json"))]
+        return {f"{prefix}{file.stem}": file for prefix, file in files}
 
     def pages(self) -> dict[str, str]:
         """The pages that packs write of themselves: file name to Markdown. May import what models need, and take seconds."""

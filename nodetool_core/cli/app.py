@@ -15,14 +15,14 @@ from typing import Annotated
 import typer
 
 from nodetool_core import DISTRIBUTION, __version__
-from nodetool_core.cli import cache, docs, importing, messages, models, nodes, rerun, run, secrets, serve, worker, workflows
+from nodetool_core.cli import cache, docs, examples, importing, messages, models, nodes, rerun, run, secrets, serve, worker, workflows
 from nodetool_core.cli.messages import ExitCode
 from nodetool_core.errors import NodetoolError
 
 app = typer.Typer(
     name="nodetool",
     help=f"A node-based workflow engine for image AI.\n\n{messages.EXIT_CODES}",
-    epilog="Example: nodetool run graphs/image_to_image.json --set image=photo.jpg",
+    epilog="Example: nodetool run example:image_to_image --set image=photo.jpg",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -31,6 +31,7 @@ app = typer.Typer(
 app.command("run", context_settings=run.PASSED_ON)(run.run)
 app.command("validate")(workflows.validate)
 app.command("rerun")(rerun.rerun)
+app.command("examples")(examples.examples)
 app.command("graph")(workflows.graph)
 app.command("import")(importing.import_)
 app.command("serve")(serve.serve)

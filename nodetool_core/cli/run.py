@@ -38,7 +38,7 @@ PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 def run(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A workflow file.", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A workflow file, or example:NAME.", show_default=False)],
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Value of an input, or of any property as node.property. Repeatable."),
@@ -156,11 +156,12 @@ class Request:
         """The workflow, and the items where the request is a batch. Raises NodetoolError."""
         from nodetool_core.api import Workflow
         from nodetool_core.batch import batch_items
+        from nodetool_core.cli.examples import workflow_file
         from nodetool_core.cli.results import check_place, may_hold_picture, names_file
         from nodetool_core.cli.settings import read_settings
 
         values = read_settings(self.settings)
-        workflow = Workflow.load(self.file, engine.registry, engine=engine)
+        workflow = Workflow.load(workflow_file(self.file, engine.registry), engine.registry, engine=engine)
         for note in workflow.graph.notes:
             show_problem(note)
         items = batch_items(workflow.graph, workflow.document.to_json(), values, self.table)

@@ -27,7 +27,7 @@ def serve(
         bool, typer.Option("--insecure-without-token", help="Let everybody who reaches the address use this machine.")
     ] = False,
     config: Annotated[
-        Path | None, typer.Option("--config", metavar="TOML", help="Configuration file; docs/serving.md lists what it takes.")
+        Path | None, typer.Option("--config", metavar="TOML", help="Configuration file; --show-settings lists what it takes.")
     ] = None,
     show_settings: Annotated[bool, typer.Option("--show-settings", help="Print the table of settings and end.")] = False,
 ) -> None:

@@ -47,7 +47,7 @@ def worker(
     losses: Annotated[int, typer.Option(min=1, metavar="N", help="Workers that may die with a job, one after the other.")] = 10,
     log_format: Annotated[LogFormat | None, typer.Option("--log-format", help="What log lines are.")] = None,
     config: Annotated[
-        Path | None, typer.Option("--config", metavar="TOML", help="The servers' configuration file; docs/serving.md lists what it takes.")
+        Path | None, typer.Option("--config", metavar="TOML", help="The servers' configuration file; see serve --show-settings.")
     ] = None,
 ) -> None:
     """

@@ -41,7 +41,7 @@ def make(
 
     Args:
         out: Folder of the pages.
-        root: Folder that the paths of examples start from. Where it has no `graphs`, the sample pictures that ship are put there.
+        root: Folder that the paths of examples start from. Where it has no `graphs`, the examples of the installed packs stand in for it.
         only: Type of the one node whose picture is wanted.
         again: Make all of them, not the missing ones alone.
     """
@@ -76,19 +76,12 @@ def run_text(text: str, root: Path, registry: Registry, engine: Engine) -> RunRe
     from nodetool_core.api import Workflow
 
     with tempfile.TemporaryDirectory() as folder:
-        if (root / "graphs").is_dir():
-            shutil.copytree(root / "graphs", Path(folder) / "graphs")
-        elif (samples := sample_pictures()) is not None:
-            shutil.copytree(samples, Path(folder) / "graphs" / "assets")
+        graphs = root / "graphs"
+        for source in [graphs] if graphs.is_dir() else filter(None, (pack.examples_directory() for pack in registry.packs)):
+            shutil.copytree(source, Path(folder) / "graphs", dirs_exist_ok=True)
         file = Path(folder) / FILE
         file.write_text(text, encoding="utf-8")
         return Workflow.load(file, registry, engine=engine).run()
-
-
-def sample_pictures() -> Path | None:
-    """Where the pictures are that examples work on: in the installed package, or in the repository that it is run from."""
-    here = Path(__file__).parent
-    return next((place for place in (here / "samples", here.parents[1] / "graphs" / "assets") if place.is_dir()), None)
 
 
 def shown_picture(result: RunResult) -> Image | None:

@@ -36,13 +36,8 @@ class Explanation:
     means: str
     do: str
 
-    @property
-    def page(self) -> str:
-        """Where it stands in the documentation."""
-        return f"docs/{PAGE}#{self.code}"
-
     def __str__(self) -> str:
-        return f"{self.code}: {self.means}\n  {self.do}\n  {self.page}"
+        return f"{self.code}: {self.means}\n  {self.do}"
 
 
 @cache
