@@ -11,7 +11,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from operator import attrgetter
 
-from nodetool_core.engine.loop_order import loop_order
+from nodetool_core.engine.guards import Guards, Source
+from nodetool_core.engine.loop_order import as_declared, loop_order
 from nodetool_core.engine.plan import ITEM, LOCAL, OUTER, Feed, Loops, Plan, Region, Step
 from nodetool_core.engine.seeds import seed_sources
 from nodetool_core.engine.work import Kind
@@ -58,9 +59,6 @@ _SIMPLE = frozenset({str, int, float, bool, type(None)})
 _NO_NAMES: frozenset[str] = frozenset()
 _NO_STEPS: frozenset[int] = frozenset()
 
-Source = tuple[Step, int]
-"""What an edge comes from: a step, and which of its outputs."""
-
 
 class _Compiler:
     def __init__(self, graph: Graph, targets: list[int], kinds: dict[type[Node], Kind]) -> None:
@@ -76,8 +74,10 @@ class _Compiler:
         """For steps that depend on whole loops: the steps that open these."""
         self.outer: defaultdict[int, list[tuple[int, int, int, tuple[int, ...]]]] = defaultdict(list)
         self.lazy: defaultdict[int, list[tuple[int, int, int, tuple[int, ...], str]]] = defaultdict(list)
+        self.watched: defaultdict[int, list[tuple[int, int, int, tuple[int, ...], str]]] = defaultdict(list)
         self.gathers: defaultdict[int, list[int]] = defaultdict(list)
-        """What is rare among the takers of a step, by its number: what becomes `Step.outer`, `lazy` and `gathers`."""
+        """What is rare among the takers of a step, by its number: what becomes `Step.outer`, `lazy`, `watched` and `gathers`."""
+        self.guards = Guards(self._new_gate, self._watch)
         self.unlimited: set[int] = set()
         self.order = loop_order(graph)
         self.rank: dict[int, int] = {}
@@ -92,6 +92,8 @@ class _Compiler:
             self.steps[number].outer = outer
         for number, lazy in self.lazy.items():
             self.steps[number].lazy = lazy
+        for number, watched in self.watched.items():
+            self.steps[number].watched = watched
         for number, gathers in self.gathers.items():
             self.steps[number].gathers = gathers
         opened = self._open_regions()
@@ -138,9 +140,7 @@ class _Compiler:
                 origin, output = self._gathered(origin, output)
             sources.append((origin, output))
             if origin.loops or origin.streams:
-                given = _given(origin)
-                if given != loops:
-                    loops = given if not loops else tuple(sorted({*loops, *given}, key=self.rank.__getitem__))
+                loops = self._joined(loops, _given(origin))
             if origin.may_drop and not origin.streams:
                 may_drop = True
             if origin.index in self.closed:
@@ -170,17 +170,52 @@ class _Compiler:
                 feed.gathered, feed.in_loop = edge.property in node_class.gathers, origin.node is None
             step.feeds.append(feed)
 
+    def _joined(self, loops: Loops, others: Loops) -> Loops:
+        """The loops of both, outer ones first."""
+        if loops == others or not loops:
+            return others
+        return tuple(sorted({*loops, *others}, key=self.rank.__getitem__))
+
     def _lazy(self, step: Step, edges: list[Edge], sources: list[Source]) -> frozenset[str]:
-        """The properties of a step that are asked for when the others have come; only asked where there may be any."""
+        """Find out whether a step may be left out, and give the properties that it asks for only once others have come."""
         assert step.node is not None
-        node_class = step.node.node_class
-        lazy = frozenset(node_class.lazy)
-        drops = [origin.may_drop and not origin.streams for origin, _ in sources]
-        step.may_drop = node_class.branches or (bool(drops) and (all if node_class.merges else any)(drops))
-        if any(drops) and not (lazy or node_class.merges):
-            lazy = step.guarded = frozenset(edge.property for edge, drop in zip(edges, drops, strict=True) if not drop)
-        step.asks = any(edge.property in lazy and not origin.streams for edge, (origin, _) in zip(edges, sources, strict=True))
-        return lazy
+        node_class, given = step.node.node_class, {edge.property: source for edge, source in zip(edges, sources, strict=True)}
+        found = {edge.property: self.guards.of(*given[edge.property]) for edge in as_declared(step.node)}
+        guards = [guard for guard in found.values() if guard is not None]
+        step.may_drop = node_class.branches or (len(guards) == len(found) > 0 if node_class.merges else bool(guards))
+        asked = frozenset(name for name in given if name in node_class.lazy and not given[name][0].streams)
+        step.turns = int(bool(asked))
+        if node_class.merges:
+            if guards and step.may_drop and not node_class.branches:
+                self.guards.set(step, self.guards.either(guards))
+            return asked
+        first = {name: guard for name, guard in found.items() if name not in asked and not given[name][0].streams}
+        known = list({(guard[0].index, guard[1]): guard for guard in first.values() if guard is not None}.values())
+        if known:
+            own = self.guards.both(known)
+            if not (node_class.branches or any(found[name] for name in asked)):
+                self.guards.set(step, own)
+            if len(known) > 1 or None in first.values():
+                step.guard, step.guarded = self._watch(step, own, ""), frozenset(first)
+                step.waits += 1
+                step.turns += 1
+        return asked | step.guarded
+
+    def _watch(self, step: Step, source: Source, name: str) -> Feed:
+        """Let a step know whether an output comes; where the way has a name, once it has asked."""
+        origin, output = source
+        path = _path(origin.loops, step.loops)
+        kind = LOCAL if origin.region == step.region else OUTER
+        if kind is OUTER:
+            self._find_by(step.region, path)
+        self.watched[origin.index].append((step.region, step.slot, output, path, name))
+        return Feed(name, kind, origin.index, origin.slot, output, origin.region, path, lazy=bool(name))
+
+    def _new_gate(self, first: Source, second: Source) -> Step:
+        """A step without a node, in the loops of both of what it watches."""
+        (one, _), (other, _) = first, second
+        closed = self.closed.get(one.index, _NO_STEPS) | self.closed.get(other.index, _NO_STEPS)
+        return self._new_step(None, self._joined(one.loops, other.loops), closed, False)
 
     def _gathered(self, origin: Step, output: int) -> Source:
         """The step that collects an output over its innermost loop; the output itself where it is in no loop."""
@@ -192,6 +227,7 @@ class _Compiler:
             step = self._new_step(None, given[:-1], self.closed.get(source, _NO_STEPS) | {given[-1]}, False)
             step.gather_source, step.gather_output = source, output
             step.may_drop = self.steps[given[-1]].may_drop
+            self.guards.copy(self.steps[given[-1]], step)
             self.regions[self.by_loops[given]].gathered.append(step.index)
             # One arrival says that the loop has ended; each item that is begun adds one more.
             step.waits = 1
@@ -284,7 +320,7 @@ class _Compiler:
             closing.setdefault(region.opener, []).extend(region.gathered)
         for step in reversed(self.steps):
             region = self.regions[step.region]
-            if step.outer or step.lazy:
+            if step.outer or step.lazy or step.watched:
                 step.is_late = True
                 continue
             for slot, _ in step.local:
@@ -302,6 +338,8 @@ class _Compiler:
         for number in self.unlimited:
             self.steps[number].limited = False
         for step in self.steps:
+            if step.is_gate:
+                continue
             feeds, local, kind = step.feeds, step.local, step.kind
             if len(feeds) > 1:
                 feeds.sort(key=_by_property)
@@ -312,7 +350,7 @@ class _Compiler:
             if step.outer or step.lazy:
                 elsewhere = step.outer or any(region != step.region for region, *_ in step.lazy)
                 step.uses = -1 if elsewhere else len(local) + len(step.lazy)
-            elif kind is not None and not (step.gathers or step.is_target or step.streams or step.asks):
+            elif kind is not None and not (step.gathers or step.is_target or step.streams or step.turns or step.watched):
                 step.is_local = len(step.sources) == len(feeds)
                 step.is_plain = step.is_local and kind.is_plain and not (kind.dynamic and any(feed.is_dynamic for feed in feeds))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nodetool_core.engine.frames import DONE, RUNNING, Frame, came
+from nodetool_core.engine.frames import DONE, RUNNING, Frame
 from nodetool_core.engine.plan import Feed, Step
 
 if TYPE_CHECKING:
@@ -54,7 +54,9 @@ class Demand:
                 scheduler.loops.expect(frame, step)
             if not frame.remaining[slot]:
                 scheduler.ready.inline.append((frame, step))
-            if step.node is None:
+            if step.guard is not None:
+                pending.append((self._frames.source(frame, step.guard), steps[step.guard.source]))
+            elif step.node is None:
                 pending.extend(scheduler.loops.needs(frame, step))
             if step.is_local:
                 for source in step.sources:
@@ -63,17 +65,16 @@ class Demand:
             else:
                 pending.extend([(self._frames.source(frame, feed), steps[feed.source]) for feed in step.feeds if not feed.lazy])
 
-    def ask_lazily(self, frame: Frame, step: Step) -> None:
-        """A step with lazy properties has its other values: find out which of the lazy ones it wants, and ask for them."""
-        scheduler, node, slot = self._scheduler, step.node, step.slot
-        assert node is not None
-        values = node.values | {feed.property: self._frames.value(frame, feed) for feed in step.feeds if not feed.lazy}
+    def ask_next(self, frame: Frame, step: Step) -> None:
+        """What a step waits for has come: find out which of its lazy properties it wants now, and ask for them."""
+        scheduler, slot = self._scheduler, step.slot
         try:
-            asked = step.guarded or node.node_class.instantiate(values).demand(values)
+            asked = self._wanted_next(frame, step)
         except Exception as error:  # noqa: BLE001 - a node is foreign code: whatever it raises is its failure
             scheduler.fail(frame, step, error)
             return
-        frame.asked[slot] = asked
+        frame.turn[slot] = frame.turn.get(slot, 0) + 1
+        frame.asked[slot] = frame.asked.get(slot, frozenset()) | asked
         # One arrival more than there are feeds to come, so that the step does not begin in the middle of this.
         frame.remaining[slot] += 1
         for feed in step.feeds:
@@ -86,8 +87,19 @@ class Demand:
                     self.ask_for(origin, self._steps[feed.source])
         scheduler.arrive(frame, slot, DONE)
 
+    def _wanted_next(self, frame: Frame, step: Step) -> frozenset[str]:
+        if step.guard is not None and step.slot not in frame.turn:
+            first_came = not frame.poison[step.slot]
+            frame.poison[step.slot] = 0
+            return frozenset() if step.either and first_came else step.guarded
+        node = step.node
+        assert node is not None
+        lazy = node.node_class.lazy
+        values = node.values | {feed.property: self._frames.value(frame, feed) for feed in step.feeds if feed.property not in lazy}
+        return node.node_class.instantiate(values).demand(values)
+
     def note_earlier(self, frame: Frame, step: Step, origin: Frame, feed: Feed) -> None:
         """A feed had settled before the step began to wait: only its poison is left to take."""
-        state = came(origin.values[feed.slot], feed.output, origin.state[feed.slot])
+        state = origin.came(feed)
         if state != DONE:
             self._scheduler.poison(frame, step.slot, state)

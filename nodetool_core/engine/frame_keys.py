@@ -20,6 +20,9 @@ from nodetool_core.engine.keys import KEY_BYTES, Key, combine, of_node, unique
 from nodetool_core.engine.plan import ITEM, LOCAL, Feed, Step
 from nodetool_core.engine.services import Services
 
+_NO_KEY: Key = b""
+"""Of a gate, whose value nobody takes."""
+
 
 class FrameKeys:
     """Makes the keys of one run."""
@@ -60,6 +63,8 @@ class FrameKeys:
 
     def _other(self, frame: Frame, step: Step, inner: dict[int, Key]) -> Key:
         node = step.node
+        if step.is_gate:
+            return _NO_KEY
         if node is None:
             source = self._frames.plan.steps[step.gather_source]
             origin = frame.keys[source.slot] if source.region == frame.region else inner[source.index]
@@ -70,6 +75,8 @@ class FrameKeys:
 
     def _inner(self, frame: Frame, step: Step, inner: dict[int, Key]) -> Key:
         """The key of a step of an inner loop, whatever its items are."""
+        if step.is_gate:
+            return _NO_KEY
         if step.node is None:
             return combine(b"gather", inner[step.gather_source], b"%d" % step.gather_output)
         if not step.node.node_class.cacheable:

@@ -37,8 +37,10 @@ class Frame:
         "poison",
         "region",
         "remaining",
+        "skipped",
         "state",
         "steps",
+        "turn",
         "twin_of",
         "twins",
         "uses",
@@ -71,6 +73,15 @@ class Frame:
         self.twin_of: dict[int, int] = {}
         self.asked: dict[int, frozenset[str]] = {}
         """Lazy properties that a step has asked for."""
+        self.turn: dict[int, int] = {}
+        """How often it has asked."""
+        self.skipped: dict[int, frozenset[int]] = {}
+        """For a step that gave some of its outputs: those that it did not give."""
+
+    def came(self, feed: Feed) -> int:
+        """What a feed from a settled step of this frame brought: DONE, or why it brought nothing."""
+        state = self.state[feed.slot]
+        return DROPPED if state == DONE and feed.output in self.skipped.get(feed.slot, ()) else state
 
 
 @dataclass(slots=True)

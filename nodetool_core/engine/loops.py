@@ -148,7 +148,7 @@ class Loops:
         frame.open = 1
         for step_number in region.steps:
             step = self._plan.steps[step_number]
-            for feed in step.feeds:
+            for feed in step.feeds if step.guard is None else (step.guard, *step.feeds):
                 if feed.kind not in LOCAL_KINDS and not feed.lazy:
                     origin = self._frames.source(frame, feed)
                     if origin.state[feed.slot] >= DONE:

@@ -13,9 +13,9 @@ Of two independent loops, the one that is met first on the way from the outputs 
 
 Two independent loops that meet make a product; two branches of one loop pair item with item, because both carry the same
 loop. Closing is a step of its own (`gather`), so that everything else sees plain edges of three kinds: from the same
-region, from an enclosing one, or the item of a loop. What stands behind a branch that may not be taken asks for its other
-inputs only once the branch has come (`guarded`), so that what only it needs does not run in vain. Compiling is one pass over
-nodes and edges, O(V + E) for a nesting of fixed depth, and nothing recurses.
+region, from an enclosing one, or the item of a loop. What stands behind branches that may not be taken asks for its inputs
+only once all of these have come (`guard`, guards.py), so that what only it needs does not run in vain. Compiling is one pass
+over nodes and edges, O(V + E) for a nesting of fixed depth, and nothing recurses.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Feed:
 
 @dataclass(slots=True)
 class Step:
-    """One node of the plan, or (`node` is None) the closing of a loop for one gathering property."""
+    """One node of the plan, or (`node` is None) the closing of a loop for one gathering property, or a gate (guards.py)."""
 
     index: int
     node: GraphNode | None
@@ -77,16 +77,22 @@ class Step:
     """Consumers in the same region, once per edge: their slot and the output they take."""
     may_drop: bool = False
     """Whether the step can be left out because of a branch."""
-    asks: bool = False
-    """Whether some feeds are lazy, so that the step asks for them when the others have come."""
+    guard: Feed | None = None
+    """What it waits for before it asks for its inputs: says whether all of them come, and brings no value."""
     guarded: frozenset[str] = frozenset()
-    """Properties that are lazy because the others may not come; all are asked for then."""
+    """Properties that it asks for once the guard has come."""
+    turns: int = 0
+    """How often it asks for lazy feeds: when the guard has come, and when the node knows which of its lazy properties it wants."""
+    either: bool = False
+    """For a gate: one of its two inputs is enough."""
     is_late: bool = False
     """Whether somebody may ask for it after its frame has begun: a lazy property, or an item of a loop."""
     outer: Sequence[tuple[int, int, int, tuple[int, ...]]] = ()
     """Consumers in other regions: region, slot, output, and the path from their index to this step's."""
     lazy: Sequence[tuple[int, int, int, tuple[int, ...], str]] = ()
     """Consumers that take the value only once they have asked for it: as `outer`, and the property."""
+    watched: Sequence[tuple[int, int, int, tuple[int, ...], str]] = ()
+    """Steps that want to know whether an output comes, and take no value: as `lazy`; without a name, they have always asked."""
     gathers: Sequence[int] = ()
     """Gather steps that collect this step's values (or items, where it streams)."""
     uses: int = 0
@@ -112,6 +118,10 @@ class Step:
     gather_output: int = 0
     limited: bool = True
     """For a step that streams: whether the number of items under way may be bounded."""
+
+    @property
+    def is_gate(self) -> bool:
+        return self.node is None and self.gather_source < 0
 
     @property
     def wiring(self) -> str:

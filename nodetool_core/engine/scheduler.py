@@ -166,16 +166,18 @@ class Scheduler:
         slot = step.slot
         if frame.state[slot] != WAITING:
             return
-        if frame.poison[slot]:
+        if frame.poison[slot] and not (step.either and frame.poison[slot] == DROPPED and slot not in frame.turn):
             self.settle(frame, step, None, frame.poison[slot])
         elif slot in frame.twin_of:
             # The earlier, equal step settles this one with its own result.
             return
+        elif step.turns > frame.turn.get(slot, 0):
+            self.demand.ask_next(frame, step)
+        elif step.is_gate:
+            self.settle(frame, step, (), DONE)
         elif step.node is None:
             bucket = frame.buckets.pop(slot, {})
             self.settle(frame, step, ([bucket[number] for number in sorted(bucket)],), DONE)
-        elif step.asks and slot not in frame.asked:
-            self.demand.ask_lazily(frame, step)
         elif step.streams:
             self.loops.open(frame, step)
         elif step.kind is not None and step.kind.lane is Lane.INLINE and not step.kind.spec.is_async and self.patience.policy(step) is None:
@@ -284,6 +286,8 @@ class Scheduler:
             for value in values:
                 if value is SKIPPED:
                     partly = True
+            if partly:
+                frame.skipped[slot] = frozenset(number for number, value in enumerate(values) if value is SKIPPED)
             if step.is_target:
                 self.outputs.give(frame, step, values)
         for source in step.sources:
@@ -295,7 +299,7 @@ class Scheduler:
                 self.poison(frame, consumer, poison or DROPPED)
             if not remaining[consumer] and demanded[consumer]:
                 self.ready.inline.append((frame, frame.steps[consumer]))
-        if step.outer or step.lazy:
+        if step.outer or step.lazy or step.watched:
             self._tell_others(frame, step, values, state)
         if step.streams:
             self.loops.ended(frame, step, state)
@@ -325,13 +329,17 @@ class Scheduler:
             self.ready.inline.append((frame, frame.steps[slot]))
 
     def _tell_others(self, frame: Frame, step: Step, values: Values | None, state: int) -> None:
-        """The rarer takers: steps of other regions, and lazy properties that have been asked for."""
+        """The rarer takers: steps of other regions, lazy properties that have been asked for, and who waits for a guard."""
         for region, slot, output, path in step.outer:
             for reader in self.frames.readers(region, path, frame.index):
                 self.arrive(reader, slot, came(values, output, state))
         for region, slot, output, path, name in step.lazy:
             for reader in self.frames.readers(region, path, frame.index):
                 if name in reader.asked.get(slot, ()):
+                    self.arrive(reader, slot, came(values, output, state))
+        for region, slot, output, path, name in step.watched:
+            for reader in self.frames.readers(region, path, frame.index):
+                if not name or name in reader.asked.get(slot, ()):
                     self.arrive(reader, slot, came(values, output, state))
 
     def _settle_twins(self, frame: Frame, step: Step, values: Values | None, state: int) -> None:

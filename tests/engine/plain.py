@@ -1,7 +1,8 @@
 """
 What a graph means, said as plainly as possible: a recursive evaluation, to compare the engine with.
 
-A node is evaluated for one item of each loop that it is in. No scheduler, no cache, no threads.
+A node is evaluated for one item of each loop that it is in. No scheduler, no cache, no threads. What stands behind branches
+is asked first whether it comes (`presence`), one input after the other; the inputs are evaluated only if all of them do.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from nodetool_core.graph import Edge, Graph, GraphNode
 Items = Mapping[int, int]
 """For each loop (by the node that streams): which item it is at."""
 
-DROPPED, FAILED = "dropped", "failed"
+COMES, DROPPED, FAILED = "comes", "dropped", "failed"
 
 
 class Plain:
@@ -30,6 +31,7 @@ class Plain:
         self._done: dict[tuple[int, tuple[int, ...]], Any] = {}
         self._loops: dict[int, tuple[int, ...]] = {}
         self._may_drop: dict[int, bool] = {}
+        self._presence: dict[tuple[int, tuple[int, ...]], str] = {}
         self.order: list[int] = []
         """Nodes as they are met from the outputs: says which of two independent loops is the outer one."""
         for _, position in sorted((node.name, position) for position, node in enumerate(graph.nodes) if node.role is Role.OUTPUT):
@@ -88,19 +90,24 @@ class Plain:
         """A tuple of values, for a node that streams a list of them; DROPPED or FAILED where there are none."""
         place = position, tuple(items[loop] for loop in self.loops(position))
         if place not in self._done:
-            self._done[place] = self._evaluate(self.graph.nodes[position], items)
+            self._done[place] = self._evaluate(position, items)
         return self._done[place]
 
-    def _evaluate(self, node: GraphNode, items: Items) -> Any:
+    def _evaluate(self, position: int, items: Items) -> Any:
+        node = self.graph.nodes[position]
         kind, given = Kind(node.node_class), {name: prop.default for name, prop in node.spec.properties.items() if not prop.required}
         given |= node.values
         arrived: dict[str, Any] = {}
+        presence = COMES if node.node_class.merges else self._all_come(node, items)
+        if presence == DROPPED:
+            return DROPPED
         for edges in self._in_turns(node, given):
             arrived |= {edge.property: self._brought(node, edge, items) for edge in edges}
             verdict = _verdict(node, arrived)
             if verdict is not None:
-                return verdict
+                return verdict if presence == COMES else presence
             given |= {name: value for name, value in arrived.items() if value is not DROPPED}
+        assert presence == COMES, "a branch that failed feeds what waits for it"
         instance = node.node_class.instantiate(given)
         self.ran[node.id] += 1
         try:
@@ -111,19 +118,53 @@ class Plain:
             self.failed[node.id] += 1
             return FAILED
 
+    def presence(self, position: int, items: Items) -> str:
+        """Whether what may be left out comes: known from the branches alone, wherever these say it."""
+        place = position, tuple(items[loop] for loop in self.loops(position))
+        if place not in self._presence:
+            self._presence[place] = self._asked(position, items)
+        return self._presence[place]
+
+    def _asked(self, position: int, items: Items) -> str:
+        node = self.graph.nodes[position]
+        if any(edge.property in node.node_class.lazy and self._edge_may_drop(node, edge) for edge in node.inputs):
+            values = self.values(position, items)
+            return values if values in (DROPPED, FAILED) else COMES
+        if not node.node_class.merges:
+            return self._all_come(node, items)
+        for edge in ordered(node):
+            found = self._edge_presence(node, edge, items)
+            if found != DROPPED:
+                return found
+        return DROPPED
+
+    def _all_come(self, node: GraphNode, items: Items) -> str:
+        """Whether all inputs of a node come, but those that it has to choose itself."""
+        for edge in ordered(node):
+            if edge.property not in node.node_class.lazy:
+                found = self._edge_presence(node, edge, items)
+                if found != COMES:
+                    return found
+        return COMES
+
+    def _edge_presence(self, node: GraphNode, edge: Edge, items: Items) -> str:
+        if not self._edge_may_drop(node, edge):
+            return COMES
+        given = self._given(edge)
+        if edge.property in node.node_class.gathers and given:
+            return self.presence(given[-1], items)
+        if not self.graph.nodes[edge.source].node_class.branches:
+            return self.presence(edge.source, items)
+        value = self._value(edge, items)
+        return value if value in (DROPPED, FAILED) else COMES
+
     def _in_turns(self, node: GraphNode, given: dict[str, Any]) -> Any:
-        """Edges in the order in which they are looked at: what is lazy, or behind what may not be taken, comes second."""
+        """Edges in the order in which they are looked at: what is lazy comes second."""
         lazy = node.node_class.lazy
-        guards = [] if lazy or node.node_class.merges else [edge for edge in node.inputs if self._edge_may_drop(node, edge)]
+        yield [edge for edge in node.inputs if edge.property not in lazy]
         if lazy:
-            yield [edge for edge in node.inputs if edge.property not in lazy]
             asked = node.node_class.instantiate(given).demand(given)
             yield [edge for edge in node.inputs if edge.property in lazy & asked]
-        elif guards:
-            yield guards
-            yield [edge for edge in node.inputs if edge not in guards]
-        else:
-            yield node.inputs
 
     def _edge_may_drop(self, node: GraphNode, edge: Edge) -> bool:
         given = self._given(edge)

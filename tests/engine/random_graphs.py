@@ -21,6 +21,8 @@ PLAIN_KINDS = ("number", "add", "mix", "mix", "mix3", "reroute")
 LOOP_KINDS = (*PLAIN_KINDS, "each", "each", "for_each", "upto", "collect", "collect", "total")
 BRANCH_KINDS = (*LOOP_KINDS, "odd", "if", "if", "merge", "switch")
 ALL_KINDS = (*BRANCH_KINDS, "fail")
+JOIN_KINDS = ("number", "mix", "mix", "mix3", "odd", "if", "if", "if", "merge", "switch", "fail", "fail", "collect", "each")
+"""Several branches, in each other and side by side, that meet again, with failures in between."""
 
 Step = tuple[str, int, int, int, int]
 """What to add, and numbers that choose its inputs among what there is."""

@@ -13,7 +13,7 @@ from nodetool_core import RunResult, Workflow, inputs
 from nodetool_core.engine.engine import Engine
 from nodetool_core.engine.options import RunOptions
 from tests.engine.plain import Plain
-from tests.engine.random_graphs import ALL_KINDS, BRANCH_KINDS, LOOP_KINDS, PLAIN_KINDS, Step, programs, workflow_of
+from tests.engine.random_graphs import ALL_KINDS, BRANCH_KINDS, JOIN_KINDS, LOOP_KINDS, PLAIN_KINDS, Step, programs, workflow_of
 
 QUICK = settings(
     max_examples=60,
@@ -88,4 +88,11 @@ def test_graphs_with_loops_and_branches(program: list[Step], engine: Engine) -> 
 @QUICK
 @given(program=programs(ALL_KINDS))
 def test_graphs_with_loops_branches_and_failures(program: list[Step], engine: Engine) -> None:
+    compare(program, engine)
+
+
+@QUICK
+@given(program=programs(JOIN_KINDS, most=24))
+def test_graphs_with_branches_that_meet(program: list[Step], engine: Engine) -> None:
+    """E6: what only a branch that is not taken needs does not run, however many branches there are, cold and warm."""
     compare(program, engine)

@@ -1,0 +1,79 @@
+"""
+Guards: what tells whether something behind a branch comes at all, without asking for the thing itself.
+
+An output of a node that branches may stay away, and so may all that needs it. The *guard* of an output is an output that comes
+when this one does (or would, if nothing failed) and that needs less: in the end, that of the branch.
+
+    guard of a branch's output = that output
+    guard of a step            = those of its inputs, one after the other in the order of the properties: a `both` gate
+    guard of a merging step    = those of its inputs, until one comes: an `either` gate; none if an input comes anyway
+    guard of a gathered list   = that of the step that opens the loop
+
+A step whose inputs do not all have the same guard waits for its own and asks for the inputs then. So nothing that only it needs
+runs in vain, whichever of several branches is not taken. A gate is a step without a node that holds no values: it asks for its
+first input, and for the second only where that decides. Equal gates are made once: O(1) for each edge behind a branch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import reduce
+
+from nodetool_core.engine.plan import Feed, Step
+
+Source = tuple[Step, int]
+"""What an edge comes from: a step, and which of its outputs."""
+
+SECOND = "second"
+"""The name of what a gate asks for after its first input."""
+
+
+class Guards:
+    """The guards of one plan, while it is made."""
+
+    def __init__(self, new_step: Callable[[Source, Source], Step], watch: Callable[[Step, Source, str], Feed]) -> None:
+        """
+        Args:
+            new_step: Makes a step in the loops of both sources.
+            watch: Makes an input of a step by which it learns whether a source comes; one with a name has to be asked for.
+        """
+        self._new_step = new_step
+        self._watch = watch
+        self._of_step: dict[int, Source] = {}
+        self._gates: dict[tuple[int, int, int, int, bool], Source] = {}
+
+    def of(self, origin: Step, output: int) -> Source | None:
+        """What tells whether an output comes; None where it always does."""
+        if origin.streams or not origin.may_drop:
+            return None
+        return self._of_step.get(origin.index, (origin, output))
+
+    def set(self, step: Step, guard: Source) -> None:
+        """Say what tells whether a step runs; one of which nothing is said has to run to be known."""
+        self._of_step[step.index] = guard
+
+    def copy(self, opener: Step, gather: Step) -> None:
+        """A list that is gathered over a loop comes when the loop does."""
+        if opener.index in self._of_step:
+            self._of_step[gather.index] = self._of_step[opener.index]
+
+    def both(self, guards: Iterable[Source]) -> Source:
+        """What comes when all of these do."""
+        return reduce(lambda first, second: self._gate(first, second, either=False), guards)
+
+    def either(self, guards: Iterable[Source]) -> Source:
+        """What comes when at least one of these does."""
+        return reduce(lambda first, second: self._gate(first, second, either=True), guards)
+
+    def _gate(self, first: Source, second: Source, *, either: bool) -> Source:
+        name = (first[0].index, first[1], second[0].index, second[1], either)
+        if name not in self._gates:
+            step = self._new_step(first, second)
+            step.either = either
+            step.guard = self._watch(step, first, "")
+            step.waits += 1
+            step.feeds = [self._watch(step, second, SECOND)]
+            step.guarded = frozenset({SECOND})
+            step.turns = 1
+            self._gates[name] = step, 0
+        return self._gates[name]
