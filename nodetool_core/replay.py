@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from nodetool_core.assets.picture import Picture
 from nodetool_core.assets.provenance import read_provenance
 from nodetool_core.engine.options import RunOptions
 from nodetool_core.engine.provenance import FORMAT
+from nodetool_core.engine.result import RunError
 from nodetool_core.engine.versions import versions
 from nodetool_core.errors import ImageError, NodetoolError, Problem
 from nodetool_core.references import ImageRef
@@ -40,23 +41,42 @@ class Replay:
     """What is not as it was: versions, model revisions, files."""
 
 
-def replay(path: Path, registry: Registry, *, engine: Engine | None = None, on_event: Listener | None = None) -> Replay:
+def replay(
+    path: Path,
+    registry: Registry,
+    *,
+    files: Path | None = None,
+    settings: Mapping[str, str] | None = None,
+    engine: Engine | None = None,
+    on_event: Listener | None = None,
+) -> Replay:
     """
     Make a picture again, computing everything anew.
 
-    Raises ImageError where the file has no provenance, or one that nodetool has not written so; WorkflowError where its workflow
-    can't be built here, RunError where a node fails.
+    Args:
+        files: A folder. A recorded file that is not at its place any more is looked for below it, by the content that was recorded.
+        settings: Texts that replace recorded values, by input or as `node.property`.
+
+    Raises ImageError where the file has no provenance, one that nodetool has not written so, or where a file that it was made from
+    is missing; WorkflowError where its workflow can't be built here, RunError where a node fails.
     """
     made = read_provenance(path)
     if made is None or made.get("format") != FORMAT or not made.get("workflow"):
         hint = "Pictures that nodetool writes as PNG, JPEG, WEBP or TIFF have one, unless another program has removed it."
         raise ImageError(Problem("no_provenance", str(path), "The picture does not say what made it.", hint))
-    workflow = Workflow.from_document(WorkflowDocument.from_json(made["workflow"], str(path)), registry, base=Path.cwd(), engine=engine)
     with _checked(path):
-        changed = _changed_versions(made.get("versions", {})) + _changed_files(made)
+        missing, moved = _locate_files(made, files)
+        changed = _changed_versions(made.get("versions", {})) + [str(problem) for problem in missing] + moved
         changed += [f"{place}: a value that could not be recorded" for place in made.get("unrecorded", [])]
         options = RunOptions(outputs=[str(made["output"])], use_cache=False)
-    result = workflow.run(options=options, on_event=on_event)
+    workflow = Workflow.from_document(WorkflowDocument.from_json(made["workflow"], str(path)), registry, base=Path.cwd(), engine=engine)
+    try:
+        result = workflow.start(settings, options=options, on_event=on_event, texts=True).result()
+    except RunError as error:
+        # What the run failed for is most likely what is missing, and that is what the user can mend.
+        if missing:
+            raise ImageError(missing) from error
+        raise
     with _checked(path):
         for model, revision in made.get("models", {}).items():
             if result.models.get(model) != revision:
@@ -87,8 +107,34 @@ def _changed_versions(before: dict[str, str]) -> list[str]:
     ]
 
 
-def _changed_files(made: dict[str, Any]) -> list[str]:
-    loader, changed = ImageLoader(base=Path.cwd()), []
+def _locate_files(made: dict[str, Any], folder: Path | None) -> tuple[list[Problem], list[str]]:
+    """
+    Compares the recorded files with what is there, and makes the record name those that are found below the folder.
+
+    Returns the files that are missing, and what is to be said of those whose content is another one now.
+    """
+    loader, missing, changed = ImageLoader(base=Path.cwd()), [], []
+    for place, digest, value in _recorded_files(made):
+        name = value.get("uri") or "the file"
+        try:
+            now, complaint = loader.digest(ImageRef.model_validate(value)), ""
+        except (NodetoolError, ValueError) as error:
+            now, complaint = "", str(error)
+        if now == digest:
+            continue
+        found = _by_content(digest, Path(name).name, folder, loader) if folder is not None and digest else None
+        if found is not None:
+            value["uri"] = str(found.absolute())
+        elif complaint:
+            hint = f"No file below {folder} has its content." if folder else "Name a folder that has it, under any name: --files DIR"
+            missing.append(Problem("missing_file", place, complaint, hint))
+        else:
+            changed.append(f"{place}: the content of {name} is another one")
+    return missing, changed
+
+
+def _recorded_files(made: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Each recorded file: its place, its digest, and the value in the recorded workflow that names it."""
     data = {node["id"]: node["data"] for node in made["workflow"]["graph"]["nodes"]}
     for place, digest in made.get("files", {}).items():
         node_id, _, place_in_node = place.rpartition(".")
@@ -96,14 +142,23 @@ def _changed_files(made: dict[str, Any]) -> list[str]:
         value = data[node_id][name]
         for number in numbers:
             value = value[int(number)]
-        try:
-            now = loader.digest(ImageRef.model_validate(value))
-        except (NodetoolError, ValueError) as error:
-            changed.append(f"{place}: {error}")
-            continue
-        if now != digest:
-            changed.append(f"{place}: the content of {value.get('uri') or 'the file'} is another one")
-    return changed
+        yield place, digest, value
+
+
+def _by_content(digest: str, name: str, folder: Path, loader: ImageLoader) -> Path | None:
+    """The file below a folder that has a content: looked for under its own name first, then among files of its kind, then among all."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    suffix = Path(name).suffix.lower()
+    files.sort(key=lambda path: (path.name != name, path.suffix.lower() != suffix))
+    return next((path for path in files if _digest(path, loader) == digest), None)
+
+
+def _digest(path: Path, loader: ImageLoader) -> str:
+    try:
+        return loader.digest(ImageRef(uri=str(path.absolute())))
+    except NodetoolError:
+        # Unreadable, or larger than any image may be: not the one that is looked for.
+        return ""
 
 
 def _difference(before: Any, after: Any) -> int:

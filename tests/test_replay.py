@@ -134,6 +134,41 @@ def test_a_changed_file_is_named(photo: Path, registry: Registry) -> None:
     assert any("photo.png" in change for change in again.changed)
 
 
+@pytest.mark.parametrize("name", ["photo.png", "deep/under/another-name.PNG", "without-suffix"])
+def test_n3_a_file_that_has_moved_is_found_by_its_content(name: str, photo: Path, registry: Registry, tmp_path: Path) -> None:
+    path = noisy().run(photo=photo)["picture"].save("made.png")
+    kept = tmp_path / "archive" / name
+    kept.parent.mkdir(parents=True)
+    photo.rename(kept)
+    (tmp_path / "archive" / "other").mkdir()
+    Image.new("RGB", (32, 24), "red").save(tmp_path / "archive" / "other" / "photo.png")
+    again = replay(path, registry, files=tmp_path / "archive")
+    assert (again.is_identical, again.changed) == (True, [])
+
+
+def test_n3_a_file_at_the_old_place_with_another_content_is_not_taken(photo: Path, registry: Registry, tmp_path: Path) -> None:
+    path = noisy().run(photo=photo)["picture"].save("made.png")
+    (tmp_path / "archive").mkdir()
+    photo.rename(tmp_path / "archive" / "first.png")
+    Image.new("RGB", (32, 24), "red").save(photo)
+    assert replay(path, registry, files=tmp_path / "archive").is_identical
+
+
+@pytest.mark.parametrize(("files", "hint"), [(None, "--files DIR"), ("archive", "No file below archive has its content")])
+def test_n3_a_missing_file_is_named_with_what_to_do(files: str | None, hint: str, photo: Path, registry: Registry, tmp_path: Path) -> None:
+    path = noisy().run(photo=photo)["picture"].save("made.png")
+    (tmp_path / "archive").mkdir()
+    photo.unlink()
+    with pytest.raises(NodetoolError, match=f"photo.png.*{hint}"):
+        replay(path, registry, files=Path(files) if files else None)
+
+
+def test_n3_recorded_values_can_be_replaced(photo: Path, registry: Registry) -> None:
+    path = noisy().run(photo=photo)["picture"].save("made.png")
+    again = replay(path, registry, settings={"noise.strength": "0.0"})
+    assert again.picture.image.tobytes() == Image.open(photo).tobytes()
+
+
 def test_a_picture_without_provenance_is_refused(photo: Path, registry: Registry) -> None:
     with pytest.raises(NodetoolError, match="does not say what made it"):
         replay(photo, registry)

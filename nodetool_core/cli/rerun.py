@@ -13,30 +13,44 @@ from nodetool_core.cli.messages import ExitCode, say
 
 def rerun(
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture that nodetool has made.", show_default=False)],
+    files: Annotated[
+        Path | None,
+        typer.Option("--files", metavar="DIR", help="Find images that have moved below it, by content.", exists=True, file_okay=False),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Another value for an input, or any property as node.property. Repeatable."),
+    ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the picture, or its file.")] = Path("out"),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """
     Make a picture again, bit for bit on the same machine, and say what differs where that is not possible.
 
-    Exit code 0 where the new picture is identical, 1 where it differs.
+    Exit code 0 where the new picture is identical, 1 where it differs. With --set it is meant to differ, and the code is 0.
 
     \b
-    Example:
+    Examples:
       nodetool rerun out/picture.png
+      nodetool rerun out/picture.png --files ~/photos
+      nodetool rerun out/picture.png --set prompt="a winter night"
     """
     from nodetool_core.cli.progress import listener
     from nodetool_core.cli.results import check_place, save
+    from nodetool_core.cli.settings import read_settings
     from nodetool_core.replay import replay
 
     check_place(out)
     with session.engine() as engine, listener(quiet) as progress:
-        again = replay(image, engine.registry, engine=engine, on_event=progress)
+        values = read_settings(settings or [])
+        again = replay(image, engine.registry, files=files, settings=values, engine=engine, on_event=progress)
     saved = save({f"{image.stem}-again{image.suffix}": again.picture}, out)
     for line in saved.lines:
         typer.echo(line)
     for change in again.changed:
         say(f"changed: {change}")
+    if values:
+        return
     if again.is_identical:
         say("Identical, pixel for pixel.")
         return

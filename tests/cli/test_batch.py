@@ -90,6 +90,23 @@ def test_a_picture_is_made_again(nodetool: Command, write: Author, photos: Path)
     assert (done.code, done.out.split()) == (0, ["out/picture-again.png"]) and "Identical" in done.err
 
 
+def test_n3_a_picture_is_made_again_elsewhere(
+    nodetool: Command, write: Author, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodetool("run", write.resize())
+    (tmp_path / "photo.png").rename(photos / "renamed.png")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    lost = nodetool("rerun", "../out/picture.png")
+    assert lost.code == 1 and "--files DIR" in lost.err
+    done = nodetool("rerun", "../out/picture.png", "--files", "..")
+    assert (done.code, done.out.split()) == (0, ["out/picture-again.png"]) and "Identical" in done.err
+    other = nodetool("rerun", "../out/picture.png", "--files", "..", "--set", "smaller.width=7")
+    assert other.code == 0
+    with Image.open("out/picture-again-2.png") as made:
+        assert made.width == 7
+
+
 def test_a_picture_that_nobody_made_is_refused(nodetool: Command, photos: Path) -> None:
     done = nodetool("rerun", "shot0.png")
     assert (done.code, done.out) == (1, "") and "does not say what made it" in done.err
