@@ -11,6 +11,7 @@ from types import FrameType
 import uvicorn
 
 from nodetool_core.registry import Registry
+from nodetool_core.server.allocator import return_freed_memory
 from nodetool_core.server.app import create_app
 from nodetool_core.server.logs import to_stderr
 from nodetool_core.server.services import Services, open_services
@@ -63,6 +64,7 @@ def serve(settings: Settings) -> None:
 
     settings.check_address()
     settings.check_models()
+    return_freed_memory()
     with (
         to_stderr(settings.log_level, settings.log_format),
         _listen(settings) as listening,
