@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from io import BytesIO
-from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from nodetool_core.errors import ImageError, Problem, near_miss
 
@@ -73,10 +73,42 @@ def decode_file(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> Image.Image
 
 def decode_bytes(data: bytes, where: str, limits: ImageLimits = DEFAULT_LIMITS) -> Image.Image:
     """The first frame of an encoded image, upright and fully loaded. `where` names it in errors. Raises ImageError."""
+    return _decode(_opened(data, where, limits), where, limits)
+
+
+class ImageHeader(NamedTuple):
+    """What an encoded image says of itself before its pixels."""
+
+    width: int
+    height: int
+    mode: str
+    """Pillow's name for its pixels, such as `RGB`."""
+
+    @property
+    def decoded_bytes(self) -> int:
+        """Bytes that its pixels take in memory: Pillow gives all but plain grey four bytes a pixel."""
+        return self.width * self.height * _BYTES_PER_PIXEL.get(self.mode, 4)
+
+
+_BYTES_PER_PIXEL: Final = {"1": 1, "L": 1, "I;16": 2, "I;16B": 2}
+
+
+def read_header(data: bytes, where: str, limits: ImageLimits = DEFAULT_LIMITS) -> ImageHeader:
+    """
+    Return what an encoded image says of itself, with no pixel decoded; its pixels may still turn out to be damaged.
+
+    Raises ImageError for what is no image, and for what is larger than the limits.
+    """
+    with identify(_opened(data, where, limits), where) as opened:
+        _check_pixels(opened, where, limits)
+        return ImageHeader(*opened.size, opened.mode)
+
+
+def _opened(data: bytes, where: str, limits: ImageLimits) -> BytesIO:
     if not data:
         raise _error("empty_image", where, "is empty (0 bytes).", "Give an image.")
     check_bytes(len(data), where, limits)
-    return _decode(BytesIO(data), where, limits)
+    return BytesIO(data)
 
 
 def open_image_file(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> IO[bytes]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter, Request, Response
@@ -21,12 +22,13 @@ from nodetool_core.references import ImageSizeRef
 from nodetool_core.server.catalog import Served, Task
 from nodetool_core.server.failures import HttpError, wrong
 from nodetool_core.server.huggingface_body import Asked, header_flag, read_body
-from nodetool_core.server.pictures import accepted_format, decode_picture, encode_picture, media_type_of
+from nodetool_core.server.pictures import EncodedPicture, accepted_format, decoded, decoded_bytes, encode_picture, media_type_of
 from nodetool_core.server.requests import read_body_of, until_gone
 from nodetool_core.server.response_cache import Answer
 from nodetool_core.types import union_members
 
 if TYPE_CHECKING:
+    from nodetool_core.engine.result import RunResult
     from nodetool_core.server.services import Services
 
 PREFIXES: Final = ("/models", "/hf-inference/models")
@@ -96,15 +98,18 @@ class HuggingFace:
         served = tasks["image-to-image" if asked.picture is not None else "text-to-image"]
         may_fetch = any(name in served.inputs and served.inputs[name].is_image for name in asked.parameters)
         threads = services.runs.fetching if may_fetch else services.runs.blocking
-        values, warnings, key = await threads(self._values, served, asked)
-        key = _digest(key, wanted.encode())
-        if use_cache and (answer := services.cache.known(key, fingerprint)) is not None:
-            return _response(answer, hit=True)
+        call = await threads(self._call, served, asked)
         if missing := await services.runs.blocking(services.loading.missing, served):
             patience = services.settings.load_seconds if wait else services.settings.load_patience
             with services.runs.in_line():
                 await services.loading.wait(served, missing, patience)
-        answer = await self._make(request, served, values, warnings, wanted, use_cache)
+        async with services.runs.turn(call.decoded_bytes, lambda: until_gone(request)) as turn:
+            values, key = await services.runs.blocking(call.decode)
+            key = _digest(key, wanted.encode())
+            if use_cache and (answer := services.cache.known(key, fingerprint)) is not None:
+                return _response(answer, hit=True)
+            result = await turn.run(served, values, outputs=[served.image_outputs[0]], use_cache=use_cache)
+        answer = await self._answer(served, result, [*call.warnings, *(problem.message for problem in result.warnings)], wanted)
         services.cache.put(key, fingerprint if use_cache else None, answer)
         return _response(answer, hit=False)
 
@@ -115,40 +120,65 @@ class HuggingFace:
             raise HttpError(404, Problem("not_an_image_model", "", f"The workflow {model!r} can't be used by this API.", hint))
         return found
 
-    def _values(self, served: Served, asked: Asked) -> tuple[dict[str, Any], list[str], bytes]:
-        """The workflow's values, what is not done as asked, and the hash of all that was asked."""
-        warnings: list[str] = []
+    def _call(self, served: Served, asked: Asked) -> Call:
+        """The request as values of the workflow, and what is not done as asked."""
+        limits = self._services.limits
         given = {name: value for name, value in asked.parameters.items() if name in served.inputs}
-        warnings += [f"{name} is not used by {served.name}" for name in asked.parameters if name not in served.inputs]
+        warnings = [f"{name} is not used by {served.name}" for name in asked.parameters if name not in served.inputs]
         picture = None
         if asked.picture is not None:
-            picture = decode_picture(asked.picture, self._services.limits, "inputs")
+            picture = EncodedPicture.read(asked.picture, limits, "inputs")
             assert served.picture_input is not None
             given.pop(served.picture_input, None)
         else:
             assert served.prompt_input is not None
             given[served.prompt_input] = asked.text
-        size_values, picture, left = _sized(served, asked.size, picture, self._services.limits.max_pixels)
-        given |= size_values
+        sizes, starts_as, left = _sized(served, asked.size, picture is not None, limits.max_pixels)
+        given |= sizes
         warnings += left
-        values = self._services.intake.values(served, given)
-        key = [served.name, asked.picture is None, given, None if picture is None else picture.digest, warnings]
-        if picture is not None and served.picture_input is not None:
-            values[served.inputs[served.picture_input].given] = picture
-        return values, warnings, json.dumps(key, sort_keys=True).encode()
+        return Call(served, self._services.intake.values(served, given), given, picture, starts_as, tuple(warnings))
 
-    async def _make(
-        self, request: Request, served: Served, values: Mapping[str, Any], warnings: list[str], wanted: str, use_cache: bool
-    ) -> Answer:
-        services = self._services
-        output = served.image_outputs[0]
-        result = await services.runs.run(served, values, outputs=[output], use_cache=use_cache, gone=lambda: until_gone(request))
+    async def _answer(self, served: Served, result: RunResult, warnings: list[str], wanted: str) -> Answer:
+        services, output = self._services, served.image_outputs[0]
         picture = result.outputs.get(output)
         if not isinstance(picture, Picture):
             raise HttpError(500, Problem("no_picture", output, f"{served.name} gave no picture.", "Ask the operator to mend the workflow."))
         content = await services.runs.blocking(lambda: encode_picture(picture, wanted, provenance=services.settings.provenance))
-        told = [*warnings, *(problem.message for problem in result.warnings)]
-        return Answer(content, media_type_of(wanted), tuple(told))
+        return Answer(content, media_type_of(wanted), tuple(warnings))
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that was checked, as it waits for its turn."""
+
+    served: Served
+    values: Mapping[str, Any]
+    """By the names that `inputs.apply` takes, with pictures encoded."""
+    given: Mapping[str, Any]
+    """By the names of inputs, as JSON."""
+    picture: EncodedPicture | None
+    starts_as: tuple[int, int] | None
+    """The size that the picture is brought to."""
+    warnings: tuple[str, ...]
+
+    @property
+    def decoded_bytes(self) -> int:
+        """Bytes of pixels once it is decoded."""
+        width, height = self.starts_as or (0, 0)
+        return decoded_bytes([*self.values.values(), self.picture]) + 4 * width * height
+
+    def decode(self) -> tuple[dict[str, Any], bytes]:
+        """The values with pixels, and a text that says all that was asked, by which an answer is known again. Raises ImageError."""
+        values = {name: decoded(value) for name, value in self.values.items()}
+        picture = None if self.picture is None else self.picture.decode()
+        if picture is not None and self.starts_as is not None:
+            from PIL.Image import Resampling
+
+            picture = Picture.of(picture.image.resize(self.starts_as, Resampling.LANCZOS))
+        if picture is not None and self.served.picture_input is not None:
+            values[self.served.inputs[self.served.picture_input].given] = picture
+        told = [self.served.name, self.given, None if picture is None else picture.digest, self.warnings]
+        return values, json.dumps(told, sort_keys=True).encode()
 
 
 def _read(body: bytes, content_type: str, tasks: Mapping[Task, Served]) -> Asked:
@@ -156,27 +186,25 @@ def _read(body: bytes, content_type: str, tasks: Mapping[Task, Served]) -> Asked
 
 
 def _sized(
-    served: Served, size: tuple[int, int] | None, picture: Picture | None, max_pixels: int
-) -> tuple[dict[str, Any], Picture | None, list[str]]:
+    served: Served, size: tuple[int, int] | None, has_picture: bool, max_pixels: int
+) -> tuple[dict[str, Any], tuple[int, int] | None, list[str]]:
     """
-    A size that was asked for, as values of the inputs that take it; else, for a model, as a picture of that size to start from,
+    A size that was asked for, as values of the inputs that take it; else, for a model, as the size of the picture to start from,
     since such a model's result is as large as what it starts from. Where neither can be, it is told.
     """
     if size is None:
-        return {}, picture, []
+        return {}, None, []
     width, height = size
     if width * height > max_pixels:
         raise wrong(422, "image_too_large", "target_size", f"{width} x {height} is above {max_pixels / 1e6:g} megapixels.", "Ask for less.")
     if {"width", "height"} <= served.inputs.keys():
-        return {"width": width, "height": height}, picture, []
+        return {"width": width, "height": height}, None, []
     target = served.inputs.get(_SIZE_INPUT)
     if target is not None and ImageSizeRef in union_members(target.prop.annotation):
-        return {_SIZE_INPUT: {"width": width, "height": height}}, picture, []
-    if served.model and picture is not None:
-        from PIL.Image import Resampling
-
-        return {}, Picture.of(picture.image.resize(size, Resampling.LANCZOS)), []
-    return {}, picture, [f"target_size is not used by {served.name}"]
+        return {_SIZE_INPUT: {"width": width, "height": height}}, None, []
+    if served.model and has_picture:
+        return {}, size, []
+    return {}, None, [f"target_size is not used by {served.name}"]
 
 
 def _response(answer: Answer, *, hit: bool) -> Response:

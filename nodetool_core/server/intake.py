@@ -1,8 +1,9 @@
 """
 Values from clients, made safe before anything runs.
 
-A client's value is read into its property's type first; then what it refers to is looked at. Pictures become pixels here, under
-the server's limits: from inline data, from an upload, from a public address. What names a place on this machine, or a model that
+A client's value is read into its property's type first; then what it refers to is looked at. Pictures are taken from inline data,
+from an upload, from a public address, and stay encoded: of those that wait for a run only the headers are read, under the server's
+limits; those for a job are decoded once, to see whether they can be. What names a place on this machine, or a model that
 is not listed, is refused. So no path and no address of a client's choosing ever reaches a node.
 """
 
@@ -10,7 +11,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection, Mapping
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 from nodetool_core.assets.decode import ImageLimits
@@ -22,8 +25,11 @@ from nodetool_core.references import ColorRef, FontRef, ImageRef, ImageSizeRef, 
 from nodetool_core.server.catalog import Input, Served
 from nodetool_core.server.failures import HttpError
 from nodetool_core.server.fetch import Fetcher
-from nodetool_core.server.pictures import decode_picture
+from nodetool_core.server.pictures import EncodedPicture
 from nodetool_core.server.schemas import FileAnswer
+
+DECODED_AT_ONCE: Final = 2
+"""Pictures that are decoded at once though no run has begun: to see whether they can be, or to scale them down."""
 
 MAX_DEPTH: Final = 32
 """Levels of lists and objects in a value."""
@@ -60,14 +66,15 @@ class Intake:
         self._limits = limits
         self._fetcher = fetcher
         self._loader = ImageLoader(limits=limits, store=store)
+        self._decoding = threading.BoundedSemaphore(DECODED_AT_ONCE)
 
     def values(self, served: Served, given: Mapping[str, Any]) -> dict[str, Any]:
         """
-        Values by the names that `inputs.apply` takes, with pictures as pixels. Blocks where a picture has to be fetched.
+        Values by the names that `inputs.apply` takes, with pictures as `EncodedPicture`. Blocks where one has to be fetched.
 
         Raises WorkflowError with every unknown name and every value that does not fit, ImageError, HttpError.
         """
-        return self._read(served, given, self._decoded)
+        return self._read(served, given, self._encoded)
 
     def stored(self, served: Served, given: Mapping[str, Any], put: Callable[[bytes], Mapping[str, Any]]) -> dict[str, Any]:
         """
@@ -84,17 +91,34 @@ class Intake:
 
     def _keeping(self, put: Callable[[bytes], Mapping[str, Any]]) -> Keep:
         def keep(data: bytes, where: str) -> Mapping[str, Any]:
-            self._decoded(data, where)
+            self.check_picture(data, where)
             return put(data)
 
         return keep
 
-    def picture(self, ref: ImageRef, where: str) -> Picture:
-        """The picture behind a client's reference. Raises ImageError, and HttpError where it may not be read."""
-        return self._decoded(self._bytes(ref, where), where)
+    def check_picture(self, data: bytes, where: str) -> None:
+        """Raise ImageError for what can't be decoded. Blocks."""
+        with self._decoded(data, where):
+            pass
 
-    def _decoded(self, data: bytes, where: str) -> Picture:
-        return decode_picture(data, self._limits, where)
+    @contextmanager
+    def picture(self, ref: ImageRef, where: str) -> Iterator[Picture]:
+        """
+        The picture behind a client's reference, while the block lasts; so many at once, the others wait.
+
+        Raises ImageError, and HttpError where it may not be read.
+        """
+        with self._decoded(self._bytes(ref, where), where) as picture:
+            yield picture
+
+    @contextmanager
+    def _decoded(self, data: bytes, where: str) -> Iterator[Picture]:
+        encoded = self._encoded(data, where)
+        with self._decoding:
+            yield encoded.decode()
+
+    def _encoded(self, data: bytes, where: str) -> EncodedPicture:
+        return EncodedPicture.read(data, self._limits, where)
 
     def _bytes(self, ref: ImageRef, where: str) -> bytes:
         match = _SCHEME.match(ref.uri)
@@ -132,7 +156,7 @@ class Intake:
         return validated, problems
 
     def _resolved(self, value: Any, where: str, keep: Keep) -> Any:
-        """The value with pictures in place of references to them."""
+        """The value with what `keep` made of each picture in place of the reference to it."""
         if isinstance(value, list):
             return [self._resolved(item, f"{where}[{index}]", keep) for index, item in enumerate(value)]
         if isinstance(value, dict):

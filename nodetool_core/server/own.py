@@ -20,7 +20,6 @@ from nodetool_core.server.description import describe
 from nodetool_core.server.documents import failures
 from nodetool_core.server.failures import HttpError, problems_json
 from nodetool_core.server.foreign import read_foreign
-from nodetool_core.server.pictures import decode_picture
 from nodetool_core.server.requests import base_url, client_of, read_body_of, until_gone
 from nodetool_core.server.results import Results
 from nodetool_core.server.schemas import (
@@ -136,7 +135,7 @@ class Own:
         body = await read_body_of(request)
 
         def keep() -> FileAnswer:
-            decode_picture(body, services.limits, "body")
+            services.intake.check_picture(body, "body")
             return FileAnswer.of(services.jobs.put(body), base_url(request, services.settings))
 
         return await services.runs.blocking(keep)

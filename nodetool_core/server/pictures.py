@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
 
-from nodetool_core.assets.decode import ImageLimits, decode_bytes
+from nodetool_core.assets.decode import ImageHeader, ImageLimits, decode_bytes, read_header
 from nodetool_core.assets.encode import encode_image
 from nodetool_core.assets.picture import Picture
 
@@ -13,6 +15,48 @@ _FORMAT_OF: Final = {"image/png": "PNG", "image/jpeg": "JPEG", "image/jpg": "JPE
 
 _MEDIA_TYPE_OF: Final = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
 _STARTS: Final = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"GIF8", b"II*\0", b"MM\0*", b"BM", b"P4", b"P5", b"P6")
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPicture:
+    """A picture as a client sent it: its header was read, its pixels were not. Such values wait in line."""
+
+    data: bytes
+    where: str
+    """What errors call it."""
+    limits: ImageLimits
+    header: ImageHeader
+
+    @classmethod
+    def read(cls, data: bytes, limits: ImageLimits, where: str = "image") -> EncodedPicture:
+        """Read the header. Raises ImageError for what is no picture or too large."""
+        return cls(data, where, limits, read_header(data, where, limits))
+
+    def decode(self) -> Picture:
+        """Return the pixels. Raises ImageError where they are damaged."""
+        return decode_picture(self.data, self.limits, self.where)
+
+
+def decoded(value: Any) -> Any:
+    """Return a client's value with pixels in place of every encoded picture in it. Raises ImageError."""
+    if isinstance(value, EncodedPicture):
+        return value.decode()
+    if isinstance(value, list):
+        return [decoded(item) for item in value]
+    return {key: decoded(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+def decoded_bytes(value: Any) -> int:
+    """Return how many bytes the pixels of all encoded pictures in a client's value will take."""
+    return sum(found.header.decoded_bytes for found in _encoded_pictures(value))
+
+
+def _encoded_pictures(value: Any) -> Iterator[EncodedPicture]:
+    if isinstance(value, EncodedPicture):
+        yield value
+    elif isinstance(value, (list, dict)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _encoded_pictures(item)
 
 
 def decode_picture(data: bytes, limits: ImageLimits, where: str = "image") -> Picture:

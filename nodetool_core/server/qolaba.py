@@ -166,7 +166,6 @@ class Qolaba:
 
     def _given(self, asked: ImageRequest, served: Served) -> tuple[dict[str, Any], list[str]]:
         """Values by input name: those that the workflow has an input for."""
-        services = self._services
         warnings = [f"{name[:80]!a} is no field of this API, and is not used." for name in islice(asked.model_extra or (), _UNKNOWN_SHOWN)]
         size = None if asked.width is None or asked.height is None else (asked.width, asked.height)
         wanted: dict[str, Any] = {
@@ -184,11 +183,10 @@ class Qolaba:
             if given["guidance_scale"] > most:
                 given["guidance_scale"] = most
                 warnings.append(f"guidance_scale was brought to {most:g}, the most that this app takes.")
-        picture = fitted(services.intake.picture(ImageRef(uri=asked.image), "image"), size)
         assert served.picture_input is not None
-        given[served.picture_input] = services.keep(encode_picture(picture, "PNG"))
+        given[served.picture_input] = self._kept(asked.image, "image", size)
         if asked.file_urls:
-            further = [services.keep(encode_picture(fitted(picture, None), "PNG")) for picture in self._further(asked.file_urls)]
+            further = [self._kept(url, f"file_urls[{index}]", None) for index, url in enumerate(asked.file_urls)]
             name = next((name for name, one in served.inputs.items() if one.prop.annotation == list[ImageRef]), None)
             if name is None:
                 warnings.append("file_urls are not used by this app.")
@@ -196,8 +194,10 @@ class Qolaba:
                 given[name] = further
         return given, warnings
 
-    def _further(self, urls: list[str]) -> list[Any]:
-        return [self._services.intake.picture(ImageRef(uri=url), f"file_urls[{index}]") for index, url in enumerate(urls)]
+    def _kept(self, url: str, where: str, size: tuple[int, int] | None) -> Mapping[str, Any]:
+        """The reference to a picture that was fetched, brought to its size and stored."""
+        with self._services.intake.picture(ImageRef(uri=url), where) as picture:
+            return self._services.keep(encode_picture(fitted(picture, size), "PNG"))
 
     async def _wait(self, job: Job, request: Request) -> Job:
         """The job once it has ended, or when the time is up. It is cancelled when the client goes away, or the time is up."""

@@ -1,6 +1,9 @@
 """
 Requests that wait for their run: straight to the one engine, a bounded number at once, the rest in line.
 
+Pictures stay encoded while their request waits: 116 kB of a PNG can be 200 MB of pixels, and many may wait. They are decoded when
+their turn comes, and turns are given only as far as there is room for pixels.
+
 A run ends with its request: when the client goes away, or when the request's time is up, the run is cancelled.
 """
 
@@ -8,15 +11,17 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from nodetool_core import inputs
 from nodetool_core.engine.options import RunOptions
 from nodetool_core.errors import Problem, RunCancelled
 from nodetool_core.server.failures import HttpError, busy
+from nodetool_core.server.pictures import decoded, decoded_bytes
+from nodetool_core.server.turns import Turns
 
 if TYPE_CHECKING:
     from nodetool_core.engine.engine import Engine, Run
@@ -42,13 +47,15 @@ class Runs:
         concurrency: Runs under way at once.
         queue: Requests that may wait besides.
         seconds: How long a request waits for its run once it began.
+        decoded_bytes: Most bytes of decoded pictures of the runs under way.
     """
 
-    def __init__(self, engine: Engine, *, concurrency: int, queue: int, seconds: float) -> None:
+    def __init__(self, engine: Engine, *, concurrency: int, queue: int, seconds: float, decoded_bytes: int) -> None:
         self._engine = engine
-        self._turns = asyncio.Semaphore(concurrency)
+        self._turns = Turns(concurrency, decoded_bytes)
         self._queue = queue
         self._seconds = seconds
+        self._decoded_bytes = decoded_bytes
         self._threads = ThreadPoolExecutor(max(4, concurrency), "nodetool-server")
         self._fetchers = ThreadPoolExecutor(FETCHERS, "nodetool-fetch")
         self.waiting = 0
@@ -62,9 +69,9 @@ class Runs:
         """`blocking` for work that may wait for a foreign server, so that it holds up nobody else."""
         return await self._on(self._fetchers, work, arguments)
 
-    def check_room(self) -> None:
-        """Raise HttpError 429 where a request would have to wait and nobody more may: asked before a picture is decoded."""
-        if self.waiting >= self._queue and (self.waiting or self._turns.locked()):
+    def check_room(self, size: int = 0) -> None:
+        """Raise HttpError 429 where a request would have to wait and nobody more may: called before a picture is looked at."""
+        if self.waiting >= self._queue and (self.waiting or not self._turns.has_room(size)):
             raise busy(f"{self.waiting} requests are waiting for their run already.")
 
     @contextmanager
@@ -80,19 +87,35 @@ class Runs:
         self, served: Served, values: Mapping[str, Any], *, outputs: list[str] | None = None, use_cache: bool = True, gone: Gone
     ) -> RunResult:
         """
-        Run a workflow with values that are safe, and wait.
+        Run a workflow with values that are safe, whose pictures are decoded when the turn comes, and wait.
 
-        Raises HttpError 429 where too many wait, 504 where it takes too long; ClientGone; RunError and WorkflowError.
+        Raises what `turn` and `Turn.run` raise, and ImageError for a picture that can't be decoded.
         """
-        self.check_room()
+        async with self.turn(decoded_bytes(values), gone) as turn:
+            pixels = await self.blocking(decoded, values)
+            return await turn.run(served, pixels, outputs=outputs, use_cache=use_cache)
+
+    @asynccontextmanager
+    async def turn(self, size: int, gone: Gone) -> AsyncIterator[Turn]:
+        """
+        Wait for a turn, which lasts as long as the block.
+
+        Args:
+            size: Bytes of the pixels that the request will decode.
+
+        Raises HttpError 413 where no turn has room for them, 429 where too many wait; ClientGone.
+        """
+        self._check_size(size)
+        self.check_room(size)
         watcher = asyncio.ensure_future(gone())
         try:
-            await self._take_turn(watcher)
+            await self._take_turn(size, watcher)
+            self.under_way += 1
             try:
-                return await self._run(served, values, RunOptions(outputs=outputs, use_cache=use_cache, confined=served.confined), watcher)
+                yield Turn(self, self._engine, self._seconds, watcher)
             finally:
                 self.under_way -= 1
-                self._turns.release()
+                self._turns.give_back(size)
         finally:
             watcher.cancel()
 
@@ -104,30 +127,50 @@ class Runs:
         context = contextvars.copy_context()
         return await asyncio.get_running_loop().run_in_executor(threads, lambda: context.run(work, *arguments))
 
-    async def _take_turn(self, watcher: asyncio.Future[None]) -> None:
-        turn = asyncio.ensure_future(self._turns.acquire())
-        waited: set[asyncio.Future[Any]] = {turn, watcher}
+    def _check_size(self, size: int) -> None:
+        if size > self._decoded_bytes:
+            message = f"has pictures of {size / 2**20:.0f} MiB of pixels, and {self._decoded_bytes / 2**20:.0f} MiB are the most."
+            raise HttpError(413, Problem("image_too_large", "The request", message, "Send smaller or fewer pictures."))
+
+    async def _take_turn(self, size: int, watcher: asyncio.Future[None]) -> None:
+        turn = self._turns.ask(size)
         try:
             with self.in_line():
-                await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            _give_back(turn, self._turns)
+                await asyncio.wait({turn, watcher}, return_when=asyncio.FIRST_COMPLETED)
+            if watcher.done():
+                raise ClientGone
+        except (asyncio.CancelledError, ClientGone):
+            self._turns.withdraw(turn, size)
             raise
-        if watcher.done():
-            _give_back(turn, self._turns)
-            raise ClientGone
-        self.under_way += 1
 
-    async def _run(self, served: Served, values: Mapping[str, Any], options: RunOptions, watcher: asyncio.Future[None]) -> RunResult:
-        run = await self.blocking(self._start, served, values, options)
+
+class Turn:
+    """A request's turn to run a workflow."""
+
+    def __init__(self, runs: Runs, engine: Engine, seconds: float, gone: asyncio.Future[None]) -> None:
+        self._runs = runs
+        self._engine = engine
+        self._seconds = seconds
+        self._gone = gone
+
+    async def run(
+        self, served: Served, values: Mapping[str, Any], *, outputs: list[str] | None = None, use_cache: bool = True
+    ) -> RunResult:
+        """
+        Run a workflow with values that are safe and decoded, and wait.
+
+        Raises HttpError 504 where it takes too long; ClientGone; RunError and WorkflowError.
+        """
+        options = RunOptions(outputs=outputs, use_cache=use_cache, confined=served.confined)
+        run = await self._runs.blocking(self._start, served, values, options)
         try:
             future = asyncio.wrap_future(run.future)
-            waited: set[asyncio.Future[Any]] = {future, watcher}
+            waited: set[asyncio.Future[Any]] = {future, self._gone}
             await asyncio.wait(waited, timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED)
             if not future.done():
                 run.cancel()
                 future.add_done_callback(_look_at)
-                if watcher.done():
+                if self._gone.done():
                     raise ClientGone
                 raise HttpError(
                     504, Problem("too_slow", "", f"The run took longer than {self._seconds:g} s.", "Ask for less, or use a job.")
@@ -142,13 +185,6 @@ class Runs:
 
     def _start(self, served: Served, values: Mapping[str, Any], options: RunOptions) -> Run:
         return self._engine.start(inputs.apply(served.graph, values), options=options, base=served.base)
-
-
-def _give_back(turn: asyncio.Future[Any], turns: asyncio.Semaphore) -> None:
-    if turn.done() and not turn.cancelled():
-        turns.release()
-    else:
-        turn.cancel()
 
 
 def _look_at(future: asyncio.Future[Any]) -> None:

@@ -57,6 +57,11 @@ class Settings(BaseSettings):
     client_workflows: bool = Field(default=False, description="Whether clients may send workflows of their own, to POST /v1/runs.")
     max_body_bytes: int = Field(default=32 * MIB, ge=1024, description="Largest request body.")
     max_pixels: int = Field(default=40_000_000, ge=1, description="Most pixels of a picture that is decoded.")
+    decoded_bytes: int = Field(
+        default=1024 * MIB,
+        ge=1024 * 1024,
+        description="Most bytes of decoded pictures of all runs under way; those that wait stay encoded. One request with more gets 413.",
+    )
     image_hosts: Names = Field(
         default=(), description="Hosts (`name` or `name:port`) that pictures are fetched from though their address is not public."
     )
