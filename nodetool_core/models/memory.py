@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from nodetool_core.models.headers import HeaderError, StoredTensor, read_header
 from nodetool_core.models.layout import variant_of
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-_HEADER_LIMIT = 100_000_000
-"""Bytes that a safetensors header may have, by its specification."""
 
 
 def weight_files(folder: Path, variant: str | None) -> list[Path]:
@@ -30,16 +27,11 @@ def tensor_bytes(file: Path, item_bytes: int) -> int:
 
     The size of the file where the header can't be read, which loading will complain of.
     """
-    with file.open("rb") as stream:
-        length = int.from_bytes(stream.read(8), "little")
-        header = stream.read(length) if length <= _HEADER_LIMIT else b""
     try:
-        tensors = [tensor for name, tensor in json.loads(header).items() if name != "__metadata__"]
-        return sum(_bytes_of(tensor, item_bytes) for tensor in tensors)
-    except (ValueError, TypeError, KeyError, AttributeError):
+        return sum(_bytes_of(tensor, item_bytes) for tensor in read_header(file).tensors.values())
+    except HeaderError:
         return file.stat().st_size
 
 
-def _bytes_of(tensor: dict[str, Any], item_bytes: int) -> int:
-    begin, end = tensor["data_offsets"]
-    return math.prod(tensor["shape"]) * item_bytes if tensor["dtype"].startswith(("F", "BF")) else int(end - begin)
+def _bytes_of(tensor: StoredTensor, item_bytes: int) -> int:
+    return math.prod(tensor.shape) * item_bytes if tensor.is_real else tensor.bytes
