@@ -85,6 +85,8 @@ class Recipe(ABC):
         """Component to key."""
         self.estimates: dict[ComponentKey, int] = {}
         """Bytes that each component will take, by the headers of its files."""
+        self.remarks: list[str] = []
+        """What is to be told each time the model is used."""
 
     def check(self, task: str) -> None:  # noqa: B027 - most recipes have nothing to refuse
         """Refuse a task that the model can't do, before anything is read. Raises ModelError."""

@@ -13,6 +13,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem, near_miss
+from nodetool_core.models.integrity import load_failure
 from nodetool_core.models.priors import PRIOR
 from nodetool_core.models.processors import read_processors, stand_ins
 from nodetool_core.models.reading import ONE_AT_A_TIME, read_module
@@ -41,16 +42,14 @@ _MORE = {"image-to-image": {"mask_image"}, "text-to-image": {"image", "control_m
 _ALWAYS_MASKED = "Kandinsky"
 """Begins the names of pipelines that fill in with UNets made for it alone."""
 
-_READING_FAILS = (OSError, ValueError, TypeError, KeyError, ImportError, AttributeError, RuntimeError)
-
 
 def read_component(folder: Path, cls: Any, resolved: ResolvedModel, variant: str | None, dtype: torch.dtype, where: str) -> Any:
     """A component with its weights, in host memory. `where` names it in messages. Raises ModelError."""
     quiet_libraries()
     try:
         return read_module(cls, folder, dtype, variant=variant, may_map=_may_map(resolved))
-    except _READING_FAILS as error:
-        raise _load_failure(resolved.name, where, error) from error
+    except Exception as error:
+        raise load_failure(resolved.name, where, error) from error
 
 
 def assemble(layout: Layout, prior: Layout | None, resolved: ResolvedModel, dtype: torch.dtype, parts: Mapping[str, Any]) -> Any:
@@ -67,8 +66,8 @@ def assemble(layout: Layout, prior: Layout | None, resolved: ResolvedModel, dtyp
     decoder, other = _pipeline(layout, resolved, dtype, own), _pipeline(prior, resolved.prior, dtype, its)
     try:
         return _whole_class(layout.class_name)(**decoder.components, **{PRIOR + name: part for name, part in other.components.items()})
-    except _READING_FAILS as error:
-        raise _load_failure(resolved.name, layout.class_name, error) from error
+    except Exception as error:
+        raise load_failure(resolved.name, layout.class_name, error) from error
 
 
 def _pipeline(layout: Layout, resolved: ResolvedModel, dtype: torch.dtype, parts: Mapping[str, Any]) -> Any:
@@ -87,8 +86,8 @@ def _pipeline(layout: Layout, resolved: ResolvedModel, dtype: torch.dtype, parts
         pipeline.__class__ = _pipeline_class(layout.class_name)
         # diffusers compares what it is given with the class that the model names, and these are of another.
         pipeline.register_modules(**spare)
-    except _READING_FAILS as error:
-        raise _load_failure(resolved.name, layout.class_name, error) from error
+    except Exception as error:
+        raise load_failure(resolved.name, layout.class_name, error) from error
     return pipeline
 
 
@@ -216,20 +215,8 @@ def load_file(resolved: ResolvedModel, dtype: torch.dtype, hub: Hub, context: Co
     try:
         with ONE_AT_A_TIME:
             return pipeline_class.from_single_file(str(resolved.path), config=str(config), dtype=dtype, local_files_only=True)
-    except _READING_FAILS as error:
-        raise _load_failure(resolved.name, class_name, error) from error
-
-
-def _load_failure(name: str, class_name: str, error: Exception) -> ModelError:
-    from torch import OutOfMemoryError
-
-    said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    message = f"can't be loaded as {class_name}: {said}"
-    if isinstance(error, OutOfMemoryError):
-        return ModelError(Problem("out_of_memory", name, message, "Free memory, or use a smaller model or its fp16 variant."))
-    if isinstance(error, ImportError):
-        return ModelError(Problem("model_needs_package", name, message, "Install the package that it names."))
-    return ModelError(Problem("model_load_failed", name, message, "Check that the files are complete and of one model."))
+    except Exception as error:
+        raise load_failure(resolved.name, class_name, error) from error
 
 
 def quiet_libraries() -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from nodetool_core.models.listed import ListedModels
     from nodetool_core.models.model import Model
     from nodetool_core.models.placing import Placer
-    from nodetool_core.models.resident import Counts
+    from nodetool_core.models.resident import Component, Counts
     from nodetool_core.models.seats import Place
     from nodetool_core.models.working import Meter
     from nodetool_core.references import ModelRef
@@ -128,9 +128,10 @@ class ModelManager:
         model.recipe.check(task)
         self._begin(model)
         try:
-            components = self._acquire(model, context)
+            components, lent = self._borrow(model, task, context)
             try:
-                lent = model.lend(task, components, self.workplace.seat)
+                for remark in model.remarks(components):
+                    context.warn(remark)
                 lease = Lease(model.name, task, model.device, components, modules_in(lent))
                 with self._lock:
                     self._leases.append(lease)
@@ -323,7 +324,33 @@ class ModelManager:
         self._known[_bare(ref), part] = model.keys
         return model
 
-    def _acquire(self, model: Model, context: Context) -> Any:
+    def _borrow(self, model: Model, task: str, context: Context) -> tuple[list[Component], Any]:
+        """The components of a model, pinned, and a pipeline over them. A model that can't be had leaves nothing behind."""
+        try:
+            components = self._acquire(model, context)
+            try:
+                return components, model.lend(task, components, self.workplace.seat)
+            except BaseException:
+                self.workplace.tiers.release(components)
+                raise
+        except ModelError:
+            self._forget(model)
+            raise
+
+    def _forget(self, model: Model) -> None:
+        """Let go of all that is known of a model, and of components that no other one has, unless somebody else is using it."""
+        with self._lock:
+            if model.uses > 1:
+                return
+            self._models = {key: one for key, one in self._models.items() if one is not model}
+            self._known = {ref: keys for ref, keys in list(self._known.items()) if keys != model.keys}
+            gone = model.keys.difference(*(one.keys for one in self._models.values()))
+            for key in gone:
+                self.workplace.wanted.pop(key, None)
+                self.workplace.estimates.pop(key, None)
+        self.workplace.tiers.drop(lambda one: one.key not in gone)
+
+    def _acquire(self, model: Model, context: Context) -> list[Component]:
         wanted = model.wanted(context)
         is_here = self._is_placed(model)
         if not is_here:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from nodetool_core.models.integrity import REMARK
 from nodetool_core.models.parts import part_of
 from nodetool_core.models.preparing import prepare
 from nodetool_core.models.priors import PRIOR
@@ -79,6 +80,11 @@ class Model:
             if task not in bench.prototypes:
                 bench.prototypes[task] = prototype(bench.base, task, self.name)
             return lend(bench.prototypes[task])
+
+    def remarks(self, components: Sequence[Component]) -> list[str]:
+        """What is to be told each time the model is used."""
+        modules = [one.module for one in components if one.module is not None]
+        return [*self.recipe.remarks, *(f"{self.name}: {remark}" for module in modules if (remark := vars(module).get(REMARK)))]
 
     def _assembled(self, components: Sequence[Component], seat: int) -> Any:
         found = {one.key: one for one in components}

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
+from nodetool_core.models.integrity import load_failure
 from nodetool_core.models.layout import PICKLED, pickled, read_json, variant_of
 from nodetool_core.models.reading import read_module
 
@@ -145,11 +146,8 @@ def _network(folder: Path, model_class: Any, resolved: ResolvedModel, device: De
         raise pickled(resolved.name, "has no safetensors weights")
     try:
         return Part(read_module(model_class, folder, device.dtype, variant=resolved.variant), processor_in(folder))
-    except (OSError, ValueError, TypeError, KeyError, ImportError, AttributeError, RuntimeError) as error:
-        said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        message = f"can't be loaded as {model_class.__name__}: {said}"
-        hint = "Check that the files are complete and of one model."
-        raise ModelError(Problem("model_load_failed", resolved.name, message, hint)) from error
+    except Exception as error:
+        raise load_failure(resolved.name, model_class.__name__, error) from error
 
 
 def _class_of(config: dict[str, object], name: str) -> Any:

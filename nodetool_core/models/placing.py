@@ -81,10 +81,8 @@ class Placer:
 
     def discard(self, module: torch.nn.Module) -> None:
         """Let go of all data of a module, whoever still holds the module itself."""
-        import torch
-
         for tensor in tensors(module):
-            tensor.data = torch.empty(0, dtype=tensor.dtype)
+            tensor.data = tensor.data.new_empty(0)
 
     @staticmethod
     def _pinned(tensor: torch.Tensor) -> torch.Tensor:

@@ -10,12 +10,18 @@ subclass that does not set it, under a mode of this thread alone that makes tens
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from nodetool_core.models.headers import Header, HeaderError, read_header
+from nodetool_core.models.integrity import check_whole, gaps_of
+from nodetool_core.models.memory import weight_files
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     import torch
@@ -26,27 +32,63 @@ ONE_AT_A_TIME: Final = threading.RLock()
 
 def read_module(cls: Any, folder: Path, dtype: torch.dtype, *, variant: str | None = None, may_map: bool = True) -> Any:
     """
-    The module in a folder, with its weights, in evaluation mode and without gradients.
+    Read the module in a folder, and return it with all its weights, in evaluation mode and without gradients.
 
     Args:
         cls: A model class of diffusers or transformers.
         may_map: Whether the files may be mapped into memory instead of being read (diffusers).
 
-    Raises what `from_pretrained` raises: OSError, ValueError, RuntimeError and others.
+    Raises NotWhole where the files lack tensors or hold others, HeaderError where one is damaged, and what `from_pretrained` raises:
+    OSError, ValueError, RuntimeError and others.
     """
     from diffusers import ModelMixin
 
+    is_quantized = _is_quantized(folder)
     options: dict[str, Any] = {"use_safetensors": True} | ({} if variant is None else {"variant": variant})
+    # The libraries only say that shapes differ; which ones is in the report, where they are told to go on.
+    options |= {"output_loading_info": True, "ignore_mismatched_sizes": not is_quantized}
     if issubclass(cls, ModelMixin):
         maker = _discreet(cls, dtype)
         options |= {"torch_dtype": dtype, "disable_mmap": not may_map}
     else:
         maker = cls
         options |= {"dtype": dtype}
-    with ONE_AT_A_TIME, _discreet_transformers():
-        made = maker.from_pretrained(str(folder), **options)
+    headers, damage = _headers(weight_files(folder, variant))
+    try:
+        with ONE_AT_A_TIME, _discreet_transformers():
+            made, report = maker.from_pretrained(str(folder), **options)
+    except Exception as error:
+        if not damage or isinstance(error, (ImportError, MemoryError)):
+            raise
+        # Of a damaged file the libraries say no more than that it can't be read.
+        raise HeaderError("; ".join(damage)) from error
     made.__class__ = cls
+    stored = None if is_quantized else {name: tensor for header in headers for name, tensor in header.tensors.items()}
+    unexpected = [] if is_quantized else report["unexpected_keys"]
+    found = gaps_of(made, missing=report["missing_keys"], misshapen=report["mismatched_keys"], unexpected=unexpected, stored=stored)
+    check_whole(made, found)
     return made.eval().requires_grad_(False)
+
+
+def _is_quantized(folder: Path) -> bool:
+    """Whether the weights in a folder are in a form that the library computes with as it is, such as torchao's."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        # Reading says what is wrong with it.
+        return False
+    return isinstance(config, dict) and bool(config.get("quantization_config"))
+
+
+def _headers(files: Iterable[Path]) -> tuple[list[Header], list[str]]:
+    """The headers of files; and of those that can't be read what is wrong with them."""
+    headers, damage = [], []
+    for file in files:
+        try:
+            headers.append(read_header(file))
+        except HeaderError as error:
+            damage.append(f"{file.parent.name}/{file.name} {error}")
+    return headers, damage
 
 
 def _discreet(cls: Any, dtype: torch.dtype) -> Any:
