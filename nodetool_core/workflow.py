@@ -22,7 +22,7 @@ from nodetool_core.properties import jsonable
 SCHEMA_VERSION = 1
 _LISTED_PROBLEMS = 100
 _FORM = "A workflow is a JSON file: an object with a `graph` of `nodes` and `edges`."
-_PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif"})
+_PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif"})
 
 
 class _Record(BaseModel):

@@ -32,16 +32,20 @@ Result = TypeVar("Result")
 MIB: Final = 1024 * 1024
 
 FORMATS: Final = {
-    "PNG": "PngImagePlugin",
-    "JPEG": "JpegImagePlugin",
-    "WEBP": "WebPImagePlugin",
-    "GIF": "GifImagePlugin",
-    "TIFF": "TiffImagePlugin",
-    "BMP": "BmpImagePlugin",
-    "PPM": "PpmImagePlugin",
-    "AVIF": "AvifImagePlugin",
+    "PNG": "PIL.PngImagePlugin",
+    "JPEG": "PIL.JpegImagePlugin",
+    "WEBP": "PIL.WebPImagePlugin",
+    "GIF": "PIL.GifImagePlugin",
+    "TIFF": "PIL.TiffImagePlugin",
+    "BMP": "PIL.BmpImagePlugin",
+    "PPM": "PIL.PpmImagePlugin",
+    "AVIF": "PIL.AvifImagePlugin",
+    "HEIF": "pillow_heif.HeifImagePlugin",
 }
-"""The formats that are decoded, and the Pillow plugin of each."""
+"""The formats that are decoded, and the module of Pillow's plugin for each. HEIF's comes with the extra `heic`."""
+
+_HEIC_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"})
+"""What stands at byte 8 of a HEIC file (ISO/IEC 23008-12, the brands of HEVC-coded images, and those of any coding)."""
 
 _SUPPORTED: Final = f"Use one of {', '.join(FORMATS)}."
 _ORIENTATION: Final = 0x0112
@@ -143,14 +147,34 @@ def identify(file: IO[bytes], where: str) -> ImageFile:
     from PIL import Image
 
     start = file.read(512)
+    refusals = []
     for name, module in FORMATS.items():
-        import_module(f"PIL.{module}")
+        if not _has_plugin(module):
+            continue
         factory, accepts = Image.OPEN[name]
         # A plugin whose library is missing answers with a text instead of a yes.
         if accepts is not None and accepts(start[:16]) is True:
             file.seek(0)
-            return _guarded(partial(factory, file, ""), where, name)
+            try:
+                return _guarded(partial(factory, file, ""), where, name)
+            except ImageError as error:
+                # Containers of AVIF and HEIF may begin alike, so that another plugin may know what this one does not.
+                refusals.append(error)
+    if start[4:8] == b"ftyp" and start[8:12] in _HEIC_BRANDS and not _has_plugin(FORMATS["HEIF"]):
+        hint = "Install the extra `heic` (in the clone: pip install '.[heic]'), or save it as JPEG."
+        raise _error("missing_package", where, "is a HEIC image, as phones take them; reading one needs pillow-heif.", hint)
+    if refusals:
+        raise refusals[0]
     raise _error("not_an_image", where, f"is no image that can be read: {_what_it_is(start)}.", _SUPPORTED)
+
+
+def _has_plugin(module: str) -> bool:
+    """Imports a plugin of Pillow; false where its package is not installed."""
+    try:
+        import_module(module)
+    except ModuleNotFoundError:
+        return False
+    return True
 
 
 def _decode(file: IO[bytes], where: str, limits: ImageLimits) -> Image.Image:
@@ -240,7 +264,7 @@ def _what_it_is(start: bytes) -> str:
     if text.startswith((b"<!doctype html", b"<html")):
         return "it is a web page"
     if start[4:8] == b"ftyp":
-        return "it is a HEIC picture or a video"
+        return "it is a video, or an image of a kind that only video players read"
     if not start.strip() or all(byte >= 32 or byte in (9, 10, 13) for byte in start):
         return "it holds text"
     return "its format is unknown"

@@ -2,20 +2,25 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms
 
 from nodetool_core.assets.decode import ImageLimits, decode_bytes, decode_file
 from nodetool_core.errors import ImageError
 from tests.assets.pictures import difference, encoded, scene
 
-FORMATS = ["PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF"]
+pillow_heif.register_heif_opener()  # for encoding the sample
+
+FORMATS = ["PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF", "HEIF"]
 SAMPLES = {name: encoded(scene(), name) for name in FORMATS}
 
 
@@ -46,7 +51,8 @@ def test_every_listed_format_is_decoded(name: str, tmp_path: Path) -> None:
         (b"%PDF-1.7\n", "not_an_image", "PDF"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n", "not_an_image", "PostScript"),
         (b"<!DOCTYPE html><html></html>", "not_an_image", "web page"),
-        (b"\x00\x00\x00\x18ftypheic", "not_an_image", "HEIC"),
+        (b"\x00\x00\x00\x18ftypheic", "broken_image", "damaged HEIF"),
+        (b"\x00\x00\x00\x18ftypisom", "not_an_image", "video"),
         (bytes(range(256)), "not_an_image", "unknown"),
         (b"\x89PNG\r\n\x1a\n" + bytes(40), "broken_image", "damaged PNG"),
     ],
@@ -60,7 +66,42 @@ def test_what_is_no_image_is_named(content: bytes, code: str, says: str, tmp_pat
     assert says in str(caught.value) and str(path) in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["PNG", "JPEG", "WEBP", "BMP", "TIFF"])
+def test_n4_an_image_whose_container_names_no_coding_is_decoded() -> None:
+    """Some phones write the brand `mif1`, which AVIF files may have too."""
+    sample = SAMPLES["HEIF"]
+    assert sample[8:12] == b"heic"
+    image = decode_bytes(sample[:8] + b"mif1" + sample[12:], "photo.heic")
+    assert image.format == "HEIF" and difference(image, scene()) < 12
+
+
+def test_n4_a_phone_s_image_is_upright_and_keeps_its_profile() -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    turned = scene().copy()
+    exif = turned.getexif()
+    exif[0x0112] = 6
+    image = decode_bytes(encoded(turned, "HEIF", exif=exif.tobytes(), icc_profile=profile), "photo.heic")
+    assert image.size == (24, 40) and image.info["icc_profile"] == profile
+    assert difference(image, scene().transpose(Image.Transpose.ROTATE_270)) < 12
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"mif1"])
+def test_n4_without_the_extra_the_refusal_names_it(brand: bytes) -> None:
+    start = (bytes([0, 0, 0, 24]) + b"ftyp" + brand + bytes(40)).hex()
+    program = f"""
+import sys
+sys.modules["pillow_heif"] = None
+from nodetool_core.assets.decode import decode_bytes
+from nodetool_core.errors import ImageError
+try:
+    decode_bytes(bytes.fromhex("{start}"), "photo.heic")
+except ImageError as error:
+    print(error.problem.code, error)
+"""
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert shown.startswith("missing_package photo.heic") and "'.[heic]'" in shown
+
+
+@pytest.mark.parametrize("name", ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "HEIF"])
 def test_a_truncated_file_is_an_error(name: str) -> None:
     with pytest.raises(ImageError) as caught:
         decode_bytes(SAMPLES[name][: len(SAMPLES[name]) // 2], "half")
