@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
-from starlette.types import ASGIApp, Scope
+from starlette.types import Scope
 
 from nodetool_core import __version__
 from nodetool_core.errors import NodetoolError, Problem
@@ -32,7 +32,7 @@ _HINTS: Final = {
 """What to do about failures that the framework finds, by status."""
 
 
-def create_app(services: Services) -> ASGIApp:
+def create_app(services: Services) -> Gate:
     """The ASGI application of a server. Its lifespan starts and drains the jobs and lets go of everything at the end."""
 
     @asynccontextmanager
@@ -62,6 +62,7 @@ def create_app(services: Services) -> ASGIApp:
     settings = services.settings
     return Gate(
         app,
+        access=services.access,
         tokens=settings.tokens,
         max_body_bytes=settings.max_body_bytes,
         rate=settings.rate,

@@ -7,18 +7,22 @@ from typing import Any, Final
 _MEANING: Final = {
     400: "The body is no JSON, or a picture in it can't be read.",
     401: "A bearer token is needed, and was missing or wrong.",
-    403: "Not allowed.",
+    403: "Not allowed; or the request comes from a page of another site.",
     404: "There is nothing of that name.",
     405: "The method is not for this address.",
     409: "That can't be done in the state the thing is in.",
     413: "The body or the picture is too large.",
     415: "The content type, or the content encoding, is not taken.",
+    421: "The request names another host than this server.",
     422: "A value does not fit.",
     429: "Too much is asked at once; `Retry-After` says when to ask again.",
     500: "The server failed; the request id finds it in the log.",
     503: "The model is being loaded, or can't be had now; `Retry-After` says when to ask again.",
     504: "The run took too long and was cancelled.",
 }
+
+_ALWAYS: Final = (403, 405, 421)
+"""What every route may answer, since the gate or the router does."""
 
 ERROR_SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
@@ -41,6 +45,5 @@ ERROR_SCHEMA: Final[dict[str, Any]] = {
 
 def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route for statuses that carry an error."""
-    return {
-        status: {"description": _MEANING[status], "content": {"application/json": {"schema": ERROR_SCHEMA}}} for status in (*statuses, 405)
-    }
+    content = {"application/json": {"schema": ERROR_SCHEMA}}
+    return {status: {"description": _MEANING[status], "content": content} for status in (*statuses, *_ALWAYS)}

@@ -1,6 +1,6 @@
 """
-What every request passes first and last, whichever dialect it speaks: an id, who asks, how often, how large the body is, and on
-the way out the headers for safety, the log line and the metrics.
+What every request passes first and last, whichever dialect it speaks: an id, for which host and from which page it comes, who asks,
+how often, how large the body is, and on the way out the headers for safety, the log line and the metrics.
 
 Written against ASGI directly: it costs microseconds, and sees bodies as they arrive.
 """
@@ -24,6 +24,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nodetool_core.errors import Problem
+from nodetool_core.server.access import Access
 from nodetool_core.server.failures import HttpError, as_http, busy
 from nodetool_core.server.logs import request_id
 from nodetool_core.server.metrics import Metrics
@@ -67,6 +68,7 @@ def body_too_large(limit: int) -> HttpError:
 class Gate:
     """
     Args:
+        access: Knows the server's names; holds for every path, with or without a token.
         tokens: One of them must be sent; nobody is asked for one where there are none.
         rate: Requests per second and client; 0 for no limit.
         open_prefixes: Paths below these need no token: their addresses are secrets themselves.
@@ -76,6 +78,7 @@ class Gate:
         self,
         app: ASGIApp,
         *,
+        access: Access,
         tokens: Sequence[str],
         max_body_bytes: int,
         rate: float,
@@ -84,7 +87,8 @@ class Gate:
         show: Show,
         open_prefixes: tuple[str, ...] = (),
     ) -> None:
-        self._app = app
+        self.app = app
+        self._access = access
         self._digests = [hashlib.sha256(token.encode()).digest() for token in tokens]
         self._max_body_bytes = max_body_bytes
         self._metrics = metrics
@@ -93,8 +97,11 @@ class Gate:
         self._open_prefixes = open_prefixes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008, "reason": "There are no WebSockets here."})
+            return
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         found = _REQUEST_ID.fullmatch(headers.get("x-request-id", ""))
@@ -114,7 +121,7 @@ class Gate:
             if refusal is not None:
                 await self._show(scope, refusal)(scope, receive, send_safely)
             else:
-                await self._app(scope, self._limited(receive), send_safely)
+                await self.app(scope, self._limited(receive), send_safely)
         except asyncio.CancelledError:
             # The server ends, and has waited long enough.
             if status != GONE:
@@ -132,6 +139,8 @@ class Gate:
             request_id.reset(mark)
 
     def _refusal(self, scope: Scope, headers: Headers) -> HttpError | None:
+        if (refusal := self._access.refusal(scope["scheme"], headers)) is not None:
+            return refusal
         path: str = scope["path"]
         if path in OPEN_PATHS:
             return None

@@ -44,6 +44,7 @@ def server_of(services: Services) -> Server:
         create_app(services),
         host=settings.host,
         port=settings.port,
+        ws="none",
         log_config=None,
         lifespan="on",
         server_header=False,
@@ -73,8 +74,10 @@ def serve(settings: Settings) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             # Before uvicorn takes signals, and after: it raises what ended it once more, which must not skip what follows here.
             signal.signal(number, _leave)
+        # Links and the check of the header Host are for the port that is listened on, also where any free one was asked for.
+        settings = settings.model_copy(update={"port": listening.getsockname()[1]})
         services = open_services(settings, Registry.installed(), cache=cache)
-        _announce(services, listening)
+        _announce(services)
         server_of(services).run([listening])
 
 
@@ -98,10 +101,10 @@ def _listen(settings: Settings) -> socket.socket:
     return listening
 
 
-def _announce(services: Services, listening: socket.socket) -> None:
+def _announce(services: Services) -> None:
     settings, catalog = services.settings, services.catalog
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    facts = {"url": f"http://{host}:{listening.getsockname()[1]}", "workflows": len(catalog.workflows), "models": len(catalog.models)}
+    facts = {"url": f"http://{host}:{settings.port}", "workflows": len(catalog.workflows), "models": len(catalog.models)}
     _log.info("serving", extra=facts)
     if not settings.tokens and not is_loopback(settings.host):
         _log.warning("Everybody who reaches this address can use this machine: no token is set.")

@@ -35,6 +35,7 @@ from nodetool_core.server.schemas import (
     WorkflowRunRequest,
     WorkflowsAnswer,
 )
+from nodetool_core.server.stored import file_answer
 
 if TYPE_CHECKING:
     from nodetool_core.server.services import Services
@@ -144,8 +145,7 @@ class Own:
         """An upload or a result."""
         services = self._services
         media_type, content = await services.runs.blocking(services.stored, digest)
-        headers = {"Content-Disposition": f'inline; filename="{digest[:16]}"', "Cache-Control": "private, max-age=31536000, immutable"}
-        return Response(content, media_type=media_type, headers=headers)
+        return file_answer(media_type, content, name=digest[:16], seconds=31_536_000)
 
     async def run(
         self,

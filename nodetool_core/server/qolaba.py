@@ -29,6 +29,7 @@ from nodetool_core.server.qolaba_apps import App, read_apps
 from nodetool_core.server.qolaba_request import ImageRequest, fitted, read_image_request, read_task_request
 from nodetool_core.server.requests import base_url, client_of, read_body_of, until_gone
 from nodetool_core.server.runs import ClientGone
+from nodetool_core.server.stored import file_answer
 
 if TYPE_CHECKING:
     from nodetool_core.server.services import Services
@@ -125,7 +126,7 @@ class Qolaba:
         """A picture of a result."""
         services = self._services
         media_type, content = await services.runs.blocking(services.stored, PurePosixPath(name).stem)
-        return Response(content, media_type=media_type, headers={"Cache-Control": "private, max-age=3600"})
+        return file_answer(media_type, content, name=name, seconds=3600)
 
     def _app(self, asked: ImageRequest) -> tuple[App, Served]:
         """The app and what serves it. Raises HttpError 422 for an app, or a size of it, that there isn't."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.assets.decode import ImageLimits
+from nodetool_core.server.access import Access
 from nodetool_core.server.catalog import Catalog
 from nodetool_core.server.fetch import Fetcher
 from nodetool_core.server.intake import Intake
@@ -31,6 +32,7 @@ class Services:
     """The parts of one server. Made by `open_services`, let go of by `close`."""
 
     settings: Settings
+    access: Access
     registry: Registry
     catalog: Catalog
     engine: Engine
@@ -84,6 +86,7 @@ def open_services(settings: Settings, registry: Registry, *, hub: Hub | None = N
     fetcher = Fetcher(settings.image_hosts, max_bytes=settings.max_body_bytes, seconds=settings.fetch_seconds)
     services = Services(
         settings=settings,
+        access=Access(settings),
         registry=registry,
         catalog=catalog,
         engine=engine,

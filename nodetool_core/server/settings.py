@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from nodetool_core.errors import NodetoolError, Problem
+from nodetool_core.server.urls import ANY, bound_host, read_allowed, read_url
 
 ENVIRONMENT_PREFIX = "NODETOOL_SERVE_"
 MIB = 1024 * 1024
@@ -44,7 +46,14 @@ class Settings(BaseSettings):
         default=(), description="Bearer token that clients must send; several with commas between."
     )
     insecure_without_token: bool = Field(default=False, description="Listen on another address than loopback without a token.")
-    public_url: str = Field(default="", description="Address under which clients see the server, for links in answers.")
+    public_url: str = Field(
+        default="",
+        description="Address under which clients see the server, for links in answers; its pages may ask.",
+    )
+    allowed_hosts: Names = Field(
+        default=(),
+        description="Further hosts that the server answers for: `name`, `name:port`, `*.name`; `*` for every one, where a token is set.",
+    )
 
     data: Path = Field(default=Path("nodetool-data"), description="Folder for uploads, jobs and results.")
     database: str = Field(default="", description="Where jobs are recorded, as an SQLAlchemy URL; a SQLite file in `data` where empty.")
@@ -99,10 +108,19 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="What is logged.")
     log_format: Literal["json", "text"] = Field(default="json", description="One JSON object a line, or text for people.")
 
-    @field_validator("models", "image_hosts", "token", mode="before")
+    @field_validator("models", "image_hosts", "allowed_hosts", "token", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("host", "public_url", "allowed_hosts")
+    @classmethod
+    def _check_hosts(cls, value: Any, info: ValidationInfo) -> Any:
+        readers: dict[str, Callable[[str], object]] = {"host": bound_host, "public_url": read_url, "allowed_hosts": read_allowed}
+        for text in (value,) if isinstance(value, str) else value:
+            if text:
+                readers[info.field_name or ""](text)
+        return value
 
     @property
     def tokens(self) -> tuple[str, ...]:
@@ -151,6 +169,9 @@ class Settings(BaseSettings):
 
     def check_address(self) -> None:
         """Raise SettingsError where others than this machine could ask and no token is needed, unless that was asked for."""
+        if ANY in self.allowed_hosts and not self.tokens:
+            message = f"{ANY} lets every page in whose domain is made to lead here, and no token is set."
+            raise SettingsError(Problem("no_token", "allowed_hosts", message, "Name the hosts, or give a token."))
         if self.tokens or self.insecure_without_token or is_loopback(self.host):
             return
         hint = "Give a token (--token, or NODETOOL_SERVE_TOKEN), or --insecure-without-token where everybody may use this machine."

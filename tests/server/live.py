@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx2
-import uvicorn
 from PIL import Image
 
 from nodetool_core import Node, Registry, Workflow
 from nodetool_core.models.hub import Hub
-from nodetool_core.server.app import create_app
+from nodetool_core.server.launch import server_of
 from nodetool_core.server.services import Services, open_services
 from nodetool_core.server.settings import Settings
 
@@ -40,13 +39,12 @@ class LiveServer:
         registry = Registry.installed()
         for node in nodes:
             registry.add(node)
-        given = {"graphs": graphs, "data": folder / "data", "models": (), **settings}
-        self.services: Services = open_services(Settings.read(**given), registry, hub=hub)
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
         self._socket.listen(128)
-        config = uvicorn.Config(create_app(self.services), log_config=None, lifespan="on", server_header=False, timeout_graceful_shutdown=5)
-        self.server = uvicorn.Server(config)
+        given = {"graphs": graphs, "data": folder / "data", "models": (), "port": self.port, **settings}
+        self.services: Services = open_services(Settings.read(**given), registry, hub=hub)
+        self.server = server_of(self.services)
         self._thread = threading.Thread(target=self.server.run, args=([self._socket],), daemon=True)
 
     @property

@@ -225,7 +225,9 @@ def test_a_request_under_way_is_answered_before_the_end(tmp_path: Path, program:
     running = program(NODETOOL_SERVE_DRAIN_SECONDS="20")
     address = httpx2.URL(running.url)
     content = png()
-    head = f"POST /models/resize HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {len(content)}\r\n\r\n"
+    head = (
+        f"POST /models/resize HTTP/1.1\r\nHost: localhost:{address.port}\r\nExpect: 100-continue\r\nContent-Length: {len(content)}\r\n\r\n"
+    )
     with socket.create_connection((address.host, address.port), timeout=20) as connection:
         connection.sendall(head.encode())
         assert b" 100 " in connection.recv(100), "the server reads the body"

@@ -1,0 +1,28 @@
+"""Every route of an application, found from the application itself, so that a test of all covers one that is added."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+
+from nodetool_core.server.gate import Gate
+
+_PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
+_VALUES = {"name": "paint", "model": "paint", "digest": "0" * 64, "job_id": "j" * 20}
+
+
+def every_route(app: Gate) -> list[tuple[str, str]]:
+    """Method and path of each route, its parameters filled in."""
+    assert isinstance(app.app, FastAPI)
+    return list(_routes(app.app))
+
+
+def _routes(app: FastAPI) -> Iterator[tuple[str, str]]:
+    for route in iter_route_contexts(app.routes):
+        values = _VALUES | ({"name": "0" * 64 + ".png"} if route.path.startswith("/results/") else {})
+        path = _PARAMETER.sub(lambda found, values=values: values[found[1]], route.path)
+        for method in sorted(route.methods or ()):
+            yield method, path
