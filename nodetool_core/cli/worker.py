@@ -90,7 +90,14 @@ def _run(settings: Settings, *, concurrency: int, lease: float, losses: int) -> 
 
     return_freed_memory()
     # How long results are kept is the servers' to say.
-    chosen = JobSettings(workers=0 if settings.broker else concurrency, lease=lease, losses=losses, keep=None)
+    chosen = JobSettings(
+        workers=0 if settings.broker else concurrency,
+        lease=lease,
+        losses=losses,
+        keep=None,
+        room=settings.data_bytes or None,
+        spare=settings.spare_bytes,
+    )
     with to_stderr(settings.log_level, settings.log_format):
         registry = Registry.installed()
         listed = Catalog(registry, settings.graphs, settings.models).listed

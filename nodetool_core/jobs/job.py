@@ -26,7 +26,7 @@ class JobsError(NodetoolError):
     A job can't be accepted, found, or treated as asked.
 
     Codes: `queue_full`, `client_queue_full`, `unknown_workflow`, `unknown_job`, `idempotency_conflict`, `not_ended`,
-    `unknown_file`, `damaged_file`, `storage_failed`, `database_failed`, `newer_schema`, `missing_package`.
+    `unknown_file`, `damaged_file`, `storage_failed`, `storage_full`, `database_failed`, `newer_schema`, `missing_package`.
     """
 
 
@@ -195,6 +195,10 @@ class JobSettings:
     """How many workers in a row may die with a job, none of which got further than those before, until it is taken for the cause."""
     keep: float | None = 7 * 24 * 3600.0
     """How long an ended job, its results and unused uploads are kept. None where others see to it."""
+    room: int | None = None
+    """Most bytes of uploads and results together; beyond, what was used longest ago goes. None for any number."""
+    spare: int = 0
+    """Bytes that stay free on the disk of the storage."""
     poll: float = 0.5
     """How often to look for what other processes did; what this process did is known at once."""
     flush: float = 0.2

@@ -77,7 +77,7 @@ class Jobs:
         self.signals = Signals()
         self.queue = Queue(database, limit=settings.queue_limit, client_limit=settings.client_limit)
         self.leases = Leases(database, length=settings.lease, losses=settings.losses)
-        self.files = Files(database, storage)
+        self.files = Files(database, storage, limit=settings.room, spare=settings.spare)
         self.workers = Workers(database, lease=settings.lease, models=engine.loaded_models if engine is not None else list)
         registry = registry or (engine.registry if engine is not None else Registry.installed())
         blueprints = Blueprints(registry, engine)

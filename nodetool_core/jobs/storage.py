@@ -9,6 +9,7 @@ what it gets. In a directory a file is written whole or not at all and is on the
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -37,6 +38,10 @@ class Storage(Protocol):
 
     def delete(self, digest: str) -> None:
         """Remove a file; one that isn't there is no error. Raises JobsError(`storage_failed`)."""
+        ...
+
+    def free_bytes(self) -> int | None:
+        """Return how many bytes the disk has left, None where nobody can tell. Raises JobsError(`storage_failed`)."""
         ...
 
 
@@ -100,6 +105,13 @@ class DirectoryStorage:
         except OSError as error:
             raise _failed(digest, error) from error
 
+    def free_bytes(self) -> int | None:
+        try:
+            place = next(folder for folder in (self.directory, *self.directory.absolute().parents) if folder.exists())
+            return shutil.disk_usage(place).free
+        except OSError as error:
+            raise _failed(str(self.directory), error) from error
+
 
 class RemoteStorage:
     """
@@ -155,6 +167,9 @@ class RemoteStorage:
             return
         except Exception as error:
             raise _failed(digest, error) from error
+
+    def free_bytes(self) -> int | None:
+        return None
 
     def _size(self, path: str) -> int | None:
         try:

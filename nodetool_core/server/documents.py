@@ -19,6 +19,7 @@ _MEANING: Final = {
     500: "The server failed; the request id finds it in the log.",
     503: "The model is being loaded, or can't be had now; `Retry-After` says when to ask again.",
     504: "The run took too long and was cancelled.",
+    507: "There is no room for the picture or the result; `Retry-After` says when to ask again.",
 }
 
 _ALWAYS: Final = (403, 405, 421)

@@ -43,6 +43,7 @@ _STATUS: Final = {
     "disk_full": 503,
     "unwritable_file": 503,
     "storage_failed": 503,
+    "storage_full": 507,
     "database_failed": 503,
 }
 """The status of problems whose kind of error does not tell it."""
@@ -141,4 +142,4 @@ def _status(error: NodetoolError, problem: Problem) -> int:
 
 
 def _headers(status: int) -> dict[str, str]:
-    return {"Retry-After": str(RETRY_SECONDS)} if status in (429, 503) else {}
+    return {"Retry-After": str(RETRY_SECONDS)} if status in (429, 503, 507) else {}

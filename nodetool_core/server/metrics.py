@@ -84,6 +84,8 @@ class _State(Collector):
         for state, count in self._services.job_counts().items():
             family.add_metric([state], count)
         yield family
+        stored = self._services.jobs.files.bytes()
+        yield GaugeMetricFamily("nodetool_stored_bytes", "Bytes of uploads and results in the storage.", stored)
 
 
 def _device_memory() -> Iterator[Any]:

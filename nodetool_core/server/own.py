@@ -65,7 +65,7 @@ def router(services: Services) -> APIRouter:
         own.run,
         methods=["POST"],
         response_model=RunAnswer,
-        responses=_ACCEPTED | failures(400, 401, 404, 409, 413, 415, 422, 429, 500, 503, 504),
+        responses=_ACCEPTED | failures(400, 401, 404, 409, 413, 415, 422, 429, 500, 503, 504, 507),
     )
     routes.add_api_route("/workflows/{name:path}", own.workflow, methods=["GET"], responses=failures(401, 404, 422, 429))
     routes.add_api_route(
@@ -73,7 +73,7 @@ def router(services: Services) -> APIRouter:
         own.run_own,
         methods=["POST"],
         response_model=RunAnswer,
-        responses=_ACCEPTED | failures(400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503, 504),
+        responses=_ACCEPTED | failures(400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503, 504, 507),
     )
     routes.add_api_route("/models", own.models, methods=["GET"], responses=failures(401, 429))
     routes.add_api_route("/free", own.free, methods=["POST"], responses=failures(401, 429))
@@ -82,7 +82,7 @@ def router(services: Services) -> APIRouter:
         own.upload,
         methods=["POST"],
         status_code=201,
-        responses=failures(400, 401, 413, 415, 429, 503),
+        responses=failures(400, 401, 413, 415, 429, 503, 507),
         openapi_extra=_UPLOAD_BODY,
     )
     routes.add_api_route(

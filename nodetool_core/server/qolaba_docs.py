@@ -31,7 +31,7 @@ def _body(schema: dict[str, Any]) -> dict[str, Any]:
 IMAGE: Final[dict[str, Any]] = {
     "summary": "Make pictures from a picture (Qolaba)",
     "operation_id": "qolaba_image_to_image",
-    "responses": _answers(400, 401, 413, 415, 422, 429, 500, 503, 504),
+    "responses": _answers(400, 401, 413, 415, 422, 429, 500, 503, 504, 507),
     "openapi_extra": _body(ImageRequest.model_json_schema()),
 }
 

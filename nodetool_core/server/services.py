@@ -118,5 +118,11 @@ def _open_jobs(settings: Settings, engine: Engine) -> Jobs:
 
         dispatch = CeleryDispatch(make_app(settings.broker))
     workers = 0 if settings.broker else settings.job_workers
-    wanted = JobSettings(workers=workers, queue_limit=settings.job_queue, keep=settings.results_seconds)
+    wanted = JobSettings(
+        workers=workers,
+        queue_limit=settings.job_queue,
+        keep=settings.results_seconds,
+        room=settings.data_bytes or None,
+        spare=settings.spare_bytes,
+    )
     return Jobs.open(settings.jobs_database, settings.jobs_storage, engine=engine, settings=wanted, dispatch=dispatch)

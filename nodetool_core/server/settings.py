@@ -63,6 +63,15 @@ class Settings(BaseSettings):
     )
     results_seconds: float = Field(default=86_400, gt=0, description="How long results of jobs and uploads are kept.")
 
+    data_bytes: int = Field(
+        default=10 * 1024 * MIB,
+        ge=0,
+        description="Most bytes of uploads and results; beyond, those go that were used longest ago and no job needs. 0 for any number.",
+    )
+    spare_bytes: int = Field(
+        default=512 * MIB, ge=0, description="Bytes that uploads and results leave free on the disk; more are answered with 507."
+    )
+
     client_workflows: bool = Field(default=False, description="Whether clients may send workflows of their own, to POST /v1/runs.")
     max_body_bytes: int = Field(default=32 * MIB, ge=1024, description="Largest request body.")
     max_pixels: int = Field(default=40_000_000, ge=1, description="Most pixels of a picture that is decoded.")
