@@ -192,7 +192,7 @@ def _encoder_of(adapter: ModelRef) -> tuple[ModelRef, str]:
     """Where the image encoder of an IP adapter lies: in `image_encoder` beside its file; those for ViT-H share one in `models`."""
     path = PurePosixPath(adapter.path or "")
     repo_id = adapter.repo_id
-    if not adapter.path and repo_id.endswith(".safetensors"):
+    if not adapter.path and repo_id.lower().endswith((".safetensors", ".sft")):
         path, repo_id = PurePosixPath(PurePosixPath(repo_id).name), str(PurePosixPath(repo_id).parent)
     folder = PurePosixPath("models") if path.parent.name == "sdxl_models" and "vit-h" in path.name else path.parent
     return ModelRef(repo_id=repo_id, revision=adapter.revision), f"network:{folder / 'image_encoder'}"

@@ -24,8 +24,9 @@ from nodetool_core.models import loading
 from nodetool_core.models.devices import Device
 from nodetool_core.models.layout import read_layout
 from nodetool_core.models.memory import tensor_bytes, weight_files
-from nodetool_core.models.parts import TENSORS, Part, load_part, network_folder, part_of, processor_in
+from nodetool_core.models.parts import TENSORS, Part, load_part, network_folder, part_of, processor_in, tensor_file
 from nodetool_core.models.priors import PRIOR
+from nodetool_core.models.single_file import load_file
 from nodetool_core.models.tokenizers import lock_tokenizers
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ class FileRecipe(Recipe):
         import torch
 
         context.check_cancelled()
-        pipeline = loading.load_file(self.resolved, self.precision.dtype, self._hub, context)
+        pipeline = load_file(self.resolved, self.precision.dtype, self._hub, context)
         context.check_cancelled()
         lock_tokenizers(pipeline)
         modules = {name: module for name, module in pipeline.components.items() if isinstance(module, torch.nn.Module)}
@@ -203,7 +204,7 @@ class PartRecipe(Recipe):
         super().__init__(resolved, precision)
         self._task = task
         if task == TENSORS or resolved.kind == "file":
-            files = [resolved.path] if resolved.kind == "file" else sorted(resolved.path.glob("*.safetensors"))
+            files = [resolved.path] if resolved.kind == "file" else [tensor_file(resolved.path, resolved.name)]
             self._add(task, resolved, task, resolved.path, files, Part)
             return
         self._folder, cls = network_folder(resolved, task)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from nodetool_core.assets.files import write_problem
 from nodetool_core.errors import ModelError, Problem
+from nodetool_core.models.headers import is_safetensors
 from nodetool_core.models.layout import pickled, variant_of
 from nodetool_core.models.parts import part_files, part_probes
 
@@ -67,7 +68,7 @@ class Hub:
                 return [path]
             from nodetool_core.errors import near_miss
 
-            known = [name for name in names if name.endswith(".safetensors")]
+            known = [name for name in names if is_safetensors(name)]
             hint = near_miss(path, known) or f"Its safetensors files: {', '.join(known[:8]) or 'none'}."
             raise ModelError(Problem("model_file_missing", f"{ref.repo_id}/{path}", "is not in the repository.", hint))
 
@@ -144,7 +145,7 @@ def pipeline_files(names: Sequence[str], ref: ModelRef) -> list[str]:
     from huggingface_hub.utils import filter_repo_objects  # type: ignore[attr-defined]
 
     where = ref.repo_id
-    singles = [name for name in names if name.endswith(".safetensors") and "/" not in name]
+    singles = [name for name in names if is_safetensors(name) and "/" not in name]
     if "model_index.json" not in names:
         hint = f"Name a single file in `path`, such as {singles[0]!r}." if singles else "Use a repository with a model_index.json."
         raise ModelError(Problem("model_not_diffusers", where, "has no model_index.json, so it is no pipeline in diffusers form.", hint))

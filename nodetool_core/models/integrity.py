@@ -58,7 +58,7 @@ class Gaps:
     @property
     def quantized(self) -> list[str]:
         """Unexpected tensors that tell of a quantization which the library does not know."""
-        return [name for name in self.unexpected if name.rpartition(".")[2] in _QUANTIZED]
+        return quantized_names(self.unexpected)
 
     def __str__(self) -> str:
         """What is wrong, in words that follow the name of the module."""
@@ -71,9 +71,7 @@ class Gaps:
         if self.mistyped:
             types = [f"{name} is {dtype}" for name, dtype in self.mistyped.items()]
             said.append(f"has {len(self.mistyped)} of {self.total} tensors that are no real numbers ({_listed(types)})")
-        if self.quantized:
-            said.append(f"is quantized in a form that is not read here ({_listed(self.quantized)})")
-        elif self.unexpected:
+        if self.unexpected:
             said.append(f"has no place for {len(self.unexpected)} tensors of the file ({_listed(self.unexpected)})")
         return ", and ".join(said)
 
@@ -107,13 +105,16 @@ def gaps_of(
     """
     state = module.state_dict()
     shapes = {name: (tuple(has), tuple(wants)) for name, has, wants in misshapen}
-    lacking = {name for name in missing if name not in state or state[name].is_floating_point()} | set(_without_data(module))
+    lacking = {name for name in missing if name not in state or state[name].is_floating_point()}
+    # Where shapes differ, the library may have stopped there.
+    lacking |= set() if shapes else set(_without_data(module))
+    computed = {name for name, _ in module.named_buffers()}
     return Gaps(
         total=len(state),
         missing=sorted(lacking - shapes.keys()),
         misshapen=shapes,
         mistyped=dict(sorted(_mistyped(state, stored or {}))),
-        unexpected=sorted(unexpected),
+        unexpected=sorted(set(unexpected) - computed),
     )
 
 
@@ -126,6 +127,18 @@ def check_whole(module: torch.nn.Module, gaps: Gaps, part: str = "") -> None:
     if len(strange) > _SUSPICIOUS * gaps.total:
         said = f"{len(strange)} tensors of its files belong to no layer of it ({_listed(strange)}): its configuration is of another model."
         vars(module)[REMARK] = f"{part or type(module).__name__}: {said}"
+
+
+def quantized_names(names: Iterable[str]) -> list[str]:
+    """Those of the names of tensors that tell of a quantization which diffusers does not read."""
+    return [name for name in names if name.rpartition(".")[2] in _QUANTIZED]
+
+
+def quantized_unread(name: str, tensors: list[str]) -> ModelError:
+    """The refusal of weights that are quantized in a form of their own."""
+    message = f"holds weights that are quantized in a form which is not read here ({_listed(tensors)})."
+    hint = "Use a file of this model that is not quantized, or in fp8 without scales; `quantization` fp8 makes it small when it is loaded."
+    return ModelError(Problem("model_quantization_unsupported", name, message, hint))
 
 
 def load_failure(name: str, where: str, error: Exception) -> ModelError:
@@ -146,8 +159,8 @@ def load_failure(name: str, where: str, error: Exception) -> ModelError:
 def _not_whole(name: str, where: str, error: NotWhole) -> ModelError:
     gaps = error.gaps
     if gaps.quantized:
-        hint = "Use a file of this model that is not quantized, or in fp8 without scales."
-    elif gaps.misshapen or (gaps.missing and len(gaps.unexpected) > 1):
+        return quantized_unread(name, gaps.quantized)
+    if gaps.misshapen or (gaps.missing and len(gaps.unexpected) > 1):
         hint = "Weights and configuration are of different models, or damaged: take both from one place, and download them again."
     else:
         hint = "The file is damaged or was made by a tool that left something out: download it again, or use another one."

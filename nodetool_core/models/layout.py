@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
+from nodetool_core.models.headers import is_safetensors
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 PICKLED = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle")
-"""Suffixes of formats that can run code when they are read."""
+"""Suffixes of formats that can run code when they are read, in any case."""
 
 _WITHOUT_WEIGHTS = {"scheduler_config.json", "tokenizer_config.json", "preprocessor_config.json", "processor_config.json"}
 """Files that tell a component as one that has no weights."""
@@ -72,8 +73,8 @@ def _check_component(directory: Path, name: str, part: str, library: str, kind: 
         return
     weights = [file for file in files if file.endswith(".safetensors")]
     if not weights:
-        if any(file.endswith(PICKLED) for file in files):
-            raise pickled(name, f"{part} has only pickled weights ({', '.join(f for f in sorted(files) if f.endswith(PICKLED))})")
+        if old := sorted(filter(is_pickled, files)):
+            raise pickled(name, f"{part} has only pickled weights ({', '.join(old)})")
         message = f"is incomplete: {part} ({kind}) has no weights in {folder}."
         raise ModelError(Problem("model_incomplete", name, message, "Fetch the model again, with the network at hand."))
     variants = {variant_of(file) for file in weights}
@@ -87,6 +88,11 @@ def variant_of(file: str) -> str | None:
     """The variant in the name of a weight file: `fp16` in `model.fp16-00001-of-00002.safetensors`."""
     bare = re.sub(r"\.safetensors|\.index|\.json$|-\d+-of-\d+", "", file)
     return bare.partition(".")[2] or None
+
+
+def is_pickled(file: str) -> bool:
+    """Whether the name of a file is that of a format which can run code."""
+    return file.lower().endswith(PICKLED)
 
 
 def pickled(name: str, what: str) -> ModelError:
@@ -103,12 +109,12 @@ def _custom_code(name: str, what: str) -> ModelError:
 
 def _not_diffusers(directory: Path, name: str) -> ModelError:
     files = sorted(path.name for path in directory.iterdir() if path.is_file())
-    singles = [file for file in files if file.endswith(".safetensors")]
+    singles = [file for file in files if is_safetensors(file)]
     if "adapter_config.json" in files or any("lora" in file.lower() for file in singles):
         hint = "It looks like a LoRA, which changes another model: set the model to its base."
     elif singles:
         hint = f"It holds single files: name one in `path`, such as {singles[0]!r}."
-    elif any(file.endswith(PICKLED) for file in files):
+    elif any(map(is_pickled, files)):
         return pickled(name, "has only pickled weights")
     else:
         hint = "Give a model in diffusers form (with model_index.json, unet or transformer, vae, …) or a single .safetensors file."

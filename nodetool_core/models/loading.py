@@ -16,7 +16,7 @@ from nodetool_core.errors import ModelError, Problem, near_miss
 from nodetool_core.models.integrity import load_failure
 from nodetool_core.models.priors import PRIOR
 from nodetool_core.models.processors import read_processors, stand_ins
-from nodetool_core.models.reading import ONE_AT_A_TIME, read_module
+from nodetool_core.models.reading import read_module
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     import torch
 
-    from nodetool_core.context import Context
-    from nodetool_core.models.hub import Hub
     from nodetool_core.models.layout import Layout
     from nodetool_core.models.resolve import ResolvedModel
 
@@ -47,7 +45,7 @@ def read_component(folder: Path, cls: Any, resolved: ResolvedModel, variant: str
     """A component with its weights, in host memory. `where` names it in messages. Raises ModelError."""
     quiet_libraries()
     try:
-        return read_module(cls, folder, dtype, variant=variant, may_map=_may_map(resolved))
+        return read_module(cls, folder, dtype, variant=variant, may_map=resolved.may_be_mapped)
     except Exception as error:
         raise load_failure(resolved.name, where, error) from error
 
@@ -80,7 +78,7 @@ def _pipeline(layout: Layout, resolved: ResolvedModel, dtype: torch.dtype, parts
             dtype=dtype,
             variant=resolved.variant,
             use_safetensors=True,
-            disable_mmap=not _may_map(resolved),
+            disable_mmap=not resolved.may_be_mapped,
             **{**read_processors(layout.directory, unread), **parts, **dict.fromkeys(spare)},
         )
         pipeline.__class__ = _pipeline_class(layout.class_name)
@@ -130,11 +128,6 @@ def with_modules(pipeline: Any, modules: Mapping[str, Any]) -> Any:
     for name, module in modules.items():
         setattr(made, name, module)
     return made
-
-
-def _may_map(resolved: ResolvedModel) -> bool:
-    """Whether its files may be mapped: one that is overwritten meanwhile takes the process with it; the Hub's cache never is."""
-    return not resolved.revision.startswith("blake3:")
 
 
 def check_task(class_name: str, task: str, name: str) -> type | None:
@@ -189,34 +182,6 @@ def check_channels(task: str, class_name: str, in_channels: int | None, latent_c
     message = f"{what}: its UNet takes {in_channels} channels, {task} feeds it {fed}."
     hint = "Use it with an inpainting node, or choose a model for this one." if inpaints else "Choose a model made for this task."
     raise ModelError(Problem("model_unfit", name, message, hint))
-
-
-def load_file(resolved: ResolvedModel, dtype: torch.dtype, hub: Hub, context: Context) -> Any:
-    """A pipeline from one file in the layout of its authors; which parts it has is told by a repository on the Hub. Raises ModelError."""
-    import diffusers
-    from diffusers.loaders.single_file_utils import fetch_diffusers_config, load_single_file_checkpoint
-    from safetensors import SafetensorError
-
-    quiet_libraries()
-    try:
-        checkpoint = load_single_file_checkpoint(str(resolved.path))  # type: ignore[no-untyped-call]
-        family = fetch_diffusers_config(checkpoint)["pretrained_model_name_or_path"]  # type: ignore[no-untyped-call]
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
-        hint = "Fetch the file again; it may be cut short."
-        raise ModelError(Problem("model_unreadable", resolved.name, f"can't be read as safetensors: {error}.", hint)) from error
-    try:
-        config = hub.configuration(family, context)
-    except ModelError as error:
-        message = f"is a single file, which says nothing of its text encoder and tokenizer; those of {family} are needed. {error}"
-        hint = "Run once with a network, or use the model as a directory in diffusers form."
-        raise ModelError(Problem("model_configuration_missing", resolved.name, message, hint)) from error
-    class_name = str(diffusers.DiffusionPipeline.load_config(str(config))["_class_name"])
-    pipeline_class = getattr(diffusers, class_name)
-    try:
-        with ONE_AT_A_TIME:
-            return pipeline_class.from_single_file(str(resolved.path), config=str(config), dtype=dtype, local_files_only=True)
-    except Exception as error:
-        raise load_failure(resolved.name, class_name, error) from error
 
 
 def quiet_libraries() -> None:

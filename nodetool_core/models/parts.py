@@ -18,8 +18,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
+from nodetool_core.models.headers import is_safetensors
 from nodetool_core.models.integrity import load_failure
-from nodetool_core.models.layout import PICKLED, pickled, read_json, variant_of
+from nodetool_core.models.layout import is_pickled, pickled, read_json, variant_of
 from nodetool_core.models.reading import read_module
 
 if TYPE_CHECKING:
@@ -96,14 +97,14 @@ def tensor_file(directory: Path, name: str) -> Path:
 
 def choose_tensor_file(names: Sequence[str], name: str) -> str:
     """As `tensor_file`, from the names of the files alone."""
-    found = [file for file in names if file.endswith(".safetensors") and "/" not in file]
+    found = [file for file in names if is_safetensors(file) and "/" not in file]
     usual = [file for file in _ADAPTER_FILES if file in found]
     if usual or len(found) == 1:
         return (usual or found)[0]
     if found:
         hint = f"Name one in `path`: {', '.join(sorted(found)[:8])}."
         raise ModelError(Problem("model_file_ambiguous", name, f"holds {len(found)} safetensors files.", hint))
-    if any(file.endswith(PICKLED) for file in names):
+    if any(map(is_pickled, names)):
         raise pickled(name, "has only pickled weights")
     raise ModelError(Problem("model_file_missing", name, "holds no safetensors file.", "Name one inside of it in `path`."))
 

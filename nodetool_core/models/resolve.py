@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from nodetool_core.errors import ModelError, Problem, near_miss
+from nodetool_core.models.headers import is_safetensors
 from nodetool_core.models.hub import Hub
-from nodetool_core.models.layout import PICKLED, pickled
+from nodetool_core.models.layout import is_pickled, pickled
 from nodetool_core.models.priors import CARD, INDEX, named_prior, prior_refused
 from nodetool_core.references import ModelRef
 
@@ -51,6 +52,11 @@ class ResolvedModel:
     def own_revision(self) -> str:
         """The revision without that of the prior."""
         return self.revision.removesuffix(f"+{self.prior.revision}") if self.prior else self.revision
+
+    @property
+    def may_be_mapped(self) -> bool:
+        """Whether its files may be mapped: one that is overwritten meanwhile takes the process with it; the Hub's cache never is."""
+        return not self.revision.startswith("blake3:")
 
 
 class Resolver:
@@ -207,7 +213,7 @@ class Resolver:
         if path.is_dir():
             return ResolvedModel(name, path.resolve(), "directory", self._digest(path), ref.variant)
         _refuse_pickle(path.name, name)
-        if path.suffix != ".safetensors":
+        if not is_safetensors(path.name):
             raise ModelError(Problem("model_not_safetensors", name, "is no safetensors file.", "Give a .safetensors file or a directory."))
         return ResolvedModel(name, path.resolve(), "file", self._digest(path), ref.variant)
 
@@ -268,11 +274,11 @@ def _key(ref: ModelRef) -> _Key:
 
 
 def _looks_like_path(name: str) -> bool:
-    return name.startswith(("/", "./", "../", "~", ".\\", "..\\")) or "\\" in name or name.endswith((".safetensors", *PICKLED))
+    return name.startswith(("/", "./", "../", "~", ".\\", "..\\")) or "\\" in name or is_safetensors(name) or is_pickled(name)
 
 
 def _refuse_pickle(file: str, name: str) -> None:
-    if file.endswith(PICKLED):
+    if is_pickled(file):
         raise pickled(name, "is a pickled file")
 
 

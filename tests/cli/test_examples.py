@@ -60,9 +60,7 @@ def test_n2_a_pack_ships_examples_under_its_own_name(
     package, info = site / "showing_pack", site / "showing_pack-1.0.dist-info"
     (package / "workflows").mkdir(parents=True)
     info.mkdir()
-    (package / "__init__.py").write_text(
-        "from nodetool_core import Pack\n\npack = Pack(package='showing_pack', examples='workflows')\n"
-    )
+    (package / "__init__.py").write_text("from nodetool_core import Pack\n\npack = Pack(package='showing_pack', examples='workflows')\n")
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: showing-pack\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[nodetool.packs]\nshowing_pack = showing_pack:pack\n")
     node = {"id": "text", "type": "nodetool.constant.String", "data": {"value": "hello"}}

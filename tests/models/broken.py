@@ -67,3 +67,8 @@ def break_file(file: Path, how: str, seed: int = 0, name: str | None = None) -> 
     tensors = load_file(file)
     chosen = name or rng.choice(sorted(key for key, tensor in tensors.items() if tensor.is_floating_point() and tensor.any()))
     save_file(OF_TENSORS[how](tensors, chosen, rng), file, {"format": "pt"})
+
+
+def code_of(how: str) -> str:
+    """The code with which a folder that has a file broken like this is refused."""
+    return "model_load_failed" if how in OF_BYTES else {"quantized": "model_quantization_unsupported"}.get(how, "model_incomplete")

@@ -14,6 +14,7 @@ from nodetool_core.errors import ModelError, Problem
 from nodetool_core.models.layout import variant_of
 from nodetool_core.models.manager import ModelManager
 from nodetool_core.models.resolve import Resolver
+from tests.models.original_layout import write_single_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,7 +146,7 @@ def test_directories_that_are_no_pipeline(files: dict[str, bytes], code: str, hi
 
 def test_a_single_file_needs_the_configuration_of_its_family(directory: Path, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    problem = refusal(str(directory / "unet" / "diffusion_pytorch_model.safetensors"), recorder)
+    problem = refusal(str(write_single_file(directory, directory / "whole.safetensors")), recorder)
     assert problem.code == "model_configuration_missing"
     assert "network" in problem.hint
     (directory / "cut.safetensors").write_bytes(b"not safetensors")

@@ -1,0 +1,187 @@
+"""Single files: those of whole models paint what their folder paints; M1 what lacks is named; M16 what else a file may be."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from nodetool_core import ModelRef
+from nodetool_core.errors import ModelError, Problem
+from nodetool_core.models.file_kinds import kind_of
+from nodetool_core.models.hub import Hub
+from nodetool_core.models.manager import ModelManager
+from tests.models.broken import BREAKS, OF_BYTES, break_file
+from tests.models.hub_server import HubServer
+from tests.models.original_layout import write_single_file
+from tests.models.test_parts import files_of
+from tests.nodes.huggingface.recorder import Recorder
+from tests.nodes.huggingface.test_image_to_image import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+FAMILY = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+
+
+@pytest.fixture(scope="module")
+def family(model: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    """A Hub that has the settings of Stable Diffusion 1.5, of a tiny one."""
+    with HubServer() as server:
+        server.repositories[FAMILY] = files_of(model("stable_diffusion"))
+        yield Hub(tmp_path_factory.mktemp("cache"), server.endpoint)
+
+
+@pytest.fixture(scope="module")
+def whole(model: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_single_file(model("stable_diffusion"), tmp_path_factory.mktemp("single") / "sd.safetensors")
+
+
+def refused(file: Path, hub: Hub) -> Problem:
+    models = ModelManager(device="cpu", hub=hub)
+    with pytest.raises(ModelError) as caught, models.use(ModelRef(repo_id=str(file)), "text-to-image", context=Recorder(models).context):
+        pass
+    assert models.workplace.tiers.components() == []
+    assert caught.value.problem.hint and caught.value.problem.where == str(file)
+    return caught.value.problem
+
+
+def test_a_single_file_paints_what_its_folder_paints(whole: Path, family: Hub, model: Callable[[str], str]) -> None:
+    recorder = Recorder(ModelManager(device="cpu", hub=family))
+    assert run(recorder, str(whole), seed=1).tobytes() == run(recorder, model("stable_diffusion"), seed=1).tobytes()
+    assert recorder.warnings == []
+
+
+@pytest.mark.parametrize("name", ["copy.sft", "copy.SAFETENSORS", "copy.Sft"])
+def test_m15_other_spellings_of_the_suffix(name: str, whole: Path, family: Hub, tmp_path: Path) -> None:
+    recorder = Recorder(ModelManager(device="cpu", hub=family))
+    file = shutil.copy(whole, tmp_path / name)
+    assert run(recorder, str(file), seed=1).tobytes() == run(recorder, str(whole), seed=1).tobytes()
+    with recorder.context.models.use(ModelRef(repo_id=str(file)), "tensors", context=recorder.context) as part:
+        assert part.tensors
+
+
+@pytest.mark.parametrize(
+    ("tensor", "says"),
+    [
+        ("model.diffusion_model.input_blocks.0.0.weight", "unet of StableDiffusionPipeline lacks 1 of its"),
+        ("model.diffusion_model.input_blocks.0.0.weight", "conv_in.weight"),
+        ("model.diffusion_model.middle_block.0.in_layers.2.weight", "mid_block.resnets.0.conv1.weight"),
+        ("first_stage_model.decoder.conv_in.weight", "vae of StableDiffusionPipeline"),
+        ("cond_stage_model.transformer.text_model.final_layer_norm.weight", "text_encoder of StableDiffusionPipeline"),
+    ],
+)
+def test_m1_what_lacks_in_a_single_file_is_named(tensor: str, says: str, whole: Path, family: Hub, tmp_path: Path) -> None:
+    file = Path(shutil.copy(whole, tmp_path))
+    break_file(file, "without", name=tensor)
+    problem = refused(file, family)
+    assert problem.code == "model_incomplete" and says in problem.message, problem
+
+
+NAMES = [
+    "model.diffusion_model.out.2.weight",
+    "first_stage_model.encoder.conv_in.weight",
+    "first_stage_model.decoder.mid.attn_1.q.weight",
+]
+
+
+@pytest.mark.parametrize("how", BREAKS)
+@pytest.mark.parametrize("tensor", NAMES)
+def test_m1_broken_single_files_are_refused_in_words(how: str, tensor: str, whole: Path, family: Hub, tmp_path: Path) -> None:
+    file = Path(shutil.copy(whole, tmp_path))
+    break_file(file, how, name=tensor)
+    problem = refused(file, family)
+    assert problem.code in (
+        {"model_unreadable"} if how in OF_BYTES else {"model_incomplete", "model_unfit", "model_quantization_unsupported"}
+    ), problem
+
+
+@pytest.mark.parametrize("part", ["vae", "text_encoder"])
+def test_m1_a_component_that_is_not_in_the_file_is_named(part: str, family: Hub, model: Callable[[str], str], tmp_path: Path) -> None:
+    others = [one for one in ("unet", "vae", "text_encoder") if one != part]
+    problem = refused(write_single_file(model("stable_diffusion"), tmp_path / "part.safetensors", others), family)
+    assert problem.code == "model_incomplete" and f"holds no {part} (" in problem.message, problem
+
+
+def test_m1_fp8_without_scales_is_taken(whole: Path, family: Hub, tmp_path: Path) -> None:
+    half = {name: tensor.to(torch.float8_e4m3fn) if tensor.is_floating_point() else tensor for name, tensor in load_file(whole).items()}
+    save_file(half, tmp_path / "fp8.safetensors")
+    recorder = Recorder(ModelManager(device="cpu", hub=family))
+    run(recorder, str(tmp_path / "fp8.safetensors"))
+    assert recorder.warnings == []
+
+
+@pytest.mark.parametrize(
+    ("names", "kind"),
+    [
+        (["lora_unet_down_blocks_0_attentions_0_proj_in.lora_down.weight"], "a LoRA"),
+        (["lora_te1_text_model_encoder_layers_0_mlp_fc1.alpha"], "a LoRA"),
+        (["unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q.lora_A.weight"], "a LoRA"),
+        (["base_model.model.transformer.proj.lora_B.weight"], "a LoRA"),
+        (["double_blocks.0.processor.qkv_lora1.down.weight"], "a LoRA"),
+        (["lora_unet_double_blocks_0_img_attn_proj.lokr_w1"], "a LoRA"),
+        (["image_proj.proj.weight", "ip_adapter.1.to_k_ip.weight"], "an IP adapter"),
+        (["control_model.time_embed.0.weight"], "a ControlNet"),
+        (["controlnet_cond_embedding.conv_in.weight", "down_blocks.0.resnets.0.conv1.weight"], "a ControlNet"),
+        (["encoder.conv_in.weight", "decoder.conv_in.weight", "quant_conv.weight"], "an autoencoder (VAE)"),
+        (["decoder.up.0.block.0.conv1.weight"], "an autoencoder (VAE)"),
+        (["shared.weight", "encoder.block.0.layer.0.SelfAttention.q.weight"], "a T5 text encoder"),
+        (["text_model.encoder.layers.0.mlp.fc1.weight"], "a CLIP text encoder"),
+        (["vision_model.post_layernorm.weight", "visual_projection.weight"], "a CLIP image encoder"),
+        (["model.layers.0.self_attn.q_proj.weight"], "a language model, as newer models have for a text encoder"),
+        (["params_ema.conv_first.weight"], "a network that enlarges pictures"),
+        (["body.0.rdb1.conv1.weight"], "a network that enlarges pictures"),
+        (["model.1.sub.0.RDB1.conv1.0.weight"], "a network that enlarges pictures"),
+        (["emb_params"], "an embedding (textual inversion)"),
+        (["clip_g", "clip_l"], "an embedding (textual inversion)"),
+        (["<cat-toy>"], "an embedding (textual inversion)"),
+        (["down_blocks.0.motion_modules.0.norm.weight"], "a motion module"),
+        (["conv_in.weight", "down_blocks.0.resnets.0.conv1.weight"], "the denoiser alone of a model in diffusers form"),
+        (["something.else"], None),
+        (["model.diffusion_model.middle_block.0.in_layers.0.weight", "text_model.x"], None),
+        (["double_blocks.0.img_attn.norm.key_norm.scale"], None),
+        (["joint_blocks.0.context_block.adaLN_modulation.1.bias"], None),
+    ],
+)
+def test_m16_kinds_of_files_by_the_names_in_them(names: list[str], kind: str | None) -> None:
+    found = kind_of(names)
+    assert (found.name if found else None) == kind
+
+
+def test_m16_a_file_that_is_no_model_says_what_it_looks_like(
+    family: Hub, adapter: Callable[[str, str], str], model: Callable[[str], str], tmp_path: Path
+) -> None:
+    pipeline, net = Path(model("stable_diffusion")), Path(adapter("controlnet", "stable_diffusion"))
+    save_file({"first": torch.ones(2), "second": torch.ones(2)}, tmp_path / "unknown.safetensors")
+    save_file({}, tmp_path / "empty.safetensors")
+    for file, says in {
+        Path(adapter("lora", "stable_diffusion")): "a LoRA",
+        pipeline / "vae" / "diffusion_pytorch_model.safetensors": "an autoencoder",
+        pipeline / "unet" / "diffusion_pytorch_model.safetensors": "the denoiser alone",
+        net / "diffusion_pytorch_model.safetensors": "a ControlNet",
+        tmp_path / "unknown.safetensors": "first, second",
+        tmp_path / "empty.safetensors": "none at all",
+    }.items():
+        problem = refused(file, family)
+        assert problem.code == "model_unfit" and says in problem.message, problem
+
+
+def test_m1_the_second_name_of_t5s_embeddings_is_tied(model: Callable[[str], str]) -> None:
+    """Single files of Stable Diffusion 3 have `shared.weight` alone, and diffusers leaves the other name without numbers."""
+    from diffusers.loaders.single_file_utils import create_diffusers_t5_model_from_checkpoint
+    from transformers import T5EncoderModel
+
+    from nodetool_core.models.single_file import _looking_on
+
+    directory = model("stable_diffusion_3")
+    stored = load_file(Path(directory) / "text_encoder_3" / "model.safetensors")
+    checkpoint = {f"text_encoders.t5xxl.transformer.{name}": tensor for name, tensor in stored.items()}
+    with _looking_on(checkpoint):
+        made = create_diffusers_t5_model_from_checkpoint(
+            T5EncoderModel, checkpoint, subfolder="text_encoder_3", config=directory, torch_dtype=torch.float32, local_files_only=True
+        )
+    assert torch.equal(made.encoder.embed_tokens.weight, stored["shared.weight"])
