@@ -50,8 +50,12 @@ class Models(Protocol):
 class Images(Protocol):
     """What a node may ask of the asset room."""
 
-    def open(self, ref: ImageRef) -> Image.Image:
-        """The pixels behind a reference, decoded under the limits. Raises ImageError."""
+    def open(self, ref: ImageRef, tell: Callable[[str], None]) -> Image.Image:
+        """
+        The pixels behind a reference, decoded under the limits. Raises ImageError.
+
+        `tell` takes what is lost or guessed in reading them.
+        """
         ...
 
     def path(self, uri: str) -> Path:
@@ -130,11 +134,23 @@ class Context:
             raise RunCancelled
 
     def image(self, ref: ImageRef, mode: str | None = None) -> Image.Image:
-        """The pixels of a reference, in `mode` where one is named (`RGB` puts transparent pixels on white). Don't change them."""
-        from nodetool_core.assets.picture import in_mode
+        """
+        The pixels of a reference. Don't change them.
 
-        image = self.images.open(ref)
-        return image if mode is None else in_mode(image, mode)
+        Without a mode they come as they are, with their colour profile in `info`: `1`, `L`, `LA`, `RGB`, `RGBA`, or for deep
+        tones `I;16` or `F` (0 to 1). With a mode they are sRGB in that mode: `RGB` puts transparent pixels on white, and where
+        tones lose bits, the run's warnings say so. Raises ImageError.
+        """
+        from nodetool_core.assets.modes import BITS_LOST, DEEP_MODES, in_mode
+        from nodetool_core.assets.profiles import in_srgb
+
+        image = self.images.open(ref, self.warn)
+        if mode is None:
+            return image
+        if image.mode in DEEP_MODES and mode not in DEEP_MODES:
+            self.warn(BITS_LOST)
+            image = in_mode(image, "L")
+        return in_mode(in_srgb(image), mode)
 
     def picture(self, image: Image.Image) -> Picture:
         """An image as the value of an output."""

@@ -18,6 +18,7 @@ from importlib import import_module
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
+from nodetool_core.assets.modes import BITS_LOST, DEEP_MODES, Tell, standard_mode, untold
 from nodetool_core.errors import ImageError, Problem, near_miss
 
 if TYPE_CHECKING:
@@ -68,16 +69,20 @@ DEFAULT_LIMITS: Final = ImageLimits()
 _FOLDER_HINT: Final = "Name a file in it. A batch of all of them: nodetool run FILE --set NAME='FOLDER/*.jpg'"
 
 
-def decode_file(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> Image.Image:
-    """The first frame of an image file, upright and fully loaded, with the file closed. Raises ImageError."""
+def decode_file(path: Path, limits: ImageLimits = DEFAULT_LIMITS, tell: Tell = untold) -> Image.Image:
+    """
+    The first frame of an image file, upright and fully loaded, with the file closed. Raises ImageError.
+
+    `tell` takes what is lost or guessed in reading it: further frames, bits, colours without a profile.
+    """
     where = str(path)
     with open_image_file(path, limits) as file:
-        return _decode(file, where, limits)
+        return _decode(file, where, limits, tell)
 
 
-def decode_bytes(data: bytes, where: str, limits: ImageLimits = DEFAULT_LIMITS) -> Image.Image:
-    """The first frame of an encoded image, upright and fully loaded. `where` names it in errors. Raises ImageError."""
-    return _decode(_opened(data, where, limits), where, limits)
+def decode_bytes(data: bytes, where: str, limits: ImageLimits = DEFAULT_LIMITS, tell: Tell = untold) -> Image.Image:
+    """As `decode_file`, for an encoded image; `where` names it in errors. Raises ImageError."""
+    return _decode(_opened(data, where, limits), where, limits, tell)
 
 
 class ImageHeader(NamedTuple):
@@ -177,13 +182,16 @@ def _has_plugin(module: str) -> bool:
     return True
 
 
-def _decode(file: IO[bytes], where: str, limits: ImageLimits) -> Image.Image:
+def _decode(file: IO[bytes], where: str, limits: ImageLimits, tell: Tell) -> Image.Image:
     opened = identify(file, where)
     name = opened.format or "image"
     _check_pixels(opened, where, limits)
+    lost = [note for note in (_further_frames(opened, name), _lost_bits(opened)) if note]
     _guarded(opened.load, where, name)
-    image = _guarded(lambda: _plain_mode(_upright(opened)), where, name)
+    image = _guarded(lambda: standard_mode(_known_scale(_upright(opened), name), tell), where, name)
     opened.close()
+    for note in lost:
+        tell(note)
     image.info = {key: value for key, value in image.info.items() if key in _KEPT_INFO}
     image.format = "JPEG" if name == "MPO" else name
     return image
@@ -236,21 +244,33 @@ def _orientation(image: Image.Image) -> Any:
         return 1
 
 
-def _plain_mode(image: Image.Image) -> Image.Image:
-    """The image in a mode that nodes can work on: palettes and printing colours become RGB, colour keys become alpha."""
-    from nodetool_core.assets.picture import in_mode
+def _further_frames(image: ImageFile, name: str) -> str:
+    """What is said of a file with more than the one picture that is read."""
+    # The further pictures of an MPO are a camera's own: the same scene again, or its depths.
+    if name == "MPO" or not _guarded(lambda: getattr(image, "is_animated", False), "", name):
+        return ""
+    what = "has several pages; only its first page" if name == "TIFF" else "is animated; only its first frame"
+    return f"The picture {what} is used."
 
-    mode = image.mode
-    if mode.startswith("I;16"):
-        image.info.pop("transparency", None)
-        return image if mode == "I;16" else image.convert("I;16")
-    if mode in ("1", "L") and "transparency" in image.info:
-        return image.convert("LA")
-    if mode in ("1", "L", "LA", "RGBA", "I", "F") or (mode == "RGB" and not image.has_transparency_data):
+
+def _lost_bits(image: ImageFile) -> str:
+    """What is said of a file whose colours have more than 8 bits a channel, which Pillow decodes as 8."""
+    arguments = image.tile[0].args if image.tile else ""
+    kind, most = (*arguments, 255)[:2] if isinstance(arguments, tuple) else (arguments, 255)
+    is_deep = ";16" in str(kind) or (image.format == "PPM" and isinstance(most, int) and most > 255)
+    return BITS_LOST if is_deep and image.mode not in DEEP_MODES else ""
+
+
+def _known_scale(image: Image.Image, name: str) -> Image.Image:
+    """Tones of 16 bits that Pillow gives as 32, in a mode that says what is white."""
+    if image.mode != "I" or name not in ("PNG", "PPM"):
         return image
-    if mode == "La":
-        return image.convert("LA")
-    return in_mode(image, "RGBA" if image.has_transparency_data else "RGB")
+    import numpy as np
+    from PIL import Image as Pillow
+
+    known = Pillow.fromarray(np.asarray(image).clip(0, 65535).astype(np.uint16))
+    known.info = dict(image.info)
+    return known
 
 
 def _what_it_is(start: bytes) -> str:

@@ -102,7 +102,7 @@ def encode_image(
 
 def _holdable(image: Image.Image, file_format: str) -> Image.Image:
     """The image in a mode that the format can hold, as near to its own as there is."""
-    from nodetool_core.assets.picture import in_mode
+    from nodetool_core.assets.modes import in_mode
 
     modes = _MODES[file_format]
     if image.mode in modes:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import unquote, unquote_to_bytes
 
 from nodetool_core.assets.decode import DEFAULT_LIMITS, ImageLimits, check_bytes, decode_bytes, decode_file, open_image_file
+from nodetool_core.assets.modes import Tell, standard_mode, untold
 from nodetool_core.assets.picture import Picture
 from nodetool_core.errors import ImageError, Problem
 from nodetool_core.references import FolderRef
@@ -58,14 +59,18 @@ class ImageLoader:
         self._store = store
         self._digests: dict[tuple[str, int, int, int, int], str] = {}
 
-    def open(self, ref: ImageRef) -> Image.Image:
-        """The pixels behind a reference, decoded under the limits. Don't change them in place. Raises ImageError."""
+    def open(self, ref: ImageRef, tell: Tell = untold) -> Image.Image:
+        """
+        The pixels behind a reference, decoded under the limits. Don't change them in place. Raises ImageError.
+
+        `tell` takes what is lost or guessed in reading them.
+        """
         if isinstance(ref, Picture):
-            return ref.image
+            return standard_mode(ref.image, tell)
         source = self._source(ref)
         if isinstance(source, Path):
-            return decode_file(source, self.limits)
-        return decode_bytes(*source, self.limits)
+            return decode_file(source, self.limits, tell)
+        return decode_bytes(*source, self.limits, tell)
 
     def digest(self, ref: AssetRef) -> str:
         """

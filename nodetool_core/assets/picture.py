@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import PrivateAttr
 
+from nodetool_core.assets.modes import DEEP_MODES, in_mode
 from nodetool_core.references import ImageRef
 
 if TYPE_CHECKING:
     from PIL import Image
-
-_ALPHA_MODES: Final = frozenset({"RGBA", "LA", "PA", "La", "RGBa"})
-_DEEP_MODES: Final = frozenset({"I;16", "I;16L", "I;16B", "I;16N", "I", "F"})
 
 
 class Picture(ImageRef):
@@ -60,7 +57,7 @@ class Picture(ImageRef):
 
         from nodetool_core.assets.encode import encode_image
 
-        file_format = "TIFF" if self._image.mode in _DEEP_MODES | {"CMYK"} else "PNG"
+        file_format = "TIFF" if self._image.mode in DEEP_MODES | {"CMYK"} else "PNG"
         return ImageRef(data=b64encode(encode_image(self._image, file_format)).decode("ascii"))
 
     @property
@@ -101,50 +98,4 @@ class Picture(ImageRef):
     __str__ = __repr__
 
 
-def in_mode(image: Image.Image, mode: str) -> Image.Image:
-    """
-    The image in another mode; transparent pixels come out on white where the mode has no alpha.
-
-    Deep tones (16-bit, 32-bit, float) are scaled to 8 bits, where Pillow alone would clip them. Raises ValueError for a
-    mode that Pillow can't convert to.
-    """
-    if image.mode == mode:
-        return image
-    image = _common(image)
-    if image.has_transparency_data and mode not in _ALPHA_MODES:
-        from PIL import Image as Pillow
-
-        rgba = image.convert("RGBA")
-        image = Pillow.alpha_composite(Pillow.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-        if "icc_profile" in rgba.info:
-            image.info["icc_profile"] = rgba.info["icc_profile"]
-    if image.mode in _DEEP_MODES and mode not in _DEEP_MODES:
-        image = _eight_bit(image)
-    return image if image.mode == mode else image.convert(mode)
-
-
-def _common(image: Image.Image) -> Image.Image:
-    """The image without what Pillow can't convert on: LAB, premultiplied alpha, a colour key in a 16-bit image."""
-    if image.mode == "LAB":
-        from PIL import ImageCms
-
-        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        image = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB") or image
-    elif image.mode in ("La", "RGBa"):
-        image = image.convert("LA" if image.mode == "La" else "RGBA")
-    elif image.mode in _DEEP_MODES and "transparency" in image.info:
-        image = image.copy()
-        del image.info["transparency"]
-    return image
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """A deep image as `L`. White is the least of the customary full scales that holds the brightest pixel."""
-    scales = {"F": (1.0, 255.0, 65535.0), "I": (65535.0,)}.get(image.mode, (65535.0,))
-    tones = image.convert("F")
-    brightest = float(tones.getextrema()[1])  # type: ignore[arg-type]
-    white = next((scale for scale in scales if brightest <= scale), brightest)
-    if not math.isfinite(white):
-        white = scales[0]
-    # Rounded to the nearest tone: the conversion itself cuts the fraction off.
-    return tones.point(lambda value: value * (255.0 / white) + 0.5).convert("L")
+__all__ = ["Picture", "in_mode"]

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import struct
 import subprocess
 import sys
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +17,10 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from nodetool_core.assets.decode import ImageLimits, decode_bytes, decode_file
+from nodetool_core.assets.profiles import srgb_profile
 from nodetool_core.errors import ImageError
 from tests.assets.pictures import difference, encoded, scene
+from tests.assets.profiles import printing_colours
 
 pillow_heif.register_heif_opener()  # for encoding the sample
 
@@ -205,13 +209,92 @@ def grey_with_key() -> bytes:
         (encoded(Image.new("YCbCr", (4, 4)), "TIFF"), "RGB"),
         (encoded(Image.fromarray(np.full((4, 4), 40_000, np.uint16))), "I;16"),
         (encoded(Image.new("F", (4, 4), 0.5), "TIFF"), "F"),
-        (encoded(Image.new("I", (4, 4), 70_000), "TIFF"), "I"),
+        (encoded(Image.new("I", (4, 4), 70_000), "TIFF"), "I;16"),
     ],
 )
 def test_every_mode_is_legal(data: bytes, mode: str) -> None:
     image = decode_bytes(data, "picture")
     assert image.mode == mode
     assert "transparency" not in image.info
+
+
+@pytest.mark.parametrize(("name", "says"), [("GIF", "animated"), ("WEBP", "animated"), ("PNG", "animated"), ("TIFF", "several pages")])
+def test_m21_further_frames_are_not_left_out_without_a_word(name: str, says: str) -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue")]
+    told: list[str] = []
+    decode_bytes(encoded(frames[0], name, save_all=True, append_images=frames[1:]), name, tell=told.append)
+    assert len(told) == 1 and says in told[0] and "first" in told[0]
+    told.clear()
+    decode_bytes(SAMPLES[name], name, tell=told.append)
+    assert not told
+
+
+def deep(channels: int, kind: str = "PNG") -> bytes:
+    """A file with 16 bits a channel, all of them 40,000, which Pillow reads and does not write."""
+    tones = np.full((4, 4, channels), 40_000, ">u2")
+    if kind == "PPM":
+        return b"P6 4 4 65535\n" + tones.tobytes()
+    if kind == "TIFF":
+        entries = [(256, 3, 4), (257, 3, 4), (258, 3, 16), (259, 3, 1), (262, 3, 2), (273, 4, 8), (277, 3, channels), (278, 3, 4)]
+        entries = [*entries, (279, 4, tones.nbytes), (284, 3, 1)]
+        start = 8 + tones.nbytes
+        table = b"".join(
+            struct.pack(">HHI", tag, form, 1) + struct.pack(">I" if form == 4 else ">HH", *[n, 0][: 3 - form // 2])
+            for tag, form, n in entries
+        )
+        bits = struct.pack(">HHI", 258, 3, channels) + struct.pack(">I", start + 6 + 12 * len(entries))
+        table = table[:24] + bits + table[36:]
+        return (
+            b"MM\0*"
+            + struct.pack(">I", start)
+            + tones.tobytes()
+            + struct.pack(">H", len(entries))
+            + table
+            + bytes(4)
+            + struct.pack(">HHHH", *[16] * 4)
+        )
+    rows = b"".join(b"\0" + row.tobytes() for row in tones)
+    colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", 4, 4, 16, colour_type, 0, 0, 0)), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in parts
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "lost"), [(deep(3), 1), (deep(4), 1), (deep(2), 1), (deep(3, "PPM"), 1), (deep(3, "TIFF"), 1), (deep(1), 0)]
+)
+def test_i13_bits_are_not_lost_without_a_word(data: bytes, lost: int) -> None:
+    told: list[str] = []
+    image = decode_bytes(data, "deep", tell=told.append)
+    assert len(told) == lost and all("8 bits" in note for note in told)
+    assert image.mode == "I;16" or abs(image.getpixel((0, 0))[0] - 156) <= 1  # type: ignore[index]
+
+
+def test_i13_printing_colours_are_converted_by_their_profile() -> None:
+    cyan = Image.new("CMYK", (4, 4), (255, 0, 0, 0))
+    for name in ("JPEG", "TIFF"):
+        told: list[str] = []
+        image = decode_bytes(encoded(cyan, name, icc_profile=printing_colours()), name, tell=told.append)
+        assert image.mode == "RGB" and difference(image, Image.new("RGB", (4, 4), (36, 126, 186))) < 3
+        assert not told and image.info["icc_profile"] == srgb_profile()
+        decode_bytes(encoded(cyan, name), name, tell=told.append)
+        assert len(told) == 1 and "approximate" in told[0]
+
+
+@pytest.mark.parametrize(("number", "white"), [(0.25, None), (0.5, None), (191.0, "255"), (40_000.0, "65535"), (4.0, "1")])
+def test_i1_a_guess_of_the_scale_is_told(number: float, white: str | None) -> None:
+    told: list[str] = []
+    image = decode_bytes(encoded(Image.new("F", (4, 4), number), "TIFF"), "floats", tell=told.append)
+    assert image.mode == "F"
+    assert image.getpixel((0, 0)) == pytest.approx(min(1.0, number / float(white or 1)))
+    assert not told if white is None else (len(told) == 1 and f" {white} is taken as white" in told[0])
+
+
+def test_i1_sixteen_bits_that_come_as_32_need_no_guess() -> None:
+    told: list[str] = []
+    image = decode_bytes(b"P5 2 1 65535\n" + np.array([100, 65_535], ">u2").tobytes(), "grey", tell=told.append)
+    assert (image.mode, image.getpixel((0, 0)), told) == ("I;16", 100, [])
 
 
 def test_colour_profile_stays_and_the_rest_goes() -> None:

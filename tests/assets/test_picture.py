@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from nodetool_core import Picture
-from nodetool_core.assets.picture import in_mode
+from nodetool_core.assets.modes import in_mode
 from tests.assets.pictures import difference, scene
 
 MODES = ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "F", "I;16", "I;16B", "La", "RGBa"]

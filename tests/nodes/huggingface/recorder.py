@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core import Context, ImageRef, Picture
+from nodetool_core.assets.modes import standard_mode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from PIL import Image
 
     from nodetool_core.context import Models
@@ -25,9 +28,9 @@ class Recorder:
         """The (step, total) at whose report the run is cancelled."""
         self.context = Context("node", report=self._report, cancelled=self.cancelled, images=self, models=models)
 
-    def open(self, ref: ImageRef) -> Image.Image:
+    def open(self, ref: ImageRef, tell: Callable[[str], None]) -> Image.Image:
         assert isinstance(ref, Picture)
-        return ref.image
+        return standard_mode(ref.image, tell)
 
     def digest(self, ref: AssetRef) -> str:
         assert isinstance(ref, Picture)
