@@ -46,7 +46,7 @@ def resized(image: Image.Image, size: Size) -> Image.Image:
 
     if image.size == size:
         return image
-    return smooth(image).resize(size, Pillow.Resampling.LANCZOS)
+    return within_range(smooth(image).resize(size, Pillow.Resampling.LANCZOS))
 
 
 def covering(image: Image.Image, size: Size) -> Image.Image:
@@ -54,15 +54,24 @@ def covering(image: Image.Image, size: Size) -> Image.Image:
     from PIL import Image as Pillow
     from PIL import ImageOps
 
-    return image if image.size == size else ImageOps.fit(smooth(image), size, Pillow.Resampling.LANCZOS)
+    return image if image.size == size else within_range(ImageOps.fit(smooth(image), size, Pillow.Resampling.LANCZOS))
 
 
 def smooth(image: Image.Image) -> Image.Image:
     """The image in a mode whose pixels can be averaged."""
-    from nodetool_core.assets.picture import in_mode
+    from nodetool_core.assets.modes import in_mode, standard_mode
 
-    if image.mode == "1":
-        return in_mode(image, "LA" if image.has_transparency_data else "L")
-    if image.mode in ("P", "PA") or (image.mode in ("RGB", "L") and image.has_transparency_data):
-        return in_mode(image, "RGBA" if image.has_transparency_data else "RGB")
-    return image
+    image = standard_mode(image)
+    return in_mode(image, "L") if image.mode == "1" else image
+
+
+def within_range(image: Image.Image) -> Image.Image:
+    """The image without what resampling adds beyond black and white beside an edge; Pillow itself leaves that in floats."""
+    if image.mode != "F":
+        return image
+    import numpy as np
+    from PIL import Image as Pillow
+
+    clipped = Pillow.fromarray(np.asarray(image).clip(0.0, 1.0))
+    clipped.info = dict(image.info)
+    return clipped

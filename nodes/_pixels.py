@@ -8,7 +8,7 @@ shown what is hidden, so that hidden colours leave no fringe.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from nodetool_core import NodeError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from nodetool_core import Context
+    from nodetool_core import Context, ImageRef
 
     Band = NDArray[np.floating[Any]]
     Grade = Callable[[Band, int], Band]
@@ -40,9 +40,19 @@ def is_grey(image: Image.Image) -> bool:
     return image.mode in _GREY_MODES
 
 
+def opened(context: Context, ref: ImageRef) -> Image.Image:
+    """The image behind a reference as L or RGB, with alpha (LA, RGBA) where it has any; warns where tones lose bits."""
+    from nodetool_core.assets.modes import BITS_LOST, DEEP_MODES
+
+    image = context.image(ref)
+    if image.mode in DEEP_MODES:
+        context.warn(BITS_LOST)
+    return plain(image)
+
+
 def plain(image: Image.Image) -> Image.Image:
     """The image as L or RGB, with alpha (LA, RGBA) where it has any."""
-    from nodetool_core.assets.picture import in_mode
+    from nodetool_core.assets.modes import in_mode
 
     mode = "L" if is_grey(image) else "RGB"
     return in_mode(image, f"{mode}A" if image.has_transparency_data else mode)
@@ -69,33 +79,24 @@ def with_alpha(image: Image.Image, alpha: Image.Image | None) -> Image.Image:
 
 def with_profile(image: Image.Image, source: Image.Image) -> Image.Image:
     """A new image with the colour profile of what it was made from, without which its colours would be read as others."""
-    if "icc_profile" in source.info:
-        image.info.setdefault("icc_profile", source.info["icc_profile"])
+    from nodetool_core.assets.profiles import fits, profile_of
+
+    profile = profile_of(source)
+    if fits(profile, image.mode):
+        image.info["icc_profile"] = profile
+    else:
+        image.info.pop("icc_profile", None)
     return image
 
 
-def in_profile_of(image: Image.Image, other: Image.Image) -> Image.Image:
-    """
-    An image whose numbers mean the colours that they mean in another one: RGB that has a profile, in the other's profile.
+def canvas(mode: str, size: tuple[int, int], colour: str, profile: bytes | None) -> Image.Image:
+    """A new image, RGB or RGBA, of one colour (`#rrggbb` or `#rrggbbaa`, sRGB) in a profile."""
+    from PIL import Image as Pillow
 
-    Where one of them has none, or one that can't be used for RGB, the image comes back as it is.
-    """
-    from io import BytesIO
-
-    from PIL import ImageCms
-
-    own, wanted = image.info.get("icc_profile"), other.info.get("icc_profile")
-    if not own or not wanted or own == wanted or image.mode not in ("RGB", "RGBA"):
-        return image
-    try:
-        converted = ImageCms.profileToProfile(
-            image, BytesIO(own), BytesIO(wanted), ImageCms.Intent.RELATIVE_COLORIMETRIC, flags=ImageCms.Flags.BLACKPOINTCOMPENSATION
-        )
-    except ImageCms.PyCMSError:
-        return image
-    assert converted is not None
-    converted.info["icc_profile"] = wanted
-    return converted
+    dot = in_form(Pillow.new(mode, (1, 1), colour), mode, profile)
+    image = Pillow.new(mode, size, dot.getpixel((0, 0)))
+    image.info = dict(dot.info)
+    return image
 
 
 def on_colours(image: Image.Image, work: Callable[[Image.Image], Image.Image]) -> Image.Image:
@@ -157,14 +158,33 @@ def filtered(image: Image.Image, kernel: Any) -> Image.Image:
 
 
 def alike(*images: Image.Image) -> list[Image.Image]:
-    """The images in one mode: with colours where one has colours, with alpha where one has alpha; in the profile of the first."""
-    from nodetool_core.assets.picture import in_mode
+    """
+    The images in one mode and one profile, that of the first: with colours where one has colours, with alpha where one has alpha.
 
-    ready = [plain(image) for image in images]
-    mode = "L" if all(is_grey(image) for image in ready) else "RGB"
-    if any(image.mode in _PREMULTIPLIED for image in ready):
+    What several images are made into has the profile of the first one then.
+    """
+    mode, profile = common_form(images)
+    return [in_form(image, mode, profile) for image in images]
+
+
+def common_form(images: Sequence[Image.Image]) -> tuple[str, bytes | None]:
+    """The mode and the profile (None for sRGB) in which images can be put together: colours and alpha where one has them."""
+    from nodetool_core.assets.modes import in_mode
+    from nodetool_core.assets.profiles import profile_of
+
+    mode = "L" if all(map(is_grey, images)) else "RGB"
+    profile = profile_of(in_mode(plain(images[0]), mode))
+    if any(image.has_transparency_data for image in images):
         mode += "A"
-    return [in_profile_of(in_mode(image, mode), images[0]) for image in ready]
+    return mode, profile
+
+
+def in_form(image: Image.Image, mode: str, profile: bytes | None) -> Image.Image:
+    """The image in a mode (L, LA, RGB, RGBA) and a profile; its colours stay."""
+    from nodetool_core.assets.modes import in_mode
+    from nodetool_core.assets.profiles import in_profile
+
+    return in_profile(in_mode(plain(image), mode), profile)
 
 
 def graded(image: Image.Image, grade: Grade, context: Context) -> Image.Image:
@@ -172,8 +192,11 @@ def graded(image: Image.Image, grade: Grade, context: Context) -> Image.Image:
     import numpy as np
     from PIL import Image as Pillow
 
+    from nodetool_core.assets.modes import in_mode
+
+    image = in_mode(plain(image), "RGBA" if image.has_transparency_data else "RGB")
     colour, alpha = colours(image)
-    source = np.asarray(colour.convert("RGB"))
+    source = np.asarray(colour)
     result = np.empty_like(source)
     rows = max(1, _BAND_PIXELS // source.shape[1])
     for top in range(0, source.shape[0], rows):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from nodes._geometry import check_size
-from nodes._pixels import in_profile_of, with_profile
+from nodes._pixels import canvas, common_form, in_form, opened
 from nodetool_core import ColorRef, Context, Field, ImageRef, Node, NodeError
 
 if TYPE_CHECKING:
@@ -46,21 +46,19 @@ class CombineImageGrid(Node):
         from PIL import Image
 
         colour = self.background.value or "#00000000"
-        images = [context.image(tile) for tile in self.tiles]
-        mode = "RGBA" if len(colour) == 9 or any(image.has_transparency_data for image in images) else "RGB"
+        images = [opened(context, tile) for tile in self.tiles]
+        mode, profile = common_form([*images, Image.new("RGBA" if len(colour) == 9 else "RGB", (1, 1))])
         labels = _Labels.fitting(self.labels, images)
         layout = _Layout.of([image.size for image in images], self.columns, self.gap, labels.height)
-        sheet = Image.new(mode, check_size(*layout.size), colour)
-        profiles: set[Any] = set()
-        for index, tile in enumerate(self.tiles):
+        sheet = canvas(mode, check_size(*layout.size), colour, profile)
+        for index, tile in enumerate(images):
             context.check_cancelled()
             left, top, width, height = layout.cell(index)
-            image = in_profile_of(context.image(tile, mode), images[0])
-            profiles.add(image.info.get("icc_profile"))
+            image = in_form(tile, mode, profile)
             sheet.paste(image, (left + (width - image.width) // 2, top + (height - image.height) // 2))
             if index < len(self.labels):
                 labels.draw(sheet, self.labels[index], (left, top + height, width, labels.height), _ink(colour))
-        return context.picture(with_profile(sheet, images[0]) if len(profiles) == 1 else sheet)
+        return context.picture(sheet)
 
 
 class SliceImageGrid(Node):

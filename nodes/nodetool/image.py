@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal, NamedTuple
 
 from nodes._files import existing_files, file_name, folder_path
-from nodes._geometry import MAX_SIDE, check_size, covering, fitted_size, resized
-from nodes._pixels import in_profile_of
+from nodes._geometry import MAX_SIDE, Size, check_size, covering, fitted_size, resized
+from nodes._pixels import alike, opened, with_profile
 from nodetool_core import Context, Field, FolderRef, ImageRef, Lane, Node, NodeError, Picture, Role, Sources
 from nodetool_core.errors import ImageError
 
@@ -235,20 +235,28 @@ class Paste(Node):
 
     image: ImageRef = Field(description="Lower picture; its size is kept.")
     paste: ImageRef = Field(description="Upper picture.")
-    left: int = Field(default=0, ge=0, description="Where the left edge of the upper picture goes, in pixels from the left.")
-    top: int = Field(default=0, ge=0, description="Where the top edge of the upper picture goes, in pixels from the top.")
+    left: int = Field(default=0, description="Where the left edge of the upper picture goes, in pixels from the left; may be below 0.")
+    top: int = Field(default=0, description="Where the top edge of the upper picture goes, in pixels from the top; may be below 0.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "Both pictures in one."]:
-        below, above = context.image(self.image), context.image(self.paste)
-        if self.left >= below.width or self.top >= below.height:
-            message = f"The place ({self.left}, {self.top}) is outside of the picture, which has {below.width} x {below.height} pixels."
-            raise NodeError(message, f"left can be at most {below.width - 1}, top at most {below.height - 1}.")
-        result = context.image(self.image, "RGBA").copy()
-        result.alpha_composite(in_profile_of(context.image(self.paste, "RGBA"), below), (self.left, self.top))
-        if below.has_transparency_data:
-            return context.picture(result)
-        grey = below.mode in ("1", "L") and above.mode in ("1", "L", "LA")
-        return context.picture(result.convert("L" if grey else "RGB"))
+        below, above = opened(context, self.image), opened(context, self.paste)
+        _check_meets(below.size, above.size, self.left, self.top)
+        lower, upper = alike(below, above)
+        result = lower.convert("RGBA")
+        visible = (max(0, -self.left), max(0, -self.top))
+        result.alpha_composite(upper.convert("RGBA"), (max(0, self.left), max(0, self.top)), visible)
+        mode = lower.mode if below.has_transparency_data else lower.mode.removesuffix("A")
+        return context.picture(with_profile(result.convert(mode), lower))
+
+
+def _check_meets(below: Size, above: Size, left: int, top: int) -> None:
+    """Raise NodeError where nothing of the upper picture would lie on the lower one."""
+    (width, height), (upper_width, upper_height) = below, above
+    if -upper_width < left < width and -upper_height < top < height:
+        return
+    message = f"The place ({left}, {top}) is outside of the picture, which has {width} x {height} pixels."
+    hint = f"left can be {1 - upper_width} to {width - 1}, top {1 - upper_height} to {height - 1}."
+    raise NodeError(message, hint)
 
 
 class Metadata(NamedTuple):

@@ -22,6 +22,7 @@ from nodetool_core.errors import ImageError, NodeError
 from nodetool_core.properties import Property
 from nodetool_core.types import choices, is_assignable, type_name, union_members
 from tests.assets.pictures import scene
+from tests.assets.profiles import display_p3
 from tests.nodes.conftest import NodeRunner
 
 MODES = ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I", "F", "I;16"]
@@ -143,11 +144,11 @@ def test_it_takes_pictures_of_every_mode(node: type[Node], runner: NodeRunner) -
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 def test_colours_keep_their_profile(node: type[Node], mode: str, runner: NodeRunner) -> None:
     source = scene().convert(mode)
-    source.info["icc_profile"] = b"wide"
+    source.info["icc_profile"] = display_p3()
     measures = {"lib.pillow.compare.Difference"}
     for image in pictures_in(runner(node(**values(node, Picture.of(source))))):
         if image.mode in ("RGB", "RGBA") and node.spec.node_type not in measures:
-            assert image.info.get("icc_profile") == b"wide", "without it, the colours would be read as others"
+            assert image.info.get("icc_profile") == display_p3(), "without it, the colours would be read as others"
 
 
 @pytest.mark.parametrize("node", WITH_PICTURES, ids=name_of)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from nodes._geometry import covering
-from nodes._pixels import alike, on_weighted
+from nodes._pixels import alike, on_weighted, opened, with_profile
 from nodetool_core import Context, Field, ImageRef, Node
 
 if TYPE_CHECKING:
@@ -30,11 +30,12 @@ class Blend(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The mixture."]:
         from PIL import Image
 
-        first, second = alike(context.image(self.image1), covering(context.image(self.image2), context.image(self.image1).size))
+        one = opened(context, self.image1)
+        first, second = alike(one, covering(opened(context, self.image2), one.size))
         if "A" not in first.mode:
-            return context.picture(Image.blend(first, second, self.alpha))
+            return context.picture(with_profile(Image.blend(first, second, self.alpha), first))
         share = Image.new("L", first.size, round(self.alpha * 255))
-        return context.picture(_mixed(second, first, share))
+        return context.picture(with_profile(_mixed(second, first, share), first))
 
 
 class Composite(Node):
@@ -53,9 +54,10 @@ class Composite(Node):
     mask: ImageRef = Field(description="Mask; only how bright it is counts.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The combined picture."]:
-        size = context.image(self.image1).size
-        first, second = alike(context.image(self.image1), covering(context.image(self.image2), size))
-        return context.picture(_mixed(first, second, covering(context.image(self.mask, "L"), size)))
+        one = opened(context, self.image1)
+        first, second = alike(one, covering(opened(context, self.image2), one.size))
+        mixed = _mixed(first, second, covering(context.image(self.mask, "L"), one.size))
+        return context.picture(with_profile(mixed, first))
 
 
 def _mixed(first: Image.Image, second: Image.Image, mask: Image.Image) -> Image.Image:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from nodes._pixels import graded, luma
+from nodes._pixels import graded, luma, opened
 from nodes.lib.pillow import _grading as grading
 from nodes.lib.pillow._looks import LOOKS
 from nodetool_core import Context, Field, ImageRef, Node, NodeError
@@ -60,7 +60,7 @@ class CDL(Node):
         slope = (self.slope_r, self.slope_g, self.slope_b)
         offset = (self.offset_r, self.offset_g, self.offset_b)
         power = (self.power_r, self.power_g, self.power_b)
-        image = context.image(self.image)
+        image = opened(context, self.image)
         return context.picture(graded(image, lambda band, _: grading.cdl(band, slope, offset, power, self.saturation), context))
 
 
@@ -86,7 +86,7 @@ class ColorBalance(Node):
             balanced: Band = shifted * (luma(band) / luma(shifted).clip(1e-6))
             return balanced
 
-        return context.picture(graded(context.image(self.image), balance, context))
+        return context.picture(graded(opened(context, self.image), balance, context))
 
 
 class Curves(Node):
@@ -120,7 +120,7 @@ class Curves(Node):
             bent += middles * grading.in_midtones(tones)
             return bent
 
-        return context.picture(graded(context.image(self.image), bend, context))
+        return context.picture(graded(opened(context, self.image), bend, context))
 
 
 class Exposure(Node):
@@ -149,7 +149,7 @@ class Exposure(Node):
             shift += self.blacks * (1 - light) ** 4 + self.whites * light**4
             return (tones + 0.25 * shift - 0.5) * (1 + self.contrast) + 0.5
 
-        return context.picture(graded(context.image(self.image), expose, context))
+        return context.picture(graded(opened(context, self.image), expose, context))
 
 
 class FilmLook(Node):
@@ -168,7 +168,7 @@ class FilmLook(Node):
 
     def process(self, context: Context) -> Annotated[ImageRef, "The picture in that look."]:
         look = LOOKS[self.preset]
-        image = context.image(self.image)
+        image = opened(context, self.image)
         return context.picture(graded(image, lambda band, _: band + (look(band) - band) * self.intensity, context))
 
 
@@ -199,7 +199,7 @@ class HSLAdjust(Node):
                 lightness + weight * self.luminance * room,
             )
 
-        return context.picture(graded(context.image(self.image), adjust, context))
+        return context.picture(graded(opened(context, self.image), adjust, context))
 
 
 class LiftGammaGain(Node):
@@ -235,7 +235,7 @@ class LiftGammaGain(Node):
             raised: Band = (band * gain + lift * (1 - band)).clip(0.0, 1.0) ** (1 / gamma)
             return raised
 
-        return context.picture(graded(context.image(self.image), grade, context))
+        return context.picture(graded(opened(context, self.image), grade, context))
 
 
 class SaturationVibrance(Node):
@@ -257,7 +257,7 @@ class SaturationVibrance(Node):
             strength = (band.max(axis=2) - band.min(axis=2))[..., None]
             return grading.saturated(band, (1 + self.saturation) * (1 + self.vibrance * (1 - strength)))
 
-        return context.picture(graded(context.image(self.image), strengthen, context))
+        return context.picture(graded(opened(context, self.image), strengthen, context))
 
 
 class SplitToning(Node):
@@ -280,7 +280,7 @@ class SplitToning(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The tinted picture."]:
         shadow = grading.tint(self.shadow_hue, self.shadow_saturation)
         highlight = grading.tint(self.highlight_hue, self.highlight_saturation)
-        image = context.image(self.image)
+        image = opened(context, self.image)
         return context.picture(graded(image, lambda band, _: grading.split_toned(band, shadow, highlight, self.balance), context))
 
 
@@ -301,7 +301,7 @@ class Vignette(Node):
     feather: float = Field(default=0.5, ge=0.0, le=1.0, description="How soft the transition is; 0 gives a hard edge.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The picture with its vignette."]:
-        image = context.image(self.image)
+        image = opened(context, self.image)
 
         def shade(band: Band, top: int) -> Band:
             distance = _distance(band.shape[0], top, image.size, self.roundness)[..., None]

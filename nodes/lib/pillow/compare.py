@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
-from nodes._geometry import check_size, resized
-from nodes._pixels import alike, check_same_size, colours, in_profile_of, plain, with_alpha
+from nodes._geometry import resized
+from nodes._pixels import alike, check_same_size, colours, common_form, in_form, opened, with_alpha, with_profile
 from nodes.lib.grid import CombineImageGrid
 from nodetool_core import Context, Field, ImageRef, Node
 
@@ -34,8 +34,8 @@ class BeforeAfter(Node):
     gap: int = Field(default=4, ge=0, le=512, description="Space around each picture, or width of the dividing line, in pixels.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The sheet."]:
-        after = context.image(self.after)
-        before = resized(context.image(self.before), after.size)
+        after = opened(context, self.after)
+        before = resized(opened(context, self.before), after.size)
         if self.layout == "side_by_side":
             tiles: list[ImageRef] = [context.picture(before), context.picture(after)]
             return CombineImageGrid(tiles=tiles, columns=2, labels=self.labels, gap=self.gap).process(context)
@@ -73,7 +73,7 @@ class Difference(Node):
         import numpy as np
         from PIL import Image, ImageChops
 
-        first, second = alike(context.image(self.image1), context.image(self.image2))
+        first, second = alike(opened(context, self.image1), opened(context, self.image2))
         check_same_size(first, second, ("image1", "image2"))
         shown = ImageChops.difference(first, second)
         tones = np.asarray(shown)
@@ -102,15 +102,15 @@ class MatchHistogram(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The picture with the other's tones."]:
         from PIL import Image
 
-        image, reference = context.image(self.image), context.image(self.reference)
-        (colour, alpha), (wanted, wanted_alpha) = colours(image), colours(in_profile_of(plain(reference), image))
-        mode = "RGB" if "RGB" in (colour.mode, wanted.mode) else "L"
-        check_size(*colour.size)
+        image = opened(context, self.image)
+        ready, reference = alike(image, opened(context, self.reference))
+        (colour, alpha), (wanted, wanted_alpha) = colours(ready), colours(reference)
         channels = []
-        for own, other in zip(colour.convert(mode).split(), wanted.convert(mode).split(), strict=True):
+        for own, other in zip(colour.split(), wanted.split(), strict=True):
             curve = _matching_curve(_shares(own, alpha), _shares(other, wanted_alpha))
             channels.append(own.point([round(tone + (new - tone) * self.strength) for tone, new in enumerate(curve)]))
-        return context.picture(with_alpha(Image.merge(mode, channels), alpha))
+        merged = with_alpha(Image.merge(colour.mode, channels), alpha if image.has_transparency_data else None)
+        return context.picture(with_profile(merged, ready))
 
 
 class TransferColor(Node):
@@ -130,14 +130,13 @@ class TransferColor(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The picture in the other's colours, RGB or RGBA."]:
         from PIL import Image
 
-        own, alpha = colours(context.image(self.image))
-        check_size(*own.size)
-        other = in_profile_of(plain(context.image(self.colors)), own)
-        own = own.convert("RGB")
-        wanted = resized(colours(other)[0].convert("RGB"), own.size)
+        image = opened(context, self.image)
+        mode, profile = common_form([image, Image.new("RGB", (1, 1))])
+        own, alpha = colours(in_form(image, mode, profile))
+        wanted = resized(in_form(colours(opened(context, self.colors))[0], "RGB", profile), own.size)
         brightness = own.convert("YCbCr").getchannel(0)
         mixed = Image.merge("YCbCr", (brightness, *wanted.convert("YCbCr").split()[1:])).convert("RGB")
-        return context.picture(with_alpha(Image.blend(own, mixed, self.strength), alpha))
+        return context.picture(with_profile(with_alpha(Image.blend(own, mixed, self.strength), alpha), own))
 
 
 def _shares(channel: Image.Image, alpha: Image.Image | None) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from nodes._geometry import check_size
-from nodes._pixels import as_bytes, plain
+from nodes._pixels import as_bytes, opened
 from nodetool_core import ColorRef, Context, Field, FontRef, ImageRef, Node, NodeError, Sources
 from nodetool_core.errors import ImageError
 
@@ -99,7 +99,7 @@ class RenderText(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The picture with the text, RGB or RGBA."]:
         from PIL import Image, ImageDraw
 
-        image = plain(context.image(self.image))
+        image = opened(context, self.image)
         layer = Image.new("RGBA", image.size, (self.color.value or "#000000")[:7] + "00")
         font = _font(_file_of(self.font.name, context), self.size)
         ImageDraw.Draw(layer).text((self.x, self.y), self.text, fill=self.color.value or "#000000", font=font, align=self.align)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Annotated
 
-from nodes._pixels import filtered, on_colours, on_neighbours, on_visible
+from nodes._pixels import filtered, on_colours, on_neighbours, on_visible, opened
 from nodes.lib.pillow._adaptive import equalized_locally
 from nodes.lib.pillow._ranks import ranked
 from nodetool_core import Context, Field, ImageRef, Node, NodeError
@@ -30,7 +30,7 @@ class Brightness(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
         from PIL import ImageEnhance
 
-        return context.picture(on_colours(context.image(self.image), lambda image: ImageEnhance.Brightness(image).enhance(self.factor)))
+        return context.picture(on_colours(opened(context, self.image), lambda image: ImageEnhance.Brightness(image).enhance(self.factor)))
 
 
 class Color(Node):
@@ -49,7 +49,7 @@ class Color(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
         from PIL import ImageEnhance
 
-        return context.picture(on_colours(context.image(self.image), lambda image: ImageEnhance.Color(image).enhance(self.factor)))
+        return context.picture(on_colours(opened(context, self.image), lambda image: ImageEnhance.Color(image).enhance(self.factor)))
 
 
 class Contrast(Node):
@@ -66,7 +66,7 @@ class Contrast(Node):
     factor: float = Field(default=1.0, description="1 changes nothing, 0 gives the mean grey, more than 1 gives stronger contrast.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
-        return context.picture(on_visible(context.image(self.image), self._contrasted))
+        return context.picture(on_visible(opened(context, self.image), self._contrasted))
 
     def _contrasted(self, image: Image.Image, visible: Image.Image | None) -> Image.Image:
         from PIL import Image, ImageStat
@@ -91,7 +91,7 @@ class Sharpness(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
         from PIL import ImageEnhance
 
-        return context.picture(on_neighbours(context.image(self.image), lambda image: ImageEnhance.Sharpness(image).enhance(self.factor)))
+        return context.picture(on_neighbours(opened(context, self.image), lambda image: ImageEnhance.Sharpness(image).enhance(self.factor)))
 
 
 class AutoContrast(Node):
@@ -117,8 +117,8 @@ class AutoContrast(Node):
 
         if self.cutoff >= 50:
             context.warn(f"A cutoff of {self.cutoff} percent at each end leaves no tones, so the contrast stays as it is.")
-            return context.picture(context.image(self.image))
-        image = context.image(self.image)
+            return context.picture(opened(context, self.image))
+        image = opened(context, self.image)
         return context.picture(on_visible(image, lambda colour, visible: ImageOps.autocontrast(colour, self.cutoff, mask=visible)))
 
 
@@ -150,7 +150,7 @@ class AdaptiveContrast(Node):
             light, blue, red = colour.convert("YCbCr").split()
             return Image.merge("YCbCr", (equalized(light, visible), blue, red)).convert("RGB")
 
-        return context.picture(on_visible(context.image(self.image), work))
+        return context.picture(on_visible(opened(context, self.image), work))
 
 
 class Equalize(Node):
@@ -168,7 +168,7 @@ class Equalize(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
         from PIL import ImageOps
 
-        return context.picture(on_visible(context.image(self.image), ImageOps.equalize))
+        return context.picture(on_visible(opened(context, self.image), ImageOps.equalize))
 
 
 class Detail(Node):
@@ -186,7 +186,7 @@ class Detail(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
         from PIL import ImageFilter
 
-        return context.picture(on_neighbours(context.image(self.image), lambda image: filtered(image, ImageFilter.DETAIL)))
+        return context.picture(on_neighbours(opened(context, self.image), lambda image: filtered(image, ImageFilter.DETAIL)))
 
 
 class EdgeEnhance(Node):
@@ -204,7 +204,7 @@ class EdgeEnhance(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
         from PIL import ImageFilter
 
-        return context.picture(on_neighbours(context.image(self.image), lambda image: filtered(image, ImageFilter.EDGE_ENHANCE)))
+        return context.picture(on_neighbours(opened(context, self.image), lambda image: filtered(image, ImageFilter.EDGE_ENHANCE)))
 
 
 class Sharpen(Node):
@@ -222,7 +222,7 @@ class Sharpen(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The sharpened picture."]:
         from PIL import ImageFilter
 
-        return context.picture(on_neighbours(context.image(self.image), lambda image: filtered(image, ImageFilter.SHARPEN)))
+        return context.picture(on_neighbours(opened(context, self.image), lambda image: filtered(image, ImageFilter.SHARPEN)))
 
 
 class UnsharpMask(Node):
@@ -245,7 +245,7 @@ class UnsharpMask(Node):
 
         mask = ImageFilter.UnsharpMask(self.radius, self.percent, self.threshold)
         # Pillow blurs with three boxes, which end within three standard deviations and a pixel each.
-        return context.picture(on_neighbours(context.image(self.image), lambda image: image.filter(mask), 3 * math.ceil(self.radius) + 3))
+        return context.picture(on_neighbours(opened(context, self.image), lambda image: image.filter(mask), 3 * math.ceil(self.radius) + 3))
 
 
 class RankFilter(Node):
@@ -269,5 +269,5 @@ class RankFilter(Node):
         if self.rank >= self.size**2:
             message = f"There is no rank {self.rank}: a square of size {self.size} has {self.size**2} pixels."
             raise NodeError(message, f"Give a rank from 0 to {self.size**2 - 1}.")
-        image = context.image(self.image)
+        image = opened(context, self.image)
         return context.picture(on_neighbours(image, lambda colour: ranked(colour, self.size, self.rank, context), self.size // 2))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from nodes._geometry import check_size
-from nodes._pixels import colours, filtered, on_colours, on_neighbours, on_weighted, plain, with_profile
+from nodes._pixels import colours, filtered, on_colours, on_neighbours, on_weighted, opened, with_profile
 from nodes.lib.pillow._canny import canny_edges
 from nodetool_core import Context, Field, ImageRef, Node, NodeError
 
@@ -30,7 +30,7 @@ class Blur(Node):
         from PIL import ImageFilter
 
         kernel = ImageFilter.GaussianBlur(self.radius)
-        return context.picture(on_weighted(context.image(self.image), lambda image: image.filter(kernel)))
+        return context.picture(on_weighted(opened(context, self.image), lambda image: image.filter(kernel)))
 
 
 class Smooth(Node):
@@ -48,7 +48,7 @@ class Smooth(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The smoothed picture."]:
         from PIL import ImageFilter
 
-        return context.picture(on_weighted(context.image(self.image), lambda image: filtered(image, ImageFilter.SMOOTH)))
+        return context.picture(on_weighted(opened(context, self.image), lambda image: filtered(image, ImageFilter.SMOOTH)))
 
 
 class Contour(Node):
@@ -66,7 +66,7 @@ class Contour(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The outlines."]:
         from PIL import ImageFilter
 
-        return context.picture(on_neighbours(context.image(self.image), lambda image: filtered(image, ImageFilter.CONTOUR)))
+        return context.picture(on_neighbours(opened(context, self.image), lambda image: filtered(image, ImageFilter.CONTOUR)))
 
 
 class Emboss(Node):
@@ -84,7 +84,7 @@ class Emboss(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The relief."]:
         from PIL import ImageFilter
 
-        return context.picture(on_neighbours(context.image(self.image), lambda image: filtered(image, ImageFilter.EMBOSS)))
+        return context.picture(on_neighbours(opened(context, self.image), lambda image: filtered(image, ImageFilter.EMBOSS)))
 
 
 class FindEdges(Node):
@@ -102,7 +102,7 @@ class FindEdges(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The edges."]:
         from PIL import ImageFilter
 
-        return context.picture(on_neighbours(context.image(self.image), lambda image: filtered(image, ImageFilter.FIND_EDGES)))
+        return context.picture(on_neighbours(opened(context, self.image), lambda image: filtered(image, ImageFilter.FIND_EDGES)))
 
 
 class Canny(Node):
@@ -140,7 +140,10 @@ class ConvertToGrayscale(Node):
     image: ImageRef = Field(description="Picture to convert.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The grey picture; its alpha is kept."]:
-        return context.picture(on_colours(context.image(self.image), lambda image: image.convert("L")))
+        from nodetool_core.assets.modes import in_mode
+
+        image = opened(context, self.image)
+        return context.picture(in_mode(image, "LA" if image.has_transparency_data else "L"))
 
 
 class Expand(Node):
@@ -160,7 +163,7 @@ class Expand(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The picture with its border, which is opaque."]:
         from PIL import ImageOps
 
-        image = plain(context.image(self.image))
+        image = opened(context, self.image)
         check_size(image.width + 2 * self.border, image.height + 2 * self.border)
         tones = len(image.getbands())
         fill = (*[self.fill] * (tones - 1), 255) if "A" in image.mode else (self.fill,) * tones
@@ -182,7 +185,7 @@ class GetChannel(Node):
     channel: Literal["R", "G", "B"] = Field(default="R", description="Red, green or blue.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The channel, grey."]:
-        colour, _ = colours(context.image(self.image))
+        colour, _ = colours(opened(context, self.image))
         return context.picture(colour if colour.mode == "L" else colour.getchannel(self.channel))
 
 
@@ -201,7 +204,7 @@ class Invert(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The inverted picture."]:
         from PIL import ImageOps
 
-        return context.picture(on_colours(context.image(self.image), ImageOps.invert))
+        return context.picture(on_colours(opened(context, self.image), ImageOps.invert))
 
 
 class Posterize(Node):
@@ -220,7 +223,7 @@ class Posterize(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The picture with fewer tones."]:
         from PIL import ImageOps
 
-        return context.picture(on_colours(context.image(self.image), lambda image: ImageOps.posterize(image, self.bits)))
+        return context.picture(on_colours(opened(context, self.image), lambda image: ImageOps.posterize(image, self.bits)))
 
 
 class Solarize(Node):
@@ -237,7 +240,7 @@ class Solarize(Node):
     threshold: int = Field(default=128, ge=0, le=255, description="The least tone that is inverted.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The solarized picture."]:
-        return context.picture(on_colours(context.image(self.image), self._solarized))
+        return context.picture(on_colours(opened(context, self.image), self._solarized))
 
     def _solarized(self, image: Image.Image) -> Image.Image:
         from PIL import ImageOps

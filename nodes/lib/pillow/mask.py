@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from nodes._geometry import MAX_SIDE, check_size
-from nodes._pixels import check_same_size, colours, with_alpha, with_profile
+from nodes._pixels import check_same_size, colours, opened, with_alpha, with_profile
 from nodetool_core import Context, Field, ImageRef, Node
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class FromAlpha(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The mask, grey."]:
         from PIL import Image, ImageOps
 
-        colour, alpha = colours(context.image(self.image))
+        colour, alpha = colours(opened(context, self.image))
         mask = alpha or Image.new("L", colour.size, 255)
         return context.picture(mask if self.select == "opaque" else ImageOps.invert(mask))
 
@@ -176,7 +176,9 @@ class PadForOutpainting(Node):
         import numpy as np
         from PIL import Image
 
-        image = context.image(self.image, "RGB")
+        from nodetool_core.assets.modes import in_mode
+
+        image = in_mode(opened(context, self.image), "RGB")
         size = check_size(image.width + self.left + self.right, image.height + self.top + self.bottom)
         canvas = Image.new("RGB", size, (128, 128, 128))
         canvas.paste(image, (self.left, self.top))
@@ -215,7 +217,7 @@ class ApplyMask(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The picture with alpha."]:
         from PIL import ImageChops
 
-        colour, alpha = colours(context.image(self.image))
+        colour, alpha = colours(opened(context, self.image))
         mask = context.image(self.mask, "L")
         check_same_size(colour, mask, ("The picture", "the mask"))
         return context.picture(with_alpha(colour, mask if alpha is None else ImageChops.multiply(alpha, mask)))

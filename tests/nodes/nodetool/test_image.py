@@ -135,9 +135,20 @@ def test_paste_keeps_the_lower_pictures_kind(below: str, above: str, result: str
     assert run_node(Paste(image=picture(mode=below), paste=picture(5, 5, above))).image.mode == result
 
 
-def test_paste_outside_is_an_error(run_node: NodeRunner) -> None:
-    with pytest.raises(NodeError, match="left can be at most 39"):
-        run_node(Paste(image=picture(), paste=picture(), left=40))
+def test_i15_paste_cuts_off_what_reaches_over_any_edge(run_node: NodeRunner) -> None:
+    patch = scene(10, 8)
+    for left, top in [(-4, -3), (-9, 20), (35, -7), (0, 0)]:
+        whole = Image.new("RGB", (60, 40))
+        whole.paste(scene(), (10, 8))
+        whole.paste(patch, (10 + left, 8 + top))
+        pasted = run_node(Paste(image=picture(), paste=Picture.of(patch), left=left, top=top)).image
+        assert difference(pasted, whole.crop((10, 8, 50, 32))) == 0
+
+
+@pytest.mark.parametrize("place", [(40, 0), (-40, 0), (0, 24), (0, -24), (-(10**9), 10**9)])
+def test_paste_outside_is_an_error(place: tuple[int, int], run_node: NodeRunner) -> None:
+    with pytest.raises(NodeError, match=r"left can be -39 to 39, top -23 to 23"):
+        run_node(Paste(image=picture(), paste=picture(), left=place[0], top=place[1]))
 
 
 def test_metadata(run_node: NodeRunner, tmp_path: Path) -> None:

@@ -1,0 +1,134 @@
+"""
+Whatever numbers a picture is stored as, a node gives what it gives for the same picture in plain RGB or grey: no mode comes out
+black or shifted (I1), and pictures in different profiles meet in one (I2).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from nodetool_core import ImageRef, Node, Picture
+from nodetool_core.assets.modes import in_mode
+from nodetool_core.assets.profiles import in_profile, in_srgb, profile_of
+from nodetool_core.types import is_assignable
+from tests.assets.pictures import scene
+from tests.assets.profiles import display_p3, grey_gamma
+from tests.nodes.conftest import NodeRunner
+from tests.nodes.test_every_node import WITH_PICTURES, in_every_way, name_of, pictures_in, takes_pictures, values
+
+GREY = {"1", "I", "F", "I;16", "L", "LA"}
+MODES = ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "I;16", "F"]
+WHITES = {"F": (1.0, 255.0, 65_535.0), "I": (255.0, 65_535.0)}
+
+MEASURES = {"nodetool.image.GetMetadata", "nodetool.image.SaveImageFile"}
+"""Nodes whose result is no picture, or the one that was given."""
+NODES = [node for node in WITH_PICTURES if node.spec.node_type not in MEASURES]
+SENSITIVE = {"lib.pillow.filter.Canny", "lib.pillow.filter.FindEdges", "lib.pillow.filter.Contour", "lib.pillow.enhance.Equalize"}
+"""Nodes that make much of one tone's difference, which rounding may be."""
+
+SHAPES = st.tuples(st.integers(8, 40), st.integers(8, 40), st.sampled_from(["smooth", "edge"]))
+
+
+def pattern(width: int, height: int, kind: str) -> Image.Image:
+    """Smooth colours, or the hard edge at which resampling overshoots."""
+    image = scene(width, height)
+    if kind == "edge":
+        image = Image.new("RGB", (width, height), (20, 30, 40))
+        image.paste("white", (width // 2, 0, width, height))
+    return image
+
+
+def stored(image: Image.Image, mode: str, white: float) -> Image.Image:
+    if mode in WHITES:
+        tones = np.asarray(image.convert("L"), np.float64) / 255 * white
+        return Image.fromarray(tones.astype(np.float32 if mode == "F" else np.int32))
+    if mode == "LAB":
+        from PIL import ImageCms
+
+        lab = ImageCms.profileToProfile(image, ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB")
+        assert lab is not None
+        return lab
+    return in_every_way(image, mode)
+
+
+def shown(result: Any) -> list[np.ndarray[Any, Any]]:
+    """How the pictures of a result look: sRGB on white."""
+    return [np.asarray(in_mode(in_srgb(in_mode(image, "RGBA")), "RGB"), float) for image in pictures_in(result)]
+
+
+def differences(first: Any, second: Any) -> list[float]:
+    ones, others = shown(first), shown(second)
+    assert [one.shape for one in ones] == [other.shape for other in others]
+    return [float(np.abs(one - other).mean()) for one, other in zip(ones, others, strict=True)]
+
+
+@pytest.mark.parametrize("node", NODES, ids=name_of)
+@settings(max_examples=12)
+@given(mode=st.sampled_from(MODES), scale=st.integers(0, 2), shape=SHAPES)
+def test_i1_no_mode_gives_a_black_or_shifted_result(
+    node: type[Node], mode: str, scale: int, shape: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    runner = NodeRunner(tmp_path_factory.getbasetemp())
+    whites = WHITES.get(mode, (255.0,))
+    source = stored(pattern(*shape), mode, whites[scale % len(whites)])
+    plain = in_mode(source, "L" if mode in GREY - {"LA"} else "LA" if mode == "LA" else "RGBA" if source.has_transparency_data else "RGB")
+    for difference in differences(*(runner(node(**values(node, Picture.of(image)))) for image in (source, plain))):
+        assert difference < (25 if node.spec.node_type in SENSITIVE else 3)
+
+
+def muted(seed: int) -> Image.Image:
+    """Colours that sRGB and Display P3 both have."""
+    image = Image.blend(scene(24, 16), Image.new("RGB", (24, 16), "grey"), 0.6)
+    return image if seed == 0 else image.transpose(Image.Transpose.ROTATE_180)
+
+
+def slots(node: type[Node]) -> int:
+    """How many pictures a node puts together, as far as the test gives it some."""
+    pictures = [prop for prop in node.spec.properties.values() if takes_pictures(prop)]
+    return max(len(pictures), 2 if any(is_assignable(list[ImageRef], prop.annotation) for prop in pictures) else 0)
+
+
+MIXING = [node for node in NODES if slots(node) > 1]
+COMPUTING = {"lib.pillow.compare.Difference", "lib.pillow.compare.TransferColor"}
+"""Nodes that reckon with the numbers themselves, which depend a little on the space."""
+
+
+def several(node: type[Node], images: list[Image.Image]) -> dict[str, Any]:
+    """The pictures in the order of the properties that take them; the last one for all that are left."""
+    given = values(node, Picture.of(images[-1]))
+    left = list(images)
+    for prop in node.spec.properties.values():
+        if takes_pictures(prop) and left:
+            is_one = is_assignable(ImageRef, prop.annotation)
+            given[prop.name] = Picture.of(left.pop(0)) if is_one else [Picture.of(left.pop(0)) for _ in list(left)]
+    return given
+
+
+@pytest.mark.parametrize("node", MIXING, ids=name_of)
+@pytest.mark.parametrize("wide", [(True, True), (True, False), (False, True)])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_i2_pictures_in_different_profiles_meet_in_one(node: type[Node], wide: tuple[bool, bool], mode: str, run_node: NodeRunner) -> None:
+    images = [in_profile(muted(index).convert(mode), display_p3() if is_wide else None) for index, is_wide in enumerate(wide)]
+    expected = run_node(node(**several(node, [in_srgb(image) for image in images])))
+    result = run_node(node(**several(node, images)))
+    computes = node.spec.node_type in COMPUTING
+    for difference in differences(result, expected):
+        assert difference < (12 if computes else 1.5)
+    made = next(pictures_in(result))
+    if made.mode in ("RGB", "RGBA") and node.spec.node_type != "lib.pillow.compare.Difference":
+        assert profile_of(made) == profile_of(images[0]), "the result is in the profile of the first"
+
+
+@pytest.mark.parametrize("node", MIXING, ids=name_of)
+def test_i2_grey_in_a_profile_of_its_own_meets_colours(node: type[Node], run_node: NodeRunner) -> None:
+    grey = in_profile(muted(0).convert("L"), grey_gamma())
+    for pair in ([grey, muted(1)], [muted(1), grey], [grey, in_profile(muted(1), display_p3())]):
+        expected = run_node(node(**several(node, [in_srgb(image) for image in pair])))
+        for difference in differences(run_node(node(**several(node, pair))), expected):
+            assert difference < 3
