@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, NamedTuple
 
+from nodes._pixels import with_profile
 from nodes.huggingface.latents import Latents
 from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel
 from nodetool_core import Field, ImageRef, Lane, ModelRef, Node, NodeError
@@ -82,26 +83,27 @@ def source_image(context: Context, ref: ImageRef | None, name: str, mode: str = 
 
 
 def shown_image(context: Context, ref: ImageRef, name: str, mode: str = "RGB") -> Image.Image:
-    """The pixels of an input as a model sees them. Where the mode has no alpha and pixels are transparent, it is told what they become."""
-    from nodetool_core.assets.picture import in_mode
+    """
+    The pixels of an input as a model sees them: sRGB, which models were trained with.
 
-    image = context.image(ref)
-    if not mode.endswith("A") and _is_see_through(image):
-        context.warn(f"{name} has transparent pixels; they are put on white, because the model sees no transparency.")
+    Where the mode has no alpha and pixels are transparent, a warning says what they become.
+    """
+    from nodetool_core.assets.modes import in_mode
+
+    image = context.image(ref, "RGBA")
+    if mode.endswith("A"):
+        return in_mode(image, mode)
+    if image.getchannel("A").getextrema() == (255, 255):
+        return in_mode(image.convert("RGB"), mode)
+    context.warn(f"{name} has transparent pixels; they are put on white, because the model sees no transparency.")
     return in_mode(image, mode)
 
 
-def _is_see_through(image: Image.Image) -> bool:
-    """Whether a pixel is not fully opaque. That a picture could have such is not enough."""
-    from nodetool_core.assets.picture import in_mode
-
-    return image.has_transparency_data and in_mode(image, "RGBA").getchannel("A").getextrema() != (255, 255)
-
-
-def pictures(made: Generated, context: Context) -> Pictures:
-    """What was made, as the values of a node's outputs."""
-    images = [context.picture(image) for image in made.images]
-    return Pictures(images[0], list[ImageRef](images), made.latents)
+def pictures(made: Generated, context: Context, source: Image.Image | None = None) -> Pictures:
+    """What was made, as the values of a node's outputs; it says sRGB where the image that it was made from does."""
+    made_from = [image if source is None else with_profile(image, source) for image in made.images]
+    images: list[ImageRef] = [context.picture(image) for image in made_from]
+    return Pictures(images[0], images, made.latents)
 
 
 def optional_images(context: Context, refs: Mapping[str, ImageRef | None]) -> dict[str, Image.Image]:

@@ -52,7 +52,7 @@ class AuraSR(DiffusionNode):
     def process(self, context: Context) -> Annotated[ImageRef, "The enlarged picture, RGB or RGBA."]:
         import torch
 
-        from nodetool_core.assets.picture import in_mode
+        from nodetool_core.assets.modes import in_mode
 
         source = source_image(context, self.image, "image", "RGBA")
         generator = seeded(self.seed, context)

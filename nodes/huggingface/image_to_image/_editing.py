@@ -67,7 +67,7 @@ class EditByInstruction(DiffusionNode):
                 references = []
             wanted = self.chosen(*names)
             made = generate(pipeline, wanted, seed=self.seed, image=source, beside=references, count=self.num_images, context=context)
-        return pictures(made, context)
+        return pictures(made, context, source)
 
 
 class ImageVariation(DiffusionNode):
@@ -116,7 +116,7 @@ class ImageVariation(DiffusionNode):
                 count=self.num_images,
                 context=context,
             )
-        return pictures(Generated(made.images, made.latents), context)
+        return pictures(Generated(made.images, made.latents), context, source)
 
 
 def _check_edits(pipeline: Any) -> None:

@@ -69,7 +69,7 @@ class ImageToImage(DiffusionNode):
                 count=self.num_images,
                 context=context,
             )
-        return pictures(made, context)
+        return pictures(made, context, source)
 
 
 class LoadImageToImageModel(Node):

@@ -91,7 +91,7 @@ class Inpainting(DiffusionNode):
             )
         region = source.crop(box)
         pasted = [mask.laid_over(source, _of_size(image.convert("RGB"), region), box) for image in made.images]
-        return pictures(Generated(pasted, made.latents), context)
+        return pictures(Generated(pasted, made.latents), context, source)
 
 
 def _of_size(image: Image.Image, other: Image.Image) -> Image.Image:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
+from nodes._pixels import with_profile
 from nodes.huggingface import diffusion as shared
 from nodes.huggingface.diffusion import DEFAULT_MODEL, DiffusionNode, Pictures, pictures, source_image
 from nodes.huggingface.model_kinds import ControlNetModel, LoraModel, UpscalerModel
@@ -44,7 +45,7 @@ class Upscale(DiffusionNode):
     tile_overlap: int = Field(default=16, ge=0, le=256, description="Pixels around each tile that the network sees besides.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The enlarged picture, RGB or RGBA."]:
-        from nodetool_core.assets.picture import in_mode
+        from nodetool_core.assets.modes import in_mode
 
         source = source_image(context, self.image, "image", "RGBA")
         colours = in_mode(source, "RGB")
@@ -89,8 +90,9 @@ class DiffusionUpscale(DiffusionNode):
                 raise NodeError(message, hint, code="model_task_unsupported", where="model")
             # These pipelines want a prompt, if an empty one.
             wanted = self.chosen(*names) | {"prompt": self.prompt or " "}
-            made = generate(pipeline, wanted, seed=self.seed, image=source_image(context, self.image, "image"), context=context)
-        return pictures(made, context)
+            source = source_image(context, self.image, "image")
+            made = generate(pipeline, wanted, seed=self.seed, image=source, context=context)
+        return pictures(made, context, source)
 
 
 class TiledRefinement(DiffusionNode):
@@ -151,15 +153,15 @@ class TiledRefinement(DiffusionNode):
                     context=context,
                 )
                 canvas.add(box, _resized(made.image, part.size))
-        return context.picture(canvas.picture())
+        return context.picture(with_profile(canvas.picture(), source))
 
 
 def with_transparency(enlarged: Image.Image, source: Image.Image) -> Image.Image:
-    """An RGB picture, RGBA with the transparency of the RGBA picture that it was made from, where that has any."""
+    """An RGB picture, RGBA with the transparency of the RGBA picture that it was made from, where that has any; in its profile."""
     alpha = source.getchannel("A")
     if alpha.getextrema() != (255, 255):
         enlarged.putalpha(_resized(alpha, enlarged.size))
-    return enlarged
+    return with_profile(enlarged, source)
 
 
 def _rounded(size: tuple[int, int], multiple: int) -> tuple[int, int]:

@@ -11,6 +11,10 @@ import pytest
 from PIL import Image
 
 from nodes.huggingface.inference import ImageToImage, TextToImage
+from nodetool_core import Picture
+from nodetool_core.assets.profiles import in_profile, in_srgb
+from tests.assets.pictures import scene
+from tests.assets.profiles import display_p3
 from tests.nodes.services import fakes
 from tests.nodes.services.conftest import Runs
 from tests.nodes.services.fakes import Answer, Services, json_answer, picture_bytes
@@ -49,6 +53,16 @@ def test_fal_is_asked_through_its_queue(services: Services, run: Runs, photo: st
     assert (body["seed"], body["acceleration"], body["image_size"]) == (5, "regular", {"width": 24, "height": 16})
     assert fakes.data_uri_image(body["image_url"]).size == (40, 30)
     assert any("in queue" in message for message in run.told())
+
+
+def test_m9_what_is_sent_is_srgb(services: Services, run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAL_KEY", "fal-own-key")
+    fakes.hub(services, "Qwen/Qwen-Image-Edit", "fal-ai", "fal-ai/qwen-image-edit")
+    fakes.fal(services, "fal-ai/qwen-image-edit", states=["COMPLETED"])
+    wide = in_profile(Image.blend(scene(40, 30), Image.new("RGB", (40, 30), "grey"), 0.5), display_p3())
+    run(ImageToImage(provider="fal-ai", model="Qwen/Qwen-Image-Edit", image=Picture.of(wide), prompt="at night"))
+    [posted] = services.of("POST")
+    assert fakes.data_uri_image(posted.json["image_url"]).tobytes() == in_srgb(wide).tobytes() != wide.tobytes()
 
 
 def test_the_hugging_face_token_goes_through_the_router(services: Services, run: Runs, photo: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,10 @@ from PIL import Image
 
 from nodes.qolaba.apps import APPS
 from nodes.qolaba.image_to_image import ImageToImage
-from nodetool_core import RunCancelled, WorkflowError
+from nodetool_core import Picture, RunCancelled, WorkflowError
+from nodetool_core.assets.profiles import in_profile, in_srgb
+from tests.assets.pictures import scene
+from tests.assets.profiles import display_p3
 from tests.nodes.services.conftest import Runs
 from tests.nodes.services.fakes import Answer, Handler, Services, data_uri_image, envelope, json_answer, picture_bytes
 
@@ -76,6 +79,16 @@ def test_every_field_is_sent(services: Services, run: Runs, photo: str, api: Api
         "inference_type": "h100",
     }
     assert [asked.authorization for asked in services.of("GET")] == ["", "", ""], "the key stays with the API"
+
+
+def test_m9_what_is_sent_is_srgb(services: Services, run: Runs, api: Api) -> None:
+    api(success(services))
+    plain = Image.blend(scene(40, 30), Image.new("RGB", (40, 30), "grey"), 0.5)
+    wide = in_profile(plain, display_p3())
+    run(ImageToImage(image=Picture.of(wide), file_urls=[Picture.of(wide)], prompt="at night"))
+    [posted] = services.of("POST")
+    for sent in (posted.json["image"], *posted.json["file_urls"]):
+        assert data_uri_image(sent).tobytes() == in_srgb(wide).tobytes() != wide.tobytes()
 
 
 def test_a_queued_task_is_asked_for_until_it_is_done(services: Services, run: Runs, photo: str, api: Api) -> None:
