@@ -50,6 +50,8 @@ _HEIC_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"
 
 _SUPPORTED: Final = f"Use one of {', '.join(FORMATS)}."
 _ORIENTATION: Final = 0x0112
+_ANIMATED: Final = frozenset({"GIF", "WEBP", "PNG", "AVIF", "TIFF"})
+"""Formats with frames or pages. Further pictures of a camera's JPEG or HEIC are the same scene again, or its depths."""
 _KEPT_INFO: Final = frozenset({"icc_profile", "dpi", "transparency"})
 
 
@@ -186,7 +188,7 @@ def _decode(file: IO[bytes], where: str, limits: ImageLimits, tell: Tell) -> Ima
     opened = identify(file, where)
     name = opened.format or "image"
     _check_pixels(opened, where, limits)
-    lost = [note for note in (_further_frames(opened, name), _lost_bits(opened)) if note]
+    lost = [note for note in (_further_frames(opened), _lost_bits(opened)) if note]
     _guarded(opened.load, where, name)
     image = _guarded(lambda: standard_mode(_known_scale(_upright(opened), name), tell), where, name)
     opened.close()
@@ -244,13 +246,17 @@ def _orientation(image: Image.Image) -> Any:
         return 1
 
 
-def _further_frames(image: ImageFile, name: str) -> str:
+def _further_frames(image: ImageFile) -> str:
     """What is said of a file with more than the one picture that is read."""
-    # The further pictures of an MPO are a camera's own: the same scene again, or its depths.
-    if name == "MPO" or not _guarded(lambda: getattr(image, "is_animated", False), "", name):
+    if image.format not in _ANIMATED:
         return ""
-    what = "has several pages; only its first page" if name == "TIFF" else "is animated; only its first frame"
-    return f"The picture {what} is used."
+    try:
+        has_more = bool(getattr(image, "is_animated", False))
+    except Exception:  # noqa: BLE001 - a damaged frame behind the first one says nothing about that
+        has_more = True
+        image.seek(0)
+    what = "has several pages; only its first page" if image.format == "TIFF" else "is animated; only its first frame"
+    return f"The picture {what} is used." if has_more else ""
 
 
 def _lost_bits(image: ImageFile) -> str:

@@ -66,6 +66,8 @@ class ImageLoader:
         `tell` takes what is lost or guessed in reading them.
         """
         if isinstance(ref, Picture):
+            for note in ref.notes:
+                tell(note)
             return standard_mode(ref.image, tell)
         source = self._source(ref)
         if isinstance(source, Path):

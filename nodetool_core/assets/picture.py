@@ -12,6 +12,8 @@ from nodetool_core.assets.modes import DEEP_MODES, in_mode
 from nodetool_core.references import ImageRef
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from PIL import Image
 
 
@@ -25,20 +27,33 @@ class Picture(ImageRef):
 
     _image: Any = PrivateAttr(default=None)
     _provenance: dict[str, Any] | None = PrivateAttr(default=None)
+    _notes: tuple[str, ...] = PrivateAttr(default=())
     _digest: str | None = PrivateAttr(default=None)
     _lock: Any = PrivateAttr(default_factory=threading.Lock)
 
     @classmethod
-    def of(cls, image: Image.Image, provenance: dict[str, Any] | None = None) -> Self:
+    def of(cls, image: Image.Image, provenance: dict[str, Any] | None = None, notes: Sequence[str] = ()) -> Self:
+        """
+        Return a picture of an image.
+
+        Args:
+            notes: What was lost or guessed in decoding it, for the node that opens it to tell.
+        """
         picture = cls()
         picture._image = image
         picture._provenance = provenance
+        picture._notes = tuple(notes)
         return picture
 
     @property
     def image(self) -> Image.Image:
         """The pixels. Shared with whoever else holds the picture: don't change them in place."""
         return self._image  # type: ignore[no-any-return]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was lost or guessed in decoding it."""
+        return self._notes
 
     @property
     def provenance(self) -> dict[str, Any] | None:

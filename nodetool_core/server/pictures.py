@@ -60,8 +60,10 @@ def _encoded_pictures(value: Any) -> Iterator[EncodedPicture]:
 
 
 def decode_picture(data: bytes, limits: ImageLimits, where: str = "image") -> Picture:
-    """An encoded picture, upright and without its metadata. Raises ImageError."""
-    return Picture.of(decode_bytes(data, where, limits))
+    """An encoded picture, upright and without its metadata; its notes say what was lost. Raises ImageError."""
+    notes: list[str] = []
+    image = decode_bytes(data, where, limits, notes.append)
+    return Picture.of(image, notes=notes)
 
 
 def encode_picture(picture: Picture, file_format: str, *, provenance: bool = False) -> bytes:

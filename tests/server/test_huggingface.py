@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import io
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -51,6 +52,13 @@ def test_1_raw_bytes_without_content_type(client: httpx2.Client) -> None:
     response = client.send(request)
     assert response.status_code == 200
     assert opened(response.content).size == (32, 24)
+
+
+def test_m21_an_animation_gives_its_first_frame_and_says_so(client: httpx2.Client) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (32, 24), "red").save(buffer, "GIF", save_all=True, append_images=[Image.new("RGB", (32, 24), "blue")])
+    told = client.post(PAINT, content=buffer.getvalue()).headers["x-hf-warning"]
+    assert told.count("only its first frame is used") == 1
 
 
 def test_a_form_is_refused_with_what_to_send(client: httpx2.Client) -> None:
