@@ -85,6 +85,10 @@ def in_profile(image: Image.Image, wanted: bytes | None) -> Image.Image:
         return image
     if wanted is None or not fits(wanted, image.mode) or _kind(wanted) == "broken":
         return without_profile(in_srgb(image))
+    if _kind(wanted) == "srgb" and (own is None or _kind(own) == "srgb"):
+        tagged = image.copy()
+        tagged.info["icc_profile"] = wanted
+        return tagged
     return _transformed(image, own or srgb_profile(), wanted)
 
 

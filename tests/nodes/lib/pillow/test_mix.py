@@ -96,12 +96,22 @@ def test_a_second_picture_keeps_its_colours_in_the_profile_of_the_first(mode: st
         assert max(abs(one - other) for one, other in zip(found[:3], (10, 250, 20), strict=True)) <= 2, node.spec.title
 
 
-@pytest.mark.parametrize("profiles", [(SRGB, None), (None, SWAPPED), (SRGB, b"wide"), (b"wide", SRGB), (SRGB, SRGB), (None, None)])
-def test_without_two_profiles_that_can_be_read_numbers_stay(profiles: tuple[bytes | None, bytes | None], run_node: NodeRunner) -> None:
+@pytest.mark.parametrize("profiles", [(SRGB, None), (None, SRGB), (SRGB, b"wide"), (b"wide", SRGB), (SRGB, SRGB), (None, None)])
+def test_what_is_srgb_or_can_not_be_read_keeps_its_numbers(profiles: tuple[bytes | None, bytes | None], run_node: NodeRunner) -> None:
     red = Image.new("RGB", (4, 4), (250, 10, 20))
     for node in mixing(profiled(scene(4, 4), profiles[0]), profiled(red, profiles[1])):
         result = run_node(node).image
         assert result.getpixel((1, result.height - 2)) == (250, 10, 20), node.spec.title
+
+
+@pytest.mark.parametrize(("first", "second"), [(None, SWAPPED), (SWAPPED, None), (b"wide", SWAPPED), (SWAPPED, b"wide")])
+def test_i2_a_picture_without_a_profile_is_srgb(first: bytes | None, second: bytes | None, run_node: NodeRunner) -> None:
+    red = Image.new("RGB", (4, 4), (250, 10, 20))
+    for node in mixing(profiled(scene(4, 4), first), profiled(red, second)):
+        result = run_node(node).image
+        assert result.info.get("icc_profile") == (SWAPPED if first == SWAPPED else None), node.spec.title
+        found = result.getpixel((1, result.height - 2))
+        assert max(abs(one - other) for one, other in zip(found[:3], (10, 250, 20), strict=True)) <= 2, node.spec.title
 
 
 @pytest.mark.parametrize(("node", "name"), [(MatchHistogram, "reference"), (TransferColor, "colors")])
