@@ -18,9 +18,10 @@ from nodetool_core.subworkflow import expand
 from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, WorkflowDocument
 
 if TYPE_CHECKING:
-    from nodetool_core.engine.engine import Engine, Run
+    from nodetool_core.engine.engine import Engine
     from nodetool_core.engine.events import Listener
     from nodetool_core.engine.options import RunOptions
+    from nodetool_core.engine.run import Run
 
 
 class Workflow:

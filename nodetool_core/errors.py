@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Level = Literal["error", "warning", "note"]
 
@@ -50,9 +50,20 @@ class NodetoolError(Exception):
         self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Whatever the arguments of a subclass are: they are not to be had from the exception.
+        return _restored, (type(self), self.problems), vars(self)
+
     @property
     def problem(self) -> Problem:
         return self.problems[0]
+
+
+def _restored(kind: type[NodetoolError], problems: tuple[Problem, ...]) -> NodetoolError:
+    """An exception as it was copied or pickled."""
+    error = kind.__new__(kind)
+    NodetoolError.__init__(error, problems)
+    return error
 
 
 class DeclarationError(NodetoolError):

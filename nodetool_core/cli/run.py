@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from nodetool_core.batch import Item
     from nodetool_core.cli.progress import Progress
     from nodetool_core.cli.results import Saved
-    from nodetool_core.engine.engine import Engine, Run
+    from nodetool_core.engine.engine import Engine
     from nodetool_core.engine.options import RunOptions
     from nodetool_core.engine.result import RunResult
+    from nodetool_core.engine.run import Run
     from nodetool_core.graph import Graph
 
 LISTED_PROBLEMS = 20

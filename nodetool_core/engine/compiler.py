@@ -104,12 +104,12 @@ class _Compiler:
         for region in self.regions:
             region.waits = [self.steps[number].waits for number in region.steps]
             region.uses = [self.steps[number].uses for number in region.steps]
+        # Guards know the compiler in turn: a ring, which would hold the graph and its values.
+        del self.guards
         nodes = [step for step in self.steps if step.node is not None]
         inputs = [step.node for step in nodes if step.node is not None and step.node.node_class.role is Role.INPUT]
         seeds = [step for step in nodes if step.kind is not None and step.kind.seeds]
-        return Plan(
-            self.graph, self.steps, self.regions, targets, self.by_loops, opened, len(nodes), inputs, seeds, seed_sources(self.steps, seeds)
-        )
+        return Plan(self.steps, self.regions, targets, self.by_loops, opened, len(nodes), inputs, seeds, seed_sources(self.steps, seeds))
 
     def _needed(self) -> bytearray:
         """Which nodes the targets need: sources stand before what they feed, so one pass from the end finds them all."""

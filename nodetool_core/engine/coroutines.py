@@ -44,9 +44,15 @@ class Spawned:
 
     def _ended(self, task: Task) -> None:
         self._alive.discard(self)
-        self._done(task)
+        # Whoever is told knows this object, which must know neither him nor the result any more.
+        done, self._done, self._task = self._done, _nothing, None
+        done(task)
 
     def _cancel(self) -> None:
         if self._task is not None and not self._is_cancelled:
             self._is_cancelled = True
             self._task.cancel()
+
+
+def _nothing(task: Task) -> None:
+    """Stands for whoever was told."""

@@ -24,6 +24,7 @@ class Delivery:
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
+        self._is_closed = False
         self._queue: SimpleQueue[Event | None] = SimpleQueue()
         self.put = self._queue.put
         """`send` for an event that is never dropped."""
@@ -31,12 +32,13 @@ class Delivery:
         self._thread.start()
 
     def send(self, event: Event) -> None:
-        if isinstance(event, DROPPABLE) and self._queue.qsize() > BEHIND:
+        if self._is_closed or (isinstance(event, DROPPABLE) and self._queue.qsize() > BEHIND):
             return
         self._queue.put(event)
 
     def close(self, timeout: float) -> None:
         """No further events come; give the listener `timeout` seconds to take what is there."""
+        self._is_closed = True
         self._queue.put(None)
         if threading.current_thread() is not self._thread:
             self._thread.join(timeout)

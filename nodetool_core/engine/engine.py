@@ -10,9 +10,7 @@ import asyncio
 import os
 import secrets
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -24,18 +22,18 @@ from nodetool_core.engine.coming import RunLane
 from nodetool_core.engine.compiler import compile_plan
 from nodetool_core.engine.delivery import Delivery
 from nodetool_core.engine.device_lane import DeviceLane
-from nodetool_core.engine.events import Listener, RunFinished, RunStarted
+from nodetool_core.engine.events import Listener
 from nodetool_core.engine.keys import KeyMaker, of_node
 from nodetool_core.engine.options import RunOptions
 from nodetool_core.engine.plan import LOCAL, Plan, Step
 from nodetool_core.engine.provenance import Recorder
-from nodetool_core.engine.result import RunError, RunResult
+from nodetool_core.engine.result import RunResult
+from nodetool_core.engine.run import Run
 from nodetool_core.engine.scheduler import Scheduler
 from nodetool_core.engine.seeds import asks_for_a_seed, draw_seeds
 from nodetool_core.engine.services import Services
 from nodetool_core.engine.threads import Threads
 from nodetool_core.engine.work import Kind
-from nodetool_core.errors import RunCancelled
 from nodetool_core.graph import Graph
 from nodetool_core.inputs import check_given
 from nodetool_core.node import Lane, Node
@@ -49,9 +47,6 @@ if TYPE_CHECKING:
 NETWORK_THREADS = 32
 PLANS = 16
 """Plans that are kept of one graph: there are as many as ways to name its outputs, which clients may do as they like."""
-
-LISTENER_PATIENCE = 2.0
-"""Seconds that a finished run gives a listener to take the events that are left."""
 
 
 class Engine:
@@ -207,73 +202,6 @@ def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
     """Until it is stopped; then its file descriptors are given back."""
     with closing(loop):
         loop.run_forever()
-
-
-class Run:
-    """A run under way."""
-
-    def __init__(self, scheduler: Scheduler) -> None:
-        self.run_id = scheduler.result.run_id
-        self.future: Future[RunResult] = Future()
-        # Running, not pending: whoever waits for it in an event loop and gives up can't cancel the future instead of the run.
-        self.future.set_running_or_notify_cancel()
-        self._scheduler = scheduler
-        self._thread = threading.Thread(target=self._execute, name=f"nodetool-run-{self.run_id}", daemon=True)
-        self._thread.start()
-
-    def result(self, timeout: float | None = None) -> RunResult:
-        """Wait for the run. Raises RunError where a node failed, RunCancelled, or TimeoutError after `timeout` seconds."""
-        return self.future.result(timeout)
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until nothing of the run is under way any more. False where that takes longer than `timeout` seconds."""
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
-
-    def done(self) -> bool:
-        return self.future.done()
-
-    def cancel(self) -> None:
-        """Ask the run to stop: nodes notice at their next step; nothing further begins."""
-        self._scheduler.runner.cancelled.set()
-        self._scheduler.runner.inbox.put((_nothing, None))
-
-    @property
-    def partial(self) -> RunResult:
-        """What there is so far."""
-        return self._scheduler.result
-
-    def _execute(self) -> None:
-        scheduler, result = self._scheduler, self._scheduler.result
-        services = scheduler.services
-        started = time.perf_counter()
-        services.emit(RunStarted(result.run_id, scheduler.plan.nodes, result.seeds))
-        error: BaseException | None = None
-        try:
-            try:
-                scheduler.execute()
-            finally:
-                scheduler.ready.close(cancelled=scheduler.runner.cancelled.is_set())
-        except BaseException as unexpected:  # noqa: BLE001 - crosses a thread: it is raised where the result is asked for
-            error = unexpected
-        result.seconds = time.perf_counter() - started
-        if scheduler.runner.cancelled.is_set():
-            result.status, error = "cancelled", error or RunCancelled()
-        elif result.failures or error is not None:
-            result.status = "failed"
-            if error is None and services.options.on_error == "stop":
-                error = RunError(result)
-        services.emit(RunFinished(result.run_id, result.status, result.seconds, len(result.ran), len(result.hits)))
-        if services.delivery is not None:
-            services.delivery.close(LISTENER_PATIENCE)
-        if error is None:
-            self.future.set_result(result)
-        else:
-            self.future.set_exception(error)
-
-
-def _nothing() -> None:
-    """A message that only wakes the scheduler."""
 
 
 class _Sources:

@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from nodetool_core.engine.work import Kind
-from nodetool_core.graph import Graph, GraphNode
+from nodetool_core.graph import GraphNode
 from nodetool_core.properties import Property
 
 LOCAL, OUTER, ITEM = 0, 1, 2
@@ -158,7 +158,6 @@ class Region:
 class Plan:
     """What the scheduler needs to know, as flat lists."""
 
-    graph: Graph
     steps: list[Step]
     regions: list[Region]
     targets: list[int]

@@ -12,6 +12,7 @@ from nodetool_core.context import Context
 from nodetool_core.engine import events
 from nodetool_core.engine.coroutines import Spawned, Task
 from nodetool_core.engine.frames import Frame, Frames, Stream, Values
+from nodetool_core.engine.inbox import Inbox, Message
 from nodetool_core.engine.plan import Feed, Step
 from nodetool_core.engine.result import RunResult
 from nodetool_core.engine.services import Services
@@ -20,9 +21,6 @@ from nodetool_core.errors import Problem, RunCancelled
 from nodetool_core.graph import GraphNode
 from nodetool_core.node import SKIPPED, Lane, Node
 from nodetool_core.types import type_name, value_type_name
-
-Message = tuple[Any, ...]
-"""What threads put into the inbox: a function of the scheduler, the ticket that it answers (or None), arguments."""
 
 Done = Callable[[Frame, Step, Values, float], None]
 Failed = Callable[[Frame, Step, BaseException], None]
@@ -58,7 +56,7 @@ class Runner:
     """Calls the nodes of one run."""
 
     def __init__(self, frames: Frames, services: Services, result: RunResult, seeded: dict[int, dict[str, Any]]) -> None:
-        self.inbox: SimpleQueue[Message] = SimpleQueue()
+        self.inbox = Inbox()
         self.cancelled = threading.Event()
         self._frames = frames
         self._services = services
@@ -147,7 +145,7 @@ class Runner:
             return None
         ticket = Ticket(Lane.NETWORK if kind.spec.is_async else kind.lane, self.cancelled)
         if not kind.spec.is_async:
-            self._services.threads[kind.lane].submit(lambda: self.inbox.put(_next(stream, kind, ticket, got, failed)))
+            self._services.threads[kind.lane].submit(self._pull, stream, kind, ticket, got, failed)
             return ticket
 
         def answer(task: Task) -> None:
@@ -156,6 +154,9 @@ class Runner:
 
         self._services.spawn(_next_awaited(stream, kind), answer)
         return ticket
+
+    def _pull(self, stream: Stream, kind: Kind, ticket: Ticket, got: Callable[..., None], failed: Callable[..., None]) -> None:
+        self.inbox.put(_next(stream, kind, ticket, got, failed))
 
     def end(self, stream: Stream) -> None:
         """End a stream that was not exhausted; returns when its generator has ended. Raises what it raises."""

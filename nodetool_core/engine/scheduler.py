@@ -30,15 +30,16 @@ from nodetool_core.engine.events import NodeFinished, node_finished
 from nodetool_core.engine.fast_path import FastPath
 from nodetool_core.engine.frame_keys import FrameKeys
 from nodetool_core.engine.frames import DONE, DROPPED, FAILED, RUNNING, WAITING, Frame, Frames, Values, came
+from nodetool_core.engine.inbox import Message
 from nodetool_core.engine.loops import Loops
 from nodetool_core.engine.outputs import Outputs
 from nodetool_core.engine.patience import NodeTimeoutError, Patience
 from nodetool_core.engine.plan import Plan, Step
 from nodetool_core.engine.ready import Ready
 from nodetool_core.engine.result import RunResult
-from nodetool_core.engine.runner import Message, Runner, Ticket
+from nodetool_core.engine.runner import Runner, Ticket
 from nodetool_core.engine.services import Services
-from nodetool_core.engine.work import failure_of, traceback_of
+from nodetool_core.engine.work import failure_of, forget_frames, traceback_of
 from nodetool_core.errors import Problem, RunCancelled
 from nodetool_core.node import SKIPPED, Lane
 
@@ -82,6 +83,11 @@ class Scheduler:
         finally:
             self.loops.close()
         self.outputs.close()
+
+    def close(self) -> None:
+        """Let go of everything: the parts of a scheduler know one another in rings, which would hold all values of the run."""
+        self.runner.inbox.close()
+        vars(self).clear()
 
     def _run(self) -> None:
         self.prepare(self.frames.root)
@@ -262,6 +268,7 @@ class Scheduler:
         message = f"{step.node.spec.title} failed and is tried again in {pause:g} s: {error}"
         self.result.warnings.append(Problem("retry", f"node {step.node.id!r}", message, level="warning"))
         self.services.emit(events.NodeWarning(step.node.id, message, {"seconds": pause}))
+        forget_frames(error)
         frame.state[step.slot] = WAITING
         self.patience.retry(pause, lambda: self.ready.add(frame, step))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from nodetool_core.context import Context
@@ -116,6 +117,29 @@ def failure_of(node: GraphNode, item: tuple[int, ...], error: BaseException) -> 
         problem = Problem(found.code, where, f"{inner}{found.message}", found.hint)
         return NodeFailure(node.id, node.spec.node_type, item, problem, error if error.__cause__ else None)
     return NodeFailure(node.id, node.spec.node_type, item, Problem("node_failed", where, f"{type(error).__name__}: {error}"), error)
+
+
+def forget_frames(error: BaseException | None) -> None:
+    """Let go of the values in the frames of an exception, and of those that led to it. Where it was raised is still known."""
+    pending, seen = [error], set[int]()
+    while pending:
+        found = pending.pop()
+        if found is None or id(found) in seen:
+            continue
+        seen.add(id(found))
+        traceback.clear_frames(found.__traceback__)
+        _forget_callers(found)
+        pending += [found.__cause__, found.__context__, *getattr(found, "exceptions", ())]
+
+
+def _forget_callers(error: BaseException) -> None:
+    """Let go of the values in the frames that an exception did not get to: its own frames hold those that called them."""
+    caller = error.__traceback__.tb_frame.f_back if error.__traceback__ is not None else None
+    while caller is not None:
+        # One that is still being executed can't be cleared.
+        with suppress(RuntimeError):
+            caller.clear()
+        caller = caller.f_back
 
 
 def traceback_of(failure: NodeFailure) -> str:

@@ -19,7 +19,7 @@ from nodetool_core.jobs.recorder import Recorder
 from nodetool_core.jobs.results import Collector
 
 if TYPE_CHECKING:
-    from nodetool_core.engine.engine import Run
+    from nodetool_core.engine.run import Run
     from nodetool_core.jobs.blueprints import Blueprints
     from nodetool_core.jobs.files import Files
     from nodetool_core.jobs.leases import Claim, Leases

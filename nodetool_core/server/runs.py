@@ -24,8 +24,9 @@ from nodetool_core.server.pictures import decoded, decoded_bytes
 from nodetool_core.server.turns import Turns
 
 if TYPE_CHECKING:
-    from nodetool_core.engine.engine import Engine, Run
+    from nodetool_core.engine.engine import Engine
     from nodetool_core.engine.result import RunResult
+    from nodetool_core.engine.run import Run
     from nodetool_core.server.catalog import Served
 
 Result = TypeVar("Result")

@@ -13,8 +13,9 @@ import pytest
 from nodes.nodetool.control import Collect
 from nodes.nodetool.output import Output
 from nodetool_core import Node, NodetoolError, RunCancelled, Workflow
-from nodetool_core.engine.engine import Engine, Run
+from nodetool_core.engine.engine import Engine
 from nodetool_core.engine.result import RunError
+from nodetool_core.engine.run import Run
 from nodetool_core.node import Lane
 from tests.engine.nodes import Add, AsyncEcho, Counting, Each, Gated, Stage
 

@@ -14,10 +14,11 @@ from PIL import Image
 
 from nodes.nodetool.output import Output
 from nodetool_core import Node, Workflow
-from nodetool_core.engine.engine import Engine, Run
+from nodetool_core.engine.engine import Engine
 from nodetool_core.engine.events import Event, NodeProgress
 from nodetool_core.engine.options import RunOptions
 from nodetool_core.engine.result import RunError
+from nodetool_core.engine.run import Run
 from nodetool_core.errors import Problem
 from tests.nodes.services.fakes import Services
 

@@ -1,0 +1,120 @@
+"""
+A run under way, as whoever started it sees it.
+
+The parts of a scheduler know one another in rings. When the run ends they are taken apart, and what a failed node had in its
+hands is let go of, so that large values go with the last reference to the result and never wait for the garbage collector. For
+the same reason an error is raised anew for each who asks: its traceback holds the frames of the asker, which hold the run.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+import time
+from concurrent.futures import Future
+
+from nodetool_core.engine.events import RunFinished, RunStarted
+from nodetool_core.engine.result import RunError, RunResult
+from nodetool_core.engine.scheduler import Scheduler
+from nodetool_core.engine.work import forget_frames
+from nodetool_core.errors import NodetoolError, RunCancelled
+
+LISTENER_PATIENCE = 2.0
+"""Seconds that a finished run gives a listener to take the events that are left."""
+
+
+class Run:
+    """A run under way."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.run_id = scheduler.result.run_id
+        self.partial = scheduler.result
+        """What there is so far."""
+        self.future: Future[RunResult] = Future()
+        # Running, not pending: whoever waits for it in an event loop and gives up can't cancel the future instead of the run.
+        self.future.set_running_or_notify_cancel()
+        self._cancelled = scheduler.runner.cancelled
+        self._inbox = scheduler.runner.inbox
+        name = f"nodetool-run-{self.run_id}"
+        self._thread = threading.Thread(target=_execute, args=(scheduler, self.future), name=name, daemon=True)
+        self._thread.start()
+
+    def result(self, timeout: float | None = None) -> RunResult:
+        """Wait for the run. Raises RunError where a node failed, RunCancelled, or TimeoutError after `timeout` seconds."""
+        error = self.future.exception(timeout)
+        if error is None:
+            return self.future.result()
+        try:
+            raise _anew(error)
+        finally:
+            del self, error
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until nothing of the run is under way any more. False where that takes longer than `timeout` seconds."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def done(self) -> bool:
+        return self.future.done()
+
+    def cancel(self) -> None:
+        """Ask the run to stop: nodes notice at their next step; nothing further begins."""
+        self._cancelled.set()
+        self._inbox.put((_nothing, None))
+
+
+def _execute(scheduler: Scheduler, future: Future[RunResult]) -> None:
+    result, error = scheduler.result, _outcome(scheduler)
+    scheduler.close()
+    for exception in (error, *(failure.exception for failure in result.failures)):
+        forget_frames(exception)
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
+    # The frames of an exception hold those that called them, and so this one as it is when it returns.
+    del future, result, error, exception
+
+
+def _outcome(scheduler: Scheduler) -> BaseException | None:
+    """Run, and tell the listener; gives the error that the run ends with."""
+    result, services, cancelled = scheduler.result, scheduler.services, scheduler.runner.cancelled
+    started = time.perf_counter()
+    services.emit(RunStarted(result.run_id, scheduler.plan.nodes, result.seeds))
+    error = _failure(scheduler)
+    result.seconds = time.perf_counter() - started
+    if cancelled.is_set():
+        result.status, error = "cancelled", error or RunCancelled()
+    elif result.failures or error is not None:
+        result.status = "failed"
+        if error is None and services.options.on_error == "stop":
+            error = RunError(result)
+    services.emit(RunFinished(result.run_id, result.status, result.seconds, len(result.ran), len(result.hits)))
+    if services.delivery is not None:
+        services.delivery.close(LISTENER_PATIENCE)
+    return error
+
+
+def _failure(scheduler: Scheduler) -> BaseException | None:
+    """Run; gives the error of the run itself, where it has one."""
+    try:
+        try:
+            scheduler.execute()
+        finally:
+            scheduler.ready.close(cancelled=scheduler.runner.cancelled.is_set())
+    except BaseException as error:  # noqa: BLE001 - crosses a thread: it is raised where the result is asked for
+        return error
+    return None
+
+
+def _anew(error: BaseException) -> BaseException:
+    """The error as a new one, where it is one of ours: as that of a node it has no traceback that says anything."""
+    if not isinstance(error, (NodetoolError, RunCancelled)):
+        return error
+    again = copy.copy(error)
+    again.__cause__ = error.__cause__
+    return again
+
+
+def _nothing() -> None:
+    """A message that only wakes the scheduler."""
