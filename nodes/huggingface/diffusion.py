@@ -27,7 +27,10 @@ WIDE_GUIDANCE = Field(
     default=7.5, ge=0.0, le=50.0, description="Guidance scale for generation. Higher values follow the prompt more closely."
 )
 SEED = Field(default=-1, ge=-1, le=2**64 - 1, seed=True, description="Seed for the random number generator. Use -1 for a random seed.")
-SCHEDULER = Field(default="default", description="Rule that the denoising loop steps by; `default` is the model's own.")
+SCHEDULER = Field(
+    default="default",
+    description="Rule that the denoising loop steps by; `default` is the model's own. DPMSolverSDEScheduler needs the extra `sde`.",
+)
 LORAS = Field(default=[], description="LoRAs to apply, each with its scale.")
 IP_ADAPTER_MODEL = Field(default=IPAdapterModel(), description="Adapter by which the model follows `ip_adapter_image`.")
 IP_ADAPTER_IMAGE = Field(default=None, description="Picture to follow like a prompt; needs `ip_adapter_model`.")

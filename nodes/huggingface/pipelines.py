@@ -22,6 +22,7 @@ from nodes.huggingface.arguments import call_arguments, check_steps
 from nodes.huggingface.families import facts_of
 from nodes.huggingface.latents import Latents, LatentsSeen
 from nodes.huggingface.previews import in_turn, preview_callback
+from nodes.huggingface.schedulers import draws_freely
 from nodes.huggingface.sizes import Size, fitting_size, side_multiple, square_of
 from nodetool_core import NodeError
 
@@ -217,7 +218,8 @@ def _reproducible(pipeline: Any, generator: torch.Generator) -> Iterator[None]:
     """Numbers that a pipeline draws besides those of its generator follow from the same seed, and change nothing for others."""
     import torch
 
-    if not any(fact.draws_freely for fact in facts_of(type(pipeline).__name__)):
+    is_free = draws_freely(getattr(pipeline, "scheduler", None)) or any(fact.draws_freely for fact in facts_of(type(pipeline).__name__))
+    if not is_free:
         yield
         return
     with _FREE_DRAWS, torch.random.fork_rng(devices=[]):

@@ -49,16 +49,37 @@ _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 """What the words behind a class's name mean."""
 
+_EXTRAS: Final[Mapping[str, str]] = {"torchsde": "sde"}
+"""Package that a class needs to the extra of ours that has it."""
+
+_UNABLE: Final[Mapping[str, frozenset[str]]] = {
+    "DPMSolverSDEScheduler": frozenset({"sample"}),
+    "EulerAncestralDiscreteScheduler": frozenset({"sample"}),
+    "KDPM2AncestralDiscreteScheduler": frozenset({"sample"}),
+    "KDPM2DiscreteScheduler": frozenset({"sample"}),
+    "PNDMScheduler": frozenset({"sample"}),
+}
+"""What a model may predict and a class can't step by, although it says that it can."""
+
 _WITHOUT_LIST: Final = frozenset({"LCMScheduler", "TCDScheduler"})
 """Understand the configuration of whatever can run with DDIM, but are on nobody's list."""
 
 
-def choose_scheduler(pipeline: Any, name: str, context: Context) -> None:
-    """
-    Give the pipeline the scheduler of that name; where it can't run with it, it keeps its own, and that is told.
+def check_scheduler(name: str) -> None:
+    """Raise NodeError where a package is missing that the scheduler of that name needs. Loads no weights."""
+    if name == "default":
+        return
+    try:
+        _class_named(name.split()[0])
+    except ImportError as error:
+        package = next(iter(_EXTRAS.keys() & str(error).split()), "")
+        message = f"{name} needs the package {package}, which is not installed."
+        hint = f"Install it with `pip install 'nodetool-imaging[{_EXTRAS[package]}]'`, or choose another scheduler."
+        raise NodeError(message, hint, code="missing_package", where="scheduler") from error
 
-    Raises NodeError where a package is missing that the scheduler needs.
-    """
+
+def choose_scheduler(pipeline: Any, name: str, context: Context) -> None:
+    """Give the pipeline the scheduler of that name; where it can't run with it, it keeps its own, and that is told."""
     if name == "default":
         return
     own = getattr(pipeline, "scheduler", None)
@@ -67,15 +88,17 @@ def choose_scheduler(pipeline: Any, name: str, context: Context) -> None:
         why = "has schedulers of its parts" if own is None else f"runs with {type(own).__name__} only"
         context.warn(f"scheduler is not used: {type(pipeline).__name__} {why}.")
         return
+    predicted = own.config.get("prediction_type", "epsilon")
+    if predicted in _UNABLE.get(made.__name__, ()):
+        context.warn(f"scheduler is not used: {made.__name__} can't follow this model, which predicts {predicted!r}.")
+        return
     options = {key: value for word in name.split()[1:] for key, value in _OPTIONS[word].items()}
-    try:
-        scheduler = made.from_config(own.config, **options)
-    except ImportError as error:
-        said = next((line.strip() for line in str(error).splitlines() if line.strip()), "a package is missing")
-        raise NodeError(
-            f"{name} can't be used: {said}", "Install it, or choose another scheduler.", code="missing_package", where="scheduler"
-        ) from error
-    pipeline.scheduler = scheduler
+    pipeline.scheduler = made.from_config(own.config, **options)
+
+
+def draws_freely(scheduler: Any) -> bool:
+    """Whether a scheduler draws random numbers besides those of the generator that a pipeline gets."""
+    return type(scheduler).__name__ == "DPMSolverSDEScheduler"
 
 
 def takes_schedulers(pipeline_class: type) -> bool:
@@ -91,12 +114,22 @@ def takes_schedulers(pipeline_class: type) -> bool:
 
 def scheduler_class(pipeline_class: type, own: Any, name: str) -> Any:
     """The class of a scheduler by its name, or None where a pipeline that comes with `own` can't run with it."""
-    import diffusers
-
     wanted = name.split()[0]
     if FIXED_SCHEDULER.search(pipeline_class.__name__) or own.config.get("prediction_type") == "flow_prediction":
         return None
     listed = {type(own).__name__, *getattr(own, "_compatibles", ())}
     if wanted not in listed and not (wanted in _WITHOUT_LIST and "DDIMScheduler" in listed):
         return None
-    return getattr(diffusers, wanted, None)
+    return _class_named(wanted)
+
+
+def _class_named(name: str) -> Any:
+    """A class of diffusers. Raises ImportError where it needs a package that is not installed."""
+    import diffusers
+    from diffusers.schedulers.scheduling_lms_discrete import LMSDiscreteScheduler
+
+    # Without scipy, diffusers shows a stand-in for it, which can't be made; `nodetool_core/models/schedulers.py` does without.
+    found = LMSDiscreteScheduler if name == "LMSDiscreteScheduler" else getattr(diffusers, name)
+    if hasattr(found, "_backends"):
+        found()
+    return found

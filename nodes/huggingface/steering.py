@@ -20,7 +20,7 @@ from nodes.huggingface.controlnets import control_arguments, with_controlnet
 from nodes.huggingface.diffusion import shown_image
 from nodes.huggingface.families import takes_image_prompt, takes_loras
 from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel, LoraModel
-from nodes.huggingface.schedulers import choose_scheduler
+from nodes.huggingface.schedulers import check_scheduler, choose_scheduler
 from nodetool_core import ImageRef, ModelRef, NodeError
 from nodetool_core.errors import ModelError
 
@@ -65,6 +65,7 @@ def steered(model: ModelRef, task: str, steering: Steering, context: Context) ->
     ModelError where weights can't be had.
     """
     _check_pair(steering)
+    check_scheduler(steering.scheduler)
     with ExitStack() as stack:
         pipeline = stack.enter_context(context.models.use(model, task, context=context))
         if not steering.controlnet.is_empty():

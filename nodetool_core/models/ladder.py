@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
 from nodetool_core.models.placing import return_memory, tensors
-from nodetool_core.models.shells import copied_scheduler, is_scheduler, modules_of
+from nodetool_core.models.schedulers import copied_scheduler, is_scheduler
+from nodetool_core.models.shells import modules_of
 
 if TYPE_CHECKING:
     import torch

@@ -21,6 +21,7 @@ from nodetool_core.models.batching import Member
 from nodetool_core.models.encodings import BOUND, Encodings
 from nodetool_core.models.parts import part_of
 from nodetool_core.models.resolve import ResolvedModel, Resolver
+from nodetool_core.models.schedulers import mend_schedulers
 from nodetool_core.models.workplace import Workplace
 
 if TYPE_CHECKING:
@@ -153,6 +154,7 @@ class ModelManager:
 
         Gives what the pipeline gives. Raises ModelError with the code `out_of_memory`, and whatever the pipeline raises.
         """
+        mend_schedulers(pipeline)
         with self._lock:
             lease = max(self._leases, key=lambda lease: lease.holds(pipeline), default=None)
         if lease is None or not lease.holds(pipeline):

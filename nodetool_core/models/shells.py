@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
 from nodetool_core.models.loading import AUTO, check_channels, check_task
+from nodetool_core.models.schedulers import copied_scheduler, is_scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,27 +57,6 @@ def _copied(pipeline: Any, schedulers: dict[int, Any]) -> Any:
         elif isinstance(value, DiffusionPipeline):
             state[name] = _copied(value, schedulers)
     return made
-
-
-def copied_scheduler(scheduler: Any) -> Any:
-    """A scheduler in the same state, that shares nothing with this one that a call changes."""
-    import torch
-
-    made = copy.copy(scheduler)
-    state: dict[str, Any] = vars(made)
-    for name, value in state.items():
-        if isinstance(value, (list, set)) or type(value) is dict:
-            state[name] = copy.copy(value)
-        elif isinstance(value, torch.Tensor):
-            state[name] = value.clone()
-    return made
-
-
-def is_scheduler(value: Any) -> bool:
-    """Whether a part of a pipeline is a scheduler."""
-    from diffusers import SchedulerMixin
-
-    return isinstance(value, SchedulerMixin)
 
 
 def modules_of(pipeline: Any) -> Mapping[str, Any]:
