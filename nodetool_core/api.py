@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from nodetool_core import graph as graphs
 from nodetool_core import inputs as given_inputs
+from nodetool_core.building import document_of
 from nodetool_core.engine.result import RunResult
 from nodetool_core.errors import Problem, WorkflowError
 from nodetool_core.graph import Graph
-from nodetool_core.node import Node, OutputHandle, Role
+from nodetool_core.node import Node, Role
 from nodetool_core.registry import Registry
 from nodetool_core.subworkflow import expand
-from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, WorkflowDocument
+from nodetool_core.workflow import WorkflowDocument
 
 if TYPE_CHECKING:
     from nodetool_core.engine.engine import Engine
@@ -42,7 +42,7 @@ class Workflow:
             if not isinstance(node, Node):
                 hint = "Give nodes one by one, such as Workflow(Output(name='picture', value=night.output))."
                 raise WorkflowError(Problem("invalid_document", "Workflow", f"is made of nodes, got {type(node).__name__}.", hint))
-        document, classes = _document_of(wanted)
+        document, classes = document_of(wanted)
         document.name, document.description = name, description
         self._set_up(document, Registry(node_classes=classes), Path.cwd(), engine)
 
@@ -139,56 +139,6 @@ class Workflow:
         except asyncio.CancelledError:
             run.cancel()
             raise
-
-
-def _document_of(wanted: Sequence[Node]) -> tuple[WorkflowDocument, list[type[Node]]]:
-    """The document of everything that the wanted nodes depend on, without recursion; ids follow titles and order."""
-    ordered = _ancestors_first(wanted)
-    counts: dict[str, int] = {}
-    ids: dict[int, str] = {}
-    for node in ordered:
-        title = _snake_case(node.spec.title)
-        counts[title] = counts.get(title, 0) + 1
-        ids[id(node)] = title if counts[title] == 1 else f"{title}_{counts[title]}"
-    records, edges = [], []
-    for node in ordered:
-        data: dict[str, Any] = {}
-        for name, value in _given(node).items():
-            if isinstance(value, OutputHandle):
-                edges.append(EdgeRecord(source=ids[id(value.node)], sourceHandle=value.name, target=ids[id(node)], targetHandle=name))
-            else:
-                data[name] = value
-        records.append(NodeRecord(id=ids[id(node)], type=node.spec.node_type, data=data))
-    graph = GraphRecord(nodes=records, edges=edges)
-    return WorkflowDocument(graph=graph), list(dict.fromkeys(type(node) for node in ordered))
-
-
-def _given(node: Node) -> dict[str, Any]:
-    """What was given to a node: every value that is not its default."""
-    properties = node.spec.properties
-    values = {**vars(node), **node.dynamic_values}
-    del values["dynamic_values"]
-    return {name: value for name, value in values.items() if not (name in properties and properties[name].is_default(value))}
-
-
-def _ancestors_first(wanted: Sequence[Node]) -> list[Node]:
-    ordered: list[Node] = []
-    seen: set[int] = set()
-    pending: list[tuple[Node, bool]] = [(node, False) for node in reversed(wanted)]
-    while pending:
-        node, expanded = pending.pop()
-        if expanded:
-            ordered.append(node)
-        elif id(node) not in seen:
-            seen.add(id(node))
-            pending.append((node, True))
-            handles = [value for value in _given(node).values() if isinstance(value, OutputHandle)]
-            pending.extend((handle.node, False) for handle in reversed(handles))
-    return ordered
-
-
-def _snake_case(title: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", title).lower()
 
 
 __all__ = ["Role", "RunResult", "Workflow"]

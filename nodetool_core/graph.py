@@ -16,7 +16,7 @@ from nodetool_core.collection import collection_paused
 from nodetool_core.declaration import NodeSpec
 from nodetool_core.errors import Problem, WorkflowError, near_miss
 from nodetool_core.node import Node, Role
-from nodetool_core.properties import Property
+from nodetool_core.properties import ANYTHING, Property
 from nodetool_core.references import AssetRef
 from nodetool_core.secrets import key_problem
 from nodetool_core.types import exact_type, is_assignable, is_open, type_name
@@ -224,7 +224,8 @@ class _Reader:
                 values[prop.name], found = prop.validate(value, f"nodes[{index}].data.{name}")
                 self.problems.extend(found)
             elif of_type.node_class.dynamic:
-                dynamic[name] = value
+                dynamic[name], found = ANYTHING.validate(value, f"nodes[{index}].data.{name}")
+                self.problems.extend(found)
             else:
                 hint = self._known(name, spec.properties)
                 self._problem("unknown_property", f"nodes[{index}].data.{name}", f"{spec.title} has no property {name!r}.", hint)

@@ -17,7 +17,8 @@ The declarative node: a class whose annotations are its properties and whose `pr
 
 The class is the single source: validation, the builder, the command line, HTTP and the reference page all read its
 `spec`. A declaration is checked when the class is created. The same class builds graphs: a property takes a value or an
-output of another node (`Blur(image=photo.output)`), and engine-side instances carry plain values.
+output of another node (`Blur(image=photo.output)`, or `Blur(image=photo)` where it has only one), also inside of lists, tuples
+and mappings; engine-side instances carry plain values.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ from typing import Any, ClassVar, dataclass_transform
 from nodetool_core.context import Sources
 from nodetool_core.declaration import NodeSpec, Output, declare
 from nodetool_core.errors import Problem, WorkflowError, near_miss
-from nodetool_core.properties import Field, Property
-from nodetool_core.types import is_assignable, type_name
+from nodetool_core.handles import OutputHandle, connect, holds_outputs
+from nodetool_core.nesting import copied
+from nodetool_core.properties import ANYTHING, Field, Property
 
 
 class Lane(StrEnum):
@@ -77,23 +79,6 @@ SKIPPED = _Skipped()
 """As the value of an output: this branch is not taken; whoever depends on it does not run."""
 
 
-class OutputHandle:
-    """One output of a node in a graph being built; what a property of another node takes to make an edge."""
-
-    __slots__ = ("name", "node")
-
-    def __init__(self, node: Node, name: str) -> None:
-        self.node = node
-        self.name = name
-
-    @property
-    def annotation(self) -> Any:
-        return self.node.spec.outputs[self.name].annotation
-
-    def __repr__(self) -> str:
-        return f"<{self.node.spec.title}.{self.name}: {type_name(self.annotation)}>"
-
-
 @dataclass_transform(kw_only_default=True, field_specifiers=(Field,))
 class Node:
     """
@@ -127,24 +112,25 @@ class Node:
         if getattr(cls, "process", None) is not None:
             cls.spec = declare(cls, sys._getframe(1).f_locals)
 
-    def __init__(self, **properties: Any) -> None:
+    def __init__(self, /, **properties: Any) -> None:
         spec = getattr(type(self), "spec", None)
         if spec is None:
             raise TypeError(f"{type(self).__name__} has no process method, so it is no node yet.")
-        values, dynamic = {name: prop.default for name, prop in spec.properties.items() if not prop.required}, {}
+        values = {name: prop.default for name, prop in spec.properties.items() if not prop.required}
+        dynamic: dict[str, Any] = {}
         problems: list[Problem] = []
         for name, value in properties.items():
             prop = spec.properties.get(name)
             if prop is None and not self.dynamic:
                 problems.append(_unknown(spec, name))
-            elif prop is None:
-                dynamic[name] = value
-            elif isinstance(value, OutputHandle):
-                problems.extend(_misfit(spec, prop, value))
-                values[name] = value
+                continue
+            if holds_outputs(value):
+                value, found = connect(value, Any if prop is None else prop.annotation, f"{spec.title}.{name}")
             else:
-                values[name], found = prop.validate(value, f"{spec.title}.{name}")
-                problems.extend(found)
+                value, found = (prop or ANYTHING).validate(value, f"{spec.title}.{name}")
+                value = value if found else copied(value)
+            (dynamic if prop is None else values)[name] = value
+            problems.extend(found)
         if problems:
             raise WorkflowError(problems)
         self.__dict__.update(values)
@@ -201,13 +187,6 @@ def _unknown(spec: NodeSpec, name: str) -> Problem:
     known = f"It has {', '.join(spec.properties)}." if spec.properties else "It has none."
     hint = near_miss(name, spec.properties) or known
     return Problem("unknown_property", f"{spec.title}.{name}", f"{spec.title} has no property {name!r}.", hint)
-
-
-def _misfit(spec: NodeSpec, prop: Property, handle: OutputHandle) -> list[Problem]:
-    if is_assignable(handle.annotation, prop.annotation):
-        return []
-    message = f"expects {type_name(prop.annotation)}, but {handle.node.spec.title}.{handle.name} is {type_name(handle.annotation)}."
-    return [Problem("type_mismatch", f"{spec.title}.{prop.name}", message)]
 
 
 __all__ = ["SKIPPED", "Field", "Lane", "Node", "NodeSpec", "Output", "OutputHandle", "Property", "Role"]

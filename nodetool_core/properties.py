@@ -8,7 +8,6 @@ value has to be read.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,11 +15,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import Problem
+from nodetool_core.nesting import CONTAINERS, complaint
 from nodetool_core.types import (
     Annotation,
     checker,
     choices,
     exact_type,
+    has_numbers,
     type_name,
     union_members,
     value_type_name,
@@ -114,7 +115,7 @@ class Property:
     @cached_property
     def is_bounded(self) -> bool:
         """Whether a value of the right type can still be wrong."""
-        return bool(self.bounds) or self.max_length is not None or float in union_members(self.annotation)
+        return bool(self.bounds) or self.max_length is not None or has_numbers(self.annotation)
 
     @cached_property
     def adapter(self) -> TypeAdapter[Any]:
@@ -129,13 +130,15 @@ class Property:
         """The value in the property's type, and what is wrong with it. Numbers are never coerced."""
         from pydantic import ValidationError
 
+        if isinstance(value, CONTAINERS) and (wrong := complaint(value)):
+            return value, [Problem("invalid_value", where, wrong)]
         if not self.accepts(value):
             try:
                 value = self._read(value)
             except ValidationError as error:
                 return value, self._explain(value, where, error)
-        complaint = self.misfit(value)
-        return value, [Problem("invalid_value", where, complaint)] if complaint else []
+        wrong = self.misfit(value)
+        return value, [Problem("invalid_value", where, wrong)] if wrong else []
 
     def _read(self, value: Any) -> Any:
         """The value that a JSON form stands for. Raises ValidationError."""
@@ -151,12 +154,8 @@ class Property:
 
     def misfit(self, value: Any) -> str:
         """Why a value of the right type is out of bounds, or an empty string."""
-        if isinstance(value, float) and not math.isfinite(value):
-            return f"{value} is not a finite number."
-        if isinstance(value, list):
-            for item in value:
-                if isinstance(item, float) and not math.isfinite(item):
-                    return f"{item} is not a finite number."
+        if isinstance(value, (float, *CONTAINERS)) and (wrong := complaint(value)):
+            return wrong
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             for kind, bound in self.bounds.items():
                 fits, wording = _BOUNDS[kind]
@@ -185,10 +184,7 @@ class Property:
         return found
 
     def _hint(self, value: Any) -> str:
-        """What to write in place of a value that is nearly one: a node for its output, a number as a text."""
-        spec: Any = getattr(value, "spec", None)
-        if hasattr(spec, "outputs"):
-            return f"Connect an output of the node: .{next(iter(spec.outputs), 'output')}"
+        """What to write in place of a value that is nearly one: a number that is given as a text."""
         if isinstance(value, str) and not {int, float}.isdisjoint(union_members(self.annotation)):
             with suppress(ValueError):
                 return f"Write it as a number: {float(value.replace(',', '.')):g}"
@@ -208,6 +204,10 @@ class Property:
         if not self.required:
             schema["default"] = self.to_json(self.default)
         return schema
+
+
+ANYTHING = Property("", Any, None, "", {})
+"""What holds for values of properties that a node takes under any name."""
 
 
 def jsonable(value: Any) -> Any:

@@ -49,6 +49,8 @@ class Pack:
     """Renamed types, by the old name."""
     examples: str = ""
     """Folder of workflow files that show the pack: inside the package or, in a repository, beside it."""
+    makers: Mapping[type, str] = field(default_factory=dict)
+    """Types of nodes that make a list, a tuple or a mapping of what is connected to them, by the class of what they make."""
     pages: Mapping[str, str] = field(default_factory=dict)
     """Pages of documentation that the pack writes of itself: file name to `module:function`, which gives the Markdown."""
 
@@ -122,6 +124,11 @@ class Registry:
     def alias(self, node_type: str) -> Alias | None:
         """How a renamed type is read, or None where the name is current."""
         return next((pack.aliases[node_type] for pack in self.packs if node_type in pack.aliases), None)
+
+    def maker(self, kind: type) -> type[Node] | None:
+        """The node that makes a container of this class from what is connected to it, in the order of names; None where there is none."""
+        names = [pack.makers[kind] for pack in self.packs if kind in pack.makers]
+        return self.get(names[0]) if names else None
 
     def suggest(self, node_type: str) -> str:
         """A hint for a type that is not known: the nearest ones, also by class name alone, or the module that failed."""

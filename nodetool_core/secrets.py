@@ -23,14 +23,13 @@ from typing import Any, Final
 
 from nodetool_core.assets.files import write_problem
 from nodetool_core.errors import NodetoolError, Problem
+from nodetool_core.nesting import TOO_DEEP, levels
 
 _NAME: Final = re.compile(r"[A-Z][A-Z0-9_]*")
 _LEAST_REDACTED: Final = 6
 """Characters below which a value is left in messages: it would take words apart."""
 _LONGEST_LOOKED_AT: Final = 4096
 """Longer texts are encoded files, not keys."""
-_DEEPEST: Final = 100
-"""How deep values are nested at most."""
 
 _KEYS: Final = (
     ("a Hugging Face token", r"(?<![A-Za-z0-9])(?:hf|hf_oauth|api_org)_[A-Za-z0-9]{30,}"),
@@ -242,25 +241,19 @@ def kind_of_key(value: Any) -> str:
 
     Raises RecursionError where it is nested too deeply to be looked through, or for what else is done to it.
     """
-    level, seen = [value], set[int]()
-    for _ in range(_DEEPEST):
-        inside: list[Any] = []
+    if isinstance(value, str):
+        return _kind_of_text(value)
+    for level in levels(value, once=True):
         for one in level:
-            if isinstance(one, str):
-                found = _LOOKS_LIKE_A_KEY.search(one) if len(one) <= _LONGEST_LOOKED_AT and _LONG_WORD.search(one) else None
-                if found and found.lastindex:
-                    return _KEYS[found.lastindex - 1][0]
-            elif isinstance(one, (dict, list, tuple)):
-                # Each once: one that holds itself twice would grow without end.
-                if id(one) not in seen:
-                    seen.add(id(one))
-                    inside += [*one, *one.values()] if isinstance(one, dict) else one
-            elif uri := getattr(one, "uri", None):
-                inside.append(uri)
-        if not inside:
-            return ""
-        level = inside
-    raise RecursionError
+            text = one if isinstance(one, str) else getattr(one, "uri", None)
+            if isinstance(text, str) and (found := _kind_of_text(text)):
+                return found
+    return ""
+
+
+def _kind_of_text(text: str) -> str:
+    found = _LOOKS_LIKE_A_KEY.search(text) if len(text) <= _LONGEST_LOOKED_AT and _LONG_WORD.search(text) else None
+    return _KEYS[found.lastindex - 1][0] if found and found.lastindex else ""
 
 
 def key_problem(value: Any, where: str) -> Problem | None:
@@ -268,7 +261,7 @@ def key_problem(value: Any, where: str) -> Problem | None:
     try:
         kind = kind_of_key(value)
     except RecursionError:
-        return Problem("invalid_value", where, "is nested too deeply.", f"Lists and objects inside of each other go {_DEEPEST} deep.")
+        return Problem("invalid_value", where, TOO_DEEP)
     if not kind:
         return None
     message = f"holds what looks like {kind}. A workflow is shared, and is written into the pictures that it makes."

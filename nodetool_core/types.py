@@ -96,6 +96,13 @@ def is_open(annotation: Annotation) -> bool:
 
 
 @lru_cache(maxsize=4096)
+def has_numbers(annotation: Annotation) -> bool:
+    """Whether values of a type are, or have inside of them, floating point numbers, which may be none (NaN) or infinite."""
+    annotation = strip(annotation)
+    return annotation is float or (origin_of(annotation) is not Literal and any(map(has_numbers, get_args(annotation))))
+
+
+@lru_cache(maxsize=4096)
 def checker(annotation: Annotation) -> Check:
     """A function that says whether a value belongs to the type. Lists and mappings are checked element by element."""
     annotation = strip(annotation)

@@ -19,6 +19,20 @@ from tests.engine.nodes import Add, Anything, Each, Mix, Number, Total
 from tests.engine.random_graphs import ALL_KINDS, Step, programs, workflow_of
 
 
+class Silent(Node):
+    """Gives nothing."""
+
+    def process(self) -> None:
+        return
+
+
+class Word(Node):
+    """Gives a word."""
+
+    def process(self) -> str:
+        return "word"
+
+
 def classes_of(workflow: Workflow) -> Registry:
     return Registry(node_classes=dict.fromkeys(node.node_class for node in workflow.graph.nodes))
 
@@ -45,7 +59,14 @@ def test_built_saved_and_loaded_is_the_same_graph(tmp_path_factory: pytest.TempP
         (lambda: Total(values=Number()["output"]), "Total.values: expects list[int], but Number.output is int."),
         (lambda: Number()["outputs"], "Number: has no output 'outputs'. Did you mean 'output'?"),
         (lambda: Add(a="1,5"), "Add.a: expects int, got '1,5' (str). Write it as a number: 1.5"),
-        (lambda: Add(a=Number()), "Connect an output of the node: .output"),
+        (lambda: Add(a=If()), "Add.a: If has 2 outputs. Say which: .if_true, .if_false."),
+        (lambda: Add(a=Silent()), "Add.a: Silent has no output."),
+        (lambda: Total(values=[Number(), "x"]), "Total.values[1]: expects int, got 'x' (str)."),
+        (lambda: Total(values=[Number(), Word().output]), "Total.values[1]: expects int, but Word.output is str."),
+        (lambda: Total(values=(Number(),)), "Total.values: expects list[int], got a tuple of outputs."),
+        (lambda: Anything(value={1: Number()}), "Anything.value: the name 1 is no text"),
+        (lambda: Anything(value={Number()}), "Anything.value: a set can't hold outputs of nodes."),
+        (lambda: Anything(value=[{"a": (If(),)}]), "Anything.value[0]['a'][0]: If has 2 outputs."),
         (lambda: Workflow(), "needs at least one node."),
         (lambda: Workflow(Number()["output"]), "is made of nodes, got OutputHandle. Give nodes one by one"),
         (lambda: Workflow([Number()]), "is made of nodes, got list."),

@@ -4,7 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+from nodes._natural import natural
 from nodetool_core import Field, Lane, Node
+
+
+class MakeDictionary(Node):
+    """
+    Makes a set of named values of what is connected to it. Properties of any name are taken; their names are those of the values.
+    dictionary, dict, make, gather, combine
+
+    Use cases:
+    - Give several results as one
+    - Fill a set of settings with what other nodes worked out
+    """
+
+    lane = Lane.INLINE
+    dynamic = True
+
+    def process(self) -> Annotated[dict[str, Any], "The values by name, in the order of the names."]:
+        return {name: self.dynamic_values[name] for name in sorted(self.dynamic_values, key=natural)}
 
 
 class GetValue(Node):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, NamedTuple
 
 from nodes._files import existing_files, file_name, folder_path
 from nodes._geometry import MAX_SIDE, Size, check_size, covering, fitted_size, resized
+from nodes._natural import natural
 from nodes._pixels import alike, opened, with_profile
 from nodetool_core import Context, Field, FolderRef, ImageRef, Lane, Node, NodeError, Picture, Role, Sources
 from nodetool_core.errors import ImageError
@@ -299,14 +299,8 @@ class ImagesToList(Node):
     dynamic = True
 
     def process(self) -> Annotated[list[ImageRef], "The pictures, ordered by the names of their properties."]:
-        names = sorted(self.dynamic_values, key=_natural)
+        names = sorted(self.dynamic_values, key=natural)
         return [_as_image(name, self.dynamic_values[name]) for name in names]
-
-
-def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
-    """Sorts `image_2` before `image_10`."""
-    parts = re.split(r"(\d+)", name)
-    return [(int(part), "") if index % 2 else (0, part) for index, part in enumerate(parts)], name
 
 
 def _as_image(name: str, value: Any) -> ImageRef:

@@ -4,7 +4,44 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+from nodes._natural import natural
 from nodetool_core import Field, Lane, Node, NodeError
+
+
+class MakeList(Node):
+    """
+    Makes a list of what is connected to it. Properties of any name are taken; the values are ordered by name, numbers by value
+    (item_2 before item_10).
+    list, make, gather, combine
+
+    Use cases:
+    - Give several results to a property that takes a list
+    - Run a loop over values that other nodes made
+    """
+
+    lane = Lane.INLINE
+    dynamic = True
+
+    def process(self) -> Annotated[list[Any], "The values, ordered by the names of their properties."]:
+        return [self.dynamic_values[name] for name in sorted(self.dynamic_values, key=natural)]
+
+
+class MakeTuple(Node):
+    """
+    Makes a tuple of what is connected to it: a fixed number of values that belong together. Properties of any name are taken;
+    the values are ordered by name, numbers by value.
+    list, tuple, make, gather, combine
+
+    Use cases:
+    - Give a width and a height that other nodes worked out to a property that takes both
+    - Keep values together on their way through a workflow
+    """
+
+    lane = Lane.INLINE
+    dynamic = True
+
+    def process(self) -> Annotated[tuple, "The values, ordered by the names of their properties."]:  # type: ignore[type-arg]
+        return tuple(self.dynamic_values[name] for name in sorted(self.dynamic_values, key=natural))
 
 
 class Length(Node):

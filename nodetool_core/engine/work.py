@@ -13,6 +13,7 @@ from nodetool_core.declaration import NodeSpec
 from nodetool_core.engine.keys import has_fingerprint
 from nodetool_core.engine.result import NodeFailure
 from nodetool_core.errors import NodetoolError, Problem
+from nodetool_core.nesting import CONTAINERS, TOO_DEEP, is_too_deep
 from nodetool_core.node import SKIPPED, Lane, Node, Role
 from nodetool_core.types import checker, exact_type, type_name, value_type_name
 
@@ -75,9 +76,7 @@ class Kind:
     def values(self, returned: Any) -> Values:
         """What `process` returned as one value per output. Raises MisfitError where it is not what was declared."""
         if self.unpack is None:
-            if self.checks[0](returned) or returned is SKIPPED:
-                return (returned,)
-            raise MisfitError(self._misfit(0, returned))
+            return (self._checked(0, returned),)
         try:
             values = self.unpack(returned)
         except (TypeError, AttributeError):
@@ -87,15 +86,21 @@ class Kind:
             got = value_type_name(returned)
             message = f"{self.spec.title} should return its outputs ({expected}), got {got}."
             raise MisfitError(Problem("wrong_output", "", message, _OUTPUT_HINT))
-        for position, check in enumerate(self.checks):
-            if not check(values[position]) and values[position] is not SKIPPED:
-                raise MisfitError(self._misfit(position, values[position]))
+        for position, value in enumerate(values):
+            self._checked(position, value)
         return values
 
-    def _misfit(self, position: int, value: Any) -> Problem:
+    def _checked(self, position: int, value: Any) -> Any:
+        """The value of an output. Raises MisfitError where it is not of its type, or too deep to be gone through."""
+        deep = isinstance(value, CONTAINERS) and is_too_deep(value)
+        if value is SKIPPED or (not deep and self.checks[position](value)):
+            return value
         output = list(self.spec.outputs.values())[position]
-        message = f"{self.spec.title}.{output.name} should be {type_name(output.annotation)}, but process gave {value_type_name(value)}."
-        return Problem("wrong_output", "", message, _OUTPUT_HINT)
+        place = f"{self.spec.title}.{output.name}"
+        if deep:
+            raise MisfitError(Problem("wrong_output", "", f"{place} {TOO_DEEP}", _OUTPUT_HINT))
+        message = f"{place} should be {type_name(output.annotation)}, but process gave {value_type_name(value)}."
+        raise MisfitError(Problem("wrong_output", "", message, _OUTPUT_HINT))
 
 
 def own_copy(value: Any) -> Any:

@@ -1,0 +1,107 @@
+"""
+From node objects to a document: what `Workflow(...)` does.
+
+Nodes are found from the wanted ones up, without recursion, and listed after what they need. A value with outputs inside of a list,
+a tuple or a mapping becomes a node of its own that makes the container, so that the document has plain edges only: which nodes
+do that, the packs say (`Pack.makers`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from nodetool_core.errors import Problem, WorkflowError
+from nodetool_core.handles import OutputHandle, holds_outputs
+from nodetool_core.node import Node
+from nodetool_core.registry import Registry
+from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, WorkflowDocument
+
+
+def document_of(wanted: Sequence[Node]) -> tuple[WorkflowDocument, list[type[Node]]]:
+    """The document of everything that the wanted nodes depend on, and the classes in it. Ids follow titles and order."""
+    given = _Given()
+    ordered = _ancestors_first(wanted, given)
+    ids = _ids(ordered)
+    records, edges = [], []
+    for node in ordered:
+        data: dict[str, Any] = {}
+        for name, value in given.of(node).items():
+            if isinstance(value, OutputHandle):
+                edges.append(EdgeRecord(source=ids[id(value.node)], sourceHandle=value.name, target=ids[id(node)], targetHandle=name))
+            else:
+                data[name] = value
+        records.append(NodeRecord(id=ids[id(node)], type=node.spec.node_type, data=data))
+    document = WorkflowDocument(graph=GraphRecord(nodes=records, edges=edges))
+    return document, list(dict.fromkeys(type(node) for node in ordered))
+
+
+class _Given:
+    """What was given to each node: values, and outputs for edges."""
+
+    def __init__(self) -> None:
+        self._of: dict[int, dict[str, Any]] = {}
+        self._packs: Registry | None = None
+
+    def of(self, node: Node) -> dict[str, Any]:
+        """Every value that is not the property's default, with containers of outputs as outputs of nodes that make them."""
+        known = self._of.get(id(node))
+        if known is None:
+            properties = node.spec.properties
+            values = {name: value for name, value in vars(node).items() if name in properties and not properties[name].is_default(value)}
+            values |= node.dynamic_values
+            known = self._of[id(node)] = {name: self._edge(value) for name, value in values.items()}
+        return known
+
+    def _edge(self, value: Any) -> Any:
+        if isinstance(value, OutputHandle) or not holds_outputs(value):
+            return value
+        names = value if isinstance(value, dict) else map(str, range(len(value)))
+        parts = value.values() if isinstance(value, dict) else value
+        maker = self._maker(type(value))(**dict(zip(names, parts, strict=True)))
+        return OutputHandle(maker, next(iter(maker.spec.outputs)))
+
+    def _maker(self, kind: type) -> type[Node]:
+        if self._packs is None:
+            self._packs = Registry.installed()
+        found = self._packs.maker(kind)
+        if found is None:
+            message = f"a {kind.__name__} of outputs needs a node that makes it, and no installed pack has one."
+            raise WorkflowError(Problem("unknown_type", "Workflow", message, "Install the built-in pack, or connect such a node yourself."))
+        return found
+
+
+def _ancestors_first(wanted: Sequence[Node], given: _Given) -> list[Node]:
+    ordered: list[Node] = []
+    seen: set[int] = set()
+    pending: list[tuple[Node, bool]] = [(node, False) for node in reversed(wanted)]
+    while pending:
+        node, expanded = pending.pop()
+        if expanded:
+            ordered.append(node)
+        elif id(node) not in seen:
+            seen.add(id(node))
+            pending.append((node, True))
+            handles = [value for value in given.of(node).values() if isinstance(value, OutputHandle)]
+            pending.extend((handle.node, False) for handle in reversed(handles))
+    return ordered
+
+
+def _ids(nodes: Sequence[Node]) -> dict[int, str]:
+    """An id for each node, by identity: its title, with a number from the second of that title on."""
+    titles = [_snake_case(node.spec.title) for node in nodes]
+    taken, counts = set(titles), dict.fromkeys(titles, 0)
+    ids: dict[int, str] = {}
+    for node, title in zip(nodes, titles, strict=True):
+        counts[title] += 1
+        name = title
+        while counts[title] > 1 and (name := f"{title}_{counts[title]}") in taken:
+            counts[title] += 1
+        taken.add(name)
+        ids[id(node)] = name
+    return ids
+
+
+def _snake_case(title: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", title).lower()
