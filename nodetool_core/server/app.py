@@ -87,7 +87,8 @@ def _show_failures(app: FastAPI) -> None:
     async def gone(request: Request, error: Exception) -> Response:
         return Response(status_code=GONE)
 
-    for kind in (NodetoolError, HTTPException, RequestValidationError):
+    # Exception as well: for what nobody foresaw, Starlette would answer a plain text before the gate sees it.
+    for kind in (NodetoolError, HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(kind, show)
     app.add_exception_handler(ClientGone, gone)
 

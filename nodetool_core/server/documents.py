@@ -22,7 +22,7 @@ _MEANING: Final = {
     507: "There is no room for the picture or the result; `Retry-After` says when to ask again.",
 }
 
-_ALWAYS: Final = (403, 405, 421)
+_ALWAYS: Final = (403, 405, 421, 500)
 """What every route may answer, since the gate or the router does."""
 
 ERROR_SCHEMA: Final[dict[str, Any]] = {

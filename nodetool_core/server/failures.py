@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from nodetool_core.engine.result import RunError
 from nodetool_core.errors import ImageError, NodetoolError, Problem
+from nodetool_core.server.logs import request_id
 
 _log = logging.getLogger(__name__)
 
@@ -120,17 +121,20 @@ def as_http(error: BaseException) -> HttpError:
     if isinstance(error, NodetoolError):
         status = _status(error, error.problem)
         return HttpError(status, [public(problem) for problem in error.problems], headers=_headers(status))
-    return HttpError(500, Problem("internal_error", "", "The server failed on this request.", "The request id finds it in the log."))
+    return HttpError(500, Problem("internal_error", "", "The server failed on this request.", _where_it_is_logged()))
 
 
 def _of_run(error: RunError) -> HttpError:
     faults = [failure for failure in error.failures if failure.exception is not None and not isinstance(failure.exception, NodetoolError)]
     if not error.failures or faults:
         node = faults[0].node_id if faults else "?"
-        problem = Problem("node_failed", f"node {node!r}", "failed on this request.", "The request id finds it in the server's log.")
-        return HttpError(500, problem)
+        return HttpError(500, Problem("node_failed", f"node {node!r}", "failed on this request.", _where_it_is_logged()))
     status = max(_status(error, failure.problem) for failure in error.failures)
     return HttpError(status, [public(problem) for problem in error.problems], headers=_headers(status))
+
+
+def _where_it_is_logged() -> str:
+    return f"The server's log says more, under the request id {request_id.get()}."
 
 
 def _status(error: NodetoolError, problem: Problem) -> int:

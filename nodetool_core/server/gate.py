@@ -129,11 +129,10 @@ class Gate:
             problem = Problem("shutting_down", "", "The server is ending.", "Ask again in a moment.")
             await self._show(scope, HttpError(503, problem, headers={"Retry-After": "5"}))(scope, receive, send_safely)
         except Exception as error:  # noqa: BLE001 - whatever fails, the client gets an answer and the log the traceback
+            # The application has answered already, as a rule, and lets the exception go on.
+            _log.exception("A request failed.")
             if status == GONE:
-                _log.exception("A request failed.")
                 await self._show(scope, as_http(error))(scope, receive, send_safely)
-            else:
-                _log.exception("A request failed after its answer had begun.")
         finally:
             self._note(scope, status, time.perf_counter() - started)
             request_id.reset(mark)

@@ -36,7 +36,7 @@ def test_a_listed_model_that_can_not_be_loaded_is_refused_for_good(tmp_path: Pat
     index = {"_class_name": "StableDiffusionImg2ImgPipeline", "unet": ["diffusers", "UNet2DConditionModel"]}
     (model / "model_index.json").write_text(json.dumps(index))
     (model / "unet" / "diffusion_pytorch_model.bin").write_bytes(b"pickle")
-    with LiveServer(tmp_path / "server", {}, models=(str(model),), device="cpu") as live, live.client() as client:
+    with LiveServer(tmp_path / "server", {}, models=(str(model),), device="cpu", load_patience=60.0) as live, live.client() as client:
         refused = client.post(f"/models/{model}", content=png(64, 64))
     assert (refused.status_code, refused.json()["problems"][0]["code"]) == (422, "model_pickled")
     assert "retry-after" not in refused.headers

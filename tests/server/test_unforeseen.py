@@ -1,0 +1,97 @@
+"""V6: an exception that nobody foresaw is answered in the form of the dialect that was asked, with the id that finds it in the log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, NoReturn
+
+import httpx2
+import pytest
+
+from nodetool_core.server.app import create_app
+from nodetool_core.server.services import Services
+from tests.server import nodes
+from tests.server.live import LiveServer, png
+from tests.server.routes import every_route
+from tests.server.test_own import data_uri
+
+KEPT = {"settings", "access", "limits", "draining", "metrics"}
+"""Parts of a server that answer without doing anything."""
+
+QOLABA = {"app_id": "ap-fGhKl3mfkdlpqrshuwwabc", "image": data_uri(png()), "id": "x"}
+ASKED = {"inputs": {"image": data_uri(png())}}
+
+
+class Broken:
+    """A part of the server with a fault of its own, whatever it is asked for."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise ZeroDivisionError(f"hunter2 in {name}")
+
+
+@pytest.fixture
+def broken(serve: Callable[..., LiveServer], tmp_path: Path) -> Iterator[LiveServer]:
+    apps = tmp_path / "apps.json"
+    apps.write_text('{"*": {"serves": "paint"}}')
+    live = serve({"paint": nodes.paint()}, client_workflows=True, qolaba_apps=apps)
+    with pytest.MonkeyPatch.context() as changed:
+        for part in fields(Services):
+            if part.name not in KEPT:
+                changed.setattr(live.services, part.name, Broken())
+        yield live
+
+
+def ask(client: httpx2.Client, method: str, path: str) -> httpx2.Response:
+    body: Any = QOLABA if path.startswith("/get") else ASKED | ({"workflow": {}} if path == "/v1/runs" else {})
+    return client.request(method, path, json=body if method == "POST" else None, headers={"X-Request-Id": "find-me"})
+
+
+def shown(path: str, response: httpx2.Response) -> str:
+    """The failure as clients of the path's dialect show it, once it has the dialect's form."""
+    body = response.json()
+    if path.startswith("/get"):
+        assert len(body) == 8 and body["status"] == "FAILED"
+        return str(body["error"])
+    assert body["problems"][0]["code"] == "internal_error"
+    return str(body["error"])
+
+
+ANSWER_ALL_THE_SAME = {"/", "/livez", "/readyz", "/v1/openapi.json"}
+
+
+def test_every_route_shows_it_in_its_dialect(broken: LiveServer, caplog: pytest.LogCaptureFixture) -> None:
+    failed = set()
+    with broken.client() as client:
+        for method, path in every_route(create_app(broken.services)):
+            caplog.clear()
+            with caplog.at_level(logging.ERROR):
+                response = ask(client, method, path)
+                client.get("/livez")  # The server is done with the first request once it answers a second.
+            if response.status_code != 500 or method == "HEAD":
+                continue
+            failed.add(path)
+            assert "find-me" in shown(path, response) and response.headers["x-request-id"] == "find-me"
+            assert "hunter2" not in response.text and "Zero" not in response.text
+            assert response.headers["x-content-type-options"] == "nosniff"
+            assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [ZeroDivisionError], "logged once"
+    unhurt = {path for _, path in every_route(create_app(broken.services))} - failed
+    assert {"/models/paint", "/getImagetoImage", "/v1/runs", "/v1/uploads"} <= failed
+    assert unhurt == ANSWER_ALL_THE_SAME, "each of the others went through a broken part"
+
+
+def test_the_document_names_the_answer(client: httpx2.Client) -> None:
+    for path, operations in client.get("/v1/openapi.json").json()["paths"].items():
+        for method, operation in operations.items():
+            assert {"403", "405", "421", "500"} <= operation["responses"].keys(), (method, path)
+
+
+def test_an_answer_that_can_not_be_made(serve: Callable[..., LiveServer], monkeypatch: pytest.MonkeyPatch) -> None:
+    """FastAPI checks what a route returns; that is a fault of the server as well."""
+    live = serve()
+    monkeypatch.setattr(live.services.models, "free", lambda: "no number")
+    with live.client() as client:
+        response = client.post("/v1/free")
+    assert (response.status_code, response.json()["problems"][0]["code"]) == (500, "internal_error")
