@@ -1,7 +1,8 @@
 """
 Fetching a picture that a client names by URL, without being led astray.
 
-A name is looked up once, every address it has is checked, and the connection goes to a checked address: what the name means a
+An address in any script is first brought to the form in which it is asked for; all that follows looks at that form. A name is
+looked up once, every address it has is checked, and the connection goes to a checked address: what the name means a
 moment later does not matter. The check sits where connections are made, so that it holds for every redirect as well. Only
 public addresses pass, and hosts that the operator allows by name.
 """
@@ -12,18 +13,19 @@ import socket
 import ssl
 import time
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any, Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import httpcore2
 
 from nodetool_core.assets.addresses import is_public
 from nodetool_core.errors import Problem
 from nodetool_core.server.failures import HttpError
+from nodetool_core.server.urls import SchemeError, WebUrl, read_authority, read_url, shown
 
 MAX_REDIRECTS: Final = 3
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_PORTS: Final = {"http": 80, "https": 443}
 
 
 class Fetcher:
@@ -37,61 +39,69 @@ class Fetcher:
     """
 
     def __init__(self, allowed: Iterable[str] = (), *, max_bytes: int, seconds: float) -> None:
-        self._allowed = frozenset(name.lower() for name in allowed)
+        self._allowed = frozenset(read_authority(name) for name in allowed)
         self._max_bytes = max_bytes
         self._seconds = seconds
 
-    def get(self, url: str) -> bytes:
-        """The bytes behind an `http:` or `https:` URL. Raises HttpError: 422 for an address that is not allowed, 400 for the rest."""
+    def get(self, text: str) -> bytes:
+        """
+        The bytes behind an `http:` or `https:` URL in any script. Blocks.
+
+        Raises HttpError: 422 for an address that is not allowed, 400 for the rest.
+        """
         until = time.monotonic() + self._seconds
+        url = _checked(text)
         for _ in range(MAX_REDIRECTS + 1):
             found = self._get_once(url, until)
             if isinstance(found, bytes):
                 return found
-            url = urljoin(url, found)
-        raise _refused(url, f"redirects more than {MAX_REDIRECTS} times.", "Give the address of the picture itself.")
+            url = _checked(found, str(url))
+        raise _refused(str(url), f"redirects more than {MAX_REDIRECTS} times.", "Give the address of the picture itself.")
 
-    def _get_once(self, url: str, until: float) -> bytes | str:
+    @cached_property
+    def _trust(self) -> ssl.SSLContext:
+        """The authorities that are believed, read once: that takes longer than many a request."""
+        return ssl.create_default_context()
+
+    def _get_once(self, address: WebUrl, until: float) -> bytes | str:
         """The content, or where it leads."""
-        host, port = _checked_target(url)
-        is_allowed = bool({host, f"{host}:{port}"} & self._allowed)
-        backend = _CheckedBackend(is_allowed, url)
-        left = max(0.1, until - time.monotonic())
-        timeout = {"connect": left, "read": left, "write": left, "pool": left}
+        url = str(address)
+        is_allowed = bool({(address.host, None), (address.host, address.port)} & self._allowed)
+        backend = _CheckedBackend(is_allowed, url, until)
         headers: dict[bytes | str, bytes | str] = {"Accept": "image/*", "User-Agent": "nodetool", "Accept-Encoding": "identity"}
         try:
             with (
-                httpcore2.ConnectionPool(network_backend=backend, ssl_context=ssl.create_default_context()) as pool,
-                pool.stream("GET", url, headers=headers, extensions={"timeout": timeout}) as response,
+                httpcore2.ConnectionPool(network_backend=backend, ssl_context=self._trust) as pool,
+                pool.stream("GET", url, headers=headers) as response,
             ):
                 if response.status in _REDIRECTS:
                     return _header(response, b"location") or _fail(url, "redirects to nowhere.")
                 if response.status != 200:
                     _fail(url, f"answers {response.status}.")
-                return self._read(response, url, until)
-        except (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError, OSError) as error:
+                return self._read(response, url)
+        except httpcore2.TimeoutException as error:
+            message = f"takes longer than {self._seconds:g} s."
+            raise _refused(url, message, "Give an address that answers faster, or upload the picture.") from error
+        except (httpcore2.NetworkError, httpcore2.ProtocolError, OSError) as error:
             raise _refused(url, f"can't be fetched: {str(error) or type(error).__name__}.") from error
 
-    def _read(self, response: Any, url: str, until: float) -> bytes:
+    def _read(self, response: Any, url: str) -> bytes:
         content = bytearray()
         for chunk in response.iter_stream():
             content += chunk
             if len(content) > self._max_bytes:
                 message = f"is larger than {self._max_bytes} bytes."
                 raise HttpError(413, Problem("image_too_large", shown(url), message, "Give a smaller picture."))
-            if time.monotonic() > until:
-                raise _refused(
-                    url, f"takes longer than {self._seconds:g} s.", "Give an address that answers faster, or upload the picture."
-                )
         return bytes(content)
 
 
 class _CheckedBackend(httpcore2.NetworkBackend):
-    """Connects to addresses that were checked, and to no other."""
+    """Connects to addresses that were checked, and to no other, and ends what takes longer than until then."""
 
-    def __init__(self, is_allowed: bool, url: str) -> None:
+    def __init__(self, is_allowed: bool, url: str, until: float) -> None:
         self._is_allowed = is_allowed
         self._url = url
+        self._until = until
         self._backend = httpcore2.SyncBackend()
 
     def connect_tcp(
@@ -102,7 +112,41 @@ class _CheckedBackend(httpcore2.NetworkBackend):
             message = f"leads to {host}, which is no public address."
             hint = "Upload the picture instead; the operator can allow a host with `image_hosts`."
             raise HttpError(422, Problem("forbidden_address", shown(self._url), message, hint))
-        return self._backend.connect_tcp(addresses[0], port, timeout, local_address, socket_options)
+        stream = self._backend.connect_tcp(addresses[0], port, _left(self._until), local_address, socket_options)
+        return _TimedStream(stream, self._until)
+
+
+class _TimedStream(httpcore2.NetworkStream):
+    """A connection that ends at a time, however steadily bytes trickle in until then."""
+
+    def __init__(self, stream: httpcore2.NetworkStream, until: float) -> None:
+        self._stream = stream
+        self._until = until
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, _left(self._until))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, _left(self._until))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.NetworkStream:
+        return _TimedStream(self._stream.start_tls(ssl_context, server_hostname, _left(self._until)), self._until)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+def _left(until: float) -> float:
+    """Seconds until a time. Raises httpcore2.ReadTimeout where it has passed."""
+    left = until - time.monotonic()
+    if left <= 0:
+        raise httpcore2.ReadTimeout
+    return left
 
 
 def addresses_of(host: str, port: int, url: str = "") -> list[str]:
@@ -114,31 +158,28 @@ def addresses_of(host: str, port: int, url: str = "") -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found))
 
 
-def _checked_target(url: str) -> tuple[str, int]:
-    """Host and port of a URL that may be asked for at all. Raises HttpError."""
+def _checked(text: str, base: str = "") -> WebUrl:
+    """The address in a text, seen from another one, where it is one that may be asked for at all. Raises HttpError."""
     try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port or _PORTS.get(parts.scheme, 0)
-    except ValueError as error:
-        raise _refused(url, f"is no address: {error}.") from error
-    if parts.scheme not in _PORTS:
+        return read_url(urljoin(base, text))
+    except SchemeError as error:
         hint = "Give an http: or https: address, or upload the picture."
-        raise HttpError(422, Problem("forbidden_scheme", shown(url), f"has the scheme {parts.scheme[:20]!r}, which is not fetched.", hint))
-    if not host or parts.username is not None or parts.password is not None:
-        raise _refused(url, "has no host." if not host else "holds a user name, which is not sent.", "Give a plain address.")
-    return host.lower(), port
-
-
-def shown(url: str) -> str:
-    """A URL as messages show it: without what may be secret in it (user, query), and not endlessly long."""
-    head = url.partition("?")[0]
-    scheme, separator, rest = head.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"[:200]
+        raise HttpError(422, Problem("forbidden_scheme", shown(text), f"{error}.", hint)) from None
+    except ValueError as error:
+        raise _refused(text, f"is no address: {error}.", "Give a plain address.") from None
 
 
 def _header(response: Any, name: bytes) -> str | None:
-    return next((value.decode("latin-1") for key, value in response.headers if key.lower() == name), None)
+    value = next((value for key, value in response.headers if key.lower() == name), None)
+    return None if value is None else _text(value)
+
+
+def _text(value: bytes) -> str:
+    """A header's value as those mean it who write more than ASCII into one: UTF-8, or else each byte a character."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def _fail(url: str, message: str) -> Any:

@@ -121,7 +121,7 @@ class Intake:
         return EncodedPicture.read(data, self._limits, where)
 
     def _bytes(self, ref: ImageRef, where: str) -> bytes:
-        match = _SCHEME.match(ref.uri)
+        match = _SCHEME.match(ref.uri.strip())
         scheme = match[1].lower() if match else ""
         if not ref.data and scheme in _WEB:
             return self._fetcher.get(ref.uri)

@@ -9,21 +9,30 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from nodetool_core.errors import NodetoolError, Problem
-from nodetool_core.server.urls import ANY, bound_host, read_allowed, read_url
+from nodetool_core.server.urls import ANY, bound_host, read_allowed, read_authority, read_url
 
 ENVIRONMENT_PREFIX = "NODETOOL_SERVE_"
 MIB = 1024 * 1024
 
 Names = Annotated[tuple[str, ...], NoDecode]
 """Several names; one text with commas in the environment."""
+
+
+_HOST_READERS: Final[Mapping[str, Callable[[str], object]]] = {
+    "host": bound_host,
+    "public_url": read_url,
+    "allowed_hosts": read_allowed,
+    "image_hosts": read_authority,
+}
+"""What raises ValueError for a value, or one of several, that is no host."""
 
 
 class SettingsError(NodetoolError):
@@ -122,13 +131,12 @@ class Settings(BaseSettings):
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @field_validator("host", "public_url", "allowed_hosts")
+    @field_validator("host", "public_url", "allowed_hosts", "image_hosts")
     @classmethod
     def _check_hosts(cls, value: Any, info: ValidationInfo) -> Any:
-        readers: dict[str, Callable[[str], object]] = {"host": bound_host, "public_url": read_url, "allowed_hosts": read_allowed}
         for text in (value,) if isinstance(value, str) else value:
             if text:
-                readers[info.field_name or ""](text)
+                _HOST_READERS[info.field_name or ""](text)
         return value
 
     @property

@@ -203,10 +203,13 @@ def test_names_that_an_operator_gives(settings: dict[str, Any], headers: dict[st
     assert answered({"port": 8188} | settings, **headers) is is_answered
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [{"allowed_hosts": "a b"}, {"allowed_hosts": "http://a"}, {"allowed_hosts": "a*"}, {"public_url": "pictures.example"}, {"host": "a b"}],
-)
+NO_HOSTS = [
+    *({"allowed_hosts": "a b"}, {"allowed_hosts": "http://a"}, {"allowed_hosts": "a*"}),
+    *({"image_hosts": "http://a"}, {"public_url": "pictures.example"}, {"host": "a b"}),
+]
+
+
+@pytest.mark.parametrize("settings", NO_HOSTS)
 def test_names_that_are_none(settings: dict[str, Any]) -> None:
     with pytest.raises(SettingsError, match=next(iter(settings))):
         Settings.read(**settings)
