@@ -11,14 +11,23 @@ import sys
 from pathlib import Path
 
 from nodes.huggingface.image_to_image import ImageToImage
-from nodes.nodetool.input import HuggingFaceModelInput, ImageInput, StringInput
+from nodes.nodetool.input import FloatInput, HuggingFaceModelInput, ImageInput, IntegerInput, StringInput
 from nodes.nodetool.output import Output
 from nodetool_core import Workflow
 
 image = ImageInput(name="image", value=str(Path(__file__).parent / "assets" / "lake_at_noon.png"))
 prompt = StringInput(name="prompt", value="A beautiful landscape with mountains and a lake at sunset")
 model = HuggingFaceModelInput(name="model")
-picture = ImageToImage(image=image.output, prompt=prompt.output, model=model.output, strength=0.6, seed=7)
+picture = ImageToImage(
+    image=image.output,
+    prompt=prompt.output,
+    model=model.output,
+    negative_prompt=StringInput(name="negative_prompt").output,
+    num_inference_steps=IntegerInput(name="num_inference_steps", value=25, min=1, max=100).output,
+    guidance_scale=FloatInput(name="guidance_scale", value=7.5, max=20.0).output,
+    strength=FloatInput(name="strength", value=0.6, max=1.0).output,
+    seed=IntegerInput(name="seed", value=7, min=-1, max=2**64 - 1).output,
+)
 workflow = Workflow(Output(name="picture", value=picture.output))
 
 if __name__ == "__main__":

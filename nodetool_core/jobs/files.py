@@ -61,12 +61,12 @@ class Files:
 
         Raises JobsError: `storage_full` where there is no room, `storage_failed`, `database_failed`.
         """
-        while missing := self._note([file for file, _ in found]):
+        while found and (missing := self._note([file for file, _ in found])):
             self._make_room(missing)
         for _, data in found:
             self.storage.put(data)
 
-    def bytes(self) -> int:
+    def total_bytes(self) -> int:
         """Return how many bytes all files have together."""
         with self.database.read() as connection:
             return _total(connection)

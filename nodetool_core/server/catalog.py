@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from nodetool_core import graph as graphs
 from nodetool_core.errors import NodetoolError, Problem, near_miss
-from nodetool_core.graph import Graph, GraphNode
+from nodetool_core.graph import Graph
 from nodetool_core.models.listed import ListedModels
-from nodetool_core.properties import Property
-from nodetool_core.references import AssetRef, FolderRef, ImageRef, ModelRef
+from nodetool_core.references import ImageRef, ModelRef
 from nodetool_core.server.failures import HttpError
+from nodetool_core.server.parameters import Input, declared_inputs, generating_node, lent_inputs, model_inputs
 from nodetool_core.subworkflow import expand
 from nodetool_core.types import union_members
 from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, WorkflowDocument
@@ -36,40 +36,6 @@ MODEL_NODES: Final[Mapping[Task, str]] = {
     "text-to-image": "huggingface.text_to_image.TextToImage",
 }
 """The node that a model id stands for, by task; a task whose node is not installed is not served."""
-
-NOT_FOR_CLIENTS: Final = ("num_images",)
-"""Properties of those nodes that clients can't set: an answer holds one picture."""
-
-PATH_INPUTS: Final = frozenset({"nodetool.input.FilePathInput", "nodetool.input.FolderPathInput"})
-"""Inputs whose text names a place on this machine: clients can't set them."""
-
-PLACES: Final = frozenset(
-    {"path", "folder", "file", "filename", "file_path", "folder_path", "directory", "url", "uri", "base_url", "endpoint", "endpoint_url"}
-)
-"""Names of properties that say where a node reads, writes or asks: no input that leads to a text of that name can be set by clients."""
-
-
-@dataclass(frozen=True)
-class Input:
-    """A value that a client can set."""
-
-    name: str
-    given: str
-    """How `inputs.apply` calls it."""
-    prop: Property
-    default: Any
-    """The value where none is given; `properties.MISSING` where one must be."""
-    description: str
-    bounds: Mapping[str, Any] = field(default_factory=dict)
-    """JSON Schema keys that the input node adds, such as `maximum`."""
-
-    @property
-    def is_image(self) -> bool:
-        return ImageRef in union_members(self.prop.annotation)
-
-    @property
-    def is_text(self) -> bool:
-        return self.prop.annotation is str
 
 
 @dataclass(frozen=True)
@@ -101,8 +67,18 @@ class Served:
     @property
     def prompt_input(self) -> str | None:
         """The input that takes the text of text-to-image: the one named `prompt`, else the only text."""
-        texts = [name for name, given in self.inputs.items() if given.is_text]
-        return "prompt" if "prompt" in texts else texts[0] if len(texts) == 1 else None
+        texts = {name: given for name, given in self.inputs.items() if given.is_text}
+        declared = [name for name, given in texts.items() if not given.is_lent]
+        return "prompt" if "prompt" in texts else declared[0] if len(declared) == 1 else None
+
+    @property
+    def follows_picture(self) -> bool:
+        """Whether the result is as large as the picture that is given: the one generating node takes that, and no size."""
+        node, name = generating_node(self.graph), self.picture_input
+        if node is None or name is None or {"width", "height"} & node.spec.properties.keys():
+            return False
+        given = self.graph.inputs().get(self.inputs[name].given)
+        return any(edge.property == "image" and self.graph.nodes[edge.source] is given for edge in node.inputs)
 
     @property
     def task(self) -> Task | None:
@@ -200,19 +176,13 @@ class Catalog:
         document = WorkflowDocument(name=model, graph=GraphRecord(nodes=nodes, edges=edges))
         graph = graphs.build(document, self._registry)
         step = next(node for node in graph.nodes if node.id == "step")
-        settable = {
-            prop.name: Input(prop.name, f"step.{prop.name}", prop, step.values[prop.name], prop.description)
-            for prop in step.spec.properties.values()
-            if prop.name in step.values and not _names_a_place(prop) and not isinstance(step.values[prop.name], (ModelRef, AssetRef))
-        }
-        for name in NOT_FOR_CLIENTS:
-            settable.pop(name, None)
-        return Served(model, graph, document, Path.cwd(), _inputs(graph) | settable, _outputs(graph), model=model)
+        inputs = declared_inputs(graph) | model_inputs(step)
+        return Served(model, graph, document, Path.cwd(), inputs, _outputs(graph), model=model)
 
 
 def served_workflow(name: str, document: WorkflowDocument, graph: Graph, base: Path) -> Served:
     """A workflow that was read, as it is served."""
-    return Served(name, graph, document, base, _inputs(graph), _outputs(graph))
+    return Served(name, graph, document, base, lent_inputs(graph) | declared_inputs(graph), _outputs(graph))
 
 
 def _without_dots(name: str) -> str:
@@ -221,42 +191,6 @@ def _without_dots(name: str) -> str:
 
 def _files(folder: Path | None) -> list[Path]:
     return [] if folder is None else sorted(path for path in folder.rglob("*.json") if path.is_file())
-
-
-def _inputs(graph: Graph) -> dict[str, Input]:
-    """What clients can set: the inputs that name no place on this machine, nor lead to a property that does."""
-    forbidden = _leading_to_paths(graph)
-    found = {}
-    for name, node in graph.inputs().items():
-        prop = node.spec.properties.get("value")
-        if prop is None or node.id in forbidden or node.spec.node_type in PATH_INPUTS or _names_a_place(prop):
-            continue
-        default = node.values.get("value", prop.default)
-        found[name] = Input(name, name, prop, default, str(node.values.get("description") or prop.description), _bounds(node))
-    return found
-
-
-def _bounds(node: GraphNode) -> dict[str, Any]:
-    keys = {"min": "minimum", "max": "maximum"}
-    found = {keys[name]: node.values[name] for name in keys if name in node.values}
-    if node.values.get("max_length"):
-        found["maxLength"] = node.values["max_length"]
-    return found
-
-
-def _names_a_place(prop: Property) -> bool:
-    return any(isinstance(member, type) and issubclass(member, FolderRef) for member in union_members(prop.annotation))
-
-
-def _leading_to_paths(graph: Graph) -> set[str]:
-    """Ids of the nodes from which a value can reach a property that names a place. Backwards, in one pass over the edges."""
-    leading: set[int] = set()
-    for index in range(len(graph.nodes) - 1, -1, -1):
-        node = graph.nodes[index]
-        for edge in node.inputs:
-            if index in leading or edge.property in PLACES:
-                leading.add(edge.source)
-    return {graph.nodes[index].id for index in leading}
 
 
 def _outputs(graph: Graph) -> dict[str, Any]:
@@ -269,4 +203,4 @@ def _outputs(graph: Graph) -> dict[str, Any]:
     return found
 
 
-__all__ = ["Catalog", "Input", "Served", "Task"]
+__all__ = ["Catalog", "Served", "Task"]

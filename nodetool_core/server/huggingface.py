@@ -8,9 +8,7 @@ The wire format is that of the published task specifications and of the recorded
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter, Request, Response
@@ -18,21 +16,19 @@ from fastapi import APIRouter, Request, Response
 from nodetool_core import __version__
 from nodetool_core.assets.picture import Picture
 from nodetool_core.errors import Problem
-from nodetool_core.references import ImageSizeRef
 from nodetool_core.server.catalog import Served, Task
-from nodetool_core.server.failures import HttpError, wrong
+from nodetool_core.server.failures import HttpError
 from nodetool_core.server.huggingface_body import Asked, header_flag, read_body
-from nodetool_core.server.pictures import EncodedPicture, accepted_format, decoded, decoded_bytes, encode_picture, media_type_of
+from nodetool_core.server.huggingface_call import Call, call_of
+from nodetool_core.server.pictures import accepted_format, encode_picture, media_type_of
 from nodetool_core.server.requests import read_body_of, until_gone
 from nodetool_core.server.response_cache import Answer
-from nodetool_core.types import union_members
 
 if TYPE_CHECKING:
     from nodetool_core.engine.result import RunResult
     from nodetool_core.server.services import Services
 
 PREFIXES: Final = ("/models", "/hf-inference/models")
-_SIZE_INPUT: Final = "target_size"
 _WARNINGS_SHOWN: Final = 10
 _WARNING_LENGTH: Final = 200
 _PLAIN: Final = str.maketrans({"\u00d7": "x", "\u2026": "...", "\u2013": "-", "\u2019": "'", "\n": " "})
@@ -109,7 +105,7 @@ class HuggingFace:
             if use_cache and (answer := services.cache.known(key, fingerprint)) is not None:
                 return _response(answer, hit=True)
             result = await turn.run(served, values, outputs=[served.image_outputs[0]], use_cache=use_cache)
-        answer = await self._answer(served, result, [*call.warnings, *(problem.message for problem in result.warnings)], wanted)
+        answer = await self._answer(call, result, wanted)
         services.cache.put(key, fingerprint if use_cache else None, answer)
         return _response(answer, hit=False)
 
@@ -121,90 +117,22 @@ class HuggingFace:
         return found
 
     def _call(self, served: Served, asked: Asked) -> Call:
-        """The request as values of the workflow, and what is not done as asked."""
-        limits = self._services.limits
-        given = {name: value for name, value in asked.parameters.items() if name in served.inputs}
-        warnings = [f"{name} is not used by {served.name}" for name in asked.parameters if name not in served.inputs]
-        picture = None
-        if asked.picture is not None:
-            picture = EncodedPicture.read(asked.picture, limits, "inputs")
-            assert served.picture_input is not None
-            given.pop(served.picture_input, None)
-        else:
-            assert served.prompt_input is not None
-            given[served.prompt_input] = asked.text
-        sizes, starts_as, left = _sized(served, asked.size, picture is not None, limits.max_pixels)
-        given |= sizes
-        warnings += left
-        return Call(served, self._services.intake.values(served, given), given, picture, starts_as, tuple(warnings))
+        return call_of(served, asked, self._services.intake, self._services.limits)
 
-    async def _answer(self, served: Served, result: RunResult, warnings: list[str], wanted: str) -> Answer:
-        services, output = self._services, served.image_outputs[0]
+    async def _answer(self, call: Call, result: RunResult, wanted: str) -> Answer:
+        services, served, output = self._services, call.served, call.served.image_outputs[0]
+        warnings = [*call.warnings, *(problem.message for problem in result.warnings)]
         picture = result.outputs.get(output)
         if not isinstance(picture, Picture):
             raise HttpError(500, Problem("no_picture", output, f"{served.name} gave no picture.", "Ask the operator to mend the workflow."))
+        if call.starts_as not in (None, picture.image.size):
+            warnings.append(f"target_size was not met: the picture has {picture.image.width}x{picture.image.height}")
         content = await services.runs.blocking(lambda: encode_picture(picture, wanted, provenance=services.settings.provenance))
         return Answer(content, media_type_of(wanted), tuple(warnings))
 
 
-@dataclass(frozen=True)
-class Call:
-    """A request that was checked, as it waits for its turn."""
-
-    served: Served
-    values: Mapping[str, Any]
-    """By the names that `inputs.apply` takes, with pictures encoded."""
-    given: Mapping[str, Any]
-    """By the names of inputs, as JSON."""
-    picture: EncodedPicture | None
-    starts_as: tuple[int, int] | None
-    """The size that the picture is brought to."""
-    warnings: tuple[str, ...]
-
-    @property
-    def decoded_bytes(self) -> int:
-        """Bytes of pixels once it is decoded."""
-        width, height = self.starts_as or (0, 0)
-        return decoded_bytes([*self.values.values(), self.picture]) + 4 * width * height
-
-    def decode(self) -> tuple[dict[str, Any], bytes]:
-        """The values with pixels, and a text that says all that was asked, by which an answer is known again. Raises ImageError."""
-        values = {name: decoded(value) for name, value in self.values.items()}
-        picture = None if self.picture is None else self.picture.decode()
-        if picture is not None and self.starts_as is not None:
-            from PIL.Image import Resampling
-
-            picture = Picture.of(picture.image.resize(self.starts_as, Resampling.LANCZOS))
-        if picture is not None and self.served.picture_input is not None:
-            values[self.served.inputs[self.served.picture_input].given] = picture
-        told = [self.served.name, self.given, None if picture is None else picture.digest, self.warnings]
-        return values, json.dumps(told, sort_keys=True).encode()
-
-
 def _read(body: bytes, content_type: str, tasks: Mapping[Task, Served]) -> Asked:
     return read_body(body, content_type, takes_picture="image-to-image" in tasks, takes_text="text-to-image" in tasks)
-
-
-def _sized(
-    served: Served, size: tuple[int, int] | None, has_picture: bool, max_pixels: int
-) -> tuple[dict[str, Any], tuple[int, int] | None, list[str]]:
-    """
-    A size that was asked for, as values of the inputs that take it; else, for a model, as the size of the picture to start from,
-    since such a model's result is as large as what it starts from. Where neither can be, it is told.
-    """
-    if size is None:
-        return {}, None, []
-    width, height = size
-    if width * height > max_pixels:
-        raise wrong(422, "image_too_large", "target_size", f"{width} x {height} is above {max_pixels / 1e6:g} megapixels.", "Ask for less.")
-    if {"width", "height"} <= served.inputs.keys():
-        return {"width": width, "height": height}, None, []
-    target = served.inputs.get(_SIZE_INPUT)
-    if target is not None and ImageSizeRef in union_members(target.prop.annotation):
-        return {_SIZE_INPUT: {"width": width, "height": height}}, None, []
-    if served.model and has_picture:
-        return {}, size, []
-    return {}, None, [f"target_size is not used by {served.name}"]
 
 
 def _response(answer: Answer, *, hit: bool) -> Response:

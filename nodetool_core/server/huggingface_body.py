@@ -176,10 +176,20 @@ def _decoded(found: Any) -> bytes:
     try:
         data = _base64(text)
     except (binascii.Error, ValueError) as error:
+        _check_no_text(text)
         raise wrong(400, "bad_base64", "inputs", f"is no base64: {error}.", "Give the encoded picture as base64.") from None
+    if not looks_like_picture(data):
+        _check_no_text(text)
     if not data:
         raise wrong(400, "empty_image", "inputs", "is empty.", "Give the encoded picture as base64.")
     return data
+
+
+def _check_no_text(text: str) -> None:
+    """Raise HttpError 400 where words stand in the place of base64."""
+    if text[:1].isalpha() and len(text) <= _LONG_TEXT and (" " in text or text.isalpha()):
+        hint = "Give the picture as base64 in `inputs`, and a text in `parameters.prompt`."
+        raise wrong(400, "not_an_image", "inputs", "is a text, and this model makes pictures from pictures.", hint)
 
 
 def _base64(text: str) -> bytes:

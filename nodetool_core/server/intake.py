@@ -22,9 +22,10 @@ from nodetool_core.assets.picture import Picture
 from nodetool_core.errors import Problem, WorkflowError, near_miss
 from nodetool_core.properties import jsonable
 from nodetool_core.references import ColorRef, FontRef, ImageRef, ImageSizeRef, ModelRef, Reference
-from nodetool_core.server.catalog import Input, Served
+from nodetool_core.server.catalog import Served
 from nodetool_core.server.failures import HttpError
 from nodetool_core.server.fetch import Fetcher
+from nodetool_core.server.parameters import Input
 from nodetool_core.server.pictures import EncodedPicture
 from nodetool_core.server.schemas import FileAnswer
 

@@ -84,7 +84,7 @@ class _State(Collector):
         for state, count in self._services.job_counts().items():
             family.add_metric([state], count)
         yield family
-        stored = self._services.jobs.files.bytes()
+        stored = self._services.jobs.files.total_bytes()
         yield GaugeMetricFamily("nodetool_stored_bytes", "Bytes of uploads and results in the storage.", stored)
 
 

@@ -93,7 +93,7 @@ def test_v7_what_was_used_longest_ago_goes_first(tmp_path: Path, database_url: s
     assert house.put("one") == one, "it is used again"
     five = house.put("five")
     assert [house.has(digest) for digest in (one, two, three, four, five)] == [True, False, True, True, True]
-    assert house.files.bytes() <= LIMIT
+    assert house.files.total_bytes() <= LIMIT
     house.database.close()
 
 
@@ -178,7 +178,7 @@ def test_v7_the_bound_holds_and_jobs_have_what_they_need(actions: list[tuple[str
                     house.clock.now += number * 20
             except JobsError as error:
                 assert error.problem.code in ("storage_full", "unknown_file")
-            assert house.files.bytes() <= 6 * KIB
+            assert house.files.total_bytes() <= 6 * KIB
             assert all(map(house.has, needed.values()))
     finally:
         house.database.close()

@@ -196,7 +196,7 @@ def test_14_inputs_missing(client: httpx2.Client, body: Any) -> None:
     assert "inputs" in error_of(client.post(PAINT, json=body), 422)
 
 
-@pytest.mark.parametrize("steps", ["abc", 1.5, True, 0, 101, [3]])
+@pytest.mark.parametrize("steps", ["abc", 1.5, True, 0, [3]])
 def test_15_steps_that_are_none(client: httpx2.Client, steps: Any) -> None:
     assert "num_inference_steps" in error_of(client.post(PAINT, json=asked({"num_inference_steps": steps})), 422)
 

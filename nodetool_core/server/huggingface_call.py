@@ -1,0 +1,139 @@
+"""What a request of the Hugging Face image APIs means for a workflow: values of its inputs, and what can't be done as asked."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from nodetool_core.assets.decode import ImageLimits
+from nodetool_core.assets.picture import Picture
+from nodetool_core.references import ImageSizeRef
+from nodetool_core.server.catalog import Served
+from nodetool_core.server.failures import wrong
+from nodetool_core.server.huggingface_body import Asked
+from nodetool_core.server.intake import Intake
+from nodetool_core.server.parameters import Input
+from nodetool_core.server.pictures import EncodedPicture, decoded, decoded_bytes
+from nodetool_core.types import union_members
+
+_SIZE_INPUT: Final = "target_size"
+_LIMITED: Final = ("num_inference_steps", "guidance_scale")
+"""Published numbers whose bounds clients can't know: too large ones are brought to the largest that is taken."""
+
+_SCHEDULER_WORDS: Final = re.compile(r"scheduler|discrete|multistep|[^a-z0-9]")
+"""What names of schedulers have or lack: `DDIM` and `ddim_scheduler` are `DDIMScheduler`."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that was checked, as it waits for its turn."""
+
+    served: Served
+    values: Mapping[str, Any]
+    """By the names that `inputs.apply` takes, with pictures encoded."""
+    given: Mapping[str, Any]
+    """By the names of inputs, as JSON."""
+    picture: EncodedPicture | None
+    starts_as: tuple[int, int] | None
+    """The size that the picture is brought to."""
+    warnings: tuple[str, ...]
+    """What is not done as asked."""
+
+    @property
+    def decoded_bytes(self) -> int:
+        """Bytes of pixels once it is decoded."""
+        width, height = self.starts_as or (0, 0)
+        return decoded_bytes([*self.values.values(), self.picture]) + 4 * width * height
+
+    def decode(self) -> tuple[dict[str, Any], bytes]:
+        """The values with pixels, and a text that says all that was asked, by which an answer is known again. Raises ImageError."""
+        values = {name: decoded(value) for name, value in self.values.items()}
+        picture = None if self.picture is None else self.picture.decode()
+        if picture is not None and self.starts_as is not None:
+            from PIL.Image import Resampling
+
+            picture = Picture.of(picture.image.resize(self.starts_as, Resampling.LANCZOS))
+        if picture is not None and self.served.picture_input is not None:
+            values[self.served.inputs[self.served.picture_input].given] = picture
+        told = [self.served.name, self.given, None if picture is None else picture.digest, self.warnings]
+        return values, json.dumps(told, sort_keys=True).encode()
+
+
+def call_of(served: Served, asked: Asked, intake: Intake, limits: ImageLimits) -> Call:
+    """
+    Return a request as values of a workflow. Blocks where a picture has to be fetched.
+
+    Raises WorkflowError, ImageError and HttpError for values that do not fit.
+    """
+    given, warnings = _parameters(served, asked.parameters)
+    picture = None
+    if asked.picture is not None:
+        picture = EncodedPicture.read(asked.picture, limits, "inputs")
+        assert served.picture_input is not None
+        given.pop(served.picture_input, None)
+    else:
+        assert served.prompt_input is not None
+        given[served.prompt_input] = asked.text
+    sizes, starts_as, left = _sized(served, asked.size, picture is not None, limits.max_pixels)
+    given |= sizes
+    return Call(served, intake.values(served, given), given, picture, starts_as, (*warnings, *left))
+
+
+def _parameters(served: Served, asked: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The parameters that a workflow has inputs for, as it takes them, and what is not done as asked."""
+    given, warnings = {}, []
+    for name, value in asked.items():
+        target = served.inputs.get(name)
+        taken = None if target is None else _taken(target, name, value)
+        if target is None:
+            warnings.append(f"{name} is not used by {served.name}")
+        elif taken is None:
+            warnings.append(f"{name} {str(value)[:40]!r} is not known to {served.name}, and not used")
+        else:
+            given[name] = taken
+            if name in _LIMITED and taken != value:
+                warnings.append(f"{name} was brought from {value} to {taken}, the most that {served.name} takes")
+    return given, warnings
+
+
+def _taken(target: Input, name: str, value: Any) -> Any:
+    """A parameter's value as its input takes it: no larger than its bound, a scheduler by its full name. None for an unknown one."""
+    if name == "scheduler" and target.choices and isinstance(value, str):
+        plain = _plain_scheduler(value)
+        return next((choice for choice in target.choices if choice == value or _plain_scheduler(choice) == plain), None)
+    if name in _LIMITED and target.most is not None and _is_number(value) and value > target.most:
+        return type(value)(target.most)
+    return value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _plain_scheduler(name: str) -> str:
+    return _SCHEDULER_WORDS.sub("", name.lower())
+
+
+def _sized(
+    served: Served, size: tuple[int, int] | None, has_picture: bool, max_pixels: int
+) -> tuple[dict[str, Any], tuple[int, int] | None, list[str]]:
+    """
+    A size that was asked for, as values of the inputs that take it; else as the size of the picture to start from, where the result
+    is as large as that. Where neither can be, it is told.
+    """
+    if size is None:
+        return {}, None, []
+    width, height = size
+    if width * height > max_pixels:
+        raise wrong(422, "image_too_large", "target_size", f"{width} x {height} is above {max_pixels / 1e6:g} megapixels.", "Ask for less.")
+    if {"width", "height"} <= served.inputs.keys():
+        return {"width": width, "height": height}, None, []
+    target = served.inputs.get(_SIZE_INPUT)
+    if target is not None and ImageSizeRef in union_members(target.prop.annotation):
+        return {_SIZE_INPUT: {"width": width, "height": height}}, None, []
+    if served.follows_picture and has_picture:
+        return {}, size, []
+    return {}, None, [f"target_size is not used by {served.name}"]
