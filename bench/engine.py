@@ -30,7 +30,7 @@ from engine_graphs import SHAPES, SIZES
 from engine_rivals import RIVALS, NoFormError
 
 OURS: Final = "nodetool"
-FIGURES: Final = ("waiting", "computing", "memory", "events", "import")
+FIGURES: Final = ("waiting", "computing", "edges", "memory", "events", "import")
 QUICK_SIZES: Final = (100, 1_000)
 PATIENCE: Final = 60.0
 """Seconds that loading and running one graph once may take."""
@@ -58,6 +58,7 @@ AIMS: Final = {
     "load": Aim(25e-6, "µs", 1e6, 1),
     "waiting": Aim(0.060, "ms", 1e3, 1),
     "computing": Aim(0.230, "ms", 1e3),
+    "edge": Aim(25e-6, "µs", 1e6, 1),
     "memory": Aim(4, "pictures", 1, 2),
     "events": Aim(200, "bytes"),
     "import seconds": Aim(0.25, "s", 1, 3),
@@ -86,9 +87,11 @@ class Settings:
 def work(task: Sequence[str], settings: Settings) -> Iterator[Any]:
     """What the process for a task measures."""
     if task[0] == "figures":
+        from engine_edges import edges
         from engine_figures import FIGURES as MEASURES
 
-        yield from (asdict(figure) for figure in MEASURES[task[1]](settings.quick))
+        measures = {"edges": lambda quick: edges(3 if quick else 15), **MEASURES}
+        yield from (asdict(figure) for figure in measures[task[1]](settings.quick))
     elif task[1] == OURS:
         yield from _growing(settings.sizes, lambda size: _ours(task[2], size, settings.repeats(size)), PATIENCE)
     else:

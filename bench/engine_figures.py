@@ -139,7 +139,7 @@ class Step(Node):
         return add(self.number, self.a)
 
 
-def _graph(classes: tuple[type[Node], ...], nodes: list[dict[str, Any]], edges: list[tuple[str, str, str]]) -> Graph:
+def graph_of(classes: tuple[type[Node], ...], nodes: list[dict[str, Any]], edges: list[tuple[str, str, str]]) -> Graph:
     records = [{"source": source, "sourceHandle": "output", "target": target, "targetHandle": name} for source, target, name in edges]
     content = {"graph": {"nodes": nodes, "edges": records}}
     return graphs.build(WorkflowDocument.from_json(content), Registry(node_classes=classes))
@@ -153,7 +153,7 @@ def _side_by_side(node_class: type[Node], **data: Any) -> Graph:
         {"id": "out", "type": Result.spec.node_type, "data": {}},
     ]
     edges = [(f"n{number}", "total", f"v{number}") for number in range(NODES)] + [("total", "out", "value")]
-    return _graph((node_class, Total, Result), nodes, edges)
+    return graph_of((node_class, Total, Result), nodes, edges)
 
 
 def _walls(graph: Graph, repeats: int) -> list[float]:
@@ -226,8 +226,8 @@ def memory(length: int = CHAIN) -> list[Figure]:
     nodes += [{"id": f"n{number}", "type": Flip.spec.node_type, "data": {}} for number in range(1, length)]
     nodes.append({"id": "out", "type": Width.spec.node_type, "data": {}})
     edges = [(f"n{number - 1}", f"n{number}", "image") for number in range(1, length)] + [(f"n{length - 1}", "out", "value")]
-    graph = _graph((Paint, Flip, Width), nodes, edges)
-    small = _graph((Paint, Flip, Width), [nodes[0] | {"data": {"size": 16}}, nodes[-1]], [("n0", "out", "value")])
+    graph = graph_of((Paint, Flip, Width), nodes, edges)
+    small = graph_of((Paint, Flip, Width), [nodes[0] | {"data": {"size": 16}}, nodes[-1]], [("n0", "out", "value")])
     with Engine() as engine:
         # Whatever is imported at first use is not the pictures'.
         engine.start(small).result()
@@ -278,7 +278,7 @@ def event_bytes(size: int) -> list[Figure]:
     nodes[0]["data"] = {"number": 0, "a": 1}
     nodes.append({"id": "out", "type": Result.spec.node_type, "data": {}})
     edges = [(f"n{number - 1}", f"n{number}", "a") for number in range(1, size)] + [(f"n{size - 1}", "out", "value")]
-    threaded = _graph((Step, Result), nodes, edges)
+    threaded = graph_of((Step, Result), nodes, edges)
     figures = []
     for what, graph in (("inline nodes", inline), ("nodes that report their start as well", threaded)):
         count, total = _heard(graph)
@@ -343,4 +343,4 @@ FIGURES: Final[dict[str, Callable[[bool], list[Figure]]]] = {
 }
 """What `--only` can name besides the graphs of trivial nodes."""
 
-__all__ = ["FIGURES", "Figure"]
+__all__ = ["FIGURES", "Figure", "graph_of"]

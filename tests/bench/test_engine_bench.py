@@ -27,6 +27,7 @@ def test_every_figure_is_in_the_table():
         "8 coroutine nodes",
         "8 blocking nodes",
         "GIL-free",
+        "handing on a picture of 4 MP",
         "chain of 20 pictures",
         "1,000 inline nodes",
         "import nodetool_core",
