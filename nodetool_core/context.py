@@ -117,7 +117,10 @@ class Context:
 
     def preview(self, image: Image.Image, step: int = 0, total: int = 0) -> None:
         """Show an intermediate or side result; nothing happens where nobody asked for previews."""
-        self._report("preview", {"image": image, "step": step, "total": total})
+        from nodetool_core.assets.copy_on_write import CopyOnWriteImage
+
+        # Whoever looks at it does so while the node goes on drawing.
+        self._report("preview", {"image": CopyOnWriteImage.sealed(image), "step": step, "total": total})
 
     def warn(self, message: str, **details: Any) -> None:
         """Say what was not done as asked; goes to whoever started the run, and into the result's `warnings`."""
@@ -135,7 +138,7 @@ class Context:
 
     def image(self, ref: ImageRef, mode: str | None = None) -> Image.Image:
         """
-        The pixels of a reference. Don't change them.
+        The pixels of a reference. The image is the node's own: they are copied when it is first changed.
 
         Without a mode they come as they are, with their colour profile in `info`: `1`, `L`, `LA`, `RGB`, `RGBA`, or for deep
         tones `I;16` or `F` (0 to 1). With a mode they are sRGB in that mode: `RGB` puts transparent pixels on white, and where
@@ -153,7 +156,7 @@ class Context:
         return in_mode(in_srgb(image), mode)
 
     def picture(self, image: Image.Image) -> Picture:
-        """An image as the value of an output."""
+        """What an image shows now, as the value of an output."""
         from nodetool_core.assets.picture import Picture
 
         return Picture.of(image)

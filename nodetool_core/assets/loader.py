@@ -61,7 +61,7 @@ class ImageLoader:
 
     def open(self, ref: ImageRef, tell: Tell = untold) -> Image.Image:
         """
-        The pixels behind a reference, decoded under the limits. Don't change them in place. Raises ImageError.
+        The pixels behind a reference, decoded under the limits. The image is the caller's own. Raises ImageError.
 
         `tell` takes what is lost or guessed in reading them.
         """

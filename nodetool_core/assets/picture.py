@@ -21,8 +21,9 @@ class Picture(ImageRef):
     """
     An image in memory. An `ImageRef` like any other, whose pixels are at hand.
 
-    `provenance` is what made it (workflow, seeds, model revisions, versions) once it is a result of a run; `save` writes
-    it into the file.
+    A picture never changes. `image` lends an image over its pixels, which copies them before it is changed; so does the image
+    that the picture was made of. `provenance` is what made it (workflow, seeds, model revisions, versions) once it is a result
+    of a run; `save` writes it into the file.
     """
 
     _image: Any = PrivateAttr(default=None)
@@ -34,21 +35,31 @@ class Picture(ImageRef):
     @classmethod
     def of(cls, image: Image.Image, provenance: dict[str, Any] | None = None, notes: Sequence[str] = ()) -> Self:
         """
-        Return a picture of an image.
+        Return a picture of what an image shows now.
 
         Args:
             notes: What was lost or guessed in decoding it, for the node that opens it to tell.
         """
+        from nodetool_core.assets.copy_on_write import CopyOnWriteImage
+
         picture = cls()
-        picture._image = image
+        picture._image = CopyOnWriteImage.over(image)
         picture._provenance = provenance
         picture._notes = tuple(notes)
         return picture
 
     @property
     def image(self) -> Image.Image:
-        """The pixels. Shared with whoever else holds the picture: don't change them in place."""
-        return self._image  # type: ignore[no-any-return]
+        """An image of your own with the picture's pixels: what you change in it changes neither the picture nor any other image."""
+        return self._image.lent()  # type: ignore[no-any-return]
+
+    def sealed(self) -> Self:
+        """This picture, whose pixels nobody else can write from now on, not even through an `ImageDraw.Draw` that is still held."""
+        if not self._image.is_sealed:
+            from nodetool_core.assets.copy_on_write import CopyOnWriteImage
+
+            self._image = CopyOnWriteImage.sealed(self._image)
+        return self
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -73,7 +84,7 @@ class Picture(ImageRef):
         from nodetool_core.assets.encode import encode_image
 
         file_format = "TIFF" if self._image.mode in DEEP_MODES | {"CMYK"} else "PNG"
-        return ImageRef(data=b64encode(encode_image(self._image, file_format)).decode("ascii"))
+        return ImageRef(data=b64encode(encode_image(self.image, file_format)).decode("ascii"))
 
     @property
     def digest(self) -> str:
@@ -98,7 +109,7 @@ class Picture(ImageRef):
         """Write the picture, in the format of the path's suffix, whole or not at all; its provenance goes along."""
         from nodetool_core.assets.encode import save_image
 
-        return save_image(self._image, Path(path), provenance=self._provenance)
+        return save_image(self.image, Path(path), provenance=self._provenance)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Picture) and (self._image is other._image or self.digest == other.digest)

@@ -26,12 +26,12 @@ def leaf_kind(value: Any) -> str | None:
     """How a value is stored as a leaf; None where it is none."""
     kind = type(value)
     module = kind.__module__.partition(".")[0]
+    loaded = sys.modules.get("PIL.Image")
+    if module in ("PIL", "nodetool_core") and loaded is not None and isinstance(value, loaded.Image):
+        return "image"
     if module == "nodetool_core":
         loaded = sys.modules.get("nodetool_core.assets.picture")
         return "picture" if loaded is not None and kind is loaded.Picture else None
-    if module == "PIL":
-        loaded = sys.modules.get("PIL.Image")
-        return "image" if loaded is not None and isinstance(value, loaded.Image) else None
     if module == "numpy":
         numpy = sys.modules["numpy"]
         if kind is numpy.ndarray and value.dtype.kind in _ARRAYS:
@@ -148,6 +148,7 @@ def _read_array(kind: str, about: Any, content: memoryview) -> Any:
     if not content:
         return np.empty(shape, dtype)
     array = np.frombuffer(content, dtype=dtype).copy()
+    array.flags.writeable = False
     return array.reshape(shape[::-1]).T if by_column else array.reshape(shape)
 
 
