@@ -15,6 +15,7 @@ from typing import Any
 from nodetool_core.errors import Problem, WorkflowError
 from nodetool_core.handles import OutputHandle, holds_outputs
 from nodetool_core.node import Node
+from nodetool_core.ownership import own_copy
 from nodetool_core.registry import Registry
 from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, WorkflowDocument
 
@@ -31,7 +32,7 @@ def document_of(wanted: Sequence[Node]) -> tuple[WorkflowDocument, list[type[Nod
             if isinstance(value, OutputHandle):
                 edges.append(EdgeRecord(source=ids[id(value.node)], sourceHandle=value.name, target=ids[id(node)], targetHandle=name))
             else:
-                data[name] = value
+                data[name] = own_copy(value)
         records.append(NodeRecord(id=ids[id(node)], type=node.spec.node_type, data=data))
     document = WorkflowDocument(graph=GraphRecord(nodes=records, edges=edges))
     return document, list(dict.fromkeys(type(node) for node in ordered))

@@ -71,10 +71,3 @@ def is_too_deep(value: Collection[Any]) -> bool:
 
 
 TOO_DEEP: Final = f"is nested too deeply. Lists and objects inside of each other go {MAX_LEVELS} deep."
-
-
-def copied(value: Any) -> Any:
-    """The value with lists, tuples and mappings of its own. Only for what `complaint` has nothing to say of."""
-    if type(value) is dict:
-        return {name: copied(item) for name, item in value.items()}
-    return type(value)(map(copied, value)) if type(value) in (list, tuple, set) else value

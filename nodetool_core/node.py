@@ -31,7 +31,7 @@ from nodetool_core.context import Sources
 from nodetool_core.declaration import NodeSpec, Output, declare
 from nodetool_core.errors import Problem, WorkflowError, near_miss
 from nodetool_core.handles import OutputHandle, connect, holds_outputs
-from nodetool_core.nesting import copied
+from nodetool_core.ownership import own_copy
 from nodetool_core.properties import ANYTHING, Field, Property
 
 
@@ -116,7 +116,7 @@ class Node:
         spec = getattr(type(self), "spec", None)
         if spec is None:
             raise TypeError(f"{type(self).__name__} has no process method, so it is no node yet.")
-        values = {name: prop.default for name, prop in spec.properties.items() if not prop.required}
+        values = {name: own_copy(prop.default) for name, prop in spec.properties.items() if not prop.required}
         dynamic: dict[str, Any] = {}
         problems: list[Problem] = []
         for name, value in properties.items():
@@ -128,7 +128,6 @@ class Node:
                 value, found = connect(value, Any if prop is None else prop.annotation, f"{spec.title}.{name}")
             else:
                 value, found = (prop or ANYTHING).validate(value, f"{spec.title}.{name}")
-                value = value if found else copied(value)
             (dynamic if prop is None else values)[name] = value
             problems.extend(found)
         if problems:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import Problem
 from nodetool_core.nesting import CONTAINERS, complaint
+from nodetool_core.ownership import NoCopyError, own_copy
 from nodetool_core.types import (
     Annotation,
     checker,
@@ -127,11 +128,15 @@ class Property:
         return TypeAdapter(self.annotation, config=ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True))
 
     def validate(self, value: Any, where: str) -> tuple[Any, list[Problem]]:
-        """The value in the property's type, and what is wrong with it. Numbers are never coerced."""
+        """An own copy of the value, in the property's type, and what is wrong with it. Numbers are never coerced."""
         from pydantic import ValidationError
 
         if isinstance(value, CONTAINERS) and (wrong := complaint(value)):
             return value, [Problem("invalid_value", where, wrong)]
+        try:
+            value = own_copy(value)
+        except NoCopyError as error:
+            return value, [replace(error.problem, where=where)]
         if not self.accepts(value):
             try:
                 value = self._read(value)

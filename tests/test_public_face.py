@@ -20,6 +20,7 @@ ROOMS = [
     "references",
     "assets",
     "nesting",
+    "ownership",
     "secrets",
     "types",
     "context",

@@ -54,7 +54,6 @@ def find_targets(graph: Graph, outputs: Sequence[str] | None) -> list[int]:
 
 
 _WANTED = frozenset({Role.OUTPUT, Role.SINK})
-_CONTAINERS = (list, dict, set)
 _SIMPLE = frozenset({str, int, float, bool, type(None)})
 _NO_NAMES: frozenset[str] = frozenset()
 _NO_STEPS: frozenset[int] = frozenset()
@@ -151,7 +150,7 @@ class _Compiler:
         if step.streams:
             self.rank[step.index] = self.order[position]
         if not _SIMPLE.issuperset(map(type, node.values.values())):
-            step.mutable = tuple(name for name, value in node.values.items() if isinstance(value, _CONTAINERS))
+            step.mutable = tuple(name for name, value in node.values.items() if type(value) not in _SIMPLE)
         lazy = self._lazy(step, edges, sources) if may_drop or node_class.lazy else _NO_NAMES
         for edge, (origin, output) in zip(edges, sources, strict=True):
             if origin.streams or origin.region != step.region or edge.property in lazy:
@@ -166,6 +165,7 @@ class _Compiler:
                 feed.is_dynamic = True
             elif not edge.checked:
                 feed.accept = node_class.spec.properties[edge.property]
+            feed.copied = origin.kind is None or origin.kind.exact is None
             if node_class.gathers:
                 feed.gathered, feed.in_loop = edge.property in node_class.gathers, origin.node is None
             step.feeds.append(feed)

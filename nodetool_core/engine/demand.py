@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from nodetool_core.engine.frames import DONE, RUNNING, Frame
 from nodetool_core.engine.plan import Feed, Step
+from nodetool_core.ownership import own_copy
 
 if TYPE_CHECKING:
     from nodetool_core.engine.scheduler import Scheduler
@@ -96,7 +97,8 @@ class Demand:
         assert node is not None
         lazy = node.node_class.lazy
         values = node.values | {feed.property: self._frames.value(frame, feed) for feed in step.feeds if feed.property not in lazy}
-        return node.node_class.instantiate(values).demand(values)
+        own = own_copy(values)
+        return node.node_class.instantiate(own).demand(own)
 
     def note_earlier(self, frame: Frame, step: Step, origin: Frame, feed: Feed) -> None:
         """A feed had settled before the step began to wait: only its poison is left to take."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from nodetool_core.engine.events import node_finished
 from nodetool_core.engine.frames import DONE, Frame, Values
 from nodetool_core.engine.plan import Step
-from nodetool_core.engine.work import own_copy
+from nodetool_core.ownership import own_copy
 
 if TYPE_CHECKING:
     from nodetool_core.engine.scheduler import Scheduler
@@ -55,11 +55,12 @@ class FastPath:
                 for name in step.mutable:
                     given[name] = own_copy(given[name])
                 for feed in step.feeds:
-                    value = given[feed.property] = results[feed.slot][feed.output]  # type: ignore[index]
+                    value = results[feed.slot][feed.output]  # type: ignore[index]
                     if feed.accept is not None:
                         runner.check(step, feed, value)
+                    given[feed.property] = own_copy(value) if feed.copied else value
                 if kind.dynamic:
-                    given["dynamic_values"] = dict(node.dynamic)
+                    given["dynamic_values"] = own_copy(node.dynamic)
                 instance = _new(kind.node_class)
                 _set(instance, "__dict__", given)
                 returned = kind.process(instance, runner.context(step)) if kind.takes_context else kind.process(instance)

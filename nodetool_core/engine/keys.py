@@ -22,6 +22,7 @@ from nodetool_core.engine.code_version import code_version
 from nodetool_core.engine.versions import versions
 from nodetool_core.errors import NodetoolError, Problem
 from nodetool_core.graph import GraphNode
+from nodetool_core.ownership import own_copy
 from nodetool_core.references import AssetRef, ModelRef, Reference
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class KeyMaker:
 
 def _fingerprint(node: GraphNode, values: dict[str, Any], sources: Sources) -> str | None:
     try:
-        return node.node_class.fingerprint(values, sources)
+        return node.node_class.fingerprint(own_copy(values), sources)
     except NodetoolError:
         return None
     except Exception as error:

@@ -10,6 +10,7 @@ from nodetool_core.engine.plan import Plan, Step
 from nodetool_core.engine.result import RunResult
 from nodetool_core.engine.services import Services
 from nodetool_core.node import SKIPPED, Role
+from nodetool_core.ownership import own_copy
 
 
 class Outputs:
@@ -63,9 +64,9 @@ class Outputs:
         node = step.node
         assert node is not None
         name = node.name if node.role is Role.OUTPUT else node.id
-        value = self._services.finished(name, value)
+        value = self._services.finished(name, own_copy(value))
         self._result.outputs[name] = value
-        self._services.emit(OutputReady(name, node.id, value))
+        self._services.emit(OutputReady(name, node.id, own_copy(value)))
 
 
 def _named(step: Step, values: Values) -> Any:

@@ -53,6 +53,8 @@ class Feed:
     lazy: bool = False
     accept: Property | None = None
     """The target property, where arriving values have to be checked."""
+    copied: bool = True
+    """Whether the value may be one that can be changed, so that whoever takes it gets a copy of its own."""
     gathered: bool = False
     """The value is a list of items; with no loop to close, a list of the one."""
     in_loop: bool = False
@@ -106,7 +108,7 @@ class Step:
     is_plain: bool = False
     """Local, and a call of microseconds: what the scheduler runs on its shortest path."""
     mutable: tuple[str, ...] = ()
-    """Properties whose values are containers: copied for each call, so that none can change the next one's."""
+    """Properties whose values may be changed: copied for each call, so that none can change the next one's."""
     shareable: bool = False
     """Whether the result may come from the cache, or from an equal node."""
     base: bytes | None = None

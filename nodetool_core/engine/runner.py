@@ -16,10 +16,11 @@ from nodetool_core.engine.inbox import Inbox, Message
 from nodetool_core.engine.plan import Feed, Step
 from nodetool_core.engine.result import RunResult
 from nodetool_core.engine.services import Services
-from nodetool_core.engine.work import Kind, MisfitError, own_copy
+from nodetool_core.engine.work import Kind, MisfitError
 from nodetool_core.errors import Problem, RunCancelled
 from nodetool_core.graph import GraphNode
 from nodetool_core.node import SKIPPED, Lane, Node
+from nodetool_core.ownership import own_copy
 from nodetool_core.types import type_name, value_type_name
 
 Done = Callable[[Frame, Step, Values, float], None]
@@ -68,7 +69,7 @@ class Runner:
         node, kind = step.node, step.kind
         assert node is not None and kind is not None
         values = dict(self._seeded.get(step.index, node.values))
-        dynamic = dict(node.dynamic)
+        dynamic = own_copy(node.dynamic)
         for feed in step.feeds:
             asked = not feed.lazy or feed.property in frame.asked[step.slot]
             value = self._frames.value(frame, feed) if asked else SKIPPED
@@ -79,7 +80,7 @@ class Runner:
                 value = [value]
             if feed.accept is not None:
                 self.check(step, feed, value)
-            (dynamic if feed.is_dynamic else values)[feed.property] = value
+            (dynamic if feed.is_dynamic else values)[feed.property] = own_copy(value) if feed.copied else value
         for name in step.mutable:
             values[name] = own_copy(values[name])
         if kind.dynamic:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,6 +14,7 @@ from nodetool_core.engine.result import NodeFailure
 from nodetool_core.errors import NodetoolError, Problem
 from nodetool_core.nesting import CONTAINERS, TOO_DEEP, is_too_deep
 from nodetool_core.node import SKIPPED, Lane, Node, Role
+from nodetool_core.ownership import NoCopyError, own_copy
 from nodetool_core.types import checker, exact_type, type_name, value_type_name
 
 if TYPE_CHECKING:
@@ -74,7 +74,11 @@ class Kind:
         return self.process(instance, context) if self.takes_context else self.process(instance)
 
     def values(self, returned: Any) -> Values:
-        """What `process` returned as one value per output. Raises MisfitError where it is not what was declared."""
+        """
+        What `process` returned as one value per output, in own copies: whoever made it may go on changing it.
+
+        Raises MisfitError where it is not what was declared.
+        """
         if self.unpack is None:
             return (self._checked(0, returned),)
         try:
@@ -86,31 +90,23 @@ class Kind:
             got = value_type_name(returned)
             message = f"{self.spec.title} should return its outputs ({expected}), got {got}."
             raise MisfitError(Problem("wrong_output", "", message, _OUTPUT_HINT))
-        for position, value in enumerate(values):
-            self._checked(position, value)
-        return values
+        return tuple([self._checked(position, value) for position, value in enumerate(values)])
 
     def _checked(self, position: int, value: Any) -> Any:
-        """The value of an output. Raises MisfitError where it is not of its type, or too deep to be gone through."""
-        deep = isinstance(value, CONTAINERS) and is_too_deep(value)
-        if value is SKIPPED or (not deep and self.checks[position](value)):
+        """An own copy of the value of an output. Raises MisfitError where it is not of its type, or none can be made."""
+        if value is SKIPPED:
             return value
-        output = list(self.spec.outputs.values())[position]
-        place = f"{self.spec.title}.{output.name}"
-        if deep:
-            raise MisfitError(Problem("wrong_output", "", f"{place} {TOO_DEEP}", _OUTPUT_HINT))
-        message = f"{place} should be {type_name(output.annotation)}, but process gave {value_type_name(value)}."
-        raise MisfitError(Problem("wrong_output", "", message, _OUTPUT_HINT))
-
-
-def own_copy(value: Any) -> Any:
-    """A container with containers of its own, however deep, so that a node that changes its value changes nobody else's."""
-    kind = type(value)
-    if kind is list:
-        return [own_copy(item) for item in value]
-    if kind is dict:
-        return {name: own_copy(item) for name, item in value.items()}
-    return copy.copy(value) if isinstance(value, (list, dict, set)) else value
+        output, hint = list(self.spec.outputs.values())[position], _OUTPUT_HINT
+        if isinstance(value, CONTAINERS) and is_too_deep(value):
+            complaint = TOO_DEEP
+        elif not self.checks[position](value):
+            complaint = f"should be {type_name(output.annotation)}, but process gave {value_type_name(value)}."
+        else:
+            try:
+                return own_copy(value)
+            except NoCopyError as error:
+                complaint, hint = error.problem.message, error.problem.hint
+        raise MisfitError(Problem("wrong_output", "", f"{self.spec.title}.{output.name} {complaint}", hint))
 
 
 def failure_of(node: GraphNode, item: tuple[int, ...], error: BaseException) -> NodeFailure:
