@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 
 from nodetool_core.errors import Problem
 from nodetool_core.server.failures import HttpError
-from nodetool_core.server.urls import ANY, EVERY_ADDRESS, PORTS, Authority, bound_host, read_allowed, read_authority, read_url
+from nodetool_core.server.urls import ANY, EVERY_ADDRESS, PORTS, Authority, WebUrl, bound_host, read_allowed, read_authority, read_url
 
 if TYPE_CHECKING:
     from nodetool_core.server.settings import Settings
@@ -54,12 +54,18 @@ class Access:
         return None
 
     def is_own_host(self, text: str, scheme: str = "http") -> bool:
-        """Whether `host` or `host:port` names this server."""
+        """Return whether `host` or `host:port` names this server."""
         try:
             host, port = read_authority(text)
         except ValueError:
             return False
-        port = PORTS.get(scheme) if port is None else port
+        return self._is_own(host, PORTS.get(scheme, 0) if port is None else port)
+
+    def is_own_url(self, url: WebUrl) -> bool:
+        """Return whether an address is one of this server."""
+        return self._is_own(url.host, url.port)
+
+    def _is_own(self, host: str, port: int) -> bool:
         if (host, port) in self._own:
             return True
         if self._is_everywhere and (host == LOOPBACK[0] or _is_address(host)):
@@ -76,7 +82,7 @@ class Access:
             return False
 
 
-def _matches(host: str, port: int | None, allowed: Authority) -> bool:
+def _matches(host: str, port: int, allowed: Authority) -> bool:
     name, allowed_port = allowed
     fits = name == ANY or (host.endswith(name[1:]) if name.startswith("*.") else host == name)
     return fits and allowed_port in (None, port)

@@ -24,7 +24,6 @@ from nodetool_core.properties import jsonable
 from nodetool_core.references import ColorRef, FontRef, ImageRef, ImageSizeRef, ModelRef, Reference
 from nodetool_core.server.catalog import Served
 from nodetool_core.server.failures import HttpError
-from nodetool_core.server.fetch import Fetcher
 from nodetool_core.server.parameters import Input
 from nodetool_core.server.pictures import EncodedPicture
 from nodetool_core.server.schemas import FileAnswer
@@ -48,6 +47,9 @@ _WHICH_FILES: Final = ("path", "variant", "allow_patterns", "ignore_patterns", "
 PICTURE_HINT: Final = "Send it inline (a data: URI), upload it and give its asset_id, or give an http(s) address."
 
 
+Fetch = Callable[[str], bytes]
+"""Gives the bytes behind a URL. Blocks."""
+
 Keep = Callable[[bytes, str], Any]
 """Makes of a picture's bytes what stands for it in a value; the text says where it was found."""
 
@@ -58,14 +60,14 @@ class Intake:
 
     Args:
         listed: Ids of the models that clients may name.
-        fetcher: For pictures given by URL.
+        fetch: Gives the bytes of pictures by URL.
         store: Holds the uploads, by asset id.
     """
 
-    def __init__(self, listed: Collection[str], limits: ImageLimits, fetcher: Fetcher, store: AssetStore | None = None) -> None:
+    def __init__(self, listed: Collection[str], limits: ImageLimits, fetch: Fetch, store: AssetStore | None = None) -> None:
         self._listed = listed
         self._limits = limits
-        self._fetcher = fetcher
+        self._fetch = fetch
         self._loader = ImageLoader(limits=limits, store=store)
         self._decoding = threading.BoundedSemaphore(DECODED_AT_ONCE)
 
@@ -125,7 +127,7 @@ class Intake:
         match = _SCHEME.match(ref.uri.strip())
         scheme = match[1].lower() if match else ""
         if not ref.data and scheme in _WEB:
-            return self._fetcher.get(ref.uri)
+            return self._fetch(ref.uri)
         if not ref.data and ref.uri and scheme not in _INLINE:
             message = "names a place on the server, which clients can't read." if scheme in ("", "file") else f"has the scheme {scheme!r}."
             raise HttpError(422, Problem("forbidden_path", where, message, PICTURE_HINT))

@@ -16,6 +16,7 @@ from nodetool_core.server.metrics import Metrics
 from nodetool_core.server.response_cache import ResponseCache
 from nodetool_core.server.runs import Runs
 from nodetool_core.server.settings import Settings
+from nodetool_core.server.stored import Sources
 from nodetool_core.server.weights import Loading, open_models
 
 if TYPE_CHECKING:
@@ -83,10 +84,11 @@ def open_services(settings: Settings, registry: Registry, *, hub: Hub | None = N
     engine = Engine(registry=registry, models=models, cache=cache)
     limits = ImageLimits(max_pixels=settings.max_pixels, max_bytes=settings.max_body_bytes)
     jobs = _open_jobs(settings, engine)
+    access = Access(settings)
     fetcher = Fetcher(settings.image_hosts, max_bytes=settings.max_body_bytes, seconds=settings.fetch_seconds)
     services = Services(
         settings=settings,
-        access=Access(settings),
+        access=access,
         registry=registry,
         catalog=catalog,
         engine=engine,
@@ -100,7 +102,7 @@ def open_services(settings: Settings, registry: Registry, *, hub: Hub | None = N
         ),
         loading=Loading(models),
         cache=ResponseCache(settings.cache_bytes, settings.cache_seconds),
-        intake=Intake(catalog.listed, limits, fetcher, jobs.storage),
+        intake=Intake(catalog.listed, limits, Sources(access, jobs.storage, fetcher).get, jobs.storage),
         limits=limits,
         jobs=jobs,
     )
