@@ -99,7 +99,7 @@ class ImageSizeRef(Reference):
 
 
 class FontRef(Reference):
-    """A font by its name, such as `DejaVuSans`, or by the path of its file; empty for the font that is always there."""
+    """A font by the name of its family or file, such as `DejaVu Serif`, or by its path; empty for DejaVu Sans, which ships."""
 
     _text_field = "name"
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
+from nodes._fonts import FONT, font_file, font_identity, fonts_identity
 from nodes._geometry import check_size
 from nodes._pixels import canvas, common_form, in_form, opened
-from nodetool_core import ColorRef, Context, Field, ImageRef, Node, NodeError
+from nodes._text import Typeface, lines_of
+from nodetool_core import ColorRef, Context, Field, FontRef, ImageRef, Node, NodeError, Sources
 
 if TYPE_CHECKING:
-    from PIL import Image, ImageFont
-
-    Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
-
+    from PIL import Image
 
 _MOST_TILES: Final = 65536
 
@@ -37,6 +37,12 @@ class CombineImageGrid(Node):
     labels: list[str] = Field(default=[], description="Texts below the pictures, in the same order.")
     gap: int = Field(default=0, ge=0, le=512, description="Space between the pictures and around the sheet, in pixels.")
     background: ColorRef = Field(default=ColorRef(value="#ffffff"), description="Colour between and around the pictures.")
+    font: FontRef = Field(default=FontRef(), description=FONT)
+
+    @classmethod
+    def fingerprint(cls, values: dict[str, Any], sources: Sources) -> str | None:
+        """Labels are drawn in fonts, which are others on another machine."""
+        return labels_identity(values, sources)
 
     def process(self, context: Context) -> Annotated[ImageRef, "The sheet."]:
         if not self.tiles:
@@ -48,7 +54,7 @@ class CombineImageGrid(Node):
         colour = self.background.value or "#00000000"
         images = [opened(context, tile) for tile in self.tiles]
         mode, profile = common_form([*images, Image.new("RGBA" if len(colour) == 9 else "RGB", (1, 1))])
-        labels = _Labels.fitting(self.labels, images)
+        labels = _Labels(self.labels, images, font_file(self.font.name, context), context)
         layout = _Layout.of([image.size for image in images], self.columns, self.gap, labels.height)
         sheet = canvas(mode, check_size(*layout.size), colour, profile)
         for index, tile in enumerate(images):
@@ -56,8 +62,8 @@ class CombineImageGrid(Node):
             left, top, width, height = layout.cell(index)
             image = in_form(tile, mode, profile)
             sheet.paste(image, (left + (width - image.width) // 2, top + (height - image.height) // 2))
-            if index < len(self.labels):
-                labels.draw(sheet, self.labels[index], (left, top + height, width, labels.height), _ink(colour))
+            labels.draw(sheet, index, (left, top + height, width, labels.height), _ink(colour), context)
+        labels.warn_of_missing(context)
         return context.picture(sheet)
 
 
@@ -94,6 +100,14 @@ class SliceImageGrid(Node):
         return tiles
 
 
+def labels_identity(values: dict[str, Any], sources: Sources) -> str | None:
+    """What stands for the fonts that `labels` are drawn in, in a cache key; None where it is not known which font that is."""
+    font, labels = values.get("font"), values.get("labels")
+    if labels is not None and not any(labels):
+        return ""
+    return None if font is None else f"{font_identity(font.name, sources)} {fonts_identity(labels)}"
+
+
 @dataclass(frozen=True)
 class _Layout:
     """Where the cells of a sheet are: the left edge and width of each column, the upper edge and height of each row."""
@@ -119,39 +133,53 @@ class _Layout:
         return self.lefts[column], self.tops[row], self.widths[column], self.heights[row]
 
 
-@dataclass(frozen=True)
 class _Labels:
-    """The one size of text that all labels of a sheet are drawn in."""
+    """Texts below pictures, all in one size."""
 
-    font: Font | None
-    height: int
+    def __init__(self, texts: list[str], images: list[Image.Image], font: str, context: Context) -> None:
+        """
+        Choose a size that looks right below the pictures, smaller where the longest label would be wider than they are.
 
-    @classmethod
-    def fitting(cls, texts: list[str], images: list[Image.Image]) -> _Labels:
-        """A size that looks right below the pictures, smaller where the longest label would be wider than they are."""
+        Args:
+            font: File of the font.
+        """
+        self._texts: list[str] = []
+        self.height = 0
         if not any(texts):
-            return cls(None, 0)
-        from PIL import ImageFont
-
+            return
         widest = max(image.width for image in images)
         size = max(10, round(max(image.height for image in images) * 0.07))
-        longest = max(ImageFont.load_default(size).getlength(text) for text in texts)
-        if longest > widest:
-            size = max(8, int(size * widest / longest))
-        return cls(ImageFont.load_default(size), round(size * 1.7))
+        # A letter is a pixel wide at the least, so that more can't be seen.
+        most = widest + 2
+        self._texts = [" ".join(" ".join(lines_of(text[: 4 * most])).split())[:most] for text in texts]
+        typeface = Typeface(font, size)
+        longest = 0.0
+        for text in self._texts:
+            context.check_cancelled()
+            longest = max(longest, typeface.length(text))
+        self._typeface = typeface if longest <= widest else Typeface(font, max(8, int(size * widest / longest)))
+        self.height = round(self._typeface.size * 1.7)
 
-    def draw(self, sheet: Image.Image, text: str, box: tuple[int, int, int, int], ink: str) -> None:
-        """Write a text in the middle of a box, cut short with … where it is too long."""
-        if self.font is None:
+    def draw(self, sheet: Image.Image, index: int, box: tuple[int, int, int, int], ink: str, context: Context) -> None:
+        """Write a label in the middle of a box, cut short with … where it is too long."""
+        if index >= len(self._texts):
             return
-        from PIL import ImageDraw
-
         left, top, width, height = box
-        shown = text
-        while shown and self.font.getlength(shown) > width:
-            text = text[:-1]
-            shown = f"{text.rstrip()}…" if text else ""
-        ImageDraw.Draw(sheet).text((left + width / 2, top + height / 2), shown, fill=ink, font=self.font, anchor="mm")
+        typeface = self._typeface
+        text = self._shortened(self._texts[index], width)
+        baseline = top + (height + typeface.ascent - typeface.descent) / 2
+        typeface.draw(sheet, (left + (width - typeface.length(text)) / 2, baseline), text, ink, context)
+
+    def warn_of_missing(self, context: Context) -> None:
+        if self._texts:
+            self._typeface.warn_of_missing(context)
+
+    def _shortened(self, text: str, width: int) -> str:
+        """The text, or as much of its beginning as fits with an ellipsis behind it."""
+        if self._typeface.length(text) <= width:
+            return text
+        fitting = bisect_right(range(len(text)), float(width), key=lambda count: self._typeface.length(f"{text[:count].rstrip()}…"))
+        return f"{text[: fitting - 1].rstrip()}…" if fitting else ""
 
 
 def _ink(background: str) -> str:

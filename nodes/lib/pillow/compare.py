@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
+from nodes._fonts import FONT
 from nodes._geometry import resized
 from nodes._pixels import alike, check_same_size, colours, common_form, in_form, opened, with_alpha, with_profile
-from nodes.lib.grid import CombineImageGrid
-from nodetool_core import Context, Field, ImageRef, Node
+from nodes.lib.grid import CombineImageGrid, labels_identity
+from nodetool_core import Context, Field, FontRef, ImageRef, Node, Sources
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,13 +33,19 @@ class BeforeAfter(Node):
     )
     labels: list[str] = Field(default=["before", "after"], description="Texts below the pictures when they are side by side.")
     gap: int = Field(default=4, ge=0, le=512, description="Space around each picture, or width of the dividing line, in pixels.")
+    font: FontRef = Field(default=FontRef(), description=FONT)
+
+    @classmethod
+    def fingerprint(cls, values: dict[str, Any], sources: Sources) -> str | None:
+        """Labels are drawn in fonts, which are others on another machine."""
+        return labels_identity(values, sources)
 
     def process(self, context: Context) -> Annotated[ImageRef, "The sheet."]:
         after = opened(context, self.after)
         before = resized(opened(context, self.before), after.size)
         if self.layout == "side_by_side":
             tiles: list[ImageRef] = [context.picture(before), context.picture(after)]
-            return CombineImageGrid(tiles=tiles, columns=2, labels=self.labels, gap=self.gap).process(context)
+            return CombineImageGrid(tiles=tiles, columns=2, labels=self.labels, gap=self.gap, font=self.font).process(context)
         left, sheet = alike(before, after)
         middle, half = after.width // 2, self.gap // 2
         sheet = sheet.copy()

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from nodes._fonts import FONT, font_file, font_identity, fonts_identity
 from nodes._geometry import check_size
-from nodes._pixels import as_bytes, opened
-from nodetool_core import ColorRef, Context, Field, FontRef, ImageRef, Node, NodeError, Sources
-from nodetool_core.errors import ImageError
+from nodes._pixels import as_bytes, common_form, in_form, opened, with_profile
+from nodes._text import Typeface, lines_of
+from nodetool_core import ColorRef, Context, Field, FontRef, ImageRef, Node, Sources
 
 if TYPE_CHECKING:
-    from PIL import ImageFont
-
-    Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
-
-
-_ENDINGS: Final = frozenset({".ttf", ".otf", ".ttc", ".otc"})
+    from PIL import Image
 
 
 class Background(Node):
@@ -77,67 +72,43 @@ class RenderText(Node):
 
     image: ImageRef = Field(description="Picture to write on.")
     text: str = Field(default="", description="The text.")
-    font: FontRef = Field(
-        default=FontRef(),
-        description=(
-            "Name of an installed font, or the path of a font file; a relative one starts from the workflow's folder. "
-            "Empty for the font that is always there."
-        ),
-    )
+    font: FontRef = Field(default=FontRef(), description=FONT)
     x: int = Field(default=0, ge=-(2**31), le=2**31 - 1, description="Where the text begins, in pixels from the left.")
     y: int = Field(default=0, ge=-(2**31), le=2**31 - 1, description="Where the text begins, in pixels from the top.")
     size: int = Field(default=12, ge=1, le=512, description="Size of the font, in pixels.")
     color: ColorRef = Field(default=ColorRef(), description="Colour of the text; its alpha lets the picture show through.")
     align: Literal["left", "center", "right"] = Field(default="left", description="How the lines of a text stand to each other.")
+    wrap: int = Field(default=0, ge=0, description="Width at which lines are broken between words, in pixels; 0 breaks none.")
 
     @classmethod
     def fingerprint(cls, values: dict[str, Any], sources: Sources) -> str | None:
-        """The same name can be another font on another machine."""
-        font = values.get("font")
-        return None if font is None else _font_identity(font.name, sources)
+        """The same name can be another font on another machine, and so can be what stands in for it."""
+        font, text = values.get("font"), values.get("text")
+        return None if font is None else f"{font_identity(font.name, sources)} {fonts_identity(None if text is None else [text])}"
 
     def process(self, context: Context) -> Annotated[ImageRef, "The picture with the text, RGB or RGBA."]:
-        from PIL import Image, ImageDraw
+        from PIL import Image
+
+        from nodetool_core.assets.profiles import in_profile
 
         image = opened(context, self.image)
-        layer = Image.new("RGBA", image.size, (self.color.value or "#000000")[:7] + "00")
-        font = _font(_file_of(self.font.name, context), self.size)
-        ImageDraw.Draw(layer).text((self.x, self.y), self.text, fill=self.color.value or "#000000", font=font, align=self.align)
-        written = Image.alpha_composite(image.convert("RGBA"), layer)
-        return context.picture(written if "A" in image.mode else written.convert("RGB"))
+        mode, profile = common_form([image, Image.new("RGB", (1, 1))])
+        colour = self.color.value or "#000000"
+        layer = Image.new("RGBA", image.size, colour[:7] + "00")
+        self._write(layer, Typeface(font_file(self.font.name, context), self.size), colour, context)
+        written = in_form(image, "RGBA", profile)
+        written = Image.alpha_composite(written, in_profile(layer, profile))
+        return context.picture(with_profile(written.convert(mode), in_form(image, mode, profile)))
 
-
-def _font(name: str, size: int) -> Font:
-    from PIL import ImageFont
-
-    if not name:
-        return ImageFont.load_default(size)
-    try:
-        return ImageFont.truetype(name, size)
-    except (OSError, ValueError) as error:
-        message = f"There is no font {name!r} on this machine."
-        raise NodeError(message, "Give the name of an installed font, the path of a .ttf or .otf file, or nothing.") from error
-
-
-def _file_of(name: str, context: Context) -> str:
-    """The path of a font file that lies where the workflow says; any other name as it is."""
-    if "/" not in name and Path(name).suffix.lower() not in _ENDINGS:
-        return name
-    try:
-        path = context.images.path(name)
-    except ImageError:
-        if "/" in name:
-            raise
-        return name
-    return str(path) if "/" in name or path.is_file() else name
-
-
-def _font_identity(name: str, sources: Sources) -> str:
-    """What stands for a font in a cache key: what is in its file, or which installed file it is and when that was last changed."""
-    if "/" in name or Path(name).suffix.lower() in _ENDINGS:
-        with suppress(ImageError):
-            return sources.digest(ImageRef(uri=name))
-    path = getattr(_font(name, 12), "path", "") if name else ""
-    if not isinstance(path, str) or not Path(path).is_file():
-        return name
-    return f"{path} {Path(path).stat().st_mtime_ns}"
+    def _write(self, layer: Image.Image, typeface: Typeface, colour: str, context: Context) -> None:
+        whole = lines_of(self.text)
+        parts = (part for line in whole for part in typeface.wrapped(line, self.wrap)) if self.wrap else iter(whole)
+        # What is below the picture is not looked at: a text may be long.
+        lines = list(islice(parts, max(1, 2 + int((layer.height - self.y) / typeface.line_height))))
+        lengths = [0.0] * len(lines) if self.align == "left" else [typeface.length(line) for line in lines]
+        widest = max(lengths)
+        for index, (line, length) in enumerate(zip(lines, lengths, strict=True)):
+            context.check_cancelled()
+            left = self.x + (widest - length) * {"left": 0.0, "center": 0.5, "right": 1.0}[self.align]
+            typeface.draw(layer, (left, self.y + typeface.ascent + index * typeface.line_height), line, colour, context)
+        typeface.warn_of_missing(context)

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from nodes._fonts import SHIPPED
 from nodes.lib.grid import CombineImageGrid, SliceImageGrid
-from nodetool_core import ColorRef, ImageRef, NodeError, Picture
+from nodes.lib.pillow.compare import BeforeAfter
+from nodetool_core import ColorRef, FontRef, ImageRef, NodeError, Picture, RunCancelled
 from tests.assets.pictures import difference, scene
 from tests.nodes.conftest import NodeRunner
 
@@ -64,6 +69,30 @@ def test_long_labels_stay_in_their_column(run_node: NodeRunner) -> None:
     ).image
     strip = np.asarray(sheet.convert("L"))[50:]
     assert strip[:, 8:48].min() < 128 and strip[:, 50:].min() == 255
+
+
+@pytest.mark.parametrize("label", ["x" * 20_000, "word " * 200_000, "\n" * 100_000, "é\u0301" * 50_000, "ﷺ" * 9_999])
+def test_i3_a_label_of_any_length_is_cut_short(label: str, run_node: NodeRunner) -> None:
+    tiles = [tile("red", 40, 40)] * 2
+    sheet, usual = (run_node(CombineImageGrid(tiles=tiles, columns=2, gap=8, labels=[text, ""])).image for text in (label, label[:400]))
+    assert difference(sheet, usual) == 0
+
+
+def test_i3_measuring_labels_can_be_cancelled(run_node: NodeRunner) -> None:
+    run_node.cancelled.set()
+    with pytest.raises(RunCancelled):
+        run_node(CombineImageGrid(tiles=FOUR, labels=["a", "b"]))
+
+
+def test_i4_labels_are_drawn_in_the_font_asked_for(run_node: NodeRunner, tmp_path: Path) -> None:
+    shutil.copy(SHIPPED, tmp_path / "own.ttf")
+    tiles = [tile("red", 120, 120)]
+    usual, same = (run_node(CombineImageGrid(tiles=tiles, labels=["größer"], font=FontRef(name=name))).image for name in ("", "own.ttf"))
+    assert difference(usual, same) == 0 and run_node.warnings() == []
+    run_node(BeforeAfter(before=tiles[0], after=tiles[0], labels=["vorher", "sp\uffffter"], font=FontRef(name="own.ttf")))
+    assert "has \uffff: boxes" in run_node.warnings()[0]
+    with pytest.raises(NodeError, match="no font 'No Such Sans'"):
+        run_node(CombineImageGrid(tiles=tiles, labels=["a"], font=FontRef(name="No Such Sans")))
 
 
 def test_transparent_tiles_stay_transparent(run_node: NodeRunner) -> None:

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFont
+from PIL import Image, ImageChops
 
+from nodes._fonts import SHIPPED
 from nodes.lib.pillow.draw import Background, GaussianNoise, RenderText
 from nodes.nodetool.output import Output
-from nodetool_core import ColorRef, FontRef, NodeError, Picture, Workflow
+from nodetool_core import ColorRef, FontRef, NodeError, Picture, RunCancelled, Workflow
 from nodetool_core.errors import ImageError
 from tests.assets.pictures import difference, scene
 from tests.nodes.conftest import NodeRunner
@@ -67,10 +69,7 @@ def test_transparent_text_and_pictures(run_node: NodeRunner) -> None:
 
 
 def test_a_font_by_its_file(run_node: NodeRunner, tmp_path: Path) -> None:
-    default = ImageFont.load_default(20)
-    assert isinstance(default, ImageFont.FreeTypeFont)
-    default.path.seek(0)  # type: ignore[union-attr]
-    (tmp_path / "own.ttf").write_bytes(default.path.read())  # type: ignore[union-attr]
+    shutil.copy(SHIPPED, tmp_path / "own.ttf")
     canvas = Picture.of(Image.new("RGB", (90, 30), "white"))
     own, usual = (
         run_node(RenderText(image=canvas, text="lake", size=20, font=FontRef(name=name))).image for name in (str(tmp_path / "own.ttf"), "")
@@ -88,6 +87,41 @@ def test_a_confined_run_reads_no_font_file(tmp_path: Path) -> None:
     runner = NodeRunner(tmp_path, confined=True)
     with pytest.raises(ImageError, match="may not read"):
         runner(RenderText(image=Picture.of(scene()), text="x", font=FontRef(name="/usr/share/fonts/any.ttf")))
+
+
+def test_i4_letters_beyond_ascii_are_no_boxes(run_node: NodeRunner) -> None:
+    canvas = Picture.of(Image.new("L", (40, 40), 255))
+
+    def drawn(sign: str) -> bytes:
+        return bytes(run_node(RenderText(image=canvas, text=sign, size=30)).image.tobytes())
+
+    signs = "éüß\u2013€ŻğЯщλΩ…"
+    assert len({drawn(sign) for sign in signs} | {drawn("\uffff")}) == len(signs) + 1
+    assert run_node.warnings() == [
+        "No font on this machine has \uffff: boxes are drawn. Install one that has, such as those of the Noto family."
+    ]
+
+
+@pytest.mark.parametrize("align", ["left", "center", "right"])
+def test_i5_a_long_line_in_a_big_size_is_cut_off(align: str, run_node: NodeRunner) -> None:
+    canvas = Picture.of(Image.new("RGB", (300, 200), "white"))
+    long, short = (run_node(RenderText(image=canvas, text="word " * count, size=512, align=align)).image for count in (20_000, 4))
+    assert difference(long, short) == 0 and long.getextrema()[0][0] == 0
+    assert run_node(RenderText(image=canvas, text="line\n" * 100_000, size=20, align=align)).image.size == (300, 200)
+
+
+def test_i5_lines_are_wrapped_between_words(run_node: NodeRunner) -> None:
+    canvas = Picture.of(Image.new("RGB", (200, 200), "white"))
+    text = "a caption that is much too long for one line of this picture"
+    one, wrapped = (run_node(RenderText(image=canvas, text=text, size=20, wrap=wrap)).image for wrap in (0, 180))
+    (_, _, _, bottom), (_, _, right, lower) = (ImageChops.invert(image.convert("L")).getbbox() for image in (one, wrapped))
+    assert right <= 181 and lower > 3 * bottom
+
+
+def test_a_long_text_can_be_cancelled(run_node: NodeRunner) -> None:
+    run_node.cancelled.set()
+    with pytest.raises(RunCancelled):
+        run_node(RenderText(image=Picture.of(Image.new("RGB", (300, 200))), text="word " * 200_000))
 
 
 def test_a_font_that_is_not_there(run_node: NodeRunner) -> None:

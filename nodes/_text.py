@@ -1,0 +1,194 @@
+"""
+Text set in a typeface: a font, and for characters that it lacks, the shipped font and those of the system.
+
+A line is a sequence of runs, each of characters that one font has, all on one baseline. Long runs are drawn piece by piece, and
+pieces beyond the image's edges are left out, so that the cost is linear in the text and the memory is bounded.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Final
+
+from nodes._fonts import SHIPPED, has, opened_font, system_fonts
+from nodetool_core import Context, NodeError
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageFont
+
+_BREAK: Final = re.compile("\r\n|[\n\r\v\f\x85\u2028\u2029]")
+_STRIKES: Final = (109, 128, 136, 160, 96, 64, 48, 40, 32, 20)
+"""Sizes that fonts made of pictures (emoji) have, where they have but one."""
+_PIECE_PIXELS: Final = 30_000_000
+_SHOWN: Final = 20
+"""Missing characters that a warning names."""
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text, whatever breaks them; tabs as spaces, without other control characters."""
+    lines = _BREAK.split(text.replace("\t", "    "))
+    return ["".join(sign for sign in line if unicodedata.category(sign) not in ("Cc", "Cs")) for line in lines]
+
+
+@dataclass(frozen=True)
+class _Face:
+    """A font in a size."""
+
+    font: ImageFont.FreeTypeFont
+    scale: float
+    """What its pixels are multiplied by: not 1 for a font made of pictures of another size."""
+
+    @classmethod
+    def opened(cls, path: str, size: int) -> _Face | None:
+        """The font; None for a file that can't be used."""
+        for strike in (size, *_STRIKES):
+            try:
+                return cls(opened_font(path, strike), size / strike)
+            except (OSError, ValueError):
+                continue
+        return None
+
+    def length(self, text: str) -> float:
+        return self.font.getlength(text) * self.scale
+
+    def draw(self, image: Image.Image, place: tuple[float, float], text: str, fill: str) -> None:
+        """Write on an image (RGB or RGBA), from the left end of the baseline on."""
+        from PIL import Image as Pillow
+        from PIL import ImageDraw
+
+        if self.scale == 1:
+            ImageDraw.Draw(image).text(place, text, fill=fill, font=self.font, anchor="ls", embedded_color=True)
+            return
+        ascent, descent = self.font.getmetrics()
+        layer = Pillow.new("RGBA", (max(1, round(self.font.getlength(text))), ascent + descent))
+        ImageDraw.Draw(layer).text((0, ascent), text, fill=fill, font=self.font, anchor="ls", embedded_color=True)
+        small = layer.resize((max(1, round(layer.width * self.scale)), max(1, round(layer.height * self.scale))))
+        image.paste(small, (round(place[0]), round(place[1] - ascent * self.scale)), small)
+
+
+class Typeface:
+    """A font in a size, and others in its place where it has no such character. Keeps which characters none has."""
+
+    def __init__(self, path: str, size: int) -> None:
+        """
+        Args:
+            path: File of the font.
+            size: In pixels.
+
+        Raises NodeError for a file that is no font.
+        """
+        first = _Face.opened(path, size)
+        if first is None:
+            raise NodeError(f"The font {path!r} can't be read.", "Choose another one.")
+        self.size = size
+        self.ascent, self.descent = (part * first.scale for part in first.font.getmetrics())
+        self._path = path
+        self._first = first
+        self._opened: dict[str, _Face | None] = {path: first}
+        self._faces: dict[str, _Face] = {}
+        self._missing: dict[str, None] = {}
+
+    @property
+    def line_height(self) -> float:
+        """From one baseline to the next, in pixels."""
+        return self.ascent + self.descent
+
+    def length(self, line: str) -> float:
+        """How far a line reaches, in pixels."""
+        return sum(face.length(piece) for face, piece in self._pieces(line))
+
+    def draw(self, image: Image.Image, place: tuple[float, float], line: str, fill: str, context: Context) -> None:
+        """Write a line on an image (RGB or RGBA), from the left end of its baseline on; what reaches over the edge is cut off."""
+        left, baseline = place
+        margin = 2 * self.size
+        if not -margin < baseline < image.height + margin:
+            return
+        for face, piece in self._pieces(line):
+            context.check_cancelled()
+            if left > image.width + margin:
+                return
+            length = face.length(piece)
+            if left + length > -margin:
+                face.draw(image, (left, baseline), piece, fill)
+            left += length
+
+    def wrapped(self, line: str, width: float) -> Iterator[str]:
+        """The lines that a line is broken into, between words, and within a word that is wider by itself."""
+        length = lru_cache(maxsize=4096)(self.length)
+        current, reach = "", 0.0
+        for part in _words(line):
+            for word in [part] if length(part.rstrip()) <= width else list(part):
+                if current and reach + length(word.rstrip()) > width:
+                    yield current.rstrip()
+                    current, reach = "", 0.0
+                current, reach = current + word, reach + length(word)
+        yield current.rstrip()
+
+    def warn_of_missing(self, context: Context) -> None:
+        """Warn where characters were measured or drawn that no font on this machine has."""
+        if not self._missing:
+            return
+        signs = list(self._missing)
+        named = " ".join(signs[:_SHOWN]) + (f" and {len(signs) - _SHOWN} more" if len(signs) > _SHOWN else "")
+        context.warn(f"No font on this machine has {named}: boxes are drawn. Install one that has, such as those of the Noto family.")
+
+    def _pieces(self, line: str) -> Iterator[tuple[_Face, str]]:
+        """The runs of a line, long ones cut, between words where that is possible."""
+        most = max(16, _PIECE_PIXELS // self.size**2)
+        for face, run in self._runs(line):
+            start = 0
+            while len(run) - start > most:
+                end = run.rfind(" ", start + most // 2, start + most) + 1 or start + most
+                yield face, run[start:end]
+                start = end
+            yield face, run[start:]
+
+    def _runs(self, line: str) -> Iterator[tuple[_Face, str]]:
+        """Characters that follow each other in one font; accents and spaces stay with what is before them."""
+        start, current = 0, None
+        for place, sign in enumerate(line):
+            # The spaces of a font made of pictures are as wide as its pictures.
+            stays = current is not None and _joins(sign) and not (sign == " " and current.scale != 1)
+            face = current if stays else self._face_for(sign)
+            if face is not current:
+                if current is not None:
+                    yield current, line[start:place]
+                start, current = place, face
+        if current is not None:
+            yield current, line[start:]
+
+    def _face_for(self, sign: str) -> _Face:
+        face = self._faces.get(sign)
+        if face is None:
+            face = self._faces[sign] = self._looked_up(sign)
+        return face
+
+    def _looked_up(self, sign: str) -> _Face:
+        if _joins(sign) or has(self._path, sign):
+            return self._first
+        for path in self._others:
+            if has(path, sign):
+                if path not in self._opened:
+                    self._opened[path] = _Face.opened(path, self.size)
+                if (face := self._opened[path]) is not None:
+                    return face
+        self._missing[sign] = None
+        return self._first
+
+    @cached_property
+    def _others(self) -> list[str]:
+        return [SHIPPED, *system_fonts()]
+
+
+def _joins(sign: str) -> bool:
+    """Whether a character is drawn with the one before it, or not at all."""
+    return sign.isspace() or unicodedata.category(sign)[0] == "M" or unicodedata.category(sign) in ("Cf", "Cc")
+
+
+def _words(line: str) -> list[str]:
+    """The words of a line, each with the spaces behind it."""
+    return re.findall(r"\s*\S+\s*|\s+", line)
