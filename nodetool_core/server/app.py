@@ -37,7 +37,7 @@ def create_app(services: Services) -> Gate:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        services.jobs.start()
+        services.start()
         yield
         services.draining.set()
         await asyncio.to_thread(services.jobs.drain, services.settings.drain_seconds)

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 _NOT_READY: Final[dict[int | str, dict[str, Any]]] = {
-    503: {"description": "The server is about to end.", "content": {"application/json": {"schema": {"type": "object"}}}}
+    503: {
+        "description": "It loads its first model, or is about to end.",
+        "content": {"application/json": {"schema": {"type": "object"}}},
+    }
 }
 _FIGURES: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "Figures in the format of Prometheus.", "content": {"text/plain": {"schema": {"type": "string"}}}}
@@ -38,9 +41,11 @@ def router(services: Services) -> APIRouter:
 
     @routes.get("/readyz", operation_id="readyz", responses=failures() | _NOT_READY)
     async def readyz() -> Response:
-        """The server takes requests: 503 once it is about to end."""
+        """The server takes requests: 503 until its first model is loaded, and once it is about to end."""
         if services.draining.is_set():
             return JSONResponse({"status": "draining"}, 503, {"Retry-After": "5"})
+        if not services.loading.has_begun:
+            return JSONResponse({"status": "loading"}, 503, {"Retry-After": "1"})
         return JSONResponse({"status": "ready"})
 
     @routes.get("/metrics", operation_id="metrics", response_class=Response, responses=_FIGURES | failures(401, 429))

@@ -61,6 +61,13 @@ class Services:
         """Jobs by state."""
         return {state.value: count for state, count in self.jobs.counts().items()}
 
+    def start(self) -> None:
+        """Begin to run jobs, and to load the first model that is served."""
+        self.jobs.start()
+        if self.settings.preload and self.settings.models:
+            for served in list(self.catalog.models[self.settings.models[0]].values())[:1]:
+                self.loading.begin(served, self.settings.load_seconds)
+
     def close(self) -> None:
         """Let go of everything. Requests must have ended."""
         self.loading.close()

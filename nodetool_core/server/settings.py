@@ -112,6 +112,9 @@ class Settings(BaseSettings):
         description="Calls of models at once on a processor; 0 for its cores over torch's threads (`OMP_NUM_THREADS`).",
     )
     batch: int = Field(default=1, ge=1, le=64, description="Equal calls of a model that are done as one; 1 does each alone, bit for bit.")
+    preload: bool = Field(
+        default=True, description="Load the first of `models` when the server starts; it is not ready until then, for `load_seconds`."
+    )
     load_patience: float = Field(default=5.0, ge=0, description="Seconds that a request waits for its model before 503.")
     load_seconds: float = Field(default=300.0, gt=0, description="Seconds that a request with `x-wait-for-model` waits for its model.")
     cache_bytes: int = Field(default=256 * MIB, ge=0, description="Most bytes of answers kept for repeated requests; 0 keeps none.")

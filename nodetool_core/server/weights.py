@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from nodetool_core.assets.loader import ImageLoader
@@ -70,6 +71,19 @@ class Loading:
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._has_loaded = False
+        self._first: Future[None] | None = None
+        self._first_until = 0.0
+
+    def begin(self, served: Served, seconds: float) -> None:
+        """Load what a model that is served needs, ahead of all requests; for so many seconds the server is not ready meanwhile."""
+        for ref in self.missing(served):
+            self._first, self._first_until = self._start(ref, served.task or "image-to-image"), time.monotonic() + seconds
+            self._first.add_done_callback(partial(_note_first, served.name))
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the first model is loaded, could not be, or is no longer waited for."""
+        return self._first is None or self._first.done() or time.monotonic() > self._first_until
 
     def missing(self, served: Served) -> list[ModelRef]:
         """The pipelines that a workflow names and that are not loaded; parts of pipelines come with the run."""
@@ -123,3 +137,15 @@ class Loading:
         problem = Problem("model_loading", "", f"Model {ref.repo_id or ref.path} is currently loading")
         headers = {"Retry-After": str(max(1, round(seconds)))}
         return HttpError(503, problem, headers=headers, more={"estimated_time": seconds})
+
+
+def _note_first(name: str, loading: Future[None]) -> None:
+    if loading.cancelled():
+        return
+    error = loading.exception()
+    if error is None:
+        _log.info("the first model is loaded", extra={"model": name})
+    elif isinstance(error, NodetoolError):
+        _log.warning("The first model %s could not be loaded: %s", name, error)
+    else:
+        _log.error("The first model %s could not be loaded.", name, exc_info=error)

@@ -21,6 +21,7 @@ from tests.models.hub_server import HubServer
 from tests.nodes.huggingface import tiny_pipelines
 from tests.server import nodes
 from tests.server.live import LiveServer, opened, png
+from tests.server.test_memory import until
 from tests.server.test_operations import figures
 
 MODEL = "somebody/tiny"
@@ -121,6 +122,42 @@ def test_a_model_that_is_not_there(ask: Callable[..., httpx2.Response], hub: Sta
     assert refused.status_code == 422
     assert "retry-after" not in refused.headers
     assert MODEL in refused.json()["error"]
+
+
+@pytest.mark.slow
+def test_v12_the_first_model_is_loaded_at_the_start(hub: StallingHub, serve: Callable[..., LiveServer], tmp_path: Path) -> None:
+    source = Hub(endpoint=hub.endpoint, cache_dir=tmp_path / "hub")
+    live = serve({}, models=(MODEL, "somebody/other"), hub=source, device="cpu", load_patience=0.0)
+    with live.client() as client:
+        waiting = client.get("/readyz")
+        assert (waiting.status_code, waiting.json()["status"]) == (503, "loading")
+        assert int(waiting.headers["retry-after"]) >= 1
+        assert client.get("/livez").status_code == 200
+        hub.go.set()
+        until(lambda: client.get("/readyz").status_code == 200)
+        assert client.post(f"/models/{MODEL}", content=png(64, 64)).status_code == 200, "no request had to wait for it"
+        assert figures(client)["nodetool_model_loads_total", frozenset()] == 1
+
+
+def test_v12_a_server_whose_first_model_can_not_be_loaded_is_ready(
+    hub: StallingHub, serve: Callable[..., LiveServer], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    hub.repositories.clear()
+    hub.go.set()
+    source = Hub(endpoint=hub.endpoint, cache_dir=tmp_path / "hub")
+    with serve({}, models=(MODEL,), hub=source, device="cpu").client() as client:
+        until(lambda: client.get("/readyz").status_code == 200)
+    assert f"The first model {MODEL} could not be loaded" in caplog.text
+
+
+@pytest.mark.parametrize("settings", [{"preload": False}, {"load_seconds": 0.01}])
+def test_v12_a_server_that_does_not_wait_for_its_first_model(
+    hub: StallingHub, serve: Callable[..., LiveServer], tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    source = Hub(endpoint=hub.endpoint, cache_dir=tmp_path / "hub")
+    with serve({}, models=(MODEL,), hub=source, device="cpu", **settings).client() as client:
+        until(lambda: client.get("/readyz").status_code == 200)
+        hub.go.set()
 
 
 class AtOnce(Executor):

@@ -165,7 +165,9 @@ class Program:
             "0",
             *arguments,
         ]
-        variables = {**os.environ, "NODETOOL_CACHE_DIR": str(folder / "cache"), "PYTHONPATH": str(ROOT), **environment}
+        variables = {**os.environ, "NODETOOL_CACHE_DIR": str(folder / "cache"), "PYTHONPATH": str(ROOT)}
+        # What is looked at here has to do with no model.
+        variables |= {f"{ENVIRONMENT_PREFIX}PRELOAD": "false"} | environment
         self.process = subprocess.Popen(command, cwd=folder, env=variables, stderr=subprocess.PIPE, text=True)
         self.lines: list[dict[str, Any]] = []
         self.url = self.line("url")["url"]
@@ -306,3 +308,17 @@ def test_whoever_comes_upon_a_server_finds_the_way(client: httpx2.Client) -> Non
     found = client.get("/").json()
     assert found["name"] == "nodetool"
     assert client.get(found["workflows"]).status_code == client.get(found["openapi"]).status_code == 200
+
+
+CURL = [
+    line.strip()
+    for path in [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "nodetool_core" / "cli" / "serve.py"]
+    for line in path.read_text().splitlines()
+    if re.match(r"\s*(\$ )?curl ", line)
+]
+
+
+@pytest.mark.parametrize("line", CURL)
+def test_v12_curl_in_the_documentation_fails_where_the_server_refuses(line: str) -> None:
+    """Without that, the JSON of an error is written where the picture should be, and nobody is told."""
+    assert re.search(r" (--fail-with-body|--fail|-[a-zA-Z]*f[a-zA-Z]*) ", line)
