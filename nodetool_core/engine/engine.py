@@ -116,11 +116,12 @@ class Engine:
         Args:
             base: The folder that relative paths in the graph start from; the current one unless given.
 
-        Raises WorkflowError for an unknown output or an input without a value; everything later comes from the run's `result()`.
+        Raises WorkflowError for an unknown output or policy, or an input without a value; everything later comes from the run's `result()`.
         """
         from nodetool_core.assets.loader import ImageLoader
 
         options = options or RunOptions()
+        options.check_names(graph)
         plan = self.plan(graph, options)
         check_given(plan.inputs)
         result = RunResult(secrets.token_hex(8))

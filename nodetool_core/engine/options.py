@@ -1,13 +1,16 @@
-"""How a run is to be done; everything has a sensible default."""
+"""How a run is to be done; everything has a sensible default. What can't be meant is refused when it is said."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Any, Literal, get_args
 
-from nodetool_core.graph import GraphNode
+from nodetool_core.errors import Problem, WorkflowError, near_miss
+from nodetool_core.graph import Graph, GraphNode
+
+OnError = Literal["stop", "continue"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,18 @@ class NodePolicy:
     wait: float = 1.0
     """Seconds before the second attempt; doubled before each further one."""
 
+    def __post_init__(self) -> None:
+        """Raise WorkflowError for numbers that can't be meant."""
+        problems = []
+        if self.timeout is not None and not (_is_number(self.timeout) and self.timeout > 0):
+            problems.append(_wrong(self, "timeout", "expects seconds above 0, or None for no limit"))
+        if type(self.attempts) is not int or self.attempts < 1:
+            problems.append(_wrong(self, "attempts", "expects a whole number from 1 on"))
+        if not (_is_number(self.wait) and self.wait >= 0):
+            problems.append(_wrong(self, "wait", "expects seconds from 0 on"))
+        if problems:
+            raise WorkflowError(problems)
+
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
@@ -28,7 +43,7 @@ class RunOptions:
 
     outputs: Sequence[str] | None = None
     """Names of outputs, or ids of nodes, whose results are wanted; all of the workflow's outputs where None."""
-    on_error: Literal["stop", "continue"] = "stop"
+    on_error: OnError = "stop"
     """`stop`: what has begun finishes, the rest is cancelled. `continue`: every branch that can still finish does."""
     use_cache: bool = True
     """False: nothing is taken from the result cache (results are still put there)."""
@@ -39,8 +54,48 @@ class RunOptions:
     policies: Mapping[str, NodePolicy] = field(default_factory=dict)
     """Patience by node id or by node type; the type may be a pattern such as `huggingface.*`. The first that fits counts."""
 
+    def __post_init__(self) -> None:
+        """Raise WorkflowError for values that can't be meant."""
+        problems = []
+        if self.on_error not in get_args(OnError):
+            hint = near_miss(str(self.on_error), get_args(OnError))
+            problems.append(_wrong(self, "on_error", f"expects {' or '.join(map(repr, get_args(OnError)))}", hint))
+        if isinstance(self.outputs, str):
+            problems.append(_wrong(self, "outputs", "expects a list of names", f"Give [{self.outputs!r}]."))
+        problems += [
+            Problem("invalid_value", f"RunOptions.policies[{name!r}]", f"expects a NodePolicy, got {policy!r}.")
+            for name, policy in self.policies.items()
+            if not isinstance(policy, NodePolicy)
+        ]
+        if problems:
+            raise WorkflowError(problems)
+
+    def check_names(self, graph: Graph) -> None:
+        """Raise WorkflowError for policies of single nodes or types that a graph does not have. A pattern may fit none."""
+        names = {node.id for node in graph.nodes} | {node.spec.node_type for node in graph.nodes}
+        missing = [name for name in self.policies if name not in names and not _WILDCARDS.intersection(name)]
+        if missing:
+            raise WorkflowError(
+                [
+                    Problem("unknown_node", f"RunOptions.policies[{name!r}]", "There is no such node or type.", near_miss(name, names))
+                    for name in missing
+                ]
+            )
+
     def policy(self, node: GraphNode) -> NodePolicy | None:
         for pattern, policy in self.policies.items():
             if node.id == pattern or fnmatchcase(node.spec.node_type, pattern):
                 return policy
         return None
+
+
+_WILDCARDS = frozenset("*?[")
+"""What makes a name a pattern."""
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _wrong(options: Any, name: str, expected: str, hint: str = "") -> Problem:
+    return Problem("invalid_value", f"{type(options).__name__}.{name}", f"{expected}, got {getattr(options, name)!r}.", hint)

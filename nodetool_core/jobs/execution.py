@@ -10,7 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nodetool_core.engine.options import NodePolicy, RunOptions
 from nodetool_core.engine.result import RunError, RunResult
 from nodetool_core.errors import NodetoolError, Problem, RunCancelled
 from nodetool_core.jobs.job import JobOptions, JobsError, JobState
@@ -159,22 +158,12 @@ class Execution:
             return run.partial, ()
 
     def _begin(self) -> Run:
-        claim, options = self.claim, self._options
+        claim = self.claim
         workflow = self._blueprints.get(claim.workflow, claim.document, claim.base)
-        policies = {}
-        if options.node_timeout is not None or options.node_attempts > 1:
-            policies["*"] = NodePolicy(timeout=options.node_timeout, attempts=options.node_attempts)
-        chosen = RunOptions(
-            outputs=options.outputs,
-            on_error=options.on_error,
-            use_cache=options.use_cache,
-            confined=options.confined,
-            policies=policies,
-        )
         with self._lock:
             if self._stop is not None:
                 raise RunCancelled
-            self._run = workflow.start(json.loads(claim.inputs), options=chosen, on_event=self.recorder)
+            self._run = workflow.start(json.loads(claim.inputs), options=self._options.of_run(), on_event=self.recorder)
             return self._run
 
     def _kept(self, state: JobState, result: RunResult, problems: tuple[Problem, ...]) -> Ending:

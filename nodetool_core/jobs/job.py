@@ -18,6 +18,7 @@ from nodetool_core.errors import NodetoolError, Problem
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from nodetool_core.engine.options import RunOptions
     from nodetool_core.workflow import WorkflowDocument
 
 
@@ -64,6 +65,21 @@ class JobOptions:
     """Whether what made a picture is written into its file: workflow, seeds, models."""
     confined: bool = False
     """Whether it reads and writes no file of the machine that runs it: for workflows of strangers."""
+
+    def __post_init__(self) -> None:
+        """Raise WorkflowError for values that no run can have."""
+        self.of_run()
+
+    def of_run(self) -> RunOptions:
+        """The same as options of a run."""
+        from nodetool_core.engine.options import NodePolicy, RunOptions
+
+        policies = {}
+        if self.node_timeout is not None or self.node_attempts != 1:
+            policies["*"] = NodePolicy(timeout=self.node_timeout, attempts=self.node_attempts)
+        return RunOptions(
+            outputs=self.outputs, on_error=self.on_error, use_cache=self.use_cache, confined=self.confined, policies=policies
+        )
 
 
 @dataclass(frozen=True, slots=True)
