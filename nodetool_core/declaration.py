@@ -43,6 +43,7 @@ RESERVED = frozenset(
         "dynamic_values",
         "lazy",
         "gathers",
+        "gap_policy",
         "branches",
         "merges",
         "process",

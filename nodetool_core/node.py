@@ -101,6 +101,8 @@ class Node:
     """Properties whose upstream runs only once `demand` asks for them."""
     gathers: ClassVar[frozenset[str]] = frozenset()
     """Properties that take the list of all items of the innermost loop, and so close it."""
+    gap_policy: ClassVar[str] = ""
+    """Property that says what an item that failed leaves in a gathered list: `fail` (no list), `skip` or `none`."""
     branches: ClassVar[bool] = False
     """True where outputs may be `SKIPPED`: what only a branch not taken needs then waits for the decision, and does not run."""
     merges: ClassVar[bool] = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from nodetool_core import SKIPPED, Field, Lane, Node
 
@@ -86,17 +86,23 @@ class ForEach(Node):
 class Collect(Node):
     """
     Gathers one value of every round of a loop into a list, in the order of the items. Rounds whose branch was not taken are left out.
+    A round that failed fails the list, unless it is to be skipped or to leave its place empty; the run then goes on and warns.
     control, loop, collect, gather, list
 
     Use cases:
     - Make a list of the pictures of a loop
     - Show all results of a loop side by side
+    - Go on with the pictures of a folder that could be worked on
     """
 
     lane = Lane.INLINE
     gathers = frozenset({"input_item"})
+    gap_policy = "on_error"
 
     input_item: Any = Field(default=[], description="Value of one round.")
+    on_error: Literal["fail", "skip", "none"] = Field(
+        default="fail", description="After a round that failed: give no list, leave the round out, or put none in its place."
+    )
 
     def process(self) -> Annotated[list[Any], "The values, in order."]:
         return self.input_item if isinstance(self.input_item, list) else [self.input_item]

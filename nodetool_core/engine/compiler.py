@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from operator import attrgetter
 
+from nodetool_core.engine.gaps import mark_absorbed, policy_of
 from nodetool_core.engine.guards import Guards, Source
 from nodetool_core.engine.loop_order import as_declared, loop_order
 from nodetool_core.engine.plan import ITEM, LOCAL, OUTER, Feed, Loops, Plan, Region, Step
@@ -68,7 +69,7 @@ class _Compiler:
         self.of_node = [-1] * len(graph.nodes)
         self.regions: list[Region] = [Region((), -1)]
         self.by_loops: dict[Loops, int] = {(): 0}
-        self.gather_of: dict[tuple[int, int], int] = {}
+        self.gather_of: dict[tuple[int, int, str], int] = {}
         self.closed: dict[int, frozenset[int]] = {}
         """For steps that depend on whole loops: the steps that open these."""
         self.outer: defaultdict[int, list[tuple[int, int, int, tuple[int, ...]]]] = defaultdict(list)
@@ -100,6 +101,7 @@ class _Compiler:
         self._mark_targets(targets)
         self._mark_late()
         self._finish_steps()
+        mark_absorbed(self.steps, self.regions, opened)
         for region in self.regions:
             region.waits = [self.steps[number].waits for number in region.steps]
             region.uses = [self.steps[number].uses for number in region.steps]
@@ -136,7 +138,7 @@ class _Compiler:
         for edge in edges:
             origin, output = steps[self.of_node[edge.source]], edge.output
             if edge.property in node_class.gathers:
-                origin, output = self._gathered(origin, output)
+                origin, output = self._gathered(origin, output, policy_of(node))
             sources.append((origin, output))
             if origin.loops or origin.streams:
                 loops = self._joined(loops, _given(origin))
@@ -217,23 +219,23 @@ class _Compiler:
         closed = self.closed.get(one.index, _NO_STEPS) | self.closed.get(other.index, _NO_STEPS)
         return self._new_step(None, self._joined(one.loops, other.loops), closed, False)
 
-    def _gathered(self, origin: Step, output: int) -> Source:
+    def _gathered(self, origin: Step, output: int, gaps: str) -> Source:
         """The step that collects an output over its innermost loop; the output itself where it is in no loop."""
         given = _given(origin)
         if not given:
             return origin, output
         source = origin.index
-        if (source, output) not in self.gather_of:
+        if (source, output, gaps) not in self.gather_of:
             step = self._new_step(None, given[:-1], self.closed.get(source, _NO_STEPS) | {given[-1]}, False)
-            step.gather_source, step.gather_output = source, output
+            step.gather_source, step.gather_output, step.gap_policy = source, output, gaps
             step.may_drop = self.steps[given[-1]].may_drop
             self.guards.copy(self.steps[given[-1]], step)
             self.regions[self.by_loops[given]].gathered.append(step.index)
             # One arrival says that the loop has ended; each item that is begun adds one more.
             step.waits = 1
             self.gathers[source].append(step.index)
-            self.gather_of[source, output] = step.index
-        return self.steps[self.gather_of[source, output]], 0
+            self.gather_of[source, output, gaps] = step.index
+        return self.steps[self.gather_of[source, output, gaps]], 0
 
     def _new_step(self, node: GraphNode | None, loops: Loops, closed: frozenset[int], streams: bool) -> Step:
         number = self._region(loops) if loops else 0

@@ -41,11 +41,12 @@ class FastPath:
         """Begin ready steps, until one was not plain, one failed, or a message came."""
         scheduler, ready, seeded = self._scheduler, self._ready, self._seeded
         ran, keep, tell, settle = self._ran, self._keep, self._tell, self.settle
-        runner, no_message = scheduler.runner, scheduler.runner.inbox.empty
+        runner, gaps, no_message = scheduler.runner, scheduler.gaps, scheduler.runner.inbox.empty
         while ready and no_message():
             frame, step = ready.pop()
             slot, node, kind, results = step.slot, step.node, step.kind, frame.values
-            if not step.is_plain or frame.state[slot] or frame.poison[slot] or slot in frame.twin_of or self._has_policies:
+            is_plain = step.is_plain and not (frame.state[slot] or frame.poison[slot] or slot in frame.twin_of)
+            if not is_plain or self._has_policies or gaps.any:
                 scheduler.begin(frame, step)
                 return
             assert node is not None and kind is not None

@@ -68,7 +68,7 @@ class FrameKeys:
         if node is None:
             source = self._frames.plan.steps[step.gather_source]
             origin = frame.keys[source.slot] if source.region == frame.region else inner[source.index]
-            return combine(b"gather", origin, b"%d" % step.gather_output)
+            return combine(b"gather", origin, b"%d" % step.gather_output, step.gap_policy.encode())
         if not node.node_class.cacheable:
             return unique()
         return of_node(self._base(step), [self._feed_key(frame, feed) for feed in step.feeds])
@@ -78,7 +78,7 @@ class FrameKeys:
         if step.is_gate:
             return _NO_KEY
         if step.node is None:
-            return combine(b"gather", inner[step.gather_source], b"%d" % step.gather_output)
+            return combine(b"gather", inner[step.gather_source], b"%d" % step.gather_output, step.gap_policy.encode())
         if not step.node.node_class.cacheable:
             return unique()
         return of_node(self._base(step), [self._inner_feed_key(frame, feed, inner) for feed in step.feeds])

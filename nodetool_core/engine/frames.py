@@ -28,6 +28,7 @@ class Frame:
         "asked",
         "buckets",
         "demanded",
+        "gaps",
         "groups",
         "index",
         "is_finished",
@@ -77,6 +78,9 @@ class Frame:
         """How often it has asked."""
         self.skipped: dict[int, frozenset[int]] = {}
         """For a step that gave some of its outputs: those that it did not give."""
+
+        self.gaps: set[int] = set()
+        """Steps whose values lack items that failed, or are made of such."""
 
     def came(self, feed: Feed) -> int:
         """What a feed from a settled step of this frame brought: DONE, or why it brought nothing."""

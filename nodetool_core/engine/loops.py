@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from nodetool_core.engine import events
 from nodetool_core.engine.frames import DONE, DROPPED, FAILED, LOCAL_KINDS, RUNNING, Frame, Stream, Values, came
+from nodetool_core.engine.gaps import FAIL, NONE
 from nodetool_core.engine.plan import ITEM, Step
 from nodetool_core.errors import Problem
 from nodetool_core.node import SKIPPED, Lane
@@ -45,6 +46,7 @@ class Loops:
         """Begin a stream."""
         assert step.node is not None
         frame.state[step.slot] = RUNNING
+        self._scheduler.gaps.reach(frame, step)
         stream = self._frames.streams[step.index, frame.index] = Stream(step.index, frame)
         self._scheduler.services.emit(events.NodeStarted(step.node.id, frame.index))
         try:
@@ -225,6 +227,8 @@ class Loops:
     def _end_group(self, number: int, parent: Frame, state: int) -> None:
         if state == DONE:
             self._scheduler.outputs.begin_list(number, parent.index)
+        elif state == FAILED:
+            self._scheduler.outputs.miss_list(number, parent.index)
         for gather_number in self._plan.regions[number].gathered:
             self._scheduler.arrive(parent, self._plan.steps[gather_number].slot, state)
         self._count_down(number, parent)
@@ -237,14 +241,19 @@ class Loops:
                 self.frame_finished(parent)
 
     def collect(self, frame: Frame, step: Step, values: Values | None, state: int) -> None:
-        """A gathered step has settled for one item. An item that was dropped is left out of the list; one that failed fails it."""
+        """A gathered step has settled for one item. One that was dropped is left out of the list; one that failed fails it, or is a gap."""
         assert frame.parent is not None
         for number in step.gathers:
             gather = self._plan.steps[number]
             outcome = came(values, gather.gather_output, state)
             if outcome == DONE and values:
                 frame.parent.buckets.setdefault(gather.slot, {})[frame.index[-1]] = values[gather.gather_output]
-            self._scheduler.arrive(frame.parent, gather.slot, FAILED if outcome == FAILED else DONE)
+            is_gap = outcome == FAILED and gather.gap_policy != FAIL
+            if is_gap and gather.gap_policy == NONE:
+                frame.parent.buckets.setdefault(gather.slot, {})[frame.index[-1]] = None
+            if is_gap or step.slot in frame.gaps:
+                self._scheduler.gaps.note(frame.parent, gather.slot)
+            self._scheduler.arrive(frame.parent, gather.slot, FAILED if outcome == FAILED and not is_gap else DONE)
 
     # -- demand -----------------------------------------------------------------------------------------------------
 

@@ -25,6 +25,8 @@ class Outputs:
             for number in plan.targets
             if (plan.steps[number].loops or plan.steps[number].streams) and self._is_wanted(plan.steps[number])
         }
+        self._missed: dict[int, set[Index]] = {number: set() for number in self._items}
+        """For each target in loops: the places of what failed."""
         self._lists: dict[int, set[Index]] = {number: set() for number in self._items}
         """For each target in loops: the indices at which there is a list, be it an empty one."""
 
@@ -49,12 +51,23 @@ class Outputs:
             if number in self._lists:
                 self._lists[number].add(index)
 
+    def miss(self, frame: Frame, step: Step) -> None:
+        """A target failed: in a loop, its place in the list stays, with None."""
+        if step.index in self._missed and frame.index:
+            self._missed[step.index].add(frame.index)
+
+    def miss_list(self, region: int, index: Index) -> None:
+        """A loop failed: of a loop in another, the place of the list stays, with None where no item came before."""
+        for number in self._plan.regions[region].groups:
+            if number in self._missed and index:
+                self._missed[number].add(index)
+
     def close(self) -> None:
         """All items are there. A target whose loop was never begun, as in a branch not taken, gives nothing."""
         for number, by_item in self._items.items():
             step, lists = self._plan.steps[number], self._lists[number]
             if lists or by_item:
-                self._publish(step, _nested(by_item, lists, len(step.loops) + step.streams))
+                self._publish(step, _nested(by_item, lists, self._missed[number], len(step.loops) + step.streams))
 
     def _is_wanted(self, step: Step) -> bool:
         assert step.node is not None
@@ -78,13 +91,15 @@ def _named(step: Step, values: Values) -> Any:
     return {name: value for name, value in zip(names, values, strict=True) if value is not SKIPPED}
 
 
-def _nested(by_item: dict[Index, Any], lists: set[Index], depth: int) -> list[Any]:
-    """Values by index as lists of lists, in order."""
+def _nested(by_item: dict[Index, Any], lists: set[Index], missed: set[Index], depth: int) -> list[Any]:
+    """Values by index as lists of lists, in order, and None in the places of what failed."""
     tree: dict[int, Any] = {}
     for index in lists:
         _branch(tree, index)
     for index, value in by_item.items():
         _branch(tree, index[:-1])[index[-1]] = value
+    for index in missed:
+        _branch(tree, index[:-1]).setdefault(index[-1], None)
     return _listed(tree, depth)
 
 
@@ -95,4 +110,4 @@ def _branch(tree: dict[int, Any], index: Index) -> dict[int, Any]:
 
 
 def _listed(tree: dict[int, Any], depth: int) -> list[Any]:
-    return [tree[number] if depth == 1 else _listed(tree[number], depth - 1) for number in sorted(tree)]
+    return [tree[number] if depth == 1 or tree[number] is None else _listed(tree[number], depth - 1) for number in sorted(tree)]

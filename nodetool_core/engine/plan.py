@@ -118,6 +118,10 @@ class Step:
     gather_source: int = -1
     """For a gather: the step that is collected."""
     gather_output: int = 0
+    gap_policy: str = "fail"
+    """For a gather: what an item that failed leaves in the list (gaps.py)."""
+    absorbed: bool = False
+    """Whether its failure reaches nothing but lists with gaps."""
     limited: bool = True
     """For a step that streams: whether the number of items under way may be bounded."""
 

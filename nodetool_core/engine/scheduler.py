@@ -30,6 +30,7 @@ from nodetool_core.engine.events import NodeFinished, node_finished
 from nodetool_core.engine.fast_path import FastPath
 from nodetool_core.engine.frame_keys import FrameKeys
 from nodetool_core.engine.frames import DONE, DROPPED, FAILED, RUNNING, WAITING, Frame, Frames, Values, came
+from nodetool_core.engine.gaps import Gaps
 from nodetool_core.engine.inbox import Message
 from nodetool_core.engine.loops import Loops
 from nodetool_core.engine.outputs import Outputs
@@ -59,6 +60,7 @@ class Scheduler:
         self.keys = FrameKeys(self.frames, services, seeded)
         self.ready = Ready(self.frames, services.models)
         self.runner = Runner(self.frames, services, result, seeded)
+        self.gaps = Gaps(self)
         self.outputs = Outputs(plan, services, result)
         self.loops = Loops(self)
         self.demand = Demand(self)
@@ -226,7 +228,7 @@ class Scheduler:
         """A step's work succeeded."""
         assert step.node is not None
         self.result.ran.append(step.node.id)
-        if step.shareable:
+        if step.shareable and not self.gaps.reach(frame, step):
             self.services.cache.put(frame.keys[step.slot], values, seconds)
         self.services.emit(NodeFinished(step.node.id, frame.index, seconds, False))
         self._done(frame, step, values)
@@ -245,9 +247,10 @@ class Scheduler:
             frame.state[step.slot] = FAILED
             return
         failure = failure_of(step.node, frame.index, error)
-        self.result.failures.append(failure)
-        self.services.emit(events.NodeFailed(failure.node_id, failure.item, failure.node_type, failure.problem, traceback_of(failure)))
-        self._stopping = self.services.options.on_error == "stop"
+        if not self.gaps.absorb(frame, step, failure):
+            self.result.failures.append(failure)
+            self.services.emit(events.NodeFailed(failure.node_id, failure.item, failure.node_type, failure.problem, traceback_of(failure)))
+            self._stopping = self.services.options.on_error == "stop"
         self.settle(frame, step, None, FAILED)
 
     def _time_out(self, frame: Frame, step: Step, ticket: Ticket, seconds: float) -> None:
@@ -287,6 +290,8 @@ class Scheduler:
         frame.state[slot] = state
         poison = 0 if state == DONE else state
         partly = False
+        if step.is_target and state == FAILED:
+            self.outputs.miss(frame, step)
         if values:
             if frame.uses[slot] or slot in frame.twins:
                 frame.values[slot] = values
@@ -363,6 +368,7 @@ class Scheduler:
         assert step.node is not None
         if state == DONE:
             self.services.emit(NodeFinished(step.node.id, frame.index, 0.0, True))
+            self.gaps.reach(frame, step)
         self.settle(frame, step, values, state)
 
     def poison(self, frame: Frame, slot: int, state: int) -> None:

@@ -50,7 +50,7 @@ class Plain:
                 for loop in self.loops(position):
                     self._go_through(loop, self.loops(loop), {})
                 value = self._listed(position, self.loops(position), {})
-                if value is not SKIPPED:
+                if value is not SKIPPED and value is not DROPPED and value is not FAILED:
                     found[node.name] = value
         return found
 
@@ -65,12 +65,12 @@ class Plain:
         """An output's value: of one in loops, a list for each."""
         if not loops:
             values = self.values(position, items)
-            return values[0] if isinstance(values, tuple) else SKIPPED
+            return values[0] if isinstance(values, tuple) else values
         stream = self.values(loops[0], items)
         if not isinstance(stream, list):
-            return SKIPPED
+            return stream
         listed = [self._listed(position, loops[1:], {**items, loops[0]: number}) for number in range(len(stream))]
-        return [value for value in listed if value is not SKIPPED]
+        return [None if value is FAILED else value for value in listed if value is not DROPPED and value is not SKIPPED]
 
     def loops(self, position: int) -> tuple[int, ...]:
         """The loops that a node is in, outermost first."""
