@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from nodes.huggingface.adapter_files import check_numbers
 from nodetool_core import NodeError
 
 if TYPE_CHECKING:
@@ -200,6 +201,7 @@ def aura_sr(tensors: Mapping[str, Any], config: Mapping[str, Any], name: str) ->
     if not is_aura_sr(tensors):
         message = f"The tensors of {name!r} are not those of AuraSR: they lack {_MODULATIONS}.weight."
         raise _unfit(message, "Choose such a network, as fal/AuraSR-v2, or use Upscale for Real-ESRGAN, ESRGAN and ESPCN.")
+    check_numbers(tensors, f"The network {name!r}", "model")
     known = _configuration(config, name) if config else PUBLISHED
     wrong = _differences(shapes(known), {key: tuple(tensor.shape) for key, tensor in tensors.items()})
     if wrong and config:

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nodes.huggingface.adapter_files import check_numbers
 from nodes.huggingface.aura_sr import is_aura_sr
 from nodetool_core import NodeError
 
@@ -43,6 +44,7 @@ def upscaler(tensors: Tensors, name: str) -> Upscaler:
     """The network that the tensors are of, on their device. Raises NodeError where they are of none that is known."""
     import torch
 
+    check_numbers(tensors, f"The network {name!r}", "model")
     tensors = _under_new_names(_without_prefix(tensors))
     make = _rrdb if "conv_first.weight" in tensors else _compact if "body.0.weight" in tensors else _shuffled
     try:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from nodes.huggingface.adapter_files import check_lora, check_numbers, unfit, unused_layers
 from nodes.huggingface.controlnets import control_arguments, with_controlnet
 from nodes.huggingface.diffusion import shown_image
 from nodes.huggingface.families import takes_image_prompt, takes_loras
@@ -122,22 +123,23 @@ def _add_loras(pipeline: Any, loras: list[LoraModel], stack: ExitStack, context:
     own_modules(pipeline, (*_DENOISERS, *_ENCODERS))
     for index, lora in enumerate(scaled):
         part = stack.enter_context(context.models.use(lora, "tensors", context=context))
-        _add_lora(pipeline, lora, dict(part.tensors), f"lora_{index}")
+        _add_lora(pipeline, lora, dict(part.tensors), f"lora_{index}", context)
     pipeline.set_adapters([f"lora_{index}" for index in range(len(scaled))], [lora.scale for lora in scaled])
 
 
-def _add_lora(pipeline: Any, lora: LoraModel, tensors: Mapping[str, Any], adapter: str) -> None:
+def _add_lora(pipeline: Any, lora: LoraModel, tensors: Mapping[str, Any], adapter: str, context: Context) -> None:
     name = type(pipeline).__name__
     hint = "Choose a LoRA made for this family of models."
+    check_lora(tensors, lora.repo_id)
     try:
         pipeline.load_lora_weights(tensors, adapter_name=adapter)
-    except (ValueError, RuntimeError, KeyError, IndexError, TypeError) as error:
-        said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        message = f"The LoRA {lora.repo_id!r} does not fit {name}: {said[:300]}"
-        raise NodeError(message, hint, code="model_unfit", where="loras") from error
+    except Exception as error:
+        raise unfit(f"The LoRA {lora.repo_id!r}", name, error, hint, "loras") from error
     if adapter not in {added for names in pipeline.get_list_adapters().values() for added in names}:
         message = f"The LoRA {lora.repo_id!r} changes nothing of {name}: none of its {len(tensors)} tensors is for a part of it."
         raise NodeError(message, hint, code="model_unfit", where="loras")
+    if unused := unused_layers(pipeline, tensors, adapter):
+        context.warn(f"The LoRA {lora.repo_id!r} is used in part: {name} lacks {unused} of the layers that it changes.")
 
 
 def _add_image_prompt(pipeline: Any, steering: Steering, stack: ExitStack, context: Context) -> None:
@@ -155,14 +157,13 @@ def _add_image_prompt(pipeline: Any, steering: Steering, stack: ExitStack, conte
         pipeline.register_modules(image_encoder=eye.model)
         if eye.processor is not None and getattr(pipeline, "feature_extractor", None) is None:
             pipeline.register_modules(feature_extractor=eye.processor)
+    check_numbers(adapter.tensors, f"The IP adapter {steering.ip_adapter_model.repo_id!r}", "ip_adapter_model")
     own_modules(pipeline, _DENOISERS)
     try:
         pipeline.load_ip_adapter(groups, subfolder=None, weight_name=None)
-    except (ValueError, RuntimeError, KeyError, IndexError, TypeError) as error:
-        said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        message = f"The IP adapter does not fit {type(pipeline).__name__}: {said[:300]}"
+    except Exception as error:
         hint = "Choose an IP adapter made for this family of models."
-        raise NodeError(message, hint, code="model_unfit", where="ip_adapter_model") from error
+        raise unfit("The IP adapter", type(pipeline).__name__, error, hint, "ip_adapter_model") from error
     pipeline.set_ip_adapter_scale(steering.ip_adapter_scale)
 
 

@@ -11,6 +11,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nodetool_core.errors import ModelError, Problem
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -81,6 +83,16 @@ def read_header(file: Path) -> Header:
     if size > whole:
         raise HeaderError(f"has {size:,} bytes, where its header tells of {whole:,}")
     return Header(tensors, {str(key): str(value) for key, value in metadata.items()})
+
+
+def header_of(path: Path, name: str) -> Header:
+    """The header of a file that the user calls `name`. Raises ModelError where it is damaged."""
+    try:
+        return read_header(path)
+    except (HeaderError, OSError) as error:
+        hint = "Fetch the file again; it may be cut short."
+        said = f"it {error}" if isinstance(error, HeaderError) else str(error)
+        raise ModelError(Problem("model_unreadable", name, f"can't be read as safetensors: {said}.", hint)) from error
 
 
 def _stored(entry: dict[str, Any]) -> StoredTensor:

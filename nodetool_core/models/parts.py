@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
-from nodetool_core.models.headers import is_safetensors
+from nodetool_core.models.headers import header_of, is_safetensors
 from nodetool_core.models.integrity import load_failure
 from nodetool_core.models.layout import is_pickled, pickled, read_json, variant_of
 from nodetool_core.models.reading import read_module
@@ -134,6 +134,7 @@ def part_probes(task: str) -> list[str]:
 def _tensors(path: Path, name: str) -> Part:
     from safetensors import SafetensorError, safe_open
 
+    header_of(path, name)
     try:
         with safe_open(path, framework="pt") as file:
             return Part(tensors={key: file.get_tensor(key) for key in file.keys()}, metadata=dict(file.metadata() or {}))  # noqa: SIM118

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
 from nodetool_core.models.file_kinds import holds_components, kind_of, no_pipeline
-from nodetool_core.models.headers import Header, HeaderError, StoredTensor, read_header
+from nodetool_core.models.headers import Header, StoredTensor, header_of
 from nodetool_core.models.integrity import check_whole, gaps_of, load_failure, quantized_names, quantized_unread
 from nodetool_core.models.reading import ONE_AT_A_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     import torch
 
@@ -54,15 +53,6 @@ def load_file(resolved: ResolvedModel, dtype: torch.dtype, hub: Hub, context: Co
         raise ModelError(Problem("model_incomplete", resolved.name, f"holds no {error}.", hint)) from error
     except Exception as error:
         raise load_failure(resolved.name, class_name, error) from error
-
-
-def header_of(path: Path, name: str) -> Header:
-    """The header of a single file. Raises ModelError where it is damaged."""
-    try:
-        return read_header(path)
-    except (HeaderError, OSError) as error:
-        hint = "Fetch the file again; it may be cut short."
-        raise ModelError(Problem("model_unreadable", name, f"can't be read as safetensors: it {error}.", hint)) from error
 
 
 def family_of(header: Header, name: str) -> str:
