@@ -40,6 +40,9 @@ _ANY_AREA = re.compile(r"Upscale")
 _SQUARE_ONLY = re.compile(r"^KandinskyImg2Img")
 """Pipelines that fail on all but squares: diffusers 0.42 takes width for height on one of two paths, and compares them."""
 
+_SEEDS = 2**64
+"""How many seeds torch's generators tell apart."""
+
 _FREE_DRAWS: Final = threading.Lock()
 """Held while torch's own generator, which the whole process has in common, is one call's."""
 
@@ -118,7 +121,7 @@ def generate(
     images = []
     for index in range(count):
         _follow(pipeline, context, (share[0] * count + index, share[1] * count))
-        arguments["generator"] = seeded(seed if seed < 0 else seed + index, context)
+        arguments["generator"] = seeded(following_seed(seed, index), context)
         # What is to be said of the first part is so of all.
         is_first = share[0] == index == 0
         picture = _painted(pipeline, arguments, context, tells=is_first)
@@ -201,6 +204,11 @@ def _lanczos() -> Any:
     return Pillow.Resampling.LANCZOS
 
 
+def following_seed(seed: int, index: int) -> int:
+    """Returns the seed of the picture that is `index` places after the first; after the greatest comes 0. Below 0 each is drawn."""
+    return seed if seed < 0 or index == 0 else (seed + index) % _SEEDS
+
+
 def seeded(seed: int, context: Context) -> torch.Generator:
     """A fresh generator on the CPU, whose numbers are the same on every device."""
     import torch
@@ -208,8 +216,8 @@ def seeded(seed: int, context: Context) -> torch.Generator:
     if seed < 0:
         seed = secrets.randbelow(2**32)
         context.warn(f"seed was drawn: {seed}.", seed=seed)
-    if seed >= 2**64:
-        raise NodeError(f"{seed} is above {2**64 - 1}.", "Choose a smaller seed.", code="invalid_value", where="seed")
+    if seed >= _SEEDS:
+        raise NodeError(f"{seed} is above {_SEEDS - 1}.", "Choose a smaller seed.", code="invalid_value", where="seed")
     return torch.Generator("cpu").manual_seed(seed)
 
 

@@ -10,7 +10,7 @@ from nodes.huggingface import diffusion as shared
 from nodes.huggingface.diffusion import DEFAULT_MODEL, DiffusionNode, Pictures, pictures, source_image
 from nodes.huggingface.model_kinds import ControlNetModel, LoraModel, UpscalerModel
 from nodes.huggingface.networks import Upscaler, upscaler
-from nodes.huggingface.pipelines import generate
+from nodes.huggingface.pipelines import following_seed, generate
 from nodes.huggingface.schedulers import SchedulerName
 from nodes.huggingface.sizes import native_size, side_multiple
 from nodes.huggingface.steering import Steering, control, steered
@@ -145,7 +145,7 @@ class TiledRefinement(DiffusionNode):
                 made = generate(
                     pipeline,
                     wanted | control(pipeline, steering, context),
-                    seed=self.seed if self.seed < 0 else self.seed + index,
+                    seed=following_seed(self.seed, index),
                     image=part,
                     others=others,
                     share=(index, len(boxes)),

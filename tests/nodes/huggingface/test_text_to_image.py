@@ -102,3 +102,12 @@ def test_no_model_means_the_one_that_ships(model: Callable[[str], str]) -> None:
 
 def test_load_text_to_image_model_names_it() -> None:
     assert LoadTextToImageModel(repo_id="owner/name").process() == TextToImageModel(repo_id="owner/name")
+
+
+def test_m19_after_the_greatest_seed_comes_the_first(model: Callable[[str], str], recorder: Recorder) -> None:
+    def painted(**properties: Any) -> list[bytes]:
+        node = TextToImage(model=model("stable_diffusion"), prompt="a lake", num_inference_steps=2, width=64, height=64, **properties)
+        return [picture.image.tobytes() for picture in node.process(recorder.context).images]
+
+    last, following = painted(seed=2**64 - 1, num_images=2)
+    assert [last, following] == [*painted(seed=2**64 - 1), *painted(seed=0)]
