@@ -22,7 +22,7 @@ from blake3 import blake3
 
 from nodetool_core.models import loading
 from nodetool_core.models.devices import Device
-from nodetool_core.models.layout import read_layout
+from nodetool_core.models.layout import check_files, incomplete, read_layout
 from nodetool_core.models.memory import tensor_bytes, weight_files
 from nodetool_core.models.parts import TENSORS, Part, load_part, network_folder, part_of, processor_in, tensor_file
 from nodetool_core.models.priors import PRIOR
@@ -135,6 +135,7 @@ class DirectoryRecipe(Recipe):
 
     def _read_layout(self, of: ResolvedModel, prefix: str = "") -> Layout:
         layout = read_layout(of.path, of.name, of.variant)
+        self.remarks += loading.left_out(layout, of.name)
         for part, (library, name) in layout.components.items():
             folder = layout.directory / part
             files = weight_files(folder, of.variant)
@@ -205,9 +206,12 @@ class PartRecipe(Recipe):
         self._task = task
         if task == TENSORS or resolved.kind == "file":
             files = [resolved.path] if resolved.kind == "file" else [tensor_file(resolved.path, resolved.name)]
+            if not files[0].exists():
+                raise incomplete(resolved.name, f"{files[0].name} is a link to {files[0].readlink()}, which is not there")
             self._add(task, resolved, task, resolved.path, files, Part)
             return
         self._folder, cls = network_folder(resolved, task)
+        check_files(self._folder, resolved.name, resolved.variant, cls.__name__)
         part = "" if self._folder == resolved.path else self._folder.relative_to(resolved.path).as_posix()
         self._add(part, resolved, part, self._folder, weight_files(self._folder, resolved.variant), cls)
 

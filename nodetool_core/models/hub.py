@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from nodetool_core.assets.files import write_problem
 from nodetool_core.errors import ModelError, Problem
+from nodetool_core.models.component_files import variant_of
 from nodetool_core.models.headers import is_safetensors
-from nodetool_core.models.layout import pickled, variant_of
+from nodetool_core.models.layout import pickled, variant_missing
 from nodetool_core.models.parts import part_files, part_probes
 
 if TYPE_CHECKING:
@@ -170,8 +171,7 @@ def _of_variant(weights: Iterable[str], ref: ModelRef) -> list[str]:
         folders.setdefault(folder, {}).setdefault(variant_of(file), []).append(name)
     offered = {variant for by_variant in folders.values() for variant in by_variant if variant}
     if ref.variant and ref.variant not in offered:
-        hint = f"It has {', '.join(sorted(map(repr, offered)))}." if offered else "It has none: leave `variant` out."
-        raise ModelError(Problem("model_variant_missing", ref.repo_id, f"has no variant {ref.variant!r}.", hint))
+        raise variant_missing(ref.repo_id, ref.variant, offered)
     if not ref.variant and (bare := [folder for folder, by_variant in folders.items() if None not in by_variant]):
         hint = f"Set the model's `variant` to {sorted(folders[bare[0]], key=str)[0]!r}."
         raise ModelError(Problem("model_variant_needed", ref.repo_id, f"has {bare[0]} only as a variant.", hint))

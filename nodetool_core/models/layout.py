@@ -8,18 +8,28 @@ and comes before gigabytes are read.
 from __future__ import annotations
 
 import json
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
+from nodetool_core.models.component_files import missing_files, weight_variants
 from nodetool_core.models.headers import is_safetensors
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 PICKLED = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle")
 """Suffixes of formats that can run code when they are read, in any case."""
+
+_SETTINGS = {"config.json", "scheduler_config.json", "tokenizer_config.json", "preprocessor_config.json"}
+"""Files of a component in which the libraries look first."""
+
+_DISPENSABLE = {"safety_checker", "feature_extractor"}
+"""Components without which most pipelines run; diffusers says of which."""
+
+_SHOWN = 3
+"""How many names of files a message lists."""
 
 _WITHOUT_WEIGHTS = {"scheduler_config.json", "tokenizer_config.json", "preprocessor_config.json", "processor_config.json"}
 """Files that tell a component as one that has no weights."""
@@ -34,6 +44,8 @@ class Layout:
     """The pipeline that the weights were saved from, such as `StableDiffusionPipeline`."""
     components: dict[str, tuple[str, str]]
     """Name to library and class, such as `unet` to `("diffusers", "UNet2DConditionModel")`; absent ones are left out."""
+    absent: dict[str, ModelError] = field(default_factory=dict)
+    """Components that the index names, whose files are not there, and that may be dispensable; with what to say where they are not."""
 
     def config(self, component: str) -> dict[str, Any]:
         """The `config.json` of a component; empty where there is none."""
@@ -48,6 +60,8 @@ def read_layout(directory: Path, name: str, variant: str | None = None) -> Layou
     `name` is what the user called the model; it goes into messages. Raises ModelError.
     """
     index = directory / "model_index.json"
+    if index.is_symlink() and not index.exists():
+        raise incomplete(name, f"model_index.json is a link to {index.readlink()}, which is not there")
     if not index.is_file():
         raise _not_diffusers(directory, name)
     content = read_json(index, name)
@@ -59,9 +73,19 @@ def read_layout(directory: Path, name: str, variant: str | None = None) -> Layou
         for part, value in content.items()
         if isinstance(value, list) and len(value) == 2 and value[0] is not None and value[1] is not None
     }
+    absent: dict[str, ModelError] = {}
     for part, (library, kind) in components.items():
-        _check_component(directory, name, part, library, kind, variant)
-    return Layout(directory, class_name, components)
+        try:
+            _check_component(directory, name, part, library, kind, variant)
+        except ModelError as error:
+            if part not in _DISPENSABLE or error.problem.code == "model_custom_code":
+                raise
+            absent[part] = error
+    if "feature_extractor" in absent and "safety_checker" in components:
+        # It looks at what the extractor makes of the picture.
+        absent.setdefault("safety_checker", absent["feature_extractor"])
+    _check_variant(directory, name, components, variant)
+    return Layout(directory, class_name, {part: kind for part, kind in components.items() if part not in absent}, absent)
 
 
 def _check_component(directory: Path, name: str, part: str, library: str, kind: str, variant: str | None) -> None:
@@ -69,25 +93,52 @@ def _check_component(directory: Path, name: str, part: str, library: str, kind: 
     if (folder / f"{library}.py").is_file() or (directory / f"{library}.py").is_file():
         raise _custom_code(name, f"brings its own code for {part} ({library}.py)")
     files = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if files:
+        check_files(folder, name, variant, f"{part} ({kind})")
+    for settings in files & _SETTINGS:
+        read_json(folder / settings, name)
     if files & _WITHOUT_WEIGHTS:
         return
-    weights = [file for file in files if file.endswith(".safetensors")]
-    if not weights:
+    variants = weight_variants([*files])
+    if not variants:
         if old := sorted(filter(is_pickled, files)):
             raise pickled(name, f"{part} has only pickled weights ({', '.join(old)})")
-        message = f"is incomplete: {part} ({kind}) has no weights in {folder}."
-        raise ModelError(Problem("model_incomplete", name, message, "Fetch the model again, with the network at hand."))
-    variants = {variant_of(file) for file in weights}
-    if variant is None and None not in variants:
+        raise incomplete(name, f"{part} ({kind}) has neither weights nor settings in {folder}")
+    if "config.json" not in files:
+        raise incomplete(name, f"{part} ({kind}) has weights, and no config.json that says what they are")
+    if variant not in variants and None not in variants:
         offered = ", ".join(sorted(map(repr, variants)))
         hint = f"Set the model's `variant` to {offered.split(', ')[0]}."
         raise ModelError(Problem("model_variant_needed", name, f"has {part} only as variant {offered}.", hint))
 
 
-def variant_of(file: str) -> str | None:
-    """The variant in the name of a weight file: `fp16` in `model.fp16-00001-of-00002.safetensors`."""
-    bare = re.sub(r"\.safetensors|\.index|\.json$|-\d+-of-\d+", "", file)
-    return bare.partition(".")[2] or None
+def check_files(folder: Path, name: str, variant: str | None, what: str) -> None:
+    """Raise ModelError where files of a component are missing; `what` names it."""
+    if missing := missing_files(folder, variant):
+        shown = ", ".join(missing[:_SHOWN]) + (f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else "")
+        raise incomplete(name, f"{what} lacks {shown}: a download was stopped, or files were deleted")
+
+
+def _check_variant(directory: Path, name: str, parts: Iterable[str], variant: str | None) -> None:
+    """Raise ModelError where a variant is asked for that no component has."""
+    if not variant:
+        return
+    folders = [directory / part for part in parts if (directory / part).is_dir()]
+    offered = {found for folder in folders for found in weight_variants([path.name for path in folder.iterdir()])}
+    if variant not in offered:
+        raise variant_missing(name, variant, {found for found in offered if found})
+
+
+def variant_missing(name: str, variant: str, offered: set[str]) -> ModelError:
+    """The refusal of a variant that a model does not have, with those that it has."""
+    hint = f"It has {', '.join(sorted(map(repr, offered)))}." if offered else "It has none: leave `variant` out."
+    return ModelError(Problem("model_variant_missing", name, f"has no variant {variant!r}.", hint))
+
+
+def incomplete(name: str, what: str) -> ModelError:
+    """The refusal of a model that is not whole on this machine."""
+    hint = "Fetch the model again, with the network at hand: what is here already is kept."
+    return ModelError(Problem("model_incomplete", name, f"is incomplete: {what}.", hint))
 
 
 def is_pickled(file: str) -> bool:

@@ -79,7 +79,7 @@ def _pipeline(layout: Layout, resolved: ResolvedModel, dtype: torch.dtype, parts
             variant=resolved.variant,
             use_safetensors=True,
             disable_mmap=not resolved.may_be_mapped,
-            **{**read_processors(layout.directory, unread), **parts, **dict.fromkeys(spare)},
+            **{**read_processors(layout.directory, unread), **parts, **dict.fromkeys((*spare, *layout.absent))},
         )
         pipeline.__class__ = _pipeline_class(layout.class_name)
         # diffusers compares what it is given with the class that the model names, and these are of another.
@@ -87,6 +87,23 @@ def _pipeline(layout: Layout, resolved: ResolvedModel, dtype: torch.dtype, parts
     except Exception as error:
         raise load_failure(resolved.name, layout.class_name, error) from error
     return pipeline
+
+
+def left_out(layout: Layout, name: str) -> list[str]:
+    """
+    What is to be told of components whose files are not there, and without which the pipeline of a layout runs.
+
+    Raises ModelError where it can't do without one.
+    """
+    if not layout.absent:
+        return []
+    import diffusers
+
+    optional = getattr(getattr(diffusers, layout.class_name, None), "_optional_components", [])
+    for part, error in layout.absent.items():
+        if part not in optional:
+            raise error
+    return [f"{name} runs without {' and '.join(sorted(layout.absent))}: not all their files are there."]
 
 
 def _pipeline_class(name: str) -> Any:

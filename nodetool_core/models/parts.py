@@ -18,9 +18,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
+from nodetool_core.models.component_files import variant_of
 from nodetool_core.models.headers import header_of, is_safetensors
 from nodetool_core.models.integrity import load_failure
-from nodetool_core.models.layout import is_pickled, pickled, read_json, variant_of
+from nodetool_core.models.layout import is_pickled, pickled, read_json
 from nodetool_core.models.reading import read_module
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from nodetool_core.errors import ModelError, Problem, near_miss
 from nodetool_core.models.headers import is_safetensors
 from nodetool_core.models.hub import Hub
-from nodetool_core.models.layout import is_pickled, pickled
+from nodetool_core.models.layout import incomplete, is_pickled, pickled
 from nodetool_core.models.priors import CARD, INDEX, named_prior, prior_refused
 from nodetool_core.references import ModelRef
 
@@ -111,7 +111,7 @@ class Resolver:
             if not path.exists():
                 raise _missing(path, name)
             return self._at(path, name, ref)
-        if _looks_like_path(name):
+        if _looks_like_path(name) or path.is_symlink():
             raise _missing(path, name)
         return None
 
@@ -283,7 +283,9 @@ def _refuse_pickle(file: str, name: str) -> None:
 
 
 def _missing(path: Path, name: str) -> ModelError:
-    """The refusal of a path that isn't there, with the nearest name beside it."""
+    """The refusal of a path that isn't there, with the nearest name beside it, or of a link to such a one."""
+    if path.is_symlink():
+        return incomplete(name, f"it is a link to {path.readlink()}, which is not there: its download was stopped, or the file was deleted")
     existing = path
     while not existing.parent.is_dir():
         existing = existing.parent
