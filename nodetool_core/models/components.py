@@ -27,7 +27,7 @@ from nodetool_core.models.memory import tensor_bytes, weight_files
 from nodetool_core.models.parts import TENSORS, Part, load_part, network_folder, part_of, processor_in, tensor_file
 from nodetool_core.models.priors import PRIOR
 from nodetool_core.models.single_file import load_file
-from nodetool_core.models.tokenizers import lock_tokenizers
+from nodetool_core.models.tokenizers import check_vocabularies, lock_tokenizers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,6 +136,7 @@ class DirectoryRecipe(Recipe):
     def _read_layout(self, of: ResolvedModel, prefix: str = "") -> Layout:
         layout = read_layout(of.path, of.name, of.variant)
         self.remarks += loading.left_out(layout, of.name)
+        check_vocabularies(layout.directory, layout.components, of.name)
         for part, (library, name) in layout.components.items():
             folder = layout.directory / part
             files = weight_files(folder, of.variant)

@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
+from nodetool_core.models.headers import HeaderError, StoredTensor
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     import torch
 
-    from nodetool_core.models.headers import StoredTensor
 
 _SHOWN = 4
 """How many names of tensors a message lists."""
@@ -147,13 +147,21 @@ def load_failure(name: str, where: str, error: Exception) -> ModelError:
 
     if isinstance(error, NotWhole):
         return _not_whole(name, where, error)
-    said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    said = _said(error)
     message = f"can't be loaded as {where}: {said}"
     if isinstance(error, (OutOfMemoryError, MemoryError)):
         return ModelError(Problem("out_of_memory", name, message, "Free memory, or use a smaller model or its fp16 variant."))
     if isinstance(error, ImportError):
         return ModelError(Problem("model_needs_package", name, message, "Install the package that it names."))
+    if not isinstance(error, (HeaderError, OSError)):
+        message = f"can't be loaded as {where}: its settings do not fit together, or are of another version. The library says: {said}"
     return ModelError(Problem("model_load_failed", name, message, "Check that the files are complete and of one model."))
+
+
+def _said(error: Exception) -> str:
+    """The first line of what a library says, with the next where it goes on there."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return " ".join(lines[:2] if lines[0].endswith(":") else lines[:1])
 
 
 def _not_whole(name: str, where: str, error: NotWhole) -> ModelError:

@@ -186,7 +186,7 @@ def check_channels(task: str, class_name: str, in_channels: int | None, latent_c
     """
     from diffusers.pipelines import auto_pipeline
 
-    if in_channels is None or latent_channels is None:
+    if not isinstance(in_channels, int) or not isinstance(latent_channels, int):
         return
     masked = 2 * latent_channels + 1
     fed = masked if task == "inpainting" and class_name.startswith(_ALWAYS_MASKED) else latent_channels

@@ -1,5 +1,7 @@
 """
-Tokenizers that several threads may call.
+Tokenizers that have their words, and that several threads may call.
+
+transformers 5 makes a tokenizer whose vocabulary is not there all the same: it knows no word, and every prompt is the same one.
 
 A fast tokenizer keeps how to pad and truncate in itself: each call sets it and then encodes. Pipelines call theirs with one
 setting for the prompt and with another to see what was cut off; when two pipelines share the tokenizer, one gets a prompt that
@@ -9,8 +11,36 @@ was padded as the other asked, and paints another picture without a word. A lock
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+from nodetool_core.models.layout import incomplete
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+_VOCABULARIES = (".model", ".tiktoken", "tekken.json")
+"""Ends of the names of vocabularies that classes of other names read."""
+
+
+def check_vocabularies(directory: Path, components: Mapping[str, tuple[str, str]], name: str) -> None:
+    """Raise ModelError where a tokenizer of a model's directory lacks its vocabulary; `name` is what the user called the model."""
+    import transformers
+
+    for part, (library, kind) in components.items():
+        known = getattr(getattr(transformers, kind, None), "vocab_files_names", None) if library == "transformers" else None
+        if known and (missing := _missing(known, {path.name for path in (directory / part).iterdir()})):
+            raise incomplete(name, f"{part} ({kind}) lacks its vocabulary ({', '.join(missing)})")
+
+
+def _missing(known: Mapping[str, str], files: Collection[str]) -> list[str]:
+    """What lacks of a vocabulary: it is in one file, or in all the others together."""
+    others = [file for role, file in known.items() if role != "tokenizer_file"]
+    lacking = [file for file in others if file not in files]
+    if known.get("tokenizer_file") in files or (others and not lacking) or any(file.endswith(_VOCABULARIES) for file in files):
+        return []
+    return lacking or [known["tokenizer_file"]]
 
 
 def lock_tokenizers(pipeline: Any) -> None:

@@ -14,6 +14,7 @@ from nodetool_core import ModelRef
 from nodetool_core.errors import ModelError, Problem
 from nodetool_core.models.component_files import missing_files
 from nodetool_core.models.manager import ModelManager
+from nodetool_core.models.tokenizers import check_vocabularies
 from tests.nodes.huggingface.recorder import Recorder
 from tests.nodes.huggingface.test_image_to_image import run
 
@@ -157,3 +158,51 @@ def test_m19_settings_that_can_not_be_read_are_named(text: str, file: str, direc
     (directory / file).write_text(text)
     problem = refused(directory)
     assert problem.code == "model_incomplete" and file in problem.message
+
+
+@pytest.mark.parametrize(
+    ("files", "is_whole"),
+    [
+        (["tokenizer_config.json"], False),
+        (["tokenizer_config.json", "special_tokens_map.json", "vocab.json"], False),
+        (["tokenizer_config.json", "vocab.json", "merges.txt"], True),
+        (["tokenizer_config.json", "tokenizer.json"], True),
+        (["tokenizer_config.json", "tokenizer.model"], True),
+    ],
+)
+def test_m1_a_tokenizer_without_words_is_refused(files: list[str], is_whole: bool, tmp_path: Path) -> None:
+    (tmp_path / "tokenizer").mkdir()
+    for file in files:
+        (tmp_path / "tokenizer" / file).write_text("{}")
+    kind = {"tokenizer": ("transformers", "CLIPTokenizer")}
+    if is_whole:
+        check_vocabularies(tmp_path, kind, "x")
+        return
+    with pytest.raises(ModelError, match=r"tokenizer \(CLIPTokenizer\) lacks its vocabulary"):
+        check_vocabularies(tmp_path, kind, "x")
+
+
+def test_m1_a_model_without_its_vocabulary_paints_nothing_else(directory: Path) -> None:
+    (directory / "tokenizer" / "tokenizer.json").unlink()
+    assert refused(directory).code == "model_incomplete"
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "value"),
+    [
+        ("unet/config.json", "norm_num_groups", 10**6),
+        ("unet/config.json", "timestep_post_act", 0),
+        ("vae/config.json", "latent_channels", "four"),
+        ("vae/config.json", "layers_per_block", "one"),
+        ("text_encoder/config.json", "initializer_factor", -3),
+        ("scheduler/scheduler_config.json", "beta_schedule", "none"),
+        ("tokenizer/tokenizer_config.json", "pad_token", 7),
+        ("model_index.json", "scheduler", None),
+    ],
+)
+def test_m19_settings_that_do_not_fit_together_are_told_in_a_sentence_of_our_own(file: str, key: str, value: Any, directory: Path) -> None:
+    settings = json.loads((directory / file).read_text())
+    (directory / file).write_text(json.dumps(settings | {key: value}))
+    problem = refused(directory)
+    assert problem.code == "model_load_failed" and "its settings do not fit together" in problem.message, problem
+    assert not problem.message.endswith(":")
