@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from nodetool_core.models.tasks import ITSELF
+
 
 @dataclass(frozen=True)
 class Fact:
@@ -36,6 +38,8 @@ class Fact:
     """Of the square that the models were trained at, in pixels, where their configuration doesn't tell."""
     draws_freely: bool = False
     """Whether it draws random numbers besides those of the generator that it is given."""
+    takes_lists: bool = False
+    """Whether a single image has to come as a list of one."""
     note: str = ""
     """What the user should know of it."""
 
@@ -86,6 +90,7 @@ _FACTS = (
     Fact(re.compile(r"^(QwenImage21|GlmImage)"), multiple=32, side=1024),
     Fact(re.compile(r"^Sana"), multiple=32),
     Fact(re.compile(r"^CogView4"), multiple=16),
+    Fact(re.compile(r"^GlmImage"), takes_lists=True),
     # They sample what the autoencoder makes of a picture, or the words of a language model, without the generator that they got.
     Fact(re.compile(r"^(CogView4Control|GlmImage|StableDiffusion3ControlNet|QwenImageControlNetInpaint)"), draws_freely=True),
     # Left alone, these choose the nearest of their own sizes and cut the picture to the one asked for.
@@ -106,21 +111,8 @@ CONTROLLED = {
 """Task to how the class of a pipeline is called, without and with a ControlNet."""
 
 
-BEYOND_AUTO: Mapping[str, tuple[str, ...]] = {
-    "editing": (
-        "Flux2KleinPipeline",
-        "Flux2Pipeline",
-        "FluxKontextPipeline",
-        "QwenImageEditPipeline",
-        "QwenImageEditPlusPipeline",
-        "StableDiffusionInstructPix2PixPipeline",
-        "StableDiffusionXLInstructPix2PixPipeline",
-    ),
-    "inpainting": ("FluxFillPipeline", "QwenImageControlNetInpaintPipeline", "ZImageControlNetInpaintPipeline"),
-    "upscaling": ("StableDiffusionLatentUpscalePipeline", "StableDiffusionUpscalePipeline"),
-    "variation": ("StableDiffusionImageVariationPipeline", "StableUnCLIPImg2ImgPipeline", "UnCLIPImageVariationPipeline", "FluxPipeline"),
-}
-"""Pipelines that do what no automatic choice covers: chosen by what the weights were saved from."""
+BEYOND_AUTO: Mapping[str, tuple[str, ...]] = {**ITSELF, "variation": (*ITSELF["variation"], "FluxPipeline")}
+"""Pipelines that do what no automatic choice covers: chosen by what the weights were saved from. Flux varies images with a prior."""
 
 
 def facts_of(name: str) -> list[Fact]:

@@ -111,7 +111,7 @@ def generate(
         made = Size(*called.size)
     elif made is not None:
         made = _possible(pipeline, made, context)
-    given: dict[str, Any] = {} if called is None else {"image": [called, *beside] if beside else _coloured(pipeline, called)}
+    given: dict[str, Any] = {} if called is None else {"image": _image_argument(pipeline, called, beside)}
     pictures = {name: other if made is None else _of_size(other, made) for name, other in (others or {}).items()}
     arguments = call_arguments(pipeline, {**wanted, **given, **pictures}, made, context.warn if share[0] == 0 else _say_nothing)
     seen = LatentsSeen()
@@ -140,6 +140,13 @@ def _painted(pipeline: Any, arguments: Mapping[str, Any], context: Context, *, t
     with torch.no_grad(), relayed, _explained_failures(pipeline), _reproducible(pipeline, arguments["generator"]):
         result = context.models.call(pipeline, arguments, context=context)
     return _picture(pipeline, result, context)
+
+
+def _image_argument(pipeline: Any, image: Image.Image, beside: Sequence[Image.Image]) -> Any:
+    """The image as a pipeline takes it: by itself, or in a list with those beside it."""
+    if beside or any(fact.takes_lists for fact in facts_of(type(pipeline).__name__)):
+        return [image, *beside]
+    return _coloured(pipeline, image)
 
 
 def _say_nothing(message: str) -> None:

@@ -24,6 +24,7 @@ from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel, LoraM
 from nodes.huggingface.schedulers import check_scheduler, choose_scheduler
 from nodetool_core import ImageRef, ModelRef, NodeError
 from nodetool_core.errors import ModelError
+from nodetool_core.models.tasks import is_untried
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -75,7 +76,21 @@ def steered(model: ModelRef, task: str, steering: Steering, context: Context) ->
         _add_loras(pipeline, steering.loras, stack, context)
         if not steering.ip_adapter_model.is_empty():
             _add_image_prompt(pipeline, steering, stack, context)
+        if is_untried(type(pipeline).__name__, task):
+            stack.enter_context(_untried(type(pipeline).__name__, task, context))
         yield pipeline
+
+
+@contextmanager
+def _untried(name: str, task: str, context: Context) -> Iterator[None]:
+    """Warns of a pipeline that no test has run for a task, and turns its failure into an error that says so."""
+    context.warn(f"{name} has not been tried here for {task}: look closely at what it makes.")
+    try:
+        yield
+    except (TypeError, AttributeError, LookupError, RuntimeError, NotImplementedError) as error:
+        message = f"{name} has not been tried here for {task}, and failed: {type(error).__name__}: {error}"
+        hint = "Choose a model of a family that docs/models.md lists for this task."
+        raise NodeError(message, hint, code="pipeline_refused", where="model") from error
 
 
 def control(pipeline: Any, steering: Steering, context: Context) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from nodetool_core.models.memory import tensor_bytes, weight_files
 from nodetool_core.models.parts import TENSORS, Part, load_part, network_folder, part_of, processor_in, tensor_file
 from nodetool_core.models.priors import PRIOR
 from nodetool_core.models.single_file import load_file
+from nodetool_core.models.tasks import check_channels, check_task
 from nodetool_core.models.tokenizers import check_vocabularies, lock_tokenizers
 
 if TYPE_CHECKING:
@@ -150,9 +151,9 @@ class DirectoryRecipe(Recipe):
         if task in self._checked:
             return
         layout, name = self._layout, self.resolved.name
-        loading.check_task(layout.class_name, task, name)
+        check_task(layout.class_name, task, name)
         unet, vae = layout.config("unet"), layout.config("vae") or layout.config("movq")
-        loading.check_channels(task, layout.class_name, unet.get("in_channels"), vae.get("latent_channels"), name)
+        check_channels(task, layout.class_name, unet.get("in_channels"), vae.get("latent_channels"), name)
         self._checked.add(task)
 
     def read(self, part: str, context: Context) -> torch.nn.Module:

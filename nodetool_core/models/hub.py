@@ -10,6 +10,7 @@ at once.
 from __future__ import annotations
 
 import glob
+import json
 import re
 import threading
 import time
@@ -23,6 +24,8 @@ from nodetool_core.models.component_files import variant_of
 from nodetool_core.models.headers import is_safetensors
 from nodetool_core.models.layout import pickled, variant_missing
 from nodetool_core.models.parts import part_files, part_probes
+from nodetool_core.models.priors import INDEX
+from nodetool_core.models.tasks import check_task
 
 if TYPE_CHECKING:
     from nodetool_core.context import Context
@@ -44,11 +47,19 @@ class Hub:
         self._cache_dir = cache_dir
         self._endpoint = endpoint
 
-    def pipeline(self, ref: ModelRef, context: Context) -> tuple[Path, str]:
-        """The directory of a repository in diffusers form, and its commit. Raises ModelError, RunCancelled."""
+    def pipeline(self, ref: ModelRef, context: Context, task: str | None = None) -> tuple[Path, str]:
+        """
+        Returns the directory of a repository in diffusers form, and its commit.
+
+        Raises ModelError, and RunCancelled. Where its pipeline can't do `task`, nothing is fetched but the file that says so.
+        """
 
         def choose(names: Sequence[str]) -> list[str]:
-            return pipeline_files(names, ref)
+            chosen = pipeline_files(names, ref)
+            class_name = self._class_name(ref) if task else None
+            if task and class_name:
+                check_task(class_name, task, ref.repo_id)
+            return chosen
 
         return self._fetch(ref.repo_id, ref.revision, choose, ["model_index.json"], context)
 
@@ -116,6 +127,17 @@ class Hub:
         except OSError as error:
             raise ModelError(write_problem(self._folder(repo_id), error)) from error
         return Path(root), Path(root).name
+
+    def _class_name(self, ref: ModelRef) -> str | None:
+        """The pipeline class that a repository names; None where it names none of diffusers, which reading its layout reports."""
+        from huggingface_hub import hf_hub_download
+
+        path = hf_hub_download(ref.repo_id, INDEX, revision=ref.revision, cache_dir=self._cache_dir, endpoint=self._endpoint)
+        try:
+            named = json.loads(Path(path).read_text(encoding="utf-8"))["_class_name"]
+        except (ValueError, LookupError, TypeError):
+            return None
+        return named if isinstance(named, str) else None
 
     def _folder(self, repo_id: str) -> Path:
         """Where the cache has a repository."""

@@ -12,7 +12,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
-from nodetool_core.errors import ModelError, Problem, near_miss
+from nodetool_core.errors import ModelError, Problem
 from nodetool_core.models.integrity import load_failure
 from nodetool_core.models.priors import PRIOR
 from nodetool_core.models.processors import read_processors, stand_ins
@@ -26,20 +26,6 @@ if TYPE_CHECKING:
 
     from nodetool_core.models.layout import Layout
     from nodetool_core.models.resolve import ResolvedModel
-
-AUTO = {
-    "image-to-image": ("AutoPipelineForImage2Image", "AUTO_IMAGE2IMAGE_PIPELINES_MAPPING", ("image",)),
-    "text-to-image": ("AutoPipelineForText2Image", "AUTO_TEXT2IMAGE_PIPELINES_MAPPING", ("prompt",)),
-    "inpainting": ("AutoPipelineForInpainting", "AUTO_INPAINT_PIPELINES_MAPPING", ("mask_image", "control_mask")),
-}
-"""Task to the class that picks a pipeline for it, its table, and the arguments without any of which a pipeline can't do the task."""
-
-_MORE = {"image-to-image": {"mask_image"}, "text-to-image": {"image", "control_mask"}}
-"""Task to arguments that tell of a pipeline that it does more than the task, and needs more."""
-
-_ALWAYS_MASKED = "Kandinsky"
-"""Begins the names of pipelines that fill in with UNets made for it alone."""
-
 
 def read_component(folder: Path, cls: Any, resolved: ResolvedModel, variant: str | None, dtype: torch.dtype, where: str) -> Any:
     """A component with its weights, in host memory. `where` names it in messages. Raises ModelError."""
@@ -145,60 +131,6 @@ def with_modules(pipeline: Any, modules: Mapping[str, Any]) -> Any:
     for name, module in modules.items():
         setattr(made, name, module)
     return made
-
-
-def check_task(class_name: str, task: str, name: str) -> type | None:
-    """
-    The pipeline class that does `task` with weights saved from `class_name`; None where that class itself does it.
-
-    Raises ModelError where neither can.
-    """
-    import diffusers
-    from diffusers.pipelines import auto_pipeline
-
-    if task not in AUTO:
-        raise ModelError(Problem("task_unknown", task, f"is none of the tasks {', '.join(AUTO)}.", near_miss(task, AUTO)))
-    _, table, needed = AUTO[task]
-    target: type | None = auto_pipeline._get_task_class(getattr(auto_pipeline, table), class_name, throw_error_if_not_exist=False)
-    if target is not None:
-        return target
-    own = getattr(diffusers, class_name, None)
-    if own is None:
-        hint = near_miss(class_name, dir(diffusers)) or "A newer diffusers may have it."
-        raise ModelError(Problem("model_class_unknown", name, f"needs {class_name}, which diffusers {diffusers.__version__} lacks.", hint))
-    taken = inspect.signature(own.__call__).parameters
-    # The one picture of such a pipeline is what its ControlNet follows.
-    follows = "controlnet" in inspect.signature(own).parameters and "control_image" not in taken
-    is_half = task == "text-to-image" and "Prior" in class_name
-    unfit = taken.keys().isdisjoint(needed) or not taken.keys().isdisjoint(_MORE.get(task, ())) or (task == "image-to-image" and follows)
-    if is_half or unfit:
-        kind = "an inpainting model" if "mask_image" in taken else "a prior" if is_half else f"a model for {class_name}"
-        hint = "Choose the decoder that draws with it." if is_half else "Choose a model made for this task."
-        raise ModelError(Problem("model_task_unsupported", name, f"is {kind}, which does no {task}.", hint))
-    return None
-
-
-def check_channels(task: str, class_name: str, in_channels: int | None, latent_channels: int | None, name: str) -> None:
-    """
-    Refuse a UNet that takes more than the latents that `task` feeds it, which diffusers finds out in the first convolution.
-
-    Pipelines that no task is mapped to feed their UNets what they need, and are not checked. Raises ModelError.
-    """
-    from diffusers.pipelines import auto_pipeline
-
-    if not isinstance(in_channels, int) or not isinstance(latent_channels, int):
-        return
-    masked = 2 * latent_channels + 1
-    fed = masked if task == "inpainting" and class_name.startswith(_ALWAYS_MASKED) else latent_channels
-    if in_channels == fed:
-        return
-    inpaints = in_channels == masked
-    if (task == "inpainting" and inpaints) or auto_pipeline._get_model(class_name) is None:  # type: ignore[no-untyped-call]
-        return
-    what = "is an inpainting checkpoint" if inpaints else f"is made for another pipeline than {task}"
-    message = f"{what}: its UNet takes {in_channels} channels, {task} feeds it {fed}."
-    hint = "Use it with an inpainting node, or choose a model for this one." if inpaints else "Choose a model made for this task."
-    raise ModelError(Problem("model_unfit", name, message, hint))
 
 
 def quiet_libraries() -> None:

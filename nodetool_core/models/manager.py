@@ -22,6 +22,7 @@ from nodetool_core.models.encodings import BOUND, Encodings
 from nodetool_core.models.parts import part_of
 from nodetool_core.models.resolve import ResolvedModel, Resolver
 from nodetool_core.models.schedulers import mend_schedulers
+from nodetool_core.models.tasks import ANY
 from nodetool_core.models.workplace import Workplace
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class ModelManager:
         """
         from nodetool_core.models.ladder import Lease, modules_in
 
-        resolved = self.resolver.resolve(ref, context, part_of(task))
+        resolved = self.resolver.resolve(ref, context, task)
         model = self._model(ref, resolved, task)
         model.recipe.check(task)
         self._begin(model)
@@ -379,7 +380,7 @@ class ModelManager:
             return known
         try:
             here = self.resolver.here(ref)
-            return frozenset({ref}) if here is None else self._model(ref, here, "image-to-image").keys
+            return frozenset({ref}) if here is None else self._model(ref, here, ANY).keys
         except ModelError:
             return frozenset({ref})
 

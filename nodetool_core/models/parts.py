@@ -59,9 +59,10 @@ _EYES = {"CLIPModel": "CLIPVisionModelWithProjection", "SiglipModel": "SiglipVis
 """The half that sees of classes of transformers that compare texts with pictures."""
 
 
-def part_of(task: str) -> str | None:
+def part_of(task: str | None) -> str | None:
     """The kind of part that a task asks for; None where it asks for a pipeline."""
-    return task if task == TENSORS or task.partition(":")[0] == NETWORK else None
+    is_part = task is not None and (task == TENSORS or task.partition(":")[0] == NETWORK)
+    return task if is_part else None
 
 
 def load_part(resolved: ResolvedModel, task: str, device: Device) -> Part:

@@ -18,6 +18,7 @@ from nodetool_core.errors import ModelError, Problem, near_miss
 from nodetool_core.models.headers import is_safetensors
 from nodetool_core.models.hub import Hub
 from nodetool_core.models.layout import incomplete, is_pickled, pickled
+from nodetool_core.models.parts import part_of
 from nodetool_core.models.priors import CARD, INDEX, named_prior, prior_refused
 from nodetool_core.references import ModelRef
 
@@ -74,16 +75,17 @@ class Resolver:
         """What the cards name, by the state of the files that say it."""
         self._lock = threading.Lock()
 
-    def resolve(self, ref: ModelRef, context: Context, part: str | None = None) -> ResolvedModel:
+    def resolve(self, ref: ModelRef, context: Context, task: str | None = None) -> ResolvedModel:
         """
         The files behind a reference, and of a decoder's prior; fetched where they are not here yet, bytes are reported to `context`.
 
-        `part` is what is wanted of them where that is no pipeline: a task of `models/parts.py`.
+        `task` is what they are wanted for: one of a pipeline, which is refused before it is fetched where it can't do that, or one of
+        `models/parts.py`.
 
         Raises ModelError with a code per cause (`model_gated`, `model_not_found`, `model_offline`, …), and RunCancelled.
         """
-        own = self._own(ref, context, part)
-        found = own if part is not None else self._with_prior(own, ref, lambda prior: self._own(prior, context))
+        own = self._own(ref, context, task)
+        found = own if part_of(task) is not None else self._with_prior(own, ref, lambda prior: self._own(prior, context))
         assert found is not None
         return found
 
@@ -162,11 +164,12 @@ class Resolver:
 
     # -- one model, without what goes with it -----------------------------------------------------------------------
 
-    def _own(self, ref: ModelRef, context: Context, part: str | None = None) -> ResolvedModel:
+    def _own(self, ref: ModelRef, context: Context, task: str | None = None) -> ResolvedModel:
         """The files behind a reference, fetched where they are not here yet."""
         local = self.local(ref)
         if local is not None:
             return local
+        part = part_of(task)
         key = (*_key(ref), part)
         with self._lock:
             known = self._fetched.get(key)
@@ -180,7 +183,7 @@ class Resolver:
             path, commit = self.hub.part(ref, part, context)
             resolved = ResolvedModel(ref.repo_id, path, "directory", commit, ref.variant)
         else:
-            path, commit = self.hub.pipeline(ref, context)
+            path, commit = self.hub.pipeline(ref, context, task)
             resolved = ResolvedModel(ref.repo_id, path, "directory", commit, ref.variant)
         with self._lock:
             self._fetched[key] = resolved

@@ -12,8 +12,8 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
-from nodetool_core.models.loading import AUTO, check_channels, check_task
 from nodetool_core.models.schedulers import copied_scheduler, is_scheduler
+from nodetool_core.models.tasks import automatic_class, check_channels, check_task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 def prototype(base: Any, task: str, name: str) -> Any:
     """A pipeline for `task` over the weights of `base`, with schedulers of its own. Raises ModelError where it can't do the task."""
-    import diffusers
-
     target = check_task(type(base).__name__, task, name)
     components = base.components
     unet, vae = components.get("unet"), components.get("vae", components.get("movq"))
@@ -32,9 +30,8 @@ def prototype(base: Any, task: str, name: str) -> Any:
         return lend(base)
     schedulers = {part: copied_scheduler(value) for part, value in components.items() if is_scheduler(value)}
     # The Auto class, and not `target.from_pipe`, which casts the weights that are shared.
-    auto = getattr(diffusers, AUTO[task][0])
     try:
-        return auto.from_pipe(base, **schedulers)
+        return automatic_class(task).from_pipe(base, **schedulers)
     except ValueError as error:
         message = f"{type(base).__name__} lacks parts that {target.__name__} needs for {task}: {error}"
         raise ModelError(Problem("model_task_unsupported", name, message, "Use a complete model of this family.")) from error

@@ -17,6 +17,7 @@ from nodetool_core.assets.loader import ImageLoader
 from nodetool_core.collection import keep_for_good
 from nodetool_core.context import Context, Models
 from nodetool_core.errors import NodetoolError, Problem
+from nodetool_core.models.tasks import ANY
 from nodetool_core.references import ModelRef
 from nodetool_core.server.catalog import Served
 from nodetool_core.server.failures import HttpError
@@ -77,7 +78,7 @@ class Loading:
     def begin(self, served: Served, seconds: float) -> None:
         """Load what a model that is served needs, ahead of all requests; for so many seconds the server is not ready meanwhile."""
         for ref in self.missing(served):
-            self._first, self._first_until = self._start(ref, served.task or "image-to-image"), time.monotonic() + seconds
+            self._first, self._first_until = self._start(ref), time.monotonic() + seconds
             self._first.add_done_callback(partial(_note_first, served.name))
 
     @property
@@ -97,7 +98,7 @@ class Loading:
         """
         until = time.monotonic() + seconds
         for ref in missing:
-            loading = self._start(ref, served.task or "image-to-image")
+            loading = self._start(ref)
             try:
                 await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(loading)), max(0.0, until - time.monotonic()))
             except NodetoolError:
@@ -109,12 +110,12 @@ class Loading:
         self._closed.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _start(self, ref: ModelRef, task: str) -> Future[None]:
+    def _start(self, ref: ModelRef) -> Future[None]:
         with self._lock:
             known = self._under_way.get(ref)
             if known is not None:
                 return known
-            begun = self._under_way[ref] = self._threads.submit(self._load, ref, task)
+            begun = self._under_way[ref] = self._threads.submit(self._load, ref)
         # Not under the lock: what has failed by now is forgotten at once, by this very thread.
         begun.add_done_callback(lambda done: self._forget(ref))
         return begun
@@ -123,10 +124,10 @@ class Loading:
         with self._lock:
             self._under_way.pop(ref, None)
 
-    def _load(self, ref: ModelRef, task: str) -> None:
+    def _load(self, ref: ModelRef) -> None:
         started = time.monotonic()
         context = Context("server", report=lambda kind, details: None, cancelled=self._closed, images=ImageLoader(), models=self._models)
-        with self._models.use(ref, task, context=context):
+        with self._models.use(ref, ANY, context=context):
             self._seconds[ref] = time.monotonic() - started
         if not self._has_loaded:
             self._has_loaded = True

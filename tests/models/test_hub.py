@@ -65,6 +65,20 @@ def test_fetches_what_a_pipeline_reads_and_no_more(hub: Hub, hub_server: HubServ
     assert all(details["step"] <= details["total"] for details in fetching)
 
 
+@pytest.mark.parametrize(
+    ("class_name", "says"), [("StableVideoDiffusionPipeline", "makes videos"), ("StableDiffusionUpscalePipeline", "does upscaling")]
+)
+def test_m8_a_model_for_something_else_is_refused_before_its_weights_are_fetched(
+    class_name: str, says: str, hub: Hub, hub_server: HubServer, recorder: Recorder
+) -> None:
+    index = hub_server.repositories[REPOSITORY]["model_index.json"]
+    hub_server.repositories[REPOSITORY]["model_index.json"] = index.replace(b"StableDiffusionPipeline", class_name.encode())
+    models = ModelManager(hub=hub, device="cpu")
+    with pytest.raises(ModelError, match=says), models.use(ref(), "image-to-image", context=recorder.context):
+        pass
+    assert set(hub_server.fetched) == {"model_index.json"}
+
+
 def test_the_cache_answers_without_a_network(hub: Hub, hub_server: HubServer, recorder: Recorder) -> None:
     first = hub.pipeline(ref(), recorder.context)
     hub_server.refusals[REPOSITORY] = (503, "")

@@ -113,8 +113,8 @@ def test_damaged_weights_are_refused(directory: Path, recorder: Recorder) -> Non
         ({"unet": ["my_unet", "MyUNet"]}, "model_custom_code", "its own code for unet"),
         ({"_class_name": "StableDifusionPipeline"}, "model_class_unknown", "lacks"),
         ({"_class_name": "StableDiffusionLatentUpscale"}, "model_class_unknown", "lacks"),
-        ({"_class_name": "AudioLDM2Pipeline"}, "model_task_unsupported", "does no image-to-image"),
-        ({"_class_name": "FluxFillPipeline"}, "model_task_unsupported", "an inpainting model"),
+        ({"_class_name": "AudioLDM2Pipeline"}, "model_task_unsupported", "makes sound"),
+        ({"_class_name": "FluxFillPipeline"}, "model_task_unsupported", "does inpainting"),
     ],
 )
 def test_pipelines_that_are_refused(change: dict[str, Any], code: str, says: str, directory: Path, recorder: Recorder) -> None:

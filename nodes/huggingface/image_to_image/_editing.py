@@ -12,7 +12,7 @@ from nodes.huggingface.pipelines import Generated, generate
 from nodes.huggingface.schedulers import SchedulerName
 from nodes.huggingface.sizes import native_size
 from nodes.huggingface.steering import Steering, steered
-from nodetool_core import Context, Field, ImageRef, ImageToImageModel, NodeError
+from nodetool_core import Context, Field, ImageRef, ImageToImageModel
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -59,8 +59,7 @@ class EditByInstruction(DiffusionNode):
         names = ["prompt", "negative_prompt", "num_inference_steps", "guidance_scale"]
         if self.image_guidance_scale != self.spec.properties["image_guidance_scale"].default:
             names.append("image_guidance_scale")
-        with steered(self.model, "image-to-image", Steering.of(self), context) as pipeline:
-            _check_edits(pipeline)
+        with steered(self.model, "editing", Steering.of(self), context) as pipeline:
             references = [shown_image(context, ref, "reference_images") for ref in self.reference_images or ()]
             if references and not _sees_several(pipeline):
                 context.warn(f"reference_images is not used: {type(pipeline).__name__} looks at one picture.")
@@ -97,13 +96,12 @@ class ImageVariation(DiffusionNode):
     def process(self, context: Context) -> Pictures:
         source = source_image(context, self.image, "image")
         wanted = self.chosen("num_inference_steps", "guidance_scale")
-        task = "image-to-image"
+        task = "variation"
         if not self.redux.is_empty():
             wanted |= _read_by_redux(self.redux, source, context)
             task = "text-to-image"
         with steered(self.model, task, Steering.of(self), context) as pipeline:
-            if "image" not in wanted and task == "image-to-image":
-                _check_varies(pipeline)
+            if task == "variation":
                 wanted["image"] = source
             for name, side in (("width", self.width), ("height", self.height)):
                 if side and name not in parameters_of(type(pipeline)):
@@ -119,28 +117,6 @@ class ImageVariation(DiffusionNode):
         return pictures(Generated(made.images, made.latents), context, source)
 
 
-def _check_edits(pipeline: Any) -> None:
-    """Raise NodeError for a pipeline that takes a strength: it repaints, and knows nothing of instructions."""
-    taken = parameters_of(type(pipeline))
-    if "strength" in taken or "image" not in taken:
-        message = f"{type(pipeline).__name__} repaints a picture from a description and does not edit by instruction."
-        hint = "Use ImageToImage with this model, or a model such as InstructPix2Pix, FLUX.1 Kontext or Qwen-Image-Edit."
-        raise NodeError(message, hint, code="model_task_unsupported", where="model")
-
-
-def _check_varies(pipeline: Any) -> None:
-    """Raise NodeError for a pipeline that wants more than a picture."""
-    taken = parameters_of(type(pipeline))
-    if "image" not in taken or "strength" in taken or "mask_image" in taken or _needs_prompt(pipeline):
-        message = f"{type(pipeline).__name__} makes no variations of a picture alone."
-        hint = "Use a model for variations, or FLUX.1 together with a Redux prior in `redux`."
-        raise NodeError(message, hint, code="model_task_unsupported", where="model")
-
-
-def _needs_prompt(pipeline: Any) -> bool:
-    return "prompt" in parameters_of(type(pipeline)) and "Unclip" not in type(pipeline).__name__ and "UnCLIP" not in type(pipeline).__name__
-
-
 def _sees_several(pipeline: Any) -> bool:
     return type(pipeline).__name__ in ("QwenImageEditPlusPipeline", "Flux2Pipeline", "Flux2KleinPipeline")
 
@@ -149,10 +125,7 @@ def _read_by_redux(redux: ModelRef, image: Image.Image, context: Context) -> dic
     """What stands for a prompt, as the prior makes it from a picture."""
     import torch
 
-    with context.models.use(redux, "image-to-image", context=context) as prior, torch.no_grad():
-        if "Redux" not in type(prior).__name__:
-            hint = "Such as black-forest-labs/FLUX.1-Redux-dev."
-            raise NodeError(f"{type(prior).__name__} is no Redux prior.", hint, code="model_task_unsupported", where="redux")
+    with context.models.use(redux, "image-prior", context=context) as prior, torch.no_grad():
         # The published prior has no text encoders, and can't be given a text; one that has them has to be.
         texts = {} if getattr(prior, "text_encoder", None) is None else {"prompt": ""}
         read = prior(image=image, **texts)

@@ -15,7 +15,7 @@ from nodes.huggingface.schedulers import SchedulerName
 from nodes.huggingface.sizes import native_size, side_multiple
 from nodes.huggingface.steering import Steering, control, steered
 from nodes.huggingface.tiles import Canvas, cells, overlapping, with_margin
-from nodetool_core import Context, Field, ImageRef, ImageToImageModel, NodeError
+from nodetool_core import Context, Field, ImageRef, ImageToImageModel
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -83,11 +83,7 @@ class DiffusionUpscale(DiffusionNode):
         names = ["negative_prompt", "num_inference_steps", "guidance_scale"]
         if self.noise_level != self.spec.properties["noise_level"].default:
             names.append("noise_level")
-        with steered(self.model, "image-to-image", Steering.of(self), context) as pipeline:
-            if "Upscale" not in type(pipeline).__name__:
-                message = f"{type(pipeline).__name__} is no upscaler."
-                hint = "Use ImageToImage or TiledRefinement with this model, or choose an upscaler."
-                raise NodeError(message, hint, code="model_task_unsupported", where="model")
+        with steered(self.model, "upscaling", Steering.of(self), context) as pipeline:
             # These pipelines want a prompt, if an empty one.
             wanted = self.chosen(*names) | {"prompt": self.prompt or " "}
             source = source_image(context, self.image, "image")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 IMAGE_TO_IMAGE = {
+    "ChromaImg2ImgPipeline": "chroma_image",
+    "Flux2KleinKVPipeline": "flux2_klein_kv",
     "Flux2KleinPipeline": "flux2_klein",
     "Flux2Pipeline": "flux2",
     "FluxControlImg2ImgPipeline": "flux_control",
@@ -24,20 +26,24 @@ IMAGE_TO_IMAGE = {
     "StableDiffusion3PAGImg2ImgPipeline": "stable_diffusion_3_pag",
     "StableDiffusionControlNetImg2ImgPipeline": "controlnet_sd",
     "StableDiffusionImg2ImgPipeline": "stable_diffusion",
+    "StableDiffusionInstructPix2PixPipeline": "instruct_pix2pix",
     "StableDiffusionPAGImg2ImgPipeline": "stable_diffusion_pag",
     "StableDiffusionXLControlNetImg2ImgPipeline": "controlnet_xl",
     "StableDiffusionXLControlNetPAGImg2ImgPipeline": "controlnet_xl_pag",
     "StableDiffusionXLControlNetUnionImg2ImgPipeline": "controlnet_xl_union",
     "StableDiffusionXLImg2ImgPipeline": "stable_diffusion_xl",
+    "StableDiffusionXLInstructPix2PixPipeline": "instruct_pix2pix_xl",
     "StableDiffusionXLPAGImg2ImgPipeline": "stable_diffusion_xl_pag",
     "ZImageImg2ImgPipeline": "z_image",
 }
 
 INPAINTING = {
+    "Flux2KleinInpaintPipeline": "flux2_klein_inpainting",
     "FluxControlInpaintPipeline": "flux_control",
     "FluxControlNetInpaintPipeline": "controlnet_flux",
     "FluxFillPipeline": "flux_fill",
     "FluxInpaintPipeline": "flux",
+    "FluxKontextInpaintPipeline": "flux_kontext_inpainting",
     "IFInpaintingPipeline": "deepfloyd_if",
     "KandinskyInpaintCombinedPipeline": "kandinsky_inpainting",
     "KandinskyV22InpaintCombinedPipeline": "kandinsky22_inpainting",
@@ -59,6 +65,7 @@ INPAINTING = {
 }
 
 EDITING = {
+    "Flux2KleinKVPipeline": "flux2_klein_kv",
     "Flux2KleinPipeline": "flux2_klein",
     "Flux2Pipeline": "flux2",
     "FluxKontextPipeline": "flux_kontext",
@@ -87,13 +94,15 @@ NOT_RUN: Mapping[tuple[str, str], str] = {}
 """Task and pipeline to why it can't be run here. What is in here is in the tables of docs/models.md, and was not seen to be so."""
 
 SLOW = {
-    *("flux", "flux2", "flux2_klein", "flux_control", "flux_fill", "flux_kontext", "controlnet_flux"),
+    *("flux", "flux2", "flux2_klein", "flux2_klein_inpainting", "flux2_klein_kv"),
+    *("flux_control", "flux_fill", "flux_kontext", "flux_kontext_inpainting", "controlnet_flux"),
     *("qwen_image", "qwen_edit", "qwen_edit_plus", "qwen_layered", "controlnet_qwen_inpainting"),
     *("z_image", "controlnet_z_image_inpainting", "kandinsky3"),
 }
 """Models that look at thousands of tokens however small they are, because their families are made for large pictures."""
 
 SIZES = {
+    "chroma_image": (112, 80),
     "deepfloyd_if": (32, 32),
     "kandinsky": (64, 64),
     "qwen_edit": (768, 704),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nodes.huggingface.image_to_image import EditByInstruction, ImageVariation
+from nodes.huggingface.image_to_image import EditByInstruction, ImageToImage, ImageVariation
 from nodes.huggingface.model_kinds import ReduxModel
 from nodetool_core import ImageToImageModel, NodeError, Picture, RunCancelled
 from nodetool_core.errors import ModelError
@@ -45,9 +45,27 @@ def test_further_pictures_that_are_not_looked_at_are_told(model: Callable[[str],
 
 @pytest.mark.parametrize("family", ["stable_diffusion", "lcm"])
 def test_a_model_that_repaints_is_no_editor(family: str, model: Callable[[str], str], recorder: Recorder) -> None:
-    with pytest.raises(NodeError, match="does not edit by instruction") as caught:
+    with pytest.raises(ModelError, match="can't be used for editing") as caught:
         edit(recorder, model(family))
     assert caught.value.problem.code == "model_task_unsupported"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["glm_image", "qwen_image_21"])
+def test_m8_a_family_that_was_not_tried_says_so_and_fails_in_words(family: str, model: Callable[[str], str], recorder: Recorder) -> None:
+    """Their tiny models can't read images; what comes is an error for the user, not a traceback."""
+    with pytest.raises(NodeError) as caught:
+        edit(recorder, model(family))
+    assert caught.value.problem.code == "pipeline_refused" and caught.value.problem.hint
+    assert [warning for warning in recorder.warnings if "has not been tried here for editing" in warning]
+
+
+@pytest.mark.parametrize("family", ["flux_redux", "upscale", "image_variation", "z_image_omni"])
+def test_m8_models_for_something_else_are_refused(family: str, model: Callable[[str], str], recorder: Recorder) -> None:
+    node = ImageToImage(model=ImageToImageModel(repo_id=model(family)), image=Picture.of(scene(64, 64)), num_inference_steps=1)
+    with pytest.raises(ModelError, match="can't be used for image-to-image"):
+        node.process(recorder.context)
+    assert recorder.steps == []
 
 
 def test_cancel_takes_effect_at_the_next_step(model: Callable[[str], str], manager: ModelManager) -> None:
@@ -89,10 +107,10 @@ def test_redux_reads_the_picture_for_flux(model: Callable[[str], str], recorder:
 
 def test_a_model_that_wants_a_prompt_makes_no_variations(model: Callable[[str], str], recorder: Recorder) -> None:
     for family in ("stable_diffusion", "instruct_pix2pix"):
-        with pytest.raises(NodeError, match="makes no variations"):
+        with pytest.raises(ModelError, match="can't be used for variation"):
             vary(recorder, model(family))
 
 
 def test_a_prior_that_is_none_is_refused(model: Callable[[str], str], recorder: Recorder) -> None:
-    with pytest.raises((NodeError, ModelError), match=r"no Redux prior|no image-to-image"):
+    with pytest.raises(ModelError, match="can't be used for image-prior"):
         vary(recorder, model("flux"), redux=ReduxModel(repo_id=model("image_variation")))

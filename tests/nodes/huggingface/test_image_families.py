@@ -173,8 +173,8 @@ def test_a_family_runs(task: str, name: str, run: Any, model: Callable[[str], st
     assert base.size == OWN_SIZES.get(name, size)
     loops = [steps_of(name, values["num_inference_steps"], values.get("strength")), *FURTHER_LOOPS.get(name, ())]
     assert recorder.steps == [(step, total) for total in loops for step in range(1, total + 1)]
-    without = parameter_name(name, "strength") is None and "strength" in values
-    assert [warning.partition(":")[0] for warning in unexpected(recorder)] == ["strength is not used"] * without
+    without = [prop for prop in ("strength", "guidance_scale") if prop in values and parameter_name(name, prop) is None]
+    assert [warning.partition(":")[0] for warning in unexpected(recorder)] == [f"{prop} is not used" for prop in without]
     if task == "inpainting":
         image, mask = values["image"].image, values["mask_image"].image
         assert outside_is_kept(image, base, mask)

@@ -15,6 +15,7 @@ from torch.nn import functional
 from nodes.huggingface.image_to_image import DiffusionUpscale, ImageToImage, TiledRefinement, Upscale, VAEDecode, VAEEncode
 from nodes.huggingface.networks import upscaler
 from nodetool_core import ImageToImageModel, NodeError, Picture, RunCancelled
+from nodetool_core.errors import ModelError
 from tests.nodes.huggingface.recorder import Recorder
 from tests.nodes.huggingface.test_image_to_image import scene
 
@@ -198,7 +199,7 @@ def test_diffusion_upscalers_enlarge(
 
 
 def test_a_model_for_something_else_is_refused(model: Callable[[str], str], recorder: Recorder) -> None:
-    with pytest.raises(NodeError, match="is no upscaler"):
+    with pytest.raises(ModelError, match="can't be used for upscaling"):
         made_by(DiffusionUpscale(model=ImageToImageModel(repo_id=model("stable_diffusion")), image=Picture.of(scene())), recorder)
 
 

@@ -36,6 +36,7 @@ from tests.nodes.huggingface.tiny_editors import flux_fill, flux_redux, image_va
 from tests.nodes.huggingface.tiny_image_models import IMAGE_MODELS
 from tests.nodes.huggingface.tiny_kandinsky import kandinsky, kandinsky3, kandinsky22
 from tests.nodes.huggingface.tiny_parts import WIDTH, clip_config, clip_tokenizer, ddim, t5_encoder, t5_tokenizer, unet, vae
+from tests.nodes.huggingface.tiny_relatives import RELATIVES
 from tests.nodes.huggingface.tiny_sdxl import sdxl_parts
 from tests.nodes.huggingface.tiny_text_cascades import CASCADES
 from tests.nodes.huggingface.tiny_text_controlled import TEXT_CONTROLLED
@@ -180,7 +181,8 @@ _EDITORS = (flux_fill, flux_redux, image_variation, inpainting_xl, instruct_pix2
 TEXT_ALONE = TEXT_FAMILIES | CASCADES | GLM | READERS
 """The families that have no other task, by name."""
 
-BUILDERS = FAMILIES | TEXT_ALONE | TEXT_CONTROLLED | IMAGE_MODELS | {builder.__name__: builder for builder in (*_OTHERS, *_EDITORS)}
+BUILDERS = FAMILIES | TEXT_ALONE | TEXT_CONTROLLED | IMAGE_MODELS | RELATIVES
+BUILDERS |= {builder.__name__: builder for builder in (*_OTHERS, *_EDITORS)}
 """All of them."""
 
 
