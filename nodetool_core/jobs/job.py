@@ -65,6 +65,8 @@ class JobOptions:
     """Whether what made a picture is written into its file: workflow, seeds, models."""
     confined: bool = False
     """Whether it reads and writes no file of the machine that runs it: for workflows of strangers."""
+    note: Mapping[str, Any] | None = None
+    """JSON that whoever asks keeps with the job and finds in its record; nothing here looks at it."""
 
     def __post_init__(self) -> None:
         """Raise WorkflowError for values that no run can have."""
@@ -133,6 +135,8 @@ class Job:
     """Why it did not end well."""
     report: Mapping[str, Any] = field(default_factory=dict)
     """How the run went: `seeds`, `models`, `warnings`, `seconds`, `computed`, `cached`."""
+    note: Mapping[str, Any] = field(default_factory=dict)
+    """What was kept with the request by `JobOptions.note`."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"state": self.state.value, "problems": [problem.to_json() for problem in self.problems]}

@@ -51,6 +51,7 @@ def job_of(row: Row[Any]) -> Job:
         idempotency_key=row.idempotency_key,
         problems=tuple(Problem(**problem) for problem in json.loads(row.problems)),
         report=json.loads(row.report),
+        note=json.loads(row.options).get("note") or {},
     )
 
 

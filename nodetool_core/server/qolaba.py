@@ -25,8 +25,8 @@ from nodetool_core.server.copies import copied_document, copied_inputs, copied_o
 from nodetool_core.server.failures import HttpError, problems_json, public
 from nodetool_core.server.json_body import read_object
 from nodetool_core.server.pictures import encode_picture
-from nodetool_core.server.qolaba_apps import App, read_apps
-from nodetool_core.server.qolaba_request import ImageRequest, fitted, read_image_request, read_task_request
+from nodetool_core.server.qolaba_apps import read_apps
+from nodetool_core.server.qolaba_request import ImageRequest, fitted, read_image_request, read_task_request, shown_request, stretching
 from nodetool_core.server.requests import base_url, client_of, read_body_of, until_gone
 from nodetool_core.server.runs import ClientGone
 from nodetool_core.server.stored import file_answer
@@ -43,6 +43,9 @@ RESULTS: Final = "/results/"
 """Results are fetched without a token, as the vendor's are: their addresses can't be guessed."""
 
 _UNKNOWN_SHOWN: Final = 10
+_GIVEN, _WARNINGS = "input", "warnings"
+"""Names in the note that is kept with a job: what was asked, and what is not done so."""
+
 _STATES: Final = {JobState.QUEUED: "PENDING", JobState.RUNNING: "PENDING", JobState.DONE: "SUCCESS"}
 
 
@@ -101,13 +104,13 @@ class Qolaba:
         """Make pictures from a picture."""
         services = self._services
         asked = read_image_request(read_object(await read_body_of(request)))
-        app, served = self._app(asked)
-        job, warnings = await services.runs.fetching(self._accept, asked, app, served, client_of(request))
-        given = asked.model_dump(exclude_none=True, include=ImageRequest.model_fields.keys() - {"image", "file_urls"})
+        served = self._served(asked)
+        job = await services.runs.fetching(self._accept, asked, served, client_of(request))
         if asked.celery:
-            return JSONResponse(envelope("PENDING", app_id=asked.app_id, task_id=job.id, given=given, error_data=warnings))
+            told = job.note[_WARNINGS]
+            return JSONResponse(envelope("PENDING", app_id=asked.app_id, task_id=job.id, given=job.note[_GIVEN], error_data=told))
         job = await self._wait(job, request)
-        answer = await services.runs.blocking(self._envelope, job, base_url(request, services.settings), given, warnings)
+        answer = await services.runs.blocking(self._envelope, job, base_url(request, services.settings))
         return JSONResponse(answer, 200 if answer["status"] == "SUCCESS" else 500 if answer["status"] == "FAILED" else 504)
 
     async def task(self, request: Request) -> Response:
@@ -128,8 +131,8 @@ class Qolaba:
         media_type, content = await services.runs.blocking(services.stored, PurePosixPath(name).stem)
         return file_answer(media_type, content, name=name, seconds=3600)
 
-    def _app(self, asked: ImageRequest) -> tuple[App, Served]:
-        """The app and what serves it. Raises HttpError 422 for an app, or a size of it, that there isn't."""
+    def _served(self, asked: ImageRequest) -> Served:
+        """What serves the app. Raises HttpError 422 for an app, or a size of it, that there isn't."""
         app = self._apps.get(asked.app_id)
         if app is None:
             raise HttpError(
@@ -145,10 +148,10 @@ class Qolaba:
             raise HttpError(
                 503, Problem("app_not_served", "app_id", f"What stands behind {app.name} makes no picture from a picture.", hint)
             )
-        return app, served
+        return served
 
-    def _accept(self, asked: ImageRequest, app: App, served: Served, client: str) -> tuple[Job, list[str]]:
-        """The job for a request, and what is not done as asked. Blocks: pictures are fetched."""
+    def _accept(self, asked: ImageRequest, served: Served, client: str) -> Job:
+        """The job for a request; what was asked, and what is not done so, is kept with it. Blocks: pictures are fetched."""
         services = self._services
         given, warnings = self._given(asked, served)
         inputs = services.intake.stored(served, given, services.keep)
@@ -159,11 +162,15 @@ class Qolaba:
             name=asked.app_id,
             inputs=copied_inputs(served, inputs, count),
             client=client,
-            options=JobOptions(outputs=copied_outputs(output, count), provenance=services.settings.provenance),
+            options=JobOptions(
+                outputs=copied_outputs(output, count),
+                provenance=services.settings.provenance,
+                note={_GIVEN: shown_request(asked), _WARNINGS: warnings},
+            ),
         )
         job = services.jobs.submit(order)
         _log.info("job accepted", extra={"job_id": job.id, "workflow": served.name})
-        return job, warnings
+        return job
 
     def _given(self, asked: ImageRequest, served: Served) -> tuple[dict[str, Any], list[str]]:
         """Values by input name: those that the workflow has an input for."""
@@ -180,14 +187,15 @@ class Qolaba:
         given = {name: value for name, value in wanted.items() if name in served.inputs and (name in asked.model_fields_set or value != "")}
         warnings += [f"{name} is not used by this app." for name in wanted if name in asked.model_fields_set and name not in served.inputs]
         if "guidance_scale" in given:
-            most = _most(served, "guidance_scale")
-            if given["guidance_scale"] > most:
+            most = served.inputs["guidance_scale"].most
+            if most is not None and given["guidance_scale"] > most:
                 given["guidance_scale"] = most
                 warnings.append(f"guidance_scale was brought to {most:g}, the most that this app takes.")
         assert served.picture_input is not None
-        given[served.picture_input] = self._kept(asked.image, "image", size)
+        given[served.picture_input], left = self._kept(asked.image, "image", size)
+        warnings += left
         if asked.file_urls:
-            further = [self._kept(url, f"file_urls[{index}]", None) for index, url in enumerate(asked.file_urls)]
+            further = [self._kept(url, f"file_urls[{index}]", None)[0] for index, url in enumerate(asked.file_urls)]
             name = next((name for name, one in served.inputs.items() if one.prop.annotation == list[ImageRef]), None)
             if name is None:
                 warnings.append("file_urls are not used by this app.")
@@ -195,10 +203,11 @@ class Qolaba:
                 given[name] = further
         return given, warnings
 
-    def _kept(self, url: str, where: str, size: tuple[int, int] | None) -> Mapping[str, Any]:
-        """The reference to a picture that was fetched, brought to its size and stored."""
+    def _kept(self, url: str, where: str, size: tuple[int, int] | None) -> tuple[Mapping[str, Any], list[str]]:
+        """The reference to a picture that was fetched, brought to its size and stored; and what that does to it."""
         with self._services.intake.picture(ImageRef(uri=url), where) as picture:
-            return self._services.keep(encode_picture(fitted(picture, size), "PNG"))
+            warnings = [] if size is None else stretching(where, picture.image.size, size)
+            return self._services.keep(encode_picture(fitted(picture, size), "PNG")), warnings
 
     async def _wait(self, job: Job, request: Request) -> Job:
         """The job once it has ended, or when the time is up. It is cancelled when the client goes away, or the time is up."""
@@ -217,20 +226,20 @@ class Qolaba:
             waiting.cancel()
             gone.cancel()
 
-    def _envelope(self, job: Job, base: str, given: Any = "", warnings: list[str] | None = None) -> dict[str, Any]:
+    def _envelope(self, job: Job, base: str) -> dict[str, Any]:
         status = _STATES.get(job.state, "FAILED")
         problems = [public(problem) for problem in job.problems]
         error = "" if status != "FAILED" else "\n".join(map(str, problems)) or f"The task was {job.state.value}."
         output: Any = ""
         if status == "SUCCESS":
-            told = [*(warnings or []), *(str(one.get("message", "")) for one in job.report.get("warnings", ()))]
+            told = [*job.note.get(_WARNINGS, ()), *(str(one.get("message", "")) for one in job.report.get("warnings", ()))]
             output = {"result": _urls(self._services.jobs.results(job.id), base)} | ({"warnings": told} if told else {})
         return envelope(
             status,
             app_id=job.workflow,
             task_id=job.id,
             output=output,
-            given=given,
+            given=job.note.get(_GIVEN, ""),
             error=error,
             error_data=problems_json(problems) if error else "",
             time_required=_times(job),
@@ -251,9 +260,3 @@ def _times(job: Job) -> Any:
     if job.started is None or job.ended is None:
         return ""
     return {"startup_time": round(job.started - job.created, 3), "runtime": round(job.ended - job.started, 3)}
-
-
-def _most(served: Served, name: str) -> float:
-    """The largest value that an input takes."""
-    target = served.inputs[name]
-    return float(min(target.prop.bounds.get("le", 30.0), target.bounds.get("maximum", 30.0)))

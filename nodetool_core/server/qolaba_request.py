@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from nodetool_core.assets.picture import Picture
 from nodetool_core.errors import Problem
@@ -13,6 +15,11 @@ from nodetool_core.server.failures import HttpError
 LARGEST: Final = 1536
 """Longest side of a picture that is worked on; larger ones are scaled down."""
 MOST_FILES: Final = 8
+SAME_ASPECT: Final = 0.02
+"""Change of the aspect that nobody sees: that of a side by a few pixels."""
+
+_JSON_LIST: Final = re.compile(r"\s*\[.*\]\s*", re.DOTALL)
+_BETWEEN_ADDRESSES: Final = re.compile(r",(?=\s*(?:[A-Za-z][A-Za-z0-9+.-]*://|data:))")
 
 
 class ImageRequest(BaseModel):
@@ -47,11 +54,23 @@ class ImageRequest(BaseModel):
     celery: bool = Field(default=False, description="Queue the work and answer a `task_id`.")
     inference_type: Literal["a10g", "a100", "h100"] | None = Field(default=None, description="Taken, and without effect here.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, body: Any) -> Any:
+        """Clients with a field for everything send null, or an empty text, for what they don't ask for."""
+        if not isinstance(body, dict):
+            return body
+        return {name: value for name, value in body.items() if value is not None and (name, value) != ("inference_type", "")}
+
     @field_validator("file_urls", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
-        # Documented as a string that holds a list.
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value or None
+        """Documented as a string that holds a list: as JSON, or with commas, which addresses may have as well."""
+        if isinstance(value, str):
+            value = _read_list(value) if _JSON_LIST.fullmatch(value) else _BETWEEN_ADDRESSES.split(value)
+        if not isinstance(value, list):
+            return value
+        return [part.strip() if isinstance(part, str) else part for part in value if part not in ("", None)] or None
 
 
 class TaskRequest(BaseModel):
@@ -75,6 +94,26 @@ def read_task_request(body: dict[str, Any]) -> TaskRequest:
     """The request in a body. Raises HttpError 422."""
     task: TaskRequest = _read(TaskRequest, body)
     return task
+
+
+def _read_list(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError("is no JSON list of addresses") from None
+
+
+def shown_request(asked: ImageRequest) -> dict[str, Any]:
+    """Return what was asked, as answers show it: without pictures, which may be long or come from addresses that are secrets."""
+    return asked.model_dump(mode="json", exclude_none=True, include=ImageRequest.model_fields.keys() - {"image", "file_urls"})
+
+
+def stretching(where: str, before: tuple[int, int], after: tuple[int, int]) -> list[str]:
+    """Return a warning where a size has another aspect than the picture that is brought to it."""
+    change = before[0] * after[1] / (before[1] * after[0])
+    if abs(change - 1) <= SAME_ASPECT:
+        return []
+    return [f"{where} was stretched from {before[0]}x{before[1]} to {after[0]}x{after[1]}, which has another aspect."]
 
 
 def fitted(picture: Picture, size: tuple[int, int] | None) -> Picture:
