@@ -13,6 +13,7 @@ import uvicorn
 from nodetool_core.registry import Registry
 from nodetool_core.server.allocator import return_freed_memory
 from nodetool_core.server.app import create_app
+from nodetool_core.server.connections import Config, Connection, Limits
 from nodetool_core.server.logs import to_stderr
 from nodetool_core.server.services import Services, open_services
 from nodetool_core.server.settings import Settings, SettingsError, is_loopback
@@ -40,8 +41,9 @@ class Server(uvicorn.Server):
 def server_of(services: Services) -> Server:
     """The server, ready to be run."""
     settings = services.settings
-    config = uvicorn.Config(
+    config = Config(
         create_app(services),
+        http=Connection,
         host=settings.host,
         port=settings.port,
         ws="none",
@@ -52,6 +54,7 @@ def server_of(services: Services) -> Server:
         backlog=BACKLOG,
         timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
     )
+    config.limits = Limits(settings.connections, settings.head_seconds, settings.body_seconds)
     return Server(config, services)
 
 

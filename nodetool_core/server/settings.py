@@ -120,6 +120,11 @@ class Settings(BaseSettings):
     cache_bytes: int = Field(default=256 * MIB, ge=0, description="Most bytes of answers kept for repeated requests; 0 keeps none.")
     result_bytes: int = Field(default=512 * MIB, ge=0, description="Most bytes of nodes' results kept in memory, besides those on disk.")
     cache_seconds: float = Field(default=3600.0, gt=0, description="How long an answer is kept for repeated requests.")
+    connections: int = Field(default=500, ge=1, description="Connections open at once; further ones are answered with 503 and closed.")
+    head_seconds: float = Field(default=20.0, gt=0, description="How long the head of a request may take.")
+    body_seconds: float = Field(
+        default=30.0, gt=0, description="How long a body may come in slower than 4 KiB/s, and an answer wait for its reader."
+    )
     rate: float = Field(default=0.0, ge=0, description="Requests per second and client (token, else address); 0 for no limit.")
     burst: int = Field(default=20, ge=1, description="Requests that a client may send at once before `rate` counts.")
     provenance: bool = Field(default=False, description="Whether pictures in answers say what made them: workflow, seeds, paths.")
