@@ -189,8 +189,8 @@ class Scale(Node):
 
     def process(self, context: Context) -> Annotated[ImageRef, "The scaled picture, at least one pixel wide and high."]:
         image = context.image(self.image)
-        size = check_size(*(max(1, round(side * self.scale)) for side in image.size))
-        return context.picture(resized(image, size))
+        width, height = (max(1, round(side * self.scale)) for side in image.size)
+        return context.picture(resized(image, check_size(width, height)))
 
 
 class Crop(Node):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
+from nodes._geometry import check_size
 from nodes.huggingface import diffusion as shared
 from nodes.huggingface.aura_sr import Network, aura_sr
 from nodes.huggingface.diffusion import DiffusionNode, source_image
@@ -58,6 +59,8 @@ class AuraSR(DiffusionNode):
         generator = seeded(self.seed, context)
         with context.models.use(self.model, "tensors", context=context) as part:
             network = aura_sr(part.tensors, part.config, self.model.repo_id)
+            factor = network.config.scale
+            check_size(source.width * factor, source.height * factor, "Put a Fit in front of this node.")
             network = network.to(part.device, getattr(torch, self.model.dtype) if self.model.dtype else None)
             enlarged = _enlarged(network, in_mode(source, "RGB"), self.overlap, self.batch_size, generator, context)
         return context.picture(with_transparency(enlarged, source))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
+from nodes._geometry import MAX_SIDE, Size, check_size, fitted_size, longest_side_of
 from nodes._pixels import with_profile
 from nodes.huggingface import diffusion as shared
 from nodes.huggingface.diffusion import DEFAULT_MODEL, DiffusionNode, Pictures, pictures, source_image
@@ -20,8 +22,13 @@ from nodetool_core import Context, Field, ImageRef, ImageToImageModel
 if TYPE_CHECKING:
     from PIL import Image
 
+    from nodes.huggingface.masks import Box
+
 DEFAULT_UPSCALER = "nodetool/tiny-upscaler"
 """The network where none is set: enlarges four times, ships with the pack."""
+
+_RESAMPLED = 4
+"""Pixels of the result around a cell that resampling it looks at."""
 
 UPSCALE_MODEL = "stabilityai/stable-diffusion-x4-upscaler"
 
@@ -41,6 +48,12 @@ class Upscale(DiffusionNode):
 
     image: ImageRef = Field(default=ImageRef(), description="Picture to enlarge; transparency is enlarged along.")
     model: UpscalerModel = Field(default=UpscalerModel(), description="Network to use; empty for the small one that ships.")
+    longest_side: int = Field(
+        default=0,
+        ge=0,
+        le=MAX_SIDE,
+        description="Longest side of the result, in pixels; the shape is kept. 0 for as many times the picture's as the network enlarges.",
+    )
     tile_size: int = Field(default=256, ge=16, le=4096, description="Side of the tiles that are enlarged one by one, in pixels.")
     tile_overlap: int = Field(default=16, ge=0, le=256, description="Pixels around each tile that the network sees besides.")
 
@@ -52,8 +65,21 @@ class Upscale(DiffusionNode):
         ref = self.model_or_default(self.model)
         with context.models.use(ref, "tensors", context=context) as part:
             network = upscaler(part.tensors, ref.repo_id)
-            enlarged = _enlarged(network, colours, self.tile_size, self.tile_overlap, part.device, context)
+            size = self._size(source.size, network.scale, context)
+            enlarged = _enlarged(network, colours, size, self.tile_size, self.tile_overlap, part.device, context)
         return context.picture(with_transparency(enlarged, source))
+
+    def _size(self, size: Size, factor: int, context: Context) -> Size:
+        """The size of the result. Raises NodeError for one that is too large."""
+        if not self.longest_side:
+            hint = f"Set longest_side, to at most {longest_side_of(size)}, or put a Fit in front of this node."
+            return check_size(size[0] * factor, size[1] * factor, hint)
+        if self.longest_side > factor * max(size):
+            context.warn(f"longest_side is more than the {factor} times that the network enlarges; the rest is resampled.")
+        if self.longest_side < max(size):
+            context.warn(f"The picture is larger than longest_side already ({size[0]} x {size[1]} pixels), and is made smaller.")
+        wanted = fitted_size(size, (self.longest_side, self.longest_side))
+        return check_size(*wanted, f"Set longest_side to at most {longest_side_of(size)}.")
 
 
 class DiffusionUpscale(DiffusionNode):
@@ -124,6 +150,7 @@ class TiledRefinement(DiffusionNode):
 
     def process(self, context: Context) -> Annotated[ImageRef, "The refined picture, RGB."]:
         source = source_image(context, self.image, "image")
+        check_size(round(source.width * self.scale), round(source.height * self.scale), "Choose a smaller scale.")
         steering = replace(Steering.of(self), control_image=self.image)
         wanted = self.chosen("prompt", "negative_prompt", "strength", "num_inference_steps", "guidance_scale")
         with steered(self.model_or_default(self.model), "image-to-image", steering, context) as pipeline:
@@ -172,23 +199,41 @@ def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     return image if image.size == size else image.resize(size, Pillow.Resampling.LANCZOS)
 
 
-def _enlarged(network: Upscaler, image: Image.Image, side: int, margin: int, device: str, context: Context) -> Image.Image:
-    """The picture through the network, cell by cell, each with its margin."""
+def _enlarged(network: Upscaler, image: Image.Image, size: Size, side: int, margin: int, device: str, context: Context) -> Image.Image:
+    """
+    The picture through the network, cell by cell, each with its margin, in a size.
+
+    Where that is not the size that the network gives, each cell is resampled by itself, with as much around it as resampling
+    looks at: no picture of the network's own size is ever held.
+    """
     import torch
     from PIL import Image as Pillow
 
-    factor = network.scale
-    result = Pillow.new("RGB", (image.width * factor, image.height * factor))
+    result = Pillow.new("RGB", size)
+    scales = (size[0] / image.width, size[1] / image.height)
+    resampled = size != (image.width * network.scale, image.height * network.scale)
+    reach = math.ceil(_RESAMPLED / min(scales)) + 1 if resampled else 0
     boxes = cells(image.size, side)
     for index, box in enumerate(boxes):
-        seen = with_margin(box, margin, image.size)
+        seen = with_margin(box, margin + reach, image.size)
+        left, upper, right, lower = (round(edge * scales[axis % 2]) for axis, edge in enumerate(box))
+        needed = with_margin((left, upper, right, lower), _RESAMPLED if resampled else 0, size)
         with torch.no_grad():
-            large = _through(network.module, network.channels, image.crop(seen), factor, device)
-        left, upper = (factor * (box[edge] - seen[edge]) for edge in (0, 1))
-        width, height = factor * (box[2] - box[0]), factor * (box[3] - box[1])
-        result.paste(large.crop((left, upper, left + width, upper + height)), (box[0] * factor, box[1] * factor))
+            large = _through(network.module, network.channels, image.crop(seen), network.scale, device)
+        part = _part(large, [(edge / scales[axis % 2] - seen[axis % 2]) * network.scale for axis, edge in enumerate(needed)], needed)
+        across, down = left - needed[0], upper - needed[1]
+        result.paste(part.crop((across, down, across + right - left, down + lower - upper)), (left, upper))
         context.progress(index + 1, len(boxes))
     return result
+
+
+def _part(large: Image.Image, region: list[float], needed: Box) -> Image.Image:
+    """A region of what the network gave, in the size of the box that is needed."""
+    from PIL import Image as Pillow
+
+    left, upper, right, lower = (max(0.0, edge) for edge in region)
+    box = (left, upper, min(right, float(large.width)), min(lower, float(large.height)))
+    return large.resize((needed[2] - needed[0], needed[3] - needed[1]), Pillow.Resampling.LANCZOS, box)
 
 
 def _through(module: Any, channels: int, image: Image.Image, factor: int, device: str) -> Image.Image:

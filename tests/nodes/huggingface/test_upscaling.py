@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional
 
+from nodes._geometry import check_size, longest_side_of
 from nodes.huggingface.image_to_image import DiffusionUpscale, ImageToImage, TiledRefinement, Upscale, VAEDecode, VAEEncode
 from nodes.huggingface.networks import upscaler
 from nodetool_core import ImageToImageModel, NodeError, Picture, RunCancelled
@@ -150,6 +151,33 @@ def test_no_seam_shows_where_tiles_see_enough(channels: int, tmp_path: Path, rec
     )
     assert np.abs(np.asarray(whole).astype(int) - np.asarray(tiled)).max() <= 1
     assert recorder.steps[-1] == (20, 20)
+
+
+def test_m10_what_can_not_be_read_again_is_refused_before_the_first_tile(tmp_path: Path, recorder: Recorder) -> None:
+    photo, model = Picture.of(Image.new("RGB", (4000, 3000))), saved(compact(), tmp_path / "net.safetensors")
+    for node in (Upscale(image=photo, model=model), TiledRefinement(image=photo, scale=4.0)):
+        with pytest.raises(NodeError, match="would have 16000 x 12000 pixels") as caught:
+            made_by(node, recorder)
+        assert caught.value.problem.hint
+    assert recorder.steps == []
+    with pytest.raises(NodeError, match="Set longest_side to at most 11547"):
+        made_by(Upscale(image=photo, model=model, longest_side=16_000), recorder)
+    assert longest_side_of((4000, 3000)) == 11_547 and check_size(11_547, round(11_547 * 0.75))
+
+
+@pytest.mark.parametrize("longest_side", [90, 141, 279, 280, 300, 60])
+@pytest.mark.parametrize("tile_size", [16, 31, 128])
+def test_m10_a_size_of_the_result(longest_side: int, tile_size: int, tmp_path: Path, recorder: Recorder) -> None:
+    picture, model = scene(70, 50), saved(espcn(3, 4), tmp_path / "net.safetensors")
+    whole = made_by(Upscale(image=Picture.of(picture), model=model, tile_overlap=6), recorder)
+    node = Upscale(image=Picture.of(picture), model=model, longest_side=longest_side, tile_size=tile_size, tile_overlap=6)
+    result = made_by(node, recorder)
+    assert result.size == (longest_side, round(longest_side * 50 / 70))
+    expected = whole.resize(result.size, Image.Resampling.LANCZOS)
+    # Pillow resamples rows or columns first, whatever is cheaper, and rounds between.
+    away = np.abs(np.asarray(result).astype(int) - np.asarray(expected))
+    assert away.max() <= 12 and away.mean() < 0.5, "no seam"
+    assert bool(recorder.warnings) == (longest_side in (300, 60))
 
 
 def test_transparency_is_enlarged_along(tmp_path: Path, recorder: Recorder) -> None:
