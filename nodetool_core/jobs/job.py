@@ -79,9 +79,7 @@ class JobOptions:
         policies = {}
         if self.node_timeout is not None or self.node_attempts != 1:
             policies["*"] = NodePolicy(timeout=self.node_timeout, attempts=self.node_attempts)
-        return RunOptions(
-            outputs=self.outputs, on_error=self.on_error, use_cache=self.use_cache, confined=self.confined, policies=policies
-        )
+        return RunOptions(outputs=self.outputs, on_error=self.on_error, use_cache=self.use_cache, confined=self.confined, policies=policies)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,9 +32,36 @@ def tensors(module: torch.nn.Module) -> Iterator[torch.Tensor]:
                 yield tensor
 
 
+def is_wrapper(tensor: torch.Tensor) -> bool:
+    """Whether a tensor has no memory of its own, but is made of others, as torchao's quantized weights are."""
+    from torch.utils._python_dispatch import is_traceable_wrapper_subclass
+
+    return is_traceable_wrapper_subclass(tensor)
+
+
+def plain_parts(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
+    """The tensors that hold the memory of one: itself, or what a wrapper is made of."""
+    if not is_wrapper(tensor):
+        yield tensor
+        return
+    names, _ = tensor.__tensor_flatten__()  # type: ignore[attr-defined]
+    for name in names:
+        yield from plain_parts(getattr(tensor, name))
+
+
+def beside(tensor: torch.Tensor, *, as_parameter: bool | None = None) -> torch.Tensor:
+    """Another tensor over the same memory; a parameter where this one is a parameter, or where that is asked for."""
+    from torch.nn import Parameter
+
+    data = tensor.detach() if is_wrapper(tensor) else tensor.data
+    wants_parameter = isinstance(tensor, Parameter) if as_parameter is None else as_parameter
+    return Parameter(data, requires_grad=False) if wants_parameter else data
+
+
 def module_bytes(module: torch.nn.Module) -> int:
     """Bytes of a module's tensors; storage that several share counts once."""
-    return sum({t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors(module)}.values())
+    storages = [part.untyped_storage() for tensor in tensors(module) for part in plain_parts(tensor)]
+    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
 
 
 class Placer:
@@ -52,22 +79,23 @@ class Placer:
         import torch
 
         is_cuda = device.name.startswith("cuda")
-        master = {id(tensor): self._pinned(tensor.data) if is_cuda and keep else tensor.data for tensor in tensors(module)}
+        bare = {id(tensor): beside(tensor, as_parameter=False) for tensor in tensors(module)}
+        master = {key: self._pinned(data) for key, data in bare.items()} if is_cuda and keep else bare
         stream: Any = torch.cuda.Stream(torch.device(device.name)) if is_cuda else None  # type: ignore[no-untyped-call]
         placed: dict[int, torch.Tensor] = {}
-        copies: dict[tuple[int, tuple[int, ...], tuple[int, ...]], torch.Tensor] = {}
+        copies: dict[Any, torch.Tensor] = {}
         with torch.cuda.stream(stream):
             for tensor in tensors(module):
                 host = master[id(tensor)]
                 # Tied weights stay tied.
-                same = (host.data_ptr(), tuple(host.shape), tuple(host.stride()))
+                same = tuple((part.data_ptr(), tuple(part.shape), tuple(part.stride())) for part in plain_parts(host))
                 if same not in copies:
                     copies[same] = self.copy(host, device)
                 placed[id(tensor)] = copies[same]
         if stream is not None:
             stream.synchronize()
         for tensor in tensors(module):
-            tensor.data = placed[id(tensor)]
+            _give(tensor, placed[id(tensor)])
         return master if keep else None
 
     def copy(self, host: torch.Tensor, device: Device) -> torch.Tensor:
@@ -77,16 +105,30 @@ class Placer:
     def to_host(self, module: torch.nn.Module, master: Master) -> None:
         """Give a module the host's copy back; its device copy is let go of. Nothing is moved."""
         for tensor in tensors(module):
-            tensor.data = master[id(tensor)]
+            _give(tensor, master[id(tensor)])
 
     def discard(self, module: torch.nn.Module) -> None:
         """Let go of all data of a module, whoever still holds the module itself."""
         for tensor in tensors(module):
-            tensor.data = tensor.data.new_empty(0)
+            for part in plain_parts(tensor):
+                part.data = part.data.new_empty(0)
 
     @staticmethod
     def _pinned(tensor: torch.Tensor) -> torch.Tensor:
-        return tensor if tensor.is_pinned() else tensor.pin_memory()
+        # Most wrappers can't pass it on to what they are made of.
+        return tensor if is_wrapper(tensor) or tensor.is_pinned() else tensor.pin_memory()
+
+
+def _give(tensor: torch.Tensor, data: torch.Tensor) -> None:
+    """Put other data into a tensor, which stays the same object for whoever holds it."""
+    import torch
+
+    if is_wrapper(tensor):
+        # Its parts are attributes of it, and its device is set when it is made: all that is exchanged.
+        made = beside(data, as_parameter=isinstance(tensor, torch.nn.Parameter))
+        torch.utils.swap_tensors(tensor, made)  # type: ignore[no-untyped-call]
+    else:
+        tensor.data = data
 
 
 def return_memory() -> None:
