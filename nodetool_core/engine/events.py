@@ -109,7 +109,12 @@ DROPPABLE = (NodeProgress, NodePreview, NodeStarted)
 
 def event_name(event: Event) -> str:
     """The name as JSON spells it, such as `node_finished`."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
+    return event_type_name(type(event))
+
+
+def event_type_name(kind: type[Event]) -> str:
+    """Return the name of all events of a class, as `event_name` does."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
 
 
 def event_json(event: Event) -> dict[str, Any]:

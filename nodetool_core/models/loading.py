@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nodetool_core.models.layout import Layout
     from nodetool_core.models.resolve import ResolvedModel
 
+
 def read_component(folder: Path, cls: Any, resolved: ResolvedModel, variant: str | None, dtype: torch.dtype, where: str) -> Any:
     """A component with its weights, in host memory. `where` names it in messages. Raises ModelError."""
     quiet_libraries()

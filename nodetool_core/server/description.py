@@ -29,12 +29,13 @@ _PICTURE_OUT: Final[dict[str, Any]] = {
         "type": {"const": "image"},
         "asset_id": {"type": "string"},
         "url": {"type": "string", "format": "uri"},
+        "data": {"type": "string", "contentEncoding": "base64", "description": "With `inline`, in place of `asset_id` and `url`."},
         "media_type": {"type": "string"},
         "size": {"type": "integer"},
         "width": {"type": "integer"},
         "height": {"type": "integer"},
     },
-    "required": ["type", "asset_id", "url", "media_type", "size"],
+    "required": ["type", "media_type", "size"],
 }
 
 

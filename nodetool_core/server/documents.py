@@ -25,6 +25,21 @@ _MEANING: Final = {
 _ALWAYS: Final = (403, 405, 421, 500)
 """What every route may answer, since the gate or the router does."""
 
+BYTES: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}}
+
+PICTURE_TYPES: Final = (
+    "image/png",
+    "image/jpeg",
+    "image/webp",
+    "image/gif",
+    "image/tiff",
+    "image/bmp",
+    "image/x-portable-anymap",
+    "image/avif",
+    "image/heif",
+)
+"""Media types of the formats that are read, in the order of `assets.decode.FORMATS`."""
+
 ERROR_SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
     "title": "Error",
@@ -48,3 +63,8 @@ def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route for statuses that carry an error."""
     content = {"application/json": {"schema": ERROR_SCHEMA}}
     return {status: {"description": _MEANING[status], "content": content} for status in (*statuses, *_ALWAYS)}
+
+
+def pictures_content() -> dict[str, Any]:
+    """The `content` of a body that is a picture in any format that is read."""
+    return dict.fromkeys(PICTURE_TYPES, BYTES)

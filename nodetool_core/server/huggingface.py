@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from nodetool_core import __version__
 from nodetool_core.assets.picture import Picture
@@ -27,6 +27,14 @@ from nodetool_core.server.response_cache import Answer
 if TYPE_CHECKING:
     from nodetool_core.engine.result import RunResult
     from nodetool_core.server.services import Services
+
+Model = Annotated[
+    str,
+    Path(
+        description="Name of a workflow, or id of a model.",
+        openapi_examples={"workflow": {"value": "image_to_image"}, "model": {"value": "nodetool/tiny-landscapes"}},
+    ),
+]
 
 PREFIXES: Final = ("/models", "/hf-inference/models")
 _WARNINGS_SHOWN: Final = 10
@@ -55,12 +63,12 @@ class HuggingFace:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    async def health(self, model: str) -> Response:
+    async def health(self, model: Model) -> Response:
         """Whether a model is served."""
         self._tasks(model)
         return Response('{"status":"ok"}', media_type="application/json")
 
-    async def info(self, model: str) -> dict[str, Any]:
+    async def info(self, model: Model) -> dict[str, Any]:
         """What is known of a model."""
         tasks = self._tasks(model)
         served = next(iter(tasks.values()))
@@ -75,7 +83,7 @@ class HuggingFace:
             "version": __version__,
         }
 
-    async def run(self, model: str, request: Request) -> Response:
+    async def run(self, model: Model, request: Request) -> Response:
         """Make a picture from a picture or from a text."""
         services, headers = self._services, request.headers
         tasks = self._tasks(model)

@@ -6,7 +6,7 @@ import base64
 from io import BytesIO
 from typing import Any, Final
 
-from nodetool_core.server.documents import failures
+from nodetool_core.server.documents import BYTES, failures, pictures_content
 
 
 def example_picture() -> str:
@@ -50,7 +50,7 @@ _FLAG: Final = {"type": "string", "enum": ["true", "false", "1", "0"]}
 
 _PICTURE: Final = {
     "description": "The picture, as raw bytes.",
-    "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("image/png", "image/jpeg", "image/webp")},
+    "content": dict.fromkeys(("image/png", "image/jpeg", "image/webp"), BYTES),
     "headers": {
         "X-Cache": {"description": "`hit` where the answer was known.", "schema": {"type": "string", "enum": ["hit", "miss"]}},
         "X-HF-Warning": {"description": "What was not done as asked.", "schema": {"type": "string"}},
@@ -85,11 +85,11 @@ MODELS: Final[dict[str, Any]] = {
                     "schema": _BODY,
                     "examples": {
                         "image-to-image": {"value": {"inputs": example_picture(), "parameters": {"prompt": "a winter night"}}},
+                        "text-to-image": {"value": {"inputs": "a winter night", "parameters": {"seed": 7}}},
                     },
                 },
-                "image/png": {"schema": {"type": "string", "format": "binary"}},
-                "image/jpeg": {"schema": {"type": "string", "format": "binary"}},
-            },
+            }
+            | pictures_content(),
         },
     },
 }

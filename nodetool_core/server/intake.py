@@ -26,7 +26,7 @@ from nodetool_core.server.catalog import Served
 from nodetool_core.server.failures import HttpError
 from nodetool_core.server.parameters import Input
 from nodetool_core.server.pictures import EncodedPicture
-from nodetool_core.server.schemas import FileAnswer
+from nodetool_core.server.schemas import FileAnswer, InlineFile
 
 DECODED_AT_ONCE: Final = 2
 """Pictures that are decoded at once though no run has begun: to see whether they can be, or to scale them down."""
@@ -192,6 +192,8 @@ def _as_reference(value: Any) -> Any:
         return [_as_reference(item) for item in value]
     if isinstance(value, dict) and {"asset_id", "url"} <= value.keys() <= FileAnswer.model_fields.keys():
         return {name: value[name] for name in ("type", "asset_id") if name in value}
+    if isinstance(value, dict) and {"data", "media_type"} <= value.keys() <= InlineFile.model_fields.keys():
+        return {name: value[name] for name in ("type", "data") if name in value}
     return value
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
-from fastapi import APIRouter
-from starlette.responses import JSONResponse, Response
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from nodetool_core import __version__
 from nodetool_core.server.documents import failures
 
 if TYPE_CHECKING:
+    from nodetool_core.server.catalog import Catalog
     from nodetool_core.server.services import Services
 
 
@@ -23,16 +26,25 @@ _NOT_READY: Final[dict[int | str, dict[str, Any]]] = {
 _FIGURES: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "Figures in the format of Prometheus.", "content": {"text/plain": {"schema": {"type": "string"}}}}
 }
+_INDEX: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "Name, version, and addresses.",
+        "content": {"application/json": {"schema": {"type": "object"}}, "text/html": {"schema": {"type": "string"}}},
+    }
+}
+_PLACES: Final = {"workflows": "/v1/workflows", "models": "/v1/models", "jobs": "/v1/jobs", "openapi": "/v1/openapi.json"}
 
 
 def router(services: Services) -> APIRouter:
     """`/`, `/livez`, `/readyz` and `/metrics`."""
     routes = APIRouter(tags=["Operations"])
 
-    @routes.get("/", operation_id="index", responses=failures(401, 429))
-    async def index() -> dict[str, str]:
-        """What this is, and where to go on."""
-        return {"name": "nodetool", "version": __version__, "workflows": "/v1/workflows", "openapi": "/v1/openapi.json"}
+    @routes.get("/", operation_id="index", responses=_INDEX | failures(401, 429))
+    async def index(request: Request) -> Response:
+        """What this is, and where to go on: as a page for browsers, as JSON for everybody else."""
+        if "text/html" in request.headers.get("accept", ""):
+            return HTMLResponse(_page(services.catalog))
+        return JSONResponse({"name": "nodetool", "version": __version__} | _PLACES)
 
     @routes.get("/livez", operation_id="livez", responses=failures())
     async def livez() -> dict[str, str]:
@@ -55,3 +67,15 @@ def router(services: Services) -> APIRouter:
         return Response(content, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return routes
+
+
+def _page(catalog: Catalog) -> str:
+    """The page for browsers. It has no style and no script: the server lets no page of its own load any."""
+    served = [(served.name, served.document.name or served.name) for served in catalog] + [(model, model) for model in catalog.models]
+    rows = [f'<li><a href="/v1/workflows/{quote(name)}">{escape(title)}</a></li>' for name, title in served]
+    places = [f'<li><a href="{place}">{place}</a></li>' for place in _PLACES.values()]
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>nodetool</title>'
+        f"<h1>nodetool {__version__}</h1><p>Workflows of image AI behind HTTP.</p>"
+        f"<h2>Served</h2><ul>{''.join(rows) or '<li>nothing</li>'}</ul><h2>Addresses</h2><ul>{''.join(places)}</ul></html>"
+    )

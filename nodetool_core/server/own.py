@@ -17,9 +17,10 @@ from nodetool_core.errors import Problem
 from nodetool_core.jobs.job import JobOptions, JobRequest
 from nodetool_core.server.catalog import Served
 from nodetool_core.server.description import describe
-from nodetool_core.server.documents import failures
+from nodetool_core.server.documents import BYTES, failures, pictures_content
 from nodetool_core.server.failures import HttpError, problems_json
 from nodetool_core.server.foreign import read_foreign
+from nodetool_core.server.forms import FORM, file_in_form, is_form
 from nodetool_core.server.requests import base_url, client_of, read_body_of, until_gone
 from nodetool_core.server.results import Results
 from nodetool_core.server.schemas import (
@@ -45,10 +46,12 @@ _log = logging.getLogger(__name__)
 PREFIX: Final = "/v1"
 
 _ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {202: {"description": "Accepted as a job.", "model": JobAnswer}}
-_BYTES: Final = {"schema": {"type": "string", "format": "binary"}}
-_UPLOAD_BODY: Final = {"requestBody": {"required": True, "content": {"image/*": _BYTES, "application/octet-stream": _BYTES}}}
+_ONE_FILE: Final = {"schema": {"type": "object", "properties": {"file": BYTES["schema"]}, "required": ["file"]}}
+_UPLOAD_BODY: Final = {
+    "requestBody": {"required": True, "content": pictures_content() | {"application/octet-stream": BYTES, FORM: _ONE_FILE}}
+}
 _FILE: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"description": "The file.", "content": {"image/*": _BYTES, "application/octet-stream": _BYTES}}
+    200: {"description": "The file.", "content": pictures_content() | {"application/octet-stream": BYTES}}
 }
 
 Name = Annotated[str, Path(description="The workflow's name, or the id of a model.")]
@@ -82,7 +85,7 @@ def router(services: Services) -> APIRouter:
         own.upload,
         methods=["POST"],
         status_code=201,
-        responses=failures(400, 401, 413, 415, 429, 503, 507),
+        responses=failures(400, 401, 413, 415, 422, 429, 503, 507),
         openapi_extra=_UPLOAD_BODY,
     )
     routes.add_api_route(
@@ -131,9 +134,12 @@ class Own:
         return FreeAnswer(freed_bytes=await self._services.runs.blocking(self._services.models.free))
 
     async def upload(self, request: Request) -> FileAnswer:
-        """Keep a picture, whose `asset_id` inputs can name. The body is the file itself."""
+        """Keep a picture, whose `asset_id` inputs can name. The body is the file itself, or a form with the file."""
         services = self._services
         body = await read_body_of(request)
+        content_type = request.headers.get("content-type", "")
+        if is_form(content_type):
+            body = file_in_form(body, content_type)
 
         def keep() -> FileAnswer:
             services.intake.check_picture(body, "body")
@@ -189,7 +195,7 @@ class Own:
         gone = lambda: until_gone(request)  # noqa: E731
         result = await services.runs.run(served, values, outputs=wanted.outputs, use_cache=wanted.use_cache, gone=gone)
         base = base_url(request, services.settings)
-        outputs = await services.runs.blocking(self._results.of_run, result.outputs, wanted.image_format, base)
+        outputs = await services.runs.blocking(self._results.of_run, result.outputs, wanted.image_format, base, wanted.inline)
         return RunAnswer(
             outputs=outputs,
             seconds=round(result.seconds, 6),

@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import StreamingResponse
@@ -14,6 +14,7 @@ from fastapi.responses import StreamingResponse
 from nodetool_core.errors import Problem
 from nodetool_core.jobs.job import Job, JobsError, JobState, StoredEvent, unknown_job
 from nodetool_core.server.documents import failures
+from nodetool_core.server.events_docs import event_stream
 from nodetool_core.server.failures import public
 from nodetool_core.server.own import PREFIX
 from nodetool_core.server.requests import base_url, client_of
@@ -30,12 +31,6 @@ _LOOK_SECONDS: Final = 0.5
 """How often a stream looks whether the server is about to end."""
 
 _MOST_EVENTS: Final = 2**31 - 1
-_STREAM: Final[dict[int | str, dict[str, Any]]] = {
-    200: {
-        "description": "Events as they happen, each with its number as `id`.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
-    }
-}
 
 Id = Annotated[str, Path(min_length=1, max_length=100, description="The job's id.")]
 State = Literal["queued", "running", "done", "failed", "cancelled", "expired"]
@@ -50,8 +45,9 @@ def router(services: Services) -> APIRouter:
     routes.add_api_route("/{job_id}", jobs.get, methods=["GET"], responses=known)
     routes.add_api_route("/{job_id}/cancel", jobs.cancel, methods=["POST"], responses=known)
     routes.add_api_route("/{job_id}/retry", jobs.retry, methods=["POST"], status_code=202, responses=known | failures(409))
+    streamed = event_stream() | known
     routes.add_api_route(
-        "/{job_id}/events", jobs.events, methods=["GET"], response_class=StreamingResponse, response_model=None, responses=_STREAM | known
+        "/{job_id}/events", jobs.events, methods=["GET"], response_class=StreamingResponse, response_model=None, responses=streamed
     )
     return routes
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from fastapi.responses import Response
 
-from nodetool_core.server.documents import failures
+from nodetool_core.server.documents import failures, pictures_content
 from nodetool_core.server.qolaba_request import ImageRequest, TaskRequest
 
 _KEYS: Final = ("time_required", "error", "error_data", "input", "output", "app_id", "task_id", "status")
@@ -46,6 +46,5 @@ RESULT: Final[dict[str, Any]] = {
     "summary": "A picture of a result (Qolaba)",
     "operation_id": "qolaba_result",
     "response_class": Response,
-    "responses": {200: {"description": "The picture.", "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}}}
-    | failures(404, 422, 429, 503),
+    "responses": {200: {"description": "The picture.", "content": pictures_content()}} | failures(404, 422, 429, 503),
 }

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nodetool_core.jobs.job import Job, StoredFile
 from nodetool_core.server.failures import public
@@ -27,6 +27,10 @@ class RunRequest(BaseModel):
     outputs: list[str] | None = Field(default=None, max_length=100, description="Names of the outputs that are wanted; all unless given.")
     use_cache: bool = Field(default=True, description="Whether results that are known may be taken instead of being computed.")
     image_format: Literal["PNG", "JPEG", "WEBP"] = Field(default="PNG", description="The format of result pictures.")
+    inline: bool = Field(
+        default=False,
+        description="With `wait`: whether pictures stand in the answer, as base64 in `data`, instead of being kept and named by `url`.",
+    )
     priority: int = Field(default=0, ge=-100, le=100, description="Jobs of higher priority go first.")
     deadline_seconds: float | None = Field(default=None, gt=0, le=10**7, description="A job that has not ended by then expires.")
     idempotency_key: str | None = Field(
@@ -35,6 +39,12 @@ class RunRequest(BaseModel):
         max_length=200,
         description="With `wait` false: a second request with the same key gets the first one's job.",
     )
+
+    @model_validator(mode="after")
+    def _inline_is_waited_for(self) -> Self:
+        if self.inline and not self.wait:
+            raise ValueError("`inline` only goes together with `wait`: the results of a job are kept")
+        return self
 
 
 class WorkflowRunRequest(RunRequest):
@@ -67,10 +77,23 @@ class FileAnswer(BaseModel):
         )
 
 
+class InlineFile(BaseModel):
+    """A picture that stands in an answer itself. As an input it can be given as it is."""
+
+    type: Literal["image"] = "image"
+    data: str = Field(description="The file, as base64.")
+    media_type: str
+    size: int = Field(description="Bytes.")
+    width: int
+    height: int
+
+
 class RunAnswer(BaseModel):
     """The result of a run that was waited for."""
 
-    outputs: dict[str, Any] = Field(description="Values by output name; pictures as files with a `url`.")
+    outputs: dict[str, Any] = Field(
+        description="Values by output name; pictures as files with a `url`, or with `inline` as base64 in `data`."
+    )
     seconds: float
     seeds: dict[str, dict[str, int]] = Field(description="The seeds that were used, by node and property.")
     warnings: list[str] = Field(description="What was not done as asked.")
