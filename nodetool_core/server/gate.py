@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nodetool_core.errors import Problem
 from nodetool_core.server.access import Access
-from nodetool_core.server.failures import HttpError, as_http, busy
+from nodetool_core.server.failures import HttpError, as_http, busy, wrong
 from nodetool_core.server.logs import request_id
 from nodetool_core.server.metrics import Metrics
 
@@ -38,6 +38,7 @@ GONE: Final = 499
 """What is logged where the client went away before its answer."""
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_LENGTH: Final = re.compile(r"[0-9]{1,20}")
 _BEARER: Final = re.compile(r"bearer:?\s+(.+)", re.IGNORECASE)
 _CLIENTS: Final = 10_000
 _SAFETY: Final = [
@@ -151,7 +152,10 @@ class Gate:
             hint = "Send the header Authorization: Bearer <token>."
             return HttpError(401, Problem("unauthorized", "", "A valid token is needed.", hint), headers={"WWW-Authenticate": "Bearer"})
         scope.setdefault("state", {})["client"] = client or _address(scope)
-        if int(headers.get("content-length") or 0) > self._max_body_bytes:
+        length = headers.get("content-length") or "0"
+        if not _LENGTH.fullmatch(length):
+            return wrong(400, "invalid_value", "content-length", f"{length[:40]!a} is no number of bytes.")
+        if int(length) > self._max_body_bytes:
             return body_too_large(self._max_body_bytes)
         coding = headers.get("content-encoding", "").strip().lower()
         if coding not in ("", "identity"):
