@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 BUSY_SECONDS = 30.0
 """How long to wait for another process that writes to the same SQLite file."""
 
+CONNECT_SECONDS = 10
+"""How long to wait for a PostgreSQL server that does not say a word, unless its URL says so itself."""
+
 _ADVISORY_LOCK = 0x6E6F6465746F6F6C
 """The key of the lock in PostgreSQL: `nodetool` in ASCII."""
 
@@ -77,6 +80,15 @@ class Database:
             return time.time()
         return float(connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())").scalar_one())
 
+    def check(self) -> None:
+        """Read a row, which a database that is away does not give."""
+        from sqlalchemy import select
+
+        from nodetool_core.jobs import schema
+
+        with self.read() as connection:
+            connection.execute(select(schema.version.c.version)).scalar_one()
+
     def close(self) -> None:
         self._engine.dispose()
 
@@ -117,6 +129,8 @@ def _connect(url: str) -> tuple[Engine, bool]:
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
             return engine, True
+        if parsed.get_backend_name() == "postgresql":
+            parsed = parsed.update_query_dict({"connect_timeout": str(CONNECT_SECONDS)} | dict(parsed.query))
         return create_engine(parsed, pool_pre_ping=True, pool_size=8, max_overflow=-1), False
     except ModuleNotFoundError as error:
         problem = missing_package(shown(url), error, "postgres")

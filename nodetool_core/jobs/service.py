@@ -147,6 +147,10 @@ class Jobs:
         self.workers.leave()
         return ended
 
+    def check(self) -> None:
+        """Raise JobsError(`database_failed`) where the database does not answer."""
+        self._database.check()
+
     def close(self) -> None:
         """Let go of the database. Drain first."""
         self._database.close()

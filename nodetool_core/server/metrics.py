@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,13 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from nodetool_core.errors import NodetoolError
+
 if TYPE_CHECKING:
     from nodetool_core.engine.caching.memory import CacheInfo
     from nodetool_core.server.services import Services
+
+_log = logging.getLogger(__name__)
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -80,8 +85,16 @@ class _State(Collector):
         yield family
 
     def _jobs(self) -> Iterator[Any]:
+        up = "Whether the database of jobs answers; without it nothing is said of jobs."
+        try:
+            counts = self._services.job_counts()
+        except NodetoolError as error:
+            _log.warning("Jobs can't be counted: %s", error)
+            yield GaugeMetricFamily("nodetool_database_up", up, 0)
+            return
+        yield GaugeMetricFamily("nodetool_database_up", up, 1)
         family = GaugeMetricFamily("nodetool_jobs", "Jobs by state.", labels=["state"])
-        for state, count in self._services.job_counts().items():
+        for state, count in counts.items():
             family.add_metric([state], count)
         yield family
         stored = self._services.jobs.files.total_bytes()

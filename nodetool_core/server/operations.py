@@ -53,11 +53,13 @@ def router(services: Services) -> APIRouter:
 
     @routes.get("/readyz", operation_id="readyz", responses=failures() | _NOT_READY)
     async def readyz() -> Response:
-        """The server takes requests: 503 until its first model is loaded, and once it is about to end."""
+        """The server takes requests: 503 until its first model is loaded, without its database, and once it is about to end."""
         if services.draining.is_set():
             return JSONResponse({"status": "draining"}, 503, {"Retry-After": "5"})
         if not services.loading.has_begun:
             return JSONResponse({"status": "loading"}, 503, {"Retry-After": "1"})
+        if not await services.health.is_well():
+            return JSONResponse({"status": "no database"}, 503, {"Retry-After": "5"})
         return JSONResponse({"status": "ready"})
 
     @routes.get("/metrics", operation_id="metrics", response_class=Response, responses=_FIGURES | failures(401, 429))

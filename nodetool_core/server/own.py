@@ -54,6 +54,9 @@ _FILE: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "The file.", "content": pictures_content() | {"application/octet-stream": BYTES}}
 }
 
+_PLAIN: Final = frozenset({str, int, float, bool})
+"""Outputs of these types are in the answer itself; whatever may hold a picture has to be kept."""
+
 Name = Annotated[str, Path(description="The workflow's name, or the id of a model.")]
 Digest = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="An `asset_id`.")]
 
@@ -188,6 +191,8 @@ class Own:
     async def _wait(self, served: Served, wanted: RunRequest, request: Request) -> RunAnswer:
         services = self._services
         services.runs.check_room()
+        if not all(served.outputs[name] in _PLAIN for name in wanted.outputs or served.outputs):
+            await services.health.require()
         values = await services.runs.fetching(services.intake.values, served, wanted.inputs)
         if missing := await services.runs.blocking(services.loading.missing, served):
             with services.runs.in_line():

@@ -11,6 +11,7 @@ from nodetool_core.assets.decode import ImageLimits
 from nodetool_core.server.access import Access
 from nodetool_core.server.catalog import Catalog
 from nodetool_core.server.fetch import Fetcher
+from nodetool_core.server.health import Health
 from nodetool_core.server.intake import Intake
 from nodetool_core.server.metrics import Metrics
 from nodetool_core.server.response_cache import ResponseCache
@@ -45,6 +46,7 @@ class Services:
     intake: Intake
     limits: ImageLimits
     jobs: Jobs
+    health: Health
     metrics: Metrics = field(default_factory=Metrics)
     draining: threading.Event = field(default_factory=threading.Event)
     """Set once the server is to end: it is not ready for more, and streams end."""
@@ -112,6 +114,7 @@ def open_services(settings: Settings, registry: Registry, *, hub: Hub | None = N
         intake=Intake(catalog.listed, limits, Sources(access, jobs.storage, fetcher).get, jobs.storage),
         limits=limits,
         jobs=jobs,
+        health=Health(jobs.check),
     )
     services.metrics.read(services)
     return services
