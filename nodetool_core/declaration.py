@@ -175,7 +175,7 @@ def _property(cls: type, name: str, annotation: Annotation) -> Property:
     else:
         info = FieldInfo(value, "", {}, None, False)
     description = info.description or _note(annotation)
-    return Property(name, strip(annotation), info.default, description, info.bounds, info.max_length, info.seed)
+    return Property(name, strip(annotation), info.default, description, info.bounds, info.max_length, info.seed, info.label)
 
 
 def _properties_of(base: type) -> dict[str, Property]:

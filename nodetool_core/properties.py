@@ -51,6 +51,7 @@ class FieldInfo:
     bounds: dict[str, float]
     max_length: int | None
     seed: bool
+    label: bool = False
 
 
 def Field(  # noqa: N802 - reads as a declaration, like pydantic's
@@ -63,6 +64,7 @@ def Field(  # noqa: N802 - reads as a declaration, like pydantic's
     lt: float | None = None,
     max_length: int | None = None,
     seed: bool = False,
+    label: bool = False,
 ) -> Any:
     """
     A property of a node.
@@ -76,10 +78,11 @@ def Field(  # noqa: N802 - reads as a declaration, like pydantic's
         lt: What a number has to be below.
         max_length: The most characters of a text, or items of a list.
         seed: The property is the seed of a random generator: -1 is replaced by a drawn number before the run, which is recorded.
+        label: The property names or describes the node to people, and has no part in its results: changing it computes nothing again.
     """
     given = {"ge": ge, "gt": gt, "le": le, "lt": lt}
     bounds = {name: bound for name, bound in given.items() if bound is not None}
-    return FieldInfo(default, description, bounds, max_length, seed)
+    return FieldInfo(default, description, bounds, max_length, seed, label)
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ class Property:
     bounds: dict[str, float]
     max_length: int | None = None
     seed: bool = False
+    label: bool = False
 
     @property
     def required(self) -> bool:
@@ -102,6 +106,10 @@ class Property:
         """Whether a value says no more than leaving the property out does."""
         # Of another type is another value, though True == 1.
         return value is self.default or (type(value) is type(self.default) and bool(value == self.default))
+
+    def tells(self, value: Any) -> bool:
+        """Whether a result may depend on a value of the property beyond what its declaration says."""
+        return not (self.label or self.is_default(value))
 
     @cached_property
     def accepts(self) -> Callable[[Any], bool]:

@@ -25,9 +25,9 @@ class ImageInput(Node):
 
     role = Role.INPUT
 
-    name: str = Field(default="", description=NAME)
+    name: str = Field(default="", description=NAME, label=True)
     value: ImageRef = Field(default=ImageRef(), description="The picture: a path, a URI, or inline data.")
-    description: str = Field(default="", description=DESCRIPTION)
+    description: str = Field(default="", description=DESCRIPTION, label=True)
 
     def process(self, context: Context) -> Annotated[ImageRef, "The picture, upright."]:
         return context.picture(context.image(self.value))
@@ -45,9 +45,9 @@ class ImageListInput(Node):
 
     role = Role.INPUT
 
-    name: str = Field(default="", description=NAME)
+    name: str = Field(default="", description=NAME, label=True)
     value: list[ImageRef] = Field(default=[], description="The pictures, in order.")
-    description: str = Field(default="", description=DESCRIPTION)
+    description: str = Field(default="", description=DESCRIPTION, label=True)
 
     def process(self, context: Context) -> Annotated[list[ImageRef], "The pictures, upright, in the order given."]:
         pictures: list[ImageRef] = []
@@ -70,9 +70,9 @@ class StringInput(Node):
     role = Role.INPUT
     lane = Lane.INLINE
 
-    name: str = Field(default="", description=NAME)
+    name: str = Field(default="", description=NAME, label=True)
     value: str = Field(default="", description="The text.")
-    description: str = Field(default="", description=DESCRIPTION)
+    description: str = Field(default="", description=DESCRIPTION, label=True)
     max_length: int = Field(default=0, ge=0, le=100000, description="The most characters the text may have; 0 for no limit.")
     line_mode: str = Field(default="single_line", description="How a form asks for it: single_line or multiline.")
 
@@ -97,9 +97,9 @@ class IntegerInput(Node):
     role = Role.INPUT
     lane = Lane.INLINE
 
-    name: str = Field(default="", description=NAME)
+    name: str = Field(default="", description=NAME, label=True)
     value: int = Field(default=0, description="The number.")
-    description: str = Field(default="", description=DESCRIPTION)
+    description: str = Field(default="", description=DESCRIPTION, label=True)
     min: int = Field(default=0, description="The least value allowed.")
     max: int = Field(default=99999, description="The greatest value allowed.")
 
@@ -120,9 +120,9 @@ class FloatInput(Node):
     role = Role.INPUT
     lane = Lane.INLINE
 
-    name: str = Field(default="", description=NAME)
+    name: str = Field(default="", description=NAME, label=True)
     value: float = Field(default=0.0, description="The number.")
-    description: str = Field(default="", description=DESCRIPTION)
+    description: str = Field(default="", description=DESCRIPTION, label=True)
     min: float = Field(default=0.0, description="The least value allowed.")
     max: float = Field(default=99999.0, description="The greatest value allowed.")
 
@@ -143,9 +143,9 @@ class BooleanInput(Node):
     role = Role.INPUT
     lane = Lane.INLINE
 
-    name: str = Field(default="", description=NAME)
+    name: str = Field(default="", description=NAME, label=True)
     value: bool = Field(default=False, description="Yes or no.")
-    description: str = Field(default="", description=DESCRIPTION)
+    description: str = Field(default="", description=DESCRIPTION, label=True)
 
     def process(self) -> Annotated[bool, "The value."]:
         return self.value
@@ -164,9 +164,9 @@ class ColorInput(Node):
     role = Role.INPUT
     lane = Lane.INLINE
 
-    name: str = Field(default="", description=NAME)
+    name: str = Field(default="", description=NAME, label=True)
     value: ColorRef = Field(default=ColorRef(), description="The colour, #rrggbb or #rrggbbaa.")
-    description: str = Field(default="", description=DESCRIPTION)
+    description: str = Field(default="", description=DESCRIPTION, label=True)
 
     def process(self) -> Annotated[ColorRef, "The colour."]:
         return self.value
@@ -185,9 +185,9 @@ class SelectInput(Node):
     role = Role.INPUT
     lane = Lane.INLINE
 
-    name: str = Field(default="", description=NAME)
+    name: str = Field(default="", description=NAME, label=True)
     value: str = Field(default="", description="The chosen option.")
-    description: str = Field(default="", description=DESCRIPTION)
+    description: str = Field(default="", description=DESCRIPTION, label=True)
     options: list[str] = Field(default=[], description="The texts to choose from; empty to allow any.")
     enum_type_name: str = Field(default="", description="Name of the choice in the tool that wrote the file; not used here.")
 
@@ -212,9 +212,9 @@ class ImageSizeInput(Node):
     role = Role.INPUT
     lane = Lane.INLINE
 
-    name: str = Field(default="", description=NAME)
+    name: str = Field(default="", description=NAME, label=True)
     value: ImageSizeRef | None = Field(default=None, description="Width and height, in pixels; 512 each where none is given.")
-    description: str = Field(default="", description=DESCRIPTION)
+    description: str = Field(default="", description=DESCRIPTION, label=True)
 
     def process(self) -> Annotated[ImageSizeRef, "The size."]:
         return self.value or ImageSizeRef()
@@ -233,9 +233,9 @@ class FolderPathInput(Node):
     role = Role.INPUT
     lane = Lane.INLINE
 
-    name: str = Field(default="", description=NAME)
+    name: str = Field(default="", description=NAME, label=True)
     value: str = Field(default="", description="The path.")
-    description: str = Field(default="", description=DESCRIPTION)
+    description: str = Field(default="", description=DESCRIPTION, label=True)
 
     def process(self) -> Annotated[str, "The path."]:
         return self.value
@@ -254,9 +254,9 @@ class FilePathInput(Node):
     role = Role.INPUT
     lane = Lane.INLINE
 
-    name: str = Field(default="", description=NAME)
+    name: str = Field(default="", description=NAME, label=True)
     value: str = Field(default="", description="The path.")
-    description: str = Field(default="", description=DESCRIPTION)
+    description: str = Field(default="", description=DESCRIPTION, label=True)
 
     def process(self) -> Annotated[str, "The path."]:
         return self.value
@@ -275,9 +275,9 @@ class AssetFolderInput(Node):
     role = Role.INPUT
     lane = Lane.INLINE
 
-    name: str = Field(default="", description=NAME)
+    name: str = Field(default="", description=NAME, label=True)
     value: FolderRef = Field(default=FolderRef(), description="The folder.")
-    description: str = Field(default="", description=DESCRIPTION)
+    description: str = Field(default="", description=DESCRIPTION, label=True)
 
     def process(self) -> Annotated[FolderRef, "The folder."]:
         return self.value
@@ -296,9 +296,9 @@ class StringListInput(Node):
     role = Role.INPUT
     lane = Lane.INLINE
 
-    name: str = Field(default="", description=NAME)
+    name: str = Field(default="", description=NAME, label=True)
     value: list[str] = Field(default=[], description="The texts, in order.")
-    description: str = Field(default="", description=DESCRIPTION)
+    description: str = Field(default="", description=DESCRIPTION, label=True)
 
     def process(self) -> Annotated[list[str], "The texts, in the order given."]:
         return self.value
@@ -317,9 +317,9 @@ class HuggingFaceModelInput(Node):
     role = Role.INPUT
     lane = Lane.INLINE
 
-    name: str = Field(default="", description=NAME)
+    name: str = Field(default="", description=NAME, label=True)
     value: ModelRef = Field(default=ModelRef(), description="The model.")
-    description: str = Field(default="", description=DESCRIPTION)
+    description: str = Field(default="", description=DESCRIPTION, label=True)
 
     def process(self) -> Annotated[ModelRef, "The model."]:
         return self.value
