@@ -13,7 +13,7 @@ from nodetool_core.engine.result import RunResult
 from nodetool_core.errors import Problem, WorkflowError
 from nodetool_core.graph import Graph
 from nodetool_core.node import Node, Role
-from nodetool_core.registry import Registry
+from nodetool_core.registry import Registry, distinct_types, shared_type
 from nodetool_core.subworkflow import expand
 from nodetool_core.workflow import WorkflowDocument
 
@@ -42,9 +42,12 @@ class Workflow:
             if not isinstance(node, Node):
                 hint = "Give nodes one by one, such as Workflow(Output(name='picture', value=night.output))."
                 raise WorkflowError(Problem("invalid_document", "Workflow", f"is made of nodes, got {type(node).__name__}.", hint))
-        document, classes = document_of(wanted)
+        document, types = document_of(wanted)
+        registry = Registry()
+        for node_class, node_type in types.items():
+            registry.add(node_class, node_type)
         document.name, document.description = name, description
-        self._set_up(document, Registry(node_classes=classes), Path.cwd(), engine)
+        self._set_up(document, registry, Path.cwd(), engine)
 
     @classmethod
     def from_document(
@@ -74,7 +77,18 @@ class Workflow:
         self._engine = engine
 
     def save(self, path: str | Path) -> Path:
-        """Write the workflow as a JSON file, whole or not at all."""
+        """
+        Write the workflow as a JSON file, whole or not at all.
+
+        Raises WorkflowError where it has several classes of one type, as a factory makes them: a file could name only one of them.
+        """
+        shared = [
+            node_class
+            for node_class, node_type in distinct_types(node.node_class for node in self.graph.nodes).items()
+            if node_type != node_class.spec.node_type
+        ]
+        if shared:
+            raise WorkflowError([shared_type(node_class) for node_class in shared])
         return self.document.save(path)
 
     @property

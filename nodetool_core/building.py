@@ -16,15 +16,19 @@ from nodetool_core.errors import Problem, WorkflowError
 from nodetool_core.handles import OutputHandle, holds_outputs
 from nodetool_core.node import Node
 from nodetool_core.ownership import own_copy
-from nodetool_core.registry import Registry
+from nodetool_core.registry import Registry, distinct_types
 from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, WorkflowDocument
 
 
-def document_of(wanted: Sequence[Node]) -> tuple[WorkflowDocument, list[type[Node]]]:
-    """The document of everything that the wanted nodes depend on, and the classes in it. Ids follow titles and order."""
+def document_of(wanted: Sequence[Node]) -> tuple[WorkflowDocument, dict[type[Node], str]]:
+    """
+    The document of everything that the wanted nodes depend on, and the classes in it with the types that it gives them.
+
+    Ids follow titles and order. Of several classes of one type, as a factory makes them, each is given a type of its own.
+    """
     given = _Given()
     ordered = _ancestors_first(wanted, given)
-    ids = _ids(ordered)
+    ids, types = _ids(ordered), distinct_types(type(node) for node in ordered)
     records, edges = [], []
     for node in ordered:
         data: dict[str, Any] = {}
@@ -33,9 +37,8 @@ def document_of(wanted: Sequence[Node]) -> tuple[WorkflowDocument, list[type[Nod
                 edges.append(EdgeRecord(source=ids[id(value.node)], sourceHandle=value.name, target=ids[id(node)], targetHandle=name))
             else:
                 data[name] = own_copy(value)
-        records.append(NodeRecord(id=ids[id(node)], type=node.spec.node_type, data=data))
-    document = WorkflowDocument(graph=GraphRecord(nodes=records, edges=edges))
-    return document, list(dict.fromkeys(type(node) for node in ordered))
+        records.append(NodeRecord(id=ids[id(node)], type=types[type(node)], data=data))
+    return WorkflowDocument(graph=GraphRecord(nodes=records, edges=edges)), types
 
 
 class _Given:

@@ -12,12 +12,13 @@ import importlib
 import importlib.util
 import pkgutil
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from nodetool_core.errors import Problem, near_miss, nearest
+from nodetool_core.errors import Problem, WorkflowError, near_miss, nearest
 from nodetool_core.node import Node
 
 ENTRY_POINT_GROUP = "nodetool.packs"
@@ -79,6 +80,24 @@ class Pack:
         return f"{self.package}.{path}" if path else self.package
 
 
+def distinct_types(node_classes: Iterable[type[Node]]) -> dict[type[Node], str]:
+    """For each of several classes its type, with a number from the second class of the same type on: `pack.Scale`, `pack.Scale#2`."""
+    types: dict[type[Node], str] = {}
+    counts: Counter[str] = Counter()
+    for node_class in dict.fromkeys(node_classes):
+        node_type = node_class.spec.node_type
+        counts[node_type] += 1
+        types[node_class] = node_type if counts[node_type] == 1 else f"{node_type}#{counts[node_type]}"
+    return types
+
+
+def shared_type(node_class: type[Node]) -> Problem:
+    """That a type stands for more than one class."""
+    message = f"Several classes have this type; {node_class.__module__}.{node_class.__qualname__} is one of them."
+    hint = "Give each a type of its own: node_type = 'package.Name' in the class."
+    return Problem("shared_type", node_class.spec.node_type, message, hint)
+
+
 class Registry:
     """Looks nodes up by type, in packs and among classes added by hand."""
 
@@ -90,7 +109,9 @@ class Registry:
         self._looked_at: set[str] = set()
         self._importing = threading.RLock()
         """Whoever asks for a node of a module that another thread is just importing waits for it."""
-        for node_class in node_classes:
+        for node_class, node_type in distinct_types(node_classes).items():
+            if node_type != node_class.spec.node_type:
+                raise WorkflowError(shared_type(node_class))
             self.add(node_class)
 
     @classmethod
@@ -108,9 +129,14 @@ class Registry:
         registry.problems.extend(problems)
         return registry
 
-    def add(self, node_class: type[Node]) -> None:
-        """Make one class known, such as a node declared in a script."""
-        self._classes[node_class.spec.node_type] = node_class
+    def add(self, node_class: type[Node], node_type: str | None = None) -> None:
+        """
+        Make one class known, such as a node declared in a script. One that was added before as the same type is replaced.
+
+        Args:
+            node_type: The type that it is looked up by; its own unless given.
+        """
+        self._classes[node_type or node_class.spec.node_type] = node_class
 
     def get(self, node_type: str) -> type[Node] | None:
         """The class of a type, or None."""

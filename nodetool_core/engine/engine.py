@@ -152,7 +152,7 @@ class Engine:
         """The plan of a graph, with what of the cache keys does not change from run to run; kept for the graph's next run."""
         wanted = None if options.outputs is None else tuple(options.outputs)
         plan = graph.plans.get(wanted)
-        if plan is None:
+        if plan is None or any(self.keys.code_of(node_class) != version for node_class, version in plan.code.items()):
             if len(graph.plans) >= PLANS:
                 graph.plans.clear()
             with collection_paused():
@@ -160,12 +160,18 @@ class Engine:
         return plan
 
     def _make_plan(self, graph: Graph, wanted: tuple[str, ...] | None) -> Plan:
+        for node_class in [kind.node_class for kind in self._kinds.values() if not kind.is_current()]:
+            del self._kinds[node_class]
         plan = compile_plan(graph, wanted, self._kinds)
+        classes = {step.node.node_class for step in plan.steps if step.node is not None}
+        plan.code = {node_class: self.keys.code_of(node_class) for node_class in classes}
         sources, drawn = _NoSources(), {step.index for step in plan.seed_sources if asks_for_a_seed(step)}
         for step in plan.steps:
             if step.node is None or step.index in drawn or not _is_constant(step):
                 continue
             step.base = self.keys.base(step.node, step.node.values, step.wiring, sources)
+            if step.base is None:
+                continue
             inputs = [key for feed in step.feeds if feed.kind == LOCAL and (key := plan.steps[feed.source].key) is not None]
             if len(inputs) == len(step.feeds):
                 step.key = of_node(step.base, inputs)

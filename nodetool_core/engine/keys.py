@@ -13,12 +13,13 @@ from __future__ import annotations
 import enum
 import hashlib
 import secrets
+import threading
 import types
 from collections.abc import Iterable, Mapping
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from nodetool_core.engine.code_version import code_version
+from nodetool_core.engine.code_version import CodeVersion, version_of
 from nodetool_core.engine.versions import versions
 from nodetool_core.errors import NodetoolError, Problem
 from nodetool_core.graph import GraphNode
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 Key = bytes
 
-KEY_FORMAT = b"nodetool-3:"
+KEY_FORMAT = b"nodetool-4:"
 """Changes when keys are made in another way, so that old entries are not found."""
 
 
@@ -59,23 +60,33 @@ def unique() -> Key:
 
 
 class KeyMaker:
-    """Makes keys; remembers code versions for as long as the process runs the same code."""
+    """Makes keys; remembers code versions until the code changes."""
 
     def __init__(self) -> None:
+        self._versions: dict[type[Node], CodeVersion] = {}
         self._classes: dict[type[Node], tuple[Key, bool]] = {}
+        self._lock = threading.Lock()
+
+    def code_of(self, node_class: type[Node]) -> bytes:
+        """The version of a class's code as it is now. Keys are made with the one that was asked for last."""
+        version = self._versions.get(node_class)
+        if version is None or not version.is_current():
+            with self._lock:
+                version = self._versions[node_class] = version_of(node_class)
+                libraries = repr(sorted(versions().items())).encode()
+                key = combine(KEY_FORMAT, node_class.spec.node_type.encode(), version.digest, libraries)
+                self._classes[node_class] = key, has_fingerprint(node_class)
+        return version.digest
 
     def _of_class(self, node_class: type[Node]) -> tuple[Key, bool]:
         """What is the same for all nodes of a class: the part of their keys, and whether they have fingerprints."""
-        known = self._classes.get(node_class)
-        if known is None:
-            libraries = repr(sorted(versions().items())).encode()
-            key = combine(KEY_FORMAT, node_class.spec.node_type.encode(), code_version(node_class), libraries)
-            known = self._classes[node_class] = key, has_fingerprint(node_class)
-        return known
+        if node_class not in self._classes:
+            self.code_of(node_class)
+        return self._classes[node_class]
 
-    def base(self, node: GraphNode, values: dict[str, Any], wiring: str, sources: Sources) -> Key:
+    def base(self, node: GraphNode, values: dict[str, Any], wiring: str, sources: Sources) -> Key | None:
         """
-        The part of a node's key that does not come from its inputs.
+        The part of a node's key that does not come from its inputs; None where something that it depends on has no content to tell.
 
         Args:
             wiring: The names of the inputs.
@@ -84,14 +95,14 @@ class KeyMaker:
         own = _fingerprint(node, values, sources) if asks else ""
         properties = node.node_class.spec.properties
         # Defaults count through the code version: a class whose defaults change is another version.
-        given = [item for item in sorted(values.items()) if not properties[item[0]].is_default(item[1])] if values else ()
+        given = [item for item in sorted(values.items()) if properties[item[0]].tells(item[1])] if values else ()
         try:
             content = f"{_canonical_items(given, sources)}{_canonical(node.dynamic, sources)}{own!r}{wiring}"
         except (NodetoolError, TypeError):
-            # A file that can't be read is the node's to report, when it runs; a value that has no JSON form has no key.
-            own = None
+            # A file that can't be read is the node's to report, when it runs.
+            return None
         if own is None:
-            return unique()
+            return None
         return hashlib.blake2b(of_class + content.encode(), digest_size=KEY_BYTES).digest()
 
     def item(self, value: Any, loop: Key, number: int, sources: Sources) -> Key:

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 
 from nodetool_core.engine.work import Kind
 from nodetool_core.graph import GraphNode
+from nodetool_core.node import Node
 from nodetool_core.properties import Property
 
 LOCAL, OUTER, ITEM = 0, 1, 2
@@ -178,3 +179,5 @@ class Plan:
     """Steps with properties that are seeds."""
     seed_sources: list[Step]
     """Steps without inputs that feed nothing but seeds."""
+    code: dict[type[Node], bytes] = field(default_factory=dict)
+    """The versions of the classes' code that the keys are made with."""

@@ -18,6 +18,7 @@ from nodetool_core.graph import Graph
 from nodetool_core.node import Role
 from nodetool_core.properties import jsonable
 from nodetool_core.references import AssetRef, ImageRef, ModelRef
+from nodetool_core.registry import distinct_types
 
 if TYPE_CHECKING:
     from nodetool_core.assets.loader import ImageLoader
@@ -74,6 +75,7 @@ class Recorder:
     def _document(self) -> dict[str, Any]:
         """The workflow as it runs: workflow nodes put in place, inputs given, seeds drawn."""
         nodes, edges = [], []
+        types = distinct_types(node.node_class for node in self._graph.nodes)
         for node in self._graph.nodes:
             if node.role is Role.COMMENT:
                 continue
@@ -86,7 +88,7 @@ class Recorder:
                     data[name] = self._recorded(f"{node.id}.{name}", value)
                 except TypeError:
                     self._unrecorded.append(f"{node.id}.{name}")
-            nodes.append({"id": node.id, "type": node.spec.node_type, "data": data})
+            nodes.append({"id": node.id, "type": types[node.node_class], "data": data})
             for edge in node.inputs:
                 source = self._graph.nodes[edge.source]
                 handle = list(source.spec.outputs)[edge.output]

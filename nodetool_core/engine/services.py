@@ -12,7 +12,7 @@ from nodetool_core.engine.caching.memory import ResultCache
 from nodetool_core.engine.coroutines import Spawned, Task
 from nodetool_core.engine.delivery import Delivery
 from nodetool_core.engine.events import Event, NodePreview
-from nodetool_core.engine.keys import Key, KeyMaker
+from nodetool_core.engine.keys import Key, KeyMaker, unique
 from nodetool_core.engine.options import RunOptions
 from nodetool_core.graph import GraphNode
 from nodetool_core.node import Lane
@@ -53,7 +53,7 @@ class Services:
             self.delivery.send(event)
 
     def base(self, node: GraphNode, values: dict[str, Any], wiring: str) -> Key:
-        return self.keys.base(node, values, wiring, self.sources)
+        return self.keys.base(node, values, wiring, self.sources) or unique()
 
     def spawn(self, work: Coroutine[Any, Any, Any], done: Callable[[Task], None]) -> Spawned:
         """Run a coroutine on the engine's loop; `done` is called there with its task, whatever became of it."""

@@ -70,6 +70,10 @@ class Kind:
         self.shareable = is_ordinary and node_class.cacheable and node_class.role in (Role.STEP, Role.INPUT)
         """Whether a result may come from the cache, or from an equal node."""
 
+    def is_current(self) -> bool:
+        """Whether the class still has the function that is called."""
+        return self.process is self.node_class.process  # type: ignore[attr-defined]
+
     def call(self, instance: Node, context: Context | None) -> Any:
         return self.process(instance, context) if self.takes_context else self.process(instance)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 CHAIN = '''
 """A chain of nodes that note when they run; one of them kills the process."""
 
-import os, signal, sys
+import os, signal, sys, threading
 from pathlib import Path
 from PIL import Image
 from nodetool_core import Context, Field, ImageRef, Node, Workflow
@@ -23,7 +24,7 @@ from nodetool_core.engine.caching.disk import DiskCache
 from nodetool_core.engine.engine import Engine
 from nodetool_core.engine.caching.tiered import TieredCache
 
-folder, length, kill_at, bound = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+folder, length, bound = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 cache = TieredCache(MemoryCache(), DiskCache(folder / "results", bound, least_seconds=0))
 
 class Start(Node):
@@ -35,9 +36,9 @@ class Brighter(Node):
     number: int = 0
 
     def process(self, context: Context) -> ImageRef:
-        if self.number == kill_at:
-            cache.flush()
-            os.kill(os.getpid(), signal.SIGKILL)
+        if os.environ["KILL_AT"] == str(self.number):
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+            threading.Event().wait()
         with (folder / "ran").open("a") as log:
             log.write(f"{self.number} ")
         return Picture.of(context.image(self.image).point(lambda tone: (tone + self.number) % 256))
@@ -46,7 +47,12 @@ node = Start()
 for number in range(1, length + 1):
     node = Brighter(image=node.output, number=number)
 
+def kill(*_):
+    cache.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGUSR1, kill)
     engine = Engine(cache=cache)
     result = Workflow(node, engine=engine).run()
     engine.close()
@@ -61,8 +67,9 @@ def run(folder: Path, length: int, kill_at: int = 0, bound: int = 1 << 30) -> tu
     script, log = folder / "chain.py", folder / "ran"
     script.write_text(CHAIN)
     log.write_text("")
-    command = [sys.executable, str(script), str(folder), str(length), str(kill_at), str(bound)]
-    process = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    command = [sys.executable, str(script), str(folder), str(length), str(bound)]
+    environment = {**os.environ, "KILL_AT": str(kill_at)}
+    process = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
     assert process.returncode in (0, -signal.SIGKILL), process.stderr
     return process.returncode, process.stdout, [int(number) for number in log.read_text().split()]
 

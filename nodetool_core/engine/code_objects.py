@@ -1,0 +1,403 @@
+"""
+The state of a node's code in this process: what its functions say, and the values that they name.
+
+From the class on, everything that its code can reach is described once, in the order in which it is met: functions by their bytecode,
+defaults, closure cells and the globals that they name; classes by what is in them; modules by the names that are used of them; data by
+content. Equal state gives equal digests in every process. What is a library's counts by its name; what belongs to a library's function
+but is the user's (the function that a decorator wraps) is followed.
+
+Some things have no content that could be told: an open connection, a trained model, an object that holds a lock. They count as
+themselves, and no other process has them. Loggers, locks and the like can't influence a result and are left out, and so is what the
+code itself assigns with `global`: a table that is loaded at first use.
+
+Beside the digest there is a list of *watches*: what has to be the same for the digest to hold, each checked in well under a microsecond.
+"""
+
+from __future__ import annotations
+
+import dis
+import enum
+import functools
+import hashlib
+import re
+import types
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, is_dataclass
+from operator import is_
+from typing import TYPE_CHECKING, Any, Final
+
+from nodetool_core.engine.code_sources import DIGEST_BYTES, Sources, is_library_file, of_this_process
+
+if TYPE_CHECKING:
+    from nodetool_core.node import Node
+
+Watch = Callable[[], bool]
+"""Whether something is as it was."""
+
+_PLAIN: Final = frozenset({str, int, float, bool, bytes, complex, range, type(None), type(...), type(NotImplemented)})
+_CONTAINERS: Final = (list, tuple, dict, deque, types.MappingProxyType)
+_TOLD_BY_REPR: Final = frozenset({"datetime", "decimal", "fractions", "uuid", "pathlib", "ipaddress", "operator", "typing", "zoneinfo"})
+"""Modules whose objects are what their `repr` says."""
+_OF_TYPES: Final = (slice, types.GenericAlias, types.UnionType, re.Pattern)
+_DESCRIPTORS: Final = (types.MethodDescriptorType, types.WrapperDescriptorType, types.ClassMethodDescriptorType)
+_SILENT: Final = frozenset({"logging", "_thread", "threading", "_contextvars", "contextvars"})
+"""Modules whose objects have no part in a result: loggers, locks, thread-local and context variables."""
+_KINDS_OF_CODE: Final = 0xFFF
+"""The flags of code that say what it is, such as a generator; not what was imported from __future__ above it."""
+_ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]+")
+
+
+class CodeState:
+    """Everything that the code of some classes can reach, as it is now."""
+
+    def __init__(self, sources: Sources) -> None:
+        self.watches: list[Watch] = []
+        self.modules: set[str] = set()
+        """Modules that are reached."""
+        self.unknown: list[str] = []
+        """What has no content that can be told."""
+        self._sources = sources
+        self._numbers: dict[int, int] = {}
+        self._alive: list[Any] = []
+        """What has a number, so that no other object gets the same identity meanwhile."""
+        self._pending: deque[Any] = deque()
+
+    def digest(self, root: Any) -> bytes:
+        """Digest of an object and of all that it leads to."""
+        hasher = hashlib.blake2b(digest_size=DIGEST_BYTES)
+        hasher.update(self._mention(root).encode("utf-8", "surrogatepass"))
+        while self._pending:
+            hasher.update(f"\n{self._describe(self._pending.popleft())}".encode("utf-8", "surrogatepass"))
+        return hasher.digest()
+
+    # -- mentioning: what stands where an object is met ------------------------------------------------------------
+
+    def _mention(self, value: Any) -> str:
+        kind = type(value)
+        if kind in _PLAIN:
+            return repr(value)
+        if id(value) in self._numbers:
+            return f"#{self._numbers[id(value)]}"
+        if kind.__module__ in _SILENT:
+            return "-"
+        if isinstance(value, types.ModuleType):
+            return self._module(value, frozenset())
+        if self._is_of_library(value):
+            return f"<{getattr(value, '__module__', '')}.{value.__qualname__}>"
+        self._numbers[id(value)] = len(self._numbers)
+        self._alive.append(value)
+        self._pending.append(value)
+        return f"#{self._numbers[id(value)]}"
+
+    def _mentions(self, values: Iterable[Any]) -> str:
+        return ",".join(map(self._mention, values))
+
+    def _module(self, module: types.ModuleType, names: frozenset[str], inside: tuple[str, ...] = ()) -> str:
+        """A module, with what is used of it."""
+        name = module.__name__
+        if not self._sources.is_followed(name) or name in inside:
+            return f"<{name}>"
+        self.modules.add(name)
+        return f"<{name} {self._named(vars(module), names, names, (*inside, name))}>"
+
+    def _named(self, namespace: Mapping[str, Any], names: frozenset[str], of_modules: frozenset[str], inside: tuple[str, ...] = ()) -> str:
+        """What some names mean in a namespace, which is watched; of modules among them, what other names mean in those."""
+        present = sorted(names & namespace.keys())
+        self._watch_names(namespace, present)
+        parts = []
+        for name in present:
+            value = namespace[name]
+            is_module = isinstance(value, types.ModuleType)
+            parts.append(f"{name}={self._module(value, of_modules, inside) if is_module else self._mention(value)}")
+        return "{" + ",".join(parts) + "}"
+
+    def _is_of_library(self, value: Any) -> bool:
+        """Whether a class or a function has no code that could be followed."""
+        if isinstance(value, types.BuiltinFunctionType):
+            return isinstance(value.__self__, types.ModuleType | types.NoneType | type)
+        return isinstance(value, _DESCRIPTORS) or (isinstance(value, type) and not self._is_own_class(value))
+
+    def _is_own_class(self, cls: type[Any]) -> bool:
+        return self._sources.is_followed(cls.__module__)
+
+    # -- describing: what an object is -----------------------------------------------------------------------------
+
+    def _describe(self, value: Any) -> str:
+        if isinstance(value, types.FunctionType):
+            return self._function(value)
+        if isinstance(value, types.CodeType):
+            return self._code(value)
+        if isinstance(value, type):
+            return self._class(value)
+        if isinstance(value, types.CellType):
+            return self._cell(value)
+        return self._object(value)
+
+    def _function(self, function: types.FunctionType) -> str:
+        code, defaults, keywords = function.__code__, function.__defaults__, function.__kwdefaults__
+        self.watches.append(lambda: function.__code__ is code and function.__defaults__ is defaults and function.__kwdefaults__ is keywords)
+        if is_library_file(code.co_filename):
+            return self._library_function(function)
+        self.modules.add(function.__module__ or "")
+        names = _names_in(code)
+        self.modules.update(_imported(names, function.__globals__))
+        parts = [self._code(code), self._mention(defaults), self._mention(keywords), self._mention(vars(function))]
+        parts.append(self._mentions(function.__closure__ or ()))
+        parts.append(self._named(function.__globals__, names.globals, names.every))
+        return f"function {' '.join(parts)}"
+
+    def _library_function(self, function: types.FunctionType) -> str:
+        """A function of a library, with what of the user's it holds, as a decorator does."""
+        held = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
+        users = [one for one in [*held, vars(function).get("__wrapped__")] if type(one) in _PLAIN or self._is_users(one)]
+        return f"library {function.__module__}.{function.__qualname__} {self._mentions(users)}"
+
+    def _is_users(self, value: Any) -> bool:
+        if isinstance(value, types.FunctionType):
+            return not is_library_file(value.__code__.co_filename) or "__wrapped__" in vars(value)
+        return isinstance(value, type) and self._is_own_class(value)
+
+    def _code(self, code: types.CodeType) -> str:
+        constants = [self._constant(one) for one in code.co_consts]
+        variables = (code.co_varnames, code.co_freevars, code.co_cellvars, code.co_flags & _KINDS_OF_CODE, code.co_argcount)
+        return repr((code.co_code, code.co_exceptiontable, code.co_names, variables, constants))
+
+    def _constant(self, value: Any) -> str:
+        if isinstance(value, types.CodeType):
+            return self._code(value)
+        if isinstance(value, frozenset):
+            return f"{{{sorted(map(self._constant, value))}}}"
+        if isinstance(value, tuple):
+            return f"({[self._constant(item) for item in value]})"
+        return repr(value)
+
+    def _cell(self, cell: types.CellType) -> str:
+        if not _is_filled(cell):
+            self.watches.append(lambda: not _is_filled(cell))
+            return "empty"
+        content = cell.cell_contents
+        self.watches.append(lambda: _is_filled(cell) and cell.cell_contents is content)
+        return f"cell {self._mention(content)}"
+
+    def _class(self, cls: type[Any]) -> str:
+        self.modules.add(cls.__module__)
+        self._watch_items(vars(cls))
+        members: Mapping[str, Any] = vars(cls)
+        if issubclass(cls, enum.Enum):
+            own = {name: value for name, value in members.items() if isinstance(value, types.FunctionType | property)}
+            members = own | {name: member.value for name, member in cls.__members__.items()}
+        if "spec" in members:
+            # What it says is part of the key by itself.
+            members = {name: value for name, value in members.items() if name != "fingerprint"}
+        parts = [f"{name}={self._member(value)}" for name, value in sorted(members.items()) if _counts(name, value)]
+        return f"class {self._mentions(cls.__bases__)} {{{','.join(parts)}}} {self._declared(vars(cls).get('spec'))}"
+
+    def _member(self, value: Any) -> str:
+        if isinstance(value, staticmethod | classmethod):
+            return self._mention(value.__func__)
+        if isinstance(value, property):
+            return self._mentions((value.fget, value.fset))
+        if isinstance(value, functools.cached_property):
+            return self._mention(value.func)
+        return self._mention(value)
+
+    def _declared(self, spec: Any) -> str:
+        """What a node class declares, which need not stand in its source."""
+        properties = getattr(spec, "properties", {})
+        outputs = getattr(spec, "outputs", {})
+        parts = [
+            f"{name}:{_text(prop.annotation)}={'' if prop.required else self._mention(prop.default)}" for name, prop in properties.items()
+        ]
+        return f"{parts} {[f'{name}:{_text(output.annotation)}' for name, output in outputs.items()]}"
+
+    def _object(self, value: Any) -> str:
+        kind = type(value)
+        name = f"{kind.__module__}.{kind.__qualname__}"
+        if isinstance(value, _CONTAINERS):
+            self._watch_items(value)
+            items = [part for item in value.items() for part in item] if isinstance(value, Mapping) else value
+            return f"{name} {self._mentions(items)}"
+        if isinstance(value, set | frozenset):
+            self._watch_items(value)
+            return f"{name} {sorted(map(repr, value))}" if _PLAIN.issuperset(map(type, value)) else self._itself(value)
+        if isinstance(value, enum.Enum):
+            return f"{self._mention(kind)} {value.name}"
+        if isinstance(value, functools.partial):
+            return f"partial {self._mentions((value.func, value.args, value.keywords))}"
+        if isinstance(value, types.MethodType | types.BuiltinMethodType):
+            return f"method {getattr(value, '__name__', '')} {self._mentions((getattr(value, '__func__', None), value.__self__))}"
+        if kind.__module__.partition(".")[0] in _TOLD_BY_REPR or isinstance(value, _OF_TYPES):
+            return f"{name} {_text(value)}"
+        if isinstance(getattr(value, "__wrapped__", None), types.FunctionType):
+            return f"{name} {self._mention(value.__wrapped__)}"
+        if callable(getattr(value, "tobytes", None)):
+            return self._bytes(value, name)
+        return self._instance(value, name)
+
+    def _bytes(self, value: Any, name: str) -> str:
+        """An array or an image."""
+        if getattr(getattr(value, "dtype", None), "hasobject", False):
+            return self._itself(value)
+        digest = _content(value)
+        self.watches.append(lambda: _content(value) == digest)
+        return f"{name} {digest}"
+
+    def _instance(self, value: Any, name: str) -> str:
+        """An object of some class: by its fields, where these are all that there is to it."""
+        kind = type(value)
+        fields: dict[str, Any] = getattr(value, "__dict__", {})
+        slots = [slot for base in kind.__mro__ for slot in _listed(vars(base).get("__slots__", ())) if hasattr(value, slot)]
+        is_data = is_dataclass(value) or self._is_own_class(kind) or hasattr(kind, "model_fields")
+        parts = [*fields.values(), *(getattr(value, slot) for slot in slots)]
+        if hasattr(value, "digest") and hasattr(value, "sealed"):
+            return f"{name} {value.digest}"
+        if not parts and kind.__basicsize__ <= _NO_FIELDS:
+            return f"nothing but a {name}"
+        if not is_data or any(type(part).__module__ in _SILENT and type(part).__name__ != "Logger" for part in parts):
+            return self._itself(value)
+        self._watch_items(fields)
+        if slots:
+            self.watches.append(lambda: all(map(is_, [getattr(value, slot, None) for slot in slots], parts[len(fields) :])))
+        return f"{self._mention(kind)} {list(fields)} {slots} {self._mentions(parts)}"
+
+    def _itself(self, value: Any) -> str:
+        """An object whose content is not known."""
+        self.unknown.append(f"an object of {type(value).__module__}.{type(value).__qualname__}")
+        return of_this_process(_identities.of(value))
+
+    # -- watching --------------------------------------------------------------------------------------------------
+
+    def _watch_names(self, namespace: Mapping[str, Any], names: list[str]) -> None:
+        found, get = [namespace[name] for name in names], namespace.get
+        if names:
+            self.watches.append(lambda: all(map(is_, map(get, names), found)))
+
+    def _watch_items(self, container: Any) -> None:
+        if isinstance(container, tuple | frozenset):
+            return
+        if isinstance(container, Mapping):
+            keys, values = list(container), list(container.values())
+            self.watches.append(
+                lambda: len(container) == len(keys) and all(map(is_, container, keys)) and all(map(is_, container.values(), values))
+            )
+        else:
+            items = list(container)
+            self.watches.append(lambda: len(container) == len(items) and all(map(is_, container, items)))
+
+
+class _Empty:
+    """An object without fields."""
+
+
+_NO_FIELDS: Final = _Empty.__basicsize__
+"""The size of an object that can't hold anything beside what its `__dict__` does."""
+
+
+class _Identities:
+    """Names of objects by which they are known in this process, never given twice."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Callable[[], Any], str]] = {}
+        self._count = 0
+
+    def of(self, value: Any) -> str:
+        known = self._known.get(id(value))
+        if known is not None and known[0]() is value:
+            return known[1]
+        self._count += 1
+        try:
+            holder: Callable[[], Any] = weakref.ref(value)
+        except TypeError:
+            holder = lambda: value  # noqa: E731
+        self._known[id(value)] = holder, str(self._count)
+        return str(self._count)
+
+
+_identities: Final = _Identities()
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """The names that a piece of code says, those of functions inside it among them."""
+
+    every: frozenset[str]
+    """Attributes as well."""
+    globals: frozenset[str]
+    """Globals that it reads and does not assign."""
+    imports: tuple[tuple[int, str, tuple[str, ...]], ...]
+    """What it imports: how many packages up it starts, the module, what is taken from it."""
+
+
+@functools.lru_cache(maxsize=8192)
+def _names_in(code: types.CodeType) -> _Names:
+    inner = [_names_in(one) for one in code.co_consts if isinstance(one, types.CodeType)]
+    read, assigned, imports, constants = set[str](), set[str](), list[tuple[int, str, tuple[str, ...]]](), list[Any]()
+    for one in dis.get_instructions(code):
+        if one.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            read.add(one.argval)
+        elif one.opname in ("STORE_GLOBAL", "DELETE_GLOBAL"):
+            assigned.add(one.argval)
+        elif one.opname == "IMPORT_NAME":
+            level, taken = ([0, None, *constants])[-2:]
+            imports.append((level if isinstance(level, int) else 0, one.argval, taken if isinstance(taken, tuple) else ()))
+        elif one.opcode in dis.hasconst:
+            constants.append(one.argval)
+    return _Names(
+        frozenset(code.co_names).union(*(names.every for names in inner)),
+        frozenset(read).union(*(names.globals for names in inner)) - assigned,
+        (*imports, *(found for names in inner for found in names.imports)),
+    )
+
+
+def _imported(names: _Names, namespace: Mapping[str, Any]) -> Iterable[str]:
+    """Modules that code imports, by their whole names; names that are none among them."""
+    package = str(namespace.get("__package__") or "").split(".")
+    for level, module, taken in names.imports:
+        base = ".".join([*(package[: len(package) + 1 - level] if level else ()), *filter(None, [module])])
+        yield base
+        yield from (f"{base}.{name}" for name in taken)
+
+
+def _counts(name: str, value: Any) -> bool:
+    """Whether a name in a class is part of what it does: its own and inherited bookkeeping is not."""
+    if (
+        isinstance(value, types.GetSetDescriptorType | types.MemberDescriptorType)
+        or type(value).__name__ == "_tuplegetter"
+        or name.startswith("_abc_")
+    ):
+        return False
+    is_special = name.startswith("__") and name.endswith("__")
+    return name != "spec" and (not is_special or isinstance(value, types.FunctionType | staticmethod | classmethod | property))
+
+
+def _is_filled(cell: types.CellType) -> bool:
+    try:
+        return cell.cell_contents is cell.cell_contents
+    except ValueError:
+        return False
+
+
+def _listed(slots: Any) -> list[str]:
+    return [slots] if isinstance(slots, str) else [slot for slot in slots if slot not in ("__dict__", "__weakref__")]
+
+
+def _content(value: Any) -> str:
+    about = (getattr(value, "shape", None), str(getattr(value, "dtype", "")), getattr(value, "mode", ""), getattr(value, "size", 0))
+    return f"{about} {hashlib.blake2b(value.tobytes(), digest_size=DIGEST_BYTES).hexdigest()}"
+
+
+def _text(value: Any) -> str:
+    return _ADDRESS.sub("", repr(value))
+
+
+def are_current(watches: Iterable[Watch]) -> bool:
+    """Whether all that was watched is as it was."""
+    return all(watch() for watch in watches)
+
+
+def state_of(node_class: type[Node], sources: Sources) -> tuple[bytes, CodeState]:
+    """The digest of what a class's code can reach, and what was met on the way."""
+    state = CodeState(sources)
+    return state.digest(node_class), state
