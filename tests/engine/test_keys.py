@@ -15,12 +15,15 @@ import pytest
 from PIL import Image
 
 from nodes.nodetool.control import Collect, ForEach
+from nodes.nodetool.input import IntegerInput
 from nodes.nodetool.output import Output
-from nodetool_core import Context, ImageRef, Node, Picture, Workflow
+from nodetool_core import Context, Field, ImageRef, Node, Picture, Registry, Role, Workflow
 from nodetool_core.engine import keys, provenance
 from nodetool_core.engine.caching.disk import DiskCache
 from nodetool_core.engine.code_version import code_version
 from nodetool_core.engine.engine import Engine
+from nodetool_core.subworkflow import NODE_TYPE
+from nodetool_core.workflow import WorkflowDocument
 
 
 class Titled(NamedTuple):
@@ -205,3 +208,80 @@ def test_a_result_of_other_libraries_is_made_anew_and_says_what_made_it(tmp_path
         monkeypatch.setattr(keys, "versions", lambda number=number: {"diffusers": number})
         monkeypatch.setattr(provenance, "versions", lambda number=number: {"diffusers": number})
         assert made_by() == (expected, number)
+
+
+# -- what is no part of a key -----------------------------------------------------------------------------------------
+
+
+def test_e17_what_an_input_is_called_computes_nothing_again(engine: Engine) -> None:
+    def run(**about: str) -> Any:
+        number = IntegerInput(value=3, **about)
+        return Workflow(Output(name="x", value=Described(value=number.output).output), engine=engine).run()
+
+    assert run(name="steps").hits == []
+    for about in ({"name": "count"}, {"name": "count", "description": "How many."}, {}):
+        assert "described" in run(**about).hits
+
+
+def test_e17_a_workflow_shares_with_itself_as_a_node_of_another(engine: Engine, tmp_path: Path) -> None:
+    inner = Workflow(
+        Output(name="said", value=Described(value=IntegerInput(name="number", value=3).output).output),
+        engine=engine,
+    )
+    assert "described" in inner.run().ran
+    path = inner.save(tmp_path / "inner.json")
+    document = WorkflowDocument.from_json(
+        {
+            "graph": {
+                "nodes": [
+                    {"id": "inner", "type": NODE_TYPE, "data": {"path": str(path)}},
+                    {"id": "out", "type": Output.spec.node_type, "data": {"name": "x"}},
+                ],
+                "edges": [{"source": "inner", "sourceHandle": "said", "target": "out", "targetHandle": "value"}],
+            }
+        }
+    )
+    registry = Registry(node_classes=[Described, IntegerInput, Output])
+    result = Workflow.from_document(document, registry, engine=engine).run()
+    assert "inner/described" in result.hits
+
+
+def test_e17_a_label_is_only_what_says_so(engine: Engine) -> None:
+    class Signed(Node):
+        """An input whose result says its name."""
+
+        role = Role.INPUT
+
+        name: str = ""
+        value: int = 1
+        note: str = Field(default="", label=True)
+
+        def process(self) -> str:
+            return f"{self.name} {self.value}"
+
+    def run(name: str, note: str) -> Any:
+        return Workflow(Output(name="x", value=Signed(name=name, note=note).output), engine=engine).run()
+
+    assert [run("a", "")["x"], run("b", "")["x"]] == ["a 1", "b 1"]
+    assert "signed" in run("b", "other").hits
+
+
+def test_e2_a_value_without_content_is_never_taken_for_what_it_was(engine: Engine) -> None:
+    class Held:
+        """An object of a class of one's own."""
+
+        number = 1
+
+    class Reads(Node):
+        """Reads it."""
+
+        value: Any
+
+        def process(self) -> int:
+            return int(self.value.number)
+
+    held = Held()
+    workflow = Workflow(Output(name="x", value=Reads(value=held).output), engine=engine)
+    first = workflow.run()["x"]
+    held.number = 2
+    assert (first, workflow.run()["x"]) == (1, 2)
