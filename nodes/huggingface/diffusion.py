@@ -22,7 +22,12 @@ DEFAULT_MODEL: Final = "nodetool/tiny-landscapes"
 
 NEGATIVE_PROMPT = Field(default="", description="Text prompt describing what should not appear in the generated image.")
 STEPS = Field(default=25, ge=1, le=100, description="Number of denoising steps.")
-GUIDANCE = Field(default=7.5, ge=1.0, le=20.0, description="Guidance scale for generation. Higher values follow the prompt more closely.")
+GUIDANCE = Field(
+    default=7.5,
+    ge=0.0,
+    le=20.0,
+    description="Guidance scale for generation. Higher values follow the prompt more closely; up to 1 there is no guidance.",
+)
 WIDE_GUIDANCE = Field(
     default=7.5, ge=0.0, le=50.0, description="Guidance scale for generation. Higher values follow the prompt more closely."
 )

@@ -140,9 +140,13 @@ def parameter_of(pipeline_class: type, prop: str) -> str | None:
 
 def unread(pipeline: Any, prop: str, wanted: Mapping[str, Any]) -> str:
     """Why a pipeline that takes a property makes nothing of it; empty where it does."""
+    name = type(pipeline).__name__
+    if prop == "guidance_scale":
+        transformer = getattr(pipeline, "transformer", None)
+        is_told = transformer is None or getattr(transformer, "config", {}).get("guidance_embeds", True)
+        return "" if is_told or not name.startswith("Flux") else f"the model of this {name} was distilled to draw without guidance"
     if prop != "negative_prompt":
         return ""
-    name = type(pipeline).__name__
     unet = getattr(pipeline, "unet", None)
     if unet is not None and "Upscale" not in name and getattr(unet, "config", {}).get("time_cond_proj_dim") is not None:
         return f"the model of this {name} was distilled to be told the guidance, and compares with no other prompt"

@@ -135,7 +135,9 @@ def _mapped(task: str) -> list[str]:
     # The tables have pipelines of films, and the one for texts has one that fills in masks.
     strange = ("num_frames", "mask_image") if task == "text-to-image" else ("num_frames",)
     found = [found for found in table.values() if all(parameter_of(found, parameter) is None for parameter in strange)]
-    return [one.__name__ for one in dict.fromkeys(found)] + list(BEYOND_AUTO.get(task, ()))
+    # Upscalers enlarge whatever they are given, and have a table of their own.
+    beyond = [name for name in BEYOND_AUTO.get(task, ()) if name not in BEYOND_AUTO["upscaling"]]
+    return [one.__name__ for one in dict.fromkeys(found)] + beyond
 
 
 def _table(task: str, names: Iterable[str]) -> str:

@@ -22,6 +22,7 @@ from nodes.huggingface.arguments import call_arguments, check_steps
 from nodes.huggingface.families import facts_of
 from nodes.huggingface.latents import Latents, LatentsSeen
 from nodes.huggingface.previews import in_turn, preview_callback
+from nodes.huggingface.prompts import warn_of_cut_prompts
 from nodes.huggingface.schedulers import draws_freely
 from nodes.huggingface.sizes import Size, fitting_size, side_multiple, square_of
 from nodetool_core import NodeError
@@ -49,8 +50,11 @@ _FREE_DRAWS: Final = threading.Lock()
 _TEXT_MULTIPLE = 8
 """What sides have to be multiples of where a picture is made from text: most pipelines check for 8, whatever their model can do."""
 
-_WORTH_TELLING = re.compile(r"truncated|ignored|will be (changed|resized)", re.IGNORECASE)
+_WORTH_TELLING = re.compile(r"ignored|will be (changed|resized)", re.IGNORECASE)
 """What diffusers logs of the user's own values; the rest is of its insides."""
+
+_CUT_OFF = re.compile(r"truncated", re.IGNORECASE)
+"""What it logs of some prompts, for encoders whose length is not known here."""
 
 _OUT_OF_MEMORY = re.compile(r"out of memory|not enough memory|can't allocate memory|failed to allocate", re.IGNORECASE)
 
@@ -136,7 +140,7 @@ def _painted(pipeline: Any, arguments: Mapping[str, Any], context: Context, *, t
     import torch
 
     context.check_cancelled()
-    relayed = _relayed_warnings(context) if tells else nullcontext()
+    relayed = _relayed_warnings(context, cut=warn_of_cut_prompts(pipeline, arguments, context.warn)) if tells else nullcontext()
     with torch.no_grad(), relayed, _explained_failures(pipeline), _reproducible(pipeline, arguments["generator"]):
         result = context.models.call(pipeline, arguments, context=context)
     return _picture(pipeline, result, context)
@@ -327,14 +331,15 @@ def _follow(pipeline: Any, context: Context, share: tuple[int, int]) -> None:
 
 
 @contextmanager
-def _relayed_warnings(context: Context) -> Iterator[None]:
-    """What diffusers logs as a warning on this thread (a prompt that was cut short) reaches the user as one."""
+def _relayed_warnings(context: Context, *, cut: bool) -> Iterator[None]:
+    """What diffusers logs as a warning on this thread reaches the user as one; of prompts only where nothing was `cut` that is known."""
     thread = threading.get_ident()
 
     class Relay(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if record.thread == thread and _WORTH_TELLING.search(record.getMessage()):
-                context.warn(record.getMessage())
+            message = record.getMessage()
+            if record.thread == thread and (_WORTH_TELLING.search(message) or (not cut and _CUT_OFF.search(message))):
+                context.warn(message)
 
     relay = Relay(logging.WARNING)
     logger = logging.getLogger("diffusers")

@@ -37,6 +37,8 @@ ITSELF: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "ChromaImg2ImgPipeline",
             "Flux2KleinKVPipeline",
             "StableDiffusionInstructPix2PixPipeline",
+            "StableDiffusionLatentUpscalePipeline",
+            "StableDiffusionUpscalePipeline",
             "StableDiffusionXLInstructPix2PixPipeline",
         ),
         "inpainting": (

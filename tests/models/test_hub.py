@@ -66,7 +66,7 @@ def test_fetches_what_a_pipeline_reads_and_no_more(hub: Hub, hub_server: HubServ
 
 
 @pytest.mark.parametrize(
-    ("class_name", "says"), [("StableVideoDiffusionPipeline", "makes videos"), ("StableDiffusionUpscalePipeline", "does upscaling")]
+    ("class_name", "says"), [("StableVideoDiffusionPipeline", "makes videos"), ("FluxPriorReduxPipeline", "does image-prior")]
 )
 def test_m8_a_model_for_something_else_is_refused_before_its_weights_are_fetched(
     class_name: str, says: str, hub: Hub, hub_server: HubServer, recorder: Recorder

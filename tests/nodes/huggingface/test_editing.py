@@ -60,7 +60,7 @@ def test_m8_a_family_that_was_not_tried_says_so_and_fails_in_words(family: str, 
     assert [warning for warning in recorder.warnings if "has not been tried here for editing" in warning]
 
 
-@pytest.mark.parametrize("family", ["flux_redux", "upscale", "image_variation", "z_image_omni"])
+@pytest.mark.parametrize("family", ["flux_redux", "image_variation", "z_image_omni"])
 def test_m8_models_for_something_else_are_refused(family: str, model: Callable[[str], str], recorder: Recorder) -> None:
     node = ImageToImage(model=ImageToImageModel(repo_id=model(family)), image=Picture.of(scene(64, 64)), num_inference_steps=1)
     with pytest.raises(ModelError, match="can't be used for image-to-image"):

@@ -60,14 +60,23 @@ def test_properties_have_an_effect(model: Callable[[str], str], recorder: Record
         ("lcm", {"negative_prompt": "fog"}, "negative_prompt is not used: LatentConsistencyModelImg2ImgPipeline"),
         ("stable_diffusion", {"negative_prompt": "fog", "guidance_scale": 1.0}, "negative_prompt is not used"),
         ("flux", {"negative_prompt": "fog", "num_inference_steps": 2}, "true_cfg_scale 4.0"),
-        ("stable_diffusion", {"prompt": "lake " * 60}, "truncated"),
+        ("stable_diffusion", {"prompt": "lake " * 80}, "prompt is cut off: tokenizer reads 77 tokens"),
+        ("stable_diffusion", {"negative_prompt": "fog " * 80}, "negative_prompt is cut off: tokenizer reads 77 tokens"),
+        ("flux", {"prompt": "lake " * 600, "num_inference_steps": 2}, "prompt is cut off: tokenizer_2 reads 512 tokens"),
+        ("flux_schnell", {"num_inference_steps": 2}, "guidance_scale is not used: the model of this FluxImg2ImgPipeline was distilled"),
     ],
 )
-def test_says_what_it_leaves_out(
+def test_m13_says_what_it_leaves_out(
     family: str, properties: dict[str, Any], warning: str, model: Callable[[str], str], recorder: Recorder
 ) -> None:
     run(recorder, model(family), **properties)
     assert [message for message in recorder.warnings if warning in message], recorder.warnings
+
+
+@pytest.mark.parametrize("family", ["stable_diffusion", "lcm", "kandinsky22", "z_image"])
+def test_m13_guidance_0_is_what_turbo_models_ask_for(family: str, model: Callable[[str], str], recorder: Recorder) -> None:
+    values = {"num_inference_steps": 2, "strength": 1.0, "guidance_scale": 0.0}
+    assert run(recorder, model(family), **values).size == (96, 88)
 
 
 def test_a_negative_prompt_acts_on_flux(model: Callable[[str], str], recorder: Recorder) -> None:
@@ -187,7 +196,7 @@ def test_a_seed_that_was_not_drawn_is_drawn_and_told(model: Callable[[str], str]
     assert first.tobytes() == run(recorder, model("stable_diffusion"), seed=drawn).tobytes()
 
 
-@pytest.mark.parametrize("properties", [{"strength": 1.4}, {"num_inference_steps": 0}, {"guidance_scale": 0.5}, {"seed": -2}])
+@pytest.mark.parametrize("properties", [{"strength": 1.4}, {"num_inference_steps": 0}, {"guidance_scale": -0.5}, {"seed": -2}])
 def test_values_out_of_bounds_are_refused(properties: dict[str, Any]) -> None:
     with pytest.raises(WorkflowError):
         ImageToImage(**properties)

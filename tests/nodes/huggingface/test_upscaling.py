@@ -262,7 +262,7 @@ def test_what_is_true_of_all_tiles_is_told_once(model: Callable[[str], str], rec
     assert recorder.steps[-1] == (9, 9)
     assert len(recorder.warnings) == 2, recorder.warnings
     assert any("negative_prompt is not used" in warning for warning in recorder.warnings)
-    assert any("truncated" in warning for warning in recorder.warnings)
+    assert any("is cut off" in warning for warning in recorder.warnings)
 
 
 @pytest.mark.parametrize("family", ["stable_diffusion", "stable_diffusion_xl", pytest.param("flux", marks=pytest.mark.slow)])

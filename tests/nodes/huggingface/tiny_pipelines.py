@@ -48,6 +48,7 @@ from tests.nodes.huggingface.tiny_transformers import (
     flux2_klein,
     flux_control,
     flux_kontext,
+    flux_schnell,
     qwen_image,
     stable_diffusion_3,
     stable_diffusion_3_pag,
@@ -175,7 +176,7 @@ FAMILIES: dict[str, Callable[[], DiffusionPipeline]] = {
 """The families that turn an image into another, by name."""
 
 
-_OTHERS = (controlnet, flux_control, inpainting, latent_upscale, told_guidance, upscale)
+_OTHERS = (controlnet, flux_control, flux_schnell, inpainting, latent_upscale, told_guidance, upscale)
 _EDITORS = (flux_fill, flux_redux, image_variation, inpainting_xl, instruct_pix2pix_xl)
 
 TEXT_ALONE = TEXT_FAMILIES | CASCADES | GLM | READERS

@@ -76,7 +76,7 @@ def stable_diffusion_3_pag() -> DiffusionPipeline:
     return StableDiffusion3PAGPipeline(**sd3_parts(), pag_applied_layers="blocks.1")
 
 
-def flux_parts(in_channels: int = 4) -> dict[str, Any]:
+def flux_parts(in_channels: int = 4, *, guidance_embeds: bool = True) -> dict[str, Any]:
     return {
         "vae": vae(1, levels=1, shift_factor=0.1, scaling_factor=0.4, use_quant_conv=False, use_post_quant_conv=False),
         "text_encoder": CLIPTextModel(clip_config()),
@@ -94,7 +94,7 @@ def flux_parts(in_channels: int = 4) -> dict[str, Any]:
             joint_attention_dim=WIDTH,
             pooled_projection_dim=WIDTH,
             axes_dims_rope=[4, 4, 8],
-            guidance_embeds=True,
+            guidance_embeds=guidance_embeds,
         ),
         "scheduler": FlowMatchEulerDiscreteScheduler(),
     }
@@ -102,6 +102,11 @@ def flux_parts(in_channels: int = 4) -> dict[str, Any]:
 
 def flux() -> DiffusionPipeline:
     return FluxPipeline(**flux_parts())
+
+
+def flux_schnell() -> DiffusionPipeline:
+    """Distilled to draw without guidance."""
+    return FluxPipeline(**flux_parts(guidance_embeds=False))
 
 
 def flux_kontext() -> DiffusionPipeline:
