@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nodetool_core.engine.keys import Key
 from nodetool_core.engine.plan import ITEM, LOCAL, Feed, Plan, Region, Step
 from nodetool_core.node import SKIPPED
+
+if TYPE_CHECKING:
+    from nodetool_core.engine.runner import Source
 
 Index = tuple[int, ...]
 Values = tuple[Any, ...]
@@ -99,9 +101,11 @@ class Stream:
     """For each item, a key per output."""
     count: int = 0
     ended: bool = False
-    source: Iterator[Any] | Any = None
-    """The iterator that `process` returned; None before it is called."""
+    source: Source | None = None
+    """The attempt at it that is under way."""
     pulling: bool = False
+    passed_over: int = 0
+    """Items still to come that an earlier attempt gave already."""
     in_flight: int = 0
     """Items that are begun and not finished; what back-pressure bounds."""
     seconds: float = 0.0

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from nodetool_core.engine.events import NodeWarning
+from nodetool_core.engine.events import NodeFailed, NodeWarning
+from nodetool_core.engine.work import traceback_of
 from nodetool_core.errors import Problem, WorkflowError
 
 if TYPE_CHECKING:
@@ -73,8 +74,11 @@ class Gaps:
         """Whether there is one."""
 
     def absorb(self, frame: Frame, step: Step, failure: NodeFailure) -> bool:
-        """Make a failure a warning where it reaches nothing but lists with gaps. Those of equal steps count as well."""
+        """Tell of a failure: a warning where it, and that of equal steps, reaches nothing but lists with gaps. False where it is more."""
         if not (step.absorbed and all(frame.steps[twin].absorbed for twin in frame.twins.get(step.slot, ()))):
+            self._result.failures.append(failure)
+            trace = traceback_of(failure)
+            self._services.emit(NodeFailed(failure.node_id, failure.item, failure.node_type, failure.problem, trace))
             return False
         self._result.warnings.append(replace(failure.problem, level="warning"))
         self._services.emit(NodeWarning(failure.node_id, str(failure.problem), {"item": list(failure.item)}))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from functools import partial
 from typing import TYPE_CHECKING
 
 from nodetool_core.engine import events
@@ -49,12 +50,29 @@ class Loops:
         self._scheduler.gaps.reach(frame, step)
         stream = self._frames.streams[step.index, frame.index] = Stream(step.index, frame)
         self._scheduler.services.emit(events.NodeStarted(step.node.id, frame.index))
+        self._begin(stream, step)
+
+    def _begin(self, stream: Stream, step: Step) -> None:
         try:
             self._scheduler.runner.open(stream, step)
-        except Exception as error:  # noqa: BLE001 - a node is foreign code: whatever it raises is its failure
-            self._scheduler.fail(frame, step, error)
+        except Exception as error:  # noqa: BLE001 - a value that does not fit is this node's failure
+            self._scheduler.fail(stream.frame, step, error)
             return
         self._scheduler.ready.pulls.append(stream)
+
+    def may_begin_again(self, frame: Frame, step: Step) -> bool:
+        """Whether a stream may be begun anew. Once it gave items, only one that gives the same ones again."""
+        stream = self._frames.streams[step.index, frame.index]
+        assert step.node is not None and stream.source is not None
+        stream.source.ticket.give_up()
+        return step.node.node_class.cacheable or not stream.count
+
+    def begin_again(self, frame: Frame, step: Step) -> None:
+        """Begin a stream anew: what it gave already is passed over."""
+        stream = self._frames.streams[step.index, frame.index]
+        frame.state[step.slot] = RUNNING
+        stream.passed_over, stream.pulling = stream.count, False
+        self._begin(stream, step)
 
     def pull(self, stream: Stream) -> None:
         """Ask a stream for its next item, where it has room."""
@@ -62,7 +80,10 @@ class Loops:
         if stream.ended or stream.pulling or stream.in_flight >= self._limit(step):
             return
         stream.pulling = True
-        ticket = self._scheduler.runner.pull(stream, step, self._got, self._broke)
+        policy = self._scheduler.patience.policy(step)
+        seconds = None if policy is None else policy.timeout
+        clock = None if seconds is None else partial(self._scheduler.watch, stream.frame, step, seconds)
+        ticket = self._scheduler.runner.pull(stream, self._got, self._broke, clock)
         if ticket is not None:
             self._scheduler.expect(ticket)
 
@@ -75,6 +96,10 @@ class Loops:
         assert step.node is not None
         stream.pulling = False
         stream.seconds += seconds
+        if stream.passed_over and values is not None:
+            stream.passed_over -= 1
+            scheduler.ready.pulls.append(stream)
+            return
         if values is None:
             scheduler.result.ran.append(step.node.id)
             scheduler.services.emit(events.NodeFinished(step.node.id, frame.index, stream.seconds, False))
@@ -125,6 +150,8 @@ class Loops:
                     assert step.node is not None
                     problem = Problem("close_failed", f"node {step.node.id!r}", f"{type(error).__name__}: {error}", level="warning")
                     self._scheduler.result.warnings.append(problem)
+            # One that was not asked for an item holds the run, by its context.
+            stream.source = None
 
     # -- frames -----------------------------------------------------------------------------------------------------
 

@@ -18,9 +18,17 @@ class NodePolicy:
     """How patient a run is with a node."""
 
     timeout: float | None = None
-    """Seconds that one attempt may take. A node that reports progress stops at its next step; one that doesn't is given up."""
+    """
+    Seconds that one attempt may take; of a node that gives items, one item. A node that reports progress stops at its next step; one
+    that doesn't is given up.
+    """
     attempts: int = 1
-    """How often it is tried in all. What can't get better by trying again (values that don't fit) is not."""
+    """
+    How often it is tried in all. What can't get better by trying again (values that don't fit) is not.
+
+    A node that gives items is begun anew, and the items that it gave before are passed over, for the same node gives the same items. One
+    that says that it is never the same twice (`cacheable = False`) is not begun again once it has given an item.
+    """
     wait: float = 1.0
     """Seconds before the second attempt; doubled before each further one."""
 

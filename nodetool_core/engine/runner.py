@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
@@ -26,6 +27,8 @@ from nodetool_core.types import type_name, value_type_name
 Done = Callable[[Frame, Step, Values, float], None]
 Failed = Callable[[Frame, Step, BaseException], None]
 Begun = Callable[[], None]
+Clock = Callable[["Ticket"], None]
+"""Begins to count the time of an attempt."""
 
 _ENDED: Any = object()
 
@@ -51,6 +54,34 @@ class Ticket:
         self.given_up = True
         if self.task is not None:
             self.task.cancel()
+
+
+class Source:
+    """One attempt at a step that streams: called with the first item, and then asked for one item after the other."""
+
+    def __init__(self, kind: Kind, cancelled: threading.Event) -> None:
+        self.kind = kind
+        self.ticket = Ticket(kind.lane, cancelled)
+        """What its node asks whether to stop: given up where nobody waits for its items any more."""
+        self.begin: Callable[[], Any] | None = None
+        self.items: Any = None
+        """The iterator that `process` returned; None before it is called."""
+
+    def next(self) -> tuple[Values | None, float]:
+        """The next item, None at the end, and how long it took."""
+        started = time.perf_counter()
+        if self.begin is not None:
+            self.items, self.begin = iter(self.begin()), None
+        item = next(self.items, _ENDED)
+        return None if item is _ENDED else self.kind.values(item), time.perf_counter() - started
+
+    async def next_awaited(self) -> tuple[Values | None, float]:
+        """As `next`, of a coroutine."""
+        started = time.perf_counter()
+        if self.begin is not None:
+            self.items, self.begin = self.begin(), None
+        item: Any = await anext(self.items, _ENDED)
+        return None if item is _ENDED else self.kind.values(item), time.perf_counter() - started
 
 
 class Runner:
@@ -127,46 +158,64 @@ class Runner:
         self.inbox.put((done, ticket, frame, step, values, time.perf_counter() - started))
 
     def open(self, stream: Stream, step: Step) -> None:
-        """Call a step that streams; its work begins with the first item."""
+        """Prepare a step that streams: it is called when its first item is asked for. Raises MisfitError."""
         kind = step.kind
         assert kind is not None
-        source = kind.call(self.instance(stream.frame, step), self.context(step))
-        stream.source = source if kind.spec.is_async else iter(source)
+        source = stream.source = Source(kind, self.cancelled)
+        source.begin = partial(kind.call, self.instance(stream.frame, step), self.context(step, source.ticket))
 
-    def pull(self, stream: Stream, step: Step, got: Callable[..., None], failed: Callable[..., None]) -> Ticket | None:
+    def pull(self, stream: Stream, got: Callable[..., None], failed: Callable[..., None], clock: Clock | None = None) -> Ticket | None:
         """
         Ask a stream for its next item; `got` is called with it, or with None at the end.
 
+        Args:
+            clock: Called when the work at it begins, which is then done elsewhere, so that it can be given up.
+
         Gives the ticket that the answer will carry, or None where the answer is in the inbox already.
         """
-        kind = step.kind
-        assert kind is not None
-        if kind.lane is Lane.INLINE and not kind.spec.is_async:
-            self.inbox.put(_next(stream, kind, None, got, failed))
+        source = stream.source
+        assert source is not None
+        is_async, lane = source.kind.spec.is_async, source.kind.lane
+        if lane is Lane.INLINE and clock is None and not is_async:
+            self.inbox.put(_next(stream, source, None, got, failed))
             return None
-        ticket = Ticket(Lane.NETWORK if kind.spec.is_async else kind.lane, self.cancelled)
-        if not kind.spec.is_async:
-            self._services.threads[kind.lane].submit(self._pull, stream, kind, ticket, got, failed)
+        ticket = Ticket(Lane.NETWORK if is_async else (Lane.CPU if lane is Lane.INLINE else lane), self.cancelled)
+        if not is_async:
+            ticket.make_way = self._services.threads[ticket.lane].submit(self._pull, stream, source, ticket, got, failed, clock)
             return ticket
 
         def answer(task: Task) -> None:
             error = _error_of(task, ticket)
             self.inbox.put((failed, ticket, stream, error) if error else (got, ticket, stream, *task.result()))
 
-        self._services.spawn(_next_awaited(stream, kind), answer)
+        ticket.task = self._services.spawn(source.next_awaited(), answer)
+        if clock is not None:
+            clock(ticket)
         return ticket
 
-    def _pull(self, stream: Stream, kind: Kind, ticket: Ticket, got: Callable[..., None], failed: Callable[..., None]) -> None:
-        self.inbox.put(_next(stream, kind, ticket, got, failed))
+    def _pull(
+        self,
+        stream: Stream,
+        source: Source,
+        ticket: Ticket,
+        got: Callable[..., None],
+        failed: Callable[..., None],
+        clock: Clock | None,
+    ) -> None:
+        if clock is not None:
+            self.inbox.put((clock, None, ticket))
+        self.inbox.put(_next(stream, source, ticket, got, failed))
 
     def end(self, stream: Stream) -> None:
         """End a stream that was not exhausted; returns when its generator has ended. Raises what it raises."""
-        if hasattr(stream.source, "aclose"):
+        source = stream.source
+        items = source.items if source is not None and not source.ticket.given_up else None
+        if hasattr(items, "aclose"):
             ended: SimpleQueue[Task] = SimpleQueue()
-            self._services.spawn(_closed(stream.source), ended.put)
+            self._services.spawn(_closed(items), ended.put)
             ended.get().result()
-        elif hasattr(stream.source, "close"):
-            stream.source.close()
+        elif items is not None and hasattr(items, "close"):
+            items.close()
 
     def context(self, step: Step, ticket: Ticket | None = None) -> Context:
         """What the node of a step sees of the run."""
@@ -230,21 +279,13 @@ async def _awaited(kind: Kind, instance: Node, context: Context) -> tuple[Values
     return values, time.perf_counter() - started
 
 
-def _next(stream: Stream, kind: Kind, ticket: Ticket | None, got: Callable[..., None], failed: Callable[..., None]) -> Message:
-    started = time.perf_counter()
+def _next(stream: Stream, source: Source, ticket: Ticket | None, got: Callable[..., None], failed: Callable[..., None]) -> Message:
     try:
-        item = next(stream.source, _ENDED)
-        values = None if item is _ENDED else kind.values(item)
+        values, seconds = source.next()
     except BaseException as error:  # noqa: BLE001 - crosses a thread: it is reported where it is received
         return (failed, ticket, stream, error)
-    return (got, ticket, stream, values, time.perf_counter() - started)
+    return (got, ticket, stream, values, seconds)
 
 
 async def _closed(source: Any) -> None:
     await source.aclose()
-
-
-async def _next_awaited(stream: Stream, kind: Kind) -> tuple[Values | None, float]:
-    started = time.perf_counter()
-    item: Any = await anext(stream.source, _ENDED)  # type: ignore[arg-type]
-    return None if item is _ENDED else kind.values(item), time.perf_counter() - started

@@ -40,7 +40,7 @@ from nodetool_core.engine.ready import Ready
 from nodetool_core.engine.result import RunResult
 from nodetool_core.engine.runner import Runner, Ticket
 from nodetool_core.engine.services import Services
-from nodetool_core.engine.work import failure_of, forget_frames, traceback_of
+from nodetool_core.engine.work import failure_of, forget_frames
 from nodetool_core.errors import Problem, RunCancelled
 from nodetool_core.node import SKIPPED, Lane
 
@@ -216,9 +216,7 @@ class Scheduler:
         ticket = Ticket(Lane.CPU if lane is Lane.INLINE else lane, self.runner.cancelled)
         self.expect(ticket)
         # Its time runs from when it begins: what it waits for a thread or a device that other runs use as well is not its fault.
-        clock = None
-        if policy is not None and policy.timeout is not None:
-            clock = partial(self.patience.deadline, policy.timeout, partial(self._time_out, frame, step, ticket, policy.timeout))
+        clock = partial(self.watch, frame, step, policy.timeout, ticket) if policy is not None and policy.timeout is not None else None
         try:
             self.runner.submit(frame, step, ticket, self.finish, self.fail, clock)
         except Exception as error:  # noqa: BLE001 - a value that does not fit is this node's failure
@@ -237,8 +235,8 @@ class Scheduler:
         """A step's work failed, or was cancelled."""
         assert step.node is not None
         error = self.services.secrets.scrub(error)
-        # What a stream has given can't be taken back, so it is not begun again.
-        pause = None if step.streams else self.patience.next_attempt(frame, step, error)
+        is_over = step.streams and not self.loops.may_begin_again(frame, step)
+        pause = None if is_over else self.patience.next_attempt(frame, step, error)
         if pause is not None:
             self._try_again(frame, step, error, pause)
             return
@@ -247,11 +245,13 @@ class Scheduler:
             frame.state[step.slot] = FAILED
             return
         failure = failure_of(step.node, frame.index, error)
-        if not self.gaps.absorb(frame, step, failure):
-            self.result.failures.append(failure)
-            self.services.emit(events.NodeFailed(failure.node_id, failure.item, failure.node_type, failure.problem, traceback_of(failure)))
-            self._stopping = self.services.options.on_error == "stop"
+        if not self.gaps.absorb(frame, step, failure) and self.services.options.on_error == "stop":
+            self._stopping = True
         self.settle(frame, step, None, FAILED)
+
+    def watch(self, frame: Frame, step: Step, seconds: float, ticket: Ticket) -> None:
+        """An attempt has begun: give it up when its time is over."""
+        self.patience.deadline(seconds, partial(self._time_out, frame, step, ticket, seconds))
 
     def _time_out(self, frame: Frame, step: Step, ticket: Ticket, seconds: float) -> None:
         if ticket.is_answered or ticket.given_up:
@@ -273,7 +273,7 @@ class Scheduler:
         self.services.emit(events.NodeWarning(step.node.id, message, {"seconds": pause}))
         forget_frames(error)
         frame.state[step.slot] = WAITING
-        self.patience.retry(pause, lambda: self.ready.add(frame, step))
+        self.patience.retry(pause, partial(self.loops.begin_again if step.streams else self.ready.add, frame, step))
 
     # -- settling ---------------------------------------------------------------------------------------------------
 
