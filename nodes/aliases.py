@@ -1,5 +1,5 @@
 """
-Types of the nearest tool that are read as nodes of ours: one general node where it has several.
+Types of the nearest tool that are read as nodes of ours, one general node where it has several; and outputs that were renamed.
 
 Whoever loads a file that uses one is told, property by property, what was renamed and what has no counterpart.
 """
@@ -17,6 +17,7 @@ _HOSTED: Final = {"safety_check": None, "timeout_seconds": None}
 IMAGES: Final[Mapping[str, Alias]] = {
     "lib.pillow.__init__.Blend": Alias("lib.pillow.Blend"),
     "lib.pillow.__init__.Composite": Alias("lib.pillow.Composite"),
+    "lib.pillow.mask.PadForOutpainting": Alias("lib.pillow.mask.PadForOutpainting", outputs={"image": "output"}),
     "nodetool.image.LoadImageAssets": Alias("nodetool.image.LoadImageFolder", outputs={"name": "path"}),
     "nodetool.image.SaveImage": Alias("nodetool.image.SaveImageFile", {"name": "filename"}),
     "nodetool.image.ImageToImage": Alias(

@@ -123,6 +123,10 @@ def declare(cls: type[Node], local_names: Mapping[str, Any]) -> NodeSpec:
     returned, streams = _stream_item(returned)
     outputs, unpack = _outputs(returned, local_names)
     problems.extend(_declaration(cls, name, "is a reserved name, so it can't be an output.") for name in outputs.keys() & RESERVED)
+    problems.extend(
+        _declaration(cls, name, "is a property and an output, and `node." + name + "` can only be one of them: rename the output.")
+        for name in outputs.keys() & properties.keys()
+    )
     if _is_async(process) and getattr(cls, "lane", None) == "device":
         problems.append(
             _declaration(cls, "process", "is a coroutine, but a device node has its device's thread to itself: write a function.")

@@ -243,7 +243,8 @@ class _Reader:
 
     def _renamed(self, place: str, node_type: str, alias: Any, data: Mapping[str, Any]) -> dict[str, Any]:
         renamed = {}
-        self.notes.append(Problem("mapped_type", f"{place}.type", f"{node_type} is read as {alias.type}.", level="note"))
+        if alias.type != node_type:
+            self.notes.append(Problem("mapped_type", f"{place}.type", f"{node_type} is read as {alias.type}.", level="note"))
         for name, value in data.items():
             target = alias.properties.get(name, name)
             if target is None:

@@ -132,6 +132,22 @@ def test_every_fault_of_a_declaration_is_named_at_once() -> None:
         assert part in text
 
 
+def test_i14_an_output_that_hides_behind_a_property_is_refused() -> None:
+    class Found(NamedTuple):
+        image: int
+        mask: int
+
+    with pytest.raises(DeclarationError, match=r"Hiding\.image: is a property and an output"):
+
+        class Hiding(Node):
+            """`node.image` would be the property."""
+
+            image: int = 1
+
+            def process(self) -> Found:
+                return Found(1, 2)
+
+
 def test_a_missing_return_annotation_is_refused() -> None:
     with pytest.raises(DeclarationError, match="no return annotation"):
 

@@ -172,7 +172,7 @@ def pad(reading: Reading) -> tuple[Any, ...]:
     sides = {name: reading.take(name, 0) for name in ("left", "top", "right", "bottom")}
     image = reading.first(reading.take_as("image", Pixels))
     made = reading.add("lib.pillow.mask.PadForOutpainting", {"image": image, **sides, "feather": reading.take("feathering", 0)})
-    return Pixels(Handle(made, "image")), Pixels(Handle(made, "mask"))
+    return Pixels(Handle(made)), Pixels(Handle(made, "mask"))
 
 
 def empty_image(reading: Reading) -> tuple[Any, ...]:

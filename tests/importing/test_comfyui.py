@@ -317,7 +317,7 @@ def test_outpainting_runs_up_to_the_model(tmp_path: Path) -> None:
     content["22"] = {"class_type": "ImageCompositeMasked", "inputs": {"destination": ["3", 0], "source": ["20", 0], "mask": ["3", 1]}}
     content["23"] = {"class_type": "PreviewImage", "inputs": {"images": ["22", 0]}}
     result = from_api(content)
-    assert {"3.image > 7.image", "3.mask > 7.mask_image"} <= edges(result) and said(result) == []
+    assert {"3.output > 7.image", "3.mask > 7.mask_image"} <= edges(result) and said(result) == []
     workflow = Workflow.from_document(result.document, REGISTRY, base=tmp_path)
     made = workflow.run(image=LAKE, options=RunOptions(outputs=["mask", "preview"]))
     assert (

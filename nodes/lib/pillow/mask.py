@@ -151,7 +151,7 @@ class CombineMasks(Node):
 
 
 class Padded(NamedTuple):
-    image: Annotated[ImageRef, "The picture with grey around it."]
+    output: Annotated[ImageRef, "The picture with grey around it."]
     mask: Annotated[ImageRef, "White where there is nothing of the picture, and along its edge where it is feathered."]
 
 
@@ -191,14 +191,20 @@ class PadForOutpainting(Node):
         """The mask over the picture: white at the sides with room, falling to black over the feather."""
         import numpy as np
 
-        far = float(width + height)
-        across, down = np.arange(width), np.arange(height)
-        nearest_x = np.minimum(across + 0.5 if self.left else far, width - across - 0.5 if self.right else far)
-        nearest_y = np.minimum(down + 0.5 if self.top else far, height - down - 0.5 if self.bottom else far)
-        distance = np.minimum(np.broadcast_to(nearest_x, width)[None, :], np.broadcast_to(nearest_y, height)[:, None])
-        share = np.clip(1 - distance / max(self.feather, 1e-6), 0.0, 1.0)
-        edge: Tones = np.rint(share**2 * 255).astype(np.uint8)
+        # The nearer an edge, the whiter: so the whiter of both directions is that of the nearer one.
+        edge: Tones = np.maximum(self._falling(width, self.left, self.right), self._falling(height, self.top, self.bottom)[:, None])
         return edge
+
+    def _falling(self, length: int, before: int, behind: int) -> Tones:
+        """The mask along one side of the picture: white at the ends with room."""
+        import numpy as np
+
+        place = np.arange(length) + 0.5
+        far = float(length + self.feather)
+        nearest = np.minimum(place if before else far, length - place if behind else far)
+        share = np.clip(1 - nearest / max(self.feather, 1e-6), 0.0, 1.0)
+        falling: Tones = np.rint(np.broadcast_to(share, length) ** 2 * 255).astype(np.uint8)
+        return falling
 
 
 class ApplyMask(Node):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,8 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageFilter
 
 from nodes.lib.pillow import mask as masks
-from nodetool_core import Node, NodeError, Picture
+from nodes.nodetool.output import Output
+from nodetool_core import Node, NodeError, Picture, Workflow
 from tests.assets.pictures import difference, scene
 from tests.nodes.conftest import NodeRunner
 from tests.nodes.lib.pillow.test_filter import glass
@@ -102,10 +105,20 @@ def test_masks_of_another_size(run_node: NodeRunner) -> None:
 
 def test_room_for_outpainting(run_node: NodeRunner) -> None:
     made = run_node(masks.PadForOutpainting(image=Picture.of(scene()), left=5, bottom=7, feather=0))
-    assert made.image.image.size == made.mask.image.size == (45, 31)
-    assert difference(made.image.image.crop((5, 0, 45, 24)), scene()) == 0 and made.image.image.getpixel((0, 0)) == (128, 128, 128)
+    assert made.output.image.size == made.mask.image.size == (45, 31)
+    assert difference(made.output.image.crop((5, 0, 45, 24)), scene()) == 0 and made.output.image.getpixel((0, 0)) == (128, 128, 128)
     mask = np.asarray(made.mask.image)
     assert (mask[:24, 5:] == 0).all() and (mask[24:] == 255).all() and (mask[:, :5] == 255).all()
+
+
+def test_i14_the_padded_picture_is_an_output_of_its_own(tmp_path: Path) -> None:
+    pad = masks.PadForOutpainting(image=Picture.of(scene()).inline(), left=5)
+    workflow = Workflow(Output(name="picture", value=pad.output), Output(name="mask", value=pad.mask))
+    assert workflow.run()["picture"].image.size == (45, 24)
+    # A file from before, in which that output was called as the property is.
+    old = json.loads(json.dumps(workflow.document.to_json()).replace('"sourceHandle": "output"', '"sourceHandle": "image"'))
+    (tmp_path / "old.json").write_text(json.dumps(old))
+    assert Workflow.load(tmp_path / "old.json").run()["picture"].image.size == (45, 24)
 
 
 def test_the_edge_towards_the_room_is_feathered(run_node: NodeRunner) -> None:
