@@ -2,13 +2,13 @@
 Contrast limited adaptive histogram equalization (K. Zuiderveld, Graphics Gems IV, 1994).
 
 The picture is divided into a grid of tiles. Each tile gets the curve that spreads its own tones evenly, after the counts of
-its histogram were cut at the clip limit and the cut-off spread over all tones. A pixel takes the curves of the four nearest
+its histogram were cut at the clip limit and the cut-off spread over the tones below it. A pixel takes the curves of the four nearest
 tiles, weighted by how near their centres are, so that no border between tiles shows.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from nodetool_core import Context
+
+
+_ROUNDS: Final = 256
+"""Each round fills at least one tone up, or has nothing left to spread."""
 
 
 def equalized_locally(image: Image.Image, visible: Image.Image | None, clip_limit: float, grid: int, context: Context) -> Image.Image:
@@ -59,11 +63,24 @@ def _curves(tones: NDArray[np.uint8], counting: NDArray[np.bool_], rows: int, co
             seen = tile[counts_in_tile] if counts_in_tile.any() else np.arange(256, dtype=np.uint8)
             counts = np.bincount(seen, minlength=256).astype(np.float64)
             if clip_limit > 0:
-                limit = max(1.0, clip_limit * seen.size / 256)
-                cut = np.minimum(counts, limit)
-                counts = cut + (counts.sum() - cut.sum()) / 256
-            curves[row, column] = counts.cumsum() * (255 / seen.size)
+                counts = _limited(counts, max(1.0, clip_limit) * seen.size / 256)
+            # A tone stands for the middle of its pixels, so that even counts change nothing.
+            curves[row, column] = (counts.cumsum() - counts / 2) * (256 / seen.size) - 0.5
     return np.clip(curves, 0, 255)
+
+
+def _limited(counts: NDArray[Any], limit: float) -> NDArray[Any]:
+    """Counts of which none is above the limit, with the same sum: what is cut off is spread over the tones that have room for it."""
+    import numpy as np
+
+    limited: NDArray[Any] = np.minimum(counts, limit)
+    for _ in range(_ROUNDS):
+        room = limited < limit
+        left = counts.sum() - limited.sum()
+        if left <= 1e-9 * limit or not room.any():
+            break
+        limited = np.minimum(limited + room * (left / room.sum()), limit)
+    return limited
 
 
 def _nearest(length: int, tiles: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:

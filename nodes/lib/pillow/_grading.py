@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 Triple = tuple[float, float, float]
 """A number each for red, green and blue."""
 
+_STEPS = 1021
+"""Tones at which a curve is kept: four for each of 256, so that those are met exactly."""
+
 _PEAK = 6.75
 """Brings x (1 - x)² to a height of 1, which it has at one third."""
 
@@ -57,6 +60,41 @@ def in_midtones(tones: Band) -> Band:
 def in_highlights(tones: Band) -> Band:
     """How much a tone counts as highlight: 1 at two thirds, 0 at black and white."""
     return in_shadows(1 - tones)
+
+
+def all_tones() -> Band:
+    """The tones from 0 to 1 at which curves are kept, (count, 1)."""
+    import numpy as np
+
+    return np.linspace(0.0, 1.0, _STEPS, dtype=np.float32)[:, None]
+
+
+def rising(curves: Band) -> Band:
+    """Curves over `all_tones`, one a column, that never fall: their values within 0 and 1, in rising order."""
+    import numpy as np
+
+    return np.sort(np.clip(curves, 0.0, 1.0), axis=0)
+
+
+def along(curves: Band, band: Band) -> Band:
+    """The tones that curves lead to: one curve for all channels, or one for each."""
+    import numpy as np
+
+    tones, columns = np.linspace(0.0, 1.0, _STEPS), curves.shape[1]
+    channels = [np.interp(band[..., index], tones, curves[:, index % columns]) for index in range(band.shape[2])]
+    return np.stack(channels, axis=2).astype(np.float32)
+
+
+def in_range(band: Band) -> Band:
+    """Colours within 0 to 1: what lies outside is brought nearer to the grey of its luma, which stays."""
+    import numpy as np
+
+    grey = luma(band).clip(0.0, 1.0)
+    away = band - grey
+    room = np.where(away > 0, 1 - grey, grey)
+    share = (room / np.abs(away).clip(1e-6)).min(axis=2, keepdims=True).clip(0.0, 1.0)
+    ranged: Band = grey + away * share
+    return ranged
 
 
 def exposed(band: Band, stops: float) -> Band:

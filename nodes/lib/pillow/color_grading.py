@@ -83,15 +83,15 @@ class ColorBalance(Node):
 
         def balance(band: Band, _: int) -> Band:
             shifted = band * gain
-            balanced: Band = shifted * (luma(band) / luma(shifted).clip(1e-6))
-            return balanced
+            return grading.in_range(shifted * (luma(band) / luma(shifted).clip(1e-6)))
 
         return context.picture(graded(opened(context, self.image), balance, context))
 
 
 class Curves(Node):
     """
-    Bends the tone curve of a picture: the ends, the shadows, midtones and highlights, and the midtones of each channel.
+    Bends the tone curve of a picture: the ends, the shadows, midtones and highlights, and the midtones of each channel. What
+    was brighter stays so.
     image, color grading, curves, levels, tones
 
     Use cases:
@@ -114,11 +114,12 @@ class Curves(Node):
             raise NodeError("black_point and white_point are the same tone.", "Leave some range between them.")
         middles = grading.triple((self.red_midtones, self.green_midtones, self.blue_midtones)) + self.midtones
 
+        tones = ((grading.all_tones() - self.black_point) / (self.white_point - self.black_point)).clip(0.0, 1.0)
+        bent = tones + self.shadows * grading.in_shadows(tones) + self.highlights * grading.in_highlights(tones)
+        curves = grading.rising(bent + middles * grading.in_midtones(tones))
+
         def bend(band: Band, _: int) -> Band:
-            tones = ((band - self.black_point) / (self.white_point - self.black_point)).clip(0.0, 1.0)
-            bent: Band = tones + self.shadows * grading.in_shadows(tones) + self.highlights * grading.in_highlights(tones)
-            bent += middles * grading.in_midtones(tones)
-            return bent
+            return grading.along(curves, band)
 
         return context.picture(graded(opened(context, self.image), bend, context))
 
@@ -142,12 +143,15 @@ class Exposure(Node):
     blacks: float = Field(default=0.0, ge=-1.0, le=1.0, description="Makes the darkest tones darker or brighter.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The graded picture."]:
+        light = grading.all_tones()
+        shift = self.shadows * grading.in_shadows(light) + self.highlights * grading.in_highlights(light)
+        shift += self.blacks * (1 - light) ** 4 + self.whites * light**4
+        curve = grading.rising(light + 0.25 * shift)
+
         def expose(band: Band, _: int) -> Band:
             tones = grading.exposed(band, self.exposure).clip(0.0, 1.0) if self.exposure else band
-            light = luma(tones)
-            shift = self.shadows * grading.in_shadows(light) + self.highlights * grading.in_highlights(light)
-            shift += self.blacks * (1 - light) ** 4 + self.whites * light**4
-            return (tones + 0.25 * shift - 0.5) * (1 + self.contrast) + 0.5
+            before = luma(tones)
+            return (tones + grading.along(curve, before) - before - 0.5) * (1 + self.contrast) + 0.5
 
         return context.picture(graded(opened(context, self.image), expose, context))
 

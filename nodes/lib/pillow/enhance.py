@@ -89,9 +89,12 @@ class Sharpness(Node):
     factor: float = Field(default=1.0, description="1 changes nothing, 0 gives a smoothed picture, more than 1 gives a sharper one.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
-        from PIL import ImageEnhance
+        from PIL import Image, ImageFilter
 
-        return context.picture(on_neighbours(opened(context, self.image), lambda image: ImageEnhance.Sharpness(image).enhance(self.factor)))
+        def sharpened(image: Image.Image) -> Image.Image:
+            return Image.blend(filtered(image, ImageFilter.SMOOTH), image, self.factor)
+
+        return context.picture(on_neighbours(opened(context, self.image), sharpened))
 
 
 class AutoContrast(Node):
@@ -134,7 +137,7 @@ class AdaptiveContrast(Node):
 
     image: ImageRef = Field(description="Picture to change.")
     clip_limit: float = Field(
-        default=2.0, ge=0.0, le=100.0, description="The most a tone may be stretched; 1 changes next to nothing, 0 sets no limit."
+        default=2.0, ge=0.0, le=100.0, description="How many times a tone may be stretched at most; 1 changes nothing, 0 sets no limit."
     )
     grid_size: int = Field(default=8, ge=1, le=64, description="Parts along each side that have tones of their own.")
 
@@ -166,9 +169,7 @@ class Equalize(Node):
     image: ImageRef = Field(description="Picture to change.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
-        from PIL import ImageOps
-
-        return context.picture(on_visible(opened(context, self.image), ImageOps.equalize))
+        return context.picture(on_visible(opened(context, self.image), _equalized))
 
 
 class Detail(Node):
@@ -271,3 +272,17 @@ class RankFilter(Node):
             raise NodeError(message, f"Give a rank from 0 to {self.size**2 - 1}.")
         image = opened(context, self.image)
         return context.picture(on_neighbours(image, lambda colour: ranked(colour, self.size, self.rank, context), self.size // 2))
+
+
+def _equalized(image: Image.Image, visible: Image.Image | None) -> Image.Image:
+    """Each channel by the curve along which its visible pixels are spread evenly: the darkest is black, the brightest white."""
+    import numpy as np
+
+    curve: list[int] = []
+    for channel in image.split():
+        counts = np.array(channel.histogram(visible))
+        darker = counts.cumsum() - counts
+        most = darker[np.flatnonzero(counts)[-1]]
+        spread = np.rint(darker.clip(0, most) * (255 / most)) if most else np.arange(256)
+        curve += spread.astype(int).tolist()
+    return image.point(curve)

@@ -218,12 +218,12 @@ class Posterize(Node):
     """
 
     image: ImageRef = Field(description="Picture to reduce.")
-    bits: int = Field(default=4, ge=1, le=8, description="Bits kept of each channel: 1 gives two tones, 8 all 256.")
+    bits: int = Field(default=4, ge=1, le=8, description="Bits kept of each channel: 1 gives black and white, 8 all 256 tones.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The picture with fewer tones."]:
-        from PIL import ImageOps
-
-        return context.picture(on_colours(opened(context, self.image), lambda image: ImageOps.posterize(image, self.bits)))
+        most = 2**self.bits - 1
+        curve = [round((tone >> (8 - self.bits)) * 255 / most) for tone in range(256)]
+        return context.picture(on_colours(opened(context, self.image), lambda image: image.point(curve * len(image.getbands()))))
 
 
 class Solarize(Node):

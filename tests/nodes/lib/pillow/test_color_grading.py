@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
+from nodes._pixels import LUMA
 from nodes.lib.pillow import _grading as grading
 from nodes.lib.pillow import color_grading as nodes
 from nodes.lib.pillow._looks import LOOKS
@@ -102,6 +104,32 @@ def test_curves(run_node: NodeRunner) -> None:
     assert red[0] > red[1] + 40 and red[1] == red[2]
     with pytest.raises(NodeError, match="same tone"):
         run_node(nodes.Curves(image=ramp, black_point=0.5, white_point=0.5))
+
+
+TONES = {name: st.floats(-0.5, 0.5) for name in ("shadows", "midtones", "highlights", "red_midtones", "green_midtones", "blue_midtones")}
+RANGES = {name: st.floats(-1.0, 1.0) for name in ("shadows", "highlights", "blacks", "whites")}
+
+
+@settings(max_examples=40)
+@given(given_=st.fixed_dictionaries(TONES), exposing=st.fixed_dictionaries(RANGES))
+def test_i12_what_was_brighter_stays_so(
+    given_: dict[str, float], exposing: dict[str, float], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    run_node = NodeRunner(tmp_path_factory.getbasetemp())
+    ramp = Picture.of(Image.fromarray(np.arange(256, dtype=np.uint8)[None]).convert("RGB"))
+    for node in (nodes.Curves(image=ramp, **given_), nodes.Exposure(image=ramp, **exposing)):
+        assert (np.diff(np.asarray(run_node(node).image, int)[0], axis=0) >= 0).all()
+
+
+@settings(max_examples=40)
+@given(temperature=st.floats(-1.0, 1.0), tint=st.floats(-1.0, 1.0), seed=st.integers(0, 1000))
+def test_i12_balance_keeps_the_brightness_of_every_colour(
+    temperature: float, tint: float, seed: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    run_node = NodeRunner(tmp_path_factory.getbasetemp())
+    source = np.random.default_rng(seed).integers(0, 256, (16, 16, 3), np.uint8)
+    made = run_node(nodes.ColorBalance(image=Picture.of(Image.fromarray(source)), temperature=temperature, tint=tint)).image
+    assert np.abs(np.asarray(made, float) @ LUMA - source @ np.array(LUMA)).max() <= 1.0
 
 
 def test_a_stop_is_twice_the_light(run_node: NodeRunner) -> None:

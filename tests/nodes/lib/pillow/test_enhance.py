@@ -4,10 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
 from nodes.lib.pillow import enhance
 from nodes.lib.pillow import filter as filters
+from nodes.lib.pillow._adaptive import _limited
 from nodetool_core import Node, NodeError, Picture
 from nodetool_core.errors import RunCancelled
 from tests.assets.pictures import difference, scene
@@ -84,6 +87,41 @@ def test_equalizing_spreads_the_tones(run_node: NodeRunner) -> None:
     before = np.cumsum(skewed.histogram()) / 4096
     even = np.arange(256) / 255
     assert np.abs(shares - even)[64:].mean() < np.abs(before - even)[64:].mean() / 3
+
+
+@pytest.mark.parametrize("pixels", [2, 7, 100, 255, 256, 500, 700])
+def test_i7_equalizing_spreads_few_pixels_as_well(pixels: int, run_node: NodeRunner) -> None:
+    dull = Image.fromarray(np.linspace(100, 130, pixels).astype(np.uint8)[None])
+    made = np.asarray(run_node(enhance.Equalize(image=Picture.of(dull))).image, int)[0]
+    assert made[0] == 0 and made[-1] == 255 and (np.diff(made) >= 0).all()
+    assert np.abs(made - np.linspace(0, 255, pixels)).max() <= 255 / min(pixels, 31) + 1
+    flat = run_node(enhance.Equalize(image=Picture.of(Image.new("L", (pixels, 1), 90)))).image
+    assert flat.getextrema() == (90, 90)
+
+
+def test_i8_sharpness_reaches_the_edge(run_node: NodeRunner) -> None:
+    stripes = Image.fromarray(np.tile(np.array([[80, 160]], np.uint8), (16, 8)))
+    for factor in (0.0, 3.0):
+        made = np.asarray(run_node(enhance.Sharpness(image=Picture.of(stripes), factor=factor)).image, int)
+        inside = made[4:12, 4:12]
+        assert np.array_equal(made[0, 4:12], inside[0]), "the first line is that of any other"
+        assert (made[:, 0] != 80).all() and abs(made[8, 0] - inside[4, 0]) < 50
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_i11_a_clip_limit_of_1_changes_nothing(mode: str, run_node: NodeRunner) -> None:
+    for image in (scene(64, 48).convert(mode), half_dark().convert(mode)):
+        made = run_node(enhance.AdaptiveContrast(image=Picture.of(image), clip_limit=1.0, grid_size=4)).image
+        usual = image if mode == "L" else image.convert("YCbCr").convert("RGB")
+        assert np.abs(np.asarray(made, int) - np.asarray(usual)).max() <= 1
+
+
+@given(counts=st.lists(st.integers(0, 1000), min_size=256, max_size=256), limit=st.floats(1.0, 8.0))
+def test_i11_no_tone_is_stretched_more_than_the_limit(counts: list[int], limit: float) -> None:
+    whole = np.array(counts, float) + 0.1
+    most = limit * whole.sum() / 256
+    limited = _limited(whole, most)
+    assert limited.max() <= most * (1 + 1e-9) and limited.sum() == pytest.approx(whole.sum())
 
 
 def half_dark() -> Image.Image:

@@ -161,6 +161,14 @@ def test_posterizing_leaves_so_many_tones(bits: int, run_node: NodeRunner) -> No
     assert len(set(run_node(filters.Posterize(image=Picture.of(ramp), bits=bits)).image.tobytes())) == 2**bits
 
 
+@pytest.mark.parametrize("bits", range(1, 9))
+def test_i9_posterizing_keeps_black_and_white(bits: int, run_node: NodeRunner) -> None:
+    ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None]).convert("RGB")
+    made = np.asarray(run_node(filters.Posterize(image=Picture.of(ramp), bits=bits)).image, int)[0]
+    assert made.min() == 0 and made.max() == 255 and (np.diff(made, axis=0) >= 0).all()
+    assert np.abs(made[:, 0] - np.arange(256)).max() <= 256 / 2**bits
+
+
 def test_solarizing_inverts_from_the_threshold_on(run_node: NodeRunner) -> None:
     ramp = np.arange(256, dtype=np.uint8)[None]
     result = np.asarray(run_node(filters.Solarize(image=Picture.of(Image.fromarray(ramp)), threshold=100)).image)
