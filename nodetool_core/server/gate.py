@@ -26,7 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from nodetool_core.errors import Problem
 from nodetool_core.server.access import Access
 from nodetool_core.server.failures import HttpError, as_http, busy, wrong
-from nodetool_core.server.logs import request_id
+from nodetool_core.server.logs import asking, request_id
 from nodetool_core.server.metrics import Metrics
 
 _log = logging.getLogger(__name__)
@@ -152,6 +152,7 @@ class Gate:
             hint = "Send the header Authorization: Bearer <token>."
             return HttpError(401, Problem("unauthorized", "", "A valid token is needed.", hint), headers={"WWW-Authenticate": "Bearer"})
         scope.setdefault("state", {})["client"] = client or _address(scope)
+        asking.set(client or _address(scope))
         length = headers.get("content-length") or "0"
         if not _LENGTH.fullmatch(length):
             return wrong(400, "invalid_value", "content-length", f"{length[:40]!a} is no number of bytes.")

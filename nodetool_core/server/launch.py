@@ -109,5 +109,8 @@ def _announce(services: Services) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     facts = {"url": f"http://{host}:{settings.port}", "workflows": len(catalog.workflows), "models": len(catalog.models)}
     _log.info("serving", extra=facts)
+    if not catalog.workflows:
+        folder = settings.graphs.absolute()
+        _log.warning("No workflows are served: %s %s.", folder, "holds none that can be read" if folder.is_dir() else "is no folder")
     if not settings.tokens and not is_loopback(settings.host):
         _log.warning("Everybody who reaches this address can use this machine: no token is set.")

@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
+asking: ContextVar[str] = ContextVar("asking", default="")
+"""The client whose request is being answered, as the gate found out."""
 
 _SECRET: Final = re.compile(
     r"""(?ix) \b ( (?: token | api_key | password | secret | authorization ) ["']? \s* [=:] \s* ["']? (?: bearer:?\s+ )? | bearer:?\s+ )

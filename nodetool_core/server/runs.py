@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
@@ -20,6 +21,7 @@ from nodetool_core import inputs
 from nodetool_core.engine.options import RunOptions
 from nodetool_core.errors import Problem, RunCancelled
 from nodetool_core.server.failures import HttpError, busy
+from nodetool_core.server.logs import asking
 from nodetool_core.server.pictures import decoded, decoded_bytes
 from nodetool_core.server.turns import Turns
 
@@ -47,19 +49,22 @@ class Runs:
     Args:
         concurrency: Runs under way at once.
         queue: Requests that may wait besides.
+        share: Requests of one client that may.
         seconds: How long a request waits for its run once it began.
         decoded_bytes: Most bytes of decoded pictures of the runs under way.
     """
 
-    def __init__(self, engine: Engine, *, concurrency: int, queue: int, seconds: float, decoded_bytes: int) -> None:
+    def __init__(self, engine: Engine, *, concurrency: int, queue: int, share: int, seconds: float, decoded_bytes: int) -> None:
         self._engine = engine
         self._turns = Turns(concurrency, decoded_bytes)
         self._queue = queue
+        self._share = share
         self._seconds = seconds
         self._decoded_bytes = decoded_bytes
         self._threads = ThreadPoolExecutor(max(4, concurrency), "nodetool-server")
         self._fetchers = ThreadPoolExecutor(FETCHERS, "nodetool-fetch")
         self.waiting = 0
+        self._waiting_of = Counter[str]()
         self.under_way = 0
 
     async def blocking(self, work: Callable[..., Result], *arguments: Any) -> Result:
@@ -74,15 +79,21 @@ class Runs:
         """Raise HttpError 429 where a request would have to wait and nobody more may: called before a picture is looked at."""
         if self.waiting >= self._queue and (self.waiting or not self._turns.has_room(size)):
             raise busy(f"{self.waiting} requests are waiting for their run already.")
+        own = self._waiting_of[asking.get()]
+        if own >= self._share and (own or not self._turns.has_room(size)):
+            raise busy(f"{own} requests of this token are waiting for their run already.", code="client_queue_full")
 
     @contextmanager
     def in_line(self) -> Iterator[None]:
         """While it lasts, somebody waits: for a turn, or for a model."""
+        client = asking.get()
         self.waiting += 1
+        self._waiting_of[client] += 1
         try:
             yield
         finally:
             self.waiting -= 1
+            self._waiting_of -= Counter((client,))
 
     async def run(
         self, served: Served, values: Mapping[str, Any], *, outputs: list[str] | None = None, use_cache: bool = True, gone: Gone

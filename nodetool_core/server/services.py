@@ -106,6 +106,7 @@ def open_services(settings: Settings, registry: Registry, *, hub: Hub | None = N
             engine,
             concurrency=settings.concurrency,
             queue=settings.queue,
+            share=settings.share_of(settings.queue),
             seconds=settings.run_seconds,
             decoded_bytes=settings.decoded_bytes,
         ),
@@ -133,6 +134,7 @@ def _open_jobs(settings: Settings, engine: Engine) -> Jobs:
     wanted = JobSettings(
         workers=workers,
         queue_limit=settings.job_queue,
+        client_limit=settings.share_of(settings.job_queue),
         keep=settings.results_seconds,
         room=settings.data_bytes or None,
         spare=settings.spare_bytes,

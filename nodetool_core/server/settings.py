@@ -8,18 +8,24 @@ the configuration file (TOML, the same names), and then is the default.
 from __future__ import annotations
 
 import ipaddress
+import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from nodetool_core.errors import NodetoolError, Problem
+from nodetool_core.server.settings_sources import ENVIRONMENT_PREFIX, read_file, unknown_variables
 from nodetool_core.server.urls import ANY, bound_host, read_allowed, read_authority, read_url
 
-ENVIRONMENT_PREFIX = "NODETOOL_SERVE_"
+SHORTEST_TOKEN: Final = 16
+"""Characters that a token has at least where others reach the server."""
+
+_TOKEN: Final = re.compile(r"[!-~]+")
 MIB = 1024 * 1024
 
 Names = Annotated[tuple[str, ...], NoDecode]
@@ -125,6 +131,9 @@ class Settings(BaseSettings):
     body_seconds: float = Field(
         default=30.0, gt=0, description="How long a body may come in slower than 4 KiB/s, and an answer wait for its reader."
     )
+    client_share: float = Field(
+        default=0.5, gt=0, le=1, description="How much of `queue` and `job_queue` one client may fill, where there are several tokens."
+    )
     rate: float = Field(default=0.0, ge=0, description="Requests per second and client (token, else address); 0 for no limit.")
     burst: int = Field(default=20, ge=1, description="Requests that a client may send at once before `rate` counts.")
     provenance: bool = Field(default=False, description="Whether pictures in answers say what made them: workflow, seeds, paths.")
@@ -147,10 +156,24 @@ class Settings(BaseSettings):
                 _HOST_READERS[info.field_name or ""](text)
         return value
 
+    @field_validator("token", mode="before")
+    @classmethod
+    def _check_token(cls, value: Any) -> Any:
+        if isinstance(value, str) and not value.strip(" ,"):
+            raise ValueError("A token was given, and is empty: leave it out where none is needed")
+        return value
+
+    @field_validator("token")
+    @classmethod
+    def _check_tokens(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if not all(_TOKEN.fullmatch(token.get_secret_value()) for token in value):
+            raise ValueError("A token may hold letters, digits and signs of ASCII, and no blanks: no header carries others")
+        return value
+
     @property
     def tokens(self) -> tuple[str, ...]:
         """The tokens that are accepted; none where everybody may ask."""
-        return tuple(token.get_secret_value() for token in self.token if token.get_secret_value())
+        return tuple(token.get_secret_value() for token in self.token)
 
     @property
     def jobs_database(self) -> str:
@@ -170,6 +193,10 @@ class Settings(BaseSettings):
         Raises SettingsError with everything that is wrong.
         """
 
+        if problems := unknown_variables(os.environ, cls.model_fields):
+            raise SettingsError(problems)
+        said = {} if file is None else _read(file)
+
         class WithFile(cls):  # type: ignore[valid-type, misc]
             @classmethod
             def settings_customise_sources(
@@ -179,24 +206,30 @@ class Settings(BaseSettings):
                 env_settings: PydanticBaseSettingsSource,
                 **unused: PydanticBaseSettingsSource,
             ) -> tuple[PydanticBaseSettingsSource, ...]:
-                sources: tuple[PydanticBaseSettingsSource, ...] = (init_settings, env_settings)
-                return sources if file is None else (*sources, TomlConfigSettingsSource(settings_cls, file))
+                return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=said)
 
-        if file is not None and not file.is_file():
-            raise SettingsError(Problem("missing_file", str(file), "There is no such configuration file.", "Check --config."))
         try:
             found = WithFile(**{name: value for name, value in given.items() if value is not None})
         except ValidationError as error:
             raise SettingsError(_problems(error)) from None
-        except ValueError as error:
-            raise SettingsError(Problem("invalid_settings", str(file), f"can't be read: {error}.", "It is a TOML file.")) from None
         return cls.model_construct(**dict(found))
 
+    def share_of(self, queue: int) -> int:
+        """How much of a queue one client may fill: all of it where there is but one."""
+        return math.ceil(queue * self.client_share) if len(self.tokens) > 1 else queue
+
     def check_address(self) -> None:
-        """Raise SettingsError where others than this machine could ask and no token is needed, unless that was asked for."""
+        """
+        Raise SettingsError where others than this machine could ask and no token is needed, unless that was asked for, or where
+        they could guess one.
+        """
         if ANY in self.allowed_hosts and not self.tokens:
             message = f"{ANY} lets every page in whose domain is made to lead here, and no token is set."
             raise SettingsError(Problem("no_token", "allowed_hosts", message, "Name the hosts, or give a token."))
+        is_private = is_loopback(self.host) and not self.public_url
+        if not is_private and any(len(token) < SHORTEST_TOKEN for token in self.tokens):
+            message = f"has fewer than {SHORTEST_TOKEN} characters, which others can guess, and others reach this server."
+            raise SettingsError(Problem("weak_token", "token", message, "Make one: openssl rand -hex 24"))
         if self.tokens or self.insecure_without_token or is_loopback(self.host):
             return
         hint = "Give a token (--token, or NODETOOL_SERVE_TOKEN), or --insecure-without-token where everybody may use this machine."
@@ -228,6 +261,17 @@ def settings_table() -> str:
         shown = f"`{shown}`" if shown else ""
         lines.append(f"| `{name}` | `{ENVIRONMENT_PREFIX}{name.upper()}` | {shown} | {field.description} |")
     return "\n".join(lines) + "\n"
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return read_file(file)
+    except FileNotFoundError:
+        raise SettingsError(Problem("missing_file", str(file), "There is no such configuration file.", "Check --config.")) from None
+    except OSError as error:
+        raise SettingsError(Problem("invalid_settings", str(file), f"can't be read: {error.strerror}.", "It is a TOML file.")) from None
+    except ValueError as error:
+        raise SettingsError(Problem("invalid_settings", str(file), f"can't be read: {error}.", "It is a TOML file.")) from None
 
 
 def _problems(error: ValidationError) -> list[Problem]:
