@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nodetool_core.context import Context, Sources
     from nodetool_core.errors import NodeError, NodetoolError, RunCancelled, WorkflowError
     from nodetool_core.node import SKIPPED, Field, Lane, Node, Role
+    from nodetool_core.own_types import JsonValue
     from nodetool_core.references import ColorRef, FolderRef, FontRef, ImageRef, ImageSizeRef, ImageToImageModel, ModelRef
     from nodetool_core.registry import Pack, Registry
 
@@ -30,6 +31,7 @@ _HOME = {
     "Sources": "context",
     "ImageSizeRef": "references",
     "ImageToImageModel": "references",
+    "JsonValue": "own_types",
     "Lane": "node",
     "ModelRef": "references",
     "Node": "node",
@@ -61,6 +63,7 @@ __all__ = [
     "ImageRef",
     "ImageSizeRef",
     "ImageToImageModel",
+    "JsonValue",
     "Lane",
     "ModelRef",
     "Node",

@@ -215,6 +215,7 @@ def _outputs(returned: Annotation, local_names: Mapping[str, Any]) -> tuple[dict
     if isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields"):
         return _named(kind, fields, local_names), tuple
     if dataclasses.is_dataclass(kind):
+        fields = [field.name for field in dataclasses.fields(kind)]
         return _named(kind, fields, local_names), lambda value: tuple(getattr(value, name) for name in fields)
     if typing.is_typeddict(kind):
         return _named(kind, fields, local_names), lambda value: tuple(value.get(name) for name in fields)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import Problem
 from nodetool_core.nesting import CONTAINERS, complaint
+from nodetool_core.own_types import JsonValue, fields_of, readable
 from nodetool_core.ownership import NoCopyError, own_copy
 from nodetool_core.types import (
     Annotation,
@@ -130,10 +131,14 @@ class Property:
     def adapter(self) -> TypeAdapter[Any]:
         """Reads the JSON form of a value (references from objects and texts), strictly."""
         from pydantic import BaseModel, ConfigDict, TypeAdapter
+        from typing_extensions import TypeAliasType
 
         if isinstance(self.annotation, type) and issubclass(self.annotation, BaseModel):
             return TypeAdapter(self.annotation)
-        return TypeAdapter(self.annotation, config=ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True))
+        config = ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True, extra="forbid")
+        # By another name, for pydantic takes no configuration for what could have one of its own, as a dataclass could.
+        named: Any = TypeAliasType("Value", readable(self.annotation))
+        return TypeAdapter(named, config=config)
 
     def validate(self, value: Any, where: str) -> tuple[Any, list[Problem]]:
         """An own copy of the value, in the property's type, and what is wrong with it. Numbers are never coerced."""
@@ -159,11 +164,15 @@ class Property:
 
         try:
             return self.adapter.validate_python(value)
-        except ValidationError:
-            # What JSON has no form of its own for (enums, tuples, times) is read only from JSON itself.
-            with suppress(ValidationError, TypeError, ValueError):
+        except ValidationError as error:
+            # What JSON has no form of its own for (enums, tuples, times, dataclasses) is read only from JSON itself.
+            try:
                 return self.adapter.validate_json(json.dumps(value, allow_nan=False))
-            raise
+            except ValidationError as from_json:
+                is_dataclass = any(detail["type"] == "dataclass_exact_type" for detail in error.errors(include_url=False))
+                raise from_json if is_dataclass else error from None
+            except (TypeError, ValueError):
+                raise error from None
 
     def misfit(self, value: Any) -> str:
         """Why a value of the right type is out of bounds, or an empty string."""
@@ -189,7 +198,9 @@ class Property:
         expected = type_name(self.annotation)
         if not isinstance(value, (dict, list)):
             shown = repr(value) if len(repr(value)) <= 80 else repr(value)[:77] + "..."
-            return [Problem("invalid_value", where, f"expects {expected}, got {shown} ({value_type_name(value)}).", self._hint(value))]
+            reason = next((detail["msg"] for detail in error.errors(include_url=False) if detail["type"] == "value_error"), "")
+            hint = f"{reason.removeprefix('Value error, ')}." if reason else self._hint(value)
+            return [Problem("invalid_value", where, f"expects {expected}, got {shown} ({value_type_name(value)}).", hint)]
         found = []
         for detail in error.errors(include_url=False, include_context=False):
             place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"])
@@ -224,9 +235,14 @@ ANYTHING = Property("", Any, None, "", {})
 
 
 def jsonable(value: Any) -> Any:
-    """The JSON form of a property's value: references as objects, pictures as encoded files, enums by value, containers by element."""
+    """
+    The JSON form of a property's value: references and dataclasses as objects, pictures as encoded files, enums by value, containers by
+    element, values of a pack's own types as these say. Raises TypeError where there is none.
+    """
     if isinstance(value, (str, int, float, bool, type(None))):
         return getattr(value, "value", value)
+    if isinstance(value, JsonValue):
+        return jsonable(value.to_json())
     if hasattr(value, "inline"):
         value = value.inline()
     if hasattr(value, "model_dump"):
@@ -237,6 +253,8 @@ def jsonable(value: Any) -> Any:
         return [jsonable(item) for item in value]
     if hasattr(value, "isoformat"):
         return value.isoformat()
+    if (fields := fields_of(value)) is not None:
+        return {name: jsonable(item) for name, item in fields.items()}
     if hasattr(value, "value"):
         return jsonable(value.value)
     raise TypeError(f"{value_type_name(value)} has no JSON form.")

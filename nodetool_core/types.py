@@ -15,8 +15,9 @@ import enum
 import types
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, is_typeddict
 
+from nodetool_core.own_types import typed_fields
 from nodetool_core.references import ModelRef, Reference
 
 Annotation = Any
@@ -61,6 +62,10 @@ def is_assignable(source: Annotation, target: Annotation) -> bool:
         return any(is_assignable(source, member) for member in members)
     if origin_of(source) is Literal:
         return all(checker(target)(value) for value in get_args(source))
+    if is_typeddict(target):
+        return _fits_fields(source, target)
+    if is_typeddict(source):
+        return is_assignable(dict[str, Any], target)
     source_origin, target_origin = origin_of(source) or source, origin_of(target) or target
     if target_origin is Literal or not (isinstance(source_origin, type) and isinstance(target_origin, type)):
         return False
@@ -76,6 +81,15 @@ def is_assignable(source: Annotation, target: Annotation) -> bool:
     if target_origin is tuple:
         return _fits_tuple(source_args, target_args)
     return all(Ellipsis in pair or is_assignable(*pair) for pair in zip(source_args, target_args, strict=False))
+
+
+def _fits_fields(source: Annotation, target: Annotation) -> bool:
+    """Whether mappings of a type have the fields of a `TypedDict`; of those that say nothing of their values, that is seen later."""
+    if not is_typeddict(source):
+        return is_open(source) and is_assignable(source, dict[str, Any])
+    given, there = typed_fields(source)
+    wanted, needed = typed_fields(target)
+    return needed <= there and all(name in given and is_assignable(given[name], of) for name, of in wanted.items() if name in needed)
 
 
 def _fits_tuple(source: tuple[Annotation, ...], target: tuple[Annotation, ...]) -> bool:
@@ -99,6 +113,8 @@ def is_open(annotation: Annotation) -> bool:
 def has_numbers(annotation: Annotation) -> bool:
     """Whether values of a type are, or have inside of them, floating point numbers, which may be none (NaN) or infinite."""
     annotation = strip(annotation)
+    if is_typeddict(annotation):
+        return any(map(has_numbers, typed_fields(annotation)[0].values()))
     return annotation is float or (origin_of(annotation) is not Literal and any(map(has_numbers, get_args(annotation))))
 
 
@@ -122,6 +138,8 @@ def checker(annotation: Annotation) -> Check:
         return lambda value: isinstance(value, (float, int)) and not isinstance(value, bool)
     if annotation is int:
         return lambda value: isinstance(value, int) and not isinstance(value, bool)
+    if is_typeddict(annotation):
+        return _fields_checker(annotation)
     if origin is None:
         return (lambda value: isinstance(value, annotation)) if isinstance(annotation, type) else (lambda value: True)
     return _container_checker(origin, args)
@@ -131,6 +149,14 @@ def exact_type(annotation: Annotation) -> type | None:
     """The class whose own instances all belong to the type and need no `checker`; None where there is none such."""
     annotation = strip(annotation)
     return annotation if annotation in (int, float, str, bool) else None
+
+
+def _fields_checker(annotation: Annotation) -> Check:
+    hints, needed = typed_fields(annotation)
+    checks = {name: checker(of) for name, of in hints.items()}
+    return lambda value: (
+        isinstance(value, dict) and needed <= value.keys() <= checks.keys() and all(checks[name](item) for name, item in value.items())
+    )
 
 
 def _container_checker(origin: Annotation, args: tuple[Annotation, ...]) -> Check:

@@ -22,6 +22,7 @@ ROOMS = [
     "nesting",
     "ownership",
     "secrets",
+    "own_types",
     "types",
     "context",
     "properties",

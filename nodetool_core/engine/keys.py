@@ -23,6 +23,7 @@ from nodetool_core.engine.code_version import CodeVersion, version_of
 from nodetool_core.engine.versions import versions
 from nodetool_core.errors import NodetoolError, Problem
 from nodetool_core.graph import GraphNode
+from nodetool_core.own_types import JsonValue, fields_of
 from nodetool_core.ownership import own_copy
 from nodetool_core.references import AssetRef, ModelRef, Reference
 
@@ -156,6 +157,8 @@ def _made_of(value: Any, sources: Sources) -> Any:
     """What tells a value of some class from others of it, in plainer terms. Raises TypeError where that is not known."""
     if isinstance(value, enum.Enum):
         return value.value
+    if isinstance(value, JsonValue):
+        return value.to_json()
     for plain in (str, int, float):
         if isinstance(value, plain):
             return plain.__repr__(value)
@@ -165,6 +168,8 @@ def _made_of(value: Any, sources: Sources) -> Any:
         return list(value)
     if isinstance(value, (set, frozenset)):
         return sorted(_canonical(item, sources) for item in value)
+    if (fields := fields_of(value)) is not None:
+        return fields
     if hasattr(value, "isoformat"):
         return value.isoformat()
     if hasattr(value, "model_dump"):

@@ -6,8 +6,9 @@ skeleton a JSON object is always one tag with its content (`{"tuple": […]}`, `
 null and lists stand for themselves. What comes back has the type it had and is equal, or nothing comes back.
 
 The skeleton is made at once and shares nothing with the value; leaves are turned into bytes when the entry is written.
-Objects are never pickled: a class is named only for references, enums and named tuples, and must be one that is loaded
-already, so that an entry can't run code. A value with any other part has no codec and stays in memory.
+Objects are never pickled: a class is named only for references, enums, named tuples, dataclasses and what has a JSON form of
+its own, and must be one that is loaded already, so that an entry can't bring code. A value with any other part has no codec
+and stays in memory.
 
     payload = u32 length, skeleton; for each leaf: u32 length, what it is (skeleton), u64 length, bytes
 """
@@ -15,6 +16,7 @@ already, so that an entry can't run code. A value with any other part has no cod
 from __future__ import annotations
 
 import base64
+import dataclasses
 import datetime
 import enum
 import json
@@ -27,6 +29,7 @@ from typing import Any
 from nodetool_core.engine.caching.files_behind import mark_of
 from nodetool_core.engine.caching.leaves import LEAF_KINDS, leaf_kind, read_leaf, write_leaf
 from nodetool_core.node import SKIPPED
+from nodetool_core.own_types import JsonValue, fields_of, with_fields
 from nodetool_core.references import AssetRef, Reference
 
 Buffer = bytes | bytearray | memoryview
@@ -189,6 +192,10 @@ class _Encoder:
             if mark == "unsure":
                 raise NoCodecError(f"{value!r} depends on the folder that the run started from")
             return {"reference": [name, value.model_dump(mode="json"), mark]}
+        if isinstance(value, JsonValue):
+            return {"own": [name, self.encode(value.to_json())]}
+        if (fields := fields_of(value)) is not None:
+            return {"fields": [name, {field: self.encode(item) for field, item in fields.items()}]}
         if isinstance(value, tuple) and hasattr(kind, "_make"):
             return {"named": [name, [self.encode(item) for item in value]]}
         raise NoCodecError(name)
@@ -232,6 +239,20 @@ class _Decoder:
     def named(self, content: list[Any]) -> Any:
         return _class_of(content[0])._make(self.decode(content[1]))
 
+    def own(self, content: list[Any]) -> Any:
+        kind = _class_of(content[0])
+        if not issubclass(kind, JsonValue):
+            raise DecodeError(f"{content[0]} has no JSON form")
+        return kind.from_json(self.decode(content[1]))
+
+    def fields(self, content: list[Any]) -> Any:
+        name, fields = content
+        kind = _class_of(name)
+        known = {field.name for field in dataclasses.fields(kind)} if dataclasses.is_dataclass(kind) else None
+        if known != fields.keys():
+            raise DecodeError(f"{name} has other fields by now")
+        return with_fields(kind, {field: self.decode(item) for field, item in fields.items()})
+
     def enum(self, content: list[Any]) -> Any:
         return _class_of(content[0]).__members__[content[1]]
 
@@ -266,6 +287,8 @@ _DECODERS: dict[str, Callable[[_Decoder, Any], Any]] = {
     "enum": _Decoder.enum,
     "reference": _Decoder.reference,
     "named": _Decoder.named,
+    "own": _Decoder.own,
+    "fields": _Decoder.fields,
     **{name: _from_text(kind) for name, kind in _DATES.items()},
 }
 
