@@ -123,3 +123,14 @@ def test_a_command_imports_only_what_it_needs(arguments: list[str], allowed: set
 
 def test_a_run_without_a_model_does_not_import_torch(write: Author, tmp_path: Path) -> None:
     assert imported(["run", str(write.resize()), "--out", str(tmp_path)]) & (HEAVY - {"numpy"}) == set()
+
+
+def test_n5_the_process_ends_without_a_last_collection() -> None:
+    """A collection of all that torch has made takes seconds after the last line, and frees nothing."""
+    program = (
+        "import atexit, gc, sys; sys.argv = ['nodetool', '--version'];"
+        "atexit.register(lambda: print('frozen', gc.get_freeze_count() > 0));"
+        "from nodetool_core.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "frozen True"
