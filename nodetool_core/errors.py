@@ -15,6 +15,9 @@ from typing import Any, Literal
 
 Level = Literal["error", "warning", "note"]
 
+_ALIKE_STEMS = 0.75
+"""How alike two file names have to be, of 1, for the one to be a slip for the other."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -101,6 +104,27 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
         folded = {candidate.lower(): candidate for candidate in candidates}
         match = [folded[found] for found in difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)]
     return match[0] if match else None
+
+
+def nearest_file(name: str, known: Iterable[str]) -> str | None:
+    """
+    Returns the file name that a misspelled one is most like, or None where nothing is near.
+
+    What stands before the suffix decides: by their suffixes alone, all files of a kind are alike.
+    """
+    stem, suffix = _split(name)
+
+    def likeness(candidate: str) -> tuple[float, bool]:
+        its_stem, its_suffix = _split(candidate)
+        return difflib.SequenceMatcher(None, its_stem.lower(), stem.lower()).ratio(), its_suffix == suffix
+
+    best = max(known, key=likeness, default=None)
+    return best if best is not None and likeness(best)[0] >= _ALIKE_STEMS else None
+
+
+def _split(name: str) -> tuple[str, str]:
+    stem, dot, suffix = name.rpartition(".")
+    return (stem, suffix) if dot and stem else (name, "")
 
 
 def near_miss(name: str, known: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nodetool_core.collection import collection_paused
-from nodetool_core.errors import Problem, WorkflowError, nearest
+from nodetool_core.errors import Problem, WorkflowError, nearest_file
 from nodetool_core.properties import jsonable
 
 SCHEMA_VERSION = 1
@@ -192,11 +192,11 @@ def _inside(folder: Path) -> str:
 def _sibling_hint(path: Path) -> str:
     """The hint for a file that is not there: the workflow file, or else the folder, whose name is most like what was given."""
     if path.parent.is_dir():
-        known = {file.stem: file for file in _listed(path.parent, "*.json")}
-        found = nearest(path.stem, known)
+        known = {file.name: file for file in _listed(path.parent, "*.json")}
+        found = nearest_file(path.name, known)
     else:
         known = {folder.name: folder for folder in _listed(path.parent.parent, "*/")}
-        found = nearest(path.parent.name, known)
+        found = nearest_file(path.parent.name, known)
     return f"Did you mean {str(known[found])!r}?" if found else "Check the path."
 
 

@@ -19,7 +19,7 @@ from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from nodetool_core.assets.modes import BITS_LOST, DEEP_MODES, Tell, standard_mode, untold
-from nodetool_core.errors import ImageError, Problem, near_miss
+from nodetool_core.errors import ImageError, Problem, nearest_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -301,7 +301,8 @@ def _missing_hint(path: Path) -> str:
     if not folder.is_dir():
         return f"There is no folder {str(folder)!r} either."
     names = sorted(entry.name for entry in folder.iterdir()) if os.access(folder, os.R_OK) else []
-    return near_miss(path.name, names) or "Check the path."
+    meant = nearest_file(path.name, names)
+    return f"Did you mean {meant!r}?" if meant else "Check the path."
 
 
 def _error(code: str, where: str, message: str, hint: str) -> ImageError:

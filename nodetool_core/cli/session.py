@@ -29,8 +29,11 @@ def engine(models: Models | None = None, cache: TieredCache | None = None) -> It
 
 def models(device: str | None, device_memory: str, host_memory: str) -> Models | None:
     """A weights manager as the command line says; None where it says nothing. Raises ModelError for what is no amount of memory."""
-    from nodetool_core.models.devices import parse_bytes
+    from nodetool_core.models.devices import check_names, parse_bytes
 
+    if device is not None:
+        # Looked at here, because a run that finds everything in the cache never asks for a device.
+        check_names(device, "--device")
     budget, host_budget = parse_bytes(device_memory, "--device-memory"), parse_bytes(host_memory, "--host-memory")
     if device is None and budget is None and host_budget is None:
         return None

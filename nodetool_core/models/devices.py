@@ -23,6 +23,11 @@ _UNITS = {"": 1, "b": 1, "k": 10**3, "kb": 10**3, "m": 10**6, "mb": 10**6, "g": 
     "tib": 2**40,
 }
 
+_LEAST = 2**20
+"""Bytes below which an amount of memory is a slip: no model is so small."""
+
+_DEVICES = "Use cpu, cuda, cuda:1, … or mps, or leave the device out."
+
 
 @dataclass(frozen=True)
 class Device:
@@ -118,8 +123,19 @@ def parse_bytes(text: str, name: str) -> int | None:
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text.lower())
     if found is None or found[2] not in _UNITS:
         raise ModelError(Problem("budget_invalid", name, f"{text!r} is no amount of memory.", "Write 8GB, 512MiB, 0 or auto."))
-    return int(float(found[1]) * _UNITS[found[2]])
+    size = int(float(found[1]) * _UNITS[found[2]])
+    if 0 < size < _LEAST:
+        message = f"{text!r} is {size} bytes, in which no model fits."
+        raise ModelError(Problem("budget_invalid", name, message, f"Write the unit: {found[1]}GB. 0 keeps nothing."))
+    return size
+
+
+def check_names(names: str, where: str) -> None:
+    """Raise ModelError where one of the devices, with commas, is called as none can be. Whether it is there, `choose_devices` finds out."""
+    for name in names.split(","):
+        if not re.fullmatch(r"(cpu|cuda|mps)(:\d+)?", name.strip()):
+            raise ModelError(Problem("device_unknown", where, f"{name.strip()!r} is no device.", _DEVICES))
 
 
 def _unknown(name: str, what: str) -> ModelError:
-    return ModelError(Problem("device_unknown", name, f"{what}.", "Use cpu, cuda, cuda:1, … or mps, or leave the device out."))
+    return ModelError(Problem("device_unknown", name, f"{what}.", _DEVICES))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from nodetool_core.errors import ModelError, Problem, near_miss
+from nodetool_core.errors import ModelError, Problem, nearest_file
 from nodetool_core.models.headers import is_safetensors
 from nodetool_core.models.hub import Hub
 from nodetool_core.models.layout import incomplete, is_pickled, pickled
@@ -293,5 +293,6 @@ def _missing(path: Path, name: str) -> ModelError:
     while not existing.parent.is_dir():
         existing = existing.parent
     parent = existing.parent
-    hint = near_miss(existing.name, sorted(entry.name for entry in parent.iterdir()))
+    meant = nearest_file(existing.name, sorted(entry.name for entry in parent.iterdir()))
+    hint = f"Did you mean {meant!r}?" if meant else "Check the path."
     return ModelError(Problem("model_path_missing", name, f"does not exist: there is no {existing.name!r} in {parent.resolve()}.", hint))

@@ -220,3 +220,38 @@ def test_without_output_nodes_the_last_nodes_are_the_result(nodetool: Command, w
 def test_a_workflow_without_any_result_says_so(nodetool: Command, write: Author) -> None:
     done = nodetool("run", write({"look": ("nodetool.workflows.base_node.Preview", {"value": "x"})}))
     assert (done.code, done.out) == (0, "") and "--output NODE" in done.err
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda0", "cpu,tpu", "cuda:x"])
+def test_n8_a_device_that_is_none_is_refused_also_where_all_is_cached(device: str, nodetool: Command, write: Author) -> None:
+    assert nodetool("run", write.resize()).code == 0
+    done = nodetool("run", write.resize(), "--device", device)
+    assert done.code == 1 and "is no device" in done.err and "cuda:1" in done.err
+
+
+@pytest.mark.parametrize("size", ["8", "1000", "0.5MB"])
+def test_n8_memory_without_its_unit_is_refused(size: str, nodetool: Command, write: Author) -> None:
+    done = nodetool("run", write.resize(), "--device-memory", size)
+    assert done.code == 1 and "in which no model fits" in done.err and "GB" in done.err
+
+
+@pytest.mark.parametrize(
+    ("given", "there", "meant"),
+    [
+        ("photo.png", "phoot.png", "phoot.png"),
+        ("photo.png", "photo.jpg", "photo.jpg"),
+        ("photo.png", "night.png", None),
+        ("a.png", "b.png", None),
+        ("lake_at_noon.png", "lake_at_nooon.png", "lake_at_nooon.png"),
+        ("IMG_0412.jpeg", "invoice.jpeg", None),
+    ],
+)
+def test_n13_only_a_name_that_may_be_meant_is_offered(
+    given: str, there: str, meant: str | None, nodetool: Command, write: Author, tmp_path: Path
+) -> None:
+    workflow = write.resize()
+    (tmp_path / "photo.png").unlink()
+    (tmp_path / there).write_bytes(b"")
+    done = nodetool("run", workflow, "--set", f"photo={given}")
+    assert done.code != 0 and ("Did you mean" in done.err) == (meant is not None)
+    assert meant is None or f"Did you mean {meant!r}?" in done.err
