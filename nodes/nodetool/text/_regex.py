@@ -2,7 +2,8 @@
 Regular expressions on texts.
 
 Some take longer than anybody lives (`(a|aa)+$` on a row of a), and `re` lets no other thread run meanwhile. So patterns are read
-by `re`, whose messages and meanings these nodes promise, and searched by the package `regex`, which lets others run and can stop.
+by `re`, whose messages and meanings these nodes promise, and searched by the package `regex`, which lets others run and can stop:
+`_patterns.py` writes what the one has read for the other.
 """
 
 from __future__ import annotations
@@ -12,12 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, Final
 
+from nodes.nodetool.text._patterns import translated
 from nodetool_core import SKIPPED, Field, Node, NodeError
 
 PATIENCE: Final = 10.0
 """Seconds that a search may take."""
-_BRACE: Final = re.compile(r"(\\.)|\{(?!\d+\}|\d*,\d*\})", re.DOTALL)
-"""A brace that only `regex` takes for more than a brace."""
 
 
 class ExtractRegex(Node):
@@ -181,9 +181,8 @@ def _searching(pattern: str, dotall: bool = False, ignorecase: bool = False, mul
 
     flags = (re.DOTALL if dotall else 0) | (re.IGNORECASE if ignorecase else 0) | (re.MULTILINE if multiline else 0)
     try:
-        re.compile(pattern, flags)
         # The flags have the same values in both.
-        compiled = regex.compile(_BRACE.sub(lambda found: found[1] or r"\{", pattern), flags)
+        compiled = regex.compile(*translated(pattern, flags))
     except (re.error, regex.error, RecursionError, OverflowError) as error:
         raise NodeError(
             f"The regular expression {pattern!r} can't be read: {error}.", "Put a backslash before marks such as ( or *."
