@@ -98,14 +98,16 @@ class SaveImageFile(Node):
     overwrite: bool = Field(default=False, description="Whether an existing file is replaced; otherwise -2, -3, … is added to the name.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The picture that was written."]:
-        from nodetool_core.assets.encode import encode_image, format_of
+        from nodetool_core.assets.encode import encode_image, format_of, loses_bits
         from nodetool_core.assets.files import atomic_write, write_new, write_problem
 
         name = file_name(self.filename, ".png")
         folder = folder_path(self.folder, context)
         picture = self.image if isinstance(self.image, Picture) else context.picture(context.image(self.image))
-        where = str(folder / name)
-        data = encode_image(picture.image, format_of(name), picture.provenance, where=where)
+        where, file_format = str(folder / name), format_of(name)
+        if loses_bits(picture.image, file_format):
+            context.warn(f"The picture has more than 8 bits a channel, and is written with 8 as {file_format}: TIFF keeps them.")
+        data = encode_image(picture.image, file_format, picture.provenance, where=where)
         try:
             if self.overwrite:
                 atomic_write(folder / name, data)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nodetool_core.assets.files import atomic_write, write_problem
+from nodetool_core.assets.modes import DEEP_MODES
 from nodetool_core.assets.provenance import embed, read_provenance
 from nodetool_core.errors import ImageError, Problem, near_miss
 
@@ -98,6 +99,11 @@ def encode_image(
         message = f"can't be encoded as {file_format} ({image.mode}, {image.width} x {image.height}): {error}."
         raise ImageError(Problem("encoding_failed", where, message, "Use another format, such as PNG, or a smaller image.")) from error
     return buffer.getvalue()
+
+
+def loses_bits(image: Image.Image, file_format: str) -> bool:
+    """Whether a file of this format holds an image's tones with fewer bits."""
+    return image.mode in DEEP_MODES and image.mode not in _MODES[file_format]
 
 
 def _holdable(image: Image.Image, file_format: str) -> Image.Image:

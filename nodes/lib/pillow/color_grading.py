@@ -189,7 +189,7 @@ class HSLAdjust(Node):
     image: ImageRef = Field(description=IMAGE)
     color_range: ColorRange = Field(default="all", description="Which colours are changed.")
     hue_shift: float = Field(default=0.0, ge=-1.0, le=1.0, description="Turn of the colour circle: 1 is half a turn.")
-    saturation: float = Field(default=0.0, ge=-1.0, le=1.0, description="-1 gives grey, 1 doubles the strength of the colours.")
+    saturation: float = Field(default=0.0, ge=-1.0, le=1.0, description="-1 gives the grey of their lightness, 1 doubles it.")
     luminance: float = Field(default=0.0, ge=-1.0, le=1.0, description="-1 gives black, 1 white.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The graded picture."]:
@@ -253,7 +253,7 @@ class SaturationVibrance(Node):
     """
 
     image: ImageRef = Field(description=IMAGE)
-    saturation: float = Field(default=0.0, ge=-1.0, le=1.0, description="-1 gives grey, 1 doubles the strength of every colour.")
+    saturation: float = Field(default=0.0, ge=-1.0, le=1.0, description="-1 gives grey (the luma of Rec. 709), 1 doubles it.")
     vibrance: float = Field(default=0.0, ge=-1.0, le=1.0, description="The same, the less the stronger a colour is already.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The graded picture."]:

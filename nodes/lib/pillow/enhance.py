@@ -44,7 +44,7 @@ class Color(Node):
     """
 
     image: ImageRef = Field(description="Picture to change.")
-    factor: float = Field(default=1.0, description="1 changes nothing, 0 gives grey, more than 1 gives stronger colours.")
+    factor: float = Field(default=1.0, description="1 changes nothing, 0 gives grey (the luma of Rec. 601), more than 1 stronger colours.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
         from PIL import ImageEnhance

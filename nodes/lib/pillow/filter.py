@@ -129,7 +129,7 @@ class Canny(Node):
 
 class ConvertToGrayscale(Node):
     """
-    Removes the colours of a picture.
+    Removes the colours of a picture; each becomes as bright as it looks (the luma of Rec. 601).
     image, filter, grayscale, grey, black and white
 
     Use cases:

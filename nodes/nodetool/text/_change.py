@@ -5,10 +5,18 @@ from __future__ import annotations
 import re
 import string
 import unicodedata
-from typing import Annotated
+from typing import Annotated, Final
 
 from nodes._template import titled
-from nodetool_core import Field, Lane, Node
+from nodetool_core import Context, Field, Lane, Node
+
+_PLAIN: Final = str.maketrans(
+    {"ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "ð": "d", "Ð": "D"}
+    | {"þ": "th", "Þ": "Th", "ł": "l", "Ł": "L", "ħ": "h", "Ħ": "H", "ŧ": "t", "Ŧ": "T", "ŋ": "ng", "Ŋ": "NG", "\u0131": "i", "ĸ": "k"}
+)
+"""Letters of Latin whose plain form Unicode does not know."""
+_SHOWN: Final = 20
+"""Letters that a warning names."""
 
 
 class ToUppercase(Node):
@@ -184,8 +192,13 @@ class Slugify(Node):
     lowercase: bool = Field(default=True, description="Whether capitals become small letters.")
     allow_unicode: bool = Field(default=False, description="Whether letters beyond a to z stay.")
 
-    def process(self) -> Annotated[str, "The name."]:
+    def process(self, context: Context) -> Annotated[str, "The name."]:
         text = self.text.lower() if self.lowercase else self.text
+        if not self.allow_unicode:
+            lost = [letter for letter in dict.fromkeys(text) if letter.isalnum() and not _ascii(letter)]
+            if lost:
+                named = " ".join(lost[:_SHOWN]) + (" …" if len(lost) > _SHOWN else "")
+                context.warn(f"Left out of the name, because they have no plain letters: {named}. allow_unicode keeps them.")
         text = unicodedata.normalize("NFC", text) if self.allow_unicode else _ascii(text)
         # Marks belong to their letters: without them, a word of many scripts would fall apart.
         kept = (letter if letter.isalnum() or unicodedata.category(letter)[0] == "M" else " " for letter in text)
@@ -242,5 +255,5 @@ def _without_accents(text: str) -> str:
 
 
 def _ascii(text: str) -> str:
-    """What of a text has a plain form: é as e, ﬁ as fi; letters that have none are left out."""
-    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    """What of a text has a plain form: é as e, ﬁ as fi, ß as ss; letters that have none are left out."""
+    return unicodedata.normalize("NFKD", text.translate(_PLAIN)).encode("ascii", "ignore").decode()

@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from nodes.nodetool.image import LoadImageFile, LoadImageFolder, SaveImageFile
 from nodetool_core import NodeError, Picture, Role, RunCancelled
@@ -132,3 +134,10 @@ def test_a_full_disk_damages_nothing(run_node: NodeRunner, tmp_path: Path, monke
             run_node(SaveImageFile(image=Picture.of(scene(8, 8)), filename="lake.png", overwrite=overwrite))
     assert [path.name for path in tmp_path.iterdir()] == ["lake.png"]
     assert run_node(LoadImageFile(path="lake.png")).image.size == (40, 24)
+
+
+@pytest.mark.parametrize(("name", "loses"), [("a.png", False), ("a.tiff", False), ("a.jpg", True), ("a.webp", True)])
+def test_i13_bits_are_not_lost_without_a_word(name: str, loses: bool, run_node: NodeRunner) -> None:
+    deep = Picture.of(Image.fromarray(np.full((4, 4), 40_000, np.uint16)))
+    run_node(SaveImageFile(image=deep, filename=name))
+    assert len(run_node.warnings()) == loses

@@ -31,10 +31,11 @@ CASES: list[tuple[type[Node], dict[str, Any], Any]] = [
     (nodes.RemovePunctuation, {"text": "a lake, (blue)!"}, "a lake blue"),
     (nodes.RemovePunctuation, {"text": "a.b.c", "punctuation": ".", "replacement": "-"}, "a-b-c"),
     (nodes.StripAccents, {"text": "café über Straße"}, "cafe uber Straße"),
-    (nodes.StripAccents, {"text": "Straße", "preserve_non_ascii": False}, "Strae"),
+    (nodes.StripAccents, {"text": "Straße", "preserve_non_ascii": False}, "Strasse"),
     (nodes.StripAccents, {"text": "10 m², ½ … 한국 é"}, "10 m², ½ … 한국 e"),
     (nodes.Slugify, {"text": "A Lake, at Noon (2)!"}, "a-lake-at-noon-2"),
     (nodes.Slugify, {"text": "Über  See", "separator": "_", "lowercase": False}, "Uber_See"),
+    (nodes.Slugify, {"text": "Straße und Smørrebrød, Łódź"}, "strasse-und-smorrebrod-lodz"),
     (nodes.Slugify, {"text": "Über", "allow_unicode": True}, "über"),
     (nodes.Slugify, {"text": "cafe\u0301 हिन्दी", "allow_unicode": True}, "café-हिन्दी"),
     (nodes.TruncateText, {"text": "a blue lake", "max_length": 6}, "a blue"),
@@ -241,3 +242,9 @@ def test_only_date_and_time_are_filled_into_a_name(run_node: NodeRunner, tmp_pat
     run_node(nodes.SaveTextFile(text="x", folder="out", name="50% off, %Y %B %q %%d.txt"))
     (made,) = (tmp_path / "out").iterdir()
     assert re.fullmatch(r"50% off, \d{4} %B %q %d\.txt", made.name)
+
+
+def test_i16_a_slug_loses_no_letters_without_a_word(run_node: NodeRunner) -> None:
+    assert run_node(nodes.Slugify(text="日本 at noon")) == "at-noon"
+    assert run_node.warnings() == ["Left out of the name, because they have no plain letters: 日 本. allow_unicode keeps them."]
+    assert run_node(nodes.Slugify(text="日本 at noon", allow_unicode=True)) == "日本-at-noon" and len(run_node.warnings()) == 1
