@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[2] / "bench" / "serving.py"
+BENCH = Path(__file__).resolve().parents[2] / "bench"
+SCRIPT = BENCH / "serving.py"
 
 
 @pytest.mark.slow
@@ -27,3 +29,16 @@ def test_every_figure_is_in_the_table() -> None:
         "growth after the first fifth",
     ):
         assert figure in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_v2_v3_memory_of_large_pictures_is_in_the_table() -> None:
+    options = ["--requests", "2", "--at-once", "3", "--megapixels", "0.5"]
+    command = [sys.executable, str(BENCH / "serving_memory.py"), *options]
+    environment = os.environ | {"PYTHONPATH": str(BENCH.parent)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    for server in ("as it is started", "freed blocks kept"):
+        for moment in ("ready", "after 2, one after another", "after 3 at once"):
+            assert f"| {server} | {moment} |" in done.stdout
