@@ -55,6 +55,11 @@ class Served:
     """Whether it may read no file of this machine: a client's own workflow."""
 
     @property
+    def shown(self) -> str:
+        """What messages call it; a workflow that a client sends may have no name."""
+        return self.name or "The workflow"
+
+    @property
     def image_outputs(self) -> list[str]:
         return [name for name, annotation in self.outputs.items() if ImageRef in union_members(annotation)]
 

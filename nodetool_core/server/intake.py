@@ -140,7 +140,7 @@ class Intake:
             found = served.inputs.get(name)
             if found is None:
                 hint = near_miss(name, served.inputs) or f"It has {', '.join(served.inputs) or 'none'}."
-                problems.append(Problem("unknown_input", name[:80], f"{served.name} has no input of that name that can be set.", hint))
+                problems.append(Problem("unknown_input", name[:80], f"{served.shown} has no input of that name that can be set.", hint))
                 continue
             values[name], wrong = self._validated(found, value)
             problems.extend(wrong)

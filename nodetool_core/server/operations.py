@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from nodetool_core import __version__
 from nodetool_core.server.documents import failures
@@ -35,6 +36,10 @@ _INDEX: Final[dict[int | str, dict[str, Any]]] = {
 _PLACES: Final = {"workflows": "/v1/workflows", "models": "/v1/models", "jobs": "/v1/jobs", "openapi": "/v1/openapi.json"}
 
 
+_ELSEWHERE: Final = {"/docs": "./", "/redoc": "./", "/openapi.json": "v1/openapi.json"}
+"""Where people and programs look first that know other servers, and where that is here, seen from there."""
+
+
 def router(services: Services) -> APIRouter:
     """`/`, `/livez`, `/readyz` and `/metrics`."""
     routes = APIRouter(tags=["Operations"])
@@ -45,6 +50,9 @@ def router(services: Services) -> APIRouter:
         if "text/html" in request.headers.get("accept", ""):
             return HTMLResponse(_page(services.catalog))
         return JSONResponse({"name": "nodetool", "version": __version__} | _PLACES)
+
+    for path, place in _ELSEWHERE.items():
+        routes.add_api_route(path, _leading_to(place), methods=["GET"], include_in_schema=False)
 
     @routes.get("/livez", operation_id="livez", responses=failures())
     async def livez() -> dict[str, str]:
@@ -69,6 +77,13 @@ def router(services: Services) -> APIRouter:
         return Response(content, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return routes
+
+
+def _leading_to(place: str) -> Callable[[], Awaitable[Response]]:
+    async def elsewhere() -> Response:
+        return RedirectResponse(place)
+
+    return elsewhere
 
 
 def _page(catalog: Catalog) -> str:

@@ -191,7 +191,7 @@ class Own:
     async def _wait(self, served: Served, wanted: RunRequest, request: Request) -> RunAnswer:
         services = self._services
         services.runs.check_room()
-        if not all(served.outputs[name] in _PLAIN for name in wanted.outputs or served.outputs):
+        if not wanted.inline and not all(served.outputs[name] in _PLAIN for name in wanted.outputs or served.outputs):
             await services.health.require()
         values = await services.runs.fetching(services.intake.values, served, wanted.inputs)
         if missing := await services.runs.blocking(services.loading.missing, served):
@@ -248,4 +248,4 @@ def _check_outputs(served: Served, outputs: list[str] | None) -> None:
     unknown = [name for name in outputs or () if name not in served.outputs]
     if unknown:
         hint = f"It has {', '.join(served.outputs) or 'none'}."
-        raise HttpError(422, Problem("unknown_output", "outputs", f"{served.name} has no output {unknown[0][:80]!r}.", hint))
+        raise HttpError(422, Problem("unknown_output", "outputs", f"{served.shown} has no output {unknown[0][:80]!r}.", hint))

@@ -126,3 +126,11 @@ def test_what_is_no_workflow(send: Any, content: dict[str, Any]) -> None:
 def test_a_workflow_that_is_too_large(send: Any) -> None:
     many = [{"id": str(number), "type": "nodetool.constant.Integer"} for number in range(1001)]
     assert code(send({"graph": {"nodes": many}})) == "too_many_nodes"
+
+
+def test_messages_name_a_workflow_without_a_name(send: Any) -> None:
+    """V16: of one that a client sends."""
+    workflow = shrink(ImageInput(name="photo").output)
+    for body in ({"outputs": ["x"]}, {"inputs": {"x": 1}}):
+        (problem,) = send(workflow, **body).json()["problems"]
+        assert problem["message"].startswith("The workflow has no "), problem

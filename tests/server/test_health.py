@@ -80,6 +80,8 @@ def test_a_run_that_could_not_be_kept_is_not_begun(live: LiveServer, away: Away)
             assert not any(name == "nodetool_results_bytes" and value for (name, _), value in figures(client).items())
             assert run(client, "text").json()["outputs"] == {"text": "a word"}, "nothing of it has to be kept"
             assert client.post("/models/paint", content=png()).status_code == 200, "the answer is the picture"
+            inline = {"inputs": {"image": data_uri(png())}, "inline": True}
+            assert client.post("/v1/workflows/paint/runs", json=inline).status_code == 200
         assert run(client, "paint", image=data_uri(png())).status_code == 200
 
 

@@ -322,3 +322,12 @@ CURL = [
 def test_v12_curl_in_the_documentation_fails_where_the_server_refuses(line: str) -> None:
     """Without that, the JSON of an error is written where the picture should be, and nobody is told."""
     assert re.search(r" (--fail-with-body|--fail|-[a-zA-Z]*f[a-zA-Z]*) ", line)
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
+def test_where_other_servers_have_their_documentation(client: httpx2.Client, path: str) -> None:
+    """V16."""
+    answer = client.get(path, headers={"Accept": "text/html"})
+    assert answer.status_code == 307
+    found = client.get(answer.url.join(answer.headers["location"]), headers={"Accept": "text/html"})
+    assert found.status_code == 200 and "/v1/workflows" in found.text
