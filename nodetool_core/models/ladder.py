@@ -8,7 +8,7 @@ Calling a pipeline so that memory that runs out is not the end.
        the block ends that borrowed the pipeline.
     4. Still out: an error that says what was needed, what was free, and three things to change.
 
-Each attempt begins anew: random generators are set back, and schedulers are as they were lent.
+Each attempt begins anew: random generators are set back, and schedulers and modules are as they were lent.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from nodetool_core.context import Context
     from nodetool_core.models.devices import Device
     from nodetool_core.models.resident import Component
+    from nodetool_core.models.states import ModuleState
     from nodetool_core.models.tiers import Tiers
     from nodetool_core.models.working import Meter, WorkingMemory
 
@@ -46,13 +47,19 @@ class Lease:
     components: Sequence[Component]
     modules: frozenset[int]
     """What was lent, by `modules_in`."""
-    sparing: ExitStack = field(default_factory=ExitStack)
+    states: Sequence[ModuleState] = ()
+    """How it is to be when it comes back."""
+    sparing: ExitStack | None = None
     """What ends the saving of memory, where it was begun."""
-    is_sparing: bool = False
 
     def holds(self, pipeline: Any) -> int:
         """How many of the pipeline's modules are this block's."""
         return sum(id(part) in self.modules for part in vars(pipeline).values())
+
+
+def states_of(leases: Sequence[Lease]) -> list[ModuleState]:
+    """The states of all modules of leases, each once."""
+    return list({id(state): state for lease in leases for state in lease.states}.values())
 
 
 def modules_in(lent: Any) -> frozenset[int]:
@@ -70,17 +77,18 @@ class Ladder:
     working: WorkingMemory
     meter: Meter
 
-    def call(self, pipeline: Any, arguments: Mapping[str, Any], lease: Lease, context: Context) -> Any:
+    def call(self, pipeline: Any, arguments: Mapping[str, Any], leases: Sequence[Lease], context: Context) -> Any:
         """
-        What the pipeline gives.
+        What the pipeline gives. `leases` are those that its modules are of, the one with the most of them first.
 
         Raises ModelError with the code `out_of_memory` where nothing helps, and whatever else the pipeline raises.
         """
         pixels = pixels_of(pipeline, arguments)
-        attempt = _Attempt(pipeline, arguments)
+        lease = leases[0]
+        attempt = _Attempt(pipeline, arguments, states_of(leases))
         name, device = lease.name, lease.device
         with self._reserved(lease, pixels):
-            if not lease.is_sparing:
+            if lease.sparing is None:
                 try:
                     return attempt.run()
                 except Exception as error:
@@ -97,7 +105,7 @@ class Ladder:
                     if not is_out_of_memory(error):
                         raise
                 context.warn(f"{name} still ran out of memory: it is done in tiles, with weights in host memory, which takes longer.")
-                self._spare(pipeline, lease)
+                self._spare(pipeline, leases)
             try:
                 return attempt.run()
             except Exception as error:
@@ -105,12 +113,18 @@ class Ladder:
                     raise
                 raise self._out_of_memory(lease, pixels, error) from error
 
-    def _spare(self, pipeline: Any, lease: Lease) -> None:
-        lease.is_sparing = True
-        lease.sparing.enter_context(tiled(pipeline))
-        lease.sparing.enter_context(offloaded(pipeline, lease.device))
-        if not lease.device.is_host:
-            lease.sparing.callback(self.tiers.displaced, lease.components)
+    def _spare(self, pipeline: Any, leases: Sequence[Lease]) -> None:
+        """Save memory until the first of the leases ends."""
+        device, sparing = leases[0].device, ExitStack()
+        for lease in leases:
+            lease.sparing = sparing
+        sparing.enter_context(tiled(pipeline))
+        moved = sparing.enter_context(offloaded(pipeline, device))
+        for state in states_of(leases):
+            is_moved = not device.is_host and not moved.isdisjoint(map(id, state.module.modules()))
+            sparing.enter_context(state.changed(moves=is_moved))
+        if not device.is_host:
+            sparing.callback(self.tiers.displaced, [one for lease in leases for one in lease.components])
         return_memory()
 
     def _out_of_memory(self, lease: Lease, pixels: int, error: Exception) -> ModelError:
@@ -146,23 +160,26 @@ class Ladder:
 class _Attempt:
     """A call that can be done again."""
 
-    def __init__(self, pipeline: Any, arguments: Mapping[str, Any]) -> None:
+    def __init__(self, pipeline: Any, arguments: Mapping[str, Any], states: Sequence[ModuleState]) -> None:
         self.pipeline = pipeline
+        self._states = states
         self._arguments = arguments
         given = arguments.get("generator")
         self._generators: list[Any] = given if isinstance(given, list) else [] if given is None else [given]
-        self._states = [generator.get_state() for generator in self._generators]
+        self._drawn = [generator.get_state() for generator in self._generators]
         self._lent = {name: copied_scheduler(part) for name, part in vars(pipeline).items() if is_scheduler(part)}
-        self._is_first = True
 
     def run(self) -> Any:
-        if not self._is_first:
-            for generator, state in zip(self._generators, self._states, strict=True):
-                generator.set_state(state)
+        try:
+            return self.pipeline(**self._arguments)
+        except Exception:
+            for state in self._states:
+                state.put_back()
+            for generator, drawn in zip(self._generators, self._drawn, strict=True):
+                generator.set_state(drawn)
             for name, scheduler in self._lent.items():
                 vars(self.pipeline)[name] = copied_scheduler(scheduler)
-        self._is_first = False
-        return self.pipeline(**self._arguments)
+            raise
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -191,21 +208,26 @@ def tiled(pipeline: Any) -> Iterator[None]:
 
 
 @contextmanager
-def offloaded(pipeline: Any, device: Device) -> Iterator[None]:
+def offloaded(pipeline: Any, device: Device) -> Iterator[set[int]]:
     """
     Have the modules of a pipeline keep their weights in host memory, and take them to the device as they run.
 
-    When the block ends, the weights are in host memory.
+    Gives the identities of those that do. When the block ends, the weights of all are in host memory.
     """
     import torch
     from diffusers.hooks.group_offloading import apply_group_offloading
 
     place, uses_stream = torch.device(device.place), device.name.startswith("cuda")
+    moved = set()
     with ExitStack() as stack:
-        for module in {id(one): one for one in modules_of(pipeline).values()}.values():
+        for name, module in {id(one): (name, one) for name, one in modules_of(pipeline).items()}.values():
             stack.callback(_unhook, module)
+            if name == "vae" and hasattr(pipeline, "upcast_vae"):
+                # It is cast to another number format and back, which its copies in host memory would not be.
+                continue
             apply_group_offloading(module, onload_device=place, offload_type="leaf_level", use_stream=uses_stream)
-        yield
+            moved.add(id(module))
+        yield moved
 
 
 def _unhook(module: torch.nn.Module) -> None:
@@ -216,6 +238,11 @@ def _unhook(module: torch.nn.Module) -> None:
         if isinstance(registry, HookRegistry):
             for name in [name for name in registry.hooks if "group_offloading" in name]:
                 registry.remove_hook(name, recurse=False)
+            own = vars(inner)
+            if not registry.hooks:
+                del own["_diffusers_hook"]
+                if getattr(own.get("forward"), "__func__", None) is type(inner).forward:
+                    del own["forward"]
     for tensor in tensors(module):
         tensor.data = tensor.data.cpu()
 

@@ -22,6 +22,7 @@ from nodetool_core.models.encodings import BOUND, Encodings
 from nodetool_core.models.parts import part_of
 from nodetool_core.models.resolve import ResolvedModel, Resolver
 from nodetool_core.models.schedulers import mend_schedulers
+from nodetool_core.models.states import in_call
 from nodetool_core.models.tasks import ANY
 from nodetool_core.models.workplace import Workplace
 
@@ -134,7 +135,8 @@ class ModelManager:
             try:
                 for remark in model.remarks(components):
                     context.warn(remark)
-                lease = Lease(model.name, task, model.device, components, modules_in(lent))
+                states = model.states(components, self.workplace.seat)
+                lease = Lease(model.name, task, model.device, components, modules_in(lent), states)
                 with self._lock:
                     self._leases.append(lease)
                 try:
@@ -143,7 +145,8 @@ class ModelManager:
                 finally:
                     with self._lock:
                         self._leases.remove(lease)
-                    lease.sparing.close()
+                    if lease.sparing is not None:
+                        lease.sparing.close()
             finally:
                 self.workplace.tiers.release(components)
         finally:
@@ -155,16 +158,21 @@ class ModelManager:
 
         Gives what the pipeline gives. Raises ModelError with the code `out_of_memory`, and whatever the pipeline raises.
         """
+        from nodetool_core.models.ladder import states_of
+
         mend_schedulers(pipeline)
         with self._lock:
-            lease = max(self._leases, key=lambda lease: lease.holds(pipeline), default=None)
-        if lease is None or not lease.holds(pipeline):
+            leases = sorted((lease for lease in self._leases if lease.holds(pipeline)), key=lambda lease: -lease.holds(pipeline))
+        if not leases:
             return pipeline(**arguments)
-        chosen, workplace = lease, self.workplace
+
+        def run(one: Any, given: Mapping[str, Any]) -> Any:
+            with in_call(states_of(leases)):
+                return self.workplace.ladder.call(one, given, leases, context)
+
         if self.batch == 1:
-            return workplace.ladder.call(pipeline, arguments, lease, context)
-        member = Member(pipeline, arguments, context)
-        return workplace.batcher(lease.device).call(member, lambda one, given: workplace.ladder.call(one, given, chosen, context))
+            return run(pipeline, arguments)
+        return self.workplace.batcher(leases[0].device).call(Member(pipeline, arguments, context), run)
 
     def forecast(self) -> Forecast:
         """Where a run tells what it will use. Close it when the run ends."""

@@ -14,6 +14,7 @@ from nodetool_core.models.priors import PRIOR
 from nodetool_core.models.resident import Wanted
 from nodetool_core.models.seats import twin
 from nodetool_core.models.shells import lend, prototype
+from nodetool_core.models.states import ModuleState
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +32,8 @@ class _Bench:
 
     base: Any
     """The pipeline as it was saved, or a Part."""
+    twins: dict[ComponentKey, ModuleState] = field(default_factory=dict)
+    """The states of modules that are this seat's alone."""
     prototypes: dict[str, Any] = field(default_factory=dict)
     """Task to pipeline."""
 
@@ -72,7 +75,7 @@ class Model:
         with self._lock:
             bench = self._benches.get(seat)
             if bench is None:
-                bench = self._benches[seat] = _Bench(self._assembled(components, seat))
+                bench = self._benches[seat] = self._assembled(components, seat)
                 for one in components:
                     one.holders.add(self._forget)
             if part_of(task):
@@ -81,19 +84,32 @@ class Model:
                 bench.prototypes[task] = prototype(bench.base, task, self.name)
             return lend(bench.prototypes[task])
 
+    def states(self, components: Sequence[Component], seat: int = 0) -> list[ModuleState]:
+        """How the modules that were lent are to be when they come back."""
+        with self._lock:
+            bench = self._benches.get(seat)
+            return [] if bench is None else _states(bench, components)
+
     def remarks(self, components: Sequence[Component]) -> list[str]:
         """What is to be told each time the model is used."""
         modules = [one.module for one in components if one.module is not None]
         return [*self.recipe.remarks, *(f"{self.name}: {remark}" for module in modules if (remark := vars(module).get(REMARK)))]
 
-    def _assembled(self, components: Sequence[Component], seat: int) -> Any:
+    def _assembled(self, components: Sequence[Component], seat: int) -> _Bench:
         found = {one.key: one for one in components}
         modules: dict[ComponentKey, Any] = {}
+        twins: dict[ComponentKey, ModuleState] = {}
         for part, key in self.recipe.keys.items():
-            if key not in modules:
-                mould = found[key].mould if seat else None
-                modules[key] = found[key].module if mould is None else self._prepared(twin(mould), part, key)
-        return self.recipe.assemble({part: modules[key] for part, key in self.recipe.keys.items()})
+            if key in modules:
+                continue
+            one = found[key]
+            if seat and one.mould is not None:
+                modules[key] = self._prepared(twin(one.mould), part, key)
+                twins[key] = ModuleState(modules[key])
+            elif one.module is not None:
+                modules[key] = one.module
+                one.state = one.state or ModuleState(one.module)
+        return _Bench(self.recipe.assemble({part: modules[key] for part, key in self.recipe.keys.items()}), twins)
 
     def _prepared(self, module: torch.nn.Module, part: str, key: ComponentKey) -> torch.nn.Module:
         prepare(module, part, self.recipe.precision, self.device)
@@ -103,3 +119,8 @@ class Model:
     def _forget(self) -> None:
         """One of the components is gone."""
         self._benches = {}
+
+
+def _states(bench: _Bench, components: Sequence[Component]) -> list[ModuleState]:
+    found = [bench.twins.get(one.key, one.state) for one in components]  # type: ignore[call-overload]
+    return [state for state in found if state is not None]

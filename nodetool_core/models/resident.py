@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from nodetool_core.models.devices import Device
     from nodetool_core.models.placing import Master
+    from nodetool_core.models.states import ModuleState
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Component:
     """Whether its data is on the device."""
     master: Master | None = None
     """The host's copy, where there is one besides."""
+    state: ModuleState | None = None
+    """How the module is between calls."""
     mould: torch.nn.Module | None = None
     """What the modules of further seats are copied from, where there are any (`seats.py`)."""
     pins: int = 0

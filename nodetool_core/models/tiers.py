@@ -275,7 +275,7 @@ class Tiers:
         self._forget(one)
         if one.module is not None:
             self.placer.discard(one.module)
-        one.module, one.master, one.is_placed = None, None, False
+        one.module, one.master, one.state, one.is_placed = None, None, None, False
 
     @staticmethod
     def _forget(one: Component) -> None:
