@@ -11,6 +11,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from nodetool_core.hub_addresses import read_page
+
 
 class Reference(BaseModel):
     """Base of all references. `type` names the kind in JSON; fields in `_when_set` are written only when they say something."""
@@ -144,6 +146,14 @@ class ModelRef(Reference):
         if provider not in _LOCAL_PROVIDERS:
             raise ValueError(f"the provider {provider!r} runs its own models; choose one of the Hub")
         return {"repo_id": value.get("id", ""), "path": value.get("path")}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_page(cls, value: Any) -> Any:
+        """The address of a model's page on the Hub, as it is copied from a browser, stands for what it shows."""
+        given = {"repo_id": value} if isinstance(value, str) else value
+        named = read_page(given["repo_id"]) if isinstance(given, dict) and isinstance(given.get("repo_id"), str) else None
+        return value if named is None else named | {key: one for key, one in given.items() if key != "repo_id" and one is not None}
 
     def is_empty(self) -> bool:
         return not (self.repo_id or self.path)

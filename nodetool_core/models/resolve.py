@@ -113,6 +113,9 @@ class Resolver:
             if not path.exists():
                 raise _missing(path, name)
             return self._at(path, name, ref)
+        if name.lower().startswith(("http://", "https://")):
+            hint = "Give a Hub id, or download the .safetensors file and give its path."
+            raise ModelError(Problem("model_id_malformed", name, "is the address of a page that models are not fetched from.", hint))
         if _looks_like_path(name) or path.is_symlink():
             raise _missing(path, name)
         return None
