@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,11 +12,15 @@ from nodetool_core.cli.messages import say
 from nodetool_core.errors import NodetoolError, Problem, near_miss
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from huggingface_hub import HFCacheInfo
-
     from nodetool_core.models.layout import Layout
+    from nodetool_core.models.local_models import LocalModel
+    from nodetool_core.references import ModelRef
+
+_TOLD_EVERY = 2**30
+"""Bytes after which reading files tells how far it is."""
 
 app = typer.Typer(help="Look at model weights on this machine, fetch them, remove them.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -25,22 +29,10 @@ Name = Annotated[str, typer.Argument(metavar="MODEL", help="Hub id such as owner
 Revision = Annotated[str | None, typer.Option("--revision", metavar="NAME", help="Branch, tag or commit.")]
 
 
-@dataclass(frozen=True)
-class Row:
-    """A model on this machine."""
-
-    name: str
-    source: str
-    """`pack` for weights that ship with a pack, `hub` for the Hub's cache."""
-    bytes: int
-    revisions: list[str]
-    path: str
-
-
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
     """
-    List the models on this machine.
+    List the models on this machine; of those that are not whole, what lacks.
 
     \b
     Example:
@@ -52,7 +44,9 @@ def list_(as_json: AsJson = False) -> None:
         return
     width = max((len(row.name) for row in rows), default=0)
     for row in rows:
-        typer.echo(f"{row.name:<{width}}  {size_text(row.bytes):>10}  {row.source:<4}  {', '.join(one[:12] for one in row.revisions)}")
+        state = "".join(f"  incomplete: {gap}" for gap in row.gaps[:1])
+        revisions = ", ".join(one[:12] for one in row.revisions)
+        typer.echo(f"{row.name:<{width}}  {size_text(row.bytes):>10}  {row.source:<4}  {revisions}{state}".rstrip())
     if not rows:
         say("No models are on this machine. Fetch one: nodetool models pull owner/name")
 
@@ -75,6 +69,8 @@ def show(name: Name, as_json: AsJson = False) -> None:
     typer.echo(f"  path      {row.path}")
     for revision in row.revisions:
         typer.echo(f"  revision  {revision}")
+    for gap in row.gaps:
+        typer.echo(f"  incomplete: {gap}")
     for part in described["components"]:
         typer.echo(f"  {part['name']:<18} {size_text(part['bytes']):>10}  {part['class']}")
 
@@ -101,7 +97,6 @@ def pull(
 
     from nodetool_core.context import Context
     from nodetool_core.models.resolve import Resolver
-    from nodetool_core.references import ModelRef
     from nodetool_core.registry import Registry
 
     stopped = threading.Event()
@@ -114,7 +109,7 @@ def pull(
             say(f"{details['message']}: {size_text(details['step'])} of {size_text(details['total'])}")
 
     context = Context("models pull", report=report, cancelled=stopped, images=None, models=None)  # type: ignore[arg-type]
-    ref = ModelRef(repo_id=name, variant=variant, path=path, revision=revision)
+    ref = _ref(name, variant=variant, path=path, revision=revision)
     found = Resolver(Registry.installed().weights()).resolve(ref, context)
     if as_json:
         typer.echo(json.dumps({"name": found.name, "path": str(found.path), "revision": found.own_revision}))
@@ -123,6 +118,53 @@ def pull(
     for one in (found, found.prior):
         if one is not None:
             say(f"{one.name}: here, at {one.own_revision}.")
+
+
+@app.command()
+def verify(
+    name: Annotated[str, typer.Argument(metavar="MODEL", help="Hub id such as owner/name, or a path.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """
+    Check the files of a model: against the hashes that were recorded when they were fetched, and their own headers.
+
+    Reads every byte. Exits with 1 where something is wrong.
+
+    \b
+    Examples:
+      nodetool models verify nodetool/tiny-landscapes
+      nodetool models verify ./my-model
+    """
+    from pathlib import Path
+
+    from nodetool_core.models.verification import verify as verified
+
+    place = Path(name).expanduser()
+    row = None if place.exists() else _row(name)
+    directories = [place] if row is None else row.directories
+    shown = [0]
+
+    def report(done: int) -> None:
+        if done - shown[0] >= _TOLD_EVERY:
+            shown[0] = done
+            say(f"{name}: {size_text(done)} read")
+
+    found = verified(directories, report)
+    if row is not None and not directories:
+        found.findings += [("", gap) for gap in row.gaps]
+    if as_json:
+        typer.echo(json.dumps({"name": name} | asdict(found)))
+    else:
+        for file, what in found.findings:
+            typer.echo(f"{file} {what}".strip())
+        without = found.files - found.hashed
+        typer.echo(
+            f"{name}: {found.files} files, {size_text(found.bytes)}; {found.hashed} compared with recorded hashes, {without} without."
+        )
+        if found.findings:
+            say(f"Remove it with `nodetool models rm {name}`, and fetch it again with `nodetool models pull {name}`.")
+    if found.findings:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -143,21 +185,33 @@ def rm(
     if row.source == "pack":
         problem = Problem("model_ships", name, "ships with a pack, and is not in the cache.", "Uninstall the pack to remove it.")
         raise NodetoolError(problem)
-    cache = _scan()
-    assert cache is not None
     revisions = [one for one in row.revisions if revision is None or one.startswith(revision)]
-    if not revisions:
+    if not revisions and revision is not None:
         hint = f"It has {', '.join(row.revisions)}."
         raise NodetoolError(Problem("model_revision_missing", name, f"has no revision {revision!r} in the cache.", hint))
-    plan = cache.delete_revisions(*revisions)
-    if not is_sure and not typer.confirm(f"Remove {name} ({plan.expected_freed_size_str}) from {row.path}?"):
+    size, remove = _removal(row, revisions)
+    if not is_sure and not typer.confirm(f"Remove {name} ({size_text(size)}) from {row.path}?"):
         say("Nothing was removed.")
         return
-    plan.execute()
+    remove()
     if as_json:
-        typer.echo(json.dumps({"name": name, "revisions": revisions, "bytes": plan.expected_freed_size}))
+        typer.echo(json.dumps({"name": name, "revisions": revisions, "bytes": size}))
         return
-    say(f"Removed {name}: {size_text(plan.expected_freed_size)}.")
+    say(f"Removed {name}: {size_text(size)}.")
+
+
+def _removal(row: LocalModel, revisions: list[str]) -> tuple[int, Callable[[], None]]:
+    """The bytes that removing revisions frees, and what removes them. A model that is damaged goes as a whole."""
+    import shutil
+
+    from nodetool_core.models.local_models import scan
+
+    cache = scan(_cache_dir())
+    known = cache is not None and any(repo.repo_id == row.name and repo.repo_type == "model" for repo in cache.repos)
+    if cache is None or not known:
+        return row.bytes, lambda: shutil.rmtree(row.path)
+    plan = cache.delete_revisions(*revisions)
+    return plan.expected_freed_size, plan.execute
 
 
 @app.command()
@@ -188,21 +242,36 @@ def size_text(size: float) -> str:
     return f"{size:.1f} GB"
 
 
-def _rows() -> list[Row]:
+def _ref(name: str, **fields: str | None) -> ModelRef:
+    """The model that a name or the address of its page stands for. Raises NodetoolError for the page of something else."""
+    from pydantic import ValidationError
+
+    from nodetool_core.references import ModelRef
+
+    try:
+        return ModelRef(repo_id=name, **fields)  # type: ignore[arg-type]
+    except ValidationError as error:
+        said = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise NodetoolError(Problem("model_id_malformed", name, f"{said}.", "Give a Hub id such as owner/name.")) from error
+
+
+def _rows() -> list[LocalModel]:
+    from nodetool_core.models.local_models import local_models
     from nodetool_core.registry import Registry
 
-    shipped = [_shipped(name, path) for name, path in sorted(Registry.installed().weights().items()) if path.is_dir()]
-    cache = _scan()
-    fetched = [] if cache is None else [repo for repo in cache.repos if repo.repo_type == "model"]
-    rows = [
-        Row(repo.repo_id, "hub", repo.size_on_disk, sorted(one.commit_hash for one in repo.revisions), str(repo.repo_path))
-        for repo in sorted(fetched, key=lambda repo: repo.repo_id)
-    ]
-    return [*shipped, *rows]
+    return local_models(Registry.installed().weights(), _cache_dir())
 
 
-def _row(name: str) -> Row:
-    rows = _rows()
+def _cache_dir() -> Path:
+    from pathlib import Path
+
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
+
+
+def _row(name: str) -> LocalModel:
+    rows, name = _rows(), _ref(name).repo_id
     found = next((row for row in rows if row.name == name), None)
     if found is None:
         hint = (
@@ -213,27 +282,11 @@ def _row(name: str) -> Row:
     return found
 
 
-def _shipped(name: str, path: Path) -> Row:
-    return Row(name, "pack", sum(file.stat().st_size for file in path.rglob("*") if file.is_file()), [], str(path))
-
-
-def _scan() -> HFCacheInfo | None:
-    """The Hub's cache; None where there is none yet."""
-    from huggingface_hub import constants, scan_cache_dir
-    from huggingface_hub.errors import CacheNotFound
-
-    try:
-        return scan_cache_dir(constants.HF_HUB_CACHE)
-    except CacheNotFound:
-        return None
-
-
-def _describe(row: Row) -> dict[str, Any]:
+def _describe(row: LocalModel) -> dict[str, Any]:
     """The pipeline of a model and its components, by its `model_index.json`; nothing is loaded."""
-    from pathlib import Path
-
-    root = Path(row.path)
-    directory = root / "snapshots" / row.revisions[-1] if row.source == "hub" else root
+    directory = row.directories[-1] if row.directories else None
+    if directory is None:
+        return {"pipeline": None, "components": []}
     layout = _layout(directory, row.name, None) or _layout(directory, row.name, "fp16")
     if layout is None:
         return {"pipeline": None, "components": []}

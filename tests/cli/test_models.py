@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
@@ -77,6 +79,92 @@ def test_a_missing_repository_is_told(nodetool: Command, cache: Path, hub: HubSe
         done = nodetool("models", "pull", "owner/nothing")
     assert done.code != 0
     assert "model_not_found" in done.err
+
+
+def test_m15_pages_stand_for_what_they_show(nodetool: Command, cache: Path, hub: HubServer) -> None:
+    with hub:
+        fetched = nodetool("models", "pull", "https://huggingface.co/owner/landscapes/tree/main", "--json")
+    assert fetched.code == 0, fetched.err
+    assert nodetool("models", "verify", "https://huggingface.co/owner/landscapes").code == 0
+    refused = nodetool("models", "pull", "https://huggingface.co/datasets/owner/landscapes")
+    assert refused.code != 0 and "model_id_malformed" in refused.err and "a dataset" in refused.err
+
+
+def damage(snapshot: Path, how: str) -> str:
+    """Damage a fetched model as life does; returns what the listing has to say of it, empty where it can't know."""
+    weights = snapshot / "unet" / "diffusion_pytorch_model.safetensors"
+    blob = weights.resolve()
+    if how == "blob gone":
+        blob.unlink()
+        return "unet (UNet2DConditionModel) lacks diffusion_pytorch_model.safetensors"
+    if how == "weights gone":
+        weights.unlink()
+        return "unet (UNet2DConditionModel) has neither weights nor settings"
+    if how == "folder gone":
+        shutil.rmtree(snapshot / "vae")
+        return "vae (AutoencoderTiny) has neither weights nor settings"
+    content = bytearray(blob.read_bytes())
+    if how == "cut":
+        blob.write_bytes(content[:-100])
+    elif how == "other bytes":
+        content[-5] ^= 1
+        blob.write_bytes(content)
+    else:
+        (snapshot / "unet" / "config.json").resolve().write_text("{}")
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("how", "file", "says"),
+    [
+        ("blob gone", "unet/diffusion_pytorch_model.safetensors", "is a link to a file that is not there"),
+        ("weights gone", "unet", "has neither weights"),
+        ("folder gone", "vae", "has neither weights"),
+        ("cut", "unet/diffusion_pytorch_model.safetensors", "is cut short"),
+        ("other bytes", "unet/diffusion_pytorch_model.safetensors", "is not the file that was published"),
+        ("settings", "unet/config.json", "is not the file that was published"),
+    ],
+)
+def test_m17_half_models_are_listed_as_such_and_verified(
+    how: str, file: str, says: str, nodetool: Command, cache: Path, hub: HubServer
+) -> None:
+    with hub:
+        path = Path(nodetool("models", "pull", "owner/landscapes", "--json").json["path"])
+    whole = nodetool("models", "verify", "owner/landscapes", "--json")
+    assert (whole.code, whole.json["findings"]) == (0, []) and whole.json["hashed"] == whole.json["files"] > 5
+    gap = damage(path, how)
+    (row,) = [row for row in nodetool("models", "list", "--json").json if row["name"] == "owner/landscapes"]
+    assert len(row["gaps"]) == bool(gap) and gap in "".join(row["gaps"])
+    assert ("incomplete: " in nodetool("models", "list").out) == bool(gap)
+    done = nodetool("models", "verify", "owner/landscapes")
+    assert done.code == 1
+    assert any(file in line and says in line for line in done.out.splitlines()), done.out
+    assert "nodetool models rm owner/landscapes" in done.err
+    assert nodetool("models", "rm", "owner/landscapes", "--yes", "--json").json["bytes"] > 100_000
+    assert not [row for row in nodetool("models", "list", "--json").json if row["source"] == "hub"]
+
+
+def test_m17_a_download_that_was_stopped_at_once(nodetool: Command, cache: Path) -> None:
+    (cache / "models--owner--name" / "blobs").mkdir(parents=True)
+    (cache / "models--owner--name" / "blobs" / "0123.incomplete").write_bytes(b"half")
+    (row,) = [row for row in nodetool("models", "list", "--json").json if row["source"] == "hub"]
+    assert row["name"] == "owner/name" and row["bytes"] == 4 and "download was stopped" in row["gaps"][0]
+    assert nodetool("models", "verify", "owner/name").code == 1
+    assert nodetool("models", "rm", "owner/name", "--yes").code == 0
+
+
+def test_m17_a_folder_is_verified_by_its_headers_and_what_was_recorded_beside_it(nodetool: Command, cache: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(ROOT / "nodes" / "huggingface" / "weights" / "tiny-landscapes", tmp_path / "model"))
+    weights = folder / "vae" / "diffusion_pytorch_model.safetensors"
+    assert nodetool("models", "verify", folder, "--json").json["hashed"] == 0
+    note = folder / ".cache" / "huggingface" / "download" / "vae" / f"{weights.name}.metadata"
+    note.parent.mkdir(parents=True)
+    note.write_text(f"{COMMIT}\n{hashlib.sha256(weights.read_bytes()).hexdigest()}\n1.0\n")
+    found = nodetool("models", "verify", folder, "--json")
+    assert (found.code, found.json["hashed"]) == (0, 1)
+    weights.write_bytes(weights.read_bytes()[:1000])
+    found = nodetool("models", "verify", folder, "--json")
+    assert found.code == 1 and "is cut short" in found.json["findings"][0][1]
 
 
 @pytest.mark.parametrize("option", ["--device-memory", "--host-memory"])

@@ -76,7 +76,7 @@ class HubServer:
         if len(rest) > 1 and rest[0] in ("revision", "tree", "resolve") and rest[1] not in ("main", commit):
             return _send(request, 404, b"{}", {"X-Error-Code": "RevisionNotFound"})
         if is_api and rest[:1] == ["tree"]:
-            tree = [{"type": "file", "path": name, "size": len(content), "oid": _digest(content)} for name, content in files.items()]
+            tree = [{"type": "file", "path": name, "size": len(content), "oid": _etag(name, content)} for name, content in files.items()]
             return _send(request, 200, json.dumps(tree).encode())
         if is_api:
             facts = {"id": repo_id, "sha": commit, "siblings": [{"rfilename": name} for name in files]}
@@ -84,11 +84,14 @@ class HubServer:
         content = files["/".join(rest[2:])]
         if request.command == "GET":
             self.fetched.append("/".join(rest[2:]))
-        return _send(request, 200, content, {"ETag": f'"{_digest(content)}"', "X-Repo-Commit": commit})
+        return _send(request, 200, content, {"ETag": f'"{_etag("/".join(rest[2:]), content)}"', "X-Repo-Commit": commit})
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.sha1(content, usedforsecurity=False).hexdigest()
+def _etag(name: str, content: bytes) -> str:
+    """The hash by which the Hub knows a file: SHA-256 of weights, git's of the rest."""
+    if name.endswith(".safetensors"):
+        return hashlib.sha256(content).hexdigest()
+    return hashlib.sha1(f"blob {len(content)}\0".encode() + content, usedforsecurity=False).hexdigest()
 
 
 def _send(request: BaseHTTPRequestHandler, status: int, content: bytes, headers: dict[str, str] | None = None) -> None:
