@@ -1,4 +1,4 @@
-"""`nodetool examples`, and `example:NAME` where a command takes a workflow file: the workflows that ship with packs."""
+"""`nodetool examples`: the workflows that ship with packs, listed and copied."""
 
 from __future__ import annotations
 
@@ -7,22 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nodetool_core.cli.files import EXAMPLE, find_example
 from nodetool_core.cli.listing import columns
 from nodetool_core.cli.messages import WrongUseError, say
-from nodetool_core.errors import NodetoolError, Problem, near_miss
+from nodetool_core.errors import NodetoolError, Problem
 
 if TYPE_CHECKING:
     from nodetool_core.registry import Registry
-
-SCHEME = "example:"
-_ALL = "All there are: nodetool examples"
 
 
 def examples(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these.", show_default=False, autocompletion=lambda: _names())
     ] = None,
-    copy: Annotated[
+    copy_to: Annotated[
         Path | None, typer.Option("--copy", metavar="DIR", help="Copy them, with the images they start from, to a folder.", file_okay=False)
     ] = None,
 ) -> None:
@@ -41,28 +39,14 @@ def examples(
 
     registry = Registry.installed()
     known = registry.examples()
-    chosen = {name: find(name, registry) for name in names} if names else known
+    chosen = {name: find_example(name, registry) for name in names} if names else known
     if not chosen:
         say("No installed pack ships an example.")
-    elif copy is None:
-        typer.echo(columns([(f"{SCHEME}{name}", _description(path)) for name, path in chosen.items()]))
+    elif copy_to is None:
+        typer.echo(columns([(f"{EXAMPLE}{name}", _description(path)) for name, path in chosen.items()]))
     else:
-        for path in _copied(chosen, copy, registry):
+        for path in _copied(chosen, copy_to.expanduser(), registry):
             typer.echo(path)
-
-
-def workflow_file(named: Path, registry: Registry) -> Path:
-    """Returns the path of a workflow file, which `example:NAME` may stand for. Raises WrongUseError for an unknown example."""
-    text = str(named)
-    return find(text.removeprefix(SCHEME), registry) if text.startswith(SCHEME) else named
-
-
-def find(name: str, registry: Registry) -> Path:
-    """Returns the file of an example. Raises WrongUseError where no installed pack ships one of that name."""
-    known = registry.examples()
-    if name not in known:
-        raise WrongUseError(Problem("unknown_example", "", f"There is no example {name!r}.", near_miss(name, known) or _ALL))
-    return known[name]
 
 
 def _names() -> list[str]:

@@ -35,11 +35,13 @@ def rerun(
       nodetool rerun out/picture.png --files ~/photos
       nodetool rerun out/picture.png --set prompt="a winter night"
     """
+    from nodetool_core.cli.files import output_place
     from nodetool_core.cli.progress import listener
     from nodetool_core.cli.results import check_place, save
     from nodetool_core.cli.settings import read_settings
     from nodetool_core.replay import replay
 
+    out = output_place(out)
     check_place(out)
     with session.engine() as engine, listener(quiet) as progress:
         values = read_settings(settings or [])

@@ -39,7 +39,9 @@ PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 def run(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A workflow file, or example:NAME.", show_default=False)],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A workflow file, example:NAME, or - for standard input.", show_default=False)
+    ],
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Value of an input, or of any property as node.property. Repeatable."),
@@ -79,10 +81,11 @@ def run(
       nodetool run graphs/image_to_image.json --set image='photos/*.jpg' --out pictures
     """
     from nodetool_core.cli import session
+    from nodetool_core.cli.files import output_place
 
     if context.args:
         raise WrongUseError(_out_of_place(context.args[0], [name for option in context.command.params for name in option.opts]))
-    request = Request(file, settings or [], table, out, _options(outputs, on_error, not no_cache, timeout, attempts))
+    request = Request(file, settings or [], table, output_place(out), _options(outputs, on_error, not no_cache, timeout, attempts))
     with session.engine(session.models(device, device_memory, host_memory)) as engine:
         raise typer.Exit(_run(request, engine, quiet=quiet, as_json=as_json, debug=debug))
 
@@ -155,14 +158,13 @@ class Request:
 
     def read(self, engine: Engine) -> tuple[Workflow, list[Item] | None]:
         """The workflow, and the items where the request is a batch. Raises NodetoolError."""
-        from nodetool_core.api import Workflow
         from nodetool_core.batch import batch_items
-        from nodetool_core.cli.examples import workflow_file
+        from nodetool_core.cli.files import load_workflow
         from nodetool_core.cli.results import check_place, may_hold_picture, names_file
         from nodetool_core.cli.settings import read_settings
 
         values = read_settings(self.settings)
-        workflow = Workflow.load(workflow_file(self.file, engine.registry), engine.registry, engine=engine)
+        workflow = load_workflow(self.file, engine.registry, engine)
         for note in workflow.graph.notes:
             show_problem(note)
         items = batch_items(workflow.graph, workflow.document.to_json(), values, self.table)

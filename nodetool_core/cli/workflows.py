@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nodetool_core.graph import Graph, GraphNode
     from nodetool_core.registry import Registry
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="A workflow file, or example:NAME.", show_default=False)]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A workflow file, example:NAME, or - for standard input.", show_default=False)]
 
 
 class Format(StrEnum):
@@ -51,12 +51,11 @@ def validate(
 
 def _checked(file: Path, registry: Registry, *, quiet: bool) -> dict[str, Any]:
     """What is found in one file, as JSON; its problems are shown, and unless `quiet`, a line about it."""
-    from nodetool_core.api import Workflow
-    from nodetool_core.cli.examples import workflow_file
+    from nodetool_core.cli.files import load_workflow
     from nodetool_core.errors import WorkflowError
 
     try:
-        graph = Workflow.load(workflow_file(file, registry), registry).graph
+        graph = load_workflow(file, registry).graph
     except WorkflowError as error:
         show_problems(error.problems)
         if not quiet:
@@ -83,12 +82,10 @@ def graph(
       nodetool graph graphs/image_to_image.json --out graph.svg
     """
     from nodetool_core import drawing
-    from nodetool_core.api import Workflow
-    from nodetool_core.cli.examples import workflow_file
+    from nodetool_core.cli.files import load_workflow
     from nodetool_core.registry import Registry
 
-    registry = Registry.installed()
-    workflow = Workflow.load(workflow_file(file, registry), registry)
+    workflow = load_workflow(file, Registry.installed())
     form = form or (_FORMATS.get(out.suffix.lower(), Format.MERMAID) if out else Format.MERMAID)
     if form is Format.SVG:
         text = drawing.graph_svg(workflow.graph, title=workflow.document.name or file.stem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -255,3 +256,33 @@ def test_n13_only_a_name_that_may_be_meant_is_offered(
     done = nodetool("run", workflow, "--set", f"photo={given}")
     assert done.code != 0 and ("Did you mean" in done.err) == (meant is not None)
     assert meant is None or f"Did you mean {meant!r}?" in done.err
+
+
+def test_n7_a_workflow_may_come_from_standard_input(nodetool: Command, write: Author, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(write.resize().read_text()))
+    assert "out/picture.png" in nodetool("run", "-").out.splitlines()
+    monkeypatch.setattr("sys.stdin", io.StringIO("{"))
+    done = nodetool("validate", "-")
+    assert done.code == 2 and "standard input:1:2" in done.err
+
+
+def test_n7_the_home_folder_is_the_user_s(
+    nodetool: Command, write: Author, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert nodetool("run", write.resize(), "--out", "~/made").code == 0
+    assert (tmp_path / "home" / "made" / "picture.png").exists() and not (tmp_path / "~").exists()
+
+
+@pytest.mark.parametrize(("out", "says"), [("-", "written to files"), ("pic.pgn", "Did you mean '.png'?"), ("a/b.jepg", "'.jpg'")])
+def test_n7_a_slip_makes_no_folder(out: str, says: str, nodetool: Command, write: Author, tmp_path: Path) -> None:
+    workflow = write.resize()
+    before = set(tmp_path.iterdir())
+    done = nodetool("run", workflow, "--out", out)
+    assert done.code == 2 and says in done.err
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_n7_a_folder_with_a_dot_in_its_name_is_one(nodetool: Command, write: Author, tmp_path: Path) -> None:
+    assert nodetool("run", write.resize(), "--out", "results.v2").code == 0
+    assert (tmp_path / "results.v2" / "picture.png").exists()

@@ -12,23 +12,30 @@ from tests.cli.conftest import ROOT, Author, Command
 EXAMPLE = ROOT / "graphs" / "image_to_image.json"
 
 
+INPUTS = {"image": "image", "prompt": "str", "model": "hf.model", "negative_prompt": "str", "num_inference_steps": "int"} | {
+    "guidance_scale": "float",
+    "strength": "float",
+    "seed": "int",
+}
+"""Of the example: input to type."""
+
+
 def test_a_valid_file(nodetool: Command) -> None:
     done = nodetool("validate", EXAMPLE)
     assert (done.code, done.err) == (0, "")
-    assert done.out == f"{EXAMPLE}: valid, 5 nodes; inputs: image (image), prompt (str), model (hf.model); outputs: picture (image)\n"
+    inputs = ", ".join(f"{name} ({kind})" for name, kind in INPUTS.items())
+    assert done.out == f"{EXAMPLE}: valid, 10 nodes; inputs: {inputs}; outputs: picture (image)\n"
 
 
 def test_a_valid_file_in_json(nodetool: Command) -> None:
     described = nodetool("validate", EXAMPLE, "--json").json
-    assert (
-        described["valid"] and described["inputs"] == {"image": "image", "prompt": "str", "model": "hf.model"} and described["errors"] == []
-    )
+    assert described["valid"] and described["inputs"] == INPUTS and described["errors"] == []
 
 
 def test_several_files_are_checked_each(nodetool: Command, write: Author) -> None:
     bad = write({"a": ("nodetool.image.Crpo", {})})
     done = nodetool("validate", EXAMPLE, bad)
-    assert done.code == 2 and "valid, 5 nodes" in done.out and "unknown_type" in done.err
+    assert done.code == 2 and "valid, 10 nodes" in done.out and "unknown_type" in done.err
     assert [found["valid"] for found in nodetool("validate", bad, EXAMPLE, "--json").json] == [False, True]
 
 
