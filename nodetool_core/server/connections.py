@@ -161,12 +161,14 @@ class Connection(HttpToolsProtocol):
         self._wait_for(0, None)
         if self.transport.is_closing():
             return
-        _log.info("connection refused", extra={"status": error.status, "reason": error.problem.code, "client": (self.client or ("",))[0]})
+        name = secrets.token_hex(8)
+        facts = {"request_id": name, "status": error.status, "reason": error.problem.code, "client": (self.client or ("",))[0]}
+        _log.info("connection refused", extra=facts)
         if self.cycle is not None and self.cycle.response_started:
             self._abort()
             return
         answer = JSONResponse(error.to_json(), error.status, error.headers)
-        headers = [*answer.raw_headers, (b"connection", b"close"), (b"x-request-id", secrets.token_hex(8).encode())]
+        headers = [*answer.raw_headers, (b"connection", b"close"), (b"x-request-id", name.encode())]
         line = f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}".encode()
         self.transport.write(b"\r\n".join([line, *(name + b": " + value for name, value in headers), b"", bytes(answer.body)]))
         self.transport.close()

@@ -283,5 +283,6 @@ def _problems(error: ValidationError) -> list[Problem]:
 
             found.append(Problem("unknown_setting", name, "There is no such setting.", near_miss(name, Settings.model_fields)))
         else:
-            found.append(Problem("invalid_settings", name, f"{detail['msg']}.", f"See the table of settings: {name}."))
+            message = detail["msg"].removeprefix("Value error, ")
+            found.append(Problem("invalid_settings", name, f"{message}.", f"See the table of settings: {name}."))
     return found
