@@ -14,7 +14,7 @@ import itertools
 from collections import deque
 
 from nodetool_core.context import Models
-from nodetool_core.engine.caching.memory import size_of_all
+from nodetool_core.engine.caching.sizes import size_of_all
 from nodetool_core.engine.coming import ComingUses, models_of
 from nodetool_core.engine.frames import Frame, Frames, Stream
 from nodetool_core.engine.plan import LOCAL, Step

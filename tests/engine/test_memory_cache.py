@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import functools
+import logging
+import sys
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from nodetool_core import Picture
-from nodetool_core.engine.caching.memory import MemoryCache, size_of_all
+from nodetool_core.engine.caching.memory import MemoryCache
+from nodetool_core.engine.caching.sizes import MOST_OBJECTS, size_of_all
 
 TEXT = "x" * 1000
 ENTRY = size_of_all((TEXT,))
@@ -51,7 +62,7 @@ def test_what_is_larger_than_the_bound_is_left_out_and_displaces_nothing() -> No
     [
         (Picture.of(Image.new("RGBA", (100, 50))), 100 * 50 * 4),
         (Picture.of(Image.new("I;16", (100, 50))), 100 * 50 * 2),
-        ([Picture.of(Image.new("L", (100, 50)))] * 3, 3 * 100 * 50),
+        ([Picture.of(Image.new("L", (100, 50))) for _ in range(3)], 3 * 100 * 50),
         ({"a": np.zeros((10, 10))}, 800),
         ("é" * 1000, 1000),
     ],
@@ -65,3 +76,95 @@ def test_a_cleared_cache_is_empty() -> None:
     cache.put(b"a", (TEXT,))
     cache.clear()
     assert (cache.get(b"a"), len(cache), cache.info.bytes) == (None, 0, 0)
+
+
+# -- E9: objects of classes of one's own ------------------------------------------------------------------------------
+
+BIG = 100_000
+
+
+class Held:
+    """Holds something."""
+
+    def __init__(self, content: Any) -> None:
+        self.content = content
+
+
+class Slotted:
+    """Holds it in a slot."""
+
+    __slots__ = ("content",)
+
+    def __init__(self, content: Any) -> None:
+        self.content = content
+
+
+@dataclass
+class Data:
+    """Holds it in a field."""
+
+    content: Any
+
+
+class Listing(list[Any]):
+    """A list of one's own class, with a field."""
+
+
+def listing(content: Any) -> Listing:
+    made = Listing([1])
+    made.content = content  # type: ignore[attr-defined]
+    return made
+
+
+HOLDERS: list[Callable[[Any], Any]] = [
+    Held,
+    Slotted,
+    Data,
+    listing,
+    lambda content: Held({"deep": [Slotted((content,))]}),
+    lambda content: deque([content]),
+    lambda content: OrderedDict(a=content),
+    lambda content: SimpleNamespace(content=content),
+    lambda content: functools.partial(print, content),
+    lambda content: np.array([content, None], dtype=object),
+]
+CONTENTS: list[Callable[[], Any]] = [
+    lambda: b"x" * BIG,
+    lambda: bytearray(BIG),
+    lambda: np.zeros(BIG, "u1"),
+    lambda: np.zeros(BIG, "u1")[:10],
+    lambda: torch.zeros(BIG, dtype=torch.uint8),
+    lambda: torch.zeros(BIG, dtype=torch.uint8)[:10],
+    lambda: Image.new("L", (BIG // 100, 100)),
+    lambda: Picture.of(Image.new("L", (BIG // 100, 100))),
+    lambda: [f"{n:020}" for n in range(BIG // 69)],
+]
+
+
+@pytest.mark.parametrize("content", CONTENTS)
+def test_e9_an_object_takes_what_it_holds(content: Callable[[], Any]) -> None:
+    for holder in HOLDERS:
+        assert BIG <= size_of_all((holder(content()),)) <= BIG * 1.3 + 4000
+
+
+def test_e9_the_bound_holds_for_objects() -> None:
+    cache = MemoryCache(10 * BIG)
+    for number in range(50):
+        cache.put(bytes([number]), (Held(np.zeros(BIG, "u1")),))
+    assert len(cache) == 9
+
+
+def test_e9_what_is_shared_or_circular_counts_once_and_what_programs_share_not_at_all() -> None:
+    one = Held(b"x" * BIG)
+    one.itself, one.log, one.module, one.call = one, logging.getLogger("x"), sys, print  # type: ignore[attr-defined]
+    assert BIG <= size_of_all(([one, one, Held(one)],)) <= BIG + 4000
+
+
+def test_e9_the_effort_is_bounded() -> None:
+    many = [Held(bytes(100)) for _ in range(3 * MOST_OBJECTS)]
+    one = size_of_all((many[0],)) - size_of_all((0,))
+    assert len(many) * one * 0.7 <= size_of_all((many,)) <= len(many) * one * 1.5
+    deep: list[Any] = []
+    for _ in range(20_000):
+        deep = [deep]
+    assert 20_000 * 50 < size_of_all((deep,)) < 20_000 * 200

@@ -20,7 +20,8 @@ from pathlib import Path
 
 from nodetool_core.engine.caching.codec import DecodeError, Encoded, NoCodecError, decode, encode
 from nodetool_core.engine.caching.disk_store import DiskStore
-from nodetool_core.engine.caching.memory import CacheInfo, Values, size_of_all
+from nodetool_core.engine.caching.memory import CacheInfo, Values
+from nodetool_core.engine.caching.sizes import size_of_all
 from nodetool_core.engine.caching.write_behind import WriteBehind
 from nodetool_core.engine.keys import Key
 

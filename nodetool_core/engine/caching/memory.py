@@ -7,7 +7,6 @@ bound is not kept, and nothing is moved out for it.
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -15,8 +14,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from nodetool_core.engine.caching.files_behind import UNSURE, Mark, mark_of, marks_of
+from nodetool_core.engine.caching.sizes import size_of_all
 from nodetool_core.engine.keys import Key
-from nodetool_core.references import AssetRef, Reference
+from nodetool_core.references import AssetRef
 
 Values = tuple[Any, ...]
 """The outputs of a node, in the order of its declaration."""
@@ -44,6 +44,7 @@ class CacheInfo:
 
 
 DEFAULT_BYTES = 512 * 1024**2
+_NAMES_NO_FILE = frozenset({int, float, bool, type(None), str, bytes})
 
 
 class MemoryCache:
@@ -104,45 +105,3 @@ class MemoryCache:
     def info(self) -> CacheInfo:
         with self._lock:
             return CacheInfo(len(self._entries), self._bytes, self.bound, self._hits, self._misses)
-
-
-_BASE_BYTES = 200
-"""What an entry costs besides its values: key, tuple and table."""
-
-_SMALL = {int: 32, float: 24, bool: 28, type(None): 16}
-_NAMES_NO_FILE = frozenset({*_SMALL, str, bytes})
-
-
-def size_of_all(values: Values) -> int:
-    """Bytes that an entry holds in memory; more than any bound where values are nested without end."""
-    if len(values) == 1 and type(values[0]) in _SMALL:
-        return _BASE_BYTES + _SMALL[type(values[0])]
-    try:
-        return _BASE_BYTES + sum(map(size_of, values))
-    except RecursionError:
-        return sys.maxsize
-
-
-def size_of(value: Any) -> int:
-    """Bytes that a value holds in memory: of pictures and arrays their pixels, of containers their items."""
-    kind = type(value)
-    small = _SMALL.get(kind)
-    if small is not None:
-        return small
-    if kind is str or kind is bytes:
-        return sys.getsizeof(value)
-    pixels = getattr(value, "image", value)
-    if hasattr(pixels, "getbands"):
-        width, height = pixels.size
-        # Pillow keeps RGB as four bytes a pixel.
-        depth = {"1": 1, "L": 1, "P": 1}.get(pixels.mode, 2 if pixels.mode.startswith("I;16") else 4)
-        return int(width * height * depth) + 512
-    if hasattr(value, "nbytes"):
-        return int(value.nbytes) + 128
-    if isinstance(value, Reference):
-        return 512 + sum(map(size_of, vars(value).values()))
-    if isinstance(value, dict):
-        return 64 + sum(size_of(key) + size_of(item) for key, item in value.items())
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return 64 + sum(size_of(item) for item in value)
-    return sys.getsizeof(value)
