@@ -15,6 +15,7 @@ from nodetool_core.graph import Graph
 from nodetool_core.node import Node, Role
 from nodetool_core.registry import Registry, distinct_types, shared_type
 from nodetool_core.subworkflow import expand
+from nodetool_core.types import value_type_name
 from nodetool_core.workflow import WorkflowDocument
 
 if TYPE_CHECKING:
@@ -109,7 +110,21 @@ class Workflow:
         on_event: Listener | None = None,
         texts: bool = False,
     ) -> Run:
-        """Begin a run and return its handle: `result()`, `cancel()`, `done()`."""
+        """
+        Begin a run and return its handle: `result()`, `cancel()`, `done()`.
+
+        Raises WorkflowError where a value is invalid, or `options` or `on_event` is meant for an input of that name.
+        """
+        from nodetool_core.engine.options import RunOptions
+
+        hows = (
+            ("options", options, isinstance(options, RunOptions | None)),
+            ("on_event", on_event, on_event is None or callable(on_event)),
+        )
+        for name, value, fits in hows:
+            if not fits:
+                hint = f"An input of this name is given in a mapping: run({{{name!r}: …}})."
+                raise WorkflowError(Problem("invalid_value", name, f"says how to run, and can't be {value_type_name(value)}.", hint))
         graph = given_inputs.apply(self.graph, inputs or {}, texts=texts)
         return self.engine.start(graph, options=options, on_event=on_event, base=self.base)
 

@@ -108,7 +108,7 @@ def declare(cls: type[Node], local_names: Mapping[str, Any]) -> NodeSpec:
     hints = _hints(cls, cls, local_names)
     properties: dict[str, Property] = {}
     for name, annotation in hints.items():
-        if origin_of(annotation) is ClassVar or annotation is ClassVar or name.startswith("_") or name == "dynamic_values":
+        if origin_of(annotation) is ClassVar or annotation is ClassVar or name.startswith("_"):
             continue
         prop = _property(cls, name, annotation)
         problems.extend(_check_property(cls, prop))

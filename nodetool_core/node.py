@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
-from typing import Any, ClassVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 from nodetool_core.context import Sources
 from nodetool_core.declaration import NodeSpec, Output, declare
@@ -107,7 +107,9 @@ class Node:
     """True where outputs may be `SKIPPED`: what only a branch not taken needs then waits for the decision, and does not run."""
     merges: ClassVar[bool] = False
     """True where the node runs as long as one of its inputs is there; skipped ones keep their defaults."""
-    dynamic_values: dict[str, Any]
+    if TYPE_CHECKING:
+        # Not at run time, where every annotation is a property.
+        dynamic_values: dict[str, Any]
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)

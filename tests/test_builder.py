@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from PIL import Image
 
 from nodes.nodetool.control import Collect, If
+from nodes.nodetool.input import StringInput
 from nodes.nodetool.output import Output
 from nodetool_core import Context, Field, ImageRef, Node, Picture, Registry, Workflow, WorkflowError
 from nodetool_core.engine.engine import Engine
@@ -181,3 +182,13 @@ def test_a_picture_in_memory_is_saved_with_the_workflow(mode: str, tmp_path: Pat
     again = Workflow.load(workflow.save(tmp_path / "workflow.json"), workflow.registry)
     found = again.run()["picture"].image
     assert found.tobytes() == (image.convert("RGB") if mode == "CMYK" else image).tobytes()
+
+
+def test_e28_an_input_named_as_an_argument_of_run_is_given_in_a_mapping() -> None:
+    inputs = [StringInput(name=name, value="usual") for name in ("options", "on_event")]
+    workflow = Workflow(*[Output(name=f"{node.name} out", value=node.output) for node in inputs])
+    for name in ("options", "on_event"):
+        with pytest.raises(WorkflowError, match=f"{name}: says how to run, and can't be str") as caught:
+            workflow.run(**{name: "mine"})  # type: ignore[arg-type]
+        assert f"run({{'{name}': …}})" in caught.value.problem.hint
+        assert workflow.run({name: "mine"})[f"{name} out"] == "mine"

@@ -148,6 +148,19 @@ def test_i14_an_output_that_hides_behind_a_property_is_refused() -> None:
                 return Found(1, 2)
 
 
+def test_e28_a_property_can_not_have_the_name_that_the_engine_uses() -> None:
+    with pytest.raises(DeclarationError, match=r"Free\.dynamic_values: is a reserved name"):
+
+        class Free(Node):
+            """Takes values of any name."""
+
+            dynamic = True
+            dynamic_values: dict[str, int] = {}
+
+            def process(self) -> int:
+                return len(self.dynamic_values)
+
+
 def test_a_missing_return_annotation_is_refused() -> None:
     with pytest.raises(DeclarationError, match="no return annotation"):
 
