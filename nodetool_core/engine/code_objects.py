@@ -15,7 +15,6 @@ Beside the digest there is a list of *watches*: what has to be the same for the 
 
 from __future__ import annotations
 
-import dis
 import enum
 import functools
 import hashlib
@@ -28,6 +27,8 @@ from dataclasses import dataclass, is_dataclass
 from operator import is_
 from typing import TYPE_CHECKING, Any, Final
 
+from nodetool_core.declaration import NodeSpec
+from nodetool_core.engine.code_names import imported_by, names_in
 from nodetool_core.engine.code_sources import DIGEST_BYTES, Sources, is_library_file, of_this_process
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ _SILENT: Final = frozenset({"logging", "_thread", "threading", "_contextvars", "
 """Modules whose objects have no part in a result: loggers, locks, thread-local and context variables."""
 _KINDS_OF_CODE: Final = 0xFFF
 """The flags of code that say what it is, such as a generator; not what was imported from __future__ above it."""
+_WITHOUT_STATE: Final = frozenset({"builtins", "typing", "abc", "collections.abc", "enum"})
 _ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
@@ -56,6 +58,8 @@ class CodeState:
         self.watches: list[Watch] = []
         self.modules: set[str] = set()
         """Modules that are reached."""
+        self.taken: dict[str, set[tuple[tuple[str, ...], frozenset[str]]]] = {}
+        """What functions take from modules that they import by themselves, and the names that they say besides."""
         self.unknown: list[str] = []
         """What has no content that can be told."""
         self._sources = sources
@@ -84,6 +88,8 @@ class CodeState:
             return "-"
         if isinstance(value, types.ModuleType):
             return self._module(value, frozenset())
+        if isinstance(value, Part):
+            return self._named(vars(value.module), frozenset(value.names), value.of_modules)
         if self._is_of_library(value):
             return f"<{getattr(value, '__module__', '')}.{value.__qualname__}>"
         self._numbers[id(value)] = len(self._numbers)
@@ -133,7 +139,10 @@ class CodeState:
             return self._class(value)
         if isinstance(value, types.CellType):
             return self._cell(value)
-        return self._object(value)
+        try:
+            return self._object(value)
+        except Exception:  # noqa: BLE001 - the value is foreign: what goes wrong in looking at it says that it can't be told
+            return self._itself(value)
 
     def _function(self, function: types.FunctionType) -> str:
         code, defaults, keywords = function.__code__, function.__defaults__, function.__kwdefaults__
@@ -141,8 +150,10 @@ class CodeState:
         if is_library_file(code.co_filename):
             return self._library_function(function)
         self.modules.add(function.__module__ or "")
-        names = _names_in(code)
-        self.modules.update(_imported(names, function.__globals__))
+        names = names_in(code)
+        for module, taken in imported_by(names, function.__globals__):
+            self.modules.update([module, *(f"{module}.{name}" for name in taken)])
+            self.taken.setdefault(module, set()).add((taken or tuple(sorted(names.every)), names.every))
         parts = [self._code(code), self._mention(defaults), self._mention(keywords), self._mention(vars(function))]
         parts.append(self._mentions(function.__closure__ or ()))
         parts.append(self._named(function.__globals__, names.globals, names.every))
@@ -151,13 +162,16 @@ class CodeState:
     def _library_function(self, function: types.FunctionType) -> str:
         """A function of a library, with what of the user's it holds, as a decorator does."""
         held = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
-        users = [one for one in [*held, vars(function).get("__wrapped__")] if type(one) in _PLAIN or self._is_users(one)]
+        users = [one for one in [*held, vars(function).get("__wrapped__")] if self._is_users(one)]
         return f"library {function.__module__}.{function.__qualname__} {self._mentions(users)}"
 
     def _is_users(self, value: Any) -> bool:
+        """Whether what a library's function holds was given to it: a plain value, a class, a function, and containers of these."""
         if isinstance(value, types.FunctionType):
-            return not is_library_file(value.__code__.co_filename) or "__wrapped__" in vars(value)
-        return isinstance(value, type) and self._is_own_class(value)
+            return not is_library_file(value.__code__.co_filename) or value.__closure__ is not None or "__wrapped__" in vars(value)
+        if isinstance(value, _CONTAINERS):
+            return all(map(self._is_users, [*value, *value.values()] if isinstance(value, Mapping) else value))
+        return type(value) in _PLAIN or isinstance(value, type)
 
     def _code(self, code: types.CodeType) -> str:
         constants = [self._constant(one) for one in code.co_consts]
@@ -188,7 +202,7 @@ class CodeState:
         if issubclass(cls, enum.Enum):
             own = {name: value for name, value in members.items() if isinstance(value, types.FunctionType | property)}
             members = own | {name: member.value for name, member in cls.__members__.items()}
-        if "spec" in members:
+        if isinstance(members.get("spec"), NodeSpec):
             # What it says is part of the key by itself.
             members = {name: value for name, value in members.items() if name != "fingerprint"}
         parts = [f"{name}={self._member(value)}" for name, value in sorted(members.items()) if _counts(name, value)]
@@ -218,10 +232,10 @@ class CodeState:
         if isinstance(value, _CONTAINERS):
             self._watch_items(value)
             items = [part for item in value.items() for part in item] if isinstance(value, Mapping) else value
-            return f"{name} {self._mentions(items)}"
+            return f"{self._mention(kind)} {self._mentions(items)} {self._mention(getattr(value, '__dict__', None) or None)}"
         if isinstance(value, set | frozenset):
             self._watch_items(value)
-            return f"{name} {sorted(map(repr, value))}" if _PLAIN.issuperset(map(type, value)) else self._itself(value)
+            return f"{self._mention(kind)} {sorted(map(repr, value))}" if _PLAIN.issuperset(map(type, value)) else self._itself(value)
         if isinstance(value, enum.Enum):
             return f"{self._mention(kind)} {value.name}"
         if isinstance(value, functools.partial):
@@ -249,8 +263,10 @@ class CodeState:
         kind = type(value)
         fields: dict[str, Any] = getattr(value, "__dict__", {})
         slots = [slot for base in kind.__mro__ for slot in _listed(vars(base).get("__slots__", ())) if hasattr(value, slot)]
-        is_data = is_dataclass(value) or self._is_own_class(kind) or hasattr(kind, "model_fields")
+        is_data = is_dataclass(value) or hasattr(kind, "model_fields") or all(map(self._has_only_fields, kind.__mro__))
         parts = [*fields.values(), *(getattr(value, slot) for slot in slots)]
+        plain: Any = next((base for base in kind.__mro__ if base in _PLAIN), None)
+        content = "" if plain is None else str(plain.__repr__(value))
         if hasattr(value, "digest") and hasattr(value, "sealed"):
             return f"{name} {value.digest}"
         if not parts and kind.__basicsize__ <= _NO_FIELDS:
@@ -260,7 +276,11 @@ class CodeState:
         self._watch_items(fields)
         if slots:
             self.watches.append(lambda: all(map(is_, [getattr(value, slot, None) for slot in slots], parts[len(fields) :])))
-        return f"{self._mention(kind)} {list(fields)} {slots} {self._mentions(parts)}"
+        return f"{self._mention(kind)} {content} {list(fields)} {slots} {self._mentions(parts)}"
+
+    def _has_only_fields(self, cls: type[Any]) -> bool:
+        """Whether instances have nothing beside their fields because of a class."""
+        return self._is_own_class(cls) or cls in _PLAIN or cls.__module__ in _WITHOUT_STATE
 
     def _itself(self, value: Any) -> str:
         """An object whose content is not known."""
@@ -285,6 +305,15 @@ class CodeState:
         else:
             items = list(container)
             self.watches.append(lambda: len(container) == len(items) and all(map(is_, container, items)))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What some names mean in a module; of modules among them, what other names mean in those."""
+
+    module: types.ModuleType
+    names: tuple[str, ...]
+    of_modules: frozenset[str]
 
 
 class _Empty:
@@ -318,48 +347,6 @@ class _Identities:
 _identities: Final = _Identities()
 
 
-@dataclass(frozen=True, slots=True)
-class _Names:
-    """The names that a piece of code says, those of functions inside it among them."""
-
-    every: frozenset[str]
-    """Attributes as well."""
-    globals: frozenset[str]
-    """Globals that it reads and does not assign."""
-    imports: tuple[tuple[int, str, tuple[str, ...]], ...]
-    """What it imports: how many packages up it starts, the module, what is taken from it."""
-
-
-@functools.lru_cache(maxsize=8192)
-def _names_in(code: types.CodeType) -> _Names:
-    inner = [_names_in(one) for one in code.co_consts if isinstance(one, types.CodeType)]
-    read, assigned, imports, constants = set[str](), set[str](), list[tuple[int, str, tuple[str, ...]]](), list[Any]()
-    for one in dis.get_instructions(code):
-        if one.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-            read.add(one.argval)
-        elif one.opname in ("STORE_GLOBAL", "DELETE_GLOBAL"):
-            assigned.add(one.argval)
-        elif one.opname == "IMPORT_NAME":
-            level, taken = ([0, None, *constants])[-2:]
-            imports.append((level if isinstance(level, int) else 0, one.argval, taken if isinstance(taken, tuple) else ()))
-        elif one.opcode in dis.hasconst:
-            constants.append(one.argval)
-    return _Names(
-        frozenset(code.co_names).union(*(names.every for names in inner)),
-        frozenset(read).union(*(names.globals for names in inner)) - assigned,
-        (*imports, *(found for names in inner for found in names.imports)),
-    )
-
-
-def _imported(names: _Names, namespace: Mapping[str, Any]) -> Iterable[str]:
-    """Modules that code imports, by their whole names; names that are none among them."""
-    package = str(namespace.get("__package__") or "").split(".")
-    for level, module, taken in names.imports:
-        base = ".".join([*(package[: len(package) + 1 - level] if level else ()), *filter(None, [module])])
-        yield base
-        yield from (f"{base}.{name}" for name in taken)
-
-
 def _counts(name: str, value: Any) -> bool:
     """Whether a name in a class is part of what it does: its own and inherited bookkeeping is not."""
     if (
@@ -369,7 +356,9 @@ def _counts(name: str, value: Any) -> bool:
     ):
         return False
     is_special = name.startswith("__") and name.endswith("__")
-    return name != "spec" and (not is_special or isinstance(value, types.FunctionType | staticmethod | classmethod | property))
+    return not isinstance(value, NodeSpec) and (
+        not is_special or isinstance(value, types.FunctionType | staticmethod | classmethod | property)
+    )
 
 
 def _is_filled(cell: types.CellType) -> bool:
@@ -394,7 +383,10 @@ def _text(value: Any) -> str:
 
 def are_current(watches: Iterable[Watch]) -> bool:
     """Whether all that was watched is as it was."""
-    return all(watch() for watch in watches)
+    try:
+        return all(watch() for watch in watches)
+    except Exception:  # noqa: BLE001 - a value that is being changed, or can't be looked at any more, is not what it was
+        return False
 
 
 def state_of(node_class: type[Node], sources: Sources) -> tuple[bytes, CodeState]:

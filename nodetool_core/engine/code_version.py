@@ -14,10 +14,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import sys
 from dataclasses import dataclass
+from functools import partial
+from types import ModuleType
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
-from nodetool_core.engine.code_objects import Watch, are_current, state_of
+from nodetool_core.engine.code_objects import CodeState, Part, Watch, are_current, state_of
 from nodetool_core.engine.code_sources import DIGEST_BYTES, Sources, source_digest
 
 if TYPE_CHECKING:
@@ -45,13 +49,47 @@ def version_of(node_class: type[Node]) -> CodeVersion:
     bases = [base.__module__ for base in node_class.__mro__]
     sources = Sources(own=bases)
     digest, state = state_of(node_class, sources)
-    parts = [source_digest(name, path) for name, path in sources.follow([*bases, *sorted(state.modules)])]
+    files = dict(sources.follow([*bases, *sorted(state.modules)]))
+    parts = [source_digest(name, path) for name, path in files.items()]
+    parts += _changed_since(state, sources)
     if state.unknown:
         _log.warning(
             "Results of %s stay in this process: its code uses %s.", node_class.__qualname__, ", ".join(sorted(set(state.unknown)))
         )
     whole = hashlib.blake2b(b"".join([digest, *sorted(parts)]), digest_size=DIGEST_BYTES).digest()
     return CodeVersion(whole, tuple(state.unknown), tuple(state.watches))
+
+
+_at_first: WeakKeyDictionary[ModuleType, dict[tuple[tuple[str, ...], frozenset[str]], bytes]] = WeakKeyDictionary()
+"""What names of the code meant in modules that functions import by themselves, when each of these was first looked at."""
+
+
+def _changed_since(state: CodeState, sources: Sources) -> list[bytes]:
+    """
+    What has changed in modules that functions import by themselves.
+
+    They may be loaded during a run, and then are what their sources say; that a run loads them must make no other version.
+    """
+    changed = []
+    for name, parts in sorted(state.taken.items()):
+        module = sys.modules.get(name)
+        if not sources.is_followed(name):
+            continue
+        if module is None:
+            state.watches.append(partial(_is_not_loaded, name))
+            continue
+        for names, of_modules in parts:
+            part = CodeState(sources)
+            digest = part.digest(Part(module, names, of_modules))
+            state.watches += part.watches
+            if _at_first.setdefault(module, {}).setdefault((names, of_modules), digest) != digest:
+                changed.append(digest)
+                state.unknown += part.unknown
+    return changed
+
+
+def _is_not_loaded(module: str) -> bool:
+    return module not in sys.modules
 
 
 def code_version(node_class: type[Node]) -> bytes:

@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import ModuleType
@@ -319,3 +320,117 @@ def test_e2_an_assigned_attribute_of_a_helper_module_counts(engine: Engine, monk
     helper.scale = lambda a: -a  # type: ignore[attr-defined]
     found.append(result_of(space["Helped"](), engine))
     assert found == [2, 5, -1]
+
+
+LATE = """
+from typing import Any
+from nodetool_core import Node
+
+class Helped(Node):
+    a: int = 1
+    def process(self) -> Any:
+        {statement}
+        return scale(self.a)
+"""
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from late_helpers.inner import scale",
+        "import late_helpers.inner as i; scale = i.scale",
+        "from late_helpers import inner; scale = inner.scale",
+    ],
+)
+def test_e2_a_helper_that_a_function_imports_by_itself(
+    statement: str, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That a run loads it makes no other node; that it is changed afterwards does."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "late_helpers").mkdir()
+    old(tmp_path / "late_helpers" / "__init__.py", "")
+    old(tmp_path / "late_helpers" / "inner.py", "FACTOR = 2\ndef scale(a): return a * FACTOR\n")
+    space: dict[str, Any] = {"__name__": "a_notebook"}
+    run_cell(LATE.format(statement=statement), space)
+    try:
+        before = version_of(space["Helped"])
+        assert result_of(space["Helped"](), engine) == 2
+        inner = sys.modules["late_helpers.inner"]
+        assert not before.is_current() and version_of(space["Helped"]).digest == before.digest
+        assert "helped" in Workflow(Output(name="x", value=space["Helped"]().output), engine=engine).run().hits
+        inner.FACTOR = 3  # type: ignore[attr-defined]
+        assert result_of(space["Helped"](), engine) == 3
+        inner.scale = lambda a: -a  # type: ignore[attr-defined]
+        assert result_of(space["Helped"](), engine) == -1
+    finally:
+        for name in ("late_helpers", "late_helpers.inner"):
+            sys.modules.pop(name, None)
+
+
+ODD = """
+import functools
+from typing import Any
+from unittest.mock import MagicMock
+from nodetool_core import Node
+
+class Word(str):
+    pass
+
+class Table(dict):
+    spec = 1
+
+class Breaks:
+    def __getattr__(self, name): raise RuntimeError(name)
+    __dict__ = property(lambda self: 1 / 0)
+
+word, table, mock, breaks = Word("a"), Table(), MagicMock(), Breaks()
+
+@functools.singledispatch
+def shown(value): return "any"
+
+@shown.register
+def _(value: int): return "number"
+
+class Odd(Node):
+    a: int = 1
+    def process(self) -> Any:
+        return [word, shown(self.a), table.spec, mock is not None, breaks is not None]
+"""
+
+
+def test_e2_odd_values_are_followed_or_counted_as_themselves(engine: Engine) -> None:
+    space: dict[str, Any] = {"__name__": "a_notebook"}
+    run_cell(ODD, space)
+    expected = ["a", "number", 1, True, True]
+    assert result_of(space["Odd"](), engine) == expected
+    assert "odd" in Workflow(Output(name="x", value=space["Odd"]().output), engine=engine).run().hits
+    for cell, place, value in (
+        ("word = Word('b')", 0, "b"),
+        ("Table.spec = 2", 2, 2),
+        ("shown.register(int, lambda value: 'changed')", 1, "changed"),
+        ("mock = None", 3, False),
+    ):
+        run_cell(cell, space)
+        expected[place] = value
+        assert result_of(space["Odd"](), engine) == expected, cell
+
+
+def test_e2_a_global_that_a_thread_goes_on_changing_fails_no_run(engine: Engine) -> None:
+    space: dict[str, Any] = {"__name__": "a_notebook"}
+    run_cell("table = {}\n" + LATE.format(statement="scale = lambda a: (a, len(table) > -1)"), space)
+    stop = threading.Event()
+
+    def change() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            space["table"][number % 1000] = number
+            space["table"].pop((number * 7) % 1000, None)
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        assert {result_of(space["Helped"](), engine) for _ in range(30)} == {(1, True)}
+    finally:
+        stop.set()
+        thread.join()
