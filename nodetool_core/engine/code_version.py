@@ -13,7 +13,7 @@ log line says why.
 from __future__ import annotations
 
 import hashlib
-import logging
+import os
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -27,8 +27,6 @@ from nodetool_core.engine.code_sources import DIGEST_BYTES, Sources, source_dige
 if TYPE_CHECKING:
     from nodetool_core.node import Node
 
-_log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, slots=True)
 class CodeVersion:
@@ -38,10 +36,12 @@ class CodeVersion:
     unknown: tuple[str, ...]
     """What the code depends on that no other process can have; results are not shared then."""
     watches: tuple[Watch, ...]
+    process: int
+    """Where it was made: a fork is another process."""
 
     def is_current(self) -> bool:
         """Whether the code is still as it was; microseconds."""
-        return are_current(self.watches)
+        return self.process == os.getpid() and are_current(self.watches)
 
 
 def version_of(node_class: type[Node]) -> CodeVersion:
@@ -49,15 +49,10 @@ def version_of(node_class: type[Node]) -> CodeVersion:
     bases = [base.__module__ for base in node_class.__mro__]
     sources = Sources(own=bases)
     digest, state = state_of(node_class, sources)
-    files = dict(sources.follow([*bases, *sorted(state.modules)]))
-    parts = [source_digest(name, path) for name, path in files.items()]
+    parts = [source_digest(name, path) for name, path in sources.follow([*bases, *sorted(state.modules)])]
     parts += _changed_since(state, sources)
-    if state.unknown:
-        _log.warning(
-            "Results of %s stay in this process: its code uses %s.", node_class.__qualname__, ", ".join(sorted(set(state.unknown)))
-        )
     whole = hashlib.blake2b(b"".join([digest, *sorted(parts)]), digest_size=DIGEST_BYTES).digest()
-    return CodeVersion(whole, tuple(state.unknown), tuple(state.watches))
+    return CodeVersion(whole, tuple(sorted(set(state.unknown))), tuple(state.watches), os.getpid())
 
 
 _at_first: WeakKeyDictionary[ModuleType, dict[tuple[tuple[str, ...], frozenset[str]], bytes]] = WeakKeyDictionary()

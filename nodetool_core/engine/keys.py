@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
+import logging
 import secrets
 import threading
 import types
@@ -30,6 +31,8 @@ from nodetool_core.references import AssetRef, ModelRef, Reference
 if TYPE_CHECKING:
     from nodetool_core.context import Sources
     from nodetool_core.node import Node
+
+_log = logging.getLogger(__name__)
 
 Key = bytes
 
@@ -73,7 +76,11 @@ class KeyMaker:
         version = self._versions.get(node_class)
         if version is None or not version.is_current():
             with self._lock:
-                version = self._versions[node_class] = version_of(node_class)
+                before, version = version, version_of(node_class)
+                if version.unknown and (before is None or before.unknown != version.unknown):
+                    reasons = ", ".join(version.unknown)
+                    _log.warning("Results of %s stay in this process: its code uses %s.", node_class.__qualname__, reasons)
+                self._versions[node_class] = version
                 libraries = repr(sorted(versions().items())).encode()
                 key = combine(KEY_FORMAT, node_class.spec.node_type.encode(), version.digest, libraries)
                 self._classes[node_class] = key, has_fingerprint(node_class)

@@ -246,7 +246,25 @@ def test_e2_what_has_no_content_is_shared_with_no_other_process(engine: Engine, 
     run_cell("drawn = random.Random(2)", space)
     assert result_of(space["Draws"](), engine) != first
     assert version_of(space["Draws"]).unknown == ("an object of random.Random",)
-    assert "Results of Draws stay in this process: its code uses an object of random.Random" in caplog.text
+    assert caplog.text.count("Results of Draws stay in this process: its code uses an object of random.Random.") == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only where processes fork")
+def test_e2_a_fork_is_another_process() -> None:
+    space: dict[str, Any] = {"__name__": "a_notebook"}
+    run_cell(OPAQUE.format(seed=1), space)
+    version = version_of(space["Draws"])
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.write(writing, b"other" if not version.is_current() and version_of(space["Draws"]).digest != version.digest else b"same")
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(reading, 9) == b"other" and version.is_current()
+    os.close(reading)
+    os.close(writing)
 
 
 # -- E2: helper modules -----------------------------------------------------------------------------------------------
