@@ -12,6 +12,7 @@ import importlib
 import importlib.util
 import pkgutil
 import threading
+import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -253,4 +254,15 @@ def _modules(root: Path, package: str) -> Iterator[str]:
 
 
 def _import_problem(where: str, error: BaseException) -> Problem:
-    return Problem("import_failed", where, f"{type(error).__name__}: {error}", "Mend the module, or uninstall the pack.")
+    message = f"{type(error).__name__}: {error}"
+    place = _place_of(error)
+    return Problem("import_failed", where, f"{message} ({place})" if place else message, "Mend the module, or uninstall the pack.")
+
+
+def _place_of(error: BaseException) -> str:
+    """The file and line that an import failed at: the last one outside of the import system."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "importlib" not in frame.filename and frame.filename != __file__]
+    return f"{own[-1].filename}:{own[-1].lineno}" if own else ""

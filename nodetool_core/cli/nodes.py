@@ -37,7 +37,7 @@ def list_nodes(
     from nodetool_core.registry import Registry
 
     registry = Registry.installed()
-    chosen = [node for node in registry if _fits(node, words or [])]
+    chosen = sorted((node for node in registry if _fits(node, words or [])), key=lambda node: _distance(node, words or []))
     if as_json:
         from nodetool_core.cli.node_form import node_json
 
@@ -138,6 +138,12 @@ def _fits(node: type[Node], words: Iterable[str]) -> bool:
     spec = node.spec
     text = "\n".join([spec.node_type, spec.description, *spec.tags, *spec.use_cases]).lower()
     return all(word.lower() in text for word in words)
+
+
+def _distance(node: type[Node], words: Iterable[str]) -> int:
+    """How far a node is from what is looked for: 0 where a word is its name, more where it stands in its type or only in its texts."""
+    title, node_type = node.spec.title.lower(), node.spec.node_type.lower()
+    return min((0 if word.lower() == title else 1 if word.lower() in node_type else 2 for word in words), default=0)
 
 
 def _echo_listing(chosen: list[type[Node]]) -> None:

@@ -26,6 +26,16 @@ def test_a_filter_looks_at_words(nodetool: Command) -> None:
     assert "No node fits 'zzz'; `nodetool nodes list` shows all." in nodetool("nodes", "list", "zzz").err
 
 
+@pytest.mark.parametrize(("word", "first"), [("crop", "nodetool.image.Crop"), ("blend", "lib.pillow.Blend")])
+def test_n11_the_node_of_that_name_comes_first(word: str, first: str, nodetool: Command) -> None:
+    assert nodetool("nodes", "list", word).out.split()[0] == first
+
+
+@pytest.mark.usefixtures("pack")
+def test_n10_a_module_that_failed_is_named_with_file_and_line(nodetool: Command) -> None:
+    assert re.search(r"No module named 'no_such_library' \(.*cli_pack/broken\.py:1\)", nodetool("nodes", "list", "warn").err)
+
+
 def test_the_list_in_json(nodetool: Command) -> None:
     nodes = {node["type"]: node for node in nodetool("nodes", "list", "--json").json}
     assert nodes["nodetool.input.ImageInput"]["role"] == "input"

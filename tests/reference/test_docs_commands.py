@@ -28,7 +28,7 @@ def test_a_foreign_pack_gets_pages_of_its_own(nodetool: Command, tmp_path: Path)
     assert "(tiles.webp)" in (tmp_path / "pages/cli_pack/nodes/tiles.md").read_text()
     # A module that fails to import counts in a check, because its nodes have no pages.
     checked = nodetool("docs", "check", "--pack", "cli_pack", "--out", "pages")
-    assert checked.code == 1 and checked.out.splitlines() == ["cli_pack.broken: ModuleNotFoundError: No module named 'no_such_library'"]
+    assert checked.code == 1 and "cli_pack.broken: ModuleNotFoundError: No module named 'no_such_library'" in checked.out
 
 
 def test_a_pack_that_is_not_installed(nodetool: Command) -> None:
