@@ -13,6 +13,7 @@ from nodetool_core.engine.result import RunResult
 from nodetool_core.errors import Problem, WorkflowError
 from nodetool_core.graph import Graph
 from nodetool_core.node import Node, Role
+from nodetool_core.properties import ANYTHING
 from nodetool_core.registry import Registry, distinct_types, shared_type
 from nodetool_core.subworkflow import expand
 from nodetool_core.types import value_type_name
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from nodetool_core.engine.events import Listener
     from nodetool_core.engine.options import RunOptions
     from nodetool_core.engine.run import Run
+
+
+_KEPT = "Give texts, numbers, booleans, None, lists, mappings with texts as names, or references; or declare the type on the property."
 
 
 class Workflow:
@@ -57,6 +61,7 @@ class Workflow:
         """A workflow from a document that was read before. `base` is the folder that its relative paths start from."""
         workflow = object.__new__(cls)
         workflow._set_up(document, registry or Registry.installed(), base or Path.cwd(), engine)
+        workflow._document = document.copied()
         return workflow
 
     @classmethod
@@ -71,17 +76,23 @@ class Workflow:
     def _set_up(
         self, document: WorkflowDocument, registry: Registry, base: Path, engine: Engine | None, inside: tuple[str, ...] = ()
     ) -> None:
-        self.document = document
+        self._document = document
         self.registry = registry
         self.base = base
         self.graph: Graph = graphs.build(expand(document, registry, base, inside), registry)
         self._engine = engine
 
+    @property
+    def document(self) -> WorkflowDocument:
+        """A copy of the document that the workflow was made of. To run an edited one, give it to `Workflow.from_document`."""
+        return self._document.copied()
+
     def save(self, path: str | Path) -> Path:
         """
         Write the workflow as a JSON file, whole or not at all.
 
-        Raises WorkflowError where it has several classes of one type, as a factory makes them: a file could name only one of them.
+        Raises WorkflowError where it has several classes of one type, as a factory makes them: a file could name only one of them;
+        and for values that the file would not give back as they are, such as a tuple where any value is allowed.
         """
         shared = [
             node_class
@@ -90,7 +101,20 @@ class Workflow:
         ]
         if shared:
             raise WorkflowError([shared_type(node_class) for node_class in shared])
-        return self.document.save(path)
+        if problems := self._not_kept():
+            raise WorkflowError(problems)
+        return self._document.save(path)
+
+    def _not_kept(self) -> list[Problem]:
+        """The values that a file would not give back as they are."""
+        problems = []
+        for index, record in enumerate(self._document.graph.nodes):
+            node_class = self.registry.get(record.type)
+            known = {} if node_class is None else node_class.spec.properties
+            for name, value in record.data.items():
+                if wrong := known.get(name, ANYTHING).not_kept(value):
+                    problems.append(Problem("invalid_value", f"nodes[{index}].data.{name}", wrong, _KEPT))
+        return problems
 
     @property
     def engine(self) -> Engine:

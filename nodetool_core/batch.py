@@ -43,7 +43,8 @@ def batch_items(graph: Graph, document: Mapping[str, Any], values: Mapping[str, 
 
     Args:
         values: Texts by input or `node.property`. A pattern such as `photos/*.jpg` for a picture stands for every file it fits.
-        table: A CSV file (commas, semicolons or tabs); its header names inputs, each row is an item.
+        table: A CSV file (commas, semicolons or tabs), whose header names inputs and each row is an item; or a JSON-lines file
+            (`.jsonl`), each of whose lines is an object with values by input.
 
     Raises WorkflowError where a pattern fits nothing, where there are two of them, or where the table can't be read or names what
     the workflow does not have.
@@ -56,7 +57,7 @@ def batch_items(graph: Graph, document: Mapping[str, Any], values: Mapping[str, 
         raise WorkflowError(
             Problem("ambiguous_batch", next(iter(patterns)), message, "Write the combinations that you want as rows of a CSV file.")
         )
-    rows = _rows(table, graph) if table is not None else _files(*next(iter(patterns.items())))
+    rows = _table(table, graph) if table is not None else _files(*next(iter(patterns.items())))
     return [_item(number, {**values, **row}, name, document) for number, (name, row) in enumerate(rows, 1)]
 
 
@@ -76,13 +77,10 @@ def _files(name: str, pattern: str) -> list[tuple[str, dict[str, str]]]:
     return [(Path(path).stem, {name: path}) for path in found]
 
 
-def _rows(table: Path, graph: Graph) -> list[tuple[str, dict[str, str]]]:
+def _table(table: Path, graph: Graph) -> list[tuple[str, dict[str, str]]]:
+    """The rows of a table, with a name for each. Raises WorkflowError where it can't be read or names what the workflow does not have."""
     try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            separator = _separator(file.readline())
-            file.seek(0)
-            reader = csv.DictReader(file, strict=True, delimiter=separator)
-            rows = list(reader)
+        rows = _json_rows(table, graph) if table.suffix.lower() in _JSON_LINES else _csv_rows(table, graph)
     except OSError as error:
         raise WorkflowError(
             Problem("unreadable_file", str(table), f"can't be read: {error.strerror or error}.", "Check the path.")
@@ -92,10 +90,22 @@ def _rows(table: Path, graph: Graph) -> list[tuple[str, dict[str, str]]]:
         raise WorkflowError(Problem("unreadable_file", str(table), "is no text in UTF-8, so no table.", hint)) from None
     except csv.Error as error:
         raise WorkflowError(Problem("unreadable_file", str(table), f"can't be read as a table: {error}.")) from None
+    digits = len(str(len(rows)))
+    return [(f"{number:0{digits}}", row) for number, row in enumerate(rows, 1)]
+
+
+_JSON_LINES = frozenset({".jsonl", ".ndjson"})
+
+
+def _csv_rows(table: Path, graph: Graph) -> list[dict[str, str]]:
+    with table.open(newline="", encoding="utf-8-sig") as file:
+        separator = _separator(file.readline())
+        file.seek(0)
+        reader = csv.DictReader(file, strict=True, delimiter=separator)
+        rows = list(reader)
     if not rows:
-        raise WorkflowError(
-            Problem("empty_table", str(table), "has no rows.", "The first line names inputs, each further line is an item.")
-        )
+        hint = "The first line names inputs, each further line is an item."
+        raise WorkflowError(Problem("empty_table", str(table), "has no rows.", hint))
     names = reader.fieldnames or ()
     problems = [replace(wrong, where=f"{table}:1") for name in names if isinstance(wrong := find(name, graph), Problem)]
     for line, row in enumerate(rows, 2):
@@ -103,8 +113,31 @@ def _rows(table: Path, graph: Graph) -> list[tuple[str, dict[str, str]]]:
             problems.append(Problem("uneven_row", f"{table}:{line}", f"does not have {len(names)} columns as the header does."))
     if problems:
         raise WorkflowError(problems)
-    digits = len(str(len(rows)))
-    return [(f"{number:0{digits}}", {key: value for key, value in row.items() if value != ""}) for number, row in enumerate(rows, 1)]
+    return [{key: value for key, value in row.items() if value != ""} for row in rows]
+
+
+def _json_rows(table: Path, graph: Graph) -> list[dict[str, str]]:
+    rows, problems = [], []
+    for number, line in enumerate(table.read_text(encoding="utf-8-sig").split("\n"), 1):
+        if not line.strip():
+            continue
+        place = f"{table}:{number}"
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            problems.append(Problem("unreadable_file", place, f"is no JSON: {error}.", "Each line is an object of its own."))
+            continue
+        if not isinstance(row, dict):
+            message = f"expects an object with values by input, got {type(row).__name__}."
+            problems.append(Problem("unreadable_file", place, message))
+            continue
+        problems += [replace(wrong, where=place) for name in row if isinstance(wrong := find(name, graph), Problem)]
+        rows.append({name: value if isinstance(value, str) else json.dumps(value) for name, value in row.items()})
+    if problems:
+        raise WorkflowError(problems)
+    if not rows:
+        raise WorkflowError(Problem("empty_table", str(table), "has no rows.", "Each line is an object with values by input."))
+    return rows
 
 
 def _separator(header: str) -> str:

@@ -15,15 +15,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import Problem
-from nodetool_core.nesting import CONTAINERS, complaint
+from nodetool_core.nesting import CONTAINERS, complaint, levels
 from nodetool_core.own_types import JsonValue, fields_of, readable
 from nodetool_core.ownership import NoCopyError, own_copy
+from nodetool_core.references import Reference, reference_types
 from nodetool_core.types import (
     Annotation,
     checker,
     choices,
     exact_type,
     has_numbers,
+    is_open,
     type_name,
     union_members,
     value_type_name,
@@ -155,6 +157,8 @@ class Property:
                 value = self._read(value)
             except ValidationError as error:
                 return value, self._explain(value, where, error)
+        elif isinstance(value, (list, dict)) and self._is_open:
+            value = _with_references(value)
         wrong = self.misfit(value)
         return value, [Problem("invalid_value", where, wrong)] if wrong else []
 
@@ -162,6 +166,8 @@ class Property:
         """The value that a JSON form stands for. Raises ValidationError."""
         from pydantic import ValidationError
 
+        if isinstance(value, (tuple, range)) and self.accepts(items := list(value)):
+            return items
         try:
             return self.adapter.validate_python(value)
         except ValidationError as error:
@@ -197,10 +203,9 @@ class Property:
             return [Problem("invalid_value", where, f"{value!r} is none of the choices: {names}.", hint)]
         expected = type_name(self.annotation)
         if not isinstance(value, (dict, list)):
-            shown = repr(value) if len(repr(value)) <= 80 else repr(value)[:77] + "..."
             reason = next((detail["msg"] for detail in error.errors(include_url=False) if detail["type"] == "value_error"), "")
             hint = f"{reason.removeprefix('Value error, ')}." if reason else self._hint(value)
-            return [Problem("invalid_value", where, f"expects {expected}, got {shown} ({value_type_name(value)}).", hint)]
+            return [Problem("invalid_value", where, f"expects {expected}, got {shown(value)} ({value_type_name(value)}).", hint)]
         found = []
         for detail in error.errors(include_url=False, include_context=False):
             place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"])
@@ -212,6 +217,23 @@ class Property:
         if isinstance(value, str) and not {int, float}.isdisjoint(union_members(self.annotation)):
             with suppress(ValueError):
                 return f"Write it as a number: {float(value.replace(',', '.')):g}"
+        return ""
+
+    @cached_property
+    def _is_open(self) -> bool:
+        """Whether the type says nothing of some part of its values, so that only these say what they are."""
+        return is_open(self.annotation)
+
+    def not_kept(self, value: Any) -> str:
+        """What a file would not give back of a value as it is, or an empty string."""
+        if not self._is_open:
+            return ""
+        for level in levels(value):
+            for item in level:
+                if type(item) not in _OF_JSON and not isinstance(item, Reference):
+                    return f"a file would not give back a {type(item).__name__} where any value is allowed."
+                if type(item) is dict and (name := next((name for name in item if type(name) is not str), None)) is not None:
+                    return f"a file would give back the name {name!r} as a text."
         return ""
 
     def to_json(self, value: Any) -> Any:
@@ -230,8 +252,33 @@ class Property:
         return schema
 
 
+def shown(value: Any) -> str:
+    """A value as messages show it: as Python writes it, not too long."""
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
 ANYTHING = Property("", Any, None, "", {})
 """What holds for values of properties that a node takes under any name."""
+
+
+_OF_JSON = frozenset({str, int, float, bool, type(None), list, dict})
+"""Types whose values a file gives back as they are."""
+
+
+def _with_references(value: Any) -> Any:
+    """A value with references in place of their JSON forms, where the type of the property does not ask for any."""
+    from pydantic import ValidationError
+
+    if type(value) is list:
+        return [_with_references(item) for item in value]
+    if type(value) is not dict:
+        return value
+    kind = reference_types().get(value["type"]) if isinstance(value.get("type"), str) else None
+    if kind is not None:
+        with suppress(ValidationError):
+            return kind.model_validate(value)
+    return {name: _with_references(item) for name, item in value.items()}
 
 
 def jsonable(value: Any) -> Any:
@@ -248,7 +295,10 @@ def jsonable(value: Any) -> Any:
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
     if isinstance(value, Mapping):
-        return {str(key): jsonable(item) for key, item in value.items()}
+        written = {str(key): jsonable(item) for key, item in value.items()}
+        if len(written) < len(value):
+            raise TypeError("A mapping with names such as 1 and '1', which are one name in JSON, has no JSON form.")
+        return written
     if isinstance(value, (list, tuple, set, frozenset)):
         return [jsonable(item) for item in value]
     if hasattr(value, "isoformat"):

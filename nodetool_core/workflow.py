@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nodetool_core.collection import collection_paused
 from nodetool_core.errors import Problem, WorkflowError, nearest_file
+from nodetool_core.ownership import own_copy
 from nodetool_core.properties import jsonable
 
 SCHEMA_VERSION = 1
@@ -27,6 +28,9 @@ _PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff"
 
 class _Record(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True)
+
+
+_R = TypeVar("_R", bound=_Record)
 
 
 class NodeRecord(_Record):
@@ -121,6 +125,14 @@ class WorkflowDocument(_Record):
         edges = [_set_fields(edge) for edge in self.graph.edges]
         return jsonable(written | {"graph": graph | {"nodes": nodes, "edges": edges}})  # type: ignore[no-any-return]
 
+    def copied(self) -> Self:
+        """A copy that shares no list and no mapping with this one."""
+        graph = _copied(self.graph, without=("nodes", "edges"))
+        graph.nodes, graph.edges = [_copied(node) for node in self.graph.nodes], [_copied(edge) for edge in self.graph.edges]
+        document = _copied(self, without=("graph",))
+        document.graph = graph
+        return document
+
     def save(self, path: str | Path) -> Path:
         """Write the file, whole or not at all."""
         from nodetool_core.assets.files import atomic_write
@@ -128,6 +140,11 @@ class WorkflowDocument(_Record):
         path = Path(path)
         atomic_write(path, (json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n").encode())
         return path
+
+
+def _copied(record: _R, without: tuple[str, ...] = ()) -> _R:
+    given = record.model_fields_set | (record.model_extra or {}).keys()
+    return record.model_copy(update={name: own_copy(value) for name, value in record if name in given and name not in without})
 
 
 def _parsed(text: str, where: str) -> Any:

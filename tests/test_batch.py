@@ -109,3 +109,31 @@ def test_any_file_name_can_be_noted(name: str, folder: Path) -> None:
     # Cut in the middle of a line, and in what another program has written, in the middle of a character.
     path.write_bytes(path.read_bytes()[:-20] + "\nö".encode()[:-1])
     assert [Manifest(path).finished(item) is not None for item in (first, second)] == [True, False]
+
+
+def test_a_table_may_be_json_lines(folder: Path) -> None:
+    """E28: texts as they are, other values as JSON; empty lines are passed over."""
+    table = folder / "rows.jsonl"
+    table.write_text('{"photo": "photo0.png", "word": "é, 1"}\n\n{"photo": "photo1.png", "word": 3}\n')
+    assert [(item.name, item.values) for item in items({}, table)] == [
+        ("1", {"photo": "photo0.png", "word": "é, 1"}),
+        ("2", {"photo": "photo1.png", "word": "3"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "says"),
+    [
+        ('{"photo": "photo0.png"}\n{"photo":', "unreadable_file", "rows.jsonl:2: is no JSON"),
+        ('["photo0.png"]', "unreadable_file", "rows.jsonl:1: expects an object with values by input, got list."),
+        ('{"foto": "photo0.png"}', "unknown_input", "rows.jsonl:1: The workflow has no input 'foto'. Did you mean 'photo'?"),
+        ("\n", "empty_table", "has no rows. Each line is an object with values by input."),
+    ],
+)
+def test_a_mistake_in_json_lines_names_its_line(folder: Path, text: str, code: str, says: str) -> None:
+    """E28."""
+    table = folder / "rows.jsonl"
+    table.write_text(text)
+    with pytest.raises(WorkflowError) as caught:
+        items({}, table)
+    assert caught.value.problem.code == code and says in str(caught.value)

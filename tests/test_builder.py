@@ -155,9 +155,10 @@ def test_saving_is_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "w.json"
     path.write_text("before")
     workflow = Workflow(Output(name="x", value=Number().output))
-    workflow.document.graph.nodes[0].data["value"] = object()
+    document = workflow.document
+    document.graph.nodes[0].data["value"] = object()
     with pytest.raises(TypeError, match="has no JSON form"):
-        workflow.save(path)
+        document.save(path)
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
 

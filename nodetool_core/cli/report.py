@@ -35,15 +35,16 @@ def report(result: RunResult, saved: Saved, *, debug: bool = False) -> dict[str,
         "seconds": round(result.seconds, 3),
         "computed": result.ran,
         "cached": result.hits,
+        "not_needed": result.not_needed,
         "run_id": result.run_id,
     }
 
 
 def refused(problems: Sequence[Problem]) -> dict[str, Any]:
     """The JSON document where nothing ran."""
-    nothing: dict[str, Any] = {"outputs": {}, "seeds": {}, "models": {}, "warnings": []}
+    nothing: dict[str, Any] = {"outputs": {}, "seeds": {}, "models": {}, "warnings": [], "computed": [], "cached": [], "not_needed": []}
     errors = [problem.to_json() for problem in problems]
-    return {"status": "invalid", **nothing, "errors": errors, "seconds": 0.0, "computed": [], "cached": [], "run_id": None}
+    return {"status": "invalid", **nothing, "errors": errors, "seconds": 0.0, "run_id": None}
 
 
 def print_json(document: dict[str, Any]) -> None:
@@ -76,6 +77,8 @@ def summary(result: RunResult, saved: Saved) -> str:
     counts = f"{computed} node{'s' * (computed != 1)} computed"
     if result.hits:
         counts += f", {len(set(result.hits))} from the cache"
+    if result.not_needed:
+        counts += f", {len(result.not_needed)} not needed"
     word = {"completed": "Not all saved" if saved.problems else "Done", "failed": "Failed", "cancelled": "Interrupted"}[result.status]
     lines = [f"{word} after {result.seconds:.1f} s: {counts}{_kept(result, saved)}."]
     if result.status == "completed" and not result.outputs:

@@ -52,7 +52,7 @@ def run(
     ] = None,
     table: Annotated[
         Path | None,
-        typer.Option("--inputs", metavar="CSV", help="A table of inputs: its header names them, each row is a run.", dir_okay=False),
+        typer.Option("--inputs", metavar="FILE", help="A table of inputs, CSV or JSON lines: a run for each row.", dir_okay=False),
     ] = None,
     on_error: Annotated[OnError, typer.Option(help="After a failure: stop, or finish what still can.")] = OnError.STOP,
     timeout: Annotated[float | None, typer.Option(metavar="SECONDS", min=0.0, help="Give a node up that takes longer than this.")] = None,

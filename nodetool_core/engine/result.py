@@ -39,6 +39,11 @@ class RunResult(Mapping[str, Any]):
     """Ids of the nodes that were computed, in the order in which they finished."""
     hits: list[str] = field(default_factory=list)
     """Ids of the nodes whose results came from the cache."""
+    not_needed: list[str] = field(default_factory=list)
+    """
+    Ids of the nodes that did not run and were not looked for in the cache: what they are for was known without them, failed, or
+    stands behind a branch that was not taken.
+    """
     models: dict[str, str | None] = field(default_factory=dict)
     """Models that were used and the revision of each."""
 

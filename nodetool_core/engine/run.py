@@ -83,6 +83,8 @@ def _outcome(scheduler: Scheduler) -> BaseException | None:
     services.emit(RunStarted(result.run_id, scheduler.plan.nodes, result.seeds))
     error = _failure(scheduler)
     result.seconds = time.perf_counter() - started
+    touched = {*result.ran, *result.hits, *(failure.node_id for failure in result.failures)}
+    result.not_needed = [step.node.id for step in scheduler.plan.steps if step.node is not None and step.node.id not in touched]
     if cancelled.is_set():
         result.status, error = "cancelled", error or RunCancelled()
     elif result.failures or error is not None:

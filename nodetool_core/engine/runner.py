@@ -22,6 +22,7 @@ from nodetool_core.errors import Problem, RunCancelled
 from nodetool_core.graph import GraphNode
 from nodetool_core.node import SKIPPED, Lane, Node
 from nodetool_core.ownership import own_copy
+from nodetool_core.properties import shown
 from nodetool_core.types import type_name, value_type_name
 
 Done = Callable[[Frame, Step, Values, float], None]
@@ -247,9 +248,11 @@ class Runner:
         if prop is None:
             return
         for item in value if feed.gathered and isinstance(value, list) else (value,):
-            complaint = prop.misfit(item) if prop.accepts(item) else f"expects {type_name(prop.annotation)}, got {value_type_name(item)}."
+            fits = prop.accepts(item)
+            complaint = prop.misfit(item) if fits else f"expects {type_name(prop.annotation)}, got {value_type_name(item)}."
             if complaint:
-                raise MisfitError(Problem("wrong_value", self._edge(step, feed), complaint))
+                hint = "" if fits else f"The value is {shown(item)}."
+                raise MisfitError(Problem("wrong_value", self._edge(step, feed), complaint, hint))
 
     def _edge(self, step: Step, feed: Feed) -> str:
         source, output = self._frames.plan.steps[feed.source], feed.output

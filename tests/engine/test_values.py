@@ -138,7 +138,8 @@ def test_in_a_gathered_list_every_value_is_looked_at(engine: Engine) -> None:
     loop = Each(items=[0, 1])
     wrong = ConditionalSwitch(condition=Anything(value=True).output, if_true=Anything(value="x").output)
     mixed = Mix(a=loop.output)
-    assert error_of(Strict(items=wrong.output), engine).endswith("conditional_switch.output → strict.items: expects int, got str.")
+    says = "conditional_switch.output → strict.items: expects int, got str. The value is 'x'."
+    assert error_of(Strict(items=wrong.output), engine).endswith(says)
     assert Workflow(Output(name="x", value=Strict(items=mixed.output).output), engine=engine).run()["x"] == 2
 
 
