@@ -41,6 +41,10 @@ class OutputHandle:
         return f"<{self.node.spec.title}.{self.name}: {type_name(self.annotation)}>"
 
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+"""Types of nearly all values."""
+
+
 def spec_of(value: Any) -> NodeSpec | None:
     """The declaration of a node; None for anything else."""
     spec = getattr(type(value), "spec", None)
@@ -49,6 +53,8 @@ def spec_of(value: Any) -> NodeSpec | None:
 
 def holds_outputs(value: Any) -> bool:
     """Whether a value is an output or a node, or has one somewhere inside."""
+    if type(value) in _PLAIN:
+        return False
     if not isinstance(value, CONTAINERS):
         return _is_output(value)
     # What is too deep is refused as a value, whatever it holds.
