@@ -9,8 +9,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import httpx2
 import pytest
 from PIL import Image
 
+from nodetool_core.engine.caching.memory import MemoryCache
 from nodetool_core.server.allocator import is_glibc
 from tests.server import nodes
 from tests.server.live import LiveServer, opened, png
@@ -46,7 +48,7 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def asking(live: LiveServer, requests: list[Callable[[httpx2.Client], httpx2.Response]]) -> Iterator[list[httpx2.Response]]:
+def asking(live: LiveServer, requests: Sequence[Callable[[httpx2.Client], httpx2.Response]]) -> Iterator[list[httpx2.Response]]:
     """Send requests at once; inside the block they are under way, after it their answers are there."""
     answers: list[Any] = [None] * len(requests)
     with live.client() as client:
@@ -135,6 +137,31 @@ def test_v4_pixels_of_what_runs_at_once_are_bounded(serve: Callable[..., LiveSer
     assert counted == 1
     assert [answer.status_code for answer in answers] == [200] * 3
     assert [opened(answer.content).size for answer in answers] == [(SIDE, SIDE)] * 3
+
+
+def painted(client: httpx2.Client, shade: int) -> httpx2.Response:
+    return client.post("/models/paint", content=large(shade))
+
+
+def test_v2_no_pixels_stay_once_requests_are_answered(serve: Callable[..., LiveServer]) -> None:
+    """Beyond what the result cache keeps, and without help of the garbage collector."""
+    live = serve({"paint": nodes.paint()})
+    uri = f"data:image/png;base64,{encoded(large(9))}"
+    requests: list[Callable[[httpx2.Client], httpx2.Response]] = [partial(painted, shade=shade) for shade in range(4)]
+    requests.append(lambda client: client.post("/v1/workflows/paint/runs", json={"inputs": {"image": uri}, "inline": True}))
+    gc.collect()
+    before = decoded_pictures()
+    gc.disable()
+    try:
+        with asking(live, requests) as answers:
+            pass
+        cache = live.services.engine.cache
+        assert isinstance(cache, MemoryCache)
+        cache.clear()
+        until(lambda: decoded_pictures() == before)
+    finally:
+        gc.enable()
+    assert [answer.status_code for answer in answers] == [200] * len(requests)
 
 
 FREED = """
