@@ -69,7 +69,7 @@ def test_a_module_that_fails_loses_only_itself(third_party: Registry) -> None:
     assert found == ["third_party_pack.deep.er.Thrice", "third_party_pack.maths.Twice", "third_party_pack.split.Fourfold"]
     shown = {problem.where: problem.message for problem in third_party.problems}
     assert shown["third_party_pack.broken"].startswith("ModuleNotFoundError: No module named 'a_library_that_is_not_there' (")
-    assert shown["third_party_pack.raising"] == "RuntimeError: no licence"
+    assert shown["third_party_pack.raising"].startswith("RuntimeError: no licence (")
     assert "SyntaxError" in shown["third_party_pack.unfinished"]
     assert "which is no int" in shown["third_party_pack.exiting"]
     assert "a_pack_that_is_not_there" in shown["a_pack_that_is_not_there:pack"]
