@@ -104,17 +104,18 @@ class Last(Node):
         return self.value is not None
 
 
-CHAINS: Final[dict[str, tuple[type[Node], type[Node], dict[str, Any]]]] = {
-    "a number": (Number, SameNumber, {"number": 1}),
-    f"a list of {NUMBERS:,} numbers": (Numbers, SameNumbers, {"count": NUMBERS}),
-    "a picture of 4 MP": (Picture, SamePicture, {"side": SIDE}),
+CHAINS: Final[dict[str, tuple[str, type[Node], type[Node], dict[str, Any]]]] = {
+    "edge number": ("a number", Number, SameNumber, {"number": 1}),
+    "edge list": (f"a list of {NUMBERS:,} numbers", Numbers, SameNumbers, {"count": NUMBERS}),
+    "edge picture": ("a picture of 4 MP", Picture, SamePicture, {"side": SIDE}),
 }
+"""By what their cost is held to."""
 
 
 def edges(repeats: int) -> list[Figure]:
     """Seconds per node of each chain."""
     figures = []
-    for what, (first, same, data) in CHAINS.items():
+    for row, (what, first, same, data) in CHAINS.items():
         nodes = [{"id": "n0", "type": first.spec.node_type, "data": data}]
         nodes += [{"id": f"n{number}", "type": same.spec.node_type, "data": {}} for number in range(1, LENGTH)]
         nodes.append({"id": "out", "type": Last.spec.node_type, "data": {}})
@@ -127,7 +128,7 @@ def edges(repeats: int) -> list[Figure]:
                 _marks.clear()
                 engine.start(graph).result()
                 walls.append(_marks[-1] - _marks[0])
-        figures.append(Figure("edge", f"handing on {what}, per node", median(walls) / LENGTH))
+        figures.append(Figure(row, f"handing on {what}, per node", median(walls) / LENGTH))
     return figures
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -68,7 +69,8 @@ class Picture(ImageRef):
 
     @property
     def provenance(self) -> dict[str, Any] | None:
-        return self._provenance
+        """A copy of what made the picture; None for one that is no result of a run."""
+        return copy.deepcopy(self._provenance)
 
     def is_empty(self) -> bool:
         return False

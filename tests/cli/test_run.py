@@ -266,9 +266,7 @@ def test_n7_a_workflow_may_come_from_standard_input(nodetool: Command, write: Au
     assert done.code == 2 and "standard input:1:2" in done.err
 
 
-def test_n7_the_home_folder_is_the_user_s(
-    nodetool: Command, write: Author, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_n7_the_home_folder_is_the_user_s(nodetool: Command, write: Author, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert nodetool("run", write.resize(), "--out", "~/made").code == 0
     assert (tmp_path / "home" / "made" / "picture.png").exists() and not (tmp_path / "~").exists()

@@ -381,3 +381,9 @@ def test_e22_a_generator_that_a_node_returns_is_its_mistake(engine: Engine) -> N
     with pytest.raises(RunError, match=r"Yields.output is a generator, which can be read only once") as caught:
         Workflow(Yields(), engine=engine).run()
     assert caught.value.problem.code == "wrong_output"
+
+
+def test_e3_what_made_a_picture_is_not_for_changing(engine: Engine) -> None:
+    picture = Workflow(Output(name="x", value=Makes(kind="picture").output), engine=engine).run()["x"]
+    picture.provenance["workflow"]["graph"]["nodes"].clear()
+    assert picture.provenance["workflow"]["graph"]["nodes"]
