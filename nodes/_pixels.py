@@ -167,16 +167,20 @@ def alike(*images: Image.Image) -> list[Image.Image]:
     return [in_form(image, mode, profile) for image in images]
 
 
-def common_form(images: Sequence[Image.Image]) -> tuple[str, bytes | None]:
-    """The mode and the profile (None for sRGB) in which images can be put together: colours and alpha where one has them."""
-    from nodetool_core.assets.modes import in_mode
-    from nodetool_core.assets.profiles import profile_of
+def common_form(images: Sequence[Image.Image], *, colours: bool = False, alpha: bool = False) -> tuple[str, bytes | None]:
+    """
+    The mode and the profile (None for sRGB) in which images can be put together: the profile of the first.
 
-    mode = "L" if all(map(is_grey, images)) else "RGB"
-    profile = profile_of(in_mode(plain(images[0]), mode))
-    if any(image.has_transparency_data for image in images):
-        mode += "A"
-    return mode, profile
+    Args:
+        colours: Whether colours are wanted also where all images are grey.
+        alpha: Whether alpha is wanted also where no image has any.
+    """
+    from nodetool_core.assets.profiles import fits, profile_of
+
+    mode = "RGB" if colours or not all(map(is_grey, images)) else "L"
+    mode += "A" if alpha or any(image.has_transparency_data for image in images) else ""
+    profile = profile_of(images[0])
+    return mode, profile if fits(profile, mode) else None
 
 
 def in_form(image: Image.Image, mode: str, profile: bytes | None) -> Image.Image:

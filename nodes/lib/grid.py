@@ -49,11 +49,10 @@ class CombineImageGrid(Node):
             raise NodeError("There are no pictures to combine.", "Connect a list with at least one.")
         if len(self.labels) > len(self.tiles):
             raise NodeError(f"There are {len(self.labels)} labels for {len(self.tiles)} pictures.", "Remove a label or add a picture.")
-        from PIL import Image
 
         colour = self.background.value or "#00000000"
         images = [opened(context, tile) for tile in self.tiles]
-        mode, profile = common_form([*images, Image.new("RGBA" if len(colour) == 9 else "RGB", (1, 1))])
+        mode, profile = common_form(images, colours=True, alpha=len(colour) == 9)
         labels = _Labels(self.labels, images, font_file(self.font.name, context), context)
         layout = _Layout.of([image.size for image in images], self.columns, self.gap, labels.height)
         sheet = canvas(mode, check_size(*layout.size), colour, profile)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from nodes._fonts import FONT
-from nodes._geometry import resized
+from nodes._geometry import check_size, resized
 from nodes._pixels import alike, check_same_size, colours, common_form, in_form, opened, with_alpha, with_profile
 from nodes.lib.grid import CombineImageGrid, labels_identity
 from nodetool_core import Context, Field, FontRef, ImageRef, Node, Sources
@@ -110,6 +110,7 @@ class MatchHistogram(Node):
         from PIL import Image
 
         image = opened(context, self.image)
+        check_size(*image.size)
         ready, reference = alike(image, opened(context, self.reference))
         (colour, alpha), (wanted, wanted_alpha) = colours(ready), colours(reference)
         channels = []
@@ -138,7 +139,8 @@ class TransferColor(Node):
         from PIL import Image
 
         image = opened(context, self.image)
-        mode, profile = common_form([image, Image.new("RGB", (1, 1))])
+        check_size(*image.size)
+        mode, profile = common_form([image], colours=True)
         own, alpha = colours(in_form(image, mode, profile))
         wanted = resized(in_form(colours(opened(context, self.colors))[0], "RGB", profile), own.size)
         brightness = own.convert("YCbCr").getchannel(0)

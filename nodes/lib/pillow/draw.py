@@ -92,7 +92,7 @@ class RenderText(Node):
         from nodetool_core.assets.profiles import in_profile
 
         image = opened(context, self.image)
-        mode, profile = common_form([image, Image.new("RGB", (1, 1))])
+        mode, profile = common_form([image], colours=True)
         colour = self.color.value or "#000000"
         layer = Image.new("RGBA", image.size, colour[:7] + "00")
         self._write(layer, Typeface(font_file(self.font.name, context), self.size), colour, context)
