@@ -11,15 +11,18 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
+import sys
 import threading
 import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
 from nodetool_core.errors import Problem, WorkflowError, near_miss, nearest
+from nodetool_core.forking import renewed_after_fork
 from nodetool_core.node import Node
 
 ENTRY_POINT_GROUP = "nodetool.packs"
@@ -114,18 +117,16 @@ class Registry:
             if node_type != node_class.spec.node_type:
                 raise WorkflowError(shared_type(node_class))
             self.add(node_class)
+        renewed_after_fork(self)
+
+    def after_fork(self) -> None:
+        """In a forked process: nobody is importing anything."""
+        self._importing = threading.RLock()
 
     @classmethod
     def installed(cls) -> Registry:
-        """The registry of every pack that is installed."""
-        packs, problems = [], []
-        for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name):
-            try:
-                pack = entry.load()
-            except Exception as error:  # noqa: BLE001 - a pack is foreign code: whatever it raises is reported as its problem
-                problems.append(_import_problem(entry.value, error))
-                continue
-            packs.append(pack)
+        """The registry of every pack that is installed. Which these are is read once, and again where something was installed since."""
+        packs, problems = _installed_packs(tuple((place, _changed(place)) for place in sys.path))
         registry = cls(packs)
         registry.problems.extend(problems)
         return registry
@@ -237,6 +238,26 @@ class Registry:
         problem = _import_problem(where, error)
         if problem not in self.problems:
             self.problems.append(problem)
+
+
+@cache
+def _installed_packs(places: tuple[tuple[str, int], ...]) -> tuple[tuple[Pack, ...], tuple[Problem, ...]]:
+    """The packs that are announced in these places, by their entry points; and what could not be imported of them."""
+    packs, problems = [], []
+    for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name):
+        try:
+            packs.append(entry.load())
+        except Exception as error:  # noqa: BLE001 - a pack is foreign code: whatever it raises is reported as its problem
+            problems.append(_import_problem(entry.value, error))
+    return tuple(packs), tuple(problems)
+
+
+def _changed(place: str) -> int:
+    """When something was installed in a place last; 0 for what is no place to install in, such as a folder that a program works in."""
+    try:
+        return Path(place).stat().st_mtime_ns if place.endswith("-packages") else 0
+    except OSError:
+        return 0
 
 
 def _is_of(node_class: type[Node], module: str) -> bool:

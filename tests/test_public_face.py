@@ -18,6 +18,7 @@ ROOMS = [
     "errors",
     "collection",
     "hub_addresses",
+    "forking",
     "references",
     "assets",
     "nesting",

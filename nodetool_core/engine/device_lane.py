@@ -15,6 +15,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nodetool_core.engine import places
 from nodetool_core.engine.threads import CLOSED
 
 if TYPE_CHECKING:
@@ -33,6 +34,55 @@ class _Job:
     arguments: tuple[Any, ...]
 
 
+class _Seat:
+    """A place as its threads see it: one of them works there, others only where the first waits for a run of its own."""
+
+    def __init__(self, lane: DeviceLane, place: Place | None) -> None:
+        self.place = place
+        """None for what was begun without knowing of any: the first, where there are some."""
+        self.threads = 0
+        self.away = 0
+        """Threads that have left, and wait for something."""
+        self.returning = 0
+        """Of those, the ones that only wait for the seat."""
+        self.working: int | None = None
+        """The thread that has it."""
+        self._lane = lane
+        self._left: dict[int, tuple[str, Offer] | None] = {}
+
+    def leave(self) -> None:
+        """Let another thread have it; the weights that the node holds stay where they are."""
+        lane, own = self._lane, threading.get_ident()
+        with lane.changed:
+            self._left[own] = lane.running.pop(own, None)
+            self.away += 1
+            self.working = None
+            if self.threads <= self.away:
+                lane.start(self)
+            lane.changed.notify_all()
+
+    def come_back(self) -> None:
+        """Have it again, before any further work begins there."""
+        lane, own = self._lane, threading.get_ident()
+        with lane.changed:
+            self.returning += 1
+            lane.changed.wait_for(lambda: self.working is None)
+            self.returning -= 1
+            self.away -= 1
+            self.working = own
+            before = self._left.pop(own)
+            if before is not None:
+                lane.running[own] = before
+            lane.changed.notify_all()
+
+    def is_free(self) -> bool:
+        return self.working is None and not self.returning
+
+    def has_too_many(self) -> bool:
+        """Whether a thread that has no work may end: those that left are back."""
+        return self.threads > 1 + self.away
+
+
 class DeviceLane:
     """One daemon thread per place, started with the first work. What is submitted must not raise."""
 
@@ -41,49 +91,56 @@ class DeviceLane:
         Args:
             manager: Gives the weights manager, which is asked only for work that uses models.
         """
+        self.changed = threading.Condition()
+        self.running: dict[int, tuple[str, Offer]] = {}
+        """What each thread works on, and for which device."""
         self._manager = manager
         self._jobs: list[_Job] = []
-        self._changed = threading.Condition()
-        self._threads: list[threading.Thread] = []
-        self._running: dict[int, tuple[str, Offer]] = {}
-        """What each thread works on, and for which device."""
-        self._idle: dict[int, Place | None] = {}
+        self._seats: list[_Seat] = []
+        self._count = 0
+        self._idle: dict[int, _Seat] = {}
         """Where the threads sit that wait for work."""
         self._closed = False
 
     def submit(self, offer: Offer | None, function: Callable[..., Any], *arguments: Any) -> None:
         """Call a function on a device's thread. `offer` says which use of models it is. Raises RuntimeError once it is closed."""
-        with self._changed:
+        with self.changed:
             if self._closed:
                 raise RuntimeError(CLOSED)
             self._jobs.append(_Job(offer, time.monotonic(), function, arguments))
             for place in self._missing(offer):
-                thread = threading.Thread(target=self._work, args=(place,), name=f"nodetool-device-{len(self._threads)}", daemon=True)
-                self._threads.append(thread)
-                thread.start()
+                seat = _Seat(self, place)
+                self._seats.append(seat)
+                self.start(seat)
             # Which thread should take it is found out by each.
-            self._changed.notify_all()
+            self.changed.notify_all()
 
     def close(self) -> None:
         """Let the threads end once they have done what was submitted."""
-        with self._changed:
+        with self.changed:
             self._closed = True
-            self._changed.notify_all()
+            self.changed.notify_all()
+
+    def start(self, seat: _Seat) -> None:
+        """Begin another thread at a seat. For holders of the lock."""
+        seat.threads += 1
+        self._count += 1
+        threading.Thread(target=self._work, args=(seat,), name=f"nodetool-device-{self._count}", daemon=True).start()
 
     def _missing(self, offer: Offer | None) -> list[Place | None]:
         """The places that have no thread yet; without a model, there is need of any thread only."""
         if offer is None:
-            return [] if self._threads else [None]
-        return list(self._manager().places[len(self._threads) :])
+            return [] if self._seats else [None]
+        return list(self._manager().places[len(self._seats) :])
 
-    def _work(self, place: Place | None) -> None:
-        """`place` is None for what was begun without knowing of any: the first, where there are some."""
-        while (job := self._take(place)) is not None:
-            with self._at(job, place):
+    def _work(self, seat: _Seat) -> None:
+        while (job := self._take(seat)) is not None:
+            with self._at(job, seat.place), places.at(seat):
                 job.function(*job.arguments)
-            with self._changed:
-                self._running.pop(threading.get_ident(), None)
-                self._changed.notify_all()
+            with self.changed:
+                self.running.pop(threading.get_ident(), None)
+                seat.working = None
+                self.changed.notify_all()
             # Not held while waiting for the next one: it may hold large pictures.
             del job
 
@@ -93,50 +150,53 @@ class DeviceLane:
             return nullcontext()
         return self._manager().at(self._known(place))
 
-    def _take(self, place: Place | None) -> _Job | None:
+    def _take(self, seat: _Seat) -> _Job | None:
         own = threading.get_ident()
-        with self._changed:
-            self._idle[own] = place
+        with self.changed:
+            self._idle[own] = seat
             try:
-                while (index := self._choose(place)) is None:
-                    if self._closed:
+                while (index := self._choose(seat)) is None:
+                    if self._closed or seat.has_too_many():
+                        seat.threads -= 1
                         return None
-                    self._changed.wait()
+                    self.changed.wait()
             finally:
                 del self._idle[own]
             job = self._jobs.pop(index)
+            seat.working = own
             if job.offer is not None:
-                self._running[own] = (self._known(place).device, job.offer)
+                self.running[own] = (self._known(seat.place).device, job.offer)
             if self._jobs:
-                self._changed.notify_all()
+                self.changed.notify_all()
             return job
 
     def _is_nearer_idle(self, place: Place | None) -> bool:
         """Whether a seat before this one is free, so that no more are furnished than are used at once."""
         if place is None or place.seat == 0:
             return False
-        return any(other.device == place.device and other.seat < place.seat for other in map(self._known, self._idle.values()))
+        free = [self._known(seat.place) for seat in self._idle.values() if seat.is_free()]
+        return any(other.device == place.device and other.seat < place.seat for other in free)
 
     def _known(self, place: Place | None) -> Place:
         found: Place = place or self._manager().places[0]
         return found
 
-    def _choose(self, place: Place | None) -> int | None:
-        """Which of the waiting jobs is next; None where there is none for this place."""
-        if not self._jobs or self._is_nearer_idle(place):
+    def _choose(self, seat: _Seat) -> int | None:
+        """Which of the waiting jobs is next; None where there is none for this seat."""
+        if not self._jobs or not seat.is_free() or self._is_nearer_idle(seat.place):
             return None
         first = self._jobs[0]
         is_due = time.monotonic() - first.since > PATIENCE
-        if len(self._jobs) == len(self._threads) == 1 or (is_due and first.offer is None):
+        if len(self._jobs) == len(self._seats) == 1 or (is_due and first.offer is None):
             return 0
         free = next((index for index, job in enumerate(self._jobs) if job.offer is None), None)
         if free is not None and not is_due:
             return free
-        manager, device = self._manager(), self._known(place).device
-        beside = [offer for where, offer in self._running.values() if where == device]
+        manager, device = self._manager(), self._known(seat.place).device
+        beside = [offer for where, offer in self.running.values() if where == device]
         if is_due:
             return 0 if manager.fits(first.offer, device, beside) else free
         fitting = [index for index, job in enumerate(self._jobs) if manager.fits(job.offer, device, beside)]
-        elsewhere = [offer for where, offer in self._running.values() if where != device]
+        elsewhere = [offer for where, offer in self.running.values() if where != device]
         chosen = manager.pick([self._jobs[index].offer for index in fitting], device, elsewhere) if fitting else None
         return None if chosen is None else fitting[chosen]

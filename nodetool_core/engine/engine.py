@@ -6,20 +6,23 @@ An engine serves any number of runs at once. Make one where a program starts, pa
 
 from __future__ import annotations
 
-import asyncio
 import os
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from nodetool_core.collection import collection_paused
 from nodetool_core.context import Context, Models
-from nodetool_core.engine.caching.memory import MemoryCache, ResultCache
+from nodetool_core.engine.caching.memory import ResultCache
+from nodetool_core.engine.caching.tiered import CacheName, TieredCache, named_cache
 from nodetool_core.engine.coming import RunLane
 from nodetool_core.engine.compiler import compile_plan
+from nodetool_core.engine.coroutines import LEVEL, EventLoops
 from nodetool_core.engine.delivery import Delivery
 from nodetool_core.engine.device_lane import DeviceLane
 from nodetool_core.engine.events import Listener
@@ -34,11 +37,12 @@ from nodetool_core.engine.seeds import asks_for_a_seed, draw_seeds
 from nodetool_core.engine.services import Services
 from nodetool_core.engine.threads import Threads
 from nodetool_core.engine.work import Kind
+from nodetool_core.forking import renewed_after_fork
 from nodetool_core.graph import Graph
 from nodetool_core.inputs import check_given
 from nodetool_core.node import Lane, Node
 from nodetool_core.references import AssetRef, ModelRef
-from nodetool_core.registry import Registry
+from nodetool_core.registry import Pack, Registry
 from nodetool_core.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -57,7 +61,7 @@ class Engine:
         *,
         registry: Registry | None = None,
         models: Models | None = None,
-        cache: ResultCache | None = None,
+        cache: ResultCache | CacheName | None = None,
         workers: int | None = None,
         secrets: Secrets | None = None,
         assets: AssetStore | None = None,
@@ -66,12 +70,14 @@ class Engine:
         Args:
             registry: Where packs and their weights are found; only needed for the models that ship with packs.
             models: The weights manager; made when the first run needs it unless given.
-            cache: The result cache; one in memory unless given.
+            cache: Where results are kept: in `memory` unless said otherwise; in memory and on `disk`, in the user's cache folder, where
+                other processes find them; nowhere (`off`); or in a cache of your own, such as `DiskCache("results")`.
             workers: How many blocking nodes run at once; as many as there are cores unless given.
             secrets: Keys of hosted services; from the environment and the user's settings file unless given.
             assets: Where `asset:` references are read from; without one they can't be.
         """
-        self.cache: ResultCache = MemoryCache() if cache is None else cache
+        self.cache: ResultCache = named_cache(cache or "memory") if cache is None or isinstance(cache, str) else cache
+        self._owns_cache = isinstance(cache, str)
         self.workers = workers or max(2, os.cpu_count() or 2)
         self.keys = KeyMaker()
         self.registry = registry or Registry()
@@ -79,13 +85,30 @@ class Engine:
         self.assets = assets
         self._models = models
         self._kinds: dict[type[Node], Kind] = {}
+        self._open()
+        renewed_after_fork(self)
+
+    def _open(self) -> None:
+        """The lanes and event loops, without a thread yet."""
+        self._lock = threading.Lock()
         self._device = DeviceLane(lambda: self.models)
         self._threads = {
             Lane.CPU: Threads(self.workers, "nodetool-cpu"),
             Lane.NETWORK: Threads(NETWORK_THREADS, "nodetool-network"),
         }
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._lock = threading.Lock()
+        self._loops = EventLoops()
+        self._runs: set[Run] = set()
+        """Those that are under way."""
+        self.is_closed = False
+
+    def after_fork(self) -> None:
+        """In a forked process: the threads of the lanes and loops are the other process's, and so are the runs under way."""
+        was_closed = self.is_closed
+        for run in self._runs:
+            run.after_fork()
+        self._open()
+        if was_closed:
+            self.stop()
 
     @property
     def models(self) -> Models:
@@ -95,6 +118,17 @@ class Engine:
 
                 self._models = ModelManager(weights=self.registry.weights())
             return self._models
+
+    def add_packs(self, packs: Iterable[Pack]) -> None:
+        """Make models known that ship with packs which the engine's registry does not have."""
+        with self._lock:
+            new = [pack for pack in packs if pack not in self.registry.packs]
+            if not new:
+                return
+            self.registry = Registry([*self.registry.packs, *new])
+            add: Callable[[Mapping[str, Path]], None] | None = getattr(self._models, "add_weights", None)
+        if add is not None:
+            add(Registry(new).weights())
 
     def loaded_models(self) -> list[str]:
         """Names of the models whose weights are loaded now."""
@@ -139,14 +173,17 @@ class Engine:
             sources=_Sources(images, models),
             workers=self.workers,
             threads={**self._threads, Lane.DEVICE: device},
-            loop=self._running_loop,
+            loop=partial(self._loops.at, LEVEL.get()),
             finished=recorder.finished,
             delivery=Delivery(on_event) if on_event else None,
             secrets=self.secrets,
         )
         scheduler = Scheduler(plan, services, result, seeded)
         device.coming = scheduler.ready.coming
-        return Run(scheduler)
+        with self._lock:
+            run = Run(scheduler, self._run_over)
+            self._runs.add(run)
+        return run
 
     def plan(self, graph: Graph, options: RunOptions) -> Plan:
         """The plan of a graph, with what of the cache keys does not change from run to run; kept for the graph's next run."""
@@ -178,37 +215,50 @@ class Engine:
         return plan
 
     def close(self) -> None:
-        """Let go of threads and models. Wait for runs first: what is under way is not waited for."""
+        """
+        Let go of threads and models, and of the cache if the engine made it. Wait for runs first: those under way are cancelled.
+        """
+        self.stop()
+        if self._owns_cache and isinstance(self.cache, TieredCache):
+            self.cache.close()
+        free: Callable[[], Any] | None = getattr(self._models, "free", None)
+        if free is not None:
+            free()
+
+    def stop(self, *, wait: float = 0.0) -> None:
+        """
+        Cancel what is under way, begin nothing more, and let threads end when they have nothing left to do.
+
+        Args:
+            wait: Seconds to wait at most for the runs that are cancelled.
+        """
+        with self._lock:
+            self.is_closed = True
+            runs = list(self._runs)
+        for run in runs:
+            run.cancel()
         self._device.close()
         for threads in self._threads.values():
             threads.close()
+        if not runs:
+            self._loops.close()
+        end = time.monotonic() + wait
+        for run in runs:
+            run.wait(max(0.0, end - time.monotonic()))
+
+    def _run_over(self, run: Run) -> None:
         with self._lock:
-            loop, self._loop = self._loop, None
-            models = self._models
-        if loop is not None:
-            loop.call_soon_threadsafe(loop.stop)
-        free: Callable[[], Any] | None = getattr(models, "free", None)
-        if free is not None:
-            free()
+            self._runs.discard(run)
+            is_last = self.is_closed and not self._runs
+        if is_last:
+            # Not before: what a cancelled coroutine does in its end belongs to it.
+            self._loops.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                threading.Thread(target=_run_loop, args=(self._loop,), name="nodetool-loop", daemon=True).start()
-            return self._loop
-
-
-def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
-    """Until it is stopped; then its file descriptors are given back."""
-    with closing(loop):
-        loop.run_forever()
 
 
 class _Sources:

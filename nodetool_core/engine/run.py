@@ -8,12 +8,18 @@ the same reason an error is raised anew for each who asks: its traceback holds t
 
 from __future__ import annotations
 
+import contextvars
 import copy
 import threading
 import time
+import weakref
+from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import ContextVar
+from typing import Final
 
 from nodetool_core.engine.events import RunFinished, RunStarted
+from nodetool_core.engine.places import given_away
 from nodetool_core.engine.result import RunError, RunResult
 from nodetool_core.engine.scheduler import Scheduler
 from nodetool_core.engine.work import forget_frames
@@ -26,7 +32,11 @@ LISTENER_PATIENCE = 2.0
 class Run:
     """A run under way."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Scheduler, over: Callable[[Run], None]) -> None:
+        """
+        Args:
+            over: Called with the run when nothing of it is under way any more.
+        """
         self.run_id = scheduler.result.run_id
         self.partial = scheduler.result
         """What there is so far."""
@@ -35,13 +45,24 @@ class Run:
         self.future.set_running_or_notify_cancel()
         self._cancelled = scheduler.runner.cancelled
         self._inbox = scheduler.runner.inbox
-        name = f"nodetool-run-{self.run_id}"
-        self._thread = threading.Thread(target=_execute, args=(scheduler, self.future), name=name, daemon=True)
+        self._inner: set[Run] = set()
+        """Runs that its nodes have begun and that are under way."""
+        self._lock = threading.Lock()
+        outer = _OUTER.get()
+        self._outer = None if outer is None else outer()
+        # The nodes see the context variables of whoever begins the run.
+        variables = contextvars.copy_context()
+        variables.run(_OUTER.set, weakref.ref(self))
+        name, arguments = f"nodetool-run-{self.run_id}", (_execute, scheduler, self, over)
+        self._thread = threading.Thread(target=variables.run, args=arguments, name=name, daemon=True)
+        if self._outer is not None:
+            self._outer._begins(self)
         self._thread.start()
 
     def result(self, timeout: float | None = None) -> RunResult:
         """Wait for the run. Raises RunError where a node failed, RunCancelled, or TimeoutError after `timeout` seconds."""
-        error = self.future.exception(timeout)
+        with given_away():
+            error = self.future.exception(timeout)
         if error is None:
             return self.future.result()
         try:
@@ -51,29 +72,59 @@ class Run:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until nothing of the run is under way any more. False where that takes longer than `timeout` seconds."""
-        self._thread.join(timeout)
+        with given_away():
+            self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def done(self) -> bool:
         return self.future.done()
 
     def cancel(self) -> None:
-        """Ask the run to stop: nodes notice at their next step; nothing further begins."""
+        """Ask the run, and those that its nodes have begun, to stop: nodes notice at their next step; nothing further begins."""
         self._cancelled.set()
         self._inbox.put((_nothing, None))
+        with self._lock:
+            inner = list(self._inner)
+        for run in inner:
+            run.cancel()
+
+    def after_fork(self) -> None:
+        """In a forked process: nothing of the run goes on there."""
+        self._lock = threading.Lock()
+        self.future = Future()
+        self.future.set_exception(RuntimeError("The run belongs to the process that this one was forked from."))
+
+    def is_over(self) -> None:
+        """Nothing of it is under way any more."""
+        outer, self._outer = self._outer, None
+        if outer is not None:
+            with outer._lock:
+                outer._inner.discard(self)
+
+    def _begins(self, inner: Run) -> None:
+        with self._lock:
+            self._inner.add(inner)
+        if self._cancelled.is_set():
+            inner.cancel()
 
 
-def _execute(scheduler: Scheduler, future: Future[RunResult]) -> None:
+_OUTER: Final[ContextVar[weakref.ref[Run] | None]] = ContextVar("nodetool_run", default=None)
+"""The run whose node begins runs here."""
+
+
+def _execute(scheduler: Scheduler, run: Run, over: Callable[[Run], None]) -> None:
     result, error = scheduler.result, _outcome(scheduler)
     scheduler.close()
     for exception in (error, *(failure.exception for failure in result.failures)):
         forget_frames(exception)
+    run.is_over()
+    over(run)
     if error is None:
-        future.set_result(result)
+        run.future.set_result(result)
     else:
-        future.set_exception(error)
+        run.future.set_exception(error)
     # The frames of an exception hold those that called them, and so this one as it is when it returns.
-    del future, result, error, exception
+    del run, result, error, exception
 
 
 def _outcome(scheduler: Scheduler) -> BaseException | None:

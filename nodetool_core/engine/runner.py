@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import time
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 
 from nodetool_core.context import Context
 from nodetool_core.engine import events
-from nodetool_core.engine.coroutines import Spawned, Task
+from nodetool_core.engine.coroutines import LEVEL, Spawned, Task
 from nodetool_core.engine.frames import Frame, Frames, Stream, Values
 from nodetool_core.engine.inbox import Inbox, Message
 from nodetool_core.engine.plan import Feed, Step
@@ -64,6 +65,8 @@ class Source:
         self.kind = kind
         self.ticket = Ticket(kind.lane, cancelled)
         """What its node asks whether to stop: given up where nobody waits for its items any more."""
+        self.variables = _further_in() if kind.spec.is_async else contextvars.copy_context()
+        """The context variables that its node sees, from the first item to the last."""
         self.begin: Callable[[], Any] | None = None
         self.items: Any = None
         """The iterator that `process` returned; None before it is called."""
@@ -123,7 +126,8 @@ class Runner:
         """Call a step on this thread."""
         kind = step.kind
         assert kind is not None
-        return kind.values(kind.call(self.instance(frame, step), self.context(step)))
+        returned = contextvars.copy_context().run(kind.call, self.instance(frame, step), self.context(step))
+        return kind.values(returned)
 
     def submit(self, frame: Frame, step: Step, ticket: Ticket, done: Done, failed: Failed, begun: Begun | None = None) -> None:
         """Call a step elsewhere; `begun` is called when it begins. Raises MisfitError at once where a value that arrived does not fit."""
@@ -131,15 +135,15 @@ class Runner:
         assert kind is not None
         instance, context = self.instance(frame, step), self.context(step, ticket)
         if not kind.spec.is_async:
-            threads = self._services.threads[ticket.lane]
-            ticket.make_way = threads.submit(self._work, frame, step, instance, context, ticket, done, failed, begun)
+            threads, variables = self._services.threads[ticket.lane], contextvars.copy_context()
+            ticket.make_way = threads.submit(variables.run, self._work, frame, step, instance, context, ticket, done, failed, begun)
             return
 
         def answer(task: Task) -> None:
             error = _error_of(task, ticket)
             self.inbox.put((failed, ticket, frame, step, error) if error else (done, ticket, frame, step, *task.result()))
 
-        ticket.task = self._services.spawn(_awaited(kind, instance, context), answer)
+        ticket.task = self._services.spawn(_awaited(kind, instance, context), answer, _further_in())
         if begun is not None:
             begun()
 
@@ -178,7 +182,7 @@ class Runner:
         assert source is not None
         is_async, lane = source.kind.spec.is_async, source.kind.lane
         if lane is Lane.INLINE and clock is None and not is_async:
-            self.inbox.put(_next(stream, source, None, got, failed))
+            self.inbox.put(source.variables.run(_next, stream, source, None, got, failed))
             return None
         ticket = Ticket(Lane.NETWORK if is_async else (Lane.CPU if lane is Lane.INLINE else lane), self.cancelled)
         if not is_async:
@@ -189,7 +193,7 @@ class Runner:
             error = _error_of(task, ticket)
             self.inbox.put((failed, ticket, stream, error) if error else (got, ticket, stream, *task.result()))
 
-        ticket.task = self._services.spawn(source.next_awaited(), answer)
+        ticket.task = self._services.spawn(source.next_awaited(), answer, source.variables)
         if clock is not None:
             clock(ticket)
         return ticket
@@ -205,18 +209,19 @@ class Runner:
     ) -> None:
         if clock is not None:
             self.inbox.put((clock, None, ticket))
-        self.inbox.put(_next(stream, source, ticket, got, failed))
+        self.inbox.put(source.variables.run(_next, stream, source, ticket, got, failed))
 
     def end(self, stream: Stream) -> None:
         """End a stream that was not exhausted; returns when its generator has ended. Raises what it raises."""
         source = stream.source
-        items = source.items if source is not None and not source.ticket.given_up else None
-        if hasattr(items, "aclose"):
+        if source is None or source.ticket.given_up:
+            return
+        if hasattr(source.items, "aclose"):
             ended: SimpleQueue[Task] = SimpleQueue()
-            self._services.spawn(_closed(items), ended.put)
+            self._services.spawn(_closed(source.items), ended.put, source.variables)
             ended.get().result()
-        elif items is not None and hasattr(items, "close"):
-            items.close()
+        elif hasattr(source.items, "close"):
+            source.variables.run(source.items.close)
 
     def context(self, step: Step, ticket: Ticket | None = None) -> Context:
         """What the node of a step sees of the run."""
@@ -274,6 +279,13 @@ def _error_of(task: Task, ticket: Ticket) -> BaseException | None:
     if not task.cancelled():
         return task.exception()
     return RunCancelled() if ticket.is_set() else RuntimeError("something that it waited for was cancelled, though the run was not.")
+
+
+def _further_in() -> contextvars.Context:
+    """The context variables of a coroutine node: those of its run, whose own coroutines would share its loop."""
+    variables = contextvars.copy_context()
+    variables.run(LEVEL.set, LEVEL.get() + 1)
+    return variables
 
 
 async def _awaited(kind: Kind, instance: Node, context: Context) -> tuple[Values, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -55,9 +56,14 @@ class Services:
     def base(self, node: GraphNode, values: dict[str, Any], wiring: str) -> Key:
         return self.keys.base(node, values, wiring, self.sources) or unique()
 
-    def spawn(self, work: Coroutine[Any, Any, Any], done: Callable[[Task], None]) -> Spawned:
+    def spawn(self, work: Coroutine[Any, Any, Any], done: Callable[[Task], None], context: Context) -> Spawned:
         """Run a coroutine on the engine's loop; `done` is called there with its task, whatever became of it."""
-        return Spawned(self.loop(), work, done, self.spawned)
+        try:
+            loop = self.loop()
+        except RuntimeError:
+            work.close()
+            raise
+        return Spawned(loop, work, done, self.spawned, context)
 
     def cancel_spawned(self) -> None:
         """Ask all coroutines to end. Only for the thread that spawns them, so that none is missed."""

@@ -12,18 +12,29 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
+from nodetool_core.engine import places
+
 CLOSED = "The engine is closed: it can't begin any further node."
 
 
 class Call:
-    """A function that was submitted."""
+    """A function that was submitted; the place of the thread that calls it."""
 
-    __slots__ = ("arguments", "function", "is_done", "is_given_up")
+    __slots__ = ("_threads", "arguments", "function", "is_done", "is_given_up")
 
-    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    def __init__(self, threads: Threads, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        self._threads = threads
         self.function = function
         self.arguments = arguments
         self.is_done = self.is_given_up = False
+
+    def leave(self) -> None:
+        """Let another thread have the place."""
+        self._threads.add_place(1)
+
+    def come_back(self) -> None:
+        """Have the place again; a thread that is then one too many ends after its call."""
+        self._threads.add_place(-1)
 
 
 class Threads:
@@ -45,7 +56,7 @@ class Threads:
         Gives a function that lets another thread take the place of the one that the call does not let go of; that one ends when the
         call returns.
         """
-        call = Call(function, arguments)
+        call = Call(self, function, arguments)
         with self._lock:
             if self._is_closed:
                 raise RuntimeError(CLOSED)
@@ -61,6 +72,13 @@ class Threads:
             for _ in self._threads:
                 self._queue.put(None)
 
+    def add_place(self, count: int) -> None:
+        """Have so many threads more, or fewer, as one of them waits or goes on."""
+        with self._lock:
+            self._size += count
+            if count > 0 and not self._queue.empty():
+                self._start()
+
     def _give_up(self, call: Call) -> None:
         with self._lock:
             if call.is_done or self._is_closed:
@@ -74,17 +92,21 @@ class Threads:
         thread = threading.Thread(target=self._work, name=f"{self._name}-{len(self._threads)}", daemon=True)
         self._threads.append(thread)
         thread.start()
+        if self._is_closed:
+            self._queue.put(None)
 
     def _work(self) -> None:
         while (call := self._queue.get()) is not None:
             # Held by nobody once the call returns, whoever still knows of it: they may be large pictures.
             arguments, call.arguments = call.arguments, ()
-            call.function(*arguments)
+            with places.at(call):
+                call.function(*arguments)
             del arguments
             with self._lock:
                 call.is_done = True
                 if call.is_given_up:
                     self._size -= 1
+                if len(self._threads) > self._size:
                     self._threads.remove(threading.current_thread())
                     return
             del call

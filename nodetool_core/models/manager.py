@@ -9,6 +9,7 @@ out of memory is tried again with less (`ladder.py`).
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Hashable, Iterator, Mapping
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
+from nodetool_core.forking import renewed_after_fork
 from nodetool_core.models.batching import Member
 from nodetool_core.models.encodings import BOUND, Encodings
 from nodetool_core.models.parts import part_of
@@ -112,6 +114,20 @@ class ModelManager:
         self._timer: threading.Timer | None = None
         self._last_use = time.monotonic()
         self._lock = threading.RLock()
+        renewed_after_fork(self)
+
+    def after_fork(self) -> None:
+        """In a forked process: nothing is loaded. What held the weights has locks and threads of the other process."""
+        self._lock = threading.RLock()
+        self._workplace, self._timer = None, None
+        self._models, self._known, self._leases = {}, {}, []
+        self.encodings = Encodings(self.encodings.bound)
+        self.resolver.after_fork()
+        if "torch" in sys.modules:
+            import torch
+
+            # With GNU's OpenMP, a fork of a process that has computed in parallel waits for ever when it does so itself.
+            torch.set_num_threads(1)
 
     # -- using ------------------------------------------------------------------------------------------------------
 
@@ -173,6 +189,11 @@ class ModelManager:
         if self.batch == 1:
             return run(pipeline, arguments)
         return self.workplace.batcher(leases[0].device).call(Member(pipeline, arguments, context), run)
+
+    def add_weights(self, weights: Mapping[str, Path]) -> None:
+        """Make models known that ship with packs: id to directory. What is known already stays as it is."""
+        for name, directory in weights.items():
+            self.resolver.weights.setdefault(name, directory)
 
     def forecast(self) -> Forecast:
         """Where a run tells what it will use. Close it when the run ends."""

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from nodetool_core.forking import renewed_after_fork
 from nodetool_core.models.headers import Header, HeaderError, read_header
 from nodetool_core.models.integrity import check_whole, gaps_of
 from nodetool_core.models.memory import weight_files
@@ -26,7 +27,24 @@ if TYPE_CHECKING:
 
     import torch
 
-ONE_AT_A_TIME: Final = threading.RLock()
+
+class _OneAtATime:
+    """A lock that its holder may take again, and that is free in a forked process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+
+    def after_fork(self) -> None:
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *exception: object) -> None:
+        self._lock.release()
+
+
+ONE_AT_A_TIME: Final = renewed_after_fork(_OneAtATime())
 """Held while a library makes modules from files."""
 
 

@@ -75,6 +75,10 @@ class Resolver:
         """What the cards name, by the state of the files that say it."""
         self._lock = threading.Lock()
 
+    def after_fork(self) -> None:
+        """In a forked process: nobody is looking anything up."""
+        self._lock = threading.Lock()
+
     def resolve(self, ref: ModelRef, context: Context, task: str | None = None) -> ResolvedModel:
         """
         The files behind a reference, and of a decoder's prior; fetched where they are not here yet, bytes are reported to `context`.

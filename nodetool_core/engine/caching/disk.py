@@ -24,6 +24,7 @@ from nodetool_core.engine.caching.memory import CacheInfo, Values
 from nodetool_core.engine.caching.sizes import size_of_all
 from nodetool_core.engine.caching.write_behind import WriteBehind
 from nodetool_core.engine.keys import Key
+from nodetool_core.forking import renewed_after_fork
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +75,12 @@ class DiskCache:
         self._queue: WriteBehind[_Job] = WriteBehind(lambda key, job: _write(store, key, job), queue_bytes)
         # What waits is written at exit, too; the finalizer must not hold the cache itself.
         self._close = weakref.finalize(self, _close, self._queue, store, EXIT_SECONDS)
+        renewed_after_fork(self)
+
+    def after_fork(self) -> None:
+        """In a forked process: what waited is written by the other process."""
+        self._queue.after_fork()
+        self._store.after_fork()
 
     def get(self, key: Key) -> Values | None:
         """The result, or None where it is not there, is damaged, or can't be used here."""

@@ -77,6 +77,13 @@ class DiskIndex:
         self._is_fresh = False
         """Whether `news` has not been asked yet since the index was opened."""
         self._version = self._last = -1
+        self._inherited: list[sqlite3.Connection | None] = []
+        """Connections of processes that this one was forked from: not used here, nor closed, which would let go of their locks."""
+
+    def after_fork(self) -> None:
+        """In a forked process: nobody is using the index."""
+        self._lock = threading.Lock()
+        self._inherited.append(self._connection)
 
     def add(self, key: Key, size: int, used: float, bound: int, remove: Callable[[Key], None], touched: Mapping[Key, float]) -> list[Key]:
         """

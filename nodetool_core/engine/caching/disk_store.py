@@ -45,6 +45,12 @@ class DiskStore:
         self._lock = threading.Lock()
         """Guards the uses noted and the warnings given."""
 
+    def after_fork(self) -> None:
+        """In a forked process: the uses are noted by the other process."""
+        self._lock = threading.Lock()
+        self._touched = {}
+        self._index.after_fork()
+
     def has(self, key: Key) -> bool:
         if key in self._known:
             return True

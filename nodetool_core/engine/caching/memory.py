@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from nodetool_core.engine.caching.files_behind import UNSURE, Mark, mark_of, marks_of
 from nodetool_core.engine.caching.sizes import size_of_all
 from nodetool_core.engine.keys import Key
+from nodetool_core.forking import renewed_after_fork
 from nodetool_core.references import AssetRef
 
 Values = tuple[Any, ...]
@@ -55,6 +56,11 @@ class MemoryCache:
         self._entries: OrderedDict[Key, tuple[Values, int, Sequence[tuple[AssetRef, Mark]]]] = OrderedDict()
         self._bytes = 0
         self._hits = self._misses = 0
+        self._lock = threading.Lock()
+        renewed_after_fork(self)
+
+    def after_fork(self) -> None:
+        """In a forked process: the results are there as well, and nobody is changing them."""
         self._lock = threading.Lock()
 
     def get(self, key: Key) -> Values | None:

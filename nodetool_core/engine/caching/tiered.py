@@ -6,10 +6,12 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import Literal, get_args
 
 from nodetool_core.engine.caching.disk import DiskCache
 from nodetool_core.engine.caching.memory import DEFAULT_BYTES, CacheInfo, MemoryCache, Values
 from nodetool_core.engine.keys import Key
+from nodetool_core.errors import NodetoolError, Problem, near_miss
 
 DEFAULT_DISK_BYTES = 10 * 1024**3
 SHARE_OF_FREE = 0.2
@@ -89,6 +91,22 @@ def default_disk_cache() -> DiskCache:
         taken = disk.info.bytes if directory.is_dir() else 0
         disk = DiskCache(directory, min(DEFAULT_DISK_BYTES, int(room) + taken))
     return disk
+
+
+CacheName = Literal["memory", "disk", "off"]
+
+
+def named_cache(name: CacheName) -> MemoryCache | TieredCache:
+    """
+    Return a result cache: one in `memory`, one in memory and on `disk`, or one that keeps nothing (`off`).
+
+    Raises NodetoolError for another name.
+    """
+    names = get_args(CacheName)
+    if name not in names:
+        message = f"expects one of {', '.join(map(repr, names))}, or a cache, got {name!r}."
+        raise NodetoolError(Problem("wrong_value", "cache", message, near_miss(name, names)))
+    return default_cache() if name == "disk" else MemoryCache(DEFAULT_BYTES if name == "memory" else 0)
 
 
 def default_cache(memory: int = DEFAULT_BYTES) -> TieredCache:

@@ -38,6 +38,12 @@ class WriteBehind(Generic[Job]):
         self._thread: threading.Thread | None = None
         self._is_closed = False
 
+    def after_fork(self) -> None:
+        """In a forked process: the jobs are the other process's."""
+        self._changed = threading.Condition()
+        self._jobs.clear()
+        self._bytes, self._thread = 0, None
+
     def offer(self, key: Key, job: Job, size: int) -> bool:
         """Have a job done. False where it is left out: the queue is full (a job larger than the bound needs it empty), or closed."""
         with self._changed:

@@ -1,0 +1,64 @@
+"""
+Places: what a thread that works on a node has of its lane.
+
+A lane has a bounded number of them. A node that waits for a run of its own gives its place away until the run has ended: that run
+needs places of the same lanes, and would wait for ever for the one that its own node has.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, Protocol
+
+from nodetool_core.forking import renewed_after_fork
+
+
+class Place(Protocol):
+    """Where a thread works."""
+
+    def leave(self) -> None:
+        """Let others have it."""
+        ...
+
+    def come_back(self) -> None:
+        """Have it again."""
+        ...
+
+
+class _Own(threading.local):
+    """The place of each thread."""
+
+    place: Place | None = None
+
+    def after_fork(self) -> None:
+        """In a forked process: the lanes are others."""
+        self.place = None
+
+
+_own: Final = renewed_after_fork(_Own())
+
+
+@contextmanager
+def at(place: Place) -> Iterator[None]:
+    """This thread works at a place while the block lasts."""
+    _own.place = place
+    try:
+        yield
+    finally:
+        _own.place = None
+
+
+@contextmanager
+def given_away() -> Iterator[None]:
+    """This thread only waits while the block lasts: others may have its place, if it has one."""
+    place = _own.place
+    if place is None:
+        yield
+        return
+    place.leave()
+    try:
+        yield
+    finally:
+        place.come_back()
