@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from nodetool_core.api import RunResult, Workflow
     from nodetool_core.assets.picture import Picture
     from nodetool_core.context import Context, Sources
+    from nodetool_core.engine.caching.disk import DiskCache
+    from nodetool_core.engine.caching.memory import MemoryCache
+    from nodetool_core.engine.default import close_default_engine, default_engine
+    from nodetool_core.engine.engine import Engine
+    from nodetool_core.engine.options import NodePolicy, RunOptions
+    from nodetool_core.engine.result import RunError
     from nodetool_core.errors import NodeError, NodetoolError, RunCancelled, WorkflowError
     from nodetool_core.node import SKIPPED, Field, Lane, Node, Role
     from nodetool_core.own_types import JsonValue
@@ -22,28 +28,36 @@ if TYPE_CHECKING:
     from nodetool_core.registry import Pack, Registry
 
 _HOME = {
+    "close_default_engine": "engine.default",
     "ColorRef": "references",
     "Context": "context",
+    "default_engine": "engine.default",
+    "DiskCache": "engine.caching.disk",
+    "Engine": "engine.engine",
     "Field": "node",
     "FolderRef": "references",
     "FontRef": "references",
     "ImageRef": "references",
-    "Sources": "context",
     "ImageSizeRef": "references",
     "ImageToImageModel": "references",
     "JsonValue": "own_types",
     "Lane": "node",
+    "MemoryCache": "engine.caching.memory",
     "ModelRef": "references",
     "Node": "node",
     "NodeError": "errors",
+    "NodePolicy": "engine.options",
     "NodetoolError": "errors",
     "Pack": "registry",
     "Picture": "assets.picture",
     "Registry": "registry",
     "Role": "node",
     "RunCancelled": "errors",
+    "RunError": "engine.result",
+    "RunOptions": "engine.options",
     "RunResult": "api",
     "SKIPPED": "node",
+    "Sources": "context",
     "Workflow": "api",
     "WorkflowError": "errors",
 }
@@ -57,6 +71,8 @@ __all__ = [
     "SKIPPED",
     "ColorRef",
     "Context",
+    "DiskCache",
+    "Engine",
     "Field",
     "FolderRef",
     "FontRef",
@@ -65,19 +81,25 @@ __all__ = [
     "ImageToImageModel",
     "JsonValue",
     "Lane",
+    "MemoryCache",
     "ModelRef",
     "Node",
     "NodeError",
+    "NodePolicy",
     "NodetoolError",
     "Pack",
     "Picture",
     "Registry",
     "Role",
     "RunCancelled",
+    "RunError",
+    "RunOptions",
     "RunResult",
     "Sources",
     "Workflow",
     "WorkflowError",
+    "close_default_engine",
+    "default_engine",
 ]
 
 

@@ -34,8 +34,8 @@ class Workflow:
     A graph of nodes.
 
     `Workflow(Output(name="picture", value=night.output))` takes the nodes that are wanted and finds all that they need.
-    `Workflow.load("graphs/night.json")` reads a file. Runs of one workflow share an engine, so that the second run finds
-    results and weights of the first; give the same `engine` to several workflows to share it among them.
+    `Workflow.load("graphs/night.json")` reads a file. All workflows of a process share an engine (`default_engine()`),
+    so that a run finds results and weights of those before it; give an `engine` to those that shall have another.
     """
 
     def __init__(self, *wanted: Node, name: str = "", description: str = "", engine: Engine | None = None) -> None:
@@ -118,13 +118,14 @@ class Workflow:
 
     @property
     def engine(self) -> Engine:
-        """The engine that runs it; made at first use where none was given."""
-        if self._engine is None:
-            from nodetool_core.engine.engine import Engine
+        """The engine that runs it: the default one of the process where none was given."""
+        if self._engine is not None:
+            return self._engine
+        from nodetool_core.engine.default import default_engine
 
-            # A workflow built in Python knows its classes by themselves; models that ship with packs are found all the same.
-            self._engine = Engine(registry=self.registry if self.registry.packs else Registry.installed())
-        return self._engine
+        engine = default_engine()
+        engine.add_packs(self.registry.packs)
+        return engine
 
     def start(
         self,

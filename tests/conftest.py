@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,3 +23,11 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads the user's keys, or writes to them."""
     monkeypatch.setenv("NODETOOL_SETTINGS", str(tmp_path.parent / f"{tmp_path.name}-settings.env"))
+
+
+@pytest.fixture(autouse=True)
+def own_engine() -> Iterator[None]:
+    """No test finds results or models of another in the engine that workflows share."""
+    yield
+    if "nodetool_core.engine.default" in sys.modules:
+        sys.modules["nodetool_core.engine.default"].close_default_engine()
