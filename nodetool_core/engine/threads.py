@@ -45,7 +45,8 @@ class Threads:
         self._name = name
         self._queue: SimpleQueue[Call | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._idle = threading.Semaphore(0)
+        self._waiting = self._idle = 0
+        """Calls that no thread has begun, and threads that have none. One that is just taken counts as both."""
         self._lock = threading.Lock()
         self._is_closed = False
 
@@ -61,8 +62,8 @@ class Threads:
             if self._is_closed:
                 raise RuntimeError(CLOSED)
             self._queue.put(call)
-            if not self._idle.acquire(blocking=False) and len(self._threads) < self._size:
-                self._start()
+            self._waiting += 1
+            self._start_if_needed()
         return lambda: self._give_up(call)
 
     def close(self) -> None:
@@ -76,8 +77,7 @@ class Threads:
         """Have so many threads more, or fewer, as one of them waits or goes on."""
         with self._lock:
             self._size += count
-            if count > 0 and not self._queue.empty():
-                self._start()
+            self._start_if_needed()
 
     def _give_up(self, call: Call) -> None:
         with self._lock:
@@ -85,18 +85,24 @@ class Threads:
                 return
             call.is_given_up = True
             self._size += 1
-            if not self._queue.empty():
-                self._start()
+            self._start_if_needed()
 
-    def _start(self) -> None:
+    def _start_if_needed(self) -> None:
+        """Begin another thread where a call would wait though there is a place. For holders of the lock."""
+        if self._waiting <= self._idle or len(self._threads) >= self._size:
+            return
         thread = threading.Thread(target=self._work, name=f"{self._name}-{len(self._threads)}", daemon=True)
         self._threads.append(thread)
+        self._idle += 1
         thread.start()
         if self._is_closed:
             self._queue.put(None)
 
     def _work(self) -> None:
         while (call := self._queue.get()) is not None:
+            with self._lock:
+                self._waiting -= 1
+                self._idle -= 1
             # Held by nobody once the call returns, whoever still knows of it: they may be large pictures.
             arguments, call.arguments = call.arguments, ()
             with places.at(call):
@@ -109,5 +115,5 @@ class Threads:
                 if len(self._threads) > self._size:
                     self._threads.remove(threading.current_thread())
                     return
+                self._idle += 1
             del call
-            self._idle.release()

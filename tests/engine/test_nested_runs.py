@@ -82,7 +82,9 @@ def test_runs_inside_of_nodes(chosen: Lane, engine: Engine) -> None:
             return sum(result(inner_sum(engine, KINDS, self.a).start()).values())
 
     outer = Workflow(*(Output(name=str(number), value=Nests(a=number).output) for number in range(4)), engine=engine)
-    assert result(outer.start()) == {str(number): 18 * (4 * number + 4) for number in range(4)}
+    for _ in range(10):
+        # Which thread is idle when a place is given away differs from time to time.
+        assert result(outer.start()) == {str(number): 18 * (4 * number + 4) for number in range(4)}
 
 
 @pytest.mark.parametrize("is_blocking", [True, False])
