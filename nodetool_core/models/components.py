@@ -206,6 +206,8 @@ class PartRecipe(Recipe):
     def __init__(self, resolved: ResolvedModel, task: str, precision: Precision) -> None:
         super().__init__(resolved, precision)
         self._task = task
+        ignored = {"quantization": precision.quantization, "compile": precision.compile}
+        self.remarks += [f"{prop} is not used: {resolved.name} is no whole model." for prop, value in ignored.items() if value]
         if task == TENSORS or resolved.kind == "file":
             files = [resolved.path] if resolved.kind == "file" else [tensor_file(resolved.path, resolved.name)]
             if not files[0].exists():

@@ -112,8 +112,14 @@ class Model:
         return _Bench(self.recipe.assemble({part: modules[key] for part, key in self.recipe.keys.items()}), twins)
 
     def _prepared(self, module: torch.nn.Module, part: str, key: ComponentKey) -> torch.nn.Module:
-        prepare(module, part, self.recipe.precision, self.device)
-        self._encodings.watch(module, part.removeprefix(PRIOR), key)
+        import torch
+
+        # The parts of a single file are one component.
+        inside = {name: replace(key, part=name) for name, _ in module.named_children()} if isinstance(module, torch.nn.ModuleDict) else {}
+        for name, own_key in (inside or {part: key}).items():
+            inner: Any = getattr(module, name) if inside else module
+            prepare(inner, name, self.recipe.precision, self.device)
+            self._encodings.watch(inner, name.removeprefix(PRIOR), own_key)
         return module
 
     def _forget(self) -> None:

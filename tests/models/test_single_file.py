@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -185,3 +185,34 @@ def test_m1_the_second_name_of_t5s_embeddings_is_tied(model: Callable[[str], str
             T5EncoderModel, checkpoint, subfolder="text_encoder_3", config=directory, torch_dtype=torch.float32, local_files_only=True
         )
     assert torch.equal(made.encoder.embed_tokens.weight, stored["shared.weight"])
+
+
+@pytest.mark.parametrize("prop", [{"quantization": "fp8"}, {"compile": True}])
+def test_m6_what_is_asked_of_a_single_file_is_done(prop: dict[str, Any], whole: Path, family: Hub) -> None:
+    models = ModelManager(device="cpu", hub=family)
+    recorder = Recorder(models)
+    with models.use(ModelRef(repo_id=str(whole), **prop), "text-to-image", context=recorder.context) as pipeline:
+        if "compile" in prop:
+            compiled = [inner for inner in pipeline.unet.modules() if inner._compiled_call_impl is not None]
+            assert compiled
+        else:
+            assert {tensor.dtype for tensor in pipeline.unet.parameters()} == {torch.float8_e4m3fn, torch.float32}
+    assert recorder.warnings == []
+
+
+def test_m6_the_prompt_encodings_of_a_single_file_are_kept(whole: Path, family: Hub) -> None:
+    models = ModelManager(device="cpu", hub=family)
+    recorder = Recorder(models)
+    first = run(recorder, str(whole), seed=1)
+    hits = models.encodings.hits
+    assert run(recorder, str(whole), seed=1).tobytes() == first.tobytes()
+    assert models.encodings.hits > hits
+
+
+@pytest.mark.parametrize("prop", ["quantization", "compile"])
+def test_m6_what_a_part_can_not_do_is_told(prop: str, model: Callable[[str], str]) -> None:
+    recorder = Recorder(ModelManager(device="cpu"))
+    ref = ModelRef(repo_id=model("stable_diffusion"), **{prop: "fp8" if prop == "quantization" else True})
+    with recorder.context.models.use(ref, "network:vae", context=recorder.context):
+        pass
+    assert recorder.warnings == [f"{prop} is not used: {ref.repo_id} is no whole model."]
