@@ -20,6 +20,7 @@ from nodes.huggingface.adapter_files import check_lora, check_numbers, unfit, un
 from nodes.huggingface.controlnets import control_arguments, with_controlnet
 from nodes.huggingface.diffusion import shown_image
 from nodes.huggingface.families import takes_image_prompt, takes_loras
+from nodes.huggingface.loras import lora_tensors
 from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel, LoraModel
 from nodes.huggingface.schedulers import check_scheduler, choose_scheduler
 from nodetool_core import ImageRef, ModelRef, NodeError
@@ -71,11 +72,12 @@ def steered(model: ModelRef, task: str, steering: Steering, context: Context) ->
     with ExitStack() as stack:
         pipeline = stack.enter_context(context.models.use(model, task, context=context))
         if not steering.controlnet.is_empty():
-            pipeline = with_controlnet(pipeline, task, steering.controlnet, steering.control_image, stack, context)
+            net = _in_format_of(model, steering.controlnet, "controlnet", context)
+            pipeline = with_controlnet(pipeline, task, net, steering.control_image, stack, context)
         choose_scheduler(pipeline, steering.scheduler, context)
         _add_loras(pipeline, steering.loras, stack, context)
         if not steering.ip_adapter_model.is_empty():
-            _add_image_prompt(pipeline, steering, stack, context)
+            _add_image_prompt(pipeline, steering, model, stack, context)
         if is_untried(type(pipeline).__name__, task):
             stack.enter_context(_untried(type(pipeline).__name__, task, context))
         yield pipeline
@@ -108,8 +110,54 @@ def own_modules(pipeline: Any, names: tuple[str, ...]) -> None:
     for name in names:
         module = getattr(pipeline, name, None)
         if isinstance(module, torch.nn.Module):
-            shared = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}
-            setattr(pipeline, name, copy.deepcopy(module, shared))
+            setattr(pipeline, name, _own(module))
+
+
+def _own(module: Any) -> Any:
+    """A module with a tree of its own over the same parameters, each layer of which is cast as it runs where the other's is."""
+    from diffusers.hooks import layerwise_casting
+
+    shared = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}
+    made = copy.deepcopy(module, shared)
+    for theirs, ours in zip(module.modules(), made.modules(), strict=True):
+        registry = vars(theirs).get("_diffusers_hook")
+        if registry is None:
+            continue
+        # The hooks of a copy call the module that it was copied from.
+        for name in ("_diffusers_hook", "forward"):
+            vars(ours).pop(name, None)
+        cast = registry.get_hook("layerwise_casting")
+        if cast is not None:
+            layerwise_casting.apply_layerwise_casting_hook(ours, cast.storage_dtype, cast.compute_dtype, cast.non_blocking)
+    return made
+
+
+@contextmanager
+def _as_computed(pipeline: Any) -> Iterator[None]:
+    """
+    Shows layers that are cast as they run in the number format that they compute in, for PEFT gives its own the format of theirs.
+
+    What is shown has the right shape and takes no memory.
+    """
+    import torch
+
+    modules = [inner for name in (*_DENOISERS, *_ENCODERS) for inner in getattr(getattr(pipeline, name, None), "modules", list)()]
+    kept = []
+    for inner in modules:
+        registry = vars(inner).get("_diffusers_hook")
+        cast = None if registry is None else registry.get_hook("layerwise_casting")
+        if cast is None:
+            continue
+        for name, tensor in list(inner._parameters.items()):
+            if tensor is not None:
+                kept.append((inner._parameters, name, tensor))
+                shown = torch.empty((), dtype=cast.compute_dtype, device=tensor.device).expand(tensor.shape)
+                inner._parameters[name] = torch.nn.Parameter(shown, requires_grad=False)
+    try:
+        yield
+    finally:
+        for parameters, name, tensor in kept:
+            parameters[name] = tensor
 
 
 def _check_pair(steering: Steering) -> None:
@@ -138,7 +186,8 @@ def _add_loras(pipeline: Any, loras: list[LoraModel], stack: ExitStack, context:
     own_modules(pipeline, (*_DENOISERS, *_ENCODERS))
     for index, lora in enumerate(scaled):
         part = stack.enter_context(context.models.use(lora, "tensors", context=context))
-        _add_lora(pipeline, lora, dict(part.tensors), f"lora_{index}", context)
+        denoiser = next(name for name in _DENOISERS if hasattr(pipeline, name))
+        _add_lora(pipeline, lora, lora_tensors(part, denoiser), f"lora_{index}", context)
     pipeline.set_adapters([f"lora_{index}" for index in range(len(scaled))], [lora.scale for lora in scaled])
 
 
@@ -147,7 +196,8 @@ def _add_lora(pipeline: Any, lora: LoraModel, tensors: Mapping[str, Any], adapte
     hint = "Choose a LoRA made for this family of models."
     check_lora(tensors, lora.repo_id)
     try:
-        pipeline.load_lora_weights(tensors, adapter_name=adapter)
+        with _as_computed(pipeline):
+            pipeline.load_lora_weights(tensors, adapter_name=adapter)
     except Exception as error:
         raise unfit(f"The LoRA {lora.repo_id!r}", name, error, hint, "loras") from error
     if adapter not in {added for names in pipeline.get_list_adapters().values() for added in names}:
@@ -157,7 +207,14 @@ def _add_lora(pipeline: Any, lora: LoraModel, tensors: Mapping[str, Any], adapte
         context.warn(f"The LoRA {lora.repo_id!r} is used in part: {name} lacks {unused} of the layers that it changes.")
 
 
-def _add_image_prompt(pipeline: Any, steering: Steering, stack: ExitStack, context: Context) -> None:
+def _in_format_of(model: ModelRef, other: ModelRef, prop: str, context: Context) -> ModelRef:
+    """What hangs on a model, in the number format of the model: no other goes with it."""
+    if other.dtype not in (None, model.dtype):
+        context.warn(f"{prop} is used in {model.dtype or 'the usual format of the device'}, like the model, and not in {other.dtype}.")
+    return other.model_copy(update={"dtype": model.dtype})
+
+
+def _add_image_prompt(pipeline: Any, steering: Steering, model: ModelRef, stack: ExitStack, context: Context) -> None:
     """Hang an IP adapter on the pipeline, and the encoder of its picture."""
     if not takes_image_prompt(type(pipeline)):
         context.warn(f"ip_adapter_model is not used: {type(pipeline).__name__} takes no image prompt.")
@@ -168,7 +225,8 @@ def _add_image_prompt(pipeline: Any, steering: Steering, stack: ExitStack, conte
         message = f"{steering.ip_adapter_model.repo_id!r} holds no IP adapter: no tensors named image_proj.… and ip_adapter.…"
         raise NodeError(message, "Choose the file of an IP adapter in `path`.", code="model_unfit", where="ip_adapter_model")
     if getattr(pipeline, "image_encoder", None) is None:
-        eye = _eye_of(steering.ip_adapter_model, type(pipeline).__name__, stack, context)
+        adapter_model = _in_format_of(model, steering.ip_adapter_model, "ip_adapter_model", context)
+        eye = _eye_of(adapter_model, type(pipeline).__name__, stack, context)
         pipeline.register_modules(image_encoder=eye.model)
         if eye.processor is not None and getattr(pipeline, "feature_extractor", None) is None:
             pipeline.register_modules(feature_extractor=eye.processor)
@@ -202,7 +260,8 @@ def _eye_of(adapter: ModelRef, pipeline: str, stack: ExitStack, context: Context
         shared = next((repo_id for family, repo_id in _SHARED_EYES.items() if pipeline.startswith(family)), None)
         if shared is None or error.problem.code != "model_not_diffusers":
             raise
-    return stack.enter_context(context.models.use(ModelRef(repo_id=shared), "network:image_encoder", context=context))
+    ref = ModelRef(repo_id=shared, dtype=adapter.dtype)
+    return stack.enter_context(context.models.use(ref, "network:image_encoder", context=context))
 
 
 def _encoder_of(adapter: ModelRef) -> tuple[ModelRef, str]:
@@ -212,4 +271,4 @@ def _encoder_of(adapter: ModelRef) -> tuple[ModelRef, str]:
     if not adapter.path and repo_id.lower().endswith((".safetensors", ".sft")):
         path, repo_id = PurePosixPath(PurePosixPath(repo_id).name), str(PurePosixPath(repo_id).parent)
     folder = PurePosixPath("models") if path.parent.name == "sdxl_models" and "vit-h" in path.name else path.parent
-    return ModelRef(repo_id=repo_id, revision=adapter.revision), f"network:{folder / 'image_encoder'}"
+    return ModelRef(repo_id=repo_id, revision=adapter.revision, dtype=adapter.dtype), f"network:{folder / 'image_encoder'}"

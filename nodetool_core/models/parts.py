@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 TENSORS = "tensors"
 NETWORK = "network"
 
+_CONFIGS = ("adapter_config.json", "config.json")
+"""What says how to use the tensors beside it, the first that there is: of PEFT's adapters, of whatever else."""
+
 _ADAPTER_FILES = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors")
 """Which of several files in a folder the tensors of an adapter are in."""
 
@@ -50,7 +53,7 @@ class Part:
     metadata: dict[str, str] = field(default_factory=dict)
     """What the header of a safetensors file says besides."""
     config: dict[str, Any] = field(default_factory=dict)
-    """What `config.json` says beside the tensors of a directory or repository; empty where it has none, and for a single file."""
+    """What `adapter_config.json`, else `config.json`, says beside the tensors of a directory; empty where it has none, and for a file."""
     device: str = "cpu"
     """Where to compute with it, as torch spells it."""
 
@@ -70,9 +73,9 @@ def load_part(resolved: ResolvedModel, task: str, device: Device) -> Part:
     if task == TENSORS:
         if resolved.kind == "file":
             return _tensors(resolved.path, resolved.name)
-        config = resolved.path / "config.json"
         part = _tensors(tensor_file(resolved.path, resolved.name), resolved.name)
-        return replace(part, config=read_json(config, resolved.name)) if config.is_file() else part
+        config = next((file for name in _CONFIGS if (file := resolved.path / name).is_file()), None)
+        return part if config is None else replace(part, config=read_json(config, resolved.name))
     folder, model_class = network_folder(resolved, task)
     return _network(folder, model_class, resolved, device)
 
@@ -114,7 +117,7 @@ def choose_tensor_file(names: Sequence[str], name: str) -> str:
 def part_files(names: Sequence[str], task: str, name: str, variant: str | None = None) -> list[str]:
     """What of a repository on the Hub a part needs: of the weights those of the variant, or those without one where it has none."""
     if task == TENSORS:
-        return [choose_tensor_file(names, name), *(["config.json"] if "config.json" in names else [])]
+        return [choose_tensor_file(names, name), *(config for config in _CONFIGS if config in names)]
     folder = task.partition(":")[2]
     root = f"{folder}/" if folder and f"{folder}/config.json" in names else ""
     if f"{root}config.json" not in names:

@@ -38,12 +38,20 @@ def prepare(module: Any, part: str, precision: Precision, device: Device) -> Non
         if not hasattr(module, "enable_layerwise_casting"):
             message = f"can't be kept in fp8: {type(module).__name__} has no layerwise casting."
             raise ModelError(Problem("model_quantization_unsupported", part, message, "Leave the model's `quantization` out."))
-        module.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=precision.dtype)
+        module.enable_layerwise_casting(
+            storage_dtype=torch.float8_e4m3fn, compute_dtype=precision.dtype, skip_modules_classes=_asking_for_formats(module)
+        )
     if precision.compile:
         if getattr(module, "_repeated_blocks", None):
             module.compile_repeated_blocks()
         else:
             module.compile()
+
+
+def _asking_for_formats(module: Any) -> tuple[type, ...]:
+    """Classes of layers that bring their input to the number format of their weights, which is that of the computation only later."""
+    kinds = {type(inner) for inner in module.modules() if type(inner).__module__.startswith("diffusers.")}
+    return tuple(kind for kind in kinds if "weight.dtype" in inspect.getsource(kind.forward))
 
 
 def _remember_signatures(module: Any) -> None:
