@@ -54,6 +54,11 @@ class LatentsSeen:
 
         return keep
 
+    @property
+    def last(self) -> torch.Tensor | None:
+        """What was kept, as the pipeline has it."""
+        return self._last
+
     def latents(self, pipeline: Any, size: tuple[int, int]) -> Latents | None:
         """
         What was kept, in the form of one picture of that width and height; None where there is none, or where the family

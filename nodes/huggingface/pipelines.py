@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nodes.huggingface.arguments import call_arguments, check_steps
 from nodes.huggingface.families import facts_of
 from nodes.huggingface.latents import Latents, LatentsSeen
+from nodes.huggingface.numbers_seen import NumbersSeen
 from nodes.huggingface.previews import in_turn, preview_callback
 from nodes.huggingface.prompts import warn_of_cut_prompts
 from nodes.huggingface.schedulers import draws_freely
@@ -118,7 +119,7 @@ def generate(
     given: dict[str, Any] = {} if called is None else {"image": _image_argument(pipeline, called, beside)}
     pictures = {name: other if made is None else _of_size(other, made) for name, other in (others or {}).items()}
     arguments = call_arguments(pipeline, {**wanted, **given, **pictures}, made, context.warn if share[0] == 0 else _say_nothing)
-    seen = LatentsSeen()
+    seen, numbers = LatentsSeen(), NumbersSeen(pipeline)
     callbacks = [show for show in (preview_callback(pipeline, context, _steps(arguments)), seen.callback(pipeline)) if show is not None]
     if callbacks:
         arguments["callback_on_step_end"] = in_turn(callbacks)
@@ -129,6 +130,7 @@ def generate(
         # What is to be said of the first part is so of all.
         is_first = share[0] == index == 0
         picture = _painted(pipeline, arguments, context, tells=is_first)
+        numbers.tell(seen.last, context)
         if called is not None and not keeps_size and is_first:
             _tell_size(pipeline, picture, called, context)
         images.append(picture if called is image or image is None else picture.resize(image.size, _lanczos()))

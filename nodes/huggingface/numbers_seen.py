@@ -1,0 +1,53 @@
+"""Looks for what is no number in latents and decoded pictures, which otherwise turns into colours without a word."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+    from nodetool_core import Context
+
+
+class NumbersSeen:
+    """Whether a call of a pipeline made numbers all along. For a pipeline of the caller's own."""
+
+    def __init__(self, pipeline: Any) -> None:
+        self._name = type(pipeline).__name__
+        self._decoded: Any = None
+        processor = getattr(pipeline, "image_processor", None)
+        if hasattr(processor, "postprocess"):
+            pipeline.image_processor = self._looking(processor)
+
+    def tell(self, latents: torch.Tensor | None, context: Context) -> None:
+        """Warn of latents, or else of a decoded picture, in which something is no finite number."""
+        for what, tensor in (("latents", latents), ("decoded picture", self._decoded)):
+            share = _spoiled(tensor)
+            if share:
+                hint = "Use a variant of the model for this number format, or another `dtype`"
+                message = f"{share:.2g} % of the {what} of {self._name} are no finite numbers, and the picture is spoiled. {hint}."
+                context.warn(message, share=share / 100)
+                break
+        self._decoded = None
+
+    def _looking(self, processor: Any) -> Any:
+        made = copy.copy(processor)
+
+        def postprocess(image: Any, *arguments: Any, **options: Any) -> Any:
+            self._decoded = image
+            return processor.postprocess(image, *arguments, **options)
+
+        made.postprocess = postprocess
+        return made
+
+
+def _spoiled(tensor: Any) -> float:
+    """Per cent of a tensor that are NaN or infinite."""
+    import torch
+
+    if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point() or tensor.numel() == 0:
+        return 0.0
+    finite = tensor.isfinite()
+    return 0.0 if bool(finite.all()) else 100 * (1 - float(finite.float().mean()))
