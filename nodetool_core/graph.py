@@ -213,18 +213,16 @@ class _Reader:
             return
         if of_type.alias is not None:
             data = {**of_type.alias.values, **self._renamed(f"nodes[{index}]", node_type, of_type.alias, data)}
-        spec, values, dynamic = of_type.spec, of_type.defaults.copy(), {}
+        spec, values, dynamic = of_type.spec, of_type.defaults.copy(), dict[str, Any]()
         for name, value in data.items():
             prop = spec.properties.get(name)
             if type(value) not in _KEYLESS and (leak := key_problem(value, f"nodes[{index}].data.{name}")):
                 self.problems.append(leak)
             elif prop is not None and type(value) is prop.exact:
                 values[prop.name] = value
-            elif prop is not None:
-                values[prop.name], found = prop.validate(value, f"nodes[{index}].data.{name}")
-                self.problems.extend(found)
-            elif of_type.node_class.dynamic:
-                dynamic[name], found = ANYTHING.validate(value, f"nodes[{index}].data.{name}")
+            elif prop is not None or of_type.node_class.dynamic:
+                read, found = (prop or ANYTHING).validate(value, f"nodes[{index}].data.{name}")
+                (dynamic if prop is None else values)[prop.name if prop is not None else name] = read
                 self.problems.extend(found)
             else:
                 hint = self._known(name, spec.properties)
