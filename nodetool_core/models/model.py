@@ -92,7 +92,8 @@ class Model:
 
     def remarks(self, components: Sequence[Component]) -> list[str]:
         """What is to be told each time the model is used."""
-        modules = [one.module for one in components if one.module is not None]
+        # Those of a single file are one component.
+        modules = [inner for one in components if one.module is not None for inner in (one.module, *one.module.children())]
         return [*self.recipe.remarks, *(f"{self.name}: {remark}" for module in modules if (remark := vars(module).get(REMARK)))]
 
     def _assembled(self, components: Sequence[Component], seat: int) -> _Bench:

@@ -70,9 +70,10 @@ class Resolver:
         self._fetched: dict[_Key, ResolvedModel] = {}
         self._shipped: dict[str, ResolvedModel] = {}
         """What packs brought along, looked at once: like their code, it stays as it is while the process runs."""
-        self._digests: dict[object, str] = {}
-        self._priors: dict[_Key, str | None] = {}
-        """What the cards name, by the state of the files that say it."""
+        self._digests: dict[Path, tuple[_Key, str]] = {}
+        """By place, with the names, sizes and times of the files that it is of."""
+        self._priors: dict[Path, tuple[_Key, str | None]] = {}
+        """What the cards name, by place, with the state of the files that say it."""
         self._lock = threading.Lock()
 
     def after_fork(self) -> None:
@@ -160,13 +161,14 @@ class Resolver:
         """What `priors.named_prior` says; the files are read again only when one of them has changed."""
         if own.kind == "file":
             return None
-        key = (own.path, _state(f"{own.path}/{INDEX}"), _state(f"{own.path}/{CARD}"))
+        state = (_state(f"{own.path}/{INDEX}"), _state(f"{own.path}/{CARD}"))
         with self._lock:
-            if key in self._priors:
-                return self._priors[key]
+            known = self._priors.get(own.path)
+        if known is not None and known[0] == state:
+            return known[1]
         named = named_prior(own.path, own.name)
         with self._lock:
-            self._priors[key] = named
+            self._priors[own.path] = (state, named)
         return named
 
     # -- one model, without what goes with it -----------------------------------------------------------------------
@@ -233,8 +235,8 @@ class Resolver:
 
         facts = tuple(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in _files(path)))
         with self._lock:
-            known = self._digests.get(facts)
-        if known is None:
+            before, known = self._digests.get(path, ((), ""))
+        if before != facts:
             files = sorted((Path(name).relative_to(path), size, changed) for name, size, changed in facts)
             hasher = blake3()
             if is_large := sum(size for _, size, _ in files) > _DIGEST_LIMIT:
@@ -245,7 +247,7 @@ class Resolver:
                     hasher.update((path / file).read_bytes())
             known = f"{'stat' if is_large else 'blake3'}:{hasher.hexdigest()}"
             with self._lock:
-                self._digests[facts] = known
+                self._digests[path] = (facts, known)
         return known
 
 

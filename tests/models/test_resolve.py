@@ -15,11 +15,10 @@ from nodetool_core.models.component_files import variant_of
 from nodetool_core.models.manager import ModelManager
 from nodetool_core.models.resolve import Resolver
 from tests.models.original_layout import write_single_file
+from tests.nodes.huggingface.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from tests.nodes.huggingface.recorder import Recorder
 
 
 @pytest.fixture
@@ -61,6 +60,15 @@ def test_the_revision_of_local_files_follows_their_content(directory: Path) -> N
     assert resolver.revision(ImageToImageModel(repo_id=str(copied))) == first
     (directory / "scheduler" / "scheduler_config.json").write_text("{}")
     assert resolver.revision(ref) != first
+
+
+def test_m1_a_file_that_changes_again_and_again_is_remembered_once(directory: Path) -> None:
+    resolver, ref = Resolver(), ImageToImageModel(repo_id=str(directory))
+    seen = set()
+    for number in range(5):
+        (directory / "scheduler" / "scheduler_config.json").write_text(json.dumps({"steps_offset": number}))
+        seen.add(resolver.resolve(ref, Recorder(ModelManager(device="cpu")).context).revision)
+    assert len(seen) == 5 and len(resolver._digests) == len(resolver._priors) == 1
 
 
 @pytest.mark.parametrize("name", ["/no/such/place", "./nothing-here", "model.safetensors", "~/nothing-here", "C:\\models\\x"])

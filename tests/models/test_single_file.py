@@ -107,6 +107,15 @@ def test_m1_a_component_that_is_not_in_the_file_is_named(part: str, family: Hub,
     assert problem.code == "model_incomplete" and f"holds no {part} (" in problem.message, problem
 
 
+def test_m1_tensors_of_deeper_networks_in_a_single_file_are_told(whole: Path, family: Hub, tmp_path: Path) -> None:
+    deeper = {f"cond_stage_model.transformer.text_model.encoder.layers.{number}.mlp.fc1.bias": torch.ones(4) for number in (7, 8, 9)}
+    save_file(load_file(whole) | deeper, tmp_path / "deeper.safetensors")
+    recorder = Recorder(ModelManager(device="cpu", hub=family))
+    run(recorder, str(tmp_path / "deeper.safetensors"))
+    (warning,) = recorder.warnings
+    assert "text_encoder: 3 tensors" in warning and "encoder.layers.7.mlp.fc1.bias" in warning
+
+
 def test_m1_fp8_without_scales_is_taken(whole: Path, family: Hub, tmp_path: Path) -> None:
     half = {name: tensor.to(torch.float8_e4m3fn) if tensor.is_floating_point() else tensor for name, tensor in load_file(whole).items()}
     save_file(half, tmp_path / "fp8.safetensors")
