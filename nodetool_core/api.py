@@ -87,6 +87,18 @@ class Workflow:
         """A copy of the document that the workflow was made of. To run an edited one, give it to `Workflow.from_document`."""
         return self._document.copied()
 
+    def __getstate__(self) -> dict[str, Any]:
+        # In another process, the engine is that process's.
+        return {**vars(self), "_engine": None}
+
+    def __copy__(self) -> Self:
+        """This workflow: it never changes."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """This workflow: it never changes."""
+        return self
+
     def save(self, path: str | Path) -> Path:
         """
         Write the workflow as a JSON file, whole or not at all.

@@ -88,8 +88,13 @@ class ModelError(NodetoolError):
 class NodeError(NodetoolError):
     """Raise it in `process` when the node's inputs make the work impossible; it ends the node, without a traceback."""
 
-    def __init__(self, message: str, hint: str = "", *, code: str = "node_failed", where: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", *, code: str = "node_failed", where: str = "", retryable: bool = False) -> None:
+        """
+        Args:
+            retryable: Whether trying again may help, as where a service is busy. The run's policies say how often that is done.
+        """
         super().__init__(Problem(code, where, message, hint))
+        self.retryable = retryable
 
 
 class RunCancelled(Exception):

@@ -81,6 +81,10 @@ class Graph:
     plans: dict[tuple[str, ...] | None, Any] = field(default_factory=dict, compare=False, repr=False)
     """Plans that the engine has made of the graph, by the outputs they are for."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Plans belong to the process that made them.
+        return Graph, (self.nodes, self.notes)
+
     def of_role(self, *roles: Role) -> list[GraphNode]:
         return [node for node in self.nodes if node.role in roles]
 

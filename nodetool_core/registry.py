@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 from nodetool_core.errors import Problem, WorkflowError, near_miss, nearest
 from nodetool_core.forking import renewed_after_fork
@@ -122,6 +123,14 @@ class Registry:
     def after_fork(self) -> None:
         """In a forked process: nobody is importing anything."""
         self._importing = threading.RLock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_importing"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.after_fork()
+        renewed_after_fork(self)
 
     @classmethod
     def installed(cls) -> Registry:

@@ -98,7 +98,8 @@ class Waiting:
         raise AssertionError("the last attempt returns or raises")
 
     def _too_busy(self, busy: BusyError, how: str, setting: str) -> NodeError:
-        return NodeError(f"{self.service}: {busy.reason} ({how}).", f"Try again later, or raise `{setting}`.", code="service_busy")
+        hint = f"Try again later, or raise `{setting}`."
+        return NodeError(f"{self.service}: {busy.reason} ({how}).", hint, code="service_busy", retryable=True)
 
     def _report(self) -> None:
         self.context.progress(min(int(self.elapsed), int(self.timeout)), math.ceil(self.timeout), f"{self.service}: {self._note}")

@@ -72,6 +72,17 @@ class Picture(ImageRef):
         """A copy of what made the picture; None for one that is no result of a run."""
         return copy.deepcopy(self._provenance)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).of, (self._image.copy(), self._provenance, self._notes)
+
+    def __copy__(self) -> Self:
+        """This picture: it never changes."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """This picture: it never changes."""
+        return self
+
     def is_empty(self) -> bool:
         return False
 

@@ -81,7 +81,8 @@ class Patience:
     def next_attempt(self, frame: Frame, step: Step, error: BaseException) -> float | None:
         """Seconds until a failed step is tried again; None where it is not."""
         policy = self.policy(step)
-        final = isinstance(error, RunCancelled) or (isinstance(error, NodetoolError) and not isinstance(error, NodeTimeoutError))
+        may_help = isinstance(error, NodeTimeoutError) or getattr(error, "retryable", False)
+        final = isinstance(error, RunCancelled) or (isinstance(error, NodetoolError) and not may_help)
         if policy is None or final:
             return None
         place = (step.index, frame.index)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
+import traceback
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nodetool_core.errors import NodetoolError, Problem, near_miss
@@ -21,6 +23,29 @@ class NodeFailure:
 
     def __str__(self) -> str:
         return str(self.problem)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "exception": _portable(self.exception)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> NodeFailure:
+        """This failure: it never changes."""
+        return self
+
+
+def _portable(exception: BaseException | None) -> BaseException | None:
+    """The exception as it can be pickled: with its traceback as a note, and one that can't be as a RuntimeError of its texts."""
+    if exception is None:
+        return None
+    text = "".join(traceback.format_exception(exception)).rstrip()
+    try:
+        again: BaseException = pickle.loads(pickle.dumps(exception))
+    except Exception:  # noqa: BLE001 - pickling runs foreign code, and may raise whatever it likes
+        again = RuntimeError(f"{type(exception).__name__}: {exception}")
+    again.add_note(f"Where it was raised:\n{text}")
+    return again
 
 
 @dataclass
@@ -68,3 +93,24 @@ class RunError(NodetoolError):
         super().__init__([failure.problem for failure in result.failures])
         self.result = result
         self.failures = result.failures
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An error gets to whoever waits for it, also with outputs that can't.
+        return RunError, (_transferable(self.result),)
+
+    def __copy__(self) -> RunError:
+        return RunError(self.result)
+
+
+def _transferable(result: RunResult) -> RunResult:
+    """The result with those outputs alone that can be pickled, and a warning for each other."""
+    outputs, warnings = {}, list(result.warnings)
+    for name, value in result.outputs.items():
+        try:
+            pickle.dumps(value)
+        except Exception as error:  # noqa: BLE001 - pickling runs foreign code, and may raise whatever it likes
+            message = f"stayed in the process that made it, for it can't be pickled: {error}"
+            warnings.append(Problem("output_left", f"output {name!r}", message, level="warning"))
+        else:
+            outputs[name] = value
+    return replace(result, outputs=outputs, warnings=warnings)
