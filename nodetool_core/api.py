@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from nodetool_core.engine.options import RunOptions
     from nodetool_core.engine.run import Run
 
+
+_log = logging.getLogger(__name__)
 
 _KEPT = "Give texts, numbers, booleans, None, lists, mappings with texts as names, or references; or declare the type on the property."
 
@@ -184,6 +187,8 @@ class Workflow:
             return run.result()
         except KeyboardInterrupt:
             run.cancel()
+            if not run.wait(0.1):
+                _log.warning("Interrupted: the running step is being finished. Ctrl-C again leaves at once.")
             run.wait()
             raise
 
