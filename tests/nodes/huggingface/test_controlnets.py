@@ -132,7 +132,7 @@ def test_what_sees_the_mask_needs_no_control_image(
 
 
 def test_a_pipeline_that_only_follows_pictures_changes_none(model: Callable[[str], str], recorder: Recorder) -> None:
-    with pytest.raises(ModelError, match="does no image-to-image"):
+    with pytest.raises(ModelError, match="can't be used for image-to-image"):
         transform(recorder, model("controlnet_sd_pag"), control_image=RINGS)
 
 
