@@ -7,9 +7,9 @@ them, checks each against the type that is expected at its place, and gives the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, get_args
 
 from nodetool_core.declaration import NodeSpec
 from nodetool_core.errors import Problem
@@ -19,6 +19,8 @@ from nodetool_core.types import Annotation, checker, is_assignable, origin_of, s
 
 if TYPE_CHECKING:
     from nodetool_core.node import Node
+
+Item = TypeVar("Item", covariant=True)
 
 Found = tuple[Any, list[Problem]]
 """A value, and what is wrong with it."""
@@ -39,6 +41,19 @@ class OutputHandle:
 
     def __repr__(self) -> str:
         return f"<{self.node.spec.title}.{self.name}: {type_name(self.annotation)}>"
+
+
+class ListOf(Protocol[Item]):
+    """
+    A list, for type checkers: what `mypy_plugin` says that a property of a list takes.
+
+    Unlike `list[T]`, it takes a list of any part of T: one of outputs alone where values and outputs may stand.
+    """
+
+    def __getitem__(self, index: int, /) -> Item: ...
+    def __reversed__(self) -> Iterator[Item]: ...
+    def __len__(self) -> int: ...
+    def reverse(self) -> None: ...
 
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})

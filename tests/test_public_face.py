@@ -31,6 +31,7 @@ ROOMS = [
     "declaration",
     "handles",
     "node",
+    "mypy_plugin",
     "registry",
     "models",
     "workflow",

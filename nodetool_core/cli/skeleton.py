@@ -105,7 +105,7 @@ requires-python = ">=3.11"
 dependencies = ["{engine}"]
 
 [project.optional-dependencies]
-dev = ["pytest>=8"]
+dev = ["pytest>=8", "mypy>=1.18"]
 
 [project.entry-points."nodetool.packs"]
 {package} = "{package}:pack"
@@ -116,6 +116,11 @@ packages = ["{package}"]
 [tool.pytest.ini_options]
 testpaths = ["tests"]
 pythonpath = ["."]
+
+[tool.mypy]
+strict = true
+packages = ["{package}"]
+plugins = ["nodetool_core.mypy_plugin"]
 """
 
 
