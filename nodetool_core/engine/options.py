@@ -36,11 +36,11 @@ class NodePolicy:
         """Raise WorkflowError for numbers that can't be meant."""
         problems = []
         if self.timeout is not None and not (_is_number(self.timeout) and self.timeout > 0):
-            problems.append(_wrong(self, "timeout", "expects seconds above 0, or None for no limit"))
+            problems.append(_unfit(self, "timeout", "expects seconds above 0, or None for no limit"))
         if type(self.attempts) is not int or self.attempts < 1:
-            problems.append(_wrong(self, "attempts", "expects a whole number from 1 on"))
+            problems.append(_unfit(self, "attempts", "expects a whole number from 1 on"))
         if not (_is_number(self.wait) and self.wait >= 0):
-            problems.append(_wrong(self, "wait", "expects seconds from 0 on"))
+            problems.append(_unfit(self, "wait", "expects seconds from 0 on"))
         if problems:
             raise WorkflowError(problems)
 
@@ -67,9 +67,9 @@ class RunOptions:
         problems = []
         if self.on_error not in get_args(OnError):
             hint = near_miss(str(self.on_error), get_args(OnError))
-            problems.append(_wrong(self, "on_error", f"expects {' or '.join(map(repr, get_args(OnError)))}", hint))
+            problems.append(_unfit(self, "on_error", f"expects {' or '.join(map(repr, get_args(OnError)))}", hint))
         if isinstance(self.outputs, str):
-            problems.append(_wrong(self, "outputs", "expects a list of names", f"Give [{self.outputs!r}]."))
+            problems.append(_unfit(self, "outputs", "expects a list of names", f"Give [{self.outputs!r}]."))
         problems += [
             Problem("invalid_value", f"RunOptions.policies[{name!r}]", f"expects a NodePolicy, got {policy!r}.")
             for name, policy in self.policies.items()
@@ -105,5 +105,5 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _wrong(options: Any, name: str, expected: str, hint: str = "") -> Problem:
+def _unfit(options: Any, name: str, expected: str, hint: str = "") -> Problem:
     return Problem("invalid_value", f"{type(options).__name__}.{name}", f"{expected}, got {getattr(options, name)!r}.", hint)
