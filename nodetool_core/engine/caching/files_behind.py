@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from nodetool_core.nesting import levels
 from nodetool_core.references import AssetRef, FolderRef
 
 Mark = list[int] | str | None
@@ -38,19 +39,13 @@ def mark_of(ref: AssetRef) -> Mark:
 
 
 def marks_of(values: Iterable[Any]) -> list[tuple[AssetRef, Mark]]:
-    """Every reference to a file in some values, however deep, with its mark."""
-    found: list[tuple[AssetRef, Mark]] = []
-    pending = list(values)
-    while pending:
-        value = pending.pop()
-        if isinstance(value, AssetRef):
-            if (mark := mark_of(value)) is not None:
-                found.append((value, mark))
-        elif isinstance(value, dict):
-            pending += value.values()
-        elif isinstance(value, (list, tuple, set, frozenset)):
-            pending += value
-    return found
+    """
+    Returns every reference to a file in some values, with its mark.
+
+    Raises RecursionError for values that are nested too deeply, such as a list that holds itself.
+    """
+    references = (value for level in levels(list(values)) for value in level if isinstance(value, AssetRef))
+    return [(ref, mark) for ref in references if (mark := mark_of(ref)) is not None]
 
 
 def _local_path(ref: AssetRef) -> Path | None:

@@ -85,7 +85,11 @@ class MemoryCache:
         size = size_of_all(values)
         if size > self.bound:
             return
-        files = () if len(values) == 1 and type(values[0]) in _NAMES_NO_FILE else marks_of(values)
+        try:
+            files = () if len(values) == 1 and type(values[0]) in _NAMES_NO_FILE else marks_of(values)
+        except RecursionError:
+            # Nobody could hand it on: a list that holds itself.
+            return
         if files and any(mark == UNSURE for _, mark in files):
             return
         with self._lock:
