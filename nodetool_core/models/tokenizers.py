@@ -29,7 +29,11 @@ def check_vocabularies(directory: Path, components: Mapping[str, tuple[str, str]
     import transformers
 
     for part, (library, kind) in components.items():
-        known = getattr(getattr(transformers, kind, None), "vocab_files_names", None) if library == "transformers" else None
+        cls = getattr(transformers, kind, None) if library == "transformers" else None
+        # Classes whose libraries are not installed raise when they are asked for anything.
+        if not (isinstance(cls, type) and issubclass(cls, transformers.PreTrainedTokenizerBase)):
+            continue
+        known: Mapping[str, str] = cls.vocab_files_names
         if known and (missing := _missing(known, {path.name for path in (directory / part).iterdir()})):
             raise incomplete(name, f"{part} ({kind}) lacks its vocabulary ({', '.join(missing)})")
 

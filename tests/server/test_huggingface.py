@@ -170,7 +170,7 @@ def test_10_warnings_are_readable_and_leave_room_for_each_other(serve: Callable[
     with server.client() as client:
         told = client.post("/models/nodetool/tiny-landscapes", json=body).headers["x-hf-warning"]
     assert "from 65x64 to 64x64" in told
-    assert "truncated" in told
+    assert "is cut off" in told
     assert "sharpness" in told
     assert len(told) < 1000
 

@@ -166,7 +166,7 @@ def test_a_family_runs(task: str, name: str, run: Any, model: Callable[[str], st
     values = properties(task, name, model)
     base, size = made.output.image, values["image"].image.size
 
-    loaded = "text-to-image" if name == "FluxPipeline" else task if task == "inpainting" else "image-to-image"
+    loaded = "text-to-image" if name == "FluxPipeline" else task
     with manager.use(values["model"], loaded, context=recorder.context) as pipeline:
         assert type(pipeline).__name__ == name
     assert base.mode == ("RGBA" if "Layered" in name else "RGB")

@@ -89,7 +89,7 @@ def test_m2_image_families_give_back_what_they_borrowed(task: str, name: str, mo
     values = properties(task, name, model) | {"num_inference_steps": 2}
     if "strength" in values:
         values["strength"] = 1.0
-    loaded = "text-to-image" if name == "FluxPipeline" else task if task == "inpainting" else "image-to-image"
+    loaded = "text-to-image" if name == "FluxPipeline" else task
     with models.use(values["model"], loaded, context=Recorder(models).context):
         pass
     check(models, lambda recorder: NODES[task](**values).process(recorder.context), is_slow=RUNS[task][name] in SLOW)
