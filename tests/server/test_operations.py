@@ -314,8 +314,9 @@ CURL = [
     line.strip()
     for path in [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "nodetool_core" / "cli" / "serve.py"]
     for line in path.read_text().splitlines()
-    if re.match(r"\s*(\$ )?curl ", line)
+    if re.match(r"\s*(\$ )?curl ", line) and "/ID" not in line
 ]
+"""Without those with a placeholder, which the test of the page runs as they are: they print what the server says."""
 
 
 @pytest.mark.parametrize("line", CURL)
