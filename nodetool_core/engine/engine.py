@@ -91,6 +91,8 @@ class Engine:
     def _open(self) -> None:
         """The lanes and event loops, without a thread yet."""
         self._lock = threading.Lock()
+        self._starting = threading.Lock()
+        """Held while a run starts, so that all that have are told when the engine stops."""
         self._device = DeviceLane(lambda: self.models)
         self._threads = {
             Lane.CPU: Threads(self.workers, "nodetool-cpu"),
@@ -180,9 +182,16 @@ class Engine:
         )
         scheduler = Scheduler(plan, services, result, seeded)
         device.coming = scheduler.ready.coming
-        with self._lock:
-            run = Run(scheduler, self._run_over)
-            self._runs.add(run)
+        run = Run(scheduler, self._run_over)
+        # Not under the other lock: a short run ends before its start returns, and would wait for that.
+        with self._starting:
+            with self._lock:
+                self._runs.add(run)
+            try:
+                run.begin()
+            except RuntimeError:
+                self._run_over(run)
+                raise
         return run
 
     def plan(self, graph: Graph, options: RunOptions) -> Plan:
@@ -232,7 +241,7 @@ class Engine:
         Args:
             wait: Seconds to wait at most for the runs that are cancelled.
         """
-        with self._lock:
+        with self._starting, self._lock:
             self.is_closed = True
             runs = list(self._runs)
         for run in runs:

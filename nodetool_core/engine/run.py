@@ -55,6 +55,9 @@ class Run:
         variables.run(_OUTER.set, weakref.ref(self))
         name, arguments = f"nodetool-run-{self.run_id}", (_execute, scheduler, self, over)
         self._thread = threading.Thread(target=variables.run, args=arguments, name=name, daemon=True)
+
+    def begin(self) -> None:
+        """Start. Raises RuntimeError where the system gives no further thread."""
         if self._outer is not None:
             self._outer._begins(self)
         self._thread.start()
