@@ -111,6 +111,19 @@ def test_least_seconds_of_zero_stores_everything(directory: Path) -> None:
     cache.close()
 
 
+def test_a_relative_folder_stays_where_it_was_when_the_current_one_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder in (here, there):
+        folder.mkdir()
+    monkeypatch.chdir(here)
+    cache = DiskCache("results", least_seconds=0)
+    monkeypatch.chdir(there)
+    cache.put(key_of(1), ("kept",), 9.0)
+    assert cache.flush(30)
+    cache.close()
+    assert (here / "results").is_dir() and list(there.iterdir()) == []
+
+
 def test_what_has_no_codec_stays_in_memory(cache: DiskCache) -> None:
     tiers, value = TieredCache(MemoryCache(), cache), (object(),)
     tiers.put(key_of(1), value, 9.0)

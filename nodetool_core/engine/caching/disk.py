@@ -66,7 +66,8 @@ class DiskCache:
             least_seconds: Results that took less are left out, within `LEAST_UNSAVED`; 0 to store all, however cheap and large.
             queue_bytes: How much may wait to be written; what comes while the queue is full is left out.
         """
-        self.directory = Path(directory)
+        # Of where it is made: what is written behind a run is written when the current folder may be another one.
+        self.directory = Path(directory).absolute()
         self.bound = bound
         self._least_seconds = least_seconds
         self._unsaved = 0.0
