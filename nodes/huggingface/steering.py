@@ -91,7 +91,7 @@ def _untried(name: str, task: str, context: Context) -> Iterator[None]:
         yield
     except (TypeError, AttributeError, LookupError, RuntimeError, NotImplementedError) as error:
         message = f"{name} has not been tried here for {task}, and failed: {type(error).__name__}: {error}"
-        hint = "Choose a model of a family that docs/models.md lists for this task."
+        hint = "Choose a model of a family that the documentation's page on models lists for this task."
         raise NodeError(message, hint, code="pipeline_refused", where="model") from error
 
 
