@@ -2,10 +2,10 @@
 
     python bench/embedded_model.py [--scenes 200]
 
-Pictures of places no training saw are edited through diffusers' AutoPipelineForImage2Image at strength 0.6 (25 steps,
+Images of places no training saw are edited through diffusers' AutoPipelineForImage2Image at strength 0.6 (25 steps,
 guidance 7.5) with prompts that name another hour and another season in wordings of this file's own. A small
 network, trained here on other renders, says what hour and season the result shows and what is where in it.
-Pictures without colour are coloured as graphs/colorize.json does it; pictures shrunk to a quarter are enlarged again.
+Images without colour are coloured as graphs/colorize.json does it; images shrunk to a quarter are enlarged again.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from PIL import Image
 ROOT: Final = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from picture_metrics import delta_e, psnr, ssim  # noqa: E402
+from image_metrics import delta_e, psnr, ssim  # noqa: E402
 
-from nodetool_core import Picture, Workflow  # noqa: E402
+from nodetool_core import ImageData, Workflow  # noqa: E402
 from training.tiny_landscapes import autoencoder, data, judge, render, scenes  # noqa: E402
 
 WEIGHTS: Final = ROOT / "nodes" / "huggingface" / "weights" / "tiny-landscapes"
@@ -62,7 +62,7 @@ WORDING: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One picture to edit: the scene before, the hour and season wished for, and the words."""
+    """One image to edit: the scene before, the hour and season wished for, and the words."""
 
     before: scenes.Scene
     time: str
@@ -97,7 +97,7 @@ def run(pipe: Any, wishes: list[Edit], strength: float, batch: int = 8) -> NDArr
 
 
 def distance(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Root mean square difference per picture, in units of 255."""
+    """Root mean square difference per image, in units of 255."""
     return np.sqrt(((first / 255.0 - second / 255.0) ** 2).mean(axis=(1, 2, 3)))
 
 
@@ -145,20 +145,20 @@ def growth(pipe: Any, wishes: list[Edit]) -> list[tuple[str, str]]:
     return [*table, (f"  grows at every step ({len(wishes)} scenes)", percent((np.diff(rows, axis=0) > 0).all(axis=0)))]
 
 
-def through(graph: str, pictures: list[Image.Image], prompts: list[str] | None = None) -> NDArray[np.uint8]:
-    """What a workflow of ``graphs`` makes of each picture."""
+def through(graph: str, images: list[Image.Image], prompts: list[str] | None = None) -> NDArray[np.uint8]:
+    """What a workflow of ``graphs`` makes of each image."""
     workflow = Workflow.load(ROOT / "graphs" / graph)
     made = []
-    for index, picture in enumerate(pictures):
+    for index, image in enumerate(images):
         words = {"prompt": prompts[index]} if prompts else {}
-        made.append(np.asarray(workflow.run(image=Picture.of(picture), **words)["picture"].image.convert("RGB")))
+        made.append(np.asarray(workflow.run(image=ImageData.of(image), **words)["image"].image.convert("RGB")))
     return np.stack(made)
 
 
 def enlarging(truth: NDArray[np.uint8]) -> list[tuple[str, str]]:
-    """Pictures shrunk to a quarter by bicubic resampling and enlarged again, by it and by the network."""
-    small = [Image.fromarray(picture).resize((32, 32), Image.Resampling.BICUBIC) for picture in truth]
-    plain = np.stack([np.asarray(picture.resize((128, 128), Image.Resampling.BICUBIC)) for picture in small])
+    """Images shrunk to a quarter by bicubic resampling and enlarged again, by it and by the network."""
+    small = [Image.fromarray(image).resize((32, 32), Image.Resampling.BICUBIC) for image in truth]
+    plain = np.stack([np.asarray(image.resize((128, 128), Image.Resampling.BICUBIC)) for image in small])
     rows = {"bicubic": plain, "network": through("enlarge.json", small)}
     return [
         (f"enlarged four times, {name}", f"{psnr(truth, made).mean():.2f} dB, SSIM {ssim(truth, made).mean():.3f}")
@@ -167,13 +167,13 @@ def enlarging(truth: NDArray[np.uint8]) -> list[tuple[str, str]]:
 
 
 def colouring(wishes: list[Edit]) -> list[tuple[str, str]]:
-    """Pictures without colour, coloured from a prompt that names their own hour and season; the distance to the true colours."""
+    """Images without colour, coloured from a prompt that names their own hour and season; the distance to the true colours."""
     truth = np.stack([render.image(edit.before) for edit in wishes])
     grey = data.colourless(truth)
     prompts = [f"a {edit.before.season} landscape at {edit.before.time}" for edit in wishes]
-    coloured = through("colorize.json", [Image.fromarray(picture) for picture in grey], prompts)
+    coloured = through("colorize.json", [Image.fromarray(image) for image in grey], prompts)
     return [
-        ("colour difference of the grey pictures (CIE76)", f"{delta_e(truth, grey).mean():.1f}"),
+        ("colour difference of the grey images (CIE76)", f"{delta_e(truth, grey).mean():.1f}"),
         ("colour difference once coloured", f"{delta_e(truth, coloured).mean():.1f}"),
     ]
 
@@ -184,8 +184,8 @@ def seconds(pipe: Any, edit: Edit) -> float:
     for seed in range(3):
         start = time.perf_counter()
         generator = torch.Generator().manual_seed(seed)
-        picture = Image.fromarray(render.image(edit.before))
-        pipe(edit.prompt, image=picture, strength=0.8, num_inference_steps=25, guidance_scale=7.5, generator=generator)
+        image = Image.fromarray(render.image(edit.before))
+        pipe(edit.prompt, image=image, strength=0.8, num_inference_steps=25, guidance_scale=7.5, generator=generator)
         times.append(time.perf_counter() - start)
     return min(times)
 
@@ -202,7 +202,7 @@ def main() -> None:
 
     referee = judge.train(pipe.vae, JUDGE_SEEDS)
     check = judge.pool(CHECK_SEEDS, 300)
-    opinion = judge.verdict(referee, check.pictures)
+    opinion = judge.verdict(referee, check.images)
     wishes = edits(options.scenes)
     sources = np.stack([render.image(edit.before) for edit in wishes])
     results = run(pipe, wishes, 0.6)
@@ -217,9 +217,9 @@ def main() -> None:
         *composition(wishes, judge.verdict(referee, sources), "sources themselves"),
         *composition(wishes, seen, "results"),
         *growth(pipe, wishes[: max(8, options.scenes // 10)]),
-        *enlarging(check.pictures[:100]),
+        *enlarging(check.images[:100]),
         *colouring(wishes[: max(8, options.scenes // 5)]),
-        ("autoencoder", f"{autoencoder.psnr(pipe.vae, check.pictures[:100]):.1f} dB"),
+        ("autoencoder", f"{autoencoder.psnr(pipe.vae, check.images[:100]):.1f} dB"),
         ("image-to-image at strength 0.8, one thread", f"{seconds(pipe, wishes[0]):.2f} s"),
         ("size on disk", f"{size / 1e6:.1f} MB"),
     ]

@@ -15,7 +15,7 @@ from nodetool_core.engine.engine import Engine
 
 LENGTH: Final = 200
 SIDE: Final = 2048
-"""Of a picture of 4 megapixels."""
+"""Of an image of 4 megapixels."""
 NUMBERS: Final = 1_000
 
 
@@ -23,17 +23,17 @@ _marks: list[float] = []
 """When the first node was done, and when the last one began."""
 
 
-class Picture(Node):
-    """Makes a picture."""
+class ImageNode(Node):
+    """Makes an image."""
 
     side: int
 
     def process(self, context: Context) -> ImageRef:
         from PIL import Image
 
-        picture = context.picture(Image.new("RGB", (self.side, self.side), "white"))
+        image = context.image_from_pil(Image.new("RGB", (self.side, self.side), "white"))
         _marks.append(perf_counter())
-        return picture
+        return image
 
 
 class Number(Node):
@@ -57,15 +57,15 @@ class Numbers(Node):
         return numbers
 
 
-class SamePicture(Node):
-    """Opens a picture and gives it again."""
+class SameImage(Node):
+    """Opens an image and gives it again."""
 
     lane = Lane.INLINE
 
     value: ImageRef
 
     def process(self, context: Context) -> ImageRef:
-        return context.picture(context.image(self.value))
+        return context.image_from_pil(context.image(self.value))
 
 
 class SameNumbers(Node):
@@ -107,7 +107,7 @@ class Last(Node):
 CHAINS: Final[dict[str, tuple[str, type[Node], type[Node], dict[str, Any]]]] = {
     "edge number": ("a number", Number, SameNumber, {"number": 1}),
     "edge list": (f"a list of {NUMBERS:,} numbers", Numbers, SameNumbers, {"count": NUMBERS}),
-    "edge picture": ("a picture of 4 MP", Picture, SamePicture, {"side": SIDE}),
+    "edge image": ("an image of 4 MP", ImageNode, SameImage, {"side": SIDE}),
 }
 """By what their cost is held to."""
 

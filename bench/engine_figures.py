@@ -37,10 +37,10 @@ NODES: Final = 8
 SECONDS: Final = 0.05
 CHAIN: Final = 200
 SIDE: Final = 2048
-"""Of a picture of 4 megapixels, which Pillow keeps in four bytes a pixel."""
-PICTURE_BYTES: Final = SIDE * SIDE * 4
+"""Of an image of 4 megapixels, which Pillow keeps in four bytes a pixel."""
+IMAGE_BYTES: Final = SIDE * SIDE * 4
 KEPT: Final = 2
-"""Pictures that the cache of the chain may hold: those that are in use anyway."""
+"""Images that the cache of the chain may hold: those that are in use anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,29 +96,29 @@ class Hash(Node):
 
 
 class Paint(Node):
-    """Makes the first picture."""
+    """Makes the first image."""
 
     size: int
 
     def process(self, context: Context) -> ImageRef:
         from PIL import Image
 
-        return context.picture(Image.radial_gradient("L").resize((self.size, self.size)).convert("RGB"))
+        return context.image_from_pil(Image.radial_gradient("L").resize((self.size, self.size)).convert("RGB"))
 
 
 class Flip(Node):
-    """Makes a new picture of the same size."""
+    """Makes a new image of the same size."""
 
     image: ImageRef
 
     def process(self, context: Context) -> ImageRef:
         from PIL import Image
 
-        return context.picture(context.image(self.image).transpose(Image.Transpose.FLIP_LEFT_RIGHT))
+        return context.image_from_pil(context.image(self.image).transpose(Image.Transpose.FLIP_LEFT_RIGHT))
 
 
 class Width(Node):
-    """The workflow's output: a number, so that no picture outlives the run."""
+    """The workflow's output: a number, so that no image outlives the run."""
 
     role = Role.OUTPUT
 
@@ -221,7 +221,7 @@ def computing(repeats: int) -> list[Figure]:
 
 
 def memory(length: int = CHAIN) -> list[Figure]:
-    """The peak of a chain of pictures over what the process held before, in pictures; with a small cache and with the usual one."""
+    """The peak of a chain of images over what the process held before, in images; with a small cache and with the usual one."""
     nodes = [{"id": "n0", "type": Paint.spec.node_type, "data": {"size": SIDE}}]
     nodes += [{"id": f"n{number}", "type": Flip.spec.node_type, "data": {}} for number in range(1, length)]
     nodes.append({"id": "out", "type": Width.spec.node_type, "data": {}})
@@ -229,14 +229,14 @@ def memory(length: int = CHAIN) -> list[Figure]:
     graph = graph_of((Paint, Flip, Width), nodes, edges)
     small = graph_of((Paint, Flip, Width), [nodes[0] | {"data": {"size": 16}}, nodes[-1]], [("n0", "out", "value")])
     with Engine() as engine:
-        # Whatever is imported at first use is not the pictures'.
+        # Whatever is imported at first use is not the images'.
         engine.start(small).result()
-    bounded = MemoryCache(KEPT * (PICTURE_BYTES + 4096))
+    bounded = MemoryCache(KEPT * (IMAGE_BYTES + 4096))
     figures = []
     usual = MemoryCache()
     for row, cache, what in (
-        ("memory", bounded, f"cache bounded to {KEPT} pictures ({KEPT * PICTURE_BYTES / 1e6:.0f} MB)"),
-        ("", usual, f"cache as it comes ({usual.bound / 1e6:.0f} MB = {usual.bound // PICTURE_BYTES} pictures)"),
+        ("memory", bounded, f"cache bounded to {KEPT} images ({KEPT * IMAGE_BYTES / 1e6:.0f} MB)"),
+        ("", usual, f"cache as it comes ({usual.bound / 1e6:.0f} MB = {usual.bound // IMAGE_BYTES} images)"),
     ):
         with Engine(cache=cache) as engine:
             gc.collect()
@@ -247,7 +247,7 @@ def memory(length: int = CHAIN) -> list[Figure]:
         if len(result.ran) != length + 1 or result["result"] != SIDE:
             raise AssertionError(f"{len(result.ran)} of {length + 1} nodes ran.")
         note = f"{peak / 1e6:.0f} MB over {start / 1e6:.0f} MB" + ("" if exact else "; the peak may be the process's earlier one")
-        figures.append(Figure(row, f"chain of {length} pictures of 4 MP, {what}", peak / PICTURE_BYTES, note=note))
+        figures.append(Figure(row, f"chain of {length} images of 4 MP, {what}", peak / IMAGE_BYTES, note=note))
         cache.clear()
         del result
     return figures
@@ -313,9 +313,9 @@ lines = open("/proc/self/status").read().splitlines()
 peak = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 print(json.dumps([wall, cpu, peak, "torch" in sys.modules]))
 """
-_ALL: Final = (
-    "from nodetool_core import Context, Field, ImageRef, Node, Picture, Registry, Workflow\nfrom nodetool_core.engine.engine import Engine"
-)
+_ALL: Final = """\
+from nodetool_core import Context, Field, ImageData, ImageRef, Node, Registry, Workflow
+from nodetool_core.engine.engine import Engine"""
 
 
 def importing(repeats: int) -> list[Figure]:

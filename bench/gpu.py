@@ -9,9 +9,9 @@ Measures the weights manager on a GPU, with pipelines of the sizes of Stable Dif
     swap           two models that do not fit together, alternating: seconds until the weights are there, against their bytes over the
                    measured bandwidth; with and without prefetch while the other one computes
     batch          a batch of 4 against 4 single calls
-    cold           from nothing loaded to the first picture
+    cold           from nothing loaded to the first image
 
-Weights are made once in a temporary folder and are random, so the pictures are noise; sizes and speed are those of the real ones.
+Weights are made once in a temporary folder and are random, so the images are noise; sizes and speed are those of the real ones.
 """
 
 from __future__ import annotations
@@ -236,7 +236,7 @@ class Bench:
         return self.seconds(use)
 
     def batch(self, family: Family, rounds: int) -> dict[str, float]:
-        """Seconds of four pictures, as a batch and one by one."""
+        """Seconds of four images, as a batch and one by one."""
         models = self.manager()
         self.call(models, family)
         together = [self.seconds(lambda: self.call(models, family, 4)) for _ in range(rounds)]
@@ -245,7 +245,7 @@ class Bench:
         return {"batch of 4": statistics.median(together), "4 single": statistics.median(single)}
 
     def cold(self, family: Family) -> float:
-        """Seconds from a new manager to the first picture. The files are in the system's cache."""
+        """Seconds from a new manager to the first image. The files are in the system's cache."""
         models = self.manager()
         taken = self.seconds(lambda: self.call(models, family))
         models.free()

@@ -3,8 +3,8 @@ Measures `nodetool serve` against its aims, and against others, and prints a tab
 
     python bench/serving.py [--seconds 4] [--steps 4] [--rounds 5] [--only nodetool,FastAPI] [--requests 10000]
 
-Everything has the same weights, the same picture, one thread of torch a call, and a process of its own; each request asks for another
-picture. The bare pipeline runs in a loop, with neither picture nor HTTP around it, and so keeps one core busy. Ours takes as many calls
+Everything has the same weights, the same image, one thread of torch a call, and a process of its own; each request asks for another
+image. The bare pipeline runs in a loop, with neither image nor HTTP around it, and so keeps one core busy. Ours takes as many calls
 at once as there are cores, FastAPI and LitServe one, as their users start them; `LitServe, all cores` has a worker for each core, with
 weights of its own. Contenders take turns, `--rounds` times; before and
 after each the bare pipeline runs, and they are compared with those two runs alone, because a shared machine is not as fast in one minute
@@ -38,13 +38,13 @@ from types import MappingProxyType
 from typing import Any, Final
 
 HERE: Final = Path(__file__).resolve().parent
-PICTURE: Final = HERE.parent / "graphs" / "assets" / "lake_at_noon.png"
+IMAGE: Final = HERE.parent / "graphs" / "assets" / "lake_at_noon.png"
 CLIENTS: Final = (1, 8, 32)
 OURS: Final = "nodetool"
 MODEL: Final = "nodetool/tiny-landscapes"
 OUR_PATH: Final = f"/models/{MODEL}"
 SMALL_CACHES: Final = {"CACHE_BYTES": 2**20, "RESULT_BYTES": 8 * 2**20}
-REFUSED: Final = b'{"inputs": "no picture", "parameters": {"strength": 1}}'
+REFUSED: Final = b'{"inputs": "no image", "parameters": {"strength": 1}}'
 ENVIRONMENT: Final = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 PAIRS: Final = 60
 """Requests, and calls of the bare pipeline, by which the overhead of one is measured."""
@@ -55,15 +55,15 @@ BARE: Final = """
 import sys, time
 from serving_rivals import Painter
 from PIL import Image
-painter, picture = Painter(), Image.open(sys.argv[1]).convert("RGB")
-painter.paint(picture, "a lake", int(sys.argv[2]), 0)
+painter, image = Painter(), Image.open(sys.argv[1]).convert("RGB")
+painter.paint(image, "a lake", int(sys.argv[2]), 0)
 count = 0
 for line in sys.stdin:
     took, begun, computed = [], time.perf_counter(), time.process_time()
     while not took or time.perf_counter() - begun < float(line):
         at = time.perf_counter()
         count += 1
-        painter.paint(picture, "a lake", int(sys.argv[2]), count)
+        painter.paint(image, "a lake", int(sys.argv[2]), count)
         took.append(time.perf_counter() - at)
     print(*took, (time.process_time() - computed) / len(took), flush=True)
 """
@@ -97,7 +97,7 @@ class Contender:
         )
 
     def wait(self, body: bytes) -> None:
-        """Until it gives a picture."""
+        """Until it gives an image."""
         until = time.monotonic() + STARTING
         while True:
             try:
@@ -137,9 +137,9 @@ class Contender:
         self._log.close()
 
 
-def body_of(seed: int, steps: int, picture: str) -> bytes:
+def body_of(seed: int, steps: int, image: str) -> bytes:
     parameters = {"prompt": "a lake", "num_inference_steps": steps, "strength": 1.0, "guidance_scale": 7.5, "seed": seed}
-    return json.dumps({"inputs": picture, "parameters": parameters}).encode()
+    return json.dumps({"inputs": image, "parameters": parameters}).encode()
 
 
 def connected(port: int) -> http.client.HTTPConnection:
@@ -219,7 +219,7 @@ class Loop:
     """The bare pipeline in a loop, in a process of its own that works when asked."""
 
     def __init__(self, steps: int) -> None:
-        command = [sys.executable, "-c", BARE, str(PICTURE), str(steps)]
+        command = [sys.executable, "-c", BARE, str(IMAGE), str(steps)]
         environment = ENVIRONMENT | {"PYTHONPATH": str(HERE)}
         self._process = subprocess.Popen(
             command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -253,7 +253,7 @@ class Bodies:
 
     def __init__(self, steps: int) -> None:
         self._steps = steps
-        self._picture = base64.b64encode(PICTURE.read_bytes()).decode()
+        self._image = base64.b64encode(IMAGE.read_bytes()).decode()
         self._number = 0
         self._lock = threading.Lock()
 
@@ -261,7 +261,7 @@ class Bodies:
         with self._lock:
             self._number += 1
             number = self._number
-        return body_of(number, self._steps, self._picture)
+        return body_of(number, self._steps, self._image)
 
 
 def measure(options: argparse.Namespace, folder: Path, next_body: Bodies) -> None:

@@ -1,9 +1,9 @@
 """
-Measures what large pictures leave in the memory of `nodetool serve`, and prints a table.
+Measures what large images leave in the memory of `nodetool serve`, and prints a table.
 
     python bench/serving_memory.py [--requests 9] [--at-once 20] [--megapixels 39.7]
 
-A server of its own inverts pictures of which no two are the same colour: first one after another, then many at once. After each, the
+A server of its own inverts images of which no two are the same colour: first one after another, then many at once. After each, the
 resident memory stands beside what the server's caches hold, which is bounded (`cache_bytes` and `result_bytes`); what stays beyond that,
 over the memory of the server when it was ready, nobody needs. The highest memory meanwhile is what the machine must have.
 
@@ -52,8 +52,8 @@ class Reading:
     cached: float
 
 
-def pictures(megapixels: float) -> Iterator[bytes]:
-    """Encoded pictures, each of another colour: their files are small, their pixels are not."""
+def images(megapixels: float) -> Iterator[bytes]:
+    """Encoded images, each of another colour: their files are small, their pixels are not."""
     from PIL import Image
 
     height = round((megapixels * 1e6 * 0.75) ** 0.5)
@@ -68,7 +68,7 @@ def server(name: str, folder: Path, environment: dict[str, str]) -> Contender:
     """A server of the one workflow, with the bounds that it has by itself."""
     graphs, port = folder / "graphs", free_port()
     graphs.mkdir(parents=True)
-    Workflow(Output(name="picture", value=Invert(image=ImageInput(name="image").output).output)).save(graphs / "invert.json")
+    Workflow(Output(name="image", value=Invert(image=ImageInput(name="image").output).output)).save(graphs / "invert.json")
     script = f"import sys; sys.path.insert(0, {str(HERE.parent)!r}); from nodetool_core.cli import main; sys.exit(main())"
     options = ["--graphs", str(graphs), "--data", str(folder / "data"), "--port", str(port)]
     return Contender(
@@ -100,7 +100,7 @@ def read(contender: Contender, moment: str) -> Reading:
 
 def measure(contender: Contender, requests: int, at_once: int, found: Iterator[bytes]) -> list[Reading]:
     """Readings of one server: ready, after requests one by one, after many at once."""
-    contender.wait(next(pictures(0.01)))
+    contender.wait(next(images(0.01)))
     readings = [read(contender, "ready")]
     for _ in range(requests):
         send(contender, next(found))
@@ -128,7 +128,7 @@ def main() -> None:
     print(f"caches are bounded at {bounds / 1e6:.0f} MB\n\n| server | moment | resident MB | in caches | beyond | highest |\n|{'---|' * 6}")
     for name, environment in (("as it is started", {}), ("freed blocks kept", KEPT)):
         with tempfile.TemporaryDirectory() as folder, closing(server(name.split()[0], Path(folder) / "server", environment)) as contender:
-            show(name, measure(contender, options.requests, options.at_once, pictures(options.megapixels)))
+            show(name, measure(contender, options.requests, options.at_once, images(options.megapixels)))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@ The same pipeline behind a minimal FastAPI handler; what bench/serving.py measur
 
     python bench/serving_rivals.py PORT
 
-It does no more than it takes: decode the picture, call the pipeline, encode the result. It has no queue limit, no cache, no
-limits on pictures, and no checks of parameters. serving_litserve.py is the other one.
+It does no more than it takes: decode the image, call the pipeline, encode the result. It has no queue limit, no cache, no
+limits on images, and no checks of parameters. serving_litserve.py is the other one.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class Painter:
         self.pipeline = AutoPipelineForImage2Image.from_pretrained(WEIGHTS, dtype=torch.float32, use_safetensors=True)
         self.pipeline.set_progress_bar_config(disable=True)
 
-    def paint(self, picture: Any, prompt: str, steps: int, seed: int) -> Any:
+    def paint(self, image: Any, prompt: str, steps: int, seed: int) -> Any:
         generator = self.torch.Generator().manual_seed(seed)
         with self.torch.no_grad():
-            return self.pipeline(prompt, image=picture, strength=1.0, num_inference_steps=steps, generator=generator).images[0]
+            return self.pipeline(prompt, image=image, strength=1.0, num_inference_steps=steps, generator=generator).images[0]
 
 
 def answer(painter: Painter, body: dict[str, Any]) -> bytes:
@@ -40,8 +40,8 @@ def answer(painter: Painter, body: dict[str, Any]) -> bytes:
     from PIL import Image
 
     parameters = body["parameters"]
-    picture = Image.open(io.BytesIO(base64.b64decode(body["inputs"]))).convert("RGB")
-    made = painter.paint(picture, parameters["prompt"], parameters["num_inference_steps"], parameters["seed"])
+    image = Image.open(io.BytesIO(base64.b64decode(body["inputs"]))).convert("RGB")
+    made = painter.paint(image, parameters["prompt"], parameters["num_inference_steps"], parameters["seed"])
     buffer = io.BytesIO()
     made.save(buffer, "PNG")
     return buffer.getvalue()

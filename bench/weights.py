@@ -208,7 +208,7 @@ def overhead(calls: int) -> dict[str, float]:
 
     from nodes.huggingface.image_to_image import ImageToImage
     from nodes.nodetool.output import Output
-    from nodetool_core import Context, ImageToImageModel, Picture, Workflow
+    from nodetool_core import Context, ImageData, ImageToImageModel, Workflow
     from nodetool_core.engine.engine import Engine
     from nodetool_core.engine.options import RunOptions
     from nodetool_core.models.manager import ModelManager
@@ -223,7 +223,7 @@ def overhead(calls: int) -> dict[str, float]:
         ref = ImageToImageModel(repo_id=str(directory))
         context = Context("bench", report=lambda kind, details: None, cancelled=_never(), images=None, models=models)  # type: ignore[arg-type]
         settings: dict[str, Any] = {"prompt": "a lake", "strength": 1.0, "num_inference_steps": 12}
-        node: Any = ImageToImage(model=ref, image=Picture.of(source), seed=1, **settings)
+        node: Any = ImageToImage(model=ref, image=ImageData.of(source), seed=1, **settings)
         with Engine(models=models) as engine:
             workflow = Workflow(Output(name="o", value=node.output), engine=engine)
             options = RunOptions(use_cache=False)

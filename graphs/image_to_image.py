@@ -1,8 +1,8 @@
 """
-Turns a picture into another by a prompt. The same workflow as image_to_image.json, built in Python.
+Turns an image into another by a prompt. The same workflow as image_to_image.json, built in Python.
 
     python graphs/image_to_image.py                                   the lake at noon becomes the lake at sunset
-    python graphs/image_to_image.py photo.jpg "a snowy winter night"  your picture, your prompt
+    python graphs/image_to_image.py photo.jpg "a snowy winter night"  your image, your prompt
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from nodetool_core import Workflow
 image = ImageInput(name="image", value=str(Path(__file__).parent / "assets" / "lake_at_noon.png"))
 prompt = StringInput(name="prompt", value="A beautiful landscape with mountains and a lake at sunset")
 model = HuggingFaceModelInput(name="model")
-picture = ImageToImage(
+image = ImageToImage(
     image=image.output,
     prompt=prompt.output,
     model=model.output,
@@ -28,9 +28,9 @@ picture = ImageToImage(
     strength=FloatInput(name="strength", value=0.6, max=1.0).output,
     seed=IntegerInput(name="seed", value=7, min=-1, max=2**64 - 1).output,
 )
-workflow = Workflow(Output(name="picture", value=picture.output))
+workflow = Workflow(Output(name="image", value=image.output))
 
 if __name__ == "__main__":
     given = dict(zip(("image", "prompt"), sys.argv[1:], strict=False))
     result = workflow.run(given)
-    print(result["picture"].save("picture.png"))
+    print(result["image"].save("image.png"))

@@ -1,4 +1,4 @@
-"""Sizes and resampling, shared by the nodes that change a picture's geometry."""
+"""Sizes and resampling, shared by the nodes that change an image's geometry."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ Size = tuple[int, int]
 
 
 def check_size(width: int, height: int, hint: str = "Choose a smaller size.") -> Size:
-    """The size, if a picture of it may be made. Raises NodeError, with what to do where it is too large."""
+    """The size, if an image of it may be made. Raises NodeError, with what to do where it is too large."""
     if width < 1 or height < 1:
-        raise NodeError(f"The picture would have {width} x {height} pixels.", "Both sides need at least 1.")
+        raise NodeError(f"The image would have {width} x {height} pixels.", "Both sides need at least 1.")
     if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
         limit = f"at most {MAX_SIDE} a side and {MAX_PIXELS // 1_000_000} megapixels are made"
-        raise NodeError(f"The picture would have {width} x {height} pixels; {limit}.", hint)
+        raise NodeError(f"The image would have {width} x {height} pixels; {limit}.", hint)
     return width, height
 
 
 def longest_side_of(size: Size) -> int:
-    """The longest side that a picture of the shape of a size may have."""
+    """The longest side that an image of the shape of a size may have."""
     width, height = size
     return min(MAX_SIDE, math.isqrt(MAX_PIXELS * max(size) // min(width, height)))
 

@@ -1,5 +1,5 @@
 """
-Colours and alpha of a picture, taken apart and put together.
+Colours and alpha of an image, taken apart and put together.
 
 What works on tones works on `L` or `RGB` with 8 bits a channel: grey stays grey, deeper tones (16 bits, floats) are scaled
 to 8 bits, palettes and printing colours become RGB. What works on neighbours of a pixel weights them by their alpha, or is not

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from nodetool_core import NodeError, Picture
+from nodetool_core import ImageData, NodeError
 from nodetool_core.errors import near_miss
 from nodetool_core.references import AssetRef, ColorRef, ImageSizeRef, ModelRef
 
@@ -43,13 +43,13 @@ def fill(template: str, values: Mapping[str, Any]) -> str:
 
 
 def as_text(value: Any) -> str:
-    """A value as text: numbers in their shortest form, lists separated by commas, objects as JSON. Raises NodeError for a picture."""
+    """A value as text: numbers in their shortest form, lists separated by commas, objects as JSON. Raises NodeError for an image."""
     if isinstance(value, str):
         return value
     if value is None:
         return ""
-    if isinstance(value, Picture):
-        raise NodeError("A picture has no text form.", "Connect a text.")
+    if isinstance(value, ImageData):
+        raise NodeError("An image has no text form.", "Connect a text.")
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, AssetRef):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _BREAK: Final = re.compile("\r\n|[\n\r\v\f\x85\u2028\u2029]")
 _STRIKES: Final = (109, 128, 136, 160, 96, 64, 48, 40, 32, 20)
-"""Sizes that fonts made of pictures (emoji) have, where they have but one."""
+"""Sizes that fonts made of images (emoji) have, where they have but one."""
 _PIECE_PIXELS: Final = 30_000_000
 _SHOWN: Final = 20
 """Missing characters that a warning names."""
@@ -40,7 +40,7 @@ class _Face:
 
     font: ImageFont.FreeTypeFont
     scale: float
-    """What its pixels are multiplied by: not 1 for a font made of pictures of another size."""
+    """What its pixels are multiplied by: not 1 for a font made of images of another size."""
 
     @classmethod
     def opened(cls, path: str, size: int) -> _Face | None:
@@ -151,7 +151,7 @@ class Typeface:
         """Characters that follow each other in one font; accents and spaces stay with what is before them."""
         start, current = 0, None
         for place, sign in enumerate(line):
-            # The spaces of a font made of pictures are as wide as its pictures.
+            # The spaces of a font made of images are as wide as its images.
             stays = current is not None and _joins(sign) and not (sign == " " and current.scale != 1)
             face = current if stays else self._face_for(sign)
             if face is not current:

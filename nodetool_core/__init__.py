@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nodetool_core.api import RunResult, Workflow
-    from nodetool_core.assets.picture import Picture
+    from nodetool_core.assets.image_data import ImageData
     from nodetool_core.context import Context, Sources
     from nodetool_core.engine.caching.disk import DiskCache
     from nodetool_core.engine.caching.memory import MemoryCache
@@ -49,7 +49,7 @@ _HOME = {
     "NodePolicy": "engine.options",
     "NodetoolError": "errors",
     "Pack": "registry",
-    "Picture": "assets.picture",
+    "ImageData": "assets.image_data",
     "Registry": "registry",
     "Role": "node",
     "RunCancelled": "errors",
@@ -76,6 +76,7 @@ __all__ = [
     "Field",
     "FolderRef",
     "FontRef",
+    "ImageData",
     "ImageRef",
     "ImageSizeRef",
     "ImageToImageModel",
@@ -88,7 +89,6 @@ __all__ = [
     "NodePolicy",
     "NodetoolError",
     "Pack",
-    "Picture",
     "Registry",
     "Role",
     "RunCancelled",

@@ -36,7 +36,7 @@ class Workflow:
     """
     A graph of nodes.
 
-    `Workflow(Output(name="picture", value=night.output))` takes the nodes that are wanted and finds all that they need.
+    `Workflow(Output(name="image", value=night.output))` takes the nodes that are wanted and finds all that they need.
     `Workflow.load("graphs/night.json")` reads a file. All workflows of a process share an engine (`default_engine()`),
     so that a run finds results and weights of those before it; give an `engine` to those that shall have another.
     """
@@ -48,7 +48,7 @@ class Workflow:
             )
         for node in wanted:
             if not isinstance(node, Node):
-                hint = "Give nodes one by one, such as Workflow(Output(name='picture', value=night.output))."
+                hint = "Give nodes one by one, such as Workflow(Output(name='image', value=night.output))."
                 raise WorkflowError(Problem("invalid_document", "Workflow", f"is made of nodes, got {type(node).__name__}.", hint))
         document, types = document_of(wanted)
         registry = Registry()

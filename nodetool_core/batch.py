@@ -42,7 +42,7 @@ def batch_items(graph: Graph, document: Mapping[str, Any], values: Mapping[str, 
     The items that values and a table of inputs stand for; None where they stand for a single run.
 
     Args:
-        values: Texts by input or `node.property`. A pattern such as `photos/*.jpg` for a picture stands for every file it fits.
+        values: Texts by input or `node.property`. A pattern such as `photos/*.jpg` for an image stands for every file it fits.
         table: A CSV file (commas, semicolons or tabs), whose header names inputs and each row is an item; or a JSON-lines file
             (`.jsonl`), each of whose lines is an object with values by input.
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from nodetool_core.assets.picture import Picture
+    from nodetool_core.assets.image_data import ImageData
     from nodetool_core.references import ModelRef
     from nodetool_core.secrets import Secret, Secrets
 
@@ -103,7 +103,7 @@ class Context:
     ) -> None:
         self.node_id = node_id
         self.wants_previews = wants_previews
-        """Whether somebody looks at intermediate pictures; making them is only worth it then."""
+        """Whether somebody looks at intermediate images; making them is only worth it then."""
         self.images = images
         self.models = models
         self._report = report
@@ -155,11 +155,11 @@ class Context:
             image = in_mode(image, "L")
         return in_mode(in_srgb(image), mode)
 
-    def picture(self, image: Image.Image) -> Picture:
-        """What an image shows now, as the value of an output."""
-        from nodetool_core.assets.picture import Picture
+    def image_from_pil(self, image: Image.Image) -> ImageData:
+        """Return what an image of Pillow shows now, as the value of an output."""
+        from nodetool_core.assets.image_data import ImageData
 
-        return Picture.of(image)
+        return ImageData.of(image)
 
     def secret(self, *names: str) -> Secret:
         """

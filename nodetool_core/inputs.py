@@ -52,7 +52,7 @@ def apply(graph: Graph, values: Mapping[str, Any], *, texts: bool = False) -> Gr
             problems.append(leak)
             continue
         parsed = parse_text(prop, value) if texts and isinstance(value, str) else value
-        validated, wrong = prop.validate(_as_picture(parsed), name)
+        validated, wrong = prop.validate(_as_image(parsed), name)
         problems.extend(wrong)
         node = nodes[index]
         inputs = [edge for edge in node.inputs if edge.property != prop.name]
@@ -121,16 +121,16 @@ class _Names:
         return f"{names} A property is set as node.property; its nodes: {', '.join(list(self._position)[:20])}."
 
 
-def _as_picture(value: Any) -> Any:
+def _as_image(value: Any) -> Any:
     """A Pillow image (or a list of them) given from Python, as a value that travels along edges."""
     if isinstance(value, list):
-        return [_as_picture(item) for item in value]
+        return [_as_image(item) for item in value]
     if isinstance(value, Path):
         return str(value)
     if hasattr(value, "mode") and hasattr(value, "tobytes"):
-        from nodetool_core.assets.picture import Picture
+        from nodetool_core.assets.image_data import ImageData
 
-        return Picture.of(value)
+        return ImageData.of(value)
     return value
 
 

@@ -6,7 +6,7 @@ gets what `own_copy` makes of it:
 
     number, text, None, bytes, enum       itself: it can't be changed
     list, mapping, set, tuple, dataclass  a new one, with own copies of what is in it; what occurs twice in it still does
-    picture                               itself: it lends images that copy their pixels before they are changed
+    image                               itself: it lends images that copy their pixels before they are changed
     image                                 a new one over the same pixels, which copies them before they are changed
     array                                 a view that can't be written
     tensor without gradient               a copy
@@ -148,7 +148,7 @@ def _model(value: Any, seen: Seen) -> Any:
     return new
 
 
-def _picture(value: Any, seen: Seen) -> Any:
+def _image_data(value: Any, seen: Seen) -> Any:
     return value.sealed()
 
 
@@ -207,7 +207,7 @@ _COPIERS: Final[dict[type[Any], Copier]] = {
 }
 
 _OF_LIBRARIES: Final[dict[str, Copier]] = {
-    "nodetool_core.assets.picture:Picture": _picture,
+    "nodetool_core.assets.image_data:ImageData": _image_data,
     "pydantic:BaseModel": _model,
     "PIL.Image:Image": _image,
     "numpy:ndarray": _array,

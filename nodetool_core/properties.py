@@ -283,7 +283,7 @@ def _with_references(value: Any) -> Any:
 
 def jsonable(value: Any) -> Any:
     """
-    The JSON form of a property's value: references and dataclasses as objects, pictures as encoded files, enums by value, containers by
+    The JSON form of a property's value: references and dataclasses as objects, images as encoded files, enums by value, containers by
     element, values of a pack's own types as these say. Raises TypeError where there is none.
     """
     if isinstance(value, (str, int, float, bool, type(None))):

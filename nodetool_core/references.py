@@ -69,7 +69,7 @@ class AssetRef(Reference):
 
 
 class ImageRef(AssetRef):
-    """An image. Nodes get the pixels with `context.image(ref)` and return new ones with `context.picture(image)`."""
+    """An image. Nodes get the pixels with `context.image(ref)` and return new ones with `context.image_from_pil(image)`."""
 
     type: Literal["image"] = "image"
 

@@ -1,4 +1,4 @@
-"""Making a picture again from what is written in it, and saying what differs where that is not possible."""
+"""Making an image again from what is written in it, and saying what differs where that is not possible."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from nodetool_core.api import Workflow
 from nodetool_core.assets.decode import decode_file
+from nodetool_core.assets.image_data import ImageData
 from nodetool_core.assets.loader import ImageLoader
-from nodetool_core.assets.picture import Picture
 from nodetool_core.assets.provenance import read_provenance
 from nodetool_core.engine.options import RunOptions
 from nodetool_core.engine.provenance import FORMAT
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class Replay:
-    """A picture made again."""
+    """An image made again."""
 
-    picture: Picture
+    image: ImageData
     is_identical: bool
     """Whether every pixel is the same as when the file was written."""
     largest_difference: int
@@ -51,7 +51,7 @@ def replay(
     on_event: Listener | None = None,
 ) -> Replay:
     """
-    Make a picture again, computing everything anew.
+    Make an image again, computing everything anew.
 
     Args:
         files: A folder. A recorded file that is not at its place any more is looked for below it, by the content that was recorded.
@@ -62,8 +62,8 @@ def replay(
     """
     made = read_provenance(path)
     if made is None or made.get("format") != FORMAT or not made.get("workflow"):
-        hint = "Pictures that nodetool writes as PNG, JPEG, WEBP or TIFF have one, unless another program has removed it."
-        raise ImageError(Problem("no_provenance", str(path), "The picture does not say what made it.", hint))
+        hint = "Images that nodetool writes as PNG, JPEG, WEBP or TIFF have one, unless another program has removed it."
+        raise ImageError(Problem("no_provenance", str(path), "The image does not say what made it.", hint))
     with _checked(path):
         missing, moved = _locate_files(made, files)
         changed = _changed_versions(made.get("versions", {})) + [str(problem) for problem in missing] + moved
@@ -84,9 +84,9 @@ def replay(
         value: Any = result[made["output"]]
         for place in made.get("item", []):
             value = value[place]
-        picture: Picture = value
-        is_identical = picture.digest == made.get("pixels")
-    return Replay(picture, is_identical, _difference(decode_file(path), picture.image), changed)
+        image: ImageData = value
+        is_identical = image.digest == made.get("pixels")
+    return Replay(image, is_identical, _difference(decode_file(path), image.image), changed)
 
 
 @contextmanager
@@ -96,7 +96,7 @@ def _checked(path: Path) -> Iterator[None]:
         yield
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         message = f"holds a record of its making that nodetool has not written so ({type(error).__name__}: {error})."
-        raise ImageError(Problem("broken_provenance", str(path), message, "Use the picture as it was first written.")) from error
+        raise ImageError(Problem("broken_provenance", str(path), message, "Use the image as it was first written.")) from error
 
 
 def _changed_versions(before: dict[str, str]) -> list[str]:

@@ -5,9 +5,9 @@ A secret comes from the environment, else from one file: `NODETOOL_SETTINGS`, by
 user's configuration folder, with lines of the form `NAME=value`. Nobody but its owner may be able to read that file.
 
 Where secrets never are. A node gets a `Secret`, whose text has to be asked for: it shows its name in place of its value,
-has no JSON form and can't be pickled, so that it gets into no log, no result, no cache and no picture by accident. What was
+has no JSON form and can't be pickled, so that it gets into no log, no result, no cache and no image by accident. What was
 handed out is taken out of every message that leaves a run (`redact`, `scrub`). A workflow that holds what looks like a key
-is refused (`kind_of_key`), because a workflow is shared, and written into every picture that it makes.
+is refused (`kind_of_key`), because a workflow is shared, and written into every image that it makes.
 """
 
 from __future__ import annotations
@@ -264,7 +264,7 @@ def key_problem(value: Any, where: str) -> Problem | None:
         return Problem("invalid_value", where, TOO_DEEP)
     if not kind:
         return None
-    message = f"holds what looks like {kind}. A workflow is shared, and is written into the pictures that it makes."
+    message = f"holds what looks like {kind}. A workflow is shared, and is written into the images that it makes."
     hint = "Take it out, and set it on this machine: nodetool secrets set NAME. If others have seen the file, revoke the key."
     return Problem("secret_in_workflow", where, message, hint)
 

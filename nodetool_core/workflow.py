@@ -23,7 +23,7 @@ from nodetool_core.properties import jsonable
 SCHEMA_VERSION = 1
 _LISTED_PROBLEMS = 100
 _FORM = "A workflow is a JSON file: an object with a `graph` of `nodes` and `edges`."
-_PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif"})
+_IMAGES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif"})
 
 
 class _Record(BaseModel):
@@ -194,9 +194,9 @@ def _is_of_comfyui(content: Mapping[str, Any]) -> bool:
 
 def _no_text(path: Path) -> tuple[str, str]:
     """What to say of a file whose bytes are no text: the message and the hint."""
-    if path.suffix.lower() in _PICTURES:
-        hint = f"A picture is given to one: nodetool run FILE --set image={path}. One that nodetool made: nodetool rerun {path}"
-        return "is a picture, not a workflow.", hint
+    if path.suffix.lower() in _IMAGES:
+        hint = f"An image is given to one: nodetool run FILE --set image={path}. One that nodetool made: nodetool rerun {path}"
+        return "is an image, not a workflow.", hint
     return "is no text in UTF-8, so no workflow.", _FORM
 
 

@@ -12,9 +12,7 @@ from nodes.nodetool.output import Output
 from nodetool_core import Workflow, WorkflowError
 from nodetool_core.batch import Item, Manifest, batch_items
 
-WORKFLOW = Workflow(
-    Output(name="picture", value=ImageInput(name="photo").output), Output(name="text", value=StringInput(name="word").output)
-)
+WORKFLOW = Workflow(Output(name="image", value=ImageInput(name="photo").output), Output(name="text", value=StringInput(name="word").output))
 
 
 @pytest.fixture
@@ -31,7 +29,7 @@ def items(values: dict[str, str], table: Path | None = None) -> list[Item]:
     return found
 
 
-def test_a_pattern_for_a_picture_is_an_item_per_file(folder: Path) -> None:
+def test_a_pattern_for_an_image_is_an_item_per_file(folder: Path) -> None:
     found = items({"photo": "photo*.png", "word": "hi"})
     assert [(item.name, item.values) for item in found] == [(f"photo{n}", {"photo": f"photo{n}.png", "word": "hi"}) for n in range(3)]
 

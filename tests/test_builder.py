@@ -13,7 +13,7 @@ from PIL import Image
 from nodes.nodetool.control import Collect, If
 from nodes.nodetool.input import StringInput
 from nodes.nodetool.output import Output
-from nodetool_core import Context, Field, ImageRef, Node, Picture, Registry, Workflow, WorkflowError
+from nodetool_core import Context, Field, ImageData, ImageRef, Node, Registry, Workflow, WorkflowError
 from nodetool_core.engine.engine import Engine
 from nodetool_core.errors import DeclarationError
 from tests.engine.nodes import Add, Anything, Each, Mix, Number, Total
@@ -173,17 +173,17 @@ class Shown(Node):
     image: ImageRef
 
     def process(self, context: Context) -> ImageRef:
-        return context.picture(context.image(self.image))
+        return context.image_from_pil(context.image(self.image))
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "RGB", "RGBA", "I;16", "F", "CMYK"])
-def test_a_picture_in_memory_is_saved_with_the_workflow(mode: str, tmp_path: Path) -> None:
+def test_a_image_in_memory_is_saved_with_the_workflow(mode: str, tmp_path: Path) -> None:
     image = Image.linear_gradient("L").resize((5, 5)).convert("I" if mode == "I;16" else mode).convert(mode)
     if mode == "F":
         image = image.point(lambda value: value * (1 / 255) + 0)  # white is 1.0
-    workflow = Workflow(Output(name="picture", value=Shown(image=Picture.of(image)).output))
+    workflow = Workflow(Output(name="image", value=Shown(image=ImageData.of(image)).output))
     again = Workflow.load(workflow.save(tmp_path / "workflow.json"), workflow.registry)
-    found = again.run()["picture"].image
+    found = again.run()["image"].image
     assert found.tobytes() == (image.convert("RGB") if mode == "CMYK" else image).tobytes()
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from nodes.nodetool.control import ForEach
 from nodes.nodetool.output import Output
-from nodetool_core import ColorRef, ImageRef, Node, Picture, Registry, Workflow, WorkflowError
+from nodetool_core import ColorRef, ImageData, ImageRef, Node, Registry, Workflow, WorkflowError
 from nodetool_core.engine.engine import Engine
 from nodetool_core.properties import jsonable
 from tests.engine.nodes import Anything, Number, Total
@@ -102,12 +102,12 @@ def test_what_a_property_declares_is_given_back(tmp_path: Path) -> None:
 
 
 def test_references_are_given_back_where_any_value_is_allowed(tmp_path: Path) -> None:
-    """E23: a loop over pictures goes through pictures, also from a file."""
-    pictures = [Picture.of(Image.new("RGB", (2, 2))), ImageRef(uri="a.png")]
+    """E23: a loop over images goes through images, also from a file."""
+    images = [ImageData.of(Image.new("RGB", (2, 2))), ImageRef(uri="a.png")]
     with Engine(workers=1) as engine:
-        items = ForEach(input_list=pictures).output
+        items = ForEach(input_list=images).output
         workflow = Workflow(Output(name="x", value=Seen(value=items)), Output(name="y", value=Anything(value=[ColorRef()])), engine=engine)
-        assert dict(workflow.run()) == {"x": ["Picture", "ImageRef"], "y": [ColorRef()]}
+        assert dict(workflow.run()) == {"x": ["ImageData", "ImageRef"], "y": [ColorRef()]}
         again = loaded(workflow, tmp_path / "w.json", Seen, Anything, engine=engine).run()
         assert dict(again) == {"x": ["ImageRef", "ImageRef"], "y": [ColorRef()]}
 

@@ -11,7 +11,7 @@ from nodes.nodetool.input import FloatInput, ImageInput, IntegerInput, StringInp
 from nodes.nodetool.output import Output
 from nodetool_core import ImageRef, Workflow, WorkflowError, inputs
 from nodetool_core.engine.options import RunOptions
-from tests.assets.pictures import scene
+from tests.assets.images import scene
 from tests.engine.nodes import Add, Mix, Number
 
 
@@ -112,7 +112,7 @@ def test_an_unknown_output_has_a_near_miss() -> None:
     ],
 )
 def test_a_path_given_from_outside_starts_from_here(given: str, meant: str) -> None:
-    workflow = Workflow(Output(name="picture", value=ImageInput(name="photo").output))
+    workflow = Workflow(Output(name="image", value=ImageInput(name="photo").output))
     graph = inputs.apply(workflow.graph, {"photo": given})
     assert graph.inputs()["photo"].values["value"].uri == meant.format(here=Path.cwd(), home=Path.home())
 
@@ -124,9 +124,9 @@ def test_a_relative_path_starts_where_it_was_written(tmp_path: Path, monkeypatch
         folder.mkdir()
         scene(width, 10).save(folder / "photo.png")
     photo = ImageInput(name="photo", value=ImageRef(uri="photo.png"))
-    Workflow(Output(name="picture", value=photo.output)).save(there / "flow.json")
+    Workflow(Output(name="image", value=photo.output)).save(there / "flow.json")
     monkeypatch.chdir(here)
     saved = Workflow.load(there / "flow.json")
-    assert saved.run()["picture"].image.width == 10
+    assert saved.run()["image"].image.width == 10
     for given in ("photo.png", Path("photo.png"), ImageRef(uri="photo.png")):
-        assert saved.run(photo=given)["picture"].image.width == 20
+        assert saved.run(photo=given)["image"].image.width == 20

@@ -147,7 +147,7 @@ RIGHT = [
     'Everything(images=[photo, photo.output, "a.png"], numbers=[1, count], rows=[[1, count.output], numbers])',
     "Everything(images=images, numbers=numbers, rows=[numbers])",
     "Everything(images=references), Everything(images=[photo for _ in range(2)])",
-    'Everything(images=(ImageRef(), ImageRef())), Everything(numbers=range(3)), Everything(pair=(count, 1))',
+    "Everything(images=(ImageRef(), ImageRef())), Everything(numbers=range(3)), Everything(pair=(count, 1))",
     'Everything(names={"a": count, "b": 1}), Everything(font=None)',
     'photo["output"]',
     "Open(number=count, other=3), StillOpen(other=photo)",

@@ -18,7 +18,7 @@ from nodetool_core.errors import DeclarationError
 class Tuple(NamedTuple):
     """Outputs as a named tuple."""
 
-    image: Annotated[ImageRef, "A picture."]
+    image: Annotated[ImageRef, "An image."]
     width: int
 
 
@@ -26,14 +26,14 @@ class Tuple(NamedTuple):
 class Record:
     """Outputs as a dataclass."""
 
-    image: Annotated[ImageRef, "A picture."]
+    image: Annotated[ImageRef, "An image."]
     width: int
 
 
 class Mapping(TypedDict):
     """Outputs as a mapping."""
 
-    image: Annotated[ImageRef, "A picture."]
+    image: Annotated[ImageRef, "An image."]
     width: int
 
 
@@ -87,7 +87,7 @@ def test_several_outputs_have_names_and_descriptions(kind: Any) -> None:
         def process(self) -> kind:
             return None
 
-    assert [(output.name, output.description) for output in Split.spec.outputs.values()] == [("image", "A picture."), ("width", "")]
+    assert [(output.name, output.description) for output in Split.spec.outputs.values()] == [("image", "An image."), ("width", "")]
 
 
 def test_a_generator_streams_its_items() -> None:

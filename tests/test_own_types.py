@@ -24,7 +24,7 @@ from tests.engine.nodes import Anything
 
 class Options(TypedDict):
     steps: int
-    picture: NotRequired[ImageRef]
+    image: NotRequired[ImageRef]
     shares: NotRequired[list[float]]
 
 

@@ -112,13 +112,13 @@ def test_a_library_that_is_missing_is_said_though_the_packs_name_begins_as_its_o
     folder = tmp_path / "torchlike_pack"
     folder.mkdir()
     (folder / "__init__.py").touch()
-    (folder / "pictures.py").write_text("import torchlike\n")
+    (folder / "images.py").write_text("import torchlike\n")
     (folder / "pict.py").write_text("import no_such_library\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     registry = Registry([Pack("torchlike_pack")])
     assert list(registry) == []
-    assert [problem.where for problem in registry.problems] == ["torchlike_pack.pict", "torchlike_pack.pictures"]
-    assert "torchlike'" in registry.suggest("torchlike_pack.pictures.Blur")
+    assert [problem.where for problem in registry.problems] == ["torchlike_pack.images", "torchlike_pack.pict"]
+    assert "torchlike'" in registry.suggest("torchlike_pack.images.Blur")
 
 
 def test_a_node_that_another_thread_is_just_importing_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -250,7 +250,7 @@ def test_keys_are_found_inside_of_values() -> None:
     "text",
     [
         "A lake at sunset, oil painting, mountains in the background",
-        "/home/me/pictures/hf_stable_diffusion_v1_5_inpainting_model_final.safetensors",
+        "/home/me/images/hf_stable_diffusion_v1_5_inpainting_model_final.safetensors",
         "stabilityai/stable-diffusion-xl-base-1.0",
         "https://example.org/a:b@2x.png",
         "the bearer of good news is a task-force sk-8 skateboarder",

@@ -1,4 +1,4 @@
-"""One picture from a hosted model, by `huggingface_hub.InferenceClient`, on a thread that is watched by a `Guard`."""
+"""One image from a hosted model, by `huggingface_hub.InferenceClient`, on a thread that is watched by a `Guard`."""
 
 from __future__ import annotations
 
@@ -85,9 +85,9 @@ def secret_of_host(host: str) -> str:
     return "INFERENCE_TOKEN_" + re.sub(r"[^A-Z0-9]", lambda sign: {".": "_", "-": "__"}.get(sign[0], f"_X{ord(sign[0]):X}_"), host.upper())
 
 
-async def hosted_picture(waiting: Waiting, asked: Target, ask: Callable[[InferenceClient], Any], **options: Any) -> Image.Image:
+async def hosted_image(waiting: Waiting, asked: Target, ask: Callable[[InferenceClient], Any], **options: Any) -> Image.Image:
     """
-    The picture that `ask` gets from a client: decoded, under the limits, within the deadline.
+    The image that `ask` gets from a client: decoded, under the limits, within the deadline.
 
     Args:
         ask: Calls one method of the client. Called once per attempt, on a thread of its own.
@@ -101,7 +101,7 @@ async def hosted_picture(waiting: Waiting, asked: Target, ask: Callable[[Inferen
         guard = Guard(waiting, key=asked.key, secret=asked.secret, endpoint=asked.endpoint)
 
         def work() -> Any:
-            return guard.run(lambda: _picture(guard, lambda: ask(asked.client(waiting, **options))))
+            return guard.run(lambda: _image(guard, lambda: ask(asked.client(waiting, **options))))
 
         try:
             image: Image.Image = await on_thread(work, "nodetool-hosted")
@@ -116,7 +116,7 @@ async def hosted_picture(waiting: Waiting, asked: Target, ask: Callable[[Inferen
     return image
 
 
-def _picture(guard: Guard, ask: Callable[[], Any]) -> Image.Image:
+def _image(guard: Guard, ask: Callable[[], Any]) -> Image.Image:
     import httpx2
     from huggingface_hub.errors import OfflineModeIsEnabled
 
@@ -138,9 +138,9 @@ def _picture(guard: Guard, ask: Callable[[], Any]) -> Image.Image:
         if isinstance(error, (httpx2.ConnectError, httpx2.ConnectTimeout)) and not guard.begun:
             raise BusyError(f"can't be reached ({error})") from error
         raise _misunderstood(guard, error) from error
-    if guard.picture is None:
-        raise unexpected(service, "no picture")
-    return guard.picture
+    if guard.image is None:
+        raise unexpected(service, "no image")
+    return guard.image
 
 
 def _misunderstood(guard: Guard, error: Exception) -> NodeError:
@@ -158,4 +158,4 @@ def _misunderstood(guard: Guard, error: Exception) -> NodeError:
     if isinstance(error, ValueError) and not guard.begun:
         # The client's own refusal, such as a model that the provider does not have.
         return NodeError(str(error), "Choose another provider or model.", code="model_not_served", where="model")
-    return unexpected(service, "JSON in which no picture is found")
+    return unexpected(service, "JSON in which no image is found")

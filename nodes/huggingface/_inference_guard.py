@@ -54,8 +54,8 @@ class Guard:
         from huggingface_hub import constants
 
         self.waiting = waiting
-        self.picture: Image.Image | None = None
-        """The picture that came last. Decoded here, so that the client's own decoder, which knows more formats, sees nothing else."""
+        self.image: Image.Image | None = None
+        """The image that came last. Decoded here, so that the client's own decoder, which knows more formats, sees nothing else."""
         self.begun = False
         """Whether the service has taken the work on."""
         self.warnings: list[str] = []
@@ -117,11 +117,11 @@ class Guard:
         self.begun = self.begun or request.method == "POST"
         self.warnings += filter(None, [response.headers.get("x-hf-warning")])
         value = parsed(body)
-        encoded = body if value is None else _picture_in(value)
+        encoded = body if value is None else _image_in(value)
         if encoded:
-            self.picture = _decoded(encoded, service)
+            self.image = _decoded(encoded, service)
         elif value is None or len(body) > MOST_TEXT:
-            raise unexpected(service, f"{len(body)} bytes in which there is no picture")
+            raise unexpected(service, f"{len(body)} bytes in which there is no image")
         failure = failure_in(value)
         if failure is not None:
             raise NodeError(f"{service} failed: {failure}.", "Change what it names, or try again.", code="service_failed")
@@ -208,8 +208,8 @@ def _check_public(url: str) -> None:
             raise
 
 
-def _picture_in(value: Any) -> bytes:
-    """The file of a picture that JSON carries as base64, in `data[0].b64_json`, as Together sends it; empty where it has none."""
+def _image_in(value: Any) -> bytes:
+    """The file of an image that JSON carries as base64, in `data[0].b64_json`, as Together sends it; empty where it has none."""
     found = value.get("data") if isinstance(value, dict) else None
     first = found[0] if isinstance(found, list) and found else None
     text = first.get("b64_json") if isinstance(first, dict) else None

@@ -1,5 +1,5 @@
 """
-AuraSR: a generative adversarial network that enlarges pictures, from the files that it is published in.
+AuraSR: a generative adversarial network that enlarges images, from the files that it is published in.
 
 It is a U-Net after GigaGAN (M. Kang and others, Scaling up GANs for Text-to-Image Synthesis, 2023) that goes further up than down:
 

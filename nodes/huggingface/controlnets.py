@@ -28,18 +28,18 @@ _HUNG_UPON = ("ZImageControlNetModel",)
 _HINT = "Choose a ControlNet made for this family of models."
 
 
-def with_controlnet(pipeline: Any, task: str, ref: ModelRef, picture: ImageRef | None, stack: ExitStack, context: Context) -> Any:
+def with_controlnet(pipeline: Any, task: str, ref: ModelRef, image: ImageRef | None, stack: ExitStack, context: Context) -> Any:
     """
-    A pipeline like this one that follows a picture through the network behind `ref`; itself where its family has none such, told.
+    A pipeline like this one that follows an image through the network behind `ref`; itself where its family has none such, told.
 
-    Raises NodeError where the network does not fit the model, or there is no picture to follow.
+    Raises NodeError where the network does not fit the model, or there is no image to follow.
     """
     name = type(pipeline).__name__
     usual = controlled_class(type(pipeline), task)
     if usual is None:
         context.warn(f"controlnet is not used: {name} has no counterpart with one.")
         return pipeline
-    if parameter_of(usual, "control_image") and (picture is None or picture.is_empty()):
+    if parameter_of(usual, "control_image") and (image is None or image.is_empty()):
         message = "controlnet is set, but there is no control_image."
         raise NodeError(message, "Connect an image to `control_image`.", code="missing_image", where="control_image")
     net = stack.enter_context(context.models.use(ref, "network", context=context)).model
@@ -52,7 +52,7 @@ def with_controlnet(pipeline: Any, task: str, ref: ModelRef, picture: ImageRef |
 
 def control_arguments(pipeline: Any, scale: float, mode: int) -> dict[str, Any]:
     """
-    What a pipeline with a ControlNet is told besides: how closely to follow the picture, and of which kind it is.
+    What a pipeline with a ControlNet is told besides: how closely to follow the image, and of which kind it is.
 
     Args:
         mode: The number of the kind; -1 for none.

@@ -1,4 +1,4 @@
-"""What every node with a diffusion model shares: the lane, the properties, the way from properties to pictures."""
+"""What every node with a diffusion model shares: the lane, the properties, the way from properties to images."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ SCHEDULER = Field(
 )
 LORAS = Field(default=[], description="LoRAs to apply, each with its scale.")
 IP_ADAPTER_MODEL = Field(default=IPAdapterModel(), description="Adapter by which the model follows `ip_adapter_image`.")
-IP_ADAPTER_IMAGE = Field(default=None, description="Picture to follow like a prompt; needs `ip_adapter_model`.")
-IP_ADAPTER_SCALE = Field(default=0.5, ge=0.0, le=1.0, description="How closely the picture is followed; 0 is not at all.")
+IP_ADAPTER_IMAGE = Field(default=None, description="Image to follow like a prompt; needs `ip_adapter_model`.")
+IP_ADAPTER_SCALE = Field(default=0.5, ge=0.0, le=1.0, description="How closely the image is followed; 0 is not at all.")
 CONTROLNET = Field(default=ControlNetModel(), description="Network by which the model follows `control_image`.")
 CONTROL_IMAGE = Field(default=None, description="Edges, depths, a pose, …: what the ControlNet, or a model made for it, follows.")
 CONTROL_MODE = Field(
@@ -52,7 +52,7 @@ CONTROL_SCALE = Field(default=1.0, ge=0.0, le=2.0, description="How closely `con
 COUNT = Field(default=1, ge=1, le=64, description="How many images to make; the second is the one of the next seed, and so on.")
 
 
-class Pictures(NamedTuple):
+class Images(NamedTuple):
     output: Annotated[ImageRef, "The image; the first where several were made. RGB, or RGBA from models that make layers."]
     images: Annotated[list[ImageRef], "All images that were made, in the order of their seeds."]
     latents: Annotated[Latents | None, "Latents of the last image, for a node that goes on from there; none for families that hide them."]
@@ -107,11 +107,11 @@ def shown_image(context: Context, ref: ImageRef, name: str, mode: str = "RGB") -
     return in_mode(image, mode)
 
 
-def pictures(made: Generated, context: Context, source: Image.Image | None = None) -> Pictures:
+def image_outputs(made: Generated, context: Context, source: Image.Image | None = None) -> Images:
     """What was made, as the values of a node's outputs; it says sRGB where the image that it was made from does."""
     made_from = [image if source is None else with_profile(image, source) for image in made.images]
-    images: list[ImageRef] = [context.picture(image) for image in made_from]
-    return Pictures(images[0], images, made.latents)
+    images: list[ImageRef] = [context.image_from_pil(image) for image in made_from]
+    return Images(images[0], images, made.latents)
 
 
 def optional_images(context: Context, refs: Mapping[str, ImageRef | None]) -> dict[str, Image.Image]:

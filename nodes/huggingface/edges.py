@@ -1,5 +1,5 @@
 """
-Edges of a picture, by Canny's method.
+Edges of an image, by Canny's method.
 
     1. Slopes of the brightness by Sobel's 3 by 3 filters; their size is the sum of both absolute values.
     2. Kept is a pixel whose slope is the greatest along its direction, which is rounded to 0, 45, 90 or 135 degrees: lines one
@@ -16,7 +16,7 @@ from typing import Any
 
 def edges(tones: Any, low: float, high: float) -> Any:
     """
-    Where the edges of a grey picture are.
+    Where the edges of a grey image are.
 
     Args:
         tones: (height, width), 0…255.

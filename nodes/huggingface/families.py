@@ -53,21 +53,21 @@ _FACTS = (
         adds={"true_cfg_scale": 4.0},
         note="runs with true_cfg_scale 4.0, without which negative_prompt has no effect; each step takes twice as long",
     ),
-    # Left alone, Kontext makes about a megapixel whatever it is given, and takes the picture at sizes of its own list.
+    # Left alone, Kontext makes about a megapixel whatever it is given, and takes the image at sizes of its own list.
     Fact(
         re.compile(r"^FluxKontext"),
         by_size=lambda width, height: {"max_area": width * height, "_auto_resize": width * height >= 2**19},
     ),
-    # diffusers 0.42 takes the one for the other when it resizes the picture.
+    # diffusers 0.42 takes the one for the other when it resizes the image.
     Fact(re.compile(r"^KandinskyV22Img2Img"), by_size=lambda width, height: {"width": height, "height": width}),
-    # With text alone, the picture that a ControlNet follows is the only one, and has the plain name.
+    # With text alone, the image that a ControlNet follows is the only one, and has the plain name.
     Fact(re.compile(r"^StableDiffusion(XL)?ControlNet(PAG)?Pipeline$"), renames={"control_image": "image"}),
-    # These fill in by what a ControlNet sees: the picture without its masked part, and the mask. There is no further one to follow.
+    # These fill in by what a ControlNet sees: the image without its masked part, and the mask. There is no further one to follow.
     Fact(
         re.compile(r"^(StableDiffusion3ControlNetInpainting|QwenImageControlNetInpaint)"),
         renames={"image": "control_image", "mask_image": "control_mask", "control_image": ""},
     ),
-    # Whatever they are given, they bring it to this area; what takes pictures apart makes no other size either.
+    # Whatever they are given, they bring it to this area; what takes images apart makes no other size either.
     Fact(re.compile(r"^QwenImageEdit"), side=1024),
     Fact(re.compile(r"^QwenImageLayered"), side=640, multiple=32),
     # Karlo draws, and then enlarges in a few steps of its own.
@@ -86,14 +86,14 @@ _FACTS = (
         side=1024,
         note="makes `num_inference_steps` steps twice: in the prior, and in the decoder",
     ),
-    # Their transformers group the tokens of a picture by fours.
+    # Their transformers group the tokens of an image by fours.
     Fact(re.compile(r"^(QwenImage21|GlmImage)"), multiple=32, side=1024),
     Fact(re.compile(r"^Sana"), multiple=32),
     Fact(re.compile(r"^CogView4"), multiple=16),
     Fact(re.compile(r"^GlmImage"), takes_lists=True),
-    # They sample what the autoencoder makes of a picture, or the words of a language model, without the generator that they got.
+    # They sample what the autoencoder makes of an image, or the words of a language model, without the generator that they got.
     Fact(re.compile(r"^(CogView4Control|GlmImage|StableDiffusion3ControlNet|QwenImageControlNetInpaint)"), draws_freely=True),
-    # Left alone, these choose the nearest of their own sizes and cut the picture to the one asked for.
+    # Left alone, these choose the nearest of their own sizes and cut the image to the one asked for.
     Fact(re.compile(r"^(Sana|PixArt|Hunyuan|PRX)"), adds={"use_resolution_binning": False}),
 )
 
@@ -164,12 +164,12 @@ def takes_loras(pipeline_class: type) -> bool:
 
 
 def takes_image_prompt(pipeline_class: type) -> bool:
-    """Whether a pipeline can follow a picture through an IP adapter."""
+    """Whether a pipeline can follow an image through an IP adapter."""
     return hasattr(pipeline_class, "load_ip_adapter") and parameter_of(pipeline_class, "ip_adapter_image") is not None
 
 
 def shows_latents(pipeline_class: type) -> bool:
-    """Whether the latents that a picture was decoded from can be had from a pipeline, in the form of a picture."""
+    """Whether the latents that an image was decoded from can be had from a pipeline, in the form of an image."""
     parts = inspect.signature(pipeline_class).parameters
     return (
         parameter_of(pipeline_class, "callback_on_step_end") is not None and "vae" in parts and not _HIDES.search(pipeline_class.__name__)

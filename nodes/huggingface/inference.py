@@ -1,11 +1,11 @@
-"""Pictures from hosted models: the providers that Hugging Face works with, or a server that speaks its API."""
+"""Images from hosted models: the providers that Hugging Face works with, or a server that speaks its API."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from nodes.huggingface.diffusion import shown_image
-from nodetool_core import Context, Field, ImageRef, Lane, Node, NodeError, Picture, Sources
+from nodetool_core import Context, Field, ImageData, ImageRef, Lane, Node, NodeError, Sources
 
 if TYPE_CHECKING:
     from huggingface_hub import InferenceClient
@@ -35,8 +35,8 @@ class HostedModel(Node):
             "It gets the secret INFERENCE_TOKEN_ with the host's name, and no other."
         ),
     )
-    prompt: str = Field(default="", description="What the picture should become or show.")
-    negative_prompt: str = Field(default="", description="What should not appear in the picture; not every model reads it.")
+    prompt: str = Field(default="", description="What the image should become or show.")
+    negative_prompt: str = Field(default="", description="What should not appear in the image; not every model reads it.")
     num_inference_steps: int | None = Field(
         default=None, ge=1, le=500, description="Denoising steps: more take longer and often look better. Empty for the model's own number."
     )
@@ -48,7 +48,7 @@ class HostedModel(Node):
         ge=-1,
         seed=True,
         description=(
-            "Seed of the random generator, sent to the model modulo 2³¹. With -1 every run asks for a new picture; "
+            "Seed of the random generator, sent to the model modulo 2³¹. With -1 every run asks for a new image; "
             "with a number, an equal request is answered from the result cache and costs nothing."
         ),
     )
@@ -87,9 +87,9 @@ class HostedModel(Node):
         # Without a seed no two results are the same. Where that comes over an edge, it is not known here.
         return "" if values.get("send_seed") is True else None
 
-    async def _hosted(self, context: Context, task: str, inputs: dict[str, Any], size: tuple[int, int] | None) -> Picture:
-        """Ask for a picture: `task` is the client's method, `inputs` what it takes besides the common parameters."""
-        from nodes.huggingface._inference_call import hosted_picture, target
+    async def _hosted(self, context: Context, task: str, inputs: dict[str, Any], size: tuple[int, int] | None) -> ImageData:
+        """Ask for an image: `task` is the client's method, `inputs` what it takes besides the common parameters."""
+        from nodes.huggingface._inference_call import hosted_image, target
         from nodes.services.waiting import Waiting
 
         asked = target(context, self.provider, self.model, self.endpoint)
@@ -111,11 +111,11 @@ class HostedModel(Node):
             return found
 
         waiting = Waiting(context, asked.service, timeout=self.timeout, attempts=self.attempts)
-        image = await hosted_picture(waiting, asked, ask, headers=self._headers(asked.provider), bill_to=bill_to)
+        image = await hosted_image(waiting, asked, ask, headers=self._headers(asked.provider), bill_to=bill_to)
         if size is not None and image.size != size:
             made, wanted = f"{image.width} x {image.height}", f"{size[0]} x {size[1]}"
             context.warn(f"The size is not as asked: {asked.service} made {made} in place of {wanted}.")
-        return context.picture(image)
+        return context.image_from_pil(image)
 
     def _extra(self, arguments: dict[str, Any]) -> dict[str, Any]:
         extra = dict(self.extra_parameters or {})
@@ -135,8 +135,8 @@ class HostedModel(Node):
 
 class ImageToImage(HostedModel):
     """
-    Transforms a picture by a prompt with a model that runs elsewhere: at hf-inference, fal.ai, Replicate, Together,
-    WaveSpeed, or on a server of your own. The picture and the prompt leave this machine, and the provider is paid for it.
+    Transforms an image by a prompt with a model that runs elsewhere: at hf-inference, fal.ai, Replicate, Together,
+    WaveSpeed, or on a server of your own. The image and the prompt leave this machine, and the provider is paid for it.
     huggingface, inference, hosted, image-to-image
 
     Use cases:
@@ -145,13 +145,13 @@ class ImageToImage(HostedModel):
     - Try a model before its weights are fetched
     """
 
-    image: ImageRef = Field(default=ImageRef(), description="The picture to transform. It is sent as PNG, without transparency.")
+    image: ImageRef = Field(default=ImageRef(), description="The image to transform. It is sent as PNG, without transparency.")
     target_width: int | None = Field(
         default=None, ge=16, le=8192, description="Width of the result in pixels, with target_height. Not every model has a choice."
     )
     target_height: int | None = Field(default=None, ge=16, le=8192, description="Height of the result in pixels, with target_width.")
 
-    async def process(self, context: Context) -> Annotated[ImageRef, "The transformed picture."]:
+    async def process(self, context: Context) -> Annotated[ImageRef, "The transformed image."]:
         import asyncio
 
         from nodetool_core.assets.encode import encode_image
@@ -164,13 +164,13 @@ class ImageToImage(HostedModel):
 
 class TextToImage(HostedModel):
     """
-    Makes a picture from a prompt with a model that runs elsewhere: at hf-inference, fal.ai, Replicate, Together, WaveSpeed,
+    Makes an image from a prompt with a model that runs elsewhere: at hf-inference, fal.ai, Replicate, Together, WaveSpeed,
     or on a server of your own. The prompt leaves this machine, and the provider is paid for it.
     huggingface, inference, hosted, text-to-image
 
     Use cases:
-    - Make pictures with models that are too large for this machine
-    - Make a first picture for an image-to-image workflow
+    - Make images with models that are too large for this machine
+    - Make a first image for an image-to-image workflow
     - Compare providers and models on one prompt
     """
 
@@ -178,12 +178,12 @@ class TextToImage(HostedModel):
         default="fal-ai", description="Who runs the model. Each provider has models of its own: the model's page on the Hub names them."
     )
     model: str = Field(default="black-forest-labs/FLUX.1-dev", description="Hub id of the model, such as owner/name.")
-    prompt: str = Field(description="What the picture should show.")
+    prompt: str = Field(description="What the image should show.")
     width: int | None = Field(default=None, ge=128, le=8192, description="Width in pixels, with height. Empty for the model's own size.")
     height: int | None = Field(default=None, ge=128, le=8192, description="Height in pixels, with width.")
     scheduler: str = Field(default="", max_length=200, description="Name of another scheduler, where the model has a choice.")
 
-    async def process(self, context: Context) -> Annotated[ImageRef, "The picture."]:
+    async def process(self, context: Context) -> Annotated[ImageRef, "The image."]:
         size = _size(self.width, self.height, "width", "height")
         inputs = {"prompt": self.prompt, "width": self.width, "height": self.height, "scheduler": self.scheduler or None}
         return await self._hosted(context, "text_to_image", inputs, size)

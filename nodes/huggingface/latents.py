@@ -1,8 +1,8 @@
 """
-Latents: what a denoising loop works on, and what an autoencoder makes of a picture.
+Latents: what a denoising loop works on, and what an autoencoder makes of an image.
 
 `samples` is a tensor (1, channels, height, width) as the denoiser sees it: normalized by the autoencoder's scaling factor and
-shift. A side of a picture is a side of its latents times the autoencoder's factor, 8 for most.
+shift. A side of an image is a side of its latents times the autoencoder's factor, 8 for most.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Latents(NamedTuple):
-    """Latents of one picture. Kept as an array, so that a run that finds them in the cache need not import torch."""
+    """Latents of one image. Kept as an array, so that a run that finds them in the cache need not import torch."""
 
     array: Any
     """A numpy array (1, channels, height, width), float32."""
@@ -38,7 +38,7 @@ class Latents(NamedTuple):
 
 
 class LatentsSeen:
-    """Keeps the latents of the last step of a loop, which the picture is decoded from."""
+    """Keeps the latents of the last step of a loop, which the image is decoded from."""
 
     def __init__(self) -> None:
         self._last: torch.Tensor | None = None
@@ -61,7 +61,7 @@ class LatentsSeen:
 
     def latents(self, pipeline: Any, size: tuple[int, int]) -> Latents | None:
         """
-        What was kept, in the form of one picture of that width and height; None where there is none, or where the family
+        What was kept, in the form of one image of that width and height; None where there is none, or where the family
         packs its latents into sequences in a way that only its pipeline can undo.
         """
         last = self._last

@@ -87,7 +87,7 @@ class LoadVAE(Node):
 
 class LoadUpscaler(Node):
     """
-    Names a network that enlarges pictures.
+    Names a network that enlarges images.
     huggingface, model, upscale, real-esrgan
 
     Use cases:

@@ -1,5 +1,5 @@
 """
-Masks: which part of a picture is painted anew, how the new part fades into the old, and where to look closely.
+Masks: which part of an image is painted anew, how the new part fades into the old, and where to look closely.
 
 White is painted. A mask grows by whole pixels and fades outward over a number of pixels with a ramp of finite width, so that what
 lies farther out keeps every bit. Both are sums over boxes, done with one table of running sums: O(pixels), however wide.
@@ -29,12 +29,12 @@ class Mask:
     paint: Image.Image
     """What the model paints, mode L: white wherever something of it is seen."""
     opacity: Image.Image
-    """How much of the new picture is seen, mode L."""
+    """How much of the new image is seen, mode L."""
 
     @classmethod
     def of(cls, image: Image.Image, grow: int = 0, fade: int = 0) -> Mask:
         """
-        From a picture of mode L.
+        From an image of mode L.
 
         Args:
             grow: Pixels by which the painted part grows in each direction.

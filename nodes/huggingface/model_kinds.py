@@ -40,19 +40,19 @@ class IPAdapterModel(ModelRef):
 
 
 class AutoencoderModel(ModelRef):
-    """An autoencoder between pictures and latents: one of its own, or a model that has one."""
+    """An autoencoder between images and latents: one of its own, or a model that has one."""
 
     type: str = "hf.vae"
 
 
 class UpscalerModel(ModelRef):
-    """A network that enlarges pictures: a safetensors file."""
+    """A network that enlarges images: a safetensors file."""
 
     type: str = "hf.real_esrgan"
 
 
 class ReduxModel(ModelRef):
-    """A prior that turns pictures into what a prompt would be."""
+    """A prior that turns images into what a prompt would be."""
 
     type: str = "hf.redux"
 

@@ -90,10 +90,10 @@ _NOTES: Final = """\
 - `loras` with scale 0 are as if they were not there. They are put into modules of the call's own, so no other call sees them.
 - `controlnet` stands for a network of the same family, given besides the model. Models with a control channel of their own
   (FLUX.1 Depth, FLUX.1 Canny) take `control_image` alone. Networks that know several kinds of control images (unions) are told the
-  kind by `control_mode`. Those that fill in for SD3 and Qwen-Image look at picture and mask, and take no `control_image`.
-- `latents` is an output: what the picture was decoded from, for families that show it.
-- Pictures keep their size where it is between half and 2.25 times the area that the model was made for; others are brought to
-  that area, and the run says so. Inpainting, refinement and upscaling with a network keep the picture's own size.
+  kind by `control_mode`. Those that fill in for SD3 and Qwen-Image look at image and mask, and take no `control_image`.
+- `latents` is an output: what the image was decoded from, for families that show it.
+- Images keep their size where it is between half and 2.25 times the area that the model was made for; others are brought to
+  that area, and the run says so. Inpainting, refinement and upscaling with a network keep the image's own size.
 - Decoders that are published without their prior (Kandinsky 2.1 and 2.2, Stable Cascade, Wuerstchen) bring the prior that the card
   of their repository (`prior` in the head of its README.md) names: a Hub id or a directory, fetched, checked and loaded like any other
   model. A server uses it only where it lists the prior as well as the decoder.

@@ -1,11 +1,11 @@
 """
-Networks that enlarge pictures in one pass, from the tensors of a safetensors file.
+Networks that enlarge images in one pass, from the tensors of a safetensors file.
 
 Which network it is, how deep and how wide, is read off the tensors' names and shapes, which are those of the published files:
 
 - RRDBNet, the network of ESRGAN and Real-ESRGAN (`conv_first.weight`, `body.0.rdb1.conv1.weight`, …; also under the older names
   `model.0.weight`, `model.1.sub.0.RDB1.conv1.0.weight`, …)
-- SRVGGNetCompact, the compact one of Real-ESRGAN (`body.0.weight`, …: convolutions with PReLU, a pixel shuffle added to the picture)
+- SRVGGNetCompact, the compact one of Real-ESRGAN (`body.0.weight`, …: convolutions with PReLU, a pixel shuffle added to the image)
 - ESPCN (convolutions alone, tanh between them, a pixel shuffle at the end), on RGB or on brightness alone
 
 Numbers go in and come out as 0…1.
@@ -31,7 +31,7 @@ Tensors = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Upscaler:
-    """A network, and what it does to a picture."""
+    """A network, and what it does to an image."""
 
     module: torch.nn.Module
     """Takes (1, channels, height, width), gives sides `scale` times as long."""

@@ -1,4 +1,4 @@
-"""Looks for what is no number in latents and decoded pictures, which otherwise turns into colours without a word."""
+"""Looks for what is no number in latents and decoded images, which otherwise turns into colours without a word."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class NumbersSeen:
             pipeline.image_processor = self._looking(processor)
 
     def tell(self, latents: torch.Tensor | None, context: Context) -> None:
-        """Warn of latents, or else of a decoded picture, in which something is no finite number."""
-        for what, tensor in (("latents", latents), ("decoded picture", self._decoded)):
+        """Warn of latents, or else of a decoded image, in which something is no finite number."""
+        for what, tensor in (("latents", latents), ("decoded image", self._decoded)):
             share = _spoiled(tensor)
             if share:
                 hint = "Use a variant of the model for this number format, or another `dtype`"
-                message = f"{share:.2g} % of the {what} of {self._name} are no finite numbers, and the picture is spoiled. {hint}."
+                message = f"{share:.2g} % of the {what} of {self._name} are no finite numbers, and the image is spoiled. {hint}."
                 context.warn(message, share=share / 100)
                 break
         self._decoded = None

@@ -1,7 +1,7 @@
 """
 Running a diffusers pipeline for a node: the one place that every diffusion node goes through.
 
-`generate` brings the picture to a size the model can take, passes the arguments that the pipeline's signature takes,
+`generate` brings the image to a size the model can take, passes the arguments that the pipeline's signature takes,
 reports each step, ends at the next step when the run is cancelled, and answers what diffusers leaves unsaid (a black
 result, memory that ran out) with an error or a warning.
 """
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from nodetool_core import Context
 
 _ANY_AREA = re.compile(r"Upscale")
-"""Pipelines whose picture has no native area: they enlarge whatever they get."""
+"""Pipelines whose image has no native area: they enlarge whatever they get."""
 
 _SQUARE_ONLY = re.compile(r"^KandinskyImg2Img")
 """Pipelines that fail on all but squares: diffusers 0.42 takes width for height on one of two paths, and compares them."""
@@ -49,7 +49,7 @@ _FREE_DRAWS: Final = threading.Lock()
 """Held while torch's own generator, which the whole process has in common, is one call's."""
 
 _TEXT_MULTIPLE = 8
-"""What sides have to be multiples of where a picture is made from text: most pipelines check for 8, whatever their model can do."""
+"""What sides have to be multiples of where an image is made from text: most pipelines check for 8, whatever their model can do."""
 
 _WORTH_TELLING = re.compile(r"ignored|will be (changed|resized)", re.IGNORECASE)
 """What diffusers logs of the user's own values; the rest is of its insides."""
@@ -66,11 +66,11 @@ class Generated:
 
     images: list[Image.Image]
     latents: Latents | None = None
-    """What the last picture was decoded from, where the pipeline shows it."""
+    """What the last image was decoded from, where the pipeline shows it."""
 
     @property
     def image(self) -> Image.Image:
-        """The first picture."""
+        """The first image."""
         return self.images[0]
 
 
@@ -89,18 +89,18 @@ def generate(
     keeps_size: bool = False,
 ) -> Generated:
     """
-    Call a pipeline and return the pictures it makes.
+    Call a pipeline and return the images it makes.
 
     Args:
         pipeline: A pipeline of the caller's own, as `context.models.use` lends it.
         wanted: The node's properties by name, such as prompt, strength, num_inference_steps.
-        seed: Of the random generator; the same seed gives the same picture. The second picture is that of the next seed.
+        seed: Of the random generator; the same seed gives the same image. The second image is that of the next seed.
         context: Gets progress, one report per step, and warnings.
-        image: The picture to start from, RGB; resized with LANCZOS where the model can't take its size.
-        others: Pictures that lie upon it, such as a mask, by property; brought to the same size.
-        size: Of the result, where there is no picture to start from; None for the size that the model was made for.
-        beside: Further pictures to look at, for pipelines that take several.
-        count: How many pictures.
+        image: The image to start from, RGB; resized with LANCZOS where the model can't take its size.
+        others: Images that lie upon it, such as a mask, by property; brought to the same size.
+        size: Of the result, where there is no image to start from; None for the size that the model was made for.
+        beside: Further images to look at, for pipelines that take several.
+        count: How many images.
         share: Which part of how many this call is of a longer work, for its progress.
         keeps_size: The caller brings the result back to the size of `image`, so that another one is nothing to tell.
 
@@ -117,8 +117,8 @@ def generate(
     elif made is not None:
         made = _possible(pipeline, made, context)
     given: dict[str, Any] = {} if called is None else {"image": _image_argument(pipeline, called, beside)}
-    pictures = {name: other if made is None else _of_size(other, made) for name, other in (others or {}).items()}
-    arguments = call_arguments(pipeline, {**wanted, **given, **pictures}, made, context.warn if share[0] == 0 else _say_nothing)
+    aligned = {name: other if made is None else _of_size(other, made) for name, other in (others or {}).items()}
+    arguments = call_arguments(pipeline, {**wanted, **given, **aligned}, made, context.warn if share[0] == 0 else _say_nothing)
     seen, numbers = LatentsSeen(), NumbersSeen(pipeline)
     callbacks = [show for show in (preview_callback(pipeline, context, _steps(arguments)), seen.callback(pipeline)) if show is not None]
     if callbacks:
@@ -129,23 +129,23 @@ def generate(
         arguments["generator"] = seeded(following_seed(seed, index), context)
         # What is to be said of the first part is so of all.
         is_first = share[0] == index == 0
-        picture = _painted(pipeline, arguments, context, tells=is_first)
+        made_now = _painted(pipeline, arguments, context, tells=is_first)
         numbers.tell(seen.last, context)
         if called is not None and not keeps_size and is_first:
-            _tell_size(pipeline, picture, called, context)
-        images.append(picture if called is image or image is None else picture.resize(image.size, _lanczos()))
+            _tell_size(pipeline, made_now, called, context)
+        images.append(made_now if called is image or image is None else made_now.resize(image.size, _lanczos()))
     return Generated(images, seen.latents(pipeline, images[-1].size))
 
 
 def _painted(pipeline: Any, arguments: Mapping[str, Any], context: Context, *, tells: bool) -> Image.Image:
-    """The picture of one call; what diffusers says of it reaches the user where it `tells`."""
+    """The image of one call; what diffusers says of it reaches the user where it `tells`."""
     import torch
 
     context.check_cancelled()
     relayed = _relayed_warnings(context, cut=warn_of_cut_prompts(pipeline, arguments, context.warn)) if tells else nullcontext()
     with torch.no_grad(), relayed, _explained_failures(pipeline), _reproducible(pipeline, arguments["generator"]):
         result = context.models.call(pipeline, arguments, context=context)
-    return _picture(pipeline, result, context)
+    return _image(pipeline, result, context)
 
 
 def _image_argument(pipeline: Any, image: Image.Image, beside: Sequence[Image.Image]) -> Any:
@@ -159,8 +159,8 @@ def _say_nothing(message: str) -> None:
     return None
 
 
-def _of_size(picture: Image.Image, size: Size) -> Image.Image:
-    return picture if picture.size == size else picture.resize(size, _lanczos())
+def _of_size(image: Image.Image, size: Size) -> Image.Image:
+    return image if image.size == size else image.resize(size, _lanczos())
 
 
 def _possible(pipeline: Any, size: Size, context: Context) -> Size:
@@ -178,7 +178,7 @@ def _steps(arguments: Mapping[str, Any]) -> int:
 
 
 def _fitted(pipeline: Any, image: Image.Image, context: Context, *, tell: bool) -> Image.Image:
-    """The picture at a size that the model can take, told where it is another than its own."""
+    """The image at a size that the model can take, told where it is another than its own."""
     given = Size(*image.size)
     fitting = fitting_size(pipeline, given, any_area=bool(_ANY_AREA.search(type(pipeline).__name__)))
     if fitting == given:
@@ -189,7 +189,7 @@ def _fitted(pipeline: Any, image: Image.Image, context: Context, *, tell: bool) 
 
 
 def _squared(pipeline: Any, image: Image.Image, context: Context) -> Image.Image:
-    """The picture stretched to a square for a pipeline that takes no other shape; the picture itself for the rest."""
+    """The image stretched to a square for a pipeline that takes no other shape; the image itself for the rest."""
     name = type(pipeline).__name__
     if not _SQUARE_ONLY.search(name) or image.width == image.height:
         return image
@@ -199,16 +199,16 @@ def _squared(pipeline: Any, image: Image.Image, context: Context) -> Image.Image
 
 
 def _coloured(pipeline: Any, image: Image.Image) -> Image.Image:
-    """The picture with an alpha channel for an autoencoder that encodes one."""
+    """The image with an alpha channel for an autoencoder that encodes one."""
     vae = getattr(pipeline, "vae", None)
     return image.convert("RGBA") if vae is not None and vae.config.get("input_channels") == 4 else image
 
 
-def _tell_size(pipeline: Any, picture: Image.Image, source: Image.Image, context: Context) -> None:
+def _tell_size(pipeline: Any, image: Image.Image, source: Image.Image, context: Context) -> None:
     """Warn of a pipeline that chose the size of the result itself."""
     name = type(pipeline).__name__
-    if picture.size != source.size and not _ANY_AREA.search(name):
-        context.warn(f"the result has the size {Size(*picture.size)}, which {name} chooses itself.", used=picture.size)
+    if image.size != source.size and not _ANY_AREA.search(name):
+        context.warn(f"the result has the size {Size(*image.size)}, which {name} chooses itself.", used=image.size)
 
 
 def _lanczos() -> Any:
@@ -218,7 +218,7 @@ def _lanczos() -> Any:
 
 
 def following_seed(seed: int, index: int) -> int:
-    """Returns the seed of the picture that is `index` places after the first; after the greatest comes 0. Below 0 each is drawn."""
+    """Returns the seed of the image that is `index` places after the first; after the greatest comes 0. Below 0 each is drawn."""
     return seed if seed < 0 or index == 0 else (seed + index) % _SEEDS
 
 
@@ -248,12 +248,12 @@ def _reproducible(pipeline: Any, generator: torch.Generator) -> Iterator[None]:
         yield
 
 
-def _picture(pipeline: Any, result: Any, context: Context) -> Image.Image:
-    """The picture in what a pipeline returned, looked at for the ways in which it can be none."""
+def _image(pipeline: Any, result: Any, context: Context) -> Image.Image:
+    """The image in what a pipeline returned, looked at for the ways in which it can be none."""
     images = getattr(result, "images", None)
     if images is None or len(images) == 0:
         raise NodeError(
-            f"{type(pipeline).__name__} returned no picture.", "Choose a model that makes images.", code="no_picture", where="model"
+            f"{type(pipeline).__name__} returned no image.", "Choose a model that makes images.", code="no_image_returned", where="model"
         )
     image: Image.Image = flattened(images[0]) if isinstance(images[0], list) else images[0]
     flagged = getattr(result, "nsfw_content_detected", None)
@@ -262,18 +262,18 @@ def _picture(pipeline: Any, result: Any, context: Context) -> Image.Image:
     elif image.convert("RGB").getbbox() is None:
         message = f"{type(pipeline).__name__} returned nothing but black: its numbers overflowed in {pipeline.dtype}."
         hint = "Use a variant of the model for this number format (for SDXL, a VAE fixed for fp16), or run on the CPU."
-        raise NodeError(message, hint, code="black_picture", where="model")
+        raise NodeError(message, hint, code="black_image", where="model")
     return image
 
 
 def flattened(layers: list[Image.Image]) -> Image.Image:
-    """The picture that RGBA layers make, the first at the bottom."""
+    """The image that RGBA layers make, the first at the bottom."""
     from PIL import Image as Pillow
 
-    picture = layers[0].convert("RGBA")
+    image = layers[0].convert("RGBA")
     for layer in layers[1:]:
-        picture = Pillow.alpha_composite(picture, layer.convert("RGBA"))
-    return picture
+        image = Pillow.alpha_composite(image, layer.convert("RGBA"))
+    return image
 
 
 class StepReporter:

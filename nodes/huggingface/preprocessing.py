@@ -1,4 +1,4 @@
-"""Nodes that take from a picture what a ControlNet follows: edges, depths, segments, a pose."""
+"""Nodes that take from an image what a ControlNet follows: edges, depths, segments, a pose."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ POSE_MODEL = "usyd-community/vitpose-base-simple"
 
 class Canny(Node):
     """
-    Draws the edges of a picture as thin white lines on black, by Canny's method.
+    Draws the edges of an image as thin white lines on black, by Canny's method.
     image, edges, canny, controlnet, preprocessing
 
     Use cases:
-    - Keep the lines of a picture while its style changes, with a ControlNet for edges
-    - Find out how much detail a picture has
+    - Keep the lines of an image while its style changes, with a ControlNet for edges
+    - Find out how much detail an image has
     """
 
-    image: ImageRef = Field(description="Picture to find edges in.")
+    image: ImageRef = Field(description="Image to find edges in.")
     low_threshold: int = Field(default=100, ge=0, le=1000, description="Slope above which a line is followed on from an edge.")
     high_threshold: int = Field(default=200, ge=0, le=1000, description="Slope above which something is an edge.")
     smoothing: float = Field(default=0.0, ge=0.0, le=20.0, description="Blur before edges are looked for, in pixels; drops small detail.")
@@ -45,22 +45,22 @@ class Canny(Node):
         if self.smoothing:
             grey = grey.filter(ImageFilter.GaussianBlur(self.smoothing))
         found = edges(np.asarray(grey), self.low_threshold, self.high_threshold)
-        return context.picture(Image.fromarray(found.astype(np.uint8) * 255).convert("RGB"))
+        return context.image_from_pil(Image.fromarray(found.astype(np.uint8) * 255).convert("RGB"))
 
 
 class EstimateDepth(DiffusionNode):
     """
-    Tells how far away everything in a picture is: the nearer, the brighter. Takes depth estimators of transformers, such as Depth
+    Tells how far away everything in an image is: the nearer, the brighter. Takes depth estimators of transformers, such as Depth
     Anything, DPT or ZoeDepth.
     image, depth, controlnet, preprocessing
 
     Use cases:
-    - Keep the space of a picture while its style changes, with a ControlNet for depths
+    - Keep the space of an image while its style changes, with a ControlNet for depths
     - Mask what is near or far
     """
 
     model: DepthModel = Field(default=DepthModel(repo_id=DEPTH_MODEL), description="A depth estimator; fetched when first used.")
-    image: ImageRef = Field(default=ImageRef(), description="Picture to look at.")
+    image: ImageRef = Field(default=ImageRef(), description="Image to look at.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The depths, from black (far) to white (near), RGB."]:
         import torch
@@ -72,30 +72,30 @@ class EstimateDepth(DiffusionNode):
                 raise _unfit(part.model, "tells no depths", "a depth estimator", DEPTH_MODEL)
             # Most tell nearness; those that tell distances say so.
             is_distance = getattr(part.model.config, "depth_estimation_type", "") == "metric" or "ZoeDepth" in type(part.model).__name__
-            return context.picture(_depth_picture(-found if is_distance else found, source.size))
+            return context.image_from_pil(_depth_image(-found if is_distance else found, source.size))
 
 
 class Segments(NamedTuple):
     output: Annotated[ImageRef, "Each class in a colour of its own, RGB."]
-    mask: Annotated[ImageRef, "White where the picture shows `label`, mode L; black everywhere where that is empty."]
+    mask: Annotated[ImageRef, "White where the image shows `label`, mode L; black everywhere where that is empty."]
     labels: Annotated[list[str], "The classes that were found, the largest first."]
 
 
 class SegmentImage(DiffusionNode):
     """
-    Tells what each pixel of a picture belongs to (sky, water, tree, …), and masks one of these. Takes networks for semantic
+    Tells what each pixel of an image belongs to (sky, water, tree, …), and masks one of these. Takes networks for semantic
     segmentation of transformers, such as SegFormer.
     image, segmentation, mask, controlnet, preprocessing
 
     Use cases:
     - Mask the sky, and paint another one
-    - List what is to be seen in a picture
+    - List what is to be seen in an image
     """
 
     model: SegmentationModel = Field(
         default=SegmentationModel(repo_id=SEGMENTATION_MODEL), description="A network for semantic segmentation; fetched when first used."
     )
-    image: ImageRef = Field(default=ImageRef(), description="Picture to look at.")
+    image: ImageRef = Field(default=ImageRef(), description="Image to look at.")
     label: str = Field(default="", description="Class that the mask shows, as the network calls it, such as `sky`.")
 
     def process(self, context: Context) -> Segments:
@@ -117,15 +117,15 @@ class SegmentImage(DiffusionNode):
         if self.label and not wanted:
             raise NodeError(f"The model knows no {self.label!r}.", f"It sees {', '.join(found)}.", code="invalid_value", where="label")
         if wanted and not counts[wanted].any():
-            context.warn(f"label: there is no {self.label!r} in the picture, so the mask is black.")
+            context.warn(f"label: there is no {self.label!r} in the image, so the mask is black.")
         colours = np.array([_class_colour(number) for number in range(len(names))], np.uint8)
         mask = Image.fromarray(np.isin(classes, wanted).astype(np.uint8) * 255)
-        return Segments(context.picture(Image.fromarray(colours[classes])), context.picture(mask), found)
+        return Segments(context.image_from_pil(Image.fromarray(colours[classes])), context.image_from_pil(mask), found)
 
 
 class EstimatePose(DiffusionNode):
     """
-    Finds the joints of the one person in a picture, and draws them as a stick figure in the form of OpenPose. Takes ViTPose networks.
+    Finds the joints of the one person in an image, and draws them as a stick figure in the form of OpenPose. Takes ViTPose networks.
     For one of several people, crop to that one first.
     image, pose, openpose, controlnet, preprocessing
 
@@ -134,7 +134,7 @@ class EstimatePose(DiffusionNode):
     """
 
     model: PoseModel = Field(default=PoseModel(repo_id=POSE_MODEL), description="A ViTPose network; fetched when first used.")
-    image: ImageRef = Field(default=ImageRef(), description="Picture of one person.")
+    image: ImageRef = Field(default=ImageRef(), description="Image of one person.")
     threshold: float = Field(default=0.3, ge=0.0, le=1.0, description="How sure of a joint the network has to be.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The stick figure on black, RGB."]:
@@ -145,13 +145,13 @@ class EstimatePose(DiffusionNode):
             if "PoseEstimation" not in type(part.model).__name__:
                 raise _unfit(part.model, "finds no joints", "a ViTPose network", POSE_MODEL)
             joints = _joints(part, source)
-        return context.picture(stick_figure(source.size, joints, self.threshold))
+        return context.image_from_pil(stick_figure(source.size, joints, self.threshold))
 
 
 def _looked_at(part: Any, image: Image.Image) -> Any:
-    """What a network makes of a picture that its own processor made ready."""
+    """What a network makes of an image that its own processor made ready."""
     if part.processor is None:
-        message = "has no preprocessor_config.json, so it is not known how it wants pictures."
+        message = "has no preprocessor_config.json, so it is not known how it wants images."
         raise NodeError(message, "Choose a repository with one.", code="model_unfit", where="model")
     ready = part.processor(images=image, return_tensors="pt")
     return part.model(**{name: tensor.to(part.model.device, part.model.dtype) for name, tensor in ready.items()})
@@ -161,7 +161,7 @@ def _unfit(model: Any, what: str, wanted: str, example: str) -> NodeError:
     return NodeError(f"{type(model).__name__} {what}.", f"Choose {wanted}, such as {example}.", code="model_unfit", where="model")
 
 
-def _depth_picture(nearness: Any, size: tuple[int, int]) -> Image.Image:
+def _depth_image(nearness: Any, size: tuple[int, int]) -> Image.Image:
     import torch
     from PIL import Image
 
@@ -180,7 +180,7 @@ def _class_colour(number: int) -> tuple[int, int, int]:
 
 def _joints(part: Any, image: Image.Image) -> list[Joint]:
     """
-    COCO's 17 joints. The whole picture, brought to the network's shape with black beside it, is what it looks at; the places of
+    COCO's 17 joints. The whole image, brought to the network's shape with black beside it, is what it looks at; the places of
     greatest heat are moved a quarter towards the warmer neighbour, as in the network's paper.
     """
     import numpy as np

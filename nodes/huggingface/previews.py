@@ -1,7 +1,7 @@
 """
-Pictures of a denoising loop while it runs.
+Images of a denoising loop while it runs.
 
-A latent is turned into a small picture by a matrix, which is far cheaper than decoding: the colours of a decoded picture are
+A latent is turned into a small image by a matrix, which is far cheaper than decoding: the colours of a decoded image are
 nearly linear in the latent's channels. The matrix is fitted by least squares to what the model's own autoencoder makes of a
 few smooth random latents, when the first preview is asked for.
 """
@@ -44,7 +44,7 @@ def preview_callback(pipeline: Any, context: Context, total: int) -> StepCallbac
         if latents is not None and latents.dim() == 4 and latents.shape[1] == pipe.vae.config.latent_channels:
             if not fitted:
                 fitted.append(_colours(pipe.vae, latents))
-            context.preview(_picture(latents[0], fitted[0]), step + 1, total)
+            context.preview(_image(latents[0], fitted[0]), step + 1, total)
         return tensors
 
     return show
@@ -76,7 +76,7 @@ def _colours(vae: Any, like: torch.Tensor) -> torch.Tensor:
     return matrix
 
 
-def _picture(latent: torch.Tensor, colours: torch.Tensor) -> Image.Image:
+def _image(latent: torch.Tensor, colours: torch.Tensor) -> Image.Image:
     import torch
     from PIL import Image
 

@@ -1,8 +1,8 @@
 """
-Which size a picture has to have for a pipeline.
+Which size an image has to have for a pipeline.
 
 A diffusion model works on a grid: sides have to be multiples of what its autoencoder and patches cover. And it works well
-near the area that it was trained at: far above, scenes repeat themselves; far below, shapes dissolve. So a picture with
+near the area that it was trained at: far above, scenes repeat themselves; far below, shapes dissolve. So an image with
 more than 2.25 times or less than half of that area is brought to about that area, keeping its shape; sides are then cut
 down to the multiple.
 """
@@ -16,7 +16,7 @@ from nodes.huggingface.families import facts_of
 
 MOST = 2.25
 LEAST = 0.5
-"""Shares of the native area between which a picture keeps its size."""
+"""Shares of the native area between which an image keeps its size."""
 
 
 class Size(NamedTuple):
@@ -42,7 +42,7 @@ def fitting_size(pipeline: Any, size: Size, *, any_area: bool = False) -> Size:
 
 def native_size(pipeline: Any, width: int = 0, height: int = 0) -> Size | None:
     """
-    The size to make a picture at from text: sides that are 0 follow from the area that the model was trained at.
+    The size to make an image at from text: sides that are 0 follow from the area that the model was trained at.
 
     None where both are 0 and the model says nothing of its area.
     """

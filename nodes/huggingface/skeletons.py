@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Joint(NamedTuple):
-    """A place in a picture, in pixels, and how sure the network is of it, 0…1."""
+    """A place in an image, in pixels, and how sure the network is of it, 0…1."""
 
     x: float
     y: float
@@ -40,8 +40,8 @@ def stick_figure(size: tuple[int, int], coco: Sequence[Joint], least: float) -> 
     left, right = coco[5], coco[6]
     neck = Joint((left.x + right.x) / 2, (left.y + right.y) / 2, min(left.score, right.score))
     joints = [neck if index is None else coco[index] for index in _FROM_COCO]
-    picture = Pillow.new("RGB", size)
-    draw = ImageDraw.Draw(picture)
+    image = Pillow.new("RGB", size)
+    draw = ImageDraw.Draw(image)
     width = max(1, round(max(size) / 128))
     for number, ends in enumerate(_LIMBS):
         one, other = (joints[end] for end in ends)
@@ -50,7 +50,7 @@ def stick_figure(size: tuple[int, int], coco: Sequence[Joint], least: float) -> 
     for number, joint in enumerate(joints):
         if joint.score >= least:
             draw.ellipse((joint.x - width, joint.y - width, joint.x + width, joint.y + width), fill=_colour(number, 1.0))
-    return picture
+    return image
 
 
 def _colour(number: int, brightness: float) -> tuple[int, int, int]:

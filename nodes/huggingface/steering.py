@@ -96,7 +96,7 @@ def _untried(name: str, task: str, context: Context) -> Iterator[None]:
 
 
 def control(pipeline: Any, steering: Steering, context: Context) -> dict[str, Any]:
-    """The arguments that go with what is hung on the pipeline: the picture of an image prompt, the scale of a ControlNet."""
+    """The arguments that go with what is hung on the pipeline: the image of an image prompt, the scale of a ControlNet."""
     arguments = control_arguments(pipeline, steering.controlnet_conditioning_scale, steering.control_mode)
     if not steering.ip_adapter_model.is_empty() and steering.ip_adapter_image and takes_image_prompt(type(pipeline)):
         arguments["ip_adapter_image"] = shown_image(context, steering.ip_adapter_image, "ip_adapter_image")
@@ -161,7 +161,7 @@ def _as_computed(pipeline: Any) -> Iterator[None]:
 
 
 def _check_pair(steering: Steering) -> None:
-    """Raise NodeError where one of an IP adapter and its picture is missing."""
+    """Raise NodeError where one of an IP adapter and its image is missing."""
     if not steering.ip_adapter_model.is_empty() and _is_missing(steering.ip_adapter_image):
         message = "ip_adapter_model is set, but there is no ip_adapter_image."
         raise NodeError(message, "Connect an image to `ip_adapter_image`.", code="missing_image", where="ip_adapter_image")
@@ -215,7 +215,7 @@ def _in_format_of(model: ModelRef, other: ModelRef, prop: str, context: Context)
 
 
 def _add_image_prompt(pipeline: Any, steering: Steering, model: ModelRef, stack: ExitStack, context: Context) -> None:
-    """Hang an IP adapter on the pipeline, and the encoder of its picture."""
+    """Hang an IP adapter on the pipeline, and the encoder of its image."""
     if not takes_image_prompt(type(pipeline)):
         context.warn(f"ip_adapter_model is not used: {type(pipeline).__name__} takes no image prompt.")
         return

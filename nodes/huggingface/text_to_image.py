@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from nodes.huggingface import diffusion as shared
-from nodes.huggingface.diffusion import DEFAULT_MODEL, DiffusionNode, Pictures, optional_images, pictures
+from nodes.huggingface.diffusion import DEFAULT_MODEL, DiffusionNode, Images, image_outputs, optional_images
 from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel, LoraModel, TextToImageModel
 from nodes.huggingface.pipelines import generate
 from nodes.huggingface.schedulers import SchedulerName
@@ -22,8 +22,8 @@ class TextToImage(DiffusionNode):
     image, generation, text-to-image, prompt, autopipeline
 
     Use cases:
-    - Make a picture from a description
-    - Make several pictures of one prompt and choose
+    - Make an image from a description
+    - Make several images of one prompt and choose
     - Follow edges, depths or a pose with a ControlNet
     - Make a first draft for image to image
     """
@@ -51,7 +51,7 @@ class TextToImage(DiffusionNode):
     control_mode: int = shared.CONTROL_MODE
     num_images: int = shared.COUNT
 
-    def process(self, context: Context) -> Pictures:
+    def process(self, context: Context) -> Images:
         steering = Steering.of(self)
         wanted = self.chosen("prompt", "negative_prompt", "num_inference_steps", "guidance_scale")
         with steered(self.model_or_default(self.model), "text-to-image", steering, context) as pipeline:
@@ -64,7 +64,7 @@ class TextToImage(DiffusionNode):
                 count=self.num_images,
                 context=context,
             )
-        return pictures(made, context)
+        return image_outputs(made, context)
 
 
 class LoadTextToImageModel(Node):

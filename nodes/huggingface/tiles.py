@@ -1,5 +1,5 @@
 """
-Pictures in parts: boxes that cover a picture, and putting them together again.
+Images in parts: boxes that cover an image, and putting them together again.
 
 Networks that only look at a neighbourhood are given each cell with a margin, which is cut off afterwards. Models that paint are
 given tiles that overlap, and each pixel is the mean of the tiles over it, weighted by ramps that fall to the tiles' inner edges.
@@ -23,7 +23,7 @@ def overlapping(size: tuple[int, int], tile: tuple[int, int], overlap: int) -> l
 
 
 def cells(size: tuple[int, int], side: int) -> list[Box]:
-    """Boxes of at most that side that cover the picture without overlap; row by row."""
+    """Boxes of at most that side that cover the image without overlap; row by row."""
     width, height = size
     return [
         (left, upper, min(left + side, width), min(upper + side, height))
@@ -33,13 +33,13 @@ def cells(size: tuple[int, int], side: int) -> list[Box]:
 
 
 def with_margin(box: Box, margin: int, size: tuple[int, int]) -> Box:
-    """The box with so many pixels around it, cut at the picture's edges."""
+    """The box with so many pixels around it, cut at the image's edges."""
     left, upper, right, lower = box
     return max(0, left - margin), max(0, upper - margin), min(size[0], right + margin), min(size[1], lower + margin)
 
 
 class Canvas:
-    """Takes tiles, and gives the picture that they make together."""
+    """Takes tiles, and gives the image that they make together."""
 
     def __init__(self, size: tuple[int, int], overlap: int) -> None:
         import numpy as np
@@ -49,18 +49,18 @@ class Canvas:
         self._sums = np.zeros((size[1], size[0], 3), np.float32)
         self._weights = np.zeros((size[1], size[0], 1), np.float32)
 
-    def add(self, box: Box, picture: Image.Image) -> None:
-        """Lay an RGB picture of the box's size over it."""
+    def add(self, box: Box, image: Image.Image) -> None:
+        """Lay an RGB image of the box's size over it."""
         import numpy as np
 
         left, upper, right, lower = box
         across = self._ramp(right - left, left > 0, right < self._size[0])
         down = self._ramp(lower - upper, upper > 0, lower < self._size[1])
         weights = (down[:, None] * across[None, :])[..., None]
-        self._sums[upper:lower, left:right] += np.asarray(picture, np.float32) * weights
+        self._sums[upper:lower, left:right] += np.asarray(image, np.float32) * weights
         self._weights[upper:lower, left:right] += weights
 
-    def picture(self) -> Image.Image:
+    def image(self) -> Image.Image:
         """What has been laid down. Every pixel has to be under a tile."""
         import numpy as np
         from PIL import Image as Pillow

@@ -1,4 +1,4 @@
-"""Pictures side by side: contact sheets, and pictures cut into tiles."""
+"""Images side by side: contact sheets, and images cut into tiles."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _MOST_TILES: Final = 65536
 
 class CombineImageGrid(Node):
     """
-    Puts pictures side by side in rows. A column is as wide as its widest picture and a row as high as its highest;
-    smaller ones are centred. Labels stand below their pictures.
+    Puts images side by side in rows. A column is as wide as its widest image and a row as high as its highest;
+    smaller ones are centred. Labels stand below their images.
     image, grid, combine, contact sheet, tiles, before and after
 
     Use cases:
     - Compare results of several settings on one sheet
-    - Show a picture before and after
-    - Put a picture together again that was cut into tiles
+    - Show an image before and after
+    - Put an image together again that was cut into tiles
     """
 
-    tiles: list[ImageRef] = Field(default=[], description="Pictures, row by row.")
-    columns: int = Field(default=0, ge=0, description="Pictures in a row; 0 makes about as many columns as rows.")
-    labels: list[str] = Field(default=[], description="Texts below the pictures, in the same order.")
-    gap: int = Field(default=0, ge=0, le=512, description="Space between the pictures and around the sheet, in pixels.")
-    background: ColorRef = Field(default=ColorRef(value="#ffffff"), description="Colour between and around the pictures.")
+    tiles: list[ImageRef] = Field(default=[], description="Images, row by row.")
+    columns: int = Field(default=0, ge=0, description="Images in a row; 0 makes about as many columns as rows.")
+    labels: list[str] = Field(default=[], description="Texts below the images, in the same order.")
+    gap: int = Field(default=0, ge=0, le=512, description="Space between the images and around the sheet, in pixels.")
+    background: ColorRef = Field(default=ColorRef(value="#ffffff"), description="Colour between and around the images.")
     font: FontRef = Field(default=FontRef(), description=FONT)
 
     @classmethod
@@ -46,9 +46,9 @@ class CombineImageGrid(Node):
 
     def process(self, context: Context) -> Annotated[ImageRef, "The sheet."]:
         if not self.tiles:
-            raise NodeError("There are no pictures to combine.", "Connect a list with at least one.")
+            raise NodeError("There are no images to combine.", "Connect a list with at least one.")
         if len(self.labels) > len(self.tiles):
-            raise NodeError(f"There are {len(self.labels)} labels for {len(self.tiles)} pictures.", "Remove a label or add a picture.")
+            raise NodeError(f"There are {len(self.labels)} labels for {len(self.tiles)} images.", "Remove a label or add an image.")
 
         colour = self.background.value or "#00000000"
         images = [opened(context, tile) for tile in self.tiles]
@@ -63,20 +63,20 @@ class CombineImageGrid(Node):
             sheet.paste(image, (left + (width - image.width) // 2, top + (height - image.height) // 2))
             labels.draw(sheet, index, (left, top + height, width, labels.height), _ink(colour), context)
         labels.warn_of_missing(context)
-        return context.picture(sheet)
+        return context.image_from_pil(sheet)
 
 
 class SliceImageGrid(Node):
     """
-    Cuts a picture into tiles, row by row. Where it does not divide evenly, tiles differ by a pixel: nothing is lost.
+    Cuts an image into tiles, row by row. Where it does not divide evenly, tiles differ by a pixel: nothing is lost.
     image, grid, slice, tiles, split
 
     Use cases:
-    - Work on a large picture piece by piece
+    - Work on a large image piece by piece
     - Take a contact sheet apart
     """
 
-    image: ImageRef = Field(description="Picture to cut.")
+    image: ImageRef = Field(description="Image to cut.")
     columns: int = Field(default=0, ge=0, le=_MOST_TILES, description="Tiles in a row; 0 for as many as make the tiles nearly square.")
     rows: int = Field(default=0, ge=0, le=_MOST_TILES, description="Rows of tiles; 0 for as many as make the tiles nearly square.")
 
@@ -84,10 +84,10 @@ class SliceImageGrid(Node):
         image = context.image(self.image)
         columns, rows = _divisions(image.width, image.height, self.columns, self.rows)
         if columns > image.width or rows > image.height:
-            message = f"A picture of {image.width} x {image.height} pixels can't be cut into {columns} x {rows} tiles."
+            message = f"An image of {image.width} x {image.height} pixels can't be cut into {columns} x {rows} tiles."
             raise NodeError(message, "Ask for fewer columns or rows.")
         if columns * rows > _MOST_TILES:
-            message = f"{columns} x {rows} tiles are more than the {_MOST_TILES} that are made of one picture."
+            message = f"{columns} x {rows} tiles are more than the {_MOST_TILES} that are made of one image."
             raise NodeError(message, "Ask for fewer columns or rows.")
         xs = [image.width * column // columns for column in range(columns + 1)]
         ys = [image.height * row // rows for row in range(rows + 1)]
@@ -95,7 +95,7 @@ class SliceImageGrid(Node):
         tiles: list[ImageRef] = []
         for box in boxes:
             context.check_cancelled()
-            tiles.append(context.picture(image.crop(box)))
+            tiles.append(context.image_from_pil(image.crop(box)))
         return tiles
 
 
@@ -127,17 +127,17 @@ class _Layout:
         return cls(lefts, widths, tops, heights, (lefts[-1], tops[-1]))
 
     def cell(self, index: int) -> tuple[int, int, int, int]:
-        """Left, top, width and height of a picture's cell, without its label."""
+        """Left, top, width and height of an image's cell, without its label."""
         row, column = divmod(index, len(self.widths))
         return self.lefts[column], self.tops[row], self.widths[column], self.heights[row]
 
 
 class _Labels:
-    """Texts below pictures, all in one size."""
+    """Texts below images, all in one size."""
 
     def __init__(self, texts: list[str], images: list[Image.Image], font: str, context: Context) -> None:
         """
-        Choose a size that looks right below the pictures, smaller where the longest label would be wider than they are.
+        Choose a size that looks right below the images, smaller where the longest label would be wider than they are.
 
         Args:
             font: File of the font.

@@ -17,7 +17,7 @@ class ConditionalSwitch(Node):
     boolean, switch, choose, condition, lazy
 
     Use cases:
-    - Use the user's picture where there is one, else generate one
+    - Use the user's image where there is one, else generate one
     - Choose a quick or a careful way by one setting
     """
 
@@ -41,7 +41,7 @@ class Compare(Node):
     boolean, compare, equal, less, greater
 
     Use cases:
-    - Ask whether a picture is too small
+    - Ask whether an image is too small
     - Take another way from a certain item of a loop on
     """
 

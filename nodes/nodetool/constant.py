@@ -154,38 +154,38 @@ class JSON(Node):
 
 class Image(Node):
     """
-    A fixed picture. It is opened here, so that a file that can't be read fails before any work is done.
-    constant, image, picture
+    A fixed image. It is opened here, so that a file that can't be read fails before any work is done.
+    constant, image, image
 
     Use cases:
-    - Use the same reference picture in every run
+    - Use the same reference image in every run
     - Paste a watermark
     """
 
-    value: ImageRef = Field(default=ImageRef(), description="The picture: a path, a URI, or inline data.")
+    value: ImageRef = Field(default=ImageRef(), description="The image: a path, a URI, or inline data.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The picture, upright."]:
-        return context.picture(context.image(self.value))
+    def process(self, context: Context) -> Annotated[ImageRef, "The image, upright."]:
+        return context.image_from_pil(context.image(self.value))
 
 
 class ImageList(Node):
     """
-    A fixed list of pictures.
+    A fixed list of images.
     constant, image, list, batch
 
     Use cases:
-    - Run over the same pictures every time
+    - Run over the same images every time
     - Give the tiles of a contact sheet
     """
 
-    value: list[ImageRef] | None = Field(default=None, description="The pictures, in order.")
+    value: list[ImageRef] | None = Field(default=None, description="The images, in order.")
 
-    def process(self, context: Context) -> Annotated[list[ImageRef], "The pictures, upright, in the order given."]:
-        pictures: list[ImageRef] = []
+    def process(self, context: Context) -> Annotated[list[ImageRef], "The images, upright, in the order given."]:
+        images: list[ImageRef] = []
         for ref in self.value or []:
             context.check_cancelled()
-            pictures.append(context.picture(context.image(ref)))
-        return pictures
+            images.append(context.image_from_pil(context.image(ref)))
+        return images
 
 
 class ImageModelConstant(Node):
@@ -296,7 +296,7 @@ class ImageSize(Node):
 
     Use cases:
     - Share one size among several nodes
-    - Resize several pictures alike
+    - Resize several images alike
     """
 
     lane = Lane.INLINE

@@ -30,7 +30,7 @@ class If(Node):
     control, if, branch, condition
 
     Use cases:
-    - Upscale a picture only where it is small
+    - Upscale an image only where it is small
     - Leave items of a list out of the rest of a loop
     """
 
@@ -50,7 +50,7 @@ class Merge(Node):
     control, merge, join, branch
 
     Use cases:
-    - Go on with a picture, whether it was upscaled or not
+    - Go on with an image, whether it was upscaled or not
     - End both ways of an If in one output
     """
 
@@ -70,8 +70,8 @@ class ForEach(Node):
     control, loop, for, each, list, iterate
 
     Use cases:
-    - Turn every picture of a folder into a winter scene
-    - Try one picture with a list of prompts
+    - Turn every image of a folder into a winter scene
+    - Try one image with a list of prompts
     """
 
     lane = Lane.INLINE
@@ -90,9 +90,9 @@ class Collect(Node):
     control, loop, collect, gather, list
 
     Use cases:
-    - Make a list of the pictures of a loop
+    - Make a list of the images of a loop
     - Show all results of a loop side by side
-    - Go on with the pictures of a folder that could be worked on
+    - Go on with the images of a folder that could be worked on
     """
 
     lane = Lane.INLINE

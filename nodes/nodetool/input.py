@@ -15,46 +15,46 @@ DESCRIPTION = "What the input is for; shown to whoever runs the workflow."
 
 class ImageInput(Node):
     """
-    A picture given to the workflow. It is opened at once, so that a file that can't be read fails before any work is done.
-    input, parameter, image, picture
+    An image given to the workflow. It is opened at once, so that a file that can't be read fails before any work is done.
+    input, parameter, image, image
 
     Use cases:
-    - Choose the picture that a workflow transforms
+    - Choose the image that a workflow transforms
     - Put a workflow behind an image-to-image API
     """
 
     role = Role.INPUT
 
     name: str = Field(default="", description=NAME, label=True)
-    value: ImageRef = Field(default=ImageRef(), description="The picture: a path, a URI, or inline data.")
+    value: ImageRef = Field(default=ImageRef(), description="The image: a path, a URI, or inline data.")
     description: str = Field(default="", description=DESCRIPTION, label=True)
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The picture, upright."]:
-        return context.picture(context.image(self.value))
+    def process(self, context: Context) -> Annotated[ImageRef, "The image, upright."]:
+        return context.image_from_pil(context.image(self.value))
 
 
 class ImageListInput(Node):
     """
-    Several pictures given to the workflow, opened at once.
+    Several images given to the workflow, opened at once.
     input, parameter, image, list, batch
 
     Use cases:
-    - Run a workflow over chosen pictures
+    - Run a workflow over chosen images
     - Give the tiles of a contact sheet
     """
 
     role = Role.INPUT
 
     name: str = Field(default="", description=NAME, label=True)
-    value: list[ImageRef] = Field(default=[], description="The pictures, in order.")
+    value: list[ImageRef] = Field(default=[], description="The images, in order.")
     description: str = Field(default="", description=DESCRIPTION, label=True)
 
-    def process(self, context: Context) -> Annotated[list[ImageRef], "The pictures, upright, in the order given."]:
-        pictures: list[ImageRef] = []
+    def process(self, context: Context) -> Annotated[list[ImageRef], "The images, upright, in the order given."]:
+        images: list[ImageRef] = []
         for ref in self.value:
             context.check_cancelled()
-            pictures.append(context.picture(context.image(ref)))
-        return pictures
+            images.append(context.image_from_pil(context.image(ref)))
+        return images
 
 
 class StringInput(Node):
@@ -205,7 +205,7 @@ class ImageSizeInput(Node):
     input, parameter, size, width, height
 
     Use cases:
-    - Let a run choose the size of a picture
+    - Let a run choose the size of an image
     - Share one size among several nodes
     """
 
@@ -226,7 +226,7 @@ class FolderPathInput(Node):
     input, parameter, folder, directory, path
 
     Use cases:
-    - Choose the folder whose pictures are loaded
+    - Choose the folder whose images are loaded
     - Choose where results are saved
     """
 

@@ -50,7 +50,7 @@ class Length(Node):
     list, length, count, size
 
     Use cases:
-    - Choose a branch by the number of pictures
+    - Choose a branch by the number of images
     - Number the results of a loop
     """
 
@@ -68,8 +68,8 @@ class GetElement(Node):
     list, get, element, index, pick
 
     Use cases:
-    - Go on with one of several pictures that a model made
-    - Work on one tile of a picture
+    - Go on with one of several images that a model made
+    - Work on one tile of an image
     """
 
     lane = Lane.INLINE
@@ -91,8 +91,8 @@ class Slice(Node):
     list, slice, part, range, reverse
 
     Use cases:
-    - Go on with the first pictures of a folder only
-    - Take every second tile of a picture
+    - Go on with the first images of a folder only
+    - Take every second tile of an image
     """
 
     lane = Lane.INLINE

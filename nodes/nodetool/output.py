@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from nodetool_core import Context, Field, ImageRef, Node, Picture, Role
+from nodetool_core import Context, Field, ImageData, ImageRef, Node, Role
 
 
 class Output(Node):
     """
-    A named result of the workflow. Passes its value on; a picture that is still a file or a URI is opened.
+    A named result of the workflow. Passes its value on; an image that is still a file or a URI is opened.
     output, result, sink
 
     Use cases:
-    - Give a picture back to whoever runs the workflow
+    - Give an image back to whoever runs the workflow
     - Name several results of one graph
     """
 
@@ -28,8 +28,8 @@ class Output(Node):
 
 
 def _opened(value: Any, context: Context) -> Any:
-    if isinstance(value, ImageRef) and not isinstance(value, Picture):
-        return context.picture(context.image(value))
+    if isinstance(value, ImageRef) and not isinstance(value, ImageData):
+        return context.image_from_pil(context.image(value))
     if isinstance(value, list):
         return [_opened(item, context) for item in value]
     return value

@@ -14,7 +14,7 @@ Size = tuple[int, int]
 AppName = Literal["Flux Dev", "Flux Canny", "Flux Depth", "Ideogram Remix", "Flux Redux", "Flux PulID", "GPT Image", "Flux Kontext Max"]
 
 SMALLEST, LARGEST = 256, 1536
-"""What width and height may be where an app has no list of sizes, and what a picture is scaled down to fit in."""
+"""What width and height may be where an app has no list of sizes, and what an image is scaled down to fit in."""
 LARGEST_LISTED = 1600
 """The longest side in the lists, which count more than the general range."""
 
@@ -26,13 +26,13 @@ class App:
     name: str
     id: str
     sizes: tuple[Size, ...] = ()
-    """The sizes there are; empty for an app that takes the size of the picture."""
+    """The sizes there are; empty for an app that takes the size of the image."""
     is_listed: bool = True
     """Whether it is in the vendor's table, so that its sizes are known."""
 
 
 def _app(name: AppName, app_id: str, sizes: str = "") -> App:
-    """The vendor's sizes, read as width x height: 800x1000 is a portrait then, and 1600x676 a wide picture."""
+    """The vendor's sizes, read as width x height: 800x1000 is a portrait then, and 1600x676 a wide image."""
     pairs = [size.partition("x") for size in sizes.split()]
     return App(name, app_id, tuple((int(width), int(height)) for width, _, height in pairs))
 
@@ -59,11 +59,11 @@ def find_app(name: str, app_id: str) -> App:
     return next((app for app in APPS.values() if app.id == app_id), App(app_id, app_id, is_listed=False))
 
 
-def size_for(app: App, wanted: Size | None, picture: Size | None) -> Size | None:
+def size_for(app: App, wanted: Size | None, image: Size | None) -> Size | None:
     """
     The width and height to send; None for none.
 
-    Without a wish it is the app's size whose shape is nearest to the picture's. Raises NodeError for a size that the app does not have.
+    Without a wish it is the app's size whose shape is nearest to the image's. Raises NodeError for a size that the app does not have.
     """
     if not app.is_listed:
         if wanted is not None and not all(SMALLEST <= side <= LARGEST for side in wanted):
@@ -73,7 +73,7 @@ def size_for(app: App, wanted: Size | None, picture: Size | None) -> Size | None
     if not app.sizes:
         return None
     if wanted is None:
-        shape = 1.0 if picture is None else picture[0] / picture[1]
+        shape = 1.0 if image is None else image[0] / image[1]
         return min(app.sizes, key=lambda size: max(size[0] / size[1] / shape, shape / (size[0] / size[1])))
     # The vendor's table does not say which side comes first, so both orders go: what it refuses, the service says.
     if wanted not in app.sizes and wanted[::-1] not in app.sizes:

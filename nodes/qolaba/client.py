@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nodes.services.addresses import is_open_to_readers
 from nodes.services.answers import MOST_TEXT, failure_in, message_in, parsed, refusal, unexpected
-from nodes.services.fetching import fetch_picture, read_bounded
+from nodes.services.fetching import fetch_image, read_bounded
 from nodes.services.waiting import Waiting
 from nodetool_core import Context, NodeError
 
@@ -45,8 +45,8 @@ def base_url(context: Context) -> str:
     return found
 
 
-async def pictures(waiting: Waiting, request: dict[str, Any], *, base: str, key: Secret) -> list[Image.Image]:
-    """The pictures that a request makes, in the service's order. Raises NodeError, ImageError."""
+async def images(waiting: Waiting, request: dict[str, Any], *, base: str, key: Secret) -> list[Image.Image]:
+    """The images that a request makes, in the service's order. Raises NodeError, ImageError."""
     import httpx2
 
     timeout = httpx2.Timeout(waiting.timeout, connect=min(_CONNECT_TIMEOUT, waiting.timeout))
@@ -56,7 +56,7 @@ async def pictures(waiting: Waiting, request: dict[str, Any], *, base: str, key:
 
 
 class _Call:
-    """One request until its pictures are here. Called again where the service was busy; a task that was begun goes on."""
+    """One request until its images are here. Called again where the service was busy; a task that was begun goes on."""
 
     def __init__(self, waiting: Waiting, client: httpx2.AsyncClient, base: str, key: Secret) -> None:
         self._waiting = waiting
@@ -78,10 +78,10 @@ class _Call:
         urls = _result(self._answer)
         for warning in _warnings(self._answer):
             self._waiting.context.warn(f"{SERVICE}: {warning}")
-        self._waiting.note(f"fetching {len(urls)} picture{'s' if len(urls) > 1 else ''}")
+        self._waiting.note(f"fetching {len(urls)} image{'s' if len(urls) > 1 else ''}")
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(fetch_picture(self._client, url, service=SERVICE, trusted=self._base)) for url in urls]
+                tasks = [group.create_task(fetch_image(self._client, url, service=SERVICE, trusted=self._base)) for url in urls]
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
         return [task.result() for task in tasks]
@@ -114,9 +114,9 @@ def _warnings(envelope: dict[str, Any]) -> list[str]:
 
 
 def _result(envelope: dict[str, Any]) -> list[str]:
-    """The addresses of the pictures in an envelope."""
+    """The addresses of the images in an envelope."""
     output = envelope.get("output")
     urls = output.get("result") if isinstance(output, dict) else None
     if not isinstance(urls, list) or not urls or not all(isinstance(url, str) for url in urls):
-        raise unexpected(SERVICE, "SUCCESS, and no list of pictures in output.result")
+        raise unexpected(SERVICE, "SUCCESS, and no list of images in output.result")
     return urls

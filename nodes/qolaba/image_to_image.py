@@ -5,30 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from nodes.qolaba.apps import LARGEST, LARGEST_LISTED, SMALLEST, AppName, find_app, size_for
-from nodetool_core import Context, Field, ImageRef, Lane, Node, NodeError, Picture, Sources
+from nodetool_core import Context, Field, ImageData, ImageRef, Lane, Node, NodeError, Sources
 
 if TYPE_CHECKING:
     from nodes.qolaba.apps import App, Size
 
 
-class Pictures(NamedTuple):
+class Images(NamedTuple):
     """What a request makes."""
 
-    output: Annotated[ImageRef, "The first picture."]
-    images: Annotated[list[ImageRef], "All pictures, as many as `batch` asks for."]
+    output: Annotated[ImageRef, "The first image."]
+    images: Annotated[list[ImageRef], "All images, as many as `batch` asks for."]
 
 
 class ImageToImage(Node):
     """
-    Transforms a picture by a prompt with an app of Qolaba: Flux Dev, Canny, Depth, Redux, PulID and Kontext Max, Ideogram
-    Remix, GPT Image, or another by its id. The picture and the prompt leave this machine, and the service is paid for it.
+    Transforms an image by a prompt with an app of Qolaba: Flux Dev, Canny, Depth, Redux, PulID and Kontext Max, Ideogram
+    Remix, GPT Image, or another by its id. The image and the prompt leave this machine, and the service is paid for it.
     Needs the secret QOLABA_API_KEY, and QOLABA_BASE_URL for the address of the API.
     qolaba, hosted, image-to-image
 
     Use cases:
-    - Restyle a picture and keep its edges (Flux Canny) or its depth (Flux Depth)
+    - Restyle an image and keep its edges (Flux Canny) or its depth (Flux Depth)
     - Edit by instruction (Flux Kontext Max, GPT Image)
-    - Make variations of a picture (Flux Redux), or keep a face (Flux PulID)
+    - Make variations of an image (Flux Redux), or keep a face (Flux PulID)
     """
 
     lane = Lane.NETWORK
@@ -42,25 +42,25 @@ class ImageToImage(Node):
     image: ImageRef = Field(
         default=ImageRef(),
         description=(
-            "The picture to start from. A web address goes to the service as it is; any other picture is sent along, scaled down to fit "
+            "The image to start from. A web address goes to the service as it is; any other image is sent along, scaled down to fit "
             "1536 x 1536 where it is larger."
         ),
     )
-    prompt: str = Field(default="", description="What the picture should become.")
-    negative_prompt: str = Field(default="", description="What should not appear in the picture.")
+    prompt: str = Field(default="", description="What the image should become.")
+    negative_prompt: str = Field(default="", description="What should not appear in the image.")
     file_urls: list[ImageRef] | None = Field(
         default=None,
         max_length=8,
-        description="Further pictures as context or reference. Only with celery; apps that take one picture ignore them.",
+        description="Further images as context or reference. Only with celery; apps that take one image ignore them.",
     )
     guidance_scale: float = Field(default=7.5, ge=1.0, le=30.0, description="How closely the prompt is followed.")
-    batch: int = Field(default=1, ge=1, le=8, description="How many pictures are made at once. Each is paid for.")
-    strength: float = Field(default=0.7, ge=0.0, le=1.0, description="How far the result may be from the picture; 1 disregards it.")
+    batch: int = Field(default=1, ge=1, le=8, description="How many images are made at once. Each is paid for.")
+    strength: float = Field(default=0.7, ge=0.0, le=1.0, description="How far the result may be from the image; 1 disregards it.")
     width: int | None = Field(
         default=None,
         ge=SMALLEST,
         le=LARGEST_LISTED,
-        description="Width in pixels, with height, one of the app's sizes. Empty for the size whose shape is nearest to the picture's.",
+        description="Width in pixels, with height, one of the app's sizes. Empty for the size whose shape is nearest to the image's.",
     )
     height: int | None = Field(default=None, ge=SMALLEST, le=LARGEST_LISTED, description="Height in pixels, with width.")
     celery: bool = Field(
@@ -74,12 +74,12 @@ class ImageToImage(Node):
         ge=-1,
         seed=True,
         description=(
-            "Not sent: the service has no seed, and an equal request makes another picture. With -1 every run asks and pays for a new "
+            "Not sent: the service has no seed, and an equal request makes another image. With -1 every run asks and pays for a new "
             "one; with a number, an equal request is answered from the result cache."
         ),
     )
     timeout: float = Field(
-        default=300.0, ge=1.0, le=3600.0, description="Seconds that all of it may take: queue, work, and fetching the pictures."
+        default=300.0, ge=1.0, le=3600.0, description="Seconds that all of it may take: queue, work, and fetching the images."
     )
     attempts: int = Field(
         default=4, ge=1, le=10, description="How often a busy service is asked. Work that was taken on is never asked for twice."
@@ -91,7 +91,7 @@ class ImageToImage(Node):
         references = [values.get("image"), *(values.get("file_urls") or [])]
         return None if any(isinstance(ref, ImageRef) and _is_on_the_web(ref) for ref in references) else ""
 
-    async def process(self, context: Context) -> Pictures:
+    async def process(self, context: Context) -> Images:
         import asyncio
 
         from nodes.qolaba import client
@@ -101,11 +101,11 @@ class ImageToImage(Node):
         key, base = context.secret(client.API_KEY), client.base_url(context)
         request = await asyncio.to_thread(self._request, context, app)
         waiting = Waiting(context, client.SERVICE, timeout=self.timeout, attempts=self.attempts)
-        made = await client.pictures(waiting, request, base=base, key=key)
+        made = await client.images(waiting, request, base=base, key=key)
         if len(made) != self.batch:
-            context.warn(f"{len(made)} pictures were made in place of {self.batch}.")
-        images: list[ImageRef] = [context.picture(image) for image in made]
-        return Pictures(images[0], images)
+            context.warn(f"{len(made)} images were made in place of {self.batch}.")
+        images: list[ImageRef] = [context.image_from_pil(image) for image in made]
+        return Images(images[0], images)
 
     def _app(self, context: Context) -> App:
         """The app, once what is asked of it is known to be possible. Raises NodeError."""
@@ -117,7 +117,7 @@ class ImageToImage(Node):
         if app.is_listed and self.inference_type != "any":
             context.warn(f"inference_type is not used: {app.name} does not run on Qolaba's own machines.")
         if app.is_listed and not app.sizes and self.width is not None:
-            context.warn(f"width and height are not used: {app.name} makes the size of the picture.")
+            context.warn(f"width and height are not used: {app.name} makes the size of the image.")
         return app
 
     def _request(self, context: Context, app: App) -> dict[str, Any]:
@@ -143,11 +143,11 @@ class ImageToImage(Node):
 
 
 def _is_on_the_web(ref: ImageRef) -> bool:
-    return not isinstance(ref, Picture) and ref.uri.lower().startswith(("http://", "https://"))
+    return not isinstance(ref, ImageData) and ref.uri.lower().startswith(("http://", "https://"))
 
 
 def _sent(context: Context, ref: ImageRef) -> tuple[str, Size | None]:
-    """The address that the service gets for a picture, and its size where it is known: a web address, or the picture as a data: URI."""
+    """The address that the service gets for an image, and its size where it is known: a web address, or the image as a data: URI."""
     import base64
 
     from nodes.services.addresses import origin

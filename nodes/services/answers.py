@@ -16,9 +16,9 @@ from nodetool_core import NodeError
 from nodetool_core.assets.decode import MIB, ImageLimits
 
 RESULT_LIMITS: Final = ImageLimits(max_pixels=8192 * 8192, max_bytes=64 * MIB)
-"""What is too large for a picture that a service sends back."""
+"""What is too large for an image that a service sends back."""
 MOST_TEXT: Final = 1 * MIB
-"""Bytes of an answer that is no picture and holds none."""
+"""Bytes of an answer that is no image and holds none."""
 _SHOWN: Final = 300
 _FOREVER: Final = 1e9
 """Seconds that nobody waits."""
@@ -32,7 +32,7 @@ _MEANINGS: Final = {
     402: ("service_refused", "wants to be paid", "Look at the credit of the account behind {secret}."),
     403: ("service_refused", "does not allow this with the key", "Check what {secret} is allowed to do, and whether the model is gated."),
     404: ("service_rejected", "knows no such model or address", "Check the spelling, and whether the service has this model."),
-    413: ("service_rejected", "finds the request too large", "Use a smaller picture."),
+    413: ("service_rejected", "finds the request too large", "Use a smaller image."),
 }
 
 

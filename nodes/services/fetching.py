@@ -1,4 +1,4 @@
-"""Fetching a picture that a service names by its address: from public addresses alone, and no more than there is room for."""
+"""Fetching an image that a service names by its address: from public addresses alone, and no more than there is room for."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 _MOST_REDIRECTS: Final = 5
 
 
-async def fetch_picture(client: httpx2.AsyncClient, url: str, *, service: str, trusted: str = "") -> Image.Image:
+async def fetch_image(client: httpx2.AsyncClient, url: str, *, service: str, trusted: str = "") -> Image.Image:
     """
-    The picture behind an address, decoded under `RESULT_LIMITS`. No key is sent along.
+    The image behind an address, decoded under `RESULT_LIMITS`. No key is sent along.
 
     Args:
         client: Follows no redirects; its timeouts count for each read.
         trusted: The address of the service; its own host may be a private one.
 
-    Raises NodeError where the address is not public or the answer no picture, ImageError.
+    Raises NodeError where the address is not public or the answer no image, ImageError.
     """
     for _ in range(_MOST_REDIRECTS + 1):
         request = await asyncio.to_thread(_pinned, client, url, trusted)

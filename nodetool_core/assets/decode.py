@@ -51,7 +51,7 @@ _HEIC_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"
 _SUPPORTED: Final = f"Use one of {', '.join(FORMATS)}."
 _ORIENTATION: Final = 0x0112
 _ANIMATED: Final = frozenset({"GIF", "WEBP", "PNG", "AVIF", "TIFF"})
-"""Formats with frames or pages. Further pictures of a camera's JPEG or HEIC are the same scene again, or its depths."""
+"""Formats with frames or pages. Further images of a camera's JPEG or HEIC are the same scene again, or its depths."""
 _KEPT_INFO: Final = frozenset({"icc_profile", "dpi", "transparency"})
 
 
@@ -247,7 +247,7 @@ def _orientation(image: Image.Image) -> Any:
 
 
 def _further_frames(image: ImageFile) -> str:
-    """What is said of a file with more than the one picture that is read."""
+    """What is said of a file with more than the one image that is read."""
     if image.format not in _ANIMATED:
         return ""
     try:
@@ -256,7 +256,7 @@ def _further_frames(image: ImageFile) -> str:
         has_more = True
         image.seek(0)
     what = "has several pages; only its first page" if image.format == "TIFF" else "is animated; only its first frame"
-    return f"The picture {what} is used." if has_more else ""
+    return f"The image {what} is used." if has_more else ""
 
 
 def _lost_bits(image: ImageFile) -> str:

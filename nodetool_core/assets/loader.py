@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import unquote, unquote_to_bytes
 
 from nodetool_core.assets.decode import DEFAULT_LIMITS, ImageLimits, check_bytes, decode_bytes, decode_file, open_image_file
+from nodetool_core.assets.image_data import ImageData
 from nodetool_core.assets.modes import Tell, standard_mode, untold
-from nodetool_core.assets.picture import Picture
 from nodetool_core.errors import ImageError, Problem
 from nodetool_core.references import FolderRef
 
@@ -65,7 +65,7 @@ class ImageLoader:
 
         `tell` takes what is lost or guessed in reading them.
         """
-        if isinstance(ref, Picture):
+        if isinstance(ref, ImageData):
             for note in ref.notes:
                 tell(note)
             return standard_mode(ref.image, tell)
@@ -76,13 +76,13 @@ class ImageLoader:
 
     def digest(self, ref: AssetRef) -> str:
         """
-        Hash of what is behind a reference: of a file's bytes or a picture's pixels, never of a name or a time.
+        Hash of what is behind a reference: of a file's bytes or an image's pixels, never of a name or a time.
 
         A folder counts by its place: what is in it is the business of the node that reads it. Raises ImageError.
         """
         from blake3 import blake3
 
-        if isinstance(ref, Picture):
+        if isinstance(ref, ImageData):
             return ref.digest
         source = self._source(ref)
         if isinstance(source, Path):
@@ -92,7 +92,7 @@ class ImageLoader:
         return f"blake3:{blake3(source[0]).hexdigest()}"
 
     def read(self, ref: AssetRef) -> bytes:
-        """The encoded bytes behind a reference that is no picture in memory. Raises ImageError."""
+        """The encoded bytes behind a reference that is no image in memory. Raises ImageError."""
         source = self._source(ref)
         if not isinstance(source, Path):
             return source[0]
@@ -102,9 +102,7 @@ class ImageLoader:
     def path(self, uri: str) -> Path:
         """Where a path or a `file:` URI leads: relative to the base folder; `~` at the start is the user's home. Raises ImageError."""
         if self.confined:
-            raise _error(
-                "forbidden_path", uri[:200], "is a place on this machine, which this workflow may not read.", "Upload the picture."
-            )
+            raise _error("forbidden_path", uri[:200], "is a place on this machine, which this workflow may not read.", "Upload the image.")
         if uri[:5].lower() == "file:":
             uri = _path_of_file_uri(uri)
         path = Path(uri)

@@ -21,7 +21,7 @@ Tell = Callable[[str], None]
 
 DEEP_MODES: Final = frozenset({"I;16", "I;16L", "I;16B", "I;16N", "I", "F"})
 """Modes of one channel with more than 8 bits."""
-BITS_LOST: Final = "The picture has more than 8 bits a channel; it is worked on with 8."
+BITS_LOST: Final = "The image has more than 8 bits a channel; it is worked on with 8."
 _ALPHA_MODES: Final = frozenset({"RGBA", "LA", "PA", "La", "RGBa"})
 _STANDARD_MODES: Final = frozenset({"1", "L", "LA", "RGB", "RGBA", "I;16"})
 
@@ -47,7 +47,7 @@ def standard_mode(image: Image.Image, tell: Tell = untold) -> Image.Image:
     if mode in ("1", "L", "La"):
         return image.convert("LA")
     if mode == "CMYK" and profile_of(image) is None:
-        tell("The picture is made for printing (CMYK) and has no colour profile that can be used: its colours are approximate.")
+        tell("The image is made for printing (CMYK) and has no colour profile that can be used: its colours are approximate.")
     return in_mode(image, "RGBA" if image.has_transparency_data else "RGB")
 
 
@@ -123,7 +123,7 @@ def _fixed_scale(image: Image.Image, tell: Tell) -> Image.Image:
     brightest = float(np.max(numbers, where=np.isfinite(numbers), initial=0))
     white = _white(image.mode, brightest)
     if brightest > 1.0 or image.mode == "I":
-        tell(f"The picture's tones are numbers up to {brightest:g}, which don't say how bright they are: {white:g} is taken as white.")
+        tell(f"The image's tones are numbers up to {brightest:g}, which don't say how bright they are: {white:g} is taken as white.")
     if image.mode == "I" and white <= 65535:
         tones = np.clip(numbers, 0, white).astype(np.uint8 if white == 255 else np.uint16)
     else:

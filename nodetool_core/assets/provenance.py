@@ -1,5 +1,5 @@
 """
-What made a picture, kept inside its file as JSON.
+What made an image, kept inside its file as JSON.
 
 PNG holds it in the text chunk `nodetool`, JPEG and WEBP in the EXIF user comment, TIFF in the image description, GIF in
 the comment. BMP has no place for it. A JPEG segment ends at 64 KiB, so what does not fit there is left out by name.
@@ -53,7 +53,7 @@ def embed(file_format: str, provenance: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_provenance(path: str | Path) -> dict[str, Any] | None:
-    """What made the picture in a file, or None where the file does not say. Raises ImageError for a file that is no image."""
+    """What made the image in a file, or None where the file does not say. Raises ImageError for a file that is no image."""
     path = Path(path)
     with open_image_file(path) as file:
         image = identify(file, str(path))
@@ -65,7 +65,7 @@ def read_provenance(path: str | Path) -> dict[str, Any] | None:
         found = json.loads(text)
     except ValueError as error:
         message = f"holds a damaged record of its making: {error}."
-        raise ImageError(Problem("broken_provenance", str(path), message, "Use the picture as it was first written.")) from error
+        raise ImageError(Problem("broken_provenance", str(path), message, "Use the image as it was first written.")) from error
     return found if isinstance(found, dict) else None
 
 

@@ -30,8 +30,8 @@ PackName = Annotated[str, typer.Option("--pack", metavar="PACKAGE", help="Only t
 def build(
     out: Out = None,
     pack: PackName = "",
-    pictures: Annotated[bool, typer.Option("--pictures", help="Run the examples and workflows whose pictures are missing.")] = False,
-    again: Annotated[bool, typer.Option("--again", help="With --pictures: make all of them anew.")] = False,
+    images: Annotated[bool, typer.Option("--images", help="Run the examples and workflows whose images are missing.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="With --images: make all of them anew.")] = False,
 ) -> None:
     """
     Write a page per node with a drawing, the indexes, the types, the gallery of graphs/ and the list of error codes.
@@ -39,7 +39,7 @@ def build(
     \b
     Examples:
       nodetool docs build
-      nodetool docs build --pictures
+      nodetool docs build --images
       nodetool docs build --pack studio --out docs/nodes
     """
     from nodetool_core.assets.files import write_problem
@@ -48,8 +48,8 @@ def build(
 
     registry = _registry(pack, out)
     try:
-        if pictures:
-            _make_pictures(registry, out, pack, again=again)
+        if images:
+            _make_images(registry, out, pack, again=again)
         changed = pages.build(registry, out, pack) if out else documentation.build(registry, DOCS, GRAPHS)
     except OSError as error:
         raise NodetoolError(write_problem(Path(error.filename or out or DOCS), error)) from error
@@ -63,10 +63,10 @@ def build(
 def check(
     out: Out = None,
     pack: PackName = "",
-    pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Whether a missing picture counts.")] = True,
+    images: Annotated[bool, typer.Option("--images/--no-images", help="Whether a missing image counts.")] = True,
 ) -> None:
     """
-    Fail where a page is not what `docs build` would write, a picture is missing, or a link leads nowhere.
+    Fail where a page is not what `docs build` would write, an image is missing, or a link leads nowhere.
 
     \b
     Example:
@@ -81,10 +81,10 @@ def check(
         stale, dead = pages.stale(registry, out, pack), broken_links(out.rglob("*.md"))
     else:
         stale, dead = documentation.stale(registry, DOCS, GRAPHS), documentation.dead_links(DOCS)
-        missing = documentation.missing_pictures(registry, DOCS, GRAPHS) if pictures else []
+        missing = documentation.missing_images(registry, DOCS, GRAPHS) if images else []
     for line in [*stale, *missing, *dead]:
         typer.echo(line)
-    options = "".join([f" --pack {pack}" if pack else "", f" --out {out}" if out else "", " --pictures" if missing else ""])
+    options = "".join([f" --pack {pack}" if pack else "", f" --out {out}" if out else "", " --images" if missing else ""])
     if stale or missing:
         say(f"Bring them up to date: nodetool docs build{options}")
     if stale or missing or dead:
@@ -171,14 +171,14 @@ def _registry(pack: str, out: Path | None) -> Registry:
     return registry
 
 
-def _make_pictures(registry: Registry, out: Path | None, pack: str, *, again: bool) -> None:
+def _make_images(registry: Registry, out: Path | None, pack: str, *, again: bool) -> None:
     from nodetool_core.reference import documentation, gallery
-    from nodetool_core.reference import pictures as makers
+    from nodetool_core.reference import images as makers
 
     nodes = out or DOCS / documentation.NODES
     made = list(makers.make(registry, nodes, Path(), package=pack, again=again))
     if out is None:
-        made += gallery.make_pictures(GRAPHS, registry, DOCS / documentation.GALLERY, again=again)
+        made += gallery.make_images(GRAPHS, registry, DOCS / documentation.GALLERY, again=again)
     for path, complaint in made:
         if complaint:
             say(f"{path}: {complaint}", colour=typer.colors.YELLOW)

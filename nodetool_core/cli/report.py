@@ -95,7 +95,7 @@ def _kept(result: RunResult, saved: Saved) -> str:
     if result.status == "completed":
         return ""
     if saved.paths:
-        return f"; {len(saved.paths)} finished picture{'s' * (len(saved.paths) > 1)} kept"
+        return f"; {len(saved.paths)} finished image{'s' * (len(saved.paths) > 1)} kept"
     return "; the finished outputs are shown" if saved.values else "; no output was finished"
 
 

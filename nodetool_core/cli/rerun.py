@@ -1,4 +1,4 @@
-"""`nodetool rerun`: a picture made again from what is written in it."""
+"""`nodetool rerun`: an image made again from what is written in it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nodetool_core.cli.messages import ExitCode, say
 
 
 def rerun(
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture that nodetool has made.", show_default=False)],
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="An image that nodetool has made.", show_default=False)],
     files: Annotated[
         Path | None,
         typer.Option("--files", metavar="DIR", help="Find images that have moved below it, by content.", exists=True, file_okay=False),
@@ -21,19 +21,19 @@ def rerun(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Another value for an input, or any property as node.property. Repeatable."),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the picture, or its file.")] = Path("out"),
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the image, or its file.")] = Path("out"),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """
-    Make a picture again, bit for bit on the same machine, and say what differs where that is not possible.
+    Make an image again, bit for bit on the same machine, and say what differs where that is not possible.
 
-    Exit code 0 where the new picture is identical, 1 where it differs. With --set it is meant to differ, and the code is 0.
+    Exit code 0 where the new image is identical, 1 where it differs. With --set it is meant to differ, and the code is 0.
 
     \b
     Examples:
-      nodetool rerun out/picture.png
-      nodetool rerun out/picture.png --files ~/photos
-      nodetool rerun out/picture.png --set prompt="a winter night"
+      nodetool rerun out/image.png
+      nodetool rerun out/image.png --files ~/photos
+      nodetool rerun out/image.png --set prompt="a winter night"
     """
     from nodetool_core.cli.files import output_place
     from nodetool_core.cli.progress import listener
@@ -46,7 +46,7 @@ def rerun(
     with session.engine() as engine, listener(quiet) as progress:
         values = read_settings(settings or [])
         again = replay(image, engine.registry, files=files, settings=values, engine=engine, on_event=progress)
-    saved = save({f"{image.stem}-again{image.suffix}": again.picture}, out)
+    saved = save({f"{image.stem}-again{image.suffix}": again.image}, out)
     for line in saved.lines:
         typer.echo(line)
     for change in again.changed:

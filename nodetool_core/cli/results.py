@@ -1,8 +1,8 @@
 """
-Results of a run on disk: pictures as files, everything else as text.
+Results of a run on disk: images as files, everything else as text.
 
-Every picture becomes `DIR/NAME.png`, those of a list `NAME_1.png`, `NAME_2.png` … with as many digits as the last needs.
-A name that ends in another format's suffix (`poster.jpg`) is written in that format. Where `--out` names a file, the one picture
+Every image becomes `DIR/NAME.png`, those of a list `NAME_1.png`, `NAME_2.png` … with as many digits as the last needs.
+A name that ends in another format's suffix (`poster.jpg`) is written in that format. Where `--out` names a file, the one image
 becomes that file, and several begin with its name. No file is ever replaced.
 """
 
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from nodetool_core.errors import ImageError, NodetoolError, Problem
 
 if TYPE_CHECKING:
-    from nodetool_core.assets.picture import Picture
+    from nodetool_core.assets.image_data import ImageData
     from nodetool_core.graph import Graph
 
 _TEXT_TYPES = (str, int, float, bool)
@@ -31,15 +31,15 @@ class Saved:
     """What became of a run's outputs."""
 
     values: dict[str, Any] = field(default_factory=dict)
-    """JSON forms by output name; a picture as its path and size."""
+    """JSON forms by output name; an image as its path and size."""
     lines: list[str] = field(default_factory=list)
-    """What is printed: the paths of pictures, and `name: value` for all else."""
+    """What is printed: the paths of images, and `name: value` for all else."""
     paths: list[Path] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
 
-def may_hold_picture(graph: Graph, wanted: Sequence[str] | None) -> bool:
-    """Whether a run may have to write pictures, as far as types tell."""
+def may_hold_image(graph: Graph, wanted: Sequence[str] | None) -> bool:
+    """Whether a run may have to write images, as far as types tell."""
     from nodetool_core.cli.workflows import result_annotation
 
     outputs = graph.outputs()
@@ -48,7 +48,7 @@ def may_hold_picture(graph: Graph, wanted: Sequence[str] | None) -> bool:
 
 
 def names_file(out: Path) -> bool:
-    """Whether `--out` names a picture's file, and not a folder."""
+    """Whether `--out` names an image's file, and not a folder."""
     from nodetool_core.assets.encode import SUFFIXES
 
     return out.suffix.lower() in SUFFIXES and not out.is_dir()
@@ -72,39 +72,39 @@ def check_place(out: Path) -> None:
 
 
 def save(outputs: Mapping[str, Any], out: Path) -> Saved:
-    """Write the pictures among the outputs and describe everything. Stops writing at the first picture that can't be."""
-    from nodetool_core.assets.picture import Picture
+    """Write the images among the outputs and describe everything. Stops writing at the first image that can't be."""
+    from nodetool_core.assets.image_data import ImageData
 
     folder, called = (out.parent, _called(outputs, out)) if names_file(out) else (out, {})
     saved = Saved()
     for name, value in outputs.items():
         files: dict[str, Path] = {}
-        for key, picture in _pictures(value, called.get(name, name)):
+        for key, image in _images(value, called.get(name, name)):
             if not saved.problems:
-                _write(picture, folder, key, files, saved)
+                _write(image, folder, key, files, saved)
         saved.values[name] = _described(value, called.get(name, name), files)
         saved.lines += [str(path) for path in files.values()]
         saved.paths += files.values()
-        if not isinstance(value, Picture) and not (files and isinstance(value, (list, tuple))):
+        if not isinstance(value, ImageData) and not (files and isinstance(value, (list, tuple))):
             saved.lines.append(f"{name}: {_text(saved.values[name])}")
     return saved
 
 
 def _called(outputs: Mapping[str, Any], file: Path) -> dict[str, str]:
-    """What the outputs that hold pictures are called where a file is named: the file's name, and where there are several, after it."""
-    holding = [name for name, value in outputs.items() if next(_pictures(value, name), None)]
+    """What the outputs that hold images are called where a file is named: the file's name, and where there are several, after it."""
+    holding = [name for name, value in outputs.items() if next(_images(value, name), None)]
     if len(holding) == 1:
         return {holding[0]: file.name}
     return {name: f"{file.stem}_{name}{'' if file_name(name) == name else file.suffix}" for name in holding}
 
 
-def _write(picture: Picture, folder: Path, key: str, files: dict[str, Path], saved: Saved) -> None:
+def _write(image: ImageData, folder: Path, key: str, files: dict[str, Path], saved: Saved) -> None:
     from nodetool_core.assets.encode import encode_image, format_of
     from nodetool_core.assets.files import write_new, write_problem
 
     name = file_name(key)
     try:
-        data = encode_image(picture.image, format_of(name), picture.provenance, where=name)
+        data = encode_image(image.image, format_of(name), image.provenance, where=name)
         files[key] = write_new(folder, name, data)
     except NodetoolError as error:
         saved.problems.extend(error.problems)
@@ -120,15 +120,15 @@ def file_name(output: str) -> str:
     return name if Path(name).suffix.lower() in SUFFIXES else f"{name}.png"
 
 
-def _pictures(value: Any, key: str) -> Iterator[tuple[str, Picture]]:
-    """The pictures in a value, each under the name that its file gets."""
-    from nodetool_core.assets.picture import Picture
+def _images(value: Any, key: str) -> Iterator[tuple[str, ImageData]]:
+    """The images in a value, each under the name that its file gets."""
+    from nodetool_core.assets.image_data import ImageData
 
-    if isinstance(value, Picture):
+    if isinstance(value, ImageData):
         yield key, value
     elif isinstance(value, (list, tuple, Mapping)):
         for inner, item in _items(value, key):
-            yield from _pictures(item, inner)
+            yield from _images(item, inner)
 
 
 def _items(value: Any, key: str) -> list[tuple[str, Any]]:
@@ -145,9 +145,9 @@ def _items(value: Any, key: str) -> list[tuple[str, Any]]:
 
 def _described(value: Any, key: str, files: Mapping[str, Path]) -> Any:
     """The JSON form of a value."""
-    from nodetool_core.assets.picture import Picture
+    from nodetool_core.assets.image_data import ImageData
 
-    if isinstance(value, Picture):
+    if isinstance(value, ImageData):
         path = files.get(key)
         width, height = value.image.size
         return {"type": "image", "path": str(path) if path else None, "width": width, "height": height}

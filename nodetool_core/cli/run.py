@@ -46,7 +46,7 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Value of an input, or of any property as node.property. Repeatable."),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the pictures, or the file for one.")] = Path("out"),
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the images, or the file for one.")] = Path("out"),
     outputs: Annotated[
         list[str] | None, typer.Option("--output", metavar="NAME", help="Only this output, or the result of this node. Repeatable.")
     ] = None,
@@ -66,19 +66,19 @@ def run(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a node that failed.")] = False,
 ) -> None:
     """
-    Run a workflow. Pictures are saved as DIR/NAME.png, NAME being the output's; their paths are printed.
+    Run a workflow. Images are saved as DIR/NAME.png, NAME being the output's; their paths are printed.
 
-    A file that exists is never replaced: NAME-2.png comes next. With --out night.png, the picture is called so. Other results are
+    A file that exists is never replaced: NAME-2.png comes next. With --out night.png, the image is called so. Other results are
     printed as NAME: value.
 
-    A pattern for a picture, or a table of inputs, makes a batch: one run after the other, recorded in DIR/manifest.jsonl. A
+    A pattern for an image, or a table of inputs, makes a batch: one run after the other, recorded in DIR/manifest.jsonl. A
     batch that was stopped goes on where it was when the same command is given again.
 
     \b
     Examples:
       nodetool run graphs/image_to_image.json
-      nodetool run graphs/image_to_image.json --set image=photo.jpg --set prompt="a winter night" --out pictures/night.png
-      nodetool run graphs/image_to_image.json --set image='photos/*.jpg' --out pictures
+      nodetool run graphs/image_to_image.json --set image=photo.jpg --set prompt="a winter night" --out images/night.png
+      nodetool run graphs/image_to_image.json --set image='photos/*.jpg' --out images
     """
     from nodetool_core.cli import session
     from nodetool_core.cli.files import output_place
@@ -160,7 +160,7 @@ class Request:
         """The workflow, and the items where the request is a batch. Raises NodetoolError."""
         from nodetool_core.batch import batch_items
         from nodetool_core.cli.files import load_workflow
-        from nodetool_core.cli.results import check_place, may_hold_picture, names_file
+        from nodetool_core.cli.results import check_place, may_hold_image, names_file
         from nodetool_core.cli.settings import read_settings
 
         values = read_settings(self.settings)
@@ -171,7 +171,7 @@ class Request:
         if items is not None and names_file(self.out):
             message = f"--out names a file, and a batch of {len(items)} runs writes more."
             raise WrongUseError(Problem("unwritable_file", str(self.out), message, f"Name a folder: --out {self.out.with_suffix('')}"))
-        if items is not None or may_hold_picture(workflow.graph, self.options.outputs):
+        if items is not None or may_hold_image(workflow.graph, self.options.outputs):
             check_place(self.out)
         return workflow, items
 

@@ -40,7 +40,7 @@ def serve(
     Examples:
       nodetool serve
       NODETOOL_SERVE_TOKEN=… nodetool serve --graphs workflows --host 0.0.0.0
-      curl -f --data-binary @photo.png http://127.0.0.1:8188/models/image_to_image --output picture.png
+      curl -f --data-binary @photo.png http://127.0.0.1:8188/models/image_to_image --output image.png
     """
     try:
         from nodetool_core.server.settings import Settings, settings_table

@@ -29,24 +29,24 @@ from nodetool_core import Context, Field, ImageRef, Node
 
 class {title}(Node):
     """
-    Turns the colours of a picture into their opposites. (Say in a sentence what your node does.)
+    Turns the colours of an image into their opposites. (Say in a sentence what your node does.)
     image, colour, invert
 
     Use cases:
     - Say what somebody would want it for
     """
 
-    image: ImageRef = Field(description="Picture to work on.")
-    amount: float = Field(default=1.0, ge=0.0, le=1.0, description="0 leaves the picture as it is, 1 changes it fully.")
+    image: ImageRef = Field(description="ImageData to work on.")
+    amount: float = Field(default=1.0, ge=0.0, le=1.0, description="0 leaves the image as it is, 1 changes it fully.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The changed image."]:
         from PIL import Image, ImageChops
 
         image = context.image(self.image, "RGB")
-        return context.picture(Image.blend(image, ImageChops.invert(image), self.amount))
+        return context.image_from_pil(Image.blend(image, ImageChops.invert(image), self.amount))
 '''
 
-_TEST = '''"""What {title} does to a picture."""
+_TEST = '''"""What {title} does to an image."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ ORANGE = Image.new("RGB", (8, 6), (255, 128, 0))
 
 def made(**properties: Any) -> Image.Image:
     photo = ImageInput(name="photo")
-    workflow = Workflow(Output(name="picture", value={title}(image=photo.output, **properties).output))
-    result: Image.Image = workflow.run(photo=ORANGE)["picture"].image
+    workflow = Workflow(Output(name="image", value={title}(image=photo.output, **properties).output))
+    result: Image.Image = workflow.run(photo=ORANGE)["image"].image
     return result
 
 
-def test_the_picture_is_changed() -> None:
+def test_the_image_is_changed() -> None:
     assert made().size == ORANGE.size
     assert made().getpixel((0, 0)) == (0, 127, 255)
 

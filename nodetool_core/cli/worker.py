@@ -59,7 +59,7 @@ def worker(
     \b
     Examples:
       nodetool worker --config serve.toml
-      nodetool worker --broker redis://queue:6379/0 --database postgresql://jobs@db/jobs --storage s3://pictures/jobs
+      nodetool worker --broker redis://queue:6379/0 --database postgresql://jobs@db/jobs --storage s3://images/jobs
     """
     try:
         from nodetool_core.server.settings import Settings

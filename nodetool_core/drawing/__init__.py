@@ -1,4 +1,4 @@
-"""Pictures of graphs and nodes: `graph_svg`, `node_svg`, and Mermaid text with `graph_mermaid`."""
+"""Images of graphs and nodes: `graph_svg`, `node_svg`, and Mermaid text with `graph_mermaid`."""
 
 from __future__ import annotations
 

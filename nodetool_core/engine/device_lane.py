@@ -141,7 +141,7 @@ class DeviceLane:
                 self.running.pop(threading.get_ident(), None)
                 seat.working = None
                 self.changed.notify_all()
-            # Not held while waiting for the next one: it may hold large pictures.
+            # Not held while waiting for the next one: it may hold large images.
             del job
 
     def _at(self, job: _Job, place: Place | None) -> Any:

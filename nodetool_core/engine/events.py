@@ -41,7 +41,7 @@ class NodeProgress(NamedTuple):
 
 
 class NodePreview(NamedTuple):
-    """An intermediate or side picture; only sent where previews were asked for, or by a preview node."""
+    """An intermediate or side image; only sent where previews were asked for, or by a preview node."""
 
     node_id: str
     step: int
@@ -118,7 +118,7 @@ def event_type_name(kind: type[Event]) -> str:
 
 
 def event_json(event: Event) -> dict[str, Any]:
-    """The JSON form. Pictures are named by size and mode only: their pixels travel by other ways."""
+    """The JSON form. Images are named by size and mode only: their pixels travel by other ways."""
     fields: dict[str, Any] = {"event": event_name(event)}
     for name, value in event._asdict().items():
         if isinstance(value, Problem):

@@ -56,7 +56,7 @@ class RunOptions:
     use_cache: bool = True
     """False: nothing is taken from the result cache (results are still put there)."""
     previews: bool = False
-    """Whether nodes that can show intermediate pictures do so."""
+    """Whether nodes that can show intermediate images do so."""
     confined: bool = False
     """True: the run reads and writes no file of this machine, whatever name a node computes. For workflows of strangers."""
     policies: Mapping[str, NodePolicy] = field(default_factory=dict)

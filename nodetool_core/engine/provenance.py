@@ -1,6 +1,6 @@
 """
-What made a picture: the workflow as it ran, with drawn seeds and given inputs in place, the content of the files it read, the
-revisions of the models, the versions of the libraries. Enough to make the picture again, and to say what has changed since.
+What made an image: the workflow as it ran, with drawn seeds and given inputs in place, the content of the files it read, the
+revisions of the models, the versions of the libraries. Enough to make the image again, and to say what has changed since.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nodetool_core.assets.picture import Picture
+from nodetool_core.assets.image_data import ImageData
 from nodetool_core.engine.plan import Plan
 from nodetool_core.engine.result import RunResult
 from nodetool_core.engine.versions import versions
@@ -27,7 +27,7 @@ FORMAT = 1
 
 
 class Recorder:
-    """Puts the origin into the pictures of one run."""
+    """Puts the origin into the images of one run."""
 
     def __init__(self, graph: Graph, plan: Plan, seeded: dict[int, dict[str, Any]], result: RunResult, images: ImageLoader) -> None:
         self._graph = graph
@@ -47,8 +47,8 @@ class Recorder:
             self._result.models[name] = revision
 
     def finished(self, name: str, value: Any, item: tuple[int | str, ...] = ()) -> Any:
-        """The value of the output `name` with its pictures knowing what made them."""
-        if isinstance(value, Picture):
+        """The value of the output `name` with its images knowing what made them."""
+        if isinstance(value, ImageData):
             return value.with_provenance(self._provenance(name, item) | {"pixels": value.digest})
         if isinstance(value, list):
             return [self.finished(name, part, (*item, number)) for number, part in enumerate(value)]
@@ -108,7 +108,7 @@ class Recorder:
                 # A file that the run did not need, or the node would have failed.
                 self._files[place] = ""
         # The pixels that Python gave to a node are left out: they are not the size of a note.
-        return jsonable(ImageRef() if isinstance(value, Picture) else value)
+        return jsonable(ImageRef() if isinstance(value, ImageData) else value)
 
 
 def _from_here(path: Path) -> str:

@@ -43,7 +43,7 @@ class Services:
     threads: Mapping[Lane, Submits]
     loop: Callable[[], asyncio.AbstractEventLoop]
     finished: Callable[[str, Any], Any]
-    """Turns an output's value into what the result shows, such as a picture with its provenance."""
+    """Turns an output's value into what the result shows, such as an image with its provenance."""
     delivery: Delivery | None = None
     secrets: Secrets = field(default_factory=Secrets)
     spawned: set[Spawned] = field(default_factory=set)

@@ -103,7 +103,7 @@ class Threads:
             with self._lock:
                 self._waiting -= 1
                 self._idle -= 1
-            # Held by nobody once the call returns, whoever still knows of it: they may be large pictures.
+            # Held by nobody once the call returns, whoever still knows of it: they may be large images.
             arguments, call.arguments = call.arguments, ()
             with places.at(call):
                 call.function(*arguments)

@@ -52,7 +52,7 @@ def import_nodes(nodes: list[ComfyNode], registry: Registry, *, name: str = "", 
 
 
 _RESULTS = frozenset({"nodetool.output.Output"})
-_HINT = "Check that it saves or previews a picture, and which of its nodes are listed as left out."
+_HINT = "Check that it saves or previews an image, and which of its nodes are listed as left out."
 
 
 def _followed(node: ComfyNode, inputs: dict[str, Any], draft: Draft) -> tuple[Any, ...] | Missing:

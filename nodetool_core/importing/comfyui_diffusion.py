@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from nodetool_core.importing.comfyui_values import EmptyLatents, Handle, Network, Part, PictureLatents, Pixels, Prompt, Weights
+from nodetool_core.importing.comfyui_values import EmptyLatents, Handle, ImageLatents, Network, Part, Pixels, Prompt, Weights
 from nodetool_core.importing.draft import Unsupported
 from nodetool_core.importing.reading import Reading
 
@@ -16,17 +16,17 @@ UPSCALE: Final = "huggingface.image_to_image.Upscale"
 MODEL_INPUT: Final = "nodetool.input.HuggingFaceModelInput"
 
 
-def picture_latents(reading: Reading, name: str) -> PictureLatents:
-    """The latents of a picture. Raises Unsupported where there is no picture yet."""
+def image_latents(reading: Reading, name: str) -> ImageLatents:
+    """The latents of an image. Raises Unsupported where there is no image yet."""
     latents = reading.take(name)
-    if not isinstance(latents, PictureLatents):
-        raise Unsupported(f"its {name} are not the latents of a picture")
+    if not isinstance(latents, ImageLatents):
+        raise Unsupported(f"its {name} are not the latents of an image")
     return latents
 
 
-def of_picture(latents: PictureLatents, handle: Handle) -> PictureLatents:
-    """The latents of the picture that another one became; a mask for the old one no longer fits."""
-    return PictureLatents(Pixels(handle), count=latents.count)
+def of_image(latents: ImageLatents, handle: Handle) -> ImageLatents:
+    """The latents of the image that another one became; a mask for the old one no longer fits."""
+    return ImageLatents(Pixels(handle), count=latents.count)
 
 
 def load_model(name: str) -> Callable[[Reading], tuple[Any, ...]]:
@@ -130,33 +130,33 @@ def empty_latents(reading: Reading) -> tuple[Any, ...]:
     return (EmptyLatents(reading.take("width"), reading.take("height"), reading.take("batch_size", 1)),)
 
 
-def encode_picture(reading: Reading) -> tuple[Any, ...]:
+def encode_image_data(reading: Reading) -> tuple[Any, ...]:
     reading.skip("vae")
     reading.skip("tile_size", "overlap", "temporal_size", "temporal_overlap")
-    return (PictureLatents(reading.take_as("pixels", Pixels)),)
+    return (ImageLatents(reading.take_as("pixels", Pixels)),)
 
 
 def encode_for_inpainting(reading: Reading) -> tuple[Any, ...]:
     reading.skip("vae")
-    picture, mask = reading.take_as("pixels", Pixels), reading.take_as("mask", Pixels)
-    return (PictureLatents(picture, mask, reading.take("grow_mask_by", 6)),)
+    image, mask = reading.take_as("pixels", Pixels), reading.take_as("mask", Pixels)
+    return (ImageLatents(image, mask, reading.take("grow_mask_by", 6)),)
 
 
 def condition_for_inpainting(reading: Reading) -> tuple[Any, ...]:
     """For models that are made for inpainting; the prompts pass through."""
     reading.skip("vae")
     reading.usual("noise_mask", True)
-    latents = PictureLatents(reading.take_as("pixels", Pixels), reading.take_as("mask", Pixels))
+    latents = ImageLatents(reading.take_as("pixels", Pixels), reading.take_as("mask", Pixels))
     return reading.take_as("positive", Prompt), reading.take_as("negative", Prompt), latents
 
 
 def set_mask(reading: Reading) -> tuple[Any, ...]:
-    return (replace(picture_latents(reading, "samples"), mask=reading.take_as("mask", Pixels)),)
+    return (replace(image_latents(reading, "samples"), mask=reading.take_as("mask", Pixels)),)
 
 
 def repeat(reading: Reading) -> tuple[Any, ...]:
     latents, amount = reading.take("samples"), reading.whole("amount")
-    if not isinstance(latents, (EmptyLatents, PictureLatents)) or not isinstance(latents.count, int):
+    if not isinstance(latents, (EmptyLatents, ImageLatents)) or not isinstance(latents.count, int):
         raise Unsupported("its samples can't be repeated")
     return (replace(latents, count=latents.count * amount),)
 
@@ -164,12 +164,12 @@ def repeat(reading: Reading) -> tuple[Any, ...]:
 def decode(reading: Reading) -> tuple[Any, ...]:
     reading.skip("vae")
     reading.skip("tile_size", "overlap", "temporal_size", "temporal_overlap")
-    return (picture_latents(reading, "samples").picture,)
+    return (image_latents(reading, "samples").image,)
 
 
 def upscale(reading: Reading) -> tuple[Any, ...]:
-    picture, network = reading.first(reading.take_as("image", Pixels)), reading.take_as("upscale_model", Network)
-    return (Pixels(Handle(reading.add(UPSCALE, {"image": picture, "model": network.ref}))),)
+    image, network = reading.first(reading.take_as("image", Pixels)), reading.take_as("upscale_model", Network)
+    return (Pixels(Handle(reading.add(UPSCALE, {"image": image, "model": network.ref}))),)
 
 
 RULES: Final[Mapping[str, Callable[[Reading], tuple[Any, ...]]]] = {
@@ -199,9 +199,9 @@ RULES: Final[Mapping[str, Callable[[Reading], tuple[Any, ...]]]] = {
     "UpscaleModelLoader": load_network("model_name", "hf.real_esrgan"),
     "VAEDecode": decode,
     "VAEDecodeTiled": decode,
-    "VAEEncode": encode_picture,
+    "VAEEncode": encode_image_data,
     "VAEEncodeForInpaint": encode_for_inpainting,
-    "VAEEncodeTiled": encode_picture,
+    "VAEEncodeTiled": encode_image_data,
     "VAELoader": load_part("vae_name"),
 }
 """The classes that these rules are for."""

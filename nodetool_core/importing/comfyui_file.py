@@ -125,7 +125,7 @@ def load(path: Path) -> list[ComfyNode]:
         if path.stat().st_size > MAX_BYTES:
             raise _refused(where, "is larger than 64 MiB, which no workflow is.")
         data = path.read_bytes()
-        content = json.loads(_text_in_picture(path) if data.startswith(_PNG) else data.decode("utf-8-sig"))
+        content = json.loads(_text_in_image(path) if data.startswith(_PNG) else data.decode("utf-8-sig"))
     except FileNotFoundError:
         raise WorkflowError(Problem("missing_file", where, "There is no such file.", "Check the path.")) from None
     except OSError as error:
@@ -226,14 +226,14 @@ def _in_order(nodes: list[ComfyNode], where: str) -> list[ComfyNode]:
         raise _refused(where, f"runs in a circle: {path}.") from None
 
 
-def _text_in_picture(path: Path) -> str:
+def _text_in_image(path: Path) -> str:
     """The workflow that ComfyUI writes into its PNG files."""
     from nodetool_core.assets.decode import identify
 
     with path.open("rb") as file:
         text = identify(file, str(path)).info.get("prompt")
     if not isinstance(text, str):
-        raise _refused(str(path), "is a picture that holds no workflow of ComfyUI.")
+        raise _refused(str(path), "is an image that holds no workflow of ComfyUI.")
     return text
 
 

@@ -26,7 +26,7 @@ _METHODS: Final = ("lanczos",)
 
 @dataclass(frozen=True)
 class Step:
-    """A node that has one counterpart, which takes a picture or none and gives a picture."""
+    """A node that has one counterpart, which takes an image or none and gives an image."""
 
     type: str
     inputs: Mapping[str, str] = field(default_factory=dict)
@@ -77,17 +77,17 @@ class Constant:
 
 
 def load_image(reading: Reading) -> tuple[Any, ...]:
-    picture = _file(reading)
-    mask = reading.add("lib.pillow.mask.FromAlpha", {"image": picture, "select": "transparent"}, "mask", optional=True)
-    return Pixels(picture), Pixels(Handle(mask))
+    image = _file(reading)
+    mask = reading.add("lib.pillow.mask.FromAlpha", {"image": image, "select": "transparent"}, "mask", optional=True)
+    return Pixels(image), Pixels(Handle(mask))
 
 
 def load_mask(reading: Reading) -> tuple[Any, ...]:
     channel = reading.take("channel", "alpha")
-    picture = _file(reading)
+    image = _file(reading)
     if channel == "alpha":
-        return (Pixels(Handle(reading.add("lib.pillow.mask.FromAlpha", {"image": picture, "select": "transparent"}, "mask"))),)
-    return (Pixels(Handle(reading.add("lib.pillow.filter.GetChannel", {"image": picture, "channel": _channel(channel)}, "mask"))),)
+        return (Pixels(Handle(reading.add("lib.pillow.mask.FromAlpha", {"image": image, "select": "transparent"}, "mask"))),)
+    return (Pixels(Handle(reading.add("lib.pillow.filter.GetChannel", {"image": image, "channel": _channel(channel)}, "mask"))),)
 
 
 def image_to_mask(reading: Reading) -> tuple[Any, ...]:
@@ -99,7 +99,7 @@ def save_image(reading: Reading) -> tuple[Any, ...]:
     pixels = reading.take_as("images", Pixels)
     prefix = str(reading.take("filename_prefix", ""))
     name = PurePosixPath(prefix.replace("\\", "/")).name.replace("%", "").strip("_ ")
-    name = reading.name("picture" if name in ("", "ComfyUI") else name)
+    name = reading.name("result" if name in ("", "ComfyUI") else name)
     reading.add("nodetool.output.Output", {"name": name, "value": pixels.batch or pixels.handle})
     return ()
 
@@ -111,35 +111,35 @@ def preview_image(reading: Reading) -> tuple[Any, ...]:
 
 
 def scale(reading: Reading) -> tuple[Any, ...]:
-    picture = reading.first(reading.take_as("image", Pixels))
-    return (Pixels(resized(reading, picture)),)
+    image = reading.first(reading.take_as("image", Pixels))
+    return (Pixels(resized(reading, image)),)
 
 
-def resized(reading: Reading, picture: Handle) -> Handle:
-    """The picture in the size that a node asks for; a side of 0 follows from the other one."""
+def resized(reading: Reading, image: Handle) -> Handle:
+    """The image in the size that a node asks for; a side of 0 follows from the other one."""
     width, height = reading.take("width"), reading.take("height")
     reading.usual("upscale_method", *_METHODS)
     crop = {"disabled": "none"}.get(reading.take("crop", "disabled"), "center")
     if width != 0 and height != 0:
-        return Handle(reading.add("nodetool.image.Resize", {"image": picture, "width": width, "height": height, "crop": crop}))
+        return Handle(reading.add("nodetool.image.Resize", {"image": image, "width": width, "height": height, "crop": crop}))
     if width == height:
         raise Unsupported("neither width nor height is given")
     longest = 16384
-    return Handle(reading.add("nodetool.image.Fit", {"image": picture, "width": width or longest, "height": height or longest}))
+    return Handle(reading.add("nodetool.image.Fit", {"image": image, "width": width or longest, "height": height or longest}))
 
 
 def latent_upscale(reading: Reading) -> tuple[Any, ...]:
-    latents = diffusion.picture_latents(reading, "samples")
-    reading.note("enlarges latents; here, the picture that they stand for is enlarged.")
-    return (diffusion.of_picture(latents, resized(reading, latents.picture.handle)),)
+    latents = diffusion.image_latents(reading, "samples")
+    reading.note("enlarges latents; here, the image that they stand for is enlarged.")
+    return (diffusion.of_image(latents, resized(reading, latents.image.handle)),)
 
 
 def latent_upscale_by(reading: Reading) -> tuple[Any, ...]:
-    latents = diffusion.picture_latents(reading, "samples")
-    reading.note("enlarges latents; here, the picture that they stand for is enlarged.")
+    latents = diffusion.image_latents(reading, "samples")
+    reading.note("enlarges latents; here, the image that they stand for is enlarged.")
     reading.usual("upscale_method", *_METHODS)
-    properties = {"image": latents.picture.handle, "scale": reading.take("scale_by")}
-    return (diffusion.of_picture(latents, Handle(reading.add("nodetool.image.Scale", properties))),)
+    properties = {"image": latents.image.handle, "scale": reading.take("scale_by")}
+    return (diffusion.of_image(latents, Handle(reading.add("nodetool.image.Scale", properties))),)
 
 
 def blend(reading: Reading) -> tuple[Any, ...]:
@@ -215,7 +215,7 @@ _CHANGED = {"image": "image"}
 _MASK = {"mask": "mask"}
 _UNCHANGED_MODEL = "the model is used without it"
 
-PICTURES: Final[Mapping[str, Rule]] = {
+IMAGES: Final[Mapping[str, Rule]] = {
     "Canny": Step(
         "lib.pillow.filter.Canny",
         {"image": "image", "low_threshold": "low_threshold", "high_threshold": "high_threshold"},
@@ -273,5 +273,5 @@ PATCHES: Final[Mapping[str, Rule]] = {
 }
 """Nodes that change a model: the workflow does about the same without them."""
 
-RULES: Final[Mapping[str, Rule]] = {**PICTURES, **VALUES, **LATENTS, **PATCHES, **diffusion.RULES, **sampling.RULES}
+RULES: Final[Mapping[str, Rule]] = {**IMAGES, **VALUES, **LATENTS, **PATCHES, **diffusion.RULES, **sampling.RULES}
 """Every class that has a rule."""

@@ -1,8 +1,8 @@
 """
 The rules for samplers, which become the nodes of ours that run a model.
 
-What leads to a sampler decides which node that is: empty latents make TextToImage, those of a picture ImageToImage, those of a
-picture with a mask Inpainting. The samplers that are put together from parts (noise, guider, steps) say the same in other words.
+What leads to a sampler decides which node that is: empty latents make TextToImage, those of an image ImageToImage, those of a
+image with a mask Inpainting. The samplers that are put together from parts (noise, guider, steps) say the same in other words.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from nodetool_core.importing.comfyui_samplers import scheduler_for
-from nodetool_core.importing.comfyui_values import EmptyLatents, Guider, Handle, PictureLatents, Pixels, Prompt, Steps, Weights
+from nodetool_core.importing.comfyui_values import EmptyLatents, Guider, Handle, ImageLatents, Pixels, Prompt, Steps, Weights
 from nodetool_core.importing.draft import Unsupported
 from nodetool_core.importing.reading import Reading
 from nodetool_core.types import choices
@@ -119,21 +119,21 @@ def _sampled(reading: Reading, sampling: Sampling) -> tuple[Any, ...]:
     if isinstance(latents, EmptyLatents):
         node_type, more = TEXT_TO_IMAGE, {"width": latents.width, "height": latents.height}
         if steps.denoise != 1:
-            reading.note(f"denoise {steps.denoise!r} has no counterpart without a picture: all noise is taken away.", level="warning")
-    elif isinstance(latents, PictureLatents):
+            reading.note(f"denoise {steps.denoise!r} has no counterpart without an image: all noise is taken away.", level="warning")
+    elif isinstance(latents, ImageLatents):
         properties["num_inference_steps"] = _all_steps(steps, reading)
-        node_type, more = _from_picture(latents, steps.denoise)
+        node_type, more = _from_image(latents, steps.denoise)
     else:
-        raise Unsupported("its latent_image is not the latents of a picture, nor empty")
+        raise Unsupported("its latent_image is not the latents of an image, nor empty")
     several = latents.count != 1
     properties |= more | ({"num_images": latents.count} if several else {})
     properties |= _scheduler(reading, node_type, sampling.sampler, str(steps.schedule))
     made = reading.add(node_type, properties)
-    return (PictureLatents(Pixels(Handle(made), Handle(made, "images") if several else None)),)
+    return (ImageLatents(Pixels(Handle(made), Handle(made, "images") if several else None)),)
 
 
-def _from_picture(latents: PictureLatents, denoise: Any) -> tuple[str, dict[str, Any]]:
-    properties = {"image": latents.picture.handle, "strength": denoise}
+def _from_image(latents: ImageLatents, denoise: Any) -> tuple[str, dict[str, Any]]:
+    properties = {"image": latents.image.handle, "strength": denoise}
     if latents.mask is None:
         return IMAGE_TO_IMAGE, properties
     return INPAINTING, properties | {"mask_image": latents.mask.handle, "mask_grow": latents.grow}

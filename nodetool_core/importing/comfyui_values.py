@@ -1,8 +1,8 @@
 """
 What travels along the edges of a ComfyUI workflow, in our terms.
 
-The importer follows a workflow without running it: each node takes and gives these. Latents are read as the pictures that
-they stand for, because one node of ours goes from picture to picture.
+The importer follows a workflow without running it: each node takes and gives these. Latents are read as the images that
+they stand for, because one node of ours goes from image to image.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ class Handle:
 
 @dataclass(frozen=True)
 class Pixels:
-    """A picture or a mask."""
+    """An image or a mask."""
 
     handle: Handle
     batch: Handle | None = None
-    """The list of all pictures, where there are several."""
+    """The list of all images, where there are several."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Steps:
 
 @dataclass(frozen=True)
 class EmptyLatents:
-    """Nothing yet: a picture of a size is to be made."""
+    """Nothing yet: an image of a size is to be made."""
 
     width: Any
     height: Any
@@ -93,10 +93,10 @@ class EmptyLatents:
 
 
 @dataclass(frozen=True)
-class PictureLatents:
-    """The latents of a picture, and where it may be changed."""
+class ImageLatents:
+    """The latents of an image, and where it may be changed."""
 
-    picture: Pixels
+    image: Pixels
     mask: Pixels | None = None
     grow: Any = 0
     """By how many pixels the mask grows."""

@@ -53,9 +53,9 @@ class Reading:
         return value
 
     def first(self, pixels: Pixels) -> Handle:
-        """The one picture that a node of ours takes; that there are more is told."""
+        """The one image that a node of ours takes; that there are more is told."""
         if pixels.batch is not None:
-            self.note("works on the first picture of the batch only.", level="warning")
+            self.note("works on the first image of the batch only.", level="warning")
         return pixels.handle
 
     def whole(self, name: str, default: Any = REQUIRED) -> int:

@@ -145,7 +145,7 @@ class Files:
 
 def storage_full(missing: int) -> Problem:
     message = f"has {missing} bytes too few: all that it holds was used just now, or is needed by jobs."
-    return Problem("storage_full", "The storage", message, "Ask again in a minute, or for smaller pictures.")
+    return Problem("storage_full", "The storage", message, "Ask again in a minute, or for smaller images.")
 
 
 def _total(connection: Connection) -> int:
@@ -175,7 +175,7 @@ def _remove_jobs(connection: Connection, numbers: Select[tuple[int]]) -> int:
 
 
 def describe(data: bytes) -> StoredFile:
-    """What some bytes are, as far as their beginning tells: a picture with its size, or just bytes."""
+    """What some bytes are, as far as their beginning tells: an image with its size, or just bytes."""
     from io import BytesIO
 
     from nodetool_core.assets.decode import identify

@@ -58,11 +58,11 @@ class JobOptions:
     node_attempts: int = 1
     """How often a node is tried in all."""
     image_format: str = "PNG"
-    """The format of result pictures, as `nodetool_core.assets.encode` spells it."""
+    """The format of result images, as `nodetool_core.assets.encode` spells it."""
     quality: int | None = None
     """1 to 100, for JPEG and WEBP."""
     provenance: bool = True
-    """Whether what made a picture is written into its file: workflow, seeds, models."""
+    """Whether what made an image is written into its file: workflow, seeds, models."""
     confined: bool = False
     """Whether it reads and writes no file of the machine that runs it: for workflows of strangers."""
     note: Mapping[str, Any] | None = None
@@ -89,7 +89,7 @@ class JobRequest:
     workflow: str | WorkflowDocument | Mapping[str, Any]
     """The name of a workflow that is served, or a workflow itself. It is kept as it is now, whatever becomes of its file."""
     inputs: Mapping[str, Any] = field(default_factory=dict)
-    """JSON values by input name, or by `node.property`. Pictures as references: `{"type": "image", "asset_id": …}` or `data:` URIs."""
+    """JSON values by input name, or by `node.property`. Images as references: `{"type": "image", "asset_id": …}` or `data:` URIs."""
     client: str = ""
     """Whose job it is; clients take turns."""
     priority: int = 0

@@ -1,7 +1,7 @@
 """
 From a request to an order: everything that can be known to be wrong is said before the job is accepted.
 
-The workflow is kept as it is now, pictures that came inline go to the storage, seeds of -1 are drawn. So a job that is begun
+The workflow is kept as it is now, images that came inline go to the storage, seeds of -1 are drawn. So a job that is begun
 again does what it did the first time, and finds in the result cache what it had finished.
 """
 
@@ -66,7 +66,7 @@ class Preparation:
 
     def order(self, request: JobRequest) -> Order:
         """
-        The order that a request stands for; its inline pictures are in the storage when this returns.
+        The order that a request stands for; its inline images are in the storage when this returns.
 
         Raises JobsError for an unknown workflow or file, WorkflowError for a workflow or inputs that can't be run.
         """
@@ -108,7 +108,7 @@ class Preparation:
         return request.name, document, request.base or Path.cwd()
 
     def _without_inline(self, graph: Graph, name: str, value: Any) -> Any:
-        """The value with references into the storage in place of pictures that came with it."""
+        """The value with references into the storage in place of images that came with it."""
         found = given_inputs.find(name, graph)
         return value if isinstance(found, Problem) or not _takes_assets(found[1]) else self._moved(value)
 
@@ -146,12 +146,12 @@ def _json_inputs(given: Mapping[str, Any]) -> dict[str, Any]:
         values: dict[str, Any] = jsonable(given)
         json.dumps(values, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise WorkflowError(Problem("invalid_value", "inputs", f"are no JSON values: {error}.", "Upload pictures first.")) from None
+        raise WorkflowError(Problem("invalid_value", "inputs", f"are no JSON values: {error}.", "Upload images first.")) from None
     return values
 
 
 def _takes_assets(prop: Property) -> bool:
-    """Whether a property takes a picture or file, or a list of them."""
+    """Whether a property takes an image or file, or a list of them."""
     pending = list(union_members(prop.annotation))
     while pending:
         member = pending.pop()

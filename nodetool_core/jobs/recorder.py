@@ -13,7 +13,7 @@ class Recorder:
     """
     The listener of one run.
 
-    Of a node's progress since the last `seal`, the newest counts. Pictures are not kept; tracebacks go to the worker's log
+    Of a node's progress since the last `seal`, the newest counts. Images are not kept; tracebacks go to the worker's log
     and not to clients.
     """
 

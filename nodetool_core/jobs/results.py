@@ -1,4 +1,4 @@
-"""What a run gave, in a form that can be kept: pictures as stored files, everything else as JSON."""
+"""What a run gave, in a form that can be kept: images as stored files, everything else as JSON."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.assets.encode import encode_image
+from nodetool_core.assets.image_data import ImageData
 from nodetool_core.assets.loader import ImageLoader
-from nodetool_core.assets.picture import Picture
 from nodetool_core.jobs.files import describe
 from nodetool_core.jobs.job import JobOptions, StoredFile
 from nodetool_core.properties import jsonable
@@ -31,11 +31,11 @@ class Collector:
         self._loader = ImageLoader(base, store=storage, confined=options.confined)
 
     def collect(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
-        """The JSON form. Raises ImageError where a picture can't be encoded or read."""
+        """The JSON form. Raises ImageError where an image can't be encoded or read."""
         return {name: self._kept(value) for name, value in outputs.items()}
 
     def _kept(self, value: Any) -> Any:
-        if isinstance(value, Picture):
+        if isinstance(value, ImageData):
             options = self._options
             origin = value.provenance if options.provenance else None
             return self._store(encode_image(value.image, options.image_format, origin, quality=options.quality))

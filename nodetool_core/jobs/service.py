@@ -6,7 +6,7 @@ The jobs of one process: what servers and programs use.
         jobs.start()
         job = jobs.submit(JobRequest("night", {"prompt": "snow"}, client="ann"))   # on disk when it returns
         job = jobs.wait(job.id)
-        jobs.results(job.id)["picture"]                                            # StoredFile
+        jobs.results(job.id)["image"]                                            # StoredFile
         jobs.drain(30)
 
 Everything here may be called from any thread, and blocks for a few milliseconds at most but where it says that it waits. In an event
@@ -224,7 +224,7 @@ class Jobs:
 
     def results(self, job_id: str) -> dict[str, Any]:
         """
-        What a job gave, by output name: JSON values, with a `StoredFile` for each picture, in lists and objects too.
+        What a job gave, by output name: JSON values, with a `StoredFile` for each image, in lists and objects too.
 
         Empty until the job has ended; a failed one has what was finished. Raises JobsError(`unknown_job`).
         """

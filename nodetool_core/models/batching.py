@@ -2,9 +2,9 @@
 Equal work of several nodes, done as one call of a pipeline.
 
 One call at a time runs on a device. Those that come meanwhile wait; when the device is free, the one that waited longest takes along all
-others that differ from it only in prompts, picture and random generator. Nobody waits for company, so batching costs no time where
+others that differ from it only in prompts, image and random generator. Nobody waits for company, so batching costs no time where
 there is nothing to batch. Each item has its own generator; the arithmetic of a batch differs from that of single calls in the last
-bits, which is at most 1/255 per channel of a picture.
+bits, which is at most 1/255 per channel of an image.
 
 A member that is cancelled ends alone: where it led the batch, the others are done again. A batch that fails is done one by one, so that
 nobody's mistake is another's error.

@@ -1,9 +1,9 @@
 """
-What encoders gave is kept: texts by their tokens, pictures by their pixels.
+What encoders gave is kept: texts by their tokens, images by their pixels.
 
-A change of seed, strength or steps encodes the same prompt and the same picture again, with the same result. So a text encoder's
+A change of seed, strength or steps encodes the same prompt and the same image again, with the same result. So a text encoder's
 `forward` and an autoencoder's `encode` first look here. The key is the component (its files and number format) and a hash of
-everything that the call gets; what is kept is what the call gave, for a picture the whole posterior, from which each call draws its own
+everything that the call gets; what is kept is what the call gave, for an image the whole posterior, from which each call draws its own
 sample. Kept is only what is computed without gradients in evaluation mode, and the least recently used goes first.
 
 Copies of a watched module (nodes copy it to hang adapters on) compute for themselves.

@@ -54,7 +54,7 @@ _KINDS = (
         r"input_hint_block\.",
     ),
     _kind(
-        "a network that enlarges pictures",
+        "a network that enlarges images",
         "Use it with the node Upscale.",
         r"(params(_ema)?\.)?(body\.0\.rdb1|conv_first\.|model\.1\.sub\.)",
         r"(params(_ema)?\.)?(upsample|conv_after_body)\.",

@@ -7,7 +7,7 @@ from the files, in its shape, as real numbers where real numbers are expected. W
 count: tied weights, buffers that are computed, and what a class names in `_keys_to_ignore_on_load_missing`.
 
 Tensors that a module has no place for are harmless where they belong to another half of a model (the decoder beside T5's encoder).
-Within its own layers they mean that the files are of a larger model than the configuration: then the picture is another one, which
+Within its own layers they mean that the files are of a larger model than the configuration: then the image is another one, which
 is told.
 """
 

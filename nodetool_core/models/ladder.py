@@ -137,7 +137,7 @@ class Ladder:
             f"ran out of memory on {device.name}, also with weights in host memory and in tiles. It needs about {_gib(needed)} "
             f"besides its weights for {pixels:,} pixels; {_gib(free)} are free. ({said})"
         )
-        hint = "Use a smaller picture or fewer at once; a smaller model, or this one with `quantization` fp8 or `variant` fp16; or "
+        hint = "Use a smaller image or fewer at once; a smaller model, or this one with `quantization` fp8 or `variant` fp16; or "
         hint += "close other programs that use the device."
         return ModelError(Problem("out_of_memory", lease.name, message, hint))
 

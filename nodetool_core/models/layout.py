@@ -82,7 +82,7 @@ def read_layout(directory: Path, name: str, variant: str | None = None) -> Layou
                 raise
             absent[part] = error
     if "feature_extractor" in absent and "safety_checker" in components:
-        # It looks at what the extractor makes of the picture.
+        # It looks at what the extractor makes of the image.
         absent.setdefault("safety_checker", absent["feature_extractor"])
     _check_variant(directory, name, components, variant)
     return Layout(directory, class_name, {part: kind for part, kind in components.items() if part not in absent}, absent)

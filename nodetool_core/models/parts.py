@@ -6,7 +6,7 @@ A task asks for them by name, and gets a `Part`:
     network          a directory whose `config.json` names a class of diffusers or transformers: a ControlNet, a depth estimator
     network:<name>   the same in the folder of that name, where the directory has one: `network:vae` takes the autoencoder of
                      a pipeline's directory and an autoencoder's own one alike, `network:image_encoder` of a model that reads
-                     texts and sees pictures the half that sees
+                     texts and sees images the half that sees
     tensors          the tensors of one safetensors file, by name, and the `config.json` beside it: a LoRA, an IP adapter, an upscaler
 """
 
@@ -47,7 +47,7 @@ class Part:
     model: Any = None
     """The network, in evaluation mode on the device."""
     processor: Any = None
-    """What turns pictures into the network's input, where its directory has one (transformers)."""
+    """What turns images into the network's input, where its directory has one (transformers)."""
     tensors: dict[str, Any] = field(default_factory=dict)
     """Name to tensor, on the device, in the number format of the file."""
     metadata: dict[str, str] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class Part:
 
 
 _EYES = {"CLIPModel": "CLIPVisionModelWithProjection", "SiglipModel": "SiglipVisionModel"}
-"""The half that sees of classes of transformers that compare texts with pictures."""
+"""The half that sees of classes of transformers that compare texts with images."""
 
 
 def part_of(task: str | None) -> str | None:
@@ -185,12 +185,12 @@ def _eye_of(cls: Any) -> Any:
 
 
 def processor_in(folder: Path) -> Any:
-    """What turns pictures into the input of the network in a folder; None where it has none."""
+    """What turns images into the input of the network in a folder; None where it has none."""
     if not (folder / "preprocessor_config.json").is_file():
         return None
     from transformers import AutoImageProcessor
 
-    # Without torchvision: the pictures that nodes have are Pillow's anyway.
+    # Without torchvision: the images that nodes have are Pillow's anyway.
     return AutoImageProcessor.from_pretrained(str(folder), backend="pil")  # type: ignore[no-untyped-call]
 
 

@@ -1,8 +1,8 @@
 """
-Processors that turn texts and pictures into the input of a language model that sees.
+Processors that turn texts and images into the input of a language model that sees.
 
 Those of transformers for Qwen-VL and its like read videos as well, and can't even be made without torchvision, which only the part
-for videos needs. Pipelines of pictures never show them a video. So where a processor wants one, a class is made that is the same
+for videos needs. Pipelines of images never show them a video. So where a processor wants one, a class is made that is the same
 without it: same name, so that diffusers finds what `model_index.json` names, and every method but those for videos.
 """
 

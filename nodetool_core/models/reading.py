@@ -4,7 +4,7 @@ Reading one module from disk while other threads compute.
 `from_pretrained` of diffusers and of transformers change what belongs to the whole process while they make a module: torch's default
 number format, how modules register their parameters, the functions that initialize weights. Two that run at once leave
 modules without weights; and a denoising loop on another thread would make its tensors in the wrong format, and paint another
-picture without a word. So only one module is read at a time, and the default number format is left alone: a module is made by a
+image without a word. So only one module is read at a time, and the default number format is left alone: a module is made by a
 subclass that does not set it, under a mode of this thread alone that makes tensors in the format wanted.
 """
 

@@ -5,7 +5,7 @@ transformers 5 makes a tokenizer whose vocabulary is not there all the same: it 
 
 A fast tokenizer keeps how to pad and truncate in itself: each call sets it and then encodes. Pipelines call theirs with one
 setting for the prompt and with another to see what was cut off; when two pipelines share the tokenizer, one gets a prompt that
-was padded as the other asked, and paints another picture without a word. A lock around the call makes the two steps one.
+was padded as the other asked, and paints another image without a word. A lock around the call makes the two steps one.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class WorkingMemory:
         self._lock = threading.Lock()
 
     def estimate(self, what: Hashable, pixels: int) -> int:
-        """Bytes that a call on so many pixels (times pictures at once) will take."""
+        """Bytes that a call on so many pixels (times images at once) will take."""
         with self._lock:
             measured = self._per_pixel.get(what)
         return int(pixels * (self._guess if measured is None else measured * _MARGIN))

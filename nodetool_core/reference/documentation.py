@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nodetool_core.reference import pages
-from nodetool_core.reference.gallery import gallery, pictures
+from nodetool_core.reference.gallery import gallery, images
 from nodetool_core.reference.links import broken_links
 from nodetool_core.reference.troubleshooting import PAGE, troubleshooting_page
 
@@ -48,10 +48,10 @@ def stale(registry: Registry, docs: Path, graphs: Path) -> list[str]:
     return found
 
 
-def missing_pictures(registry: Registry, docs: Path, graphs: Path) -> list[str]:
-    """Pictures that no page shows because they were not made, a line each."""
-    nodes = [docs / NODES / path for path in pages.missing_pictures(registry, docs / NODES)]
-    shown = pictures(graphs, registry, docs / GALLERY) if graphs.is_dir() else ()
+def missing_images(registry: Registry, docs: Path, graphs: Path) -> list[str]:
+    """Images that no page shows because they were not made, a line each."""
+    nodes = [docs / NODES / path for path in pages.missing_images(registry, docs / NODES)]
+    shown = images(graphs, registry, docs / GALLERY) if graphs.is_dir() else ()
     return [f"{path}: is missing" for path in dict.fromkeys([*nodes, *shown]) if not path.exists()]
 
 

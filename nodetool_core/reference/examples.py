@@ -1,7 +1,7 @@
 """
 An example for every node: a complete small workflow, made from the declaration.
 
-The node stands between an input (the shipped picture, where it takes one) and an output; a node that is itself an input,
+The node stands between an input (the shipped image, where it takes one) and an output; a node that is itself an input,
 an output, a sink or a comment stands where it belongs. One list of steps is written twice, as a file and as Python, so the
 two say the same.
 """
@@ -37,7 +37,7 @@ FILE = "example.json"
 
 _NEEDS = {Lane.NETWORK: "the service that it calls"}
 
-_ANY_VALUES = {Role.OUTPUT: values.PICTURE, Role.SINK: values.PICTURE, Role.COMMENT: "The prompt names the season."}
+_ANY_VALUES = {Role.OUTPUT: values.IMAGE, Role.SINK: values.IMAGE, Role.COMMENT: "The prompt names the season."}
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,13 @@ class Example:
 
     steps: tuple[Step, ...]
     results: dict[str, str]
-    """How each output of the workflow is shown: `picture`, `pictures` or `value`."""
+    """How each output of the workflow is shown: `image`, `images` or `value`."""
     needs: str = ""
     """What a run needs that this machine may not have, such as a network; empty where it runs anywhere."""
 
     @property
-    def gives_picture(self) -> bool:
-        """Whether running it here gives a picture."""
+    def gives_image(self) -> bool:
+        """Whether running it here gives an image."""
         return not self.needs and any(kind != "value" for kind in self.results.values())
 
     def to_json(self) -> str:
@@ -123,8 +123,8 @@ class Example:
 
 
 _SHOWN = {
-    "picture": lambda value, name: [f'{value}.save("{name}.png")'],
-    "pictures": lambda value, name: [f"for number, picture in enumerate({value}):", f'    picture.save(f"{name}_{{number}}.png")'],
+    "image": lambda value, name: [f'{value}.save("{name}.png")'],
+    "images": lambda value, name: [f"for number, image in enumerate({value}):", f'    image.save(f"{name}_{{number}}.png")'],
     "value": lambda value, name: [f"print({value})"],
 }
 
@@ -151,15 +151,15 @@ class _Builder:
     def build(self) -> Example:
         role = self.node_class.role
         if role is Role.COMMENT:
-            link = self._picture()
+            link = self._image()
             self._add(self.node_class, self._given())
-            return self._with_output(Link(link.step, link.output), "picture")
+            return self._with_output(Link(link.step, link.output), "image")
         if self.node_class.spec.node_type == subworkflow.NODE_TYPE:
-            step = self._add(self.node_class, {"path": values.SAMPLE_WORKFLOW, "image": self._picture()})
-            return self._with_output(Link(step, "picture"), "picture")
+            step = self._add(self.node_class, {"path": values.SAMPLE_WORKFLOW, "image": self._image()})
+            return self._with_output(Link(step, "image"), "image")
         step = self._add(self.node_class, self._given())
         if role is Role.OUTPUT:
-            return Example(tuple(self.steps), {step.given.get("name", step.id): "picture"})
+            return Example(tuple(self.steps), {step.given.get("name", step.id): "image"})
         if role is Role.SINK or not step.spec.outputs:
             return Example(tuple(self.steps), {})
         name = next(iter(step.spec.outputs))
@@ -167,7 +167,7 @@ class _Builder:
         return self._with_output(Link(step, name), kind)
 
     def _with_output(self, link: Link, kind: str) -> Example:
-        name = {"picture": "picture", "pictures": "pictures"}.get(kind, "result" if link.output == "output" else link.output)
+        name = {"image": "image", "images": "images"}.get(kind, "result" if link.output == "output" else link.output)
         self._add(self._known(_OUTPUT), {"name": name, "value": link})
         return Example(tuple(self.steps), {name: kind})
 
@@ -176,7 +176,7 @@ class _Builder:
         given: dict[str, Any] = {}
         for prop in spec.properties.values():
             if prop.name == "name" and role in (Role.INPUT, Role.OUTPUT):
-                given["name"] = "picture" if role is Role.OUTPUT else snake_case(spec.title.removesuffix("Input") or "input")
+                given["name"] = "image" if role is Role.OUTPUT else snake_case(spec.title.removesuffix("Input") or "input")
                 continue
             if prop.name in self.node_class.gathers and (loop := self.registry.get(_FOR_EACH)):
                 given[prop.name] = Link(self._add(loop, {"input_list": list(values.WORDS)}), "output")
@@ -185,8 +185,8 @@ class _Builder:
                 given[prop.name] = maker
                 continue
             value = values.sample(prop, spec, _ANY_VALUES.get(role, values.PARTS))
-            if value is values.PICTURE:
-                value = self._own_picture() if self._is_source() else self._picture()
+            if value is values.IMAGE:
+                value = self._own_image() if self._is_source() else self._image()
             if value is not values.NOTHING:
                 given[prop.name] = value
         return given | (self._dynamic() if self.node_class.dynamic else {})
@@ -209,24 +209,24 @@ class _Builder:
         return builder
 
     def _is_source(self) -> bool:
-        """Whether the node itself brings a picture into the workflow: an input, or a constant."""
+        """Whether the node itself brings an image into the workflow: an input, or a constant."""
         return self.node_class.role is Role.INPUT or list(self.node_class.spec.properties) == ["value"]
 
-    def _own_picture(self) -> dict[str, str]:
+    def _own_image(self) -> dict[str, str]:
         return {"type": "image", "uri": values.SAMPLE_IMAGE}
 
     def _dynamic(self) -> dict[str, Any]:
-        """Values under names of the user's choice: pictures where pictures come out, else the parts of the sample template."""
+        """Values under names of the user's choice: images where images come out, else the parts of the sample template."""
         outputs = self.node_class.spec.outputs
         if any(_kind(self.node_class.spec, name) != "value" for name in outputs):
-            picture = self._picture()
-            return {"first": picture, "second": picture}
+            image = self._image()
+            return {"first": image, "second": image}
         season = self._add(self._known(_STRING_INPUT), {"name": "season", "value": values.PARTS["season"]})
         return {"subject": values.PARTS["subject"], "season": Link(season, "output")}
 
-    def _picture(self) -> Link:
+    def _image(self) -> Link:
         found = next((step for step in self.steps if step.spec.node_type == _IMAGE_INPUT), None)
-        return Link(found or self._add(self._known(_IMAGE_INPUT), {"name": "image", "value": self._own_picture()}), "output")
+        return Link(found or self._add(self._known(_IMAGE_INPUT), {"name": "image", "value": self._own_image()}), "output")
 
     def _add(self, node_class: type[Node], given: dict[str, Any]) -> Step:
         same = sum(step.node_class.spec.title == node_class.spec.title for step in self.steps)
@@ -246,9 +246,9 @@ def _kind(spec: NodeSpec, output: str) -> str:
     """How an output is shown."""
     annotation = spec.outputs[output].annotation
     if is_assignable(annotation, ImageRef) and annotation is not Any:
-        return "pictures" if spec.streams else "picture"
+        return "images" if spec.streams else "image"
     is_list = annotation is not Any and is_assignable(annotation, list[ImageRef]) and get_args(annotation) not in ((), (Any,))
-    return "pictures" if is_list else "value"
+    return "images" if is_list else "value"
 
 
 def _lines(records: Iterable[dict[str, Any]]) -> str:

@@ -3,10 +3,10 @@ The gallery: a page for the workflows of a folder, each with its graph drawn, it
 
     <out>/index.md            all workflows
     <out>/contact_sheet.svg   the graph of graphs/contact_sheet.json
-    <out>/contact_sheet.webp  what it gives, made by `make_pictures`
-    <out>/given/lake.webp     a picture that it starts from unless another is set, made small by `make_pictures`
+    <out>/contact_sheet.webp  what it gives, made by `make_images`
+    <out>/given/lake.webp     an image that it starts from unless another is set, made small by `make_images`
 
-Texts and drawings are a function of the files and the registry. Pictures are made by running the workflows.
+Texts and drawings are a function of the files and the registry. Images are made by running the workflows.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from nodetool_core import drawing
 from nodetool_core.reference import markdown
-from nodetool_core.reference.pictures import save_small, shown_picture
+from nodetool_core.reference.images import save_small, shown_image
 from nodetool_core.references import ImageRef
 from nodetool_core.types import type_name
 
@@ -48,8 +48,8 @@ def gallery(folder: Path, registry: Registry, out: Path) -> dict[str, str]:
     return written
 
 
-def make_pictures(folder: Path, registry: Registry, out: Path, *, again: bool = False) -> Iterator[tuple[Path, str]]:
-    """Run the workflows whose pictures are missing; each path with why it failed, or an empty string."""
+def make_images(folder: Path, registry: Registry, out: Path, *, again: bool = False) -> Iterator[tuple[Path, str]]:
+    """Run the workflows whose images are missing; each path with why it failed, or an empty string."""
     from nodetool_core.assets.decode import decode_file
     from nodetool_core.errors import NodetoolError
 
@@ -63,28 +63,28 @@ def make_pictures(folder: Path, registry: Registry, out: Path, *, again: bool = 
                 continue
             done.add(path)
             try:
-                picture = make()
+                image = make()
             except NodetoolError as error:
                 yield path, str(error.problem)
                 continue
-            if picture is not None:
-                save_small(picture, path)
-            yield path, "" if picture is not None else "gave no picture."
+            if image is not None:
+                save_small(image, path)
+            yield path, "" if image is not None else "gave no image."
 
 
 def _result(workflow: Workflow) -> Image | None:
-    return shown_picture(workflow.run())
+    return shown_image(workflow.run())
 
 
-def pictures(folder: Path, registry: Registry, out: Path) -> Iterator[Path]:
-    """Every picture that the gallery shows, whether it was made or not."""
+def images(folder: Path, registry: Registry, out: Path) -> Iterator[Path]:
+    """Every image that the gallery shows, whether it was made or not."""
     for file, workflow in _workflows(folder, registry):
         yield from (path for _, path in _given(workflow, out).values())
         yield out / f"{file.stem}.webp"
 
 
 def _given(workflow: Workflow, out: Path) -> dict[str, tuple[Path, Path]]:
-    """The pictures that inputs have unless they are set: by input, the file, and where the page has it."""
+    """The images that inputs have unless they are set: by input, the file, and where the page has it."""
     values = {name: node.values.get("value") for name, node in workflow.graph.inputs().items()}
     files = {name: workflow.base / value.uri for name, value in values.items() if isinstance(value, ImageRef) and value.uri}
     return {name: (file, out / GIVEN / f"{file.stem}.webp") for name, file in files.items() if file.is_file()}

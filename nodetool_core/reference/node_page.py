@@ -14,7 +14,7 @@ from nodetool_core.reference import markdown
 from nodetool_core.reference.bounds import bound_texts
 from nodetool_core.reference.examples import Example, example
 from nodetool_core.reference.names import heading
-from nodetool_core.reference.site import MARK, MODELS_PAGE, Site, drawing_path, picture_path
+from nodetool_core.reference.site import MARK, MODELS_PAGE, Site, drawing_path, image_path
 from nodetool_core.reference.type_page import linked
 from nodetool_core.references import ModelRef
 from nodetool_core.types import choices, union_members
@@ -111,7 +111,7 @@ def _is_model(prop: Property) -> bool:
 
 
 def is_required(node_class: type[Node], prop: Property) -> bool:
-    """Whether a workflow has to give or connect the property: it has no default, or an empty picture as its default."""
+    """Whether a workflow has to give or connect the property: it has no default, or an empty image as its default."""
     return prop.required or (node_class.role is not Role.COMMENT and is_missing_asset(prop, prop.default))
 
 
@@ -186,8 +186,8 @@ def _examples(shown: Example, path: str, site: Site) -> list[str]:
         "The same in Python:",
         markdown.block("python", shown.to_python()),
     ]
-    if (picture := picture_path(path)) in site.pictures:
-        parts += ["What it gives:", markdown.image("The picture that the example gives", _beside(picture))]
+    if (image := image_path(path)) in site.images:
+        parts += ["What it gives:", markdown.image("The image that the example gives", _beside(image))]
     return parts
 
 

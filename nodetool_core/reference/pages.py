@@ -7,9 +7,9 @@ All pages of the node reference: one per node with a drawing, indexes, the types
     <out>/nodes.json, workflow.schema.json              the catalogue, and the schema of workflow files
     <out>/huggingface/image_to_image/index.md           one namespace
     <out>/huggingface/image_to_image/image_to_image.md  one node, with a drawing beside it (.svg)
-    <out>/…/image_to_image.webp                         the picture that its example gives, made by `pictures.make`
+    <out>/…/image_to_image.webp                         the image that its example gives, made by `images.make`
 
-Files are a function of the registry: the same classes give the same bytes, so a stale page is one that differs. Pictures are
+Files are a function of the registry: the same classes give the same bytes, so a stale page is one that differs. Images are
 not: they take models and minutes, and their bytes depend on the machine. A page shows the one that lies beside it.
 """
 
@@ -26,7 +26,7 @@ from nodetool_core.reference.names import file_names
 from nodetool_core.reference.node_page import node_page
 from nodetool_core.reference.related import Relations
 from nodetool_core.reference.schema import schema_text
-from nodetool_core.reference.site import MARK, MODELS_PAGE, Site, drawing_path, picture_path
+from nodetool_core.reference.site import MARK, MODELS_PAGE, Site, drawing_path, image_path
 from nodetool_core.reference.type_page import PATH as TYPES
 from nodetool_core.reference.type_page import type_page
 
@@ -76,14 +76,14 @@ def stale(registry: Registry, out: Path, package: str = "") -> list[str]:
 
 
 def pages(registry: Registry, out: Path | None = None, package: str = "") -> dict[str, str]:
-    """Every file: its path below the folder of all pages, and its text. Pictures that lie in `out` already are shown."""
+    """Every file: its path below the folder of all pages, and its text. Images that lie in `out` already are shown."""
     nodes = documented(registry, package)
     namespaces: dict[str, list[NodeSpec]] = defaultdict(list)
     for node in nodes.values():
         namespaces[node.spec.namespace].append(node.spec)
     paths = page_paths(namespaces)
     has_models = out is not None and (out / MODELS_PAGE).exists()
-    site = Site(registry, Relations(nodes.values()), paths, _pictures(out, paths), has_models)
+    site = Site(registry, Relations(nodes.values()), paths, _images(out, paths), has_models)
     written = {paths[node_type]: node_page(node, site) for node_type, node in nodes.items()}
     for node_type, node in nodes.items():
         written[drawing_path(paths[node_type])] = f"{node_svg(node.spec, node.role).rstrip()}\n{MARK}\n"
@@ -111,23 +111,23 @@ def page_paths(namespaces: index_pages.Namespaces) -> dict[str, str]:
     return paths
 
 
-def _pictures(out: Path | None, paths: dict[str, str]) -> frozenset[str]:
-    return frozenset(picture for page in paths.values() if out and (out / (picture := picture_path(page))).exists())
+def _images(out: Path | None, paths: dict[str, str]) -> frozenset[str]:
+    return frozenset(image for page in paths.values() if out and (out / (image := image_path(page))).exists())
 
 
-def missing_pictures(registry: Registry, out: Path, package: str = "") -> list[str]:
-    """Which examples give a picture that is not there yet, as paths below `out`."""
+def missing_images(registry: Registry, out: Path, package: str = "") -> list[str]:
+    """Which examples give an image that is not there yet, as paths below `out`."""
     nodes = documented(registry, package)
     namespaces: dict[str, list[NodeSpec]] = defaultdict(list)
     for node in nodes.values():
         namespaces[node.spec.namespace].append(node.spec)
     paths = page_paths(namespaces)
-    wanted = [paths[name] for name, node in nodes.items() if example(node, registry).gives_picture]
-    return [picture_path(page) for page in wanted if not (out / picture_path(page)).exists()]
+    wanted = [paths[name] for name, node in nodes.items() if example(node, registry).gives_image]
+    return [image_path(page) for page in wanted if not (out / image_path(page)).exists()]
 
 
 def _left_over(out: Path, wanted: dict[str, str]) -> list[Path]:
-    kept = set(wanted) | {picture_path(path) for path in wanted if path.endswith(".md")}
+    kept = set(wanted) | {image_path(path) for path in wanted if path.endswith(".md")}
     return sorted(path for kind in _GENERATED for path in out.rglob(kind) if path.relative_to(out).as_posix() not in kept)
 
 

@@ -30,8 +30,8 @@ class Site:
     relations: Relations
     paths: Mapping[str, str]
     """Path of each node's page, by type, from the folder of all pages."""
-    pictures: frozenset[str] = frozenset()
-    """Paths of the pictures that examples gave, as far as they have been made."""
+    images: frozenset[str] = frozenset()
+    """Paths of the images that examples gave, as far as they have been made."""
     has_models_page: bool = False
 
     @property
@@ -52,8 +52,8 @@ def drawing_path(page: str) -> str:
     return f"{page.removesuffix('.md')}.svg"
 
 
-def picture_path(page: str) -> str:
-    """Where the picture that a node's example gives lies, beside its page."""
+def image_path(page: str) -> str:
+    """Where the image that a node's example gives lies, beside its page."""
     return f"{page.removesuffix('.md')}.webp"
 
 

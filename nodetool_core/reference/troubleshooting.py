@@ -16,7 +16,7 @@ PAGE = "troubleshooting.md"
 _SECTIONS = {
     "workflow": "Workflow files",
     "values": "Values",
-    "images": "Pictures",
+    "images": "Images",
     "files": "Files, batches and results",
     "models": "Models",
     "run": "Runs",

@@ -2,7 +2,7 @@
 Sample values: what an example gives to a property.
 
 An example writes what has to be given and leaves the rest at its default. What has to be given is a required property, an
-empty picture, an empty text or list, and the value of an input or a constant: without them it would be an example of
+empty image, an empty text or list, and the value of an input or a constant: without them it would be an example of
 nothing. The sample fits the type and the bounds; for texts, whose type says little, the property's name chooses the words.
 """
 
@@ -16,14 +16,14 @@ from nodetool_core.properties import Property
 from nodetool_core.references import AssetRef, ColorRef, FolderRef, ImageRef, ImageSizeRef, ModelRef
 from nodetool_core.types import choices, strip, union_members
 
-PICTURE: Any = object()
-"""Stands for the picture of the example's input node."""
+IMAGE: Any = object()
+"""Stands for the image of the example's input node."""
 
 NOTHING: Any = object()
 """The property keeps its default."""
 
 SAMPLE_IMAGE = "graphs/assets/lake_at_noon.png"
-"""The picture that ships as the examples' input; the path starts at the root of the repository."""
+"""The image that ships as the examples' input; the path starts at the root of the repository."""
 
 OTHER_IMAGE = "graphs/assets/ridge_in_winter.png"
 SAMPLE_WORKFLOW = "graphs/image_to_image.json"
@@ -38,8 +38,8 @@ _TEXTS = {
     "b": "at sunset",
     "criteria": "lake",
     "extension": ".png",
-    "file_name": "picture.png",
-    "filename": "picture.png",
+    "file_name": "image.png",
+    "filename": "image.png",
     "folder": SAMPLE_FOLDER,
     "new": "sunset",
     "old": "noon",
@@ -66,14 +66,14 @@ PARTS = {"subject": "lake", "season": "winter"}
 WORDS = ["a lake", "at sunset"]
 
 _INSTEAD = {"bottom": 96, "condition": True, "day": 21, "height": 96, "month": 6, "right": 96, "scale": 0.5, "width": 96, "year": 2026}
-"""What is given instead of defaults that are made for larger pictures than the sample, or show nothing."""
+"""What is given instead of defaults that are made for larger images than the sample, or show nothing."""
 
 _VALUES: dict[Any, Any] = {bool: True, int: 3, float: 0.6}
 
 
 def sample(prop: Property, spec: NodeSpec, any_value: Any) -> Any:
     """
-    A value for a property, PICTURE where the example's picture should be connected, or NOTHING.
+    A value for a property, IMAGE where the example's image should be connected, or NOTHING.
 
     Args:
         any_value: What a property takes that takes anything.
@@ -142,7 +142,7 @@ def _of_class(kind: Any) -> Any:
     if issubclass(kind, FolderRef):
         return {"type": "folder", "uri": SAMPLE_FOLDER}
     if issubclass(kind, ImageRef) or kind is AssetRef:
-        return PICTURE
+        return IMAGE
     if issubclass(kind, ColorRef):
         return {"type": "color", "value": "#ff8800"}
     if issubclass(kind, ImageSizeRef):

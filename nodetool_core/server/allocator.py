@@ -1,4 +1,4 @@
-"""The C library's allocator, set so that a long-running process returns the memory of pictures that it freed."""
+"""The C library's allocator, set so that a long-running process returns the memory of images that it freed."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def return_freed_memory() -> bool:
     """
     Fix glibc's threshold for blocks with a mapping of their own at 1 MiB.
 
-    By default it grows up to 32 MiB with the blocks that are freed. Pictures, which are allocated in blocks of up to 16 MiB, then
-    lie in the heaps of the threads, where each small block behind them keeps them from being returned: after 24 pictures of 40
+    By default it grows up to 32 MiB with the blocks that are freed. Images, which are allocated in blocks of up to 16 MiB, then
+    lie in the heaps of the threads, where each small block behind them keeps them from being returned: after 24 images of 40
     megapixels at once 897 MB stayed resident, with the threshold fixed 97 MB. A mapping costs a system call and zeroed pages,
     which is little beside the pixels that are written to it.
 

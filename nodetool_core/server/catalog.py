@@ -64,8 +64,8 @@ class Served:
         return [name for name, annotation in self.outputs.items() if ImageRef in union_members(annotation)]
 
     @property
-    def picture_input(self) -> str | None:
-        """The one input that takes a picture and can't do without; None where there is none or several."""
+    def image_input(self) -> str | None:
+        """The one input that takes an image and can't do without; None where there is none or several."""
         names = [name for name, given in self.inputs.items() if given.prop.annotation is ImageRef]
         return names[0] if len(names) == 1 else None
 
@@ -77,9 +77,9 @@ class Served:
         return "prompt" if "prompt" in texts else declared[0] if len(declared) == 1 else None
 
     @property
-    def follows_picture(self) -> bool:
-        """Whether the result is as large as the picture that is given: the one generating node takes that, and no size."""
-        node, name = generating_node(self.graph), self.picture_input
+    def follows_image(self) -> bool:
+        """Whether the result is as large as the image that is given: the one generating node takes that, and no size."""
+        node, name = generating_node(self.graph), self.image_input
         if node is None or name is None or {"width", "height"} & node.spec.properties.keys():
             return False
         given = self.graph.inputs().get(self.inputs[name].given)
@@ -90,10 +90,10 @@ class Served:
         """What the Hugging Face API can use it for, if anything."""
         if len(self.image_outputs) != 1:
             return None
-        if self.picture_input:
+        if self.image_input:
             return "image-to-image"
-        takes_pictures = any(given.is_image for given in self.inputs.values())
-        return "text-to-image" if self.prompt_input and not takes_pictures else None
+        takes_images = any(given.is_image for given in self.inputs.values())
+        return "text-to-image" if self.prompt_input and not takes_images else None
 
     @property
     def models(self) -> list[ModelRef]:
@@ -169,9 +169,9 @@ class Catalog:
         nodes = [
             NodeRecord(id="image", type="nodetool.input.ImageInput", data={"name": "image"}),
             NodeRecord(id="step", type=node_type, data={"model": {"repo_id": model}}),
-            NodeRecord(id="picture", type="nodetool.output.Output", data={"name": "picture"}),
+            NodeRecord(id="result", type="nodetool.output.Output", data={"name": "image"}),
         ]
-        edges = [EdgeRecord(source="step", target="picture", targetHandle="value")]
+        edges = [EdgeRecord(source="step", target="result", targetHandle="value")]
         node_class = self._registry.get(node_type)
         assert node_class is not None
         if "image" in node_class.spec.properties:

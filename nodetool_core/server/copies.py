@@ -1,5 +1,5 @@
 """
-Several pictures of one request as one job: the workflow stands in it as many times as pictures are wanted.
+Several images of one request as one job: the workflow stands in it as many times as images are wanted.
 
 Copy 1 is the workflow itself; ids and names of copy n end in `~n`. A fixed seed, and an input that is one, counts up from copy to
 copy; a seed of -1 is drawn for each. What the copies have in common is computed once: the result cache does not look at ids.

@@ -12,7 +12,7 @@ from nodetool_core.server.parameters import Input
 from nodetool_core.server.schemas import WorkflowAnswer
 from nodetool_core.types import union_members
 
-_PICTURE_IN: Final[dict[str, Any]] = {
+_IMAGE_IN: Final[dict[str, Any]] = {
     "anyOf": [
         {"type": "string", "format": "uri", "description": "A data: URI, or an http(s) address."},
         {
@@ -23,7 +23,7 @@ _PICTURE_IN: Final[dict[str, Any]] = {
     ]
 }
 
-_PICTURE_OUT: Final[dict[str, Any]] = {
+_IMAGE_OUT: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {
         "type": {"const": "image"},
@@ -42,7 +42,7 @@ _PICTURE_OUT: Final[dict[str, Any]] = {
 def describe(served: Served) -> WorkflowAnswer:
     """A workflow's name, meaning, inputs and outputs."""
     inputs = {name: _input_schema(given) for name, given in served.inputs.items()}
-    required = [name for name, given in served.inputs.items() if given.default is MISSING or _is_empty_picture(given)]
+    required = [name for name, given in served.inputs.items() if given.default is MISSING or _is_empty_image(given)]
     schema: dict[str, Any] = {"type": "object", "properties": inputs, "additionalProperties": False}
     return WorkflowAnswer(
         name=served.name,
@@ -57,9 +57,9 @@ def describe(served: Served) -> WorkflowAnswer:
 def _input_schema(given: Input) -> dict[str, Any]:
     described = {"description": given.description} if given.description else {}
     if given.prop.annotation is ImageRef:
-        return _PICTURE_IN | described
+        return _IMAGE_IN | described
     if given.prop.annotation == list[ImageRef]:
-        return {"type": "array", "items": _PICTURE_IN} | described
+        return {"type": "array", "items": _IMAGE_IN} | described
     schema = given.prop.json_schema() | dict(given.bounds) | described
     schema.pop("default", None)
     if given.default is not MISSING:
@@ -67,7 +67,7 @@ def _input_schema(given: Input) -> dict[str, Any]:
     return schema
 
 
-def _is_empty_picture(given: Input) -> bool:
+def _is_empty_image(given: Input) -> bool:
     return isinstance(given.default, ImageRef) and given.default.is_empty() and given.prop.annotation is ImageRef
 
 
@@ -75,9 +75,9 @@ def _output_schema(annotation: Any) -> dict[str, Any]:
     if annotation is Any:
         return {}
     if ImageRef in union_members(annotation):
-        return _PICTURE_OUT
+        return _IMAGE_OUT
     if annotation == list[ImageRef]:
-        return {"type": "array", "items": _PICTURE_OUT}
+        return {"type": "array", "items": _IMAGE_OUT}
     from pydantic import PydanticSchemaGenerationError, TypeAdapter
 
     try:

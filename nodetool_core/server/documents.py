@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 _MEANING: Final = {
-    400: "The body is no JSON, or a picture in it can't be read.",
+    400: "The body is no JSON, or an image in it can't be read.",
     401: "A bearer token is needed, and was missing or wrong.",
     403: "Not allowed; or the request comes from a page of another site.",
     404: "There is nothing of that name.",
     405: "The method is not for this address.",
     409: "That can't be done in the state the thing is in.",
-    413: "The body or the picture is too large.",
+    413: "The body or the image is too large.",
     415: "The content type, or the content encoding, is not taken.",
     421: "The request names another host than this server.",
     422: "A value does not fit.",
@@ -19,7 +19,7 @@ _MEANING: Final = {
     500: "The server failed; the request id finds it in the log.",
     503: "The model is being loaded, or can't be had now; `Retry-After` says when to ask again.",
     504: "The run took too long and was cancelled.",
-    507: "There is no room for the picture or the result; `Retry-After` says when to ask again.",
+    507: "There is no room for the image or the result; `Retry-After` says when to ask again.",
 }
 
 _ALWAYS: Final = (403, 405, 421, 500)
@@ -27,7 +27,7 @@ _ALWAYS: Final = (403, 405, 421, 500)
 
 BYTES: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}}
 
-PICTURE_TYPES: Final = (
+IMAGE_TYPES: Final = (
     "image/png",
     "image/jpeg",
     "image/webp",
@@ -65,6 +65,6 @@ def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": _MEANING[status], "content": content} for status in (*statuses, *_ALWAYS)}
 
 
-def pictures_content() -> dict[str, Any]:
-    """The `content` of a body that is a picture in any format that is read."""
-    return dict.fromkeys(PICTURE_TYPES, BYTES)
+def images_content() -> dict[str, Any]:
+    """The `content` of a body that is an image in any format that is read."""
+    return dict.fromkeys(IMAGE_TYPES, BYTES)

@@ -109,7 +109,7 @@ def wrong(status: int, code: str, where: str, message: str, hint: str = "") -> H
 
 def as_http(error: BaseException) -> HttpError:
     """
-    The answer to a failure of the library: 413 for what is too large, 400 for a picture that is none, 422 for values that do
+    The answer to a failure of the library: 413 for what is too large, 400 for an image that is none, 422 for values that do
     not fit and models that can't be used, 503 for what this machine can't do now, 500 for a fault of ours, of which only the kind is told.
     """
     if isinstance(error, HttpError):

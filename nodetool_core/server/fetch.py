@@ -1,5 +1,5 @@
 """
-Fetching a picture that a client names by URL, without being led astray.
+Fetching an image that a client names by URL, without being led astray.
 
 An address in any script is first brought to the form in which it is asked for; all that follows looks at that form. A name is
 looked up once, every address it has is checked, and the connection goes to a checked address: what the name means a
@@ -56,7 +56,7 @@ class Fetcher:
             if isinstance(found, bytes):
                 return found
             url = _checked(found, str(url))
-        raise _refused(str(url), f"redirects more than {MAX_REDIRECTS} times.", "Give the address of the picture itself.")
+        raise _refused(str(url), f"redirects more than {MAX_REDIRECTS} times.", "Give the address of the image itself.")
 
     @cached_property
     def _trust(self) -> ssl.SSLContext:
@@ -81,7 +81,7 @@ class Fetcher:
                 return self._read(response, url)
         except httpcore2.TimeoutException as error:
             message = f"takes longer than {self._seconds:g} s."
-            raise _refused(url, message, "Give an address that answers faster, or upload the picture.") from error
+            raise _refused(url, message, "Give an address that answers faster, or upload the image.") from error
         except (httpcore2.NetworkError, httpcore2.ProtocolError, OSError) as error:
             raise _refused(url, f"can't be fetched: {str(error) or type(error).__name__}.") from error
 
@@ -91,7 +91,7 @@ class Fetcher:
             content += chunk
             if len(content) > self._max_bytes:
                 message = f"is larger than {self._max_bytes} bytes."
-                raise HttpError(413, Problem("image_too_large", shown(url), message, "Give a smaller picture."))
+                raise HttpError(413, Problem("image_too_large", shown(url), message, "Give a smaller image."))
         return bytes(content)
 
 
@@ -110,7 +110,7 @@ class _CheckedBackend(httpcore2.NetworkBackend):
         addresses = addresses_of(host, port, self._url)
         if not self._is_allowed and not all(is_public(address) for address in addresses):
             message = f"leads to {host}, which is no public address."
-            hint = "Upload the picture instead; the operator can allow a host with `image_hosts`."
+            hint = "Upload the image instead; the operator can allow a host with `image_hosts`."
             raise HttpError(422, Problem("forbidden_address", shown(self._url), message, hint))
         stream = self._backend.connect_tcp(addresses[0], port, _left(self._until), local_address, socket_options)
         return _TimedStream(stream, self._until)
@@ -163,7 +163,7 @@ def _checked(text: str, base: str = "") -> WebUrl:
     try:
         return read_url(urljoin(base, text))
     except SchemeError as error:
-        hint = "Give an http: or https: address, or upload the picture."
+        hint = "Give an http: or https: address, or upload the image."
         raise HttpError(422, Problem("forbidden_scheme", shown(text), f"{error}.", hint)) from None
     except ValueError as error:
         raise _refused(text, f"is no address: {error}.", "Give a plain address.") from None
@@ -186,5 +186,5 @@ def _fail(url: str, message: str) -> Any:
     raise _refused(url, message)
 
 
-def _refused(url: str, message: str, hint: str = "Check the address, or upload the picture.") -> HttpError:
+def _refused(url: str, message: str, hint: str = "Check the address, or upload the image.") -> HttpError:
     return HttpError(400, Problem("image_not_fetched", shown(url), message, hint))

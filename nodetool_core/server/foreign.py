@@ -2,7 +2,7 @@
 Workflows that clients send: checked until they can do no more than a workflow that is served.
 
 A node is refused where a property of its names a place (a path, a folder, an address), or where it asks other machines. Every
-reference in a value goes through the intake, so pictures are inline, uploaded, or fetched from public addresses, and are kept as
+reference in a value goes through the intake, so images are inline, uploaded, or fetched from public addresses, and are kept as
 uploads; models are listed ones. What only shows at run time is refused there: a path that a text turns into, as the run is
 confined, and a model that is not listed, by the weights manager.
 """
@@ -30,7 +30,7 @@ MAX_NODES: Final = 1000
 
 def read_foreign(content: Any, registry: Registry, intake: Intake, put: Callable[[bytes], Mapping[str, Any]], base: Path) -> Served:
     """
-    The workflow in a client's JSON, safe to run. `put` keeps a picture and gives the reference to it. Blocks.
+    The workflow in a client's JSON, safe to run. `put` keeps an image and gives the reference to it. Blocks.
 
     Raises WorkflowError with every problem, HttpError and ImageError where a reference may not be followed.
     """
@@ -55,7 +55,7 @@ def _check_types(document: WorkflowDocument, registry: Registry) -> None:
         node_class = registry.get(alias.type if alias else record.type)
         if node_class is not None and _reaches_out(node_class):
             message = f"{record.type} reads, writes or asks at a place of its own, which a client's workflow may not."
-            problems.append(Problem("forbidden_node", f"nodes[{index}].type", message, "Upload pictures, and give them to an ImageInput."))
+            problems.append(Problem("forbidden_node", f"nodes[{index}].type", message, "Upload images, and give them to an ImageInput."))
     if problems:
         raise WorkflowError(problems)
 
@@ -66,7 +66,7 @@ def _reaches_out(node_class: type[Node]) -> bool:
 
 
 def _resolved(node: GraphNode, intake: Intake, put: Callable[[bytes], Mapping[str, Any]]) -> dict[str, Any]:
-    """Values of a node with pictures in the storage; those that hold no reference stay as they were."""
+    """Values of a node with images in the storage; those that hold no reference stay as they were."""
     found = {}
     for name, value in (node.values | node.dynamic).items():
         resolved = intake.kept(value, f"{node.place}.data.{name}", put)

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from fastapi import APIRouter, Path, Request, Response
 
 from nodetool_core import __version__
-from nodetool_core.assets.picture import Picture
+from nodetool_core.assets.image_data import ImageData
 from nodetool_core.errors import Problem
 from nodetool_core.server.catalog import Served, Task
 from nodetool_core.server.failures import HttpError
 from nodetool_core.server.huggingface_body import Asked, header_flag, read_body
 from nodetool_core.server.huggingface_call import Call, call_of
-from nodetool_core.server.pictures import accepted_format, encode_picture, media_type_of
+from nodetool_core.server.images import accepted_format, encode_image_data, media_type_of
 from nodetool_core.server.requests import read_body_of, until_gone
 from nodetool_core.server.response_cache import Answer
 
@@ -84,7 +84,7 @@ class HuggingFace:
         }
 
     async def run(self, model: Model, request: Request) -> Response:
-        """Make a picture from a picture or from a text."""
+        """Make an image from an image or from a text."""
         services, headers = self._services, request.headers
         tasks = self._tasks(model)
         use_cache = header_flag("x-use-cache", headers.get("x-use-cache"), True)
@@ -99,7 +99,7 @@ class HuggingFace:
         asked = await services.runs.blocking(_read, body, content_type, tasks)
         use_cache = use_cache and asked.options.get("use_cache") is not False
         wait = wait or asked.options.get("wait_for_model") is True
-        served = tasks["image-to-image" if asked.picture is not None else "text-to-image"]
+        served = tasks["image-to-image" if asked.image is not None else "text-to-image"]
         may_fetch = any(name in served.inputs and served.inputs[name].is_image for name in asked.parameters)
         threads = services.runs.fetching if may_fetch else services.runs.blocking
         call = await threads(self._call, served, asked)
@@ -120,7 +120,7 @@ class HuggingFace:
     def _tasks(self, model: str) -> dict[Task, Served]:
         found = {task: served for task, served in self._services.catalog.tasks(model).items() if task is not None}
         if not found:
-            hint = "It needs one picture as output, and one picture or a prompt as input; POST /v1/workflows/{name}/runs runs any workflow."
+            hint = "It needs one image as output, and one image or a prompt as input; POST /v1/workflows/{name}/runs runs any workflow."
             raise HttpError(404, Problem("not_an_image_model", "", f"The workflow {model!r} can't be used by this API.", hint))
         return found
 
@@ -130,17 +130,19 @@ class HuggingFace:
     async def _answer(self, call: Call, result: RunResult, wanted: str) -> Answer:
         services, served, output = self._services, call.served, call.served.image_outputs[0]
         warnings = [*call.warnings, *(problem.message for problem in result.warnings)]
-        picture = result.outputs.get(output)
-        if not isinstance(picture, Picture):
-            raise HttpError(500, Problem("no_picture", output, f"{served.name} gave no picture.", "Ask the operator to mend the workflow."))
-        if call.starts_as not in (None, picture.image.size):
-            warnings.append(f"target_size was not met: the picture has {picture.image.width}x{picture.image.height}")
-        content = await services.runs.blocking(lambda: encode_picture(picture, wanted, provenance=services.settings.provenance))
+        image = result.outputs.get(output)
+        if not isinstance(image, ImageData):
+            raise HttpError(
+                500, Problem("no_image_returned", output, f"{served.name} gave no image.", "Ask the operator to mend the workflow.")
+            )
+        if call.starts_as not in (None, image.image.size):
+            warnings.append(f"target_size was not met: the image has {image.image.width}x{image.image.height}")
+        content = await services.runs.blocking(lambda: encode_image_data(image, wanted, provenance=services.settings.provenance))
         return Answer(content, media_type_of(wanted), tuple(warnings))
 
 
 def _read(body: bytes, content_type: str, tasks: Mapping[Task, Served]) -> Asked:
-    return read_body(body, content_type, takes_picture="image-to-image" in tasks, takes_text="text-to-image" in tasks)
+    return read_body(body, content_type, takes_image="image-to-image" in tasks, takes_text="text-to-image" in tasks)
 
 
 def _response(answer: Answer, *, hit: bool) -> Response:

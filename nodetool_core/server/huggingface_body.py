@@ -15,24 +15,24 @@ from typing import Any, Final
 
 from nodetool_core.errors import Problem, WorkflowError
 from nodetool_core.server.failures import HttpError, wrong
+from nodetool_core.server.images import looks_like_image
 from nodetool_core.server.json_body import read_object
-from nodetool_core.server.pictures import looks_like_picture
 
 MAX_SIDE: Final = 8192
-_PICTURE_NAMES: Final = ("inputs", "image", "data")
+_IMAGE_NAMES: Final = ("inputs", "image", "data")
 _NOT_PARAMETERS: Final = frozenset({"inputs", "image", "parameters", "options"})
-_PICTURE_PARAMETERS: Final = frozenset({"prompt", "strength", "target_size"})
-"""Parameters that only make sense beside a picture, or that a text would stand in for."""
+_IMAGE_PARAMETERS: Final = frozenset({"prompt", "strength", "target_size"})
+"""Parameters that only make sense beside an image, or that a text would stand in for."""
 _LONG_TEXT: Final = 4000
-"""No prompt is longer without a space: what is, was meant as a picture."""
+"""No prompt is longer without a space: what is, was meant as an image."""
 
 
 @dataclass(frozen=True)
 class Asked:
     """One request, whatever its form."""
 
-    picture: bytes | None = None
-    """The encoded picture; None where a text is to be made into one."""
+    image: bytes | None = None
+    """The encoded image; None where a text is to be made into one."""
     text: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     size: tuple[int, int] | None = None
@@ -41,25 +41,25 @@ class Asked:
     """What older clients send in the body instead of in headers: `use_cache`, `wait_for_model`."""
 
 
-def read_body(body: bytes, content_type: str, *, takes_picture: bool, takes_text: bool) -> Asked:
-    """Read a request's body. Raises HttpError: 400 for what is no picture or no JSON, 422 for what does not fit."""
+def read_body(body: bytes, content_type: str, *, takes_image: bool, takes_text: bool) -> Asked:
+    """Read a request's body. Raises HttpError: 400 for what is no image or no JSON, 422 for what does not fit."""
     if not body:
-        raise wrong(400, "empty_body", "body", "The body is empty.", "Send a picture, or JSON with `inputs`.")
+        raise wrong(400, "empty_body", "body", "The body is empty.", "Send an image, or JSON with `inputs`.")
     media_type = content_type.partition(";")[0].strip().lower()
-    if media_type == "multipart/form-data" and not looks_like_picture(body):
-        hint = "Send the picture's bytes as they are (curl: --data-binary @photo.jpg), or JSON with the picture as base64 in `inputs`."
+    if media_type == "multipart/form-data" and not looks_like_image(body):
+        hint = "Send the image's bytes as they are (curl: --data-binary @photo.jpg), or JSON with the image as base64 in `inputs`."
         raise wrong(415, "invalid_value", "content-type", "A form is not taken here.", hint)
     is_json = media_type == "application/json" or body.lstrip()[:1] == b"{"
-    if looks_like_picture(body) or not is_json:
-        return _raw(body, takes_picture)
+    if looks_like_image(body) or not is_json:
+        return _raw(body, takes_image)
     asked = read_object(body)
     parameters = _parameters(asked)
     size = _size(parameters)
     options = asked.get("options")
     options = options if isinstance(options, dict) else {}
     found = _inputs(asked)
-    if takes_picture and not (takes_text and _is_prompt(found, parameters)):
-        return Asked(picture=_decoded(found), parameters=parameters, size=size, options=options)
+    if takes_image and not (takes_text and _is_prompt(found, parameters)):
+        return Asked(image=_decoded(found), parameters=parameters, size=size, options=options)
     if not isinstance(found, str):
         raise wrong(422, "invalid_value", "inputs", f"expects a text, got {type(found).__name__}.")
     return Asked(text=found, parameters=parameters, size=size, options=options)
@@ -75,20 +75,20 @@ def header_flag(name: str, value: str | None, default: bool) -> bool:
     return found
 
 
-def _raw(body: bytes, takes_picture: bool) -> Asked:
-    if not takes_picture:
+def _raw(body: bytes, takes_image: bool) -> Asked:
+    if not takes_image:
         hint = 'Send JSON: {"inputs": "what to draw"}.'
-        raise wrong(422, "invalid_value", "body", "This model makes pictures from texts and takes none.", hint)
-    return Asked(picture=body)
+        raise wrong(422, "invalid_value", "body", "This model makes images from texts and takes none.", hint)
+    return Asked(image=body)
 
 
 def _inputs(asked: dict[str, Any]) -> Any:
     found = next((asked[name] for name in ("inputs", "image") if asked.get(name) is not None), None)
     if isinstance(found, dict):
         # The oldest documentation calls it an object without saying more.
-        found = next((found[name] for name in _PICTURE_NAMES if found.get(name) is not None), None)
+        found = next((found[name] for name in _IMAGE_NAMES if found.get(name) is not None), None)
     if found is None:
-        raise wrong(422, "missing_input", "inputs", "is required.", "Give the picture as base64, or the text to draw.")
+        raise wrong(422, "missing_input", "inputs", "is required.", "Give the image as base64, or the text to draw.")
     return found
 
 
@@ -154,20 +154,20 @@ def _side(value: Any, where: str) -> int:
 
 
 def _is_prompt(found: Any, parameters: Mapping[str, Any]) -> bool:
-    """Whether `inputs` of a model that does both is a text to draw rather than a picture."""
-    if not isinstance(found, str) or found.startswith("data:") or parameters.keys() & _PICTURE_PARAMETERS:
+    """Whether `inputs` of a model that does both is a text to draw rather than an image."""
+    if not isinstance(found, str) or found.startswith("data:") or parameters.keys() & _IMAGE_PARAMETERS:
         return False
     if len(found) > _LONG_TEXT and " " not in found:
         return False
     try:
-        return not looks_like_picture(_base64(found))
+        return not looks_like_image(_base64(found))
     except (binascii.Error, ValueError):
         return True
 
 
 def _decoded(found: Any) -> bytes:
     if not isinstance(found, str):
-        raise wrong(422, "invalid_value", "inputs", f"expects base64, got {type(found).__name__}.", "Give the picture as base64.")
+        raise wrong(422, "invalid_value", "inputs", f"expects base64, got {type(found).__name__}.", "Give the image as base64.")
     text = found
     if text.startswith("data:"):
         header, comma, text = text.partition(",")
@@ -177,19 +177,19 @@ def _decoded(found: Any) -> bytes:
         data = _base64(text)
     except (binascii.Error, ValueError) as error:
         _check_no_text(text)
-        raise wrong(400, "bad_base64", "inputs", f"is no base64: {error}.", "Give the encoded picture as base64.") from None
-    if not looks_like_picture(data):
+        raise wrong(400, "bad_base64", "inputs", f"is no base64: {error}.", "Give the encoded image as base64.") from None
+    if not looks_like_image(data):
         _check_no_text(text)
     if not data:
-        raise wrong(400, "empty_image", "inputs", "is empty.", "Give the encoded picture as base64.")
+        raise wrong(400, "empty_image", "inputs", "is empty.", "Give the encoded image as base64.")
     return data
 
 
 def _check_no_text(text: str) -> None:
     """Raise HttpError 400 where words stand in the place of base64."""
     if text[:1].isalpha() and len(text) <= _LONG_TEXT and (" " in text or text.isalpha()):
-        hint = "Give the picture as base64 in `inputs`, and a text in `parameters.prompt`."
-        raise wrong(400, "not_an_image", "inputs", "is a text, and this model makes pictures from pictures.", hint)
+        hint = "Give the image as base64 in `inputs`, and a text in `parameters.prompt`."
+        raise wrong(400, "not_an_image", "inputs", "is a text, and this model makes images from images.", hint)
 
 
 def _base64(text: str) -> bytes:

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from nodetool_core.assets.decode import ImageLimits
-from nodetool_core.assets.picture import Picture
+from nodetool_core.assets.image_data import ImageData
 from nodetool_core.references import ImageSizeRef
 from nodetool_core.server.catalog import Served
 from nodetool_core.server.failures import wrong
 from nodetool_core.server.huggingface_body import Asked
+from nodetool_core.server.images import EncodedImage, decoded, decoded_bytes
 from nodetool_core.server.intake import Intake
 from nodetool_core.server.parameters import Input
-from nodetool_core.server.pictures import EncodedPicture, decoded, decoded_bytes
 from nodetool_core.types import union_members
 
 _SIZE_INPUT: Final = "target_size"
@@ -33,12 +33,12 @@ class Call:
 
     served: Served
     values: Mapping[str, Any]
-    """By the names that `inputs.apply` takes, with pictures encoded."""
+    """By the names that `inputs.apply` takes, with images encoded."""
     given: Mapping[str, Any]
     """By the names of inputs, as JSON."""
-    picture: EncodedPicture | None
+    image: EncodedImage | None
     starts_as: tuple[int, int] | None
-    """The size that the picture is brought to."""
+    """The size that the image is brought to."""
     warnings: tuple[str, ...]
     """What is not done as asked."""
 
@@ -46,40 +46,40 @@ class Call:
     def decoded_bytes(self) -> int:
         """Bytes of pixels once it is decoded."""
         width, height = self.starts_as or (0, 0)
-        return decoded_bytes([*self.values.values(), self.picture]) + 4 * width * height
+        return decoded_bytes([*self.values.values(), self.image]) + 4 * width * height
 
     def decode(self) -> tuple[dict[str, Any], bytes]:
         """The values with pixels, and a text that says all that was asked, by which an answer is known again. Raises ImageError."""
         values = {name: decoded(value) for name, value in self.values.items()}
-        picture = None if self.picture is None else self.picture.decode()
-        if picture is not None and self.starts_as is not None:
+        image = None if self.image is None else self.image.decode()
+        if image is not None and self.starts_as is not None:
             from PIL.Image import Resampling
 
-            picture = Picture.of(picture.image.resize(self.starts_as, Resampling.LANCZOS))
-        if picture is not None and self.served.picture_input is not None:
-            values[self.served.inputs[self.served.picture_input].given] = picture
-        told = [self.served.name, self.given, None if picture is None else picture.digest, self.warnings]
+            image = ImageData.of(image.image.resize(self.starts_as, Resampling.LANCZOS))
+        if image is not None and self.served.image_input is not None:
+            values[self.served.inputs[self.served.image_input].given] = image
+        told = [self.served.name, self.given, None if image is None else image.digest, self.warnings]
         return values, json.dumps(told, sort_keys=True).encode()
 
 
 def call_of(served: Served, asked: Asked, intake: Intake, limits: ImageLimits) -> Call:
     """
-    Return a request as values of a workflow. Blocks where a picture has to be fetched.
+    Return a request as values of a workflow. Blocks where an image has to be fetched.
 
     Raises WorkflowError, ImageError and HttpError for values that do not fit.
     """
     given, warnings = _parameters(served, asked.parameters)
-    picture = None
-    if asked.picture is not None:
-        picture = EncodedPicture.read(asked.picture, limits, "inputs")
-        assert served.picture_input is not None
-        given.pop(served.picture_input, None)
+    image = None
+    if asked.image is not None:
+        image = EncodedImage.read(asked.image, limits, "inputs")
+        assert served.image_input is not None
+        given.pop(served.image_input, None)
     else:
         assert served.prompt_input is not None
         given[served.prompt_input] = asked.text
-    sizes, starts_as, left = _sized(served, asked.size, picture is not None, limits.max_pixels)
+    sizes, starts_as, left = _sized(served, asked.size, image is not None, limits.max_pixels)
     given |= sizes
-    return Call(served, intake.values(served, given), given, picture, starts_as, (*warnings, *left))
+    return Call(served, intake.values(served, given), given, image, starts_as, (*warnings, *left))
 
 
 def _parameters(served: Served, asked: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -118,10 +118,10 @@ def _plain_scheduler(name: str) -> str:
 
 
 def _sized(
-    served: Served, size: tuple[int, int] | None, has_picture: bool, max_pixels: int
+    served: Served, size: tuple[int, int] | None, has_image: bool, max_pixels: int
 ) -> tuple[dict[str, Any], tuple[int, int] | None, list[str]]:
     """
-    A size that was asked for, as values of the inputs that take it; else as the size of the picture to start from, where the result
+    A size that was asked for, as values of the inputs that take it; else as the size of the image to start from, where the result
     is as large as that. Where neither can be, it is told.
     """
     if size is None:
@@ -134,6 +134,6 @@ def _sized(
     target = served.inputs.get(_SIZE_INPUT)
     if target is not None and ImageSizeRef in union_members(target.prop.annotation):
         return {_SIZE_INPUT: {"width": width, "height": height}}, None, []
-    if served.follows_picture and has_picture:
+    if served.follows_image and has_image:
         return {}, size, []
     return {}, None, [f"target_size is not used by {served.name}"]

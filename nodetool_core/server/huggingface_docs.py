@@ -6,11 +6,11 @@ import base64
 from io import BytesIO
 from typing import Any, Final
 
-from nodetool_core.server.documents import BYTES, failures, pictures_content
+from nodetool_core.server.documents import BYTES, failures, images_content
 
 
-def example_picture() -> str:
-    """A picture as base64: small, and real, so that an example can be sent as it stands."""
+def example_image() -> str:
+    """An image as base64: small, and real, so that an example can be sent as it stands."""
     from PIL import Image
 
     buffer = BytesIO()
@@ -40,7 +40,7 @@ _PARAMETERS: Final[dict[str, Any]] = {
 _BODY: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {
-        "inputs": {"type": "string", "description": "The picture as base64 or as a data: URI; for text-to-image, the text."},
+        "inputs": {"type": "string", "description": "The image as base64 or as a data: URI; for text-to-image, the text."},
         "parameters": _PARAMETERS,
     },
     "required": ["inputs"],
@@ -48,8 +48,8 @@ _BODY: Final[dict[str, Any]] = {
 
 _FLAG: Final = {"type": "string", "enum": ["true", "false", "1", "0"]}
 
-_PICTURE: Final = {
-    "description": "The picture, as raw bytes.",
+_IMAGE: Final = {
+    "description": "The image, as raw bytes.",
     "content": dict.fromkeys(("image/png", "image/jpeg", "image/webp"), BYTES),
     "headers": {
         "X-Cache": {"description": "`hit` where the answer was known.", "schema": {"type": "string", "enum": ["hit", "miss"]}},
@@ -58,9 +58,9 @@ _PICTURE: Final = {
 }
 
 MODELS: Final[dict[str, Any]] = {
-    "summary": "Make a picture from a picture, or from a text",
+    "summary": "Make an image from an image, or from a text",
     "operation_id": "run_model",
-    "responses": {200: _PICTURE} | failures(400, 401, 404, 413, 415, 422, 429, 500, 503, 504),
+    "responses": {200: _IMAGE} | failures(400, 401, 404, 413, 415, 422, 429, 500, 503, 504),
     "openapi_extra": {
         "parameters": [
             {
@@ -84,12 +84,12 @@ MODELS: Final[dict[str, Any]] = {
                 "application/json": {
                     "schema": _BODY,
                     "examples": {
-                        "image-to-image": {"value": {"inputs": example_picture(), "parameters": {"prompt": "a winter night"}}},
+                        "image-to-image": {"value": {"inputs": example_image(), "parameters": {"prompt": "a winter night"}}},
                         "text-to-image": {"value": {"inputs": "a winter night", "parameters": {"seed": 7}}},
                     },
                 },
             }
-            | pictures_content(),
+            | images_content(),
         },
     },
 }

@@ -1,7 +1,7 @@
 """
 Values from clients, made safe before anything runs.
 
-A client's value is read into its property's type first; then what it refers to is looked at. Pictures are taken from inline data,
+A client's value is read into its property's type first; then what it refers to is looked at. Images are taken from inline data,
 from an upload, from a public address, and stay encoded: of those that wait for a run only the headers are read, under the server's
 limits; those for a job are decoded once, to see whether they can be. What names a place on this machine, or a model that
 is not listed, is refused. So no path and no address of a client's choosing ever reaches a node.
@@ -17,19 +17,19 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from nodetool_core.assets.decode import ImageLimits
+from nodetool_core.assets.image_data import ImageData
 from nodetool_core.assets.loader import AssetStore, ImageLoader
-from nodetool_core.assets.picture import Picture
 from nodetool_core.errors import Problem, WorkflowError, near_miss
 from nodetool_core.properties import jsonable
 from nodetool_core.references import ColorRef, FontRef, ImageRef, ImageSizeRef, ModelRef, Reference
 from nodetool_core.server.catalog import Served
 from nodetool_core.server.failures import HttpError
+from nodetool_core.server.images import EncodedImage
 from nodetool_core.server.parameters import Input
-from nodetool_core.server.pictures import EncodedPicture
 from nodetool_core.server.schemas import FileAnswer, InlineFile
 
 DECODED_AT_ONCE: Final = 2
-"""Pictures that are decoded at once though no run has begun: to see whether they can be, or to scale them down."""
+"""Images that are decoded at once though no run has begun: to see whether they can be, or to scale them down."""
 
 MAX_DEPTH: Final = 32
 """Levels of lists and objects in a value."""
@@ -44,14 +44,14 @@ _FONT_FILE: Final = re.compile(r"[/\\:~]|\.\w{2,5}$")
 _WHICH_FILES: Final = ("path", "variant", "allow_patterns", "ignore_patterns", "revision")
 """Parts of a model reference that choose among files: the operator's to set."""
 
-PICTURE_HINT: Final = "Send it inline (a data: URI), upload it and give its asset_id, or give an http(s) address."
+IMAGE_HINT: Final = "Send it inline (a data: URI), upload it and give its asset_id, or give an http(s) address."
 
 
 Fetch = Callable[[str], bytes]
 """Gives the bytes behind a URL. Blocks."""
 
 Keep = Callable[[bytes, str], Any]
-"""Makes of a picture's bytes what stands for it in a value; the text says where it was found."""
+"""Makes of an image's bytes what stands for it in a value; the text says where it was found."""
 
 
 class Intake:
@@ -60,7 +60,7 @@ class Intake:
 
     Args:
         listed: Ids of the models that clients may name.
-        fetch: Gives the bytes of pictures by URL.
+        fetch: Gives the bytes of images by URL.
         store: Holds the uploads, by asset id.
     """
 
@@ -73,7 +73,7 @@ class Intake:
 
     def values(self, served: Served, given: Mapping[str, Any]) -> dict[str, Any]:
         """
-        Values by the names that `inputs.apply` takes, with pictures as `EncodedPicture`. Blocks where one has to be fetched.
+        Values by the names that `inputs.apply` takes, with images as `EncodedImage`. Blocks where one has to be fetched.
 
         Raises WorkflowError with every unknown name and every value that does not fit, ImageError, HttpError.
         """
@@ -81,47 +81,47 @@ class Intake:
 
     def stored(self, served: Served, given: Mapping[str, Any], put: Callable[[bytes], Mapping[str, Any]]) -> dict[str, Any]:
         """
-        The same as JSON, for a job: `put` keeps a picture's bytes and gives the reference to them.
+        The same as JSON, for a job: `put` keeps an image's bytes and gives the reference to them.
 
-        Pictures are decoded all the same, so that a job is not accepted with one that can't be read.
+        Images are decoded all the same, so that a job is not accepted with one that can't be read.
         """
 
         return {name: jsonable(value) for name, value in self._read(served, given, self._keeping(put)).items()}
 
     def kept(self, value: Any, where: str, put: Callable[[bytes], Mapping[str, Any]]) -> Any:
-        """A value of a property with pictures kept by `put`, and everything else that it refers to checked."""
+        """A value of a property with images kept by `put`, and everything else that it refers to checked."""
         return self._resolved(value, where, self._keeping(put))
 
     def _keeping(self, put: Callable[[bytes], Mapping[str, Any]]) -> Keep:
         def keep(data: bytes, where: str) -> Mapping[str, Any]:
-            self.check_picture(data, where)
+            self.check_image(data, where)
             return put(data)
 
         return keep
 
-    def check_picture(self, data: bytes, where: str) -> None:
+    def check_image(self, data: bytes, where: str) -> None:
         """Raise ImageError for what can't be decoded. Blocks."""
         with self._decoded(data, where):
             pass
 
     @contextmanager
-    def picture(self, ref: ImageRef, where: str) -> Iterator[Picture]:
+    def image(self, ref: ImageRef, where: str) -> Iterator[ImageData]:
         """
-        The picture behind a client's reference, while the block lasts; so many at once, the others wait.
+        The image behind a client's reference, while the block lasts; so many at once, the others wait.
 
         Raises ImageError, and HttpError where it may not be read.
         """
-        with self._decoded(self._bytes(ref, where), where) as picture:
-            yield picture
+        with self._decoded(self._bytes(ref, where), where) as image:
+            yield image
 
     @contextmanager
-    def _decoded(self, data: bytes, where: str) -> Iterator[Picture]:
+    def _decoded(self, data: bytes, where: str) -> Iterator[ImageData]:
         encoded = self._encoded(data, where)
         with self._decoding:
             yield encoded.decode()
 
-    def _encoded(self, data: bytes, where: str) -> EncodedPicture:
-        return EncodedPicture.read(data, self._limits, where)
+    def _encoded(self, data: bytes, where: str) -> EncodedImage:
+        return EncodedImage.read(data, self._limits, where)
 
     def _bytes(self, ref: ImageRef, where: str) -> bytes:
         match = _SCHEME.match(ref.uri.strip())
@@ -130,7 +130,7 @@ class Intake:
             return self._fetch(ref.uri)
         if not ref.data and ref.uri and scheme not in _INLINE:
             message = "names a place on the server, which clients can't read." if scheme in ("", "file") else f"has the scheme {scheme!r}."
-            raise HttpError(422, Problem("forbidden_path", where, message, PICTURE_HINT))
+            raise HttpError(422, Problem("forbidden_path", where, message, IMAGE_HINT))
         return self._loader.read(ref)
 
     def _read(self, served: Served, given: Mapping[str, Any], keep: Keep) -> dict[str, Any]:
@@ -159,7 +159,7 @@ class Intake:
         return validated, problems
 
     def _resolved(self, value: Any, where: str, keep: Keep) -> Any:
-        """The value with what `keep` made of each picture in place of the reference to it."""
+        """The value with what `keep` made of each image in place of the reference to it."""
         if isinstance(value, list):
             return [self._resolved(item, f"{where}[{index}]", keep) for index, item in enumerate(value)]
         if isinstance(value, dict):

@@ -17,7 +17,7 @@ from nodetool_core.errors import Problem
 from nodetool_core.jobs.job import JobOptions, JobRequest
 from nodetool_core.server.catalog import Served
 from nodetool_core.server.description import describe
-from nodetool_core.server.documents import BYTES, failures, pictures_content
+from nodetool_core.server.documents import BYTES, failures, images_content
 from nodetool_core.server.failures import HttpError, problems_json
 from nodetool_core.server.foreign import read_foreign
 from nodetool_core.server.forms import FORM, file_in_form, is_form
@@ -48,14 +48,14 @@ PREFIX: Final = "/v1"
 _ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {202: {"description": "Accepted as a job.", "model": JobAnswer}}
 _ONE_FILE: Final = {"schema": {"type": "object", "properties": {"file": BYTES["schema"]}, "required": ["file"]}}
 _UPLOAD_BODY: Final = {
-    "requestBody": {"required": True, "content": pictures_content() | {"application/octet-stream": BYTES, FORM: _ONE_FILE}}
+    "requestBody": {"required": True, "content": images_content() | {"application/octet-stream": BYTES, FORM: _ONE_FILE}}
 }
 _FILE: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"description": "The file.", "content": pictures_content() | {"application/octet-stream": BYTES}}
+    200: {"description": "The file.", "content": images_content() | {"application/octet-stream": BYTES}}
 }
 
 _PLAIN: Final = frozenset({str, int, float, bool})
-"""Outputs of these types are in the answer itself; whatever may hold a picture has to be kept."""
+"""Outputs of these types are in the answer itself; whatever may hold an image has to be kept."""
 
 Name = Annotated[str, Path(description="The workflow's name, or the id of a model.")]
 Digest = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="An `asset_id`.")]
@@ -137,7 +137,7 @@ class Own:
         return FreeAnswer(freed_bytes=await self._services.runs.blocking(self._services.models.free))
 
     async def upload(self, request: Request) -> FileAnswer:
-        """Keep a picture, whose `asset_id` inputs can name. The body is the file itself, or a form with the file."""
+        """Keep an image, whose `asset_id` inputs can name. The body is the file itself, or a form with the file."""
         services = self._services
         body = await read_body_of(request)
         content_type = request.headers.get("content-type", "")
@@ -145,7 +145,7 @@ class Own:
             body = file_in_form(body, content_type)
 
         def keep() -> FileAnswer:
-            services.intake.check_picture(body, "body")
+            services.intake.check_image(body, "body")
             return FileAnswer.of(services.jobs.put(body), base_url(request, services.settings))
 
         return await services.runs.blocking(keep)

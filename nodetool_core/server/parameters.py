@@ -2,7 +2,7 @@
 What clients can set: a workflow's inputs, and what they do not open themselves of its one generating node.
 
 Clients of the image APIs send `num_inference_steps`, `guidance_scale`, `strength`, `seed` and the like to whatever they are given.
-A workflow with exactly one node that generates pictures *lends* those parameters of it that nothing is connected to. An input of
+A workflow with exactly one node that generates images *lends* those parameters of it that nothing is connected to. An input of
 the same name comes first: so an author gives a parameter bounds of his own, or closes it with an input that leads nowhere.
 """
 
@@ -31,10 +31,10 @@ STANDARD: Final = (
 """Parameters that mean the same in every image API."""
 
 _GUIDED: Final = "guidance_scale"
-"""The property by which a node that generates pictures is known."""
+"""The property by which a node that generates images is known."""
 
 NOT_FOR_CLIENTS: Final = ("num_images",)
-"""Properties of a model's node that clients can't set: an answer holds one picture."""
+"""Properties of a model's node that clients can't set: an answer holds one image."""
 
 PATH_INPUTS: Final = frozenset({"nodetool.input.FilePathInput", "nodetool.input.FolderPathInput"})
 """Inputs whose text names a place on this machine: clients can't set them."""
@@ -118,7 +118,7 @@ def _leading_to_paths(graph: Graph) -> set[str]:
 
 
 def generating_node(graph: Graph) -> GraphNode | None:
-    """Return the one node of a graph that generates pictures: that is guided, and draws a seed. None where there are several."""
+    """Return the one node of a graph that generates images: that is guided, and draws a seed. None where there are several."""
     found = [node for node in graph.nodes if _GUIDED in node.spec.properties and any(prop.seed for prop in node.spec.properties.values())]
     return found[0] if len(found) == 1 else None
 

@@ -23,8 +23,8 @@ from nodetool_core.references import ImageRef
 from nodetool_core.server.catalog import Served
 from nodetool_core.server.copies import copied_document, copied_inputs, copied_outputs
 from nodetool_core.server.failures import HttpError, problems_json, public
+from nodetool_core.server.images import encode_image_data
 from nodetool_core.server.json_body import read_object
-from nodetool_core.server.pictures import encode_picture
 from nodetool_core.server.qolaba_apps import read_apps
 from nodetool_core.server.qolaba_request import ImageRequest, fitted, read_image_request, read_task_request, shown_request, stretching
 from nodetool_core.server.requests import base_url, client_of, read_body_of, until_gone
@@ -101,7 +101,7 @@ class Qolaba:
         self._apps = read_apps(services.settings.qolaba_apps, models[0] if models else "")
 
     async def image_to_image(self, request: Request) -> Response:
-        """Make pictures from a picture."""
+        """Make images from an image."""
         services = self._services
         asked = read_image_request(read_object(await read_body_of(request)))
         served = self._served(asked)
@@ -126,7 +126,7 @@ class Qolaba:
         return JSONResponse(await services.runs.blocking(self._envelope, job, base_url(request, services.settings)))
 
     async def result(self, name: Annotated[str, Path(pattern=r"^[0-9a-f]{64}\.\w{3,4}$")]) -> Response:
-        """A picture of a result."""
+        """An image of a result."""
         services = self._services
         media_type, content = await services.runs.blocking(services.stored, PurePosixPath(name).stem)
         return file_answer(media_type, content, name=name, seconds=3600)
@@ -145,13 +145,11 @@ class Qolaba:
             raise HttpError(503, Problem("app_not_served", "app_id", f"No workflow stands behind {app.name} here.", hint))
         served = self._services.catalog.tasks(app.serves).get("image-to-image")
         if served is None:
-            raise HttpError(
-                503, Problem("app_not_served", "app_id", f"What stands behind {app.name} makes no picture from a picture.", hint)
-            )
+            raise HttpError(503, Problem("app_not_served", "app_id", f"What stands behind {app.name} makes no image from an image.", hint))
         return served
 
     def _accept(self, asked: ImageRequest, served: Served, client: str) -> Job:
-        """The job for a request; what was asked, and what is not done so, is kept with it. Blocks: pictures are fetched."""
+        """The job for a request; what was asked, and what is not done so, is kept with it. Blocks: images are fetched."""
         services = self._services
         given, warnings = self._given(asked, served)
         inputs = services.intake.stored(served, given, services.keep)
@@ -191,8 +189,8 @@ class Qolaba:
             if most is not None and given["guidance_scale"] > most:
                 given["guidance_scale"] = most
                 warnings.append(f"guidance_scale was brought to {most:g}, the most that this app takes.")
-        assert served.picture_input is not None
-        given[served.picture_input], left = self._kept(asked.image, "image", size)
+        assert served.image_input is not None
+        given[served.image_input], left = self._kept(asked.image, "image", size)
         warnings += left
         if asked.file_urls:
             further = [self._kept(url, f"file_urls[{index}]", None)[0] for index, url in enumerate(asked.file_urls)]
@@ -204,10 +202,10 @@ class Qolaba:
         return given, warnings
 
     def _kept(self, url: str, where: str, size: tuple[int, int] | None) -> tuple[Mapping[str, Any], list[str]]:
-        """The reference to a picture that was fetched, brought to its size and stored; and what that does to it."""
-        with self._services.intake.picture(ImageRef(uri=url), where) as picture:
-            warnings = [] if size is None else stretching(where, picture.image.size, size)
-            return self._services.keep(encode_picture(fitted(picture, size), "PNG")), warnings
+        """The reference to an image that was fetched, brought to its size and stored; and what that does to it."""
+        with self._services.intake.image(ImageRef(uri=url), where) as image:
+            warnings = [] if size is None else stretching(where, image.image.size, size)
+            return self._services.keep(encode_image_data(fitted(image, size), "PNG")), warnings
 
     async def _wait(self, job: Job, request: Request) -> Job:
         """The job once it has ended, or when the time is up. It is cancelled when the client goes away, or the time is up."""

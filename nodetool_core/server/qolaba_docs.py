@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from fastapi.responses import Response
 
-from nodetool_core.server.documents import failures, pictures_content
+from nodetool_core.server.documents import failures, images_content
 from nodetool_core.server.qolaba_request import ImageRequest, TaskRequest
 
 _KEYS: Final = ("time_required", "error", "error_data", "input", "output", "app_id", "task_id", "status")
@@ -29,7 +29,7 @@ def _body(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 IMAGE: Final[dict[str, Any]] = {
-    "summary": "Make pictures from a picture (Qolaba)",
+    "summary": "Make images from an image (Qolaba)",
     "operation_id": "qolaba_image_to_image",
     "responses": _answers(400, 401, 413, 415, 422, 429, 500, 503, 504, 507),
     "openapi_extra": _body(ImageRequest.model_json_schema()),
@@ -43,8 +43,8 @@ TASK: Final[dict[str, Any]] = {
 }
 
 RESULT: Final[dict[str, Any]] = {
-    "summary": "A picture of a result (Qolaba)",
+    "summary": "An image of a result (Qolaba)",
     "operation_id": "qolaba_result",
     "response_class": Response,
-    "responses": {200: {"description": "The picture.", "content": pictures_content()}} | failures(404, 422, 429, 503),
+    "responses": {200: {"description": "The image.", "content": images_content()}} | failures(404, 422, 429, 503),
 }

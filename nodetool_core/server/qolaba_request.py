@@ -1,4 +1,4 @@
-"""What a client of the Qolaba API asks for: the documented fields with their ranges, and the picture brought to its size."""
+"""What a client of the Qolaba API asks for: the documented fields with their ranges, and the image brought to its size."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from nodetool_core.assets.picture import Picture
+from nodetool_core.assets.image_data import ImageData
 from nodetool_core.errors import Problem
 from nodetool_core.server.failures import HttpError
 
 LARGEST: Final = 1536
-"""Longest side of a picture that is worked on; larger ones are scaled down."""
+"""Longest side of an image that is worked on; larger ones are scaled down."""
 MOST_FILES: Final = 8
 SAME_ASPECT: Final = 0.02
 """Change of the aspect that nobody sees: that of a side by a few pixels."""
@@ -42,13 +42,13 @@ class ImageRequest(BaseModel):
     )
 
     app_id: str = Field(description="Names the model.")
-    image: str = Field(min_length=1, description="URL of the picture; one over 1536x1536 is scaled down to fit.")
+    image: str = Field(min_length=1, description="URL of the image; one over 1536x1536 is scaled down to fit.")
     prompt: str = Field(default="", max_length=10_000)
     negative_prompt: str = Field(default="", max_length=10_000)
-    file_urls: list[str] | None = Field(default=None, max_length=MOST_FILES, description="Further pictures; only together with `celery`.")
+    file_urls: list[str] | None = Field(default=None, max_length=MOST_FILES, description="Further images; only together with `celery`.")
     guidance_scale: float = Field(default=7.5, ge=1, le=30)
-    batch: int = Field(default=1, ge=1, le=8, description="How many pictures to make at once.")
-    strength: float = Field(default=0.7, ge=0, le=1, description="1 disregards the picture.")
+    batch: int = Field(default=1, ge=1, le=8, description="How many images to make at once.")
+    strength: float = Field(default=0.7, ge=0, le=1, description="1 disregards the image.")
     height: int | None = Field(default=None, description="Only for apps that list sizes.")
     width: int | None = Field(default=None, description="Only for apps that list sizes.")
     celery: bool = Field(default=False, description="Queue the work and answer a `task_id`.")
@@ -104,27 +104,27 @@ def _read_list(text: str) -> Any:
 
 
 def shown_request(asked: ImageRequest) -> dict[str, Any]:
-    """Return what was asked, as answers show it: without pictures, which may be long or come from addresses that are secrets."""
+    """Return what was asked, as answers show it: without images, which may be long or come from addresses that are secrets."""
     return asked.model_dump(mode="json", exclude_none=True, include=ImageRequest.model_fields.keys() - {"image", "file_urls"})
 
 
 def stretching(where: str, before: tuple[int, int], after: tuple[int, int]) -> list[str]:
-    """Return a warning where a size has another aspect than the picture that is brought to it."""
+    """Return a warning where a size has another aspect than the image that is brought to it."""
     change = before[0] * after[1] / (before[1] * after[0])
     if abs(change - 1) <= SAME_ASPECT:
         return []
     return [f"{where} was stretched from {before[0]}x{before[1]} to {after[0]}x{after[1]}, which has another aspect."]
 
 
-def fitted(picture: Picture, size: tuple[int, int] | None) -> Picture:
-    """The picture at the size asked for, else no larger than 1536x1536, its aspect kept."""
+def fitted(given: ImageData, size: tuple[int, int] | None) -> ImageData:
+    """The image at the size asked for, else no larger than 1536x1536, its aspect kept."""
     from PIL.Image import Resampling
 
-    image = picture.image
+    image = given.image
     if size is None:
         scale = LARGEST / max(image.size)
         size = image.size if scale >= 1 else (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return picture if size == image.size else Picture.of(image.resize(size, Resampling.LANCZOS))
+    return given if size == image.size else ImageData.of(image.resize(size, Resampling.LANCZOS))
 
 
 def _read(kind: type[BaseModel], body: dict[str, Any]) -> Any:

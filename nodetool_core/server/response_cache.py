@@ -1,7 +1,7 @@
 """
 Answers kept for repeated requests.
 
-An answer is found in two steps. Its *key* says what was asked: the workflow, the decoded picture, the canonical parameters. A
+An answer is found in two steps. Its *key* says what was asked: the workflow, the decoded image, the canonical parameters. A
 request's *fingerprint* is a hash of its bytes, and leads to the key that those bytes had last time; so a request that is
 repeated byte for byte is answered without being parsed, and one that says the same in other bytes is still a hit.
 
@@ -20,7 +20,7 @@ _FINGERPRINTS: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An encoded picture, and what is told beside it."""
+    """An encoded image, and what is told beside it."""
 
     content: bytes
     media_type: str

@@ -1,7 +1,7 @@
 """
 Requests that wait for their run: straight to the one engine, a bounded number at once, the rest in line.
 
-Pictures stay encoded while their request waits: 116 kB of a PNG can be 200 MB of pixels, and many may wait. They are decoded when
+Images stay encoded while their request waits: 116 kB of a PNG can be 200 MB of pixels, and many may wait. They are decoded when
 their turn comes, and turns are given only as far as there is room for pixels.
 
 A run ends with its request: when the client goes away, or when the request's time is up, the run is cancelled.
@@ -21,8 +21,8 @@ from nodetool_core import inputs
 from nodetool_core.engine.options import RunOptions
 from nodetool_core.errors import Problem, RunCancelled
 from nodetool_core.server.failures import HttpError, busy
+from nodetool_core.server.images import decoded, decoded_bytes
 from nodetool_core.server.logs import asking
-from nodetool_core.server.pictures import decoded, decoded_bytes
 from nodetool_core.server.turns import Turns
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 FETCHERS: Final = 16
-"""Pictures that are fetched from the web at once."""
+"""Images that are fetched from the web at once."""
 
 Gone = Callable[[], Awaitable[None]]
 """Returns once the client has gone away."""
@@ -51,7 +51,7 @@ class Runs:
         queue: Requests that may wait besides.
         share: Requests of one client that may.
         seconds: How long a request waits for its run once it began.
-        decoded_bytes: Most bytes of decoded pictures of the runs under way.
+        decoded_bytes: Most bytes of decoded images of the runs under way.
     """
 
     def __init__(self, engine: Engine, *, concurrency: int, queue: int, share: int, seconds: float, decoded_bytes: int) -> None:
@@ -76,7 +76,7 @@ class Runs:
         return await self._on(self._fetchers, work, arguments)
 
     def check_room(self, size: int = 0) -> None:
-        """Raise HttpError 429 where a request would have to wait and nobody more may: called before a picture is looked at."""
+        """Raise HttpError 429 where a request would have to wait and nobody more may: called before an image is looked at."""
         if self.waiting >= self._queue and (self.waiting or not self._turns.has_room(size)):
             raise busy(f"{self.waiting} requests are waiting for their run already.")
         own = self._waiting_of[asking.get()]
@@ -99,9 +99,9 @@ class Runs:
         self, served: Served, values: Mapping[str, Any], *, outputs: list[str] | None = None, use_cache: bool = True, gone: Gone
     ) -> RunResult:
         """
-        Run a workflow with values that are safe, whose pictures are decoded when the turn comes, and wait.
+        Run a workflow with values that are safe, whose images are decoded when the turn comes, and wait.
 
-        Raises what `turn` and `Turn.run` raise, and ImageError for a picture that can't be decoded.
+        Raises what `turn` and `Turn.run` raise, and ImageError for an image that can't be decoded.
         """
         async with self.turn(decoded_bytes(values), gone) as turn:
             pixels = await self.blocking(decoded, values)
@@ -141,8 +141,8 @@ class Runs:
 
     def _check_size(self, size: int) -> None:
         if size > self._decoded_bytes:
-            message = f"has pictures of {size / 2**20:.0f} MiB of pixels, and {self._decoded_bytes / 2**20:.0f} MiB are the most."
-            raise HttpError(413, Problem("image_too_large", "The request", message, "Send smaller or fewer pictures."))
+            message = f"has images of {size / 2**20:.0f} MiB of pixels, and {self._decoded_bytes / 2**20:.0f} MiB are the most."
+            raise HttpError(413, Problem("image_too_large", "The request", message, "Send smaller or fewer images."))
 
     async def _take_turn(self, size: int, watcher: asyncio.Future[None]) -> None:
         turn = self._turns.ask(size)

@@ -21,15 +21,15 @@ class RunRequest(BaseModel):
 
     inputs: dict[str, Any] = Field(
         default_factory=dict,
-        description="Values by input name. A picture is a data: URI, an http(s) address, or an object with the `asset_id` of a stored one.",
+        description="Values by input name. An image is a data: URI, an http(s) address, or an object with the `asset_id` of a stored one.",
     )
     wait: bool = Field(default=True, description="Whether the answer is the result; else it is 202 with a job.")
     outputs: list[str] | None = Field(default=None, max_length=100, description="Names of the outputs that are wanted; all unless given.")
     use_cache: bool = Field(default=True, description="Whether results that are known may be taken instead of being computed.")
-    image_format: Literal["PNG", "JPEG", "WEBP"] = Field(default="PNG", description="The format of result pictures.")
+    image_format: Literal["PNG", "JPEG", "WEBP"] = Field(default="PNG", description="The format of result images.")
     inline: bool = Field(
         default=False,
-        description="With `wait`: whether pictures stand in the answer, as base64 in `data`, instead of being kept and named by `url`.",
+        description="With `wait`: whether images stand in the answer, as base64 in `data`, instead of being kept and named by `url`.",
     )
     priority: int = Field(default=0, ge=-100, le=100, description="Jobs of higher priority go first.")
     deadline_seconds: float | None = Field(default=None, gt=0, le=10**7, description="A job that has not ended by then expires.")
@@ -54,7 +54,7 @@ class WorkflowRunRequest(RunRequest):
 
 
 class FileAnswer(BaseModel):
-    """A stored picture or file. As an input it can be given as it is, or as `{"type": "image", "asset_id": …}`."""
+    """A stored image or file. As an input it can be given as it is, or as `{"type": "image", "asset_id": …}`."""
 
     type: Literal["image", "asset"]
     asset_id: str = Field(description="Names the file by its content.")
@@ -78,7 +78,7 @@ class FileAnswer(BaseModel):
 
 
 class InlineFile(BaseModel):
-    """A picture that stands in an answer itself. As an input it can be given as it is."""
+    """An image that stands in an answer itself. As an input it can be given as it is."""
 
     type: Literal["image"] = "image"
     data: str = Field(description="The file, as base64.")
@@ -92,7 +92,7 @@ class RunAnswer(BaseModel):
     """The result of a run that was waited for."""
 
     outputs: dict[str, Any] = Field(
-        description="Values by output name; pictures as files with a `url`, or with `inline` as base64 in `data`."
+        description="Values by output name; images as files with a `url`, or with `inline` as base64 in `data`."
     )
     seconds: float
     seeds: dict[str, dict[str, int]] = Field(description="The seeds that were used, by node and property.")

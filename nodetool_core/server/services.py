@@ -52,7 +52,7 @@ class Services:
     """Set once the server is to end: it is not ready for more, and streams end."""
 
     def keep(self, data: bytes) -> dict[str, Any]:
-        """Keep a picture that came from a client, and give the reference to it. Blocks."""
+        """Keep an image that came from a client, and give the reference to it. Blocks."""
         return self.jobs.put(data).to_json()
 
     def stored(self, digest: str) -> tuple[str, bytes]:

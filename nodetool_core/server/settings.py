@@ -89,16 +89,16 @@ class Settings(BaseSettings):
 
     client_workflows: bool = Field(default=False, description="Whether clients may send workflows of their own, to POST /v1/runs.")
     max_body_bytes: int = Field(default=32 * MIB, ge=1024, description="Largest request body.")
-    max_pixels: int = Field(default=40_000_000, ge=1, description="Most pixels of a picture that is decoded.")
+    max_pixels: int = Field(default=40_000_000, ge=1, description="Most pixels of an image that is decoded.")
     decoded_bytes: int = Field(
         default=1024 * MIB,
         ge=1024 * 1024,
-        description="Most bytes of decoded pictures of all runs under way; those that wait stay encoded. One request with more gets 413.",
+        description="Most bytes of decoded images of all runs under way; those that wait stay encoded. One request with more gets 413.",
     )
     image_hosts: Names = Field(
-        default=(), description="Hosts (`name` or `name:port`) that pictures are fetched from though their address is not public."
+        default=(), description="Hosts (`name` or `name:port`) that images are fetched from though their address is not public."
     )
-    fetch_seconds: float = Field(default=20.0, gt=0, description="How long fetching a picture from the web may take.")
+    fetch_seconds: float = Field(default=20.0, gt=0, description="How long fetching an image from the web may take.")
 
     concurrency: int = Field(
         default=4, ge=1, description="Runs under way at once; a device takes one call of a model at a time, a processor `calls`."
@@ -136,7 +136,7 @@ class Settings(BaseSettings):
     )
     rate: float = Field(default=0.0, ge=0, description="Requests per second and client (token, else address); 0 for no limit.")
     burst: int = Field(default=20, ge=1, description="Requests that a client may send at once before `rate` counts.")
-    provenance: bool = Field(default=False, description="Whether pictures in answers say what made them: workflow, seeds, paths.")
+    provenance: bool = Field(default=False, description="Whether images in answers say what made them: workflow, seeds, paths.")
 
     qolaba_apps: Path | None = Field(default=None, description="JSON file: Qolaba app ids and the workflow or model each stands for.")
     drain_seconds: float = Field(default=30.0, ge=0, description="How long requests under way may take after SIGTERM.")

@@ -24,14 +24,14 @@ _SHOWN: Final = frozenset({f"image/{kind}" for kind in ("png", "jpeg", "webp", "
 
 
 def file_answer(media_type: str, content: bytes, *, name: str, seconds: int) -> Response:
-    """Return a stored file: shown in a browser where it is a raster picture, else downloaded; kept by clients for some seconds."""
+    """Return a stored file: shown in a browser where it is a raster image, else downloaded; kept by clients for some seconds."""
     disposition = "inline" if media_type in _SHOWN else "attachment"
     headers = {"Content-Disposition": f'{disposition}; filename="{name}"', "Cache-Control": f"private, max-age={seconds}, immutable"}
     return Response(content, media_type=media_type, headers=headers)
 
 
 class Sources:
-    """Reads pictures by URL: from the storage where this server gave the address, and from the web else. Safe to use from many threads."""
+    """Reads images by URL: from the storage where this server gave the address, and from the web else. Safe to use from many threads."""
 
     def __init__(self, access: Access, storage: AssetStore, fetcher: Fetcher) -> None:
         self._access = access

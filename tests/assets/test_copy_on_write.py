@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageCms, ImageDraw, ImageOps
 
-from nodetool_core import Picture
+from nodetool_core import ImageData
 from nodetool_core.assets.copy_on_write import CopyOnWriteImage
 
 Change = Callable[[Image.Image], object]
@@ -70,8 +70,8 @@ def plain(mode: str) -> Image.Image:
 
 @pytest.mark.parametrize(("mode", "name", "change"), CHANGES, ids=[f"{mode} {name}" for mode, name, _ in CHANGES])
 def test_e3_a_change_in_place_stays_with_whoever_made_it(mode: str, name: str, change: Change) -> None:
-    picture, expected = Picture.of(plain(mode)).sealed(), plain(mode)
-    own = picture.image
+    value, expected = ImageData.of(plain(mode)).sealed(), plain(mode)
+    own = value.image
     try:
         change(own)
     except (ValueError, ImageCms.PyCMSError):
@@ -83,48 +83,48 @@ def test_e3_a_change_in_place_stays_with_whoever_made_it(mode: str, name: str, c
         change(changed)
         if name != "close":
             assert own == changed
-    for image in (picture.image, picture.with_provenance({}).image):
+    for image in (value.image, value.with_provenance({}).image):
         assert image == expected
         assert (image.getpalette(), image.info) == (expected.getpalette(), expected.info)
 
 
 @pytest.mark.parametrize(("mode", "name", "change"), CHANGES, ids=[f"{mode} {name}" for mode, name, _ in CHANGES])
-def test_e3_a_picture_does_not_follow_the_image_that_it_was_made_of(mode: str, name: str, change: Change) -> None:
+def test_e3_an_image_does_not_follow_the_image_that_it_was_made_of(mode: str, name: str, change: Change) -> None:
     image, expected = plain(mode), plain(mode)
-    picture = Picture.of(image)
+    value = ImageData.of(image)
     with suppress(ValueError, ImageCms.PyCMSError):
         change(image)
-    assert picture.image == expected
+    assert value.image == expected
 
 
-def test_e3_what_is_still_held_can_not_write_into_a_sealed_picture() -> None:
+def test_e3_what_is_still_held_can_not_write_into_a_sealed_image() -> None:
     image, expected = plain("RGB"), plain("RGB")
     draw, pixels = ImageDraw.Draw(image), image.load()
     assert pixels is not None
-    picture = Picture.of(image).sealed()
+    value = ImageData.of(image).sealed()
     draw.rectangle((0, 0, 8, 8), fill="red")
     pixels[1, 1] = (1, 2, 3)
-    assert picture.image == expected != image
+    assert value.image == expected != image
 
 
 def test_e3_pixels_are_copied_only_when_they_are_written() -> None:
-    picture = Picture.of(plain("RGB")).sealed()
-    first, second = picture.image, picture.image
-    assert first.im is second.im is Picture.of(second).sealed().image.im
+    value = ImageData.of(plain("RGB")).sealed()
+    first, second = value.image, value.image
+    assert first.im is second.im is ImageData.of(second).sealed().image.im
     second.putpixel((0, 0), (1, 2, 3))
     assert second.im is not first.im and second.load() is not None
 
 
-def test_e3_a_file_that_was_opened_is_a_picture(tmp_path: Path) -> None:
+def test_e3_a_file_that_was_opened_is_an_image(tmp_path: Path) -> None:
     plain("RGB").save(tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as opened:
-        picture = Picture.of(opened)
+        value = ImageData.of(opened)
         opened.putpixel((0, 0), (255, 0, 0))
-    assert picture.image == plain("RGB")
+    assert value.image == plain("RGB")
 
 
 def test_e3_a_lent_image_copies_and_pickles_as_any_image() -> None:
-    lent = Picture.of(plain("P")).sealed().image
+    lent = ImageData.of(plain("P")).sealed().image
     for again in (copy.copy(lent), copy.deepcopy(lent), pickle.loads(pickle.dumps(lent)), lent.copy()):
         assert type(again) is not CopyOnWriteImage
         assert lent == again and again == lent

@@ -19,7 +19,7 @@ from PIL import Image, ImageCms
 from nodetool_core.assets.decode import ImageLimits, decode_bytes, decode_file
 from nodetool_core.assets.profiles import srgb_profile
 from nodetool_core.errors import ImageError
-from tests.assets.pictures import difference, encoded, scene
+from tests.assets.images import difference, encoded, scene
 from tests.assets.profiles import printing_colours
 
 pillow_heif.register_heif_opener()  # for encoding the sample
@@ -36,7 +36,7 @@ def code_of(caught: pytest.ExceptionInfo[ImageError]) -> str:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_listed_format_is_decoded(name: str, tmp_path: Path) -> None:
-    path = tmp_path / "picture.any"
+    path = tmp_path / "image.any"
     path.write_bytes(SAMPLES[name])
     image = decode_file(path)
     assert (image.mode, image.size, image.format) == ("RGB", (40, 24), name)
@@ -176,7 +176,7 @@ def test_exif_orientation_is_applied(orientation: int, name: str) -> None:
     assert difference(image, scene()) < 6
 
 
-def test_damaged_exif_does_not_cost_the_picture() -> None:
+def test_damaged_exif_does_not_cost_the_image() -> None:
     assert decode_bytes(encoded(scene(), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff" + bytes(20)), "photo").size == (40, 24)
 
 
@@ -213,7 +213,7 @@ def grey_with_key() -> bytes:
     ],
 )
 def test_every_mode_is_legal(data: bytes, mode: str) -> None:
-    image = decode_bytes(data, "picture")
+    image = decode_bytes(data, "image")
     assert image.mode == mode
     assert "transparency" not in image.info
 

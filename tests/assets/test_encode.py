@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nodetool_core import Picture
+from nodetool_core import ImageData
 from nodetool_core.assets.decode import decode_file
 from nodetool_core.assets.encode import SUFFIXES, encode_image, format_of, read_provenance, save_image
 from nodetool_core.errors import ImageError
-from tests.assets.pictures import difference, encoded, scene
+from tests.assets.images import difference, encoded, scene
 
 PROVENANCE: dict[str, Any] = {"workflow": {"graph": {"nodes": [{"id": "ä…日本"}]}}, "seeds": {"node": 7}}
 MODES = ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "F", "I;16"]
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_picture_is_read_again_as_it_was_written(suffix: str, tmp_path: Path) -> None:
-    path = save_image(scene(), tmp_path / f"picture{suffix}")
+def test_a_image_is_read_again_as_it_was_written(suffix: str, tmp_path: Path) -> None:
+    path = save_image(scene(), tmp_path / f"image{suffix}")
     image = decode_file(path)
     assert image.format == SUFFIXES[suffix]
     assert difference(image.convert("RGB"), scene()) < (0.01 if suffix in (".png", ".tif", ".tiff", ".bmp") else 10)
@@ -60,7 +60,7 @@ def test_a_profile_that_no_longer_fits_is_dropped() -> None:
 def test_provenance_is_read_again(suffix: str, mode: str, tmp_path: Path) -> None:
     path = save_image(scene().convert(mode), tmp_path / f"a{suffix}", provenance=PROVENANCE)
     assert read_provenance(path) == PROVENANCE
-    assert read_provenance(save_image(decode_file(path), tmp_path / f"b{suffix}")) is None, "another picture has another origin"
+    assert read_provenance(save_image(decode_file(path), tmp_path / f"b{suffix}")) is None, "another image has another origin"
 
 
 def test_a_long_provenance(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_damaged_provenance_says_so(tmp_path: Path) -> None:
     assert caught.value.problem.code == "broken_provenance"
 
 
-@pytest.mark.parametrize(("name", "says"), [("a.jpgg", "Did you mean '.jpg'?"), ("a.xyz", ".png, .jpg"), ("picture", "no suffix")])
+@pytest.mark.parametrize(("name", "says"), [("a.jpgg", "Did you mean '.jpg'?"), ("a.xyz", ".png, .jpg"), ("image", "no suffix")])
 def test_an_unknown_suffix_names_the_known_ones(name: str, says: str, tmp_path: Path) -> None:
     with pytest.raises(ImageError) as caught:
         save_image(scene(), tmp_path / name)
@@ -112,7 +112,7 @@ def test_suffixes_are_read_in_any_case() -> None:
     assert format_of("A.PNG") == "PNG" and format_of(Path("b.JPeG")) == "JPEG"
 
 
-def test_a_full_disk_keeps_the_older_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_keeps_the_older_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = save_image(scene(), tmp_path / "lake.png")
     before = path.read_bytes()
 
@@ -144,11 +144,11 @@ def test_a_size_the_format_can_not_hold() -> None:
     assert caught.value.problem.code == "encoding_failed" and caught.value.problem.where == "wide.webp"
 
 
-def test_equal_pictures_make_equal_files() -> None:
+def test_equal_images_make_equal_files() -> None:
     for name in set(SUFFIXES.values()):
         assert encode_image(scene(), name, PROVENANCE) == encode_image(scene(), name, PROVENANCE)
 
 
-def test_a_picture_saves_itself_with_its_origin(tmp_path: Path) -> None:
-    path = Picture.of(scene(), PROVENANCE).save(str(tmp_path / "out" / "lake.png"))
+def test_a_image_saves_itself_with_its_origin(tmp_path: Path) -> None:
+    path = ImageData.of(scene(), PROVENANCE).save(str(tmp_path / "out" / "lake.png"))
     assert path == tmp_path / "out" / "lake.png" and read_provenance(path) == PROVENANCE

@@ -8,10 +8,10 @@ from urllib.parse import quote
 
 import pytest
 
-from nodetool_core import FolderRef, ImageRef, Picture
+from nodetool_core import FolderRef, ImageData, ImageRef
 from nodetool_core.assets.loader import ImageLimits, ImageLoader
 from nodetool_core.errors import ImageError
-from tests.assets.pictures import difference, encoded, scene
+from tests.assets.images import difference, encoded, scene
 
 PNG = encoded(scene())
 TEXT = base64.b64encode(PNG).decode()
@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 def references(folder: Path) -> list[ImageRef]:
     path = folder / "a lake ü.png"
     return [
-        Picture.of(scene()),
+        ImageData.of(scene()),
         ImageRef(uri=str(path)),
         ImageRef(uri="a lake ü.png"),
         ImageRef(uri=path.as_uri()),

@@ -1,4 +1,4 @@
-"""I1: how bright a tone is does not depend on what is done with the picture, whatever numbers it is stored as."""
+"""I1: how bright a tone is does not depend on what is done with the image, whatever numbers it is stored as."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image
 
 from nodes._geometry import covering, resized
 from nodetool_core.assets.modes import in_mode, standard_mode
-from tests.assets.pictures import scene
+from tests.assets.images import scene
 
 STANDARD = {"1", "L", "LA", "RGB", "RGBA", "I;16", "F"}
 MODES = ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "F", "I;16", "I;16B", "La", "RGBa"]

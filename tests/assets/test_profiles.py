@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from nodetool_core import Context
+from nodetool_core.assets.image_data import ImageData
 from nodetool_core.assets.loader import ImageLoader
 from nodetool_core.assets.modes import in_mode
-from nodetool_core.assets.picture import Picture
 from nodetool_core.assets.profiles import in_profile, in_srgb, profile_of, srgb_profile
-from tests.assets.pictures import difference, scene
+from tests.assets.images import difference, scene
 from tests.assets.profiles import display_p3, grey_gamma, printing_colours, tagged
 
 
@@ -81,16 +81,16 @@ def context(warnings: list[str] | None = None) -> Context:
 def test_m9_whoever_names_a_mode_is_given_srgb() -> None:
     photo = in_profile(muted(), display_p3())
     for mode in ("RGB", "RGBA"):
-        seen = context().image(Picture.of(photo), mode)
+        seen = context().image(ImageData.of(photo), mode)
         assert difference(seen.convert("RGB"), muted()) < 1.5 and seen.info["icc_profile"] == srgb_profile()
-    assert difference(context().image(Picture.of(photo), "L"), muted().convert("L")) < 1.5
-    as_it_is = context().image(Picture.of(photo))
+    assert difference(context().image(ImageData.of(photo), "L"), muted().convert("L")) < 1.5
+    as_it_is = context().image(ImageData.of(photo))
     assert (as_it_is.tobytes(), as_it_is.info["icc_profile"]) == (photo.tobytes(), photo.info["icc_profile"])
 
 
-def test_i13_a_deep_picture_loses_no_bits_without_a_word() -> None:
+def test_i13_a_deep_image_loses_no_bits_without_a_word() -> None:
     told: list[str] = []
-    deep = Picture.of(Image.fromarray(np.full((2, 2), 40_000, np.uint16)))
+    deep = ImageData.of(Image.fromarray(np.full((2, 2), 40_000, np.uint16)))
     assert context(told).image(deep).mode == "I;16" and not told
     assert context(told).image(deep, "RGB").getpixel((0, 0)) == (156, 156, 156)
     assert len(told) == 1 and "8 bits" in told[0]

@@ -27,8 +27,8 @@ def test_every_figure_is_in_the_table():
         "8 coroutine nodes",
         "8 blocking nodes",
         "GIL-free",
-        "handing on a picture of 4 MP",
-        "chain of 20 pictures",
+        "handing on an image of 4 MP",
+        "chain of 20 images",
         "1,000 inline nodes",
         "import nodetool_core",
     ):

@@ -63,7 +63,7 @@ class Warn(Node):
 
 
 class Sizes(NamedTuple):
-    small: Annotated[ImageRef, "A small picture."]
+    small: Annotated[ImageRef, "A small image."]
     count: Annotated[int, "A number."]
 
 
@@ -72,16 +72,16 @@ class Several(Node):
 
     def process(self, context: Context) -> Sizes:
         from PIL import Image
-        return Sizes(context.picture(Image.new("RGB", (4, 4))), 3)
+        return Sizes(context.image_from_pil(Image.new("RGB", (4, 4))), 3)
 
 
 class Tiles(Node):
-    """Gives many pictures."""
+    """Gives many images."""
     count: int = Field(default=11, ge=0, description="How many.")
 
     def process(self, context: Context) -> list[ImageRef]:
         from PIL import Image
-        return [context.picture(Image.new("L", (2, 2), shade)) for shade in range(self.count)]
+        return [context.image_from_pil(Image.new("L", (2, 2), shade)) for shade in range(self.count)]
 
 
 class Odd(Node):
@@ -174,17 +174,17 @@ class Author:
         return path
 
     def resize(self) -> Path:
-        """A picture made smaller, and a text that is passed on."""
+        """An image made smaller, and a text that is passed on."""
         Image.new("RGB", (40, 30), (200, 100, 0)).save(self.folder / "photo.png")
         return self(
             {
                 "image": ("nodetool.input.ImageInput", {"name": "photo", "value": {"type": "image", "uri": "photo.png"}}),
                 "caption": ("nodetool.input.StringInput", {"name": "caption", "value": "hello"}),
                 "smaller": ("nodetool.image.Resize", {"width": 20, "height": 10}),
-                "picture": ("nodetool.output.Output", {"name": "picture"}),
+                "result": ("nodetool.output.Output", {"name": "image"}),
                 "text": ("nodetool.output.Output", {"name": "text"}),
             },
-            ["image.output > smaller.image", "smaller.output > picture.value", "caption.output > text.value"],
+            ["image.output > smaller.image", "smaller.output > result.value", "caption.output > text.value"],
         )
 
     def single(self, node_type: str, **data: Any) -> Path:

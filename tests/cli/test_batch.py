@@ -25,12 +25,12 @@ def records(folder: Path) -> list[dict[str, object]]:
 def test_a_pattern_runs_once_per_file(nodetool: Command, write: Author, photos: Path) -> None:
     done = nodetool("run", write.resize(), "--set", "photo=shot*.png")
     assert done.code == 0
-    assert sorted(done.out.split()) == [f"out/shot{number}_picture.png" for number in range(3)]
+    assert sorted(done.out.split()) == [f"out/shot{number}_image.png" for number in range(3)]
     assert [record["status"] for record in records(photos)] == ["completed"] * 3
 
 
 def test_a_batch_goes_on_where_it_was(nodetool: Command, write: Author, photos: Path) -> None:
-    (photos / "shot1.png").write_text("no picture")
+    (photos / "shot1.png").write_text("no image")
     workflow = write.resize()
     first = nodetool("run", workflow, "--set", "photo=shot*.png")
     assert first.code == 1 and "1 computed, 1 failed, 1 left" in first.err and "--on-error continue" in first.err
@@ -43,7 +43,7 @@ def test_a_batch_goes_on_where_it_was(nodetool: Command, write: Author, photos: 
 
 
 def test_a_bad_item_is_passed_over_where_asked(nodetool: Command, write: Author, photos: Path) -> None:
-    (photos / "shot0.png").write_text("no picture")
+    (photos / "shot0.png").write_text("no image")
     done = nodetool("run", write.resize(), "--set", "photo=shot*.png", "--on-error", "continue", "--json")
     assert done.code == 1
     assert [json.loads(line)["status"] for line in done.out.splitlines()] == ["failed", "completed", "completed"]
@@ -53,7 +53,7 @@ def test_a_table_gives_inputs_by_name(nodetool: Command, write: Author, photos: 
     (photos / "rows.csv").write_text("photo,smaller.width\nshot0.png,5\nshot1.png,6\n")
     done = nodetool("run", write.resize(), "--inputs", "rows.csv")
     assert done.code == 0
-    widths = [Image.open(photos / "out" / f"{row}_picture.png").width for row in (1, 2)]
+    widths = [Image.open(photos / "out" / f"{row}_image.png").width for row in (1, 2)]
     assert widths == [5, 6]
 
 
@@ -61,7 +61,7 @@ def test_a_table_gives_inputs_by_name(nodetool: Command, write: Author, photos: 
 def test_a_table_of_a_spreadsheet_with_other_separators(separator: str, nodetool: Command, write: Author, photos: Path) -> None:
     (photos / "rows.csv").write_text("photo,smaller.width\nshot0.png,5\n".replace(",", separator), encoding="utf-8-sig")
     done = nodetool("run", write.resize(), "--inputs", "rows.csv")
-    assert done.code == 0 and Image.open(photos / "out" / "1_picture.png").width == 5
+    assert done.code == 0 and Image.open(photos / "out" / "1_image.png").width == 5
 
 
 def test_a_column_that_the_workflow_does_not_have_is_refused_before_the_first_run(nodetool: Command, write: Author, photos: Path) -> None:
@@ -84,30 +84,30 @@ def test_a_pattern_that_fits_nothing_is_wrong_use(nodetool: Command, write: Auth
     assert (done.code, done.out) == (2, "") and "No file fits 'q*.png'" in done.err
 
 
-def test_a_picture_is_made_again(nodetool: Command, write: Author, photos: Path) -> None:
+def test_a_image_is_made_again(nodetool: Command, write: Author, photos: Path) -> None:
     nodetool("run", write.resize())
-    done = nodetool("rerun", "out/picture.png")
-    assert (done.code, done.out.split()) == (0, ["out/picture-again.png"]) and "Identical" in done.err
+    done = nodetool("rerun", "out/image.png")
+    assert (done.code, done.out.split()) == (0, ["out/image-again.png"]) and "Identical" in done.err
 
 
-def test_n3_a_picture_is_made_again_elsewhere(
+def test_n3_an_image_is_made_again_elsewhere(
     nodetool: Command, write: Author, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nodetool("run", write.resize())
     (tmp_path / "photo.png").rename(photos / "renamed.png")
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    lost = nodetool("rerun", "../out/picture.png")
+    lost = nodetool("rerun", "../out/image.png")
     assert lost.code == 1 and "--files DIR" in lost.err
-    done = nodetool("rerun", "../out/picture.png", "--files", "..")
-    assert (done.code, done.out.split()) == (0, ["out/picture-again.png"]) and "Identical" in done.err
-    other = nodetool("rerun", "../out/picture.png", "--files", "..", "--set", "smaller.width=7")
+    done = nodetool("rerun", "../out/image.png", "--files", "..")
+    assert (done.code, done.out.split()) == (0, ["out/image-again.png"]) and "Identical" in done.err
+    other = nodetool("rerun", "../out/image.png", "--files", "..", "--set", "smaller.width=7")
     assert other.code == 0
-    with Image.open("out/picture-again-2.png") as made:
+    with Image.open("out/image-again-2.png") as made:
         assert made.width == 7
 
 
-def test_a_picture_that_nobody_made_is_refused(nodetool: Command, photos: Path) -> None:
+def test_a_image_that_nobody_made_is_refused(nodetool: Command, photos: Path) -> None:
     done = nodetool("rerun", "shot0.png")
     assert (done.code, done.out) == (1, "") and "does not say what made it" in done.err
 

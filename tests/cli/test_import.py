@@ -42,7 +42,7 @@ def test_files_that_can_not_be_imported(nodetool: Command, tmp_path: Path) -> No
     assert bad.code == 2 and bad.out == "" and "Magic (1): has no counterpart" in bad.err and "Traceback" not in bad.err
 
 
-def test_a_picture_that_holds_no_workflow(nodetool: Command, tmp_path: Path) -> None:
+def test_a_image_that_holds_no_workflow(nodetool: Command, tmp_path: Path) -> None:
     Image.new("RGB", (4, 4)).save(tmp_path / "photo.jpg")
     done = nodetool("import", "photo.jpg")
     assert done.code == 2 and "a PNG that ComfyUI wrote" in done.err and "codec" not in done.err

@@ -22,7 +22,7 @@ HEAVY = {"torch", "diffusers", "transformers", "numpy", "networkx"}
 def test_a_run_from_start_to_end(write: Author, tmp_path: Path) -> None:
     done = finish(start(["run", write.resize(), "--json"], tmp_path))
     assert done.code == 0 and json.loads(done.out)["status"] == "completed"
-    assert (tmp_path / "out" / "picture.png").exists()
+    assert (tmp_path / "out" / "image.png").exists()
 
 
 def test_an_invalid_workflow_ends_with_2(write: Author, tmp_path: Path) -> None:

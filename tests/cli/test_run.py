@@ -14,15 +14,15 @@ from tests.cli.conftest import Author, Command
 
 def test_paths_and_values_go_to_stdout_and_nothing_else(nodetool: Command, write: Author, tmp_path: Path) -> None:
     done = nodetool("run", write.resize())
-    assert (done.code, sorted(done.out.splitlines())) == (0, ["out/picture.png", "text: hello"])
+    assert (done.code, sorted(done.out.splitlines())) == (0, ["out/image.png", "text: hello"])
     assert "5 nodes computed" in done.err
-    with Image.open(tmp_path / "out" / "picture.png") as picture:
-        assert picture.size == (20, 10)
+    with Image.open(tmp_path / "out" / "image.png") as image:
+        assert image.size == (20, 10)
 
 
-def test_a_picture_knows_what_made_it(nodetool: Command, write: Author, tmp_path: Path) -> None:
+def test_a_image_knows_what_made_it(nodetool: Command, write: Author, tmp_path: Path) -> None:
     nodetool("run", write.resize(), "--out", "made")
-    provenance = read_provenance(tmp_path / "made" / "picture.png")
+    provenance = read_provenance(tmp_path / "made" / "image.png")
     assert provenance is not None and len(provenance["workflow"]["graph"]["nodes"]) == 5
 
 
@@ -32,27 +32,27 @@ def test_inputs_and_properties_are_set(nodetool: Command, write: Author, tmp_pat
     settings = ["--set", "photo=other.png", "--set", "smaller.width=5", "--set", "caption=a=b = c", "--set", "caption.name=said"]
     done = nodetool("run", workflow, *settings, "--out", "x")
     assert done.code == 0 and "text: a=b = c" in done.out.splitlines()
-    with Image.open(tmp_path / "x" / "picture.png") as picture:
-        assert (picture.size, picture.mode) == ((5, 10), "L")
+    with Image.open(tmp_path / "x" / "image.png") as image:
+        assert (image.size, image.mode) == ((5, 10), "L")
 
 
 def test_nothing_is_overwritten(nodetool: Command, write: Author, tmp_path: Path) -> None:
     workflow = write.resize()
-    first, second, third = (nodetool("run", workflow, "--json").json["outputs"]["picture"]["path"] for _ in range(3))
-    assert [first, second, third] == ["out/picture.png", "out/picture-2.png", "out/picture-3.png"]
+    first, second, third = (nodetool("run", workflow, "--json").json["outputs"]["image"]["path"] for _ in range(3))
+    assert [first, second, third] == ["out/image.png", "out/image-2.png", "out/image-3.png"]
 
 
-def test_a_picture_is_called_as_out_says(nodetool: Command, write: Author) -> None:
+def test_a_image_is_called_as_out_says(nodetool: Command, write: Author) -> None:
     workflow = write.resize()
     assert nodetool("run", workflow, "--out", "made/night.jpg").out.splitlines() == ["text: hello", "made/night.jpg"]
     assert nodetool("run", workflow, "--out", "made/night.jpg").out.splitlines() == ["text: hello", "made/night-2.jpg"]
-    with Image.open("made/night.jpg") as picture:
-        assert picture.format == "JPEG"
+    with Image.open("made/night.jpg") as image:
+        assert image.format == "JPEG"
     Path("old.png").mkdir()
-    assert "old.png/picture.png" in nodetool("run", workflow, "--out", "old.png").out
+    assert "old.png/image.png" in nodetool("run", workflow, "--out", "old.png").out
 
 
-def test_several_pictures_begin_as_out_says(nodetool: Command, write: Author) -> None:
+def test_several_images_begin_as_out_says(nodetool: Command, write: Author) -> None:
     write.resize()
     workflow = write(
         {
@@ -94,7 +94,7 @@ def test_the_result_of_a_node_can_be_asked_for(nodetool: Command, write: Author)
 
 @pytest.mark.usefixtures("pack")
 class TestForeignNodes:
-    def test_lists_of_pictures_are_numbered(self, nodetool: Command, write: Author) -> None:
+    def test_lists_of_images_are_numbered(self, nodetool: Command, write: Author) -> None:
         assert nodetool("run", write.single("Tiles", count=11)).out.splitlines() == [
             f"out/result_{number:02}.png" for number in range(1, 12)
         ]
@@ -145,7 +145,7 @@ class TestForeignNodes:
         )
         done = nodetool("run", workflow, "--on-error", "continue")
         assert done.code == 1 and done.out.splitlines() == ["out/good_1.png", "out/good_2.png"]
-        assert "RuntimeError" in done.err and "2 finished pictures kept" in done.err
+        assert "RuntimeError" in done.err and "2 finished images kept" in done.err
 
     def test_a_warning_is_shown_once(self, nodetool: Command, write: Author) -> None:
         done = nodetool("run", write.single("Warn"), "--json")
@@ -168,7 +168,7 @@ class TestForeignNodes:
         (["--set", "smaller.widht=3"], "unknown_property", "Did you mean 'width'?"),
         (["--set", "smaller.width=1.4"], "invalid_value", "expects int, got 1.4"),
         (["--set", "smaller.width=0"], "invalid_value", "0 is below 1"),
-        (["--output", "pictur"], "unknown_output", "picture"),
+        (["--output", "imag"], "unknown_output", "image"),
         (["--set", "photo="], "missing_input", "photo"),
     ],
 )
@@ -187,16 +187,16 @@ def test_a_missing_file_names_its_neighbour(nodetool: Command, write: Author) ->
     assert done.code == 2 and "Did you mean 'workflow.json'?" in done.err
 
 
-def test_a_picture_that_is_not_there(nodetool: Command, write: Author) -> None:
+def test_a_image_that_is_not_there(nodetool: Command, write: Author) -> None:
     done = nodetool("run", write.resize(), "--set", "photo=nowhere.png")
     assert done.code == 1 and "nowhere.png" in done.err and "Traceback" not in done.err
 
 
 def test_a_folder_that_is_a_file_is_found_out_before_the_run(nodetool: Command, write: Author, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("precious")
-    done = nodetool("run", write.resize(), "--out", "taken/pictures")
+    done = nodetool("run", write.resize(), "--out", "taken/images")
     assert done.code == 1 and "taken" in done.err and "nodes computed" not in done.err
-    assert nodetool("run", write.resize(), "--out", "taken/pictures", "--output", "text").code == 0, "texts need no folder"
+    assert nodetool("run", write.resize(), "--out", "taken/images", "--output", "text").code == 0, "texts need no folder"
     assert (tmp_path / "taken").read_text() == "precious"
 
 
@@ -208,7 +208,7 @@ def test_a_full_disk(nodetool: Command, write: Author, monkeypatch: pytest.Monke
     monkeypatch.setattr("os.fsync", full)
     done = nodetool("run", workflow, "--json")
     assert done.code == 1 and "No space left on device" in done.err and "Free some space" in done.err
-    assert done.json["status"] == "failed" and done.json["outputs"]["picture"]["path"] is None
+    assert done.json["status"] == "failed" and done.json["outputs"]["image"]["path"] is None
     assert [error["code"] for error in done.json["errors"]] == ["disk_full"]
     assert "Not all saved after" in done.err and "Done" not in done.err
     assert list((tmp_path / "out").iterdir()) == []
@@ -260,7 +260,7 @@ def test_n13_only_a_name_that_may_be_meant_is_offered(
 
 def test_n7_a_workflow_may_come_from_standard_input(nodetool: Command, write: Author, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(write.resize().read_text()))
-    assert "out/picture.png" in nodetool("run", "-").out.splitlines()
+    assert "out/image.png" in nodetool("run", "-").out.splitlines()
     monkeypatch.setattr("sys.stdin", io.StringIO("{"))
     done = nodetool("validate", "-")
     assert done.code == 2 and "standard input:1:2" in done.err
@@ -269,7 +269,7 @@ def test_n7_a_workflow_may_come_from_standard_input(nodetool: Command, write: Au
 def test_n7_the_home_folder_is_the_user_s(nodetool: Command, write: Author, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert nodetool("run", write.resize(), "--out", "~/made").code == 0
-    assert (tmp_path / "home" / "made" / "picture.png").exists() and not (tmp_path / "~").exists()
+    assert (tmp_path / "home" / "made" / "image.png").exists() and not (tmp_path / "~").exists()
 
 
 @pytest.mark.parametrize(("out", "says"), [("-", "written to files"), ("pic.pgn", "Did you mean '.png'?"), ("a/b.jepg", "'.jpg'")])
@@ -283,4 +283,4 @@ def test_n7_a_slip_makes_no_folder(out: str, says: str, nodetool: Command, write
 
 def test_n7_a_folder_with_a_dot_in_its_name_is_one(nodetool: Command, write: Author, tmp_path: Path) -> None:
     assert nodetool("run", write.resize(), "--out", "results.v2").code == 0
-    assert (tmp_path / "results.v2" / "picture.png").exists()
+    assert (tmp_path / "results.v2" / "image.png").exists()

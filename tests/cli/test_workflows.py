@@ -24,7 +24,7 @@ def test_a_valid_file(nodetool: Command) -> None:
     done = nodetool("validate", EXAMPLE)
     assert (done.code, done.err) == (0, "")
     inputs = ", ".join(f"{name} ({kind})" for name, kind in INPUTS.items())
-    assert done.out == f"{EXAMPLE}: valid, 10 nodes; inputs: {inputs}; outputs: picture (image)\n"
+    assert done.out == f"{EXAMPLE}: valid, 10 nodes; inputs: {inputs}; outputs: image (image)\n"
 
 
 def test_a_valid_file_in_json(nodetool: Command) -> None:
@@ -73,7 +73,7 @@ COMFYUI = ROOT / "tests" / "importing" / "files"
     ("given", "message", "hint"),
     [
         (ROOT / "README.md", "is no JSON", "A workflow is a JSON file: an object with a `graph`"),
-        (ROOT / "graphs" / "assets" / "lake_at_noon.png", "is a picture, not a workflow", "--set image="),
+        (ROOT / "graphs" / "assets" / "lake_at_noon.png", "is an image, not a workflow", "--set image="),
         (ROOT / "graphs", "is a folder", "Name a file in it, such as"),
         (ROOT / "tests" / "cli", "is a folder", "A workflow is a JSON file"),
         (COMFYUI / "text_to_image.json", "is a workflow of ComfyUI", "nodetool import"),

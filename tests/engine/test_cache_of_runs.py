@@ -21,7 +21,7 @@ from nodetool_core.engine.caching.memory import MemoryCache
 from nodetool_core.engine.engine import Engine
 from nodetool_core.engine.options import RunOptions
 from nodetool_core.workflow import GraphRecord, WorkflowDocument
-from tests.assets.pictures import scene
+from tests.assets.images import scene
 from tests.engine.nodes import Acting, Add, Clock, Counting, Dice, Each, Mix, Number, Stage, Total
 
 
@@ -189,7 +189,7 @@ def test_a_result_of_a_failed_run_is_kept(engine: Engine, stage: Stage) -> None:
 
 
 class Passes(Node):
-    """Gives the picture on as it came: by its name."""
+    """Gives the image on as it came: by its name."""
 
     image: ImageRef = Field(description="Image.")
 

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from nodetool_core.assets.picture import Picture
+from nodetool_core.assets.image_data import ImageData
 from nodetool_core.engine.caching.codec import Buffer, DecodeError, NoCodecError, decode, encode
 from nodetool_core.node import SKIPPED
 from nodetool_core.references import AssetRef, ColorRef, FolderRef, ImageRef, ImageToImageModel
@@ -100,16 +100,16 @@ def same_image(one: Image.Image, other: Image.Image) -> bool:
 
 @pytest.mark.parametrize("size", [(13, 7), (1, 1), (0, 5)])
 @pytest.mark.parametrize("mode", Image.MODES)
-def test_pictures_of_every_mode(mode: str, size: tuple[int, int]) -> None:
+def test_images_of_every_mode(mode: str, size: tuple[int, int]) -> None:
     length = len(Image.new(mode, size).tobytes())
     image = Image.frombytes(mode, size, noise((length,)).tobytes())
     image.info = {"dpi": (72.0, 72.0), "icc_profile": b"\0profile" * 100, "comment": "ä", "object": object()}
     if mode in ("P", "PA"):
         image.putpalette(noise((30,)).tobytes())
-    picture = again(Picture.of(image, {"seeds": {"a": {"seed": 7}}}))
+    value = again(ImageData.of(image, {"seeds": {"a": {"seed": 7}}}))
     del image.info["object"]
-    assert type(picture) is Picture and picture.provenance == {"seeds": {"a": {"seed": 7}}}
-    assert same_image(picture.image, image) and same_image(again(image), image)
+    assert type(value) is ImageData and value.provenance == {"seeds": {"a": {"seed": 7}}}
+    assert same_image(value.image, image) and same_image(again(image), image)
 
 
 @pytest.mark.parametrize("transparency", [None, 3, b"\x00\x80\xff\x10"])

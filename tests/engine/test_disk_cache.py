@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from nodetool_core.assets.picture import Picture
+from nodetool_core.assets.image_data import ImageData
 from nodetool_core.engine.caching import disk_store
 from nodetool_core.engine.caching.disk import DiskCache
 from nodetool_core.engine.caching.disk_index import NAME
@@ -57,11 +57,11 @@ def written(cache: DiskCache, number: int, values: tuple[Any, ...], seconds: flo
 
 
 def test_a_result_outlives_its_cache(cache: DiskCache, directory: Path) -> None:
-    picture = Picture.of(Image.linear_gradient("L"))
-    written(cache, 1, (picture, "ä", [1.5, None]))
+    image = ImageData.of(Image.linear_gradient("L"))
+    written(cache, 1, (image, "ä", [1.5, None]))
     cache.close()
     other = DiskCache(directory)
-    assert other.get(key_of(1)) == (picture, "ä", [1.5, None])
+    assert other.get(key_of(1)) == (image, "ä", [1.5, None])
     assert other.get(key_of(2)) is None
     assert (other.info.entries, other.info.hits, other.info.misses) == (1, 1, 1)
     other.close()
@@ -97,7 +97,7 @@ def test_cheap_results_are_left_out_until_they_add_up(cache: DiskCache) -> None:
 
 
 def test_a_result_that_is_made_faster_than_read_is_left_out(cache: DiskCache) -> None:
-    large = Picture.of(Image.new("RGB", (3000, 3000)))
+    large = ImageData.of(Image.new("RGB", (3000, 3000)))
     written(cache, 1, (large,), 0.02)
     written(cache, 2, (large,), 0.5)
     assert cache.get(key_of(1)) is None and cache.get(key_of(2)) == (large,)
@@ -243,7 +243,7 @@ def test_a_job_that_fails_does_not_end_the_writing(caplog: pytest.LogCaptureFixt
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> tuple[DiskCache, bytes, tuple[Any, ...]]:
     cache = DiskCache(tmp_path_factory.mktemp("sound"))
-    values = (Picture.of(Image.linear_gradient("L").resize((9, 9))), {"text": "ä" * 40}, b"b" * 300)
+    values = (ImageData.of(Image.linear_gradient("L").resize((9, 9))), {"text": "ä" * 40}, b"b" * 300)
     written(cache, 1, values)
     return cache, entry_path(cache.directory, key_of(1)).read_bytes(), values
 

@@ -18,7 +18,7 @@ import os, signal, sys, threading
 from pathlib import Path
 from PIL import Image
 from nodetool_core import Context, Field, ImageRef, Node, Workflow
-from nodetool_core.assets.picture import Picture
+from nodetool_core.assets.image_data import ImageData
 from nodetool_core.engine.caching.memory import MemoryCache
 from nodetool_core.engine.caching.disk import DiskCache
 from nodetool_core.engine.engine import Engine
@@ -29,7 +29,7 @@ cache = TieredCache(MemoryCache(), DiskCache(folder / "results", bound, least_se
 
 class Start(Node):
     def process(self) -> ImageRef:
-        return Picture.of(Image.linear_gradient("L"))
+        return ImageData.of(Image.linear_gradient("L"))
 
 class Brighter(Node):
     image: ImageRef = Field(description="Image.")
@@ -41,7 +41,7 @@ class Brighter(Node):
             threading.Event().wait()
         with (folder / "ran").open("a") as log:
             log.write(f"{self.number} ")
-        return Picture.of(context.image(self.image).point(lambda tone: (tone + self.number) % 256))
+        return ImageData.of(context.image(self.image).point(lambda tone: (tone + self.number) % 256))
 
 node = Start()
 for number in range(1, length + 1):
@@ -57,8 +57,8 @@ if __name__ == "__main__":
     result = Workflow(node, engine=engine).run()
     engine.close()
     cache.close()
-    (picture,) = result.outputs.values()
-    print(picture.digest, len(result.hits))
+    (image,) = result.outputs.values()
+    print(image.digest, len(result.hits))
 '''
 
 

@@ -169,11 +169,11 @@ def test_a_model_after_a_fork() -> None:
     code = """
     from PIL import Image
     from nodes.huggingface.image_to_image import ImageToImage
-    from nodetool_core import Picture
+    from nodetool_core import ImageData
 
     def painted():
         image = Image.new("RGB", (64, 64), (90, 120, 150))
-        node = ImageToImage(image=Picture.of(image), prompt="a lake", num_inference_steps=2, seed=1)
+        node = ImageToImage(image=ImageData.of(image), prompt="a lake", num_inference_steps=2, seed=1)
         return Workflow(Output(name="x", value=node.output)).run()["x"].image.size
 
     assert forked(painted, 120) == repr(painted()) == "(128, 128)"

@@ -17,7 +17,7 @@ from PIL import Image
 from nodes.nodetool.control import Collect, ForEach
 from nodes.nodetool.input import IntegerInput
 from nodes.nodetool.output import Output
-from nodetool_core import Context, Field, ImageRef, Node, Picture, Registry, Role, Workflow
+from nodetool_core import Context, Field, ImageData, ImageRef, Node, Registry, Role, Workflow
 from nodetool_core.engine import keys, provenance
 from nodetool_core.engine.caching.disk import DiskCache
 from nodetool_core.engine.code_version import code_version
@@ -27,9 +27,9 @@ from nodetool_core.workflow import WorkflowDocument
 
 
 class Titled(NamedTuple):
-    """A picture with a title."""
+    """An image with a title."""
 
-    picture: Picture
+    image: ImageData
     title: str
 
 
@@ -44,12 +44,12 @@ class Described(Node):
 
     def process(self) -> str:
         if isinstance(self.value, Titled):
-            return str(self.value.picture.image.getpixel((0, 0)))
+            return str(self.value.image.image.getpixel((0, 0)))
         return f"{type(self.value).__name__} {self.value!r}"
 
 
-def plain(tone: int) -> Picture:
-    return Picture.of(Image.new("L", (2, 2), tone))
+def plain(tone: int) -> ImageData:
+    return ImageData.of(Image.new("L", (2, 2), tone))
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def plain(tone: int) -> Picture:
         [[1, 2], (1, 2), {1, 2}, frozenset({1, 2})],
         [{}, [], (), set(), None, ""],
     ],
-    ids=["pictures in a tuple", "texts of a class", "names of a dict", "containers", "empty"],
+    ids=["images in a tuple", "texts of a class", "names of a dict", "containers", "empty"],
 )
 def test_items_that_differ_are_worked_on_each(items: list[Any], engine: Engine) -> None:
     listed = Collect(input_item=Described(value=ForEach(input_list=items)["output"]).output)
@@ -195,7 +195,7 @@ def test_a_result_of_other_libraries_is_made_anew_and_says_what_made_it(tmp_path
         """Paints."""
 
         def process(self, context: Context) -> ImageRef:
-            return context.picture(Image.new("L", (2, 2)))
+            return context.image_from_pil(Image.new("L", (2, 2)))
 
     def made_by() -> tuple[int, str]:
         cache = DiskCache(tmp_path / "results", least_seconds=0)

@@ -308,17 +308,17 @@ def test_after_a_workflow_is_let_go_of(engine: Engine) -> None:
     """A workflow, its graph and the plans of it hold one another in no ring."""
     image = Image.new("RGB", (8, 8))
     seen = weakref.ref(image)
-    workflow = Workflow(Output(name="x", value=Size(image=engine_picture(image)).output), engine=engine)
+    workflow = Workflow(Output(name="x", value=Size(image=engine_image(image)).output), engine=engine)
     assert outcome(workflow) == "completed"
     gone = [seen, weakref.ref(workflow)]
     del image, workflow
     all_gone(*gone)
 
 
-def engine_picture(image: Image.Image) -> ImageRef:
-    from nodetool_core import Picture
+def engine_image(image: Image.Image) -> ImageRef:
+    from nodetool_core import ImageData
 
-    return Picture.of(image)
+    return ImageData.of(image)
 
 
 def test_after_a_run_that_fails_itself(engine: Engine) -> None:
@@ -337,7 +337,7 @@ def test_after_a_run_that_fails_itself(engine: Engine) -> None:
 
     image = Image.new("RGB", (8, 8))
     seen = weakref.ref(image)
-    run = Workflow(Output(name="x", value=Marked(image=engine_picture(image), before=Work().output).output), engine=engine).start()
+    run = Workflow(Output(name="x", value=Marked(image=engine_image(image), before=Work().output).output), engine=engine).start()
     with pytest.raises(Exception, match="fingerprint failed"):
         run.result(LONG)
     del image, run

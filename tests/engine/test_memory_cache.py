@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from nodetool_core import Picture
+from nodetool_core import ImageData
 from nodetool_core.engine.caching.memory import MemoryCache
 from nodetool_core.engine.caching.sizes import MOST_OBJECTS, size_of_all
 
@@ -60,9 +60,9 @@ def test_what_is_larger_than_the_bound_is_left_out_and_displaces_nothing() -> No
 @pytest.mark.parametrize(
     ("value", "least"),
     [
-        (Picture.of(Image.new("RGBA", (100, 50))), 100 * 50 * 4),
-        (Picture.of(Image.new("I;16", (100, 50))), 100 * 50 * 2),
-        ([Picture.of(Image.new("L", (100, 50))) for _ in range(3)], 3 * 100 * 50),
+        (ImageData.of(Image.new("RGBA", (100, 50))), 100 * 50 * 4),
+        (ImageData.of(Image.new("I;16", (100, 50))), 100 * 50 * 2),
+        ([ImageData.of(Image.new("L", (100, 50))) for _ in range(3)], 3 * 100 * 50),
         ({"a": np.zeros((10, 10))}, 800),
         ("é" * 1000, 1000),
     ],
@@ -136,7 +136,7 @@ CONTENTS: list[Callable[[], Any]] = [
     lambda: torch.zeros(BIG, dtype=torch.uint8),
     lambda: torch.zeros(BIG, dtype=torch.uint8)[:10],
     lambda: Image.new("L", (BIG // 100, 100)),
-    lambda: Picture.of(Image.new("L", (BIG // 100, 100))),
+    lambda: ImageData.of(Image.new("L", (BIG // 100, 100))),
     lambda: [f"{n:020}" for n in range(BIG // 69)],
 ]
 

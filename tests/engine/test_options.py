@@ -18,7 +18,7 @@ from tests.engine.nodes import Add, Number
     [
         (lambda: RunOptions(on_error="Stop"), "RunOptions.on_error: expects 'stop' or 'continue', got 'Stop'. Did you mean 'stop'?"),  # type: ignore[arg-type]
         (lambda: RunOptions(on_error="retry"), "expects 'stop' or 'continue', got 'retry'."),  # type: ignore[arg-type]
-        (lambda: RunOptions(outputs="picture"), "RunOptions.outputs: expects a list of names, got 'picture'. Give ['picture']."),
+        (lambda: RunOptions(outputs="image"), "RunOptions.outputs: expects a list of names, got 'image'. Give ['image']."),
         (lambda: RunOptions(policies={"a": 3}), "RunOptions.policies['a']: expects a NodePolicy, got 3."),  # type: ignore[dict-item]
         (lambda: NodePolicy(attempts=0), "NodePolicy.attempts: expects a whole number from 1 on, got 0."),
         (lambda: NodePolicy(attempts=1.5), "expects a whole number from 1 on, got 1.5."),  # type: ignore[arg-type]

@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw
 from nodes.nodetool.control import Collect, ForEach
 from nodes.nodetool.input import ImageInput
 from nodes.nodetool.output import Output
-from nodetool_core import Context, FolderRef, ImageRef, Lane, Node, Picture, Workflow, WorkflowError
+from nodetool_core import Context, FolderRef, ImageData, ImageRef, Lane, Node, Workflow, WorkflowError
 from nodetool_core.assets.copy_on_write import CopyOnWriteImage
 from nodetool_core.engine.caching.disk import DiskCache
 from nodetool_core.engine.caching.memory import MemoryCache
@@ -45,8 +45,8 @@ class Named(NamedTuple):
     items: list[int]
 
 
-def white() -> Picture:
-    return Picture.of(Image.new("RGB", (4, 4), "white"))
+def white() -> ImageData:
+    return ImageData.of(Image.new("RGB", (4, 4), "white"))
 
 
 MAKERS: dict[str, Callable[[], Any]] = {
@@ -67,8 +67,8 @@ MAKERS: dict[str, Callable[[], Any]] = {
     "objects": lambda: np.array([[3], [1, 2]], dtype=object),
     "tensor": lambda: torch.tensor([3, 1, 2]),
     "image": lambda: Image.new("RGB", (4, 4), "white"),
-    "picture": white,
-    "pictures": lambda: [white(), {"a": white()}],
+    "image data": white,
+    "images": lambda: [white(), {"a": white()}],
 }
 
 
@@ -94,7 +94,7 @@ def vandalize(value: Any) -> None:
         case Boxes():
             vandalize(value.items)
             value.items = []
-        case Picture():
+        case ImageData():
             ImageDraw.Draw(value.image).rectangle((0, 0, 4, 4), fill="red")
             value.image.info["changed"] = 1
         case FolderRef():
@@ -118,7 +118,7 @@ def vandalize(value: Any) -> None:
 
 def shown(value: Any) -> str:
     """A text that differs where values do."""
-    if isinstance(value, Picture):
+    if isinstance(value, ImageData):
         return value.digest
     if isinstance(value, Image.Image):
         return f"{value.mode} {value.info} {value.tobytes()!r}"
@@ -203,7 +203,7 @@ class Draws(Node):
             draw.point((number, 0), fill=number + 1)
             numbers[number] = number + 1
             listed.append(number + 1)
-            yield [context.picture(image), numbers, listed]
+            yield [context.image_from_pil(image), numbers, listed]
 
 
 class Content(Node):
@@ -212,8 +212,8 @@ class Content(Node):
     items: Any
 
     def process(self) -> list[list[int]]:
-        picture, numbers, listed = self.items
-        return [list(picture.image.tobytes()), numbers.tolist(), listed]
+        image, numbers, listed = self.items
+        return [list(image.image.tobytes()), numbers.tolist(), listed]
 
 
 def test_e3_an_item_stays_as_it_was_given(engine: Engine) -> None:
@@ -233,7 +233,7 @@ class Keeps(Node):
     def process(self, context: Context) -> ImageRef:
         with self.lock:
             self.draw.point((0, 0), fill=self.tone)
-            return context.picture(self.image)
+            return context.image_from_pil(self.image)
 
 
 def test_e3_a_node_that_keeps_its_canvas_does_not_reach_earlier_results(engine: Engine) -> None:
@@ -251,18 +251,18 @@ def test_e3_a_callers_image_may_be_drawn_on_after_it_was_given(engine: Engine) -
     assert [shown.image.getpixel((0, 0)) for shown in (first, second)] == [(255, 255, 255), (255, 0, 0)]
 
 
-def test_e3_a_picture_is_handed_on_without_a_copy(engine: Engine) -> None:
+def test_e3_an_image_is_handed_on_without_a_copy(engine: Engine) -> None:
     """The price of an edge is that of an object, not of pixels."""
 
     class Same(Node):
-        """Passes a picture on, in a new picture."""
+        """Passes an image on, in a new image."""
 
         image: ImageRef
 
         def process(self, context: Context) -> ImageRef:
-            return context.picture(context.image(self.image))
+            return context.image_from_pil(context.image(self.image))
 
-    first = Same(image=Makes(kind="picture").output)
+    first = Same(image=Makes(kind="image data").output)
     second = Same(image=first.output)
     result = Workflow(*[Output(name=f"o{n}", value=node.output) for n, node in enumerate((first, second))], engine=engine).run()
     assert isinstance(result["o0"].image, CopyOnWriteImage)
@@ -383,7 +383,7 @@ def test_e22_a_generator_that_a_node_returns_is_its_mistake(engine: Engine) -> N
     assert caught.value.problem.code == "wrong_output"
 
 
-def test_e3_what_made_a_picture_is_not_for_changing(engine: Engine) -> None:
-    picture = Workflow(Output(name="x", value=Makes(kind="picture").output), engine=engine).run()["x"]
-    picture.provenance["workflow"]["graph"]["nodes"].clear()
-    assert picture.provenance["workflow"]["graph"]["nodes"]
+def test_e3_what_made_an_image_is_not_for_changing(engine: Engine) -> None:
+    image = Workflow(Output(name="x", value=Makes(kind="image data").output), engine=engine).run()["x"]
+    image.provenance["workflow"]["graph"]["nodes"].clear()
+    assert image.provenance["workflow"]["graph"]["nodes"]

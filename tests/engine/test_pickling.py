@@ -16,11 +16,11 @@ from nodes.nodetool.input import IntegerInput
 from nodes.nodetool.output import Output
 from nodetool_core import (
     Engine,
+    ImageData,
     Node,
     NodeError,
     NodePolicy,
     NodetoolError,
-    Picture,
     Registry,
     RunCancelled,
     RunError,
@@ -114,12 +114,12 @@ def test_a_pool_of_processes_outlives_a_failed_run() -> None:
 
 
 @pytest.mark.parametrize("again", WAYS)
-def test_a_picture_and_a_result(again: Any) -> None:
+def test_a_image_and_a_result(again: Any) -> None:
     image = Image.new("P", (3, 2))
     image.putpalette([9, 8, 7])
-    picture = Picture.of(image, {"format": 1}, ["a note"])
-    found = again(RunResult("id", {"x": picture}))
-    assert found == RunResult("id", {"x": picture}) and found["x"].digest == picture.digest
+    value = ImageData.of(image, {"format": 1}, ["a note"])
+    found = again(RunResult("id", {"x": value}))
+    assert found == RunResult("id", {"x": value}) and found["x"].digest == value.digest
     assert found["x"].provenance == {"format": 1} and found["x"].notes == ("a note",)
 
 
@@ -160,7 +160,7 @@ SENT: dict[str, Any] = {
 }
 """A value of each public name that is data. The others have tests above, or are no data."""
 
-ABOVE = {"NodeError", "NodetoolError", "Picture", "Registry", "RunCancelled", "RunError", "RunResult", "Workflow", "WorkflowError"}
+ABOVE = {"NodeError", "NodetoolError", "ImageData", "Registry", "RunCancelled", "RunError", "RunResult", "Workflow", "WorkflowError"}
 NO_DATA = {
     *("Context", "DiskCache", "Engine", "Field", "JsonValue", "MemoryCache", "Node", "Sources"),
     *("close_default_engine", "default_engine"),

@@ -14,23 +14,23 @@ from nodetool_core.engine.options import RunOptions
 
 
 class Paint(Node):
-    """A picture of so many pixels a side."""
+    """An image of so many pixels a side."""
 
     lane = Lane.INLINE
 
     side: int
 
     def process(self, context: Context) -> ImageRef:
-        return context.picture(Image.new("RGB", (self.side, self.side)))
+        return context.image_from_pil(Image.new("RGB", (self.side, self.side)))
 
 
 class Shrink(Node):
-    """One pixel of a picture."""
+    """One pixel of an image."""
 
     image: ImageRef
 
     def process(self, context: Context) -> ImageRef:
-        return context.picture(context.image(self.image).resize((1, 1)))
+        return context.image_from_pil(context.image(self.image).resize((1, 1)))
 
 
 class Use(Node):

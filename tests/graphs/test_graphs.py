@@ -11,21 +11,21 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
-from nodetool_core import Picture, Role, Workflow
+from nodetool_core import ImageData, Role, Workflow
 
 GRAPHS = Path(__file__).parents[2] / "graphs"
 FILES = sorted(GRAPHS.glob("*.json"))
 FEW_STEPS = 4
 
 OUTPUTS = {
-    "colorize.json": {"picture"},
+    "colorize.json": {"image"},
     "contact_sheet.json": {"sheet"},
     "day_night_winter.json": {"day", "night", "winter"},
-    "enlarge.json": {"picture"},
-    "fill_in.json": {"picture"},
-    "image_to_image.json": {"picture"},
-    "prompt_from_parts.json": {"picture", "prompt"},
-    "restyle_landscape.json": {"picture", "comparison"},
+    "enlarge.json": {"image"},
+    "fill_in.json": {"image"},
+    "image_to_image.json": {"image"},
+    "prompt_from_parts.json": {"image", "prompt"},
+    "restyle_landscape.json": {"image", "comparison"},
 }
 
 
@@ -38,9 +38,9 @@ def run(workflow: Workflow, **given: Any) -> Any:
     return workflow.run(steps | given)
 
 
-def differs(picture: Picture, other: Picture | Image.Image) -> bool:
-    pixels = other.image if isinstance(other, Picture) else other
-    return ImageChops.difference(picture.image.convert("RGB"), pixels.convert("RGB")).getbbox() is not None
+def differs(image: ImageData, other: ImageData | Image.Image) -> bool:
+    pixels = other.image if isinstance(other, ImageData) else other
+    return ImageChops.difference(image.image.convert("RGB"), pixels.convert("RGB")).getbbox() is not None
 
 
 def test_every_file_is_tested() -> None:
@@ -52,7 +52,7 @@ def test_a_file_is_valid_and_whole(path: Path) -> None:
     workflow = Workflow.load(path)
     assert set(workflow.graph.outputs()) == OUTPUTS[path.name]
     assert workflow.graph.notes == () and workflow.document.name and workflow.document.description
-    assert "image" in workflow.graph.inputs(), "every example takes a picture of the user's"
+    assert "image" in workflow.graph.inputs(), "every example takes an image of the user's"
     for node in workflow.graph.of_role(Role.INPUT):
         assert node.values["description"], "an input says what it is for"
     for node in json.loads(path.read_text())["graph"]["nodes"]:
@@ -82,28 +82,28 @@ def _content(workflow: Workflow) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_image_to_image_makes_another_picture() -> None:
+def test_image_to_image_makes_another_image() -> None:
     result = run(load("image_to_image.json"))
     with Image.open(GRAPHS / "assets" / "lake_at_noon.png") as before:
-        assert result["picture"].image.size == before.size
-        assert differs(result["picture"], before)
+        assert result["image"].image.size == before.size
+        assert differs(result["image"], before)
     assert result.warnings == []
 
 
 @pytest.mark.slow
 def test_image_to_image_follows_prompt_and_seed() -> None:
     workflow = load("image_to_image.json")
-    first, again = run(workflow)["picture"], run(load("image_to_image.json"))["picture"]
-    assert not differs(first, again), "the same workflow makes the same picture"
-    assert differs(first, run(workflow, prompt="a snowy winter night")["picture"])
-    assert differs(first, run(workflow, **{"image_to_image.seed": 8})["picture"])
+    first, again = run(workflow)["image"], run(load("image_to_image.json"))["image"]
+    assert not differs(first, again), "the same workflow makes the same image"
+    assert differs(first, run(workflow, prompt="a snowy winter night")["image"])
+    assert differs(first, run(workflow, **{"image_to_image.seed": 8})["image"])
 
 
 @pytest.mark.slow
 def test_prompt_from_parts_builds_the_prompt_it_says() -> None:
     result = run(load("prompt_from_parts.json"), season="autumn")
     assert result["prompt"] == "A beautiful landscape with mountains and a lake at dawn in autumn"
-    assert isinstance(result["picture"], Picture)
+    assert isinstance(result["image"], ImageData)
 
 
 @pytest.mark.slow
@@ -116,15 +116,15 @@ def test_contact_sheet_shows_the_original_and_four_strengths() -> None:
 
 
 @pytest.mark.slow
-def test_day_night_winter_gives_three_pictures_and_only_what_is_asked_for() -> None:
+def test_day_night_winter_gives_three_images_and_only_what_is_asked_for() -> None:
     from nodetool_core.engine.options import RunOptions
 
     workflow = load("day_night_winter.json")
     steps = {f"to_{name}.num_inference_steps": FEW_STEPS for name in ("day", "night", "winter")}
     only = workflow.run(steps, options=RunOptions(outputs=["night"]))
     assert set(only) == {"night"} and "to_night" in only.ran and "to_day" not in only.ran
-    pictures = workflow.run(steps)
-    assert differs(pictures["day"], pictures["night"]) and differs(pictures["day"], pictures["winter"])
+    images = workflow.run(steps)
+    assert differs(images["day"], images["night"]) and differs(images["day"], images["winter"])
 
 
 def asset(name: str, mode: str = "RGB") -> Image.Image:
@@ -135,7 +135,7 @@ def asset(name: str, mode: str = "RGB") -> Image.Image:
 @pytest.mark.slow
 def test_restyling_shows_before_and_after() -> None:
     result = run(load("restyle_landscape.json"))
-    before, after = asset("lake_at_noon.png"), result["picture"]
+    before, after = asset("lake_at_noon.png"), result["image"]
     assert differs(after, before) and after.image.size == before.size
     assert result["comparison"].image.width > 2 * before.width
 
@@ -143,7 +143,7 @@ def test_restyling_shows_before_and_after() -> None:
 @pytest.mark.slow
 def test_colorizing_gives_colours_and_keeps_the_brightness() -> None:
     grey = asset("lake_in_grey.png", "L")
-    coloured = run(load("colorize.json"))["picture"].image
+    coloured = run(load("colorize.json"))["image"].image
     red, _, blue = (np.asarray(channel, float) for channel in coloured.split())
     assert np.abs(red - blue).mean() > 10
     # Colours beyond what a brightness can show are clipped.
@@ -154,7 +154,7 @@ def test_colorizing_gives_colours_and_keeps_the_brightness() -> None:
 def test_enlarging_is_nearer_to_the_original_than_resampling() -> None:
     original = asset("lake_at_noon.png")
     small = original.resize((32, 32), Image.Resampling.BICUBIC)
-    enlarged = load("enlarge.json").run(image=Picture.of(small))["picture"].image
+    enlarged = load("enlarge.json").run(image=ImageData.of(small))["image"].image
     assert enlarged.size == original.size
     plain = small.resize(original.size, Image.Resampling.BICUBIC)
     assert distance(enlarged, original) < 0.9 * distance(plain, original)
@@ -166,7 +166,7 @@ def distance(first: Image.Image, second: Image.Image) -> float:
 
 @pytest.mark.slow
 def test_filling_in_changes_what_the_mask_covers_and_its_soft_edge_alone() -> None:
-    before, after = asset("lake_at_noon.png"), run(load("fill_in.json"))["picture"].image
+    before, after = asset("lake_at_noon.png"), run(load("fill_in.json"))["image"].image
     mask = np.asarray(asset("sun_mask.png", "L")) > 0
     change = np.abs(np.asarray(after, float) - np.asarray(before, float)).max(axis=2)
     near = mask

@@ -110,7 +110,7 @@ def test_inpainting() -> None:
     assert {"2.output > 7.image", "3_mask.output > 7.mask_image", "3.output > 3_mask.image"} <= edges(result)
     assert values(result, "7") | {"mask_grow": 4, "strength": 1.0} == values(result, "7")
     assert values(result, "2")["value"] == {"type": "image", "uri": "lake.png"} and values(result, "3")["name"] == "image_2"
-    assert said(result) == [] and values(result, "9") == {"name": "picture"}
+    assert said(result) == [] and values(result, "9") == {"name": "result"}
 
 
 def test_upscaling() -> None:
@@ -171,7 +171,7 @@ def test_both_formats_say_the_same() -> None:
     assert one == values(from_api(api), "5")
 
 
-def test_a_picture_that_comfyui_wrote(tmp_path: Path) -> None:
+def test_a_image_that_comfyui_wrote(tmp_path: Path) -> None:
     info = PngImagePlugin.PngInfo()
     info.add_text("prompt", (FILES / "text_to_image.json").read_text())
     Image.new("RGB", (4, 4)).save(tmp_path / "made.png", pnginfo=info)
@@ -191,7 +191,7 @@ def test_an_alpha_mask_is_what_is_transparent() -> None:
     assert "2_mask" not in steps(imported("image_to_image")), "it is only there where somebody needs it"
 
 
-def test_a_noise_mask_on_a_picture_inpaints() -> None:
+def test_a_noise_mask_on_an_image_inpaints() -> None:
     content = content_of("inpainting")
     content["6"] = {"class_type": "VAEEncode", "inputs": {"pixels": ["2", 0], "vae": ["1", 2]}}
     content["6b"] = {"class_type": "SetLatentNoiseMask", "inputs": {"samples": ["6", 0], "mask": ["3", 0]}}
@@ -235,7 +235,7 @@ MASKS = {
 }
 
 
-def test_pictures_and_masks_without_a_model_run(tmp_path: Path) -> None:
+def test_images_and_masks_without_a_model_run(tmp_path: Path) -> None:
     result = from_api(MASKS)
     assert said(result) == ["ImageBlur (11): blur_radius has no counterpart: 3 is left out."]
     assert values(result, "9") == {"left": 8, "top": 4, "right": 40, "bottom": 20}
@@ -328,8 +328,8 @@ def test_outpainting_runs_up_to_the_model(tmp_path: Path) -> None:
 
 WRONG_KIND = {
     ("5", "positive", ("4", 0)): "its positive is EmptyLatents, not Prompt",
-    ("5", "latent_image", ("2", 0)): "its latent_image is not the latents of a picture, nor empty",
-    ("6", "samples", ("4", 0)): "its samples are not the latents of a picture",
+    ("5", "latent_image", ("2", 0)): "its latent_image is not the latents of an image, nor empty",
+    ("6", "samples", ("4", 0)): "its samples are not the latents of an image",
     ("5", "steps", "many"): "num_inference_steps: expects int, got 'many' (str)",
     ("5", "model", ("1", 7)): "it needs output 7 of node 1 for its model",
 }
@@ -467,6 +467,6 @@ def test_the_imported_inpainting_graph_keeps_what_the_mask_does_not_cover(tmp_pa
     ImageDraw.Draw(hole).rectangle((40, 40, 80, 80), fill="red")
     hole.save(tmp_path / "hole.png")
     workflow = Workflow.from_document(imported("inpainting").document, REGISTRY, base=tmp_path)
-    after = np.asarray(workflow.run({"7.num_inference_steps": 2}, model=TINY, image=LAKE)["picture"].image)
+    after = np.asarray(workflow.run({"7.num_inference_steps": 2}, model=TINY, image=LAKE)["result"].image)
     changed = (before != after).any(axis=2)
     assert changed[40:80, 40:80].mean() > 0.5 and not changed[:30].any() and not changed[90:].any()

@@ -22,7 +22,7 @@ pytest.importorskip("s3fs")
 moto_server = pytest.importorskip("moto.server")
 
 KEY, SECRET = "AKIAEXAMPLE", "not-to-be-told-3141592653"
-BUCKET, PREFIX = "pictures", "of/jobs"
+BUCKET, PREFIX = "images", "of/jobs"
 URL = f"s3://{BUCKET}/{PREFIX}"
 
 
@@ -78,20 +78,20 @@ def test_a_worker_writes_what_the_server_reads(workers: Fleet, bucket: Any, tmp_
         said.append(client.get(f"/v1/jobs/{said[0].json()['id']}?wait=60"))
         done = said[1].json()
         assert done["state"] == "done", (done, workers.said())
-        picture = done["outputs"]["small"]
-        assert opened(client.get(picture["url"]).content).size == (20, 15)
-        assert keys(bucket) == {place(upload["asset_id"]), place(picture["asset_id"])}
+        image = done["outputs"]["small"]
+        assert opened(client.get(image["url"]).content).size == (20, 15)
+        assert keys(bucket) == {place(upload["asset_id"]), place(image["asset_id"])}
 
         said.append(client.post(f"/v1/jobs/{done['id']}/retry"))
         said.append(client.get(f"/v1/jobs/{said[2].json()['id']}?wait=60"))
-        assert said[3].json()["outputs"]["small"]["asset_id"] == picture["asset_id"]
+        assert said[3].json()["outputs"]["small"]["asset_id"] == image["asset_id"]
         assert len(keys(bucket)) == 2, "the same file was put again"
 
         jobs = live.services.jobs
         assert jobs.files.purge(keep=3600) == (0, 0)
         assert jobs.files.purge(keep=-1) == (2, 2)
         assert keys(bucket) == set()
-        said.append(client.get(picture["url"]))
+        said.append(client.get(image["url"]))
         assert said[4].status_code == 404
     told = "\n".join([*(answer.text for answer in said), workers.said(), caplog.text])
     assert SECRET not in told and KEY not in told
@@ -101,7 +101,7 @@ def test_a_store_that_refuses_is_an_error_of_the_job_that_tells_no_secret(worker
     """The bucket is gone when the result is to be written, and there when the job is tried again."""
     jobs = Jobs.open(workers.database, URL)
     bucket.delete()
-    failed = jobs.wait(jobs.submit(JobRequest(graphs.workflow(picture=Background(width=8, height=8)))).id, 60)
+    failed = jobs.wait(jobs.submit(JobRequest(graphs.workflow(image=Background(width=8, height=8)))).id, 60)
     assert (failed.state, [problem.code for problem in failed.problems]) == (JobState.FAILED, ["storage_failed"])
     with pytest.raises(JobsError) as caught:
         jobs.put(b"abc")

@@ -73,7 +73,7 @@ def test_a_workflow_is_found_by_its_name_and_kept_as_it_was(make_jobs: MakeJobs,
     assert caught.value.problem.code == "unknown_workflow"
 
 
-def test_pictures_come_in_by_upload_and_inline_and_go_out_as_files(jobs: Jobs) -> None:
+def test_images_come_in_by_upload_and_inline_and_go_out_as_files(jobs: Jobs) -> None:
     workflow = graphs.workflow(dark=Darken(image=ImageInput(name="photo").output))
     uploaded = jobs.put(png("white"))
     assert (uploaded.media_type, uploaded.width, uploaded.height) == ("image/png", 6, 4)
@@ -130,7 +130,7 @@ def test_what_is_put_can_be_given_back_however_it_is_named(jobs: Jobs) -> None:
         assert ended(jobs, JobRequest(workflow, {"photo": made.to_json()})).state is JobState.DONE
 
 
-def test_a_picture_that_goes_through_unchanged_is_a_stored_file_too(jobs: Jobs, tmp_path: Path) -> None:
+def test_a_image_that_goes_through_unchanged_is_a_stored_file_too(jobs: Jobs, tmp_path: Path) -> None:
     (tmp_path / "photo.png").write_bytes(png("red"))
     workflow = Workflow(Output(name="same", value=ImageInput(name="photo", value="photo.png").output)).document
     job = ended(jobs, JobRequest(workflow, base=tmp_path))

@@ -36,8 +36,8 @@ class Place:
         self.folder = folder
         self.listed, self.by_workflow, self.unlisted = (self._model(name) for name in ("listed", "by-workflow", "unlisted"))
         self.with_code = self._model("with-code", pipeline=self._code())
-        self.picture = folder / "lake.png"
-        Image.new("RGB", (64, 64), "navy").save(self.picture)
+        self.image = folder / "lake.png"
+        Image.new("RGB", (64, 64), "navy").save(self.image)
         (folder / "graphs").mkdir()
         (folder / "graphs" / "operators.json").write_text(json.dumps(self.by_value(self.by_workflow).to_json()))
         self.config = folder / "serve.toml"
@@ -59,8 +59,8 @@ class Place:
         return self._workflow(str(model))
 
     def _workflow(self, model: Any) -> WorkflowDocument:
-        image = ImageRef(uri=str(self.picture))
-        return graphs.workflow(picture=ImageToImage(image=image, model=model, strength=1.0, num_inference_steps=1, seed=1))
+        image = ImageRef(uri=str(self.image))
+        return graphs.workflow(image=ImageToImage(image=image, model=model, strength=1.0, num_inference_steps=1, seed=1))
 
     def _model(self, name: str, pipeline: str = "") -> Path:
         found = shutil.copytree(SHIPPED, self.folder / name)
@@ -129,12 +129,12 @@ def test_the_workflow_of_a_stranger_reads_no_file(place: Place, workers: Fleet, 
         accepted = jobs.submit(JobRequest(document, inputs, options=JobOptions(confined=confined)))
         return jobs.wait(accepted.id, 60)
 
-    document = graphs.workflow(picture=Recall(source=StringInput(name="source").output))
-    for source in (str(place.picture), place.picture.as_uri(), place.picture.name):
+    document = graphs.workflow(image=Recall(source=StringInput(name="source").output))
+    for source in (str(place.image), place.image.as_uri(), place.image.name):
         refused = ended(document, confined=True, source=source)
         assert refused.state is JobState.FAILED
         assert [problem.code for problem in refused.problems] == ["forbidden_path"], workers.said()
-    allowed = ended(document, confined=False, source=str(place.picture))
+    allowed = ended(document, confined=False, source=str(place.image))
     assert allowed.state is JobState.DONE, allowed.problems
-    upload = jobs.put(place.picture.read_bytes())
+    upload = jobs.put(place.image.read_bytes())
     assert ended(document, confined=True, source=f"asset:{upload.digest}").state is JobState.DONE

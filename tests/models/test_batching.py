@@ -1,4 +1,4 @@
-"""Equal calls become one: the pictures are those of single calls, and who is cancelled or fails does so alone."""
+"""Equal calls become one: the images are those of single calls, and who is cancelled or fails does so alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from nodes.nodetool.output import Output
-from nodetool_core import ImageToImageModel, Picture, RunCancelled, Workflow
+from nodetool_core import ImageData, ImageToImageModel, RunCancelled, Workflow
 from nodetool_core.engine.engine import Engine
 from nodetool_core.engine.options import RunOptions
 from nodetool_core.models.manager import ModelManager
@@ -70,14 +70,14 @@ def desk(model: Callable[[str], str]) -> Desk:
     return Desk(ModelManager(device="cpu", batch=4), model("stable_diffusion"))
 
 
-def test_equal_calls_become_one_and_give_the_same_pictures(desk: Desk) -> None:
+def test_equal_calls_become_one_and_give_the_same_images(desk: Desk) -> None:
     alone = Desk(ModelManager(device="cpu"), desk.ref.repo_id)
     with ThreadPoolExecutor(6) as pool:
         futures = together(desk, pool, [lambda seed=seed: desk.call(seed) for seed in range(4)])  # type: ignore[misc]
         made = [future.result(30) for future in futures]
     assert desk.models.workplace.batcher(desk.models.device).sizes == [1, 4]
-    for seed, picture in enumerate(made):
-        assert np.abs(picture - alone.call(seed)).max() <= 1
+    for seed, image in enumerate(made):
+        assert np.abs(image - alone.call(seed)).max() <= 1
 
 
 def test_calls_that_differ_in_more_stay_apart(desk: Desk) -> None:
@@ -103,8 +103,8 @@ def test_a_member_that_is_cancelled_ends_alone(desk: Desk) -> None:
         desk.opened.set()
         first.result(30)
         made = [future.result(30) for future in futures[1:]]
-    for seed, picture in zip((1, 2), made, strict=True):
-        assert np.abs(picture - alone.call(seed)).max() <= 1
+    for seed, image in zip((1, 2), made, strict=True):
+        assert np.abs(image - alone.call(seed)).max() <= 1
 
 
 def test_a_batch_that_fails_is_done_one_by_one(desk: Desk) -> None:
@@ -119,17 +119,17 @@ def test_a_batch_that_fails_is_done_one_by_one(desk: Desk) -> None:
             futures = together(desk, pool, [lambda seed=seed: desk.call(seed) for seed in range(3)])  # type: ignore[misc]
             made = [future.result(30) for future in futures]
         hook.remove()
-    for seed, picture in enumerate(made):
-        assert np.array_equal(picture, alone.call(seed))
+    for seed, image in enumerate(made):
+        assert np.array_equal(image, alone.call(seed))
 
 
 def test_nodes_of_one_run_are_done_together(model: Callable[[str], str]) -> None:
     from nodes.huggingface.image_to_image import ImageToImage
 
-    source = Picture.of(Image.new("RGB", (64, 64), (9, 90, 30)))
+    source = ImageData.of(Image.new("RGB", (64, 64), (9, 90, 30)))
     settings: dict[str, Any] = {"strength": 0.6, "num_inference_steps": 3}
 
-    def pictures(models: ModelManager) -> list[np.ndarray]:
+    def images(models: ModelManager) -> list[np.ndarray]:
         ref = ImageToImageModel(repo_id=model("stable_diffusion"))
         nodes: list[Any] = [ImageToImage(model=ref, image=source, prompt="a lake", seed=seed, **settings) for seed in range(5)]
         with Engine(models=models) as engine:
@@ -138,7 +138,7 @@ def test_nodes_of_one_run_are_done_together(model: Callable[[str], str]) -> None
         return [np.asarray(result[f"o{seed}"].image, dtype=int) for seed in range(5)]
 
     models = ModelManager(device="cpu", batch=4)
-    for batched, single in zip(pictures(models), pictures(ModelManager(device="cpu")), strict=True):
+    for batched, single in zip(images(models), images(ModelManager(device="cpu")), strict=True):
         assert np.abs(batched - single).max() <= 1
     assert sum(models.workplace.batcher(models.device).sizes) == 5
 

@@ -1,7 +1,7 @@
 """
 M1: models that are broken in any way, among good ones, under small budgets.
 
-Every good one paints the same picture to the bit, every broken one is refused in words, and nothing grows.
+Every good one paints the same image to the bit, every broken one is refused in words, and nothing grows.
 `NODETOOL_HOSTILE_FILES=2000` tries so many files; some dozens otherwise.
 """
 
@@ -34,15 +34,15 @@ BUDGETS = (0, 1, 200_000, 700_000, 2**30)
 
 
 class Models:
-    """One manager, good models with the pictures they paint, and copies of them to break."""
+    """One manager, good models with the images they paint, and copies of them to break."""
 
     def __init__(self, model: Callable[[str], str], root: Path) -> None:
         self.good = {family: model(family) for family in FAMILIES}
         self._root = root
-        self._alone = {family: self._picture(ModelManager(device="cpu"), path) for family, path in self.good.items()}
+        self._alone = {family: self._image(ModelManager(device="cpu"), path) for family, path in self.good.items()}
 
     def paints(self, manager: ModelManager, family: str) -> None:
-        assert self._picture(manager, self.good[family]) == self._alone[family]
+        assert self._image(manager, self.good[family]) == self._alone[family]
 
     def is_refused(self, manager: ModelManager, family: str, part: int, how: str, seed: int) -> str:
         """Break a file of a copy, and use it; returns the message."""
@@ -62,7 +62,7 @@ class Models:
         return problem.message
 
     @staticmethod
-    def _picture(manager: ModelManager, path: str) -> bytes:
+    def _image(manager: ModelManager, path: str) -> bytes:
         return run(Recorder(manager), path, seed=1, num_inference_steps=2).tobytes()
 
 

@@ -227,7 +227,7 @@ def test_a_change_of_seed_steps_or_strength_encodes_nothing_again(models: ModelM
         assert run(Recorder(models), sd.repo_id, **one).tobytes() == run(Recorder(plain), sd.repo_id, **one).tobytes()
     assert models.encodings.misses == misses
     run(Recorder(models), sd.repo_id, seed=1, prompt="another prompt")
-    assert models.encodings.misses == misses + 1, "the picture is known, and so is the empty negative prompt"
+    assert models.encodings.misses == misses + 1, "the image is known, and so is the empty negative prompt"
     assert 0 < models.encodings.size <= models.encodings.bound
 
 
@@ -255,14 +255,14 @@ def test_a_copy_of_an_encoder_computes_for_itself(models: ModelManager, sd: Imag
     assert models.encodings.hits == 1
 
 
-def test_a_picture_encoded_in_tiles_is_another_encoding(models: ModelManager, sd: ImageToImageModel) -> None:
+def test_a_image_encoded_in_tiles_is_another_encoding(models: ModelManager, sd: ImageToImageModel) -> None:
     with models.use(sd, TASK, context=Recorder(models).context) as pipeline, torch.no_grad():
         vae = pipeline.vae
         side = 2 * vae.tile_sample_min_size
-        picture = torch.rand((1, 3, side, side), generator=torch.Generator().manual_seed(0))
+        image = torch.rand((1, 3, side, side), generator=torch.Generator().manual_seed(0))
 
         def mean() -> Any:
-            return vae.encode(picture).latent_dist.mean
+            return vae.encode(image).latent_dist.mean
 
         whole = mean()
         vae.enable_tiling()

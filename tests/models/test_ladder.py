@@ -68,7 +68,7 @@ def paint(models: ModelManager, ref: ImageToImageModel, recorder: Recorder, faul
 
 
 @pytest.mark.parametrize("kind", [torch.OutOfMemoryError, MemoryError, RuntimeError])
-def test_once_out_of_memory_what_nobody_uses_goes_and_the_picture_is_the_same(
+def test_once_out_of_memory_what_nobody_uses_goes_and_the_image_is_the_same(
     kind: Any, models: ModelManager, sd: ImageToImageModel, model: Callable[[str], str]
 ) -> None:
     recorder = Recorder(models)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 TASK = "text-to-image"
 FAMILIES = {"kandinsky": (64, 64), "kandinsky22": (64, 64), "stable_cascade": (256, 256), "wuerstchen": (256, 256)}
-"""Tiny models of two halves, and the size of a picture."""
+"""Tiny models of two halves, and the size of an image."""
 
 LATER = "89abcdef" * 5
 """A commit after the one that the Hub of the tests has."""
@@ -205,11 +205,11 @@ def test_a_whole_model_follows_no_card(model: Callable[[str], str], models: Mode
     """diffusers would load what the card names, although the directory has all."""
     plain, named = (shutil.copytree(model("kandinsky22"), tmp_path / name) for name in ("plain", "named"))
     write_card(named, "/no/such/prior")
-    pictures = []
+    images = []
     for directory in (plain, named):
         with models.use(ref(directory), TASK, context=Recorder(models).context) as pipeline:
-            pictures.append(painted(pipeline, "kandinsky22"))
-    assert np.array_equal(*pictures)
+            images.append(painted(pipeline, "kandinsky22"))
+    assert np.array_equal(*images)
 
 
 def test_what_a_prior_made_of_a_text_is_kept(pair: Callable[..., tuple[Path, Path]], models: ModelManager) -> None:
@@ -293,7 +293,7 @@ def test_another_prior_is_another_result(pair: Callable[..., tuple[Path, Path]])
     values: dict[str, Any] = {"num_inference_steps": 1, "width": 64, "height": 64, "seed": 1, "prompt": "a lake"}
     with Engine(models=models) as engine:
         node = TextToImage(model=TextToImageModel(repo_id=str(decoder)), **values)
-        made = Workflow(Output(name="picture", value=node.output), engine=engine)
+        made = Workflow(Output(name="image", value=node.output), engine=engine)
         first = made.run()
         assert first.models[str(decoder)] == models.revision(ref(decoder))
         assert "text_to_image" in made.run().hits
@@ -301,7 +301,7 @@ def test_another_prior_is_another_result(pair: Callable[..., tuple[Path, Path]])
         second = made.run()
         assert "text_to_image" in second.ran
         assert second.models[str(decoder)] != first.models[str(decoder)]
-        assert second["picture"].digest != first["picture"].digest
+        assert second["image"].digest != first["image"].digest
 
 
 # -- on the Hub -----------------------------------------------------------------------------------------------------
@@ -409,7 +409,7 @@ def test_a_server_refuses_a_decoder_until_its_prior_is_listed(pair: Callable[...
     decoder, prior = pair()
     values: dict[str, Any] = {"num_inference_steps": 1, "width": 64, "height": 64, "seed": 1}
     node = TextToImage(model=TextToImageModel(repo_id=str(decoder)), prompt="a lake", **values)
-    workflow = Workflow(Output(name="picture", value=node.output))
+    workflow = Workflow(Output(name="image", value=node.output))
     for models, status in (((), 422), ((str(prior),), 200)):
         with LiveServer(tmp_path / str(status), {"draw": workflow}, models=models) as live, live.client() as client:
             answer = client.post("/v1/workflows/draw/runs", json={"inputs": {}})

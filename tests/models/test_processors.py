@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PIECES = ("<|endoftext|>", "<|image_pad|>", "<|video_pad|>")
-PICTURES = {"patch_size": 14, "size": {"shortest_edge": 56 * 56, "longest_edge": 84 * 84}}
+IMAGES = {"patch_size": 14, "size": {"shortest_edge": 56 * 56, "longest_edge": 84 * 84}}
 
 
 def written(kind: str, directory: Path, cls: Any) -> None:
     """A processor's folder as transformers writes it today, or as published models have it."""
-    pictures, tokenizer = Qwen2VLImageProcessor(**PICTURES), speller(*PIECES)
+    images, tokenizer = Qwen2VLImageProcessor(**IMAGES), speller(*PIECES)
     if kind == "one file":
-        without_videos(cls)(image_processor=pictures, tokenizer=tokenizer).save_pretrained(directory)
+        without_videos(cls)(image_processor=images, tokenizer=tokenizer).save_pretrained(directory)
         return
-    pictures.save_pretrained(directory)
+    images.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
     (directory / "video_preprocessor_config.json").write_text('{"video_processor_type": "Qwen2VLVideoProcessor"}')
 
 
 @pytest.mark.parametrize("cls", [Qwen2VLProcessor, Qwen2_5_VLProcessor])
 @pytest.mark.parametrize("kind", ["one file", "a file each"])
-def test_a_processor_reads_texts_and_pictures(kind: str, cls: Any, tmp_path: Path) -> None:
+def test_a_processor_reads_texts_and_images(kind: str, cls: Any, tmp_path: Path) -> None:
     written(kind, tmp_path / "processor", cls)
     found = read_processors(tmp_path, {"processor": ("transformers", cls.__name__)})
     processor = found["processor"]
@@ -56,7 +56,7 @@ def test_what_reads_no_videos_is_left_to_diffusers(tmp_path: Path) -> None:
 
 
 def test_the_tokenizer_in_a_processor_is_locked_as_well() -> None:
-    processor = without_videos(Qwen2VLProcessor)(image_processor=Qwen2VLImageProcessor(**PICTURES), tokenizer=speller(*PIECES))
+    processor = without_videos(Qwen2VLProcessor)(image_processor=Qwen2VLImageProcessor(**IMAGES), tokenizer=speller(*PIECES))
 
     class Pipeline:
         components = {"processor": processor}

@@ -1,4 +1,4 @@
-"""Several calls at once over one set of weights: the pictures are those of one call after the other."""
+"""Several calls at once over one set of weights: the images are those of one call after the other."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ BOTH = [Place("cpu", 0), Place("cpu", 1)]
 
 
 def painted(models: ModelManager, ref: ModelRef, task: str, seed: int, place: Place, meet: threading.Barrier | None = None) -> Any:
-    """A picture, in which the call waits at each of its first steps for whoever paints beside it."""
+    """An image, in which the call waits at each of its first steps for whoever paints beside it."""
     torch.set_num_threads(1)
     recorder = Recorder(models)
     given = {"image": Image.new("RGB", (64, 64), (40 * seed, 90, 20))} if task == "image-to-image" else {"height": 64, "width": 64}

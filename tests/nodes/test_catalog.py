@@ -23,7 +23,7 @@ REGISTRY = Registry.installed()
 
 LEFT_OUT = {
     "huggingface.image_to_image.OmniGen": "a family of its own that the pipelines by task don't cover",
-    "huggingface.image_to_image.StableDiffusionLatentUpscaler": "DiffusionUpscale takes latents and gives the picture",
+    "huggingface.image_to_image.StableDiffusionLatentUpscaler": "DiffusionUpscale takes latents and gives the image",
     "nodetool.constant.Constant": "base class of the constants, without properties or outputs",
     "nodetool.text.CountTokens": "counts what text models are billed for, which no image workflow needs",
     "nodetool.text.ExtractJSON": "needs a JSONPath library; ParseJSON with `{{ name.part }}` in a template reads what prompts need",
@@ -42,10 +42,10 @@ NOT_ACCEPTED = {
             "nodetool.image.ImageToImage",
         )
     },
-    ("nodetool.image.ImageToImage", "guidance_scale", 30): "pictures break above 20",
-    ("nodetool.image.Resize", "width", 0): "no picture is 0 pixels wide",
-    ("nodetool.image.Resize", "height", 0): "no picture is 0 pixels high",
-    ("nodetool.image.Scale", "scale", 0): "a factor of 0 leaves no picture",
+    ("nodetool.image.ImageToImage", "guidance_scale", 30): "images break above 20",
+    ("nodetool.image.Resize", "width", 0): "no image is 0 pixels wide",
+    ("nodetool.image.Resize", "height", 0): "no image is 0 pixels high",
+    ("nodetool.image.Scale", "scale", 0): "a factor of 0 leaves no image",
 }
 """Values of the catalog that are refused, and why."""
 

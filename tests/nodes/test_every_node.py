@@ -1,5 +1,5 @@
 """
-Every node that needs no model runs on real data: pictures of every mode and of one pixel, every choice, every bound; and bad
+Every node that needs no model runs on real data: images of every mode and of one pixel, every choice, every bound; and bad
 values are refused by name.
 
 A node either does its work or says with a `NodeError` why it can't. Whatever else it raises is a fault.
@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nodetool_core import ColorRef, ImageRef, Lane, ModelRef, Node, Picture, Registry, WorkflowError
+from nodetool_core import ColorRef, ImageData, ImageRef, Lane, ModelRef, Node, Registry, WorkflowError
 from nodetool_core.errors import ImageError, NodeError
 from nodetool_core.properties import Property
 from nodetool_core.types import choices, is_assignable, type_name, union_members
-from tests.assets.pictures import scene
+from tests.assets.images import scene
 from tests.assets.profiles import display_p3
 from tests.nodes.conftest import NodeRunner
 
@@ -37,7 +37,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "nodetool.text.ParseJSON": {"text": '{"strength": 0.5}'},
     "nodetool.text.SaveTextFile": {"folder": "out", "text": "a lake"},
 }
-"""What a node is given beside pictures, where its defaults are not enough to do its work."""
+"""What a node is given beside images, where its defaults are not enough to do its work."""
 
 DEPENDS_ON_OTHERS = {
     "lib.grid.SliceImageGrid",
@@ -53,7 +53,7 @@ DEPENDS_ON_OTHERS = {
     "nodetool.text.Chunk",
     "nodetool.text.RegexMatch",
 }
-"""Nodes where a value within its bounds can be wrong beside another value, or for the picture at hand."""
+"""Nodes where a value within its bounds can be wrong beside another value, or for the image at hand."""
 
 
 def is_own(node: type[Node]) -> bool:
@@ -67,13 +67,13 @@ def is_own(node: type[Node]) -> bool:
 NODES = [node for node in Registry.installed() if is_own(node)]
 
 
-def takes_pictures(prop: Property) -> bool:
-    """Whether a property says that it takes a picture or several."""
+def takes_images(prop: Property) -> bool:
+    """Whether a property says that it takes an image or several."""
     fits = is_assignable(ImageRef, prop.annotation) or is_assignable(list[ImageRef], prop.annotation)
     return fits and "image" in type_name(prop.annotation)
 
 
-WITH_PICTURES = [node for node in NODES if any(map(takes_pictures, node.spec.properties.values()))]
+WITH_IMAGES = [node for node in NODES if any(map(takes_images, node.spec.properties.values()))]
 
 
 def name_of(node: Any) -> Any:
@@ -89,32 +89,32 @@ def in_every_way(image: Image.Image, mode: str) -> Image.Image:
     return image.convert("L").convert(mode) if mode in ("I", "F") else image.convert(mode)
 
 
-def values(node: type[Node], picture: Picture) -> dict[str, Any]:
-    """What the node is given: the picture wherever it takes one, its defaults or `GIVEN` for the rest."""
+def values(node: type[Node], image: ImageData) -> dict[str, Any]:
+    """What the node is given: the image wherever it takes one, its defaults or `GIVEN` for the rest."""
     given = dict(GIVEN.get(node.spec.node_type, {}))
     for prop in node.spec.properties.values():
-        if takes_pictures(prop) and prop.name not in given:
-            given[prop.name] = picture if is_assignable(ImageRef, prop.annotation) else [picture, picture]
+        if takes_images(prop) and prop.name not in given:
+            given[prop.name] = image if is_assignable(ImageRef, prop.annotation) else [image, image]
         elif prop.required and prop.name not in given:
             given[prop.name] = {str: "a lake", int: 1, float: 1.0}[prop.annotation]
     return given
 
 
-def pictures_in(result: Any) -> Iterator[Image.Image]:
-    if isinstance(result, Picture):
+def images_in(result: Any) -> Iterator[Image.Image]:
+    if isinstance(result, ImageData):
         yield result.image
     elif isinstance(result, (list, tuple)):
         for part in result:
-            yield from pictures_in(part)
+            yield from images_in(part)
 
 
 def check(node: type[Node], result: Any) -> None:
-    """A result has a value for every output, and its pictures can be encoded."""
+    """A result has a value for every output, and its images can be encoded."""
     spec = node.spec
     for item in result if spec.streams else [result]:
         parts = spec.unpack(item) if spec.unpack else (item,)
         assert len(parts) == len(spec.outputs)
-        for image in pictures_in(parts):
+        for image in images_in(parts):
             assert image.width >= 1 and image.height >= 1
             image.tobytes()
 
@@ -128,38 +128,38 @@ def runner(tmp_path: Path) -> NodeRunner:
 
 @pytest.mark.parametrize("node", NODES, ids=name_of)
 def test_it_does_its_work(node: type[Node], runner: NodeRunner) -> None:
-    check(node, runner(node(**values(node, Picture.of(scene())))))
+    check(node, runner(node(**values(node, ImageData.of(scene())))))
 
 
-@pytest.mark.parametrize("node", WITH_PICTURES, ids=name_of)
-def test_it_takes_pictures_of_every_mode(node: type[Node], runner: NodeRunner) -> None:
+@pytest.mark.parametrize("node", WITH_IMAGES, ids=name_of)
+def test_it_takes_images_of_every_mode(node: type[Node], runner: NodeRunner) -> None:
     for mode in MODES:
         source = in_every_way(scene(), mode)
         before = source.tobytes()
-        check(node, runner(node(**values(node, Picture.of(source)))))
+        check(node, runner(node(**values(node, ImageData.of(source)))))
         assert source.tobytes() == before, f"{node.spec.title} changed its {mode} input in place"
 
 
-@pytest.mark.parametrize("node", WITH_PICTURES, ids=name_of)
+@pytest.mark.parametrize("node", WITH_IMAGES, ids=name_of)
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 def test_colours_keep_their_profile(node: type[Node], mode: str, runner: NodeRunner) -> None:
     source = scene().convert(mode)
     source.info["icc_profile"] = display_p3()
     measures = {"lib.pillow.compare.Difference"}
-    for image in pictures_in(runner(node(**values(node, Picture.of(source))))):
+    for image in images_in(runner(node(**values(node, ImageData.of(source))))):
         if image.mode in ("RGB", "RGBA") and node.spec.node_type not in measures:
             assert image.info.get("icc_profile") == display_p3(), "without it, the colours would be read as others"
 
 
-@pytest.mark.parametrize("node", WITH_PICTURES, ids=name_of)
+@pytest.mark.parametrize("node", WITH_IMAGES, ids=name_of)
 def test_it_takes_a_single_pixel(node: type[Node], runner: NodeRunner) -> None:
-    given = values(node, Picture.of(Image.new("RGBA", (1, 1), (200, 100, 0, 128))))
+    given = values(node, ImageData.of(Image.new("RGBA", (1, 1), (200, 100, 0, 128))))
     given |= {name: 1 for name in ("right", "bottom") if name in node.spec.properties}
     check(node, runner(node(**given)))
 
 
-@pytest.mark.parametrize("node", [node for node in WITH_PICTURES if node.lane is not Lane.INLINE], ids=name_of)
-def test_what_it_says_of_a_broken_picture(node: type[Node], runner: NodeRunner) -> None:
+@pytest.mark.parametrize("node", [node for node in WITH_IMAGES if node.lane is not Lane.INLINE], ids=name_of)
+def test_what_it_says_of_a_broken_image(node: type[Node], runner: NodeRunner) -> None:
     (runner.base / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
     with pytest.raises(ImageError, match=r"broken\.png"):
         runner(node(**values(node, ImageRef(uri="broken.png"))))  # type: ignore[arg-type]
@@ -186,7 +186,7 @@ CASES = [(node, prop.name) for node in NODES for prop in node.spec.properties.va
 def test_it_works_up_to_its_bounds(node: type[Node], name: str, runner: NodeRunner) -> None:
     for value in ends(node.spec.properties[name]):
         try:
-            check(node, runner(node(**{**values(node, Picture.of(scene())), name: value})))
+            check(node, runner(node(**{**values(node, ImageData.of(scene())), name: value})))
         except NodeError as error:
             assert node.spec.node_type in DEPENDS_ON_OTHERS, f"{name}={value}: {error}"
             assert len(error.problem.message) > 20 and error.problem.hint, "says what is wrong and what to do"
@@ -200,7 +200,7 @@ WHOLE = [(node, prop.name) for node in NODES for prop in node.spec.properties.va
 def test_huge_numbers_are_worked_with_or_refused(node: type[Node], name: str, runner: NodeRunner) -> None:
     for value in HUGE:
         with suppress(NodeError, WorkflowError):
-            check(node, runner(node(**{**values(node, Picture.of(scene())), name: value})))
+            check(node, runner(node(**{**values(node, ImageData.of(scene())), name: value})))
 
 
 BOUNDED = [(node, prop.name) for node in NODES for prop in node.spec.properties.values() if prop.bounds or choices(prop.annotation)]
@@ -213,4 +213,4 @@ def test_bad_values_are_refused_by_name(node: type[Node], name: str) -> None:
     bad += [bound + 1 for kind, bound in prop.bounds.items() if kind in ("le", "lt")]
     for value in bad:
         with pytest.raises(WorkflowError, match=rf"{node.spec.title}\.{name}: "):
-            node(**{**values(node, Picture.of(scene())), name: value})
+            node(**{**values(node, ImageData.of(scene())), name: value})

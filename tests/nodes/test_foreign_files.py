@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nodetool_core import ModelRef, Picture, Workflow, WorkflowError
+from nodetool_core import ImageData, ModelRef, Workflow, WorkflowError
 
 FILES = Path(__file__).parent / "files"
 LAKE = Path(__file__).parents[2] / "graphs" / "assets" / "lake_at_noon.png"
@@ -31,7 +31,7 @@ def notes(workflow: Workflow) -> list[tuple[str, str, str]]:
     return [(note.code, note.where, note.message) for note in workflow.graph.notes]
 
 
-def test_a_card_from_a_picture(folder: Path) -> None:
+def test_a_card_from_an_image(folder: Path) -> None:
     workflow = Workflow.load(folder / "winter_card.json")
     assert notes(workflow) == [
         ("mapped_type", "nodes[3].type", "lib.pillow.__init__.Blend is read as lib.pillow.Blend."),
@@ -65,7 +65,7 @@ def test_an_edit_by_a_model_that_is_named_by_its_provider(folder: Path) -> None:
     left_out = [where.rpartition(".")[2] for code, where, _ in notes(workflow) if code == "left_out_property"]
     assert left_out == ["target_width", "target_height", "scheduler", "safety_check", "timeout_seconds"]
     result = workflow.run()
-    assert isinstance(result["picture"], Picture) and result.seeds == {"edit": {"seed": 3}}
+    assert isinstance(result["image"], ImageData) and result.seeds == {"edit": {"seed": 3}}
 
 
 def test_an_edge_to_what_has_no_counterpart_is_left_out_and_told(folder: Path) -> None:

@@ -40,14 +40,14 @@ def noon() -> Image.Image:
     return Image.open(NOON).convert("RGB")
 
 
-def edit(pipe: Any, picture: Image.Image, prompt: str, seed: int = 7, **more: Any) -> Image.Image:
+def edit(pipe: Any, image: Image.Image, prompt: str, seed: int = 7, **more: Any) -> Image.Image:
     asked = {"strength": 0.8, "num_inference_steps": 15, "guidance_scale": 7.5} | more
-    result: Image.Image = pipe(prompt, image=picture, generator=torch.Generator().manual_seed(seed), **asked).images[0]
+    result: Image.Image = pipe(prompt, image=image, generator=torch.Generator().manual_seed(seed), **asked).images[0]
     return result
 
 
-def pixels(picture: Image.Image) -> Any:
-    return np.asarray(picture, np.float32)
+def pixels(image: Image.Image) -> Any:
+    return np.asarray(image, np.float32)
 
 
 def test_the_whole_model_takes_at_most_12_mb() -> None:

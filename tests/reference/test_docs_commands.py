@@ -24,7 +24,7 @@ def test_a_foreign_pack_gets_pages_of_its_own(nodetool: Command, tmp_path: Path)
     assert "**Type:** `cli_pack.nodes.Crash`" in page and "from cli_pack.nodes import Crash" in page and "(crash.svg)" in page
     assert "cli_pack.nodes.Crash" in (tmp_path / "pages/workflow.schema.json").read_text()
     assert not (tmp_path / "pages/nodetool").exists() and not (tmp_path / "docs").exists()
-    assert nodetool("docs", "build", "--pack", "cli_pack", "--out", "pages", "--pictures").code == 0
+    assert nodetool("docs", "build", "--pack", "cli_pack", "--out", "pages", "--images").code == 0
     assert "(tiles.webp)" in (tmp_path / "pages/cli_pack/nodes/tiles.md").read_text()
     # A module that fails to import counts in a check, because its nodes have no pages.
     checked = nodetool("docs", "check", "--pack", "cli_pack", "--out", "pages")

@@ -53,7 +53,7 @@ def test_the_file_runs(node: type[Node], root: Path, engine: Engine) -> None:
     workflow = Workflow.load(root / FILE, REGISTRY, engine=engine)
     steps = dict.fromkeys(_step_counts(workflow), FEW_STEPS)
     if shown.needs:
-        assert not shown.gives_picture, "what needs a service is loaded and checked, and not run"
+        assert not shown.gives_image, "what needs a service is loaded and checked, and not run"
         return
     result = workflow.run(steps)
     assert set(result) == set(shown.results) and result.warnings == []
@@ -61,7 +61,7 @@ def test_the_file_runs(node: type[Node], root: Path, engine: Engine) -> None:
     assert node.role is Role.COMMENT or any(name.split("/")[0] in ids for name in result.ran + result.hits)
     for name, kind in shown.results.items():
         assert result[name] is not None
-        if kind == "picture":
+        if kind == "image":
             assert result[name].image.width > 1
 
 
@@ -79,7 +79,7 @@ def test_python_runs_and_says_the_same(node: type[Node], root: Path, monkeypatch
     exec(compile(code, f"<example of {node.spec.title}>", "exec"), names)
     assert _content(names["workflow"].document) == _content(WorkflowDocument.from_json(json.loads(shown.to_json())))
     for name, kind in shown.results.items():
-        if kind == "picture" and not shown.needs:
+        if kind == "image" and not shown.needs:
             assert (root / f"{name}.png").stat().st_size > 0
 
 

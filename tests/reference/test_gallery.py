@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from nodetool_core import Registry, WorkflowError
-from nodetool_core.reference.gallery import gallery, make_pictures
+from nodetool_core.reference.gallery import gallery, make_images
 
 ROOT = Path(__file__).parents[2]
 REGISTRY = Registry.installed()
@@ -43,17 +43,17 @@ def test_the_workflows_that_ship_are_all_there(tmp_path: Path) -> None:
     assert all(f"nodetool run graphs/{name}.json" in files["index.md"] for name in names)
 
 
-def test_an_entry_tells_inputs_outputs_and_shows_the_picture_once_made(folder: Path, tmp_path: Path) -> None:
+def test_an_entry_tells_inputs_outputs_and_shows_the_image_once_made(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "gallery"
     page = gallery(folder, REGISTRY, out)["index.md"]
     assert "## Smaller\n\nMakes it smaller." in page and r"| `photo` | `image` | A \| photo. |  |" in page and "Outputs: `smaller`." in page
     assert "smaller.webp" not in page
-    assert list(make_pictures(folder, REGISTRY, out)) == [(out / "smaller.webp", ""), (out / "given" / "photo.webp", "")]
-    with Image.open(out / "smaller.webp") as picture:
-        assert picture.height == 256 and picture.width == 512
+    assert list(make_images(folder, REGISTRY, out)) == [(out / "smaller.webp", ""), (out / "given" / "photo.webp", "")]
+    with Image.open(out / "smaller.webp") as image:
+        assert image.height == 256 and image.width == 512
     page = gallery(folder, REGISTRY, out)["index.md"]
     assert "![What smaller.json gives](smaller.webp)" in page and r"| A \| photo. | ![photo.png](given/photo.webp) |" in page
-    assert list(make_pictures(folder, REGISTRY, out)) == []
+    assert list(make_images(folder, REGISTRY, out)) == []
 
 
 def test_several_outputs_are_shown_side_by_side(folder: Path, tmp_path: Path) -> None:
@@ -61,14 +61,14 @@ def test_several_outputs_are_shown_side_by_side(folder: Path, tmp_path: Path) ->
     content["graph"]["nodes"].append({"id": "same", "type": "nodetool.output.Output", "data": {"name": "same"}})
     content["graph"]["edges"].append({"source": "photo", "target": "same", "targetHandle": "value"})
     (folder / "smaller.json").write_text(json.dumps(content))
-    assert dict(make_pictures(folder, REGISTRY, tmp_path)) == {tmp_path / "given" / "photo.webp": "", tmp_path / "smaller.webp": ""}
-    with Image.open(tmp_path / "smaller.webp") as picture:
-        assert picture.width > 3 * picture.height
+    assert dict(make_images(folder, REGISTRY, tmp_path)) == {tmp_path / "given" / "photo.webp": "", tmp_path / "smaller.webp": ""}
+    with Image.open(tmp_path / "smaller.webp") as image:
+        assert image.width > 3 * image.height
 
 
 def test_a_workflow_that_fails_is_named_and_the_others_are_made(folder: Path, tmp_path: Path) -> None:
-    (folder / "photo.png").write_text("no picture")
-    made = list(make_pictures(folder, REGISTRY, tmp_path / "gallery"))
+    (folder / "photo.png").write_text("no image")
+    made = list(make_images(folder, REGISTRY, tmp_path / "gallery"))
     assert [path.name for path, _ in made] == ["smaller.webp", "photo.webp"]
     assert all("photo.png" in complaint and not path.exists() for path, complaint in made)
 

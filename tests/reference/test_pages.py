@@ -12,10 +12,10 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from nodetool_core import Field, ImageRef, Node, Registry
+from nodetool_core.reference.images import make
 from nodetool_core.reference.links import broken_links
 from nodetool_core.reference.names import file_names, heading, snake_case
-from nodetool_core.reference.pages import build, missing_pictures, pages, stale
-from nodetool_core.reference.pictures import make
+from nodetool_core.reference.pages import build, missing_images, pages, stale
 
 ROOT = Path(__file__).parents[2]
 SOME = "nodes.nodetool.image"
@@ -24,7 +24,7 @@ SOME = "nodes.nodetool.image"
 
 class SampleTint(Node):
     """
-    Tints a picture with `one` colour | or two.
+    Tints an image with `one` colour | or two.
     image, colour, sample-only
 
     Use cases:
@@ -33,13 +33,13 @@ class SampleTint(Node):
 
     cacheable = False
 
-    image: ImageRef = Field(description="Picture to tint.")
+    image: ImageRef = Field(description="Image to tint.")
     mode: Literal["warm", "co|ld"] = Field(default="warm", description="Which way.")
     amount: float | None = Field(default=0.5, ge=0, lt=1, description="How much.")
     note: str = Field(default="`a|b`", max_length=12, description="A note.")
     seed: int = Field(default=-1, ge=-1, seed=True, description="Seed.")
 
-    def process(self) -> Annotated[ImageRef, "The tinted picture."]:
+    def process(self) -> Annotated[ImageRef, "The tinted image."]:
         return self.image
 
 
@@ -88,15 +88,15 @@ def test_the_page_of_the_seed_has_its_form_and_its_truth(written: dict[str, str]
 
 def test_a_page_tells_types_bounds_choices_and_what_is_required() -> None:
     page = sample_page()
-    assert r"Tints a picture with `one` colour | or two." in page
+    assert r"Tints an image with `one` colour | or two." in page
     assert "- See what a page &lt;looks> like" in page
-    assert "| image | [`image`](../../../types.md#image) | Picture to tint. |  |  | yes |" in page
+    assert "| image | [`image`](../../../types.md#image) | Image to tint. |  |  | yes |" in page
     assert r'| mode | [`enum`](../../../types.md#enum) | Which way. | `"warm"` | `"warm"`, `"co\|ld"` | no |' in page
     assert r"| amount | [`float`](../../../types.md#float) \| `none` | How much. | `0.5` | ≥ 0; < 1 | no |" in page
     assert r'| note | [`str`](../../../types.md#str) | A note. | ``"`a\|b`"`` | at most 12 characters | no |' in page
     assert "-1 draws a number" in page
     assert "- **Result cache:** none: it runs every time" in page
-    assert "| output | [`image`](../../../types.md#image) | The tinted picture. |" in page
+    assert "| output | [`image`](../../../types.md#image) | The tinted image. |" in page
 
 
 def related(written: dict[str, str], page: str) -> list[str]:
@@ -167,24 +167,24 @@ def test_every_node_is_drawn_on_its_page(registry: Registry, written: dict[str, 
         assert f"({Path(path).name})" in written[path.replace(".svg", ".md")]
 
 
-def test_a_picture_is_shown_where_it_was_made_and_missed_where_not(tmp_path: Path) -> None:
+def test_a_image_is_shown_where_it_was_made_and_missed_where_not(tmp_path: Path) -> None:
     registry = Registry(Registry.installed().packs)
-    page, picture = tmp_path / "nodetool/image/crop.md", tmp_path / "nodetool/image/crop.webp"
+    page, image = tmp_path / "nodetool/image/crop.md", tmp_path / "nodetool/image/crop.webp"
     build(registry, tmp_path, SOME)
-    assert "nodetool/image/crop.webp" in missing_pictures(registry, tmp_path, SOME) and "crop.webp" not in page.read_text()
-    Image.new("RGB", (8, 8)).save(picture)
-    assert build(registry, tmp_path, SOME) == [page] and "![The picture that the example gives](crop.webp)" in page.read_text()
-    assert "nodetool/image/crop.webp" not in missing_pictures(registry, tmp_path, SOME) and stale(registry, tmp_path, SOME) == []
+    assert "nodetool/image/crop.webp" in missing_images(registry, tmp_path, SOME) and "crop.webp" not in page.read_text()
+    Image.new("RGB", (8, 8)).save(image)
+    assert build(registry, tmp_path, SOME) == [page] and "![The image that the example gives](crop.webp)" in page.read_text()
+    assert "nodetool/image/crop.webp" not in missing_images(registry, tmp_path, SOME) and stale(registry, tmp_path, SOME) == []
     gone = tmp_path / "nodetool/image/gone.webp"
-    gone.write_bytes(picture.read_bytes())
-    assert build(registry, tmp_path, SOME) == [gone] and picture.exists()
+    gone.write_bytes(image.read_bytes())
+    assert build(registry, tmp_path, SOME) == [gone] and image.exists()
 
 
-def test_pictures_are_made_by_the_examples(registry: Registry, tmp_path: Path) -> None:
+def test_images_are_made_by_the_examples(registry: Registry, tmp_path: Path) -> None:
     made = dict(make(registry, tmp_path, ROOT, only="nodetool.image.Crop"))
-    picture = tmp_path / "nodetool/image/crop.webp"
-    assert made == {picture: ""}
-    with Image.open(picture) as shown, Image.open(ROOT / "graphs/assets/lake_at_noon.png") as lake:
+    image = tmp_path / "nodetool/image/crop.webp"
+    assert made == {image: ""}
+    with Image.open(image) as shown, Image.open(ROOT / "graphs/assets/lake_at_noon.png") as lake:
         assert shown.size == (96, 96)
         near = ImageChops.difference(shown.convert("RGB"), lake.convert("RGB").crop((0, 0, 96, 96)))
         assert max(ImageStat.Stat(near).mean) < 12
@@ -220,7 +220,7 @@ def test_build_writes_once_and_finds_what_is_stale(registry: Registry, tmp_path:
 
 
 def test_the_pages_in_docs_are_not_stale(registry: Registry) -> None:
-    assert stale(registry, ROOT / "docs" / "nodes") == [], "run `nodetool docs build --pictures`"
+    assert stale(registry, ROOT / "docs" / "nodes") == [], "run `nodetool docs build --images`"
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from tests.jobs.pack.work import Recall
 
 
 class Paint(Node):
-    """Paints the picture's left half in a colour made from the values, so that a test sees which arrived."""
+    """Paints the image's left half in a colour made from the values, so that a test sees which arrived."""
 
-    image: ImageRef = Field(description="The picture.")
+    image: ImageRef = Field(description="The image.")
     prompt: str = Field(default="")
     negative_prompt: str = Field(default="")
     strength: float = Field(default=0.5, ge=0.0, le=1.0)
@@ -24,25 +24,25 @@ class Paint(Node):
     guidance: float = Field(default=7.5, ge=0.0, le=30.0)
     seed: int = Field(default=-1, seed=True)
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The painted picture."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The painted image."]:
         image = context.image(self.image, "RGB").copy()
         colour = (len(self.prompt) % 256, len(self.negative_prompt) % 256, self.steps)
         image.paste(colour, (0, 0, max(1, image.width // 2), image.height))
         image.putpixel((image.width - 1, image.height - 1), (self.seed % 256, self.seed // 256 % 256, round(self.strength * 255)))
-        return context.picture(image)
+        return context.image_from_pil(image)
 
 
 class Draw(Node):
-    """Makes a picture of a text."""
+    """Makes an image of a text."""
 
     prompt: str = Field(default="")
     width: int = Field(default=16, ge=1, le=512)
     height: int = Field(default=16, ge=1, le=512)
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The picture."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The image."]:
         from PIL import Image
 
-        return context.picture(Image.new("RGB", (self.width, self.height), (len(self.prompt), 0, 0)))
+        return context.image_from_pil(Image.new("RGB", (self.width, self.height), (len(self.prompt), 0, 0)))
 
 
 class Door:
@@ -63,10 +63,10 @@ class Wait(Node):
     lane = Lane.CPU
     cacheable = False
 
-    image: ImageRef = Field(description="The picture.")
+    image: ImageRef = Field(description="The image.")
     door: str = Field(default="")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The picture."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The image."]:
         door = DOORS[self.door]
         door.came.release()
         try:
@@ -80,7 +80,7 @@ class Wait(Node):
 class Break(Node):
     """Fails the way a node with a fault does."""
 
-    image: ImageRef = Field(description="The picture.")
+    image: ImageRef = Field(description="The image.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "Never."]:
         raise ZeroDivisionError("the token=hunter2 of this node is a secret")
@@ -99,7 +99,7 @@ def paint(seed: Any = None) -> Workflow:
         "guidance": FloatInput(name="guidance_scale", value=7.5, max=30.0).output,
         "seed": IntegerInput(name="seed", value=-1, min=-1, max=2**32).output if seed is None else seed,
     }
-    return Workflow(Output(name="picture", value=Paint(image=image.output, **values).output), name="Paint")
+    return Workflow(Output(name="image", value=Paint(image=image.output, **values).output), name="Paint")
 
 
 def resize() -> Workflow:
@@ -112,17 +112,17 @@ def resize() -> Workflow:
 def draw() -> Workflow:
     prompt = StringInput(name="prompt")
     width, height = IntegerInput(name="width", value=16), IntegerInput(name="height", value=16)
-    return Workflow(Output(name="picture", value=Draw(prompt=prompt.output, width=width.output, height=height.output).output), name="Draw")
+    return Workflow(Output(name="image", value=Draw(prompt=prompt.output, width=width.output, height=height.output).output), name="Draw")
 
 
 def wait(door: str) -> Workflow:
     image = ImageInput(name="image")
     name = StringInput(name="door", value=door)
-    return Workflow(Output(name="picture", value=Wait(image=image.output, door=name.output).output), name="Wait")
+    return Workflow(Output(name="image", value=Wait(image=image.output, door=name.output).output), name="Wait")
 
 
 def broken() -> Workflow:
-    return Workflow(Output(name="picture", value=Break(image=ImageInput(name="image").output).output), name="Broken")
+    return Workflow(Output(name="image", value=Break(image=ImageInput(name="image").output).output), name="Broken")
 
 
 def with_model(model: str = "") -> Workflow:
@@ -135,4 +135,4 @@ def with_model(model: str = "") -> Workflow:
         HuggingFaceModelInput(name="model", value=ModelRef(repo_id=model)),
     )
     made = ImageToImage(image=image.output, prompt=prompt.output, num_inference_steps=steps.output, model=ref.output, seed=7)
-    return Workflow(Output(name="picture", value=made.output), name="With a model")
+    return Workflow(Output(name="image", value=made.output), name="With a model")

@@ -160,7 +160,7 @@ def answered(settings: dict[str, Any], scheme: str = "http", **headers: str) -> 
     return refusal is None
 
 
-PROXY = {"public_url": "https://pictures.example/api"}
+PROXY = {"public_url": "https://images.example/api"}
 LAN = {"host": "0.0.0.0", "token": "a-token-of-16-characters"}
 
 
@@ -168,11 +168,11 @@ LAN = {"host": "0.0.0.0", "token": "a-token-of-16-characters"}
     ("settings", "headers", "is_answered"),
     [
         # Behind a proxy that passes the name on, or doesn't.
-        (PROXY, {"host": "pictures.example", "origin": "https://pictures.example"}, True),
-        (PROXY, {"host": "127.0.0.1:8188", "origin": "https://pictures.example"}, True),
-        (PROXY, {"host": "pictures.example", "origin": "https://pictures.example:444"}, False),
-        (PROXY, {"host": "pictures.example", "origin": "https://other.example"}, False),
-        (PROXY, {"host": "sub.pictures.example"}, False),
+        (PROXY, {"host": "images.example", "origin": "https://images.example"}, True),
+        (PROXY, {"host": "127.0.0.1:8188", "origin": "https://images.example"}, True),
+        (PROXY, {"host": "images.example", "origin": "https://images.example:444"}, False),
+        (PROXY, {"host": "images.example", "origin": "https://other.example"}, False),
+        (PROXY, {"host": "sub.images.example"}, False),
         # On every address: by any IP address and port (a container's are mapped), and by names that are listed.
         (LAN, {"host": "192.168.1.5:8188"}, True),
         (LAN, {"host": "172.17.0.2:9000"}, True),
@@ -205,7 +205,7 @@ def test_names_that_an_operator_gives(settings: dict[str, Any], headers: dict[st
 
 NO_HOSTS = [
     *({"allowed_hosts": "a b"}, {"allowed_hosts": "http://a"}, {"allowed_hosts": "a*"}),
-    *({"image_hosts": "http://a"}, {"public_url": "pictures.example"}, {"host": "a b"}),
+    *({"image_hosts": "http://a"}, {"public_url": "images.example"}, {"host": "a b"}),
 ]
 
 
@@ -234,7 +234,7 @@ STORED = [
 
 
 @pytest.mark.parametrize(("media_type", "disposition"), STORED)
-def test_only_raster_pictures_are_shown(server: LiveServer, media_type: str, disposition: str) -> None:
+def test_only_raster_images_are_shown(server: LiveServer, media_type: str, disposition: str) -> None:
     """What a browser could run as a page of this server is downloaded instead, on every address of a stored file."""
     digest = server.services.jobs.put(b"<svg onload=alert(1)>" + media_type.encode(), media_type).digest
     with server.client() as client:

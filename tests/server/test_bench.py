@@ -33,7 +33,7 @@ def test_every_figure_is_in_the_table() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_v2_v3_memory_of_large_pictures_is_in_the_table() -> None:
+def test_v2_v3_memory_of_large_images_is_in_the_table() -> None:
     options = ["--requests", "2", "--at-once", "3", "--megapixels", "0.5"]
     command = [sys.executable, str(BENCH / "serving_memory.py"), *options]
     environment = os.environ | {"PYTHONPATH": str(BENCH.parent)}

@@ -1,5 +1,5 @@
 """
-The clients themselves as judges: they get pictures from this server with nothing changed but the address.
+The clients themselves as judges: they get images from this server with nothing changed but the address.
 
 An old huggingface_hub and the JavaScript client are taken from the folder that NODETOOL_CLIENTS names; clients/install.sh fills it.
 """
@@ -87,7 +87,7 @@ def test_text_to_image(server: LiveServer) -> None:
 
 def test_errors_show_what_is_wrong(hub: InferenceClient) -> None:
     with pytest.raises(BadRequestError, match="no image that can be read"):
-        hub.image_to_image(b"no picture")
+        hub.image_to_image(b"no image")
     with pytest.raises(HfHubHTTPError, match="num_inference_steps") as refused:
         hub.image_to_image(png(), num_inference_steps="many")  # type: ignore[arg-type]
     assert refused.value.response.status_code == 422
@@ -200,7 +200,7 @@ made = client.image_to_image(open(sys.argv[2], "rb").read(), prompt="seven..", n
 print(made.size, made.convert("RGB").getpixel((0, 0)))
 print(client.image_to_image(open(sys.argv[2], "rb").read()).size)
 try:
-    client.image_to_image(b"no picture")
+    client.image_to_image(b"no image")
 except Exception as error:
     print("no image that can be read" in str(error))
 """

@@ -17,12 +17,12 @@ from nodes.nodetool.image import ImagesToList
 from nodes.nodetool.output import Output
 from nodetool_core import Workflow
 from nodetool_core.assets.decode import FORMATS
-from nodetool_core.server.documents import PICTURE_TYPES
+from nodetool_core.server.documents import IMAGE_TYPES
 from tests.server import nodes
 from tests.server.live import LiveServer, opened, png
 from tests.server.test_own import data_uri, ended, run
 
-PICTURE_BODIES = [
+IMAGE_BODIES = [
     ("/models/{model}", "post", "requestBody"),
     ("/v1/uploads", "post", "requestBody"),
     ("/v1/files/{digest}", "get", "200"),
@@ -36,18 +36,18 @@ def document(client: httpx2.Client) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize(("path", "method", "place"), PICTURE_BODIES)
-def test_v16_every_format_of_pictures_is_declared(document: dict[str, Any], path: str, method: str, place: str) -> None:
+@pytest.mark.parametrize(("path", "method", "place"), IMAGE_BODIES)
+def test_v16_every_format_of_images_is_declared(document: dict[str, Any], path: str, method: str, place: str) -> None:
     operation = document["paths"][path][method]
     content = operation["requestBody" if place == "requestBody" else "responses"]
     content = (content if place == "requestBody" else content[place])["content"]
-    assert set(PICTURE_TYPES) <= content.keys()
+    assert set(IMAGE_TYPES) <= content.keys()
     assert "image/*" not in content
 
 
 def test_v16_the_declared_formats_are_those_that_are_read() -> None:
     Image.init()
-    assert [Image.MIME.get(name, f"image/{name.lower()}") for name in FORMATS] == list(PICTURE_TYPES)
+    assert [Image.MIME.get(name, f"image/{name.lower()}") for name in FORMATS] == list(IMAGE_TYPES)
 
 
 def test_v16_the_address_of_a_model_has_examples(document: dict[str, Any]) -> None:
@@ -80,20 +80,20 @@ def read_events(client: httpx2.Client, job: str) -> list[str]:
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG"])
-def test_v16_pictures_in_the_answer_itself(client: httpx2.Client, file_format: str) -> None:
+def test_v16_images_in_the_answer_itself(client: httpx2.Client, file_format: str) -> None:
     answer = run(client, inline=True, image_format=file_format)
-    picture = answer.json()["outputs"]["picture"]
-    content = base64.b64decode(picture.pop("data"))
+    image = answer.json()["outputs"]["image"]
+    content = base64.b64decode(image.pop("data"))
     assert opened(content).format == file_format
-    assert picture == {"type": "image", "media_type": f"image/{file_format.lower()}", "size": len(content), "width": 32, "height": 24}
+    assert image == {"type": "image", "media_type": f"image/{file_format.lower()}", "size": len(content), "width": 32, "height": 24}
 
 
-def test_v16_a_picture_in_an_answer_goes_back_in_as_it_is(client: httpx2.Client) -> None:
-    picture = run(client, inline=True).json()["outputs"]["picture"]
-    assert run(client, inputs={"image": picture}).status_code == 200
+def test_v16_an_image_in_an_answer_goes_back_in_as_it_is(client: httpx2.Client) -> None:
+    image = run(client, inline=True).json()["outputs"]["image"]
+    assert run(client, inputs={"image": image}).status_code == 200
 
 
-def test_v16_pictures_in_the_answer_are_not_kept(serve: Callable[..., LiveServer]) -> None:
+def test_v16_images_in_the_answer_are_not_kept(serve: Callable[..., LiveServer]) -> None:
     image = nodes.ImageInput(name="image").output
     live = serve({"paint": nodes.paint(), "many": Workflow(Output(name="all", value=ImagesToList(a=image, b=image).output))})
     with live.client() as client:

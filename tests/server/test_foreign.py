@@ -42,7 +42,7 @@ def shrink(source: Any) -> Workflow:
     return Workflow(Output(name="small", value=Resize(image=source, width=5, height=6).output))
 
 
-def test_a_workflow_with_inputs_and_one_with_its_picture_inside(send: Any) -> None:
+def test_a_workflow_with_inputs_and_one_with_its_image_inside(send: Any) -> None:
     given = send(shrink(ImageInput(name="photo").output), inputs={"photo": data_uri(png())})
     inside = send(shrink(ImageConstant(value=ImageRef(uri=data_uri(png()))).output))
     for response in (given, inside):
@@ -77,14 +77,14 @@ def test_nodes_that_reach_for_places(send: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("uri", ["/etc/passwd", "file:///etc/passwd", "../secret.png", "http://127.0.0.1:1/a.png"])
-def test_pictures_from_places(send: Any, uri: str) -> None:
+def test_images_from_places(send: Any, uri: str) -> None:
     for source in (ImageConstant(value=ImageRef(uri=uri)), ImageInput(name="photo", value=ImageRef(uri=uri))):
         assert code(send(shrink(source.output))) in ("forbidden_path", "forbidden_address")
 
 
 @pytest.mark.parametrize("wait", [True, False])
 @pytest.mark.parametrize("form", ["{}", "file://{}", "file:{}"])
-def test_pictures_from_places_that_a_node_makes_of_a_text(send: Any, tmp_path: Path, form: str, wait: bool) -> None:
+def test_images_from_places_that_a_node_makes_of_a_text(send: Any, tmp_path: Path, form: str, wait: bool) -> None:
     """Nothing shows before the run that the text is a path."""
     (tmp_path / "secret.png").write_bytes(png())
     text = StringInput(name="text", value=form.format(tmp_path / "secret.png"))

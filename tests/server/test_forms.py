@@ -55,6 +55,6 @@ def test_v16_a_form_without_one_file(client: httpx2.Client, files: list[tuple[st
     assert words in error_of(client.post("/v1/uploads", files=files), 422)
 
 
-def test_v16_a_form_whose_file_is_no_picture(client: httpx2.Client) -> None:
-    error_of(client.post("/v1/uploads", files={"file": ("a.png", b"no picture")}), 400)
+def test_v16_a_form_whose_file_is_no_image(client: httpx2.Client) -> None:
+    error_of(client.post("/v1/uploads", files={"file": ("a.png", b"no image")}), 400)
     error_of(client.post("/v1/uploads", content=png(), headers={"Content-Type": "multipart/form-data"}), 400)

@@ -55,13 +55,13 @@ def test_every_operation_answers_as_the_document_says(server: LiveServer) -> Non
         answers()
 
 
-PICTURE = png()
+IMAGE = png()
 HF = {
-    "inputs": base64.b64encode(PICTURE).decode(),
+    "inputs": base64.b64encode(IMAGE).decode(),
     "parameters": {"prompt": "x", "num_inference_steps": 3, "target_size": {"width": 5, "height": 5}},
 }
 QOLABA = {"app_id": "ap-fGhKl3mfkdlpqrshuwwabc", "image": "data:image/png;base64," + HF["inputs"], "batch": 1, "strength": 0.5}  # type: ignore[operator]
-OWN = {"inputs": {"image": QOLABA["image"], "prompt": "x", "strength": 0.5}, "wait": True, "outputs": ["picture"]}
+OWN = {"inputs": {"image": QOLABA["image"], "prompt": "x", "strength": 0.5}, "wait": True, "outputs": ["image"]}
 BODIES = [
     ("/models/paint", HF),
     ("/models/draw", {"inputs": "cat", "parameters": {}}),
@@ -108,7 +108,7 @@ def mutated_bytes(draw: st.DrawFn, content: bytes) -> bytes:
 def bodies(draw: st.DrawFn) -> tuple[str, bytes]:
     path, body = draw(st.sampled_from(TARGETS))
     if path == "/models/paint" and draw(st.booleans()):
-        return path, draw(mutated_bytes(PICTURE))
+        return path, draw(mutated_bytes(IMAGE))
     text = json.dumps(draw(mutated_json(body))).encode()
     return path, draw(mutated_bytes(text)) if draw(st.booleans()) else text
 
@@ -138,6 +138,6 @@ def test_many_requests_leave_nothing_behind(server: LiveServer, send: Callable[.
     before = threading.active_count()
     for number in range(100):
         send("/models/paint", content=png(8 + number % 50, 8, (number, 0, 0)))
-        send("/models/paint", content=b"no picture %d" % number)
+        send("/models/paint", content=b"no image %d" % number)
     assert (server.services.runs.waiting, server.services.runs.under_way) == (0, 0)
     assert threading.active_count() <= before + 8

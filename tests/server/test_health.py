@@ -79,7 +79,7 @@ def test_a_run_that_could_not_be_kept_is_not_begun(live: LiveServer, away: Away)
             assert "retry-after" in refused.headers and "sqlite" not in refused.text
             assert not any(name == "nodetool_results_bytes" and value for (name, _), value in figures(client).items())
             assert run(client, "text").json()["outputs"] == {"text": "a word"}, "nothing of it has to be kept"
-            assert client.post("/models/paint", content=png()).status_code == 200, "the answer is the picture"
+            assert client.post("/models/paint", content=png()).status_code == 200, "the answer is the image"
             inline = {"inputs": {"image": data_uri(png())}, "inline": True}
             assert client.post("/v1/workflows/paint/runs", json=inline).status_code == 200
         assert run(client, "paint", image=data_uri(png())).status_code == 200
@@ -96,7 +96,7 @@ def test_what_was_computed_when_it_went_away_is_not_computed_again(live: LiveSer
         with away:
             assert run(client, "paint", image=data_uri(png()), seed=3).status_code == 503
         answer = run(client, "paint", image=data_uri(png()), seed=3).json()
-        assert answer["cached"] == 1, "the painted picture"
+        assert answer["cached"] == 1, "the painted image"
 
 
 def test_a_database_that_says_nothing_is_away_and_holds_one_thread() -> None:

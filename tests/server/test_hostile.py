@@ -28,7 +28,7 @@ from nodetool_core.server.services import Services, open_services
 from nodetool_core.server.settings import Settings
 from tests.server import nodes
 from tests.server.routes import every_route
-from tests.server.test_fuzzing import HF, OWN, PICTURE, QOLABA
+from tests.server.test_fuzzing import HF, IMAGE, OWN, QOLABA
 
 REQUESTS = int(os.environ.get("NODETOOL_HOSTILE_REQUESTS", "2000"))
 PORT = 8188
@@ -59,12 +59,12 @@ PATHS = [
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "TRACE", "CONNECT", "BREW", "get", "\xff"]
 DRAWN = {"workflow": nodes.draw().document.model_dump(mode="json")}
 BODIES: dict[str, list[Any]] = {
-    "/models": [HF, PICTURE],
-    "/hf-inference": [HF, PICTURE],
+    "/models": [HF, IMAGE],
+    "/hf-inference": [HF, IMAGE],
     "/getImage": [{"id": "x"}, QOLABA, QOLABA | {"celery": True}],
     "/v1/workflows": [OWN, OWN | {"wait": False}],
     "/v1/runs": [DRAWN, DRAWN | {"wait": False}],
-    "/v1/uploads": [PICTURE],
+    "/v1/uploads": [IMAGE],
 }
 
 

@@ -258,7 +258,7 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize("content", FOREIGN)
-def test_20_what_is_no_raster_picture(client: httpx2.Client, content: bytes) -> None:
+def test_20_what_is_no_raster_image(client: httpx2.Client, content: bytes) -> None:
     error_of(client.post(PAINT, content=content, headers={"Content-Type": "image/png"}), 400, 415)
     error_of(client.post(PAINT, json=asked(inputs=encoded(content))), 400, 415)
 
@@ -295,7 +295,7 @@ ACCEPTS = [
 
 
 @pytest.mark.parametrize(("accept", "expected"), [*ACCEPTS, ("application/json", "PNG"), ("", "PNG"), ("image/jpeg;q=x", "PNG")])
-def test_23_the_picture_has_the_format_that_is_accepted(client: httpx2.Client, accept: str, expected: str) -> None:
+def test_23_the_image_has_the_format_that_is_accepted(client: httpx2.Client, accept: str, expected: str) -> None:
     response = client.post(PAINT, content=png(), headers={"Accept": accept})
     assert response.status_code == 200
     assert opened(response.content).format == expected

@@ -16,7 +16,7 @@ from tests.server import nodes
 from tests.server.live import LiveServer, png
 
 SIZE = (307, 211)
-"""Of pictures that nothing else in this process has."""
+"""Of images that nothing else in this process has."""
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def alive() -> int:
     ("name", "parameters", "status"),
     [("paint", {}, 200), ("paint", {"strength": "much"}, 422), ("broken", {}, 500), ("wait", {}, 504)],
 )
-def test_no_picture_outlives_its_request(name: str, parameters: dict[str, Any], status: int, serve: Callable[..., LiveServer]) -> None:
+def test_no_image_outlives_its_request(name: str, parameters: dict[str, Any], status: int, serve: Callable[..., LiveServer]) -> None:
     workflows = {"paint": nodes.paint(), "broken": nodes.broken(), "wait": nodes.wait("never opened")}
     server = serve(workflows, cache_bytes=0, run_seconds=0.2 if name == "wait" else 60)
     server.services.engine.cache = MemoryCache(0)

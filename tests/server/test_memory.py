@@ -1,4 +1,4 @@
-"""How much memory pictures of clients take: none is decoded before its turn, and what was freed is given back."""
+"""How much memory images of clients take: none is decoded before its turn, and what was freed is given back."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from tests.server.live import LiveServer, opened, png
 from tests.server.test_huggingface import encoded, error_of
 
 SIDE = 1999
-"""Length of a side of the pictures whose pixels are counted: no other picture in the process has it."""
+"""Length of a side of the images whose pixels are counted: no other image in the process has it."""
 
 
-def decoded_pictures() -> int:
-    """Pictures of that size whose pixels are in memory; images may share them."""
+def decoded_images() -> int:
+    """Images of that size whose pixels are in memory; images may share them."""
     images = [found for found in gc.get_objects() if isinstance(found, Image.Image) and found.size == (SIDE, SIDE)]
     return len({id(pixels) for image in images if (pixels := getattr(image, "_im", None)) is not None})
 
@@ -76,32 +76,32 @@ def over_our_own(shade: int) -> Callable[[httpx2.Client], httpx2.Response]:
 
 
 @pytest.mark.parametrize("request_of", [over_hugging_face, over_our_own])
-def test_v4_a_picture_is_decoded_when_its_turn_comes(
+def test_v4_an_image_is_decoded_when_its_turn_comes(
     serve: Callable[..., LiveServer], request_of: Callable[[int], Callable[[httpx2.Client], httpx2.Response]]
 ) -> None:
     name = f"v4 {request_of.__name__}"
     live, door = serve({"wait": nodes.wait(name)}, concurrency=1), nodes.DOORS[name]
     gc.collect()
-    before = decoded_pictures()
+    before = decoded_images()
     with asking(live, [request_of(shade) for shade in range(4)]) as answers:
         assert door.came.acquire(timeout=20)
         until(lambda: live.services.runs.waiting == 3)
-        counted = decoded_pictures() - before
+        counted = decoded_images() - before
         door.open.set()
     assert counted == 1, "those that wait hold pixels"
     assert [answer.status_code for answer in answers] == [200] * 4
 
 
-def test_v4_what_is_no_picture_is_refused_before_it_waits(serve: Callable[..., LiveServer]) -> None:
+def test_v4_what_is_no_image_is_refused_before_it_waits(serve: Callable[..., LiveServer]) -> None:
     live, door = serve({"wait": nodes.wait("v4 refused")}, concurrency=1, max_pixels=10**7), nodes.DOORS["v4 refused"]
     with asking(live, [over_hugging_face(1)]), live.client() as client:
         assert door.came.acquire(timeout=20)
-        error_of(client.post("/models/wait", content=b"\x89PNG no picture"), 400)
+        error_of(client.post("/models/wait", content=b"\x89PNG no image"), 400)
         error_of(client.post("/models/wait", content=png(4000, 4000, 0, mode="1")), 413)
         door.open.set()
 
 
-def test_v4_a_picture_that_ends_too_early_is_the_clients_fault_when_its_turn_comes(serve: Callable[..., LiveServer]) -> None:
+def test_v4_an_image_that_ends_too_early_is_the_clients_fault_when_its_turn_comes(serve: Callable[..., LiveServer]) -> None:
     live, door = serve({"wait": nodes.wait("v4 cut")}, concurrency=1), nodes.DOORS["v4 cut"]
     cut = noise()[:-2000]
     with asking(live, [over_hugging_face(1)]):
@@ -115,7 +115,7 @@ def test_v4_a_picture_that_ends_too_early_is_the_clients_fault_when_its_turn_com
 
 
 def noise() -> bytes:
-    """A picture whose file is about as long as its pixels."""
+    """An image whose file is about as long as its pixels."""
     buffer = BytesIO()
     Image.effect_noise((64, 64), 90).save(buffer, "PNG")
     return buffer.getvalue()
@@ -126,11 +126,11 @@ def test_v4_pixels_of_what_runs_at_once_are_bounded(serve: Callable[..., LiveSer
     live = serve({"wait": nodes.wait("v4 bound")}, concurrency=4, decoded_bytes=SIDE * SIDE * 4 + 10_000)
     door = nodes.DOORS["v4 bound"]
     gc.collect()
-    before = decoded_pictures()
+    before = decoded_images()
     with asking(live, [over_hugging_face(shade) for shade in range(3)]) as answers:
         assert door.came.acquire(timeout=20)
         until(lambda: live.services.runs.waiting == 2)
-        counted = decoded_pictures() - before
+        counted = decoded_images() - before
         with live.client() as client:
             error_of(client.post("/models/wait", content=png(2 * SIDE, SIDE)), 413)
         door.open.set()
@@ -150,7 +150,7 @@ def test_v2_no_pixels_stay_once_requests_are_answered(serve: Callable[..., LiveS
     requests: list[Callable[[httpx2.Client], httpx2.Response]] = [partial(painted, shade=shade) for shade in range(4)]
     requests.append(lambda client: client.post("/v1/workflows/paint/runs", json={"inputs": {"image": uri}, "inline": True}))
     gc.collect()
-    before = decoded_pictures()
+    before = decoded_images()
     gc.disable()
     try:
         with asking(live, requests) as answers:
@@ -158,7 +158,7 @@ def test_v2_no_pixels_stay_once_requests_are_answered(serve: Callable[..., LiveS
         cache = live.services.engine.cache
         assert isinstance(cache, MemoryCache)
         cache.clear()
-        until(lambda: decoded_pictures() == before)
+        until(lambda: decoded_images() == before)
     finally:
         gc.enable()
     assert [answer.status_code for answer in answers] == [200] * len(requests)
@@ -176,19 +176,19 @@ assert execute(sys.argv[1:]) != 0
 # A large block that is freed makes glibc keep all up to that size.
 large = bytearray(31 << 20)
 del large
-before, pictures, between = resident(), [], []
+before, images, between = resident(), [], []
 for _ in range(40):
-    pictures.append(bytearray(8 << 20))
+    images.append(bytearray(8 << 20))
     between.append(bytearray(512 << 10))
-pictures.clear()
+images.clear()
 print("MiB that stay:", resident() - before)
 """
 
 
 @pytest.mark.skipif(not is_glibc(), reason="other C libraries give memory back, or have other settings")
 @pytest.mark.parametrize(("command", "most"), [("serve", 60), ("worker", 60), ("run", None)])
-def test_v3_the_memory_of_freed_pictures_is_given_back(tmp_path: Path, command: str, most: int | None) -> None:
-    """40 pictures of 8 MiB each are freed, with half a MiB behind each that stays; other commands leave malloc as it is."""
+def test_v3_the_memory_of_freed_images_is_given_back(tmp_path: Path, command: str, most: int | None) -> None:
+    """40 images of 8 MiB each are freed, with half a MiB behind each that stays; other commands leave malloc as it is."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         refused = {"serve": ["--port", str(taken.getsockname()[1])], "worker": ["--graphs", "none"], "run": ["none.json"]}[command]
         environment = os.environ | {"PYTHONPATH": str(Path.cwd()), "NODETOOL_SERVE_DEVICE_MEMORY": "none"}

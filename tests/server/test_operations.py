@@ -321,7 +321,7 @@ CURL = [
 
 @pytest.mark.parametrize("line", CURL)
 def test_v12_curl_in_the_documentation_fails_where_the_server_refuses(line: str) -> None:
-    """Without that, the JSON of an error is written where the picture should be, and nobody is told."""
+    """Without that, the JSON of an error is written where the image should be, and nobody is told."""
     assert re.search(r" (--fail-with-body|--fail|-[a-zA-Z]*f[a-zA-Z]*) ", line)
 
 

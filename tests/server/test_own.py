@@ -78,12 +78,12 @@ def test_a_run_that_is_waited_for(client: httpx2.Client) -> None:
     response = run(client, inputs={"image": data_uri(png()), "prompt": "abc", "num_inference_steps": 9}, image_format="WEBP")
     assert response.status_code == 200
     answer = response.json()
-    picture = answer["outputs"]["picture"]
-    assert (picture["type"], picture["media_type"], picture["width"], picture["height"]) == ("image", "image/webp", 32, 24)
+    image = answer["outputs"]["image"]
+    assert (image["type"], image["media_type"], image["width"], image["height"]) == ("image", "image/webp", 32, 24)
     assert answer["seeds"]
-    fetched = client.get(picture["url"])
+    fetched = client.get(image["url"])
     assert fetched.headers["content-type"] == "image/webp"
-    assert len(fetched.content) == picture["size"]
+    assert len(fetched.content) == image["size"]
     assert opened(fetched.content).size == (32, 24)
 
 
@@ -98,7 +98,7 @@ def test_an_upload_is_an_input_and_so_is_a_result(client: httpx2.Client) -> None
     file = uploaded.json()
     assert client.get(file["url"]).content == png(50, 20)
     given = {"type": "image", "asset_id": file["asset_id"]}
-    made = run(client, inputs={"image": given}).json()["outputs"]["picture"]
+    made = run(client, inputs={"image": given}).json()["outputs"]["image"]
     assert (made["width"], made["height"]) == (50, 20)
     for same in (f"asset:{made['asset_id']}", made, file):
         for wait in (True, False):
@@ -107,7 +107,7 @@ def test_an_upload_is_an_input_and_so_is_a_result(client: httpx2.Client) -> None
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"<svg/>", png()[:50]])
-def test_an_upload_that_is_no_picture(client: httpx2.Client, content: bytes) -> None:
+def test_an_upload_that_is_no_image(client: httpx2.Client, content: bytes) -> None:
     problem_of(client.post("/v1/uploads", content=content), 400)
 
 
@@ -165,9 +165,9 @@ def test_a_job_from_acceptance_to_result(client: httpx2.Client) -> None:
     assert accepted.headers["location"].endswith(f"/v1/jobs/{job['id']}")
     done = ended(client, job["id"])
     assert (done["state"], done["workflow"], done["problems"]) == ("done", "paint", [])
-    picture = opened(client.get(done["outputs"]["picture"]["url"]).content)
-    assert picture.convert("RGB").getpixel((0, 0)) == (5, 0, 4)
-    assert "nodetool" not in picture.info
+    image = opened(client.get(done["outputs"]["image"]["url"]).content)
+    assert image.convert("RGB").getpixel((0, 0)) == (5, 0, 4)
+    assert "nodetool" not in image.info
     assert job["id"] in [one["id"] for one in client.get("/v1/jobs", params={"state": "done"}).json()["jobs"]]
 
 

@@ -31,7 +31,7 @@ GRAPHS = ROOT / "graphs"
 
 def plain(**values: Any) -> Workflow:
     image, prompt = ImageInput(name="image"), StringInput(name="prompt", value="a lake")
-    return Workflow(Output(name="picture", value=ImageToImage(image=image.output, prompt=prompt.output, **values).output), name="Plain")
+    return Workflow(Output(name="image", value=ImageToImage(image=image.output, prompt=prompt.output, **values).output), name="Plain")
 
 
 def catalog_of(tmp_path: Path, *workflows: Workflow) -> Catalog:
@@ -60,9 +60,9 @@ def test_v9_an_input_comes_before_the_parameter_of_its_name(tmp_path: Path) -> N
 def test_v9_what_is_connected_is_not_lent_and_several_nodes_lend_nothing(tmp_path: Path) -> None:
     scene, image = StringInput(name="scene", value="a lake"), ImageInput(name="image")
     prompt = FormatText(template="{{ scene }} at night", scene=scene.output)
-    connected = Workflow(Output(name="picture", value=ImageToImage(image=image.output, prompt=prompt.output).output))
+    connected = Workflow(Output(name="image", value=ImageToImage(image=image.output, prompt=prompt.output).output))
     first = ImageToImage(image=image.output)
-    several = Workflow(Output(name="picture", value=ImageToImage(image=first.output).output))
+    several = Workflow(Output(name="image", value=ImageToImage(image=first.output).output))
     catalog = catalog_of(tmp_path, connected, several)
     assert "prompt" not in catalog.workflow("0").inputs
     assert catalog.workflow("1").inputs.keys() == {"image"}
@@ -71,7 +71,7 @@ def test_v9_what_is_connected_is_not_lent_and_several_nodes_lend_nothing(tmp_pat
 def test_v9_a_lent_text_is_not_taken_for_the_prompt(tmp_path: Path) -> None:
     scene = StringInput(name="scene")
     prompt = FormatText(template="{{ scene }} at night", scene=scene.output)
-    served = catalog_of(tmp_path, Workflow(Output(name="picture", value=TextToImage(prompt=prompt.output).output))).workflow("0")
+    served = catalog_of(tmp_path, Workflow(Output(name="image", value=TextToImage(prompt=prompt.output).output))).workflow("0")
     assert served.prompt_input == "scene"
     assert served.task == "text-to-image"
 
@@ -168,7 +168,7 @@ def test_v14_more_steps_than_are_taken_are_brought_to_the_most(client: httpx2.Cl
 
 
 @pytest.mark.parametrize("text", ["a winter night", "cat", "Astronaut, riding a horse!"])
-def test_v14_a_text_for_a_workflow_that_takes_pictures(client: httpx2.Client, text: str) -> None:
+def test_v14_a_text_for_a_workflow_that_takes_images(client: httpx2.Client, text: str) -> None:
     answer = client.post("/models/paint", json={"inputs": text})
     assert answer.status_code == 400
     assert "is a text" in answer.json()["error"]

@@ -1,4 +1,4 @@
-"""Models in two halves: the decoder's pictures are served, and its prior, which has to be listed, is refused by itself for good."""
+"""Models in two halves: the decoder's images are served, and its prior, which has to be listed, is refused by itself for good."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checks of the wire contract of the Qolaba API. Pictures come from a server on loopback that the operator allows."""
+"""The checks of the wire contract of the Qolaba API. Images come from a server on loopback that the operator allows."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ KEYS = {"time_required", "error", "error_data", "input", "output", "app_id", "ta
 DEV, REDUX, SDXL = "ap-fGhKl3mfkdlpqrshuwwabc", "ap-gFhLq9zvbnmopxkytswabc", "ap-of-the-operator"
 
 
-class Pictures:
-    """A server of pictures, by path; remembers what was asked for."""
+class Images:
+    """A server of images, by path; remembers what was asked for."""
 
     def __init__(self) -> None:
-        self.files = {"/small.png": png(), "/wide.png": png(3072, 1536), "/text": b"no picture"}
+        self.files = {"/small.png": png(), "/wide.png": png(3072, 1536), "/text": b"no image"}
         self.redirects: dict[str, str] = {}
         self.asked: list[str] = []
-        pictures = self
+        images = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                pictures.asked.append(self.path)
-                content = pictures.files.get(self.path, b"")
-                leads_to = pictures.redirects.get(self.path)
+                images.asked.append(self.path)
+                content = images.files.get(self.path, b"")
+                leads_to = images.redirects.get(self.path)
                 self.send_response(302 if leads_to else 200 if content else 404)
                 if leads_to:
                     self.send_header("Location", leads_to)
@@ -54,15 +54,15 @@ class Pictures:
 
 
 @pytest.fixture(scope="module")
-def pictures() -> Iterator[Pictures]:
-    pictures = Pictures()
-    yield pictures
-    pictures.server.shutdown()
-    pictures.server.server_close()
+def images() -> Iterator[Images]:
+    images = Images()
+    yield images
+    images.server.shutdown()
+    images.server.server_close()
 
 
 @pytest.fixture(scope="module")
-def qolaba(tmp_path_factory: pytest.TempPathFactory, pictures: Pictures) -> Iterator[LiveServer]:
+def qolaba(tmp_path_factory: pytest.TempPathFactory, images: Images) -> Iterator[LiveServer]:
     folder = tmp_path_factory.mktemp("qolaba")
     apps = folder / "apps.json"
     sdxl = {"name": "SDXL", "sizes": {"min": 256, "max": 1536}, "serves": "resize"}
@@ -70,16 +70,16 @@ def qolaba(tmp_path_factory: pytest.TempPathFactory, pictures: Pictures) -> Iter
     apps.write_text(json.dumps({app: {"serves": name} for app, name in served.items()} | {SDXL: sdxl}))
     fixed = {"fixed": nodes.paint(IntegerInput(name="seed", value=7).output), "fixed_inside": nodes.paint(7)}
     workflows = {"paint": nodes.paint(), "resize": nodes.resize(), "broken": nodes.broken(), **fixed}
-    with LiveServer(folder, workflows, nodes=nodes.NODES, qolaba_apps=apps, image_hosts=(pictures.host,)) as live:
+    with LiveServer(folder, workflows, nodes=nodes.NODES, qolaba_apps=apps, image_hosts=(images.host,)) as live:
         yield live
 
 
 @pytest.fixture
-def ask(qolaba: LiveServer, pictures: Pictures) -> Iterator[Callable[..., httpx2.Response]]:
+def ask(qolaba: LiveServer, images: Images) -> Iterator[Callable[..., httpx2.Response]]:
     with qolaba.client() as client:
 
         def ask(path: str = "/getImagetoImage", **body: Any) -> httpx2.Response:
-            whole = {"app_id": DEV, "image": pictures.url("/small.png"), "prompt": "a lake"} | body
+            whole = {"app_id": DEV, "image": images.url("/small.png"), "prompt": "a lake"} | body
             response = client.post(path, json={name: value for name, value in whole.items() if value is not None})
             assert set(response.json()) == KEYS
             return response
@@ -99,17 +99,17 @@ def refused(response: httpx2.Response, place: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/getImagetoImage", "/getImageToImage"])
-def test_a_picture_from_a_picture(ask: Callable[..., httpx2.Response], path: str) -> None:
+def test_a_image_from_an_image(ask: Callable[..., httpx2.Response], path: str) -> None:
     response = ask(path, prompt="seven..", negative_prompt="no")
     answer = response.json()
     assert response.status_code == 200
     assert (answer["app_id"], answer["error"]) == (DEV, "")
     assert answer["task_id"]
     assert answer["time_required"].keys() == {"startup_time", "runtime"}
-    (picture,) = fetched(answer)
-    assert picture.size == (32, 24)
-    assert picture.convert("RGB").getpixel((0, 0)) == (7, 2, 4)
-    assert "nodetool" not in picture.info
+    (image,) = fetched(answer)
+    assert image.size == (32, 24)
+    assert image.convert("RGB").getpixel((0, 0)) == (7, 2, 4)
+    assert "nodetool" not in image.info
 
 
 REFUSED = [
@@ -149,16 +149,16 @@ def test_a_field_that_is_none_is_told(ask: Callable[..., httpx2.Response]) -> No
 
 
 @pytest.mark.parametrize("count", [1, 3, 8])
-def test_a_batch_gives_as_many_different_pictures(ask: Callable[..., httpx2.Response], count: int) -> None:
+def test_a_batch_gives_as_many_different_images(ask: Callable[..., httpx2.Response], count: int) -> None:
     made = fetched(ask(batch=count, prompt=f"batch {count}").json())
     assert len(made) == count
-    assert len({picture.tobytes() for picture in made}) == count, "each has a seed of its own"
+    assert len({image.tobytes() for image in made}) == count, "each has a seed of its own"
 
 
 @pytest.mark.parametrize("app", ["ap-fixed", "ap-fixed-inside"])
 def test_a_seed_that_is_fixed_counts_up_in_a_batch(ask: Callable[..., httpx2.Response], app: str) -> None:
     made = fetched(ask(app_id=app, batch=3).json())
-    assert [picture.getpixel((31, 23))[0] for picture in made] == [7, 8, 9]
+    assert [image.getpixel((31, 23))[0] for image in made] == [7, 8, 9]
 
 
 SIZES = [(REDUX, 1600, 676, True), (REDUX, 676, 1600, True), (REDUX, 512, 512, False), (SDXL, 255, 512, False), (SDXL, 512, 1537, False)]
@@ -178,8 +178,8 @@ def test_sizes_are_those_of_the_app(ask: Callable[..., httpx2.Response], app: st
         assert response.json()["error"] == f"width: {width} is above 512.\nheight: {height} is above 512."
 
 
-def test_a_large_picture_is_scaled_down(ask: Callable[..., httpx2.Response], pictures: Pictures) -> None:
-    assert fetched(ask(image=pictures.url("/wide.png")).json())[0].size == (1536, 768)
+def test_a_large_image_is_scaled_down(ask: Callable[..., httpx2.Response], images: Images) -> None:
+    assert fetched(ask(image=images.url("/wide.png")).json())[0].size == (1536, 768)
 
 
 def test_a_queued_task(ask: Callable[..., httpx2.Response], qolaba: LiveServer) -> None:
@@ -194,11 +194,11 @@ def test_a_queued_task(ask: Callable[..., httpx2.Response], qolaba: LiveServer) 
     assert fetched(answer)[0].size == (32, 24)
 
 
-def test_file_urls_are_fetched_where_the_task_is_queued(ask: Callable[..., httpx2.Response], pictures: Pictures) -> None:
-    pictures.asked.clear()
-    answer = ask(celery=True, file_urls=[pictures.url("/wide.png")]).json()
+def test_file_urls_are_fetched_where_the_task_is_queued(ask: Callable[..., httpx2.Response], images: Images) -> None:
+    images.asked.clear()
+    answer = ask(celery=True, file_urls=[images.url("/wide.png")]).json()
     assert answer["status"] == "PENDING"
-    assert "/wide.png" in pictures.asked
+    assert "/wide.png" in images.asked
     assert "file_urls" in answer["error_data"][0]
 
 
@@ -206,9 +206,9 @@ OPTIONAL = sorted(ImageRequest.model_fields.keys() - {"app_id", "image"})
 
 
 @pytest.mark.parametrize("name", OPTIONAL)
-def test_v10_null_is_as_good_as_nothing(qolaba: LiveServer, pictures: Pictures, name: str) -> None:
+def test_v10_null_is_as_good_as_nothing(qolaba: LiveServer, images: Images, name: str) -> None:
     """Clients with a field for everything send null for what they don't ask for."""
-    body = {"app_id": DEV, "image": pictures.url("/small.png"), name: None}
+    body = {"app_id": DEV, "image": images.url("/small.png"), name: None}
     with qolaba.client() as client:
         answer = client.post("/getImagetoImage", json=body).json()
         needed = client.post("/getImagetoImage", json=body | {"app_id": None}).json()
@@ -245,9 +245,9 @@ def test_v10_file_urls_in_every_form(given: Any, expected: list[str] | None) -> 
 
 
 @pytest.mark.parametrize("given", [5, {"a": 1}, True, "[1]", "[{}]", "[nonsense]", "[" * 50_000 + "]" * 50_000, [["a"]]])
-def test_v10_file_urls_that_are_none(qolaba: LiveServer, pictures: Pictures, given: Any) -> None:
+def test_v10_file_urls_that_are_none(qolaba: LiveServer, images: Images, given: Any) -> None:
     with qolaba.client() as client:
-        body = {"app_id": DEV, "image": pictures.url("/small.png"), "celery": True, "file_urls": given}
+        body = {"app_id": DEV, "image": images.url("/small.png"), "celery": True, "file_urls": given}
         refused(client.post("/getImagetoImage", json=body), "file_urls")
 
 
@@ -272,8 +272,8 @@ def test_v10_what_was_asked_and_not_done_is_in_the_later_answer_of_a_task(ask: C
     assert (answer["error"], answer["error_data"]) == ("", "")
 
 
-def test_v10_a_picture_of_another_aspect_is_stretched_and_that_is_told(ask: Callable[..., httpx2.Response]) -> None:
-    """The picture of 32x24 is brought to the size that was asked for."""
+def test_v10_an_image_of_another_aspect_is_stretched_and_that_is_told(ask: Callable[..., httpx2.Response]) -> None:
+    """The image of 32x24 is brought to the size that was asked for."""
     stretched, alike = (ask(app_id=SDXL, width=width, height=384).json() for width in (256, 512))
     assert fetched(stretched)[0].size == (256, 384)
     assert "image was stretched from 32x24 to 256x384" in " ".join(stretched["output"]["warnings"])
@@ -328,57 +328,57 @@ def test_addresses_that_are_not_fetched(ask: Callable[..., httpx2.Response], url
     refused(ask(image=url), "address" if url.startswith("http") else "image")
 
 
-def test_a_redirect_to_an_address_that_is_not_fetched(ask: Callable[..., httpx2.Response], pictures: Pictures) -> None:
-    other = Pictures()
+def test_a_redirect_to_an_address_that_is_not_fetched(ask: Callable[..., httpx2.Response], images: Images) -> None:
+    other = Images()
     try:
-        pictures.redirects["/moved"] = other.url("/small.png")
-        refused(ask(image=pictures.url("/moved")), "public")
+        images.redirects["/moved"] = other.url("/small.png")
+        refused(ask(image=images.url("/moved")), "public")
         assert other.asked == [], "something was fetched"
-        pictures.redirects["/moved"] = "file:///etc/passwd"
-        refused(ask(image=pictures.url("/moved")), "file")
-        pictures.redirects["/moved"] = "/small.png"
-        assert ask(image=pictures.url("/moved")).json()["status"] == "SUCCESS"
-        pictures.redirects["/round"] = "/round"
-        assert "redirects" in ask(image=pictures.url("/round")).json()["error"]
+        images.redirects["/moved"] = "file:///etc/passwd"
+        refused(ask(image=images.url("/moved")), "file")
+        images.redirects["/moved"] = "/small.png"
+        assert ask(image=images.url("/moved")).json()["status"] == "SUCCESS"
+        images.redirects["/round"] = "/round"
+        assert "redirects" in ask(image=images.url("/round")).json()["error"]
     finally:
         other.server.shutdown()
         other.server.server_close()
 
 
 @pytest.mark.parametrize(("path", "words"), [("/text", "no image"), ("/nothing", "404")])
-def test_addresses_without_a_picture(ask: Callable[..., httpx2.Response], pictures: Pictures, path: str, words: str) -> None:
-    response = ask(image=pictures.url(path))
+def test_addresses_without_an_image(ask: Callable[..., httpx2.Response], images: Images, path: str, words: str) -> None:
+    response = ask(image=images.url(path))
     assert (response.status_code, response.json()["status"]) == (400, "FAILED")
     assert words in response.json()["error"]
 
 
-def test_work_that_takes_too_long_is_cancelled(serve: Callable[..., LiveServer], pictures: Pictures, tmp_path: Path) -> None:
+def test_work_that_takes_too_long_is_cancelled(serve: Callable[..., LiveServer], images: Images, tmp_path: Path) -> None:
     apps = tmp_path / "apps.json"
     apps.write_text('{"*": {"serves": "wait"}}')
-    live = serve({"wait": nodes.wait("qolaba")}, run_seconds=0.3, qolaba_apps=apps, image_hosts=(pictures.host,))
+    live = serve({"wait": nodes.wait("qolaba")}, run_seconds=0.3, qolaba_apps=apps, image_hosts=(images.host,))
     with live.client() as client:
-        response = client.post("/getImagetoImage", json={"app_id": DEV, "image": pictures.url("/small.png")})
+        response = client.post("/getImagetoImage", json={"app_id": DEV, "image": images.url("/small.png")})
         assert (response.status_code, response.json()["status"]) == (504, "PENDING")
         assert nodes.DOORS["qolaba"].left.acquire(timeout=20), "the job goes on"
         job = client.get(f"/v1/jobs/{response.json()['task_id']}", params={"wait": 30}).json()
         assert job["state"] == "cancelled"
 
 
-def test_a_task_belongs_to_the_token_that_asked(serve: Callable[..., LiveServer], pictures: Pictures, tmp_path: Path) -> None:
+def test_a_task_belongs_to_the_token_that_asked(serve: Callable[..., LiveServer], images: Images, tmp_path: Path) -> None:
     apps = tmp_path / "apps.json"
     apps.write_text('{"*": {"serves": "paint"}}')
-    live = serve(token="one,two", qolaba_apps=apps, image_hosts=(pictures.host,))
+    live = serve(token="one,two", qolaba_apps=apps, image_hosts=(images.host,))
     with live.client(Authorization="Bearer one") as one, live.client(Authorization="Bearer two") as two:
-        task = one.post("/getImagetoImage", json={"app_id": DEV, "image": pictures.url("/small.png"), "celery": True}).json()["task_id"]
+        task = one.post("/getImagetoImage", json={"app_id": DEV, "image": images.url("/small.png"), "celery": True}).json()["task_id"]
         assert one.post("/getImage", json={"id": task}).status_code == 200
         assert two.post("/getImage", json={"id": task}).status_code == 404
 
 
-def test_results_need_no_token_but_asking_does(serve: Callable[..., LiveServer], pictures: Pictures, tmp_path: Path) -> None:
+def test_results_need_no_token_but_asking_does(serve: Callable[..., LiveServer], images: Images, tmp_path: Path) -> None:
     apps = tmp_path / "apps.json"
     apps.write_text('{"*": {"serves": "paint"}}')
-    live = serve(token="secret", qolaba_apps=apps, image_hosts=(pictures.host,))
-    body = {"app_id": DEV, "image": pictures.url("/small.png")}
+    live = serve(token="secret", qolaba_apps=apps, image_hosts=(images.host,))
+    body = {"app_id": DEV, "image": images.url("/small.png")}
     with live.client() as nobody, live.client(Authorization="Bearer secret") as somebody:
         answer = nobody.post("/getImagetoImage", json=body)
         assert (answer.status_code, set(answer.json())) == (401, KEYS)

@@ -13,7 +13,7 @@ from tests.server.live import LiveServer, png
 from tests.server.test_memory import noise
 from tests.server.test_operations import figures
 from tests.server.test_own import data_uri, ended
-from tests.server.test_qolaba import DEV, KEYS, Pictures
+from tests.server.test_qolaba import DEV, KEYS, Images
 
 
 def test_v7_uploads_jobs_and_runs_beyond_the_bound(serve: Callable[..., LiveServer], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,19 +24,19 @@ def test_v7_uploads_jobs_and_runs_beyond_the_bound(serve: Callable[..., LiveServ
         kept = client.post("/v1/uploads", content=large)
         assert kept.status_code == 201
         assert figures(client)["nodetool_stored_bytes", frozenset()] == len(large)
-        picture = {"type": "image", "asset_id": kept.json()["asset_id"]}
+        image = {"type": "image", "asset_id": kept.json()["asset_id"]}
         upload = client.post("/v1/uploads", content=large + b"\0" * 600)
         job = client.post("/v1/workflows/paint/runs", json={"inputs": {"image": data_uri(large + b"\0" * 600)}, "wait": False})
-        run = client.post("/v1/workflows/paint/runs", json={"inputs": {"image": picture}})
+        run = client.post("/v1/workflows/paint/runs", json={"inputs": {"image": image}})
         for refused in (upload, job, run):
             assert refused.status_code == 507, refused.text
             assert refused.json()["problems"][0]["code"] == "storage_full"
             assert int(refused.headers["retry-after"]) > 0
-        failed = client.post("/v1/workflows/paint/runs", json={"inputs": {"image": picture}, "wait": False})
+        failed = client.post("/v1/workflows/paint/runs", json={"inputs": {"image": image}, "wait": False})
         assert ended(client, failed.json()["id"])["problems"][0]["code"] == "storage_full"
         monkeypatch.setattr(files, "GRACE_SECONDS", 0.0)
         assert client.post("/v1/uploads", content=small + b"\0" * 600).status_code == 201, "what is old enough goes"
-        assert client.get(f"/v1/files/{picture['asset_id']}").status_code == 404
+        assert client.get(f"/v1/files/{image['asset_id']}").status_code == 404
 
 
 def test_v7_some_of_the_disk_stays_free(serve: Callable[..., LiveServer]) -> None:
@@ -45,13 +45,13 @@ def test_v7_some_of_the_disk_stays_free(serve: Callable[..., LiveServer]) -> Non
 
 
 def test_v7_qolaba_in_its_envelope(serve: Callable[..., LiveServer], tmp_path: Path) -> None:
-    apps, pictures = tmp_path / "apps.json", Pictures()
+    apps, images = tmp_path / "apps.json", Images()
     apps.write_text('{"*": {"serves": "paint"}}')
-    live = serve(qolaba_apps=apps, image_hosts=(pictures.host,), data_bytes=10)
+    live = serve(qolaba_apps=apps, image_hosts=(images.host,), data_bytes=10)
     try:
         with live.client() as client:
-            answer = client.post("/getImagetoImage", json={"app_id": DEV, "image": pictures.url("/small.png")})
+            answer = client.post("/getImagetoImage", json={"app_id": DEV, "image": images.url("/small.png")})
     finally:
-        pictures.server.shutdown()
-        pictures.server.server_close()
+        images.server.shutdown()
+        images.server.server_close()
     assert (answer.status_code, set(answer.json()), answer.json()["status"]) == (507, KEYS, "FAILED")

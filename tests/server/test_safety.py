@@ -29,7 +29,7 @@ from nodetool_core.server.logs import without_secrets
 from nodetool_core.server.settings import Settings, SettingsError
 from tests.server import nodes
 from tests.server.live import LiveServer, png
-from tests.server.test_qolaba import Pictures
+from tests.server.test_qolaba import Images
 
 DATA = "data:image/png;base64," + base64.b64encode(png()).decode()
 
@@ -66,7 +66,7 @@ def test_no_file_of_the_storage_can_be_guessed(client: httpx2.Client, asset: str
     assert response.status_code in (404, 422)
 
 
-def test_a_list_of_pictures_is_looked_at_one_by_one(serve: Callable[..., LiveServer], secret: Path) -> None:
+def test_a_list_of_images_is_looked_at_one_by_one(serve: Callable[..., LiveServer], secret: Path) -> None:
     images = ImageListInput(name="images")
     each = ForEach(input_list=images.output)
     handle = next(iter(ForEach.spec.outputs))
@@ -79,7 +79,7 @@ def test_a_list_of_pictures_is_looked_at_one_by_one(serve: Callable[..., LiveSer
 
 def test_inputs_that_lead_to_places_can_not_be_set(serve: Callable[..., LiveServer], secret: Path) -> None:
     """Neither an input that is a path, nor a text that a node takes for one."""
-    text = Workflow(Output(name="picture", value=LoadImageFile(path=StringInput(name="name", value=str(secret)).output).output))
+    text = Workflow(Output(name="image", value=LoadImageFile(path=StringInput(name="name", value=str(secret)).output).output))
     path = Workflow(Output(name="path", value=FilePathInput(name="file", value=str(secret)).output))
     folder = Workflow(Output(name="folder", value=AssetFolderInput(name="folder").output))
     with serve({"text": text, "path": path, "folder": folder}).client() as client:
@@ -95,7 +95,7 @@ def test_only_listed_models_are_used(serve: Callable[..., LiveServer], model: st
     by_text = ImageToImage(
         image=ImageInput(name="image").output, model=LoadImageToImageModel(repo_id=StringInput(name="repo").output).output
     )
-    live = serve({"reference": nodes.with_model(), "text": Workflow(Output(name="picture", value=by_text.output))})
+    live = serve({"reference": nodes.with_model(), "text": Workflow(Output(name="image", value=by_text.output))})
     with live.client() as client:
         for value in (model, {"type": "hf.model", "repo_id": model}):
             assert code(ask(client, "reference", {"image": DATA, "model": value})) == "model_unlisted"
@@ -111,7 +111,7 @@ def test_asking_for_outputs_in_ever_new_ways_grows_nothing(server: LiveServer, c
     """A plan is kept for each way to ask; there are as many as one likes."""
     graph = server.services.catalog.workflow("draw").graph
     for count in range(1, 41):
-        assert ask(client, "draw", {}, outputs=["picture"] * count).status_code == 200
+        assert ask(client, "draw", {}, outputs=["image"] * count).status_code == 200
     assert 1 <= len(graph.plans) <= PLANS
 
 
@@ -282,11 +282,11 @@ def test_addresses_that_are_none(url: str) -> None:
 
 
 def test_only_so_much_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    pictures = Pictures()
+    images = Images()
     try:
         with pytest.raises(HttpError) as refused:
-            Fetcher((pictures.host,), max_bytes=100, seconds=5).get(pictures.url("/wide.png"))
+            Fetcher((images.host,), max_bytes=100, seconds=5).get(images.url("/wide.png"))
         assert refused.value.status == 413
     finally:
-        pictures.server.shutdown()
-        pictures.server.server_close()
+        images.server.shutdown()
+        images.server.server_close()

@@ -72,7 +72,7 @@ def test_a_token_that_no_header_carries(token: str) -> None:
     assert "token" in said and token not in said
 
 
-@pytest.mark.parametrize("settings", [{"host": "0.0.0.0"}, {"host": "192.168.1.5"}, {"public_url": "https://pictures.example"}])
+@pytest.mark.parametrize("settings", [{"host": "0.0.0.0"}, {"host": "192.168.1.5"}, {"public_url": "https://images.example"}])
 def test_a_token_that_others_can_guess(settings: dict[str, Any]) -> None:
     for token in ("~", "f" * 15, f"{LONG},~short"):
         said = refused(token=token, **settings)

@@ -29,7 +29,7 @@ def chained(serve: Callable[..., LiveServer], tmp_path: Path) -> Callable[..., L
     "settings",
     [
         {},
-        {"public_url": "https://pictures.example/api"},
+        {"public_url": "https://images.example/api"},
         {"host": "0.0.0.0", "token": "a-token-of-16-characters"},
         {"allowed_hosts": "studio.lan"},
     ],
@@ -42,21 +42,21 @@ def test_a_result_is_an_input(chained: Callable[..., LiveServer], settings: dict
         headers["Host"] = f"studio.lan:{live.port}"
     with live.client(**headers) as client:
         uploaded = client.post("/v1/uploads", content=png()).json()["url"]
-        made = run(client, uploaded).json()["outputs"]["picture"]["url"]
+        made = run(client, uploaded).json()["outputs"]["image"]["url"]
         job = run(client, {"type": "image", "uri": made}, wait=False).json()
-        again = client.get(f"/v1/jobs/{job['id']}", params={"wait": 30}).json()["outputs"]["picture"]
+        again = client.get(f"/v1/jobs/{job['id']}", params={"wait": 30}).json()["outputs"]["image"]
         (painted,) = client.post("/getImagetoImage", json={"app_id": APP, "image": again["url"]}).json()["output"]["result"]
         queued = client.post("/getImagetoImage", json={"app_id": APP, "image": painted, "file_urls": [made], "celery": True})
         assert (again["width"], queued.status_code) == (32, 200), queued.text
         assert run(client, painted).status_code == 200
         if "public_url" in settings:
-            assert painted.startswith("https://pictures.example/api/results/")
+            assert painted.startswith("https://images.example/api/results/")
 
 
 def test_one_that_is_not_kept_any_more_says_so(chained: Callable[..., LiveServer]) -> None:
-    live = chained(public_url="https://pictures.example")
+    live = chained(public_url="https://images.example")
     with live.client() as client:
-        for base in (live.url, live.url.replace("127.0.0.1", "localhost"), "https://pictures.example"):
+        for base in (live.url, live.url.replace("127.0.0.1", "localhost"), "https://images.example"):
             for path in ("/v1/files/", "/results/"):
                 answer = run(client, f"{base}{path}{'0' * 64}")
                 assert (answer.status_code, answer.json()["problems"][0]["code"]) == (404, "unknown_file")

@@ -1,4 +1,4 @@
-"""V5: addresses of pictures in every script are fetched, or refused in words; what is checked is what is connected to."""
+"""V5: addresses of images in every script are fetched, or refused in words; what is checked is what is connected to."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from nodetool_core.server.fetch import Fetcher
 from nodetool_core.server.urls import read_url, shown
 from tests.server import nodes
 from tests.server.live import LiveServer, png
-from tests.server.test_qolaba import Pictures
+from tests.server.test_qolaba import Images
 from tests.server.test_safety import names
 
 WORDS = [
@@ -79,42 +79,42 @@ def test_any_text_is_an_address_or_a_value_error(text: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def pictures() -> Iterator[Pictures]:
-    pictures = Pictures()
-    yield pictures
-    pictures.server.shutdown()
-    pictures.server.server_close()
+def images() -> Iterator[Images]:
+    images = Images()
+    yield images
+    images.server.shutdown()
+    images.server.server_close()
 
 
 @pytest.mark.parametrize("path", PATHS, ids=ascii)
-def test_a_path_in_every_script_is_fetched(pictures: Pictures, path: str) -> None:
-    asked_as = read_url(pictures.url(path))
+def test_a_path_in_every_script_is_fetched(images: Images, path: str) -> None:
+    asked_as = read_url(images.url(path))
     target = asked_as.path + ("?" + asked_as.query if asked_as.query else "")
-    pictures.files[target] = png()
-    assert Fetcher((pictures.host,), max_bytes=1000, seconds=5).get(f" {pictures.url(path)} ") == png()
-    assert pictures.asked[-1] == target
+    images.files[target] = png()
+    assert Fetcher((images.host,), max_bytes=1000, seconds=5).get(f" {images.url(path)} ") == png()
+    assert images.asked[-1] == target
     if "%" not in path:
         assert unquote(target) == path
 
 
 @pytest.mark.parametrize("path", [f"/{word}.png" for word in (*WORDS, "a b", "é")], ids=ascii)
-def test_so_is_one_that_another_leads_to(pictures: Pictures, path: str) -> None:
+def test_so_is_one_that_another_leads_to(images: Images, path: str) -> None:
     """In the header Location, more than ASCII is UTF-8 as a rule."""
-    target = read_url(pictures.url(path)).path
-    pictures.files[target] = png()
-    pictures.redirects["/leads"] = path.encode().decode("latin-1")
-    assert Fetcher((pictures.host,), max_bytes=1000, seconds=5).get(pictures.url("/leads")) == png()
-    assert pictures.asked[-1] == target
+    target = read_url(images.url(path)).path
+    images.files[target] = png()
+    images.redirects["/leads"] = path.encode().decode("latin-1")
+    assert Fetcher((images.host,), max_bytes=1000, seconds=5).get(images.url("/leads")) == png()
+    assert images.asked[-1] == target
 
 
 ASTRAY = ["http://[", "http://\xff/", "/\xff.png", f"http://{WIDE}:1/".encode().decode("latin-1"), "ftp://a", ""]
 
 
 @pytest.mark.parametrize("leads_to", ASTRAY)
-def test_what_leads_astray_is_refused_in_words(pictures: Pictures, leads_to: str) -> None:
-    pictures.redirects["/leads"] = leads_to
+def test_what_leads_astray_is_refused_in_words(images: Images, leads_to: str) -> None:
+    images.redirects["/leads"] = leads_to
     with pytest.raises(HttpError) as refused:
-        Fetcher((pictures.host,), max_bytes=1000, seconds=5).get(pictures.url("/leads"))
+        Fetcher((images.host,), max_bytes=1000, seconds=5).get(images.url("/leads"))
     assert refused.value.status in (400, 422)
 
 
@@ -150,10 +150,10 @@ def test_results_of_services_are_refused_in_words_too(monkeypatch: pytest.Monkey
 
 
 @pytest.fixture(scope="module")
-def taking(tmp_path_factory: pytest.TempPathFactory, pictures: Pictures) -> Iterator[LiveServer]:
+def taking(tmp_path_factory: pytest.TempPathFactory, images: Images) -> Iterator[LiveServer]:
     folder: Path = tmp_path_factory.mktemp("urls")
     (folder / "apps.json").write_text('{"*": {"serves": "paint"}}')
-    hosts = (pictures.host, "bücher.example")
+    hosts = (images.host, "bücher.example")
     with LiveServer(folder, {"paint": nodes.paint()}, nodes=nodes.NODES, image_hosts=hosts, qolaba_apps=folder / "apps.json") as live:
         yield live
 
@@ -170,9 +170,9 @@ def bodies(url: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 @pytest.mark.slow
-def test_every_route_that_takes_an_address(monkeypatch: pytest.MonkeyPatch, taking: LiveServer, pictures: Pictures) -> None:
+def test_every_route_that_takes_an_address(monkeypatch: pytest.MonkeyPatch, taking: LiveServer, images: Images) -> None:
     real = socket.getaddrinfo
-    reached = pictures.host.partition(":")[0]
+    reached = images.host.partition(":")[0]
 
     def getaddrinfo(host: str, port: int, *args: Any, **options: Any) -> Any:
         if host.startswith(reached):
@@ -186,16 +186,16 @@ def test_every_route_that_takes_an_address(monkeypatch: pytest.MonkeyPatch, taki
                 response = client.post(path, content=json.dumps(body), headers={"Content-Type": "application/json"})
                 assert response.status_code in (400, 422), (path, ascii(url), response.text)
                 assert isinstance(response.json()["error"], str)
-        pictures.files[read_url(pictures.url("/日本 語.png")).path] = png()
-        for path, body in bodies(pictures.url("/日本 語.png")):
+        images.files[read_url(images.url("/日本 語.png")).path] = png()
+        for path, body in bodies(images.url("/日本 語.png")):
             if path != "/models/paint" and "file_urls" not in body:
                 assert client.post(path, json=body).status_code in (200, 202), path
 
 
-def test_such_an_address_is_no_error_of_the_server(taking: LiveServer, pictures: Pictures) -> None:
-    pictures.files["/b%C3%BC%20cher.png"] = png()
+def test_such_an_address_is_no_error_of_the_server(taking: LiveServer, images: Images) -> None:
+    images.files["/b%C3%BC%20cher.png"] = png()
     with taking.client() as client:
-        answer: httpx2.Response = client.post("/v1/workflows/paint/runs", json={"inputs": {"image": pictures.url("/bü cher.png")}})
+        answer: httpx2.Response = client.post("/v1/workflows/paint/runs", json={"inputs": {"image": images.url("/bü cher.png")}})
         assert answer.status_code == 200
 
 

@@ -19,7 +19,7 @@ import pytest
 from tests.site.browser import Browser, installed
 
 ROOT = Path(__file__).parents[2]
-SHOWN = ["", "guides/first-picture/", "guides/coming-from/", "nodes/", "nodes/types/", "nodes/tags/", "nodes/nodetool/image/crop/",
+SHOWN = ["", "guides/first-image/", "guides/coming-from/", "nodes/", "nodes/types/", "nodes/tags/", "nodes/nodetool/image/crop/",
          "gallery/", "api/", "troubleshooting/", "architecture/"]  # fmt: skip
 
 pytestmark = pytest.mark.slow

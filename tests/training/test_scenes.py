@@ -10,14 +10,14 @@ from training.tiny_landscapes import captions, data, examples, geometry, judge, 
 SEEDS = range(data.HELD_OUT, data.HELD_OUT + 20)
 
 
-def test_a_seed_always_gives_the_same_picture() -> None:
+def test_a_seed_always_gives_the_same_image() -> None:
     scene = scenes.sample(data.HELD_OUT)
     assert scene == scenes.sample(data.HELD_OUT)
     assert np.array_equal(render.image(scene), render.image(scene))
     assert not np.array_equal(render.image(scene), render.image(scenes.sample(data.HELD_OUT + 1)))
 
 
-def test_pictures_have_the_shape_the_model_expects() -> None:
+def test_images_have_the_shape_the_model_expects() -> None:
     pixels, labels = render.paint(scenes.sample(data.HELD_OUT))
     assert pixels.shape == (geometry.SIZE, geometry.SIZE, 3) == (128, 128, 3)
     assert pixels.min() >= 0 and pixels.max() <= 1

@@ -50,7 +50,7 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _render(options: argparse.Namespace) -> None:
-    """One scene as a picture, or, with ``--sheet``, a place at every hour and in every season."""
+    """One scene as an image, or, with ``--sheet``, a place at every hour and in every season."""
     scene = scenes.sample(options.seed)
     if options.sheet:
         place = geometry.build(scene.seed)
@@ -58,11 +58,11 @@ def _render(options: argparse.Namespace) -> None:
             np.concatenate([render.image(scenes.relit(scene, time, season), place) for season in scenes.SEASONS], axis=1)
             for time in scenes.TIMES
         ]
-        picture = np.concatenate(rows)
+        image = np.concatenate(rows)
     else:
         scene = scenes.relit(scene, options.time or scene.time, options.season or scene.season)
-        picture = render.image(scene)
-    Image.fromarray(picture).save(options.file)
+        image = render.image(scene)
+    Image.fromarray(image).save(options.file)
     print(f"{options.file}: {scene}")
 
 
@@ -84,7 +84,7 @@ def main(arguments: list[str] | None = None) -> None:
     ship = commands.add_parser("export", help=_export.__doc__)
     ship.set_defaults(run=_export)
     for command in (train, ship):
-        command.add_argument("--out", required=True, help="where pictures, latents and checkpoints go")
+        command.add_argument("--out", required=True, help="where images, latents and checkpoints go")
         command.add_argument("--weights", default="nodes/huggingface/weights/tiny-landscapes")
 
     draw = commands.add_parser("render", help=_render.__doc__)

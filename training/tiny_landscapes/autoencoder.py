@@ -1,4 +1,4 @@
-"""The autoencoder: 128x128 pictures to 32x32 latents of four channels, and back."""
+"""The autoencoder: 128x128 images to 32x32 latents of four channels, and back."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def build(width: int = 32) -> Codec:
     )
 
 
-def as_tensor(pictures: NDArray[np.uint8]) -> torch.Tensor:
+def as_tensor(images: NDArray[np.uint8]) -> torch.Tensor:
     """Bytes (batch, rows, columns, RGB) to floats in -1..1 (batch, RGB, rows, columns)."""
-    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
 
 
-def psnr(model: Codec, pictures: NDArray[np.uint8]) -> float:
+def psnr(model: Codec, images: NDArray[np.uint8]) -> float:
     """Mean peak signal-to-noise ratio of the round trip in dB."""
     values: list[float] = []
     with torch.no_grad():
-        for start in range(0, len(pictures), 16):
-            x = as_tensor(pictures[start : start + 16])
+        for start in range(0, len(images), 16):
+            x = as_tensor(images[start : start + 16])
             y = model.decoder(model.encoder(x)).clamp(-1, 1)
             mse = ((x - y) / 2).square().mean(dim=(1, 2, 3))
             values += (-10 * torch.log10(mse)).tolist()
@@ -57,7 +57,7 @@ def _loss(x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """A picklable training run over a stored array of pictures (places, variants, rows, columns, RGB)."""
+    """A picklable training run over a stored array of images (places, variants, rows, columns, RGB)."""
 
     images: tuple[str, ...]
     out: str
@@ -132,10 +132,10 @@ def load(path: str | Path) -> Codec:
     return AutoencoderTiny.from_pretrained(path).eval()
 
 
-def latents(model: Codec, pictures: NDArray[np.uint8], half: bool = True) -> torch.Tensor:
-    """Unscaled latents of a batch of pictures."""
+def latents(model: Codec, images: NDArray[np.uint8], half: bool = True) -> torch.Tensor:
+    """Unscaled latents of a batch of images."""
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=half):
-        x = as_tensor(pictures).contiguous(memory_format=torch.channels_last)
+        x = as_tensor(images).contiguous(memory_format=torch.channels_last)
         return model.encoder(x).float()
 
 

@@ -1,4 +1,4 @@
-"""Training data on disk: pictures of many places in several variants, and their latents."""
+"""Training data on disk: images of many places in several variants, and their latents."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def first_seed(shelf: int) -> int:
 
 
 def images_path(folder: str, shelf: int) -> str:
-    """Where a shelf's pictures lie."""
+    """Where a shelf's images lie."""
     return str(Path(folder) / f"images{shelf}.npy")
 
 
@@ -32,13 +32,13 @@ def latents_path(folder: str, shelf: int) -> str:
 
 
 def grey_path(folder: str, shelf: int) -> str:
-    """Where the latents of a shelf's pictures without colour lie."""
+    """Where the latents of a shelf's images without colour lie."""
     return str(Path(folder) / f"grey{shelf}.npy")
 
 
-def colourless(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Pictures (..., RGB) with the luma of BT.601 in all three channels, as Pillow's mode L has it."""
-    luma = np.rint(pictures @ np.array([0.299, 0.587, 0.114], np.float32)).astype(np.uint8)
+def colourless(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Images (..., RGB) with the luma of BT.601 in all three channels, as Pillow's mode L has it."""
+    luma = np.rint(images @ np.array([0.299, 0.587, 0.114], np.float32)).astype(np.uint8)
     return np.repeat(luma[..., None], 3, axis=-1)
 
 
@@ -73,18 +73,18 @@ class Encoding:
     def __call__(self, worker: Worker) -> None:
         """Encode the shelf, and its first places once more without colour."""
         model = autoencoder.load(self.codec).to(memory_format=torch.channels_last)
-        pictures: NDArray[np.uint8] = np.load(images_path(self.out, worker.rank), mmap_mode="r")
-        _encode(model, pictures, latents_path(self.out, worker.rank))
-        _encode(model, colourless(pictures[: self.greys]), grey_path(self.out, worker.rank))
+        images: NDArray[np.uint8] = np.load(images_path(self.out, worker.rank), mmap_mode="r")
+        _encode(model, images, latents_path(self.out, worker.rank))
+        _encode(model, colourless(images[: self.greys]), grey_path(self.out, worker.rank))
 
 
-def _encode(model: autoencoder.Codec, pictures: NDArray[np.uint8], path: str) -> None:
-    """Encode pictures (places, variants, rows, columns, RGB) into a file (places, variants, channels, rows, columns)."""
-    count, variants = pictures.shape[:2]
+def _encode(model: autoencoder.Codec, images: NDArray[np.uint8], path: str) -> None:
+    """Encode images (places, variants, rows, columns, RGB) into a file (places, variants, channels, rows, columns)."""
+    count, variants = images.shape[:2]
     shape = (count, variants, 4, geometry.SIZE // 4, geometry.SIZE // 4)
     store = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
     for start in range(0, count, 8):
-        some = pictures[start : start + 8]
+        some = images[start : start + 8]
         coded = autoencoder.latents(model, some.reshape(-1, *some.shape[2:]))
         store[start : start + 8] = coded.reshape(-1, *shape[1:]).numpy()
     store.flush()

@@ -1,16 +1,16 @@
 """The denoiser: v-prediction with almost no signal at the last step, taught to edit as well as to draw.
 
 Drawing: x_t = a z + s e, the caption describes z, the target is v = (a x_t - z) / s.
-Editing: x_t is made from another picture z' of the same place (another hour, season, clouds ...), as
-image-to-image does when it starts from the user's picture: x_t = a (z + l (z' - z)) + s e with l in
+Editing: x_t is made from another image z' of the same place (another hour, season, clouds ...), as
+image-to-image does when it starts from the user's image: x_t = a (z + l (z' - z)) + s e with l in
 [-0.2, 1]. The caption names at least every attribute in which z and z' differ, and the target is
-still z: v = (a x_t - z) / s. So the model learns to take shapes from the noisy picture and colours from the
+still z: v = (a x_t - z) / s. So the model learns to take shapes from the noisy image and colours from the
 words, at every noise level of strengths above 0.4; below it keeps what it sees, so that low
-strengths stay close to the source. Some z' are grey pictures, so it colours those as well. l < 0 shows it colours that overshot and asks
-it to undo them. The empty prompt always asks for the picture that is there.
+strengths stay close to the source. Some z' are grey images, so it colours those as well. l < 0 shows it colours that overshot and asks
+it to undo them. The empty prompt always asks for the image that is there.
 
 Guiding: the network is told the guidance scale (``time_cond_proj_dim``, as distilled models are), so a pipeline asks it
-once a step and not twice. At a scale g an edit goes min(1, (g - 1) / 4) of the way from z' to z: at 1 the picture
+once a step and not twice. At a scale g an edit goes min(1, (g - 1) / 4) of the way from z' to z: at 1 the image
 stays, from 5 on the words are followed fully, and no scale burns the colours out.
 """
 
@@ -41,8 +41,8 @@ def scheduler() -> DDPMScheduler:
     """The noise schedule in training and in the shipped pipeline: the signal falls about as 1 - (t / T)^6, to 0.005 at T.
 
     It is 0.95 at strength 0.6 and 0.74 at 0.8, far above the usual schedules: so small a network keeps the
-    user's picture only where it still sees it. The last step is next to nothing but not nothing, as
-    schedulers that divide by the signal (Euler, DPM-Solver) would give black pictures. Ancestral steps, as DDPM takes
+    user's image only where it still sees it. The last step is next to nothing but not nothing, as
+    schedulers that divide by the signal (Euler, DPM-Solver) would give black images. Ancestral steps, as DDPM takes
     them, put fresh noise over what is left of the source's colours; deterministic ones carry it along.
     """
     time = np.arange(STEPS + 1) / STEPS
@@ -60,7 +60,7 @@ def scheduler() -> DDPMScheduler:
 def build(width: int = 128) -> UNet2DConditionModel:
     """An untrained denoiser for 32x32 latents; attention at a half and a quarter of that.
 
-    The words also reach every block as a whole, with the time: hour and season colour all of the picture.
+    The words also reach every block as a whole, with the time: hour and season colour all of the image.
     """
     return UNet2DConditionModel(
         sample_size=32,
@@ -94,7 +94,7 @@ class Places:
     latents: NDArray[np.float16]
     first_seed: int
     grey: NDArray[np.float16]
-    """Latents of the same pictures without colour, of the first places."""
+    """Latents of the same images without colour, of the first places."""
 
     def scenes(self, place: int) -> list[scenes.Scene]:
         """What the latents of a place show, one scene per variant."""

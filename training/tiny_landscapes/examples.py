@@ -1,4 +1,4 @@
-"""The example pictures that ship: held-out scenes, which no training saw."""
+"""The example images that ship: held-out scenes, which no training saw."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def line(rng: np.random.Generator, cells: int, octaves: int, gain: float = 0.5) 
 
 
 def field(rng: np.random.Generator, rows: int, columns: int, octaves: int, gain: float = 0.5) -> Array:
-    """Noise over the picture, about within -1 and 1."""
+    """Noise over the image, about within -1 and 1."""
     total = np.zeros((SIZE, SIZE), np.float32)
     for octave in range(octaves):
         r, c = rows * 2**octave, columns * 2**octave
@@ -63,7 +63,7 @@ def treetops(rng: np.random.Generator, density: float, height: float, width: flo
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """Lines are heights in pixels from the top along x; fields are noise over the picture."""
+    """Lines are heights in pixels from the top along x; fields are noise over the image."""
 
     horizon: float
     far_ridge: Array

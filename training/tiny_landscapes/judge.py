@@ -1,6 +1,6 @@
 """A judge of results: which hour, which season, and what is where.
 
-A small network trained on renders of its own. So that pictures from the model do not fool it, it also
+A small network trained on renders of its own. So that images from the model do not fool it, it also
 sees renders that went through the autoencoder with noise on the latents, blurred ones, and ones with shifted
 brightness and colour.
 """
@@ -40,7 +40,7 @@ class Judge(nn.Module):
         self.season = nn.Linear(48 * 16, len(scenes.SEASONS))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits of hour, season and pixel labels for pictures in -1..1."""
+        """Logits of hour, season and pixel labels for images in -1..1."""
         half = self.stem(x)
         quarter = self.quarter(half)
         eighth = self.eighth(quarter)
@@ -64,7 +64,7 @@ class Verdict:
 class Pool:
     """Rendered scenes with their truth."""
 
-    pictures: NDArray[np.uint8]
+    images: NDArray[np.uint8]
     time: NDArray[np.int64]
     season: NDArray[np.int64]
     labels: NDArray[np.int64]
@@ -72,22 +72,22 @@ class Pool:
 
 def pool(first_seed: int, count: int) -> Pool:
     """Renders of ``count`` seeds."""
-    pictures, labels, times, seasons = [], [], [], []
+    images, labels, times, seasons = [], [], [], []
     for seed in range(first_seed, first_seed + count):
         scene = scenes.sample(seed)
         pixels, kinds = render.paint(scene)
-        pictures.append(np.rint(pixels * 255).astype(np.uint8))
+        images.append(np.rint(pixels * 255).astype(np.uint8))
         labels.append(kinds)
         times.append(scenes.TIMES.index(scene.time))
         seasons.append(scenes.SEASONS.index(scene.season))
-    return Pool(np.stack(pictures), np.array(times), np.array(seasons), np.stack(labels).astype(np.int64))
+    return Pool(np.stack(images), np.array(times), np.array(seasons), np.stack(labels).astype(np.int64))
 
 
-def _worn(codec: autoencoder.Codec, pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """The pictures after the autoencoder, with noise on their latents as a denoiser might leave it."""
+def _worn(codec: autoencoder.Codec, images: Tensor, generator: torch.Generator) -> Tensor:
+    """The images after the autoencoder, with noise on their latents as a denoiser might leave it."""
     rows = []
     with torch.no_grad():
-        for x in pictures.split(16):
+        for x in images.split(16):
             z = codec.encoder(x)
             level = 0.4 * torch.rand((len(z), 1, 1, 1), generator=generator)
             rows.append(codec.decoder(z + level * torch.randn(z.shape, generator=generator)).clamp(-1, 1))
@@ -95,7 +95,7 @@ def _worn(codec: autoencoder.Codec, pictures: Tensor, generator: torch.Generator
 
 
 def _jitter(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Brightness, contrast and colour a little off; every fourth picture blurred."""
+    """Brightness, contrast and colour a little off; every fourth image blurred."""
     tint = 1 + 0.10 * (2 * torch.rand((len(x), 3, 1, 1), generator=generator) - 1)
     lift = 0.08 * (2 * torch.rand((len(x), 1, 1, 1), generator=generator) - 1)
     gain = 1 + 0.15 * (2 * torch.rand((len(x), 1, 1, 1), generator=generator) - 1)
@@ -110,7 +110,7 @@ def train(codec: autoencoder.Codec, first_seed: int, count: int = 1600, steps: i
     generator = torch.Generator().manual_seed(5)
     torch.manual_seed(5)
     truth = pool(first_seed, count)
-    x = autoencoder.as_tensor(truth.pictures)
+    x = autoencoder.as_tensor(truth.images)
     x[: count // 2] = _worn(codec, x[: count // 2], generator)
     time, season = torch.from_numpy(truth.time), torch.from_numpy(truth.season)
     labels = torch.from_numpy(truth.labels)
@@ -135,11 +135,11 @@ def train(codec: autoencoder.Codec, first_seed: int, count: int = 1600, steps: i
     return judge.eval()
 
 
-def verdict(judge: Judge, pictures: NDArray[np.uint8]) -> Verdict:
-    """What the judge sees in a batch of pictures."""
+def verdict(judge: Judge, images: NDArray[np.uint8]) -> Verdict:
+    """What the judge sees in a batch of images."""
     times, seasons, labels = [], [], []
     with torch.no_grad():
-        for x in autoencoder.as_tensor(pictures).split(32):
+        for x in autoencoder.as_tensor(images).split(32):
             t, s, kinds = judge(x)
             times.append(t.argmax(1))
             seasons.append(s.argmax(1))

@@ -1,4 +1,4 @@
-"""A scene becomes a picture: layers from the sky to the foreground, each laid over the last with a soft edge."""
+"""A scene becomes an image: layers from the sky to the foreground, each laid over the last with a soft edge."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _COLUMN: Final[Array] = np.arange(SIZE, dtype=np.float32)[None, :]
 
 @dataclass(slots=True)
 class Canvas:
-    """The picture so far and, per pixel, which kind of thing is on top."""
+    """The image so far and, per pixel, which kind of thing is on top."""
 
     pixels: Array
     labels: NDArray[np.uint8]
 
     def lay(self, colour: Array, cover: Array, label: str) -> None:
-        """Lay a colour over the picture where ``cover`` (0..1) says so."""
+        """Lay a colour over the image where ``cover`` (0..1) says so."""
         self.pixels += cover[..., None] * (colour - self.pixels)
         self.labels[cover > 0.5] = LABELS.index(label)
 
@@ -117,7 +117,7 @@ def _mountains(canvas: Canvas, geometry: Geometry, scene: Scene, hour: Hour, cov
 
 
 def _ground(geometry: Geometry, scene: Scene, hour: Hour, cover: Cover) -> Array:
-    """The colour of meadow or sand for the whole picture; it lies under the horizon only."""
+    """The colour of meadow or sand for the whole image; it lies under the horizon only."""
     main, second = cover.sand if scene.has("desert") else cover.meadow
     patches = np.clip(0.30 + 0.55 * geometry.ground_noise, 0, 1)
     if scene.season == "spring":
@@ -158,7 +158,7 @@ def _water(canvas: Canvas, geometry: Geometry, scene: Scene, hour: Hour, cover: 
 
 
 def paint(scene: Scene, geometry: Geometry | None = None) -> tuple[Array, NDArray[np.uint8]]:
-    """The picture as floats in 0..1 (rows, columns, RGB) and, per pixel, an index into ``LABELS``."""
+    """The image as floats in 0..1 (rows, columns, RGB) and, per pixel, an index into ``LABELS``."""
     geometry = geometry or build(scene.seed)
     hour, cover = light_of(scene), COVERS[scene.season]
     canvas = Canvas(_sky(geometry, hour), np.zeros((SIZE, SIZE), np.uint8))
@@ -197,6 +197,6 @@ def paint(scene: Scene, geometry: Geometry | None = None) -> tuple[Array, NDArra
 
 
 def image(scene: Scene, geometry: Geometry | None = None) -> NDArray[np.uint8]:
-    """The picture as bytes (rows, columns, RGB)."""
+    """The image as bytes (rows, columns, RGB)."""
     pixels, _ = paint(scene, geometry)
     return np.asarray(np.rint(pixels * 255), np.uint8)

@@ -28,7 +28,7 @@ class Scene:
     elements: frozenset[str]
 
     def has(self, element: str) -> bool:
-        """Whether the element is in the picture."""
+        """Whether the element is in the image."""
         return element in self.elements
 
     def differs(self, other: Scene) -> frozenset[str]:

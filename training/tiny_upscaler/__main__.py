@@ -1,7 +1,7 @@
 """``python -m training.tiny_upscaler --out FILE``: learn to enlarge landscapes four times, write the weights.
 
 The network is the compact one of Real-ESRGAN (``SRVGGNetCompact``: convolutions at the small size, then a pixel
-shuffle added to the nearest-neighbour picture), 32 channels wide and 10 deep. It learns from drawn landscapes whose
+shuffle added to the nearest-neighbour image), 32 channels wide and 10 deep. It learns from drawn landscapes whose
 small versions are made as users make them, with Pillow's resampling filters, by the mean absolute difference.
 """
 
@@ -27,7 +27,7 @@ FILTERS = (Image.Resampling.BICUBIC, Image.Resampling.LANCZOS, Image.Resampling.
 
 
 class Network(nn.Module):
-    """Pictures (batch, RGB, rows, columns) in 0..1 to ones ``FACTOR`` times as large; keys as SRVGGNetCompact has them."""
+    """Images (batch, RGB, rows, columns) in 0..1 to ones ``FACTOR`` times as large; keys as SRVGGNetCompact has them."""
 
     def __init__(self, width: int = 32, depth: int = 10) -> None:
         super().__init__()
@@ -36,10 +36,10 @@ class Network(nn.Module):
             layers += [nn.Conv2d(width, width, 3, padding=1), nn.PReLU(width)]
         self.body = nn.Sequential(*layers, nn.Conv2d(width, 3 * FACTOR**2, 3, padding=1))
 
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        """The enlarged pictures, not clipped."""
-        plain = functional.interpolate(pictures, scale_factor=FACTOR, mode="nearest")
-        return functional.pixel_shuffle(self.body(pictures), FACTOR) + plain
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """The enlarged images, not clipped."""
+        plain = functional.interpolate(images, scale_factor=FACTOR, mode="nearest")
+        return functional.pixel_shuffle(self.body(images), FACTOR) + plain
 
 
 def draw(count: int, first_seed: int) -> NDArray[np.uint8]:
@@ -47,25 +47,25 @@ def draw(count: int, first_seed: int) -> NDArray[np.uint8]:
     return np.stack([render.image(scenes.sample(first_seed + index)) for index in range(count)])
 
 
-def shrunk(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """A picture a quarter of the size, by one of Pillow's filters."""
+def shrunk(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """An image a quarter of the size, by one of Pillow's filters."""
     size = geometry.SIZE // FACTOR
-    return np.asarray(Image.fromarray(picture).resize((size, size), FILTERS[int(rng.integers(len(FILTERS)))]))
+    return np.asarray(Image.fromarray(image).resize((size, size), FILTERS[int(rng.integers(len(FILTERS)))]))
 
 
-def _batch(pictures: NDArray[np.uint8], count: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Small pictures and large ones, turned and mirrored at random."""
+def _batch(images: NDArray[np.uint8], count: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Small images and large ones, turned and mirrored at random."""
     large, small = [], []
-    for index in rng.integers(len(pictures), size=count):
-        picture = np.rot90(pictures[index], k=int(rng.integers(4)))[:, :: 1 if rng.random() < 0.5 else -1]
-        picture = np.ascontiguousarray(picture)
-        large.append(picture)
-        small.append(shrunk(picture, rng))
+    for index in rng.integers(len(images), size=count):
+        image = np.rot90(images[index], k=int(rng.integers(4)))[:, :: 1 if rng.random() < 0.5 else -1]
+        image = np.ascontiguousarray(image)
+        large.append(image)
+        small.append(shrunk(image, rng))
     as_tensor = [torch.from_numpy(np.stack(rows)).permute(0, 3, 1, 2).float() / 255 for rows in (small, large)]
     return as_tensor[0], as_tensor[1]
 
 
-def train(pictures: NDArray[np.uint8], steps: int, batch: int = 12, rate: float = 1.5e-3) -> Network:
+def train(images: NDArray[np.uint8], steps: int, batch: int = 12, rate: float = 1.5e-3) -> Network:
     """Train on the CPU; the rate falls by a cosine, and the weights that come back are averaged over the last steps."""
     torch.manual_seed(0)
     rng, network = np.random.default_rng(0), Network().to(memory_format=torch.channels_last)
@@ -75,7 +75,7 @@ def train(pictures: NDArray[np.uint8], steps: int, batch: int = 12, rate: float 
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = rate * min(1, (step + 1) / 50) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / steps)))
-        small, large = _batch(pictures, batch, rng)
+        small, large = _batch(images, batch, rng)
         error = (network(small) - large).abs().mean()
         optimizer.zero_grad(set_to_none=True)
         error.backward()
@@ -94,11 +94,11 @@ def main() -> None:
     """Draw, train, write fp16 safetensors."""
     parser = argparse.ArgumentParser(prog="python -m training.tiny_upscaler", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="the safetensors file to write")
-    parser.add_argument("--pictures", type=int, default=4000)
+    parser.add_argument("--images", type=int, default=4000)
     parser.add_argument("--steps", type=int, default=4000)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    network = train(draw(options.pictures, 200_000), options.steps)
+    network = train(draw(options.images, 200_000), options.steps)
     weights = {name: value.detach().half().contiguous() for name, value in network.state_dict().items()}
     save_file(weights, options.out, metadata={"format": "pt", "architecture": "SRVGGNetCompact", "scale": str(FACTOR)})
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB")

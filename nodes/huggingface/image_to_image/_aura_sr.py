@@ -1,7 +1,7 @@
 """
-Enlarging pictures with AuraSR, tile by tile.
+Enlarging images with AuraSR, tile by tile.
 
-The network takes tiles of one size and knows nothing of what is beside them, so a picture is padded to whole tiles by reflection.
+The network takes tiles of one size and knows nothing of what is beside them, so an image is padded to whole tiles by reflection.
 Where tiles are to overlap, a second layer of tiles lies half a tile further in both directions; at each pixel, the nearer a tile's
 middle is, the more that tile counts. Both layers' weights are one map, because they repeat from tile to tile.
 """
@@ -29,16 +29,16 @@ _DITHER = 0.001
 
 class AuraSR(DiffusionNode):
     """
-    Enlarges a picture four times with AuraSR, a generative network that paints the details that were not there, in one pass and
-    without a prompt. Made for pictures that a model has drawn. Works in tiles, so that a picture of any size fits into memory.
+    Enlarges an image four times with AuraSR, a generative network that paints the details that were not there, in one pass and
+    without a prompt. Made for images that a model has drawn. Works in tiles, so that an image of any size fits into memory.
     image, upscale, super-resolution, enlarge, aurasr, gan
 
     Use cases:
-    - Bring a generated picture to the size of a print
-    - Give an enlarged picture crisp details without a prompt
+    - Bring a generated image to the size of a print
+    - Give an enlarged image crisp details without a prompt
     """
 
-    image: ImageRef = Field(default=ImageRef(), description="Picture to enlarge; transparency is enlarged along.")
+    image: ImageRef = Field(default=ImageRef(), description="Image to enlarge; transparency is enlarged along.")
     model: UpscalerModel = Field(
         default=UpscalerModel(repo_id="fal/AuraSR-v2"),
         description="`fal/AuraSR-v2`, `fal/AuraSR`, or a directory with such a network's `model.safetensors` and `config.json`.",
@@ -50,7 +50,7 @@ class AuraSR(DiffusionNode):
     batch_size: int = Field(default=4, ge=1, le=64, description="Tiles that are enlarged at once; fewer take less memory.")
     seed: int = shared.SEED
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The enlarged picture, RGB or RGBA."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The enlarged image, RGB or RGBA."]:
         import torch
 
         from nodetool_core.assets.modes import in_mode
@@ -63,12 +63,12 @@ class AuraSR(DiffusionNode):
             check_size(source.width * factor, source.height * factor, "Put a Fit in front of this node.")
             network = network.to(part.device, getattr(torch, self.model.dtype) if self.model.dtype else None)
             enlarged = _enlarged(network, in_mode(source, "RGB"), self.overlap, self.batch_size, generator, context)
-        return context.picture(with_transparency(enlarged, source))
+        return context.image_from_pil(with_transparency(enlarged, source))
 
 
 class _Tile(NamedTuple):
     left: int
-    """Where the picture has its left edge, in pixels; below 0 or partly beyond the picture at its edges."""
+    """Where the image has its left edge, in pixels; below 0 or partly beyond the image at its edges."""
     upper: int
     pixels: Any
     """(side, side, 3), 0…1."""
@@ -77,7 +77,7 @@ class _Tile(NamedTuple):
 def _enlarged(
     network: Network, image: Image.Image, overlap: bool, batch_size: int, generator: torch.Generator, context: Context
 ) -> Image.Image:
-    """The picture through the network, some tiles at a time."""
+    """The image through the network, some tiles at a time."""
     import numpy as np
     from PIL import Image as Pillow
 
@@ -97,7 +97,7 @@ def _enlarged(
 
 
 def _tiles(image: Image.Image, side: int, overlap: bool) -> list[_Tile]:
-    """The tiles of one layer, or of both; those that show nothing of the picture are left out."""
+    """The tiles of one layer, or of both; those that show nothing of the image are left out."""
     import numpy as np
 
     pixels = np.asarray(image, np.float32) / 255

@@ -1,11 +1,11 @@
-"""Editing a picture by an instruction, and variations of it without any text."""
+"""Editing an image by an instruction, and variations of it without any text."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from nodes.huggingface import diffusion as shared
-from nodes.huggingface.diffusion import DiffusionNode, Pictures, pictures, shown_image, source_image
+from nodes.huggingface.diffusion import DiffusionNode, Images, image_outputs, shown_image, source_image
 from nodes.huggingface.families import parameters_of
 from nodes.huggingface.model_kinds import LoraModel, ReduxModel
 from nodes.huggingface.pipelines import Generated, generate
@@ -25,14 +25,14 @@ VARIATION_MODEL = "lambdalabs/sd-image-variations-diffusers"
 
 class EditByInstruction(DiffusionNode):
     """
-    Changes a picture as an instruction says, and leaves the rest. Takes models that were made for it: InstructPix2Pix for Stable
+    Changes an image as an instruction says, and leaves the rest. Takes models that were made for it: InstructPix2Pix for Stable
     Diffusion and SDXL, FLUX.1 Kontext, FLUX.2, Qwen-Image-Edit.
     image, edit, instruction, kontext, pix2pix, image-to-image
 
     Use cases:
     - Change the season, the weather or a colour by saying so
     - Add or remove something without drawing a mask
-    - Put things from further pictures into the first one
+    - Put things from further images into the first one
     """
 
     model: ImageToImageModel = Field(
@@ -40,21 +40,21 @@ class EditByInstruction(DiffusionNode):
     )
     prompt: str = Field(default="Make it winter", description="What to change.")
     negative_prompt: str = shared.NEGATIVE_PROMPT
-    image: ImageRef = Field(default=ImageRef(), description="The picture to change.")
+    image: ImageRef = Field(default=ImageRef(), description="The image to change.")
     reference_images: list[ImageRef] | None = Field(
-        default=None, description="Further pictures that the instruction speaks of, for models that look at several."
+        default=None, description="Further images that the instruction speaks of, for models that look at several."
     )
     num_inference_steps: int = shared.STEPS
     guidance_scale: float = shared.WIDE_GUIDANCE
     image_guidance_scale: float = Field(
-        default=1.5, ge=1.0, le=20.0, description="How closely the picture is kept; read by InstructPix2Pix alone."
+        default=1.5, ge=1.0, le=20.0, description="How closely the image is kept; read by InstructPix2Pix alone."
     )
     seed: int = shared.SEED
     scheduler: SchedulerName = shared.SCHEDULER
     loras: list[LoraModel] = shared.LORAS
     num_images: int = shared.COUNT
 
-    def process(self, context: Context) -> Pictures:
+    def process(self, context: Context) -> Images:
         source = source_image(context, self.image, "image")
         names = ["prompt", "negative_prompt", "num_inference_steps", "guidance_scale"]
         if self.image_guidance_scale != self.spec.properties["image_guidance_scale"].default:
@@ -62,29 +62,29 @@ class EditByInstruction(DiffusionNode):
         with steered(self.model, "editing", Steering.of(self), context) as pipeline:
             references = [shown_image(context, ref, "reference_images") for ref in self.reference_images or ()]
             if references and not _sees_several(pipeline):
-                context.warn(f"reference_images is not used: {type(pipeline).__name__} looks at one picture.")
+                context.warn(f"reference_images is not used: {type(pipeline).__name__} looks at one image.")
                 references = []
             wanted = self.chosen(*names)
             made = generate(pipeline, wanted, seed=self.seed, image=source, beside=references, count=self.num_images, context=context)
-        return pictures(made, context, source)
+        return image_outputs(made, context, source)
 
 
 class ImageVariation(DiffusionNode):
     """
-    Makes pictures that resemble a picture, without any prompt. Takes Stable Diffusion image variations and unCLIP, or any FLUX.1
+    Makes images that resemble an image, without any prompt. Takes Stable Diffusion image variations and unCLIP, or any FLUX.1
     together with the FLUX.1 Redux prior.
     image, variation, redux, unclip, image-to-image
 
     Use cases:
-    - Make several pictures in the manner of one
-    - Find out what a model sees in a picture
+    - Make several images in the manner of one
+    - Find out what a model sees in an image
     """
 
     model: ImageToImageModel = Field(
         default=ImageToImageModel(repo_id=VARIATION_MODEL), description="A model for variations, or FLUX.1 where `redux` is set."
     )
-    redux: ReduxModel = Field(default=ReduxModel(), description="Prior that reads the picture for FLUX.1; empty for other models.")
-    image: ImageRef = Field(default=ImageRef(), description="The picture to vary.")
+    redux: ReduxModel = Field(default=ReduxModel(), description="Prior that reads the image for FLUX.1; empty for other models.")
+    image: ImageRef = Field(default=ImageRef(), description="The image to vary.")
     num_inference_steps: int = shared.STEPS
     guidance_scale: float = shared.WIDE_GUIDANCE
     width: int = Field(default=0, ge=0, le=4096, description="Width of the result, in pixels; 0 for the model's own.")
@@ -93,7 +93,7 @@ class ImageVariation(DiffusionNode):
     scheduler: SchedulerName = shared.SCHEDULER
     num_images: int = shared.COUNT
 
-    def process(self, context: Context) -> Pictures:
+    def process(self, context: Context) -> Images:
         source = source_image(context, self.image, "image")
         wanted = self.chosen("num_inference_steps", "guidance_scale")
         task = "variation"
@@ -114,7 +114,7 @@ class ImageVariation(DiffusionNode):
                 count=self.num_images,
                 context=context,
             )
-        return pictures(Generated(made.images, made.latents), context, source)
+        return image_outputs(Generated(made.images, made.latents), context, source)
 
 
 def _sees_several(pipeline: Any) -> bool:
@@ -122,7 +122,7 @@ def _sees_several(pipeline: Any) -> bool:
 
 
 def _read_by_redux(redux: ModelRef, image: Image.Image, context: Context) -> dict[str, Any]:
-    """What stands for a prompt, as the prior makes it from a picture."""
+    """What stands for a prompt, as the prior makes it from an image."""
     import torch
 
     with context.models.use(redux, "image-prior", context=context) as prior, torch.no_grad():

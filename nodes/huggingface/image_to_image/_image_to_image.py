@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from nodes.huggingface import diffusion as shared
-from nodes.huggingface.diffusion import DEFAULT_MODEL, DiffusionNode, Pictures, optional_images, pictures, source_image
+from nodes.huggingface.diffusion import DEFAULT_MODEL, DiffusionNode, Images, image_outputs, optional_images, source_image
 from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel, LoraModel
 from nodes.huggingface.pipelines import generate
 from nodes.huggingface.schedulers import SchedulerName
@@ -55,7 +55,7 @@ class ImageToImage(DiffusionNode):
     control_mode: int = shared.CONTROL_MODE
     num_images: int = shared.COUNT
 
-    def process(self, context: Context) -> Pictures:
+    def process(self, context: Context) -> Images:
         source = source_image(context, self.image, "image")
         steering = Steering.of(self)
         wanted = self.chosen("prompt", "negative_prompt", "strength", "num_inference_steps", "guidance_scale")
@@ -69,7 +69,7 @@ class ImageToImage(DiffusionNode):
                 count=self.num_images,
                 context=context,
             )
-        return pictures(made, context, source)
+        return image_outputs(made, context, source)
 
 
 class LoadImageToImageModel(Node):

@@ -1,11 +1,11 @@
-"""Painting a part of a picture anew."""
+"""Painting a part of an image anew."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from nodes.huggingface import diffusion as shared
-from nodes.huggingface.diffusion import DEFAULT_MODEL, DiffusionNode, Pictures, optional_images, pictures, source_image
+from nodes.huggingface.diffusion import DEFAULT_MODEL, DiffusionNode, Images, image_outputs, optional_images, source_image
 from nodes.huggingface.masks import Mask
 from nodes.huggingface.model_kinds import ControlNetModel, InpaintingModel, IPAdapterModel, LoraModel
 from nodes.huggingface.pipelines import Generated, generate
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 class Inpainting(DiffusionNode):
     """
-    Paints what a mask covers anew, from a prompt. What the mask does not cover keeps every bit, and the picture its size.
+    Paints what a mask covers anew, from a prompt. What the mask does not cover keeps every bit, and the image its size.
     Takes models for inpainting (Stable Diffusion with 9 channels, Flux Fill) and any other whose family can inpaint.
     image, inpainting, mask, fill, repair, object removal
 
     Use cases:
     - Remove an object and fill in what was behind it
-    - Put something new into a picture
+    - Put something new into an image
     - Repair scratches and holes
     - Work on a small part of a large photo in full detail
     """
@@ -37,7 +37,7 @@ class Inpainting(DiffusionNode):
         default="A beautiful landscape with mountains and a lake at sunset", description="Text prompt describing what to paint."
     )
     negative_prompt: str = shared.NEGATIVE_PROMPT
-    image: ImageRef = Field(default=ImageRef(), description="The picture to change.")
+    image: ImageRef = Field(default=ImageRef(), description="The image to change.")
     mask_image: ImageRef = Field(default=ImageRef(), description="Where to paint: white is painted anew, black is kept.")
     strength: float = Field(
         default=1.0, ge=0.0, le=1.0, description="How far the painted part may differ from what was there; 1 looks at nothing of it."
@@ -53,7 +53,7 @@ class Inpainting(DiffusionNode):
         description="Pixels beyond the mask over which the new part fades out; nothing changes farther out.",
     )
     crop_to_mask: bool = Field(
-        default=False, description="Whether the model only sees the masked part, enlarged to its own size: full detail in large pictures."
+        default=False, description="Whether the model only sees the masked part, enlarged to its own size: full detail in large images."
     )
     crop_padding: int = Field(
         default=32, ge=0, le=2048, description="Pixels of surroundings that the model sees around the masked part, where cropped."
@@ -69,7 +69,7 @@ class Inpainting(DiffusionNode):
     control_mode: int = shared.CONTROL_MODE
     num_images: int = shared.COUNT
 
-    def process(self, context: Context) -> Pictures:
+    def process(self, context: Context) -> Images:
         source = source_image(context, self.image, "image")
         whole = (0, 0, *source.size)
         mask = Mask.of(_of_size(source_image(context, self.mask_image, "mask_image", "L"), source), self.mask_grow, self.mask_blur)
@@ -91,11 +91,11 @@ class Inpainting(DiffusionNode):
             )
         region = source.crop(box)
         pasted = [mask.laid_over(source, _of_size(image.convert("RGB"), region), box) for image in made.images]
-        return pictures(Generated(pasted, made.latents), context, source)
+        return image_outputs(Generated(pasted, made.latents), context, source)
 
 
 def _of_size(image: Image.Image, other: Image.Image) -> Image.Image:
-    """The picture in the size of another one."""
+    """The image in the size of another one."""
     from PIL import Image as Pillow
 
     return image if image.size == other.size else image.resize(other.size, Pillow.Resampling.LANCZOS)

@@ -1,4 +1,4 @@
-"""Between pictures and latents."""
+"""Between images and latents."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from nodetool_core import Context, Field, ImageRef, NodeError
 
 
 class Encoded(NamedTuple):
-    output: Annotated[Latents, "The latents, as a denoiser takes them; always the same for a picture."]
+    output: Annotated[Latents, "The latents, as a denoiser takes them; always the same for an image."]
 
 
 class VAEEncode(DiffusionNode):
     """
-    Turns a picture into latents with a model's autoencoder. Sides are cut down to a multiple of its factor.
+    Turns an image into latents with a model's autoencoder. Sides are cut down to a multiple of its factor.
     image, latents, vae, autoencoder, encode
 
     Use cases:
-    - See what an autoencoder keeps of a picture
+    - See what an autoencoder keeps of an image
     - Prepare latents for nodes that go on from them
     """
 
     default_model = DEFAULT_MODEL
 
     model: AutoencoderModel = Field(default=AutoencoderModel(), description="An autoencoder, or a model that has one.")
-    image: ImageRef = Field(default=ImageRef(), description="Picture to encode.")
+    image: ImageRef = Field(default=ImageRef(), description="Image to encode.")
 
     def process(self, context: Context) -> Encoded:
         import torch
@@ -39,7 +39,7 @@ class VAEEncode(DiffusionNode):
             width, height = (side // factor * factor for side in source.size)
             if min(width, height) == 0:
                 message = f"{source.width} x {source.height} pixels are too few: both sides have to be at least {factor}."
-                raise NodeError(message, "Enlarge the picture first.", code="image_too_small", where="image")
+                raise NodeError(message, "Enlarge the image first.", code="image_too_small", where="image")
             pixels = _tensor(source.crop((0, 0, width, height)), vae)
             encoded = vae.encode(pixels)
             found = encoded.latent_dist.mode() if hasattr(encoded, "latent_dist") else encoded.latents
@@ -48,7 +48,7 @@ class VAEEncode(DiffusionNode):
 
 class VAEDecode(DiffusionNode):
     """
-    Turns latents into a picture with a model's autoencoder.
+    Turns latents into an image with a model's autoencoder.
     image, latents, vae, autoencoder, decode
 
     Use cases:
@@ -61,7 +61,7 @@ class VAEDecode(DiffusionNode):
     model: AutoencoderModel = Field(default=AutoencoderModel(), description="An autoencoder, or a model that has one.")
     latents: Latents | None = Field(description="Latents to decode, of the kind that the autoencoder makes.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The picture, RGB."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The image, RGB."]:
         import torch
 
         if self.latents is None:
@@ -75,13 +75,13 @@ class VAEDecode(DiffusionNode):
                 message = f"The latents have {samples.shape[1]} channels, and the autoencoder takes {channels}."
                 raise NodeError(message, "Use the autoencoder of the model that made them.", code="model_unfit", where="model")
             ready = denormalized(vae, samples.to(vae.device)).to(vae.dtype)
-            return context.picture(_image(vae.decode(ready, return_dict=False)[0]))
+            return context.image_from_pil(_image(vae.decode(ready, return_dict=False)[0]))
 
 
 def _checked(vae: Any) -> Any:
     if not (hasattr(vae, "encode") and hasattr(vae, "decode") and vae.config.get("latent_channels")):
         hint = "Choose an autoencoder such as stabilityai/sd-vae-ft-mse, or a model that has one."
-        raise NodeError(f"{type(vae).__name__} is no autoencoder of pictures.", hint, code="model_unfit", where="model")
+        raise NodeError(f"{type(vae).__name__} is no autoencoder of images.", hint, code="model_unfit", where="model")
     return vae
 
 

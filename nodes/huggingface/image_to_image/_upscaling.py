@@ -1,4 +1,4 @@
-"""Enlarging pictures: with a network, with a diffusion model, tile by tile."""
+"""Enlarging images: with a network, with a diffusion model, tile by tile."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from nodes._geometry import MAX_SIDE, Size, check_size, fitted_size, longest_side_of
 from nodes._pixels import with_profile
 from nodes.huggingface import diffusion as shared
-from nodes.huggingface.diffusion import DEFAULT_MODEL, DiffusionNode, Pictures, pictures, source_image
+from nodes.huggingface.diffusion import DEFAULT_MODEL, DiffusionNode, Images, image_outputs, source_image
 from nodes.huggingface.model_kinds import ControlNetModel, LoraModel, UpscalerModel
 from nodes.huggingface.networks import Upscaler, upscaler
 from nodes.huggingface.pipelines import following_seed, generate
@@ -35,29 +35,29 @@ UPSCALE_MODEL = "stabilityai/stable-diffusion-x4-upscaler"
 
 class Upscale(DiffusionNode):
     """
-    Enlarges a picture with a network in one pass, by the factor that the network was made for. Networks of Real-ESRGAN, ESRGAN and
-    ESPCN are read from safetensors files. Works in tiles, so that a picture of any size fits into memory.
+    Enlarges an image with a network in one pass, by the factor that the network was made for. Networks of Real-ESRGAN, ESRGAN and
+    ESPCN are read from safetensors files. Works in tiles, so that an image of any size fits into memory.
     image, upscale, super-resolution, enlarge, real-esrgan, espcn
 
     Use cases:
     - Enlarge a result four times
-    - Bring old or small pictures to the size of a print
+    - Bring old or small images to the size of a print
     """
 
     default_model = DEFAULT_UPSCALER
 
-    image: ImageRef = Field(default=ImageRef(), description="Picture to enlarge; transparency is enlarged along.")
+    image: ImageRef = Field(default=ImageRef(), description="Image to enlarge; transparency is enlarged along.")
     model: UpscalerModel = Field(default=UpscalerModel(), description="Network to use; empty for the small one that ships.")
     longest_side: int = Field(
         default=0,
         ge=0,
         le=MAX_SIDE,
-        description="Longest side of the result, in pixels; the shape is kept. 0 for as many times the picture's as the network enlarges.",
+        description="Longest side of the result, in pixels; the shape is kept. 0 for as many times the image's as the network enlarges.",
     )
     tile_size: int = Field(default=256, ge=16, le=4096, description="Side of the tiles that are enlarged one by one, in pixels.")
     tile_overlap: int = Field(default=16, ge=0, le=256, description="Pixels around each tile that the network sees besides.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The enlarged picture, RGB or RGBA."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The enlarged image, RGB or RGBA."]:
         from nodetool_core.assets.modes import in_mode
 
         source = source_image(context, self.image, "image", "RGBA")
@@ -67,7 +67,7 @@ class Upscale(DiffusionNode):
             network = upscaler(part.tensors, ref.repo_id)
             size = self._size(source.size, network.scale, context)
             enlarged = _enlarged(network, colours, size, self.tile_size, self.tile_overlap, part.device, context)
-        return context.picture(with_transparency(enlarged, source))
+        return context.image_from_pil(with_transparency(enlarged, source))
 
     def _size(self, size: Size, factor: int, context: Context) -> Size:
         """The size of the result. Raises NodeError for one that is too large."""
@@ -77,35 +77,35 @@ class Upscale(DiffusionNode):
         if self.longest_side > factor * max(size):
             context.warn(f"longest_side is more than the {factor} times that the network enlarges; the rest is resampled.")
         if self.longest_side < max(size):
-            context.warn(f"The picture is larger than longest_side already ({size[0]} x {size[1]} pixels), and is made smaller.")
+            context.warn(f"The image is larger than longest_side already ({size[0]} x {size[1]} pixels), and is made smaller.")
         wanted = fitted_size(size, (self.longest_side, self.longest_side))
         return check_size(*wanted, f"Set longest_side to at most {longest_side_of(size)}.")
 
 
 class DiffusionUpscale(DiffusionNode):
     """
-    Enlarges a picture with a diffusion model made for it, which paints the details that were not there: Stable Diffusion x4, or the
+    Enlarges an image with a diffusion model made for it, which paints the details that were not there: Stable Diffusion x4, or the
     latent upscaler x2.
     image, upscale, super-resolution, enlarge, stable-diffusion
 
     Use cases:
-    - Give a small picture plausible details
-    - Enlarge a picture with a prompt that says what is to be seen
+    - Give a small image plausible details
+    - Enlarge an image with a prompt that says what is to be seen
     """
 
     model: ImageToImageModel = Field(
         default=ImageToImageModel(repo_id=UPSCALE_MODEL), description="A diffusion upscaler; fetched when first used."
     )
-    prompt: str = Field(default="", description="Text prompt describing the picture.")
+    prompt: str = Field(default="", description="Text prompt describing the image.")
     negative_prompt: str = shared.NEGATIVE_PROMPT
-    image: ImageRef = Field(default=ImageRef(), description="Picture to enlarge.")
+    image: ImageRef = Field(default=ImageRef(), description="Image to enlarge.")
     num_inference_steps: int = shared.STEPS
     guidance_scale: float = Field(default=7.5, ge=0.0, le=20.0, description="How closely the prompt is followed.")
-    noise_level: int = Field(default=20, ge=0, le=350, description="Noise put onto the picture first; x4 upscaler alone.")
+    noise_level: int = Field(default=20, ge=0, le=350, description="Noise put onto the image first; x4 upscaler alone.")
     seed: int = shared.SEED
     scheduler: SchedulerName = shared.SCHEDULER
 
-    def process(self, context: Context) -> Pictures:
+    def process(self, context: Context) -> Images:
         names = ["negative_prompt", "num_inference_steps", "guidance_scale"]
         if self.noise_level != self.spec.properties["noise_level"].default:
             names.append("noise_level")
@@ -114,29 +114,29 @@ class DiffusionUpscale(DiffusionNode):
             wanted = self.chosen(*names) | {"prompt": self.prompt or " "}
             source = source_image(context, self.image, "image")
             made = generate(pipeline, wanted, seed=self.seed, image=source, context=context)
-        return pictures(made, context, source)
+        return image_outputs(made, context, source)
 
 
 class TiledRefinement(DiffusionNode):
     """
-    Enlarges a picture and repaints it tile by tile with an image-to-image model, so that it may be larger than the model was made
+    Enlarges an image and repaints it tile by tile with an image-to-image model, so that it may be larger than the model was made
     for. Tiles overlap and are blended.
     image, upscale, tiles, refinement, detail, image-to-image
 
     Use cases:
     - Bring a result to print size with new detail
-    - Restyle a picture that is larger than the model can take
-    - Follow the picture closely with a tile ControlNet
+    - Restyle an image that is larger than the model can take
+    - Follow the image closely with a tile ControlNet
     """
 
     default_model = DEFAULT_MODEL
 
     model: ImageToImageModel = Field(default=ImageToImageModel(), description="A model for image to image; empty for the one that ships.")
     prompt: str = Field(
-        default="A beautiful landscape with mountains and a lake at sunset", description="Text prompt describing the picture."
+        default="A beautiful landscape with mountains and a lake at sunset", description="Text prompt describing the image."
     )
     negative_prompt: str = shared.NEGATIVE_PROMPT
-    image: ImageRef = Field(default=ImageRef(), description="Picture to enlarge and refine.")
+    image: ImageRef = Field(default=ImageRef(), description="Image to enlarge and refine.")
     scale: float = Field(default=2.0, ge=0.25, le=8.0, description="How many times as long the sides become before tiles are painted.")
     strength: float = Field(default=0.3, ge=0.0, le=1.0, description="How far tiles may differ from what they were.")
     num_inference_steps: int = shared.STEPS
@@ -148,7 +148,7 @@ class TiledRefinement(DiffusionNode):
     controlnet: ControlNetModel = Field(default=ControlNetModel(), description="Network by which tiles follow what they were.")
     controlnet_conditioning_scale: float = shared.CONTROL_SCALE
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The refined picture, RGB."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The refined image, RGB."]:
         source = source_image(context, self.image, "image")
         check_size(round(source.width * self.scale), round(source.height * self.scale), "Choose a smaller scale.")
         steering = replace(Steering.of(self), control_image=self.image)
@@ -176,11 +176,11 @@ class TiledRefinement(DiffusionNode):
                     context=context,
                 )
                 canvas.add(box, _resized(made.image, part.size))
-        return context.picture(with_profile(canvas.picture(), source))
+        return context.image_from_pil(with_profile(canvas.image(), source))
 
 
 def with_transparency(enlarged: Image.Image, source: Image.Image) -> Image.Image:
-    """An RGB picture, RGBA with the transparency of the RGBA picture that it was made from, where that has any; in its profile."""
+    """An RGB image, RGBA with the transparency of the RGBA image that it was made from, where that has any; in its profile."""
     alpha = source.getchannel("A")
     if alpha.getextrema() != (255, 255):
         enlarged.putalpha(_resized(alpha, enlarged.size))
@@ -201,10 +201,10 @@ def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 def _enlarged(network: Upscaler, image: Image.Image, size: Size, side: int, margin: int, device: str, context: Context) -> Image.Image:
     """
-    The picture through the network, cell by cell, each with its margin, in a size.
+    The image through the network, cell by cell, each with its margin, in a size.
 
     Where that is not the size that the network gives, each cell is resampled by itself, with as much around it as resampling
-    looks at: no picture of the network's own size is ever held.
+    looks at: no image of the network's own size is ever held.
     """
     import torch
     from PIL import Image as Pillow

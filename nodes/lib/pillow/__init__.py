@@ -1,4 +1,4 @@
-"""Pillow's operations as nodes; here those that mix two pictures."""
+"""Pillow's operations as nodes; here those that mix two images."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 class Blend(Node):
     """
-    Mixes two pictures evenly over their whole area. A second picture of another size is cropped to the shape of the first
+    Mixes two images evenly over their whole area. A second image of another size is cropped to the shape of the first
     and resized.
     image, blend, mix, fade, crossfade
 
     Use cases:
     - Soften an edit by mixing in the original
-    - Fade from one picture to another
+    - Fade from one image to another
     """
 
-    image1: ImageRef = Field(description="First picture; its size is kept.")
-    image2: ImageRef = Field(description="Second picture.")
-    alpha: float = Field(default=0.5, ge=0.0, le=1.0, description="Share of the second picture: 0 gives the first, 1 the second.")
+    image1: ImageRef = Field(description="First image; its size is kept.")
+    image2: ImageRef = Field(description="Second image.")
+    alpha: float = Field(default=0.5, ge=0.0, le=1.0, description="Share of the second image: 0 gives the first, 1 the second.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The mixture."]:
         from PIL import Image
@@ -33,31 +33,31 @@ class Blend(Node):
         one = opened(context, self.image1)
         first, second = alike(one, covering(opened(context, self.image2), one.size))
         if "A" not in first.mode:
-            return context.picture(with_profile(Image.blend(first, second, self.alpha), first))
+            return context.image_from_pil(with_profile(Image.blend(first, second, self.alpha), first))
         share = Image.new("L", first.size, round(self.alpha * 255))
-        return context.picture(with_profile(_mixed(second, first, share), first))
+        return context.image_from_pil(with_profile(_mixed(second, first, share), first))
 
 
 class Composite(Node):
     """
-    Takes each pixel from one of two pictures, as a mask says: the first where the mask is white, the second where it is
-    black, a mixture where it is grey. What differs from the first picture in size is cropped to its shape and resized.
+    Takes each pixel from one of two images, as a mask says: the first where the mask is white, the second where it is
+    black, a mixture where it is grey. What differs from the first image in size is cropped to its shape and resized.
     image, composite, mask, combine, cutout
 
     Use cases:
-    - Keep an edit to a part of the picture
+    - Keep an edit to a part of the image
     - Put a person before another background
     """
 
-    image1: ImageRef = Field(description="Picture that shows where the mask is white; its size is kept.")
-    image2: ImageRef = Field(description="Picture that shows where the mask is black.")
+    image1: ImageRef = Field(description="Image that shows where the mask is white; its size is kept.")
+    image2: ImageRef = Field(description="Image that shows where the mask is black.")
     mask: ImageRef = Field(description="Mask; only how bright it is counts.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The combined picture."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The combined image."]:
         one = opened(context, self.image1)
         first, second = alike(one, covering(opened(context, self.image2), one.size))
         mixed = _mixed(first, second, covering(context.image(self.mask, "L"), one.size))
-        return context.picture(with_profile(mixed, first))
+        return context.image_from_pil(with_profile(mixed, first))
 
 
 def _mixed(first: Image.Image, second: Image.Image, mask: Image.Image) -> Image.Image:
@@ -67,6 +67,6 @@ def _mixed(first: Image.Image, second: Image.Image, mask: Image.Image) -> Image.
     mixed = on_weighted(first, lambda image: Pillow.composite(image, second.convert(image.mode), mask))
     if "A" not in mixed.mode:
         return mixed
-    # Weighting rounds. What comes from one picture alone stays as it was.
+    # Weighting rounds. What comes from one image alone stays as it was.
     kept = Pillow.composite(first, mixed, mask.point(lambda tone: 255 * (tone == 255)))
     return Pillow.composite(kept, second, mask.point(lambda tone: 255 * (tone > 0)))

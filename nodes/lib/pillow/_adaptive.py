@@ -1,7 +1,7 @@
 """
 Contrast limited adaptive histogram equalization (K. Zuiderveld, Graphics Gems IV, 1994).
 
-The picture is divided into a grid of tiles. Each tile gets the curve that spreads its own tones evenly, after the counts of
+The image is divided into a grid of tiles. Each tile gets the curve that spreads its own tones evenly, after the counts of
 its histogram were cut at the clip limit and the cut-off spread over the tones below it. A pixel takes the curves of the four nearest
 tiles, weighted by how near their centres are, so that no border between tiles shows.
 """

@@ -1,7 +1,7 @@
 """
 The arithmetic of colour grading. All of it works on bands: rows of RGB from 0 to 1, (rows, width, 3), float32.
 
-A result may lie outside of 0 to 1; whoever makes a picture of it cuts it off.
+A result may lie outside of 0 to 1; whoever makes an image of it cuts it off.
 """
 
 from __future__ import annotations

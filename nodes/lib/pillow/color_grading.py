@@ -1,4 +1,4 @@
-"""Colour grading: exposure, curves, balance, saturation, looks. Grey pictures become RGB; the alpha is kept."""
+"""Colour grading: exposure, curves, balance, saturation, looks. Grey images become RGB; the alpha is kept."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nodetool_core import Context, Field, ImageRef, Node, NodeError
 if TYPE_CHECKING:
     from nodes._pixels import Band
 
-IMAGE = "Picture to grade."
+IMAGE = "Image to grade."
 
 ColorRange = Literal["all", "reds", "oranges", "yellows", "greens", "cyans", "blues", "purples", "magentas"]
 FilmPreset = Literal[
@@ -56,17 +56,17 @@ class CDL(Node):
     power_b: float = Field(default=1.0, ge=0.1, le=4.0, description="The power of blue.")
     saturation: float = Field(default=1.0, ge=0.0, le=4.0, description="Strength of the colours: 0 is grey, 1 leaves them.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The graded picture."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The graded image."]:
         slope = (self.slope_r, self.slope_g, self.slope_b)
         offset = (self.offset_r, self.offset_g, self.offset_b)
         power = (self.power_r, self.power_g, self.power_b)
         image = opened(context, self.image)
-        return context.picture(graded(image, lambda band, _: grading.cdl(band, slope, offset, power, self.saturation), context))
+        return context.image_from_pil(graded(image, lambda band, _: grading.cdl(band, slope, offset, power, self.saturation), context))
 
 
 class ColorBalance(Node):
     """
-    Shifts the colours of a picture between cool and warm, and between green and magenta. How bright it looks is kept.
+    Shifts the colours of an image between cool and warm, and between green and magenta. How bright it looks is kept.
     image, color grading, white balance, temperature, tint
 
     Use cases:
@@ -78,19 +78,19 @@ class ColorBalance(Node):
     temperature: float = Field(default=0.0, ge=-1.0, le=1.0, description="Below 0 cooler (blue), above 0 warmer (orange).")
     tint: float = Field(default=0.0, ge=-1.0, le=1.0, description="Below 0 greener, above 0 more magenta.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The balanced picture."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The balanced image."]:
         gain = grading.triple((1 + 0.3 * self.temperature, 1 - 0.3 * self.tint, 1 - 0.3 * self.temperature))
 
         def balance(band: Band, _: int) -> Band:
             shifted = band * gain
             return grading.in_range(shifted * (luma(band) / luma(shifted).clip(1e-6)))
 
-        return context.picture(graded(opened(context, self.image), balance, context))
+        return context.image_from_pil(graded(opened(context, self.image), balance, context))
 
 
 class Curves(Node):
     """
-    Bends the tone curve of a picture: the ends, the shadows, midtones and highlights, and the midtones of each channel. What
+    Bends the tone curve of an image: the ends, the shadows, midtones and highlights, and the midtones of each channel. What
     was brighter stays so.
     image, color grading, curves, levels, tones
 
@@ -109,7 +109,7 @@ class Curves(Node):
     green_midtones: float = Field(default=0.0, ge=-0.5, le=0.5, description="What is added to the midtones of green.")
     blue_midtones: float = Field(default=0.0, ge=-0.5, le=0.5, description="What is added to the midtones of blue.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The graded picture."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The graded image."]:
         if self.black_point >= self.white_point:
             raise NodeError("black_point and white_point are the same tone.", "Leave some range between them.")
         middles = grading.triple((self.red_midtones, self.green_midtones, self.blue_midtones)) + self.midtones
@@ -121,12 +121,12 @@ class Curves(Node):
         def bend(band: Band, _: int) -> Band:
             return grading.along(curves, band)
 
-        return context.picture(graded(opened(context, self.image), bend, context))
+        return context.image_from_pil(graded(opened(context, self.image), bend, context))
 
 
 class Exposure(Node):
     """
-    Changes the exposure of a picture as linear light, its contrast, and four ranges of tones.
+    Changes the exposure of an image as linear light, its contrast, and four ranges of tones.
     image, color grading, exposure, contrast, highlights, shadows
 
     Use cases:
@@ -142,7 +142,7 @@ class Exposure(Node):
     whites: float = Field(default=0.0, ge=-1.0, le=1.0, description="Makes the brightest tones darker or brighter.")
     blacks: float = Field(default=0.0, ge=-1.0, le=1.0, description="Makes the darkest tones darker or brighter.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The graded picture."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The graded image."]:
         light = grading.all_tones()
         shift = self.shadows * grading.in_shadows(light) + self.highlights * grading.in_highlights(light)
         shift += self.blacks * (1 - light) ** 4 + self.whites * light**4
@@ -153,27 +153,27 @@ class Exposure(Node):
             before = luma(tones)
             return (tones + grading.along(curve, before) - before - 0.5) * (1 + self.contrast) + 0.5
 
-        return context.picture(graded(opened(context, self.image), expose, context))
+        return context.image_from_pil(graded(opened(context, self.image), expose, context))
 
 
 class FilmLook(Node):
     """
-    Gives a picture the look of a known kind of film.
+    Gives an image the look of a known kind of film.
     image, color grading, film, look, preset, cinematic
 
     Use cases:
-    - Give the pictures of a series one mood
+    - Give the images of a series one mood
     - Try several looks before grading by hand
     """
 
     image: ImageRef = Field(description=IMAGE)
     preset: FilmPreset = Field(default="teal_orange", description="The look.")
-    intensity: float = Field(default=1.0, ge=0.0, le=2.0, description="0 leaves the picture, 1 is the look, 2 twice the change.")
+    intensity: float = Field(default=1.0, ge=0.0, le=2.0, description="0 leaves the image, 1 is the look, 2 twice the change.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The picture in that look."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The image in that look."]:
         look = LOOKS[self.preset]
         image = opened(context, self.image)
-        return context.picture(graded(image, lambda band, _: band + (look(band) - band) * self.intensity, context))
+        return context.image_from_pil(graded(image, lambda band, _: band + (look(band) - band) * self.intensity, context))
 
 
 class HSLAdjust(Node):
@@ -192,7 +192,7 @@ class HSLAdjust(Node):
     saturation: float = Field(default=0.0, ge=-1.0, le=1.0, description="-1 gives the grey of their lightness, 1 doubles it.")
     luminance: float = Field(default=0.0, ge=-1.0, le=1.0, description="-1 gives black, 1 white.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The graded picture."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The graded image."]:
         def adjust(band: Band, _: int) -> Band:
             hue, saturation, lightness = grading.to_hsl(band)
             weight = _belonging(hue, saturation, self.color_range)
@@ -203,7 +203,7 @@ class HSLAdjust(Node):
                 lightness + weight * self.luminance * room,
             )
 
-        return context.picture(graded(opened(context, self.image), adjust, context))
+        return context.image_from_pil(graded(opened(context, self.image), adjust, context))
 
 
 class LiftGammaGain(Node):
@@ -230,7 +230,7 @@ class LiftGammaGain(Node):
     gain_b: float = Field(default=1.0, ge=0.0, le=4.0, description="What blue is multiplied by.")
     gain_master: float = Field(default=1.0, ge=0.0, le=4.0, description="What all channels are multiplied by.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The graded picture."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The graded image."]:
         lift = grading.triple((self.lift_r, self.lift_g, self.lift_b)) + self.lift_master
         gamma = grading.triple((self.gamma_r, self.gamma_g, self.gamma_b)) * self.gamma_master
         gain = grading.triple((self.gain_r, self.gain_g, self.gain_b)) * self.gain_master
@@ -239,7 +239,7 @@ class LiftGammaGain(Node):
             raised: Band = (band * gain + lift * (1 - band)).clip(0.0, 1.0) ** (1 / gamma)
             return raised
 
-        return context.picture(graded(opened(context, self.image), grade, context))
+        return context.image_from_pil(graded(opened(context, self.image), grade, context))
 
 
 class SaturationVibrance(Node):
@@ -249,19 +249,19 @@ class SaturationVibrance(Node):
 
     Use cases:
     - Make a landscape more colourful without overdoing the sky
-    - Take the colour out of a picture
+    - Take the colour out of an image
     """
 
     image: ImageRef = Field(description=IMAGE)
     saturation: float = Field(default=0.0, ge=-1.0, le=1.0, description="-1 gives grey (the luma of Rec. 709), 1 doubles it.")
     vibrance: float = Field(default=0.0, ge=-1.0, le=1.0, description="The same, the less the stronger a colour is already.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The graded picture."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The graded image."]:
         def strengthen(band: Band, _: int) -> Band:
             strength = (band.max(axis=2) - band.min(axis=2))[..., None]
             return grading.saturated(band, (1 + self.saturation) * (1 + self.vibrance * (1 - strength)))
 
-        return context.picture(graded(opened(context, self.image), strengthen, context))
+        return context.image_from_pil(graded(opened(context, self.image), strengthen, context))
 
 
 class SplitToning(Node):
@@ -281,16 +281,16 @@ class SplitToning(Node):
     highlight_saturation: float = Field(default=0.3, ge=0.0, le=1.0, description="Strength of the highlights' tint.")
     balance: float = Field(default=0.0, ge=-1.0, le=1.0, description="Below 0 the shadows' tint reaches further, above 0 the highlights'.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The tinted picture."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The tinted image."]:
         shadow = grading.tint(self.shadow_hue, self.shadow_saturation)
         highlight = grading.tint(self.highlight_hue, self.highlight_saturation)
         image = opened(context, self.image)
-        return context.picture(graded(image, lambda band, _: grading.split_toned(band, shadow, highlight, self.balance), context))
+        return context.image_from_pil(graded(image, lambda band, _: grading.split_toned(band, shadow, highlight, self.balance), context))
 
 
 class Vignette(Node):
     """
-    Makes a picture darker or brighter towards its edges.
+    Makes an image darker or brighter towards its edges.
     image, color grading, vignette, edges, frame
 
     Use cases:
@@ -304,7 +304,7 @@ class Vignette(Node):
     roundness: float = Field(default=0.0, ge=-1.0, le=1.0, description="-1 follows the frame, 0 is an ellipse, 1 a circle.")
     feather: float = Field(default=0.5, ge=0.0, le=1.0, description="How soft the transition is; 0 gives a hard edge.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The picture with its vignette."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The image with its vignette."]:
         image = opened(context, self.image)
 
         def shade(band: Band, top: int) -> Band:
@@ -313,7 +313,7 @@ class Vignette(Node):
             shaded: Band = band * (1 - edge * self.amount) if self.amount >= 0 else band - (1 - band) * edge * self.amount
             return shaded
 
-        return context.picture(graded(image, shade, context))
+        return context.image_from_pil(graded(image, shade, context))
 
 
 def _belonging(hue: Band, saturation: Band, color_range: ColorRange) -> Band:

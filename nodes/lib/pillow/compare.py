@@ -1,4 +1,4 @@
-"""Two pictures: side by side, their difference, and one brought to the tones or the colours of the other."""
+"""Two images: side by side, their difference, and one brought to the tones or the colours of the other."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 class BeforeAfter(Node):
     """
-    Shows a picture before and after on one sheet. A picture of another size is brought to the size of the one after.
+    Shows an image before and after on one sheet. An image of another size is brought to the size of the one after.
     image, compare, before and after, sheet, side by side
 
     Use cases:
@@ -26,13 +26,13 @@ class BeforeAfter(Node):
     - Judge an edit at its border
     """
 
-    before: ImageRef = Field(description="Picture before.")
-    after: ImageRef = Field(description="Picture after.")
+    before: ImageRef = Field(description="Image before.")
+    after: ImageRef = Field(description="Image after.")
     layout: Literal["side_by_side", "split"] = Field(
         default="side_by_side", description="Both whole, beside each other; or the left half of the one and the right half of the other."
     )
-    labels: list[str] = Field(default=["before", "after"], description="Texts below the pictures when they are side by side.")
-    gap: int = Field(default=4, ge=0, le=512, description="Space around each picture, or width of the dividing line, in pixels.")
+    labels: list[str] = Field(default=["before", "after"], description="Texts below the images when they are side by side.")
+    gap: int = Field(default=4, ge=0, le=512, description="Space around each image, or width of the dividing line, in pixels.")
     font: FontRef = Field(default=FontRef(), description=FONT)
 
     @classmethod
@@ -44,14 +44,14 @@ class BeforeAfter(Node):
         after = opened(context, self.after)
         before = resized(opened(context, self.before), after.size)
         if self.layout == "side_by_side":
-            tiles: list[ImageRef] = [context.picture(before), context.picture(after)]
+            tiles: list[ImageRef] = [context.image_from_pil(before), context.image_from_pil(after)]
             return CombineImageGrid(tiles=tiles, columns=2, labels=self.labels, gap=self.gap, font=self.font).process(context)
         left, sheet = alike(before, after)
         middle, half = after.width // 2, self.gap // 2
         sheet = sheet.copy()
         sheet.paste(left.crop((0, 0, middle, after.height)), (0, 0))
         sheet.paste("white", (max(0, middle - half), 0, min(after.width, middle - half + self.gap), after.height))
-        return context.picture(sheet)
+        return context.image_from_pil(sheet)
 
 
 class Differences(NamedTuple):
@@ -63,18 +63,18 @@ class Differences(NamedTuple):
 
 class Difference(Node):
     """
-    Shows and measures where two pictures of one size differ. Alpha counts as well.
+    Shows and measures where two images of one size differ. Alpha counts as well.
     image, compare, difference, change, measure
 
     Use cases:
     - Find out what an edit has changed
     - Check that a mask protected what it should
-    - Choose a branch by how much a picture changed
+    - Choose a branch by how much an image changed
     """
 
-    image1: ImageRef = Field(description="First picture.")
-    image2: ImageRef = Field(description="Second picture.")
-    amplify: float = Field(default=1.0, ge=1.0, le=255.0, description="What the difference is multiplied by in the picture of it.")
+    image1: ImageRef = Field(description="First image.")
+    image2: ImageRef = Field(description="Second image.")
+    amplify: float = Field(default=1.0, ge=1.0, le=255.0, description="What the difference is multiplied by in the image of it.")
 
     def process(self, context: Context) -> Differences:
         import numpy as np
@@ -86,27 +86,27 @@ class Difference(Node):
         tones = np.asarray(shown)
         worst = tones if tones.ndim == 2 else tones.max(axis=2)
         if "A" in shown.mode:
-            # A picture of the difference of two alphas would be transparent where they agree.
+            # An image of the difference of two alphas would be transparent where they agree.
             shown = Image.fromarray(worst)
         shown = shown.point(lambda tone: tone * self.amplify)
-        return Differences(context.picture(shown), float(tones.mean()), int(worst.max()), float((worst > 0).mean()))
+        return Differences(context.image_from_pil(shown), float(tones.mean()), int(worst.max()), float((worst > 0).mean()))
 
 
 class MatchHistogram(Node):
     """
-    Gives a picture the tones of another one, channel by channel: after it, both have about the same histogram.
+    Gives an image the tones of another one, channel by channel: after it, both have about the same histogram.
     image, compare, histogram, match, colour transfer, tones
 
     Use cases:
-    - Bring the pictures of a series to one mood
+    - Bring the images of a series to one mood
     - Give a generated part the tones of its surroundings
     """
 
-    image: ImageRef = Field(description="Picture to change.")
-    reference: ImageRef = Field(description="Picture whose tones are taken; of any size.")
-    strength: float = Field(default=1.0, ge=0.0, le=1.0, description="0 leaves the picture, 1 matches fully.")
+    image: ImageRef = Field(description="Image to change.")
+    reference: ImageRef = Field(description="Image whose tones are taken; of any size.")
+    strength: float = Field(default=1.0, ge=0.0, le=1.0, description="0 leaves the image, 1 matches fully.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The picture with the other's tones."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The image with the other's tones."]:
         from PIL import Image
 
         image = opened(context, self.image)
@@ -118,24 +118,24 @@ class MatchHistogram(Node):
             curve = _matching_curve(_shares(own, alpha), _shares(other, wanted_alpha))
             channels.append(own.point([round(tone + (new - tone) * self.strength) for tone, new in enumerate(curve)]))
         merged = with_alpha(Image.merge(colour.mode, channels), alpha if image.has_transparency_data else None)
-        return context.picture(with_profile(merged, ready))
+        return context.image_from_pil(with_profile(merged, ready))
 
 
 class TransferColor(Node):
     """
-    Gives a picture the colours of another one and leaves it its own brightness, so that all its detail stays sharp.
+    Gives an image the colours of another one and leaves it its own brightness, so that all its detail stays sharp.
     image, compare, colour transfer, colorize, luma, chroma
 
     Use cases:
     - Colour a black and white photo: colours from a model, detail from the photo
-    - Keep the detail of a picture that a model has restyled
+    - Keep the detail of an image that a model has restyled
     """
 
-    image: ImageRef = Field(description="Picture whose brightness and detail stay.")
-    colors: ImageRef = Field(description="Picture whose colours are taken; brought to the size of the first.")
-    strength: float = Field(default=1.0, ge=0.0, le=1.0, description="0 leaves the picture, 1 takes the colours fully.")
+    image: ImageRef = Field(description="Image whose brightness and detail stay.")
+    colors: ImageRef = Field(description="Image whose colours are taken; brought to the size of the first.")
+    strength: float = Field(default=1.0, ge=0.0, le=1.0, description="0 leaves the image, 1 takes the colours fully.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The picture in the other's colours, RGB or RGBA."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The image in the other's colours, RGB or RGBA."]:
         from PIL import Image
 
         image = opened(context, self.image)
@@ -145,7 +145,7 @@ class TransferColor(Node):
         wanted = resized(in_form(colours(opened(context, self.colors))[0], "RGB", profile), own.size)
         brightness = own.convert("YCbCr").getchannel(0)
         mixed = Image.merge("YCbCr", (brightness, *wanted.convert("YCbCr").split()[1:])).convert("RGB")
-        return context.picture(with_profile(with_alpha(Image.blend(own, mixed, self.strength), alpha), own))
+        return context.image_from_pil(with_profile(with_alpha(Image.blend(own, mixed, self.strength), alpha), own))
 
 
 def _shares(channel: Image.Image, alpha: Image.Image | None) -> NDArray[np.float64]:
@@ -159,7 +159,7 @@ def _shares(channel: Image.Image, alpha: Image.Image | None) -> NDArray[np.float
 
 
 def _matching_curve(own: NDArray[np.float64], wanted: NDArray[np.float64]) -> list[float]:
-    """For each tone the one that as many pixels of the other picture lie below; tones that it does not have count for nothing."""
+    """For each tone the one that as many pixels of the other image lie below; tones that it does not have count for nothing."""
     import numpy as np
 
     occurs = np.diff(wanted, prepend=0.0) > 0

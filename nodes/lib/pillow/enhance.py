@@ -1,4 +1,4 @@
-"""Contrast, brightness, colour and sharpness. What is measured in a picture is measured where something of it is seen."""
+"""Contrast, brightness, colour and sharpness. What is measured in an image is measured where something of it is seen."""
 
 from __future__ import annotations
 
@@ -16,26 +16,28 @@ if TYPE_CHECKING:
 
 class Brightness(Node):
     """
-    Makes a picture brighter or darker.
+    Makes an image brighter or darker.
     image, enhance, brightness, lighten, darken
 
     Use cases:
-    - Lighten a picture that was taken too dark
+    - Lighten an image that was taken too dark
     - Darken a background
     """
 
-    image: ImageRef = Field(description="Picture to change.")
+    image: ImageRef = Field(description="Image to change.")
     factor: float = Field(default=1.0, description="Every tone is multiplied by it: 1 changes nothing, 0 gives black.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The changed image."]:
         from PIL import ImageEnhance
 
-        return context.picture(on_colours(opened(context, self.image), lambda image: ImageEnhance.Brightness(image).enhance(self.factor)))
+        return context.image_from_pil(
+            on_colours(opened(context, self.image), lambda image: ImageEnhance.Brightness(image).enhance(self.factor))
+        )
 
 
 class Color(Node):
     """
-    Makes the colours of a picture stronger or weaker.
+    Makes the colours of an image stronger or weaker.
     image, enhance, color, colour, saturation
 
     Use cases:
@@ -43,18 +45,18 @@ class Color(Node):
     - Take half of the colour out
     """
 
-    image: ImageRef = Field(description="Picture to change.")
+    image: ImageRef = Field(description="Image to change.")
     factor: float = Field(default=1.0, description="1 changes nothing, 0 gives grey (the luma of Rec. 601), more than 1 stronger colours.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The changed image."]:
         from PIL import ImageEnhance
 
-        return context.picture(on_colours(opened(context, self.image), lambda image: ImageEnhance.Color(image).enhance(self.factor)))
+        return context.image_from_pil(on_colours(opened(context, self.image), lambda image: ImageEnhance.Color(image).enhance(self.factor)))
 
 
 class Contrast(Node):
     """
-    Makes the tones of a picture differ more or less from their mean.
+    Makes the tones of an image differ more or less from their mean.
     image, enhance, contrast, tones
 
     Use cases:
@@ -62,11 +64,11 @@ class Contrast(Node):
     - Soften hard light
     """
 
-    image: ImageRef = Field(description="Picture to change.")
+    image: ImageRef = Field(description="Image to change.")
     factor: float = Field(default=1.0, description="1 changes nothing, 0 gives the mean grey, more than 1 gives stronger contrast.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
-        return context.picture(on_visible(opened(context, self.image), self._contrasted))
+    def process(self, context: Context) -> Annotated[ImageRef, "The changed image."]:
+        return context.image_from_pil(on_visible(opened(context, self.image), self._contrasted))
 
     def _contrasted(self, image: Image.Image, visible: Image.Image | None) -> Image.Image:
         from PIL import Image, ImageStat
@@ -77,24 +79,24 @@ class Contrast(Node):
 
 class Sharpness(Node):
     """
-    Makes a picture sharper or softer.
+    Makes an image sharper or softer.
     image, enhance, sharpness, sharpen, soften
 
     Use cases:
-    - Sharpen a picture after it was made smaller
+    - Sharpen an image after it was made smaller
     - Soften a portrait
     """
 
-    image: ImageRef = Field(description="Picture to change.")
-    factor: float = Field(default=1.0, description="1 changes nothing, 0 gives a smoothed picture, more than 1 gives a sharper one.")
+    image: ImageRef = Field(description="Image to change.")
+    factor: float = Field(default=1.0, description="1 changes nothing, 0 gives a smoothed image, more than 1 gives a sharper one.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The changed image."]:
         from PIL import Image, ImageFilter
 
         def sharpened(image: Image.Image) -> Image.Image:
             return Image.blend(filtered(image, ImageFilter.SMOOTH), image, self.factor)
 
-        return context.picture(on_neighbours(opened(context, self.image), sharpened))
+        return context.image_from_pil(on_neighbours(opened(context, self.image), sharpened))
 
 
 class AutoContrast(Node):
@@ -103,11 +105,11 @@ class AutoContrast(Node):
     image, enhance, contrast, levels, automatic
 
     Use cases:
-    - Mend a flat, hazy picture
-    - Bring pictures of a series to the same range
+    - Mend a flat, hazy image
+    - Bring images of a series to the same range
     """
 
-    image: ImageRef = Field(description="Picture to change.")
+    image: ImageRef = Field(description="Image to change.")
     cutoff: int = Field(
         default=0,
         ge=0,
@@ -115,19 +117,19 @@ class AutoContrast(Node):
         description="Percent of the pixels left out at each end of the range; from 50 on, nothing is left.",
     )
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The changed image."]:
         from PIL import ImageOps
 
         if self.cutoff >= 50:
             context.warn(f"A cutoff of {self.cutoff} percent at each end leaves no tones, so the contrast stays as it is.")
-            return context.picture(opened(context, self.image))
+            return context.image_from_pil(opened(context, self.image))
         image = opened(context, self.image)
-        return context.picture(on_visible(image, lambda colour, visible: ImageOps.autocontrast(colour, self.cutoff, mask=visible)))
+        return context.image_from_pil(on_visible(image, lambda colour, visible: ImageOps.autocontrast(colour, self.cutoff, mask=visible)))
 
 
 class AdaptiveContrast(Node):
     """
-    Strengthens the contrast of each part of a picture by its own tones (CLAHE). Colours keep their hue.
+    Strengthens the contrast of each part of an image by its own tones (CLAHE). Colours keep their hue.
     image, enhance, contrast, adaptive, clahe, local
 
     Use cases:
@@ -135,13 +137,13 @@ class AdaptiveContrast(Node):
     - Bring out the structure of a scan
     """
 
-    image: ImageRef = Field(description="Picture to change.")
+    image: ImageRef = Field(description="Image to change.")
     clip_limit: float = Field(
         default=2.0, ge=0.0, le=100.0, description="How many times a tone may be stretched at most; 1 changes nothing, 0 sets no limit."
     )
     grid_size: int = Field(default=8, ge=1, le=64, description="Parts along each side that have tones of their own.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The changed image."]:
         def equalized(image: Image.Image, visible: Image.Image | None) -> Image.Image:
             return equalized_locally(image, visible, self.clip_limit, self.grid_size, context)
 
@@ -153,7 +155,7 @@ class AdaptiveContrast(Node):
             light, blue, red = colour.convert("YCbCr").split()
             return Image.merge("YCbCr", (equalized(light, visible), blue, red)).convert("RGB")
 
-        return context.picture(on_visible(opened(context, self.image), work))
+        return context.image_from_pil(on_visible(opened(context, self.image), work))
 
 
 class Equalize(Node):
@@ -163,13 +165,13 @@ class Equalize(Node):
 
     Use cases:
     - Show what hides in a narrow range of tones
-    - Make pictures comparable whatever the light was
+    - Make images comparable whatever the light was
     """
 
-    image: ImageRef = Field(description="Picture to change.")
+    image: ImageRef = Field(description="Image to change.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
-        return context.picture(on_visible(opened(context, self.image), _equalized))
+    def process(self, context: Context) -> Annotated[ImageRef, "The changed image."]:
+        return context.image_from_pil(on_visible(opened(context, self.image), _equalized))
 
 
 class Detail(Node):
@@ -179,56 +181,56 @@ class Detail(Node):
 
     Use cases:
     - Show the texture of a surface
-    - Freshen up a picture that was made smaller
+    - Freshen up an image that was made smaller
     """
 
-    image: ImageRef = Field(description="Picture to change.")
+    image: ImageRef = Field(description="Image to change.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The changed image."]:
         from PIL import ImageFilter
 
-        return context.picture(on_neighbours(opened(context, self.image), lambda image: filtered(image, ImageFilter.DETAIL)))
+        return context.image_from_pil(on_neighbours(opened(context, self.image), lambda image: filtered(image, ImageFilter.DETAIL)))
 
 
 class EdgeEnhance(Node):
     """
-    Makes the edges of a picture stand out.
+    Makes the edges of an image stand out.
     image, enhance, edges, sharpen
 
     Use cases:
     - Make a drawing crisper
-    - Prepare a picture for edge detection
+    - Prepare an image for edge detection
     """
 
-    image: ImageRef = Field(description="Picture to change.")
+    image: ImageRef = Field(description="Image to change.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The changed image."]:
         from PIL import ImageFilter
 
-        return context.picture(on_neighbours(opened(context, self.image), lambda image: filtered(image, ImageFilter.EDGE_ENHANCE)))
+        return context.image_from_pil(on_neighbours(opened(context, self.image), lambda image: filtered(image, ImageFilter.EDGE_ENHANCE)))
 
 
 class Sharpen(Node):
     """
-    Sharpens a picture with a kernel of 3 x 3 pixels.
+    Sharpens an image with a kernel of 3 x 3 pixels.
     image, enhance, sharpen, clarity
 
     Use cases:
-    - Mend a picture that is a little out of focus
-    - Sharpen a picture before it is printed
+    - Mend an image that is a little out of focus
+    - Sharpen an image before it is printed
     """
 
-    image: ImageRef = Field(description="Picture to sharpen.")
+    image: ImageRef = Field(description="Image to sharpen.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The sharpened picture."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The sharpened image."]:
         from PIL import ImageFilter
 
-        return context.picture(on_neighbours(opened(context, self.image), lambda image: filtered(image, ImageFilter.SHARPEN)))
+        return context.image_from_pil(on_neighbours(opened(context, self.image), lambda image: filtered(image, ImageFilter.SHARPEN)))
 
 
 class UnsharpMask(Node):
     """
-    Sharpens a picture by what a blur takes away from it.
+    Sharpens an image by what a blur takes away from it.
     image, enhance, sharpen, unsharp mask
 
     Use cases:
@@ -236,17 +238,19 @@ class UnsharpMask(Node):
     - Bring out large shapes with a wide radius
     """
 
-    image: ImageRef = Field(description="Picture to sharpen.")
+    image: ImageRef = Field(description="Image to sharpen.")
     radius: float = Field(default=2.0, ge=0.0, le=512.0, description="Standard deviation of the blur, in pixels.")
     percent: int = Field(default=150, ge=0, le=1000, description="How much of the difference is added, in percent.")
     threshold: int = Field(default=3, ge=0, le=512, description="The least difference that is sharpened, in tones of 256.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The sharpened picture."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The sharpened image."]:
         from PIL import ImageFilter
 
         mask = ImageFilter.UnsharpMask(self.radius, self.percent, self.threshold)
         # Pillow blurs with three boxes, which end within three standard deviations and a pixel each.
-        return context.picture(on_neighbours(opened(context, self.image), lambda image: image.filter(mask), 3 * math.ceil(self.radius) + 3))
+        return context.image_from_pil(
+            on_neighbours(opened(context, self.image), lambda image: image.filter(mask), 3 * math.ceil(self.radius) + 3)
+        )
 
 
 class RankFilter(Node):
@@ -260,18 +264,18 @@ class RankFilter(Node):
     - Make lines thicker or thinner
     """
 
-    image: ImageRef = Field(description="Picture to change.")
+    image: ImageRef = Field(description="Image to change.")
     size: int = Field(default=3, ge=1, le=512, description="Side of the square around each pixel, in pixels; an odd number.")
     rank: int = Field(default=3, ge=0, le=512**2 - 1, description="Place in the sorted tones, from 0.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The changed picture."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The changed image."]:
         if self.size % 2 == 0:
             raise NodeError(f"A square of {self.size} pixels has no middle.", f"Give an odd size, such as {self.size + 1}.")
         if self.rank >= self.size**2:
             message = f"There is no rank {self.rank}: a square of size {self.size} has {self.size**2} pixels."
             raise NodeError(message, f"Give a rank from 0 to {self.size**2 - 1}.")
         image = opened(context, self.image)
-        return context.picture(on_neighbours(image, lambda colour: ranked(colour, self.size, self.rank, context), self.size // 2))
+        return context.image_from_pil(on_neighbours(image, lambda colour: ranked(colour, self.size, self.rank, context), self.size // 2))
 
 
 def _equalized(image: Image.Image, visible: Image.Image | None) -> Image.Image:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 class Blur(Node):
     """
-    Softens a picture with a Gaussian blur.
+    Softens an image with a Gaussian blur.
     image, filter, blur, soften
 
     Use cases:
@@ -23,55 +23,55 @@ class Blur(Node):
     - Make a background less busy
     """
 
-    image: ImageRef = Field(description="Picture to soften.")
+    image: ImageRef = Field(description="Image to soften.")
     radius: float = Field(default=2.0, ge=0.0, le=128.0, description="Standard deviation of the kernel, in pixels.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The softened picture."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The softened image."]:
         from PIL import ImageFilter
 
         kernel = ImageFilter.GaussianBlur(self.radius)
-        return context.picture(on_weighted(opened(context, self.image), lambda image: image.filter(kernel)))
+        return context.image_from_pil(on_weighted(opened(context, self.image), lambda image: image.filter(kernel)))
 
 
 class Smooth(Node):
     """
-    Smooths a picture a little, with a kernel of 3 x 3 pixels.
+    Smooths an image a little, with a kernel of 3 x 3 pixels.
     image, filter, smooth, denoise
 
     Use cases:
-    - Take the noise out of a picture
+    - Take the noise out of an image
     - Soften hard edges after scaling
     """
 
-    image: ImageRef = Field(description="Picture to smooth.")
+    image: ImageRef = Field(description="Image to smooth.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The smoothed picture."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The smoothed image."]:
         from PIL import ImageFilter
 
-        return context.picture(on_weighted(opened(context, self.image), lambda image: filtered(image, ImageFilter.SMOOTH)))
+        return context.image_from_pil(on_weighted(opened(context, self.image), lambda image: filtered(image, ImageFilter.SMOOTH)))
 
 
 class Contour(Node):
     """
-    Draws the outlines of a picture as dark lines on white.
+    Draws the outlines of an image as dark lines on white.
     image, filter, contour, outline, lines
 
     Use cases:
     - Make a line drawing of a photo
-    - Show where a picture has detail
+    - Show where an image has detail
     """
 
-    image: ImageRef = Field(description="Picture to outline.")
+    image: ImageRef = Field(description="Image to outline.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The outlines."]:
         from PIL import ImageFilter
 
-        return context.picture(on_neighbours(opened(context, self.image), lambda image: filtered(image, ImageFilter.CONTOUR)))
+        return context.image_from_pil(on_neighbours(opened(context, self.image), lambda image: filtered(image, ImageFilter.CONTOUR)))
 
 
 class Emboss(Node):
     """
-    Makes a picture look like a relief, lit from a corner.
+    Makes an image look like a relief, lit from a corner.
     image, filter, emboss, relief
 
     Use cases:
@@ -79,30 +79,30 @@ class Emboss(Node):
     - Make a stamp or a seal of a drawing
     """
 
-    image: ImageRef = Field(description="Picture to emboss.")
+    image: ImageRef = Field(description="Image to emboss.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The relief."]:
         from PIL import ImageFilter
 
-        return context.picture(on_neighbours(opened(context, self.image), lambda image: filtered(image, ImageFilter.EMBOSS)))
+        return context.image_from_pil(on_neighbours(opened(context, self.image), lambda image: filtered(image, ImageFilter.EMBOSS)))
 
 
 class FindEdges(Node):
     """
-    Shows the edges of a picture as bright lines on black, in the colours of the change.
+    Shows the edges of an image as bright lines on black, in the colours of the change.
     image, filter, edges, detect
 
     Use cases:
-    - Guide a model by the edges of a picture
-    - Find out how sharp a picture is
+    - Guide a model by the edges of an image
+    - Find out how sharp an image is
     """
 
-    image: ImageRef = Field(description="Picture whose edges are looked for.")
+    image: ImageRef = Field(description="Image whose edges are looked for.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The edges."]:
         from PIL import ImageFilter
 
-        return context.picture(on_neighbours(opened(context, self.image), lambda image: filtered(image, ImageFilter.FIND_EDGES)))
+        return context.image_from_pil(on_neighbours(opened(context, self.image), lambda image: filtered(image, ImageFilter.FIND_EDGES)))
 
 
 class Canny(Node):
@@ -116,7 +116,7 @@ class Canny(Node):
     - Find the outlines of objects
     """
 
-    image: ImageRef = Field(description="Picture whose edges are looked for.")
+    image: ImageRef = Field(description="Image whose edges are looked for.")
     low_threshold: int = Field(default=100, ge=0, le=255, description="Change of tone from which an edge goes on.")
     high_threshold: int = Field(default=200, ge=0, le=255, description="Change of tone from which there is an edge.")
 
@@ -124,43 +124,43 @@ class Canny(Node):
         if self.low_threshold > self.high_threshold:
             message = f"low_threshold {self.low_threshold} is above high_threshold {self.high_threshold}."
             raise NodeError(message, "Exchange them.")
-        return context.picture(canny_edges(context.image(self.image, "L"), self.low_threshold, self.high_threshold))
+        return context.image_from_pil(canny_edges(context.image(self.image, "L"), self.low_threshold, self.high_threshold))
 
 
 class ConvertToGrayscale(Node):
     """
-    Removes the colours of a picture; each becomes as bright as it looks (the luma of Rec. 601).
+    Removes the colours of an image; each becomes as bright as it looks (the luma of Rec. 601).
     image, filter, grayscale, grey, black and white
 
     Use cases:
-    - Make a black and white picture
-    - Prepare a picture to be coloured by a model
+    - Make a black and white image
+    - Prepare an image to be coloured by a model
     """
 
-    image: ImageRef = Field(description="Picture to convert.")
+    image: ImageRef = Field(description="Image to convert.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The grey picture; its alpha is kept."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The grey image; its alpha is kept."]:
         from nodetool_core.assets.modes import in_mode
 
         image = opened(context, self.image)
-        return context.picture(in_mode(image, "LA" if image.has_transparency_data else "L"))
+        return context.image_from_pil(in_mode(image, "LA" if image.has_transparency_data else "L"))
 
 
 class Expand(Node):
     """
-    Puts a border of one shade of grey around a picture.
+    Puts a border of one shade of grey around an image.
     image, filter, expand, border, frame, padding
 
     Use cases:
-    - Frame a picture
-    - Make room around a picture that a model fills in
+    - Frame an image
+    - Make room around an image that a model fills in
     """
 
-    image: ImageRef = Field(description="Picture to put a border around.")
+    image: ImageRef = Field(description="Image to put a border around.")
     border: int = Field(default=0, ge=0, le=512, description="Width of the border on each side, in pixels.")
     fill: int = Field(default=0, ge=0, le=255, description="Shade of the border: 0 is black, 255 white.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The picture with its border, which is opaque."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The image with its border, which is opaque."]:
         from PIL import ImageOps
 
         image = opened(context, self.image)
@@ -168,12 +168,12 @@ class Expand(Node):
         tones = len(image.getbands())
         fill = (*[self.fill] * (tones - 1), 255) if "A" in image.mode else (self.fill,) * tones
         expanded = ImageOps.expand(image, self.border, fill if tones > 1 else self.fill)
-        return context.picture(with_profile(expanded, image))
+        return context.image_from_pil(with_profile(expanded, image))
 
 
 class GetChannel(Node):
     """
-    Takes one colour channel out of a picture, as a grey picture.
+    Takes one colour channel out of an image, as a grey image.
     image, filter, channel, red, green, blue, separate
 
     Use cases:
@@ -181,17 +181,17 @@ class GetChannel(Node):
     - Look at the noise of a single channel
     """
 
-    image: ImageRef = Field(description="Picture to take the channel from.")
+    image: ImageRef = Field(description="Image to take the channel from.")
     channel: Literal["R", "G", "B"] = Field(default="R", description="Red, green or blue.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The channel, grey."]:
         colour, _ = colours(opened(context, self.image))
-        return context.picture(colour if colour.mode == "L" else colour.getchannel(self.channel))
+        return context.image_from_pil(colour if colour.mode == "L" else colour.getchannel(self.channel))
 
 
 class Invert(Node):
     """
-    Turns the tones of a picture around: white becomes black, each colour its opposite. The alpha is kept.
+    Turns the tones of an image around: white becomes black, each colour its opposite. The alpha is kept.
     image, filter, invert, negative
 
     Use cases:
@@ -199,12 +199,12 @@ class Invert(Node):
     - Exchange the inside and the outside of a mask
     """
 
-    image: ImageRef = Field(description="Picture to invert.")
+    image: ImageRef = Field(description="Image to invert.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The inverted picture."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The inverted image."]:
         from PIL import ImageOps
 
-        return context.picture(on_colours(opened(context, self.image), ImageOps.invert))
+        return context.image_from_pil(on_colours(opened(context, self.image), ImageOps.invert))
 
 
 class Posterize(Node):
@@ -214,16 +214,16 @@ class Posterize(Node):
 
     Use cases:
     - Give a photo the look of a poster
-    - Simplify a picture before its outlines are drawn
+    - Simplify an image before its outlines are drawn
     """
 
-    image: ImageRef = Field(description="Picture to reduce.")
+    image: ImageRef = Field(description="Image to reduce.")
     bits: int = Field(default=4, ge=1, le=8, description="Bits kept of each channel: 1 gives black and white, 8 all 256 tones.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The picture with fewer tones."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The image with fewer tones."]:
         most = 2**self.bits - 1
         curve = [round((tone >> (8 - self.bits)) * 255 / most) for tone in range(256)]
-        return context.picture(on_colours(opened(context, self.image), lambda image: image.point(curve * len(image.getbands()))))
+        return context.image_from_pil(on_colours(opened(context, self.image), lambda image: image.point(curve * len(image.getbands()))))
 
 
 class Solarize(Node):
@@ -236,11 +236,11 @@ class Solarize(Node):
     - Bring out the brightest parts
     """
 
-    image: ImageRef = Field(description="Picture to solarize.")
+    image: ImageRef = Field(description="Image to solarize.")
     threshold: int = Field(default=128, ge=0, le=255, description="The least tone that is inverted.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The solarized picture."]:
-        return context.picture(on_colours(opened(context, self.image), self._solarized))
+    def process(self, context: Context) -> Annotated[ImageRef, "The solarized image."]:
+        return context.image_from_pil(on_colours(opened(context, self.image), self._solarized))
 
     def _solarized(self, image: Image.Image) -> Image.Image:
         from PIL import ImageOps

@@ -1,5 +1,5 @@
 """
-Masks: grey pictures that say where something happens. White is inside, black outside, grey in between.
+Masks: grey images that say where something happens. White is inside, black outside, grey in between.
 
 Whatever reads a mask looks at how bright it is; transparent parts count as white.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 class Threshold(Node):
     """
-    Makes a mask of what is bright in a picture.
+    Makes a mask of what is bright in an image.
     image, mask, threshold, select, luminance
 
     Use cases:
@@ -29,27 +29,27 @@ class Threshold(Node):
     - Make a soft mask hard
     """
 
-    image: ImageRef = Field(description="Picture to look at.")
+    image: ImageRef = Field(description="Image to look at.")
     threshold: int = Field(default=128, ge=0, le=255, description="The least tone that is inside.")
     select: Literal["bright", "dark"] = Field(default="bright", description="Whether bright or dark parts are inside.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The mask: black and white, grey mode."]:
         inside, outside = (255, 0) if self.select == "bright" else (0, 255)
         mask = context.image(self.image, "L").point(lambda tone: inside if tone >= self.threshold else outside)
-        return context.picture(mask)
+        return context.image_from_pil(mask)
 
 
 class FromAlpha(Node):
     """
-    Makes a mask of the alpha of a picture: white where it is opaque. A picture without alpha is white all over.
+    Makes a mask of the alpha of an image: white where it is opaque. An image without alpha is white all over.
     image, mask, alpha, transparency
 
     Use cases:
     - Mask a subject that was cut out
-    - Fill in the transparent part of a picture (with select `transparent`)
+    - Fill in the transparent part of an image (with select `transparent`)
     """
 
-    image: ImageRef = Field(description="Picture whose alpha is taken.")
+    image: ImageRef = Field(description="Image whose alpha is taken.")
     select: Literal["opaque", "transparent"] = Field(default="opaque", description="Whether opaque or transparent parts are inside.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The mask, grey."]:
@@ -57,7 +57,7 @@ class FromAlpha(Node):
 
         colour, alpha = colours(opened(context, self.image))
         mask = alpha or Image.new("L", colour.size, 255)
-        return context.picture(mask if self.select == "opaque" else ImageOps.invert(mask))
+        return context.image_from_pil(mask if self.select == "opaque" else ImageOps.invert(mask))
 
 
 class InvertMask(Node):
@@ -75,7 +75,7 @@ class InvertMask(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The mask turned around, grey."]:
         from PIL import ImageOps
 
-        return context.picture(ImageOps.invert(context.image(self.mask, "L")))
+        return context.image_from_pil(ImageOps.invert(context.image(self.mask, "L")))
 
 
 class Grow(Node):
@@ -97,8 +97,8 @@ class Grow(Node):
 
         tones = np.asarray(context.image(self.mask, "L"))
         if self.pixels < 0:
-            return context.picture(Image.fromarray(255 - _grown(255 - tones, -self.pixels)))
-        return context.picture(Image.fromarray(_grown(tones, self.pixels)))
+            return context.image_from_pil(Image.fromarray(255 - _grown(255 - tones, -self.pixels)))
+        return context.image_from_pil(Image.fromarray(_grown(tones, self.pixels)))
 
 
 class Feather(Node):
@@ -117,7 +117,7 @@ class Feather(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The softened mask, grey."]:
         from PIL import ImageFilter
 
-        return context.picture(context.image(self.mask, "L").filter(ImageFilter.GaussianBlur(self.radius)))
+        return context.image_from_pil(context.image(self.mask, "L").filter(ImageFilter.GaussianBlur(self.radius)))
 
 
 class CombineMasks(Node):
@@ -147,25 +147,25 @@ class CombineMasks(Node):
             "subtract": lambda one, other: ImageChops.darker(one, ImageOps.invert(other)),
             "difference": ImageChops.difference,
         }
-        return context.picture(combine[self.operation](first, second))
+        return context.image_from_pil(combine[self.operation](first, second))
 
 
 class Padded(NamedTuple):
-    output: Annotated[ImageRef, "The picture with grey around it."]
-    mask: Annotated[ImageRef, "White where there is nothing of the picture, and along its edge where it is feathered."]
+    output: Annotated[ImageRef, "The image with grey around it."]
+    mask: Annotated[ImageRef, "White where there is nothing of the image, and along its edge where it is feathered."]
 
 
 class PadForOutpainting(Node):
     """
-    Makes room around a picture, and the mask for a model that fills it in.
+    Makes room around an image, and the mask for a model that fills it in.
     image, mask, pad, outpaint, extend, canvas
 
     Use cases:
     - Let a model go on with a landscape beyond its edge
-    - Bring a picture to another shape without cutting it
+    - Bring an image to another shape without cutting it
     """
 
-    image: ImageRef = Field(description="Picture to make room around.")
+    image: ImageRef = Field(description="Image to make room around.")
     left: int = Field(default=0, ge=0, le=MAX_SIDE, description="Room on the left, in pixels.")
     top: int = Field(default=0, ge=0, le=MAX_SIDE, description="Room above, in pixels.")
     right: int = Field(default=0, ge=0, le=MAX_SIDE, description="Room on the right, in pixels.")
@@ -185,10 +185,10 @@ class PadForOutpainting(Node):
         with_profile(canvas, image)
         mask = np.full(size[::-1], 255, np.uint8)
         mask[self.top : self.top + image.height, self.left : self.left + image.width] = self._edge(image.width, image.height)
-        return Padded(context.picture(canvas), context.picture(Image.fromarray(mask)))
+        return Padded(context.image_from_pil(canvas), context.image_from_pil(Image.fromarray(mask)))
 
     def _edge(self, width: int, height: int) -> Tones:
-        """The mask over the picture: white at the sides with room, falling to black over the feather."""
+        """The mask over the image: white at the sides with room, falling to black over the feather."""
         import numpy as np
 
         # The nearer an edge, the whiter: so the whiter of both directions is that of the nearer one.
@@ -196,7 +196,7 @@ class PadForOutpainting(Node):
         return edge
 
     def _falling(self, length: int, before: int, behind: int) -> Tones:
-        """The mask along one side of the picture: white at the ends with room."""
+        """The mask along one side of the image: white at the ends with room."""
         import numpy as np
 
         place = np.arange(length) + 0.5
@@ -209,24 +209,24 @@ class PadForOutpainting(Node):
 
 class ApplyMask(Node):
     """
-    Makes a picture transparent where a mask is black. What was transparent before stays so.
+    Makes an image transparent where a mask is black. What was transparent before stays so.
     image, mask, alpha, cutout, transparent
 
     Use cases:
     - Cut a subject out
-    - Fade a picture out towards an edge
+    - Fade an image out towards an edge
     """
 
-    image: ImageRef = Field(description="Picture to cut out of.")
+    image: ImageRef = Field(description="Image to cut out of.")
     mask: ImageRef = Field(description="Mask of the same size.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The picture with alpha."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The image with alpha."]:
         from PIL import ImageChops
 
         colour, alpha = colours(opened(context, self.image))
         mask = context.image(self.mask, "L")
-        check_same_size(colour, mask, ("The picture", "the mask"))
-        return context.picture(with_alpha(colour, mask if alpha is None else ImageChops.multiply(alpha, mask)))
+        check_same_size(colour, mask, ("The image", "the mask"))
+        return context.image_from_pil(with_alpha(colour, mask if alpha is None else ImageChops.multiply(alpha, mask)))
 
 
 def _grown(tones: Tones, radius: int) -> Tones:

@@ -17,7 +17,7 @@ class FormatText(Node):
 
     Use cases:
     - Build a prompt from a season, a time of day and a subject
-    - Label a picture with the settings that made it
+    - Label an image with the settings that made it
     """
 
     lane = Lane.INLINE

@@ -181,7 +181,7 @@ class Slugify(Node):
     text, slug, file name, url
 
     Use cases:
-    - Name a picture by its prompt
+    - Name an image by its prompt
     - Make an address of a title
     """
 

@@ -24,7 +24,7 @@ class LoadTextFolder(Node):
 
     Use cases:
     - Run a workflow over prompts that stand in files
-    - Read the captions that lie beside pictures
+    - Read the captions that lie beside images
     """
 
     cacheable = False
@@ -61,8 +61,8 @@ class SaveTextFile(Node):
     text, save, file, write, export
 
     Use cases:
-    - Keep the prompt beside the picture
-    - Write a caption for every picture of a batch
+    - Keep the prompt beside the image
+    - Write a caption for every image of a batch
     """
 
     role = Role.SINK

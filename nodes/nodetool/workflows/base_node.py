@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 class Preview(Node):
     """
-    Shows pictures while the workflow runs, without making them results.
+    Shows images while the workflow runs, without making them results.
     preview, show, display, image
 
     Use cases:
@@ -24,7 +24,7 @@ class Preview(Node):
     cacheable = False
 
     name: str = Field(default="", description="Name of the preview.")
-    value: Any = Field(default=None, description="What to show: a picture or a list of pictures. Other values show nothing.")
+    value: Any = Field(default=None, description="What to show: an image or a list of images. Other values show nothing.")
 
     def process(self, context: Context) -> None:
         for ref in _images(self.value):

@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 LEAST_SECONDS = 0.01
 LEAST_UNSAVED = 0.05
 READ_BYTES_PER_SECOND = 500e6
-"""How fast a stored result is read, checked and decoded: arrays were seen at 0.5 GB/s, pictures at 3, both warm; a cold disk is slower."""
+"""How fast a stored result is read, checked and decoded: arrays were seen at 0.5 GB/s, images at 3, both warm; a cold disk is slower."""
 
 QUEUE_BYTES = 256 * 1024**2
 EXIT_SECONDS = 30.0

@@ -1,7 +1,7 @@
 """
-What is large in a value, as raw bytes: byte strings, pictures, arrays, tensors.
+What is large in a value, as raw bytes: byte strings, images, arrays, tensors.
 
-Nothing is compressed and nothing rounded. A noisy picture gains a few per cent from compression, for a hundred times the
+Nothing is compressed and nothing rounded. A noisy image gains a few per cent from compression, for a hundred times the
 time. A tensor comes back in host memory, whatever device it was on. Arrays keep their order in memory, because sums may
 depend on it. Libraries are imported only for values that are theirs.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-LEAF_KINDS = frozenset({"bytes", "image", "picture", "array", "number", "tensor"})
+LEAF_KINDS = frozenset({"bytes", "image", "image_data", "array", "number", "tensor"})
 
 Leaf = tuple[Any, bytes | memoryview]
 """What a leaf is, in plain values, and its content."""
@@ -30,8 +30,8 @@ def leaf_kind(value: Any) -> str | None:
     if module in ("PIL", "nodetool_core") and loaded is not None and isinstance(value, loaded.Image):
         return "image"
     if module == "nodetool_core":
-        loaded = sys.modules.get("nodetool_core.assets.picture")
-        return "picture" if loaded is not None and kind is loaded.Picture else None
+        loaded = sys.modules.get("nodetool_core.assets.image_data")
+        return "image_data" if loaded is not None and kind is loaded.ImageData else None
     if module == "numpy":
         numpy = sys.modules["numpy"]
         if kind is numpy.ndarray and value.dtype.kind in _ARRAYS:
@@ -54,7 +54,7 @@ def write_leaf(kind: str, value: Any) -> Leaf | None:
         return value.dtype.str, value.tobytes()
     if kind == "tensor":
         return _write_tensor(value)
-    return _write_image(value) if kind == "image" else _write_picture(value)
+    return _write_image(value) if kind == "image" else _write_image_data(value)
 
 
 def read_leaf(kind: str, about: Any, content: memoryview) -> Any:
@@ -65,21 +65,21 @@ def read_leaf(kind: str, about: Any, content: memoryview) -> Any:
         return _read_tensor(about, content)
     if kind in ("array", "number"):
         return _read_array(kind, about, content)
-    from nodetool_core.assets.picture import Picture
+    from nodetool_core.assets.image_data import ImageData
 
     if kind == "image":
         return _read_image(about, content)
-    return Picture.of(_read_image(about["image"], content), about["provenance"])
+    return ImageData.of(_read_image(about["image"], content), about["provenance"])
 
 
-# -- pictures ---------------------------------------------------------------------------------------------------------
+# -- images ---------------------------------------------------------------------------------------------------------
 
 
-def _write_picture(picture: Any) -> Leaf | None:
-    if picture.model_dump() != type(picture)().model_dump() or not _is_plain(picture.provenance):
+def _write_image_data(image: Any) -> Leaf | None:
+    if image.model_dump() != type(image)().model_dump() or not _is_plain(image.provenance):
         return None
-    written = _write_image(picture.image)
-    return None if written is None else ({"image": written[0], "provenance": picture.provenance}, written[1])
+    written = _write_image(image.image)
+    return None if written is None else ({"image": written[0], "provenance": image.provenance}, written[1])
 
 
 def _write_image(image: Any) -> Leaf | None:

@@ -92,8 +92,8 @@ def _items(value: list[Any] | tuple[Any, ...]) -> tuple[int, Iterable[Any]]:
     return sys.getsizeof(value), value
 
 
-def _of_picture(picture: Any) -> int:
-    return _of_image(picture.image)
+def _of_image_data(image: Any) -> int:
+    return _of_image(image.image)
 
 
 def _of_image(image: Any) -> int:
@@ -118,7 +118,7 @@ def _of_tensor(tensor: Any) -> int:
 
 
 _OF_LIBRARIES: Final = {
-    "nodetool_core.assets.picture:Picture": _of_picture,
+    "nodetool_core.assets.image_data:ImageData": _of_image_data,
     "PIL.Image:Image": _of_image,
     "numpy:ndarray": _of_array,
     "torch:Tensor": _of_tensor,

@@ -120,18 +120,18 @@ class Paint(Node):
 
 
 class Darken(Node):
-    """Halves the brightness of a picture."""
+    """Halves the brightness of an image."""
 
     image: ImageRef
 
     def process(self, context: Context) -> ImageRef:
-        return context.picture(context.image(self.image, "L").point(lambda tone: tone // 2))
+        return context.image_from_pil(context.image(self.image, "L").point(lambda tone: tone // 2))
 
 
 class Recall(Node):
-    """Makes of a text the picture that it names, as a node of somebody's pack may."""
+    """Makes of a text the image that it names, as a node of somebody's pack may."""
 
-    source: str = Field(default="", description="Path or URI of the picture.")
+    source: str = Field(default="", description="Path or URI of the image.")
 
     def process(self) -> ImageRef:
         return ImageRef(uri=self.source)

@@ -99,7 +99,7 @@ SLOW = {
     *("qwen_image", "qwen_edit", "qwen_edit_plus", "qwen_layered", "controlnet_qwen_inpainting"),
     *("z_image", "controlnet_z_image_inpainting", "kandinsky3"),
 }
-"""Models that look at thousands of tokens however small they are, because their families are made for large pictures."""
+"""Models that look at thousands of tokens however small they are, because their families are made for large images."""
 
 SIZES = {
     "chroma_image": (112, 80),
@@ -109,9 +109,9 @@ SIZES = {
     "qwen_edit_plus": (768, 704),
     "qwen_layered": (640, 640),
 }
-"""Of the picture that a model is given, where it is not the one below: one that the model takes without resizing it."""
+"""Of the image that a model is given, where it is not the one below: one that the model takes without resizing it."""
 
 
 def size_for(builder: str) -> tuple[int, int]:
-    """Width and height of a picture that is small and not resized."""
+    """Width and height of an image that is small and not resized."""
     return SIZES.get(builder, (96, 88) if builder in SLOW else (64, 48))

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nodetool_core import Context, ImageRef, Picture
+from nodetool_core import Context, ImageData, ImageRef
 from nodetool_core.assets.modes import standard_mode
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Recorder:
-    """Makes contexts, and is the image room behind them: a picture's own pixels."""
+    """Makes contexts, and is the image room behind them: an image's own pixels."""
 
     def __init__(self, models: Models) -> None:
         self.events: list[tuple[str, dict[str, Any]]] = []
@@ -29,11 +29,11 @@ class Recorder:
         self.context = Context("node", report=self._report, cancelled=self.cancelled, images=self, models=models)
 
     def open(self, ref: ImageRef, tell: Callable[[str], None]) -> Image.Image:
-        assert isinstance(ref, Picture)
+        assert isinstance(ref, ImageData)
         return standard_mode(ref.image, tell)
 
     def digest(self, ref: AssetRef) -> str:
-        assert isinstance(ref, Picture)
+        assert isinstance(ref, ImageData)
         return ref.digest
 
     def path(self, uri: str) -> Path:

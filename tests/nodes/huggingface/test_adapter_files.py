@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from nodes.huggingface.adapter_files import check_lora
 from nodes.huggingface.image_to_image import Upscale
 from nodes.huggingface.model_kinds import IPAdapterModel, LoraModel
-from nodetool_core import NodeError, Picture
+from nodetool_core import ImageData, NodeError
 from nodetool_core.errors import NodetoolError, Problem
 from tests.models.broken import BREAKS, OF_BYTES, OF_TENSORS, break_file
 from tests.nodes.huggingface.test_image_to_image import scene
@@ -55,7 +55,7 @@ def test_m1_m19_broken_image_prompts_are_refused(
     source = Path(adapter("ip_adapter", family))
     file = shutil.copytree(source.parent, tmp_path / "ip") / source.name
     break_file(file, how)
-    prompt = {"ip_adapter_model": IPAdapterModel(repo_id=str(file)), "ip_adapter_image": Picture.of(scene(64, 64))}
+    prompt = {"ip_adapter_model": IPAdapterModel(repo_id=str(file)), "ip_adapter_image": ImageData.of(scene(64, 64))}
     problem = refused(recorder, model(family), **prompt)
     assert problem.code in ({"model_unreadable"} if how in OF_BYTES else CODES), problem
 
@@ -72,7 +72,7 @@ def compact() -> dict[str, torch.Tensor]:
 def test_m1_broken_upscalers_are_refused(how: str, recorder: Recorder, tmp_path: Path) -> None:
     file = tmp_path / "net.safetensors"
     save_file(compact(), file)
-    node = Upscale(image=Picture.of(scene(16, 16)), model=str(file))
+    node = Upscale(image=ImageData.of(scene(16, 16)), model=str(file))
     node.process(recorder.context)
     break_file(file, how, name="body.2.weight")
     with pytest.raises(NodeError) as caught:

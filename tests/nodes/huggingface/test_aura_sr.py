@@ -1,4 +1,4 @@
-"""AuraSR: the network, computed as the published code does, and the node that takes pictures through it tile by tile."""
+"""AuraSR: the network, computed as the published code does, and the node that takes images through it tile by tile."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nodes.huggingface.image_to_image import AuraSR, Upscale
 from nodes.huggingface.loaders import LoadUpscaler
 from nodes.huggingface.model_kinds import UpscalerModel
 from nodes.nodetool.output import Output
-from nodetool_core import NodeError, Picture, RunCancelled, Workflow
+from nodetool_core import ImageData, NodeError, RunCancelled, Workflow
 from nodetool_core.engine.engine import Engine
 from nodetool_core.errors import ModelError
 from nodetool_core.models.hub import Hub
@@ -55,7 +55,7 @@ def waves(shape: tuple[int, ...], start: int = 0) -> torch.Tensor:
 
 
 def weights() -> dict[str, torch.Tensor]:
-    """Tensors of the tiny network whose pictures lie between black and white, and differ with the noise."""
+    """Tensors of the tiny network whose images lie between black and white, and differ with the noise."""
     made = {}
     for place, (name, shape) in enumerate(sorted(shapes(Configuration.model_validate(TINY)).items())):
         made[name] = waves(shape, place) * (1 if len(shape) == 2 else math.prod(shape[1:]) ** -0.5)
@@ -80,8 +80,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def enlarge(recorder: Recorder, model: str, image: Image.Image, **properties: Any) -> Image.Image:
-    made = AuraSR(model=model, image=Picture.of(image), **{"seed": 1} | properties).process(recorder.context)
-    assert isinstance(made, Picture)
+    made = AuraSR(model=model, image=ImageData.of(image), **{"seed": 1} | properties).process(recorder.context)
+    assert isinstance(made, ImageData)
     return made.image
 
 
@@ -154,18 +154,18 @@ def test_a_config_that_does_not_fit_is_refused_with_the_reason(change: dict[str,
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 14), (1, 1), (3, 20)])
 @pytest.mark.parametrize("overlap", [True, False])
-def test_pictures_of_every_size_become_four_times_as_large(size: tuple[int, int], overlap: bool, tiny: str, recorder: Recorder) -> None:
+def test_images_of_every_size_become_four_times_as_large(size: tuple[int, int], overlap: bool, tiny: str, recorder: Recorder) -> None:
     result = enlarge(recorder, tiny, scene(*size), overlap=overlap)
     assert (result.size, result.mode) == ((4 * size[0], 4 * size[1]), "RGB")
     assert recorder.warnings == []
 
 
 @pytest.mark.parametrize(("mode", "expected"), [("L", "RGB"), ("P", "RGB"), ("LA", "RGBA"), ("RGBA", "RGBA")])
-def test_pictures_of_every_mode(mode: str, expected: str, tiny: str, recorder: Recorder) -> None:
-    picture = scene(10, 10).convert(mode)
+def test_images_of_every_mode(mode: str, expected: str, tiny: str, recorder: Recorder) -> None:
+    image = scene(10, 10).convert(mode)
     if "A" in mode:
-        picture.putalpha(Image.linear_gradient("L").resize((10, 10)))
-    result = enlarge(recorder, tiny, picture)
+        image.putalpha(Image.linear_gradient("L").resize((10, 10)))
+    result = enlarge(recorder, tiny, image)
     assert (result.size, result.mode) == ((40, 40), expected) and recorder.warnings == []
     if "A" in mode:
         assert result.getchannel("A").getpixel((0, 0)) < 30 < 220 < result.getchannel("A").getpixel((39, 39))
@@ -181,19 +181,19 @@ def test_the_seed_says_what_is_painted(tiny: str, recorder: Recorder) -> None:
 
 def test_what_is_seen_is_the_tile_beside_its_noise(tiny: str, recorder: Recorder) -> None:
     """Without a second layer, the node gives what the network gives."""
-    picture = scene(8, 8)
+    image = scene(8, 8)
     generator = torch.Generator().manual_seed(7)
     noise = torch.randn(6, generator=generator)
-    seen = torch.from_numpy(np.asarray(picture, np.float32) / 255).movedim(-1, 0)
+    seen = torch.from_numpy(np.asarray(image, np.float32) / 255).movedim(-1, 0)
     seen = (seen + torch.randn(3, 8, 8, generator=generator) * 0.001).clamp(0, 1)
     made = aura_sr(weights(), TINY, "net")(seen[None], noise[None])[0].clamp(0, 1)
     expected = (made.movedim(0, -1) * 255).round().to(torch.uint8).numpy()
-    assert np.array_equal(np.asarray(enlarge(recorder, tiny, picture, seed=7, overlap=False)), expected)
+    assert np.array_equal(np.asarray(enlarge(recorder, tiny, image, seed=7, overlap=False)), expected)
 
 
-def seams(picture: Image.Image) -> float:
+def seams(image: Image.Image) -> float:
     """How much more neighbours differ across the edges of tiles than beside them."""
-    pixels = np.asarray(picture, np.float32)
+    pixels = np.asarray(image, np.float32)
     steps = np.abs(np.diff(pixels, axis=1)).mean(axis=(0, 2))
     edges = np.arange(31, len(steps), 32)
     return float(steps[edges].mean() - np.delete(steps, edges).mean())
@@ -207,7 +207,7 @@ def test_where_tiles_overlap_their_edges_do_not_show(tiny: str, recorder: Record
 
 def test_progress_counts_tiles_and_a_cancel_ends_it_between_batches(tiny: str, recorder: Recorder) -> None:
     enlarge(recorder, tiny, scene(20, 10), batch_size=4)
-    # 3 by 2 tiles, and 3 by 2 shifted ones: what lies beyond the picture is not computed.
+    # 3 by 2 tiles, and 3 by 2 shifted ones: what lies beyond the image is not computed.
     assert recorder.steps == [(4, 12), (8, 12), (12, 12)]
     recorder.events.clear()
     recorder.cancel_at = (8, 12)
@@ -217,8 +217,8 @@ def test_progress_counts_tiles_and_a_cancel_ends_it_between_batches(tiny: str, r
 
 
 def test_it_computes_in_the_number_format_that_the_model_names(tiny: str, recorder: Recorder) -> None:
-    coarse = AuraSR(model=UpscalerModel(repo_id=tiny, dtype="bfloat16"), image=Picture.of(scene(8, 8)), seed=1).process(recorder.context)
-    assert isinstance(coarse, Picture)
+    coarse = AuraSR(model=UpscalerModel(repo_id=tiny, dtype="bfloat16"), image=ImageData.of(scene(8, 8)), seed=1).process(recorder.context)
+    assert isinstance(coarse, ImageData)
     difference = np.abs(np.asarray(coarse.image).astype(int) - np.asarray(enlarge(recorder, tiny, scene(8, 8))))
     assert 0 < difference.max() < 16
 
@@ -243,15 +243,15 @@ def test_weights_are_kept_between_runs_and_let_go_of(tiny: str) -> None:
 
 
 def test_of_a_repository_the_safe_file_and_its_config_are_fetched(tiny: str, tmp_path: Path) -> None:
-    picture = scene(8, 8)
+    image = scene(8, 8)
     with HubServer() as server:
         files = {name: (tmp_path / name).read_bytes() for name in ("model.safetensors", "config.json") if saved(tmp_path)}
         server.repositories["fal/AuraSR-v2"] = files | {"model.ckpt": b"pickle", "README.md": b"# AuraSR"}
         recorder = Recorder(ModelManager(device="cpu", hub=Hub(tmp_path / "cache", server.endpoint)))
-        made = AuraSR(image=Picture.of(picture), seed=1).process(recorder.context)
+        made = AuraSR(image=ImageData.of(image), seed=1).process(recorder.context)
         assert sorted(server.fetched) == ["config.json", "model.safetensors"]
-    assert isinstance(made, Picture)
-    assert made.image.tobytes() == enlarge(Recorder(ModelManager(device="cpu")), tiny, picture).tobytes()
+    assert isinstance(made, ImageData)
+    assert made.image.tobytes() == enlarge(Recorder(ModelManager(device="cpu")), tiny, image).tobytes()
 
 
 def test_what_can_not_be_used_is_refused(tmp_path: Path, recorder: Recorder) -> None:
@@ -277,7 +277,7 @@ def test_what_can_not_be_used_is_refused(tmp_path: Path, recorder: Recorder) -> 
 
 def test_the_other_node_says_which_one_takes_it(tiny: str, recorder: Recorder) -> None:
     with pytest.raises(NodeError) as caught:
-        Upscale(image=Picture.of(scene(8, 8)), model=tiny).process(recorder.context)
+        Upscale(image=ImageData.of(scene(8, 8)), model=tiny).process(recorder.context)
     assert "AuraSR" in caught.value.problem.hint
 
 
@@ -286,10 +286,10 @@ def test_in_a_workflow_the_same_seed_is_a_hit(tiny: str, manager: ModelManager) 
 
         def run(seed: int) -> Any:
             network = LoadUpscaler(repo_id=tiny)
-            large = AuraSR(image=Picture.of(scene(8, 8)), model=network.output, seed=seed)
-            return Workflow(Output(name="picture", value=large.output), engine=engine).run()
+            large = AuraSR(image=ImageData.of(scene(8, 8)), model=network.output, seed=seed)
+            return Workflow(Output(name="image", value=large.output), engine=engine).run()
 
         first, again, other = run(1), run(1), run(2)
-    assert first.warnings == [] and first["picture"].image.size == (32, 32)
-    assert again.hits and again["picture"] == first["picture"]
-    assert other["picture"].image.tobytes() != first["picture"].image.tobytes()
+    assert first.warnings == [] and first["image"].image.size == (32, 32)
+    assert again.hits and again["image"] == first["image"]
+    assert other["image"].image.tobytes() != first["image"].image.tobytes()

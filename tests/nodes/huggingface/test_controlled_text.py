@@ -8,7 +8,7 @@ import pytest
 
 from nodes.huggingface.model_kinds import ControlNetModel
 from nodes.huggingface.models_page import honours
-from nodetool_core import ImageRef, NodeError, Picture
+from nodetool_core import ImageData, ImageRef, NodeError
 from tests.nodes.huggingface.recorder import Recorder
 from tests.nodes.huggingface.test_image_to_image import scene
 from tests.nodes.huggingface.test_text_families import SLOW, TASK, marked
@@ -26,7 +26,7 @@ STEERED = [name for name in PLAIN if honours(pipeline_class(name), "controlnet",
 @pytest.mark.parametrize("family", CONTROLLED)
 def test_it_follows_the_control_image(family: str, model: Callable[[str], str], manager: ModelManager) -> None:
     recorder = Recorder(manager)
-    made = [pixels(draw(recorder, family, model, control_image=shown)) for shown in (gradient(), Picture.of(scene(64, 32)))]
+    made = [pixels(draw(recorder, family, model, control_image=shown)) for shown in (gradient(), ImageData.of(scene(64, 32)))]
     assert made[0].size == made[1].size == (64, 32)
     assert made[0].tobytes() != made[1].tobytes()
     assert recorder.warnings == []
@@ -43,7 +43,7 @@ def test_it_needs_a_control_image(family: str, model: Callable[[str], str], mana
 def test_with_scale_0_it_follows_nothing(family: str, model: Callable[[str], str], manager: ModelManager) -> None:
     made = {
         pixels(draw(Recorder(manager), family, model, control_image=shown, controlnet_conditioning_scale=0.0)).tobytes()
-        for shown in (gradient(), Picture.of(scene(64, 32)))
+        for shown in (gradient(), ImageData.of(scene(64, 32)))
     }
     assert len(made) == 1
 
@@ -55,7 +55,7 @@ def test_a_network_beside_the_model_is_followed(
     recorder = Recorder(manager)
     net = ControlNetModel(repo_id=adapter("controlnet", PLAIN[family]))
     plain = pixels(draw(recorder, family, model))
-    shown: tuple[ImageRef, ...] = (gradient(), Picture.of(scene(64, 32)))
+    shown: tuple[ImageRef, ...] = (gradient(), ImageData.of(scene(64, 32)))
     made = [pixels(draw(recorder, family, model, controlnet=net, control_image=one)) for one in shown]
     assert len({one.tobytes() for one in (plain, *made)}) == 3
     assert {one.size for one in (plain, *made)} == {(64, 32)}

@@ -12,7 +12,7 @@ from nodes.huggingface.families import controlled_class
 from nodes.huggingface.image_to_image import ImageToImage, Inpainting
 from nodes.huggingface.model_kinds import ControlNetModel
 from nodes.huggingface.text_to_image import TextToImage
-from nodetool_core import ModelRef, NodeError, Picture
+from nodetool_core import ImageData, ModelRef, NodeError
 from nodetool_core.errors import ModelError
 from tests.nodes.huggingface.test_image_to_image import scene
 from tests.nodes.huggingface.test_inpainting import spot
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from tests.nodes.huggingface.recorder import Recorder
 
 SIZE = (64, 48)
-RINGS = Picture.of(Image.radial_gradient("L").convert("RGB").resize(SIZE))
+RINGS = ImageData.of(Image.radial_gradient("L").convert("RGB").resize(SIZE))
 QUICK: dict[str, Any] = {"prompt": "a lake", "num_inference_steps": 2, "seed": 1}
 
 
 def transform(recorder: Recorder, repo_id: str, **properties: Any) -> bytes:
-    node = ImageToImage(model=repo_id, image=Picture.of(scene(*SIZE)), strength=1.0, **QUICK | properties)
+    node = ImageToImage(model=repo_id, image=ImageData.of(scene(*SIZE)), strength=1.0, **QUICK | properties)
     return _pixels(node.process(recorder.context).output)
 
 
 def fill(recorder: Recorder, repo_id: str, **properties: Any) -> bytes:
-    node = Inpainting(model=repo_id, image=Picture.of(scene(*SIZE)), mask_image=Picture.of(spot(SIZE)), **QUICK | properties)
+    node = Inpainting(model=repo_id, image=ImageData.of(scene(*SIZE)), mask_image=ImageData.of(spot(SIZE)), **QUICK | properties)
     return _pixels(node.process(recorder.context).output)
 
 
@@ -43,9 +43,9 @@ def draw(recorder: Recorder, repo_id: str, **properties: Any) -> bytes:
     return _pixels(node.process(recorder.context).output)
 
 
-def _pixels(picture: Any) -> bytes:
-    assert isinstance(picture, Picture)
-    return picture.image.tobytes()
+def _pixels(image: Any) -> bytes:
+    assert isinstance(image, ImageData)
+    return image.image.tobytes()
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_the_pipeline_that_goes_with_a_network(pipeline: str, task: str, net: st
 
 
 @pytest.mark.parametrize("call", [transform, fill, draw])
-def test_a_union_is_told_the_kind_of_its_picture(
+def test_a_union_is_told_the_kind_of_its_image(
     call: Callable[..., bytes], model: Callable[[str], str], adapter: Callable[[str, str], str], recorder: Recorder
 ) -> None:
     given = {"controlnet": ControlNetModel(repo_id=adapter("controlnet_union", "stable_diffusion_xl")), "control_image": RINGS}
@@ -131,7 +131,7 @@ def test_what_sees_the_mask_needs_no_control_image(
     assert recorder.warnings == ["control_image is not used: StableDiffusion3ControlNetInpaintingPipeline has no such setting."]
 
 
-def test_a_pipeline_that_only_follows_pictures_changes_none(model: Callable[[str], str], recorder: Recorder) -> None:
+def test_a_pipeline_that_only_follows_images_changes_none(model: Callable[[str], str], recorder: Recorder) -> None:
     with pytest.raises(ModelError, match="can't be used for image-to-image"):
         transform(recorder, model("controlnet_sd_pag"), control_image=RINGS)
 

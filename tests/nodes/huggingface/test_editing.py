@@ -1,4 +1,4 @@
-"""Editing by instruction, and variations of a picture."""
+"""Editing by instruction, and variations of an image."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from nodes.huggingface.image_to_image import EditByInstruction, ImageToImage, ImageVariation
 from nodes.huggingface.model_kinds import ReduxModel
-from nodetool_core import ImageToImageModel, NodeError, Picture, RunCancelled
+from nodetool_core import ImageData, ImageToImageModel, NodeError, RunCancelled
 from nodetool_core.errors import ModelError
 from tests.nodes.huggingface.recorder import Recorder
 from tests.nodes.huggingface.test_image_to_image import scene
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
 
 def edit(recorder: Recorder, repo_id: str, **properties: Any) -> Image.Image:
     values = {"prompt": "make it winter", "num_inference_steps": 2, "seed": 1, "guidance_scale": 3.0} | properties
-    result = EditByInstruction(model=ImageToImageModel(repo_id=repo_id), image=Picture.of(scene(64, 64)), **values).process(
+    result = EditByInstruction(model=ImageToImageModel(repo_id=repo_id), image=ImageData.of(scene(64, 64)), **values).process(
         recorder.context
     )
-    assert isinstance(result.output, Picture)
+    assert isinstance(result.output, ImageData)
     return result.output.image
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["flux2", "flux2_klein", "qwen_edit_plus"])
-def test_further_pictures_are_looked_at(family: str, model: Callable[[str], str], recorder: Recorder) -> None:
-    references = [Picture.of(scene(64, 64).rotate(90))]
+def test_further_images_are_looked_at(family: str, model: Callable[[str], str], recorder: Recorder) -> None:
+    references = [ImageData.of(scene(64, 64).rotate(90))]
     plain = edit(recorder, model(family), num_inference_steps=1)
     assert edit(recorder, model(family), num_inference_steps=1, reference_images=references).tobytes() != plain.tobytes()
 
 
-def test_further_pictures_that_are_not_looked_at_are_told(model: Callable[[str], str], recorder: Recorder) -> None:
-    edit(recorder, model("instruct_pix2pix"), reference_images=[Picture.of(scene())])
+def test_further_images_that_are_not_looked_at_are_told(model: Callable[[str], str], recorder: Recorder) -> None:
+    edit(recorder, model("instruct_pix2pix"), reference_images=[ImageData.of(scene())])
     assert [warning for warning in recorder.warnings if "reference_images is not used" in warning]
 
 
@@ -62,7 +62,7 @@ def test_m8_a_family_that_was_not_tried_says_so_and_fails_in_words(family: str, 
 
 @pytest.mark.parametrize("family", ["flux_redux", "image_variation", "z_image_omni"])
 def test_m8_models_for_something_else_are_refused(family: str, model: Callable[[str], str], recorder: Recorder) -> None:
-    node = ImageToImage(model=ImageToImageModel(repo_id=model(family)), image=Picture.of(scene(64, 64)), num_inference_steps=1)
+    node = ImageToImage(model=ImageToImageModel(repo_id=model(family)), image=ImageData.of(scene(64, 64)), num_inference_steps=1)
     with pytest.raises(ModelError, match="can't be used for image-to-image"):
         node.process(recorder.context)
     assert recorder.steps == []
@@ -79,9 +79,9 @@ def test_cancel_takes_effect_at_the_next_step(model: Callable[[str], str], manag
 
 def vary(recorder: Recorder, repo_id: str, image: Image.Image | None = None, **properties: Any) -> Image.Image:
     values = {"num_inference_steps": 2, "seed": 1} | properties
-    node = ImageVariation(model=ImageToImageModel(repo_id=repo_id), image=Picture.of(image or scene(64, 64)), **values)
+    node = ImageVariation(model=ImageToImageModel(repo_id=repo_id), image=ImageData.of(image or scene(64, 64)), **values)
     result = node.process(recorder.context).output
-    assert isinstance(result, Picture)
+    assert isinstance(result, ImageData)
     return result.image
 
 
@@ -97,7 +97,7 @@ def test_variations_need_no_prompt(model: Callable[[str], str], recorder: Record
 
 
 @pytest.mark.slow
-def test_redux_reads_the_picture_for_flux(model: Callable[[str], str], recorder: Recorder) -> None:
+def test_redux_reads_the_image_for_flux(model: Callable[[str], str], recorder: Recorder) -> None:
     redux = {"redux": ReduxModel(repo_id=model("flux_redux")), "width": 64, "height": 48}
     result = vary(recorder, model("flux"), **redux)
     assert result.size == (64, 48)

@@ -19,7 +19,7 @@ CATALOG = Path(__file__).parents[1] / "catalog.tsv"
 REGISTRY = Registry.installed()
 
 LEFT_OUT = {
-    "huggingface.image_to_image.OmniGen": "marks pictures inside of its prompt, as no model of diffusers' editors does",
+    "huggingface.image_to_image.OmniGen": "marks images inside of its prompt, as no model of diffusers' editors does",
     "huggingface.image_to_image.StableDiffusionLatentUpscaler": "goes from latents to latents, which its pipeline does not show",
 }
 """Types without a counterpart, and why."""
@@ -100,12 +100,12 @@ def test_a_file_is_read_and_says_what_was_mapped() -> None:
             "data": {"model": {"type": "hf.stable_diffusion", **MODEL}, "strength": 0.4, "enable_tiling": True, "loras": [LORA]},
         },
         {"id": "large", "type": "huggingface.image_to_image.RealESRGAN", "data": {"model": {"type": "hf.real_esrgan", **MODEL}}},
-        {"id": "picture", "type": "nodetool.output.Output", "data": {"name": "picture"}},
+        {"id": "image", "type": "nodetool.output.Output", "data": {"name": "image"}},
     ]
     edges = [
         {"source": "photo", "sourceHandle": "output", "target": "repaint", "targetHandle": "init_image"},
         {"source": "repaint", "sourceHandle": "image", "target": "large", "targetHandle": "image"},
-        {"source": "large", "sourceHandle": "output", "target": "picture", "targetHandle": "value"},
+        {"source": "large", "sourceHandle": "output", "target": "image", "targetHandle": "value"},
     ]
     graph = build(WorkflowDocument.from_json({"nodes": nodes, "edges": edges}), REGISTRY)
     repaint = next(node for node in graph.nodes if node.id == "repaint")

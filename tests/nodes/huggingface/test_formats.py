@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from nodes.huggingface.image_to_image import ImageToImage
 from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel, LoraModel
-from nodetool_core import ImageToImageModel, Picture
+from nodetool_core import ImageData, ImageToImageModel
 from tests.nodes.huggingface.recorder import Recorder
 from tests.nodes.huggingface.test_image_to_image import scene
 
@@ -29,9 +29,9 @@ EDGES = Image.radial_gradient("L").convert("RGB").resize((64, 64))
 def transform(manager: ModelManager, repo_id: str, model: dict[str, Any] | None = None, **properties: Any) -> tuple[np.ndarray, list[str]]:
     recorder = Recorder(manager)
     values = {"prompt": "a lake", "num_inference_steps": 2, "strength": 1.0, "seed": 1} | properties
-    node = ImageToImage(model=ImageToImageModel(repo_id=repo_id, **(model or {})), image=Picture.of(scene(64, 64)), **values)
+    node = ImageToImage(model=ImageToImageModel(repo_id=repo_id, **(model or {})), image=ImageData.of(scene(64, 64)), **values)
     made = node.process(recorder.context).output
-    assert isinstance(made, Picture)
+    assert isinstance(made, ImageData)
     return np.asarray(made.image).astype(int), [one for one in recorder.warnings if "resized" not in one]
 
 
@@ -97,7 +97,7 @@ def test_m4_a_lora_hangs_on_a_model_in_fp8(family: str, model: Callable[[str], s
 
 @pytest.mark.parametrize("family", ["kandinsky22", "lcm", "controlnet_sd", pytest.param("z_image", marks=pytest.mark.slow)])
 def test_m4_fp8_runs(family: str, model: Callable[[str], str], manager: ModelManager) -> None:
-    shown = {"control_image": Picture.of(EDGES)} if "controlnet" in family else {}
+    shown = {"control_image": ImageData.of(EDGES)} if "controlnet" in family else {}
     transform(manager, model(family), {"quantization": "fp8"}, num_inference_steps=4, **shown)
     transform(manager, model(family), {"quantization": "fp8"}, num_inference_steps=4, **shown)
 
@@ -107,7 +107,7 @@ def test_m4_fp8_runs(family: str, model: Callable[[str], str], manager: ModelMan
 def test_m5_a_controlnet_takes_the_format_of_its_model(
     family: str, quantization: Any, model: Callable[[str], str], adapter: Any, manager: ModelManager
 ) -> None:
-    net = {"controlnet": ControlNetModel(repo_id=adapter("controlnet", family)), "control_image": Picture.of(EDGES)}
+    net = {"controlnet": ControlNetModel(repo_id=adapter("controlnet", family)), "control_image": ImageData.of(EDGES)}
     _, warnings = transform(manager, model(family), {"dtype": "bfloat16", "quantization": quantization}, **net)
     assert warnings == []
     net["controlnet"] = ControlNetModel(repo_id=adapter("controlnet", family), dtype="float16")
@@ -122,6 +122,6 @@ def test_m5_a_controlnet_takes_the_format_of_its_model(
 def test_m5_an_image_prompt_takes_the_format_of_its_model(
     family: str, quantization: Any, model: Callable[[str], str], adapter: Any, manager: ModelManager
 ) -> None:
-    hung = {"ip_adapter_model": IPAdapterModel(repo_id=adapter("ip_adapter", family)), "ip_adapter_image": Picture.of(EDGES)}
+    hung = {"ip_adapter_model": IPAdapterModel(repo_id=adapter("ip_adapter", family)), "ip_adapter_image": ImageData.of(EDGES)}
     _, warnings = transform(manager, model(family), {"dtype": "bfloat16", "quantization": quantization}, **hung)
     assert warnings == []

@@ -1,5 +1,5 @@
 """
-Every family that turns a picture into another, run through its node from a saved model: what docs/models.md says of it is so.
+Every family that turns an image into another, run through its node from a saved model: what docs/models.md says of it is so.
 
 A run is small: two steps, one for families that look at thousands of tokens. Runs that several tests look at are made once.
 """
@@ -16,7 +16,7 @@ from nodes.huggingface.families import parameter_of
 from nodes.huggingface.image_to_image import EditByInstruction, ImageToImage, ImageVariation, Inpainting
 from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel, LoraModel, ReduxModel
 from nodes.huggingface.models_page import OF_TASK, families, honours
-from nodetool_core import ImageToImageModel, Picture, RunCancelled
+from nodetool_core import ImageData, ImageToImageModel, RunCancelled
 from tests.nodes.huggingface.image_families import NOT_RUN, RUNS, SLOW, size_for
 from tests.nodes.huggingface.recorder import Recorder
 from tests.nodes.huggingface.test_image_to_image import scene
@@ -46,13 +46,13 @@ OWN_SIZES = {
     "StableUnCLIPImg2ImgPipeline": (64, 64),
     "UnCLIPImageVariationPipeline": (32, 32),
 }
-"""Of the results of pipelines that make a new picture instead of changing one, where no size is asked for."""
+"""Of the results of pipelines that make a new image instead of changing one, where no size is asked for."""
 
 FURTHER_LOOPS = {"UnCLIPImageVariationPipeline": (7,)}
 """Steps of the loops behind the first one, which enlarge what it made."""
 
 NEEDS_NO_WORD = ("resized", "stretched", "chooses itself")
-"""What warnings of sizes say: the pictures here are smaller than any model was made for."""
+"""What warnings of sizes say: the images here are smaller than any model was made for."""
 
 TOLD_AS = {"ip_adapter_image": "ip_adapter_model", "width, height": "width"}
 """Column of the tables to the property that warnings name."""
@@ -68,8 +68,8 @@ def rows(*tasks: str, but: set[str] | frozenset[str] = frozenset()) -> list[Any]
     ]
 
 
-def control_image(size: tuple[int, int]) -> Picture:
-    return Picture.of(Image.radial_gradient("L").convert("RGB").resize(size))
+def control_image(size: tuple[int, int]) -> ImageData:
+    return ImageData.of(Image.radial_gradient("L").convert("RGB").resize(size))
 
 
 @pytest.fixture(scope="module")
@@ -91,12 +91,12 @@ def run(model: Callable[[str], str], manager: ModelManager) -> Callable[..., tup
 
 
 def properties(task: str, name: str, model: Callable[[str], str]) -> dict[str, Any]:
-    """What the node is given: a model, a picture, and what the family can't do without."""
+    """What the node is given: a model, an image, and what the family can't do without."""
     builder = RUNS[task][name]
     size = size_for(builder)
     values: dict[str, Any] = {
         "model": ImageToImageModel(repo_id=model(builder)),
-        "image": Picture.of(scene(*size)),
+        "image": ImageData.of(scene(*size)),
         "num_inference_steps": 2 if builder in SLOW else 4,
         "guidance_scale": 5.0,
         "seed": 1,
@@ -108,7 +108,7 @@ def properties(task: str, name: str, model: Callable[[str], str]) -> dict[str, A
         if "Union" in name:
             values["control_mode"] = 3
     if task == "inpainting":
-        values["mask_image"] = Picture.of(spot(size))
+        values["mask_image"] = ImageData.of(spot(size))
     if task != "variation":
         values["prompt"] = "a lake"
     elif name == "FluxPipeline":
@@ -212,7 +212,7 @@ def test_what_the_page_says_of_a_family_is_so(
         assert [warning for warning in unexpected(recorder) if f"{column} is not used" in warning] == []
     if columns.get("loras"):
         ignored["loras"] = [lora.model_copy(update={"scale": 0.0}) for lora in changed("loras", task, name, adapter, True)["loras"]]
-    # All at once what the family does not honour, and LoRAs of scale 0: the same seed makes the same picture, bit for bit.
+    # All at once what the family does not honour, and LoRAs of scale 0: the same seed makes the same image, bit for bit.
     result, recorder = run(task, name, **ignored | {"num_images": 1})
     assert result.output.image.tobytes() == base
     for column, honoured in columns.items():

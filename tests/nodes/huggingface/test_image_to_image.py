@@ -1,4 +1,4 @@
-"""ImageToImage: pictures, sizes, properties, what it refuses. Every family is in test_image_families.py."""
+"""ImageToImage: images, sizes, properties, what it refuses. Every family is in test_image_families.py."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image
 
 from nodes.huggingface.image_to_image import DEFAULT_MODEL, ImageToImage, LoadImageToImageModel
 from nodes.huggingface.sizes import Size
-from nodetool_core import ImageToImageModel, NodeError, Picture, RunCancelled, Workflow, WorkflowError
+from nodetool_core import ImageData, ImageToImageModel, NodeError, RunCancelled, Workflow, WorkflowError
 from nodetool_core.errors import ModelError
 from tests.nodes.huggingface.recorder import Recorder
 
@@ -31,9 +31,9 @@ def scene(width: int = 96, height: int = 88, mode: str = "RGB") -> Image.Image:
 def run(recorder: Recorder, repo_id: str, image: Image.Image | None = None, **properties: Any) -> Image.Image:
     """One call of the node, quick unless told otherwise."""
     values = {"prompt": "a lake", "strength": 0.5, "num_inference_steps": 4, "seed": 1} | properties
-    node = ImageToImage(model=ImageToImageModel(repo_id=repo_id), image=Picture.of(image or scene()), **values)
+    node = ImageToImage(model=ImageToImageModel(repo_id=repo_id), image=ImageData.of(image or scene()), **values)
     result = node.process(recorder.context).output
-    assert isinstance(result, Picture)
+    assert isinstance(result, ImageData)
     return result.image
 
 
@@ -98,7 +98,7 @@ def test_an_empty_prompt_is_a_prompt(model: Callable[[str], str], recorder: Reco
 
 def test_a_seed_that_no_generator_takes_is_refused_before_anything_is_loaded() -> None:
     with pytest.raises(WorkflowError, match="above 18446744073709551615"):
-        Workflow(ImageToImage(image=Picture.of(scene()), seed=2**64))
+        Workflow(ImageToImage(image=ImageData.of(scene()), seed=2**64))
 
 
 def test_transparency_that_is_lost_is_told(model: Callable[[str], str], recorder: Recorder) -> None:
@@ -109,7 +109,7 @@ def test_transparency_that_is_lost_is_told(model: Callable[[str], str], recorder
     assert recorder.warnings == ["image has transparent pixels; they are put on white, because the model sees no transparency."]
 
 
-def test_a_picture_that_could_be_transparent_and_is_not_needs_no_warning(model: Callable[[str], str], recorder: Recorder) -> None:
+def test_a_image_that_could_be_transparent_and_is_not_needs_no_warning(model: Callable[[str], str], recorder: Recorder) -> None:
     run(recorder, model("stable_diffusion"), scene().convert("RGBA"))
     assert recorder.warnings == []
 
@@ -230,8 +230,8 @@ def test_no_model_means_the_one_that_ships(model: Callable[[str], str]) -> None:
 
     recorder = Recorder(ModelManager({DEFAULT_MODEL: Path(model("stable_diffusion"))}, device="cpu"))
     values = {"prompt": "a lake", "strength": 0.5, "num_inference_steps": 4, "seed": 1}
-    result = ImageToImage(image=Picture.of(scene()), **values).process(recorder.context).output
-    assert isinstance(result, Picture)
+    result = ImageToImage(image=ImageData.of(scene()), **values).process(recorder.context).output
+    assert isinstance(result, ImageData)
     assert result.image.tobytes() == run(recorder, model("stable_diffusion")).tobytes()
 
 

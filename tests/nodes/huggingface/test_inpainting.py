@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from nodes.huggingface.image_to_image import Inpainting
 from nodes.huggingface.model_kinds import ControlNetModel, InpaintingModel, LoraModel
-from nodetool_core import NodeError, Picture, RunCancelled
+from nodetool_core import ImageData, NodeError, RunCancelled
 from nodetool_core.errors import ModelError
 from tests.nodes.huggingface.recorder import Recorder
 from tests.nodes.huggingface.test_image_to_image import scene
@@ -33,10 +33,10 @@ def fill(
     values = {"prompt": "a lake", "num_inference_steps": 2, "seed": 1} | properties
     image = image or scene(64, 64)
     node = Inpainting(
-        model=InpaintingModel(repo_id=repo_id), image=Picture.of(image), mask_image=Picture.of(mask or spot(image.size)), **values
+        model=InpaintingModel(repo_id=repo_id), image=ImageData.of(image), mask_image=ImageData.of(mask or spot(image.size)), **values
     )
     result = node.process(recorder.context).output
-    assert isinstance(result, Picture)
+    assert isinstance(result, ImageData)
     return result.image
 
 
@@ -100,7 +100,7 @@ def test_growing_and_fading_keep_what_is_farther_out(model: Callable[[str], str]
     assert rows.min() < 20 and rows.max() > 29
 
 
-def test_a_mask_of_another_size_is_brought_to_the_picture(model: Callable[[str], str], recorder: Recorder) -> None:
+def test_a_mask_of_another_size_is_brought_to_the_image(model: Callable[[str], str], recorder: Recorder) -> None:
     large = spot().resize((128, 128), Image.Resampling.NEAREST)
     assert fill(recorder, model("stable_diffusion"), mask=large).size == (64, 64)
 
@@ -108,7 +108,7 @@ def test_a_mask_of_another_size_is_brought_to_the_picture(model: Callable[[str],
 def test_what_hangs_on_it_acts(model: Callable[[str], str], adapter: Callable[[str, str], str], recorder: Recorder) -> None:
     base = fill(recorder, model("stable_diffusion"))
     lora = [LoraModel(repo_id=adapter("lora", "stable_diffusion"))]
-    net = {"controlnet": ControlNetModel(repo_id=adapter("controlnet", "stable_diffusion")), "control_image": Picture.of(scene(30, 30))}
+    net = {"controlnet": ControlNetModel(repo_id=adapter("controlnet", "stable_diffusion")), "control_image": ImageData.of(scene(30, 30))}
     results = [fill(recorder, model("stable_diffusion"), **change).tobytes() for change in ({"loras": lora}, net)]
     assert len({base.tobytes(), *results}) == 3
     assert fill(recorder, model("stable_diffusion")).tobytes() == base.tobytes()
@@ -132,8 +132,8 @@ def test_families_that_cannot_inpaint_are_refused(family: str, model: Callable[[
 
 
 @pytest.mark.parametrize(("missing", "code"), [("image", "missing_image"), ("mask_image", "missing_image")])
-def test_both_pictures_are_needed(missing: str, code: str, recorder: Recorder) -> None:
-    given = {"image": Picture.of(scene()), "mask_image": Picture.of(spot())}
+def test_both_images_are_needed(missing: str, code: str, recorder: Recorder) -> None:
+    given = {"image": ImageData.of(scene()), "mask_image": ImageData.of(spot())}
     del given[missing]
     with pytest.raises(NodeError) as caught:
         Inpainting(**given).process(recorder.context)

@@ -33,7 +33,7 @@ def test_what_grows_and_what_fades(grow: int, fade: int, left: int, upper: int) 
         assert ((opacity > 0) & (opacity < 255)).any()
 
 
-def test_the_region_is_the_box_with_its_surroundings_inside_of_the_picture() -> None:
+def test_the_region_is_the_box_with_its_surroundings_inside_of_the_image() -> None:
     assert Mask.of(spot()).region(0) == (15, 12, 19, 15)
     assert Mask.of(spot()).region(13) == (2, 0, 32, 28)
     assert Mask.of(spot(), grow=2).region(0) == (13, 10, 21, 17)

@@ -1,4 +1,4 @@
-"""What `generate` makes of pipelines that fail, or return what is no picture."""
+"""What `generate` makes of pipelines that fail, or return what is no image."""
 
 from __future__ import annotations
 
@@ -68,24 +68,24 @@ def test_other_failures_keep_their_traceback(recorder: Recorder) -> None:
 @pytest.mark.parametrize(
     ("result", "code"),
     [
-        (SimpleNamespace(images=[Image.new("RGB", (4, 4))]), "black_picture"),
-        (SimpleNamespace(images=[]), "no_picture"),
-        (SimpleNamespace(frames=[GREY]), "no_picture"),
+        (SimpleNamespace(images=[Image.new("RGB", (4, 4))]), "black_image"),
+        (SimpleNamespace(images=[]), "no_image_returned"),
+        (SimpleNamespace(frames=[GREY]), "no_image_returned"),
     ],
 )
-def test_results_that_are_no_picture(result: Any, code: str, recorder: Recorder) -> None:
+def test_results_that_are_no_image(result: Any, code: str, recorder: Recorder) -> None:
     with pytest.raises(NodeError) as caught:
         paint(result, recorder)
     assert caught.value.problem.code == code
 
 
-def test_a_picture_that_the_safety_checker_blackened_is_told(recorder: Recorder) -> None:
+def test_a_image_that_the_safety_checker_blackened_is_told(recorder: Recorder) -> None:
     black = Image.new("RGB", (4, 4))
     assert paint(SimpleNamespace(images=[black], nsfw_content_detected=[True]), recorder) is black
     assert "safety checker" in recorder.warnings[0]
 
 
-def test_layers_become_one_picture(recorder: Recorder) -> None:
+def test_layers_become_one_image(recorder: Recorder) -> None:
     layers = [Image.new("RGBA", (2, 2), "red"), Image.new("RGBA", (2, 2), (0, 0, 255, 0)), Image.new("RGBA", (2, 2), (0, 255, 0, 255))]
     assert flattened(layers[:2]).getpixel((0, 0)) == (255, 0, 0, 255)
     assert paint(SimpleNamespace(images=[layers]), recorder).getpixel((0, 0)) == (0, 255, 0, 255)
@@ -142,7 +142,7 @@ def test_previews_show_what_is_being_made(model: Callable[[str], str]) -> None:
     image = Image.radial_gradient("L").convert("RGB").resize((64, 64))
     node = ImageToImage(model=model("stable_diffusion"), image=ImageInput(name="photo").output, num_inference_steps=4, strength=1.0, seed=3)
     seen: list[Event] = []
-    workflow = Workflow(Output(name="picture", value=node.output))
+    workflow = Workflow(Output(name="image", value=node.output))
     workflow.run(photo=image, options=RunOptions(previews=True), on_event=seen.append)
     previews = [event for event in seen if isinstance(event, NodePreview)]
     assert [(event.step, event.total) for event in previews] == [(step, 4) for step in (1, 2, 3, 4)]

@@ -27,7 +27,7 @@ from nodes.huggingface.edges import _joined, edges
 from nodes.huggingface.model_kinds import DepthModel, PoseModel, SegmentationModel
 from nodes.huggingface.preprocessing import Canny, EstimateDepth, EstimatePose, SegmentImage
 from nodes.huggingface.skeletons import Joint, stick_figure
-from nodetool_core import NodeError, Picture
+from nodetool_core import ImageData, NodeError
 from tests.nodes.huggingface.test_image_to_image import scene
 
 if TYPE_CHECKING:
@@ -151,8 +151,8 @@ def test_chains_are_followed_as_by_hand(rows: list[list[int]]) -> None:
 
 def test_canny_draws_what_is_there(recorder: Recorder) -> None:
     def run(**properties: Any) -> Image.Image:
-        result = Canny(image=Picture.of(scene(80, 60)), **properties).process(recorder.context)
-        assert isinstance(result, Picture)
+        result = Canny(image=ImageData.of(scene(80, 60)), **properties).process(recorder.context)
+        assert isinstance(result, ImageData)
         return result.image
 
     lines = run()
@@ -164,8 +164,8 @@ def test_canny_draws_what_is_there(recorder: Recorder) -> None:
 
 
 def test_depths_are_grey_and_use_the_whole_range(network: Callable[[str], str], recorder: Recorder) -> None:
-    result = EstimateDepth(model=DepthModel(repo_id=network("depth")), image=Picture.of(scene(90, 60))).process(recorder.context)
-    assert isinstance(result, Picture)
+    result = EstimateDepth(model=DepthModel(repo_id=network("depth")), image=ImageData.of(scene(90, 60))).process(recorder.context)
+    assert isinstance(result, ImageData)
     assert (result.image.size, result.image.mode) == ((90, 60), "RGB")
     assert result.image.convert("L").getextrema() == (0, 255)
     red, green, blue = result.image.split()
@@ -174,12 +174,12 @@ def test_depths_are_grey_and_use_the_whole_range(network: Callable[[str], str], 
 
 def test_segments_have_names_colours_and_a_mask(network: Callable[[str], str], recorder: Recorder) -> None:
     def run(**properties: Any) -> Any:
-        return SegmentImage(model=SegmentationModel(repo_id=network("segments")), image=Picture.of(scene(90, 60)), **properties).process(
+        return SegmentImage(model=SegmentationModel(repo_id=network("segments")), image=ImageData.of(scene(90, 60)), **properties).process(
             recorder.context
         )
 
     found = run()
-    assert isinstance(found.output, Picture) and found.output.image.size == (90, 60)
+    assert isinstance(found.output, ImageData) and found.output.image.size == (90, 60)
     assert found.labels and set(found.labels) <= {"sky", "water", "tree"}
     assert len(found.output.image.getcolors()) == len(found.labels)
     shares = [np.asarray(run(label=label).mask.image).mean() / 255 for label in ("sky", "Water", "tree")]
@@ -188,14 +188,14 @@ def test_segments_have_names_colours_and_a_mask(network: Callable[[str], str], r
         run(label="moon")
 
 
-def test_a_pose_is_a_figure_in_the_picture(network: Callable[[str], str], recorder: Recorder) -> None:
-    node = EstimatePose(model=PoseModel(repo_id=network("pose")), image=Picture.of(scene(60, 80)), threshold=0.0)
+def test_a_pose_is_a_figure_in_the_image(network: Callable[[str], str], recorder: Recorder) -> None:
+    node = EstimatePose(model=PoseModel(repo_id=network("pose")), image=ImageData.of(scene(60, 80)), threshold=0.0)
     result = node.process(recorder.context)
-    assert isinstance(result, Picture)
+    assert isinstance(result, ImageData)
     assert (result.image.size, result.image.mode) == ((60, 80), "RGB")
     assert len(result.image.getcolors() or ()) > 5
     nobody = EstimatePose(model=node.model, image=node.image, threshold=1.0).process(recorder.context)
-    assert isinstance(nobody, Picture) and nobody.image.getbbox() is None
+    assert isinstance(nobody, ImageData) and nobody.image.getbbox() is None
 
 
 def test_a_figure_has_its_joints_where_they_are() -> None:
@@ -209,5 +209,5 @@ def test_a_figure_has_its_joints_where_they_are() -> None:
 @pytest.mark.parametrize(("node", "wrong"), [(EstimateDepth, "segments"), (SegmentImage, "depth"), (EstimatePose, "depth")])
 def test_networks_for_something_else_are_refused(node: Any, wrong: str, network: Callable[[str], str], recorder: Recorder) -> None:
     with pytest.raises(NodeError) as caught:
-        node(model=network(wrong), image=Picture.of(scene())).process(recorder.context)
+        node(model=network(wrong), image=ImageData.of(scene())).process(recorder.context)
     assert caught.value.problem.code == "model_unfit" and caught.value.problem.hint

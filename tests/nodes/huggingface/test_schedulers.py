@@ -1,4 +1,4 @@
-"""Every scheduler with every kind of model, at few and at many steps: a model that knows the picture is led to it (M22, M14, M23)."""
+"""Every scheduler with every kind of model, at few and at many steps: a model that knows the image is led to it (M22, M14, M23)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 from nodes.huggingface.image_to_image import ImageToImage
 from nodes.huggingface.schedulers import SchedulerName, choose_scheduler
 from nodes.huggingface.text_to_image import TextToImage
-from nodetool_core import ImageToImageModel, NodeError, Picture, Registry
+from nodetool_core import ImageData, ImageToImageModel, NodeError, Registry
 from nodetool_core.models.manager import ModelManager
 from nodetool_core.models.schedulers import mend_schedulers
 from nodetool_core.types import choices
@@ -64,14 +64,14 @@ FLOW: list[tuple[str, dict[str, Any]]] = [
 ]  # fmt: skip
 
 X0 = torch.tensor([0.8, -0.5, 0.3, -0.8]).reshape(1, 1, 2, 2)
-"""The picture that the model knows."""
+"""The image that the model knows."""
 
 
 def known_answer(scheduler: Any, trained: torch.Tensor, noised: torch.Tensor, timestep: Any) -> torch.Tensor:
     """
-    What a model that knows the picture says of a noised one.
+    What a model that knows the image says of a noised one.
 
-    `trained` is how much of the picture was left at each timestep when the model was trained (`alphas_cumprod`).
+    `trained` is how much of the image was left at each timestep when the model was trained (`alphas_cumprod`).
     """
     kind = scheduler.config.get("prediction_type", "flow_prediction")
     if kind == "sample":
@@ -89,13 +89,13 @@ def known_answer(scheduler: Any, trained: torch.Tensor, noised: torch.Tensor, ti
 
 
 def trained_with(settings: dict[str, Any]) -> torch.Tensor:
-    """How much of a picture is left at each timestep of a model."""
+    """How much of an image is left at each timestep of a model."""
     found: torch.Tensor = diffusers.DDIMScheduler(**settings).alphas_cumprod.double()
     return found.clamp(1e-9, 1 - 1e-9)
 
 
 def error_after(scheduler: Any, trained: torch.Tensor, steps: int, strength: float | None) -> float | None:
-    """How far from the picture a loop ends that is done as the pipelines of diffusers do it; None where no step is left."""
+    """How far from the image a loop ends that is done as the pipelines of diffusers do it; None where no step is left."""
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(X0.shape, generator=generator)
     scheduler.set_timesteps(steps)
@@ -139,7 +139,7 @@ def pipeline() -> Any:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", MODELS)
 @pytest.mark.parametrize("name", CHOICES)
-def test_m22_every_choice_leads_to_the_picture(name: str, kind: str, pipeline: Any, manager: ModelManager) -> None:
+def test_m22_every_choice_leads_to_the_image(name: str, kind: str, pipeline: Any, manager: ModelManager) -> None:
     if name == NEEDS_TORCHSDE:
         pytest.importorskip("torchsde")
     recorder = Recorder(manager)
@@ -167,7 +167,7 @@ def test_m22_so_does_what_a_model_brings(name: str, settings: dict[str, Any], pi
 def test_m22_the_model_that_ships_runs_25_steps_of_karras(name: Any) -> None:
     recorder = Recorder(ModelManager(Registry.installed().weights(), device="cpu"))
     made = TextToImage(prompt="a lake", width=64, height=64, scheduler=name, seed=1).process(recorder.context).output
-    assert isinstance(made, Picture) and len(made.image.getcolors(64 * 64) or []) > 100
+    assert isinstance(made, ImageData) and len(made.image.getcolors(64 * 64) or []) > 100
     assert recorder.warnings == []
 
 
@@ -175,7 +175,7 @@ def test_m22_the_model_that_ships_runs_25_steps_of_karras(name: Any) -> None:
 def test_m14_pndm_runs_at_few_steps(steps: int, strength: float, model: Callable[[str], str], recorder: Recorder) -> None:
     values: dict[str, Any] = {"num_inference_steps": steps, "strength": strength, "scheduler": "PNDMScheduler", "seed": 1}
     ref = ImageToImageModel(repo_id=model("stable_diffusion"))
-    ImageToImage(model=ref, image=Picture.of(scene(64, 64)), **values).process(recorder.context)
+    ImageToImage(model=ref, image=ImageData.of(scene(64, 64)), **values).process(recorder.context)
     assert recorder.warnings == []
 
 
@@ -193,7 +193,7 @@ def test_m23_what_draws_by_itself_follows_the_seed(model: Callable[[str], str], 
     pytest.importorskip("torchsde")
     node = TextToImage(model=model("stable_diffusion"), prompt="a lake", scheduler=NEEDS_TORCHSDE, seed=1, num_inference_steps=2)
     first, second = (node.process(recorder.context).output for _ in range(2))
-    assert isinstance(first, Picture) and isinstance(second, Picture)
+    assert isinstance(first, ImageData) and isinstance(second, ImageData)
     assert first.image.tobytes() == second.image.tobytes()
 
 

@@ -10,7 +10,7 @@ import torch
 
 from nodes.huggingface.image_to_image import ImageToImage
 from nodes.huggingface.model_kinds import TextToImageModel
-from nodetool_core import ImageToImageModel, Picture, RunCancelled
+from nodetool_core import ImageData, ImageToImageModel, RunCancelled
 from nodetool_core.errors import ModelError
 from nodetool_core.models.manager import ModelManager
 from tests.nodes.huggingface import text_families
@@ -120,11 +120,11 @@ def test_m2_out_of_memory_leaves_number_formats_as_they_were(
 ) -> None:
     """SDXL decodes in float32 what it made in float16."""
     ref = ImageToImageModel(repo_id=model(family), dtype=dtype, quantization=quantization)
-    node = ImageToImage(model=ref, image=Picture.of(scene(64, 64)), prompt="a lake", num_inference_steps=2, strength=1.0, seed=1)
+    node = ImageToImage(model=ref, image=ImageData.of(scene(64, 64)), prompt="a lake", num_inference_steps=2, strength=1.0, seed=1)
 
     def run() -> bytes:
         made = node.process(Recorder(models).context).output
-        assert isinstance(made, Picture)
+        assert isinstance(made, ImageData)
         return made.image.tobytes()
 
     with models.use(ref, "image-to-image", context=Recorder(models).context):

@@ -14,7 +14,7 @@ from nodes.huggingface.image_to_image import ImageToImage
 from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel, LoraModel
 from nodes.huggingface.schedulers import SchedulerName
 from nodes.huggingface.text_to_image import TextToImage
-from nodetool_core import ImageToImageModel, NodeError, Picture
+from nodetool_core import ImageData, ImageToImageModel, NodeError
 from nodetool_core.errors import ModelError
 from nodetool_core.models.manager import ModelManager
 from nodetool_core.types import choices
@@ -30,15 +30,15 @@ QUICK = {"prompt": "a lake", "num_inference_steps": 2, "seed": 1}
 
 def transform(recorder: Recorder, repo_id: str, **properties: Any) -> Image.Image:
     values = QUICK | {"strength": 1.0} | properties
-    node = ImageToImage(model=ImageToImageModel(repo_id=repo_id), image=Picture.of(scene(64, 64)), **values)
+    node = ImageToImage(model=ImageToImageModel(repo_id=repo_id), image=ImageData.of(scene(64, 64)), **values)
     result = node.process(recorder.context).output
-    assert isinstance(result, Picture)
+    assert isinstance(result, ImageData)
     return result.image
 
 
 def draw(recorder: Recorder, repo_id: str, **properties: Any) -> Image.Image:
     result = TextToImage(model=repo_id, **QUICK | properties).process(recorder.context).output
-    assert isinstance(result, Picture)
+    assert isinstance(result, ImageData)
     return result.image
 
 
@@ -117,10 +117,10 @@ def test_an_image_prompt_is_followed_in_this_call_alone(
     plain = transform(recorder, model(family))
     hung = {"ip_adapter_model": IPAdapterModel(repo_id=adapter("ip_adapter", family)), "ip_adapter_scale": 1.0}
     results = [plain] + [
-        transform(recorder, model(family), ip_adapter_image=Picture.of(picture), **hung) for picture in (scene(40, 40), EDGES)
+        transform(recorder, model(family), ip_adapter_image=ImageData.of(image), **hung) for image in (scene(40, 40), EDGES)
     ]
     assert len({result.tobytes() for result in results}) == 3
-    ignored = transform(recorder, model(family), ip_adapter_image=Picture.of(EDGES), **hung | {"ip_adapter_scale": 0.0})
+    ignored = transform(recorder, model(family), ip_adapter_image=ImageData.of(EDGES), **hung | {"ip_adapter_scale": 0.0})
     assert ignored.tobytes() == plain.tobytes()
     assert transform(recorder, model(family)).tobytes() == plain.tobytes()
     assert [warning for warning in recorder.warnings if "resized" not in warning] == []
@@ -139,7 +139,7 @@ def test_an_adapter_without_an_encoder_has_that_of_its_family(
     alone = shutil.copy(adapter("ip_adapter", family), tmp_path)
     recorder = Recorder(ModelManager({eye: Path(adapter("eye", family))}, device="cpu"))
     hung = {"ip_adapter_model": IPAdapterModel(repo_id=str(alone)), "ip_adapter_scale": 1.0}
-    results = [transform(recorder, model(family), ip_adapter_image=Picture.of(picture), **hung) for picture in (scene(40, 40), EDGES)]
+    results = [transform(recorder, model(family), ip_adapter_image=ImageData.of(image), **hung) for image in (scene(40, 40), EDGES)]
     assert len({transform(recorder, model(family)).tobytes(), *(result.tobytes() for result in results)}) == 3
     assert [warning for warning in recorder.warnings if "resized" not in warning] == []
 
@@ -149,7 +149,7 @@ def test_an_adapter_without_an_encoder_is_refused_where_its_family_shares_none(
 ) -> None:
     alone = IPAdapterModel(repo_id=str(shutil.copy(adapter("ip_adapter", "stable_diffusion"), tmp_path)))
     with pytest.raises(ModelError) as caught:
-        transform(recorder, model("stable_diffusion"), ip_adapter_model=alone, ip_adapter_image=Picture.of(EDGES))
+        transform(recorder, model("stable_diffusion"), ip_adapter_model=alone, ip_adapter_image=ImageData.of(EDGES))
     assert caught.value.problem.code == "model_not_diffusers"
 
 
@@ -160,7 +160,7 @@ def test_a_controlnet_is_followed_in_this_call_alone(
 ) -> None:
     plain = call(recorder, model(family))
     hung = {"controlnet": ControlNetModel(repo_id=adapter("controlnet", family))}
-    results = [plain] + [call(recorder, model(family), control_image=Picture.of(picture), **hung) for picture in (scene(40, 40), EDGES)]
+    results = [plain] + [call(recorder, model(family), control_image=ImageData.of(image), **hung) for image in (scene(40, 40), EDGES)]
     assert len({result.tobytes() for result in results}) == 3
     assert {result.size for result in results} == {plain.size}
     assert call(recorder, model(family)).tobytes() == plain.tobytes()
@@ -168,7 +168,7 @@ def test_a_controlnet_is_followed_in_this_call_alone(
 
 
 def test_a_controlnet_of_scale_0_is_as_none(model: Callable[[str], str], adapter: Callable[[str, str], str], recorder: Recorder) -> None:
-    net = {"controlnet": ControlNetModel(repo_id=adapter("controlnet", "stable_diffusion")), "control_image": Picture.of(EDGES)}
+    net = {"controlnet": ControlNetModel(repo_id=adapter("controlnet", "stable_diffusion")), "control_image": ImageData.of(EDGES)}
     ignored = transform(recorder, model("stable_diffusion"), **net, controlnet_conditioning_scale=0.0)
     assert ignored.tobytes() == transform(recorder, model("stable_diffusion")).tobytes()
 
@@ -180,9 +180,9 @@ def test_what_a_family_cannot_be_controlled_by_is_told(
         recorder,
         model("kandinsky22"),
         controlnet=ControlNetModel(repo_id=adapter("controlnet", "stable_diffusion")),
-        control_image=Picture.of(EDGES),
+        control_image=ImageData.of(EDGES),
         ip_adapter_model=IPAdapterModel(repo_id=adapter("ip_adapter", "stable_diffusion")),
-        ip_adapter_image=Picture.of(EDGES),
+        ip_adapter_image=ImageData.of(EDGES),
     )
     for name in ("controlnet", "control_image", "ip_adapter_model"):
         assert any(warning.startswith(f"{name} is not used") for warning in recorder.warnings), name
@@ -193,7 +193,7 @@ def test_what_a_family_cannot_be_controlled_by_is_told(
     [
         ({"controlnet": ControlNetModel(repo_id="a/b")}, "control_image"),
         ({"ip_adapter_model": IPAdapterModel(repo_id="a/b")}, "ip_adapter_image"),
-        ({"ip_adapter_image": Picture.of(EDGES)}, "ip_adapter_model"),
+        ({"ip_adapter_image": ImageData.of(EDGES)}, "ip_adapter_model"),
     ],
 )
 def test_one_of_two_is_refused(properties: dict[str, Any], where: str, model: Callable[[str], str], recorder: Recorder) -> None:
@@ -208,13 +208,13 @@ def test_a_controlnet_of_another_family_is_refused(
     for family, other in (("stable_diffusion", "flux"), ("stable_diffusion", "stable_diffusion_xl"), ("flux", "stable_diffusion")):
         net = ControlNetModel(repo_id=adapter("controlnet", other))
         with pytest.raises(NodeError) as caught:
-            transform(recorder, model(family), controlnet=net, control_image=Picture.of(EDGES))
+            transform(recorder, model(family), controlnet=net, control_image=ImageData.of(EDGES))
         assert caught.value.problem.code == "model_unfit"
 
 
 def test_several_images_are_those_of_the_next_seeds(model: Callable[[str], str], recorder: Recorder) -> None:
     node = TextToImage(model=model("stable_diffusion"), **QUICK, num_images=3)
-    images = [picture.image.tobytes() for picture in node.process(recorder.context).images if isinstance(picture, Picture)]
+    images = [image.image.tobytes() for image in node.process(recorder.context).images if isinstance(image, ImageData)]
     assert images == [draw(recorder, model("stable_diffusion"), seed=seed).tobytes() for seed in (1, 2, 3)]
 
 
@@ -227,14 +227,14 @@ def test_what_is_refused_leaves_no_pins(manager: ModelManager, tmp_path: Path, m
 
 def test_a_control_image_alone_is_told(model: Callable[[str], str], recorder: Recorder) -> None:
     plain = transform(recorder, model("stable_diffusion"))
-    assert transform(recorder, model("stable_diffusion"), control_image=Picture.of(EDGES)).tobytes() == plain.tobytes()
+    assert transform(recorder, model("stable_diffusion"), control_image=ImageData.of(EDGES)).tobytes() == plain.tobytes()
     assert recorder.warnings == ["control_image is not used: StableDiffusionImg2ImgPipeline has no such setting."]
 
 
 @pytest.mark.parametrize("family", ["controlnet", pytest.param("flux_control", marks=pytest.mark.slow)])
 def test_models_with_a_control_of_their_own_follow_the_image(family: str, model: Callable[[str], str], recorder: Recorder) -> None:
     for call in (transform, draw):
-        results = [call(recorder, model(family), control_image=Picture.of(picture)) for picture in (scene(64, 64), EDGES)]
+        results = [call(recorder, model(family), control_image=ImageData.of(image)) for image in (scene(64, 64), EDGES)]
         assert results[0].size == results[1].size
         # The ControlNet of the tiny model is as untrained ones are: it says nothing.
         assert (results[0].tobytes() != results[1].tobytes()) == (family == "flux_control")

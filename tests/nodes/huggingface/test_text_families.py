@@ -1,5 +1,5 @@
 """
-Every family that makes pictures from texts, run by TextToImage from a model directory: what docs/models.md says of it is so.
+Every family that makes images from texts, run by TextToImage from a model directory: what docs/models.md says of it is so.
 
 A family that a newer diffusers maps and no tiny model stands for makes the first test fail.
 """
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from nodes.huggingface.diffusion import Pictures
+    from nodes.huggingface.diffusion import Images
     from nodetool_core.models.manager import ModelManager
 
-    Run = Callable[..., tuple[Pictures, Recorder]]
+    Run = Callable[..., tuple[Images, Recorder]]
 
 TASK = "text-to-image"
 CHANGES: dict[str, Any] = {
@@ -54,9 +54,9 @@ def marked(names: list[str]) -> list[Any]:
 @pytest.fixture(scope="module")
 def run(model: Callable[[str], str], manager: ModelManager) -> Run:
     """Runs the node with the tiny model of a family; the run without any change is made once."""
-    kept: dict[str, tuple[Pictures, Recorder]] = {}
+    kept: dict[str, tuple[Images, Recorder]] = {}
 
-    def call(family: str, **changes: Any) -> tuple[Pictures, Recorder]:
+    def call(family: str, **changes: Any) -> tuple[Images, Recorder]:
         if changes or family not in kept:
             recorder = Recorder(manager)
             made = draw(recorder, family, model, **changes), recorder

@@ -10,7 +10,7 @@ from nodes.huggingface.image_to_image import DEFAULT_MODEL
 from nodes.huggingface.latents import Latents
 from nodes.huggingface.model_kinds import TextToImageModel
 from nodes.huggingface.text_to_image import LoadTextToImageModel, TextToImage
-from nodetool_core import NodeError, Picture, RunCancelled
+from nodetool_core import ImageData, NodeError, RunCancelled
 from nodetool_core.errors import ModelError
 from tests.nodes.huggingface.recorder import Recorder
 
@@ -26,7 +26,7 @@ def draw(recorder: Recorder, repo_id: str, **properties: Any) -> Image.Image:
     """One call of the node, quick unless told otherwise."""
     values = {"prompt": "a lake", "num_inference_steps": 2, "seed": 1, "width": 64, "height": 32} | properties
     result = TextToImage(model=TextToImageModel(repo_id=repo_id), **values).process(recorder.context).output
-    assert isinstance(result, Picture)
+    assert isinstance(result, ImageData)
     return result.image
 
 
@@ -107,7 +107,7 @@ def test_load_text_to_image_model_names_it() -> None:
 def test_m19_after_the_greatest_seed_comes_the_first(model: Callable[[str], str], recorder: Recorder) -> None:
     def painted(**properties: Any) -> list[bytes]:
         node = TextToImage(model=model("stable_diffusion"), prompt="a lake", num_inference_steps=2, width=64, height=64, **properties)
-        return [picture.image.tobytes() for picture in node.process(recorder.context).images]
+        return [image.image.tobytes() for image in node.process(recorder.context).images]
 
     last, following = painted(seed=2**64 - 1, num_images=2)
     assert [last, following] == [*painted(seed=2**64 - 1), *painted(seed=0)]

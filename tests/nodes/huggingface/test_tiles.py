@@ -1,4 +1,4 @@
-"""Boxes that cover a picture, and the picture that tiles make."""
+"""Boxes that cover an image, and the image that tiles make."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ sizes = st.tuples(st.integers(1, 90), st.integers(1, 90))
 
 @settings(deadline=None, max_examples=80)
 @given(size=sizes, side=st.integers(1, 40), overlap=st.integers(0, 30))
-def test_tiles_cover_the_picture_and_put_it_together_again(size: tuple[int, int], side: int, overlap: int) -> None:
-    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
+def test_tiles_cover_the_image_and_put_it_together_again(size: tuple[int, int], side: int, overlap: int) -> None:
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
     canvas = Canvas(size, overlap)
     tile = (min(side, size[0]), min(side, size[1]))
     boxes = overlapping(size, tile, overlap)
     for box in boxes:
         assert (box[2] - box[0], box[3] - box[1]) == tile
         assert box[0] >= 0 and box[1] >= 0 and box[2] <= size[0] and box[3] <= size[1]
-        canvas.add(box, picture.crop(box))
-    assert canvas.picture().tobytes() == picture.tobytes()
+        canvas.add(box, image.crop(box))
+    assert canvas.image().tobytes() == image.tobytes()
 
 
 @settings(deadline=None, max_examples=80)
@@ -54,6 +54,6 @@ def test_seams_are_ramps() -> None:
     canvas = Canvas((30, 4), 10)
     canvas.add((0, 0, 20, 4), Image.new("RGB", (20, 4), "black"))
     canvas.add((10, 0, 30, 4), Image.new("RGB", (20, 4), "white"))
-    row = np.asarray(canvas.picture())[0, :, 0].astype(int)
+    row = np.asarray(canvas.image())[0, :, 0].astype(int)
     assert (row[:10] == 0).all() and (row[20:] == 255).all()
     assert (np.diff(row[9:21]) > 10).all(), "it rises steadily over the overlap"

@@ -15,7 +15,7 @@ from torch.nn import functional
 from nodes._geometry import check_size, longest_side_of
 from nodes.huggingface.image_to_image import DiffusionUpscale, ImageToImage, TiledRefinement, Upscale, VAEDecode, VAEEncode
 from nodes.huggingface.networks import upscaler
-from nodetool_core import ImageToImageModel, NodeError, Picture, RunCancelled
+from nodetool_core import ImageData, ImageToImageModel, NodeError, RunCancelled
 from nodetool_core.errors import ModelError
 from tests.nodes.huggingface.recorder import Recorder
 from tests.nodes.huggingface.test_image_to_image import scene
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def made_by(node: Node, recorder: Recorder) -> Image.Image:
     result: Any = node.process(recorder.context)  # type: ignore[attr-defined]
     result = getattr(result, "output", result)
-    assert isinstance(result, Picture)
+    assert isinstance(result, ImageData)
     return result.image
 
 
@@ -49,7 +49,7 @@ def rrdb(depth: int = 2, width: int = 6, growth: int = 4, fed: int = 3, ups: int
 
 
 def compact(scale: int = 4, width: int = 8) -> dict[str, torch.Tensor]:
-    """The tensors of a compact network that adds nothing to the picture, but for a bias."""
+    """The tensors of a compact network that adds nothing to the image, but for a bias."""
     body = nn.Sequential(
         nn.Conv2d(3, width, 3), nn.PReLU(width), nn.Conv2d(width, width, 3), nn.PReLU(width), nn.Conv2d(width, 3 * scale**2, 3)
     )
@@ -102,7 +102,7 @@ def test_networks_are_told_by_their_tensors(
     assert (network.scale, network.channels) == (scale, channels)
     pixels = torch.rand(1, channels, 12, 8, generator=torch.Generator().manual_seed(0))
     assert network.module(pixels).shape == (1, channels, 12 * scale, 8 * scale)
-    result = made_by(Upscale(image=Picture.of(scene(9, 14)), model=saved(tensors, tmp_path / "net.safetensors")), recorder)
+    result = made_by(Upscale(image=ImageData.of(scene(9, 14)), model=saved(tensors, tmp_path / "net.safetensors")), recorder)
     assert (result.size, result.mode) == ((9 * scale, 14 * scale), "RGB")
 
 
@@ -137,24 +137,24 @@ def test_older_names_and_prefixes_mean_the_same() -> None:
         assert torch.equal(upscaler(tensors, "net").module(pixels), expected)
 
 
-def test_a_compact_network_adds_to_the_picture(tmp_path: Path, recorder: Recorder) -> None:
-    picture = scene(21, 17)
-    result = made_by(Upscale(image=Picture.of(picture), model=saved(compact(), tmp_path / "net.safetensors")), recorder)
-    assert result.tobytes() == picture.resize((84, 68), Image.Resampling.NEAREST).tobytes()
+def test_a_compact_network_adds_to_the_image(tmp_path: Path, recorder: Recorder) -> None:
+    image = scene(21, 17)
+    result = made_by(Upscale(image=ImageData.of(image), model=saved(compact(), tmp_path / "net.safetensors")), recorder)
+    assert result.tobytes() == image.resize((84, 68), Image.Resampling.NEAREST).tobytes()
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_no_seam_shows_where_tiles_see_enough(channels: int, tmp_path: Path, recorder: Recorder) -> None:
     model = saved(espcn(channels), tmp_path / "net.safetensors")
     whole, tiled = (
-        made_by(Upscale(image=Picture.of(scene(70, 50)), model=model, tile_size=side, tile_overlap=6), recorder) for side in (128, 16)
+        made_by(Upscale(image=ImageData.of(scene(70, 50)), model=model, tile_size=side, tile_overlap=6), recorder) for side in (128, 16)
     )
     assert np.abs(np.asarray(whole).astype(int) - np.asarray(tiled)).max() <= 1
     assert recorder.steps[-1] == (20, 20)
 
 
 def test_m10_what_can_not_be_read_again_is_refused_before_the_first_tile(tmp_path: Path, recorder: Recorder) -> None:
-    photo, model = Picture.of(Image.new("RGB", (4000, 3000))), saved(compact(), tmp_path / "net.safetensors")
+    photo, model = ImageData.of(Image.new("RGB", (4000, 3000))), saved(compact(), tmp_path / "net.safetensors")
     for node in (Upscale(image=photo, model=model), TiledRefinement(image=photo, scale=4.0)):
         with pytest.raises(NodeError, match="would have 16000 x 12000 pixels") as caught:
             made_by(node, recorder)
@@ -168,9 +168,9 @@ def test_m10_what_can_not_be_read_again_is_refused_before_the_first_tile(tmp_pat
 @pytest.mark.parametrize("longest_side", [90, 141, 279, 280, 300, 60])
 @pytest.mark.parametrize("tile_size", [16, 31, 128])
 def test_m10_a_size_of_the_result(longest_side: int, tile_size: int, tmp_path: Path, recorder: Recorder) -> None:
-    picture, model = scene(70, 50), saved(espcn(3, 4), tmp_path / "net.safetensors")
-    whole = made_by(Upscale(image=Picture.of(picture), model=model, tile_overlap=6), recorder)
-    node = Upscale(image=Picture.of(picture), model=model, longest_side=longest_side, tile_size=tile_size, tile_overlap=6)
+    image, model = scene(70, 50), saved(espcn(3, 4), tmp_path / "net.safetensors")
+    whole = made_by(Upscale(image=ImageData.of(image), model=model, tile_overlap=6), recorder)
+    node = Upscale(image=ImageData.of(image), model=model, longest_side=longest_side, tile_size=tile_size, tile_overlap=6)
     result = made_by(node, recorder)
     assert result.size == (longest_side, round(longest_side * 50 / 70))
     expected = whole.resize(result.size, Image.Resampling.LANCZOS)
@@ -181,9 +181,9 @@ def test_m10_a_size_of_the_result(longest_side: int, tile_size: int, tmp_path: P
 
 
 def test_transparency_is_enlarged_along(tmp_path: Path, recorder: Recorder) -> None:
-    picture = scene(10, 10).convert("RGBA")
-    picture.putalpha(Image.linear_gradient("L").resize((10, 10)))
-    result = made_by(Upscale(image=Picture.of(picture), model=saved(compact(), tmp_path / "net.safetensors")), recorder)
+    image = scene(10, 10).convert("RGBA")
+    image.putalpha(Image.linear_gradient("L").resize((10, 10)))
+    result = made_by(Upscale(image=ImageData.of(image), model=saved(compact(), tmp_path / "net.safetensors")), recorder)
     assert (result.mode, result.size) == ("RGBA", (40, 40))
     assert result.getchannel("A").getpixel((0, 0)) < 30 < 220 < result.getchannel("A").getpixel((39, 39))
     assert recorder.warnings == []
@@ -192,7 +192,7 @@ def test_transparency_is_enlarged_along(tmp_path: Path, recorder: Recorder) -> N
 def test_enlarging_ends_when_cancelled(tmp_path: Path, recorder: Recorder) -> None:
     recorder.cancel_at = (1, 4)
     with pytest.raises(RunCancelled):
-        made_by(Upscale(image=Picture.of(scene(32, 32)), model=saved(compact(), tmp_path / "net.safetensors"), tile_size=16), recorder)
+        made_by(Upscale(image=ImageData.of(scene(32, 32)), model=saved(compact(), tmp_path / "net.safetensors"), tile_size=16), recorder)
     assert recorder.steps == [(1, 4)]
 
 
@@ -212,7 +212,7 @@ def test_diffusion_upscalers_enlarge(
 ) -> None:
     def enlarge(**properties: Any) -> Image.Image:
         values = {"num_inference_steps": 2, "seed": 1} | properties
-        node = DiffusionUpscale(model=ImageToImageModel(repo_id=model(family)), image=Picture.of(scene(32, 24)), **values)
+        node = DiffusionUpscale(model=ImageToImageModel(repo_id=model(family)), image=ImageData.of(scene(32, 24)), **values)
         return made_by(node, recorder)
 
     result = enlarge(prompt="a lake")
@@ -228,14 +228,15 @@ def test_diffusion_upscalers_enlarge(
 
 def test_a_model_for_something_else_is_refused(model: Callable[[str], str], recorder: Recorder) -> None:
     with pytest.raises(ModelError, match="can't be used for upscaling"):
-        made_by(DiffusionUpscale(model=ImageToImageModel(repo_id=model("stable_diffusion")), image=Picture.of(scene())), recorder)
+        made_by(DiffusionUpscale(model=ImageToImageModel(repo_id=model("stable_diffusion")), image=ImageData.of(scene())), recorder)
 
 
 def test_refinement_covers_more_than_the_model_can_take(model: Callable[[str], str], recorder: Recorder) -> None:
     def refine(**properties: Any) -> Image.Image:
         values = {"num_inference_steps": 4, "strength": 0.5, "seed": 1} | properties
         return made_by(
-            TiledRefinement(model=ImageToImageModel(repo_id=model("stable_diffusion")), image=Picture.of(scene(60, 40)), **values), recorder
+            TiledRefinement(model=ImageToImageModel(repo_id=model("stable_diffusion")), image=ImageData.of(scene(60, 40)), **values),
+            recorder,
         )
 
     result = refine(scale=2.0)
@@ -251,7 +252,7 @@ def test_refinement_covers_more_than_the_model_can_take(model: Callable[[str], s
 def test_what_is_true_of_all_tiles_is_told_once(model: Callable[[str], str], recorder: Recorder) -> None:
     node = TiledRefinement(
         model=ImageToImageModel(repo_id=model("told_guidance")),
-        image=Picture.of(scene(64, 64)),
+        image=ImageData.of(scene(64, 64)),
         prompt="lake " * 60,
         negative_prompt="fog",
         num_inference_steps=2,
@@ -266,24 +267,24 @@ def test_what_is_true_of_all_tiles_is_told_once(model: Callable[[str], str], rec
 
 
 @pytest.mark.parametrize("family", ["stable_diffusion", "stable_diffusion_xl", pytest.param("flux", marks=pytest.mark.slow)])
-def test_latents_of_a_call_decode_to_its_picture(family: str, model: Callable[[str], str], recorder: Recorder) -> None:
-    made = ImageToImage(model=model(family), image=Picture.of(scene(128, 128)), num_inference_steps=2, seed=1).process(recorder.context)
+def test_latents_of_a_call_decode_to_its_image(family: str, model: Callable[[str], str], recorder: Recorder) -> None:
+    made = ImageToImage(model=model(family), image=ImageData.of(scene(128, 128)), num_inference_steps=2, seed=1).process(recorder.context)
     decoded = made_by(VAEDecode(model=model(family), latents=made.latents), recorder)
-    assert isinstance(made.output, Picture) and decoded.size == made.output.image.size
+    assert isinstance(made.output, ImageData) and decoded.size == made.output.image.size
     assert np.abs(np.asarray(decoded).astype(int) - np.asarray(made.output.image)).max() <= 1
 
 
 def test_encoding_and_decoding_undo_each_other_in_size(model: Callable[[str], str], recorder: Recorder) -> None:
     repo_id = model("stable_diffusion")
-    latents = VAEEncode(model=repo_id, image=Picture.of(scene(33, 21))).process(recorder.context).output
+    latents = VAEEncode(model=repo_id, image=ImageData.of(scene(33, 21))).process(recorder.context).output
     assert latents.samples.shape == (1, 4, 10, 16)
-    again = VAEEncode(model=repo_id, image=Picture.of(scene(33, 21))).process(recorder.context).output
+    again = VAEEncode(model=repo_id, image=ImageData.of(scene(33, 21))).process(recorder.context).output
     assert torch.equal(latents.samples, again.samples)
     assert made_by(VAEDecode(model=repo_id, latents=latents), recorder).size == (32, 20)
 
 
 def test_latents_that_do_not_fit_are_refused(model: Callable[[str], str], recorder: Recorder) -> None:
-    latents = VAEEncode(model=model("stable_diffusion"), image=Picture.of(scene(32, 32))).process(recorder.context).output
+    latents = VAEEncode(model=model("stable_diffusion"), image=ImageData.of(scene(32, 32))).process(recorder.context).output
     with pytest.raises(NodeError, match="4 channels, and the autoencoder takes 1"):
         made_by(VAEDecode(model=model("flux"), latents=latents), recorder)
     with pytest.raises(NodeError) as caught:

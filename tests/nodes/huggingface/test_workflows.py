@@ -18,7 +18,7 @@ from nodes.huggingface.preprocessing import Canny
 from nodes.huggingface.text_to_image import TextToImage
 from nodes.nodetool.input import ImageInput
 from nodes.nodetool.output import Output
-from nodetool_core import Picture, Workflow
+from nodetool_core import ImageData, Workflow
 from nodetool_core.engine.engine import Engine
 from tests.nodes.huggingface import tiny_adapters
 from tests.nodes.huggingface.test_image_to_image import scene
@@ -62,7 +62,7 @@ def test_a_file_with_everything_hung_on_is_kept_and_runs(
     path = Workflow(*(Output(name=name, value=value) for name, value in outputs.items())).save(tmp_path / "workflow.json")
     workflow = Workflow.load(path, engine=engine)
     result = workflow.run()
-    assert isinstance(result["first"], Picture) and result.warnings == []
+    assert isinstance(result["first"], ImageData) and result.warnings == []
     assert result["first"].image.tobytes() == result["all"][0].image.tobytes() != result["all"][1].image.tobytes()
     assert result["last"].image.size == result["all"][1].image.size
     assert result["first"].provenance
@@ -76,8 +76,8 @@ def test_a_lora_counts_by_its_content_and_scale(model: Callable[[str], str], eng
 
     def run(scale: float) -> tuple[bytes, bool]:
         node = TextToImage(model=model("stable_diffusion"), loras=[LoraModel(repo_id=str(path), scale=scale)], width=32, height=32, **STEPS)
-        result = Workflow(Output(name="picture", value=node.output), engine=engine).run()
-        return result["picture"].image.tobytes(), bool(result.hits)
+        result = Workflow(Output(name="image", value=node.output), engine=engine).run()
+        return result["image"].image.tobytes(), bool(result.hits)
 
     first, _ = run(1.0)
     assert run(1.0) == (first, True)
@@ -87,13 +87,13 @@ def test_a_lora_counts_by_its_content_and_scale(model: Callable[[str], str], eng
         run(1.0)
 
 
-def test_an_inpainted_picture_keeps_its_outside_through_a_workflow(model: Callable[[str], str], engine: Engine) -> None:
+def test_an_inpainted_image_keeps_its_outside_through_a_workflow(model: Callable[[str], str], engine: Engine) -> None:
     photo, mask = ImageInput(name="photo"), ImageInput(name="mask")
     node = Inpainting(model=model("stable_diffusion"), image=photo.output, mask_image=mask.output, **STEPS)
     covered = Image.new("L", (64, 64))
     covered.paste(255, (10, 10, 30, 30))
-    result = Workflow(Output(name="picture", value=node.output), engine=engine).run(photo=scene(64, 64), mask=covered)
-    below = result["picture"].image.crop((0, 30, 64, 64))
+    result = Workflow(Output(name="image", value=node.output), engine=engine).run(photo=scene(64, 64), mask=covered)
+    below = result["image"].image.crop((0, 30, 64, 64))
     assert below.tobytes() == scene(64, 64).crop((0, 30, 64, 64)).tobytes()
 
 
@@ -118,7 +118,7 @@ def test_a_run_that_finds_all_in_the_cache_needs_no_torch(tmp_path: Path) -> Non
         "registry = Registry.installed()\n"
         "with Engine(registry=registry, cache=default_cache()) as engine:\n"
         "    result = Workflow.load(sys.argv[1], registry, engine=engine).run()\n"
-        "print(result['picture'].image.size, 'torch' in sys.modules)\n"
+        "print(result['image'].image.size, 'torch' in sys.modules)\n"
     )
     environment = {**os.environ, "NODETOOL_CACHE_DIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", script, str(GRAPHS / "image_to_image.json")]

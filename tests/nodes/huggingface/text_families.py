@@ -1,4 +1,4 @@
-"""Which tiny model stands for which family that makes pictures from texts, by the name that docs/models.md has for it; one run of each."""
+"""Which tiny model stands for which family that makes images from texts, by the name that docs/models.md has for it; one run of each."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from PIL import Image
 
 from nodes.huggingface.model_kinds import TextToImageModel
 from nodes.huggingface.text_to_image import TextToImage
-from nodetool_core import Picture
+from nodetool_core import ImageData
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nodes.huggingface.diffusion import Pictures
+    from nodes.huggingface.diffusion import Images
     from tests.nodes.huggingface.recorder import Recorder
 
 PLAIN = {
@@ -86,7 +86,7 @@ NOT_OURS = {
 """What diffusers 0.42.1 maps to text to image and TextToImage doesn't do, with the reason."""
 
 SIZES = dict.fromkeys(["StableCascadeCombined", "WuerstchenCombined"], (256, 128))
-"""Of the pictures to ask for, where 64 × 32 is too small for the family."""  # noqa: RUF001 - the sign that sizes are written with
+"""Of the images to ask for, where 64 × 32 is too small for the family."""  # noqa: RUF001 - the sign that sizes are written with
 
 
 def pipeline_class(family: str) -> type:
@@ -99,12 +99,12 @@ def size_of(family: str) -> tuple[int, int]:
     return SIZES.get(family, (64, 32))
 
 
-def gradient() -> Picture:
+def gradient() -> ImageData:
     """Something to follow."""
-    return Picture.of(Image.radial_gradient("L").convert("RGB").resize((64, 64)))
+    return ImageData.of(Image.radial_gradient("L").convert("RGB").resize((64, 64)))
 
 
-def draw(recorder: Recorder, family: str, models: Callable[[str], str], **changes: Any) -> Pictures:
+def draw(recorder: Recorder, family: str, models: Callable[[str], str], **changes: Any) -> Images:
     """One quick run of the node, with what the family can't do without."""
     width, height = size_of(family)
     values: dict[str, Any] = {
@@ -121,7 +121,7 @@ def draw(recorder: Recorder, family: str, models: Callable[[str], str], **change
     return TextToImage(**values | changes).process(recorder.context)
 
 
-def pixels(made: Pictures) -> Image.Image:
-    """The picture of a run."""
-    assert isinstance(made.output, Picture)
+def pixels(made: Images) -> Image.Image:
+    """The image of a run."""
+    assert isinstance(made.output, ImageData)
     return made.output.image

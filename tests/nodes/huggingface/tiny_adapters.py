@@ -16,7 +16,7 @@ from transformers import CLIPConfig, CLIPModel, SiglipConfig, SiglipModel
 
 from tests.nodes.huggingface import tiny_pipelines
 from tests.nodes.huggingface.tiny_controlnets import FOR_DENOISER, FOR_INPAINTING, unet_union
-from tests.nodes.huggingface.tiny_parts import WIDTH, clip_config, clip_pictures, clip_vision, siglip_pictures, siglip_vision
+from tests.nodes.huggingface.tiny_parts import WIDTH, clip_config, clip_images, clip_vision, siglip_images, siglip_vision
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -71,7 +71,7 @@ def save_ip_adapter(family: str, directory: Path) -> str:
     pipeline: Any = _built(family)
     if isinstance(pipeline, SD3IPAdapterMixin):
         encoder, tensors = siglip_vision(), _for_sd3(pipeline.transformer)
-        siglip_pictures().save_pretrained(directory / "image_encoder")
+        siglip_images().save_pretrained(directory / "image_encoder")
     else:
         encoder = clip_vision()
         tensors = _for_unet(pipeline.unet) if hasattr(pipeline, "unet") else _for_flux(pipeline.transformer)
@@ -93,7 +93,7 @@ def save_eye(family: str, directory: Path) -> str:
             else CLIPModel(CLIPConfig(text_config=reading, vision_config=seeing, projection_dim=WIDTH))
         )
     whole.save_pretrained(directory)
-    (siglip_pictures() if sigmoid else clip_pictures()).save_pretrained(directory)
+    (siglip_images() if sigmoid else clip_images()).save_pretrained(directory)
     return str(directory)
 
 

@@ -47,7 +47,7 @@ def sd3_controlnet(transformer: Any, extra_channels: int = 0) -> Any:
 
 
 def sd3_inpainting_controlnet(transformer: Any) -> Any:
-    """Looks at the picture without its masked part, and at the mask."""
+    """Looks at the image without its masked part, and at the mask."""
     return sd3_controlnet(transformer, 1)
 
 
@@ -57,7 +57,7 @@ def qwen_controlnet(transformer: Any, extra_channels: int = 0) -> Any:
 
 
 def qwen_inpainting_controlnet(transformer: Any) -> Any:
-    """Looks at the picture without its masked part, and at the mask: four times, as latents are packed by fours."""
+    """Looks at the image without its masked part, and at the mask: four times, as latents are packed by fours."""
     return qwen_controlnet(transformer, 4)
 
 
@@ -77,7 +77,7 @@ def z_image_controlnet(transformer: Any, channels: int | None = None) -> Any:
 
 
 def z_image_inpainting_controlnet(transformer: Any) -> Any:
-    """Looks at a control image, the mask, and the picture without its masked part."""
+    """Looks at a control image, the mask, and the image without its masked part."""
     return z_image_controlnet(transformer, 2 * transformer.config.in_channels + 1)
 
 

@@ -1,4 +1,4 @@
-"""Tiny pipelines that fill in, edit by instruction, or vary a picture."""
+"""Tiny pipelines that fill in, edit by instruction, or vary an image."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from transformers import CLIPTextModel
 from tests.nodes.huggingface.tiny_parts import (
     WIDTH,
     clip_config,
-    clip_pictures,
+    clip_images,
     clip_tokenizer,
     clip_vision,
     ddim,
-    siglip_pictures,
+    siglip_images,
     siglip_vision,
     t5_encoder,
     t5_tokenizer,
@@ -52,7 +52,7 @@ def image_variation() -> DiffusionPipeline:
         unet=unet(),
         scheduler=ddim(),
         safety_checker=None,
-        feature_extractor=clip_pictures(),
+        feature_extractor=clip_images(),
         requires_safety_checker=False,
     )
 
@@ -60,7 +60,7 @@ def image_variation() -> DiffusionPipeline:
 def flux_redux() -> DiffusionPipeline:
     return FluxPriorReduxPipeline(
         image_encoder=siglip_vision(),
-        feature_extractor=siglip_pictures(),
+        feature_extractor=siglip_images(),
         image_embedder=ReduxImageEncoder(redux_dim=WIDTH, txt_in_features=WIDTH),
         text_encoder=CLIPTextModel(clip_config()),
         tokenizer=clip_tokenizer(),

@@ -1,4 +1,4 @@
-"""Tiny pipelines that follow a control image, fill in what a mask covers, or vary a picture: saved from a class made for it."""
+"""Tiny pipelines that follow a control image, fill in what a mask covers, or vary an image: saved from a class made for it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection
 from nodetool_core.models.components import component_class
 from tests.nodes.huggingface import tiny_controlnets as nets
 from tests.nodes.huggingface.tiny_kandinsky import kandinsky22_inpainting, kandinsky_inpainting
-from tests.nodes.huggingface.tiny_parts import WIDTH, clip_config, clip_pictures, clip_tokenizer, clip_vision, ddim, unet, vae
+from tests.nodes.huggingface.tiny_parts import WIDTH, clip_config, clip_images, clip_tokenizer, clip_vision, ddim, unet, vae
 from tests.nodes.huggingface.tiny_qwen_models import qwen_edit, qwen_edit_plus, qwen_layered
 from tests.nodes.huggingface.tiny_sdxl import sdxl_parts
 from tests.nodes.huggingface.tiny_text_readers import flux2
@@ -108,7 +108,7 @@ def controlnet_z_image_inpainting() -> DiffusionPipeline:
 def stable_unclip() -> DiffusionPipeline:
     """Stable Diffusion that was made to draw from what CLIP sees."""
     return StableUnCLIPImg2ImgPipeline(
-        feature_extractor=clip_pictures(),
+        feature_extractor=clip_images(),
         image_encoder=clip_vision(),
         image_normalizer=StableUnCLIPImageNormalizer(embedding_dim=WIDTH),
         image_noising_scheduler=DDPMScheduler(beta_schedule="squaredcos_cap_v2"),
@@ -140,7 +140,7 @@ def unclip_variation() -> DiffusionPipeline:
         text_encoder=CLIPTextModelWithProjection(clip_config()),
         tokenizer=clip_tokenizer(),
         text_proj=text_projection(clip_embeddings_dim=WIDTH, time_embed_dim=32, cross_attention_dim=WIDTH),
-        feature_extractor=clip_pictures(),
+        feature_extractor=clip_images(),
         image_encoder=clip_vision(),
         super_res_first=_enlarger(),
         super_res_last=_enlarger(),

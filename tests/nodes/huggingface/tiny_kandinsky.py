@@ -24,7 +24,7 @@ from transformers import CLIPTextModelWithProjection
 from tests.nodes.huggingface.tiny_parts import (
     WIDTH,
     clip_config,
-    clip_pictures,
+    clip_images,
     clip_tokenizer,
     clip_vision,
     movq,
@@ -45,7 +45,7 @@ def _prior() -> dict[str, Any]:
         "prior_text_encoder": CLIPTextModelWithProjection(clip_config()),
         "prior_tokenizer": clip_tokenizer(),
         "prior_scheduler": scheduler,
-        "prior_image_processor": clip_pictures(),
+        "prior_image_processor": clip_images(),
     }
 
 

@@ -110,8 +110,8 @@ def reader_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def qwen3_vl_processor() -> Any:
-    pictures = Qwen2VLImageProcessor(patch_size=16, size={"shortest_edge": 32 * 32, "longest_edge": 64 * 64})
-    return without_videos(Qwen3VLProcessor)(image_processor=pictures, tokenizer=reader_tokenizer(), chat_template=CHAT)
+    images = Qwen2VLImageProcessor(patch_size=16, size={"shortest_edge": 32 * 32, "longest_edge": 64 * 64})
+    return without_videos(Qwen3VLProcessor)(image_processor=images, tokenizer=reader_tokenizer(), chat_template=CHAT)
 
 
 def mistral() -> Mistral3ForConditionalGeneration:

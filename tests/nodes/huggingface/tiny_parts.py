@@ -94,8 +94,8 @@ def clip_vision() -> CLIPVisionModelWithProjection:
     return CLIPVisionModelWithProjection(config)
 
 
-def clip_pictures() -> CLIPImageProcessor:
-    """Brings pictures to the size that `clip_vision` looks at."""
+def clip_images() -> CLIPImageProcessor:
+    """Brings images to the size that `clip_vision` looks at."""
     return CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
 
 
@@ -106,8 +106,8 @@ def siglip_vision() -> SiglipVisionModel:
     return SiglipVisionModel(config)
 
 
-def siglip_pictures() -> SiglipImageProcessor:
-    """Brings pictures to the size that `siglip_vision` looks at."""
+def siglip_images() -> SiglipImageProcessor:
+    """Brings images to the size that `siglip_vision` looks at."""
     return SiglipImageProcessor(size={"height": 32, "width": 32})
 
 

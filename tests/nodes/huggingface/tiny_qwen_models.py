@@ -1,4 +1,4 @@
-"""Tiny pipelines of the Qwen-Image family that look at pictures: editors, and the one that takes a picture apart into layers."""
+"""Tiny pipelines of the Qwen-Image family that look at images: editors, and the one that takes an image apart into layers."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from tests.nodes.huggingface.tiny_transformers import qwen_reader, qwen_transfor
 _PIECES = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
 
 _LEVELS = 6
-"""The pipelines bring every picture to about a megapixel. With so many halvings that is little for the transformer."""
+"""The pipelines bring every image to about a megapixel. With so many halvings that is little for the transformer."""
 
 
 def _parts(colours: int = 3, latents: int = 4, **options: Any) -> dict[str, Any]:
     tokenizer = speller(*_PIECES)
-    pictures = Qwen2VLImageProcessor(patch_size=14, size={"shortest_edge": 56 * 56, "longest_edge": 84 * 84})
+    images = Qwen2VLImageProcessor(patch_size=14, size={"shortest_edge": 56 * 56, "longest_edge": 84 * 84})
     return {
         "vae": AutoencoderKLQwenImage(
             base_dim=4,
@@ -40,7 +40,7 @@ def _parts(colours: int = 3, latents: int = 4, **options: Any) -> dict[str, Any]
         ),
         "text_encoder": qwen_reader(len(tokenizer), **_ids()),
         "tokenizer": tokenizer,
-        "processor": without_videos(Qwen2VLProcessor)(image_processor=pictures, tokenizer=tokenizer),
+        "processor": without_videos(Qwen2VLProcessor)(image_processor=images, tokenizer=tokenizer),
         "transformer": qwen_transformer(latents, **options),
         "scheduler": FlowMatchEulerDiscreteScheduler(),
     }
@@ -60,6 +60,6 @@ def qwen_edit_plus() -> DiffusionPipeline:
 
 
 def qwen_layered() -> DiffusionPipeline:
-    """Pictures with an alpha channel, and a transformer that is told whether it looks at one without."""
-    # With as many latent channels as colours, it would take the picture for latents.
+    """Images with an alpha channel, and a transformer that is told whether it looks at one without."""
+    # With as many latent channels as colours, it would take the image for latents.
     return QwenImageLayeredPipeline(**_parts(4, 6, use_additional_t_cond=True, use_layer3d_rope=True))

@@ -1,4 +1,4 @@
-"""Tiny pipelines of two loops: a prior makes a small code from the text, a decoder makes the picture from the code."""
+"""Tiny pipelines of two loops: a prior makes a small code from the text, a decoder makes the image from the code."""
 
 from __future__ import annotations
 

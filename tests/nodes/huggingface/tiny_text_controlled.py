@@ -1,4 +1,4 @@
-"""Tiny pipelines that make a picture from a text and follow a control image: saved from a class made for it."""
+"""Tiny pipelines that make an image from a text and follow a control image: saved from a class made for it."""
 
 from __future__ import annotations
 

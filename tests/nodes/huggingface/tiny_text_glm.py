@@ -30,7 +30,7 @@ from tests.nodes.huggingface.tiny_language_models import CHAT, glm, opening_toke
 from tests.nodes.huggingface.tiny_parts import WIDTH, t5_encoder, t5_tokenizer, vae
 
 _CODES = 32
-"""Codes that GLM-Image knows for patches of a picture."""
+"""Codes that GLM-Image knows for patches of an image."""
 
 _WIDTHS: dict[str, Any] = {
     "patch_size": 2,
@@ -80,7 +80,7 @@ def _glm_image_processor() -> GlmImageProcessor:
 
 
 def glm_image() -> DiffusionPipeline:
-    """A language model writes the picture down in codes, one for 32 × 32 pixels; a transformer draws it from them."""  # noqa: RUF002
+    """A language model writes the image down in codes, one for 32 × 32 pixels; a transformer draws it from them."""  # noqa: RUF002
     processor = _glm_image_processor()
     language = GlmImageConfig(
         text_config={

@@ -1,4 +1,4 @@
-"""Tiny pipelines that make pictures from texts alone, of families that have no other task."""
+"""Tiny pipelines that make images from texts alone, of families that have no other task."""
 
 from __future__ import annotations
 
@@ -246,4 +246,4 @@ TEXT_FAMILIES = {
         sana_pag,
     )
 }
-"""Families that make pictures from texts alone, by name."""
+"""Families that make images from texts alone, by name."""

@@ -182,7 +182,7 @@ def z_image() -> DiffusionPipeline:
 
 
 def qwen_reader(pieces: int, **ids: int) -> Qwen2_5_VLForConditionalGeneration:
-    """Reads prompts, and pictures where `ids` names the pieces of the vocabulary that stand for them."""
+    """Reads prompts, and images where `ids` names the pieces of the vocabulary that stand for them."""
     language = {
         "vocab_size": pieces,
         "hidden_size": WIDTH,

@@ -12,13 +12,13 @@ from PIL import Image
 from nodes._fonts import SHIPPED
 from nodes.lib.grid import CombineImageGrid, SliceImageGrid
 from nodes.lib.pillow.compare import BeforeAfter
-from nodetool_core import ColorRef, FontRef, ImageRef, NodeError, Picture, RunCancelled
-from tests.assets.pictures import difference, scene
+from nodetool_core import ColorRef, FontRef, ImageData, ImageRef, NodeError, RunCancelled
+from tests.assets.images import difference, scene
 from tests.nodes.conftest import NodeRunner
 
 
 def tile(colour: str, width: int = 10, height: int = 10, mode: str = "RGB") -> ImageRef:
-    return Picture.of(Image.new("RGBA", (width, height), colour).convert(mode))
+    return ImageData.of(Image.new("RGBA", (width, height), colour).convert(mode))
 
 
 FOUR = [tile(colour) for colour in ("red", "lime", "blue", "black")]
@@ -33,12 +33,12 @@ def test_sheets_have_rows_and_columns(count: int, columns: int, size: tuple[int,
     assert run_node(CombineImageGrid(tiles=tiles, columns=columns)).image.size == size
 
 
-def test_pictures_go_row_by_row(run_node: NodeRunner) -> None:
+def test_images_go_row_by_row(run_node: NodeRunner) -> None:
     sheet = run_node(CombineImageGrid(tiles=FOUR, columns=2)).image
     assert [sheet.getpixel(at) for at in ((5, 5), (15, 5), (5, 15), (15, 15))] == [(255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 0, 0)]
 
 
-def test_smaller_pictures_are_centred_on_the_background(run_node: NodeRunner) -> None:
+def test_smaller_images_are_centred_on_the_background(run_node: NodeRunner) -> None:
     tiles = [tile("red", 20, 10), tile("blue", 4, 30)]
     sheet = run_node(CombineImageGrid(tiles=tiles, columns=1, gap=3, background=ColorRef(value="#00ff00"))).image
     assert sheet.size == (3 + 20 + 3, 3 + 10 + 3 + 30 + 3)
@@ -46,14 +46,14 @@ def test_smaller_pictures_are_centred_on_the_background(run_node: NodeRunner) ->
     assert sheet.getpixel((13, 20)) == (0, 0, 255) and sheet.getpixel((13, 5)) == (255, 0, 0)
 
 
-def test_labels_stand_below_their_pictures(run_node: NodeRunner) -> None:
+def test_labels_stand_below_their_images(run_node: NodeRunner) -> None:
     tiles = [tile("red", 120, 120), tile("blue", 120, 120)]
     plain = run_node(CombineImageGrid(tiles=tiles, columns=2, gap=4)).image
     sheet = run_node(CombineImageGrid(tiles=tiles, columns=2, gap=4, labels=["before"])).image
     assert sheet.width == plain.width and sheet.height > plain.height
     assert difference(sheet.crop((0, 0, sheet.width, 124)), plain.crop((0, 0, plain.width, 124))) == 0
     strip = np.asarray(sheet.convert("L"))[124 : sheet.height - 4]
-    assert strip[:, 4:124].min() < 100 and strip[:, 128:].min() == 255, "one label, under the first picture"
+    assert strip[:, 4:124].min() < 100 and strip[:, 128:].min() == 255, "one label, under the first image"
 
 
 @pytest.mark.parametrize(("background", "ink"), [("#ffffff", 0), ("#101010", 255), ("#ffffff00", 0)])
@@ -102,35 +102,35 @@ def test_transparent_tiles_stay_transparent(run_node: NodeRunner) -> None:
 
 
 def test_sheets_that_can_not_be_made(run_node: NodeRunner) -> None:
-    with pytest.raises(NodeError, match="no pictures"):
+    with pytest.raises(NodeError, match="no images"):
         run_node(CombineImageGrid(tiles=[]))
-    with pytest.raises(NodeError, match="2 labels for 1 pictures"):
+    with pytest.raises(NodeError, match="2 labels for 1 images"):
         run_node(CombineImageGrid(tiles=FOUR[:1], labels=["a", "b"]))
     with pytest.raises(NodeError, match="20000 x 1 pixels"):
         run_node(CombineImageGrid(tiles=[tile("red", 10_000, 1)] * 2, columns=2))
 
 
 @pytest.mark.parametrize(("columns", "rows", "count"), [(2, 2, 4), (4, 3, 12), (0, 2, 6), (4, 0, 8), (0, 0, 2), (1, 1, 1), (40, 24, 960)])
-def test_a_picture_is_cut_into_tiles(columns: int, rows: int, count: int, run_node: NodeRunner) -> None:
-    assert len(run_node(SliceImageGrid(image=Picture.of(scene()), columns=columns, rows=rows))) == count
+def test_a_image_is_cut_into_tiles(columns: int, rows: int, count: int, run_node: NodeRunner) -> None:
+    assert len(run_node(SliceImageGrid(image=ImageData.of(scene()), columns=columns, rows=rows))) == count
 
 
 @settings(max_examples=40, deadline=None)
 @given(data=st.data(), width=st.integers(1, 40), height=st.integers(1, 40))
-def test_cutting_and_combining_gives_the_picture_back(
+def test_cutting_and_combining_gives_the_image_back(
     data: st.DataObject, width: int, height: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     columns, rows = data.draw(st.integers(1, width)), data.draw(st.integers(1, height))
     run = NodeRunner(tmp_path_factory.getbasetemp())
-    tiles = run(SliceImageGrid(image=Picture.of(scene(width, height)), columns=columns, rows=rows))
+    tiles = run(SliceImageGrid(image=ImageData.of(scene(width, height)), columns=columns, rows=rows))
     assert difference(run(CombineImageGrid(tiles=tiles, columns=columns)).image, scene(width, height)) == 0
 
 
 def test_more_tiles_than_anybody_looks_at(run_node: NodeRunner) -> None:
     with pytest.raises(NodeError, match="300 x 300 tiles are more than the 65536"):
-        run_node(SliceImageGrid(image=Picture.of(scene(300, 300)), columns=300, rows=300))
+        run_node(SliceImageGrid(image=ImageData.of(scene(300, 300)), columns=300, rows=300))
 
 
 def test_more_tiles_than_pixels(run_node: NodeRunner) -> None:
     with pytest.raises(NodeError, match="40 x 24 pixels can't be cut into 41 x 1"):
-        run_node(SliceImageGrid(image=Picture.of(scene()), columns=41, rows=1))
+        run_node(SliceImageGrid(image=ImageData.of(scene()), columns=41, rows=1))

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from nodes.nodetool import constant
-from nodetool_core import ImageRef, ImageSizeRef, Node, NodeError, Picture
-from tests.assets.pictures import difference, scene
+from nodetool_core import ImageData, ImageRef, ImageSizeRef, Node, NodeError
+from tests.assets.images import difference, scene
 from tests.nodes.conftest import NodeRunner
 
 
@@ -29,10 +29,10 @@ def test_a_constant_is_its_value(kind: type[Node], value: object, run_node: Node
     assert run_node(kind(value=value)) == value
 
 
-def test_pictures_are_opened(run_node: NodeRunner, tmp_path: Path) -> None:
+def test_images_are_opened(run_node: NodeRunner, tmp_path: Path) -> None:
     scene().save(tmp_path / "lake.png")
-    picture = run_node(constant.Image(value=ImageRef(uri="lake.png")))
-    assert isinstance(picture, Picture) and difference(picture.image, scene()) == 0
+    image = run_node(constant.Image(value=ImageRef(uri="lake.png")))
+    assert isinstance(image, ImageData) and difference(image.image, scene()) == 0
     assert len(run_node(constant.ImageList(value=[ImageRef(uri="lake.png")] * 2))) == 2
 
 

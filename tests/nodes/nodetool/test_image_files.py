@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from nodes.nodetool.image import LoadImageFile, LoadImageFolder, SaveImageFile
-from nodetool_core import NodeError, Picture, Role, RunCancelled
+from nodetool_core import ImageData, NodeError, Role, RunCancelled
 from nodetool_core.assets.encode import read_provenance
 from nodetool_core.errors import ImageError
-from tests.assets.pictures import difference, encoded, scene
+from tests.assets.images import difference, encoded, scene
 from tests.nodes.conftest import NodeRunner
 
 
@@ -25,13 +25,13 @@ def photos(tmp_path: Path) -> Path:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encoded(scene()))
-    (folder / "notes.txt").write_text("not a picture")
+    (folder / "notes.txt").write_text("not an image")
     return folder
 
 
 def names(run_node: NodeRunner, **properties: Any) -> list[str]:
     items = run_node(LoadImageFolder(folder="photos", **properties))
-    assert all(isinstance(item.image, Picture) for item in items)
+    assert all(isinstance(item.image, ImageData) for item in items)
     return [Path(item.path).relative_to(run_node.base / "photos").as_posix() for item in items]
 
 
@@ -56,15 +56,15 @@ def test_a_folder_is_read_in_order(run_node: NodeRunner, photos: Path) -> None:
     assert run_node.reports == []
 
 
-def test_a_file_that_is_no_picture_is_left_out_with_a_warning(run_node: NodeRunner, photos: Path) -> None:
-    (photos / "b.png").write_text("no picture")
+def test_a_file_that_is_no_image_is_left_out_with_a_warning(run_node: NodeRunner, photos: Path) -> None:
+    (photos / "b.png").write_text("no image")
     assert names(run_node) == ["a.JPG", "c.webp", "lake_1.png"]
     assert len(run_node.warnings()) == 1 and "b.png" in run_node.warnings()[0]
     with pytest.raises(NodeError, match="None of the 1 files"):
         names(run_node, pattern="b.*")
 
 
-def test_folders_without_pictures(run_node: NodeRunner, photos: Path) -> None:
+def test_folders_without_images(run_node: NodeRunner, photos: Path) -> None:
     assert names(run_node, pattern="nothing") == []
     assert "holds no file that matches" in run_node.warnings()[0]
     for folder, says in [("nowhere", "does not exist"), ("photos/b.png", "is a file")]:
@@ -78,9 +78,9 @@ def test_reading_a_folder_can_be_cancelled(run_node: NodeRunner, photos: Path) -
         names(run_node)
 
 
-def test_a_picture_is_saved_and_passed_on(run_node: NodeRunner, tmp_path: Path) -> None:
-    picture = Picture.of(scene(), {"seeds": {"a": 1}})
-    assert run_node(SaveImageFile(image=picture, folder="out/new", filename="lake.png")) is picture
+def test_a_image_is_saved_and_passed_on(run_node: NodeRunner, tmp_path: Path) -> None:
+    image = ImageData.of(scene(), {"seeds": {"a": 1}})
+    assert run_node(SaveImageFile(image=image, folder="out/new", filename="lake.png")) is image
     written = tmp_path / "out/new/lake.png"
     assert read_provenance(written) == {"seeds": {"a": 1}}
     assert difference(run_node(LoadImageFile(path=str(written))).image, scene()) == 0
@@ -89,15 +89,15 @@ def test_a_picture_is_saved_and_passed_on(run_node: NodeRunner, tmp_path: Path) 
 
 def test_an_existing_file_is_replaced_only_on_request(run_node: NodeRunner, tmp_path: Path) -> None:
     for _ in range(3):
-        run_node(SaveImageFile(image=Picture.of(scene()), filename="lake.png"))
-    run_node(SaveImageFile(image=Picture.of(scene(8, 8)), filename="lake.png", overwrite=True))
+        run_node(SaveImageFile(image=ImageData.of(scene()), filename="lake.png"))
+    run_node(SaveImageFile(image=ImageData.of(scene(8, 8)), filename="lake.png", overwrite=True))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lake-2.png", "lake-3.png", "lake.png"]
     assert run_node(LoadImageFile(path="lake.png")).image.size == (8, 8)
 
 
 def test_names_take_the_time(run_node: NodeRunner, tmp_path: Path) -> None:
-    run_node(SaveImageFile(image=Picture.of(scene()), filename="shot %Y-%m"))
-    run_node(SaveImageFile(image=Picture.of(scene())))
+    run_node(SaveImageFile(image=ImageData.of(scene()), filename="shot %Y-%m"))
+    run_node(SaveImageFile(image=ImageData.of(scene())))
     found = sorted(path.name for path in tmp_path.iterdir())
     assert re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\.png", found[0])
     assert re.fullmatch(r"shot \d{4}-\d\d\.png", found[1])
@@ -106,7 +106,7 @@ def test_names_take_the_time(run_node: NodeRunner, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", "..", "../escaped.png", "a/b.png", "a\\b.png"])
 def test_a_name_never_leaves_the_folder(name: str, run_node: NodeRunner, tmp_path: Path) -> None:
     with pytest.raises(NodeError, match="no name of a file"):
-        run_node(SaveImageFile(image=Picture.of(scene()), filename=name))
+        run_node(SaveImageFile(image=ImageData.of(scene()), filename=name))
     assert not list(tmp_path.iterdir())
 
 
@@ -117,13 +117,13 @@ def test_what_can_not_be_saved(properties: dict[str, str], code: str, run_node: 
     (tmp_path / "file.txt").write_text("kept")
     for overwrite in (True, False):
         with pytest.raises(ImageError) as caught:
-            run_node(SaveImageFile(image=Picture.of(scene()), overwrite=overwrite, **properties))
+            run_node(SaveImageFile(image=ImageData.of(scene()), overwrite=overwrite, **properties))
         assert caught.value.problem.code == code
     assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
 
 
 def test_a_full_disk_damages_nothing(run_node: NodeRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run_node(SaveImageFile(image=Picture.of(scene()), filename="lake.png"))
+    run_node(SaveImageFile(image=ImageData.of(scene()), filename="lake.png"))
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -131,13 +131,13 @@ def test_a_full_disk_damages_nothing(run_node: NodeRunner, tmp_path: Path, monke
     monkeypatch.setattr(os, "fsync", full)
     for overwrite in (True, False):
         with pytest.raises(ImageError, match="Free some space"):
-            run_node(SaveImageFile(image=Picture.of(scene(8, 8)), filename="lake.png", overwrite=overwrite))
+            run_node(SaveImageFile(image=ImageData.of(scene(8, 8)), filename="lake.png", overwrite=overwrite))
     assert [path.name for path in tmp_path.iterdir()] == ["lake.png"]
     assert run_node(LoadImageFile(path="lake.png")).image.size == (40, 24)
 
 
 @pytest.mark.parametrize(("name", "loses"), [("a.png", False), ("a.tiff", False), ("a.jpg", True), ("a.webp", True)])
 def test_i13_bits_are_not_lost_without_a_word(name: str, loses: bool, run_node: NodeRunner) -> None:
-    deep = Picture.of(Image.fromarray(np.full((4, 4), 40_000, np.uint16)))
+    deep = ImageData.of(Image.fromarray(np.full((4, 4), 40_000, np.uint16)))
     run_node(SaveImageFile(image=deep, filename=name))
     assert len(run_node.warnings()) == loses

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from nodes.nodetool import input as inputs
-from nodetool_core import ColorRef, FolderRef, ImageRef, ImageSizeRef, ModelRef, Node, NodeError, Picture, Role
+from nodetool_core import ColorRef, FolderRef, ImageData, ImageRef, ImageSizeRef, ModelRef, Node, NodeError, Role
 from nodetool_core.errors import ImageError
-from tests.assets.pictures import difference, scene
+from tests.assets.images import difference, scene
 from tests.nodes.conftest import NodeRunner
 
 CLASSES = [kind for kind in vars(inputs).values() if isinstance(kind, type) and issubclass(kind, Node) and kind is not Node]
@@ -41,16 +41,16 @@ def test_a_value_comes_out_as_it_went_in(kind: type[Node], value: object, run_no
     assert run_node(kind(name="it", value=value)) == value
 
 
-def test_pictures_are_opened_at_once(run_node: NodeRunner, tmp_path: Path) -> None:
+def test_images_are_opened_at_once(run_node: NodeRunner, tmp_path: Path) -> None:
     scene().save(tmp_path / "lake.png")
-    picture = run_node(inputs.ImageInput(name="photo", value=ImageRef(uri="lake.png")))
-    assert isinstance(picture, Picture) and difference(picture.image, scene()) == 0
-    pictures = run_node(inputs.ImageListInput(name="photos", value=[ImageRef(uri="lake.png"), picture]))
-    assert [type(item) for item in pictures] == [Picture, Picture]
+    image = run_node(inputs.ImageInput(name="photo", value=ImageRef(uri="lake.png")))
+    assert isinstance(image, ImageData) and difference(image.image, scene()) == 0
+    images = run_node(inputs.ImageListInput(name="photos", value=[ImageRef(uri="lake.png"), image]))
+    assert [type(item) for item in images] == [ImageData, ImageData]
 
 
 @pytest.mark.parametrize("value", [ImageRef(), ImageRef(uri="missing.png")])
-def test_a_missing_picture_fails_at_the_input(value: ImageRef, run_node: NodeRunner) -> None:
+def test_a_missing_image_fails_at_the_input(value: ImageRef, run_node: NodeRunner) -> None:
     with pytest.raises(ImageError):
         run_node(inputs.ImageInput(name="photo", value=value))
 

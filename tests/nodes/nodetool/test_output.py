@@ -6,9 +6,9 @@ import pytest
 
 from nodes.nodetool.output import Output
 from nodes.nodetool.workflows.base_node import Comment, Preview
-from nodetool_core import ImageRef, Picture, Role, RunCancelled
+from nodetool_core import ImageData, ImageRef, Role, RunCancelled
 from nodetool_core.errors import ImageError
-from tests.assets.pictures import scene
+from tests.assets.images import scene
 from tests.nodes.conftest import NodeRunner
 
 
@@ -18,18 +18,18 @@ def test_an_output_passes_its_value_on(value: object, run_node: NodeRunner) -> N
     assert run_node(Output(name="result", value=value)) == value
 
 
-def test_an_output_opens_pictures(run_node: NodeRunner, tmp_path: Path) -> None:
+def test_an_output_opens_images(run_node: NodeRunner, tmp_path: Path) -> None:
     scene().save(tmp_path / "lake.png")
-    picture = Picture.of(scene())
-    assert run_node(Output(name="result", value=picture)) is picture
-    opened = run_node(Output(name="result", value=[ImageRef(uri="lake.png"), picture]))
-    assert isinstance(opened[0], Picture) and opened[1] is picture
+    image = ImageData.of(scene())
+    assert run_node(Output(name="result", value=image)) is image
+    opened = run_node(Output(name="result", value=[ImageRef(uri="lake.png"), image]))
+    assert isinstance(opened[0], ImageData) and opened[1] is image
     with pytest.raises(ImageError, match=r"missing\.png"):
         run_node(Output(name="result", value=ImageRef(uri="missing.png")))
 
 
-def test_a_preview_shows_pictures_and_nothing_else(run_node: NodeRunner) -> None:
-    first, second = Picture.of(scene(8, 8)), Picture.of(scene(9, 9))
+def test_a_preview_shows_images_and_nothing_else(run_node: NodeRunner) -> None:
+    first, second = ImageData.of(scene(8, 8)), ImageData.of(scene(9, 9))
     assert run_node(Preview(value=[first, second])) is None
     assert [(kind, details["image"].size, details["total"]) for kind, details in run_node.reports] == [
         ("preview", (8, 8), 0),
@@ -44,7 +44,7 @@ def test_a_preview_shows_pictures_and_nothing_else(run_node: NodeRunner) -> None
 def test_a_preview_of_many_can_be_cancelled(run_node: NodeRunner) -> None:
     run_node.cancelled.set()
     with pytest.raises(RunCancelled):
-        run_node(Preview(value=[Picture.of(scene())]))
+        run_node(Preview(value=[ImageData.of(scene())]))
 
 
 def test_a_comment_takes_text_or_an_editors_document(run_node: NodeRunner) -> None:

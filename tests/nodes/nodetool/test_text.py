@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodes.nodetool.text import Concat, FormatText, Join, Replace, Split, Template, ToString, TrimWhitespace
-from nodetool_core import ColorRef, ImageRef, ModelRef, Node, NodeError, Picture
-from tests.assets.pictures import scene
+from nodetool_core import ColorRef, ImageData, ImageRef, ModelRef, Node, NodeError
+from tests.assets.images import scene
 from tests.nodes.conftest import NodeRunner
 
 
@@ -49,11 +49,11 @@ def test_placeholders_are_filled(template: str, values: dict[str, object], expec
         ("{{ }}", "can't be read"),
         ("{{ __class__.__mro__ }}", "has no value"),
         ("{{ season.__class__ }}", "has no value"),
-        ("{{ picture }}", "A picture has no text form"),
+        ("{{ image }}", "An image has no text form"),
     ],
 )
 def test_a_placeholder_without_a_value_is_named(template: str, says: str, run_node: NodeRunner) -> None:
-    values = {"season": "winter", "items": ["a", "b"]} | ({"picture": Picture.of(scene())} if "picture" in template else {})
+    values = {"season": "winter", "items": ["a", "b"]} | ({"image": ImageData.of(scene())} if "image" in template else {})
     with pytest.raises(NodeError) as caught:
         run_node(FormatText(template=template, **values))
     assert says in str(caught.value)

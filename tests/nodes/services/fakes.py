@@ -68,7 +68,7 @@ def json_answer(value: Any, status: int = 200, **headers: str) -> Answer:
     )
 
 
-def picture_bytes(colour: str = "teal", size: tuple[int, int] = (24, 16), file_format: str = "PNG") -> bytes:
+def image_bytes(colour: str = "teal", size: tuple[int, int] = (24, 16), file_format: str = "PNG") -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", size, colour).save(buffer, file_format)
     return buffer.getvalue()
@@ -238,14 +238,14 @@ def fal(
     services.route(host, "POST", f"{prefix}/{provider_id}", json_answer(reply))
     services.route(host, "GET", f"{job}/status", *[json_answer({"status": state}) for state in states or ["IN_PROGRESS", "COMPLETED"]])
     services.route(host, "GET", job, result or json_answer({"images": [{"url": f"{FAL_RESULTS}/made.png"}]}))
-    services.route(FAL_RESULTS.removeprefix("https://"), "GET", "/made.png", Answer(picture_bytes()))
+    services.route(FAL_RESULTS.removeprefix("https://"), "GET", "/made.png", Answer(image_bytes()))
 
 
 def replicate(services: Services, provider_id: str, **reply: Any) -> None:
     """Replicate: one request that waits for the prediction."""
     answer = {"id": "p1", "status": "succeeded", "output": [f"{FAL_RESULTS}/prediction.png"], "error": None} | reply
     services.route("api.replicate.com", "POST", f"/v1/models/{provider_id}/predictions", json_answer(answer, 201))
-    services.route(FAL_RESULTS.removeprefix("https://"), "GET", "/prediction.png", Answer(picture_bytes()))
+    services.route(FAL_RESULTS.removeprefix("https://"), "GET", "/prediction.png", Answer(image_bytes()))
 
 
 def wavespeed(services: Services, provider_id: str, *states: dict[str, Any]) -> None:
@@ -259,12 +259,12 @@ def wavespeed(services: Services, provider_id: str, *states: dict[str, Any]) -> 
     services.route(
         "api.wavespeed.ai", "GET", "/api/v3/predictions/t1/result", *[json_answer({"data": state}) for state in states or (done,)]
     )
-    services.route(FAL_RESULTS.removeprefix("https://"), "GET", "/task.png", Answer(picture_bytes()))
+    services.route(FAL_RESULTS.removeprefix("https://"), "GET", "/task.png", Answer(image_bytes()))
 
 
 def together(services: Services, body: bytes | None = None) -> None:
-    """Together: the picture as base64."""
-    encoded = base64.b64encode(picture_bytes() if body is None else body).decode()
+    """Together: the image as base64."""
+    encoded = base64.b64encode(image_bytes() if body is None else body).decode()
     services.route("api.together.xyz", "POST", "/v1/images/generations", json_answer({"id": "i1", "data": [{"b64_json": encoded}]}))
 
 

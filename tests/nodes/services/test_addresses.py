@@ -10,9 +10,9 @@ import httpx2
 import pytest
 
 from nodes.services.addresses import is_open_to_readers, origin, public_address
-from nodes.services.fetching import fetch_picture
+from nodes.services.fetching import fetch_image
 from nodetool_core import NodeError
-from tests.nodes.services.fakes import picture_bytes
+from tests.nodes.services.fakes import image_bytes
 
 
 @pytest.mark.parametrize(
@@ -56,11 +56,11 @@ def test_behind_a_proxy_the_proxy_finds_the_host_and_plainly_private_ones_are_re
 
     def answer(request: httpx2.Request) -> httpx2.Response:
         sent.append(request)
-        return httpx2.Response(200, content=picture_bytes())
+        return httpx2.Response(200, content=image_bytes())
 
     async def fetched(url: str) -> Any:
         async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer)) as client:
-            return await fetch_picture(client, url, service="Test")
+            return await fetch_image(client, url, service="Test")
 
     def unknown(*arguments: Any, **options: Any) -> Any:
         raise socket.gaierror("no name service here")
@@ -85,11 +85,11 @@ def test_the_connection_goes_to_the_address_that_was_checked(way: str, monkeypat
         sent.append(request)
         if request.url.path == "/x.png":
             return httpx2.Response(302, headers={"Location": "/moved.png"})
-        return httpx2.Response(200, content=picture_bytes())
+        return httpx2.Response(200, content=image_bytes())
 
     async def fetched() -> Any:
         async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer)) as client:
-            return await fetch_picture(client, "https://cdn.example/x.png", service="Test")
+            return await fetch_image(client, "https://cdn.example/x.png", service="Test")
 
     assert asyncio.run(fetched()).size == (24, 16)
     assert [str(request.url) for request in sent] == ["https://8.8.4.4/x.png", "https://8.8.4.4/moved.png"]

@@ -11,20 +11,20 @@ import pytest
 from PIL import Image
 
 from nodes.huggingface.inference import ImageToImage, TextToImage
-from nodetool_core import Picture
+from nodetool_core import ImageData
 from nodetool_core.assets.profiles import in_profile, in_srgb
-from tests.assets.pictures import scene
+from tests.assets.images import scene
 from tests.assets.profiles import display_p3
 from tests.nodes.services import fakes
 from tests.nodes.services.conftest import Runs
-from tests.nodes.services.fakes import Answer, Services, json_answer, picture_bytes
+from tests.nodes.services.fakes import Answer, Services, image_bytes, json_answer
 
 HF_KEY = "hf_" + "k" * 34
 TEAL = (0, 128, 128)
 
 
-def colour_of(picture: Any) -> Any:
-    return picture.image.convert("RGB").getpixel((0, 0))
+def colour_of(image: Any) -> Any:
+    return image.image.convert("RGB").getpixel((0, 0))
 
 
 def test_fal_is_asked_through_its_queue(services: Services, run: Runs, photo: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +60,7 @@ def test_m9_what_is_sent_is_srgb(services: Services, run: Runs, monkeypatch: pyt
     fakes.hub(services, "Qwen/Qwen-Image-Edit", "fal-ai", "fal-ai/qwen-image-edit")
     fakes.fal(services, "fal-ai/qwen-image-edit", states=["COMPLETED"])
     wide = in_profile(Image.blend(scene(40, 30), Image.new("RGB", (40, 30), "grey"), 0.5), display_p3())
-    run(ImageToImage(provider="fal-ai", model="Qwen/Qwen-Image-Edit", image=Picture.of(wide), prompt="at night"))
+    run(ImageToImage(provider="fal-ai", model="Qwen/Qwen-Image-Edit", image=ImageData.of(wide), prompt="at night"))
     [posted] = services.of("POST")
     assert fakes.data_uri_image(posted.json["image_url"]).tobytes() == in_srgb(wide).tobytes() != wide.tobytes()
 
@@ -106,7 +106,7 @@ def test_together(services: Services, run: Runs, photo: str, monkeypatch: pytest
 def test_hf_inference(services: Services, run: Runs, photo: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", HF_KEY)
     fakes.hub(services, "owner/diffusion", "hf-inference", "owner/diffusion")
-    services.route("router.huggingface.co", "POST", "/hf-inference/models/owner/diffusion", Answer(picture_bytes()))
+    services.route("router.huggingface.co", "POST", "/hf-inference/models/owner/diffusion", Answer(image_bytes()))
     node = ImageToImage(provider="hf-inference", model="owner/diffusion", image=photo, prompt="snow", use_cache=False, seed=3)
     assert colour_of(run(node)) == TEAL
     [posted] = services.of("POST")
@@ -117,7 +117,7 @@ def test_hf_inference(services: Services, run: Runs, photo: str, monkeypatch: py
 
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP"])
 def test_an_endpoint_gets_the_bytes_where_nothing_is_set(services: Services, run: Runs, photo: str, file_format: str) -> None:
-    services.route(f"127.0.0.1:{services.port}", "POST", "/edit", Answer(picture_bytes("navy", file_format=file_format)))
+    services.route(f"127.0.0.1:{services.port}", "POST", "/edit", Answer(image_bytes("navy", file_format=file_format)))
     made = run(ImageToImage(endpoint=f"{services.url}/edit", image=photo, send_seed=False))
     assert made.image.size == (24, 16) and colour_of(made)[2] > 100
     [posted] = services.of("POST")
@@ -127,7 +127,7 @@ def test_an_endpoint_gets_the_bytes_where_nothing_is_set(services: Services, run
 def test_text_to_image_at_an_endpoint_and_its_key(services: Services, run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INFERENCE_TOKEN_127_0_0_1", "for-this-host")
     monkeypatch.setenv("HF_TOKEN", HF_KEY)
-    services.route(f"127.0.0.1:{services.port}", "POST", "/", Answer(picture_bytes(), headers={"X-HF-Warning": "scheduler is ignored"}))
+    services.route(f"127.0.0.1:{services.port}", "POST", "/", Answer(image_bytes(), headers={"X-HF-Warning": "scheduler is ignored"}))
     node = TextToImage(endpoint=services.url + "/", prompt="a cat", width=256, height=128, scheduler="DDIM", seed=9, guidance_scale=2.0)
     assert colour_of(run(node)) == TEAL
     [posted] = services.of("POST")
@@ -144,7 +144,7 @@ def test_text_to_image_at_fal(services: Services, run: Runs, monkeypatch: pytest
     monkeypatch.setenv("FAL_KEY", "fal-own-key")
     fakes.hub(services, "owner/dev", "fal-ai", "fal-ai/flux/dev", task="text-to-image")
     services.route("fal.run", "POST", "/fal-ai/flux/dev", json_answer({"images": [{"url": f"{fakes.FAL_RESULTS}/made.png"}]}))
-    services.route(fakes.FAL_RESULTS.removeprefix("https://"), "GET", "/made.png", Answer(picture_bytes()))
+    services.route(fakes.FAL_RESULTS.removeprefix("https://"), "GET", "/made.png", Answer(image_bytes()))
     assert colour_of(run(TextToImage(model="owner/dev", prompt="a cat"))) == TEAL
 
 
@@ -156,7 +156,7 @@ def test_text_to_image_at_fal(services: Services, run: Runs, monkeypatch: pytest
 def test_an_equal_request_is_paid_for_once_where_it_has_a_seed(
     services: Services, run: Runs, photo: str, first: dict[str, Any], second: dict[str, Any], differs: bool
 ) -> None:
-    services.route(f"127.0.0.1:{services.port}", "POST", "/", Answer(picture_bytes()))
+    services.route(f"127.0.0.1:{services.port}", "POST", "/", Answer(image_bytes()))
     for properties in (first, second):
         run(ImageToImage(endpoint=services.url + "/", image=photo, **properties))
     assert len(services.of("POST")) == (2 if differs else 1)
@@ -173,7 +173,7 @@ def test_hosted_calls_overlap(services: Services, run: Runs, photo: str) -> None
 
     def answer(asked: fakes.Asked) -> Answer:
         together.wait()
-        return Answer(picture_bytes())
+        return Answer(image_bytes())
 
     services.route(f"127.0.0.1:{services.port}", "POST", "/", answer)
     made = [ImageToImage(endpoint=services.url + "/", image=photo, seed=number) for number in range(count)]
@@ -226,6 +226,6 @@ def test_a_model_that_the_provider_does_not_have(services: Services, run: Runs, 
 
 
 def test_parameters_are_json(services: Services, run: Runs, photo: str) -> None:
-    services.route(f"127.0.0.1:{services.port}", "POST", "/", Answer(picture_bytes()))
+    services.route(f"127.0.0.1:{services.port}", "POST", "/", Answer(image_bytes()))
     run(ImageToImage(endpoint=services.url + "/", image=photo, seed=1, extra_parameters={"strength": 0.6}))
     assert json.loads(services.of("POST")[0].body)["parameters"] == {"strength": 0.6, "seed": 1}

@@ -15,7 +15,7 @@ from nodes.huggingface.inference import ImageToImage
 from nodetool_core import RunCancelled
 from tests.nodes.services import fakes
 from tests.nodes.services.conftest import Runs
-from tests.nodes.services.fakes import Answer, Services, json_answer, picture_bytes
+from tests.nodes.services.fakes import Answer, Services, image_bytes, json_answer
 
 HTML = b"<!doctype html><html><head><title>Bad gateway</title></head><body>sorry</body></html>"
 
@@ -52,7 +52,7 @@ def on_fal(services: Services, photo: str, name: str, **properties: Any) -> Imag
 def test_a_busy_service_is_asked_again_when_it_says(services: Services, run: Runs, photo: str, endpoint: Callable[..., str]) -> None:
     busy = json_answer({"error": "rate limit"}, 429, Retry_After="0")
     loading = json_answer({"error": "Model x is currently loading", "estimated_time": 0.1}, 503)
-    run(ImageToImage(endpoint=endpoint(busy, loading, Answer(picture_bytes())), image=photo))
+    run(ImageToImage(endpoint=endpoint(busy, loading, Answer(image_bytes())), image=photo))
     assert len(services.of("POST")) == 3
     assert any("too many requests (429): rate limit" in text and "attempt 2 of 4" in text for text in run.told())
     assert any("currently loading" in text for text in run.told())
@@ -63,7 +63,7 @@ def test_the_wait_is_as_long_as_asked_for(services: Services, run: Runs, photo: 
 
     def answer(asked: fakes.Asked) -> Answer:
         times.append(time.monotonic())
-        return json_answer({"error": "busy"}, 429, Retry_After="1") if len(times) == 1 else Answer(picture_bytes())
+        return json_answer({"error": "busy"}, 429, Retry_After="1") if len(times) == 1 else Answer(image_bytes())
 
     run(ImageToImage(endpoint=endpoint(answer), image=photo))
     assert times[1] - times[0] >= 1.0
@@ -97,8 +97,8 @@ def test_attempts_are_bounded(services: Services, run: Runs, photo: str, endpoin
         (json_answer({"status": "error", "message": "out of memory"}), "service_failed", "out of memory"),
         (Answer(b""), "unexpected_answer", "0 bytes"),
         (Answer(b"\0\1\2\3" * 100), "unexpected_answer", "400 bytes that are no text"),
-        (Answer(picture_bytes(size=(200, 200))[:150]), "truncated_image", "ends too early"),
-        (Answer(picture_bytes(), missing=50), "service_unreachable", "broke off"),
+        (Answer(image_bytes(size=(200, 200))[:150]), "truncated_image", "ends too early"),
+        (Answer(image_bytes(), missing=50), "service_unreachable", "broke off"),
         (Answer(bomb(60_000)), "image_too_large", "60000 x 60000"),
         (Answer(bomb(9_000)), "image_too_large", "9000 x 9000"),
         (Answer(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n"), "unexpected_answer", "%!PS"),
@@ -107,7 +107,7 @@ def test_attempts_are_bounded(services: Services, run: Runs, photo: str, endpoin
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_an_answer_that_is_no_picture(
+def test_an_answer_that_is_no_image(
     services: Services, run: Runs, photo: str, endpoint: Callable[..., str], answer: Answer, code: str, said: str
 ) -> None:
     found = run.problem(ImageToImage(endpoint=endpoint(answer), image=photo))
@@ -115,7 +115,7 @@ def test_an_answer_that_is_no_picture(
     assert len(services.of("POST")) == 1, "work that may have been done is not asked for again"
 
 
-def test_a_picture_in_base64_is_checked_as_well(services: Services, run: Runs, photo: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_image_in_base64_is_checked_as_well(services: Services, run: Runs, photo: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOGETHER_API_KEY", "own")
     fakes.hub(services, "owner/base64", "together", "x/y")
     fakes.together(services, bomb(9_500))
@@ -130,7 +130,7 @@ def test_nobody_is_there(run: Runs, photo: str) -> None:
 
 def test_slow_bytes_end_at_the_deadline(run: Runs, photo: str, endpoint: Callable[..., str]) -> None:
     started = time.monotonic()
-    found = run.problem(ImageToImage(endpoint=endpoint(Answer(picture_bytes() * 100, drip=True)), image=photo, timeout=1.0))
+    found = run.problem(ImageToImage(endpoint=endpoint(Answer(image_bytes() * 100, drip=True)), image=photo, timeout=1.0))
     assert found.code == "service_timeout" and "within 1 s" in found.message
     assert fakes.seconds_since(started) < 5
 
@@ -190,9 +190,9 @@ def test_a_redirect_to_a_private_address_is_not_followed(services: Services, run
 def test_wavespeed_says_why_it_failed(services: Services, run: Runs, photo: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WAVESPEED_API_KEY", "own")
     fakes.hub(services, "owner/wave-fails", "wavespeed", "w/fails")
-    fakes.wavespeed(services, "w/fails", {"status": "processing"}, {"status": "failed", "error": "unsafe picture"})
+    fakes.wavespeed(services, "w/fails", {"status": "processing"}, {"status": "failed", "error": "unsafe image"})
     found = run.problem(ImageToImage(provider="wavespeed", model="owner/wave-fails", image=photo))
-    assert found.code == "service_failed" and "unsafe picture" in found.message
+    assert found.code == "service_failed" and "unsafe image" in found.message
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_replicate_fails(
 
 def test_a_cancel_while_waiting_takes_effect_at_once(services: Services, run: Runs, photo: str, endpoint: Callable[..., str]) -> None:
     hold = threading.Event()
-    under_way = run.start(ImageToImage(endpoint=endpoint(Answer(picture_bytes(), hold=hold)), image=photo, timeout=60.0))
+    under_way = run.start(ImageToImage(endpoint=endpoint(Answer(image_bytes(), hold=hold)), image=photo, timeout=60.0))
     assert services.arrived.wait(10)
     under_way.cancel()
     with pytest.raises(RunCancelled):

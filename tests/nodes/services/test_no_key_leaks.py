@@ -1,4 +1,4 @@
-"""A key reaches the service and nothing else: no event, error, log, picture, cache entry or other host."""
+"""A key reaches the service and nothing else: no event, error, log, image, cache entry or other host."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nodetool_core.engine.engine import Engine
 from nodetool_core.engine.events import Event, event_json
 from nodetool_core.engine.result import RunError
 from tests.nodes.services import fakes
-from tests.nodes.services.fakes import Answer, Asked, Services, envelope, json_answer, picture_bytes
+from tests.nodes.services.fakes import Answer, Asked, Services, envelope, image_bytes, json_answer
 
 CANARY = "hf_" + "C4n4ry" * 6
 
@@ -34,9 +34,9 @@ def keys(monkeypatch: pytest.MonkeyPatch, services: Services) -> None:
 @pytest.fixture(params=["endpoint", "fal-ai", "qolaba"])
 def node(request: pytest.FixtureRequest, services: Services, photo: str) -> Node:
     host = f"127.0.0.1:{services.port}"
-    services.route(host, "POST", "/edit", Answer(picture_bytes()))
+    services.route(host, "POST", "/edit", Answer(image_bytes()))
     services.route(host, "POST", "/getImagetoImage", json_answer(envelope("SUCCESS", output={"result": [f"{services.url}/made.png"]})))
-    services.route(host, "GET", "/made.png", Answer(picture_bytes()))
+    services.route(host, "GET", "/made.png", Answer(image_bytes()))
     fakes.hub(services, "owner/canary", "fal-ai", "fal-ai/canary")
     fakes.fal(services, "fal-ai/canary", host="router.huggingface.co", prefix="/fal-ai")
     return {
@@ -53,20 +53,20 @@ def test_a_run_that_succeeds(
     monkeypatch.setenv("NODETOOL_CACHE_DIR", str(tmp_path / "cache"))
     events: list[Event] = []
     cache = default_cache()
-    workflow = Workflow(Output(name="picture", value=node["output"]))
+    workflow = Workflow(Output(name="image", value=node["output"]))
     with Engine(cache=cache) as engine, caplog.at_level(logging.DEBUG):
         workflow._engine = engine
         result = workflow.run(on_event=events.append)
     cache.close()
-    result["picture"].save(tmp_path / "made.png")
-    result["picture"].save(tmp_path / "made.jpg")
+    result["image"].save(tmp_path / "made.png")
+    result["image"].save(tmp_path / "made.jpg")
     workflow.save(tmp_path / "workflow.json")
     assert any(CANARY in asked.authorization for asked in services.of("POST")), "the service did get it"
     shown = [json.dumps(event_json(event)) for event in events] + [
         str(events),
         repr(result),
         caplog.text,
-        json.dumps(result["picture"].provenance),
+        json.dumps(result["image"].provenance),
     ]
     assert CANARY not in "\n".join(shown)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
@@ -86,7 +86,7 @@ def test_a_service_that_repeats_the_key_in_its_error(
     fakes.hub(services, "owner/canary", "fal-ai", "fal-ai/canary")
     events: list[Event] = []
     with caplog.at_level(logging.DEBUG), pytest.raises(RunError) as caught:
-        Workflow(Output(name="picture", value=node["output"]), engine=engine).run(on_event=events.append)
+        Workflow(Output(name="image", value=node["output"]), engine=engine).run(on_event=events.append)
     [failure] = caught.value.failures
     assert "no account for" in failure.problem.message and "Bearer [" in failure.problem.message
     shown = [str(events), str(failure), repr(failure.exception), caplog.text, "".join(traceback.format_exception(caught.value))]
@@ -98,7 +98,7 @@ def test_another_host_does_not_get_the_key(services: Services, photo: str, engin
     """An endpoint that redirects, and an endpoint of another name than the one that the key was set for."""
     other = f"localhost:{services.port}"
     services.route(f"127.0.0.1:{services.port}", "POST", "/", Answer(b"", 307, {"Location": f"http://{other}/edit"}))
-    services.route(other, "POST", "/edit", Answer(picture_bytes()))
+    services.route(other, "POST", "/edit", Answer(image_bytes()))
     with pytest.raises(RunError):
         _run(engine, Hosted(endpoint=f"{services.url}/", image=photo))
     _run(engine, Hosted(endpoint=f"http://{other}/edit", image=photo))
@@ -120,7 +120,7 @@ def test_the_cached_token_of_the_machine_is_never_sent(
     monkeypatch.setenv("FAL_KEY", "own-key")
     fakes.hub(services, "owner/implicit", "fal-ai", "fal-ai/implicit")
     fakes.fal(services, "fal-ai/implicit")
-    services.route(f"127.0.0.1:{services.port}", "POST", "/", Answer(picture_bytes()))
+    services.route(f"127.0.0.1:{services.port}", "POST", "/", Answer(image_bytes()))
     _run(engine, Hosted(provider="fal-ai", model="owner/implicit", image=photo))
     _run(engine, Hosted(endpoint=f"{services.url}/", image=photo))
     assert any(asked.host == "huggingface.co" for asked in services.asked)
@@ -128,4 +128,4 @@ def test_the_cached_token_of_the_machine_is_never_sent(
 
 
 def _run(engine: Engine, node: Node) -> Any:
-    return Workflow(Output(name="picture", value=node["output"]), engine=engine).run()
+    return Workflow(Output(name="image", value=node["output"]), engine=engine).run()

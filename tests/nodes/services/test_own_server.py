@@ -39,9 +39,9 @@ def keys(server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QOLABA_BASE_URL", server.url)
 
 
-def pixel(picture: Any) -> Any:
+def pixel(image: Any) -> Any:
     """What `Paint` makes visible: the lengths of the prompts, and the steps."""
-    return picture.image.getpixel((0, 0))
+    return image.image.getpixel((0, 0))
 
 
 def test_image_to_image_at_an_endpoint(server: LiveServer, run: Runs, photo: str) -> None:
@@ -74,8 +74,8 @@ def test_a_wrong_token_and_a_broken_workflow(server: LiveServer, run: Runs, phot
 @pytest.mark.parametrize("celery", [True, False])
 def test_the_qolaba_dialect(run: Runs, photo: str, celery: bool) -> None:
     made = run(Qolaba(image=photo, prompt="ten chars!", negative_prompt="xy", strength=1.0, batch=2, celery=celery), "images")
-    assert [pixel(picture) for picture in made] == [(10, 2, 4)] * 2
-    assert {picture.image.size for picture in made} == {(40, 30)}
+    assert [pixel(image) for image in made] == [(10, 2, 4)] * 2
+    assert {image.image.size for image in made} == {(40, 30)}
     assert made[0].image.getpixel((39, 29))[2] == 255, "the strength arrived"
 
 

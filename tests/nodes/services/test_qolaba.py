@@ -11,12 +11,12 @@ from PIL import Image
 
 from nodes.qolaba.apps import APPS
 from nodes.qolaba.image_to_image import ImageToImage
-from nodetool_core import Picture, RunCancelled, WorkflowError
+from nodetool_core import ImageData, RunCancelled, WorkflowError
 from nodetool_core.assets.profiles import in_profile, in_srgb
-from tests.assets.pictures import scene
+from tests.assets.images import scene
 from tests.assets.profiles import display_p3
 from tests.nodes.services.conftest import Runs
-from tests.nodes.services.fakes import Answer, Handler, Services, data_uri_image, envelope, json_answer, picture_bytes
+from tests.nodes.services.fakes import Answer, Handler, Services, data_uri_image, envelope, image_bytes, json_answer
 
 KEY = "qolaba-own-key"
 Api = Callable[..., None]
@@ -32,7 +32,7 @@ def api(services: Services, monkeypatch: pytest.MonkeyPatch) -> Api:
     def serve(*first: Handler | Answer, tasks: tuple[Handler | Answer, ...] = ()) -> None:
         services.route(host, "POST", "/getImagetoImage", *first)
         services.route(host, "POST", "/getImage", *(tasks or (Answer(b"", 404),)))
-        services.route(host, "GET", "/result.*", Answer(picture_bytes()))
+        services.route(host, "GET", "/result.*", Answer(image_bytes()))
 
     return serve
 
@@ -59,7 +59,7 @@ def test_every_field_is_sent(services: Services, run: Runs, photo: str, api: Api
         height=1536,
         inference_type="h100",
     )
-    assert [picture.image.size for picture in run(node, "images")] == [(24, 16)] * 3
+    assert [image.image.size for image in run(node, "images")] == [(24, 16)] * 3
     [posted] = services.of("POST")
     body = posted.json
     assert posted.authorization == f"Bearer {KEY}" and posted.path == "/getImagetoImage"
@@ -85,7 +85,7 @@ def test_m9_what_is_sent_is_srgb(services: Services, run: Runs, api: Api) -> Non
     api(success(services))
     plain = Image.blend(scene(40, 30), Image.new("RGB", (40, 30), "grey"), 0.5)
     wide = in_profile(plain, display_p3())
-    run(ImageToImage(image=Picture.of(wide), file_urls=[Picture.of(wide)], prompt="at night"))
+    run(ImageToImage(image=ImageData.of(wide), file_urls=[ImageData.of(wide)], prompt="at night"))
     [posted] = services.of("POST")
     for sent in (posted.json["image"], *posted.json["file_urls"]):
         assert data_uri_image(sent).tobytes() == in_srgb(wide).tobytes() != wide.tobytes()
@@ -104,14 +104,14 @@ def test_a_synchronous_request(services: Services, run: Runs, photo: str, api: A
     assert services.of("POST")[0].json["celery"] is False and len(services.of("POST")) == 1
 
 
-def test_a_large_picture_is_scaled_down_to_fit(services: Services, run: Runs, photo: str, api: Api) -> None:
+def test_a_large_image_is_scaled_down_to_fit(services: Services, run: Runs, photo: str, api: Api) -> None:
     api(success(services))
     Image.new("L", (3072, 1536), 90).save(photo)
     run(ImageToImage(image=photo))
     assert data_uri_image(services.of("POST")[0].json["image"]).size == (1536, 768)
 
 
-def test_a_picture_on_the_web_is_sent_as_its_address_and_never_from_the_cache(services: Services, run: Runs, api: Api) -> None:
+def test_a_image_on_the_web_is_sent_as_its_address_and_never_from_the_cache(services: Services, run: Runs, api: Api) -> None:
     api(success(services))
     for _ in range(2):
         run(ImageToImage(image="https://example.org/lake.png", seed=5))
@@ -148,7 +148,7 @@ def test_other_sizes_are_refused_before_anything_is_sent(services: Services, run
 
 
 @pytest.mark.parametrize("app", ["Flux Dev", "Flux Canny", "Flux Depth"])
-def test_apps_that_take_the_size_of_the_picture(services: Services, run: Runs, photo: str, api: Api, app: Any) -> None:
+def test_apps_that_take_the_size_of_the_image(services: Services, run: Runs, photo: str, api: Api, app: Any) -> None:
     api(success(services))
     run(ImageToImage(app=app, image=photo, width=512, height=512, inference_type="a100"))
     assert services.of("POST")[0].json.keys() & {"width", "height", "inference_type"} == set()
@@ -241,8 +241,8 @@ HTML = Answer(b"<html><title>Wartung</title></html>", 200, {"Content-Type": "tex
         (json_answer(envelope("FAILED", error="who are you"), 401), "service_refused", "who are you"),
         (json_answer(envelope("DREAMING")), "unexpected_answer", "'DREAMING'"),
         (json_answer(envelope("PENDING")), "unexpected_answer", "no id"),
-        (json_answer(envelope("SUCCESS", output={"result": []})), "unexpected_answer", "no list of pictures"),
-        (json_answer(envelope("SUCCESS", output="soon")), "unexpected_answer", "no list of pictures"),
+        (json_answer(envelope("SUCCESS", output={"result": []})), "unexpected_answer", "no list of images"),
+        (json_answer(envelope("SUCCESS", output="soon")), "unexpected_answer", "no list of images"),
         (json_answer([1]), "unexpected_answer", "200"),
         (HTML, "unexpected_answer", "Wartung"),
         (Answer(b'{"status": "SUCC', missing=20), "service_unreachable", "broke off"),
@@ -309,10 +309,10 @@ def test_a_result_that_must_not_or_can_not_be_fetched(services: Services, run: R
     assert run.problem(ImageToImage(image=photo)).code == code
 
 
-def test_fewer_pictures_than_asked_for(services: Services, run: Runs, photo: str, api: Api) -> None:
+def test_fewer_images_than_asked_for(services: Services, run: Runs, photo: str, api: Api) -> None:
     api(success(services, 2))
     assert len(run(ImageToImage(image=photo, batch=4), "images")) == 2
-    assert run.warnings() == ["2 pictures were made in place of 4."]
+    assert run.warnings() == ["2 images were made in place of 4."]
 
 
 def test_the_cache_goes_by_the_seed(services: Services, run: Runs, photo: str, api: Api) -> None:

@@ -7,18 +7,18 @@ const [folder, url, what, file] = process.argv.slice(2);
 const entry = createRequire(`${folder}/package.json`).resolve("@huggingface/inference");
 const { InferenceClient } = await import(pathToFileURL(entry));
 const client = new InferenceClient("test-token");
-const picture = () => new Blob([readFileSync(file)], { type: "image/png" });
+const image = () => new Blob([readFileSync(file)], { type: "image/png" });
 
 const calls = {
-  plain: () => client.imageToImage({ endpointUrl: url, inputs: picture() }),
+  plain: () => client.imageToImage({ endpointUrl: url, inputs: image() }),
   parameters: () =>
     client.imageToImage({
       endpointUrl: url,
-      inputs: picture(),
+      inputs: image(),
       parameters: { prompt: "four", negative_prompt: "no", num_inference_steps: 6, guidance_scale: 2.5, target_size: { width: 20, height: 10 } },
     }),
   text: () => client.textToImage({ endpointUrl: url, inputs: "cat" }, { outputType: "blob" }),
-  wrong: () => client.imageToImage({ endpointUrl: url, inputs: picture(), parameters: { num_inference_steps: "many" } }),
+  wrong: () => client.imageToImage({ endpointUrl: url, inputs: image(), parameters: { num_inference_steps: "many" } }),
 };
 
 try {

@@ -10,9 +10,9 @@ from PIL import Image, ImageChops
 from nodes._fonts import SHIPPED
 from nodes.lib.pillow.draw import Background, GaussianNoise, RenderText
 from nodes.nodetool.output import Output
-from nodetool_core import ColorRef, FontRef, NodeError, Picture, RunCancelled, Workflow
+from nodetool_core import ColorRef, FontRef, ImageData, NodeError, RunCancelled, Workflow
 from nodetool_core.errors import ImageError
-from tests.assets.pictures import difference, scene
+from tests.assets.images import difference, scene
 from tests.nodes.conftest import NodeRunner
 from tests.nodes.lib.pillow.test_filter import glass, pixels
 
@@ -32,16 +32,16 @@ def test_noise_has_the_mean_and_the_spread_asked_for(run_node: NodeRunner) -> No
 
 
 def test_noise_follows_its_seed() -> None:
-    def make(seed: int) -> Picture:
-        picture: Picture = Workflow(Output(name="noise", value=GaussianNoise(width=8, height=8, seed=seed).output)).run()["noise"]
-        return picture
+    def make(seed: int) -> ImageData:
+        image: ImageData = Workflow(Output(name="noise", value=GaussianNoise(width=8, height=8, seed=seed).output)).run()["noise"]
+        return image
 
     assert make(1) == make(1) != make(2)
     assert make(-1) != make(-1), "another one each time"
 
 
 def test_text_is_drawn_where_it_is_asked_for(run_node: NodeRunner) -> None:
-    canvas = Picture.of(Image.new("RGB", (120, 60), "white"))
+    canvas = ImageData.of(Image.new("RGB", (120, 60), "white"))
     node = {"image": canvas, "text": "lake", "size": 20, "color": ColorRef(value="#0000ff")}
     changed = np.argwhere((pixels(run_node(RenderText(**node, x=30, y=20)).image) != 255).any(axis=2))
     assert changed.min(axis=0)[0] >= 20 and changed.min(axis=0)[1] >= 30 and changed.max(axis=0)[0] < 48
@@ -52,7 +52,7 @@ def test_text_is_drawn_where_it_is_asked_for(run_node: NodeRunner) -> None:
 
 def test_lines_are_aligned_to_each_other(run_node: NodeRunner) -> None:
     def starts(align: str) -> list[int]:
-        canvas = Picture.of(Image.new("L", (160, 60), 255))
+        canvas = ImageData.of(Image.new("L", (160, 60), 255))
         made = pixels(run_node(RenderText(image=canvas, text="a long line\nx", size=16, align=align)).image.convert("L"))
         return [int(np.flatnonzero((rows < 128).any(axis=0))[0]) for rows in (made[:19], made[22:])]
 
@@ -60,17 +60,17 @@ def test_lines_are_aligned_to_each_other(run_node: NodeRunner) -> None:
     assert len(set(first)) == 1 and second[0] < second[1] < second[2]
 
 
-def test_transparent_text_and_pictures(run_node: NodeRunner) -> None:
+def test_transparent_text_and_images(run_node: NodeRunner) -> None:
     canvas = Image.new("RGB", (60, 30), "white")
-    half = pixels(run_node(RenderText(image=Picture.of(canvas), text="X", size=30, color=ColorRef(value="#00000080"))).image)
+    half = pixels(run_node(RenderText(image=ImageData.of(canvas), text="X", size=30, color=ColorRef(value="#00000080"))).image)
     assert 120 < half.min() < 130
-    drawn = run_node(RenderText(image=Picture.of(glass(scene(60, 30), 0)), text="X", size=30)).image
+    drawn = run_node(RenderText(image=ImageData.of(glass(scene(60, 30), 0)), text="X", size=30)).image
     assert drawn.mode == "RGBA" and drawn.getchannel("A").getextrema() == (0, 255)
 
 
 def test_a_font_by_its_file(run_node: NodeRunner, tmp_path: Path) -> None:
     shutil.copy(SHIPPED, tmp_path / "own.ttf")
-    canvas = Picture.of(Image.new("RGB", (90, 30), "white"))
+    canvas = ImageData.of(Image.new("RGB", (90, 30), "white"))
     own, usual = (
         run_node(RenderText(image=canvas, text="lake", size=20, font=FontRef(name=name))).image for name in (str(tmp_path / "own.ttf"), "")
     )
@@ -86,11 +86,11 @@ def test_a_font_by_its_file(run_node: NodeRunner, tmp_path: Path) -> None:
 def test_a_confined_run_reads_no_font_file(tmp_path: Path) -> None:
     runner = NodeRunner(tmp_path, confined=True)
     with pytest.raises(ImageError, match="may not read"):
-        runner(RenderText(image=Picture.of(scene()), text="x", font=FontRef(name="/usr/share/fonts/any.ttf")))
+        runner(RenderText(image=ImageData.of(scene()), text="x", font=FontRef(name="/usr/share/fonts/any.ttf")))
 
 
 def test_i4_letters_beyond_ascii_are_no_boxes(run_node: NodeRunner) -> None:
-    canvas = Picture.of(Image.new("L", (40, 40), 255))
+    canvas = ImageData.of(Image.new("L", (40, 40), 255))
 
     def drawn(sign: str) -> bytes:
         return bytes(run_node(RenderText(image=canvas, text=sign, size=30)).image.tobytes())
@@ -104,15 +104,15 @@ def test_i4_letters_beyond_ascii_are_no_boxes(run_node: NodeRunner) -> None:
 
 @pytest.mark.parametrize("align", ["left", "center", "right"])
 def test_i5_a_long_line_in_a_big_size_is_cut_off(align: str, run_node: NodeRunner) -> None:
-    canvas = Picture.of(Image.new("RGB", (300, 200), "white"))
+    canvas = ImageData.of(Image.new("RGB", (300, 200), "white"))
     long, short = (run_node(RenderText(image=canvas, text="word " * count, size=512, align=align)).image for count in (20_000, 4))
     assert difference(long, short) == 0 and long.getextrema()[0][0] == 0
     assert run_node(RenderText(image=canvas, text="line\n" * 100_000, size=20, align=align)).image.size == (300, 200)
 
 
 def test_i5_lines_are_wrapped_between_words(run_node: NodeRunner) -> None:
-    canvas = Picture.of(Image.new("RGB", (200, 200), "white"))
-    text = "a caption that is much too long for one line of this picture"
+    canvas = ImageData.of(Image.new("RGB", (200, 200), "white"))
+    text = "a caption that is much too long for one line of this image"
     one, wrapped = (run_node(RenderText(image=canvas, text=text, size=20, wrap=wrap)).image for wrap in (0, 180))
     (_, _, _, bottom), (_, _, right, lower) = (ImageChops.invert(image.convert("L")).getbbox() for image in (one, wrapped))
     assert right <= 181 and lower > 3 * bottom
@@ -121,9 +121,9 @@ def test_i5_lines_are_wrapped_between_words(run_node: NodeRunner) -> None:
 def test_a_long_text_can_be_cancelled(run_node: NodeRunner) -> None:
     run_node.cancelled.set()
     with pytest.raises(RunCancelled):
-        run_node(RenderText(image=Picture.of(Image.new("RGB", (300, 200))), text="word " * 200_000))
+        run_node(RenderText(image=ImageData.of(Image.new("RGB", (300, 200))), text="word " * 200_000))
 
 
 def test_a_font_that_is_not_there(run_node: NodeRunner) -> None:
     with pytest.raises(NodeError, match="no font 'No Such Sans' on this machine"):
-        run_node(RenderText(image=Picture.of(scene()), text="x", font=FontRef(name="No Such Sans")))
+        run_node(RenderText(image=ImageData.of(scene()), text="x", font=FontRef(name="No Such Sans")))

@@ -1,4 +1,4 @@
-"""Two pictures in one: Blend and Composite, and what all such nodes make of colour profiles."""
+"""Two images in one: Blend and Composite, and what all such nodes make of colour profiles."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from nodes.lib.grid import CombineImageGrid
 from nodes.lib.pillow import Blend, Composite
 from nodes.lib.pillow.compare import MatchHistogram, TransferColor
 from nodes.nodetool.image import Paste
-from nodetool_core import Node, Picture
-from tests.assets.pictures import difference, scene
+from nodetool_core import ImageData, Node
+from tests.assets.images import difference, scene
 from tests.nodes.conftest import NodeRunner
 from tests.nodes.lib.pillow.test_filter import glass, noise
 
@@ -28,23 +28,23 @@ def rgba() -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
-def test_the_ends_of_a_blend_are_the_pictures(mode: str, run_node: NodeRunner) -> None:
+def test_the_ends_of_a_blend_are_the_images(mode: str, run_node: NodeRunner) -> None:
     first, second = glass(scene(), 77).convert(mode), glass(noise(40, 24), 200).convert(mode)
     for alpha, expected in ((0.0, first), (1.0, second)):
-        assert difference(run_node(Blend(image1=Picture.of(first), image2=Picture.of(second), alpha=alpha)).image, expected) == 0
-    between = run_node(Blend(image1=Picture.of(first), image2=Picture.of(second), alpha=0.5)).image
+        assert difference(run_node(Blend(image1=ImageData.of(first), image2=ImageData.of(second), alpha=alpha)).image, expected) == 0
+    between = run_node(Blend(image1=ImageData.of(first), image2=ImageData.of(second), alpha=0.5)).image
     assert between.mode == mode and difference(between, first) > 1 < difference(between, second)
 
 
 def test_a_blend_of_other_size_and_kind(run_node: NodeRunner) -> None:
     wide = Image.new("RGB", (90, 10), "red")
-    result = run_node(Blend(image1=Picture.of(scene().convert("L")), image2=Picture.of(wide), alpha=1.0)).image
+    result = run_node(Blend(image1=ImageData.of(scene().convert("L")), image2=ImageData.of(wide), alpha=1.0)).image
     assert result.mode == "RGB" and result.size == (40, 24) and result.getpixel((0, 0)) == (255, 0, 0)
 
 
 def test_invisible_colours_do_not_count_in_a_blend(run_node: NodeRunner) -> None:
     hidden, seen = Image.new("RGBA", (2, 2), (255, 0, 0, 0)), Image.new("RGBA", (2, 2), (0, 0, 255, 255))
-    red, _, blue, alpha = run_node(Blend(image1=Picture.of(hidden), image2=Picture.of(seen))).image.getpixel((0, 0))
+    red, _, blue, alpha = run_node(Blend(image1=ImageData.of(hidden), image2=ImageData.of(seen))).image.getpixel((0, 0))
     assert red == 0 and blue == 255 and alpha == 128
 
 
@@ -52,7 +52,7 @@ def test_invisible_colours_do_not_count_in_a_blend(run_node: NodeRunner) -> None
 @given(first=rgba(), second=rgba(), mask=SHAPE.flatmap(lambda shape: arrays(np.uint8, shape)))
 def test_a_composite_keeps_each_side_of_the_mask(tmp_path_factory: pytest.TempPathFactory, first: Any, second: Any, mask: Any) -> None:
     run = NodeRunner(tmp_path_factory.getbasetemp())
-    images = {name: Picture.of(Image.fromarray(array)) for name, array in (("image1", first), ("image2", second), ("mask", mask))}
+    images = {name: ImageData.of(Image.fromarray(array)) for name, array in (("image1", first), ("image2", second), ("mask", mask))}
     result = np.asarray(run(Composite(**images)).image)
     assert np.array_equal(result[mask == 255], first[mask == 255]) and np.array_equal(result[mask == 0], second[mask == 0])
 
@@ -60,15 +60,15 @@ def test_a_composite_keeps_each_side_of_the_mask(tmp_path_factory: pytest.TempPa
 def test_grey_masks_mix_and_other_sizes_are_fitted(run_node: NodeRunner) -> None:
     white, black = Image.new("L", (10, 10), 255), Image.new("L", (4, 8), 0)
     mask = Image.new("RGB", (3, 3), (100, 100, 100))
-    result = run_node(Composite(image1=Picture.of(white), image2=Picture.of(black), mask=Picture.of(mask))).image
+    result = run_node(Composite(image1=ImageData.of(white), image2=ImageData.of(black), mask=ImageData.of(mask))).image
     assert result.mode == "L" and result.size == (10, 10) and set(result.tobytes()) == {100}
 
 
-def profiled(image: Image.Image, profile: bytes | None) -> Picture:
+def profiled(image: Image.Image, profile: bytes | None) -> ImageData:
     image = image.copy()
     if profile is not None:
         image.info["icc_profile"] = profile
-    return Picture.of(image)
+    return ImageData.of(image)
 
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -76,18 +76,18 @@ SWAPPED = SRGB.replace(b"rXYZ", b"temp").replace(b"gXYZ", b"rXYZ").replace(b"tem
 """A profile in which red and green have changed places."""
 
 
-def mixing(first: Picture, second: Picture) -> list[Node]:
-    """Nodes that should show the second picture alone, in a picture that began as the first."""
+def mixing(first: ImageData, second: ImageData) -> list[Node]:
+    """Nodes that should show the second image alone, in an image that began as the first."""
     return [
         Blend(image1=first, image2=second, alpha=1.0),
-        Composite(image1=first, image2=second, mask=Picture.of(Image.new("L", first.image.size))),
+        Composite(image1=first, image2=second, mask=ImageData.of(Image.new("L", first.image.size))),
         Paste(image=first, paste=second),
         CombineImageGrid(tiles=[first, second], columns=1),
     ]
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-def test_a_second_picture_keeps_its_colours_in_the_profile_of_the_first(mode: str, run_node: NodeRunner) -> None:
+def test_a_second_image_keeps_its_colours_in_the_profile_of_the_first(mode: str, run_node: NodeRunner) -> None:
     red = Image.new(mode, (4, 4), (250, 10, 20, 255)[: len(mode)])
     for node in mixing(profiled(scene(4, 4).convert(mode), SRGB), profiled(red, SWAPPED)):
         result = run_node(node).image
@@ -105,7 +105,7 @@ def test_what_is_srgb_or_can_not_be_read_keeps_its_numbers(profiles: tuple[bytes
 
 
 @pytest.mark.parametrize(("first", "second"), [(None, SWAPPED), (SWAPPED, None), (b"wide", SWAPPED), (SWAPPED, b"wide")])
-def test_i2_a_picture_without_a_profile_is_srgb(first: bytes | None, second: bytes | None, run_node: NodeRunner) -> None:
+def test_i2_an_image_without_a_profile_is_srgb(first: bytes | None, second: bytes | None, run_node: NodeRunner) -> None:
     red = Image.new("RGB", (4, 4), (250, 10, 20))
     for node in mixing(profiled(scene(4, 4), first), profiled(red, second)):
         result = run_node(node).image
@@ -119,6 +119,6 @@ def test_colours_are_taken_from_a_reference_in_another_profile(node: type[Node],
     image, (red, green, blue) = profiled(scene(), SRGB), noise(40, 24).filter(ImageFilter.GaussianBlur(4)).split()
     red = red.point(lambda tone: tone // 2)
     reference, turned = Image.merge("RGB", (red, green, blue)), Image.merge("RGB", (green, red, blue))
-    others = Picture.of(reference), profiled(turned, SWAPPED), Picture.of(turned)
+    others = ImageData.of(reference), profiled(turned, SWAPPED), ImageData.of(turned)
     expected, found, wrong = (run_node(node(**{"image": image, name: other})).image for other in others)
     assert difference(expected, found) < 3 < difference(expected, wrong)

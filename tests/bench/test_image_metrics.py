@@ -1,4 +1,4 @@
-"""The measures of bench/embedded_model.py on pictures whose distance is known."""
+"""The measures of bench/embedded_model.py on images whose distance is known."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from PIL import Image, ImageFilter
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
 
-from picture_metrics import delta_e, lab, psnr, ssim
+from image_metrics import delta_e, lab, psnr, ssim
 
 
 def noise(seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 246, (2, 40, 48, 3)).astype(np.uint8)
 
 
-def test_equal_pictures_are_as_near_as_can_be() -> None:
+def test_equal_images_are_as_near_as_can_be() -> None:
     same = noise()
     assert np.isinf(psnr(same, same)).all()
     assert ssim(same, same) == pytest.approx([1, 1])
@@ -29,9 +29,9 @@ def test_ten_tones_are_28_decibels() -> None:
     assert psnr(noise(), noise() + 10) == pytest.approx([20 * np.log10(255 / 10)] * 2)
 
 
-def test_blur_lowers_similarity_and_unrelated_pictures_have_none() -> None:
+def test_blur_lowers_similarity_and_unrelated_images_have_none() -> None:
     first = noise()
-    blurred = np.stack([np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(1))) for picture in first])
+    blurred = np.stack([np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(1))) for image in first])
     assert (ssim(first, noise(1)) < 0.1).all() and (ssim(first, blurred) < 0.9).all()
     assert (ssim(first, blurred) > ssim(first, noise(1))).all()
 

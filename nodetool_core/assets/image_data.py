@@ -1,4 +1,4 @@
-"""`Picture`: an image in memory, as it travels along edges."""
+"""`ImageData`: an image in memory, as it travels along edges."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
-class Picture(ImageRef):
+class ImageData(ImageRef):
     """
     An image in memory. An `ImageRef` like any other, whose pixels are at hand.
 
-    A picture never changes. `image` lends an image over its pixels, which copies them before it is changed; so does the image
-    that the picture was made of. `provenance` is what made it (workflow, seeds, model revisions, versions) once it is a result
+    An image never changes. `image` lends an image over its pixels, which copies them before it is changed; so does the image
+    that the image was made of. `provenance` is what made it (workflow, seeds, model revisions, versions) once it is a result
     of a run; `save` writes it into the file.
     """
 
@@ -36,26 +36,26 @@ class Picture(ImageRef):
     @classmethod
     def of(cls, image: Image.Image, provenance: dict[str, Any] | None = None, notes: Sequence[str] = ()) -> Self:
         """
-        Return a picture of what an image shows now.
+        Return an image of what an image shows now.
 
         Args:
             notes: What was lost or guessed in decoding it, for the node that opens it to tell.
         """
         from nodetool_core.assets.copy_on_write import CopyOnWriteImage
 
-        picture = cls()
-        picture._image = CopyOnWriteImage.over(image)
-        picture._provenance = provenance
-        picture._notes = tuple(notes)
-        return picture
+        made = cls()
+        made._image = CopyOnWriteImage.over(image)
+        made._provenance = provenance
+        made._notes = tuple(notes)
+        return made
 
     @property
     def image(self) -> Image.Image:
-        """An image of your own with the picture's pixels: what you change in it changes neither the picture nor any other image."""
+        """An image of your own with the image's pixels: what you change in it changes neither the image nor any other image."""
         return self._image.lent()  # type: ignore[no-any-return]
 
     def sealed(self) -> Self:
-        """This picture, whose pixels nobody else can write from now on, not even through an `ImageDraw.Draw` that is still held."""
+        """This image, whose pixels nobody else can write from now on, not even through an `ImageDraw.Draw` that is still held."""
         if not self._image.is_sealed:
             from nodetool_core.assets.copy_on_write import CopyOnWriteImage
 
@@ -69,18 +69,18 @@ class Picture(ImageRef):
 
     @property
     def provenance(self) -> dict[str, Any] | None:
-        """A copy of what made the picture; None for one that is no result of a run."""
+        """A copy of what made the image; None for one that is no result of a run."""
         return copy.deepcopy(self._provenance)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self).of, (self._image.copy(), self._provenance, self._notes)
 
     def __copy__(self) -> Self:
-        """This picture: it never changes."""
+        """This image: it never changes."""
         return self
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        """This picture: it never changes."""
+        """This image: it never changes."""
         return self
 
     def is_empty(self) -> bool:
@@ -91,7 +91,7 @@ class Picture(ImageRef):
         return type(self).of(self._image, provenance)
 
     def inline(self) -> ImageRef:
-        """A reference that holds the picture as an encoded file, for where only JSON goes; its provenance is left out."""
+        """A reference that holds the image as an encoded file, for where only JSON goes; its provenance is left out."""
         from base64 import b64encode
 
         from nodetool_core.assets.encode import encode_image
@@ -101,7 +101,7 @@ class Picture(ImageRef):
 
     @property
     def digest(self) -> str:
-        """Hash of mode, size and pixels, with what their numbers stand for: equal pictures have equal digests, in every process."""
+        """Hash of mode, size and pixels, with what their numbers stand for: equal images have equal digests, in every process."""
         from blake3 import blake3
 
         with self._lock:
@@ -119,22 +119,22 @@ class Picture(ImageRef):
             return self._digest
 
     def save(self, path: str | Path) -> Path:
-        """Write the picture, in the format of the path's suffix, whole or not at all; its provenance goes along."""
+        """Write the image, in the format of the path's suffix, whole or not at all; its provenance goes along."""
         from nodetool_core.assets.encode import save_image
 
         return save_image(self.image, Path(path), provenance=self._provenance)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Picture) and (self._image is other._image or self.digest == other.digest)
+        return isinstance(other, ImageData) and (self._image is other._image or self.digest == other.digest)
 
     def __hash__(self) -> int:
         return hash(self.digest)
 
     def __repr__(self) -> str:
         image = self._image
-        return f"Picture({image.mode}, {image.width}x{image.height})"
+        return f"ImageData({image.mode}, {image.width}x{image.height})"
 
     __str__ = __repr__
 
 
-__all__ = ["Picture", "in_mode"]
+__all__ = ["ImageData", "in_mode"]

@@ -1,5 +1,5 @@
 """
-The pictures that examples and workflows give, made by running them.
+The images that examples and workflows give, made by running them.
 
 Small WebP files, because there is one beside nearly every page: at most 256 pixels a side, a few kilobytes each. They are made
 once and kept; `docs check` asks that they are there, not that they are the same bytes, which another machine would not give.
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import NodetoolError
 from nodetool_core.reference.examples import FILE, example
-from nodetool_core.reference.pages import documented, missing_pictures, page_paths
-from nodetool_core.reference.site import picture_path
+from nodetool_core.reference.pages import documented, missing_images, page_paths
+from nodetool_core.reference.site import image_path
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
 SIDE = 256
 QUALITY = 80
 AT_MOST = 4
-"""So many pictures are shown side by side."""
+"""So many images are shown side by side."""
 
 
 def make(
     registry: Registry, out: Path, root: Path, *, package: str = "", only: str = "", again: bool = False
 ) -> Iterator[tuple[Path, str]]:
     """
-    Run the examples whose pictures are missing and save what they give; each path with why it failed, or an empty string.
+    Run the examples whose images are missing and save what they give; each path with why it failed, or an empty string.
 
     Args:
         out: Folder of the pages.
         root: Folder that the paths of examples start from. Where it has no `graphs`, the examples of the installed packs stand in for it.
-        only: Type of the one node whose picture is wanted.
+        only: Type of the one node whose image is wanted.
         again: Make all of them, not the missing ones alone.
     """
     from nodetool_core.engine.engine import Engine
@@ -52,22 +52,22 @@ def make(
     for node in nodes.values():
         namespaces.setdefault(node.spec.namespace, []).append(node.spec)
     paths = page_paths(namespaces)
-    missing = set(missing_pictures(registry, out, package))
+    missing = set(missing_images(registry, out, package))
     with Engine(registry=registry) as engine:
         for node_type, node in nodes.items():
-            path, shown = picture_path(paths[node_type]), example(node, registry)
-            if shown.gives_picture and only in ("", node_type) and (again or path in missing):
+            path, shown = image_path(paths[node_type]), example(node, registry)
+            if shown.gives_image and only in ("", node_type) and (again or path in missing):
                 yield out / path, _saved(out / path, partial(run_text, shown.to_json(), root, registry, engine))
 
 
 def _saved(path: Path, run: Callable[[], RunResult]) -> str:
     try:
-        picture = shown_picture(run())
+        image = shown_image(run())
     except NodetoolError as error:
         return str(error.problem)
-    if picture is None:
-        return "gave no picture."
-    save_small(picture, path)
+    if image is None:
+        return "gave no image."
+    save_small(image, path)
     return ""
 
 
@@ -84,14 +84,14 @@ def run_text(text: str, root: Path, registry: Registry, engine: Engine) -> RunRe
         return Workflow.load(file, registry, engine=engine).run()
 
 
-def shown_picture(result: RunResult) -> Image | None:
-    """The pictures among the results, side by side where there are several; of many, the first few."""
+def shown_image(result: RunResult) -> Image | None:
+    """The images among the results, side by side where there are several; of many, the first few."""
     found = [item.image for value in result.values() for item in _items(value) if hasattr(item, "image")]
     return _side_by_side([_small(image) for image in found[:AT_MOST]]) if found else None
 
 
 def save_small(image: Image, path: Path) -> None:
-    """Write a picture in the size that pages show."""
+    """Write an image in the size that pages show."""
     import io
 
     from nodetool_core.assets.files import atomic_write

@@ -1,4 +1,4 @@
-"""Pictures as they come in and go out: decoded under the server's limits, encoded as the client accepts."""
+"""Images as they come in and go out: decoded under the server's limits, encoded as the client accepts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from nodetool_core.assets.decode import ImageHeader, ImageLimits, decode_bytes, read_header
 from nodetool_core.assets.encode import encode_image
-from nodetool_core.assets.picture import Picture
+from nodetool_core.assets.image_data import ImageData
 
 _FORMAT_OF: Final = {"image/png": "PNG", "image/jpeg": "JPEG", "image/jpg": "JPEG", "image/webp": "WEBP"}
 """What answers are encoded as, by media type."""
@@ -18,8 +18,8 @@ _STARTS: Final = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"GIF8", b"II*\0", b"MM\
 
 
 @dataclass(frozen=True, slots=True)
-class EncodedPicture:
-    """A picture as a client sent it: its header was read, its pixels were not. Such values wait in line."""
+class EncodedImage:
+    """An image as a client sent it: its header was read, its pixels were not. Such values wait in line."""
 
     data: bytes
     where: str
@@ -28,18 +28,18 @@ class EncodedPicture:
     header: ImageHeader
 
     @classmethod
-    def read(cls, data: bytes, limits: ImageLimits, where: str = "image") -> EncodedPicture:
-        """Read the header. Raises ImageError for what is no picture or too large."""
+    def read(cls, data: bytes, limits: ImageLimits, where: str = "image") -> EncodedImage:
+        """Read the header. Raises ImageError for what is no image or too large."""
         return cls(data, where, limits, read_header(data, where, limits))
 
-    def decode(self) -> Picture:
+    def decode(self) -> ImageData:
         """Return the pixels. Raises ImageError where they are damaged."""
-        return decode_picture(self.data, self.limits, self.where)
+        return decode_image(self.data, self.limits, self.where)
 
 
 def decoded(value: Any) -> Any:
-    """Return a client's value with pixels in place of every encoded picture in it. Raises ImageError."""
-    if isinstance(value, EncodedPicture):
+    """Return a client's value with pixels in place of every encoded image in it. Raises ImageError."""
+    if isinstance(value, EncodedImage):
         return value.decode()
     if isinstance(value, list):
         return [decoded(item) for item in value]
@@ -47,39 +47,39 @@ def decoded(value: Any) -> Any:
 
 
 def decoded_bytes(value: Any) -> int:
-    """Return how many bytes the pixels of all encoded pictures in a client's value will take."""
-    return sum(found.header.decoded_bytes for found in _encoded_pictures(value))
+    """Return how many bytes the pixels of all encoded images in a client's value will take."""
+    return sum(found.header.decoded_bytes for found in _encoded_images(value))
 
 
-def _encoded_pictures(value: Any) -> Iterator[EncodedPicture]:
-    if isinstance(value, EncodedPicture):
+def _encoded_images(value: Any) -> Iterator[EncodedImage]:
+    if isinstance(value, EncodedImage):
         yield value
     elif isinstance(value, (list, dict)):
         for item in value.values() if isinstance(value, dict) else value:
-            yield from _encoded_pictures(item)
+            yield from _encoded_images(item)
 
 
-def decode_picture(data: bytes, limits: ImageLimits, where: str = "image") -> Picture:
-    """An encoded picture, upright and without its metadata; its notes say what was lost. Raises ImageError."""
+def decode_image(data: bytes, limits: ImageLimits, where: str = "image") -> ImageData:
+    """An encoded image, upright and without its metadata; its notes say what was lost. Raises ImageError."""
     notes: list[str] = []
     image = decode_bytes(data, where, limits, notes.append)
-    return Picture.of(image, notes=notes)
+    return ImageData.of(image, notes=notes)
 
 
-def encode_picture(picture: Picture, file_format: str, *, provenance: bool = False) -> bytes:
-    """The bytes of a picture's file, of which somebody waits. What made it is only written into it where asked for."""
-    return encode_image(picture.image, file_format, picture.provenance if provenance else None, is_quick=True)
+def encode_image_data(image: ImageData, file_format: str, *, provenance: bool = False) -> bytes:
+    """The bytes of an image's file, of which somebody waits. What made it is only written into it where asked for."""
+    return encode_image(image.image, file_format, image.provenance if provenance else None, is_quick=True)
 
 
-def looks_like_picture(data: bytes) -> bool:
-    """Whether bytes begin as those of a raster picture do, whatever their media type says."""
+def looks_like_image(data: bytes) -> bool:
+    """Whether bytes begin as those of a raster image do, whatever their media type says."""
     return data.startswith(_STARTS) or data[4:12] in (b"ftypavif", b"ftypavis")
 
 
 def accepted_format(accept: str) -> str:
     """
     The format that an `Accept` header prefers among PNG, JPEG and WEBP. PNG where it names none of them: clients of the
-    Hugging Face API send all kinds of it and read a picture in any case.
+    Hugging Face API send all kinds of it and read an image in any case.
     """
     best, best_quality = "PNG", 0.0
     for part in accept.split(","):

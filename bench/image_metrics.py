@@ -1,4 +1,4 @@
-"""How far two pictures are apart: peak signal-to-noise ratio, structural similarity, colour difference."""
+"""How far two images are apart: peak signal-to-noise ratio, structural similarity, colour difference."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-Pictures = NDArray[np.uint8]
+Images = NDArray[np.uint8]
 
 
-def psnr(first: Pictures, second: Pictures) -> NDArray[np.float64]:
-    """Peak signal-to-noise ratio of each pair of pictures (count, rows, columns, RGB), in dB; infinite where they are equal."""
+def psnr(first: Images, second: Images) -> NDArray[np.float64]:
+    """Peak signal-to-noise ratio of each pair of images (count, rows, columns, RGB), in dB; infinite where they are equal."""
     error = np.square(first.astype(np.float64) - second).mean(axis=(1, 2, 3))
     with np.errstate(divide="ignore"):
         return 10 * np.log10(255**2 / error)
 
 
-def ssim(first: Pictures, second: Pictures) -> NDArray[np.float64]:
+def ssim(first: Images, second: Images) -> NDArray[np.float64]:
     """
     Structural similarity of the luma of each pair, at most 1.
 
@@ -26,7 +26,7 @@ def ssim(first: Pictures, second: Pictures) -> NDArray[np.float64]:
     at = torch.arange(11, dtype=torch.float64) - 5
     line = torch.exp(-(at**2) / (2 * 1.5**2))
     window = torch.outer(line, line)[None, None] / line.sum() ** 2
-    x, y = (torch.from_numpy(pictures @ np.array([0.299, 0.587, 0.114]))[:, None] for pictures in (first, second))
+    x, y = (torch.from_numpy(images @ np.array([0.299, 0.587, 0.114]))[:, None] for images in (first, second))
 
     def mean(values: torch.Tensor) -> torch.Tensor:
         return functional.conv2d(values, window)
@@ -40,9 +40,9 @@ def ssim(first: Pictures, second: Pictures) -> NDArray[np.float64]:
     return result
 
 
-def lab(pictures: Pictures) -> NDArray[np.float64]:
+def lab(images: Images) -> NDArray[np.float64]:
     """sRGB as CIE L*a*b* under D65 (IEC 61966-2-1 for the transfer curve, CIE 15 for the rest)."""
-    values = pictures / 255.0
+    values = images / 255.0
     linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
     to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
     xyz = linear @ to_xyz.T / to_xyz.sum(axis=1)
@@ -51,6 +51,6 @@ def lab(pictures: Pictures) -> NDArray[np.float64]:
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
 
 
-def delta_e(first: Pictures, second: Pictures) -> NDArray[np.float64]:
+def delta_e(first: Images, second: Images) -> NDArray[np.float64]:
     """Mean colour difference of each pair, CIE76: the distance in L*a*b*."""
     return np.linalg.norm(lab(first) - lab(second), axis=-1).mean(axis=(1, 2))

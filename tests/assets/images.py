@@ -1,4 +1,4 @@
-"""Pictures for tests, with a different colour in every corner so that turns and mirrorings show."""
+"""Images for tests, with a different colour in every corner so that turns and mirrorings show."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ def encoded(image: Image.Image, file_format: str = "PNG", **options: Any) -> byt
 
 
 def difference(one: Image.Image, other: Image.Image) -> float:
-    """Mean difference of two pictures of one size and mode, in grey levels."""
+    """Mean difference of two images of one size and mode, in grey levels."""
     assert (one.size, one.mode) == (other.size, other.mode)
     return float(np.abs(np.asarray(one, float) - np.asarray(other, float)).mean())

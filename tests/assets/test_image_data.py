@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nodetool_core import Picture
+from nodetool_core import ImageData
 from nodetool_core.assets.modes import in_mode
-from tests.assets.pictures import difference, scene
+from tests.assets.images import difference, scene
 
 MODES = ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "F", "I;16", "I;16B", "La", "RGBa"]
 
@@ -83,13 +83,13 @@ def test_a_mode_change_leaves_the_source_alone() -> None:
     assert in_mode(image, "I;16") is image
 
 
-def test_a_picture_prints_what_it_is() -> None:
-    picture = Picture.of(scene())
-    assert str(picture) == repr(picture) == "Picture(RGB, 40x24)"
+def test_a_image_prints_what_it_is() -> None:
+    image = ImageData.of(scene())
+    assert str(image) == repr(image) == "ImageData(RGB, 40x24)"
 
 
-def test_pictures_are_equal_by_their_pixels() -> None:
-    assert Picture.of(scene()) == Picture.of(scene())
+def test_images_are_equal_by_their_pixels() -> None:
+    assert ImageData.of(scene()) == ImageData.of(scene())
     grey = scene().convert("L")
     indices = grey.copy()
     indices.putpalette(bytes(range(256)) * 3)
@@ -100,7 +100,7 @@ def test_pictures_are_equal_by_their_pixels() -> None:
     profiled = grey.copy()
     profiled.info["icc_profile"] = b"grey"
     same_bytes = (grey, indices, other, keyed, profiled)
-    assert len({Picture.of(image).digest for image in same_bytes}) == len(same_bytes), "the same bytes, and different pictures"
-    assert Picture.of(Image.frombytes("YCbCr", scene().size, scene().tobytes())) != Picture.of(scene())
-    assert Picture.of(scene()) != Picture.of(scene().convert("L"))
-    assert Picture.of(Image.new("L", (2, 8))) != Picture.of(Image.new("L", (8, 2)))
+    assert len({ImageData.of(image).digest for image in same_bytes}) == len(same_bytes), "the same bytes, and different images"
+    assert ImageData.of(Image.frombytes("YCbCr", scene().size, scene().tobytes())) != ImageData.of(scene())
+    assert ImageData.of(scene()) != ImageData.of(scene().convert("L"))
+    assert ImageData.of(Image.new("L", (2, 8))) != ImageData.of(Image.new("L", (8, 2)))

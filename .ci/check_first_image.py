@@ -1,7 +1,7 @@
 """
-Whether the README's first command did what it says: a new picture, of the input's size, that looks like an evening, in time.
+Whether the README's first command did what it says: a new image, of the input's size, that looks like an evening, in time.
 
-    python .ci/check_first_picture.py WALL_SECONDS USER_SECONDS SYSTEM_SECONDS NEW_FILE...
+    python .ci/check_first_image.py WALL_SECONDS USER_SECONDS SYSTEM_SECONDS NEW_FILE...
 
 The command keeps one core busy from beginning to end. Where the clock shows much more than the processor did, other programs
 had the core, and the clock says nothing about the command; so the limit is on the processor's seconds.
@@ -18,15 +18,15 @@ BEFORE = Path("graphs/assets/lake_at_noon.png")
 MOST_SECONDS = 10.0
 
 
-def warmth(picture: Image.Image) -> float:
+def warmth(image: Image.Image) -> float:
     """How much more red than blue there is, on average."""
-    red, _, blue = ImageStat.Stat(picture.convert("RGB")).mean
+    red, _, blue = ImageStat.Stat(image.convert("RGB")).mean
     return red - blue
 
 
 def main(wall: float, processor: float, written: list[Path]) -> None:
     if len(written) != 1:
-        sys.exit(f"The first command should write one picture; it wrote {[str(path) for path in written]}.")
+        sys.exit(f"The first command should write one image; it wrote {[str(path) for path in written]}.")
     with Image.open(BEFORE) as before, Image.open(written[0]) as after:
         change = warmth(after) - warmth(before)
         print(f"{written[0]}: {after.width} x {after.height} pixels, warmer by {change:.0f} of 255")
