@@ -1,10 +1,13 @@
 """
-Whether the README's first command did what it says: a new image, of the input's size, that looks like an evening, in time.
+Whether the README's first command did what it says.
+
+A new image, of the input's size, that looks like an evening, in time.
 
     python .ci/check_first_image.py WALL_SECONDS USER_SECONDS SYSTEM_SECONDS NEW_FILE...
 
-The command keeps one core busy from beginning to end. Where the clock shows much more than the processor did, other programs
-had the core, and the clock says nothing about the command; so the limit is on the processor's seconds.
+The command keeps one core busy from beginning to end. Where the clock shows much more than the
+processor did, other programs had the core, and the clock says nothing about the command; so the
+limit is on the processor's seconds.
 """
 
 from __future__ import annotations
@@ -26,11 +29,16 @@ def warmth(image: Image.Image) -> float:
 
 def main(wall: float, processor: float, written: list[Path]) -> None:
     if len(written) != 1:
-        sys.exit(f"The first command should write one image; it wrote {[str(path) for path in written]}.")
+        sys.exit(
+            f"The first command should write one image; it wrote {[str(path) for path in written]}."
+        )
     with Image.open(BEFORE) as before, Image.open(written[0]) as after:
         change = warmth(after) - warmth(before)
         print(f"{written[0]}: {after.width} x {after.height} pixels, warmer by {change:.0f} of 255")
-        print(f"{wall:.1f} s by the clock, {processor:.1f} s of processor time, at most {MOST_SECONDS:.0f} s allowed")
+        print(
+            f"{wall:.1f} s by the clock, {processor:.1f} s of processor time, at most"
+            f" {MOST_SECONDS:.0f} s allowed"
+        )
         if after.size != before.size:
             sys.exit(f"It should have the size of {BEFORE}, {before.width} x {before.height}.")
         if change < 20:

@@ -1,11 +1,13 @@
-"""Measures the models that ship on held-out scenes and prints a table.
+"""
+Measures the models that ship on held-out scenes and prints a table.
 
     python bench/embedded_model.py [--scenes 200]
 
-Images of places no training saw are edited through diffusers' AutoPipelineForImage2Image at strength 0.6 (25 steps,
-guidance 7.5) with prompts that name another hour and another season in wordings of this file's own. A small
-network, trained here on other renders, says what hour and season the result shows and what is where in it.
-Images without colour are coloured as graphs/colorize.json does it; images shrunk to a quarter are enlarged again.
+Images of places no training saw are edited through diffusers' AutoPipelineForImage2Image at
+strength 0.6 (25 steps, guidance 7.5) with prompts that name another hour and another season in
+wordings of this file's own. A small network, trained here on other renders, says what hour and
+season the result shows and what is where in it. Images without colour are coloured as
+graphs/colorize.json does it; images shrunk to a quarter are enlarged again.
 """
 
 from __future__ import annotations
@@ -78,13 +80,15 @@ def edits(count: int) -> list[Edit]:
         scene = scenes.sample(data.HELD_OUT + 1000 + index)
         hour = str(rng.choice([name for name in scenes.TIMES if name != scene.time]))
         season = str(rng.choice([name for name in scenes.SEASONS if name != scene.season]))
-        words = WORDING[index % len(WORDING)].format(hour=rng.choice(HOUR[hour]), season=rng.choice(SEASON[season]))
+        words = WORDING[index % len(WORDING)].format(
+            hour=rng.choice(HOUR[hour]), season=rng.choice(SEASON[season])
+        )
         found.append(Edit(scene, hour, season, words))
     return found
 
 
 def run(pipe: Any, wishes: list[Edit], strength: float, batch: int = 8) -> NDArray[np.uint8]:
-    """The results of all edits, each with a seed of its own."""
+    """Return the results of all edits, each with a seed of its own."""
     results: list[NDArray[np.uint8]] = []
     for start in range(0, len(wishes), batch):
         some = wishes[start : start + batch]
@@ -102,7 +106,7 @@ def distance(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.
 
 
 def percent(hits: NDArray[np.bool_]) -> str:
-    """A share in per cent."""
+    """Return a share in per cent."""
     return f"{100 * float(hits.mean()):.1f} %"
 
 
@@ -124,16 +128,31 @@ def adherence(wishes: list[Edit], seen: judge.Verdict) -> list[tuple[str, str]]:
 
 
 def composition(wishes: list[Edit], seen: judge.Verdict, name: str) -> list[tuple[str, str]]:
-    """The ridge line and the places of things, against the labels the source was rendered with."""
+    """
+    Return the ridge line and the places of things, against the labels the source was rendered with.
+    """
     truth = np.stack([render.paint(edit.before)[1] for edit in wishes]).astype(np.int64)
     off = np.abs(judge.ridge(truth) - judge.ridge(seen.labels)).mean(axis=1)
-    rows = [(f"{name}: ridge line, mean difference", f"{off.mean():.2f} px (median {np.median(off):.2f})")]
+    rows = [
+        (
+            f"{name}: ridge line, mean difference",
+            f"{off.mean():.2f} px (median {np.median(off):.2f})",
+        )
+    ]
     for label in ("mountain", "forest", "water", "ground"):
-        pairs = [judge.places(before, after, label) for before, after in zip(truth, seen.labels, strict=True)]
+        pairs = [
+            judge.places(before, after, label)
+            for before, after in zip(truth, seen.labels, strict=True)
+        ]
         kept = np.array([pair for pair in pairs if pair is not None])
         if len(kept):
             overlap, shift = kept.mean(axis=0)
-            rows.append((f"{name}: {label}, overlap and shift", f"{overlap:.2f}, {shift:.1f} px ({len(kept)} scenes)"))
+            rows.append(
+                (
+                    f"{name}: {label}, overlap and shift",
+                    f"{overlap:.2f}, {shift:.1f} px ({len(kept)} scenes)",
+                )
+            )
     return rows
 
 
@@ -141,33 +160,59 @@ def growth(pipe: Any, wishes: list[Edit]) -> list[tuple[str, str]]:
     """Distance of the result to its source by strength."""
     before = np.stack([render.image(edit.before) for edit in wishes])
     rows = np.stack([distance(before, run(pipe, wishes, strength)) for strength in STRENGTHS])
-    table = [(f"distance to the source at strength {s}", f"{row.mean():.3f}") for s, row in zip(STRENGTHS, rows, strict=True)]
-    return [*table, (f"  grows at every step ({len(wishes)} scenes)", percent((np.diff(rows, axis=0) > 0).all(axis=0)))]
+    table = [
+        (f"distance to the source at strength {s}", f"{row.mean():.3f}")
+        for s, row in zip(STRENGTHS, rows, strict=True)
+    ]
+    return [
+        *table,
+        (
+            f"  grows at every step ({len(wishes)} scenes)",
+            percent((np.diff(rows, axis=0) > 0).all(axis=0)),
+        ),
+    ]
 
 
-def through(graph: str, images: list[Image.Image], prompts: list[str] | None = None) -> NDArray[np.uint8]:
-    """What a workflow of ``graphs`` makes of each image."""
+def through(
+    graph: str, images: list[Image.Image], prompts: list[str] | None = None
+) -> NDArray[np.uint8]:
+    """Return what a workflow of ``graphs`` makes of each image."""
     workflow = Workflow.load(ROOT / "graphs" / graph)
     made = []
     for index, image in enumerate(images):
         words = {"prompt": prompts[index]} if prompts else {}
-        made.append(np.asarray(workflow.run(image=ImageData.of(image), **words)["image"].image.convert("RGB")))
+        made.append(
+            np.asarray(
+                workflow.run(image=ImageData.of(image), **words)["image"].image.convert("RGB")
+            )
+        )
     return np.stack(made)
 
 
 def enlarging(truth: NDArray[np.uint8]) -> list[tuple[str, str]]:
-    """Images shrunk to a quarter by bicubic resampling and enlarged again, by it and by the network."""
+    """
+    Images shrunk to a quarter by bicubic resampling and enlarged again, by it and by the network.
+    """
     small = [Image.fromarray(image).resize((32, 32), Image.Resampling.BICUBIC) for image in truth]
-    plain = np.stack([np.asarray(image.resize((128, 128), Image.Resampling.BICUBIC)) for image in small])
+    plain = np.stack(
+        [np.asarray(image.resize((128, 128), Image.Resampling.BICUBIC)) for image in small]
+    )
     rows = {"bicubic": plain, "network": through("enlarge.json", small)}
     return [
-        (f"enlarged four times, {name}", f"{psnr(truth, made).mean():.2f} dB, SSIM {ssim(truth, made).mean():.3f}")
+        (
+            f"enlarged four times, {name}",
+            f"{psnr(truth, made).mean():.2f} dB, SSIM {ssim(truth, made).mean():.3f}",
+        )
         for name, made in rows.items()
     ]
 
 
 def colouring(wishes: list[Edit]) -> list[tuple[str, str]]:
-    """Images without colour, coloured from a prompt that names their own hour and season; the distance to the true colours."""
+    """
+    Images without colour, coloured from a prompt that names their own hour and season.
+
+    The distance to the true colours.
+    """
     truth = np.stack([render.image(edit.before) for edit in wishes])
     grey = data.colourless(truth)
     prompts = [f"a {edit.before.season} landscape at {edit.before.time}" for edit in wishes]
@@ -185,7 +230,14 @@ def seconds(pipe: Any, edit: Edit) -> float:
         start = time.perf_counter()
         generator = torch.Generator().manual_seed(seed)
         image = Image.fromarray(render.image(edit.before))
-        pipe(edit.prompt, image=image, strength=0.8, num_inference_steps=25, guidance_scale=7.5, generator=generator)
+        pipe(
+            edit.prompt,
+            image=image,
+            strength=0.8,
+            num_inference_steps=25,
+            guidance_scale=7.5,
+            generator=generator,
+        )
         times.append(time.perf_counter() - start)
     return min(times)
 
@@ -197,7 +249,9 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    pipe = AutoPipelineForImage2Image.from_pretrained(options.weights, dtype=torch.float32, use_safetensors=True)
+    pipe = AutoPipelineForImage2Image.from_pretrained(
+        options.weights, dtype=torch.float32, use_safetensors=True
+    )
     pipe.set_progress_bar_config(disable=True)
 
     referee = judge.train(pipe.vae, JUDGE_SEEDS)
@@ -223,7 +277,9 @@ def main() -> None:
         ("image-to-image at strength 0.8, one thread", f"{seconds(pipe, wishes[0]):.2f} s"),
         ("size on disk", f"{size / 1e6:.1f} MB"),
     ]
-    print(f"tiny-landscapes, {options.scenes} held-out scenes, strength 0.6, 25 steps, guidance 7.5")
+    print(
+        f"tiny-landscapes, {options.scenes} held-out scenes, strength 0.6, 25 steps, guidance 7.5"
+    )
     for name, value in table:
         print(f"{name:<52} {value}")
 

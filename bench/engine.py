@@ -3,10 +3,11 @@ Measures the engine against its aims, and against others, and prints a table.
 
     python bench/engine.py [--quick] [--sizes 100,1000] [--only nodes,memory] [--against "plain loop,Hamilton"]
 
-Every contender, and every other figure, is measured in a process of its own; figures are medians. Graphs of trivial nodes grow
-until another engine would take longer than a few seconds for one; the table then says how long it would take. `wall` is by the
-clock; `CPU` is computing alone, of the thread of the run for our engine, of the whole process for others. The load of the
-machine is printed before and after: with other work on it, `wall` says more about that than about the engine.
+Every contender, and every other figure, is measured in a process of its own; figures are medians.
+Graphs of trivial nodes grow until another engine would take longer than a few seconds for one; the
+table then says how long it would take. `wall` is by the clock; `CPU` is computing alone, of the
+thread of the run for our engine, of the whole process for others. The load of the machine is
+printed before and after: with other work on it, `wall` says more about that than about the engine.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ QUICK_SIZES: Final = (100, 1_000)
 PATIENCE: Final = 60.0
 """Seconds that loading and running one graph once may take."""
 PATIENCE_WITH_OTHERS: Final = 6.0
-"""The same for other engines, so that all of them together take minutes; what is slower is estimated."""
+"""
+The same for other engines, so that all of them together take minutes; what is slower is estimated.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +86,11 @@ class Settings:
         return 2 if self.quick else 15 if size <= 1_000 else 5 if size <= 10_000 else 3
 
 
-# -- workers: each in a process of its own, which prints one JSON value a line ------------------------------------------
+# -- workers: each in a process of its own, which prints one JSON value a line ---------------------
 
 
 def work(task: Sequence[str], settings: Settings) -> Iterator[Any]:
-    """What the process for a task measures."""
+    """Yield what the process for a task measures."""
     if task[0] == "figures":
         from engine_edges import edges
         from engine_figures import FIGURES as MEASURES
@@ -95,9 +98,15 @@ def work(task: Sequence[str], settings: Settings) -> Iterator[Any]:
         measures = {"edges": lambda quick: edges(3 if quick else 15), **MEASURES}
         yield from (asdict(figure) for figure in measures[task[1]](settings.quick))
     elif task[1] == OURS:
-        yield from _growing(settings.sizes, lambda size: _ours(task[2], size, settings.repeats(size)), PATIENCE)
+        yield from _growing(
+            settings.sizes, lambda size: _ours(task[2], size, settings.repeats(size)), PATIENCE
+        )
     else:
-        yield from _growing(settings.sizes, lambda size: _rival(task[1], task[2], size, settings.repeats(size)), PATIENCE_WITH_OTHERS)
+        yield from _growing(
+            settings.sizes,
+            lambda size: _rival(task[1], task[2], size, settings.repeats(size)),
+            PATIENCE_WITH_OTHERS,
+        )
 
 
 def _ours(shape: str, size: int, repeats: int) -> dict[str, Any]:
@@ -106,7 +115,10 @@ def _ours(shape: str, size: int, repeats: int) -> dict[str, Any]:
     begun = time.perf_counter()
     found = engine_ours.measure(shape, size, repeats)
     seconds = (time.perf_counter() - begun) / repeats
-    rows = {row: [statistics.median(getattr(took, kind) for took in all_of) for kind in ("wall", "cpu")] for row, all_of in found.items()}
+    rows = {
+        row: [statistics.median(getattr(took, kind) for took in all_of) for kind in ("wall", "cpu")]
+        for row, all_of in found.items()
+    }
     return {"seconds": seconds, "rows": rows}
 
 
@@ -115,11 +127,19 @@ def _rival(name: str, shape: str, size: int, repeats: int) -> dict[str, Any]:
 
     engine_rivals.warm_up(RIVALS[name], shape)
     measured = engine_rivals.measure(RIVALS[name], shape, size, repeats, PATIENCE_WITH_OTHERS / 3)
-    return {"seconds": measured.seconds, "rows": {"run": [measured.run, measured.cpu], "load": [measured.load, measured.load]}}
+    return {
+        "seconds": measured.seconds,
+        "rows": {"run": [measured.run, measured.cpu], "load": [measured.load, measured.load]},
+    }
 
 
-def _growing(sizes: Sequence[int], measure: Callable[[int], dict[str, Any]], patience: float) -> Iterator[dict[str, Any]]:
-    """Measurements for growing graphs, for as long as they are likely to take no more than `patience` seconds."""
+def _growing(
+    sizes: Sequence[int], measure: Callable[[int], dict[str, Any]], patience: float
+) -> Iterator[dict[str, Any]]:
+    """
+    Measurements for growing graphs, for as long as they are likely to take no more than `patience`
+    seconds.
+    """
     known: list[tuple[int, float]] = []
     for size in sorted(sizes):
         expected = _expected(known, size)
@@ -139,7 +159,11 @@ def _growing(sizes: Sequence[int], measure: Callable[[int], dict[str, Any]], pat
 
 
 def _expected(known: Sequence[tuple[int, float]], size: int) -> float:
-    """Seconds that a graph should take: at least in proportion, and with the growth that the last two show."""
+    """
+    Seconds that a graph should take.
+
+    At least in proportion, and with the growth that the last two show.
+    """
     if not known:
         return 0.0
     last, seconds = known[-1]
@@ -152,11 +176,18 @@ def _expected(known: Sequence[tuple[int, float]], size: int) -> float:
 def _measured(task: Sequence[str], settings: Settings) -> list[Any]:
     """Let a process measure, and give the lines it printed; what it could not finish is missing."""
     print(f"… {' '.join(task)}", file=sys.stderr, flush=True)
-    command = [sys.executable, str(Path(__file__).resolve()), "--worker", json.dumps([list(task), asdict(settings)])]
+    command = [
+        sys.executable,
+        str(Path(__file__).resolve()),
+        "--worker",
+        json.dumps([list(task), asdict(settings)]),
+    ]
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as complaints:
         limit = PATIENCE * (1 + len(settings.sizes))
         try:
-            code = subprocess.run(command, stdout=out, stderr=complaints, timeout=limit, check=False).returncode
+            code = subprocess.run(
+                command, stdout=out, stderr=complaints, timeout=limit, check=False
+            ).returncode
         except subprocess.TimeoutExpired:
             code = 0
         out.seek(0)
@@ -168,7 +199,7 @@ def _measured(task: Sequence[str], settings: Settings) -> list[Any]:
     return lines
 
 
-# -- tables -----------------------------------------------------------------------------------------------------------
+# -- tables ----------------------------------------------------------------------------------------
 
 Row = Sequence[str]
 Nodes = dict[tuple[str, str, int], dict[str, Any]]
@@ -176,7 +207,11 @@ Nodes = dict[tuple[str, str, int], dict[str, Any]]
 
 
 def table(head: Row, rows: Sequence[Row]) -> str:
-    """Rows as Markdown, in columns of even width; all columns but the first are set to the right where their head begins with a blank."""
+    """
+    Rows as Markdown, in columns of even width.
+
+    All columns but the first are set to the right where their head begins with a blank.
+    """
     every = [head, *rows]
     widths = [max(3, *(len(row[column].strip()) for row in every)) for column in range(len(head))]
     right = [name.startswith(" ") for name in head]
@@ -188,7 +223,10 @@ def table(head: Row, rows: Sequence[Row]) -> str:
         ]
         return f"| {' | '.join(cells)} |"
 
-    rule = ["-" * (width - 1) + ":" if to_right else "-" * width for width, to_right in zip(widths, right, strict=True)]
+    rule = [
+        "-" * (width - 1) + ":" if to_right else "-" * width
+        for width, to_right in zip(widths, right, strict=True)
+    ]
     return "\n".join([line(head), f"| {' | '.join(rule)} |", *map(line, rows)])
 
 
@@ -202,7 +240,14 @@ def verdict(aim: Aim, value: float, cpu: float | None = None) -> str:
 
 
 def _aim_row(aim: Aim, what: str, value: float, cpu: float | None, note: str) -> Row:
-    return what, aim.shown(value), "" if cpu is None else aim.shown(cpu), f"≤ {aim.shown(aim.limit)}", verdict(aim, value, cpu), note
+    return (
+        what,
+        aim.shown(value),
+        "" if cpu is None else aim.shown(cpu),
+        f"≤ {aim.shown(aim.limit)}",
+        verdict(aim, value, cpu),
+        note,
+    )
 
 
 def _figure_row(figure: dict[str, Any]) -> Row:
@@ -213,7 +258,11 @@ def _figure_row(figure: dict[str, Any]) -> Row:
 
 
 def _node_rows(nodes: Nodes, settings: Settings) -> Iterator[Row]:
-    """Our figures per trivial node: of each shape the worst size, and how the largest compares with the smallest."""
+    """
+    Our figures per trivial node.
+
+    Of each shape the worst size, and how the largest compares with the smallest.
+    """
     for row, what in (
         ("run", "run, per trivial node"),
         ("cached", "fully cached run, per node"),
@@ -229,12 +278,20 @@ def _node_rows(nodes: Nodes, settings: Settings) -> Iterator[Row]:
         by_size = _ours_by_size(nodes, shape, "load", settings)
         if by_size:
             yield _worst(AIMS["load"], f"load + validate + plan, per node: {shape}", by_size)
-        missing = [(size, nodes[OURS, shape, size]["why"]) for size in settings.sizes if "why" in nodes.get((OURS, shape, size), {})]
-        yield from ((f"{shape} of {size:,}", why, "", "", "not measured", "") for size, why in missing)
+        missing = [
+            (size, nodes[OURS, shape, size]["why"])
+            for size in settings.sizes
+            if "why" in nodes.get((OURS, shape, size), {})
+        ]
+        yield from (
+            (f"{shape} of {size:,}", why, "", "", "not measured", "") for size, why in missing
+        )
 
 
 def _ours_by_size(nodes: Nodes, shape: str, row: str, settings: Settings) -> dict[int, list[float]]:
-    found = {size: nodes.get((OURS, shape, size), {}).get("rows", {}).get(row) for size in settings.sizes}
+    found = {
+        size: nodes.get((OURS, shape, size), {}).get("rows", {}).get(row) for size in settings.sizes
+    }
     return {size: took for size, took in found.items() if took is not None}
 
 
@@ -247,17 +304,33 @@ def _worst(aim: Aim, what: str, by_size: dict[int, list[float]]) -> Row:
 def _flatness(nodes: Nodes, shape: str, by_size: dict[int, list[float]]) -> Row:
     small, large = min(by_size), max(by_size)
     wall, cpu = (by_size[large][kind] / by_size[small][kind] for kind in (0, 1))
-    loop = [nodes[key]["rows"]["run"][0] for size in (small, large) if "rows" in nodes.get(key := ("plain loop", shape, size), {})]
+    loop = [
+        nodes[key]["rows"]["run"][0]
+        for size in (small, large)
+        if "rows" in nodes.get(key := ("plain loop", shape, size), {})
+    ]
     note = f"; plain loop: {loop[1] / loop[0]:.2f} times" if len(loop) == 2 else ""
-    return _aim_row(AIMS["flat"], f"{large:,} nodes against {small:,}: {shape}", wall, cpu, f"per node{note}")
+    return _aim_row(
+        AIMS["flat"], f"{large:,} nodes against {small:,}: {shape}", wall, cpu, f"per node{note}"
+    )
 
 
 def _rival_rows(nodes: Nodes, shape: str, settings: Settings) -> Iterator[Row]:
-    """One row per contender: microseconds of a run per node by size, the ratio to ours, and what loading took."""
+    """
+    One row per contender: microseconds of a run per node by size, the ratio to ours, and what
+    loading took.
+    """
     for name in (OURS, *settings.against):
         cells = [nodes.get((name, shape, size), {"why": "stopped"}) for size in settings.sizes]
-        measured = [(size, cell["rows"]) for size, cell in zip(settings.sizes, cells, strict=True) if "rows" in cell]
-        shown = [_microseconds(cell["rows"]["run"][0]) if "rows" in cell else cell["why"] for cell in cells]
+        measured = [
+            (size, cell["rows"])
+            for size, cell in zip(settings.sizes, cells, strict=True)
+            if "rows" in cell
+        ]
+        shown = [
+            _microseconds(cell["rows"]["run"][0]) if "rows" in cell else cell["why"]
+            for cell in cells
+        ]
         ratio = load = cpu = ""
         if measured:
             size, rows = measured[-1]
@@ -272,30 +345,49 @@ def _microseconds(seconds: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-# -- the command --------------------------------------------------------------------------------------------------------
+# -- the command -----------------------------------------------------------------------------------
 
 
 def installed(names: Sequence[str]) -> tuple[list[str], list[str]]:
     """Contenders that can be measured here, and for the others what is missing."""
-    present = [name for name in names if not RIVALS[name].module or importlib.util.find_spec(RIVALS[name].module) is not None]
-    return present, [f"{name} ({RIVALS[name].package} is not installed)" for name in names if name not in present]
+    present = [
+        name
+        for name in names
+        if not RIVALS[name].module or importlib.util.find_spec(RIVALS[name].module) is not None
+    ]
+    return present, [
+        f"{name} ({RIVALS[name].package} is not installed)" for name in names if name not in present
+    ]
 
 
 def settings_of(arguments: Sequence[str]) -> Settings:
-    """What the command line asks for."""
+    """Return what the command line asks for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").strip().splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="small graphs, two repetitions, against the plain loop alone")
-    parser.add_argument("--sizes", help=f"sizes of the graphs, with commas; {','.join(map(str, SIZES))} unless given")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="small graphs, two repetitions, against the plain loop alone",
+    )
+    parser.add_argument(
+        "--sizes",
+        help=f"sizes of the graphs, with commas; {','.join(map(str, SIZES))} unless given",
+    )
     parser.add_argument("--only", help=f"some of nodes, {', '.join(FIGURES)}; with commas")
-    parser.add_argument("--against", help=f"some of {'; '.join(RIVALS)}; with semicolons, and empty for none")
+    parser.add_argument(
+        "--against", help=f"some of {'; '.join(RIVALS)}; with semicolons, and empty for none"
+    )
     given = parser.parse_args(arguments)
     usual = QUICK_SIZES if given.quick else SIZES
     sizes = tuple(sorted(int(part) for part in given.sizes.split(","))) if given.sizes else usual
-    only = tuple(part.strip() for part in given.only.split(",")) if given.only else ("nodes", *FIGURES)
+    only = (
+        tuple(part.strip() for part in given.only.split(",")) if given.only else ("nodes", *FIGURES)
+    )
     against = tuple(RIVALS) if not given.quick else ("plain loop",)
     if given.against is not None:
         against = tuple(part.strip() for part in given.against.split(";") if part.strip())
-    wrong = [name for name in only if name not in ("nodes", *FIGURES)] + [name for name in against if name not in RIVALS]
+    wrong = [name for name in only if name not in ("nodes", *FIGURES)] + [
+        name for name in against if name not in RIVALS
+    ]
     if wrong:
         parser.error(f"there is no {', '.join(wrong)}")
     if min(sizes) < 5:
@@ -306,7 +398,10 @@ def settings_of(arguments: Sequence[str]) -> Settings:
 def machine() -> str:
     """Where and under which load this runs."""
     load = " ".join(f"{value:.2f}" for value in os.getloadavg())
-    return f"{time.strftime('%Y-%m-%d %H:%M')}, Python {sys.version.split()[0]}, {os.cpu_count()} cores, load average {load}"
+    return (
+        f"{time.strftime('%Y-%m-%d %H:%M')}, Python {sys.version.split()[0]}, {os.cpu_count()}"
+        f" cores, load average {load}"
+    )
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -321,16 +416,30 @@ def main(arguments: Sequence[str]) -> None:
             for shape in SHAPES:
                 for line in _measured(("nodes", name, shape), settings):
                     nodes[name, shape, line["size"]] = line
-    figures = [figure for name in FIGURES if name in settings.only for figure in _measured(("figures", name), settings)]
+    figures = [
+        figure
+        for name in FIGURES
+        if name in settings.only
+        for figure in _measured(("figures", name), settings)
+    ]
     rows = [*_node_rows(nodes, settings), *(_figure_row(figure) for figure in figures)]
     print(table(("what", " wall", " CPU", " aim", "verdict", "note"), rows))
     verdicts = [row[4] for row in rows if row[3]]
     print(f"\n{verdicts.count('met')} of {len(verdicts)} aims met.")
     for shape in SHAPES if nodes else ():
-        head = (f"{shape}: µs a node", *(f" {size:,}" for size in settings.sizes), " CPU", " of ours", " load")
+        head = (
+            f"{shape}: µs a node",
+            *(f" {size:,}" for size in settings.sizes),
+            " CPU",
+            " of ours",
+            " load",
+        )
         print(f"\n{table(head, list(_rival_rows(nodes, shape, settings)))}")
     if nodes:
-        print("\nCPU, ratio to ours and load are those of the largest graph measured. Ours has cache, type checks and a listener on.")
+        print(
+            "\nCPU, ratio to ours and load are those of the largest graph measured. Ours has cache,"
+            " type checks and a listener on."
+        )
     if missing:
         print(f"Left out: {'; '.join(missing)}.")
     print(f"\n{machine()}")

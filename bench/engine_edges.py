@@ -1,4 +1,8 @@
-"""What handing a value on costs: a chain of nodes that take a value and give it again, with the cache off."""
+"""
+What handing a value on costs.
+
+A chain of nodes that take a value and give it again, with the cache off.
+"""
 
 from __future__ import annotations
 
@@ -117,9 +121,15 @@ def edges(repeats: int) -> list[Figure]:
     figures = []
     for row, (what, first, same, data) in CHAINS.items():
         nodes = [{"id": "n0", "type": first.spec.node_type, "data": data}]
-        nodes += [{"id": f"n{number}", "type": same.spec.node_type, "data": {}} for number in range(1, LENGTH)]
+        nodes += [
+            {"id": f"n{number}", "type": same.spec.node_type, "data": {}}
+            for number in range(1, LENGTH)
+        ]
         nodes.append({"id": "out", "type": Last.spec.node_type, "data": {}})
-        ends = [(f"n{number - 1}", f"n{number}" if number < LENGTH else "out", "value") for number in range(1, LENGTH + 1)]
+        ends = [
+            (f"n{number - 1}", f"n{number}" if number < LENGTH else "out", "value")
+            for number in range(1, LENGTH + 1)
+        ]
         graph = graph_of((first, same, Last), nodes, ends)
         walls = []
         with Engine(cache=MemoryCache(0)) as engine:

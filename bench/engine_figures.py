@@ -1,7 +1,10 @@
 """
-Our engine's other figures: what waits, what computes on two cores, what memory and events a run takes, what importing costs.
+Our engine's other figures.
 
-Each function gives `Figure`s and is called in a process of its own, so that no other's threads, memory or imports are in it.
+What waits, what computes on two cores, what memory and events a run takes, what importing costs.
+
+Each function gives `Figure`s and is called in a process of its own, so that no other's threads,
+memory or imports are in it.
 """
 
 from __future__ import annotations
@@ -103,7 +106,9 @@ class Paint(Node):
     def process(self, context: Context) -> ImageRef:
         from PIL import Image
 
-        return context.image_from_pil(Image.radial_gradient("L").resize((self.size, self.size)).convert("RGB"))
+        return context.image_from_pil(
+            Image.radial_gradient("L").resize((self.size, self.size)).convert("RGB")
+        )
 
 
 class Flip(Node):
@@ -114,7 +119,9 @@ class Flip(Node):
     def process(self, context: Context) -> ImageRef:
         from PIL import Image
 
-        return context.image_from_pil(context.image(self.image).transpose(Image.Transpose.FLIP_LEFT_RIGHT))
+        return context.image_from_pil(
+            context.image(self.image).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        )
 
 
 class Width(Node):
@@ -139,25 +146,39 @@ class Step(Node):
         return add(self.number, self.a)
 
 
-def graph_of(classes: tuple[type[Node], ...], nodes: list[dict[str, Any]], edges: list[tuple[str, str, str]]) -> Graph:
-    records = [{"source": source, "sourceHandle": "output", "target": target, "targetHandle": name} for source, target, name in edges]
+def graph_of(
+    classes: tuple[type[Node], ...], nodes: list[dict[str, Any]], edges: list[tuple[str, str, str]]
+) -> Graph:
+    records = [
+        {"source": source, "sourceHandle": "output", "target": target, "targetHandle": name}
+        for source, target, name in edges
+    ]
     content = {"graph": {"nodes": nodes, "edges": records}}
     return graphs.build(WorkflowDocument.from_json(content), Registry(node_classes=classes))
 
 
 def _side_by_side(node_class: type[Node], **data: Any) -> Graph:
     """Eight nodes that depend on nothing, and one that takes them all."""
-    nodes = [{"id": f"n{number}", "type": node_class.spec.node_type, "data": {"number": number, **data}} for number in range(NODES)]
+    nodes = [
+        {"id": f"n{number}", "type": node_class.spec.node_type, "data": {"number": number, **data}}
+        for number in range(NODES)
+    ]
     nodes += [
         {"id": "total", "type": Total.spec.node_type, "data": {"number": 0}},
         {"id": "out", "type": Result.spec.node_type, "data": {}},
     ]
-    edges = [(f"n{number}", "total", f"v{number}") for number in range(NODES)] + [("total", "out", "value")]
+    edges = [(f"n{number}", "total", f"v{number}") for number in range(NODES)] + [
+        ("total", "out", "value")
+    ]
     return graph_of((node_class, Total, Result), nodes, edges)
 
 
 def _walls(graph: Graph, repeats: int) -> list[float]:
-    """Seconds of each run from the call to its result, plan and threads included; the first, which starts the threads, is left out."""
+    """
+    Seconds of each run from the call to its result, plan and threads included.
+
+    The first, which starts the threads, is left out.
+    """
     walls = []
     with Engine() as engine:
         for _ in range(repeats + 1):
@@ -168,7 +189,7 @@ def _walls(graph: Graph, repeats: int) -> list[float]:
     return walls[1:]
 
 
-# -- waiting and computing --------------------------------------------------------------------------------------------
+# -- waiting and computing -------------------------------------------------------------------------
 
 
 def waiting(repeats: int) -> list[Figure]:
@@ -184,8 +205,18 @@ def waiting(repeats: int) -> list[Figure]:
         plain.append(time.perf_counter() - begun)
     note = f"asyncio.gather alone: {median(plain) * 1e3:.1f} ms"
     return [
-        Figure("waiting", "8 coroutine nodes of 50 ms", median(_walls(_side_by_side(Await, seconds=SECONDS), repeats)), note=note),
-        Figure("waiting", "8 blocking nodes of 50 ms", median(_walls(_side_by_side(Block, seconds=SECONDS), repeats)), note="network lane"),
+        Figure(
+            "waiting",
+            "8 coroutine nodes of 50 ms",
+            median(_walls(_side_by_side(Await, seconds=SECONDS), repeats)),
+            note=note,
+        ),
+        Figure(
+            "waiting",
+            "8 blocking nodes of 50 ms",
+            median(_walls(_side_by_side(Block, seconds=SECONDS), repeats)),
+            note="network lane",
+        ),
     ]
 
 
@@ -194,7 +225,11 @@ def _hashed(number: int, rounds: int) -> int:
 
 
 def _calibrated() -> int:
-    """How many rounds take 50 ms of computing, nothing else being in the way: the quickest of several tries counts."""
+    """
+    How many rounds take 50 ms of computing, nothing else being in the way.
+
+    The quickest of several tries counts.
+    """
     rounds, taken = 20_000, []
     for number in range(9):
         begun = time.thread_time()
@@ -217,17 +252,29 @@ def computing(repeats: int) -> list[Figure]:
     return [Figure("computing", "8 nodes of 50 ms GIL-free work", median(walls), note=note)]
 
 
-# -- memory -----------------------------------------------------------------------------------------------------------
+# -- memory ----------------------------------------------------------------------------------------
 
 
 def memory(length: int = CHAIN) -> list[Figure]:
-    """The peak of a chain of images over what the process held before, in images; with a small cache and with the usual one."""
+    """
+    Return the peak of a chain of images over what the process held before, in images.
+
+    With a small cache and with the usual one.
+    """
     nodes = [{"id": "n0", "type": Paint.spec.node_type, "data": {"size": SIDE}}]
-    nodes += [{"id": f"n{number}", "type": Flip.spec.node_type, "data": {}} for number in range(1, length)]
+    nodes += [
+        {"id": f"n{number}", "type": Flip.spec.node_type, "data": {}} for number in range(1, length)
+    ]
     nodes.append({"id": "out", "type": Width.spec.node_type, "data": {}})
-    edges = [(f"n{number - 1}", f"n{number}", "image") for number in range(1, length)] + [(f"n{length - 1}", "out", "value")]
+    edges = [(f"n{number - 1}", f"n{number}", "image") for number in range(1, length)] + [
+        (f"n{length - 1}", "out", "value")
+    ]
     graph = graph_of((Paint, Flip, Width), nodes, edges)
-    small = graph_of((Paint, Flip, Width), [nodes[0] | {"data": {"size": 16}}, nodes[-1]], [("n0", "out", "value")])
+    small = graph_of(
+        (Paint, Flip, Width),
+        [nodes[0] | {"data": {"size": 16}}, nodes[-1]],
+        [("n0", "out", "value")],
+    )
     with Engine() as engine:
         # Whatever is imported at first use is not the images'.
         engine.start(small).result()
@@ -236,7 +283,11 @@ def memory(length: int = CHAIN) -> list[Figure]:
     usual = MemoryCache()
     for row, cache, what in (
         ("memory", bounded, f"cache bounded to {KEPT} images ({KEPT * IMAGE_BYTES / 1e6:.0f} MB)"),
-        ("", usual, f"cache as it comes ({usual.bound / 1e6:.0f} MB = {usual.bound // IMAGE_BYTES} images)"),
+        (
+            "",
+            usual,
+            f"cache as it comes ({usual.bound / 1e6:.0f} MB = {usual.bound // IMAGE_BYTES} images)",
+        ),
     ):
         with Engine(cache=cache) as engine:
             gc.collect()
@@ -246,8 +297,12 @@ def memory(length: int = CHAIN) -> list[Figure]:
             peak = _resident("VmHWM") - start
         if len(result.ran) != length + 1 or result["result"] != SIDE:
             raise AssertionError(f"{len(result.ran)} of {length + 1} nodes ran.")
-        note = f"{peak / 1e6:.0f} MB over {start / 1e6:.0f} MB" + ("" if exact else "; the peak may be the process's earlier one")
-        figures.append(Figure(row, f"chain of {length} images of 4 MP, {what}", peak / IMAGE_BYTES, note=note))
+        note = f"{peak / 1e6:.0f} MB over {start / 1e6:.0f} MB" + (
+            "" if exact else "; the peak may be the process's earlier one"
+        )
+        figures.append(
+            Figure(row, f"chain of {length} images of 4 MP, {what}", peak / IMAGE_BYTES, note=note)
+        )
         cache.clear()
         del result
     return figures
@@ -268,21 +323,33 @@ def _forget_peak() -> bool:
     return True
 
 
-# -- events -----------------------------------------------------------------------------------------------------------
+# -- events ----------------------------------------------------------------------------------------
 
 
 def event_bytes(size: int) -> list[Figure]:
     """JSON bytes of all events of a run, one a line, per node."""
     inline = build(document(shape("chain", size)))
-    nodes = [{"id": f"n{number}", "type": Step.spec.node_type, "data": {"number": number}} for number in range(size)]
+    nodes = [
+        {"id": f"n{number}", "type": Step.spec.node_type, "data": {"number": number}}
+        for number in range(size)
+    ]
     nodes[0]["data"] = {"number": 0, "a": 1}
     nodes.append({"id": "out", "type": Result.spec.node_type, "data": {}})
-    edges = [(f"n{number - 1}", f"n{number}", "a") for number in range(1, size)] + [(f"n{size - 1}", "out", "value")]
+    edges = [(f"n{number - 1}", f"n{number}", "a") for number in range(1, size)] + [
+        (f"n{size - 1}", "out", "value")
+    ]
     threaded = graph_of((Step, Result), nodes, edges)
     figures = []
-    for what, graph in (("inline nodes", inline), ("nodes that report their start as well", threaded)):
+    for what, graph in (
+        ("inline nodes", inline),
+        ("nodes that report their start as well", threaded),
+    ):
         count, total = _heard(graph)
-        figures.append(Figure("events", f"{size:,} {what}", total / size, note=f"{count / size:.2f} events a node"))
+        figures.append(
+            Figure(
+                "events", f"{size:,} {what}", total / size, note=f"{count / size:.2f} events a node"
+            )
+        )
     return figures
 
 
@@ -302,7 +369,7 @@ def _heard(graph: Graph) -> tuple[int, int]:
     return len(sizes), sum(sizes)
 
 
-# -- importing --------------------------------------------------------------------------------------------------------
+# -- importing -------------------------------------------------------------------------------------
 
 _IMPORT: Final = """
 import json, sys, time
@@ -321,16 +388,32 @@ from nodetool_core.engine.engine import Engine"""
 def importing(repeats: int) -> list[Figure]:
     """Seconds and memory of importing, each time in a new process."""
     figures = []
-    for what, code in (("import nodetool_core", "import nodetool_core"), ("import all that a script uses", _ALL)):
+    for what, code in (
+        ("import nodetool_core", "import nodetool_core"),
+        ("import all that a script uses", _ALL),
+    ):
         found = []
         for _ in range(repeats):
-            done = subprocess.run([sys.executable, "-c", _IMPORT.format(code=code)], capture_output=True, text=True, check=True)
+            done = subprocess.run(
+                [sys.executable, "-c", _IMPORT.format(code=code)],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
             found.append(json.loads(done.stdout))
         torch = "torch imported" if any(row[3] for row in found) else "torch not imported"
         wall, cpu, peak = (median(row[column] for row in found) for column in range(3))
         figures.append(Figure("import seconds", what, wall, cpu, note=torch))
-        figures.append(Figure("import memory", what, peak, note="the whole process, Python included"))
-        figures.append(Figure("import torch", f"{what}: how often that imported torch", float(torch == "torch imported")))
+        figures.append(
+            Figure("import memory", what, peak, note="the whole process, Python included")
+        )
+        figures.append(
+            Figure(
+                "import torch",
+                f"{what}: how often that imported torch",
+                float(torch == "torch imported"),
+            )
+        )
     return figures
 
 

@@ -5,8 +5,8 @@ Graphs of trivial work, in three shapes: the same for every engine that is measu
     fan      one source, which all others take; one node that takes them all
     layers   about sqrt(n) layers of as many nodes; each takes its neighbour above and another one of that layer, drawn at random
 
-Node `i` takes the values of `parents[i]`, all of which have lower numbers, and its own number, so that no two nodes are the
-same work. Every node is needed for the last one, which is the result.
+Node `i` takes the values of `parents[i]`, all of which have lower numbers, and its own number, so
+that no two nodes are the same work. Every node is needed for the last one, which is the result.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ _SEED: Final = 7
 
 
 def source(number: int) -> int:
-    """The work of a node without inputs."""
+    """Return the work of a node without inputs."""
     return number + 1
 
 
 def add(number: int, a: int) -> int:
-    """The work of a node with one input."""
+    """Return the work of a node with one input."""
     return (a + number) & _MASK
 
 
 def mix(number: int, a: int, b: int) -> int:
-    """The work of a node with two inputs."""
+    """Return the work of a node with two inputs."""
     return (a + 3 * b + number) & _MASK
 
 
 def total(number: int, *values: int) -> int:
-    """The work of the node that takes a whole layer."""
+    """Return the work of the node that takes a whole layer."""
     return (sum(values) + number) & _MASK
 
 
@@ -58,13 +58,13 @@ class Shape:
         return len(self.parents)
 
     def work(self, node: int) -> Work:
-        """What a node does: called with its number and the values of its parents."""
+        """Return what a node does: called with its number and the values of its parents."""
         if node == len(self.parents) - 1 and self.name != "chain":
             return total
         return (source, add, mix)[len(self.parents[node])]
 
     def result(self) -> int:
-        """The value of the last node."""
+        """Return the value of the last node."""
         values: list[int] = []
         for node, parents in enumerate(self.parents):
             values.append(self.work(node)(node, *[values[parent] for parent in parents]))
@@ -72,7 +72,7 @@ class Shape:
 
 
 def shape(name: str, size: int) -> Shape:
-    """A graph of `size` nodes."""
+    """Return a graph of `size` nodes."""
     parents: list[tuple[int, ...]] = [()]
     if name == "chain":
         parents += [(node - 1,) for node in range(1, size)]

@@ -1,4 +1,8 @@
-"""Our engine on graphs of trivial nodes: load, validate, plan; run with cache, type checks and a listener; run again."""
+"""
+Our engine on graphs of trivial nodes: load, validate, plan.
+
+Run with cache, type checks and a listener; run again.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +83,11 @@ class FreshTotal(Total):
 
 
 class Result(Node):
-    """The workflow's output. Notes how much the thread of the run has computed until here, which is nearly the run's end."""
+    """
+    The workflow's output.
+
+    Notes how much the thread of the run has computed until here, which is nearly the run's end.
+    """
 
     lane = Lane.INLINE
     role = Role.OUTPUT
@@ -95,7 +103,11 @@ class Result(Node):
 _spent: list[float] = []
 
 NODES = (Source, Add, Mix, Total, FreshTotal, Result)
-_INPUTS: dict[Any, tuple[type[Node], tuple[str, ...]]] = {source: (Source, ()), add: (Add, ("a",)), mix: (Mix, ("a", "b"))}
+_INPUTS: dict[Any, tuple[type[Node], tuple[str, ...]]] = {
+    source: (Source, ()),
+    add: (Add, ("a",)),
+    mix: (Mix, ("a", "b")),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +118,7 @@ class Took:
     cpu: float
 
     def per(self, count: int) -> Took:
-        """The share of one of `count` nodes."""
+        """Return the share of one of `count` nodes."""
         return Took(self.wall / count, self.cpu / count)
 
 
@@ -135,28 +147,48 @@ class Counter:
 
 
 def document(of: Shape, last: type[Node] = Total) -> str:
-    """The graph as a workflow file has it. `last` is the class of the node that takes a whole layer."""
+    """
+    Return the graph as a workflow file has it.
+
+    `last` is the class of the node that takes a whole layer.
+    """
     nodes: list[dict[str, Any]] = []
     edges: list[dict[str, Any]] = []
     for node, parents in enumerate(of.parents):
-        node_class, names = _INPUTS.get(of.work(node), (last, tuple(f"v{place}" for place in range(len(parents)))))
-        nodes.append({"id": f"n{node}", "type": node_class.spec.node_type, "data": {"number": node}})
+        node_class, names = _INPUTS.get(
+            of.work(node), (last, tuple(f"v{place}" for place in range(len(parents))))
+        )
+        nodes.append(
+            {"id": f"n{node}", "type": node_class.spec.node_type, "data": {"number": node}}
+        )
         edges += [
-            {"source": f"n{parent}", "sourceHandle": "output", "target": f"n{node}", "targetHandle": name}
+            {
+                "source": f"n{parent}",
+                "sourceHandle": "output",
+                "target": f"n{node}",
+                "targetHandle": name,
+            }
             for parent, name in zip(parents, names, strict=True)
         ]
     nodes.append({"id": "result", "type": Result.spec.node_type, "data": {}})
-    edges.append({"source": f"n{len(of) - 1}", "sourceHandle": "output", "target": "result", "targetHandle": "value"})
+    edges.append(
+        {
+            "source": f"n{len(of) - 1}",
+            "sourceHandle": "output",
+            "target": "result",
+            "targetHandle": "value",
+        }
+    )
     return json.dumps({"graph": {"nodes": nodes, "edges": edges}})
 
 
 def build(text: str) -> Graph:
-    """The validated graph of a workflow file."""
+    """Return the validated graph of a workflow file."""
     return graphs.build(WorkflowDocument.from_text(text), Registry(node_classes=NODES))
 
 
 def load(text: str, engine: Engine) -> dict[str, Took]:
-    """What it takes to come from a file's text to a plan, in steps and in all."""
+    """Return what it takes to come from a file's text to a plan, in steps and in all."""
     registry, options = Registry(node_classes=NODES), RunOptions()
     gc.collect()
     with Clock() as whole:
@@ -166,11 +198,19 @@ def load(text: str, engine: Engine) -> dict[str, Took]:
             graph = graphs.build(read, registry)
         with Clock() as planning:
             engine.plan(graph, options)
-    return {"load": whole.took, "read": reading.took, "validate": validating.took, "plan": planning.took}
+    return {
+        "load": whole.took,
+        "read": reading.took,
+        "validate": validating.took,
+        "plan": planning.took,
+    }
 
 
 def run(engine: Engine, graph: Graph) -> tuple[Took, RunResult]:
-    """One run with a listener; measured inside the engine, without the plan and the start of the thread."""
+    """
+    One run with a listener; measured inside the engine, without the plan and the start of the
+    thread.
+    """
     listener = Counter()
     _spent.clear()
     gc.collect()
@@ -184,8 +224,9 @@ def measure(name: str, size: int, repeats: int) -> dict[str, list[Took]]:
     """
     All repetitions for one graph, per node.
 
-    `run` is with an empty cache, `cached` again with the result of every node in it, so that the last one answers for all.
-    In `hits` (a fan's) the last node is never cached, so that each of the others is looked up, found and told of.
+    `run` is with an empty cache, `cached` again with the result of every node in it, so that the
+    last one answers for all. In `hits` (a fan's) the last node is never cached, so that each of the
+    others is looked up, found and told of.
     """
     of = shape(name, size)
     text, expected = document(of), of.result()
@@ -206,7 +247,10 @@ def measure(name: str, size: int, repeats: int) -> dict[str, list[Took]]:
             for row, asked, computed in rows:
                 took, result = run(engine, asked)
                 if result["result"] != expected or len(result.ran) != computed:
-                    raise AssertionError(f"{name} of {size}, {row}: {result['result']} with {len(result.ran)} nodes computed.")
+                    raise AssertionError(
+                        f"{name} of {size}, {row}: {result['result']} with {len(result.ran)} nodes"
+                        " computed."
+                    )
                 if row:
                     found.setdefault(row, []).append(took.per(size))
     return found

@@ -1,5 +1,6 @@
 """
-What our engine is measured against, each in the form that its own documentation shows for a graph that is known beforehand.
+What our engine is measured against, each in the form that its own documentation shows for a graph
+that is known beforehand.
 
     plain loop      what the work itself costs: one Python call per node, in an order that is given
     graphlib        the standard library's TopologicalSorter says what is ready
@@ -8,8 +9,8 @@ What our engine is measured against, each in the form that its own documentation
     Haystack        a pipeline of components
     pydantic-graph  a graph of steps; its joins belong to forks, so that it has no form for `layers`
 
-None of them has a cache, checks of types or a listener on. `load` makes whatever can be kept from run to run, `run` gives the
-value of the last node. Libraries are imported when they are measured.
+None of them has a cache, checks of types or a listener on. `load` makes whatever can be kept from
+run to run, `run` gives the value of the last node. Libraries are imported when they are measured.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Rival:
     module: str = ""
 
 
-# -- Python alone -----------------------------------------------------------------------------------------------------
+# -- Python alone ----------------------------------------------------------------------------------
 
 
 def _loop_load(of: Shape) -> Any:
@@ -76,7 +77,7 @@ def _graphlib_run(loaded: Any) -> int:
     return values[-1]
 
 
-# -- Hamilton ---------------------------------------------------------------------------------------------------------
+# -- Hamilton --------------------------------------------------------------------------------------
 
 
 def _hamilton_load(of: Shape) -> Any:
@@ -86,7 +87,10 @@ def _hamilton_load(of: Shape) -> Any:
     for node, parents in enumerate(of.parents):
         taken = dict.fromkeys(f"n{parent}" for parent in parents)
         given = ", ".join([str(node), *(f"n{parent}" for parent in parents)])
-        lines.append(f"def n{node}({', '.join(f'{name}: int' for name in taken)}) -> int:\n    return {of.work(node).__name__}({given})\n")
+        lines.append(
+            f"def n{node}({', '.join(f'{name}: int' for name in taken)}) -> int:\n    return"
+            f" {of.work(node).__name__}({given})\n"
+        )
     module = types.ModuleType("hamilton_graph")
     # Under names that Hamilton takes for no nodes: functions of another module.
     vars(module).update(source=source, add=add, mix=mix, total=total)
@@ -100,7 +104,7 @@ def _hamilton_run(loaded: Any) -> int:
     return int(built.execute([last])[last])
 
 
-# -- dask -------------------------------------------------------------------------------------------------------------
+# -- dask ------------------------------------------------------------------------------------------
 
 
 def _dask_load(of: Shape) -> Any:
@@ -108,7 +112,9 @@ def _dask_load(of: Shape) -> Any:
 
     tasks = {}
     for node, parents in enumerate(of.parents):
-        tasks[f"n{node}"] = Task(f"n{node}", of.work(node), node, *[TaskRef(f"n{parent}") for parent in parents])
+        tasks[f"n{node}"] = Task(
+            f"n{node}", of.work(node), node, *[TaskRef(f"n{parent}") for parent in parents]
+        )
     return tasks, f"n{len(of) - 1}"
 
 
@@ -124,7 +130,7 @@ def _dask_threaded_run(loaded: Any) -> int:
     return int(threaded.get(*loaded))
 
 
-# -- Haystack ---------------------------------------------------------------------------------------------------------
+# -- Haystack --------------------------------------------------------------------------------------
 
 
 def _haystack_load(of: Shape) -> Any:
@@ -176,7 +182,7 @@ def _haystack_run(loaded: Any) -> int:
     return int(pipeline.run({"n0": {"go": True}})[last]["value"])
 
 
-# -- pydantic-graph ---------------------------------------------------------------------------------------------------
+# -- pydantic-graph --------------------------------------------------------------------------------
 
 
 def _pydantic_graph_load(of: Shape) -> Any:
@@ -192,6 +198,7 @@ def _pydantic_graph_load(of: Shape) -> Any:
 
             async def call(context: Any) -> int:
                 return source(node)
+
         else:
 
             async def call(context: Any) -> int:
@@ -205,7 +212,10 @@ def _pydantic_graph_load(of: Shape) -> Any:
         edges += [builder.edge_from(before).to(after) for before, after in pairwise(steps)]
     else:
         joined = builder.join(reduce_sum, initial=0)
-        edges += [builder.edge_from(steps[0]).to(*steps[1:-1]), builder.edge_from(*steps[1:-1]).to(joined)]
+        edges += [
+            builder.edge_from(steps[0]).to(*steps[1:-1]),
+            builder.edge_from(*steps[1:-1]).to(joined),
+        ]
         edges.append(builder.edge_from(joined).to(steps[-1]))
     edges.append(builder.edge_from(steps[-1]).to(builder.end_node))
     builder.add(*edges)
@@ -225,13 +235,19 @@ RIVALS: Final = {
     "dask, synchronous": Rival(_dask_load, _dask_run, "dask", "dask"),
     "dask, threaded": Rival(_dask_load, _dask_threaded_run, "dask", "dask"),
     "Haystack": Rival(_haystack_load, _haystack_run, "haystack-ai", "haystack"),
-    "pydantic-graph": Rival(_pydantic_graph_load, _pydantic_graph_run, "pydantic-graph", "pydantic_graph"),
+    "pydantic-graph": Rival(
+        _pydantic_graph_load, _pydantic_graph_run, "pydantic-graph", "pydantic_graph"
+    ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Medians for one graph, in seconds per node: by the clock, and of computing in all threads together."""
+    """
+    Medians for one graph, in seconds per node.
+
+    By the clock, and of computing in all threads together.
+    """
 
     load: float
     run: float
@@ -241,7 +257,11 @@ class Measured:
 
 
 def measure(rival: Rival, name: str, size: int, repeats: int, patience: float) -> Measured:
-    """Load once, run as often as `patience` seconds allow, at least once. Raises whatever the other engine raises."""
+    """
+    Load once, run as often as `patience` seconds allow, at least once.
+
+    Raises whatever the other engine raises.
+    """
     graph = shape(name, size)
     expected = graph.result()
     gc.collect()

@@ -1,5 +1,6 @@
 """
-Measures the weights manager on a GPU, with pipelines of the sizes of Stable Diffusion 1.5 and SDXL and random weights.
+Measures the weights manager on a GPU, with pipelines of the sizes of Stable Diffusion 1.5 and SDXL
+and random weights.
 
     python bench/gpu.py [--json FILE]          # needs CUDA
     python bench/gpu.py --tiny                 # the same path on a CPU with tiny pipelines: checks, measures nothing of worth
@@ -11,7 +12,8 @@ Measures the weights manager on a GPU, with pipelines of the sizes of Stable Dif
     batch          a batch of 4 against 4 single calls
     cold           from nothing loaded to the first image
 
-Weights are made once in a temporary folder and are random, so the images are noise; sizes and speed are those of the real ones.
+Weights are made once in a temporary folder and are random, so the images are noise; sizes and speed
+are those of the real ones.
 """
 
 from __future__ import annotations
@@ -101,7 +103,9 @@ def sd15() -> Any:
         text_encoder=text_encoder(CLIPTextModel, 768, 12, 12),
         tokenizer=tokenizer(),
         unet=unet,
-        scheduler=DDIMScheduler(beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False, steps_offset=1),
+        scheduler=DDIMScheduler(
+            beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False, steps_offset=1
+        ),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
@@ -186,7 +190,12 @@ class Bench:
         found = {}
         for name, source in kinds.items():
             target = torch.empty(size, dtype=torch.uint8, device=self.device)
-            times = [self.seconds(lambda source=source, target=target: target.copy_(source, non_blocking=True)) for _ in range(5)]  # type: ignore[misc]
+            times = [
+                self.seconds(
+                    lambda source=source, target=target: target.copy_(source, non_blocking=True)
+                )
+                for _ in range(5)
+            ]  # type: ignore[misc]
             found[name] = size / min(times) / 1e9
         return found
 
@@ -207,7 +216,11 @@ class Bench:
         return {name: statistics.median(some) for name, some in times.items()}
 
     def swap(self, rounds: int) -> dict[str, float]:
-        """Two models with room for one: seconds from a use to its pipeline, alone and prefetched while the other one computes."""
+        """
+        Two models with room for one.
+
+        Seconds from a use to its pipeline, alone and prefetched while the other one computes.
+        """
         models = self.manager(host_budget=64 * 2**30)
         for family in self.families:
             self.call(models, family)
@@ -226,7 +239,11 @@ class Bench:
                 ahead.append(self._swap_in(models, then))
         moved = statistics.mean(sizes.values())
         models.free()
-        return {"swap": statistics.median(plain), "prefetched": statistics.median(ahead), "bytes": moved}
+        return {
+            "swap": statistics.median(plain),
+            "prefetched": statistics.median(ahead),
+            "bytes": moved,
+        }
 
     def _swap_in(self, models: Any, family: Family) -> float:
         def use() -> None:
@@ -240,7 +257,10 @@ class Bench:
         models = self.manager()
         self.call(models, family)
         together = [self.seconds(lambda: self.call(models, family, 4)) for _ in range(rounds)]
-        single = [self.seconds(lambda: [self.call(models, family) for _ in range(4)]) for _ in range(rounds)]  # type: ignore[arg-type, return-value]
+        single = [
+            self.seconds(lambda: [self.call(models, family) for _ in range(4)])
+            for _ in range(rounds)
+        ]  # type: ignore[arg-type, return-value]
         models.free()
         return {"batch of 4": statistics.median(together), "4 single": statistics.median(single)}
 
@@ -253,9 +273,17 @@ class Bench:
 
     def all(self, rounds: int) -> dict[str, Any]:
         """Every measurement."""
-        found: dict[str, Any] = {"device": _name(self.device), "bandwidth": self.bandwidth(), "swap": self.swap(rounds)}
+        found: dict[str, Any] = {
+            "device": _name(self.device),
+            "bandwidth": self.bandwidth(),
+            "swap": self.swap(rounds),
+        }
         for family in self.families:
-            found[family.name] = {"cold": self.cold(family), "warm": self.warm(family, rounds), "batch": self.batch(family, rounds)}
+            found[family.name] = {
+                "cold": self.cold(family),
+                "warm": self.warm(family, rounds),
+                "batch": self.batch(family, rounds),
+            }
         pinned = found["bandwidth"].get("pinned", found["bandwidth"]["pageable"])
         found["swap"]["at bandwidth"] = found["swap"]["bytes"] / pinned / 1e9
         return found
@@ -287,7 +315,13 @@ def _arguments(family: Family, count: int = 1) -> dict[str, Any]:
 def _context(models: Any) -> Any:
     from nodetool_core import Context
 
-    return Context("bench", report=lambda kind, details: None, cancelled=threading.Event(), images=None, models=models)  # type: ignore[arg-type]
+    return Context(
+        "bench",
+        report=lambda kind, details: None,
+        cancelled=threading.Event(),
+        images=None,
+        models=models,
+    )  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -311,21 +345,33 @@ def _name(device: str) -> str:
 
 def main() -> None:
     """Measure, print, and write JSON where asked."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tiny", action="store_true", help="tiny pipelines on a CPU, to check this program")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--tiny", action="store_true", help="tiny pipelines on a CPU, to check this program"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, help="write the figures there as well")
     options = parser.parse_args()
     import torch
 
     if not options.tiny and not torch.cuda.is_available():
-        raise SystemExit("This benchmark needs CUDA, and torch sees no CUDA device. `--tiny` checks the program itself on a CPU.")
+        raise SystemExit(
+            "This benchmark needs CUDA, and torch sees no CUDA device. `--tiny` checks the program"
+            " itself on a CPU."
+        )
     families = [Family("sd15", 512, 30, sd15), Family("sdxl", 1024, 30, sdxl)]
     if options.tiny:
         torch.set_num_threads(1)
-        families = [Family("sd", 64, 2, tiny("stable_diffusion")), Family("sdxl", 64, 2, tiny("stable_diffusion_xl"))]
+        families = [
+            Family("sd", 64, 2, tiny("stable_diffusion")),
+            Family("sdxl", 64, 2, tiny("stable_diffusion_xl")),
+        ]
     with tempfile.TemporaryDirectory() as folder:
-        found = Bench(Path(folder), families, "cpu" if options.tiny else "cuda:0").all(options.rounds)
+        found = Bench(Path(folder), families, "cpu" if options.tiny else "cuda:0").all(
+            options.rounds
+        )
     print(json.dumps(found, indent=1))
     if options.json:
         options.json.write_text(json.dumps(found, indent=1) + "\n")

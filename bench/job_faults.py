@@ -1,10 +1,12 @@
 """
-Kills workers and servers at random while jobs are accepted and run, and checks that no accepted job is lost and none done twice.
+Kills workers and servers at random while jobs are accepted and run, and checks that no accepted job
+is lost and none done twice.
 
     python bench/job_faults.py [--kills 50] [--seed 1]
 
-Half of the kills hit one of two workers, the other half a process that accepts jobs and runs them. Ends with an error where a job
-was lost, ended twice, gave another result, or where a node was computed again that was told to be finished.
+Half of the kills hit one of two workers, the other half a process that accepts jobs and runs them.
+Ends with an error where a job was lost, ended twice, gave another result, or where a node was
+computed again that was told to be finished.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ JOBS_PER_KILL = 4
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
@@ -40,7 +44,10 @@ def main() -> None:
         kills = arguments.kills // 2
         jobs, again = run(kills, chance)
         seconds = time.monotonic() - begun
-        told = f"{jobs} jobs accepted, all ended once; {again} begun again, no finished node computed twice"
+        told = (
+            f"{jobs} jobs accepted, all ended once; {again} begun again, no finished node computed"
+            " twice"
+        )
         print(f"{name}: {kills} kills, {told}; {seconds:.0f} s")
 
 
@@ -49,7 +56,10 @@ def faults_of_workers(kills: int, chance: random.Random) -> tuple[int, int]:
     with tempfile.TemporaryDirectory() as name, fleet(Path(name), "--lease", str(LEASE)) as workers:
         jobs = open_jobs(workers.database, workers.storage)
         log = workers.folder / "log"
-        accepted = {number: jobs.submit(request(number, log)).id for number in range(JOBS_PER_KILL * kills + 10)}
+        accepted = {
+            number: jobs.submit(request(number, log)).id
+            for number in range(JOBS_PER_KILL * kills + 10)
+        }
         kill_workers(workers, kills, chance, log, jobs)
         for job_id in accepted.values():
             jobs.wait(job_id, 600)

@@ -3,16 +3,18 @@ Measures `nodetool serve` against its aims, and against others, and prints a tab
 
     python bench/serving.py [--seconds 4] [--steps 4] [--rounds 5] [--only nodetool,FastAPI] [--requests 10000]
 
-Everything has the same weights, the same image, one thread of torch a call, and a process of its own; each request asks for another
-image. The bare pipeline runs in a loop, with neither image nor HTTP around it, and so keeps one core busy. Ours takes as many calls
-at once as there are cores, FastAPI and LitServe one, as their users start them; `LitServe, all cores` has a worker for each core, with
-weights of its own. Contenders take turns, `--rounds` times; before and
-after each the bare pipeline runs, and they are compared with those two runs alone, because a shared machine is not as fast in one minute
-as in the next. Medians over the rounds are printed. `--requests` sends that many to a server of ours with small
-caches, and prints what its memory does meanwhile (with `--rounds 0`, nothing else).
+Everything has the same weights, the same image, one thread of torch a call, and a process of its
+own; each request asks for another image. The bare pipeline runs in a loop, with neither image nor
+HTTP around it, and so keeps one core busy. Ours takes as many calls at once as there are cores,
+FastAPI and LitServe one, as their users start them; `LitServe, all cores` has a worker for each
+core, with weights of its own. Contenders take turns, `--rounds` times; before and after each the
+bare pipeline runs, and they are compared with those two runs alone, because a shared machine is not
+as fast in one minute as in the next. Medians over the rounds are printed. `--requests` sends that
+many to a server of ours with small caches, and prints what its memory does meanwhile (with
+`--rounds 0`, nothing else).
 
-The load of the machine is printed: with other work on it, rates and times say little, and computing time (`CPU`) is what can still be
-compared.
+The load of the machine is printed: with other work on it, rates and times say little, and computing
+time (`CPU`) is what can still be compared.
 """
 
 from __future__ import annotations
@@ -45,7 +47,12 @@ MODEL: Final = "nodetool/tiny-landscapes"
 OUR_PATH: Final = f"/models/{MODEL}"
 SMALL_CACHES: Final = {"CACHE_BYTES": 2**20, "RESULT_BYTES": 8 * 2**20}
 REFUSED: Final = b'{"inputs": "no image", "parameters": {"strength": 1}}'
-ENVIRONMENT: Final = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+ENVIRONMENT: Final = {
+    **os.environ,
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "HF_HUB_OFFLINE": "1",
+}
 PAIRS: Final = 60
 """Requests, and calls of the bare pipeline, by which the overhead of one is measured."""
 STARTING: Final = 180.0
@@ -87,13 +94,26 @@ class Contender:
     """A server in a process of its own."""
 
     def __init__(
-        self, name: str, command: list[str], path: str, port: int, folder: Path, environment: Mapping[str, str] = MappingProxyType({})
+        self,
+        name: str,
+        command: list[str],
+        path: str,
+        port: int,
+        folder: Path,
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.name, self.path, self.port = name, path, port
         self._log = (folder / f"{name}.log").open("wb")
-        cache = {"NODETOOL_CACHE_DIR": str(folder / "cache"), "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parent}"}
+        cache = {
+            "NODETOOL_CACHE_DIR": str(folder / "cache"),
+            "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parent}",
+        }
         self.process = subprocess.Popen(
-            command, env={**ENVIRONMENT, **cache, **environment}, cwd=folder, stdout=self._log, stderr=self._log
+            command,
+            env={**ENVIRONMENT, **cache, **environment},
+            cwd=folder,
+            stdout=self._log,
+            stderr=self._log,
         )
 
     def wait(self, body: bytes) -> None:
@@ -106,7 +126,9 @@ class Contender:
             except OSError:
                 pass
             if self.process.poll() is not None or time.monotonic() > until:
-                raise RuntimeError(f"{self.name} does not answer:\n{Path(self._log.name).read_text()[-2000:]}")
+                raise RuntimeError(
+                    f"{self.name} does not answer:\n{Path(self._log.name).read_text()[-2000:]}"
+                )
             time.sleep(0.2)
 
     def memory(self) -> float:
@@ -138,7 +160,13 @@ class Contender:
 
 
 def body_of(seed: int, steps: int, image: str) -> bytes:
-    parameters = {"prompt": "a lake", "num_inference_steps": steps, "strength": 1.0, "guidance_scale": 7.5, "seed": seed}
+    parameters = {
+        "prompt": "a lake",
+        "num_inference_steps": steps,
+        "strength": 1.0,
+        "guidance_scale": 7.5,
+        "seed": seed,
+    }
     return json.dumps({"inputs": image, "parameters": parameters}).encode()
 
 
@@ -153,7 +181,9 @@ def ask(connection: http.client.HTTPConnection, path: str, body: bytes) -> int:
     return response.status
 
 
-def load(contender: Contender, clients: int, seconds: float, next_body: Callable[[], bytes]) -> Figure:
+def load(
+    contender: Contender, clients: int, seconds: float, next_body: Callable[[], bytes]
+) -> Figure:
     """Ask from so many clients at once, for so many seconds."""
     times: list[float] = []
     until = time.perf_counter() + seconds
@@ -174,7 +204,11 @@ def load(contender: Contender, clients: int, seconds: float, next_body: Callable
     for thread in threads:
         thread.join()
     took = time.perf_counter() - begun
-    return Figure(len(times) / took, tuple(sorted(times)), (contender.computed() - computed) / max(1, len(times)))
+    return Figure(
+        len(times) / took,
+        tuple(sorted(times)),
+        (contender.computed() - computed) / max(1, len(times)),
+    )
 
 
 @contextmanager
@@ -193,9 +227,18 @@ def contenders(only: set[str], folder: Path) -> Iterator[list[Contender]]:
                 OURS: our_command(folder, port),
                 "FastAPI": [sys.executable, str(HERE / "serving_rivals.py"), str(port)],
                 "LitServe": [sys.executable, str(HERE / "serving_litserve.py"), str(port), "1"],
-                "LitServe, all cores": [sys.executable, str(HERE / "serving_litserve.py"), str(port), str(os.cpu_count())],
+                "LitServe, all cores": [
+                    sys.executable,
+                    str(HERE / "serving_litserve.py"),
+                    str(port),
+                    str(os.cpu_count()),
+                ],
             }
-            started.append(Contender(name, commands[name], OUR_PATH if name == OURS else "/paint", port, folder))
+            started.append(
+                Contender(
+                    name, commands[name], OUR_PATH if name == OURS else "/paint", port, folder
+                )
+            )
         yield started
     finally:
         for one in started:
@@ -206,7 +249,16 @@ def our_command(folder: Path, port: int) -> list[str]:
     script = "import sys; from nodetool_core.cli import main; sys.exit(main())"
     graphs = folder / "no-workflows"
     graphs.mkdir(exist_ok=True)
-    options = ["--graphs", str(graphs), "--model", MODEL, "--data", str(folder / "data"), "--port", str(port)]
+    options = [
+        "--graphs",
+        str(graphs),
+        "--model",
+        MODEL,
+        "--data",
+        str(folder / "data"),
+        "--port",
+        str(port),
+    ]
     return [sys.executable, "-c", script, "serve", *options]
 
 
@@ -222,7 +274,12 @@ class Loop:
         command = [sys.executable, "-c", BARE, str(IMAGE), str(steps)]
         environment = ENVIRONMENT | {"PYTHONPATH": str(HERE)}
         self._process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            command,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
 
     def run(self, seconds: float) -> Figure:
@@ -278,7 +335,9 @@ def measure(options: argparse.Namespace, folder: Path, next_body: Bodies) -> Non
                     for one in rotated(servers, number):
                         figure = load(one, clients, options.seconds, next_body)
                         after = loop.run(options.seconds / 2)
-                        rounds.setdefault((one.name, clients), []).append(Round(figure, (before, after)))
+                        rounds.setdefault((one.name, clients), []).append(
+                            Round(figure, (before, after))
+                        )
                         before = after
             show_throughput(rounds)
             ours = next((one for one in servers if one.name == OURS), None)
@@ -293,7 +352,16 @@ def rotated(servers: list[Contender], by: int) -> list[Contender]:
 
 
 def show_throughput(rounds: dict[tuple[str, int], list[Round]]) -> None:
-    head = ("contender", "clients", "requests/s", "of the bare loop", "p50 ms", "p95 ms", "p99 ms", "CPU ms a request")
+    head = (
+        "contender",
+        "clients",
+        "requests/s",
+        "of the bare loop",
+        "p50 ms",
+        "p95 ms",
+        "p99 ms",
+        "CPU ms a request",
+    )
     print(f"\n| {' | '.join(head)} |\n|{'---|' * len(head)}")
     loops = [loop for found in rounds.values() for one in found for loop in one.loops]
     print(f"| bare pipeline in a loop | | {row(loops, 1.0)} |")
@@ -304,8 +372,14 @@ def show_throughput(rounds: dict[tuple[str, int], list[Round]]) -> None:
 
 def row(figures: list[Figure], share: float) -> str:
     """Medians over the figures."""
-    times = [f"{statistics.median(figure.percentile(part) for figure in figures) * 1000:.1f}" for part in (0.5, 0.95, 0.99)]
-    rate, cpu = (statistics.median(values) for values in zip(*((figure.rate, figure.cpu) for figure in figures), strict=True))
+    times = [
+        f"{statistics.median(figure.percentile(part) for figure in figures) * 1000:.1f}"
+        for part in (0.5, 0.95, 0.99)
+    ]
+    rate, cpu = (
+        statistics.median(values)
+        for values in zip(*((figure.rate, figure.cpu) for figure in figures), strict=True)
+    )
     return f"{rate:.2f} | {share:.1%} | {' | '.join(times)} | {cpu * 1000:.1f}"
 
 
@@ -315,11 +389,18 @@ def show_ours(ours: Contender, loop: Loop, options: argparse.Namespace, next_bod
     repeated = load(ours, 8, min(4.0, options.seconds), lambda: same)
     print("\n| figure | value | aim |\n|---|---|---|")
     print(f"| repeated requests, 8 clients | {repeated.rate:.0f} /s | at least 500 /s |")
-    print(f"| overhead of one request over the pipeline | {overhead(ours, loop, next_body) * 1000:.1f} ms | at most 5 ms |")
+    print(
+        "| overhead of one request over the pipeline |"
+        f" {overhead(ours, loop, next_body) * 1000:.1f} ms | at most 5 ms |"
+    )
 
 
 def overhead(ours: Contender, loop: Loop, next_body: Bodies) -> float:
-    """Seconds that a request takes longer than a call of the bare pipeline, which are made by turns: medians of each."""
+    """
+    Seconds that a request takes longer than a call of the bare pipeline, which are made by turns.
+
+    Medians of each.
+    """
     connection, alone, asked = connected(ours.port), [], []
     for _ in range(PAIRS):
         alone.append(loop.run(0.0).times[0])
@@ -333,7 +414,8 @@ def show_memory(requests: int, next_body: Callable[[], bytes], folder: Path) -> 
     """
     Resident memory over many requests: unique ones, repeated ones and refused ones by turns.
 
-    A server of its own, whose caches are so small that they are full within the first fifth: what grows from then on is no cache.
+    A server of its own, whose caches are so small that they are full within the first fifth: what
+        grows from then on is no cache.
     """
     port = free_port()
     caches = {f"NODETOOL_SERVE_{name}": str(size) for name, size in SMALL_CACHES.items()}
@@ -351,9 +433,18 @@ def show_memory(requests: int, next_body: Callable[[], bytes], folder: Path) -> 
         ours.close()
     settled = [resident for resident, _ in marks[2:]]
     print("\n| figure | value | aim |\n|---|---|---|")
-    print(f"| memory over {requests} requests, a tenth each | {' '.join(f'{resident:.0f}' for resident, _ in marks)} MB | flat |")
-    print(f"| of that in caches, which are bounded | {' '.join(f'{cached:.1f}' for _, cached in marks)} MB | |")
-    print(f"| growth after the first fifth | {settled[-1] - statistics.median(settled[:2]):+.1f} MB | |")
+    print(
+        f"| memory over {requests} requests, a tenth each |"
+        f" {' '.join(f'{resident:.0f}' for resident, _ in marks)} MB | flat |"
+    )
+    print(
+        "| of that in caches, which are bounded |"
+        f" {' '.join(f'{cached:.1f}' for _, cached in marks)} MB | |"
+    )
+    print(
+        f"| growth after the first fifth | {settled[-1] - statistics.median(settled[:2]):+.1f}"
+        " MB | |"
+    )
 
 
 def held(port: int) -> float:
@@ -366,14 +457,26 @@ def held(port: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=4.0, help="how long each contender is asked")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=4.0, help="how long each contender is asked"
+    )
     parser.add_argument("--steps", type=int, default=4, help="steps of the denoising loop")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default="", help="names of contenders, with commas")
-    parser.add_argument("--requests", type=int, default=0, help="look at the memory over so many requests")
+    parser.add_argument(
+        "--requests", type=int, default=0, help="look at the memory over so many requests"
+    )
     options = parser.parse_args()
-    print("load of the machine:", *(f"{value:.1f}" for value in os.getloadavg()), "on", os.cpu_count(), "cores")
+    print(
+        "load of the machine:",
+        *(f"{value:.1f}" for value in os.getloadavg()),
+        "on",
+        os.cpu_count(),
+        "cores",
+    )
     with tempfile.TemporaryDirectory() as folder:
         next_body = Bodies(options.steps)
         if options.rounds:

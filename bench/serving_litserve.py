@@ -30,5 +30,9 @@ class Api(litserve.LitAPI):  # type: ignore[misc]
 
 
 if __name__ == "__main__":
-    server = litserve.LitServer(Api(api_path="/paint"), accelerator="cpu", workers_per_device=int(sys.argv[2]), timeout=600)
-    server.run(port=int(sys.argv[1]), log_level="warning", generate_client_file=False, num_api_servers=1)
+    server = litserve.LitServer(
+        Api(api_path="/paint"), accelerator="cpu", workers_per_device=int(sys.argv[2]), timeout=600
+    )
+    server.run(
+        port=int(sys.argv[1]), log_level="warning", generate_client_file=False, num_api_servers=1
+    )

@@ -3,17 +3,18 @@ Measures what the weights manager loads, and what a warm run costs on top of the
 
     python bench/weights.py [--quick] [--json FILE]
 
-Part 1, on a suite of generated graphs and traces (interleaved models, shared components, diamonds, loops over models, many runs
-at once): bytes that are loaded onto a device with a budget by
+Part 1, on a suite of generated graphs and traces (interleaved models, shared components, diamonds,
+loops over models, many runs at once): bytes that are loaded onto a device with a budget by
 
     ours          the policy of the engine and its manager: order, eviction and joint planning of runs
     LRU           in the graph's order, least recently used first out
     per call      in the graph's order, everything goes after each call (what `enable_model_cpu_offload` does)
     optimum       the fewest bytes over all orders and all evictions: exact where the search ends, else a lower bound (marked ≥)
 
-The policies see names and bytes alone; that the engine does with real weights what its policy says is what
-tests/models/test_runs.py asserts. Part 2, with a tiny real pipeline: processor time of a call through the engine against the
-same call of the diffusers pipeline, and what borrowing a pipeline costs.
+The policies see names and bytes alone; that the engine does with real weights what its policy says
+is what tests/models/test_runs.py asserts. Part 2, with a tiny real pipeline: processor time of a
+call through the engine against the same call of the diffusers pipeline, and what borrowing a
+pipeline costs.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Problem:
     budget: int
 
     def joined(self) -> list[Use[str]]:
-        """The uses of all runs as one graph."""
+        """Return the uses of all runs as one graph."""
         uses: list[Use[str]] = []
         for run in self.runs:
             start = len(uses)
@@ -77,28 +78,61 @@ class Row:
 
 
 def chain_of(models: Sequence[frozenset[str]]) -> list[Use[str]]:
-    return [Use(parts, frozenset({index - 1} if index else ())) for index, parts in enumerate(models)]
+    return [
+        Use(parts, frozenset({index - 1} if index else ())) for index, parts in enumerate(models)
+    ]
 
 
 def problems(quick: bool) -> list[Problem]:
-    """The suite; every random choice has a fixed seed."""
+    """Return the suite; every random choice has a fixed seed."""
     found: list[Problem] = []
     equal = dict.fromkeys("abcdef", 6)
     one = {name: frozenset(name) for name in equal}
-    found.append(Problem("interleaved: a b a b …, 1 place", [chain_of([one["ab"[i % 2]] for i in range(12)])], equal, 6))
-    found.append(Problem("interleaved: a b c a b c …, 2 places", [chain_of([one["abc"[i % 3]] for i in range(12)])], equal, 12))
+    found.append(
+        Problem(
+            "interleaved: a b a b …, 1 place",
+            [chain_of([one["ab"[i % 2]] for i in range(12)])],
+            equal,
+            6,
+        )
+    )
+    found.append(
+        Problem(
+            "interleaved: a b c a b c …, 2 places",
+            [chain_of([one["abc"[i % 3]] for i in range(12)])],
+            equal,
+            12,
+        )
+    )
     branches = [Use(one["abc"[i % 3]]) for i in range(15)]
     found.append(Problem("15 independent calls of 3 models, 1 place", [branches], equal, 6))
-    pairs = [Use(one["a" if i % 2 == 0 else "b"], frozenset() if i % 2 == 0 else frozenset({i - 1})) for i in range(16)]
+    pairs = [
+        Use(one["a" if i % 2 == 0 else "b"], frozenset() if i % 2 == 0 else frozenset({i - 1}))
+        for i in range(16)
+    ]
     found.append(Problem("8 chains a → b, 1 place", [pairs], equal, 6))
-    diamond = [Use(one["a"]), Use(one["b"], frozenset({0})), Use(one["c"], frozenset({0})), Use(one["a"], frozenset({1, 2}))]
+    diamond = [
+        Use(one["a"]),
+        Use(one["b"], frozenset({0})),
+        Use(one["c"], frozenset({0})),
+        Use(one["a"], frozenset({1, 2})),
+    ]
     found.append(Problem("diamond a → (b, c) → a, 2 places", [diamond], equal, 12))
     shared = {"text": 9, "vae": 1, "base": 10, "refine": 8, "inpaint": 10}
-    with_shared = [frozenset({"text", "vae", name}) for name in ("base", "refine", "inpaint", "base", "inpaint", "refine", "base")]
-    found.append(Problem("shared encoder and vae, 3 denoisers", [chain_of(with_shared)], shared, 30))
-    found += [random_problem(f"random graph {seed}", 1, random.Random(seed), 8) for seed in range(4 if quick else 12)]
+    with_shared = [
+        frozenset({"text", "vae", name})
+        for name in ("base", "refine", "inpaint", "base", "inpaint", "refine", "base")
+    ]
+    found.append(
+        Problem("shared encoder and vae, 3 denoisers", [chain_of(with_shared)], shared, 30)
+    )
     found += [
-        random_problem(f"{4 + seed} random runs at once", 4 + seed, random.Random(100 + seed), 6) for seed in range(2 if quick else 6)
+        random_problem(f"random graph {seed}", 1, random.Random(seed), 8)
+        for seed in range(4 if quick else 12)
+    ]
+    found += [
+        random_problem(f"{4 + seed} random runs at once", 4 + seed, random.Random(100 + seed), 6)
+        for seed in range(2 if quick else 6)
     ]
     same = [chain_of([one["a"], one["b"], one["c"]]) for _ in range(12)]
     found.append(Problem("12 runs of a → b → c at once, 2 places", same, equal, 12))
@@ -118,22 +152,30 @@ def random_problem(name: str, runs: int, chosen: random.Random, length: int) -> 
             parts = frozenset(chosen.sample(names, chosen.choice((1, 1, 2))))
             while sum(sizes[part] for part in parts) > budget:
                 parts = frozenset(sorted(parts)[:1])
-            uses.append(Use(parts, frozenset(chosen.sample(range(index), min(index, chosen.randint(0, 2))))))
+            uses.append(
+                Use(parts, frozenset(chosen.sample(range(index), min(index, chosen.randint(0, 2)))))
+            )
         graphs.append(uses)
     return Problem(name, graphs, sizes, budget)
 
 
 def ours(problem: Problem, seed: int = 0) -> int:
     """
-    Bytes that the engine's policy loads: at each step the uses that are left of all runs are planned anew, as Ready and the device
-    lane do; each run offers one of its ready uses.
+    Bytes that the engine's policy loads.
+
+    At each step the uses that are left of all runs are planned anew, as Ready and the device lane
+    do; each run offers one of its ready uses.
     """
     left = [dict(enumerate(run)) for run in problem.runs]
     there: set[str] = set()
     loaded = 0
     while any(left):
         uses, owners = _union(left)
-        offers = [index for index, (run, name) in enumerate(owners) if not any(one in left[run] for one in left[run][name].after)]
+        offers = [
+            index
+            for index, (run, name) in enumerate(owners)
+            if not any(one in left[run] for one in left[run][name].after)
+        ]
         free = [index for index in offers if uses[index].parts <= there]
         if free:
             chosen = free[0]
@@ -157,13 +199,15 @@ def _union(left: Sequence[dict[int, Use[str]]]) -> tuple[list[Use[str]], list[tu
         position: dict[int, int] = {}
         for name, use in list(left[run].items())[:share]:
             position[name] = len(uses)
-            uses.append(Use(use.parts, frozenset(position[one] for one in use.after if one in position)))
+            uses.append(
+                Use(use.parts, frozenset(position[one] for one in use.after if one in position))
+            )
             owners.append((run, name))
     return uses, owners
 
 
 def arrival_order(problem: Problem) -> list[Use[str]]:
-    """What a scheduler without a plan does: the runs in turn, each in its graph's order."""
+    """Return what a scheduler without a plan does: the runs in turn, each in its graph's order."""
     rounds = itertools.zip_longest(*problem.runs)
     return [use for some in rounds for use in some if use is not None]
 
@@ -185,24 +229,43 @@ def per_call(problem: Problem) -> int:
 
 
 def optimum(problem: Problem) -> tuple[int, bool]:
-    """The fewest bytes, and whether that is exact; else no order can do with less than each part once."""
+    """
+    Return the fewest bytes, and whether that is exact.
+
+    Else no order can do with less than each part once.
+    """
     uses = problem.joined()
     schedule = plan_loads(uses, problem.sizes, problem.budget, effort=EXACT_EFFORT)
     once = sum(problem.sizes[part] for part in {part for use in uses for part in use.parts})
-    return (schedule.bytes, True) if schedule.is_optimal or schedule.bytes == once else (once, False)
+    return (
+        (schedule.bytes, True) if schedule.is_optimal or schedule.bytes == once else (once, False)
+    )
 
 
 def measure(problem: Problem) -> Row:
     best, is_exact = optimum(problem)
     uses = sum(len(run) for run in problem.runs)
-    return Row(problem.name, uses, ours(problem), lru(problem), per_call(problem), best, is_exact, len(problem.runs) == 1)
+    return Row(
+        problem.name,
+        uses,
+        ours(problem),
+        lru(problem),
+        per_call(problem),
+        best,
+        is_exact,
+        len(problem.runs) == 1,
+    )
 
 
-# -- what a warm run costs ----------------------------------------------------------------------------------------------------
+# -- what a warm run costs -------------------------------------------------------------------------
 
 
 def overhead(calls: int) -> dict[str, float]:
-    """Milliseconds of processor time: a pipeline's call, the same through the engine, borrowing a pipeline alone; medians."""
+    """
+    Milliseconds of processor time.
+
+    A pipeline's call, the same through the engine, borrowing a pipeline alone; medians.
+    """
     import torch
     from PIL import Image
 
@@ -221,7 +284,13 @@ def overhead(calls: int) -> dict[str, float]:
         # Encoders are computed anew in both: what is kept of them would make ours the faster one.
         models = ModelManager(device="cpu", encodings=0)
         ref = ImageToImageModel(repo_id=str(directory))
-        context = Context("bench", report=lambda kind, details: None, cancelled=_never(), images=None, models=models)  # type: ignore[arg-type]
+        context = Context(
+            "bench",
+            report=lambda kind, details: None,
+            cancelled=_never(),
+            images=None,
+            models=models,
+        )  # type: ignore[arg-type]
         settings: dict[str, Any] = {"prompt": "a lake", "strength": 1.0, "num_inference_steps": 12}
         node: Any = ImageToImage(model=ref, image=ImageData.of(source), seed=1, **settings)
         with Engine(models=models) as engine:
@@ -241,13 +310,20 @@ def overhead(calls: int) -> dict[str, float]:
 
                 def direct() -> None:
                     with torch.no_grad():
-                        pipeline(image=source, generator=torch.Generator().manual_seed(1), **settings)
+                        pipeline(
+                            image=source, generator=torch.Generator().manual_seed(1), **settings
+                        )
 
                 direct()
                 times = _alternating([direct, through_the_engine, borrowing], calls)
     pipeline_ms, engine_ms, borrow_ms = (statistics.median(one) * 1000 for one in times)
     differences = [(run - alone) * 1000 for alone, run in zip(times[0], times[1], strict=True)]
-    return {"pipeline": pipeline_ms, "engine": engine_ms, "overhead": statistics.median(differences), "borrowing": borrow_ms}
+    return {
+        "pipeline": pipeline_ms,
+        "engine": engine_ms,
+        "overhead": statistics.median(differences),
+        "borrowing": borrow_ms,
+    }
 
 
 def _alternating(functions: Sequence[Callable[[], None]], rounds: int) -> list[list[float]]:
@@ -269,27 +345,44 @@ def _never() -> Any:
 
 def main() -> None:
     """Print both tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="a smaller suite")
     parser.add_argument("--json", type=Path, help="write the figures there as well")
     options = parser.parse_args()
     rows = [measure(problem) for problem in problems(options.quick)]
-    print(f"{'problem':<46} {'uses':>4} {'ours':>6} {'LRU':>6} {'per call':>8} {'optimum':>8}  ours/optimum")
+    print(
+        f"{'problem':<46} {'uses':>4} {'ours':>6} {'LRU':>6} {'per call':>8} {'optimum':>8} "
+        " ours/optimum"
+    )
     for row in rows:
         mark = "" if row.is_exact else "≥"
-        print(f"{row.problem:<46} {row.uses:>4} {row.ours:>6} {row.lru:>6} {row.per_call:>8} {mark + str(row.optimum):>8}  {row.ratio:.2f}")
+        print(
+            f"{row.problem:<46} {row.uses:>4} {row.ours:>6} {row.lru:>6} {row.per_call:>8}"
+            f" {mark + str(row.optimum):>8}  {row.ratio:.2f}"
+        )
     for known, title in ((True, "one graph"), (False, "runs at once")):
         some = [row for row in rows if row.known_ahead == known]
-        totals = [sum(getattr(row, name) for row in some) for name in ("ours", "lru", "per_call", "optimum")]
+        totals = [
+            sum(getattr(row, name) for row in some)
+            for name in ("ours", "lru", "per_call", "optimum")
+        ]
         ratios = [total / totals[3] for total in totals]
-        print(f"{title}: ours {ratios[0]:.3f}, LRU {ratios[1]:.2f}, per call {ratios[2]:.2f} times the optimum")
+        print(
+            f"{title}: ours {ratios[0]:.3f}, LRU {ratios[1]:.2f}, per call {ratios[2]:.2f} times"
+            " the optimum"
+        )
     figures = overhead(10 if options.quick else 40)
     print(
-        f"\na warm call: pipeline {figures['pipeline']:.1f} ms, through the engine {figures['engine']:.1f} ms, "
-        f"difference {figures['overhead']:.2f} ms, of which borrowing {figures['borrowing']:.2f} ms"
+        f"\na warm call: pipeline {figures['pipeline']:.1f} ms, through the engine"
+        f" {figures['engine']:.1f} ms, difference {figures['overhead']:.2f} ms, of which borrowing"
+        f" {figures['borrowing']:.2f} ms"
     )
     if options.json:
-        options.json.write_text(json.dumps({"loads": [asdict(row) for row in rows], "warm": figures}, indent=1) + "\n")
+        options.json.write_text(
+            json.dumps({"loads": [asdict(row) for row in rows], "warm": figures}, indent=1) + "\n"
+        )
 
 
 if __name__ == "__main__":

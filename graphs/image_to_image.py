@@ -11,12 +11,20 @@ import sys
 from pathlib import Path
 
 from nodes.huggingface.image_to_image import ImageToImage
-from nodes.nodetool.input import FloatInput, HuggingFaceModelInput, ImageInput, IntegerInput, StringInput
+from nodes.nodetool.input import (
+    FloatInput,
+    HuggingFaceModelInput,
+    ImageInput,
+    IntegerInput,
+    StringInput,
+)
 from nodes.nodetool.output import Output
 from nodetool_core import Workflow
 
 image = ImageInput(name="image", value=str(Path(__file__).parent / "assets" / "lake_at_noon.png"))
-prompt = StringInput(name="prompt", value="A beautiful landscape with mountains and a lake at sunset")
+prompt = StringInput(
+    name="prompt", value="A beautiful landscape with mountains and a lake at sunset"
+)
 model = HuggingFaceModelInput(name="model")
 image = ImageToImage(
     image=image.output,

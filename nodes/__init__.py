@@ -12,6 +12,10 @@ pack = Pack(
     },
     aliases=ALIASES,
     examples="graphs",
-    makers={list: "nodetool.list.MakeList", tuple: "nodetool.list.MakeTuple", dict: "nodetool.dictionary.MakeDictionary"},
+    makers={
+        list: "nodetool.list.MakeList",
+        tuple: "nodetool.list.MakeTuple",
+        dict: "nodetool.dictionary.MakeDictionary",
+    },
     pages={"models.md": "nodes.huggingface.models_page:page"},
 )

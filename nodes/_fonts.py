@@ -1,8 +1,9 @@
 """
 Fonts: the one that ships, those of the system, and which characters each has.
 
-A font is looked for by the path of its file, by the name of the file, and by the family's name. Which characters it has is read
-from its `cmap` table (OpenType 1.9, formats 4 and 12), because Pillow draws a box for one that is missing and does not say so.
+A font is looked for by the path of its file, by the name of the file, and by the family's name.
+Which characters it has is read from its `cmap` table (OpenType 1.9, formats 4 and 12), because
+Pillow draws a box for one that is missing and does not say so.
 """
 
 from __future__ import annotations
@@ -27,13 +28,25 @@ SHIPPED: Final = str(Path(__file__).with_name("fonts") / "DejaVuSans.ttf")
 """DejaVu Sans: Latin, Greek, Cyrillic and more, the same on every machine."""
 
 FONT: Final = (
-    "Name of an installed font, or the path of a font file; a relative one starts from the workflow's folder. Empty for DejaVu Sans, "
-    "which ships. Characters that it lacks are taken from other fonts of the machine."
+    "Name of an installed font, or the path of a font file; a relative one starts from the"
+    " workflow's folder. Empty for DejaVu Sans, which ships. Characters that it lacks are taken"
+    " from other fonts of the machine."
 )
 """What nodes say of their property `font`."""
 
 _ENDINGS: Final = (".ttf", ".otf", ".ttc", ".otc")
-_STYLED: Final = ("bold", "italic", "oblique", "light", "thin", "black", "condensed", "mono", "math", "serif")
+_STYLED: Final = (
+    "bold",
+    "italic",
+    "oblique",
+    "light",
+    "thin",
+    "black",
+    "condensed",
+    "mono",
+    "math",
+    "serif",
+)
 """What names of fonts hold that are not the plain one of their family."""
 _PLAIN_STYLES: Final = ("Regular", "Book", "Roman", "Normal", "Medium")
 
@@ -43,9 +56,11 @@ Ranges = tuple[tuple[int, int], ...]
 
 def font_file(name: str, context: Context) -> str:
     """
-    The file of a font: the shipped one for an empty name, else by path, by the name of a file, or by that of a family.
+    Return the file of a font: the shipped one for an empty name, else by path, by the name of a
+    file, or by that of a family.
 
-    A relative path starts from the workflow's folder. Raises NodeError where there is none, ImageError for a forbidden path.
+    A relative path starts from the workflow's folder. Raises NodeError where there is none,
+    ImageError for a forbidden path.
     """
     if not name:
         return SHIPPED
@@ -63,7 +78,11 @@ def font_file(name: str, context: Context) -> str:
 
 
 def font_identity(name: str, sources: Sources) -> str:
-    """What stands for a font in a cache key: what is in its file, or which installed file it is and when that was last changed."""
+    """
+    Return what stands for a font in a cache key.
+
+    What is in its file, or which installed file it is and when that was last changed.
+    """
     if not name:
         return ""
     if "/" in name or name.lower().endswith(_ENDINGS):
@@ -74,14 +93,20 @@ def font_identity(name: str, sources: Sources) -> str:
 
 
 def fonts_identity(texts: list[str] | None) -> str:
-    """What stands for the system's fonts in a cache key; nothing where the texts are known to need none of them."""
+    """
+    Return what stands for the system's fonts in a cache key.
+
+    Nothing where the texts are known to need none of them.
+    """
     if texts is not None and all(has(SHIPPED, sign) for sign in set("".join(texts))):
         return ""
     return " ".join(f"{path}:{_changed(path)}" for path in system_fonts())
 
 
 def opened_font(path: str, size: int) -> ImageFont.FreeTypeFont:
-    """A font in a size in pixels. Raises OSError for a file that is none, or none in that size."""
+    """
+    Return a font in a size in pixels. Raises OSError for a file that is none, or none in that size.
+    """
     from PIL import ImageFont
 
     return ImageFont.truetype(path, size)
@@ -95,7 +120,7 @@ def has(path: str, sign: str) -> bool:
 
 
 def system_fonts() -> list[str]:
-    """The font files of this machine; plain ones before bold, slanted or narrow ones."""
+    """Return the font files of this machine; plain ones before bold, slanted or narrow ones."""
     found = {
         str(Path(folder, name))
         for start in _folders()
@@ -103,7 +128,9 @@ def system_fonts() -> list[str]:
         for name in names
         if name.lower().endswith(_ENDINGS)
     }
-    return sorted(found, key=lambda path: (any(word in Path(path).name.lower() for word in _STYLED), path))
+    return sorted(
+        found, key=lambda path: (any(word in Path(path).name.lower() for word in _STYLED), path)
+    )
 
 
 def _folders() -> Iterator[Path]:
@@ -113,14 +140,28 @@ def _folders() -> Iterator[Path]:
         yield Path(os.environ.get("WINDIR", r"C:\Windows"), "Fonts")
         yield Path(os.environ.get("LOCALAPPDATA", home), "Microsoft", "Windows", "Fonts")
     elif sys.platform == "darwin":
-        yield from (Path("/System/Library/Fonts"), Path("/Library/Fonts"), home / "Library" / "Fonts")
+        yield from (
+            Path("/System/Library/Fonts"),
+            Path("/Library/Fonts"),
+            home / "Library" / "Fonts",
+        )
     else:
-        yield from (Path(folder, "fonts") for folder in os.environ.get("XDG_DATA_DIRS", "/usr/local/share:/usr/share").split(":"))
-        yield from (Path(os.environ.get("XDG_DATA_HOME", home / ".local" / "share"), "fonts"), home / ".fonts")
+        yield from (
+            Path(folder, "fonts")
+            for folder in os.environ.get("XDG_DATA_DIRS", "/usr/local/share:/usr/share").split(":")
+        )
+        yield from (
+            Path(os.environ.get("XDG_DATA_HOME", home / ".local" / "share"), "fonts"),
+            home / ".fonts",
+        )
 
 
 def _named(name: str) -> str:
-    """The file of a font by the name of the file or of the family, with or without its style. Raises NodeError."""
+    """
+    Return the file of a font by the name of the file or of the family, with or without its style.
+
+    Raises NodeError.
+    """
     wanted = _letters(Path(name).stem if name.lower().endswith(_ENDINGS) else name)
     files = [SHIPPED, *system_fonts()]
     with_stem = [path for path in files if _letters(Path(path).stem) == wanted]
@@ -130,9 +171,14 @@ def _named(name: str) -> str:
     for path in files:
         family, style = _family(path, _changed(path))
         families.append(family)
-        if wanted in (_letters(family + style), _letters(family) if style in _PLAIN_STYLES else None):
+        if wanted in (
+            _letters(family + style),
+            _letters(family) if style in _PLAIN_STYLES else None,
+        ):
             return path
-    same = [path for path, family in zip(files, families, strict=True) if _letters(family) == wanted]
+    same = [
+        path for path, family in zip(files, families, strict=True) if _letters(family) == wanted
+    ]
     if same:
         return same[0]
     hint = near_miss(name, {family for family in families if family})
@@ -147,7 +193,10 @@ def _checked(path: str, name: str) -> str:
         opened_font(path, 12)
     except (OSError, ValueError) as error:
         message = f"There is no font {name!r} on this machine."
-        raise NodeError(message, "Give the name of an installed font, the path of a .ttf or .otf file, or nothing.") from error
+        raise NodeError(
+            message,
+            "Give the name of an installed font, the path of a .ttf or .otf file, or nothing.",
+        ) from error
     return path
 
 
@@ -161,7 +210,9 @@ def _changed(path: str) -> int:
 
 @lru_cache(maxsize=4096)
 def _family(path: str, changed: int) -> tuple[str, str]:
-    """The family and the style that a font's file tells; empty for one that can't be read."""
+    """
+    Return the family and the style that a font's file tells; empty for one that can't be read.
+    """
     try:
         family, style = opened_font(path, 12).getname()
     except (OSError, ValueError):
@@ -171,7 +222,7 @@ def _family(path: str, changed: int) -> tuple[str, str]:
 
 @lru_cache(maxsize=256)
 def _characters(path: str, changed: int) -> Ranges:
-    """The characters of a font; none for one whose table can't be read."""
+    """Return the characters of a font; none for one whose table can't be read."""
     try:
         data = Path(path).read_bytes()
         return _ranges(_character_map(data))
@@ -180,7 +231,10 @@ def _characters(path: str, changed: int) -> Ranges:
 
 
 def _character_map(data: bytes) -> bytes:
-    """The best of the tables from characters to glyphs in a font file, or in the first font of a collection."""
+    """
+    Return the best of the tables from characters to glyphs in a font file, or in the first font of
+    a collection.
+    """
     start = struct.unpack_from(">I", data, 12)[0] if data[:4] == b"ttcf" else 0
     for index in range(struct.unpack_from(">H", data, start + 4)[0]):
         name, _, offset, _ = struct.unpack_from(">4sIII", data, start + 12 + 16 * index)
@@ -198,13 +252,15 @@ def _character_map(data: bytes) -> bytes:
 
 
 def _ranges(table: bytes) -> Ranges:
-    """The characters that a table leads to a glyph from."""
+    """Return the characters that a table leads to a glyph from."""
     if not table:
         return ()
     if struct.unpack_from(">H", table)[0] == 12:
         count = struct.unpack_from(">I", table, 12)[0]
         groups = (struct.unpack_from(">III", table, 16 + 12 * index) for index in range(count))
-        return tuple(sorted((first, last) for first, last, glyph in groups if glyph or last > first))
+        return tuple(
+            sorted((first, last) for first, last, glyph in groups if glyph or last > first)
+        )
     found = sorted(_in_segments(table))
     ranges: list[tuple[int, int]] = []
     for code in found:
@@ -216,7 +272,7 @@ def _ranges(table: bytes) -> Ranges:
 
 
 def _in_segments(table: bytes) -> Iterator[int]:
-    """The characters of a table of format 4."""
+    """Yield the characters of a table of format 4."""
     count = struct.unpack_from(">H", table, 6)[0] // 2
     ends = struct.unpack_from(f">{count}H", table, 14)
     starts = struct.unpack_from(f">{count}H", table, 16 + 2 * count)
@@ -225,6 +281,10 @@ def _in_segments(table: bytes) -> Iterator[int]:
     for index, (first, last) in enumerate(zip(starts, ends, strict=True)):
         place = 16 + 6 * count + 2 * index + offsets[index]
         for code in range(first, min(last, 0xFFFE) + 1):
-            glyph = code if not offsets[index] else struct.unpack_from(">H", table, place + 2 * (code - first))[0]
+            glyph = (
+                code
+                if not offsets[index]
+                else struct.unpack_from(">H", table, place + 2 * (code - first))[0]
+            )
             if glyph and (glyph + deltas[index]) & 0xFFFF:
                 yield code

@@ -19,9 +19,15 @@ Size = tuple[int, int]
 
 
 def check_size(width: int, height: int, hint: str = "Choose a smaller size.") -> Size:
-    """The size, if an image of it may be made. Raises NodeError, with what to do where it is too large."""
+    """
+    Return the size, if an image of it may be made.
+
+    Raises NodeError, with what to do where it is too large.
+    """
     if width < 1 or height < 1:
-        raise NodeError(f"The image would have {width} x {height} pixels.", "Both sides need at least 1.")
+        raise NodeError(
+            f"The image would have {width} x {height} pixels.", "Both sides need at least 1."
+        )
     if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
         limit = f"at most {MAX_SIDE} a side and {MAX_PIXELS // 1_000_000} megapixels are made"
         raise NodeError(f"The image would have {width} x {height} pixels; {limit}.", hint)
@@ -29,13 +35,16 @@ def check_size(width: int, height: int, hint: str = "Choose a smaller size.") ->
 
 
 def longest_side_of(size: Size) -> int:
-    """The longest side that an image of the shape of a size may have."""
+    """Return the longest side that an image of the shape of a size may have."""
     width, height = size
     return min(MAX_SIDE, math.isqrt(MAX_PIXELS * max(size) // min(width, height)))
 
 
 def fitted_size(size: Size, box: Size) -> Size:
-    """The largest size of the same shape that fits into the box, to the nearest pixel and at least 1."""
+    """
+    Return the largest size of the same shape that fits into the box, to the nearest pixel and at
+    least 1.
+    """
     (width, height), (box_width, box_height) = size, box
     if width * box_height >= height * box_width:
         return box_width, min(box_height, max(1, round(height * box_width / width)))
@@ -44,10 +53,12 @@ def fitted_size(size: Size, box: Size) -> Size:
 
 def resized(image: Image.Image, size: Size) -> Image.Image:
     """
-    The image in another size, resampled with a Lanczos kernel that covers every source pixel.
+    Return the image in another size, resampled with a Lanczos kernel that covers every source
+    pixel.
 
-    Palettes and bilevel images are converted first, because indices can't be averaged; colours are weighted by their
-    alpha (Pillow does so for RGBA and LA), so that hidden pixels leave no fringes.
+    Palettes and bilevel images are converted first, because indices can't be averaged; colours are
+    weighted by their alpha (Pillow does so for RGBA and LA), so that hidden pixels leave no
+    fringes.
     """
     from PIL import Image as Pillow
 
@@ -57,15 +68,22 @@ def resized(image: Image.Image, size: Size) -> Image.Image:
 
 
 def covering(image: Image.Image, size: Size) -> Image.Image:
-    """The image cropped around its middle to the shape of a size, and resized to it as `resized` does."""
+    """
+    Return the image cropped around its middle to the shape of a size, and resized to it as
+    `resized` does.
+    """
     from PIL import Image as Pillow
     from PIL import ImageOps
 
-    return image if image.size == size else within_range(ImageOps.fit(smooth(image), size, Pillow.Resampling.LANCZOS))
+    return (
+        image
+        if image.size == size
+        else within_range(ImageOps.fit(smooth(image), size, Pillow.Resampling.LANCZOS))
+    )
 
 
 def smooth(image: Image.Image) -> Image.Image:
-    """The image in a mode whose pixels can be averaged."""
+    """Return the image in a mode whose pixels can be averaged."""
     from nodetool_core.assets.modes import in_mode, standard_mode
 
     image = standard_mode(image)
@@ -73,7 +91,11 @@ def smooth(image: Image.Image) -> Image.Image:
 
 
 def within_range(image: Image.Image) -> Image.Image:
-    """The image without what resampling adds beyond black and white beside an edge; Pillow itself leaves that in floats."""
+    """
+    Return the image without what resampling adds beyond black and white beside an edge.
+
+    Pillow itself leaves that in floats.
+    """
     if image.mode != "F":
         return image
     import numpy as np

@@ -1,9 +1,10 @@
 """
 Colours and alpha of an image, taken apart and put together.
 
-What works on tones works on `L` or `RGB` with 8 bits a channel: grey stays grey, deeper tones (16 bits, floats) are scaled
-to 8 bits, palettes and printing colours become RGB. What works on neighbours of a pixel weights them by their alpha, or is not
-shown what is hidden, so that hidden colours leave no fringe.
+What works on tones works on `L` or `RGB` with 8 bits a channel: grey stays grey, deeper tones (16
+bits, floats) are scaled to 8 bits, palettes and printing colours become RGB. What works on
+neighbours of a pixel weights them by their alpha, or is not shown what is hidden, so that hidden
+colours leave no fringe.
 """
 
 from __future__ import annotations
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
 
     Band = NDArray[np.floating[Any]]
     Grade = Callable[[Band, int], Band]
-    """Takes rows of RGB from 0 to 1, (rows, width, 3), and the number of the first row; gives them changed."""
+    """
+    Takes rows of RGB from 0 to 1, (rows, width, 3), and the number of the first row.
+
+    Gives them changed.
+    """
 
 _BAND_PIXELS: Final = 1 << 19
 _GREY_MODES: Final = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
@@ -41,7 +46,11 @@ def is_grey(image: Image.Image) -> bool:
 
 
 def opened(context: Context, ref: ImageRef) -> Image.Image:
-    """The image behind a reference as L or RGB, with alpha (LA, RGBA) where it has any; warns where tones lose bits."""
+    """
+    Return the image behind a reference as L or RGB, with alpha (LA, RGBA) where it has any.
+
+    Warns where tones lose bits.
+    """
     from nodetool_core.assets.modes import BITS_LOST, DEEP_MODES
 
     image = context.image(ref)
@@ -51,7 +60,7 @@ def opened(context: Context, ref: ImageRef) -> Image.Image:
 
 
 def plain(image: Image.Image) -> Image.Image:
-    """The image as L or RGB, with alpha (LA, RGBA) where it has any."""
+    """Return the image as L or RGB, with alpha (LA, RGBA) where it has any."""
     from nodetool_core.assets.modes import in_mode
 
     mode = "L" if is_grey(image) else "RGB"
@@ -59,7 +68,10 @@ def plain(image: Image.Image) -> Image.Image:
 
 
 def colours(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """The colours as L or RGB, also those of transparent pixels, and the alpha as L where there is any."""
+    """
+    Return the colours as L or RGB, also those of transparent pixels, and the alpha as L where there
+    is any.
+    """
     image = plain(image)
     if image.mode == "LA":
         return image.getchannel("L"), image.getchannel("A")
@@ -78,7 +90,10 @@ def with_alpha(image: Image.Image, alpha: Image.Image | None) -> Image.Image:
 
 
 def with_profile(image: Image.Image, source: Image.Image) -> Image.Image:
-    """A new image with the colour profile of what it was made from, without which its colours would be read as others."""
+    """
+    Return a new image with the colour profile of what it was made from, without which its colours
+    would be read as others.
+    """
     from nodetool_core.assets.profiles import fits, profile_of
 
     profile = profile_of(source)
@@ -90,7 +105,9 @@ def with_profile(image: Image.Image, source: Image.Image) -> Image.Image:
 
 
 def canvas(mode: str, size: tuple[int, int], colour: str, profile: bytes | None) -> Image.Image:
-    """A new image, RGB or RGBA, of one colour (`#rrggbb` or `#rrggbbaa`, sRGB) in a profile."""
+    """
+    Return a new image, RGB or RGBA, of one colour (`#rrggbb` or `#rrggbbaa`, sRGB) in a profile.
+    """
     from PIL import Image as Pillow
 
     dot = in_form(Pillow.new(mode, (1, 1), colour), mode, profile)
@@ -100,29 +117,50 @@ def canvas(mode: str, size: tuple[int, int], colour: str, profile: bytes | None)
 
 
 def on_colours(image: Image.Image, work: Callable[[Image.Image], Image.Image]) -> Image.Image:
-    """The image with its colours changed by `work`, which is given L or RGB; the alpha is kept."""
+    """
+    Return the image with its colours changed by `work`, which is given L or RGB; the alpha is kept.
+    """
     colour, alpha = colours(image)
     return with_profile(with_alpha(work(colour), alpha), image)
 
 
-def on_visible(image: Image.Image, work: Callable[[Image.Image, Image.Image | None], Image.Image]) -> Image.Image:
-    """As `on_colours`; `work` is also told where something is seen (L, not 0), or None where that is everywhere or nowhere."""
+def on_visible(
+    image: Image.Image, work: Callable[[Image.Image, Image.Image | None], Image.Image]
+) -> Image.Image:
+    """
+    As `on_colours`; `work` is also told where something is seen (L, not 0), or None where that is
+    everywhere or nowhere.
+    """
     _, alpha = colours(image)
-    visible = alpha.point(lambda tone: 255 * (tone > 0)) if alpha is not None and alpha.getbbox() else None
+    visible = (
+        alpha.point(lambda tone: 255 * (tone > 0))
+        if alpha is not None and alpha.getbbox()
+        else None
+    )
     return on_colours(image, lambda colour: work(colour, visible))
 
 
-def on_neighbours(image: Image.Image, work: Callable[[Image.Image], Image.Image], reach: int = 1) -> Image.Image:
-    """As `on_colours`, for work that looks so many pixels far: beyond what is seen, it finds the colours of the edge going on evenly."""
+def on_neighbours(
+    image: Image.Image, work: Callable[[Image.Image], Image.Image], reach: int = 1
+) -> Image.Image:
+    """
+    As `on_colours`, for work that looks so many pixels far.
+
+    Beyond what is seen, it finds the colours of the edge going on evenly.
+    """
     _, alpha = colours(image)
-    return on_colours(image, lambda colour: work(colour if alpha is None else _continued(colour, alpha, reach)))
+    return on_colours(
+        image, lambda colour: work(colour if alpha is None else _continued(colour, alpha, reach))
+    )
 
 
 def _continued(colour: Image.Image, alpha: Image.Image, reach: int) -> Image.Image:
     """
-    Colours (L or RGB) whose hidden pixels up to `reach` from a visible one have the colour of one nearby; others stay.
+    Colours (L or RGB) whose hidden pixels up to `reach` from a visible one have the colour of one
+    nearby; others stay.
 
-    What is known grows by 1, 2, 4, … pixels at a time, each copied from a pixel so far away: the cost is the logarithm of the reach.
+    What is known grows by 1, 2, 4, … pixels at a time, each copied from a pixel so far away: the
+    cost is the logarithm of the reach.
     """
     from PIL import ImageChops
 
@@ -140,14 +178,22 @@ def _continued(colour: Image.Image, alpha: Image.Image, reach: int) -> Image.Ima
 
 
 def on_weighted(image: Image.Image, work: Callable[[Image.Image], Image.Image]) -> Image.Image:
-    """The image changed by `work`, which mixes neighbours: it is given colours multiplied by their alpha, where there is any."""
+    """
+    Return the image changed by `work`, which mixes neighbours.
+
+    It is given colours multiplied by their alpha, where there is any.
+    """
     straight = plain(image)
     result = work(straight.convert(_PREMULTIPLIED.get(straight.mode, straight.mode)))
     return with_profile(result.convert(_STRAIGHT.get(result.mode, result.mode)), image)
 
 
 def filtered(image: Image.Image, kernel: Any) -> Image.Image:
-    """The image under a kernel of 3 x 3, as if it went on evenly beyond its edges; Pillow alone leaves the outermost pixels as they are."""
+    """
+    Return the image under a kernel of 3 x 3, as if it went on evenly beyond its edges.
+
+    Pillow alone leaves the outermost pixels as they are.
+    """
     import numpy as np
     from PIL import Image as Pillow
 
@@ -159,7 +205,9 @@ def filtered(image: Image.Image, kernel: Any) -> Image.Image:
 
 def alike(*images: Image.Image) -> list[Image.Image]:
     """
-    The images in one mode and one profile, that of the first: with colours where one has colours, with alpha where one has alpha.
+    Return the images in one mode and one profile, that of the first.
+
+    With colours where one has colours, with alpha where one has alpha.
 
     What several images are made into has the profile of the first one then.
     """
@@ -167,9 +215,13 @@ def alike(*images: Image.Image) -> list[Image.Image]:
     return [in_form(image, mode, profile) for image in images]
 
 
-def common_form(images: Sequence[Image.Image], *, colours: bool = False, alpha: bool = False) -> tuple[str, bytes | None]:
+def common_form(
+    images: Sequence[Image.Image], *, colours: bool = False, alpha: bool = False
+) -> tuple[str, bytes | None]:
     """
-    The mode and the profile (None for sRGB) in which images can be put together: the profile of the first.
+    Return the mode and the profile (None for sRGB) in which images can be put together.
+
+    The profile of the first.
 
     Args:
         colours: Whether colours are wanted also where all images are grey.
@@ -184,7 +236,7 @@ def common_form(images: Sequence[Image.Image], *, colours: bool = False, alpha: 
 
 
 def in_form(image: Image.Image, mode: str, profile: bytes | None) -> Image.Image:
-    """The image in a mode (L, LA, RGB, RGBA) and a profile; its colours stay."""
+    """Return the image in a mode (L, LA, RGB, RGBA) and a profile; its colours stay."""
     from nodetool_core.assets.modes import in_mode
     from nodetool_core.assets.profiles import in_profile
 
@@ -192,7 +244,11 @@ def in_form(image: Image.Image, mode: str, profile: bytes | None) -> Image.Image
 
 
 def graded(image: Image.Image, grade: Grade, context: Context) -> Image.Image:
-    """The image with its colours changed by `grade`, a band of rows at a time; RGB, or RGBA with the alpha kept."""
+    """
+    Return the image with its colours changed by `grade`, a band of rows at a time.
+
+    RGB, or RGBA with the alpha kept.
+    """
     import numpy as np
     from PIL import Image as Pillow
 
@@ -229,4 +285,7 @@ def check_same_size(first: Image.Image, second: Image.Image, names: tuple[str, s
     """Raise NodeError where two images that are compared pixel by pixel differ in size."""
     if first.size != second.size:
         sizes = f"{first.width} x {first.height} and {second.width} x {second.height}"
-        raise NodeError(f"{names[0]} and {names[1]} differ in size: {sizes} pixels.", "Put a Resize in front of one of them.")
+        raise NodeError(
+            f"{names[0]} and {names[1]} differ in size: {sizes} pixels.",
+            "Put a Resize in front of one of them.",
+        )

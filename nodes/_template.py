@@ -1,8 +1,9 @@
 """
 Texts with placeholders: `{{ name }}`.
 
-A placeholder is a name, or a path into a value (`{{ scene.season }}`, `{{ items.0 }}`), and may name filters
-(`{{ season | upper }}`). A single brace means itself. There is no logic and no code in a template.
+A placeholder is a name, or a path into a value (`{{ scene.season }}`, `{{ items.0 }}`), and may
+name filters (`{{ season | upper }}`). A single brace means itself. There is no logic and no code in
+a template.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ _WORD: Final = re.compile("[^\\W_](?:[^\\W_]|['\u2019\u0300-\u036f])*")
 
 
 def titled(text: str) -> str:
-    """The text with every word capitalized: `the lake's shore` becomes `The Lake's Shore`."""
+    """
+    Return the text with every word capitalized: `the lake's shore` becomes `The Lake's Shore`.
+    """
     return _WORD.sub(lambda word: word[0].capitalize(), text)
 
 
@@ -38,12 +41,19 @@ FILTERS: Final[Mapping[str, Callable[[str], str]]] = {
 
 
 def fill(template: str, values: Mapping[str, Any]) -> str:
-    """The text with every placeholder replaced by its value. Raises NodeError for one that has none, or can't be read."""
+    """
+    Return the text with every placeholder replaced by its value.
+
+    Raises NodeError for one that has none, or can't be read.
+    """
     return _PLACEHOLDER.sub(lambda match: _value_of(match[1], values), template)
 
 
 def as_text(value: Any) -> str:
-    """A value as text: numbers in their shortest form, lists separated by commas, objects as JSON. Raises NodeError for an image."""
+    """
+    Return a value as text: numbers in their shortest form, lists separated by commas, objects as
+    JSON. Raises NodeError for an image.
+    """
     if isinstance(value, str):
         return value
     if value is None:
@@ -70,12 +80,16 @@ def as_text(value: Any) -> str:
 def _value_of(inner: str, values: Mapping[str, Any]) -> str:
     path, *filters = (part.strip() for part in inner.split("|"))
     if not _PATH.fullmatch(path):
-        raise NodeError(f"The placeholder {{{{{inner}}}}} can't be read.", "Write a name: {{ name }}.")
+        raise NodeError(
+            f"The placeholder {{{{{inner}}}}} can't be read.", "Write a name: {{ name }}."
+        )
     text = as_text(_look_up(path, values))
     for name in filters:
         if name not in FILTERS:
             hint = near_miss(name, FILTERS) or f"There are {', '.join(FILTERS)}."
-            raise NodeError(f"The placeholder {{{{ {path} }}}} asks for the unknown filter {name!r}.", hint)
+            raise NodeError(
+                f"The placeholder {{{{ {path} }}}} asks for the unknown filter {name!r}.", hint
+            )
         text = FILTERS[name](text)
     return text
 
@@ -88,7 +102,11 @@ def _look_up(path: str, values: Mapping[str, Any]) -> Any:
         elif _is_list(found) and part.isdecimal() and int(part) < len(found):
             found = found[int(part)]
         else:
-            raise NodeError(f"The placeholder {{{{ {path} }}}} has no value.", _hint(part, found), code="missing_value")
+            raise NodeError(
+                f"The placeholder {{{{ {path} }}}} has no value.",
+                _hint(part, found),
+                code="missing_value",
+            )
     return found
 
 

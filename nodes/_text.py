@@ -1,8 +1,10 @@
 """
-Text set in a typeface: a font, and for characters that it lacks, the shipped font and those of the system.
+Text set in a typeface: a font, and for characters that it lacks, the shipped font and those of the
+system.
 
-A line is a sequence of runs, each of characters that one font has, all on one baseline. Long runs are drawn piece by piece, and
-pieces beyond the image's edges are left out, so that the cost is linear in the text and the memory is bounded.
+A line is a sequence of runs, each of characters that one font has, all on one baseline. Long runs
+are drawn piece by piece, and pieces beyond the image's edges are left out, so that the cost is
+linear in the text and the memory is bounded.
 """
 
 from __future__ import annotations
@@ -29,9 +31,16 @@ _SHOWN: Final = 20
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines of a text, whatever breaks them; tabs as spaces, without other control characters."""
+    """
+    Return the lines of a text, whatever breaks them.
+
+    Tabs as spaces, without other control characters.
+    """
     lines = _BREAK.split(text.replace("\t", "    "))
-    return ["".join(sign for sign in line if unicodedata.category(sign) not in ("Cc", "Cs")) for line in lines]
+    return [
+        "".join(sign for sign in line if unicodedata.category(sign) not in ("Cc", "Cs"))
+        for line in lines
+    ]
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,7 @@ class _Face:
 
     @classmethod
     def opened(cls, path: str, size: int) -> _Face | None:
-        """The font; None for a file that can't be used."""
+        """Return the font; None for a file that can't be used."""
         for strike in (size, *_STRIKES):
             try:
                 return cls(opened_font(path, strike), size / strike)
@@ -61,17 +70,27 @@ class _Face:
         from PIL import ImageDraw
 
         if self.scale == 1:
-            ImageDraw.Draw(image).text(place, text, fill=fill, font=self.font, anchor="ls", embedded_color=True)
+            ImageDraw.Draw(image).text(
+                place, text, fill=fill, font=self.font, anchor="ls", embedded_color=True
+            )
             return
         ascent, descent = self.font.getmetrics()
         layer = Pillow.new("RGBA", (max(1, round(self.font.getlength(text))), ascent + descent))
-        ImageDraw.Draw(layer).text((0, ascent), text, fill=fill, font=self.font, anchor="ls", embedded_color=True)
-        small = layer.resize((max(1, round(layer.width * self.scale)), max(1, round(layer.height * self.scale))))
+        ImageDraw.Draw(layer).text(
+            (0, ascent), text, fill=fill, font=self.font, anchor="ls", embedded_color=True
+        )
+        small = layer.resize(
+            (max(1, round(layer.width * self.scale)), max(1, round(layer.height * self.scale)))
+        )
         image.paste(small, (round(place[0]), round(place[1] - ascent * self.scale)), small)
 
 
 class Typeface:
-    """A font in a size, and others in its place where it has no such character. Keeps which characters none has."""
+    """
+    A font in a size, and others in its place where it has no such character.
+
+    Keeps which characters none has.
+    """
 
     def __init__(self, path: str, size: int) -> None:
         """
@@ -101,8 +120,14 @@ class Typeface:
         """How far a line reaches, in pixels."""
         return sum(face.length(piece) for face, piece in self._pieces(line))
 
-    def draw(self, image: Image.Image, place: tuple[float, float], line: str, fill: str, context: Context) -> None:
-        """Write a line on an image (RGB or RGBA), from the left end of its baseline on; what reaches over the edge is cut off."""
+    def draw(
+        self, image: Image.Image, place: tuple[float, float], line: str, fill: str, context: Context
+    ) -> None:
+        """
+        Write a line on an image (RGB or RGBA), from the left end of its baseline on.
+
+        What reaches over the edge is cut off.
+        """
         left, baseline = place
         margin = 2 * self.size
         if not -margin < baseline < image.height + margin:
@@ -117,7 +142,10 @@ class Typeface:
             left += length
 
     def wrapped(self, line: str, width: float) -> Iterator[str]:
-        """The lines that a line is broken into, between words, and within a word that is wider by itself."""
+        """
+        Yield the lines that a line is broken into, between words, and within a word that is wider
+        by itself.
+        """
         length = lru_cache(maxsize=4096)(self.length)
         current, reach = "", 0.0
         for part in _words(line):
@@ -133,11 +161,16 @@ class Typeface:
         if not self._missing:
             return
         signs = list(self._missing)
-        named = " ".join(signs[:_SHOWN]) + (f" and {len(signs) - _SHOWN} more" if len(signs) > _SHOWN else "")
-        context.warn(f"No font on this machine has {named}: boxes are drawn. Install one that has, such as those of the Noto family.")
+        named = " ".join(signs[:_SHOWN]) + (
+            f" and {len(signs) - _SHOWN} more" if len(signs) > _SHOWN else ""
+        )
+        context.warn(
+            f"No font on this machine has {named}: boxes are drawn. Install one that has, such as"
+            " those of the Noto family."
+        )
 
     def _pieces(self, line: str) -> Iterator[tuple[_Face, str]]:
-        """The runs of a line, long ones cut, between words where that is possible."""
+        """Yield the runs of a line, long ones cut, between words where that is possible."""
         most = max(16, _PIECE_PIXELS // self.size**2)
         for face, run in self._runs(line):
             start = 0
@@ -148,11 +181,17 @@ class Typeface:
             yield face, run[start:]
 
     def _runs(self, line: str) -> Iterator[tuple[_Face, str]]:
-        """Characters that follow each other in one font; accents and spaces stay with what is before them."""
+        """
+        Characters that follow each other in one font.
+
+        Accents and spaces stay with what is before them.
+        """
         start, current = 0, None
         for place, sign in enumerate(line):
             # The spaces of a font made of images are as wide as its images.
-            stays = current is not None and _joins(sign) and not (sign == " " and current.scale != 1)
+            stays = (
+                current is not None and _joins(sign) and not (sign == " " and current.scale != 1)
+            )
             face = current if stays else self._face_for(sign)
             if face is not current:
                 if current is not None:
@@ -186,9 +225,13 @@ class Typeface:
 
 def _joins(sign: str) -> bool:
     """Whether a character is drawn with the one before it, or not at all."""
-    return sign.isspace() or unicodedata.category(sign)[0] == "M" or unicodedata.category(sign) in ("Cf", "Cc")
+    return (
+        sign.isspace()
+        or unicodedata.category(sign)[0] == "M"
+        or unicodedata.category(sign) in ("Cf", "Cc")
+    )
 
 
 def _words(line: str) -> list[str]:
-    """The words of a line, each with the spaces behind it."""
+    """Return the words of a line, each with the spaces behind it."""
     return re.findall(r"\s*\S+\s*|\s+", line)

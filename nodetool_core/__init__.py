@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     from nodetool_core.errors import NodeError, NodetoolError, RunCancelled, WorkflowError
     from nodetool_core.node import SKIPPED, Field, Lane, Node, Role
     from nodetool_core.own_types import JsonValue
-    from nodetool_core.references import ColorRef, FolderRef, FontRef, ImageRef, ImageSizeRef, ImageToImageModel, ModelRef
+    from nodetool_core.references import (
+        ColorRef,
+        FolderRef,
+        FontRef,
+        ImageRef,
+        ImageSizeRef,
+        ImageToImageModel,
+        ModelRef,
+    )
     from nodetool_core.registry import Pack, Registry
 
 _HOME = {

@@ -1,4 +1,7 @@
-"""The public face in Python: a workflow that is built from nodes or loaded from a file, run, and saved."""
+"""
+The public face in Python: a workflow that is built from nodes or loaded from a file, run, and
+saved.
+"""
 
 from __future__ import annotations
 
@@ -29,27 +32,48 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_KEPT = "Give texts, numbers, booleans, None, lists, mappings with texts as names, or references; or declare the type on the property."
+_KEPT = (
+    "Give texts, numbers, booleans, None, lists, mappings with texts as names, or references; or"
+    " declare the type on the property."
+)
 
 
 class Workflow:
     """
     A graph of nodes.
 
-    `Workflow(Output(name="image", value=night.output))` takes the nodes that are wanted and finds all that they need.
-    `Workflow.load("graphs/night.json")` reads a file. All workflows of a process share an engine (`default_engine()`),
-    so that a run finds results and weights of those before it; give an `engine` to those that shall have another.
+    `Workflow(Output(name="image", value=night.output))` takes the nodes that are wanted and finds
+    all that they need. `Workflow.load("graphs/night.json")` reads a file. All workflows of a
+    process share an engine (`default_engine()`), so that a run finds results and weights of those
+    before it; give an `engine` to those that shall have another.
     """
 
-    def __init__(self, *wanted: Node, name: str = "", description: str = "", engine: Engine | None = None) -> None:
+    def __init__(
+        self, *wanted: Node, name: str = "", description: str = "", engine: Engine | None = None
+    ) -> None:
         if not wanted:
             raise WorkflowError(
-                Problem("invalid_document", "Workflow", "needs at least one node.", "Give it the nodes you want results of.")
+                Problem(
+                    "invalid_document",
+                    "Workflow",
+                    "needs at least one node.",
+                    "Give it the nodes you want results of.",
+                )
             )
         for node in wanted:
             if not isinstance(node, Node):
-                hint = "Give nodes one by one, such as Workflow(Output(name='image', value=night.output))."
-                raise WorkflowError(Problem("invalid_document", "Workflow", f"is made of nodes, got {type(node).__name__}.", hint))
+                hint = (
+                    "Give nodes one by one, such as Workflow(Output(name='image',"
+                    " value=night.output))."
+                )
+                raise WorkflowError(
+                    Problem(
+                        "invalid_document",
+                        "Workflow",
+                        f"is made of nodes, got {type(node).__name__}.",
+                        hint,
+                    )
+                )
         document, types = document_of(wanted)
         registry = Registry()
         for node_class, node_type in types.items():
@@ -59,25 +83,47 @@ class Workflow:
 
     @classmethod
     def from_document(
-        cls, document: WorkflowDocument, registry: Registry | None = None, *, base: Path | None = None, engine: Engine | None = None
+        cls,
+        document: WorkflowDocument,
+        registry: Registry | None = None,
+        *,
+        base: Path | None = None,
+        engine: Engine | None = None,
     ) -> Self:
-        """A workflow from a document that was read before. `base` is the folder that its relative paths start from."""
+        """
+        Return a workflow from a document that was read before.
+
+        `base` is the folder that its relative paths start from.
+        """
         workflow = object.__new__(cls)
         workflow._set_up(document, registry or Registry.installed(), base or Path.cwd(), engine)
         workflow._document = document.copied()
         return workflow
 
     @classmethod
-    def load(cls, path: str | Path, registry: Registry | None = None, *, engine: Engine | None = None) -> Self:
+    def load(
+        cls, path: str | Path, registry: Registry | None = None, *, engine: Engine | None = None
+    ) -> Self:
         """Read a workflow file. Raises WorkflowError with every problem there is."""
         path = Path(path)
         workflow = object.__new__(cls)
         document = WorkflowDocument.load(path)
-        workflow._set_up(document, registry or Registry.installed(), path.absolute().parent, engine, (str(path.resolve()),))
+        workflow._set_up(
+            document,
+            registry or Registry.installed(),
+            path.absolute().parent,
+            engine,
+            (str(path.resolve()),),
+        )
         return workflow
 
     def _set_up(
-        self, document: WorkflowDocument, registry: Registry, base: Path, engine: Engine | None, inside: tuple[str, ...] = ()
+        self,
+        document: WorkflowDocument,
+        registry: Registry,
+        base: Path,
+        engine: Engine | None,
+        inside: tuple[str, ...] = (),
     ) -> None:
         self._document = document
         self.registry = registry
@@ -87,7 +133,11 @@ class Workflow:
 
     @property
     def document(self) -> WorkflowDocument:
-        """A copy of the document that the workflow was made of. To run an edited one, give it to `Workflow.from_document`."""
+        """
+        A copy of the document that the workflow was made of.
+
+        To run an edited one, give it to `Workflow.from_document`.
+        """
         return self._document.copied()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -95,23 +145,26 @@ class Workflow:
         return {**vars(self), "_engine": None}
 
     def __copy__(self) -> Self:
-        """This workflow: it never changes."""
+        """Return this workflow: it never changes."""
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """This workflow: it never changes."""
+        """Return this workflow: it never changes."""
         return self
 
     def save(self, path: str | Path) -> Path:
         """
         Write the workflow as a JSON file, whole or not at all.
 
-        Raises WorkflowError where it has several classes of one type, as a factory makes them: a file could name only one of them;
-        and for values that the file would not give back as they are, such as a tuple where any value is allowed.
+        Raises WorkflowError where it has several classes of one type, as a factory makes them: a
+        file could name only one of them; and for values that the file would not give back as they
+        are, such as a tuple where any value is allowed.
         """
         shared = [
             node_class
-            for node_class, node_type in distinct_types(node.node_class for node in self.graph.nodes).items()
+            for node_class, node_type in distinct_types(
+                node.node_class for node in self.graph.nodes
+            ).items()
             if node_type != node_class.spec.node_type
         ]
         if shared:
@@ -121,14 +174,16 @@ class Workflow:
         return self._document.save(path)
 
     def _not_kept(self) -> list[Problem]:
-        """The values that a file would not give back as they are."""
+        """Return the values that a file would not give back as they are."""
         problems = []
         for index, record in enumerate(self._document.graph.nodes):
             node_class = self.registry.get(record.type)
             known = {} if node_class is None else node_class.spec.properties
             for name, value in record.data.items():
                 if wrong := known.get(name, ANYTHING).not_kept(value):
-                    problems.append(Problem("invalid_value", f"nodes[{index}].data.{name}", wrong, _KEPT))
+                    problems.append(
+                        Problem("invalid_value", f"nodes[{index}].data.{name}", wrong, _KEPT)
+                    )
         return problems
 
     @property
@@ -153,7 +208,8 @@ class Workflow:
         """
         Begin a run and return its handle: `result()`, `cancel()`, `done()`.
 
-        Raises WorkflowError where a value is invalid, or `options` or `on_event` is meant for an input of that name.
+        Raises WorkflowError where a value is invalid, or `options` or `on_event` is meant for an
+        input of that name.
         """
         from nodetool_core.engine.options import RunOptions
 
@@ -164,7 +220,14 @@ class Workflow:
         for name, value, fits in hows:
             if not fits:
                 hint = f"An input of this name is given in a mapping: run({{{name!r}: …}})."
-                raise WorkflowError(Problem("invalid_value", name, f"says how to run, and can't be {value_type_name(value)}.", hint))
+                raise WorkflowError(
+                    Problem(
+                        "invalid_value",
+                        name,
+                        f"says how to run, and can't be {value_type_name(value)}.",
+                        hint,
+                    )
+                )
         graph = given_inputs.apply(self.graph, inputs or {}, texts=texts)
         return self.engine.start(graph, options=options, on_event=on_event, base=self.base)
 
@@ -178,9 +241,12 @@ class Workflow:
         **named: Any,
     ) -> RunResult:
         """
-        Run and wait. Values for input nodes are given by name, for properties as `{"node.property": value}`.
+        Run and wait.
 
-        Raises WorkflowError where the workflow or a value is invalid, RunError where a node failed, RunCancelled.
+        Values for input nodes are given by name, for properties as `{"node.property": value}`.
+
+        Raises WorkflowError where the workflow or a value is invalid, RunError where a node failed,
+        RunCancelled.
         """
         run = self.start({**(inputs or {}), **named}, options=options, on_event=on_event)
         try:
@@ -188,7 +254,9 @@ class Workflow:
         except KeyboardInterrupt:
             run.cancel()
             if not run.wait(0.1):
-                _log.warning("Interrupted: the running step is being finished. Ctrl-C again leaves at once.")
+                _log.warning(
+                    "Interrupted: the running step is being finished. Ctrl-C again leaves at once."
+                )
             run.wait()
             raise
 
@@ -201,7 +269,11 @@ class Workflow:
         on_event: Listener | None = None,
         **named: Any,
     ) -> RunResult:
-        """`run` for use inside an event loop, which stays free meanwhile. Cancelling the awaiting task cancels the run."""
+        """
+        `run` for use inside an event loop, which stays free meanwhile.
+
+        Cancelling the awaiting task cancels the run.
+        """
         import asyncio
 
         run = self.start({**(inputs or {}), **named}, options=options, on_event=on_event)

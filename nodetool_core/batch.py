@@ -1,9 +1,10 @@
 """
 Many runs of one workflow: which values each item has, and which items are done already.
 
-The manifest is a JSON-lines file beside the results, one line per item that was finished, appended as soon as its files are
-written. An item is known by a key of the workflow, its values and the content of its files; so a batch that was stopped, or
-whose folder has grown, does the rest when it is started again. A last line that a crash cut short is not read.
+The manifest is a JSON-lines file beside the results, one line per item that was finished, appended
+as soon as its files are written. An item is known by a key of the workflow, its values and the
+content of its files; so a batch that was stopped, or whose folder has grown, does the rest when it
+is started again. A last line that a crash cut short is not read.
 """
 
 from __future__ import annotations
@@ -37,40 +38,62 @@ class Item:
     key: str
 
 
-def batch_items(graph: Graph, document: Mapping[str, Any], values: Mapping[str, str], table: Path | None) -> list[Item] | None:
+def batch_items(
+    graph: Graph, document: Mapping[str, Any], values: Mapping[str, str], table: Path | None
+) -> list[Item] | None:
     """
-    The items that values and a table of inputs stand for; None where they stand for a single run.
+    Return the items that values and a table of inputs stand for.
+
+    None where they stand for a single run.
 
     Args:
-        values: Texts by input or `node.property`. A pattern such as `photos/*.jpg` for an image stands for every file it fits.
-        table: A CSV file (commas, semicolons or tabs), whose header names inputs and each row is an item; or a JSON-lines file
-            (`.jsonl`), each of whose lines is an object with values by input.
+        values: Texts by input or `node.property`. A pattern such as `photos/*.jpg` for an image
+            stands for every file it fits.
+        table: A CSV file (commas, semicolons or tabs), whose header names inputs and each row is an
+            item; or a JSON-lines file (`.jsonl`), each of whose lines is an object with values by
+            input.
 
-    Raises WorkflowError where a pattern fits nothing, where there are two of them, or where the table can't be read or names what
-    the workflow does not have.
+    Raises WorkflowError where a pattern fits nothing, where there are two of them, or where the
+    table can't be read or names what the workflow does not have.
     """
     patterns = {name: text for name, text in values.items() if _is_pattern(graph, name, text)}
     if not patterns and table is None:
         return None
     if len(patterns) + (table is not None) > 1:
-        message = f"A batch goes over one thing, but there are several: {', '.join([*patterns, *([str(table)] if table else [])])}."
+        message = (
+            "A batch goes over one thing, but there are several:"
+            f" {', '.join([*patterns, *([str(table)] if table else [])])}."
+        )
         raise WorkflowError(
-            Problem("ambiguous_batch", next(iter(patterns)), message, "Write the combinations that you want as rows of a CSV file.")
+            Problem(
+                "ambiguous_batch",
+                next(iter(patterns)),
+                message,
+                "Write the combinations that you want as rows of a CSV file.",
+            )
         )
     rows = _table(table, graph) if table is not None else _files(*next(iter(patterns.items())))
-    return [_item(number, {**values, **row}, name, document) for number, (name, row) in enumerate(rows, 1)]
+    return [
+        _item(number, {**values, **row}, name, document)
+        for number, (name, row) in enumerate(rows, 1)
+    ]
 
 
 def _is_pattern(graph: Graph, name: str, text: str) -> bool:
     found = find(name, graph)
     takes_asset = not isinstance(found, Problem) and any(
-        isinstance(member, type) and issubclass(member, AssetRef) for member in union_members(found[1].annotation)
+        isinstance(member, type) and issubclass(member, AssetRef)
+        for member in union_members(found[1].annotation)
     )
     return takes_asset and glob.has_magic(text) and not Path(text).exists()
 
 
 def _files(name: str, pattern: str) -> list[tuple[str, dict[str, str]]]:
-    found = sorted(path for path in glob.glob(os.path.expanduser(pattern), recursive=True) if Path(path).is_file())  # noqa: PTH111, PTH207
+    found = sorted(
+        path
+        for path in glob.glob(os.path.expanduser(pattern), recursive=True)  # noqa: PTH111, PTH207
+        if Path(path).is_file()
+    )
     if not found:
         hint = "Quote the pattern, and check it with ls."
         raise WorkflowError(Problem("no_files", name, f"No file fits {pattern!r}.", hint))
@@ -78,18 +101,35 @@ def _files(name: str, pattern: str) -> list[tuple[str, dict[str, str]]]:
 
 
 def _table(table: Path, graph: Graph) -> list[tuple[str, dict[str, str]]]:
-    """The rows of a table, with a name for each. Raises WorkflowError where it can't be read or names what the workflow does not have."""
+    """
+    Return the rows of a table, with a name for each.
+
+    Raises WorkflowError where it can't be read or names what the workflow does not have.
+    """
     try:
-        rows = _json_rows(table, graph) if table.suffix.lower() in _JSON_LINES else _csv_rows(table, graph)
+        rows = (
+            _json_rows(table, graph)
+            if table.suffix.lower() in _JSON_LINES
+            else _csv_rows(table, graph)
+        )
     except OSError as error:
         raise WorkflowError(
-            Problem("unreadable_file", str(table), f"can't be read: {error.strerror or error}.", "Check the path.")
+            Problem(
+                "unreadable_file",
+                str(table),
+                f"can't be read: {error.strerror or error}.",
+                "Check the path.",
+            )
         ) from None
     except UnicodeDecodeError:
         hint = "Save the table as CSV in UTF-8."
-        raise WorkflowError(Problem("unreadable_file", str(table), "is no text in UTF-8, so no table.", hint)) from None
+        raise WorkflowError(
+            Problem("unreadable_file", str(table), "is no text in UTF-8, so no table.", hint)
+        ) from None
     except csv.Error as error:
-        raise WorkflowError(Problem("unreadable_file", str(table), f"can't be read as a table: {error}.")) from None
+        raise WorkflowError(
+            Problem("unreadable_file", str(table), f"can't be read as a table: {error}.")
+        ) from None
     digits = len(str(len(rows)))
     return [(f"{number:0{digits}}", row) for number, row in enumerate(rows, 1)]
 
@@ -107,10 +147,20 @@ def _csv_rows(table: Path, graph: Graph) -> list[dict[str, str]]:
         hint = "The first line names inputs, each further line is an item."
         raise WorkflowError(Problem("empty_table", str(table), "has no rows.", hint))
     names = reader.fieldnames or ()
-    problems = [replace(wrong, where=f"{table}:1") for name in names if isinstance(wrong := find(name, graph), Problem)]
+    problems = [
+        replace(wrong, where=f"{table}:1")
+        for name in names
+        if isinstance(wrong := find(name, graph), Problem)
+    ]
     for line, row in enumerate(rows, 2):
         if None in row or None in row.values():
-            problems.append(Problem("uneven_row", f"{table}:{line}", f"does not have {len(names)} columns as the header does."))
+            problems.append(
+                Problem(
+                    "uneven_row",
+                    f"{table}:{line}",
+                    f"does not have {len(names)} columns as the header does.",
+                )
+            )
     if problems:
         raise WorkflowError(problems)
     return [{key: value for key, value in row.items() if value != ""} for row in rows]
@@ -125,23 +175,50 @@ def _json_rows(table: Path, graph: Graph) -> list[dict[str, str]]:
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            problems.append(Problem("unreadable_file", place, f"is no JSON: {error}.", "Each line is an object of its own."))
+            problems.append(
+                Problem(
+                    "unreadable_file",
+                    place,
+                    f"is no JSON: {error}.",
+                    "Each line is an object of its own.",
+                )
+            )
             continue
         if not isinstance(row, dict):
             message = f"expects an object with values by input, got {type(row).__name__}."
             problems.append(Problem("unreadable_file", place, message))
             continue
-        problems += [replace(wrong, where=place) for name in row if isinstance(wrong := find(name, graph), Problem)]
-        rows.append({name: value if isinstance(value, str) else json.dumps(value) for name, value in row.items()})
+        problems += [
+            replace(wrong, where=place)
+            for name in row
+            if isinstance(wrong := find(name, graph), Problem)
+        ]
+        rows.append(
+            {
+                name: value if isinstance(value, str) else json.dumps(value)
+                for name, value in row.items()
+            }
+        )
     if problems:
         raise WorkflowError(problems)
     if not rows:
-        raise WorkflowError(Problem("empty_table", str(table), "has no rows.", "Each line is an object with values by input."))
+        raise WorkflowError(
+            Problem(
+                "empty_table",
+                str(table),
+                "has no rows.",
+                "Each line is an object with values by input.",
+            )
+        )
     return rows
 
 
 def _separator(header: str) -> str:
-    """What stands between the columns: a comma, or what the spreadsheets of many countries write in its place."""
+    """
+    Return what stands between the columns.
+
+    A comma, or what the spreadsheets of many countries write in its place.
+    """
     return next((mark for mark in ",;\t" if mark in header), ",")
 
 
@@ -155,7 +232,9 @@ def _item(number: int, values: dict[str, str], name: str, document: Mapping[str,
             # The run says what is wrong with it; the item is not taken for done meanwhile.
             content[key] = [text, "unreadable"]
     canonical = json.dumps([document, content], sort_keys=True)
-    return Item(number, values, name, hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest())
+    return Item(
+        number, values, name, hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
+    )
 
 
 class Manifest:
@@ -180,7 +259,11 @@ class Manifest:
             return ()
 
     def finished(self, item: Item) -> dict[str, Any] | None:
-        """The record of an item that needs no further run: it was completed, and its files are still there."""
+        """
+        Return the record of an item that needs no further run.
+
+        It was completed, and its files are still there.
+        """
         record = self._done.get(item.key)
         if record is None or record.get("status") != "completed":
             return None
@@ -189,7 +272,9 @@ class Manifest:
     def add(self, item: Item, record: Mapping[str, Any]) -> None:
         """Append the record of a finished item; it is on disk when this returns."""
         # In ASCII: a file name may hold bytes that are no text, for which there is no UTF-8.
-        line = json.dumps({"item": item.number, "key": item.key, "inputs": item.values, **record}, allow_nan=False)
+        line = json.dumps(
+            {"item": item.number, "key": item.key, "inputs": item.values, **record}, allow_nan=False
+        )
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a+b") as file:
             if file.tell() and not _ends_line(file):

@@ -1,9 +1,10 @@
 """
 From node objects to a document: what `Workflow(...)` does.
 
-Nodes are found from the wanted ones up, without recursion, and listed after what they need. A value with outputs inside of a list,
-a tuple or a mapping becomes a node of its own that makes the container, so that the document has plain edges only: which nodes
-do that, the packs say (`Pack.makers`).
+Nodes are found from the wanted ones up, without recursion, and listed after what they need. A value
+with outputs inside of a list, a tuple or a mapping becomes a node of its own that makes the
+container, so that the document has plain edges only: which nodes do that, the packs say
+(`Pack.makers`).
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, Workflow
 
 def document_of(wanted: Sequence[Node]) -> tuple[WorkflowDocument, dict[type[Node], str]]:
     """
-    The document of everything that the wanted nodes depend on, and the classes in it with the types that it gives them.
+    Return the document of everything that the wanted nodes depend on, and the classes in it with
+    the types that it gives them.
 
-    Ids follow titles and order. Of several classes of one type, as a factory makes them, each is given a type of its own.
+    Ids follow titles and order. Of several classes of one type, as a factory makes them, each is
+    given a type of its own.
     """
     given = _Given()
     ordered = _ancestors_first(wanted, given)
@@ -34,7 +37,14 @@ def document_of(wanted: Sequence[Node]) -> tuple[WorkflowDocument, dict[type[Nod
         data: dict[str, Any] = {}
         for name, value in given.of(node).items():
             if isinstance(value, OutputHandle):
-                edges.append(EdgeRecord(source=ids[id(value.node)], sourceHandle=value.name, target=ids[id(node)], targetHandle=name))
+                edges.append(
+                    EdgeRecord(
+                        source=ids[id(value.node)],
+                        sourceHandle=value.name,
+                        target=ids[id(node)],
+                        targetHandle=name,
+                    )
+                )
             else:
                 data[name] = own_copy(value)
         records.append(NodeRecord(id=ids[id(node)], type=types[type(node)], data=data))
@@ -49,11 +59,18 @@ class _Given:
         self._packs: Registry | None = None
 
     def of(self, node: Node) -> dict[str, Any]:
-        """Every value that is not the property's default, with containers of outputs as outputs of nodes that make them."""
+        """
+        Every value that is not the property's default, with containers of outputs as outputs of
+        nodes that make them.
+        """
         known = self._of.get(id(node))
         if known is None:
             properties = node.spec.properties
-            values = {name: value for name, value in vars(node).items() if name in properties and not properties[name].is_default(value)}
+            values = {
+                name: value
+                for name, value in vars(node).items()
+                if name in properties and not properties[name].is_default(value)
+            }
             values |= node.dynamic_values
             known = self._of[id(node)] = {name: self._edge(value) for name, value in values.items()}
         return known
@@ -71,8 +88,18 @@ class _Given:
             self._packs = Registry.installed()
         found = self._packs.maker(kind)
         if found is None:
-            message = f"a {kind.__name__} of outputs needs a node that makes it, and no installed pack has one."
-            raise WorkflowError(Problem("unknown_type", "Workflow", message, "Install the built-in pack, or connect such a node yourself."))
+            message = (
+                f"a {kind.__name__} of outputs needs a node that makes it, and no installed pack"
+                " has one."
+            )
+            raise WorkflowError(
+                Problem(
+                    "unknown_type",
+                    "Workflow",
+                    message,
+                    "Install the built-in pack, or connect such a node yourself.",
+                )
+            )
         return found
 
 
@@ -87,13 +114,19 @@ def _ancestors_first(wanted: Sequence[Node], given: _Given) -> list[Node]:
         elif id(node) not in seen:
             seen.add(id(node))
             pending.append((node, True))
-            handles = [value for value in given.of(node).values() if isinstance(value, OutputHandle)]
+            handles = [
+                value for value in given.of(node).values() if isinstance(value, OutputHandle)
+            ]
             pending.extend((handle.node, False) for handle in reversed(handles))
     return ordered
 
 
 def _ids(nodes: Sequence[Node]) -> dict[int, str]:
-    """An id for each node, by identity: its title, with a number from the second of that title on."""
+    """
+    Return an id for each node, by identity.
+
+    Its title, with a number from the second of that title on.
+    """
     titles = [_snake_case(node.spec.title) for node in nodes]
     taken, counts = set(titles), dict.fromkeys(titles, 0)
     ids: dict[int, str] = {}

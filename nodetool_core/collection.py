@@ -12,8 +12,9 @@ def collection_paused() -> Iterator[None]:
     """
     No cycles are looked for inside the block.
 
-    A graph of 100,000 nodes is a million objects that all live; the collector would visit them again and again as their number
-    grows, which costs as much as making them. For short blocks without foreign code.
+    A graph of 100,000 nodes is a million objects that all live; the collector would visit them
+    again and again as their number grows, which costs as much as making them. For short blocks
+    without foreign code.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -28,8 +29,9 @@ def keep_for_good() -> None:
     """
     Take all objects that there are for permanent: the collector looks at them no more.
 
-    torch and diffusers are a million objects that stay until the process ends. With them, a full collection takes a quarter of a
-    second, in which no request gets on. To be called once they are imported; a cycle among these objects is never freed from then on.
+    torch and diffusers are a million objects that stay until the process ends. With them, a full
+    collection takes a quarter of a second, in which no request gets on. To be called once they are
+    imported; a cycle among these objects is never freed from then on.
     """
     gc.collect()
     gc.freeze()

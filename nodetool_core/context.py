@@ -1,4 +1,6 @@
-"""The one object that a node sees of the engine: progress, cancel, warnings, images, models, secrets."""
+"""
+The one object that a node sees of the engine: progress, cancel, warnings, images, models, secrets.
+"""
 
 from __future__ import annotations
 
@@ -24,17 +26,21 @@ class Models(Protocol):
 
     def use(self, ref: ModelRef, task: str, *, context: Context) -> AbstractContextManager[Any]:
         """
-        The pipeline for `task` (`image-to-image`, `text-to-image`, `inpainting`), loaded and pinned until the block ends.
+        Return the pipeline for `task` (`image-to-image`, `text-to-image`, `inpainting`), loaded and
+        pinned until the block ends.
 
-        Every block gets a pipeline shell of its own with a scheduler of its own; the weights are shared. Progress of a
-        download or load goes to `context`. Raises ModelError with what to do where the model can't be had.
+        Every block gets a pipeline shell of its own with a scheduler of its own; the weights are
+        shared. Progress of a download or load goes to `context`. Raises ModelError with what to do
+        where the model can't be had.
         """
         ...
 
     def call(self, pipeline: Any, arguments: Mapping[str, Any], *, context: Context) -> Any:
         """
-        Call a pipeline that `use` lent, and give what it gives: with memory reserved for it, and again with less where memory
-        runs out. Raises ModelError with the code `out_of_memory` where nothing helps, and whatever the pipeline raises.
+        Call a pipeline that `use` lent, and give what it gives.
+
+        With memory reserved for it, and again with less where memory runs out. Raises ModelError
+        with the code `out_of_memory` where nothing helps, and whatever the pipeline raises.
         """
         ...
 
@@ -43,7 +49,11 @@ class Models(Protocol):
         ...
 
     def revision(self, ref: ModelRef) -> str | None:
-        """Which weights a reference stands for: a commit, or a digest of local files; None where none are here yet."""
+        """
+        Which weights a reference stands for: a commit, or a digest of local files.
+
+        None where none are here yet.
+        """
         ...
 
 
@@ -52,14 +62,18 @@ class Images(Protocol):
 
     def open(self, ref: ImageRef, tell: Callable[[str], None]) -> Image.Image:
         """
-        The pixels behind a reference, decoded under the limits. Raises ImageError.
+        Return the pixels behind a reference, decoded under the limits. Raises ImageError.
 
         `tell` takes what is lost or guessed in reading them.
         """
         ...
 
     def path(self, uri: str) -> Path:
-        """Where a path or `file:` URI leads: relative ones start from the run's base folder. Raises ImageError."""
+        """
+        Where a path or `file:` URI leads: relative ones start from the run's base folder.
+
+        Raises ImageError.
+        """
         ...
 
 
@@ -71,7 +85,9 @@ class Sources(Protocol):
         ...
 
     def revision(self, ref: ModelRef) -> str | None:
-        """Which weights a reference stands for, as far as known without a network. Raises ModelError."""
+        """
+        Which weights a reference stands for, as far as known without a network. Raises ModelError.
+        """
         ...
 
 
@@ -88,7 +104,15 @@ Report = Callable[[str, dict[str, Any]], None]
 class Context:
     """Made by the engine for one execution of one node."""
 
-    __slots__ = ("_cancelled", "_report", "_secrets", "images", "models", "node_id", "wants_previews")
+    __slots__ = (
+        "_cancelled",
+        "_report",
+        "_secrets",
+        "images",
+        "models",
+        "node_id",
+        "wants_previews",
+    )
 
     def __init__(
         self,
@@ -111,7 +135,11 @@ class Context:
         self._secrets = secrets
 
     def progress(self, step: int, total: int, message: str = "") -> None:
-        """Report that `step` of `total` steps are done. Raises RunCancelled where the run was cancelled meanwhile."""
+        """
+        Report that `step` of `total` steps are done.
+
+        Raises RunCancelled where the run was cancelled meanwhile.
+        """
         self.check_cancelled()
         self._report("progress", {"step": step, "total": total, "message": self._redacted(message)})
 
@@ -120,11 +148,19 @@ class Context:
         from nodetool_core.assets.copy_on_write import CopyOnWriteImage
 
         # Whoever looks at it does so while the node goes on drawing.
-        self._report("preview", {"image": CopyOnWriteImage.sealed(image), "step": step, "total": total})
+        self._report(
+            "preview", {"image": CopyOnWriteImage.sealed(image), "step": step, "total": total}
+        )
 
     def warn(self, message: str, **details: Any) -> None:
-        """Say what was not done as asked; goes to whoever started the run, and into the result's `warnings`."""
-        self._report("warning", {"message": self._redacted(message), "details": self._redacted(details)})
+        """
+        Say what was not done as asked.
+
+        Goes to whoever started the run, and into the result's `warnings`.
+        """
+        self._report(
+            "warning", {"message": self._redacted(message), "details": self._redacted(details)}
+        )
 
     @property
     def cancelled(self) -> bool:
@@ -132,17 +168,24 @@ class Context:
         return self._cancelled.is_set()
 
     def check_cancelled(self) -> None:
-        """Raise RunCancelled where the node should stop. Call it in long loops that report no progress."""
+        """
+        Raise RunCancelled where the node should stop.
+
+        Call it in long loops that report no progress.
+        """
         if self._cancelled.is_set():
             raise RunCancelled
 
     def image(self, ref: ImageRef, mode: str | None = None) -> Image.Image:
         """
-        The pixels of a reference. The image is the node's own: they are copied when it is first changed.
+        Return the pixels of a reference.
 
-        Without a mode they come as they are, with their colour profile in `info`: `1`, `L`, `LA`, `RGB`, `RGBA`, or for deep
-        tones `I;16` or `F` (0 to 1). With a mode they are sRGB in that mode: `RGB` puts transparent pixels on white, and where
-        tones lose bits, the run's warnings say so. Raises ImageError.
+        The image is the node's own: they are copied when it is first changed.
+
+        Without a mode they come as they are, with their colour profile in `info`: `1`, `L`, `LA`,
+        `RGB`, `RGBA`, or for deep tones `I;16` or `F` (0 to 1). With a mode they are sRGB in that
+        mode: `RGB` puts transparent pixels on white, and where tones lose bits, the run's warnings
+        say so. Raises ImageError.
         """
         from nodetool_core.assets.modes import BITS_LOST, DEEP_MODES, in_mode
         from nodetool_core.assets.profiles import in_srgb
@@ -163,9 +206,12 @@ class Context:
 
     def secret(self, *names: str) -> Secret:
         """
-        A key of a hosted service, by the first of these names that is set on this machine; `reveal()` gives its text.
+        Return a key of a hosted service, by the first of these names that is set on this machine.
 
-        Raises SecretError where none is, with what to do. Ask for it where it is used: what it says belongs into no output.
+        `reveal()` gives its text.
+
+        Raises SecretError where none is, with what to do. Ask for it where it is used: what it says
+            belongs into no output.
         """
         return self._known_secrets().secret(*names)
 
@@ -174,7 +220,7 @@ class Context:
         return self._known_secrets().has(name)
 
     def setting(self, name: str, default: str = "") -> str:
-        """A value of this machine that is no secret, such as the address of a service."""
+        """Return a value of this machine that is no secret, such as the address of a service."""
         return self._known_secrets().setting(name, default)
 
     def _known_secrets(self) -> Secrets:
@@ -185,9 +231,13 @@ class Context:
         return self._secrets
 
     def _redacted(self, value: Any) -> Any:
-        """A text, or one inside of lists and mappings, without secrets that were handed out."""
+        """
+        Return a text, or one inside of lists and mappings, without secrets that were handed out.
+        """
         if isinstance(value, str):
             return value if self._secrets is None else self._secrets.redact(value)
         if isinstance(value, dict):
             return {name: self._redacted(item) for name, item in value.items()}
-        return [self._redacted(item) for item in value] if isinstance(value, (list, tuple)) else value
+        return (
+            [self._redacted(item) for item in value] if isinstance(value, (list, tuple)) else value
+        )

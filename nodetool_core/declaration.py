@@ -1,5 +1,7 @@
 """
-What a node class declares: its properties, its outputs, and the parts of its docstring, read once and checked.
+What a node class declares.
+
+Its properties, its outputs, and the parts of its docstring, read once and checked.
 
 Reading is done without pydantic, because it happens at import for every node there is.
 """
@@ -31,7 +33,11 @@ if TYPE_CHECKING:
     from nodetool_core.node import Node
 
 LOADED_AT = time.time()
-"""When this process began to read node classes: a source file that was changed later may not be what runs."""
+"""
+When this process began to read node classes.
+
+A source file that was changed later may not be what runs.
+"""
 
 RESERVED = frozenset(
     {
@@ -81,7 +87,9 @@ class NodeSpec:
     properties: dict[str, Property]
     outputs: dict[str, Output]
     unpack: Callable[[Any], tuple[Any, ...]] | None
-    """Turns what `process` returns into one value per output; None where it is the one output itself."""
+    """
+    Turns what `process` returns into one value per output; None where it is the one output itself.
+    """
     streams: bool
     is_async: bool
     takes_context: bool
@@ -92,18 +100,30 @@ class NodeSpec:
 
 
 def public_module(cls: type) -> str:
-    """The module that a class is imported from: one whose name starts with an underscore is part of the package it lies in."""
+    """
+    Return the module that a class is imported from.
+
+    One whose name starts with an underscore is part of the package it lies in.
+    """
     package, *inner = cls.__module__.split(".")
     return ".".join([package, *(part for part in inner if not part.startswith("_"))])
 
 
 def node_type_of(cls: type) -> str:
-    """The type of a node class: its import path; the built-in pack's own package name is left out."""
+    """
+    Return the type of a node class: its import path.
+
+    The built-in pack's own package name is left out.
+    """
     return f"{public_module(cls).removeprefix('nodes.')}.{cls.__qualname__.rpartition('.')[2]}"
 
 
 def declare(cls: type[Node], local_names: Mapping[str, Any]) -> NodeSpec:
-    """Read and check the declaration of a node class. Raises DeclarationError with everything that is wrong with it."""
+    """
+    Read and check the declaration of a node class.
+
+    Raises DeclarationError with everything that is wrong with it.
+    """
     problems: list[Problem] = []
     hints = _hints(cls, cls, local_names)
     properties: dict[str, Property] = {}
@@ -113,23 +133,43 @@ def declare(cls: type[Node], local_names: Mapping[str, Any]) -> NodeSpec:
         prop = _property(cls, name, annotation)
         problems.extend(_check_property(cls, prop))
         properties[name] = prop
-    bare = [name for name, value in vars(cls).items() if isinstance(value, FieldInfo) and name not in hints]
+    bare = [
+        name
+        for name, value in vars(cls).items()
+        if isinstance(value, FieldInfo) and name not in hints
+    ]
     problems.extend(_declaration(cls, name, "has no type annotation.") for name in bare)
     process = inspect.unwrap(cls.process)  # type: ignore[attr-defined]
     returned = _hints(cls, process, local_names).get("return", MISSING)
     if returned is MISSING:
-        problems.append(_declaration(cls, "process", "has no return annotation, so the outputs are unknown."))
+        problems.append(
+            _declaration(cls, "process", "has no return annotation, so the outputs are unknown.")
+        )
         raise DeclarationError(problems)
     returned, streams = _stream_item(returned)
     outputs, unpack = _outputs(returned, local_names)
-    problems.extend(_declaration(cls, name, "is a reserved name, so it can't be an output.") for name in outputs.keys() & RESERVED)
     problems.extend(
-        _declaration(cls, name, "is a property and an output, and `node." + name + "` can only be one of them: rename the output.")
+        _declaration(cls, name, "is a reserved name, so it can't be an output.")
+        for name in outputs.keys() & RESERVED
+    )
+    problems.extend(
+        _declaration(
+            cls,
+            name,
+            "is a property and an output, and `node."
+            + name
+            + "` can only be one of them: rename the output.",
+        )
         for name in outputs.keys() & properties.keys()
     )
     if _is_async(process) and getattr(cls, "lane", None) == "device":
         problems.append(
-            _declaration(cls, "process", "is a coroutine, but a device node has its device's thread to itself: write a function.")
+            _declaration(
+                cls,
+                "process",
+                "is a coroutine, but a device node has its device's thread to itself: write a"
+                " function.",
+            )
         )
     if problems:
         raise DeclarationError(problems)
@@ -146,7 +186,9 @@ def declare(cls: type[Node], local_names: Mapping[str, Any]) -> NodeSpec:
         properties=properties,
         outputs=outputs,
         unpack=unpack,
-        streams=streams or inspect.isgeneratorfunction(process) or inspect.isasyncgenfunction(process),
+        streams=streams
+        or inspect.isgeneratorfunction(process)
+        or inspect.isasyncgenfunction(process),
         is_async=_is_async(process),
         takes_context=len(inspect.signature(process).parameters) > 1,
     )
@@ -165,12 +207,19 @@ def _hints(cls: type, of: Any, local_names: Mapping[str, Any]) -> dict[str, Any]
         return get_type_hints(of, localns=dict(local_names), include_extras=True)
     except NameError as error:
         raise DeclarationError(
-            _declaration(cls, getattr(of, "__name__", "?"), f"has an annotation that can't be resolved: {error}.")
+            _declaration(
+                cls,
+                getattr(of, "__name__", "?"),
+                f"has an annotation that can't be resolved: {error}.",
+            )
         ) from error
 
 
 def _property(cls: type, name: str, annotation: Annotation) -> Property:
-    inherited = next((_properties_of(base)[name] for base in cls.__mro__[1:] if name in _properties_of(base)), None)
+    inherited = next(
+        (_properties_of(base)[name] for base in cls.__mro__[1:] if name in _properties_of(base)),
+        None,
+    )
     value = getattr(cls, name, MISSING)
     if isinstance(value, FieldInfo):
         info = value
@@ -179,7 +228,16 @@ def _property(cls: type, name: str, annotation: Annotation) -> Property:
     else:
         info = FieldInfo(value, "", {}, None, False)
     description = info.description or _note(annotation)
-    return Property(name, strip(annotation), info.default, description, info.bounds, info.max_length, info.seed, info.label)
+    return Property(
+        name,
+        strip(annotation),
+        info.default,
+        description,
+        info.bounds,
+        info.max_length,
+        info.seed,
+        info.label,
+    )
 
 
 def _properties_of(base: type) -> dict[str, Property]:
@@ -194,7 +252,9 @@ def _check_property(cls: type, prop: Property) -> Iterable[Problem]:
         return
     if not prop.accepts(prop.default):
         expected, got = type_name(prop.annotation), value_type_name(prop.default)
-        yield _declaration(cls, prop.name, f"has the default {prop.default!r} ({got}), which is no {expected}.")
+        yield _declaration(
+            cls, prop.name, f"has the default {prop.default!r} ({got}), which is no {expected}."
+        )
     elif complaint := prop.misfit(prop.default):
         yield _declaration(cls, prop.name, f"has a default that breaks its own bounds: {complaint}")
 
@@ -206,8 +266,12 @@ def _stream_item(returned: Annotation) -> tuple[Annotation, bool]:
     return returned, False
 
 
-def _outputs(returned: Annotation, local_names: Mapping[str, Any]) -> tuple[dict[str, Output], Callable[[Any], tuple[Any, ...]] | None]:
-    """The outputs that a return annotation declares, and how to take the returned value apart."""
+def _outputs(
+    returned: Annotation, local_names: Mapping[str, Any]
+) -> tuple[dict[str, Output], Callable[[Any], tuple[Any, ...]] | None]:
+    """
+    Return the outputs that a return annotation declares, and how to take the returned value apart.
+    """
     kind = strip(returned)
     if kind in (None, type(None)):
         return {}, lambda value: ()
@@ -216,9 +280,13 @@ def _outputs(returned: Annotation, local_names: Mapping[str, Any]) -> tuple[dict
         return _named(kind, fields, local_names), tuple
     if dataclasses.is_dataclass(kind):
         fields = [field.name for field in dataclasses.fields(kind)]
-        return _named(kind, fields, local_names), lambda value: tuple(getattr(value, name) for name in fields)
+        return _named(kind, fields, local_names), lambda value: tuple(
+            getattr(value, name) for name in fields
+        )
     if typing.is_typeddict(kind):
-        return _named(kind, fields, local_names), lambda value: tuple(value.get(name) for name in fields)
+        return _named(kind, fields, local_names), lambda value: tuple(
+            value.get(name) for name in fields
+        )
     return {"output": Output("output", kind, _note(returned))}, None
 
 
@@ -228,13 +296,16 @@ def _named(kind: Any, fields: list[str], local_names: Mapping[str, Any]) -> dict
 
 
 def _note(annotation: Annotation) -> str:
-    """The description in `Annotated[T, "description"]`, or an empty string."""
+    """Return the description in `Annotated[T, "description"]`, or an empty string."""
     notes = get_args(annotation)[1:] if origin_of(annotation) is Annotated else ()
     return next((note for note in notes if isinstance(note, str)), "")
 
 
 def _read_docstring(text: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    """A docstring's description (its first paragraph), tags (its comma line) and use cases (its list)."""
+    """
+    Return a docstring's description (its first paragraph), tags (its comma line) and use cases (its
+    list).
+    """
     lines = inspect.cleandoc(text).splitlines()
     head, _, tail = "\n".join(lines).partition("Use cases:")
     paragraph: list[str] = []
@@ -242,11 +313,23 @@ def _read_docstring(text: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     for line in head.strip().splitlines():
         words = [word.strip() for word in line.split(",")]
         looks_like_tags = (
-            len(words) > 1 and not line.rstrip().endswith(".") and all(re.fullmatch(r"[\w+./ -]{1,40}", word) for word in words)
+            len(words) > 1
+            and not line.rstrip().endswith(".")
+            and all(re.fullmatch(r"[\w+./ -]{1,40}", word) for word in words)
         )
         if looks_like_tags:
             tags = tuple(words)
         else:
             paragraph.append(line)
-    use_cases = tuple(line.strip()[1:].strip() for line in tail.splitlines() if line.strip().startswith("-"))
-    return "\n".join(paragraph).strip(), tags, use_cases
+    use_cases = tuple(
+        line.strip()[1:].strip() for line in tail.splitlines() if line.strip().startswith("-")
+    )
+    return _unwrapped(paragraph), tags, use_cases
+
+
+def _unwrapped(lines: list[str]) -> str:
+    """
+    Return the paragraphs of lines, each on one line: where a line ends is a matter of the source.
+    """
+    text = "\n".join(lines).strip()
+    return "\n\n".join(" ".join(paragraph.split("\n")) for paragraph in text.split("\n\n"))

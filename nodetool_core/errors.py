@@ -1,9 +1,9 @@
 """
 Errors as values with places.
 
-A `Problem` says what was wrong, where, and what to do next, with a code that a program can read. Whoever finds one
-makes it here; each face (command line, HTTP, Python) shows it in its own way. Exceptions of this module are the user's
-to mend, so no face shows a traceback for them.
+A `Problem` says what was wrong, where, and what to do next, with a code that a program can read.
+Whoever finds one makes it here; each face (command line, HTTP, Python) shows it in its own way.
+Exceptions of this module are the user's to mend, so no face shows a traceback for them.
 """
 
 from __future__ import annotations
@@ -42,15 +42,26 @@ class Problem:
 
 
 def missing_package(where: str, error: ModuleNotFoundError, extra: str) -> Problem:
-    """What to say where a package of one of our extras is not installed."""
-    return Problem("missing_package", where, f"needs {error.name}, which is not installed.", f"In the clone: pip install '.[{extra}]'")
+    """Return what to say where a package of one of our extras is not installed."""
+    return Problem(
+        "missing_package",
+        where,
+        f"needs {error.name}, which is not installed.",
+        f"In the clone: pip install '.[{extra}]'",
+    )
 
 
 class NodetoolError(Exception):
-    """A failure that the user can mend. Carries the problems that explain it; `str()` lists them a line each."""
+    """
+    A failure that the user can mend.
+
+    Carries the problems that explain it; `str()` lists them a line each.
+    """
 
     def __init__(self, problems: Problem | Sequence[Problem]) -> None:
-        self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        self.problems: tuple[Problem, ...] = (
+            (problems,) if isinstance(problems, Problem) else tuple(problems)
+        )
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -63,7 +74,7 @@ class NodetoolError(Exception):
 
 
 def _restored(kind: type[NodetoolError], problems: tuple[Problem, ...]) -> NodetoolError:
-    """An exception as it was copied or pickled."""
+    """Return an exception as it was copied or pickled."""
     error = kind.__new__(kind)
     NodetoolError.__init__(error, problems)
     return error
@@ -74,7 +85,11 @@ class DeclarationError(NodetoolError):
 
 
 class WorkflowError(NodetoolError):
-    """A workflow or the values given to it are invalid; raised before anything runs, with all problems at once."""
+    """
+    A workflow or the values given to it are invalid.
+
+    Raised before anything runs, with all problems at once.
+    """
 
 
 class ImageError(NodetoolError):
@@ -86,12 +101,25 @@ class ModelError(NodetoolError):
 
 
 class NodeError(NodetoolError):
-    """Raise it in `process` when the node's inputs make the work impossible; it ends the node, without a traceback."""
+    """
+    Raise it in `process` when the node's inputs make the work impossible.
 
-    def __init__(self, message: str, hint: str = "", *, code: str = "node_failed", where: str = "", retryable: bool = False) -> None:
+    It ends the node, without a traceback.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        hint: str = "",
+        *,
+        code: str = "node_failed",
+        where: str = "",
+        retryable: bool = False,
+    ) -> None:
         """
         Args:
-            retryable: Whether trying again may help, as where a service is busy. The run's policies say how often that is done.
+            retryable: Whether trying again may help, as where a service is busy. The run's policies
+                say how often that is done.
         """
         super().__init__(Problem(code, where, message, hint))
         self.retryable = retryable
@@ -102,12 +130,15 @@ class RunCancelled(Exception):
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that a misspelled one is most like, or None where nothing is near."""
+    """Return the known name that a misspelled one is most like, or None where nothing is near."""
     candidates = list(known)
     match = difflib.get_close_matches(name, candidates, n=1, cutoff=0.6)
     if not match:
         folded = {candidate.lower(): candidate for candidate in candidates}
-        match = [folded[found] for found in difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)]
+        match = [
+            folded[found]
+            for found in difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
+        ]
     return match[0] if match else None
 
 
@@ -121,7 +152,10 @@ def nearest_file(name: str, known: Iterable[str]) -> str | None:
 
     def likeness(candidate: str) -> tuple[float, bool]:
         its_stem, its_suffix = _split(candidate)
-        return difflib.SequenceMatcher(None, its_stem.lower(), stem.lower()).ratio(), its_suffix == suffix
+        return (
+            difflib.SequenceMatcher(None, its_stem.lower(), stem.lower()).ratio(),
+            its_suffix == suffix,
+        )
 
     best = max(known, key=likeness, default=None)
     return best if best is not None and likeness(best)[0] >= _ALIKE_STEMS else None
@@ -133,6 +167,10 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def near_miss(name: str, known: Iterable[str]) -> str:
-    """The hint for a misspelled name: the nearest known one, or an empty string where nothing is near."""
+    """
+    Return the hint for a misspelled name.
+
+    The nearest known one, or an empty string where nothing is near.
+    """
     found = nearest(name, known)
     return "" if found is None else f"Did you mean {found!r}?"

@@ -1,9 +1,10 @@
 """
 The validated graph: what a document means, given the nodes there are.
 
-`build` checks a document against a registry and collects every problem, each with its place, code and near miss; what
-it returns can be compiled and run without further questions about names and types. One pass over nodes and edges; the
-order is Kahn's, so nothing recurses and a chain of 100,000 nodes is no special case.
+`build` checks a document against a registry and collects every problem, each with its place, code
+and near miss; what it returns can be compiled and run without further questions about names and
+types. One pass over nodes and edges; the order is Kahn's, so nothing recurses and a chain of
+100,000 nodes is no special case.
 """
 
 from __future__ import annotations
@@ -60,7 +61,11 @@ class GraphNode:
 
 @dataclass(slots=True)
 class Edge:
-    """An edge into the node that holds it. `checked` is False where the types leave the question to run time. Not to be changed."""
+    """
+    An edge into the node that holds it.
+
+    `checked` is False where the types leave the question to run time. Not to be changed.
+    """
 
     source: int
     """Position of the source node in `Graph.nodes`."""
@@ -78,7 +83,9 @@ class Graph:
     nodes: list[GraphNode]
     notes: tuple[Problem, ...] = ()
     """What is worth knowing though it is no error, such as renamed types that were mapped."""
-    plans: dict[tuple[str, ...] | None, Any] = field(default_factory=dict, compare=False, repr=False)
+    plans: dict[tuple[str, ...] | None, Any] = field(
+        default_factory=dict, compare=False, repr=False
+    )
     """Plans that the engine has made of the graph, by the outputs they are for."""
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -89,11 +96,11 @@ class Graph:
         return [node for node in self.nodes if node.role in roles]
 
     def inputs(self) -> dict[str, GraphNode]:
-        """The workflow's inputs by name."""
+        """Return the workflow's inputs by name."""
         return {node.name: node for node in self.of_role(Role.INPUT)}
 
     def outputs(self) -> dict[str, GraphNode]:
-        """The workflow's outputs by name."""
+        """Return the workflow's outputs by name."""
         return {node.name: node for node in self.of_role(Role.OUTPUT)}
 
 
@@ -111,7 +118,11 @@ _KEYLESS = frozenset({int, float, bool, type(None)})
 """Types whose values can hold nothing secret."""
 
 _COMPARISONS, _SUGGESTIONS = 20_000, 100
-"""Names that misspelled ones are held against, and unknown types that have hints: with thousands of mistakes, the first ones do."""
+"""
+Names that misspelled ones are held against, and unknown types that have hints.
+
+With thousands of mistakes, the first ones do.
+"""
 
 
 class _Port(NamedTuple):
@@ -131,19 +142,25 @@ class _Type:
         self.alias = alias
         self.spec = node_class.spec
         properties = self.spec.properties
-        self.defaults = {name: prop.default for name, prop in properties.items() if not prop.required}
+        self.defaults = {
+            name: prop.default for name, prop in properties.items() if not prop.required
+        }
         self.needed: list[tuple[str, Property]] = []
         """Properties that have to be connected, or given a value that the default may not be."""
         if node_class.role not in (Role.INPUT, Role.COMMENT):
-            self.needed = [(name, prop) for name, prop in properties.items() if prop.required or _may_be_asset(prop)]
+            self.needed = [
+                (name, prop)
+                for name, prop in properties.items()
+                if prop.required or _may_be_asset(prop)
+            ]
         self.takes_any_name = node_class.dynamic and alias is None
 
     def renamed_output(self, handle: str) -> str:
-        """An output handle by its name of today."""
+        """Return an output handle by its name of today."""
         return handle if self.alias is None else self.alias.outputs.get(handle, handle)
 
     def renamed_property(self, handle: str) -> str:
-        """An input handle by its name of today; as it is where it has no counterpart."""
+        """Return an input handle by its name of today; as it is where it has no counterpart."""
         return handle if self.alias is None else self.alias.properties.get(handle, handle) or handle
 
     def has_no_counterpart(self, handle: str) -> bool:
@@ -170,7 +187,11 @@ class _Reader:
         self.position: dict[str, int] = {}
         self.broken: set[str] = set()
         self.ports: dict[tuple[_Type, str, _Type, str], _Port] = {}
-        """Pairs of an output and a property that may be connected, by types and names: what is asked once for all such edges."""
+        """
+        Pairs of an output and a property that may be connected, by types and names.
+
+        What is asked once for all such edges.
+        """
         self.has_second_edges = False
         """Whether some property has more than one edge."""
         self.is_in_order = True
@@ -178,7 +199,11 @@ class _Reader:
 
     def read(self) -> Graph:
         for index, record in enumerate(self.document.graph.nodes):
-            data = record.data | record.dynamic_properties if record.dynamic_properties else record.data
+            data = (
+                record.data | record.dynamic_properties
+                if record.dynamic_properties
+                else record.data
+            )
             self._read_node(index, record.id, record.type, data)
         for index, edge in enumerate(self.document.graph.edges):
             self._read_edge(index, edge)
@@ -193,12 +218,14 @@ class _Reader:
         self.problems.append(Problem(code, where, message, hint))
 
     def _near_miss(self, name: str, known: Collection[str]) -> str:
-        """The hint for a misspelled name, as long as looking for one is cheap enough."""
+        """Return the hint for a misspelled name, as long as looking for one is cheap enough."""
         self.comparisons += len(known)
         return near_miss(name, known) if self.comparisons <= _COMPARISONS else ""
 
     def _known(self, name: str, known: Collection[str]) -> str:
-        return self._near_miss(name, known) or (f"It has {', '.join(known)}." if known else "It has none.")
+        return self._near_miss(name, known) or (
+            f"It has {', '.join(known)}." if known else "It has none."
+        )
 
     def _suggestion(self, node_type: str) -> str:
         if node_type not in self.suggestions and len(self.suggestions) < _SUGGESTIONS:
@@ -207,54 +234,93 @@ class _Reader:
 
     def _read_node(self, index: int, node_id: str, node_type: str, data: Mapping[str, Any]) -> None:
         if node_id in self.position or node_id in self.broken:
-            self._problem("duplicate_id", f"nodes[{index}].id", f"{node_id!r} is the id of another node as well.")
+            self._problem(
+                "duplicate_id",
+                f"nodes[{index}].id",
+                f"{node_id!r} is the id of another node as well.",
+            )
             return
         of_type = self._type(node_type)
         if of_type is None:
             self.broken.add(node_id)
             hint = self._suggestion(node_type)
-            self._problem("unknown_type", f"nodes[{index}].type", f"There is no node type {node_type!r}.", hint)
+            self._problem(
+                "unknown_type",
+                f"nodes[{index}].type",
+                f"There is no node type {node_type!r}.",
+                hint,
+            )
             return
         if of_type.alias is not None:
-            data = {**of_type.alias.values, **self._renamed(f"nodes[{index}]", node_type, of_type.alias, data)}
+            data = {
+                **of_type.alias.values,
+                **self._renamed(f"nodes[{index}]", node_type, of_type.alias, data),
+            }
         spec, values, dynamic = of_type.spec, of_type.defaults.copy(), dict[str, Any]()
         for name, value in data.items():
             prop = spec.properties.get(name)
-            if type(value) not in _KEYLESS and (leak := key_problem(value, f"nodes[{index}].data.{name}")):
+            if type(value) not in _KEYLESS and (
+                leak := key_problem(value, f"nodes[{index}].data.{name}")
+            ):
                 self.problems.append(leak)
             elif prop is not None and type(value) is prop.exact:
                 values[prop.name] = value
             elif prop is not None or of_type.node_class.dynamic:
                 read, found = (prop or ANYTHING).validate(value, f"nodes[{index}].data.{name}")
-                (dynamic if prop is None else values)[prop.name if prop is not None else name] = read
+                (dynamic if prop is None else values)[prop.name if prop is not None else name] = (
+                    read
+                )
                 self.problems.extend(found)
             else:
                 hint = self._known(name, spec.properties)
-                self._problem("unknown_property", f"nodes[{index}].data.{name}", f"{spec.title} has no property {name!r}.", hint)
+                self._problem(
+                    "unknown_property",
+                    f"nodes[{index}].data.{name}",
+                    f"{spec.title} has no property {name!r}.",
+                    hint,
+                )
         self.position[node_id] = len(self.nodes)
         self.nodes.append(GraphNode(node_id, of_type.node_class, values, dynamic, [], index))
         self.type_of.append(of_type)
 
     def _type(self, node_type: str) -> _Type | None:
-        """What a type in the document is; None where there is no such type."""
+        """Return what a type in the document is; None where there is no such type."""
         if node_type not in self.types:
             alias = self.registry.alias(node_type)
             node_class = self.registry.get(alias.type if alias else node_type)
             self.types[node_type] = None if node_class is None else _Type(node_class, alias)
         return self.types[node_type]
 
-    def _renamed(self, place: str, node_type: str, alias: Any, data: Mapping[str, Any]) -> dict[str, Any]:
+    def _renamed(
+        self, place: str, node_type: str, alias: Any, data: Mapping[str, Any]
+    ) -> dict[str, Any]:
         renamed = {}
         if alias.type != node_type:
-            self.notes.append(Problem("mapped_type", f"{place}.type", f"{node_type} is read as {alias.type}.", level="note"))
+            self.notes.append(
+                Problem(
+                    "mapped_type",
+                    f"{place}.type",
+                    f"{node_type} is read as {alias.type}.",
+                    level="note",
+                )
+            )
         for name, value in data.items():
             target = alias.properties.get(name, name)
             if target is None:
                 message = f"{name} of {node_type} has no counterpart and is left out."
-                self.notes.append(Problem("left_out_property", f"{place}.data.{name}", message, level="note"))
+                self.notes.append(
+                    Problem("left_out_property", f"{place}.data.{name}", message, level="note")
+                )
                 continue
             if target != name:
-                self.notes.append(Problem("mapped_property", f"{place}.data.{name}", f"{name} is read as {target}.", level="note"))
+                self.notes.append(
+                    Problem(
+                        "mapped_property",
+                        f"{place}.data.{name}",
+                        f"{name} is read as {target}.",
+                        level="note",
+                    )
+                )
             renamed[target] = value
         return renamed
 
@@ -265,7 +331,8 @@ class _Reader:
             self._end(f"edges[{index}].target", edge.target)
             return
         node, of_type, handle = self.nodes[target], self.type_of[target], edge.targetHandle
-        # All names that a type does not declare are one: what may feed them does not depend on the name.
+        # All names that a type does not declare are one: what may feed them does not depend on the
+        # name.
         is_free = of_type.takes_any_name and handle not in of_type.spec.properties
         known = (self.type_of[source], edge.sourceHandle, of_type, "" if is_free else handle)
         port = self.ports.get(known)
@@ -282,16 +349,30 @@ class _Reader:
 
     def _port(self, index: int, edge: EdgeRecord, source: _Type, target: _Type) -> _Port | None:
         """How an edge connects; None, and a problem, where its output may not feed its property."""
-        ends = [self._end(f"edges[{index}].source", edge.source), self._end(f"edges[{index}].target", edge.target)]
+        ends = [
+            self._end(f"edges[{index}].source", edge.source),
+            self._end(f"edges[{index}].target", edge.target),
+        ]
         if None in ends:
             return None
         if target.has_no_counterpart(edge.targetHandle):
             named = self.document.graph.nodes[self.nodes[self.position[edge.target]].index].type
-            message = f"{edge.targetHandle} of {named} has no counterpart; what {edge.source} gives to it is left out."
-            self.notes.append(Problem("left_out_property", f"edges[{index}].targetHandle", message, level="note"))
+            message = (
+                f"{edge.targetHandle} of {named} has no counterpart; what {edge.source} gives to it"
+                " is left out."
+            )
+            self.notes.append(
+                Problem("left_out_property", f"edges[{index}].targetHandle", message, level="note")
+            )
             return None
-        source_handle, target_handle = source.renamed_output(edge.sourceHandle), target.renamed_property(edge.targetHandle)
-        output, prop = source.spec.outputs.get(source_handle), target.spec.properties.get(target_handle)
+        source_handle, target_handle = (
+            source.renamed_output(edge.sourceHandle),
+            target.renamed_property(edge.targetHandle),
+        )
+        output, prop = (
+            source.spec.outputs.get(source_handle),
+            target.spec.properties.get(target_handle),
+        )
         if output is None:
             hint = self._known(source_handle, source.spec.outputs)
             message = f"{source.spec.title} has no output {source_handle!r}."
@@ -305,22 +386,37 @@ class _Reader:
         wanted = Any if prop is None else prop.annotation
         if not is_assignable(output.annotation, wanted):
             given, taken = f"{edge.source}.{source_handle}", f"{edge.target}.{target_handle}"
-            message = f"{given} is {type_name(output.annotation)}, but {taken} takes {type_name(wanted)}."
+            message = (
+                f"{given} is {type_name(output.annotation)}, but {taken} takes {type_name(wanted)}."
+            )
             self._problem("type_mismatch", f"edges[{index}]", message)
             return None
-        checked = prop is None or wanted is Any or not (is_open(output.annotation) or prop.is_bounded)
+        checked = (
+            prop is None or wanted is Any or not (is_open(output.annotation) or prop.is_bounded)
+        )
         number = list(source.spec.outputs).index(source_handle)
         return _Port(number, target_handle if prop is None else prop.name, prop is None, checked)
 
     def _end(self, place: str, node_id: str) -> GraphNode | None:
-        """The node at an end of an edge; None, and a problem, where there is none that has edges."""
+        """
+        Return the node at an end of an edge.
+
+        None, and a problem, where there is none that has edges.
+        """
         if node_id in self.position:
             node = self.nodes[self.position[node_id]]
             if node.role is not Role.COMMENT:
                 return node
-            self._problem("unknown_handle", place, f"{node_id!r} is a comment; it has no inputs or outputs.")
+            self._problem(
+                "unknown_handle", place, f"{node_id!r} is a comment; it has no inputs or outputs."
+            )
         elif node_id not in self.broken:
-            self._problem("unknown_node", place, f"There is no node {node_id!r}.", self._near_miss(node_id, self.position))
+            self._problem(
+                "unknown_node",
+                place,
+                f"There is no node {node_id!r}.",
+                self._near_miss(node_id, self.position),
+            )
         return None
 
     def _check_inputs(self, node: GraphNode, of_type: _Type) -> None:
@@ -328,10 +424,17 @@ class _Reader:
         if len(connected) < len(node.inputs):
             self.has_second_edges = True
         for name, prop in of_type.needed:
-            if name in connected or (name in node.values and not is_missing_asset(prop, node.values[name])):
+            if name in connected or (
+                name in node.values and not is_missing_asset(prop, node.values[name])
+            ):
                 continue
             message = f"{node.spec.title} needs {name} ({type_name(prop.annotation)})."
-            self._problem("missing_input", f"{node.place}.data.{name}", message, "Give a value, or connect an output to it.")
+            self._problem(
+                "missing_input",
+                f"{node.place}.data.{name}",
+                message,
+                "Give a value, or connect an output to it.",
+            )
 
     def _report_second_edges(self) -> None:
         """A property takes one edge."""
@@ -342,7 +445,11 @@ class _Reader:
                 continue
             name = self.type_of[target].renamed_property(edge.targetHandle)
             if (target, name) in seen:
-                self._problem("duplicate_edge", f"edges[{index}]", f"{edge.target}.{name} already has an edge; a property takes one.")
+                self._problem(
+                    "duplicate_edge",
+                    f"edges[{index}]",
+                    f"{edge.target}.{name} already has an edge; a property takes one.",
+                )
             seen.add((target, name))
 
     def _check_names(self) -> None:
@@ -354,7 +461,11 @@ class _Reader:
                     self._problem("duplicate_name", f"{node.place}.data.name", message)
 
     def _in_order(self) -> list[GraphNode]:
-        """The nodes in topological order (Kahn), with edges pointing at the new positions; a cycle is a problem."""
+        """
+        Return the nodes in topological order (Kahn), with edges pointing at the new positions.
+
+        A cycle is a problem.
+        """
         remaining = [len({edge.source for edge in node.inputs}) for node in self.nodes]
         consumers: list[list[int]] = [[] for _ in self.nodes]
         for index, node in enumerate(self.nodes):
@@ -381,7 +492,10 @@ class _Reader:
         import networkx
 
         graph: networkx.DiGraph[int] = networkx.DiGraph(
-            (edge.source, index) for index in stuck for edge in self.nodes[index].inputs if edge.source in stuck
+            (edge.source, index)
+            for index in stuck
+            for edge in self.nodes[index].inputs
+            if edge.source in stuck
         )
         for component in networkx.strongly_connected_components(graph):
             inner = graph.subgraph(component)
@@ -391,12 +505,17 @@ class _Reader:
                 path = [self.nodes[source].id for source in circle[first:] + circle[:first]]
                 shown = path if len(path) <= 12 else [*path[:6], "…", *path[-5:]]
                 self._problem(
-                    "cycle", "edges", f"The workflow runs in a circle: {' → '.join([*shown, path[0]])}.", "Remove one of these edges."
+                    "cycle",
+                    "edges",
+                    f"The workflow runs in a circle: {' → '.join([*shown, path[0]])}.",
+                    "Remove one of these edges.",
                 )
 
 
 def is_missing_asset(prop: Property, value: Any) -> bool:
-    """Whether an unconnected property that needs an image (or another asset) holds an empty reference."""
+    """
+    Whether an unconnected property that needs an image (or another asset) holds an empty reference.
+    """
     return isinstance(value, AssetRef) and value.is_empty() and isinstance(prop.annotation, type)
 
 

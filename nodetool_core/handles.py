@@ -1,8 +1,9 @@
 """
 Outputs of nodes in values: what a property takes to make an edge.
 
-An output may stand alone or in lists, tuples and mappings, and a node with one output stands for that output. `connect` finds
-them, checks each against the type that is expected at its place, and gives the value in containers of its own.
+An output may stand alone or in lists, tuples and mappings, and a node with one output stands for
+that output. `connect` finds them, checks each against the type that is expected at its place, and
+gives the value in containers of its own.
 """
 
 from __future__ import annotations
@@ -15,7 +16,15 @@ from nodetool_core.declaration import NodeSpec
 from nodetool_core.errors import Problem
 from nodetool_core.nesting import CONTAINERS, complaint, levels
 from nodetool_core.properties import MISSING, Property
-from nodetool_core.types import Annotation, checker, is_assignable, origin_of, strip, type_name, union_members
+from nodetool_core.types import (
+    Annotation,
+    checker,
+    is_assignable,
+    origin_of,
+    strip,
+    type_name,
+    union_members,
+)
 
 if TYPE_CHECKING:
     from nodetool_core.node import Node
@@ -27,7 +36,11 @@ Found = tuple[Any, list[Problem]]
 
 
 class OutputHandle:
-    """One output of a node in a graph being built; what a property of another node takes to make an edge."""
+    """
+    One output of a node in a graph being built.
+
+    What a property of another node takes to make an edge.
+    """
 
     __slots__ = ("name", "node")
 
@@ -47,7 +60,8 @@ class ListOf(Protocol[Item]):
     """
     A list, for type checkers: what `mypy_plugin` says that a property of a list takes.
 
-    Unlike `list[T]`, it takes a list of any part of T: one of outputs alone where values and outputs may stand.
+    Unlike `list[T]`, it takes a list of any part of T: one of outputs alone where values and
+        outputs may stand.
     """
 
     def __getitem__(self, index: int, /) -> Item: ...
@@ -61,7 +75,7 @@ _PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 def spec_of(value: Any) -> NodeSpec | None:
-    """The declaration of a node; None for anything else."""
+    """Return the declaration of a node; None for anything else."""
     spec = getattr(type(value), "spec", None)
     return spec if isinstance(spec, NodeSpec) else None
 
@@ -84,7 +98,7 @@ def _is_output(value: Any) -> bool:
 
 def connect(value: Any, annotation: Annotation, where: str) -> Found:
     """
-    A value with outputs in it, in containers of its own, and what does not fit.
+    Return a value with outputs in it, in containers of its own, and what does not fit.
 
     Args:
         annotation: The type that is expected.
@@ -98,7 +112,9 @@ def connect(value: Any, annotation: Annotation, where: str) -> Found:
         if is_assignable(value.annotation, annotation):
             return value, []
         given = f"{value.node.spec.title}.{value.name} is {type_name(value.annotation)}"
-        return value, [Problem("type_mismatch", where, f"expects {type_name(annotation)}, but {given}.")]
+        return value, [
+            Problem("type_mismatch", where, f"expects {type_name(annotation)}, but {given}.")
+        ]
     if not holds_outputs(value):
         return Property("", annotation, MISSING, "", {}).validate(value, where)
     if wrong := complaint(value):
@@ -112,7 +128,14 @@ def _only_output(node: Node, where: str) -> Found:
         return OutputHandle(node, names[0]), []
     title = node.spec.title
     if not names:
-        return node, [Problem("invalid_value", where, f"{title} has no output.", "Give a node that has one, or a value.")]
+        return node, [
+            Problem(
+                "invalid_value",
+                where,
+                f"{title} has no output.",
+                "Give a node that has one, or a value.",
+            )
+        ]
     hint = f"Say which: {', '.join(f'.{name}' for name in names)}."
     return node, [Problem("invalid_value", where, f"{title} has {len(names)} outputs.", hint)]
 
@@ -121,18 +144,35 @@ def _connect_container(value: Any, annotation: Annotation, where: str) -> Found:
     kind = type(value)
     if kind not in (list, tuple, dict):
         hint = "Outputs may stand in lists, tuples and mappings."
-        return value, [Problem("invalid_value", where, f"a {kind.__name__} can't hold outputs of nodes.", hint)]
-    if kind is dict and (wrong := next((name for name in value if type(name) is not str), None)) is not None:
+        return value, [
+            Problem("invalid_value", where, f"a {kind.__name__} can't hold outputs of nodes.", hint)
+        ]
+    if (
+        kind is dict
+        and (wrong := next((name for name in value if type(name) is not str), None)) is not None
+    ):
         message = f"the name {wrong!r} is no text; a mapping with outputs has texts as names."
         return value, [Problem("invalid_value", where, message)]
-    tried = [_connect_parts(value, types, where) for member in union_members(annotation) if (types := _parts(value, member)) is not None]
+    tried = [
+        _connect_parts(value, types, where)
+        for member in union_members(annotation)
+        if (types := _parts(value, member)) is not None
+    ]
     if not tried:
-        return value, [Problem("type_mismatch", where, f"expects {type_name(annotation)}, got a {kind.__name__} of outputs.")]
+        return value, [
+            Problem(
+                "type_mismatch",
+                where,
+                f"expects {type_name(annotation)}, got a {kind.__name__} of outputs.",
+            )
+        ]
     return next((found for found in tried if not found[1]), tried[0])
 
 
 def _connect_parts(value: Any, types: list[Annotation], where: str) -> Found:
-    places = [f"{where}[{part!r}]" for part in (value if isinstance(value, dict) else range(len(value)))]
+    places = [
+        f"{where}[{part!r}]" for part in (value if isinstance(value, dict) else range(len(value)))
+    ]
     parts = value.values() if isinstance(value, dict) else value
     found = [connect(part, of, place) for part, of, place in zip(parts, types, places, strict=True)]
     items = [item for item, _ in found]
@@ -141,7 +181,11 @@ def _connect_parts(value: Any, types: list[Annotation], where: str) -> Found:
 
 
 def _parts(value: Any, annotation: Annotation) -> list[Annotation] | None:
-    """The type that is expected of each part of a container; None where there is to be no such container."""
+    """
+    Return the type that is expected of each part of a container.
+
+    None where there is to be no such container.
+    """
     annotation = strip(annotation)
     origin, arguments, count = origin_of(annotation) or annotation, get_args(annotation), len(value)
     if annotation is Any:

@@ -1,7 +1,10 @@
 """
-Values given to a workflow from outside, by name: `photo` for the input node of that name, `resize.width` for a property.
+Values given to a workflow from outside, by name.
 
-Python passes values, the command line passes texts; both end in the same checks as the values in the file.
+`photo` for the input node of that name, `resize.width` for a property.
+
+Python passes values, the command line passes texts; both end in the same checks as the values in
+the file.
 """
 
 from __future__ import annotations
@@ -24,12 +27,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SCHEME = re.compile(r"(?i:data|asset|file):|[A-Za-z][A-Za-z0-9+.-]*://|[A-Za-z]:[\\/]")
-"""How a URI begins, or a path of Windows with its drive. Other colons are part of a name, such as a time of day."""
+"""
+How a URI begins, or a path of Windows with its drive.
+
+Other colons are part of a name, such as a time of day.
+"""
 
 
 def apply(graph: Graph, values: Mapping[str, Any], *, texts: bool = False) -> Graph:
     """
-    The graph with values put in place. A value given for a connected property replaces the connection.
+    Return the graph with values put in place.
+
+    A value given for a connected property replaces the connection.
 
     Args:
         values: By input name, by `node.property` (node by id), or by input name and property.
@@ -56,14 +65,18 @@ def apply(graph: Graph, values: Mapping[str, Any], *, texts: bool = False) -> Gr
         problems.extend(wrong)
         node = nodes[index]
         inputs = [edge for edge in node.inputs if edge.property != prop.name]
-        nodes[index] = replace(node, values=node.values | {prop.name: _from_here(validated)}, inputs=inputs)
+        nodes[index] = replace(
+            node, values=node.values | {prop.name: _from_here(validated)}, inputs=inputs
+        )
     if problems:
         raise WorkflowError(problems)
     return Graph(nodes, graph.notes)
 
 
 def check_given(inputs: Sequence[GraphNode]) -> None:
-    """Raise WorkflowError for each of the input nodes that has neither a value nor a usable default."""
+    """
+    Raise WorkflowError for each of the input nodes that has neither a value nor a usable default.
+    """
     problems = []
     for node in inputs:
         prop = node.spec.properties.get("value")
@@ -71,25 +84,48 @@ def check_given(inputs: Sequence[GraphNode]) -> None:
             continue
         if "value" not in node.values or is_missing_asset(prop, node.values["value"]):
             message = f"The input {node.name!r} has no value."
-            problems.append(Problem("missing_input", node.place, message, f"Give one: --set {node.name}=…, or run({node.name}=…)."))
+            problems.append(
+                Problem(
+                    "missing_input",
+                    node.place,
+                    message,
+                    f"Give one: --set {node.name}=…, or run({node.name}=…).",
+                )
+            )
     if problems:
         raise WorkflowError(problems)
 
 
 def parse_text(prop: Property, text: str) -> Any:
-    """A command-line text as a value of the property: as it is for texts and references, as JSON for all else."""
+    """
+    Return a command-line text as a value of the property.
+
+    As it is for texts and references, as JSON for all else.
+    """
     members = union_members(prop.annotation)
-    if str in members or (isinstance(prop.annotation, type) and issubclass(prop.annotation, Reference) and not text.startswith("{")):
+    if str in members or (
+        isinstance(prop.annotation, type)
+        and issubclass(prop.annotation, Reference)
+        and not text.startswith("{")
+    ):
         return text
     try:
         value = json.loads(text)
     except ValueError:
         return text
-    return float(value) if float in members and isinstance(value, int) and not isinstance(value, bool) else value
+    return (
+        float(value)
+        if float in members and isinstance(value, int) and not isinstance(value, bool)
+        else value
+    )
 
 
 def find(name: str, graph: Graph) -> tuple[int, Property] | Problem:
-    """The position of the node that a name means, and the property; or what is wrong with the name."""
+    """
+    Return the position of the node that a name means, and the property.
+
+    Or what is wrong with the name.
+    """
     return _Names(graph).find(name)
 
 
@@ -108,21 +144,39 @@ class _Names:
         index = self._position.get(node_id, self._by_name.get(node_id, -1))
         if not dot or index < 0:
             wanted = node_id if dot else name
-            hint = near_miss(wanted, [*self._by_name, *(self._position if dot else ())]) or self._listed()
-            return Problem("unknown_input", name, f"The workflow has no {'node' if dot else 'input'} {wanted!r}.", hint)
+            hint = (
+                near_miss(wanted, [*self._by_name, *(self._position if dot else ())])
+                or self._listed()
+            )
+            return Problem(
+                "unknown_input",
+                name,
+                f"The workflow has no {'node' if dot else 'input'} {wanted!r}.",
+                hint,
+            )
         spec = self._nodes[index].spec
         if property_name not in spec.properties:
-            hint = near_miss(property_name, spec.properties) or f"It has {', '.join(spec.properties)}."
-            return Problem("unknown_property", name, f"{spec.title} has no property {property_name!r}.", hint)
+            hint = (
+                near_miss(property_name, spec.properties) or f"It has {', '.join(spec.properties)}."
+            )
+            return Problem(
+                "unknown_property", name, f"{spec.title} has no property {property_name!r}.", hint
+            )
         return index, spec.properties[property_name]
 
     def _listed(self) -> str:
         names = f"Its inputs: {', '.join(self._by_name)}." if self._by_name else "It has no inputs."
-        return f"{names} A property is set as node.property; its nodes: {', '.join(list(self._position)[:20])}."
+        return (
+            f"{names} A property is set as node.property; its nodes:"
+            f" {', '.join(list(self._position)[:20])}."
+        )
 
 
 def _as_image(value: Any) -> Any:
-    """A Pillow image (or a list of them) given from Python, as a value that travels along edges."""
+    """
+    Return a Pillow image (or a list of them) given from Python, as a value that travels along
+    edges.
+    """
     if isinstance(value, list):
         return [_as_image(item) for item in value]
     if isinstance(value, Path):
@@ -135,7 +189,11 @@ def _as_image(value: Any) -> Any:
 
 
 def _from_here(value: Any) -> Any:
-    """Relative paths given from outside mean the current folder; those in a file mean the file's folder."""
+    """
+    Relative paths given from outside mean the current folder.
+
+    Those in a file mean the file's folder.
+    """
     if isinstance(value, list):
         return [_from_here(item) for item in value]
     if isinstance(value, AssetRef) and value.uri and not _SCHEME.match(value.uri):

@@ -4,13 +4,16 @@ A plugin for mypy: what node classes take and give, which annotations alone can'
     [tool.mypy]
     plugins = ["nodetool_core.mypy_plugin"]
 
-mypy derives the constructor of a node class from its annotations (`dataclass_transform`): names, and one type each. Here
+mypy derives the constructor of a node class from its annotations (`dataclass_transform`): names,
+and one type each. Here
 
-- a parameter also takes an output, a node for its one output, and what is read as its type: a text for a reference, such as a path
-  for an image; lists, tuples and mappings take these inside of them;
+- a parameter also takes an output, a node for its one output, and what is read as its type: a text
+  for a reference, such as a path for an image; lists, tuples and mappings take these inside of
+  them;
 - a class with `dynamic = True` takes parameters of any name;
-- `node.output` is an `OutputHandle`, and a name that is neither an output nor an attribute is an error. Outputs are those that the
-  return annotation of `process` declares, as `declaration` reads it.
+- `node.output` is an `OutputHandle`, and a name that is neither an output nor an attribute is an
+  error. Outputs are those that the return annotation of `process` declares, as `declaration` reads
+  it.
 
 Only mypy imports this module; nothing here is needed to run anything.
 """
@@ -70,12 +73,15 @@ class NodePlugin(Plugin):
     def get_base_class_hook(self, fullname: str) -> Callable[[ClassDefContext], None] | None:
         return _note_dynamic if self._is_node(fullname) else None
 
-    def get_function_signature_hook(self, fullname: str) -> Callable[[FunctionSigContext], CallableType] | None:
+    def get_function_signature_hook(
+        self, fullname: str
+    ) -> Callable[[FunctionSigContext], CallableType] | None:
         return self._constructor if self._is_node(fullname) else None
 
     def get_attribute_hook(self, fullname: str) -> Callable[[AttributeContext], Type] | None:
         base, _, name = fullname.rpartition(".")
-        # Also asked for what the base class has itself, and by mypy for special methods that the class need not have.
+        # Also asked for what the base class has itself, and by mypy for special methods that the
+        # class need not have.
         if base != NODE or name.startswith("__") or self._class(NODE).get(name) is not None:
             return None
         return lambda context: self._output(name, context)
@@ -86,7 +92,9 @@ class NodePlugin(Plugin):
 
     def _class(self, fullname: str) -> TypeInfo:
         found = self.lookup_fully_qualified(fullname)
-        assert found is not None and isinstance(found.node, TypeInfo), f"{fullname} is imported by {NODE}, or built in"
+        assert found is not None and isinstance(found.node, TypeInfo), (
+            f"{fullname} is imported by {NODE}, or built in"
+        )
         return found.node
 
     def _of(self, fullname: str, *arguments: Type) -> Instance:
@@ -107,13 +115,13 @@ class NodePlugin(Plugin):
         )
 
     def _taken(self, declared: Type) -> Type:
-        """What may be given for a type: what is read as it, an output, or a node."""
+        """Return what may be given for a type: what is read as it, an output, or a node."""
         if isinstance(get_proper_type(declared), AnyType):
             return declared
         return UnionType.make_union([self._read(declared), self._of(HANDLE), self._of(NODE)])
 
     def _read(self, declared: Type) -> Type:
-        """What is read as a type, also inside of containers."""
+        """Return what is read as a type, also inside of containers."""
         declared = get_proper_type(declared)
         if isinstance(declared, UnionType):
             return UnionType.make_union([self._read(item) for item in declared.items])
@@ -124,8 +132,14 @@ class NodePlugin(Plugin):
         match declared.type.fullname, declared.args:
             case "builtins.list", (item,):
                 # Tuples and ranges are read as lists too, but not where outputs are in them.
-                ranges = [self._of("builtins.range")] if is_subtype(self._of("builtins.int"), item) else []
-                return UnionType.make_union([self._of(LIST, self._taken(item)), self._of("builtins.tuple", item), *ranges])
+                ranges = (
+                    [self._of("builtins.range")]
+                    if is_subtype(self._of("builtins.int"), item)
+                    else []
+                )
+                return UnionType.make_union(
+                    [self._of(LIST, self._taken(item)), self._of("builtins.tuple", item), *ranges]
+                )
             case "builtins.tuple" | "typing.Sequence", (item,):
                 return declared.copy_modified(args=[self._taken(item)])
             case "builtins.dict" | "typing.Mapping", (name, item):
@@ -133,12 +147,18 @@ class NodePlugin(Plugin):
         return UnionType.make_union([declared, *self._also_read(declared.type)])
 
     def _also_read(self, kind: TypeInfo) -> Iterable[Type]:
-        """What else is read as a class: the JSON form of a pack's own, the text of a reference."""
+        """
+        Yield what else is read as a class: the JSON form of a pack's own, the text of a reference.
+        """
         # Weights of every kind can be given where a model is expected.
         if kind.has_base(MODEL):
             yield self._of(MODEL)
         text_form = kind.get("_text_field")
-        if kind.has_base(REFERENCE) and text_form is not None and text_form.fullname != f"{REFERENCE}._text_field":
+        if (
+            kind.has_base(REFERENCE)
+            and text_form is not None
+            and text_form.fullname != f"{REFERENCE}._text_field"
+        ):
             yield self._of("builtins.str")
         if kind.has_base(JSON_VALUE) and (reader := _method_type(kind, "from_json")) is not None:
             yield reader.arg_types[-1]
@@ -147,7 +167,10 @@ class NodePlugin(Plugin):
         for owner in _classes(context.type):
             outputs = _outputs(owner) if owner.has_base(NODE) else None
             if outputs is not None and name not in outputs:
-                hint = near_miss(name, [*outputs, *_properties(owner)]) or f"Its outputs: {', '.join(outputs) or 'none'}."
+                hint = (
+                    near_miss(name, [*outputs, *_properties(owner)])
+                    or f"Its outputs: {', '.join(outputs) or 'none'}."
+                )
                 message = f'"{owner.name}" has no output or attribute "{name}". {hint}'
                 context.api.fail(message, context.context, code=ATTR_DEFINED)
                 return AnyType(TypeOfAny.from_error)
@@ -155,7 +178,7 @@ class NodePlugin(Plugin):
 
 
 def _classes(type_: Type) -> Iterable[TypeInfo]:
-    """The classes that a value of a type may be of, as far as mypy knows them."""
+    """Yield the classes that a value of a type may be of, as far as mypy knows them."""
     type_ = get_proper_type(type_)
     if isinstance(type_, Instance):
         yield type_.type
@@ -167,9 +190,15 @@ def _classes(type_: Type) -> Iterable[TypeInfo]:
 
 
 def _note_dynamic(context: ClassDefContext) -> None:
-    """Note whether a class says `dynamic = True`; of classes out of mypy's cache, there is no body to look at."""
+    """
+    Note whether a class says `dynamic = True`.
+
+    Of classes out of mypy's cache, there is no body to look at.
+    """
     for statement in context.cls.defs.body:
-        if isinstance(statement, AssignmentStmt) and any(_is_name(target, "dynamic") for target in statement.lvalues):
+        if isinstance(statement, AssignmentStmt) and any(
+            _is_name(target, "dynamic") for target in statement.lvalues
+        ):
             context.cls.info.metadata[_METADATA] = {"dynamic": _is_name(statement.rvalue, "True")}
 
 
@@ -178,7 +207,14 @@ def _is_name(expression: object, name: str) -> bool:
 
 
 def _is_dynamic(info: TypeInfo) -> bool:
-    return next((bool(base.metadata[_METADATA]["dynamic"]) for base in info.mro if _METADATA in base.metadata), False)
+    return next(
+        (
+            bool(base.metadata[_METADATA]["dynamic"])
+            for base in info.mro
+            if _METADATA in base.metadata
+        ),
+        False,
+    )
 
 
 def _is_generated(info: TypeInfo) -> bool:
@@ -188,7 +224,11 @@ def _is_generated(info: TypeInfo) -> bool:
 
 
 def _method_type(info: TypeInfo, name: str) -> CallableType | None:
-    """Return the signature that a method is written with, below its decorators; None where there is no such method."""
+    """
+    Return the signature that a method is written with, below its decorators.
+
+    None where there is no such method.
+    """
     found = info.get(name)
     method = found.node if found is not None else None
     function = method.func if isinstance(method, Decorator) else method
@@ -197,7 +237,11 @@ def _method_type(info: TypeInfo, name: str) -> CallableType | None:
 
 
 def _outputs(info: TypeInfo) -> list[str] | None:
-    """Return the names of the outputs that a node class declares; None where its annotations don't say."""
+    """
+    Return the names of the outputs that a node class declares.
+
+    None where its annotations don't say.
+    """
     process = _method_type(info, "process")
     if process is None:
         return None
@@ -210,7 +254,13 @@ def _outputs(info: TypeInfo) -> list[str] | None:
         return list(given.items)
     if isinstance(given, AnyType) and given.type_of_any != TypeOfAny.explicit:
         return None
-    kind = given.partial_fallback.type if isinstance(given, TupleType) else given.type if isinstance(given, Instance) else None
+    kind = (
+        given.partial_fallback.type
+        if isinstance(given, TupleType)
+        else given.type
+        if isinstance(given, Instance)
+        else None
+    )
     return (_named_fields(kind) if kind is not None else []) or ["output"]
 
 
@@ -225,7 +275,9 @@ def _named_fields(kind: TypeInfo) -> list[str]:
 
 
 def _is_dataclass(kind: TypeInfo) -> bool:
-    """Whether a class is one of `dataclasses`, and not of something like it, such as a pydantic model."""
+    """
+    Whether a class is one of `dataclasses`, and not of something like it, such as a pydantic model.
+    """
     found = kind.get("__dataclass_fields__")
     fields = get_proper_type(found.type) if found is not None else None
     field = get_proper_type(fields.args[-1]) if isinstance(fields, Instance) else None
@@ -234,4 +286,8 @@ def _is_dataclass(kind: TypeInfo) -> bool:
 
 def _properties(kind: TypeInfo) -> list[str]:
     """Return the names of the parameters that mypy derives from a class's annotations."""
-    return [field["name"] for field in kind.metadata.get("dataclass", {}).get("attributes", []) if not field["is_init_var"]]
+    return [
+        field["name"]
+        for field in kind.metadata.get("dataclass", {}).get("attributes", [])
+        if not field["is_init_var"]
+    ]

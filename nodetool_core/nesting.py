@@ -1,8 +1,9 @@
 """
 What lies inside of a value: lists, tuples, sets and mappings, however they stand in each other.
 
-Values are walked through level by level and without recursion, so that one that is too deep for everything else is found here
-first, and said. On each level, a container that occurs more than once counts once: a list that holds itself comes to an end.
+Values are walked through level by level and without recursion, so that one that is too deep for
+everything else is found here first, and said. On each level, a container that occurs more than once
+counts once: a list that holds itself comes to an end.
 """
 
 from __future__ import annotations
@@ -12,17 +13,22 @@ from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 MAX_LEVELS: Final = 100
-"""How many levels a value may have: what reads, compares and writes it goes into lists and mappings level by level."""
+"""
+How many levels a value may have.
+
+What reads, compares and writes it goes into lists and mappings level by level.
+"""
 
 CONTAINERS: Final = (list, tuple, dict, set, frozenset)
 
 
 def levels(value: Any, *, once: bool = False) -> Iterator[list[Any]]:
     """
-    The value, then what is in it, then what is in that, names of mappings as well.
+    Yield the value, then what is in it, then what is in that, names of mappings as well.
 
     Args:
-        once: Look into each container once in all, for whoever looks for something in a value that may hold itself.
+        once: Look into each container once in all, for whoever looks for something in a value that
+            may hold itself.
 
     Raises RecursionError after MAX_LEVELS levels where there are more.
     """
@@ -46,7 +52,11 @@ def levels(value: Any, *, once: bool = False) -> Iterator[list[Any]]:
 
 
 def complaint(value: Any) -> str:
-    """What is wrong with a value whatever it is for: a number that is not finite, or too many levels. Empty if nothing is."""
+    """
+    Return what is wrong with a value whatever it is for.
+
+    A number that is not finite, or too many levels. Empty if nothing is.
+    """
     try:
         for level in levels(value):
             for item in level:
@@ -59,7 +69,10 @@ def complaint(value: Any) -> str:
 
 def is_too_deep(value: Collection[Any]) -> bool:
     """Whether a list, a mapping or the like has too many levels."""
-    if not any(isinstance(part, CONTAINERS) for part in (value.values() if isinstance(value, dict) else value)):
+    if not any(
+        isinstance(part, CONTAINERS)
+        for part in (value.values() if isinstance(value, dict) else value)
+    ):
         # Nearly all.
         return False
     try:
@@ -70,4 +83,6 @@ def is_too_deep(value: Collection[Any]) -> bool:
     return False
 
 
-TOO_DEEP: Final = f"is nested too deeply. Lists and objects inside of each other go {MAX_LEVELS} deep."
+TOO_DEEP: Final = (
+    f"is nested too deeply. Lists and objects inside of each other go {MAX_LEVELS} deep."
+)

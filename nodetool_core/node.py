@@ -15,10 +15,11 @@ The declarative node: a class whose annotations are its properties and whose `pr
 
         def process(self, context: Context) -> ImageRef: ...
 
-The class is the single source: validation, the builder, the command line, HTTP and the reference page all read its
-`spec`. A declaration is checked when the class is created. The same class builds graphs: a property takes a value or an
-output of another node (`Blur(image=photo.output)`, or `Blur(image=photo)` where it has only one), also inside of lists, tuples
-and mappings; engine-side instances carry plain values.
+The class is the single source: validation, the builder, the command line, HTTP and the reference
+page all read its `spec`. A declaration is checked when the class is created. The same class builds
+graphs: a property takes a value or an output of another node (`Blur(image=photo.output)`, or
+`Blur(image=photo)` where it has only one), also inside of lists, tuples and mappings; engine-side
+instances carry plain values.
 """
 
 from __future__ import annotations
@@ -54,9 +55,17 @@ class Role(StrEnum):
     STEP = "step"
     """A step of the graph; runs when a result needs it."""
     INPUT = "input"
-    """A named input of the workflow: has the properties `name` and `value`, and takes values from `run(name=…)`."""
+    """
+    A named input of the workflow.
+
+    Has the properties `name` and `value`, and takes values from `run(name=…)`.
+    """
     OUTPUT = "output"
-    """A named output of the workflow: has the properties `name` and `value`; runs unless other outputs are asked for."""
+    """
+    A named output of the workflow: has the properties `name` and `value`.
+
+    Runs unless other outputs are asked for.
+    """
     SINK = "sink"
     """Runs for its effect (a preview, a saved file) like an output, without giving a result."""
     COMMENT = "comment"
@@ -84,9 +93,11 @@ class Node:
     """
     Base of all nodes. Subclass it, annotate properties, write `process`.
 
-    `process(self)` or `process(self, context)` is a function, a coroutine function, or a generator of items. Its return
-    annotation declares the outputs: one type is the output `output`; a `NamedTuple`, dataclass or `TypedDict` one output
-    per field; `Iterator[T]` / `AsyncIterator[T]` a stream of items. A node keeps nothing between calls.
+    `process(self)` or `process(self, context)` is a function, a coroutine function, or a generator
+    of items. Its return
+    annotation declares the outputs: one type is the output `output`; a `NamedTuple`, dataclass or
+    `TypedDict` one output per field; `Iterator[T]` / `AsyncIterator[T]` a stream of items. A node
+    keeps nothing between calls.
     """
 
     spec: ClassVar[NodeSpec]
@@ -96,17 +107,33 @@ class Node:
     cacheable: ClassVar[bool] = True
     """False for a node that is never the same twice, such as a clock."""
     dynamic: ClassVar[bool] = False
-    """True where properties of any name are accepted besides the declared ones; found in `self.dynamic_values`."""
+    """
+    True where properties of any name are accepted besides the declared ones.
+
+    Found in `self.dynamic_values`.
+    """
     lazy: ClassVar[frozenset[str]] = frozenset()
     """Properties whose upstream runs only once `demand` asks for them."""
     gathers: ClassVar[frozenset[str]] = frozenset()
     """Properties that take the list of all items of the innermost loop, and so close it."""
     gap_policy: ClassVar[str] = ""
-    """Property that says what an item that failed leaves in a gathered list: `fail` (no list), `skip` or `none`."""
+    """
+    Property that says what an item that failed leaves in a gathered list.
+
+    `fail` (no list), `skip` or `none`.
+    """
     branches: ClassVar[bool] = False
-    """True where outputs may be `SKIPPED`: what only a branch not taken needs then waits for the decision, and does not run."""
+    """
+    True where outputs may be `SKIPPED`.
+
+    What only a branch not taken needs then waits for the decision, and does not run.
+    """
     merges: ClassVar[bool] = False
-    """True where the node runs as long as one of its inputs is there; skipped ones keep their defaults."""
+    """
+    True where the node runs as long as one of its inputs is there.
+
+    Skipped ones keep their defaults.
+    """
     if TYPE_CHECKING:
         # Not at run time, where every annotation is a property.
         dynamic_values: dict[str, Any]
@@ -120,7 +147,11 @@ class Node:
         spec = getattr(type(self), "spec", None)
         if spec is None:
             raise TypeError(f"{type(self).__name__} has no process method, so it is no node yet.")
-        values = {name: own_copy(prop.default) for name, prop in spec.properties.items() if not prop.required}
+        values = {
+            name: own_copy(prop.default)
+            for name, prop in spec.properties.items()
+            if not prop.required
+        }
         dynamic: dict[str, Any] = {}
         problems: list[Problem] = []
         for name, value in properties.items():
@@ -129,7 +160,9 @@ class Node:
                 problems.append(_unknown(spec, name))
                 continue
             if holds_outputs(value):
-                value, found = connect(value, Any if prop is None else prop.annotation, f"{spec.title}.{name}")
+                value, found = connect(
+                    value, Any if prop is None else prop.annotation, f"{spec.title}.{name}"
+                )
             else:
                 value, found = (prop or ANYTHING).validate(value, f"{spec.title}.{name}")
             (dynamic if prop is None else values)[name] = value
@@ -141,30 +174,48 @@ class Node:
 
     @classmethod
     def instantiate(cls, values: dict[str, Any]) -> Node:
-        """An instance that takes over already validated values: what the engine calls `process` on."""
+        """
+        Return an instance that takes over already validated values.
+
+        What the engine calls `process` on.
+        """
         node = object.__new__(cls)
         object.__setattr__(node, "__dict__", values)
         return node
 
     def demand(self, values: dict[str, Any]) -> frozenset[str]:
-        """The lazy properties to evaluate, given the values that are there. Called once all others have arrived."""
+        """
+        Return the lazy properties to evaluate, given the values that are there.
+
+        Called once all others have arrived.
+        """
         return self.lazy
 
     @classmethod
     def fingerprint(cls, values: dict[str, Any], sources: Sources) -> str | None:
         """
-        What else the result depends on, such as the content of a file that a text names; part of the cache key.
+        Return what else the result depends on, such as the content of a file that a text names.
 
-        Only asked of classes that define it. None where it can't be known before the run, as when the name comes over an
+        Part of the cache key.
+
+        Only asked of classes that define it. None where it can't be known before the run, as when
+        the name comes over an
         edge: the result then counts as never the same.
         """
         return None
 
     def __getitem__(self, output: str) -> OutputHandle:
-        """The output of that name, also where a property has the same one: `node["image"]`."""
+        """
+        Return the output of that name, also where a property has the same one: `node["image"]`.
+        """
         if output not in self.spec.outputs:
-            hint = near_miss(output, self.spec.outputs) or f"It has {', '.join(self.spec.outputs) or 'none'}."
-            raise WorkflowError(Problem("unknown_handle", self.spec.title, f"has no output {output!r}.", hint))
+            hint = (
+                near_miss(output, self.spec.outputs)
+                or f"It has {', '.join(self.spec.outputs) or 'none'}."
+            )
+            raise WorkflowError(
+                Problem("unknown_handle", self.spec.title, f"has no output {output!r}.", hint)
+            )
         return OutputHandle(self, output)
 
     def __getattr__(self, name: str) -> Any:
@@ -179,17 +230,36 @@ class Node:
         raise AttributeError(f"{spec.title} has no output or property {name!r}. {hint}".rstrip())
 
     def __setattr__(self, name: str, value: Any) -> None:
-        raise AttributeError(f"{type(self).__name__}.{name} can't be assigned: give properties to the constructor, keep nothing on a node.")
+        raise AttributeError(
+            f"{type(self).__name__}.{name} can't be assigned: give properties to the constructor,"
+            " keep nothing on a node."
+        )
 
     def __repr__(self) -> str:
-        given = ", ".join(f"{name}={value!r}" for name, value in self.__dict__.items() if name in self.spec.properties)
+        given = ", ".join(
+            f"{name}={value!r}"
+            for name, value in self.__dict__.items()
+            if name in self.spec.properties
+        )
         return f"{self.spec.title}({given})"
 
 
 def _unknown(spec: NodeSpec, name: str) -> Problem:
     known = f"It has {', '.join(spec.properties)}." if spec.properties else "It has none."
     hint = near_miss(name, spec.properties) or known
-    return Problem("unknown_property", f"{spec.title}.{name}", f"{spec.title} has no property {name!r}.", hint)
+    return Problem(
+        "unknown_property", f"{spec.title}.{name}", f"{spec.title} has no property {name!r}.", hint
+    )
 
 
-__all__ = ["SKIPPED", "Field", "Lane", "Node", "NodeSpec", "Output", "OutputHandle", "Property", "Role"]
+__all__ = [
+    "SKIPPED",
+    "Field",
+    "Lane",
+    "Node",
+    "NodeSpec",
+    "Output",
+    "OutputHandle",
+    "Property",
+    "Role",
+]

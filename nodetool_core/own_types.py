@@ -1,9 +1,9 @@
 """
 Types of a pack's own: what makes their values at home in files and in the disk cache.
 
-Values of any class may travel along edges. One that is also to be written into workflow files, given as JSON, compared with
-those of earlier runs, or kept on disk says what it is in JSON: its class derives from `JsonValue`. A dataclass needs nothing
-of that; its fields say it.
+Values of any class may travel along edges. One that is also to be written into workflow files,
+given as JSON, compared with those of earlier runs, or kept on disk says what it is in JSON: its
+class derives from `JsonValue`. A dataclass needs nothing of that; its fields say it.
 """
 
 from __future__ import annotations
@@ -23,14 +23,18 @@ class JsonValue(ABC):
     """
     Base of classes whose values have a JSON form.
 
-    Two values with the same form are the same to the result cache, so it has to say all that matters.
+    Two values with the same form are the same to the result cache, so it has to say all that
+    matters.
     """
 
     __slots__ = ()
 
     @abstractmethod
     def to_json(self) -> Any:
-        """Give the value as JSON: texts, numbers, booleans, None, lists, and mappings with texts as names."""
+        """
+        Give the value as JSON: texts, numbers, booleans, None, lists, and mappings with texts as
+        names.
+        """
 
     @classmethod
     @abstractmethod
@@ -47,20 +51,35 @@ class JsonValue(ABC):
         return core_schema.no_info_plain_validator_function(read)
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
         return {}
 
 
 def fields_of(value: Any) -> dict[str, Any] | None:
-    """The fields of a dataclass's value, by name; None for anything else, and for one that holds more than its fields."""
+    """
+    Return the fields of a dataclass's value, by name.
+
+    None for anything else, and for one that holds more than its fields.
+    """
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
         return None
-    fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if hasattr(value, field.name)}
-    return fields if len(fields) == len(dataclasses.fields(value)) and getattr(value, "__dict__", {}).keys() <= fields.keys() else None
+    fields = {
+        field.name: getattr(value, field.name)
+        for field in dataclasses.fields(value)
+        if hasattr(value, field.name)
+    }
+    return (
+        fields
+        if len(fields) == len(dataclasses.fields(value))
+        and getattr(value, "__dict__", {}).keys() <= fields.keys()
+        else None
+    )
 
 
 def with_fields(kind: type, fields: dict[str, Any]) -> Any:
-    """The value of a dataclass with these fields, without calling code of its own."""
+    """Return the value of a dataclass with these fields, without calling code of its own."""
     value: Any = object.__new__(kind)
     for name, field in fields.items():
         object.__setattr__(value, name, field)
@@ -68,25 +87,42 @@ def with_fields(kind: type, fields: dict[str, Any]) -> Any:
 
 
 def typed_fields(annotation: Any) -> tuple[dict[str, Any], frozenset[str]]:
-    """The types of the fields of a `TypedDict`, and the names of those that have to be there."""
+    """
+    Return the types of the fields of a `TypedDict`, and the names of those that have to be there.
+    """
     marked = get_type_hints(annotation, include_extras=True)
     # The class itself does not see what is marked in annotations that are kept as texts.
     marks = {name: get_origin(hint) for name, hint in marked.items()}
     optional = (typing.NotRequired, typing.Required)
-    by_default = {name for name, mark in marks.items() if mark not in optional and name in annotation.__required_keys__}
-    return get_type_hints(annotation), frozenset(by_default | {name for name, mark in marks.items() if mark is typing.Required})
+    by_default = {
+        name
+        for name, mark in marks.items()
+        if mark not in optional and name in annotation.__required_keys__
+    }
+    return get_type_hints(annotation), frozenset(
+        by_default | {name for name, mark in marks.items() if mark is typing.Required}
+    )
 
 
 @lru_cache(maxsize=1024)
 def readable(annotation: Any) -> Any:
-    """The type as pydantic reads it: before Python 3.12, it does not know the standard library's `TypedDict`."""
+    """
+    Return the type as pydantic reads it.
+
+    Before Python 3.12, it does not know the standard library's `TypedDict`.
+    """
     import typing_extensions
 
     if typing.is_typeddict(annotation):
         hints, needed = typed_fields(annotation)
-        fields = {name: readable(of) if name in needed else typing_extensions.NotRequired[readable(of)] for name, of in hints.items()}
+        fields = {
+            name: readable(of) if name in needed else typing_extensions.NotRequired[readable(of)]
+            for name, of in hints.items()
+        }
         return typing_extensions.TypedDict(annotation.__name__, fields)  # type: ignore[operator]
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (list, dict, tuple, set, frozenset) and arguments:
-        return origin[tuple(map(readable, arguments)) if len(arguments) > 1 else readable(arguments[0])]
+        return origin[
+            tuple(map(readable, arguments)) if len(arguments) > 1 else readable(arguments[0])
+        ]
     return annotation

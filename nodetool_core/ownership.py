@@ -1,8 +1,8 @@
 """
 Values that can be handed on without anybody changing them behind another's back.
 
-A value has several holders at once: the node that made it, the nodes that take it, the result cache, whoever asked for the run. Each
-gets what `own_copy` makes of it:
+A value has several holders at once: the node that made it, the nodes that take it, the result
+cache, whoever asked for the run. Each gets what `own_copy` makes of it:
 
     number, text, None, bytes, enum       itself: it can't be changed
     list, mapping, set, tuple, dataclass  a new one, with own copies of what is in it; what occurs twice in it still does
@@ -12,8 +12,9 @@ gets what `own_copy` makes of it:
     tensor without gradient               a copy
     anything else                         itself: an object of a class of one's own is a handle, which its holders share
 
-What comes from outside (what `process` returned, what a caller gives) may still be written by whoever made it. Pixels and arrays of which
-that can't be ruled out are copied, once: what was an own copy before is only looked at again.
+What comes from outside (what `process` returned, what a caller gives) may still be written by
+whoever made it. Pixels and arrays of which that can't be ruled out are copied, once: what was an
+own copy before is only looked at again.
 """
 
 from __future__ import annotations
@@ -35,7 +36,11 @@ Copier = Callable[[Any, Seen], Any]
 
 _IMMUTABLE: Final = frozenset({str, int, float, bool, type(None), bytes, complex, range})
 _READ_ONCE: Final = frozenset({"builtins", "itertools"})
-"""Modules whose iterators are used up by the first who reads them. An iterator of a class of one's own may be a handle."""
+"""
+Modules whose iterators are used up by the first who reads them.
+
+An iterator of a class of one's own may be a handle.
+"""
 
 
 class NoCopyError(NodetoolError):
@@ -43,14 +48,20 @@ class NoCopyError(NodetoolError):
 
 
 def own_copy(value: Any) -> Any:
-    """The value for one more holder. Raises NoCopyError for what can be read only once, such as a generator."""
+    """
+    Return the value for one more holder.
+
+    Raises NoCopyError for what can be read only once, such as a generator.
+    """
     if type(value) in _IMMUTABLE:
         return value
     try:
         return _copied(value, {})
     except RecursionError:
         message = "is nested more deeply than can be followed."
-        raise NoCopyError(Problem("invalid_value", "", message, "Give it as a flat list, or as a text.")) from None
+        raise NoCopyError(
+            Problem("invalid_value", "", message, "Give it as a flat list, or as a text.")
+        ) from None
 
 
 def is_immutable(value: Any) -> bool:
@@ -90,7 +101,9 @@ def _itself(value: Any, seen: Seen) -> Any:
 
 def _refuse(value: Any, seen: Seen) -> Any:
     message = f"is a {type(value).__name__}, which can be read only once."
-    raise NoCopyError(Problem("invalid_value", "", message, "Give a list of what it yields: list(…)."))
+    raise NoCopyError(
+        Problem("invalid_value", "", message, "Give a list of what it yields: list(…).")
+    )
 
 
 def _list(value: list[Any], seen: Seen) -> list[Any]:
@@ -130,7 +143,7 @@ def _shallow(value: Any, seen: Seen) -> Any:
 
 
 def _of_fields(value: Any, seen: Seen) -> Any:
-    """A dataclass instance."""
+    """Return a dataclass instance."""
     new = seen[id(value)] = copy.copy(value)
     for field in dataclasses.fields(value):
         if hasattr(value, field.name):
@@ -139,9 +152,13 @@ def _of_fields(value: Any, seen: Seen) -> Any:
 
 
 def _model(value: Any, seen: Seen) -> Any:
-    """A pydantic model, such as a reference; one whose fields can't be changed is its own copy."""
+    """
+    Return a pydantic model, such as a reference; one whose fields can't be changed is its own copy.
+    """
     fields = {name: _copied(item, seen) for name, item in vars(value).items()}
-    if type(value).model_config.get("frozen") and all(map(_is, fields.values(), vars(value).values())):
+    if type(value).model_config.get("frozen") and all(
+        map(_is, fields.values(), vars(value).values())
+    ):
         return value
     new = seen[id(value)] = value.model_copy()
     vars(new).update(fields)
@@ -175,7 +192,9 @@ def _array(value: Any, seen: Seen) -> Any:
 
 
 def _is_frozen(array: Any) -> bool:
-    """Whether nobody can write the memory of an array: it and all that it is a view of are read-only."""
+    """
+    Whether nobody can write the memory of an array: it and all that it is a view of are read-only.
+    """
     while not array.flags.writeable:
         base = array.base
         if base is None or isinstance(base, bytes):
@@ -213,4 +232,7 @@ _OF_LIBRARIES: Final[dict[str, Copier]] = {
     "numpy:ndarray": _array,
     "torch:Tensor": _tensor,
 }
-"""Copiers of classes that are only looked up where their library is loaded, as it is where there is a value of it."""
+"""
+Copiers of classes that are only looked up where their library is loaded, as it is where there is a
+value of it.
+"""

@@ -1,8 +1,10 @@
 """
-A property of a node: its name, type, bounds and default; what fits it, what is said of what does not, and its JSON form.
+A property of a node: its name, type, bounds and default.
 
-Checks are done without pydantic, because they are made for every value of every run; a pydantic adapter is made when the first JSON
-value has to be read.
+What fits it, what is said of what does not, and its JSON form.
+
+Checks are done without pydantic, because they are made for every value of every run; a pydantic
+adapter is made when the first JSON value has to be read.
 """
 
 from __future__ import annotations
@@ -70,7 +72,7 @@ def Field(  # noqa: N802 - reads as a declaration, like pydantic's
     label: bool = False,
 ) -> Any:
     """
-    A property of a node.
+    Return a property of a node.
 
     Args:
         default: The value where none is given. Without a default the property is a required input.
@@ -80,8 +82,10 @@ def Field(  # noqa: N802 - reads as a declaration, like pydantic's
         le: Greatest value of a number.
         lt: What a number has to be below.
         max_length: The most characters of a text, or items of a list.
-        seed: The property is the seed of a random generator: -1 is replaced by a drawn number before the run, which is recorded.
-        label: The property names or describes the node to people, and has no part in its results: changing it computes nothing again.
+        seed: The property is the seed of a random generator: -1 is replaced by a drawn number
+            before the run, which is recorded.
+        label: The property names or describes the node to people, and has no part in its results:
+            changing it computes nothing again.
     """
     given = {"ge": ge, "gt": gt, "le": le, "lt": lt}
     bounds = {name: bound for name, bound in given.items() if bound is not None}
@@ -108,10 +112,14 @@ class Property:
     def is_default(self, value: Any) -> bool:
         """Whether a value says no more than leaving the property out does."""
         # Of another type is another value, though True == 1.
-        return value is self.default or (type(value) is type(self.default) and bool(value == self.default))
+        return value is self.default or (
+            type(value) is type(self.default) and bool(value == self.default)
+        )
 
     def tells(self, value: Any) -> bool:
-        """Whether a result may depend on a value of the property beyond what its declaration says."""
+        """
+        Whether a result may depend on a value of the property beyond what its declaration says.
+        """
         return not (self.label or self.is_default(value))
 
     @cached_property
@@ -121,7 +129,11 @@ class Property:
 
     @cached_property
     def exact(self) -> type | None:
-        """The class whose own instances are all right as they are, without a call of `validate`; None where there is none such."""
+        """
+        The class whose own instances are all right as they are, without a call of `validate`.
+
+        None where there is none such.
+        """
         return None if self.is_bounded else exact_type(self.annotation)
 
     @cached_property
@@ -137,13 +149,20 @@ class Property:
 
         if isinstance(self.annotation, type) and issubclass(self.annotation, BaseModel):
             return TypeAdapter(self.annotation)
-        config = ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True, extra="forbid")
-        # By another name, for pydantic takes no configuration for what could have one of its own, as a dataclass could.
+        config = ConfigDict(
+            strict=True, allow_inf_nan=False, arbitrary_types_allowed=True, extra="forbid"
+        )
+        # By another name, for pydantic takes no configuration for what could have one of its own,
+        # as a dataclass could.
         named: Any = TypeAliasType("Value", readable(self.annotation))
         return TypeAdapter(named, config=config)
 
     def validate(self, value: Any, where: str) -> tuple[Any, list[Problem]]:
-        """An own copy of the value, in the property's type, and what is wrong with it. Numbers are never coerced."""
+        """
+        Return an own copy of the value, in the property's type, and what is wrong with it.
+
+        Numbers are never coerced.
+        """
         from pydantic import ValidationError
 
         if isinstance(value, CONTAINERS) and (wrong := complaint(value)):
@@ -163,7 +182,7 @@ class Property:
         return value, [Problem("invalid_value", where, wrong)] if wrong else []
 
     def _read(self, value: Any) -> Any:
-        """The value that a JSON form stands for. Raises ValidationError."""
+        """Return the value that a JSON form stands for. Raises ValidationError."""
         from pydantic import ValidationError
 
         if isinstance(value, (tuple, range)) and self.accepts(items := list(value)):
@@ -171,11 +190,15 @@ class Property:
         try:
             return self.adapter.validate_python(value)
         except ValidationError as error:
-            # What JSON has no form of its own for (enums, tuples, times, dataclasses) is read only from JSON itself.
+            # What JSON has no form of its own for (enums, tuples, times, dataclasses) is read only
+            # from JSON itself.
             try:
                 return self.adapter.validate_json(json.dumps(value, allow_nan=False))
             except ValidationError as from_json:
-                is_dataclass = any(detail["type"] == "dataclass_exact_type" for detail in error.errors(include_url=False))
+                is_dataclass = any(
+                    detail["type"] == "dataclass_exact_type"
+                    for detail in error.errors(include_url=False)
+                )
                 raise from_json if is_dataclass else error from None
             except (TypeError, ValueError):
                 raise error from None
@@ -189,7 +212,11 @@ class Property:
                 fits, wording = _BOUNDS[kind]
                 if not fits(value, bound):
                     return f"{value} is {wording} {bound}."
-        if self.max_length is not None and hasattr(value, "__len__") and len(value) > self.max_length:
+        if (
+            self.max_length is not None
+            and hasattr(value, "__len__")
+            and len(value) > self.max_length
+        ):
             return f"has {len(value)} elements, at most {self.max_length} are allowed."
         return ""
 
@@ -200,20 +227,44 @@ class Property:
 
             names = ", ".join(repr(choice) for choice in allowed)
             hint = near_miss(str(value), map(str, allowed))
-            return [Problem("invalid_value", where, f"{value!r} is none of the choices: {names}.", hint)]
+            return [
+                Problem("invalid_value", where, f"{value!r} is none of the choices: {names}.", hint)
+            ]
         expected = type_name(self.annotation)
         if not isinstance(value, (dict, list)):
-            reason = next((detail["msg"] for detail in error.errors(include_url=False) if detail["type"] == "value_error"), "")
+            reason = next(
+                (
+                    detail["msg"]
+                    for detail in error.errors(include_url=False)
+                    if detail["type"] == "value_error"
+                ),
+                "",
+            )
             hint = f"{reason.removeprefix('Value error, ')}." if reason else self._hint(value)
-            return [Problem("invalid_value", where, f"expects {expected}, got {shown(value)} ({value_type_name(value)}).", hint)]
+            return [
+                Problem(
+                    "invalid_value",
+                    where,
+                    f"expects {expected}, got {shown(value)} ({value_type_name(value)}).",
+                    hint,
+                )
+            ]
         found = []
         for detail in error.errors(include_url=False, include_context=False):
-            place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"])
-            found.append(Problem("invalid_value", where + place, f"expects {expected}: {detail['msg']}."))
+            place = "".join(
+                f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"]
+            )
+            found.append(
+                Problem("invalid_value", where + place, f"expects {expected}: {detail['msg']}.")
+            )
         return found
 
     def _hint(self, value: Any) -> str:
-        """What to write in place of a value that is nearly one: a number that is given as a text."""
+        """
+        Return what to write in place of a value that is nearly one.
+
+        A number that is given as a text.
+        """
         if isinstance(value, str) and not {int, float}.isdisjoint(union_members(self.annotation)):
             with suppress(ValueError):
                 return f"Write it as a number: {float(value.replace(',', '.')):g}"
@@ -221,29 +272,44 @@ class Property:
 
     @cached_property
     def _is_open(self) -> bool:
-        """Whether the type says nothing of some part of its values, so that only these say what they are."""
+        """
+        Whether the type says nothing of some part of its values, so that only these say what they
+        are.
+        """
         return is_open(self.annotation)
 
     def not_kept(self, value: Any) -> str:
-        """What a file would not give back of a value as it is, or an empty string."""
+        """Return what a file would not give back of a value as it is, or an empty string."""
         if not self._is_open:
             return ""
         for level in levels(value):
             for item in level:
                 if type(item) not in _OF_JSON and not isinstance(item, Reference):
-                    return f"a file would not give back a {type(item).__name__} where any value is allowed."
-                if type(item) is dict and (name := next((name for name in item if type(name) is not str), None)) is not None:
+                    return (
+                        f"a file would not give back a {type(item).__name__} where any value is"
+                        " allowed."
+                    )
+                if (
+                    type(item) is dict
+                    and (name := next((name for name in item if type(name) is not str), None))
+                    is not None
+                ):
                     return f"a file would give back the name {name!r} as a text."
         return ""
 
     def to_json(self, value: Any) -> Any:
-        """The JSON form of a value of this property."""
+        """Return the JSON form of a value of this property."""
         return jsonable(value)
 
     def json_schema(self) -> dict[str, Any]:
         """JSON Schema of the property, with default, bounds and description."""
         schema = dict(self.adapter.json_schema())
-        keys = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
+        keys = {
+            "ge": "minimum",
+            "gt": "exclusiveMinimum",
+            "le": "maximum",
+            "lt": "exclusiveMaximum",
+        }
         schema |= {keys[kind]: bound for kind, bound in self.bounds.items()}
         if self.description:
             schema["description"] = self.description
@@ -253,7 +319,7 @@ class Property:
 
 
 def shown(value: Any) -> str:
-    """A value as messages show it: as Python writes it, not too long."""
+    """Return a value as messages show it: as Python writes it, not too long."""
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
 
@@ -267,7 +333,10 @@ _OF_JSON = frozenset({str, int, float, bool, type(None), list, dict})
 
 
 def _with_references(value: Any) -> Any:
-    """A value with references in place of their JSON forms, where the type of the property does not ask for any."""
+    """
+    Return a value with references in place of their JSON forms, where the type of the property does
+    not ask for any.
+    """
     from pydantic import ValidationError
 
     if type(value) is list:
@@ -283,7 +352,9 @@ def _with_references(value: Any) -> Any:
 
 def jsonable(value: Any) -> Any:
     """
-    The JSON form of a property's value: references and dataclasses as objects, images as encoded files, enums by value, containers by
+    Return the JSON form of a property's value.
+
+    References and dataclasses as objects, images as encoded files, enums by value, containers by
     element, values of a pack's own types as these say. Raises TypeError where there is none.
     """
     if isinstance(value, (str, int, float, bool, type(None))):
@@ -297,7 +368,10 @@ def jsonable(value: Any) -> Any:
     if isinstance(value, Mapping):
         written = {str(key): jsonable(item) for key, item in value.items()}
         if len(written) < len(value):
-            raise TypeError("A mapping with names such as 1 and '1', which are one name in JSON, has no JSON form.")
+            raise TypeError(
+                "A mapping with names such as 1 and '1', which are one name in JSON, has no JSON"
+                " form."
+            )
         return written
     if isinstance(value, (list, tuple, set, frozenset)):
         return [jsonable(item) for item in value]

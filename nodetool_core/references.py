@@ -1,21 +1,34 @@
 """
-References: small JSON objects that stand for something large or elsewhere (an image, a folder, a model's weights).
+References: small JSON objects that stand for something large or elsewhere (an image, a folder, a
+model's weights).
 
-The JSON form is that of the node reference pages: `{"type": "image", "uri": "", "asset_id": null, "data": null}`. A
-plain string is accepted where a reference is expected: a path or URI for assets, a Hub id or a local path for models.
+The JSON form is that of the node reference pages: `{"type": "image", "uri": "", "asset_id": null,
+"data": null}`. A plain string is accepted where a reference is expected: a path or URI for assets,
+a Hub id or a local path for models.
 """
 
 from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from nodetool_core.hub_addresses import read_page
 
 
 class Reference(BaseModel):
-    """Base of all references. `type` names the kind in JSON; fields in `_when_set` are written only when they say something."""
+    """
+    Base of all references.
+
+    `type` names the kind in JSON; fields in `_when_set` are written only when they say something.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -24,7 +37,7 @@ class Reference(BaseModel):
 
     @classmethod
     def type_name(cls) -> str:
-        """The kind as JSON spells it, such as `image` or `hf.image_to_image`."""
+        """Return the kind as JSON spells it, such as `image` or `hf.image_to_image`."""
         return str(cls.model_fields["type"].default)
 
     @model_validator(mode="before")
@@ -35,7 +48,11 @@ class Reference(BaseModel):
     @model_serializer(mode="wrap")
     def _leave_out_unset(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written: dict[str, Any] = handler(self)
-        return {name: value for name, value in written.items() if value is not None or name not in self._when_set}
+        return {
+            name: value
+            for name, value in written.items()
+            if value is not None or name not in self._when_set
+        }
 
     def is_empty(self) -> bool:
         """Whether the reference names nothing, as a default does."""
@@ -43,7 +60,11 @@ class Reference(BaseModel):
 
 
 class AssetRef(Reference):
-    """Something stored outside the workflow: by URI (a path, `file:`, `data:`), by asset id, or inline as base64."""
+    """
+    Something stored outside the workflow.
+
+    By URI (a path, `file:`, `data:`), by asset id, or inline as base64.
+    """
 
     _text_field = "uri"
     _when_set = frozenset({"metadata"})
@@ -52,11 +73,17 @@ class AssetRef(Reference):
     uri: str = Field(default="", description="A path, or a file:, data: or asset: URI.")
     asset_id: str | None = Field(default=None, description="Id in the asset store.")
     data: str | None = Field(default=None, description="The encoded bytes themselves, base64.")
-    metadata: dict[str, Any] | None = Field(default=None, description="Whatever the author wants to keep with it.")
+    metadata: dict[str, Any] | None = Field(
+        default=None, description="Whatever the author wants to keep with it."
+    )
 
     @property
     def stored_as(self) -> str | None:
-        """Its id in the asset store, given as `asset_id` or as an `asset:` URI; None where its content is elsewhere."""
+        """
+        Its id in the asset store, given as `asset_id` or as an `asset:` URI.
+
+        None where its content is elsewhere.
+        """
         if self.data:
             return None
         if not self.uri:
@@ -69,7 +96,12 @@ class AssetRef(Reference):
 
 
 class ImageRef(AssetRef):
-    """An image. Nodes get the pixels with `context.image(ref)` and return new ones with `context.image_from_pil(image)`."""
+    """
+    An image.
+
+    Nodes get the pixels with `context.image(ref)` and return new ones with
+    `context.image_from_pil(image)`.
+    """
 
     type: Literal["image"] = "image"
 
@@ -86,7 +118,11 @@ class ColorRef(Reference):
     _text_field = "value"
 
     type: Literal["color"] = "color"
-    value: str | None = Field(default="#000000", pattern=r"^#([0-9a-fA-F]{6}|[0-9a-fA-F]{8})$", description="#rrggbb or #rrggbbaa.")
+    value: str | None = Field(
+        default="#000000",
+        pattern=r"^#([0-9a-fA-F]{6}|[0-9a-fA-F]{8})$",
+        description="#rrggbb or #rrggbbaa.",
+    )
 
 
 class ImageSizeRef(Reference):
@@ -101,7 +137,11 @@ class ImageSizeRef(Reference):
 
 
 class FontRef(Reference):
-    """A font by the name of its family or file, such as `DejaVu Serif`, or by its path; empty for DejaVu Sans, which ships."""
+    """
+    A font by the name of its family or file, such as `DejaVu Serif`, or by its path.
+
+    Empty for DejaVu Sans, which ships.
+    """
 
     _text_field = "name"
 
@@ -114,27 +154,48 @@ _LOCAL_PROVIDERS = frozenset({"", "empty", "huggingface", "hf", "local"})
 
 
 class ModelRef(Reference):
-    """Weights of a model: a Hub repository, a local directory in diffusers form, or a single safetensors file."""
+    """
+    Weights of a model: a Hub repository, a local directory in diffusers form, or a single
+    safetensors file.
+    """
 
     _text_field = "repo_id"
     _when_set = frozenset({"revision", "dtype", "quantization", "compile"})
 
     type: str = "hf.model"
     repo_id: str = Field(
-        default="", description="Hub id such as `owner/name`, or a path on this machine; empty for the node's own default."
+        default="",
+        description=(
+            "Hub id such as `owner/name`, or a path on this machine; empty for the node's own"
+            " default."
+        ),
     )
     path: str | None = Field(default=None, description="A single file inside the repository.")
     variant: str | None = Field(default=None, description="Weight variant such as `fp16`.")
-    allow_patterns: list[str] | None = Field(default=None, description="Only fetch files that match one of these.")
-    ignore_patterns: list[str] | None = Field(default=None, description="Never fetch files that match one of these.")
-    revision: str | None = Field(default=None, description="Branch, tag or commit; the commit used is recorded.")
+    allow_patterns: list[str] | None = Field(
+        default=None, description="Only fetch files that match one of these."
+    )
+    ignore_patterns: list[str] | None = Field(
+        default=None, description="Never fetch files that match one of these."
+    )
+    revision: str | None = Field(
+        default=None, description="Branch, tag or commit; the commit used is recorded."
+    )
     dtype: Literal["float32", "float16", "bfloat16"] | None = Field(
-        default=None, description="Number format to compute in; the device's own where none is named."
+        default=None,
+        description="Number format to compute in; the device's own where none is named.",
     )
     quantization: Literal["fp8"] | None = Field(
-        default=None, description="`fp8` keeps the denoiser's weights in 8 bits: a quarter of float32, with a small loss of detail."
+        default=None,
+        description=(
+            "`fp8` keeps the denoiser's weights in 8 bits: a quarter of float32, with a small loss"
+            " of detail."
+        ),
     )
-    compile: bool | None = Field(default=None, description="Compile the denoiser: slower the first time, faster from then on.")
+    compile: bool | None = Field(
+        default=None,
+        description="Compile the denoiser: slower the first time, faster from then on.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -144,23 +205,41 @@ class ModelRef(Reference):
             return value
         provider = str(value.get("provider", "")).lower()
         if provider not in _LOCAL_PROVIDERS:
-            raise ValueError(f"the provider {provider!r} runs its own models; choose one of the Hub")
+            raise ValueError(
+                f"the provider {provider!r} runs its own models; choose one of the Hub"
+            )
         return {"repo_id": value.get("id", ""), "path": value.get("path")}
 
     @model_validator(mode="before")
     @classmethod
     def _accept_page(cls, value: Any) -> Any:
-        """The address of a model's page on the Hub, as it is copied from a browser, stands for what it shows."""
+        """
+        Return the address of a model's page on the Hub, as it is copied from a browser, stands for
+        what it shows.
+        """
         given = {"repo_id": value} if isinstance(value, str) else value
-        named = read_page(given["repo_id"]) if isinstance(given, dict) and isinstance(given.get("repo_id"), str) else None
-        return value if named is None else named | {key: one for key, one in given.items() if key != "repo_id" and one is not None}
+        named = (
+            read_page(given["repo_id"])
+            if isinstance(given, dict) and isinstance(given.get("repo_id"), str)
+            else None
+        )
+        return (
+            value
+            if named is None
+            else named
+            | {key: one for key, one in given.items() if key != "repo_id" and one is not None}
+        )
 
     def is_empty(self) -> bool:
         return not (self.repo_id or self.path)
 
 
 class ImageToImageModel(ModelRef):
-    """A model for image to image. The kind is what a property expects; weights of every kind can be given to it."""
+    """
+    A model for image to image.
+
+    The kind is what a property expects; weights of every kind can be given to it.
+    """
 
     type: str = "hf.image_to_image"
 

@@ -1,9 +1,10 @@
 """
 Node packs and how their nodes are found.
 
-A pack is a Python package with node classes, announced by an entry point of the group `nodetool.packs` that names a
-`Pack`. The built-in pack is announced the same way. A node is looked up by its type, which is its import path, so that
-only the one module is imported; listing imports them all. A module that fails to import is reported, and loses only itself.
+A pack is a Python package with node classes, announced by an entry point of the group
+`nodetool.packs` that names a `Pack`. The built-in pack is announced the same way. A node is looked
+up by its type, which is its import path, so that only the one module is imported; listing imports
+them all. A module that fails to import is reported, and loses only itself.
 """
 
 from __future__ import annotations
@@ -48,21 +49,38 @@ class Pack:
     package: str
     """Import name of the package whose modules hold the nodes."""
     prefix: str | None = None
-    """What its node types start with; the package's own name unless said otherwise. Empty for the built-in pack."""
+    """
+    What its node types start with; the package's own name unless said otherwise.
+
+    Empty for the built-in pack.
+    """
     weights: Mapping[str, str] = field(default_factory=dict)
     """Models that ship with the pack: Hub-like id to a directory inside the package."""
     aliases: Mapping[str, Alias] = field(default_factory=dict)
     """Renamed types, by the old name."""
     examples: str = ""
-    """Folder of workflow files that show the pack: inside the package or, in a repository, beside it."""
+    """
+    Folder of workflow files that show the pack: inside the package or, in a repository, beside it.
+    """
     makers: Mapping[type, str] = field(default_factory=dict)
-    """Types of nodes that make a list, a tuple or a mapping of what is connected to them, by the class of what they make."""
+    """
+    Types of nodes that make a list, a tuple or a mapping of what is connected to them, by the class
+    of what they make.
+    """
     pages: Mapping[str, str] = field(default_factory=dict)
-    """Pages of documentation that the pack writes of itself: file name to `module:function`, which gives the Markdown."""
+    """
+    Pages of documentation that the pack writes of itself.
+
+    File name to `module:function`, which gives the Markdown.
+    """
 
     @property
     def type_prefix(self) -> str:
-        return f"{self.package}." if self.prefix is None else (f"{self.prefix}." if self.prefix else "")
+        return (
+            f"{self.package}."
+            if self.prefix is None
+            else (f"{self.prefix}." if self.prefix else "")
+        )
 
     def directory(self) -> Path:
         """Where the package lies on disk."""
@@ -78,7 +96,7 @@ class Pack:
         return next((place for place in places if place.is_dir()), None)
 
     def module_of(self, node_type: str) -> str | None:
-        """The module that would hold a type of this pack, whether it exists or not."""
+        """Return the module that would hold a type of this pack, whether it exists or not."""
         if not node_type.startswith(self.type_prefix):
             return None
         path = node_type.removeprefix(self.type_prefix).rpartition(".")[0]
@@ -86,19 +104,28 @@ class Pack:
 
 
 def distinct_types(node_classes: Iterable[type[Node]]) -> dict[type[Node], str]:
-    """For each of several classes its type, with a number from the second class of the same type on: `pack.Scale`, `pack.Scale#2`."""
+    """
+    For each of several classes its type, with a number from the second class of the same type on.
+
+    `pack.Scale`, `pack.Scale#2`.
+    """
     types: dict[type[Node], str] = {}
     counts: Counter[str] = Counter()
     for node_class in dict.fromkeys(node_classes):
         node_type = node_class.spec.node_type
         counts[node_type] += 1
-        types[node_class] = node_type if counts[node_type] == 1 else f"{node_type}#{counts[node_type]}"
+        types[node_class] = (
+            node_type if counts[node_type] == 1 else f"{node_type}#{counts[node_type]}"
+        )
     return types
 
 
 def shared_type(node_class: type[Node]) -> Problem:
-    """That a type stands for more than one class."""
-    message = f"Several classes have this type; {node_class.__module__}.{node_class.__qualname__} is one of them."
+    """Return that a type stands for more than one class."""
+    message = (
+        f"Several classes have this type; {node_class.__module__}.{node_class.__qualname__} is one"
+        " of them."
+    )
     hint = "Give each a type of its own: node_type = 'package.Name' in the class."
     return Problem("shared_type", node_class.spec.node_type, message, hint)
 
@@ -113,7 +140,9 @@ class Registry:
         self._classes: dict[str, type[Node]] = {}
         self._looked_at: set[str] = set()
         self._importing = threading.RLock()
-        """Whoever asks for a node of a module that another thread is just importing waits for it."""
+        """
+        Whoever asks for a node of a module that another thread is just importing waits for it.
+        """
         for node_class, node_type in distinct_types(node_classes).items():
             if node_type != node_class.spec.node_type:
                 raise WorkflowError(shared_type(node_class))
@@ -134,7 +163,11 @@ class Registry:
 
     @classmethod
     def installed(cls) -> Registry:
-        """The registry of every pack that is installed. Which these are is read once, and again where something was installed since."""
+        """
+        Return the registry of every pack that is installed.
+
+        Which these are is read once, and again where something was installed since.
+        """
         packs, problems = _installed_packs(tuple((place, _changed(place)) for place in sys.path))
         registry = cls(packs)
         registry.problems.extend(problems)
@@ -142,7 +175,9 @@ class Registry:
 
     def add(self, node_class: type[Node], node_type: str | None = None) -> None:
         """
-        Make one class known, such as a node declared in a script. One that was added before as the same type is replaced.
+        Make one class known, such as a node declared in a script.
+
+        One that was added before as the same type is replaced.
 
         Args:
             node_type: The type that it is looked up by; its own unless given.
@@ -150,7 +185,7 @@ class Registry:
         self._classes[node_type or node_class.spec.node_type] = node_class
 
     def get(self, node_type: str) -> type[Node] | None:
-        """The class of a type, or None."""
+        """Return the class of a type, or None."""
         if node_type not in self._classes:
             for pack in self.packs:
                 module = pack.module_of(node_type)
@@ -160,17 +195,33 @@ class Registry:
 
     def alias(self, node_type: str) -> Alias | None:
         """How a renamed type is read, or None where the name is current."""
-        return next((pack.aliases[node_type] for pack in self.packs if node_type in pack.aliases), None)
+        return next(
+            (pack.aliases[node_type] for pack in self.packs if node_type in pack.aliases), None
+        )
 
     def maker(self, kind: type) -> type[Node] | None:
-        """The node that makes a container of this class from what is connected to it, in the order of names; None where there is none."""
+        """
+        Return the node that makes a container of this class from what is connected to it, in the
+        order of names; None where there is none.
+        """
         names = [pack.makers[kind] for pack in self.packs if kind in pack.makers]
         return self.get(names[0]) if names else None
 
     def suggest(self, node_type: str) -> str:
-        """A hint for a type that is not known: the nearest ones, also by class name alone, or the module that failed."""
+        """
+        Return a hint for a type that is not known.
+
+        The nearest ones, also by class name alone, or the module that failed.
+        """
         names = [node.spec.node_type for node in self]
-        failed = next((problem for problem in self.problems if node_type.startswith(f"{problem.where.removeprefix('nodes.')}.")), None)
+        failed = next(
+            (
+                problem
+                for problem in self.problems
+                if node_type.startswith(f"{problem.where.removeprefix('nodes.')}.")
+            ),
+            None,
+        )
         if failed is not None:
             return f"Its module {failed.where} could not be imported: {failed.message}"
         namespace, _, title = node_type.rpartition(".")
@@ -180,20 +231,41 @@ class Registry:
         # With a namespace, the whole name says more than a title that is like another one.
         alike = title.lower() if namespace else nearest(title.lower(), titled)
         meant = titled.get(alike or "", [])
-        return f"Did you mean {' or '.join(map(repr, meant))}?" if meant else near_miss(node_type, names)
+        return (
+            f"Did you mean {' or '.join(map(repr, meant))}?"
+            if meant
+            else near_miss(node_type, names)
+        )
 
     def weights(self) -> dict[str, Path]:
-        """The models that ship with packs: id to directory."""
-        return {name: pack.directory() / path for pack in self.packs for name, path in pack.weights.items()}
+        """Return the models that ship with packs: id to directory."""
+        return {
+            name: pack.directory() / path
+            for pack in self.packs
+            for name, path in pack.weights.items()
+        }
 
     def examples(self) -> dict[str, Path]:
-        """The example workflows of packs: name to file. Names begin as the pack's types do: `enlarge`, `studio.poster`."""
+        """
+        Return the example workflows of packs: name to file.
+
+        Names begin as the pack's types do: `enlarge`, `studio.poster`.
+        """
         folders = [(pack.type_prefix, pack.examples_directory()) for pack in self.packs]
-        files = [(prefix, file) for prefix, folder in folders if folder is not None for file in sorted(folder.glob("*.json"))]
+        files = [
+            (prefix, file)
+            for prefix, folder in folders
+            if folder is not None
+            for file in sorted(folder.glob("*.json"))
+        ]
         return {f"{prefix}{file.stem}": file for prefix, file in files}
 
     def pages(self) -> dict[str, str]:
-        """The pages that packs write of themselves: file name to Markdown. May import what models need, and take seconds."""
+        """
+        Return the pages that packs write of themselves: file name to Markdown.
+
+        May import what models need, and take seconds.
+        """
         written = {}
         for pack in self.packs:
             for name, source in pack.pages.items():
@@ -236,9 +308,18 @@ class Registry:
         except Exception as error:  # noqa: BLE001 - a module of a pack is foreign code; it loses itself, not the registry
             self._report(name, error)
             return
-        pack = next(pack for pack in self.packs if name == pack.package or name.startswith(f"{pack.package}."))
+        pack = next(
+            pack
+            for pack in self.packs
+            if name == pack.package or name.startswith(f"{pack.package}.")
+        )
         for value in vars(module).values():
-            is_node = isinstance(value, type) and issubclass(value, Node) and _is_of(value, name) and "spec" in vars(value)
+            is_node = (
+                isinstance(value, type)
+                and issubclass(value, Node)
+                and _is_of(value, name)
+                and "spec" in vars(value)
+            )
             if is_node and value.spec.node_type.startswith(pack.type_prefix):
                 self.add(value)
 
@@ -250,8 +331,14 @@ class Registry:
 
 
 @cache
-def _installed_packs(places: tuple[tuple[str, int], ...]) -> tuple[tuple[Pack, ...], tuple[Problem, ...]]:
-    """The packs that are announced in these places, by their entry points; and what could not be imported of them."""
+def _installed_packs(
+    places: tuple[tuple[str, int], ...],
+) -> tuple[tuple[Pack, ...], tuple[Problem, ...]]:
+    """
+    Return the packs that are announced in these places, by their entry points.
+
+    And what could not be imported of them.
+    """
     packs, problems = [], []
     for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name):
         try:
@@ -262,7 +349,11 @@ def _installed_packs(places: tuple[tuple[str, int], ...]) -> tuple[tuple[Pack, .
 
 
 def _changed(place: str) -> int:
-    """When something was installed in a place last; 0 for what is no place to install in, such as a folder that a program works in."""
+    """
+    When something was installed in a place last.
+
+    0 for what is no place to install in, such as a folder that a program works in.
+    """
     try:
         return Path(place).stat().st_mtime_ns if place.endswith("-packages") else 0
     except OSError:
@@ -270,7 +361,10 @@ def _changed(place: str) -> int:
 
 
 def _is_of(node_class: type[Node], module: str) -> bool:
-    """Whether a class is declared in a module, or in a private module of that package, and not merely imported there."""
+    """
+    Whether a class is declared in a module, or in a private module of that package, and not merely
+    imported there.
+    """
     return node_class.__module__ == module or node_class.__module__.startswith(f"{module}._")
 
 
@@ -286,13 +380,24 @@ def _modules(root: Path, package: str) -> Iterator[str]:
 def _import_problem(where: str, error: BaseException) -> Problem:
     message = f"{type(error).__name__}: {error}"
     place = _place_of(error)
-    return Problem("import_failed", where, f"{message} ({place})" if place else message, "Mend the module, or uninstall the pack.")
+    return Problem(
+        "import_failed",
+        where,
+        f"{message} ({place})" if place else message,
+        "Mend the module, or uninstall the pack.",
+    )
 
 
 def _place_of(error: BaseException) -> str:
-    """The file and line that an import failed at: the last one outside of the import system."""
+    """
+    Return the file and line that an import failed at: the last one outside of the import system.
+    """
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "importlib" not in frame.filename and frame.filename != __file__]
+    own = [
+        frame
+        for frame in frames
+        if "importlib" not in frame.filename and frame.filename != __file__
+    ]
     return f"{own[-1].filename}:{own[-1].lineno}" if own else ""

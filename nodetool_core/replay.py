@@ -1,4 +1,7 @@
-"""Making an image again from what is written in it, and saying what differs where that is not possible."""
+"""
+Making an image again from what is written in it, and saying what differs where that is not
+possible.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,11 @@ class Replay:
     is_identical: bool
     """Whether every pixel is the same as when the file was written."""
     largest_difference: int
-    """From the file, of any channel of any pixel, 0 to 255; 255 where sizes differ. A lossy format differs by itself."""
+    """
+    From the file, of any channel of any pixel, 0 to 255; 255 where sizes differ.
+
+    A lossy format differs by itself.
+    """
     changed: list[str] = field(default_factory=list)
     """What is not as it was: versions, model revisions, files."""
 
@@ -54,26 +61,45 @@ def replay(
     Make an image again, computing everything anew.
 
     Args:
-        files: A folder. A recorded file that is not at its place any more is looked for below it, by the content that was recorded.
+        files: A folder. A recorded file that is not at its place any more is looked for below it,
+            by the content that was recorded.
         settings: Texts that replace recorded values, by input or as `node.property`.
 
-    Raises ImageError where the file has no provenance, one that nodetool has not written so, or where a file that it was made from
-    is missing; WorkflowError where its workflow can't be built here, RunError where a node fails.
+    Raises ImageError where the file has no provenance, one that nodetool has not written so, or
+    where a file that it was made from is missing; WorkflowError where its workflow can't be built
+    here, RunError where a node fails.
     """
     made = read_provenance(path)
     if made is None or made.get("format") != FORMAT or not made.get("workflow"):
-        hint = "Images that nodetool writes as PNG, JPEG, WEBP or TIFF have one, unless another program has removed it."
-        raise ImageError(Problem("no_provenance", str(path), "The image does not say what made it.", hint))
+        hint = (
+            "Images that nodetool writes as PNG, JPEG, WEBP or TIFF have one, unless another"
+            " program has removed it."
+        )
+        raise ImageError(
+            Problem("no_provenance", str(path), "The image does not say what made it.", hint)
+        )
     with _checked(path):
         missing, moved = _locate_files(made, files)
-        changed = _changed_versions(made.get("versions", {})) + [str(problem) for problem in missing] + moved
-        changed += [f"{place}: a value that could not be recorded" for place in made.get("unrecorded", [])]
+        changed = (
+            _changed_versions(made.get("versions", {}))
+            + [str(problem) for problem in missing]
+            + moved
+        )
+        changed += [
+            f"{place}: a value that could not be recorded" for place in made.get("unrecorded", [])
+        ]
         options = RunOptions(outputs=[str(made["output"])], use_cache=False)
-    workflow = Workflow.from_document(WorkflowDocument.from_json(made["workflow"], str(path)), registry, base=Path.cwd(), engine=engine)
+    workflow = Workflow.from_document(
+        WorkflowDocument.from_json(made["workflow"], str(path)),
+        registry,
+        base=Path.cwd(),
+        engine=engine,
+    )
     try:
         result = workflow.start(settings, options=options, on_event=on_event, texts=True).result()
     except RunError as error:
-        # What the run failed for is most likely what is missing, and that is what the user can mend.
+        # What the run failed for is most likely what is missing, and that is what the user can
+        # mend.
         if missing:
             raise ImageError(missing) from error
         raise
@@ -95,23 +121,34 @@ def _checked(path: Path) -> Iterator[None]:
     try:
         yield
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        message = f"holds a record of its making that nodetool has not written so ({type(error).__name__}: {error})."
-        raise ImageError(Problem("broken_provenance", str(path), message, "Use the image as it was first written.")) from error
+        message = (
+            "holds a record of its making that nodetool has not written so"
+            f" ({type(error).__name__}: {error})."
+        )
+        raise ImageError(
+            Problem(
+                "broken_provenance", str(path), message, "Use the image as it was first written."
+            )
+        ) from error
 
 
 def _changed_versions(before: dict[str, str]) -> list[str]:
     now = versions()
     names = sorted(before.keys() | now.keys())
     return [
-        f"{name}: was {before.get(name, 'absent')}, is {now.get(name, 'absent')}" for name in names if before.get(name) != now.get(name)
+        f"{name}: was {before.get(name, 'absent')}, is {now.get(name, 'absent')}"
+        for name in names
+        if before.get(name) != now.get(name)
     ]
 
 
 def _locate_files(made: dict[str, Any], folder: Path | None) -> tuple[list[Problem], list[str]]:
     """
-    Compares the recorded files with what is there, and makes the record name those that are found below the folder.
+    Compares the recorded files with what is there, and makes the record name those that are found
+    below the folder.
 
-    Returns the files that are missing, and what is to be said of those whose content is another one now.
+    Returns the files that are missing, and what is to be said of those whose content is another one
+    now.
     """
     loader, missing, changed = ImageLoader(base=Path.cwd()), [], []
     for place, digest, value in _recorded_files(made):
@@ -122,11 +159,19 @@ def _locate_files(made: dict[str, Any], folder: Path | None) -> tuple[list[Probl
             now, complaint = "", str(error)
         if now == digest:
             continue
-        found = _by_content(digest, Path(name).name, folder, loader) if folder is not None and digest else None
+        found = (
+            _by_content(digest, Path(name).name, folder, loader)
+            if folder is not None and digest
+            else None
+        )
         if found is not None:
             value["uri"] = str(found.absolute())
         elif complaint:
-            hint = f"No file below {folder} has its content." if folder else "Name a folder that has it, under any name: --files DIR"
+            hint = (
+                f"No file below {folder} has its content."
+                if folder
+                else "Name a folder that has it, under any name: --files DIR"
+            )
             missing.append(Problem("missing_file", place, complaint, hint))
         else:
             changed.append(f"{place}: the content of {name} is another one")
@@ -134,7 +179,9 @@ def _locate_files(made: dict[str, Any], folder: Path | None) -> tuple[list[Probl
 
 
 def _recorded_files(made: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Each recorded file: its place, its digest, and the value in the recorded workflow that names it."""
+    """
+    Each recorded file: its place, its digest, and the value in the recorded workflow that names it.
+    """
     data = {node["id"]: node["data"] for node in made["workflow"]["graph"]["nodes"]}
     for place, digest in made.get("files", {}).items():
         node_id, _, place_in_node = place.rpartition(".")
@@ -146,7 +193,11 @@ def _recorded_files(made: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, 
 
 
 def _by_content(digest: str, name: str, folder: Path, loader: ImageLoader) -> Path | None:
-    """The file below a folder that has a content: looked for under its own name first, then among files of its kind, then among all."""
+    """
+    Return the file below a folder that has a content.
+
+    Looked for under its own name first, then among files of its kind, then among all.
+    """
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     suffix = Path(name).suffix.lower()
     files.sort(key=lambda path: (path.name != name, path.suffix.lower() != suffix))

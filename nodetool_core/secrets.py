@@ -1,13 +1,15 @@
 """
 Secrets of this machine: keys of hosted services, by name.
 
-A secret comes from the environment, else from one file: `NODETOOL_SETTINGS`, by default `nodetool/settings.env` in the
-user's configuration folder, with lines of the form `NAME=value`. Nobody but its owner may be able to read that file.
+A secret comes from the environment, else from one file: `NODETOOL_SETTINGS`, by default
+`nodetool/settings.env` in the user's configuration folder, with lines of the form `NAME=value`.
+Nobody but its owner may be able to read that file.
 
-Where secrets never are. A node gets a `Secret`, whose text has to be asked for: it shows its name in place of its value,
-has no JSON form and can't be pickled, so that it gets into no log, no result, no cache and no image by accident. What was
-handed out is taken out of every message that leaves a run (`redact`, `scrub`). A workflow that holds what looks like a key
-is refused (`kind_of_key`), because a workflow is shared, and written into every image that it makes.
+Where secrets never are. A node gets a `Secret`, whose text has to be asked for: it shows its name
+in place of its value, has no JSON form and can't be pickled, so that it gets into no log, no
+result, no cache and no image by accident. What was handed out is taken out of every message that
+leaves a run (`redact`, `scrub`). A workflow that holds what looks like a key is refused
+(`kind_of_key`), because a workflow is shared, and written into every image that it makes.
 """
 
 from __future__ import annotations
@@ -35,12 +37,24 @@ _KEYS: Final = (
     ("a Hugging Face token", r"(?<![A-Za-z0-9])(?:hf|hf_oauth|api_org)_[A-Za-z0-9]{30,}"),
     ("a Replicate token", r"(?<![A-Za-z0-9])r8_[A-Za-z0-9]{30,}"),
     ("a Together key", r"(?<![A-Za-z0-9])tgp_v1_[A-Za-z0-9_-]{30,}"),
-    ("a fal.ai key", r"(?<![0-9a-f])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}:[0-9a-f]{32}(?![0-9a-f])"),
+    (
+        "a fal.ai key",
+        r"(?<![0-9a-f])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}:[0-9a-f]{32}(?![0-9a-f])",
+    ),
     ("an API key", r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{24,}"),
-    ("a GitHub token", r"(?<![A-Za-z0-9])(?:gh[opsur]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,})"),
+    (
+        "a GitHub token",
+        r"(?<![A-Za-z0-9])(?:gh[opsur]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,})",
+    ),
     ("an AWS access key", r"(?<![A-Za-z0-9])AKIA[0-9A-Z]{16}(?![A-Za-z0-9])"),
-    ("a signed token", r"(?<![A-Za-z0-9])eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
-    ("an authorization header", r"(?i:(?<![a-z])(?:bearer|authorization:)\s+[A-Za-z0-9._~+/=-]{20,})"),
+    (
+        "a signed token",
+        r"(?<![A-Za-z0-9])eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",
+    ),
+    (
+        "an authorization header",
+        r"(?i:(?<![a-z])(?:bearer|authorization:)\s+[A-Za-z0-9._~+/=-]{20,})",
+    ),
     ("an address with a password", r"[a-z]{2,}://[^\s/:@]+:[^\s/@]+@"),
 )
 _LOOKS_LIKE_A_KEY: Final = re.compile("|".join(f"({pattern})" for _, pattern in _KEYS))
@@ -62,7 +76,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """The text itself: for the request that needs it, and nowhere else."""
+        """Return the text itself: for the request that needs it, and nowhere else."""
         return self._text
 
     def __repr__(self) -> str:
@@ -75,7 +89,9 @@ class Secret:
 class Secrets:
     """What this machine knows. Safe to use from several threads."""
 
-    def __init__(self, path: Path | None = None, *, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, path: Path | None = None, *, environment: Mapping[str, str] | None = None
+    ) -> None:
         """
         Args:
             path: The settings file; that of this user unless given.
@@ -91,30 +107,52 @@ class Secrets:
         return self._path or settings_path(self._environment)
 
     def secret(self, *names: str) -> Secret:
-        """The first of these that is set. Raises SecretError where none is, with what to do."""
+        """
+        Return the first of these that is set. Raises SecretError where none is, with what to do.
+        """
         for name in names:
             text = self._text_of(name)
             if text:
                 if not text.isascii() or not text.isprintable() or " " in text:
                     message = "holds characters that no key has, such as spaces or line breaks."
-                    raise SecretError(Problem("unusable_secret", name, message, f"Set it again: nodetool secrets set {name}"))
+                    raise SecretError(
+                        Problem(
+                            "unusable_secret",
+                            name,
+                            message,
+                            f"Set it again: nodetool secrets set {name}",
+                        )
+                    )
                 self._handed_out[text] = name
                 return Secret(name, text)
         named = " or ".join(names)
         hint = f"Set the environment variable, or run: nodetool secrets set {names[-1]}"
-        raise SecretError(Problem("missing_secret", named, "There is no key." if len(names) == 1 else "None of these keys is set.", hint))
+        raise SecretError(
+            Problem(
+                "missing_secret",
+                named,
+                "There is no key." if len(names) == 1 else "None of these keys is set.",
+                hint,
+            )
+        )
 
     def has(self, name: str) -> bool:
         """Whether a secret of this name is set. Raises SecretError where the file is not safe."""
         return bool(self._text_of(name))
 
     def setting(self, name: str, default: str = "") -> str:
-        """A value that is no secret, such as the address of a service, from the same two places."""
+        """
+        Return a value that is no secret, such as the address of a service, from the same two
+        places.
+        """
         return self._text_of(name) or default
 
     def places(self) -> dict[str, str]:
         """Every name in the file and where its value comes from: `environment` or `file`."""
-        return {name: "environment" if self._environment.get(name, "").strip() else "file" for name in sorted(self._file())}
+        return {
+            name: "environment" if self._environment.get(name, "").strip() else "file"
+            for name in sorted(self._file())
+        }
 
     def set(self, name: str, value: str) -> Path:
         """Write a value into the file, readable by its owner alone. Raises SecretError."""
@@ -123,7 +161,14 @@ class Secrets:
             raise SecretError(Problem("invalid_name", name, message))
         value = value.strip()
         if not value or not value.isprintable():
-            raise SecretError(Problem("unusable_secret", name, "needs a value of one line.", "Paste the key as the service shows it."))
+            raise SecretError(
+                Problem(
+                    "unusable_secret",
+                    name,
+                    "needs a value of one line.",
+                    "Paste the key as the service shows it.",
+                )
+            )
         return self._write(name, f"{name}={value}\n")
 
     def remove(self, name: str) -> Path:
@@ -137,7 +182,7 @@ class Secrets:
         return self._write(name, "")
 
     def redact(self, text: str) -> str:
-        """A text with the name of each secret that was handed out in place of its value."""
+        """Return a text with the name of each secret that was handed out in place of its value."""
         # The longest first: one may be the beginning of another.
         for value, name in sorted(self._handed_out.items(), key=lambda pair: -len(pair[0])):
             if len(value) >= _LEAST_REDACTED and value in text:
@@ -145,7 +190,10 @@ class Secrets:
         return text
 
     def scrub(self, error: BaseException) -> BaseException:
-        """The exception without secrets in its texts, nor in those of the exceptions that led to it; what can't be cleaned is replaced."""
+        """
+        Return the exception without secrets in its texts, nor in those of the exceptions that led
+        to it; what can't be cleaned is replaced.
+        """
         if not self._handed_out:
             return error
         pending, seen = [error], {id(error)}
@@ -161,10 +209,18 @@ class Secrets:
         return error
 
     def _scrub_one(self, error: BaseException) -> None:
-        error.args = tuple(self.redact(part) if isinstance(part, str) else part for part in error.args)
+        error.args = tuple(
+            self.redact(part) if isinstance(part, str) else part for part in error.args
+        )
         if isinstance(error, NodetoolError):
             error.problems = tuple(
-                Problem(found.code, self.redact(found.where), self.redact(found.message), self.redact(found.hint), found.level)
+                Problem(
+                    found.code,
+                    self.redact(found.where),
+                    self.redact(found.message),
+                    self.redact(found.hint),
+                    found.level,
+                )
                 for found in error.problems
             )
         if notes := getattr(error, "__notes__", None):
@@ -174,7 +230,11 @@ class Secrets:
         return self._environment.get(name, "").strip() or self._file().get(name, "")
 
     def _file(self) -> dict[str, str]:
-        """The values in the file. Raises SecretError where others can read it, or a line is wrong."""
+        """
+        Return the values in the file.
+
+        Raises SecretError where others can read it, or a line is wrong.
+        """
         path = self.path
         try:
             with path.open(encoding="utf-8") as file:
@@ -184,7 +244,14 @@ class Secrets:
             return {}
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is no text"
-            raise SecretError(Problem("unreadable_settings", str(path), f"can't be read: {reason}.", "Mend or remove the file.")) from None
+            raise SecretError(
+                Problem(
+                    "unreadable_settings",
+                    str(path),
+                    f"can't be read: {reason}.",
+                    "Mend or remove the file.",
+                )
+            ) from None
         values: dict[str, str] = {}
         for number, line in enumerate(lines, 1):
             name, equals, value = line.partition("=")
@@ -192,7 +259,11 @@ class Secrets:
                 continue
             if not equals or not _NAME.fullmatch(name.strip()):
                 # The line is not shown: what stands in it may be a key.
-                raise SecretError(Problem("invalid_settings", f"{path}:{number}", "is no line of the form NAME=value."))
+                raise SecretError(
+                    Problem(
+                        "invalid_settings", f"{path}:{number}", "is no line of the form NAME=value."
+                    )
+                )
             values[name.strip()] = value.strip()
         return values
 
@@ -203,9 +274,12 @@ class Secrets:
         path = self.path.resolve()
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            old = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+            old = (
+                path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+            )
             kept = "".join(text for text in old if text.partition("=")[0].strip() != name)
-            # Not atomic_write: this file may never exist with the mode of a common file, not for a moment.
+            # Not atomic_write: this file may never exist with the mode of a common file, not for a
+            # moment.
             descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".settings-")
             try:
                 with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -222,7 +296,11 @@ class Secrets:
 
 
 def settings_path(environment: Mapping[str, str]) -> Path:
-    """Where the settings file is: NODETOOL_SETTINGS, else in the user's configuration folder as the platform has it."""
+    """
+    Where the settings file is.
+
+    NODETOOL_SETTINGS, else in the user's configuration folder as the platform has it.
+    """
     chosen = environment.get("NODETOOL_SETTINGS")
     if chosen:
         return Path(chosen).expanduser()
@@ -237,9 +315,12 @@ def settings_path(environment: Mapping[str, str]) -> Path:
 
 def kind_of_key(value: Any) -> str:
     """
-    What a value, or a text somewhere inside it, looks like (`a Hugging Face token`); empty where it holds no key.
+    Return what a value, or a text somewhere inside it, looks like (`a Hugging Face token`).
 
-    Raises RecursionError where it is nested too deeply to be looked through, or for what else is done to it.
+    Empty where it holds no key.
+
+    Raises RecursionError where it is nested too deeply to be looked through, or for what else is
+    done to it.
     """
     if isinstance(value, str):
         return _kind_of_text(value)
@@ -252,20 +333,34 @@ def kind_of_key(value: Any) -> str:
 
 
 def _kind_of_text(text: str) -> str:
-    found = _LOOKS_LIKE_A_KEY.search(text) if len(text) <= _LONGEST_LOOKED_AT and _LONG_WORD.search(text) else None
+    found = (
+        _LOOKS_LIKE_A_KEY.search(text)
+        if len(text) <= _LONGEST_LOOKED_AT and _LONG_WORD.search(text)
+        else None
+    )
     return _KEYS[found.lastindex - 1][0] if found and found.lastindex else ""
 
 
 def key_problem(value: Any, where: str) -> Problem | None:
-    """The problem of a value that holds what looks like a key, or can't be looked through; the value itself is not shown."""
+    """
+    Return the problem of a value that holds what looks like a key, or can't be looked through.
+
+    The value itself is not shown.
+    """
     try:
         kind = kind_of_key(value)
     except RecursionError:
         return Problem("invalid_value", where, TOO_DEEP)
     if not kind:
         return None
-    message = f"holds what looks like {kind}. A workflow is shared, and is written into the images that it makes."
-    hint = "Take it out, and set it on this machine: nodetool secrets set NAME. If others have seen the file, revoke the key."
+    message = (
+        f"holds what looks like {kind}. A workflow is shared, and is written into the images that"
+        " it makes."
+    )
+    hint = (
+        "Take it out, and set it on this machine: nodetool secrets set NAME. If others have seen"
+        " the file, revoke the key."
+    )
     return Problem("secret_in_workflow", where, message, hint)
 
 
@@ -273,7 +368,17 @@ def _check_mode(path: Path, found: os.stat_result) -> None:
     if os.name != "posix":
         return
     if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        message = f"can be read or written by others (mode {stat.S_IMODE(found.st_mode):o}), so it is not used."
+        message = (
+            f"can be read or written by others (mode {stat.S_IMODE(found.st_mode):o}), so it is not"
+            " used."
+        )
         raise SecretError(Problem("unsafe_settings", str(path), message, f"Run: chmod 600 {path}"))
     if found.st_uid not in (os.geteuid(), 0):
-        raise SecretError(Problem("unsafe_settings", str(path), "belongs to another user, so it is not used.", "Make a file of your own."))
+        raise SecretError(
+            Problem(
+                "unsafe_settings",
+                str(path),
+                "belongs to another user, so it is not used.",
+                "Make a file of your own.",
+            )
+        )

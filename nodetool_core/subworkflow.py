@@ -1,12 +1,14 @@
 """
 Workflows used as nodes: put in place of the node before anything is checked or run.
 
-The nodes of the inner workflow come in as `outer/inner`. An edge to one of its inputs goes straight to whatever takes that
-input, an edge from one of its outputs comes straight from what feeds it; so the whole runs, caches and loops as if it had been
-written out. An input that is given neither edge nor value keeps its own, and can be set as `outer.name`.
+The nodes of the inner workflow come in as `outer/inner`. An edge to one of its inputs goes straight
+to whatever takes that input, an edge from one of its outputs comes straight from what feeds it; so
+the whole runs, caches and loops as if it had been written out. An input that is given neither edge
+nor value keeps its own, and can be set as `outer.name`.
 
-A few files that use each other several times stand for more nodes than any machine holds. So each file is read and expanded once,
-and the nodes that are put in are counted before they are: the cost is that of the files, and of at most MAX_NODES copies.
+A few files that use each other several times stand for more nodes than any machine holds. So each
+file is read and expanded once, and the nodes that are put in are counted before they are: the cost
+is that of the files, and of at most MAX_NODES copies.
 """
 
 from __future__ import annotations
@@ -29,7 +31,10 @@ if TYPE_CHECKING:
 NODE_TYPE = "nodetool.workflows.workflow_node.WorkflowNode"
 
 MAX_NODES: Final = 100_000
-"""Nodes that come in from workflows in a workflow, counted once for each workflow that they come through."""
+"""
+Nodes that come in from workflows in a workflow, counted once for each workflow that they come
+through.
+"""
 MAX_EDGES: Final = 10 * MAX_NODES
 MAX_DEPTH: Final = 50
 """How deep workflows stand in each other."""
@@ -43,16 +48,19 @@ Inner = tuple[WorkflowDocument, Graph]
 """A workflow that is used as a node, expanded and checked."""
 
 
-def expand(document: WorkflowDocument, registry: Registry, base: Path, inside: tuple[str, ...] = ()) -> WorkflowDocument:
+def expand(
+    document: WorkflowDocument, registry: Registry, base: Path, inside: tuple[str, ...] = ()
+) -> WorkflowDocument:
     """
-    The document with every workflow node replaced by the nodes it stands for.
+    Return the document with every workflow node replaced by the nodes it stands for.
 
     Args:
         base: The folder that paths in the document start from.
         inside: Files of the workflows that this one is part of, itself included.
 
-    Raises WorkflowError where an inner workflow is missing, invalid, or contains itself; where more than MAX_NODES nodes or
-    MAX_EDGES edges would come in, or workflows stand more than MAX_DEPTH deep in each other.
+    Raises WorkflowError where an inner workflow is missing, invalid, or contains itself; where more
+    than MAX_NODES nodes or MAX_EDGES edges would come in, or workflows stand more than MAX_DEPTH
+    deep in each other.
     """
     return _expanded(document, base, inside, _Shared(registry))
 
@@ -69,7 +77,9 @@ class _Shared:
         """How much was put in."""
 
 
-def _expanded(document: WorkflowDocument, base: Path, inside: tuple[str, ...], shared: _Shared) -> WorkflowDocument:
+def _expanded(
+    document: WorkflowDocument, base: Path, inside: tuple[str, ...], shared: _Shared
+) -> WorkflowDocument:
     if not any(record.type == NODE_TYPE for record in document.graph.nodes):
         return document
     expansion = _Expansion(document, base, inside, shared)
@@ -80,7 +90,9 @@ def _expanded(document: WorkflowDocument, base: Path, inside: tuple[str, ...], s
 
 
 class _Expansion:
-    def __init__(self, document: WorkflowDocument, base: Path, inside: tuple[str, ...], shared: _Shared) -> None:
+    def __init__(
+        self, document: WorkflowDocument, base: Path, inside: tuple[str, ...], shared: _Shared
+    ) -> None:
         self.document = document
         self.base = base
         self.inside = inside
@@ -92,7 +104,9 @@ class _Expansion:
         """Outputs of workflow nodes, and what really feeds them."""
         self.takers: dict[Handle, list[Handle]] = {}
         """Inputs of workflow nodes, and the properties that really take them."""
-        self.workflow_nodes = {record.id for record in document.graph.nodes if record.type == NODE_TYPE}
+        self.workflow_nodes = {
+            record.id for record in document.graph.nodes if record.type == NODE_TYPE
+        }
         self.edges_to: dict[str, list[EdgeRecord]] = {}
         for edge in document.graph.edges:
             if edge.target in self.workflow_nodes:
@@ -112,32 +126,70 @@ class _Expansion:
         try:
             inner, inner_graph = self._read(record)
         except WorkflowError as error:
-            self.problems.extend(replace(problem, where=f"{place} > {problem.where}".rstrip(" >")) for problem in error.problems)
+            self.problems.extend(
+                replace(problem, where=f"{place} > {problem.where}".rstrip(" >"))
+                for problem in error.problems
+            )
             return
-        self._make_room(place, len(inner.graph.nodes), len(inner.graph.edges), str(record.data.get("path") or _INLINE))
-        given = {name: value for name, value in (record.data | record.dynamic_properties).items() if name not in ("path", "workflow_json")}
-        fed = {edge.targetHandle: (edge.source, edge.sourceHandle) for edge in self.edges_to.get(record.id, ())}
+        self._make_room(
+            place,
+            len(inner.graph.nodes),
+            len(inner.graph.edges),
+            str(record.data.get("path") or _INLINE),
+        )
+        given = {
+            name: value
+            for name, value in (record.data | record.dynamic_properties).items()
+            if name not in ("path", "workflow_json")
+        }
+        fed = {
+            edge.targetHandle: (edge.source, edge.sourceHandle)
+            for edge in self.edges_to.get(record.id, ())
+        }
         roles = {node.id: node for node in inner_graph.nodes}
         inputs = inner_graph.inputs()
         for name in given.keys() | fed.keys():
             if name not in inputs:
                 hint = near_miss(name, inputs) or f"Its inputs: {', '.join(inputs) or 'none'}."
-                self.problems.append(Problem("unknown_property", f"{place}.data.{name}", f"The workflow has no input {name!r}.", hint))
+                self.problems.append(
+                    Problem(
+                        "unknown_property",
+                        f"{place}.data.{name}",
+                        f"The workflow has no input {name!r}.",
+                        hint,
+                    )
+                )
         for node in inner.graph.nodes:
             self._put_node(record.id, node, roles[node.id], given, fed)
-        feeds = {(edge.target, edge.targetHandle): (edge.source, edge.sourceHandle) for edge in inner.graph.edges}
+        feeds = {
+            (edge.target, edge.targetHandle): (edge.source, edge.sourceHandle)
+            for edge in inner.graph.edges
+        }
         for edge in inner.graph.edges:
             self._put_edge(record.id, edge, roles, fed)
         for name, output in inner_graph.outputs().items():
             source = feeds.get((output.id, "value"))
             if source is None:
-                self.problems.append(Problem("missing_input", place, f"The workflow's output {name!r} is not connected to anything."))
+                self.problems.append(
+                    Problem(
+                        "missing_input",
+                        place,
+                        f"The workflow's output {name!r} is not connected to anything.",
+                    )
+                )
             elif roles[source[0]].role is Role.INPUT and roles[source[0]].name in fed:
                 self.sources[record.id, name] = fed[roles[source[0]].name]
             else:
                 self.sources[record.id, name] = (f"{record.id}/{source[0]}", source[1])
 
-    def _put_node(self, outer: str, record: NodeRecord, node: GraphNode, given: dict[str, Any], fed: dict[str, Handle]) -> None:
+    def _put_node(
+        self,
+        outer: str,
+        record: NodeRecord,
+        node: GraphNode,
+        given: dict[str, Any],
+        fed: dict[str, Handle],
+    ) -> None:
         if node.role is Role.OUTPUT or (node.role is Role.INPUT and node.name in fed):
             return
         data = dict(record.data)
@@ -147,30 +199,54 @@ class _Expansion:
                 data["value"] = given[node.name]
         self.nodes.append(record.model_copy(update={"id": f"{outer}/{record.id}", "data": data}))
 
-    def _put_edge(self, outer: str, edge: EdgeRecord, roles: dict[str, GraphNode], fed: dict[str, Handle]) -> None:
+    def _put_edge(
+        self, outer: str, edge: EdgeRecord, roles: dict[str, GraphNode], fed: dict[str, Handle]
+    ) -> None:
         source, target = roles[edge.source], roles[edge.target]
         if target.role is Role.OUTPUT:
             return
         if source.role is Role.INPUT and source.name in fed:
-            self.takers.setdefault((outer, source.name), []).append((f"{outer}/{edge.target}", edge.targetHandle))
+            self.takers.setdefault((outer, source.name), []).append(
+                (f"{outer}/{edge.target}", edge.targetHandle)
+            )
             return
-        self.edges.append(edge.model_copy(update={"source": f"{outer}/{edge.source}", "target": f"{outer}/{edge.target}"}))
+        self.edges.append(
+            edge.model_copy(
+                update={"source": f"{outer}/{edge.source}", "target": f"{outer}/{edge.target}"}
+            )
+        )
 
     def _connect(self, place: str, edge: EdgeRecord) -> None:
         source: Handle = (edge.source, edge.sourceHandle)
         passed: list[Handle] = []
         while source in self.sources:
             if source in passed:
-                path = " → ".join(node_id for node_id, _ in [*passed[passed.index(source) :], source])
-                self.problems.append(Problem("cycle", "edges", f"The workflow runs in a circle: {path}.", "Remove one of these edges."))
+                path = " → ".join(
+                    node_id for node_id, _ in [*passed[passed.index(source) :], source]
+                )
+                self.problems.append(
+                    Problem(
+                        "cycle",
+                        "edges",
+                        f"The workflow runs in a circle: {path}.",
+                        "Remove one of these edges.",
+                    )
+                )
                 return
             passed.append(source)
             source = self.sources[source]
         if edge.source in self.workflow_nodes and not passed:
             names = [name for node_id, name in self.sources if node_id == edge.source]
-            hint = near_miss(edge.sourceHandle, names) or f"Its outputs: {', '.join(names) or 'none'}."
+            hint = (
+                near_miss(edge.sourceHandle, names) or f"Its outputs: {', '.join(names) or 'none'}."
+            )
             self.problems.append(
-                Problem("unknown_handle", f"{place}.sourceHandle", f"The workflow has no output {edge.sourceHandle!r}.", hint)
+                Problem(
+                    "unknown_handle",
+                    f"{place}.sourceHandle",
+                    f"The workflow has no output {edge.sourceHandle!r}.",
+                    hint,
+                )
             )
             return
         targets = self.takers.get((edge.target, edge.targetHandle))
@@ -179,7 +255,14 @@ class _Expansion:
         self._make_room(place, 0, len(targets or ()))
         for target, handle in targets or [(edge.target, edge.targetHandle)]:
             self.edges.append(
-                edge.model_copy(update={"source": source[0], "sourceHandle": source[1], "target": target, "targetHandle": handle})
+                edge.model_copy(
+                    update={
+                        "source": source[0],
+                        "sourceHandle": source[1],
+                        "target": target,
+                        "targetHandle": handle,
+                    }
+                )
             )
 
     def _read(self, record: NodeRecord) -> Inner:
@@ -187,17 +270,30 @@ class _Expansion:
         if isinstance(path, str) and path and "\0" not in path:
             return self._read_file(Path(os.path.realpath(self.base / path)))
         if isinstance(inline, dict) and inline:
-            return self._inner(WorkflowDocument.from_json(inline, "data.workflow_json"), self.base, _INLINE)
-        raise WorkflowError(Problem("missing_input", "data.path", "names no workflow.", "Give the path of a workflow file."))
+            return self._inner(
+                WorkflowDocument.from_json(inline, "data.workflow_json"), self.base, _INLINE
+            )
+        raise WorkflowError(
+            Problem(
+                "missing_input",
+                "data.path",
+                "names no workflow.",
+                "Give the path of a workflow file.",
+            )
+        )
 
     def _read_file(self, path: Path) -> Inner:
         name = str(path)
         if name in self.inside:
             chain = _chain([*self.inside[self.inside.index(name) :], name])
-            raise WorkflowError(Problem("contains_itself", "data.path", f"The workflow contains itself: {chain}."))
+            raise WorkflowError(
+                Problem("contains_itself", "data.path", f"The workflow contains itself: {chain}.")
+            )
         if name not in self.shared.files:
             try:
-                self.shared.files[name] = self._inner(WorkflowDocument.load(path), path.parent, name)
+                self.shared.files[name] = self._inner(
+                    WorkflowDocument.load(path), path.parent, name
+                )
             except WorkflowError as error:
                 self.shared.files[name] = error.problem
                 raise
@@ -220,14 +316,27 @@ class _Expansion:
         self.shared.nodes += nodes
         self.shared.edges += edges
         if self.shared.nodes > MAX_NODES or self.shared.edges > MAX_EDGES:
-            limit = f"at most {MAX_NODES:,} nodes and {MAX_EDGES:,} edges may come from workflows in a workflow"
-            message = f"{_chain([*self.inside, *used]) or 'The workflow'}: {limit}, counted for each one that they come through."
-            hint = "Use workflows fewer times, or one in a loop (ForEach), which runs it for every item of a list."
+            limit = (
+                f"at most {MAX_NODES:,} nodes and {MAX_EDGES:,} edges may come from workflows in a"
+                " workflow"
+            )
+            message = (
+                f"{_chain([*self.inside, *used]) or 'The workflow'}: {limit}, counted for each one"
+                " that they come through."
+            )
+            hint = (
+                "Use workflows fewer times, or one in a loop (ForEach), which runs it for every"
+                " item of a list."
+            )
             raise WorkflowError([*self.problems, Problem("too_many_nodes", place, message, hint)])
 
 
 def _chain(files: Sequence[str]) -> str:
     """How one workflow leads to another, with the middle of a long way left out."""
     names = [Path(name).name for name in files]
-    shown = names if len(names) <= _SHOWN_FILES else [*names[: _SHOWN_FILES // 2], "…", *names[-_SHOWN_FILES // 2 :]]
+    shown = (
+        names
+        if len(names) <= _SHOWN_FILES
+        else [*names[: _SHOWN_FILES // 2], "…", *names[-_SHOWN_FILES // 2 :]]
+    )
     return " → ".join(shown)

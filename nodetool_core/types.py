@@ -1,12 +1,14 @@
 """
 Types of properties and outputs, and what may be connected to what.
 
-The annotation is the type: `int`, `float`, `str`, `bool`, `list[ImageRef]`, `Literal["a", "b"]`, `ImageRef | None`, a class.
-An edge is allowed when every value of the source type is a value of the target type (`is_assignable`); `Any` on either
-side defers the question to run time, where `checker` answers it for a value.
+The annotation is the type: `int`, `float`, `str`, `bool`, `list[ImageRef]`, `Literal["a", "b"]`,
+`ImageRef | None`, a class. An edge is allowed when every value of the source type is a value of the
+target type (`is_assignable`); `Any` on either side defers the question to run time, where `checker`
+answers it for a value.
 
-`int → float` is the one widening. A reference to a model's weights fits wherever one is expected: what weights are good for is
-found out when they are loaded. `bool` is not an `int` here: `true` as a number of steps is a mistake.
+`int → float` is the one widening. A reference to a model's weights fits wherever one is expected:
+what weights are good for is found out when they are loaded. `bool` is not an `int` here: `true` as
+a number of steps is a mistake.
 """
 
 from __future__ import annotations
@@ -29,17 +31,17 @@ _NONE = type(None)
 
 
 def origin_of(annotation: Annotation) -> Any:
-    """What a generic annotation is made from (`list` of `list[int]`), or None."""
+    """Return what a generic annotation is made from (`list` of `list[int]`), or None."""
     return get_origin(annotation)
 
 
 def strip(annotation: Annotation) -> Annotation:
-    """The annotation without `Annotated` metadata."""
+    """Return the annotation without `Annotated` metadata."""
     return get_args(annotation)[0] if origin_of(annotation) is Annotated else annotation
 
 
 def union_members(annotation: Annotation) -> tuple[Annotation, ...]:
-    """The alternatives of a union, or the type itself as the only one."""
+    """Return the alternatives of a union, or the type itself as the only one."""
     annotation = strip(annotation)
     if origin_of(annotation) in (Union, types.UnionType):
         return tuple(member for part in get_args(annotation) for member in union_members(part))
@@ -67,9 +69,13 @@ def is_assignable(source: Annotation, target: Annotation) -> bool:
     if is_typeddict(source):
         return is_assignable(dict[str, Any], target)
     source_origin, target_origin = origin_of(source) or source, origin_of(target) or target
-    if target_origin is Literal or not (isinstance(source_origin, type) and isinstance(target_origin, type)):
+    if target_origin is Literal or not (
+        isinstance(source_origin, type) and isinstance(target_origin, type)
+    ):
         return False
-    if (source_origin is int and target_origin is float) or (issubclass(source_origin, ModelRef) and issubclass(target_origin, ModelRef)):
+    if (source_origin is int and target_origin is float) or (
+        issubclass(source_origin, ModelRef) and issubclass(target_origin, ModelRef)
+    ):
         return True
     if source_origin is bool and target_origin is not bool:
         return False
@@ -80,23 +86,42 @@ def is_assignable(source: Annotation, target: Annotation) -> bool:
         return True
     if target_origin is tuple:
         return _fits_tuple(source_args, target_args)
-    return all(Ellipsis in pair or is_assignable(*pair) for pair in zip(source_args, target_args, strict=False))
+    return all(
+        Ellipsis in pair or is_assignable(*pair)
+        for pair in zip(source_args, target_args, strict=False)
+    )
 
 
 def _fits_fields(source: Annotation, target: Annotation) -> bool:
-    """Whether mappings of a type have the fields of a `TypedDict`; of those that say nothing of their values, that is seen later."""
+    """
+    Whether mappings of a type have the fields of a `TypedDict`.
+
+    Of those that say nothing of their values, that is seen later.
+    """
     if not is_typeddict(source):
         return is_open(source) and is_assignable(source, dict[str, Any])
     given, there = typed_fields(source)
     wanted, needed = typed_fields(target)
-    return needed <= there and all(name in given and is_assignable(given[name], of) for name, of in wanted.items() if name in needed)
+    return needed <= there and all(
+        name in given and is_assignable(given[name], of)
+        for name, of in wanted.items()
+        if name in needed
+    )
 
 
 def _fits_tuple(source: tuple[Annotation, ...], target: tuple[Annotation, ...]) -> bool:
-    """Whether tuples of some items are tuples of others: `tuple[int, int]` is a `tuple[int, ...]`, and not the other way round."""
+    """
+    Whether tuples of some items are tuples of others.
+
+    `tuple[int, int]` is a `tuple[int, ...]`, and not the other way round.
+    """
     if Ellipsis in target:
         return all(is_assignable(item, target[0]) for item in source if item is not Ellipsis)
-    return Ellipsis not in source and len(source) == len(target) and all(map(is_assignable, source, target))
+    return (
+        Ellipsis not in source
+        and len(source) == len(target)
+        and all(map(is_assignable, source, target))
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -106,21 +131,32 @@ def is_open(annotation: Annotation) -> bool:
     if annotation in (Any, list, dict, tuple, set, frozenset):
         return True
     origin: Any = get_origin(annotation)
-    return origin is not Literal and any(is_open(arg) for arg in get_args(annotation) if arg is not Ellipsis)
+    return origin is not Literal and any(
+        is_open(arg) for arg in get_args(annotation) if arg is not Ellipsis
+    )
 
 
 @lru_cache(maxsize=4096)
 def has_numbers(annotation: Annotation) -> bool:
-    """Whether values of a type are, or have inside of them, floating point numbers, which may be none (NaN) or infinite."""
+    """
+    Whether values of a type are, or have inside of them, floating point numbers, which may be none
+    (NaN) or infinite.
+    """
     annotation = strip(annotation)
     if is_typeddict(annotation):
         return any(map(has_numbers, typed_fields(annotation)[0].values()))
-    return annotation is float or (origin_of(annotation) is not Literal and any(map(has_numbers, get_args(annotation))))
+    return annotation is float or (
+        origin_of(annotation) is not Literal and any(map(has_numbers, get_args(annotation)))
+    )
 
 
 @lru_cache(maxsize=4096)
 def checker(annotation: Annotation) -> Check:
-    """A function that says whether a value belongs to the type. Lists and mappings are checked element by element."""
+    """
+    Return a function that says whether a value belongs to the type.
+
+    Lists and mappings are checked element by element.
+    """
     annotation = strip(annotation)
     if annotation is Any or annotation is object:
         return lambda value: True
@@ -131,7 +167,9 @@ def checker(annotation: Annotation) -> Check:
         return lambda value: any(check(value) for check in checks)
     origin, args = origin_of(annotation), get_args(annotation)
     if origin is Literal:
-        return lambda value: any(value == allowed and type(value) is type(allowed) for allowed in args)
+        return lambda value: any(
+            value == allowed and type(value) is type(allowed) for allowed in args
+        )
     if isinstance(annotation, type) and issubclass(annotation, ModelRef):
         return lambda value: isinstance(value, ModelRef)
     if annotation is float:
@@ -141,12 +179,20 @@ def checker(annotation: Annotation) -> Check:
     if is_typeddict(annotation):
         return _fields_checker(annotation)
     if origin is None:
-        return (lambda value: isinstance(value, annotation)) if isinstance(annotation, type) else (lambda value: True)
+        return (
+            (lambda value: isinstance(value, annotation))
+            if isinstance(annotation, type)
+            else (lambda value: True)
+        )
     return _container_checker(origin, args)
 
 
 def exact_type(annotation: Annotation) -> type | None:
-    """The class whose own instances all belong to the type and need no `checker`; None where there is none such."""
+    """
+    Return the class whose own instances all belong to the type and need no `checker`.
+
+    None where there is none such.
+    """
     annotation = strip(annotation)
     return annotation if annotation in (int, float, str, bool) else None
 
@@ -155,7 +201,9 @@ def _fields_checker(annotation: Annotation) -> Check:
     hints, needed = typed_fields(annotation)
     checks = {name: checker(of) for name, of in hints.items()}
     return lambda value: (
-        isinstance(value, dict) and needed <= value.keys() <= checks.keys() and all(checks[name](item) for name, item in value.items())
+        isinstance(value, dict)
+        and needed <= value.keys() <= checks.keys()
+        and all(checks[name](item) for name, item in value.items())
     )
 
 
@@ -164,11 +212,16 @@ def _container_checker(origin: Annotation, args: tuple[Annotation, ...]) -> Chec
         return lambda value: True
     if issubclass(origin, Mapping) and len(args) == 2:
         key_check, value_check = checker(args[0]), checker(args[1])
-        return lambda value: isinstance(value, origin) and all(key_check(k) and value_check(v) for k, v in value.items())
+        return lambda value: (
+            isinstance(value, origin)
+            and all(key_check(k) and value_check(v) for k, v in value.items())
+        )
     if origin is tuple and Ellipsis not in args:
         checks = tuple(checker(arg) for arg in args)
         return lambda value: (
-            isinstance(value, tuple) and len(value) == len(checks) and all(c(v) for c, v in zip(checks, value, strict=True))
+            isinstance(value, tuple)
+            and len(value) == len(checks)
+            and all(c(v) for c, v in zip(checks, value, strict=True))
         )
     if args and origin in (list, tuple, set, frozenset):
         item_check = checker(args[0])
@@ -177,7 +230,9 @@ def _container_checker(origin: Annotation, args: tuple[Annotation, ...]) -> Chec
 
 
 def choices(annotation: Annotation) -> tuple[Any, ...] | None:
-    """The values a property is limited to (`Literal` or an `Enum`), or None where it is not."""
+    """
+    Return the values a property is limited to (`Literal` or an `Enum`), or None where it is not.
+    """
     annotation = strip(annotation)
     if origin_of(annotation) is Literal:
         return get_args(annotation)
@@ -187,7 +242,11 @@ def choices(annotation: Annotation) -> tuple[Any, ...] | None:
 
 
 def type_name(annotation: Annotation) -> str:
-    """The type as pages, listings and messages spell it: `float`, `image`, `list[image]`, `enum`, `image | none`."""
+    """
+    Return the type as pages, listings and messages spell it.
+
+    `float`, `image`, `list[image]`, `enum`, `image | none`.
+    """
     annotation = strip(annotation)
     if annotation is Any:
         return "any"
@@ -207,5 +266,5 @@ def type_name(annotation: Annotation) -> str:
 
 
 def value_type_name(value: Any) -> str:
-    """The type of a value, spelled as `type_name` spells types."""
+    """Return the type of a value, spelled as `type_name` spells types."""
     return "none" if value is None else type_name(type(value))

@@ -23,7 +23,9 @@ import pytest
 
 from nodetool_core.cli.app import app, execute
 
-_FENCE = re.compile(r'^```(\w+)(?: title="([^"]*)")?(?: no-run: ([^\n]+))?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(
+    r'^```(\w+)(?: title="([^"]*)")?(?: no-run: ([^\n]+))?\n(.*?)^```$', re.MULTILINE | re.DOTALL
+)
 _OPENING = re.compile(r"^```[^\n]*$", re.MULTILINE)
 
 FEW_STEPS = 3
@@ -35,7 +37,9 @@ RUN_ELSEWHERE = {
     r"stable-diffusion-v1-5/|Qwen/|black-forest-labs/": "downloads a model",
     r"models/my-model\.safetensors": "takes a file of the reader's",
     r"\bnodetool serve\b": "runs until it is ended; a page that has it gets a server beside it",
-    r"^(nodetool worker|redis-server|docker|psql|createdb|source|export|[A-Z_]+=)": "needs services of the operator's",
+    r"^(nodetool worker|redis-server|docker|psql|createdb|source|export|[A-Z_]+=)": (
+        "needs services of the operator's"
+    ),
     r"^(mkdocs|python3 -m venv|pip install (?!-e ))": ".ci/run runs it",
     r"^python bench/": "takes minutes",
 }
@@ -69,9 +73,11 @@ class Block:
 
 
 def blocks(page: Path) -> list[Block]:
-    """The blocks of a page. Fails where one is opened in a form that is not known here."""
+    """Return the blocks of a page. Fails where one is opened in a form that is not known here."""
     text = page.read_text(encoding="utf-8")
-    found = [Block(match[1], match[2] or "", match[3] or "", match[4]) for match in _FENCE.finditer(text)]
+    found = [
+        Block(match[1], match[2] or "", match[3] or "", match[4]) for match in _FENCE.finditer(text)
+    ]
     left = _OPENING.findall(_FENCE.sub("", text))
     assert left == [], f"{page.name}: blocks of no known form: {left}"
     return found
@@ -79,7 +85,9 @@ def blocks(page: Path) -> list[Block]:
 
 def reason_not_to_run(command: str) -> str:
     """Why no test runs a command, or an empty string."""
-    return next((reason for pattern, reason in RUN_ELSEWHERE.items() if re.search(pattern, command)), "")
+    return next(
+        (reason for pattern, reason in RUN_ELSEWHERE.items() if re.search(pattern, command)), ""
+    )
 
 
 def check_arguments(command: str) -> None:
@@ -103,11 +111,15 @@ def server(folder: Path) -> Iterator[str]:
         port = free.getsockname()[1]
     program = str(Path(sys.executable).with_name("nodetool"))
     with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen([program, "serve", "--port", str(port)], cwd=folder, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [program, "serve", "--port", str(port)], cwd=folder, stdout=log, stderr=log
+        )
     try:
         end = time.monotonic() + 60
         while not _answers(f"http://127.0.0.1:{port}/livez"):
-            assert process.poll() is None and time.monotonic() < end, (folder / "server.log").read_text()
+            assert process.poll() is None and time.monotonic() < end, (
+                folder / "server.log"
+            ).read_text()
         yield f"127.0.0.1:{port}"
     finally:
         process.terminate()
@@ -124,15 +136,26 @@ def _answers(url: str) -> bool:
 
 
 def _few_steps(file: Path) -> list[str]:
-    """What makes a run of a workflow short: models take few steps."""
+    """Return what makes a run of a workflow short: models take few steps."""
     from nodetool_core import Workflow
 
-    nodes = [node.id for node in Workflow.load(file).graph.nodes if "num_inference_steps" in node.spec.properties]
-    return [word for node_id in nodes for word in ("--set", f"{node_id}.num_inference_steps={FEW_STEPS}")]
+    nodes = [
+        node.id
+        for node in Workflow.load(file).graph.nodes
+        if "num_inference_steps" in node.spec.properties
+    ]
+    return [
+        word
+        for node_id in nodes
+        for word in ("--set", f"{node_id}.num_inference_steps={FEW_STEPS}")
+    ]
 
 
 class Reader:
-    """Somebody who goes through a page, in a folder that looks like a copy of the repository, and does what it says."""
+    """
+    Somebody who goes through a page, in a folder that looks like a copy of the repository, and does
+    what it says.
+    """
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
@@ -142,9 +165,17 @@ class Reader:
     def do(self, page: Path) -> None:
         """Run every block of a page, in order; those with a reason not to are only looked at."""
         found = blocks(page)
-        if any(block.language in SHELLS and re.search(r"\bnodetool serve\b", block.text) and not block.no_run for block in found):
+        if any(
+            block.language in SHELLS
+            and re.search(r"\bnodetool serve\b", block.text)
+            and not block.no_run
+            for block in found
+        ):
             with server(self.folder) as address:
-                self._do([replace(block, text=block.text.replace(SERVER, address)) for block in found], page)
+                self._do(
+                    [replace(block, text=block.text.replace(SERVER, address)) for block in found],
+                    page,
+                )
         else:
             self._do(found, page)
 
@@ -201,9 +232,18 @@ class Reader:
 
     def _shell(self, command: str) -> tuple[int, str]:
         programs = Path(sys.executable).parent
-        environment = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": os.pathsep.join(self._packs)}
+        environment = os.environ | {
+            "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": os.pathsep.join(self._packs),
+        }
         done = subprocess.run(
-            ["bash", "-c", command], cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=300
+            ["bash", "-c", command],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
         )
         return done.returncode, done.stdout + done.stderr
 
@@ -212,11 +252,16 @@ class Reader:
         return [path for path in sys.path if Path(path).is_relative_to(self.folder)]
 
     def _install(self, project: Path) -> tuple[int, str]:
-        """What an editable install does for this process, without a change of the environment that runs the tests."""
+        """
+        Return what an editable install does for this process, without a change of the environment
+        that runs the tests.
+        """
         content = tomllib.loads((project / "pyproject.toml").read_text())["project"]
         information = project / f"{content['name']}-{content['version']}.dist-info"
         information.mkdir()
-        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {content['name']}\nVersion: {content['version']}\n")
+        (information / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {content['name']}\nVersion: {content['version']}\n"
+        )
         lines = [f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in points.items())
                  for group, points in content["entry-points"].items()]  # fmt: skip
         (information / "entry_points.txt").write_text("\n".join(lines))

@@ -12,7 +12,10 @@ from nodes.nodetool.output import Output
 from nodetool_core import Workflow, WorkflowError
 from nodetool_core.batch import Item, Manifest, batch_items
 
-WORKFLOW = Workflow(Output(name="image", value=ImageInput(name="photo").output), Output(name="text", value=StringInput(name="word").output))
+WORKFLOW = Workflow(
+    Output(name="image", value=ImageInput(name="photo").output),
+    Output(name="text", value=StringInput(name="word").output),
+)
 
 
 @pytest.fixture
@@ -31,11 +34,15 @@ def items(values: dict[str, str], table: Path | None = None) -> list[Item]:
 
 def test_a_pattern_for_an_image_is_an_item_per_file(folder: Path) -> None:
     found = items({"photo": "photo*.png", "word": "hi"})
-    assert [(item.name, item.values) for item in found] == [(f"photo{n}", {"photo": f"photo{n}.png", "word": "hi"}) for n in range(3)]
+    assert [(item.name, item.values) for item in found] == [
+        (f"photo{n}", {"photo": f"photo{n}.png", "word": "hi"}) for n in range(3)
+    ]
 
 
 def test_a_star_in_a_text_is_no_pattern(folder: Path) -> None:
-    assert batch_items(WORKFLOW.graph, {}, {"photo": "photo0.png", "word": "photo*.png"}, None) is None
+    assert (
+        batch_items(WORKFLOW.graph, {}, {"photo": "photo0.png", "word": "photo*.png"}, None) is None
+    )
 
 
 def test_a_file_whose_name_looks_like_a_pattern_is_a_file(folder: Path) -> None:
@@ -47,7 +54,10 @@ def test_a_table_is_an_item_per_row_and_empty_cells_keep_defaults(folder: Path) 
     table = folder / "rows.csv"
     table.write_text('photo,word\nphoto0.png,"one, two"\nphoto1.png,\n')
     found = items({"word": "given"}, table)
-    assert [item.values for item in found] == [{"photo": "photo0.png", "word": "one, two"}, {"photo": "photo1.png", "word": "given"}]
+    assert [item.values for item in found] == [
+        {"photo": "photo0.png", "word": "one, two"},
+        {"photo": "photo1.png", "word": "given"},
+    ]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +69,9 @@ def test_a_table_is_an_item_per_row_and_empty_cells_keep_defaults(folder: Path) 
         ({}, "photo,word\na\n", "uneven_row"),
     ],
 )
-def test_mistakes_are_told(folder: Path, values: dict[str, str], text: str | None, code: str) -> None:
+def test_mistakes_are_told(
+    folder: Path, values: dict[str, str], text: str | None, code: str
+) -> None:
     table = folder / "rows.csv" if text is not None else None
     if table is not None and text is not None:
         table.write_text(text)
@@ -83,7 +95,11 @@ def test_what_is_in_the_manifest_and_on_disk_is_done(folder: Path) -> None:
     manifest.add(second, {"status": "failed", "files": []})
     manifest.add(third, {"status": "completed", "files": ["gone.png"]})
     again = Manifest(folder / "out" / "manifest.jsonl")
-    assert [again.finished(item) is not None for item in (first, second, third)] == [True, False, False]
+    assert [again.finished(item) is not None for item in (first, second, third)] == [
+        True,
+        False,
+        False,
+    ]
 
 
 def test_a_line_cut_short_is_done_again_and_spoils_no_other(folder: Path) -> None:
@@ -95,7 +111,11 @@ def test_a_line_cut_short_is_done_again_and_spoils_no_other(folder: Path) -> Non
     resumed = Manifest(path)
     assert [resumed.finished(item) is not None for item in (first, second)] == [True, False]
     resumed.add(third, {"status": "completed", "files": []})
-    assert [Manifest(path).finished(item) is not None for item in (first, second, third)] == [True, False, True]
+    assert [Manifest(path).finished(item) is not None for item in (first, second, third)] == [
+        True,
+        False,
+        True,
+    ]
 
 
 @pytest.mark.parametrize("name", ["a\u2028b.png", "a\x85b.png", "größe.png", "latin-1-\udcfc.png"])
@@ -104,7 +124,8 @@ def test_any_file_name_can_be_noted(name: str, folder: Path) -> None:
     first, second = Item(1, {"photo": name}, "a", "first"), Item(2, {"photo": name}, "b", "second")
     for item in (first, second):
         Manifest(path).add(item, {"status": "completed", "files": []})
-    # Cut in the middle of a line, and in what another program has written, in the middle of a character.
+    # Cut in the middle of a line, and in what another program has written, in the middle of a
+    # character.
     path.write_bytes(path.read_bytes()[:-20] + "\nö".encode()[:-1])
     assert [Manifest(path).finished(item) is not None for item in (first, second)] == [True, False]
 
@@ -112,7 +133,9 @@ def test_any_file_name_can_be_noted(name: str, folder: Path) -> None:
 def test_a_table_may_be_json_lines(folder: Path) -> None:
     """E28: texts as they are, other values as JSON; empty lines are passed over."""
     table = folder / "rows.jsonl"
-    table.write_text('{"photo": "photo0.png", "word": "é, 1"}\n\n{"photo": "photo1.png", "word": 3}\n')
+    table.write_text(
+        '{"photo": "photo0.png", "word": "é, 1"}\n\n{"photo": "photo1.png", "word": 3}\n'
+    )
     assert [(item.name, item.values) for item in items({}, table)] == [
         ("1", {"photo": "photo0.png", "word": "é, 1"}),
         ("2", {"photo": "photo1.png", "word": "3"}),
@@ -123,12 +146,22 @@ def test_a_table_may_be_json_lines(folder: Path) -> None:
     ("text", "code", "says"),
     [
         ('{"photo": "photo0.png"}\n{"photo":', "unreadable_file", "rows.jsonl:2: is no JSON"),
-        ('["photo0.png"]', "unreadable_file", "rows.jsonl:1: expects an object with values by input, got list."),
-        ('{"foto": "photo0.png"}', "unknown_input", "rows.jsonl:1: The workflow has no input 'foto'. Did you mean 'photo'?"),
+        (
+            '["photo0.png"]',
+            "unreadable_file",
+            "rows.jsonl:1: expects an object with values by input, got list.",
+        ),
+        (
+            '{"foto": "photo0.png"}',
+            "unknown_input",
+            "rows.jsonl:1: The workflow has no input 'foto'. Did you mean 'photo'?",
+        ),
         ("\n", "empty_table", "has no rows. Each line is an object with values by input."),
     ],
 )
-def test_a_mistake_in_json_lines_names_its_line(folder: Path, text: str, code: str, says: str) -> None:
+def test_a_mistake_in_json_lines_names_its_line(
+    folder: Path, text: str, code: str, says: str
+) -> None:
     """E28."""
     table = folder / "rows.jsonl"
     table.write_text(text)

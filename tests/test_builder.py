@@ -13,7 +13,16 @@ from PIL import Image
 from nodes.nodetool.control import Collect, If
 from nodes.nodetool.input import StringInput
 from nodes.nodetool.output import Output
-from nodetool_core import Context, Field, ImageData, ImageRef, Node, Registry, Workflow, WorkflowError
+from nodetool_core import (
+    Context,
+    Field,
+    ImageData,
+    ImageRef,
+    Node,
+    Registry,
+    Workflow,
+    WorkflowError,
+)
 from nodetool_core.engine.engine import Engine
 from nodetool_core.errors import DeclarationError
 from tests.engine.nodes import Add, Anything, Each, Mix, Number, Total
@@ -40,7 +49,9 @@ def classes_of(workflow: Workflow) -> Registry:
 
 @settings(max_examples=40, deadline=None)
 @given(program=programs(ALL_KINDS))
-def test_built_saved_and_loaded_is_the_same_graph(tmp_path_factory: pytest.TempPathFactory, program: list[Step]) -> None:
+def test_built_saved_and_loaded_is_the_same_graph(
+    tmp_path_factory: pytest.TempPathFactory, program: list[Step]
+) -> None:
     path = tmp_path_factory.mktemp("saved") / "w.json"
     with Engine(workers=1) as engine:
         built = workflow_of(program, engine)
@@ -57,19 +68,31 @@ def test_built_saved_and_loaded_is_the_same_graph(tmp_path_factory: pytest.TempP
         (lambda: Total(value=[1]), "Total has no property 'value'. Did you mean 'values'?"),
         (lambda: Add(a="1"), "Add.a: expects int, got '1' (str)."),
         (lambda: Add(a=1, b=Each(items=[1])["output"], c=3), "Add has no property 'c'."),
-        (lambda: Total(values=Number()["output"]), "Total.values: expects list[int], but Number.output is int."),
+        (
+            lambda: Total(values=Number()["output"]),
+            "Total.values: expects list[int], but Number.output is int.",
+        ),
         (lambda: Number()["outputs"], "Number: has no output 'outputs'. Did you mean 'output'?"),
         (lambda: Add(a="1,5"), "Add.a: expects int, got '1,5' (str). Write it as a number: 1.5"),
         (lambda: Add(a=If()), "Add.a: If has 2 outputs. Say which: .if_true, .if_false."),
         (lambda: Add(a=Silent()), "Add.a: Silent has no output."),
         (lambda: Total(values=[Number(), "x"]), "Total.values[1]: expects int, got 'x' (str)."),
-        (lambda: Total(values=[Number(), Word().output]), "Total.values[1]: expects int, but Word.output is str."),
-        (lambda: Total(values=(Number(),)), "Total.values: expects list[int], got a tuple of outputs."),
+        (
+            lambda: Total(values=[Number(), Word().output]),
+            "Total.values[1]: expects int, but Word.output is str.",
+        ),
+        (
+            lambda: Total(values=(Number(),)),
+            "Total.values: expects list[int], got a tuple of outputs.",
+        ),
         (lambda: Anything(value={1: Number()}), "Anything.value: the name 1 is no text"),
         (lambda: Anything(value={Number()}), "Anything.value: a set can't hold outputs of nodes."),
         (lambda: Anything(value=[{"a": (If(),)}]), "Anything.value[0]['a'][0]: If has 2 outputs."),
         (lambda: Workflow(), "needs at least one node."),
-        (lambda: Workflow(Number()["output"]), "is made of nodes, got OutputHandle. Give nodes one by one"),
+        (
+            lambda: Workflow(Number()["output"]),
+            "is made of nodes, got OutputHandle. Give nodes one by one",
+        ),
         (lambda: Workflow([Number()]), "is made of nodes, got list."),
         (lambda: Workflow(Add()), "Add needs a (int)."),
     ],
@@ -82,7 +105,9 @@ def test_a_mistake_is_an_error_at_the_call(build: Any, says: str) -> None:
 
 
 def test_an_output_that_does_not_exist_is_no_attribute() -> None:
-    with pytest.raises(AttributeError, match=r"If has no output or property 'if_tru'. Did you mean 'if_true'"):
+    with pytest.raises(
+        AttributeError, match=r"If has no output or property 'if_tru'. Did you mean 'if_true'"
+    ):
         _ = If().if_tru
 
 
@@ -91,11 +116,19 @@ def test_nodes_in_two_graphs_change_neither() -> None:
     shared = Mix(a=Number(value=1).output)
     first = Workflow(Output(name="x", value=Add(a=shared.output).output))
     before = first.document.to_json()
-    second = Workflow(Output(name="y", value=Total(values=Collect(input_item=shared.output).output).output))
+    second = Workflow(
+        Output(name="y", value=Total(values=Collect(input_item=shared.output).output).output)
+    )
     assert first.document.to_json() == before
     again = Workflow(Output(name="x", value=Add(a=shared.output).output))
     assert again.document.to_json() == before
-    assert [node.id for node in second.document.graph.nodes] == ["number", "mix", "collect", "total", "output"]
+    assert [node.id for node in second.document.graph.nodes] == [
+        "number",
+        "mix",
+        "collect",
+        "total",
+        "output",
+    ]
     assert (first.run()["x"], second.run()["y"]) == (3, 2)
 
 
@@ -146,7 +179,9 @@ def test_a_wrong_declaration_says_class_and_field() -> None:
             def process(self) -> int:
                 return 1
 
-    found = [(problem.where.rpartition(".")[2], problem.message) for problem in caught.value.problems]
+    found = [
+        (problem.where.rpartition(".")[2], problem.message) for problem in caught.value.problems
+    ]
     assert {name for name, _ in found} == {"share", "name", "lane"}
     assert "2.0 is above 1.0" in dict(found)["share"]
 
@@ -178,7 +213,12 @@ class Shown(Node):
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "RGB", "RGBA", "I;16", "F", "CMYK"])
 def test_a_image_in_memory_is_saved_with_the_workflow(mode: str, tmp_path: Path) -> None:
-    image = Image.linear_gradient("L").resize((5, 5)).convert("I" if mode == "I;16" else mode).convert(mode)
+    image = (
+        Image.linear_gradient("L")
+        .resize((5, 5))
+        .convert("I" if mode == "I;16" else mode)
+        .convert(mode)
+    )
     if mode == "F":
         image = image.point(lambda value: value * (1 / 255) + 0)  # white is 1.0
     workflow = Workflow(Output(name="image", value=Shown(image=ImageData.of(image)).output))
@@ -191,7 +231,9 @@ def test_e28_an_input_named_as_an_argument_of_run_is_given_in_a_mapping() -> Non
     inputs = [StringInput(name=name, value="usual") for name in ("options", "on_event")]
     workflow = Workflow(*[Output(name=f"{node.name} out", value=node.output) for node in inputs])
     for name in ("options", "on_event"):
-        with pytest.raises(WorkflowError, match=f"{name}: says how to run, and can't be str") as caught:
+        with pytest.raises(
+            WorkflowError, match=f"{name}: says how to run, and can't be str"
+        ) as caught:
             workflow.run(**{name: "mine"})  # type: ignore[arg-type]
         assert f"run({{'{name}': …}})" in caught.value.problem.hint
         assert workflow.run({name: "mine"})[f"{name} out"] == "mine"

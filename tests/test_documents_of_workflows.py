@@ -59,15 +59,26 @@ class Seen(Node):
 
 
 def loaded(workflow: Workflow, path: Path, *classes: type[Node], engine: Engine) -> Workflow:
-    return Workflow.load(workflow.save(path), Registry(Registry.installed().packs, classes), engine=engine)
+    return Workflow.load(
+        workflow.save(path), Registry(Registry.installed().packs, classes), engine=engine
+    )
 
 
 def test_ids_do_not_clash(tmp_path: Path) -> None:
     """E23."""
-    for nodes in ([Foo(), Foo(), Foo_2()], [Foo_2(), Foo(), Foo()], [Foo(), Foo_2(), Foo(), Foo_2(), Foo()]):
+    for nodes in (
+        [Foo(), Foo(), Foo_2()],
+        [Foo_2(), Foo(), Foo()],
+        [Foo(), Foo_2(), Foo(), Foo_2(), Foo()],
+    ):
         with Engine(workers=1) as engine:
-            workflow = Workflow(*(Output(name=str(place), value=node) for place, node in enumerate(nodes)), engine=engine)
-            assert list(loaded(workflow, tmp_path / "w.json", Foo, Foo_2, engine=engine).run().values()) == list(workflow.run().values())
+            workflow = Workflow(
+                *(Output(name=str(place), value=node) for place, node in enumerate(nodes)),
+                engine=engine,
+            )
+            assert list(
+                loaded(workflow, tmp_path / "w.json", Foo, Foo_2, engine=engine).run().values()
+            ) == list(workflow.run().values())
 
 
 @pytest.mark.parametrize(
@@ -97,8 +108,14 @@ def test_what_a_file_would_not_give_back_is_refused(value: Any, says: str, tmp_p
 def test_what_a_property_declares_is_given_back(tmp_path: Path) -> None:
     """E23: the same values where the type is said."""
     with Engine(workers=1) as engine:
-        workflow = Workflow(Output(name="x", value=Typed(pair=(1, 2), when=datetime.date(2021, 2, 3))), engine=engine)
-        assert loaded(workflow, tmp_path / "w.json", Typed, engine=engine).run()["x"] == workflow.run()["x"]
+        workflow = Workflow(
+            Output(name="x", value=Typed(pair=(1, 2), when=datetime.date(2021, 2, 3))),
+            engine=engine,
+        )
+        assert (
+            loaded(workflow, tmp_path / "w.json", Typed, engine=engine).run()["x"]
+            == workflow.run()["x"]
+        )
 
 
 def test_references_are_given_back_where_any_value_is_allowed(tmp_path: Path) -> None:
@@ -106,7 +123,11 @@ def test_references_are_given_back_where_any_value_is_allowed(tmp_path: Path) ->
     images = [ImageData.of(Image.new("RGB", (2, 2))), ImageRef(uri="a.png")]
     with Engine(workers=1) as engine:
         items = ForEach(input_list=images).output
-        workflow = Workflow(Output(name="x", value=Seen(value=items)), Output(name="y", value=Anything(value=[ColorRef()])), engine=engine)
+        workflow = Workflow(
+            Output(name="x", value=Seen(value=items)),
+            Output(name="y", value=Anything(value=[ColorRef()])),
+            engine=engine,
+        )
         assert dict(workflow.run()) == {"x": ["ImageData", "ImageRef"], "y": [ColorRef()]}
         again = loaded(workflow, tmp_path / "w.json", Seen, Anything, engine=engine).run()
         assert dict(again) == {"x": ["ImageRef", "ImageRef"], "y": [ColorRef()]}
@@ -120,14 +141,18 @@ def test_names_that_are_one_in_json_have_no_json_form() -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
 
 @settings(max_examples=50, deadline=None)
 @given(value=JSON)
-def test_what_json_has_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, value: Any) -> None:
+def test_what_json_has_comes_back_as_it_was(
+    tmp_path_factory: pytest.TempPathFactory, value: Any
+) -> None:
     """E23."""
     path = tmp_path_factory.mktemp("saved") / "w.json"
     with Engine(workers=1) as engine:
@@ -159,7 +184,10 @@ def test_the_document_is_a_copy() -> None:
 def test_a_tuple_or_a_range_is_a_list(items: Any) -> None:
     """E28: where a list is expected."""
     with Engine(workers=1) as engine:
-        each, total = Output(name="x", value=ForEach(input_list=items).output), Output(name="sum", value=Total(values=items))
+        each, total = (
+            Output(name="x", value=ForEach(input_list=items).output),
+            Output(name="sum", value=Total(values=items)),
+        )
         workflow = Workflow(each, total, engine=engine)
         assert dict(workflow.run()) == {"x": [1, 2], "sum": 3}
         with pytest.raises(WorkflowError, match="expects int"):
@@ -169,6 +197,8 @@ def test_a_tuple_or_a_range_is_a_list(items: Any) -> None:
 def test_a_run_says_what_it_did_not_need() -> None:
     """E28: the ancestors of what was in the cache."""
     with Engine(workers=1) as engine:
-        workflow = Workflow(Output(name="x", value=Anything(value=Anything(value=Number(value=1)))), engine=engine)
+        workflow = Workflow(
+            Output(name="x", value=Anything(value=Anything(value=Number(value=1)))), engine=engine
+        )
         assert workflow.run().not_needed == []
         assert workflow.run().not_needed == ["number", "anything"]

@@ -24,15 +24,25 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def texts(svg: str) -> str:
-    return "\n".join("".join(element.itertext()) for element in ElementTree.fromstring(svg).iter(f"{SVG}text"))
+    return "\n".join(
+        "".join(element.itertext()) for element in ElementTree.fromstring(svg).iter(f"{SVG}text")
+    )
 
 
 def chain(*values: str) -> Graph:
     """Text constants that go into one another's template."""
-    nodes: list[dict[str, Any]] = [{"id": value, "type": "nodetool.constant.String", "data": {"value": value}} for value in values]
+    nodes: list[dict[str, Any]] = [
+        {"id": value, "type": "nodetool.constant.String", "data": {"value": value}}
+        for value in values
+    ]
     nodes.append({"id": "out", "type": "nodetool.output.Output", "data": {"name": "out"}})
-    edges = [{"source": values[0], "sourceHandle": "output", "target": "out", "targetHandle": "value"}]
-    return build_graph(WorkflowDocument.from_json({"graph": {"nodes": nodes, "edges": edges}}), Registry.installed())
+    edges = [
+        {"source": values[0], "sourceHandle": "output", "target": "out", "targetHandle": "value"}
+    ]
+    return build_graph(
+        WorkflowDocument.from_json({"graph": {"nodes": nodes, "edges": edges}}),
+        Registry.installed(),
+    )
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -40,14 +50,33 @@ def test_examples_are_drawn_with_every_node_and_edge(path: Path) -> None:
     graph = Workflow.load(path).graph
     svg, mermaid = graph_svg(graph), graph_mermaid(graph)
     edges = sum(len(node.inputs) for node in graph.nodes)
-    assert len([path for path in ElementTree.fromstring(svg).iter(f"{SVG}path") if path.get("fill") == "none"]) == edges
+    assert (
+        len(
+            [
+                path
+                for path in ElementTree.fromstring(svg).iter(f"{SVG}path")
+                if path.get("fill") == "none"
+            ]
+        )
+        == edges
+    )
     assert mermaid.count("-->|") == edges
     for node in graph.nodes:
         assert node.spec.title in texts(svg) and node.spec.title in mermaid
         assert node.id in texts(svg)
 
 
-@pytest.mark.parametrize("nasty", ['</text><script>"&', "]]> -->|x| `**b**`", "\x00\x1b\ufffe", "#quot; end", "a\nb\r\n", "漢字 🏔"])
+@pytest.mark.parametrize(
+    "nasty",
+    [
+        '</text><script>"&',
+        "]]> -->|x| `**b**`",
+        "\x00\x1b\ufffe",
+        "#quot; end",
+        "a\nb\r\n",
+        "漢字 🏔",
+    ],
+)
 def test_nothing_breaks_out(nasty: str) -> None:
     graph = chain(nasty)
     root = ElementTree.fromstring(graph_svg(graph, title=nasty))
@@ -77,8 +106,12 @@ def test_an_empty_graph_is_an_empty_drawing() -> None:
 def layered(draw: st.DrawFn) -> tuple[list[float], list[Link]]:
     count = draw(st.integers(1, 25))
     heights = [float(draw(st.integers(20, 200))) for _ in range(count)]
-    pairs = draw(st.sets(st.tuples(st.integers(0, count - 1), st.integers(0, count - 1)), max_size=60))
-    return heights, [Link(source, 10.0, target, 12.0) for source, target in sorted(pairs) if source < target]
+    pairs = draw(
+        st.sets(st.tuples(st.integers(0, count - 1), st.integers(0, count - 1)), max_size=60)
+    )
+    return heights, [
+        Link(source, 10.0, target, 12.0) for source, target in sorted(pairs) if source < target
+    ]
 
 
 @settings(max_examples=100, deadline=None)
@@ -101,13 +134,15 @@ def test_boxes_never_overlap_and_edges_go_right(case: tuple[list[float], list[Li
 def test_a_long_edge_runs_between_boxes() -> None:
     links = [Link(0, 10, 1, 10), Link(1, 10, 2, 10), Link(0, 10, 2, 30)]
     layout = lay_out([40, 40, 40], links, width=100, gap_x=50, gap_y=10)
-    (_, (_, lane), _, _) = layout.routes[2]
+    _, (_, lane), _, _ = layout.routes[2]
     middle = layout.places[1]
     assert not middle.y <= lane <= middle.y + 40
 
 
 def test_large_graphs_are_no_special_case() -> None:
-    links = [Link(index, 10, index + 1, 10) for index in range(5_000)] + [Link(0, 10, index, 20) for index in range(2, 5_000)]
+    links = [Link(index, 10, index + 1, 10) for index in range(5_000)] + [
+        Link(0, 10, index, 20) for index in range(2, 5_000)
+    ]
     assert lay_out([40] * 5_001, links, width=100, gap_x=50, gap_y=10).width > 0
 
 
@@ -115,4 +150,9 @@ def test_texts_are_cut_to_their_room() -> None:
     assert fit("short", 200, 12) == "short"
     cut = fit("a very long text indeed " * 9, 100, 12)
     assert cut.endswith("…") and width(cut, 12) <= 100
-    assert short("x" * 99, 10) == "xxxxxxxxx…" and short([1]) == "1 item" and short(None) == "none" and short("") == '""'
+    assert (
+        short("x" * 99, 10) == "xxxxxxxxx…"
+        and short([1]) == "1 item"
+        and short(None) == "none"
+        and short("") == '""'
+    )

@@ -18,7 +18,11 @@ from nodetool_core.errors import NodetoolError
 from tests.engine.nodes import Add, Anything, Each, Number, Total
 
 Nested = Any
-"""A value with numbers in it: what it is to be, and the same with nodes and outputs in place of the numbers."""
+"""
+A value with numbers in it.
+
+What it is to be, and the same with nodes and outputs in place of the numbers.
+"""
 
 
 class Area(Node):
@@ -32,19 +36,29 @@ class Area(Node):
 
 
 def _connected(value: Nested) -> Nested:
-    """A value with a node, an output or the number itself in place of each number."""
+    """Return a value with a node, an output or the number itself in place of each number."""
     if isinstance(value, int):
         return (Number(value=value), Number(value=value)["output"], value)[value % 3]
     if isinstance(value, dict):
         return {name: _connected(item) for name, item in value.items()}
-    return type(value)(_connected(item) for item in value) if isinstance(value, (list, tuple)) else value
+    return (
+        type(value)(_connected(item) for item in value)
+        if isinstance(value, (list, tuple))
+        else value
+    )
 
 
 def _plain(value: Nested) -> str:
-    """A text that tells lists from tuples, and minds no order of names."""
+    """Return a text that tells lists from tuples, and minds no order of names."""
     if isinstance(value, dict):
-        return f"{{{', '.join(sorted(f'{name!r}: {_plain(item)}' for name, item in value.items()))}}}"
-    return f"{type(value).__name__}({', '.join(map(_plain, value))})" if isinstance(value, (list, tuple)) else repr(value)
+        return (
+            f"{{{', '.join(sorted(f'{name!r}: {_plain(item)}' for name, item in value.items()))}}}"
+        )
+    return (
+        f"{type(value).__name__}({', '.join(map(_plain, value))})"
+        if isinstance(value, (list, tuple))
+        else repr(value)
+    )
 
 
 VALUES = st.recursive(
@@ -52,7 +66,11 @@ VALUES = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=12)
         | st.lists(inner, max_size=3).map(tuple)
-        | st.dictionaries(st.sampled_from(["a", "b c", "self", "dynamic_values", "", "10", "9"]), inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["a", "b c", "self", "dynamic_values", "", "10", "9"]),
+            inner,
+            max_size=3,
+        )
     ),
     max_leaves=20,
 )
@@ -69,7 +87,9 @@ def _without_tuples(value: Nested) -> bool:
 
 @settings(max_examples=60, deadline=None)
 @given(value=VALUES)
-def test_nested_outputs_give_their_values(tmp_path_factory: pytest.TempPathFactory, value: Nested) -> None:
+def test_nested_outputs_give_their_values(
+    tmp_path_factory: pytest.TempPathFactory, value: Nested
+) -> None:
     """E8: in lists, tuples and mappings, however deep; built, and saved and loaded."""
     path = tmp_path_factory.mktemp("saved") / "w.json"
     with Engine(workers=1) as engine:
@@ -85,7 +105,9 @@ def test_nested_outputs_give_their_values(tmp_path_factory: pytest.TempPathFacto
 def test_a_node_stands_for_its_one_output(engine_workers: int = 1) -> None:
     """E8: also in a property of its own type, and in one that takes any name."""
     with Engine(workers=engine_workers) as engine:
-        assert Workflow(Output(name="x", value=Add(a=Number(value=4))), engine=engine).run()["x"] == 5
+        assert (
+            Workflow(Output(name="x", value=Add(a=Number(value=4))), engine=engine).run()["x"] == 5
+        )
 
 
 def test_elements_are_checked_where_they_stand() -> None:
@@ -94,13 +116,20 @@ def test_elements_are_checked_where_they_stand() -> None:
         three, four = Number(value=3), Number(value=4)
         area = Area(size=(three, four), names={"more": [three.output, 1], "none": []})
         assert Workflow(Output(name="x", value=area), engine=engine).run()["x"] == 16
-        with pytest.raises(WorkflowError, match=r"Area.size: expects tuple\[int, int\], got a tuple of outputs"):
+        with pytest.raises(
+            WorkflowError, match=r"Area.size: expects tuple\[int, int\], got a tuple of outputs"
+        ):
             Area(size=(three, four, 5))
-        with pytest.raises(WorkflowError, match=r"Area.names\['more'\]\[0\]: expects int, but If.if_true is any|Area.names") as caught:
+        with pytest.raises(
+            WorkflowError,
+            match=r"Area.names\['more'\]\[0\]: expects int, but If.if_true is any|Area.names",
+        ) as caught:
             Area(size=(1, 2), names={"more": [Anything(value="x"), "y"]})
         assert caught.value.problem.where == "Area.names['more'][1]"
         late = Workflow(Output(name="x", value=Total(values=[Anything(value="x")])), engine=engine)
-        with pytest.raises(NodetoolError, match=r"make_list.output → total.values: expects list\[int\]"):
+        with pytest.raises(
+            NodetoolError, match=r"make_list.output → total.values: expects list\[int\]"
+        ):
             late.run()
 
 
@@ -119,7 +148,11 @@ def test_inputs_can_be_given_to_what_is_inside(tmp_path: Path) -> None:
     with Engine(workers=1) as engine:
         count = IntegerInput(name="count", value=1)
         workflow = Workflow(Output(name="x", value=Total(values=[count, 10])), engine=engine)
-        assert [workflow.run()["x"], workflow.run(count=5)["x"], workflow.run({"total.values": [1]})["x"]] == [11, 15, 1]
+        assert [
+            workflow.run()["x"],
+            workflow.run(count=5)["x"],
+            workflow.run({"total.values": [1]})["x"],
+        ] == [11, 15, 1]
 
 
 def test_the_same_list_twice_is_computed_once() -> None:

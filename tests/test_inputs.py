@@ -59,7 +59,9 @@ def test_a_run_leaves_the_workflow_as_it_was() -> None:
         ({"share": float("nan")}, "invalid_value", "nan is not a finite number."),
     ],
 )
-def test_what_does_not_fit_is_said_before_anything_runs(given: dict[str, Any], code: str, says: str) -> None:
+def test_what_does_not_fit_is_said_before_anything_runs(
+    given: dict[str, Any], code: str, says: str
+) -> None:
     with pytest.raises(WorkflowError) as caught:
         workflow().start(given)
     assert caught.value.problem.code == code
@@ -69,18 +71,32 @@ def test_what_does_not_fit_is_said_before_anything_runs(given: dict[str, Any], c
 def test_everything_wrong_is_said_at_once() -> None:
     with pytest.raises(WorkflowError) as caught:
         workflow().start({"cuont": 5, "count": "x", "add.c": 1})
-    assert [problem.code for problem in caught.value.problems] == ["unknown_input", "invalid_value", "unknown_property"]
+    assert [problem.code for problem in caught.value.problems] == [
+        "unknown_input",
+        "invalid_value",
+        "unknown_property",
+    ]
 
 
 def test_texts_are_read_as_the_property_says() -> None:
     """As the command line gives them."""
     flow = workflow()
     graph = inputs.apply(flow.graph, {"count": "7", "title": "7", "share": "0.25"}, texts=True)
-    assert {node.name: node.values["value"] for node in graph.inputs().values()} == {"count": 7, "title": "7", "share": 0.25}
+    assert {node.name: node.values["value"] for node in graph.inputs().values()} == {
+        "count": 7,
+        "title": "7",
+        "share": 0.25,
+    }
 
 
 @pytest.mark.parametrize(
-    ("outputs", "expected"), [(["sum"], {"sum": 5}), (["mix", "text"], {"mix": 8, "text": "a"}), (["add"], {"add": 5}), ([], {})]
+    ("outputs", "expected"),
+    [
+        (["sum"], {"sum": 5}),
+        (["mix", "text"], {"mix": 8, "text": "a"}),
+        (["add"], {"add": 5}),
+        ([], {}),
+    ],
 )
 def test_chosen_outputs_only(outputs: list[str], expected: dict[str, Any]) -> None:
     result = workflow().run(options=RunOptions(outputs=outputs))
@@ -89,7 +105,9 @@ def test_chosen_outputs_only(outputs: list[str], expected: dict[str, Any]) -> No
 
 
 def test_an_unknown_output_has_a_near_miss() -> None:
-    with pytest.raises(WorkflowError, match=r"There is no output or node 'summ'. Did you mean 'sum'"):
+    with pytest.raises(
+        WorkflowError, match=r"There is no output or node 'summ'. Did you mean 'sum'"
+    ):
         workflow().run(options=RunOptions(outputs=["summ"]))
     with pytest.raises(KeyError, match=r"The run has no output 'summ'. Did you mean 'sum'"):
         workflow().run()["summ"]
@@ -114,11 +132,17 @@ def test_an_unknown_output_has_a_near_miss() -> None:
 def test_a_path_given_from_outside_starts_from_here(given: str, meant: str) -> None:
     workflow = Workflow(Output(name="image", value=ImageInput(name="photo").output))
     graph = inputs.apply(workflow.graph, {"photo": given})
-    assert graph.inputs()["photo"].values["value"].uri == meant.format(here=Path.cwd(), home=Path.home())
+    assert graph.inputs()["photo"].values["value"].uri == meant.format(
+        here=Path.cwd(), home=Path.home()
+    )
 
 
-def test_a_relative_path_starts_where_it_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One in a file starts from the file's folder, one that is given to a run from the current folder."""
+def test_a_relative_path_starts_where_it_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    One in a file starts from the file's folder, one that is given to a run from the current folder.
+    """
     there, here = tmp_path / "there", tmp_path / "here"
     for folder, width in ((there, 10), (here, 20)):
         folder.mkdir()

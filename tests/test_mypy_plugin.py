@@ -1,7 +1,9 @@
 """
-E15: what mypy says with the plugin, of right and wrong code, of the code on the pages, and of a new pack.
+E15: what mypy says with the plugin, of right and wrong code, of the code on the pages, and of a new
+pack.
 
-mypy runs once for all of it. Every complaint is told by file and line; the lines of a page are those of its Markdown.
+mypy runs once for all of it. Every complaint is told by file and line; the lines of a page are
+those of its Markdown.
 """
 
 from __future__ import annotations
@@ -142,12 +144,21 @@ HANDLE = 'Revealed type is "nodetool_core.handles.OutputHandle"'
 RIGHT = [
     'ImageInput(name="photo", value="photo.png")',
     "Scale(image=photo, scale=count.output)",
-    'Everything(image=ImageRef(uri="a.png"), model="owner/name", font="DejaVu Serif", size=ImageSizeRef())',
+    (
+        'Everything(image=ImageRef(uri="a.png"), model="owner/name", font="DejaVu Serif",'
+        " size=ImageSizeRef())"
+    ),
     'Everything(model=ModelRef(repo_id="owner/name"), number=1, anything=photo, palette=["#fff"])',
-    'Everything(images=[photo, photo.output, "a.png"], numbers=[1, count], rows=[[1, count.output], numbers])',
+    (
+        'Everything(images=[photo, photo.output, "a.png"], numbers=[1, count], rows=[[1,'
+        " count.output], numbers])"
+    ),
     "Everything(images=images, numbers=numbers, rows=[numbers])",
     "Everything(images=references), Everything(images=[photo for _ in range(2)])",
-    "Everything(images=(ImageRef(), ImageRef())), Everything(numbers=range(3)), Everything(pair=(count, 1))",
+    (
+        "Everything(images=(ImageRef(), ImageRef())), Everything(numbers=range(3)),"
+        " Everything(pair=(count, 1))"
+    ),
     'Everything(names={"a": count, "b": 1}), Everything(font=None)',
     'photo["output"]',
     "Open(number=count, other=3), StillOpen(other=photo)",
@@ -155,9 +166,18 @@ RIGHT = [
 """Calls that run, and that mypy takes."""
 
 WRONG = [
-    ("Scale(image=photo, scal=0.5)", 'Unexpected keyword argument "scal" for "Scale"; did you mean "scale"?'),
-    ('Scale(image=photo, scale="half")', '"Scale" has incompatible type "str"; expected "float | OutputHandle | Node"'),
-    ("Scale(image=3)", '"Scale" has incompatible type "int"; expected "ImageRef | str | OutputHandle | Node"'),
+    (
+        "Scale(image=photo, scal=0.5)",
+        'Unexpected keyword argument "scal" for "Scale"; did you mean "scale"?',
+    ),
+    (
+        'Scale(image=photo, scale="half")',
+        '"Scale" has incompatible type "str"; expected "float | OutputHandle | Node"',
+    ),
+    (
+        "Scale(image=3)",
+        '"Scale" has incompatible type "int"; expected "ImageRef | str | OutputHandle | Node"',
+    ),
     ('ImageInput(value=Path("photo.png"))', 'incompatible type "Path"'),
     ('Everything(size="512")', 'incompatible type "str"'),
     ("Everything(model=ColorRef())", 'incompatible type "ColorRef"'),
@@ -175,13 +195,28 @@ WRONG = [
     ("photo.ouput", '"ImageInput" has no output or attribute "ouput". Did you mean \'output\'?'),
     ("one_of.ouput", '"Scale" has no output or attribute "ouput". Did you mean \'output\'?'),
     ("GetMetadata()", 'Missing named argument "image" for "GetMetadata"'),
-    ("Everything().output", '"Everything" has no output or attribute "output". Its outputs: low, high.'),
+    (
+        "Everything().output",
+        '"Everything" has no output or attribute "output". Its outputs: low, high.',
+    ),
     ("Nothing().output", "Its outputs: none."),
     ("Stream().output", "Its outputs: mapped."),
     ("Later().output", "Its outputs: left, right."),
-    ("def outputs_of(node: Some) -> None: node.ouput", '"Scale" has no output or attribute "ouput". Did you mean \'output\'?'),
-    ("class Inside(Open):\n    def process(self) -> int: return int(self.nubmer)", 'has no output or attribute "nubmer"'),
-    ("def local() -> None:\n    class Own(Node):\n        def process(self) -> int: ...\n    Own().ouput", '"Own" has no output'),
+    (
+        "def outputs_of(node: Some) -> None: node.ouput",
+        '"Scale" has no output or attribute "ouput". Did you mean \'output\'?',
+    ),
+    (
+        "class Inside(Open):\n    def process(self) -> int: return int(self.nubmer)",
+        'has no output or attribute "nubmer"',
+    ),
+    (
+        (
+            "def local() -> None:\n    class Own(Node):\n        def process(self) -> int: ...\n   "
+            " Own().ouput"
+        ),
+        '"Own" has no output',
+    ),
 ]
 """Mistakes, and what mypy says of each."""
 MISTAKES = [code for code, _ in WRONG]
@@ -209,7 +244,10 @@ def module_of(page: Path) -> str:
 
 
 def code_of(page: Path) -> str:
-    """The Python of a page that runs in its one namespace, each line at the place that it has there."""
+    """
+    Return the Python of a page that runs in its one namespace, each line at the place that it has
+    there.
+    """
     lines: list[str] = []
     for block in blocks(page):
         if block.language == "python" and not block.is_file and not block.no_run:
@@ -228,14 +266,26 @@ def write_pages(folder: Path) -> None:
 
 
 def write_snippets(folder: Path) -> None:
-    for name, snippets in (("right", RIGHT), ("wrong", MISTAKES), ("outputs", [f"reveal_type({code})" for code in OUTPUTS])):
+    for name, snippets in (
+        ("right", RIGHT),
+        ("wrong", MISTAKES),
+        ("outputs", [f"reveal_type({code})" for code in OUTPUTS]),
+    ):
         (folder / f"{name}.py").write_text("\n".join([DECLARATIONS, *snippets, ""]))
 
 
 def mypy(folder: Path, *files: str) -> Complaints:
-    """What mypy says of files in a folder."""
+    """Return what mypy says of files in a folder."""
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--no-pretty", "--no-error-summary", "--disable-error-code=empty-body", *files],
+        [
+            sys.executable,
+            "-m",
+            "mypy",
+            "--no-pretty",
+            "--no-error-summary",
+            "--disable-error-code=empty-body",
+            *files,
+        ],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT), "MYPYPATH": str(ROOT)},
         capture_output=True,
@@ -244,20 +294,24 @@ def mypy(folder: Path, *files: str) -> Complaints:
     )
     assert done.returncode in (0, 1) and not done.stderr, done.stdout + done.stderr
     found: Complaints = defaultdict(lambda: defaultdict(list))
-    for file, line, message in re.findall(r"^([^:]+):(\d+): (?:error|note): (.*?)(?:  \[[\w-]+\])?$", done.stdout, re.MULTILINE):
+    for file, line, message in re.findall(
+        r"^([^:]+):(\d+): (?:error|note): (.*?)(?:  \[[\w-]+\])?$", done.stdout, re.MULTILINE
+    ):
         found[file][int(line)].append(message)
     return found
 
 
 @pytest.fixture(scope="module")
 def checked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Complaints]:
-    """A folder with everything, and what mypy says of it."""
+    """Return a folder with everything, and what mypy says of it."""
     folder = tmp_path_factory.mktemp("typed")
     plan_skeleton("studio.invert.Invert", folder / "studio-pack").write()
     write_pages(folder)
     write_snippets(folder)
     (folder / "mypy.ini").write_text(SETTINGS)
-    return folder, mypy(folder, *[path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.py"))])
+    return folder, mypy(
+        folder, *[path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.py"))]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -266,9 +320,11 @@ def complaints(checked: tuple[Path, Complaints]) -> Complaints:
 
 
 def lines_of(snippets: list[str]) -> list[int]:
-    """The last line of each snippet in its file."""
+    """Return the last line of each snippet in its file."""
     heights = [snippet.count("\n") + 1 for snippet in snippets]
-    return [DECLARATIONS.count("\n") + sum(heights[: number + 1]) + 1 for number in range(len(heights))]
+    return [
+        DECLARATIONS.count("\n") + sum(heights[: number + 1]) + 1 for number in range(len(heights))
+    ]
 
 
 def test_what_runs_is_taken(complaints: Complaints) -> None:
@@ -280,7 +336,9 @@ def test_what_is_taken_runs(code: str) -> None:
     exec(f"{DECLARATIONS}\n{code}", {"__name__": __name__})
 
 
-@pytest.mark.parametrize(("line", "says"), list(zip(lines_of(MISTAKES), [says for _, says in WRONG], strict=True)))
+@pytest.mark.parametrize(
+    ("line", "says"), list(zip(lines_of(MISTAKES), [says for _, says in WRONG], strict=True))
+)
 def test_a_mistake_is_told(line: int, says: str, complaints: Complaints) -> None:
     assert says in "\n".join(complaints["wrong.py"][line])
 
@@ -294,17 +352,26 @@ def test_an_output_is_a_handle_and_not_any(line: int, complaints: Complaints) ->
     assert complaints["outputs.py"][line] == [HANDLE]
 
 
-def test_what_is_known_of_classes_is_kept_in_the_cache_of_mypy(checked: tuple[Path, Complaints]) -> None:
+def test_what_is_known_of_classes_is_kept_in_the_cache_of_mypy(
+    checked: tuple[Path, Complaints],
+) -> None:
     folder, _ = checked
-    (folder / "again.py").write_text("from right import Closed, StillOpen\nStillOpen(other=3)\nClosed(other=3)\nClosed().ouput\n")
+    (folder / "again.py").write_text(
+        "from right import Closed, StillOpen\nStillOpen(other=3)\nClosed(other=3)\nClosed().ouput\n"
+    )
     assert list(mypy(folder, "again.py")["again.py"]) == [3, 4]
 
 
 @pytest.mark.parametrize("page", DONE, ids=named)
 def test_the_code_of_a_page_is_well_typed(page: Path, complaints: Complaints) -> None:
-    said = {line: [text for text in texts if text not in REFUSED_ON_PURPOSE] for line, texts in complaints[module_of(page)].items()}
+    said = {
+        line: [text for text in texts if text not in REFUSED_ON_PURPOSE]
+        for line, texts in complaints[module_of(page)].items()
+    }
     assert {line: texts for line, texts in said.items() if texts} == {}
 
 
 def test_a_new_pack_and_the_one_of_the_guide_are_well_typed(complaints: Complaints) -> None:
-    assert {file: said for file, said in complaints.items() if file.startswith("studio-pack/") and said} == {}
+    assert {
+        file: said for file, said in complaints.items() if file.startswith("studio-pack/") and said
+    } == {}

@@ -77,7 +77,9 @@ def test_what_is_no_number_is_refused_wherever_it_lies(build: Any) -> None:
 
 def test_what_is_no_number_is_refused_on_an_edge_and_from_outside(engine: Engine) -> None:
     """E11: a property of numbers takes none from other nodes or from `run`."""
-    with pytest.raises(NodetoolError, match=r"odd.output → numbers.table: nan is not a finite number"):
+    with pytest.raises(
+        NodetoolError, match=r"odd.output → numbers.table: nan is not a finite number"
+    ):
         Workflow(Output(name="x", value=Numbers(table=Odd())), engine=engine).run()
     with pytest.raises(WorkflowError, match="nan is not a finite number"):
         Workflow(Output(name="x", value=Numbers()), engine=engine).run({"numbers.table": [[NAN]]})
@@ -93,7 +95,10 @@ def test_a_value_that_is_too_deep_names_its_node(engine: Engine, depth: int) -> 
         lambda: Workflow(Deep(depth=depth), engine=engine).run(),
         lambda: Workflow(Output(name="x", value=[{"a": Deep(depth=depth)}]), engine=engine).run(),
     ):
-        with pytest.raises(NodetoolError, match=r"nested too deeply. Lists and objects inside of each other go 100 deep") as caught:
+        with pytest.raises(
+            NodetoolError,
+            match=r"nested too deeply. Lists and objects inside of each other go 100 deep",
+        ) as caught:
             run()
         assert any(name in str(caught.value).lower() for name in ("anything", "takes", "deep"))
 
@@ -101,7 +106,9 @@ def test_a_value_that_is_too_deep_names_its_node(engine: Engine, depth: int) -> 
 def test_a_value_of_99_levels_goes_all_the_way(engine: Engine) -> None:
     """E26: what is not refused works."""
     assert Workflow(Output(name="x", value=Deep(depth=97)), engine=engine).run()["x"] == deep(97)
-    assert Workflow(Output(name="x", value=Anything(value=deep(99))), engine=engine).run()["x"] == deep(99)
+    assert Workflow(Output(name="x", value=Anything(value=deep(99))), engine=engine).run()[
+        "x"
+    ] == deep(99)
 
 
 @pytest.fixture

@@ -1,4 +1,6 @@
-"""Declarations of nodes: what is read off a class, and what is refused when the class is created."""
+"""
+Declarations of nodes: what is read off a class, and what is refused when the class is created.
+"""
 
 from __future__ import annotations
 
@@ -39,8 +41,7 @@ class Mapping(TypedDict):
 
 class Blur(Node):
     """
-    Softens an image with a Gaussian blur.
-    Edges stay where they are.
+    Softens an image with a Gaussian blur. Edges stay where they are.
     image, filter, blur
 
     Use cases:
@@ -49,7 +50,9 @@ class Blur(Node):
     """
 
     image: ImageRef = Field(description="Image to soften.")
-    radius: float = Field(default=2.0, ge=0.0, le=128.0, description="Standard deviation, in pixels.")
+    radius: float = Field(
+        default=2.0, ge=0.0, le=128.0, description="Standard deviation, in pixels."
+    )
     edges: Literal["keep", "wrap"] = "keep"
 
     def process(self, context: Context) -> Annotated[ImageRef, "The softened image."]:
@@ -74,9 +77,9 @@ def test_properties_and_outputs_are_what_the_class_says() -> None:
         "description": "Standard deviation, in pixels.",
         "default": 2.0,
     }
-    assert [(output.name, output.annotation, output.description) for output in spec.outputs.values()] == [
-        ("output", ImageRef, "The softened image.")
-    ]
+    assert [
+        (output.name, output.annotation, output.description) for output in spec.outputs.values()
+    ] == [("output", ImageRef, "The softened image.")]
 
 
 @pytest.mark.parametrize("kind", [Tuple, Record, Mapping])
@@ -87,7 +90,10 @@ def test_several_outputs_have_names_and_descriptions(kind: Any) -> None:
         def process(self) -> kind:
             return None
 
-    assert [(output.name, output.description) for output in Split.spec.outputs.values()] == [("image", "An image."), ("width", "")]
+    assert [(output.name, output.description) for output in Split.spec.outputs.values()] == [
+        ("image", "An image."),
+        ("width", ""),
+    ]
 
 
 def test_a_generator_streams_its_items() -> None:
@@ -128,7 +134,13 @@ def test_every_fault_of_a_declaration_is_named_at_once() -> None:
                 return 1
 
     text = str(caught.value)
-    for part in ("Faulty.steps", "Faulty.strength", "Faulty.mode", "Faulty.spec: is a reserved name", "Faulty.nameless: has no type"):
+    for part in (
+        "Faulty.steps",
+        "Faulty.strength",
+        "Faulty.mode",
+        "Faulty.spec: is a reserved name",
+        "Faulty.nameless: has no type",
+    ):
         assert part in text
 
 
@@ -226,7 +238,13 @@ class Formed(Node):
 
 @pytest.mark.parametrize(
     "given",
-    [{"hue": Hue.RED}, {"hues": [Hue.RED, Hue.RED]}, {"pair": (3, 4.5)}, {"when": datetime.date(1912, 6, 23)}, {"some": {3}}],
+    [
+        {"hue": Hue.RED},
+        {"hues": [Hue.RED, Hue.RED]},
+        {"pair": (3, 4.5)},
+        {"when": datetime.date(1912, 6, 23)},
+        {"some": {3}},
+    ],
     ids=lambda given: next(iter(given)),
 )
 def test_every_value_comes_back_from_a_file(given: dict[str, Any], tmp_path: Path) -> None:
@@ -235,7 +253,17 @@ def test_every_value_comes_back_from_a_file(given: dict[str, Any], tmp_path: Pat
     assert {name: again.graph.nodes[0].values[name] for name in given} == given
 
 
-@pytest.mark.parametrize("given", [{"hue": "blue"}, {"hues": "red"}, {"pair": [1]}, {"pair": [True, 2.0]}, {"when": 3}, {"some": ["3"]}])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"hue": "blue"},
+        {"hues": "red"},
+        {"pair": [1]},
+        {"pair": [True, 2.0]},
+        {"when": 3},
+        {"some": ["3"]},
+    ],
+)
 def test_what_is_no_form_of_the_type_is_refused(given: dict[str, Any]) -> None:
     with pytest.raises(WorkflowError):
         Formed(**given)

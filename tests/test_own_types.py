@@ -83,8 +83,16 @@ class Takes(Node):
     palettes: dict[str, list[Palette]] = {}
 
     def process(self) -> list[Any]:
-        named = {name: [palette.colours for palette in palettes] for name, palettes in self.palettes.items()}
-        return [self.options, dataclasses.asdict(self.line), None if self.palette is None else self.palette.colours, named]
+        named = {
+            name: [palette.colours for palette in palettes]
+            for name, palettes in self.palettes.items()
+        }
+        return [
+            self.options,
+            dataclasses.asdict(self.line),
+            None if self.palette is None else self.palette.colours,
+            named,
+        ]
 
 
 class Base:
@@ -131,25 +139,46 @@ def test_values_come_from_json_and_go_back(tmp_path: Path) -> None:
     with Engine(workers=1) as engine:
         built = Workflow(Output(name="x", value=Takes(**GIVEN)), engine=engine)
         assert built.run()["x"] == SHOWN
-        own = Takes(options={"steps": 3, "shares": [0.5, 1]}, line=Line(Point(1), Point(2, 1.5), ["a"]), palette=Palette(["red"]))
+        own = Takes(
+            options={"steps": 3, "shares": [0.5, 1]},
+            line=Line(Point(1), Point(2, 1.5), ["a"]),
+            palette=Palette(["red"]),
+        )
         assert Workflow(Output(name="x", value=own), engine=engine).run()["x"][:3] == SHOWN[:3]
         path = built.save(tmp_path / "w.json")
         data = json.loads(path.read_text())["graph"]["nodes"][0]["data"]
         assert (data["line"], data["palettes"]) == (LINE, GIVEN["palettes"])
         assert Workflow.load(path, registry, engine=engine).run()["x"] == SHOWN
-        again = Workflow(Output(name="x", value=Takes()), engine=engine).run({f"takes.{name}": value for name, value in GIVEN.items()})
+        again = Workflow(Output(name="x", value=Takes()), engine=engine).run(
+            {f"takes.{name}": value for name, value in GIVEN.items()}
+        )
         assert again["x"] == SHOWN
 
 
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"options": {"steps": "3"}}, "Takes.options.steps: expects options: Input should be a valid integer."),
+        (
+            {"options": {"steps": "3"}},
+            "Takes.options.steps: expects options: Input should be a valid integer.",
+        ),
         ({"options": {}}, "Takes.options.steps: expects options: Field required."),
-        ({"options": {"steps": 1, "step": 2}}, "Takes.options.step: expects options: Extra inputs are not permitted."),
-        ({"options": {"steps": 1, "shares": [float("nan")]}}, "Takes.options: nan is not a finite number."),
-        ({"line": {"start": {"x": 1}, "end": {"x": 1.5}}}, "Takes.line.end.x: expects line: Input should be a valid integer"),
-        ({"line": {"start": {"x": 1}, "end": {"x": 1}, "colour": 3}}, "Takes.line.colour: expects line: Unexpected keyword argument."),
+        (
+            {"options": {"steps": 1, "step": 2}},
+            "Takes.options.step: expects options: Extra inputs are not permitted.",
+        ),
+        (
+            {"options": {"steps": 1, "shares": [float("nan")]}},
+            "Takes.options: nan is not a finite number.",
+        ),
+        (
+            {"line": {"start": {"x": 1}, "end": {"x": 1.5}}},
+            "Takes.line.end.x: expects line: Input should be a valid integer",
+        ),
+        (
+            {"line": {"start": {"x": 1}, "end": {"x": 1}, "colour": 3}},
+            "Takes.line.colour: expects line: Unexpected keyword argument.",
+        ),
         ({"line": 3}, "Takes.line: expects line, got 3 (int)."),
         ({"palettes": {"a": ["red"]}}, "a palette is a list of colours."),
     ],
@@ -170,7 +199,10 @@ def test_an_own_type_says_itself_what_is_wrong() -> None:
         def process(self) -> int:
             return 1
 
-    with pytest.raises(WorkflowError, match=r"One.palette: expects palette, got 'red' \(str\). a palette is a list of colours."):
+    with pytest.raises(
+        WorkflowError,
+        match=r"One.palette: expects palette, got 'red' \(str\). a palette is a list of colours.",
+    ):
         One(palette="red")
 
 
@@ -179,7 +211,9 @@ def test_inherited_fields_are_outputs() -> None:
     assert list(Gives.spec.outputs) == ["first", "second"]
     with Engine(workers=1) as engine:
         given = Gives()
-        result = Workflow(Output(name="a", value=given.first), Output(name="b", value=given.second), engine=engine).run()
+        result = Workflow(
+            Output(name="a", value=given.first), Output(name="b", value=given.second), engine=engine
+        ).run()
         assert dict(result) == {"a": 1, "b": "b"}
 
 
@@ -209,11 +243,22 @@ def test_mappings_are_checked_on_edges() -> None:
         def process(self) -> dict[str, Any]:
             return {"steps": "many"}
 
-    with Engine(workers=1) as engine, pytest.raises(Exception, match=r"loose.output → takes.options: expects options, got dict"):
+    with (
+        Engine(workers=1) as engine,
+        pytest.raises(Exception, match=r"loose.output → takes.options: expects options, got dict"),
+    ):
         Workflow(Output(name="x", value=Takes(options=Loose())), engine=engine).run()
 
 
-@pytest.mark.parametrize("value", [Palette(["red"]), Point(1, 2.0), Line(Point(1), Point(2), ["a"]), {"a": [Palette([]), (Point(3),)]}])
+@pytest.mark.parametrize(
+    "value",
+    [
+        Palette(["red"]),
+        Point(1, 2.0),
+        Line(Point(1), Point(2), ["a"]),
+        {"a": [Palette([]), (Point(3),)]},
+    ],
+)
 def test_values_go_to_the_disk_and_back(value: Any) -> None:
     """E12: equal, and of their own class."""
     encoded = encode((value,))
@@ -234,10 +279,14 @@ def test_the_next_process_finds_them(tmp_path: Path) -> None:
     """E12: with a cache on disk, as another engine over the same folder finds it."""
 
     def run() -> tuple[list[str], Any]:
-        with Engine(cache=TieredCache(MemoryCache(), DiskCache(tmp_path, least_seconds=0)), workers=1) as engine:
+        with Engine(
+            cache=TieredCache(MemoryCache(), DiskCache(tmp_path, least_seconds=0)), workers=1
+        ) as engine:
             node = Anything(value=MakesPalette())
             takes = Takes(palette=Palette(["blue"]))
-            workflow = Workflow(Output(name="x", value=node), Output(name="y", value=takes), engine=engine)
+            workflow = Workflow(
+                Output(name="x", value=node), Output(name="y", value=takes), engine=engine
+            )
             result = workflow.run()
             engine.cache.flush()  # type: ignore[attr-defined]
             return [name for name in result.ran if not name.startswith("output")], result["x"]

@@ -1,4 +1,7 @@
-"""What `nodetool_core` offers, what importing it costs, and that every arrow between the rooms points down."""
+"""
+What `nodetool_core` offers, what importing it costs, and that every arrow between the rooms points
+down.
+"""
 
 from __future__ import annotations
 
@@ -50,16 +53,29 @@ ROOMS = [
     "server",
     "cli",
 ]
-"""From the bottom up: a room imports those before it and itself. docs/architecture.md says why each is where it is."""
+"""
+From the bottom up: a room imports those before it and itself. docs/architecture.md says why each is
+where it is.
+"""
 
 FOR_NODES = {"assets", "errors", "references"}
-"""Rooms that a pack may use besides the public face; `registry` is for the pack's own announcement."""
+"""
+Rooms that a pack may use besides the public face; `registry` is for the pack's own announcement.
+"""
 
 TASKS = "nodetool_core.models.tasks"
-"""What pipelines can be used for: known to the room that loads them and to the nodes that call them, and written once."""
+"""
+What pipelines can be used for.
+
+Known to the room that loads them and to the nodes that call them, and written once.
+"""
 
 HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors"}
-MAY_IMPORT_HEAVY = ("nodetool_core/models/", "nodes/huggingface/", "nodetool_core/engine/caching/leaves.py")
+MAY_IMPORT_HEAVY = (
+    "nodetool_core/models/",
+    "nodes/huggingface/",
+    "nodetool_core/engine/caching/leaves.py",
+)
 """The last for values that are tensors already: nobody else's run imports anything there."""
 
 
@@ -67,7 +83,9 @@ def test_every_public_name_is_there() -> None:
     for name in nodetool_core.__all__:
         assert getattr(nodetool_core, name) is not None
     assert set(nodetool_core.__all__) <= set(dir(nodetool_core))
-    assert nodetool_core.__all__ == sorted(nodetool_core.__all__, key=lambda name: (name != name.upper(), name))
+    assert nodetool_core.__all__ == sorted(
+        nodetool_core.__all__, key=lambda name: (name != name.upper(), name)
+    )
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
@@ -77,13 +95,21 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 def imported_by(code: str) -> set[str]:
     """Top-level packages that are loaded in a fresh process once the code has run."""
-    script = f"{code}\nimport sys\nprint(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    script = (
+        f"{code}\nimport sys\nprint(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     return set(done.stdout.split())
 
 
 def test_importing_the_package_costs_nothing() -> None:
-    assert imported_by("import nodetool_core") & (HEAVY | {"pydantic", "PIL", "numpy", "networkx", "rich", "typer"}) == set()
+    assert (
+        imported_by("import nodetool_core")
+        & (HEAVY | {"pydantic", "PIL", "numpy", "networkx", "rich", "typer"})
+        == set()
+    )
 
 
 def test_declaring_a_node_needs_no_models_and_no_images() -> None:
@@ -92,7 +118,10 @@ def test_declaring_a_node_needs_no_models_and_no_images() -> None:
 
 
 def test_loading_and_listing_does_not_import_torch() -> None:
-    code = "from nodetool_core import Registry, Workflow; Workflow.load('graphs/image_to_image.json'); list(Registry.installed())"
+    code = (
+        "from nodetool_core import Registry, Workflow; Workflow.load('graphs/image_to_image.json');"
+        " list(Registry.installed())"
+    )
     assert imported_by(code) & HEAVY == set()
 
 
@@ -101,11 +130,19 @@ def sources(package: str) -> list[Path]:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """What a file imports when it runs, at any depth; imports for type checkers alone don't count."""
+    """
+    Yield what a file imports when it runs, at any depth.
+
+    Imports for type checkers alone don't count.
+    """
     pending: list[ast.AST] = [ast.parse(path.read_text())]
     while pending:
         found = pending.pop()
-        if isinstance(found, ast.If) and isinstance(found.test, ast.Name) and found.test.id == "TYPE_CHECKING":
+        if (
+            isinstance(found, ast.If)
+            and isinstance(found.test, ast.Name)
+            and found.test.id == "TYPE_CHECKING"
+        ):
             pending.extend(found.orelse)
             continue
         if isinstance(found, ast.Import):
@@ -117,13 +154,16 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def room_of(module: str) -> str | None:
-    """The room of an imported name, or None for the public face."""
+    """Return the room of an imported name, or None for the public face."""
     name = module.split(".")[1] if "." in module else ""
     return name if name in ROOMS else None
 
 
 def test_every_module_belongs_to_a_room() -> None:
-    found = {path.relative_to(ROOT / "nodetool_core").parts[0].removesuffix(".py") for path in sources("nodetool_core")}
+    found = {
+        path.relative_to(ROOT / "nodetool_core").parts[0].removesuffix(".py")
+        for path in sources("nodetool_core")
+    }
     assert found - {"__init__"} == set(ROOMS)
 
 
@@ -140,7 +180,9 @@ def test_arrows_between_rooms_point_down() -> None:
             continue
         for name in imports(path):
             target = room_of(name) if name.startswith("nodetool_core") else own
-            if name.partition(".")[0] == "nodes" or (target is not None and ROOMS.index(target) > ROOMS.index(own)):
+            if name.partition(".")[0] == "nodes" or (
+                target is not None and ROOMS.index(target) > ROOMS.index(own)
+            ):
                 wrong.append(f"{path.relative_to(ROOT)} imports {name}")
     assert wrong == []
 
@@ -148,8 +190,16 @@ def test_arrows_between_rooms_point_down() -> None:
 def test_nodes_use_the_public_face() -> None:
     wrong = []
     for path in sources("nodes"):
-        allowed = FOR_NODES | ({"registry"} if path.parent == ROOT / "nodes" and path.stem in ("__init__", "aliases") else set())
-        used = [name for name in imports(path) if name.startswith("nodetool_core.") and not name.startswith(TASKS)]
+        allowed = FOR_NODES | (
+            {"registry"}
+            if path.parent == ROOT / "nodes" and path.stem in ("__init__", "aliases")
+            else set()
+        )
+        used = [
+            name
+            for name in imports(path)
+            if name.startswith("nodetool_core.") and not name.startswith(TASKS)
+        ]
         foreign = [name for name in used if room_of(name) not in {*allowed, None}]
         wrong += [f"{path.relative_to(ROOT)} imports {name}" for name in foreign]
     assert wrong == []
@@ -161,5 +211,7 @@ def test_only_the_model_room_and_model_nodes_import_torch() -> None:
         place = path.relative_to(ROOT).as_posix()
         if place.startswith(MAY_IMPORT_HEAVY):
             continue
-        wrong += [f"{place} imports {name}" for name in imports(path) if name.partition(".")[0] in HEAVY]
+        wrong += [
+            f"{place} imports {name}" for name in imports(path) if name.partition(".")[0] in HEAVY
+        ]
     assert wrong == []

@@ -42,13 +42,16 @@ FILES = {
     "broken.py": "import a_library_that_is_not_there\n" + GOOD,
     "raising.py": "raise RuntimeError('no licence')\n" + GOOD,
     "unfinished.py": "class Half(\n",
-    "exiting.py": "from nodetool_core import Node\nclass Undeclared(Node):\n    a: int = 'x'\n    def process(self) -> int: return 1\n",
+    "exiting.py": (
+        "from nodetool_core import Node\nclass Undeclared(Node):\n    a: int = 'x'\n    def"
+        " process(self) -> int: return 1\n"
+    ),
 }
 
 
 @pytest.fixture
 def third_party(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
-    """A registry with one pack, installed in a folder of its own."""
+    """Yield a registry with one pack, installed in a folder of its own."""
     for name, text in FILES.items():
         path = tmp_path / "third_party_pack" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,9 +69,15 @@ def third_party(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reg
 
 def test_a_module_that_fails_loses_only_itself(third_party: Registry) -> None:
     found = [node.spec.node_type for node in third_party]
-    assert found == ["third_party_pack.deep.er.Thrice", "third_party_pack.maths.Twice", "third_party_pack.split.Fourfold"]
+    assert found == [
+        "third_party_pack.deep.er.Thrice",
+        "third_party_pack.maths.Twice",
+        "third_party_pack.split.Fourfold",
+    ]
     shown = {problem.where: problem.message for problem in third_party.problems}
-    assert shown["third_party_pack.broken"].startswith("ModuleNotFoundError: No module named 'a_library_that_is_not_there' (")
+    assert shown["third_party_pack.broken"].startswith(
+        "ModuleNotFoundError: No module named 'a_library_that_is_not_there' ("
+    )
     assert shown["third_party_pack.raising"].startswith("RuntimeError: no licence (")
     assert "SyntaxError" in shown["third_party_pack.unfinished"]
     assert "which is no int" in shown["third_party_pack.exiting"]
@@ -91,13 +100,21 @@ def test_a_private_module_belongs_to_its_package(third_party: Registry) -> None:
 
 
 def test_a_type_of_a_module_that_failed_says_why(third_party: Registry) -> None:
-    document = WorkflowDocument.from_json({"graph": {"nodes": [{"id": "1", "type": "third_party_pack.raising.Twice"}]}})
+    document = WorkflowDocument.from_json(
+        {"graph": {"nodes": [{"id": "1", "type": "third_party_pack.raising.Twice"}]}}
+    )
     with pytest.raises(Exception, match="could not be imported: RuntimeError: no licence"):
         Workflow.from_document(document, third_party)
 
 
 def test_a_third_partys_node_runs(third_party: Registry) -> None:
-    document = WorkflowDocument.from_json({"graph": {"nodes": [{"id": "1", "type": "third_party_pack.deep.er.Thrice", "data": {"a": 5}}]}})
+    document = WorkflowDocument.from_json(
+        {
+            "graph": {
+                "nodes": [{"id": "1", "type": "third_party_pack.deep.er.Thrice", "data": {"a": 5}}]
+            }
+        }
+    )
     assert dict(Workflow.from_document(document, third_party).run()) == {"1": 15}
 
 
@@ -108,7 +125,9 @@ def test_a_pack_that_is_no_package_is_a_problem() -> None:
     assert [problem.code for problem in nothing.problems] == ["import_failed"]
 
 
-def test_a_library_that_is_missing_is_said_though_the_packs_name_begins_as_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_library_that_is_missing_is_said_though_the_packs_name_begins_as_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "torchlike_pack"
     folder.mkdir()
     (folder / "__init__.py").touch()
@@ -117,18 +136,24 @@ def test_a_library_that_is_missing_is_said_though_the_packs_name_begins_as_its_o
     monkeypatch.syspath_prepend(str(tmp_path))
     registry = Registry([Pack("torchlike_pack")])
     assert list(registry) == []
-    assert [problem.where for problem in registry.problems] == ["torchlike_pack.images", "torchlike_pack.pict"]
+    assert [problem.where for problem in registry.problems] == [
+        "torchlike_pack.images",
+        "torchlike_pack.pict",
+    ]
     assert "torchlike'" in registry.suggest("torchlike_pack.images.Blur")
 
 
-def test_a_node_that_another_thread_is_just_importing_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_that_another_thread_is_just_importing_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "slow_pack"
     folder.mkdir()
     (folder / "__init__.py").write_text("import threading\nbegun = threading.Event()\n")
     # Long enough that whoever does not wait finds nothing.
     wait = "from slow_pack import begun\nbegun.set()\nimport time\ntime.sleep(0.2)\n"
     (folder / "late.py").write_text(
-        f"{wait}from nodetool_core import Node\nclass Late(Node):\n    def process(self) -> int:\n        return 1\n"
+        f"{wait}from nodetool_core import Node\nclass Late(Node):\n    def process(self) -> int:\n "
+        "       return 1\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     shared = Registry([Pack("slow_pack")])

@@ -32,7 +32,9 @@ class Noise(Node):
 
         generator = numpy.random.default_rng(self.seed)
         pixels = numpy.asarray(context.image(self.image, "RGB"), dtype=float)
-        noisy = pixels * (1 - self.strength) + generator.uniform(0, 255, pixels.shape) * self.strength
+        noisy = (
+            pixels * (1 - self.strength) + generator.uniform(0, 255, pixels.shape) * self.strength
+        )
         return context.image_from_pil(Image.fromarray(noisy.astype("uint8")))
 
 
@@ -51,7 +53,10 @@ class Split(Noise):
     def process(self, context: Context) -> Halves:  # type: ignore[override]
         image = context.image(self.image)
         half = image.width // 2
-        sides = [image.crop(box) for box in ((0, 0, half, image.height), (half, 0, image.width, image.height))]
+        sides = [
+            image.crop(box)
+            for box in ((0, 0, half, image.height), (half, 0, image.width, image.height))
+        ]
         return Halves(*map(context.image_from_pil, sides))
 
 
@@ -69,7 +74,9 @@ def photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def noisy(name: str = "image") -> Workflow:
-    return Workflow(Output(name=name, value=Noise(image=ImageInput(name="photo").output, strength=0.3).output))
+    return Workflow(
+        Output(name=name, value=Noise(image=ImageInput(name="photo").output, strength=0.3).output)
+    )
 
 
 @pytest.mark.parametrize("suffix", ["png", "webp", "jpg", "tiff"])
@@ -107,7 +114,12 @@ def test_nothing_is_taken_from_the_cache(photo: Path, registry: Registry) -> Non
 def test_an_item_of_a_loop_is_made_again(photo: Path, registry: Registry) -> None:
     seeds = ForEach(input_list=[5, 6, 7])
     workflow = Workflow(
-        Output(name="all", value=Collect(input_item=Noise(image=ImageInput(name="photo").output, seed=seeds.output).output).output)
+        Output(
+            name="all",
+            value=Collect(
+                input_item=Noise(image=ImageInput(name="photo").output, seed=seeds.output).output
+            ).output,
+        )
     )
     images = workflow.run(photo=photo)["all"]
     path = images[1].save("second.png")
@@ -118,7 +130,14 @@ def test_an_item_of_a_loop_is_made_again(photo: Path, registry: Registry) -> Non
 
 
 def test_a_seed_may_come_from_an_input_and_is_drawn_there(photo: Path, registry: Registry) -> None:
-    workflow = Workflow(Output(name="image", value=Noise(image=ImageInput(name="photo").output, seed=Integer(value=-1).output).output))
+    workflow = Workflow(
+        Output(
+            name="image",
+            value=Noise(
+                image=ImageInput(name="photo").output, seed=Integer(value=-1).output
+            ).output,
+        )
+    )
     first, second = workflow.run(photo=photo), workflow.run(photo=photo)
     assert first["image"] != second["image"]
     assert first.seeds["integer"]["value"] >= 0
@@ -135,7 +154,9 @@ def test_a_changed_file_is_named(photo: Path, registry: Registry) -> None:
 
 
 @pytest.mark.parametrize("name", ["photo.png", "deep/under/another-name.PNG", "without-suffix"])
-def test_n3_a_file_that_has_moved_is_found_by_its_content(name: str, photo: Path, registry: Registry, tmp_path: Path) -> None:
+def test_n3_a_file_that_has_moved_is_found_by_its_content(
+    name: str, photo: Path, registry: Registry, tmp_path: Path
+) -> None:
     path = noisy().run(photo=photo)["image"].save("made.png")
     kept = tmp_path / "archive" / name
     kept.parent.mkdir(parents=True)
@@ -146,7 +167,9 @@ def test_n3_a_file_that_has_moved_is_found_by_its_content(name: str, photo: Path
     assert (again.is_identical, again.changed) == (True, [])
 
 
-def test_n3_a_file_at_the_old_place_with_another_content_is_not_taken(photo: Path, registry: Registry, tmp_path: Path) -> None:
+def test_n3_a_file_at_the_old_place_with_another_content_is_not_taken(
+    photo: Path, registry: Registry, tmp_path: Path
+) -> None:
     path = noisy().run(photo=photo)["image"].save("made.png")
     (tmp_path / "archive").mkdir()
     photo.rename(tmp_path / "archive" / "first.png")
@@ -154,8 +177,12 @@ def test_n3_a_file_at_the_old_place_with_another_content_is_not_taken(photo: Pat
     assert replay(path, registry, files=tmp_path / "archive").is_identical
 
 
-@pytest.mark.parametrize(("files", "hint"), [(None, "--files DIR"), ("archive", "No file below archive has its content")])
-def test_n3_a_missing_file_is_named_with_what_to_do(files: str | None, hint: str, photo: Path, registry: Registry, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("files", "hint"), [(None, "--files DIR"), ("archive", "No file below archive has its content")]
+)
+def test_n3_a_missing_file_is_named_with_what_to_do(
+    files: str | None, hint: str, photo: Path, registry: Registry, tmp_path: Path
+) -> None:
     path = noisy().run(photo=photo)["image"].save("made.png")
     (tmp_path / "archive").mkdir()
     photo.unlink()
@@ -187,7 +214,9 @@ def test_a_image_among_several_outputs_is_made_again(photo: Path, registry: Regi
     assert (again.is_identical, again.image.image.size) == (True, (16, 24))
 
 
-def test_a_value_that_can_not_be_recorded_fails_no_run_and_is_named(photo: Path, registry: Registry) -> None:
+def test_a_value_that_can_not_be_recorded_fails_no_run_and_is_named(
+    photo: Path, registry: Registry
+) -> None:
     split = Split(image=ImageInput(name="photo").output, extra=b"bytes")
     path = Workflow(Output(name="left", value=split.left)).run(photo=photo)["left"].save("left.png")
     assert replay(path, registry).changed == ["split.extra: a value that could not be recorded"]
@@ -203,8 +232,13 @@ def test_a_file_of_a_node_with_brackets_in_its_id_is_found(photo: Path, registry
     assert replay(path, registry).changed == []
 
 
-@pytest.mark.parametrize("change", [{"output": 3}, {"item": [7]}, {"files": {"a.b": ""}}, {"models": 1}, {"versions": []}])
-def test_a_record_that_is_not_ours_is_refused(change: dict[str, Any], photo: Path, registry: Registry) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [{"output": 3}, {"item": [7]}, {"files": {"a.b": ""}}, {"models": 1}, {"versions": []}],
+)
+def test_a_record_that_is_not_ours_is_refused(
+    change: dict[str, Any], photo: Path, registry: Registry
+) -> None:
     image = noisy().run(photo=photo)["image"]
     path = image.with_provenance({**image.provenance, **change}).save("made.png")
     with pytest.raises(NodetoolError):
@@ -212,7 +246,9 @@ def test_a_record_that_is_not_ours_is_refused(change: dict[str, Any], photo: Pat
 
 
 @pytest.mark.parametrize("where", ["asset://lake", "{data}"])
-def test_a_image_that_is_no_file_of_this_machine_is_noted_as_it_was_given(where: str, photo: Path) -> None:
+def test_a_image_that_is_no_file_of_this_machine_is_noted_as_it_was_given(
+    where: str, photo: Path
+) -> None:
     content = photo.read_bytes()
 
     class Store:
@@ -222,6 +258,14 @@ def test_a_image_that_is_no_file_of_this_machine_is_noted_as_it_was_given(where:
     uri = where.format(data=f"DATA:image/png;base64,{b64encode(content).decode()}")
     workflow = noisy()
     with Engine(assets=Store()) as engine:
-        made = Workflow.from_document(workflow.document, workflow.registry, engine=engine).run(photo=uri)["image"].provenance
-    noted = next(node["data"]["value"] for node in made["workflow"]["graph"]["nodes"] if node["id"] == "image_input")
+        made = (
+            Workflow.from_document(workflow.document, workflow.registry, engine=engine)
+            .run(photo=uri)["image"]
+            .provenance
+        )
+    noted = next(
+        node["data"]["value"]
+        for node in made["workflow"]["graph"]["nodes"]
+        if node["id"] == "image_input"
+    )
     assert noted["uri"] == uri and made["files"]["image_input.value"].startswith("blake3:")

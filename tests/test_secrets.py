@@ -35,21 +35,32 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-# -- where they come from -------------------------------------------------------------------------------------------
+# -- where they come from --------------------------------------------------------------------------
 
 
 def test_the_environment_comes_before_the_file(file: Path) -> None:
-    secrets = Secrets(environment={"NODETOOL_SETTINGS": str(file), "A": "from the-environment".replace(" ", "-")})
+    secrets = Secrets(
+        environment={"NODETOOL_SETTINGS": str(file), "A": "from the-environment".replace(" ", "-")}
+    )
     secrets.set("A", "from-the-file")
     secrets.set("B", "also-from-the-file")
-    assert (secrets.secret("A").reveal(), secrets.secret("B").reveal()) == ("from-the-environment", "also-from-the-file")
+    assert (secrets.secret("A").reveal(), secrets.secret("B").reveal()) == (
+        "from-the-environment",
+        "also-from-the-file",
+    )
     assert secrets.secret("C", "B").name == "B"
     assert secrets.places() == {"A": "environment", "B": "file"}
-    assert secrets.setting("B") == "also-from-the-file" and secrets.setting("C", "default") == "default"
+    assert (
+        secrets.setting("B") == "also-from-the-file"
+        and secrets.setting("C", "default") == "default"
+    )
 
 
 def test_a_missing_secret_says_what_to_do(file: Path) -> None:
-    with pytest.raises(SecretError, match=r"FAL_KEY or HF_TOKEN: None of these keys is set\. .*nodetool secrets set HF_TOKEN"):
+    with pytest.raises(
+        SecretError,
+        match=r"FAL_KEY or HF_TOKEN: None of these keys is set\. .*nodetool secrets set HF_TOKEN",
+    ):
         Secrets(environment={}, path=file).secret("FAL_KEY", "HF_TOKEN")
 
 
@@ -95,12 +106,15 @@ def test_what_no_key_holds_is_refused_without_showing_it(value: str) -> None:
     assert value not in str(caught.value)
 
 
-# -- where they must not be -----------------------------------------------------------------------------------------
+# -- where they must not be ------------------------------------------------------------------------
 
 
 def test_a_secret_shows_its_name_alone() -> None:
     secret = Secret(NAME, CANARY)
-    assert CANARY not in f"{secret} {secret!r} {[secret]} {secret.__class__!r}" and secret.reveal() == CANARY
+    assert (
+        CANARY not in f"{secret} {secret!r} {[secret]} {secret.__class__!r}"
+        and secret.reveal() == CANARY
+    )
     with pytest.raises(TypeError, match=NAME) as caught:
         pickle.dumps(secret)
     assert CANARY not in str(caught.value)
@@ -117,7 +131,9 @@ class Careless(Node):
     def process(self, context: Context) -> str:
         key = context.secret(NAME).reveal()
         context.progress(1, 2, f"asking with {key}")
-        context.warn(f"sent {key}", header=f"Bearer {key}", headers=[{"authorization": (f"Bearer {key}",)}])
+        context.warn(
+            f"sent {key}", header=f"Bearer {key}", headers=[{"authorization": (f"Bearer {key}",)}]
+        )
         if self.fails:
             try:
                 raise KeyError(f"inner {key}")
@@ -153,25 +169,35 @@ def everything(run: Any, events: list[Event]) -> str:
     """All that a run told and kept, as text."""
     result = run.partial
     told = [json.dumps(event_json(event)) for event in events]
-    kept = [str(result.warnings), str(result.failures), str(result.outputs), repr([failure.exception for failure in result.failures])]
+    kept = [
+        str(result.warnings),
+        str(result.failures),
+        str(result.outputs),
+        repr([failure.exception for failure in result.failures]),
+    ]
     return "\n".join([*told, *map(str, events), *kept])
 
 
 @pytest.mark.usefixtures("canary")
 @pytest.mark.parametrize("node", [Careless(fails=True), Obstinate()], ids=["chained", "own str"])
 @pytest.mark.parametrize("attempts", [1, 2])
-def test_no_event_and_no_error_holds_a_secret(node: Node, attempts: int, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_event_and_no_error_holds_a_secret(
+    node: Node, attempts: int, caplog: pytest.LogCaptureFixture
+) -> None:
     import traceback
 
     events: list[Event] = []
     policy = {"*": NodePolicy(attempts=attempts, wait=0.0)}
     with Engine() as engine, caplog.at_level(logging.DEBUG):
         run = Workflow(node, engine=engine).start(
-            options=RunOptions(outputs=[node.spec.title.lower()], policies=policy), on_event=events.append
+            options=RunOptions(outputs=[node.spec.title.lower()], policies=policy),
+            on_event=events.append,
         )
         with pytest.raises(RunError) as caught:
             run.result(10)
-    shown = everything(run, events) + "".join(traceback.format_exception(caught.value)) + caplog.text
+    shown = (
+        everything(run, events) + "".join(traceback.format_exception(caught.value)) + caplog.text
+    )
     for failure in caught.value.failures:
         assert failure.exception is not None
         shown += "".join(traceback.format_exception(failure.exception))
@@ -179,17 +205,25 @@ def test_no_event_and_no_error_holds_a_secret(node: Node, attempts: int, caplog:
 
 
 @pytest.mark.usefixtures("canary")
-def test_no_result_no_cache_and_no_provenance_holds_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_result_no_cache_and_no_provenance_holds_a_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NODETOOL_CACHE_DIR", str(tmp_path / "cache"))
     events: list[Event] = []
     cache = default_cache()
     with Engine(cache=cache) as engine:
-        run = Workflow(Careless(), engine=engine).start(options=RunOptions(outputs=["careless"]), on_event=events.append)
+        run = Workflow(Careless(), engine=engine).start(
+            options=RunOptions(outputs=["careless"]), on_event=events.append
+        )
         assert run.result(10)["careless"] == "X"
     cache.close()
     shown = everything(run, events)
     assert f"[{NAME}]" in shown and CANARY not in shown
-    assert [path for path in tmp_path.rglob("*") if path.is_file() and CANARY.encode() in path.read_bytes()] == []
+    assert [
+        path
+        for path in tmp_path.rglob("*")
+        if path.is_file() and CANARY.encode() in path.read_bytes()
+    ] == []
 
 
 @pytest.mark.usefixtures("canary")
@@ -202,7 +236,7 @@ def test_no_key_of_the_cache_depends_on_a_secret(monkeypatch: pytest.MonkeyPatch
         assert workflow.run(options=options).hits == ["careless"]
 
 
-# -- workflows ------------------------------------------------------------------------------------------------------
+# -- workflows -------------------------------------------------------------------------------------
 
 KEYS = [
     HF_LIKE,
@@ -232,7 +266,9 @@ def test_a_key_in_a_place_of_another_type_is_not_shown_either(tmp_path: Path) ->
     path.write_text(json.dumps({"graph": {"nodes": [node], "edges": []}}))
     with pytest.raises(WorkflowError) as caught:
         Workflow.load(path)
-    assert [problem.code for problem in caught.value.problems] == ["secret_in_workflow"] and HF_LIKE not in str(caught.value)
+    assert [problem.code for problem in caught.value.problems] == [
+        "secret_in_workflow"
+    ] and HF_LIKE not in str(caught.value)
 
 
 def test_a_key_that_is_given_to_a_run_is_refused_as_well() -> None:
@@ -268,14 +304,17 @@ def test_words_are_no_keys(text: str) -> None:
     assert kind_of_key(" ".join(word[:11] for word in words.split())) == ""
 
 
-@given(st.text(alphabet="abcxyz-_", min_size=6, max_size=40), st.text(alphabet="0123456789 \n", max_size=30))
+@given(
+    st.text(alphabet="abcxyz-_", min_size=6, max_size=40),
+    st.text(alphabet="0123456789 \n", max_size=30),
+)
 def test_redaction_leaves_nothing(value: str, around: str) -> None:
     secrets = Secrets(environment={NAME: value})
     secrets.secret(NAME)
     assert secrets.redact(f"{around}{value}{around}") == f"{around}[{NAME}]{around}"
 
 
-# -- the command line -----------------------------------------------------------------------------------------------
+# -- the command line ------------------------------------------------------------------------------
 
 
 def command(*arguments: str, given: str | None = None) -> Any:
@@ -289,8 +328,13 @@ def test_the_commands_never_show_a_value(file: Path, monkeypatch: pytest.MonkeyP
     assert done.exit_code == 0 and HF_LIKE not in done.output
     monkeypatch.setenv("OTHER_KEY", "elsewhere")
     listed = command("list")
-    assert "HF_TOKEN" in listed.output and HF_LIKE not in listed.output and str(file) in listed.output
-    assert json.loads(command("list", "--json").output) == {"file": str(file), "secrets": {"HF_TOKEN": "file"}}
+    assert (
+        "HF_TOKEN" in listed.output and HF_LIKE not in listed.output and str(file) in listed.output
+    )
+    assert json.loads(command("list", "--json").output) == {
+        "file": str(file),
+        "secrets": {"HF_TOKEN": "file"},
+    }
     assert Secrets().secret("HF_TOKEN").reveal() == HF_LIKE
     assert command("rm", "HF_TOKEN").exit_code == 0 and "HF_TOKEN" not in file.read_text()
 
@@ -305,7 +349,9 @@ def test_a_name_that_is_none() -> None:
 
 
 def test_a_secret_that_is_the_beginning_of_another_is_not_taken_for_it() -> None:
-    secrets = Secrets(Path("absent"), environment={"SHORT_KEY": "abcdef", "LONG_KEY": "abcdef-0123456789"})
+    secrets = Secrets(
+        Path("absent"), environment={"SHORT_KEY": "abcdef", "LONG_KEY": "abcdef-0123456789"}
+    )
     secrets.secret("SHORT_KEY")
     secrets.secret("LONG_KEY")
     assert secrets.redact("abcdef-0123456789 abcdef") == "[LONG_KEY] [SHORT_KEY]"
@@ -316,7 +362,9 @@ def test_the_errors_of_a_group_are_cleaned_as_well() -> None:
 
     secrets = Secrets(Path("absent"), environment={NAME: CANARY})
     secrets.secret(NAME)
-    group = ExceptionGroup("two of them", [ValueError(f"with {CANARY}"), ExceptionGroup("more", [KeyError(CANARY)])])
+    group = ExceptionGroup(
+        "two of them", [ValueError(f"with {CANARY}"), ExceptionGroup("more", [KeyError(CANARY)])]
+    )
     shown = "".join(traceback.format_exception(secrets.scrub(group)))
     assert CANARY not in shown and shown.count(f"[{NAME}]") == 2
 

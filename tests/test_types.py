@@ -66,18 +66,26 @@ def test_what_may_be_connected(source: Any, target: Any, allowed: bool) -> None:
 
 TYPES = st.recursive(
     st.sampled_from([int, float, bool, str, type(None), Literal["a", "b"], Literal[1, "a"], Shade]),
-    lambda inner: st.builds(lambda item: list[item], inner) | st.builds(lambda a, b: a | b, inner, inner),  # type: ignore[valid-type]
+    lambda inner: (
+        st.builds(lambda item: list[item], inner) | st.builds(lambda a, b: a | b, inner, inner)
+    ),  # type: ignore[valid-type]
     max_leaves=4,
 )
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from([0.5, 1.0]) | st.sampled_from(["a", "b", "dark", Shade.DARK]),
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 2)
+    | st.sampled_from([0.5, 1.0])
+    | st.sampled_from(["a", "b", "dark", Shade.DARK]),
     lambda inner: st.lists(inner, max_size=2),
     max_leaves=4,
 )
 
 
 @given(source=TYPES, target=TYPES, value=VALUES)
-def test_a_value_of_an_assignable_type_belongs_to_the_target(source: Any, target: Any, value: Any) -> None:
+def test_a_value_of_an_assignable_type_belongs_to_the_target(
+    source: Any, target: Any, value: Any
+) -> None:
     """What `is_assignable` promises, `checker` keeps."""
     if is_assignable(source, target) and checker(source)(value):
         assert checker(target)(value)
@@ -92,7 +100,15 @@ def test_assignable_is_reflexive_and_transitive(one: Any, two: Any, three: Any) 
 
 
 @pytest.mark.parametrize(
-    ("annotation", "is_it"), [(Any, True), (list[Any], True), (list, True), (Any | None, True), (list[int], False), (Literal["Any"], False)]
+    ("annotation", "is_it"),
+    [
+        (Any, True),
+        (list[Any], True),
+        (list, True),
+        (Any | None, True),
+        (list[int], False),
+        (Literal["Any"], False),
+    ],
 )
 def test_an_open_type_leaves_the_question_to_run_time(annotation: Any, is_it: bool) -> None:
     assert is_open(annotation) is is_it

@@ -1,4 +1,8 @@
-"""Behaviours 2 to 6: the document. What is in a file stays in it; what is wrong with it is said, never raised as a bug."""
+"""
+Behaviours 2 to 6: the document.
+
+What is in a file stays in it; what is wrong with it is said, never raised as a bug.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +35,19 @@ VALID: dict[str, Any] = {
                 "data": {"value": 3},
                 "ui_properties": {"position": {"x": 1.5, "y": -2}, "title": "three"},
             },
-            {"id": "2", "type": Add.spec.node_type, "data": {"b": 4}, "parent_id": None, "sync_mode": "on_any"},
-            {"id": "3", "type": Numbers.spec.node_type, "data": {"values": [1, 2]}, "dynamic_properties": {}},
+            {
+                "id": "2",
+                "type": Add.spec.node_type,
+                "data": {"b": 4},
+                "parent_id": None,
+                "sync_mode": "on_any",
+            },
+            {
+                "id": "3",
+                "type": Numbers.spec.node_type,
+                "data": {"values": [1, 2]},
+                "dynamic_properties": {},
+            },
             {"id": "4", "type": Total.spec.node_type, "data": {}},
         ],
         "edges": [
@@ -44,7 +59,14 @@ VALID: dict[str, Any] = {
                 "targetHandle": "a",
                 "ui_properties": {"className": "int"},
             },
-            {"id": "e2", "source": "3", "sourceHandle": "output", "target": "4", "targetHandle": "values", "edge_type": "data"},
+            {
+                "id": "e2",
+                "source": "3",
+                "sourceHandle": "output",
+                "target": "4",
+                "targetHandle": "values",
+                "edge_type": "data",
+            },
         ],
         "viewport": {"zoom": 1},
     },
@@ -64,7 +86,9 @@ def test_a_document_keeps_every_field_known_or_not(tmp_path: Path) -> None:
 
 
 def test_a_bare_graph_is_read_as_well() -> None:
-    assert len(build(WorkflowDocument.from_json({**VALID["graph"], "name": "bare"}), NODES).nodes) == 4
+    assert (
+        len(build(WorkflowDocument.from_json({**VALID["graph"], "name": "bare"}), NODES).nodes) == 4
+    )
 
 
 @pytest.mark.parametrize(
@@ -83,7 +107,9 @@ def test_a_bare_graph_is_read_as_well() -> None:
         ('{"graph": {}, "x": ' + "9" * 5_000 + "}", "invalid_json", "number"),
     ],
 )
-def test_what_is_no_workflow_is_said_with_its_place(text: str, code: str, says: str, tmp_path: Path) -> None:
+def test_what_is_no_workflow_is_said_with_its_place(
+    text: str, code: str, says: str, tmp_path: Path
+) -> None:
     path = tmp_path / "w.json"
     path.write_text(text)
     with pytest.raises(WorkflowError) as caught:
@@ -101,21 +127,36 @@ def test_a_missing_file_names_its_neighbour(tmp_path: Path) -> None:
 
 
 JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["1", "2", "output", "a", "value"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(["1", "2", "output", "a", "value"]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=5,
 )
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Every place in a JSON value."""
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    inner = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
     return [path, *(place for key, item in inner for place in places(item, (*path, key)))]
 
 
 @st.composite
 def mutated(draw: st.DrawFn) -> Any:
-    """A valid document with a few places replaced, removed, doubled, or given one more key."""
+    """
+    Return a valid document with a few places replaced, removed, doubled, or given one more key.
+    """
     document = copy.deepcopy(VALID)
     for _ in range(draw(st.integers(1, 4))):
         *path, last = draw(st.sampled_from(places(document)[1:]))
@@ -147,7 +188,9 @@ def test_a_random_document_is_a_graph_or_a_list_of_problems(content: Any) -> Non
         assert all(problem.code and problem.message for problem in error.problems)
         return
     again = json.loads(json.dumps(workflow.document.to_json()))
-    assert len(Workflow.from_document(WorkflowDocument.from_json(again), NODES).graph.nodes) == len(workflow.graph.nodes)
+    assert len(Workflow.from_document(WorkflowDocument.from_json(again), NODES).graph.nodes) == len(
+        workflow.graph.nodes
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -163,13 +206,25 @@ def test_a_random_document_that_is_valid_runs_or_fails_in_words(content: Any) ->
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 RECORDS = st.fixed_dictionaries(
-    {}, optional={name: JSON | st.text() for name in ("id", "type", "data", "source", "target", "targetHandle")}
+    {},
+    optional={
+        name: JSON | st.text()
+        for name in ("id", "type", "data", "source", "target", "targetHandle")
+    },
 )
-GRAPHS = st.fixed_dictionaries({}, optional={"nodes": st.lists(RECORDS, max_size=3) | JSON, "edges": st.lists(RECORDS, max_size=3) | JSON})
+GRAPHS = st.fixed_dictionaries(
+    {},
+    optional={
+        "nodes": st.lists(RECORDS, max_size=3) | JSON,
+        "edges": st.lists(RECORDS, max_size=3) | JSON,
+    },
+)
 
 
 def _read(read: Callable[[], WorkflowDocument]) -> Any:
@@ -180,7 +235,14 @@ def _read(read: Callable[[], WorkflowDocument]) -> Any:
 
 
 @settings(max_examples=150)
-@given(st.fixed_dictionaries({}, optional={"graph": GRAPHS | JSON, "nodes": JSON, "name": JSON, "schema_version": JSON}) | JSON)
+@given(
+    st.fixed_dictionaries(
+        {}, optional={"graph": GRAPHS | JSON, "nodes": JSON, "name": JSON, "schema_version": JSON}
+    )
+    | JSON
+)
 def test_a_text_is_read_as_its_value_is(content: Any) -> None:
     text = json.dumps(content)
-    assert repr(_read(lambda: WorkflowDocument.from_text(text))) == repr(_read(lambda: WorkflowDocument.from_json(json.loads(text))))
+    assert repr(_read(lambda: WorkflowDocument.from_text(text))) == repr(
+        _read(lambda: WorkflowDocument.from_json(json.loads(text)))
+    )

@@ -1,4 +1,7 @@
-"""One image from a hosted model, by `huggingface_hub.InferenceClient`, on a thread that is watched by a `Guard`."""
+"""
+One image from a hosted model, by `huggingface_hub.InferenceClient`, on a thread that is watched by
+a `Guard`.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +28,18 @@ PROVIDER_KEYS: Final = {
     "together": "TOGETHER_API_KEY",
     "wavespeed": "WAVESPEED_API_KEY",
 }
-"""The secret with a provider's own key. Where it is not set, the Hugging Face token pays, and Hugging Face passes the call on."""
+"""
+The secret with a provider's own key.
+
+Where it is not set, the Hugging Face token pays, and Hugging Face passes the call on.
+"""
 
 _MODEL_ID: Final = re.compile(r"[\w.-]+/[\w.-]+")
 _NO_KEY: Final = "anonymous"
-"""Given to the client where there is no key, because it takes an empty one as leave to look for another; the guard sends none."""
+"""
+Given to the client where there is no key, because it takes an empty one as leave to look for
+another; the guard sends none.
+"""
 
 
 @dataclass(frozen=True)
@@ -44,12 +54,20 @@ class Target:
     key: str
 
     def client(self, waiting: Waiting, headers: Mapping[str, str], bill_to: str) -> InferenceClient:
-        """A client for one attempt."""
+        """Return a client for one attempt."""
         from huggingface_hub import InferenceClient
 
-        address: dict[str, Any] = {"base_url": self.endpoint} if self.endpoint else {"provider": self.provider, "model": self.model}
+        address: dict[str, Any] = (
+            {"base_url": self.endpoint}
+            if self.endpoint
+            else {"provider": self.provider, "model": self.model}
+        )
         return InferenceClient(
-            **address, api_key=self.key or _NO_KEY, timeout=max(waiting.remaining, 0.001), headers=dict(headers), bill_to=bill_to or None
+            **address,
+            api_key=self.key or _NO_KEY,
+            timeout=max(waiting.remaining, 0.001),
+            headers=dict(headers),
+            bill_to=bill_to or None,
         )
 
 
@@ -57,8 +75,9 @@ def target(context: Context, provider: str, model: str, endpoint: str) -> Target
     """
     Who a node's properties mean.
 
-    A key goes only where its name says: a provider's own key to that provider, the Hugging Face token to Hugging Face, and to
-    an address of the user's choice the key that was set for that host. A workflow from elsewhere can't lead a key astray.
+    A key goes only where its name says: a provider's own key to that provider, the Hugging Face
+    token to Hugging Face, and to an address of the user's choice the key that was set for that
+    host. A workflow from elsewhere can't lead a key astray.
 
     Raises NodeError where the address or the model is wrong, SecretError where a key is missing.
     """
@@ -71,23 +90,43 @@ def target(context: Context, provider: str, model: str, endpoint: str) -> Target
         return Target(host, "", "", endpoint, name, secret)
     if not _MODEL_ID.fullmatch(model):
         message = f"{model!r} is no model of the Hub."
-        raise NodeError(message, "Give an id such as owner/name, or an address as `endpoint`.", code="invalid_model", where="model")
+        raise NodeError(
+            message,
+            "Give an id such as owner/name, or an address as `endpoint`.",
+            code="invalid_model",
+            where="model",
+        )
     own = PROVIDER_KEYS.get(provider)
     found = context.secret(own, HF_TOKEN) if own else context.secret(HF_TOKEN)
     if found.name == HF_TOKEN and not found.reveal().startswith("hf_"):
         message = "is no Hugging Face token: those start with hf_."
-        raise NodeError(message, "Make one at huggingface.co/settings/tokens.", code="unusable_secret", where=HF_TOKEN)
+        raise NodeError(
+            message,
+            "Make one at huggingface.co/settings/tokens.",
+            code="unusable_secret",
+            where=HF_TOKEN,
+        )
     return Target(provider, provider, model, "", found.name, found.reveal())
 
 
 def secret_of_host(host: str) -> str:
-    """The name of the key for an endpoint: `INFERENCE_TOKEN_MY__SERVER_LAN` for my-server.lan. Different hosts have different names."""
-    return "INFERENCE_TOKEN_" + re.sub(r"[^A-Z0-9]", lambda sign: {".": "_", "-": "__"}.get(sign[0], f"_X{ord(sign[0]):X}_"), host.upper())
-
-
-async def hosted_image(waiting: Waiting, asked: Target, ask: Callable[[InferenceClient], Any], **options: Any) -> Image.Image:
     """
-    The image that `ask` gets from a client: decoded, under the limits, within the deadline.
+    Return the name of the key for an endpoint: `INFERENCE_TOKEN_MY__SERVER_LAN` for my-server.lan.
+
+    Different hosts have different names.
+    """
+    return "INFERENCE_TOKEN_" + re.sub(
+        r"[^A-Z0-9]",
+        lambda sign: {".": "_", "-": "__"}.get(sign[0], f"_X{ord(sign[0]):X}_"),
+        host.upper(),
+    )
+
+
+async def hosted_image(
+    waiting: Waiting, asked: Target, ask: Callable[[InferenceClient], Any], **options: Any
+) -> Image.Image:
+    """
+    Return the image that `ask` gets from a client: decoded, under the limits, within the deadline.
 
     Args:
         ask: Calls one method of the client. Called once per attempt, on a thread of its own.
@@ -126,7 +165,8 @@ def _image(guard: Guard, ask: Callable[[], Any]) -> Image.Image:
     except (NodetoolError, BusyError):
         raise
     except RunCancelled:
-        # The guard ends a call at the deadline like one that nobody waits for; the deadline itself is reported by `Waiting`.
+        # The guard ends a call at the deadline like one that nobody waits for; the deadline itself
+        # is reported by `Waiting`.
         raise TimeoutError from None
     except OfflineModeIsEnabled:
         message = f"{service} can't be asked: Hugging Face is set to offline mode."
@@ -144,18 +184,27 @@ def _image(guard: Guard, ask: Callable[[], Any]) -> Image.Image:
 
 
 def _misunderstood(guard: Guard, error: Exception) -> NodeError:
-    """What an exception of the client means."""
+    """Return what an exception of the client means."""
     import httpx2
 
     service = guard.waiting.service
     if isinstance(error, httpx2.TransportError):
         message = f"The connection to {service} broke off: {type(error).__name__} ({error})."
-        hint = "Try again. The service may have done the work all the same, so nothing was sent twice."
+        hint = (
+            "Try again. The service may have done the work all the same, so nothing was sent twice."
+        )
         return NodeError(message, hint, code="service_unreachable")
     if isinstance(error, TimeoutError):
-        message = f"{service} took the work on and did not finish it within the time that it keeps a request open."
-        return NodeError(message, "The model may be starting: try again in a minute.", code="service_timeout")
+        message = (
+            f"{service} took the work on and did not finish it within the time that it keeps a"
+            " request open."
+        )
+        return NodeError(
+            message, "The model may be starting: try again in a minute.", code="service_timeout"
+        )
     if isinstance(error, ValueError) and not guard.begun:
         # The client's own refusal, such as a model that the provider does not have.
-        return NodeError(str(error), "Choose another provider or model.", code="model_not_served", where="model")
+        return NodeError(
+            str(error), "Choose another provider or model.", code="model_not_served", where="model"
+        )
     return unexpected(service, "JSON in which no image is found")

@@ -1,10 +1,10 @@
 """
 Watches what `huggingface_hub` sends and receives for one call.
 
-`InferenceClient` knows the wire forms of the providers, but sends the machine's cached token where none is given, polls
-without an end, fetches any address that an answer names, and reads whatever comes. All that it does goes through one HTTP
-session, which is shared by the process. So two hooks are added to that session; they act only on the thread of a guarded
-call, and end it by raising:
+`InferenceClient` knows the wire forms of the providers, but sends the machine's cached token where
+none is given, polls without an end, fetches any address that an answer names, and reads whatever
+comes. All that it does goes through one HTTP session, which is shared by the process. So two hooks
+are added to that session; they act only on the thread of a guarded call, and end it by raising:
 
 - no request after the deadline, or once nobody waits any more;
 - the key that was chosen, or none; to the service and the Hub, and to nobody else;
@@ -25,7 +25,16 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from nodes.services.addresses import origin, public_address
-from nodes.services.answers import MOST_TEXT, RESULT_LIMITS, failure_in, message_in, parsed, refusal, state_in, unexpected
+from nodes.services.answers import (
+    MOST_TEXT,
+    RESULT_LIMITS,
+    failure_in,
+    message_in,
+    parsed,
+    refusal,
+    state_in,
+    unexpected,
+)
 from nodes.services.waiting import BusyError, Waiting
 from nodetool_core import NodeError, RunCancelled
 from nodetool_core.assets.decode import decode_bytes
@@ -55,7 +64,11 @@ class Guard:
 
         self.waiting = waiting
         self.image: Image.Image | None = None
-        """The image that came last. Decoded here, so that the client's own decoder, which knows more formats, sees nothing else."""
+        """
+        The image that came last.
+
+        Decoded here, so that the client's own decoder, which knows more formats, sees nothing else.
+        """
         self.begun = False
         """Whether the service has taken the work on."""
         self.warnings: list[str] = []
@@ -69,7 +82,10 @@ class Guard:
         """The network stream that the work was asked for on."""
 
     def stop(self) -> None:
-        """Nobody waits any more: the request for the work is broken off, so that the service can see it, and nothing follows."""
+        """
+        Nobody waits any more: the request for the work is broken off, so that the service can see
+        it, and nothing follows.
+        """
         self._stopped.set()
         if self._connection is not None:
             with suppress(OSError):
@@ -93,7 +109,12 @@ class Guard:
         """Whether a request may be sent, with what, and for how long."""
         self._check()
         left = max(self.waiting.remaining, 0.001)
-        request.extensions["timeout"] = {"connect": min(_CONNECT_TIMEOUT, left), "read": left, "write": left, "pool": left}
+        request.extensions["timeout"] = {
+            "connect": min(_CONNECT_TIMEOUT, left),
+            "read": left,
+            "write": left,
+            "pool": left,
+        }
         if request.method == "POST":
             # A connection of its own, which nobody else is on when it is broken off.
             request.headers["connection"] = "close"
@@ -105,7 +126,10 @@ class Guard:
     def after(self, response: httpx2.Response) -> None:
         """Read an answer, and raise what it says of a failure."""
         self._check()
-        request, service = response.request, HUB if self._is_hub(response.request) else self.waiting.service
+        request, service = (
+            response.request,
+            (HUB if self._is_hub(response.request) else self.waiting.service),
+        )
         if response.headers.get("content-encoding", "identity") != "identity":
             raise unexpected(service, "a packed body, which was not asked for")
         response.stream = self._bounded(response.stream, service)
@@ -124,12 +148,20 @@ class Guard:
             raise unexpected(service, f"{len(body)} bytes in which there is no image")
         failure = failure_in(value)
         if failure is not None:
-            raise NodeError(f"{service} failed: {failure}.", "Change what it names, or try again.", code="service_failed")
+            raise NodeError(
+                f"{service} failed: {failure}.",
+                "Change what it names, or try again.",
+                code="service_failed",
+            )
         if state := state_in(value):
             self.waiting.note(state)
 
     def _authorize(self, request: httpx2.Request) -> None:
-        """Give a request the key or none. What goes neither to the Hub nor to the service has to go to a public address."""
+        """
+        Give a request the key or none.
+
+        What goes neither to the Hub nor to the service has to go to a public address.
+        """
         sent = request.headers.pop("authorization", "")
         if self._is_hub(request):
             if self._key.startswith("hf_"):
@@ -157,7 +189,13 @@ class Guard:
 
     def _refusal(self, response: httpx2.Response, service: str) -> Exception:
         is_sent = "authorization" in response.request.headers
-        error = refusal(service, response.status_code, response.headers, response.content, secret=self._secret if is_sent else "")
+        error = refusal(
+            service,
+            response.status_code,
+            response.headers,
+            response.content,
+            secret=self._secret if is_sent else "",
+        )
         if isinstance(error, BusyError) and self.begun:
             # The work is under way: to ask for it again would be to pay for it twice.
             message = f"{service} took the work on, and then answered: {error.reason}."
@@ -165,7 +203,10 @@ class Guard:
         return error
 
     def _bounded(self, stream: Any, service: str) -> httpx2.SyncByteStream:
-        """The stream of a body, which ends with an error at the limit, at the deadline, and once nobody waits."""
+        """
+        Yield the stream of a body, which ends with an error at the limit, at the deadline, and once
+        nobody waits.
+        """
         import httpx2
 
         check, most = self._check, int(RESULT_LIMITS.max_bytes * _BASE64)
@@ -203,13 +244,17 @@ def _check_public(url: str) -> None:
     try:
         public_address(url)
     except NodeError as error:
-        # A name that is not found here may be known to a proxy; without one, the request itself fails.
+        # A name that is not found here may be known to a proxy; without one, the request itself
+        # fails.
         if error.problem.code != "service_unreachable":
             raise
 
 
 def _image_in(value: Any) -> bytes:
-    """The file of an image that JSON carries as base64, in `data[0].b64_json`, as Together sends it; empty where it has none."""
+    """
+    Return the file of an image that JSON carries as base64, in `data[0].b64_json`, as Together
+    sends it; empty where it has none.
+    """
     found = value.get("data") if isinstance(value, dict) else None
     first = found[0] if isinstance(found, list) and found else None
     text = first.get("b64_json") if isinstance(first, dict) else None

@@ -1,8 +1,9 @@
 """
-Whether the files of adapters and of networks that enlarge are whole, and what is said where they are not.
+Whether the files of adapters and of networks that enlarge are whole, and what is said where they
+are not.
 
-What a LoRA lacks is filled with random numbers by peft, without a word, and whole numbers are taken for weights. diffusers finds the
-rest, and says it in words of its own insides.
+What a LoRA lacks is filled with random numbers by peft, without a word, and whole numbers are taken
+for weights. diffusers finds the rest, and says it in words of its own insides.
 """
 
 from __future__ import annotations
@@ -27,31 +28,54 @@ _HALVES = (
 """Names of the two matrices that make up a change of a layer."""
 
 _SCALES = (".scale_weight", ".weight_scale", ".scale_input", ".input_scale")
-"""Ends of the names of tensors without which weights in 8 bits mean nothing; diffusers does not read them."""
+"""
+Ends of the names of tensors without which weights in 8 bits mean nothing.
+
+Diffusers does not read them.
+"""
 
 _SHAPES = (
-    re.compile(r"size mismatch for (?P<name>\S+): .*?\[(?P<has>[^]]*)\].*?\[(?P<wants>[^]]*)\]", re.DOTALL),
-    re.compile(r"because (?P<name>\S+) expected shape .*?\[(?P<wants>[^]]*)\]\), but got .*?\[(?P<has>[^]]*)\]"),
+    re.compile(
+        r"size mismatch for (?P<name>\S+): .*?\[(?P<has>[^]]*)\].*?\[(?P<wants>[^]]*)\]", re.DOTALL
+    ),
+    re.compile(
+        r"because (?P<name>\S+) expected shape .*?\[(?P<wants>[^]]*)\]\), but got"
+        r" .*?\[(?P<has>[^]]*)\]"
+    ),
 )
 """How torch and diffusers say that shapes differ."""
 
 
 def check_lora(tensors: Mapping[str, Any], name: str) -> None:
-    """Raise NodeError where one of the two matrices of a layer is missing, or a matrix holds no real numbers."""
+    """
+    Raise NodeError where one of the two matrices of a layer is missing, or a matrix holds no real
+    numbers.
+    """
     check_numbers(tensors, f"The LoRA {name!r}", "loras")
-    alone = [f"{key}, without {other}" for key in tensors if (other := _other_half(key)) and other not in tensors]
+    alone = [
+        f"{key}, without {other}"
+        for key in tensors
+        if (other := _other_half(key)) and other not in tensors
+    ]
     if alone:
         message = f"The LoRA {name!r} is not whole: it holds {_listed(alone)}."
         raise NodeError(message, _AGAIN, code="model_incomplete", where="loras")
 
 
 def unused_layers(pipeline: Any, tensors: Mapping[str, Any], adapter: str) -> int:
-    """How many of the layers that a LoRA changes the pipeline, on which it was hung under the name `adapter`, does not have."""
+    """
+    How many of the layers that a LoRA changes the pipeline, on which it was hung under the name
+    `adapter`, does not have.
+    """
     import torch
 
-    changed = sum(f".{first}." in key and key.endswith("weight") for key in tensors for first, _ in _HALVES)
+    changed = sum(
+        f".{first}." in key and key.endswith("weight") for key in tensors for first, _ in _HALVES
+    )
     modules = [part for part in pipeline.components.values() if isinstance(part, torch.nn.Module)]
-    hung = sum(adapter in getattr(layer, "lora_A", {}) for module in modules for layer in module.modules())
+    hung = sum(
+        adapter in getattr(layer, "lora_A", {}) for module in modules for layer in module.modules()
+    )
     return max(0, changed - hung)
 
 
@@ -63,35 +87,54 @@ def check_numbers(tensors: Mapping[str, Any], what: str, where: str) -> None:
     """
     if scales := [key for key in tensors if key.endswith(_SCALES)]:
         message = f"{what} is quantized in a form that is not read here: {_listed(scales)}."
-        raise NodeError(message, "Use one that is not quantized.", code="model_quantization_unsupported", where=where)
+        raise NodeError(
+            message,
+            "Use one that is not quantized.",
+            code="model_quantization_unsupported",
+            where=where,
+        )
     wrong = [
-        f"{key} is {str(tensor.dtype).removeprefix('torch.')}" for key, tensor in tensors.items() if tensor.ndim and not _is_real(tensor)
+        f"{key} is {str(tensor.dtype).removeprefix('torch.')}"
+        for key, tensor in tensors.items()
+        if tensor.ndim and not _is_real(tensor)
     ]
     if wrong:
-        raise NodeError(f"{what} holds weights that are no real numbers: {_listed(wrong)}.", _AGAIN, code="model_incomplete", where=where)
+        raise NodeError(
+            f"{what} holds weights that are no real numbers: {_listed(wrong)}.",
+            _AGAIN,
+            code="model_incomplete",
+            where=where,
+        )
 
 
 def unfit(what: str, pipeline: str, error: Exception, hint: str, where: str) -> NodeError:
-    """What is said of an adapter that a library could not hang on a pipeline."""
-    return NodeError(f"{what} does not fit {pipeline}: {_reason(error)}", hint, code="model_unfit", where=where)
+    """Return what is said of an adapter that a library could not hang on a pipeline."""
+    return NodeError(
+        f"{what} does not fit {pipeline}: {_reason(error)}", hint, code="model_unfit", where=where
+    )
 
 
 def _reason(error: Exception) -> str:
     said = str(error)
     for pattern in _SHAPES:
         if found := pattern.search(said):
-            return f"its tensor {found['name']} has the shape ({found['has']}), where the model has ({found['wants']})."
+            return (
+                f"its tensor {found['name']} has the shape ({found['has']}), where the model has"
+                f" ({found['wants']})."
+            )
     if isinstance(error, KeyError):
         return f"it has no tensor {error.args[0]!r}." if error.args else "it lacks a tensor."
     if "meta tensor" in said:
         return "it lacks tensors that the model needs of it."
     if isinstance(error, (AttributeError, TypeError)):
         return "its tensors have other names than those of this family."
-    return next((line.strip() for line in said.splitlines() if line.strip()), type(error).__name__)[:300]
+    return next((line.strip() for line in said.splitlines() if line.strip()), type(error).__name__)[
+        :300
+    ]
 
 
 def _other_half(key: str) -> str | None:
-    """The name of the matrix without which the one of this name means nothing."""
+    """Return the name of the matrix without which the one of this name means nothing."""
     for one, other in (*_HALVES, *((b, a) for a, b in _HALVES)):
         # Only the second may have a bias.
         if re.search(rf"\.{re.escape(one)}\.(.*\.)?weight$", key):

@@ -1,8 +1,9 @@
 """
 From a node's properties to a pipeline's arguments.
 
-A pipeline is called with exactly the parameters that its signature names. What it doesn't take is told, never dropped in
-silence. What a signature does not tell is in the tables of `families.py`, from which docs/models.md is written as well.
+A pipeline is called with exactly the parameters that its signature names. What it doesn't take is
+told, never dropped in silence. What a signature does not tell is in the tables of `families.py`,
+from which docs/models.md is written as well.
 """
 
 from __future__ import annotations
@@ -13,7 +14,11 @@ from typing import Any
 from nodes.huggingface.families import Fact, facts_of, parameter_of, parameters_of, unread
 from nodetool_core import NodeError
 
-_GIVEN_BY_OTHERS = {"control_image": "a control image", "mask_image": "a mask", "control_mask": "a mask"}
+_GIVEN_BY_OTHERS = {
+    "control_image": "a control image",
+    "mask_image": "a mask",
+    "control_mask": "a mask",
+}
 """What is needed by pipelines that take it, although its parameter defaults to None."""
 
 _AS_WITHOUT = {"strength": 1.0}
@@ -22,9 +27,11 @@ _AS_WITHOUT = {"strength": 1.0}
 Warn = Callable[[str], None]
 
 
-def call_arguments(pipeline: Any, wanted: Mapping[str, Any], size: tuple[int, int] | None, warn: Warn) -> dict[str, Any]:
+def call_arguments(
+    pipeline: Any, wanted: Mapping[str, Any], size: tuple[int, int] | None, warn: Warn
+) -> dict[str, Any]:
     """
-    The arguments to call the pipeline with.
+    Return the arguments to call the pipeline with.
 
     Args:
         pipeline: The pipeline; its class and its configuration are looked at.
@@ -54,7 +61,9 @@ def call_arguments(pipeline: Any, wanted: Mapping[str, Any], size: tuple[int, in
         # An empty prompt is one; pipelines refuse to have none.
         arguments["prompt"] = ""
     if size is not None:
-        arguments |= {key: value for key, value in zip(("width", "height"), size, strict=True) if key in taken}
+        arguments |= {
+            key: value for key, value in zip(("width", "height"), size, strict=True) if key in taken
+        }
     for fact in facts:
         _apply(fact, name, taken, size, arguments, warn)
     _check_complete(type(pipeline), arguments)
@@ -77,8 +86,17 @@ def is_set(value: Any) -> bool:
     return value is not None and not (isinstance(value, str) and value == "")
 
 
-def _apply(fact: Fact, name: str, taken: Mapping[str, Any], size: tuple[int, int] | None, arguments: dict[str, Any], warn: Warn) -> None:
-    added = {key: value for key, value in fact.adds.items() if key in taken and key not in arguments}
+def _apply(
+    fact: Fact,
+    name: str,
+    taken: Mapping[str, Any],
+    size: tuple[int, int] | None,
+    arguments: dict[str, Any],
+    warn: Warn,
+) -> None:
+    added = {
+        key: value for key, value in fact.adds.items() if key in taken and key not in arguments
+    }
     if added and fact.note:
         warn(f"{name} {fact.note}.")
     if fact.by_size and size is not None:
@@ -87,8 +105,14 @@ def _apply(fact: Fact, name: str, taken: Mapping[str, Any], size: tuple[int, int
 
 
 def _check_complete(pipeline_class: type, arguments: Mapping[str, Any]) -> None:
-    parameters = {parameter_of(pipeline_class, prop): what for prop, what in _GIVEN_BY_OTHERS.items()}
-    needed = [what for parameter, what in parameters.items() if parameter is not None and parameter not in arguments]
+    parameters = {
+        parameter_of(pipeline_class, prop): what for prop, what in _GIVEN_BY_OTHERS.items()
+    }
+    needed = [
+        what
+        for parameter, what in parameters.items()
+        if parameter is not None and parameter not in arguments
+    ]
     if needed:
         hint = "Connect it where this node has such an input, or use a model that needs none."
         message = f"{pipeline_class.__name__} needs {' and '.join(needed)}, and was given none."

@@ -1,17 +1,22 @@
 """
-AuraSR: a generative adversarial network that enlarges images, from the files that it is published in.
+AuraSR: a generative adversarial network that enlarges images, from the files that it is published
+in.
 
-It is a U-Net after GigaGAN (M. Kang and others, Scaling up GANs for Text-to-Image Synthesis, 2023) that goes further up than down:
+It is a U-Net after GigaGAN (M. Kang and others, Scaling up GANs for Text-to-Image Synthesis, 2023)
+that goes further up than down:
 
     noise -> style_network -> style_to_conv_modulations -> how each convolution is modulated
     tile -> init_conv -> downs -> mid_block1, mid_attn, mid_block2 -> ups -> final_res_block -> final_to_rgb -> tile, `scale` times as wide
 
-- A convolution has a bank of kernels. The style says how they are mixed and how much each input channel counts; the mix is then
-  scaled so that each output channel keeps its variance. So every tile has kernels of its own, and a batch is one grouped convolution.
-- A level has six residual blocks. Each block on the way up takes what the block at the mirrored place on the way down gave as well.
+- A convolution has a bank of kernels. The style says how they are mixed and how much each input
+  channel counts; the mix is then scaled so that each output channel keeps its variance. So every
+  tile has kernels of its own, and a batch is one grouped convolution.
+- A level has six residual blocks. Each block on the way up takes what the block at the mirrored
+  place on the way down gave as well.
 - Where `full_attn` says so, a level ends with layers that attend over all its pixels.
 
-`model.safetensors` holds the tensors by the names that are used here, `config.json` what their shapes don't tell.
+`model.safetensors` holds the tensors by the names that are used here, `config.json` what their
+shapes don't tell.
 """
 
 from __future__ import annotations
@@ -63,7 +68,11 @@ class StyleNetwork(BaseModel):
 
 
 class Configuration(BaseModel):
-    """What `config.json` says; the defaults are those of the published code. Keys that change nothing are passed over."""
+    """
+    What `config.json` says; the defaults are those of the published code.
+
+    Keys that change nothing are passed over.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -88,8 +97,14 @@ class Configuration(BaseModel):
             raise ValueError("down_dim_mults are not the last of up_dim_mults")
         if not len(self.full_attn) == len(self.attn_depths) == ups:
             raise ValueError(f"full_attn and attn_depths are not as many as up_dim_mults ({ups})")
-        if self.image_size != self.input_image_size * self.scale or self.input_image_size % 2**downs:
-            raise ValueError(f"image_size {self.image_size} can't be had from input_image_size {self.input_image_size} with these levels")
+        if (
+            self.image_size != self.input_image_size * self.scale
+            or self.input_image_size % 2**downs
+        ):
+            raise ValueError(
+                f"image_size {self.image_size} can't be had from input_image_size"
+                f" {self.input_image_size} with these levels"
+            )
         return self
 
     @property
@@ -105,9 +120,15 @@ class Configuration(BaseModel):
 
     @property
     def ups(self) -> list[Level]:
-        """The levels of the way up, in order. As many as there are downs take twice the channels: their own, and the mirrored ones."""
+        """
+        The levels of the way up, in order.
+
+        As many as there are downs take twice the channels: their own, and the mirrored ones.
+        """
         widths = self._widths[::-1]
-        return [Level(*level) for level in zip(widths, widths[1:], self._attention[::-1], strict=False)]
+        return [
+            Level(*level) for level in zip(widths, widths[1:], self._attention[::-1], strict=False)
+        ]
 
     @property
     def _widths(self) -> list[int]:
@@ -116,17 +137,26 @@ class Configuration(BaseModel):
 
     @property
     def _attention(self) -> list[int]:
-        return [depth if is_full else 0 for depth, is_full in zip(self.attn_depths, self.full_attn, strict=True)]
+        return [
+            depth if is_full else 0
+            for depth, is_full in zip(self.attn_depths, self.full_attn, strict=True)
+        ]
 
 
 PUBLISHED = Configuration(
-    dim=64, image_size=256, input_image_size=64, style_network=StyleNetwork(dim_in=128, dim_out=512, depth=4), skip_connect_scale=0.4
+    dim=64,
+    image_size=256,
+    input_image_size=64,
+    style_network=StyleNetwork(dim_in=128, dim_out=512, depth=4),
+    skip_connect_scale=0.4,
 )
 """That of `fal/AuraSR` and `fal/AuraSR-v2`."""
 
 
 def shapes(config: Configuration) -> Shapes:
-    """The shape of every tensor of a network by name, in the order in which they are used."""
+    """
+    Return the shape of every tensor of a network by name, in the order in which they are used.
+    """
     kernels, style = config.num_conv_kernels, config.style_network
     widest = config.ups[0].inputs
     inner = config.self_attn_heads * config.self_attn_dim_head
@@ -149,14 +179,26 @@ def shapes(config: Configuration) -> Shapes:
     found |= _convolution("final_to_rgb", config.dim, 3, 1)
     found |= _linear(_MODULATIONS, style.dim_out, sum(_modulated(found).values()))
     for place in range(style.depth):
-        found |= _linear(f"style_network.net.{2 * place}", style.dim_out if place else style.dim_in, style.dim_out)
+        found |= _linear(
+            f"style_network.net.{2 * place}",
+            style.dim_out if place else style.dim_in,
+            style.dim_out,
+        )
     return found
 
 
 def _modulated(found: Mapping[str, Shape]) -> dict[str, int]:
-    """The adaptive convolutions, and how many numbers modulate each: one for each input channel, and one for each kernel."""
+    """
+    Return the adaptive convolutions, and how many numbers modulate each.
+
+    One for each input channel, and one for each kernel.
+    """
     suffix = ".weights"
-    return {name.removesuffix(suffix): shape[2] + shape[0] for name, shape in found.items() if name.endswith(suffix)}
+    return {
+        name.removesuffix(suffix): shape[2] + shape[0]
+        for name, shape in found.items()
+        if name.endswith(suffix)
+    }
 
 
 def _linear(name: str, inputs: int, outputs: int) -> Shapes:
@@ -172,7 +214,9 @@ def _residual(name: str, inputs: int, outputs: int, kernels: int) -> Shapes:
         f"{name}.block1.proj.weights": (kernels, outputs, inputs, 3, 3),
         f"{name}.block2.proj.weights": (kernels, outputs, outputs, 3, 3),
     }
-    return adaptive | (_convolution(f"{name}.res_conv", inputs, outputs, 1) if inputs != outputs else {})
+    return adaptive | (
+        _convolution(f"{name}.res_conv", inputs, outputs, 1) if inputs != outputs else {}
+    )
 
 
 def _transformer(name: str, width: int, inner: int, depth: int) -> Shapes:
@@ -182,8 +226,12 @@ def _transformer(name: str, width: int, inner: int, depth: int) -> Shapes:
         found |= {f"{attention}.norm.g": (1, width, 1, 1), f"{forward}.0.g": (1, width, 1, 1)}
         # Published, though nothing is computed with it.
         found |= {f"{attention}.attend.scale": (1,)}
-        found |= {f"{attention}.to_qkv.weight": (3 * inner, width, 1, 1)} | _convolution(f"{attention}.to_out", inner, width, 1)
-        found |= _convolution(f"{forward}.1", width, 4 * width, 1) | _convolution(f"{forward}.3", 4 * width, width, 1)
+        found |= {f"{attention}.to_qkv.weight": (3 * inner, width, 1, 1)} | _convolution(
+            f"{attention}.to_out", inner, width, 1
+        )
+        found |= _convolution(f"{forward}.1", width, 4 * width, 1) | _convolution(
+            f"{forward}.3", 4 * width, width, 1
+        )
     return found
 
 
@@ -194,21 +242,41 @@ def is_aura_sr(tensors: Mapping[str, Any]) -> bool:
 
 def aura_sr(tensors: Mapping[str, Any], config: Mapping[str, Any], name: str) -> Network:
     """
-    The network of a file's tensors and of what the `config.json` beside it says; without one, that of the published networks.
+    Return the network of a file's tensors and of what the `config.json` beside it says.
 
-    `name` is what the user called the model. Raises NodeError where tensors and configuration are not those of one network.
+    Without one, that of the published networks.
+
+    `name` is what the user called the model. Raises NodeError where tensors and configuration are
+    not those of one network.
     """
     if not is_aura_sr(tensors):
-        message = f"The tensors of {name!r} are not those of AuraSR: they lack {_MODULATIONS}.weight."
-        raise _unfit(message, "Choose such a network, as fal/AuraSR-v2, or use Upscale for Real-ESRGAN, ESRGAN and ESPCN.")
+        message = (
+            f"The tensors of {name!r} are not those of AuraSR: they lack {_MODULATIONS}.weight."
+        )
+        raise _unfit(
+            message,
+            "Choose such a network, as fal/AuraSR-v2, or use Upscale for Real-ESRGAN, ESRGAN and"
+            " ESPCN.",
+        )
     check_numbers(tensors, f"The network {name!r}", "model")
     known = _configuration(config, name) if config else PUBLISHED
-    wrong = _differences(shapes(known), {key: tuple(tensor.shape) for key, tensor in tensors.items()})
+    wrong = _differences(
+        shapes(known), {key: tuple(tensor.shape) for key, tensor in tensors.items()}
+    )
     if wrong and config:
-        raise _unfit(f"The tensors of {name!r} do not fit its config.json: {_listed(wrong)}.", _AGAIN)
+        raise _unfit(
+            f"The tensors of {name!r} do not fit its config.json: {_listed(wrong)}.", _AGAIN
+        )
     if wrong:
-        message = f"{name!r} has no config.json beside its tensors, which are not those of the published networks: {_listed(wrong)}."
-        raise _unfit(message, "Set the model to the directory or repository that has both files, and leave `path` empty.")
+        message = (
+            f"{name!r} has no config.json beside its tensors, which are not those of the published"
+            f" networks: {_listed(wrong)}."
+        )
+        raise _unfit(
+            message,
+            "Set the model to the directory or repository that has both files, and leave `path`"
+            " empty.",
+        )
     return Network(known, tensors)
 
 
@@ -220,15 +288,29 @@ def _configuration(config: Mapping[str, Any], name: str) -> Configuration:
         return Configuration.model_validate(config)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        what = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, "))))
-        raise _unfit(f"The config.json of {name!r} is not that of AuraSR: {what}.", _AGAIN) from error
+        what = ": ".join(
+            filter(
+                None, (".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, "))
+            )
+        )
+        raise _unfit(
+            f"The config.json of {name!r} is not that of AuraSR: {what}.", _AGAIN
+        ) from error
 
 
 def _differences(wanted: Mapping[str, Shape], given: Mapping[str, Shape]) -> list[str]:
     missing = [f"{name} is missing" for name in wanted if name not in given]
     unknown = [f"{name} is unknown" for name in given if name not in wanted]
     shared = [name for name in wanted if name in given]
-    return missing + unknown + [f"{name} is {given[name]}, not {wanted[name]}" for name in shared if given[name] != wanted[name]]
+    return (
+        missing
+        + unknown
+        + [
+            f"{name} is {given[name]}, not {wanted[name]}"
+            for name in shared
+            if given[name] != wanted[name]
+        ]
+    )
 
 
 def _listed(wrong: list[str]) -> str:
@@ -247,8 +329,11 @@ class Network:
     tensors: Mapping[str, Any]
 
     def to(self, device: str, dtype: torch.dtype | None = None) -> Network:
-        """The network on a device, and in another number format where one is named."""
-        return Network(self.config, {name: tensor.to(device=device, dtype=dtype) for name, tensor in self.tensors.items()})
+        """Return the network on a device, and in another number format where one is named."""
+        return Network(
+            self.config,
+            {name: tensor.to(device=device, dtype=dtype) for name, tensor in self.tensors.items()},
+        )
 
     def __call__(self, tiles: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """
@@ -256,7 +341,8 @@ class Network:
 
         Args:
             tiles: (count, 3, side, side), 0…1; the side is `input_image_size`.
-            noise: (count, style_network.dim_in), normally distributed: what is to be seen where a tile does not tell.
+            noise: (count, style_network.dim_in), normally distributed: what is to be seen where a
+                tile does not tell.
 
         Returns (count, 3, scale·side, scale·side), about 0…1.
         """
@@ -276,7 +362,10 @@ class Network:
         pixels = self._attended("mid_attn", pixels, config.mid_attn_depth)
         pixels = self._residual("mid_block2", pixels, styles)
         for place, level in enumerate(config.ups):
-            pixels = self._convolved(f"ups.{place}.1.0.conv", functional.interpolate(pixels, scale_factor=2.0, mode="nearest"))
+            pixels = self._convolved(
+                f"ups.{place}.1.0.conv",
+                functional.interpolate(pixels, scale_factor=2.0, mode="nearest"),
+            )
             for block in range(_BLOCKS):
                 joined = torch.cat((pixels, skips.pop()), 1) if skips else pixels
                 pixels = self._residual(f"ups.{place}.0.{block}", joined, styles)
@@ -284,7 +373,11 @@ class Network:
         return self._convolved("final_to_rgb", self._residual("final_res_block", pixels, styles))
 
     def _styles(self, noise: torch.Tensor) -> dict[str, torch.Tensor]:
-        """What modulates each adaptive convolution, by its name: (count, input channels + kernels)."""
+        """
+        Return what modulates each adaptive convolution, by its name.
+
+        (count, input channels + kernels).
+        """
         import torch
         from torch.nn import functional
 
@@ -292,26 +385,45 @@ class Network:
         values = functional.normalize(noise, dim=1)
         for place in range(self.config.style_network.depth):
             weight, bias = self._layer(f"style_network.net.{2 * place}")
-            values = functional.leaky_relu(functional.linear(values, weight * factor, bias * factor), 0.2)
+            values = functional.leaky_relu(
+                functional.linear(values, weight * factor, bias * factor), 0.2
+            )
         widths = _modulated(shapes(self.config))
-        parts = torch.split(functional.linear(values, *self._layer(_MODULATIONS)), list(widths.values()), dim=1)
+        parts = torch.split(
+            functional.linear(values, *self._layer(_MODULATIONS)), list(widths.values()), dim=1
+        )
         return dict(zip(widths, parts, strict=True))
 
-    def _residual(self, name: str, pixels: torch.Tensor, styles: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        made = self._adaptive(f"{name}.block2.proj", self._adaptive(f"{name}.block1.proj", pixels, styles), styles)
-        return made + (self._convolved(f"{name}.res_conv", pixels) if f"{name}.res_conv.weight" in self.tensors else pixels)
+    def _residual(
+        self, name: str, pixels: torch.Tensor, styles: Mapping[str, torch.Tensor]
+    ) -> torch.Tensor:
+        made = self._adaptive(
+            f"{name}.block2.proj", self._adaptive(f"{name}.block1.proj", pixels, styles), styles
+        )
+        return made + (
+            self._convolved(f"{name}.res_conv", pixels)
+            if f"{name}.res_conv.weight" in self.tensors
+            else pixels
+        )
 
-    def _adaptive(self, name: str, pixels: torch.Tensor, styles: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """A convolution of 3 by 3 with a kernel for each tile, and what it activates."""
+    def _adaptive(
+        self, name: str, pixels: torch.Tensor, styles: Mapping[str, torch.Tensor]
+    ) -> torch.Tensor:
+        """Return a convolution of 3 by 3 with a kernel for each tile, and what it activates."""
         import torch
         from torch.nn import functional
 
         bank = self.tensors[f"{name}.weights"]
         gains, mix = torch.split(styles[name], [bank.shape[2], bank.shape[0]], dim=1)
-        kernels = torch.einsum("bn,noihw->boihw", mix.softmax(dim=1), bank) * (gains + 1)[:, None, :, None, None]
+        kernels = (
+            torch.einsum("bn,noihw->boihw", mix.softmax(dim=1), bank)
+            * (gains + 1)[:, None, :, None, None]
+        )
         kernels = kernels * kernels.square().sum((2, 3, 4), keepdim=True).clamp(min=1e-8).rsqrt()
         count, _, height, width = pixels.shape
-        made = functional.conv2d(pixels.reshape(1, -1, height, width), kernels.flatten(0, 1), padding=1, groups=count)
+        made = functional.conv2d(
+            pixels.reshape(1, -1, height, width), kernels.flatten(0, 1), padding=1, groups=count
+        )
         return functional.silu(made.view(count, -1, height, width))
 
     def _attended(self, name: str, pixels: torch.Tensor, depth: int) -> torch.Tensor:
@@ -319,8 +431,12 @@ class Network:
 
         for place in range(depth):
             attention, forward = f"{name}.layers.{place}.0", f"{name}.layers.{place}.1"
-            pixels = self._attention(attention, self._normalized(f"{attention}.norm", pixels)) + pixels
-            inner = functional.gelu(self._convolved(f"{forward}.1", self._normalized(f"{forward}.0", pixels)))
+            pixels = (
+                self._attention(attention, self._normalized(f"{attention}.norm", pixels)) + pixels
+            )
+            inner = functional.gelu(
+                self._convolved(f"{forward}.1", self._normalized(f"{forward}.0", pixels))
+            )
             pixels = self._convolved(f"{forward}.3", inner) + pixels
         return pixels
 
@@ -329,10 +445,14 @@ class Network:
 
         count, _, height, width = pixels.shape
         projected = functional.conv2d(pixels, self.tensors[f"{name}.to_qkv.weight"])
-        heads = projected.view(count, 3, self.config.self_attn_heads, self.config.self_attn_dim_head, height * width)
+        heads = projected.view(
+            count, 3, self.config.self_attn_heads, self.config.self_attn_dim_head, height * width
+        )
         queries, keys, values = heads.transpose(3, 4).unbind(1)
         found = functional.scaled_dot_product_attention(queries, keys, values)
-        return self._convolved(f"{name}.to_out", found.transpose(2, 3).reshape(count, -1, height, width))
+        return self._convolved(
+            f"{name}.to_out", found.transpose(2, 3).reshape(count, -1, height, width)
+        )
 
     def _normalized(self, name: str, pixels: torch.Tensor) -> torch.Tensor:
         """Each pixel's channels, brought to one length, times a factor of their own."""

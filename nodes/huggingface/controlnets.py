@@ -1,8 +1,9 @@
 """
 ControlNets: networks given besides a model, by which it follows edges, depths or a pose.
 
-Which pipeline goes with one is told by the names of diffusers' classes (`families.controlled_class`). Whether a network fits a model
-is looked at before the pipeline is called, because what does not fit fails somewhere inside of it.
+Which pipeline goes with one is told by the names of diffusers' classes
+(`families.controlled_class`). Whether a network fits a model is looked at before the pipeline is
+called, because what does not fit fails somewhere inside of it.
 """
 
 from __future__ import annotations
@@ -23,14 +24,27 @@ _EXTRA_CHANNELS = ("extra_conditioning_channels", "extra_condition_channels")
 """How networks say that they look at a mask besides."""
 
 _HUNG_UPON = ("ZImageControlNetModel",)
-"""Networks on which pipelines hang parts of their transformer. What is hung on has to be the pipeline's own, as networks are shared."""
+"""
+Networks on which pipelines hang parts of their transformer.
+
+What is hung on has to be the pipeline's own, as networks are shared.
+"""
 
 _HINT = "Choose a ControlNet made for this family of models."
 
 
-def with_controlnet(pipeline: Any, task: str, ref: ModelRef, image: ImageRef | None, stack: ExitStack, context: Context) -> Any:
+def with_controlnet(
+    pipeline: Any,
+    task: str,
+    ref: ModelRef,
+    image: ImageRef | None,
+    stack: ExitStack,
+    context: Context,
+) -> Any:
     """
-    A pipeline like this one that follows an image through the network behind `ref`; itself where its family has none such, told.
+    Return a pipeline like this one that follows an image through the network behind `ref`.
+
+    Itself where its family has none such, told.
 
     Raises NodeError where the network does not fit the model, or there is no image to follow.
     """
@@ -41,23 +55,38 @@ def with_controlnet(pipeline: Any, task: str, ref: ModelRef, image: ImageRef | N
         return pipeline
     if parameter_of(usual, "control_image") and (image is None or image.is_empty()):
         message = "controlnet is set, but there is no control_image."
-        raise NodeError(message, "Connect an image to `control_image`.", code="missing_image", where="control_image")
+        raise NodeError(
+            message,
+            "Connect an image to `control_image`.",
+            code="missing_image",
+            where="control_image",
+        )
     net = stack.enter_context(context.models.use(ref, "network", context=context)).model
-    target = controlled_class(type(pipeline), task, "ControlNetUnion" if "Union" in type(net).__name__ else "ControlNet")
+    target = controlled_class(
+        type(pipeline), task, "ControlNetUnion" if "Union" in type(net).__name__ else "ControlNet"
+    )
     if target is None or type(net).__name__.replace("MultiModel", "") not in _classes(pipeline):
-        raise NodeError(f"{type(net).__name__} is no ControlNet for {name}.", _HINT, code="model_unfit", where="controlnet")
+        raise NodeError(
+            f"{type(net).__name__} is no ControlNet for {name}.",
+            _HINT,
+            code="model_unfit",
+            where="controlnet",
+        )
     _check_widths(pipeline, net)
     return _made_from(target, pipeline, net)
 
 
 def control_arguments(pipeline: Any, scale: float, mode: int) -> dict[str, Any]:
     """
-    What a pipeline with a ControlNet is told besides: how closely to follow the image, and of which kind it is.
+    Return what a pipeline with a ControlNet is told besides.
+
+    How closely to follow the image, and of which kind it is.
 
     Args:
         mode: The number of the kind; -1 for none.
 
-    Raises NodeError where the network knows several kinds and is told none of them, or looks at something else than it is shown.
+    Raises NodeError where the network knows several kinds and is told none of them, or looks at
+    something else than it is shown.
     """
     net = getattr(pipeline, "controlnet", None)
     told = {} if mode < 0 else {"control_mode": mode}
@@ -66,8 +95,16 @@ def control_arguments(pipeline: Any, scale: float, mode: int) -> dict[str, Any]:
     _check_sight(type(pipeline), net)
     kinds = _kinds(net)
     if kinds and not 0 <= mode < kinds:
-        message = f"The ControlNet knows {kinds} kinds of control images, numbered from 0; control_mode is {mode}."
-        raise NodeError(message, "Set control_mode to the number that its page gives.", code="invalid_value", where="control_mode")
+        message = (
+            f"The ControlNet knows {kinds} kinds of control images, numbered from 0; control_mode"
+            f" is {mode}."
+        )
+        raise NodeError(
+            message,
+            "Set control_mode to the number that its page gives.",
+            code="invalid_value",
+            where="control_mode",
+        )
     return told | {"controlnet_conditioning_scale": scale}
 
 
@@ -79,7 +116,7 @@ def _kinds(net: Any) -> int:
 
 
 def _classes(pipeline: Any) -> frozenset[str]:
-    """The classes of networks that control this kind of model."""
+    """Return the classes of networks that control this kind of model."""
     transformer = getattr(pipeline, "transformer", None)
     if transformer is None:
         return frozenset({"ControlNetModel", "ControlNetUnionModel"})
@@ -87,16 +124,32 @@ def _classes(pipeline: Any) -> frozenset[str]:
 
 
 def _check_widths(pipeline: Any, net: Any) -> None:
-    """Raise NodeError where the network reads texts of another width than the model, which would fail inside of it."""
+    """
+    Raise NodeError where the network reads texts of another width than the model, which would fail
+    inside of it.
+    """
     unet = getattr(pipeline, "unet", None)
-    of_model, of_net = (None if part is None else part.config.get("cross_attention_dim") for part in (unet, net))
+    of_model, of_net = (
+        None if part is None else part.config.get("cross_attention_dim") for part in (unet, net)
+    )
     if of_model is not None and of_net is not None and of_model != of_net:
-        message = f"the ControlNet reads prompts {of_net} numbers wide, the model {of_model}: it is made for another family."
-        raise NodeError(message, "Choose a ControlNet made for this model's family.", code="model_unfit", where="controlnet")
+        message = (
+            f"the ControlNet reads prompts {of_net} numbers wide, the model {of_model}: it is made"
+            " for another family."
+        )
+        raise NodeError(
+            message,
+            "Choose a ControlNet made for this model's family.",
+            code="model_unfit",
+            where="controlnet",
+        )
 
 
 def _check_sight(pipeline_class: type, net: Any) -> None:
-    """Raise NodeError where the network looks at a mask that the pipeline does not show it, or the other way round."""
+    """
+    Raise NodeError where the network looks at a mask that the pipeline does not show it, or the
+    other way round.
+    """
     extra = [net.config[name] for name in _EXTRA_CHANNELS if name in net.config]
     shown = parameter_of(pipeline_class, "mask_image") == "control_mask"
     if extra and bool(extra[0]) != shown:
@@ -107,15 +160,17 @@ def _check_sight(pipeline_class: type, net: Any) -> None:
 
 
 def _made_from(target: type, pipeline: Any, net: Any) -> Any:
-    """A pipeline of the class, of the parts and settings of another one, and a network."""
+    """Return a pipeline of the class, of the parts and settings of another one, and a network."""
     wanted = inspect.signature(target).parameters
     settings = {name.removeprefix("_"): value for name, value in pipeline.config.items()}
-    parts = {name: value for name, value in (settings | pipeline.components).items() if name in wanted}
+    parts = {
+        name: value for name, value in (settings | pipeline.components).items() if name in wanted
+    }
     return target(**parts | {"controlnet": _own(net) if type(net).__name__ in _HUNG_UPON else net})
 
 
 def _own(net: Any) -> Any:
-    """The network with a tree of modules of its own, over the same parameters."""
+    """Return the network with a tree of modules of its own, over the same parameters."""
     made = copy.copy(net)
     for kind in ("_modules", "_parameters", "_buffers"):
         vars(made)[kind] = dict(vars(net)[kind])

@@ -1,4 +1,8 @@
-"""What every node with a diffusion model shares: the lane, the properties, the way from properties to images."""
+"""
+What every node with a diffusion model shares.
+
+The lane, the properties, the way from properties to images.
+"""
 
 from __future__ import annotations
 
@@ -20,42 +24,90 @@ if TYPE_CHECKING:
 DEFAULT_MODEL: Final = "nodetool/tiny-landscapes"
 """The model where none is set: small, trained on landscapes, ships with the pack."""
 
-NEGATIVE_PROMPT = Field(default="", description="Text prompt describing what should not appear in the generated image.")
+NEGATIVE_PROMPT = Field(
+    default="", description="Text prompt describing what should not appear in the generated image."
+)
 STEPS = Field(default=25, ge=1, le=100, description="Number of denoising steps.")
 GUIDANCE = Field(
     default=7.5,
     ge=0.0,
     le=20.0,
-    description="Guidance scale for generation. Higher values follow the prompt more closely; up to 1 there is no guidance.",
+    description=(
+        "Guidance scale for generation. Higher values follow the prompt more closely; up to 1 there"
+        " is no guidance."
+    ),
 )
 WIDE_GUIDANCE = Field(
-    default=7.5, ge=0.0, le=50.0, description="Guidance scale for generation. Higher values follow the prompt more closely."
+    default=7.5,
+    ge=0.0,
+    le=50.0,
+    description="Guidance scale for generation. Higher values follow the prompt more closely.",
 )
-SEED = Field(default=-1, ge=-1, le=2**64 - 1, seed=True, description="Seed for the random number generator. Use -1 for a random seed.")
+SEED = Field(
+    default=-1,
+    ge=-1,
+    le=2**64 - 1,
+    seed=True,
+    description="Seed for the random number generator. Use -1 for a random seed.",
+)
 SCHEDULER = Field(
     default="default",
-    description="Rule that the denoising loop steps by; `default` is the model's own. DPMSolverSDEScheduler needs the extra `sde`.",
+    description=(
+        "Rule that the denoising loop steps by; `default` is the model's own. DPMSolverSDEScheduler"
+        " needs the extra `sde`."
+    ),
 )
 LORAS = Field(default=[], description="LoRAs to apply, each with its scale.")
-IP_ADAPTER_MODEL = Field(default=IPAdapterModel(), description="Adapter by which the model follows `ip_adapter_image`.")
-IP_ADAPTER_IMAGE = Field(default=None, description="Image to follow like a prompt; needs `ip_adapter_model`.")
-IP_ADAPTER_SCALE = Field(default=0.5, ge=0.0, le=1.0, description="How closely the image is followed; 0 is not at all.")
-CONTROLNET = Field(default=ControlNetModel(), description="Network by which the model follows `control_image`.")
-CONTROL_IMAGE = Field(default=None, description="Edges, depths, a pose, …: what the ControlNet, or a model made for it, follows.")
+IP_ADAPTER_MODEL = Field(
+    default=IPAdapterModel(), description="Adapter by which the model follows `ip_adapter_image`."
+)
+IP_ADAPTER_IMAGE = Field(
+    default=None, description="Image to follow like a prompt; needs `ip_adapter_model`."
+)
+IP_ADAPTER_SCALE = Field(
+    default=0.5, ge=0.0, le=1.0, description="How closely the image is followed; 0 is not at all."
+)
+CONTROLNET = Field(
+    default=ControlNetModel(), description="Network by which the model follows `control_image`."
+)
+CONTROL_IMAGE = Field(
+    default=None,
+    description="Edges, depths, a pose, …: what the ControlNet, or a model made for it, follows.",
+)
 CONTROL_MODE = Field(
     default=-1,
     ge=-1,
     le=63,
-    description="Of which kind `control_image` is, for ControlNets that know several (unions): the number on the network's page; else -1.",
+    description=(
+        "Of which kind `control_image` is, for ControlNets that know several (unions): the number"
+        " on the network's page; else -1."
+    ),
 )
-CONTROL_SCALE = Field(default=1.0, ge=0.0, le=2.0, description="How closely `control_image` is followed by the ControlNet.")
-COUNT = Field(default=1, ge=1, le=64, description="How many images to make; the second is the one of the next seed, and so on.")
+CONTROL_SCALE = Field(
+    default=1.0,
+    ge=0.0,
+    le=2.0,
+    description="How closely `control_image` is followed by the ControlNet.",
+)
+COUNT = Field(
+    default=1,
+    ge=1,
+    le=64,
+    description="How many images to make; the second is the one of the next seed, and so on.",
+)
 
 
 class Images(NamedTuple):
-    output: Annotated[ImageRef, "The image; the first where several were made. RGB, or RGBA from models that make layers."]
+    output: Annotated[
+        ImageRef,
+        "The image; the first where several were made. RGB, or RGBA from models that make layers.",
+    ]
     images: Annotated[list[ImageRef], "All images that were made, in the order of their seeds."]
-    latents: Annotated[Latents | None, "Latents of the last image, for a node that goes on from there; none for families that hide them."]
+    latents: Annotated[
+        Latents | None,
+        "Latents of the last image, for a node that goes on from there; none for families that hide"
+        " them.",
+    ]
 
 
 class DiffusionNode(Node):
@@ -68,31 +120,53 @@ class DiffusionNode(Node):
 
     @classmethod
     def fingerprint(cls, values: dict[str, Any], sources: Sources) -> str | None:
-        # Which weights a default stands for. Also where another model is set or comes over an edge: it may be an empty reference.
-        defaults = [prop.default for prop in cls.spec.properties.values() if isinstance(prop.default, ModelRef)]
-        named = [ref for ref in defaults if not ref.is_empty()] + ([ModelRef(repo_id=cls.default_model)] if cls.default_model else [])
+        # Which weights a default stands for. Also where another model is set or comes over an edge:
+        # it may be an empty reference.
+        defaults = [
+            prop.default
+            for prop in cls.spec.properties.values()
+            if isinstance(prop.default, ModelRef)
+        ]
+        named = [ref for ref in defaults if not ref.is_empty()] + (
+            [ModelRef(repo_id=cls.default_model)] if cls.default_model else []
+        )
         return ", ".join(str(sources.revision(ref)) for ref in named)
 
     def model_or_default(self, model: ModelRef) -> ModelRef:
-        """The model that was set, or the node's default."""
-        return type(model)(repo_id=self.default_model) if model.is_empty() and self.default_model else model
+        """Return the model that was set, or the node's default."""
+        return (
+            type(model)(repo_id=self.default_model)
+            if model.is_empty() and self.default_model
+            else model
+        )
 
     def chosen(self, *names: str) -> dict[str, Any]:
         """Properties by name, for `generate`."""
         return {name: getattr(self, name) for name in names}
 
 
-def source_image(context: Context, ref: ImageRef | None, name: str, mode: str = "RGB") -> Image.Image:
-    """The pixels of an input that the node can't do without. Raises NodeError where it is empty."""
+def source_image(
+    context: Context, ref: ImageRef | None, name: str, mode: str = "RGB"
+) -> Image.Image:
+    """
+    Return the pixels of an input that the node can't do without.
+
+    Raises NodeError where it is empty.
+    """
     if ref is None or ref.is_empty():
         message = f"has no {name.replace('_', ' ')}."
-        raise NodeError(message, f"Connect an image to `{name}`, or set it to a path.", code="missing_image", where=name)
+        raise NodeError(
+            message,
+            f"Connect an image to `{name}`, or set it to a path.",
+            code="missing_image",
+            where=name,
+        )
     return shown_image(context, ref, name, mode)
 
 
 def shown_image(context: Context, ref: ImageRef, name: str, mode: str = "RGB") -> Image.Image:
     """
-    The pixels of an input as a model sees them: sRGB, which models were trained with.
+    Return the pixels of an input as a model sees them: sRGB, which models were trained with.
 
     Where the mode has no alpha and pixels are transparent, a warning says what they become.
     """
@@ -103,17 +177,30 @@ def shown_image(context: Context, ref: ImageRef, name: str, mode: str = "RGB") -
         return in_mode(image, mode)
     if image.getchannel("A").getextrema() == (255, 255):
         return in_mode(image.convert("RGB"), mode)
-    context.warn(f"{name} has transparent pixels; they are put on white, because the model sees no transparency.")
+    context.warn(
+        f"{name} has transparent pixels; they are put on white, because the model sees no"
+        " transparency."
+    )
     return in_mode(image, mode)
 
 
 def image_outputs(made: Generated, context: Context, source: Image.Image | None = None) -> Images:
-    """What was made, as the values of a node's outputs; it says sRGB where the image that it was made from does."""
+    """
+    Return what was made, as the values of a node's outputs.
+
+    It says sRGB where the image that it was made from does.
+    """
     made_from = [image if source is None else with_profile(image, source) for image in made.images]
     images: list[ImageRef] = [context.image_from_pil(image) for image in made_from]
     return Images(images[0], images, made.latents)
 
 
-def optional_images(context: Context, refs: Mapping[str, ImageRef | None]) -> dict[str, Image.Image]:
-    """The pixels of the inputs that are not empty."""
-    return {name: shown_image(context, ref, name) for name, ref in refs.items() if ref is not None and not ref.is_empty()}
+def optional_images(
+    context: Context, refs: Mapping[str, ImageRef | None]
+) -> dict[str, Image.Image]:
+    """Return the pixels of the inputs that are not empty."""
+    return {
+        name: shown_image(context, ref, name)
+        for name, ref in refs.items()
+        if ref is not None and not ref.is_empty()
+    }

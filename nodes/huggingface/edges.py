@@ -28,8 +28,16 @@ def edges(tones: Any, low: float, high: float) -> Any:
 
     padded = np.pad(np.asarray(tones, np.int32), 1, mode="edge")
     upper, middle, lower = padded[:-2], padded[1:-1], padded[2:]
-    across = (upper[:, 2:] - upper[:, :-2]) + 2 * (middle[:, 2:] - middle[:, :-2]) + (lower[:, 2:] - lower[:, :-2])
-    down = (lower[:, :-2] - upper[:, :-2]) + 2 * (lower[:, 1:-1] - upper[:, 1:-1]) + (lower[:, 2:] - upper[:, 2:])
+    across = (
+        (upper[:, 2:] - upper[:, :-2])
+        + 2 * (middle[:, 2:] - middle[:, :-2])
+        + (lower[:, 2:] - lower[:, :-2])
+    )
+    down = (
+        (lower[:, :-2] - upper[:, :-2])
+        + 2 * (lower[:, 1:-1] - upper[:, 1:-1])
+        + (lower[:, 2:] - upper[:, 2:])
+    )
     slope = np.abs(across) + np.abs(down)
     thin = _thinned(slope, across, down)
     return _joined(thin & (slope > low), thin & (slope > high))
@@ -65,7 +73,14 @@ def _joined(weak: Any, strong: Any) -> Any:
     height, width = weak.shape
     open_ones = np.pad(weak & ~strong, 1).ravel()
     found = np.pad(strong, 1).ravel()
-    steps = np.array([row * (width + 2) + column for row in (-1, 0, 1) for column in (-1, 0, 1) if (row, column) != (0, 0)])
+    steps = np.array(
+        [
+            row * (width + 2) + column
+            for row in (-1, 0, 1)
+            for column in (-1, 0, 1)
+            if (row, column) != (0, 0)
+        ]
+    )
     front = np.flatnonzero(found)
     while front.size:
         near = np.unique((front[:, None] + steps).ravel())

@@ -1,8 +1,11 @@
 """
-What families of models take and what they don't: the one table behind arguments, warnings and docs/models.md.
+What families of models take and what they don't.
 
-Most of it is read off the pipelines' classes: a property is honoured where the signature of `__call__` has its parameter, a
-LoRA where the class can load one, and so on. What classes don't tell is a row of `_FACTS`.
+The one table behind arguments, warnings and docs/models.md.
+
+Most of it is read off the pipelines' classes: a property is honoured where the signature of
+`__call__` has its parameter, a LoRA where the class can load one, and so on. What classes don't
+tell is a row of `_FACTS`.
 """
 
 from __future__ import annotations
@@ -35,7 +38,10 @@ class Fact:
     multiple: int = 0
     """What sides have to be multiples of, in pixels, where the parts of a pipeline don't tell."""
     side: int = 0
-    """Of the square that the models were trained at, in pixels, where their configuration doesn't tell."""
+    """
+    Of the square that the models were trained at, in pixels, where their configuration doesn't
+    tell.
+    """
     draws_freely: bool = False
     """Whether it draws random numbers besides those of the generator that it is given."""
     takes_lists: bool = False
@@ -45,35 +51,58 @@ class Fact:
 
 
 _FACTS = (
-    # guidance_scale of these is read only by guidance-distilled versions, and true_cfg_scale only beside a negative prompt.
-    Fact(re.compile(r"^QwenImage"), renames={"guidance_scale": "true_cfg_scale"}, adds={"negative_prompt": " "}),
+    # guidance_scale of these is read only by guidance-distilled versions, and true_cfg_scale only
+    # beside a negative prompt.
+    Fact(
+        re.compile(r"^QwenImage"),
+        renames={"guidance_scale": "true_cfg_scale"},
+        adds={"negative_prompt": " "},
+    ),
     Fact(
         re.compile(r"^Flux(?!2)"),
         when="negative_prompt",
         adds={"true_cfg_scale": 4.0},
-        note="runs with true_cfg_scale 4.0, without which negative_prompt has no effect; each step takes twice as long",
+        note=(
+            "runs with true_cfg_scale 4.0, without which negative_prompt has no effect; each step"
+            " takes twice as long"
+        ),
     ),
-    # Left alone, Kontext makes about a megapixel whatever it is given, and takes the image at sizes of its own list.
+    # Left alone, Kontext makes about a megapixel whatever it is given, and takes the image at sizes
+    # of its own list.
     Fact(
         re.compile(r"^FluxKontext"),
-        by_size=lambda width, height: {"max_area": width * height, "_auto_resize": width * height >= 2**19},
+        by_size=lambda width, height: {
+            "max_area": width * height,
+            "_auto_resize": width * height >= 2**19,
+        },
     ),
     # diffusers 0.42 takes the one for the other when it resizes the image.
-    Fact(re.compile(r"^KandinskyV22Img2Img"), by_size=lambda width, height: {"width": height, "height": width}),
+    Fact(
+        re.compile(r"^KandinskyV22Img2Img"),
+        by_size=lambda width, height: {"width": height, "height": width},
+    ),
     # With text alone, the image that a ControlNet follows is the only one, and has the plain name.
-    Fact(re.compile(r"^StableDiffusion(XL)?ControlNet(PAG)?Pipeline$"), renames={"control_image": "image"}),
-    # These fill in by what a ControlNet sees: the image without its masked part, and the mask. There is no further one to follow.
+    Fact(
+        re.compile(r"^StableDiffusion(XL)?ControlNet(PAG)?Pipeline$"),
+        renames={"control_image": "image"},
+    ),
+    # These fill in by what a ControlNet sees: the image without its masked part, and the mask.
+    # There is no further one to follow.
     Fact(
         re.compile(r"^(StableDiffusion3ControlNetInpainting|QwenImageControlNetInpaint)"),
         renames={"image": "control_image", "mask_image": "control_mask", "control_image": ""},
     ),
-    # Whatever they are given, they bring it to this area; what takes images apart makes no other size either.
+    # Whatever they are given, they bring it to this area; what takes images apart makes no other
+    # size either.
     Fact(re.compile(r"^QwenImageEdit"), side=1024),
     Fact(re.compile(r"^QwenImageLayered"), side=640, multiple=32),
     # Karlo draws, and then enlarges in a few steps of its own.
     Fact(
         re.compile(r"^UnCLIPImageVariation"),
-        renames={"num_inference_steps": "decoder_num_inference_steps", "guidance_scale": "decoder_guidance_scale"},
+        renames={
+            "num_inference_steps": "decoder_num_inference_steps",
+            "guidance_scale": "decoder_guidance_scale",
+        },
     ),
     # Guidance that changes from step to step is its default, and refused beside one that does not.
     Fact(re.compile(r"^Ideogram4"), adds={"guidance_schedule": None}, side=2048),
@@ -91,17 +120,31 @@ _FACTS = (
     Fact(re.compile(r"^Sana"), multiple=32),
     Fact(re.compile(r"^CogView4"), multiple=16),
     Fact(re.compile(r"^GlmImage"), takes_lists=True),
-    # They sample what the autoencoder makes of an image, or the words of a language model, without the generator that they got.
-    Fact(re.compile(r"^(CogView4Control|GlmImage|StableDiffusion3ControlNet|QwenImageControlNetInpaint)"), draws_freely=True),
-    # Left alone, these choose the nearest of their own sizes and cut the image to the one asked for.
+    # They sample what the autoencoder makes of an image, or the words of a language model, without
+    # the generator that they got.
+    Fact(
+        re.compile(
+            r"^(CogView4Control|GlmImage|StableDiffusion3ControlNet|QwenImageControlNetInpaint)"
+        ),
+        draws_freely=True,
+    ),
+    # Left alone, these choose the nearest of their own sizes and cut the image to the one asked
+    # for.
     Fact(re.compile(r"^(Sana|PixArt|Hunyuan|PRX)"), adds={"use_resolution_binning": False}),
 )
 
-FIXED_SCHEDULER = re.compile(r"LatentConsistency|LatentUpscale|^IF|^Kandinsky|Wuerstchen|Cascade|^Sana")
-"""Pipelines whose loop is written for the scheduler they come with, whatever the scheduler says of itself."""
+FIXED_SCHEDULER = re.compile(
+    r"LatentConsistency|LatentUpscale|^IF|^Kandinsky|Wuerstchen|Cascade|^Sana"
+)
+"""
+Pipelines whose loop is written for the scheduler they come with, whatever the scheduler says of
+itself.
+"""
 
 _HIDES = re.compile(r"^(Flux2|Qwen|Ovis|Krea|Ideogram|Glm|Nucleus)")
-"""Pipelines that pack latents into sequences, or give them a time, in a way that only they can undo."""
+"""
+Pipelines that pack latents into sequences, or give them a time, in a way that only they can undo.
+"""
 
 CONTROLLED = {
     "text-to-image": ("Pipeline", ("{net}Pipeline",)),
@@ -111,17 +154,24 @@ CONTROLLED = {
 """Task to how the class of a pipeline is called, without and with a ControlNet."""
 
 
-BEYOND_AUTO: Mapping[str, tuple[str, ...]] = {**ITSELF, "variation": (*ITSELF["variation"], "FluxPipeline")}
-"""Pipelines that do what no automatic choice covers: chosen by what the weights were saved from. Flux varies images with a prior."""
+BEYOND_AUTO: Mapping[str, tuple[str, ...]] = {
+    **ITSELF,
+    "variation": (*ITSELF["variation"], "FluxPipeline"),
+}
+"""
+Pipelines that do what no automatic choice covers: chosen by what the weights were saved from.
+
+Flux varies images with a prior.
+"""
 
 
 def facts_of(name: str) -> list[Fact]:
-    """What is known of the pipelines of that class name."""
+    """Return what is known of the pipelines of that class name."""
     return [fact for fact in _FACTS if fact.pipelines.search(name)]
 
 
 def parameters_of(pipeline_class: type) -> Mapping[str, inspect.Parameter]:
-    """What a pipeline takes when it is called, by name."""
+    """Return what a pipeline takes when it is called, by name."""
     return _parameters(pipeline_class.__call__)
 
 
@@ -131,9 +181,15 @@ def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]
 
 
 def parameter_of(pipeline_class: type, prop: str) -> str | None:
-    """The parameter by which a pipeline takes a property of a node; None where it takes it by none."""
+    """
+    Return the parameter by which a pipeline takes a property of a node.
+
+    None where it takes it by none.
+    """
     taken = parameters_of(pipeline_class)
-    renames = {old: new for fact in facts_of(pipeline_class.__name__) for old, new in fact.renames.items()}
+    renames = {
+        old: new for fact in facts_of(pipeline_class.__name__) for old, new in fact.renames.items()
+    }
     parameter = renames.get(prop, prop)
     return parameter if parameter in taken else None
 
@@ -143,20 +199,37 @@ def unread(pipeline: Any, prop: str, wanted: Mapping[str, Any]) -> str:
     name = type(pipeline).__name__
     if prop == "guidance_scale":
         transformer = getattr(pipeline, "transformer", None)
-        is_told = transformer is None or getattr(transformer, "config", {}).get("guidance_embeds", True)
-        return "" if is_told or not name.startswith("Flux") else f"the model of this {name} was distilled to draw without guidance"
+        is_told = transformer is None or getattr(transformer, "config", {}).get(
+            "guidance_embeds", True
+        )
+        return (
+            ""
+            if is_told or not name.startswith("Flux")
+            else f"the model of this {name} was distilled to draw without guidance"
+        )
     if prop != "negative_prompt":
         return ""
     unet = getattr(pipeline, "unet", None)
-    if unet is not None and "Upscale" not in name and getattr(unet, "config", {}).get("time_cond_proj_dim") is not None:
-        return f"the model of this {name} was distilled to be told the guidance, and compares with no other prompt"
+    if (
+        unet is not None
+        and "Upscale" not in name
+        and getattr(unet, "config", {}).get("time_cond_proj_dim") is not None
+    ):
+        return (
+            f"the model of this {name} was distilled to be told the guidance, and compares with no"
+            " other prompt"
+        )
     if (wanted.get("guidance_scale") or 2.0) <= 1.0:
         return f"{name} reads it only where guidance_scale is above 1"
     return ""
 
 
 def takes_loras(pipeline_class: type) -> bool:
-    """Whether a pipeline can load LoRAs: it has the means, and so has its denoiser, which Kandinsky 3's and PRX's lack."""
+    """
+    Whether a pipeline can load LoRAs.
+
+    It has the means, and so has its denoiser, which Kandinsky 3's and PRX's lack.
+    """
     parts = inspect.signature(pipeline_class).parameters
     denoisers = [parts[name].annotation for name in ("unet", "transformer") if name in parts]
     fitted = all(hasattr(kind, "load_lora_adapter") for kind in denoisers if isinstance(kind, type))
@@ -165,22 +238,33 @@ def takes_loras(pipeline_class: type) -> bool:
 
 def takes_image_prompt(pipeline_class: type) -> bool:
     """Whether a pipeline can follow an image through an IP adapter."""
-    return hasattr(pipeline_class, "load_ip_adapter") and parameter_of(pipeline_class, "ip_adapter_image") is not None
+    return (
+        hasattr(pipeline_class, "load_ip_adapter")
+        and parameter_of(pipeline_class, "ip_adapter_image") is not None
+    )
 
 
 def shows_latents(pipeline_class: type) -> bool:
-    """Whether the latents that an image was decoded from can be had from a pipeline, in the form of an image."""
+    """
+    Whether the latents that an image was decoded from can be had from a pipeline, in the form of an
+    image.
+    """
     parts = inspect.signature(pipeline_class).parameters
     return (
-        parameter_of(pipeline_class, "callback_on_step_end") is not None and "vae" in parts and not _HIDES.search(pipeline_class.__name__)
+        parameter_of(pipeline_class, "callback_on_step_end") is not None
+        and "vae" in parts
+        and not _HIDES.search(pipeline_class.__name__)
     )
 
 
 def controlled_class(pipeline_class: type, task: str, net: str = "ControlNet") -> type | None:
     """
-    The pipeline that does the task of this one under a ControlNet; None where there is none. The class itself where it is one.
+    Return the pipeline that does the task of this one under a ControlNet; None where there is none.
 
-    `net` is the word for the kind of network in the names of classes: `ControlNet`, or `ControlNetUnion` for those of many kinds.
+    The class itself where it is one.
+
+    `net` is the word for the kind of network in the names of classes: `ControlNet`, or
+        `ControlNetUnion` for those of many kinds.
     """
     import diffusers
     from diffusers.pipelines import auto_pipeline
@@ -192,8 +276,18 @@ def controlled_class(pipeline_class: type, task: str, net: str = "ControlNet") -
     else:
         stem = name.removesuffix(plain)
         word = f"{net}PAG" if "PAG" in stem else net
-        candidates = [stem.replace("PAG", "") + form.format(net=word) for form in controlled] if name.endswith(plain) else []
-    tables = {"text-to-image": "TEXT2IMAGE", "image-to-image": "IMAGE2IMAGE", "inpainting": "INPAINT"}
+        candidates = (
+            [stem.replace("PAG", "") + form.format(net=word) for form in controlled]
+            if name.endswith(plain)
+            else []
+        )
+    tables = {
+        "text-to-image": "TEXT2IMAGE",
+        "image-to-image": "IMAGE2IMAGE",
+        "inpainting": "INPAINT",
+    }
     mapped = getattr(auto_pipeline, f"AUTO_{tables[task]}_PIPELINES_MAPPING").values()
     known = {found.__name__ for found in mapped} | set(BEYOND_AUTO.get(task, ()))
-    return next((getattr(diffusers, candidate) for candidate in candidates if candidate in known), None)
+    return next(
+        (getattr(diffusers, candidate) for candidate in candidates if candidate in known), None
+    )

@@ -1,8 +1,9 @@
 """
 Latents: what a denoising loop works on, and what an autoencoder makes of an image.
 
-`samples` is a tensor (1, channels, height, width) as the denoiser sees it: normalized by the autoencoder's scaling factor and
-shift. A side of an image is a side of its latents times the autoencoder's factor, 8 for most.
+`samples` is a tensor (1, channels, height, width) as the denoiser sees it: normalized by the
+autoencoder's scaling factor and shift. A side of an image is a side of its latents times the
+autoencoder's factor, 8 for most.
 """
 
 from __future__ import annotations
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
 
 
 class Latents(NamedTuple):
-    """Latents of one image. Kept as an array, so that a run that finds them in the cache need not import torch."""
+    """
+    Latents of one image.
+
+    Kept as an array, so that a run that finds them in the cache need not import torch.
+    """
 
     array: Any
     """A numpy array (1, channels, height, width), float32."""
@@ -31,7 +36,11 @@ class Latents(NamedTuple):
 
     @property
     def samples(self) -> torch.Tensor:
-        """The array as a tensor in main memory. It is shared with the cache: not to be changed in place."""
+        """
+        The array as a tensor in main memory.
+
+        It is shared with the cache: not to be changed in place.
+        """
         import torch
 
         return torch.from_numpy(self.array)
@@ -44,7 +53,9 @@ class LatentsSeen:
         self._last: torch.Tensor | None = None
 
     def callback(self, pipeline: Any) -> StepCallback | None:
-        """A function for `callback_on_step_end`; None where the pipeline has no such callback."""
+        """
+        Return a function for `callback_on_step_end`; None where the pipeline has no such callback.
+        """
         if "callback_on_step_end" not in parameters_of(type(pipeline)):
             return None
 
@@ -61,14 +72,20 @@ class LatentsSeen:
 
     def latents(self, pipeline: Any, size: tuple[int, int]) -> Latents | None:
         """
-        What was kept, in the form of one image of that width and height; None where there is none, or where the family
-        packs its latents into sequences in a way that only its pipeline can undo.
+        Return what was kept, in the form of one image of that width and height.
+
+        None where there is none, or where the family packs its latents into sequences in a way that
+        only its pipeline can undo.
         """
         last = self._last
         if last is None or not shows_latents(type(pipeline)):
             return None
         unpack = getattr(pipeline, "_unpack_latents", None)
-        if last.dim() == 3 and unpack is not None and len(inspect.signature(unpack).parameters) == 4:
+        if (
+            last.dim() == 3
+            and unpack is not None
+            and len(inspect.signature(unpack).parameters) == 4
+        ):
             last = unpack(last, size[1], size[0], pipeline.vae_scale_factor)
         if last.dim() != 4 or last.shape[1] != pipeline.vae.config.get("latent_channels"):
             return None
@@ -76,25 +93,31 @@ class LatentsSeen:
 
 
 def normalized(vae: Any, latents: torch.Tensor) -> torch.Tensor:
-    """What the encoder gives, as the denoiser wants it."""
+    """Return what the encoder gives, as the denoiser wants it."""
     scale, shift = _normalization(vae)
     result: torch.Tensor = (latents - shift) * scale
     return result
 
 
 def denormalized(vae: Any, latents: torch.Tensor) -> torch.Tensor:
-    """What the denoiser gives, as the decoder wants it."""
+    """Return what the denoiser gives, as the decoder wants it."""
     scale, shift = _normalization(vae)
     result: torch.Tensor = latents / scale + shift
     return result
 
 
 def _normalization(vae: Any) -> tuple[Any, Any]:
-    """Scale and shift: numbers for the whole, or for each channel where the autoencoder has statistics."""
+    """
+    Scale and shift: numbers for the whole, or for each channel where the autoencoder has
+    statistics.
+    """
     import torch
 
     mean, std = vae.config.get("latents_mean"), vae.config.get("latents_std")
     if mean is not None and std is not None:
-        columns = [torch.tensor(values, dtype=torch.float32, device=vae.device).view(1, -1, 1, 1) for values in (mean, std)]
+        columns = [
+            torch.tensor(values, dtype=torch.float32, device=vae.device).view(1, -1, 1, 1)
+            for values in (mean, std)
+        ]
         return vae.config.get("scaling_factor", 1.0) / columns[1], columns[0]
     return vae.config.get("scaling_factor") or 1.0, vae.config.get("shift_factor") or 0.0

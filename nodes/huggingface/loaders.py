@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from nodes.huggingface.model_kinds import AutoencoderModel, ControlNetModel, IPAdapterModel, LoraModel, UpscalerModel
+from nodes.huggingface.model_kinds import (
+    AutoencoderModel,
+    ControlNetModel,
+    IPAdapterModel,
+    LoraModel,
+    UpscalerModel,
+)
 from nodetool_core import Field, Lane, Node
 
 _REPO = "Hub id such as `owner/name`, or a path on this machine."
@@ -25,11 +31,16 @@ class LoadLora(Node):
 
     repo_id: str = Field(description=_REPO)
     path: str = Field(default="", description=_FILE)
-    scale: float = Field(default=1.0, ge=-10.0, le=10.0, description="How much of the LoRA is applied; 0 is none.")
+    scale: float = Field(
+        default=1.0, ge=-10.0, le=10.0, description="How much of the LoRA is applied; 0 is none."
+    )
     loras: list[LoraModel] = Field(default=[], description="LoRAs that are there already.")
 
     def process(self) -> Annotated[list[LoraModel], "The LoRAs that were there, and this one."]:
-        return [*self.loras, LoraModel(repo_id=self.repo_id, path=self.path or None, scale=self.scale)]
+        return [
+            *self.loras,
+            LoraModel(repo_id=self.repo_id, path=self.path or None, scale=self.scale),
+        ]
 
 
 class LoadControlNet(Node):
@@ -52,7 +63,8 @@ class LoadControlNet(Node):
 
 class LoadIPAdapter(Node):
     """
-    Names an IP adapter. Its image encoder is looked for in the folder `image_encoder` beside its file.
+    Names an IP adapter. Its image encoder is looked for in the folder `image_encoder` beside its
+    file.
     huggingface, model, ip-adapter, image prompt
 
     Use cases:

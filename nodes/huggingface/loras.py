@@ -1,9 +1,10 @@
 """
 The tensors of LoRAs, in the form that diffusers reads and at the scale that their files say.
 
-diffusers takes a LoRA that is given as tensors for one of scale 1, unless tensors named `alpha` say otherwise. Files of PEFT and of
-diffusers' training scripts say it elsewhere: in `adapter_config.json` beside them, and in the header under
-`lora_adapter_metadata`. So the scale of each layer (alpha by rank, or by its root) is multiplied into the layer's tensors.
+diffusers takes a LoRA that is given as tensors for one of scale 1, unless tensors named `alpha` say
+otherwise. Files of PEFT and of diffusers' training scripts say it elsewhere: in
+`adapter_config.json` beside them, and in the header under `lora_adapter_metadata`. So the scale of
+each layer (alpha by rank, or by its root) is multiplied into the layer's tensors.
 """
 
 from __future__ import annotations
@@ -19,13 +20,15 @@ _HEADER: Final = "lora_adapter_metadata"
 _PEFT: Final = "base_model.model."
 """Begins the names of tensors that PEFT saved."""
 
-_UP = re.compile(r"\.(lora_B|lora\.up|lora_linear_layer\.up)\.(\w+\.)?(weight|bias)$|\.(lora_embedding_B)$")
+_UP = re.compile(
+    r"\.(lora_B|lora\.up|lora_linear_layer\.up)\.(\w+\.)?(weight|bias)$|\.(lora_embedding_B)$"
+)
 """Ends the names of what a layer multiplies last."""
 
 
 def lora_tensors(part: Any, denoiser: str) -> dict[str, Any]:
     """
-    The tensors of a LoRA with the scale of each layer in them.
+    Return the tensors of a LoRA with the scale of each layer in them.
 
     Args:
         part: What the weights manager lends for the task `tensors`.
@@ -35,11 +38,18 @@ def lora_tensors(part: Any, denoiser: str) -> dict[str, Any]:
     tensors = {_named(name, denoiser): tensor for name, tensor in part.tensors.items()}
     if not settings:
         return tensors
-    return {name: tensor if (scale := _scale(name, tensors, settings)) == 1 else tensor * scale for name, tensor in tensors.items()}
+    return {
+        name: tensor if (scale := _scale(name, tensors, settings)) == 1 else tensor * scale
+        for name, tensor in tensors.items()
+    }
 
 
 def _settings(part: Any) -> Mapping[str, Any]:
-    """What a file says of its layers; with the names of components before the keys where it is of several."""
+    """
+    Return what a file says of its layers.
+
+    With the names of components before the keys where it is of several.
+    """
     try:
         found = json.loads(part.metadata[_HEADER]) if _HEADER in part.metadata else part.config
     except ValueError:
@@ -51,20 +61,34 @@ def _named(name: str, denoiser: str) -> str:
     if not name.startswith(_PEFT):
         return name
     bare = name.removeprefix(_PEFT)
-    return bare if re.match(r"(unet|transformer|text_encoder(_\d)?)\.", bare) else f"{denoiser}.{bare}"
+    return (
+        bare if re.match(r"(unet|transformer|text_encoder(_\d)?)\.", bare) else f"{denoiser}.{bare}"
+    )
 
 
 def _scale(name: str, tensors: Mapping[str, Any], settings: Mapping[str, Any]) -> float:
-    """By what to multiply a tensor: 1 for all but the last of each layer, and where the layer has an alpha of its own."""
+    """
+    By what to multiply a tensor.
+
+    1 for all but the last of each layer, and where the layer has an alpha of its own.
+    """
     found = _UP.search(name)
     if not found:
         return 1.0
     layer = name[: found.start()]
     component, _, place = layer.partition(".")
-    own = {key.removeprefix(f"{component}."): value for key, value in settings.items() if key.startswith(f"{component}.")}
+    own = {
+        key.removeprefix(f"{component}."): value
+        for key, value in settings.items()
+        if key.startswith(f"{component}.")
+    }
     said = own or settings
     alpha = _of_layer(place, said.get("alpha_pattern"), said.get("lora_alpha"))
-    up = tensors.get(name.removesuffix("bias") + "weight", tensors[name]) if found[3] == "bias" else tensors[name]
+    up = (
+        tensors.get(name.removesuffix("bias") + "weight", tensors[name])
+        if found[3] == "bias"
+        else tensors[name]
+    )
     rank = int(up.shape[1])
     if f"{layer}.alpha" in tensors or not isinstance(alpha, (int, float)) or rank < 1:
         return 1.0
@@ -72,7 +96,11 @@ def _scale(name: str, tensors: Mapping[str, Any], settings: Mapping[str, Any]) -
 
 
 def _of_layer(place: str, pattern: Any, usual: Any) -> Any:
-    """The value for a layer: that of the first expression that its name ends with, as PEFT does it, else the usual one."""
+    """
+    Return the value for a layer.
+
+    That of the first expression that its name ends with, as PEFT does it, else the usual one.
+    """
     for expression, value in (pattern or {}).items():
         if re.match(rf"(.*\.)?({expression})$", place):
             return value

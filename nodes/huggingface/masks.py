@@ -1,8 +1,10 @@
 """
-Masks: which part of an image is painted anew, how the new part fades into the old, and where to look closely.
+Masks: which part of an image is painted anew, how the new part fades into the old, and where to
+look closely.
 
-White is painted. A mask grows by whole pixels and fades outward over a number of pixels with a ramp of finite width, so that what
-lies farther out keeps every bit. Both are sums over boxes, done with one table of running sums: O(pixels), however wide.
+White is painted. A mask grows by whole pixels and fades outward over a number of pixels with a ramp
+of finite width, so that what lies farther out keeps every bit. Both are sums over boxes, done with
+one table of running sums: O(pixels), however wide.
 """
 
 from __future__ import annotations
@@ -48,7 +50,12 @@ class Mask:
         painted = np.asarray(image) >= _THRESHOLD
         if not painted.any():
             hint = "White is what is painted anew; invert the mask if it is the other way round."
-            raise NodeError("The mask is black everywhere, so there is nothing to paint.", hint, code="empty_mask", where="mask_image")
+            raise NodeError(
+                "The mask is black everywhere, so there is nothing to paint.",
+                hint,
+                code="empty_mask",
+                where="mask_image",
+            )
         ramp = fade // 2
         grown = _box_sums(painted, grow + fade - ramp) > 0
         opacity = _box_sums(grown, ramp) / _box_sums(np.ones_like(grown), ramp)
@@ -56,7 +63,7 @@ class Mask:
         return cls(Pillow.fromarray((tones > 0).astype(np.uint8) * 255), Pillow.fromarray(tones))
 
     def region(self, padding: int) -> Box:
-        """The box around what is painted, with so many pixels of its surroundings."""
+        """Return the box around what is painted, with so many pixels of its surroundings."""
         box = self.paint.getbbox()
         assert box is not None
         left, upper, right, lower = box
@@ -68,14 +75,20 @@ class Mask:
         )
 
     def laid_over(self, image: Image.Image, new: Image.Image, box: Box) -> Image.Image:
-        """`image` with `new` in the box, as far as the mask lets it be seen. Where it does not, every bit stays."""
+        """
+        `image` with `new` in the box, as far as the mask lets it be seen.
+
+        Where it does not, every bit stays.
+        """
         result = image.copy()
         result.paste(new, box, self.opacity.crop(box))
         return result
 
 
 def _box_sums(values: Any, radius: int) -> Any:
-    """For each pixel the sum over the square that reaches `radius` pixels from it, cut at the edges."""
+    """
+    For each pixel the sum over the square that reaches `radius` pixels from it, cut at the edges.
+    """
     import numpy as np
 
     if radius == 0:
@@ -83,6 +96,9 @@ def _box_sums(values: Any, radius: int) -> Any:
     height, width = values.shape
     table = np.pad(values.astype(np.int64).cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
     rows, columns = np.arange(height), np.arange(width)
-    upper, lower = np.maximum(rows - radius, 0)[:, None], np.minimum(rows + radius + 1, height)[:, None]
+    upper, lower = (
+        np.maximum(rows - radius, 0)[:, None],
+        np.minimum(rows + radius + 1, height)[:, None],
+    )
     left, right = np.maximum(columns - radius, 0), np.minimum(columns + radius + 1, width)
     return table[lower, right] - table[upper, right] - table[lower, left] + table[upper, left]

@@ -1,8 +1,8 @@
 """
 Kinds of models that properties take, besides those that every pack knows.
 
-A kind says what a property expects; weights of every kind can be given to it, and what they are good for is found out when
-they are loaded. The names are those that workflow files use.
+A kind says what a property expects; weights of every kind can be given to it, and what they are
+good for is found out when they are loaded. The names are those that workflow files use.
 """
 
 from __future__ import annotations
@@ -28,13 +28,19 @@ class InpaintingModel(ModelRef):
 
 
 class ControlNetModel(ModelRef):
-    """A network that makes a model follow edges, depths or poses: a directory or repository of its own."""
+    """
+    A network that makes a model follow edges, depths or poses.
+
+    A directory or repository of its own.
+    """
 
     type: str = "hf.controlnet"
 
 
 class IPAdapterModel(ModelRef):
-    """An image prompt adapter: a safetensors file, named in `path` where it lies in a repository."""
+    """
+    An image prompt adapter: a safetensors file, named in `path` where it lies in a repository.
+    """
 
     type: str = "hf.ip_adapter"
 
@@ -79,7 +85,9 @@ class LoraModel(ModelRef):
     """A LoRA: a small change to another model, and how much of it to apply."""
 
     type: str = "hf.lora"
-    scale: float = Field(default=1.0, ge=-10.0, le=10.0, description="How much of the change is applied; 0 is none.")
+    scale: float = Field(
+        default=1.0, ge=-10.0, le=10.0, description="How much of the change is applied; 0 is none."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -87,5 +95,9 @@ class LoraModel(ModelRef):
         """Also reads the form `{"lora": {…}, "strength": 0.5}` of the nearest tool's files."""
         if not isinstance(value, Mapping) or not isinstance(value.get("lora"), Mapping):
             return value
-        kept = {name: part for name, part in value["lora"].items() if name in cls.model_fields and name != "type"}
+        kept = {
+            name: part
+            for name, part in value["lora"].items()
+            if name in cls.model_fields and name != "type"
+        }
         return {**kept, "scale": value.get("strength", 1.0)}

@@ -1,8 +1,9 @@
 """
 The page docs/models.md: which families of models honour which properties.
 
-It is written from the classes of diffusers and the facts in `families.py`, the same by which a node decides what it passes on and
-what it warns of. So the page can't say one thing and the nodes do another.
+It is written from the classes of diffusers and the facts in `families.py`, the same by which a node
+decides what it passes on and what it warns of. So the page can't say one thing and the nodes do
+another.
 """
 
 from __future__ import annotations
@@ -23,15 +24,42 @@ from nodes.huggingface.families import (
 from nodes.huggingface.schedulers import takes_schedulers
 
 _TASKS: Final = {
-    "text-to-image": ("Text to image", "TEXT2IMAGE", "nodes/huggingface/text_to_image/text_to_image.md", "TextToImage"),
-    "image-to-image": ("Image to image", "IMAGE2IMAGE", "nodes/huggingface/image_to_image/image_to_image.md", "ImageToImage"),
-    "inpainting": ("Inpainting", "INPAINT", "nodes/huggingface/image_to_image/inpainting.md", "Inpainting"),
+    "text-to-image": (
+        "Text to image",
+        "TEXT2IMAGE",
+        "nodes/huggingface/text_to_image/text_to_image.md",
+        "TextToImage",
+    ),
+    "image-to-image": (
+        "Image to image",
+        "IMAGE2IMAGE",
+        "nodes/huggingface/image_to_image/image_to_image.md",
+        "ImageToImage",
+    ),
+    "inpainting": (
+        "Inpainting",
+        "INPAINT",
+        "nodes/huggingface/image_to_image/inpainting.md",
+        "Inpainting",
+    ),
 }
 
 _BEYOND: Final = {
-    "editing": ("Editing by instruction", "nodes/huggingface/image_to_image/edit_by_instruction.md", "EditByInstruction"),
-    "variation": ("Variations", "nodes/huggingface/image_to_image/image_variation.md", "ImageVariation"),
-    "upscaling": ("Upscaling", "nodes/huggingface/image_to_image/diffusion_upscale.md", "DiffusionUpscale"),
+    "editing": (
+        "Editing by instruction",
+        "nodes/huggingface/image_to_image/edit_by_instruction.md",
+        "EditByInstruction",
+    ),
+    "variation": (
+        "Variations",
+        "nodes/huggingface/image_to_image/image_variation.md",
+        "ImageVariation",
+    ),
+    "upscaling": (
+        "Upscaling",
+        "nodes/huggingface/image_to_image/diffusion_upscale.md",
+        "DiffusionUpscale",
+    ),
 }
 
 Honours = Callable[[type], bool]
@@ -64,9 +92,34 @@ OF_TASK: Final = {
         "controlnet",
         "latents",
     ),
-    "image-to-image": ("negative_prompt", "strength", "guidance_scale", "scheduler", "loras", "ip_adapter_image", "controlnet", "latents"),
-    "inpainting": ("negative_prompt", "strength", "guidance_scale", "scheduler", "loras", "ip_adapter_image", "controlnet", "latents"),
-    "editing": ("negative_prompt", "guidance_scale", "image_guidance_scale", "scheduler", "loras", "latents"),
+    "image-to-image": (
+        "negative_prompt",
+        "strength",
+        "guidance_scale",
+        "scheduler",
+        "loras",
+        "ip_adapter_image",
+        "controlnet",
+        "latents",
+    ),
+    "inpainting": (
+        "negative_prompt",
+        "strength",
+        "guidance_scale",
+        "scheduler",
+        "loras",
+        "ip_adapter_image",
+        "controlnet",
+        "latents",
+    ),
+    "editing": (
+        "negative_prompt",
+        "guidance_scale",
+        "image_guidance_scale",
+        "scheduler",
+        "loras",
+        "latents",
+    ),
     "variation": ("guidance_scale", "width, height", "scheduler", "latents"),
     "upscaling": ("negative_prompt", "guidance_scale", "noise_level", "scheduler"),
 }
@@ -102,7 +155,7 @@ _NOTES: Final = """\
 
 
 def page() -> str:
-    """The page, as Markdown."""
+    """Return the page, as Markdown."""
     parts = ["---\ntitle: Models\n---", _INTRODUCTION]
     for task, (title, _, path, node) in _TASKS.items():
         parts += [f"## {title}", f"Node: [{node}]({path}).", _table(task, _mapped(task))]
@@ -113,7 +166,7 @@ def page() -> str:
 
 
 def families(task: str) -> dict[str, type]:
-    """The pipeline of each family that does a task, by name."""
+    """Return the pipeline of each family that does a task, by name."""
     import diffusers
 
     names = _mapped(task) if task in _TASKS else BEYOND_AUTO[task]
@@ -128,13 +181,19 @@ def honours(pipeline_class: type, prop: str, task: str) -> bool:
 
 
 def _mapped(task: str) -> list[str]:
-    """The pipelines that are chosen for a task, and those that do it without being on the list."""
+    """
+    Return the pipelines that are chosen for a task, and those that do it without being on the list.
+    """
     from diffusers.pipelines import auto_pipeline
 
     table: Mapping[str, Any] = getattr(auto_pipeline, f"AUTO_{_TASKS[task][1]}_PIPELINES_MAPPING")
     # The tables have pipelines of films, and the one for texts has one that fills in masks.
     strange = ("num_frames", "mask_image") if task == "text-to-image" else ("num_frames",)
-    found = [found for found in table.values() if all(parameter_of(found, parameter) is None for parameter in strange)]
+    found = [
+        found
+        for found in table.values()
+        if all(parameter_of(found, parameter) is None for parameter in strange)
+    ]
     # Upscalers enlarge whatever they are given, and have a table of their own.
     beyond = [name for name in BEYOND_AUTO.get(task, ()) if name not in BEYOND_AUTO["upscaling"]]
     return [one.__name__ for one in dict.fromkeys(found)] + beyond
@@ -146,20 +205,31 @@ def _table(task: str, names: Iterable[str]) -> str:
     columns = OF_TASK[task]
     rows = []
     for name in sorted(names, key=str.lower):
-        marks = ["yes" if honours(getattr(diffusers, name), column, task) else "–" for column in columns]  # noqa: RUF001 - a dash
+        marks = [
+            "yes" if honours(getattr(diffusers, name), column, task) else "–"  # noqa: RUF001 - a dash
+            for column in columns
+        ]
         rows.append(f"| {name.removesuffix('Pipeline')} | {' | '.join(marks)} |")
     header = [f"| Family | {' | '.join(columns)} |", "|---|" + "---|" * len(columns)]
     return "\n".join([*header, *rows])
 
 
 def _facts() -> str:
-    """What is added to calls of some families, which users should know of."""
+    """Return what is added to calls of some families, which users should know of."""
     import diffusers
 
     noted: dict[str, list[str]] = {}
-    for name in sorted(name for task in _TASKS for name in _mapped(task) if hasattr(diffusers, name)):
+    for name in sorted(
+        name for task in _TASKS for name in _mapped(task) if hasattr(diffusers, name)
+    ):
         for fact in facts_of(name):
-            if fact.note and all(key in parameters_of(getattr(diffusers, name)) for key in fact.adds):
-                noted.setdefault(f"{f'With `{fact.when}`: ' if fact.when else ''}{fact.note}", []).append(name.removesuffix("Pipeline"))
-    lines = [f"- {note}. So for {', '.join(dict.fromkeys(names))}." for note, names in noted.items()]
+            if fact.note and all(
+                key in parameters_of(getattr(diffusers, name)) for key in fact.adds
+            ):
+                noted.setdefault(
+                    f"{f'With `{fact.when}`: ' if fact.when else ''}{fact.note}", []
+                ).append(name.removesuffix("Pipeline"))
+    lines = [
+        f"- {note}. So for {', '.join(dict.fromkeys(names))}." for note, names in noted.items()
+    ]
     return "\n".join(["## What is added", "", *lines]) if lines else ""

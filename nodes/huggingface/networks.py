@@ -1,12 +1,15 @@
 """
 Networks that enlarge images in one pass, from the tensors of a safetensors file.
 
-Which network it is, how deep and how wide, is read off the tensors' names and shapes, which are those of the published files:
+Which network it is, how deep and how wide, is read off the tensors' names and shapes, which are
+those of the published files:
 
-- RRDBNet, the network of ESRGAN and Real-ESRGAN (`conv_first.weight`, `body.0.rdb1.conv1.weight`, …; also under the older names
-  `model.0.weight`, `model.1.sub.0.RDB1.conv1.0.weight`, …)
-- SRVGGNetCompact, the compact one of Real-ESRGAN (`body.0.weight`, …: convolutions with PReLU, a pixel shuffle added to the image)
-- ESPCN (convolutions alone, tanh between them, a pixel shuffle at the end), on RGB or on brightness alone
+- RRDBNet, the network of ESRGAN and Real-ESRGAN (`conv_first.weight`, `body.0.rdb1.conv1.weight`,
+  …; also under the older names `model.0.weight`, `model.1.sub.0.RDB1.conv1.0.weight`, …)
+- SRVGGNetCompact, the compact one of Real-ESRGAN (`body.0.weight`, …: convolutions with PReLU, a
+  pixel shuffle added to the image)
+- ESPCN (convolutions alone, tanh between them, a pixel shuffle at the end), on RGB or on brightness
+  alone
 
 Numbers go in and come out as 0…1.
 """
@@ -41,25 +44,46 @@ class Upscaler:
 
 
 def upscaler(tensors: Tensors, name: str) -> Upscaler:
-    """The network that the tensors are of, on their device. Raises NodeError where they are of none that is known."""
+    """
+    Return the network that the tensors are of, on their device.
+
+    Raises NodeError where they are of none that is known.
+    """
     import torch
 
     check_numbers(tensors, f"The network {name!r}", "model")
     tensors = _under_new_names(_without_prefix(tensors))
-    make = _rrdb if "conv_first.weight" in tensors else _compact if "body.0.weight" in tensors else _shuffled
+    make = (
+        _rrdb
+        if "conv_first.weight" in tensors
+        else _compact
+        if "body.0.weight" in tensors
+        else _shuffled
+    )
     try:
         with torch.device("meta"):
             made = make(tensors)
         made.module.load_state_dict(_matching(tensors, made.module), assign=True)
     except (KeyError, IndexError, StopIteration, ValueError, RuntimeError) as error:
-        message = f"The tensors of {name!r} are those of no network that is known here: RRDBNet, SRVGGNetCompact, ESPCN."
-        hint = "Use the node AuraSR with this network." if is_aura_sr(tensors) else "Choose the safetensors file of such a network."
+        message = (
+            f"The tensors of {name!r} are those of no network that is known here: RRDBNet,"
+            " SRVGGNetCompact, ESPCN."
+        )
+        hint = (
+            "Use the node AuraSR with this network."
+            if is_aura_sr(tensors)
+            else "Choose the safetensors file of such a network."
+        )
         raise NodeError(message, hint, code="model_unfit", where="model") from error
     return Upscaler(made.module.eval().requires_grad_(False), made.scale, made.channels)
 
 
 def _matching(tensors: Tensors, module: torch.nn.Module) -> dict[str, Any]:
-    """The tensors under the module's names, in 32 bits; those of ESPCN have no fixed names and go by order."""
+    """
+    Return the tensors under the module's names, in 32 bits.
+
+    Those of ESPCN have no fixed names and go by order.
+    """
     wanted = module.state_dict()
     found = wanted if set(wanted) <= set(tensors) else sorted(tensors, key=_natural)
     return {key: tensors[name].float() for key, name in zip(wanted, found, strict=True)}
@@ -68,26 +92,45 @@ def _matching(tensors: Tensors, module: torch.nn.Module) -> dict[str, Any]:
 def _natural(key: str) -> tuple[list[Any], bool]:
     """Orders conv2 before conv10, and the weight of a layer before its bias."""
     stem, _, kind = key.rpartition(".")
-    return [int(part) if index % 2 else part for index, part in enumerate(re.split(r"(\d+)", stem))], kind == "bias"
+    return [
+        int(part) if index % 2 else part for index, part in enumerate(re.split(r"(\d+)", stem))
+    ], kind == "bias"
 
 
 def _without_prefix(tensors: Tensors) -> dict[str, Any]:
-    return {re.sub(r"^(params_ema|params|module|generator)\.", "", key): tensor for key, tensor in tensors.items()}
+    return {
+        re.sub(r"^(params_ema|params|module|generator)\.", "", key): tensor
+        for key, tensor in tensors.items()
+    }
 
 
 def _under_new_names(tensors: Tensors) -> dict[str, Any]:
     """ESRGAN's first names as the later ones."""
     if "model.0.weight" not in tensors:
         return dict(tensors)
-    blocks = [int(found[1]) for key in tensors if (found := re.match(r"model\.1\.sub\.(\d+)\.", key))]
+    blocks = [
+        int(found[1]) for key in tensors if (found := re.match(r"model\.1\.sub\.(\d+)\.", key))
+    ]
     last = max(blocks)
-    ups = sorted({int(key.split(".")[1]) for key in tensors if re.fullmatch(r"model\.\d+\.weight", key)} - {0})
-    names = {"model.0": "conv_first", f"model.1.sub.{last}": "conv_body", f"model.{ups[-2]}": "conv_hr", f"model.{ups[-1]}": "conv_last"}
-    names |= {f"model.{place}": f"conv_up{number}" for number, place in enumerate(ups[:-2], start=1)}
+    ups = sorted(
+        {int(key.split(".")[1]) for key in tensors if re.fullmatch(r"model\.\d+\.weight", key)}
+        - {0}
+    )
+    names = {
+        "model.0": "conv_first",
+        f"model.1.sub.{last}": "conv_body",
+        f"model.{ups[-2]}": "conv_hr",
+        f"model.{ups[-1]}": "conv_last",
+    }
+    names |= {
+        f"model.{place}": f"conv_up{number}" for number, place in enumerate(ups[:-2], start=1)
+    }
     renamed = {}
     for key, tensor in tensors.items():
         stem, _, kind = key.rpartition(".")
-        inner = re.sub(r"model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0$", r"body.\1.rdb\2.conv\3", stem)
+        inner = re.sub(
+            r"model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0$", r"body.\1.rdb\2.conv\3", stem
+        )
         renamed[f"{names.get(stem, inner)}.{kind}"] = tensor
     return renamed
 
@@ -120,7 +163,11 @@ def _rrdb(tensors: Tensors) -> Upscaler:
         def forward(self, pixels: torch.Tensor) -> torch.Tensor:
             made = [pixels]
             for index in range(4):
-                made.append(functional.leaky_relu(getattr(self, f"conv{index + 1}")(torch.cat(made, 1)), 0.2))
+                made.append(
+                    functional.leaky_relu(
+                        getattr(self, f"conv{index + 1}")(torch.cat(made, 1)), 0.2
+                    )
+                )
             result: torch.Tensor = self.conv5(torch.cat(made, 1))
             return result * 0.2 + pixels
 
@@ -146,11 +193,16 @@ def _rrdb(tensors: Tensors) -> Upscaler:
         def forward(self, pixels: torch.Tensor) -> torch.Tensor:
             height, width = pixels.shape[2:]
             # Folding takes whole folds only.
-            whole = functional.pad(pixels, (0, -width % folded, 0, -height % folded), mode="replicate")
+            whole = functional.pad(
+                pixels, (0, -width % folded, 0, -height % folded), mode="replicate"
+            )
             first = self.conv_first(functional.pixel_unshuffle(whole, folded))
             made = first + self.conv_body(self.body(first))
             for number in range(1, ups + 1):
-                made = functional.leaky_relu(getattr(self, f"conv_up{number}")(functional.interpolate(made, scale_factor=2)), 0.2)
+                made = functional.leaky_relu(
+                    getattr(self, f"conv_up{number}")(functional.interpolate(made, scale_factor=2)),
+                    0.2,
+                )
             result: torch.Tensor = self.conv_last(functional.leaky_relu(self.conv_hr(made), 0.2))
             return result[..., : height * scale, : width * scale]
 
@@ -172,7 +224,11 @@ def _compact(tensors: Tensors) -> Upscaler:
         def __init__(self) -> None:
             super().__init__()
             layers = [
-                nn.PReLU(shape[0]) if len(shape) == 1 else nn.Conv2d(shape[1], shape[0], shape[2], padding=shape[2] // 2)
+                (
+                    nn.PReLU(shape[0])
+                    if len(shape) == 1
+                    else nn.Conv2d(shape[1], shape[0], shape[2], padding=shape[2] // 2)
+                )
                 for shape in shapes
             ]
             self.body = nn.Sequential(*layers)
@@ -187,7 +243,11 @@ def _compact(tensors: Tensors) -> Upscaler:
 def _shuffled(tensors: Tensors) -> Upscaler:
     from torch import nn
 
-    shapes = [tuple(tensors[key].shape) for key in sorted(tensors, key=_natural) if tensors[key].dim() == 4]
+    shapes = [
+        tuple(tensors[key].shape)
+        for key in sorted(tensors, key=_natural)
+        if tensors[key].dim() == 4
+    ]
     channels = int(shapes[0][1])
     scale = math.isqrt(shapes[-1][0] // channels)
     if channels not in (1, 3) or scale < 2 or channels * scale**2 != shapes[-1][0]:

@@ -1,4 +1,7 @@
-"""Looks for what is no number in latents and decoded images, which otherwise turns into colours without a word."""
+"""
+Looks for what is no number in latents and decoded images, which otherwise turns into colours
+without a word.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ class NumbersSeen:
             share = _spoiled(tensor)
             if share:
                 hint = "Use a variant of the model for this number format, or another `dtype`"
-                message = f"{share:.2g} % of the {what} of {self._name} are no finite numbers, and the image is spoiled. {hint}."
+                message = (
+                    f"{share:.2g} % of the {what} of {self._name} are no finite numbers, and the"
+                    f" image is spoiled. {hint}."
+                )
                 context.warn(message, share=share / 100)
                 break
         self._decoded = None
@@ -47,7 +53,11 @@ def _spoiled(tensor: Any) -> float:
     """Per cent of a tensor that are NaN or infinite."""
     import torch
 
-    if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point() or tensor.numel() == 0:
+    if (
+        not isinstance(tensor, torch.Tensor)
+        or not tensor.is_floating_point()
+        or tensor.numel() == 0
+    ):
         return 0.0
     finite = tensor.isfinite()
     return 0.0 if bool(finite.all()) else 100 * (1 - float(finite.float().mean()))

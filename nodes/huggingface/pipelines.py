@@ -1,9 +1,9 @@
 """
 Running a diffusers pipeline for a node: the one place that every diffusion node goes through.
 
-`generate` brings the image to a size the model can take, passes the arguments that the pipeline's signature takes,
-reports each step, ends at the next step when the run is cancelled, and answers what diffusers leaves unsaid (a black
-result, memory that ran out) with an error or a warning.
+`generate` brings the image to a size the model can take, passes the arguments that the pipeline's
+signature takes, reports each step, ends at the next step when the run is cancelled, and answers
+what diffusers leaves unsaid (a black result, memory that ran out) with an error or a warning.
 """
 
 from __future__ import annotations
@@ -40,7 +40,11 @@ _ANY_AREA = re.compile(r"Upscale")
 """Pipelines whose image has no native area: they enlarge whatever they get."""
 
 _SQUARE_ONLY = re.compile(r"^KandinskyImg2Img")
-"""Pipelines that fail on all but squares: diffusers 0.42 takes width for height on one of two paths, and compares them."""
+"""
+Pipelines that fail on all but squares.
+
+Diffusers 0.42 takes width for height on one of two paths, and compares them.
+"""
 
 _SEEDS = 2**64
 """How many seeds torch's generators tell apart."""
@@ -49,7 +53,11 @@ _FREE_DRAWS: Final = threading.Lock()
 """Held while torch's own generator, which the whole process has in common, is one call's."""
 
 _TEXT_MULTIPLE = 8
-"""What sides have to be multiples of where an image is made from text: most pipelines check for 8, whatever their model can do."""
+"""
+What sides have to be multiples of where an image is made from text.
+
+Most pipelines check for 8, whatever their model can do.
+"""
 
 _WORTH_TELLING = re.compile(r"ignored|will be (changed|resized)", re.IGNORECASE)
 """What diffusers logs of the user's own values; the rest is of its insides."""
@@ -57,7 +65,9 @@ _WORTH_TELLING = re.compile(r"ignored|will be (changed|resized)", re.IGNORECASE)
 _CUT_OFF = re.compile(r"truncated", re.IGNORECASE)
 """What it logs of some prompts, for encoders whose length is not known here."""
 
-_OUT_OF_MEMORY = re.compile(r"out of memory|not enough memory|can't allocate memory|failed to allocate", re.IGNORECASE)
+_OUT_OF_MEMORY = re.compile(
+    r"out of memory|not enough memory|can't allocate memory|failed to allocate", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -94,15 +104,19 @@ def generate(
     Args:
         pipeline: A pipeline of the caller's own, as `context.models.use` lends it.
         wanted: The node's properties by name, such as prompt, strength, num_inference_steps.
-        seed: Of the random generator; the same seed gives the same image. The second image is that of the next seed.
+        seed: Of the random generator; the same seed gives the same image. The second image is that
+            of the next seed.
         context: Gets progress, one report per step, and warnings.
-        image: The image to start from, RGB; resized with LANCZOS where the model can't take its size.
+        image: The image to start from, RGB; resized with LANCZOS where the model can't take its
+            size.
         others: Images that lie upon it, such as a mask, by property; brought to the same size.
-        size: Of the result, where there is no image to start from; None for the size that the model was made for.
+        size: Of the result, where there is no image to start from; None for the size that the model
+            was made for.
         beside: Further images to look at, for pipelines that take several.
         count: How many images.
         share: Which part of how many this call is of a longer work, for its progress.
-        keeps_size: The caller brings the result back to the size of `image`, so that another one is nothing to tell.
+        keeps_size: The caller brings the result back to the size of `image`, so that another one is
+            nothing to tell.
 
     Raises:
         NodeError: The properties leave nothing to do, or the model can't do it.
@@ -116,11 +130,28 @@ def generate(
         made = Size(*called.size)
     elif made is not None:
         made = _possible(pipeline, made, context)
-    given: dict[str, Any] = {} if called is None else {"image": _image_argument(pipeline, called, beside)}
-    aligned = {name: other if made is None else _of_size(other, made) for name, other in (others or {}).items()}
-    arguments = call_arguments(pipeline, {**wanted, **given, **aligned}, made, context.warn if share[0] == 0 else _say_nothing)
+    given: dict[str, Any] = (
+        {} if called is None else {"image": _image_argument(pipeline, called, beside)}
+    )
+    aligned = {
+        name: other if made is None else _of_size(other, made)
+        for name, other in (others or {}).items()
+    }
+    arguments = call_arguments(
+        pipeline,
+        {**wanted, **given, **aligned},
+        made,
+        context.warn if share[0] == 0 else _say_nothing,
+    )
     seen, numbers = LatentsSeen(), NumbersSeen(pipeline)
-    callbacks = [show for show in (preview_callback(pipeline, context, _steps(arguments)), seen.callback(pipeline)) if show is not None]
+    callbacks = [
+        show
+        for show in (
+            preview_callback(pipeline, context, _steps(arguments)),
+            seen.callback(pipeline),
+        )
+        if show is not None
+    ]
     if callbacks:
         arguments["callback_on_step_end"] = in_turn(callbacks)
     images = []
@@ -133,23 +164,38 @@ def generate(
         numbers.tell(seen.last, context)
         if called is not None and not keeps_size and is_first:
             _tell_size(pipeline, made_now, called, context)
-        images.append(made_now if called is image or image is None else made_now.resize(image.size, _lanczos()))
+        images.append(
+            made_now
+            if called is image or image is None
+            else made_now.resize(image.size, _lanczos())
+        )
     return Generated(images, seen.latents(pipeline, images[-1].size))
 
 
-def _painted(pipeline: Any, arguments: Mapping[str, Any], context: Context, *, tells: bool) -> Image.Image:
-    """The image of one call; what diffusers says of it reaches the user where it `tells`."""
+def _painted(
+    pipeline: Any, arguments: Mapping[str, Any], context: Context, *, tells: bool
+) -> Image.Image:
+    """Return the image of one call; what diffusers says of it reaches the user where it `tells`."""
     import torch
 
     context.check_cancelled()
-    relayed = _relayed_warnings(context, cut=warn_of_cut_prompts(pipeline, arguments, context.warn)) if tells else nullcontext()
-    with torch.no_grad(), relayed, _explained_failures(pipeline), _reproducible(pipeline, arguments["generator"]):
+    relayed = (
+        _relayed_warnings(context, cut=warn_of_cut_prompts(pipeline, arguments, context.warn))
+        if tells
+        else nullcontext()
+    )
+    with (
+        torch.no_grad(),
+        relayed,
+        _explained_failures(pipeline),
+        _reproducible(pipeline, arguments["generator"]),
+    ):
         result = context.models.call(pipeline, arguments, context=context)
     return _image(pipeline, result, context)
 
 
 def _image_argument(pipeline: Any, image: Image.Image, beside: Sequence[Image.Image]) -> Any:
-    """The image as a pipeline takes it: by itself, or in a list with those beside it."""
+    """Return the image as a pipeline takes it: by itself, or in a list with those beside it."""
     if beside or any(fact.takes_lists for fact in facts_of(type(pipeline).__name__)):
         return [image, *beside]
     return _coloured(pipeline, image)
@@ -164,11 +210,17 @@ def _of_size(image: Image.Image, size: Size) -> Image.Image:
 
 
 def _possible(pipeline: Any, size: Size, context: Context) -> Size:
-    """The size nearest to what was asked for that the model can make, told where it is another."""
+    """
+    Return the size nearest to what was asked for that the model can make, told where it is another.
+    """
     multiple = math.lcm(side_multiple(pipeline), _TEXT_MULTIPLE)
     possible = Size(*(max(multiple, side // multiple * multiple) for side in size))
     if possible != size:
-        context.warn(f"width and height were changed from {size} to {possible}, which the model can make.", given=size, used=possible)
+        context.warn(
+            f"width and height were changed from {size} to {possible}, which the model can make.",
+            given=size,
+            used=possible,
+        )
     return possible
 
 
@@ -178,37 +230,56 @@ def _steps(arguments: Mapping[str, Any]) -> int:
 
 
 def _fitted(pipeline: Any, image: Image.Image, context: Context, *, tell: bool) -> Image.Image:
-    """The image at a size that the model can take, told where it is another than its own."""
+    """Return the image at a size that the model can take, told where it is another than its own."""
     given = Size(*image.size)
-    fitting = fitting_size(pipeline, given, any_area=bool(_ANY_AREA.search(type(pipeline).__name__)))
+    fitting = fitting_size(
+        pipeline, given, any_area=bool(_ANY_AREA.search(type(pipeline).__name__))
+    )
     if fitting == given:
         return image
     if tell:
-        context.warn(f"image was resized from {given} to {fitting}, which the model can take.", given=tuple(given), used=tuple(fitting))
+        context.warn(
+            f"image was resized from {given} to {fitting}, which the model can take.",
+            given=tuple(given),
+            used=tuple(fitting),
+        )
     return image.resize(fitting, _lanczos())
 
 
 def _squared(pipeline: Any, image: Image.Image, context: Context) -> Image.Image:
-    """The image stretched to a square for a pipeline that takes no other shape; the image itself for the rest."""
+    """
+    Return the image stretched to a square for a pipeline that takes no other shape.
+
+    The image itself for the rest.
+    """
     name = type(pipeline).__name__
     if not _SQUARE_ONLY.search(name) or image.width == image.height:
         return image
     square = square_of(pipeline, Size(*image.size))
-    context.warn(f"image was stretched to {square} and the result back, as {name} takes only squares.")
+    context.warn(
+        f"image was stretched to {square} and the result back, as {name} takes only squares."
+    )
     return image.resize(square, _lanczos())
 
 
 def _coloured(pipeline: Any, image: Image.Image) -> Image.Image:
-    """The image with an alpha channel for an autoencoder that encodes one."""
+    """Return the image with an alpha channel for an autoencoder that encodes one."""
     vae = getattr(pipeline, "vae", None)
-    return image.convert("RGBA") if vae is not None and vae.config.get("input_channels") == 4 else image
+    return (
+        image.convert("RGBA")
+        if vae is not None and vae.config.get("input_channels") == 4
+        else image
+    )
 
 
 def _tell_size(pipeline: Any, image: Image.Image, source: Image.Image, context: Context) -> None:
     """Warn of a pipeline that chose the size of the result itself."""
     name = type(pipeline).__name__
     if image.size != source.size and not _ANY_AREA.search(name):
-        context.warn(f"the result has the size {Size(*image.size)}, which {name} chooses itself.", used=image.size)
+        context.warn(
+            f"the result has the size {Size(*image.size)}, which {name} chooses itself.",
+            used=image.size,
+        )
 
 
 def _lanczos() -> Any:
@@ -218,28 +289,42 @@ def _lanczos() -> Any:
 
 
 def following_seed(seed: int, index: int) -> int:
-    """Returns the seed of the image that is `index` places after the first; after the greatest comes 0. Below 0 each is drawn."""
+    """
+    Returns the seed of the image that is `index` places after the first.
+
+    After the greatest comes 0. Below 0 each is drawn.
+    """
     return seed if seed < 0 or index == 0 else (seed + index) % _SEEDS
 
 
 def seeded(seed: int, context: Context) -> torch.Generator:
-    """A fresh generator on the CPU, whose numbers are the same on every device."""
+    """Return a fresh generator on the CPU, whose numbers are the same on every device."""
     import torch
 
     if seed < 0:
         seed = secrets.randbelow(2**32)
         context.warn(f"seed was drawn: {seed}.", seed=seed)
     if seed >= _SEEDS:
-        raise NodeError(f"{seed} is above {_SEEDS - 1}.", "Choose a smaller seed.", code="invalid_value", where="seed")
+        raise NodeError(
+            f"{seed} is above {_SEEDS - 1}.",
+            "Choose a smaller seed.",
+            code="invalid_value",
+            where="seed",
+        )
     return torch.Generator("cpu").manual_seed(seed)
 
 
 @contextmanager
 def _reproducible(pipeline: Any, generator: torch.Generator) -> Iterator[None]:
-    """Numbers that a pipeline draws besides those of its generator follow from the same seed, and change nothing for others."""
+    """
+    Numbers that a pipeline draws besides those of its generator follow from the same seed, and
+    change nothing for others.
+    """
     import torch
 
-    is_free = draws_freely(getattr(pipeline, "scheduler", None)) or any(fact.draws_freely for fact in facts_of(type(pipeline).__name__))
+    is_free = draws_freely(getattr(pipeline, "scheduler", None)) or any(
+        fact.draws_freely for fact in facts_of(type(pipeline).__name__)
+    )
     if not is_free:
         yield
         return
@@ -249,25 +334,39 @@ def _reproducible(pipeline: Any, generator: torch.Generator) -> Iterator[None]:
 
 
 def _image(pipeline: Any, result: Any, context: Context) -> Image.Image:
-    """The image in what a pipeline returned, looked at for the ways in which it can be none."""
+    """
+    Return the image in what a pipeline returned, looked at for the ways in which it can be none.
+    """
     images = getattr(result, "images", None)
     if images is None or len(images) == 0:
         raise NodeError(
-            f"{type(pipeline).__name__} returned no image.", "Choose a model that makes images.", code="no_image_returned", where="model"
+            f"{type(pipeline).__name__} returned no image.",
+            "Choose a model that makes images.",
+            code="no_image_returned",
+            where="model",
         )
     image: Image.Image = flattened(images[0]) if isinstance(images[0], list) else images[0]
     flagged = getattr(result, "nsfw_content_detected", None)
     if flagged and any(flagged):
-        context.warn("The model's safety checker found the result unsafe and blackened it. Try another prompt, seed or strength.")
+        context.warn(
+            "The model's safety checker found the result unsafe and blackened it. Try another"
+            " prompt, seed or strength."
+        )
     elif image.convert("RGB").getbbox() is None:
-        message = f"{type(pipeline).__name__} returned nothing but black: its numbers overflowed in {pipeline.dtype}."
-        hint = "Use a variant of the model for this number format (for SDXL, a VAE fixed for fp16), or run on the CPU."
+        message = (
+            f"{type(pipeline).__name__} returned nothing but black: its numbers overflowed in"
+            f" {pipeline.dtype}."
+        )
+        hint = (
+            "Use a variant of the model for this number format (for SDXL, a VAE fixed for fp16), or"
+            " run on the CPU."
+        )
         raise NodeError(message, hint, code="black_image", where="model")
     return image
 
 
 def flattened(layers: list[Image.Image]) -> Image.Image:
-    """The image that RGBA layers make, the first at the bottom."""
+    """Return the image that RGBA layers make, the first at the bottom."""
     from PIL import Image as Pillow
 
     image = layers[0].convert("RGBA")
@@ -278,10 +377,13 @@ def flattened(layers: list[Image.Image]) -> Image.Image:
 
 class StepReporter:
     """
-    Stands in for a pipeline's progress bar: reports each step to a context, which raises where the run was cancelled.
+    Stands in for a pipeline's progress bar.
 
-    Every diffusers pipeline draws its loop with `self.progress_bar`, with the true number of steps; only most have a
-    callback, of three kinds. So this is the one way to follow them all. Used as a context manager or as an iterator.
+    Reports each step to a context, which raises where the run was cancelled.
+
+    Every diffusers pipeline draws its loop with `self.progress_bar`, with the true number of steps;
+    only most have a callback, of three kinds. So this is the one way to follow them all. Used as a
+    context manager or as an iterator.
     """
 
     def __init__(
@@ -302,7 +404,9 @@ class StepReporter:
     def update(self, n: int = 1) -> None:
         self._done += n
         total = max(self._total, self._done)
-        self._context.progress(self._before * total + self._done, self._shares * total, self._message)
+        self._context.progress(
+            self._before * total + self._done, self._shares * total, self._message
+        )
 
     def __iter__(self) -> Iterator[Any]:
         for item in () if self._iterable is None else self._iterable:
@@ -322,11 +426,15 @@ def _follow(pipeline: Any, context: Context, share: tuple[int, int]) -> None:
     """Have the pipeline, and those it is made of, report their steps."""
     from diffusers import DiffusionPipeline
 
-    inner = {name: part for name, part in vars(pipeline).items() if isinstance(part, DiffusionPipeline)}
+    inner = {
+        name: part for name, part in vars(pipeline).items() if isinstance(part, DiffusionPipeline)
+    }
     for name, part in {"": pipeline, **inner}.items():
         message = "prior" if name == "prior_pipe" else ""
 
-        def progress_bar(iterable: Iterable[Any] | None = None, total: int | None = None, message: str = message) -> StepReporter:
+        def progress_bar(
+            iterable: Iterable[Any] | None = None, total: int | None = None, message: str = message
+        ) -> StepReporter:
             return StepReporter(context, message, iterable, total, share)
 
         part.progress_bar = progress_bar
@@ -334,13 +442,19 @@ def _follow(pipeline: Any, context: Context, share: tuple[int, int]) -> None:
 
 @contextmanager
 def _relayed_warnings(context: Context, *, cut: bool) -> Iterator[None]:
-    """What diffusers logs as a warning on this thread reaches the user as one; of prompts only where nothing was `cut` that is known."""
+    """
+    What diffusers logs as a warning on this thread reaches the user as one.
+
+    Of prompts only where nothing was `cut` that is known.
+    """
     thread = threading.get_ident()
 
     class Relay(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             message = record.getMessage()
-            if record.thread == thread and (_WORTH_TELLING.search(message) or (not cut and _CUT_OFF.search(message))):
+            if record.thread == thread and (
+                _WORTH_TELLING.search(message) or (not cut and _CUT_OFF.search(message))
+            ):
                 context.warn(message)
 
     relay = Relay(logging.WARNING)
@@ -361,10 +475,24 @@ def _explained_failures(pipeline: Any) -> Iterator[None]:
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        if not isinstance(error, (torch.OutOfMemoryError, MemoryError)) and not _OUT_OF_MEMORY.search(str(error)):
+        if not isinstance(
+            error, (torch.OutOfMemoryError, MemoryError)
+        ) and not _OUT_OF_MEMORY.search(str(error)):
             raise
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        hint = "Use a smaller image, a smaller model or its fp16 variant, or close other programs that use the device."
-        raise NodeError(f"{name} ran out of memory on {pipeline.device}: {said}", hint, code="out_of_memory", where="model") from error
+        hint = (
+            "Use a smaller image, a smaller model or its fp16 variant, or close other programs that"
+            " use the device."
+        )
+        raise NodeError(
+            f"{name} ran out of memory on {pipeline.device}: {said}",
+            hint,
+            code="out_of_memory",
+            where="model",
+        ) from error
     except ValueError as error:
-        raise NodeError(f"{name} refused its arguments: {error}", "Change the property that it names.", code="pipeline_refused") from error
+        raise NodeError(
+            f"{name} refused its arguments: {error}",
+            "Change the property that it names.",
+            code="pipeline_refused",
+        ) from error

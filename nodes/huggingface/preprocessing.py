@@ -30,16 +30,30 @@ class Canny(Node):
     """
 
     image: ImageRef = Field(description="Image to find edges in.")
-    low_threshold: int = Field(default=100, ge=0, le=1000, description="Slope above which a line is followed on from an edge.")
-    high_threshold: int = Field(default=200, ge=0, le=1000, description="Slope above which something is an edge.")
-    smoothing: float = Field(default=0.0, ge=0.0, le=20.0, description="Blur before edges are looked for, in pixels; drops small detail.")
+    low_threshold: int = Field(
+        default=100,
+        ge=0,
+        le=1000,
+        description="Slope above which a line is followed on from an edge.",
+    )
+    high_threshold: int = Field(
+        default=200, ge=0, le=1000, description="Slope above which something is an edge."
+    )
+    smoothing: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=20.0,
+        description="Blur before edges are looked for, in pixels; drops small detail.",
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "White lines on black, RGB."]:
         import numpy as np
         from PIL import Image, ImageFilter
 
         if self.low_threshold > self.high_threshold:
-            message = f"low_threshold {self.low_threshold} is above high_threshold {self.high_threshold}."
+            message = (
+                f"low_threshold {self.low_threshold} is above high_threshold {self.high_threshold}."
+            )
             raise NodeError(message, "Lower it.", code="invalid_value", where="low_threshold")
         grey = context.image(self.image, "L")
         if self.smoothing:
@@ -50,8 +64,8 @@ class Canny(Node):
 
 class EstimateDepth(DiffusionNode):
     """
-    Tells how far away everything in an image is: the nearer, the brighter. Takes depth estimators of transformers, such as Depth
-    Anything, DPT or ZoeDepth.
+    Tells how far away everything in an image is: the nearer, the brighter. Takes depth estimators
+    of transformers, such as Depth Anything, DPT or ZoeDepth.
     image, depth, controlnet, preprocessing
 
     Use cases:
@@ -59,10 +73,15 @@ class EstimateDepth(DiffusionNode):
     - Mask what is near or far
     """
 
-    model: DepthModel = Field(default=DepthModel(repo_id=DEPTH_MODEL), description="A depth estimator; fetched when first used.")
+    model: DepthModel = Field(
+        default=DepthModel(repo_id=DEPTH_MODEL),
+        description="A depth estimator; fetched when first used.",
+    )
     image: ImageRef = Field(default=ImageRef(), description="Image to look at.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The depths, from black (far) to white (near), RGB."]:
+    def process(
+        self, context: Context
+    ) -> Annotated[ImageRef, "The depths, from black (far) to white (near), RGB."]:
         import torch
 
         source = source_image(context, self.image, "image")
@@ -71,20 +90,28 @@ class EstimateDepth(DiffusionNode):
             if found is None:
                 raise _unfit(part.model, "tells no depths", "a depth estimator", DEPTH_MODEL)
             # Most tell nearness; those that tell distances say so.
-            is_distance = getattr(part.model.config, "depth_estimation_type", "") == "metric" or "ZoeDepth" in type(part.model).__name__
-            return context.image_from_pil(_depth_image(-found if is_distance else found, source.size))
+            is_distance = (
+                getattr(part.model.config, "depth_estimation_type", "") == "metric"
+                or "ZoeDepth" in type(part.model).__name__
+            )
+            return context.image_from_pil(
+                _depth_image(-found if is_distance else found, source.size)
+            )
 
 
 class Segments(NamedTuple):
     output: Annotated[ImageRef, "Each class in a colour of its own, RGB."]
-    mask: Annotated[ImageRef, "White where the image shows `label`, mode L; black everywhere where that is empty."]
+    mask: Annotated[
+        ImageRef,
+        "White where the image shows `label`, mode L; black everywhere where that is empty.",
+    ]
     labels: Annotated[list[str], "The classes that were found, the largest first."]
 
 
 class SegmentImage(DiffusionNode):
     """
-    Tells what each pixel of an image belongs to (sky, water, tree, …), and masks one of these. Takes networks for semantic
-    segmentation of transformers, such as SegFormer.
+    Tells what each pixel of an image belongs to (sky, water, tree, …), and masks one of these.
+    Takes networks for semantic segmentation of transformers, such as SegFormer.
     image, segmentation, mask, controlnet, preprocessing
 
     Use cases:
@@ -93,10 +120,13 @@ class SegmentImage(DiffusionNode):
     """
 
     model: SegmentationModel = Field(
-        default=SegmentationModel(repo_id=SEGMENTATION_MODEL), description="A network for semantic segmentation; fetched when first used."
+        default=SegmentationModel(repo_id=SEGMENTATION_MODEL),
+        description="A network for semantic segmentation; fetched when first used.",
     )
     image: ImageRef = Field(default=ImageRef(), description="Image to look at.")
-    label: str = Field(default="", description="Class that the mask shows, as the network calls it, such as `sky`.")
+    label: str = Field(
+        default="", description="Class that the mask shows, as the network calls it, such as `sky`."
+    )
 
     def process(self, context: Context) -> Segments:
         import numpy as np
@@ -107,35 +137,60 @@ class SegmentImage(DiffusionNode):
         with context.models.use(self.model, "network", context=context) as part, torch.no_grad():
             scores = getattr(_looked_at(part, source), "logits", None)
             if scores is None or scores.dim() != 4:
-                raise _unfit(part.model, "tells no segments", "a network for semantic segmentation", SEGMENTATION_MODEL)
+                raise _unfit(
+                    part.model,
+                    "tells no segments",
+                    "a network for semantic segmentation",
+                    SEGMENTATION_MODEL,
+                )
             names = {int(number): str(name) for number, name in part.model.config.id2label.items()}
-            large = torch.nn.functional.interpolate(scores.float(), (source.height, source.width), mode="bilinear")
+            large = torch.nn.functional.interpolate(
+                scores.float(), (source.height, source.width), mode="bilinear"
+            )
             classes = large.argmax(dim=1)[0].cpu().numpy()
         counts = np.bincount(classes.ravel(), minlength=len(names))
         found = [names[number] for number in np.argsort(-counts, kind="stable") if counts[number]]
-        wanted = [number for number, name in names.items() if self.label and name.lower() == self.label.lower()]
+        wanted = [
+            number
+            for number, name in names.items()
+            if self.label and name.lower() == self.label.lower()
+        ]
         if self.label and not wanted:
-            raise NodeError(f"The model knows no {self.label!r}.", f"It sees {', '.join(found)}.", code="invalid_value", where="label")
+            raise NodeError(
+                f"The model knows no {self.label!r}.",
+                f"It sees {', '.join(found)}.",
+                code="invalid_value",
+                where="label",
+            )
         if wanted and not counts[wanted].any():
             context.warn(f"label: there is no {self.label!r} in the image, so the mask is black.")
         colours = np.array([_class_colour(number) for number in range(len(names))], np.uint8)
         mask = Image.fromarray(np.isin(classes, wanted).astype(np.uint8) * 255)
-        return Segments(context.image_from_pil(Image.fromarray(colours[classes])), context.image_from_pil(mask), found)
+        return Segments(
+            context.image_from_pil(Image.fromarray(colours[classes])),
+            context.image_from_pil(mask),
+            found,
+        )
 
 
 class EstimatePose(DiffusionNode):
     """
-    Finds the joints of the one person in an image, and draws them as a stick figure in the form of OpenPose. Takes ViTPose networks.
-    For one of several people, crop to that one first.
+    Finds the joints of the one person in an image, and draws them as a stick figure in the form of
+    OpenPose. Takes ViTPose networks. For one of several people, crop to that one first.
     image, pose, openpose, controlnet, preprocessing
 
     Use cases:
     - Keep the pose of a person while everything else changes, with a ControlNet for poses
     """
 
-    model: PoseModel = Field(default=PoseModel(repo_id=POSE_MODEL), description="A ViTPose network; fetched when first used.")
+    model: PoseModel = Field(
+        default=PoseModel(repo_id=POSE_MODEL),
+        description="A ViTPose network; fetched when first used.",
+    )
     image: ImageRef = Field(default=ImageRef(), description="Image of one person.")
-    threshold: float = Field(default=0.3, ge=0.0, le=1.0, description="How sure of a joint the network has to be.")
+    threshold: float = Field(
+        default=0.3, ge=0.0, le=1.0, description="How sure of a joint the network has to be."
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The stick figure on black, RGB."]:
         import torch
@@ -149,16 +204,23 @@ class EstimatePose(DiffusionNode):
 
 
 def _looked_at(part: Any, image: Image.Image) -> Any:
-    """What a network makes of an image that its own processor made ready."""
+    """Return what a network makes of an image that its own processor made ready."""
     if part.processor is None:
         message = "has no preprocessor_config.json, so it is not known how it wants images."
         raise NodeError(message, "Choose a repository with one.", code="model_unfit", where="model")
     ready = part.processor(images=image, return_tensors="pt")
-    return part.model(**{name: tensor.to(part.model.device, part.model.dtype) for name, tensor in ready.items()})
+    return part.model(
+        **{name: tensor.to(part.model.device, part.model.dtype) for name, tensor in ready.items()}
+    )
 
 
 def _unfit(model: Any, what: str, wanted: str, example: str) -> NodeError:
-    return NodeError(f"{type(model).__name__} {what}.", f"Choose {wanted}, such as {example}.", code="model_unfit", where="model")
+    return NodeError(
+        f"{type(model).__name__} {what}.",
+        f"Choose {wanted}, such as {example}.",
+        code="model_unfit",
+        where="model",
+    )
 
 
 def _depth_image(nearness: Any, size: tuple[int, int]) -> Image.Image:
@@ -166,22 +228,31 @@ def _depth_image(nearness: Any, size: tuple[int, int]) -> Image.Image:
     from PIL import Image
 
     values = nearness.float().reshape(1, 1, *nearness.shape[-2:])
-    large = torch.nn.functional.interpolate(values, (size[1], size[0]), mode="bicubic", align_corners=False)[0, 0]
+    large = torch.nn.functional.interpolate(
+        values, (size[1], size[0]), mode="bicubic", align_corners=False
+    )[0, 0]
     low, high = float(large.min()), float(large.max())
     tones = (large - low) / max(high - low, 1e-12) * 255
     return Image.fromarray(tones.round().clamp(0, 255).to(torch.uint8).cpu().numpy()).convert("RGB")
 
 
 def _class_colour(number: int) -> tuple[int, int, int]:
-    """Colours that are far apart for neighbouring numbers: hues by the golden ratio, in three brightnesses."""
+    """
+    Colours that are far apart for neighbouring numbers.
+
+    Hues by the golden ratio, in three brightnesses.
+    """
     red, green, blue = colorsys.hsv_to_rgb(number * 0.618034 % 1.0, 0.75, 1.0 - 0.25 * (number % 3))
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
 def _joints(part: Any, image: Image.Image) -> list[Joint]:
     """
-    COCO's 17 joints. The whole image, brought to the network's shape with black beside it, is what it looks at; the places of
-    greatest heat are moved a quarter towards the warmer neighbour, as in the network's paper.
+    COCO's 17 joints.
+
+    The whole image, brought to the network's shape with black beside it, is what it looks at; the
+    places of greatest heat are moved a quarter towards the warmer neighbour, as in the network's
+    paper.
     """
     import numpy as np
     import torch
@@ -189,19 +260,32 @@ def _joints(part: Any, image: Image.Image) -> list[Joint]:
 
     height, width = part.model.config.backbone_config.image_size
     scale = min(width / image.width, height / image.height)
-    shown = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))), Pillow.Resampling.BILINEAR)
+    shown = image.resize(
+        (max(1, round(image.width * scale)), max(1, round(image.height * scale))),
+        Pillow.Resampling.BILINEAR,
+    )
     left, upper = (width - shown.width) // 2, (height - shown.height) // 2
     canvas = Pillow.new("RGB", (width, height))
     canvas.paste(shown, (left, upper))
-    mean, std = (getattr(part.processor, name, None) or default for name, default in _NORMALIZATION.items())
-    tones = (np.asarray(canvas, np.float32) / 255 - np.array(mean, np.float32)) / np.array(std, np.float32)
+    mean, std = (
+        getattr(part.processor, name, None) or default for name, default in _NORMALIZATION.items()
+    )
+    tones = (np.asarray(canvas, np.float32) / 255 - np.array(mean, np.float32)) / np.array(
+        std, np.float32
+    )
     pixels = torch.from_numpy(tones).movedim(-1, 0)[None].to(part.model.device, part.model.dtype)
     heat = part.model(pixels).heatmaps[0].float().cpu().numpy()
     joints = []
     for warmth in heat:
         row, column = np.unravel_index(int(warmth.argmax()), warmth.shape)
-        place = [column + _towards(warmth[row], int(column)), row + _towards(warmth[:, column], int(row))]
-        x, y = (place[0] + 0.5) * width / warmth.shape[1], (place[1] + 0.5) * height / warmth.shape[0]
+        place = [
+            column + _towards(warmth[row], int(column)),
+            row + _towards(warmth[:, column], int(row)),
+        ]
+        x, y = (
+            (place[0] + 0.5) * width / warmth.shape[1],
+            (place[1] + 0.5) * height / warmth.shape[0],
+        )
         joints.append(Joint((x - left) / scale, (y - upper) / scale, float(warmth.max())))
     return joints
 
@@ -211,7 +295,11 @@ _NORMALIZATION = {"image_mean": (0.485, 0.456, 0.406), "image_std": (0.229, 0.22
 
 
 def _towards(line: Any, place: int) -> float:
-    """A quarter towards the warmer of two neighbours; 0 at the ends."""
+    """Return a quarter towards the warmer of two neighbours; 0 at the ends."""
     import numpy as np
 
-    return 0.0 if place in (0, len(line) - 1) else 0.25 * float(np.sign(line[place + 1] - line[place - 1]))
+    return (
+        0.0
+        if place in (0, len(line) - 1)
+        else 0.25 * float(np.sign(line[place + 1] - line[place - 1]))
+    )

@@ -1,9 +1,10 @@
 """
 Images of a denoising loop while it runs.
 
-A latent is turned into a small image by a matrix, which is far cheaper than decoding: the colours of a decoded image are
-nearly linear in the latent's channels. The matrix is fitted by least squares to what the model's own autoencoder makes of a
-few smooth random latents, when the first preview is asked for.
+A latent is turned into a small image by a matrix, which is far cheaper than decoding: the colours
+of a decoded image are nearly linear in the latent's channels. The matrix is fitted by least squares
+to what the model's own autoencoder makes of a few smooth random latents, when the first preview is
+asked for.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ StepCallback = Callable[[Any, int, Any, dict[str, Any]], dict[str, Any]]
 
 def preview_callback(pipeline: Any, context: Context, total: int) -> StepCallback | None:
     """
-    A function for `callback_on_step_end` that shows each step; None where nobody asked, or the pipeline can't tell its steps.
+    Return a function for `callback_on_step_end` that shows each step.
+
+    None where nobody asked, or the pipeline can't tell its steps.
 
     Args:
         total: The number of steps that will be done.
@@ -40,8 +43,13 @@ def preview_callback(pipeline: Any, context: Context, total: int) -> StepCallbac
 
     def show(pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         latents = tensors.get("latents")
-        # Transformers pack latents into sequences, each family in its own way; those have no preview.
-        if latents is not None and latents.dim() == 4 and latents.shape[1] == pipe.vae.config.latent_channels:
+        # Transformers pack latents into sequences, each family in its own way; those have no
+        # preview.
+        if (
+            latents is not None
+            and latents.dim() == 4
+            and latents.shape[1] == pipe.vae.config.latent_channels
+        ):
             if not fitted:
                 fitted.append(_colours(pipe.vae, latents))
             context.preview(_image(latents[0], fitted[0]), step + 1, total)
@@ -62,7 +70,7 @@ def in_turn(callbacks: Sequence[StepCallback]) -> StepCallback:
 
 
 def _colours(vae: Any, like: torch.Tensor) -> torch.Tensor:
-    """The matrix from a latent's channels (and 1) to red, green and blue in -1..1."""
+    """Return the matrix from a latent's channels (and 1) to red, green and blue in -1..1."""
     import torch
 
     channels = like.shape[1]
@@ -71,8 +79,12 @@ def _colours(vae: Any, like: torch.Tensor) -> torch.Tensor:
     latents = torch.nn.functional.interpolate(coarse, (_SIDE, _SIDE), mode="bilinear").to(like)
     decoded = vae.decode(latents / getattr(vae.config, "scaling_factor", 1.0), return_dict=False)[0]
     colours = torch.nn.functional.adaptive_avg_pool2d(decoded.float(), (_SIDE, _SIDE))
-    known = torch.nn.functional.pad(latents.float().movedim(1, -1).reshape(-1, channels), (0, 1), value=1.0)
-    matrix: torch.Tensor = torch.linalg.lstsq(known.cpu(), colours.movedim(1, -1).reshape(-1, 3).cpu()).solution
+    known = torch.nn.functional.pad(
+        latents.float().movedim(1, -1).reshape(-1, channels), (0, 1), value=1.0
+    )
+    matrix: torch.Tensor = torch.linalg.lstsq(
+        known.cpu(), colours.movedim(1, -1).reshape(-1, 3).cpu()
+    ).solution
     return matrix
 
 
@@ -80,5 +92,7 @@ def _image(latent: torch.Tensor, colours: torch.Tensor) -> Image.Image:
     import torch
     from PIL import Image
 
-    pixels = torch.nn.functional.pad(latent.float().movedim(0, -1).cpu(), (0, 1), value=1.0) @ colours
+    pixels = (
+        torch.nn.functional.pad(latent.float().movedim(0, -1).cpu(), (0, 1), value=1.0) @ colours
+    )
     return Image.fromarray(((pixels.clamp(-1, 1) + 1) * 127.5).to(torch.uint8).numpy())

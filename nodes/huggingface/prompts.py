@@ -1,4 +1,8 @@
-"""What of a prompt a pipeline reads: text encoders take so many tokens and no more, and most cut the rest off without a word."""
+"""
+What of a prompt a pipeline reads.
+
+Text encoders take so many tokens and no more, and most cut the rest off without a word.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +19,14 @@ _LONGEST_TAIL = 60
 """Letters of what is cut off that a warning quotes."""
 
 
-def warn_of_cut_prompts(pipeline: Any, arguments: Mapping[str, Any], warn: Callable[[str], None]) -> bool:
-    """Warns of each prompt that is longer than a text encoder reads, with what is cut off; true where there was one."""
+def warn_of_cut_prompts(
+    pipeline: Any, arguments: Mapping[str, Any], warn: Callable[[str], None]
+) -> bool:
+    """
+    Warns of each prompt that is longer than a text encoder reads, with what is cut off.
+
+    True where there was one.
+    """
     cut = False
     for name, text in ((name, arguments.get(name)) for name in PROMPTS):
         if not isinstance(text, str) or not text:
@@ -25,18 +35,31 @@ def warn_of_cut_prompts(pipeline: Any, arguments: Mapping[str, Any], warn: Calla
             tokens = tokenizer(text, truncation=False, verbose=False).input_ids
             if len(tokens) > limit:
                 cut = True
-                tail = str(tokenizer.decode(tokens[limit - 1 :], skip_special_tokens=True)).strip()[:_LONGEST_TAIL]
-                warn(f"{name} is cut off: {part} reads {limit} tokens, and it has {len(tokens)}. Not read: {tail!r}")
+                tail = str(tokenizer.decode(tokens[limit - 1 :], skip_special_tokens=True)).strip()[
+                    :_LONGEST_TAIL
+                ]
+                warn(
+                    f"{name} is cut off: {part} reads {limit} tokens, and it has {len(tokens)}. Not"
+                    f" read: {tail!r}"
+                )
     return cut
 
 
 def _readers(pipeline: Any) -> Iterator[tuple[str, PreTrainedTokenizerBase, int]]:
-    """The tokenizers of a pipeline that are known to read so many tokens: their names, themselves, and how many."""
+    """
+    Yield the tokenizers of a pipeline that are known to read so many tokens.
+
+    Their names, themselves, and how many.
+    """
     from transformers import CLIPTokenizer, PreTrainedTokenizerBase
 
     given = parameters_of(type(pipeline)).get("max_sequence_length")
     for name, part in sorted(vars(pipeline).items()):
         if isinstance(part, CLIPTokenizer):
             yield name, part, part.model_max_length
-        elif isinstance(part, PreTrainedTokenizerBase) and given is not None and isinstance(given.default, int):
+        elif (
+            isinstance(part, PreTrainedTokenizerBase)
+            and given is not None
+            and isinstance(given.default, int)
+        ):
             yield name, part, given.default

@@ -1,8 +1,9 @@
 """
 Schedulers by name: which rule a denoising loop steps by.
 
-The names are those of diffusers' classes; the table says which options come with a name. Whether a model can run with one is
-told by its own scheduler, which lists those that understand its configuration.
+The names are those of diffusers' classes; the table says which options come with a name. Whether a
+model can run with one is told by its own scheduler, which lists those that understand its
+configuration.
 """
 
 from __future__ import annotations
@@ -66,7 +67,11 @@ _WITHOUT_LIST: Final = frozenset({"LCMScheduler", "TCDScheduler"})
 
 
 def check_scheduler(name: str) -> None:
-    """Raise NodeError where a package is missing that the scheduler of that name needs. Loads no weights."""
+    """
+    Raise NodeError where a package is missing that the scheduler of that name needs.
+
+    Loads no weights.
+    """
     if name == "default":
         return
     try:
@@ -74,48 +79,76 @@ def check_scheduler(name: str) -> None:
     except ImportError as error:
         package = next(iter(_EXTRAS.keys() & str(error).split()), "")
         message = f"{name} needs the package {package}, which is not installed."
-        hint = f"Install it with `pip install 'nodetool-imaging[{_EXTRAS[package]}]'`, or choose another scheduler."
+        hint = (
+            f"Install it with `pip install 'nodetool-imaging[{_EXTRAS[package]}]'`, or choose"
+            " another scheduler."
+        )
         raise NodeError(message, hint, code="missing_package", where="scheduler") from error
 
 
 def choose_scheduler(pipeline: Any, name: str, context: Context) -> None:
-    """Give the pipeline the scheduler of that name; where it can't run with it, it keeps its own, and that is told."""
+    """
+    Give the pipeline the scheduler of that name.
+
+    Where it can't run with it, it keeps its own, and that is told.
+    """
     if name == "default":
         return
     own = getattr(pipeline, "scheduler", None)
     made = None if own is None else scheduler_class(type(pipeline), own, name)
     if own is None or made is None:
-        why = "has schedulers of its parts" if own is None else f"runs with {type(own).__name__} only"
+        why = (
+            "has schedulers of its parts" if own is None else f"runs with {type(own).__name__} only"
+        )
         context.warn(f"scheduler is not used: {type(pipeline).__name__} {why}.")
         return
     predicted = own.config.get("prediction_type", "epsilon")
     if predicted in _UNABLE.get(made.__name__, ()):
-        context.warn(f"scheduler is not used: {made.__name__} can't follow this model, which predicts {predicted!r}.")
+        context.warn(
+            f"scheduler is not used: {made.__name__} can't follow this model, which predicts"
+            f" {predicted!r}."
+        )
         return
     options = {key: value for word in name.split()[1:] for key, value in _OPTIONS[word].items()}
     pipeline.scheduler = made.from_config(own.config, **options)
 
 
 def draws_freely(scheduler: Any) -> bool:
-    """Whether a scheduler draws random numbers besides those of the generator that a pipeline gets."""
+    """
+    Whether a scheduler draws random numbers besides those of the generator that a pipeline gets.
+    """
     return type(scheduler).__name__ == "DPMSolverSDEScheduler"
 
 
 def takes_schedulers(pipeline_class: type) -> bool:
-    """Whether a pipeline's scheduler can be chosen, as far as its class tells: by the scheduler that it names as its own."""
+    """
+    Whether a pipeline's scheduler can be chosen, as far as its class tells.
+
+    By the scheduler that it names as its own.
+    """
     import diffusers
 
     own = inspect.signature(pipeline_class).parameters.get("scheduler")
     if own is None or FIXED_SCHEDULER.search(pipeline_class.__name__):
         return False
     named = re.findall(r"\w+Schedulers?", str(own.annotation))
-    return any(name == "KarrasDiffusionSchedulers" or getattr(getattr(diffusers, name, None), "_compatibles", ()) for name in named)
+    return any(
+        name == "KarrasDiffusionSchedulers"
+        or getattr(getattr(diffusers, name, None), "_compatibles", ())
+        for name in named
+    )
 
 
 def scheduler_class(pipeline_class: type, own: Any, name: str) -> Any:
-    """The class of a scheduler by its name, or None where a pipeline that comes with `own` can't run with it."""
+    """
+    Return the class of a scheduler by its name, or None where a pipeline that comes with `own`
+    can't run with it.
+    """
     wanted = name.split()[0]
-    if FIXED_SCHEDULER.search(pipeline_class.__name__) or own.config.get("prediction_type") == "flow_prediction":
+    if (
+        FIXED_SCHEDULER.search(pipeline_class.__name__)
+        or own.config.get("prediction_type") == "flow_prediction"
+    ):
         return None
     listed = {type(own).__name__, *getattr(own, "_compatibles", ())}
     if wanted not in listed and not (wanted in _WITHOUT_LIST and "DDIMScheduler" in listed):
@@ -124,11 +157,14 @@ def scheduler_class(pipeline_class: type, own: Any, name: str) -> Any:
 
 
 def _class_named(name: str) -> Any:
-    """A class of diffusers. Raises ImportError where it needs a package that is not installed."""
+    """
+    Return a class of diffusers. Raises ImportError where it needs a package that is not installed.
+    """
     import diffusers
     from diffusers.schedulers.scheduling_lms_discrete import LMSDiscreteScheduler
 
-    # Without scipy, diffusers shows a stand-in for it, which can't be made; `nodetool_core/models/schedulers.py` does without.
+    # Without scipy, diffusers shows a stand-in for it, which can't be made;
+    # `nodetool_core/models/schedulers.py` does without.
     found = LMSDiscreteScheduler if name == "LMSDiscreteScheduler" else getattr(diffusers, name)
     if hasattr(found, "_backends"):
         found()

@@ -1,10 +1,10 @@
 """
 Which size an image has to have for a pipeline.
 
-A diffusion model works on a grid: sides have to be multiples of what its autoencoder and patches cover. And it works well
-near the area that it was trained at: far above, scenes repeat themselves; far below, shapes dissolve. So an image with
-more than 2.25 times or less than half of that area is brought to about that area, keeping its shape; sides are then cut
-down to the multiple.
+A diffusion model works on a grid: sides have to be multiples of what its autoencoder and patches
+cover. And it works well near the area that it was trained at: far above, scenes repeat themselves;
+far below, shapes dissolve. So an image with more than 2.25 times or less than half of that area is
+brought to about that area, keeping its shape; sides are then cut down to the multiple.
 """
 
 from __future__ import annotations
@@ -30,19 +30,25 @@ class Size(NamedTuple):
 
 
 def fitting_size(pipeline: Any, size: Size, *, any_area: bool = False) -> Size:
-    """The size nearest to `size` that the pipeline can take; `any_area` leaves the area alone."""
+    """
+    Return the size nearest to `size` that the pipeline can take; `any_area` leaves the area alone.
+    """
     width, height = float(size.width), float(size.height)
     native = None if any_area else native_area(pipeline)
     if native is not None and not LEAST * native <= width * height <= MOST * native:
         scale = math.sqrt(native / (width * height))
         width, height = width * scale, height * scale
     multiple = side_multiple(pipeline)
-    return Size(*(max(multiple, int(side + 0.01) // multiple * multiple) for side in (width, height)))
+    return Size(
+        *(max(multiple, int(side + 0.01) // multiple * multiple) for side in (width, height))
+    )
 
 
 def native_size(pipeline: Any, width: int = 0, height: int = 0) -> Size | None:
     """
-    The size to make an image at from text: sides that are 0 follow from the area that the model was trained at.
+    Return the size to make an image at from text.
+
+    Sides that are 0 follow from the area that the model was trained at.
 
     None where both are 0 and the model says nothing of its area.
     """
@@ -59,15 +65,21 @@ def native_size(pipeline: Any, width: int = 0, height: int = 0) -> Size | None:
 
 
 def square_of(pipeline: Any, size: Size) -> Size:
-    """The square of about the area of `size` that the pipeline can take."""
+    """Return the square of about the area of `size` that the pipeline can take."""
     multiple = side_multiple(pipeline)
     side = max(multiple, math.isqrt(size.width * size.height) // multiple * multiple)
     return Size(side, side)
 
 
 def native_area(pipeline: Any) -> int | None:
-    """The pixels that the model was trained at, from its configuration; None where it says nothing."""
-    told = max((fact.side for fact in facts_of(type(pipeline).__name__)), default=0) or _configured(pipeline, "default_sample_size")
+    """
+    Return the pixels that the model was trained at, from its configuration.
+
+    None where it says nothing.
+    """
+    told = max((fact.side for fact in facts_of(type(pipeline).__name__)), default=0) or _configured(
+        pipeline, "default_sample_size"
+    )
     if told:
         return told**2
     scale = _scale(pipeline)
@@ -80,13 +92,14 @@ def native_area(pipeline: Any) -> int | None:
     sample = getattr(pipeline, "default_sample_size", None)
     if isinstance(sample, int):
         return int((sample * scale) ** 2)
-    # The families whose configuration is silent (Z-Image, Kandinsky 3) were trained at 1024 pixels with a factor of 8.
+    # The families whose configuration is silent (Z-Image, Kandinsky 3) were trained at 1024 pixels
+    # with a factor of 8.
     has_latents = any(getattr(pipeline, part, None) is not None for part in ("vae", "movq"))
     return int((128 * scale) ** 2) if has_latents else None
 
 
 def side_multiple(pipeline: Any) -> int:
-    """What both sides have to be multiples of, in pixels."""
+    """Return what both sides have to be multiples of, in pixels."""
     told = max((fact.multiple for fact in facts_of(type(pipeline).__name__)), default=0)
     return told or _multiple_of_parts(pipeline)
 
@@ -102,12 +115,22 @@ def _multiple_of_parts(pipeline: Any) -> int:
     transformer = getattr(pipeline, "transformer", None)
     patch = transformer.config.get("patch_size") if transformer is not None else None
     processor = getattr(pipeline, "image_processor", None)
-    step = processor.config.get("vae_scale_factor") if processor is not None and hasattr(processor, "config") else None
-    return max(scale * (patch if isinstance(patch, int) else 1), step if isinstance(step, int) else 1)
+    step = (
+        processor.config.get("vae_scale_factor")
+        if processor is not None and hasattr(processor, "config")
+        else None
+    )
+    return max(
+        scale * (patch if isinstance(patch, int) else 1), step if isinstance(step, int) else 1
+    )
 
 
 def _configured(pipeline: Any, name: str) -> int:
-    """A number that was saved with the pipeline, not computed from its parts; 0 where there is none."""
+    """
+    Return a number that was saved with the pipeline, not computed from its parts.
+
+    0 where there is none.
+    """
     number = getattr(pipeline, "config", {}).get(name)
     return number if isinstance(number, int) else 0
 

@@ -1,8 +1,8 @@
 """
 People as stick figures, as pose ControlNets know them.
 
-Networks find the 17 joints of the COCO data set. Figures are drawn in the form of OpenPose: 18 joints, the neck halfway between the
-shoulders, each limb and joint in its own colour on black.
+Networks find the 17 joints of the COCO data set. Figures are drawn in the form of OpenPose: 18
+joints, the neck halfway between the shoulders, each limb and joint in its own colour on black.
 """
 
 from __future__ import annotations
@@ -33,7 +33,11 @@ _LIMBS = (
 
 
 def stick_figure(size: tuple[int, int], coco: Sequence[Joint], least: float) -> Image.Image:
-    """The figure of one person; joints that the network is less sure of than `least` are left out."""
+    """
+    Return the figure of one person.
+
+    Joints that the network is less sure of than `least` are left out.
+    """
     from PIL import Image as Pillow
     from PIL import ImageDraw
 
@@ -49,7 +53,10 @@ def stick_figure(size: tuple[int, int], coco: Sequence[Joint], least: float) -> 
             draw.line((one.x, one.y, other.x, other.y), fill=_colour(number, 0.6), width=width)
     for number, joint in enumerate(joints):
         if joint.score >= least:
-            draw.ellipse((joint.x - width, joint.y - width, joint.x + width, joint.y + width), fill=_colour(number, 1.0))
+            draw.ellipse(
+                (joint.x - width, joint.y - width, joint.x + width, joint.y + width),
+                fill=_colour(number, 1.0),
+            )
     return image
 
 

@@ -1,10 +1,11 @@
 """
 A pipeline with everything that a node hangs on it: scheduler, LoRAs, an image prompt, a ControlNet.
 
-LoRAs and image prompts change modules, and the modules of a model are shared by all who use it. So they are put into a copy of
-the modules that shares the numbers: the tree of module objects is new, each parameter in it is the very same. Copying costs
-0.06 s for Stable Diffusion and 0.4 s for SDXL and no memory; the shared modules are never touched, so nothing can leak into
-another call, whatever becomes of this one.
+LoRAs and image prompts change modules, and the modules of a model are shared by all who use it. So
+they are put into a copy of the modules that shares the numbers: the tree of module objects is new,
+each parameter in it is the very same. Copying costs 0.06 s for Stable Diffusion and 0.4 s for SDXL
+and no memory; the shared modules are never touched, so nothing can leak into another call, whatever
+becomes of this one.
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ if TYPE_CHECKING:
 _DENOISERS = ("unet", "transformer", "prior")
 _ENCODERS = ("text_encoder", "text_encoder_2", "text_encoder_3")
 
-_SHARED_EYES = {"StableDiffusion3": "google/siglip-so400m-patch14-384", "Flux": "openai/clip-vit-large-patch14"}
+_SHARED_EYES = {
+    "StableDiffusion3": "google/siglip-so400m-patch14-384",
+    "Flux": "openai/clip-vit-large-patch14",
+}
 """Family to the image encoder of its IP adapters, which are published without it."""
 
 
@@ -55,17 +59,24 @@ class Steering:
 
     @classmethod
     def of(cls, node: Node) -> Steering:
-        """What a node has of it: its properties of the same names."""
-        return cls(**{part.name: getattr(node, part.name) for part in fields(cls) if part.name in node.spec.properties})
+        """Return what a node has of it: its properties of the same names."""
+        return cls(
+            **{
+                part.name: getattr(node, part.name)
+                for part in fields(cls)
+                if part.name in node.spec.properties
+            }
+        )
 
 
 @contextmanager
 def steered(model: ModelRef, task: str, steering: Steering, context: Context) -> Iterator[Any]:
     """
-    A pipeline of the caller's own for `task`, with what `steering` says hung on it, until the block ends.
+    A pipeline of the caller's own for `task`, with what `steering` says hung on it, until the block
+    ends.
 
-    What the model can't take is told and left out. Raises NodeError where a part of the steering lacks its other half, and
-    ModelError where weights can't be had.
+    What the model can't take is told and left out. Raises NodeError where a part of the steering
+    lacks its other half, and ModelError where weights can't be had.
     """
     _check_pair(steering)
     check_scheduler(steering.scheduler)
@@ -85,21 +96,42 @@ def steered(model: ModelRef, task: str, steering: Steering, context: Context) ->
 
 @contextmanager
 def _untried(name: str, task: str, context: Context) -> Iterator[None]:
-    """Warns of a pipeline that no test has run for a task, and turns its failure into an error that says so."""
+    """
+    Warns of a pipeline that no test has run for a task, and turns its failure into an error that
+    says so.
+    """
     context.warn(f"{name} has not been tried here for {task}: look closely at what it makes.")
     try:
         yield
     except (TypeError, AttributeError, LookupError, RuntimeError, NotImplementedError) as error:
-        message = f"{name} has not been tried here for {task}, and failed: {type(error).__name__}: {error}"
-        hint = "Choose a model of a family that the documentation's page on models lists for this task."
+        message = (
+            f"{name} has not been tried here for {task}, and failed: {type(error).__name__}:"
+            f" {error}"
+        )
+        hint = (
+            "Choose a model of a family that the documentation's page on models lists for this"
+            " task."
+        )
         raise NodeError(message, hint, code="pipeline_refused", where="model") from error
 
 
 def control(pipeline: Any, steering: Steering, context: Context) -> dict[str, Any]:
-    """The arguments that go with what is hung on the pipeline: the image of an image prompt, the scale of a ControlNet."""
-    arguments = control_arguments(pipeline, steering.controlnet_conditioning_scale, steering.control_mode)
-    if not steering.ip_adapter_model.is_empty() and steering.ip_adapter_image and takes_image_prompt(type(pipeline)):
-        arguments["ip_adapter_image"] = shown_image(context, steering.ip_adapter_image, "ip_adapter_image")
+    """
+    Return the arguments that go with what is hung on the pipeline.
+
+    The image of an image prompt, the scale of a ControlNet.
+    """
+    arguments = control_arguments(
+        pipeline, steering.controlnet_conditioning_scale, steering.control_mode
+    )
+    if (
+        not steering.ip_adapter_model.is_empty()
+        and steering.ip_adapter_image
+        and takes_image_prompt(type(pipeline))
+    ):
+        arguments["ip_adapter_image"] = shown_image(
+            context, steering.ip_adapter_image, "ip_adapter_image"
+        )
     return arguments
 
 
@@ -114,7 +146,10 @@ def own_modules(pipeline: Any, names: tuple[str, ...]) -> None:
 
 
 def _own(module: Any) -> Any:
-    """A module with a tree of its own over the same parameters, each layer of which is cast as it runs where the other's is."""
+    """
+    Return a module with a tree of its own over the same parameters, each layer of which is cast as
+    it runs where the other's is.
+    """
     from diffusers.hooks import layerwise_casting
 
     shared = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}
@@ -128,20 +163,27 @@ def _own(module: Any) -> Any:
             vars(ours).pop(name, None)
         cast = registry.get_hook("layerwise_casting")
         if cast is not None:
-            layerwise_casting.apply_layerwise_casting_hook(ours, cast.storage_dtype, cast.compute_dtype, cast.non_blocking)
+            layerwise_casting.apply_layerwise_casting_hook(
+                ours, cast.storage_dtype, cast.compute_dtype, cast.non_blocking
+            )
     return made
 
 
 @contextmanager
 def _as_computed(pipeline: Any) -> Iterator[None]:
     """
-    Shows layers that are cast as they run in the number format that they compute in, for PEFT gives its own the format of theirs.
+    Shows layers that are cast as they run in the number format that they compute in, for PEFT gives
+    its own the format of theirs.
 
     What is shown has the right shape and takes no memory.
     """
     import torch
 
-    modules = [inner for name in (*_DENOISERS, *_ENCODERS) for inner in getattr(getattr(pipeline, name, None), "modules", list)()]
+    modules = [
+        inner
+        for name in (*_DENOISERS, *_ENCODERS)
+        for inner in getattr(getattr(pipeline, name, None), "modules", list)()
+    ]
     kept = []
     for inner in modules:
         registry = vars(inner).get("_diffusers_hook")
@@ -151,7 +193,9 @@ def _as_computed(pipeline: Any) -> Iterator[None]:
         for name, tensor in list(inner._parameters.items()):
             if tensor is not None:
                 kept.append((inner._parameters, name, tensor))
-                shown = torch.empty((), dtype=cast.compute_dtype, device=tensor.device).expand(tensor.shape)
+                shown = torch.empty((), dtype=cast.compute_dtype, device=tensor.device).expand(
+                    tensor.shape
+                )
                 inner._parameters[name] = torch.nn.Parameter(shown, requires_grad=False)
     try:
         yield
@@ -164,10 +208,20 @@ def _check_pair(steering: Steering) -> None:
     """Raise NodeError where one of an IP adapter and its image is missing."""
     if not steering.ip_adapter_model.is_empty() and _is_missing(steering.ip_adapter_image):
         message = "ip_adapter_model is set, but there is no ip_adapter_image."
-        raise NodeError(message, "Connect an image to `ip_adapter_image`.", code="missing_image", where="ip_adapter_image")
+        raise NodeError(
+            message,
+            "Connect an image to `ip_adapter_image`.",
+            code="missing_image",
+            where="ip_adapter_image",
+        )
     if steering.ip_adapter_model.is_empty() and not _is_missing(steering.ip_adapter_image):
         hint = "Set `ip_adapter_model`, such as h94/IP-Adapter with a file in `path`."
-        raise NodeError("ip_adapter_image is set, but there is no ip_adapter_model.", hint, code="missing_model", where="ip_adapter_model")
+        raise NodeError(
+            "ip_adapter_image is set, but there is no ip_adapter_model.",
+            hint,
+            code="missing_model",
+            where="ip_adapter_model",
+        )
 
 
 def _is_missing(image: ImageRef | None) -> bool:
@@ -188,10 +242,14 @@ def _add_loras(pipeline: Any, loras: list[LoraModel], stack: ExitStack, context:
         part = stack.enter_context(context.models.use(lora, "tensors", context=context))
         denoiser = next(name for name in _DENOISERS if hasattr(pipeline, name))
         _add_lora(pipeline, lora, lora_tensors(part, denoiser), f"lora_{index}", context)
-    pipeline.set_adapters([f"lora_{index}" for index in range(len(scaled))], [lora.scale for lora in scaled])
+    pipeline.set_adapters(
+        [f"lora_{index}" for index in range(len(scaled))], [lora.scale for lora in scaled]
+    )
 
 
-def _add_lora(pipeline: Any, lora: LoraModel, tensors: Mapping[str, Any], adapter: str, context: Context) -> None:
+def _add_lora(
+    pipeline: Any, lora: LoraModel, tensors: Mapping[str, Any], adapter: str, context: Context
+) -> None:
     name = type(pipeline).__name__
     hint = "Choose a LoRA made for this family of models."
     check_lora(tensors, lora.repo_id)
@@ -201,63 +259,104 @@ def _add_lora(pipeline: Any, lora: LoraModel, tensors: Mapping[str, Any], adapte
     except Exception as error:
         raise unfit(f"The LoRA {lora.repo_id!r}", name, error, hint, "loras") from error
     if adapter not in {added for names in pipeline.get_list_adapters().values() for added in names}:
-        message = f"The LoRA {lora.repo_id!r} changes nothing of {name}: none of its {len(tensors)} tensors is for a part of it."
+        message = (
+            f"The LoRA {lora.repo_id!r} changes nothing of {name}: none of its {len(tensors)}"
+            " tensors is for a part of it."
+        )
         raise NodeError(message, hint, code="model_unfit", where="loras")
     if unused := unused_layers(pipeline, tensors, adapter):
-        context.warn(f"The LoRA {lora.repo_id!r} is used in part: {name} lacks {unused} of the layers that it changes.")
+        context.warn(
+            f"The LoRA {lora.repo_id!r} is used in part: {name} lacks {unused} of the layers that"
+            " it changes."
+        )
 
 
 def _in_format_of(model: ModelRef, other: ModelRef, prop: str, context: Context) -> ModelRef:
-    """What hangs on a model, in the number format of the model: no other goes with it."""
+    """Return what hangs on a model, in the number format of the model: no other goes with it."""
     if other.dtype not in (None, model.dtype):
-        context.warn(f"{prop} is used in {model.dtype or 'the usual format of the device'}, like the model, and not in {other.dtype}.")
+        context.warn(
+            f"{prop} is used in {model.dtype or 'the usual format of the device'}, like the model,"
+            f" and not in {other.dtype}."
+        )
     return other.model_copy(update={"dtype": model.dtype})
 
 
-def _add_image_prompt(pipeline: Any, steering: Steering, model: ModelRef, stack: ExitStack, context: Context) -> None:
+def _add_image_prompt(
+    pipeline: Any, steering: Steering, model: ModelRef, stack: ExitStack, context: Context
+) -> None:
     """Hang an IP adapter on the pipeline, and the encoder of its image."""
     if not takes_image_prompt(type(pipeline)):
-        context.warn(f"ip_adapter_model is not used: {type(pipeline).__name__} takes no image prompt.")
+        context.warn(
+            f"ip_adapter_model is not used: {type(pipeline).__name__} takes no image prompt."
+        )
         return
-    adapter = stack.enter_context(context.models.use(steering.ip_adapter_model, "tensors", context=context))
+    adapter = stack.enter_context(
+        context.models.use(steering.ip_adapter_model, "tensors", context=context)
+    )
     groups = _adapter_groups(adapter.tensors)
     if not (groups["image_proj"] and groups["ip_adapter"]):
-        message = f"{steering.ip_adapter_model.repo_id!r} holds no IP adapter: no tensors named image_proj.… and ip_adapter.…"
-        raise NodeError(message, "Choose the file of an IP adapter in `path`.", code="model_unfit", where="ip_adapter_model")
+        message = (
+            f"{steering.ip_adapter_model.repo_id!r} holds no IP adapter: no tensors named"
+            " image_proj.… and ip_adapter.…"
+        )
+        raise NodeError(
+            message,
+            "Choose the file of an IP adapter in `path`.",
+            code="model_unfit",
+            where="ip_adapter_model",
+        )
     if getattr(pipeline, "image_encoder", None) is None:
         adapter_model = _in_format_of(model, steering.ip_adapter_model, "ip_adapter_model", context)
         eye = _eye_of(adapter_model, type(pipeline).__name__, stack, context)
         pipeline.register_modules(image_encoder=eye.model)
         if eye.processor is not None and getattr(pipeline, "feature_extractor", None) is None:
             pipeline.register_modules(feature_extractor=eye.processor)
-    check_numbers(adapter.tensors, f"The IP adapter {steering.ip_adapter_model.repo_id!r}", "ip_adapter_model")
+    check_numbers(
+        adapter.tensors, f"The IP adapter {steering.ip_adapter_model.repo_id!r}", "ip_adapter_model"
+    )
     own_modules(pipeline, _DENOISERS)
     try:
         pipeline.load_ip_adapter(groups, subfolder=None, weight_name=None)
     except Exception as error:
         hint = "Choose an IP adapter made for this family of models."
-        raise unfit("The IP adapter", type(pipeline).__name__, error, hint, "ip_adapter_model") from error
+        raise unfit(
+            "The IP adapter", type(pipeline).__name__, error, hint, "ip_adapter_model"
+        ) from error
     pipeline.set_ip_adapter_scale(steering.ip_adapter_scale)
 
 
 def _adapter_groups(tensors: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The tensors of an IP adapter in the two groups that diffusers wants; those of Flux come under names of their own."""
+    """
+    Return the tensors of an IP adapter in the two groups that diffusers wants.
+
+    Those of Flux come under names of their own.
+    """
     groups: dict[str, dict[str, Any]] = {"image_proj": {}, "ip_adapter": {}}
     for key, tensor in tensors.items():
         prefix, _, rest = key.partition(".")
-        group = {"ip_adapter_proj_model": "image_proj", "double_blocks": "ip_adapter"}.get(prefix, prefix)
+        group = {"ip_adapter_proj_model": "image_proj", "double_blocks": "ip_adapter"}.get(
+            prefix, prefix
+        )
         if group in groups:
-            groups[group][re.sub(r"processor\.ip_adapter_double_stream_([kv])_proj", r"to_\1_ip", rest)] = tensor
+            groups[group][
+                re.sub(r"processor\.ip_adapter_double_stream_([kv])_proj", r"to_\1_ip", rest)
+            ] = tensor
     return groups
 
 
 def _eye_of(adapter: ModelRef, pipeline: str, stack: ExitStack, context: Context) -> Any:
-    """The image encoder of an IP adapter, which lies beside it or is the one that all of a family share."""
+    """
+    Return the image encoder of an IP adapter, which lies beside it or is the one that all of a
+    family share.
+    """
     encoder, task = _encoder_of(adapter)
     try:
         return stack.enter_context(context.models.use(encoder, task, context=context))
     except ModelError as error:
-        shared = next((repo_id for family, repo_id in _SHARED_EYES.items() if pipeline.startswith(family)), None)
+        shared = next(
+            (repo_id for family, repo_id in _SHARED_EYES.items() if pipeline.startswith(family)),
+            None,
+        )
         if shared is None or error.problem.code != "model_not_diffusers":
             raise
     ref = ModelRef(repo_id=shared, dtype=adapter.dtype)
@@ -265,10 +364,24 @@ def _eye_of(adapter: ModelRef, pipeline: str, stack: ExitStack, context: Context
 
 
 def _encoder_of(adapter: ModelRef) -> tuple[ModelRef, str]:
-    """Where the image encoder of an IP adapter lies: in `image_encoder` beside its file; those for ViT-H share one in `models`."""
+    """
+    Where the image encoder of an IP adapter lies: in `image_encoder` beside its file.
+
+    Those for ViT-H share one in `models`.
+    """
     path = PurePosixPath(adapter.path or "")
     repo_id = adapter.repo_id
     if not adapter.path and repo_id.lower().endswith((".safetensors", ".sft")):
-        path, repo_id = PurePosixPath(PurePosixPath(repo_id).name), str(PurePosixPath(repo_id).parent)
-    folder = PurePosixPath("models") if path.parent.name == "sdxl_models" and "vit-h" in path.name else path.parent
-    return ModelRef(repo_id=repo_id, revision=adapter.revision, dtype=adapter.dtype), f"network:{folder / 'image_encoder'}"
+        path, repo_id = (
+            PurePosixPath(PurePosixPath(repo_id).name),
+            str(PurePosixPath(repo_id).parent),
+        )
+    folder = (
+        PurePosixPath("models")
+        if path.parent.name == "sdxl_models" and "vit-h" in path.name
+        else path.parent
+    )
+    return (
+        ModelRef(repo_id=repo_id, revision=adapter.revision, dtype=adapter.dtype),
+        f"network:{folder / 'image_encoder'}",
+    )

@@ -5,20 +5,35 @@ from __future__ import annotations
 from typing import Annotated
 
 from nodes.huggingface import diffusion as shared
-from nodes.huggingface.diffusion import DEFAULT_MODEL, DiffusionNode, Images, image_outputs, optional_images
-from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel, LoraModel, TextToImageModel
+from nodes.huggingface.diffusion import (
+    DEFAULT_MODEL,
+    DiffusionNode,
+    Images,
+    image_outputs,
+    optional_images,
+)
+from nodes.huggingface.model_kinds import (
+    ControlNetModel,
+    IPAdapterModel,
+    LoraModel,
+    TextToImageModel,
+)
 from nodes.huggingface.pipelines import generate
 from nodes.huggingface.schedulers import SchedulerName
 from nodes.huggingface.sizes import native_size
 from nodes.huggingface.steering import Steering, control, steered
 from nodetool_core import Context, Field, ImageRef, Lane, Node
 
-_SIDE = "pixels; 0 for the size that the model was made for. Cut down to the multiple that the model can make."
+_SIDE = (
+    "pixels; 0 for the size that the model was made for. Cut down to the multiple that the model"
+    " can make."
+)
 
 
 class TextToImage(DiffusionNode):
     """
-    Makes images from a text prompt. The pipeline is chosen by the model: Stable Diffusion, SDXL, SD3, Flux, Kandinsky, …
+    Makes images from a text prompt. The pipeline is chosen by the model: Stable Diffusion, SDXL,
+    SD3, Flux, Kandinsky, …
     image, generation, text-to-image, prompt, autopipeline
 
     Use cases:
@@ -30,9 +45,13 @@ class TextToImage(DiffusionNode):
 
     default_model = DEFAULT_MODEL
 
-    model: TextToImageModel = Field(default=TextToImageModel(), description="The model to use; empty for the small one that ships.")
+    model: TextToImageModel = Field(
+        default=TextToImageModel(),
+        description="The model to use; empty for the small one that ships.",
+    )
     prompt: str = Field(
-        default="A beautiful landscape with mountains and a lake at sunset", description="Text prompt describing the image."
+        default="A beautiful landscape with mountains and a lake at sunset",
+        description="Text prompt describing the image.",
     )
     negative_prompt: str = shared.NEGATIVE_PROMPT
     num_inference_steps: int = shared.STEPS
@@ -54,7 +73,9 @@ class TextToImage(DiffusionNode):
     def process(self, context: Context) -> Images:
         steering = Steering.of(self)
         wanted = self.chosen("prompt", "negative_prompt", "num_inference_steps", "guidance_scale")
-        with steered(self.model_or_default(self.model), "text-to-image", steering, context) as pipeline:
+        with steered(
+            self.model_or_default(self.model), "text-to-image", steering, context
+        ) as pipeline:
             made = generate(
                 pipeline,
                 wanted | control(pipeline, steering, context),
@@ -79,7 +100,9 @@ class LoadTextToImageModel(Node):
 
     lane = Lane.INLINE
 
-    repo_id: str = Field(default="", description="Hub id such as `owner/name`, or a path on this machine.")
+    repo_id: str = Field(
+        default="", description="Hub id such as `owner/name`, or a path on this machine."
+    )
 
     def process(self) -> Annotated[TextToImageModel, "The reference to the model."]:
         return TextToImageModel(repo_id=self.repo_id)

@@ -1,8 +1,9 @@
 """
 Images in parts: boxes that cover an image, and putting them together again.
 
-Networks that only look at a neighbourhood are given each cell with a margin, which is cut off afterwards. Models that paint are
-given tiles that overlap, and each pixel is the mean of the tiles over it, weighted by ramps that fall to the tiles' inner edges.
+Networks that only look at a neighbourhood are given each cell with a margin, which is cut off
+afterwards. Models that paint are given tiles that overlap, and each pixel is the mean of the tiles
+over it, weighted by ramps that fall to the tiles' inner edges.
 """
 
 from __future__ import annotations
@@ -33,9 +34,14 @@ def cells(size: tuple[int, int], side: int) -> list[Box]:
 
 
 def with_margin(box: Box, margin: int, size: tuple[int, int]) -> Box:
-    """The box with so many pixels around it, cut at the image's edges."""
+    """Return the box with so many pixels around it, cut at the image's edges."""
     left, upper, right, lower = box
-    return max(0, left - margin), max(0, upper - margin), min(size[0], right + margin), min(size[1], lower + margin)
+    return (
+        max(0, left - margin),
+        max(0, upper - margin),
+        min(size[0], right + margin),
+        min(size[1], lower + margin),
+    )
 
 
 class Canvas:
@@ -61,7 +67,7 @@ class Canvas:
         self._weights[upper:lower, left:right] += weights
 
     def image(self) -> Image.Image:
-        """What has been laid down. Every pixel has to be under a tile."""
+        """Return what has been laid down. Every pixel has to be under a tile."""
         import numpy as np
         from PIL import Image as Pillow
 

@@ -22,8 +22,8 @@ _MOST_TILES: Final = 65536
 
 class CombineImageGrid(Node):
     """
-    Puts images side by side in rows. A column is as wide as its widest image and a row as high as its highest;
-    smaller ones are centred. Labels stand below their images.
+    Puts images side by side in rows. A column is as wide as its widest image and a row as high as
+    its highest; smaller ones are centred. Labels stand below their images.
     image, grid, combine, contact sheet, tiles, before and after
 
     Use cases:
@@ -33,10 +33,19 @@ class CombineImageGrid(Node):
     """
 
     tiles: list[ImageRef] = Field(default=[], description="Images, row by row.")
-    columns: int = Field(default=0, ge=0, description="Images in a row; 0 makes about as many columns as rows.")
+    columns: int = Field(
+        default=0, ge=0, description="Images in a row; 0 makes about as many columns as rows."
+    )
     labels: list[str] = Field(default=[], description="Texts below the images, in the same order.")
-    gap: int = Field(default=0, ge=0, le=512, description="Space between the images and around the sheet, in pixels.")
-    background: ColorRef = Field(default=ColorRef(value="#ffffff"), description="Colour between and around the images.")
+    gap: int = Field(
+        default=0,
+        ge=0,
+        le=512,
+        description="Space between the images and around the sheet, in pixels.",
+    )
+    background: ColorRef = Field(
+        default=ColorRef(value="#ffffff"), description="Colour between and around the images."
+    )
     font: FontRef = Field(default=FontRef(), description=FONT)
 
     @classmethod
@@ -48,7 +57,10 @@ class CombineImageGrid(Node):
         if not self.tiles:
             raise NodeError("There are no images to combine.", "Connect a list with at least one.")
         if len(self.labels) > len(self.tiles):
-            raise NodeError(f"There are {len(self.labels)} labels for {len(self.tiles)} images.", "Remove a label or add an image.")
+            raise NodeError(
+                f"There are {len(self.labels)} labels for {len(self.tiles)} images.",
+                "Remove a label or add an image.",
+            )
 
         colour = self.background.value or "#00000000"
         images = [opened(context, tile) for tile in self.tiles]
@@ -60,15 +72,20 @@ class CombineImageGrid(Node):
             context.check_cancelled()
             left, top, width, height = layout.cell(index)
             image = in_form(tile, mode, profile)
-            sheet.paste(image, (left + (width - image.width) // 2, top + (height - image.height) // 2))
-            labels.draw(sheet, index, (left, top + height, width, labels.height), _ink(colour), context)
+            sheet.paste(
+                image, (left + (width - image.width) // 2, top + (height - image.height) // 2)
+            )
+            labels.draw(
+                sheet, index, (left, top + height, width, labels.height), _ink(colour), context
+            )
         labels.warn_of_missing(context)
         return context.image_from_pil(sheet)
 
 
 class SliceImageGrid(Node):
     """
-    Cuts an image into tiles, row by row. Where it does not divide evenly, tiles differ by a pixel: nothing is lost.
+    Cuts an image into tiles, row by row. Where it does not divide evenly, tiles differ by a pixel:
+    nothing is lost.
     image, grid, slice, tiles, split
 
     Use cases:
@@ -77,17 +94,33 @@ class SliceImageGrid(Node):
     """
 
     image: ImageRef = Field(description="Image to cut.")
-    columns: int = Field(default=0, ge=0, le=_MOST_TILES, description="Tiles in a row; 0 for as many as make the tiles nearly square.")
-    rows: int = Field(default=0, ge=0, le=_MOST_TILES, description="Rows of tiles; 0 for as many as make the tiles nearly square.")
+    columns: int = Field(
+        default=0,
+        ge=0,
+        le=_MOST_TILES,
+        description="Tiles in a row; 0 for as many as make the tiles nearly square.",
+    )
+    rows: int = Field(
+        default=0,
+        ge=0,
+        le=_MOST_TILES,
+        description="Rows of tiles; 0 for as many as make the tiles nearly square.",
+    )
 
     def process(self, context: Context) -> Annotated[list[ImageRef], "The tiles, row by row."]:
         image = context.image(self.image)
         columns, rows = _divisions(image.width, image.height, self.columns, self.rows)
         if columns > image.width or rows > image.height:
-            message = f"An image of {image.width} x {image.height} pixels can't be cut into {columns} x {rows} tiles."
+            message = (
+                f"An image of {image.width} x {image.height} pixels can't be cut into {columns} x"
+                f" {rows} tiles."
+            )
             raise NodeError(message, "Ask for fewer columns or rows.")
         if columns * rows > _MOST_TILES:
-            message = f"{columns} x {rows} tiles are more than the {_MOST_TILES} that are made of one image."
+            message = (
+                f"{columns} x {rows} tiles are more than the {_MOST_TILES} that are made of one"
+                " image."
+            )
             raise NodeError(message, "Ask for fewer columns or rows.")
         xs = [image.width * column // columns for column in range(columns + 1)]
         ys = [image.height * row // rows for row in range(rows + 1)]
@@ -100,7 +133,11 @@ class SliceImageGrid(Node):
 
 
 def labels_identity(values: dict[str, Any], sources: Sources) -> str | None:
-    """What stands for the fonts that `labels` are drawn in, in a cache key; None where it is not known which font that is."""
+    """
+    Return what stands for the fonts that `labels` are drawn in, in a cache key.
+
+    None where it is not known which font that is.
+    """
     font, labels = values.get("font"), values.get("labels")
     if labels is not None and not any(labels):
         return ""
@@ -109,7 +146,11 @@ def labels_identity(values: dict[str, Any], sources: Sources) -> str | None:
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where the cells of a sheet are: the left edge and width of each column, the upper edge and height of each row."""
+    """
+    Where the cells of a sheet are.
+
+    The left edge and width of each column, the upper edge and height of each row.
+    """
 
     lefts: list[int]
     widths: list[int]
@@ -121,7 +162,10 @@ class _Layout:
     def of(cls, sizes: list[tuple[int, int]], columns: int, gap: int, label_height: int) -> _Layout:
         columns = min(columns, len(sizes)) or math.ceil(math.sqrt(len(sizes)))
         widths = [max(width for width, _ in sizes[column::columns]) for column in range(columns)]
-        heights = [max(height for _, height in sizes[start : start + columns]) for start in range(0, len(sizes), columns)]
+        heights = [
+            max(height for _, height in sizes[start : start + columns])
+            for start in range(0, len(sizes), columns)
+        ]
         lefts = list(accumulate((width + gap for width in widths), initial=gap))
         tops = list(accumulate((height + label_height + gap for height in heights), initial=gap))
         return cls(lefts, widths, tops, heights, (lefts[-1], tops[-1]))
@@ -135,9 +179,12 @@ class _Layout:
 class _Labels:
     """Texts below images, all in one size."""
 
-    def __init__(self, texts: list[str], images: list[Image.Image], font: str, context: Context) -> None:
+    def __init__(
+        self, texts: list[str], images: list[Image.Image], font: str, context: Context
+    ) -> None:
         """
-        Choose a size that looks right below the images, smaller where the longest label would be wider than they are.
+        Choose a size that looks right below the images, smaller where the longest label would be
+        wider than they are.
 
         Args:
             font: File of the font.
@@ -150,16 +197,27 @@ class _Labels:
         size = max(10, round(max(image.height for image in images) * 0.07))
         # A letter is a pixel wide at the least, so that more can't be seen.
         most = widest + 2
-        self._texts = [" ".join(" ".join(lines_of(text[: 4 * most])).split())[:most] for text in texts]
+        self._texts = [
+            " ".join(" ".join(lines_of(text[: 4 * most])).split())[:most] for text in texts
+        ]
         typeface = Typeface(font, size)
         longest = 0.0
         for text in self._texts:
             context.check_cancelled()
             longest = max(longest, typeface.length(text))
-        self._typeface = typeface if longest <= widest else Typeface(font, max(8, int(size * widest / longest)))
+        self._typeface = (
+            typeface if longest <= widest else Typeface(font, max(8, int(size * widest / longest)))
+        )
         self.height = round(self._typeface.size * 1.7)
 
-    def draw(self, sheet: Image.Image, index: int, box: tuple[int, int, int, int], ink: str, context: Context) -> None:
+    def draw(
+        self,
+        sheet: Image.Image,
+        index: int,
+        box: tuple[int, int, int, int],
+        ink: str,
+        context: Context,
+    ) -> None:
         """Write a label in the middle of a box, cut short with … where it is too long."""
         if index >= len(self._texts):
             return
@@ -167,17 +225,23 @@ class _Labels:
         typeface = self._typeface
         text = self._shortened(self._texts[index], width)
         baseline = top + (height + typeface.ascent - typeface.descent) / 2
-        typeface.draw(sheet, (left + (width - typeface.length(text)) / 2, baseline), text, ink, context)
+        typeface.draw(
+            sheet, (left + (width - typeface.length(text)) / 2, baseline), text, ink, context
+        )
 
     def warn_of_missing(self, context: Context) -> None:
         if self._texts:
             self._typeface.warn_of_missing(context)
 
     def _shortened(self, text: str, width: int) -> str:
-        """The text, or as much of its beginning as fits with an ellipsis behind it."""
+        """Return the text, or as much of its beginning as fits with an ellipsis behind it."""
         if self._typeface.length(text) <= width:
             return text
-        fitting = bisect_right(range(len(text)), float(width), key=lambda count: self._typeface.length(f"{text[:count].rstrip()}…"))
+        fitting = bisect_right(
+            range(len(text)),
+            float(width),
+            key=lambda count: self._typeface.length(f"{text[:count].rstrip()}…"),
+        )
         return f"{text[: fitting - 1].rstrip()}…" if fitting else ""
 
 
@@ -185,7 +249,9 @@ def _ink(background: str) -> str:
     """Black or white, whichever is easier to read on a colour."""
     red, green, blue = (int(background[start : start + 2], 16) for start in (1, 3, 5))
     is_transparent = len(background) == 9 and int(background[7:], 16) < 128
-    return "black" if is_transparent or 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "white"
+    return (
+        "black" if is_transparent or 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "white"
+    )
 
 
 def _divisions(width: int, height: int, columns: int, rows: int) -> tuple[int, int]:

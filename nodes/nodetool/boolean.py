@@ -55,7 +55,10 @@ class Compare(Node):
         try:
             return bool(_COMPARE[self.comparison](self.a, self.b))
         except TypeError as error:
-            raise NodeError(f"{self.a!r} and {self.b!r} have no order.", "Compare numbers with numbers, texts with texts.") from error
+            raise NodeError(
+                f"{self.a!r} and {self.b!r} have no order.",
+                "Compare numbers with numbers, texts with texts.",
+            ) from error
 
 
 class Not(Node):
@@ -91,7 +94,10 @@ class LogicalOperator(Node):
     a: bool = Field(default=False, description="First condition.")
     b: bool = Field(default=False, description="Second condition.")
     operation: Operation = Field(
-        default="and", description="Both hold, either does, just one does; nand and nor are the opposites of and and or."
+        default="and",
+        description=(
+            "Both hold, either does, just one does; nand and nor are the opposites of and and or."
+        ),
     )
 
     def process(self) -> Annotated[bool, "Whether the combination holds."]:

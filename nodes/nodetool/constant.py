@@ -146,7 +146,10 @@ class JSON(Node):
 
     lane = Lane.INLINE
 
-    value: Any = Field(default=None, description="The value: an object, a list, a text, a number, true, false or null.")
+    value: Any = Field(
+        default=None,
+        description="The value: an object, a list, a text, a number, true, false or null.",
+    )
 
     def process(self) -> Annotated[Any, "The value."]:
         return self.value
@@ -154,7 +157,8 @@ class JSON(Node):
 
 class Image(Node):
     """
-    A fixed image. It is opened here, so that a file that can't be read fails before any work is done.
+    A fixed image. It is opened here, so that a file that can't be read fails before any work is
+    done.
     constant, image, image
 
     Use cases:
@@ -162,7 +166,9 @@ class Image(Node):
     - Paste a watermark
     """
 
-    value: ImageRef = Field(default=ImageRef(), description="The image: a path, a URI, or inline data.")
+    value: ImageRef = Field(
+        default=ImageRef(), description="The image: a path, a URI, or inline data."
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The image, upright."]:
         return context.image_from_pil(context.image(self.value))
@@ -180,7 +186,9 @@ class ImageList(Node):
 
     value: list[ImageRef] | None = Field(default=None, description="The images, in order.")
 
-    def process(self, context: Context) -> Annotated[list[ImageRef], "The images, upright, in the order given."]:
+    def process(
+        self, context: Context
+    ) -> Annotated[list[ImageRef], "The images, upright, in the order given."]:
         images: list[ImageRef] = []
         for ref in self.value or []:
             context.check_cancelled()
@@ -200,7 +208,10 @@ class ImageModelConstant(Node):
 
     lane = Lane.INLINE
 
-    value: ModelRef | None = Field(default=None, description="The model; the default of the node it goes to where none is given.")
+    value: ModelRef | None = Field(
+        default=None,
+        description="The model; the default of the node it goes to where none is given.",
+    )
 
     def process(self) -> Annotated[ModelRef, "The model."]:
         return self.value or ModelRef()
@@ -219,12 +230,19 @@ class Select(Node):
     lane = Lane.INLINE
 
     value: str = Field(default="", description="The chosen option.")
-    options: list[str] = Field(default=[], description="The texts to choose from; empty to allow any.")
-    enum_type_name: str = Field(default="", description="Name of the choice in the tool that wrote the file; not used here.")
+    options: list[str] = Field(
+        default=[], description="The texts to choose from; empty to allow any."
+    )
+    enum_type_name: str = Field(
+        default="", description="Name of the choice in the tool that wrote the file; not used here."
+    )
 
     def process(self) -> Annotated[str, "The chosen option."]:
         if self.options and self.value not in self.options:
-            raise NodeError(f"{self.value!r} is none of the options.", f"Choose one of {', '.join(map(repr, self.options))}.")
+            raise NodeError(
+                f"{self.value!r} is none of the options.",
+                f"Choose one of {', '.join(map(repr, self.options))}.",
+            )
         return self.value
 
 
@@ -248,7 +266,10 @@ class Date(Node):
         try:
             return dt.date(self.year, self.month, self.day)
         except ValueError as error:
-            raise NodeError(f"There is no day {self.day} in month {self.month} of {self.year}.", "Choose a day of that month.") from error
+            raise NodeError(
+                f"There is no day {self.day} in month {self.month} of {self.year}.",
+                "Choose a day of that month.",
+            ) from error
 
 
 class DateTime(Node):
@@ -272,15 +293,32 @@ class DateTime(Node):
     millisecond: int = Field(default=0, ge=0, le=999, description="Millisecond.")
     tzinfo: str = Field(default="UTC", description="Time zone, such as UTC or Europe/Berlin.")
     utc_offset: int = Field(
-        default=0, ge=-720, le=840, description="Minutes ahead of UTC; where it is not 0, it counts instead of the zone's rules."
+        default=0,
+        ge=-720,
+        le=840,
+        description=(
+            "Minutes ahead of UTC; where it is not 0, it counts instead of the zone's rules."
+        ),
     )
 
     def process(self) -> Annotated[dt.datetime, "The moment, with its time zone."]:
         zone = _zone(self.tzinfo, self.utc_offset)
         try:
-            return dt.datetime(self.year, self.month, self.day, self.hour, self.minute, self.second, self.millisecond * 1000, zone)
+            return dt.datetime(
+                self.year,
+                self.month,
+                self.day,
+                self.hour,
+                self.minute,
+                self.second,
+                self.millisecond * 1000,
+                zone,
+            )
         except ValueError as error:
-            raise NodeError(f"There is no day {self.day} in month {self.month} of {self.year}.", "Choose a day of that month.") from error
+            raise NodeError(
+                f"There is no day {self.day} in month {self.month} of {self.year}.",
+                "Choose a day of that month.",
+            ) from error
 
 
 class ImageSizeParts(NamedTuple):
@@ -301,7 +339,9 @@ class ImageSize(Node):
 
     lane = Lane.INLINE
 
-    value: ImageSizeRef | None = Field(default=None, description="Width and height, in pixels; 512 each where none is given.")
+    value: ImageSizeRef | None = Field(
+        default=None, description="Width and height, in pixels; 512 each where none is given."
+    )
 
     def process(self) -> ImageSizeParts:
         size = self.value or ImageSizeRef()
@@ -318,4 +358,6 @@ def _zone(name: str, utc_offset: int) -> dt.tzinfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise NodeError(f"There is no time zone {name!r}.", "Use UTC, or a name such as Europe/Berlin.") from error
+        raise NodeError(
+            f"There is no time zone {name!r}.", "Use UTC, or a name such as Europe/Berlin."
+        ) from error

@@ -26,7 +26,8 @@ class Item:
 
 class If(Node):
     """
-    Sends a value one of two ways. Nodes behind the way that is not taken don't run, nor does what only they need.
+    Sends a value one of two ways. Nodes behind the way that is not taken don't run, nor does what
+    only they need.
     control, if, branch, condition
 
     Use cases:
@@ -46,7 +47,8 @@ class If(Node):
 
 class Merge(Node):
     """
-    Brings two branches together again: gives the value of whichever ran. Where both did, the first counts.
+    Brings two branches together again: gives the value of whichever ran. Where both did, the first
+    counts.
     control, merge, join, branch
 
     Use cases:
@@ -66,7 +68,8 @@ class Merge(Node):
 
 class ForEach(Node):
     """
-    Gives the items of a list one by one: what follows runs once for each, until a Collect gathers the results.
+    Gives the items of a list one by one: what follows runs once for each, until a Collect gathers
+    the results.
     control, loop, for, each, list, iterate
 
     Use cases:
@@ -85,8 +88,9 @@ class ForEach(Node):
 
 class Collect(Node):
     """
-    Gathers one value of every round of a loop into a list, in the order of the items. Rounds whose branch was not taken are left out.
-    A round that failed fails the list, unless it is to be skipped or to leave its place empty; the run then goes on and warns.
+    Gathers one value of every round of a loop into a list, in the order of the items. Rounds whose
+    branch was not taken are left out. A round that failed fails the list, unless it is to be
+    skipped or to leave its place empty; the run then goes on and warns.
     control, loop, collect, gather, list
 
     Use cases:
@@ -101,7 +105,11 @@ class Collect(Node):
 
     input_item: Any = Field(default=[], description="Value of one round.")
     on_error: Literal["fail", "skip", "none"] = Field(
-        default="fail", description="After a round that failed: give no list, leave the round out, or put none in its place."
+        default="fail",
+        description=(
+            "After a round that failed: give no list, leave the round out, or put none in its"
+            " place."
+        ),
     )
 
     def process(self) -> Annotated[list[Any], "The values, in order."]:

@@ -10,7 +10,8 @@ from nodetool_core import Field, Lane, Node
 
 class MakeDictionary(Node):
     """
-    Makes a set of named values of what is connected to it. Properties of any name are taken; their names are those of the values.
+    Makes a set of named values of what is connected to it. Properties of any name are taken; their
+    names are those of the values.
     dictionary, dict, make, gather, combine
 
     Use cases:
@@ -21,8 +22,12 @@ class MakeDictionary(Node):
     lane = Lane.INLINE
     dynamic = True
 
-    def process(self) -> Annotated[dict[str, Any], "The values by name, in the order of the names."]:
-        return {name: self.dynamic_values[name] for name in sorted(self.dynamic_values, key=natural)}
+    def process(
+        self,
+    ) -> Annotated[dict[str, Any], "The values by name, in the order of the names."]:
+        return {
+            name: self.dynamic_values[name] for name in sorted(self.dynamic_values, key=natural)
+        }
 
 
 class GetValue(Node):

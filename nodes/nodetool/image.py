@@ -9,7 +9,18 @@ from nodes._files import existing_files, file_name, folder_path
 from nodes._geometry import MAX_SIDE, Size, check_size, covering, fitted_size, resized
 from nodes._natural import natural
 from nodes._pixels import alike, opened, with_profile
-from nodetool_core import Context, Field, FolderRef, ImageData, ImageRef, Lane, Node, NodeError, Role, Sources
+from nodetool_core import (
+    Context,
+    Field,
+    FolderRef,
+    ImageData,
+    ImageRef,
+    Lane,
+    Node,
+    NodeError,
+    Role,
+    Sources,
+)
 from nodetool_core.errors import ImageError
 
 
@@ -23,7 +34,10 @@ class LoadImageFile(Node):
     - Read an image whose path another node made
     """
 
-    path: str = Field(default="", description="Path of the file; a relative one starts from the workflow's folder.")
+    path: str = Field(
+        default="",
+        description="Path of the file; a relative one starts from the workflow's folder.",
+    )
 
     @classmethod
     def fingerprint(cls, values: dict[str, Any], sources: Sources) -> str | None:
@@ -40,8 +54,8 @@ class FolderItem(NamedTuple):
 
 class LoadImageFolder(Node):
     """
-    Reads the images of a folder one after the other, ordered by path. A file that can't be read is left out with a
-    warning; hidden files are not looked at.
+    Reads the images of a folder one after the other, ordered by path. A file that can't be read is
+    left out with a warning; hidden files are not looked at.
     image, load, folder, directory, batch, stream
 
     Use cases:
@@ -51,15 +65,25 @@ class LoadImageFolder(Node):
 
     cacheable = False
 
-    folder: str | FolderRef = Field(default="", description="Path of the folder; a relative one starts from the workflow's folder.")
-    include_subdirectories: bool = Field(default=False, description="Whether folders in the folder are searched as well.")
-    extensions: list[str] = Field(
-        default=[".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tiff"], description="Endings of the files to read, in any case."
+    folder: str | FolderRef = Field(
+        default="",
+        description="Path of the folder; a relative one starts from the workflow's folder.",
     )
-    pattern: str = Field(default="", description="Only files whose name matches, such as `lake_*`; empty for all.")
+    include_subdirectories: bool = Field(
+        default=False, description="Whether folders in the folder are searched as well."
+    )
+    extensions: list[str] = Field(
+        default=[".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tiff"],
+        description="Endings of the files to read, in any case.",
+    )
+    pattern: str = Field(
+        default="", description="Only files whose name matches, such as `lake_*`; empty for all."
+    )
 
     def process(self, context: Context) -> Iterator[FolderItem]:
-        folder, files = existing_files(self.folder, context, self.include_subdirectories, self.extensions, self.pattern)
+        folder, files = existing_files(
+            self.folder, context, self.include_subdirectories, self.extensions, self.pattern
+        )
         unread = 0
         for file in files:
             context.check_cancelled()
@@ -71,7 +95,10 @@ class LoadImageFolder(Node):
                 continue
             yield FolderItem(context.image_from_pil(image), str(file))
         if files and unread == len(files):
-            raise NodeError(f"None of the {unread} files in {str(folder)!r} could be read as an image.", "See the warnings.")
+            raise NodeError(
+                f"None of the {unread} files in {str(folder)!r} could be read as an image.",
+                "See the warnings.",
+            )
 
 
 class SaveImageFile(Node):
@@ -89,13 +116,25 @@ class SaveImageFile(Node):
 
     image: ImageRef = Field(description="Image to write.")
     folder: str | FolderRef = Field(
-        default="", description="Folder to write to, made where it does not exist; a relative one starts from the workflow's folder."
+        default="",
+        description=(
+            "Folder to write to, made where it does not exist; a relative one starts from the"
+            " workflow's folder."
+        ),
     )
     filename: str = Field(
         default="%Y-%m-%d_%H-%M-%S.png",
-        description="Name of the file. Its ending chooses the format (PNG without one); %Y, %m, %d, %H, %M, %S become date and time.",
+        description=(
+            "Name of the file. Its ending chooses the format (PNG without one); %Y, %m, %d, %H, %M,"
+            " %S become date and time."
+        ),
     )
-    overwrite: bool = Field(default=False, description="Whether an existing file is replaced; otherwise -2, -3, … is added to the name.")
+    overwrite: bool = Field(
+        default=False,
+        description=(
+            "Whether an existing file is replaced; otherwise -2, -3, … is added to the name."
+        ),
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The image that was written."]:
         from nodetool_core.assets.encode import encode_image, format_of, loses_bits
@@ -103,10 +142,17 @@ class SaveImageFile(Node):
 
         name = file_name(self.filename, ".png")
         folder = folder_path(self.folder, context)
-        image = self.image if isinstance(self.image, ImageData) else context.image_from_pil(context.image(self.image))
+        image = (
+            self.image
+            if isinstance(self.image, ImageData)
+            else context.image_from_pil(context.image(self.image))
+        )
         where, file_format = str(folder / name), format_of(name)
         if loses_bits(image.image, file_format):
-            context.warn(f"The image has more than 8 bits a channel, and is written with 8 as {file_format}: TIFF keeps them.")
+            context.warn(
+                f"The image has more than 8 bits a channel, and is written with 8 as {file_format}:"
+                " TIFF keeps them."
+            )
         data = encode_image(image.image, file_format, image.provenance, where=where)
         try:
             if self.overwrite:
@@ -138,7 +184,8 @@ class BatchToList(Node):
 
 class Resize(Node):
     """
-    Gives an image exactly the width and height asked for: stretched, or cropped to the new shape around its middle.
+    Gives an image exactly the width and height asked for: stretched, or cropped to the new shape
+    around its middle.
     image, resize, size, width, height
 
     Use cases:
@@ -149,16 +196,21 @@ class Resize(Node):
     image: ImageRef = Field(description="Image to resize.")
     width: int = Field(default=512, ge=1, le=MAX_SIDE, description="New width, in pixels.")
     height: int = Field(default=512, ge=1, le=MAX_SIDE, description="New height, in pixels.")
-    crop: Literal["none", "center"] = Field(default="none", description="Whether to stretch the image, or to cut off what is too long.")
+    crop: Literal["none", "center"] = Field(
+        default="none", description="Whether to stretch the image, or to cut off what is too long."
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The image in the new size."]:
         size = check_size(self.width, self.height)
-        return context.image_from_pil((covering if self.crop == "center" else resized)(context.image(self.image), size))
+        return context.image_from_pil(
+            (covering if self.crop == "center" else resized)(context.image(self.image), size)
+        )
 
 
 class Fit(Node):
     """
-    Gives an image the largest size that fits into a box. Its shape is kept: nothing is cut off or stretched.
+    Gives an image the largest size that fits into a box. Its shape is kept: nothing is cut off or
+    stretched.
     image, fit, resize, aspect, box
 
     Use cases:
@@ -170,7 +222,9 @@ class Fit(Node):
     width: int = Field(default=512, ge=1, le=MAX_SIDE, description="Width of the box, in pixels.")
     height: int = Field(default=512, ge=1, le=MAX_SIDE, description="Height of the box, in pixels.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The image, as wide or as high as the box."]:
+    def process(
+        self, context: Context
+    ) -> Annotated[ImageRef, "The image, as wide or as high as the box."]:
         image = context.image(self.image)
         size = check_size(*fitted_size(image.size, (self.width, self.height)))
         return context.image_from_pil(resized(image, size))
@@ -187,9 +241,13 @@ class Scale(Node):
     """
 
     image: ImageRef = Field(description="Image to scale.")
-    scale: float = Field(default=1.0, gt=0.0, le=10.0, description="Factor: 0.5 halves both sides, 2 doubles them.")
+    scale: float = Field(
+        default=1.0, gt=0.0, le=10.0, description="Factor: 0.5 halves both sides, 2 doubles them."
+    )
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The scaled image, at least one pixel wide and high."]:
+    def process(
+        self, context: Context
+    ) -> Annotated[ImageRef, "The scaled image, at least one pixel wide and high."]:
         image = context.image(self.image)
         width, height = (max(1, round(side * self.scale)) for side in image.size)
         return context.image_from_pil(resized(image, check_size(width, height)))
@@ -208,8 +266,14 @@ class Crop(Node):
     image: ImageRef = Field(description="Image to cut from.")
     left: int = Field(default=0, ge=0, description="Left edge, in pixels from the left.")
     top: int = Field(default=0, ge=0, description="Upper edge, in pixels from the top.")
-    right: int = Field(default=512, ge=0, description="Right edge, in pixels from the left; not part of the result.")
-    bottom: int = Field(default=512, ge=0, description="Lower edge, in pixels from the top; not part of the result.")
+    right: int = Field(
+        default=512,
+        ge=0,
+        description="Right edge, in pixels from the left; not part of the result.",
+    )
+    bottom: int = Field(
+        default=512, ge=0, description="Lower edge, in pixels from the top; not part of the result."
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The rectangle."]:
         image = context.image(self.image)
@@ -219,15 +283,20 @@ class Crop(Node):
             raise NodeError(f"The rectangle {box} (left, top, right, bottom) is empty.", hint)
         if self.right > image.width or self.bottom > image.height:
             size = f"{image.width} x {image.height} pixels"
-            message = f"The rectangle {box} (left, top, right, bottom) reaches out of the image, which has {size}."
-            raise NodeError(message, f"right can be at most {image.width}, bottom at most {image.height}.")
+            message = (
+                f"The rectangle {box} (left, top, right, bottom) reaches out of the image, which"
+                f" has {size}."
+            )
+            raise NodeError(
+                message, f"right can be at most {image.width}, bottom at most {image.height}."
+            )
         return context.image_from_pil(image.crop(box))
 
 
 class Paste(Node):
     """
-    Puts an image onto another one. Where the upper image is transparent, the lower one shows through; what reaches over
-    the edge is cut off.
+    Puts an image onto another one. Where the upper image is transparent, the lower one shows
+    through; what reaches over the edge is cut off.
     image, paste, overlay, composite, watermark
 
     Use cases:
@@ -237,8 +306,18 @@ class Paste(Node):
 
     image: ImageRef = Field(description="Lower image; its size is kept.")
     paste: ImageRef = Field(description="Upper image.")
-    left: int = Field(default=0, description="Where the left edge of the upper image goes, in pixels from the left; may be below 0.")
-    top: int = Field(default=0, description="Where the top edge of the upper image goes, in pixels from the top; may be below 0.")
+    left: int = Field(
+        default=0,
+        description=(
+            "Where the left edge of the upper image goes, in pixels from the left; may be below 0."
+        ),
+    )
+    top: int = Field(
+        default=0,
+        description=(
+            "Where the top edge of the upper image goes, in pixels from the top; may be below 0."
+        ),
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "Both images in one."]:
         below, above = opened(context, self.image), opened(context, self.paste)
@@ -246,7 +325,9 @@ class Paste(Node):
         lower, upper = alike(below, above)
         result = lower.convert("RGBA")
         visible = (max(0, -self.left), max(0, -self.top))
-        result.alpha_composite(upper.convert("RGBA"), (max(0, self.left), max(0, self.top)), visible)
+        result.alpha_composite(
+            upper.convert("RGBA"), (max(0, self.left), max(0, self.top)), visible
+        )
         mode = lower.mode if below.has_transparency_data else lower.mode.removesuffix("A")
         return context.image_from_pil(with_profile(result.convert(mode), lower))
 
@@ -256,13 +337,17 @@ def _check_meets(below: Size, above: Size, left: int, top: int) -> None:
     (width, height), (upper_width, upper_height) = below, above
     if -upper_width < left < width and -upper_height < top < height:
         return
-    message = f"The place ({left}, {top}) is outside of the image, which has {width} x {height} pixels."
+    message = (
+        f"The place ({left}, {top}) is outside of the image, which has {width} x {height} pixels."
+    )
     hint = f"left can be {1 - upper_width} to {width - 1}, top {1 - upper_height} to {height - 1}."
     raise NodeError(message, hint)
 
 
 class Metadata(NamedTuple):
-    format: Annotated[str, "Format of the file, such as PNG; empty for an image made by another node."]
+    format: Annotated[
+        str, "Format of the file, such as PNG; empty for an image made by another node."
+    ]
     mode: Annotated[str, "How a pixel is stored: RGB, RGBA, L (grey), …"]
     width: Annotated[int, "Width, in pixels."]
     height: Annotated[int, "Height, in pixels."]
@@ -283,13 +368,15 @@ class GetMetadata(Node):
 
     def process(self, context: Context) -> Metadata:
         image = context.image(self.image)
-        return Metadata(image.format or "", image.mode, image.width, image.height, len(image.getbands()))
+        return Metadata(
+            image.format or "", image.mode, image.width, image.height, len(image.getbands())
+        )
 
 
 class ImagesToList(Node):
     """
-    Makes a list of images. Connect them to properties of any name: they are ordered by name, numbers by value
-    (image_2 before image_10).
+    Makes a list of images. Connect them to properties of any name: they are ordered by name,
+    numbers by value (image_2 before image_10).
     image, list, batch, collect
 
     Use cases:
@@ -300,7 +387,9 @@ class ImagesToList(Node):
     lane = Lane.INLINE
     dynamic = True
 
-    def process(self) -> Annotated[list[ImageRef], "The images, ordered by the names of their properties."]:
+    def process(
+        self,
+    ) -> Annotated[list[ImageRef], "The images, ordered by the names of their properties."]:
         names = sorted(self.dynamic_values, key=natural)
         return [_as_image(name, self.dynamic_values[name]) for name in names]
 
@@ -314,5 +403,6 @@ def _as_image(name: str, value: Any) -> ImageRef:
         return ImageRef.model_validate(value)
     except ValidationError as error:
         raise NodeError(
-            f"The property {name!r} is {type(value).__name__}, not an image.", "Connect an image to it, or give a path."
+            f"The property {name!r} is {type(value).__name__}, not an image.",
+            "Connect an image to it, or give a path.",
         ) from error

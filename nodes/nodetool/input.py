@@ -5,7 +5,19 @@ from __future__ import annotations
 import difflib
 from typing import Annotated, TypeVar
 
-from nodetool_core import ColorRef, Context, Field, FolderRef, ImageRef, ImageSizeRef, Lane, ModelRef, Node, NodeError, Role
+from nodetool_core import (
+    ColorRef,
+    Context,
+    Field,
+    FolderRef,
+    ImageRef,
+    ImageSizeRef,
+    Lane,
+    ModelRef,
+    Node,
+    NodeError,
+    Role,
+)
 
 Number = TypeVar("Number", int, float)
 
@@ -15,7 +27,8 @@ DESCRIPTION = "What the input is for; shown to whoever runs the workflow."
 
 class ImageInput(Node):
     """
-    An image given to the workflow. It is opened at once, so that a file that can't be read fails before any work is done.
+    An image given to the workflow. It is opened at once, so that a file that can't be read fails
+    before any work is done.
     input, parameter, image, image
 
     Use cases:
@@ -26,7 +39,9 @@ class ImageInput(Node):
     role = Role.INPUT
 
     name: str = Field(default="", description=NAME, label=True)
-    value: ImageRef = Field(default=ImageRef(), description="The image: a path, a URI, or inline data.")
+    value: ImageRef = Field(
+        default=ImageRef(), description="The image: a path, a URI, or inline data."
+    )
     description: str = Field(default="", description=DESCRIPTION, label=True)
 
     def process(self, context: Context) -> Annotated[ImageRef, "The image, upright."]:
@@ -49,7 +64,9 @@ class ImageListInput(Node):
     value: list[ImageRef] = Field(default=[], description="The images, in order.")
     description: str = Field(default="", description=DESCRIPTION, label=True)
 
-    def process(self, context: Context) -> Annotated[list[ImageRef], "The images, upright, in the order given."]:
+    def process(
+        self, context: Context
+    ) -> Annotated[list[ImageRef], "The images, upright, in the order given."]:
         images: list[ImageRef] = []
         for ref in self.value:
             context.check_cancelled()
@@ -73,13 +90,22 @@ class StringInput(Node):
     name: str = Field(default="", description=NAME, label=True)
     value: str = Field(default="", description="The text.")
     description: str = Field(default="", description=DESCRIPTION, label=True)
-    max_length: int = Field(default=0, ge=0, le=100000, description="The most characters the text may have; 0 for no limit.")
-    line_mode: str = Field(default="single_line", description="How a form asks for it: single_line or multiline.")
+    max_length: int = Field(
+        default=0,
+        ge=0,
+        le=100000,
+        description="The most characters the text may have; 0 for no limit.",
+    )
+    line_mode: str = Field(
+        default="single_line", description="How a form asks for it: single_line or multiline."
+    )
 
     def process(self) -> Annotated[str, "The text."]:
         if self.max_length and len(self.value) > self.max_length:
             raise NodeError(
-                f"The input {self.name!r} has {len(self.value)} characters; at most {self.max_length} are allowed.", "Shorten it."
+                f"The input {self.name!r} has {len(self.value)} characters; at most"
+                f" {self.max_length} are allowed.",
+                "Shorten it.",
             )
         return self.value
 
@@ -188,14 +214,24 @@ class SelectInput(Node):
     name: str = Field(default="", description=NAME, label=True)
     value: str = Field(default="", description="The chosen option.")
     description: str = Field(default="", description=DESCRIPTION, label=True)
-    options: list[str] = Field(default=[], description="The texts to choose from; empty to allow any.")
-    enum_type_name: str = Field(default="", description="Name of the choice in the tool that wrote the file; not used here.")
+    options: list[str] = Field(
+        default=[], description="The texts to choose from; empty to allow any."
+    )
+    enum_type_name: str = Field(
+        default="", description="Name of the choice in the tool that wrote the file; not used here."
+    )
 
     def process(self) -> Annotated[str, "The chosen option."]:
         if self.options and self.value not in self.options:
             near = difflib.get_close_matches(self.value, self.options, n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"Choose one of {', '.join(map(repr, self.options))}."
-            raise NodeError(f"The input {self.name!r} is {self.value!r}, which is none of its options.", hint)
+            hint = (
+                f"Did you mean {near[0]!r}?"
+                if near
+                else f"Choose one of {', '.join(map(repr, self.options))}."
+            )
+            raise NodeError(
+                f"The input {self.name!r} is {self.value!r}, which is none of its options.", hint
+            )
         return self.value
 
 
@@ -213,7 +249,9 @@ class ImageSizeInput(Node):
     lane = Lane.INLINE
 
     name: str = Field(default="", description=NAME, label=True)
-    value: ImageSizeRef | None = Field(default=None, description="Width and height, in pixels; 512 each where none is given.")
+    value: ImageSizeRef | None = Field(
+        default=None, description="Width and height, in pixels; 512 each where none is given."
+    )
     description: str = Field(default="", description=DESCRIPTION, label=True)
 
     def process(self) -> Annotated[ImageSizeRef, "The size."]:
@@ -330,5 +368,8 @@ def _within(name: str, value: Number, low: Number, high: Number) -> Number:
         raise NodeError(f"The input {name!r} has min {low} above max {high}.", "Exchange them.")
     if not low <= value <= high:
         side = f"below its min {low}" if value < low else f"above its max {high}"
-        raise NodeError(f"The input {name!r} is {value}, {side}.", f"Give a number from {low} to {high}, or change the node's bounds.")
+        raise NodeError(
+            f"The input {name!r} is {value}, {side}.",
+            f"Give a number from {low} to {high}, or change the node's bounds.",
+        )
     return value

@@ -10,8 +10,8 @@ from nodetool_core import Field, Lane, Node, NodeError
 
 class MakeList(Node):
     """
-    Makes a list of what is connected to it. Properties of any name are taken; the values are ordered by name, numbers by value
-    (item_2 before item_10).
+    Makes a list of what is connected to it. Properties of any name are taken; the values are
+    ordered by name, numbers by value (item_2 before item_10).
     list, make, gather, combine
 
     Use cases:
@@ -22,14 +22,16 @@ class MakeList(Node):
     lane = Lane.INLINE
     dynamic = True
 
-    def process(self) -> Annotated[list[Any], "The values, ordered by the names of their properties."]:
+    def process(
+        self,
+    ) -> Annotated[list[Any], "The values, ordered by the names of their properties."]:
         return [self.dynamic_values[name] for name in sorted(self.dynamic_values, key=natural)]
 
 
 class MakeTuple(Node):
     """
-    Makes a tuple of what is connected to it: a fixed number of values that belong together. Properties of any name are taken;
-    the values are ordered by name, numbers by value.
+    Makes a tuple of what is connected to it: a fixed number of values that belong together.
+    Properties of any name are taken; the values are ordered by name, numbers by value.
     list, tuple, make, gather, combine
 
     Use cases:
@@ -40,7 +42,9 @@ class MakeTuple(Node):
     lane = Lane.INLINE
     dynamic = True
 
-    def process(self) -> Annotated[tuple, "The values, ordered by the names of their properties."]:  # type: ignore[type-arg]
+    def process(
+        self,
+    ) -> Annotated[tuple, "The values, ordered by the names of their properties."]:  # type: ignore[type-arg]
         return tuple(self.dynamic_values[name] for name in sorted(self.dynamic_values, key=natural))
 
 
@@ -75,12 +79,18 @@ class GetElement(Node):
     lane = Lane.INLINE
 
     values: list[Any] = Field(default=[], description="The list.")
-    index: int = Field(default=0, description="Place of the item, from 0; below 0 counts from the end.")
+    index: int = Field(
+        default=0, description="Place of the item, from 0; below 0 counts from the end."
+    )
 
     def process(self) -> Annotated[Any, "The item."]:
         count = len(self.values)
         if not -count <= self.index < count:
-            hint = f"Give a place from {-count} to {count - 1}." if count else "Connect a list with at least one item."
+            hint = (
+                f"Give a place from {-count} to {count - 1}."
+                if count
+                else "Connect a list with at least one item."
+            )
             raise NodeError(f"There is no item {self.index} in a list of {count}.", hint)
         return self.values[self.index]
 
@@ -98,12 +108,23 @@ class Slice(Node):
     lane = Lane.INLINE
 
     values: list[Any] = Field(default=[], description="The list.")
-    start: int = Field(default=0, description="First item, from 0; below 0 counts from the end; going backwards, 0 is the last.")
-    stop: int = Field(default=0, description="First item after the part; 0 for no limit, below 0 counts from the end.")
+    start: int = Field(
+        default=0,
+        description=(
+            "First item, from 0; below 0 counts from the end; going backwards, 0 is the last."
+        ),
+    )
+    stop: int = Field(
+        default=0,
+        description="First item after the part; 0 for no limit, below 0 counts from the end.",
+    )
     step: int = Field(default=1, description="Distance of the items; below 0 goes backwards.")
 
     def process(self) -> Annotated[list[Any], "The items."]:
         if not self.step:
-            raise NodeError("A step of 0 never comes to an end.", "Give 1 for every item, or -1 to turn the list around.")
+            raise NodeError(
+                "A step of 0 never comes to an end.",
+                "Give 1 for every item, or -1 to turn the list around.",
+            )
         start = None if self.step < 0 and not self.start else self.start
         return self.values[start : self.stop or None : self.step]

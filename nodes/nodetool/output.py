@@ -9,7 +9,8 @@ from nodetool_core import Context, Field, ImageData, ImageRef, Node, Role
 
 class Output(Node):
     """
-    A named result of the workflow. Passes its value on; an image that is still a file or a URI is opened.
+    A named result of the workflow. Passes its value on; an image that is still a file or a URI is
+    opened.
     output, result, sink
 
     Use cases:
@@ -21,7 +22,9 @@ class Output(Node):
 
     name: str = Field(default="", description="Name of the output, by which the result is found.")
     value: Any = Field(default=None, description="The result.")
-    description: str = Field(default="", description="What the result is; shown to whoever runs the workflow.")
+    description: str = Field(
+        default="", description="What the result is; shown to whoever runs the workflow."
+    )
 
     def process(self, context: Context) -> Annotated[Any, "The value as it came."]:
         return _opened(self.value, context)

@@ -1,9 +1,11 @@
 """
-The Qolaba API: one request that answers at once or with a task, and one that asks what became of a task.
+The Qolaba API: one request that answers at once or with a task, and one that asks what became of a
+task.
 
-`POST /getImagetoImage` and `POST /getImage {"id": task_id}` answer with one envelope: `status` SUCCESS, FAILED or PENDING,
-`output` with `result`, a list of addresses, `error` and `error_data`, `task_id`. Source: the vendor's API documentation
-("Image to Image API" and the task status page). Where its host is, the documentation does not say, so that it is configured.
+`POST /getImagetoImage` and `POST /getImage {"id": task_id}` answer with one envelope: `status`
+SUCCESS, FAILED or PENDING, `output` with `result`, a list of addresses, `error` and `error_data`,
+`task_id`. Source: the vendor's API documentation ("Image to Image API" and the task status page).
+Where its host is, the documentation does not say, so that it is configured.
 """
 
 from __future__ import annotations
@@ -33,20 +35,30 @@ _CONNECT_TIMEOUT: Final = 10.0
 
 
 def base_url(context: Context) -> str:
-    """The address of the API as this machine has it, never from a workflow, which could lead the key astray. Raises NodeError."""
+    """
+    Return the address of the API as this machine has it, never from a workflow, which could lead
+    the key astray. Raises NodeError.
+    """
     found = context.setting(BASE_URL).rstrip("/")
     if not found:
         hint = f"Set the environment variable, or run: nodetool secrets set {BASE_URL}"
         raise NodeError(
-            "is not set: the address of the API is the one that your Qolaba account names.", hint, code="missing_setting", where=BASE_URL
+            "is not set: the address of the API is the one that your Qolaba account names.",
+            hint,
+            code="missing_setting",
+            where=BASE_URL,
         )
     if is_open_to_readers(found):
         context.warn(f"{API_KEY} is sent over plain http, which others on the network can read.")
     return found
 
 
-async def images(waiting: Waiting, request: dict[str, Any], *, base: str, key: Secret) -> list[Image.Image]:
-    """The images that a request makes, in the service's order. Raises NodeError, ImageError."""
+async def images(
+    waiting: Waiting, request: dict[str, Any], *, base: str, key: Secret
+) -> list[Image.Image]:
+    """
+    Return the images that a request makes, in the service's order. Raises NodeError, ImageError.
+    """
     import httpx2
 
     timeout = httpx2.Timeout(waiting.timeout, connect=min(_CONNECT_TIMEOUT, waiting.timeout))
@@ -56,9 +68,15 @@ async def images(waiting: Waiting, request: dict[str, Any], *, base: str, key: S
 
 
 class _Call:
-    """One request until its images are here. Called again where the service was busy; a task that was begun goes on."""
+    """
+    One request until its images are here.
 
-    def __init__(self, waiting: Waiting, client: httpx2.AsyncClient, base: str, key: Secret) -> None:
+    Called again where the service was busy; a task that was begun goes on.
+    """
+
+    def __init__(
+        self, waiting: Waiting, client: httpx2.AsyncClient, base: str, key: Secret
+    ) -> None:
         self._waiting = waiting
         self._client = client
         self._base = base
@@ -81,13 +99,20 @@ class _Call:
         self._waiting.note(f"fetching {len(urls)} image{'s' if len(urls) > 1 else ''}")
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(fetch_image(self._client, url, service=SERVICE, trusted=self._base)) for url in urls]
+                tasks = [
+                    group.create_task(
+                        fetch_image(self._client, url, service=SERVICE, trusted=self._base)
+                    )
+                    for url in urls
+                ]
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
         return [task.result() for task in tasks]
 
     async def _ask(self, path: str, content: dict[str, Any]) -> dict[str, Any]:
-        """The envelope that a request is answered with; never one that tells of a failure."""
+        """
+        Return the envelope that a request is answered with; never one that tells of a failure.
+        """
         request = self._client.build_request("POST", f"{self._base}/{path}", json=content)
         request.headers["authorization"] = f"Bearer {self._key.reveal()}"
         body, status, headers = await read_bounded(self._client, request, MOST_TEXT, SERVICE)
@@ -98,23 +123,39 @@ class _Call:
             raise unexpected(SERVICE, f"{status}, {message_in(body) or 'nothing'}")
         failure = failure_in(envelope)
         if failure is not None:
-            raise NodeError(f"{SERVICE} failed: {failure}.", "Change what it names, or try again.", code="service_failed")
+            raise NodeError(
+                f"{SERVICE} failed: {failure}.",
+                "Change what it names, or try again.",
+                code="service_failed",
+            )
         state = envelope.get("status")
         if state not in ("SUCCESS", "PENDING"):
             raise unexpected(SERVICE, f"the status {str(state)[:40]!r}")
-        if state == "PENDING" and path == "getImagetoImage" and not (isinstance(envelope.get("task_id"), str) and envelope["task_id"]):
+        if (
+            state == "PENDING"
+            and path == "getImagetoImage"
+            and not (isinstance(envelope.get("task_id"), str) and envelope["task_id"])
+        ):
             raise unexpected(SERVICE, "a task that has no id")
         return envelope
 
 
 def _warnings(envelope: dict[str, Any]) -> list[str]:
-    """What the service says that it did not do as asked, in `output.warnings`: not documented, and told by `nodetool serve`."""
+    """
+    Return what the service says that it did not do as asked, in `output.warnings`.
+
+    Not documented, and told by `nodetool serve`.
+    """
     found = envelope["output"].get("warnings")
-    return [text[:300] for text in found[:20] if isinstance(text, str)] if isinstance(found, list) else []
+    return (
+        [text[:300] for text in found[:20] if isinstance(text, str)]
+        if isinstance(found, list)
+        else []
+    )
 
 
 def _result(envelope: dict[str, Any]) -> list[str]:
-    """The addresses of the images in an envelope."""
+    """Return the addresses of the images in an envelope."""
     output = envelope.get("output")
     urls = output.get("result") if isinstance(output, dict) else None
     if not isinstance(urls, list) or not urls or not all(isinstance(url, str) for url in urls):

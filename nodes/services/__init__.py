@@ -1,1 +1,5 @@
-"""What the nodes of hosted services share: patience, addresses that may be fetched, answers and what they mean. No nodes."""
+"""
+What the nodes of hosted services share.
+
+Patience, addresses that may be fetched, answers and what they mean. No nodes.
+"""

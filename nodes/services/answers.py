@@ -1,4 +1,8 @@
-"""What an answer of a hosted service means: what it says of a failure, how long to wait, and which error to raise."""
+"""
+What an answer of a hosted service means.
+
+What it says of a failure, how long to wait, and which error to raise.
+"""
 
 from __future__ import annotations
 
@@ -25,19 +29,43 @@ _FOREVER: Final = 1e9
 _DEPTH: Final = 5
 """Levels of lists and objects in which a message is looked for."""
 _FAILED: Final = frozenset({"failed", "error", "canceled", "cancelled", "aborted"})
-_MESSAGE_KEYS: Final = ("error", "errors", "error_data", "message", "detail", "error_description", "msg")
+_MESSAGE_KEYS: Final = (
+    "error",
+    "errors",
+    "error_data",
+    "message",
+    "detail",
+    "error_description",
+    "msg",
+)
 
 _MEANINGS: Final = {
-    401: ("service_refused", "refused the key", "Check {secret}, or make a new key at the service."),
-    402: ("service_refused", "wants to be paid", "Look at the credit of the account behind {secret}."),
-    403: ("service_refused", "does not allow this with the key", "Check what {secret} is allowed to do, and whether the model is gated."),
-    404: ("service_rejected", "knows no such model or address", "Check the spelling, and whether the service has this model."),
+    401: (
+        "service_refused",
+        "refused the key",
+        "Check {secret}, or make a new key at the service.",
+    ),
+    402: (
+        "service_refused",
+        "wants to be paid",
+        "Look at the credit of the account behind {secret}.",
+    ),
+    403: (
+        "service_refused",
+        "does not allow this with the key",
+        "Check what {secret} is allowed to do, and whether the model is gated.",
+    ),
+    404: (
+        "service_rejected",
+        "knows no such model or address",
+        "Check the spelling, and whether the service has this model.",
+    ),
     413: ("service_rejected", "finds the request too large", "Use a smaller image."),
 }
 
 
 def parsed(body: bytes) -> Any:
-    """The JSON value of a body, or None where it is no JSON."""
+    """Return the JSON value of a body, or None where it is no JSON."""
     if body.lstrip()[:1] not in (b"{", b"["):
         return None
     try:
@@ -47,7 +75,11 @@ def parsed(body: bytes) -> Any:
 
 
 def message_in(body: bytes) -> str:
-    """What a body says of a failure, on one line: the text in its JSON, the title of a web page, or the text itself."""
+    """
+    Return what a body says of a failure, on one line.
+
+    The text in its JSON, the title of a web page, or the text itself.
+    """
     value = parsed(body)
     if value is not None:
         return _short(_message(value))
@@ -59,7 +91,10 @@ def message_in(body: bytes) -> str:
 
 
 def failure_in(value: Any) -> str | None:
-    """What a JSON answer says where it tells of a failed task (`status` FAILED, in the answer or its `data`); else None."""
+    """
+    Return what a JSON answer says where it tells of a failed task (`status` FAILED, in the answer
+    or its `data`); else None.
+    """
     for part in (value, value.get("data") if isinstance(value, dict) else None):
         if isinstance(part, dict) and str(part.get("status", "")).lower() in _FAILED:
             return _short(_message(part)) or "it does not say why"
@@ -67,7 +102,11 @@ def failure_in(value: Any) -> str | None:
 
 
 def state_in(value: Any) -> str:
-    """The state that a JSON answer of a queue tells, such as `in queue`; empty where it tells none."""
+    """
+    Return the state that a JSON answer of a queue tells, such as `in queue`.
+
+    Empty where it tells none.
+    """
     for part in (value, value.get("data") if isinstance(value, dict) else None):
         if isinstance(part, dict) and isinstance(part.get("status"), str):
             return _short(part["status"].lower().replace("_", " "))
@@ -75,7 +114,11 @@ def state_in(value: Any) -> str:
 
 
 def seconds_to_wait(headers: Mapping[str, str], body: bytes = b"") -> float | None:
-    """How long a busy service wants to be left alone: `Retry-After` in seconds or as a date, or `estimated_time` in its JSON."""
+    """
+    How long a busy service wants to be left alone.
+
+    `Retry-After` in seconds or as a date, or `estimated_time` in its JSON.
+    """
     stated = headers.get("retry-after", "").strip()
     if re.fullmatch(r"\d+(\.\d+)?", stated, re.ASCII):
         return min(float(stated), _FOREVER)
@@ -90,9 +133,13 @@ def seconds_to_wait(headers: Mapping[str, str], body: bytes = b"") -> float | No
     return float(min(max(estimate, 0.0), _FOREVER))
 
 
-def refusal(service: str, status: int, headers: Mapping[str, str], body: bytes, *, secret: str) -> Exception:
+def refusal(
+    service: str, status: int, headers: Mapping[str, str], body: bytes, *, secret: str
+) -> Exception:
     """
-    The error of an answer with a status of 400 or more: BusyError where asking again can help, else NodeError.
+    Return the error of an answer with a status of 400 or more.
+
+    BusyError where asking again can help, else NodeError.
 
     Args:
         secret: The name of the key that was sent; empty where none was.
@@ -100,8 +147,13 @@ def refusal(service: str, status: int, headers: Mapping[str, str], body: bytes, 
     said = message_in(body) or _short(headers.get("x-error-message", ""))
     if status in (429, 503):
         reason = "too many requests" if status == 429 else "not ready"
-        return BusyError(f"{reason} ({status}): {said}" if said else f"{reason} ({status})", seconds_to_wait(headers, body))
-    code, meaning, hint = _MEANINGS.get(status, ("service_rejected", "rejected the request", "Change what it names."))
+        return BusyError(
+            f"{reason} ({status}): {said}" if said else f"{reason} ({status})",
+            seconds_to_wait(headers, body),
+        )
+    code, meaning, hint = _MEANINGS.get(
+        status, ("service_rejected", "rejected the request", "Change what it names.")
+    )
     if status >= 500:
         code, meaning, hint = (
             "service_failed",
@@ -109,12 +161,19 @@ def refusal(service: str, status: int, headers: Mapping[str, str], body: bytes, 
             "Try again later. It may have done the work all the same, so nothing was sent twice.",
         )
     detail = f": {said}" if said else ", and does not say why"
-    return NodeError(f"{service} {meaning} ({status}){detail}.", hint.format(secret=secret or "the key"), code=code)
+    return NodeError(
+        f"{service} {meaning} ({status}){detail}.",
+        hint.format(secret=secret or "the key"),
+        code=code,
+    )
 
 
 def unexpected(service: str, what: str) -> NodeError:
-    """The error of an answer that is not what the service documents."""
-    hint = "Try again; if it stays so, the service has changed, or the address is not that of the service."
+    """Return the error of an answer that is not what the service documents."""
+    hint = (
+        "Try again; if it stays so, the service has changed, or the address is not that of the"
+        " service."
+    )
     return NodeError(f"{service} answered with {what}.", hint, code="unexpected_answer")
 
 
@@ -124,7 +183,12 @@ def _message(value: Any, depth: int = _DEPTH) -> str:
     if isinstance(value, list) and depth:
         return "; ".join(filter(None, (_message(part, depth - 1) for part in value[:5])))
     if isinstance(value, dict) and depth:
-        return next(filter(None, (_message(value[key], depth - 1) for key in _MESSAGE_KEYS if key in value)), "")
+        return next(
+            filter(
+                None, (_message(value[key], depth - 1) for key in _MESSAGE_KEYS if key in value)
+            ),
+            "",
+        )
     return ""
 
 

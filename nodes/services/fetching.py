@@ -1,4 +1,8 @@
-"""Fetching an image that a service names by its address: from public addresses alone, and no more than there is room for."""
+"""
+Fetching an image that a service names by its address.
+
+From public addresses alone, and no more than there is room for.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +24,11 @@ if TYPE_CHECKING:
 _MOST_REDIRECTS: Final = 5
 
 
-async def fetch_image(client: httpx2.AsyncClient, url: str, *, service: str, trusted: str = "") -> Image.Image:
+async def fetch_image(
+    client: httpx2.AsyncClient, url: str, *, service: str, trusted: str = ""
+) -> Image.Image:
     """
-    The image behind an address, decoded under `RESULT_LIMITS`. No key is sent along.
+    Return the image behind an address, decoded under `RESULT_LIMITS`. No key is sent along.
 
     Args:
         client: Follows no redirects; its timeouts count for each read.
@@ -32,7 +38,9 @@ async def fetch_image(client: httpx2.AsyncClient, url: str, *, service: str, tru
     """
     for _ in range(_MOST_REDIRECTS + 1):
         request = await asyncio.to_thread(_pinned, client, url, trusted)
-        body, status, headers = await read_bounded(client, request, RESULT_LIMITS.max_bytes, service)
+        body, status, headers = await read_bounded(
+            client, request, RESULT_LIMITS.max_bytes, service
+        )
         if status in (301, 302, 303, 307, 308) and "location" in headers:
             url = urljoin(url, headers["location"])
             continue
@@ -40,14 +48,24 @@ async def fetch_image(client: httpx2.AsyncClient, url: str, *, service: str, tru
             error = refusal(service, status, headers, body, secret="")
             if isinstance(error, BusyError):
                 raise error
-            raise NodeError(f"{service} made a result that can't be fetched ({status}).", "Try again.", code="service_failed")
-        return await asyncio.to_thread(decode_bytes, body, f"the result of {service}", RESULT_LIMITS)
+            raise NodeError(
+                f"{service} made a result that can't be fetched ({status}).",
+                "Try again.",
+                code="service_failed",
+            )
+        return await asyncio.to_thread(
+            decode_bytes, body, f"the result of {service}", RESULT_LIMITS
+        )
     raise unexpected(service, f"a result behind more than {_MOST_REDIRECTS} redirects")
 
 
-async def read_bounded(client: httpx2.AsyncClient, request: httpx2.Request, most: int, service: str) -> tuple[bytes, int, httpx2.Headers]:
+async def read_bounded(
+    client: httpx2.AsyncClient, request: httpx2.Request, most: int, service: str
+) -> tuple[bytes, int, httpx2.Headers]:
     """
-    The body, status and headers of an answer. A body beyond `most` bytes is not read to its end.
+    Return the body, status and headers of an answer.
+
+    A body beyond `most` bytes is not read to its end.
 
     Raises NodeError, and BusyError where nobody was reached.
     """
@@ -76,18 +94,26 @@ async def read_bounded(client: httpx2.AsyncClient, request: httpx2.Request, most
 
 
 def _pinned(client: httpx2.AsyncClient, url: str, trusted: str) -> httpx2.Request:
-    """A request to the very address that was found to be public, under the name that the URL has."""
+    """
+    Return a request to the very address that was found to be public, under the name that the URL
+    has.
+    """
     import httpx2
 
     found = origin(url)
     if trusted and found == origin(trusted):
         return client.build_request("GET", url)
-    if not {found[0], "all"}.isdisjoint(urllib.request.getproxies()) and not urllib.request.proxy_bypass(found[1]):
-        # A proxy resolves names itself; what can be told from here is whether the address is plainly private.
+    if not {found[0], "all"}.isdisjoint(
+        urllib.request.getproxies()
+    ) and not urllib.request.proxy_bypass(found[1]):
+        # A proxy resolves names itself; what can be told from here is whether the address is
+        # plainly private.
         _refuse_if_known_private(url)
         return client.build_request("GET", url)
     named = httpx2.URL(url)
-    request = client.build_request("GET", named.copy_with(host=public_address(url)), extensions={"sni_hostname": found[1]})
+    request = client.build_request(
+        "GET", named.copy_with(host=public_address(url)), extensions={"sni_hostname": found[1]}
+    )
     request.headers["host"] = named.netloc.decode()
     return request
 

@@ -1,9 +1,11 @@
 """
-One call of a hosted service: how long it may take in all, how often it is tried, and what the run is told meanwhile.
+One call of a hosted service.
 
-The deadline stands around everything: attempts, pauses between them, polling, fetching of results. An attempt is repeated only
-where the service says that it did nothing (`BusyError`), because what it did has to be paid for. Everything here is awaited,
-so that a cancel of the run ends it at once.
+How long it may take in all, how often it is tried, and what the run is told meanwhile.
+
+The deadline stands around everything: attempts, pauses between them, polling, fetching of results.
+An attempt is repeated only where the service says that it did nothing (`BusyError`), because what
+it did has to be paid for. Everything here is awaited, so that a cancel of the run ends it at once.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ _LONGEST_PAUSE: Final = 30.0
 
 
 class BusyError(Exception):
-    """The service did nothing and may be asked again, after `pause` seconds where it says how many."""
+    """
+    The service did nothing and may be asked again, after `pause` seconds where it says how many.
+    """
 
     def __init__(self, reason: str, pause: float | None = None) -> None:
         super().__init__(reason)
@@ -66,14 +70,24 @@ class Waiting:
         self._note = text
 
     async def call(self, attempt: Callable[[], Awaitable[Result]]) -> Result:
-        """What an attempt gives. Raises NodeError at the deadline, and where the service stays busy; RunCancelled."""
+        """
+        Return what an attempt gives.
+
+        Raises NodeError at the deadline, and where the service stays busy; RunCancelled.
+        """
         reports = asyncio.create_task(self._report_on())
         try:
             async with asyncio.timeout(self.remaining):
                 return await self._until_served(attempt)
         except TimeoutError:
-            message = f"{self.service} gave no result within {self.timeout:g} s; last: {self._note}."
-            raise NodeError(message, "Allow more time with `timeout`, or try again later.", code="service_timeout") from None
+            message = (
+                f"{self.service} gave no result within {self.timeout:g} s; last: {self._note}."
+            )
+            raise NodeError(
+                message,
+                "Allow more time with `timeout`, or try again later.",
+                code="service_timeout",
+            ) from None
         finally:
             reports.cancel()
 
@@ -86,23 +100,41 @@ class Waiting:
             try:
                 return await attempt()
             except BusyError as busy:
-                pause = min(_FIRST_PAUSE * 2 ** (number - 1), _LONGEST_PAUSE) if busy.pause is None else busy.pause
+                pause = (
+                    min(_FIRST_PAUSE * 2 ** (number - 1), _LONGEST_PAUSE)
+                    if busy.pause is None
+                    else busy.pause
+                )
                 if number == self.attempts:
-                    raise self._too_busy(busy, f"after {number} attempt{'s' if number > 1 else ''}", "attempts") from None
+                    raise self._too_busy(
+                        busy, f"after {number} attempt{'s' if number > 1 else ''}", "attempts"
+                    ) from None
                 if pause >= self.remaining:
-                    wish = f"wants {math.ceil(pause)} s before the next attempt, with {self.remaining:.0f} s left"
+                    wish = (
+                        f"wants {math.ceil(pause)} s before the next attempt, with"
+                        f" {self.remaining:.0f} s left"
+                    )
                     raise self._too_busy(busy, wish, "timeout") from None
-                self.note(f"{busy.reason}; asked again in {pause:.3g} s (attempt {number + 1} of {self.attempts})")
+                self.note(
+                    f"{busy.reason}; asked again in {pause:.3g} s (attempt {number + 1} of"
+                    f" {self.attempts})"
+                )
                 self._report()
                 await asyncio.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
 
     def _too_busy(self, busy: BusyError, how: str, setting: str) -> NodeError:
         hint = f"Try again later, or raise `{setting}`."
-        return NodeError(f"{self.service}: {busy.reason} ({how}).", hint, code="service_busy", retryable=True)
+        return NodeError(
+            f"{self.service}: {busy.reason} ({how}).", hint, code="service_busy", retryable=True
+        )
 
     def _report(self) -> None:
-        self.context.progress(min(int(self.elapsed), int(self.timeout)), math.ceil(self.timeout), f"{self.service}: {self._note}")
+        self.context.progress(
+            min(int(self.elapsed), int(self.timeout)),
+            math.ceil(self.timeout),
+            f"{self.service}: {self._note}",
+        )
 
     async def _report_on(self) -> None:
         # A cancelled run stops the call itself; there is nobody to report to any more.
@@ -114,9 +146,10 @@ class Waiting:
 
 async def on_thread(work: Callable[[], Result], name: str) -> Result:
     """
-    What a blocking function gives, run on a thread of its own.
+    Return what a blocking function gives, run on a thread of its own.
 
-    Whoever is cancelled while awaiting goes on at once; the thread is a daemon and ends when the function does.
+    Whoever is cancelled while awaiting goes on at once; the thread is a daemon and ends when the
+    function does.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Result] = loop.create_future()

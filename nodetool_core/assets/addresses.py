@@ -1,9 +1,12 @@
 """
-Which addresses are public: what others name must not lead to this machine, its network or its cloud's metadata service.
+Which addresses are public.
 
-The tables are those of IANA's registries of special-purpose addresses, with what is routed in public but leads elsewhere: relays of
-transition mechanisms, and a cloud's service to its own machines. They are written out here because the standard library's answer
-depends on Python's version.
+What others name must not lead to this machine, its network or its cloud's metadata service.
+
+The tables are those of IANA's registries of special-purpose addresses, with what is routed in
+public but leads elsewhere: relays of transition mechanisms, and a cloud's service to its own
+machines. They are written out here because the standard library's answer depends on Python's
+version.
 """
 
 from __future__ import annotations
@@ -46,12 +49,22 @@ _NOT_PUBLIC_6: Final = [
         "3fff::/20",  # documentation
     )
 ]
-_EMBEDDING: Final = [ipaddress.IPv6Network(network) for network in ("::ffff:0:0/96", "64:ff9b::/96")]
-"""IPv4 written as IPv6, and what an IPv6-only network reaches IPv4 by (NAT64): the last 32 bits are what counts."""
+_EMBEDDING: Final = [
+    ipaddress.IPv6Network(network) for network in ("::ffff:0:0/96", "64:ff9b::/96")
+]
+"""
+IPv4 written as IPv6, and what an IPv6-only network reaches IPv4 by (NAT64).
+
+The last 32 bits are what counts.
+"""
 
 
 def is_public(address: str) -> bool:
-    """Return whether an IP address is one of the public internet; of an IPv6 address that stands for an IPv4 one, that one counts."""
+    """
+    Return whether an IP address is one of the public internet.
+
+    Of an IPv6 address that stands for an IPv4 one, that one counts.
+    """
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv4Address):
         return not any(ip in network for network in _NOT_PUBLIC_4)

@@ -1,10 +1,11 @@
 """
 Images that share their pixels until one of them is changed.
 
-Pillow has a flag for this, `readonly`: whoever draws, pastes or puts a pixel makes a copy first. It does not cover everything. Of a
-read-only image, `load()[x, y] = …` fails (and `ImageDraw.floodfill`, which takes that failure for the image's edge, does nothing
-without a word); `putpalette` and `frombytes` write into the shared memory; so may whoever asks for a pointer with `getim`. The class
-here copies in these cases as well.
+Pillow has a flag for this, `readonly`: whoever draws, pastes or puts a pixel makes a copy first. It
+does not cover everything. Of a read-only image, `load()[x, y] = …` fails (and
+`ImageDraw.floodfill`, which takes that failure for the image's edge, does nothing without a word);
+`putpalette` and `frombytes` write into the shared memory; so may whoever asks for a pointer with
+`getim`. The class here copies in these cases as well.
 """
 
 from __future__ import annotations
@@ -16,21 +17,28 @@ from PIL import Image
 
 
 class CopyOnWriteImage(Image.Image):
-    """An image over pixels that others hold too: the first change in place gives it pixels of its own."""
+    """
+    An image over pixels that others hold too: the first change in place gives it pixels of its own.
+    """
 
     _was_sealed = False
 
     @property
     def is_sealed(self) -> bool:
-        """Whether nobody can write the pixels: all who hold them do so through a copy-on-write image."""
+        """
+        Whether nobody can write the pixels: all who hold them do so through a copy-on-write image.
+        """
         return self._was_sealed and bool(self.readonly)
 
     @classmethod
     def over(cls, image: Image.Image) -> Self:
         """
-        A new image over the pixels of another one. Whichever of the two is changed first takes a copy of the pixels.
+        Return a new image over the pixels of another one.
 
-        An image of another class than Pillow's own, such as a file that was opened, can't be made to do so: it is copied at once.
+        Whichever of the two is changed first takes a copy of the pixels.
+
+        An image of another class than Pillow's own, such as a file that was opened, can't be made
+        to do so: it is copied at once.
         """
         if not isinstance(image, cls):
             image.load()
@@ -46,7 +54,12 @@ class CopyOnWriteImage(Image.Image):
         self._was_sealed = self.is_sealed
         self.readonly = 1
         new = object.__new__(type(self))
-        new.__dict__.update(self.__dict__, info=self.info.copy(), palette=self.palette and self.palette.copy(), _exif=None)
+        new.__dict__.update(
+            self.__dict__,
+            info=self.info.copy(),
+            palette=self.palette and self.palette.copy(),
+            _exif=None,
+        )
         for name, item in self.info.items():
             if isinstance(item, list | dict):
                 new.info[name] = item.copy()
@@ -55,10 +68,10 @@ class CopyOnWriteImage(Image.Image):
     @classmethod
     def sealed(cls, image: Image.Image) -> Self:
         """
-        An image over pixels that nobody can write.
+        Return an image over pixels that nobody can write.
 
-        The pixels are those of `image`, or a copy where something besides `image` may write them: another image, or an
-        `ImageDraw.Draw` or pixel access that is still held.
+        The pixels are those of `image`, or a copy where something besides `image` may write them:
+        another image, or an `ImageDraw.Draw` or pixel access that is still held.
         """
         if isinstance(image, cls) and image.is_sealed:
             return image.lent()
@@ -68,7 +81,11 @@ class CopyOnWriteImage(Image.Image):
         return new
 
     def load(self) -> Any:
-        """The pixels by position, as of any image; one that is assigned makes the image copy them first."""
+        """
+        Return the pixels by position, as of any image.
+
+        One that is assigned makes the image copy them first.
+        """
         if self.readonly and self.palette is not None and self.palette.dirty:
             self._copy()
         access = super().load()
@@ -80,7 +97,7 @@ class CopyOnWriteImage(Image.Image):
         super().load()
 
     def getim(self) -> Any:
-        """A pointer to the pixels, which may be written through."""
+        """Return a pointer to the pixels, which may be written through."""
         self._ensure_mutable()
         return super().getim()
 
@@ -90,7 +107,9 @@ class CopyOnWriteImage(Image.Image):
         super().frombytes(data, decoder_name, *args)
 
     def __eq__(self, other: object) -> bool:
-        """Whether modes, sizes, notes and pixels are the same. Pillow itself asks for the same class."""
+        """
+        Whether modes, sizes, notes and pixels are the same. Pillow itself asks for the same class.
+        """
         return isinstance(other, Image.Image) and _content(self) == _content(other)
 
     __hash__ = None  # type: ignore[assignment]  # as Pillow's own

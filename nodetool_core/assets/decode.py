@@ -1,11 +1,12 @@
 """
 Decode images safely.
 
-Only an allow-list of raster formats is tried, the size is checked from the header before a pixel is decoded, and every
-failure is an `ImageError` that says which file, what is wrong with it, and what to do.
+Only an allow-list of raster formats is tried, the size is checked from the header before a pixel is
+decoded, and every failure is an `ImageError` that says which file, what is wrong with it, and what
+to do.
 
-Pillow's plugins are called directly instead of through `Image.open`: that one tries formats beyond the list, and holds
-its own pixel limit in a global variable, which is not ours to set.
+Pillow's plugins are called directly instead of through `Image.open`: that one tries formats beyond
+the list, and holds its own pixel limit in a global variable, which is not ours to set.
 """
 
 from __future__ import annotations
@@ -43,15 +44,28 @@ FORMATS: Final = {
     "AVIF": "PIL.AvifImagePlugin",
     "HEIF": "pillow_heif.HeifImagePlugin",
 }
-"""The formats that are decoded, and the module of Pillow's plugin for each. HEIF's comes with the extra `heic`."""
+"""
+The formats that are decoded, and the module of Pillow's plugin for each.
 
-_HEIC_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"})
-"""What stands at byte 8 of a HEIC file (ISO/IEC 23008-12, the brands of HEVC-coded images, and those of any coding)."""
+HEIF's comes with the extra `heic`.
+"""
+
+_HEIC_BRANDS: Final = frozenset(
+    {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
+)
+"""
+What stands at byte 8 of a HEIC file (ISO/IEC 23008-12, the brands of HEVC-coded images, and those
+of any coding).
+"""
 
 _SUPPORTED: Final = f"Use one of {', '.join(FORMATS)}."
 _ORIENTATION: Final = 0x0112
 _ANIMATED: Final = frozenset({"GIF", "WEBP", "PNG", "AVIF", "TIFF"})
-"""Formats with frames or pages. Further images of a camera's JPEG or HEIC are the same scene again, or its depths."""
+"""
+Formats with frames or pages.
+
+Further images of a camera's JPEG or HEIC are the same scene again, or its depths.
+"""
 _KEPT_INFO: Final = frozenset({"icc_profile", "dpi", "transparency"})
 
 
@@ -68,21 +82,30 @@ class ImageLimits:
 DEFAULT_LIMITS: Final = ImageLimits()
 
 
-_FOLDER_HINT: Final = "Name a file in it. A batch of all of them: nodetool run FILE --set NAME='FOLDER/*.jpg'"
+_FOLDER_HINT: Final = (
+    "Name a file in it. A batch of all of them: nodetool run FILE --set NAME='FOLDER/*.jpg'"
+)
 
 
-def decode_file(path: Path, limits: ImageLimits = DEFAULT_LIMITS, tell: Tell = untold) -> Image.Image:
+def decode_file(
+    path: Path, limits: ImageLimits = DEFAULT_LIMITS, tell: Tell = untold
+) -> Image.Image:
     """
-    The first frame of an image file, upright and fully loaded, with the file closed. Raises ImageError.
+    Return the first frame of an image file, upright and fully loaded, with the file closed.
 
-    `tell` takes what is lost or guessed in reading it: further frames, bits, colours without a profile.
+    Raises ImageError.
+
+    `tell` takes what is lost or guessed in reading it: further frames, bits, colours without a
+        profile.
     """
     where = str(path)
     with open_image_file(path, limits) as file:
         return _decode(file, where, limits, tell)
 
 
-def decode_bytes(data: bytes, where: str, limits: ImageLimits = DEFAULT_LIMITS, tell: Tell = untold) -> Image.Image:
+def decode_bytes(
+    data: bytes, where: str, limits: ImageLimits = DEFAULT_LIMITS, tell: Tell = untold
+) -> Image.Image:
     """As `decode_file`, for an encoded image; `where` names it in errors. Raises ImageError."""
     return _decode(_opened(data, where, limits), where, limits, tell)
 
@@ -97,7 +120,9 @@ class ImageHeader(NamedTuple):
 
     @property
     def decoded_bytes(self) -> int:
-        """Bytes that its pixels take in memory: Pillow gives all but plain grey four bytes a pixel."""
+        """
+        Bytes that its pixels take in memory: Pillow gives all but plain grey four bytes a pixel.
+        """
         return self.width * self.height * _BYTES_PER_PIXEL.get(self.mode, 4)
 
 
@@ -106,7 +131,9 @@ _BYTES_PER_PIXEL: Final = {"1": 1, "L": 1, "I;16": 2, "I;16B": 2}
 
 def read_header(data: bytes, where: str, limits: ImageLimits = DEFAULT_LIMITS) -> ImageHeader:
     """
-    Return what an encoded image says of itself, with no pixel decoded; its pixels may still turn out to be damaged.
+    Return what an encoded image says of itself, with no pixel decoded.
+
+    Its pixels may still turn out to be damaged.
 
     Raises ImageError for what is no image, and for what is larger than the limits.
     """
@@ -123,23 +150,41 @@ def _opened(data: bytes, where: str, limits: ImageLimits) -> BytesIO:
 
 
 def open_image_file(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> IO[bytes]:
-    """An image file opened for reading, once it is known to be a file that is neither empty nor too large. Raises ImageError."""
+    """
+    Return an image file opened for reading, once it is known to be a file that is neither empty nor
+    too large. Raises ImageError.
+    """
     where = str(path)
     try:
         found = path.stat()
         if stat.S_ISDIR(found.st_mode):
             raise _error("is_directory", where, "is a directory, not an image file.", _FOLDER_HINT)
         if not stat.S_ISREG(found.st_mode):
-            raise _error("not_a_file", where, "is a device or a pipe, not a regular file.", "Save the image to a file first.")
+            raise _error(
+                "not_a_file",
+                where,
+                "is a device or a pipe, not a regular file.",
+                "Save the image to a file first.",
+            )
         if found.st_size == 0:
-            raise _error("empty_image", where, "is empty (0 bytes).", "Give another file, or write this one again.")
+            raise _error(
+                "empty_image",
+                where,
+                "is empty (0 bytes).",
+                "Give another file, or write this one again.",
+            )
         check_bytes(found.st_size, where, limits)
         return path.open("rb")
     except (FileNotFoundError, NotADirectoryError) as error:
         raise _error("missing_file", where, "does not exist.", _missing_hint(path)) from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise _error("unreadable_file", where, f"can't be read: {reason}.", "Check the path and its permissions.") from error
+        raise _error(
+            "unreadable_file",
+            where,
+            f"can't be read: {reason}.",
+            "Check the path and its permissions.",
+        ) from error
 
 
 def check_bytes(size: int, where: str, limits: ImageLimits) -> None:
@@ -150,7 +195,11 @@ def check_bytes(size: int, where: str, limits: ImageLimits) -> None:
 
 
 def identify(file: IO[bytes], where: str) -> ImageFile:
-    """The image of an open file with only its header read. Raises ImageError where it is none of `FORMATS`, or damaged."""
+    """
+    Return the image of an open file with only its header read.
+
+    Raises ImageError where it is none of `FORMATS`, or damaged.
+    """
     from PIL import Image
 
     start = file.read(512)
@@ -165,14 +214,22 @@ def identify(file: IO[bytes], where: str) -> ImageFile:
             try:
                 return _guarded(partial(factory, file, ""), where, name)
             except ImageError as error:
-                # Containers of AVIF and HEIF may begin alike, so that another plugin may know what this one does not.
+                # Containers of AVIF and HEIF may begin alike, so that another plugin may know what
+                # this one does not.
                 refusals.append(error)
     if start[4:8] == b"ftyp" and start[8:12] in _HEIC_BRANDS and not _has_plugin(FORMATS["HEIF"]):
         hint = "Install the extra `heic` (in the clone: pip install '.[heic]'), or save it as JPEG."
-        raise _error("missing_package", where, "is a HEIC image, as phones take them; reading one needs pillow-heif.", hint)
+        raise _error(
+            "missing_package",
+            where,
+            "is a HEIC image, as phones take them; reading one needs pillow-heif.",
+            hint,
+        )
     if refusals:
         raise refusals[0]
-    raise _error("not_an_image", where, f"is no image that can be read: {_what_it_is(start)}.", _SUPPORTED)
+    raise _error(
+        "not_an_image", where, f"is no image that can be read: {_what_it_is(start)}.", _SUPPORTED
+    )
 
 
 def _has_plugin(module: str) -> bool:
@@ -202,28 +259,45 @@ def _decode(file: IO[bytes], where: str, limits: ImageLimits, tell: Tell) -> Ima
 def _check_pixels(image: Image.Image, where: str, limits: ImageLimits) -> None:
     width, height = image.size
     if width < 1 or height < 1:
-        raise _error("broken_image", where, f"has no pixels ({width} x {height}).", "Write it again.")
+        raise _error(
+            "broken_image", where, f"has no pixels ({width} x {height}).", "Write it again."
+        )
     if width * height > limits.max_pixels:
-        message = f"has {width} x {height} pixels ({width * height / 1e6:.1f} megapixels); at most {limits.max_pixels / 1e6:g} are decoded."
+        message = (
+            f"has {width} x {height} pixels ({width * height / 1e6:.1f} megapixels); at most"
+            f" {limits.max_pixels / 1e6:g} are decoded."
+        )
         raise _error("image_too_large", where, message, "Scale it down first.")
 
 
 def _guarded(work: Callable[[], Result], where: str, name: str) -> Result:
-    """What `work` returns. Whatever a decoder raises for damaged bytes becomes an ImageError."""
+    """
+    Return what `work` returns. Whatever a decoder raises for damaged bytes becomes an ImageError.
+    """
     try:
         return work()
     except Exception as error:
-        # Damaged bytes reach every corner of a decoder: struct.error, KeyError, ZeroDivisionError and others were seen.
+        # Damaged bytes reach every corner of a decoder: struct.error, KeyError, ZeroDivisionError
+        # and others were seen.
         reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-        if isinstance(error, EOFError) or "truncat" in reason.lower() or "not enough" in reason.lower():
+        if (
+            isinstance(error, EOFError)
+            or "truncat" in reason.lower()
+            or "not enough" in reason.lower()
+        ):
             message = f"is a {name} that ends too early ({reason})."
             raise _error("truncated_image", where, message, "Copy or download it again.") from error
         message = f"is a damaged {name}: {reason}."
-        raise _error("broken_image", where, message, "Open it in an image editor and save it again, or use another file.") from error
+        raise _error(
+            "broken_image",
+            where,
+            message,
+            "Open it in an image editor and save it again, or use another file.",
+        ) from error
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """The pixels turned as the EXIF orientation says, in an image that holds no file."""
+    """Return the pixels turned as the EXIF orientation says, in an image that holds no file."""
     from PIL.Image import Transpose
 
     turns = {
@@ -247,7 +321,7 @@ def _orientation(image: Image.Image) -> Any:
 
 
 def _further_frames(image: ImageFile) -> str:
-    """What is said of a file with more than the one image that is read."""
+    """Return what is said of a file with more than the one image that is read."""
     if image.format not in _ANIMATED:
         return ""
     try:
@@ -255,12 +329,19 @@ def _further_frames(image: ImageFile) -> str:
     except Exception:  # noqa: BLE001 - a damaged frame behind the first one says nothing about that
         has_more = True
         image.seek(0)
-    what = "has several pages; only its first page" if image.format == "TIFF" else "is animated; only its first frame"
+    what = (
+        "has several pages; only its first page"
+        if image.format == "TIFF"
+        else "is animated; only its first frame"
+    )
     return f"The image {what} is used." if has_more else ""
 
 
 def _lost_bits(image: ImageFile) -> str:
-    """What is said of a file whose colours have more than 8 bits a channel, which Pillow decodes as 8."""
+    """
+    Return what is said of a file whose colours have more than 8 bits a channel, which Pillow
+    decodes as 8.
+    """
     arguments = image.tile[0].args if image.tile else ""
     kind, most = (*arguments, 255)[:2] if isinstance(arguments, tuple) else (arguments, 255)
     is_deep = ";16" in str(kind) or (image.format == "PPM" and isinstance(most, int) and most > 255)

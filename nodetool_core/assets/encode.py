@@ -37,25 +37,54 @@ _MODES: Final = {
 _ALPHA_FORMATS: Final = frozenset({"PNG", "WEBP", "TIFF", "GIF"})
 _GREY_MODES: Final = frozenset({"1", "L", "I", "F", "I;16", "I;16L", "I;16B", "I;16N", "LA", "La"})
 _QUALITY: Final = {"JPEG": 92, "WEBP": 90}
-_PROFILE_SPACE: Final = {"RGB": b"RGB ", "RGBA": b"RGB ", "P": b"RGB ", "L": b"GRAY", "LA": b"GRAY", "1": b"GRAY", "CMYK": b"CMYK"}
+_PROFILE_SPACE: Final = {
+    "RGB": b"RGB ",
+    "RGBA": b"RGB ",
+    "P": b"RGB ",
+    "L": b"GRAY",
+    "LA": b"GRAY",
+    "1": b"GRAY",
+    "CMYK": b"CMYK",
+}
 
 
 def format_of(path: str | Path) -> str:
-    """The format that a file name asks for, such as `PNG`. Raises ImageError for a suffix that is not written."""
+    """
+    Return the format that a file name asks for, such as `PNG`.
+
+    Raises ImageError for a suffix that is not written.
+    """
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
-        found = f"ends in {suffix!r}, which is no format that can be written" if suffix else "has no suffix that names a format"
+        found = (
+            f"ends in {suffix!r}, which is no format that can be written"
+            if suffix
+            else "has no suffix that names a format"
+        )
         hint = near_miss(suffix, SUFFIXES) if suffix else ""
-        raise ImageError(Problem("unknown_format", str(path), f"{found}: use one of {', '.join(SUFFIXES)}.", hint))
+        raise ImageError(
+            Problem(
+                "unknown_format", str(path), f"{found}: use one of {', '.join(SUFFIXES)}.", hint
+            )
+        )
     return SUFFIXES[suffix]
 
 
-def save_image(image: Image.Image, path: str | Path, *, provenance: dict[str, Any] | None = None, quality: int | None = None) -> Path:
+def save_image(
+    image: Image.Image,
+    path: str | Path,
+    *,
+    provenance: dict[str, Any] | None = None,
+    quality: int | None = None,
+) -> Path:
     """
-    Write an image in the format of the path's suffix, whole or not at all; folders above it are made. Returns the path.
+    Write an image in the format of the path's suffix, whole or not at all.
 
-    A mode that the format can't hold is converted: transparent pixels come out on white where it has no alpha, 16-bit
-    tones as 8-bit. `quality` (1 to 100) counts for JPEG and WEBP. Raises ImageError.
+    Folders above it are made. Returns the path.
+
+    A mode that the format can't hold is converted: transparent pixels come out on white where it
+    has no alpha, 16-bit tones as 8-bit. `quality` (1 to 100) counts for JPEG and WEBP. Raises
+    ImageError.
     """
     path = Path(path)
     data = encode_image(image, format_of(path), provenance, quality=quality, where=str(path))
@@ -75,12 +104,16 @@ def encode_image(
     where: str = "",
 ) -> bytes:
     """
-    The bytes of an image file in a format of `SUFFIXES`. `where` names it in errors. Raises ImageError.
+    Return the bytes of an image file in a format of `SUFFIXES`.
+
+    `where` names it in errors. Raises ImageError.
 
     `is_quick` packs a PNG in a fifth of the time, and about a tenth larger.
     """
     if file_format not in _MODES:
-        message = f"{file_format!r} is no format that can be written: use one of {', '.join(_MODES)}."
+        message = (
+            f"{file_format!r} is no format that can be written: use one of {', '.join(_MODES)}."
+        )
         raise ImageError(Problem("unknown_format", where, message, near_miss(file_format, _MODES)))
     image = _holdable(image, file_format)
     options: dict[str, Any] = {"icc_profile": _profile(image)} if file_format != "GIF" else {}
@@ -96,8 +129,18 @@ def encode_image(
     try:
         image.save(buffer, file_format, **options)
     except (OSError, ValueError, OverflowError, MemoryError) as error:
-        message = f"can't be encoded as {file_format} ({image.mode}, {image.width} x {image.height}): {error}."
-        raise ImageError(Problem("encoding_failed", where, message, "Use another format, such as PNG, or a smaller image.")) from error
+        message = (
+            f"can't be encoded as {file_format} ({image.mode}, {image.width} x {image.height}):"
+            f" {error}."
+        )
+        raise ImageError(
+            Problem(
+                "encoding_failed",
+                where,
+                message,
+                "Use another format, such as PNG, or a smaller image.",
+            )
+        ) from error
     return buffer.getvalue()
 
 
@@ -107,7 +150,7 @@ def loses_bits(image: Image.Image, file_format: str) -> bool:
 
 
 def _holdable(image: Image.Image, file_format: str) -> Image.Image:
-    """The image in a mode that the format can hold, as near to its own as there is."""
+    """Return the image in a mode that the format can hold, as near to its own as there is."""
     from nodetool_core.assets.modes import in_mode
 
     modes = _MODES[file_format]
@@ -119,7 +162,9 @@ def _holdable(image: Image.Image, file_format: str) -> Image.Image:
 
 
 def _profile(image: Image.Image) -> bytes | None:
-    """The colour profile that came with the pixels, unless a conversion made it wrong for them."""
+    """
+    Return the colour profile that came with the pixels, unless a conversion made it wrong for them.
+    """
     profile = image.info.get("icc_profile")
     fits = isinstance(profile, bytes) and profile[16:20] == _PROFILE_SPACE.get(image.mode)
     return profile if fits else None

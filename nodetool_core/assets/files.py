@@ -1,8 +1,9 @@
 """
 Write files whole or not at all.
 
-The bytes go into a temporary file in the same folder, are flushed to the disk, and take the name in one step. Whatever
-fails on the way (a full disk, a read-only folder), the temporary file is removed and what existed stays as it was.
+The bytes go into a temporary file in the same folder, are flushed to the disk, and take the name in
+one step. Whatever fails on the way (a full disk, a read-only folder), the temporary file is removed
+and what existed stays as it was.
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ def atomic_write(path: Path, data: bytes, *, overwrite: bool = True) -> Path:
     """
     Write a file whole or not at all, and make the folders above it.
 
-    A symbolic link is followed, and the permissions of a file that is replaced are kept. A pipe or a device is written to, never
-    replaced. Raises OSError, and FileExistsError with the path as `filename` where the file exists and `overwrite` is false.
+    A symbolic link is followed, and the permissions of a file that is replaced are kept. A pipe or
+    a device is written to, never replaced. Raises OSError, and FileExistsError with the path as
+    `filename` where the file exists and `overwrite` is false.
     """
     if "\0" in str(path):
         raise OSError(errno.EINVAL, "the name holds a null character", str(path))
@@ -48,7 +50,8 @@ def atomic_write(path: Path, data: bytes, *, overwrite: bool = True) -> Path:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(target))
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
-    # A rename needs no permission on the file it replaces, so a write-protected file has to be asked.
+    # A rename needs no permission on the file it replaces, so a write-protected file has to be
+    # asked.
     if target.exists() and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
     if overwrite and target.exists() and not target.is_file():
@@ -70,7 +73,11 @@ def atomic_write(path: Path, data: bytes, *, overwrite: bool = True) -> Path:
 
 
 def write_new(folder: Path, name: str, data: bytes) -> Path:
-    """Write a file that never replaces another: under the name itself, or with -2, -3, … before its suffix. Raises OSError."""
+    """
+    Write a file that never replaces another.
+
+    Under the name itself, or with -2, -3, … before its suffix. Raises OSError.
+    """
     for path in _candidates(folder, name):
         if os.path.lexists(path):
             continue
@@ -83,7 +90,7 @@ def write_new(folder: Path, name: str, data: bytes) -> Path:
 
 
 def write_problem(path: Path, error: OSError) -> Problem:
-    """What to tell a user whose file could not be written."""
+    """Return what to tell a user whose file could not be written."""
     code = "disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "unwritable_file"
     hint = _HINTS.get(error.errno or 0, "Write to another folder.")
     return Problem(code, str(path), f"can't be written: {error.strerror or error}.", hint)
@@ -101,14 +108,17 @@ def _take_free_name(temporary: Path, target: Path) -> None:
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
             raise
-        # A file system without hard links: look first, which leaves a moment in which another writer may take the name.
+        # A file system without hard links: look first, which leaves a moment in which another
+        # writer may take the name.
         if os.path.lexists(target):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from error
         temporary.replace(target)
 
 
 def _write_through(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    descriptor = os.open(
+        path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666
+    )
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()

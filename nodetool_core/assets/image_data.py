@@ -22,9 +22,9 @@ class ImageData(ImageRef):
     """
     An image in memory. An `ImageRef` like any other, whose pixels are at hand.
 
-    An image never changes. `image` lends an image over its pixels, which copies them before it is changed; so does the image
-    that the image was made of. `provenance` is what made it (workflow, seeds, model revisions, versions) once it is a result
-    of a run; `save` writes it into the file.
+    An image never changes. `image` lends an image over its pixels, which copies them before it is
+    changed; so does the image that the image was made of. `provenance` is what made it (workflow,
+    seeds, model revisions, versions) once it is a result of a run; `save` writes it into the file.
     """
 
     _image: Any = PrivateAttr(default=None)
@@ -34,7 +34,9 @@ class ImageData(ImageRef):
     _lock: Any = PrivateAttr(default_factory=threading.Lock)
 
     @classmethod
-    def of(cls, image: Image.Image, provenance: dict[str, Any] | None = None, notes: Sequence[str] = ()) -> Self:
+    def of(
+        cls, image: Image.Image, provenance: dict[str, Any] | None = None, notes: Sequence[str] = ()
+    ) -> Self:
         """
         Return an image of what an image shows now.
 
@@ -51,11 +53,18 @@ class ImageData(ImageRef):
 
     @property
     def image(self) -> Image.Image:
-        """An image of your own with the image's pixels: what you change in it changes neither the image nor any other image."""
+        """
+        An image of your own with the image's pixels.
+
+        What you change in it changes neither the image nor any other image.
+        """
         return self._image.lent()  # type: ignore[no-any-return]
 
     def sealed(self) -> Self:
-        """This image, whose pixels nobody else can write from now on, not even through an `ImageDraw.Draw` that is still held."""
+        """
+        Return this image, whose pixels nobody else can write from now on, not even through an
+        `ImageDraw.Draw` that is still held.
+        """
         if not self._image.is_sealed:
             from nodetool_core.assets.copy_on_write import CopyOnWriteImage
 
@@ -76,22 +85,26 @@ class ImageData(ImageRef):
         return type(self).of, (self._image.copy(), self._provenance, self._notes)
 
     def __copy__(self) -> Self:
-        """This image: it never changes."""
+        """Return this image: it never changes."""
         return self
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        """This image: it never changes."""
+        """Return this image: it never changes."""
         return self
 
     def is_empty(self) -> bool:
         return False
 
     def with_provenance(self, provenance: dict[str, Any]) -> Self:
-        """The same pixels with their origin."""
+        """Return the same pixels with their origin."""
         return type(self).of(self._image, provenance)
 
     def inline(self) -> ImageRef:
-        """A reference that holds the image as an encoded file, for where only JSON goes; its provenance is left out."""
+        """
+        Return a reference that holds the image as an encoded file, for where only JSON goes.
+
+        Its provenance is left out.
+        """
         from base64 import b64encode
 
         from nodetool_core.assets.encode import encode_image
@@ -101,7 +114,11 @@ class ImageData(ImageRef):
 
     @property
     def digest(self) -> str:
-        """Hash of mode, size and pixels, with what their numbers stand for: equal images have equal digests, in every process."""
+        """
+        Hash of mode, size and pixels, with what their numbers stand for.
+
+        Equal images have equal digests, in every process.
+        """
         from blake3 import blake3
 
         with self._lock:
@@ -119,13 +136,19 @@ class ImageData(ImageRef):
             return self._digest
 
     def save(self, path: str | Path) -> Path:
-        """Write the image, in the format of the path's suffix, whole or not at all; its provenance goes along."""
+        """
+        Write the image, in the format of the path's suffix, whole or not at all.
+
+        Its provenance goes along.
+        """
         from nodetool_core.assets.encode import save_image
 
         return save_image(self.image, Path(path), provenance=self._provenance)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, ImageData) and (self._image is other._image or self.digest == other.digest)
+        return isinstance(other, ImageData) and (
+            self._image is other._image or self.digest == other.digest
+        )
 
     def __hash__(self) -> int:
         return hash(self.digest)

@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import unquote, unquote_to_bytes
 
-from nodetool_core.assets.decode import DEFAULT_LIMITS, ImageLimits, check_bytes, decode_bytes, decode_file, open_image_file
+from nodetool_core.assets.decode import (
+    DEFAULT_LIMITS,
+    ImageLimits,
+    check_bytes,
+    decode_bytes,
+    decode_file,
+    open_image_file,
+)
 from nodetool_core.assets.image_data import ImageData
 from nodetool_core.assets.modes import Tell, standard_mode, untold
 from nodetool_core.errors import ImageError, Problem
@@ -25,14 +32,18 @@ if TYPE_CHECKING:
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _CHUNK: Final = 1024 * 1024
 _SETTLED_NS: Final = 2_000_000_000
-"""Age from which a file's time stamp proves that it has not changed since: coarser than any file system's clock."""
+"""
+Age from which a file's time stamp proves that it has not changed since.
+
+Coarser than any file system's clock.
+"""
 
 
 class AssetStore(Protocol):
     """Where assets are kept by id."""
 
     def read(self, asset_id: str) -> bytes:
-        """The encoded bytes of an asset. Raises NodetoolError where there is none."""
+        """Return the encoded bytes of an asset. Raises NodetoolError where there is none."""
         ...
 
 
@@ -50,7 +61,8 @@ class ImageLoader:
         """
         Args:
             store: Where assets are read by their ids.
-            confined: No file of this machine is read, whatever names it: only what is inline or in the store.
+            confined: No file of this machine is read, whatever names it: only what is inline or in
+                the store.
         """
         self.base = base
         """The folder that relative paths start from; the current folder where none is given."""
@@ -61,7 +73,9 @@ class ImageLoader:
 
     def open(self, ref: ImageRef, tell: Tell = untold) -> Image.Image:
         """
-        The pixels behind a reference, decoded under the limits. The image is the caller's own. Raises ImageError.
+        Return the pixels behind a reference, decoded under the limits.
+
+        The image is the caller's own. Raises ImageError.
 
         `tell` takes what is lost or guessed in reading them.
         """
@@ -76,9 +90,12 @@ class ImageLoader:
 
     def digest(self, ref: AssetRef) -> str:
         """
-        Hash of what is behind a reference: of a file's bytes or an image's pixels, never of a name or a time.
+        Hash of what is behind a reference.
 
-        A folder counts by its place: what is in it is the business of the node that reads it. Raises ImageError.
+        Of a file's bytes or an image's pixels, never of a name or a time.
+
+        A folder counts by its place: what is in it is the business of the node that reads it.
+            Raises ImageError.
         """
         from blake3 import blake3
 
@@ -92,7 +109,9 @@ class ImageLoader:
         return f"blake3:{blake3(source[0]).hexdigest()}"
 
     def read(self, ref: AssetRef) -> bytes:
-        """The encoded bytes behind a reference that is no image in memory. Raises ImageError."""
+        """
+        Return the encoded bytes behind a reference that is no image in memory. Raises ImageError.
+        """
         source = self._source(ref)
         if not isinstance(source, Path):
             return source[0]
@@ -100,9 +119,18 @@ class ImageLoader:
             return file.read()
 
     def path(self, uri: str) -> Path:
-        """Where a path or a `file:` URI leads: relative to the base folder; `~` at the start is the user's home. Raises ImageError."""
+        """
+        Where a path or a `file:` URI leads: relative to the base folder.
+
+        `~` at the start is the user's home. Raises ImageError.
+        """
         if self.confined:
-            raise _error("forbidden_path", uri[:200], "is a place on this machine, which this workflow may not read.", "Upload the image.")
+            raise _error(
+                "forbidden_path",
+                uri[:200],
+                "is a place on this machine, which this workflow may not read.",
+                "Upload the image.",
+            )
         if uri[:5].lower() == "file:":
             uri = _path_of_file_uri(uri)
         path = Path(uri)
@@ -111,14 +139,16 @@ class ImageLoader:
         return path if path.is_absolute() or self.base is None else self.base / path
 
     def _source(self, ref: AssetRef) -> Path | tuple[bytes, str]:
-        """The file, or the encoded bytes and what to call them in errors."""
+        """Return the file, or the encoded bytes and what to call them in errors."""
         if ref.data:
             return self._inline(ref.data), "inline image"
         if ref.stored_as is not None:
             return self._stored(ref.stored_as), f"asset {ref.stored_as}"
         if ref.uri:
             return self._behind_uri(ref.uri)
-        raise _error("no_image", "", "No image was given.", "Give a path, or connect an image to it.")
+        raise _error(
+            "no_image", "", "No image was given.", "Give a path, or connect an image to it."
+        )
 
     def _behind_uri(self, uri: str) -> Path | tuple[bytes, str]:
         match = _SCHEME.match(uri)
@@ -126,18 +156,33 @@ class ImageLoader:
         if scheme == "data":
             return self._inline(uri), "data: URI"
         if scheme in ("http", "https"):
-            raise _error("remote_image", uri, "is on the web; images are read from this machine only.", "Download it and give the file.")
+            raise _error(
+                "remote_image",
+                uri,
+                "is on the web; images are read from this machine only.",
+                "Download it and give the file.",
+            )
         if scheme != "file" and uri[len(scheme) :].startswith("://"):
-            raise _error("unknown_scheme", uri, f"has the unknown scheme {scheme!r}.", "Use a path, or a file: or data: URI.")
+            raise _error(
+                "unknown_scheme",
+                uri,
+                f"has the unknown scheme {scheme!r}.",
+                "Use a path, or a file: or data: URI.",
+            )
         return self.path(uri)
 
     def _inline(self, text: str) -> bytes:
-        """The bytes of base64 text or of a `data:` URI."""
+        """Return the bytes of base64 text or of a `data:` URI."""
         check_bytes(len(text) * 3 // 4, "inline image", self.limits)
         header, comma, payload = text.partition(",")
         if header[:5].lower() == "data:":
             if not comma:
-                raise _error("bad_data_uri", text[:40], "is no data: URI.", "It looks like data:image/png;base64,iVBOR…")
+                raise _error(
+                    "bad_data_uri",
+                    text[:40],
+                    "is no data: URI.",
+                    "It looks like data:image/png;base64,iVBOR…",
+                )
             if not header.lower().endswith(";base64"):
                 return unquote_to_bytes(payload)
             text = unquote(payload)
@@ -145,11 +190,21 @@ class ImageLoader:
         try:
             return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
         except (binascii.Error, ValueError) as error:
-            raise _error("bad_base64", "inline image", f"is no base64: {error}.", "Give the encoded file as base64.") from error
+            raise _error(
+                "bad_base64",
+                "inline image",
+                f"is no base64: {error}.",
+                "Give the encoded file as base64.",
+            ) from error
 
     def _stored(self, asset_id: str) -> bytes:
         if self._store is None:
-            raise _error("no_store", f"asset {asset_id}", "can't be read: this run has no asset store.", "Give the image as a file.")
+            raise _error(
+                "no_store",
+                f"asset {asset_id}",
+                "can't be read: this run has no asset store.",
+                "Give the image as a file.",
+            )
         return self._store.read(asset_id)
 
     def _file_digest(self, path: Path) -> str:
@@ -157,13 +212,20 @@ class ImageLoader:
 
         with open_image_file(path, self.limits) as file:
             found = os.fstat(file.fileno())
-            key = (str(path.absolute()), found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+            key = (
+                str(path.absolute()),
+                found.st_size,
+                found.st_mtime_ns,
+                found.st_ctime_ns,
+                found.st_ino,
+            )
             if key not in self._digests:
                 hasher = blake3()
                 while chunk := file.read(_CHUNK):
                     hasher.update(chunk)
                 digest = f"blake3:{hasher.hexdigest()}"
-                # A file written a moment ago can change again within the same tick of the clock, so it is read again next time.
+                # A file written a moment ago can change again within the same tick of the clock, so
+                # it is read again next time.
                 if time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) < _SETTLED_NS:
                     return digest
                 self._digests[key] = digest
@@ -175,7 +237,12 @@ def _path_of_file_uri(uri: str) -> str:
     if rest.startswith("//"):
         host, slash, rest = rest[2:].partition("/")
         if host not in ("", "localhost"):
-            raise _error("remote_image", uri, f"is on another machine ({host}).", "Give a file on this machine: file:///path/to/image.png")
+            raise _error(
+                "remote_image",
+                uri,
+                f"is on another machine ({host}).",
+                "Give a file on this machine: file:///path/to/image.png",
+            )
         rest = slash + rest
     return unquote(rest)
 

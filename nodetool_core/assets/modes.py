@@ -1,9 +1,10 @@
 """
 Modes: how the pixels of an image are stored.
 
-Nodes are given images of few modes: `1`, `L`, `LA`, `RGB`, `RGBA`, and for deep tones `I;16` (white is 65535) and `F` (white is
-1.0). Whatever comes in another mode is brought to one of these when it is opened. Numbers of 32 bits don't say which of them is
-white, so that has to be guessed; it is guessed once, then, and nothing that happens to the image later can change it.
+Nodes are given images of few modes: `1`, `L`, `LA`, `RGB`, `RGBA`, and for deep tones `I;16` (white
+is 65535) and `F` (white is 1.0). Whatever comes in another mode is brought to one of these when it
+is opened. Numbers of 32 bits don't say which of them is white, so that has to be guessed; it is
+guessed once, then, and nothing that happens to the image later can change it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,11 @@ _ALPHA_MODES: Final = frozenset({"RGBA", "LA", "PA", "La", "RGBa"})
 _STANDARD_MODES: Final = frozenset({"1", "L", "LA", "RGB", "RGBA", "I;16"})
 
 _LIGHT: Final = 8.0
-"""Up to this a float counts as a tone of 0 to 1: highlights beyond white, and what resampling adds to an edge."""
+"""
+Up to this a float counts as a tone of 0 to 1.
+
+Highlights beyond white, and what resampling adds to an edge.
+"""
 _OVERSHOOT: Final = 1.25
 """What resampling may add to the brightest tone, as a factor."""
 
@@ -36,34 +41,51 @@ def untold(_: str) -> None:
 
 
 def standard_mode(image: Image.Image, tell: Tell = untold) -> Image.Image:
-    """The image in a mode that nodes are given; as it is where it has one. Tells `tell` what had to be guessed."""
+    """
+    Return the image in a mode that nodes are given; as it is where it has one.
+
+    Tells `tell` what had to be guessed.
+    """
     mode = image.mode
     if mode in ("I", "F"):
         return _fixed_scale(image, tell)
-    if mode == "I;16" or (mode in _STANDARD_MODES and (mode.endswith("A") or not image.has_transparency_data)):
+    if mode == "I;16" or (
+        mode in _STANDARD_MODES and (mode.endswith("A") or not image.has_transparency_data)
+    ):
         return _without_colour_key(image) if mode == "I;16" else image
     if mode in DEEP_MODES:
         return _without_colour_key(image).convert("I;16")
     if mode in ("1", "L", "La"):
         return image.convert("LA")
     if mode == "CMYK" and profile_of(image) is None:
-        tell("The image is made for printing (CMYK) and has no colour profile that can be used: its colours are approximate.")
+        tell(
+            "The image is made for printing (CMYK) and has no colour profile that can be used: its"
+            " colours are approximate."
+        )
     return in_mode(image, "RGBA" if image.has_transparency_data else "RGB")
 
 
 def in_mode(image: Image.Image, mode: str) -> Image.Image:
     """
-    The image in another mode; transparent pixels come out on white where the mode has no alpha.
+    Return the image in another mode.
 
-    Deep tones (16-bit, 32-bit, float) are scaled to 8 bits, where Pillow alone would clip them. A profile that is none for the
-    new mode is not kept: the colours are sRGB then. Raises ValueError for a mode that Pillow can't convert to.
+    Transparent pixels come out on white where the mode has no alpha.
+
+    Deep tones (16-bit, 32-bit, float) are scaled to 8 bits, where Pillow alone would clip them. A
+    profile that is none for the
+    new mode is not kept: the colours are sRGB then. Raises ValueError for a mode that Pillow can't
+        convert to.
     """
     if image.mode == mode:
         return image
     image = _common(image)
     if image.mode in DEEP_MODES and mode not in DEEP_MODES:
         image = _eight_bit(image)
-    if "icc_profile" in image.info and not fits(image.info["icc_profile"], mode) and profile_of(image) is not None:
+    if (
+        "icc_profile" in image.info
+        and not fits(image.info["icc_profile"], mode)
+        and profile_of(image) is not None
+    ):
         image = without_profile(in_srgb(image))
     if image.has_transparency_data and mode not in _ALPHA_MODES:
         image = _on_white(image)
@@ -71,7 +93,11 @@ def in_mode(image: Image.Image, mode: str) -> Image.Image:
 
 
 def _common(image: Image.Image) -> Image.Image:
-    """The image without what Pillow can't convert well: LAB, CMYK by its profile, premultiplied alpha, a colour key of 16 bits."""
+    """
+    Return the image without what Pillow can't convert well.
+
+    LAB, CMYK by its profile, premultiplied alpha, a colour key of 16 bits.
+    """
     if image.mode == "LAB":
         from PIL import ImageCms
 
@@ -103,7 +129,7 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """A deep image as `L`."""
+    """Return a deep image as `L`."""
     image = standard_mode(image)
     if image.mode == "L":
         return image
@@ -113,17 +139,29 @@ def _eight_bit(image: Image.Image) -> Image.Image:
 
 
 def _fixed_scale(image: Image.Image, tell: Tell) -> Image.Image:
-    """An image of mode `I` or `F` as `L`, `I;16` or `F` from 0 to 1. What is no number is black, what is beyond white is white."""
+    """
+    Return an image of mode `I` or `F` as `L`, `I;16` or `F` from 0 to 1.
+
+    What is no number is black, what is beyond white is white.
+    """
     import numpy as np
     from PIL import Image as Pillow
 
     numbers = np.asarray(image)
-    if image.mode == "F" and "transparency" not in image.info and numbers.min() >= 0.0 and numbers.max() <= 1.0:
+    if (
+        image.mode == "F"
+        and "transparency" not in image.info
+        and numbers.min() >= 0.0
+        and numbers.max() <= 1.0
+    ):
         return image
     brightest = float(np.max(numbers, where=np.isfinite(numbers), initial=0))
     white = _white(image.mode, brightest)
     if brightest > 1.0 or image.mode == "I":
-        tell(f"The image's tones are numbers up to {brightest:g}, which don't say how bright they are: {white:g} is taken as white.")
+        tell(
+            f"The image's tones are numbers up to {brightest:g}, which don't say how bright they"
+            f" are: {white:g} is taken as white."
+        )
     if image.mode == "I" and white <= 65535:
         tones = np.clip(numbers, 0, white).astype(np.uint8 if white == 255 else np.uint16)
     else:
@@ -136,7 +174,11 @@ def _fixed_scale(image: Image.Image, tell: Tell) -> Image.Image:
 
 
 def _white(mode: str, brightest: float) -> float:
-    """The number that stands for white: the least customary one that holds the brightest tone, give or take what resampling adds."""
+    """
+    Return the number that stands for white.
+
+    The least customary one that holds the brightest tone, give or take what resampling adds.
+    """
     if mode == "F" and brightest <= _LIGHT:
         return 1.0
     return next((white for white in (255.0, 65535.0) if brightest <= white * _OVERSHOOT), brightest)

@@ -1,8 +1,9 @@
 """
 Colour profiles: which colours the numbers of an image stand for.
 
-An image without a profile, or with one that can't be used for its mode, is read as sRGB. So images with and without profiles
-can be brought together: `in_srgb` and `in_profile` change the numbers and leave the colours.
+An image without a profile, or with one that can't be used for its mode, is read as sRGB. So images
+with and without profiles can be brought together: `in_srgb` and `in_profile` change the numbers and
+leave the colours.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _CREATED: Final = slice(24, 36)
 
 @cache
 def srgb_profile() -> bytes:
-    """A profile of sRGB, the same bytes in every process."""
+    """Return a profile of sRGB, the same bytes in every process."""
     from PIL import ImageCms
 
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
@@ -55,7 +56,11 @@ def fits(profile: object, mode: str) -> bool:
 
 
 def profile_of(image: Image.Image) -> bytes | None:
-    """The profile by which the image is to be read; None where it has none that can be used, so that it is sRGB."""
+    """
+    Return the profile by which the image is to be read.
+
+    None where it has none that can be used, so that it is sRGB.
+    """
     profile = image.info.get("icc_profile")
     usable = isinstance(profile, bytes) and fits(profile, image.mode) and _kind(profile) != "broken"
     return profile if usable else None
@@ -63,10 +68,12 @@ def profile_of(image: Image.Image) -> bytes | None:
 
 def in_srgb(image: Image.Image) -> Image.Image:
     """
-    The same colours as sRGB. An image that had a profile says sRGB afterwards; grey has no need to.
+    Return the same colours as sRGB.
 
-    CMYK with a profile becomes RGB. Comes back as it is where it is sRGB already, or has too many bits to be computed with
-    (I;16, F).
+    An image that had a profile says sRGB afterwards; grey has no need to.
+
+    CMYK with a profile becomes RGB. Comes back as it is where it is sRGB already, or has too many
+    bits to be computed with (I;16, F).
     """
     profile = profile_of(image)
     if profile is None or _kind(profile) == "srgb" or image.mode in ("1", "P", "PA", "I;16", "F"):
@@ -79,7 +86,11 @@ def in_srgb(image: Image.Image) -> Image.Image:
 
 
 def in_profile(image: Image.Image, wanted: bytes | None) -> Image.Image:
-    """The same colours (L, LA, RGB, RGBA) in another profile; as sRGB where that is None, or none for the image's mode."""
+    """
+    Return the same colours (L, LA, RGB, RGBA) in another profile.
+
+    As sRGB where that is None, or none for the image's mode.
+    """
     own = profile_of(image)
     if own == wanted:
         return image
@@ -93,7 +104,7 @@ def in_profile(image: Image.Image, wanted: bytes | None) -> Image.Image:
 
 
 def without_profile(image: Image.Image) -> Image.Image:
-    """The image without its profile."""
+    """Return the image without its profile."""
     if "icc_profile" in image.info:
         image = image.copy()
         del image.info["icc_profile"]
@@ -101,14 +112,23 @@ def without_profile(image: Image.Image) -> Image.Image:
 
 
 def _transformed(image: Image.Image, source: bytes, target: bytes) -> Image.Image:
-    """The image in the space of the target, with its alpha. Raises ImageCms.PyCMSError for a profile that can't be used."""
+    """
+    Return the image in the space of the target, with its alpha.
+
+    Raises ImageCms.PyCMSError for a profile that can't be used.
+    """
     from PIL import ImageCms
 
     colours = image.convert(_MODE_OF[source[16:20]])
     mode = _MODE_OF[target[16:20]]
     flags = ImageCms.Flags.BLACKPOINTCOMPENSATION
     converted = ImageCms.profileToProfile(
-        colours, BytesIO(source), BytesIO(target), ImageCms.Intent.RELATIVE_COLORIMETRIC, mode, flags=flags
+        colours,
+        BytesIO(source),
+        BytesIO(target),
+        ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        mode,
+        flags=flags,
     )
     assert converted is not None
     if image.mode in ("RGBA", "LA"):
@@ -119,7 +139,11 @@ def _transformed(image: Image.Image, source: bytes, target: bytes) -> Image.Imag
 
 @lru_cache(maxsize=64)
 def _kind(profile: bytes) -> Literal["srgb", "other", "broken"]:
-    """Whether a profile means sRGB, another space, or nothing: told by what it does to a few colours, not by its name."""
+    """
+    Whether a profile means sRGB, another space, or nothing.
+
+    Told by what it does to a few colours, not by its name.
+    """
     from PIL import Image, ImageChops, ImageCms
 
     space = profile[16:20]

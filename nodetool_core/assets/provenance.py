@@ -1,8 +1,9 @@
 """
 What made an image, kept inside its file as JSON.
 
-PNG holds it in the text chunk `nodetool`, JPEG and WEBP in the EXIF user comment, TIFF in the image description, GIF in
-the comment. BMP has no place for it. A JPEG segment ends at 64 KiB, so what does not fit there is left out by name.
+PNG holds it in the text chunk `nodetool`, JPEG and WEBP in the EXIF user comment, TIFF in the image
+description, GIF in the comment. BMP has no place for it. A JPEG segment ends at 64 KiB, so what
+does not fit there is left out by name.
 """
 
 from __future__ import annotations
@@ -29,7 +30,11 @@ _MAX_JPEG_BYTES: Final = 60_000
 
 
 def embed(file_format: str, provenance: dict[str, Any]) -> dict[str, Any]:
-    """The options of Pillow's `save` that put `provenance` into a file of this format. Raises TypeError where it is no JSON."""
+    """
+    Return the options of Pillow's `save` that put `provenance` into a file of this format.
+
+    Raises TypeError where it is no JSON.
+    """
     if file_format == "JPEG":
         provenance = _fitted(provenance, _MAX_JPEG_BYTES)
     text = json.dumps(provenance, separators=(",", ":"))
@@ -53,7 +58,11 @@ def embed(file_format: str, provenance: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_provenance(path: str | Path) -> dict[str, Any] | None:
-    """What made the image in a file, or None where the file does not say. Raises ImageError for a file that is no image."""
+    """
+    Return what made the image in a file, or None where the file does not say.
+
+    Raises ImageError for a file that is no image.
+    """
     path = Path(path)
     with open_image_file(path) as file:
         image = identify(file, str(path))
@@ -65,12 +74,20 @@ def read_provenance(path: str | Path) -> dict[str, Any] | None:
         found = json.loads(text)
     except ValueError as error:
         message = f"holds a damaged record of its making: {error}."
-        raise ImageError(Problem("broken_provenance", str(path), message, "Use the image as it was first written.")) from error
+        raise ImageError(
+            Problem(
+                "broken_provenance", str(path), message, "Use the image as it was first written."
+            )
+        ) from error
     return found if isinstance(found, dict) else None
 
 
 def _embedded(image: Image.Image) -> str | bytes | None:
-    """The text in the place where `embed` puts it, if it looks like ours: other programs use these places too."""
+    """
+    Return the text in the place where `embed` puts it, if it looks like ours.
+
+    Other programs use these places too.
+    """
     text: Any = None
     if image.format == "PNG":
         return image.info.get(CHUNK)

@@ -1,7 +1,8 @@
 """
 The commands together, and how a command ends.
 
-What a command needs is imported when it runs: `nodetool --help` reads no node, and nothing here imports rich or torch.
+What a command needs is imported when it runs: `nodetool --help` reads no node, and nothing here
+imports rich or torch.
 """
 
 from __future__ import annotations
@@ -15,7 +16,21 @@ from typing import Annotated
 import typer
 
 from nodetool_core import DISTRIBUTION, __version__
-from nodetool_core.cli import cache, docs, examples, importing, messages, models, nodes, rerun, run, secrets, serve, worker, workflows
+from nodetool_core.cli import (
+    cache,
+    docs,
+    examples,
+    importing,
+    messages,
+    models,
+    nodes,
+    rerun,
+    run,
+    secrets,
+    serve,
+    worker,
+    workflows,
+)
 from nodetool_core.cli.messages import ExitCode
 from nodetool_core.errors import NodetoolError
 
@@ -51,7 +66,10 @@ def _show_version(value: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
 ) -> None:
     """Options that stand before a command."""
 
@@ -60,7 +78,8 @@ def execute(arguments: Sequence[str]) -> int:
     """
     Run a command and give its exit code.
 
-    Errors that the user can mend are shown as messages. Any other exception is a fault of this program and keeps its traceback.
+    Errors that the user can mend are shown as messages. Any other exception is a fault of this
+    program and keeps its traceback.
     """
     _make_printable()
     try:
@@ -72,7 +91,8 @@ def execute(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         code = ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # Whoever read the output has seen enough. What is still buffered goes nowhere, else Python complains at its end.
+        # Whoever read the output has seen enough. What is still buffered goes nowhere, else Python
+        # complains at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = ExitCode.FAILED
     return int(code)

@@ -24,7 +24,16 @@ MANIFEST = "manifest.jsonl"
 class BatchRun:
     """One pass over the items of a batch."""
 
-    def __init__(self, workflow: Workflow, items: Sequence[Item], options: RunOptions, out: Path, *, quiet: bool, as_json: bool) -> None:
+    def __init__(
+        self,
+        workflow: Workflow,
+        items: Sequence[Item],
+        options: RunOptions,
+        out: Path,
+        *,
+        quiet: bool,
+        as_json: bool,
+    ) -> None:
         from nodetool_core.batch import Manifest
 
         self._workflow = workflow
@@ -37,14 +46,23 @@ class BatchRun:
         self._counts = {"completed": 0, "failed": 0, "skipped": 0}
 
     def run(self) -> ExitCode:
-        """Do what is not done yet. A failed item ends the batch with `--on-error stop`, and is passed over else."""
+        """
+        Do what is not done yet.
+
+        A failed item ends the batch with `--on-error stop`, and is passed over else.
+        """
         for item in self._items:
             done = self._manifest.finished(item) if self._options.use_cache else None
             if done is not None:
                 self._counts["skipped"] += 1
-                self._print({"item": item.number, "inputs": item.values, **done}, done.get("files", []))
+                self._print(
+                    {"item": item.number, "inputs": item.values, **done}, done.get("files", [])
+                )
                 continue
-            self._say(f"{item.number} of {len(self._items)}: {', '.join(f'{name}={text}' for name, text in item.values.items())}")
+            self._say(
+                f"{item.number} of {len(self._items)}:"
+                f" {', '.join(f'{name}={text}' for name, text in item.values.items())}"
+            )
             status = self._do(item)
             if status == "cancelled":
                 self._sum_up("Interrupted")
@@ -63,7 +81,9 @@ class BatchRun:
 
         progress = listener(self._quiet)
         try:
-            started = self._workflow.start(item.values, options=self._options, on_event=progress, texts=True)
+            started = self._workflow.start(
+                item.values, options=self._options, on_event=progress, texts=True
+            )
         except NodetoolError as error:
             show_problems(error.problems)
             self._record(item, report.refused(error.problems) | {"status": "failed"}, [])
@@ -71,7 +91,9 @@ class BatchRun:
         result = UnderWay(started, self._workflow.graph, progress).wait()
         if result.status == "cancelled":
             return "cancelled"
-        saved = save({f"{item.name}_{name}": value for name, value in result.outputs.items()}, self._out)
+        saved = save(
+            {f"{item.name}_{name}": value for name, value in result.outputs.items()}, self._out
+        )
         document = report.report(result, saved)
         report.show_failures(result, self._workflow.graph, debug=False)
         show_problems(saved.problems)
@@ -79,7 +101,10 @@ class BatchRun:
         return "completed" if document["status"] == "completed" else "failed"
 
     def _record(self, item: Item, document: Mapping[str, Any], files: list[str]) -> None:
-        kept = {name: document[name] for name in ("status", "outputs", "seeds", "models", "errors", "seconds")}
+        kept = {
+            name: document[name]
+            for name in ("status", "outputs", "seeds", "models", "errors", "seconds")
+        }
         self._manifest.add(item, kept | {"files": files})
         self._print({"item": item.number, "inputs": item.values, **kept, "files": files}, files)
 
@@ -99,7 +124,12 @@ class BatchRun:
     def _sum_up(self, word: str) -> None:
         counts = self._counts
         rest = len(self._items) - sum(counts.values())
-        parts = [f"{counts['completed']} computed", f"{counts['skipped']} done before", f"{counts['failed']} failed", f"{rest} left"]
+        parts = [
+            f"{counts['completed']} computed",
+            f"{counts['skipped']} done before",
+            f"{counts['failed']} failed",
+            f"{rest} left",
+        ]
         told = ", ".join(part for part in parts if not part.startswith("0 ")) or "nothing to do"
         left = "; the same command does what is left" if rest or counts["failed"] else ""
         say(f"{word}: {told}. The record is {self._manifest.path}{left}.")

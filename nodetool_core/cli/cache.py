@@ -9,7 +9,11 @@ import typer
 
 from nodetool_core.cli.messages import say
 
-app = typer.Typer(help="Look at the results kept on disk, or remove them.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Look at the results kept on disk, or remove them.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -34,9 +38,20 @@ def info(as_json: AsJson = False) -> None:
         entries = size = 0
     cache.close()
     if as_json:
-        typer.echo(json.dumps({"directory": str(cache.directory), "entries": entries, "bytes": size, "bound": cache.bound}))
+        typer.echo(
+            json.dumps(
+                {
+                    "directory": str(cache.directory),
+                    "entries": entries,
+                    "bytes": size,
+                    "bound": cache.bound,
+                }
+            )
+        )
         return
-    typer.echo(f"{cache.directory}: {_results(entries)}, {_bytes(size)} of at most {_bytes(cache.bound)}")
+    typer.echo(
+        f"{cache.directory}: {_results(entries)}, {_bytes(size)} of at most {_bytes(cache.bound)}"
+    )
 
 
 @app.command()
@@ -56,12 +71,19 @@ def clear(as_json: AsJson = False) -> None:
         entries, size = cache.clear() if cache.directory.is_dir() else (0, 0)
     except OSError as error:
         message = f"can't be removed: {error.strerror or error}."
-        problem = Problem("cache_not_cleared", str(error.filename or cache.directory), message, "Check the permissions of the folder.")
+        problem = Problem(
+            "cache_not_cleared",
+            str(error.filename or cache.directory),
+            message,
+            "Check the permissions of the folder.",
+        )
         raise NodetoolError(problem) from error
     finally:
         cache.close()
     if as_json:
-        typer.echo(json.dumps({"directory": str(cache.directory), "entries": entries, "bytes": size}))
+        typer.echo(
+            json.dumps({"directory": str(cache.directory), "entries": entries, "bytes": size})
+        )
         return
     say(f"Removed {_results(entries)}, {_bytes(size)}, from {cache.directory}.")
 

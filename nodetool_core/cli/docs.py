@@ -14,27 +14,45 @@ from nodetool_core.cli.messages import ExitCode, WrongUseError, say, show_proble
 if TYPE_CHECKING:
     from nodetool_core.registry import Registry
 
-app = typer.Typer(help="Write the documentation, check it, or look an error up.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Write the documentation, check it, or look an error up.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 DOCS = Path("docs")
 GRAPHS = Path("graphs")
 
 Out = Annotated[
     Path | None,
-    typer.Option("--out", "-o", help="Folder for the node reference alone, instead of everything in docs/.", file_okay=False),
+    typer.Option(
+        "--out",
+        "-o",
+        help="Folder for the node reference alone, instead of everything in docs/.",
+        file_okay=False,
+    ),
 ]
-PackName = Annotated[str, typer.Option("--pack", metavar="PACKAGE", help="Only the nodes of one pack, by its package.")]
+PackName = Annotated[
+    str,
+    typer.Option("--pack", metavar="PACKAGE", help="Only the nodes of one pack, by its package."),
+]
 
 
 @app.command()
 def build(
     out: Out = None,
     pack: PackName = "",
-    images: Annotated[bool, typer.Option("--images", help="Run the examples and workflows whose images are missing.")] = False,
-    again: Annotated[bool, typer.Option("--again", help="With --images: make all of them anew.")] = False,
+    images: Annotated[
+        bool,
+        typer.Option("--images", help="Run the examples and workflows whose images are missing."),
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="With --images: make all of them anew.")
+    ] = False,
 ) -> None:
     """
-    Write a page per node with a drawing, the indexes, the types, the gallery of graphs/ and the list of error codes.
+    Write a page per node with a drawing, the indexes, the types, the gallery of graphs/ and the
+    list of error codes.
 
     \b
     Examples:
@@ -50,23 +68,32 @@ def build(
     try:
         if images:
             _make_images(registry, out, pack, again=again)
-        changed = pages.build(registry, out, pack) if out else documentation.build(registry, DOCS, GRAPHS)
+        changed = (
+            pages.build(registry, out, pack) if out else documentation.build(registry, DOCS, GRAPHS)
+        )
     except OSError as error:
         raise NodetoolError(write_problem(Path(error.filename or out or DOCS), error)) from error
     for path in changed:
         typer.echo(path if path.exists() else f"{path} (removed)")
     show_problems(registry.problems)
-    say(f"{len(changed)} files changed." if changed else f"Everything in {out or DOCS} is up to date.")
+    say(
+        f"{len(changed)} files changed."
+        if changed
+        else f"Everything in {out or DOCS} is up to date."
+    )
 
 
 @app.command()
 def check(
     out: Out = None,
     pack: PackName = "",
-    images: Annotated[bool, typer.Option("--images/--no-images", help="Whether a missing image counts.")] = True,
+    images: Annotated[
+        bool, typer.Option("--images/--no-images", help="Whether a missing image counts.")
+    ] = True,
 ) -> None:
     """
-    Fail where a page is not what `docs build` would write, an image is missing, or a link leads nowhere.
+    Fail where a page is not what `docs build` would write, an image is missing, or a link leads
+    nowhere.
 
     \b
     Example:
@@ -84,7 +111,13 @@ def check(
         missing = documentation.missing_images(registry, DOCS, GRAPHS) if images else []
     for line in [*stale, *missing, *dead]:
         typer.echo(line)
-    options = "".join([f" --pack {pack}" if pack else "", f" --out {out}" if out else "", " --images" if missing else ""])
+    options = "".join(
+        [
+            f" --pack {pack}" if pack else "",
+            f" --out {out}" if out else "",
+            " --images" if missing else "",
+        ]
+    )
     if stale or missing:
         say(f"Bring them up to date: nodetool docs build{options}")
     if stale or missing or dead:
@@ -94,7 +127,10 @@ def check(
 
 @app.command()
 def schema(
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write, instead of stdout.", dir_okay=False)] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="File to write, instead of stdout.", dir_okay=False),
+    ] = None,
     pack: PackName = "",
 ) -> None:
     """
@@ -131,7 +167,11 @@ def _codes(incomplete: str) -> list[str]:
 def explain(
     codes: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[CODE]...", help="What stands in brackets after `error`.", autocompletion=_codes),
+        typer.Argument(
+            metavar="[CODE]...",
+            help="What stands in brackets after `error`.",
+            autocompletion=_codes,
+        ),
     ] = None,
 ) -> None:
     """
@@ -146,20 +186,36 @@ def explain(
 
     known = explanations()
     if not codes:
-        blocks = [f"{title}:\n{columns([(entry.code, entry.means) for entry in entries])}" for title, entries in sections().items()]
+        blocks = [
+            f"{title}:\n{columns([(entry.code, entry.means) for entry in entries])}"
+            for title, entries in sections().items()
+        ]
         typer.echo("\n\n".join(blocks))
         return
     unknown = [code for code in codes if code not in known]
     if unknown:
         every = "All there are: nodetool docs explain"
         raise WrongUseError(
-            [Problem("unknown_code", "", f"There is no error code {code!r}.", near_miss(code, known) or every) for code in unknown]
+            [
+                Problem(
+                    "unknown_code",
+                    "",
+                    f"There is no error code {code!r}.",
+                    near_miss(code, known) or every,
+                )
+                for code in unknown
+            ]
         )
     typer.echo("\n\n".join(str(known[code]) for code in codes))
 
 
 def _registry(pack: str, out: Path | None) -> Registry:
-    """The installed packs. Raises WrongUseError for a pack that is none of them, or that would overwrite the whole of docs/."""
+    """
+    Return the installed packs.
+
+    Raises WrongUseError for a pack that is none of them, or that would overwrite the whole of
+    docs/.
+    """
     from nodetool_core.errors import Problem, near_miss
     from nodetool_core.registry import Registry
 

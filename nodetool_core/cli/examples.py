@@ -18,14 +18,27 @@ if TYPE_CHECKING:
 
 def examples(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these.", show_default=False, autocompletion=lambda: _names())
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...",
+            help="Only these.",
+            show_default=False,
+            autocompletion=lambda: _names(),
+        ),
     ] = None,
     copy_to: Annotated[
-        Path | None, typer.Option("--copy", metavar="DIR", help="Copy them, with the images they start from, to a folder.", file_okay=False)
+        Path | None,
+        typer.Option(
+            "--copy",
+            metavar="DIR",
+            help="Copy them, with the images they start from, to a folder.",
+            file_okay=False,
+        ),
     ] = None,
 ) -> None:
     """
-    List the workflows that ship with the installed packs, or copy them to a folder where they can be changed.
+    List the workflows that ship with the installed packs, or copy them to a folder where they can
+    be changed.
 
     `nodetool run example:NAME` runs one as it is.
 
@@ -43,7 +56,9 @@ def examples(
     if not chosen:
         say("No installed pack ships an example.")
     elif copy_to is None:
-        typer.echo(columns([(f"{EXAMPLE}{name}", _description(path)) for name, path in chosen.items()]))
+        typer.echo(
+            columns([(f"{EXAMPLE}{name}", _description(path)) for name, path in chosen.items()])
+        )
     else:
         for path in _copied(chosen, copy_to.expanduser(), registry):
             typer.echo(path)
@@ -64,16 +79,29 @@ def _description(path: Path) -> str:
 
 
 def _copied(chosen: dict[str, Path], folder: Path, registry: Registry) -> list[Path]:
-    """Copies workflows and the files that their values name. Raises WrongUseError, before the first copy, for what would be overwritten."""
+    """
+    Copies workflows and the files that their values name.
+
+    Raises WrongUseError, before the first copy, for what would be overwritten.
+    """
     from nodetool_core.assets.files import atomic_write, write_problem
 
     wanted: dict[Path, Path] = {}
     for path in chosen.values():
-        wanted |= {folder / file.relative_to(path.parent): file for file in [path, *_files_of(path, registry)]}
+        wanted |= {
+            folder / file.relative_to(path.parent): file
+            for file in [path, *_files_of(path, registry)]
+        }
     message = "exists already with another content, and is not overwritten."
-    taken = [target for target, source in wanted.items() if target.exists() and not _is_same(target, source)]
+    taken = [
+        target
+        for target, source in wanted.items()
+        if target.exists() and not _is_same(target, source)
+    ]
     if taken:
-        raise WrongUseError([Problem("exists", str(target), message, "Name another folder.") for target in taken])
+        raise WrongUseError(
+            [Problem("exists", str(target), message, "Name another folder.") for target in taken]
+        )
     try:
         for target, source in wanted.items():
             if not target.exists():
@@ -88,10 +116,16 @@ def _is_same(path: Path, other: Path) -> bool:
 
 
 def _files_of(path: Path, registry: Registry) -> list[Path]:
-    """The files below a workflow's folder that its nodes' values refer to."""
+    """Return the files below a workflow's folder that its nodes' values refer to."""
     from nodetool_core.api import Workflow
     from nodetool_core.references import ImageRef
 
-    values = [value for node in Workflow.load(path, registry).graph.nodes for value in node.values.values()]
-    named = [path.parent / value.uri for value in values if isinstance(value, ImageRef) and value.uri]
+    values = [
+        value
+        for node in Workflow.load(path, registry).graph.nodes
+        for value in node.values.values()
+    ]
+    named = [
+        path.parent / value.uri for value in values if isinstance(value, ImageRef) and value.uri
+    ]
     return [file for file in named if file.is_file() and file.is_relative_to(path.parent)]

@@ -1,4 +1,8 @@
-"""Files and folders as a command line names them: `example:NAME` and `-` for a workflow, `~` for the user's home, where results go."""
+"""
+Files and folders as a command line names them.
+
+`example:NAME` and `-` for a workflow, `~` for the user's home, where results go.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,8 @@ _ALL = "All there are: nodetool examples"
 
 def load_workflow(named: Path, registry: Registry, engine: Engine | None = None) -> Workflow:
     """
-    Returns the workflow of a file, of an example (`example:NAME`), or of standard input (`-`, whose paths start from here).
+    Returns the workflow of a file, of an example (`example:NAME`), or of standard input (`-`, whose
+    paths start from here).
 
     Raises WorkflowError where there is none, WrongUseError for an unknown example.
     """
@@ -32,28 +37,60 @@ def load_workflow(named: Path, registry: Registry, engine: Engine | None = None)
     if text == STDIN:
         document = WorkflowDocument.from_text(sys.stdin.read(), "standard input")
         return Workflow.from_document(document, registry, engine=engine)
-    path = find_example(text.removeprefix(EXAMPLE), registry) if text.startswith(EXAMPLE) else named.expanduser()
+    path = (
+        find_example(text.removeprefix(EXAMPLE), registry)
+        if text.startswith(EXAMPLE)
+        else named.expanduser()
+    )
     return Workflow.load(path, registry, engine=engine)
 
 
 def find_example(name: str, registry: Registry) -> Path:
-    """Returns the file of an example. Raises WrongUseError where no installed pack ships one of that name."""
+    """
+    Returns the file of an example.
+
+    Raises WrongUseError where no installed pack ships one of that name.
+    """
     known = registry.examples()
     if name not in known:
-        raise WrongUseError(Problem("unknown_example", "", f"There is no example {name!r}.", near_miss(name, known) or _ALL))
+        raise WrongUseError(
+            Problem(
+                "unknown_example",
+                "",
+                f"There is no example {name!r}.",
+                near_miss(name, known) or _ALL,
+            )
+        )
     return known[name]
 
 
 def output_place(out: Path) -> Path:
-    """Returns the folder or image file that `--out` names. Raises WrongUseError for what can only be a slip."""
+    """
+    Returns the folder or image file that `--out` names.
+
+    Raises WrongUseError for what can only be a slip.
+    """
     from nodetool_core.assets.encode import SUFFIXES
 
     if str(out) == STDIN:
-        hint = "Name a folder or a file; --json describes the run on standard output, with the paths of its images."
-        raise WrongUseError(Problem("unwritable_file", "--out -", "names standard output, and images are written to files.", hint))
+        hint = (
+            "Name a folder or a file; --json describes the run on standard output, with the paths"
+            " of its images."
+        )
+        raise WrongUseError(
+            Problem(
+                "unwritable_file",
+                "--out -",
+                "names standard output, and images are written to files.",
+                hint,
+            )
+        )
     out = out.expanduser()
     suffix = out.suffix.lower()
     if suffix not in SUFFIXES and not out.is_dir() and (hint := near_miss(suffix, SUFFIXES)):
-        message = f"ends in {suffix!r}, which is no format that can be written, and there is no such folder."
+        message = (
+            f"ends in {suffix!r}, which is no format that can be written, and there is no such"
+            " folder."
+        )
         raise WrongUseError(Problem("unknown_format", f"--out {out}", message, hint))
     return out

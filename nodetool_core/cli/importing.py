@@ -12,15 +12,24 @@ from nodetool_core.cli.messages import ExitCode, WrongUseError, say, show_proble
 if TYPE_CHECKING:
     from nodetool_core.importing.draft import Imported
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="A workflow of ComfyUI: API or editor format, or a PNG it wrote.")]
-Out = Annotated[Path | None, typer.Option("--out", "-o", help="File to write, instead of stdout.", dir_okay=False)]
+File = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE", help="A workflow of ComfyUI: API or editor format, or a PNG it wrote."
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="File to write, instead of stdout.", dir_okay=False),
+]
 
 
 def import_(file: File, out: Out = None) -> None:
     """
     Write a ComfyUI workflow as a workflow of nodetool.
 
-    What was changed or has no counterpart is said on stderr, by node. Exit code 1 where a node had to be left out.
+    What was changed or has no counterpart is said on stderr, by node. Exit code 1 where a node had
+    to be left out.
 
     \b
     Example:
@@ -34,7 +43,14 @@ def import_(file: File, out: Out = None) -> None:
     from nodetool_core.registry import Registry
 
     if out is not None and out.exists() and out.samefile(file):
-        raise WrongUseError(Problem("unwritable_file", str(out), "is the file to import, and would be lost.", "Name another file."))
+        raise WrongUseError(
+            Problem(
+                "unwritable_file",
+                str(out),
+                "is the file to import, and would be lost.",
+                "Name another file.",
+            )
+        )
     imported = import_file(file, Registry.installed())
     for note in imported.notes:
         show_problem(note)

@@ -8,11 +8,16 @@ from collections.abc import Sequence
 
 
 def columns(entries: Sequence[tuple[str, str]]) -> str:
-    """A line for each name with the first sentence of its text, cut where the terminal ends."""
+    """
+    Return a line for each name with the first sentence of its text, cut where the terminal ends.
+    """
     width = shutil.get_terminal_size((140, 40)).columns
     longest = max(len(name) for name, _ in entries)
     lines = [f"{name:{longest}}  {_first_sentence(text)}" for name, text in entries]
-    return "\n".join(line if len(line) <= width else f"{line[: max(width - 1, longest)].rstrip()}…" for line in lines)
+    return "\n".join(
+        line if len(line) <= width else f"{line[: max(width - 1, longest)].rstrip()}…"
+        for line in lines
+    )
 
 
 def _first_sentence(text: str) -> str:

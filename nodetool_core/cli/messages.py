@@ -1,8 +1,9 @@
 """
 What the command line says on stderr, and the exit codes it ends with.
 
-Results go to stdout and nothing else does; problems, warnings and hints go to stderr, one message each: what, where, what
-to do. Texts that come from files are shown without control characters, so that none of them can steer the terminal.
+Results go to stdout and nothing else does; problems, warnings and hints go to stderr, one message
+each: what, where, what to do. Texts that come from files are shown without control characters, so
+that none of them can steer the terminal.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from nodetool_core.errors import NodetoolError, Problem
 EXIT_CODES = "Exit codes: 0, 1 a run failed, 2 wrong use or an invalid workflow, 130 interrupted."
 
 _COLOURS = {"error": typer.colors.RED, "warning": typer.colors.YELLOW, "note": typer.colors.CYAN}
-_CONTROL = {code: f"\\x{code:02x}" for code in [*range(0x20), *range(0x7F, 0xA0)] if chr(code) not in "\n\t"}
+_CONTROL = {
+    code: f"\\x{code:02x}" for code in [*range(0x20), *range(0x7F, 0xA0)] if chr(code) not in "\n\t"
+}
 
 
 _MOST_CODES = 4
@@ -43,11 +46,13 @@ def exit_code_of(error: NodetoolError) -> ExitCode:
     """Invalid workflows and wrong use are the caller's to mend; all else failed on the way."""
     from nodetool_core.errors import WorkflowError
 
-    return ExitCode.WRONG_USE if isinstance(error, (WrongUseError, WorkflowError)) else ExitCode.FAILED
+    return (
+        ExitCode.WRONG_USE if isinstance(error, (WrongUseError, WorkflowError)) else ExitCode.FAILED
+    )
 
 
 def plain(text: str) -> str:
-    """A text without what would steer the terminal."""
+    """Return a text without what would steer the terminal."""
     return text.translate(_CONTROL)
 
 
@@ -58,7 +63,11 @@ def say(text: str = "", *, colour: str | None = None) -> None:
 
 def show_problem(problem: Problem) -> None:
     """One problem on stderr: kind, place and message; the hint on a line of its own."""
-    label = f"{problem.level}[{problem.code}]" if problem.code not in ("", problem.level) else problem.level
+    label = (
+        f"{problem.level}[{problem.code}]"
+        if problem.code not in ("", problem.level)
+        else problem.level
+    )
     styled = typer.style(label, fg=_COLOURS[problem.level], bold=True)
     place = f"{problem.where}: " if problem.where else ""
     typer.secho(f"{styled}: {plain(place + problem.message)}", err=True, color=_coloured())
@@ -66,11 +75,19 @@ def show_problem(problem: Problem) -> None:
         say(f"  {plain(problem.hint)}")
 
 
-def show_problems(problems: Sequence[Problem], *, at_most: int | None = None, more: str = "") -> None:
-    """Problems on stderr, and where errors are explained; from `at_most` on, how many more there are, and `more`, the way to see them."""
+def show_problems(
+    problems: Sequence[Problem], *, at_most: int | None = None, more: str = ""
+) -> None:
+    """
+    Problems on stderr, and where errors are explained.
+
+    From `at_most` on, how many more there are, and `more`, the way to see them.
+    """
     for problem in problems[:at_most]:
         show_problem(problem)
-    point_to_explanations(problem.code for problem in problems[:at_most] if problem.level == "error")
+    point_to_explanations(
+        problem.code for problem in problems[:at_most] if problem.level == "error"
+    )
     if at_most is not None and len(problems) > at_most:
         say(f"… and {len(problems) - at_most} more. {more}".rstrip())
 

@@ -1,4 +1,7 @@
-"""`nodetool models`: the weights on this machine, those that ship with packs and those in the cache of the Hub."""
+"""
+`nodetool models`: the weights on this machine, those that ship with packs and those in the cache of
+the Hub.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,19 @@ if TYPE_CHECKING:
 _TOLD_EVERY = 2**30
 """Bytes after which reading files tells how far it is."""
 
-app = typer.Typer(help="Look at model weights on this machine, fetch them, remove them.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Look at model weights on this machine, fetch them, remove them.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Name = Annotated[str, typer.Argument(metavar="MODEL", help="Hub id such as owner/name.", show_default=False)]
-Revision = Annotated[str | None, typer.Option("--revision", metavar="NAME", help="Branch, tag or commit.")]
+Name = Annotated[
+    str, typer.Argument(metavar="MODEL", help="Hub id such as owner/name.", show_default=False)
+]
+Revision = Annotated[
+    str | None, typer.Option("--revision", metavar="NAME", help="Branch, tag or commit.")
+]
 
 
 @app.command("list")
@@ -46,7 +57,9 @@ def list_(as_json: AsJson = False) -> None:
     for row in rows:
         state = "".join(f"  incomplete: {gap}" for gap in row.gaps[:1])
         revisions = ", ".join(one[:12] for one in row.revisions)
-        typer.echo(f"{row.name:<{width}}  {size_text(row.bytes):>10}  {row.source:<4}  {revisions}{state}".rstrip())
+        typer.echo(
+            f"{row.name:<{width}}  {size_text(row.bytes):>10}  {row.source:<4}  {revisions}{state}".rstrip()
+        )
     if not rows:
         say("No models are on this machine. Fetch one: nodetool models pull owner/name")
 
@@ -65,7 +78,10 @@ def show(name: Name, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(asdict(row) | described))
         return
-    typer.echo(f"{row.name}: {described['pipeline'] or 'no pipeline in diffusers form'}, {size_text(row.bytes)} on disk, from {row.source}")
+    typer.echo(
+        f"{row.name}: {described['pipeline'] or 'no pipeline in diffusers form'},"
+        f" {size_text(row.bytes)} on disk, from {row.source}"
+    )
     typer.echo(f"  path      {row.path}")
     for revision in row.revisions:
         typer.echo(f"  revision  {revision}")
@@ -78,13 +94,19 @@ def show(name: Name, as_json: AsJson = False) -> None:
 @app.command()
 def pull(
     name: Name,
-    variant: Annotated[str | None, typer.Option("--variant", metavar="NAME", help="Weight variant such as fp16.")] = None,
-    path: Annotated[str | None, typer.Option("--path", metavar="FILE", help="A single file of the repository.")] = None,
+    variant: Annotated[
+        str | None, typer.Option("--variant", metavar="NAME", help="Weight variant such as fp16.")
+    ] = None,
+    path: Annotated[
+        str | None, typer.Option("--path", metavar="FILE", help="A single file of the repository.")
+    ] = None,
     revision: Revision = None,
     as_json: AsJson = False,
 ) -> None:
     """
-    Fetch a model from the Hub: safetensors and settings, what a pipeline reads and no more; of a decoder also its prior.
+    Fetch a model from the Hub: safetensors and settings, what a pipeline reads and no more.
+
+    Of a decoder also its prior.
 
     A stopped fetch goes on where it was.
 
@@ -106,13 +128,20 @@ def pull(
         tenth = 10 * details.get("step", 0) // max(1, details.get("total", 1))
         if kind == "progress" and tenth != shown[0]:
             shown[0] = tenth
-            say(f"{details['message']}: {size_text(details['step'])} of {size_text(details['total'])}")
+            say(
+                f"{details['message']}: {size_text(details['step'])} of"
+                f" {size_text(details['total'])}"
+            )
 
     context = Context("models pull", report=report, cancelled=stopped, images=None, models=None)  # type: ignore[arg-type]
     ref = _ref(name, variant=variant, path=path, revision=revision)
     found = Resolver(Registry.installed().weights()).resolve(ref, context)
     if as_json:
-        typer.echo(json.dumps({"name": found.name, "path": str(found.path), "revision": found.own_revision}))
+        typer.echo(
+            json.dumps(
+                {"name": found.name, "path": str(found.path), "revision": found.own_revision}
+            )
+        )
         return
     typer.echo(str(found.path))
     for one in (found, found.prior):
@@ -122,11 +151,18 @@ def pull(
 
 @app.command()
 def verify(
-    name: Annotated[str, typer.Argument(metavar="MODEL", help="Hub id such as owner/name, or a path.", show_default=False)],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", help="Hub id such as owner/name, or a path.", show_default=False
+        ),
+    ],
     as_json: AsJson = False,
 ) -> None:
     """
-    Check the files of a model: against the hashes that were recorded when they were fetched, and their own headers.
+    Check the files of a model.
+
+    Against the hashes that were recorded when they were fetched, and their own headers.
 
     Reads every byte. Exits with 1 where something is wrong.
 
@@ -159,10 +195,14 @@ def verify(
             typer.echo(f"{file} {what}".strip())
         without = found.files - found.hashed
         typer.echo(
-            f"{name}: {found.files} files, {size_text(found.bytes)}; {found.hashed} compared with recorded hashes, {without} without."
+            f"{name}: {found.files} files, {size_text(found.bytes)}; {found.hashed} compared with"
+            f" recorded hashes, {without} without."
         )
         if found.findings:
-            say(f"Remove it with `nodetool models rm {name}`, and fetch it again with `nodetool models pull {name}`.")
+            say(
+                f"Remove it with `nodetool models rm {name}`, and fetch it again with `nodetool"
+                f" models pull {name}`."
+            )
     if found.findings:
         raise typer.Exit(1)
 
@@ -183,12 +223,21 @@ def rm(
     """
     row = _row(name)
     if row.source == "pack":
-        problem = Problem("model_ships", name, "ships with a pack, and is not in the cache.", "Uninstall the pack to remove it.")
+        problem = Problem(
+            "model_ships",
+            name,
+            "ships with a pack, and is not in the cache.",
+            "Uninstall the pack to remove it.",
+        )
         raise NodetoolError(problem)
     revisions = [one for one in row.revisions if revision is None or one.startswith(revision)]
     if not revisions and revision is not None:
         hint = f"It has {', '.join(row.revisions)}."
-        raise NodetoolError(Problem("model_revision_missing", name, f"has no revision {revision!r} in the cache.", hint))
+        raise NodetoolError(
+            Problem(
+                "model_revision_missing", name, f"has no revision {revision!r} in the cache.", hint
+            )
+        )
     size, remove = _removal(row, revisions)
     if not is_sure and not typer.confirm(f"Remove {name} ({size_text(size)}) from {row.path}?"):
         say("Nothing was removed.")
@@ -201,13 +250,19 @@ def rm(
 
 
 def _removal(row: LocalModel, revisions: list[str]) -> tuple[int, Callable[[], None]]:
-    """The bytes that removing revisions frees, and what removes them. A model that is damaged goes as a whole."""
+    """
+    Return the bytes that removing revisions frees, and what removes them.
+
+    A model that is damaged goes as a whole.
+    """
     import shutil
 
     from nodetool_core.models.local_models import scan
 
     cache = scan(_cache_dir())
-    known = cache is not None and any(repo.repo_id == row.name and repo.repo_type == "model" for repo in cache.repos)
+    known = cache is not None and any(
+        repo.repo_id == row.name and repo.repo_type == "model" for repo in cache.repos
+    )
     if cache is None or not known:
         return row.bytes, lambda: shutil.rmtree(row.path)
     plan = cache.delete_revisions(*revisions)
@@ -226,7 +281,11 @@ def du(as_json: AsJson = False) -> None:
     rows = sorted(_rows(), key=lambda row: -row.bytes)
     total = sum(row.bytes for row in rows)
     if as_json:
-        typer.echo(json.dumps({"bytes": total, "models": [{"name": row.name, "bytes": row.bytes} for row in rows]}))
+        typer.echo(
+            json.dumps(
+                {"bytes": total, "models": [{"name": row.name, "bytes": row.bytes} for row in rows]}
+            )
+        )
         return
     for row in rows:
         typer.echo(f"{size_text(row.bytes):>10}  {row.name}")
@@ -243,7 +302,11 @@ def size_text(size: float) -> str:
 
 
 def _ref(name: str, **fields: str | None) -> ModelRef:
-    """The model that a name or the address of its page stands for. Raises NodetoolError for the page of something else."""
+    """
+    Return the model that a name or the address of its page stands for.
+
+    Raises NodetoolError for the page of something else.
+    """
     from pydantic import ValidationError
 
     from nodetool_core.references import ModelRef
@@ -252,7 +315,9 @@ def _ref(name: str, **fields: str | None) -> ModelRef:
         return ModelRef(repo_id=name, **fields)  # type: ignore[arg-type]
     except ValidationError as error:
         said = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise NodetoolError(Problem("model_id_malformed", name, f"{said}.", "Give a Hub id such as owner/name.")) from error
+        raise NodetoolError(
+            Problem("model_id_malformed", name, f"{said}.", "Give a Hub id such as owner/name.")
+        ) from error
 
 
 def _rows() -> list[LocalModel]:
@@ -283,7 +348,9 @@ def _row(name: str) -> LocalModel:
 
 
 def _describe(row: LocalModel) -> dict[str, Any]:
-    """The pipeline of a model and its components, by its `model_index.json`; nothing is loaded."""
+    """
+    Return the pipeline of a model and its components, by its `model_index.json`; nothing is loaded.
+    """
     directory = row.directories[-1] if row.directories else None
     if directory is None:
         return {"pipeline": None, "components": []}
@@ -291,7 +358,11 @@ def _describe(row: LocalModel) -> dict[str, Any]:
     if layout is None:
         return {"pipeline": None, "components": []}
     parts = [
-        {"name": part, "class": f"{library}.{cls}", "bytes": sum(file.stat().st_size for file in (directory / part).glob("*.safetensors"))}
+        {
+            "name": part,
+            "class": f"{library}.{cls}",
+            "bytes": sum(file.stat().st_size for file in (directory / part).glob("*.safetensors")),
+        }
         for part, (library, cls) in layout.components.items()
     ]
     return {"pipeline": layout.class_name, "components": parts}

@@ -31,7 +31,11 @@ def node_json(node: type[Node]) -> dict[str, Any]:
         "dynamic": node.dynamic,
         "properties": [_property_json(prop) for prop in spec.properties.values()],
         "outputs": [
-            {"name": output.name, "type": type_name(output.annotation), "description": output.description}
+            {
+                "name": output.name,
+                "type": type_name(output.annotation),
+                "description": output.description,
+            }
             for output in spec.outputs.values()
         ],
     }
@@ -54,14 +58,17 @@ def _property_json(prop: Property) -> dict[str, Any]:
 
 
 def node_text(node: type[Node]) -> str:
-    """A node on a terminal, without styles."""
+    """Return a node on a terminal, without styles."""
     spec = node.spec
     parts = [f"{spec.node_type}\n\n{_indented(spec.description)}"]
     if spec.tags:
         parts.append(f"Tags: {', '.join(spec.tags)}")
     if spec.use_cases:
         parts.append("Use cases:\n" + "\n".join(f"  - {use}" for use in spec.use_cases))
-    parts.append("Properties:\n" + ("\n".join(_property_text(prop) for prop in spec.properties.values()) or "  none"))
+    parts.append(
+        "Properties:\n"
+        + ("\n".join(_property_text(prop) for prop in spec.properties.values()) or "  none")
+    )
     if node.dynamic:
         parts[-1] += "\n  … and any other name, as a value of its own"
     parts.append("Outputs:\n" + (_outputs_text(spec) or "  none"))
@@ -74,7 +81,11 @@ def _property_text(prop: Property) -> str:
     facts = [type_name(prop.annotation), *bound_texts(prop.bounds)]
     if prop.max_length is not None:
         facts.append(f"at most {prop.max_length} long")
-    facts.append("required" if prop.required else f"default {json.dumps(prop.to_json(prop.default), ensure_ascii=False)}")
+    facts.append(
+        "required"
+        if prop.required
+        else f"default {json.dumps(prop.to_json(prop.default), ensure_ascii=False)}"
+    )
     lines = [f"  {prop.name}: {', '.join(facts)}"]
     allowed = choices(prop.annotation)
     if allowed is not None:
@@ -86,7 +97,8 @@ def _property_text(prop: Property) -> str:
 
 def _outputs_text(spec: NodeSpec) -> str:
     return "\n".join(
-        f"  {output.name}: {type_name(output.annotation)}" + (f"\n      {output.description}" if output.description else "")
+        f"  {output.name}: {type_name(output.annotation)}"
+        + (f"\n      {output.description}" if output.description else "")
         for output in spec.outputs.values()
     )
 

@@ -16,18 +16,25 @@ if TYPE_CHECKING:
     from nodetool_core.node import Node
     from nodetool_core.registry import Registry
 
-app = typer.Typer(help="List nodes, show one, or start a new one.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="List nodes, show one, or start a new one.", no_args_is_help=True, rich_markup_mode=None
+)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 @app.command("list")
 def list_nodes(
-    words: Annotated[list[str] | None, typer.Argument(metavar="[FILTER]...", help="Only nodes that all these words fit.")] = None,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FILTER]...", help="Only nodes that all these words fit."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """
-    List the nodes of all installed packs, by namespace. A filter looks at types, descriptions, tags and use cases.
+    List the nodes of all installed packs, by namespace.
+
+    A filter looks at types, descriptions, tags and use cases.
 
     \b
     Examples:
@@ -37,7 +44,10 @@ def list_nodes(
     from nodetool_core.registry import Registry
 
     registry = Registry.installed()
-    chosen = sorted((node for node in registry if _fits(node, words or [])), key=lambda node: _distance(node, words or []))
+    chosen = sorted(
+        (node for node in registry if _fits(node, words or [])),
+        key=lambda node: _distance(node, words or []),
+    )
     if as_json:
         from nodetool_core.cli.node_form import node_json
 
@@ -46,7 +56,11 @@ def list_nodes(
         _echo_listing(chosen)
     show_problems(registry.problems)
     if not chosen:
-        say(f"No node fits {' '.join(words)!r}; `nodetool nodes list` shows all." if words else "No node pack is installed.")
+        say(
+            f"No node fits {' '.join(words)!r}; `nodetool nodes list` shows all."
+            if words
+            else "No node pack is installed."
+        )
 
 
 def _types(incomplete: str) -> list[str]:
@@ -62,7 +76,11 @@ def _types(incomplete: str) -> list[str]:
 def show(
     node_type: Annotated[
         str,
-        typer.Argument(metavar="TYPE", help="Type of a node; the class name alone where only one has it.", autocompletion=_types),
+        typer.Argument(
+            metavar="TYPE",
+            help="Type of a node; the class name alone where only one has it.",
+            autocompletion=_types,
+        ),
     ],
     as_json: Json = False,
 ) -> None:
@@ -86,14 +104,19 @@ def show(
 
 @app.command()
 def new(
-    node_type: Annotated[str, typer.Argument(metavar="TYPE", help="Type of the new node, such as studio.filters.Soften.")],
-    folder: Annotated[Path, typer.Option("--dir", metavar="DIR", help="Where to start from.", file_okay=False)] = Path(),
+    node_type: Annotated[
+        str,
+        typer.Argument(metavar="TYPE", help="Type of the new node, such as studio.filters.Soften."),
+    ],
+    folder: Annotated[
+        Path, typer.Option("--dir", metavar="DIR", help="Where to start from.", file_okay=False)
+    ] = Path(),
 ) -> None:
     """
     Write a new node with a test that passes, to be changed into what you want.
 
-    In a copy of this project's repository, the node goes into nodes/. Elsewhere, the first part of TYPE is the package of your
-    own pack, which is made where there is none. Nothing is overwritten.
+    In a copy of this project's repository, the node goes into nodes/. Elsewhere, the first part of
+    TYPE is the package of your own pack, which is made where there is none. Nothing is overwritten.
 
     \b
     Examples:
@@ -115,20 +138,31 @@ def new(
 
 
 def _find(name: str, registry: Registry) -> type[Node]:
-    """A node by its type, by the type it had once, or by its class name. Raises WrongUseError."""
+    """
+    Return a node by its type, by the type it had once, or by its class name. Raises WrongUseError.
+    """
     alias = registry.alias(name)
     node = registry.get(alias.type if alias else name)
     if node is None and "." not in name:
         named = [node for node in registry if node.spec.title.lower() == name.lower()]
         if len(named) > 1:
             types = ", ".join(node.spec.node_type for node in named)
-            raise WrongUseError(Problem("ambiguous_type", "", f"Several nodes are called {name!r}.", f"Name one of {types}."))
+            raise WrongUseError(
+                Problem(
+                    "ambiguous_type",
+                    "",
+                    f"Several nodes are called {name!r}.",
+                    f"Name one of {types}.",
+                )
+            )
         node = named[0] if named else None
     if node is None:
         hint = registry.suggest(name) or "All there are: nodetool nodes list"
         # A module that could not be imported may hold it.
         lost = registry.problems if "." not in name else []
-        raise WrongUseError([Problem("unknown_type", "", f"There is no node type {name!r}.", hint), *lost])
+        raise WrongUseError(
+            [Problem("unknown_type", "", f"There is no node type {name!r}.", hint), *lost]
+        )
     if alias is not None:
         say(f"{name} is read as {alias.type}.")
     return node
@@ -141,9 +175,16 @@ def _fits(node: type[Node], words: Iterable[str]) -> bool:
 
 
 def _distance(node: type[Node], words: Iterable[str]) -> int:
-    """How far a node is from what is looked for: 0 where a word is its name, more where it stands in its type or only in its texts."""
+    """
+    How far a node is from what is looked for.
+
+    0 where a word is its name, more where it stands in its type or only in its texts.
+    """
     title, node_type = node.spec.title.lower(), node.spec.node_type.lower()
-    return min((0 if word.lower() == title else 1 if word.lower() in node_type else 2 for word in words), default=0)
+    return min(
+        (0 if word.lower() == title else 1 if word.lower() in node_type else 2 for word in words),
+        default=0,
+    )
 
 
 def _echo_listing(chosen: list[type[Node]]) -> None:

@@ -1,7 +1,10 @@
 """
-Progress of a run on stderr: bars on a terminal, plain lines elsewhere, nothing when asked to be quiet.
+Progress of a run on stderr.
 
-All read the engine's events, which arrive on a thread of their own. Warnings are shown when they happen, each once.
+Bars on a terminal, plain lines elsewhere, nothing when asked to be quiet.
+
+All read the engine's events, which arrive on a thread of their own. Warnings are shown when they
+happen, each once.
 """
 
 from __future__ import annotations
@@ -11,7 +14,16 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from nodetool_core.cli.messages import plain, say, show_problem
-from nodetool_core.engine.events import Event, NodeFailed, NodeFinished, NodeProgress, NodeStarted, NodeWarning, RunFinished, RunStarted
+from nodetool_core.engine.events import (
+    Event,
+    NodeFailed,
+    NodeFinished,
+    NodeProgress,
+    NodeStarted,
+    NodeWarning,
+    RunFinished,
+    RunStarted,
+)
 from nodetool_core.errors import Problem
 
 if TYPE_CHECKING:
@@ -28,7 +40,7 @@ COUNTED_STEPS = 10_000
 
 
 def listener(quiet: bool) -> Progress:
-    """What shows a run here."""
+    """Return what shows a run here."""
     if quiet:
         return Progress(quiet=True)
     return Bars() if sys.stderr.isatty() else Lines()
@@ -49,7 +61,9 @@ class Progress:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, NodeWarning):
-            self._warn(Problem("warning", f"node {event.node_id!r}", event.message, level="warning"))
+            self._warn(
+                Problem("warning", f"node {event.node_id!r}", event.message, level="warning")
+            )
 
     def show_late_warnings(self, result: RunResult) -> None:
         """Warnings whose events came too late to be shown."""
@@ -82,10 +96,19 @@ class Lines(Progress):
         super().__call__(event)
         if isinstance(event, NodeProgress):
             now = time.monotonic()
-            due = now - self._said.setdefault(event.node_id, now - SECONDS_BETWEEN_LINES) >= SECONDS_BETWEEN_LINES
+            due = (
+                now - self._said.setdefault(event.node_id, now - SECONDS_BETWEEN_LINES)
+                >= SECONDS_BETWEEN_LINES
+            )
             if due and (event.total > 1 or (event.message and event.step == 0)):
                 self._said[event.node_id] = now
-                self.say(plain(f"{event.node_id}: {event.message} {_counted(event)}".replace("  ", " ").rstrip()))
+                self.say(
+                    plain(
+                        f"{event.node_id}: {event.message} {_counted(event)}".replace(
+                            "  ", " "
+                        ).rstrip()
+                    )
+                )
         elif isinstance(event, NodeFinished) and not event.cached and event.seconds >= WORTH_A_LINE:
             self.say(plain(f"{event.node_id}: done in {event.seconds:.1f} s"))
 
@@ -145,14 +168,22 @@ class Bars(Progress):
                 return
             task = self._tasks[event.node_id] = self._bars.add_task("", total=event.total, count="")
         description = plain(f"  {event.node_id}  {event.message}".rstrip())
-        self._bars.update(task, completed=event.step, total=event.total or None, description=description, count=_counted(event))
+        self._bars.update(
+            task,
+            completed=event.step,
+            total=event.total or None,
+            description=description,
+            count=_counted(event),
+        )
 
     def _finish(self, node_id: str) -> None:
         task = self._tasks.pop(node_id, None)
         if task is not None:
             self._bars.remove_task(task)
         self._finished.add(node_id)
-        self._bars.update(self._all, completed=len(self._finished), count=f"{len(self._finished)}/{self._nodes}")
+        self._bars.update(
+            self._all, completed=len(self._finished), count=f"{len(self._finished)}/{self._nodes}"
+        )
 
 
 def _counted(event: NodeProgress) -> str:

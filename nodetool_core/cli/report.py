@@ -22,9 +22,15 @@ _MISSING = frozenset({"missing_file", "model_path_missing"})
 
 
 def report(result: RunResult, saved: Saved, *, debug: bool = False) -> dict[str, Any]:
-    """The JSON document about a run that took place. With `debug`, errors carry their traceback."""
+    """
+    Return the JSON document about a run that took place.
+
+    With `debug`, errors carry their traceback.
+    """
     status = "failed" if saved.problems and result.status == "completed" else result.status
-    errors = [_error(failure, debug) for failure in result.failures] + [problem.to_json() for problem in saved.problems]
+    errors = [_error(failure, debug) for failure in result.failures] + [
+        problem.to_json() for problem in saved.problems
+    ]
     return {
         "status": status,
         "outputs": saved.values,
@@ -41,8 +47,16 @@ def report(result: RunResult, saved: Saved, *, debug: bool = False) -> dict[str,
 
 
 def refused(problems: Sequence[Problem]) -> dict[str, Any]:
-    """The JSON document where nothing ran."""
-    nothing: dict[str, Any] = {"outputs": {}, "seeds": {}, "models": {}, "warnings": [], "computed": [], "cached": [], "not_needed": []}
+    """Return the JSON document where nothing ran."""
+    nothing: dict[str, Any] = {
+        "outputs": {},
+        "seeds": {},
+        "models": {},
+        "warnings": [],
+        "computed": [],
+        "cached": [],
+        "not_needed": [],
+    }
     errors = [problem.to_json() for problem in problems]
     return {"status": "invalid", **nothing, "errors": errors, "seconds": 0.0, "run_id": None}
 
@@ -54,7 +68,9 @@ def print_json(document: dict[str, Any]) -> None:
 
 
 def show_failures(result: RunResult, graph: Graph, debug: bool) -> None:
-    """Each failure on stderr: node, message and what to do; the traceback only where it was asked for."""
+    """
+    Each failure on stderr: node, message and what to do; the traceback only where it was asked for.
+    """
     unexpected = False
     for failure in result.failures[:_LISTED_FAILURES]:
         show_problem(failure.problem)
@@ -79,11 +95,21 @@ def summary(result: RunResult, saved: Saved) -> str:
         counts += f", {len(set(result.hits))} from the cache"
     if result.not_needed:
         counts += f", {len(result.not_needed)} not needed"
-    word = {"completed": "Not all saved" if saved.problems else "Done", "failed": "Failed", "cancelled": "Interrupted"}[result.status]
+    word = {
+        "completed": "Not all saved" if saved.problems else "Done",
+        "failed": "Failed",
+        "cancelled": "Interrupted",
+    }[result.status]
     lines = [f"{word} after {result.seconds:.1f} s: {counts}{_kept(result, saved)}."]
     if result.status == "completed" and not result.outputs:
-        lines.append("The workflow has no outputs; the result of a node is asked for with --output NODE.")
-    seeds = [f"{node}.{name}={seed}" for node, named in result.seeds.items() for name, seed in named.items()]
+        lines.append(
+            "The workflow has no outputs; the result of a node is asked for with --output NODE."
+        )
+    seeds = [
+        f"{node}.{name}={seed}"
+        for node, named in result.seeds.items()
+        for name, seed in named.items()
+    ]
     if seeds:
         shown = ", ".join(seeds[:_LISTED_SEEDS]) + (", …" if len(seeds) > _LISTED_SEEDS else "")
         lines.append(plain(f"Seeds: {shown}"))
@@ -91,7 +117,7 @@ def summary(result: RunResult, saved: Saved) -> str:
 
 
 def _kept(result: RunResult, saved: Saved) -> str:
-    """What an unfinished run leaves behind."""
+    """Return what an unfinished run leaves behind."""
     if result.status == "completed":
         return ""
     if saved.paths:
@@ -100,7 +126,11 @@ def _kept(result: RunResult, saved: Saved) -> str:
 
 
 def _missing_value(failure: NodeFailure, graph: Graph) -> str:
-    """What `--set` calls the value of the workflow that names a file which is not there; empty where none does, or nothing is missing."""
+    """
+    Return what `--set` calls the value of the workflow that names a file which is not there.
+
+    Empty where none does, or nothing is missing.
+    """
     if failure.problem.code not in _MISSING:
         return ""
     from nodetool_core.node import Role
@@ -110,9 +140,19 @@ def _missing_value(failure: NodeFailure, graph: Graph) -> str:
     missing = PurePath(failure.problem.message.partition(": ")[0]).name
     for node in graph.nodes:
         for name, value in node.values.items():
-            named = value.uri if isinstance(value, AssetRef) else value.repo_id if isinstance(value, ModelRef) else ""
+            named = (
+                value.uri
+                if isinstance(value, AssetRef)
+                else value.repo_id
+                if isinstance(value, ModelRef)
+                else ""
+            )
             if PurePath(named).name == missing:
-                return node.name if node.role is Role.INPUT and name == "value" else f"{node.id}.{name}"
+                return (
+                    node.name
+                    if node.role is Role.INPUT and name == "value"
+                    else f"{node.id}.{name}"
+                )
     return ""
 
 

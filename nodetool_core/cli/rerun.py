@@ -12,22 +12,41 @@ from nodetool_core.cli.messages import ExitCode, say
 
 
 def rerun(
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="An image that nodetool has made.", show_default=False)],
+    image: Annotated[
+        Path,
+        typer.Argument(
+            metavar="IMAGE", help="An image that nodetool has made.", show_default=False
+        ),
+    ],
     files: Annotated[
         Path | None,
-        typer.Option("--files", metavar="DIR", help="Find images that have moved below it, by content.", exists=True, file_okay=False),
+        typer.Option(
+            "--files",
+            metavar="DIR",
+            help="Find images that have moved below it, by content.",
+            exists=True,
+            file_okay=False,
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Another value for an input, or any property as node.property. Repeatable."),
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Another value for an input, or any property as node.property. Repeatable.",
+        ),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the image, or its file.")] = Path("out"),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the image, or its file.")
+    ] = Path("out"),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """
-    Make an image again, bit for bit on the same machine, and say what differs where that is not possible.
+    Make an image again, bit for bit on the same machine, and say what differs where that is not
+    possible.
 
-    Exit code 0 where the new image is identical, 1 where it differs. With --set it is meant to differ, and the code is 0.
+    Exit code 0 where the new image is identical, 1 where it differs. With --set it is meant to
+    differ, and the code is 0.
 
     \b
     Examples:
@@ -45,7 +64,9 @@ def rerun(
     check_place(out)
     with session.engine() as engine, listener(quiet) as progress:
         values = read_settings(settings or [])
-        again = replay(image, engine.registry, files=files, settings=values, engine=engine, on_event=progress)
+        again = replay(
+            image, engine.registry, files=files, settings=values, engine=engine, on_event=progress
+        )
     saved = save({f"{image.stem}-again{image.suffix}": again.image}, out)
     for line in saved.lines:
         typer.echo(line)
@@ -58,5 +79,8 @@ def rerun(
         return
     say(f"It differs from the file by up to {again.largest_difference} of 255 per channel.")
     if not again.changed:
-        say("Nothing that was recorded has changed: another machine or another device gives other last digits.")
+        say(
+            "Nothing that was recorded has changed: another machine or another device gives other"
+            " last digits."
+        )
     raise typer.Exit(ExitCode.FAILED)

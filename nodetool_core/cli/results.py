@@ -1,9 +1,10 @@
 """
 Results of a run on disk: images as files, everything else as text.
 
-Every image becomes `DIR/NAME.png`, those of a list `NAME_1.png`, `NAME_2.png` … with as many digits as the last needs.
-A name that ends in another format's suffix (`poster.jpg`) is written in that format. Where `--out` names a file, the one image
-becomes that file, and several begin with its name. No file is ever replaced.
+Every image becomes `DIR/NAME.png`, those of a list `NAME_1.png`, `NAME_2.png` … with as many digits
+as the last needs. A name that ends in another format's suffix (`poster.jpg`) is written in that
+format. Where `--out` names a file, the one image becomes that file, and several begin with its
+name. No file is ever replaced.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ def may_hold_image(graph: Graph, wanted: Sequence[str] | None) -> bool:
 
     outputs = graph.outputs()
     chosen = [outputs.get(name) for name in (outputs if wanted is None else wanted)]
-    return not chosen or any(node is None or result_annotation(node, graph) not in _TEXT_TYPES for node in chosen)
+    return not chosen or any(
+        node is None or result_annotation(node, graph) not in _TEXT_TYPES for node in chosen
+    )
 
 
 def names_file(out: Path) -> bool:
@@ -55,7 +58,10 @@ def names_file(out: Path) -> bool:
 
 
 def check_place(out: Path) -> None:
-    """Raise ImageError where nothing can be written to `--out`, so that this is known before hours of work."""
+    """
+    Raise ImageError where nothing can be written to `--out`, so that this is known before hours of
+    work.
+    """
     from nodetool_core.assets.files import write_problem
 
     folder = out.parent if names_file(out) else out
@@ -72,7 +78,11 @@ def check_place(out: Path) -> None:
 
 
 def save(outputs: Mapping[str, Any], out: Path) -> Saved:
-    """Write the images among the outputs and describe everything. Stops writing at the first image that can't be."""
+    """
+    Write the images among the outputs and describe everything.
+
+    Stops writing at the first image that can't be.
+    """
     from nodetool_core.assets.image_data import ImageData
 
     folder, called = (out.parent, _called(outputs, out)) if names_file(out) else (out, {})
@@ -91,11 +101,18 @@ def save(outputs: Mapping[str, Any], out: Path) -> Saved:
 
 
 def _called(outputs: Mapping[str, Any], file: Path) -> dict[str, str]:
-    """What the outputs that hold images are called where a file is named: the file's name, and where there are several, after it."""
+    """
+    Return what the outputs that hold images are called where a file is named.
+
+    The file's name, and where there are several, after it.
+    """
     holding = [name for name, value in outputs.items() if next(_images(value, name), None)]
     if len(holding) == 1:
         return {holding[0]: file.name}
-    return {name: f"{file.stem}_{name}{'' if file_name(name) == name else file.suffix}" for name in holding}
+    return {
+        name: f"{file.stem}_{name}{'' if file_name(name) == name else file.suffix}"
+        for name in holding
+    }
 
 
 def _write(image: ImageData, folder: Path, key: str, files: dict[str, Path], saved: Saved) -> None:
@@ -113,7 +130,11 @@ def _write(image: ImageData, folder: Path, key: str, files: dict[str, Path], sav
 
 
 def file_name(output: str) -> str:
-    """A file name for an output: its own name as far as it can stand in one, with `.png` unless it names a format."""
+    """
+    Return a file name for an output.
+
+    Its own name as far as it can stand in one, with `.png` unless it names a format.
+    """
     from nodetool_core.assets.encode import SUFFIXES
 
     name = re.sub(r"[^\w.,()+ -]+", "_", output).strip(" .")[:_LONGEST_NAME].strip(" .") or "output"
@@ -121,7 +142,7 @@ def file_name(output: str) -> str:
 
 
 def _images(value: Any, key: str) -> Iterator[tuple[str, ImageData]]:
-    """The images in a value, each under the name that its file gets."""
+    """Yield the images in a value, each under the name that its file gets."""
     from nodetool_core.assets.image_data import ImageData
 
     if isinstance(value, ImageData):
@@ -132,7 +153,11 @@ def _images(value: Any, key: str) -> Iterator[tuple[str, ImageData]]:
 
 
 def _items(value: Any, key: str) -> list[tuple[str, Any]]:
-    """The items of a list or mapping with their names: numbers before the suffix, padded so that files sort as the list does."""
+    """
+    Return the items of a list or mapping with their names.
+
+    Numbers before the suffix, padded so that files sort as the list does.
+    """
     from nodetool_core.assets.encode import SUFFIXES
 
     suffix = Path(key).suffix
@@ -144,16 +169,24 @@ def _items(value: Any, key: str) -> list[tuple[str, Any]]:
 
 
 def _described(value: Any, key: str, files: Mapping[str, Path]) -> Any:
-    """The JSON form of a value."""
+    """Return the JSON form of a value."""
     from nodetool_core.assets.image_data import ImageData
 
     if isinstance(value, ImageData):
         path = files.get(key)
         width, height = value.image.size
-        return {"type": "image", "path": str(path) if path else None, "width": width, "height": height}
+        return {
+            "type": "image",
+            "path": str(path) if path else None,
+            "width": width,
+            "height": height,
+        }
     if isinstance(value, Mapping):
         items = _items(value, key)
-        return {str(own): _described(item, name, files) for own, (name, item) in zip(value, items, strict=True)}
+        return {
+            str(own): _described(item, name, files)
+            for own, (name, item) in zip(value, items, strict=True)
+        }
     if isinstance(value, (list, tuple)):
         return [_described(item, name, files) for name, item in _items(value, key)]
     return _plain_json(value)
@@ -177,4 +210,6 @@ def _text(described: Any) -> str:
 
     from nodetool_core.cli.messages import plain
 
-    return plain(described if isinstance(described, str) else json.dumps(described, ensure_ascii=False))
+    return plain(
+        described if isinstance(described, str) else json.dumps(described, ensure_ascii=False)
+    )

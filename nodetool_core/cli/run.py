@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nodetool_core.cli.messages import ExitCode, WrongUseError, exit_code_of, say, show_problem, show_problems
+from nodetool_core.cli.messages import (
+    ExitCode,
+    WrongUseError,
+    exit_code_of,
+    say,
+    show_problem,
+    show_problems,
+)
 from nodetool_core.errors import NodetoolError, Problem, nearest
 
 if TYPE_CHECKING:
@@ -40,64 +47,131 @@ PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 def run(
     context: typer.Context,
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A workflow file, example:NAME, or - for standard input.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="A workflow file, example:NAME, or - for standard input.",
+            show_default=False,
+        ),
     ],
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Value of an input, or of any property as node.property. Repeatable."),
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Value of an input, or of any property as node.property. Repeatable.",
+        ),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the images, or the file for one.")] = Path("out"),
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", "-o", metavar="DIR", help="Folder for the images, or the file for one."
+        ),
+    ] = Path("out"),
     outputs: Annotated[
-        list[str] | None, typer.Option("--output", metavar="NAME", help="Only this output, or the result of this node. Repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--output",
+            metavar="NAME",
+            help="Only this output, or the result of this node. Repeatable.",
+        ),
     ] = None,
     table: Annotated[
         Path | None,
-        typer.Option("--inputs", metavar="FILE", help="A table of inputs, CSV or JSON lines: a run for each row.", dir_okay=False),
+        typer.Option(
+            "--inputs",
+            metavar="FILE",
+            help="A table of inputs, CSV or JSON lines: a run for each row.",
+            dir_okay=False,
+        ),
     ] = None,
-    on_error: Annotated[OnError, typer.Option(help="After a failure: stop, or finish what still can.")] = OnError.STOP,
-    timeout: Annotated[float | None, typer.Option(metavar="SECONDS", min=0.0, help="Give a node up that takes longer than this.")] = None,
-    attempts: Annotated[int, typer.Option(metavar="N", min=1, help="Try a node that fails this often in all.")] = 1,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Compute everything, also what is known.")] = False,
-    device: Annotated[str | None, typer.Option(metavar="NAME", help="Where models run: cpu, cuda:0, or several with commas.")] = None,
-    device_memory: Annotated[str, typer.Option(metavar="SIZE", help="Memory of each device for models, such as 8GB.")] = "auto",
-    host_memory: Annotated[str, typer.Option(metavar="SIZE", help="Main memory for weights that wait for a device.")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document about the run.")] = False,
+    on_error: Annotated[
+        OnError, typer.Option(help="After a failure: stop, or finish what still can.")
+    ] = OnError.STOP,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS", min=0.0, help="Give a node up that takes longer than this."
+        ),
+    ] = None,
+    attempts: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Try a node that fails this often in all.")
+    ] = 1,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Compute everything, also what is known.")
+    ] = False,
+    device: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Where models run: cpu, cuda:0, or several with commas."),
+    ] = None,
+    device_memory: Annotated[
+        str, typer.Option(metavar="SIZE", help="Memory of each device for models, such as 8GB.")
+    ] = "auto",
+    host_memory: Annotated[
+        str, typer.Option(metavar="SIZE", help="Main memory for weights that wait for a device.")
+    ] = "auto",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document about the run.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a node that failed.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of a node that failed.")
+    ] = False,
 ) -> None:
     """
-    Run a workflow. Images are saved as DIR/NAME.png, NAME being the output's; their paths are printed.
+    Run a workflow.
 
-    A file that exists is never replaced: NAME-2.png comes next. With --out night.png, the image is called so. Other results are
+    Images are saved as DIR/NAME.png, NAME being the output's; their paths are printed.
+
+    A file that exists is never replaced: NAME-2.png comes next. With --out night.png, the image is
+        called so. Other results are
     printed as NAME: value.
 
-    A pattern for an image, or a table of inputs, makes a batch: one run after the other, recorded in DIR/manifest.jsonl. A
-    batch that was stopped goes on where it was when the same command is given again.
+    A pattern for an image, or a table of inputs, makes a batch: one run after the other, recorded
+    in DIR/manifest.jsonl. A batch that was stopped goes on where it was when the same command is
+    given again.
 
-    \b
-    Examples:
-      nodetool run graphs/image_to_image.json
-      nodetool run graphs/image_to_image.json --set image=photo.jpg --set prompt="a winter night" --out images/night.png
-      nodetool run graphs/image_to_image.json --set image='photos/*.jpg' --out images
+    \b Examples: nodetool run graphs/image_to_image.json nodetool run graphs/image_to_image.json
+    --set image=photo.jpg --set prompt="a winter night" --out images/night.png nodetool run
+    graphs/image_to_image.json --set image='photos/*.jpg' --out images
     """
     from nodetool_core.cli import session
     from nodetool_core.cli.files import output_place
 
     if context.args:
-        raise WrongUseError(_out_of_place(context.args[0], [name for option in context.command.params for name in option.opts]))
-    request = Request(file, settings or [], table, output_place(out), _options(outputs, on_error, not no_cache, timeout, attempts))
+        raise WrongUseError(
+            _out_of_place(
+                context.args[0], [name for option in context.command.params for name in option.opts]
+            )
+        )
+    request = Request(
+        file,
+        settings or [],
+        table,
+        output_place(out),
+        _options(outputs, on_error, not no_cache, timeout, attempts),
+    )
     with session.engine(session.models(device, device_memory, host_memory)) as engine:
         raise typer.Exit(_run(request, engine, quiet=quiet, as_json=as_json, debug=debug))
 
 
 def _out_of_place(argument: str, options: list[str]) -> Problem:
-    """What to say of an argument that the command does not take."""
+    """Return what to say of an argument that the command does not take."""
     if not argument.startswith("-"):
-        return Problem("wrong_use", argument, "is one argument too many.", f"The value of an input is set by name: --set image={argument}")
+        return Problem(
+            "wrong_use",
+            argument,
+            "is one argument too many.",
+            f"The value of an input is set by name: --set image={argument}",
+        )
     option = argument.partition("=")[0]
     name = option.lstrip("-")
     meant = nearest(name, [known.lstrip("-") for known in options])
-    hint = f"Did you mean '--{meant}'?" if meant else f"The value of an input is set by name: --set {name}=VALUE"
+    hint = (
+        f"Did you mean '--{meant}'?"
+        if meant
+        else f"The value of an input is set by name: --set {name}=VALUE"
+    )
     return Problem("wrong_use", option, "is no option of this command.", hint)
 
 
@@ -109,10 +183,16 @@ def _run(request: Request, engine: Engine, *, quiet: bool, as_json: bool, debug:
         if items is not None:
             from nodetool_core.cli.batch import BatchRun
 
-            return BatchRun(workflow, items, request.options, request.out, quiet=quiet, as_json=as_json).run()
+            return BatchRun(
+                workflow, items, request.options, request.out, quiet=quiet, as_json=as_json
+            ).run()
         under_way = request.start(workflow, quiet)
     except NodetoolError as error:
-        show_problems(error.problems, at_most=LISTED_PROBLEMS, more=f"See them all: nodetool validate {request.file}")
+        show_problems(
+            error.problems,
+            at_most=LISTED_PROBLEMS,
+            more=f"See them all: nodetool validate {request.file}",
+        )
         if as_json:
             report.print_json(report.refused(error.problems))
         return exit_code_of(error)
@@ -139,11 +219,23 @@ def _exit_code(result: RunResult, saved: Saved) -> ExitCode:
     return ExitCode.FAILED if result.status != "completed" or saved.problems else ExitCode.OK
 
 
-def _options(outputs: list[str] | None, on_error: OnError, use_cache: bool, timeout: float | None, attempts: int) -> RunOptions:
+def _options(
+    outputs: list[str] | None,
+    on_error: OnError,
+    use_cache: bool,
+    timeout: float | None,
+    attempts: int,
+) -> RunOptions:
     from nodetool_core.engine.options import NodePolicy, RunOptions
 
-    policies = {"*": NodePolicy(timeout=timeout, attempts=attempts)} if timeout is not None or attempts > 1 else {}
-    return RunOptions(outputs=outputs, on_error=on_error.value, use_cache=use_cache, policies=policies)
+    policies = (
+        {"*": NodePolicy(timeout=timeout, attempts=attempts)}
+        if timeout is not None or attempts > 1
+        else {}
+    )
+    return RunOptions(
+        outputs=outputs, on_error=on_error.value, use_cache=use_cache, policies=policies
+    )
 
 
 @dataclass(frozen=True)
@@ -157,7 +249,7 @@ class Request:
     options: RunOptions
 
     def read(self, engine: Engine) -> tuple[Workflow, list[Item] | None]:
-        """The workflow, and the items where the request is a batch. Raises NodetoolError."""
+        """Return the workflow, and the items where the request is a batch. Raises NodetoolError."""
         from nodetool_core.batch import batch_items
         from nodetool_core.cli.files import load_workflow
         from nodetool_core.cli.results import check_place, may_hold_image, names_file
@@ -170,18 +262,31 @@ class Request:
         items = batch_items(workflow.graph, workflow.document.to_json(), values, self.table)
         if items is not None and names_file(self.out):
             message = f"--out names a file, and a batch of {len(items)} runs writes more."
-            raise WrongUseError(Problem("unwritable_file", str(self.out), message, f"Name a folder: --out {self.out.with_suffix('')}"))
+            raise WrongUseError(
+                Problem(
+                    "unwritable_file",
+                    str(self.out),
+                    message,
+                    f"Name a folder: --out {self.out.with_suffix('')}",
+                )
+            )
         if items is not None or may_hold_image(workflow.graph, self.options.outputs):
             check_place(self.out)
         return workflow, items
 
     def start(self, workflow: Workflow, quiet: bool) -> UnderWay:
-        """Begin a single run. Raises NodetoolError for everything that is known to be wrong before the first node runs."""
+        """
+        Begin a single run.
+
+        Raises NodetoolError for everything that is known to be wrong before the first node runs.
+        """
         from nodetool_core.cli.progress import listener
         from nodetool_core.cli.settings import read_settings
 
         progress = listener(quiet)
-        started = workflow.start(read_settings(self.settings), options=self.options, on_event=progress, texts=True)
+        started = workflow.start(
+            read_settings(self.settings), options=self.options, on_event=progress, texts=True
+        )
         return UnderWay(started, workflow.graph, progress)
 
 
@@ -194,7 +299,11 @@ class UnderWay:
         self._progress = progress
 
     def wait(self) -> RunResult:
-        """The result, whatever becomes of the run. Ctrl-C ends it at its next step; a second one ends the program."""
+        """
+        Return the result, whatever becomes of the run.
+
+        Ctrl-C ends it at its next step; a second one ends the program.
+        """
         from nodetool_core.engine.result import RunError
         from nodetool_core.errors import RunCancelled
 
@@ -202,7 +311,9 @@ class UnderWay:
             try:
                 return self._run.result()
             except KeyboardInterrupt:
-                self._progress.say("Interrupted: the running step is being finished. Ctrl-C again leaves at once.")
+                self._progress.say(
+                    "Interrupted: the running step is being finished. Ctrl-C again leaves at once."
+                )
                 self._run.cancel()
                 self._run.wait()
                 return self._run.partial

@@ -1,4 +1,8 @@
-"""`nodetool secrets list`, `set` and `rm`: keys of hosted services on this machine. No command shows a value."""
+"""
+`nodetool secrets list`, `set` and `rm`: keys of hosted services on this machine.
+
+No command shows a value.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +14,23 @@ import typer
 
 from nodetool_core.cli.messages import say
 
-app = typer.Typer(help="Keep keys of hosted services on this machine.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Keep keys of hosted services on this machine.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Such as HF_TOKEN.", show_default=False)]
 
 
 @app.command("list")
-def list_secrets(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
+def list_secrets(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
     """
-    Show the names in the settings file, never their values. An environment variable of the same name comes first.
+    Show the names in the settings file, never their values.
+
+    An environment variable of the same name comes first.
 
     \b
     Example:
@@ -39,7 +51,9 @@ def list_secrets(as_json: Annotated[bool, typer.Option("--json", help="Print one
 @app.command("set")
 def set_secret(name: Name) -> None:
     """
-    Write a key into the settings file. It is asked for, or read from stdin: what stands in a command, the shell keeps.
+    Write a key into the settings file.
+
+    It is asked for, or read from stdin: what stands in a command, the shell keeps.
 
     \b
     Examples:
@@ -48,7 +62,11 @@ def set_secret(name: Name) -> None:
     """
     from nodetool_core.secrets import Secrets
 
-    value: str = typer.prompt(f"Value of {name}", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.readline()
+    value: str = (
+        typer.prompt(f"Value of {name}", hide_input=True, err=True)
+        if sys.stdin.isatty()
+        else sys.stdin.readline()
+    )
     path = Secrets().set(name, value)
     say(f"Set {name} in {path}.")
 

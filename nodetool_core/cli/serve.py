@@ -12,35 +12,64 @@ from nodetool_core.errors import Problem, missing_package
 
 
 def serve(
-    graphs: Annotated[Path | None, typer.Option("--graphs", metavar="DIR", help="Folder of the workflows. Default: graphs.")] = None,
-    host: Annotated[str | None, typer.Option("--host", help="Address to listen on. Default: 127.0.0.1.")] = None,
-    port: Annotated[int | None, typer.Option("--port", min=0, max=65535, help="Port to listen on. Default: 8188.")] = None,
+    graphs: Annotated[
+        Path | None,
+        typer.Option("--graphs", metavar="DIR", help="Folder of the workflows. Default: graphs."),
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option("--host", help="Address to listen on. Default: 127.0.0.1.")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option("--port", min=0, max=65535, help="Port to listen on. Default: 8188."),
+    ] = None,
     token: Annotated[
-        str | None, typer.Option("--token", help="Bearer token that clients must send; better in NODETOOL_SERVE_TOKEN.")
+        str | None,
+        typer.Option(
+            "--token", help="Bearer token that clients must send; better in NODETOOL_SERVE_TOKEN."
+        ),
     ] = None,
     models: Annotated[
         list[str] | None,
-        typer.Option("--model", metavar="ID", help="A model that clients may name. Repeatable. Default: the one that ships."),
+        typer.Option(
+            "--model",
+            metavar="ID",
+            help="A model that clients may name. Repeatable. Default: the one that ships.",
+        ),
     ] = None,
-    data: Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Folder for jobs, uploads and results.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="DIR", help="Folder for jobs, uploads and results."),
+    ] = None,
     insecure_without_token: Annotated[
-        bool, typer.Option("--insecure-without-token", help="Let everybody who reaches the address use this machine.")
+        bool,
+        typer.Option(
+            "--insecure-without-token",
+            help="Let everybody who reaches the address use this machine.",
+        ),
     ] = False,
     config: Annotated[
-        Path | None, typer.Option("--config", metavar="TOML", help="Configuration file; --show-settings lists what it takes.")
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="TOML",
+            help="Configuration file; --show-settings lists what it takes.",
+        ),
     ] = None,
-    show_settings: Annotated[bool, typer.Option("--show-settings", help="Print the table of settings and end.")] = False,
+    show_settings: Annotated[
+        bool, typer.Option("--show-settings", help="Print the table of settings and end.")
+    ] = False,
 ) -> None:
     """
-    Put workflows behind HTTP: the Hugging Face image APIs, the Qolaba API, and one of our own under /v1.
+    Put workflows behind HTTP: the Hugging Face image APIs, the Qolaba API, and one of our own under
+    /v1.
 
-    Needs the extra `serve`. Everything else is set in a file or in the environment; --show-settings lists it.
+    Needs the extra `serve`. Everything else is set in a file or in the environment; --show-settings
+    lists it.
 
-    \b
-    Examples:
-      nodetool serve
-      NODETOOL_SERVE_TOKEN=… nodetool serve --graphs workflows --host 0.0.0.0
-      curl -f --data-binary @photo.png http://127.0.0.1:8188/models/image_to_image --output image.png
+    \b Examples: nodetool serve NODETOOL_SERVE_TOKEN=… nodetool serve --graphs workflows --host
+    0.0.0.0 curl -f --data-binary @photo.png http://127.0.0.1:8188/models/image_to_image --output
+    image.png
     """
     try:
         from nodetool_core.server.settings import Settings, settings_table
@@ -59,10 +88,21 @@ def serve(
             insecure_without_token=insecure_without_token or None,
         )
         settings.check_address()
-        # Without a folder of the default name, models alone are served; a folder that was named has to be there.
-        if not settings.graphs.is_dir() and settings.graphs != Settings.model_fields["graphs"].default:
+        # Without a folder of the default name, models alone are served; a folder that was named has
+        # to be there.
+        if (
+            not settings.graphs.is_dir()
+            and settings.graphs != Settings.model_fields["graphs"].default
+        ):
             hint = "Give the folder of your workflow files with --graphs."
-            raise WrongUseError(Problem("missing_file", str(settings.graphs), "There is no such folder of workflows.", hint))
+            raise WrongUseError(
+                Problem(
+                    "missing_file",
+                    str(settings.graphs),
+                    "There is no such folder of workflows.",
+                    hint,
+                )
+            )
         from nodetool_core.server import launch
     except ModuleNotFoundError as error:
         raise WrongUseError(missing_package("nodetool serve", error, "serve")) from error

@@ -1,4 +1,8 @@
-"""The engine that a command runs workflows on: every installed pack, results kept on disk from one command to the next."""
+"""
+The engine that a command runs workflows on.
+
+Every installed pack, results kept on disk from one command to the next.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def engine(models: Models | None = None, cache: TieredCache | None = None) -> Iterator[Engine]:
-    """An engine for the time of a command. What it has finished is on disk when the block ends, also after Ctrl-C."""
+    """
+    An engine for the time of a command.
+
+    What it has finished is on disk when the block ends, also after Ctrl-C.
+    """
     from nodetool_core.engine.caching.tiered import default_cache
     from nodetool_core.engine.engine import Engine
     from nodetool_core.registry import Registry
@@ -28,16 +36,25 @@ def engine(models: Models | None = None, cache: TieredCache | None = None) -> It
 
 
 def models(device: str | None, device_memory: str, host_memory: str) -> Models | None:
-    """A weights manager as the command line says; None where it says nothing. Raises ModelError for what is no amount of memory."""
+    """
+    Return a weights manager as the command line says; None where it says nothing.
+
+    Raises ModelError for what is no amount of memory.
+    """
     from nodetool_core.models.devices import check_names, parse_bytes
 
     if device is not None:
         # Looked at here, because a run that finds everything in the cache never asks for a device.
         check_names(device, "--device")
-    budget, host_budget = parse_bytes(device_memory, "--device-memory"), parse_bytes(host_memory, "--host-memory")
+    budget, host_budget = (
+        parse_bytes(device_memory, "--device-memory"),
+        parse_bytes(host_memory, "--host-memory"),
+    )
     if device is None and budget is None and host_budget is None:
         return None
     from nodetool_core.models.manager import ModelManager
     from nodetool_core.registry import Registry
 
-    return ModelManager(Registry.installed().weights(), device=device, budget=budget, host_budget=host_budget)
+    return ModelManager(
+        Registry.installed().weights(), device=device, budget=budget, host_budget=host_budget
+    )

@@ -9,7 +9,11 @@ from nodetool_core.errors import Problem
 
 
 def read_settings(texts: Sequence[str]) -> dict[str, str]:
-    """Values by name; of several for one name the last counts. Raises WrongUseError for each that has no `=` or no name."""
+    """
+    Values by name; of several for one name the last counts.
+
+    Raises WrongUseError for each that has no `=` or no name.
+    """
     values, problems = {}, []
     for text in texts:
         name, equals, value = text.partition("=")
@@ -17,7 +21,14 @@ def read_settings(texts: Sequence[str]) -> dict[str, str]:
             values[name.strip()] = value
         else:
             missing = "no name before the `=`" if equals else "no `=`"
-            problems.append(Problem("wrong_setting", f"--set {text}", f"has {missing}.", "Write --set NAME=VALUE, such as --set seed=7."))
+            problems.append(
+                Problem(
+                    "wrong_setting",
+                    f"--set {text}",
+                    f"has {missing}.",
+                    "Write --set NAME=VALUE, such as --set seed=7.",
+                )
+            )
     if problems:
         raise WrongUseError(problems)
     return values

@@ -1,8 +1,9 @@
 """
 A new node from a template: a module and its test, and around them a pack where there is none.
 
-Three places are told apart. In a copy of this repository a type is a path below `nodes/`. Where the first part of the type is a
-package in the folder, the node goes into it. Elsewhere a pack of that name is made, with the entry point that announces it.
+Three places are told apart. In a copy of this repository a type is a path below `nodes/`. Where the
+first part of the type is a package in the folder, the node goes into it. Elsewhere a pack of that
+name is made, with the entry point that announces it.
 """
 
 from __future__ import annotations
@@ -142,16 +143,26 @@ class Skeleton:
 
 
 def plan_skeleton(node_type: str, folder: Path) -> Skeleton:
-    """What a new node of that type needs in a folder. Raises WrongUseError for a bad type, and where a file exists already."""
+    """
+    Return what a new node of that type needs in a folder.
+
+    Raises WrongUseError for a bad type, and where a file exists already.
+    """
     names = node_type.split(".")
     _check_type(node_type, names)
     folder = folder.expanduser()
     skeleton = Skeleton(node_type)
-    is_repository = (folder / "nodes" / "__init__.py").exists() and (folder / "nodetool_core").is_dir()
+    is_repository = (folder / "nodes" / "__init__.py").exists() and (
+        folder / "nodetool_core"
+    ).is_dir()
     path = ["nodes", *names] if is_repository and names[0] != "nodes" else names
     _check_path(node_type, path)
     module, title = path[:-1], path[-1]
-    tests = ["tests", *module[:-1]] if is_repository or (folder / "tests" / module[0]).is_dir() else ["tests"]
+    tests = (
+        ["tests", *module[:-1]]
+        if is_repository or (folder / "tests" / module[0]).is_dir()
+        else ["tests"]
+    )
     source = folder.joinpath(*module[:-1], f"{module[-1]}.py")
     test = folder.joinpath(*tests, f"test_{module[-1]}.py")
     _check_absent(source, test)
@@ -163,7 +174,10 @@ def plan_skeleton(node_type: str, folder: Path) -> Skeleton:
     for inner in range(1, len(tests) + 1):
         _plan_package(skeleton, folder.joinpath(*tests[:inner]), wanted=is_repository)
     skeleton.files[source] = _NODE.format(title=title)
-    imports = sorted([f"from {'.'.join(module)} import {title}", *_TEST_IMPORTS], key=lambda line: line.split()[1])
+    imports = sorted(
+        [f"from {'.'.join(module)} import {title}", *_TEST_IMPORTS],
+        key=lambda line: line.split()[1],
+    )
     skeleton.files[test] = _TEST.format(title=title, imports="\n".join(imports))
     shown = ".".join(path[1:]) if is_repository else node_type
     skeleton.next_steps += [f"pytest {test}", f"nodetool nodes show {shown}"]
@@ -178,7 +192,9 @@ def _plan_pack(skeleton: Skeleton, folder: Path, package: str) -> None:
     if not init.exists():
         skeleton.files[init] = _PACK.format(package=package)
     if not project.exists():
-        skeleton.files[project] = _PROJECT.format(name=package.replace("_", "-"), package=package, engine=DISTRIBUTION)
+        skeleton.files[project] = _PROJECT.format(
+            name=package.replace("_", "-"), package=package, engine=DISTRIBUTION
+        )
     elif "nodetool.packs" not in project.read_text(encoding="utf-8", errors="replace"):
         line = f'[project.entry-points."nodetool.packs"] with {package} = "{package}:pack"'
         skeleton.next_steps.append(f"add to {project}: {line}")
@@ -195,7 +211,11 @@ def _check_type(node_type: str, names: list[str]) -> None:
     complaint = ""
     wrong = [name for name in names if not name.isidentifier() or keyword.iskeyword(name)]
     if wrong:
-        complaint = f"has the part {wrong[0]!r}, which is no Python name." if wrong[0] else "has an empty part."
+        complaint = (
+            f"has the part {wrong[0]!r}, which is no Python name."
+            if wrong[0]
+            else "has an empty part."
+        )
     elif len(names) < 2:
         complaint = "needs a module before the name of the class."
     elif not re.match(r"[A-Z]", names[-1]):
@@ -203,20 +223,40 @@ def _check_type(node_type: str, names: list[str]) -> None:
     elif names[0] in ("nodetool_core", "tests"):
         complaint = f"begins with {names[0]!r}, which holds no nodes."
     if complaint:
-        raise WrongUseError(Problem("wrong_type", node_type, complaint, "A type looks like studio.filters.Soften."))
+        raise WrongUseError(
+            Problem("wrong_type", node_type, complaint, "A type looks like studio.filters.Soften.")
+        )
 
 
 def _check_package(node_type: str, package: str, folder: Path) -> None:
-    """Refuse a pack whose package would stand in the way of another one, or whose project would bear another project's name."""
+    """
+    Refuse a pack whose package would stand in the way of another one, or whose project would bear
+    another project's name.
+    """
     complaint = ""
     if package in sys.stdlib_module_names:
-        complaint = f"begins with {package!r}, a module of Python's standard library, which your pack would hide."
+        complaint = (
+            f"begins with {package!r}, a module of Python's standard library, which your pack would"
+            " hide."
+        )
     elif package == "nodetool":
-        complaint = f"begins with 'nodetool', which is another project on the package index; this one is {DISTRIBUTION!r} there."
-    elif (place := _installed_at(package)) is not None and not place.is_relative_to(folder.resolve()):
+        complaint = (
+            "begins with 'nodetool', which is another project on the package index; this one is"
+            f" {DISTRIBUTION!r} there."
+        )
+    elif (place := _installed_at(package)) is not None and not place.is_relative_to(
+        folder.resolve()
+    ):
         complaint = f"begins with {package!r}, a package that is installed already: {place}"
     if complaint:
-        raise WrongUseError(Problem("wrong_type", node_type, complaint, "Begin it with a name of your own, such as studio.filters.Soften."))
+        raise WrongUseError(
+            Problem(
+                "wrong_type",
+                node_type,
+                complaint,
+                "Begin it with a name of your own, such as studio.filters.Soften.",
+            )
+        )
 
 
 def _installed_at(package: str) -> Path | None:
@@ -231,13 +271,23 @@ def _installed_at(package: str) -> Path | None:
 def _check_path(node_type: str, path: list[str]) -> None:
     if len(path) < 3:
         message = "needs a module inside the package."
-        raise WrongUseError(Problem("wrong_type", node_type, message, f"Write {path[0]}.filters.{path[-1]}, for example."))
+        raise WrongUseError(
+            Problem(
+                "wrong_type",
+                node_type,
+                message,
+                f"Write {path[0]}.filters.{path[-1]}, for example.",
+            )
+        )
 
 
 def _check_absent(*paths: Path) -> None:
     problems = [
         Problem(
-            "exists", str(path), "exists already, and is not overwritten.", "Choose another name, or add the class to that file by hand."
+            "exists",
+            str(path),
+            "exists already, and is not overwritten.",
+            "Choose another name, or add the class to that file by hand.",
         )
         for path in paths
         if path.exists()

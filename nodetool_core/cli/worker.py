@@ -29,37 +29,83 @@ class LogFormat(StrEnum):
 
 def worker(
     database: Annotated[
-        str | None, typer.Option("--database", metavar="URL", help="The jobs: postgresql://user@host/name, or a SQLite file.")
+        str | None,
+        typer.Option(
+            "--database",
+            metavar="URL",
+            help="The jobs: postgresql://user@host/name, or a SQLite file.",
+        ),
     ] = None,
     storage: Annotated[
-        str | None, typer.Option("--storage", metavar="URL", help="Their files: a folder, or a URL such as s3://bucket/prefix.")
+        str | None,
+        typer.Option(
+            "--storage",
+            metavar="URL",
+            help="Their files: a folder, or a URL such as s3://bucket/prefix.",
+        ),
     ] = None,
     broker: Annotated[
-        str | None, typer.Option("--broker", metavar="URL", help="Redis that tells of jobs; without it the database is asked.")
+        str | None,
+        typer.Option(
+            "--broker",
+            metavar="URL",
+            help="Redis that tells of jobs; without it the database is asked.",
+        ),
     ] = None,
-    graphs: Annotated[Path | None, typer.Option("--graphs", metavar="DIR", help="Folder of workflows, whose models may be used.")] = None,
+    graphs: Annotated[
+        Path | None,
+        typer.Option(
+            "--graphs", metavar="DIR", help="Folder of workflows, whose models may be used."
+        ),
+    ] = None,
     models: Annotated[
-        list[str] | None, typer.Option("--model", metavar="ID", help="A model that jobs may use. Repeatable. Default: what ships.")
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="ID",
+            help="A model that jobs may use. Repeatable. Default: what ships.",
+        ),
     ] = None,
-    concurrency: Annotated[int, typer.Option(min=1, metavar="N", help="Jobs at once. They share models and caches.")] = 1,
-    drain: Annotated[float | None, typer.Option(min=0.0, metavar="SECONDS", help="How long jobs may go on when it is to end.")] = None,
-    lease: Annotated[float, typer.Option(min=1.0, metavar="SECONDS", help="Silence after which it is taken for dead.")] = 30.0,
-    losses: Annotated[int, typer.Option(min=1, metavar="N", help="Workers that may die with a job, one after the other.")] = 10,
-    log_format: Annotated[LogFormat | None, typer.Option("--log-format", help="What log lines are.")] = None,
+    concurrency: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Jobs at once. They share models and caches.")
+    ] = 1,
+    drain: Annotated[
+        float | None,
+        typer.Option(min=0.0, metavar="SECONDS", help="How long jobs may go on when it is to end."),
+    ] = None,
+    lease: Annotated[
+        float,
+        typer.Option(min=1.0, metavar="SECONDS", help="Silence after which it is taken for dead."),
+    ] = 30.0,
+    losses: Annotated[
+        int,
+        typer.Option(
+            min=1, metavar="N", help="Workers that may die with a job, one after the other."
+        ),
+    ] = 10,
+    log_format: Annotated[
+        LogFormat | None, typer.Option("--log-format", help="What log lines are.")
+    ] = None,
     config: Annotated[
-        Path | None, typer.Option("--config", metavar="TOML", help="The servers' configuration file; see serve --show-settings.")
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="TOML",
+            help="The servers' configuration file; see serve --show-settings.",
+        ),
     ] = None,
 ) -> None:
     """
-    Run jobs that servers accept. Start as many as you like, on any machine that reaches the database and the storage.
+    Run jobs that servers accept.
 
-    What is set for servers, in their file or in the environment, holds for workers too: above all which models may be used.
-    SIGTERM or Ctrl-C ends it: jobs under way get some time, and what has not ended by then goes back to the queue.
+    Start as many as you like, on any machine that reaches the database and the storage.
 
-    \b
-    Examples:
-      nodetool worker --config serve.toml
-      nodetool worker --broker redis://queue:6379/0 --database postgresql://jobs@db/jobs --storage s3://images/jobs
+    What is set for servers, in their file or in the environment, holds for workers too: above all
+    which models may be used. SIGTERM or Ctrl-C ends it: jobs under way get some time, and what has
+    not ended by then goes back to the queue.
+
+    \b Examples: nodetool worker --config serve.toml nodetool worker --broker redis://queue:6379/0
+    --database postgresql://jobs@db/jobs --storage s3://images/jobs
     """
     try:
         from nodetool_core.server.settings import Settings
@@ -102,7 +148,9 @@ def _run(settings: Settings, *, concurrency: int, lease: float, losses: int) -> 
         registry = Registry.installed()
         listed = Catalog(registry, settings.graphs, settings.models).listed
         _log.info("models that jobs may use", extra={"models": sorted(listed)})
-        with session.engine(open_models(settings, registry, listed), default_cache(settings.result_bytes)) as engine:
+        with session.engine(
+            open_models(settings, registry, listed), default_cache(settings.result_bytes)
+        ) as engine:
             if settings.broker:
                 _run_celery(settings, chosen, engine, concurrency)
             else:
@@ -115,7 +163,13 @@ def _run_celery(settings: Settings, chosen: JobSettings, engine: Engine, concurr
     from nodetool_core.jobs.service import Jobs
 
     app = make_app(settings.broker, listens=True)
-    jobs = Jobs.open(settings.jobs_database, settings.jobs_storage, engine=engine, settings=chosen, dispatch=CeleryDispatch(app))
+    jobs = Jobs.open(
+        settings.jobs_database,
+        settings.jobs_storage,
+        engine=engine,
+        settings=chosen,
+        dispatch=CeleryDispatch(app),
+    )
     CeleryWorker(app, jobs, engine, concurrency=concurrency, drain=settings.drain_seconds).run()
     jobs.close()
 

@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from nodetool_core.graph import Graph, GraphNode
     from nodetool_core.registry import Registry
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="A workflow file, example:NAME, or - for standard input.", show_default=False)]
+File = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        help="A workflow file, example:NAME, or - for standard input.",
+        show_default=False,
+    ),
+]
 
 
 class Format(StrEnum):
@@ -28,8 +35,12 @@ _FORMATS = {".svg": Format.SVG, ".mmd": Format.MERMAID, ".mermaid": Format.MERMA
 
 
 def validate(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Workflow files.", show_default=False)],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document; of several files, a list.")] = False,
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Workflow files.", show_default=False)
+    ],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document; of several files, a list.")
+    ] = False,
 ) -> None:
     """
     Check workflow files and show every problem in them.
@@ -50,7 +61,11 @@ def validate(
 
 
 def _checked(file: Path, registry: Registry, *, quiet: bool) -> dict[str, Any]:
-    """What is found in one file, as JSON; its problems are shown, and unless `quiet`, a line about it."""
+    """
+    Return what is found in one file, as JSON.
+
+    Its problems are shown, and unless `quiet`, a line about it.
+    """
     from nodetool_core.cli.files import load_workflow
     from nodetool_core.errors import WorkflowError
 
@@ -60,7 +75,11 @@ def _checked(file: Path, registry: Registry, *, quiet: bool) -> dict[str, Any]:
         show_problems(error.problems)
         if not quiet:
             say(f"{file}: {_counted(len(error.problems), 'problem')}.")
-        return {"file": str(file), "valid": False, "errors": [problem.to_json() for problem in error.problems]}
+        return {
+            "file": str(file),
+            "valid": False,
+            "errors": [problem.to_json() for problem in error.problems],
+        }
     for note in graph.notes:
         show_problem(note)
     if not quiet:
@@ -70,8 +89,14 @@ def _checked(file: Path, registry: Registry, *, quiet: bool) -> dict[str, Any]:
 
 def graph(
     file: File,
-    form: Annotated[Format | None, typer.Option("--format", "-f", help="How to draw; by the suffix of --out unless given.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write, instead of stdout.", dir_okay=False)] = None,
+    form: Annotated[
+        Format | None,
+        typer.Option("--format", "-f", help="How to draw; by the suffix of --out unless given."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="File to write, instead of stdout.", dir_okay=False),
+    ] = None,
 ) -> None:
     """
     Draw a workflow as Mermaid text or as SVG.
@@ -125,7 +150,9 @@ def _described(graph: Graph) -> dict[str, Any]:
 
 def _summary(file: Path, graph: Graph) -> str:
     inputs = ", ".join(f"{name} ({_input_type(node)})" for name, node in graph.inputs().items())
-    outputs = ", ".join(f"{name} ({_output_type(node, graph)})" for name, node in graph.outputs().items())
+    outputs = ", ".join(
+        f"{name} ({_output_type(node, graph)})" for name, node in graph.outputs().items()
+    )
     count = _counted(len(graph.nodes), "node")
     return f"{file}: valid, {count}; inputs: {inputs or 'none'}; outputs: {outputs or 'none'}"
 
@@ -148,7 +175,7 @@ def _output_type(node: GraphNode, graph: Graph) -> str:
 
 
 def result_annotation(node: GraphNode, graph: Graph) -> Any:
-    """The type of what comes into an output node."""
+    """Return the type of what comes into an output node."""
     for edge in node.inputs:
         if edge.property == "value":
             return list(graph.nodes[edge.source].spec.outputs.values())[edge.output].annotation

@@ -16,7 +16,7 @@ _WIDE = frozenset("mwMWOQGD@%—…")
 
 
 def short(value: Any, length: int = 40) -> str:
-    """A value as one line of at most `length` characters."""
+    """Return a value as one line of at most `length` characters."""
     text = " ".join(_text(value).split())
     return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
 
@@ -48,7 +48,7 @@ def _asset(ref: AssetRef) -> str:
 
 
 def told_values(node: GraphNode) -> Iterator[tuple[str, Any]]:
-    """The values of a node that are worth showing: those that differ from their defaults."""
+    """Yield the values of a node that are worth showing: those that differ from their defaults."""
     for name, prop in node.spec.properties.items():
         if name in node.values and (prop.required or node.values[name] != prop.default):
             yield name, node.values[name]
@@ -61,7 +61,7 @@ def width(text: str, size: float) -> float:
 
 
 def fit(text: str, room: float, size: float) -> str:
-    """The text, cut short with … where it is wider than there is room for."""
+    """Return the text, cut short with … where it is wider than there is room for."""
     if width(text, size) <= room:
         return text
     room -= width("…", size)

@@ -1,14 +1,17 @@
 """
 A layered layout: boxes in columns, edges from left to right.
 
-The idea is Sugiyama's, in three steps. (1) A node's column is its longest distance from a source; a source stands right
-before the first that takes from it. (2) An edge that passes a column gets a place of its own there (a *lane*, shared by the
-edges of one output), so that it runs between boxes instead of behind them; columns are ordered by the barycentre of their
-neighbours, to and fro. (3) Heights: everything wants to be level with its neighbours; where that overlaps, the least squares
-solution that keeps order and distances is taken (isotonic regression by pooling adjacent violators).
+The idea is Sugiyama's, in three steps. (1) A node's column is its longest distance from a source; a
+source stands right before the first that takes from it. (2) An edge that passes a column gets a
+place of its own there (a *lane*, shared by the edges of one output), so that it runs between boxes
+instead of behind them; columns are ordered by the barycentre of their neighbours, to and fro. (3)
+Heights: everything wants to be level with its neighbours; where that overlaps, the least squares
+solution that keeps order and distances is taken (isotonic regression by pooling adjacent
+violators).
 
-Invariant: boxes of one column do not overlap, whatever the graph. Cost: O((V + E + lanes) log V) per sweep, and nothing
-recurses. Where lanes would outgrow the graph (long chains with far edges) there are none, and edges pass behind boxes.
+Invariant: boxes of one column do not overlap, whatever the graph. Cost: O((V + E + lanes) log V)
+per sweep, and nothing recurses. Where lanes would outgrow the graph (long chains with far edges)
+there are none, and edges pass behind boxes.
 """
 
 from __future__ import annotations
@@ -23,7 +26,9 @@ MOST_LANES = 4_000
 
 @dataclass(frozen=True)
 class Link:
-    """An edge between boxes: from the port of one, at a height below its top, to a port of another."""
+    """
+    An edge between boxes: from the port of one, at a height below its top, to a port of another.
+    """
 
     source: int
     source_port: float
@@ -45,7 +50,9 @@ class Place:
 class Layout:
     places: list[Place]
     routes: list[list[tuple[float, float]]]
-    """Points per link: the source's port, where it enters and leaves each lane, the target's port."""
+    """
+    Points per link: the source's port, where it enters and leaves each lane, the target's port.
+    """
     width: float
     height: float
 
@@ -62,7 +69,9 @@ class _Item:
     after: list[tuple[int, float, float]] = field(default_factory=list)
 
 
-def lay_out(heights: Sequence[float], links: Sequence[Link], *, width: float, gap_x: float, gap_y: float) -> Layout:
+def lay_out(
+    heights: Sequence[float], links: Sequence[Link], *, width: float, gap_x: float, gap_y: float
+) -> Layout:
     """
     Places for boxes of given heights and one width.
 
@@ -80,7 +89,10 @@ def lay_out(heights: Sequence[float], links: Sequence[Link], *, width: float, ga
     top = min((item.y for item in items), default=0.0)
     bottom = max((item.y + item.height for item in items), default=0.0)
     places = [Place(item.column * (width + gap_x), item.y - top) for item in items[: len(heights)]]
-    routes = [_route(link, chain, items, places, top, width, gap_x) for link, chain in zip(links, lanes, strict=True)]
+    routes = [
+        _route(link, chain, items, places, top, width, gap_x)
+        for link, chain in zip(links, lanes, strict=True)
+    ]
     return Layout(places, routes, max(0.0, len(by_column) * (width + gap_x) - gap_x), bottom - top)
 
 
@@ -93,12 +105,19 @@ def _columns(count: int, links: Sequence[Link]) -> list[int]:
         columns[target] = max((columns[source] + 1 for source in into[target]), default=0)
     first_use: dict[int, int] = {}
     for link in links:
-        first_use[link.source] = min(columns[link.target], first_use.get(link.source, columns[link.target]))
-    return [first_use[index] - 1 if index in first_use and not into[index] else column for index, column in enumerate(columns)]
+        first_use[link.source] = min(
+            columns[link.target], first_use.get(link.source, columns[link.target])
+        )
+    return [
+        first_use[index] - 1 if index in first_use and not into[index] else column
+        for index, column in enumerate(columns)
+    ]
 
 
 def _add_lanes(items: list[_Item], links: Sequence[Link]) -> list[list[int]]:
-    """Connect neighbours, through lanes where an edge passes columns. Gives the lanes of each link."""
+    """
+    Connect neighbours, through lanes where an edge passes columns. Gives the lanes of each link.
+    """
     boxes = len(items)
     spans: dict[tuple[int, int], int] = {}
     for link in links:
@@ -109,7 +128,9 @@ def _add_lanes(items: list[_Item], links: Sequence[Link]) -> list[list[int]]:
     chains: list[list[int]] = []
     for link in links:
         last, port, chain = link.source, link.source_port, []
-        passed = range(items[link.source].column + 1, items[link.target].column) if with_lanes else ()
+        passed = (
+            range(items[link.source].column + 1, items[link.target].column) if with_lanes else ()
+        )
         for column in passed:
             key = (link.source, link.handle, column)
             if key not in known:
@@ -124,7 +145,9 @@ def _add_lanes(items: list[_Item], links: Sequence[Link]) -> list[list[int]]:
     return chains
 
 
-def _connect(items: list[_Item], source: int, source_port: float, target: int, target_port: float) -> None:
+def _connect(
+    items: list[_Item], source: int, source_port: float, target: int, target_port: float
+) -> None:
     items[target].before.append((source, source_port, target_port))
     items[source].after.append((target, target_port, source_port))
 
@@ -138,7 +161,8 @@ def _order(items: list[_Item], by_column: list[list[int]]) -> None:
             wanted = {}
             for index in column:
                 neighbours = items[index].before if forward else items[index].after
-                # The port counts a little: of two edges to one box, the upper one should come from above.
+                # The port counts a little: of two edges to one box, the upper one should come from
+                # above.
                 ranks = [rank[other] + port / 10_000 for other, port, _ in neighbours]
                 wanted[index] = sum(ranks) / len(ranks) if ranks else rank[index]
             column.sort(key=lambda index: wanted[index])
@@ -162,12 +186,17 @@ def _set_heights(items: list[_Item], by_column: list[list[int]], gap: float) -> 
                 neighbours = (item.before or item.after) if forward else (item.after or item.before)
                 level = [items[other].y + port - own for other, port, own in neighbours]
                 wanted.append(sum(level) / len(level) if level else item.y)
-            for index, y in zip(column, _apart(wanted, [items[index].height + gap for index in column]), strict=True):
+            for index, y in zip(
+                column, _apart(wanted, [items[index].height + gap for index in column]), strict=True
+            ):
                 items[index].y = y
 
 
 def _apart(wanted: list[float], distances: list[float]) -> list[float]:
-    """Heights as near as possible to the wanted ones, in order, each at least its distance above the next."""
+    """
+    Heights as near as possible to the wanted ones, in order, each at least its distance above the
+    next.
+    """
     offsets = [0.0]
     for distance in distances:
         offsets.append(offsets[-1] + distance)
@@ -183,7 +212,13 @@ def _apart(wanted: list[float], distances: list[float]) -> list[float]:
 
 
 def _route(
-    link: Link, chain: list[int], items: list[_Item], places: list[Place], top: float, width: float, gap_x: float
+    link: Link,
+    chain: list[int],
+    items: list[_Item],
+    places: list[Place],
+    top: float,
+    width: float,
+    gap_x: float,
 ) -> list[tuple[float, float]]:
     source, target = places[link.source], places[link.target]
     points = [(source.x + width, source.y + link.source_port)]

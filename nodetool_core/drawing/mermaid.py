@@ -10,7 +10,12 @@ from nodetool_core.node import Role
 if TYPE_CHECKING:
     from nodetool_core.graph import Graph, GraphNode
 
-_SHAPES = {Role.INPUT: ("([", "])"), Role.OUTPUT: ("([", "])"), Role.SINK: ("[/", "/]"), Role.COMMENT: (">", "]")}
+_SHAPES = {
+    Role.INPUT: ("([", "])"),
+    Role.OUTPUT: ("([", "])"),
+    Role.SINK: ("[/", "/]"),
+    Role.COMMENT: (">", "]"),
+}
 _CLASSES = {
     Role.INPUT: "fill:#dbeafe,stroke:#2563eb,color:#111827",
     Role.OUTPUT: "fill:#dcfce7,stroke:#16a34a,color:#111827",
@@ -23,7 +28,11 @@ _ENTITIES = str.maketrans({character: f"#{ord(character)};" for character in '"#
 
 
 def graph_mermaid(graph: Graph) -> str:
-    """The text of a left-to-right flowchart: a box per node, an arrow per edge with the name of the property it feeds."""
+    """
+    Return the text of a left-to-right flowchart.
+
+    A box per node, an arrow per edge with the name of the property it feeds.
+    """
     lines = ["flowchart LR"]
     used: set[Role] = set()
     for number, node in enumerate(graph.nodes):

@@ -1,8 +1,9 @@
 """
 A graph, or one node, as SVG that stands alone: no script, no font, no file beside it.
 
-Boxes bring their own ground and edges have colours of medium lightness, so that a drawing can be read on a light and on a
-dark page; where the reader's browser prefers dark, boxes are dark as well. Everything that comes from a file is escaped.
+Boxes bring their own ground and edges have colours of medium lightness, so that a drawing can be
+read on a light and on a dark page; where the reader's browser prefers dark, boxes are dark as well.
+Everything that comes from a file is escaped.
 """
 
 from __future__ import annotations
@@ -81,24 +82,46 @@ class _Box:
 
 
 def graph_svg(graph: Graph, *, title: str = "Workflow") -> str:
-    """A drawing of a graph: a box per node with the values that differ from their defaults, a line per edge."""
+    """
+    Return a drawing of a graph.
+
+    A box per node with the values that differ from their defaults, a line per edge.
+    """
     taken = {edge.source for node in graph.nodes for edge in node.inputs}
     boxes = [_box_of(node, number in taken) for number, node in enumerate(graph.nodes)]
-    ends = [(link, _colour(_annotation(graph, source, output))) for link, source, output in _links(graph, boxes)]
-    layout = lay_out([box.height for box in boxes], [link for link, _ in ends], width=WIDTH, gap_x=GAP_X, gap_y=GAP_Y)
+    ends = [
+        (link, _colour(_annotation(graph, source, output)))
+        for link, source, output in _links(graph, boxes)
+    ]
+    layout = lay_out(
+        [box.height for box in boxes],
+        [link for link, _ in ends],
+        width=WIDTH,
+        gap_x=GAP_X,
+        gap_y=GAP_Y,
+    )
     parts = [_edge(route, colour) for route, (_, colour) in zip(layout.routes, ends, strict=True)]
     parts += [_draw(box, place.x, place.y) for box, place in zip(boxes, layout.places, strict=True)]
     return _document(parts, layout, title)
 
 
 def node_svg(spec: NodeSpec, role: Role = Role.STEP) -> str:
-    """A drawing of one node with all its properties, their defaults, and its outputs."""
+    """Return a drawing of one node with all its properties, their defaults, and its outputs."""
     left = [
-        _Row(prop.name, "" if prop.required else short(prop.default), prop.annotation, connected=prop.required)
+        _Row(
+            prop.name,
+            "" if prop.required else short(prop.default),
+            prop.annotation,
+            connected=prop.required,
+        )
         for prop in spec.properties.values()
     ]
     box = _Box(spec.title, spec.namespace, role, _with_outputs(left, spec))
-    return _document([_draw(box, 0, 0)], lay_out([box.height], [], width=WIDTH, gap_x=GAP_X, gap_y=GAP_Y), spec.node_type)
+    return _document(
+        [_draw(box, 0, 0)],
+        lay_out([box.height], [], width=WIDTH, gap_x=GAP_X, gap_y=GAP_Y),
+        spec.node_type,
+    )
 
 
 def _box_of(node: GraphNode, is_taken: bool) -> _Box:
@@ -110,7 +133,9 @@ def _box_of(node: GraphNode, is_taken: bool) -> _Box:
             left.append(_Row(name, "", prop.annotation, connected=True))
         elif name in told:
             left.append(_Row(name, told[name], prop.annotation))
-    left += [_Row(edge.property, "", Any, connected=True) for edge in node.inputs if edge.is_dynamic]
+    left += [
+        _Row(edge.property, "", Any, connected=True) for edge in node.inputs if edge.is_dynamic
+    ]
     left += [_Row(name, told[name], Any) for name in node.dynamic]
     rows = left if node.role is Role.OUTPUT and not is_taken else _with_outputs(left, node.spec)
     return _Box(node.spec.title, node.id, node.role, rows)
@@ -125,7 +150,9 @@ def _with_outputs(left: list[_Row], spec: NodeSpec) -> list[_Row]:
         if number < len(outputs):
             output = outputs[number]
             label = type_name(output.annotation) if output.name == "output" else output.name
-            row = _Row(row.property, row.value, row.accepts, row.connected, label, output.annotation)
+            row = _Row(
+                row.property, row.value, row.accepts, row.connected, label, output.annotation
+            )
         rows.append(row)
     return rows
 
@@ -133,10 +160,18 @@ def _with_outputs(left: list[_Row], spec: NodeSpec) -> list[_Row]:
 def _links(graph: Graph, boxes: list[_Box]) -> list[tuple[Link, int, int]]:
     links = []
     for target, node in enumerate(graph.nodes):
-        row_of = {row.property: number for number, row in enumerate(boxes[target].rows) if row.property}
+        row_of = {
+            row.property: number for number, row in enumerate(boxes[target].rows) if row.property
+        }
         for edge in node.inputs:
             source_port = boxes[edge.source].port(edge.output)
-            link = Link(edge.source, source_port, target, boxes[target].port(row_of[edge.property]), edge.output)
+            link = Link(
+                edge.source,
+                source_port,
+                target,
+                boxes[target].port(row_of[edge.property]),
+                edge.output,
+            )
             links.append((link, edge.source, edge.output))
     return links
 
@@ -149,14 +184,17 @@ def _document(parts: list[str], layout: Layout, title: str) -> str:
     wide, high = layout.width + 2 * MARGIN, layout.height + 2 * MARGIN
     name = _escaped(title)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{-MARGIN:g} {-MARGIN:g} {wide:g} {high:g}" width="{wide:g}" height="{high:g}"'
-        f' role="img" aria-label="{name}" font-family="system-ui,-apple-system,Segoe UI,Roboto,Helvetica,Arial,sans-serif"'
-        f' font-size="{FONT:g}">\n<title>{name}</title>\n<style>{_STYLE}</style>\n' + "\n".join(parts) + "\n</svg>\n"
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{-MARGIN:g} {-MARGIN:g} {wide:g}'
+        f' {high:g}" width="{wide:g}" height="{high:g}" role="img" aria-label="{name}"'
+        ' font-family="system-ui,-apple-system,Segoe UI,Roboto,Helvetica,Arial,sans-serif"'
+        f' font-size="{FONT:g}">\n<title>{name}</title>\n<style>{_STYLE}</style>\n'
+        + "\n".join(parts)
+        + "\n</svg>\n"
     )
 
 
 def _edge(points: list[tuple[float, float]], colour: str) -> str:
-    """A curve through the gaps between columns, straight along the lanes."""
+    """Return a curve through the gaps between columns, straight along the lanes."""
     path = [f"M{points[0][0]:g},{points[0][1]:.1f}"]
     for number in range(0, len(points) - 1, 2):
         (x1, y1), (x2, y2) = points[number], points[number + 1]
@@ -170,10 +208,16 @@ def _edge(points: list[tuple[float, float]], colour: str) -> str:
 def _draw(box: _Box, x: float, y: float) -> str:
     room = WIDTH - 2 * PADDING - 4
     inner = WIDTH - 0.6
-    header = f"M.6,{HEADER:g} V8 A7.4,7.4 0 0 1 8,.6 H{WIDTH - 8:g} A7.4,7.4 0 0 1 {inner:g},8 V{HEADER:g} Z"
+    header = (
+        f"M.6,{HEADER:g} V8 A7.4,7.4 0 0 1 8,.6 H{WIDTH - 8:g} A7.4,7.4 0 0 1 {inner:g},8"
+        f" V{HEADER:g} Z"
+    )
     parts = [
         f'<g transform="translate({x:g},{y:.1f})">',
-        f'<rect class="nt-box" width="{WIDTH:g}" height="{box.height:g}" rx="8" stroke-width="1.2"/>',
+        (
+            f'<rect class="nt-box" width="{WIDTH:g}" height="{box.height:g}" rx="8"'
+            ' stroke-width="1.2"/>'
+        ),
         f'<path class="nt-{box.role.value}" d="{header}"/>',
         _label("nt-title", PADDING + 4, 17, fit(box.title, room, FONT * 1.08), size=FONT + 1),
         _label("nt-dim", PADDING + 4, 32, fit(box.subtitle, room, FONT - 1), size=FONT - 1),
@@ -195,29 +239,39 @@ def _row(row: _Row, y: float) -> list[str]:
         room = WIDTH - 2 * PADDING - 4 - right
         name = fit(row.property, room if not row.value else max(room - 30, 40), FONT)
         value = fit(row.value, room - width(name, FONT) - 8, FONT) if row.value else ""
-        text = _escaped(name) + (f'<tspan class="nt-dim" dx="6">{_escaped(value)}</tspan>' if value else "")
+        text = _escaped(name) + (
+            f'<tspan class="nt-dim" dx="6">{_escaped(value)}</tspan>' if value else ""
+        )
         parts.append(_handle(0, y, row.accepts, row.connected))
         parts.append(f'<text class="nt-text" x="{PADDING + 4:g}" y="{y + 4:g}">{text}</text>')
     return parts
 
 
 def _handle(x: float, y: float, annotation: Any, filled: bool) -> str:
-    """A round handle; a square one for lists."""
+    """Return a round handle; a square one for lists."""
     colour = _colour(annotation)
     fill = f'fill="{colour}"' if filled else 'class="nt-hollow"'
     if _is_list(annotation):
-        return f'<rect x="{x - 4:g}" y="{y - 4:g}" width="8" height="8" {fill} stroke="{colour}" stroke-width="1.5"/>'
+        return (
+            f'<rect x="{x - 4:g}" y="{y - 4:g}" width="8" height="8" {fill} stroke="{colour}"'
+            ' stroke-width="1.5"/>'
+        )
     return f'<circle cx="{x:g}" cy="{y:g}" r="4.5" {fill} stroke="{colour}" stroke-width="1.5"/>'
 
 
-def _label(kind: str, x: float, y: float, text: str, *, size: float = FONT, anchor: str = "start") -> str:
+def _label(
+    kind: str, x: float, y: float, text: str, *, size: float = FONT, anchor: str = "start"
+) -> str:
     scale = f' font-size="{size:g}"' if size != FONT else ""
     place = f' text-anchor="{anchor}"' if anchor != "start" else ""
     return f'<text class="{kind}" x="{x:g}" y="{y:g}"{scale}{place}>{_escaped(text)}</text>'
 
 
 def _is_list(annotation: Any) -> bool:
-    return any(getattr(member, "__origin__", member) in (list, tuple, set) for member in union_members(annotation))
+    return any(
+        getattr(member, "__origin__", member) in (list, tuple, set)
+        for member in union_members(annotation)
+    )
 
 
 def _colour(annotation: Any) -> str:
@@ -225,7 +279,11 @@ def _colour(annotation: Any) -> str:
 
 
 def _family(annotation: Any) -> str:
-    """What a type is about, for its colour: a list like its items, an optional like what it may be."""
+    """
+    Return what a type is about, for its colour.
+
+    A list like its items, an optional like what it may be.
+    """
     members = [member for member in union_members(annotation) if member not in (None, type(None))]
     if choices(annotation) is not None:
         return "choice"

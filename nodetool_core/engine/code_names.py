@@ -25,7 +25,12 @@ class Names:
 @functools.lru_cache(maxsize=8192)
 def names_in(code: types.CodeType) -> Names:
     inner = [names_in(one) for one in code.co_consts if isinstance(one, types.CodeType)]
-    read, assigned, imports, constants = set[str](), set[str](), list[tuple[int, str, tuple[str, ...]]](), list[Any]()
+    read, assigned, imports, constants = (
+        set[str](),
+        set[str](),
+        list[tuple[int, str, tuple[str, ...]]](),
+        list[Any](),
+    )
     for one in dis.get_instructions(code):
         if one.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
             read.add(one.argval)
@@ -33,7 +38,13 @@ def names_in(code: types.CodeType) -> Names:
             assigned.add(one.argval)
         elif one.opname == "IMPORT_NAME":
             level, taken = ([0, None, *constants])[-2:]
-            imports.append((level if isinstance(level, int) else 0, one.argval, taken if isinstance(taken, tuple) else ()))
+            imports.append(
+                (
+                    level if isinstance(level, int) else 0,
+                    one.argval,
+                    taken if isinstance(taken, tuple) else (),
+                )
+            )
         elif one.opname in ("LOAD_CONST", "LOAD_SMALL_INT"):
             constants.append(one.argval)
     return Names(
@@ -43,8 +54,19 @@ def names_in(code: types.CodeType) -> Names:
     )
 
 
-def imported_by(names: Names, namespace: Mapping[str, Any]) -> Iterable[tuple[str, tuple[str, ...]]]:
-    """Modules that code imports, by their whole names, and what it takes from each; nothing where it takes the module."""
+def imported_by(
+    names: Names, namespace: Mapping[str, Any]
+) -> Iterable[tuple[str, tuple[str, ...]]]:
+    """
+    Modules that code imports, by their whole names, and what it takes from each.
+
+    Nothing where it takes the module.
+    """
     package = str(namespace.get("__package__") or "").split(".")
     for level, module, taken in names.imports:
-        yield ".".join([*(package[: len(package) + 1 - level] if level else ()), *filter(None, [module])]), taken
+        yield (
+            ".".join(
+                [*(package[: len(package) + 1 - level] if level else ()), *filter(None, [module])]
+            ),
+            taken,
+        )

@@ -1,16 +1,19 @@
 """
 The state of a node's code in this process: what its functions say, and the values that they name.
 
-From the class on, everything that its code can reach is described once, in the order in which it is met: functions by their bytecode,
-defaults, closure cells and the globals that they name; classes by what is in them; modules by the names that are used of them; data by
-content. Equal state gives equal digests in every process. What is a library's counts by its name; what belongs to a library's function
-but is the user's (the function that a decorator wraps) is followed.
+From the class on, everything that its code can reach is described once, in the order in which it is
+met: functions by their bytecode, defaults, closure cells and the globals that they name; classes by
+what is in them; modules by the names that are used of them; data by content. Equal state gives
+equal digests in every process. What is a library's counts by its name; what belongs to a library's
+function but is the user's (the function that a decorator wraps) is followed.
 
-Some things have no content that could be told: an open connection, a trained model, an object that holds a lock. They count as
-themselves, and no other process has them. Loggers, locks and the like can't influence a result and are left out, and so is what the
-code itself assigns with `global`: a table that is loaded at first use.
+Some things have no content that could be told: an open connection, a trained model, an object that
+holds a lock. They count as themselves, and no other process has them. Loggers, locks and the like
+can't influence a result and are left out, and so is what the code itself assigns with `global`: a
+table that is loaded at first use.
 
-Beside the digest there is a list of *watches*: what has to be the same for the digest to hold, each checked in well under a microsecond.
+Beside the digest there is a list of *watches*: what has to be the same for the digest to hold, each
+checked in well under a microsecond.
 """
 
 from __future__ import annotations
@@ -29,7 +32,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nodetool_core.declaration import NodeSpec
 from nodetool_core.engine.code_names import imported_by, names_in
-from nodetool_core.engine.code_sources import DIGEST_BYTES, Sources, is_library_file, of_this_process
+from nodetool_core.engine.code_sources import (
+    DIGEST_BYTES,
+    Sources,
+    is_library_file,
+    of_this_process,
+)
 
 if TYPE_CHECKING:
     from nodetool_core.node import Node
@@ -37,16 +45,40 @@ if TYPE_CHECKING:
 Watch = Callable[[], bool]
 """Whether something is as it was."""
 
-_PLAIN: Final = frozenset({str, int, float, bool, bytes, complex, range, type(None), type(...), type(NotImplemented)})
+_PLAIN: Final = frozenset(
+    {str, int, float, bool, bytes, complex, range, type(None), type(...), type(NotImplemented)}
+)
 _CONTAINERS: Final = (list, tuple, dict, deque, types.MappingProxyType)
-_TOLD_BY_REPR: Final = frozenset({"datetime", "decimal", "fractions", "uuid", "pathlib", "ipaddress", "operator", "typing", "zoneinfo"})
+_TOLD_BY_REPR: Final = frozenset(
+    {
+        "datetime",
+        "decimal",
+        "fractions",
+        "uuid",
+        "pathlib",
+        "ipaddress",
+        "operator",
+        "typing",
+        "zoneinfo",
+    }
+)
 """Modules whose objects are what their `repr` says."""
 _OF_TYPES: Final = (slice, types.GenericAlias, types.UnionType, re.Pattern)
-_DESCRIPTORS: Final = (types.MethodDescriptorType, types.WrapperDescriptorType, types.ClassMethodDescriptorType)
+_DESCRIPTORS: Final = (
+    types.MethodDescriptorType,
+    types.WrapperDescriptorType,
+    types.ClassMethodDescriptorType,
+)
 _SILENT: Final = frozenset({"logging", "_thread", "threading", "_contextvars", "contextvars"})
-"""Modules whose objects have no part in a result: loggers, locks, thread-local and context variables."""
+"""
+Modules whose objects have no part in a result: loggers, locks, thread-local and context variables.
+"""
 _KINDS_OF_CODE: Final = 0xFFF
-"""The flags of code that say what it is, such as a generator; not what was imported from __future__ above it."""
+"""
+The flags of code that say what it is, such as a generator.
+
+Not what was imported from __future__ above it.
+"""
 _WITHOUT_STATE: Final = frozenset({"builtins", "typing", "abc", "collections.abc", "enum"})
 _ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]+")
 
@@ -59,7 +91,10 @@ class CodeState:
         self.modules: set[str] = set()
         """Modules that are reached."""
         self.taken: dict[str, set[tuple[tuple[str, ...], frozenset[str]]]] = {}
-        """What functions take from modules that they import by themselves, and the names that they say besides."""
+        """
+        What functions take from modules that they import by themselves, and the names that they say
+        besides.
+        """
         self.unknown: list[str] = []
         """What has no content that can be told."""
         self._sources = sources
@@ -73,10 +108,12 @@ class CodeState:
         hasher = hashlib.blake2b(digest_size=DIGEST_BYTES)
         hasher.update(self._mention(root).encode("utf-8", "surrogatepass"))
         while self._pending:
-            hasher.update(f"\n{self._describe(self._pending.popleft())}".encode("utf-8", "surrogatepass"))
+            hasher.update(
+                f"\n{self._describe(self._pending.popleft())}".encode("utf-8", "surrogatepass")
+            )
         return hasher.digest()
 
-    # -- mentioning: what stands where an object is met ------------------------------------------------------------
+    # -- mentioning: what stands where an object is met --------------------------------------------
 
     def _mention(self, value: Any) -> str:
         kind = type(value)
@@ -100,35 +137,51 @@ class CodeState:
     def _mentions(self, values: Iterable[Any]) -> str:
         return ",".join(map(self._mention, values))
 
-    def _module(self, module: types.ModuleType, names: frozenset[str], inside: tuple[str, ...] = ()) -> str:
-        """A module, with what is used of it."""
+    def _module(
+        self, module: types.ModuleType, names: frozenset[str], inside: tuple[str, ...] = ()
+    ) -> str:
+        """Return a module, with what is used of it."""
         name = module.__name__
         if not self._sources.is_followed(name) or name in inside:
             return f"<{name}>"
         self.modules.add(name)
         return f"<{name} {self._named(vars(module), names, names, (*inside, name))}>"
 
-    def _named(self, namespace: Mapping[str, Any], names: frozenset[str], of_modules: frozenset[str], inside: tuple[str, ...] = ()) -> str:
-        """What some names mean in a namespace, which is watched; of modules among them, what other names mean in those."""
+    def _named(
+        self,
+        namespace: Mapping[str, Any],
+        names: frozenset[str],
+        of_modules: frozenset[str],
+        inside: tuple[str, ...] = (),
+    ) -> str:
+        """
+        Return what some names mean in a namespace, which is watched.
+
+        Of modules among them, what other names mean in those.
+        """
         present = sorted(names & namespace.keys())
         self._watch_names(namespace, present)
         parts = []
         for name in present:
             value = namespace[name]
             is_module = isinstance(value, types.ModuleType)
-            parts.append(f"{name}={self._module(value, of_modules, inside) if is_module else self._mention(value)}")
+            parts.append(
+                f"{name}={self._module(value, of_modules, inside) if is_module else self._mention(value)}"
+            )
         return "{" + ",".join(parts) + "}"
 
     def _is_of_library(self, value: Any) -> bool:
         """Whether a class or a function has no code that could be followed."""
         if isinstance(value, types.BuiltinFunctionType):
             return isinstance(value.__self__, types.ModuleType | types.NoneType | type)
-        return isinstance(value, _DESCRIPTORS) or (isinstance(value, type) and not self._is_own_class(value))
+        return isinstance(value, _DESCRIPTORS) or (
+            isinstance(value, type) and not self._is_own_class(value)
+        )
 
     def _is_own_class(self, cls: type[Any]) -> bool:
         return self._sources.is_followed(cls.__module__)
 
-    # -- describing: what an object is -----------------------------------------------------------------------------
+    # -- describing: what an object is -------------------------------------------------------------
 
     def _describe(self, value: Any) -> str:
         if isinstance(value, types.FunctionType):
@@ -146,36 +199,68 @@ class CodeState:
 
     def _function(self, function: types.FunctionType) -> str:
         code, defaults, keywords = function.__code__, function.__defaults__, function.__kwdefaults__
-        self.watches.append(lambda: function.__code__ is code and function.__defaults__ is defaults and function.__kwdefaults__ is keywords)
+        self.watches.append(
+            lambda: (
+                function.__code__ is code
+                and function.__defaults__ is defaults
+                and function.__kwdefaults__ is keywords
+            )
+        )
         if is_library_file(code.co_filename):
             return self._library_function(function)
         self.modules.add(function.__module__ or "")
         names = names_in(code)
         for module, taken in imported_by(names, function.__globals__):
             self.modules.update([module, *(f"{module}.{name}" for name in taken)])
-            self.taken.setdefault(module, set()).add((taken or tuple(sorted(names.every)), names.every))
-        parts = [self._code(code), self._mention(defaults), self._mention(keywords), self._mention(vars(function))]
+            self.taken.setdefault(module, set()).add(
+                (taken or tuple(sorted(names.every)), names.every)
+            )
+        parts = [
+            self._code(code),
+            self._mention(defaults),
+            self._mention(keywords),
+            self._mention(vars(function)),
+        ]
         parts.append(self._mentions(function.__closure__ or ()))
         parts.append(self._named(function.__globals__, names.globals, names.every))
         return f"function {' '.join(parts)}"
 
     def _library_function(self, function: types.FunctionType) -> str:
-        """A function of a library, with what of the user's it holds, as a decorator does."""
+        """Return a function of a library, with what of the user's it holds, as a decorator does."""
         held = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
         users = [one for one in [*held, vars(function).get("__wrapped__")] if self._is_users(one)]
         return f"library {function.__module__}.{function.__qualname__} {self._mentions(users)}"
 
     def _is_users(self, value: Any) -> bool:
-        """Whether what a library's function holds was given to it: a plain value, a class, a function, and containers of these."""
+        """
+        Whether what a library's function holds was given to it.
+
+        A plain value, a class, a function, and containers of these.
+        """
         if isinstance(value, types.FunctionType):
-            return not is_library_file(value.__code__.co_filename) or value.__closure__ is not None or "__wrapped__" in vars(value)
+            return (
+                not is_library_file(value.__code__.co_filename)
+                or value.__closure__ is not None
+                or "__wrapped__" in vars(value)
+            )
         if isinstance(value, _CONTAINERS):
-            return all(map(self._is_users, [*value, *value.values()] if isinstance(value, Mapping) else value))
+            return all(
+                map(
+                    self._is_users,
+                    [*value, *value.values()] if isinstance(value, Mapping) else value,
+                )
+            )
         return type(value) in _PLAIN or isinstance(value, type)
 
     def _code(self, code: types.CodeType) -> str:
         constants = [self._constant(one) for one in code.co_consts]
-        variables = (code.co_varnames, code.co_freevars, code.co_cellvars, code.co_flags & _KINDS_OF_CODE, code.co_argcount)
+        variables = (
+            code.co_varnames,
+            code.co_freevars,
+            code.co_cellvars,
+            code.co_flags & _KINDS_OF_CODE,
+            code.co_argcount,
+        )
         return repr((code.co_code, code.co_exceptiontable, code.co_names, variables, constants))
 
     def _constant(self, value: Any) -> str:
@@ -200,13 +285,24 @@ class CodeState:
         self._watch_items(vars(cls))
         members: Mapping[str, Any] = vars(cls)
         if issubclass(cls, enum.Enum):
-            own = {name: value for name, value in members.items() if isinstance(value, types.FunctionType | property)}
+            own = {
+                name: value
+                for name, value in members.items()
+                if isinstance(value, types.FunctionType | property)
+            }
             members = own | {name: member.value for name, member in cls.__members__.items()}
         if isinstance(members.get("spec"), NodeSpec):
             # What it says is part of the key by itself.
             members = {name: value for name, value in members.items() if name != "fingerprint"}
-        parts = [f"{name}={self._member(value)}" for name, value in sorted(members.items()) if _counts(name, value)]
-        return f"class {self._mentions(cls.__bases__)} {{{','.join(parts)}}} {self._declared(vars(cls).get('spec'))}"
+        parts = [
+            f"{name}={self._member(value)}"
+            for name, value in sorted(members.items())
+            if _counts(name, value)
+        ]
+        return (
+            f"class {self._mentions(cls.__bases__)} {{{','.join(parts)}}}"
+            f" {self._declared(vars(cls).get('spec'))}"
+        )
 
     def _member(self, value: Any) -> str:
         if isinstance(value, staticmethod | classmethod):
@@ -218,30 +314,47 @@ class CodeState:
         return self._mention(value)
 
     def _declared(self, spec: Any) -> str:
-        """What a node class declares, which need not stand in its source."""
+        """Return what a node class declares, which need not stand in its source."""
         properties = getattr(spec, "properties", {})
         outputs = getattr(spec, "outputs", {})
         parts = [
-            f"{name}:{_text(prop.annotation)}={'' if prop.required else self._mention(prop.default)}" for name, prop in properties.items()
+            f"{name}:{_text(prop.annotation)}={'' if prop.required else self._mention(prop.default)}"
+            for name, prop in properties.items()
         ]
-        return f"{parts} {[f'{name}:{_text(output.annotation)}' for name, output in outputs.items()]}"
+        return (
+            f"{parts} {[f'{name}:{_text(output.annotation)}' for name, output in outputs.items()]}"
+        )
 
     def _object(self, value: Any) -> str:
         kind = type(value)
         name = f"{kind.__module__}.{kind.__qualname__}"
         if isinstance(value, _CONTAINERS):
             self._watch_items(value)
-            items = [part for item in value.items() for part in item] if isinstance(value, Mapping) else value
-            return f"{self._mention(kind)} {self._mentions(items)} {self._mention(getattr(value, '__dict__', None) or None)}"
+            items = (
+                [part for item in value.items() for part in item]
+                if isinstance(value, Mapping)
+                else value
+            )
+            return (
+                f"{self._mention(kind)} {self._mentions(items)}"
+                f" {self._mention(getattr(value, '__dict__', None) or None)}"
+            )
         if isinstance(value, set | frozenset):
             self._watch_items(value)
-            return f"{self._mention(kind)} {sorted(map(repr, value))}" if _PLAIN.issuperset(map(type, value)) else self._itself(value)
+            return (
+                f"{self._mention(kind)} {sorted(map(repr, value))}"
+                if _PLAIN.issuperset(map(type, value))
+                else self._itself(value)
+            )
         if isinstance(value, enum.Enum):
             return f"{self._mention(kind)} {value.name}"
         if isinstance(value, functools.partial):
             return f"partial {self._mentions((value.func, value.args, value.keywords))}"
         if isinstance(value, types.MethodType | types.BuiltinMethodType):
-            return f"method {getattr(value, '__name__', '')} {self._mentions((getattr(value, '__func__', None), value.__self__))}"
+            return (
+                f"method {getattr(value, '__name__', '')}"
+                f" {self._mentions((getattr(value, '__func__', None), value.__self__))}"
+            )
         if kind.__module__.partition(".")[0] in _TOLD_BY_REPR or isinstance(value, _OF_TYPES):
             return f"{name} {_text(value)}"
         if isinstance(getattr(value, "__wrapped__", None), types.FunctionType):
@@ -251,7 +364,7 @@ class CodeState:
         return self._instance(value, name)
 
     def _bytes(self, value: Any, name: str) -> str:
-        """An array or an image."""
+        """Return an array or an image."""
         if getattr(getattr(value, "dtype", None), "hasobject", False):
             return self._itself(value)
         digest = _content(value)
@@ -259,11 +372,22 @@ class CodeState:
         return f"{name} {digest}"
 
     def _instance(self, value: Any, name: str) -> str:
-        """An object of some class: by its fields, where these are all that there is to it."""
+        """
+        Return an object of some class: by its fields, where these are all that there is to it.
+        """
         kind = type(value)
         fields: dict[str, Any] = getattr(value, "__dict__", {})
-        slots = [slot for base in kind.__mro__ for slot in _listed(vars(base).get("__slots__", ())) if hasattr(value, slot)]
-        is_data = is_dataclass(value) or hasattr(kind, "model_fields") or all(map(self._has_only_fields, kind.__mro__))
+        slots = [
+            slot
+            for base in kind.__mro__
+            for slot in _listed(vars(base).get("__slots__", ()))
+            if hasattr(value, slot)
+        ]
+        is_data = (
+            is_dataclass(value)
+            or hasattr(kind, "model_fields")
+            or all(map(self._has_only_fields, kind.__mro__))
+        )
         parts = [*fields.values(), *(getattr(value, slot) for slot in slots)]
         plain: Any = next((base for base in kind.__mro__ if base in _PLAIN), None)
         content = "" if plain is None else str(plain.__repr__(value))
@@ -271,11 +395,17 @@ class CodeState:
             return f"{name} {value.digest}"
         if not parts and kind.__basicsize__ <= _NO_FIELDS:
             return f"nothing but a {name}"
-        if not is_data or any(type(part).__module__ in _SILENT and type(part).__name__ != "Logger" for part in parts):
+        if not is_data or any(
+            type(part).__module__ in _SILENT and type(part).__name__ != "Logger" for part in parts
+        ):
             return self._itself(value)
         self._watch_items(fields)
         if slots:
-            self.watches.append(lambda: all(map(is_, [getattr(value, slot, None) for slot in slots], parts[len(fields) :])))
+            self.watches.append(
+                lambda: all(
+                    map(is_, [getattr(value, slot, None) for slot in slots], parts[len(fields) :])
+                )
+            )
         return f"{self._mention(kind)} {content} {list(fields)} {slots} {self._mentions(parts)}"
 
     def _has_only_fields(self, cls: type[Any]) -> bool:
@@ -283,11 +413,11 @@ class CodeState:
         return self._is_own_class(cls) or cls in _PLAIN or cls.__module__ in _WITHOUT_STATE
 
     def _itself(self, value: Any) -> str:
-        """An object whose content is not known."""
+        """Return an object whose content is not known."""
         self.unknown.append(f"an object of {type(value).__module__}.{type(value).__qualname__}")
         return of_this_process(_identities.of(value))
 
-    # -- watching --------------------------------------------------------------------------------------------------
+    # -- watching ----------------------------------------------------------------------------------
 
     def _watch_names(self, namespace: Mapping[str, Any], names: list[str]) -> None:
         found, get = [namespace[name] for name in names], namespace.get
@@ -300,11 +430,17 @@ class CodeState:
         if isinstance(container, Mapping):
             keys, values = list(container), list(container.values())
             self.watches.append(
-                lambda: len(container) == len(keys) and all(map(is_, container, keys)) and all(map(is_, container.values(), values))
+                lambda: (
+                    len(container) == len(keys)
+                    and all(map(is_, container, keys))
+                    and all(map(is_, container.values(), values))
+                )
             )
         else:
             items = list(container)
-            self.watches.append(lambda: len(container) == len(items) and all(map(is_, container, items)))
+            self.watches.append(
+                lambda: len(container) == len(items) and all(map(is_, container, items))
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,7 +484,9 @@ _identities: Final = _Identities()
 
 
 def _counts(name: str, value: Any) -> bool:
-    """Whether a name in a class is part of what it does: its own and inherited bookkeeping is not."""
+    """
+    Whether a name in a class is part of what it does: its own and inherited bookkeeping is not.
+    """
     if (
         isinstance(value, types.GetSetDescriptorType | types.MemberDescriptorType)
         or type(value).__name__ == "_tuplegetter"
@@ -357,7 +495,8 @@ def _counts(name: str, value: Any) -> bool:
         return False
     is_special = name.startswith("__") and name.endswith("__")
     return not isinstance(value, NodeSpec) and (
-        not is_special or isinstance(value, types.FunctionType | staticmethod | classmethod | property)
+        not is_special
+        or isinstance(value, types.FunctionType | staticmethod | classmethod | property)
     )
 
 
@@ -369,11 +508,20 @@ def _is_filled(cell: types.CellType) -> bool:
 
 
 def _listed(slots: Any) -> list[str]:
-    return [slots] if isinstance(slots, str) else [slot for slot in slots if slot not in ("__dict__", "__weakref__")]
+    return (
+        [slots]
+        if isinstance(slots, str)
+        else [slot for slot in slots if slot not in ("__dict__", "__weakref__")]
+    )
 
 
 def _content(value: Any) -> str:
-    about = (getattr(value, "shape", None), str(getattr(value, "dtype", "")), getattr(value, "mode", ""), getattr(value, "size", 0))
+    about = (
+        getattr(value, "shape", None),
+        str(getattr(value, "dtype", "")),
+        getattr(value, "mode", ""),
+        getattr(value, "size", 0),
+    )
     return f"{about} {hashlib.blake2b(value.tobytes(), digest_size=DIGEST_BYTES).hexdigest()}"
 
 
@@ -390,6 +538,6 @@ def are_current(watches: Iterable[Watch]) -> bool:
 
 
 def state_of(node_class: type[Node], sources: Sources) -> tuple[bytes, CodeState]:
-    """The digest of what a class's code can reach, and what was met on the way."""
+    """Return the digest of what a class's code can reach, and what was met on the way."""
     state = CodeState(sources)
     return state.digest(node_class), state

@@ -1,13 +1,14 @@
 """
 The code that a node's result depends on, as a digest: what makes a changed node compute again.
 
-Two things are counted. The *sources*: the node's module and, at any depth, the modules that it imports (code_sources.py). And the
-*state* in this process: functions, closures and the values of the globals that the code names (code_objects.py), which tells classes
-of one factory apart, and what was typed into a notebook, patched or assigned from what stands in the files. Libraries, nodetool_core among
-them, count by their versions (versions.py).
+Two things are counted. The *sources*: the node's module and, at any depth, the modules that it
+imports (code_sources.py). And the *state* in this process: functions, closures and the values of
+the globals that the code names (code_objects.py), which tells classes of one factory apart, and
+what was typed into a notebook, patched or assigned from what stands in the files. Libraries,
+nodetool_core among them, count by their versions (versions.py).
 
-Where the code depends on something that has no content, its digest is one of this process: nothing is then shared with others, and a
-log line says why.
+Where the code depends on something that has no content, its digest is one of this process: nothing
+is then shared with others, and a log line says why.
 """
 
 from __future__ import annotations
@@ -45,25 +46,33 @@ class CodeVersion:
 
 
 def version_of(node_class: type[Node]) -> CodeVersion:
-    """The version of a class's code as it is now."""
+    """Return the version of a class's code as it is now."""
     bases = [base.__module__ for base in node_class.__mro__]
     sources = Sources(own=bases)
     digest, state = state_of(node_class, sources)
-    parts = [source_digest(name, path) for name, path in sources.follow([*bases, *sorted(state.modules)])]
+    parts = [
+        source_digest(name, path) for name, path in sources.follow([*bases, *sorted(state.modules)])
+    ]
     parts += _changed_since(state, sources)
     whole = hashlib.blake2b(b"".join([digest, *sorted(parts)]), digest_size=DIGEST_BYTES).digest()
     return CodeVersion(whole, tuple(sorted(set(state.unknown))), tuple(state.watches), os.getpid())
 
 
-_at_first: WeakKeyDictionary[ModuleType, dict[tuple[tuple[str, ...], frozenset[str]], bytes]] = WeakKeyDictionary()
-"""What names of the code meant in modules that functions import by themselves, when each of these was first looked at."""
+_at_first: WeakKeyDictionary[ModuleType, dict[tuple[tuple[str, ...], frozenset[str]], bytes]] = (
+    WeakKeyDictionary()
+)
+"""
+What names of the code meant in modules that functions import by themselves, when each of these was
+first looked at.
+"""
 
 
 def _changed_since(state: CodeState, sources: Sources) -> list[bytes]:
     """
-    What has changed in modules that functions import by themselves.
+    Return what has changed in modules that functions import by themselves.
 
-    They may be loaded during a run, and then are what their sources say; that a run loads them must make no other version.
+    They may be loaded during a run, and then are what their sources say; that a run loads them must
+    make no other version.
     """
     changed = []
     for name, parts in sorted(state.taken.items()):

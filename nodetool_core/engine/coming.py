@@ -1,10 +1,11 @@
 """
 What a run will still use of models, told to the weights manager.
 
-Of a plan only the steps matter that run models, and which of them come before which. That is found once per run, in one pass
-over the plan: each step passes on the nearest such steps above it. From then on, telling what is left costs as much as the manager looks
-ahead, and happens each time a device is given work. A step in a loop counts as one use for all of its items, as they are run
-one after another anyway.
+Of a plan only the steps matter that run models, and which of them come before which. That is found
+once per run, in one pass over the plan: each step passes on the nearest such steps above it. From
+then on, telling what is left costs as much as the manager looks ahead, and happens each time a
+device is given work. A step in a loop counts as one use for all of its items, as they are run one
+after another anyway.
 """
 
 from __future__ import annotations
@@ -48,7 +49,11 @@ class ComingUses:
         self._begin = 0
 
     def looks_ahead(self) -> bool:
-        """Whether the manager wants to know. Asked with the first step for a device, as it may make the manager."""
+        """
+        Whether the manager wants to know.
+
+        Asked with the first step for a device, as it may make the manager.
+        """
         if self._looks_ahead is None:
             self._looks_ahead = hasattr(self._manager, "forecast")
         return self._looks_ahead
@@ -102,7 +107,9 @@ class ComingUses:
         if any(frame.demanded[step.slot] and frame.state[step.slot] == WAITING for frame in inside):
             return True
         opener = self._frames.plan.steps[self._frames.plan.regions[step.region].opener]
-        return opener.region != 0 or (bool(root.demanded[opener.slot]) and root.state[opener.slot] <= RUNNING)
+        return opener.region != 0 or (
+            bool(root.demanded[opener.slot]) and root.state[opener.slot] <= RUNNING
+        )
 
 
 class RunLane:
@@ -113,7 +120,11 @@ class RunLane:
         self._submit = submit
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> None:
-        """Call a function on the device's thread. Nothing makes way for others there: weights and memory are in use until it returns."""
+        """
+        Call a function on the device's thread.
+
+        Nothing makes way for others there: weights and memory are in use until it returns.
+        """
         offer = None
         if self.coming is not None:
             offer, self.coming.taken = self.coming.taken, None
@@ -121,12 +132,22 @@ class RunLane:
 
 
 def models_of(frame: Frame, step: Step) -> Models:
-    """The models that a step uses, as far as its values and what has arrived say. An empty reference is the node's default."""
+    """
+    Return the models that a step uses, as far as its values and what has arrived say.
+
+    An empty reference is the node's default.
+    """
     node = step.node
     assert node is not None
-    values: dict[str, Any] = {name: value for name, value in node.values.items() if isinstance(value, ModelRef)}
+    values: dict[str, Any] = {
+        name: value for name, value in node.values.items() if isinstance(value, ModelRef)
+    }
     for feed in step.feeds:
-        if feed.kind == LOCAL and (arrived := frame.values[feed.slot]) is not None and isinstance(arrived[feed.output], ModelRef):
+        if (
+            feed.kind == LOCAL
+            and (arrived := frame.values[feed.slot]) is not None
+            and isinstance(arrived[feed.output], ModelRef)
+        ):
             values[feed.property] = arrived[feed.output]
     default = getattr(node.node_class, "default_model", "")
     if default and (ref := values.get("model")) is not None and ref.is_empty():
@@ -142,12 +163,16 @@ def _bare(ref: ModelRef) -> ModelRef:
 
 
 def _uses_of(steps: Iterable[Step]) -> list[tuple[Step, frozenset[int]]]:
-    """The steps that run models, in topological order, each with the nearest ones above it."""
+    """
+    Return the steps that run models, in topological order, each with the nearest ones above it.
+    """
     nearest: dict[int, frozenset[int]] = {}
     found: list[tuple[Step, frozenset[int]]] = []
     nothing: frozenset[int] = frozenset()
     for step in steps:
-        sources = [feed.source for feed in step.feeds] if step.node is not None else [step.gather_source]
+        sources = (
+            [feed.source for feed in step.feeds] if step.node is not None else [step.gather_source]
+        )
         above = [some for source in sources if (some := nearest.get(source))]
         after = above[0] if len(above) == 1 else nothing.union(*above)
         if len(after) > _ANCESTORS:

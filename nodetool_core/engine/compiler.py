@@ -1,8 +1,9 @@
 """
 From graph to plan: the rules of plan.py, in one pass over the nodes in topological order.
 
-A step is made for every node that the targets need, after those of its sources, so that all that is said of a step here comes from
-steps that are finished. What depends on the whole (who may ask late, what a region's frames ask for) is filled in at the end.
+A step is made for every node that the targets need, after those of its sources, so that all that is
+said of a step here comes from steps that are finished. What depends on the whole (who may ask late,
+what a region's frames ask for) is filled in at the end.
 """
 
 from __future__ import annotations
@@ -22,12 +23,15 @@ from nodetool_core.graph import Edge, Graph, GraphNode
 from nodetool_core.node import Node, Role
 
 
-def compile_plan(graph: Graph, outputs: Sequence[str] | None = None, kinds: dict[type[Node], Kind] | None = None) -> Plan:
+def compile_plan(
+    graph: Graph, outputs: Sequence[str] | None = None, kinds: dict[type[Node], Kind] | None = None
+) -> Plan:
     """
     Compile the part of a graph that the targets need.
 
     Args:
-        outputs: Names of outputs or ids of nodes; None for all outputs and sinks (or, where there are none, all ends).
+        outputs: Names of outputs or ids of nodes; None for all outputs and sinks (or, where there
+            are none, all ends).
         kinds: What is known of node classes from earlier plans; grows.
 
     Raises WorkflowError for an unknown output.
@@ -39,17 +43,35 @@ def compile_plan(graph: Graph, outputs: Sequence[str] | None = None, kinds: dict
 def find_targets(graph: Graph, outputs: Sequence[str] | None) -> list[int]:
     """Positions of the nodes that a run is for."""
     if outputs is None:
-        wanted = [index for index, node in enumerate(graph.nodes) if node.node_class.role in _WANTED]
+        wanted = [
+            index for index, node in enumerate(graph.nodes) if node.node_class.role in _WANTED
+        ]
         if wanted:
             return wanted
         sources = {edge.source for node in graph.nodes for edge in node.inputs}
-        return [index for index, node in enumerate(graph.nodes) if index not in sources and node.role is not Role.COMMENT]
-    by_name = {node.id: index for index, node in enumerate(graph.nodes) if node.role is not Role.COMMENT}
-    by_name |= {node.name: index for index, node in enumerate(graph.nodes) if node.role is Role.OUTPUT}
+        return [
+            index
+            for index, node in enumerate(graph.nodes)
+            if index not in sources and node.role is not Role.COMMENT
+        ]
+    by_name = {
+        node.id: index for index, node in enumerate(graph.nodes) if node.role is not Role.COMMENT
+    }
+    by_name |= {
+        node.name: index for index, node in enumerate(graph.nodes) if node.role is Role.OUTPUT
+    }
     unknown = [name for name in outputs if name not in by_name]
     if unknown:
         raise WorkflowError(
-            [Problem("unknown_output", name, f"There is no output or node {name!r}.", near_miss(name, by_name)) for name in unknown]
+            [
+                Problem(
+                    "unknown_output",
+                    name,
+                    f"There is no output or node {name!r}.",
+                    near_miss(name, by_name),
+                )
+                for name in unknown
+            ]
         )
     return list(dict.fromkeys(by_name[name] for name in outputs))
 
@@ -72,11 +94,21 @@ class _Compiler:
         self.gather_of: dict[tuple[int, int, str], int] = {}
         self.closed: dict[int, frozenset[int]] = {}
         """For steps that depend on whole loops: the steps that open these."""
-        self.outer: defaultdict[int, list[tuple[int, int, int, tuple[int, ...]]]] = defaultdict(list)
-        self.lazy: defaultdict[int, list[tuple[int, int, int, tuple[int, ...], str]]] = defaultdict(list)
-        self.watched: defaultdict[int, list[tuple[int, int, int, tuple[int, ...], str]]] = defaultdict(list)
+        self.outer: defaultdict[int, list[tuple[int, int, int, tuple[int, ...]]]] = defaultdict(
+            list
+        )
+        self.lazy: defaultdict[int, list[tuple[int, int, int, tuple[int, ...], str]]] = defaultdict(
+            list
+        )
+        self.watched: defaultdict[int, list[tuple[int, int, int, tuple[int, ...], str]]] = (
+            defaultdict(list)
+        )
         self.gathers: defaultdict[int, list[int]] = defaultdict(list)
-        """What is rare among the takers of a step, by its number: what becomes `Step.outer`, `lazy`, `watched` and `gathers`."""
+        """
+        What is rare among the takers of a step, by its number.
+
+        What becomes `Step.outer`, `lazy`, `watched` and `gathers`.
+        """
         self.guards = Guards(self._new_gate, self._watch)
         self.unlimited: set[int] = set()
         self.order = loop_order(graph)
@@ -108,12 +140,30 @@ class _Compiler:
         # Guards know the compiler in turn: a ring, which would hold the graph and its values.
         del self.guards
         nodes = [step for step in self.steps if step.node is not None]
-        inputs = [step.node for step in nodes if step.node is not None and step.node.node_class.role is Role.INPUT]
+        inputs = [
+            step.node
+            for step in nodes
+            if step.node is not None and step.node.node_class.role is Role.INPUT
+        ]
         seeds = [step for step in nodes if step.kind is not None and step.kind.seeds]
-        return Plan(self.steps, self.regions, targets, self.by_loops, opened, len(nodes), inputs, seeds, seed_sources(self.steps, seeds))
+        return Plan(
+            self.steps,
+            self.regions,
+            targets,
+            self.by_loops,
+            opened,
+            len(nodes),
+            inputs,
+            seeds,
+            seed_sources(self.steps, seeds),
+        )
 
     def _needed(self) -> bytearray:
-        """Which nodes the targets need: sources stand before what they feed, so one pass from the end finds them all."""
+        """
+        Which nodes the targets need.
+
+        Sources stand before what they feed, so one pass from the end finds them all.
+        """
         nodes = self.graph.nodes
         needed = bytearray(len(nodes))
         for target in self.targets:
@@ -124,7 +174,7 @@ class _Compiler:
                     needed[edge.source] = 1
         return needed
 
-    # -- one node ---------------------------------------------------------------------------------------------------
+    # -- one node ----------------------------------------------------------------------------------
 
     def _add_node(self, position: int, node: GraphNode) -> None:
         node_class, edges, steps = node.node_class, node.inputs, self.steps
@@ -152,7 +202,9 @@ class _Compiler:
         if step.streams:
             self.rank[step.index] = self.order[position]
         if not _SIMPLE.issuperset(map(type, node.values.values())):
-            step.mutable = tuple(name for name, value in node.values.items() if type(value) not in _SIMPLE)
+            step.mutable = tuple(
+                name for name, value in node.values.items() if type(value) not in _SIMPLE
+            )
         lazy = self._lazy(step, edges, sources) if may_drop or node_class.lazy else _NO_NAMES
         for edge, (origin, output) in zip(edges, sources, strict=True):
             if origin.streams or origin.region != step.region or edge.property in lazy:
@@ -169,30 +221,53 @@ class _Compiler:
                 feed.accept = node_class.spec.properties[edge.property]
             feed.copied = origin.kind is None or origin.kind.exact is None
             if node_class.gathers:
-                feed.gathered, feed.in_loop = edge.property in node_class.gathers, origin.node is None
+                feed.gathered, feed.in_loop = (
+                    edge.property in node_class.gathers,
+                    origin.node is None,
+                )
             step.feeds.append(feed)
 
     def _joined(self, loops: Loops, others: Loops) -> Loops:
-        """The loops of both, outer ones first."""
+        """Return the loops of both, outer ones first."""
         if loops == others or not loops:
             return others
         return tuple(sorted({*loops, *others}, key=self.rank.__getitem__))
 
     def _lazy(self, step: Step, edges: list[Edge], sources: list[Source]) -> frozenset[str]:
-        """Find out whether a step may be left out, and give the properties that it asks for only once others have come."""
+        """
+        Find out whether a step may be left out, and give the properties that it asks for only once
+        others have come.
+        """
         assert step.node is not None
-        node_class, given = step.node.node_class, {edge.property: source for edge, source in zip(edges, sources, strict=True)}
-        found = {edge.property: self.guards.of(*given[edge.property]) for edge in as_declared(step.node)}
+        node_class, given = (
+            step.node.node_class,
+            {edge.property: source for edge, source in zip(edges, sources, strict=True)},
+        )
+        found = {
+            edge.property: self.guards.of(*given[edge.property]) for edge in as_declared(step.node)
+        }
         guards = [guard for guard in found.values() if guard is not None]
-        step.may_drop = node_class.branches or (len(guards) == len(found) > 0 if node_class.merges else bool(guards))
-        asked = frozenset(name for name in given if name in node_class.lazy and not given[name][0].streams)
+        step.may_drop = node_class.branches or (
+            len(guards) == len(found) > 0 if node_class.merges else bool(guards)
+        )
+        asked = frozenset(
+            name for name in given if name in node_class.lazy and not given[name][0].streams
+        )
         step.turns = int(bool(asked))
         if node_class.merges:
             if guards and step.may_drop and not node_class.branches:
                 self.guards.set(step, self.guards.either(guards))
             return asked
-        first = {name: guard for name, guard in found.items() if name not in asked and not given[name][0].streams}
-        known = list({(guard[0].index, guard[1]): guard for guard in first.values() if guard is not None}.values())
+        first = {
+            name: guard
+            for name, guard in found.items()
+            if name not in asked and not given[name][0].streams
+        }
+        known = list(
+            {
+                (guard[0].index, guard[1]): guard for guard in first.values() if guard is not None
+            }.values()
+        )
         if known:
             own = self.guards.both(known)
             if not (node_class.branches or any(found[name] for name in asked)):
@@ -211,22 +286,30 @@ class _Compiler:
         if kind is OUTER:
             self._find_by(step.region, path)
         self.watched[origin.index].append((step.region, step.slot, output, path, name))
-        return Feed(name, kind, origin.index, origin.slot, output, origin.region, path, lazy=bool(name))
+        return Feed(
+            name, kind, origin.index, origin.slot, output, origin.region, path, lazy=bool(name)
+        )
 
     def _new_gate(self, first: Source, second: Source) -> Step:
-        """A step without a node, in the loops of both of what it watches."""
+        """Return a step without a node, in the loops of both of what it watches."""
         (one, _), (other, _) = first, second
         closed = self.closed.get(one.index, _NO_STEPS) | self.closed.get(other.index, _NO_STEPS)
         return self._new_step(None, self._joined(one.loops, other.loops), closed, False)
 
     def _gathered(self, origin: Step, output: int, gaps: str) -> Source:
-        """The step that collects an output over its innermost loop; the output itself where it is in no loop."""
+        """
+        Return the step that collects an output over its innermost loop.
+
+        The output itself where it is in no loop.
+        """
         given = _given(origin)
         if not given:
             return origin, output
         source = origin.index
         if (source, output, gaps) not in self.gather_of:
-            step = self._new_step(None, given[:-1], self.closed.get(source, _NO_STEPS) | {given[-1]}, False)
+            step = self._new_step(
+                None, given[:-1], self.closed.get(source, _NO_STEPS) | {given[-1]}, False
+            )
             step.gather_source, step.gather_output, step.gap_policy = source, output, gaps
             step.may_drop = self.steps[given[-1]].may_drop
             self.guards.copy(self.steps[given[-1]], step)
@@ -237,7 +320,9 @@ class _Compiler:
             self.gather_of[source, output, gaps] = step.index
         return self.steps[self.gather_of[source, output, gaps]], 0
 
-    def _new_step(self, node: GraphNode | None, loops: Loops, closed: frozenset[int], streams: bool) -> Step:
+    def _new_step(
+        self, node: GraphNode | None, loops: Loops, closed: frozenset[int], streams: bool
+    ) -> Step:
         number = self._region(loops) if loops else 0
         region, index = self.regions[number], len(self.steps)
         step = Step(index, node, loops, number, len(region.steps), streams=streams)
@@ -248,7 +333,8 @@ class _Compiler:
             self.regions[self.by_loops[loops[:length]]].subtree.append(index)
         if closed:
             self.closed[index] = closed
-            # An item that waits for the end of its own loop can't be finished before all have begun.
+            # An item that waits for the end of its own loop can't be finished before all have
+            # begun.
             self.unlimited.update(closed.intersection(loops))
         if streams:
             self._region((*loops, index))
@@ -261,14 +347,25 @@ class _Compiler:
                 opener = part[-1]
                 path = _path(self.steps[opener].loops, part)
                 self.by_loops[part] = len(self.regions)
-                self.regions.append(Region(part, self.by_loops[part[:-1]], opener=opener, opener_path=path))
+                self.regions.append(
+                    Region(part, self.by_loops[part[:-1]], opener=opener, opener_path=path)
+                )
         return self.by_loops[loops]
 
     def _rarer_feed(self, step: Step, name: str, origin: Step, output: int, lazy: bool) -> Feed:
-        """A feed that is the item of a loop, comes from another region, or is lazy."""
+        """Return a feed that is the item of a loop, comes from another region, or is lazy."""
         path = _path(origin.loops, step.loops)
         if origin.streams:
-            return Feed(name, ITEM, origin.index, origin.slot, output, origin.region, path, step.loops.index(origin.index))
+            return Feed(
+                name,
+                ITEM,
+                origin.index,
+                origin.slot,
+                output,
+                origin.region,
+                path,
+                step.loops.index(origin.index),
+            )
         kind = LOCAL if origin.region == step.region else OUTER
         if kind is OUTER:
             self._find_by(step.region, path)
@@ -283,10 +380,12 @@ class _Compiler:
         if path not in self.regions[region].paths:
             self.regions[region].paths.append(path)
 
-    # -- what depends on the whole ----------------------------------------------------------------------------------
+    # -- what depends on the whole -----------------------------------------------------------------
 
     def _open_regions(self) -> dict[int, list[int]]:
-        """The regions that each streaming step opens, and what their nesting says of them."""
+        """
+        Return the regions that each streaming step opens, and what their nesting says of them.
+        """
         opened: dict[int, list[int]] = {}
         for number, region in enumerate(self.regions[1:], start=1):
             opened.setdefault(region.opener, []).append(number)
@@ -314,7 +413,10 @@ class _Compiler:
                 self.regions[self.by_loops[loops[:length]]].groups.append(target)
 
     def _mark_late(self) -> None:
-        """From the ends up: a step is late if whoever takes it may come late, or is in another region, or is lazy."""
+        """
+        From the ends up: a step is late if whoever takes it may come late, or is in another region,
+        or is lazy.
+        """
         if len(self.regions) == 1 and not self.lazy:
             return
         closing: dict[int, list[int]] = {}
@@ -332,7 +434,8 @@ class _Compiler:
             if step.is_late or not (step.gathers or step.streams):
                 continue
             step.is_late = any(self.steps[gather].is_late for gather in step.gathers) or any(
-                self.steps[gather].is_late or self.steps[gather].region != step.region for gather in closing.get(step.index, ())
+                self.steps[gather].is_late or self.steps[gather].region != step.region
+                for gather in closing.get(step.index, ())
             )
 
     def _finish_steps(self) -> None:
@@ -352,16 +455,22 @@ class _Compiler:
             if step.outer or step.lazy:
                 elsewhere = step.outer or any(region != step.region for region, *_ in step.lazy)
                 step.uses = -1 if elsewhere else len(local) + len(step.lazy)
-            elif kind is not None and not (step.gathers or step.is_target or step.streams or step.turns or step.watched):
+            elif kind is not None and not (
+                step.gathers or step.is_target or step.streams or step.turns or step.watched
+            ):
                 step.is_local = len(step.sources) == len(feeds)
-                step.is_plain = step.is_local and kind.is_plain and not (kind.dynamic and any(feed.is_dynamic for feed in feeds))
+                step.is_plain = (
+                    step.is_local
+                    and kind.is_plain
+                    and not (kind.dynamic and any(feed.is_dynamic for feed in feeds))
+                )
 
 
 _by_property = attrgetter("property")
 
 
 def _given(step: Step) -> Loops:
-    """The loops that a step's outputs are in."""
+    """Return the loops that a step's outputs are in."""
     return (*step.loops, step.index) if step.streams else step.loops
 
 

@@ -1,8 +1,9 @@
 """
 Coroutines of nodes on the engine's event loops, begun and cancelled from other threads.
 
-A run that is begun inside a coroutine node has its own coroutines on a loop one level further in (`LEVEL`). So a coroutine may
-wait for such a run by blocking, which it had better not, for it holds up all others on its loop; it does not wait for itself.
+A run that is begun inside a coroutine node has its own coroutines on a loop one level further in
+(`LEVEL`). So a coroutine may wait for such a run by blocking, which it had better not, for it holds
+up all others on its loop; it does not wait for itself.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ LEVEL: Final[ContextVar[int]] = ContextVar("nodetool_level", default=0)
 
 
 class EventLoops:
-    """The event loops of an engine by level, each on a daemon thread that starts when it is first asked for."""
+    """
+    The event loops of an engine by level, each on a daemon thread that starts when it is first
+    asked for.
+    """
 
     def __init__(self) -> None:
         self._loops: dict[int, asyncio.AbstractEventLoop] = {}
@@ -31,14 +35,16 @@ class EventLoops:
         self._is_closed = False
 
     def at(self, level: int) -> asyncio.AbstractEventLoop:
-        """The loop of a level. Raises RuntimeError once they are closed."""
+        """Return the loop of a level. Raises RuntimeError once they are closed."""
         with self._lock:
             if self._is_closed:
                 raise RuntimeError(CLOSED)
             loop = self._loops.get(level)
             if loop is None:
                 loop = self._loops[level] = asyncio.new_event_loop()
-                threading.Thread(target=_run, args=(loop,), name=f"nodetool-loop-{level}", daemon=True).start()
+                threading.Thread(
+                    target=_run, args=(loop,), name=f"nodetool-loop-{level}", daemon=True
+                ).start()
             return loop
 
     def close(self) -> None:
@@ -51,7 +57,10 @@ class EventLoops:
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:
-    """Until it is stopped; then what nodes have left on it ends, and its file descriptors are given back."""
+    """
+    Until it is stopped; then what nodes have left on it ends, and its file descriptors are given
+    back.
+    """
     with closing(loop):
         loop.run_forever()
         loop.run_until_complete(_end_all())
@@ -69,8 +78,9 @@ class Spawned:
     """
     A coroutine on its way.
 
-    `done` gets the task when it has really ended: what it does about a cancel in its `finally` belongs to it, which a future of
-    `asyncio.run_coroutine_threadsafe` does not wait for. Only the first cancel counts, so that a second can't cut that short.
+    `done` gets the task when it has really ended: what it does about a cancel in its `finally`
+    belongs to it, which a future of `asyncio.run_coroutine_threadsafe` does not wait for. Only the
+    first cancel counts, so that a second can't cut that short.
     """
 
     def __init__(
@@ -83,7 +93,8 @@ class Spawned:
     ) -> None:
         """
         Args:
-            alive: Where it is kept until it has ended: a loop holds its tasks weakly, so that one that nothing else knows is lost.
+            alive: Where it is kept until it has ended: a loop holds its tasks weakly, so that one
+                that nothing else knows is lost.
             context: The values of context variables that it sees.
         """
         self._loop = loop

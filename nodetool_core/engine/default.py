@@ -1,4 +1,8 @@
-"""The engine of all workflows that were given none: one in a process, so that they share threads, results and weights."""
+"""
+The engine of all workflows that were given none.
+
+One in a process, so that they share threads, results and weights.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,11 @@ from nodetool_core.forking import renewed_after_fork
 from nodetool_core.registry import Registry
 
 EXIT_SECONDS: Final = 1.0
-"""How long the end of the program waits for runs that it has cancelled. A node that notices nothing ends with the process."""
+"""
+How long the end of the program waits for runs that it has cancelled.
+
+A node that notices nothing ends with the process.
+"""
 
 
 class _Default:
@@ -44,7 +52,8 @@ class _Default:
 
     def _end(self) -> None:
         if self._engine is not None:
-            # Models are not let go of: they go with the process, and one that is being loaded would be waited for.
+            # Models are not let go of: they go with the process, and one that is being loaded would
+            # be waited for.
             self._engine.stop(wait=EXIT_SECONDS)
 
 
@@ -55,12 +64,17 @@ def default_engine() -> Engine:
     """
     Return the engine that workflows share which were given none.
 
-    It is made when it is first asked for, and closed when the program ends. After it was closed by hand, a new one is made. A
-    process that is forked goes on with results in memory, and with threads of its own.
+    It is made when it is first asked for, and closed when the program ends. After it was closed by
+    hand, a new one is made. A process that is forked goes on with results in memory, and with
+    threads of its own.
     """
     return _DEFAULT.engine()
 
 
 def close_default_engine() -> None:
-    """Close the default engine if there is one: its threads end, and its results and models are let go of."""
+    """
+    Close the default engine if there is one.
+
+    Its threads end, and its results and models are let go of.
+    """
     _DEFAULT.close()

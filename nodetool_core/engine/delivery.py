@@ -1,8 +1,8 @@
 """
 Bringing events to a listener without the run waiting for it.
 
-Events go into a queue that a thread of its own empties. A listener that falls far behind loses progress and previews,
-never results, warnings or errors.
+Events go into a queue that a thread of its own empties. A listener that falls far behind loses
+progress and previews, never results, warnings or errors.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """
 Who is asked for: from the targets up.
 
-A step whose result is in the cache asks for nothing above it; one that is equal to an earlier one asks for that; a lazy property
-asks when its node does. Nothing recurses: what is still to be asked for waits in a list.
+A step whose result is in the cache asks for nothing above it; one that is equal to an earlier one
+asks for that; a lazy property asks when its node does. Nothing recurses: what is still to be asked
+for waits in a list.
 """
 
 from __future__ import annotations
@@ -64,10 +65,20 @@ class Demand:
                     # Mostly one or two: a comprehension would cost more than it saves.
                     pending.append((frame, frame.steps[source]))  # noqa: PERF401
             else:
-                pending.extend([(self._frames.source(frame, feed), steps[feed.source]) for feed in step.feeds if not feed.lazy])
+                pending.extend(
+                    [
+                        (self._frames.source(frame, feed), steps[feed.source])
+                        for feed in step.feeds
+                        if not feed.lazy
+                    ]
+                )
 
     def ask_next(self, frame: Frame, step: Step) -> None:
-        """What a step waits for has come: find out which of its lazy properties it wants now, and ask for them."""
+        """
+        What a step waits for has come.
+
+        Find out which of its lazy properties it wants now, and ask for them.
+        """
         scheduler, slot = self._scheduler, step.slot
         try:
             asked = self._wanted_next(frame, step)
@@ -76,7 +87,8 @@ class Demand:
             return
         frame.turn[slot] = frame.turn.get(slot, 0) + 1
         frame.asked[slot] = frame.asked.get(slot, frozenset()) | asked
-        # One arrival more than there are feeds to come, so that the step does not begin in the middle of this.
+        # One arrival more than there are feeds to come, so that the step does not begin in the
+        # middle of this.
         frame.remaining[slot] += 1
         for feed in step.feeds:
             if feed.lazy and feed.property in asked:
@@ -96,7 +108,11 @@ class Demand:
         node = step.node
         assert node is not None
         lazy = node.node_class.lazy
-        values = node.values | {feed.property: self._frames.value(frame, feed) for feed in step.feeds if feed.property not in lazy}
+        values = node.values | {
+            feed.property: self._frames.value(frame, feed)
+            for feed in step.feeds
+            if feed.property not in lazy
+        }
         own = own_copy(values)
         return node.node_class.instantiate(own).demand(own)
 

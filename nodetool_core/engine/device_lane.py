@@ -1,9 +1,12 @@
 """
-The threads of the devices, shared by all runs of an engine: one for each place where the weights manager lets calls be under way.
+The threads of the devices, shared by all runs of an engine.
 
-What is submitted waits in one place. A device that is free takes, of all that waits, what the weights manager would have first: the
-work whose weights are there, else what makes the fewest bytes move over all runs. Beside other work it takes only what fits into the
-device's memory with that. Nothing waits for ever: what has waited longer than `PATIENCE` goes first.
+One for each place where the weights manager lets calls be under way.
+
+What is submitted waits in one place. A device that is free takes, of all that waits, what the
+weights manager would have first: the work whose weights are there, else what makes the fewest bytes
+move over all runs. Beside other work it takes only what fits into the device's memory with that.
+Nothing waits for ever: what has waited longer than `PATIENCE` goes first.
 """
 
 from __future__ import annotations
@@ -35,7 +38,11 @@ class _Job:
 
 
 class _Seat:
-    """A place as its threads see it: one of them works there, others only where the first waits for a run of its own."""
+    """
+    A place as its threads see it.
+
+    One of them works there, others only where the first waits for a run of its own.
+    """
 
     def __init__(self, lane: DeviceLane, place: Place | None) -> None:
         self.place = place
@@ -84,7 +91,9 @@ class _Seat:
 
 
 class DeviceLane:
-    """One daemon thread per place, started with the first work. What is submitted must not raise."""
+    """
+    One daemon thread per place, started with the first work. What is submitted must not raise.
+    """
 
     def __init__(self, manager: Callable[[], Any]) -> None:
         """
@@ -103,7 +112,11 @@ class DeviceLane:
         self._closed = False
 
     def submit(self, offer: Offer | None, function: Callable[..., Any], *arguments: Any) -> None:
-        """Call a function on a device's thread. `offer` says which use of models it is. Raises RuntimeError once it is closed."""
+        """
+        Call a function on a device's thread.
+
+        `offer` says which use of models it is. Raises RuntimeError once it is closed.
+        """
         with self.changed:
             if self._closed:
                 raise RuntimeError(CLOSED)
@@ -125,10 +138,16 @@ class DeviceLane:
         """Begin another thread at a seat. For holders of the lock."""
         seat.threads += 1
         self._count += 1
-        threading.Thread(target=self._work, args=(seat,), name=f"nodetool-device-{self._count}", daemon=True).start()
+        threading.Thread(
+            target=self._work, args=(seat,), name=f"nodetool-device-{self._count}", daemon=True
+        ).start()
 
     def _missing(self, offer: Offer | None) -> list[Place | None]:
-        """The places that have no thread yet; without a model, there is need of any thread only."""
+        """
+        Return the places that have no thread yet.
+
+        Without a model, there is need of any thread only.
+        """
         if offer is None:
             return [] if self._seats else [None]
         return list(self._manager().places[len(self._seats) :])
@@ -145,7 +164,8 @@ class DeviceLane:
             del job
 
     def _at(self, job: _Job, place: Place | None) -> Any:
-        # Models that nobody foresaw go wherever they are, but the first seat of a device is another thread's.
+        # Models that nobody foresaw go wherever they are, but the first seat of a device is another
+        # thread's.
         if job.offer is None and (place is None or place.seat == 0):
             return nullcontext()
         return self._manager().at(self._known(place))
@@ -171,7 +191,9 @@ class DeviceLane:
             return job
 
     def _is_nearer_idle(self, place: Place | None) -> bool:
-        """Whether a seat before this one is free, so that no more are furnished than are used at once."""
+        """
+        Whether a seat before this one is free, so that no more are furnished than are used at once.
+        """
         if place is None or place.seat == 0:
             return False
         free = [self._known(seat.place) for seat in self._idle.values() if seat.is_free()]
@@ -196,7 +218,13 @@ class DeviceLane:
         beside = [offer for where, offer in self.running.values() if where == device]
         if is_due:
             return 0 if manager.fits(first.offer, device, beside) else free
-        fitting = [index for index, job in enumerate(self._jobs) if manager.fits(job.offer, device, beside)]
+        fitting = [
+            index for index, job in enumerate(self._jobs) if manager.fits(job.offer, device, beside)
+        ]
         elsewhere = [offer for where, offer in self.running.values() if where != device]
-        chosen = manager.pick([self._jobs[index].offer for index in fitting], device, elsewhere) if fitting else None
+        chosen = (
+            manager.pick([self._jobs[index].offer for index in fitting], device, elsewhere)
+            if fitting
+            else None
+        )
         return None if chosen is None else fitting[chosen]

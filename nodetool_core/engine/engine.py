@@ -1,7 +1,10 @@
 """
-The engine: what outlives a run. Threads, an event loop for coroutine nodes, the result cache, the models.
+The engine: what outlives a run.
 
-An engine serves any number of runs at once. Make one where a program starts, pass it to workflows, close it at the end.
+Threads, an event loop for coroutine nodes, the result cache, the models.
+
+An engine serves any number of runs at once. Make one where a program starts, pass it to workflows,
+close it at the end.
 """
 
 from __future__ import annotations
@@ -50,7 +53,11 @@ if TYPE_CHECKING:
 
 NETWORK_THREADS = 32
 PLANS = 16
-"""Plans that are kept of one graph: there are as many as ways to name its outputs, which clients may do as they like."""
+"""
+Plans that are kept of one graph.
+
+There are as many as ways to name its outputs, which clients may do as they like.
+"""
 
 
 class Engine:
@@ -68,15 +75,20 @@ class Engine:
     ) -> None:
         """
         Args:
-            registry: Where packs and their weights are found; only needed for the models that ship with packs.
+            registry: Where packs and their weights are found; only needed for the models that ship
+                with packs.
             models: The weights manager; made when the first run needs it unless given.
-            cache: Where results are kept: in `memory` unless said otherwise; in memory and on `disk`, in the user's cache folder, where
-                other processes find them; nowhere (`off`); or in a cache of your own, such as `DiskCache("results")`.
+            cache: Where results are kept: in `memory` unless said otherwise; in memory and on
+                `disk`, in the user's cache folder, where other processes find them; nowhere
+                (`off`); or in a cache of your own, such as `DiskCache("results")`.
             workers: How many blocking nodes run at once; as many as there are cores unless given.
-            secrets: Keys of hosted services; from the environment and the user's settings file unless given.
+            secrets: Keys of hosted services; from the environment and the user's settings file
+                unless given.
             assets: Where `asset:` references are read from; without one they can't be.
         """
-        self.cache: ResultCache = named_cache(cache or "memory") if cache is None or isinstance(cache, str) else cache
+        self.cache: ResultCache = (
+            named_cache(cache or "memory") if cache is None or isinstance(cache, str) else cache
+        )
         self._owns_cache = isinstance(cache, str)
         self.workers = workers or max(2, os.cpu_count() or 2)
         self.keys = KeyMaker()
@@ -104,7 +116,10 @@ class Engine:
         self.is_closed = False
 
     def after_fork(self) -> None:
-        """In a forked process: the threads of the lanes and loops are the other process's, and so are the runs under way."""
+        """
+        In a forked process: the threads of the lanes and loops are the other process's, and so are
+        the runs under way.
+        """
         was_closed = self.is_closed
         for run in self._runs:
             run.after_fork()
@@ -128,7 +143,9 @@ class Engine:
             if not new:
                 return
             self.registry = Registry([*self.registry.packs, *new])
-            add: Callable[[Mapping[str, Path]], None] | None = getattr(self._models, "add_weights", None)
+            add: Callable[[Mapping[str, Path]], None] | None = getattr(
+                self._models, "add_weights", None
+            )
         if add is not None:
             add(Registry(new).weights())
 
@@ -150,9 +167,11 @@ class Engine:
         Begin a run.
 
         Args:
-            base: The folder that relative paths in the graph start from; the current one unless given.
+            base: The folder that relative paths in the graph start from; the current one unless
+                given.
 
-        Raises WorkflowError for an unknown output or policy, or an input without a value; everything later comes from the run's `result()`.
+        Raises WorkflowError for an unknown output or policy, or an input without a value;
+        everything later comes from the run's `result()`.
         """
         from nodetool_core.assets.loader import ImageLoader
 
@@ -183,7 +202,8 @@ class Engine:
         scheduler = Scheduler(plan, services, result, seeded)
         device.coming = scheduler.ready.coming
         run = Run(scheduler, self._run_over)
-        # Not under the other lock: a short run ends before its start returns, and would wait for that.
+        # Not under the other lock: a short run ends before its start returns, and would wait for
+        # that.
         with self._starting:
             with self._lock:
                 self._runs.add(run)
@@ -195,10 +215,16 @@ class Engine:
         return run
 
     def plan(self, graph: Graph, options: RunOptions) -> Plan:
-        """The plan of a graph, with what of the cache keys does not change from run to run; kept for the graph's next run."""
+        """
+        Return the plan of a graph, with what of the cache keys does not change from run to run.
+
+        Kept for the graph's next run.
+        """
         wanted = None if options.outputs is None else tuple(options.outputs)
         plan = graph.plans.get(wanted)
-        if plan is None or any(self.keys.code_of(node_class) != version for node_class, version in plan.code.items()):
+        if plan is None or any(
+            self.keys.code_of(node_class) != version for node_class, version in plan.code.items()
+        ):
             if len(graph.plans) >= PLANS:
                 graph.plans.clear()
             with collection_paused():
@@ -206,26 +232,37 @@ class Engine:
         return plan
 
     def _make_plan(self, graph: Graph, wanted: tuple[str, ...] | None) -> Plan:
-        for node_class in [kind.node_class for kind in self._kinds.values() if not kind.is_current()]:
+        for node_class in [
+            kind.node_class for kind in self._kinds.values() if not kind.is_current()
+        ]:
             del self._kinds[node_class]
         plan = compile_plan(graph, wanted, self._kinds)
         classes = {step.node.node_class for step in plan.steps if step.node is not None}
         plan.code = {node_class: self.keys.code_of(node_class) for node_class in classes}
-        sources, drawn = _NoSources(), {step.index for step in plan.seed_sources if asks_for_a_seed(step)}
+        sources, drawn = (
+            _NoSources(),
+            {step.index for step in plan.seed_sources if asks_for_a_seed(step)},
+        )
         for step in plan.steps:
             if step.node is None or step.index in drawn or not _is_constant(step):
                 continue
             step.base = self.keys.base(step.node, step.node.values, step.wiring, sources)
             if step.base is None:
                 continue
-            inputs = [key for feed in step.feeds if feed.kind == LOCAL and (key := plan.steps[feed.source].key) is not None]
+            inputs = [
+                key
+                for feed in step.feeds
+                if feed.kind == LOCAL and (key := plan.steps[feed.source].key) is not None
+            ]
             if len(inputs) == len(step.feeds):
                 step.key = of_node(step.base, inputs)
         return plan
 
     def close(self) -> None:
         """
-        Let go of threads and models, and of the cache if the engine made it. Wait for runs first: those under way are cancelled.
+        Let go of threads and models, and of the cache if the engine made it.
+
+        Wait for runs first: those under way are cancelled.
         """
         self.stop()
         if self._owns_cache and isinstance(self.cache, TieredCache):
@@ -236,7 +273,8 @@ class Engine:
 
     def stop(self, *, wait: float = 0.0) -> None:
         """
-        Cancel what is under way, begin nothing more, and let threads end when they have nothing left to do.
+        Cancel what is under way, begin nothing more, and let threads end when they have nothing
+        left to do.
 
         Args:
             wait: Seconds to wait at most for the runs that are cancelled.
@@ -292,10 +330,18 @@ _WITHOUT_SOURCE = frozenset({str, int, float, bool, type(None)})
 
 
 def _is_constant(step: Step) -> bool:
-    """Whether the node's own part of its key can't change between runs: no files, no drawn seeds, no fingerprint."""
+    """
+    Whether the node's own part of its key can't change between runs.
+
+    No files, no drawn seeds, no fingerprint.
+    """
     node, kind = step.node, step.kind
     assert node is not None and kind is not None
-    return not (kind.varies or any(map(_has_source, node.values.values())) or any(map(_has_source, node.dynamic.values())))
+    return not (
+        kind.varies
+        or any(map(_has_source, node.values.values()))
+        or any(map(_has_source, node.dynamic.values()))
+    )
 
 
 def _has_source(value: Any) -> bool:
@@ -332,7 +378,8 @@ class _RecordedModels:
         return getattr(self._engine.models, name)
 
     def revision(self, ref: ModelRef) -> str | None:
-        # Asked for by the keys of all that uses a model, so that a result from the cache names its model as well.
+        # Asked for by the keys of all that uses a model, so that a result from the cache names its
+        # model as well.
         revision = self._engine.models.revision(ref)
         self._recorder.note_model(ref, revision)
         return revision

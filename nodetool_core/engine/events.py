@@ -1,8 +1,11 @@
 """
-What a run tells its listeners: small typed values, each about one thing that happened, in the order it happened.
+What a run tells its listeners.
 
-The command line's progress bars, the server's stream and the tests read the same events. Each is sent once and never
-repeats what another said, so the bytes of a run's events grow with its work alone.
+Small typed values, each about one thing that happened, in the order it happened.
+
+The command line's progress bars, the server's stream and the tests read the same events. Each is
+sent once and never repeats what another said, so the bytes of a run's events grow with its work
+alone.
 """
 
 from __future__ import annotations
@@ -41,7 +44,9 @@ class NodeProgress(NamedTuple):
 
 
 class NodePreview(NamedTuple):
-    """An intermediate or side image; only sent where previews were asked for, or by a preview node."""
+    """
+    An intermediate or side image; only sent where previews were asked for, or by a preview node.
+    """
 
     node_id: str
     step: int
@@ -66,8 +71,14 @@ class NodeFinished(NamedTuple):
     cached: bool
 
 
-node_finished: Callable[[tuple[str, tuple[int, ...], float, bool]], NodeFinished] = partial(tuple.__new__, NodeFinished)
-"""`NodeFinished` of its fields, in a third of the time that its constructor takes: there is one for every node."""
+node_finished: Callable[[tuple[str, tuple[int, ...], float, bool]], NodeFinished] = partial(
+    tuple.__new__, NodeFinished
+)
+"""
+`NodeFinished` of its fields, in a third of the time that its constructor takes.
+
+There is one for every node.
+"""
 
 
 class NodeFailed(NamedTuple):
@@ -99,7 +110,17 @@ class RunFinished(NamedTuple):
     cached: int
 
 
-Event = RunStarted | NodeStarted | NodeProgress | NodePreview | NodeWarning | NodeFinished | NodeFailed | OutputReady | RunFinished
+Event = (
+    RunStarted
+    | NodeStarted
+    | NodeProgress
+    | NodePreview
+    | NodeWarning
+    | NodeFinished
+    | NodeFailed
+    | OutputReady
+    | RunFinished
+)
 
 Listener = Callable[[Event], None]
 
@@ -108,7 +129,7 @@ DROPPABLE = (NodeProgress, NodePreview, NodeStarted)
 
 
 def event_name(event: Event) -> str:
-    """The name as JSON spells it, such as `node_finished`."""
+    """Return the name as JSON spells it, such as `node_finished`."""
     return event_type_name(type(event))
 
 
@@ -118,7 +139,9 @@ def event_type_name(kind: type[Event]) -> str:
 
 
 def event_json(event: Event) -> dict[str, Any]:
-    """The JSON form. Images are named by size and mode only: their pixels travel by other ways."""
+    """
+    Return the JSON form. Images are named by size and mode only: their pixels travel by other ways.
+    """
     fields: dict[str, Any] = {"event": event_name(event)}
     for name, value in event._asdict().items():
         if isinstance(value, Problem):
@@ -131,7 +154,12 @@ def event_json(event: Event) -> dict[str, Any]:
 def _described(value: Any) -> Any:
     pixels = getattr(value, "image", value)
     if hasattr(pixels, "mode") and hasattr(pixels, "size"):
-        return {"type": "image", "mode": pixels.mode, "width": pixels.size[0], "height": pixels.size[1]}
+        return {
+            "type": "image",
+            "mode": pixels.mode,
+            "width": pixels.size[0],
+            "height": pixels.size[1],
+        }
     if isinstance(value, (list, tuple)):
         return [_described(item) for item in value]
     if isinstance(value, dict):

@@ -1,11 +1,13 @@
 """
 The fast path: plain steps, from ready to settled, in one loop.
 
-A node that adds two numbers takes less time than the questions that an arbitrary step has to be asked before and after it. For
-a plain step (`Step.is_plain`) they are answered when the plan is made: it runs on this thread, its inputs are finished values of
-its own frame, and what takes its result waits in that frame for nothing else to be decided. So it is called, kept, told of and
-settled here without a detour; O(1) for the step and for each of its edges. Whatever turns out to be different after all (a value
-of a richer type, an equal step, a failure, a message from a thread) goes the scheduler's general way, which gives the same.
+A node that adds two numbers takes less time than the questions that an arbitrary step has to be
+asked before and after it. For a plain step (`Step.is_plain`) they are answered when the plan is
+made: it runs on this thread, its inputs are finished values of its own frame, and what takes its
+result waits in that frame for nothing else to be decided. So it is called, kept, told of and
+settled here without a detour; O(1) for the step and for each of its edges. Whatever turns out to be
+different after all (a value of a richer type, an equal step, a failure, a message from a thread)
+goes the scheduler's general way, which gives the same.
 """
 
 from __future__ import annotations
@@ -45,7 +47,9 @@ class FastPath:
         while ready and no_message():
             frame, step = ready.pop()
             slot, node, kind, results = step.slot, step.node, step.kind, frame.values
-            is_plain = step.is_plain and not (frame.state[slot] or frame.poison[slot] or slot in frame.twin_of)
+            is_plain = step.is_plain and not (
+                frame.state[slot] or frame.poison[slot] or slot in frame.twin_of
+            )
             if not is_plain or self._has_policies or gaps.any:
                 scheduler.begin(frame, step)
                 return
@@ -64,7 +68,11 @@ class FastPath:
                     given["dynamic_values"] = own_copy(node.dynamic)
                 instance = _new(kind.node_class)
                 _set(instance, "__dict__", given)
-                returned = kind.process(instance, runner.context(step)) if kind.takes_context else kind.process(instance)
+                returned = (
+                    kind.process(instance, runner.context(step))
+                    if kind.takes_context
+                    else kind.process(instance)
+                )
                 is_exact = type(returned) is kind.exact
                 values = (returned,) if is_exact else kind.values(returned)
             except BaseException as error:  # noqa: BLE001 - a node is foreign code: whatever it raises is its failure
@@ -82,7 +90,10 @@ class FastPath:
             settle(frame, step, values)
 
     def settle(self, frame: Frame, step: Step, values: Values) -> None:
-        """What the scheduler's `settle` does, for a local step that is done, has no equal step and gave one value that is not skipped."""
+        """
+        What the scheduler's `settle` does, for a local step that is done, has no equal step and
+        gave one value that is not skipped.
+        """
         slot, uses, remaining, demanded = step.slot, frame.uses, frame.remaining, frame.demanded
         frame.state[slot] = DONE
         if uses[slot]:

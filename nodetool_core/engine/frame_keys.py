@@ -1,13 +1,15 @@
 """
 Keys of the steps of a frame.
 
-In topological order, each from its own part and the keys of its inputs. Steps of inner loops have no frame yet: they get a
-key that stands for "whatever the items are", which is all that the list gathered from them depends on besides the loop. So
-a gathered list is found in the cache before any item is made.
+In topological order, each from its own part and the keys of its inputs. Steps of inner loops have
+no frame yet: they get a key that stands for "whatever the items are", which is all that the list
+gathered from them depends on besides the loop. So a gathered list is found in the cache before any
+item is made.
 
-Such a key is a function of the loops that the step is in beyond those of the frame, in order; it says nothing of which loops
-they are. Whoever takes it says which of its own loops stand for them (`at`), so that the pairs of a loop with itself and those
-of two equal loops differ, while the same thing said of two equal loops is the same work.
+Such a key is a function of the loops that the step is in beyond those of the frame, in order; it
+says nothing of which loops they are. Whoever takes it says which of its own loops stand for them
+(`at`), so that the pairs of a loop with itself and those of two equal loops differ, while the same
+thing said of two equal loops is the same work.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ _NO_KEY: Key = b""
 class FrameKeys:
     """Makes the keys of one run."""
 
-    def __init__(self, frames: Frames, services: Services, seeded: dict[int, dict[str, Any]]) -> None:
+    def __init__(
+        self, frames: Frames, services: Services, seeded: dict[int, dict[str, Any]]
+    ) -> None:
         self._frames = frames
         self._services = services
         self._seeded = seeded
@@ -49,7 +53,9 @@ class FrameKeys:
             key = step.key
             if key is None and step.is_local and step.base is not None:
                 # `_other` for nearly all steps, in short.
-                key = blake2b(step.base + b"".join(map(key_of, step.sources)), digest_size=KEY_BYTES).digest()
+                key = blake2b(
+                    step.base + b"".join(map(key_of, step.sources)), digest_size=KEY_BYTES
+                ).digest()
             elif key is None:
                 key = self._other(frame, step, inner)
             keys.append(key)
@@ -67,36 +73,51 @@ class FrameKeys:
             return _NO_KEY
         if node is None:
             source = self._frames.plan.steps[step.gather_source]
-            origin = frame.keys[source.slot] if source.region == frame.region else inner[source.index]
+            origin = (
+                frame.keys[source.slot] if source.region == frame.region else inner[source.index]
+            )
             return combine(b"gather", origin, b"%d" % step.gather_output, step.gap_policy.encode())
         if not node.node_class.cacheable:
             return unique()
         return of_node(self._base(step), [self._feed_key(frame, feed) for feed in step.feeds])
 
     def _inner(self, frame: Frame, step: Step, inner: dict[int, Key]) -> Key:
-        """The key of a step of an inner loop, whatever its items are."""
+        """Return the key of a step of an inner loop, whatever its items are."""
         if step.is_gate:
             return _NO_KEY
         if step.node is None:
-            return combine(b"gather", inner[step.gather_source], b"%d" % step.gather_output, step.gap_policy.encode())
+            return combine(
+                b"gather",
+                inner[step.gather_source],
+                b"%d" % step.gather_output,
+                step.gap_policy.encode(),
+            )
         if not step.node.node_class.cacheable:
             return unique()
-        return of_node(self._base(step), [self._inner_feed_key(frame, feed, inner) for feed in step.feeds])
+        return of_node(
+            self._base(step), [self._inner_feed_key(frame, feed, inner) for feed in step.feeds]
+        )
 
     def _base(self, step: Step) -> Key:
         if step.base is not None:
             return step.base
         assert step.node is not None
-        return self._services.base(step.node, self._seeded.get(step.index, step.node.values), step.wiring)
+        return self._services.base(
+            step.node, self._seeded.get(step.index, step.node.values), step.wiring
+        )
 
     def _feed_key(self, frame: Frame, feed: Feed) -> Key:
-        """The key of what a step of the frame itself takes."""
+        """Return the key of what a step of the frame itself takes."""
         if feed.kind == ITEM:
             return self._item_keys(frame, feed.source)[feed.output]
         return (frame if feed.kind == LOCAL else self._frames.source(frame, feed)).keys[feed.slot]
 
     def _inner_feed_key(self, frame: Frame, feed: Feed, inner: dict[int, Key]) -> Key:
-        """The key of what a step of an inner loop takes: what it is, and at which of the step's loops beyond the frame's."""
+        """
+        Return the key of what a step of an inner loop takes.
+
+        What it is, and at which of the step's loops beyond the frame's.
+        """
         depth, own = len(frame.index), self._frames.plan.regions[frame.region].loops
         loops = self._frames.plan.steps[feed.source].loops
         if feed.source in inner:
@@ -106,22 +127,32 @@ class FrameKeys:
                 return self._item_keys(frame, feed.source)[feed.output]
             key = self._frames.enclosing(frame, feed.region).keys[feed.slot]
         else:
-            # In loops that the frame is only partly in: as seen from outside, for the items that the frame is at.
+            # In loops that the frame is only partly in: as seen from outside, for the items that
+            # the frame is at.
             items = [part for loop in loops if loop in own for part in self._item_keys(frame, loop)]
-            key = combine(self._everywhere[feed.source], bytes(loop in own for loop in loops), *items)
+            key = combine(
+                self._everywhere[feed.source], bytes(loop in own for loop in loops), *items
+            )
         at = [position - depth for position in feed.path if position >= depth]
         if feed.kind == ITEM:
             return combine(b"item of", key, bytes([*at, feed.item - depth]))
         return combine(b"at", key, bytes(at)) if at else key
 
     def _item_keys(self, frame: Frame, loop: int) -> list[Key]:
-        """The keys of the item that a frame is at in one of its loops, one per output."""
+        """Return the keys of the item that a frame is at in one of its loops, one per output."""
         plan = self._frames.plan
         opener = self._frames.enclosing(frame, plan.steps[loop].region)
         number = frame.index[plan.regions[frame.region].loops.index(loop)]
         return self._frames.streams[loop, opener.index].keys[number]
 
     def item(self, frame: Frame, step: Step, number: int, values: tuple[Any, ...]) -> list[Key]:
-        """A key per output of one item of a stream: by content where that is at hand, else by its place in the loop."""
+        """
+        Return a key per output of one item of a stream.
+
+        By content where that is at hand, else by its place in the loop.
+        """
         loop, services = frame.keys[step.slot], self._services
-        return [services.keys.item(value, combine(loop, b"%d" % output), number, services.sources) for output, value in enumerate(values)]
+        return [
+            services.keys.item(value, combine(loop, b"%d" % output), number, services.sources)
+            for output, value in enumerate(values)
+        ]

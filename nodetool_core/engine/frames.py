@@ -24,7 +24,11 @@ LOCAL_KINDS = (LOCAL, ITEM)
 
 
 class Frame:
-    """A region while it runs for one item: what each of its steps still waits for, and what it gave. Lists go by slot."""
+    """
+    A region while it runs for one item: what each of its steps still waits for, and what it gave.
+
+    Lists go by slot.
+    """
 
     __slots__ = (
         "asked",
@@ -50,7 +54,9 @@ class Frame:
         "values",
     )
 
-    def __init__(self, number: int, steps: list[Step], region: Region, index: Index, parent: Frame | None) -> None:
+    def __init__(
+        self, number: int, steps: list[Step], region: Region, index: Index, parent: Frame | None
+    ) -> None:
         count = len(steps)
         self.region = number
         self.steps = steps
@@ -85,9 +91,15 @@ class Frame:
         """Steps whose values lack items that failed, or are made of such."""
 
     def came(self, feed: Feed) -> int:
-        """What a feed from a settled step of this frame brought: DONE, or why it brought nothing."""
+        """
+        Return what a feed from a settled step of this frame brought.
+
+        DONE, or why it brought nothing.
+        """
         state = self.state[feed.slot]
-        return DROPPED if state == DONE and feed.output in self.skipped.get(feed.slot, ()) else state
+        return (
+            DROPPED if state == DONE and feed.output in self.skipped.get(feed.slot, ()) else state
+        )
 
 
 @dataclass(slots=True)
@@ -124,12 +136,14 @@ class Frames:
         self._projected: dict[tuple[int, tuple[int, ...]], dict[Index, dict[Index, Frame]]] = {}
 
     def add(self, number: int, parent: Frame, item: int) -> Frame:
-        """A new frame for one item of the innermost loop of a region."""
+        """Return a new frame for one item of the innermost loop of a region."""
         region = self.plan.regions[number]
         frame = Frame(number, self._steps[number], region, (*parent.index, item), parent)
         self._by_region[number][frame.index] = frame
         for path in region.paths:
-            self._projected.setdefault((number, path), {}).setdefault(_project(frame.index, path), {})[frame.index] = frame
+            self._projected.setdefault((number, path), {}).setdefault(
+                _project(frame.index, path), {}
+            )[frame.index] = frame
         return frame
 
     def forget(self, frame: Frame) -> None:
@@ -142,24 +156,35 @@ class Frames:
                 self.streams.pop((opener.index, frame.index), None)
 
     def source(self, frame: Frame, feed: Feed) -> Frame:
-        """The frame that a feed of a step in `frame` comes from (for an item, that of the step that streams)."""
-        return frame if feed.kind == LOCAL else self._by_region[feed.region][_project(frame.index, feed.path)]
+        """
+        Return the frame that a feed of a step in `frame` comes from (for an item, that of the step
+        that streams).
+        """
+        return (
+            frame
+            if feed.kind == LOCAL
+            else self._by_region[feed.region][_project(frame.index, feed.path)]
+        )
 
     def opener(self, frame: Frame, number: int) -> tuple[Frame, Step]:
-        """The step whose items open a region inside `frame`, with its frame."""
+        """Return the step whose items open a region inside `frame`, with its frame."""
         region = self.plan.regions[number]
         step = self.plan.steps[region.opener]
         return self._by_region[step.region][_project(frame.index, region.opener_path)], step
 
     def enclosing(self, frame: Frame, region: int) -> Frame:
-        """The frame of a region whose loops are all among those of `frame`."""
+        """Return the frame of a region whose loops are all among those of `frame`."""
         loops, own = self.plan.regions[region].loops, self.plan.regions[frame.region].loops
         return self._by_region[region][tuple(frame.index[own.index(loop)] for loop in loops)]
 
     def inside(self, frame: Frame, region: int) -> list[Frame]:
-        """The frames of an inner region within `frame`."""
+        """Return the frames of an inner region within `frame`."""
         length = len(frame.index)
-        return [inner for inner in self._by_region[region].values() if inner.index[:length] == frame.index]
+        return [
+            inner
+            for inner in self._by_region[region].values()
+            if inner.index[:length] == frame.index
+        ]
 
     def readers(self, region: int, path: tuple[int, ...], index: Index) -> list[Frame]:
         """Frames of a region whose index, along a path, is the given one."""
@@ -169,14 +194,17 @@ class Frames:
         return list(self._projected.get((region, path), {}).get(index, {}).values())
 
     def parents(self, number: int, frame: Frame) -> list[Frame]:
-        """The frames that hold an inner loop (region `number`) over the items that a stream gives in `frame`."""
+        """
+        Return the frames that hold an inner loop (region `number`) over the items that a stream
+        gives in `frame`.
+        """
         region = self.plan.regions[number]
         if region.parent == frame.region:
             return [frame]
         return self.readers(region.parent, region.opener_path, frame.index)
 
     def value(self, frame: Frame, feed: Feed) -> Any:
-        """What a feed brings; SKIPPED where its branch was not taken."""
+        """Return what a feed brings; SKIPPED where its branch was not taken."""
         if feed.kind == ITEM:
             stream = self.streams[feed.source, _project(frame.index, feed.path)]
             return stream.items[frame.index[feed.item]][feed.output]
@@ -189,7 +217,7 @@ def _project(index: Index, path: tuple[int, ...]) -> Index:
 
 
 def came(values: Values | None, output: int, state: int) -> int:
-    """What an edge brought: DONE, or why it brought nothing."""
+    """Return what an edge brought: DONE, or why it brought nothing."""
     if state == DONE and values and values[output] is SKIPPED:
         return DROPPED
     return state

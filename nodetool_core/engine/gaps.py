@@ -1,9 +1,10 @@
 """
 Gaps: lists gathered from a loop though some of its items failed.
 
-A node that gathers may say that an item that fails leaves a gap (`Node.gap_policy`): it is left out, or None stands in its place.
-A failure that reaches nothing but such lists is *absorbed*: the run goes on, and the failure is a warning of its result. What is
-made of a list with a gap is right for this run alone, for the item may succeed in the next: it is not kept in the cache.
+A node that gathers may say that an item that fails leaves a gap (`Node.gap_policy`): it is left
+out, or None stands in its place. A failure that reaches nothing but such lists is *absorbed*: the
+run goes on, and the failure is a warning of its result. What is made of a list with a gap is right
+for this run alone, for the item may succeed in the next: it is not kept in the cache.
 """
 
 from __future__ import annotations
@@ -30,17 +31,25 @@ NONE: Final = "none"
 
 
 def policy_of(node: GraphNode) -> str:
-    """What a node wants of items that failed. Raises WorkflowError where that is to come along an edge."""
+    """
+    Return what a node wants of items that failed.
+
+    Raises WorkflowError where that is to come along an edge.
+    """
     name = node.node_class.gap_policy
     if not name:
         return FAIL
     if name not in node.values:
         message = f"{name} says how the loop is run, so it takes no connection."
-        raise WorkflowError(Problem("type_mismatch", f"{node.place}.data.{name}", message, "Give a value."))
+        raise WorkflowError(
+            Problem("type_mismatch", f"{node.place}.data.{name}", message, "Give a value.")
+        )
     return str(node.values[name])
 
 
-def mark_absorbed(steps: Sequence[Step], regions: Sequence[Region], opened: dict[int, list[int]]) -> None:
+def mark_absorbed(
+    steps: Sequence[Step], regions: Sequence[Region], opened: dict[int, list[int]]
+) -> None:
     """Find the steps whose failure reaches nothing but lists with gaps, from the ends up."""
     if all(step.gap_policy == FAIL for step in steps):
         return
@@ -50,7 +59,9 @@ def mark_absorbed(steps: Sequence[Step], regions: Sequence[Region], opened: dict
         if step.streams:
             inner = [regions[number] for number in opened.get(step.index, ())]
             reached = [gather for region in inner for gather in region.gathered]
-            ends = any(region.groups for region in inner) or any(steps[gather].region != step.region for gather in reached)
+            ends = any(region.groups for region in inner) or any(
+                steps[gather].region != step.region for gather in reached
+            )
             absorbed = [steps[gather].absorbed for gather in reached]
         else:
             own = regions[step.region].steps
@@ -59,7 +70,10 @@ def mark_absorbed(steps: Sequence[Step], regions: Sequence[Region], opened: dict
             takers += [regions[region].steps[slot] for region, slot, *_ in step.lazy]
             ends = False
             absorbed = [steps[taker].absorbed for taker in takers]
-            absorbed += [steps[gather].gap_policy != FAIL or steps[gather].absorbed for gather in step.gathers]
+            absorbed += [
+                steps[gather].gap_policy != FAIL or steps[gather].absorbed
+                for gather in step.gathers
+            ]
         step.absorbed = bool(absorbed) and all(absorbed) and not ends
 
 
@@ -74,14 +88,24 @@ class Gaps:
         """Whether there is one."""
 
     def absorb(self, frame: Frame, step: Step, failure: NodeFailure) -> bool:
-        """Tell of a failure: a warning where it, and that of equal steps, reaches nothing but lists with gaps. False where it is more."""
-        if not (step.absorbed and all(frame.steps[twin].absorbed for twin in frame.twins.get(step.slot, ()))):
+        """
+        Tell of a failure: a warning where it, and that of equal steps, reaches nothing but lists
+        with gaps. False where it is more.
+        """
+        if not (
+            step.absorbed
+            and all(frame.steps[twin].absorbed for twin in frame.twins.get(step.slot, ()))
+        ):
             self._result.failures.append(failure)
             trace = traceback_of(failure)
-            self._services.emit(NodeFailed(failure.node_id, failure.item, failure.node_type, failure.problem, trace))
+            self._services.emit(
+                NodeFailed(failure.node_id, failure.item, failure.node_type, failure.problem, trace)
+            )
             return False
         self._result.warnings.append(replace(failure.problem, level="warning"))
-        self._services.emit(NodeWarning(failure.node_id, str(failure.problem), {"item": list(failure.item)}))
+        self._services.emit(
+            NodeWarning(failure.node_id, str(failure.problem), {"item": list(failure.item)})
+        )
         return True
 
     def note(self, frame: Frame, slot: int) -> None:
@@ -90,7 +114,10 @@ class Gaps:
         self.any = True
 
     def reach(self, frame: Frame, step: Step) -> bool:
-        """Whether something that a step took has a gap, so that its own result is right for this run alone."""
+        """
+        Whether something that a step took has a gap, so that its own result is right for this run
+        alone.
+        """
         if not self.any:
             return False
         found = any(feed.slot in self._frames.source(frame, feed).gaps for feed in step.feeds)

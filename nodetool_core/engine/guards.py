@@ -1,17 +1,20 @@
 """
-Guards: what tells whether something behind a branch comes at all, without asking for the thing itself.
+Guards: what tells whether something behind a branch comes at all, without asking for the thing
+itself.
 
-An output of a node that branches may stay away, and so may all that needs it. The *guard* of an output is an output that comes
-when this one does (or would, if nothing failed) and that needs less: in the end, that of the branch.
+An output of a node that branches may stay away, and so may all that needs it. The *guard* of an
+output is an output that comes when this one does (or would, if nothing failed) and that needs less:
+in the end, that of the branch.
 
     guard of a branch's output = that output
     guard of a step            = those of its inputs, one after the other in the order of the properties: a `both` gate
     guard of a merging step    = those of its inputs, until one comes: an `either` gate; none if an input comes anyway
     guard of a gathered list   = that of the step that opens the loop
 
-A step whose inputs do not all have the same guard waits for its own and asks for the inputs then. So nothing that only it needs
-runs in vain, whichever of several branches is not taken. A gate is a step without a node that holds no values: it asks for its
-first input, and for the second only where that decides. Equal gates are made once: O(1) for each edge behind a branch.
+A step whose inputs do not all have the same guard waits for its own and asks for the inputs then.
+So nothing that only it needs runs in vain, whichever of several branches is not taken. A gate is a
+step without a node that holds no values: it asks for its first input, and for the second only where
+that decides. Equal gates are made once: O(1) for each edge behind a branch.
 """
 
 from __future__ import annotations
@@ -31,11 +34,14 @@ SECOND = "second"
 class Guards:
     """The guards of one plan, while it is made."""
 
-    def __init__(self, new_step: Callable[[Source, Source], Step], watch: Callable[[Step, Source, str], Feed]) -> None:
+    def __init__(
+        self, new_step: Callable[[Source, Source], Step], watch: Callable[[Step, Source, str], Feed]
+    ) -> None:
         """
         Args:
             new_step: Makes a step in the loops of both sources.
-            watch: Makes an input of a step by which it learns whether a source comes; one with a name has to be asked for.
+            watch: Makes an input of a step by which it learns whether a source comes; one with a
+                name has to be asked for.
         """
         self._new_step = new_step
         self._watch = watch
@@ -43,13 +49,15 @@ class Guards:
         self._gates: dict[tuple[int, int, int, int, bool], Source] = {}
 
     def of(self, origin: Step, output: int) -> Source | None:
-        """What tells whether an output comes; None where it always does."""
+        """Return what tells whether an output comes; None where it always does."""
         if origin.streams or not origin.may_drop:
             return None
         return self._of_step.get(origin.index, (origin, output))
 
     def set(self, step: Step, guard: Source) -> None:
-        """Say what tells whether a step runs; one of which nothing is said has to run to be known."""
+        """
+        Say what tells whether a step runs; one of which nothing is said has to run to be known.
+        """
         self._of_step[step.index] = guard
 
     def copy(self, opener: Step, gather: Step) -> None:
@@ -58,11 +66,11 @@ class Guards:
             self._of_step[gather.index] = self._of_step[opener.index]
 
     def both(self, guards: Iterable[Source]) -> Source:
-        """What comes when all of these do."""
+        """Return what comes when all of these do."""
         return reduce(lambda first, second: self._gate(first, second, either=False), guards)
 
     def either(self, guards: Iterable[Source]) -> Source:
-        """What comes when at least one of these does."""
+        """Return what comes when at least one of these does."""
         return reduce(lambda first, second: self._gate(first, second, either=True), guards)
 
     def _gate(self, first: Source, second: Source, *, either: bool) -> Source:

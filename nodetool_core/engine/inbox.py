@@ -11,7 +11,11 @@ Message = tuple[Any, ...]
 
 
 class Inbox:
-    """A queue until it is closed. What comes later, as from a node that was given up, is let go of: nobody would take it."""
+    """
+    A queue until it is closed.
+
+    What comes later, as from a node that was given up, is let go of: nobody would take it.
+    """
 
     def __init__(self) -> None:
         self._messages: SimpleQueue[Message] = SimpleQueue()
@@ -24,7 +28,7 @@ class Inbox:
             self._clear()
 
     def get(self, timeout: float | None = None) -> Message:
-        """The next message. Raises queue.Empty where none comes within `timeout` seconds."""
+        """Return the next message. Raises queue.Empty where none comes within `timeout` seconds."""
         return self._messages.get(timeout=timeout)
 
     def close(self) -> None:

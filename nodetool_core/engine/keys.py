@@ -4,8 +4,9 @@ Cache keys, Merkle style.
     base(node) = blake2b( node type, code version, versions of libraries, canonical values, for each input: its name )
     key(node)  = blake2b( base, for each input: the key of its source )
 
-A key says what a result is made of and nothing else: it does not depend on ids, positions, the order of properties, or the
-process. A file counts by its content. One hash per node, in topological order: no ancestor is ever looked at twice.
+A key says what a result is made of and nothing else: it does not depend on ids, positions, the
+order of properties, or the process. A file counts by its content. One hash per node, in topological
+order: no ancestor is ever looked at twice.
 """
 
 from __future__ import annotations
@@ -45,21 +46,31 @@ KEY_BYTES = 16
 
 def has_fingerprint(node_class: type[Node]) -> bool:
     """Whether a class says for itself what else its result depends on."""
-    return any("fingerprint" in vars(base) for base in node_class.__mro__ if base.__module__ != "nodetool_core.node")
+    return any(
+        "fingerprint" in vars(base)
+        for base in node_class.__mro__
+        if base.__module__ != "nodetool_core.node"
+    )
 
 
 def combine(*parts: bytes) -> Key:
-    """The key of something made of parts, each of which counts with its length."""
-    return hashlib.blake2b(b"".join(b"%d:%b" % (len(part), part) for part in parts), digest_size=KEY_BYTES).digest()
+    """Return the key of something made of parts, each of which counts with its length."""
+    return hashlib.blake2b(
+        b"".join(b"%d:%b" % (len(part), part) for part in parts), digest_size=KEY_BYTES
+    ).digest()
 
 
 def of_node(base: Key, inputs: list[Key]) -> Key:
-    """The key of a node. The base, which names the inputs, says how many there are; every key has the same length."""
+    """
+    Return the key of a node.
+
+    The base, which names the inputs, says how many there are; every key has the same length.
+    """
     return hashlib.blake2b(base + b"".join(inputs), digest_size=KEY_BYTES).digest()
 
 
 def unique() -> Key:
-    """A key that nothing else has: for what is never the same twice."""
+    """Return a key that nothing else has: for what is never the same twice."""
     return secrets.token_bytes(KEY_BYTES)
 
 
@@ -72,29 +83,47 @@ class KeyMaker:
         self._lock = threading.Lock()
 
     def code_of(self, node_class: type[Node]) -> bytes:
-        """The version of a class's code as it is now. Keys are made with the one that was asked for last."""
+        """
+        Return the version of a class's code as it is now.
+
+        Keys are made with the one that was asked for last.
+        """
         version = self._versions.get(node_class)
         if version is None or not version.is_current():
             with self._lock:
                 before, version = version, version_of(node_class)
                 if version.unknown and (before is None or before.unknown != version.unknown):
                     reasons = ", ".join(version.unknown)
-                    _log.warning("Results of %s stay in this process: its code uses %s.", node_class.__qualname__, reasons)
+                    _log.warning(
+                        "Results of %s stay in this process: its code uses %s.",
+                        node_class.__qualname__,
+                        reasons,
+                    )
                 self._versions[node_class] = version
                 libraries = repr(sorted(versions().items())).encode()
-                key = combine(KEY_FORMAT, node_class.spec.node_type.encode(), version.digest, libraries)
+                key = combine(
+                    KEY_FORMAT, node_class.spec.node_type.encode(), version.digest, libraries
+                )
                 self._classes[node_class] = key, has_fingerprint(node_class)
         return version.digest
 
     def _of_class(self, node_class: type[Node]) -> tuple[Key, bool]:
-        """What is the same for all nodes of a class: the part of their keys, and whether they have fingerprints."""
+        """
+        Return what is the same for all nodes of a class.
+
+        The part of their keys, and whether they have fingerprints.
+        """
         if node_class not in self._classes:
             self.code_of(node_class)
         return self._classes[node_class]
 
-    def base(self, node: GraphNode, values: dict[str, Any], wiring: str, sources: Sources) -> Key | None:
+    def base(
+        self, node: GraphNode, values: dict[str, Any], wiring: str, sources: Sources
+    ) -> Key | None:
         """
-        The part of a node's key that does not come from its inputs; None where something that it depends on has no content to tell.
+        Return the part of a node's key that does not come from its inputs.
+
+        None where something that it depends on has no content to tell.
 
         Args:
             wiring: The names of the inputs.
@@ -103,7 +132,11 @@ class KeyMaker:
         own = _fingerprint(node, values, sources) if asks else ""
         properties = node.node_class.spec.properties
         # Defaults count through the code version: a class whose defaults change is another version.
-        given = [item for item in sorted(values.items()) if properties[item[0]].tells(item[1])] if values else ()
+        given = (
+            [item for item in sorted(values.items()) if properties[item[0]].tells(item[1])]
+            if values
+            else ()
+        )
         try:
             content = f"{_canonical_items(given, sources)}{_canonical(node.dynamic, sources)}{own!r}{wiring}"
         except (NodetoolError, TypeError):
@@ -114,7 +147,11 @@ class KeyMaker:
         return hashlib.blake2b(of_class + content.encode(), digest_size=KEY_BYTES).digest()
 
     def item(self, value: Any, loop: Key, number: int, sources: Sources) -> Key:
-        """The key of one item of a loop: by its content where that is at hand, else by its place in the loop."""
+        """
+        Return the key of one item of a loop.
+
+        By its content where that is at hand, else by its place in the loop.
+        """
         try:
             return combine(b"value", _canonical(value, sources).encode())
         except (TypeError, NodetoolError):
@@ -128,22 +165,37 @@ def _fingerprint(node: GraphNode, values: dict[str, Any], sources: Sources) -> s
         return None
     except Exception as error:
         place = f"node {node.id!r} ({node.spec.node_type})"
-        raise NodetoolError(Problem("fingerprint_failed", place, f"fingerprint failed: {type(error).__name__}: {error}")) from error
+        raise NodetoolError(
+            Problem(
+                "fingerprint_failed", place, f"fingerprint failed: {type(error).__name__}: {error}"
+            )
+        ) from error
 
 
 _AS_WRITTEN = frozenset({str, int, float, bool, types.NoneType})
-"""Types whose values Python writes differently wherever they differ. Texts are quoted, so that none can look like anything else."""
+"""
+Types whose values Python writes differently wherever they differ.
+
+Texts are quoted, so that none can look like anything else.
+"""
 
 
 def _canonical(value: Any, sources: Sources) -> str:
-    """A text that is equal for equal content, and different for different content. Raises TypeError where the value has none."""
+    """
+    Return a text that is equal for equal content, and different for different content.
+
+    Raises TypeError where the value has none.
+    """
     kind = type(value)
     if kind in _AS_WRITTEN:
         return repr(value)
     if kind is dict:
         if all(type(name) is str for name in value):
             return _canonical_items(sorted(value.items(), key=itemgetter(0)), sources)
-        pairs = [f"{_canonical(name, sources)}:{_canonical(item, sources)}" for name, item in value.items()]
+        pairs = [
+            f"{_canonical(name, sources)}:{_canonical(item, sources)}"
+            for name, item in value.items()
+        ]
         return f"<{','.join(sorted(pairs))}>"
     if kind is list or kind is tuple:
         content = ",".join([_canonical(item, sources) for item in value])
@@ -151,7 +203,9 @@ def _canonical(value: Any, sources: Sources) -> str:
     if isinstance(value, AssetRef):
         return f"asset{(value.type, '' if value.is_empty() else sources.digest(value))!r}"
     if isinstance(value, ModelRef) and not value.is_empty():
-        return f"model{_canonical([value.model_dump(mode='json'), sources.revision(value)], sources)}"
+        return (
+            f"model{_canonical([value.model_dump(mode='json'), sources.revision(value)], sources)}"
+        )
     if isinstance(value, Reference):
         return f"reference{_canonical(value.model_dump(mode='json'), sources)}"
     if hasattr(value, "tobytes") and hasattr(value, "shape"):
@@ -161,7 +215,11 @@ def _canonical(value: Any, sources: Sources) -> str:
 
 
 def _made_of(value: Any, sources: Sources) -> Any:
-    """What tells a value of some class from others of it, in plainer terms. Raises TypeError where that is not known."""
+    """
+    Return what tells a value of some class from others of it, in plainer terms.
+
+    Raises TypeError where that is not known.
+    """
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, JsonValue):
@@ -185,5 +243,12 @@ def _made_of(value: Any, sources: Sources) -> Any:
 
 
 def _canonical_items(items: Iterable[tuple[str, Any]], sources: Sources) -> str:
-    parts = [f"{name!r}:{value!r}" if type(value) in _AS_WRITTEN else f"{name!r}:{_canonical(value, sources)}" for name, value in items]
+    parts = [
+        (
+            f"{name!r}:{value!r}"
+            if type(value) in _AS_WRITTEN
+            else f"{name!r}:{_canonical(value, sources)}"
+        )
+        for name, value in items
+    ]
     return f"{{{','.join(parts)}}}"

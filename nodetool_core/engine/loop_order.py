@@ -1,9 +1,10 @@
 """
 Which of two independent loops is the outer one.
 
-The graph itself has to say it: neither ids nor the order of nodes or edges in a file may mean anything. So the nodes are
-walked from the outputs, by name, through their inputs, in the order in which the classes declare them, what a node needs
-before the node; the loop that comes first is the outer one. A loop inside another always comes after it.
+The graph itself has to say it: neither ids nor the order of nodes or edges in a file may mean
+anything. So the nodes are walked from the outputs, by name, through their inputs, in the order in
+which the classes declare them, what a node needs before the node; the loop that comes first is the
+outer one. A loop inside another always comes after it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from nodetool_core.node import Role
 
 def loop_order(graph: Graph) -> dict[int, int]:
     """For each node that streams, by position: its place in the order of loops."""
-    streams = [position for position, node in enumerate(graph.nodes) if node.node_class.spec.streams]
+    streams = [
+        position for position, node in enumerate(graph.nodes) if node.node_class.spec.streams
+    ]
     if len(streams) < 2:
         return dict.fromkeys(streams, 0)
     order: dict[int, int] = {}
@@ -28,7 +31,9 @@ def loop_order(graph: Graph) -> dict[int, int]:
             seen[position] = 1
             if graph.nodes[position].spec.streams:
                 pending.append((position, True))
-            pending.extend((edge.source, False) for edge in reversed(as_declared(graph.nodes[position])))
+            pending.extend(
+                (edge.source, False) for edge in reversed(as_declared(graph.nodes[position]))
+            )
     return order
 
 
@@ -36,12 +41,24 @@ def _ends(graph: Graph) -> list[int]:
     """Nodes that nothing depends on: outputs by name, then the others."""
     sources = {edge.source for node in graph.nodes for edge in node.inputs}
     ends = [position for position in range(len(graph.nodes)) if position not in sources]
-    return sorted(ends, key=lambda position: (graph.nodes[position].role is not Role.OUTPUT, graph.nodes[position].name))
+    return sorted(
+        ends,
+        key=lambda position: (
+            graph.nodes[position].role is not Role.OUTPUT,
+            graph.nodes[position].name,
+        ),
+    )
 
 
 def as_declared(node: GraphNode) -> list[Edge]:
-    """A node's edges in the order of its properties; those of undeclared ones after them, by name."""
+    """
+    Return a node's edges in the order of its properties.
+
+    Those of undeclared ones after them, by name.
+    """
     if len(node.inputs) < 2:
         return node.inputs
     place = {name: number for number, name in enumerate(node.spec.properties)}
-    return sorted(node.inputs, key=lambda edge: (place.get(edge.property, len(place)), edge.property))
+    return sorted(
+        node.inputs, key=lambda edge: (place.get(edge.property, len(place)), edge.property)
+    )

@@ -1,10 +1,11 @@
 """
 Loops of a run: items in, frames for them, lists out.
 
-When a stream gives an item, a frame is made for each region that runs for it, and the steps of the frame are asked for as far
-as something outside wants them. A frame is finished when nothing asked for in it is open; it is then forgotten, and its
-stream may give another item: that is the back-pressure. Where two loops meet in a product, or an item waits for the end of its
-own loop, items can't be bounded and are all kept (`Step.limited`).
+When a stream gives an item, a frame is made for each region that runs for it, and the steps of the
+frame are asked for as far as something outside wants them. A frame is finished when nothing asked
+for in it is open; it is then forgotten, and its stream may give another item: that is the
+back-pressure. Where two loops meet in a product, or an item waits for the end of its own loop,
+items can't be bounded and are all kept (`Step.limited`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from nodetool_core.engine import events
-from nodetool_core.engine.frames import DONE, DROPPED, FAILED, LOCAL_KINDS, RUNNING, Frame, Stream, Values, came
+from nodetool_core.engine.frames import (
+    DONE,
+    DROPPED,
+    FAILED,
+    LOCAL_KINDS,
+    RUNNING,
+    Frame,
+    Stream,
+    Values,
+    came,
+)
 from nodetool_core.engine.gaps import FAIL, NONE
 from nodetool_core.engine.plan import ITEM, Step
 from nodetool_core.errors import Problem
@@ -26,7 +37,9 @@ if TYPE_CHECKING:
 
 ITEMS_IN_FLIGHT = 8
 ITEMS_IN_FLIGHT_WAITING = 32
-"""How many items of one loop may be under way: where the work computes, and where it mostly waits."""
+"""
+How many items of one loop may be under way: where the work computes, and where it mostly waits.
+"""
 
 
 class Loops:
@@ -41,7 +54,7 @@ class Loops:
         """Frames to make, outer ones first: depth, order, region, parent, item."""
         self._order = itertools.count()
 
-    # -- streams ----------------------------------------------------------------------------------------------------
+    # -- streams -----------------------------------------------------------------------------------
 
     def open(self, frame: Frame, step: Step) -> None:
         """Begin a stream."""
@@ -61,7 +74,11 @@ class Loops:
         self._scheduler.ready.pulls.append(stream)
 
     def may_begin_again(self, frame: Frame, step: Step) -> bool:
-        """Whether a stream may be begun anew. Once it gave items, only one that gives the same ones again."""
+        """
+        Whether a stream may be begun anew.
+
+        Once it gave items, only one that gives the same ones again.
+        """
         stream = self._frames.streams[step.index, frame.index]
         assert step.node is not None and stream.source is not None
         stream.source.ticket.give_up()
@@ -82,7 +99,9 @@ class Loops:
         stream.pulling = True
         policy = self._scheduler.patience.policy(step)
         seconds = None if policy is None else policy.timeout
-        clock = None if seconds is None else partial(self._scheduler.watch, stream.frame, step, seconds)
+        clock = (
+            None if seconds is None else partial(self._scheduler.watch, stream.frame, step, seconds)
+        )
         ticket = self._scheduler.runner.pull(stream, self._got, self._broke, clock)
         if ticket is not None:
             self._scheduler.expect(ticket)
@@ -102,7 +121,9 @@ class Loops:
             return
         if values is None:
             scheduler.result.ran.append(step.node.id)
-            scheduler.services.emit(events.NodeFinished(step.node.id, frame.index, stream.seconds, False))
+            scheduler.services.emit(
+                events.NodeFinished(step.node.id, frame.index, stream.seconds, False)
+            )
             scheduler.settle(frame, step, (), DONE)
             return
         number = stream.count
@@ -113,8 +134,12 @@ class Loops:
             gather = self._plan.steps[gather_number]
             if values[gather.gather_output] is not SKIPPED:
                 frame.buckets.setdefault(gather.slot, {})[number] = values[gather.gather_output]
-        regions = [region for region in self._plan.opened.get(step.index, ()) if self._is_read(region)]
-        parents = [(region, parent) for region in regions for parent in self._frames.parents(region, frame)]
+        regions = [
+            region for region in self._plan.opened.get(step.index, ()) if self._is_read(region)
+        ]
+        parents = [
+            (region, parent) for region in regions for parent in self._frames.parents(region, frame)
+        ]
         if parents or (regions and not step.limited):
             stream.items[number] = values
             stream.keys[number] = scheduler.keys.item(frame, step, number, values)
@@ -134,8 +159,15 @@ class Loops:
                 for region in self._plan.opened.get(step.index, ())
                 for number in self._plan.regions[region].subtree
             ]
-            waits = any(kind is not None and (kind.lane is Lane.NETWORK or kind.spec.is_async) for kind in inner)
-            bound = ITEMS_IN_FLIGHT_WAITING if waits else max(ITEMS_IN_FLIGHT, 2 * self._scheduler.services.workers)
+            waits = any(
+                kind is not None and (kind.lane is Lane.NETWORK or kind.spec.is_async)
+                for kind in inner
+            )
+            bound = (
+                ITEMS_IN_FLIGHT_WAITING
+                if waits
+                else max(ITEMS_IN_FLIGHT, 2 * self._scheduler.services.workers)
+            )
             self._limits[step.index] = bound if step.limited else 1 << 60
         return self._limits[step.index]
 
@@ -148,12 +180,17 @@ class Loops:
                 except Exception as error:  # noqa: BLE001 - a node is foreign code: the run is over, and its fault is shown
                     step = self._plan.steps[stream.step]
                     assert step.node is not None
-                    problem = Problem("close_failed", f"node {step.node.id!r}", f"{type(error).__name__}: {error}", level="warning")
+                    problem = Problem(
+                        "close_failed",
+                        f"node {step.node.id!r}",
+                        f"{type(error).__name__}: {error}",
+                        level="warning",
+                    )
                     self._scheduler.result.warnings.append(problem)
             # One that was not asked for an item holds the run, by its context.
             stream.source = None
 
-    # -- frames -----------------------------------------------------------------------------------------------------
+    # -- frames ------------------------------------------------------------------------------------
 
     def _announce(self, number: int, parent: Frame, item: int) -> None:
         """A frame is to be made. Its parent counts it from now on."""
@@ -166,7 +203,11 @@ class Loops:
         heapq.heappush(self._to_begin, (len(region.loops), next(self._order), number, parent, item))
 
     def _begin_announced(self) -> None:
-        """Make frames, and those that they announce in turn: by depth, for in a product one reads from several less deep ones."""
+        """
+        Make frames, and those that they announce in turn.
+
+        By depth, for in a product one reads from several less deep ones.
+        """
         while self._to_begin:
             *_, number, parent, item = heapq.heappop(self._to_begin)
             self._begin_item(number, parent, item)
@@ -229,10 +270,12 @@ class Loops:
                 return True
         return False
 
-    # -- ends and lists ---------------------------------------------------------------------------------------------
+    # -- ends and lists ----------------------------------------------------------------------------
 
     def expect(self, frame: Frame, step: Step) -> None:
-        """A stream is asked for: every frame that its items go into has an inner loop to wait for."""
+        """
+        A stream is asked for: every frame that its items go into has an inner loop to wait for.
+        """
         for number in self._plan.opened.get(step.index, ()):
             for parent in self._frames.parents(number, frame):
                 self._expect_group(number, parent)
@@ -268,33 +311,50 @@ class Loops:
                 self.frame_finished(parent)
 
     def collect(self, frame: Frame, step: Step, values: Values | None, state: int) -> None:
-        """A gathered step has settled for one item. One that was dropped is left out of the list; one that failed fails it, or is a gap."""
+        """
+        A gathered step has settled for one item.
+
+        One that was dropped is left out of the list; one that failed fails it, or is a gap.
+        """
         assert frame.parent is not None
         for number in step.gathers:
             gather = self._plan.steps[number]
             outcome = came(values, gather.gather_output, state)
             if outcome == DONE and values:
-                frame.parent.buckets.setdefault(gather.slot, {})[frame.index[-1]] = values[gather.gather_output]
+                frame.parent.buckets.setdefault(gather.slot, {})[frame.index[-1]] = values[
+                    gather.gather_output
+                ]
             is_gap = outcome == FAILED and gather.gap_policy != FAIL
             if is_gap and gather.gap_policy == NONE:
                 frame.parent.buckets.setdefault(gather.slot, {})[frame.index[-1]] = None
             if is_gap or step.slot in frame.gaps:
                 self._scheduler.gaps.note(frame.parent, gather.slot)
-            self._scheduler.arrive(frame.parent, gather.slot, FAILED if outcome == FAILED and not is_gap else DONE)
+            self._scheduler.arrive(
+                frame.parent, gather.slot, FAILED if outcome == FAILED and not is_gap else DONE
+            )
 
-    # -- demand -----------------------------------------------------------------------------------------------------
+    # -- demand ------------------------------------------------------------------------------------
 
     def needs(self, frame: Frame, gather: Step) -> list[tuple[Frame, Step]]:
-        """What a gather needs: the loop it closes, and the collected step in every item that there is."""
+        """
+        Return what a gather needs.
+
+        The loop it closes, and the collected step in every item that there is.
+        """
         source = self._plan.steps[gather.gather_source]
-        region = self._plan.by_loops[(*source.loops, source.index) if source.streams else source.loops]
+        region = self._plan.by_loops[
+            (*source.loops, source.index) if source.streams else source.loops
+        ]
         wanted = [self._frames.opener(frame, region)]
         if not source.streams:
             wanted += [(inner, source) for inner in self._frames.inside(frame, region)]
         return wanted
 
     def demand_gathered(self, frame: Frame) -> None:
-        """In a new item's frame: ask for what is collected from it by gathers that were asked for before."""
+        """
+        In a new item's frame: ask for what is collected from it by gathers that were asked for
+        before.
+        """
         if frame.parent is None:
             return
         for number in self._plan.regions[frame.region].gathered:

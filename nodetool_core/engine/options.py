@@ -1,4 +1,8 @@
-"""How a run is to be done; everything has a sensible default. What can't be meant is refused when it is said."""
+"""
+How a run is to be done; everything has a sensible default.
+
+What can't be meant is refused when it is said.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +23,19 @@ class NodePolicy:
 
     timeout: float | None = None
     """
-    Seconds that one attempt may take; of a node that gives items, one item. A node that reports progress stops at its next step; one
-    that doesn't is given up.
+    Seconds that one attempt may take; of a node that gives items, one item.
+
+    A node that reports progress stops at its next step; one that doesn't is given up.
     """
     attempts: int = 1
     """
-    How often it is tried in all. What can't get better by trying again (values that don't fit) is not.
+    How often it is tried in all.
 
-    A node that gives items is begun anew, and the items that it gave before are passed over, for the same node gives the same items. One
-    that says that it is never the same twice (`cacheable = False`) is not begun again once it has given an item.
+    What can't get better by trying again (values that don't fit) is not.
+
+    A node that gives items is begun anew, and the items that it gave before are passed over, for
+    the same node gives the same items. One that says that it is never the same twice (`cacheable =
+    False`) is not begun again once it has given an item.
     """
     wait: float = 1.0
     """Seconds before the second attempt; doubled before each further one."""
@@ -36,7 +44,9 @@ class NodePolicy:
         """Raise WorkflowError for numbers that can't be meant."""
         problems = []
         if self.timeout is not None and not (_is_number(self.timeout) and self.timeout > 0):
-            problems.append(_unfit(self, "timeout", "expects seconds above 0, or None for no limit"))
+            problems.append(
+                _unfit(self, "timeout", "expects seconds above 0, or None for no limit")
+            )
         if type(self.attempts) is not int or self.attempts < 1:
             problems.append(_unfit(self, "attempts", "expects a whole number from 1 on"))
         if not (_is_number(self.wait) and self.wait >= 0):
@@ -50,28 +60,54 @@ class RunOptions:
     """Properties of one run."""
 
     outputs: Sequence[str] | None = None
-    """Names of outputs, or ids of nodes, whose results are wanted; all of the workflow's outputs where None."""
+    """
+    Names of outputs, or ids of nodes, whose results are wanted.
+
+    All of the workflow's outputs where None.
+    """
     on_error: OnError = "stop"
-    """`stop`: what has begun finishes, the rest is cancelled. `continue`: every branch that can still finish does."""
+    """
+    `stop`: what has begun finishes, the rest is cancelled.
+
+    `continue`: every branch that can still finish does.
+    """
     use_cache: bool = True
     """False: nothing is taken from the result cache (results are still put there)."""
     previews: bool = False
     """Whether nodes that can show intermediate images do so."""
     confined: bool = False
-    """True: the run reads and writes no file of this machine, whatever name a node computes. For workflows of strangers."""
+    """
+    True: the run reads and writes no file of this machine, whatever name a node computes.
+
+    For workflows of strangers.
+    """
     policies: Mapping[str, NodePolicy] = field(default_factory=dict)
-    """Patience by node id or by node type; the type may be a pattern such as `huggingface.*`. The first that fits counts."""
+    """
+    Patience by node id or by node type; the type may be a pattern such as `huggingface.*`.
+
+    The first that fits counts.
+    """
 
     def __post_init__(self) -> None:
         """Raise WorkflowError for values that can't be meant."""
         problems = []
         if self.on_error not in get_args(OnError):
             hint = near_miss(str(self.on_error), get_args(OnError))
-            problems.append(_unfit(self, "on_error", f"expects {' or '.join(map(repr, get_args(OnError)))}", hint))
+            problems.append(
+                _unfit(
+                    self, "on_error", f"expects {' or '.join(map(repr, get_args(OnError)))}", hint
+                )
+            )
         if isinstance(self.outputs, str):
-            problems.append(_unfit(self, "outputs", "expects a list of names", f"Give [{self.outputs!r}]."))
+            problems.append(
+                _unfit(self, "outputs", "expects a list of names", f"Give [{self.outputs!r}].")
+            )
         problems += [
-            Problem("invalid_value", f"RunOptions.policies[{name!r}]", f"expects a NodePolicy, got {policy!r}.")
+            Problem(
+                "invalid_value",
+                f"RunOptions.policies[{name!r}]",
+                f"expects a NodePolicy, got {policy!r}.",
+            )
             for name, policy in self.policies.items()
             if not isinstance(policy, NodePolicy)
         ]
@@ -79,13 +115,26 @@ class RunOptions:
             raise WorkflowError(problems)
 
     def check_names(self, graph: Graph) -> None:
-        """Raise WorkflowError for policies of single nodes or types that a graph does not have. A pattern may fit none."""
+        """
+        Raise WorkflowError for policies of single nodes or types that a graph does not have.
+
+        A pattern may fit none.
+        """
         names = {node.id for node in graph.nodes} | {node.spec.node_type for node in graph.nodes}
-        missing = [name for name in self.policies if name not in names and not _WILDCARDS.intersection(name)]
+        missing = [
+            name
+            for name in self.policies
+            if name not in names and not _WILDCARDS.intersection(name)
+        ]
         if missing:
             raise WorkflowError(
                 [
-                    Problem("unknown_node", f"RunOptions.policies[{name!r}]", "There is no such node or type.", near_miss(name, names))
+                    Problem(
+                        "unknown_node",
+                        f"RunOptions.policies[{name!r}]",
+                        "There is no such node or type.",
+                        near_miss(name, names),
+                    )
                     for name in missing
                 ]
             )
@@ -106,4 +155,9 @@ def _is_number(value: Any) -> bool:
 
 
 def _unfit(options: Any, name: str, expected: str, hint: str = "") -> Problem:
-    return Problem("invalid_value", f"{type(options).__name__}.{name}", f"{expected}, got {getattr(options, name)!r}.", hint)
+    return Problem(
+        "invalid_value",
+        f"{type(options).__name__}.{name}",
+        f"{expected}, got {getattr(options, name)!r}.",
+        hint,
+    )

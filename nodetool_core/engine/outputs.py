@@ -1,4 +1,8 @@
-"""Collecting what a run is for: values of the targets, by name; of targets in loops as lists, in order."""
+"""
+Collecting what a run is for: values of the targets, by name.
+
+Of targets in loops as lists, in order.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,8 @@ class Outputs:
         self._items: dict[int, dict[Index, Any]] = {
             number: {}
             for number in plan.targets
-            if (plan.steps[number].loops or plan.steps[number].streams) and self._is_wanted(plan.steps[number])
+            if (plan.steps[number].loops or plan.steps[number].streams)
+            and self._is_wanted(plan.steps[number])
         }
         self._missed: dict[int, set[Index]] = {number: set() for number in self._items}
         """For each target in loops: the places of what failed."""
@@ -46,7 +51,11 @@ class Outputs:
             self._items[step.index][*frame.index, number] = _named(step, values)
 
     def begin_list(self, region: int, index: Index) -> None:
-        """A loop has been gone through: targets inside it give a list at this index, though no item may have come so far."""
+        """
+        A loop has been gone through.
+
+        Targets inside it give a list at this index, though no item may have come so far.
+        """
         for number in self._plan.regions[region].groups:
             if number in self._lists:
                 self._lists[number].add(index)
@@ -57,17 +66,27 @@ class Outputs:
             self._missed[step.index].add(frame.index)
 
     def miss_list(self, region: int, index: Index) -> None:
-        """A loop failed: of a loop in another, the place of the list stays, with None where no item came before."""
+        """
+        A loop failed: of a loop in another, the place of the list stays, with None where no item
+        came before.
+        """
         for number in self._plan.regions[region].groups:
             if number in self._missed and index:
                 self._missed[number].add(index)
 
     def close(self) -> None:
-        """All items are there. A target whose loop was never begun, as in a branch not taken, gives nothing."""
+        """
+        All items are there.
+
+        A target whose loop was never begun, as in a branch not taken, gives nothing.
+        """
         for number, by_item in self._items.items():
             step, lists = self._plan.steps[number], self._lists[number]
             if lists or by_item:
-                self._publish(step, _nested(by_item, lists, self._missed[number], len(step.loops) + step.streams))
+                self._publish(
+                    step,
+                    _nested(by_item, lists, self._missed[number], len(step.loops) + step.streams),
+                )
 
     def _is_wanted(self, step: Step) -> bool:
         assert step.node is not None
@@ -83,7 +102,11 @@ class Outputs:
 
 
 def _named(step: Step, values: Values) -> Any:
-    """The value as the result shows it: by output name where the node has other outputs than the one."""
+    """
+    Return the value as the result shows it.
+
+    By output name where the node has other outputs than the one.
+    """
     assert step.node is not None
     names = list(step.node.spec.outputs)
     if names == ["output"]:
@@ -91,7 +114,9 @@ def _named(step: Step, values: Values) -> Any:
     return {name: value for name, value in zip(names, values, strict=True) if value is not SKIPPED}
 
 
-def _nested(by_item: dict[Index, Any], lists: set[Index], missed: set[Index], depth: int) -> list[Any]:
+def _nested(
+    by_item: dict[Index, Any], lists: set[Index], missed: set[Index], depth: int
+) -> list[Any]:
     """Values by index as lists of lists, in order, and None in the places of what failed."""
     tree: dict[int, Any] = {}
     for index in lists:
@@ -110,4 +135,7 @@ def _branch(tree: dict[int, Any], index: Index) -> dict[int, Any]:
 
 
 def _listed(tree: dict[int, Any], depth: int) -> list[Any]:
-    return [tree[number] if depth == 1 or tree[number] is None else _listed(tree[number], depth - 1) for number in sorted(tree)]
+    return [
+        tree[number] if depth == 1 or tree[number] is None else _listed(tree[number], depth - 1)
+        for number in sorted(tree)
+    ]

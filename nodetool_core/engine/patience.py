@@ -1,8 +1,9 @@
 """
 Timeouts and further attempts of nodes.
 
-Deadlines and retries wait in one heap by the time they are due; the scheduler asks how long it may sleep, and then for what is
-due. An attempt has a ticket; whoever answers with a ticket that was given up is not listened to.
+Deadlines and retries wait in one heap by the time they are due; the scheduler asks how long it may
+sleep, and then for what is due. An attempt has a ticket; whoever answers with a ticket that was
+given up is not listened to.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from nodetool_core.engine.plan import Step
 from nodetool_core.errors import NodetoolError, Problem, RunCancelled
 
 _LONGEST_SLEEP = 3600.0
-"""Seconds: a lock takes no time of centuries, nor an endless one. Waking up for nothing does no harm."""
+"""
+Seconds: a lock takes no time of centuries, nor an endless one. Waking up for nothing does no harm.
+"""
 
 _DOUBLINGS = 100
 """How often the wait between attempts is doubled: beyond all patience, and still a number."""
@@ -30,7 +33,14 @@ class NodeTimeoutError(NodetoolError):
 
     def __init__(self, seconds: float) -> None:
         message = f"took longer than its {seconds:g} s."
-        super().__init__(Problem("node_timeout", "", message, "Allow more time in the run's policies, or give the node less work."))
+        super().__init__(
+            Problem(
+                "node_timeout",
+                "",
+                message,
+                "Allow more time in the run's policies, or give the node less work.",
+            )
+        )
 
 
 class Patience:
@@ -44,7 +54,11 @@ class Patience:
         self._attempts: dict[tuple[int, tuple[int, ...]], int] = {}
 
     def policy(self, step: Step) -> NodePolicy | None:
-        return self._options.policy(step.node) if self._options.policies and step.node is not None else None
+        return (
+            self._options.policy(step.node)
+            if self._options.policies and step.node is not None
+            else None
+        )
 
     def deadline(self, seconds: float, action: Callable[[], Any]) -> None:
         """Do something in `seconds` from now, unless the run is over by then."""
@@ -62,10 +76,12 @@ class Patience:
 
     def sleep(self) -> float | None:
         """How long there is nothing to do; None where no clock runs."""
-        return min(max(0.0, self._due[0][0] - time.monotonic()), _LONGEST_SLEEP) if self._due else None
+        return (
+            min(max(0.0, self._due[0][0] - time.monotonic()), _LONGEST_SLEEP) if self._due else None
+        )
 
     def due(self) -> list[Callable[[], Any]]:
-        """What is to be done by now."""
+        """Return what is to be done by now."""
         actions = []
         while self._due and self._due[0][0] <= time.monotonic():
             actions.append(heapq.heappop(self._due)[2])
@@ -82,7 +98,9 @@ class Patience:
         """Seconds until a failed step is tried again; None where it is not."""
         policy = self.policy(step)
         may_help = isinstance(error, NodeTimeoutError) or getattr(error, "retryable", False)
-        final = isinstance(error, RunCancelled) or (isinstance(error, NodetoolError) and not may_help)
+        final = isinstance(error, RunCancelled) or (
+            isinstance(error, NodetoolError) and not may_help
+        )
         if policy is None or final:
             return None
         place = (step.index, frame.index)

@@ -1,8 +1,9 @@
 """
 Places: what a thread that works on a node has of its lane.
 
-A lane has a bounded number of them. A node that waits for a run of its own gives its place away until the run has ended: that run
-needs places of the same lanes, and would wait for ever for the one that its own node has.
+A lane has a bounded number of them. A node that waits for a run of its own gives its place away
+until the run has ended: that run needs places of the same lanes, and would wait for ever for the
+one that its own node has.
 """
 
 from __future__ import annotations

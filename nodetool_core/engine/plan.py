@@ -1,20 +1,23 @@
 """
 The plan: a graph compiled to integers, once, before anything runs.
 
-Only ancestors of the targets are planned. Every node becomes a `Step`; the steps are grouped into *regions*. A region is
-the tuple of loops that its steps run inside: `()` runs once, `(7,)` once for each item that step 7 streams, `(7, 9)` once
-per item of 9 within each item of 7. Loops are opened by nodes that stream and closed by properties that gather, so
+Only ancestors of the targets are planned. Every node becomes a `Step`; the steps are grouped into
+*regions*. A region is the tuple of loops that its steps run inside: `()` runs once, `(7,)` once for
+each item that step 7 streams, `(7, 9)` once per item of 9 within each item of 7. Loops are opened
+by nodes that stream and closed by properties that gather, so
 
     loops of a step = union, outer ones first, of the loops of its inputs
     loops of an output = those of its step, plus the step itself where it streams
     a gathering property closes the innermost loop of what feeds it
 
-Of two independent loops, the one that is met first on the way from the outputs is the outer one everywhere (loop_order.py).
+Of two independent loops, the one that is met first on the way from the outputs is the outer one
+everywhere (loop_order.py).
 
-Two independent loops that meet make a product; two branches of one loop pair item with item, because both carry the same
-loop. Closing is a step of its own (`gather`), so that everything else sees plain edges of three kinds: from the same
-region, from an enclosing one, or the item of a loop. What stands behind branches that may not be taken asks for its inputs
-only once all of these have come (`guard`, guards.py), so that what only it needs does not run in vain. Compiling is one pass
+Two independent loops that meet make a product; two branches of one loop pair item with item,
+because both carry the same loop. Closing is a step of its own (`gather`), so that everything else
+sees plain edges of three kinds: from the same region, from an enclosing one, or the item of a loop.
+What stands behind branches that may not be taken asks for its inputs only once all of these have
+come (`guard`, guards.py), so that what only it needs does not run in vain. Compiling is one pass
 over nodes and edges, O(V + E) for a nesting of fixed depth, and nothing recurses.
 """
 
@@ -29,7 +32,10 @@ from nodetool_core.node import Node
 from nodetool_core.properties import Property
 
 LOCAL, OUTER, ITEM = 0, 1, 2
-"""Where a feed comes from: the same region, an enclosing (or crossing) region, or the current item of a loop."""
+"""
+Where a feed comes from: the same region, an enclosing (or crossing) region, or the current item of
+a loop.
+"""
 
 Loops = tuple[int, ...]
 
@@ -47,7 +53,9 @@ class Feed:
     region: int
     """The region of the source's frame."""
     path: tuple[int, ...] = ()
-    """For OUTER and ITEM: which positions of the reader's index make up the source frame's index."""
+    """
+    For OUTER and ITEM: which positions of the reader's index make up the source frame's index.
+    """
     item: int = 0
     """For ITEM: which position of the reader's index is the item's number."""
     is_dynamic: bool = False
@@ -55,7 +63,10 @@ class Feed:
     accept: Property | None = None
     """The target property, where arriving values have to be checked."""
     copied: bool = True
-    """Whether the value may be one that can be changed, so that whoever takes it gets a copy of its own."""
+    """
+    Whether the value may be one that can be changed, so that whoever takes it gets a copy of its
+    own.
+    """
     gathered: bool = False
     """The value is a list of items; with no loop to close, a list of the one."""
     in_loop: bool = False
@@ -63,7 +74,10 @@ class Feed:
 
 @dataclass(slots=True)
 class Step:
-    """One node of the plan, or (`node` is None) the closing of a loop for one gathering property, or a gate (guards.py)."""
+    """
+    One node of the plan, or (`node` is None) the closing of a loop for one gathering property, or a
+    gate (guards.py).
+    """
 
     index: int
     node: GraphNode | None
@@ -75,45 +89,83 @@ class Step:
     sources: tuple[int, ...] = ()
     """The slots of the steps that local feeds come from."""
     waits: int = 0
-    """How many arrivals the step waits for in a frame, items not counted: they are there when the frame is."""
+    """
+    How many arrivals the step waits for in a frame, items not counted.
+
+    They are there when the frame is.
+    """
     local: list[tuple[int, int]] = field(default_factory=list)
     """Consumers in the same region, once per edge: their slot and the output they take."""
     may_drop: bool = False
     """Whether the step can be left out because of a branch."""
     guard: Feed | None = None
-    """What it waits for before it asks for its inputs: says whether all of them come, and brings no value."""
+    """
+    What it waits for before it asks for its inputs.
+
+    Says whether all of them come, and brings no value.
+    """
     guarded: frozenset[str] = frozenset()
     """Properties that it asks for once the guard has come."""
     turns: int = 0
-    """How often it asks for lazy feeds: when the guard has come, and when the node knows which of its lazy properties it wants."""
+    """
+    How often it asks for lazy feeds.
+
+    When the guard has come, and when the node knows which of its lazy properties it wants.
+    """
     either: bool = False
     """For a gate: one of its two inputs is enough."""
     is_late: bool = False
-    """Whether somebody may ask for it after its frame has begun: a lazy property, or an item of a loop."""
+    """
+    Whether somebody may ask for it after its frame has begun.
+
+    A lazy property, or an item of a loop.
+    """
     outer: Sequence[tuple[int, int, int, tuple[int, ...]]] = ()
-    """Consumers in other regions: region, slot, output, and the path from their index to this step's."""
+    """
+    Consumers in other regions: region, slot, output, and the path from their index to this step's.
+    """
     lazy: Sequence[tuple[int, int, int, tuple[int, ...], str]] = ()
-    """Consumers that take the value only once they have asked for it: as `outer`, and the property."""
+    """
+    Consumers that take the value only once they have asked for it: as `outer`, and the property.
+    """
     watched: Sequence[tuple[int, int, int, tuple[int, ...], str]] = ()
-    """Steps that want to know whether an output comes, and take no value: as `lazy`; without a name, they have always asked."""
+    """
+    Steps that want to know whether an output comes, and take no value: as `lazy`.
+
+    Without a name, they have always asked.
+    """
     gathers: Sequence[int] = ()
     """Gather steps that collect this step's values (or items, where it streams)."""
     uses: int = 0
-    """How often the values are taken by steps of the same region; -1 where they must stay while the frame lives."""
+    """
+    How often the values are taken by steps of the same region.
+
+    -1 where they must stay while the frame lives.
+    """
     is_target: bool = False
     streams: bool = False
     kind: Kind | None = None
     """How the node's class is called; None for a gather."""
     is_local: bool = False
-    """Whether what it takes, and what takes it, are steps of its own region that wait for it; and it is no target."""
+    """
+    Whether what it takes, and what takes it, are steps of its own region that wait for it.
+
+    And it is no target.
+    """
     is_plain: bool = False
     """Local, and a call of microseconds: what the scheduler runs on its shortest path."""
     mutable: tuple[str, ...] = ()
-    """Properties whose values may be changed: copied for each call, so that none can change the next one's."""
+    """
+    Properties whose values may be changed.
+
+    Copied for each call, so that none can change the next one's.
+    """
     shareable: bool = False
     """Whether the result may come from the cache, or from an equal node."""
     base: bytes | None = None
-    """The part of the cache key that is the same in every run; None where it has to be made anew."""
+    """
+    The part of the cache key that is the same in every run; None where it has to be made anew.
+    """
     key: bytes | None = None
     """The cache key, where all that it is made of is the same in every run."""
     gather_source: int = -1
@@ -154,9 +206,15 @@ class Region:
     gathered: list[int] = field(default_factory=list)
     """Gather steps, one region up, that collect over this region's innermost loop."""
     targets: list[int] = field(default_factory=list)
-    """Steps that a frame asks for when it begins: targets, and the openers of the loops they are in."""
+    """
+    Steps that a frame asks for when it begins: targets, and the openers of the loops they are in.
+    """
     groups: list[int] = field(default_factory=list)
-    """Targets in loops inside this region, which are lists of lists: those of which its innermost loop gives one list."""
+    """
+    Targets in loops inside this region, which are lists of lists.
+
+    Those of which its innermost loop gives one list.
+    """
     paths: list[tuple[int, ...]] = field(default_factory=list)
     """Projections of this region's index under which its frames have to be found."""
 

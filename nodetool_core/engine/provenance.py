@@ -1,6 +1,7 @@
 """
-What made an image: the workflow as it ran, with drawn seeds and given inputs in place, the content of the files it read, the
-revisions of the models, the versions of the libraries. Enough to make the image again, and to say what has changed since.
+What made an image: the workflow as it ran, with drawn seeds and given inputs in place, the content
+of the files it read, the revisions of the models, the versions of the libraries. Enough to make the
+image again, and to say what has changed since.
 """
 
 from __future__ import annotations
@@ -29,9 +30,20 @@ FORMAT = 1
 class Recorder:
     """Puts the origin into the images of one run."""
 
-    def __init__(self, graph: Graph, plan: Plan, seeded: dict[int, dict[str, Any]], result: RunResult, images: ImageLoader) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        plan: Plan,
+        seeded: dict[int, dict[str, Any]],
+        result: RunResult,
+        images: ImageLoader,
+    ) -> None:
         self._graph = graph
-        self._values = {plan.steps[number].node.id: values for number, values in seeded.items() if plan.steps[number].node is not None}  # type: ignore[union-attr]
+        self._values = {
+            plan.steps[number].node.id: values  # type: ignore[union-attr]
+            for number, values in seeded.items()
+            if plan.steps[number].node is not None
+        }
         self._result = result
         self._images = images
         self._lock = threading.Lock()
@@ -42,18 +54,23 @@ class Recorder:
 
     def note_model(self, ref: ModelRef, revision: str | None) -> None:
         """A node has loaded a model."""
-        name = "/".join(filter(None, [ref.repo_id, ref.path])) + (f" ({ref.variant})" if ref.variant else "")
+        name = "/".join(filter(None, [ref.repo_id, ref.path])) + (
+            f" ({ref.variant})" if ref.variant else ""
+        )
         with self._lock:
             self._result.models[name] = revision
 
     def finished(self, name: str, value: Any, item: tuple[int | str, ...] = ()) -> Any:
-        """The value of the output `name` with its images knowing what made them."""
+        """Return the value of the output `name` with its images knowing what made them."""
         if isinstance(value, ImageData):
             return value.with_provenance(self._provenance(name, item) | {"pixels": value.digest})
         if isinstance(value, list):
             return [self.finished(name, part, (*item, number)) for number, part in enumerate(value)]
         if type(value) is dict:
-            return {key: self.finished(name, part, (*item, key)) if isinstance(key, str) else part for key, part in value.items()}
+            return {
+                key: self.finished(name, part, (*item, key)) if isinstance(key, str) else part
+                for key, part in value.items()
+            }
         return value
 
     def _provenance(self, name: str, item: tuple[int | str, ...]) -> dict[str, Any]:
@@ -73,7 +90,9 @@ class Recorder:
         } | ({"unrecorded": self._unrecorded} if self._unrecorded else {})
 
     def _document(self) -> dict[str, Any]:
-        """The workflow as it runs: workflow nodes put in place, inputs given, seeds drawn."""
+        """
+        Return the workflow as it runs: workflow nodes put in place, inputs given, seeds drawn.
+        """
         nodes, edges = [], []
         types = distinct_types(node.node_class for node in self._graph.nodes)
         for node in self._graph.nodes:
@@ -81,7 +100,11 @@ class Recorder:
                 continue
             properties = node.spec.properties
             values = self._values.get(node.id, node.values) | node.dynamic
-            given = {name: value for name, value in values.items() if name not in properties or not properties[name].is_default(value)}
+            given = {
+                name: value
+                for name, value in values.items()
+                if name not in properties or not properties[name].is_default(value)
+            }
             data: dict[str, Any] = {}
             for name, value in given.items():
                 try:
@@ -92,18 +115,30 @@ class Recorder:
             for edge in node.inputs:
                 source = self._graph.nodes[edge.source]
                 handle = list(source.spec.outputs)[edge.output]
-                edges.append({"source": source.id, "sourceHandle": handle, "target": node.id, "targetHandle": edge.property})
+                edges.append(
+                    {
+                        "source": source.id,
+                        "sourceHandle": handle,
+                        "target": node.id,
+                        "targetHandle": edge.property,
+                    }
+                )
         return {"graph": {"nodes": nodes, "edges": edges}}
 
     def _recorded(self, place: str, value: Any) -> Any:
-        """A value in JSON; of a file its path, seen from the current folder where that is shorter, and its digest."""
+        """
+        Return a value in JSON; of a file its path, seen from the current folder where that is
+        shorter, and its digest.
+        """
         if isinstance(value, list):
             return [self._recorded(f"{place}[{number}]", item) for number, item in enumerate(value)]
         if isinstance(value, AssetRef) and not value.is_empty():
             try:
                 self._files[place] = self._images.digest(value)
                 if not (value.data or value.stored_as or value.uri[:5].lower() in ("", "data:")):
-                    value = value.model_copy(update={"uri": _from_here(self._images.path(value.uri))})
+                    value = value.model_copy(
+                        update={"uri": _from_here(self._images.path(value.uri))}
+                    )
             except NodetoolError:
                 # A file that the run did not need, or the node would have failed.
                 self._files[place] = ""

@@ -1,9 +1,10 @@
 """
 Ready steps, sorted by how they run.
 
-Inline steps are taken last in first out: what was just made is used before more is made. Of blocking steps, the one that lets
-go of most memory comes first, then the last one in; a heap, so O(log n) each. Device steps are taken by model: that of the last
-one first, then one whose weights are loaded, then as the weights manager plans it (coming.py), so that weights are changed as seldom
+Inline steps are taken last in first out: what was just made is used before more is made. Of
+blocking steps, the one that lets go of most memory comes first, then the last one in; a heap, so
+O(log n) each. Device steps are taken by model: that of the last one first, then one whose weights
+are loaded, then as the weights manager plans it (coming.py), so that weights are changed as seldom
 as the graph allows.
 """
 
@@ -54,7 +55,11 @@ class Ready:
             heapq.heappush(self._blocking, (-_freed(frame, step), next(self._order), (frame, step)))
 
     def take(self, outstanding: dict[Lane, int], workers: int) -> tuple[Lane, Job] | None:
-        """The next step that may start, and its lane; None where there is none, or no room for it."""
+        """
+        Return the next step that may start, and its lane.
+
+        None where there is none, or no room for it.
+        """
         if self._waiting:
             return Lane.NETWORK, self._waiting.pop()
         if self._device and outstanding[Lane.DEVICE] < self.coming.places:
@@ -85,7 +90,9 @@ class Ready:
             models = self._by_what_is_loaded()
         elif is_busy and len(self._device) > 1 and self.coming.devices > 1:
             # A device is busy with those already: another one can do something else meanwhile.
-            rest = {models: jobs for models, jobs in self._device.items() if models != self._last_models}
+            rest = {
+                models: jobs for models, jobs in self._device.items() if models != self._last_models
+            }
             models = self.coming.choose(rest, self._last_models)
         else:
             models = self.coming.choose(self._device, self._last_models)
@@ -99,11 +106,19 @@ class Ready:
     def _by_what_is_loaded(self) -> tuple[ModelRef, ...]:
         if self._last_models in self._device:
             return self._last_models
-        loaded = (models for models in self._device if models and all(self._is_loaded(ref) for ref in models))
+        loaded = (
+            models
+            for models in self._device
+            if models and all(self._is_loaded(ref) for ref in models)
+        )
         return next(loaded, next(iter(self._device)))
 
 
 def _freed(frame: Frame, step: Step) -> int:
     """Bytes of the values that nobody else waits for: what is let go of once the step is done."""
-    last = [frame.values[feed.slot] for feed in step.feeds if feed.kind == LOCAL and frame.uses[feed.slot] == 1]
+    last = [
+        frame.values[feed.slot]
+        for feed in step.feeds
+        if feed.kind == LOCAL and frame.uses[feed.slot] == 1
+    ]
     return sum(size_of_all(values) for values in last if values is not None)

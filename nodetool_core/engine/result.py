@@ -31,12 +31,16 @@ class NodeFailure:
         vars(self).update(state)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> NodeFailure:
-        """This failure: it never changes."""
+        """Return this failure: it never changes."""
         return self
 
 
 def _portable(exception: BaseException | None) -> BaseException | None:
-    """The exception as it can be pickled: with its traceback as a note, and one that can't be as a RuntimeError of its texts."""
+    """
+    Return the exception as it can be pickled.
+
+    With its traceback as a note, and one that can't be as a RuntimeError of its texts.
+    """
     if exception is None:
         return None
     text = "".join(traceback.format_exception(exception)).rstrip()
@@ -66,8 +70,9 @@ class RunResult(Mapping[str, Any]):
     """Ids of the nodes whose results came from the cache."""
     not_needed: list[str] = field(default_factory=list)
     """
-    Ids of the nodes that did not run and were not looked for in the cache: what they are for was known without them, failed, or
-    stands behind a branch that was not taken.
+    Ids of the nodes that did not run and were not looked for in the cache.
+
+    What they are for was known without them, failed, or stands behind a branch that was not taken.
     """
     models: dict[str, str | None] = field(default_factory=dict)
     """Models that were used and the revision of each."""
@@ -103,7 +108,9 @@ class RunError(NodetoolError):
 
 
 def _transferable(result: RunResult) -> RunResult:
-    """The result with those outputs alone that can be pickled, and a warning for each other."""
+    """
+    Return the result with those outputs alone that can be pickled, and a warning for each other.
+    """
     outputs, warnings = {}, list(result.warnings)
     for name, value in result.outputs.items():
         try:

@@ -1,9 +1,10 @@
 """
 A run under way, as whoever started it sees it.
 
-The parts of a scheduler know one another in rings. When the run ends they are taken apart, and what a failed node had in its
-hands is let go of, so that large values go with the last reference to the result and never wait for the garbage collector. For
-the same reason an error is raised anew for each who asks: its traceback holds the frames of the asker, which hold the run.
+The parts of a scheduler know one another in rings. When the run ends they are taken apart, and what
+a failed node had in its hands is let go of, so that large values go with the last reference to the
+result and never wait for the garbage collector. For the same reason an error is raised anew for
+each who asks: its traceback holds the frames of the asker, which hold the run.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ class Run:
         self.partial = scheduler.result
         """What there is so far."""
         self.future: Future[RunResult] = Future()
-        # Running, not pending: whoever waits for it in an event loop and gives up can't cancel the future instead of the run.
+        # Running, not pending: whoever waits for it in an event loop and gives up can't cancel the
+        # future instead of the run.
         self.future.set_running_or_notify_cancel()
         self._cancelled = scheduler.runner.cancelled
         self._inbox = scheduler.runner.inbox
@@ -54,7 +56,9 @@ class Run:
         variables = contextvars.copy_context()
         variables.run(_OUTER.set, weakref.ref(self))
         name, arguments = f"nodetool-run-{self.run_id}", (_execute, scheduler, self, over)
-        self._thread = threading.Thread(target=variables.run, args=arguments, name=name, daemon=True)
+        self._thread = threading.Thread(
+            target=variables.run, args=arguments, name=name, daemon=True
+        )
 
     def begin(self) -> None:
         """Start. Raises RuntimeError where the system gives no further thread."""
@@ -63,7 +67,11 @@ class Run:
         self._thread.start()
 
     def result(self, timeout: float | None = None) -> RunResult:
-        """Wait for the run. Raises RunError where a node failed, RunCancelled, or TimeoutError after `timeout` seconds."""
+        """
+        Wait for the run.
+
+        Raises RunError where a node failed, RunCancelled, or TimeoutError after `timeout` seconds.
+        """
         with given_away():
             error = self.future.exception(timeout)
         if error is None:
@@ -74,7 +82,11 @@ class Run:
             del self, error
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until nothing of the run is under way any more. False where that takes longer than `timeout` seconds."""
+        """
+        Wait until nothing of the run is under way any more.
+
+        False where that takes longer than `timeout` seconds.
+        """
         with given_away():
             self._thread.join(timeout)
         return not self._thread.is_alive()
@@ -83,7 +95,11 @@ class Run:
         return self.future.done()
 
     def cancel(self) -> None:
-        """Ask the run, and those that its nodes have begun, to stop: nodes notice at their next step; nothing further begins."""
+        """
+        Ask the run, and those that its nodes have begun, to stop: nodes notice at their next step.
+
+        Nothing further begins.
+        """
         self._cancelled.set()
         self._inbox.put((_nothing, None))
         with self._lock:
@@ -95,7 +111,9 @@ class Run:
         """In a forked process: nothing of the run goes on there."""
         self._lock = threading.Lock()
         self.future = Future()
-        self.future.set_exception(RuntimeError("The run belongs to the process that this one was forked from."))
+        self.future.set_exception(
+            RuntimeError("The run belongs to the process that this one was forked from.")
+        )
 
     def is_over(self) -> None:
         """Nothing of it is under way any more."""
@@ -126,7 +144,8 @@ def _execute(scheduler: Scheduler, run: Run, over: Callable[[Run], None]) -> Non
         run.future.set_result(result)
     else:
         run.future.set_exception(error)
-    # The frames of an exception hold those that called them, and so this one as it is when it returns.
+    # The frames of an exception hold those that called them, and so this one as it is when it
+    # returns.
     del run, result, error, exception
 
 
@@ -138,14 +157,20 @@ def _outcome(scheduler: Scheduler) -> BaseException | None:
     error = _failure(scheduler)
     result.seconds = time.perf_counter() - started
     touched = {*result.ran, *result.hits, *(failure.node_id for failure in result.failures)}
-    result.not_needed = [step.node.id for step in scheduler.plan.steps if step.node is not None and step.node.id not in touched]
+    result.not_needed = [
+        step.node.id
+        for step in scheduler.plan.steps
+        if step.node is not None and step.node.id not in touched
+    ]
     if cancelled.is_set():
         result.status, error = "cancelled", error or RunCancelled()
     elif result.failures or error is not None:
         result.status = "failed"
         if error is None and services.options.on_error == "stop":
             error = RunError(result)
-    services.emit(RunFinished(result.run_id, result.status, result.seconds, len(result.ran), len(result.hits)))
+    services.emit(
+        RunFinished(result.run_id, result.status, result.seconds, len(result.ran), len(result.hits))
+    )
     if services.delivery is not None:
         services.delivery.close(LISTENER_PATIENCE)
     return error
@@ -164,7 +189,11 @@ def _failure(scheduler: Scheduler) -> BaseException | None:
 
 
 def _anew(error: BaseException) -> BaseException:
-    """The error as a new one, where it is one of ours: as that of a node it has no traceback that says anything."""
+    """
+    Return the error as a new one, where it is one of ours.
+
+    As that of a node it has no traceback that says anything.
+    """
     if not isinstance(error, (NodetoolError, RunCancelled)):
         return error
     again = copy.copy(error)

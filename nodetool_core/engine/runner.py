@@ -1,4 +1,8 @@
-"""Calling nodes: here, on a thread, or on the event loop. What came of it goes back to the scheduler through its inbox."""
+"""
+Calling nodes: here, on a thread, or on the event loop.
+
+What came of it goes back to the scheduler through its inbox.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +40,11 @@ _ENDED: Any = object()
 
 
 class Ticket:
-    """One attempt at a step. When its time is up it is given up: its node should stop, and its answer counts no more."""
+    """
+    One attempt at a step.
+
+    When its time is up it is given up: its node should stop, and its answer counts no more.
+    """
 
     def __init__(self, lane: Lane, cancelled: threading.Event) -> None:
         self.lane = lane
@@ -59,12 +67,18 @@ class Ticket:
 
 
 class Source:
-    """One attempt at a step that streams: called with the first item, and then asked for one item after the other."""
+    """
+    One attempt at a step that streams.
+
+    Called with the first item, and then asked for one item after the other.
+    """
 
     def __init__(self, kind: Kind, cancelled: threading.Event) -> None:
         self.kind = kind
         self.ticket = Ticket(kind.lane, cancelled)
-        """What its node asks whether to stop: given up where nobody waits for its items any more."""
+        """
+        What its node asks whether to stop: given up where nobody waits for its items any more.
+        """
         self.variables = _further_in() if kind.spec.is_async else contextvars.copy_context()
         """The context variables that its node sees, from the first item to the last."""
         self.begin: Callable[[], Any] | None = None
@@ -72,7 +86,7 @@ class Source:
         """The iterator that `process` returned; None before it is called."""
 
     def next(self) -> tuple[Values | None, float]:
-        """The next item, None at the end, and how long it took."""
+        """Return the next item, None at the end, and how long it took."""
         started = time.perf_counter()
         if self.begin is not None:
             self.items, self.begin = iter(self.begin()), None
@@ -91,7 +105,13 @@ class Source:
 class Runner:
     """Calls the nodes of one run."""
 
-    def __init__(self, frames: Frames, services: Services, result: RunResult, seeded: dict[int, dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        frames: Frames,
+        services: Services,
+        result: RunResult,
+        seeded: dict[int, dict[str, Any]],
+    ) -> None:
         self.inbox = Inbox()
         self.cancelled = threading.Event()
         self._frames = frames
@@ -100,7 +120,11 @@ class Runner:
         self._seeded = seeded
 
     def instance(self, frame: Frame, step: Step) -> Node:
-        """The node with everything that has arrived. Raises MisfitError where a value does not fit."""
+        """
+        Return the node with everything that has arrived.
+
+        Raises MisfitError where a value does not fit.
+        """
         node, kind = step.node, step.kind
         assert node is not None and kind is not None
         values = dict(self._seeded.get(step.index, node.values))
@@ -115,7 +139,9 @@ class Runner:
                 value = [value]
             if feed.accept is not None:
                 self.check(step, feed, value)
-            (dynamic if feed.is_dynamic else values)[feed.property] = own_copy(value) if feed.copied else value
+            (dynamic if feed.is_dynamic else values)[feed.property] = (
+                own_copy(value) if feed.copied else value
+            )
         for name in step.mutable:
             values[name] = own_copy(values[name])
         if kind.dynamic:
@@ -126,29 +152,66 @@ class Runner:
         """Call a step on this thread."""
         kind = step.kind
         assert kind is not None
-        returned = contextvars.copy_context().run(kind.call, self.instance(frame, step), self.context(step))
+        returned = contextvars.copy_context().run(
+            kind.call, self.instance(frame, step), self.context(step)
+        )
         return kind.values(returned)
 
-    def submit(self, frame: Frame, step: Step, ticket: Ticket, done: Done, failed: Failed, begun: Begun | None = None) -> None:
-        """Call a step elsewhere; `begun` is called when it begins. Raises MisfitError at once where a value that arrived does not fit."""
+    def submit(
+        self,
+        frame: Frame,
+        step: Step,
+        ticket: Ticket,
+        done: Done,
+        failed: Failed,
+        begun: Begun | None = None,
+    ) -> None:
+        """
+        Call a step elsewhere; `begun` is called when it begins.
+
+        Raises MisfitError at once where a value that arrived does not fit.
+        """
         kind = step.kind
         assert kind is not None
         instance, context = self.instance(frame, step), self.context(step, ticket)
         if not kind.spec.is_async:
             threads, variables = self._services.threads[ticket.lane], contextvars.copy_context()
-            ticket.make_way = threads.submit(variables.run, self._work, frame, step, instance, context, ticket, done, failed, begun)
+            ticket.make_way = threads.submit(
+                variables.run,
+                self._work,
+                frame,
+                step,
+                instance,
+                context,
+                ticket,
+                done,
+                failed,
+                begun,
+            )
             return
 
         def answer(task: Task) -> None:
             error = _error_of(task, ticket)
-            self.inbox.put((failed, ticket, frame, step, error) if error else (done, ticket, frame, step, *task.result()))
+            self.inbox.put(
+                (failed, ticket, frame, step, error)
+                if error
+                else (done, ticket, frame, step, *task.result())
+            )
 
         ticket.task = self._services.spawn(_awaited(kind, instance, context), answer, _further_in())
         if begun is not None:
             begun()
 
     def _work(
-        self, frame: Frame, step: Step, instance: Node, context: Context, ticket: Ticket, done: Done, failed: Failed, begun: Begun | None
+        self,
+        frame: Frame,
+        step: Step,
+        instance: Node,
+        context: Context,
+        ticket: Ticket,
+        done: Done,
+        failed: Failed,
+        begun: Begun | None,
     ) -> None:
         kind = step.kind
         assert kind is not None
@@ -163,20 +226,34 @@ class Runner:
         self.inbox.put((done, ticket, frame, step, values, time.perf_counter() - started))
 
     def open(self, stream: Stream, step: Step) -> None:
-        """Prepare a step that streams: it is called when its first item is asked for. Raises MisfitError."""
+        """
+        Prepare a step that streams: it is called when its first item is asked for.
+
+        Raises MisfitError.
+        """
         kind = step.kind
         assert kind is not None
         source = stream.source = Source(kind, self.cancelled)
-        source.begin = partial(kind.call, self.instance(stream.frame, step), self.context(step, source.ticket))
+        source.begin = partial(
+            kind.call, self.instance(stream.frame, step), self.context(step, source.ticket)
+        )
 
-    def pull(self, stream: Stream, got: Callable[..., None], failed: Callable[..., None], clock: Clock | None = None) -> Ticket | None:
+    def pull(
+        self,
+        stream: Stream,
+        got: Callable[..., None],
+        failed: Callable[..., None],
+        clock: Clock | None = None,
+    ) -> Ticket | None:
         """
         Ask a stream for its next item; `got` is called with it, or with None at the end.
 
         Args:
-            clock: Called when the work at it begins, which is then done elsewhere, so that it can be given up.
+            clock: Called when the work at it begins, which is then done elsewhere, so that it can
+                be given up.
 
-        Gives the ticket that the answer will carry, or None where the answer is in the inbox already.
+        Gives the ticket that the answer will carry, or None where the answer is in the inbox
+        already.
         """
         source = stream.source
         assert source is not None
@@ -184,14 +261,21 @@ class Runner:
         if lane is Lane.INLINE and clock is None and not is_async:
             self.inbox.put(source.variables.run(_next, stream, source, None, got, failed))
             return None
-        ticket = Ticket(Lane.NETWORK if is_async else (Lane.CPU if lane is Lane.INLINE else lane), self.cancelled)
+        ticket = Ticket(
+            Lane.NETWORK if is_async else (Lane.CPU if lane is Lane.INLINE else lane),
+            self.cancelled,
+        )
         if not is_async:
-            ticket.make_way = self._services.threads[ticket.lane].submit(self._pull, stream, source, ticket, got, failed, clock)
+            ticket.make_way = self._services.threads[ticket.lane].submit(
+                self._pull, stream, source, ticket, got, failed, clock
+            )
             return ticket
 
         def answer(task: Task) -> None:
             error = _error_of(task, ticket)
-            self.inbox.put((failed, ticket, stream, error) if error else (got, ticket, stream, *task.result()))
+            self.inbox.put(
+                (failed, ticket, stream, error) if error else (got, ticket, stream, *task.result())
+            )
 
         ticket.task = self._services.spawn(source.next_awaited(), answer, source.variables)
         if clock is not None:
@@ -212,7 +296,11 @@ class Runner:
         self.inbox.put(source.variables.run(_next, stream, source, ticket, got, failed))
 
     def end(self, stream: Stream) -> None:
-        """End a stream that was not exhausted; returns when its generator has ended. Raises what it raises."""
+        """
+        End a stream that was not exhausted; returns when its generator has ended.
+
+        Raises what it raises.
+        """
         source = stream.source
         if source is None or source.ticket.given_up:
             return
@@ -224,17 +312,25 @@ class Runner:
             source.variables.run(source.items.close)
 
     def context(self, step: Step, ticket: Ticket | None = None) -> Context:
-        """What the node of a step sees of the run."""
+        """Return what the node of a step sees of the run."""
         assert step.node is not None
         node_id, services, result = step.node.id, self._services, self._result
 
         def report(kind: str, details: dict[str, Any]) -> None:
             if kind == "progress":
-                services.emit(events.NodeProgress(node_id, details["step"], details["total"], details["message"]))
+                services.emit(
+                    events.NodeProgress(
+                        node_id, details["step"], details["total"], details["message"]
+                    )
+                )
             elif kind == "preview":
-                services.emit(events.NodePreview(node_id, details["step"], details["total"], details["image"]))
+                services.emit(
+                    events.NodePreview(node_id, details["step"], details["total"], details["image"])
+                )
             else:
-                result.warnings.append(Problem("warning", f"node {node_id!r}", details["message"], level="warning"))
+                result.warnings.append(
+                    Problem("warning", f"node {node_id!r}", details["message"], level="warning")
+                )
                 services.emit(events.NodeWarning(node_id, details["message"], details["details"]))
 
         return Context(
@@ -254,7 +350,11 @@ class Runner:
             return
         for item in value if feed.gathered and isinstance(value, list) else (value,):
             fits = prop.accepts(item)
-            complaint = prop.misfit(item) if fits else f"expects {type_name(prop.annotation)}, got {value_type_name(item)}."
+            complaint = (
+                prop.misfit(item)
+                if fits
+                else f"expects {type_name(prop.annotation)}, got {value_type_name(item)}."
+            )
             if complaint:
                 hint = "" if fits else f"The value is {shown(item)}."
                 raise MisfitError(Problem("wrong_value", self._edge(step, feed), complaint, hint))
@@ -264,7 +364,10 @@ class Runner:
         if source.node is None:
             source, output = self._frames.plan.steps[source.gather_source], source.gather_output
         assert source.node is not None and step.node is not None
-        return f"{source.node.id}.{list(source.node.spec.outputs)[output]} → {step.node.id}.{feed.property}"
+        return (
+            f"{source.node.id}.{list(source.node.spec.outputs)[output]} →"
+            f" {step.node.id}.{feed.property}"
+        )
 
 
 def _set_default(values: dict[str, Any], node: GraphNode, feed: Feed) -> None:
@@ -275,14 +378,25 @@ def _set_default(values: dict[str, Any], node: GraphNode, feed: Feed) -> None:
 
 
 def _error_of(task: Task, ticket: Ticket) -> BaseException | None:
-    """How a coroutine failed; one that was cancelled for its run's sake counts as a node that noticed the cancel."""
+    """
+    How a coroutine failed; one that was cancelled for its run's sake counts as a node that noticed
+    the cancel.
+    """
     if not task.cancelled():
         return task.exception()
-    return RunCancelled() if ticket.is_set() else RuntimeError("something that it waited for was cancelled, though the run was not.")
+    return (
+        RunCancelled()
+        if ticket.is_set()
+        else RuntimeError("something that it waited for was cancelled, though the run was not.")
+    )
 
 
 def _further_in() -> contextvars.Context:
-    """The context variables of a coroutine node: those of its run, whose own coroutines would share its loop."""
+    """
+    Return the context variables of a coroutine node.
+
+    Those of its run, whose own coroutines would share its loop.
+    """
     variables = contextvars.copy_context()
     variables.run(LEVEL.set, LEVEL.get() + 1)
     return variables
@@ -294,7 +408,13 @@ async def _awaited(kind: Kind, instance: Node, context: Context) -> tuple[Values
     return values, time.perf_counter() - started
 
 
-def _next(stream: Stream, source: Source, ticket: Ticket | None, got: Callable[..., None], failed: Callable[..., None]) -> Message:
+def _next(
+    stream: Stream,
+    source: Source,
+    ticket: Ticket | None,
+    got: Callable[..., None],
+    failed: Callable[..., None],
+) -> Message:
     try:
         values, seconds = source.next()
     except BaseException as error:  # noqa: BLE001 - crosses a thread: it is reported where it is received

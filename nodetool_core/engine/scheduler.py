@@ -1,17 +1,19 @@
 """
 The scheduler: runs a plan, on a thread of its own.
 
-Policy. A step is ready when all it waits for has come (an in-degree counter per frame, never a search) and somebody asked
-for it. Ready inline steps run here; blocking steps go to worker threads, or run here when there is nothing else to do, which
-saves two hops; coroutines go to the engine's event loop; device steps to the one thread of their device. Threads answer
-through one queue, which is the only thing shared.
+Policy. A step is ready when all it waits for has come (an in-degree counter per frame, never a
+search) and somebody asked for it. Ready inline steps run here; blocking steps go to worker threads,
+or run here when there is nothing else to do, which saves two hops; coroutines go to the engine's
+event loop; device steps to the one thread of their device. Threads answer through one queue, which
+is the only thing shared.
 
-Demand goes from the targets up: a step whose result is in the cache asks for nothing above it, and a lazy property asks when
-its node does. A value is dropped when its last taker is done with it. Every edge is handled once per frame, so that a run
-costs O(V + E) in all; loops are in loops.py.
+Demand goes from the targets up: a step whose result is in the cache asks for nothing above it, and
+a lazy property asks when its node does. A value is dropped when its last taker is done with it.
+Every edge is handled once per frame, so that a run costs O(V + E) in all; loops are in loops.py.
 
-State of a step in a frame: WAITING until `remaining` is 0, then RUNNING, then *settled* as DONE, DROPPED (its branch was not
-taken) or FAILED. A dropped or failed input poisons its readers, which settle the same way without running.
+State of a step in a frame: WAITING until `remaining` is 0, then RUNNING, then *settled* as DONE,
+DROPPED (its branch was not taken) or FAILED. A dropped or failed input poisons its readers, which
+settle the same way without running.
 """
 
 from __future__ import annotations
@@ -29,7 +31,17 @@ from nodetool_core.engine.demand import Demand
 from nodetool_core.engine.events import NodeFinished, node_finished
 from nodetool_core.engine.fast_path import FastPath
 from nodetool_core.engine.frame_keys import FrameKeys
-from nodetool_core.engine.frames import DONE, DROPPED, FAILED, RUNNING, WAITING, Frame, Frames, Values, came
+from nodetool_core.engine.frames import (
+    DONE,
+    DROPPED,
+    FAILED,
+    RUNNING,
+    WAITING,
+    Frame,
+    Frames,
+    Values,
+    came,
+)
 from nodetool_core.engine.gaps import Gaps
 from nodetool_core.engine.inbox import Message
 from nodetool_core.engine.loops import Loops
@@ -48,7 +60,9 @@ from nodetool_core.node import SKIPPED, Lane
 class Scheduler:
     """One run of one plan."""
 
-    def __init__(self, plan: Plan, services: Services, result: RunResult, seeded: dict[int, dict[str, Any]]) -> None:
+    def __init__(
+        self, plan: Plan, services: Services, result: RunResult, seeded: dict[int, dict[str, Any]]
+    ) -> None:
         """
         Args:
             seeded: Values of the steps whose seeds were drawn for this run.
@@ -73,10 +87,14 @@ class Scheduler:
         """Answers that are to come, attempts that were given up not counted."""
         self._stopping = False
 
-    # -- the loop ---------------------------------------------------------------------------------------------------
+    # -- the loop ----------------------------------------------------------------------------------
 
     def execute(self) -> None:
-        """Run until everything that can be done is done. Fills the result. When it returns or raises, nothing is under way."""
+        """
+        Run until everything that can be done is done.
+
+        Fills the result. When it returns or raises, nothing is under way.
+        """
         try:
             self._run()
         except BaseException:
@@ -87,13 +105,21 @@ class Scheduler:
         self.outputs.close()
 
     def close(self) -> None:
-        """Let go of everything: the parts of a scheduler know one another in rings, which would hold all values of the run."""
+        """
+        Let go of everything: the parts of a scheduler know one another in rings, which would hold
+        all values of the run.
+        """
         self.runner.inbox.close()
         vars(self).clear()
 
     def _run(self) -> None:
         self.prepare(self.frames.root)
-        inline, found, inbox, cancelled = self.ready.inline, self.found, self.runner.inbox, self.runner.cancelled
+        inline, found, inbox, cancelled = (
+            self.ready.inline,
+            self.found,
+            self.runner.inbox,
+            self.runner.cancelled,
+        )
         run = self.fast_path.run
         while True:
             if not inbox.empty():
@@ -111,7 +137,11 @@ class Scheduler:
                 break
 
     def _wait_for_all(self) -> None:
-        """The run itself has failed, as by a fingerprint: what is under way finishes first, as where a node fails."""
+        """
+        The run itself has failed, as by a fingerprint.
+
+        What is under way finishes first, as where a node fails.
+        """
         while self._answers_due:
             _, ticket, *_ = self.runner.inbox.get()
             if ticket is not None and not ticket.given_up:
@@ -133,7 +163,9 @@ class Scheduler:
         self.loops.demand_gathered(frame)
 
     def _wait(self) -> bool:
-        """Wait for an answer or for a clock. False where nothing is to come that the run still wants."""
+        """
+        Wait for an answer or for a clock. False where nothing is to come that the run still wants.
+        """
         if not (self._answers_due or self.patience.has_retries() or self.ready.has_device_work()):
             return False
         with suppress(Empty):
@@ -159,7 +191,9 @@ class Scheduler:
         self._answers_due += 1
 
     def _dispatch(self) -> bool:
-        """Hand out ready work that does not run inline. False where there is none, or no room for it."""
+        """
+        Hand out ready work that does not run inline. False where there is none, or no room for it.
+        """
         taken = self.ready.take(self.outstanding, self.services.workers)
         if taken is not None:
             self._start(*taken)
@@ -174,7 +208,9 @@ class Scheduler:
         slot = step.slot
         if frame.state[slot] != WAITING:
             return
-        if frame.poison[slot] and not (step.either and frame.poison[slot] == DROPPED and slot not in frame.turn):
+        if frame.poison[slot] and not (
+            step.either and frame.poison[slot] == DROPPED and slot not in frame.turn
+        ):
             self.settle(frame, step, None, frame.poison[slot])
         elif slot in frame.twin_of:
             # The earlier, equal step settles this one with its own result.
@@ -188,12 +224,17 @@ class Scheduler:
             self.settle(frame, step, ([bucket[number] for number in sorted(bucket)],), DONE)
         elif step.streams:
             self.loops.open(frame, step)
-        elif step.kind is not None and step.kind.lane is Lane.INLINE and not step.kind.spec.is_async and self.patience.policy(step) is None:
+        elif (
+            step.kind is not None
+            and step.kind.lane is Lane.INLINE
+            and not step.kind.spec.is_async
+            and self.patience.policy(step) is None
+        ):
             self._run_here(frame, step)
         else:
             self.ready.add(frame, step)
 
-    # -- running a step ---------------------------------------------------------------------------------------------
+    # -- running a step ----------------------------------------------------------------------------
 
     def _run_here(self, frame: Frame, step: Step) -> None:
         started = perf_counter()
@@ -215,8 +256,13 @@ class Scheduler:
             return
         ticket = Ticket(Lane.CPU if lane is Lane.INLINE else lane, self.runner.cancelled)
         self.expect(ticket)
-        # Its time runs from when it begins: what it waits for a thread or a device that other runs use as well is not its fault.
-        clock = partial(self.watch, frame, step, policy.timeout, ticket) if policy is not None and policy.timeout is not None else None
+        # Its time runs from when it begins: what it waits for a thread or a device that other runs
+        # use as well is not its fault.
+        clock = (
+            partial(self.watch, frame, step, policy.timeout, ticket)
+            if policy is not None and policy.timeout is not None
+            else None
+        )
         try:
             self.runner.submit(frame, step, ticket, self.finish, self.fail, clock)
         except Exception as error:  # noqa: BLE001 - a value that does not fit is this node's failure
@@ -259,7 +305,8 @@ class Scheduler:
         ticket.give_up()
         self._answers_due -= 1
         if ticket.lane is not Lane.DEVICE:
-            # On a device the next node must not begin before this one has let go; elsewhere its place is free at once.
+            # On a device the next node must not begin before this one has let go; elsewhere its
+            # place is free at once.
             ticket.holds_place = False
             self.outstanding[ticket.lane] -= 1
             if ticket.make_way is not None:
@@ -269,17 +316,26 @@ class Scheduler:
     def _try_again(self, frame: Frame, step: Step, error: BaseException, pause: float) -> None:
         assert step.node is not None
         message = f"{step.node.spec.title} failed and is tried again in {pause:g} s: {error}"
-        self.result.warnings.append(Problem("retry", f"node {step.node.id!r}", message, level="warning"))
+        self.result.warnings.append(
+            Problem("retry", f"node {step.node.id!r}", message, level="warning")
+        )
         self.services.emit(events.NodeWarning(step.node.id, message, {"seconds": pause}))
         forget_frames(error)
         frame.state[step.slot] = WAITING
-        self.patience.retry(pause, partial(self.loops.begin_again if step.streams else self.ready.add, frame, step))
+        self.patience.retry(
+            pause, partial(self.loops.begin_again if step.streams else self.ready.add, frame, step)
+        )
 
-    # -- settling ---------------------------------------------------------------------------------------------------
+    # -- settling ----------------------------------------------------------------------------------
 
     def _done(self, frame: Frame, step: Step, values: Values) -> None:
         """A step has its values: settle it."""
-        if step.is_local and len(values) == 1 and values[0] is not SKIPPED and step.slot not in frame.twins:
+        if (
+            step.is_local
+            and len(values) == 1
+            and values[0] is not SKIPPED
+            and step.slot not in frame.twins
+        ):
             self.fast_path.settle(frame, step, values)
         else:
             self.settle(frame, step, values, DONE)
@@ -299,7 +355,9 @@ class Scheduler:
                 if value is SKIPPED:
                     partly = True
             if partly:
-                frame.skipped[slot] = frozenset(number for number, value in enumerate(values) if value is SKIPPED)
+                frame.skipped[slot] = frozenset(
+                    number for number, value in enumerate(values) if value is SKIPPED
+                )
             if step.is_target:
                 self.outputs.give(frame, step, values)
         for source in step.sources:
@@ -341,7 +399,10 @@ class Scheduler:
             self.ready.inline.append((frame, frame.steps[slot]))
 
     def _tell_others(self, frame: Frame, step: Step, values: Values | None, state: int) -> None:
-        """The rarer takers: steps of other regions, lazy properties that have been asked for, and who waits for a guard."""
+        """
+        The rarer takers: steps of other regions, lazy properties that have been asked for, and who
+        waits for a guard.
+        """
         for region, slot, output, path in step.outer:
             for reader in self.frames.readers(region, path, frame.index):
                 self.arrive(reader, slot, came(values, output, state))
@@ -372,14 +433,20 @@ class Scheduler:
         self.settle(frame, step, values, state)
 
     def poison(self, frame: Frame, slot: int, state: int) -> None:
-        """An input of a step was dropped or failed. A merging node minds only when nothing is left."""
+        """
+        An input of a step was dropped or failed. A merging node minds only when nothing is left.
+        """
         step = frame.steps[slot]
         if step.node is not None and step.node.node_class.merges:
-            if state == DROPPED and (frame.remaining[slot] or any(self.frames.value(frame, feed) is not SKIPPED for feed in step.feeds)):
+            if state == DROPPED and (
+                frame.remaining[slot]
+                or any(self.frames.value(frame, feed) is not SKIPPED for feed in step.feeds)
+            ):
                 return
             frame.poison[slot] = max(frame.poison[slot], state)
         elif state == DROPPED or not frame.poison[slot]:
-            # A branch that is not taken is no failure, even where something else that the step needs has failed.
+            # A branch that is not taken is no failure, even where something else that the step
+            # needs has failed.
             frame.poison[slot] = state
 
     def _release(self, frame: Frame, source: int) -> None:

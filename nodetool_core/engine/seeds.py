@@ -1,4 +1,7 @@
-"""Drawing seeds: a seed of -1 becomes a number before the run, so that what is random is known, recorded and repeatable."""
+"""
+Drawing seeds: a seed of -1 becomes a number before the run, so that what is random is known,
+recorded and repeatable.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,8 @@ def draw_seeds(plan: Plan, result: RunResult) -> dict[int, dict[str, Any]]:
     """
     Draw a number for every seed that is -1 and record all seeds in the result.
 
-    A seed may also come from an input or a constant that feeds nothing but seeds: it is drawn there.
+    A seed may also come from an input or a constant that feeds nothing but seeds: it is drawn
+        there.
 
     Returns the values, with numbers in place, of the steps that a seed was drawn for.
     """
@@ -39,7 +43,11 @@ def draw_seeds(plan: Plan, result: RunResult) -> dict[int, dict[str, Any]]:
         if asks_for_a_seed(step):
             # An input says how large its number may be.
             highest = step.node.values.get("max") if step.node is not None else None
-            settle(step, "value", min(2**32, highest + 1) if isinstance(highest, int) and highest >= 0 else 2**32)
+            settle(
+                step,
+                "value",
+                min(2**32, highest + 1) if isinstance(highest, int) and highest >= 0 else 2**32,
+            )
     return seeded
 
 
@@ -49,12 +57,20 @@ def asks_for_a_seed(step: Step) -> bool:
 
 
 def seed_sources(steps: list[Step], seeds: list[Step]) -> list[Step]:
-    """Steps without inputs whose value goes to seeds alone, `seeds` being the steps that have any."""
+    """
+    Steps without inputs whose value goes to seeds alone, `seeds` being the steps that have any.
+    """
     if not seeds:
         return []
     feeds: dict[int, bool] = {}
     for step in steps:
         names = step.kind.seeds if step.kind is not None else ()
         for feed in step.feeds:
-            feeds[feed.source] = feeds.get(feed.source, True) and feed.kind == LOCAL and feed.property in names
-    return [steps[number] for number, only_seeds in feeds.items() if only_seeds and not steps[number].feeds]
+            feeds[feed.source] = (
+                feeds.get(feed.source, True) and feed.kind == LOCAL and feed.property in names
+            )
+    return [
+        steps[number]
+        for number, only_seeds in feeds.items()
+        if only_seeds and not steps[number].feeds
+    ]

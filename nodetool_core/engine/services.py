@@ -1,4 +1,8 @@
-"""What a run borrows from its engine: threads, the event loop, cache, images, models, and the way to its listener."""
+"""
+What a run borrows from its engine.
+
+Threads, the event loop, cache, images, models, and the way to its listener.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,11 @@ class Submits(Protocol):
     """The threads of a lane."""
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Callable[[], None] | None:
-        """Call a function, which must not raise, on one of the threads. Gives what makes way for others where it hangs, if anything can."""
+        """
+        Call a function, which must not raise, on one of the threads.
+
+        Gives what makes way for others where it hangs, if anything can.
+        """
         ...
 
 
@@ -50,14 +58,22 @@ class Services:
     """Coroutines that have not ended."""
 
     def emit(self, event: Event) -> None:
-        if self.delivery is not None and (self.options.previews or not (isinstance(event, NodePreview) and event.total)):
+        if self.delivery is not None and (
+            self.options.previews or not (isinstance(event, NodePreview) and event.total)
+        ):
             self.delivery.send(event)
 
     def base(self, node: GraphNode, values: dict[str, Any], wiring: str) -> Key:
         return self.keys.base(node, values, wiring, self.sources) or unique()
 
-    def spawn(self, work: Coroutine[Any, Any, Any], done: Callable[[Task], None], context: Context) -> Spawned:
-        """Run a coroutine on the engine's loop; `done` is called there with its task, whatever became of it."""
+    def spawn(
+        self, work: Coroutine[Any, Any, Any], done: Callable[[Task], None], context: Context
+    ) -> Spawned:
+        """
+        Run a coroutine on the engine's loop.
+
+        `done` is called there with its task, whatever became of it.
+        """
         try:
             loop = self.loop()
         except RuntimeError:
@@ -66,6 +82,8 @@ class Services:
         return Spawned(loop, work, done, self.spawned, context)
 
     def cancel_spawned(self) -> None:
-        """Ask all coroutines to end. Only for the thread that spawns them, so that none is missed."""
+        """
+        Ask all coroutines to end. Only for the thread that spawns them, so that none is missed.
+        """
         for spawned in list(self.spawned):
             spawned.cancel()

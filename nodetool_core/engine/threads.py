@@ -1,8 +1,9 @@
 """
 Worker threads of a lane.
 
-Not the standard library's executor: its threads are waited for when the interpreter ends, so that one node that hangs in
-foreign code would keep the process from ending; and it makes a future per call, which nobody here looks at.
+Not the standard library's executor: its threads are waited for when the interpreter ends, so that
+one node that hangs in foreign code would keep the process from ending; and it makes a future per
+call, which nobody here looks at.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ class Call:
 
     __slots__ = ("_threads", "arguments", "function", "is_done", "is_given_up")
 
-    def __init__(self, threads: Threads, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    def __init__(
+        self, threads: Threads, function: Callable[..., Any], arguments: tuple[Any, ...]
+    ) -> None:
         self._threads = threads
         self.function = function
         self.arguments = arguments
@@ -38,7 +41,9 @@ class Call:
 
 
 class Threads:
-    """At most `size` daemon threads, started as they are needed. What is submitted must not raise."""
+    """
+    At most `size` daemon threads, started as they are needed. What is submitted must not raise.
+    """
 
     def __init__(self, size: int, name: str) -> None:
         self._size = size
@@ -46,16 +51,22 @@ class Threads:
         self._queue: SimpleQueue[Call | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._waiting = self._idle = 0
-        """Calls that no thread has begun, and threads that have none. One that is just taken counts as both."""
+        """
+        Calls that no thread has begun, and threads that have none.
+
+        One that is just taken counts as both.
+        """
         self._lock = threading.Lock()
         self._is_closed = False
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Callable[[], None]:
         """
-        Call a function on one of the threads, after all that was submitted before. Raises RuntimeError once they are closed.
+        Call a function on one of the threads, after all that was submitted before.
 
-        Gives a function that lets another thread take the place of the one that the call does not let go of; that one ends when the
-        call returns.
+        Raises RuntimeError once they are closed.
+
+        Gives a function that lets another thread take the place of the one that the call does not
+        let go of; that one ends when the call returns.
         """
         call = Call(self, function, arguments)
         with self._lock:
@@ -88,10 +99,16 @@ class Threads:
             self._start_if_needed()
 
     def _start_if_needed(self) -> None:
-        """Begin another thread where a call would wait though there is a place. For holders of the lock."""
+        """
+        Begin another thread where a call would wait though there is a place.
+
+        For holders of the lock.
+        """
         if self._waiting <= self._idle or len(self._threads) >= self._size:
             return
-        thread = threading.Thread(target=self._work, name=f"{self._name}-{len(self._threads)}", daemon=True)
+        thread = threading.Thread(
+            target=self._work, name=f"{self._name}-{len(self._threads)}", daemon=True
+        )
         self._threads.append(thread)
         self._idle += 1
         thread.start()
@@ -103,7 +120,8 @@ class Threads:
             with self._lock:
                 self._waiting -= 1
                 self._idle -= 1
-            # Held by nobody once the call returns, whoever still knows of it: they may be large images.
+            # Held by nobody once the call returns, whoever still knows of it: they may be large
+            # images.
             arguments, call.arguments = call.arguments, ()
             with places.at(call):
                 call.function(*arguments)

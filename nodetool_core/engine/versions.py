@@ -1,4 +1,8 @@
-"""Versions of what every image depends on besides its workflow: Python, this program, the libraries that compute."""
+"""
+Versions of what every image depends on besides its workflow.
+
+Python, this program, the libraries that compute.
+"""
 
 from __future__ import annotations
 

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 Values = tuple[Any, ...]
 
 
-_OUTPUT_HINT: Final = "A fault of the node, not of the workflow: tell its author, or mend what `process` returns or says that it returns."
+_OUTPUT_HINT: Final = (
+    "A fault of the node, not of the workflow: tell its author, or mend what `process` returns or"
+    " says that it returns."
+)
 
 
 class MisfitError(NodetoolError):
@@ -63,11 +66,19 @@ class Kind:
         """The type of the one output, where being of that type says all."""
         self.seeds = tuple(name for name, prop in self.spec.properties.items() if prop.seed)
         self.varies = not node_class.cacheable or bool(self.seeds) or has_fingerprint(node_class)
-        """Whether the node's own part of its key may differ from run to run whatever its values are."""
+        """
+        Whether the node's own part of its key may differ from run to run whatever its values are.
+        """
         is_ordinary = not (self.spec.streams or node_class.lazy)
-        self.is_plain = is_ordinary and self.lane is Lane.INLINE and not (self.spec.is_async or node_class.merges or node_class.gathers)
+        self.is_plain = (
+            is_ordinary
+            and self.lane is Lane.INLINE
+            and not (self.spec.is_async or node_class.merges or node_class.gathers)
+        )
         """Whether calling it is a matter of microseconds, and of nothing else."""
-        self.shareable = is_ordinary and node_class.cacheable and node_class.role in (Role.STEP, Role.INPUT)
+        self.shareable = (
+            is_ordinary and node_class.cacheable and node_class.role in (Role.STEP, Role.INPUT)
+        )
         """Whether a result may come from the cache, or from an equal node."""
 
     def is_current(self) -> bool:
@@ -79,7 +90,9 @@ class Kind:
 
     def values(self, returned: Any) -> Values:
         """
-        What `process` returned as one value per output, in own copies: whoever made it may go on changing it.
+        Return what `process` returned as one value per output, in own copies.
+
+        Whoever made it may go on changing it.
 
         Raises MisfitError where it is not what was declared.
         """
@@ -97,35 +110,62 @@ class Kind:
         return tuple([self._checked(position, value) for position, value in enumerate(values)])
 
     def _checked(self, position: int, value: Any) -> Any:
-        """An own copy of the value of an output. Raises MisfitError where it is not of its type, or none can be made."""
+        """
+        Return an own copy of the value of an output.
+
+        Raises MisfitError where it is not of its type, or none can be made.
+        """
         if value is SKIPPED:
             return value
         output, hint = list(self.spec.outputs.values())[position], _OUTPUT_HINT
         if isinstance(value, CONTAINERS) and is_too_deep(value):
             complaint = TOO_DEEP
         elif not self.checks[position](value):
-            complaint = f"should be {type_name(output.annotation)}, but process gave {value_type_name(value)}."
+            complaint = (
+                f"should be {type_name(output.annotation)}, but process gave"
+                f" {value_type_name(value)}."
+            )
         else:
             try:
                 return own_copy(value)
             except NoCopyError as error:
                 complaint, hint = error.problem.message, error.problem.hint
-        raise MisfitError(Problem("wrong_output", "", f"{self.spec.title}.{output.name} {complaint}", hint))
+        raise MisfitError(
+            Problem("wrong_output", "", f"{self.spec.title}.{output.name} {complaint}", hint)
+        )
 
 
 def failure_of(node: GraphNode, item: tuple[int, ...], error: BaseException) -> NodeFailure:
-    """The failure that an exception amounts to: the user's own mistake in its own words, all else with its traceback."""
-    where = f"node {node.id!r} ({node.spec.node_type})" + (f" item {'.'.join(map(str, item))}" if item else "")
+    """
+    Return the failure that an exception amounts to.
+
+    The user's own mistake in its own words, all else with its traceback.
+    """
+    where = f"node {node.id!r} ({node.spec.node_type})" + (
+        f" item {'.'.join(map(str, item))}" if item else ""
+    )
     if isinstance(error, NodetoolError):
         found = error.problem
         inner = f"{found.where}: " if found.where else ""
         problem = Problem(found.code, where, f"{inner}{found.message}", found.hint)
-        return NodeFailure(node.id, node.spec.node_type, item, problem, error if error.__cause__ else None)
-    return NodeFailure(node.id, node.spec.node_type, item, Problem("node_failed", where, f"{type(error).__name__}: {error}"), error)
+        return NodeFailure(
+            node.id, node.spec.node_type, item, problem, error if error.__cause__ else None
+        )
+    return NodeFailure(
+        node.id,
+        node.spec.node_type,
+        item,
+        Problem("node_failed", where, f"{type(error).__name__}: {error}"),
+        error,
+    )
 
 
 def forget_frames(error: BaseException | None) -> None:
-    """Let go of the values in the frames of an exception, and of those that led to it. Where it was raised is still known."""
+    """
+    Let go of the values in the frames of an exception, and of those that led to it.
+
+    Where it was raised is still known.
+    """
     pending, seen = [error], set[int]()
     while pending:
         found = pending.pop()
@@ -138,7 +178,11 @@ def forget_frames(error: BaseException | None) -> None:
 
 
 def _forget_callers(error: BaseException) -> None:
-    """Let go of the values in the frames that an exception did not get to: its own frames hold those that called them."""
+    """
+    Let go of the values in the frames that an exception did not get to.
+
+    Its own frames hold those that called them.
+    """
     caller = error.__traceback__.tb_frame.f_back if error.__traceback__ is not None else None
     while caller is not None:
         # One that is still being executed can't be cleared.
@@ -148,6 +192,6 @@ def _forget_callers(error: BaseException) -> None:
 
 
 def traceback_of(failure: NodeFailure) -> str:
-    """The original traceback as text; empty where the failure is the user's to mend."""
+    """Return the original traceback as text; empty where the failure is the user's to mend."""
     error = failure.exception
     return "" if error is None else "".join(traceback.format_exception(error))

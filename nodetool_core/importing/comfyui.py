@@ -1,13 +1,14 @@
 """
 A workflow of ComfyUI as one of ours.
 
-The importer follows the graph from its sources to its outputs without running it. Each node is looked up in `RULES` by its
-class; its rule takes the values of its inputs (`comfyui_values`), may write nodes of ours into the draft, and gives the values
-of its outputs. So a sampler, together with the loader, the texts and the latents that lead to it, becomes the one node of ours
-that does the same. One pass, each node once.
+The importer follows the graph from its sources to its outputs without running it. Each node is
+looked up in `RULES` by its class; its rule takes the values of its inputs (`comfyui_values`), may
+write nodes of ours into the draft, and gives the values of its outputs. So a sampler, together with
+the loader, the texts and the latents that lead to it, becomes the one node of ours that does the
+same. One pass, each node once.
 
-Nothing is dropped in silence. A node without a rule is named, and so is every node that can't do without it; an input that no
-rule reads is named with its value.
+Nothing is dropped in silence. A node without a rule is named, and so is every node that can't do
+without it; an input that no rule reads is named with its value.
 """
 
 from __future__ import annotations
@@ -29,12 +30,21 @@ if TYPE_CHECKING:
 
 
 def import_file(path: Path, registry: Registry) -> Imported:
-    """Read a file of ComfyUI. Raises WorkflowError where it is none, or nothing of it has a counterpart."""
+    """
+    Read a file of ComfyUI.
+
+    Raises WorkflowError where it is none, or nothing of it has a counterpart.
+    """
     return import_nodes(comfyui_file.load(path), registry, name=path.stem, where=str(path))
 
 
-def import_nodes(nodes: list[ComfyNode], registry: Registry, *, name: str = "", where: str = "workflow") -> Imported:
-    """The workflow that nodes, ordered so that each comes after those that it depends on, amount to. Raises WorkflowError."""
+def import_nodes(
+    nodes: list[ComfyNode], registry: Registry, *, name: str = "", where: str = "workflow"
+) -> Imported:
+    """
+    Return the workflow that nodes, ordered so that each comes after those that it depends on,
+    amount to. Raises WorkflowError.
+    """
     draft = Draft(registry)
     outputs: dict[str, tuple[Any, ...] | Missing] = {}
     for node in nodes:
@@ -43,7 +53,12 @@ def import_nodes(nodes: list[ComfyNode], registry: Registry, *, name: str = "", 
     document = draft.document(name)
     imported = Imported(document, draft.notes)
     if not any(node.type in _RESULTS for node in document.graph.nodes):
-        raise WorkflowError([*imported.left_out, Problem("nothing_imported", where, "has no output that can be imported.", _HINT)])
+        raise WorkflowError(
+            [
+                *imported.left_out,
+                Problem("nothing_imported", where, "has no output that can be imported.", _HINT),
+            ]
+        )
     try:
         draft.notes.extend(graph.build(document, registry).notes)
     except WorkflowError as error:
@@ -56,13 +71,15 @@ _HINT = "Check that it saves or previews an image, and which of its nodes are li
 
 
 def _followed(node: ComfyNode, inputs: dict[str, Any], draft: Draft) -> tuple[Any, ...] | Missing:
-    """What a node's outputs stand for."""
+    """Return what a node's outputs stand for."""
     if node.mode:
         draft.note(f"{node.mode}_node", node.label, f"is {node.mode}, and left out.")
         return Missing(node.label) if node.mode == "muted" else _passed_on(inputs)
     rule = RULES.get(node.class_type)
     if rule is None:
-        draft.note("left_out_node", node.label, "has no counterpart and is left out.", level="warning")
+        draft.note(
+            "left_out_node", node.label, "has no counterpart and is left out.", level="warning"
+        )
         return Missing(node.label)
     reading = Reading(node, inputs, draft)
     try:
@@ -71,21 +88,32 @@ def _followed(node: ComfyNode, inputs: dict[str, Any], draft: Draft) -> tuple[An
         draft.note("left_out_node", node.label, f"is left out: {reason}.", level="warning")
         return Missing(node.label)
     for name, value in reading.unread():
-        draft.note("left_out_property", node.label, f"{name} has no counterpart: {value!r} is left out.", level="warning")
+        draft.note(
+            "left_out_property",
+            node.label,
+            f"{name} has no counterpart: {value!r} is left out.",
+            level="warning",
+        )
     return values
 
 
 def _passed_on(inputs: dict[str, Any]) -> tuple[Any, ...]:
-    """The outputs of a node that is bypassed: the input that is named by the output's number."""
+    """
+    Return the outputs of a node that is bypassed: the input that is named by the output's number.
+    """
     last = max(map(int, inputs), default=-1)
     return tuple(inputs.get(str(number), Missing("a bypassed node")) for number in range(last + 1))
 
 
 def _resolved(value: Any, outputs: dict[str, tuple[Any, ...] | Missing]) -> Any:
-    """The value of an input: what a link leads to, or the value that stands there."""
+    """Return the value of an input: what a link leads to, or the value that stands there."""
     if not isinstance(value, Link):
         return value
     found = outputs.get(value.node, Missing(f"node {value.node}, which is not in the file,"))
     if isinstance(found, Missing):
         return found
-    return found[value.output] if 0 <= value.output < len(found) else Missing(f"output {value.output} of node {value.node}")
+    return (
+        found[value.output]
+        if 0 <= value.output < len(found)
+        else Missing(f"output {value.output} of node {value.node}")
+    )

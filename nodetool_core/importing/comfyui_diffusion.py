@@ -8,7 +8,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from nodetool_core.importing.comfyui_values import EmptyLatents, Handle, ImageLatents, Network, Part, Pixels, Prompt, Weights
+from nodetool_core.importing.comfyui_values import (
+    EmptyLatents,
+    Handle,
+    ImageLatents,
+    Network,
+    Part,
+    Pixels,
+    Prompt,
+    Weights,
+)
 from nodetool_core.importing.draft import Unsupported
 from nodetool_core.importing.reading import Reading
 
@@ -17,7 +26,7 @@ MODEL_INPUT: Final = "nodetool.input.HuggingFaceModelInput"
 
 
 def image_latents(reading: Reading, name: str) -> ImageLatents:
-    """The latents of an image. Raises Unsupported where there is no image yet."""
+    """Return the latents of an image. Raises Unsupported where there is no image yet."""
     latents = reading.take(name)
     if not isinstance(latents, ImageLatents):
         raise Unsupported(f"its {name} are not the latents of an image")
@@ -25,43 +34,60 @@ def image_latents(reading: Reading, name: str) -> ImageLatents:
 
 
 def of_image(latents: ImageLatents, handle: Handle) -> ImageLatents:
-    """The latents of the image that another one became; a mask for the old one no longer fits."""
+    """
+    Return the latents of the image that another one became; a mask for the old one no longer fits.
+    """
     return ImageLatents(Pixels(handle), count=latents.count)
 
 
 def load_model(name: str) -> Callable[[Reading], tuple[Any, ...]]:
-    """The rule of a loader whose input `name` names the file."""
+    """Return the rule of a loader whose input `name` names the file."""
 
     def load(reading: Reading) -> tuple[Any, ...]:
         path = reading.take_as(name, str)
         reading.usual("weight_dtype", "default")
         called = reading.name("model")
-        model = reading.add(MODEL_INPUT, {"name": called, "value": {"type": "hf.model", "repo_id": path}})
+        model = reading.add(
+            MODEL_INPUT, {"name": called, "value": {"type": "hf.model", "repo_id": path}}
+        )
         hint = f"Run with --set {called}=PATH, or --set {called}=OWNER/NAME for a model of the Hub."
-        reading.note(f"is the input {called!r}; unless it is set, the file {path!r} is read from the folder that the run starts in.", hint)
+        reading.note(
+            f"is the input {called!r}; unless it is set, the file {path!r} is read from the folder"
+            " that the run starts in.",
+            hint,
+        )
         return Weights(Handle(model)), Part(), Part()
 
     return load
 
 
 def load_part(*names: str) -> Callable[[Reading], tuple[Any, ...]]:
-    """The rule of a loader of a text encoder or an autoencoder, which here come with the model."""
+    """
+    Return the rule of a loader of a text encoder or an autoencoder, which here come with the model.
+    """
 
     def load(reading: Reading) -> tuple[Any, ...]:
         files = ", ".join(str(reading.take(name)) for name in names if reading.has(name))
         reading.skip("type", "device")
-        reading.note(f"has no counterpart: the model's own is used, not {files}.", code="left_out_node", level="warning")
+        reading.note(
+            f"has no counterpart: the model's own is used, not {files}.",
+            code="left_out_node",
+            level="warning",
+        )
         return (Part(files),)
 
     return load
 
 
 def load_network(name: str, kind: str) -> Callable[[Reading], tuple[Any, ...]]:
-    """The rule of a loader of a network that a node of ours takes as a property."""
+    """Return the rule of a loader of a network that a node of ours takes as a property."""
 
     def load(reading: Reading) -> tuple[Any, ...]:
         path = reading.take_as(name, str)
-        reading.note(f"{path!r} is read from the folder that the run starts in, unless it is the id of a model.")
+        reading.note(
+            f"{path!r} is read from the folder that the run starts in, unless it is the id of a"
+            " model."
+        )
         return (Network({"type": kind, "repo_id": path}),)
 
     return load
@@ -71,7 +97,10 @@ def lora(reading: Reading) -> tuple[Any, ...]:
     weights = reading.take_as("model", Weights)
     strength = reading.number("strength_model", 1.0)
     if reading.has("clip") and (other := reading.number("strength_clip", strength)) != strength:
-        reading.note(f"strength_clip {other} has no counterpart: {strength} counts for both.", level="warning")
+        reading.note(
+            f"strength_clip {other} has no counterpart: {strength} counts for both.",
+            level="warning",
+        )
     ref = {"type": "hf.lora", "repo_id": reading.take_as("lora_name", str), "scale": strength}
     reading.skip("clip")
     return replace(weights, loras=(*weights.loras, ref)), Part()
@@ -87,7 +116,11 @@ def encode_text_of_two(reading: Reading) -> tuple[Any, ...]:
     reading.skip("clip")
     text, other = reading.take("text_g", ""), reading.take("text_l", "")
     if other not in ("", text):
-        reading.note(f"text_l has no counterpart: {other!r} is left out.", code="left_out_property", level="warning")
+        reading.note(
+            f"text_l has no counterpart: {other!r} is left out.",
+            code="left_out_property",
+            level="warning",
+        )
     reading.skip("width", "height", "crop_w", "crop_h", "target_width", "target_height")
     return (Prompt(text),)
 
@@ -96,7 +129,11 @@ def encode_text_for_flux(reading: Reading) -> tuple[Any, ...]:
     reading.skip("clip")
     text, other = reading.take("t5xxl", ""), reading.take("clip_l", "")
     if other not in ("", text):
-        reading.note(f"clip_l has no counterpart: {other!r} is left out.", code="left_out_property", level="warning")
+        reading.note(
+            f"clip_l has no counterpart: {other!r} is left out.",
+            code="left_out_property",
+            level="warning",
+        )
     return (Prompt(text, guidance=reading.take("guidance", None)),)
 
 
@@ -127,7 +164,9 @@ def control(reading: Reading) -> tuple[Any, ...]:
 
 
 def empty_latents(reading: Reading) -> tuple[Any, ...]:
-    return (EmptyLatents(reading.take("width"), reading.take("height"), reading.take("batch_size", 1)),)
+    return (
+        EmptyLatents(reading.take("width"), reading.take("height"), reading.take("batch_size", 1)),
+    )
 
 
 def encode_image_data(reading: Reading) -> tuple[Any, ...]:
@@ -168,7 +207,10 @@ def decode(reading: Reading) -> tuple[Any, ...]:
 
 
 def upscale(reading: Reading) -> tuple[Any, ...]:
-    image, network = reading.first(reading.take_as("image", Pixels)), reading.take_as("upscale_model", Network)
+    image, network = (
+        reading.first(reading.take_as("image", Pixels)),
+        reading.take_as("upscale_model", Network),
+    )
     return (Pixels(Handle(reading.add(UPSCALE, {"image": image, "model": network.ref}))),)
 
 

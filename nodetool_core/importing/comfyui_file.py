@@ -1,9 +1,10 @@
 """
 ComfyUI's files, read into plain nodes.
 
-Three forms are read: the API format (`{"3": {"class_type": …, "inputs": {…}}}`, also inside `{"prompt": …}`), the format that
-its editor saves (`{"nodes": […], "links": […]}`, version 0.4), and a PNG that ComfyUI wrote, which holds the first. In the
-editor's format the values of a node's form (`widgets_values`) have no names; `WIDGETS` says their order.
+Three forms are read: the API format (`{"3": {"class_type": …, "inputs": {…}}}`, also inside
+`{"prompt": …}`), the format that its editor saves (`{"nodes": […], "links": […]}`, version 0.4),
+and a PNG that ComfyUI wrote, which holds the first. In the editor's format the values of a node's
+form (`widgets_values`) have no names; `WIDGETS` says their order.
 
 The forms are described at docs.comfy.org, under Workflow JSON and API format.
 """
@@ -20,7 +21,9 @@ from typing import Any, Final
 from nodetool_core.errors import Problem, WorkflowError
 
 MAX_BYTES: Final = 64 * 1024 * 1024
-_WANTED: Final = "Save it in ComfyUI with `Save` or `Export (API)`, or give a PNG that ComfyUI wrote."
+_WANTED: Final = (
+    "Save it in ComfyUI with `Save` or `Export (API)`, or give a PNG that ComfyUI wrote."
+)
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 
 _MODES: Final = {2: "muted", 4: "bypassed"}
@@ -107,7 +110,9 @@ class ComfyNode:
     title: str = ""
     position: tuple[float, float] | None = None
     mode: str = ""
-    """`muted`: it does not run. `bypassed`: each output, by its number, is the input of that name."""
+    """
+    `muted`: it does not run. `bypassed`: each output, by its number, is the input of that name.
+    """
 
     @property
     def label(self) -> str:
@@ -119,37 +124,53 @@ class ComfyNode:
 
 
 def load(path: Path) -> list[ComfyNode]:
-    """The nodes of a file, each after those that it depends on. Raises WorkflowError for a file that is none of ComfyUI's."""
+    """
+    Return the nodes of a file, each after those that it depends on.
+
+    Raises WorkflowError for a file that is none of ComfyUI's.
+    """
     where = str(path)
     try:
         if path.stat().st_size > MAX_BYTES:
             raise _refused(where, "is larger than 64 MiB, which no workflow is.")
         data = path.read_bytes()
-        content = json.loads(_text_in_image(path) if data.startswith(_PNG) else data.decode("utf-8-sig"))
+        content = json.loads(
+            _text_in_image(path) if data.startswith(_PNG) else data.decode("utf-8-sig")
+        )
     except FileNotFoundError:
-        raise WorkflowError(Problem("missing_file", where, "There is no such file.", "Check the path.")) from None
+        raise WorkflowError(
+            Problem("missing_file", where, "There is no such file.", "Check the path.")
+        ) from None
     except OSError as error:
-        raise WorkflowError(Problem("unreadable_file", where, f"can't be read: {error.strerror or error}.", _WANTED)) from None
+        raise WorkflowError(
+            Problem("unreadable_file", where, f"can't be read: {error.strerror or error}.", _WANTED)
+        ) from None
     except UnicodeDecodeError:
-        raise _refused(where, "is neither a text in UTF-8 nor a PNG, so it holds no workflow.") from None
+        raise _refused(
+            where, "is neither a text in UTF-8 nor a PNG, so it holds no workflow."
+        ) from None
     except (ValueError, RecursionError) as error:
         raise _refused(where, f"is no JSON: {error}.") from None
     return read(content, where)
 
 
 def read(content: Any, where: str = "workflow") -> list[ComfyNode]:
-    """The nodes of a parsed JSON value, in the order of `load`. Raises WorkflowError."""
+    """Return the nodes of a parsed JSON value, in the order of `load`. Raises WorkflowError."""
     if isinstance(content, Mapping) and isinstance(content.get("prompt"), Mapping):
         content = content["prompt"]
     if not isinstance(content, Mapping):
         raise _refused(where, f"holds {type(content).__name__}, not a workflow.")
     if "graph" in content:
         raise _refused(
-            where, "is a workflow of the form that `nodetool run` reads; there is nothing to import.", f"Run it: nodetool run {where}"
+            where,
+            "is a workflow of the form that `nodetool run` reads; there is nothing to import.",
+            f"Run it: nodetool run {where}",
         )
     if isinstance(content.get("nodes"), list):
         nodes = _from_editor(content, where)
-    elif content and all(isinstance(node, Mapping) and "class_type" in node for node in content.values()):
+    elif content and all(
+        isinstance(node, Mapping) and "class_type" in node for node in content.values()
+    ):
         nodes = [_from_api(str(node_id), node, where) for node_id, node in content.items()]
     else:
         raise _refused(where, "is no workflow of ComfyUI.")
@@ -159,28 +180,48 @@ def read(content: Any, where: str = "workflow") -> list[ComfyNode]:
 def _from_api(node_id: str, node: Mapping[str, Any], where: str) -> ComfyNode:
     inputs, meta = node.get("inputs", {}), node.get("_meta", {})
     if not isinstance(node["class_type"], str) or not isinstance(inputs, Mapping):
-        raise _refused(f"{where}: node {node_id}", "needs a `class_type` that is a text and `inputs` that are an object.")
+        raise _refused(
+            f"{where}: node {node_id}",
+            "needs a `class_type` that is a text and `inputs` that are an object.",
+        )
     title = str(meta.get("title", "")) if isinstance(meta, Mapping) else ""
-    return ComfyNode(node_id, node["class_type"], {str(name): _value(value) for name, value in inputs.items()}, title)
+    return ComfyNode(
+        node_id,
+        node["class_type"],
+        {str(name): _value(value) for name, value in inputs.items()},
+        title,
+    )
 
 
 def _value(value: Any) -> Any:
-    """A value, or the link that a pair of node and output number stands for."""
-    is_link = isinstance(value, list) and len(value) == 2 and type(value[0]) in (str, int) and type(value[1]) is int
+    """Return a value, or the link that a pair of node and output number stands for."""
+    is_link = (
+        isinstance(value, list)
+        and len(value) == 2
+        and type(value[0]) in (str, int)
+        and type(value[1]) is int
+    )
     return Link(str(value[0]), value[1]) if is_link else value
 
 
 def _from_editor(content: Mapping[str, Any], where: str) -> list[ComfyNode]:
     try:
-        links = {link[0]: Link(str(link[1]), int(link[2])) for link in map(_as_list, content.get("links", []))}
+        links = {
+            link[0]: Link(str(link[1]), int(link[2]))
+            for link in map(_as_list, content.get("links", []))
+        }
         return [_editor_node(node, links) for node in content["nodes"]]
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise _refused(where, f"is damaged: {type(error).__name__}: {error}.") from None
 
 
 def _as_list(link: Any) -> list[Any]:
-    """A link as `[id, source, output, …]`; newer files write objects."""
-    return [link[name] for name in ("id", "origin_id", "origin_slot")] if isinstance(link, Mapping) else list(link)
+    """Return a link as `[id, source, output, …]`; newer files write objects."""
+    return (
+        [link[name] for name in ("id", "origin_id", "origin_slot")]
+        if isinstance(link, Mapping)
+        else list(link)
+    )
 
 
 def _editor_node(node: Mapping[str, Any], links: Mapping[Any, Link]) -> ComfyNode:
@@ -194,7 +235,9 @@ def _editor_node(node: Mapping[str, Any], links: Mapping[Any, Link]) -> ComfyNod
     if class_type in NOTES:
         inputs = {"text": str(values[0]) if values else ""}
     slots = node.get("inputs") or []
-    inputs.update({slot["name"]: links[slot["link"]] for slot in slots if slot.get("link") in links})
+    inputs.update(
+        {slot["name"]: links[slot["link"]] for slot in slots if slot.get("link") in links}
+    )
     mode = _MODES.get(node.get("mode", 0), "")
     if mode == "bypassed":
         inputs = _passed_on(node, links)
@@ -202,23 +245,31 @@ def _editor_node(node: Mapping[str, Any], links: Mapping[Any, Link]) -> ComfyNod
     if isinstance(position, Mapping):
         position = [position["0"], position["1"]]
     placed = (float(position[0]), float(position[1])) if position else None
-    return ComfyNode(str(node["id"]), class_type, inputs, str(node.get("title") or ""), placed, mode)
+    return ComfyNode(
+        str(node["id"]), class_type, inputs, str(node.get("title") or ""), placed, mode
+    )
 
 
 def _passed_on(node: Mapping[str, Any], links: Mapping[Any, Link]) -> dict[str, Any]:
     """For each output, by its number, the first connected input of the same type."""
     found: dict[str, Any] = {}
     for number, output in enumerate(node.get("outputs") or []):
-        same = [slot for slot in node.get("inputs") or [] if slot.get("type") == output.get("type") and slot.get("link") in links]
+        same = [
+            slot
+            for slot in node.get("inputs") or []
+            if slot.get("type") == output.get("type") and slot.get("link") in links
+        ]
         if same:
             found[str(number)] = links[same[0]["link"]]
     return found
 
 
 def _in_order(nodes: list[ComfyNode], where: str) -> list[ComfyNode]:
-    """The nodes so that each comes after those that it depends on."""
+    """Return the nodes so that each comes after those that it depends on."""
     by_id = {node.id: node for node in nodes}
-    sorter = TopologicalSorter({node.id: [link.node for link in node.links() if link.node in by_id] for node in nodes})
+    sorter = TopologicalSorter(
+        {node.id: [link.node for link in node.links() if link.node in by_id] for node in nodes}
+    )
     try:
         return [by_id[node_id] for node_id in sorter.static_order()]
     except CycleError as error:
@@ -227,7 +278,7 @@ def _in_order(nodes: list[ComfyNode], where: str) -> list[ComfyNode]:
 
 
 def _text_in_image(path: Path) -> str:
-    """The workflow that ComfyUI writes into its PNG files."""
+    """Return the workflow that ComfyUI writes into its PNG files."""
     from nodetool_core.assets.decode import identify
 
     with path.open("rb") as file:

@@ -1,7 +1,8 @@
 """
 What ComfyUI's classes are to us: a table from the class to a rule.
 
-A rule takes a `Reading` and gives one value per output. Most rules are `Step`, data alone: a node of ours that does the same.
+A rule takes a `Reading` and gives one value per output. Most rules are `Step`, data alone: a node
+of ours that does the same.
 """
 
 from __future__ import annotations
@@ -62,7 +63,11 @@ class Through:
         if self.lost:
             given = ", ".join(f"{name} {value!r}" for name, value in reading.unread())
             reading.skip(*(name for name, _ in reading.unread()))
-            reading.note(f"has no counterpart: {self.lost}{f' ({given})' if given else ''}.", code="left_out_node", level="warning")
+            reading.note(
+                f"has no counterpart: {self.lost}{f' ({given})' if given else ''}.",
+                code="left_out_node",
+                level="warning",
+            )
         return (value,)
 
 
@@ -78,7 +83,12 @@ class Constant:
 
 def load_image(reading: Reading) -> tuple[Any, ...]:
     image = _file(reading)
-    mask = reading.add("lib.pillow.mask.FromAlpha", {"image": image, "select": "transparent"}, "mask", optional=True)
+    mask = reading.add(
+        "lib.pillow.mask.FromAlpha",
+        {"image": image, "select": "transparent"},
+        "mask",
+        optional=True,
+    )
     return Pixels(image), Pixels(Handle(mask))
 
 
@@ -86,13 +96,42 @@ def load_mask(reading: Reading) -> tuple[Any, ...]:
     channel = reading.take("channel", "alpha")
     image = _file(reading)
     if channel == "alpha":
-        return (Pixels(Handle(reading.add("lib.pillow.mask.FromAlpha", {"image": image, "select": "transparent"}, "mask"))),)
-    return (Pixels(Handle(reading.add("lib.pillow.filter.GetChannel", {"image": image, "channel": _channel(channel)}, "mask"))),)
+        return (
+            Pixels(
+                Handle(
+                    reading.add(
+                        "lib.pillow.mask.FromAlpha",
+                        {"image": image, "select": "transparent"},
+                        "mask",
+                    )
+                )
+            ),
+        )
+    return (
+        Pixels(
+            Handle(
+                reading.add(
+                    "lib.pillow.filter.GetChannel",
+                    {"image": image, "channel": _channel(channel)},
+                    "mask",
+                )
+            )
+        ),
+    )
 
 
 def image_to_mask(reading: Reading) -> tuple[Any, ...]:
-    image, channel = reading.first(reading.take_as("image", Pixels)), _channel(reading.take("channel"))
-    return (Pixels(Handle(reading.add("lib.pillow.filter.GetChannel", {"image": image, "channel": channel}))),)
+    image, channel = (
+        reading.first(reading.take_as("image", Pixels)),
+        _channel(reading.take("channel")),
+    )
+    return (
+        Pixels(
+            Handle(
+                reading.add("lib.pillow.filter.GetChannel", {"image": image, "channel": channel})
+            )
+        ),
+    )
 
 
 def save_image(reading: Reading) -> tuple[Any, ...]:
@@ -106,7 +145,10 @@ def save_image(reading: Reading) -> tuple[Any, ...]:
 
 def preview_image(reading: Reading) -> tuple[Any, ...]:
     pixels = reading.take_as("images", Pixels)
-    reading.add("nodetool.output.Output", {"name": reading.name("preview"), "value": pixels.batch or pixels.handle})
+    reading.add(
+        "nodetool.output.Output",
+        {"name": reading.name("preview"), "value": pixels.batch or pixels.handle},
+    )
     return ()
 
 
@@ -116,16 +158,26 @@ def scale(reading: Reading) -> tuple[Any, ...]:
 
 
 def resized(reading: Reading, image: Handle) -> Handle:
-    """The image in the size that a node asks for; a side of 0 follows from the other one."""
+    """Return the image in the size that a node asks for; a side of 0 follows from the other one."""
     width, height = reading.take("width"), reading.take("height")
     reading.usual("upscale_method", *_METHODS)
     crop = {"disabled": "none"}.get(reading.take("crop", "disabled"), "center")
     if width != 0 and height != 0:
-        return Handle(reading.add("nodetool.image.Resize", {"image": image, "width": width, "height": height, "crop": crop}))
+        return Handle(
+            reading.add(
+                "nodetool.image.Resize",
+                {"image": image, "width": width, "height": height, "crop": crop},
+            )
+        )
     if width == height:
         raise Unsupported("neither width nor height is given")
     longest = 16384
-    return Handle(reading.add("nodetool.image.Fit", {"image": image, "width": width or longest, "height": height or longest}))
+    return Handle(
+        reading.add(
+            "nodetool.image.Fit",
+            {"image": image, "width": width or longest, "height": height or longest},
+        )
+    )
 
 
 def latent_upscale(reading: Reading) -> tuple[Any, ...]:
@@ -145,7 +197,9 @@ def latent_upscale_by(reading: Reading) -> tuple[Any, ...]:
 def blend(reading: Reading) -> tuple[Any, ...]:
     if (mode := reading.take("blend_mode", "normal")) != "normal":
         raise Unsupported(f"blend_mode {mode!r} has no counterpart")
-    return Step("lib.pillow.Blend", {"image1": "image1", "image2": "image2", "blend_factor": "alpha"})(reading)
+    return Step(
+        "lib.pillow.Blend", {"image1": "image1", "image2": "image2", "blend_factor": "alpha"}
+    )(reading)
 
 
 def crop(reading: Reading) -> tuple[Any, ...]:
@@ -157,21 +211,43 @@ def crop(reading: Reading) -> tuple[Any, ...]:
 
 
 def composite(reading: Reading) -> tuple[Any, ...]:
-    below, above = (reading.first(reading.take_as(name, Pixels)) for name in ("destination", "source"))
+    below, above = (
+        reading.first(reading.take_as(name, Pixels)) for name in ("destination", "source")
+    )
     x, y = reading.take("x", 0), reading.take("y", 0)
     reading.usual("resize_source", False)
     if not reading.has("mask"):
-        return (Pixels(Handle(reading.add("nodetool.image.Paste", {"image": below, "paste": above, "left": x, "top": y}))),)
+        return (
+            Pixels(
+                Handle(
+                    reading.add(
+                        "nodetool.image.Paste",
+                        {"image": below, "paste": above, "left": x, "top": y},
+                    )
+                )
+            ),
+        )
     if (x, y) != (0, 0):
         raise Unsupported("a mask at a place other than the corner has no counterpart")
     mask = reading.take_as("mask", Pixels).handle
-    return (Pixels(Handle(reading.add("lib.pillow.Composite", {"image1": above, "image2": below, "mask": mask}))),)
+    return (
+        Pixels(
+            Handle(
+                reading.add(
+                    "lib.pillow.Composite", {"image1": above, "image2": below, "mask": mask}
+                )
+            )
+        ),
+    )
 
 
 def pad(reading: Reading) -> tuple[Any, ...]:
     sides = {name: reading.take(name, 0) for name in ("left", "top", "right", "bottom")}
     image = reading.first(reading.take_as("image", Pixels))
-    made = reading.add("lib.pillow.mask.PadForOutpainting", {"image": image, **sides, "feather": reading.take("feathering", 0)})
+    made = reading.add(
+        "lib.pillow.mask.PadForOutpainting",
+        {"image": image, **sides, "feather": reading.take("feathering", 0)},
+    )
     return Pixels(Handle(made)), Pixels(Handle(made, "mask"))
 
 
@@ -187,21 +263,36 @@ def solid_mask(reading: Reading) -> tuple[Any, ...]:
 
 
 def comment(reading: Reading) -> tuple[Any, ...]:
-    reading.add("nodetool.workflows.base_node.Comment", {"headline": reading.node.title, "comment": reading.take("text", "")})
+    reading.add(
+        "nodetool.workflows.base_node.Comment",
+        {"headline": reading.node.title, "comment": reading.take("text", "")},
+    )
     return ()
 
 
 def _canvas(reading: Reading, colour: str) -> tuple[Any, ...]:
     size = {"width": reading.take("width", 512), "height": reading.take("height", 512)}
-    return (Pixels(Handle(reading.add("lib.pillow.draw.Background", {**size, "color": {"type": "color", "value": colour}}))),)
+    return (
+        Pixels(
+            Handle(
+                reading.add(
+                    "lib.pillow.draw.Background",
+                    {**size, "color": {"type": "color", "value": colour}},
+                )
+            )
+        ),
+    )
 
 
 def _file(reading: Reading) -> Handle:
-    """An input of the workflow for a file that ComfyUI keeps in its input folder."""
+    """Return an input of the workflow for a file that ComfyUI keeps in its input folder."""
     path = reading.take_as("image", str).removesuffix(" [input]").removesuffix(" [output]").strip()
     value = {"type": "image", "uri": path}
     name = reading.name("image")
-    reading.note(f"is the input {name!r}; unless it is set, {path!r} is read from the workflow's folder.", f"Run with --set {name}=PATH.")
+    reading.note(
+        f"is the input {name!r}; unless it is set, {path!r} is read from the workflow's folder.",
+        f"Run with --set {name}=PATH.",
+    )
     return Handle(reading.add("nodetool.input.ImageInput", {"name": name, "value": value}))
 
 
@@ -219,10 +310,17 @@ IMAGES: Final[Mapping[str, Rule]] = {
     "Canny": Step(
         "lib.pillow.filter.Canny",
         {"image": "image", "low_threshold": "low_threshold", "high_threshold": "high_threshold"},
-        {"low_threshold": lambda share: round(share * 255), "high_threshold": lambda share: round(share * 255)},
+        {
+            "low_threshold": lambda share: round(share * 255),
+            "high_threshold": lambda share: round(share * 255),
+        },
     ),
     "EmptyImage": empty_image,
-    "GrowMask": Step("lib.pillow.mask.Grow", {"mask": "mask", "expand": "pixels"}, usual={"tapered_corners": (False,)}),
+    "GrowMask": Step(
+        "lib.pillow.mask.Grow",
+        {"mask": "mask", "expand": "pixels"},
+        usual={"tapered_corners": (False,)},
+    ),
     "ImageBlend": blend,
     "ImageBlur": Step("lib.pillow.filter.Blur", {"image": "image", "sigma": "radius"}),
     "ImageCompositeMasked": composite,
@@ -230,7 +328,11 @@ IMAGES: Final[Mapping[str, Rule]] = {
     "ImageInvert": Step("lib.pillow.filter.Invert", _CHANGED),
     "ImagePadForOutpaint": pad,
     "ImageScale": scale,
-    "ImageScaleBy": Step("nodetool.image.Scale", {"image": "image", "scale_by": "scale"}, usual={"upscale_method": _METHODS}),
+    "ImageScaleBy": Step(
+        "nodetool.image.Scale",
+        {"image": "image", "scale_by": "scale"},
+        usual={"upscale_method": _METHODS},
+    ),
     "ImageToMask": image_to_mask,
     "InvertMask": Step("lib.pillow.mask.InvertMask", _MASK),
     "LoadImage": load_image,
@@ -241,7 +343,9 @@ IMAGES: Final[Mapping[str, Rule]] = {
     "SaveImage": save_image,
     "SolidMask": solid_mask,
     "ThresholdMask": Step(
-        "lib.pillow.mask.Threshold", {"mask": "image", "value": "threshold"}, {"value": lambda share: min(255, int(share * 255) + 1)}
+        "lib.pillow.mask.Threshold",
+        {"mask": "image", "value": "threshold"},
+        {"value": lambda share: min(255, int(share * 255) + 1)},
     ),
 }
 
@@ -255,7 +359,10 @@ VALUES: Final[Mapping[str, Rule]] = {
     **dict.fromkeys(NOTES, comment),
 }
 
-LATENTS: Final[Mapping[str, Rule]] = {"LatentUpscale": latent_upscale, "LatentUpscaleBy": latent_upscale_by}
+LATENTS: Final[Mapping[str, Rule]] = {
+    "LatentUpscale": latent_upscale,
+    "LatentUpscaleBy": latent_upscale_by,
+}
 
 PATCHES: Final[Mapping[str, Rule]] = {
     "CLIPSetLastLayer": Through("clip", "the text encoder is used to its end"),
@@ -273,5 +380,12 @@ PATCHES: Final[Mapping[str, Rule]] = {
 }
 """Nodes that change a model: the workflow does about the same without them."""
 
-RULES: Final[Mapping[str, Rule]] = {**IMAGES, **VALUES, **LATENTS, **PATCHES, **diffusion.RULES, **sampling.RULES}
+RULES: Final[Mapping[str, Rule]] = {
+    **IMAGES,
+    **VALUES,
+    **LATENTS,
+    **PATCHES,
+    **diffusion.RULES,
+    **sampling.RULES,
+}
 """Every class that has a rule."""

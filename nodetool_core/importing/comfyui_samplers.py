@@ -28,22 +28,31 @@ SAMPLERS: Final[Mapping[str, str]] = {
 """`sampler_name` to the scheduler."""
 
 _KEPT: Final = "default"
-_USUAL: Final = frozenset({("*", "normal"), ("*", "simple"), ("ddim", "ddim_uniform"), ("lcm", "sgm_uniform")})
+_USUAL: Final = frozenset(
+    {("*", "normal"), ("*", "simple"), ("ddim", "ddim_uniform"), ("lcm", "sgm_uniform")}
+)
 """Values of `scheduler`, beside a sampler, that mean about what our scheduler does by itself."""
 
 
 def scheduler_for(sampler: str, schedule: str, known: Collection[str]) -> tuple[str, str]:
     """
-    Our scheduler for a `sampler_name` and a `scheduler`, and what is not the same about it (empty where all is).
+    Our scheduler for a `sampler_name` and a `scheduler`, and what is not the same about it (empty
+    where all is).
 
     `known` are the schedulers that there are.
     """
     name = SAMPLERS.get(sampler, "")
     if name not in known:
-        return _KEPT, f"sampler_name {sampler!r} has no counterpart: the model's own scheduler is used"
+        return (
+            _KEPT,
+            f"sampler_name {sampler!r} has no counterpart: the model's own scheduler is used",
+        )
     if {("*", schedule), (sampler, schedule)} & _USUAL:
         return name, ""
     named = f"{name} {schedule}"
     if named in known:
         return named, ""
-    return name, f"scheduler {schedule!r} has no counterpart beside {name}: its usual steps are used"
+    return (
+        name,
+        f"scheduler {schedule!r} has no counterpart beside {name}: its usual steps are used",
+    )

@@ -1,8 +1,9 @@
 """
 The rules for samplers, which become the nodes of ours that run a model.
 
-What leads to a sampler decides which node that is: empty latents make TextToImage, those of an image ImageToImage, those of a
-image with a mask Inpainting. The samplers that are put together from parts (noise, guider, steps) say the same in other words.
+What leads to a sampler decides which node that is: empty latents make TextToImage, those of an
+image ImageToImage, those of a image with a mask Inpainting. The samplers that are put together from
+parts (noise, guider, steps) say the same in other words.
 """
 
 from __future__ import annotations
@@ -12,7 +13,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from nodetool_core.importing.comfyui_samplers import scheduler_for
-from nodetool_core.importing.comfyui_values import EmptyLatents, Guider, Handle, ImageLatents, Pixels, Prompt, Steps, Weights
+from nodetool_core.importing.comfyui_values import (
+    EmptyLatents,
+    Guider,
+    Handle,
+    ImageLatents,
+    Pixels,
+    Prompt,
+    Steps,
+    Weights,
+)
 from nodetool_core.importing.draft import Unsupported
 from nodetool_core.importing.reading import Reading
 from nodetool_core.types import choices
@@ -34,38 +44,76 @@ class Sampling:
 
 
 def sample(reading: Reading) -> tuple[Any, ...]:
-    steps = Steps(reading.take("scheduler", "normal"), reading.take("steps"), reading.take("denoise", 1.0))
-    return _sampled(reading, Sampling(_guider(reading), reading.take("seed"), _sampler(reading), steps, reading.take("latent_image")))
+    steps = Steps(
+        reading.take("scheduler", "normal"), reading.take("steps"), reading.take("denoise", 1.0)
+    )
+    return _sampled(
+        reading,
+        Sampling(
+            _guider(reading),
+            reading.take("seed"),
+            _sampler(reading),
+            steps,
+            reading.take("latent_image"),
+        ),
+    )
 
 
 def sample_advanced(reading: Reading) -> tuple[Any, ...]:
     total, start = reading.whole("steps"), reading.whole("start_at_step", 0)
     if reading.take("add_noise", "enable") != "enable":
         raise Unsupported("it goes on with the noise of another sampler, which has no counterpart")
-    if reading.take("return_with_leftover_noise", "disable") != "disable" or reading.number("end_at_step", 10000) < total:
+    if (
+        reading.take("return_with_leftover_noise", "disable") != "disable"
+        or reading.number("end_at_step", 10000) < total
+    ):
         raise Unsupported("it leaves noise for another sampler, which has no counterpart")
     if start >= total:
         raise Unsupported(f"it starts at step {start} of {total}, so it does nothing")
     steps = Steps(reading.take("scheduler", "normal"), total - start, 1 - start / total)
-    return _sampled(reading, Sampling(_guider(reading), reading.take("noise_seed"), _sampler(reading), steps, reading.take("latent_image")))
+    return _sampled(
+        reading,
+        Sampling(
+            _guider(reading),
+            reading.take("noise_seed"),
+            _sampler(reading),
+            steps,
+            reading.take("latent_image"),
+        ),
+    )
 
 
 def sample_custom(reading: Reading) -> tuple[Any, ...]:
     if reading.take("add_noise", True) is not True:
         raise Unsupported("it goes on with the noise of another sampler, which has no counterpart")
     steps, sampler = reading.take_as("sigmas", Steps), reading.take_as("sampler", str)
-    sampling = Sampling(_guider(reading), reading.take("noise_seed"), sampler, steps, reading.take("latent_image"))
+    sampling = Sampling(
+        _guider(reading), reading.take("noise_seed"), sampler, steps, reading.take("latent_image")
+    )
     return _sampled(reading, sampling) * 2
 
 
 def sample_from_parts(reading: Reading) -> tuple[Any, ...]:
     guider, steps = reading.take_as("guider", Guider), reading.take_as("sigmas", Steps)
-    sampling = Sampling(guider, reading.take("noise"), reading.take_as("sampler", str), steps, reading.take("latent_image"))
+    sampling = Sampling(
+        guider,
+        reading.take("noise"),
+        reading.take_as("sampler", str),
+        steps,
+        reading.take("latent_image"),
+    )
     return _sampled(reading, sampling) * 2
 
 
 def guide_by_one(reading: Reading) -> tuple[Any, ...]:
-    return (Guider(reading.take_as("model", Weights), reading.take_as("conditioning", Prompt), Prompt(""), 1.0),)
+    return (
+        Guider(
+            reading.take_as("model", Weights),
+            reading.take_as("conditioning", Prompt),
+            Prompt(""),
+            1.0,
+        ),
+    )
 
 
 def guide_by_two(reading: Reading) -> tuple[Any, ...]:
@@ -74,7 +122,11 @@ def guide_by_two(reading: Reading) -> tuple[Any, ...]:
 
 def basic_steps(reading: Reading) -> tuple[Any, ...]:
     reading.skip("model")
-    return (Steps(reading.take("scheduler", "normal"), reading.take("steps"), reading.take("denoise", 1.0)),)
+    return (
+        Steps(
+            reading.take("scheduler", "normal"), reading.take("steps"), reading.take("denoise", 1.0)
+        ),
+    )
 
 
 def karras_steps(reading: Reading) -> tuple[Any, ...]:
@@ -103,7 +155,7 @@ def _sampler(reading: Reading) -> str:
 
 
 def _sampled(reading: Reading, sampling: Sampling) -> tuple[Any, ...]:
-    """The node that does what a sampler does."""
+    """Return the node that does what a sampler does."""
     guider, latents, steps = sampling.guider, sampling.latents, sampling.steps
     positive = guider.positive
     properties: dict[str, Any] = {
@@ -119,7 +171,11 @@ def _sampled(reading: Reading, sampling: Sampling) -> tuple[Any, ...]:
     if isinstance(latents, EmptyLatents):
         node_type, more = TEXT_TO_IMAGE, {"width": latents.width, "height": latents.height}
         if steps.denoise != 1:
-            reading.note(f"denoise {steps.denoise!r} has no counterpart without an image: all noise is taken away.", level="warning")
+            reading.note(
+                f"denoise {steps.denoise!r} has no counterpart without an image: all noise is taken"
+                " away.",
+                level="warning",
+            )
     elif isinstance(latents, ImageLatents):
         properties["num_inference_steps"] = _all_steps(steps, reading)
         node_type, more = _from_image(latents, steps.denoise)
@@ -141,17 +197,26 @@ def _from_image(latents: ImageLatents, denoise: Any) -> tuple[str, dict[str, Any
 
 def _all_steps(steps: Steps, reading: Reading) -> Any:
     """ComfyUI runs all steps whatever the strength is; here, `strength` of them are run."""
-    if not isinstance(steps.count, int) or not isinstance(steps.denoise, (int, float)) or not 0 < steps.denoise < 1:
+    if (
+        not isinstance(steps.count, int)
+        or not isinstance(steps.denoise, (int, float))
+        or not 0 < steps.denoise < 1
+    ):
         return steps.count
     total = round(steps.count / steps.denoise)
-    reading.note(f"num_inference_steps becomes {total}, of which a strength of {steps.denoise:g} runs {steps.count}.")
+    reading.note(
+        f"num_inference_steps becomes {total}, of which a strength of {steps.denoise:g} runs"
+        f" {steps.count}."
+    )
     return total
 
 
 def _scheduler(reading: Reading, node_type: str, sampler: str, schedule: str) -> dict[str, str]:
     node_class = reading.draft.registry.get(node_type)
     prop = node_class.spec.properties.get("scheduler") if node_class else None
-    name, difference = scheduler_for(sampler, schedule, choices(prop.annotation) or () if prop else ())
+    name, difference = scheduler_for(
+        sampler, schedule, choices(prop.annotation) or () if prop else ()
+    )
     if difference:
         reading.note(f"{difference}.", level="warning")
     return {"scheduler": name} if prop else {}

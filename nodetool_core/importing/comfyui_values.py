@@ -1,8 +1,8 @@
 """
 What travels along the edges of a ComfyUI workflow, in our terms.
 
-The importer follows a workflow without running it: each node takes and gives these. Latents are read as the images that
-they stand for, because one node of ours goes from image to image.
+The importer follows a workflow without running it: each node takes and gives these. Latents are
+read as the images that they stand for, because one node of ours goes from image to image.
 """
 
 from __future__ import annotations

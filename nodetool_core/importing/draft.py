@@ -1,4 +1,8 @@
-"""The workflow as it is being written by an importer: nodes, edges, and what there is to say about them."""
+"""
+The workflow as it is being written by an importer.
+
+Nodes, edges, and what there is to say about them.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,9 @@ class Imported:
 
     document: WorkflowDocument
     notes: list[Problem]
-    """What was changed or left out: notes for what makes no great difference, warnings for the rest."""
+    """
+    What was changed or left out: notes for what makes no great difference, warnings for the rest.
+    """
 
     @property
     def left_out(self) -> list[Problem]:
@@ -47,12 +53,21 @@ class Draft:
     optional: set[str] = field(default_factory=set)
     """Nodes that are only kept where another node needs them."""
 
-    def add(self, node_id: str, node_type: str, properties: Mapping[str, Any], *, where: str, ui: Mapping[str, Any] | None = None) -> str:
+    def add(
+        self,
+        node_id: str,
+        node_type: str,
+        properties: Mapping[str, Any],
+        *,
+        where: str,
+        ui: Mapping[str, Any] | None = None,
+    ) -> str:
         """
         Write a node; a `Handle` as a value becomes an edge.
 
-        What the node has no property for is left out and told; a number out of bounds is brought within them and told.
-        Raises Unsupported where there is no such node, or a value does not fit.
+        What the node has no property for is left out and told; a number out of bounds is brought
+        within them and told. Raises Unsupported where there is no such node, or a value does not
+        fit.
         """
         node_class = self.registry.get(node_type)
         if node_class is None:
@@ -62,16 +77,32 @@ class Draft:
         for name, value in properties.items():
             prop = node_class.spec.properties.get(name)
             if prop is None:
-                self.note("left_out_property", where, f"{node_class.spec.title} has no {name}; {value!r} is left out.", level="warning")
+                self.note(
+                    "left_out_property",
+                    where,
+                    f"{node_class.spec.title} has no {name}; {value!r} is left out.",
+                    level="warning",
+                )
             elif isinstance(value, Handle):
-                edges.append(EdgeRecord(source=value.node, sourceHandle=value.output, target=node_id, targetHandle=name))
+                edges.append(
+                    EdgeRecord(
+                        source=value.node,
+                        sourceHandle=value.output,
+                        target=node_id,
+                        targetHandle=name,
+                    )
+                )
             else:
                 data[name] = self._fitting(prop, value, where)
-        self.nodes[node_id] = NodeRecord(id=node_id, type=node_type, data=data, **({"ui_properties": dict(ui)} if ui else {}))
+        self.nodes[node_id] = NodeRecord(
+            id=node_id, type=node_type, data=data, **({"ui_properties": dict(ui)} if ui else {})
+        )
         self.edges += edges
         return node_id
 
-    def note(self, code: str, where: str, message: str, hint: str = "", level: str = "note") -> None:
+    def note(
+        self, code: str, where: str, message: str, hint: str = "", level: str = "note"
+    ) -> None:
         self.notes.append(Problem(code, where, message, hint, level))  # type: ignore[arg-type]
 
     def taken_names(self) -> set[str]:
@@ -79,22 +110,35 @@ class Draft:
         return {str(node.data["name"]) for node in self.nodes.values() if "name" in node.data}
 
     def document(self, name: str) -> WorkflowDocument:
-        """The workflow, without optional nodes that nobody needs."""
+        """Return the workflow, without optional nodes that nobody needs."""
         while unused := self.optional - {edge.source for edge in self.edges}:
             self.optional -= unused
-            self.nodes = {node_id: node for node_id, node in self.nodes.items() if node_id not in unused}
+            self.nodes = {
+                node_id: node for node_id, node in self.nodes.items() if node_id not in unused
+            }
             self.edges = [edge for edge in self.edges if edge.target not in unused]
-        return WorkflowDocument(name=name, graph=GraphRecord(nodes=list(self.nodes.values()), edges=self.edges))
+        return WorkflowDocument(
+            name=name, graph=GraphRecord(nodes=list(self.nodes.values()), edges=self.edges)
+        )
 
     def _fitting(self, prop: Property, value: Any, where: str) -> Any:
         value = float(value) if prop.annotation is float and type(value) is int else value
         if type(value) in (int, float):
             low, high = prop.bounds.get("ge"), prop.bounds.get("le")
-            kept = type(value)(min(max(value, value if low is None else low), value if high is None else high))
+            kept = type(value)(
+                min(max(value, value if low is None else low), value if high is None else high)
+            )
             if kept != value:
-                self.note("changed_value", where, f"{prop.name} becomes {kept}: {value} is out of its bounds.", level="warning")
+                self.note(
+                    "changed_value",
+                    where,
+                    f"{prop.name} becomes {kept}: {value} is out of its bounds.",
+                    level="warning",
+                )
             value = kept
         _, problems = prop.validate(value, prop.name)
         if problems:
-            raise Unsupported("; ".join(f"{problem.where}: {problem.message}" for problem in problems).rstrip("."))
+            raise Unsupported(
+                "; ".join(f"{problem.where}: {problem.message}" for problem in problems).rstrip(".")
+            )
         return value

@@ -29,7 +29,11 @@ class Reading:
         self._read: set[str] = set()
 
     def take(self, name: str, default: Any = REQUIRED) -> Any:
-        """The value of an input. Raises Unsupported where it is missing, or comes from a node that could not be imported."""
+        """
+        Return the value of an input.
+
+        Raises Unsupported where it is missing, or comes from a node that could not be imported.
+        """
         self._read.add(name)
         value = self._inputs.get(name, default)
         if value is REQUIRED:
@@ -39,27 +43,42 @@ class Reading:
         return value
 
     def take_as(self, name: str, kind: type[Kind]) -> Kind:
-        """The value of an input that has to be of a kind. Raises Unsupported where it is of another."""
+        """
+        Return the value of an input that has to be of a kind.
+
+        Raises Unsupported where it is of another.
+        """
         value = self.take(name)
         if not isinstance(value, kind):
             raise Unsupported(f"its {name} is {type(value).__name__}, not {kind.__name__}")
         return value
 
     def number(self, name: str, default: Any = REQUIRED) -> float:
-        """A number that stands in the file. Raises Unsupported where it comes over a link, because it is calculated with."""
+        """
+        Return a number that stands in the file.
+
+        Raises Unsupported where it comes over a link, because it is calculated with.
+        """
         value = self.take(name, default)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise Unsupported(f"its {name} is {'linked' if isinstance(value, Handle) else repr(value)}, not a number in the file")
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, (int, float))
+            or not math.isfinite(value)
+        ):
+            raise Unsupported(
+                f"its {name} is {'linked' if isinstance(value, Handle) else repr(value)}, not a"
+                " number in the file"
+            )
         return value
 
     def first(self, pixels: Pixels) -> Handle:
-        """The one image that a node of ours takes; that there are more is told."""
+        """Return the one image that a node of ours takes; that there are more is told."""
         if pixels.batch is not None:
             self.note("works on the first image of the batch only.", level="warning")
         return pixels.handle
 
     def whole(self, name: str, default: Any = REQUIRED) -> int:
-        """The same, without what follows the point."""
+        """Return the same, without what follows the point."""
         return int(self.number(name, default))
 
     def skip(self, *names: str) -> None:
@@ -67,15 +86,22 @@ class Reading:
         self._read.update(names)
 
     def usual(self, name: str, *values: Any) -> None:
-        """An input that makes no difference where it has one of these values; another one is told."""
+        """
+        An input that makes no difference where it has one of these values; another one is told.
+        """
         if self._inputs.get(name, values[0]) in values:
             self._read.add(name)
 
     def has(self, name: str) -> bool:
         return name in self._inputs
 
-    def add(self, node_type: str, properties: Mapping[str, Any], part: str = "", optional: bool = False) -> str:
-        """Write a node of ours: its id is the node's own, with `_part` behind it for all but the main one."""
+    def add(
+        self, node_type: str, properties: Mapping[str, Any], part: str = "", optional: bool = False
+    ) -> str:
+        """
+        Write a node of ours: its id is the node's own, with `_part` behind it for all but the main
+        one.
+        """
         node_id = f"{self.node.id}_{part}" if part else self.node.id
         ui: dict[str, Any] = {"title": self.node.title} if self.node.title else {}
         if self.node.position:
@@ -86,21 +112,29 @@ class Reading:
         return node_id
 
     def name(self, wanted: str) -> str:
-        """A name for an input or an output that no other has."""
+        """Return a name for an input or an output that no other has."""
         taken, number, name = self.draft.taken_names(), 2, wanted
         while name in taken:
             name, number = f"{wanted}_{number}", number + 1
         return name
 
-    def note(self, message: str, hint: str = "", *, code: str = "imported_otherwise", level: str = "note") -> None:
+    def note(
+        self, message: str, hint: str = "", *, code: str = "imported_otherwise", level: str = "note"
+    ) -> None:
         """Say what was imported otherwise than it stands in the file."""
         self.draft.note(code, self.node.label, message, hint, level)
 
     def unread(self) -> list[tuple[str, Any]]:
-        """The inputs that no rule looked at, and their values."""
-        rest = [name for name in self._inputs if name not in self._read and name not in _SAYS_NOTHING]
+        """Return the inputs that no rule looked at, and their values."""
+        rest = [
+            name for name in self._inputs if name not in self._read and name not in _SAYS_NOTHING
+        ]
         return [(name, _shown(self._inputs[name])) for name in rest]
 
 
 def _shown(value: Any) -> Any:
-    return value if isinstance(value, (str, int, float, bool, type(None), list, dict)) else f"a {type(value).__name__}"
+    return (
+        value
+        if isinstance(value, (str, int, float, bool, type(None), list, dict))
+        else f"a {type(value).__name__}"
+    )

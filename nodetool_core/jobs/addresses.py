@@ -9,5 +9,11 @@ _PASSWORD: Final = re.compile(r"(?<=://)(?P<user>[^/:]*):[^/]*(?=@)|(?<=[?&]pass
 
 
 def shown(url: str) -> str:
-    """A URL, or a path, without the password in it; also one that is too wrong to be taken apart."""
-    return _PASSWORD.sub(lambda found: "***" if found["user"] is None else f"{found['user']}:***", url)
+    """
+    Return a URL, or a path, without the password in it.
+
+    Also one that is too wrong to be taken apart.
+    """
+    return _PASSWORD.sub(
+        lambda found: "***" if found["user"] is None else f"{found['user']}:***", url
+    )

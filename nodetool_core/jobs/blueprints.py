@@ -20,7 +20,7 @@ KEPT = 64
 
 
 def blueprint_digest(document: str, base: str) -> str:
-    """The name of a workflow: equal for equal documents that read the same files."""
+    """Return the name of a workflow: equal for equal documents that read the same files."""
     return hashlib.blake2b(f"{base}\0{document}".encode(), digest_size=32).hexdigest()
 
 
@@ -34,7 +34,7 @@ class Blueprints:
         self._known: OrderedDict[str, Workflow] = OrderedDict()
 
     def get(self, digest: str, document: str, base: str) -> Workflow:
-        """The workflow, checked. Raises WorkflowError with every problem there is."""
+        """Return the workflow, checked. Raises WorkflowError with every problem there is."""
         with self._lock:
             found = self._known.get(digest)
             if found is not None:

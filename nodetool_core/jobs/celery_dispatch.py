@@ -1,13 +1,16 @@
 """
 Jobs by Celery over Redis: the broker says that there is work, the database says which.
 
-A message is a *ticket*: it names a queue, and the job whose acceptance it announced. A worker that takes a ticket claims the
-job whose turn it is in that queue, which need not be the one named; so priorities and fair turns are those of the database.
-There is a ticket for each waiting job, and it doesn't matter when one is lost or comes twice: a ticket that finds nothing is
-thrown away, and `sweep` puts as many into each queue as are missing. So a broker that forgets everything costs seconds.
+A message is a *ticket*: it names a queue, and the job whose acceptance it announced. A worker that
+takes a ticket claims the job whose turn it is in that queue, which need not be the one named; so
+priorities and fair turns are those of the database. There is a ticket for each waiting job, and it
+doesn't matter when one is lost or comes twice: a ticket that finds nothing is thrown away, and
+`sweep` puts as many into each queue as are missing. So a broker that forgets everything costs
+seconds.
 
-There is a queue per model besides the common one. A job goes to its model's queue while some worker says that it holds the
-model, and to the common one otherwise, or when it has waited there for longer than loading would take (`PATIENCE`).
+There is a queue per model besides the common one. A job goes to its model's queue while some worker
+says that it holds the model, and to the common one otherwise, or when it has waited there for
+longer than loading would take (`PATIENCE`).
 """
 
 from __future__ import annotations
@@ -39,7 +42,11 @@ KEY_PREFIX: Final = "nodetool:"
 """What keys in Redis start with, so that others can use the same server."""
 
 VISIBILITY_SECONDS: Final = 3600
-"""When Redis gives a ticket out again that was not acknowledged. Long jobs may exceed it: the second ticket finds nothing to do."""
+"""
+When Redis gives a ticket out again that was not acknowledged.
+
+Long jobs may exceed it: the second ticket finds nothing to do.
+"""
 
 PATIENCE: Final = 10.0
 """Seconds that a job waits for a worker that holds its model."""
@@ -54,20 +61,28 @@ _MODEL_PREFIX: Final = "model."
 
 
 def model_queue(model: str) -> str:
-    """The queue of the jobs that need a model."""
+    """Return the queue of the jobs that need a model."""
     return f"{_MODEL_PREFIX}{model}"
 
 
 def make_app(broker: str, *, listens: bool = False) -> Celery:
     """
-    The Celery application for a broker such as `redis://localhost:6379/0`. Raises JobsError.
+    Return the Celery application for a broker such as `redis://localhost:6379/0`. Raises JobsError.
 
     Args:
-        listens: Whether it is for a worker, which waits for messages as long as it takes; who only tells waits `ANSWER_SECONDS`.
+        listens: Whether it is for a worker, which waits for messages as long as it takes; who only
+            tells waits `ANSWER_SECONDS`.
     """
     if not broker.startswith(("redis://", "rediss://")):
         message = f"has the scheme {broker.partition('://')[0]!r}; jobs go by Redis."
-        raise JobsError(Problem("unknown_broker", "broker", message, "It looks like redis://localhost:6379/0, or rediss://… with TLS."))
+        raise JobsError(
+            Problem(
+                "unknown_broker",
+                "broker",
+                message,
+                "It looks like redis://localhost:6379/0, or rediss://… with TLS.",
+            )
+        )
     try:
         from celery import Celery
     except ModuleNotFoundError as error:
@@ -103,14 +118,26 @@ class CeleryDispatch:
         self._patience = patience
         self._silent_until = 0.0
         self._missing: dict[str, int] = {}
-        """Tickets that were missing at the last sweep, by queue: what is missing twice is lost, not on its way."""
+        """
+        Tickets that were missing at the last sweep, by queue.
+
+        What is missing twice is lost, not on its way.
+        """
         self._sweeping = threading.Lock()
 
     def route(self, model: str | None, workers: Workers) -> str:
-        return model_queue(model) if model is not None and model in workers.holders() else DEFAULT_QUEUE
+        return (
+            model_queue(model)
+            if model is not None and model in workers.holders()
+            else DEFAULT_QUEUE
+        )
 
     def announce(self, job_id: str, queue: str) -> None:
-        self._tell(lambda: self.app.send_task(TASK, args=[job_id, queue], queue=queue, retry=False, ignore_result=True))
+        self._tell(
+            lambda: self.app.send_task(
+                TASK, args=[job_id, queue], queue=queue, retry=False, ignore_result=True
+            )
+        )
 
     def cancel(self, job_id: str) -> None:
         self._tell(lambda: self.app.control.broadcast(CANCEL, arguments={"job_id": job_id}))
@@ -134,7 +161,9 @@ class CeleryDispatch:
         def count() -> int:
             with self.app.connection_or_acquire() as connection:
                 try:
-                    return int(connection.default_channel.queue_declare(queue, passive=True).message_count)
+                    return int(
+                        connection.default_channel.queue_declare(queue, passive=True).message_count
+                    )
                 except connection.channel_errors:
                     # A queue without a ticket is none.
                     return 0
@@ -142,7 +171,11 @@ class CeleryDispatch:
         return self._tell(count)
 
     def _tell(self, work: Callable[[], Answer]) -> Answer | None:
-        """What the broker answers; None where it can't be reached, which is not tried again for a while."""
+        """
+        Return what the broker answers.
+
+        None where it can't be reached, which is not tried again for a while.
+        """
         from kombu.exceptions import OperationalError
         from redis.exceptions import RedisError
 

@@ -1,8 +1,10 @@
 """
-A worker process under Celery: takes tickets, runs jobs, and reads the queues of the models that it holds.
+A worker process under Celery.
 
-Jobs run in threads, so that one engine and one set of weights serve them all, and the broker is listened to meanwhile. The
-ticket of a job is acknowledged when its job has ended.
+Takes tickets, runs jobs, and reads the queues of the models that it holds.
+
+Jobs run in threads, so that one engine and one set of weights serve them all, and the broker is
+listened to meanwhile. The ticket of a job is acknowledged when its job has ended.
 """
 
 from __future__ import annotations
@@ -28,11 +30,14 @@ _log = logging.getLogger(__name__)
 class CeleryWorker:
     """Runs until it is told to end by SIGTERM or SIGINT."""
 
-    def __init__(self, app: Celery, jobs: Jobs, engine: Engine, *, concurrency: int, drain: float) -> None:
+    def __init__(
+        self, app: Celery, jobs: Jobs, engine: Engine, *, concurrency: int, drain: float
+    ) -> None:
         """
         Args:
             concurrency: Jobs at once.
-            drain: Seconds that jobs under way get when the worker is to end; what has not ended goes back to the queue.
+            drain: Seconds that jobs under way get when the worker is to end; what has not ended
+                goes back to the queue.
         """
         self._app = app
         self._jobs = jobs
@@ -45,14 +50,19 @@ class CeleryWorker:
         app.task(name=TASK, ignore_result=True)(self._take)
 
     def run(self) -> None:
-        """Take tickets until the process is told to end. Raises JobsError where the broker or the database can't be used."""
+        """
+        Take tickets until the process is told to end.
+
+        Raises JobsError where the broker or the database can't be used.
+        """
         from celery.platforms import SecurityWarning  # type: ignore[import-untyped]
         from celery.signals import setup_logging, worker_shutting_down  # type: ignore[import-untyped]
         from celery.worker.control import Panel  # type: ignore[import-untyped]
 
         Panel.register(self._cancel, name=CANCEL, type="control")
         worker_shutting_down.connect(self._begin_to_end)
-        # It warns of running as root, since some messages could be code; only JSON is accepted here.
+        # It warns of running as root, since some messages could be code; only JSON is accepted
+        # here.
         warnings.filterwarnings("ignore", category=SecurityWarning)
         # Whoever started the program has said where its logs go.
         setup_logging.connect(_leave_logging_as_it_is)
@@ -100,7 +110,12 @@ class CeleryWorker:
 
     def _begin_to_end(self, **_: Any) -> None:
         # Celery now waits for the tickets under way; this makes sure that they end.
-        threading.Thread(target=self._jobs.runner.drain, args=[self._drain], name="nodetool-jobs-drain", daemon=True).start()
+        threading.Thread(
+            target=self._jobs.runner.drain,
+            args=[self._drain],
+            name="nodetool-jobs-drain",
+            daemon=True,
+        ).start()
 
 
 def _leave_logging_as_it_is(**_: Any) -> None:

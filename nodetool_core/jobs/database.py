@@ -1,9 +1,10 @@
 """
 The database behind the jobs: SQLite by default, PostgreSQL by URL.
 
-Every change to the queue is one transaction under one lock (SQLite's own, an advisory one in PostgreSQL), so that limits are
-exact and turns are fair. SQLite runs in WAL mode with `synchronous=FULL`: what was committed is on the disk when the call
-returns, and readers never wait. WAL needs shared memory, so a SQLite file serves the processes of one machine.
+Every change to the queue is one transaction under one lock (SQLite's own, an advisory one in
+PostgreSQL), so that limits are exact and turns are fair. SQLite runs in WAL mode with
+`synchronous=FULL`: what was committed is on the disk when the call returns, and readers never wait.
+WAL needs shared memory, so a SQLite file serves the processes of one machine.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ BUSY_SECONDS = 30.0
 """How long to wait for another process that writes to the same SQLite file."""
 
 CONNECT_SECONDS = 10
-"""How long to wait for a PostgreSQL server that does not say a word, unless its URL says so itself."""
+"""
+How long to wait for a PostgreSQL server that does not say a word, unless its URL says so itself.
+"""
 
 _ADVISORY_LOCK = 0x6E6F6465746F6F6C
 """The key of the lock in PostgreSQL: `nodetool` in ASCII."""
@@ -36,13 +39,19 @@ Clock = Callable[[], float]
 
 
 class Database:
-    """Transactions and the time. Safe to use from several threads. Every method may raise JobsError(`database_failed`)."""
+    """
+    Transactions and the time.
+
+    Safe to use from several threads. Every method may raise JobsError(`database_failed`).
+    """
 
     def __init__(self, url: str, *, clock: Clock | None = None) -> None:
         """
         Args:
-            url: `sqlite:////var/lib/nodetool/jobs.sqlite`, `postgresql+psycopg://user@host/name`, or the path of a SQLite file.
-            clock: What the time is; the machine's for SQLite, the server's for PostgreSQL, unless given.
+            url: `sqlite:////var/lib/nodetool/jobs.sqlite`, `postgresql+psycopg://user@host/name`,
+                or the path of a SQLite file.
+            clock: What the time is; the machine's for SQLite, the server's for PostgreSQL, unless
+                given.
 
         Raises JobsError where the database can't be opened or is newer than this program.
         """
@@ -59,9 +68,17 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that changes the queue, one at a time among all processes. Durable when the block ends."""
-        # In this process the lock is passed on at once; SQLite's own is only asked for now and then.
-        with self._lock if self.is_sqlite else _no_lock(), self._transaction("IMMEDIATE") as connection:
+        """
+        A transaction that changes the queue, one at a time among all processes.
+
+        Durable when the block ends.
+        """
+        # In this process the lock is passed on at once; SQLite's own is only asked for now and
+        # then.
+        with (
+            self._lock if self.is_sqlite else _no_lock(),
+            self._transaction("IMMEDIATE") as connection,
+        ):
             if not self.is_sqlite:
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_ADVISORY_LOCK,))
             yield connection
@@ -78,7 +95,9 @@ class Database:
             return self._clock()
         if self.is_sqlite:
             return time.time()
-        return float(connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())").scalar_one())
+        return float(
+            connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())").scalar_one()
+        )
 
     def check(self) -> None:
         """Read a row, which a database that is away does not give."""
@@ -97,7 +116,10 @@ class Database:
         from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
         try:
-            with self._engine.connect().execution_options(nodetool_begin=kind) as connection, connection.begin():
+            with (
+                self._engine.connect().execution_options(nodetool_begin=kind) as connection,
+                connection.begin(),
+            ):
                 yield connection
         except (DataError, IntegrityError):
             # A fault of ours: waiting would not help.
@@ -123,21 +145,45 @@ def _connect(url: str) -> tuple[Engine, bool]:
             parsed = parsed.set(drivername="postgresql+psycopg")
         if parsed.get_backend_name() == "sqlite":
             if not parsed.database:
-                raise JobsError(Problem("database_failed", shown(url), "names no file.", "Give a path: sqlite:///jobs.sqlite"))
+                raise JobsError(
+                    Problem(
+                        "database_failed",
+                        shown(url),
+                        "names no file.",
+                        "Give a path: sqlite:///jobs.sqlite",
+                    )
+                )
             Path(parsed.database).absolute().parent.mkdir(parents=True, exist_ok=True)
-            engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, pool_size=8, max_overflow=-1)
+            engine = create_engine(
+                parsed,
+                connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+                pool_size=8,
+                max_overflow=-1,
+            )
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
             return engine, True
         if parsed.get_backend_name() == "postgresql":
-            parsed = parsed.update_query_dict({"connect_timeout": str(CONNECT_SECONDS)} | dict(parsed.query))
+            parsed = parsed.update_query_dict(
+                {"connect_timeout": str(CONNECT_SECONDS)} | dict(parsed.query)
+            )
         return create_engine(parsed, pool_pre_ping=True, pool_size=8, max_overflow=-1), False
     except ModuleNotFoundError as error:
         problem = missing_package(shown(url), error, "postgres")
-        raise JobsError(problem if error.name == "psycopg" else replace(problem, hint="Use sqlite or postgresql.")) from None
+        raise JobsError(
+            problem
+            if error.name == "psycopg"
+            else replace(problem, hint="Use sqlite or postgresql.")
+        ) from None
     except (ArgumentError, OSError, ValueError) as error:
-        hint = "It looks like sqlite:////var/lib/nodetool/jobs.sqlite or postgresql://user@host/name."
-        raise JobsError(Problem("database_failed", shown(url), f"is no database that can be used: {error}.", hint)) from None
+        hint = (
+            "It looks like sqlite:////var/lib/nodetool/jobs.sqlite or postgresql://user@host/name."
+        )
+        raise JobsError(
+            Problem(
+                "database_failed", shown(url), f"is no database that can be used: {error}.", hint
+            )
+        ) from None
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -148,7 +194,9 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Any) -> None:
-    connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('nodetool_begin', 'DEFERRED')}")
+    connection.exec_driver_sql(
+        f"BEGIN {connection.get_execution_options().get('nodetool_begin', 'DEFERRED')}"
+    )
 
 
 def _set_up(connection: Connection) -> None:
@@ -163,9 +211,23 @@ def _set_up(connection: Connection) -> None:
     found = connection.execute(select(schema.version.c.version)).scalar_one()
     if found != schema.VERSION:
         message = f"has schema {found}; this program knows {schema.VERSION}."
-        raise JobsError(Problem("newer_schema", "database", message, "Install the version of nodetool that made it, or a newer one."))
+        raise JobsError(
+            Problem(
+                "newer_schema",
+                "database",
+                message,
+                "Install the version of nodetool that made it, or a newer one.",
+            )
+        )
 
 
 def _failed(url: str, error: Exception) -> JobsError:
     reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-    return JobsError(Problem("database_failed", shown(url), f"does not answer as it should: {reason}.", "Is it there and writable?"))
+    return JobsError(
+        Problem(
+            "database_failed",
+            shown(url),
+            f"does not answer as it should: {reason}.",
+            "Is it there and writable?",
+        )
+    )

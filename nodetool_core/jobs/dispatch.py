@@ -11,13 +11,15 @@ if TYPE_CHECKING:
 
 class Dispatch(Protocol):
     """
-    Tells workers that there is something to do. What it says may be lost or come twice: the database alone is the truth.
+    Tells workers that there is something to do.
+
+    What it says may be lost or come twice: the database alone is the truth.
 
     No method raises for a broker that can't be reached; `sweep` makes up for it later.
     """
 
     def route(self, model: str | None, workers: Workers) -> str:
-        """The queue for a job that needs a model."""
+        """Return the queue for a job that needs a model."""
         ...
 
     def announce(self, job_id: str, queue: str) -> None:
@@ -25,7 +27,9 @@ class Dispatch(Protocol):
         ...
 
     def sweep(self, queue: Queue, workers: Workers) -> None:
-        """Make up for what was lost: announcements, and workers whose queues nobody reads any more."""
+        """
+        Make up for what was lost: announcements, and workers whose queues nobody reads any more.
+        """
         ...
 
     def cancel(self, job_id: str) -> None:

@@ -30,7 +30,15 @@ RETRY_SECONDS = 1.0
 
 
 INTERNAL_ERROR = Ending(
-    JobState.FAILED, (Problem("internal_error", "", "The job failed for a reason that lies in the server.", "Its log says more."),)
+    JobState.FAILED,
+    (
+        Problem(
+            "internal_error",
+            "",
+            "The job failed for a reason that lies in the server.",
+            "Its log says more.",
+        ),
+    ),
 )
 
 
@@ -79,15 +87,22 @@ class Execution:
             run.cancel()
 
     def run(self) -> bool:
-        """Work until the job has ended or is given back. False where the claim was lost, so that nothing was written."""
+        """
+        Work until the job has ended or is given back.
+
+        False where the claim was lost, so that nothing was written.
+        """
         _log.info("job begins", extra=self._facts)
         ending = self._work()
         while self._stop is not Stop.LOST:
             try:
                 return self._end(ending)
             except JobsError as error:
-                # The work is done, so the database is waited for: as long as nobody else takes the job, nothing is lost.
-                _log.warning("The end of the job could not be written yet: %s", error, extra=self._facts)
+                # The work is done, so the database is waited for: as long as nobody else takes the
+                # job, nothing is lost.
+                _log.warning(
+                    "The end of the job could not be written yet: %s", error, extra=self._facts
+                )
                 self._lost.wait(RETRY_SECONDS)
             except Exception:  # noqa: BLE001 - the database refuses what is to be written, whatever that is; the job still has to end
                 _log.exception("The end of the job can't be written.", extra=self._facts)
@@ -112,7 +127,10 @@ class Execution:
         if written:
             state = JobState.QUEUED if ending is None else ending.state
             codes = [problem.code for problem in ending.problems] if ending is not None else []
-            _log.info("job ended" if state.ended else "job given back", extra=self._facts | {"state": state.value, "problems": codes})
+            _log.info(
+                "job ended" if state.ended else "job given back",
+                extra=self._facts | {"state": state.value, "problems": codes},
+            )
         return written
 
     @property
@@ -134,7 +152,9 @@ class Execution:
             _log.warning("The job failed: %s", error, extra=self._facts)
             return Ending(JobState.FAILED, error.problems)
         except Exception:  # noqa: BLE001 - a worker outlives whatever one job meets; the log has all of it
-            _log.exception("The job failed for a reason that lies in this program.", extra=self._facts)
+            _log.exception(
+                "The job failed for a reason that lies in this program.", extra=self._facts
+            )
             return INTERNAL_ERROR
         if self._stop is Stop.CANCELLED:
             return Ending(JobState.CANCELLED, report=_report(result))
@@ -143,7 +163,7 @@ class Execution:
         return None
 
     def _result(self) -> tuple[RunResult, tuple[Problem, ...]]:
-        """The run's result, whatever became of it, and what was wrong."""
+        """Return the run's result, whatever became of it, and what was wrong."""
         run = self._begin()
         try:
             result = run.result()
@@ -151,7 +171,10 @@ class Execution:
         except RunError as error:
             for failure in error.failures:
                 _log.warning(
-                    "A node failed: %s", failure.problem, exc_info=failure.exception, extra=self._facts | {"node": failure.node_id}
+                    "A node failed: %s",
+                    failure.problem,
+                    exc_info=failure.exception,
+                    extra=self._facts | {"node": failure.node_id},
                 )
             return error.result, error.problems
         except RunCancelled:
@@ -163,11 +186,17 @@ class Execution:
         with self._lock:
             if self._stop is not None:
                 raise RunCancelled
-            self._run = workflow.start(json.loads(claim.inputs), options=self._options.of_run(), on_event=self.recorder)
+            self._run = workflow.start(
+                json.loads(claim.inputs), options=self._options.of_run(), on_event=self.recorder
+            )
             return self._run
 
     def _kept(self, state: JobState, result: RunResult, problems: tuple[Problem, ...]) -> Ending:
-        """The ending with its results in the storage: all files are there before the job says so."""
+        """
+        Return the ending with its results in the storage.
+
+        All files are there before the job says so.
+        """
         collector = Collector(self._options, self._files.storage, Path(self.claim.base))
         results = collector.collect(result.outputs)
         self._files.put(list(collector.files.values()))

@@ -26,8 +26,9 @@ class JobsError(NodetoolError):
     """
     A job can't be accepted, found, or treated as asked.
 
-    Codes: `queue_full`, `client_queue_full`, `unknown_workflow`, `unknown_job`, `idempotency_conflict`, `not_ended`,
-    `unknown_file`, `damaged_file`, `storage_failed`, `storage_full`, `database_failed`, `newer_schema`, `missing_package`.
+    Codes: `queue_full`, `client_queue_full`, `unknown_workflow`, `unknown_job`,
+    `idempotency_conflict`, `not_ended`, `unknown_file`, `damaged_file`, `storage_failed`,
+    `storage_full`, `database_failed`, `newer_schema`, `missing_package`.
     """
 
 
@@ -64,22 +65,32 @@ class JobOptions:
     provenance: bool = True
     """Whether what made an image is written into its file: workflow, seeds, models."""
     confined: bool = False
-    """Whether it reads and writes no file of the machine that runs it: for workflows of strangers."""
+    """
+    Whether it reads and writes no file of the machine that runs it: for workflows of strangers.
+    """
     note: Mapping[str, Any] | None = None
-    """JSON that whoever asks keeps with the job and finds in its record; nothing here looks at it."""
+    """
+    JSON that whoever asks keeps with the job and finds in its record; nothing here looks at it.
+    """
 
     def __post_init__(self) -> None:
         """Raise WorkflowError for values that no run can have."""
         self.of_run()
 
     def of_run(self) -> RunOptions:
-        """The same as options of a run."""
+        """Return the same as options of a run."""
         from nodetool_core.engine.options import NodePolicy, RunOptions
 
         policies = {}
         if self.node_timeout is not None or self.node_attempts != 1:
             policies["*"] = NodePolicy(timeout=self.node_timeout, attempts=self.node_attempts)
-        return RunOptions(outputs=self.outputs, on_error=self.on_error, use_cache=self.use_cache, confined=self.confined, policies=policies)
+        return RunOptions(
+            outputs=self.outputs,
+            on_error=self.on_error,
+            use_cache=self.use_cache,
+            confined=self.confined,
+            policies=policies,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +98,17 @@ class JobRequest:
     """What a client asks for."""
 
     workflow: str | WorkflowDocument | Mapping[str, Any]
-    """The name of a workflow that is served, or a workflow itself. It is kept as it is now, whatever becomes of its file."""
+    """
+    The name of a workflow that is served, or a workflow itself.
+
+    It is kept as it is now, whatever becomes of its file.
+    """
     inputs: Mapping[str, Any] = field(default_factory=dict)
-    """JSON values by input name, or by `node.property`. Images as references: `{"type": "image", "asset_id": …}` or `data:` URIs."""
+    """
+    JSON values by input name, or by `node.property`.
+
+    Images as references: `{"type": "image", "asset_id": …}` or `data:` URIs.
+    """
     client: str = ""
     """Whose job it is; clients take turns."""
     priority: int = 0
@@ -100,7 +119,11 @@ class JobRequest:
     """A client's second request with the same key gives the first one's job."""
     options: JobOptions = field(default_factory=JobOptions)
     base: Path | None = None
-    """For a workflow itself: the folder that its relative paths start from. Every worker has to reach it."""
+    """
+    For a workflow itself: the folder that its relative paths start from.
+
+    Every worker has to reach it.
+    """
     name: str = ""
     """For a workflow itself: what it is called in the job's record."""
 
@@ -137,15 +160,18 @@ class Job:
     """What was kept with the request by `JobOptions.note`."""
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"state": self.state.value, "problems": [problem.to_json() for problem in self.problems]}
+        return asdict(self) | {
+            "state": self.state.value,
+            "problems": [problem.to_json() for problem in self.problems],
+        }
 
 
 class StoredEvent(NamedTuple):
     """
     One thing that happened to a job. Numbers begin at 1 and increase by 1 within the job.
 
-    `data["event"]` is its name: those of `engine/events.py`, and `job_queued`, `job_started`, `job_requeued`,
-    `job_cancel_requested` and, last of all, `job_ended`.
+    `data["event"]` is its name: those of `engine/events.py`, and `job_queued`, `job_started`,
+    `job_requeued`, `job_cancel_requested` and, last of all, `job_ended`.
     """
 
     number: int
@@ -160,7 +186,11 @@ class StoredEvent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file in the jobs' storage: an upload or a result. `digest` is its id (64 hexadecimal digits) and that of `asset_id`."""
+    """
+    A file in the jobs' storage: an upload or a result.
+
+    `digest` is its id (64 hexadecimal digits) and that of `asset_id`.
+    """
 
     digest: str
     media_type: str
@@ -174,15 +204,28 @@ class StoredFile:
         return "image" if self.media_type.startswith("image/") else "asset"
 
     def to_json(self) -> dict[str, Any]:
-        """A reference as inputs take it and results hold it."""
-        known = {name: value for name, value in asdict(self).items() if name != "digest" and value is not None}
+        """Return a reference as inputs take it and results hold it."""
+        known = {
+            name: value
+            for name, value in asdict(self).items()
+            if name != "digest" and value is not None
+        }
         return {"type": self.kind, "asset_id": self.digest, "metadata": known}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self | None:
-        """The file that `to_json` wrote down; None for every other value, as a workflow may give what only looks like it."""
+        """
+        Return the file that `to_json` wrote down.
+
+        None for every other value, as a workflow may give what only looks like it.
+        """
         known = value.get("metadata")
-        if not isinstance(known, Mapping) or not {"media_type", "size"} <= known.keys() <= {"media_type", "size", "width", "height"}:
+        if not isinstance(known, Mapping) or not {"media_type", "size"} <= known.keys() <= {
+            "media_type",
+            "size",
+            "width",
+            "height",
+        }:
             return None
         found = cls(str(value.get("asset_id")), **known)
         return found if isinstance(found.media_type, str) and found.to_json() == value else None
@@ -190,11 +233,18 @@ class StoredFile:
 
 def unknown_job(job_id: str) -> Problem:
     """Also where there is one, but not for whoever asks."""
-    return Problem("unknown_job", job_id[:80], "There is no such job.", "Ended jobs are kept for a time only.")
+    return Problem(
+        "unknown_job", job_id[:80], "There is no such job.", "Ended jobs are kept for a time only."
+    )
 
 
 def unknown_file(digest: str) -> Problem:
-    return Problem("unknown_file", digest[:80], "is not in the storage.", "Upload it first; files are kept for a time only.")
+    return Problem(
+        "unknown_file",
+        digest[:80],
+        "is not in the storage.",
+        "Upload it first; files are kept for a time only.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,11 +260,20 @@ class JobSettings:
     lease: float = 30.0
     """A worker that is not heard of for this long is taken for dead."""
     losses: int = 10
-    """How many workers in a row may die with a job, none of which got further than those before, until it is taken for the cause."""
+    """
+    How many workers in a row may die with a job, none of which got further than those before, until
+    it is taken for the cause.
+    """
     keep: float | None = 7 * 24 * 3600.0
-    """How long an ended job, its results and unused uploads are kept. None where others see to it."""
+    """
+    How long an ended job, its results and unused uploads are kept. None where others see to it.
+    """
     room: int | None = None
-    """Most bytes of uploads and results together; beyond, what was used longest ago goes. None for any number."""
+    """
+    Most bytes of uploads and results together; beyond, what was used longest ago goes.
+
+    None for any number.
+    """
     spare: int = 0
     """Bytes that stay free on the disk of the storage."""
     poll: float = 0.5

@@ -1,10 +1,11 @@
 """
 The queue as workers see it: a claim is a lease.
 
-A worker that takes a job holds it until a time that it moves on while it lives (`beat`). One that is not heard of until then
-is taken for dead, and the job waits again (`sweep`). Each claim of a job has a higher *fence*; everything a worker writes
-names its fence and counts only while that claim is the job's last and the job still runs. So whoever comes back from the
-dead writes nothing, and a job ends once.
+A worker that takes a job holds it until a time that it moves on while it lives (`beat`). One that
+is not heard of until then is taken for dead, and the job waits again (`sweep`). Each claim of a job
+has a higher *fence*; everything a worker writes names its fence and counts only while that claim is
+the job's last and the job still runs. So whoever comes back from the dead writes nothing, and a job
+ends once.
 
     claim:   queued, no other first        → running, fence + 1, lease = now + length
     beat:    running with this fence       → lease = now + length, events appended
@@ -79,26 +80,59 @@ class Leases:
         """Take the job whose turn it is, of these queues or of all; None where none waits."""
         with self.database.write() as connection:
             now = self.database.now(connection)
-            query = select(jobs.number).where(jobs.state == JobState.QUEUED.value, or_(jobs.deadline.is_(None), jobs.deadline > now))
+            query = select(jobs.number).where(
+                jobs.state == JobState.QUEUED.value,
+                or_(jobs.deadline.is_(None), jobs.deadline > now),
+            )
             if queues is not None:
                 query = query.where(jobs.queue.in_(queues))
-            turn = query.order_by(jobs.priority.desc(), jobs.round, jobs.number).limit(1).scalar_subquery()
-            taken = {"state": JobState.RUNNING.value, "fence": jobs.fence + 1, "worker": worker, "started": now, "lease": now + self.length}
-            row = connection.execute(update(schema.jobs).where(jobs.number == turn).values(taken).returning(schema.jobs)).one_or_none()
+            turn = (
+                query.order_by(jobs.priority.desc(), jobs.round, jobs.number)
+                .limit(1)
+                .scalar_subquery()
+            )
+            taken = {
+                "state": JobState.RUNNING.value,
+                "fence": jobs.fence + 1,
+                "worker": worker,
+                "started": now,
+                "lease": now + self.length,
+            }
+            row = connection.execute(
+                update(schema.jobs).where(jobs.number == turn).values(taken).returning(schema.jobs)
+            ).one_or_none()
             if row is None:
                 return None
             happened = {"event": "job_started", "worker": worker}
             append_events(connection, row.number, row.fence, [TimedEvent(now, happened)])
-            kept = connection.execute(select(schema.workflows).where(schema.workflows.c.digest == row.workflow)).one()
-            return Claim(row.number, row.id, row.fence, row.workflow, kept.document, kept.base, row.inputs, row.options, row.deadline)
+            kept = connection.execute(
+                select(schema.workflows).where(schema.workflows.c.digest == row.workflow)
+            ).one()
+            return Claim(
+                row.number,
+                row.id,
+                row.fence,
+                row.workflow,
+                kept.document,
+                kept.base,
+                row.inputs,
+                row.options,
+                row.deadline,
+            )
 
     def beat(self, beats: Mapping[Claim, Sequence[TimedEvent]]) -> set[Claim]:
-        """Hold on to claims, and store what happened meanwhile. Gives those that are lost: their work is to be dropped."""
+        """
+        Hold on to claims, and store what happened meanwhile.
+
+        Gives those that are lost: their work is to be dropped.
+        """
         lost = set()
         with self.database.write() as connection:
             lease = self.database.now(connection) + self.length
             for claim, happened in beats.items():
-                if connection.execute(update(schema.jobs).where(*_held(claim)).values(lease=lease)).rowcount:
+                if connection.execute(
+                    update(schema.jobs).where(*_held(claim)).values(lease=lease)
+                ).rowcount:
                     append_events(connection, claim.number, claim.fence, happened)
                 else:
                     lost.add(claim)
@@ -109,7 +143,11 @@ class Leases:
         wanted = {claim.number: claim for claim in claims}
         cancelled, held = set(), set()
         with self.database.read() as connection:
-            rows = connection.execute(select(jobs.number, jobs.fence, jobs.state, jobs.cancel_requested).where(jobs.number.in_(wanted)))
+            rows = connection.execute(
+                select(jobs.number, jobs.fence, jobs.state, jobs.cancel_requested).where(
+                    jobs.number.in_(wanted)
+                )
+            )
             for row in rows:
                 claim = wanted[row.number]
                 if row.fence == claim.fence and row.state == JobState.RUNNING.value:
@@ -130,7 +168,9 @@ class Leases:
                 "report": to_text(ending.report or {}),
                 "results": to_text(ending.results or {}),
             }
-            if not connection.execute(update(schema.jobs).where(*_held(claim)).values(values)).rowcount:
+            if not connection.execute(
+                update(schema.jobs).where(*_held(claim)).values(values)
+            ).rowcount:
                 return False
             _keep_results(connection, claim.number, ending.files)
             ended = TimedEvent(now, {"event": "job_ended", "state": ending.state.value})
@@ -148,12 +188,21 @@ class Leases:
             return True
 
     def sweep(self, dead: Collection[str] = ()) -> list[str]:
-        """End what has waited too long, put back what dead workers held. `dead`: workers known to be so. Gives the jobs it changed."""
+        """
+        End what has waited too long, put back what dead workers held.
+
+        `dead`: workers known to be so. Gives the jobs it changed.
+        """
         with self.database.write() as connection:
             now = self.database.now(connection)
-            over = jobs.state == JobState.RUNNING.value, or_(jobs.lease < now, jobs.worker.in_(dead))
+            over = (
+                jobs.state == JobState.RUNNING.value,
+                or_(jobs.lease < now, jobs.worker.in_(dead)),
+            )
             lost = connection.execute(select(schema.jobs).where(*over).order_by(jobs.number)).all()
-            late = connection.execute(select(schema.jobs).where(jobs.state == JobState.QUEUED.value, jobs.deadline <= now)).all()
+            late = connection.execute(
+                select(schema.jobs).where(jobs.state == JobState.QUEUED.value, jobs.deadline <= now)
+            ).all()
             for row in lost:
                 self._take_from_dead(connection, row, now)
             for row in late:
@@ -162,33 +211,63 @@ class Leases:
 
     def _take_from_dead(self, connection: Connection, row: Row[Any], now: float) -> None:
         losses = 0 if _got_further(connection, row) else row.losses + 1
-        connection.execute(update(schema.jobs).where(jobs.number == row.number).values(losses=losses))
+        connection.execute(
+            update(schema.jobs).where(jobs.number == row.number).values(losses=losses)
+        )
         if losses < self.losses or row.cancel_requested:
             _put_back(connection, row, "worker_lost", now)
             return
-        message = f"{losses} workers died while they ran it and got no further; it is taken for the cause."
-        problem = Problem("worker_lost", "worker", message, "Look into the workers' logs; memory is the usual reason. Then retry.")
+        message = (
+            f"{losses} workers died while they ran it and got no further; it is taken for the"
+            " cause."
+        )
+        problem = Problem(
+            "worker_lost",
+            "worker",
+            message,
+            "Look into the workers' logs; memory is the usual reason. Then retry.",
+        )
         end_job(connection, row, JobState.FAILED, now, [problem])
 
 
 def waited_too_long() -> Problem:
-    return Problem("deadline_passed", "deadline", "passed before the job's turn came.", "Give it more time, or a higher priority.")
+    return Problem(
+        "deadline_passed",
+        "deadline",
+        "passed before the job's turn came.",
+        "Give it more time, or a higher priority.",
+    )
 
 
 def ran_too_long() -> Problem:
-    return Problem("deadline_passed", "deadline", "passed while the job ran.", "Give it more time; a retry goes on where it was.")
+    return Problem(
+        "deadline_passed",
+        "deadline",
+        "passed while the job ran.",
+        "Give it more time; a retry goes on where it was.",
+    )
 
 
 def _held(claim: Claim) -> tuple[Any, ...]:
-    """The condition under which a claim counts."""
-    return jobs.number == claim.number, jobs.fence == claim.fence, jobs.state == JobState.RUNNING.value
+    """Return the condition under which a claim counts."""
+    return (
+        jobs.number == claim.number,
+        jobs.fence == claim.fence,
+        jobs.state == JobState.RUNNING.value,
+    )
 
 
 def _got_further(connection: Connection, row: Row[Any]) -> bool:
-    """Whether the last attempt computed a node that none before had. There are only so many nodes, so no job goes on like this for ever."""
+    """
+    Whether the last attempt computed a node that none before had.
+
+    There are only so many nodes, so no job goes on like this for ever.
+    """
     found: dict[bool, set[str]] = {True: set(), False: set()}
     events = schema.events.c
-    query = select(events.attempt, events.data).where(events.job == row.number, events.data.contains('"node_finished"'))
+    query = select(events.attempt, events.data).where(
+        events.job == row.number, events.data.contains('"node_finished"')
+    )
     for attempt, text in connection.execute(query):
         data = json.loads(text)
         if data["event"] != "node_finished":
@@ -205,8 +284,11 @@ def _put_back(connection: Connection, row: Row[Any], reason: str, now: float) ->
     if row.deadline is not None and row.deadline <= now:
         end_job(connection, row, JobState.EXPIRED, now, [ran_too_long()])
         return
-    # Into the round that is being served: its old number makes it the first there. An old round would set everybody back.
-    served = connection.execute(select(func.min(jobs.round)).where(*waiting(row.priority))).scalar_one()
+    # Into the round that is being served: its old number makes it the first there. An old round
+    # would set everybody back.
+    served = connection.execute(
+        select(func.min(jobs.round)).where(*waiting(row.priority))
+    ).scalar_one()
     values = {
         "state": JobState.QUEUED.value,
         "lease": None,
@@ -214,12 +296,21 @@ def _put_back(connection: Connection, row: Row[Any], reason: str, now: float) ->
         "round": row.round if served is None else served,
     }
     connection.execute(update(schema.jobs).where(jobs.number == row.number).values(values))
-    append_events(connection, row.number, row.fence, [TimedEvent(now, {"event": "job_requeued", "reason": reason})])
+    append_events(
+        connection,
+        row.number,
+        row.fence,
+        [TimedEvent(now, {"event": "job_requeued", "reason": reason})],
+    )
 
 
 def _keep_results(connection: Connection, number: int, digests: Collection[str]) -> None:
     """Note the result files; some may be inputs as well."""
-    known = connection.execute(select(schema.job_files.c.digest).where(schema.job_files.c.job == number)).scalars()
+    known = connection.execute(
+        select(schema.job_files.c.digest).where(schema.job_files.c.job == number)
+    ).scalars()
     new = sorted(set(digests) - set(known))
     if new:
-        connection.execute(insert(schema.job_files), [{"job": number, "digest": digest} for digest in new])
+        connection.execute(
+            insert(schema.job_files), [{"job": number, "digest": digest} for digest in new]
+        )

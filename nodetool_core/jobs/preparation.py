@@ -1,8 +1,11 @@
 """
-From a request to an order: everything that can be known to be wrong is said before the job is accepted.
+From a request to an order.
 
-The workflow is kept as it is now, images that came inline go to the storage, seeds of -1 are drawn. So a job that is begun
-again does what it did the first time, and finds in the result cache what it had finished.
+Everything that can be known to be wrong is said before the job is accepted.
+
+The workflow is kept as it is now, images that came inline go to the storage, seeds of -1 are drawn.
+So a job that is begun again does what it did the first time, and finds in the result cache what it
+had finished.
 """
 
 from __future__ import annotations
@@ -66,9 +69,12 @@ class Preparation:
 
     def order(self, request: JobRequest) -> Order:
         """
-        The order that a request stands for; its inline images are in the storage when this returns.
+        Return the order that a request stands for.
 
-        Raises JobsError for an unknown workflow or file, WorkflowError for a workflow or inputs that can't be run.
+        Its inline images are in the storage when this returns.
+
+        Raises JobsError for an unknown workflow or file, WorkflowError for a workflow or inputs
+        that can't be run.
         """
         _check_names(request)
         name, read, base = self._source(request)
@@ -88,7 +94,9 @@ class Preparation:
             base=folder,
             inputs=to_text(values | _drawn_seeds(plan)),
             options=options,
-            request=hashlib.blake2b(to_text([digest, given, options]).encode(), digest_size=32).hexdigest(),
+            request=hashlib.blake2b(
+                to_text([digest, given, options]).encode(), digest_size=32
+            ).hexdigest(),
             client=request.client,
             priority=request.priority,
             deadline=request.deadline,
@@ -102,15 +110,27 @@ class Preparation:
         if isinstance(wanted, str):
             found = self.find(wanted)
             if found is None:
-                raise JobsError(Problem("unknown_workflow", "workflow", f"Nothing is served as {wanted[:200]!r}."))
+                raise JobsError(
+                    Problem(
+                        "unknown_workflow", "workflow", f"Nothing is served as {wanted[:200]!r}."
+                    )
+                )
             return wanted, found.document, found.base
-        document = wanted if isinstance(wanted, WorkflowDocument) else WorkflowDocument.from_json(wanted)
+        document = (
+            wanted if isinstance(wanted, WorkflowDocument) else WorkflowDocument.from_json(wanted)
+        )
         return request.name, document, request.base or Path.cwd()
 
     def _without_inline(self, graph: Graph, name: str, value: Any) -> Any:
-        """The value with references into the storage in place of images that came with it."""
+        """
+        Return the value with references into the storage in place of images that came with it.
+        """
         found = given_inputs.find(name, graph)
-        return value if isinstance(found, Problem) or not _takes_assets(found[1]) else self._moved(value)
+        return (
+            value
+            if isinstance(found, Problem) or not _takes_assets(found[1])
+            else self._moved(value)
+        )
 
     def _moved(self, value: Any) -> Any:
         if isinstance(value, list):
@@ -130,15 +150,23 @@ class Preparation:
             digest = file.digest
         if digest is None:
             return value
-        return {name: part for name, part in reference.items() if name not in ("data", "uri")} | {"asset_id": digest}
+        return {name: part for name, part in reference.items() if name not in ("data", "uri")} | {
+            "asset_id": digest
+        }
 
 
 def _check_names(request: JobRequest) -> None:
     """What names a client or a request has to be a line of text that any database can keep."""
-    for where, text in (("client", request.client), ("idempotency_key", request.idempotency_key or ""), ("name", request.name)):
+    for where, text in (
+        ("client", request.client),
+        ("idempotency_key", request.idempotency_key or ""),
+        ("name", request.name),
+    ):
         if len(text) > LONGEST_NAME or not text.isprintable():
             message = f"has to be at most {LONGEST_NAME} printable characters."
-            raise JobsError(Problem("invalid_value", where, message, "Use a shorter one, such as a UUID."))
+            raise JobsError(
+                Problem("invalid_value", where, message, "Use a shorter one, such as a UUID.")
+            )
 
 
 def _json_inputs(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,7 +174,11 @@ def _json_inputs(given: Mapping[str, Any]) -> dict[str, Any]:
         values: dict[str, Any] = jsonable(given)
         json.dumps(values, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise WorkflowError(Problem("invalid_value", "inputs", f"are no JSON values: {error}.", "Upload images first.")) from None
+        raise WorkflowError(
+            Problem(
+                "invalid_value", "inputs", f"are no JSON values: {error}.", "Upload images first."
+            )
+        ) from None
     return values
 
 
@@ -157,7 +189,9 @@ def _takes_assets(prop: Property) -> bool:
         member = pending.pop()
         if isinstance(member, type) and issubclass(member, AssetRef):
             return True
-        pending.extend(part for argument in getattr(member, "__args__", ()) for part in union_members(argument))
+        pending.extend(
+            part for argument in getattr(member, "__args__", ()) for part in union_members(argument)
+        )
     return False
 
 
@@ -167,12 +201,16 @@ def _drawn_seeds(plan: Plan) -> dict[str, int]:
     for index, values in draw_seeds(plan, RunResult("")).items():
         node = plan.steps[index].node
         assert node is not None
-        drawn |= {f"{node.id}.{name}": value for name, value in values.items() if node.values[name] != value}
+        drawn |= {
+            f"{node.id}.{name}": value
+            for name, value in values.items()
+            if node.values[name] != value
+        }
     return drawn
 
 
 def _model(plan: Plan) -> str | None:
-    """The first model that a run will need: what jobs are routed by."""
+    """Return the first model that a run will need: what jobs are routed by."""
     for step in plan.steps:
         for value in step.node.values.values() if step.node is not None else ():
             if isinstance(value, ModelRef) and not value.is_empty():
@@ -181,14 +219,16 @@ def _model(plan: Plan) -> str | None:
 
 
 def model_name(ref: ModelRef) -> str:
-    """What a model is called when workers say which they hold."""
+    """Return what a model is called when workers say which they hold."""
     return "/".join(filter(None, (ref.repo_id, ref.path)))
 
 
 def _stored_files(graph: Graph) -> set[str]:
     """Digests of the stored files that a graph names."""
     found = set()
-    pending = [value for node in graph.nodes for value in (*node.values.values(), *node.dynamic.values())]
+    pending = [
+        value for node in graph.nodes for value in (*node.values.values(), *node.dynamic.values())
+    ]
     while pending:
         value = pending.pop()
         if isinstance(value, list | tuple):

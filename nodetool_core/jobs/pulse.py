@@ -6,11 +6,13 @@ The heartbeat of a process that has to do with jobs: two threads, for all its jo
 
 the other
 
-- puts back what dead workers held, ends what waited too long, and tells workers of what they may not have heard of,
+- puts back what dead workers held, ends what waited too long, and tells workers of what they may
+  not have heard of,
 - removes what was kept long enough.
 
-A node's end is stored after its result lies in the cache on disk. So what a client was told to be finished is not computed
-again, whenever the process dies. (Results that are cheaper to make than to read back are not kept: see engine/caching/disk.py.)
+A node's end is stored after its result lies in the cache on disk. So what a client was told to be
+finished is not computed again, whenever the process dies. (Results that are cheaper to make than to
+read back are not kept: see engine/caching/disk.py.)
 """
 
 from __future__ import annotations
@@ -85,14 +87,24 @@ class Pulse:
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Begin to beat. What may take long (a storage or a broker far away) has a thread of its own: the heart must not wait for it."""
+        """
+        Begin to beat.
+
+        What may take long (a storage or a broker far away) has a thread of its own: the heart must
+        not wait for it.
+        """
         settings, lease = self._settings, self._leases.length
         heart = [_Duty(settings.flush, self._flush), _Duty(settings.poll, self._look_for_orders)]
-        chores = [_Duty(min(SWEEP_SECONDS, lease), self._sweep), _Duty(min(SWEEP_SECONDS, lease), self._on_sweep)]
+        chores = [
+            _Duty(min(SWEEP_SECONDS, lease), self._sweep),
+            _Duty(min(SWEEP_SECONDS, lease), self._on_sweep),
+        ]
         if settings.keep is not None:
             chores.append(_Duty(PURGE_SECONDS, self._purge))
         for name, duties in (("pulse", heart), ("chores", chores)):
-            thread = threading.Thread(target=self._do, args=[duties], name=f"nodetool-jobs-{name}", daemon=True)
+            thread = threading.Thread(
+                target=self._do, args=[duties], name=f"nodetool-jobs-{name}", daemon=True
+            )
             self._threads.append(thread)
             thread.start()
 
@@ -144,7 +156,8 @@ class Pulse:
         try:
             work()
         except JobsError as error:
-            # It may come back before the leases are over; if not, others take the jobs and this process is told that it lost them.
+            # It may come back before the leases are over; if not, others take the jobs and this
+            # process is told that it lost them.
             _log.warning("The jobs' heartbeat was missed: %s", error)
         except Exception:  # noqa: BLE001 - whatever it is that went wrong once, all jobs would be lost if the heart stopped
             _log.exception("The jobs' heartbeat was missed.")

@@ -1,11 +1,12 @@
 """
 The queue as clients see it: submit, look, cancel.
 
-Turns. Among waiting jobs the highest priority goes first, and inside a priority clients take turns (start-time fair
-queueing, Goyal et al. 1996). A job gets its *round* when it is accepted: the round after its client's last waiting job, or
-the round that is being served now, whichever is later. Jobs go by (priority, round, number); so each round serves each
-client once, whoever sends a thousand jobs delays others by one job a round, and whoever was away gains nothing from it.
-Cost: a few index look-ups per job, no matter how many wait.
+Turns. Among waiting jobs the highest priority goes first, and inside a priority clients take turns
+(start-time fair queueing, Goyal et al. 1996). A job gets its *round* when it is accepted: the round
+after its client's last waiting job, or the round that is being served now, whichever is later. Jobs
+go by (priority, round, number); so each round serves each client once, whoever sends a thousand
+jobs delays others by one job a round, and whoever was away gains nothing from it. Cost: a few index
+look-ups per job, no matter how many wait.
 """
 
 from __future__ import annotations
@@ -20,7 +21,15 @@ from sqlalchemy import func, insert, or_, select, update
 from nodetool_core.errors import Problem
 from nodetool_core.jobs import schema
 from nodetool_core.jobs.job import Job, JobsError, JobState, StoredEvent, unknown_file
-from nodetool_core.jobs.records import TimedEvent, append_events, event_of, job_of, jobs, row_of, to_text
+from nodetool_core.jobs.records import (
+    TimedEvent,
+    append_events,
+    event_of,
+    job_of,
+    jobs,
+    row_of,
+    to_text,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
@@ -55,13 +64,21 @@ class Order:
 class Queue:
     """Jobs in the database. Safe to use from several threads and processes."""
 
-    def __init__(self, database: Database, *, limit: int = 1000, client_limit: int | None = None) -> None:
+    def __init__(
+        self, database: Database, *, limit: int = 1000, client_limit: int | None = None
+    ) -> None:
         self.database = database
         self.limit = limit
         self.client_limit = client_limit
 
-    def submit(self, order: Order, *, queue: str = DEFAULT_QUEUE, retry_of: str | None = None) -> Job:
-        """Accept a job; it is on disk when this returns. Raises JobsError where there is no room, or the key was used for another."""
+    def submit(
+        self, order: Order, *, queue: str = DEFAULT_QUEUE, retry_of: str | None = None
+    ) -> Job:
+        """
+        Accept a job; it is on disk when this returns.
+
+        Raises JobsError where there is no room, or the key was used for another.
+        """
         with self.database.write() as connection:
             known = self._known(connection, order)
             if known is not None:
@@ -87,7 +104,9 @@ class Queue:
                 "request": order.request,
                 "retry_of": retry_of,
             }
-            row = connection.execute(insert(schema.jobs).values(values).returning(schema.jobs)).one()
+            row = connection.execute(
+                insert(schema.jobs).values(values).returning(schema.jobs)
+            ).one()
             _keep_files(connection, row.number, order.files)
             append_events(connection, row.number, 0, [TimedEvent(now, {"event": "job_queued"})])
             return job_of(row)
@@ -98,9 +117,14 @@ class Queue:
             return job_of(row_of(connection, job_id))
 
     def page(
-        self, *, client: str | None = None, states: Sequence[JobState] | None = None, before: str | None = None, limit: int = 100
+        self,
+        *,
+        client: str | None = None,
+        states: Sequence[JobState] | None = None,
+        before: str | None = None,
+        limit: int = 100,
     ) -> list[Job]:
-        """The newest jobs first. `before`: the last job of the page that was seen."""
+        """Return the newest jobs first. `before`: the last job of the page that was seen."""
         query = select(schema.jobs).order_by(jobs.number.desc()).limit(limit)
         if client is not None:
             query = query.where(jobs.client == client)
@@ -112,37 +136,74 @@ class Queue:
             return [job_of(row) for row in connection.execute(query)]
 
     def order_of(self, job_id: str) -> tuple[Order, Job]:
-        """The order behind a job, to give it again."""
+        """Return the order behind a job, to give it again."""
         with self.database.read() as connection:
             row = row_of(connection, job_id)
-            kept = connection.execute(select(schema.workflows).where(schema.workflows.c.digest == row.workflow)).one()
-            digests = connection.execute(select(schema.job_files.c.digest).where(schema.job_files.c.job == row.number)).scalars().all()
-        copied = {name: getattr(row, name) for name in ("name", "workflow", "inputs", "options", "request", "client", "priority", "model")}
+            kept = connection.execute(
+                select(schema.workflows).where(schema.workflows.c.digest == row.workflow)
+            ).one()
+            digests = (
+                connection.execute(
+                    select(schema.job_files.c.digest).where(schema.job_files.c.job == row.number)
+                )
+                .scalars()
+                .all()
+            )
+        copied = {
+            name: getattr(row, name)
+            for name in (
+                "name",
+                "workflow",
+                "inputs",
+                "options",
+                "request",
+                "client",
+                "priority",
+                "model",
+            )
+        }
         return Order(**copied, document=kept.document, base=kept.base, files=digests), job_of(row)
 
     def results(self, job_id: str) -> str:
-        """The results as JSON text."""
+        """Return the results as JSON text."""
         with self.database.read() as connection:
             return str(row_of(connection, job_id).results)
 
     def cancel(self, job_id: str) -> Job:
-        """A waiting job ends at once; a running one is asked to. One that has ended stays as it is."""
+        """
+        Return a waiting job ends at once; a running one is asked to.
+
+        One that has ended stays as it is.
+        """
         with self.database.write() as connection:
             row = row_of(connection, job_id)
             now = self.database.now(connection)
             if row.state == JobState.QUEUED:
                 end_job(connection, row, JobState.CANCELLED, now)
             elif row.state == JobState.RUNNING and not row.cancel_requested:
-                connection.execute(update(schema.jobs).where(jobs.number == row.number).values(cancel_requested=True))
-                append_events(connection, row.number, row.fence, [TimedEvent(now, {"event": "job_cancel_requested"})])
+                connection.execute(
+                    update(schema.jobs)
+                    .where(jobs.number == row.number)
+                    .values(cancel_requested=True)
+                )
+                append_events(
+                    connection,
+                    row.number,
+                    row.fence,
+                    [TimedEvent(now, {"event": "job_cancel_requested"})],
+                )
             return job_of(row_of(connection, job_id))
 
-    def events(self, job_id: str, after: int = 0, limit: int = 1000) -> tuple[list[StoredEvent], bool]:
+    def events(
+        self, job_id: str, after: int = 0, limit: int = 1000
+    ) -> tuple[list[StoredEvent], bool]:
         """Events with numbers above `after`, and whether further ones may come."""
         with self.database.read() as connection:
             row = row_of(connection, job_id)
             wanted = schema.events.c.job == row.number, schema.events.c.number > after
-            rows = connection.execute(select(schema.events).where(*wanted).order_by(schema.events.c.number).limit(limit)).all()
+            rows = connection.execute(
+                select(schema.events).where(*wanted).order_by(schema.events.c.number).limit(limit)
+            ).all()
         found = [event_of(event) for event in rows]
         last = found[-1].number if found else after
         return found, not JobState(row.state).ended or last < row.last_event
@@ -150,17 +211,29 @@ class Queue:
     def waiting_by_queue(self) -> dict[str, list[str]]:
         """Ids of the waiting jobs of each queue that has any, in the order in which they came."""
         found: dict[str, list[str]] = {}
-        query = select(jobs.queue, jobs.id).where(jobs.state == JobState.QUEUED.value).order_by(jobs.number)
+        query = (
+            select(jobs.queue, jobs.id)
+            .where(jobs.state == JobState.QUEUED.value)
+            .order_by(jobs.number)
+        )
         with self.database.read() as connection:
             for queue, job_id in connection.execute(query):
                 found.setdefault(queue, []).append(job_id)
         return found
 
     def reroute(self, held: Sequence[str], patience: float) -> None:
-        """Give waiting jobs to the common queue where nobody reads theirs, or nobody has taken them for `patience` seconds."""
+        """
+        Give waiting jobs to the common queue where nobody reads theirs, or nobody has taken them
+        for `patience` seconds.
+        """
         elsewhere = jobs.state == JobState.QUEUED.value, jobs.queue != DEFAULT_QUEUE
         with self.database.read() as connection:
-            if connection.execute(select(func.count()).select_from(schema.jobs).where(*elsewhere)).scalar_one() == 0:
+            if (
+                connection.execute(
+                    select(func.count()).select_from(schema.jobs).where(*elsewhere)
+                ).scalar_one()
+                == 0
+            ):
                 return
         with self.database.write() as connection:
             late = jobs.created < self.database.now(connection) - patience
@@ -174,7 +247,7 @@ class Queue:
         return dict.fromkeys(JobState, 0) | {JobState(state): count for state, count in found}
 
     def _known(self, connection: Connection, order: Order) -> Job | None:
-        """The job that the same client got for the same key."""
+        """Return the job that the same client got for the same key."""
         if order.idempotency_key is None:
             return None
         wanted = jobs.client == order.client, jobs.idempotency_key == order.idempotency_key
@@ -182,46 +255,90 @@ class Queue:
         if row is None:
             return None
         if row.request != order.request:
-            message = f"The key {order.idempotency_key!r} was used for another request, job {row.id}."
-            raise JobsError(Problem("idempotency_conflict", "idempotency_key", message, "Use a new key for a new request."))
+            message = (
+                f"The key {order.idempotency_key!r} was used for another request, job {row.id}."
+            )
+            raise JobsError(
+                Problem(
+                    "idempotency_conflict",
+                    "idempotency_key",
+                    message,
+                    "Use a new key for a new request.",
+                )
+            )
         return job_of(row)
 
     def _check_room(self, connection: Connection, client: str) -> None:
-        counted = select(func.count()).select_from(schema.jobs).where(jobs.state == JobState.QUEUED.value)
+        counted = (
+            select(func.count()).select_from(schema.jobs).where(jobs.state == JobState.QUEUED.value)
+        )
         count = connection.execute(counted).scalar_one()
         if count >= self.limit:
-            raise JobsError(Problem("queue_full", "queue", f"{count} jobs wait, and no more may.", "Try again later."))
+            raise JobsError(
+                Problem(
+                    "queue_full",
+                    "queue",
+                    f"{count} jobs wait, and no more may.",
+                    "Try again later.",
+                )
+            )
         if self.client_limit is None:
             return
         own = connection.execute(counted.where(jobs.client == client)).scalar_one()
         if own >= self.client_limit:
-            raise JobsError(Problem("client_queue_full", "queue", f"{own} jobs of yours wait, and no more may.", "Wait for one to end."))
+            raise JobsError(
+                Problem(
+                    "client_queue_full",
+                    "queue",
+                    f"{own} jobs of yours wait, and no more may.",
+                    "Wait for one to end.",
+                )
+            )
 
 
-def end_job(connection: Connection, row: Row[Any], state: JobState, now: float, problems: Sequence[Problem] = ()) -> None:
+def end_job(
+    connection: Connection,
+    row: Row[Any],
+    state: JobState,
+    now: float,
+    problems: Sequence[Problem] = (),
+) -> None:
     """Put a job that nobody runs into its last state."""
     told = to_text([problem.to_json() for problem in problems])
     ended = {"state": state.value, "ended": now, "lease": None, "problems": told}
     connection.execute(update(schema.jobs).where(jobs.number == row.number).values(ended))
-    append_events(connection, row.number, row.fence, [TimedEvent(now, {"event": "job_ended", "state": state.value})])
+    append_events(
+        connection,
+        row.number,
+        row.fence,
+        [TimedEvent(now, {"event": "job_ended", "state": state.value})],
+    )
 
 
 def waiting(priority: int) -> tuple[Any, Any]:
-    """The condition for jobs that wait in one priority."""
+    """Return the condition for jobs that wait in one priority."""
     return jobs.state == JobState.QUEUED.value, jobs.priority == priority
 
 
 def _round(connection: Connection, order: Order) -> int:
     others = waiting(order.priority)
     served = connection.execute(select(func.min(jobs.round)).where(*others)).scalar_one()
-    own = connection.execute(select(func.max(jobs.round)).where(*others, jobs.client == order.client)).scalar_one()
+    own = connection.execute(
+        select(func.max(jobs.round)).where(*others, jobs.client == order.client)
+    ).scalar_one()
     return max(served or 0, 0 if own is None else own + 1)
 
 
 def _keep_workflow(connection: Connection, order: Order) -> None:
-    known = connection.execute(select(schema.workflows.c.digest).where(schema.workflows.c.digest == order.workflow)).one_or_none()
+    known = connection.execute(
+        select(schema.workflows.c.digest).where(schema.workflows.c.digest == order.workflow)
+    ).one_or_none()
     if known is None:
-        connection.execute(insert(schema.workflows).values(digest=order.workflow, document=order.document, base=order.base))
+        connection.execute(
+            insert(schema.workflows).values(
+                digest=order.workflow, document=order.document, base=order.base
+            )
+        )
 
 
 def _keep_files(connection: Connection, number: int, digests: Sequence[str]) -> None:
@@ -229,7 +346,13 @@ def _keep_files(connection: Connection, number: int, digests: Sequence[str]) -> 
     wanted = set(digests)
     if not wanted:
         return
-    there = set(connection.execute(select(schema.files.c.digest).where(schema.files.c.digest.in_(wanted))).scalars())
+    there = set(
+        connection.execute(
+            select(schema.files.c.digest).where(schema.files.c.digest.in_(wanted))
+        ).scalars()
+    )
     if wanted - there:
         raise JobsError([unknown_file(digest) for digest in sorted(wanted - there)])
-    connection.execute(insert(schema.job_files), [{"job": number, "digest": digest} for digest in sorted(wanted)])
+    connection.execute(
+        insert(schema.job_files), [{"job": number, "digest": digest} for digest in sorted(wanted)]
+    )

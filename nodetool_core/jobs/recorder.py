@@ -13,8 +13,8 @@ class Recorder:
     """
     The listener of one run.
 
-    Of a node's progress since the last `seal`, the newest counts. Images are not kept; tracebacks go to the worker's log
-    and not to clients.
+    Of a node's progress since the last `seal`, the newest counts. Images are not kept; tracebacks
+    go to the worker's log and not to clients.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Recorder:
             return bool(self._sealed)
 
     def take_sealed(self) -> list[TimedEvent]:
-        """What was set apart."""
+        """Return what was set apart."""
         with self._lock:
             taken, self._sealed = self._sealed, []
             return taken

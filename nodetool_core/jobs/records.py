@@ -31,7 +31,7 @@ class TimedEvent:
 
 
 def job_of(row: Row[Any]) -> Job:
-    """The public record of a row of `jobs`."""
+    """Return the public record of a row of `jobs`."""
     return Job(
         id=row.id,
         client=row.client,
@@ -56,22 +56,39 @@ def job_of(row: Row[Any]) -> Job:
 
 
 def row_of(connection: Connection, job_id: str) -> Row[Any]:
-    """The row of a job. Raises JobsError(`unknown_job`)."""
+    """Return the row of a job. Raises JobsError(`unknown_job`)."""
     row = connection.execute(select(schema.jobs).where(jobs.id == job_id)).one_or_none()
     if row is None:
         raise JobsError(unknown_job(job_id))
     return row
 
 
-def append_events(connection: Connection, number: int, attempt: int, happened: Sequence[TimedEvent]) -> None:
-    """Write events of one job behind those it has. Their numbers are taken under the lock of the job's row."""
+def append_events(
+    connection: Connection, number: int, attempt: int, happened: Sequence[TimedEvent]
+) -> None:
+    """
+    Write events of one job behind those it has.
+
+    Their numbers are taken under the lock of the job's row.
+    """
     if not happened:
         return
-    counted = update(schema.jobs).where(jobs.number == number).values(last_event=jobs.last_event + len(happened)).returning(jobs.last_event)
+    counted = (
+        update(schema.jobs)
+        .where(jobs.number == number)
+        .values(last_event=jobs.last_event + len(happened))
+        .returning(jobs.last_event)
+    )
     last = connection.execute(counted).scalar_one()
     first = last - len(happened) + 1
     rows = [
-        {"job": number, "number": first + place, "at": event.at, "attempt": attempt, "data": to_text(event.data)}
+        {
+            "job": number,
+            "number": first + place,
+            "at": event.at,
+            "attempt": attempt,
+            "data": to_text(event.data),
+        }
         for place, event in enumerate(happened)
     ]
     connection.execute(insert(schema.events), rows)
@@ -82,7 +99,10 @@ def event_of(row: Row[Any]) -> StoredEvent:
 
 
 def to_text(value: Any) -> str:
-    """JSON as it is stored: compact, in ASCII, with texts in place of numbers that JSON has no form for (`nan`, `inf`)."""
+    """
+    JSON as it is stored: compact, in ASCII, with texts in place of numbers that JSON has no form
+    for (`nan`, `inf`).
+    """
     try:
         return json.dumps(value, allow_nan=False, separators=(",", ":"))
     except ValueError:

@@ -31,16 +31,23 @@ class Collector:
         self._loader = ImageLoader(base, store=storage, confined=options.confined)
 
     def collect(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
-        """The JSON form. Raises ImageError where an image can't be encoded or read."""
+        """Return the JSON form. Raises ImageError where an image can't be encoded or read."""
         return {name: self._kept(value) for name, value in outputs.items()}
 
     def _kept(self, value: Any) -> Any:
         if isinstance(value, ImageData):
             options = self._options
             origin = value.provenance if options.provenance else None
-            return self._store(encode_image(value.image, options.image_format, origin, quality=options.quality))
-        if isinstance(value, AssetRef) and not isinstance(value, FolderRef) and not value.is_empty():
-            # A file that went through unchanged: its place on this machine means nothing to whoever reads the result.
+            return self._store(
+                encode_image(value.image, options.image_format, origin, quality=options.quality)
+            )
+        if (
+            isinstance(value, AssetRef)
+            and not isinstance(value, FolderRef)
+            and not value.is_empty()
+        ):
+            # A file that went through unchanged: its place on this machine means nothing to whoever
+            # reads the result.
             return self._store(self._loader.read(value))
         if isinstance(value, Mapping):
             return {str(name): self._kept(item) for name, item in value.items()}
@@ -58,7 +65,7 @@ class Collector:
 
 
 def revived(value: Any) -> Any:
-    """A stored result with `StoredFile` in place of what stands for one."""
+    """Return a stored result with `StoredFile` in place of what stands for one."""
     if isinstance(value, list):
         return [revived(item) for item in value]
     if not isinstance(value, dict):

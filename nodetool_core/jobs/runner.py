@@ -53,17 +53,24 @@ class Runner:
         self._look_again = look_again
         self._draining = threading.Event()
         self._taking = threading.Lock()
-        """Held from looking for a job until its claim is watched, so that draining overlooks none."""
+        """
+        Held from looking for a job until its claim is watched, so that draining overlooks none.
+        """
         self._threads: list[threading.Thread] = []
 
     def start(self, count: int) -> None:
-        self._threads = [threading.Thread(target=self._work, name=f"nodetool-jobs-{number}", daemon=True) for number in range(count)]
+        self._threads = [
+            threading.Thread(target=self._work, name=f"nodetool-jobs-{number}", daemon=True)
+            for number in range(count)
+        ]
         for thread in self._threads:
             thread.start()
 
     def drain(self, timeout: float) -> bool:
         """
-        Take no further job, and give those under way `timeout` seconds. What has not ended then goes back to the queue.
+        Take no further job, and give those under way `timeout` seconds.
+
+        What has not ended then goes back to the queue.
 
         True where all ended by themselves.
         """
@@ -76,16 +83,25 @@ class Runner:
             execution.stop(Stop.RELEASED)
         if not self._pulse.wait_idle(LAST_SECONDS):
             for execution in self._pulse.executions():
-                # The node that is being computed doesn't look up. Its job needs not wait until the lease is over.
+                # The node that is being computed doesn't look up. Its job needs not wait until the
+                # lease is over.
                 execution.stop(Stop.LOST)
                 try:
                     self._leases.release(execution.claim, "released")
                 except JobsError as error:
-                    _log.warning("Job %s was not given back; it waits until its lease is over: %s", execution.claim.job_id, error)
+                    _log.warning(
+                        "Job %s was not given back; it waits until its lease is over: %s",
+                        execution.claim.job_id,
+                        error,
+                    )
         return False
 
     def run_one(self, queues: Sequence[str] | None = None) -> bool:
-        """Take the next job and run it to its end. False where none waits. Raises JobsError where the database can't be used."""
+        """
+        Take the next job and run it to its end.
+
+        False where none waits. Raises JobsError where the database can't be used.
+        """
         with self._taking:
             claim = None if self._draining.is_set() else self._leases.claim(self._worker, queues)
             if claim is None:
@@ -98,7 +114,9 @@ class Runner:
         try:
             if not execution.run():
                 _log.warning(
-                    "The job was lost to another worker, or ended by one; nothing of this run is kept.", extra={"job_id": claim.job_id}
+                    "The job was lost to another worker, or ended by one; nothing of this run is"
+                    " kept.",
+                    extra={"job_id": claim.job_id},
                 )
         finally:
             self._pulse.leave(execution)

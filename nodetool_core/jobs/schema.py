@@ -1,7 +1,8 @@
 """
 The tables. One schema for SQLite and PostgreSQL; `VERSION` counts its changes.
 
-`jobs` is the truth about every job; what else there is hangs on it. JSON is kept as text: nothing is searched inside it.
+`jobs` is the truth about every job; what else there is hangs on it. JSON is kept as text: nothing
+is searched inside it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ VERSION: Final = 1
 metadata = MetaData()
 
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")
-"""64 bits; SQLite counts up by itself only in a column of this very name, which has 64 bits there too."""
+"""
+64 bits; SQLite counts up by itself only in a column of this very name, which has 64 bits there too.
+"""
 
 version = Table("schema_version", metadata, Column("version", Integer, nullable=False))
 
@@ -40,7 +43,11 @@ workflows = Table(
     Column("document", Text, nullable=False),
     Column("base", Text, nullable=False),
 )
-"""What jobs run, once however many they are: the document, and the folder its relative paths start from."""
+"""
+What jobs run, once however many they are.
+
+The document, and the folder its relative paths start from.
+"""
 
 jobs = Table(
     "jobs",
@@ -102,7 +109,11 @@ files = Table(
     Column("touched", Double, nullable=False),
     Index("files_by_touch", "touched"),
 )
-"""Uploads and results in the storage. A file is removed when no job names it and nobody has put it there of late."""
+"""
+Uploads and results in the storage.
+
+A file is removed when no job names it and nobody has put it there of late.
+"""
 
 job_files = Table(
     "job_files",
@@ -121,4 +132,7 @@ workers = Table(
     Column("models", Text, nullable=False, server_default="[]"),
     Column("seen", Double, nullable=False),
 )
-"""Who runs jobs: the process, by which others on its machine see whether it still lives, and the models it holds."""
+"""
+Who runs jobs: the process, by which others on its machine see whether it still lives, and the
+models it holds.
+"""

@@ -9,8 +9,9 @@ The jobs of one process: what servers and programs use.
         jobs.results(job.id)["image"]                                            # StoredFile
         jobs.drain(30)
 
-Everything here may be called from any thread, and blocks for a few milliseconds at most but where it says that it waits. In an event
-loop, call it by `asyncio.to_thread`, and use `events_async` and `wait_async`.
+Everything here may be called from any thread, and blocks for a few milliseconds at most but where
+it says that it waits. In an event loop, call it by `asyncio.to_thread`, and use `events_async` and
+`wait_async`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,16 @@ from nodetool_core.jobs.blueprints import Blueprints
 from nodetool_core.jobs.database import Database
 from nodetool_core.jobs.execution import Stop
 from nodetool_core.jobs.files import Files, describe
-from nodetool_core.jobs.job import Job, JobOptions, JobRequest, JobsError, JobSettings, JobState, StoredEvent, StoredFile
+from nodetool_core.jobs.job import (
+    Job,
+    JobOptions,
+    JobRequest,
+    JobsError,
+    JobSettings,
+    JobState,
+    StoredEvent,
+    StoredFile,
+)
 from nodetool_core.jobs.leases import Leases
 from nodetool_core.jobs.preparation import Find, Preparation
 from nodetool_core.jobs.pulse import Pulse
@@ -66,8 +76,9 @@ class Jobs:
     ) -> None:
         """
         Args:
-            engine: What runs the jobs of this process; needed where `settings.workers` is not 0. Its `assets` becomes the storage
-                unless it has one, and its cache should reach the disk, so that what is finished is not computed twice.
+            engine: What runs the jobs of this process; needed where `settings.workers` is not 0.
+                Its `assets` becomes the storage unless it has one, and its cache should reach the
+                disk, so that what is finished is not computed twice.
             registry: The nodes there are; the engine's, or every installed pack, unless given.
             find: What the name of a workflow stands for.
             dispatch: How workers in other processes are told of jobs, where there are any.
@@ -78,7 +89,11 @@ class Jobs:
         self.queue = Queue(database, limit=settings.queue_limit, client_limit=settings.client_limit)
         self.leases = Leases(database, length=settings.lease, losses=settings.losses)
         self.files = Files(database, storage, limit=settings.room, spare=settings.spare)
-        self.workers = Workers(database, lease=settings.lease, models=engine.loaded_models if engine is not None else list)
+        self.workers = Workers(
+            database,
+            lease=settings.lease,
+            models=engine.loaded_models if engine is not None else list,
+        )
         registry = registry or (engine.registry if engine is not None else Registry.installed())
         blueprints = Blueprints(registry, engine)
         self._preparation = Preparation(find, blueprints, self.files)
@@ -86,7 +101,10 @@ class Jobs:
         self._engine = engine
         self._dispatch = dispatch
         cache = engine.cache if engine is not None else None
-        flush, look_again = getattr(cache, "flush", None), getattr(cache, "look_again", lambda: None)
+        flush, look_again = (
+            getattr(cache, "flush", None),
+            getattr(cache, "look_again", lambda: None),
+        )
         self.pulse = Pulse(
             self.leases,
             self.files,
@@ -94,9 +112,20 @@ class Jobs:
             self.signals,
             settings,
             flush_cache=(lambda: flush(settings.lease / 4)) if flush else lambda: None,
-            on_sweep=(lambda: dispatch.sweep(self.queue, self.workers)) if dispatch else lambda: None,
+            on_sweep=(
+                (lambda: dispatch.sweep(self.queue, self.workers)) if dispatch else lambda: None
+            ),
         )
-        self.runner = Runner(self.workers.id, self.leases, blueprints, self.files, self.pulse, self.signals, settings.poll, look_again)
+        self.runner = Runner(
+            self.workers.id,
+            self.leases,
+            blueprints,
+            self.files,
+            self.pulse,
+            self.signals,
+            settings.poll,
+            look_again,
+        )
         if engine is not None and engine.assets is None:
             engine.assets = storage
 
@@ -114,33 +143,57 @@ class Jobs:
         storage_options: Mapping[str, Any] | None = None,
     ) -> Self:
         """
-        The jobs behind a database and a storage, which are made where they don't exist.
+        Return the jobs behind a database and a storage, which are made where they don't exist.
 
         Args:
-            database: A SQLite file, or a URL: `sqlite:////var/lib/nodetool/jobs.sqlite`, `postgresql://user@host/name`.
+            database: A SQLite file, or a URL: `sqlite:////var/lib/nodetool/jobs.sqlite`,
+                `postgresql://user@host/name`.
             storage: A directory, or a URL that fsspec knows: `s3://bucket/prefix`.
-            dispatch: How workers in other processes are told of jobs: `CeleryDispatch`. Without one they look for themselves.
-            storage_options: For the storage's file system, as fsspec takes them: credentials, an endpoint.
+            dispatch: How workers in other processes are told of jobs: `CeleryDispatch`. Without one
+                they look for themselves.
+            storage_options: For the storage's file system, as fsspec takes them: credentials, an
+                endpoint.
         """
         files = open_storage(storage, storage_options)
-        return cls(Database(str(database)), files, engine=engine, registry=registry, find=find, settings=settings, dispatch=dispatch)
+        return cls(
+            Database(str(database)),
+            files,
+            engine=engine,
+            registry=registry,
+            find=find,
+            settings=settings,
+            dispatch=dispatch,
+        )
 
     def start(self) -> None:
         """Begin to run jobs, also those that are left from before."""
         if self.settings.workers and self._engine is None:
-            raise JobsError(Problem("no_engine", "jobs", f"are to be run by {self.settings.workers} workers without an engine."))
+            raise JobsError(
+                Problem(
+                    "no_engine",
+                    "jobs",
+                    f"are to be run by {self.settings.workers} workers without an engine.",
+                )
+            )
         self.workers.announce()
         _log.info(
-            "jobs are run", extra={"worker": self.workers.id, "at_once": self.settings.workers, "database": shown(self._database.url)}
+            "jobs are run",
+            extra={
+                "worker": self.workers.id,
+                "at_once": self.settings.workers,
+                "database": shown(self._database.url),
+            },
         )
         self.pulse.start()
         self.runner.start(self.settings.workers)
 
     def drain(self, timeout: float) -> bool:
         """
-        End: take no further job, give those under way `timeout` seconds, and put what has not ended back into the queue.
+        End: take no further job, give those under way `timeout` seconds, and put what has not ended
+        back into the queue.
 
-        True where all ended by themselves. Jobs can still be submitted and looked at, but nothing here runs them.
+        True where all ended by themselves. Jobs can still be submitted and looked at, but nothing
+        here runs them.
         """
         ended = self.runner.drain(timeout)
         self.pulse.close()
@@ -159,21 +212,32 @@ class Jobs:
 
     def submit(self, request: JobRequest) -> Job:
         """
-        Accept a job. It is on disk when this returns; a second request of a client with the same idempotency key gives the same job.
+        Accept a job.
 
-        Raises JobsError (`queue_full`, `client_queue_full`, `idempotency_conflict`, `unknown_workflow`, `unknown_file`, …), and
-        WorkflowError with all problems of a workflow or inputs that can't be run.
+        It is on disk when this returns; a second request of a client with the same idempotency key
+        gives the same job.
+
+        Raises JobsError (`queue_full`, `client_queue_full`, `idempotency_conflict`,
+        `unknown_workflow`, `unknown_file`, …), and WorkflowError with all problems of a workflow or
+        inputs that can't be run.
         """
         return self._accept(self._preparation.order(request))
 
     def get(self, job_id: str) -> Job:
-        """The job as it is now. Raises JobsError(`unknown_job`)."""
+        """Return the job as it is now. Raises JobsError(`unknown_job`)."""
         return self.queue.get(job_id)
 
     def list(
-        self, *, client: str | None = None, state: JobState | Sequence[JobState] | None = None, before: str | None = None, limit: int = 100
+        self,
+        *,
+        client: str | None = None,
+        state: JobState | Sequence[JobState] | None = None,
+        before: str | None = None,
+        limit: int = 100,
     ) -> Sequence[Job]:
-        """The newest jobs first. `before`: the id of the last job of the page that was seen."""
+        """
+        Return the newest jobs first. `before`: the id of the last job of the page that was seen.
+        """
         states = [state] if isinstance(state, JobState) else state
         return self.queue.page(client=client, states=states, before=before, limit=limit)
 
@@ -182,7 +246,11 @@ class Jobs:
         return self.queue.counts()
 
     def wait(self, job_id: str, timeout: float | None = None) -> Job:
-        """Wait for a job to end, for `timeout` seconds at most; gives it as it is then. Raises JobsError(`unknown_job`)."""
+        """
+        Wait for a job to end, for `timeout` seconds at most; gives it as it is then.
+
+        Raises JobsError(`unknown_job`).
+        """
         until = None if timeout is None else time.monotonic() + timeout
         with self.signals.listen(job_id) as ear:
             while not (job := self.get(job_id)).state.ended and (pause := self._pause(until)) > 0:
@@ -193,13 +261,18 @@ class Jobs:
         """`wait` for use inside an event loop."""
         until = None if timeout is None else time.monotonic() + timeout
         with self.signals.listen_async(job_id) as ear:
-            while not (job := await asyncio.to_thread(self.get, job_id)).state.ended and (pause := self._pause(until)) > 0:
+            while (
+                not (job := await asyncio.to_thread(self.get, job_id)).state.ended
+                and (pause := self._pause(until)) > 0
+            ):
                 await ear.wait(pause)
         return job
 
     def cancel(self, job_id: str) -> Job:
         """
-        End a waiting job, or ask a running one to stop at its next step; `wait` tells when it has. One that has ended stays as it is.
+        End a waiting job, or ask a running one to stop at its next step; `wait` tells when it has.
+
+        One that has ended stays as it is.
 
         Raises JobsError(`unknown_job`).
         """
@@ -213,28 +286,44 @@ class Jobs:
 
     def retry(self, job_id: str) -> Job:
         """
-        Accept a new job that does what an ended one was to do, without its deadline; what that one finished is not computed again.
+        Accept a new job that does what an ended one was to do, without its deadline.
+
+        What that one finished is not computed again.
 
         Raises JobsError: `unknown_job`, `not_ended`, `queue_full`, ….
         """
         order, job = self.queue.order_of(job_id)
         if not job.state.ended:
-            raise JobsError(Problem("not_ended", job_id, f"is {job.state}; only a job that has ended can be retried.", "Cancel it first."))
+            raise JobsError(
+                Problem(
+                    "not_ended",
+                    job_id,
+                    f"is {job.state}; only a job that has ended can be retried.",
+                    "Cancel it first.",
+                )
+            )
         return self._accept(order, retry_of=job_id)
 
     def results(self, job_id: str) -> dict[str, Any]:
         """
-        What a job gave, by output name: JSON values, with a `StoredFile` for each image, in lists and objects too.
+        Return what a job gave, by output name.
 
-        Empty until the job has ended; a failed one has what was finished. Raises JobsError(`unknown_job`).
+        JSON values, with a `StoredFile` for each image, in lists and objects too.
+
+        Empty until the job has ended; a failed one has what was finished. Raises
+        JobsError(`unknown_job`).
         """
-        return {name: revived(value) for name, value in json.loads(self.queue.results(job_id)).items()}
+        return {
+            name: revived(value) for name, value in json.loads(self.queue.results(job_id)).items()
+        }
 
     # Events
 
     def events(self, job_id: str, after: int = 0) -> Iterator[StoredEvent]:
         """
-        What happened to a job, from event number `after` + 1 on; waits for further events until the job has ended.
+        Yield what happened to a job, from event number `after` + 1 on.
+
+        Waits for further events until the job has ended.
 
         The last one is `job_ended`. Raises JobsError(`unknown_job`).
         """
@@ -264,7 +353,9 @@ class Jobs:
 
     def put(self, data: bytes, media_type: str | None = None) -> StoredFile:
         """
-        Keep a file, such as an upload; its `to_json()` is what inputs take. Kept as long as a job names it, and `settings.keep` else.
+        Keep a file, such as an upload; its `to_json()` is what inputs take.
+
+        Kept as long as a job names it, and `settings.keep` else.
 
         Args:
             media_type: What it is; found out from its first bytes unless given.
@@ -275,15 +366,23 @@ class Jobs:
         return file
 
     def file(self, digest: str) -> StoredFile:
-        """What is known of a stored file. Raises JobsError(`unknown_file`)."""
+        """Return what is known of a stored file. Raises JobsError(`unknown_file`)."""
         return self.files.get(digest)
 
     def read(self, digest: str) -> bytes:
-        """The bytes of a stored file. Raises JobsError: `unknown_file`, `damaged_file`, `storage_failed`."""
+        """
+        Return the bytes of a stored file.
+
+        Raises JobsError: `unknown_file`, `damaged_file`, `storage_failed`.
+        """
         return self.storage.read(digest)
 
     def _accept(self, order: Order, retry_of: str | None = None) -> Job:
-        queue = self._dispatch.route(order.model, self.workers) if self._dispatch is not None else DEFAULT_QUEUE
+        queue = (
+            self._dispatch.route(order.model, self.workers)
+            if self._dispatch is not None
+            else DEFAULT_QUEUE
+        )
         job = self.queue.submit(order, queue=queue, retry_of=retry_of)
         if self._dispatch is not None:
             self._dispatch.announce(job.id, queue)
@@ -292,7 +391,11 @@ class Jobs:
 
     def _pause(self, until: float | None) -> float:
         """How long to wait before looking again; 0 or less when the time is up."""
-        return self.settings.poll if until is None else min(self.settings.poll, until - time.monotonic())
+        return (
+            self.settings.poll
+            if until is None
+            else min(self.settings.poll, until - time.monotonic())
+        )
 
 
 __all__ = [

@@ -1,8 +1,9 @@
 """
 Waking whoever waits in this process when this process has changed something.
 
-Pattern: listen first, look, then wait: what changes between looking and waiting has set the flag already. What another
-process changes is not heard here; waiters look again after a bounded time (`JobSettings.poll`).
+Pattern: listen first, look, then wait: what changes between looking and waiting has set the flag
+already. What another process changes is not heard here; waiters look again after a bounded time
+(`JobSettings.poll`).
 """
 
 from __future__ import annotations

@@ -1,9 +1,12 @@
 """
-Where uploads and results lie: files named by the hash of their content, in a directory or behind any URL that fsspec knows.
+Where uploads and results lie.
 
-A name stands for one content, so a file is written once, two writers of one name write the same bytes, and reading checks
-what it gets. In a directory a file is written whole or not at all and is on the disk when `put` returns; an object store
-(`s3://bucket/prefix`) writes objects whole by itself.
+Files named by the hash of their content, in a directory or behind any URL that fsspec knows.
+
+A name stands for one content, so a file is written once, two writers of one name write the same
+bytes, and reading checks what it gets. In a directory a file is written whole or not at all and is
+on the disk when `put` returns; an object store (`s3://bucket/prefix`) writes objects whole by
+itself.
 """
 
 from __future__ import annotations
@@ -22,11 +25,18 @@ from nodetool_core.jobs.job import JobsError, unknown_file
 DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 _OBJECT_STORES: Final = frozenset({"s3", "gs", "abfs", "oci", "oss"})
-"""Where names have no folders above them, and making one would make a bucket, of whatever name was mistyped."""
+"""
+Where names have no folders above them, and making one would make a bucket, of whatever name was
+mistyped.
+"""
 
 
 class Storage(Protocol):
-    """Bytes by digest. Safe to use from several threads and processes. Also what `asset:` references are read from."""
+    """
+    Bytes by digest.
+
+    Safe to use from several threads and processes. Also what `asset:` references are read from.
+    """
 
     def put(self, data: bytes) -> str:
         """Keep some bytes and give their digest. Raises JobsError(`storage_failed`)."""
@@ -41,13 +51,19 @@ class Storage(Protocol):
         ...
 
     def free_bytes(self) -> int | None:
-        """Return how many bytes the disk has left, None where nobody can tell. Raises JobsError(`storage_failed`)."""
+        """
+        Return how many bytes the disk has left, None where nobody can tell.
+
+        Raises JobsError(`storage_failed`).
+        """
         ...
 
 
 def open_storage(url: str | Path, options: Mapping[str, Any] | None = None) -> Storage:
     """
-    The storage at a path or URL: a directory, or what fsspec finds behind `s3://bucket/prefix`, `memory://…` and the like.
+    Return the storage at a path or URL.
+
+    A directory, or what fsspec finds behind `s3://bucket/prefix`, `memory://…` and the like.
 
     Args:
         options: For the file system, as fsspec takes them: credentials, an endpoint.
@@ -107,7 +123,11 @@ class DirectoryStorage:
 
     def free_bytes(self) -> int | None:
         try:
-            place = next(folder for folder in (self.directory, *self.directory.absolute().parents) if folder.exists())
+            place = next(
+                folder
+                for folder in (self.directory, *self.directory.absolute().parents)
+                if folder.exists()
+            )
             return shutil.disk_usage(place).free
         except OSError as error:
             raise _failed(str(self.directory), error) from error
@@ -117,7 +137,8 @@ class RemoteStorage:
     """
     A file system of fsspec, each of which raises errors of its own.
 
-    One that can leave half a file when its writer dies leaves one that reading refuses and the next `put` replaces.
+    One that can leave half a file when its writer dies leaves one that reading refuses and the next
+    `put` replaces.
     """
 
     def __init__(self, url: str, options: Mapping[str, Any]) -> None:
@@ -129,13 +150,31 @@ class RemoteStorage:
             # Others write and remove as well, so nothing that was listed before is believed.
             self._system, self._root = url_to_fs(url, use_listings_cache=False, **options)
             protocol = self._system.protocol
-            self._has_folders = _OBJECT_STORES.isdisjoint([protocol] if isinstance(protocol, str) else protocol)
+            self._has_folders = _OBJECT_STORES.isdisjoint(
+                [protocol] if isinstance(protocol, str) else protocol
+            )
         except ImportError as error:
-            hint = "In the clone: pip install '.[s3]'" if url.startswith("s3:") else "Install what fsspec needs for it."
-            raise JobsError(Problem("missing_package", shown(url), f"needs a package that is not installed: {error}.", hint)) from None
+            hint = (
+                "In the clone: pip install '.[s3]'"
+                if url.startswith("s3:")
+                else "Install what fsspec needs for it."
+            )
+            raise JobsError(
+                Problem(
+                    "missing_package",
+                    shown(url),
+                    f"needs a package that is not installed: {error}.",
+                    hint,
+                )
+            ) from None
         except ValueError as error:
             raise JobsError(
-                Problem("storage_failed", shown(url), f"is no storage that can be used: {error}.", "Give a path or s3://…")
+                Problem(
+                    "storage_failed",
+                    shown(url),
+                    f"is no storage that can be used: {error}.",
+                    "Give a path or s3://…",
+                )
             ) from None
 
     def put(self, data: bytes) -> str:
@@ -182,7 +221,7 @@ class RemoteStorage:
 
 
 def _place(digest: str) -> str:
-    """The path below the root; what is no digest names no file, whoever sent it."""
+    """Return the path below the root; what is no digest names no file, whoever sent it."""
     if not DIGEST.fullmatch(digest):
         raise JobsError(unknown_file(digest))
     return f"{digest[:2]}/{digest[2:]}"
@@ -190,9 +229,23 @@ def _place(digest: str) -> str:
 
 def _checked(digest: str, data: bytes) -> bytes:
     if digest_of(data) != digest:
-        raise JobsError(Problem("damaged_file", digest, "has another content than was put there.", "Upload it, or run the job, again."))
+        raise JobsError(
+            Problem(
+                "damaged_file",
+                digest,
+                "has another content than was put there.",
+                "Upload it, or run the job, again.",
+            )
+        )
     return data
 
 
 def _failed(digest: str, error: Exception) -> JobsError:
-    return JobsError(Problem("storage_failed", digest, f"can't be read or written: {error}.", "Is the storage there and writable?"))
+    return JobsError(
+        Problem(
+            "storage_failed",
+            digest,
+            f"can't be read or written: {error}.",
+            "Is the storage there and writable?",
+        )
+    )

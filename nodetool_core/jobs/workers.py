@@ -1,8 +1,8 @@
 """
 The processes that run jobs: who lives, and which models each holds.
 
-A worker says now and then that it is there. One on the same machine whose process is gone is known to be dead at once;
-of one elsewhere only the end of its leases tells.
+A worker says now and then that it is there. One on the same machine whose process is gone is known
+to be dead at once; of one elsewhere only the end of its leases tells.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ SILENT_LEASES = 3
 class Workers:
     """This process as a worker, and what it knows of the others."""
 
-    def __init__(self, database: Database, *, lease: float, models: Callable[[], Sequence[str]] = lambda: ()) -> None:
+    def __init__(
+        self, database: Database, *, lease: float, models: Callable[[], Sequence[str]] = lambda: ()
+    ) -> None:
         """
         Args:
             lease: Seconds between two signs of life, thrice.
@@ -53,14 +55,27 @@ class Workers:
         """Say that this worker lives and what it holds, unless it was said a moment ago."""
         models = to_text(sorted(self._models()))
         with self._lock:
-            if self._said is not None and self._said[1] == models and time.monotonic() < self._said[0] + self._lease / 3:
+            if (
+                self._said is not None
+                and self._said[1] == models
+                and time.monotonic() < self._said[0] + self._lease / 3
+            ):
                 return
             with self._database.write() as connection:
                 now = self._database.now(connection)
-                values = {"machine": self._machine, "process": self._process, "models": models, "seen": now}
-                if not connection.execute(update(schema.workers).where(workers.id == self.id).values(values)).rowcount:
+                values = {
+                    "machine": self._machine,
+                    "process": self._process,
+                    "models": models,
+                    "seen": now,
+                }
+                if not connection.execute(
+                    update(schema.workers).where(workers.id == self.id).values(values)
+                ).rowcount:
                     connection.execute(insert(schema.workers).values(id=self.id, **values))
-                connection.execute(delete(schema.workers).where(workers.seen < now - SILENT_LEASES * self._lease))
+                connection.execute(
+                    delete(schema.workers).where(workers.seen < now - SILENT_LEASES * self._lease)
+                )
             self._said = (time.monotonic(), models)
 
     def leave(self) -> None:
@@ -72,7 +87,9 @@ class Workers:
     def dead(self) -> list[str]:
         """Workers of this machine whose process is gone."""
         with self._database.read() as connection:
-            here = connection.execute(select(workers.id, workers.process).where(workers.machine == self._machine)).all()
+            here = connection.execute(
+                select(workers.id, workers.process).where(workers.machine == self._machine)
+            ).all()
         return [row.id for row in here if row.process != self._process and not _lives(row.process)]
 
     def forget(self, gone: Sequence[str]) -> None:
@@ -82,7 +99,7 @@ class Workers:
                 connection.execute(delete(schema.workers).where(workers.id.in_(gone)))
 
     def holders(self) -> dict[str, list[str]]:
-        """The models that living workers hold, and who holds each."""
+        """Return the models that living workers hold, and who holds each."""
         found: dict[str, list[str]] = {}
         with self._database.read() as connection:
             seen = workers.seen >= self._database.now(connection) - self._lease
@@ -93,7 +110,11 @@ class Workers:
 
 
 def _process(number: int) -> str:
-    """A process by its number and the moment it began, in ticks since the machine did; without the moment where that can't be told."""
+    """
+    Return a process by its number and the moment it began, in ticks since the machine did.
+
+    Without the moment where that can't be told.
+    """
     try:
         status, *fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -108,6 +129,12 @@ def _lives(process: str) -> bool:
 
 
 def _machine() -> str:
-    """What processes that can see one another have in common, and no others: one boot of one kernel, one space of process numbers."""
+    """
+    Return what processes that can see one another have in common, and no others.
+
+    One boot of one kernel, one space of process numbers.
+    """
     space, boot = Path("/proc/self/ns/pid"), Path("/proc/sys/kernel/random/boot_id")
-    return f"{space.readlink()} {boot.read_text().strip()}" if boot.exists() else socket.gethostname()
+    return (
+        f"{space.readlink()} {boot.read_text().strip()}" if boot.exists() else socket.gethostname()
+    )

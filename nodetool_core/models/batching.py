@@ -1,13 +1,14 @@
 """
 Equal work of several nodes, done as one call of a pipeline.
 
-One call at a time runs on a device. Those that come meanwhile wait; when the device is free, the one that waited longest takes along all
-others that differ from it only in prompts, image and random generator. Nobody waits for company, so batching costs no time where
-there is nothing to batch. Each item has its own generator; the arithmetic of a batch differs from that of single calls in the last
+One call at a time runs on a device. Those that come meanwhile wait; when the device is free, the
+one that waited longest takes along all others that differ from it only in prompts, image and random
+generator. Nobody waits for company, so batching costs no time where there is nothing to batch. Each
+item has its own generator; the arithmetic of a batch differs from that of single calls in the last
 bits, which is at most 1/255 per channel of an image.
 
-A member that is cancelled ends alone: where it led the batch, the others are done again. A batch that fails is done one by one, so that
-nobody's mistake is another's error.
+A member that is cancelled ends alone: where it led the batch, the others are done again. A batch
+that fails is done one by one, so that nobody's mistake is another's error.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Batcher:
 
     def call(self, member: Member, run: Callable[[Any, Mapping[str, Any]], Any]) -> Any:
         """
-        What the member's pipeline gives. `run` calls a pipeline with arguments.
+        Return what the member's pipeline gives. `run` calls a pipeline with arguments.
 
         Raises what it raises, and RunCancelled where the member's run is cancelled meanwhile.
         """
@@ -96,7 +97,11 @@ class Batcher:
                 self._changed.wait(0.1)
             if member.is_done:
                 return []
-            same = [one for one in self._waiting if one.key == member.key] if member.key is not None else [member]
+            same = (
+                [one for one in self._waiting if one.key == member.key]
+                if member.key is not None
+                else [member]
+            )
             batch = same[: self._limit]
             self._waiting = [one for one in self._waiting if one not in batch]
             self._is_busy = True
@@ -114,7 +119,9 @@ class Batcher:
                 arguments[name] = [one.arguments[name] for one in batch]
         states = [one.arguments["generator"].get_state() for one in batch]
         own_bar = vars(leader.pipeline).get("progress_bar")
-        leader.pipeline.progress_bar = lambda iterable=None, total=None: _Bars(batch, iterable, total, own_bar)
+        leader.pipeline.progress_bar = lambda iterable=None, total=None: _Bars(
+            batch, iterable, total, own_bar
+        )
         try:
             result = run(leader.pipeline, arguments)
             parts = [_part(result, index) for index in range(len(batch))]
@@ -122,7 +129,9 @@ class Batcher:
             leader.error, leader.is_done = error, True
             batch = batch[1:]
         except Exception:  # noqa: BLE001 - whatever it is, each finds out alone whether it is its own
-            _log.info("A batch of %d calls failed; each is called alone.", len(batch), exc_info=True)
+            _log.info(
+                "A batch of %d calls failed; each is called alone.", len(batch), exc_info=True
+            )
         else:
             for one, part in zip(batch, parts, strict=True):
                 one.result, one.is_done = part, True
@@ -137,21 +146,35 @@ class Batcher:
 
 
 def key_of(pipeline: Any, arguments: Mapping[str, Any]) -> Hashable:
-    """What calls have in common that can be one; None where a call has to stay alone."""
+    """Return what calls have in common that can be one; None where a call has to stay alone."""
     import torch
 
     image, prompt = arguments.get("image"), arguments.get("prompt")
     single = isinstance(prompt, str) and isinstance(arguments.get("generator"), torch.Generator)
-    if not single or (image is not None and not hasattr(image, "size")) or arguments.get("num_images_per_prompt", 1) != 1:
+    if (
+        not single
+        or (image is not None and not hasattr(image, "size"))
+        or arguments.get("num_images_per_prompt", 1) != 1
+    ):
         return None
     rest = {name: value for name, value in arguments.items() if name not in ITEMS}
-    if not all(isinstance(value, (int, float, str, bool)) or value is None for value in rest.values()):
+    if not all(
+        isinstance(value, (int, float, str, bool)) or value is None for value in rest.values()
+    ):
         return None
-    modules = tuple(sorted(id(part) for part in vars(pipeline).values() if isinstance(part, torch.nn.Module)))
+    modules = tuple(
+        sorted(id(part) for part in vars(pipeline).values() if isinstance(part, torch.nn.Module))
+    )
     scheduler = getattr(pipeline, "scheduler", None)
     how = (type(pipeline), modules, type(scheduler), repr(getattr(scheduler, "config", None)))
     given = tuple(name for name in ITEMS if name in arguments)
-    return (how, given, getattr(image, "size", None), getattr(image, "mode", None), tuple(sorted(rest.items(), key=repr)))
+    return (
+        how,
+        given,
+        getattr(image, "size", None),
+        getattr(image, "mode", None),
+        tuple(sorted(rest.items(), key=repr)),
+    )
 
 
 def _settle(member: Member, run: Callable[[Any, Mapping[str, Any]], Any]) -> None:
@@ -176,11 +199,19 @@ def _part(result: Any, index: int) -> Any:
 
 
 class _Bars:
-    """A progress bar that moves those of all members. Only the leader's can end the call; who else is cancelled is let go at its end."""
+    """
+    A progress bar that moves those of all members.
 
-    def __init__(self, batch: list[Member], iterable: Iterable[Any] | None, total: int | None, leaders: Any) -> None:
+    Only the leader's can end the call; who else is cancelled is let go at its end.
+    """
+
+    def __init__(
+        self, batch: list[Member], iterable: Iterable[Any] | None, total: int | None, leaders: Any
+    ) -> None:
         own = [leaders, *(vars(one.pipeline).get("progress_bar") for one in batch[1:])]
-        count = total if total is not None else len(iterable) if hasattr(iterable, "__len__") else None  # type: ignore[arg-type]
+        count = (
+            total if total is not None else len(iterable) if hasattr(iterable, "__len__") else None  # type: ignore[arg-type]
+        )
         self._bars = [make(total=count) for make in own if make is not None]
         self._iterable = iterable
 

@@ -1,10 +1,11 @@
 """
 What a model is made of: its components, each with a key, and how each is read.
 
-A *recipe* describes one model in one number format: which of its components have weights, under which key, from which
-files. Components with equal keys are one and the same wherever they are asked for: by another task, by another reference to
-the repository, and by another repository that holds the very same files (the Hub's cache names files by their content).
-What has no weights (tokenizers, schedulers, settings) belongs to the recipe, is read once and kept. The components of a decoder's
+A *recipe* describes one model in one number format: which of its components have weights, under
+which key, from which files. Components with equal keys are one and the same wherever they are asked
+for: by another task, by another reference to the repository, and by another repository that holds
+the very same files (the Hub's cache names files by their content). What has no weights (tokenizers,
+schedulers, settings) belongs to the recipe, is read once and kept. The components of a decoder's
 prior are components of the decoder's recipe, under names of their own.
 """
 
@@ -24,7 +25,15 @@ from nodetool_core.models import loading
 from nodetool_core.models.devices import Device
 from nodetool_core.models.layout import check_files, incomplete, read_layout
 from nodetool_core.models.memory import tensor_bytes, weight_files
-from nodetool_core.models.parts import TENSORS, Part, load_part, network_folder, part_of, processor_in, tensor_file
+from nodetool_core.models.parts import (
+    TENSORS,
+    Part,
+    load_part,
+    network_folder,
+    part_of,
+    processor_in,
+    tensor_file,
+)
 from nodetool_core.models.priors import PRIOR
 from nodetool_core.models.single_file import load_file
 from nodetool_core.models.tasks import check_channels, check_task
@@ -43,7 +52,9 @@ if TYPE_CHECKING:
     from nodetool_core.references import ModelRef
 
 _HUNG_UPON = ("ZImageControlNetModel",)
-"""Networks on which pipelines hang parts of other components, which would then be moved with them."""
+"""
+Networks on which pipelines hang parts of other components, which would then be moved with them.
+"""
 
 _HASH_LETTERS = 64
 """Length of a SHA-256 in hexadecimal, which is how the Hub's cache names large files."""
@@ -59,10 +70,12 @@ class Precision:
 
     @classmethod
     def of(cls, ref: ModelRef, default: torch.dtype) -> Precision:
-        """What a reference asks for, on a device whose number format is `default`."""
+        """Return what a reference asks for, on a device whose number format is `default`."""
         import torch
 
-        return cls(getattr(torch, ref.dtype) if ref.dtype else default, ref.quantization, bool(ref.compile))
+        return cls(
+            getattr(torch, ref.dtype) if ref.dtype else default, ref.quantization, bool(ref.compile)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +83,11 @@ class ComponentKey:
     """Which weights. Two components with one key are one."""
 
     source: str
-    """The content of the files where the Hub's cache tells it, else directory and revision; and the class."""
+    """
+    The content of the files where the Hub's cache tells it, else directory and revision.
+
+    And the class.
+    """
     part: str
     """The subfolder, such as `unet`; empty where the content says all."""
     variant: str | None
@@ -95,28 +112,50 @@ class Recipe(ABC):
 
     @abstractmethod
     def read(self, part: str, context: Context) -> torch.nn.Module:
-        """A component with its weights, in host memory. Takes seconds. Raises ModelError, RunCancelled."""
+        """
+        Return a component with its weights, in host memory.
+
+        Takes seconds. Raises ModelError, RunCancelled.
+        """
 
     @abstractmethod
     def assemble(self, modules: Mapping[str, torch.nn.Module]) -> Any:
-        """A pipeline (or a Part) over components that were read. Raises ModelError."""
+        """Return a pipeline (or a Part) over components that were read. Raises ModelError."""
 
-    def _add(self, name: str, of: ResolvedModel, part: str, folder: Path, files: list[Path], cls: type) -> None:
-        """A component by its name here, and by what it is: a part of a model, in files of a folder, of a class."""
+    def _add(
+        self, name: str, of: ResolvedModel, part: str, folder: Path, files: list[Path], cls: type
+    ) -> None:
+        """
+        A component by its name here, and by what it is.
+
+        A part of a model, in files of a folder, of a class.
+        """
         used = of.variant if of.variant and any(of.variant in file.name for file in files) else None
         content = _content(folder, files)
         source = content or f"{of.path}@{of.own_revision}"
-        key = ComponentKey(f"{source} {cls.__name__}", "" if content else part, used, self.precision)
+        key = ComponentKey(
+            f"{source} {cls.__name__}", "" if content else part, used, self.precision
+        )
         self.keys[name] = key
-        self.estimates[key] = sum(tensor_bytes(file, self.precision.dtype.itemsize) for file in files)
+        self.estimates[key] = sum(
+            tensor_bytes(file, self.precision.dtype.itemsize) for file in files
+        )
 
 
 def recipe_for(resolved: ResolvedModel, task: str, precision: Precision, hub: Hub) -> Recipe:
-    """The recipe of what a task wants. Reads names and headers, no weights. Raises ModelError for what can't be loaded."""
+    """
+    Return the recipe of what a task wants.
+
+    Reads names and headers, no weights. Raises ModelError for what can't be loaded.
+    """
     loading.quiet_libraries()
     if part_of(task):
         return PartRecipe(resolved, task, precision)
-    return DirectoryRecipe(resolved, precision) if resolved.kind == "directory" else FileRecipe(resolved, precision, hub)
+    return (
+        DirectoryRecipe(resolved, precision)
+        if resolved.kind == "directory"
+        else FileRecipe(resolved, precision, hub)
+    )
 
 
 class DirectoryRecipe(Recipe):
@@ -125,7 +164,9 @@ class DirectoryRecipe(Recipe):
     def __init__(self, resolved: ResolvedModel, precision: Precision) -> None:
         super().__init__(resolved, precision)
         self._sources: dict[str, tuple[ResolvedModel, Layout, str, type]] = {}
-        """Component to the model that it is a part of, the name that it has there, and its class."""
+        """
+        Component to the model that it is a part of, the name that it has there, and its class.
+        """
         self._checked: set[str] = set()
         self._light: dict[str, Any] = {}
         self._lock = threading.Lock()
@@ -153,7 +194,9 @@ class DirectoryRecipe(Recipe):
         layout, name = self._layout, self.resolved.name
         check_task(layout.class_name, task, name)
         unet, vae = layout.config("unet"), layout.config("vae") or layout.config("movq")
-        check_channels(task, layout.class_name, unet.get("in_channels"), vae.get("latent_channels"), name)
+        check_channels(
+            task, layout.class_name, unet.get("in_channels"), vae.get("latent_channels"), name
+        )
         self._checked.add(task)
 
     def read(self, part: str, context: Context) -> torch.nn.Module:
@@ -168,16 +211,33 @@ class DirectoryRecipe(Recipe):
 
     def assemble(self, modules: Mapping[str, torch.nn.Module]) -> Any:
         with self._lock:
-            own = {part: _own(module) if type(module).__name__ in _HUNG_UPON else module for part, module in modules.items()}
-            pipeline = loading.assemble(self._layout, self._prior_layout, self.resolved, self.precision.dtype, {**own, **self._light})
+            own = {
+                part: _own(module) if type(module).__name__ in _HUNG_UPON else module
+                for part, module in modules.items()
+            }
+            pipeline = loading.assemble(
+                self._layout,
+                self._prior_layout,
+                self.resolved,
+                self.precision.dtype,
+                {**own, **self._light},
+            )
             if not self._light:
                 lock_tokenizers(pipeline)
-                self._light = {name: part for name, part in pipeline.components.items() if name not in modules and part is not None}
+                self._light = {
+                    name: part
+                    for name, part in pipeline.components.items()
+                    if name not in modules and part is not None
+                }
             return pipeline
 
 
 class FileRecipe(Recipe):
-    """A single file in the layout of its authors. Which components it has is known once it is read, so it is one component."""
+    """
+    A single file in the layout of its authors.
+
+    Which components it has is known once it is read, so it is one component.
+    """
 
     def __init__(self, resolved: ResolvedModel, precision: Precision, hub: Hub) -> None:
         super().__init__(resolved, precision)
@@ -192,7 +252,11 @@ class FileRecipe(Recipe):
         pipeline = load_file(self.resolved, self.precision.dtype, self._hub, context)
         context.check_cancelled()
         lock_tokenizers(pipeline)
-        modules = {name: module for name, module in pipeline.components.items() if isinstance(module, torch.nn.Module)}
+        modules = {
+            name: module
+            for name, module in pipeline.components.items()
+            if isinstance(module, torch.nn.Module)
+        }
         self._template = loading.with_modules(pipeline, dict.fromkeys(modules))
         return torch.nn.ModuleDict(modules)
 
@@ -201,23 +265,44 @@ class FileRecipe(Recipe):
 
 
 class PartRecipe(Recipe):
-    """One network, or the tensors of one file: what `models/parts.py` calls a Part. A pipeline's own network is the same component."""
+    """
+    One network, or the tensors of one file: what `models/parts.py` calls a Part.
+
+    A pipeline's own network is the same component.
+    """
 
     def __init__(self, resolved: ResolvedModel, task: str, precision: Precision) -> None:
         super().__init__(resolved, precision)
         self._task = task
         ignored = {"quantization": precision.quantization, "compile": precision.compile}
-        self.remarks += [f"{prop} is not used: {resolved.name} is no whole model." for prop, value in ignored.items() if value]
+        self.remarks += [
+            f"{prop} is not used: {resolved.name} is no whole model."
+            for prop, value in ignored.items()
+            if value
+        ]
         if task == TENSORS or resolved.kind == "file":
-            files = [resolved.path] if resolved.kind == "file" else [tensor_file(resolved.path, resolved.name)]
+            files = (
+                [resolved.path]
+                if resolved.kind == "file"
+                else [tensor_file(resolved.path, resolved.name)]
+            )
             if not files[0].exists():
-                raise incomplete(resolved.name, f"{files[0].name} is a link to {files[0].readlink()}, which is not there")
+                raise incomplete(
+                    resolved.name,
+                    f"{files[0].name} is a link to {files[0].readlink()}, which is not there",
+                )
             self._add(task, resolved, task, resolved.path, files, Part)
             return
         self._folder, cls = network_folder(resolved, task)
         check_files(self._folder, resolved.name, resolved.variant, cls.__name__)
-        part = "" if self._folder == resolved.path else self._folder.relative_to(resolved.path).as_posix()
-        self._add(part, resolved, part, self._folder, weight_files(self._folder, resolved.variant), cls)
+        part = (
+            ""
+            if self._folder == resolved.path
+            else self._folder.relative_to(resolved.path).as_posix()
+        )
+        self._add(
+            part, resolved, part, self._folder, weight_files(self._folder, resolved.variant), cls
+        )
 
     def read(self, part: str, context: Context) -> torch.nn.Module:
         import torch
@@ -242,7 +327,7 @@ class PartRecipe(Recipe):
 
 
 def _own(module: torch.nn.Module) -> torch.nn.Module:
-    """The module with a tree of its own, over the same parameters."""
+    """Return the module with a tree of its own, over the same parameters."""
     made = copy.copy(module)
     for kind in ("_modules", "_parameters", "_buffers"):
         vars(made)[kind] = dict(vars(module)[kind])
@@ -250,7 +335,11 @@ def _own(module: torch.nn.Module) -> torch.nn.Module:
 
 
 def component_class(library: str, name: str) -> type | None:
-    """The class of a component as `model_index.json` names it; None where neither diffusers nor transformers has it."""
+    """
+    Return the class of a component as `model_index.json` names it.
+
+    None where neither diffusers nor transformers has it.
+    """
     if library in ("diffusers", "transformers"):
         home: Any = importlib.import_module(library)
     else:
@@ -261,10 +350,13 @@ def component_class(library: str, name: str) -> type | None:
 
 def _pipeline_module(name: str) -> Any:
     """
-    The module of a pipeline, by which it names classes of its own; None where diffusers has none of that name.
+    Return the module of a pipeline, by which it names classes of its own.
 
-    diffusers 0.41 moved some to a place of their own, and no longer finds what repositories name by them (its issue 14008), such as
-    the decoder of Stable Cascade. So they are put back where it looks.
+    None where diffusers has none of that name.
+
+    diffusers 0.41 moved some to a place of their own, and no longer finds what repositories name by
+    them (its issue 14008), such as the decoder of Stable Cascade. So they are put back where it
+    looks.
     """
     pipelines = importlib.import_module("diffusers.pipelines")
     moved = f"diffusers.pipelines.deprecated.{name}"
@@ -281,9 +373,15 @@ def _has_weights(cls: type) -> bool:
 
 
 def _content(folder: Path, files: list[Path]) -> str | None:
-    """What the files hold, where that can be told without reading them: links into the Hub's cache, named by SHA-256."""
+    """
+    Return what the files hold, where that can be told without reading them.
+
+    Links into the Hub's cache, named by SHA-256.
+    """
     hashes = [file.readlink().name if file.is_symlink() else "" for file in files]
     if not hashes or not all(len(name) == _HASH_LETTERS for name in hashes):
         return None
     config = folder / "config.json"
-    return blake3(" ".join([*hashes, config.read_text(encoding="utf-8") if config.is_file() else ""]).encode()).hexdigest()
+    return blake3(
+        " ".join([*hashes, config.read_text(encoding="utf-8") if config.is_file() else ""]).encode()
+    ).hexdigest()

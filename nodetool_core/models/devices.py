@@ -16,7 +16,18 @@ if TYPE_CHECKING:
 _RESERVED = 2**30
 """Bytes of a card that its driver, the kernels and the gaps between tensors take."""
 
-_UNITS = {"": 1, "b": 1, "k": 10**3, "kb": 10**3, "m": 10**6, "mb": 10**6, "g": 10**9, "gb": 10**9, "t": 10**12, "tb": 10**12} | {
+_UNITS = {
+    "": 1,
+    "b": 1,
+    "k": 10**3,
+    "kb": 10**3,
+    "m": 10**6,
+    "mb": 10**6,
+    "g": 10**9,
+    "gb": 10**9,
+    "t": 10**12,
+    "tb": 10**12,
+} | {
     "kib": 2**10,
     "mib": 2**20,
     "gib": 2**30,
@@ -34,7 +45,11 @@ class Device:
     """A device and the number format that weights have on it."""
 
     name: str
-    """`cpu`, `cuda:0`, `mps`. `cpu:1` and so on are further devices on the same processor, each with a budget of its own."""
+    """
+    `cpu`, `cuda:0`, `mps`.
+
+    `cpu:1` and so on are further devices on the same processor, each with a budget of its own.
+    """
     dtype: torch.dtype
 
     @property
@@ -56,16 +71,20 @@ class Device:
         return int(torch.mps.recommended_max_memory()) if self.name == "mps" else host_memory()
 
     def default_budget(self) -> int:
-        """Bytes that weights and working memory may take where nobody says: nearly all of a card, half of the host."""
+        """
+        Bytes that weights and working memory may take where nobody says.
+
+        Nearly all of a card, half of the host.
+        """
         return host_memory() // 2 if self.is_host else max(0, self.memory() - _RESERVED)
 
 
 def choose_device(name: str | None = None) -> Device:
     """
-    The device of that name, or the best one there is: CUDA, then Apple's MPS, then the CPU.
+    Return the device of that name, or the best one there is: CUDA, then Apple's MPS, then the CPU.
 
-    CUDA computes in bfloat16 where the card has it, else float16; MPS in float16; the CPU in float32.
-    Raises ModelError where this machine has no such device.
+    CUDA computes in bfloat16 where the card has it, else float16; MPS in float16; the CPU in
+    float32. Raises ModelError where this machine has no such device.
     """
     import torch
 
@@ -78,8 +97,13 @@ def choose_device(name: str | None = None) -> Device:
         raise _unknown(name, "is no device that torch knows") from error
     if device.type == "cuda":
         if not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count():
-            raise _unknown(name, f"is not there: torch sees {torch.cuda.device_count()} CUDA devices")
-        return Device(f"cuda:{device.index or 0}", torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)
+            raise _unknown(
+                name, f"is not there: torch sees {torch.cuda.device_count()} CUDA devices"
+            )
+        return Device(
+            f"cuda:{device.index or 0}",
+            torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16,
+        )
     if device.type == "mps":
         if not has_mps:
             raise _unknown(name, "is not there")
@@ -91,7 +115,8 @@ def choose_device(name: str | None = None) -> Device:
 
 def choose_devices(names: str | None = None) -> list[Device]:
     """
-    The devices of those names (`cuda:0,cuda:1`), or every CUDA device, or the best one there is. Raises ModelError.
+    Return the devices of those names (`cuda:0,cuda:1`), or every CUDA device, or the best one there
+    is. Raises ModelError.
     """
     import torch
 
@@ -103,8 +128,16 @@ def choose_devices(names: str | None = None) -> list[Device]:
 
 
 def host_memory() -> int:
-    """Bytes of memory that this process may use: the machine's, or less where its control group has a limit."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 8 * 2**30
+    """
+    Bytes of memory that this process may use.
+
+    The machine's, or less where its control group has a limit.
+    """
+    total = (
+        os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        if hasattr(os, "sysconf")
+        else 8 * 2**30
+    )
     for place in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         limit = Path(place)
         if limit.is_file() and (text := limit.read_text(encoding="ascii").strip()).isdigit():
@@ -122,19 +155,36 @@ def parse_bytes(text: str, name: str) -> int | None:
         return None
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text.lower())
     if found is None or found[2] not in _UNITS:
-        raise ModelError(Problem("budget_invalid", name, f"{text!r} is no amount of memory.", "Write 8GB, 512MiB, 0 or auto."))
+        raise ModelError(
+            Problem(
+                "budget_invalid",
+                name,
+                f"{text!r} is no amount of memory.",
+                "Write 8GB, 512MiB, 0 or auto.",
+            )
+        )
     size = int(float(found[1]) * _UNITS[found[2]])
     if 0 < size < _LEAST:
         message = f"{text!r} is {size} bytes, in which no model fits."
-        raise ModelError(Problem("budget_invalid", name, message, f"Write the unit: {found[1]}GB. 0 keeps nothing."))
+        raise ModelError(
+            Problem(
+                "budget_invalid", name, message, f"Write the unit: {found[1]}GB. 0 keeps nothing."
+            )
+        )
     return size
 
 
 def check_names(names: str, where: str) -> None:
-    """Raise ModelError where one of the devices, with commas, is called as none can be. Whether it is there, `choose_devices` finds out."""
+    """
+    Raise ModelError where one of the devices, with commas, is called as none can be.
+
+    Whether it is there, `choose_devices` finds out.
+    """
     for name in names.split(","):
         if not re.fullmatch(r"(cpu|cuda|mps)(:\d+)?", name.strip()):
-            raise ModelError(Problem("device_unknown", where, f"{name.strip()!r} is no device.", _DEVICES))
+            raise ModelError(
+                Problem("device_unknown", where, f"{name.strip()!r} is no device.", _DEVICES)
+            )
 
 
 def _unknown(name: str, what: str) -> ModelError:

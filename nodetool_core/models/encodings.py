@@ -1,10 +1,12 @@
 """
 What encoders gave is kept: texts by their tokens, images by their pixels.
 
-A change of seed, strength or steps encodes the same prompt and the same image again, with the same result. So a text encoder's
-`forward` and an autoencoder's `encode` first look here. The key is the component (its files and number format) and a hash of
-everything that the call gets; what is kept is what the call gave, for an image the whole posterior, from which each call draws its own
-sample. Kept is only what is computed without gradients in evaluation mode, and the least recently used goes first.
+A change of seed, strength or steps encodes the same prompt and the same image again, with the same
+result. So a text encoder's `forward` and an autoencoder's `encode` first look here. The key is the
+component (its files and number format) and a hash of everything that the call gets; what is kept is
+what the call gave, for an image the whole posterior, from which each call draws its own sample.
+Kept is only what is computed without gradients in evaluation mode, and the least recently used goes
+first.
 
 Copies of a watched module (nodes copy it to hang adapters on) compute for themselves.
 """
@@ -46,7 +48,13 @@ class Encodings:
 
     def watch(self, module: torch.nn.Module, part: str, key: ComponentKey) -> None:
         """Have an encoder look here first; other components are left as they are."""
-        method = "forward" if part.startswith("text_encoder") else "encode" if _gives_posterior(module, part) else None
+        method = (
+            "forward"
+            if part.startswith("text_encoder")
+            else "encode"
+            if _gives_posterior(module, part)
+            else None
+        )
         if method is not None and self.bound:
             setattr(module, method, _Remembered(self, module, method, repr(key).encode()))
 
@@ -57,7 +65,7 @@ class Encodings:
             self._bytes = 0
 
     def get(self, key: bytes) -> Any:
-        """What is kept under a key; None where nothing is."""
+        """Return what is kept under a key; None where nothing is."""
         with self._lock:
             found = self._kept.get(key)
             if found is None:
@@ -84,7 +92,9 @@ class Encodings:
 class _Remembered:
     """In place of a method of a module."""
 
-    def __init__(self, encodings: Encodings, module: torch.nn.Module, method: str, key: bytes) -> None:
+    def __init__(
+        self, encodings: Encodings, module: torch.nn.Module, method: str, key: bytes
+    ) -> None:
         self._encodings = encodings
         self._module = module
         self._method = method
@@ -104,7 +114,8 @@ class _Remembered:
         if found is None:
             found = self._compute(*arguments, **options)
             self._encodings.put(key, found)
-        # The tensors are shared, and nobody changes them; the object that names them is the caller's own.
+        # The tensors are shared, and nobody changes them; the object that names them is the
+        # caller's own.
         return copy.copy(found)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
@@ -118,7 +129,7 @@ def _gives_posterior(module: torch.nn.Module, part: str) -> bool:
 
 
 def _state(module: torch.nn.Module) -> tuple[Any, ...]:
-    """What of a module besides its weights changes what it gives."""
+    """Return what of a module besides its weights changes what it gives."""
     return (
         getattr(module, "use_tiling", None),
         getattr(module, "use_slicing", None),
@@ -128,7 +139,7 @@ def _state(module: torch.nn.Module) -> tuple[Any, ...]:
 
 
 def _hash(*parts: Any) -> bytes | None:
-    """A hash of tensors and plain values; None where something else is among them."""
+    """Return a hash of tensors and plain values; None where something else is among them."""
     hasher = blake3()
     try:
         for part in parts:
@@ -143,7 +154,11 @@ def _feed(hasher: Any, value: Any) -> None:
 
     if isinstance(value, torch.Tensor):
         hasher.update(f"t{value.dtype}{tuple(value.shape)}".encode())
-        hasher.update(value.detach().to("cpu").contiguous().reshape(-1).view(torch.uint8).numpy() if value.numel() else b"")
+        hasher.update(
+            value.detach().to("cpu").contiguous().reshape(-1).view(torch.uint8).numpy()
+            if value.numel()
+            else b""
+        )
     elif isinstance(value, (list, tuple)):
         hasher.update(f"l{len(value)}".encode())
         for item in value:
@@ -162,7 +177,7 @@ def _feed(hasher: Any, value: Any) -> None:
 
 
 def _tensors(value: Any) -> Iterator[torch.Tensor]:
-    """The tensors in what an encoder gave, however deep."""
+    """Yield the tensors in what an encoder gave, however deep."""
     import torch
 
     pending = [value]

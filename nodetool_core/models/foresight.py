@@ -1,9 +1,12 @@
 """
-What the runs under way will use, and what follows from it: which use is next, what has to go, what to fetch ahead.
+What the runs under way will use, and what follows from it.
 
-Each run tells a *forecast*: the uses that are left of it, each with those that come before. All forecasts together make one
-problem for `policy.plan_loads`, so that runs that share a manager share its loads as well: what one run needs next is not
-dropped for another, and of two uses the one goes first after which fewer bytes are loaded.
+Which use is next, what has to go, what to fetch ahead.
+
+Each run tells a *forecast*: the uses that are left of it, each with those that come before. All
+forecasts together make one problem for `policy.plan_loads`, so that runs that share a manager share
+its loads as well: what one run needs next is not dropped for another, and of two uses the one goes
+first after which fewer bytes are loaded.
 """
 
 from __future__ import annotations
@@ -49,7 +52,11 @@ class Offer:
 
 
 class Forecast:
-    """What is left of one run. Told by the engine; read by whoever plans. Close it when the run ends, however it ends."""
+    """
+    What is left of one run.
+
+    Told by the engine; read by whoever plans. Close it when the run ends, however it ends.
+    """
 
     def __init__(self, foresight: Foresight) -> None:
         self._foresight = foresight
@@ -57,16 +64,27 @@ class Forecast:
         """Parts and predecessors of each use, by its name, in an order in which they could run."""
 
     def tell(self, uses: Mapping[int, Coming]) -> None:
-        """What is left, in place of what was told before: uses by any names, each after those that it waits for."""
+        """
+        What is left, in place of what was told before.
+
+        Uses by any names, each after those that it waits for.
+        """
         parts = self._foresight.parts_of
-        self.coming = {name: (frozenset().union(*(parts(ref) for ref in use.models)), use.after) for name, use in uses.items()}
+        self.coming = {
+            name: (frozenset().union(*(parts(ref) for ref in use.models)), use.after)
+            for name, use in uses.items()
+        }
 
     def choose(self, ready: Sequence[int]) -> int:
-        """Which of these uses, all of which could begin now, should be next. Of those that need no load, the first."""
+        """
+        Which of these uses, all of which could begin now, should be next.
+
+        Of those that need no load, the first.
+        """
         return ready[self._foresight.choose([self.offer(name) for name in ready])]
 
     def offer(self, name: int) -> Offer:
-        """A use as it was told last."""
+        """Return a use as it was told last."""
         return Offer(self, name, self.coming[name][0])
 
     def close(self) -> None:
@@ -78,7 +96,11 @@ class Foresight:
     """The forecasts of all runs of one manager."""
 
     def __init__(
-        self, tiers: Tiers, devices: Sequence[Device], parts_of: Callable[[ModelRef], frozenset[Hashable]], size: Callable[[Hashable], int]
+        self,
+        tiers: Tiers,
+        devices: Sequence[Device],
+        parts_of: Callable[[ModelRef], frozenset[Hashable]],
+        size: Callable[[Hashable], int],
     ) -> None:
         """
         Args:
@@ -106,40 +128,74 @@ class Foresight:
     def needed(self) -> set[Hashable]:
         """Every part that some run will use."""
         with self._lock:
-            return {part for forecast in self._forecasts for parts, _ in forecast.coming.values() for part in parts}
+            return {
+                part
+                for forecast in self._forecasts
+                for parts, _ in forecast.coming.values()
+                for part in parts
+            }
 
-    def pick(self, offers: Sequence[Offer], device: Device, running: Sequence[Offer] = ()) -> int | None:
+    def pick(
+        self, offers: Sequence[Offer], device: Device, running: Sequence[Offer] = ()
+    ) -> int | None:
         """
-        Which of the offers a device that is free should take; None where they are better left to another device.
+        Which of the offers a device that is free should take.
 
-        Models stay where they are: what is on another device, or is `running` there, is taken only where more than one waits.
+        None where they are better left to another device.
+
+        Models stay where they are: what is on another device, or is `running` there, is taken only
+            where more than one waits.
         """
         if len(self._devices) == 1:
             return self.choose(offers, device)
         elsewhere = {offer.parts for offer in running}
         parts = [offer.parts for offer in offers]
         others = [one.name for one in self._devices if one != device]
-        here = [index for index, some in enumerate(parts) if self._tiers.is_placed(some, device.name)]
+        here = [
+            index for index, some in enumerate(parts) if self._tiers.is_placed(some, device.name)
+        ]
         if here:
             return here[0]
-        away = [some in elsewhere or any(self._tiers.is_placed(some, name) for name in others) for some in parts]
-        left = [index for index, is_away in enumerate(away) if not is_away or parts.count(parts[index]) > 1]
+        away = [
+            some in elsewhere or any(self._tiers.is_placed(some, name) for name in others)
+            for some in parts
+        ]
+        left = [
+            index
+            for index, is_away in enumerate(away)
+            if not is_away or parts.count(parts[index]) > 1
+        ]
         return left[self.choose([offers[index] for index in left], device)] if left else None
 
     def fits(self, offer: Offer, device: str, beside: Sequence[Offer]) -> bool:
-        """Whether the budget of a device is enough for a use beside those under way on it. Alone, every use is let run."""
+        """
+        Whether the budget of a device is enough for a use beside those under way on it.
+
+        Alone, every use is let run.
+        """
         if not beside:
             return True
         parts = offer.parts.union(*(other.parts for other in beside))
-        return sum(self._size(part) for part in parts) <= self._tiers.budgets[device] - self._tiers.working[device]
+        return (
+            sum(self._size(part) for part in parts)
+            <= self._tiers.budgets[device] - self._tiers.working[device]
+        )
 
     def choose(self, offers: Sequence[Offer], device: Device | None = None) -> int:
-        """Which of the offers should be next: one that needs no load, else the one that the plan has first."""
+        """
+        Which of the offers should be next.
+
+        One that needs no load, else the one that the plan has first.
+        """
         if len(offers) == 1:
             return 0
         devices = self._devices if device is None else [device]
         parts = [offer.parts for offer in offers]
-        placed = [index for index, some in enumerate(parts) if any(self._tiers.is_placed(some, one.name) for one in devices)]
+        placed = [
+            index
+            for index, some in enumerate(parts)
+            if any(self._tiers.is_placed(some, one.name) for one in devices)
+        ]
         if placed:
             return placed[0]
         if len(set(parts)) == 1:
@@ -147,13 +203,20 @@ class Foresight:
         uses, owners = self._uses()
         position = {owner: index for index, owner in enumerate(owners)}
         order = {step.use: rank for rank, step in enumerate(self._plan(uses, devices[0]))}
-        ranks = [order.get(position.get((id(offer.forecast), offer.name), -1), len(order)) for offer in offers]
+        ranks = [
+            order.get(position.get((id(offer.forecast), offer.name), -1), len(order))
+            for offer in offers
+        ]
         return ranks.index(min(ranks))
 
     def victims(
-        self, candidates: Sequence[Component], shortfall: int, coming: Collection[Hashable], device: Device | None
+        self,
+        candidates: Sequence[Component],
+        shortfall: int,
+        coming: Collection[Hashable],
+        device: Device | None,
     ) -> list[Component]:
-        """What goes so that `shortfall` bytes become free: see `tiers.ChooseVictims`."""
+        """Return what goes so that `shortfall` bytes become free: see `tiers.ChooseVictims`."""
         uses, _ = self._uses()
         needed = {part for use in uses for part in use.parts}
         dead = [one for one in candidates if one.key not in needed]
@@ -163,20 +226,28 @@ class Foresight:
         by_key = {one.key: one for one in candidates}
         chosen = dead
         if device is not None:
-            ahead = [Use(frozenset(coming)), *(Use(use.parts, frozenset(earlier + 1 for earlier in use.after)) for use in uses)]
+            ahead = [
+                Use(frozenset(coming)),
+                *(Use(use.parts, frozenset(earlier + 1 for earlier in use.after)) for use in uses),
+            ]
             pinned = [one.key for one in self._placed(device) if one.key not in by_key]
             first = self._plan(ahead, device, first=0, pinned=pinned)[0]
             chosen = [by_key[key] for key in first.drops if key in by_key]
         missing = shortfall - sum(one.bytes for one in chosen)
         rest = [one for one in candidates if one not in chosen]
-        return chosen + least_worth([(-_distance(one.key, uses), one) for one in rest], sizes, missing)
+        return chosen + least_worth(
+            [(-_distance(one.key, uses), one) for one in rest], sizes, missing
+        )
 
     def next_load(self, device: Device) -> Step[Hashable] | None:
         """
-        The next load that is known to come to a device, with what goes for it; None where all that is known of is there.
+        Return the next load that is known to come to a device, with what goes for it.
 
-        What is still used before that load is not among what goes: then the load can't be done ahead of its time. Nor does anything
-        go where there are several devices, as another one may do what comes.
+        None where all that is known of is there.
+
+        What is still used before that load is not among what goes: then the load can't be done
+        ahead of its time. Nor does anything go where there are several devices, as another one may
+        do what comes.
         """
         uses, _ = self._uses()
         others = [one.name for one in self._devices if one != device]
@@ -190,18 +261,30 @@ class Foresight:
         return None
 
     def _plan(
-        self, uses: Sequence[Use[Hashable]], device: Device, first: int | None = None, pinned: Collection[Hashable] = ()
+        self,
+        uses: Sequence[Use[Hashable]],
+        device: Device,
+        first: int | None = None,
+        pinned: Collection[Hashable] = (),
     ) -> list[Step[Hashable]]:
         there = {one.key: one.bytes for one in self._placed(device)}
-        sizes: dict[Hashable, int] = {part: self._size(part) for use in uses for part in use.parts} | there
+        sizes: dict[Hashable, int] = {
+            part: self._size(part) for use in uses for part in use.parts
+        } | there
         budget = self._tiers.budgets[device.name] - self._tiers.working[device.name]
-        return plan_loads(uses, sizes, budget, list(there), first=first, pinned=pinned, effort=_EFFORT).steps
+        return plan_loads(
+            uses, sizes, budget, list(there), first=first, pinned=pinned, effort=_EFFORT
+        ).steps
 
     def _placed(self, device: Device) -> list[Component]:
         return [one for one in self._tiers.components() if one.device == device and one.is_placed]
 
     def _uses(self) -> tuple[list[Use[Hashable]], list[tuple[int, int]]]:
-        """The uses of all runs, up to the horizon, each run's share being equal; and whose each is, and its name there."""
+        """
+        Return the uses of all runs, up to the horizon, each run's share being equal.
+
+        And whose each is, and its name there.
+        """
         with self._lock:
             told = [(forecast, forecast.coming) for forecast in self._forecasts if forecast.coming]
         share = max(4, HORIZON // max(1, len(told)))

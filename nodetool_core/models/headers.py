@@ -1,8 +1,9 @@
 """
 The head of a safetensors file: which tensors it holds, read without reading the tensors.
 
-A file is 8 bytes of length, so many bytes of JSON (name to type, shape and place of each tensor), and the numbers. A download that was
-stopped leaves it shorter than its head says; that is found here, before anything is loaded.
+A file is 8 bytes of length, so many bytes of JSON (name to type, shape and place of each tensor),
+and the numbers. A download that was stopped leaves it shorter than its head says; that is found
+here, before anything is loaded.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ class Header:
 
 
 class HeaderError(ValueError):
-    """A file is no whole safetensors file; the message says what is wrong with it, without its name."""
+    """
+    A file is no whole safetensors file; the message says what is wrong with it, without its name.
+    """
 
 
 def is_safetensors(name: str) -> bool:
@@ -76,7 +79,9 @@ def read_header(file: Path) -> Header:
         tensors = {name: _stored(entry) for name, entry in content.items()}
         end = max((int(entry["data_offsets"][1]) for entry in content.values()), default=0)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
-        raise HeaderError("is no safetensors file, or a damaged one: its header can't be read") from error
+        raise HeaderError(
+            "is no safetensors file, or a damaged one: its header can't be read"
+        ) from error
     whole = _LENGTH_BYTES + length + end
     if size < whole:
         raise HeaderError(f"is cut short: {size:,} of {whole:,} bytes are there")
@@ -86,15 +91,21 @@ def read_header(file: Path) -> Header:
 
 
 def header_of(path: Path, name: str) -> Header:
-    """The header of a file that the user calls `name`. Raises ModelError where it is damaged."""
+    """
+    Return the header of a file that the user calls `name`. Raises ModelError where it is damaged.
+    """
     try:
         return read_header(path)
     except (HeaderError, OSError) as error:
         hint = "Fetch the file again; it may be cut short."
         said = f"it {error}" if isinstance(error, HeaderError) else str(error)
-        raise ModelError(Problem("model_unreadable", name, f"can't be read as safetensors: {said}.", hint)) from error
+        raise ModelError(
+            Problem("model_unreadable", name, f"can't be read as safetensors: {said}.", hint)
+        ) from error
 
 
 def _stored(entry: dict[str, Any]) -> StoredTensor:
     begin, end = entry["data_offsets"]
-    return StoredTensor(str(entry["dtype"]), tuple(int(side) for side in entry["shape"]), int(end) - int(begin))
+    return StoredTensor(
+        str(entry["dtype"]), tuple(int(side) for side in entry["shape"]), int(end) - int(begin)
+    )

@@ -1,10 +1,10 @@
 """
 Fetching from the Hugging Face Hub.
 
-The files of a repository are listed first, so that only what a pipeline reads is fetched: safetensors and small texts,
-never pickles, of one variant. Then `snapshot_download` itself fetches them into the shared cache, resumably, reporting
-bytes to the node that waits and stopping when its run is cancelled. Without a network the cache answers, or an error does
-at once.
+The files of a repository are listed first, so that only what a pipeline reads is fetched:
+safetensors and small texts, never pickles, of one variant. Then `snapshot_download` itself fetches
+them into the shared cache, resumably, reporting bytes to the node that waits and stopping when its
+run is cancelled. Without a network the cache answers, or an error does at once.
 """
 
 from __future__ import annotations
@@ -41,17 +41,24 @@ Choose = Callable[[Sequence[str]], list[str]]
 
 
 class Hub:
-    """One Hub and one cache directory; the defaults are those of huggingface_hub (`HF_ENDPOINT`, `HF_HUB_CACHE`)."""
+    """
+    One Hub and one cache directory.
+
+    The defaults are those of huggingface_hub (`HF_ENDPOINT`, `HF_HUB_CACHE`).
+    """
 
     def __init__(self, cache_dir: Path | None = None, endpoint: str | None = None) -> None:
         self._cache_dir = cache_dir
         self._endpoint = endpoint
 
-    def pipeline(self, ref: ModelRef, context: Context, task: str | None = None) -> tuple[Path, str]:
+    def pipeline(
+        self, ref: ModelRef, context: Context, task: str | None = None
+    ) -> tuple[Path, str]:
         """
         Returns the directory of a repository in diffusers form, and its commit.
 
-        Raises ModelError, and RunCancelled. Where its pipeline can't do `task`, nothing is fetched but the file that says so.
+        Raises ModelError, and RunCancelled. Where its pipeline can't do `task`, nothing is fetched
+        but the file that says so.
         """
 
         def choose(names: Sequence[str]) -> list[str]:
@@ -64,7 +71,10 @@ class Hub:
         return self._fetch(ref.repo_id, ref.revision, choose, ["model_index.json"], context)
 
     def part(self, ref: ModelRef, part: str, context: Context) -> tuple[Path, str]:
-        """The directory with one part of a repository (a task of `models/parts.py`), and its commit. Raises ModelError, RunCancelled."""
+        """
+        Return the directory with one part of a repository (a task of `models/parts.py`), and its
+        commit. Raises ModelError, RunCancelled.
+        """
 
         def choose(names: Sequence[str]) -> list[str]:
             return part_files(names, part, ref.repo_id, ref.variant)
@@ -72,7 +82,9 @@ class Hub:
         return self._fetch(ref.repo_id, ref.revision, choose, part_probes(part), context)
 
     def file(self, ref: ModelRef, context: Context) -> tuple[Path, str]:
-        """One file of a repository (`ref.path`), and the commit. Raises ModelError, RunCancelled."""
+        """
+        One file of a repository (`ref.path`), and the commit. Raises ModelError, RunCancelled.
+        """
         path = ref.path or ""
 
         def choose(names: Sequence[str]) -> list[str]:
@@ -81,26 +93,48 @@ class Hub:
             from nodetool_core.errors import near_miss
 
             known = [name for name in names if is_safetensors(name)]
-            hint = near_miss(path, known) or f"Its safetensors files: {', '.join(known[:8]) or 'none'}."
-            raise ModelError(Problem("model_file_missing", f"{ref.repo_id}/{path}", "is not in the repository.", hint))
+            hint = (
+                near_miss(path, known)
+                or f"Its safetensors files: {', '.join(known[:8]) or 'none'}."
+            )
+            raise ModelError(
+                Problem(
+                    "model_file_missing", f"{ref.repo_id}/{path}", "is not in the repository.", hint
+                )
+            )
 
         root, commit = self._fetch(ref.repo_id, ref.revision, choose, [glob.escape(path)], context)
         return root / path, commit
 
     def configuration(self, repo_id: str, context: Context) -> Path:
-        """The texts of a repository without its weights: what a single file of the same family needs besides itself."""
+        """
+        Return the texts of a repository without its weights.
+
+        What a single file of the same family needs besides itself.
+        """
         return self._fetch(repo_id, None, _texts_in_folders, ["model_index.json"], context)[0]
 
     def cached(self, ref: ModelRef) -> tuple[Path, str] | None:
         """
-        The directory in the cache that has weights for a reference, and its commit; None where it has none. Asks no network.
+        Return the directory in the cache that has weights for a reference, and its commit.
+
+        None where it has none. Asks no network.
 
         Raises ModelError for a malformed id.
         """
         _check_id(ref.repo_id)
-        return self._cached(ref.repo_id, ref.revision, [glob.escape(ref.path) if ref.path else "**/*.safetensors"])
+        return self._cached(
+            ref.repo_id, ref.revision, [glob.escape(ref.path) if ref.path else "**/*.safetensors"]
+        )
 
-    def _fetch(self, repo_id: str, revision: str | None, choose: Choose, probes: list[str], context: Context) -> tuple[Path, str]:
+    def _fetch(
+        self,
+        repo_id: str,
+        revision: str | None,
+        choose: Choose,
+        probes: list[str],
+        context: Context,
+    ) -> tuple[Path, str]:
         import httpx2
         from huggingface_hub import HfApi, snapshot_download
         from huggingface_hub.errors import HfHubHTTPError
@@ -119,9 +153,17 @@ class Hub:
                 allow_patterns=[glob.escape(name) for name in names],
                 tqdm_class=_bars(context, repo_id),
             )
-        except (HfHubHTTPError, httpx2.TransportError, ConnectionError, FileNotFoundError, TimeoutError) as error:
+        except (
+            HfHubHTTPError,
+            httpx2.TransportError,
+            ConnectionError,
+            FileNotFoundError,
+            TimeoutError,
+        ) as error:
             refusal = _refusal(error, repo_id, revision)
-            if refusal.problem.code in ("model_offline", "hub_unavailable") and (cached := self._cached(repo_id, revision, probes)):
+            if refusal.problem.code in ("model_offline", "hub_unavailable") and (
+                cached := self._cached(repo_id, revision, probes)
+            ):
                 return cached
             raise refusal from error
         except OSError as error:
@@ -129,10 +171,20 @@ class Hub:
         return Path(root), Path(root).name
 
     def _class_name(self, ref: ModelRef) -> str | None:
-        """The pipeline class that a repository names; None where it names none of diffusers, which reading its layout reports."""
+        """
+        Return the pipeline class that a repository names.
+
+        None where it names none of diffusers, which reading its layout reports.
+        """
         from huggingface_hub import hf_hub_download
 
-        path = hf_hub_download(ref.repo_id, INDEX, revision=ref.revision, cache_dir=self._cache_dir, endpoint=self._endpoint)
+        path = hf_hub_download(
+            ref.repo_id,
+            INDEX,
+            revision=ref.revision,
+            cache_dir=self._cache_dir,
+            endpoint=self._endpoint,
+        )
         try:
             named = json.loads(Path(path).read_text(encoding="utf-8"))["_class_name"]
         except (ValueError, LookupError, TypeError):
@@ -144,10 +196,17 @@ class Hub:
         from huggingface_hub import constants
         from huggingface_hub.file_download import repo_folder_name
 
-        return Path(self._cache_dir or constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repo_id, repo_type="model")
+        return Path(self._cache_dir or constants.HF_HUB_CACHE) / repo_folder_name(
+            repo_id=repo_id, repo_type="model"
+        )
 
-    def _cached(self, repo_id: str, revision: str | None, probes: list[str]) -> tuple[Path, str] | None:
-        """The snapshot of a revision and its commit, where one of its files that matches is here; in the layout of huggingface_hub."""
+    def _cached(
+        self, repo_id: str, revision: str | None, probes: list[str]
+    ) -> tuple[Path, str] | None:
+        """
+        Return the snapshot of a revision and its commit, where one of its files that matches is
+        here; in the layout of huggingface_hub.
+        """
         from huggingface_hub import constants
 
         folder = self._folder(repo_id)
@@ -160,33 +219,70 @@ class Hub:
 
 def pipeline_files(names: Sequence[str], ref: ModelRef) -> list[str]:
     """
-    What of a repository a pipeline reads: texts and safetensors in component folders, of the variant asked for.
+    Return what of a repository a pipeline reads.
 
-    A component that lacks the variant comes without one, as diffusers loads it. Raises ModelError where the repository is
-    not in diffusers form, has only pickles, or has no such variant.
+    Texts and safetensors in component folders, of the variant asked for.
+
+    A component that lacks the variant comes without one, as diffusers loads it. Raises ModelError
+    where the repository is not in diffusers form, has only pickles, or has no such variant.
     """
     from huggingface_hub.utils import filter_repo_objects  # type: ignore[attr-defined]
 
     where = ref.repo_id
     singles = [name for name in names if is_safetensors(name) and "/" not in name]
     if "model_index.json" not in names:
-        hint = f"Name a single file in `path`, such as {singles[0]!r}." if singles else "Use a repository with a model_index.json."
-        raise ModelError(Problem("model_not_diffusers", where, "has no model_index.json, so it is no pipeline in diffusers form.", hint))
-    weights = _of_variant([name for name in names if "/" in name and not _FOREIGN.search(name) and ".safetensors" in name], ref)
+        hint = (
+            f"Name a single file in `path`, such as {singles[0]!r}."
+            if singles
+            else "Use a repository with a model_index.json."
+        )
+        raise ModelError(
+            Problem(
+                "model_not_diffusers",
+                where,
+                "has no model_index.json, so it is no pipeline in diffusers form.",
+                hint,
+            )
+        )
+    weights = _of_variant(
+        [
+            name
+            for name in names
+            if "/" in name and not _FOREIGN.search(name) and ".safetensors" in name
+        ],
+        ref,
+    )
     if not weights:
         raise pickled(where, "has no safetensors weights")
-    texts = ["model_index.json", *_texts_in_folders(names), *(name for name in names if name == "README.md")]
-    chosen = filter_repo_objects([*texts, *weights], allow_patterns=ref.allow_patterns, ignore_patterns=ref.ignore_patterns)
+    texts = [
+        "model_index.json",
+        *_texts_in_folders(names),
+        *(name for name in names if name == "README.md"),
+    ]
+    chosen = filter_repo_objects(
+        [*texts, *weights], allow_patterns=ref.allow_patterns, ignore_patterns=ref.ignore_patterns
+    )
     return list(dict.fromkeys(chosen))
 
 
 def _texts_in_folders(names: Sequence[str]) -> list[str]:
-    inside = [name for name in names if "/" in name and name.endswith(_TEXTS) and ".safetensors" not in name and ".bin" not in name]
+    inside = [
+        name
+        for name in names
+        if "/" in name
+        and name.endswith(_TEXTS)
+        and ".safetensors" not in name
+        and ".bin" not in name
+    ]
     return ["model_index.json"] + [name for name in inside if not _FOREIGN.search(name)]
 
 
 def _of_variant(weights: Iterable[str], ref: ModelRef) -> list[str]:
-    """The weight files of the variant, folder by folder; those without a variant where a folder lacks it."""
+    """
+    Return the weight files of the variant, folder by folder.
+
+    Those without a variant where a folder lacks it.
+    """
     folders: dict[str, dict[str | None, list[str]]] = {}
     for name in weights:
         folder, _, file = name.rpartition("/")
@@ -194,10 +290,18 @@ def _of_variant(weights: Iterable[str], ref: ModelRef) -> list[str]:
     offered = {variant for by_variant in folders.values() for variant in by_variant if variant}
     if ref.variant and ref.variant not in offered:
         raise variant_missing(ref.repo_id, ref.variant, offered)
-    if not ref.variant and (bare := [folder for folder, by_variant in folders.items() if None not in by_variant]):
+    if not ref.variant and (
+        bare := [folder for folder, by_variant in folders.items() if None not in by_variant]
+    ):
         hint = f"Set the model's `variant` to {sorted(folders[bare[0]], key=str)[0]!r}."
-        raise ModelError(Problem("model_variant_needed", ref.repo_id, f"has {bare[0]} only as a variant.", hint))
-    return [name for by_variant in folders.values() for name in by_variant.get(ref.variant, by_variant.get(None, []))]
+        raise ModelError(
+            Problem("model_variant_needed", ref.repo_id, f"has {bare[0]} only as a variant.", hint)
+        )
+    return [
+        name
+        for by_variant in folders.values()
+        for name in by_variant.get(ref.variant, by_variant.get(None, []))
+    ]
 
 
 def _check_id(repo_id: str) -> None:
@@ -207,18 +311,34 @@ def _check_id(repo_id: str) -> None:
     try:
         validate_repo_id(repo_id)
     except HFValidationError as error:
-        hint = "A Hub id is `owner/name`, of letters, digits, `-`, `_` and `.`; a path on this machine has to exist."
-        raise ModelError(Problem("model_id_malformed", repo_id, "is neither a Hub id nor a path that exists.", hint)) from error
+        hint = (
+            "A Hub id is `owner/name`, of letters, digits, `-`, `_` and `.`; a path on this machine"
+            " has to exist."
+        )
+        raise ModelError(
+            Problem(
+                "model_id_malformed", repo_id, "is neither a Hub id nor a path that exists.", hint
+            )
+        ) from error
 
 
 def _refusal(error: Exception, repo_id: str, revision: str | None) -> ModelError:
-    """What went wrong with the Hub, as one of our errors."""
+    """Return what went wrong with the Hub, as one of our errors."""
     from huggingface_hub import constants
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, OfflineModeIsEnabled, RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     def refusal(code: str, message: str, hint: str) -> ModelError:
         if "/" not in repo_id:
-            hint = f"There is no file or folder of this name here, and most Hub ids are `owner/name`. {hint}"
+            hint = (
+                "There is no file or folder of this name here, and most Hub ids are `owner/name`."
+                f" {hint}"
+            )
         return ModelError(Problem(code, repo_id, message, hint))
 
     page = f"{constants.ENDPOINT}/{repo_id}"
@@ -230,19 +350,38 @@ def _refusal(error: Exception, repo_id: str, revision: str | None) -> ModelError
         hint = "Check the spelling; for a private one, `hf auth login` or set HF_TOKEN."
         return refusal("model_not_found", "is no repository on the Hub that you can see.", hint)
     if isinstance(error, RevisionNotFoundError):
-        return refusal("model_revision_missing", f"has no revision {revision!r}.", f"Its branches and tags: {page}/tree/main.")
+        return refusal(
+            "model_revision_missing",
+            f"has no revision {revision!r}.",
+            f"Its branches and tags: {page}/tree/main.",
+        )
     if isinstance(error, OfflineModeIsEnabled):
         hint = "Unset HF_HUB_OFFLINE, or use a local directory."
-        return refusal("model_offline", "is not in the cache, and HF_HUB_OFFLINE forbids to fetch it.", hint)
+        return refusal(
+            "model_offline", "is not in the cache, and HF_HUB_OFFLINE forbids to fetch it.", hint
+        )
     if isinstance(error, HfHubHTTPError):
         status = error.response.status_code if error.response is not None else "?"
-        return refusal("hub_unavailable", f"can't be fetched: the Hub answered {status}.", "Try again later, or use a local directory.")
-    hint = "Check the network, or use a local directory; the model that ships with nodetool needs no network."
-    return refusal("model_offline", f"is not in the cache, and the Hub can't be reached ({error}).", hint)
+        return refusal(
+            "hub_unavailable",
+            f"can't be fetched: the Hub answered {status}.",
+            "Try again later, or use a local directory.",
+        )
+    hint = (
+        "Check the network, or use a local directory; the model that ships with nodetool needs no"
+        " network."
+    )
+    return refusal(
+        "model_offline", f"is not in the cache, and the Hub can't be reached ({error}).", hint
+    )
 
 
 def _bars(context: Context, name: str) -> type[Any]:
-    """A progress bar class for `snapshot_download` that reports bytes to a context; raising in it ends the download."""
+    """
+    Return a progress bar class for `snapshot_download` that reports bytes to a context.
+
+    Raising in it ends the download.
+    """
     from tqdm import tqdm  # type: ignore[import-untyped]
 
     lock = threading.Lock()
@@ -250,7 +389,9 @@ def _bars(context: Context, name: str) -> type[Any]:
 
     class Bar(tqdm):  # type: ignore[misc]
         def __init__(self, *args: Any, **keywords: Any) -> None:
-            self._counts_bytes = keywords.get("unit") == "B" and keywords.get("desc") != "Downloading bytes"
+            self._counts_bytes = (
+                keywords.get("unit") == "B" and keywords.get("desc") != "Downloading bytes"
+            )
             super().__init__(*args, **{**keywords, "disable": True})
 
         def update(self, n: float | None = 1) -> None:

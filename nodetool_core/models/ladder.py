@@ -8,7 +8,8 @@ Calling a pipeline so that memory that runs out is not the end.
        the block ends that borrowed the pipeline.
     4. Still out: an error that says what was needed, what was free, and three things to change.
 
-Each attempt begins anew: random generators are set back, and schedulers and modules are as they were lent.
+Each attempt begins anew: random generators are set back, and schedulers and modules are as they
+were lent.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
     from nodetool_core.models.tiers import Tiers
     from nodetool_core.models.working import Meter, WorkingMemory
 
-_OUT_OF_MEMORY = re.compile(r"out of memory|not enough memory|can't allocate memory|failed to allocate", re.IGNORECASE)
+_OUT_OF_MEMORY = re.compile(
+    r"out of memory|not enough memory|can't allocate memory|failed to allocate", re.IGNORECASE
+)
 
 
 @dataclass(eq=False)
@@ -58,12 +61,12 @@ class Lease:
 
 
 def states_of(leases: Sequence[Lease]) -> list[ModuleState]:
-    """The states of all modules of leases, each once."""
+    """Return the states of all modules of leases, each once."""
     return list({id(state): state for lease in leases for state in lease.states}.values())
 
 
 def modules_in(lent: Any) -> frozenset[int]:
-    """The identities of the modules that a pipeline or a Part holds."""
+    """Return the identities of the modules that a pipeline or a Part holds."""
     import torch
 
     return frozenset(id(part) for part in vars(lent).values() if isinstance(part, torch.nn.Module))
@@ -77,11 +80,16 @@ class Ladder:
     working: WorkingMemory
     meter: Meter
 
-    def call(self, pipeline: Any, arguments: Mapping[str, Any], leases: Sequence[Lease], context: Context) -> Any:
+    def call(
+        self, pipeline: Any, arguments: Mapping[str, Any], leases: Sequence[Lease], context: Context
+    ) -> Any:
         """
-        What the pipeline gives. `leases` are those that its modules are of, the one with the most of them first.
+        Return what the pipeline gives.
 
-        Raises ModelError with the code `out_of_memory` where nothing helps, and whatever else the pipeline raises.
+        `leases` are those that its modules are of, the one with the most of them first.
+
+        Raises ModelError with the code `out_of_memory` where nothing helps, and whatever else the
+        pipeline raises.
         """
         pixels = pixels_of(pipeline, arguments)
         lease = leases[0]
@@ -95,7 +103,8 @@ class Ladder:
                     if not is_out_of_memory(error):
                         raise
                 context.warn(
-                    f"{name} ran out of memory on {device.name}: weights that are not in use were let go of, and it is done again."
+                    f"{name} ran out of memory on {device.name}: weights that are not in use were"
+                    " let go of, and it is done again."
                 )
                 self.tiers.make_room(device, self.tiers.budgets[device.name])
                 return_memory()
@@ -104,7 +113,10 @@ class Ladder:
                 except Exception as error:
                     if not is_out_of_memory(error):
                         raise
-                context.warn(f"{name} still ran out of memory: it is done in tiles, with weights in host memory, which takes longer.")
+                context.warn(
+                    f"{name} still ran out of memory: it is done in tiles, with weights in host"
+                    " memory, which takes longer."
+                )
                 self._spare(pipeline, leases)
             try:
                 return attempt.run()
@@ -124,7 +136,9 @@ class Ladder:
             is_moved = not device.is_host and not moved.isdisjoint(map(id, state.module.modules()))
             sparing.enter_context(state.changed(moves=is_moved))
         if not device.is_host:
-            sparing.callback(self.tiers.displaced, [one for lease in leases for one in lease.components])
+            sparing.callback(
+                self.tiers.displaced, [one for lease in leases for one in lease.components]
+            )
         return_memory()
 
     def _out_of_memory(self, lease: Lease, pixels: int, error: Exception) -> ModelError:
@@ -134,10 +148,14 @@ class Ladder:
         free = max(0, int(self.tiers.free_bytes(device.name))) if free is None else free
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         message = (
-            f"ran out of memory on {device.name}, also with weights in host memory and in tiles. It needs about {_gib(needed)} "
-            f"besides its weights for {pixels:,} pixels; {_gib(free)} are free. ({said})"
+            f"ran out of memory on {device.name}, also with weights in host memory and in tiles. It"
+            f" needs about {_gib(needed)} besides its weights for {pixels:,} pixels; {_gib(free)}"
+            f" are free. ({said})"
         )
-        hint = "Use a smaller image or fewer at once; a smaller model, or this one with `quantization` fp8 or `variant` fp16; or "
+        hint = (
+            "Use a smaller image or fewer at once; a smaller model, or this one with `quantization`"
+            " fp8 or `variant` fp16; or "
+        )
         hint += "close other programs that use the device."
         return ModelError(Problem("out_of_memory", lease.name, message, hint))
 
@@ -160,14 +178,22 @@ class Ladder:
 class _Attempt:
     """A call that can be done again."""
 
-    def __init__(self, pipeline: Any, arguments: Mapping[str, Any], states: Sequence[ModuleState]) -> None:
+    def __init__(
+        self, pipeline: Any, arguments: Mapping[str, Any], states: Sequence[ModuleState]
+    ) -> None:
         self.pipeline = pipeline
         self._states = states
         self._arguments = arguments
         given = arguments.get("generator")
-        self._generators: list[Any] = given if isinstance(given, list) else [] if given is None else [given]
+        self._generators: list[Any] = (
+            given if isinstance(given, list) else [] if given is None else [given]
+        )
         self._drawn = [generator.get_state() for generator in self._generators]
-        self._lent = {name: copied_scheduler(part) for name, part in vars(pipeline).items() if is_scheduler(part)}
+        self._lent = {
+            name: copied_scheduler(part)
+            for name, part in vars(pipeline).items()
+            if is_scheduler(part)
+        }
 
     def run(self) -> Any:
         try:
@@ -183,7 +209,9 @@ class _Attempt:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory ran out, in any of the ways in which libraries say so."""
+    """
+    Whether an exception says that memory ran out, in any of the ways in which libraries say so.
+    """
     import torch
 
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
@@ -210,9 +238,11 @@ def tiled(pipeline: Any) -> Iterator[None]:
 @contextmanager
 def offloaded(pipeline: Any, device: Device) -> Iterator[set[int]]:
     """
-    Have the modules of a pipeline keep their weights in host memory, and take them to the device as they run.
+    Have the modules of a pipeline keep their weights in host memory, and take them to the device as
+    they run.
 
-    Gives the identities of those that do. When the block ends, the weights of all are in host memory.
+    Gives the identities of those that do. When the block ends, the weights of all are in host
+    memory.
     """
     import torch
     from diffusers.hooks.group_offloading import apply_group_offloading
@@ -220,12 +250,17 @@ def offloaded(pipeline: Any, device: Device) -> Iterator[set[int]]:
     place, uses_stream = torch.device(device.place), device.name.startswith("cuda")
     moved = set()
     with ExitStack() as stack:
-        for name, module in {id(one): (name, one) for name, one in modules_of(pipeline).items()}.values():
+        for name, module in {
+            id(one): (name, one) for name, one in modules_of(pipeline).items()
+        }.values():
             stack.callback(_unhook, module)
             if name == "vae" and hasattr(pipeline, "upcast_vae"):
-                # It is cast to another number format and back, which its copies in host memory would not be.
+                # It is cast to another number format and back, which its copies in host memory
+                # would not be.
                 continue
-            apply_group_offloading(module, onload_device=place, offload_type="leaf_level", use_stream=uses_stream)
+            apply_group_offloading(
+                module, onload_device=place, offload_type="leaf_level", use_stream=uses_stream
+            )
             moved.add(id(module))
         yield moved
 
@@ -253,14 +288,21 @@ def pixels_of(pipeline: Any, arguments: Mapping[str, Any]) -> int:
     images: list[Any] = image if isinstance(image, list) else [image]
     given = next(((one.width, one.height) for one in images if hasattr(one, "width")), None)
     side = _native_side(pipeline)
-    width, height = given or (int(arguments.get("width") or side), int(arguments.get("height") or side))
+    width, height = given or (
+        int(arguments.get("width") or side),
+        int(arguments.get("height") or side),
+    )
     return width * height * len(images) * int(arguments.get("num_images_per_prompt") or 1)
 
 
 def _native_side(pipeline: Any) -> int:
     denoiser = getattr(pipeline, "unet", None) or getattr(pipeline, "transformer", None)
     samples = getattr(getattr(denoiser, "config", None), "sample_size", None)
-    return int(samples * getattr(pipeline, "vae_scale_factor", 8)) if isinstance(samples, int) else 1024
+    return (
+        int(samples * getattr(pipeline, "vae_scale_factor", 8))
+        if isinstance(samples, int)
+        else 1024
+    )
 
 
 def _gib(size: float) -> str:

@@ -1,8 +1,10 @@
 """
-What a directory of weights holds: reads `model_index.json`, and refuses what must not or can't be loaded.
+What a directory of weights holds.
 
-Nothing is imported or loaded here; only names and small JSON files are looked at, so that a refusal costs milliseconds
-and comes before gigabytes are read.
+Reads `model_index.json`, and refuses what must not or can't be loaded.
+
+Nothing is imported or loaded here; only names and small JSON files are looked at, so that a refusal
+costs milliseconds and comes before gigabytes are read.
 """
 
 from __future__ import annotations
@@ -22,7 +24,12 @@ if TYPE_CHECKING:
 PICKLED = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle")
 """Suffixes of formats that can run code when they are read, in any case."""
 
-_SETTINGS = {"config.json", "scheduler_config.json", "tokenizer_config.json", "preprocessor_config.json"}
+_SETTINGS = {
+    "config.json",
+    "scheduler_config.json",
+    "tokenizer_config.json",
+    "preprocessor_config.json",
+}
 """Files of a component in which the libraries look first."""
 
 _DISPENSABLE = {"safety_checker", "feature_extractor"}
@@ -31,7 +38,12 @@ _DISPENSABLE = {"safety_checker", "feature_extractor"}
 _SHOWN = 3
 """How many names of files a message lists."""
 
-_WITHOUT_WEIGHTS = {"scheduler_config.json", "tokenizer_config.json", "preprocessor_config.json", "processor_config.json"}
+_WITHOUT_WEIGHTS = {
+    "scheduler_config.json",
+    "tokenizer_config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+}
 """Files that tell a component as one that has no weights."""
 
 
@@ -43,35 +55,50 @@ class Layout:
     class_name: str
     """The pipeline that the weights were saved from, such as `StableDiffusionPipeline`."""
     components: dict[str, tuple[str, str]]
-    """Name to library and class, such as `unet` to `("diffusers", "UNet2DConditionModel")`; absent ones are left out."""
+    """
+    Name to library and class, such as `unet` to `("diffusers", "UNet2DConditionModel")`.
+
+    Absent ones are left out.
+    """
     absent: dict[str, ModelError] = field(default_factory=dict)
-    """Components that the index names, whose files are not there, and that may be dispensable; with what to say where they are not."""
+    """
+    Components that the index names, whose files are not there, and that may be dispensable.
+
+    With what to say where they are not.
+    """
 
     def config(self, component: str) -> dict[str, Any]:
-        """The `config.json` of a component; empty where there is none."""
+        """Return the `config.json` of a component; empty where there is none."""
         path = self.directory / component / "config.json"
         return read_json(path, str(path)) if path.is_file() else {}
 
 
 def read_layout(directory: Path, name: str, variant: str | None = None) -> Layout:
     """
-    The layout of a directory, checked: safetensors for every component, no code of its own.
+    Return the layout of a directory, checked: safetensors for every component, no code of its own.
 
     `name` is what the user called the model; it goes into messages. Raises ModelError.
     """
     index = directory / "model_index.json"
     if index.is_symlink() and not index.exists():
-        raise incomplete(name, f"model_index.json is a link to {index.readlink()}, which is not there")
+        raise incomplete(
+            name, f"model_index.json is a link to {index.readlink()}, which is not there"
+        )
     if not index.is_file():
         raise _not_diffusers(directory, name)
     content = read_json(index, name)
     class_name = content.get("_class_name")
     if not isinstance(class_name, str):
-        raise _custom_code(name, f"names the pipeline {class_name!r}" if class_name else "names no pipeline class")
+        raise _custom_code(
+            name, f"names the pipeline {class_name!r}" if class_name else "names no pipeline class"
+        )
     components = {
         part: (str(value[0]), str(value[1]))
         for part, value in content.items()
-        if isinstance(value, list) and len(value) == 2 and value[0] is not None and value[1] is not None
+        if isinstance(value, list)
+        and len(value) == 2
+        and value[0] is not None
+        and value[1] is not None
     }
     absent: dict[str, ModelError] = {}
     for part, (library, kind) in components.items():
@@ -85,10 +112,17 @@ def read_layout(directory: Path, name: str, variant: str | None = None) -> Layou
         # It looks at what the extractor makes of the image.
         absent.setdefault("safety_checker", absent["feature_extractor"])
     _check_variant(directory, name, components, variant)
-    return Layout(directory, class_name, {part: kind for part, kind in components.items() if part not in absent}, absent)
+    return Layout(
+        directory,
+        class_name,
+        {part: kind for part, kind in components.items() if part not in absent},
+        absent,
+    )
 
 
-def _check_component(directory: Path, name: str, part: str, library: str, kind: str, variant: str | None) -> None:
+def _check_component(
+    directory: Path, name: str, part: str, library: str, kind: str, variant: str | None
+) -> None:
     folder = directory / part
     if (folder / f"{library}.py").is_file() or (directory / f"{library}.py").is_file():
         raise _custom_code(name, f"brings its own code for {part} ({library}.py)")
@@ -105,18 +139,26 @@ def _check_component(directory: Path, name: str, part: str, library: str, kind: 
             raise pickled(name, f"{part} has only pickled weights ({', '.join(old)})")
         raise incomplete(name, f"{part} ({kind}) has neither weights nor settings in {folder}")
     if "config.json" not in files:
-        raise incomplete(name, f"{part} ({kind}) has weights, and no config.json that says what they are")
+        raise incomplete(
+            name, f"{part} ({kind}) has weights, and no config.json that says what they are"
+        )
     if variant not in variants and None not in variants:
         offered = ", ".join(sorted(map(repr, variants)))
         hint = f"Set the model's `variant` to {offered.split(', ')[0]}."
-        raise ModelError(Problem("model_variant_needed", name, f"has {part} only as variant {offered}.", hint))
+        raise ModelError(
+            Problem("model_variant_needed", name, f"has {part} only as variant {offered}.", hint)
+        )
 
 
 def check_files(folder: Path, name: str, variant: str | None, what: str) -> None:
     """Raise ModelError where files of a component are missing; `what` names it."""
     if missing := missing_files(folder, variant):
-        shown = ", ".join(missing[:_SHOWN]) + (f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else "")
-        raise incomplete(name, f"{what} lacks {shown}: a download was stopped, or files were deleted")
+        shown = ", ".join(missing[:_SHOWN]) + (
+            f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+        )
+        raise incomplete(
+            name, f"{what} lacks {shown}: a download was stopped, or files were deleted"
+        )
 
 
 def _check_variant(directory: Path, name: str, parts: Iterable[str], variant: str | None) -> None:
@@ -124,19 +166,27 @@ def _check_variant(directory: Path, name: str, parts: Iterable[str], variant: st
     if not variant:
         return
     folders = [directory / part for part in parts if (directory / part).is_dir()]
-    offered = {found for folder in folders for found in weight_variants([path.name for path in folder.iterdir()])}
+    offered = {
+        found
+        for folder in folders
+        for found in weight_variants([path.name for path in folder.iterdir()])
+    }
     if variant not in offered:
         raise variant_missing(name, variant, {found for found in offered if found})
 
 
 def variant_missing(name: str, variant: str, offered: set[str]) -> ModelError:
-    """The refusal of a variant that a model does not have, with those that it has."""
-    hint = f"It has {', '.join(sorted(map(repr, offered)))}." if offered else "It has none: leave `variant` out."
+    """Return the refusal of a variant that a model does not have, with those that it has."""
+    hint = (
+        f"It has {', '.join(sorted(map(repr, offered)))}."
+        if offered
+        else "It has none: leave `variant` out."
+    )
     return ModelError(Problem("model_variant_missing", name, f"has no variant {variant!r}.", hint))
 
 
 def incomplete(name: str, what: str) -> ModelError:
-    """The refusal of a model that is not whole on this machine."""
+    """Return the refusal of a model that is not whole on this machine."""
     hint = "Fetch the model again, with the network at hand: what is here already is kept."
     return ModelError(Problem("model_incomplete", name, f"is incomplete: {what}.", hint))
 
@@ -147,15 +197,22 @@ def is_pickled(file: str) -> bool:
 
 
 def pickled(name: str, what: str) -> ModelError:
-    """The refusal of weights in a format that can run code."""
-    hint = "Use a safetensors version of the model; `safetensors.torch.save_file` converts weights that you trust."
+    """Return the refusal of weights in a format that can run code."""
+    hint = (
+        "Use a safetensors version of the model; `safetensors.torch.save_file` converts weights"
+        " that you trust."
+    )
     message = f"{what}; pickled files can run code when read, so only safetensors are loaded."
     return ModelError(Problem("model_pickled", name, message, hint))
 
 
 def _custom_code(name: str, what: str) -> ModelError:
     hint = "Use a model whose pipeline is part of diffusers."
-    return ModelError(Problem("model_custom_code", name, f"{what}; code that comes with a model is never run.", hint))
+    return ModelError(
+        Problem(
+            "model_custom_code", name, f"{what}; code that comes with a model is never run.", hint
+        )
+    )
 
 
 def _not_diffusers(directory: Path, name: str) -> ModelError:
@@ -168,16 +225,41 @@ def _not_diffusers(directory: Path, name: str) -> ModelError:
     elif any(map(is_pickled, files)):
         return pickled(name, "has only pickled weights")
     else:
-        hint = "Give a model in diffusers form (with model_index.json, unet or transformer, vae, …) or a single .safetensors file."
-    return ModelError(Problem("model_not_diffusers", name, "has no model_index.json, so it is no pipeline in diffusers form.", hint))
+        hint = (
+            "Give a model in diffusers form (with model_index.json, unet or transformer, vae, …) or"
+            " a single .safetensors file."
+        )
+    return ModelError(
+        Problem(
+            "model_not_diffusers",
+            name,
+            "has no model_index.json, so it is no pipeline in diffusers form.",
+            hint,
+        )
+    )
 
 
 def read_json(path: Path, name: str) -> dict[str, Any]:
-    """The object in a JSON file. Raises ModelError where there is none; `name` is what the user called the model."""
+    """
+    Return the object in a JSON file.
+
+    Raises ModelError where there is none; `name` is what the user called the model.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ModelError(Problem("model_incomplete", name, f"{path} can't be read: {error}.", "Fetch the model again.")) from error
+        raise ModelError(
+            Problem(
+                "model_incomplete",
+                name,
+                f"{path} can't be read: {error}.",
+                "Fetch the model again.",
+            )
+        ) from error
     if not isinstance(content, dict):
-        raise ModelError(Problem("model_incomplete", name, f"{path} holds no JSON object.", "Fetch the model again."))
+        raise ModelError(
+            Problem(
+                "model_incomplete", name, f"{path} holds no JSON object.", "Fetch the model again."
+            )
+        )
     return content

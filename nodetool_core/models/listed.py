@@ -1,8 +1,11 @@
 """
-Which models may be used at all, where not everybody who names one is trusted: by a server, and by the workers that run its jobs.
+Which models may be used at all, where not everybody who names one is trusted.
 
-The resolver asks, as every way from a name to files leads through it: a node that was given the name, a node that made it from a
-text while it ran, a cache key that needs the revision, weights that are fetched ahead of their use.
+By a server, and by the workers that run its jobs.
+
+The resolver asks, as every way from a name to files leads through it: a node that was given the
+name, a node that made it from a text while it ran, a cache key that needs the revision, weights
+that are fetched ahead of their use.
 """
 
 from __future__ import annotations
@@ -18,7 +21,11 @@ if TYPE_CHECKING:
 
 
 class ListedModels(Collection[str]):
-    """Names of models: Hub ids, or places on this machine. Of a listed one any file inside of it may be used."""
+    """
+    Names of models: Hub ids, or places on this machine.
+
+    Of a listed one any file inside of it may be used.
+    """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._revisions: dict[str, set[str | None]] = {name: {None} for name in names}
@@ -28,7 +35,9 @@ class ListedModels(Collection[str]):
         self._revisions.setdefault(_name(ref), {None}).add(ref.revision)
 
     def check(self, ref: ModelRef) -> None:
-        """Raise ModelError(`model_unlisted`) for a model, a revision or a place that is not listed."""
+        """
+        Raise ModelError(`model_unlisted`) for a model, a revision or a place that is not listed.
+        """
         name = _name(ref)
         revisions = self._revisions.get(name)
         if revisions is None:

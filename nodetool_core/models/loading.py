@@ -1,8 +1,9 @@
 """
 From files to modules, and from modules to a pipeline.
 
-Each component with weights is read by itself, so that those that are there already are not read again, and two pipelines share
-theirs. What a model must not or can't do is refused before its weights are read.
+Each component with weights is read by itself, so that those that are there already are not read
+again, and two pipelines share theirs. What a model must not or can't do is refused before its
+weights are read.
 """
 
 from __future__ import annotations
@@ -28,8 +29,19 @@ if TYPE_CHECKING:
     from nodetool_core.models.resolve import ResolvedModel
 
 
-def read_component(folder: Path, cls: Any, resolved: ResolvedModel, variant: str | None, dtype: torch.dtype, where: str) -> Any:
-    """A component with its weights, in host memory. `where` names it in messages. Raises ModelError."""
+def read_component(
+    folder: Path,
+    cls: Any,
+    resolved: ResolvedModel,
+    variant: str | None,
+    dtype: torch.dtype,
+    where: str,
+) -> Any:
+    """
+    Return a component with its weights, in host memory.
+
+    `where` names it in messages. Raises ModelError.
+    """
     quiet_libraries()
     try:
         return read_module(cls, folder, dtype, variant=variant, may_map=resolved.may_be_mapped)
@@ -37,9 +49,17 @@ def read_component(folder: Path, cls: Any, resolved: ResolvedModel, variant: str
         raise load_failure(resolved.name, where, error) from error
 
 
-def assemble(layout: Layout, prior: Layout | None, resolved: ResolvedModel, dtype: torch.dtype, parts: Mapping[str, Any]) -> Any:
+def assemble(
+    layout: Layout,
+    prior: Layout | None,
+    resolved: ResolvedModel,
+    dtype: torch.dtype,
+    parts: Mapping[str, Any],
+) -> Any:
     """
-    A pipeline over parts that were read, which with a decoder's prior is that of both; fetches nothing.
+    Return a pipeline over parts that were read, which with a decoder's prior is that of both.
+
+    Fetches nothing.
 
     The rest of it, which should have no weights, is read. Raises ModelError.
     """
@@ -48,15 +68,22 @@ def assemble(layout: Layout, prior: Layout | None, resolved: ResolvedModel, dtyp
         return _pipeline(layout, resolved, dtype, parts)
     its = {name.removeprefix(PRIOR): part for name, part in parts.items() if name.startswith(PRIOR)}
     own = {name: part for name, part in parts.items() if not name.startswith(PRIOR)}
-    decoder, other = _pipeline(layout, resolved, dtype, own), _pipeline(prior, resolved.prior, dtype, its)
+    decoder, other = (
+        _pipeline(layout, resolved, dtype, own),
+        _pipeline(prior, resolved.prior, dtype, its),
+    )
     try:
-        return _whole_class(layout.class_name)(**decoder.components, **{PRIOR + name: part for name, part in other.components.items()})
+        return _whole_class(layout.class_name)(
+            **decoder.components, **{PRIOR + name: part for name, part in other.components.items()}
+        )
     except Exception as error:
         raise load_failure(resolved.name, layout.class_name, error) from error
 
 
-def _pipeline(layout: Layout, resolved: ResolvedModel, dtype: torch.dtype, parts: Mapping[str, Any]) -> Any:
-    """The pipeline of one directory."""
+def _pipeline(
+    layout: Layout, resolved: ResolvedModel, dtype: torch.dtype, parts: Mapping[str, Any]
+) -> Any:
+    """Return the pipeline of one directory."""
     unread = {name: kind for name, kind in layout.components.items() if name not in parts}
     try:
         spare = stand_ins(layout.directory, layout.components, parts)
@@ -66,10 +93,15 @@ def _pipeline(layout: Layout, resolved: ResolvedModel, dtype: torch.dtype, parts
             variant=resolved.variant,
             use_safetensors=True,
             disable_mmap=not resolved.may_be_mapped,
-            **{**read_processors(layout.directory, unread), **parts, **dict.fromkeys((*spare, *layout.absent))},
+            **{
+                **read_processors(layout.directory, unread),
+                **parts,
+                **dict.fromkeys((*spare, *layout.absent)),
+            },
         )
         pipeline.__class__ = _pipeline_class(layout.class_name)
-        # diffusers compares what it is given with the class that the model names, and these are of another.
+        # diffusers compares what it is given with the class that the model names, and these are of
+        # another.
         pipeline.register_modules(**spare)
     except Exception as error:
         raise load_failure(resolved.name, layout.class_name, error) from error
@@ -78,7 +110,8 @@ def _pipeline(layout: Layout, resolved: ResolvedModel, dtype: torch.dtype, parts
 
 def left_out(layout: Layout, name: str) -> list[str]:
     """
-    What is to be told of components whose files are not there, and without which the pipeline of a layout runs.
+    Return what is to be told of components whose files are not there, and without which the
+    pipeline of a layout runs.
 
     Raises ModelError where it can't do without one.
     """
@@ -90,7 +123,9 @@ def left_out(layout: Layout, name: str) -> list[str]:
     for part, error in layout.absent.items():
         if part not in optional:
             raise error
-    return [f"{name} runs without {' and '.join(sorted(layout.absent))}: not all their files are there."]
+    return [
+        f"{name} runs without {' and '.join(sorted(layout.absent))}: not all their files are there."
+    ]
 
 
 def _pipeline_class(name: str) -> Any:
@@ -100,32 +135,47 @@ def _pipeline_class(name: str) -> Any:
 
 
 def _unconnected(name: str) -> Any:
-    """A pipeline class that fetches nothing: some would load what the card in their directory names, with whatever is newest there."""
+    """
+    Return a pipeline class that fetches nothing.
+
+    Some would load what the card in their directory names, with whatever is newest there.
+    """
     cls = _pipeline_class(name)
     return type(name, (cls,), {"__module__": cls.__module__, "_load_connected_pipes": False})
 
 
 def _whole_class(decoder: str) -> Any:
-    """The class of a decoder's pipeline together with its prior."""
+    """Return the class of a decoder's pipeline together with its prior."""
     from diffusers.pipelines.auto_pipeline import _get_connected_pipeline
 
     return _get_connected_pipeline(_pipeline_class(decoder))  # type: ignore[no-untyped-call]
 
 
 def check_prior(decoder: str, prior: Layout, name: str) -> None:
-    """Refuse a model that is no prior for decoders of a class, before its weights are read. Raises ModelError."""
+    """
+    Refuse a model that is no prior for decoders of a class, before its weights are read.
+
+    Raises ModelError.
+    """
     taken = {
-        part.removeprefix(PRIOR): of for part, of in inspect.signature(_whole_class(decoder)).parameters.items() if part.startswith(PRIOR)
+        part.removeprefix(PRIOR): of
+        for part, of in inspect.signature(_whole_class(decoder)).parameters.items()
+        if part.startswith(PRIOR)
     }
     needed = {part for part, of in taken.items() if of.default is inspect.Parameter.empty}
     if needed <= prior.components.keys() <= taken.keys():
         return
-    message = f"is a {prior.class_name}, and no prior for {decoder}, which has {', '.join(sorted(needed))}."
-    raise ModelError(Problem("model_unfit", name, message, "Correct `prior` in the card of the decoder."))
+    message = (
+        f"is a {prior.class_name}, and no prior for {decoder}, which has"
+        f" {', '.join(sorted(needed))}."
+    )
+    raise ModelError(
+        Problem("model_unfit", name, message, "Correct `prior` in the card of the decoder.")
+    )
 
 
 def with_modules(pipeline: Any, modules: Mapping[str, Any]) -> Any:
-    """A pipeline like this one with other modules; None stands for one that is not there."""
+    """Return a pipeline like this one with other modules; None stands for one that is not there."""
     import copy
 
     made = copy.copy(pipeline)
@@ -135,7 +185,10 @@ def with_modules(pipeline: Any, modules: Mapping[str, Any]) -> Any:
 
 
 def quiet_libraries() -> None:
-    """Progress and errors reach the user as events, so diffusers and transformers don't write to the terminal as well."""
+    """
+    Progress and errors reach the user as events, so diffusers and transformers don't write to the
+    terminal as well.
+    """
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging
 

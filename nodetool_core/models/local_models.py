@@ -1,4 +1,8 @@
-"""The models on this machine: those that ship with packs and those in the cache of the Hub, whole or not."""
+"""
+The models on this machine.
+
+Those that ship with packs and those in the cache of the Hub, whole or not.
+"""
 
 from __future__ import annotations
 
@@ -38,21 +42,39 @@ class LocalModel:
     @property
     def directories(self) -> list[Path]:
         """Where its files are: a folder for each revision in the cache."""
-        return [Path(self.path, "snapshots", one) for one in self.revisions] if self.source == "hub" else [Path(self.path)]
+        return (
+            [Path(self.path, "snapshots", one) for one in self.revisions]
+            if self.source == "hub"
+            else [Path(self.path)]
+        )
 
 
 def local_models(shipped: Mapping[str, Path], cache_dir: Path) -> list[LocalModel]:
-    """All of them, those of packs first; `shipped` are those by id. Sizes are what they take of the disk."""
+    """
+    All of them, those of packs first; `shipped` are those by id.
+
+    Sizes are what they take of the disk.
+    """
     packs = [
-        LocalModel(name, "pack", _bytes(path), [], str(path), gaps_in([path])) for name, path in sorted(shipped.items()) if path.is_dir()
+        LocalModel(name, "pack", _bytes(path), [], str(path), gaps_in([path]))
+        for name, path in sorted(shipped.items())
+        if path.is_dir()
     ]
     scanned = scan(cache_dir)
-    sizes = {repo.repo_id: repo.size_on_disk for repo in scanned.repos if repo.repo_type == "model"} if scanned else {}
+    sizes = (
+        {repo.repo_id: repo.size_on_disk for repo in scanned.repos if repo.repo_type == "model"}
+        if scanned
+        else {}
+    )
     return [*packs, *(_fetched(folder, sizes) for folder in sorted(cache_dir.glob(f"{_PREFIX}*")))]
 
 
 def scan(cache_dir: Path) -> HFCacheInfo | None:
-    """What huggingface_hub knows of its cache, which leaves out what is damaged; None where there is none yet."""
+    """
+    Return what huggingface_hub knows of its cache, which leaves out what is damaged.
+
+    None where there is none yet.
+    """
     from huggingface_hub import scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
@@ -63,30 +85,49 @@ def scan(cache_dir: Path) -> HFCacheInfo | None:
 
 
 def gaps_in(directories: list[Path]) -> list[str]:
-    """What lacks in the folders of a model, a sentence for each that is not whole."""
+    """Return what lacks in the folders of a model, a sentence for each that is not whole."""
     said = [(directory, _gap(directory)) for directory in directories]
-    return [f"{directory.name[:12]}: {gap}" if len(directories) > 1 else gap for directory, gap in said if gap]
+    return [
+        f"{directory.name[:12]}: {gap}" if len(directories) > 1 else gap
+        for directory, gap in said
+        if gap
+    ]
 
 
 def files_in(directory: Path) -> Iterator[Path]:
-    """The files of a model, and links in their place that lead nowhere."""
+    """Yield the files of a model, and links in their place that lead nowhere."""
     for path in sorted(directory.rglob("*")):
-        if not path.is_dir() and not any(part in _HELPERS for part in path.relative_to(directory).parts):
+        if not path.is_dir() and not any(
+            part in _HELPERS for part in path.relative_to(directory).parts
+        ):
             yield path
 
 
 def _fetched(folder: Path, sizes: Mapping[str, int]) -> LocalModel:
     name = folder.name.removeprefix(_PREFIX).replace("--", "/")
     snapshots = sorted(path for path in (folder / "snapshots").glob("*") if path.is_dir())
-    gaps = gaps_in(snapshots) if snapshots else ["nothing of it is here yet; its download was stopped"]
-    if not gaps and any(folder.glob("blobs/*.incomplete")) and not any(folder.rglob("*.safetensors")):
+    gaps = (
+        gaps_in(snapshots) if snapshots else ["nothing of it is here yet; its download was stopped"]
+    )
+    if (
+        not gaps
+        and any(folder.glob("blobs/*.incomplete"))
+        and not any(folder.rglob("*.safetensors"))
+    ):
         gaps = ["it has no weights; its download was stopped"]
     size = sizes.get(name)
-    return LocalModel(name, "hub", _bytes(folder) if size is None else size, [path.name for path in snapshots], str(folder), gaps)
+    return LocalModel(
+        name,
+        "hub",
+        _bytes(folder) if size is None else size,
+        [path.name for path in snapshots],
+        str(folder),
+        gaps,
+    )
 
 
 def _gap(directory: Path) -> str:
-    """What lacks in one folder, as a sentence; empty where nothing does."""
+    """Return what lacks in one folder, as a sentence; empty where nothing does."""
     files = list(files_in(directory))
     names = [path.name for path in files]
     if "model_index.json" in {path.name for path in directory.iterdir()} and weight_variants(names):
@@ -100,7 +141,11 @@ def _gap(directory: Path) -> str:
 
 
 def _gap_of_pipeline(directory: Path, variants: set[str | None]) -> str:
-    """The first thing that lacks of the variant that is most complete; what is refused for other reasons is there."""
+    """
+    Return the first thing that lacks of the variant that is most complete.
+
+    What is refused for other reasons is there.
+    """
     gaps = []
     for variant in sorted(variants, key=lambda one: one or ""):
         try:

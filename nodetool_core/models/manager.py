@@ -1,10 +1,11 @@
 """
 The weights manager: what is loaded, where, and who holds it.
 
-`use` pins the components of a model on a device, and lends a pipeline over them until its block ends, whichever way it ends.
-What stays when nobody holds it, and what goes, is for the tiers (`tiers.py`), with the forecasts of all runs as their guide
-(`foresight.py`, `policy.py`). While one node computes, the weights of the next one are fetched (`prefetch.py`). A call that runs
-out of memory is tried again with less (`ladder.py`).
+`use` pins the components of a model on a device, and lends a pipeline over them until its block
+ends, whichever way it ends. What stays when nobody holds it, and what goes, is for the tiers
+(`tiers.py`), with the forecasts of all runs as their guide (`foresight.py`, `policy.py`). While one
+node computes, the weights of the next one are fetched (`prefetch.py`). A call that runs out of
+memory is tried again with less (`ladder.py`).
 """
 
 from __future__ import annotations
@@ -58,21 +59,26 @@ class LoadedModel:
 
 class ModelManager:
     """
-    Loads each component once and keeps it for the next node and the next run. Safe to use from many threads.
+    Loads each component once and keeps it for the next node and the next run.
+
+    Safe to use from many threads.
 
     Args:
         weights: Models that ship with packs: id to directory (`Registry.weights()`).
-        device: As torch spells it, several separated by commas; all CUDA devices, or the best one there is, where none is named.
-            Looked at on first use.
-        budget: Bytes of each device for weights and working memory; None for what the hardware suggests. What is in use may
-            exceed it.
-        host_budget: Bytes of copies to keep in host memory, besides what is on a device; None for what the hardware suggests.
+        device: As torch spells it, several separated by commas; all CUDA devices, or the best one
+            there is, where none is named. Looked at on first use.
+        budget: Bytes of each device for weights and working memory; None for what the hardware
+            suggests. What is in use may exceed it.
+        host_budget: Bytes of copies to keep in host memory, besides what is on a device; None for
+            what the hardware suggests.
         idle_seconds: After so long without a use, all that is loaded is let go of; None keeps it.
-        encodings: Bytes of what text encoders and autoencoders gave, kept for the next call; 0 keeps nothing.
-        calls: How many calls are under way at once on a processor, over the same weights; None for as many as it has cores for, each
-            taking as many threads as torch has. A card has one at a time.
-        batch: How many equal calls of nodes, of one run or of several, are done as one, which is then one at a time; 1 does each
-            alone, to the last bit.
+        encodings: Bytes of what text encoders and autoencoders gave, kept for the next call; 0
+            keeps nothing.
+        calls: How many calls are under way at once on a processor, over the same weights; None for
+            as many as it has cores for, each taking as many threads as torch has. A card has one at
+            a time.
+        batch: How many equal calls of nodes, of one run or of several, are done as one, which is
+            then one at a time; 1 does each alone, to the last bit.
         hub: Where Hub ids are fetched from.
         listed: The only models that may be used; any where none is given.
         placer: Copies weights to devices.
@@ -95,9 +101,20 @@ class ModelManager:
         placer: Placer | None = None,
         meter: Meter | None = None,
     ) -> None:
-        for name, size in (("budget", budget), ("host_budget", host_budget), ("encodings", encodings)):
+        for name, size in (
+            ("budget", budget),
+            ("host_budget", host_budget),
+            ("encodings", encodings),
+        ):
             if size is not None and size < 0:
-                raise ModelError(Problem("budget_invalid", name, f"{size} bytes is below 0.", "Give bytes, or leave it out."))
+                raise ModelError(
+                    Problem(
+                        "budget_invalid",
+                        name,
+                        f"{size} bytes is below 0.",
+                        "Give bytes, or leave it out.",
+                    )
+                )
         self.resolver = Resolver(weights, hub, listed)
         self.encodings = Encodings(encodings)
         self.calls = calls
@@ -117,7 +134,11 @@ class ModelManager:
         renewed_after_fork(self)
 
     def after_fork(self) -> None:
-        """In a forked process: nothing is loaded. What held the weights has locks and threads of the other process."""
+        """
+        In a forked process: nothing is loaded.
+
+        What held the weights has locks and threads of the other process.
+        """
         self._lock = threading.RLock()
         self._workplace, self._timer = None, None
         self._models, self._known, self._leases = {}, {}, []
@@ -126,19 +147,21 @@ class ModelManager:
         if "torch" in sys.modules:
             import torch
 
-            # With GNU's OpenMP, a fork of a process that has computed in parallel waits for ever when it does so itself.
+            # With GNU's OpenMP, a fork of a process that has computed in parallel waits for ever
+            # when it does so itself.
             torch.set_num_threads(1)
 
-    # -- using ------------------------------------------------------------------------------------------------------
+    # -- using -------------------------------------------------------------------------------------
 
     @contextmanager
     def use(self, ref: ModelRef, task: str, *, context: Context) -> Iterator[Any]:
         """
-        A pipeline for `task` (`image-to-image`, `text-to-image`, `inpainting`), pinned until the block ends; a `Part` for the
-        tasks of `models/parts.py`.
+        A pipeline for `task` (`image-to-image`, `text-to-image`, `inpainting`), pinned until the
+        block ends; a `Part` for the tasks of `models/parts.py`.
 
-        Weights are shared with every other block; pipeline object and schedulers are the block's own.
-        Raises ModelError with what to do where the model can't be had, RunCancelled where the run ends while waiting.
+        Weights are shared with every other block; pipeline object and schedulers are the block's
+        own. Raises ModelError with what to do where the model can't be had, RunCancelled where the
+        run ends while waiting.
         """
         from nodetool_core.models.ladder import Lease, modules_in
 
@@ -170,15 +193,21 @@ class ModelManager:
 
     def call(self, pipeline: Any, arguments: Mapping[str, Any], *, context: Context) -> Any:
         """
-        Call a pipeline that was lent: with memory reserved for it, and again with less where memory runs out.
+        Call a pipeline that was lent.
 
-        Gives what the pipeline gives. Raises ModelError with the code `out_of_memory`, and whatever the pipeline raises.
+        With memory reserved for it, and again with less where memory runs out.
+
+        Gives what the pipeline gives. Raises ModelError with the code `out_of_memory`, and whatever
+        the pipeline raises.
         """
         from nodetool_core.models.ladder import states_of
 
         mend_schedulers(pipeline)
         with self._lock:
-            leases = sorted((lease for lease in self._leases if lease.holds(pipeline)), key=lambda lease: -lease.holds(pipeline))
+            leases = sorted(
+                (lease for lease in self._leases if lease.holds(pipeline)),
+                key=lambda lease: -lease.holds(pipeline),
+            )
         if not leases:
             return pipeline(**arguments)
 
@@ -188,10 +217,16 @@ class ModelManager:
 
         if self.batch == 1:
             return run(pipeline, arguments)
-        return self.workplace.batcher(leases[0].device).call(Member(pipeline, arguments, context), run)
+        return self.workplace.batcher(leases[0].device).call(
+            Member(pipeline, arguments, context), run
+        )
 
     def add_weights(self, weights: Mapping[str, Path]) -> None:
-        """Make models known that ship with packs: id to directory. What is known already stays as it is."""
+        """
+        Make models known that ship with packs: id to directory.
+
+        What is known already stays as it is.
+        """
         for name, directory in weights.items():
             self.resolver.weights.setdefault(name, directory)
 
@@ -200,7 +235,9 @@ class ModelManager:
         return self.workplace.foresight.forecast()
 
     def run_closed(self, forecast: Forecast, *, cancelled: bool) -> None:
-        """A run has ended. What was loaded for a cancelled one, and no other needs, is let go of."""
+        """
+        A run has ended. What was loaded for a cancelled one, and no other needs, is let go of.
+        """
         loaded_for = {part for parts, _ in forecast.coming.values() for part in parts}
         forecast.close()
         if cancelled and loaded_for:
@@ -208,7 +245,11 @@ class ModelManager:
             self.workplace.tiers.drop(lambda one: one.key not in loaded_for or one.key in needed)
 
     def pick(self, offers: list[Offer], device: str, running: list[Offer]) -> int | None:
-        """Which of the uses that wait a device should take; None where another should, on which `running` are under way."""
+        """
+        Which of the uses that wait a device should take.
+
+        None where another should, on which `running` are under way.
+        """
         return self.workplace.foresight.pick(offers, self.workplace.device(device), running)
 
     def fits(self, offer: Offer, device: str, beside: list[Offer]) -> bool:
@@ -221,18 +262,23 @@ class ModelManager:
         with self.workplace.bound(place):
             yield
 
-    # -- looking ----------------------------------------------------------------------------------------------------
+    # -- looking -----------------------------------------------------------------------------------
 
     def revision(self, ref: ModelRef) -> str | None:
         """
-        Which weights a reference stands for: a commit on the Hub, or a digest of local files; None where none are here yet.
+        Which weights a reference stands for: a commit on the Hub, or a digest of local files.
 
-        After `use` it is what was used. Asks no network. Raises ModelError for a local path that isn't there.
+        None where none are here yet.
+
+        After `use` it is what was used. Asks no network. Raises ModelError for a local path that
+        isn't there.
         """
         return self.resolver.revision(ref)
 
     def is_loaded(self, ref: ModelRef) -> bool:
-        """Whether the weights that a reference stands for are loaded. Asks no network, loads nothing."""
+        """
+        Whether the weights that a reference stands for are loaded. Asks no network, loads nothing.
+        """
         if self._workplace is None:
             return False
         try:
@@ -241,10 +287,13 @@ class ModelManager:
             return False
         with self._lock:
             models = list(self._models.values())
-        return any(model.recipe.resolved.revision == revision and self._is_placed(model) for model in models)
+        return any(
+            model.recipe.resolved.revision == revision and self._is_placed(model)
+            for model in models
+        )
 
     def loaded(self) -> list[LoadedModel]:
-        """The models whose weights are all on a device, least recently used first."""
+        """Return the models whose weights are all on a device, least recently used first."""
         if self._workplace is None:
             return []
         with self._lock:
@@ -274,7 +323,11 @@ class ModelManager:
 
     @property
     def places(self) -> list[Place]:
-        """Where calls can be under way at once; each thread that computes beside another needs its own."""
+        """
+        Where calls can be under way at once.
+
+        Each thread that computes beside another needs its own.
+        """
         return self.workplace.places
 
     @property
@@ -284,13 +337,17 @@ class ModelManager:
 
     @property
     def workplace(self) -> Workplace:
-        """Devices, tiers, foresight: made on first use, which imports torch. Raises ModelError for an unknown device."""
+        """
+        Devices, tiers, foresight: made on first use, which imports torch.
+
+        Raises ModelError for an unknown device.
+        """
         with self._lock:
             if self._workplace is None:
                 self._workplace = Workplace(self, *self._options)
             return self._workplace
 
-    # -- letting go -------------------------------------------------------------------------------------------------
+    # -- letting go --------------------------------------------------------------------------------
 
     def free(self) -> int:
         """Drop everything that is not in use; returns the bytes that were freed."""
@@ -332,7 +389,7 @@ class ModelManager:
                 return
         self.free()
 
-    # -- models -----------------------------------------------------------------------------------------------------
+    # -- models ------------------------------------------------------------------------------------
 
     def _model(self, ref: ModelRef, resolved: ResolvedModel, task: str) -> Model:
         from nodetool_core.models.components import Precision, recipe_for
@@ -341,23 +398,43 @@ class ModelManager:
         part = part_of(task)
 
         def key(device: Device) -> Hashable:
-            return (str(resolved.path), resolved.revision, resolved.variant, Precision.of(ref, device.dtype), device.name, part)
+            return (
+                str(resolved.path),
+                resolved.revision,
+                resolved.variant,
+                Precision.of(ref, device.dtype),
+                device.name,
+                part,
+            )
 
         devices = self.workplace.preferred_devices()
         with self._lock:
             known = [(device, self._models.get(key(device))) for device in devices]
-        device, model = next(((one, found) for one, found in known if found is not None and self._is_placed(found)), known[0])
+        device, model = next(
+            ((one, found) for one, found in known if found is not None and self._is_placed(found)),
+            known[0],
+        )
         if model is None:
-            made = Model(recipe_for(resolved, task, Precision.of(ref, device.dtype), self.resolver.hub), device, self.encodings)
+            made = Model(
+                recipe_for(resolved, task, Precision.of(ref, device.dtype), self.resolver.hub),
+                device,
+                self.encodings,
+            )
             with self._lock:
                 model = self._models.setdefault(key(device), made)
                 self.workplace.estimates.update(model.recipe.estimates)
-                self.workplace.wanted.update({one.key: one for one in model.wanted(self.workplace.context)})
+                self.workplace.wanted.update(
+                    {one.key: one for one in model.wanted(self.workplace.context)}
+                )
         self._known[_bare(ref), part] = model.keys
         return model
 
     def _borrow(self, model: Model, task: str, context: Context) -> tuple[list[Component], Any]:
-        """The components of a model, pinned, and a pipeline over them. A model that can't be had leaves nothing behind."""
+        """
+        Return the components of a model, pinned, and a pipeline over them.
+
+        A model that can't be had leaves nothing behind.
+        """
         try:
             components = self._acquire(model, context)
             try:
@@ -370,12 +447,17 @@ class ModelManager:
             raise
 
     def _forget(self, model: Model) -> None:
-        """Let go of all that is known of a model, and of components that no other one has, unless somebody else is using it."""
+        """
+        Let go of all that is known of a model, and of components that no other one has, unless
+        somebody else is using it.
+        """
         with self._lock:
             if model.uses > 1:
                 return
             self._models = {key: one for key, one in self._models.items() if one is not model}
-            self._known = {ref: keys for ref, keys in list(self._known.items()) if keys != model.keys}
+            self._known = {
+                ref: keys for ref, keys in list(self._known.items()) if keys != model.keys
+            }
             gone = model.keys.difference(*(one.keys for one in self._models.values()))
             for key in gone:
                 self.workplace.wanted.pop(key, None)
@@ -393,7 +475,8 @@ class ModelManager:
             if not is_here:
                 context.progress(1, 1, f"Loading {model.name}")
         except BaseException:
-            # Cancelled, or a listener failed: nobody gets the components, who could give their pins back.
+            # Cancelled, or a listener failed: nobody gets the components, who could give their pins
+            # back.
             self.workplace.tiers.release(components)
             raise
         return components
@@ -402,7 +485,11 @@ class ModelManager:
         return self.workplace.tiers.is_placed(model.keys, model.device.name)
 
     def parts_of(self, ref: ModelRef) -> frozenset[Hashable]:
-        """The keys of what a reference needs on a device, without asking the network; the reference itself where none is here."""
+        """
+        Return the keys of what a reference needs on a device, without asking the network.
+
+        The reference itself where none is here.
+        """
         ref = _bare(ref)
         known = self._known.get((ref, None))
         if known is not None:
@@ -415,7 +502,11 @@ class ModelManager:
 
 
 def _bare(ref: ModelRef) -> ModelRef:
-    """A reference without its lists, by which it can be looked up; they say what to fetch, not what to load."""
+    """
+    Return a reference without its lists, by which it can be looked up.
+
+    They say what to fetch, not what to load.
+    """
     if ref.allow_patterns is None and ref.ignore_patterns is None:
         return ref
     return ref.model_copy(update={"allow_patterns": None, "ignore_patterns": None})

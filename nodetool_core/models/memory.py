@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def weight_files(folder: Path, variant: str | None) -> list[Path]:
-    """The safetensors of a component, of the variant where the folder has it."""
+    """Return the safetensors of a component, of the variant where the folder has it."""
     variants: defaultdict[str | None, list[Path]] = defaultdict(list)
     for file in sorted(folder.glob("*.safetensors")):
         variants[variant_of(file.name)].append(file)
@@ -23,7 +23,9 @@ def weight_files(folder: Path, variant: str | None) -> list[Path]:
 
 def tensor_bytes(file: Path, item_bytes: int) -> int:
     """
-    What the tensors of a file take once their numbers are `item_bytes` wide. Reads the header only.
+    Return what the tensors of a file take once their numbers are `item_bytes` wide.
+
+    Reads the header only.
 
     The size of the file where the header can't be read, which loading will complain of.
     """

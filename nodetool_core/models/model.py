@@ -1,4 +1,6 @@
-"""A model on a device: its recipe, who uses it, and the prototypes that its pipelines are copied from."""
+"""
+A model on a device: its recipe, who uses it, and the prototypes that its pipelines are copied from.
+"""
 
 from __future__ import annotations
 
@@ -66,12 +68,20 @@ class Model:
             return self._prepared(self.recipe.read(part, context), part, key)
 
         return [
-            Wanted(key, f"{self.name} {part}".strip(), self.recipe.estimates[key], lambda part=part, key=key: read(part, key))  # type: ignore[misc]
+            Wanted(
+                key,
+                f"{self.name} {part}".strip(),
+                self.recipe.estimates[key],
+                lambda part=part, key=key: read(part, key),  # type: ignore[misc]
+            )
             for key, part in found.items()
         ]
 
     def lend(self, task: str, components: Sequence[Component], seat: int = 0) -> Any:
-        """A pipeline of the caller's own over components that the caller has pinned, for who sits in a seat. Raises ModelError."""
+        """
+        Return a pipeline of the caller's own over components that the caller has pinned, for who
+        sits in a seat. Raises ModelError.
+        """
         with self._lock:
             bench = self._benches.get(seat)
             if bench is None:
@@ -91,10 +101,22 @@ class Model:
             return [] if bench is None else _states(bench, components)
 
     def remarks(self, components: Sequence[Component]) -> list[str]:
-        """What is to be told each time the model is used."""
+        """Return what is to be told each time the model is used."""
         # Those of a single file are one component.
-        modules = [inner for one in components if one.module is not None for inner in (one.module, *one.module.children())]
-        return [*self.recipe.remarks, *(f"{self.name}: {remark}" for module in modules if (remark := vars(module).get(REMARK)))]
+        modules = [
+            inner
+            for one in components
+            if one.module is not None
+            for inner in (one.module, *one.module.children())
+        ]
+        return [
+            *self.recipe.remarks,
+            *(
+                f"{self.name}: {remark}"
+                for module in modules
+                if (remark := vars(module).get(REMARK))
+            ),
+        ]
 
     def _assembled(self, components: Sequence[Component], seat: int) -> _Bench:
         found = {one.key: one for one in components}
@@ -110,13 +132,20 @@ class Model:
             elif one.module is not None:
                 modules[key] = one.module
                 one.state = one.state or ModuleState(one.module)
-        return _Bench(self.recipe.assemble({part: modules[key] for part, key in self.recipe.keys.items()}), twins)
+        return _Bench(
+            self.recipe.assemble({part: modules[key] for part, key in self.recipe.keys.items()}),
+            twins,
+        )
 
     def _prepared(self, module: torch.nn.Module, part: str, key: ComponentKey) -> torch.nn.Module:
         import torch
 
         # The parts of a single file are one component.
-        inside = {name: replace(key, part=name) for name, _ in module.named_children()} if isinstance(module, torch.nn.ModuleDict) else {}
+        inside = (
+            {name: replace(key, part=name) for name, _ in module.named_children()}
+            if isinstance(module, torch.nn.ModuleDict)
+            else {}
+        )
         for name, own_key in (inside or {part: key}).items():
             inner: Any = getattr(module, name) if inside else module
             prepare(inner, name, self.recipe.precision, self.device)

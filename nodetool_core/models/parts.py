@@ -34,7 +34,11 @@ TENSORS = "tensors"
 NETWORK = "network"
 
 _CONFIGS = ("adapter_config.json", "config.json")
-"""What says how to use the tensors beside it, the first that there is: of PEFT's adapters, of whatever else."""
+"""
+What says how to use the tensors beside it, the first that there is.
+
+Of PEFT's adapters, of whatever else.
+"""
 
 _ADAPTER_FILES = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors")
 """Which of several files in a folder the tensors of an adapter are in."""
@@ -53,7 +57,11 @@ class Part:
     metadata: dict[str, str] = field(default_factory=dict)
     """What the header of a safetensors file says besides."""
     config: dict[str, Any] = field(default_factory=dict)
-    """What `adapter_config.json`, else `config.json`, says beside the tensors of a directory; empty where it has none, and for a file."""
+    """
+    What `adapter_config.json`, else `config.json`, says beside the tensors of a directory.
+
+    Empty where it has none, and for a file.
+    """
     device: str = "cpu"
     """Where to compute with it, as torch spells it."""
 
@@ -63,13 +71,13 @@ _EYES = {"CLIPModel": "CLIPVisionModelWithProjection", "SiglipModel": "SiglipVis
 
 
 def part_of(task: str | None) -> str | None:
-    """The kind of part that a task asks for; None where it asks for a pipeline."""
+    """Return the kind of part that a task asks for; None where it asks for a pipeline."""
     is_part = task is not None and (task == TENSORS or task.partition(":")[0] == NETWORK)
     return task if is_part else None
 
 
 def load_part(resolved: ResolvedModel, task: str, device: Device) -> Part:
-    """The part that `task` asks for. Raises ModelError where the files are none."""
+    """Return the part that `task` asks for. Raises ModelError where the files are none."""
     if task == TENSORS:
         if resolved.kind == "file":
             return _tensors(resolved.path, resolved.name)
@@ -81,22 +89,36 @@ def load_part(resolved: ResolvedModel, task: str, device: Device) -> Part:
 
 
 def network_folder(resolved: ResolvedModel, task: str) -> tuple[Path, Any]:
-    """Where the network of a task lies in a directory, and its class. Raises ModelError where there is none."""
+    """
+    Where the network of a task lies in a directory, and its class.
+
+    Raises ModelError where there is none.
+    """
     if resolved.kind == "file":
         message = "is a single file, which does not say what network it is."
-        raise ModelError(Problem("model_not_diffusers", resolved.name, message, "Use a directory with a config.json."))
+        raise ModelError(
+            Problem(
+                "model_not_diffusers", resolved.name, message, "Use a directory with a config.json."
+            )
+        )
     folder = resolved.path / task.partition(":")[2]
     folder = folder if (folder / "config.json").is_file() else resolved.path
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise _no_network(resolved.name, f"has no config.json that can be read ({error})") from error
+        raise _no_network(
+            resolved.name, f"has no config.json that can be read ({error})"
+        ) from error
     cls = _class_of(config, resolved.name)
     return folder, _eye_of(cls) if task == f"{NETWORK}:image_encoder" else cls
 
 
 def tensor_file(directory: Path, name: str) -> Path:
-    """The one file of tensors in a directory. Raises ModelError where there is none, or several that are equally likely."""
+    """
+    Return the one file of tensors in a directory.
+
+    Raises ModelError where there is none, or several that are equally likely.
+    """
     return directory / choose_tensor_file([path.name for path in directory.iterdir()], name)
 
 
@@ -108,32 +130,58 @@ def choose_tensor_file(names: Sequence[str], name: str) -> str:
         return (usual or found)[0]
     if found:
         hint = f"Name one in `path`: {', '.join(sorted(found)[:8])}."
-        raise ModelError(Problem("model_file_ambiguous", name, f"holds {len(found)} safetensors files.", hint))
+        raise ModelError(
+            Problem("model_file_ambiguous", name, f"holds {len(found)} safetensors files.", hint)
+        )
     if any(map(is_pickled, names)):
         raise pickled(name, "has only pickled weights")
-    raise ModelError(Problem("model_file_missing", name, "holds no safetensors file.", "Name one inside of it in `path`."))
+    raise ModelError(
+        Problem(
+            "model_file_missing",
+            name,
+            "holds no safetensors file.",
+            "Name one inside of it in `path`.",
+        )
+    )
 
 
 def part_files(names: Sequence[str], task: str, name: str, variant: str | None = None) -> list[str]:
-    """What of a repository on the Hub a part needs: of the weights those of the variant, or those without one where it has none."""
+    """
+    Return what of a repository on the Hub a part needs.
+
+    Of the weights those of the variant, or those without one where it has none.
+    """
     if task == TENSORS:
-        return [choose_tensor_file(names, name), *(config for config in _CONFIGS if config in names)]
+        return [
+            choose_tensor_file(names, name),
+            *(config for config in _CONFIGS if config in names),
+        ]
     folder = task.partition(":")[2]
     root = f"{folder}/" if folder and f"{folder}/config.json" in names else ""
     if f"{root}config.json" not in names:
         raise _no_network(name, f"has no {root}config.json")
-    inside = [file for file in names if file.startswith(root) and "/" not in file.removeprefix(root)]
-    texts = [file for file in inside if file.endswith((".json", ".txt")) and ".safetensors" not in file]
+    inside = [
+        file for file in names if file.startswith(root) and "/" not in file.removeprefix(root)
+    ]
+    texts = [
+        file for file in inside if file.endswith((".json", ".txt")) and ".safetensors" not in file
+    ]
     weights = [file for file in inside if ".safetensors" in file]
     offered = {variant_of(file) for file in weights}
     kept = variant if variant in offered else None
-    return texts + [file for file in weights if variant_of(file) == kept or offered == {variant_of(file)}]
+    return texts + [
+        file for file in weights if variant_of(file) == kept or offered == {variant_of(file)}
+    ]
 
 
 def part_probes(task: str) -> list[str]:
     """Patterns of files of a repository, one of which is on this machine where the part is."""
     folder = task.partition(":")[2]
-    return ["*.safetensors"] if task == TENSORS else [*([f"{folder}/config.json"] if folder else []), "config.json"]
+    return (
+        ["*.safetensors"]
+        if task == TENSORS
+        else [*([f"{folder}/config.json"] if folder else []), "config.json"]
+    )
 
 
 def _tensors(path: Path, name: str) -> Part:
@@ -142,38 +190,61 @@ def _tensors(path: Path, name: str) -> Part:
     header_of(path, name)
     try:
         with safe_open(path, framework="pt") as file:
-            return Part(tensors={key: file.get_tensor(key) for key in file.keys()}, metadata=dict(file.metadata() or {}))  # noqa: SIM118
+            return Part(
+                tensors={key: file.get_tensor(key) for key in file.keys()},  # noqa: SIM118
+                metadata=dict(file.metadata() or {}),
+            )
     except (SafetensorError, OSError) as error:
         hint = "Fetch the file again; it may be cut short."
-        raise ModelError(Problem("model_unreadable", name, f"can't be read as safetensors: {error}.", hint)) from error
+        raise ModelError(
+            Problem("model_unreadable", name, f"can't be read as safetensors: {error}.", hint)
+        ) from error
 
 
 def _network(folder: Path, model_class: Any, resolved: ResolvedModel, device: Device) -> Part:
     if not any(path.name.endswith(".safetensors") for path in folder.iterdir()):
         raise pickled(resolved.name, "has no safetensors weights")
     try:
-        return Part(read_module(model_class, folder, device.dtype, variant=resolved.variant), processor_in(folder))
+        return Part(
+            read_module(model_class, folder, device.dtype, variant=resolved.variant),
+            processor_in(folder),
+        )
     except Exception as error:
         raise load_failure(resolved.name, model_class.__name__, error) from error
 
 
 def _class_of(config: dict[str, object], name: str) -> Any:
-    """The class that a `config.json` names, of diffusers or transformers; no other code is ever run."""
+    """
+    Return the class that a `config.json` names, of diffusers or transformers.
+
+    No other code is ever run.
+    """
     import diffusers
     import transformers
 
     architectures = config.get("architectures")
     for library, base, named in (
         (diffusers, diffusers.ModelMixin, config.get("_class_name")),
-        (transformers, transformers.PreTrainedModel, architectures[0] if isinstance(architectures, list) and architectures else None),
+        (
+            transformers,
+            transformers.PreTrainedModel,
+            architectures[0] if isinstance(architectures, list) and architectures else None,
+        ),
     ):
         found = getattr(library, named, None) if isinstance(named, str) else None
         if isinstance(found, type) and issubclass(found, base):
             return found
         if isinstance(named, str):
-            message = f"names the class {named}, which {library.__name__} {library.__version__} lacks."
+            message = (
+                f"names the class {named}, which {library.__name__} {library.__version__} lacks."
+            )
             raise ModelError(
-                Problem("model_class_unknown", name, message, "A newer version may have it; code beside a model is never run.")
+                Problem(
+                    "model_class_unknown",
+                    name,
+                    message,
+                    "A newer version may have it; code beside a model is never run.",
+                )
             )
     raise _no_network(name, "has a config.json that names no class")
 
@@ -185,7 +256,9 @@ def _eye_of(cls: Any) -> Any:
 
 
 def processor_in(folder: Path) -> Any:
-    """What turns images into the input of the network in a folder; None where it has none."""
+    """
+    Return what turns images into the input of the network in a folder; None where it has none.
+    """
     if not (folder / "preprocessor_config.json").is_file():
         return None
     from transformers import AutoImageProcessor

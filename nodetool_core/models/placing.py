@@ -1,10 +1,11 @@
 """
 Moving the tensors of a module: to a device, back to what the host kept, and away.
 
-A module stays the same object wherever its weights are, so that pipelines that hold it need not know. Its tensors are given
-other data in place, as `Module.to` does, but with the copy in host memory kept: to leave the device is then to let go of the
-device's copy, and moves nothing. Host copies are pinned where the device is a card, which is what lets a copy overlap with
-computing; each copy has a stream of its own and is waited for by its own thread alone.
+A module stays the same object wherever its weights are, so that pipelines that hold it need not
+know. Its tensors are given other data in place, as `Module.to` does, but with the copy in host
+memory kept: to leave the device is then to let go of the device's copy, and moves nothing. Host
+copies are pinned where the device is a card, which is what lets a copy overlap with computing; each
+copy has a stream of its own and is waited for by its own thread alone.
 """
 
 from __future__ import annotations
@@ -33,14 +34,17 @@ def tensors(module: torch.nn.Module) -> Iterator[torch.Tensor]:
 
 
 def is_wrapper(tensor: torch.Tensor) -> bool:
-    """Whether a tensor has no memory of its own, but is made of others, as torchao's quantized weights are."""
+    """
+    Whether a tensor has no memory of its own, but is made of others, as torchao's quantized weights
+    are.
+    """
     from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
     return is_traceable_wrapper_subclass(tensor)
 
 
 def plain_parts(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
-    """The tensors that hold the memory of one: itself, or what a wrapper is made of."""
+    """Yield the tensors that hold the memory of one: itself, or what a wrapper is made of."""
     if not is_wrapper(tensor):
         yield tensor
         return
@@ -50,7 +54,11 @@ def plain_parts(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
 
 
 def beside(tensor: torch.Tensor, *, as_parameter: bool | None = None) -> torch.Tensor:
-    """Another tensor over the same memory; a parameter where this one is a parameter, or where that is asked for."""
+    """
+    Another tensor over the same memory.
+
+    A parameter where this one is a parameter, or where that is asked for.
+    """
     from torch.nn import Parameter
 
     data = tensor.detach() if is_wrapper(tensor) else tensor.data
@@ -60,19 +68,25 @@ def beside(tensor: torch.Tensor, *, as_parameter: bool | None = None) -> torch.T
 
 def module_bytes(module: torch.nn.Module) -> int:
     """Bytes of a module's tensors; storage that several share counts once."""
-    storages = [part.untyped_storage() for tensor in tensors(module) for part in plain_parts(tensor)]
+    storages = [
+        part.untyped_storage() for tensor in tensors(module) for part in plain_parts(tensor)
+    ]
     return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
 
 
 class Placer:
-    """Copies modules to one kind of device. Another one can stand in for it where copies are counted or made to fail."""
+    """
+    Copies modules to one kind of device.
+
+    Another one can stand in for it where copies are counted or made to fail.
+    """
 
     def to_device(self, module: torch.nn.Module, device: Device, *, keep: bool) -> Master | None:
         """
         Move a module from host memory to a device; gives the host's copy where it is to be kept.
 
-        Where the device's memory is the host's and nothing is to be kept, nothing is copied. Raises torch.OutOfMemoryError;
-        the module is then as it was.
+        Where the device's memory is the host's and nothing is to be kept, nothing is copied. Raises
+        torch.OutOfMemoryError; the module is then as it was.
         """
         if device.is_host and not keep:
             return None
@@ -80,7 +94,9 @@ class Placer:
 
         is_cuda = device.name.startswith("cuda")
         bare = {id(tensor): beside(tensor, as_parameter=False) for tensor in tensors(module)}
-        master = {key: self._pinned(data) for key, data in bare.items()} if is_cuda and keep else bare
+        master = (
+            {key: self._pinned(data) for key, data in bare.items()} if is_cuda and keep else bare
+        )
         stream: Any = torch.cuda.Stream(torch.device(device.name)) if is_cuda else None  # type: ignore[no-untyped-call]
         placed: dict[int, torch.Tensor] = {}
         copies: dict[Any, torch.Tensor] = {}
@@ -88,7 +104,10 @@ class Placer:
             for tensor in tensors(module):
                 host = master[id(tensor)]
                 # Tied weights stay tied.
-                same = tuple((part.data_ptr(), tuple(part.shape), tuple(part.stride())) for part in plain_parts(host))
+                same = tuple(
+                    (part.data_ptr(), tuple(part.shape), tuple(part.stride()))
+                    for part in plain_parts(host)
+                )
                 if same not in copies:
                     copies[same] = self.copy(host, device)
                 placed[id(tensor)] = copies[same]
@@ -100,7 +119,9 @@ class Placer:
 
     def copy(self, host: torch.Tensor, device: Device) -> torch.Tensor:
         """One tensor on the device. Raises torch.OutOfMemoryError."""
-        return host.clone() if device.is_host else host.to(device.place, non_blocking=host.is_pinned())
+        return (
+            host.clone() if device.is_host else host.to(device.place, non_blocking=host.is_pinned())
+        )
 
     def to_host(self, module: torch.nn.Module, master: Master) -> None:
         """Give a module the host's copy back; its device copy is let go of. Nothing is moved."""
@@ -124,7 +145,8 @@ def _give(tensor: torch.Tensor, data: torch.Tensor) -> None:
     import torch
 
     if is_wrapper(tensor):
-        # Its parts are attributes of it, and its device is set when it is made: all that is exchanged.
+        # Its parts are attributes of it, and its device is set when it is made: all that is
+        # exchanged.
         made = beside(data, as_parameter=isinstance(tensor, torch.nn.Parameter))
         torch.utils.swap_tensors(tensor, made)  # type: ignore[no-untyped-call]
     else:

@@ -1,20 +1,27 @@
 """
-Which weights to load next, and what has to go for them: pure functions over names, bytes and an order.
+Which weights to load next, and what has to go for them.
 
-The problem. *Uses* are calls that need some parts on the device together; a use may begin once those before it are done.
-Parts have sizes, the device a budget. Wanted: an order of the uses, and what to drop before each, so that the fewest bytes
-are loaded. With one order, equal sizes and one part per use this is paging, which Belady (1966) solves: drop what is used
-farthest in the future. With sizes or a choice of order it is NP-hard, so:
+Pure functions over names, bytes and an order.
 
-- A use whose parts are all there is done at once: that costs nothing and can only make more uses ready.
-- Otherwise some ready use is loaded for. What nothing waits for goes first; of the rest, every set that makes just enough
-  room is a candidate, so nothing goes without need.
-- The states (uses done, parts there) are searched best first by `bytes loaded + bytes of what is still needed and not
-  there`, which never overestimates (A*). The first plan that comes out is the optimum.
-- After `effort` states the search gives up being exact: a beam of the most promising states goes on to the end.
+The problem. *Uses* are calls that need some parts on the device together; a use may begin once
+those before it are done. Parts have sizes, the device a budget. Wanted: an order of the uses, and
+what to drop before each, so that the fewest bytes are loaded. With one order, equal sizes and one
+part per use this is paging, which Belady (1966) solves: drop what is used farthest in the future.
+With sizes or a choice of order it is NP-hard, so:
 
-A part that nobody is known to need again has no place in a plan. Among those, `least_worth` decides: least recently used
-first, weighted by what reading them again would cost (GreedyDual-Size, Cao and Irani 1997).
+- A use whose parts are all there is done at once: that costs nothing and can only make more uses
+  ready.
+- Otherwise some ready use is loaded for. What nothing waits for goes first; of the rest, every set
+  that makes just enough room is a candidate, so nothing goes without need.
+- The states (uses done, parts there) are searched best first by `bytes loaded + bytes of what is
+  still needed and not there`, which never overestimates (A*). The first plan that comes out is the
+  optimum.
+- After `effort` states the search gives up being exact: a beam of the most promising states goes on
+  to the end.
+
+A part that nobody is known to need again has no place in a plan. Among those, `least_worth`
+decides: least recently used first, weighted by what reading them again would cost (GreedyDual-Size,
+Cao and Irani 1997).
 """
 
 from __future__ import annotations
@@ -28,7 +35,11 @@ from typing import Generic, TypeVar
 Part = TypeVar("Part", bound=Hashable)
 
 EFFORT = 1500
-"""States that are looked at before the search settles for a good plan instead of the best: some tens of milliseconds."""
+"""
+States that are looked at before the search settles for a good plan instead of the best.
+
+Some tens of milliseconds.
+"""
 
 _BEAM = 12
 _SUBSETS = 7
@@ -66,7 +77,10 @@ class Schedule(Generic[Part]):
 
 def chain(parts: Iterable[Collection[Part]]) -> list[Use[Part]]:
     """Uses that run in the order given."""
-    return [Use(frozenset(one), frozenset({index - 1} if index else ())) for index, one in enumerate(parts)]
+    return [
+        Use(frozenset(one), frozenset({index - 1} if index else ()))
+        for index, one in enumerate(parts)
+    ]
 
 
 def plan_loads(
@@ -80,12 +94,13 @@ def plan_loads(
     effort: int = EFFORT,
 ) -> Schedule[Part]:
     """
-    An order of the uses, and drops, that load as few bytes as possible.
+    Return an order of the uses, and drops, that load as few bytes as possible.
 
     Args:
         uses: What is to be done; `after` must not be circular.
         sizes: Bytes of every part.
-        budget: Bytes that may be there at once. A use that needs more has everything else dropped, and itself goes after.
+        budget: Bytes that may be there at once. A use that needs more has everything else dropped,
+            and itself goes after.
         there: Parts that are on the device to begin with.
         first: The use that has to be the first.
         pinned: Parts that can't be dropped for the first use.
@@ -94,11 +109,16 @@ def plan_loads(
     return _Search(uses, sizes, budget, there, first, pinned).run(effort)
 
 
-def least_worth(candidates: Iterable[tuple[float, Part]], sizes: Mapping[Part, int], shortfall: int) -> list[Part]:
+def least_worth(
+    candidates: Iterable[tuple[float, Part]], sizes: Mapping[Part, int], shortfall: int
+) -> list[Part]:
     """
-    What to drop of parts that nobody is known to need, each with its worth: the least, and no more than needed.
+    Return what to drop of parts that nobody is known to need, each with its worth.
 
-    The worth of a part is the manager's clock when it was used last plus the cost of reading it again per byte.
+    The least, and no more than needed.
+
+    The worth of a part is the manager's clock when it was used last plus the cost of reading it
+    again per byte.
     """
     chosen: list[Part] = []
     for _, part in sorted(candidates, key=lambda pair: pair[0]):
@@ -110,7 +130,11 @@ def least_worth(candidates: Iterable[tuple[float, Part]], sizes: Mapping[Part, i
 
 
 def _pruned(chosen: list[Part], sizes: Mapping[Part, int], spare: int) -> list[Part]:
-    """Without those that are not needed for the room to be enough; the later ones in the list are kept first."""
+    """
+    Without those that are not needed for the room to be enough.
+
+    The later ones in the list are kept first.
+    """
     for part in reversed(chosen[:]):
         if 0 < sizes[part] <= spare:
             chosen.remove(part)
@@ -141,7 +165,9 @@ class _Search(Generic[Part]):
         first: int | None,
         pinned: Collection[Part],
     ) -> None:
-        self._names: list[Part] = list(dict.fromkeys(part for use in uses for part in sorted(use.parts, key=repr)))
+        self._names: list[Part] = list(
+            dict.fromkeys(part for use in uses for part in sorted(use.parts, key=repr))
+        )
         self._names += [part for part in there if part not in set(self._names)]
         bit = {name: 1 << index for index, name in enumerate(self._names)}
         self._sizes = [sizes[name] for name in self._names]
@@ -161,9 +187,15 @@ class _Search(Generic[Part]):
         found = self._exactly(start, effort) if effort else None
         if found is not None:
             return self._schedule(found, True)
-        return self._schedule(min((self._beam(start, width) for width in {1, _BEAM if effort else 1}), key=lambda end: end.cost), False)
+        return self._schedule(
+            min(
+                (self._beam(start, width) for width in {1, _BEAM if effort else 1}),
+                key=lambda end: end.cost,
+            ),
+            False,
+        )
 
-    # -- search -----------------------------------------------------------------------------------------------------
+    # -- search ------------------------------------------------------------------------------------
 
     def _exactly(self, start: _State, effort: int) -> _State | None:
         order = itertools.count()
@@ -181,7 +213,15 @@ class _Search(Generic[Part]):
                 known = best.get((after.done, after.there))
                 if known is None or after.cost < known:
                     best[after.done, after.there] = after.cost
-                    heapq.heappush(frontier, (after.cost + self._bound(after), -after.done.bit_count(), next(order), after))
+                    heapq.heappush(
+                        frontier,
+                        (
+                            after.cost + self._bound(after),
+                            -after.done.bit_count(),
+                            next(order),
+                            after,
+                        ),
+                    )
         return None
 
     def _beam(self, start: _State, width: int) -> _State:
@@ -198,7 +238,10 @@ class _Search(Generic[Part]):
                     known = reached.get((after.done, after.there))
                     if known is None or after.cost < known.cost:
                         reached[after.done, after.there] = after
-            worth = sorted(reached.values(), key=lambda state: (state.cost + self._bound(state), -state.done.bit_count()))
+            worth = sorted(
+                reached.values(),
+                key=lambda state: (state.cost + self._bound(state), -state.done.bit_count()),
+            )
             level = [state for state in worth if ended is None or state.cost < ended.cost][:width]
         assert ended is not None
         return ended
@@ -211,12 +254,17 @@ class _Search(Generic[Part]):
         return self._bytes(needed & ~state.there)
 
     def _moves(self, state: _State) -> Iterator[_State]:
-        """The states after loading for one of the ready uses, with all that is free after it done as well."""
+        """
+        Yield the states after loading for one of the ready uses, with all that is free after it
+        done as well.
+        """
         is_first = state.before is None
         if is_first and self._first is not None:
             ready = [self._first]
         else:
-            ready = [use for use in _bits(self._all & ~state.done) if not self._before[use] & ~state.done]
+            ready = [
+                use for use in _bits(self._all & ~state.done) if not self._before[use] & ~state.done
+            ]
         distances = self._distances(state)
         seen = set()
         for use in ready:
@@ -225,7 +273,11 @@ class _Search(Generic[Part]):
                 continue
             seen.add(parts)
             missing = self._bytes(parts & ~state.there)
-            for drops in self._drops(state.there & ~parts & ~(self._pinned if is_first else 0), state.there | parts, distances):
+            for drops in self._drops(
+                state.there & ~parts & ~(self._pinned if is_first else 0),
+                state.there | parts,
+                distances,
+            ):
                 there = (state.there | parts) & ~drops
                 after = _State(state.done | 1 << use, there, state.cost + missing, state, use)
                 yield self._closure(self._trimmed(after))
@@ -238,9 +290,11 @@ class _Search(Generic[Part]):
         return _State(state.done, state.there & ~drops, state.cost, state.before, state.loaded_for)
 
     def _closure(self, state: _State) -> _State:
-        """The state with every use done that needs nothing more."""
+        """Return the state with every use done that needs nothing more."""
         done, free = state.done, []
-        candidates = [use for use in _bits(self._all & ~done) if not self._parts[use] & ~state.there]
+        candidates = [
+            use for use in _bits(self._all & ~done) if not self._parts[use] & ~state.there
+        ]
         progress = True
         while progress and candidates:
             rest = [use for use in candidates if self._before[use] & ~done]
@@ -254,7 +308,11 @@ class _Search(Generic[Part]):
         return _State(done, state.there, state.cost, state.before, state.loaded_for, tuple(free))
 
     def _drops(self, may_go: int, there: int, distances: Mapping[int, int]) -> Iterator[int]:
-        """Sets of parts that make just enough room, good ones first; all that may go where that is not enough."""
+        """
+        Sets of parts that make just enough room, good ones first.
+
+        All that may go where that is not enough.
+        """
         shortfall = self._bytes(there) - self._budget
         if shortfall <= 0:
             yield 0
@@ -275,7 +333,11 @@ class _Search(Generic[Part]):
             return
         smallest = sorted(farthest, key=lambda part: self._sizes[part])
         enough = [part for part in smallest if self._sizes[part] >= shortfall]
-        tried = [self._least(farthest, shortfall), self._least(smallest, shortfall), self._least(smallest[::-1], shortfall)]
+        tried = [
+            self._least(farthest, shortfall),
+            self._least(smallest, shortfall),
+            self._least(smallest[::-1], shortfall),
+        ]
         tried += [1 << part for part in enough[:2]]
         for drops in dict.fromkeys(tried):
             yield dead | drops
@@ -288,7 +350,9 @@ class _Search(Generic[Part]):
                 break
             chosen.append(part)
             shortfall -= self._sizes[part]
-        return sum(1 << part for part in _pruned(chosen, dict(enumerate(self._sizes)), int(-shortfall)))
+        return sum(
+            1 << part for part in _pruned(chosen, dict(enumerate(self._sizes)), int(-shortfall))
+        )
 
     def _minimal_sets(self, parts: Sequence[int], shortfall: float) -> Iterator[int]:
         for count in range(1, len(parts) + 1):
@@ -298,7 +362,11 @@ class _Search(Generic[Part]):
                     yield sum(1 << part for part in some)
 
     def _distances(self, state: _State) -> dict[int, int]:
-        """Part to how many uses come at least before its next one; parts that no use is left for are absent."""
+        """
+        Part to how many uses come at least before its next one.
+
+        Parts that no use is left for are absent.
+        """
         found: dict[int, int] = {}
         for use in _bits(self._all & ~state.done):
             before = (self._ancestors[use] & ~state.done).bit_count()
@@ -307,7 +375,7 @@ class _Search(Generic[Part]):
                     found[part] = before
         return found
 
-    # -- the answer -------------------------------------------------------------------------------------------------
+    # -- the answer --------------------------------------------------------------------------------
 
     def _schedule(self, end: _State, is_optimal: bool) -> Schedule[Part]:
         path = [end]

@@ -1,9 +1,10 @@
 """
 Fetching ahead: while a node computes, the weights of the next one come.
 
-One thread for each device, alive only while there is something to fetch, follows the plan: it brings what the next load would bring,
-and drops what that load would drop, if nobody uses that any more. So it makes no load that would not be made anyway. What does not
-fit beside what is in use is read into host memory, where there is room for it.
+One thread for each device, alive only while there is something to fetch, follows the plan: it
+brings what the next load would bring, and drops what that load would drop, if nobody uses that any
+more. So it makes no load that would not be made anyway. What does not fit beside what is in use is
+read into host memory, where there is room for it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 class Prefetch:
     """The threads that fetch ahead for one manager."""
 
-    def __init__(self, tiers: Tiers, foresight: Foresight, wanted: Mapping[Hashable, Wanted]) -> None:
+    def __init__(
+        self, tiers: Tiers, foresight: Foresight, wanted: Mapping[Hashable, Wanted]
+    ) -> None:
         """
         Args:
             wanted: How to read each component that is known.
@@ -44,7 +47,12 @@ class Prefetch:
         with self._lock:
             if device.name in self._at_work:
                 return
-            thread = threading.Thread(target=self._work, args=(device,), name=f"nodetool-prefetch-{device.name}", daemon=True)
+            thread = threading.Thread(
+                target=self._work,
+                args=(device,),
+                name=f"nodetool-prefetch-{device.name}",
+                daemon=True,
+            )
             self._at_work[device.name] = thread
         thread.start()
 

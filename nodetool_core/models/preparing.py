@@ -1,9 +1,12 @@
 """
-What is done to a component once, after it is read and before it goes to its device: the fast path of the library.
+What is done to a component once, after it is read and before it goes to its device.
 
-Convolutions want their channels last on a card. `fp8` keeps a denoiser's weights in 8 bits and casts each layer to the number
-format of the computation as it runs (layerwise casting). Compiling is done for the blocks that repeat, which gives the speed of
-compiling all in a tenth of the time. Attention is torch's `scaled_dot_product_attention` without our doing.
+The fast path of the library.
+
+Convolutions want their channels last on a card. `fp8` keeps a denoiser's weights in 8 bits and
+casts each layer to the number format of the computation as it runs (layerwise casting). Compiling
+is done for the blocks that repeat, which gives the speed of compiling all in a tenth of the time.
+Attention is torch's `scaled_dot_product_attention` without our doing.
 """
 
 from __future__ import annotations
@@ -26,20 +29,35 @@ def is_denoiser(part: str) -> bool:
 
 
 def prepare(module: Any, part: str, precision: Precision, device: Device) -> None:
-    """Bring a component, still in host memory, into the form that was asked for. Raises ModelError where it has no such form."""
+    """
+    Bring a component, still in host memory, into the form that was asked for.
+
+    Raises ModelError where it has no such form.
+    """
     import torch
 
     _remember_signatures(module)
-    if device.name.startswith("cuda") and any(isinstance(inner, torch.nn.Conv2d) for inner in module.modules()):
+    if device.name.startswith("cuda") and any(
+        isinstance(inner, torch.nn.Conv2d) for inner in module.modules()
+    ):
         module.to(memory_format=torch.channels_last)
     if not is_denoiser(part):
         return
     if precision.quantization == "fp8":
         if not hasattr(module, "enable_layerwise_casting"):
             message = f"can't be kept in fp8: {type(module).__name__} has no layerwise casting."
-            raise ModelError(Problem("model_quantization_unsupported", part, message, "Leave the model's `quantization` out."))
+            raise ModelError(
+                Problem(
+                    "model_quantization_unsupported",
+                    part,
+                    message,
+                    "Leave the model's `quantization` out.",
+                )
+            )
         module.enable_layerwise_casting(
-            storage_dtype=torch.float8_e4m3fn, compute_dtype=precision.dtype, skip_modules_classes=_asking_for_formats(module)
+            storage_dtype=torch.float8_e4m3fn,
+            compute_dtype=precision.dtype,
+            skip_modules_classes=_asking_for_formats(module),
         )
     if precision.compile:
         if getattr(module, "_repeated_blocks", None):
@@ -49,15 +67,21 @@ def prepare(module: Any, part: str, precision: Precision, device: Device) -> Non
 
 
 def _asking_for_formats(module: Any) -> tuple[type, ...]:
-    """Classes of layers that bring their input to the number format of their weights, which is that of the computation only later."""
-    kinds = {type(inner) for inner in module.modules() if type(inner).__module__.startswith("diffusers.")}
+    """
+    Classes of layers that bring their input to the number format of their weights, which is that of
+    the computation only later.
+    """
+    kinds = {
+        type(inner) for inner in module.modules() if type(inner).__module__.startswith("diffusers.")
+    }
     return tuple(kind for kind in kinds if "weight.dtype" in inspect.getsource(kind.forward))
 
 
 def _remember_signatures(module: Any) -> None:
     """
-    Each attention layer of diffusers 0.42 asks at each step what its processor takes; with the answer at hand, Python builds it
-    in an eighth of the time.
+    Each attention layer of diffusers 0.42 asks at each step what its processor takes.
+
+    With the answer at hand, Python builds it in an eighth of the time.
     """
     for processor in getattr(module, "attn_processors", {}).values():
         call: Any = type(processor).__call__

@@ -1,11 +1,13 @@
 """
 Reading one module from disk while other threads compute.
 
-`from_pretrained` of diffusers and of transformers change what belongs to the whole process while they make a module: torch's default
-number format, how modules register their parameters, the functions that initialize weights. Two that run at once leave
-modules without weights; and a denoising loop on another thread would make its tensors in the wrong format, and paint another
-image without a word. So only one module is read at a time, and the default number format is left alone: a module is made by a
-subclass that does not set it, under a mode of this thread alone that makes tensors in the format wanted.
+`from_pretrained` of diffusers and of transformers change what belongs to the whole process while
+they make a module: torch's default number format, how modules register their parameters, the
+functions that initialize weights. Two that run at once leave modules without weights; and a
+denoising loop on another thread would make its tensors in the wrong format, and paint another image
+without a word. So only one module is read at a time, and the default number format is left alone: a
+module is made by a subclass that does not set it, under a mode of this thread alone that makes
+tensors in the format wanted.
 """
 
 from __future__ import annotations
@@ -48,22 +50,28 @@ ONE_AT_A_TIME: Final = renewed_after_fork(_OneAtATime())
 """Held while a library makes modules from files."""
 
 
-def read_module(cls: Any, folder: Path, dtype: torch.dtype, *, variant: str | None = None, may_map: bool = True) -> Any:
+def read_module(
+    cls: Any, folder: Path, dtype: torch.dtype, *, variant: str | None = None, may_map: bool = True
+) -> Any:
     """
-    Read the module in a folder, and return it with all its weights, in evaluation mode and without gradients.
+    Read the module in a folder, and return it with all its weights, in evaluation mode and without
+    gradients.
 
     Args:
         cls: A model class of diffusers or transformers.
         may_map: Whether the files may be mapped into memory instead of being read (diffusers).
 
-    Raises NotWhole where the files lack tensors or hold others, HeaderError where one is damaged, and what `from_pretrained` raises:
-    OSError, ValueError, RuntimeError and others.
+    Raises NotWhole where the files lack tensors or hold others, HeaderError where one is damaged,
+    and what `from_pretrained` raises: OSError, ValueError, RuntimeError and others.
     """
     from diffusers import ModelMixin
 
     is_quantized = _is_quantized(folder)
-    options: dict[str, Any] = {"use_safetensors": True} | ({} if variant is None else {"variant": variant})
-    # The libraries only say that shapes differ; which ones is in the report, where they are told to go on.
+    options: dict[str, Any] = {"use_safetensors": True} | (
+        {} if variant is None else {"variant": variant}
+    )
+    # The libraries only say that shapes differ; which ones is in the report, where they are told to
+    # go on.
     options |= {"output_loading_info": True, "ignore_mismatched_sizes": not is_quantized}
     if issubclass(cls, ModelMixin):
         maker = _discreet(cls, dtype)
@@ -81,15 +89,28 @@ def read_module(cls: Any, folder: Path, dtype: torch.dtype, *, variant: str | No
         # Of a damaged file the libraries say no more than that it can't be read.
         raise HeaderError("; ".join(damage)) from error
     made.__class__ = cls
-    stored = None if is_quantized else {name: tensor for header in headers for name, tensor in header.tensors.items()}
+    stored = (
+        None
+        if is_quantized
+        else {name: tensor for header in headers for name, tensor in header.tensors.items()}
+    )
     unexpected = [] if is_quantized else report["unexpected_keys"]
-    found = gaps_of(made, missing=report["missing_keys"], misshapen=report["mismatched_keys"], unexpected=unexpected, stored=stored)
+    found = gaps_of(
+        made,
+        missing=report["missing_keys"],
+        misshapen=report["mismatched_keys"],
+        unexpected=unexpected,
+        stored=stored,
+    )
     check_whole(made, found)
     return made.eval().requires_grad_(False)
 
 
 def _is_quantized(folder: Path) -> bool:
-    """Whether the weights in a folder are in a form that the library computes with as it is, such as torchao's."""
+    """
+    Whether the weights in a folder are in a form that the library computes with as it is, such as
+    torchao's.
+    """
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -99,7 +120,7 @@ def _is_quantized(folder: Path) -> bool:
 
 
 def _headers(files: Iterable[Path]) -> tuple[list[Header], list[str]]:
-    """The headers of files; and of those that can't be read what is wrong with them."""
+    """Return the headers of files; and of those that can't be read what is wrong with them."""
     headers, damage = [], []
     for file in files:
         try:
@@ -110,13 +131,19 @@ def _headers(files: Iterable[Path]) -> tuple[list[Header], list[str]]:
 
 
 def _discreet(cls: Any, dtype: torch.dtype) -> Any:
-    """A model class of diffusers that makes a module in a number format without setting the default one."""
+    """
+    Return a model class of diffusers that makes a module in a number format without setting the
+    default one.
+    """
 
     def from_config(made_by: Any, *arguments: Any, **settings: Any) -> Any:
         with _made_in(dtype):
             return super(made_by, made_by).from_config(*arguments, **settings)
 
-    changed = {"_set_default_torch_dtype": classmethod(lambda made_by, dtype: None), "from_config": classmethod(from_config)}
+    changed = {
+        "_set_default_torch_dtype": classmethod(lambda made_by, dtype: None),
+        "from_config": classmethod(from_config),
+    }
     return type(cls.__name__, (cls,), {"__module__": cls.__module__, **changed})
 
 
@@ -134,16 +161,29 @@ def _discreet_transformers() -> Iterator[None]:
 
 
 def _made_in(dtype: torch.dtype) -> Any:
-    """A context in which this thread makes tensors of real numbers in a number format, where none is named."""
+    """
+    Return a context in which this thread makes tensors of real numbers in a number format, where
+    none is named.
+    """
     import torch
     from torch.overrides import TorchFunctionMode
 
-    asked = {torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn, torch.eye, torch.linspace}
+    asked = {
+        torch.empty,
+        torch.zeros,
+        torch.ones,
+        torch.rand,
+        torch.randn,
+        torch.eye,
+        torch.linspace,
+    }
     told = {torch.tensor, torch.full, torch.arange}
     """What they make is of real numbers or of integers, as their arguments are."""
 
     class Format(TorchFunctionMode):
-        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        def __torch_function__(
+            self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
             options = dict(kwargs or {})
             if options.get("dtype") is None and function in asked:
                 options["dtype"] = dtype

@@ -72,5 +72,9 @@ class ChooseVictims(Protocol):
     """
 
     def __call__(
-        self, candidates: Sequence[Component], shortfall: int, coming: Collection[Hashable], device: Device | None
+        self,
+        candidates: Sequence[Component],
+        shortfall: int,
+        coming: Collection[Hashable],
+        device: Device | None,
     ) -> list[Component]: ...

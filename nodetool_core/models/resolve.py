@@ -1,9 +1,9 @@
 """
 From a model reference to files on this machine.
 
-In this order: weights that ship with a pack, by their id; a path that exists (a directory in diffusers form, a single
-safetensors file, or `path` inside a directory); a Hub id. What a reference stood for is told by a revision: the commit
-on the Hub, or a digest of the local files.
+In this order: weights that ship with a pack, by their id; a path that exists (a directory in
+diffusers form, a single safetensors file, or `path` inside a directory); a Hub id. What a reference
+stood for is told by a revision: the commit on the Hub, or a digest of the local files.
 """
 
 from __future__ import annotations
@@ -29,7 +29,11 @@ if TYPE_CHECKING:
     from nodetool_core.models.listed import ListedModels
 
 _DIGEST_LIMIT = 64 * 2**20
-"""Bytes up to which local weights are told apart by content; above, by names, sizes and times, as reading would take seconds."""
+"""
+Bytes up to which local weights are told apart by content.
+
+Above, by names, sizes and times, as reading would take seconds.
+"""
 
 
 _Key = tuple[object, ...]
@@ -44,7 +48,11 @@ class ResolvedModel:
     path: Path
     kind: Literal["directory", "file"]
     revision: str
-    """The commit on the Hub, or `blake3:…` / `stat:…` of local files; of a decoder with a prior both of theirs, joined by `+`."""
+    """
+    The commit on the Hub, or `blake3:…` / `stat:…` of local files.
+
+    Of a decoder with a prior both of theirs, joined by `+`.
+    """
     variant: str | None = None
     prior: ResolvedModel | None = None
     """What the card of a decoder names as its prior."""
@@ -52,24 +60,43 @@ class ResolvedModel:
     @property
     def own_revision(self) -> str:
         """The revision without that of the prior."""
-        return self.revision.removesuffix(f"+{self.prior.revision}") if self.prior else self.revision
+        return (
+            self.revision.removesuffix(f"+{self.prior.revision}") if self.prior else self.revision
+        )
 
     @property
     def may_be_mapped(self) -> bool:
-        """Whether its files may be mapped: one that is overwritten meanwhile takes the process with it; the Hub's cache never is."""
+        """
+        Whether its files may be mapped.
+
+        One that is overwritten meanwhile takes the process with it; the Hub's cache never is.
+        """
         return not self.revision.startswith("blake3:")
 
 
 class Resolver:
-    """Resolves references. A Hub id keeps the commit of its first use for as long as the resolver lives."""
+    """
+    Resolves references.
 
-    def __init__(self, weights: Mapping[str, Path] | None = None, hub: Hub | None = None, listed: ListedModels | None = None) -> None:
+    A Hub id keeps the commit of its first use for as long as the resolver lives.
+    """
+
+    def __init__(
+        self,
+        weights: Mapping[str, Path] | None = None,
+        hub: Hub | None = None,
+        listed: ListedModels | None = None,
+    ) -> None:
         self.weights = dict(weights or {})
         self.hub = hub or Hub()
         self._listed = listed
         self._fetched: dict[_Key, ResolvedModel] = {}
         self._shipped: dict[str, ResolvedModel] = {}
-        """What packs brought along, looked at once: like their code, it stays as it is while the process runs."""
+        """
+        What packs brought along, looked at once.
+
+        Like their code, it stays as it is while the process runs.
+        """
         self._digests: dict[Path, tuple[_Key, str]] = {}
         """By place, with the names, sizes and times of the files that it is of."""
         self._priors: dict[Path, tuple[_Key, str | None]] = {}
@@ -82,28 +109,50 @@ class Resolver:
 
     def resolve(self, ref: ModelRef, context: Context, task: str | None = None) -> ResolvedModel:
         """
-        The files behind a reference, and of a decoder's prior; fetched where they are not here yet, bytes are reported to `context`.
+        Return the files behind a reference, and of a decoder's prior.
 
-        `task` is what they are wanted for: one of a pipeline, which is refused before it is fetched where it can't do that, or one of
-        `models/parts.py`.
+        Fetched where they are not here yet, bytes are reported to `context`.
 
-        Raises ModelError with a code per cause (`model_gated`, `model_not_found`, `model_offline`, …), and RunCancelled.
+        `task` is what they are wanted for: one of a pipeline, which is refused before it is fetched
+        where it can't do that, or one of `models/parts.py`.
+
+        Raises ModelError with a code per cause (`model_gated`, `model_not_found`, `model_offline`,
+        …), and RunCancelled.
         """
         own = self._own(ref, context, task)
-        found = own if part_of(task) is not None else self._with_prior(own, ref, lambda prior: self._own(prior, context))
+        found = (
+            own
+            if part_of(task) is not None
+            else self._with_prior(own, ref, lambda prior: self._own(prior, context))
+        )
         assert found is not None
         return found
 
     def here(self, ref: ModelRef) -> ResolvedModel | None:
-        """The files of a pipeline that are on this machine already; None where they would be fetched. Asks no network."""
+        """
+        Return the files of a pipeline that are on this machine already.
+
+        None where they would be fetched. Asks no network.
+        """
         own = self._already(ref)
         return self._with_prior(own, ref, self._already) if own else None
 
     def local(self, ref: ModelRef) -> ResolvedModel | None:
-        """The files behind a reference that needs no Hub; None for a Hub id. Raises ModelError for a path that isn't there."""
+        """
+        Return the files behind a reference that needs no Hub; None for a Hub id.
+
+        Raises ModelError for a path that isn't there.
+        """
         name = ref.repo_id or ref.path or ""
         if not name:
-            raise ModelError(Problem("model_empty", "model", "names no model.", "Set it to a Hub id, a directory, or a safetensors file."))
+            raise ModelError(
+                Problem(
+                    "model_empty",
+                    "model",
+                    "names no model.",
+                    "Set it to a Hub id, a directory, or a safetensors file.",
+                )
+            )
         if self._listed is not None:
             self._listed.check(ref)
         if name in self.weights:
@@ -120,17 +169,26 @@ class Resolver:
             return self._at(path, name, ref)
         if name.lower().startswith(("http://", "https://")):
             hint = "Give a Hub id, or download the .safetensors file and give its path."
-            raise ModelError(Problem("model_id_malformed", name, "is the address of a page that models are not fetched from.", hint))
+            raise ModelError(
+                Problem(
+                    "model_id_malformed",
+                    name,
+                    "is the address of a page that models are not fetched from.",
+                    hint,
+                )
+            )
         if _looks_like_path(name) or path.is_symlink():
             raise _missing(path, name)
         return None
 
     def revision(self, ref: ModelRef) -> str | None:
         """
-        Which weights a reference stands for now, without asking the network: None where none are on this machine.
+        Which weights a reference stands for now, without asking the network.
 
-        Of a decoder whose prior is not here, or can't be had, the decoder's alone. Raises ModelError for a path that isn't there,
-        and for a model that is not listed.
+        None where none are on this machine.
+
+        Of a decoder whose prior is not here, or can't be had, the decoder's alone. Raises
+        ModelError for a path that isn't there, and for a model that is not listed.
         """
         own = self._cached(ref)
         if own is None:
@@ -141,8 +199,14 @@ class Resolver:
             # Whoever uses both is told; a part of the decoder can do without.
             return own.revision
 
-    def _with_prior(self, own: ResolvedModel, ref: ModelRef, find: Callable[[ModelRef], ResolvedModel | None]) -> ResolvedModel | None:
-        """A model with its prior as `find` finds it, where it has one; None where that finds nothing."""
+    def _with_prior(
+        self, own: ResolvedModel, ref: ModelRef, find: Callable[[ModelRef], ResolvedModel | None]
+    ) -> ResolvedModel | None:
+        """
+        Return a model with its prior as `find` finds it, where it has one.
+
+        None where that finds nothing.
+        """
         named = self._named_prior(own)
         if named is None:
             return own
@@ -151,14 +215,25 @@ class Resolver:
             if prior is None:
                 return None
             if prior.kind == "file":
-                raise ModelError(Problem("model_not_diffusers", named, "is a single file, and no prior.", "Correct `prior` in the card."))
+                raise ModelError(
+                    Problem(
+                        "model_not_diffusers",
+                        named,
+                        "is a single file, and no prior.",
+                        "Correct `prior` in the card.",
+                    )
+                )
         except ModelError as error:
             raise prior_refused(own.name, named, error) from error
         called = replace(prior, name=f"{named}, the prior of {own.name}")
         return replace(own, revision=f"{own.revision}+{prior.revision}", prior=called)
 
     def _named_prior(self, own: ResolvedModel) -> str | None:
-        """What `priors.named_prior` says; the files are read again only when one of them has changed."""
+        """
+        Return what `priors.named_prior` says.
+
+        The files are read again only when one of them has changed.
+        """
         if own.kind == "file":
             return None
         state = (_state(f"{own.path}/{INDEX}"), _state(f"{own.path}/{CARD}"))
@@ -171,10 +246,10 @@ class Resolver:
             self._priors[own.path] = (state, named)
         return named
 
-    # -- one model, without what goes with it -----------------------------------------------------------------------
+    # -- one model, without what goes with it ------------------------------------------------------
 
     def _own(self, ref: ModelRef, context: Context, task: str | None = None) -> ResolvedModel:
-        """The files behind a reference, fetched where they are not here yet."""
+        """Return the files behind a reference, fetched where they are not here yet."""
         local = self.local(ref)
         if local is not None:
             return local
@@ -199,7 +274,11 @@ class Resolver:
         return resolved
 
     def _already(self, ref: ModelRef) -> ResolvedModel | None:
-        """The files of a pipeline that need not be fetched any more; None where they have to be."""
+        """
+        Return the files of a pipeline that need not be fetched any more.
+
+        None where they have to be.
+        """
         local = self.local(ref)
         if local is not None:
             return local
@@ -207,40 +286,71 @@ class Resolver:
             return self._fetched.get((*_key(ref), None))
 
     def _cached(self, ref: ModelRef) -> ResolvedModel | None:
-        """As `_already`; and what was fetched of it as a part, or by others into the Hub's cache."""
+        """
+        As `_already`; and what was fetched of it as a part, or by others into the Hub's cache.
+        """
         known = self._already(ref)
         if known is not None:
             return known
         with self._lock:
-            known = next((found for key, found in self._fetched.items() if key[:-1] == _key(ref)), None)
+            known = next(
+                (found for key, found in self._fetched.items() if key[:-1] == _key(ref)), None
+            )
         if known is not None:
             return known
         cached = self.hub.cached(ref)
-        return ResolvedModel(ref.repo_id, cached[0], "file" if ref.path else "directory", cached[1], ref.variant) if cached else None
+        return (
+            ResolvedModel(
+                ref.repo_id, cached[0], "file" if ref.path else "directory", cached[1], ref.variant
+            )
+            if cached
+            else None
+        )
 
     def _at(self, path: Path, name: str, ref: ModelRef) -> ResolvedModel:
         if not path.exists():
             hint = "Install nodetool again: the files that ship with it are not complete."
-            raise ModelError(Problem("model_path_missing", name, f"ships with a pack, but {path} is not there.", hint))
+            raise ModelError(
+                Problem(
+                    "model_path_missing", name, f"ships with a pack, but {path} is not there.", hint
+                )
+            )
         if path.is_dir():
             return ResolvedModel(name, path.resolve(), "directory", self._digest(path), ref.variant)
         _refuse_pickle(path.name, name)
         if not is_safetensors(path.name):
-            raise ModelError(Problem("model_not_safetensors", name, "is no safetensors file.", "Give a .safetensors file or a directory."))
+            raise ModelError(
+                Problem(
+                    "model_not_safetensors",
+                    name,
+                    "is no safetensors file.",
+                    "Give a .safetensors file or a directory.",
+                )
+            )
         return ResolvedModel(name, path.resolve(), "file", self._digest(path), ref.variant)
 
     def _digest(self, path: Path) -> str:
-        """What tells these files from others; read again only when a name, size or time has changed."""
+        """
+        Return what tells these files from others.
+
+        Read again only when a name, size or time has changed.
+        """
         from blake3 import blake3
 
         facts = tuple(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in _files(path)))
         with self._lock:
             before, known = self._digests.get(path, ((), ""))
         if before != facts:
-            files = sorted((Path(name).relative_to(path), size, changed) for name, size, changed in facts)
+            files = sorted(
+                (Path(name).relative_to(path), size, changed) for name, size, changed in facts
+            )
             hasher = blake3()
             if is_large := sum(size for _, size, _ in files) > _DIGEST_LIMIT:
-                hasher.update(repr(tuple((str(file), size, changed) for file, size, changed in files)).encode())
+                hasher.update(
+                    repr(
+                        tuple((str(file), size, changed) for file, size, changed in files)
+                    ).encode()
+                )
             else:
                 for file, size, _ in files:
                     hasher.update(f"{file}\0{size}\0".encode())
@@ -252,7 +362,11 @@ class Resolver:
 
 
 def _files(path: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """A file, or every file below a directory; looked at for each use of a local model, so that one that was changed is read again."""
+    """
+    Yield a file, or every file below a directory.
+
+    Looked at for each use of a local model, so that one that was changed is read again.
+    """
     if not path.is_dir():
         yield str(path), path.stat()
         return
@@ -272,7 +386,7 @@ def _files(path: Path) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def _state(path: str) -> _Key | None:
-    """What changes when a file does; None where there is none."""
+    """Return what changes when a file does; None where there is none."""
     try:
         status = os.stat(path)  # noqa: PTH116 - asked for at each use
     except OSError:
@@ -286,7 +400,12 @@ def _key(ref: ModelRef) -> _Key:
 
 
 def _looks_like_path(name: str) -> bool:
-    return name.startswith(("/", "./", "../", "~", ".\\", "..\\")) or "\\" in name or is_safetensors(name) or is_pickled(name)
+    return (
+        name.startswith(("/", "./", "../", "~", ".\\", "..\\"))
+        or "\\" in name
+        or is_safetensors(name)
+        or is_pickled(name)
+    )
 
 
 def _refuse_pickle(file: str, name: str) -> None:
@@ -295,13 +414,27 @@ def _refuse_pickle(file: str, name: str) -> None:
 
 
 def _missing(path: Path, name: str) -> ModelError:
-    """The refusal of a path that isn't there, with the nearest name beside it, or of a link to such a one."""
+    """
+    Return the refusal of a path that isn't there, with the nearest name beside it, or of a link to
+    such a one.
+    """
     if path.is_symlink():
-        return incomplete(name, f"it is a link to {path.readlink()}, which is not there: its download was stopped, or the file was deleted")
+        return incomplete(
+            name,
+            f"it is a link to {path.readlink()}, which is not there: its download was stopped, or"
+            " the file was deleted",
+        )
     existing = path
     while not existing.parent.is_dir():
         existing = existing.parent
     parent = existing.parent
     meant = nearest_file(existing.name, sorted(entry.name for entry in parent.iterdir()))
     hint = f"Did you mean {meant!r}?" if meant else "Check the path."
-    return ModelError(Problem("model_path_missing", name, f"does not exist: there is no {existing.name!r} in {parent.resolve()}.", hint))
+    return ModelError(
+        Problem(
+            "model_path_missing",
+            name,
+            f"does not exist: there is no {existing.name!r} in {parent.resolve()}.",
+            hint,
+        )
+    )

@@ -1,15 +1,19 @@
 """
 Schedulers of diffusers, mended where they lose their way.
 
-- A loop that starts at the first step is told so by no pipeline that makes images from texts. Its scheduler looks its timestep
-  up, and of two equal ones takes the second. Rounded timesteps are equal near the beginning of a schedule by Karras, of one with
-  zero terminal noise, and of a cosine; the loop then runs beyond the end of the schedule (diffusers 0.42, `IndexError`).
-- PNDM takes it for granted that a loop has four steps or more and starts at the first timestep. Image to image starts later.
-- Ancestral schedulers take the root of a difference that can round to less than 0 where a schedule falls steeply.
-- LMS counts steps that a loop that began later has not done. Its coefficients are integrals of polynomials, for which scipy is
-  not needed.
+- A loop that starts at the first step is told so by no pipeline that makes images from texts. Its
+  scheduler looks its timestep up, and of two equal ones takes the second. Rounded timesteps are
+  equal near the beginning of a schedule by Karras, of one with zero terminal noise, and of a
+  cosine; the loop then runs beyond the end of the schedule (diffusers 0.42, `IndexError`).
+- PNDM takes it for granted that a loop has four steps or more and starts at the first timestep.
+  Image to image starts later.
+- Ancestral schedulers take the root of a difference that can round to less than 0 where a schedule
+  falls steeply.
+- LMS counts steps that a loop that began later has not done. Its coefficients are integrals of
+  polynomials, for which scipy is not needed.
 
-`mended` makes a subclass of the same name, so that whoever asks for the class of a scheduler finds what it expects.
+`mended` makes a subclass of the same name, so that whoever asks for the class of a scheduler finds
+what it expects.
 """
 
 from __future__ import annotations
@@ -20,7 +24,9 @@ from typing import Any
 
 
 def copied_scheduler(scheduler: Any) -> Any:
-    """A scheduler in the same state, that shares nothing with this one that a call changes."""
+    """
+    Return a scheduler in the same state, that shares nothing with this one that a call changes.
+    """
     import torch
 
     made = copy.copy(scheduler)
@@ -41,7 +47,9 @@ def is_scheduler(value: Any) -> bool:
 
 
 def mend_schedulers(pipeline: Any) -> None:
-    """Mend the schedulers of a pipeline of the caller's own, and of the pipelines that it is made of."""
+    """
+    Mend the schedulers of a pipeline of the caller's own, and of the pipelines that it is made of.
+    """
     from diffusers import DiffusionPipeline
 
     for part in vars(pipeline).values():
@@ -54,8 +62,14 @@ def mend_schedulers(pipeline: Any) -> None:
 
 @cache
 def mended(cls: type) -> Any:
-    """The subclass of a scheduler's class that has what is missing; the class itself where nothing is."""
-    mends = [mend for name, mend in _MENDS.items() if cls.__name__ == name and not issubclass(cls, mend)]
+    """
+    Return the subclass of a scheduler's class that has what is missing.
+
+    The class itself where nothing is.
+    """
+    mends = [
+        mend for name, mend in _MENDS.items() if cls.__name__ == name and not issubclass(cls, mend)
+    ]
     if hasattr(cls, "index_for_timestep") and not issubclass(cls, _Placed):
         mends.append(_Placed)
     return type(cls.__name__, (*mends, cls), {"__module__": cls.__module__}) if mends else cls
@@ -75,7 +89,10 @@ class _Placed:
 
 
 class _InDoublePrecision:
-    """Keeps its noise levels in double precision, in which the difference of the squares of two of them stays above 0."""
+    """
+    Keeps its noise levels in double precision, in which the difference of the squares of two of
+    them stays above 0.
+    """
 
     sigmas: Any
 
@@ -85,7 +102,10 @@ class _InDoublePrecision:
 
 
 class _Steep:
-    """Has the noise level below a step, and the one between, also where single precision makes them the root of less than 0."""
+    """
+    Has the noise level below a step, and the one between, also where single precision makes them
+    the root of less than 0.
+    """
 
     sigmas: Any
     sigmas_down: Any
@@ -95,7 +115,8 @@ class _Steep:
     def set_timesteps(self, *arguments: Any, **options: Any) -> None:
         super().set_timesteps(*arguments, **options)  # type: ignore[misc]
         for index in (~(self.sigmas_down > 0)).nonzero().flatten().tolist():
-            # Each level but the first stands there twice. The geometric mean of a level and the one below it is the next one.
+            # Each level but the first stands there twice. The geometric mean of a level and the one
+            # below it is the next one.
             following = (index + 1) // 2 * 2 + 1
             level = self.sigmas[following] if following < len(self.sigmas) else 0.0
             if level > 0:
@@ -105,12 +126,22 @@ class _Steep:
 
 
 class _Exact:
-    """Integrates the polynomials of Lagrange as polynomials, of as many steps as were done since the loop began."""
+    """
+    Integrates the polynomials of Lagrange as polynomials, of as many steps as were done since the
+    loop began.
+    """
 
     derivatives: list[Any]
     sigmas: Any
 
-    def step(self, model_output: Any, timestep: Any, sample: Any, order: int = 4, return_dict: bool = True) -> Any:
+    def step(
+        self,
+        model_output: Any,
+        timestep: Any,
+        sample: Any,
+        order: int = 4,
+        return_dict: bool = True,
+    ) -> Any:
         order = min(order, len(self.derivatives) + 1)
         return super().step(model_output, timestep, sample, order, return_dict)  # type: ignore[misc]
 
@@ -125,19 +156,25 @@ class _Exact:
 
 
 class _BegunAnywhere:
-    """Takes linear multistep from the start, and doubles the first step only where the loop begins with the first timestep."""
+    """
+    Takes linear multistep from the start, and doubles the first step only where the loop begins
+    with the first timestep.
+    """
 
     config: Any
     counter: int
     plms_timesteps: Any
 
     def set_timesteps(self, *arguments: Any, **options: Any) -> None:
-        # The other way to start takes four steps, of four calls each, and no loop that begins later.
+        # The other way to start takes four steps, of four calls each, and no loop that begins
+        # later.
         if not self.config.skip_prk_steps:
             self.register_to_config(skip_prk_steps=True)  # type: ignore[attr-defined]
         super().set_timesteps(*arguments, **options)  # type: ignore[misc]
 
-    def step_plms(self, model_output: Any, timestep: Any, sample: Any, return_dict: bool = True) -> Any:
+    def step_plms(
+        self, model_output: Any, timestep: Any, sample: Any, return_dict: bool = True
+    ) -> Any:
         if self.counter == 0:
             self._begun = int(timestep)
         elif self.counter == 1 and self._begun != int(self.plms_timesteps[0]):

@@ -1,9 +1,10 @@
 """
 Pipelines to lend: one of a caller's own for each call, over weights that are shared.
 
-diffusers keeps the state of a denoising loop on the pipeline and in its schedulers, so two calls must share neither. Making a
-pipeline takes diffusers milliseconds, most of it reading signatures. So a *prototype* is made once per model and task and never
-called; what is lent is a shallow copy of it with copied schedulers, which takes some tens of microseconds.
+diffusers keeps the state of a denoising loop on the pipeline and in its schedulers, so two calls
+must share neither. Making a pipeline takes diffusers milliseconds, most of it reading signatures.
+So a *prototype* is made once per model and task and never called; what is lent is a shallow copy of
+it with copied schedulers, which takes some tens of microseconds.
 """
 
 from __future__ import annotations
@@ -20,25 +21,45 @@ if TYPE_CHECKING:
 
 
 def prototype(base: Any, task: str, name: str) -> Any:
-    """A pipeline for `task` over the weights of `base`, with schedulers of its own. Raises ModelError where it can't do the task."""
+    """
+    Return a pipeline for `task` over the weights of `base`, with schedulers of its own.
+
+    Raises ModelError where it can't do the task.
+    """
     target = check_task(type(base).__name__, task, name)
     components = base.components
     unet, vae = components.get("unet"), components.get("vae", components.get("movq"))
     in_channels = unet.config.get("in_channels") if unet is not None else None
-    check_channels(task, type(base).__name__, in_channels, vae.config.get("latent_channels") if vae is not None else None, name)
+    check_channels(
+        task,
+        type(base).__name__,
+        in_channels,
+        vae.config.get("latent_channels") if vae is not None else None,
+        name,
+    )
     if target is None:
         return lend(base)
-    schedulers = {part: copied_scheduler(value) for part, value in components.items() if is_scheduler(value)}
+    schedulers = {
+        part: copied_scheduler(value) for part, value in components.items() if is_scheduler(value)
+    }
     # The Auto class, and not `target.from_pipe`, which casts the weights that are shared.
     try:
         return automatic_class(task).from_pipe(base, **schedulers)
     except ValueError as error:
-        message = f"{type(base).__name__} lacks parts that {target.__name__} needs for {task}: {error}"
-        raise ModelError(Problem("model_task_unsupported", name, message, "Use a complete model of this family.")) from error
+        message = (
+            f"{type(base).__name__} lacks parts that {target.__name__} needs for {task}: {error}"
+        )
+        raise ModelError(
+            Problem("model_task_unsupported", name, message, "Use a complete model of this family.")
+        ) from error
 
 
 def lend(pipeline: Any) -> Any:
-    """A pipeline like this one with the same weights, and all that a call changes of its own. It must not have been called."""
+    """
+    Return a pipeline like this one with the same weights, and all that a call changes of its own.
+
+    It must not have been called.
+    """
     return _copied(pipeline, {})
 
 
@@ -57,7 +78,11 @@ def _copied(pipeline: Any, schedulers: dict[int, Any]) -> Any:
 
 
 def modules_of(pipeline: Any) -> Mapping[str, Any]:
-    """The modules of a pipeline by name."""
+    """Return the modules of a pipeline by name."""
     import torch
 
-    return {name: part for name, part in pipeline.components.items() if isinstance(part, torch.nn.Module)}
+    return {
+        name: part
+        for name, part in pipeline.components.items()
+        if isinstance(part, torch.nn.Module)
+    }

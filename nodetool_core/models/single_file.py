@@ -1,9 +1,10 @@
 """
 A pipeline from one safetensors file in the layout of its authors.
 
-Which family a file is of is told by the names and shapes in its header; which components that family has, by a repository on the Hub,
-whose texts alone are fetched. diffusers renames the tensors. What it gives each component is looked at on the way, as it says nothing
-of what lacks: see `integrity.py`.
+Which family a file is of is told by the names and shapes in its header; which components that
+family has, by a repository on the Hub, whose texts alone are fetched. diffusers renames the
+tensors. What it gives each component is looked at on the way, as it says nothing of what lacks: see
+`integrity.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,13 @@ from typing import TYPE_CHECKING, Any
 from nodetool_core.errors import ModelError, Problem
 from nodetool_core.models.file_kinds import holds_components, kind_of, no_pipeline
 from nodetool_core.models.headers import Header, StoredTensor, header_of
-from nodetool_core.models.integrity import check_whole, gaps_of, load_failure, quantized_names, quantized_unread
+from nodetool_core.models.integrity import (
+    check_whole,
+    gaps_of,
+    load_failure,
+    quantized_names,
+    quantized_unread,
+)
 from nodetool_core.models.reading import ONE_AT_A_TIME
 
 if TYPE_CHECKING:
@@ -32,16 +39,25 @@ _FALLBACK = "v1"
 
 
 def load_file(resolved: ResolvedModel, dtype: torch.dtype, hub: Hub, context: Context) -> Any:
-    """The pipeline of a single file, with all its weights. Raises ModelError where it is none or lacks something, RunCancelled."""
+    """
+    Return the pipeline of a single file, with all its weights.
+
+    Raises ModelError where it is none or lacks something, RunCancelled.
+    """
     import diffusers
 
     family = family_of(header_of(resolved.path, resolved.name), resolved.name)
     try:
         config = hub.configuration(family, context)
     except ModelError as error:
-        message = f"is a single file, which says nothing of its text encoder and tokenizer; those of {family} are needed. {error}"
+        message = (
+            "is a single file, which says nothing of its text encoder and tokenizer; those of"
+            f" {family} are needed. {error}"
+        )
         hint = "Run once with a network, or use the model as a directory in diffusers form."
-        raise ModelError(Problem("model_configuration_missing", resolved.name, message, hint)) from error
+        raise ModelError(
+            Problem("model_configuration_missing", resolved.name, message, hint)
+        ) from error
     class_name = str(diffusers.DiffusionPipeline.load_config(str(config))["_class_name"])
     try:
         with ONE_AT_A_TIME, _looking_on(_tensors(resolved)):
@@ -49,21 +65,35 @@ def load_file(resolved: ResolvedModel, dtype: torch.dtype, hub: Hub, context: Co
                 str(resolved.path), config=str(config), dtype=dtype, local_files_only=True
             )
     except _Absent as error:
-        hint = f"Use a file that holds all components, or {family} (or another repository of this family) in diffusers form."
-        raise ModelError(Problem("model_incomplete", resolved.name, f"holds no {error}.", hint)) from error
+        hint = (
+            f"Use a file that holds all components, or {family} (or another repository of this"
+            " family) in diffusers form."
+        )
+        raise ModelError(
+            Problem("model_incomplete", resolved.name, f"holds no {error}.", hint)
+        ) from error
     except Exception as error:
         raise load_failure(resolved.name, class_name, error) from error
 
 
 def family_of(header: Header, name: str) -> str:
-    """The repository on the Hub that says how a single file is to be read. Raises ModelError where it holds no pipeline."""
+    """
+    Return the repository on the Hub that says how a single file is to be read.
+
+    Raises ModelError where it holds no pipeline.
+    """
     import torch
-    from diffusers.loaders.single_file_utils import DIFFUSERS_DEFAULT_PIPELINE_PATHS, infer_diffusers_model_type
+    from diffusers.loaders.single_file_utils import (
+        DIFFUSERS_DEFAULT_PIPELINE_PATHS,
+        infer_diffusers_model_type,
+    )
 
     names = header.tensors.keys()
     if quantized := quantized_names(names):
         raise quantized_unread(name, quantized)
-    shapes = {key: torch.empty(tensor.shape, device="meta") for key, tensor in header.tensors.items()}
+    shapes = {
+        key: torch.empty(tensor.shape, device="meta") for key, tensor in header.tensors.items()
+    }
     kind, family = kind_of(names), infer_diffusers_model_type(shapes)  # type: ignore[no-untyped-call]
     if kind is not None or (family == _FALLBACK and not holds_components(names)):
         raise no_pipeline(name, kind, names)
@@ -85,9 +115,11 @@ def _tensors(resolved: ResolvedModel) -> dict[str, torch.Tensor]:
 @contextmanager
 def _looking_on(checkpoint: dict[str, torch.Tensor]) -> Iterator[None]:
     """
-    Have diffusers read from tensors that are there already, and look at what it gives each component.
+    Have diffusers read from tensors that are there already, and look at what it gives each
+    component.
 
-    Raises in the block NotWhole for a component that lacks tensors, and _Absent for one that has none.
+    Raises in the block NotWhole for a component that lacks tensors, and _Absent for one that has
+    none.
     """
     from diffusers.loaders import single_file, single_file_model, single_file_utils
     from diffusers.loaders.single_file_utils import SingleFileComponentError
@@ -108,20 +140,38 @@ def _looking_on(checkpoint: dict[str, torch.Tensor]) -> Iterator[None]:
     def filled(model: Any, tensors: Mapping[str, torch.Tensor], *rest: Any, **options: Any) -> Any:
         state = model.state_dict()
         missing = state.keys() - tensors.keys()
-        misshapen = [(key, one.shape, state[key].shape) for key, one in tensors.items() if key in state and one.shape != state[key].shape]
+        misshapen = [
+            (key, one.shape, state[key].shape)
+            for key, one in tensors.items()
+            if key in state and one.shape != state[key].shape
+        ]
         done = None
         if not misshapen:
             done = fill(model, tensors, *rest, **options)
             if hasattr(model, "all_tied_weights_keys"):
-                # diffusers 0.42 leaves out what transformers 5 ties: T5's second name for its embeddings.
+                # diffusers 0.42 leaves out what transformers 5 ties: T5's second name for its
+                # embeddings.
                 model.tie_weights(missing_keys=missing, recompute_mapping=False)
-        stored = {key: StoredTensor(_dtype_name(one), tuple(one.shape), one.nbytes) for key, one in tensors.items()}
-        gaps = gaps_of(model, missing=missing, misshapen=misshapen, unexpected=tensors.keys() - state.keys(), stored=stored)
+        stored = {
+            key: StoredTensor(_dtype_name(one), tuple(one.shape), one.nbytes)
+            for key, one in tensors.items()
+        }
+        gaps = gaps_of(
+            model,
+            missing=missing,
+            misshapen=misshapen,
+            unexpected=tensors.keys() - state.keys(),
+            stored=stored,
+        )
         check_whole(model, gaps, reading)
         return done
 
     with (
-        _replaced(single_file, load_single_file_checkpoint=lambda *_, **__: checkpoint, load_single_file_sub_model=made),
+        _replaced(
+            single_file,
+            load_single_file_checkpoint=lambda *_, **__: checkpoint,
+            load_single_file_sub_model=made,
+        ),
         _replaced(single_file_model, load_model_dict_into_meta=filled),
         _replaced(single_file_utils, load_model_dict_into_meta=filled),
     ):
@@ -139,6 +189,6 @@ def _replaced(module: Any, **functions: Any) -> Iterator[None]:
 
 
 def _dtype_name(tensor: torch.Tensor) -> str:
-    """A tensor's type as safetensors spells it, as far as messages need it."""
+    """Return a tensor's type as safetensors spells it, as far as messages need it."""
     name = str(tensor.dtype).removeprefix("torch.")
     return name.upper() if tensor.is_floating_point() else name

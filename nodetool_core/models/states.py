@@ -1,15 +1,20 @@
 """
 How shared modules were before a call, and what puts them back.
 
-Pipelines of diffusers change modules while they run: an autoencoder is cast to float32 and back, attention processors are exchanged,
-hooks and caches come and go. They undo it where all goes well, and leave it where something fails, memory runs out, or the run is
-cancelled. So the state of a module is recorded when a call begins, and what is found changed when it ends is put back.
+Pipelines of diffusers change modules while they run: an autoencoder is cast to float32 and back,
+attention processors are exchanged, hooks and caches come and go. They undo it where all goes well,
+and leave it where something fails, memory runs out, or the run is cancelled. So the state of a
+module is recorded when a call begins, and what is found changed when it ends is put back.
 
-- Recorded are the attributes of each module of the tree, of its settings and its attention processors, and the lists, sets and
-  mappings among them, one level deep: parameters, buffers, children, hooks, flags. A record is kept for the next call and compared
-  by identity, which for SDXL (2,700 modules, 100,000 values) takes some milliseconds before and after a call of seconds.
-- The data of tensors is kept during a call, so that what a pipeline casts is put back to the last bit and in the same memory.
-- Calls at the same time may share a module. The last one to end puts it back; nobody does so during the call of another.
+- Recorded are the attributes of each module of the tree, of its settings and its attention
+  processors, and the lists, sets and
+  mappings among them, one level deep: parameters, buffers, children, hooks, flags. A record is kept
+  for the next call and compared by identity, which for SDXL (2,700 modules, 100,000 values) takes
+  some milliseconds before and after a call of seconds.
+- The data of tensors is kept during a call, so that what a pipeline casts is put back to the last
+  bit and in the same memory.
+- Calls at the same time may share a module. The last one to end puts it back; nobody does so during
+  the call of another.
 
 Numbers that are overwritten in place are not seen. No pipeline does that with weights.
 """
@@ -54,7 +59,9 @@ class ModuleState:
         """A call begins. What was changed since the last one was meant to be."""
         with self._lock:
             if self._calls == 0:
-                if not (self._boxes and self._formats == self._formats_now() and self._has_equal_boxes()):
+                if not (
+                    self._boxes and self._formats == self._formats_now() and self._has_equal_boxes()
+                ):
                     self._record()
                 self._data = None if self._is_moved else [tensor.data for tensor in self._tensors]
             self._calls += 1
@@ -76,10 +83,12 @@ class ModuleState:
     @contextmanager
     def changed(self, *, moves: bool) -> Iterator[None]:
         """
-        In the block, the module is to be as it is now, whatever it was when the call that is under way began.
+        In the block, the module is to be as it is now, whatever it was when the call that is under
+        way began.
 
         Args:
-            moves: Whether its data is moved by other means in the block, so that it must not be kept.
+            moves: Whether its data is moved by other means in the block, so that it must not be
+                kept.
         """
         with self._lock:
             self._record()
@@ -97,7 +106,9 @@ class ModuleState:
         self._boxes = list(_boxes(self.module))
         self._kept = [box.copy() for box in self._boxes]
         # Others, such as quantized ones, are cast by no pipeline.
-        self._tensors = [tensor for tensor in tensors(self.module) if type(tensor.data) is torch.Tensor]
+        self._tensors = [
+            tensor for tensor in tensors(self.module) if type(tensor.data) is torch.Tensor
+        ]
         self._formats = self._formats_now()
 
     def _formats_now(self) -> list[torch.dtype]:
@@ -117,7 +128,13 @@ class ModuleState:
     def _has_equal_boxes(self) -> bool:
         if list(map(len, self._boxes)) != list(map(len, self._kept)):
             return False
-        return all(map(is_, chain.from_iterable(map(_values, self._boxes)), chain.from_iterable(map(_values, self._kept))))
+        return all(
+            map(
+                is_,
+                chain.from_iterable(map(_values, self._boxes)),
+                chain.from_iterable(map(_values, self._kept)),
+            )
+        )
 
 
 @contextmanager
@@ -131,7 +148,7 @@ def in_call(states: Sequence[ModuleState]) -> Iterator[None]:
 
 
 def _boxes(module: torch.nn.Module) -> Iterator[Any]:
-    """The mappings, lists and sets that hold the state of a tree of modules, each once."""
+    """Yield the mappings, lists and sets that hold the state of a tree of modules, each once."""
     seen: set[int] = set()
     pending: list[Any] = list(module.modules())
     while pending:
@@ -151,11 +168,19 @@ def _boxes(module: torch.nn.Module) -> Iterator[Any]:
 
 
 def _is_part(value: Any) -> bool:
-    """Whether a value belongs to a module without being one: its settings, its attention processor, the registry of its hooks."""
+    """
+    Whether a value belongs to a module without being one.
+
+    Its settings, its attention processor, the registry of its hooks.
+    """
     import torch
 
     kind = type(value)
-    return kind.__module__.startswith(_LIBRARIES) and hasattr(value, "__dict__") and not isinstance(value, (type, dict, torch.nn.Module))
+    return (
+        kind.__module__.startswith(_LIBRARIES)
+        and hasattr(value, "__dict__")
+        and not isinstance(value, (type, dict, torch.nn.Module))
+    )
 
 
 def _values(box: Any) -> Any:

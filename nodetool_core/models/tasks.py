@@ -1,10 +1,14 @@
 """
-Which pipeline class of diffusers does which task: the table by which a model is refused before its weights are fetched or read.
+Which pipeline class of diffusers does which task.
 
-A class does a task where the automatic choice of diffusers names it or a class over the same weights (`auto_pipeline`), or where
-`ITSELF` lists it. Those of `UNTRIED` take what the task has to give, and are let through although no test has run them: each use
-says so. All others are refused with a reason: they make no images (`OTHER_RESULTS`), or they need what no node gives (`UNFIT`). A
-test goes through every pipeline class of the installed diffusers and finds each in exactly one place.
+The table by which a model is refused before its weights are fetched or read.
+
+A class does a task where the automatic choice of diffusers names it or a class over the same
+weights (`auto_pipeline`), or where `ITSELF` lists it. Those of `UNTRIED` take what the task has to
+give, and are let through although no test has run them: each use says so. All others are refused
+with a reason: they make no images (`OTHER_RESULTS`), or they need what no node gives (`UNFIT`). A
+test goes through every pipeline class of the installed diffusers and finds each in exactly one
+place.
 """
 
 from __future__ import annotations
@@ -28,8 +32,13 @@ AUTO: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 ANY: Final = "any"
 """Stands for whatever task a model does, where it is loaded ahead of its use."""
 
-_KIND_OF: Final = MappingProxyType({"editing": "image-to-image", "variation": "image-to-image", "upscaling": "image-to-image"})
-"""Task that only some pipelines of a broader one do, to the broader one, whose table says which class is over the same weights."""
+_KIND_OF: Final = MappingProxyType(
+    {"editing": "image-to-image", "variation": "image-to-image", "upscaling": "image-to-image"}
+)
+"""
+Task that only some pipelines of a broader one do, to the broader one, whose table says which class
+is over the same weights.
+"""
 
 ITSELF: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
@@ -58,12 +67,19 @@ ITSELF: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "StableDiffusionInstructPix2PixPipeline",
             "StableDiffusionXLInstructPix2PixPipeline",
         ),
-        "variation": ("StableDiffusionImageVariationPipeline", "StableUnCLIPImg2ImgPipeline", "UnCLIPImageVariationPipeline"),
+        "variation": (
+            "StableDiffusionImageVariationPipeline",
+            "StableUnCLIPImg2ImgPipeline",
+            "UnCLIPImageVariationPipeline",
+        ),
         "upscaling": ("StableDiffusionLatentUpscalePipeline", "StableDiffusionUpscalePipeline"),
         "image-prior": ("FluxPriorReduxPipeline",),
     }
 )
-"""Task to the pipelines that do it with their own weights, besides those that the automatic choice names."""
+"""
+Task to the pipelines that do it with their own weights, besides those that the automatic choice
+names.
+"""
 
 UNTRIED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
@@ -136,27 +152,63 @@ OTHER_RESULTS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
 """What a pipeline makes that is no image, and the names of the classes that make it."""
 
 UNFIT: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
-    ("reads an image for FLUX.1, and belongs into `redux` of ImageVariation", re.compile(r"^FluxPriorRedux")),
-    ("is a prior, half of a model: it makes what a decoder draws from", re.compile(r"Prior(?!Redux)")),
-    ("takes `image` for what its adapter follows, and no node gives an image to a T2I-Adapter", re.compile(r"Adapter")),
-    ("fills in with a class of diffusers that fails on the configuration of its own models", re.compile(r"^ChromaInpaint")),
-    ("reads images in bfloat16 whatever the model computes in, which fails elsewhere", re.compile(r"^ZImageOmni")),
-    ("makes images without any text, of what it was trained on", re.compile(r"^(Consistency|DDIM|DDPM|LDM|PNDM|ScoreSdeVe|KarrasVe)")),
+    (
+        "reads an image for FLUX.1, and belongs into `redux` of ImageVariation",
+        re.compile(r"^FluxPriorRedux"),
+    ),
+    (
+        "is a prior, half of a model: it makes what a decoder draws from",
+        re.compile(r"Prior(?!Redux)"),
+    ),
+    (
+        "takes `image` for what its adapter follows, and no node gives an image to a T2I-Adapter",
+        re.compile(r"Adapter"),
+    ),
+    (
+        "fills in with a class of diffusers that fails on the configuration of its own models",
+        re.compile(r"^ChromaInpaint"),
+    ),
+    (
+        "reads images in bfloat16 whatever the model computes in, which fails elsewhere",
+        re.compile(r"^ZImageOmni"),
+    ),
+    (
+        "makes images without any text, of what it was trained on",
+        re.compile(r"^(Consistency|DDIM|DDPM|LDM|PNDM|ScoreSdeVe|KarrasVe)"),
+    ),
     ("makes images of numbered classes, and takes no text", re.compile(r"^DiT")),
-    ("edits in two calls, the first of which inverts an image", re.compile(r"^LEditsPP|DiffEdit|Pix2PixZero")),
+    (
+        "edits in two calls, the first of which inverts an image",
+        re.compile(r"^LEditsPP|DiffEdit|Pix2PixZero"),
+    ),
     ("needs a second text, of what the image shows", re.compile(r"^CycleDiffusion")),
     ("needs the words to attend to by their numbers", re.compile(r"AttendAndExcite")),
     ("needs boxes, each with a text", re.compile(r"GLIGEN")),
     ("needs an image of a subject and words for it", re.compile(r"^BlipDiffusion")),
     ("needs a second image as the example of what is filled in", re.compile(r"^PaintByExample")),
     ("needs a grid of example images", re.compile(r"^VisualCloze")),
-    ("is the second half of DeepFloyd IF: it needs what the first half made, and its embedded text", re.compile(r"^IF.*SuperResolution")),
+    (
+        (
+            "is the second half of DeepFloyd IF: it needs what the first half made, and its"
+            " embedded text"
+        ),
+        re.compile(r"^IF.*SuperResolution"),
+    ),
     ("needs embedded images from a prior, and a hint", re.compile(r"^KandinskyV22Controlnet")),
     ("fills in an image without any text", re.compile(r"^RePaint")),
-    ("steps with schedulers of an older diffusers, and fails with those of this one", re.compile(r"Paradigms")),
+    (
+        "steps with schedulers of an older diffusers, and fails with those of this one",
+        re.compile(r"Paradigms"),
+    ),
     ("is a ControlNet-XS, which no node steers", re.compile(r"ControlNetXS")),
-    ("takes several images under another name, and no node gives them so", re.compile(r"^JoyImageEditPlus")),
-    ("makes texts and images by turns, as its mode is set", re.compile(r"^(UniDiffuser|VersatileDiffusion(DualGuided)?Pipeline)")),
+    (
+        "takes several images under another name, and no node gives them so",
+        re.compile(r"^JoyImageEditPlus"),
+    ),
+    (
+        "makes texts and images by turns, as its mode is set",
+        re.compile(r"^(UniDiffuser|VersatileDiffusion(DualGuided)?Pipeline)"),
+    ),
     ("is the base of all pipelines, and no model", re.compile(r"^DiffusionPipeline$")),
 )
 """Why a pipeline that makes images is refused, and the names of its classes."""
@@ -167,18 +219,35 @@ _ALWAYS_MASKED: Final = "Kandinsky"
 
 def check_task(class_name: str, task: str, name: str) -> type | None:
     """
-    Returns the pipeline class that does `task` with weights saved from `class_name`; None where that class itself does it.
+    Returns the pipeline class that does `task` with weights saved from `class_name`.
 
-    Raises ModelError where neither can, with the reason. Needs nothing of the model but the name of its class.
+    None where that class itself does it.
+
+    Raises ModelError where neither can, with the reason. Needs nothing of the model but the name of
+    its class.
     """
     import diffusers
 
     tasks = {*AUTO, *ITSELF, ANY}
     if task not in tasks:
-        raise ModelError(Problem("task_unknown", task, f"is none of the tasks {', '.join(sorted(tasks))}.", near_miss(task, tasks)))
+        raise ModelError(
+            Problem(
+                "task_unknown",
+                task,
+                f"is none of the tasks {', '.join(sorted(tasks))}.",
+                near_miss(task, tasks),
+            )
+        )
     if getattr(diffusers, class_name, None) is None:
         hint = near_miss(class_name, dir(diffusers)) or "A newer diffusers may have it."
-        raise ModelError(Problem("model_class_unknown", name, f"needs {class_name}, which diffusers {diffusers.__version__} lacks.", hint))
+        raise ModelError(
+            Problem(
+                "model_class_unknown",
+                name,
+                f"needs {class_name}, which diffusers {diffusers.__version__} lacks.",
+                hint,
+            )
+        )
     does = tasks_of(class_name)
     if task == ANY and does:
         return None
@@ -188,7 +257,11 @@ def check_task(class_name: str, task: str, name: str) -> type | None:
 
 
 def automatic_class(task: str) -> Any:
-    """Returns the class of diffusers that picks a pipeline for a task. Raises KeyError for a task without an automatic choice."""
+    """
+    Returns the class of diffusers that picks a pipeline for a task.
+
+    Raises KeyError for a task without an automatic choice.
+    """
     import diffusers
 
     return getattr(diffusers, AUTO[_KIND_OF.get(task, task)][0])
@@ -212,51 +285,86 @@ def tasks_of(class_name: str) -> list[str]:
     for task in dict.fromkeys([*AUTO, *ITSELF]):
         target = _chosen(class_name, task)
         doing = class_name if target is None else target.__name__
-        if (target is not None and task in AUTO) or doing in (*ITSELF.get(task, ()), *UNTRIED.get(task, ())):
+        if (target is not None and task in AUTO) or doing in (
+            *ITSELF.get(task, ()),
+            *UNTRIED.get(task, ()),
+        ):
             found.append(task)
     return found
 
 
 def _chosen(class_name: str, task: str) -> type | None:
-    """What the automatic choice of diffusers names for a task, over the weights of a class."""
+    """
+    Return what the automatic choice of diffusers names for a task, over the weights of a class.
+    """
     from diffusers.pipelines import auto_pipeline
 
     task = _KIND_OF.get(task, task)
     if task not in AUTO:
         return None
     table: Mapping[str, Any] = getattr(auto_pipeline, AUTO[task][1])
-    found: type | None = auto_pipeline._get_task_class(table, class_name, throw_error_if_not_exist=False)
+    found: type | None = auto_pipeline._get_task_class(
+        table, class_name, throw_error_if_not_exist=False
+    )
     # The table for texts has one that fills in what a mask covers.
-    return None if found is not None and task == "text-to-image" and "Inpaint" in found.__name__ else found
+    return (
+        None
+        if found is not None and task == "text-to-image" and "Inpaint" in found.__name__
+        else found
+    )
 
 
 def _refusal(class_name: str, task: str, name: str, does: list[str]) -> ModelError:
-    why = next((why for why, names in UNFIT if names.search(class_name)), makes_no_images(class_name))
-    said = [f"does {', '.join(does)}" if does else "", why, "" if does or why else "is none of the pipelines that can be called here"]
+    why = next(
+        (why for why, names in UNFIT if names.search(class_name)), makes_no_images(class_name)
+    )
+    said = [
+        f"does {', '.join(does)}" if does else "",
+        why,
+        "" if does or why else "is none of the pipelines that can be called here",
+    ]
     wanted = "images" if task == ANY else task
     message = f"can't be used for {wanted}: {class_name} {', and '.join(filter(None, said))}."
-    hint = f"Use a node that does it, or choose a model made for {wanted}." if does else f"Choose a model made for {wanted}."
+    hint = (
+        f"Use a node that does it, or choose a model made for {wanted}."
+        if does
+        else f"Choose a model made for {wanted}."
+    )
     return ModelError(Problem("model_task_unsupported", name, message, hint))
 
 
-def check_channels(task: str, class_name: str, in_channels: int | None, latent_channels: int | None, name: str) -> None:
+def check_channels(
+    task: str, class_name: str, in_channels: int | None, latent_channels: int | None, name: str
+) -> None:
     """
-    Refuse a UNet that takes more than the latents that `task` feeds it, which diffusers finds out in the first convolution.
+    Refuse a UNet that takes more than the latents that `task` feeds it, which diffusers finds out
+    in the first convolution.
 
-    Pipelines that no task is mapped to feed their UNets what they need, and are not checked. Raises ModelError.
+    Pipelines that no task is mapped to feed their UNets what they need, and are not checked. Raises
+    ModelError.
     """
     from diffusers.pipelines import auto_pipeline
 
     if not isinstance(in_channels, int) or not isinstance(latent_channels, int) or task == ANY:
         return
     masked = 2 * latent_channels + 1
-    fed = masked if task == "inpainting" and class_name.startswith(_ALWAYS_MASKED) else latent_channels
+    fed = (
+        masked
+        if task == "inpainting" and class_name.startswith(_ALWAYS_MASKED)
+        else latent_channels
+    )
     if in_channels == fed:
         return
     inpaints = in_channels == masked
     if (task == "inpainting" and inpaints) or auto_pipeline._get_model(class_name) is None:  # type: ignore[no-untyped-call]
         return
-    what = "is an inpainting checkpoint" if inpaints else f"is made for another pipeline than {task}"
+    what = (
+        "is an inpainting checkpoint" if inpaints else f"is made for another pipeline than {task}"
+    )
     message = f"{what}: its UNet takes {in_channels} channels, {task} feeds it {fed}."
-    hint = "Use it with an inpainting node, or choose a model for this one." if inpaints else "Choose a model made for this task."
+    hint = (
+        "Use it with an inpainting node, or choose a model for this one."
+        if inpaints
+        else "Choose a model made for this task."
+    )
     raise ModelError(Problem("model_unfit", name, message, hint))

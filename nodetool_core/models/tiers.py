@@ -1,19 +1,21 @@
 """
 Where weights are: on a device, in host memory, or on disk alone.
 
-A component is a module that many pipelines may hold. Its data is on one device, or in host memory, or nowhere (then it is read
-again from disk when it is wanted). A budget in bytes bounds each device and the host.
+A component is a module that many pipelines may hold. Its data is on one device, or in host memory,
+or nowhere (then it is read again from disk when it is wanted). A budget in bytes bounds each device
+and the host.
 
 - Pins. Whoever uses a component holds a pin; what is pinned never leaves its device.
-- Single flight. The first to want a component brings it, outside the lock; whoever wants it meanwhile waits for that flight
-  alone, so that what is there already is never waited for. A flight that fails leaves nothing behind and tells all who wait;
-  one that was cancelled lets the next one fly.
-- Making room. Before a component comes, just enough of those without a pin goes, as the policy chooses. What has a copy in host
-  memory goes at no cost. Pins and flights may exceed a budget (a model larger than its device's budget still runs); the excess
-  goes when they end.
+- Single flight. The first to want a component brings it, outside the lock; whoever wants it
+  meanwhile waits for that flight alone, so that what is there already is never waited for. A flight
+  that fails leaves nothing behind and tells all who wait; one that was cancelled lets the next one
+  fly.
+- Making room. Before a component comes, just enough of those without a pin goes, as the policy
+  chooses. What has a copy in host memory goes at no cost. Pins and flights may exceed a budget (a
+  model larger than its device's budget still runs); the excess goes when they end.
 
-Under the lock: a component with a pin or a flight is in the table; the bytes of a device are the sum over those on it or on
-their way to it. Costs: O(components) per acquire, which are some dozens.
+Under the lock: a component with a pin or a flight is in the table; the bytes of a device are the
+sum over those on it or on their way to it. Costs: O(components) per acquire, which are some dozens.
 """
 
 from __future__ import annotations
@@ -68,7 +70,7 @@ class Tiers:
         self._tick = 0
         self._lock = threading.RLock()
 
-    # -- looking ----------------------------------------------------------------------------------------------------
+    # -- looking -----------------------------------------------------------------------------------
 
     def components(self) -> list[Component]:
         """All that are on a device or in host memory, or on their way."""
@@ -92,7 +94,11 @@ class Tiers:
     def used(self, device: str) -> int:
         """Bytes of weights on a device or on their way to it."""
         with self._lock:
-            return sum(one.bytes for one in self._table.values() if one.device.name == device and (one.is_placed or one.flight))
+            return sum(
+                one.bytes
+                for one in self._table.values()
+                if one.device.name == device and (one.is_placed or one.flight)
+            )
 
     def free_bytes(self, device: str) -> float:
         """Bytes of the budget that nothing takes; below 0 where pins exceed it."""
@@ -101,15 +107,24 @@ class Tiers:
     def host_used(self) -> int:
         """Bytes of copies in host memory."""
         with self._lock:
-            return sum(one.bytes for one in self._table.values() if one.master is not None or self._is_in_host_only(one))
+            return sum(
+                one.bytes
+                for one in self._table.values()
+                if one.master is not None or self._is_in_host_only(one)
+            )
 
-    # -- acquiring --------------------------------------------------------------------------------------------------
+    # -- acquiring ---------------------------------------------------------------------------------
 
-    def acquire(self, wanted: Sequence[Wanted], device: Device, context: Context) -> tuple[list[Component], bool]:
+    def acquire(
+        self, wanted: Sequence[Wanted], device: Device, context: Context
+    ) -> tuple[list[Component], bool]:
         """
-        The components on the device, each with a pin; and whether something was read from disk for it.
+        Return the components on the device, each with a pin.
 
-        Raises what reading raises, torch.OutOfMemoryError, and RunCancelled where the run of `context` ends meanwhile.
+        And whether something was read from disk for it.
+
+        Raises what reading raises, torch.OutOfMemoryError, and RunCancelled where the run of
+        `context` ends meanwhile.
         """
         while True:
             parts, flights, mine = self._claim(wanted, device)
@@ -128,24 +143,37 @@ class Tiers:
                 raise
             return parts, is_read
 
-    def prefetch(self, wanted: Sequence[Wanted], device: Device, drops: Collection[Hashable] = ()) -> int:
+    def prefetch(
+        self, wanted: Sequence[Wanted], device: Device, drops: Collection[Hashable] = ()
+    ) -> int:
         """
-        Bring components to the device without keeping a pin, as far as there is room once `drops` are gone.
+        Bring components to the device without keeping a pin, as far as there is room once `drops`
+        are gone.
 
-        Gives the number of components that were brought. Where there is no room (something that should go is in use), they
-        are read into host memory, if that has room.
+        Gives the number of components that were brought. Where there is no room (something that
+        should go is in use), they are read into host memory, if that has room.
         """
         with self._lock:
             missing = [one for one in wanted if not self._is_here_or_coming(one.key, device)]
-            going = [one for one in self._table.values() if one.device == device and one.key in drops and self._may_leave(one)]
-            fits = sum(self.size(one) for one in missing) <= self.free_bytes(device.name) + sum(one.bytes for one in going)
+            going = [
+                one
+                for one in self._table.values()
+                if one.device == device and one.key in drops and self._may_leave(one)
+            ]
+            fits = sum(self.size(one) for one in missing) <= self.free_bytes(device.name) + sum(
+                one.bytes for one in going
+            )
             if fits:
                 for one in going:
                     self.counts.drops += 1
                     self._leave_device(one)
                 parts, _, mine = self._claim(missing, device)
             else:
-                parts, _, mine = self._claim([one for one in missing if self._may_stage(one, device)], device, make_room=False)
+                parts, _, mine = self._claim(
+                    [one for one in missing if self._may_stage(one, device)],
+                    device,
+                    make_room=False,
+                )
         try:
             self._bring(mine, device, place=fits)
         finally:
@@ -163,14 +191,22 @@ class Tiers:
                 self._make_room(device, 0, ())
 
     def reserve(self, device: Device, size: int) -> None:
-        """Take bytes of a device's budget for intermediate results; weights without a pin make room. Negative gives them back."""
+        """
+        Take bytes of a device's budget for intermediate results; weights without a pin make room.
+
+        Negative gives them back.
+        """
         with self._lock:
             self.working[device.name] += size
             if size > 0:
                 self._make_room(device, 0, ())
 
     def make_room(self, device: Device, size: float) -> int:
-        """Have at least so many bytes of the budget free, as far as pins allow; gives the bytes that went."""
+        """
+        Have at least so many bytes of the budget free, as far as pins allow.
+
+        Gives the bytes that went.
+        """
         with self._lock:
             before = self.used(device.name)
             self._make_room(device, size, ())
@@ -183,7 +219,11 @@ class Tiers:
                 part.is_placed, part.master = False, None
 
     def drop(self, is_wanted: Callable[[Component], bool]) -> int:
-        """Let go of every component without a pin that is not wanted, on devices and in host memory; gives the bytes."""
+        """
+        Let go of every component without a pin that is not wanted, on devices and in host memory.
+
+        Gives the bytes.
+        """
         freed = 0
         with self._lock:
             for one in list(self._table.values()):
@@ -194,7 +234,7 @@ class Tiers:
             return_memory()
         return freed
 
-    # -- under the lock ---------------------------------------------------------------------------------------------
+    # -- under the lock ----------------------------------------------------------------------------
 
     def _claim(
         self, wanted: Sequence[Wanted], device: Device, *, make_room: bool = True
@@ -211,7 +251,9 @@ class Tiers:
                     part.bytes = self.size(one)
                     mine.append((part, one))
             if make_room:
-                self._make_room(device, sum(part.bytes for part, _ in mine), [one.key for one in wanted])
+                self._make_room(
+                    device, sum(part.bytes for part, _ in mine), [one.key for one in wanted]
+                )
             for part, _ in mine:
                 part.flight = Future()
             return parts, [part.flight for part in parts], mine
@@ -221,7 +263,12 @@ class Tiers:
         if found is None:
             # One that another device let go of is taken over from host memory.
             found = next(
-                (one for one in self._table.values() if one.key == wanted.key and not one.pins and self._is_in_host_only(one)), None
+                (
+                    one
+                    for one in self._table.values()
+                    if one.key == wanted.key and not one.pins and self._is_in_host_only(one)
+                ),
+                None,
             )
             if found is not None:
                 del self._table[found.key, found.device.name]
@@ -256,8 +303,12 @@ class Tiers:
         shortfall = size - self.free_bytes(device.name)
         if shortfall <= 0:
             return
-        candidates = [one for one in self._table.values() if one.device == device and self._may_leave(one)]
-        for one in self._choose(candidates, int(-(-shortfall // 1)), coming, device) if candidates else ():
+        candidates = [
+            one for one in self._table.values() if one.device == device and self._may_leave(one)
+        ]
+        for one in (
+            self._choose(candidates, int(-(-shortfall // 1)), coming, device) if candidates else ()
+        ):
             self.counts.drops += 1
             self._leave_device(one)
 
@@ -285,14 +336,22 @@ class Tiers:
         one.mould = None
 
     def _host_has_room(self, size: int, coming: Hashable) -> bool:
-        """Whether a copy of so many bytes may stay in host memory; copies that are wanted less make room."""
+        """
+        Whether a copy of so many bytes may stay in host memory.
+
+        Copies that are wanted less make room.
+        """
         with self._lock:
             if size > self.host_budget:
                 return False
             shortfall = self.host_used() + size - self.host_budget
             if shortfall <= 0:
                 return True
-            copies = [one for one in self._table.values() if one.key != coming and self._may_leave_host(one)]
+            copies = [
+                one
+                for one in self._table.values()
+                if one.key != coming and self._may_leave_host(one)
+            ]
             if sum(one.bytes for one in copies) < shortfall:
                 return False
             for one in self._choose(copies, int(shortfall), (coming,), None):
@@ -302,10 +361,16 @@ class Tiers:
                     self._discard(one)
             return True
 
-    # -- outside the lock -------------------------------------------------------------------------------------------
+    # -- outside the lock --------------------------------------------------------------------------
 
-    def _bring(self, mine: Sequence[tuple[Component, Wanted]], device: Device, *, place: bool = True) -> None:
-        """Fly each of the flights that were taken; where one fails, so do the others, and what they brought goes again."""
+    def _bring(
+        self, mine: Sequence[tuple[Component, Wanted]], device: Device, *, place: bool = True
+    ) -> None:
+        """
+        Fly each of the flights that were taken.
+
+        Where one fails, so do the others, and what they brought goes again.
+        """
         brought: list[Component] = []
         for index, (part, wanted) in enumerate(mine):
             try:
@@ -339,7 +404,10 @@ class Tiers:
         flight.set_result(None)
 
     def _placed(self, module: torch.nn.Module, device: Device, keep: bool) -> Master | None:
-        """Copy to the device; where its memory runs out, once more after all that nobody uses has left it."""
+        """
+        Copy to the device; where its memory runs out, once more after all that nobody uses has left
+        it.
+        """
         import torch
 
         try:

@@ -1,11 +1,13 @@
 """
 Tokenizers that have their words, and that several threads may call.
 
-transformers 5 makes a tokenizer whose vocabulary is not there all the same: it knows no word, and every prompt is the same one.
+transformers 5 makes a tokenizer whose vocabulary is not there all the same: it knows no word, and
+every prompt is the same one.
 
-A fast tokenizer keeps how to pad and truncate in itself: each call sets it and then encodes. Pipelines call theirs with one
-setting for the prompt and with another to see what was cut off; when two pipelines share the tokenizer, one gets a prompt that
-was padded as the other asked, and paints another image without a word. A lock around the call makes the two steps one.
+A fast tokenizer keeps how to pad and truncate in itself: each call sets it and then encodes.
+Pipelines call theirs with one setting for the prompt and with another to see what was cut off; when
+two pipelines share the tokenizer, one gets a prompt that was padded as the other asked, and paints
+another image without a word. A lock around the call makes the two steps one.
 """
 
 from __future__ import annotations
@@ -24,8 +26,14 @@ _VOCABULARIES = (".model", ".tiktoken", "tekken.json")
 """Ends of the names of vocabularies that classes of other names read."""
 
 
-def check_vocabularies(directory: Path, components: Mapping[str, tuple[str, str]], name: str) -> None:
-    """Raise ModelError where a tokenizer of a model's directory lacks its vocabulary; `name` is what the user called the model."""
+def check_vocabularies(
+    directory: Path, components: Mapping[str, tuple[str, str]], name: str
+) -> None:
+    """
+    Raise ModelError where a tokenizer of a model's directory lacks its vocabulary.
+
+    `name` is what the user called the model.
+    """
     import transformers
 
     for part, (library, kind) in components.items():
@@ -34,21 +42,31 @@ def check_vocabularies(directory: Path, components: Mapping[str, tuple[str, str]
         if not (isinstance(cls, type) and issubclass(cls, transformers.PreTrainedTokenizerBase)):
             continue
         known: Mapping[str, str] = cls.vocab_files_names
-        if known and (missing := _missing(known, {path.name for path in (directory / part).iterdir()})):
+        if known and (
+            missing := _missing(known, {path.name for path in (directory / part).iterdir()})
+        ):
             raise incomplete(name, f"{part} ({kind}) lacks its vocabulary ({', '.join(missing)})")
 
 
 def _missing(known: Mapping[str, str], files: Collection[str]) -> list[str]:
-    """What lacks of a vocabulary: it is in one file, or in all the others together."""
+    """Return what lacks of a vocabulary: it is in one file, or in all the others together."""
     others = [file for role, file in known.items() if role != "tokenizer_file"]
     lacking = [file for file in others if file not in files]
-    if known.get("tokenizer_file") in files or (others and not lacking) or any(file.endswith(_VOCABULARIES) for file in files):
+    if (
+        known.get("tokenizer_file") in files
+        or (others and not lacking)
+        or any(file.endswith(_VOCABULARIES) for file in files)
+    ):
         return []
     return lacking or [known["tokenizer_file"]]
 
 
 def lock_tokenizers(pipeline: Any) -> None:
-    """Let one thread at a time call each tokenizer of a pipeline. Its shells share the tokenizers, and so the locks."""
+    """
+    Let one thread at a time call each tokenizer of a pipeline.
+
+    Its shells share the tokenizers, and so the locks.
+    """
     from transformers import PreTrainedTokenizerBase
 
     for part in pipeline.components.values():
@@ -63,7 +81,11 @@ _SETTING = ("__call__", "encode", "tokenize", "_encode_plus")
 
 
 def _locked(tokenizer_class: type) -> type:
-    """The class with those methods under one lock. It keeps its name, by which diffusers and transformers tell what it is."""
+    """
+    Return the class with those methods under one lock.
+
+    It keeps its name, by which diffusers and transformers tell what it is.
+    """
     lock = threading.RLock()
 
     def under_lock(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -73,5 +95,13 @@ def _locked(tokenizer_class: type) -> type:
 
         return call
 
-    methods = {name: under_lock(getattr(tokenizer_class, name)) for name in _SETTING if hasattr(tokenizer_class, name)}
-    return type(tokenizer_class.__name__, (tokenizer_class,), methods | {"__module__": tokenizer_class.__module__})
+    methods = {
+        name: under_lock(getattr(tokenizer_class, name))
+        for name in _SETTING
+        if hasattr(tokenizer_class, name)
+    }
+    return type(
+        tokenizer_class.__name__,
+        (tokenizer_class,),
+        methods | {"__module__": tokenizer_class.__module__},
+    )

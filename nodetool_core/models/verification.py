@@ -1,9 +1,9 @@
 """
 Whether the files of a model are those that were published.
 
-The Hub's cache names each file by its hash: SHA-256 of large ones, git's own of small ones. A folder that was fetched without the
-cache keeps the same in `.cache/huggingface`. Where nothing is recorded, the size that a safetensors file's header tells is all there
-is to compare.
+The Hub's cache names each file by its hash: SHA-256 of large ones, git's own of small ones. A
+folder that was fetched without the cache keeps the same in `.cache/huggingface`. Where nothing is
+recorded, the size that a safetensors file's header tells is all there is to compare.
 """
 
 from __future__ import annotations
@@ -38,8 +38,14 @@ class Verification:
     """File, relative to its folder, and what is wrong with it."""
 
 
-def verify(directories: list[Path], progress: Callable[[int], None] = lambda done: None) -> Verification:
-    """Compare the files in folders with what was recorded of them; `progress` is told the bytes that were read so far."""
+def verify(
+    directories: list[Path], progress: Callable[[int], None] = lambda done: None
+) -> Verification:
+    """
+    Compare the files in folders with what was recorded of them.
+
+    `progress` is told the bytes that were read so far.
+    """
     found, seen = Verification(), set()
     for directory in directories:
         for file in files_in(directory):
@@ -48,14 +54,22 @@ def verify(directories: list[Path], progress: Callable[[int], None] = lambda don
                 found.findings.append((name, "is a link to a file that is not there"))
             elif (place := file.resolve()) not in seen:
                 seen.add(place)
-                found.findings += [(name, what) for what in _wrong_with(file, directory, found, progress)]
+                found.findings += [
+                    (name, what) for what in _wrong_with(file, directory, found, progress)
+                ]
     said = {name for name, _ in found.findings}
-    found.findings += [("", gap) for gap in gaps_in(directories) if not any(name.rpartition("/")[2] in gap for name in said)]
+    found.findings += [
+        ("", gap)
+        for gap in gaps_in(directories)
+        if not any(name.rpartition("/")[2] in gap for name in said)
+    ]
     return found
 
 
-def _wrong_with(file: Path, directory: Path, found: Verification, progress: Callable[[int], None]) -> list[str]:
-    """What is wrong with one file, which is counted."""
+def _wrong_with(
+    file: Path, directory: Path, found: Verification, progress: Callable[[int], None]
+) -> list[str]:
+    """Return what is wrong with one file, which is counted."""
     size = file.stat().st_size
     found.files += 1
     recorded = _recorded(file, directory)
@@ -63,24 +77,47 @@ def _wrong_with(file: Path, directory: Path, found: Verification, progress: Call
         found.hashed += 1
         if _hash(file, size, recorded, lambda done: progress(found.bytes + done)) != recorded:
             found.bytes += size
-            return [_cut(file) or f"is not the file that was published: its hash is not {recorded[:12]}…"]
+            return [
+                _cut(file)
+                or f"is not the file that was published: its hash is not {recorded[:12]}…"
+            ]
     found.bytes += size
-    wrong = _cut(file) if is_safetensors(file.name) else _disagreement(file) if _INDEX.search(file.name) else None
+    wrong = (
+        _cut(file)
+        if is_safetensors(file.name)
+        else _disagreement(file)
+        if _INDEX.search(file.name)
+        else None
+    )
     return [wrong] if wrong else []
 
 
 def _recorded(file: Path, directory: Path) -> str | None:
-    """The hash that was recorded of a file when it was fetched; None where none was."""
+    """Return the hash that was recorded of a file when it was fetched; None where none was."""
     name = file.readlink().name if file.is_symlink() else ""
     if not name:
-        note = directory / ".cache" / "huggingface" / "download" / f"{file.relative_to(directory).as_posix()}.metadata"
-        name = (note.read_text(encoding="utf-8").splitlines()[1:2] or [""])[0].strip('"') if note.is_file() else ""
+        note = (
+            directory
+            / ".cache"
+            / "huggingface"
+            / "download"
+            / f"{file.relative_to(directory).as_posix()}.metadata"
+        )
+        name = (
+            (note.read_text(encoding="utf-8").splitlines()[1:2] or [""])[0].strip('"')
+            if note.is_file()
+            else ""
+        )
     return name if _SHA256.fullmatch(name) or _GIT.fullmatch(name) else None
 
 
 def _hash(file: Path, size: int, like: str, progress: Callable[[int], None]) -> str:
-    """The hash of a file, of the kind of another one."""
-    hasher = hashlib.sha256() if _SHA256.fullmatch(like) else hashlib.sha1(f"blob {size}\0".encode(), usedforsecurity=False)
+    """Return the hash of a file, of the kind of another one."""
+    hasher = (
+        hashlib.sha256()
+        if _SHA256.fullmatch(like)
+        else hashlib.sha1(f"blob {size}\0".encode(), usedforsecurity=False)
+    )
     done = 0
     with file.open("rb") as stream:
         while chunk := stream.read(_CHUNK):
@@ -91,7 +128,7 @@ def _hash(file: Path, size: int, like: str, progress: Callable[[int], None]) -> 
 
 
 def _cut(file: Path) -> str | None:
-    """What a safetensors file's header tells of damage."""
+    """Return what a safetensors file's header tells of damage."""
     try:
         if is_safetensors(file.name):
             read_header(file)
@@ -101,15 +138,29 @@ def _cut(file: Path) -> str | None:
 
 
 def _disagreement(index: Path) -> str | None:
-    """What an index says of its shards that is not so; those that are not there are told elsewhere."""
+    """
+    Return what an index says of its shards that is not so.
+
+    Those that are not there are told elsewhere.
+    """
     try:
         listed = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
         shards = {
-            name: read_header(index.parent / name).tensors for name in sorted(set(listed.values())) if (index.parent / name).is_file()
+            name: read_header(index.parent / name).tensors
+            for name in sorted(set(listed.values()))
+            if (index.parent / name).is_file()
         }
-        wrong = [tensor for tensor, shard in listed.items() if shard in shards and tensor not in shards[shard]]
+        wrong = [
+            tensor
+            for tensor, shard in listed.items()
+            if shard in shards and tensor not in shards[shard]
+        ]
     except HeaderError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return f"can't be read as the index of shards: {error}"
-    return f"names {len(wrong)} tensors that its shards do not hold, such as {wrong[0]}" if wrong else None
+    return (
+        f"names {len(wrong)} tensors that its shards do not hold, such as {wrong[0]}"
+        if wrong
+        else None
+    )

@@ -1,8 +1,9 @@
 """
 How much memory a call needs besides the weights: an estimate that learns from what calls took.
 
-For each model and task, bytes per pixel: at first a guess, later the most that was measured, which only grows. So the estimate
-never falls below a peak that was seen, and a call of another size is estimated in proportion.
+For each model and task, bytes per pixel: at first a guess, later the most that was measured, which
+only grows. So the estimate never falls below a peak that was seen, and a call of another size is
+estimated in proportion.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     from nodetool_core.models.devices import Device
 
 GUESS = 3000
-"""Bytes per pixel at first: what the decoder of a latent diffusion model takes in 16 bits, which is the most of a call."""
+"""
+Bytes per pixel at first: what the decoder of a latent diffusion model takes in 16 bits, which is
+the most of a call.
+"""
 
 _MARGIN = 1.1
 
@@ -42,7 +46,11 @@ class WorkingMemory:
 
 
 class Meter:
-    """Measures the peak of what a device holds during a call. Only cards can tell; elsewhere nothing is measured, or reserved."""
+    """
+    Measures the peak of what a device holds during a call.
+
+    Only cards can tell; elsewhere nothing is measured, or reserved.
+    """
 
     def can_measure(self, device: Device) -> bool:
         return device.name.startswith("cuda")
@@ -55,7 +63,7 @@ class Meter:
         return int(torch.cuda.memory_allocated(device.name))
 
     def peak(self, device: Device) -> int:
-        """The most bytes that were held since `start`."""
+        """Return the most bytes that were held since `start`."""
         import torch
 
         return int(torch.cuda.max_memory_allocated(device.name))
@@ -64,4 +72,6 @@ class Meter:
         """Bytes that the device could still give; None where it can't tell."""
         import torch
 
-        return int(torch.cuda.mem_get_info(device.name)[0]) if device.name.startswith("cuda") else None
+        return (
+            int(torch.cuda.mem_get_info(device.name)[0]) if device.name.startswith("cuda") else None
+        )

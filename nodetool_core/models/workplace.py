@@ -1,4 +1,8 @@
-"""What a manager makes on its first use, because it takes torch to know: the devices, and all that depends on them."""
+"""
+What a manager makes on its first use, because it takes torch to know.
+
+The devices, and all that depends on them.
+"""
 
 from __future__ import annotations
 
@@ -40,8 +44,13 @@ class Workplace:
         self.devices = choose_devices(names)
         if host_budget is None:
             # A copy in host memory is worth nothing where the device's memory is the host's.
-            host_budget = 0 if all(device.is_host for device in self.devices) else host_memory() // 2
-        budgets = {device.name: device.default_budget() if budget is None else budget for device in self.devices}
+            host_budget = (
+                0 if all(device.is_host for device in self.devices) else host_memory() // 2
+            )
+        budgets = {
+            device.name: device.default_budget() if budget is None else budget
+            for device in self.devices
+        }
         self.estimates: dict[Any, int] = {}
         self.wanted: dict[Hashable, Wanted] = {}
         """How to read each component that was used before."""
@@ -63,7 +72,11 @@ class Workplace:
         return self._batchers[device.name]
 
     def preferred_devices(self) -> list[Device]:
-        """Where this thread's uses go: the device it is bound to, else any, the one with most room first."""
+        """
+        Where this thread's uses go.
+
+        The device it is bound to, else any, the one with most room first.
+        """
         bound = self._place()
         if bound is not None:
             return [self.device(bound.device)]
@@ -89,7 +102,11 @@ class Workplace:
         return found
 
     def _victims(
-        self, candidates: Sequence[Component], shortfall: int, coming: Collection[Hashable], device: Device | None
+        self,
+        candidates: Sequence[Component],
+        shortfall: int,
+        coming: Collection[Hashable],
+        device: Device | None,
     ) -> list[Component]:
         return self.foresight.victims(candidates, shortfall, coming, device)
 
@@ -105,6 +122,12 @@ class _Nothing:
 
 
 def _quiet_context(manager: ModelManager) -> Context:
-    """A context for reading weights that no node waits for yet."""
+    """Return a context for reading weights that no node waits for yet."""
     nothing = _Nothing()
-    return Context("prefetch", report=lambda kind, details: None, cancelled=threading.Event(), images=nothing, models=manager)  # type: ignore[arg-type]
+    return Context(
+        "prefetch",
+        report=lambda kind, details: None,
+        cancelled=threading.Event(),
+        images=nothing,  # type: ignore[arg-type]
+        models=manager,
+    )

@@ -38,7 +38,7 @@ def build(registry: Registry, docs: Path, graphs: Path) -> list[Path]:
 
 
 def stale(registry: Registry, docs: Path, graphs: Path) -> list[str]:
-    """What `build` would change, a line each."""
+    """Return what `build` would change, a line each."""
     found = pages.stale(registry, docs / NODES)
     for path, text in _beside_nodes(registry, docs, graphs).items():
         if not path.exists():
@@ -63,4 +63,8 @@ def dead_links(docs: Path) -> list[str]:
 def _beside_nodes(registry: Registry, docs: Path, graphs: Path) -> dict[Path, str]:
     shown = gallery(graphs, registry, docs / GALLERY) if graphs.is_dir() else {}
     of_packs = {docs / name: text for name, text in registry.pages().items()}
-    return {docs / GALLERY / name: text for name, text in shown.items()} | of_packs | {docs / PAGE: troubleshooting_page()}
+    return (
+        {docs / GALLERY / name: text for name, text in shown.items()}
+        | of_packs
+        | {docs / PAGE: troubleshooting_page()}
+    )

@@ -1,9 +1,9 @@
 """
 An example for every node: a complete small workflow, made from the declaration.
 
-The node stands between an input (the shipped image, where it takes one) and an output; a node that is itself an input,
-an output, a sink or a comment stands where it belongs. One list of steps is written twice, as a file and as Python, so the
-two say the same.
+The node stands between an input (the shipped image, where it takes one) and an output; a node that
+is itself an input, an output, a sink or a comment stands where it belongs. One list of steps is
+written twice, as a file and as Python, so the two say the same.
 """
 
 from __future__ import annotations
@@ -37,7 +37,11 @@ FILE = "example.json"
 
 _NEEDS = {Lane.NETWORK: "the service that it calls"}
 
-_ANY_VALUES = {Role.OUTPUT: values.IMAGE, Role.SINK: values.IMAGE, Role.COMMENT: "The prompt names the season."}
+_ANY_VALUES = {
+    Role.OUTPUT: values.IMAGE,
+    Role.SINK: values.IMAGE,
+    Role.COMMENT: "The prompt names the season.",
+}
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,9 @@ class Step:
     @property
     def variable(self) -> str:
         """The id as a Python variable that hides no keyword and no builtin."""
-        return f"{self.id}_" if keyword.iskeyword(self.id) or hasattr(builtins, self.id) else self.id
+        return (
+            f"{self.id}_" if keyword.iskeyword(self.id) or hasattr(builtins, self.id) else self.id
+        )
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,11 @@ class Example:
     results: dict[str, str]
     """How each output of the workflow is shown: `image`, `images` or `value`."""
     needs: str = ""
-    """What a run needs that this machine may not have, such as a network; empty where it runs anywhere."""
+    """
+    What a run needs that this machine may not have, such as a network.
+
+    Empty where it runs anywhere.
+    """
 
     @property
     def gives_image(self) -> bool:
@@ -82,29 +92,61 @@ class Example:
         return not self.needs and any(kind != "value" for kind in self.results.values())
 
     def to_json(self) -> str:
-        """The workflow as a file."""
+        """Return the workflow as a file."""
         nodes: list[dict[str, Any]] = []
         edges: list[dict[str, str]] = []
         for step in self.steps:
-            plain = {name: value for name, value in step.given.items() if not isinstance(value, Link)}
-            declared = {name: value for name, value in plain.items() if name in step.spec.properties}
-            node: dict[str, Any] = {"id": step.id, "type": step.spec.node_type, "data": _json_form(step, declared)}
+            plain = {
+                name: value for name, value in step.given.items() if not isinstance(value, Link)
+            }
+            declared = {
+                name: value for name, value in plain.items() if name in step.spec.properties
+            }
+            node: dict[str, Any] = {
+                "id": step.id,
+                "type": step.spec.node_type,
+                "data": _json_form(step, declared),
+            }
             if len(declared) < len(plain):
-                node["dynamic_properties"] = {name: value for name, value in plain.items() if name not in declared}
+                node["dynamic_properties"] = {
+                    name: value for name, value in plain.items() if name not in declared
+                }
             nodes.append(node)
             edges.extend(
-                {"source": link.step.id, "sourceHandle": link.output, "target": step.id, "targetHandle": name}
+                {
+                    "source": link.step.id,
+                    "sourceHandle": link.output,
+                    "target": step.id,
+                    "targetHandle": name,
+                }
                 for name, link in step.given.items()
                 if isinstance(link, Link)
             )
-        lists = [f'    "{name}": [\n{_lines(records)}\n    ]' for name, records in (("nodes", nodes), ("edges", edges)) if records]
-        return "\n".join(["{", '  "schema_version": 1,', '  "graph": {', ",\n".join(lists), "  }", "}"])
+        lists = [
+            f'    "{name}": [\n{_lines(records)}\n    ]'
+            for name, records in (("nodes", nodes), ("edges", edges))
+            if records
+        ]
+        return "\n".join(
+            ["{", '  "schema_version": 1,', '  "graph": {', ",\n".join(lists), "  }", "}"]
+        )
 
     def to_python(self) -> str:
-        """The workflow as a program: built, or loaded from the file where only the file says which outputs there are."""
-        links = [value for step in self.steps for value in step.given.values() if isinstance(value, Link)]
+        """
+        Return the workflow as a program.
+
+        Built, or loaded from the file where only the file says which outputs there are.
+        """
+        links = [
+            value for step in self.steps for value in step.given.values() if isinstance(value, Link)
+        ]
         if any(link.output not in link.step.spec.outputs for link in links):
-            lines = ["from nodetool_core import Workflow", "", f'workflow = Workflow.load("{FILE}")  # the file above', ""]
+            lines = [
+                "from nodetool_core import Workflow",
+                "",
+                f'workflow = Workflow.load("{FILE}")  # the file above',
+                "",
+            ]
         else:
             lines = self._built()
         lines.append("result = workflow.run()" if self.results else "workflow.run()")
@@ -113,7 +155,12 @@ class Example:
         return "\n".join(lines)
 
     def _built(self) -> list[str]:
-        imports = sorted({f"from {public_module(step.node_class)} import {step.spec.title}" for step in self.steps})
+        imports = sorted(
+            {
+                f"from {public_module(step.node_class)} import {step.spec.title}"
+                for step in self.steps
+            }
+        )
         *before, last = [step for step in self.steps if step.node_class.role is not Role.COMMENT]
         comments = [step for step in self.steps if step.node_class.role is Role.COMMENT]
         lines = [*imports, "from nodetool_core import Workflow", ""]
@@ -124,21 +171,36 @@ class Example:
 
 _SHOWN = {
     "image": lambda value, name: [f'{value}.save("{name}.png")'],
-    "images": lambda value, name: [f"for number, image in enumerate({value}):", f'    image.save(f"{name}_{{number}}.png")'],
+    "images": lambda value, name: [
+        f"for number, image in enumerate({value}):",
+        f'    image.save(f"{name}_{{number}}.png")',
+    ],
     "value": lambda value, name: [f"print({value})"],
 }
 
 
 def example(node_class: type[Node], registry: Registry) -> Example:
-    """The example of a node. Needs the input and output nodes of the built-in pack."""
+    """Return the example of a node. Needs the input and output nodes of the built-in pack."""
     built = _Builder(node_class, registry).build()
     return replace(built, needs=_NEEDS.get(node_class.lane, "") or _fetched(node_class, registry))
 
 
 def _fetched(node_class: type[Node], registry: Registry) -> str:
-    """The model that a node fetches where none is set; empty where it needs none, or one that ships."""
-    defaults = [prop.default for prop in node_class.spec.properties.values() if isinstance(prop.default, ModelRef)]
-    names = [ref.repo_id for ref in defaults if not ref.is_empty() and ref.repo_id not in registry.weights()]
+    """
+    Return the model that a node fetches where none is set.
+
+    Empty where it needs none, or one that ships.
+    """
+    defaults = [
+        prop.default
+        for prop in node_class.spec.properties.values()
+        if isinstance(prop.default, ModelRef)
+    ]
+    names = [
+        ref.repo_id
+        for ref in defaults
+        if not ref.is_empty() and ref.repo_id not in registry.weights()
+    ]
     return f"{names[0]}, which is fetched when it is first used" if names else ""
 
 
@@ -155,7 +217,9 @@ class _Builder:
             self._add(self.node_class, self._given())
             return self._with_output(Link(link.step, link.output), "image")
         if self.node_class.spec.node_type == subworkflow.NODE_TYPE:
-            step = self._add(self.node_class, {"path": values.SAMPLE_WORKFLOW, "image": self._image()})
+            step = self._add(
+                self.node_class, {"path": values.SAMPLE_WORKFLOW, "image": self._image()}
+            )
             return self._with_output(Link(step, "image"), "image")
         step = self._add(self.node_class, self._given())
         if role is Role.OUTPUT:
@@ -167,7 +231,9 @@ class _Builder:
         return self._with_output(Link(step, name), kind)
 
     def _with_output(self, link: Link, kind: str) -> Example:
-        name = {"image": "image", "images": "images"}.get(kind, "result" if link.output == "output" else link.output)
+        name = {"image": "image", "images": "images"}.get(
+            kind, "result" if link.output == "output" else link.output
+        )
         self._add(self._known(_OUTPUT), {"name": name, "value": link})
         return Example(tuple(self.steps), {name: kind})
 
@@ -176,10 +242,16 @@ class _Builder:
         given: dict[str, Any] = {}
         for prop in spec.properties.values():
             if prop.name == "name" and role in (Role.INPUT, Role.OUTPUT):
-                given["name"] = "image" if role is Role.OUTPUT else snake_case(spec.title.removesuffix("Input") or "input")
+                given["name"] = (
+                    "image"
+                    if role is Role.OUTPUT
+                    else snake_case(spec.title.removesuffix("Input") or "input")
+                )
                 continue
             if prop.name in self.node_class.gathers and (loop := self.registry.get(_FOR_EACH)):
-                given[prop.name] = Link(self._add(loop, {"input_list": list(values.WORDS)}), "output")
+                given[prop.name] = Link(
+                    self._add(loop, {"input_list": list(values.WORDS)}), "output"
+                )
                 continue
             if prop.required and (maker := self._maker(prop)):
                 given[prop.name] = maker
@@ -192,41 +264,64 @@ class _Builder:
         return given | (self._dynamic() if self.node_class.dynamic else {})
 
     def _maker(self, prop: Property) -> Link | None:
-        """A node that gives what no file can say, such as latents: the first whose first output is of that type."""
+        """
+        Return a node that gives what no file can say, such as latents.
+
+        The first whose first output is of that type.
+        """
         kind = union_members(prop.annotation)[0]
         if not (isinstance(kind, type) and issubclass(kind, tuple)):
             return None
-        maker = next((node for node in self.registry if next(iter(node.spec.outputs.values()), prop).annotation is kind), None)
+        maker = next(
+            (
+                node
+                for node in self.registry
+                if next(iter(node.spec.outputs.values()), prop).annotation is kind
+            ),
+            None,
+        )
         if maker is None:
             return None
         step = self._add(maker, self._for(maker)._given())
         return Link(step, next(iter(maker.spec.outputs)))
 
     def _for(self, node_class: type[Node]) -> _Builder:
-        """A builder of another node's step in the same example."""
+        """Return a builder of another node's step in the same example."""
         builder = _Builder(node_class, self.registry)
         builder.steps = self.steps
         return builder
 
     def _is_source(self) -> bool:
         """Whether the node itself brings an image into the workflow: an input, or a constant."""
-        return self.node_class.role is Role.INPUT or list(self.node_class.spec.properties) == ["value"]
+        return self.node_class.role is Role.INPUT or list(self.node_class.spec.properties) == [
+            "value"
+        ]
 
     def _own_image(self) -> dict[str, str]:
         return {"type": "image", "uri": values.SAMPLE_IMAGE}
 
     def _dynamic(self) -> dict[str, Any]:
-        """Values under names of the user's choice: images where images come out, else the parts of the sample template."""
+        """
+        Values under names of the user's choice.
+
+        Images where images come out, else the parts of the sample template.
+        """
         outputs = self.node_class.spec.outputs
         if any(_kind(self.node_class.spec, name) != "value" for name in outputs):
             image = self._image()
             return {"first": image, "second": image}
-        season = self._add(self._known(_STRING_INPUT), {"name": "season", "value": values.PARTS["season"]})
+        season = self._add(
+            self._known(_STRING_INPUT), {"name": "season", "value": values.PARTS["season"]}
+        )
         return {"subject": values.PARTS["subject"], "season": Link(season, "output")}
 
     def _image(self) -> Link:
         found = next((step for step in self.steps if step.spec.node_type == _IMAGE_INPUT), None)
-        return Link(found or self._add(self._known(_IMAGE_INPUT), {"name": "image", "value": self._own_image()}), "output")
+        return Link(
+            found
+            or self._add(self._known(_IMAGE_INPUT), {"name": "image", "value": self._own_image()}),
+            "output",
+        )
 
     def _add(self, node_class: type[Node], given: dict[str, Any]) -> Step:
         same = sum(step.node_class.spec.title == node_class.spec.title for step in self.steps)
@@ -247,12 +342,16 @@ def _kind(spec: NodeSpec, output: str) -> str:
     annotation = spec.outputs[output].annotation
     if is_assignable(annotation, ImageRef) and annotation is not Any:
         return "images" if spec.streams else "image"
-    is_list = annotation is not Any and is_assignable(annotation, list[ImageRef]) and get_args(annotation) not in ((), (Any,))
+    is_list = (
+        annotation is not Any
+        and is_assignable(annotation, list[ImageRef])
+        and get_args(annotation) not in ((), (Any,))
+    )
     return "images" if is_list else "value"
 
 
 def _lines(records: Iterable[dict[str, Any]]) -> str:
-    """The records of a list in JSON, a line each."""
+    """Return the records of a list in JSON, a line each."""
     return ",\n".join(f"      {json.dumps(record, ensure_ascii=False)}" for record in records)
 
 
@@ -273,7 +372,11 @@ def _indented(lines: Iterable[str]) -> str:
 def _python(value: Any) -> str:
     if isinstance(value, Link):
         clashes = value.output in value.step.spec.properties
-        return f'{value.step.variable}["{value.output}"]' if clashes else f"{value.step.variable}.{value.output}"
+        return (
+            f'{value.step.variable}["{value.output}"]'
+            if clashes
+            else f"{value.step.variable}.{value.output}"
+        )
     if isinstance(value, dict) and "type" in value and len(value) == 2:
         return _python(next(item for name, item in value.items() if name != "type"))
     if isinstance(value, list):
@@ -281,5 +384,9 @@ def _python(value: Any) -> str:
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_python(name)}: {_python(item)}" for name, item in value.items()) + "}"
+        return (
+            "{"
+            + ", ".join(f"{_python(name)}: {_python(item)}" for name, item in value.items())
+            + "}"
+        )
     return repr(value)

@@ -1,12 +1,14 @@
 """
-The gallery: a page for the workflows of a folder, each with its graph drawn, its inputs and outputs, and what it gives.
+The gallery: a page for the workflows of a folder, each with its graph drawn, its inputs and
+outputs, and what it gives.
 
     <out>/index.md            all workflows
     <out>/contact_sheet.svg   the graph of graphs/contact_sheet.json
     <out>/contact_sheet.webp  what it gives, made by `make_images`
     <out>/given/lake.webp     an image that it starts from unless another is set, made small by `make_images`
 
-Texts and drawings are a function of the files and the registry. Images are made by running the workflows.
+Texts and drawings are a function of the files and the registry. Images are made by running the
+workflows.
 """
 
 from __future__ import annotations
@@ -28,34 +30,52 @@ if TYPE_CHECKING:
     from nodetool_core.api import Workflow
     from nodetool_core.registry import Registry
 
-MARK = "<!-- Written by `nodetool docs build` from the workflow files. Edits are lost: change the files. -->"
+MARK = (
+    "<!-- Written by `nodetool docs build` from the workflow files. Edits are lost: change the"
+    " files. -->"
+)
 INDEX = "index.md"
 GIVEN = "given"
 
 
 def gallery(folder: Path, registry: Registry, out: Path) -> dict[str, str]:
-    """The files of the gallery, by their path below `out`. Raises WorkflowError for a workflow that is not valid."""
+    """
+    Return the files of the gallery, by their path below `out`.
+
+    Raises WorkflowError for a workflow that is not valid.
+    """
     written: dict[str, str] = {}
     parts = [
         "# Gallery",
-        f"The workflows of `{folder.name}/`. Each runs as it is, with the model that ships: `nodetool run {folder.name}/…json`.",
+        (
+            f"The workflows of `{folder.name}/`. Each runs as it is, with the model that ships:"
+            f" `nodetool run {folder.name}/…json`."
+        ),
     ]
     for file, workflow in _workflows(folder, registry):
         title = workflow.document.name or file.stem
-        written[f"{file.stem}.svg"] = f"{drawing.graph_svg(workflow.graph, title=title).rstrip()}\n{MARK}\n"
+        written[f"{file.stem}.svg"] = (
+            f"{drawing.graph_svg(workflow.graph, title=title).rstrip()}\n{MARK}\n"
+        )
         parts += [f"## {markdown.text(title)}", *_entry(file, workflow, out)]
     written[INDEX] = "\n\n".join([*parts, MARK]) + "\n"
     return written
 
 
-def make_images(folder: Path, registry: Registry, out: Path, *, again: bool = False) -> Iterator[tuple[Path, str]]:
-    """Run the workflows whose images are missing; each path with why it failed, or an empty string."""
+def make_images(
+    folder: Path, registry: Registry, out: Path, *, again: bool = False
+) -> Iterator[tuple[Path, str]]:
+    """
+    Run the workflows whose images are missing; each path with why it failed, or an empty string.
+    """
     from nodetool_core.assets.decode import decode_file
     from nodetool_core.errors import NodetoolError
 
     done: set[Path] = set()
     for file, workflow in _workflows(folder, registry):
-        wanted: dict[Path, Callable[[], Image | None]] = {out / f"{file.stem}.webp": partial(_result, workflow)}
+        wanted: dict[Path, Callable[[], Image | None]] = {
+            out / f"{file.stem}.webp": partial(_result, workflow)
+        }
         for source, path in _given(workflow, out).values():
             wanted[path] = partial(decode_file, source)
         for path, make in wanted.items():
@@ -84,10 +104,22 @@ def images(folder: Path, registry: Registry, out: Path) -> Iterator[Path]:
 
 
 def _given(workflow: Workflow, out: Path) -> dict[str, tuple[Path, Path]]:
-    """The images that inputs have unless they are set: by input, the file, and where the page has it."""
+    """
+    Return the images that inputs have unless they are set.
+
+    By input, the file, and where the page has it.
+    """
     values = {name: node.values.get("value") for name, node in workflow.graph.inputs().items()}
-    files = {name: workflow.base / value.uri for name, value in values.items() if isinstance(value, ImageRef) and value.uri}
-    return {name: (file, out / GIVEN / f"{file.stem}.webp") for name, file in files.items() if file.is_file()}
+    files = {
+        name: workflow.base / value.uri
+        for name, value in values.items()
+        if isinstance(value, ImageRef) and value.uri
+    }
+    return {
+        name: (file, out / GIVEN / f"{file.stem}.webp")
+        for name, file in files.items()
+        if file.is_file()
+    }
 
 
 def _workflows(folder: Path, registry: Registry) -> Iterator[tuple[Path, Workflow]]:
@@ -108,12 +140,23 @@ def _entry(file: Path, workflow: Workflow, out: Path) -> list[str]:
     for name, node in graph.inputs().items():
         prop = node.spec.properties.get("value")
         described = str(node.values.get("description") or "")
-        value = markdown.text(node.values["value"]) if isinstance(node.values.get("value"), str) else ""
+        value = (
+            markdown.text(node.values["value"]) if isinstance(node.values.get("value"), str) else ""
+        )
         if name in given and given[name][1].exists():
             value = markdown.image(given[name][0].name, f"{GIVEN}/{given[name][1].name}")
-        rows.append([markdown.code(name), markdown.code(type_name(prop.annotation) if prop else "any"), markdown.prose(described), value])
+        rows.append(
+            [
+                markdown.code(name),
+                markdown.code(type_name(prop.annotation) if prop else "any"),
+                markdown.prose(described),
+                value,
+            ]
+        )
     if rows:
         parts.append(markdown.table(["Input", "Type", "What it is", "Unless set"], rows))
-    parts.append(f"Outputs: {', '.join(markdown.code(name) for name in graph.outputs()) or 'none'}.")
+    parts.append(
+        f"Outputs: {', '.join(markdown.code(name) for name in graph.outputs()) or 'none'}."
+    )
     parts.append(markdown.image(f"The graph of {file.name}", f"{file.stem}.svg"))
     return parts

@@ -1,8 +1,9 @@
 """
 The images that examples and workflows give, made by running them.
 
-Small WebP files, because there is one beside nearly every page: at most 256 pixels a side, a few kilobytes each. They are made
-once and kept; `docs check` asks that they are there, not that they are the same bytes, which another machine would not give.
+Small WebP files, because there is one beside nearly every page: at most 256 pixels a side, a few
+kilobytes each. They are made once and kept; `docs check` asks that they are there, not that they
+are the same bytes, which another machine would not give.
 """
 
 from __future__ import annotations
@@ -34,14 +35,23 @@ AT_MOST = 4
 
 
 def make(
-    registry: Registry, out: Path, root: Path, *, package: str = "", only: str = "", again: bool = False
+    registry: Registry,
+    out: Path,
+    root: Path,
+    *,
+    package: str = "",
+    only: str = "",
+    again: bool = False,
 ) -> Iterator[tuple[Path, str]]:
     """
-    Run the examples whose images are missing and save what they give; each path with why it failed, or an empty string.
+    Run the examples whose images are missing and save what they give.
+
+    Each path with why it failed, or an empty string.
 
     Args:
         out: Folder of the pages.
-        root: Folder that the paths of examples start from. Where it has no `graphs`, the examples of the installed packs stand in for it.
+        root: Folder that the paths of examples start from. Where it has no `graphs`, the examples
+            of the installed packs stand in for it.
         only: Type of the one node whose image is wanted.
         again: Make all of them, not the missing ones alone.
     """
@@ -57,7 +67,10 @@ def make(
         for node_type, node in nodes.items():
             path, shown = image_path(paths[node_type]), example(node, registry)
             if shown.gives_image and only in ("", node_type) and (again or path in missing):
-                yield out / path, _saved(out / path, partial(run_text, shown.to_json(), root, registry, engine))
+                yield (
+                    out / path,
+                    _saved(out / path, partial(run_text, shown.to_json(), root, registry, engine)),
+                )
 
 
 def _saved(path: Path, run: Callable[[], RunResult]) -> str:
@@ -72,12 +85,19 @@ def _saved(path: Path, run: Callable[[], RunResult]) -> str:
 
 
 def run_text(text: str, root: Path, registry: Registry, engine: Engine) -> RunResult:
-    """Run a workflow's text in a folder of its own that looks like the root, so that nothing is written into that."""
+    """
+    Run a workflow's text in a folder of its own that looks like the root, so that nothing is
+    written into that.
+    """
     from nodetool_core.api import Workflow
 
     with tempfile.TemporaryDirectory() as folder:
         graphs = root / "graphs"
-        for source in [graphs] if graphs.is_dir() else filter(None, (pack.examples_directory() for pack in registry.packs)):
+        for source in (
+            [graphs]
+            if graphs.is_dir()
+            else filter(None, (pack.examples_directory() for pack in registry.packs))
+        ):
             shutil.copytree(source, Path(folder) / "graphs", dirs_exist_ok=True)
         file = Path(folder) / FILE
         file.write_text(text, encoding="utf-8")
@@ -85,8 +105,14 @@ def run_text(text: str, root: Path, registry: Registry, engine: Engine) -> RunRe
 
 
 def shown_image(result: RunResult) -> Image | None:
-    """The images among the results, side by side where there are several; of many, the first few."""
-    found = [item.image for value in result.values() for item in _items(value) if hasattr(item, "image")]
+    """
+    Return the images among the results, side by side where there are several.
+
+    Of many, the first few.
+    """
+    found = [
+        item.image for value in result.values() for item in _items(value) if hasattr(item, "image")
+    ]
     return _side_by_side([_small(image) for image in found[:AT_MOST]]) if found else None
 
 

@@ -15,12 +15,16 @@ def text(content: str) -> str:
 
 
 def prose(content: str) -> str:
-    """Text whose author may write `code` and emphasis, as docstrings do; only what breaks a table or a page is escaped."""
+    """
+    Text whose author may write `code` and emphasis, as docstrings do.
+
+    Only what breaks a table or a page is escaped.
+    """
     return " ".join(content.split()).replace("|", r"\|").replace("<", "&lt;")
 
 
 def code(content: str) -> str:
-    """A code span of any content, for use in a table as well."""
+    """Return a code span of any content, for use in a table as well."""
     longest = max((len(run) for run in re.findall(r"`+", content)), default=0)
     fence = "`" * (longest + 1)
     pad = " " if content.startswith("`") or content.endswith("`") or not content.strip() else ""
@@ -41,14 +45,19 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def block(language: str, content: str) -> str:
-    """A fenced block of code."""
+    """Return a fenced block of code."""
     fence = "`" * max(3, *(len(run) + 1 for run in re.findall(r"`+", content)), 3)
     return f"{fence}{language}\n{content.rstrip()}\n{fence}"
 
 
 def front_matter(**values: str) -> str:
-    """The YAML head of a page; texts are quoted as JSON texts are, which YAML reads the same."""
+    """
+    Return the YAML head of a page; texts are quoted as JSON texts are, which YAML reads the same.
+    """
     import json
 
-    lines = [f"{name}: {value if name == 'layout' else json.dumps(value, ensure_ascii=False)}" for name, value in values.items()]
+    lines = [
+        f"{name}: {value if name == 'layout' else json.dumps(value, ensure_ascii=False)}"
+        for name, value in values.items()
+    ]
     return "\n".join(["---", *lines, "---"])

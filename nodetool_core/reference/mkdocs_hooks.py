@@ -1,10 +1,11 @@
 """
 Hooks of MkDocs.
 
-The node reference comes into the navigation, a section per namespace, without a list that anybody keeps by hand. Pages of the
-documentation folder that the navigation does not name are added to the guides, so that a new page is never lost. In fences, the
-reason why a block is not run (`no-run: …`) is for the tests, and is taken out. Names in tables and headings may break between their
-parts, so that they fit.
+The node reference comes into the navigation, a section per namespace, without a list that anybody
+keeps by hand. Pages of the documentation folder that the navigation does not name are added to the
+guides, so that a new page is never lost. In fences, the reason why a block is not run (`no-run: …`)
+is for the tests, and is taken out. Names in tables and headings may break between their parts, so
+that they fit.
 """
 
 from __future__ import annotations
@@ -54,7 +55,11 @@ def _named(nav: Any) -> list[str]:
 
 def _own_pages(docs: Path) -> list[str]:
     """Pages by hand at the top and in the guides."""
-    return [path.relative_to(docs).as_posix() for folder in (docs, docs / "guides") for path in sorted(folder.glob("*.md"))]
+    return [
+        path.relative_to(docs).as_posix()
+        for folder in (docs, docs / "guides")
+        for path in sorted(folder.glob("*.md"))
+    ]
 
 
 def _node_sections(docs: Path) -> list[Any]:
@@ -64,5 +69,7 @@ def _node_sections(docs: Path) -> list[Any]:
         if index.parent != nodes:
             namespace = ".".join(index.parent.relative_to(nodes).parts)
             pages = sorted(page for page in index.parent.glob("*.md") if page != index)
-            sections.append({namespace: [path.relative_to(docs).as_posix() for path in (index, *pages)]})
+            sections.append(
+                {namespace: [path.relative_to(docs).as_posix() for path in (index, *pages)]}
+            )
     return sections

@@ -6,16 +6,20 @@ import re
 from collections.abc import Iterable
 
 _WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+\d*|[A-Z]+\d*|\d+")
-_SMALL = frozenset({"A", "An", "And", "As", "At", "By", "For", "From", "In", "Of", "On", "Or", "The", "To", "With"})
+_SMALL = frozenset(
+    {"A", "An", "And", "As", "At", "By", "For", "From", "In", "Of", "On", "Or", "The", "To", "With"}
+)
 
 
 def words(title: str) -> list[str]:
-    """The words of a class name: `ImageToImage` → Image, To, Image; `HTTPGet` → HTTP, Get."""
+    """
+    Return the words of a class name: `ImageToImage` → Image, To, Image; `HTTPGet` → HTTP, Get.
+    """
     return _WORDS.findall(title) or [title]
 
 
 def heading(title: str) -> str:
-    """A class name as a title: `ImageToImage` → `Image to Image`."""
+    """Return a class name as a title: `ImageToImage` → `Image to Image`."""
     first, *rest = words(title)
     return " ".join([first, *(word.lower() if word in _SMALL else word for word in rest)])
 
@@ -26,9 +30,12 @@ def snake_case(title: str) -> str:
 
 def file_names(titles: Iterable[str]) -> dict[str, str]:
     """
-    The page's file name for each class name of one namespace. Names depend on the titles alone, so they are stable.
+    Return the page's file name for each class name of one namespace.
 
-    Two titles that differ in capitals only would share a file; the later in order gets a number. `index` is the index's.
+    Names depend on the titles alone, so they are stable.
+
+    Two titles that differ in capitals only would share a file; the later in order gets a number.
+    `index` is the index's.
     """
     names: dict[str, str] = {}
     taken = {"index"}

@@ -42,15 +42,22 @@ _MOST_OPTIONS = 8
 
 
 def node_page(node_class: type[Node], site: Site) -> str:
-    """The whole page of a node."""
+    """Return the whole page of a node."""
     spec = node_class.spec
     path = site.paths[spec.node_type]
     parts = [
-        markdown.front_matter(layout="page", title=heading(spec.title), node_type=spec.node_type, namespace=spec.namespace),
+        markdown.front_matter(
+            layout="page",
+            title=heading(spec.title),
+            node_type=spec.node_type,
+            namespace=spec.namespace,
+        ),
         f"# {heading(spec.title)}",
         f"**Type:** {markdown.code(spec.node_type)}",
         f"**Namespace:** {markdown.code(spec.namespace)}",
-        markdown.image(f"The node {spec.title} with its properties and outputs", _beside(drawing_path(path))),
+        markdown.image(
+            f"The node {spec.title} with its properties and outputs", _beside(drawing_path(path))
+        ),
         *_description(spec),
         "## Properties",
         *_properties(node_class, path, site),
@@ -69,11 +76,15 @@ def node_page(node_class: type[Node], site: Site) -> str:
 def _description(spec: NodeSpec) -> list[str]:
     parts = ["## Description"]
     if spec.description:
-        parts.append("\n".join(line.strip().replace("<", "&lt;") for line in spec.description.splitlines()))
+        parts.append(
+            "\n".join(line.strip().replace("<", "&lt;") for line in spec.description.splitlines())
+        )
     if spec.tags:
         parts.append(f"**Tags:** {', '.join(markdown.text(tag) for tag in spec.tags)}")
     if spec.use_cases:
-        parts.append("\n".join(["Use cases:", "", *(f"- {markdown.prose(case)}" for case in spec.use_cases)]))
+        parts.append(
+            "\n".join(["Use cases:", "", *(f"- {markdown.prose(case)}" for case in spec.use_cases)])
+        )
     return parts
 
 
@@ -97,31 +108,55 @@ def _properties(node_class: type[Node], path: str, site: Site) -> list[str]:
     header = ["Property", "Type", "Description", "Default", "Allowed", "Required"]
     parts = [markdown.table(header, rows)] if rows else []
     if node_class.dynamic:
-        parts.append("Besides these, it takes properties of any name." if rows else "It takes properties of any name.")
+        parts.append(
+            "Besides these, it takes properties of any name."
+            if rows
+            else "It takes properties of any name."
+        )
     long = [prop for prop in spec.properties.values() if len(_options(prop)) > _MOST_OPTIONS]
-    parts += [f"Choices of {markdown.code(prop.name)}: {', '.join(_options(prop))}." for prop in long]
+    parts += [
+        f"Choices of {markdown.code(prop.name)}: {', '.join(_options(prop))}." for prop in long
+    ]
     if site.has_models_page and any(_is_model(prop) for prop in spec.properties.values()):
         page = site.link(path, MODELS_PAGE)
-        parts.append(f"Not every model honours every property: {markdown.link('models', page)} says which does.")
+        parts.append(
+            f"Not every model honours every property: {markdown.link('models', page)} says which"
+            " does."
+        )
     return parts or ["It has no properties."]
 
 
 def _is_model(prop: Property) -> bool:
-    return any(isinstance(kind, type) and issubclass(kind, ModelRef) for kind in union_members(prop.annotation))
+    return any(
+        isinstance(kind, type) and issubclass(kind, ModelRef)
+        for kind in union_members(prop.annotation)
+    )
 
 
 def is_required(node_class: type[Node], prop: Property) -> bool:
-    """Whether a workflow has to give or connect the property: it has no default, or an empty image as its default."""
-    return prop.required or (node_class.role is not Role.COMMENT and is_missing_asset(prop, prop.default))
+    """
+    Whether a workflow has to give or connect the property.
+
+    It has no default, or an empty image as its default.
+    """
+    return prop.required or (
+        node_class.role is not Role.COMMENT and is_missing_asset(prop, prop.default)
+    )
 
 
 def _default(prop: Property) -> str:
-    return "" if prop.required else markdown.code(json.dumps(prop.to_json(prop.default), ensure_ascii=False))
+    return (
+        ""
+        if prop.required
+        else markdown.code(json.dumps(prop.to_json(prop.default), ensure_ascii=False))
+    )
 
 
 def _options(prop: Property) -> list[str]:
-    """The choices of a property as code, or none where it is not limited to some."""
-    found = [option for member in union_members(prop.annotation) for option in choices(member) or ()]
+    """Return the choices of a property as code, or none where it is not limited to some."""
+    found = [
+        option for member in union_members(prop.annotation) for option in choices(member) or ()
+    ]
     return [markdown.code(json.dumps(option, ensure_ascii=False)) for option in found]
 
 
@@ -133,7 +168,10 @@ def _allowed(prop: Property) -> str:
         return ", ".join(options)
     parts = bound_texts(prop.bounds)
     if prop.max_length is not None:
-        parts.append(f"at most {prop.max_length} {'characters' if str in union_members(prop.annotation) else 'items'}")
+        parts.append(
+            f"at most {prop.max_length}"
+            f" {'characters' if str in union_members(prop.annotation) else 'items'}"
+        )
     if prop.seed:
         parts.append("-1 draws a number, which the run records")
     return "; ".join(parts)
@@ -145,28 +183,68 @@ def _outputs(spec: NodeSpec, path: str, site: Site) -> str:
     if not spec.outputs:
         return "It has no outputs."
     rows = [
-        [markdown.text(output.name), linked(output.annotation, path, site), markdown.prose(output.description)]
+        [
+            markdown.text(output.name),
+            linked(output.annotation, path, site),
+            markdown.prose(output.description),
+        ]
         for output in spec.outputs.values()
     ]
     text = markdown.table(["Output", "Type", "Description"], rows)
-    return f"{text}\n\nIt gives them item by item: what follows runs once for each." if spec.streams else text
+    return (
+        f"{text}\n\nIt gives them item by item: what follows runs once for each."
+        if spec.streams
+        else text
+    )
 
 
 def _metadata(node_class: type[Node], registry: Registry) -> str:
     spec = node_class.spec
     facts = [("Role", _ROLES[node_class.role])]
     if node_class.role is not Role.COMMENT:
-        facts.append(("Runs", _LANES[node_class.lane] if not spec.is_async else "as a coroutine on the engine's event loop"))
-        facts.append(("Result cache", "its result is kept and used again" if node_class.cacheable else "none: it runs every time"))
+        facts.append(
+            (
+                "Runs",
+                (
+                    _LANES[node_class.lane]
+                    if not spec.is_async
+                    else "as a coroutine on the engine's event loop"
+                ),
+            )
+        )
+        facts.append(
+            (
+                "Result cache",
+                (
+                    "its result is kept and used again"
+                    if node_class.cacheable
+                    else "none: it runs every time"
+                ),
+            )
+        )
     if node_class.lazy:
-        facts.append(("On demand", f"{_listed(node_class.lazy)}: what feeds it runs only once the node asks for it"))
+        facts.append(
+            (
+                "On demand",
+                f"{_listed(node_class.lazy)}: what feeds it runs only once the node asks for it",
+            )
+        )
     if node_class.gathers:
-        facts.append(("Gathers", f"{_listed(node_class.gathers)}: takes the items of a loop as one list"))
+        facts.append(
+            ("Gathers", f"{_listed(node_class.gathers)}: takes the items of a loop as one list")
+        )
     if node_class.branches:
-        facts.append(("Branches", "an output may be not taken; what only it feeds does not run then"))
+        facts.append(
+            ("Branches", "an output may be not taken; what only it feeds does not run then")
+        )
     if node_class.merges:
         facts.append(("Merges", "runs as long as one of its inputs is there"))
-    names = sorted(old for pack in registry.packs for old, alias in pack.aliases.items() if alias.type == spec.node_type)
+    names = sorted(
+        old
+        for pack in registry.packs
+        for old, alias in pack.aliases.items()
+        if alias.type == spec.node_type
+    )
     if names:
         facts.append(("Also read for", ", ".join(markdown.code(name) for name in names)))
     return "\n".join(f"- **{name}:** {fact}" for name, fact in facts)
@@ -181,20 +259,30 @@ def _examples(shown: Example, path: str, site: Site) -> list[str]:
     if shown.needs:
         parts.append(f"It needs {shown.needs}, so no test runs it as it stands here.")
     parts += [
-        "As a file, for `nodetool run`; its paths start from the folder it lies in, here the root of nodetool's repository:",
+        (
+            "As a file, for `nodetool run`; its paths start from the folder it lies in, here the"
+            " root of nodetool's repository:"
+        ),
         markdown.block("json", shown.to_json()),
         "The same in Python:",
         markdown.block("python", shown.to_python()),
     ]
     if (image := image_path(path)) in site.images:
-        parts += ["What it gives:", markdown.image("The image that the example gives", _beside(image))]
+        parts += [
+            "What it gives:",
+            markdown.image("The image that the example gives", _beside(image)),
+        ]
     return parts
 
 
 def _related(spec: NodeSpec, path: str, site: Site) -> list[str]:
     lines = [
-        f"- {site.to_node(relation.spec, path)} ({markdown.code(relation.spec.namespace)}): {relation.reason}"
+        f"- {site.to_node(relation.spec, path)} ({markdown.code(relation.spec.namespace)}):"
+        f" {relation.reason}"
         for relation in site.relations.of(spec)
     ]
-    browse = f"Browse other nodes in the {markdown.link(markdown.text(spec.namespace), 'index.md')} namespace."
+    browse = (
+        f"Browse other nodes in the {markdown.link(markdown.text(spec.namespace), 'index.md')}"
+        " namespace."
+    )
     return ["\n".join(lines), browse] if lines else [browse]

@@ -1,5 +1,7 @@
 """
-All pages of the node reference: one per node with a drawing, indexes, the types, and the same as JSON.
+All pages of the node reference.
+
+One per node with a drawing, indexes, the types, and the same as JSON.
 
     <out>/index.md                                      all nodes, by namespace
     <out>/tags.md                                       all nodes, by tag and use case
@@ -9,8 +11,9 @@ All pages of the node reference: one per node with a drawing, indexes, the types
     <out>/huggingface/image_to_image/image_to_image.md  one node, with a drawing beside it (.svg)
     <out>/…/image_to_image.webp                         the image that its example gives, made by `images.make`
 
-Files are a function of the registry: the same classes give the same bytes, so a stale page is one that differs. Images are
-not: they take models and minutes, and their bytes depend on the machine. A page shows the one that lies beside it.
+Files are a function of the registry: the same classes give the same bytes, so a stale page is one
+that differs. Images are not: they take models and minutes, and their bytes depend on the machine. A
+page shows the one that lies beside it.
 """
 
 from __future__ import annotations
@@ -41,10 +44,12 @@ _GENERATED = ("*.md", "*.svg", "*.webp")
 
 def build(registry: Registry, out: Path, package: str = "") -> list[Path]:
     """
-    Write the pages below `out` (such as `docs/nodes`) and delete generated files of nodes that are gone.
+    Write the pages below `out` (such as `docs/nodes`) and delete generated files of nodes that are
+    gone.
 
-    Gives the paths that were written or deleted; a page that is up to date is left alone. Nothing is deleted while a module
-    of a pack can't be imported, because its nodes are not gone. With the package of a pack, its nodes alone.
+    Gives the paths that were written or deleted; a page that is up to date is left alone. Nothing
+    is deleted while a module of a pack can't be imported, because its nodes are not gone. With the
+    package of a pack, its nodes alone.
     """
     from nodetool_core.assets.files import atomic_write
 
@@ -64,19 +69,32 @@ def build(registry: Registry, out: Path, package: str = "") -> list[Path]:
 
 
 def stale(registry: Registry, out: Path, package: str = "") -> list[str]:
-    """What is not as `build` would write it, a line each: files that differ, are missing or are left over."""
+    """
+    Return what is not as `build` would write it, a line each.
+
+    Files that differ, are missing or are left over.
+    """
     wanted = pages(registry, out, package)
     found = [f"{problem.where}: {problem.message}" for problem in registry.problems]
     for path, text in wanted.items():
         existing = _read(out / path)
         if existing != text:
-            found.append(f"{out / path}: {'is missing' if existing is None else 'differs from what its node declares'}")
+            found.append(
+                f"{out / path}:"
+                f" {'is missing' if existing is None else 'differs from what its node declares'}"
+            )
     told = {True: "belongs to no node any more", False: "is no generated page"}
-    return found + [f"{left_over}: {told[_is_generated(left_over)]}" for left_over in _left_over(out, wanted)]
+    return found + [
+        f"{left_over}: {told[_is_generated(left_over)]}" for left_over in _left_over(out, wanted)
+    ]
 
 
 def pages(registry: Registry, out: Path | None = None, package: str = "") -> dict[str, str]:
-    """Every file: its path below the folder of all pages, and its text. Images that lie in `out` already are shown."""
+    """
+    Every file: its path below the folder of all pages, and its text.
+
+    Images that lie in `out` already are shown.
+    """
     nodes = documented(registry, package)
     namespaces: dict[str, list[NodeSpec]] = defaultdict(list)
     for node in nodes.values():
@@ -86,9 +104,13 @@ def pages(registry: Registry, out: Path | None = None, package: str = "") -> dic
     site = Site(registry, Relations(nodes.values()), paths, _images(out, paths), has_models)
     written = {paths[node_type]: node_page(node, site) for node_type, node in nodes.items()}
     for node_type, node in nodes.items():
-        written[drawing_path(paths[node_type])] = f"{node_svg(node.spec, node.role).rstrip()}\n{MARK}\n"
+        written[drawing_path(paths[node_type])] = (
+            f"{node_svg(node.spec, node.role).rstrip()}\n{MARK}\n"
+        )
     for namespace, specs in namespaces.items():
-        written[f"{index_pages.folder(namespace)}/{index_pages.INDEX}"] = index_pages.namespace_page(namespace, specs, site)
+        written[f"{index_pages.folder(namespace)}/{index_pages.INDEX}"] = (
+            index_pages.namespace_page(namespace, specs, site)
+        )
     written[index_pages.INDEX] = index_pages.index_page(namespaces, site)
     written[index_pages.TAGS] = index_pages.tags_page(namespaces, site)
     written[index_pages.CATALOG] = index_pages.catalog(namespaces, site)
@@ -98,8 +120,12 @@ def pages(registry: Registry, out: Path | None = None, package: str = "") -> dic
 
 
 def documented(registry: Registry, package: str = "") -> dict[str, type[Node]]:
-    """The nodes that get pages, by type: all, or those of one pack."""
-    return {node.spec.node_type: node for node in registry if not package or f"{node.__module__}.".startswith(f"{package}.")}
+    """Return the nodes that get pages, by type: all, or those of one pack."""
+    return {
+        node.spec.node_type: node
+        for node in registry
+        if not package or f"{node.__module__}.".startswith(f"{package}.")
+    }
 
 
 def page_paths(namespaces: index_pages.Namespaces) -> dict[str, str]:
@@ -107,12 +133,16 @@ def page_paths(namespaces: index_pages.Namespaces) -> dict[str, str]:
     paths: dict[str, str] = {}
     for namespace, specs in namespaces.items():
         files = file_names(spec.title for spec in specs)
-        paths |= {spec.node_type: f"{index_pages.folder(namespace)}/{files[spec.title]}" for spec in specs}
+        paths |= {
+            spec.node_type: f"{index_pages.folder(namespace)}/{files[spec.title]}" for spec in specs
+        }
     return paths
 
 
 def _images(out: Path | None, paths: dict[str, str]) -> frozenset[str]:
-    return frozenset(image for page in paths.values() if out and (out / (image := image_path(page))).exists())
+    return frozenset(
+        image for page in paths.values() if out and (out / (image := image_path(page))).exists()
+    )
 
 
 def missing_images(registry: Registry, out: Path, package: str = "") -> list[str]:
@@ -128,7 +158,12 @@ def missing_images(registry: Registry, out: Path, package: str = "") -> list[str
 
 def _left_over(out: Path, wanted: dict[str, str]) -> list[Path]:
     kept = set(wanted) | {image_path(path) for path in wanted if path.endswith(".md")}
-    return sorted(path for kind in _GENERATED for path in out.rglob(kind) if path.relative_to(out).as_posix() not in kept)
+    return sorted(
+        path
+        for kind in _GENERATED
+        for path in out.rglob(kind)
+        if path.relative_to(out).as_posix() not in kept
+    )
 
 
 def _is_generated(path: Path) -> bool:

@@ -1,10 +1,12 @@
 """
 Which nodes relate to which, from what they declare.
 
-A node is a set of features: its tags, its properties (name and type), the types of its outputs. A feature that few nodes have
-says more than one that many have, so each weighs the logarithm of its rarity (as words do in a search engine); what every node
-has weighs nothing. Two nodes are as near as the angle between them is small: the weight of what they share against the weight
-of what each has (cosine similarity). A result of the one that fits the other brings them nearer, by the rarity of its type.
+A node is a set of features: its tags, its properties (name and type), the types of its outputs. A
+feature that few nodes have says more than one that many have, so each weighs the logarithm of its
+rarity (as words do in a search engine); what every node has weighs nothing. Two nodes are as near
+as the angle between them is small: the weight of what they share against the weight of what each
+has (cosine similarity). A result of the one that fits the other brings them nearer, by the rarity
+of its type.
 
 Cost: for each page a pass over all nodes, and each question of types asked once.
 """
@@ -27,7 +29,9 @@ _LEAST = 0.12
 _FEEDS = 0.35
 """How much a result that fits counts beside what two nodes share."""
 _TAG = 2.0
-"""A shared tag counts more than a shared property: the author chose it to say what the node is about."""
+"""
+A shared tag counts more than a shared property: the author chose it to say what the node is about.
+"""
 
 
 class Feature(NamedTuple):
@@ -51,18 +55,33 @@ class Relations:
     def __init__(self, nodes: Iterable[type[Node]]) -> None:
         nodes = list(nodes)
         self.specs = [node.spec for node in nodes]
-        self._sources = {node.spec.node_type for node in nodes if node.role is Role.INPUT or list(node.spec.properties) == ["value"]}
+        self._sources = {
+            node.spec.node_type
+            for node in nodes
+            if node.role is Role.INPUT or list(node.spec.properties) == ["value"]
+        }
         """Inputs and constants: values come from them, and are rarely fed into them."""
         self._features = {spec.node_type: _features(spec) for spec in self.specs}
         counts = Counter(feature for features in self._features.values() for feature in features)
         self._weight = {feature: self._rarity(feature, count) for feature, count in counts.items()}
-        self._length = {name: math.sqrt(sum(self._weight[feature] ** 2 for feature in found)) for name, found in self._features.items()}
+        self._length = {
+            name: math.sqrt(sum(self._weight[feature] ** 2 for feature in found))
+            for name, found in self._features.items()
+        }
         self._given = {
-            spec.node_type: {type_name(output.annotation): output.annotation for output in spec.outputs.values()} for spec in self.specs
+            spec.node_type: {
+                type_name(output.annotation): output.annotation for output in spec.outputs.values()
+            }
+            for spec in self.specs
         }
         self._types = Counter(name for given in self._given.values() for name in given)
-        kinds = {name: annotation for given in self._given.values() for name, annotation in given.items()}
-        self._takers = {name: self._takers_of(annotation) if name != "any" else frozenset() for name, annotation in kinds.items()}
+        kinds = {
+            name: annotation for given in self._given.values() for name, annotation in given.items()
+        }
+        self._takers = {
+            name: self._takers_of(annotation) if name != "any" else frozenset()
+            for name, annotation in kinds.items()
+        }
         """Which nodes take each type that some node gives, found once per type."""
 
     def is_source(self, spec: NodeSpec) -> bool:
@@ -71,10 +90,14 @@ class Relations:
 
     def _takers_of(self, annotation: Annotation) -> frozenset[str]:
         taking = (spec for spec in self.specs if not self.is_source(spec))
-        return frozenset(spec.node_type for spec in taking if any(_takes(prop.annotation, annotation) for prop in spec.properties.values()))
+        return frozenset(
+            spec.node_type
+            for spec in taking
+            if any(_takes(prop.annotation, annotation) for prop in spec.properties.values())
+        )
 
     def of(self, spec: NodeSpec) -> list[Relation]:
-        """The nodes most related to one, the nearest first."""
+        """Return the nodes most related to one, the nearest first."""
         scored = []
         for other in self.specs:
             if other.node_type == spec.node_type:
@@ -101,18 +124,41 @@ class Relations:
         return score, "; ".join(reasons)
 
     def _feeds(self, source: NodeSpec, target: NodeSpec) -> str:
-        """The type by which an output of one node fits a property of the other, or an empty string."""
-        return next((name for name in self._given[source.node_type] if target.node_type in self._takers[name]), "")
+        """
+        Return the type by which an output of one node fits a property of the other, or an empty
+        string.
+        """
+        return next(
+            (
+                name
+                for name in self._given[source.node_type]
+                if target.node_type in self._takers[name]
+            ),
+            "",
+        )
 
     def _feed_weight(self, kind: str) -> float:
-        """The rarer a type, the more it says that one node takes it from another."""
-        return _FEEDS * math.log((1 + len(self.specs)) / self._types[kind]) / math.log(1 + len(self.specs)) if kind else 0.0
+        """Return the rarer a type, the more it says that one node takes it from another."""
+        return (
+            _FEEDS
+            * math.log((1 + len(self.specs)) / self._types[kind])
+            / math.log(1 + len(self.specs))
+            if kind
+            else 0.0
+        )
 
 
 def _features(spec: NodeSpec) -> frozenset[Feature]:
     tags = {Feature("tag", tag) for tag in spec.tags}
-    properties = {Feature("property", f"{prop.name}: {type_name(prop.annotation)}") for prop in spec.properties.values()}
-    return frozenset(tags | properties | {Feature("output", type_name(output.annotation)) for output in spec.outputs.values()})
+    properties = {
+        Feature("property", f"{prop.name}: {type_name(prop.annotation)}")
+        for prop in spec.properties.values()
+    }
+    return frozenset(
+        tags
+        | properties
+        | {Feature("output", type_name(output.annotation)) for output in spec.outputs.values()}
+    )
 
 
 def _takes(wanted: Annotation, given: Annotation) -> bool:
@@ -120,7 +166,7 @@ def _takes(wanted: Annotation, given: Annotation) -> bool:
 
 
 def _told(shared: frozenset[Feature], weight: Mapping[Feature, float]) -> list[str]:
-    """What two nodes share, the rarest first."""
+    """Return what two nodes share, the rarest first."""
     rarest = sorted(shared, key=lambda feature: (-weight[feature], feature))
     tags = [feature.name for feature in rarest if feature.kind == "tag"][:3]
     names = [feature.name.partition(":")[0] for feature in rarest if feature.kind == "property"][:3]

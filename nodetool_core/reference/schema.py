@@ -1,9 +1,12 @@
 """
-JSON Schema (draft 2020-12) of workflow files, for editors: types, properties, bounds and choices of the nodes that are known.
+JSON Schema (draft 2020-12) of workflow files, for editors.
 
-A node of a known type has its `data` checked; one of another type passes, because a pack that is not installed may have it. An
-absent property is no mistake: it has a default, or an edge feeds it. Where a value of a reference is expected, its text form (a
-path, a Hub id) passes as the loader lets it pass.
+Types, properties, bounds and choices of the nodes that are known.
+
+A node of a known type has its `data` checked; one of another type passes, because a pack that is
+not installed may have it. An absent property is no mistake: it has a default, or an edge feeds it.
+Where a value of a reference is expected, its text form (a path, a Hub id) passes as the loader lets
+it pass.
 """
 
 from __future__ import annotations
@@ -21,7 +24,10 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def property_schema(prop: Property) -> dict[str, Any]:
-    """JSON Schema of a property; empty for a class of a pack's own, which only travels along edges and has no JSON form."""
+    """
+    JSON Schema of a property; empty for a class of a pack's own, which only travels along edges and
+    has no JSON form.
+    """
     from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
 
     try:
@@ -31,7 +37,9 @@ def property_schema(prop: Property) -> dict[str, Any]:
 
 
 def schema_text(nodes: Iterable[type[Node]]) -> str:
-    """The schema as a file: one line per node, so that a change of one node changes one line."""
+    """
+    Return the schema as a file: one line per node, so that a change of one node changes one line.
+    """
     schema = workflow_schema(nodes)
     rules = schema["$defs"]["node"].pop("allOf")
     text = json.dumps(schema, indent=2, ensure_ascii=False)
@@ -41,7 +49,9 @@ def schema_text(nodes: Iterable[type[Node]]) -> str:
 
 
 def workflow_schema(nodes: Iterable[type[Node]]) -> dict[str, Any]:
-    """The schema of a workflow file whose nodes are among these, or of types not known here."""
+    """
+    Return the schema of a workflow file whose nodes are among these, or of types not known here.
+    """
     definitions: dict[str, Any] = {}
     rules = [_rule(node, definitions) for node in nodes]
     names = [rule["if"]["properties"]["type"]["const"] for rule in rules]
@@ -49,11 +59,27 @@ def workflow_schema(nodes: Iterable[type[Node]]) -> dict[str, Any]:
         "type": "object",
         "required": ["id", "type"],
         "properties": {
-            "id": {"type": "string", "minLength": 1, "description": "Name of the node, unique in the file."},
-            "type": {"anyOf": [{"enum": names}, {"type": "string", "minLength": 1}], "description": "Type of the node."},
-            "data": {"type": "object", "description": "Values of properties; absent ones have their defaults."},
-            "dynamic_properties": {"type": "object", "description": "Values of properties that the node takes under any name."},
-            "ui_properties": {"type": "object", "description": "Position, size, title: kept, not used."},
+            "id": {
+                "type": "string",
+                "minLength": 1,
+                "description": "Name of the node, unique in the file.",
+            },
+            "type": {
+                "anyOf": [{"enum": names}, {"type": "string", "minLength": 1}],
+                "description": "Type of the node.",
+            },
+            "data": {
+                "type": "object",
+                "description": "Values of properties; absent ones have their defaults.",
+            },
+            "dynamic_properties": {
+                "type": "object",
+                "description": "Values of properties that the node takes under any name.",
+            },
+            "ui_properties": {
+                "type": "object",
+                "description": "Position, size, title: kept, not used.",
+            },
         },
         "allOf": rules,
     }
@@ -63,7 +89,12 @@ def workflow_schema(nodes: Iterable[type[Node]]) -> dict[str, Any]:
         "type": "object",
         "required": ["graph"],
         "properties": {
-            "schema_version": {"type": "integer", "minimum": 1, "maximum": 1, "description": "Version of this file format."},
+            "schema_version": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": 1,
+                "description": "Version of this file format.",
+            },
             "name": {"type": "string"},
             "description": {"type": "string"},
             "graph": {
@@ -86,11 +117,15 @@ def _edge() -> dict[str, Any]:
         "targetHandle": "Name of its property.",
     }
     properties = {name: {"type": "string", "description": text} for name, text in texts.items()}
-    return {"type": "object", "required": ["source", "target", "targetHandle"], "properties": properties}
+    return {
+        "type": "object",
+        "required": ["source", "target", "targetHandle"],
+        "properties": properties,
+    }
 
 
 def _rule(node: type[Node], definitions: dict[str, Any]) -> dict[str, Any]:
-    """What holds for the data of one node type."""
+    """Return what holds for the data of one node type."""
     spec = node.spec
     data: dict[str, Any] = {
         "properties": {prop.name: _in_file(prop, definitions) for prop in spec.properties.values()},
@@ -98,18 +133,33 @@ def _rule(node: type[Node], definitions: dict[str, Any]) -> dict[str, Any]:
     }
     if not node.dynamic:
         data["additionalProperties"] = False
-    return {"if": {"properties": {"type": {"const": spec.node_type}}}, "then": {"properties": {"data": data}}}
+    return {
+        "if": {"properties": {"type": {"const": spec.node_type}}},
+        "then": {"properties": {"data": data}},
+    }
 
 
 def _in_file(prop: Property, definitions: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a property as files write it: references apart under `$defs`, and in their text form as well."""
+    """
+    Return the schema of a property as files write it.
+
+    References apart under `$defs`, and in their text form as well.
+    """
     schema = dict(property_schema(prop))
-    definitions |= {name: inner for name, inner in schema.pop("$defs", {}).items() if name not in definitions}
+    definitions |= {
+        name: inner for name, inner in schema.pop("$defs", {}).items() if name not in definitions
+    }
     described = {name: schema.pop(name) for name in ("description", "default") if name in schema}
-    kinds = [member for member in union_members(prop.annotation) if isinstance(member, type) and issubclass(member, Reference)]
+    kinds = [
+        member
+        for member in union_members(prop.annotation)
+        if isinstance(member, type) and issubclass(member, Reference)
+    ]
     if kinds and len(union_members(prop.annotation)) == 1:
         name = kinds[0].__name__
-        definitions.setdefault(name, {key: value for key, value in schema.items() if key != "$defs"})
+        definitions.setdefault(
+            name, {key: value for key, value in schema.items() if key != "$defs"}
+        )
         schema = {"$ref": f"#/$defs/{name}"}
     if any(kind._text_field for kind in kinds):
         schema = {"anyOf": [schema, {"type": "string"}]}

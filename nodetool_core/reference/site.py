@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from nodetool_core.reference.related import Relations
     from nodetool_core.registry import Registry
 
-MARK = "<!-- Written by `nodetool docs build` from the node's class. Edits are lost: change the class. -->"
+MARK = (
+    "<!-- Written by `nodetool docs build` from the node's class. Edits are lost: change the"
+    " class. -->"
+)
 """Stands at the end of every generated page and drawing; what lacks it is never deleted."""
 
 MODELS_PAGE = "../models.md"
@@ -39,11 +42,11 @@ class Site:
         return MARK
 
     def link(self, source: str, target: str) -> str:
-        """The way from one page to another."""
+        """Return the way from one page to another."""
         return posixpath.relpath(target, posixpath.dirname(source) or ".")
 
     def to_node(self, spec: NodeSpec, source: str) -> str:
-        """A link from a page to a node's."""
+        """Return a link from a page to a node's."""
         return markdown.link(heading(spec.title), self.link(source, self.paths[spec.node_type]))
 
 
@@ -58,7 +61,7 @@ def image_path(page: str) -> str:
 
 
 def summary(spec: NodeSpec) -> str:
-    """The first sentence of a node's description."""
+    """Return the first sentence of a node's description."""
     import re
 
     text = " ".join(spec.description.split())
@@ -67,7 +70,7 @@ def summary(spec: NodeSpec) -> str:
 
 
 def catalog_entry(spec: NodeSpec, path: str) -> dict[str, Any]:
-    """A node in the catalogue that the search of the index page and other programs read."""
+    """Return a node in the catalogue that the search of the index page and other programs read."""
     from nodetool_core.types import type_name
 
     return {

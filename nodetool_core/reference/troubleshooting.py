@@ -1,4 +1,6 @@
-"""What error codes mean: one table beside this file, shown by `nodetool docs explain` and as a page."""
+"""
+What error codes mean: one table beside this file, shown by `nodetool docs explain` and as a page.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,10 @@ class Explanation:
 @cache
 def _table() -> dict[str, dict[str, Explanation]]:
     text = files(__package__).joinpath("troubleshooting.toml").read_text(encoding="utf-8")
-    return {section: {code: Explanation(code, **entry) for code, entry in found.items()} for section, found in tomllib.loads(text).items()}
+    return {
+        section: {code: Explanation(code, **entry) for code, entry in found.items()}
+        for section, found in tomllib.loads(text).items()
+    }
 
 
 def explanations() -> dict[str, Explanation]:
@@ -52,9 +57,13 @@ def explanations() -> dict[str, Explanation]:
 
 
 def sections() -> dict[str, list[Explanation]]:
-    """The explanations in the sections of the page, each sorted by code."""
+    """Return the explanations in the sections of the page, each sorted by code."""
     table = _table()
-    return {title: [entry for _, entry in sorted(table[section].items())] for section, title in _SECTIONS.items() if section in table}
+    return {
+        title: [entry for _, entry in sorted(table[section].items())]
+        for section, title in _SECTIONS.items()
+        if section in table
+    }
 
 
 def explained(codes: Iterable[str]) -> list[str]:
@@ -64,17 +73,32 @@ def explained(codes: Iterable[str]) -> list[str]:
 
 
 def troubleshooting_page() -> str:
-    """The page of all codes."""
+    """Return the page of all codes."""
     parts = [
         "# Troubleshooting",
-        "Errors name a place, what was found, what was expected and what to do; most need nothing else. The word in brackets is the"
-        " error's code, which programs find as `code` in JSON. `nodetool docs explain CODE` prints what stands here.",
+        (
+            "Errors name a place, what was found, what was expected and what to do; most need"
+            " nothing else. The word in brackets is the error's code, which programs find as `code`"
+            " in JSON. `nodetool docs explain CODE` prints what stands here."
+        ),
     ]
     for title, entries in sections().items():
         parts.append(f"## {title}")
         for entry in entries:
-            parts += [f"### {markdown.code(entry.code)}", entry.means, f"**What to do:** {entry.do}"]
+            parts += [
+                f"### {markdown.code(entry.code)}",
+                entry.means,
+                f"**What to do:** {entry.do}",
+            ]
     return (
-        "\n\n".join([*parts, MARK.replace("the node's class. Edits are lost: change the class", "troubleshooting.toml. Edits are lost")])
+        "\n\n".join(
+            [
+                *parts,
+                MARK.replace(
+                    "the node's class. Edits are lost: change the class",
+                    "troubleshooting.toml. Edits are lost",
+                ),
+            ]
+        )
         + "\n"
     )

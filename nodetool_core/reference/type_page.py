@@ -1,8 +1,9 @@
 """
 The page of types: what each is, what its JSON looks like, and which nodes give and take it.
 
-A type is what stands in an annotation, without `none` and with the members of a union apart. A node *gives* a type that one of
-its outputs has; it *takes* a type where a connection is allowed, which a property of a wider type allows as well.
+A type is what stands in an annotation, without `none` and with the members of a union apart. A node
+*gives* a type that one of its outputs has; it *takes* a type where a connection is allowed, which a
+property of a wider type allows as well.
 """
 
 from __future__ import annotations
@@ -37,19 +38,22 @@ _PLAIN = {
 
 
 def anchor(name: str) -> str:
-    """The anchor of a type's heading, as GitHub and MkDocs both make it."""
+    """Return the anchor of a type's heading, as GitHub and MkDocs both make it."""
     return re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", name).strip().lower())
 
 
 def parts(annotation: Annotation) -> list[Annotation]:
-    """The types that an annotation names: members of a union apart, without none."""
+    """Return the types that an annotation names: members of a union apart, without none."""
     return [member for member in union_members(annotation) if member not in (None, type(None))]
 
 
 def linked(annotation: Annotation, path: str, site: Site) -> str:
-    """The name of a type, each of its parts linked to its entry."""
+    """Return the name of a type, each of its parts linked to its entry."""
     cells = [
-        markdown.link(markdown.code(type_name(part)), f"{site.link(path, PATH)}#{anchor(type_name(part))}") for part in parts(annotation)
+        markdown.link(
+            markdown.code(type_name(part)), f"{site.link(path, PATH)}#{anchor(type_name(part))}"
+        )
+        for part in parts(annotation)
     ]
     unique = list(dict.fromkeys(cells))
     if len(parts(annotation)) < len(union_members(annotation)):
@@ -58,15 +62,18 @@ def linked(annotation: Annotation, path: str, site: Site) -> str:
 
 
 def type_page(nodes: Iterable[type[Node]], site: Site) -> str:
-    """The whole page."""
+    """Return the whole page."""
     nodes = list(nodes)
     known = _known(nodes)
     page = [
         markdown.front_matter(layout="page", title="Types"),
         "# Types",
-        "What may be connected to what: an output feeds a property when every value of its type is a value of the property's type."
-        " An `int` feeds a `float`, a type feeds any union that names it, a `list[int]` feeds a `list[float]`; a list does not feed an"
-        " item, nor an item a list. `any` on either side leaves the question to the run.",
+        (
+            "What may be connected to what: an output feeds a property when every value of its type"
+            " is a value of the property's type. An `int` feeds a `float`, a type feeds any union"
+            " that names it, a `list[int]` feeds a `list[float]`; a list does not feed an item, nor"
+            " an item a list. `any` on either side leaves the question to the run."
+        ),
         ", ".join(markdown.link(markdown.code(name), f"#{anchor(name)}") for name in known),
     ]
     for name, annotation in known.items():
@@ -88,16 +95,27 @@ def _known(nodes: Iterable[type[Node]]) -> dict[str, Annotation]:
 def _entry(name: str, annotation: Annotation, nodes: list[type[Node]], site: Site) -> list[str]:
     entry = [meaning(name, annotation)] if meaning(name, annotation) else []
     if isinstance(annotation, type) and issubclass(annotation, Reference):
-        entry.append(f"In JSON: {markdown.code(json.dumps(annotation().model_dump(mode='json'), ensure_ascii=False))}")
-    given = [_node_link(node, [], site) for node in nodes if any(type_name(part) == name for part in _given(node))]
-    taken = [_node_link(node, found, site) for node in nodes if (found := _takes(node, name, annotation, site))]
+        entry.append(
+            "In JSON:"
+            f" {markdown.code(json.dumps(annotation().model_dump(mode='json'), ensure_ascii=False))}"
+        )
+    given = [
+        _node_link(node, [], site)
+        for node in nodes
+        if any(type_name(part) == name for part in _given(node))
+    ]
+    taken = [
+        _node_link(node, found, site)
+        for node in nodes
+        if (found := _takes(node, name, annotation, site))
+    ]
     entry.append(f"**Given by:** {', '.join(given) or 'no node.'}")
     entry.append(f"**Taken by:** {', '.join(taken) or 'no node.'}")
     return entry
 
 
 def meaning(name: str, annotation: Annotation) -> str:
-    """What a type is, in a sentence."""
+    """Return what a type is, in a sentence."""
     if isinstance(annotation, type) and issubclass(annotation, Reference) and annotation.__doc__:
         return markdown.prose(annotation.__doc__.strip().split("\n\n")[0])
     if name in _PLAIN:
@@ -118,7 +136,11 @@ def _given(node: type[Node]) -> Iterable[Annotation]:
 
 
 def _takes(node: type[Node], name: str, annotation: Annotation, site: Site) -> list[str]:
-    """The properties of a node that a value of the type may be connected to; those that take anything only under `any`."""
+    """
+    Return the properties of a node that a value of the type may be connected to.
+
+    Those that take anything only under `any`.
+    """
     if site.relations.is_source(node.spec):
         return []
     found = []

@@ -1,9 +1,10 @@
 """
 Sample values: what an example gives to a property.
 
-An example writes what has to be given and leaves the rest at its default. What has to be given is a required property, an
-empty image, an empty text or list, and the value of an input or a constant: without them it would be an example of
-nothing. The sample fits the type and the bounds; for texts, whose type says little, the property's name chooses the words.
+An example writes what has to be given and leaves the rest at its default. What has to be given is a
+required property, an empty image, an empty text or list, and the value of an input or a constant:
+without them it would be an example of nothing. The sample fits the type and the bounds; for texts,
+whose type says little, the property's name chooses the words.
 """
 
 from __future__ import annotations
@@ -65,22 +66,38 @@ PARTS = {"subject": "lake", "season": "winter"}
 
 WORDS = ["a lake", "at sunset"]
 
-_INSTEAD = {"bottom": 96, "condition": True, "day": 21, "height": 96, "month": 6, "right": 96, "scale": 0.5, "width": 96, "year": 2026}
-"""What is given instead of defaults that are made for larger images than the sample, or show nothing."""
+_INSTEAD = {
+    "bottom": 96,
+    "condition": True,
+    "day": 21,
+    "height": 96,
+    "month": 6,
+    "right": 96,
+    "scale": 0.5,
+    "width": 96,
+    "year": 2026,
+}
+"""
+What is given instead of defaults that are made for larger images than the sample, or show nothing.
+"""
 
 _VALUES: dict[Any, Any] = {bool: True, int: 3, float: 0.6}
 
 
 def sample(prop: Property, spec: NodeSpec, any_value: Any) -> Any:
     """
-    A value for a property, IMAGE where the example's image should be connected, or NOTHING.
+    Return a value for a property, IMAGE where the example's image should be connected, or NOTHING.
 
     Args:
         any_value: What a property takes that takes anything.
     """
     if prop.seed:
         return SAMPLE_SEED
-    if prop.name in _INSTEAD and prop.accepts(_INSTEAD[prop.name]) and not prop.misfit(_INSTEAD[prop.name]):
+    if (
+        prop.name in _INSTEAD
+        and prop.accepts(_INSTEAD[prop.name])
+        and not prop.misfit(_INSTEAD[prop.name])
+    ):
         return _INSTEAD[prop.name]
     if not _has_to_be_given(prop):
         return NOTHING
@@ -90,7 +107,9 @@ def sample(prop: Property, spec: NodeSpec, any_value: Any) -> Any:
         return _VALUES[prop.annotation]
     if str in union_members(prop.annotation) and choices(prop.annotation) is None:
         return _text(prop, spec)
-    return _of_type(next(member for member in union_members(prop.annotation) if member is not type(None)), prop)
+    return _of_type(
+        next(member for member in union_members(prop.annotation) if member is not type(None)), prop
+    )
 
 
 def _has_to_be_given(prop: Property) -> bool:
@@ -99,10 +118,16 @@ def _has_to_be_given(prop: Property) -> bool:
     default = prop.default
     if isinstance(default, AssetRef):
         return default.is_empty()
-    if any(isinstance(item, type) and issubclass(item, ModelRef) for item in get_args(prop.annotation)):
+    if any(
+        isinstance(item, type) and issubclass(item, ModelRef) for item in get_args(prop.annotation)
+    ):
         # What hangs on a model, such as LoRAs, is something to add.
         return False
-    return default == "" or (isinstance(default, (list, dict)) and not default) or (default is None and prop.annotation is Any)
+    return (
+        default == ""
+        or (isinstance(default, (list, dict)) and not default)
+        or (default is None and prop.annotation is Any)
+    )
 
 
 def _text(prop: Property, spec: NodeSpec) -> Any:
@@ -149,7 +174,12 @@ def _of_class(kind: Any) -> Any:
         return {"type": "image_size", "width": 128, "height": 128}
     if issubclass(kind, ModelRef):
         return {"type": kind.type_name(), "repo_id": _TEXTS["repo_id"]}
-    simple: dict[type, Any] = {bool: True, dt.datetime: "2026-06-21T12:00:00+00:00", dt.date: "2026-06-21", bytes: ""}
+    simple: dict[type, Any] = {
+        bool: True,
+        dt.datetime: "2026-06-21T12:00:00+00:00",
+        dt.date: "2026-06-21",
+        bytes: "",
+    }
     return simple.get(kind, "lake")
 
 

@@ -1,1 +1,5 @@
-"""Workflows behind HTTP. Needs the extra `serve`; nothing outside this room and `nodetool serve` imports it."""
+"""
+Workflows behind HTTP.
+
+Needs the extra `serve`; nothing outside this room and `nodetool serve` imports it.
+"""

@@ -1,9 +1,12 @@
 """
-Which requests are answered at all: those for a name of this server, from no page or from one of its own.
+Which requests are answered at all.
 
-A page that somebody opens can make their browser ask any address which that machine reaches, this server on loopback included.
-Scripts can't change three headers that give such a request away. `Origin` and `Sec-Fetch-Site` say that another page asks. `Host`
-names the page's own domain, where its owner has made that domain lead here (DNS rebinding). A token replaces none of these checks.
+Those for a name of this server, from no page or from one of its own.
+
+A page that somebody opens can make their browser ask any address which that machine reaches, this
+server on loopback included. Scripts can't change three headers that give such a request away.
+`Origin` and `Sec-Fetch-Site` say that another page asks. `Host` names the page's own domain, where
+its owner has made that domain lead here (DNS rebinding). A token replaces none of these checks.
 """
 
 from __future__ import annotations
@@ -15,7 +18,17 @@ from starlette.datastructures import Headers
 
 from nodetool_core.errors import Problem
 from nodetool_core.server.failures import HttpError
-from nodetool_core.server.urls import ANY, EVERY_ADDRESS, PORTS, Authority, WebUrl, bound_host, read_allowed, read_authority, read_url
+from nodetool_core.server.urls import (
+    ANY,
+    EVERY_ADDRESS,
+    PORTS,
+    Authority,
+    WebUrl,
+    bound_host,
+    read_allowed,
+    read_authority,
+    read_url,
+)
 
 if TYPE_CHECKING:
     from nodetool_core.server.settings import Settings
@@ -28,9 +41,10 @@ class Access:
     """
     The names of a server, and whom it answers.
 
-    Its own are the loopback names and the address it listens on, with its port; the host of `public_url`; and `allowed_hosts`. A
-    server that listens on every address also answers for IP addresses and `localhost` with any port: it can't know its
-    addresses as others see them, and no page's domain is one.
+    Its own are the loopback names and the address it listens on, with its port; the host of
+    `public_url`; and `allowed_hosts`. A
+    server that listens on every address also answers for IP addresses and `localhost` with any
+    port: it can't know its addresses as others see them, and no page's domain is one.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -41,7 +55,11 @@ class Access:
         self._allowed = [read_allowed(name) for name in settings.allowed_hosts]
 
     def refusal(self, scheme: str, headers: Headers) -> HttpError | None:
-        """Why a request is not answered: 421 where it is for another server, 403 where it comes from another's page."""
+        """
+        Why a request is not answered.
+
+        421 where it is for another server, 403 where it comes from another's page.
+        """
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self.is_own_host(hosts[0], scheme):
             return _foreign_host(hosts)
@@ -77,7 +95,9 @@ class Access:
     def _is_own_origin(self, text: str, own: str) -> bool:
         try:
             origin = read_url(text).origin
-            return origin == read_url(own).origin or (self._public is not None and origin == self._public.origin)
+            return origin == read_url(own).origin or (
+                self._public is not None and origin == self._public.origin
+            )
         except ValueError:
             return False
 
@@ -99,10 +119,21 @@ def _is_address(host: str) -> bool:
 def _foreign_host(hosts: list[str]) -> HttpError:
     named = ", ".join(ascii(host[:80]) for host in hosts[:2]) or "no host"
     message = f"The request is for {named}, which is not this server."
-    hint = "Use the address that the server listens on. Its operator names further ones in `allowed_hosts`, or in `public_url`."
+    hint = (
+        "Use the address that the server listens on. Its operator names further ones in"
+        " `allowed_hosts`, or in `public_url`."
+    )
     return HttpError(421, Problem("foreign_host", "host", message, hint))
 
 
 def _foreign_page(message: str) -> HttpError:
-    hint = "Only pages of the server's own address may ask, as the operator gives it in `public_url`; programs send no such header."
-    return HttpError(403, Problem("foreign_page", "", f"The request comes from a page of another site. {message}", hint))
+    hint = (
+        "Only pages of the server's own address may ask, as the operator gives it in `public_url`;"
+        " programs send no such header."
+    )
+    return HttpError(
+        403,
+        Problem(
+            "foreign_page", "", f"The request comes from a page of another site. {message}", hint
+        ),
+    )

@@ -33,7 +33,11 @@ _HINTS: Final = {
 
 
 def create_app(services: Services) -> Gate:
-    """The ASGI application of a server. Its lifespan starts and drains the jobs and lets go of everything at the end."""
+    """
+    Yield the ASGI application of a server.
+
+    Its lifespan starts and drains the jobs and lets go of everything at the end.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -74,7 +78,7 @@ def create_app(services: Services) -> Gate:
 
 
 def show_failure(scope: Scope, error: HttpError) -> Response:
-    """A failure in the form of the dialect that was asked."""
+    """Return a failure in the form of the dialect that was asked."""
     if scope["path"] in qolaba.PATHS:
         return qolaba.show_failure(error)
     return JSONResponse(error.to_json(), error.status, error.headers)
@@ -87,7 +91,8 @@ def _show_failures(app: FastAPI) -> None:
     async def gone(request: Request, error: Exception) -> Response:
         return Response(status_code=GONE)
 
-    # Exception as well: for what nobody foresaw, Starlette would answer a plain text before the gate sees it.
+    # Exception as well: for what nobody foresaw, Starlette would answer a plain text before the
+    # gate sees it.
     for kind in (NodetoolError, HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(kind, show)
     app.add_exception_handler(ClientGone, gone)
@@ -99,7 +104,12 @@ def _as_http(error: Exception) -> HttpError:
     if isinstance(error, RequestValidationError):
         return HttpError(422, [_problem(detail) for detail in error.errors()])
     if isinstance(error, HTTPException):
-        problem = Problem(f"http_{error.status_code}", "", f"{error.detail.rstrip('.')}.", _HINTS.get(error.status_code, ""))
+        problem = Problem(
+            f"http_{error.status_code}",
+            "",
+            f"{error.detail.rstrip('.')}.",
+            _HINTS.get(error.status_code, ""),
+        )
         return HttpError(error.status_code, problem, headers=error.headers)
     return as_http(error)
 
@@ -107,9 +117,21 @@ def _as_http(error: Exception) -> HttpError:
 def _problem(detail: dict[str, Any]) -> Problem:
     place = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "json_invalid":
-        return Problem("invalid_json", place, f"The body is no JSON: {detail['ctx']['error']}.", "Send a JSON object.")
+        return Problem(
+            "invalid_json",
+            place,
+            f"The body is no JSON: {detail['ctx']['error']}.",
+            "Send a JSON object.",
+        )
     if detail["type"] == "extra_forbidden":
-        return Problem("invalid_value", place, "is not known here.", "GET /v1/openapi.json says what is taken.")
+        return Problem(
+            "invalid_value", place, "is not known here.", "GET /v1/openapi.json says what is taken."
+        )
     if detail["loc"] == ("body",) and detail["type"] in ("model_attributes_type", "missing"):
-        return Problem("invalid_value", place, "expects a JSON object.", "Send one, with Content-Type: application/json.")
+        return Problem(
+            "invalid_value",
+            place,
+            "expects a JSON object.",
+            "Send one, with Content-Type: application/json.",
+        )
     return Problem("invalid_value", place, f"{detail['msg']}.")

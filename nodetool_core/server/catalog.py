@@ -1,8 +1,9 @@
 """
 What is served: the workflows of a folder, by name, and models, by id.
 
-A workflow's name is its path below the folder without the suffix. A model is served as a workflow of one node, whose
-properties are the parameters; so everything above this file knows workflows alone.
+A workflow's name is its path below the folder without the suffix. A model is served as a workflow
+of one node, whose properties are the parameters; so everything above this file knows workflows
+alone.
 """
 
 from __future__ import annotations
@@ -19,7 +20,13 @@ from nodetool_core.graph import Graph
 from nodetool_core.models.listed import ListedModels
 from nodetool_core.references import ImageRef, ModelRef
 from nodetool_core.server.failures import HttpError
-from nodetool_core.server.parameters import Input, declared_inputs, generating_node, lent_inputs, model_inputs
+from nodetool_core.server.parameters import (
+    Input,
+    declared_inputs,
+    generating_node,
+    lent_inputs,
+    model_inputs,
+)
 from nodetool_core.subworkflow import expand
 from nodetool_core.types import union_members
 from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, WorkflowDocument
@@ -35,7 +42,9 @@ MODEL_NODES: Final[Mapping[Task, str]] = {
     "image-to-image": "huggingface.image_to_image.ImageToImage",
     "text-to-image": "huggingface.text_to_image.TextToImage",
 }
-"""The node that a model id stands for, by task; a task whose node is not installed is not served."""
+"""
+The node that a model id stands for, by task; a task whose node is not installed is not served.
+"""
 
 
 @dataclass(frozen=True)
@@ -61,29 +70,44 @@ class Served:
 
     @property
     def image_outputs(self) -> list[str]:
-        return [name for name, annotation in self.outputs.items() if ImageRef in union_members(annotation)]
+        return [
+            name
+            for name, annotation in self.outputs.items()
+            if ImageRef in union_members(annotation)
+        ]
 
     @property
     def image_input(self) -> str | None:
-        """The one input that takes an image and can't do without; None where there is none or several."""
+        """
+        The one input that takes an image and can't do without; None where there is none or several.
+        """
         names = [name for name, given in self.inputs.items() if given.prop.annotation is ImageRef]
         return names[0] if len(names) == 1 else None
 
     @property
     def prompt_input(self) -> str | None:
-        """The input that takes the text of text-to-image: the one named `prompt`, else the only text."""
+        """
+        The input that takes the text of text-to-image: the one named `prompt`, else the only text.
+        """
         texts = {name: given for name, given in self.inputs.items() if given.is_text}
         declared = [name for name, given in texts.items() if not given.is_lent]
         return "prompt" if "prompt" in texts else declared[0] if len(declared) == 1 else None
 
     @property
     def follows_image(self) -> bool:
-        """Whether the result is as large as the image that is given: the one generating node takes that, and no size."""
+        """
+        Whether the result is as large as the image that is given.
+
+        The one generating node takes that, and no size.
+        """
         node, name = generating_node(self.graph), self.image_input
         if node is None or name is None or {"width", "height"} & node.spec.properties.keys():
             return False
         given = self.graph.inputs().get(self.inputs[name].given)
-        return any(edge.property == "image" and self.graph.nodes[edge.source] is given for edge in node.inputs)
+        return any(
+            edge.property == "image" and self.graph.nodes[edge.source] is given
+            for edge in node.inputs
+        )
 
     @property
     def task(self) -> Task | None:
@@ -111,7 +135,9 @@ class Served:
 class Catalog:
     """Everything that is served."""
 
-    def __init__(self, registry: Registry, folder: Path | None, models: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, registry: Registry, folder: Path | None, models: tuple[str, ...] = ()
+    ) -> None:
         self._registry = registry
         self.problems: dict[str, tuple[Problem, ...]] = {}
         """Files that could not be read, by name, and why."""
@@ -133,25 +159,41 @@ class Catalog:
         yield from self.workflows.values()
 
     def workflow(self, name: str) -> Served:
-        """The workflow of that name, or a model as `id` (image-to-image where it does both). Raises HttpError 404."""
+        """
+        Return the workflow of that name, or a model as `id` (image-to-image where it does both).
+
+        Raises HttpError 404.
+        """
         found = self.tasks(name)
         return next(iter(found.values()))
 
     def tasks(self, name: str) -> dict[Task | None, Served]:
-        """What a name stands for, by task: one workflow, or what a model does. Raises HttpError 404."""
+        """
+        Return what a name stands for, by task: one workflow, or what a model does.
+
+        Raises HttpError 404.
+        """
         if name in self.workflows:
             served = self.workflows[name]
             return {served.task: served}
         model = name if name in self.models else self._folders.get(_without_dots(name), "")
         if self.models.get(model):
             return dict(self.models[model])
-        hint = near_miss(name, [*self.workflows, *self.models]) or "GET /v1/workflows lists what is served."
-        raise HttpError(404, Problem("unknown_workflow", "", f"Nothing is served as {name[:200]!r}.", hint))
+        hint = (
+            near_miss(name, [*self.workflows, *self.models])
+            or "GET /v1/workflows lists what is served."
+        )
+        raise HttpError(
+            404, Problem("unknown_workflow", "", f"Nothing is served as {name[:200]!r}.", hint)
+        )
 
     def _add_file(self, name: str, path: Path) -> None:
         try:
             document = WorkflowDocument.load(path)
-            graph = graphs.build(expand(document, self._registry, path.absolute().parent, (str(path.resolve()),)), self._registry)
+            graph = graphs.build(
+                expand(document, self._registry, path.absolute().parent, (str(path.resolve()),)),
+                self._registry,
+            )
         except NodetoolError as error:
             self.problems[name] = error.problems
             _log.warning("The workflow %s is not served: %s", name, error)
@@ -186,8 +228,10 @@ class Catalog:
 
 
 def served_workflow(name: str, document: WorkflowDocument, graph: Graph, base: Path) -> Served:
-    """A workflow that was read, as it is served."""
-    return Served(name, graph, document, base, lent_inputs(graph) | declared_inputs(graph), _outputs(graph))
+    """Return a workflow that was read, as it is served."""
+    return Served(
+        name, graph, document, base, lent_inputs(graph) | declared_inputs(graph), _outputs(graph)
+    )
 
 
 def _without_dots(name: str) -> str:
@@ -195,7 +239,9 @@ def _without_dots(name: str) -> str:
 
 
 def _files(folder: Path | None) -> list[Path]:
-    return [] if folder is None else sorted(path for path in folder.rglob("*.json") if path.is_file())
+    return (
+        [] if folder is None else sorted(path for path in folder.rglob("*.json") if path.is_file())
+    )
 
 
 def _outputs(graph: Graph) -> dict[str, Any]:
@@ -204,7 +250,11 @@ def _outputs(graph: Graph) -> dict[str, Any]:
     for name, node in graph.outputs().items():
         edge = next((edge for edge in node.inputs if edge.property == "value"), None)
         source = None if edge is None else graph.nodes[edge.source]
-        found[name] = Any if edge is None or source is None else list(source.spec.outputs.values())[edge.output].annotation
+        found[name] = (
+            Any
+            if edge is None or source is None
+            else list(source.spec.outputs.values())[edge.output].annotation
+        )
     return found
 
 

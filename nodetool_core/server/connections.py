@@ -1,10 +1,14 @@
 """
-Connections that hold nothing for long: uvicorn's HTTP, with bounds on what comes before and besides a request.
+Connections that hold nothing for long.
 
-From its opening, or from the first byte of a further request, a connection has `head_seconds` until the request's head is whole.
-Then its body has to come in at no less than `SLOWEST` bytes a second, looked at every `body_seconds`; and so long an answer may
-wait for its reader to take any of it. What was read of a request besides its body (lines, headers, sizes of chunks, trailers) is
-`HEAD_BYTES` at most, and a share of the body. While a request waits for its answer no time runs: `run_seconds` is for that.
+Uvicorn's HTTP, with bounds on what comes before and besides a request.
+
+From its opening, or from the first byte of a further request, a connection has `head_seconds` until
+the request's head is whole. Then its body has to come in at no less than `SLOWEST` bytes a second,
+looked at every `body_seconds`; and so long an answer may wait for its reader to take any of it.
+What was read of a request besides its body (lines, headers, sizes of chunks, trailers) is
+`HEAD_BYTES` at most, and a share of the body. While a request waits for its answer no time runs:
+`run_seconds` is for that.
 """
 
 from __future__ import annotations
@@ -67,7 +71,11 @@ class Connection(HttpToolsProtocol):
         self._read = self._body = self._body_before = self._unread = 0
         if len(self.connections) > self._limits.connections:
             message = f"{self._limits.connections} connections are open already."
-            self._refuse(HttpError(503, Problem("too_many_connections", "", message, "Ask again in a moment.")))
+            self._refuse(
+                HttpError(
+                    503, Problem("too_many_connections", "", message, "Ask again in a moment.")
+                )
+            )
         else:
             self._wait_for(self._limits.head_seconds, self._head_is_late)
 
@@ -94,7 +102,10 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._wait_for(self._limits.body_seconds, self._look_at_body)
-        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > HEAD_BYTES:
+        if (
+            len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+            > HEAD_BYTES
+        ):
             self._refuse_head()
             raise ValueError("The parser reads no further.")
         super().on_headers_complete()
@@ -111,14 +122,26 @@ class Connection(HttpToolsProtocol):
     # Called by the transport
 
     def pause_writing(self) -> None:
-        """More is to be written than the reader takes: look from time to time whether it takes any."""
+        """
+        More is to be written than the reader takes: look from time to time whether it takes any.
+        """
         super().pause_writing()
         if self._write_timer is None:
             self._look_at_reader()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP."""
-        self._refuse(HttpError(400, Problem("invalid_request", "", "The request is no HTTP that can be read.", "Send HTTP/1.1.")))
+        self._refuse(
+            HttpError(
+                400,
+                Problem(
+                    "invalid_request",
+                    "",
+                    "The request is no HTTP that can be read.",
+                    "Send HTTP/1.1.",
+                ),
+            )
+        )
 
     def _wait_for(self, seconds: float, late: Callable[[], None] | None) -> None:
         if self._timer is not None:
@@ -150,11 +173,17 @@ class Connection(HttpToolsProtocol):
         elif self._write_timer is not None and unread >= before:
             self._abort()
         else:
-            self._write_timer = self.loop.call_later(self._limits.body_seconds, self._look_at_reader)
+            self._write_timer = self.loop.call_later(
+                self._limits.body_seconds, self._look_at_reader
+            )
 
     def _refuse_head(self) -> None:
         message = f"The request's headers are larger than {HEAD_BYTES // 1024} KiB."
-        self._refuse(HttpError(431, Problem("headers_too_large", "", message, "Send what is long in the body.")))
+        self._refuse(
+            HttpError(
+                431, Problem("headers_too_large", "", message, "Send what is long in the body.")
+            )
+        )
 
     def _refuse(self, error: HttpError) -> None:
         """Answer before, or instead of, the application, and end the connection."""
@@ -162,7 +191,12 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         name = secrets.token_hex(8)
-        facts = {"request_id": name, "status": error.status, "reason": error.problem.code, "client": (self.client or ("",))[0]}
+        facts = {
+            "request_id": name,
+            "status": error.status,
+            "reason": error.problem.code,
+            "client": (self.client or ("",))[0],
+        }
         _log.info("connection refused", extra=facts)
         if self.cycle is not None and self.cycle.response_started:
             self._abort()
@@ -170,12 +204,22 @@ class Connection(HttpToolsProtocol):
         answer = JSONResponse(error.to_json(), error.status, error.headers)
         headers = [*answer.raw_headers, (b"connection", b"close"), (b"x-request-id", name.encode())]
         line = f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}".encode()
-        self.transport.write(b"\r\n".join([line, *(name + b": " + value for name, value in headers), b"", bytes(answer.body)]))
+        self.transport.write(
+            b"\r\n".join(
+                [line, *(name + b": " + value for name, value in headers), b"", bytes(answer.body)]
+            )
+        )
         self.transport.close()
 
     def _abort(self) -> None:
-        """End the connection at once, what was not read yet dropped: the system would go on trying for minutes."""
-        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        """
+        End the connection at once, what was not read yet dropped.
+
+        The system would go on trying for minutes.
+        """
+        self.transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )
         self.transport.abort()
 
 

@@ -1,8 +1,11 @@
 """
-Several images of one request as one job: the workflow stands in it as many times as images are wanted.
+Several images of one request as one job.
 
-Copy 1 is the workflow itself; ids and names of copy n end in `~n`. A fixed seed, and an input that is one, counts up from copy to
-copy; a seed of -1 is drawn for each. What the copies have in common is computed once: the result cache does not look at ids.
+The workflow stands in it as many times as images are wanted.
+
+Copy 1 is the workflow itself; ids and names of copy n end in `~n`. A fixed seed, and an input that
+is one, counts up from copy to copy; a seed of -1 is drawn for each. What the copies have in common
+is computed once: the result cache does not look at ids.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, Workflow
 
 
 def copied_document(served: Served, count: int) -> WorkflowDocument:
-    """The workflow `count` times in one document."""
+    """Return the workflow `count` times in one document."""
     if count == 1:
         return served.document
     graph = served.document.graph
@@ -30,7 +33,9 @@ def copied_document(served: Served, count: int) -> WorkflowDocument:
             changed: dict[str, Any] = {"id": _named(record.id, number), "data": dict(record.data)}
             known = kinds.get(record.id)
             if known is not None and number > 1:
-                changed["data"] |= {name: value + number - 1 for name, value in seeds.get(known.id, {}).items()}
+                changed["data"] |= {
+                    name: value + number - 1 for name, value in seeds.get(known.id, {}).items()
+                }
                 if known.role in (Role.INPUT, Role.OUTPUT):
                     changed["data"]["name"] = _named(known.name, number)
             nodes.append(NodeRecord.model_validate({**record.model_dump(), **changed}))
@@ -41,19 +46,30 @@ def copied_document(served: Served, count: int) -> WorkflowDocument:
 
 
 def copied_inputs(served: Served, inputs: Mapping[str, Any], count: int) -> dict[str, Any]:
-    """The inputs for every copy; `inputs` are by the names that `inputs.apply` takes."""
+    """Return the inputs for every copy; `inputs` are by the names that `inputs.apply` takes."""
     found: dict[str, Any] = {}
     for number in range(1, count + 1):
         for name, value in inputs.items():
-            node, dot, prop = ("", "", name) if name in served.graph.inputs() else name.rpartition(".")
+            node, dot, prop = (
+                ("", "", name) if name in served.graph.inputs() else name.rpartition(".")
+            )
             copied = f"{_named(node, number)}.{prop}" if dot else _named(name, number)
             found[copied] = value
     return found
 
 
 def _seeds(graph: Graph) -> dict[str, dict[str, int]]:
-    """The fixed seeds by node and property: those of nodes, and values of inputs that lead to one."""
-    places = [(node, prop.name) for node in graph.nodes for prop in node.spec.properties.values() if prop.seed]
+    """
+    Return the fixed seeds by node and property.
+
+    Those of nodes, and values of inputs that lead to one.
+    """
+    places = [
+        (node, prop.name)
+        for node in graph.nodes
+        for prop in node.spec.properties.values()
+        if prop.seed
+    ]
     for node in graph.nodes:
         for edge in node.inputs:
             prop, source = node.spec.properties.get(edge.property), graph.nodes[edge.source]

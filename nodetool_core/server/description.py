@@ -17,7 +17,10 @@ _IMAGE_IN: Final[dict[str, Any]] = {
         {"type": "string", "format": "uri", "description": "A data: URI, or an http(s) address."},
         {
             "type": "object",
-            "properties": {"type": {"const": "image"}, "asset_id": {"type": "string", "description": "Of an upload, or of a result."}},
+            "properties": {
+                "type": {"const": "image"},
+                "asset_id": {"type": "string", "description": "Of an upload, or of a result."},
+            },
             "required": ["type", "asset_id"],
         },
     ]
@@ -29,7 +32,11 @@ _IMAGE_OUT: Final[dict[str, Any]] = {
         "type": {"const": "image"},
         "asset_id": {"type": "string"},
         "url": {"type": "string", "format": "uri"},
-        "data": {"type": "string", "contentEncoding": "base64", "description": "With `inline`, in place of `asset_id` and `url`."},
+        "data": {
+            "type": "string",
+            "contentEncoding": "base64",
+            "description": "With `inline`, in place of `asset_id` and `url`.",
+        },
         "media_type": {"type": "string"},
         "size": {"type": "integer"},
         "width": {"type": "integer"},
@@ -40,9 +47,13 @@ _IMAGE_OUT: Final[dict[str, Any]] = {
 
 
 def describe(served: Served) -> WorkflowAnswer:
-    """A workflow's name, meaning, inputs and outputs."""
+    """Return a workflow's name, meaning, inputs and outputs."""
     inputs = {name: _input_schema(given) for name, given in served.inputs.items()}
-    required = [name for name, given in served.inputs.items() if given.default is MISSING or _is_empty_image(given)]
+    required = [
+        name
+        for name, given in served.inputs.items()
+        if given.default is MISSING or _is_empty_image(given)
+    ]
     schema: dict[str, Any] = {"type": "object", "properties": inputs, "additionalProperties": False}
     return WorkflowAnswer(
         name=served.name,
@@ -50,7 +61,12 @@ def describe(served: Served) -> WorkflowAnswer:
         description=served.document.description,
         task=served.task,
         inputs=schema | ({"required": required} if required else {}),
-        outputs={"type": "object", "properties": {name: _output_schema(annotation) for name, annotation in served.outputs.items()}},
+        outputs={
+            "type": "object",
+            "properties": {
+                name: _output_schema(annotation) for name, annotation in served.outputs.items()
+            },
+        },
     )
 
 
@@ -68,7 +84,11 @@ def _input_schema(given: Input) -> dict[str, Any]:
 
 
 def _is_empty_image(given: Input) -> bool:
-    return isinstance(given.default, ImageRef) and given.default.is_empty() and given.prop.annotation is ImageRef
+    return (
+        isinstance(given.default, ImageRef)
+        and given.default.is_empty()
+        and given.prop.annotation is ImageRef
+    )
 
 
 def _output_schema(annotation: Any) -> dict[str, Any]:

@@ -49,7 +49,9 @@ ERROR_SCHEMA: Final[dict[str, Any]] = {
             "type": "array",
             "items": {
                 "type": "object",
-                "properties": {key: {"type": "string"} for key in ("code", "where", "message", "hint")},
+                "properties": {
+                    key: {"type": "string"} for key in ("code", "where", "message", "hint")
+                },
                 "required": ["code", "where", "message", "hint"],
             },
         },
@@ -60,11 +62,14 @@ ERROR_SCHEMA: Final[dict[str, Any]] = {
 
 
 def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route for statuses that carry an error."""
+    """Return the `responses` of a route for statuses that carry an error."""
     content = {"application/json": {"schema": ERROR_SCHEMA}}
-    return {status: {"description": _MEANING[status], "content": content} for status in (*statuses, *_ALWAYS)}
+    return {
+        status: {"description": _MEANING[status], "content": content}
+        for status in (*statuses, *_ALWAYS)
+    }
 
 
 def images_content() -> dict[str, Any]:
-    """The `content` of a body that is an image in any format that is read."""
+    """Return the `content` of a body that is an image in any format that is read."""
     return dict.fromkeys(IMAGE_TYPES, BYTES)

@@ -1,8 +1,9 @@
 """
 What a request is answered with when it fails.
 
-Every failure of the server is an `HttpError`: a status, the problems, and headers. Its JSON form is an object with the
-string `error`, which is what clients of the Hugging Face API show; the Qolaba dialect puts the same into its own envelope.
+Every failure of the server is an `HttpError`: a status, the problems, and headers. Its JSON form is
+an object with the string `error`, which is what clients of the Hugging Face API show; the Qolaba
+dialect puts the same into its own envelope.
 """
 
 from __future__ import annotations
@@ -61,76 +62,133 @@ class HttpError(NodetoolError):
         headers: Mapping[str, str] | None = None,
         more: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__([_speakable(problem) for problem in ([problems] if isinstance(problems, Problem) else problems)])
+        super().__init__(
+            [
+                _speakable(problem)
+                for problem in ([problems] if isinstance(problems, Problem) else problems)
+            ]
+        )
         self.status = status
         self.headers = dict(headers or {})
         self.more = dict(more or {})
         """Further members of the JSON answer, such as `estimated_time`."""
 
     def to_json(self) -> dict[str, Any]:
-        """The body of the answer."""
-        return {"error": "\n".join(str(problem) for problem in self.problems)} | self.more | problems_json(self.problems)
+        """Return the body of the answer."""
+        return (
+            {"error": "\n".join(str(problem) for problem in self.problems)}
+            | self.more
+            | problems_json(self.problems)
+        )
 
 
 def _speakable(problem: Problem) -> Problem:
-    """The problem in characters that an answer can carry: JSON may bring halves of some, and places may be named by them."""
-    kept = {name: text.encode("utf-8", "replace").decode() for name, text in problem.to_json().items()}
-    return problem if kept == problem.to_json() else Problem(kept["code"], kept["where"], kept["message"], kept["hint"], problem.level)
+    """
+    Return the problem in characters that an answer can carry.
+
+    JSON may bring halves of some, and places may be named by them.
+    """
+    kept = {
+        name: text.encode("utf-8", "replace").decode() for name, text in problem.to_json().items()
+    }
+    return (
+        problem
+        if kept == problem.to_json()
+        else Problem(kept["code"], kept["where"], kept["message"], kept["hint"], problem.level)
+    )
 
 
 def problems_json(problems: Sequence[Problem]) -> dict[str, Any]:
-    return {"problems": [{"code": p.code, "where": p.where, "message": p.message, "hint": p.hint} for p in problems]}
+    return {
+        "problems": [
+            {"code": p.code, "where": p.where, "message": p.message, "hint": p.hint}
+            for p in problems
+        ]
+    }
 
 
 def public(problem: Problem) -> Problem:
     """
-    A problem as clients may see it: what a node's fault, or a database, says of our insides stays in the log, and a client has
+    Return a problem as clients may see it.
+
+    What a node's fault, or a database, says of our insides stays in the log, and a client has
     neither our command line nor Python.
     """
     if problem.code in _INSIDE:
         message = "The server can't reach what it needs now."
-        return replace(problem, where="", message=message, hint="Ask again later. The server's log says more.")
+        return replace(
+            problem, where="", message=message, hint="Ask again later. The server's log says more."
+        )
     if problem.code == "node_failed" and _FAULT.match(problem.message):
-        return replace(problem, message="failed on this request.", hint="The server's log says more.")
+        return replace(
+            problem, message="failed on this request.", hint="The server's log says more."
+        )
     if problem.code == "missing_input":
         return replace(problem, hint="Give it in `inputs`.")
     return problem
 
 
-def busy(message: str, hint: str = "Ask again later.", *, code: str = "queue_full", seconds: int = RETRY_SECONDS) -> HttpError:
+def busy(
+    message: str,
+    hint: str = "Ask again later.",
+    *,
+    code: str = "queue_full",
+    seconds: int = RETRY_SECONDS,
+) -> HttpError:
     """Too much is asked at once: 429 with `Retry-After`."""
     return HttpError(429, Problem(code, "", message, hint), headers={"Retry-After": str(seconds)})
 
 
 def wrong(status: int, code: str, where: str, message: str, hint: str = "") -> HttpError:
-    """A failure that is the client's to mend."""
+    """Return a failure that is the client's to mend."""
     return HttpError(status, Problem(code, where, message, hint))
 
 
 def as_http(error: BaseException) -> HttpError:
     """
-    The answer to a failure of the library: 413 for what is too large, 400 for an image that is none, 422 for values that do
-    not fit and models that can't be used, 503 for what this machine can't do now, 500 for a fault of ours, of which only the kind is told.
+    Return the answer to a failure of the library.
+
+    413 for what is too large, 400 for an image that is none, 422 for values that do not fit and
+    models that can't be used, 503 for what this machine can't do now, 500 for a fault of ours, of
+    which only the kind is told.
     """
     if isinstance(error, HttpError):
         return error
-    if isinstance(error, NodetoolError) and any(problem.code in _INSIDE for problem in error.problems):
+    if isinstance(error, NodetoolError) and any(
+        problem.code in _INSIDE for problem in error.problems
+    ):
         _log.warning("A request could not be answered: %s", error)
     if isinstance(error, RunError):
         return _of_run(error)
     if isinstance(error, NodetoolError):
         status = _status(error, error.problem)
-        return HttpError(status, [public(problem) for problem in error.problems], headers=_headers(status))
-    return HttpError(500, Problem("internal_error", "", "The server failed on this request.", _where_it_is_logged()))
+        return HttpError(
+            status, [public(problem) for problem in error.problems], headers=_headers(status)
+        )
+    return HttpError(
+        500,
+        Problem("internal_error", "", "The server failed on this request.", _where_it_is_logged()),
+    )
 
 
 def _of_run(error: RunError) -> HttpError:
-    faults = [failure for failure in error.failures if failure.exception is not None and not isinstance(failure.exception, NodetoolError)]
+    faults = [
+        failure
+        for failure in error.failures
+        if failure.exception is not None and not isinstance(failure.exception, NodetoolError)
+    ]
     if not error.failures or faults:
         node = faults[0].node_id if faults else "?"
-        return HttpError(500, Problem("node_failed", f"node {node!r}", "failed on this request.", _where_it_is_logged()))
+        return HttpError(
+            500,
+            Problem(
+                "node_failed", f"node {node!r}", "failed on this request.", _where_it_is_logged()
+            ),
+        )
     status = max(_status(error, failure.problem) for failure in error.failures)
-    return HttpError(status, [public(problem) for problem in error.problems], headers=_headers(status))
+    return HttpError(
+        status, [public(problem) for problem in error.problems], headers=_headers(status)
+    )
 
 
 def _where_it_is_logged() -> str:

@@ -1,10 +1,11 @@
 """
 Fetching an image that a client names by URL, without being led astray.
 
-An address in any script is first brought to the form in which it is asked for; all that follows looks at that form. A name is
-looked up once, every address it has is checked, and the connection goes to a checked address: what the name means a
-moment later does not matter. The check sits where connections are made, so that it holds for every redirect as well. Only
-public addresses pass, and hosts that the operator allows by name.
+An address in any script is first brought to the form in which it is asked for; all that follows
+looks at that form. A name is looked up once, every address it has is checked, and the connection
+goes to a checked address: what the name means a moment later does not matter. The check sits where
+connections are made, so that it holds for every redirect as well. Only public addresses pass, and
+hosts that the operator allows by name.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Fetcher:
 
     def get(self, text: str) -> bytes:
         """
-        The bytes behind an `http:` or `https:` URL in any script. Blocks.
+        Return the bytes behind an `http:` or `https:` URL in any script. Blocks.
 
         Raises HttpError: 422 for an address that is not allowed, 400 for the rest.
         """
@@ -56,7 +57,11 @@ class Fetcher:
             if isinstance(found, bytes):
                 return found
             url = _checked(found, str(url))
-        raise _refused(str(url), f"redirects more than {MAX_REDIRECTS} times.", "Give the address of the image itself.")
+        raise _refused(
+            str(url),
+            f"redirects more than {MAX_REDIRECTS} times.",
+            "Give the address of the image itself.",
+        )
 
     @cached_property
     def _trust(self) -> ssl.SSLContext:
@@ -64,11 +69,15 @@ class Fetcher:
         return ssl.create_default_context()
 
     def _get_once(self, address: WebUrl, until: float) -> bytes | str:
-        """The content, or where it leads."""
+        """Return the content, or where it leads."""
         url = str(address)
         is_allowed = bool({(address.host, None), (address.host, address.port)} & self._allowed)
         backend = _CheckedBackend(is_allowed, url, until)
-        headers: dict[bytes | str, bytes | str] = {"Accept": "image/*", "User-Agent": "nodetool", "Accept-Encoding": "identity"}
+        headers: dict[bytes | str, bytes | str] = {
+            "Accept": "image/*",
+            "User-Agent": "nodetool",
+            "Accept-Encoding": "identity",
+        }
         try:
             with (
                 httpcore2.ConnectionPool(network_backend=backend, ssl_context=self._trust) as pool,
@@ -81,9 +90,13 @@ class Fetcher:
                 return self._read(response, url)
         except httpcore2.TimeoutException as error:
             message = f"takes longer than {self._seconds:g} s."
-            raise _refused(url, message, "Give an address that answers faster, or upload the image.") from error
+            raise _refused(
+                url, message, "Give an address that answers faster, or upload the image."
+            ) from error
         except (httpcore2.NetworkError, httpcore2.ProtocolError, OSError) as error:
-            raise _refused(url, f"can't be fetched: {str(error) or type(error).__name__}.") from error
+            raise _refused(
+                url, f"can't be fetched: {str(error) or type(error).__name__}."
+            ) from error
 
     def _read(self, response: Any, url: str) -> bytes:
         content = bytearray()
@@ -91,12 +104,17 @@ class Fetcher:
             content += chunk
             if len(content) > self._max_bytes:
                 message = f"is larger than {self._max_bytes} bytes."
-                raise HttpError(413, Problem("image_too_large", shown(url), message, "Give a smaller image."))
+                raise HttpError(
+                    413, Problem("image_too_large", shown(url), message, "Give a smaller image.")
+                )
         return bytes(content)
 
 
 class _CheckedBackend(httpcore2.NetworkBackend):
-    """Connects to addresses that were checked, and to no other, and ends what takes longer than until then."""
+    """
+    Connects to addresses that were checked, and to no other, and ends what takes longer than until
+    then.
+    """
 
     def __init__(self, is_allowed: bool, url: str, until: float) -> None:
         self._is_allowed = is_allowed
@@ -105,14 +123,21 @@ class _CheckedBackend(httpcore2.NetworkBackend):
         self._backend = httpcore2.SyncBackend()
 
     def connect_tcp(
-        self, host: str, port: int, timeout: float | None = None, local_address: str | None = None, socket_options: Any = None
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Any = None,
     ) -> httpcore2.NetworkStream:
         addresses = addresses_of(host, port, self._url)
         if not self._is_allowed and not all(is_public(address) for address in addresses):
             message = f"leads to {host}, which is no public address."
             hint = "Upload the image instead; the operator can allow a host with `image_hosts`."
             raise HttpError(422, Problem("forbidden_address", shown(self._url), message, hint))
-        stream = self._backend.connect_tcp(addresses[0], port, _left(self._until), local_address, socket_options)
+        stream = self._backend.connect_tcp(
+            addresses[0], port, _left(self._until), local_address, socket_options
+        )
         return _TimedStream(stream, self._until)
 
 
@@ -133,9 +158,14 @@ class _TimedStream(httpcore2.NetworkStream):
         self._stream.close()
 
     def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
     ) -> httpcore2.NetworkStream:
-        return _TimedStream(self._stream.start_tls(ssl_context, server_hostname, _left(self._until)), self._until)
+        return _TimedStream(
+            self._stream.start_tls(ssl_context, server_hostname, _left(self._until)), self._until
+        )
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
@@ -154,12 +184,17 @@ def addresses_of(host: str, port: int, url: str = "") -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise _refused(url or host, "has a host that can't be found.", "Check the address.") from error
+        raise _refused(
+            url or host, "has a host that can't be found.", "Check the address."
+        ) from error
     return list(dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found))
 
 
 def _checked(text: str, base: str = "") -> WebUrl:
-    """The address in a text, seen from another one, where it is one that may be asked for at all. Raises HttpError."""
+    """
+    Return the address in a text, seen from another one, where it is one that may be asked for at
+    all. Raises HttpError.
+    """
     try:
         return read_url(urljoin(base, text))
     except SchemeError as error:
@@ -175,7 +210,11 @@ def _header(response: Any, name: bytes) -> str | None:
 
 
 def _text(value: bytes) -> str:
-    """A header's value as those mean it who write more than ASCII into one: UTF-8, or else each byte a character."""
+    """
+    Return a header's value as those mean it who write more than ASCII into one.
+
+    UTF-8, or else each byte a character.
+    """
     try:
         return value.decode()
     except UnicodeDecodeError:
@@ -186,5 +225,7 @@ def _fail(url: str, message: str) -> Any:
     raise _refused(url, message)
 
 
-def _refused(url: str, message: str, hint: str = "Check the address, or upload the image.") -> HttpError:
+def _refused(
+    url: str, message: str, hint: str = "Check the address, or upload the image."
+) -> HttpError:
     return HttpError(400, Problem("image_not_fetched", shown(url), message, hint))

@@ -1,10 +1,11 @@
 """
 Workflows that clients send: checked until they can do no more than a workflow that is served.
 
-A node is refused where a property of its names a place (a path, a folder, an address), or where it asks other machines. Every
-reference in a value goes through the intake, so images are inline, uploaded, or fetched from public addresses, and are kept as
-uploads; models are listed ones. What only shows at run time is refused there: a path that a text turns into, as the run is
-confined, and a model that is not listed, by the weights manager.
+A node is refused where a property of its names a place (a path, a folder, an address), or where it
+asks other machines. Every reference in a value goes through the intake, so images are inline,
+uploaded, or fetched from public addresses, and are kept as uploads; models are listed ones. What
+only shows at run time is refused there: a path that a text turns into, as the run is confined, and
+a model that is not listed, by the weights manager.
 """
 
 from __future__ import annotations
@@ -28,24 +29,41 @@ from nodetool_core.workflow import WorkflowDocument
 MAX_NODES: Final = 1000
 
 
-def read_foreign(content: Any, registry: Registry, intake: Intake, put: Callable[[bytes], Mapping[str, Any]], base: Path) -> Served:
+def read_foreign(
+    content: Any,
+    registry: Registry,
+    intake: Intake,
+    put: Callable[[bytes], Mapping[str, Any]],
+    base: Path,
+) -> Served:
     """
-    The workflow in a client's JSON, safe to run. `put` keeps an image and gives the reference to it. Blocks.
+    Return the workflow in a client's JSON, safe to run.
 
-    Raises WorkflowError with every problem, HttpError and ImageError where a reference may not be followed.
+    `put` keeps an image and gives the reference to it. Blocks.
+
+    Raises WorkflowError with every problem, HttpError and ImageError where a reference may not be
+    followed.
     """
     complaint = unspeakable(content)
     if complaint:
         raise WorkflowError(Problem("invalid_document", "workflow", complaint))
     document = WorkflowDocument.from_json(content)
     if len(document.graph.nodes) > MAX_NODES:
-        raise WorkflowError(Problem("too_many_nodes", "workflow", f"has {len(document.graph.nodes)} nodes, at most {MAX_NODES} are taken."))
+        raise WorkflowError(
+            Problem(
+                "too_many_nodes",
+                "workflow",
+                f"has {len(document.graph.nodes)} nodes, at most {MAX_NODES} are taken.",
+            )
+        )
     _check_types(document, registry)
     graph = graphs.build(document, registry)
     by_id = {node.id: node for node in graph.nodes}
     for record in document.graph.nodes:
         record.data = dict(record.data) | _resolved(by_id[record.id], intake, put)
-    return replace(served_workflow("", document, graphs.build(document, registry), base), confined=True)
+    return replace(
+        served_workflow("", document, graphs.build(document, registry), base), confined=True
+    )
 
 
 def _check_types(document: WorkflowDocument, registry: Registry) -> None:
@@ -54,19 +72,37 @@ def _check_types(document: WorkflowDocument, registry: Registry) -> None:
         alias = registry.alias(record.type)
         node_class = registry.get(alias.type if alias else record.type)
         if node_class is not None and _reaches_out(node_class):
-            message = f"{record.type} reads, writes or asks at a place of its own, which a client's workflow may not."
-            problems.append(Problem("forbidden_node", f"nodes[{index}].type", message, "Upload images, and give them to an ImageInput."))
+            message = (
+                f"{record.type} reads, writes or asks at a place of its own, which a client's"
+                " workflow may not."
+            )
+            problems.append(
+                Problem(
+                    "forbidden_node",
+                    f"nodes[{index}].type",
+                    message,
+                    "Upload images, and give them to an ImageInput.",
+                )
+            )
     if problems:
         raise WorkflowError(problems)
 
 
 def _reaches_out(node_class: type[Node]) -> bool:
     spec = node_class.spec
-    return node_class.lane is Lane.NETWORK or spec.node_type in PATH_INPUTS or bool(PLACES & spec.properties.keys())
+    return (
+        node_class.lane is Lane.NETWORK
+        or spec.node_type in PATH_INPUTS
+        or bool(PLACES & spec.properties.keys())
+    )
 
 
-def _resolved(node: GraphNode, intake: Intake, put: Callable[[bytes], Mapping[str, Any]]) -> dict[str, Any]:
-    """Values of a node with images in the storage; those that hold no reference stay as they were."""
+def _resolved(
+    node: GraphNode, intake: Intake, put: Callable[[bytes], Mapping[str, Any]]
+) -> dict[str, Any]:
+    """
+    Values of a node with images in the storage; those that hold no reference stay as they were.
+    """
     found = {}
     for name, value in (node.values | node.dynamic).items():
         resolved = intake.kept(value, f"{node.place}.data.{name}", put)

@@ -1,6 +1,8 @@
 """
-What every request passes first and last, whichever dialect it speaks: an id, for which host and from which page it comes, who asks,
-how often, how large the body is, and on the way out the headers for safety, the log line and the metrics.
+What every request passes first and last, whichever dialect it speaks.
+
+An id, for which host and from which page it comes, who asks, how often, how large the body is, and
+on the way out the headers for safety, the log line and the metrics.
 
 Written against ASGI directly: it costs microseconds, and sees bodies as they arrive.
 """
@@ -63,7 +65,11 @@ class BodyTooLarge(HTTPException):
 
 def body_too_large(limit: int) -> HttpError:
     message = f"The body is larger than {limit / 1024 / 1024:g} MiB."
-    return HttpError(413, Problem("body_too_large", "body", message, "Send a smaller image."), headers={"Connection": "close"})
+    return HttpError(
+        413,
+        Problem("body_too_large", "body", message, "Send a smaller image."),
+        headers={"Connection": "close"},
+    )
 
 
 class Gate:
@@ -99,7 +105,9 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008, "reason": "There are no WebSockets here."})
+            await send(
+                {"type": "websocket.close", "code": 1008, "reason": "There are no WebSockets here."}
+            )
             return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
@@ -114,7 +122,11 @@ class Gate:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *_SAFETY, (b"x-request-id", name.encode())]
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    *_SAFETY,
+                    (b"x-request-id", name.encode()),
+                ]
             await send(message)
 
         try:
@@ -127,8 +139,12 @@ class Gate:
             # The server ends, and has waited long enough.
             if status != GONE:
                 raise
-            problem = Problem("shutting_down", "", "The server is ending.", "Ask again in a moment.")
-            await self._show(scope, HttpError(503, problem, headers={"Retry-After": "5"}))(scope, receive, send_safely)
+            problem = Problem(
+                "shutting_down", "", "The server is ending.", "Ask again in a moment."
+            )
+            await self._show(scope, HttpError(503, problem, headers={"Retry-After": "5"}))(
+                scope, receive, send_safely
+            )
         except Exception as error:  # noqa: BLE001 - whatever fails, the client gets an answer and the log the traceback
             # The application has answered already, as a rule, and lets the exception go on.
             _log.exception("A request failed.")
@@ -147,15 +163,26 @@ class Gate:
         client = self._client(scope, headers)
         wait = self._rates.wait(client or _address(scope))
         if wait > 0:
-            return busy("That was too many requests.", "Ask less often.", code="rate_limited", seconds=int(wait) + 1)
+            return busy(
+                "That was too many requests.",
+                "Ask less often.",
+                code="rate_limited",
+                seconds=int(wait) + 1,
+            )
         if client is None and not path.startswith(self._open_prefixes or "\0"):
             hint = "Send the header Authorization: Bearer <token>."
-            return HttpError(401, Problem("unauthorized", "", "A valid token is needed.", hint), headers={"WWW-Authenticate": "Bearer"})
+            return HttpError(
+                401,
+                Problem("unauthorized", "", "A valid token is needed.", hint),
+                headers={"WWW-Authenticate": "Bearer"},
+            )
         scope.setdefault("state", {})["client"] = client or _address(scope)
         asking.set(client or _address(scope))
         length = headers.get("content-length") or "0"
         if not _LENGTH.fullmatch(length):
-            return wrong(400, "invalid_value", "content-length", f"{length[:40]!a} is no number of bytes.")
+            return wrong(
+                400, "invalid_value", "content-length", f"{length[:40]!a} is no number of bytes."
+            )
         if int(length) > self._max_body_bytes:
             return body_too_large(self._max_body_bytes)
         coding = headers.get("content-encoding", "").strip().lower()
@@ -166,11 +193,17 @@ class Gate:
         return None
 
     def _client(self, scope: Scope, headers: Headers) -> str | None:
-        """Who asks, by token or else by address; None where a token is needed and none fits. Compared in constant time."""
+        """
+        Who asks, by token or else by address; None where a token is needed and none fits.
+
+        Compared in constant time.
+        """
         if not self._digests:
             return _address(scope)
         found = _BEARER.fullmatch(headers.get("authorization", "").strip())
-        digest = hashlib.sha256((found[1].strip() if found else "").encode("utf-8", "replace")).digest()
+        digest = hashlib.sha256(
+            (found[1].strip() if found else "").encode("utf-8", "replace")
+        ).digest()
         matches = [hmac.compare_digest(digest, known) for known in self._digests]
         return f"token:{digest.hex()[:16]}" if any(matches) else None
 
@@ -192,7 +225,12 @@ class Gate:
         route = str(getattr(scope.get("route"), "path", "unknown"))
         self._metrics.observe(route, scope["method"], status, seconds)
         if route not in OPEN_PATHS:
-            facts = {"method": scope["method"], "path": scope["path"][:200], "status": status, "ms": round(seconds * 1000, 2)}
+            facts = {
+                "method": scope["method"],
+                "path": scope["path"][:200],
+                "status": status,
+                "ms": round(seconds * 1000, 2),
+            }
             _log.info("request", extra=facts)
 
 

@@ -1,4 +1,6 @@
-"""Whether the database answers: looked at once a second at most, and by one thread, however many ask."""
+"""
+Whether the database answers: looked at once a second at most, and by one thread, however many ask.
+"""
 
 from __future__ import annotations
 
@@ -40,9 +42,18 @@ class Health:
         return bool(done) and self._looking.result()
 
     async def require(self) -> None:
-        """Raise HttpError 503 where the database does not answer: asked before work whose result could not be kept."""
+        """
+        Raise HttpError 503 where the database does not answer.
+
+        Asked before work whose result could not be kept.
+        """
         if not await self.is_well():
-            problem = Problem("database_failed", "", "Results can't be kept now.", "Ask again later. The server's log says more.")
+            problem = Problem(
+                "database_failed",
+                "",
+                "Results can't be kept now.",
+                "Ask again later. The server's log says more.",
+            )
             raise HttpError(503, problem, headers={"Retry-After": str(RETRY_SECONDS)})
 
     def _look(self) -> bool:

@@ -1,8 +1,9 @@
 """
-The Hugging Face image-to-image and text-to-image API, as `huggingface_hub`, `@huggingface/inference` and curl speak it.
+The Hugging Face image-to-image and text-to-image API, as `huggingface_hub`,
+`@huggingface/inference` and curl speak it.
 
-The wire format is that of the published task specifications and of the recorded clients; errors are objects with a string
-`error`, which is what those clients show.
+The wire format is that of the published task specifications and of the recorded clients; errors are
+objects with a string `error`, which is what those clients show.
 """
 
 from __future__ import annotations
@@ -32,28 +33,55 @@ Model = Annotated[
     str,
     Path(
         description="Name of a workflow, or id of a model.",
-        openapi_examples={"workflow": {"value": "image_to_image"}, "model": {"value": "nodetool/tiny-landscapes"}},
+        openapi_examples={
+            "workflow": {"value": "image_to_image"},
+            "model": {"value": "nodetool/tiny-landscapes"},
+        },
     ),
 ]
 
 PREFIXES: Final = ("/models", "/hf-inference/models")
 _WARNINGS_SHOWN: Final = 10
 _WARNING_LENGTH: Final = 200
-_PLAIN: Final = str.maketrans({"\u00d7": "x", "\u2026": "...", "\u2013": "-", "\u2019": "'", "\n": " "})
-"""What headers can't carry and warnings are written with: the sign of a product, an ellipsis, a dash, an apostrophe."""
+_PLAIN: Final = str.maketrans(
+    {"\u00d7": "x", "\u2026": "...", "\u2013": "-", "\u2019": "'", "\n": " "}
+)
+"""
+What headers can't carry and warnings are written with.
+
+The sign of a product, an ellipsis, a dash, an apostrophe.
+"""
 
 
 def router(services: Services) -> APIRouter:
-    """The routes of this dialect."""
+    """Return the routes of this dialect."""
     from nodetool_core.server.huggingface_docs import HEALTH, INFO, MODELS
 
     dialect = HuggingFace(services)
     routes = APIRouter(tags=["Hugging Face"])
     for prefix in PREFIXES:
         is_documented = prefix == PREFIXES[0]
-        routes.add_api_route(f"{prefix}/{{model:path}}/health", dialect.health, methods=["GET"], include_in_schema=is_documented, **HEALTH)
-        routes.add_api_route(f"{prefix}/{{model:path}}/info", dialect.info, methods=["GET"], include_in_schema=is_documented, **INFO)
-        routes.add_api_route(f"{prefix}/{{model:path}}", dialect.run, methods=["POST"], include_in_schema=is_documented, **MODELS)
+        routes.add_api_route(
+            f"{prefix}/{{model:path}}/health",
+            dialect.health,
+            methods=["GET"],
+            include_in_schema=is_documented,
+            **HEALTH,
+        )
+        routes.add_api_route(
+            f"{prefix}/{{model:path}}/info",
+            dialect.info,
+            methods=["GET"],
+            include_in_schema=is_documented,
+            **INFO,
+        )
+        routes.add_api_route(
+            f"{prefix}/{{model:path}}",
+            dialect.run,
+            methods=["POST"],
+            include_in_schema=is_documented,
+            **MODELS,
+        )
     return routes
 
 
@@ -69,11 +97,13 @@ class HuggingFace:
         return Response('{"status":"ok"}', media_type="application/json")
 
     async def info(self, model: Model) -> dict[str, Any]:
-        """What is known of a model."""
+        """Return what is known of a model."""
         tasks = self._tasks(model)
         served = next(iter(tasks.values()))
         services = self._services
-        revisions = [await services.runs.blocking(services.models.revision, ref) for ref in served.models]
+        revisions = [
+            await services.runs.blocking(services.models.revision, ref) for ref in served.models
+        ]
         return {
             "model_id": model,
             "model_sha": revisions[0] if revisions else None,
@@ -100,7 +130,9 @@ class HuggingFace:
         use_cache = use_cache and asked.options.get("use_cache") is not False
         wait = wait or asked.options.get("wait_for_model") is True
         served = tasks["image-to-image" if asked.image is not None else "text-to-image"]
-        may_fetch = any(name in served.inputs and served.inputs[name].is_image for name in asked.parameters)
+        may_fetch = any(
+            name in served.inputs and served.inputs[name].is_image for name in asked.parameters
+        )
         threads = services.runs.fetching if may_fetch else services.runs.blocking
         call = await threads(self._call, served, asked)
         if missing := await services.runs.blocking(services.loading.missing, served):
@@ -112,16 +144,33 @@ class HuggingFace:
             key = _digest(key, wanted.encode())
             if use_cache and (answer := services.cache.known(key, fingerprint)) is not None:
                 return _response(answer, hit=True)
-            result = await turn.run(served, values, outputs=[served.image_outputs[0]], use_cache=use_cache)
+            result = await turn.run(
+                served, values, outputs=[served.image_outputs[0]], use_cache=use_cache
+            )
         answer = await self._answer(call, result, wanted)
         services.cache.put(key, fingerprint if use_cache else None, answer)
         return _response(answer, hit=False)
 
     def _tasks(self, model: str) -> dict[Task, Served]:
-        found = {task: served for task, served in self._services.catalog.tasks(model).items() if task is not None}
+        found = {
+            task: served
+            for task, served in self._services.catalog.tasks(model).items()
+            if task is not None
+        }
         if not found:
-            hint = "It needs one image as output, and one image or a prompt as input; POST /v1/workflows/{name}/runs runs any workflow."
-            raise HttpError(404, Problem("not_an_image_model", "", f"The workflow {model!r} can't be used by this API.", hint))
+            hint = (
+                "It needs one image as output, and one image or a prompt as input; POST"
+                " /v1/workflows/{name}/runs runs any workflow."
+            )
+            raise HttpError(
+                404,
+                Problem(
+                    "not_an_image_model",
+                    "",
+                    f"The workflow {model!r} can't be used by this API.",
+                    hint,
+                ),
+            )
         return found
 
     def _call(self, served: Served, asked: Asked) -> Call:
@@ -133,27 +182,48 @@ class HuggingFace:
         image = result.outputs.get(output)
         if not isinstance(image, ImageData):
             raise HttpError(
-                500, Problem("no_image_returned", output, f"{served.name} gave no image.", "Ask the operator to mend the workflow.")
+                500,
+                Problem(
+                    "no_image_returned",
+                    output,
+                    f"{served.name} gave no image.",
+                    "Ask the operator to mend the workflow.",
+                ),
             )
         if call.starts_as not in (None, image.image.size):
-            warnings.append(f"target_size was not met: the image has {image.image.width}x{image.image.height}")
-        content = await services.runs.blocking(lambda: encode_image_data(image, wanted, provenance=services.settings.provenance))
+            warnings.append(
+                f"target_size was not met: the image has {image.image.width}x{image.image.height}"
+            )
+        content = await services.runs.blocking(
+            lambda: encode_image_data(image, wanted, provenance=services.settings.provenance)
+        )
         return Answer(content, media_type_of(wanted), tuple(warnings))
 
 
 def _read(body: bytes, content_type: str, tasks: Mapping[Task, Served]) -> Asked:
-    return read_body(body, content_type, takes_image="image-to-image" in tasks, takes_text="text-to-image" in tasks)
+    return read_body(
+        body,
+        content_type,
+        takes_image="image-to-image" in tasks,
+        takes_text="text-to-image" in tasks,
+    )
 
 
 def _response(answer: Answer, *, hit: bool) -> Response:
     headers = {"X-Cache": "hit" if hit else "miss"}
     if answer.warnings:
-        headers["X-HF-Warning"] = "; ".join(_header_text(text) for text in answer.warnings[:_WARNINGS_SHOWN])
+        headers["X-HF-Warning"] = "; ".join(
+            _header_text(text) for text in answer.warnings[:_WARNINGS_SHOWN]
+        )
     return Response(answer.content, media_type=answer.media_type, headers=headers)
 
 
 def _header_text(text: str) -> str:
-    """A text as a header can carry it: in ASCII, on one line, and so short that others beside it are read as well."""
+    """
+    Return a text as a header can carry it.
+
+    In ASCII, on one line, and so short that others beside it are read as well.
+    """
     plain = text.translate(_PLAIN)
     short = plain if len(plain) <= _WARNING_LENGTH else plain[:_WARNING_LENGTH] + "..."
     return "".join(character if " " <= character <= "~" else "?" for character in short)

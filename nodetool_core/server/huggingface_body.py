@@ -1,8 +1,10 @@
 """
-What a client of the Hugging Face image APIs asks for, read from all the ways in which it can say so.
+What a client of the Hugging Face image APIs asks for, read from all the ways in which it can say
+so.
 
-Three ages of the documentation and the clients in use differ: raw bytes or JSON, any content type or none, base64 or a data URI,
-`inputs` as a text or an object, `negative_prompt` as a text or a list, a size as `target_size` or flat. All end in one `Asked`.
+Three ages of the documentation and the clients in use differ: raw bytes or JSON, any content type
+or none, base64 or a data URI, `inputs` as a text or an object, `negative_prompt` as a text or a
+list, a size as `target_size` or flat. All end in one `Asked`.
 """
 
 from __future__ import annotations
@@ -42,12 +44,21 @@ class Asked:
 
 
 def read_body(body: bytes, content_type: str, *, takes_image: bool, takes_text: bool) -> Asked:
-    """Read a request's body. Raises HttpError: 400 for what is no image or no JSON, 422 for what does not fit."""
+    """
+    Read a request's body.
+
+    Raises HttpError: 400 for what is no image or no JSON, 422 for what does not fit.
+    """
     if not body:
-        raise wrong(400, "empty_body", "body", "The body is empty.", "Send an image, or JSON with `inputs`.")
+        raise wrong(
+            400, "empty_body", "body", "The body is empty.", "Send an image, or JSON with `inputs`."
+        )
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == "multipart/form-data" and not looks_like_image(body):
-        hint = "Send the image's bytes as they are (curl: --data-binary @photo.jpg), or JSON with the image as base64 in `inputs`."
+        hint = (
+            "Send the image's bytes as they are (curl: --data-binary @photo.jpg), or JSON with the"
+            " image as base64 in `inputs`."
+        )
         raise wrong(415, "invalid_value", "content-type", "A form is not taken here.", hint)
     is_json = media_type == "application/json" or body.lstrip()[:1] == b"{"
     if looks_like_image(body) or not is_json:
@@ -66,7 +77,7 @@ def read_body(body: bytes, content_type: str, *, takes_image: bool, takes_text: 
 
 
 def header_flag(name: str, value: str | None, default: bool) -> bool:
-    """A header's `true`, `false`, `1` or `0`. Raises HttpError 422 for anything else."""
+    """Return a header's `true`, `false`, `1` or `0`. Raises HttpError 422 for anything else."""
     if value is None:
         return default
     found = {"true": True, "1": True, "false": False, "0": False}.get(value.strip().lower())
@@ -78,7 +89,9 @@ def header_flag(name: str, value: str | None, default: bool) -> bool:
 def _raw(body: bytes, takes_image: bool) -> Asked:
     if not takes_image:
         hint = 'Send JSON: {"inputs": "what to draw"}.'
-        raise wrong(422, "invalid_value", "body", "This model makes images from texts and takes none.", hint)
+        raise wrong(
+            422, "invalid_value", "body", "This model makes images from texts and takes none.", hint
+        )
     return Asked(image=body)
 
 
@@ -88,15 +101,25 @@ def _inputs(asked: dict[str, Any]) -> Any:
         # The oldest documentation calls it an object without saying more.
         found = next((found[name] for name in _IMAGE_NAMES if found.get(name) is not None), None)
     if found is None:
-        raise wrong(422, "missing_input", "inputs", "is required.", "Give the image as base64, or the text to draw.")
+        raise wrong(
+            422,
+            "missing_input",
+            "inputs",
+            "is required.",
+            "Give the image as base64, or the text to draw.",
+        )
     return found
 
 
 def _parameters(asked: dict[str, Any]) -> dict[str, Any]:
     given = asked.get("parameters")
     if given is not None and not isinstance(given, dict):
-        raise wrong(422, "invalid_value", "parameters", f"expects an object, got {type(given).__name__}.")
-    found = {name: value for name, value in asked.items() if name not in _NOT_PARAMETERS} | (given or {})
+        raise wrong(
+            422, "invalid_value", "parameters", f"expects an object, got {type(given).__name__}."
+        )
+    found = {name: value for name, value in asked.items() if name not in _NOT_PARAMETERS} | (
+        given or {}
+    )
     nested = found.pop("extra_body", None)
     if isinstance(nested, dict):
         found |= nested
@@ -112,11 +135,15 @@ def _negative_prompt(value: Any) -> str:
         return value
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return ", ".join(value)
-    raise wrong(422, "invalid_value", "parameters.negative_prompt", "expects a text or a list of texts.")
+    raise wrong(
+        422, "invalid_value", "parameters.negative_prompt", "expects a text or a list of texts."
+    )
 
 
 def _check_published(parameters: Mapping[str, Any]) -> None:
-    """The types of the published parameters hold whether or not a workflow has an input for them."""
+    """
+    The types of the published parameters hold whether or not a workflow has an input for them.
+    """
     kinds: dict[str, tuple[tuple[type, ...], str]] = {
         "prompt": ((str,), "a text"),
         "guidance_scale": ((int, float), "a number"),
@@ -126,18 +153,32 @@ def _check_published(parameters: Mapping[str, Any]) -> None:
     for name, (types, expected) in kinds.items():
         value = parameters.get(name)
         if name in parameters and (not isinstance(value, types) or isinstance(value, bool)):
-            problems.append(Problem("invalid_value", f"parameters.{name}", f"expects {expected}, got {str(value)[:80]!r}."))
+            problems.append(
+                Problem(
+                    "invalid_value",
+                    f"parameters.{name}",
+                    f"expects {expected}, got {str(value)[:80]!r}.",
+                )
+            )
     if problems:
         raise WorkflowError(problems)
 
 
 def _size(parameters: dict[str, Any]) -> tuple[int, int] | None:
-    """The size asked for, taken out of the parameters; flat sides that come alone stay there."""
+    """
+    Return the size asked for, taken out of the parameters; flat sides that come alone stay there.
+    """
     where = "parameters.target_size"
     if "target_size" in parameters:
         wanted = parameters.pop("target_size")
         if not isinstance(wanted, dict) or not {"width", "height"} <= wanted.keys():
-            raise wrong(422, "invalid_value", where, "expects an object with width and height.", 'Give {"width": 512, "height": 512}.')
+            raise wrong(
+                422,
+                "invalid_value",
+                where,
+                "expects an object with width and height.",
+                'Give {"width": 512, "height": 512}.',
+            )
         return _side(wanted["width"], f"{where}.width"), _side(wanted["height"], f"{where}.height")
     for name in ("width", "height"):
         if name in parameters:
@@ -150,12 +191,21 @@ def _size(parameters: dict[str, Any]) -> tuple[int, int] | None:
 def _side(value: Any, where: str) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_SIDE:
         return value
-    raise wrong(422, "invalid_value", where, f"expects a whole number from 1 to {MAX_SIDE}, got {str(value)[:40]!r}.")
+    raise wrong(
+        422,
+        "invalid_value",
+        where,
+        f"expects a whole number from 1 to {MAX_SIDE}, got {str(value)[:40]!r}.",
+    )
 
 
 def _is_prompt(found: Any, parameters: Mapping[str, Any]) -> bool:
     """Whether `inputs` of a model that does both is a text to draw rather than an image."""
-    if not isinstance(found, str) or found.startswith("data:") or parameters.keys() & _IMAGE_PARAMETERS:
+    if (
+        not isinstance(found, str)
+        or found.startswith("data:")
+        or parameters.keys() & _IMAGE_PARAMETERS
+    ):
         return False
     if len(found) > _LONG_TEXT and " " not in found:
         return False
@@ -167,17 +217,35 @@ def _is_prompt(found: Any, parameters: Mapping[str, Any]) -> bool:
 
 def _decoded(found: Any) -> bytes:
     if not isinstance(found, str):
-        raise wrong(422, "invalid_value", "inputs", f"expects base64, got {type(found).__name__}.", "Give the image as base64.")
+        raise wrong(
+            422,
+            "invalid_value",
+            "inputs",
+            f"expects base64, got {type(found).__name__}.",
+            "Give the image as base64.",
+        )
     text = found
     if text.startswith("data:"):
         header, comma, text = text.partition(",")
         if not comma or not header.lower().endswith(";base64"):
-            raise wrong(400, "bad_data_uri", "inputs", "is no base64 data: URI.", "It looks like data:image/png;base64,iVBOR…")
+            raise wrong(
+                400,
+                "bad_data_uri",
+                "inputs",
+                "is no base64 data: URI.",
+                "It looks like data:image/png;base64,iVBOR…",
+            )
     try:
         data = _base64(text)
     except (binascii.Error, ValueError) as error:
         _check_no_text(text)
-        raise wrong(400, "bad_base64", "inputs", f"is no base64: {error}.", "Give the encoded image as base64.") from None
+        raise wrong(
+            400,
+            "bad_base64",
+            "inputs",
+            f"is no base64: {error}.",
+            "Give the encoded image as base64.",
+        ) from None
     if not looks_like_image(data):
         _check_no_text(text)
     if not data:
@@ -189,7 +257,13 @@ def _check_no_text(text: str) -> None:
     """Raise HttpError 400 where words stand in the place of base64."""
     if text[:1].isalpha() and len(text) <= _LONG_TEXT and (" " in text or text.isalpha()):
         hint = "Give the image as base64 in `inputs`, and a text in `parameters.prompt`."
-        raise wrong(400, "not_an_image", "inputs", "is a text, and this model makes images from images.", hint)
+        raise wrong(
+            400,
+            "not_an_image",
+            "inputs",
+            "is a text, and this model makes images from images.",
+            hint,
+        )
 
 
 def _base64(text: str) -> bytes:

@@ -1,4 +1,8 @@
-"""What a request of the Hugging Face image APIs means for a workflow: values of its inputs, and what can't be done as asked."""
+"""
+What a request of the Hugging Face image APIs means for a workflow.
+
+Values of its inputs, and what can't be done as asked.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,11 @@ from nodetool_core.types import union_members
 
 _SIZE_INPUT: Final = "target_size"
 _LIMITED: Final = ("num_inference_steps", "guidance_scale")
-"""Published numbers whose bounds clients can't know: too large ones are brought to the largest that is taken."""
+"""
+Published numbers whose bounds clients can't know.
+
+Too large ones are brought to the largest that is taken.
+"""
 
 _SCHEDULER_WORDS: Final = re.compile(r"scheduler|discrete|multistep|[^a-z0-9]")
 """What names of schedulers have or lack: `DDIM` and `ddim_scheduler` are `DDIMScheduler`."""
@@ -49,7 +57,10 @@ class Call:
         return decoded_bytes([*self.values.values(), self.image]) + 4 * width * height
 
     def decode(self) -> tuple[dict[str, Any], bytes]:
-        """The values with pixels, and a text that says all that was asked, by which an answer is known again. Raises ImageError."""
+        """
+        Return the values with pixels, and a text that says all that was asked, by which an answer
+        is known again. Raises ImageError.
+        """
         values = {name: decoded(value) for name, value in self.values.items()}
         image = None if self.image is None else self.image.decode()
         if image is not None and self.starts_as is not None:
@@ -58,7 +69,12 @@ class Call:
             image = ImageData.of(image.image.resize(self.starts_as, Resampling.LANCZOS))
         if image is not None and self.served.image_input is not None:
             values[self.served.inputs[self.served.image_input].given] = image
-        told = [self.served.name, self.given, None if image is None else image.digest, self.warnings]
+        told = [
+            self.served.name,
+            self.given,
+            None if image is None else image.digest,
+            self.warnings,
+        ]
         return values, json.dumps(told, sort_keys=True).encode()
 
 
@@ -83,7 +99,10 @@ def call_of(served: Served, asked: Asked, intake: Intake, limits: ImageLimits) -
 
 
 def _parameters(served: Served, asked: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The parameters that a workflow has inputs for, as it takes them, and what is not done as asked."""
+    """
+    Return the parameters that a workflow has inputs for, as it takes them, and what is not done as
+    asked.
+    """
     given, warnings = {}, []
     for name, value in asked.items():
         target = served.inputs.get(name)
@@ -91,19 +110,34 @@ def _parameters(served: Served, asked: Mapping[str, Any]) -> tuple[dict[str, Any
         if target is None:
             warnings.append(f"{name} is not used by {served.name}")
         elif taken is None:
-            warnings.append(f"{name} {str(value)[:40]!r} is not known to {served.name}, and not used")
+            warnings.append(
+                f"{name} {str(value)[:40]!r} is not known to {served.name}, and not used"
+            )
         else:
             given[name] = taken
             if name in _LIMITED and taken != value:
-                warnings.append(f"{name} was brought from {value} to {taken}, the most that {served.name} takes")
+                warnings.append(
+                    f"{name} was brought from {value} to {taken}, the most that {served.name} takes"
+                )
     return given, warnings
 
 
 def _taken(target: Input, name: str, value: Any) -> Any:
-    """A parameter's value as its input takes it: no larger than its bound, a scheduler by its full name. None for an unknown one."""
+    """
+    Return a parameter's value as its input takes it.
+
+    No larger than its bound, a scheduler by its full name. None for an unknown one.
+    """
     if name == "scheduler" and target.choices and isinstance(value, str):
         plain = _plain_scheduler(value)
-        return next((choice for choice in target.choices if choice == value or _plain_scheduler(choice) == plain), None)
+        return next(
+            (
+                choice
+                for choice in target.choices
+                if choice == value or _plain_scheduler(choice) == plain
+            ),
+            None,
+        )
     if name in _LIMITED and target.most is not None and _is_number(value) and value > target.most:
         return type(value)(target.most)
     return value
@@ -121,14 +155,22 @@ def _sized(
     served: Served, size: tuple[int, int] | None, has_image: bool, max_pixels: int
 ) -> tuple[dict[str, Any], tuple[int, int] | None, list[str]]:
     """
-    A size that was asked for, as values of the inputs that take it; else as the size of the image to start from, where the result
-    is as large as that. Where neither can be, it is told.
+    Return a size that was asked for, as values of the inputs that take it.
+
+    Else as the size of the image to start from, where the result is as large as that. Where neither
+    can be, it is told.
     """
     if size is None:
         return {}, None, []
     width, height = size
     if width * height > max_pixels:
-        raise wrong(422, "image_too_large", "target_size", f"{width} x {height} is above {max_pixels / 1e6:g} megapixels.", "Ask for less.")
+        raise wrong(
+            422,
+            "image_too_large",
+            "target_size",
+            f"{width} x {height} is above {max_pixels / 1e6:g} megapixels.",
+            "Ask for less.",
+        )
     if {"width", "height"} <= served.inputs.keys():
         return {"width": width, "height": height}, None, []
     target = served.inputs.get(_SIZE_INPUT)

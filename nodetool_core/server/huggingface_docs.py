@@ -10,7 +10,7 @@ from nodetool_core.server.documents import BYTES, failures, images_content
 
 
 def example_image() -> str:
-    """An image as base64: small, and real, so that an example can be sent as it stands."""
+    """Return an image as base64: small, and real, so that an example can be sent as it stands."""
     from PIL import Image
 
     buffer = BytesIO()
@@ -20,11 +20,16 @@ def example_image() -> str:
 
 _PARAMETERS: Final[dict[str, Any]] = {
     "type": "object",
-    "description": "Inputs of the workflow by name. What it has no input for is told in the header `X-HF-Warning`.",
+    "description": (
+        "Inputs of the workflow by name. What it has no input for is told in the header"
+        " `X-HF-Warning`."
+    ),
     "properties": {
         "prompt": {"type": "string"},
         "guidance_scale": {"type": "number"},
-        "negative_prompt": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
+        "negative_prompt": {
+            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
+        },
         "num_inference_steps": {"type": "integer"},
         "target_size": {
             "type": "object",
@@ -40,7 +45,10 @@ _PARAMETERS: Final[dict[str, Any]] = {
 _BODY: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {
-        "inputs": {"type": "string", "description": "The image as base64 or as a data: URI; for text-to-image, the text."},
+        "inputs": {
+            "type": "string",
+            "description": "The image as base64 or as a data: URI; for text-to-image, the text.",
+        },
         "parameters": _PARAMETERS,
     },
     "required": ["inputs"],
@@ -52,8 +60,14 @@ _IMAGE: Final = {
     "description": "The image, as raw bytes.",
     "content": dict.fromkeys(("image/png", "image/jpeg", "image/webp"), BYTES),
     "headers": {
-        "X-Cache": {"description": "`hit` where the answer was known.", "schema": {"type": "string", "enum": ["hit", "miss"]}},
-        "X-HF-Warning": {"description": "What was not done as asked.", "schema": {"type": "string"}},
+        "X-Cache": {
+            "description": "`hit` where the answer was known.",
+            "schema": {"type": "string", "enum": ["hit", "miss"]},
+        },
+        "X-HF-Warning": {
+            "description": "What was not done as asked.",
+            "schema": {"type": "string"},
+        },
     },
 }
 
@@ -68,28 +82,41 @@ MODELS: Final[dict[str, Any]] = {
                 "in": "header",
                 "required": False,
                 "schema": _FLAG,
-                "description": "`false`: the answer is made anew even where the same was asked before.",
+                "description": (
+                    "`false`: the answer is made anew even where the same was asked before."
+                ),
             },
             {
                 "name": "x-wait-for-model",
                 "in": "header",
                 "required": False,
                 "schema": _FLAG,
-                "description": "`true`: wait for a model that is not loaded instead of getting 503.",
+                "description": (
+                    "`true`: wait for a model that is not loaded instead of getting 503."
+                ),
             },
         ],
         "requestBody": {
             "required": True,
-            "content": {
-                "application/json": {
-                    "schema": _BODY,
-                    "examples": {
-                        "image-to-image": {"value": {"inputs": example_image(), "parameters": {"prompt": "a winter night"}}},
-                        "text-to-image": {"value": {"inputs": "a winter night", "parameters": {"seed": 7}}},
+            "content": (
+                {
+                    "application/json": {
+                        "schema": _BODY,
+                        "examples": {
+                            "image-to-image": {
+                                "value": {
+                                    "inputs": example_image(),
+                                    "parameters": {"prompt": "a winter night"},
+                                }
+                            },
+                            "text-to-image": {
+                                "value": {"inputs": "a winter night", "parameters": {"seed": 7}}
+                            },
+                        },
                     },
-                },
-            }
-            | images_content(),
+                }
+                | images_content()
+            ),
         },
     },
 }
@@ -97,8 +124,15 @@ MODELS: Final[dict[str, Any]] = {
 HEALTH: Final[dict[str, Any]] = {
     "summary": "Whether a model is served",
     "operation_id": "model_health",
-    "responses": {200: {"description": "It is.", "content": {"application/json": {"schema": {"type": "object"}}}}}
-    | failures(401, 404, 429),
+    "responses": (
+        {
+            200: {
+                "description": "It is.",
+                "content": {"application/json": {"schema": {"type": "object"}}},
+            }
+        }
+        | failures(401, 404, 429)
+    ),
 }
 
 INFO: Final[dict[str, Any]] = {

@@ -1,4 +1,6 @@
-"""Images as they come in and go out: decoded under the server's limits, encoded as the client accepts."""
+"""
+Images as they come in and go out: decoded under the server's limits, encoded as the client accepts.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +12,36 @@ from nodetool_core.assets.decode import ImageHeader, ImageLimits, decode_bytes, 
 from nodetool_core.assets.encode import encode_image
 from nodetool_core.assets.image_data import ImageData
 
-_FORMAT_OF: Final = {"image/png": "PNG", "image/jpeg": "JPEG", "image/jpg": "JPEG", "image/webp": "WEBP"}
+_FORMAT_OF: Final = {
+    "image/png": "PNG",
+    "image/jpeg": "JPEG",
+    "image/jpg": "JPEG",
+    "image/webp": "WEBP",
+}
 """What answers are encoded as, by media type."""
 
 _MEDIA_TYPE_OF: Final = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
-_STARTS: Final = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"GIF8", b"II*\0", b"MM\0*", b"BM", b"P4", b"P5", b"P6")
+_STARTS: Final = (
+    b"\x89PNG",
+    b"\xff\xd8\xff",
+    b"RIFF",
+    b"GIF8",
+    b"II*\0",
+    b"MM\0*",
+    b"BM",
+    b"P4",
+    b"P5",
+    b"P6",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedImage:
-    """An image as a client sent it: its header was read, its pixels were not. Such values wait in line."""
+    """
+    An image as a client sent it: its header was read, its pixels were not.
+
+    Such values wait in line.
+    """
 
     data: bytes
     where: str
@@ -38,7 +60,9 @@ class EncodedImage:
 
 
 def decoded(value: Any) -> Any:
-    """Return a client's value with pixels in place of every encoded image in it. Raises ImageError."""
+    """
+    Return a client's value with pixels in place of every encoded image in it. Raises ImageError.
+    """
     if isinstance(value, EncodedImage):
         return value.decode()
     if isinstance(value, list):
@@ -60,15 +84,25 @@ def _encoded_images(value: Any) -> Iterator[EncodedImage]:
 
 
 def decode_image(data: bytes, limits: ImageLimits, where: str = "image") -> ImageData:
-    """An encoded image, upright and without its metadata; its notes say what was lost. Raises ImageError."""
+    """
+    Return an encoded image, upright and without its metadata; its notes say what was lost.
+
+    Raises ImageError.
+    """
     notes: list[str] = []
     image = decode_bytes(data, where, limits, notes.append)
     return ImageData.of(image, notes=notes)
 
 
 def encode_image_data(image: ImageData, file_format: str, *, provenance: bool = False) -> bytes:
-    """The bytes of an image's file, of which somebody waits. What made it is only written into it where asked for."""
-    return encode_image(image.image, file_format, image.provenance if provenance else None, is_quick=True)
+    """
+    Return the bytes of an image's file, of which somebody waits.
+
+    What made it is only written into it where asked for.
+    """
+    return encode_image(
+        image.image, file_format, image.provenance if provenance else None, is_quick=True
+    )
 
 
 def looks_like_image(data: bytes) -> bool:
@@ -78,8 +112,10 @@ def looks_like_image(data: bytes) -> bool:
 
 def accepted_format(accept: str) -> str:
     """
-    The format that an `Accept` header prefers among PNG, JPEG and WEBP. PNG where it names none of them: clients of the
-    Hugging Face API send all kinds of it and read an image in any case.
+    Return the format that an `Accept` header prefers among PNG, JPEG and WEBP.
+
+    PNG where it names none of them: clients of the Hugging Face API send all kinds of it and read
+    an image in any case.
     """
     best, best_quality = "PNG", 0.0
     for part in accept.split(","):

@@ -1,10 +1,11 @@
 """
 Values from clients, made safe before anything runs.
 
-A client's value is read into its property's type first; then what it refers to is looked at. Images are taken from inline data,
-from an upload, from a public address, and stay encoded: of those that wait for a run only the headers are read, under the server's
-limits; those for a job are decoded once, to see whether they can be. What names a place on this machine, or a model that
-is not listed, is refused. So no path and no address of a client's choosing ever reaches a node.
+A client's value is read into its property's type first; then what it refers to is looked at. Images
+are taken from inline data, from an upload, from a public address, and stay encoded: of those that
+wait for a run only the headers are read, under the server's limits; those for a job are decoded
+once, to see whether they can be. What names a place on this machine, or a model that is not listed,
+is refused. So no path and no address of a client's choosing ever reaches a node.
 """
 
 from __future__ import annotations
@@ -29,7 +30,11 @@ from nodetool_core.server.parameters import Input
 from nodetool_core.server.schemas import FileAnswer, InlineFile
 
 DECODED_AT_ONCE: Final = 2
-"""Images that are decoded at once though no run has begun: to see whether they can be, or to scale them down."""
+"""
+Images that are decoded at once though no run has begun.
+
+To see whether they can be, or to scale them down.
+"""
 
 MAX_DEPTH: Final = 32
 """Levels of lists and objects in a value."""
@@ -44,7 +49,9 @@ _FONT_FILE: Final = re.compile(r"[/\\:~]|\.\w{2,5}$")
 _WHICH_FILES: Final = ("path", "variant", "allow_patterns", "ignore_patterns", "revision")
 """Parts of a model reference that choose among files: the operator's to set."""
 
-IMAGE_HINT: Final = "Send it inline (a data: URI), upload it and give its asset_id, or give an http(s) address."
+IMAGE_HINT: Final = (
+    "Send it inline (a data: URI), upload it and give its asset_id, or give an http(s) address."
+)
 
 
 Fetch = Callable[[str], bytes]
@@ -64,7 +71,13 @@ class Intake:
         store: Holds the uploads, by asset id.
     """
 
-    def __init__(self, listed: Collection[str], limits: ImageLimits, fetch: Fetch, store: AssetStore | None = None) -> None:
+    def __init__(
+        self,
+        listed: Collection[str],
+        limits: ImageLimits,
+        fetch: Fetch,
+        store: AssetStore | None = None,
+    ) -> None:
         self._listed = listed
         self._limits = limits
         self._fetch = fetch
@@ -73,23 +86,36 @@ class Intake:
 
     def values(self, served: Served, given: Mapping[str, Any]) -> dict[str, Any]:
         """
-        Values by the names that `inputs.apply` takes, with images as `EncodedImage`. Blocks where one has to be fetched.
+        Values by the names that `inputs.apply` takes, with images as `EncodedImage`.
 
-        Raises WorkflowError with every unknown name and every value that does not fit, ImageError, HttpError.
+        Blocks where one has to be fetched.
+
+        Raises WorkflowError with every unknown name and every value that does not fit, ImageError,
+        HttpError.
         """
         return self._read(served, given, self._encoded)
 
-    def stored(self, served: Served, given: Mapping[str, Any], put: Callable[[bytes], Mapping[str, Any]]) -> dict[str, Any]:
+    def stored(
+        self, served: Served, given: Mapping[str, Any], put: Callable[[bytes], Mapping[str, Any]]
+    ) -> dict[str, Any]:
         """
-        The same as JSON, for a job: `put` keeps an image's bytes and gives the reference to them.
+        Return the same as JSON, for a job.
+
+        `put` keeps an image's bytes and gives the reference to them.
 
         Images are decoded all the same, so that a job is not accepted with one that can't be read.
         """
 
-        return {name: jsonable(value) for name, value in self._read(served, given, self._keeping(put)).items()}
+        return {
+            name: jsonable(value)
+            for name, value in self._read(served, given, self._keeping(put)).items()
+        }
 
     def kept(self, value: Any, where: str, put: Callable[[bytes], Mapping[str, Any]]) -> Any:
-        """A value of a property with images kept by `put`, and everything else that it refers to checked."""
+        """
+        Return a value of a property with images kept by `put`, and everything else that it refers
+        to checked.
+        """
         return self._resolved(value, where, self._keeping(put))
 
     def _keeping(self, put: Callable[[bytes], Mapping[str, Any]]) -> Keep:
@@ -107,7 +133,9 @@ class Intake:
     @contextmanager
     def image(self, ref: ImageRef, where: str) -> Iterator[ImageData]:
         """
-        The image behind a client's reference, while the block lasts; so many at once, the others wait.
+        The image behind a client's reference, while the block lasts.
+
+        So many at once, the others wait.
 
         Raises ImageError, and HttpError where it may not be read.
         """
@@ -129,7 +157,11 @@ class Intake:
         if not ref.data and scheme in _WEB:
             return self._fetch(ref.uri)
         if not ref.data and ref.uri and scheme not in _INLINE:
-            message = "names a place on the server, which clients can't read." if scheme in ("", "file") else f"has the scheme {scheme!r}."
+            message = (
+                "names a place on the server, which clients can't read."
+                if scheme in ("", "file")
+                else f"has the scheme {scheme!r}."
+            )
             raise HttpError(422, Problem("forbidden_path", where, message, IMAGE_HINT))
         return self._loader.read(ref)
 
@@ -139,14 +171,27 @@ class Intake:
         for name, value in given.items():
             found = served.inputs.get(name)
             if found is None:
-                hint = near_miss(name, served.inputs) or f"It has {', '.join(served.inputs) or 'none'}."
-                problems.append(Problem("unknown_input", name[:80], f"{served.shown} has no input of that name that can be set.", hint))
+                hint = (
+                    near_miss(name, served.inputs)
+                    or f"It has {', '.join(served.inputs) or 'none'}."
+                )
+                problems.append(
+                    Problem(
+                        "unknown_input",
+                        name[:80],
+                        f"{served.shown} has no input of that name that can be set.",
+                        hint,
+                    )
+                )
                 continue
             values[name], wrong = self._validated(found, value)
             problems.extend(wrong)
         if problems:
             raise WorkflowError(problems)
-        return {served.inputs[name].given: self._resolved(value, name, keep) for name, value in values.items()}
+        return {
+            served.inputs[name].given: self._resolved(value, name, keep)
+            for name, value in values.items()
+        }
 
     def _validated(self, target: Input, value: Any) -> tuple[Any, list[Problem]]:
         complaint = unspeakable(value)
@@ -159,22 +204,52 @@ class Intake:
         return validated, problems
 
     def _resolved(self, value: Any, where: str, keep: Keep) -> Any:
-        """The value with what `keep` made of each image in place of the reference to it."""
+        """Return the value with what `keep` made of each image in place of the reference to it."""
         if isinstance(value, list):
-            return [self._resolved(item, f"{where}[{index}]", keep) for index, item in enumerate(value)]
+            return [
+                self._resolved(item, f"{where}[{index}]", keep) for index, item in enumerate(value)
+            ]
         if isinstance(value, dict):
             if isinstance(value.get("type"), str) and {"uri", "asset_id", "data"} & value.keys():
                 # A reference in a value of any type: no node may come to open it.
-                raise HttpError(422, Problem("forbidden_path", where, "holds a reference in a place where none is expected."))
-            return {key: self._resolved(item, f"{where}.{key}", keep) for key, item in value.items()}
+                raise HttpError(
+                    422,
+                    Problem(
+                        "forbidden_path",
+                        where,
+                        "holds a reference in a place where none is expected.",
+                    ),
+                )
+            return {
+                key: self._resolved(item, f"{where}.{key}", keep) for key, item in value.items()
+            }
         if isinstance(value, ImageRef):
             return value if value.is_empty() else keep(self._bytes(value, where), where)
         if isinstance(value, ModelRef):
             self.check_model(value, where)
         elif isinstance(value, FontRef) and _FONT_FILE.search(value.name):
-            raise HttpError(422, Problem("forbidden_path", where, "names a file on the server.", "Give a font by its name."))
-        elif isinstance(value, Reference) and not isinstance(value, _HARMLESS) and not value.is_empty():
-            raise HttpError(422, Problem("forbidden_path", where, "names a place on the server, which clients can't read."))
+            raise HttpError(
+                422,
+                Problem(
+                    "forbidden_path",
+                    where,
+                    "names a file on the server.",
+                    "Give a font by its name.",
+                ),
+            )
+        elif (
+            isinstance(value, Reference)
+            and not isinstance(value, _HARMLESS)
+            and not value.is_empty()
+        ):
+            raise HttpError(
+                422,
+                Problem(
+                    "forbidden_path",
+                    where,
+                    "names a place on the server, which clients can't read.",
+                ),
+            )
         return value
 
     def check_model(self, ref: ModelRef, where: str) -> None:
@@ -182,25 +257,44 @@ class Intake:
         is_plain = all(getattr(ref, name) is None for name in _WHICH_FILES)
         if ref.is_empty() or (is_plain and ref.repo_id in self._listed):
             return
-        hint = near_miss(ref.repo_id, self._listed) or "GET /v1/models lists those that can be named, by id alone."
-        raise HttpError(422, Problem("model_unlisted", where, f"The model {ref.repo_id[:200]!r} is not served here.", hint))
+        hint = (
+            near_miss(ref.repo_id, self._listed)
+            or "GET /v1/models lists those that can be named, by id alone."
+        )
+        raise HttpError(
+            422,
+            Problem(
+                "model_unlisted",
+                where,
+                f"The model {ref.repo_id[:200]!r} is not served here.",
+                hint,
+            ),
+        )
 
 
 def _as_reference(value: Any) -> Any:
-    """What an answer says of a file, as the reference to it; everything else as it is."""
+    """Return what an answer says of a file, as the reference to it; everything else as it is."""
     if isinstance(value, list):
         return [_as_reference(item) for item in value]
-    if isinstance(value, dict) and {"asset_id", "url"} <= value.keys() <= FileAnswer.model_fields.keys():
+    if (
+        isinstance(value, dict)
+        and {"asset_id", "url"} <= value.keys() <= FileAnswer.model_fields.keys()
+    ):
         return {name: value[name] for name in ("type", "asset_id") if name in value}
-    if isinstance(value, dict) and {"data", "media_type"} <= value.keys() <= InlineFile.model_fields.keys():
+    if (
+        isinstance(value, dict)
+        and {"data", "media_type"} <= value.keys() <= InlineFile.model_fields.keys()
+    ):
         return {name: value[name] for name in ("type", "data") if name in value}
     return value
 
 
 def unspeakable(value: Any) -> str:
     """
-    Why a JSON value can't be worked with, though it is valid JSON: half of a character, a number that is none, or nested too
-    deeply. Empty where it can. Nothing recurses.
+    Why a JSON value can't be worked with, though it is valid JSON.
+
+    Half of a character, a number that is none, or nested too deeply. Empty where it can. Nothing
+    recurses.
     """
     level, depth = [value], 0
     while level:

@@ -1,4 +1,8 @@
-"""JSON as it comes from the network: bytes that may be no text, no JSON, too deep, or hold numbers that are none."""
+"""
+JSON as it comes from the network.
+
+Bytes that may be no text, no JSON, too deep, or hold numbers that are none.
+"""
 
 from __future__ import annotations
 
@@ -9,27 +13,51 @@ from nodetool_core.server.failures import wrong
 
 
 def read_json(body: bytes) -> Any:
-    """The value in a body. Raises HttpError 400 for what is no JSON, 422 for NaN and infinities."""
+    """
+    Return the value in a body.
+
+    Raises HttpError 400 for what is no JSON, 422 for NaN and infinities.
+    """
     try:
         return json.loads(body, parse_constant=_refuse)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise wrong(400, "invalid_json", place, f"The body is no JSON: {error.msg}.", "Send a JSON object.") from None
+        raise wrong(
+            400, "invalid_json", place, f"The body is no JSON: {error.msg}.", "Send a JSON object."
+        ) from None
     except UnicodeDecodeError as error:
-        raise wrong(400, "invalid_json", f"byte {error.start}", "The body is no UTF-8.", "Send JSON in UTF-8.") from None
+        raise wrong(
+            400,
+            "invalid_json",
+            f"byte {error.start}",
+            "The body is no UTF-8.",
+            "Send JSON in UTF-8.",
+        ) from None
     except RecursionError:
-        raise wrong(400, "invalid_json", "", "The body is nested too deeply.", "Send a flatter object.") from None
+        raise wrong(
+            400, "invalid_json", "", "The body is nested too deeply.", "Send a flatter object."
+        ) from None
     except ValueError as error:
-        raise wrong(400, "invalid_json", "", f"The body has a number that can't be read: {error}.") from None
+        raise wrong(
+            400, "invalid_json", "", f"The body has a number that can't be read: {error}."
+        ) from None
 
 
 def read_object(body: bytes) -> dict[str, Any]:
-    """The JSON object in a body. Raises HttpError, 422 for any other value."""
+    """Return the JSON object in a body. Raises HttpError, 422 for any other value."""
     value = read_json(body)
     if not isinstance(value, dict):
-        raise wrong(422, "invalid_value", "body", f"expects a JSON object, got {type(value).__name__}.")
+        raise wrong(
+            422, "invalid_value", "body", f"expects a JSON object, got {type(value).__name__}."
+        )
     return value
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise wrong(422, "invalid_value", "body", f"{constant} is not a finite number.", "Leave it out, or give a number.")
+    raise wrong(
+        422,
+        "invalid_value",
+        "body",
+        f"{constant} is not a finite number.",
+        "Leave it out, or give a number.",
+    )

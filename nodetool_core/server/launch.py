@@ -25,8 +25,10 @@ BACKLOG = 2048
 
 class Server(uvicorn.Server):
     """
-    Ends in order on SIGTERM and SIGINT: it is no longer ready, takes no connection, lets requests under way finish for
-    `drain_seconds`, then has the jobs put back what has not ended. A second signal ends it at once.
+    Ends in order on SIGTERM and SIGINT.
+
+    It is no longer ready, takes no connection, lets requests under way finish for `drain_seconds`,
+    then has the jobs put back what has not ended. A second signal ends it at once.
     """
 
     def __init__(self, config: uvicorn.Config, services: Services) -> None:
@@ -39,7 +41,7 @@ class Server(uvicorn.Server):
 
 
 def server_of(services: Services) -> Server:
-    """The server, ready to be run."""
+    """Return the server, ready to be run."""
     settings = services.settings
     config = Config(
         create_app(services),
@@ -62,7 +64,8 @@ def serve(settings: Settings) -> None:
     """
     Serve until a signal ends it.
 
-    Raises SettingsError where the settings are not safe, a model is not where it should be, or the address is taken.
+    Raises SettingsError where the settings are not safe, a model is not where it should be, or the
+    address is taken.
     """
     from nodetool_core.engine.caching.tiered import default_cache
 
@@ -75,9 +78,11 @@ def serve(settings: Settings) -> None:
         closing(default_cache(settings.result_bytes)) as cache,
     ):
         for number in (signal.SIGTERM, signal.SIGINT):
-            # Before uvicorn takes signals, and after: it raises what ended it once more, which must not skip what follows here.
+            # Before uvicorn takes signals, and after: it raises what ended it once more, which must
+            # not skip what follows here.
             signal.signal(number, _leave)
-        # Links and the check of the header Host are for the port that is listened on, also where any free one was asked for.
+        # Links and the check of the header Host are for the port that is listened on, also where
+        # any free one was asked for.
         settings = settings.model_copy(update={"port": listening.getsockname()[1]})
         services = open_services(settings, Registry.installed(), cache=cache)
         _announce(services)
@@ -99,7 +104,14 @@ def _listen(settings: Settings) -> socket.socket:
 
         listening.close()
         place = f"{settings.host}:{settings.port}"
-        raise SettingsError(Problem("address_taken", place, f"can't be listened on: {error.strerror}.", "Choose another --port.")) from None
+        raise SettingsError(
+            Problem(
+                "address_taken",
+                place,
+                f"can't be listened on: {error.strerror}.",
+                "Choose another --port.",
+            )
+        ) from None
     listening.listen(BACKLOG)
     return listening
 
@@ -107,10 +119,18 @@ def _listen(settings: Settings) -> socket.socket:
 def _announce(services: Services) -> None:
     settings, catalog = services.settings, services.catalog
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    facts = {"url": f"http://{host}:{settings.port}", "workflows": len(catalog.workflows), "models": len(catalog.models)}
+    facts = {
+        "url": f"http://{host}:{settings.port}",
+        "workflows": len(catalog.workflows),
+        "models": len(catalog.models),
+    }
     _log.info("serving", extra=facts)
     if not catalog.workflows:
         folder = settings.graphs.absolute()
-        _log.warning("No workflows are served: %s %s.", folder, "holds none that can be read" if folder.is_dir() else "is no folder")
+        _log.warning(
+            "No workflows are served: %s %s.",
+            folder,
+            "holds none that can be read" if folder.is_dir() else "is no folder",
+        )
     if not settings.tokens and not is_loopback(settings.host):
         _log.warning("Everybody who reaches this address can use this machine: no token is set.")

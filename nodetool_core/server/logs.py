@@ -1,4 +1,7 @@
-"""Logs for machines: one JSON object a line, each with the request that it belongs to, and the job where there is one, and no secrets."""
+"""
+Logs for machines: one JSON object a line, each with the request that it belongs to, and the job
+where there is one, and no secrets.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,16 @@ _SECRET: Final = re.compile(
 )
 _UVICORN: Final = ("uvicorn", "uvicorn.error", "uvicorn.access")
 _NOISY: Final = ("httpx2", "httpcore2", "PIL", "asyncio")
-_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "taskName",
+    "color_message",
+}
 
 
 def without_secrets(text: str) -> str:
-    """A text with the values of tokens and passwords left out."""
+    """Return a text with the values of tokens and passwords left out."""
     return _SECRET.sub(r"\1***", text)
 
 
@@ -52,20 +60,29 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         name = f" {request_id.get()}" if request_id.get() else ""
-        more = "".join(f" {key}={value}" for key, value in vars(record).items() if key not in _STANDARD)
+        more = "".join(
+            f" {key}={value}" for key, value in vars(record).items() if key not in _STANDARD
+        )
         text = f"{record.levelname.lower():7}{name} {without_secrets(record.getMessage())}{more}"
-        return text + (f"\n{without_secrets(self.formatException(record.exc_info))}" if record.exc_info else "")
+        return text + (
+            f"\n{without_secrets(self.formatException(record.exc_info))}" if record.exc_info else ""
+        )
 
 
 @contextmanager
 def to_stderr(level: str, form: str) -> Iterator[None]:
     """
-    While the block lasts, everything that is logged goes to stderr in that form; then all is as before.
+    While the block lasts, everything that is logged goes to stderr in that form.
+
+    Then all is as before.
 
     For the program alone: a library leaves logging as it is.
     """
     loggers = {name: logging.getLogger(name) for name in ("", *_UVICORN, *_NOISY)}
-    before = {name: (logger.level, logger.handlers[:], logger.propagate, logger.disabled) for name, logger in loggers.items()}
+    before = {
+        name: (logger.level, logger.handlers[:], logger.propagate, logger.disabled)
+        for name, logger in loggers.items()
+    }
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     loggers[""].handlers[:] = [handler]

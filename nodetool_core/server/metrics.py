@@ -1,4 +1,8 @@
-"""What Prometheus scrapes. Counters are kept by the request; the rest is read off the server when it is asked for."""
+"""
+What Prometheus scrapes.
+
+Counters are kept by the request; the rest is read off the server when it is asked for.
+"""
 
 from __future__ import annotations
 
@@ -29,16 +33,34 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         labels = ["route", "method"]
-        self._requests = Counter("nodetool_requests", "Requests that were answered.", [*labels, "status"], registry=self.registry)
-        self._seconds = Histogram("nodetool_request_seconds", "Time to the answer.", labels, buckets=_SECONDS, registry=self.registry)
+        self._requests = Counter(
+            "nodetool_requests",
+            "Requests that were answered.",
+            [*labels, "status"],
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "nodetool_request_seconds",
+            "Time to the answer.",
+            labels,
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
         self._labelled: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
     def observe(self, route: str, method: str, status: int, seconds: float) -> None:
-        """A request was answered. `route` is the pattern of its path, so that there are only so many; so are methods."""
+        """
+        A request was answered.
+
+        `route` is the pattern of its path, so that there are only so many; so are methods.
+        """
         method = method if method in _METHODS else "other"
         found = self._labelled.get((route, method, status))
         if found is None:
-            pair = (self._requests.labels(route, method, str(status)), self._seconds.labels(route, method))
+            pair = (
+                self._requests.labels(route, method, str(status)),
+                self._seconds.labels(route, method),
+            )
             found = self._labelled[route, method, status] = pair
         found[0].inc()
         found[1].observe(seconds)
@@ -58,15 +80,35 @@ class _State(Collector):
 
     def collect(self) -> Iterator[Any]:
         services = self._services
-        yield GaugeMetricFamily("nodetool_queue_waiting", "Requests that wait for their run.", services.runs.waiting)
-        yield GaugeMetricFamily("nodetool_runs_under_way", "Runs of requests under way.", services.runs.under_way)
-        yield GaugeMetricFamily("nodetool_cache_answers", "Answers kept for repeated requests.", len(services.cache))
-        yield GaugeMetricFamily("nodetool_cache_bytes", "Bytes of those answers.", services.cache.bytes)
-        yield CounterMetricFamily("nodetool_cache_hits", "Requests answered from the cache.", services.cache.hits)
-        yield CounterMetricFamily("nodetool_cache_misses", "Requests that were not.", services.cache.misses)
+        yield GaugeMetricFamily(
+            "nodetool_queue_waiting", "Requests that wait for their run.", services.runs.waiting
+        )
+        yield GaugeMetricFamily(
+            "nodetool_runs_under_way", "Runs of requests under way.", services.runs.under_way
+        )
+        yield GaugeMetricFamily(
+            "nodetool_cache_answers", "Answers kept for repeated requests.", len(services.cache)
+        )
+        yield GaugeMetricFamily(
+            "nodetool_cache_bytes", "Bytes of those answers.", services.cache.bytes
+        )
+        yield CounterMetricFamily(
+            "nodetool_cache_hits", "Requests answered from the cache.", services.cache.hits
+        )
+        yield CounterMetricFamily(
+            "nodetool_cache_misses", "Requests that were not.", services.cache.misses
+        )
         results: CacheInfo | None = getattr(services.engine.cache, "info", None)
-        yield GaugeMetricFamily("nodetool_results_bytes", "Bytes of nodes' results in memory.", results.bytes if results else 0)
-        yield GaugeMetricFamily("nodetool_encodings_bytes", "Bytes of what encoders of models gave.", services.models.encodings.size)
+        yield GaugeMetricFamily(
+            "nodetool_results_bytes",
+            "Bytes of nodes' results in memory.",
+            results.bytes if results else 0,
+        )
+        yield GaugeMetricFamily(
+            "nodetool_encodings_bytes",
+            "Bytes of what encoders of models gave.",
+            services.models.encodings.size,
+        )
         yield from self._models()
         yield from self._jobs()
         yield from _device_memory()
@@ -75,11 +117,17 @@ class _State(Collector):
         models = self._services.models
         # Asked only once something was loaded: before that, asking would look for devices.
         is_used = bool(models.loads)
-        yield CounterMetricFamily("nodetool_model_loads", "Times that weights were loaded.", models.loads)
+        yield CounterMetricFamily(
+            "nodetool_model_loads", "Times that weights were loaded.", models.loads
+        )
         drops = models.counts.drops if is_used else 0
-        yield CounterMetricFamily("nodetool_model_evictions", "Components of models that were let go of.", drops)
+        yield CounterMetricFamily(
+            "nodetool_model_evictions", "Components of models that were let go of.", drops
+        )
         loaded = models.loaded() if is_used else []
-        family = GaugeMetricFamily("nodetool_model_bytes", "Bytes of the weights that are loaded.", labels=["model"])
+        family = GaugeMetricFamily(
+            "nodetool_model_bytes", "Bytes of the weights that are loaded.", labels=["model"]
+        )
         for one in loaded:
             family.add_metric([one.name], one.bytes)
         yield family
@@ -98,15 +146,22 @@ class _State(Collector):
             family.add_metric([state], count)
         yield family
         stored = self._services.jobs.files.total_bytes()
-        yield GaugeMetricFamily("nodetool_stored_bytes", "Bytes of uploads and results in the storage.", stored)
+        yield GaugeMetricFamily(
+            "nodetool_stored_bytes", "Bytes of uploads and results in the storage.", stored
+        )
 
 
 def _device_memory() -> Iterator[Any]:
-    """Memory of the devices; only where something has loaded a model already, so that asking costs nothing."""
+    """
+    Memory of the devices; only where something has loaded a model already, so that asking costs
+    nothing.
+    """
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_available():
         return
-    family = GaugeMetricFamily("nodetool_device_memory_bytes", "Memory of the devices.", labels=["device", "kind"])
+    family = GaugeMetricFamily(
+        "nodetool_device_memory_bytes", "Memory of the devices.", labels=["device", "kind"]
+    )
     for number in range(torch.cuda.device_count()):
         free, total = torch.cuda.mem_get_info(number)
         family.add_metric([f"cuda:{number}", "used"], total - free)

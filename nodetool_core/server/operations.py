@@ -1,4 +1,8 @@
-"""For whoever comes upon a server, and for what watches over it: where things are, alive, ready, metrics."""
+"""
+For whoever comes upon a server, and for what watches over it.
+
+Where things are, alive, ready, metrics.
+"""
 
 from __future__ import annotations
 
@@ -25,19 +29,33 @@ _NOT_READY: Final[dict[int | str, dict[str, Any]]] = {
     }
 }
 _FIGURES: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"description": "Figures in the format of Prometheus.", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    200: {
+        "description": "Figures in the format of Prometheus.",
+        "content": {"text/plain": {"schema": {"type": "string"}}},
+    }
 }
 _INDEX: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "Name, version, and addresses.",
-        "content": {"application/json": {"schema": {"type": "object"}}, "text/html": {"schema": {"type": "string"}}},
+        "content": {
+            "application/json": {"schema": {"type": "object"}},
+            "text/html": {"schema": {"type": "string"}},
+        },
     }
 }
-_PLACES: Final = {"workflows": "/v1/workflows", "models": "/v1/models", "jobs": "/v1/jobs", "openapi": "/v1/openapi.json"}
+_PLACES: Final = {
+    "workflows": "/v1/workflows",
+    "models": "/v1/models",
+    "jobs": "/v1/jobs",
+    "openapi": "/v1/openapi.json",
+}
 
 
 _ELSEWHERE: Final = {"/docs": "./", "/redoc": "./", "/openapi.json": "v1/openapi.json"}
-"""Where people and programs look first that know other servers, and where that is here, seen from there."""
+"""
+Where people and programs look first that know other servers, and where that is here, seen from
+there.
+"""
 
 
 def router(services: Services) -> APIRouter:
@@ -46,7 +64,9 @@ def router(services: Services) -> APIRouter:
 
     @routes.get("/", operation_id="index", responses=_INDEX | failures(401, 429))
     async def index(request: Request) -> Response:
-        """What this is, and where to go on: as a page for browsers, as JSON for everybody else."""
+        """
+        Return what this is, and where to go on: as a page for browsers, as JSON for everybody else.
+        """
         if "text/html" in request.headers.get("accept", ""):
             return HTMLResponse(_page(services.catalog))
         return JSONResponse({"name": "nodetool", "version": __version__} | _PLACES)
@@ -56,12 +76,16 @@ def router(services: Services) -> APIRouter:
 
     @routes.get("/livez", operation_id="livez", responses=failures())
     async def livez() -> dict[str, str]:
-        """The process answers."""
+        """Return the process answers."""
         return {"status": "alive"}
 
     @routes.get("/readyz", operation_id="readyz", responses=failures() | _NOT_READY)
     async def readyz() -> Response:
-        """The server takes requests: 503 until its first model is loaded, without its database, and once it is about to end."""
+        """
+        Return the server takes requests.
+
+        503 until its first model is loaded, without its database, and once it is about to end.
+        """
         if services.draining.is_set():
             return JSONResponse({"status": "draining"}, 503, {"Retry-After": "5"})
         if not services.loading.has_begun:
@@ -70,7 +94,12 @@ def router(services: Services) -> APIRouter:
             return JSONResponse({"status": "no database"}, 503, {"Retry-After": "5"})
         return JSONResponse({"status": "ready"})
 
-    @routes.get("/metrics", operation_id="metrics", response_class=Response, responses=_FIGURES | failures(401, 429))
+    @routes.get(
+        "/metrics",
+        operation_id="metrics",
+        response_class=Response,
+        responses=_FIGURES | failures(401, 429),
+    )
     async def metrics() -> Response:
         """Figures for Prometheus."""
         content = await services.runs.blocking(services.metrics.text)
@@ -87,9 +116,18 @@ def _leading_to(place: str) -> Callable[[], Awaitable[Response]]:
 
 
 def _page(catalog: Catalog) -> str:
-    """The page for browsers. It has no style and no script: the server lets no page of its own load any."""
-    served = [(served.name, served.document.name or served.name) for served in catalog] + [(model, model) for model in catalog.models]
-    rows = [f'<li><a href="/v1/workflows/{quote(name)}">{escape(title)}</a></li>' for name, title in served]
+    """
+    Return the page for browsers.
+
+    It has no style and no script: the server lets no page of its own load any.
+    """
+    served = [(served.name, served.document.name or served.name) for served in catalog] + [
+        (model, model) for model in catalog.models
+    ]
+    rows = [
+        f'<li><a href="/v1/workflows/{quote(name)}">{escape(title)}</a></li>'
+        for name, title in served
+    ]
     places = [f'<li><a href="{place}">{place}</a></li>' for place in _PLACES.values()]
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>nodetool</title>'

@@ -45,13 +45,23 @@ _log = logging.getLogger(__name__)
 
 PREFIX: Final = "/v1"
 
-_ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {202: {"description": "Accepted as a job.", "model": JobAnswer}}
-_ONE_FILE: Final = {"schema": {"type": "object", "properties": {"file": BYTES["schema"]}, "required": ["file"]}}
+_ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {
+    202: {"description": "Accepted as a job.", "model": JobAnswer}
+}
+_ONE_FILE: Final = {
+    "schema": {"type": "object", "properties": {"file": BYTES["schema"]}, "required": ["file"]}
+}
 _UPLOAD_BODY: Final = {
-    "requestBody": {"required": True, "content": images_content() | {"application/octet-stream": BYTES, FORM: _ONE_FILE}}
+    "requestBody": {
+        "required": True,
+        "content": images_content() | {"application/octet-stream": BYTES, FORM: _ONE_FILE},
+    }
 }
 _FILE: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"description": "The file.", "content": images_content() | {"application/octet-stream": BYTES}}
+    200: {
+        "description": "The file.",
+        "content": images_content() | {"application/octet-stream": BYTES},
+    }
 }
 
 _PLAIN: Final = frozenset({str, int, float, bool})
@@ -62,7 +72,7 @@ Digest = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="An `asset_id
 
 
 def router(services: Services) -> APIRouter:
-    """The routes of this dialect, except those of jobs."""
+    """Return the routes of this dialect, except those of jobs."""
     own = Own(services)
     routes = APIRouter(prefix=PREFIX, tags=["Workflows"])
     routes.add_api_route("/workflows", own.workflows, methods=["GET"], responses=failures(401, 429))
@@ -73,13 +83,19 @@ def router(services: Services) -> APIRouter:
         response_model=RunAnswer,
         responses=_ACCEPTED | failures(400, 401, 404, 409, 413, 415, 422, 429, 500, 503, 504, 507),
     )
-    routes.add_api_route("/workflows/{name:path}", own.workflow, methods=["GET"], responses=failures(401, 404, 422, 429))
+    routes.add_api_route(
+        "/workflows/{name:path}",
+        own.workflow,
+        methods=["GET"],
+        responses=failures(401, 404, 422, 429),
+    )
     routes.add_api_route(
         "/runs",
         own.run_own,
         methods=["POST"],
         response_model=RunAnswer,
-        responses=_ACCEPTED | failures(400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503, 504, 507),
+        responses=_ACCEPTED
+        | failures(400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503, 504, 507),
     )
     routes.add_api_route("/models", own.models, methods=["GET"], responses=failures(401, 429))
     routes.add_api_route("/free", own.free, methods=["POST"], responses=failures(401, 429))
@@ -92,7 +108,11 @@ def router(services: Services) -> APIRouter:
         openapi_extra=_UPLOAD_BODY,
     )
     routes.add_api_route(
-        "/files/{digest}", own.file, methods=["GET"], response_class=Response, responses=_FILE | failures(401, 404, 422, 429, 503)
+        "/files/{digest}",
+        own.file,
+        methods=["GET"],
+        response_class=Response,
+        responses=_FILE | failures(401, 404, 422, 429, 503),
     )
     return routes
 
@@ -107,15 +127,20 @@ class Own:
     async def workflows(self) -> WorkflowsAnswer:
         """Every workflow that is served, with JSON Schema of its inputs and outputs."""
         catalog = self._services.catalog
-        problems = {name: [ProblemAnswer(**one) for one in problems_json(found)["problems"]] for name, found in catalog.problems.items()}
-        return WorkflowsAnswer(workflows=[describe(served) for served in catalog], problems=problems)
+        problems = {
+            name: [ProblemAnswer(**one) for one in problems_json(found)["problems"]]
+            for name, found in catalog.problems.items()
+        }
+        return WorkflowsAnswer(
+            workflows=[describe(served) for served in catalog], problems=problems
+        )
 
     async def workflow(self, name: Name) -> WorkflowAnswer:
         """One workflow, or one model as a workflow."""
         return describe(self._services.catalog.workflow(name))
 
     async def models(self) -> ModelsAnswer:
-        """The models that clients may name."""
+        """Return the models that clients may name."""
         services = self._services
 
         def listed() -> list[ModelAnswer]:
@@ -134,10 +159,16 @@ class Own:
     async def free(self) -> FreeAnswer:
         """Let go of models that are not in use, and of answers kept for repeated requests."""
         self._services.cache.clear()
-        return FreeAnswer(freed_bytes=await self._services.runs.blocking(self._services.models.free))
+        return FreeAnswer(
+            freed_bytes=await self._services.runs.blocking(self._services.models.free)
+        )
 
     async def upload(self, request: Request) -> FileAnswer:
-        """Keep an image, whose `asset_id` inputs can name. The body is the file itself, or a form with the file."""
+        """
+        Keep an image, whose `asset_id` inputs can name.
+
+        The body is the file itself, or a form with the file.
+        """
         services = self._services
         body = await read_body_of(request)
         content_type = request.headers.get("content-type", "")
@@ -151,7 +182,7 @@ class Own:
         return await services.runs.blocking(keep)
 
     async def file(self, digest: Digest) -> Response:
-        """An upload or a result."""
+        """Return an upload or a result."""
         services = self._services
         media_type, content = await services.runs.blocking(services.stored, digest)
         return file_answer(media_type, content, name=digest[:16], seconds=31_536_000)
@@ -164,13 +195,18 @@ class Own:
         idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
     ) -> Any:
         """
-        Run a workflow: with `wait` (the default) the answer is the result, else it is 202 with a job.
+        Run a workflow: with `wait` (the default) the answer is the result, else it is 202 with a
+        job.
 
         A job is on disk when it is answered, and ends whatever becomes of this server.
         """
         served = self._services.catalog.workflow(name)
         _check_outputs(served, wanted.outputs)
-        return await (self._wait(served, wanted, request) if wanted.wait else self._accept(served, wanted, request, idempotency_key))
+        return await (
+            self._wait(served, wanted, request)
+            if wanted.wait
+            else self._accept(served, wanted, request, idempotency_key)
+        )
 
     async def run_own(
         self,
@@ -178,29 +214,48 @@ class Own:
         request: Request,
         idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
     ) -> Any:
-        """Run a workflow of the client's own, where the operator allows it: one that reads no files and uses listed models."""
+        """
+        Run a workflow of the client's own, where the operator allows it.
+
+        One that reads no files and uses listed models.
+        """
         services = self._services
         if not services.settings.client_workflows:
             hint = "The operator allows them with `client_workflows`."
-            raise HttpError(403, Problem("not_allowed", "workflow", "Workflows of clients are not run here.", hint))
+            raise HttpError(
+                403,
+                Problem("not_allowed", "workflow", "Workflows of clients are not run here.", hint),
+            )
         base = services.settings.data.absolute()
-        served = await services.runs.fetching(read_foreign, wanted.workflow, services.registry, services.intake, services.keep, base)
+        served = await services.runs.fetching(
+            read_foreign, wanted.workflow, services.registry, services.intake, services.keep, base
+        )
         _check_outputs(served, wanted.outputs)
-        return await (self._wait(served, wanted, request) if wanted.wait else self._accept(served, wanted, request, idempotency_key))
+        return await (
+            self._wait(served, wanted, request)
+            if wanted.wait
+            else self._accept(served, wanted, request, idempotency_key)
+        )
 
     async def _wait(self, served: Served, wanted: RunRequest, request: Request) -> RunAnswer:
         services = self._services
         services.runs.check_room()
-        if not wanted.inline and not all(served.outputs[name] in _PLAIN for name in wanted.outputs or served.outputs):
+        if not wanted.inline and not all(
+            served.outputs[name] in _PLAIN for name in wanted.outputs or served.outputs
+        ):
             await services.health.require()
         values = await services.runs.fetching(services.intake.values, served, wanted.inputs)
         if missing := await services.runs.blocking(services.loading.missing, served):
             with services.runs.in_line():
                 await services.loading.wait(served, missing, services.settings.load_seconds)
         gone = lambda: until_gone(request)  # noqa: E731
-        result = await services.runs.run(served, values, outputs=wanted.outputs, use_cache=wanted.use_cache, gone=gone)
+        result = await services.runs.run(
+            served, values, outputs=wanted.outputs, use_cache=wanted.use_cache, gone=gone
+        )
         base = base_url(request, services.settings)
-        outputs = await services.runs.blocking(self._results.of_run, result.outputs, wanted.image_format, base, wanted.inline)
+        outputs = await services.runs.blocking(
+            self._results.of_run, result.outputs, wanted.image_format, base, wanted.inline
+        )
         return RunAnswer(
             outputs=outputs,
             seconds=round(result.seconds, 6),
@@ -210,7 +265,9 @@ class Own:
             cached=len(result.hits),
         )
 
-    async def _accept(self, served: Served, wanted: RunRequest, request: Request, key: str | None) -> Response:
+    async def _accept(
+        self, served: Served, wanted: RunRequest, request: Request, key: str | None
+    ) -> Response:
         services = self._services
         base = base_url(request, services.settings)
 
@@ -231,7 +288,11 @@ class Own:
                     inputs=inputs,
                     client=client_of(request),
                     priority=wanted.priority,
-                    deadline=None if wanted.deadline_seconds is None else time.time() + wanted.deadline_seconds,
+                    deadline=(
+                        None
+                        if wanted.deadline_seconds is None
+                        else time.time() + wanted.deadline_seconds
+                    ),
                     idempotency_key=wanted.idempotency_key or key,
                     options=options,
                 )
@@ -240,12 +301,26 @@ class Own:
             return self._results.of_job(job, base)
 
         answer = await services.runs.fetching(submit)
-        return JSONResponse(answer.model_dump(mode="json"), 202, {"Location": f"{base}{PREFIX}/jobs/{answer.id}"})
+        return JSONResponse(
+            answer.model_dump(mode="json"), 202, {"Location": f"{base}{PREFIX}/jobs/{answer.id}"}
+        )
 
 
 def _check_outputs(served: Served, outputs: list[str] | None) -> None:
-    """Raise HttpError 422 for an output that the workflow does not have: ids of nodes are no business of clients."""
+    """
+    Raise HttpError 422 for an output that the workflow does not have.
+
+    Ids of nodes are no business of clients.
+    """
     unknown = [name for name in outputs or () if name not in served.outputs]
     if unknown:
         hint = f"It has {', '.join(served.outputs) or 'none'}."
-        raise HttpError(422, Problem("unknown_output", "outputs", f"{served.shown} has no output {unknown[0][:80]!r}.", hint))
+        raise HttpError(
+            422,
+            Problem(
+                "unknown_output",
+                "outputs",
+                f"{served.shown} has no output {unknown[0][:80]!r}.",
+                hint,
+            ),
+        )

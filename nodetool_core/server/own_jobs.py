@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from nodetool_core.server.services import Services
 
 HEARTBEAT_SECONDS: Final = 15.0
-"""A stream that has nothing to tell sends a comment this often, so that nobody on the way takes it for dead."""
+"""
+A stream that has nothing to tell sends a comment this often, so that nobody on the way takes it for
+dead.
+"""
 
 _LOOK_SECONDS: Final = 0.5
 """How often a stream looks whether the server is about to end."""
@@ -37,23 +40,38 @@ State = Literal["queued", "running", "done", "failed", "cancelled", "expired"]
 
 
 def router(services: Services) -> APIRouter:
-    """The routes of jobs."""
+    """Return the routes of jobs."""
     jobs = OwnJobs(services)
     routes = APIRouter(prefix=f"{PREFIX}/jobs", tags=["Jobs"])
     known = failures(401, 404, 422, 429, 503)
     routes.add_api_route("", jobs.list, methods=["GET"], responses=known)
     routes.add_api_route("/{job_id}", jobs.get, methods=["GET"], responses=known)
     routes.add_api_route("/{job_id}/cancel", jobs.cancel, methods=["POST"], responses=known)
-    routes.add_api_route("/{job_id}/retry", jobs.retry, methods=["POST"], status_code=202, responses=known | failures(409))
+    routes.add_api_route(
+        "/{job_id}/retry",
+        jobs.retry,
+        methods=["POST"],
+        status_code=202,
+        responses=known | failures(409),
+    )
     streamed = event_stream() | known
     routes.add_api_route(
-        "/{job_id}/events", jobs.events, methods=["GET"], response_class=StreamingResponse, response_model=None, responses=streamed
+        "/{job_id}/events",
+        jobs.events,
+        methods=["GET"],
+        response_class=StreamingResponse,
+        response_model=None,
+        responses=streamed,
     )
     return routes
 
 
 class OwnJobs:
-    """Answers requests about jobs. Where tokens are needed, a client sees the jobs of its own token alone."""
+    """
+    Answers requests about jobs.
+
+    Where tokens are needed, a client sees the jobs of its own token alone.
+    """
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -63,7 +81,9 @@ class OwnJobs:
         self,
         request: Request,
         state: Annotated[State | None, Query(description="Only jobs in this state.")] = None,
-        before: Annotated[str | None, Query(max_length=100, description="The `next` of the page before.")] = None,
+        before: Annotated[
+            str | None, Query(max_length=100, description="The `next` of the page before.")
+        ] = None,
         limit: Annotated[int, Query(ge=1, le=100)] = 20,
     ) -> JobsAnswer:
         """Jobs, the newest first."""
@@ -72,9 +92,16 @@ class OwnJobs:
         base = base_url(request, services.settings)
 
         def page() -> JobsAnswer:
-            found = services.jobs.list(client=client, state=None if state is None else JobState(state), before=before, limit=limit)
+            found = services.jobs.list(
+                client=client,
+                state=None if state is None else JobState(state),
+                before=before,
+                limit=limit,
+            )
             following = found[-1].id if len(found) == limit else None
-            return JobsAnswer(jobs=[self._results.of_job(job, base) for job in found], next=following)
+            return JobsAnswer(
+                jobs=[self._results.of_job(job, base) for job in found], next=following
+            )
 
         return await services.runs.blocking(page)
 
@@ -82,9 +109,11 @@ class OwnJobs:
         self,
         request: Request,
         job_id: Id,
-        wait: Annotated[float, Query(ge=0, le=300, description="Seconds to wait for the job to end.")] = 0.0,
+        wait: Annotated[
+            float, Query(ge=0, le=300, description="Seconds to wait for the job to end.")
+        ] = 0.0,
     ) -> JobAnswer:
-        """A job as it is now, with its results once it has ended."""
+        """Return a job as it is now, with its results once it has ended."""
         job = await self._own(request, job_id)
         if wait and not job.state.ended:
             job = await self._services.jobs.wait_async(job_id, wait)
@@ -93,29 +122,50 @@ class OwnJobs:
     async def cancel(self, request: Request, job_id: Id) -> JobAnswer:
         """End a waiting job, or ask a running one to stop at its next step."""
         await self._own(request, job_id)
-        return await self._answer(request, await self._services.runs.blocking(self._services.jobs.cancel, job_id))
+        return await self._answer(
+            request, await self._services.runs.blocking(self._services.jobs.cancel, job_id)
+        )
 
     async def retry(self, request: Request, job_id: Id) -> JobAnswer:
-        """A new job that does what an ended one was to do; what that one finished is not computed again."""
+        """
+        Return a new job that does what an ended one was to do.
+
+        What that one finished is not computed again.
+        """
         await self._own(request, job_id)
-        return await self._answer(request, await self._services.runs.blocking(self._services.jobs.retry, job_id))
+        return await self._answer(
+            request, await self._services.runs.blocking(self._services.jobs.retry, job_id)
+        )
 
     async def events(
         self,
         request: Request,
         job_id: Id,
-        after: Annotated[int, Query(ge=0, le=_MOST_EVENTS, description="Only events after this number.")] = 0,
-        last_event_id: Annotated[str | None, Header(description="The same, as browsers send it when they connect again.")] = None,
+        after: Annotated[
+            int, Query(ge=0, le=_MOST_EVENTS, description="Only events after this number.")
+        ] = 0,
+        last_event_id: Annotated[
+            str | None, Header(description="The same, as browsers send it when they connect again.")
+        ] = None,
     ) -> StreamingResponse:
-        """What happens to a job, live, as server-sent events; from the beginning, or from where a stream broke off."""
+        """
+        Return what happens to a job, live, as server-sent events.
+
+        From the beginning, or from where a stream broke off.
+        """
         await self._own(request, job_id)
         begin = (
             int(last_event_id)
-            if last_event_id and last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 10
+            if last_event_id
+            and last_event_id.isascii()
+            and last_event_id.isdigit()
+            and len(last_event_id) < 10
             else after
         )
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(self._stream(job_id, begin), media_type="text/event-stream", headers=headers)
+        return StreamingResponse(
+            self._stream(job_id, begin), media_type="text/event-stream", headers=headers
+        )
 
     async def _stream(self, job_id: str, after: int) -> AsyncIterator[bytes]:
         services = self._services
@@ -139,7 +189,11 @@ class OwnJobs:
             following.cancel()
 
     async def _own(self, request: Request, job_id: str) -> Job:
-        """The job, where it is the client's to see. Raises JobsError, the same for one that is somebody else's and for none."""
+        """
+        Return the job, where it is the client's to see.
+
+        Raises JobsError, the same for one that is somebody else's and for none.
+        """
         services = self._services
         job: Job = await services.runs.blocking(services.jobs.get, job_id)
         if services.settings.tokens and job.client != client_of(request):
@@ -152,8 +206,15 @@ class OwnJobs:
 
 
 def as_sse(event: StoredEvent) -> bytes:
-    """An event in the format of server-sent events, without our insides; JSON holds no line breaks."""
-    shown = {name: value for name, value in event.data.items() if name != "traceback"} | {"at": event.at, "attempt": event.attempt}
+    """
+    Return an event in the format of server-sent events, without our insides.
+
+    JSON holds no line breaks.
+    """
+    shown = {name: value for name, value in event.data.items() if name != "traceback"} | {
+        "at": event.at,
+        "attempt": event.attempt,
+    }
     if isinstance(shown.get("problem"), dict):
         shown["problem"] = public(Problem(**shown["problem"])).to_json()
     if isinstance(shown.get("problems"), list):

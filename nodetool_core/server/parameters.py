@@ -1,9 +1,11 @@
 """
-What clients can set: a workflow's inputs, and what they do not open themselves of its one generating node.
+What clients can set: a workflow's inputs, and what they do not open themselves of its one
+generating node.
 
-Clients of the image APIs send `num_inference_steps`, `guidance_scale`, `strength`, `seed` and the like to whatever they are given.
-A workflow with exactly one node that generates images *lends* those parameters of it that nothing is connected to. An input of
-the same name comes first: so an author gives a parameter bounds of his own, or closes it with an input that leads nowhere.
+Clients of the image APIs send `num_inference_steps`, `guidance_scale`, `strength`, `seed` and the
+like to whatever they are given. A workflow with exactly one node that generates images *lends*
+those parameters of it that nothing is connected to. An input of the same name comes first: so an
+author gives a parameter bounds of his own, or closes it with an input that leads nowhere.
 """
 
 from __future__ import annotations
@@ -40,9 +42,26 @@ PATH_INPUTS: Final = frozenset({"nodetool.input.FilePathInput", "nodetool.input.
 """Inputs whose text names a place on this machine: clients can't set them."""
 
 PLACES: Final = frozenset(
-    {"path", "folder", "file", "filename", "file_path", "folder_path", "directory", "url", "uri", "base_url", "endpoint", "endpoint_url"}
+    {
+        "path",
+        "folder",
+        "file",
+        "filename",
+        "file_path",
+        "folder_path",
+        "directory",
+        "url",
+        "uri",
+        "base_url",
+        "endpoint",
+        "endpoint_url",
+    }
 )
-"""Names of properties that say where a node reads, writes or asks: no input that leads to a text of that name can be set by clients."""
+"""
+Names of properties that say where a node reads, writes or asks.
+
+No input that leads to a text of that name can be set by clients.
+"""
 
 
 @dataclass(frozen=True)
@@ -68,13 +87,22 @@ class Input:
     @property
     def most(self) -> float | None:
         """The largest number that it takes; None where there is no bound."""
-        found = [bound for bound in (self.prop.bounds.get("le"), self.bounds.get("maximum")) if bound is not None]
+        found = [
+            bound
+            for bound in (self.prop.bounds.get("le"), self.bounds.get("maximum"))
+            if bound is not None
+        ]
         return min(found, default=None)
 
     @property
     def choices(self) -> list[str]:
         """The texts among which it chooses; none where it takes any value."""
-        return [choice for member in union_members(self.prop.annotation) for choice in get_args(member) if isinstance(choice, str)]
+        return [
+            choice
+            for member in union_members(self.prop.annotation)
+            for choice in get_args(member)
+            if isinstance(choice, str)
+        ]
 
     @property
     def is_text(self) -> bool:
@@ -82,15 +110,31 @@ class Input:
 
 
 def declared_inputs(graph: Graph) -> dict[str, Input]:
-    """Return what clients can set: the inputs that name no place on this machine, nor lead to a property that does."""
+    """
+    Return what clients can set.
+
+    The inputs that name no place on this machine, nor lead to a property that does.
+    """
     forbidden = _leading_to_paths(graph)
     found = {}
     for name, node in graph.inputs().items():
         prop = node.spec.properties.get("value")
-        if prop is None or node.id in forbidden or node.spec.node_type in PATH_INPUTS or _names_a_place(prop):
+        if (
+            prop is None
+            or node.id in forbidden
+            or node.spec.node_type in PATH_INPUTS
+            or _names_a_place(prop)
+        ):
             continue
         default = node.values.get("value", prop.default)
-        found[name] = Input(name, name, prop, default, str(node.values.get("description") or prop.description), _bounds(node))
+        found[name] = Input(
+            name,
+            name,
+            prop,
+            default,
+            str(node.values.get("description") or prop.description),
+            _bounds(node),
+        )
     return found
 
 
@@ -103,11 +147,18 @@ def _bounds(node: GraphNode) -> dict[str, Any]:
 
 
 def _names_a_place(prop: Property) -> bool:
-    return any(isinstance(member, type) and issubclass(member, FolderRef) for member in union_members(prop.annotation))
+    return any(
+        isinstance(member, type) and issubclass(member, FolderRef)
+        for member in union_members(prop.annotation)
+    )
 
 
 def _leading_to_paths(graph: Graph) -> set[str]:
-    """Ids of the nodes from which a value can reach a property that names a place. Backwards, in one pass over the edges."""
+    """
+    Ids of the nodes from which a value can reach a property that names a place.
+
+    Backwards, in one pass over the edges.
+    """
     leading: set[int] = set()
     for index in range(len(graph.nodes) - 1, -1, -1):
         node = graph.nodes[index]
@@ -118,26 +169,46 @@ def _leading_to_paths(graph: Graph) -> set[str]:
 
 
 def generating_node(graph: Graph) -> GraphNode | None:
-    """Return the one node of a graph that generates images: that is guided, and draws a seed. None where there are several."""
-    found = [node for node in graph.nodes if _GUIDED in node.spec.properties and any(prop.seed for prop in node.spec.properties.values())]
+    """
+    Return the one node of a graph that generates images: that is guided, and draws a seed.
+
+    None where there are several.
+    """
+    found = [
+        node
+        for node in graph.nodes
+        if _GUIDED in node.spec.properties
+        and any(prop.seed for prop in node.spec.properties.values())
+    ]
     return found[0] if len(found) == 1 else None
 
 
 def lent_inputs(graph: Graph) -> dict[str, Input]:
-    """Return the standard parameters of the one generating node that nothing is connected to and no input is named like."""
+    """
+    Return the standard parameters of the one generating node that nothing is connected to and no
+    input is named like.
+    """
     node, declared = generating_node(graph), graph.inputs()
     found = {} if node is None else _settable(node)
-    return {name: given for name, given in found.items() if name in STANDARD and name not in declared}
+    return {
+        name: given for name, given in found.items() if name in STANDARD and name not in declared
+    }
 
 
 def model_inputs(node: GraphNode) -> dict[str, Input]:
-    """Return what clients can set of the node that stands for a model: all but references and places."""
+    """
+    Return what clients can set of the node that stands for a model: all but references and places.
+    """
     return {name: given for name, given in _settable(node).items() if name not in NOT_FOR_CLIENTS}
 
 
 def _settable(node: GraphNode) -> dict[str, Input]:
     return {
-        name: Input(name, f"{node.id}.{name}", prop, node.values[name], prop.description, is_lent=True)
+        name: Input(
+            name, f"{node.id}.{name}", prop, node.values[name], prop.description, is_lent=True
+        )
         for name, prop in node.spec.properties.items()
-        if name in node.values and not _names_a_place(prop) and not isinstance(node.values[name], (ModelRef, AssetRef))
+        if name in node.values
+        and not _names_a_place(prop)
+        and not isinstance(node.values[name], (ModelRef, AssetRef))
     }

@@ -1,8 +1,9 @@
 """
 The Qolaba image-to-image API: `/getImagetoImage`, and `/getImage` for queued tasks.
 
-Every request is a job, whether or not it is waited for, so results are kept and found the same way. Every answer is the
-documented envelope with its eight keys; a failure has the status of its kind and `status: FAILED` in the envelope.
+Every request is a job, whether or not it is waited for, so results are kept and found the same way.
+Every answer is the documented envelope with its eight keys; a failure has the status of its kind
+and `status: FAILED` in the envelope.
 """
 
 from __future__ import annotations
@@ -26,7 +27,14 @@ from nodetool_core.server.failures import HttpError, problems_json, public
 from nodetool_core.server.images import encode_image_data
 from nodetool_core.server.json_body import read_object
 from nodetool_core.server.qolaba_apps import read_apps
-from nodetool_core.server.qolaba_request import ImageRequest, fitted, read_image_request, read_task_request, shown_request, stretching
+from nodetool_core.server.qolaba_request import (
+    ImageRequest,
+    fitted,
+    read_image_request,
+    read_task_request,
+    shown_request,
+    stretching,
+)
 from nodetool_core.server.requests import base_url, client_of, read_body_of, until_gone
 from nodetool_core.server.runs import ClientGone
 from nodetool_core.server.stored import file_answer
@@ -50,13 +58,19 @@ _STATES: Final = {JobState.QUEUED: "PENDING", JobState.RUNNING: "PENDING", JobSt
 
 
 def router(services: Services) -> APIRouter:
-    """The routes of this dialect."""
+    """Return the routes of this dialect."""
     from nodetool_core.server.qolaba_docs import IMAGE, RESULT, TASK
 
     dialect = Qolaba(services)
     routes = APIRouter(tags=["Qolaba"])
     for path in IMAGE_PATHS:
-        routes.add_api_route(path, dialect.image_to_image, methods=["POST"], include_in_schema=path == IMAGE_PATHS[0], **IMAGE)
+        routes.add_api_route(
+            path,
+            dialect.image_to_image,
+            methods=["POST"],
+            include_in_schema=path == IMAGE_PATHS[0],
+            **IMAGE,
+        )
     routes.add_api_route(TASK_PATH, dialect.task, methods=["POST"], **TASK)
     routes.add_api_route(f"{RESULTS}{{name}}", dialect.result, methods=["GET"], **RESULT)
     return routes
@@ -73,7 +87,7 @@ def envelope(
     error_data: Any = "",
     time_required: Any = "",
 ) -> dict[str, Any]:
-    """An answer: all eight keys, always."""
+    """Return an answer: all eight keys, always."""
     return {
         "time_required": time_required,
         "error": error,
@@ -87,9 +101,13 @@ def envelope(
 
 
 def show_failure(error: HttpError) -> Response:
-    """A failure as this dialect shows it."""
+    """Return a failure as this dialect shows it."""
     text = "\n".join(str(problem) for problem in error.problems)
-    return JSONResponse(envelope("FAILED", error=text, error_data=problems_json(error.problems)), error.status, error.headers)
+    return JSONResponse(
+        envelope("FAILED", error=text, error_data=problems_json(error.problems)),
+        error.status,
+        error.headers,
+    )
 
 
 class Qolaba:
@@ -108,48 +126,106 @@ class Qolaba:
         job = await services.runs.fetching(self._accept, asked, served, client_of(request))
         if asked.celery:
             told = job.note[_WARNINGS]
-            return JSONResponse(envelope("PENDING", app_id=asked.app_id, task_id=job.id, given=job.note[_GIVEN], error_data=told))
+            return JSONResponse(
+                envelope(
+                    "PENDING",
+                    app_id=asked.app_id,
+                    task_id=job.id,
+                    given=job.note[_GIVEN],
+                    error_data=told,
+                )
+            )
         job = await self._wait(job, request)
-        answer = await services.runs.blocking(self._envelope, job, base_url(request, services.settings))
-        return JSONResponse(answer, 200 if answer["status"] == "SUCCESS" else 500 if answer["status"] == "FAILED" else 504)
+        answer = await services.runs.blocking(
+            self._envelope, job, base_url(request, services.settings)
+        )
+        return JSONResponse(
+            answer,
+            200 if answer["status"] == "SUCCESS" else 500 if answer["status"] == "FAILED" else 504,
+        )
 
     async def task(self, request: Request) -> Response:
-        """What became of a queued task."""
+        """Return what became of a queued task."""
         services = self._services
         task = read_task_request(read_object(await read_body_of(request)))
         try:
             job = await services.runs.blocking(services.jobs.get, task.id)
         except JobsError:
             job = None
-        if job is None or job.workflow not in self._apps or (services.settings.tokens and job.client != client_of(request)):
-            raise HttpError(404, Problem("unknown_task", "id", "There is no such task.", "Results are kept for a time only."))
-        return JSONResponse(await services.runs.blocking(self._envelope, job, base_url(request, services.settings)))
+        if (
+            job is None
+            or job.workflow not in self._apps
+            or (services.settings.tokens and job.client != client_of(request))
+        ):
+            raise HttpError(
+                404,
+                Problem(
+                    "unknown_task",
+                    "id",
+                    "There is no such task.",
+                    "Results are kept for a time only.",
+                ),
+            )
+        return JSONResponse(
+            await services.runs.blocking(self._envelope, job, base_url(request, services.settings))
+        )
 
-    async def result(self, name: Annotated[str, Path(pattern=r"^[0-9a-f]{64}\.\w{3,4}$")]) -> Response:
-        """An image of a result."""
+    async def result(
+        self, name: Annotated[str, Path(pattern=r"^[0-9a-f]{64}\.\w{3,4}$")]
+    ) -> Response:
+        """Return an image of a result."""
         services = self._services
-        media_type, content = await services.runs.blocking(services.stored, PurePosixPath(name).stem)
+        media_type, content = await services.runs.blocking(
+            services.stored, PurePosixPath(name).stem
+        )
         return file_answer(media_type, content, name=name, seconds=3600)
 
     def _served(self, asked: ImageRequest) -> Served:
-        """What serves the app. Raises HttpError 422 for an app, or a size of it, that there isn't."""
+        """
+        Return what serves the app.
+
+        Raises HttpError 422 for an app, or a size of it, that there isn't.
+        """
         app = self._apps.get(asked.app_id)
         if app is None:
             raise HttpError(
-                422, Problem("unknown_app", "app_id", f"There is no app {asked.app_id[:80]!r}.", near_miss(asked.app_id, self._apps))
+                422,
+                Problem(
+                    "unknown_app",
+                    "app_id",
+                    f"There is no app {asked.app_id[:80]!r}.",
+                    near_miss(asked.app_id, self._apps),
+                ),
             )
         if complaint := app.complaint(asked.width, asked.height):
             raise HttpError(422, Problem("invalid_value", "height, width", complaint))
         hint = "The operator says so in the file of the setting `qolaba_apps`."
         if not app.serves:
-            raise HttpError(503, Problem("app_not_served", "app_id", f"No workflow stands behind {app.name} here.", hint))
+            raise HttpError(
+                503,
+                Problem(
+                    "app_not_served", "app_id", f"No workflow stands behind {app.name} here.", hint
+                ),
+            )
         served = self._services.catalog.tasks(app.serves).get("image-to-image")
         if served is None:
-            raise HttpError(503, Problem("app_not_served", "app_id", f"What stands behind {app.name} makes no image from an image.", hint))
+            raise HttpError(
+                503,
+                Problem(
+                    "app_not_served",
+                    "app_id",
+                    f"What stands behind {app.name} makes no image from an image.",
+                    hint,
+                ),
+            )
         return served
 
     def _accept(self, asked: ImageRequest, served: Served, client: str) -> Job:
-        """The job for a request; what was asked, and what is not done so, is kept with it. Blocks: images are fetched."""
+        """
+        Return the job for a request; what was asked, and what is not done so, is kept with it.
+
+        Blocks: images are fetched.
+        """
         services = self._services
         given, warnings = self._given(asked, served)
         inputs = services.intake.stored(served, given, services.keep)
@@ -172,7 +248,10 @@ class Qolaba:
 
     def _given(self, asked: ImageRequest, served: Served) -> tuple[dict[str, Any], list[str]]:
         """Values by input name: those that the workflow has an input for."""
-        warnings = [f"{name[:80]!a} is no field of this API, and is not used." for name in islice(asked.model_extra or (), _UNKNOWN_SHOWN)]
+        warnings = [
+            f"{name[:80]!a} is no field of this API, and is not used."
+            for name in islice(asked.model_extra or (), _UNKNOWN_SHOWN)
+        ]
         size = None if asked.width is None or asked.height is None else (asked.width, asked.height)
         wanted: dict[str, Any] = {
             "prompt": asked.prompt,
@@ -182,35 +261,67 @@ class Qolaba:
         }
         if size is not None and {"width", "height"} <= served.inputs.keys():
             wanted |= {"width": size[0], "height": size[1]}
-        given = {name: value for name, value in wanted.items() if name in served.inputs and (name in asked.model_fields_set or value != "")}
-        warnings += [f"{name} is not used by this app." for name in wanted if name in asked.model_fields_set and name not in served.inputs]
+        given = {
+            name: value
+            for name, value in wanted.items()
+            if name in served.inputs and (name in asked.model_fields_set or value != "")
+        }
+        warnings += [
+            f"{name} is not used by this app."
+            for name in wanted
+            if name in asked.model_fields_set and name not in served.inputs
+        ]
         if "guidance_scale" in given:
             most = served.inputs["guidance_scale"].most
             if most is not None and given["guidance_scale"] > most:
                 given["guidance_scale"] = most
-                warnings.append(f"guidance_scale was brought to {most:g}, the most that this app takes.")
+                warnings.append(
+                    f"guidance_scale was brought to {most:g}, the most that this app takes."
+                )
         assert served.image_input is not None
         given[served.image_input], left = self._kept(asked.image, "image", size)
         warnings += left
         if asked.file_urls:
-            further = [self._kept(url, f"file_urls[{index}]", None)[0] for index, url in enumerate(asked.file_urls)]
-            name = next((name for name, one in served.inputs.items() if one.prop.annotation == list[ImageRef]), None)
+            further = [
+                self._kept(url, f"file_urls[{index}]", None)[0]
+                for index, url in enumerate(asked.file_urls)
+            ]
+            name = next(
+                (
+                    name
+                    for name, one in served.inputs.items()
+                    if one.prop.annotation == list[ImageRef]
+                ),
+                None,
+            )
             if name is None:
                 warnings.append("file_urls are not used by this app.")
             else:
                 given[name] = further
         return given, warnings
 
-    def _kept(self, url: str, where: str, size: tuple[int, int] | None) -> tuple[Mapping[str, Any], list[str]]:
-        """The reference to an image that was fetched, brought to its size and stored; and what that does to it."""
+    def _kept(
+        self, url: str, where: str, size: tuple[int, int] | None
+    ) -> tuple[Mapping[str, Any], list[str]]:
+        """
+        Return the reference to an image that was fetched, brought to its size and stored.
+
+        And what that does to it.
+        """
         with self._services.intake.image(ImageRef(uri=url), where) as image:
             warnings = [] if size is None else stretching(where, image.image.size, size)
             return self._services.keep(encode_image_data(fitted(image, size), "PNG")), warnings
 
     async def _wait(self, job: Job, request: Request) -> Job:
-        """The job once it has ended, or when the time is up. It is cancelled when the client goes away, or the time is up."""
+        """
+        Return the job once it has ended, or when the time is up.
+
+        It is cancelled when the client goes away, or the time is up.
+        """
         services = self._services
-        waiting = asyncio.ensure_future(services.jobs.wait_async(job.id, services.settings.run_seconds))
+        waiting = asyncio.ensure_future(
+            services.jobs.wait_async(job.id, services.settings.run_seconds)
+        )
         gone = asyncio.ensure_future(until_gone(request))
         try:
             await asyncio.wait({waiting, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -227,11 +338,20 @@ class Qolaba:
     def _envelope(self, job: Job, base: str) -> dict[str, Any]:
         status = _STATES.get(job.state, "FAILED")
         problems = [public(problem) for problem in job.problems]
-        error = "" if status != "FAILED" else "\n".join(map(str, problems)) or f"The task was {job.state.value}."
+        error = (
+            ""
+            if status != "FAILED"
+            else "\n".join(map(str, problems)) or f"The task was {job.state.value}."
+        )
         output: Any = ""
         if status == "SUCCESS":
-            told = [*job.note.get(_WARNINGS, ()), *(str(one.get("message", "")) for one in job.report.get("warnings", ()))]
-            output = {"result": _urls(self._services.jobs.results(job.id), base)} | ({"warnings": told} if told else {})
+            told = [
+                *job.note.get(_WARNINGS, ()),
+                *(str(one.get("message", "")) for one in job.report.get("warnings", ())),
+            ]
+            output = {"result": _urls(self._services.jobs.results(job.id), base)} | (
+                {"warnings": told} if told else {}
+            )
         return envelope(
             status,
             app_id=job.workflow,
@@ -245,7 +365,11 @@ class Qolaba:
 
 
 def _urls(results: Mapping[str, Any], base: str) -> list[str]:
-    files = [value for _, value in sorted(results.items(), key=_copy_number) if isinstance(value, StoredFile)]
+    files = [
+        value
+        for _, value in sorted(results.items(), key=_copy_number)
+        if isinstance(value, StoredFile)
+    ]
     return [f"{base}{RESULTS}{file.digest}.{file.media_type.rpartition('/')[2]}" for file in files]
 
 
@@ -257,4 +381,7 @@ def _copy_number(entry: tuple[str, Any]) -> int:
 def _times(job: Job) -> Any:
     if job.started is None or job.ended is None:
         return ""
-    return {"startup_time": round(job.started - job.created, 3), "runtime": round(job.ended - job.started, 3)}
+    return {
+        "startup_time": round(job.started - job.created, 3),
+        "runtime": round(job.ended - job.started, 3),
+    }

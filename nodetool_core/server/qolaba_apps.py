@@ -1,7 +1,10 @@
 """
-The apps of the Qolaba dialect: which there are, which sizes each takes, and which workflow or model stands behind it.
+The apps of the Qolaba dialect.
 
-The vendor's table is `qolaba_apps.json`. The operator's file, of the same form, adds to it and says what serves each:
+Which there are, which sizes each takes, and which workflow or model stands behind it.
+
+The vendor's table is `qolaba_apps.json`. The operator's file, of the same form, adds to it and says
+what serves each:
 
     {"ap-fGhKl3mfkdlpqrshuwwabc": {"serves": "portraits/night"}, "*": {"serves": "nodetool/tiny-landscapes"}}
 
@@ -49,14 +52,24 @@ class App(BaseModel):
 
     @cached_property
     def pairs(self) -> frozenset[tuple[int, int]]:
-        """The listed sizes, in both orders: the vendor's table does not say which side comes first."""
+        """
+        The listed sizes, in both orders: the vendor's table does not say which side comes first.
+        """
         if not isinstance(self.sizes, tuple):
             return frozenset()
         found = [tuple(map(int, size.split("x"))) for size in self.sizes]
-        return frozenset((one, other) for first, second in found for one, other in ((first, second), (second, first)))
+        return frozenset(
+            (one, other)
+            for first, second in found
+            for one, other in ((first, second), (second, first))
+        )
 
     def complaint(self, width: int | None, height: int | None) -> str:
-        """Why a size can't be asked for, or an empty string. The app's own table counts, and no general range."""
+        """
+        Why a size can't be asked for, or an empty string.
+
+        The app's own table counts, and no general range.
+        """
         if width is None and height is None:
             return ""
         if self.sizes is None:
@@ -65,8 +78,19 @@ class App(BaseModel):
             return "height and width belong together."
         if isinstance(self.sizes, Range):
             fits = all(self.sizes.min <= side <= self.sizes.max for side in (width, height))
-            return "" if fits else f"height and width of {self.name} are from {self.sizes.min} to {self.sizes.max}."
-        return "" if (width, height) in self.pairs else f"{self.name} makes {', '.join(self.sizes)}, not {width}x{height}."
+            return (
+                ""
+                if fits
+                else (
+                    f"height and width of {self.name} are from {self.sizes.min} to"
+                    f" {self.sizes.max}."
+                )
+            )
+        return (
+            ""
+            if (width, height) in self.pairs
+            else f"{self.name} makes {', '.join(self.sizes)}, not {width}x{height}."
+        )
 
 
 _Table = TypeAdapter(dict[str, App])
@@ -74,7 +98,7 @@ _Table = TypeAdapter(dict[str, App])
 
 def read_apps(file: Path | None, default: str) -> Mapping[str, App]:
     """
-    The apps by id, each with what serves it.
+    Return the apps by id, each with what serves it.
 
     Args:
         file: The operator's file, if any.
@@ -88,7 +112,9 @@ def read_apps(file: Path | None, default: str) -> Mapping[str, App]:
     merged = {}
     for name in [*known, *(extra for extra in given if extra not in known)]:
         own = given.get(name, App()).model_dump(exclude_unset=True)
-        merged[name] = App(**({"serves": every} | known.get(name, App()).model_dump(exclude_unset=True) | own))
+        merged[name] = App(
+            **({"serves": every} | known.get(name, App()).model_dump(exclude_unset=True) | own)
+        )
     return merged
 
 
@@ -96,9 +122,21 @@ def _read(file: Path) -> dict[str, App]:
     try:
         return _Table.validate_python(json.loads(file.read_bytes()))
     except OSError as error:
-        raise SettingsError(Problem("unreadable_file", str(file), f"can't be read: {error.strerror}.", "See qolaba_apps.")) from None
+        raise SettingsError(
+            Problem(
+                "unreadable_file",
+                str(file),
+                f"can't be read: {error.strerror}.",
+                "See qolaba_apps.",
+            )
+        ) from None
     except ValidationError as error:
-        found = [Problem("invalid_settings", f"{file}: {'.'.join(map(str, e['loc']))}", f"{e['msg']}.") for e in error.errors()]
+        found = [
+            Problem("invalid_settings", f"{file}: {'.'.join(map(str, e['loc']))}", f"{e['msg']}.")
+            for e in error.errors()
+        ]
         raise SettingsError(found) from None
     except ValueError as error:
-        raise SettingsError(Problem("invalid_settings", str(file), f"is no JSON: {error}.", "See qolaba_apps.")) from None
+        raise SettingsError(
+            Problem("invalid_settings", str(file), f"is no JSON: {error}.", "See qolaba_apps.")
+        ) from None

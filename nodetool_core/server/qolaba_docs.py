@@ -9,18 +9,33 @@ from fastapi.responses import Response
 from nodetool_core.server.documents import failures, images_content
 from nodetool_core.server.qolaba_request import ImageRequest, TaskRequest
 
-_KEYS: Final = ("time_required", "error", "error_data", "input", "output", "app_id", "task_id", "status")
+_KEYS: Final = (
+    "time_required",
+    "error",
+    "error_data",
+    "input",
+    "output",
+    "app_id",
+    "task_id",
+    "status",
+)
 _ENVELOPE: Final[dict[str, Any]] = {
     "type": "object",
     "title": "QolabaAnswer",
-    "properties": {key: {} for key in _KEYS} | {"status": {"type": "string", "enum": ["SUCCESS", "FAILED", "PENDING"]}},
+    "properties": (
+        {key: {} for key in _KEYS}
+        | {"status": {"type": "string", "enum": ["SUCCESS", "FAILED", "PENDING"]}}
+    ),
     "required": list(_KEYS),
 }
 
 
 def _answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
     content = {"application/json": {"schema": _ENVELOPE}}
-    described = {status: {"description": found["description"], "content": content} for status, found in failures(*statuses).items()}
+    described = {
+        status: {"description": found["description"], "content": content}
+        for status, found in failures(*statuses).items()
+    }
     return described | {200: {"description": "The envelope.", "content": content}}
 
 
@@ -46,5 +61,8 @@ RESULT: Final[dict[str, Any]] = {
     "summary": "An image of a result (Qolaba)",
     "operation_id": "qolaba_result",
     "response_class": Response,
-    "responses": {200: {"description": "The image.", "content": images_content()}} | failures(404, 422, 429, 503),
+    "responses": (
+        {200: {"description": "The image.", "content": images_content()}}
+        | failures(404, 422, 429, 503)
+    ),
 }

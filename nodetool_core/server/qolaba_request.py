@@ -1,4 +1,8 @@
-"""What a client of the Qolaba API asks for: the documented fields with their ranges, and the image brought to its size."""
+"""
+What a client of the Qolaba API asks for.
+
+The documented fields with their ranges, and the image brought to its size.
+"""
 
 from __future__ import annotations
 
@@ -42,35 +46,62 @@ class ImageRequest(BaseModel):
     )
 
     app_id: str = Field(description="Names the model.")
-    image: str = Field(min_length=1, description="URL of the image; one over 1536x1536 is scaled down to fit.")
+    image: str = Field(
+        min_length=1, description="URL of the image; one over 1536x1536 is scaled down to fit."
+    )
     prompt: str = Field(default="", max_length=10_000)
     negative_prompt: str = Field(default="", max_length=10_000)
-    file_urls: list[str] | None = Field(default=None, max_length=MOST_FILES, description="Further images; only together with `celery`.")
+    file_urls: list[str] | None = Field(
+        default=None,
+        max_length=MOST_FILES,
+        description="Further images; only together with `celery`.",
+    )
     guidance_scale: float = Field(default=7.5, ge=1, le=30)
     batch: int = Field(default=1, ge=1, le=8, description="How many images to make at once.")
     strength: float = Field(default=0.7, ge=0, le=1, description="1 disregards the image.")
     height: int | None = Field(default=None, description="Only for apps that list sizes.")
     width: int | None = Field(default=None, description="Only for apps that list sizes.")
     celery: bool = Field(default=False, description="Queue the work and answer a `task_id`.")
-    inference_type: Literal["a10g", "a100", "h100"] | None = Field(default=None, description="Taken, and without effect here.")
+    inference_type: Literal["a10g", "a100", "h100"] | None = Field(
+        default=None, description="Taken, and without effect here."
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _without_empty(cls, body: Any) -> Any:
-        """Clients with a field for everything send null, or an empty text, for what they don't ask for."""
+        """
+        Clients with a field for everything send null, or an empty text, for what they don't ask
+        for.
+        """
         if not isinstance(body, dict):
             return body
-        return {name: value for name, value in body.items() if value is not None and (name, value) != ("inference_type", "")}
+        return {
+            name: value
+            for name, value in body.items()
+            if value is not None and (name, value) != ("inference_type", "")
+        }
 
     @field_validator("file_urls", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
-        """Documented as a string that holds a list: as JSON, or with commas, which addresses may have as well."""
+        """
+        Documented as a string that holds a list.
+
+        As JSON, or with commas, which addresses may have as well.
+        """
         if isinstance(value, str):
-            value = _read_list(value) if _JSON_LIST.fullmatch(value) else _BETWEEN_ADDRESSES.split(value)
+            value = (
+                _read_list(value)
+                if _JSON_LIST.fullmatch(value)
+                else _BETWEEN_ADDRESSES.split(value)
+            )
         if not isinstance(value, list):
             return value
-        return [part.strip() if isinstance(part, str) else part for part in value if part not in ("", None)] or None
+        return [
+            part.strip() if isinstance(part, str) else part
+            for part in value
+            if part not in ("", None)
+        ] or None
 
 
 class TaskRequest(BaseModel):
@@ -82,16 +113,18 @@ class TaskRequest(BaseModel):
 
 
 def read_image_request(body: dict[str, Any]) -> ImageRequest:
-    """The request in a body. Raises HttpError 422 with every field that does not fit."""
+    """Return the request in a body. Raises HttpError 422 with every field that does not fit."""
     asked: ImageRequest = _read(ImageRequest, body)
     if asked.file_urls and not asked.celery:
         hint = "Set celery to true, and ask /getImage for the result."
-        raise HttpError(422, Problem("invalid_value", "file_urls", "only goes together with celery.", hint))
+        raise HttpError(
+            422, Problem("invalid_value", "file_urls", "only goes together with celery.", hint)
+        )
     return asked
 
 
 def read_task_request(body: dict[str, Any]) -> TaskRequest:
-    """The request in a body. Raises HttpError 422."""
+    """Return the request in a body. Raises HttpError 422."""
     task: TaskRequest = _read(TaskRequest, body)
     return task
 
@@ -104,8 +137,16 @@ def _read_list(text: str) -> Any:
 
 
 def shown_request(asked: ImageRequest) -> dict[str, Any]:
-    """Return what was asked, as answers show it: without images, which may be long or come from addresses that are secrets."""
-    return asked.model_dump(mode="json", exclude_none=True, include=ImageRequest.model_fields.keys() - {"image", "file_urls"})
+    """
+    Return what was asked, as answers show it.
+
+    Without images, which may be long or come from addresses that are secrets.
+    """
+    return asked.model_dump(
+        mode="json",
+        exclude_none=True,
+        include=ImageRequest.model_fields.keys() - {"image", "file_urls"},
+    )
 
 
 def stretching(where: str, before: tuple[int, int], after: tuple[int, int]) -> list[str]:
@@ -113,17 +154,24 @@ def stretching(where: str, before: tuple[int, int], after: tuple[int, int]) -> l
     change = before[0] * after[1] / (before[1] * after[0])
     if abs(change - 1) <= SAME_ASPECT:
         return []
-    return [f"{where} was stretched from {before[0]}x{before[1]} to {after[0]}x{after[1]}, which has another aspect."]
+    return [
+        f"{where} was stretched from {before[0]}x{before[1]} to {after[0]}x{after[1]}, which has"
+        " another aspect."
+    ]
 
 
 def fitted(given: ImageData, size: tuple[int, int] | None) -> ImageData:
-    """The image at the size asked for, else no larger than 1536x1536, its aspect kept."""
+    """Return the image at the size asked for, else no larger than 1536x1536, its aspect kept."""
     from PIL.Image import Resampling
 
     image = given.image
     if size is None:
         scale = LARGEST / max(image.size)
-        size = image.size if scale >= 1 else (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        size = (
+            image.size
+            if scale >= 1
+            else (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        )
     return given if size == image.size else ImageData.of(image.resize(size, Resampling.LANCZOS))
 
 
@@ -132,7 +180,11 @@ def _read(kind: type[BaseModel], body: dict[str, Any]) -> Any:
         return kind.model_validate(body)
     except ValidationError as error:
         problems = [
-            Problem("invalid_value", ".".join(str(part) for part in detail["loc"]), f"{detail['msg']}.")
-            for detail in error.errors(include_url=False, include_context=False, include_input=False)
+            Problem(
+                "invalid_value", ".".join(str(part) for part in detail["loc"]), f"{detail['msg']}."
+            )
+            for detail in error.errors(
+                include_url=False, include_context=False, include_input=False
+            )
         ]
         raise HttpError(422, problems) from None

@@ -1,4 +1,8 @@
-"""What every dialect asks of a request: its body, its client, whether that one is still there, where links should lead."""
+"""
+What every dialect asks of a request.
+
+Its body, its client, whether that one is still there, where links should lead.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from nodetool_core.server.settings import Settings
 
 
 async def read_body_of(request: Request) -> bytes:
-    """The whole body. Raises ClientGone; the limit is the gate's."""
+    """Return the whole body. Raises ClientGone; the limit is the gate's."""
     try:
         return await request.body()
     except ClientDisconnect:
@@ -20,7 +24,11 @@ async def read_body_of(request: Request) -> bytes:
 
 
 async def until_gone(request: Request) -> None:
-    """Returns once the client has gone away. Only after the body was read: what comes then is the end of the connection."""
+    """
+    Returns once the client has gone away.
+
+    Only after the body was read: what comes then is the end of the connection.
+    """
     while True:
         message = await request.receive()
         if message["type"] == "http.disconnect":
@@ -34,5 +42,7 @@ def client_of(request: Request) -> str:
 
 
 def base_url(request: Request, settings: Settings) -> str:
-    """What links in answers begin with: as the operator says, else as the client wrote it."""
+    """
+    Return what links in answers begin with: as the operator says, else as the client wrote it.
+    """
     return settings.public_url.rstrip("/") or str(request.base_url).rstrip("/")

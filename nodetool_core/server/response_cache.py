@@ -1,11 +1,13 @@
 """
 Answers kept for repeated requests.
 
-An answer is found in two steps. Its *key* says what was asked: the workflow, the decoded image, the canonical parameters. A
-request's *fingerprint* is a hash of its bytes, and leads to the key that those bytes had last time; so a request that is
-repeated byte for byte is answered without being parsed, and one that says the same in other bytes is still a hit.
+An answer is found in two steps. Its *key* says what was asked: the workflow, the decoded image, the
+canonical parameters. A request's *fingerprint* is a hash of its bytes, and leads to the key that
+those bytes had last time; so a request that is repeated byte for byte is answered without being
+parsed, and one that says the same in other bytes is still a hit.
 
-Both tables are bounded; what was asked for longest ago goes first. All calls are made on the event loop's thread.
+Both tables are bounded; what was asked for longest ago goes first. All calls are made on the event
+loop's thread.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ class ResponseCache:
         self.misses = 0
 
     def repeated(self, fingerprint: bytes) -> Answer | None:
-        """The answer to a request that came before in the same bytes."""
+        """Return the answer to a request that came before in the same bytes."""
         key = self._keys.get(fingerprint)
         if key is None:
             return None
@@ -53,7 +55,7 @@ class ResponseCache:
         return self._find(key)
 
     def known(self, key: bytes, fingerprint: bytes) -> Answer | None:
-        """The answer to a request that asks what was asked before."""
+        """Return the answer to a request that asks what was asked before."""
         found = self._find(key)
         if found is None:
             self.misses += 1
@@ -65,7 +67,8 @@ class ResponseCache:
         """
         Keep an answer; nothing happens where it is larger than all there is room for.
 
-        Without a fingerprint, a request in the same bytes is read again: it may say that it wants no known answer.
+        Without a fingerprint, a request in the same bytes is read again: it may say that it wants
+            no known answer.
         """
         if len(answer.content) > self._max_bytes:
             return

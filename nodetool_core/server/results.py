@@ -1,4 +1,8 @@
-"""Results as answers show them: images are kept in the jobs' storage and named by URL, everything else is JSON."""
+"""
+Results as answers show them.
+
+Images are kept in the jobs' storage and named by URL, everything else is JSON.
+"""
 
 from __future__ import annotations
 
@@ -24,26 +28,35 @@ class Results:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    def of_run(self, outputs: Mapping[str, Any], file_format: str, base: str, inline: bool = False) -> dict[str, Any]:
+    def of_run(
+        self, outputs: Mapping[str, Any], file_format: str, base: str, inline: bool = False
+    ) -> dict[str, Any]:
         """
-        The outputs of a run.
+        Return the outputs of a run.
 
         Args:
             base: Where clients see the server.
-            inline: Whether images stand in the answer; they are kept from now on, and named by URL, unless they do.
+            inline: Whether images stand in the answer; they are kept from now on, and named by URL,
+                unless they do.
         """
         services = self._services
 
         def kept(image: ImageData) -> dict[str, Any]:
             content = encode_image_data(image, file_format, provenance=services.settings.provenance)
-            return _inline_file(image, content, file_format) if inline else _file(services.jobs.put(content), base)
+            return (
+                _inline_file(image, content, file_format)
+                if inline
+                else _file(services.jobs.put(content), base)
+            )
 
         return {name: _answer(value, base, kept) for name, value in outputs.items()}
 
     def of_job(self, job: Job, base: str) -> JobAnswer:
-        """A job with the results that it has."""
+        """Return a job with the results that it has."""
         found = self._services.jobs.results(job.id) if job.state.ended else {}
-        return JobAnswer.of(job, {name: _answer(value, base, _no_image) for name, value in found.items()})
+        return JobAnswer.of(
+            job, {name: _answer(value, base, _no_image) for name, value in found.items()}
+        )
 
 
 def _answer(value: Any, base: str, kept: Callable[[ImageData], dict[str, Any]]) -> Any:
@@ -77,4 +90,10 @@ def _file(file: StoredFile, base: str) -> dict[str, Any]:
 def _inline_file(image: ImageData, content: bytes, file_format: str) -> dict[str, Any]:
     width, height = image.image.size
     data = base64.b64encode(content).decode()
-    return InlineFile(data=data, media_type=media_type_of(file_format), size=len(content), width=width, height=height).model_dump()
+    return InlineFile(
+        data=data,
+        media_type=media_type_of(file_format),
+        size=len(content),
+        width=width,
+        height=height,
+    ).model_dump()

@@ -1,10 +1,14 @@
 """
-Requests that wait for their run: straight to the one engine, a bounded number at once, the rest in line.
+Requests that wait for their run.
 
-Images stay encoded while their request waits: 116 kB of a PNG can be 200 MB of pixels, and many may wait. They are decoded when
-their turn comes, and turns are given only as far as there is room for pixels.
+Straight to the one engine, a bounded number at once, the rest in line.
 
-A run ends with its request: when the client goes away, or when the request's time is up, the run is cancelled.
+Images stay encoded while their request waits: 116 kB of a PNG can be 200 MB of pixels, and many may
+wait. They are decoded when their turn comes, and turns are given only as far as there is room for
+pixels.
+
+A run ends with its request: when the client goes away, or when the request's time is up, the run is
+cancelled.
 """
 
 from __future__ import annotations
@@ -54,7 +58,16 @@ class Runs:
         decoded_bytes: Most bytes of decoded images of the runs under way.
     """
 
-    def __init__(self, engine: Engine, *, concurrency: int, queue: int, share: int, seconds: float, decoded_bytes: int) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        concurrency: int,
+        queue: int,
+        share: int,
+        seconds: float,
+        decoded_bytes: int,
+    ) -> None:
         self._engine = engine
         self._turns = Turns(concurrency, decoded_bytes)
         self._queue = queue
@@ -68,20 +81,31 @@ class Runs:
         self.under_way = 0
 
     async def blocking(self, work: Callable[..., Result], *arguments: Any) -> Result:
-        """The result of work that would hold up the event loop: decoding, encoding, files."""
+        """
+        Return the result of work that would hold up the event loop: decoding, encoding, files.
+        """
         return await self._on(self._threads, work, arguments)
 
     async def fetching(self, work: Callable[..., Result], *arguments: Any) -> Result:
-        """`blocking` for work that may wait for a foreign server, so that it holds up nobody else."""
+        """
+        `blocking` for work that may wait for a foreign server, so that it holds up nobody else.
+        """
         return await self._on(self._fetchers, work, arguments)
 
     def check_room(self, size: int = 0) -> None:
-        """Raise HttpError 429 where a request would have to wait and nobody more may: called before an image is looked at."""
+        """
+        Raise HttpError 429 where a request would have to wait and nobody more may.
+
+        Called before an image is looked at.
+        """
         if self.waiting >= self._queue and (self.waiting or not self._turns.has_room(size)):
             raise busy(f"{self.waiting} requests are waiting for their run already.")
         own = self._waiting_of[asking.get()]
         if own >= self._share and (own or not self._turns.has_room(size)):
-            raise busy(f"{own} requests of this token are waiting for their run already.", code="client_queue_full")
+            raise busy(
+                f"{own} requests of this token are waiting for their run already.",
+                code="client_queue_full",
+            )
 
     @contextmanager
     def in_line(self) -> Iterator[None]:
@@ -96,10 +120,17 @@ class Runs:
             self._waiting_of -= Counter((client,))
 
     async def run(
-        self, served: Served, values: Mapping[str, Any], *, outputs: list[str] | None = None, use_cache: bool = True, gone: Gone
+        self,
+        served: Served,
+        values: Mapping[str, Any],
+        *,
+        outputs: list[str] | None = None,
+        use_cache: bool = True,
+        gone: Gone,
     ) -> RunResult:
         """
-        Run a workflow with values that are safe, whose images are decoded when the turn comes, and wait.
+        Run a workflow with values that are safe, whose images are decoded when the turn comes, and
+        wait.
 
         Raises what `turn` and `Turn.run` raise, and ImageError for an image that can't be decoded.
         """
@@ -135,14 +166,24 @@ class Runs:
         for threads in (self._threads, self._fetchers):
             threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _on(self, threads: ThreadPoolExecutor, work: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
+    async def _on(
+        self, threads: ThreadPoolExecutor, work: Callable[..., Result], arguments: tuple[Any, ...]
+    ) -> Result:
         context = contextvars.copy_context()
-        return await asyncio.get_running_loop().run_in_executor(threads, lambda: context.run(work, *arguments))
+        return await asyncio.get_running_loop().run_in_executor(
+            threads, lambda: context.run(work, *arguments)
+        )
 
     def _check_size(self, size: int) -> None:
         if size > self._decoded_bytes:
-            message = f"has images of {size / 2**20:.0f} MiB of pixels, and {self._decoded_bytes / 2**20:.0f} MiB are the most."
-            raise HttpError(413, Problem("image_too_large", "The request", message, "Send smaller or fewer images."))
+            message = (
+                f"has images of {size / 2**20:.0f} MiB of pixels, and"
+                f" {self._decoded_bytes / 2**20:.0f} MiB are the most."
+            )
+            raise HttpError(
+                413,
+                Problem("image_too_large", "The request", message, "Send smaller or fewer images."),
+            )
 
     async def _take_turn(self, size: int, watcher: asyncio.Future[None]) -> None:
         turn = self._turns.ask(size)
@@ -159,14 +200,21 @@ class Runs:
 class Turn:
     """A request's turn to run a workflow."""
 
-    def __init__(self, runs: Runs, engine: Engine, seconds: float, gone: asyncio.Future[None]) -> None:
+    def __init__(
+        self, runs: Runs, engine: Engine, seconds: float, gone: asyncio.Future[None]
+    ) -> None:
         self._runs = runs
         self._engine = engine
         self._seconds = seconds
         self._gone = gone
 
     async def run(
-        self, served: Served, values: Mapping[str, Any], *, outputs: list[str] | None = None, use_cache: bool = True
+        self,
+        served: Served,
+        values: Mapping[str, Any],
+        *,
+        outputs: list[str] | None = None,
+        use_cache: bool = True,
     ) -> RunResult:
         """
         Run a workflow with values that are safe and decoded, and wait.
@@ -185,18 +233,30 @@ class Turn:
                 if self._gone.done():
                     raise ClientGone
                 raise HttpError(
-                    504, Problem("too_slow", "", f"The run took longer than {self._seconds:g} s.", "Ask for less, or use a job.")
+                    504,
+                    Problem(
+                        "too_slow",
+                        "",
+                        f"The run took longer than {self._seconds:g} s.",
+                        "Ask for less, or use a job.",
+                    ),
                 )
             try:
                 return future.result()
             except RunCancelled:
-                raise HttpError(503, Problem("cancelled", "", "The run was cancelled."), headers={"Retry-After": "1"}) from None
+                raise HttpError(
+                    503,
+                    Problem("cancelled", "", "The run was cancelled."),
+                    headers={"Retry-After": "1"},
+                ) from None
         except asyncio.CancelledError:
             run.cancel()
             raise
 
     def _start(self, served: Served, values: Mapping[str, Any], options: RunOptions) -> Run:
-        return self._engine.start(inputs.apply(served.graph, values), options=options, base=served.base)
+        return self._engine.start(
+            inputs.apply(served.graph, values), options=options, base=served.base
+        )
 
 
 def _look_at(future: asyncio.Future[Any]) -> None:

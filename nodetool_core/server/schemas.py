@@ -16,34 +16,64 @@ class RunRequest(BaseModel):
     """What is to be run, and how."""
 
     model_config = _strict | ConfigDict(
-        json_schema_extra={"examples": [{"inputs": {"prompt": "a winter night"}}, {"inputs": {}, "wait": False, "priority": 5}]}
+        json_schema_extra={
+            "examples": [
+                {"inputs": {"prompt": "a winter night"}},
+                {"inputs": {}, "wait": False, "priority": 5},
+            ]
+        }
     )
 
     inputs: dict[str, Any] = Field(
         default_factory=dict,
-        description="Values by input name. An image is a data: URI, an http(s) address, or an object with the `asset_id` of a stored one.",
+        description=(
+            "Values by input name. An image is a data: URI, an http(s) address, or an object with"
+            " the `asset_id` of a stored one."
+        ),
     )
-    wait: bool = Field(default=True, description="Whether the answer is the result; else it is 202 with a job.")
-    outputs: list[str] | None = Field(default=None, max_length=100, description="Names of the outputs that are wanted; all unless given.")
-    use_cache: bool = Field(default=True, description="Whether results that are known may be taken instead of being computed.")
-    image_format: Literal["PNG", "JPEG", "WEBP"] = Field(default="PNG", description="The format of result images.")
+    wait: bool = Field(
+        default=True, description="Whether the answer is the result; else it is 202 with a job."
+    )
+    outputs: list[str] | None = Field(
+        default=None,
+        max_length=100,
+        description="Names of the outputs that are wanted; all unless given.",
+    )
+    use_cache: bool = Field(
+        default=True,
+        description="Whether results that are known may be taken instead of being computed.",
+    )
+    image_format: Literal["PNG", "JPEG", "WEBP"] = Field(
+        default="PNG", description="The format of result images."
+    )
     inline: bool = Field(
         default=False,
-        description="With `wait`: whether images stand in the answer, as base64 in `data`, instead of being kept and named by `url`.",
+        description=(
+            "With `wait`: whether images stand in the answer, as base64 in `data`, instead of being"
+            " kept and named by `url`."
+        ),
     )
-    priority: int = Field(default=0, ge=-100, le=100, description="Jobs of higher priority go first.")
-    deadline_seconds: float | None = Field(default=None, gt=0, le=10**7, description="A job that has not ended by then expires.")
+    priority: int = Field(
+        default=0, ge=-100, le=100, description="Jobs of higher priority go first."
+    )
+    deadline_seconds: float | None = Field(
+        default=None, gt=0, le=10**7, description="A job that has not ended by then expires."
+    )
     idempotency_key: str | None = Field(
         default=None,
         min_length=1,
         max_length=200,
-        description="With `wait` false: a second request with the same key gets the first one's job.",
+        description=(
+            "With `wait` false: a second request with the same key gets the first one's job."
+        ),
     )
 
     @model_validator(mode="after")
     def _inline_is_waited_for(self) -> Self:
         if self.inline and not self.wait:
-            raise ValueError("`inline` only goes together with `wait`: the results of a job are kept")
+            raise ValueError(
+                "`inline` only goes together with `wait`: the results of a job are kept"
+            )
         return self
 
 
@@ -54,7 +84,11 @@ class WorkflowRunRequest(RunRequest):
 
 
 class FileAnswer(BaseModel):
-    """A stored image or file. As an input it can be given as it is, or as `{"type": "image", "asset_id": …}`."""
+    """
+    A stored image or file.
+
+    As an input it can be given as it is, or as `{"type": "image", "asset_id": …}`.
+    """
 
     type: Literal["image", "asset"]
     asset_id: str = Field(description="Names the file by its content.")
@@ -92,10 +126,15 @@ class RunAnswer(BaseModel):
     """The result of a run that was waited for."""
 
     outputs: dict[str, Any] = Field(
-        description="Values by output name; images as files with a `url`, or with `inline` as base64 in `data`."
+        description=(
+            "Values by output name; images as files with a `url`, or with `inline` as base64 in"
+            " `data`."
+        )
     )
     seconds: float
-    seeds: dict[str, dict[str, int]] = Field(description="The seeds that were used, by node and property.")
+    seeds: dict[str, dict[str, int]] = Field(
+        description="The seeds that were used, by node and property."
+    )
     warnings: list[str] = Field(description="What was not done as asked.")
     computed: int = Field(description="Nodes that were computed.")
     cached: int = Field(description="Nodes whose results were known.")
@@ -121,7 +160,9 @@ class JobAnswer(BaseModel):
     started: float | None
     ended: float | None
     deadline: float | None
-    attempts: int = Field(description="How often it was begun: more than once where a worker was lost.")
+    attempts: int = Field(
+        description="How often it was begun: more than once where a worker was lost."
+    )
     cancel_requested: bool
     retry_of: str | None
     idempotency_key: str | None
@@ -131,17 +172,28 @@ class JobAnswer(BaseModel):
 
     @classmethod
     def of(cls, job: Job, outputs: dict[str, Any]) -> JobAnswer:
-        problems = [ProblemAnswer(code=p.code, where=p.where, message=p.message, hint=p.hint) for p in map(public, job.problems)]
-        fields = {name: getattr(job, name) for name in cls.model_fields if name not in ("state", "problems", "report", "outputs")}
+        problems = [
+            ProblemAnswer(code=p.code, where=p.where, message=p.message, hint=p.hint)
+            for p in map(public, job.problems)
+        ]
+        fields = {
+            name: getattr(job, name)
+            for name in cls.model_fields
+            if name not in ("state", "problems", "report", "outputs")
+        }
         report = {name: value for name, value in job.report.items() if name != "models"}
-        return cls(**fields, state=job.state.value, problems=problems, report=report, outputs=outputs)
+        return cls(
+            **fields, state=job.state.value, problems=problems, report=report, outputs=outputs
+        )
 
 
 class JobsAnswer(BaseModel):
     """A page of jobs, the newest first."""
 
     jobs: list[JobAnswer]
-    next: str | None = Field(description="Give it as `before` to get the next page; null on the last one.")
+    next: str | None = Field(
+        description="Give it as `before` to get the next page; null on the last one."
+    )
 
 
 class WorkflowAnswer(BaseModel):
@@ -150,7 +202,9 @@ class WorkflowAnswer(BaseModel):
     name: str
     title: str
     description: str
-    task: Literal["image-to-image", "text-to-image"] | None = Field(description="What the Hugging Face API can use it for, if anything.")
+    task: Literal["image-to-image", "text-to-image"] | None = Field(
+        description="What the Hugging Face API can use it for, if anything."
+    )
     inputs: dict[str, Any] = Field(description="JSON Schema of the inputs.")
     outputs: dict[str, Any] = Field(description="JSON Schema of the outputs.")
 
@@ -159,7 +213,9 @@ class WorkflowsAnswer(BaseModel):
     """Everything that is served."""
 
     workflows: list[WorkflowAnswer]
-    problems: dict[str, list[ProblemAnswer]] = Field(description="Workflows that could not be read, and why.")
+    problems: dict[str, list[ProblemAnswer]] = Field(
+        description="Workflows that could not be read, and why."
+    )
 
 
 class ModelAnswer(BaseModel):

@@ -56,7 +56,7 @@ class Services:
         return self.jobs.put(data).to_json()
 
     def stored(self, digest: str) -> tuple[str, bytes]:
-        """The media type and the content of a stored file. Raises JobsError. Blocks."""
+        """Return the media type and the content of a stored file. Raises JobsError. Blocks."""
         return self.jobs.file(digest).media_type, self.jobs.read(digest)
 
     def job_counts(self) -> Mapping[str, int]:
@@ -78,7 +78,13 @@ class Services:
         self.jobs.close()
 
 
-def open_services(settings: Settings, registry: Registry, *, hub: Hub | None = None, cache: ResultCache | None = None) -> Services:
+def open_services(
+    settings: Settings,
+    registry: Registry,
+    *,
+    hub: Hub | None = None,
+    cache: ResultCache | None = None,
+) -> Services:
     """
     Put a server's parts together.
 
@@ -94,7 +100,9 @@ def open_services(settings: Settings, registry: Registry, *, hub: Hub | None = N
     limits = ImageLimits(max_pixels=settings.max_pixels, max_bytes=settings.max_body_bytes)
     jobs = _open_jobs(settings, engine)
     access = Access(settings)
-    fetcher = Fetcher(settings.image_hosts, max_bytes=settings.max_body_bytes, seconds=settings.fetch_seconds)
+    fetcher = Fetcher(
+        settings.image_hosts, max_bytes=settings.max_body_bytes, seconds=settings.fetch_seconds
+    )
     services = Services(
         settings=settings,
         access=access,
@@ -112,7 +120,9 @@ def open_services(settings: Settings, registry: Registry, *, hub: Hub | None = N
         ),
         loading=Loading(models),
         cache=ResponseCache(settings.cache_bytes, settings.cache_seconds),
-        intake=Intake(catalog.listed, limits, Sources(access, jobs.storage, fetcher).get, jobs.storage),
+        intake=Intake(
+            catalog.listed, limits, Sources(access, jobs.storage, fetcher).get, jobs.storage
+        ),
         limits=limits,
         jobs=jobs,
         health=Health(jobs.check),
@@ -139,4 +149,10 @@ def _open_jobs(settings: Settings, engine: Engine) -> Jobs:
         room=settings.data_bytes or None,
         spare=settings.spare_bytes,
     )
-    return Jobs.open(settings.jobs_database, settings.jobs_storage, engine=engine, settings=wanted, dispatch=dispatch)
+    return Jobs.open(
+        settings.jobs_database,
+        settings.jobs_storage,
+        engine=engine,
+        settings=wanted,
+        dispatch=dispatch,
+    )

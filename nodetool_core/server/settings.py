@@ -1,8 +1,8 @@
 """
 How a server is set up: one class, from which the table in docs/serving.md is made.
 
-A value is looked for on the command line, then in the environment (`NODETOOL_SERVE_` and the name in capitals), then in
-the configuration file (TOML, the same names), and then is the default.
+A value is looked for on the command line, then in the environment (`NODETOOL_SERVE_` and the name
+in capitals), then in the configuration file (TOML, the same names), and then is the default.
 """
 
 from __future__ import annotations
@@ -16,7 +16,13 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from nodetool_core.errors import NodetoolError, Problem
 from nodetool_core.server.settings_sources import ENVIRONMENT_PREFIX, read_file, unknown_variables
@@ -50,103 +56,260 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, extra="forbid", frozen=True)
 
-    graphs: Path = Field(default=Path("graphs"), description="Folder of the workflows; each file is served under its name.")
+    graphs: Path = Field(
+        default=Path("graphs"),
+        description="Folder of the workflows; each file is served under its name.",
+    )
     models: Names = Field(
         default=("nodetool/tiny-landscapes",),
-        description="Models that clients may name: Hub ids, or folders on this machine. Each is served under its id.",
+        description=(
+            "Models that clients may name: Hub ids, or folders on this machine. Each is served"
+            " under its id."
+        ),
     )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
-    port: int = Field(default=8188, ge=0, le=65535, description="Port to listen on; 0 for any free one.")
+    port: int = Field(
+        default=8188, ge=0, le=65535, description="Port to listen on; 0 for any free one."
+    )
     token: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(), description="Bearer token that clients must send; several with commas between."
     )
-    insecure_without_token: bool = Field(default=False, description="Listen on another address than loopback without a token.")
+    insecure_without_token: bool = Field(
+        default=False, description="Listen on another address than loopback without a token."
+    )
     public_url: str = Field(
         default="",
-        description="Address under which clients see the server, for links in answers; its pages may ask.",
+        description=(
+            "Address under which clients see the server, for links in answers; its pages may ask."
+        ),
     )
     allowed_hosts: Names = Field(
         default=(),
-        description="Further hosts that the server answers for: `name`, `name:port`, `*.name`; `*` for every one, where a token is set.",
+        description=(
+            "Further hosts that the server answers for: `name`, `name:port`, `*.name`; `*` for"
+            " every one, where a token is set."
+        ),
     )
 
-    data: Path = Field(default=Path("nodetool-data"), description="Folder for uploads, jobs and results.")
-    database: str = Field(default="", description="Where jobs are recorded, as an SQLAlchemy URL; a SQLite file in `data` where empty.")
-    broker: str = Field(default="", description="Redis URL, where `nodetool worker` processes run the jobs; in this process where empty.")
-    results: str = Field(
-        default="", description="Where results of jobs are kept: a folder, or a URL such as s3://…; in `data` where empty."
+    data: Path = Field(
+        default=Path("nodetool-data"), description="Folder for uploads, jobs and results."
     )
-    results_seconds: float = Field(default=86_400, gt=0, description="How long results of jobs and uploads are kept.")
+    database: str = Field(
+        default="",
+        description=(
+            "Where jobs are recorded, as an SQLAlchemy URL; a SQLite file in `data` where empty."
+        ),
+    )
+    broker: str = Field(
+        default="",
+        description=(
+            "Redis URL, where `nodetool worker` processes run the jobs; in this process where"
+            " empty."
+        ),
+    )
+    results: str = Field(
+        default="",
+        description=(
+            "Where results of jobs are kept: a folder, or a URL such as s3://…; in `data` where"
+            " empty."
+        ),
+    )
+    results_seconds: float = Field(
+        default=86_400, gt=0, description="How long results of jobs and uploads are kept."
+    )
 
     data_bytes: int = Field(
         default=10 * 1024 * MIB,
         ge=0,
-        description="Most bytes of uploads and results; beyond, those go that were used longest ago and no job needs. 0 for any number.",
+        description=(
+            "Most bytes of uploads and results; beyond, those go that were used longest ago and no"
+            " job needs. 0 for any number."
+        ),
     )
     spare_bytes: int = Field(
-        default=512 * MIB, ge=0, description="Bytes that uploads and results leave free on the disk; more are answered with 507."
+        default=512 * MIB,
+        ge=0,
+        description=(
+            "Bytes that uploads and results leave free on the disk; more are answered with 507."
+        ),
     )
 
-    client_workflows: bool = Field(default=False, description="Whether clients may send workflows of their own, to POST /v1/runs.")
+    client_workflows: bool = Field(
+        default=False,
+        description="Whether clients may send workflows of their own, to POST /v1/runs.",
+    )
     max_body_bytes: int = Field(default=32 * MIB, ge=1024, description="Largest request body.")
-    max_pixels: int = Field(default=40_000_000, ge=1, description="Most pixels of an image that is decoded.")
+    max_pixels: int = Field(
+        default=40_000_000, ge=1, description="Most pixels of an image that is decoded."
+    )
     decoded_bytes: int = Field(
         default=1024 * MIB,
         ge=1024 * 1024,
-        description="Most bytes of decoded images of all runs under way; those that wait stay encoded. One request with more gets 413.",
+        description=(
+            "Most bytes of decoded images of all runs under way; those that wait stay encoded. One"
+            " request with more gets 413."
+        ),
     )
     image_hosts: Names = Field(
-        default=(), description="Hosts (`name` or `name:port`) that images are fetched from though their address is not public."
+        default=(),
+        description=(
+            "Hosts (`name` or `name:port`) that images are fetched from though their address is not"
+            " public."
+        ),
     )
-    fetch_seconds: float = Field(default=20.0, gt=0, description="How long fetching an image from the web may take.")
+    fetch_seconds: float = Field(
+        default=20.0, gt=0, description="How long fetching an image from the web may take."
+    )
 
     concurrency: int = Field(
-        default=4, ge=1, description="Runs under way at once; a device takes one call of a model at a time, a processor `calls`."
+        default=4,
+        ge=1,
+        description=(
+            "Runs under way at once; a device takes one call of a model at a time, a processor"
+            " `calls`."
+        ),
     )
-    queue: int = Field(default=64, ge=0, description="Requests that may wait for their run; more are answered with 429.")
-    run_seconds: float = Field(default=600.0, gt=0, description="How long a request waits for its run, which is then cancelled.")
-    job_workers: int = Field(default=1, ge=0, description="Jobs that this process runs at once; 0 leaves them to `nodetool worker`.")
-    job_queue: int = Field(default=1000, ge=1, description="Jobs that may wait; more are answered with 429.")
-    device: str = Field(default="", description="Where models run: `cuda`, `cuda:0,cuda:1`, `cpu`; the best there is where empty.")
-    device_memory: str = Field(default="auto", description="Memory of each device for weights and working memory: `auto`, or `12GB`.")
-    host_memory: str = Field(default="auto", description="Host memory for weights that are not on a device: `auto`, or `32GB`.")
-    idle_seconds: float = Field(default=0.0, ge=0, description="After so long without a use, weights are let go of; 0 keeps them.")
+    queue: int = Field(
+        default=64,
+        ge=0,
+        description="Requests that may wait for their run; more are answered with 429.",
+    )
+    run_seconds: float = Field(
+        default=600.0,
+        gt=0,
+        description="How long a request waits for its run, which is then cancelled.",
+    )
+    job_workers: int = Field(
+        default=1,
+        ge=0,
+        description="Jobs that this process runs at once; 0 leaves them to `nodetool worker`.",
+    )
+    job_queue: int = Field(
+        default=1000, ge=1, description="Jobs that may wait; more are answered with 429."
+    )
+    device: str = Field(
+        default="",
+        description=(
+            "Where models run: `cuda`, `cuda:0,cuda:1`, `cpu`; the best there is where empty."
+        ),
+    )
+    device_memory: str = Field(
+        default="auto",
+        description="Memory of each device for weights and working memory: `auto`, or `12GB`.",
+    )
+    host_memory: str = Field(
+        default="auto",
+        description="Host memory for weights that are not on a device: `auto`, or `32GB`.",
+    )
+    idle_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        description="After so long without a use, weights are let go of; 0 keeps them.",
+    )
     calls: int = Field(
         default=0,
         ge=0,
         le=64,
-        description="Calls of models at once on a processor; 0 for its cores over torch's threads (`OMP_NUM_THREADS`).",
+        description=(
+            "Calls of models at once on a processor; 0 for its cores over torch's threads"
+            " (`OMP_NUM_THREADS`)."
+        ),
     )
-    batch: int = Field(default=1, ge=1, le=64, description="Equal calls of a model that are done as one; 1 does each alone, bit for bit.")
+    batch: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Equal calls of a model that are done as one; 1 does each alone, bit for bit.",
+    )
     preload: bool = Field(
-        default=True, description="Load the first of `models` when the server starts; it is not ready until then, for `load_seconds`."
+        default=True,
+        description=(
+            "Load the first of `models` when the server starts; it is not ready until then, for"
+            " `load_seconds`."
+        ),
     )
-    load_patience: float = Field(default=5.0, ge=0, description="Seconds that a request waits for its model before 503.")
-    load_seconds: float = Field(default=300.0, gt=0, description="Seconds that a request with `x-wait-for-model` waits for its model.")
-    cache_bytes: int = Field(default=256 * MIB, ge=0, description="Most bytes of answers kept for repeated requests; 0 keeps none.")
-    result_bytes: int = Field(default=512 * MIB, ge=0, description="Most bytes of nodes' results kept in memory, besides those on disk.")
-    cache_seconds: float = Field(default=3600.0, gt=0, description="How long an answer is kept for repeated requests.")
-    connections: int = Field(default=500, ge=1, description="Connections open at once; further ones are answered with 503 and closed.")
-    head_seconds: float = Field(default=20.0, gt=0, description="How long the head of a request may take.")
+    load_patience: float = Field(
+        default=5.0, ge=0, description="Seconds that a request waits for its model before 503."
+    )
+    load_seconds: float = Field(
+        default=300.0,
+        gt=0,
+        description="Seconds that a request with `x-wait-for-model` waits for its model.",
+    )
+    cache_bytes: int = Field(
+        default=256 * MIB,
+        ge=0,
+        description="Most bytes of answers kept for repeated requests; 0 keeps none.",
+    )
+    result_bytes: int = Field(
+        default=512 * MIB,
+        ge=0,
+        description="Most bytes of nodes' results kept in memory, besides those on disk.",
+    )
+    cache_seconds: float = Field(
+        default=3600.0, gt=0, description="How long an answer is kept for repeated requests."
+    )
+    connections: int = Field(
+        default=500,
+        ge=1,
+        description="Connections open at once; further ones are answered with 503 and closed.",
+    )
+    head_seconds: float = Field(
+        default=20.0, gt=0, description="How long the head of a request may take."
+    )
     body_seconds: float = Field(
-        default=30.0, gt=0, description="How long a body may come in slower than 4 KiB/s, and an answer wait for its reader."
+        default=30.0,
+        gt=0,
+        description=(
+            "How long a body may come in slower than 4 KiB/s, and an answer wait for its reader."
+        ),
     )
     client_share: float = Field(
-        default=0.5, gt=0, le=1, description="How much of `queue` and `job_queue` one client may fill, where there are several tokens."
+        default=0.5,
+        gt=0,
+        le=1,
+        description=(
+            "How much of `queue` and `job_queue` one client may fill, where there are several"
+            " tokens."
+        ),
     )
-    rate: float = Field(default=0.0, ge=0, description="Requests per second and client (token, else address); 0 for no limit.")
-    burst: int = Field(default=20, ge=1, description="Requests that a client may send at once before `rate` counts.")
-    provenance: bool = Field(default=False, description="Whether images in answers say what made them: workflow, seeds, paths.")
+    rate: float = Field(
+        default=0.0,
+        ge=0,
+        description="Requests per second and client (token, else address); 0 for no limit.",
+    )
+    burst: int = Field(
+        default=20,
+        ge=1,
+        description="Requests that a client may send at once before `rate` counts.",
+    )
+    provenance: bool = Field(
+        default=False,
+        description="Whether images in answers say what made them: workflow, seeds, paths.",
+    )
 
-    qolaba_apps: Path | None = Field(default=None, description="JSON file: Qolaba app ids and the workflow or model each stands for.")
-    drain_seconds: float = Field(default=30.0, ge=0, description="How long requests under way may take after SIGTERM.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="What is logged.")
-    log_format: Literal["json", "text"] = Field(default="json", description="One JSON object a line, or text for people.")
+    qolaba_apps: Path | None = Field(
+        default=None,
+        description="JSON file: Qolaba app ids and the workflow or model each stands for.",
+    )
+    drain_seconds: float = Field(
+        default=30.0, ge=0, description="How long requests under way may take after SIGTERM."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="What is logged."
+    )
+    log_format: Literal["json", "text"] = Field(
+        default="json", description="One JSON object a line, or text for people."
+    )
 
     @field_validator("models", "image_hosts", "allowed_hosts", "token", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
 
     @field_validator("host", "public_url", "allowed_hosts", "image_hosts")
     @classmethod
@@ -167,7 +330,10 @@ class Settings(BaseSettings):
     @classmethod
     def _check_tokens(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         if not all(_TOKEN.fullmatch(token.get_secret_value()) for token in value):
-            raise ValueError("A token may hold letters, digits and signs of ASCII, and no blanks: no header carries others")
+            raise ValueError(
+                "A token may hold letters, digits and signs of ASCII, and no blanks: no header"
+                " carries others"
+            )
         return value
 
     @property
@@ -188,7 +354,8 @@ class Settings(BaseSettings):
     @classmethod
     def read(cls, file: Path | None = None, **given: Any) -> Self:
         """
-        The settings from a file, the environment and what is given here, the last counting most.
+        Return the settings from a file, the environment and what is given here, the last counting
+        most.
 
         Raises SettingsError with everything that is wrong.
         """
@@ -206,7 +373,11 @@ class Settings(BaseSettings):
                 env_settings: PydanticBaseSettingsSource,
                 **unused: PydanticBaseSettingsSource,
             ) -> tuple[PydanticBaseSettingsSource, ...]:
-                return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=said)
+                return (
+                    init_settings,
+                    env_settings,
+                    InitSettingsSource(settings_cls, init_kwargs=said),
+                )
 
         try:
             found = WithFile(**{name: value for name, value in given.items() if value is not None})
@@ -220,28 +391,57 @@ class Settings(BaseSettings):
 
     def check_address(self) -> None:
         """
-        Raise SettingsError where others than this machine could ask and no token is needed, unless that was asked for, or where
-        they could guess one.
+        Raise SettingsError where others than this machine could ask and no token is needed, unless
+        that was asked for, or where they could guess one.
         """
         if ANY in self.allowed_hosts and not self.tokens:
-            message = f"{ANY} lets every page in whose domain is made to lead here, and no token is set."
-            raise SettingsError(Problem("no_token", "allowed_hosts", message, "Name the hosts, or give a token."))
+            message = (
+                f"{ANY} lets every page in whose domain is made to lead here, and no token is set."
+            )
+            raise SettingsError(
+                Problem("no_token", "allowed_hosts", message, "Name the hosts, or give a token.")
+            )
         is_private = is_loopback(self.host) and not self.public_url
         if not is_private and any(len(token) < SHORTEST_TOKEN for token in self.tokens):
-            message = f"has fewer than {SHORTEST_TOKEN} characters, which others can guess, and others reach this server."
-            raise SettingsError(Problem("weak_token", "token", message, "Make one: openssl rand -hex 24"))
+            message = (
+                f"has fewer than {SHORTEST_TOKEN} characters, which others can guess, and others"
+                " reach this server."
+            )
+            raise SettingsError(
+                Problem("weak_token", "token", message, "Make one: openssl rand -hex 24")
+            )
         if self.tokens or self.insecure_without_token or is_loopback(self.host):
             return
-        hint = "Give a token (--token, or NODETOOL_SERVE_TOKEN), or --insecure-without-token where everybody may use this machine."
-        raise SettingsError(Problem("no_token", f"host {self.host}", "is reachable by others, and no token is set.", hint))
+        hint = (
+            "Give a token (--token, or NODETOOL_SERVE_TOKEN), or --insecure-without-token where"
+            " everybody may use this machine."
+        )
+        raise SettingsError(
+            Problem(
+                "no_token",
+                f"host {self.host}",
+                "is reachable by others, and no token is set.",
+                hint,
+            )
+        )
 
     def check_models(self) -> None:
-        """Raise SettingsError with every model that is written as a place on this machine and is not there."""
+        """
+        Raise SettingsError with every model that is written as a place on this machine and is not
+        there.
+        """
         places = [name for name in self.models if name.startswith(("/", "./", "../", "~"))]
         gone = [name for name in places if not os.path.exists(os.path.expanduser(name))]  # noqa: PTH110, PTH111 - fails for no user
         if gone:
             hint = "Correct --model, or `models`."
-            raise SettingsError([Problem("missing_file", name, "There is no such folder or file of a model.", hint) for name in gone])
+            raise SettingsError(
+                [
+                    Problem(
+                        "missing_file", name, "There is no such folder or file of a model.", hint
+                    )
+                    for name in gone
+                ]
+            )
 
 
 def is_loopback(host: str) -> bool:
@@ -253,13 +453,19 @@ def is_loopback(host: str) -> bool:
 
 
 def settings_table() -> str:
-    """The settings as a Markdown table: name, environment variable, default, meaning."""
+    """Return the settings as a Markdown table: name, environment variable, default, meaning."""
     lines = ["| name | environment | default | meaning |", "|---|---|---|---|"]
     for name, field in Settings.model_fields.items():
         default = field.default
-        shown = ", ".join(default) if isinstance(default, tuple) else str("" if default is None else default)
+        shown = (
+            ", ".join(default)
+            if isinstance(default, tuple)
+            else str("" if default is None else default)
+        )
         shown = f"`{shown}`" if shown else ""
-        lines.append(f"| `{name}` | `{ENVIRONMENT_PREFIX}{name.upper()}` | {shown} | {field.description} |")
+        lines.append(
+            f"| `{name}` | `{ENVIRONMENT_PREFIX}{name.upper()}` | {shown} | {field.description} |"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -267,11 +473,24 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         return read_file(file)
     except FileNotFoundError:
-        raise SettingsError(Problem("missing_file", str(file), "There is no such configuration file.", "Check --config.")) from None
+        raise SettingsError(
+            Problem(
+                "missing_file", str(file), "There is no such configuration file.", "Check --config."
+            )
+        ) from None
     except OSError as error:
-        raise SettingsError(Problem("invalid_settings", str(file), f"can't be read: {error.strerror}.", "It is a TOML file.")) from None
+        raise SettingsError(
+            Problem(
+                "invalid_settings",
+                str(file),
+                f"can't be read: {error.strerror}.",
+                "It is a TOML file.",
+            )
+        ) from None
     except ValueError as error:
-        raise SettingsError(Problem("invalid_settings", str(file), f"can't be read: {error}.", "It is a TOML file.")) from None
+        raise SettingsError(
+            Problem("invalid_settings", str(file), f"can't be read: {error}.", "It is a TOML file.")
+        ) from None
 
 
 def _problems(error: ValidationError) -> list[Problem]:
@@ -281,8 +500,19 @@ def _problems(error: ValidationError) -> list[Problem]:
         if detail["type"] == "extra_forbidden":
             from nodetool_core.errors import near_miss
 
-            found.append(Problem("unknown_setting", name, "There is no such setting.", near_miss(name, Settings.model_fields)))
+            found.append(
+                Problem(
+                    "unknown_setting",
+                    name,
+                    "There is no such setting.",
+                    near_miss(name, Settings.model_fields),
+                )
+            )
         else:
             message = detail["msg"].removeprefix("Value error, ")
-            found.append(Problem("invalid_settings", name, f"{message}.", f"See the table of settings: {name}."))
+            found.append(
+                Problem(
+                    "invalid_settings", name, f"{message}.", f"See the table of settings: {name}."
+                )
+            )
     return found

@@ -1,4 +1,6 @@
-"""Whose turn it is: so many at once, and so many bytes of pixels together, first come first served."""
+"""
+Whose turn it is: so many at once, and so many bytes of pixels together, first come first served.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ class Turns:
 
     Args:
         count: Turns at once.
-        max_bytes: Most bytes of pixels of those that have a turn, all together. Who stands first waits until there is room, and
+        max_bytes: Most bytes of pixels of those that have a turn, all together. Who stands first
+            waits until there is room, and
             those behind wait as well: so large requests are not passed over for ever.
     """
 
@@ -26,7 +29,9 @@ class Turns:
         return not self._line and self._free > 0 and size <= self._bytes
 
     def ask(self, size: int) -> asyncio.Future[None]:
-        """Return what is done once it is the asker's turn; `give_back` or `withdraw` must follow."""
+        """
+        Return what is done once it is the asker's turn; `give_back` or `withdraw` must follow.
+        """
         turn = asyncio.get_running_loop().create_future()
         self._line.append((turn, size))
         self._call_next()

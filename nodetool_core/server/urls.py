@@ -1,9 +1,10 @@
 """
 Addresses on the web as they are asked for: in ASCII, with the port that they mean.
 
-People paste addresses in every script. Before anything is decided about one, its host is brought to the form that is looked up
-(UTS 46 mapping, then IDNA), and what its path and query hold besides ASCII is percent-encoded as UTF-8. So a check sees what the
-connection will use: full-width digits are digits by then, and an ideographic full stop is a dot.
+People paste addresses in every script. Before anything is decided about one, its host is brought to
+the form that is looked up (UTS 46 mapping, then IDNA), and what its path and query hold besides
+ASCII is percent-encoded as UTF-8. So a check sees what the connection will use: full-width digits
+are digits by then, and an ideographic full stop is a dot.
 """
 
 from __future__ import annotations
@@ -62,9 +63,10 @@ class WebUrl:
 
 def read_url(text: str) -> WebUrl:
     """
-    The address in a text, blanks around it left out.
+    Return the address in a text, blanks around it left out.
 
-    Raises SchemeError for another scheme and ValueError for what is no address; both say what is wrong.
+    Raises SchemeError for another scheme and ValueError for what is no address; both say what is
+    wrong.
     """
     text = text.strip()
     if _UNSENDABLE.search(text):
@@ -79,18 +81,30 @@ def read_url(text: str) -> WebUrl:
     port = PORTS[parts.scheme] if parts.port is None else parts.port
     if port == 0:
         raise ValueError("0 is no port")
-    return WebUrl(parts.scheme, ascii_host(parts.hostname), port, _encoded(parts.path) or "/", _encoded(parts.query, "?"))
+    return WebUrl(
+        parts.scheme,
+        ascii_host(parts.hostname),
+        port,
+        _encoded(parts.path) or "/",
+        _encoded(parts.query, "?"),
+    )
 
 
 def ascii_host(host: str) -> str:
-    """A host as it is looked up: a name in ASCII and lower case, or an IP address in its usual form. Raises ValueError."""
+    """
+    Return a host as it is looked up.
+
+    A name in ASCII and lower case, or an IP address in its usual form. Raises ValueError.
+    """
     host = unquote(host, errors="strict")
     if ":" in host:
         if "%" in host:
             raise ValueError("its host names an interface of this machine")
         return ipaddress.IPv6Address(host).compressed
     if not host.isascii():
-        host = ".".join(_ascii_label(label) for label in idna.uts46_remap(host, std3_rules=False).split("."))
+        host = ".".join(
+            _ascii_label(label) for label in idna.uts46_remap(host, std3_rules=False).split(".")
+        )
     host = host.lower().removesuffix(".")
     if not _HOST.fullmatch(host) or len(host) > _MOST_OF_A_HOST:
         raise ValueError(f"{host[:80]!a} is no name of a host")
@@ -98,7 +112,7 @@ def ascii_host(host: str) -> str:
 
 
 def read_authority(text: str) -> Authority:
-    """The host and the port in `name`, `name:port` or `[::1]:port`. Raises ValueError."""
+    """Return the host and the port in `name`, `name:port` or `[::1]:port`. Raises ValueError."""
     found = _AUTHORITY.fullmatch(text)
     if found is None:
         raise ValueError(f"{text[:80]!a} is no host, and no host:port")
@@ -106,7 +120,10 @@ def read_authority(text: str) -> Authority:
 
 
 def read_allowed(text: str) -> Authority:
-    """The same for an entry of `allowed_hosts`, in which `*` stands for every host and `*.name` for every one below a name."""
+    """
+    Return the same for an entry of `allowed_hosts`, in which `*` stands for every host and `*.name`
+    for every one below a name.
+    """
     if text == ANY:
         return ANY, None
     below = "*." if text.startswith("*.") else ""
@@ -115,13 +132,21 @@ def read_allowed(text: str) -> Authority:
 
 
 def bound_host(text: str) -> str:
-    """The host that a server listens on, without brackets and the name of an interface. Raises ValueError."""
+    """
+    Return the host that a server listens on, without brackets and the name of an interface.
+
+    Raises ValueError.
+    """
     host = text.strip("[]").partition("%")[0]
     return host if host in EVERY_ADDRESS else ascii_host(host)
 
 
 def shown(url: str) -> str:
-    """A URL as messages show it: in plain characters, without what may be secret in it (user, query), and not endlessly long."""
+    """
+    Return a URL as messages show it.
+
+    In plain characters, without what may be secret in it (user, query), and not endlessly long.
+    """
     scheme, separator, rest = url.partition("?")[0].partition("://")
     host, slash, path = rest.partition("/")
     plain = f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"[:200]

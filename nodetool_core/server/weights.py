@@ -1,6 +1,6 @@
 """
-The models of a server: the weights manager as the settings say, and a request that needs a model that is not loaded waits for it
-or is told how long that may take.
+The models of a server: the weights manager as the settings say, and a request that needs a model
+that is not loaded waits for it or is told how long that may take.
 """
 
 from __future__ import annotations
@@ -38,9 +38,13 @@ ESTIMATED_SECONDS: Final = 20.0
 """What a client is told of a model that was not loaded before."""
 
 
-def open_models(settings: Settings, registry: Registry, listed: ListedModels, hub: Hub | None = None) -> ModelManager:
+def open_models(
+    settings: Settings, registry: Registry, listed: ListedModels, hub: Hub | None = None
+) -> ModelManager:
     """
-    The weights manager of a server or a worker, which gives out listed models alone. Raises ModelError for what is no amount of memory.
+    Return the weights manager of a server or a worker, which gives out listed models alone.
+
+    Raises ModelError for what is no amount of memory.
 
     Args:
         hub: Where Hub ids are fetched from; the Hugging Face Hub unless given.
@@ -76,7 +80,11 @@ class Loading:
         self._first_until = 0.0
 
     def begin(self, served: Served, seconds: float) -> None:
-        """Load what a model that is served needs, ahead of all requests; for so many seconds the server is not ready meanwhile."""
+        """
+        Load what a model that is served needs, ahead of all requests.
+
+        For so many seconds the server is not ready meanwhile.
+        """
         for ref in self.missing(served):
             self._first, self._first_until = self._start(ref), time.monotonic() + seconds
             self._first.add_done_callback(partial(_note_first, served.name))
@@ -87,12 +95,22 @@ class Loading:
         return self._first is None or self._first.done() or time.monotonic() > self._first_until
 
     def missing(self, served: Served) -> list[ModelRef]:
-        """The pipelines that a workflow names and that are not loaded; parts of pipelines come with the run."""
-        return [ref for ref in served.models if ref.type in PIPELINES and not self._models.is_loaded(ref)]
+        """
+        Return the pipelines that a workflow names and that are not loaded.
+
+        Parts of pipelines come with the run.
+        """
+        return [
+            ref
+            for ref in served.models
+            if ref.type in PIPELINES and not self._models.is_loaded(ref)
+        ]
 
     async def wait(self, served: Served, missing: list[ModelRef], seconds: float) -> None:
         """
-        Until the models are loaded. Raises HttpError 503 with `estimated_time` after `seconds`; loading goes on then.
+        Until the models are loaded.
+
+        Raises HttpError 503 with `estimated_time` after `seconds`; loading goes on then.
 
         One that can't be loaded is the run's to report.
         """
@@ -100,7 +118,9 @@ class Loading:
         for ref in missing:
             loading = self._start(ref)
             try:
-                await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(loading)), max(0.0, until - time.monotonic()))
+                await asyncio.wait_for(
+                    asyncio.shield(asyncio.wrap_future(loading)), max(0.0, until - time.monotonic())
+                )
             except NodetoolError:
                 _log.warning("The model %s could not be loaded ahead of its run.", ref.repo_id)
             except TimeoutError:
@@ -126,7 +146,13 @@ class Loading:
 
     def _load(self, ref: ModelRef) -> None:
         started = time.monotonic()
-        context = Context("server", report=lambda kind, details: None, cancelled=self._closed, images=ImageLoader(), models=self._models)
+        context = Context(
+            "server",
+            report=lambda kind, details: None,
+            cancelled=self._closed,
+            images=ImageLoader(),
+            models=self._models,
+        )
         with self._models.use(ref, ANY, context=context):
             self._seconds[ref] = time.monotonic() - started
         if not self._has_loaded:
@@ -135,7 +161,9 @@ class Loading:
 
     def _not_loaded(self, ref: ModelRef) -> HttpError:
         seconds = round(self._seconds.get(ref, ESTIMATED_SECONDS), 1)
-        problem = Problem("model_loading", "", f"Model {ref.repo_id or ref.path} is currently loading")
+        problem = Problem(
+            "model_loading", "", f"Model {ref.repo_id or ref.path} is currently loading"
+        )
         headers = {"Retry-After": str(max(1, round(seconds)))}
         return HttpError(503, problem, headers=headers, more={"estimated_time": seconds})
 

@@ -10,16 +10,76 @@ from hypothesis import strategies as st
 
 from nodetool_core.assets.addresses import is_public
 
-PUBLIC = ["8.8.8.8", "93.184.215.14", "1.1.1.1", "172.32.0.1", "192.88.98.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
+PUBLIC = [
+    "8.8.8.8",
+    "93.184.215.14",
+    "1.1.1.1",
+    "172.32.0.1",
+    "192.88.98.1",
+    "2606:4700::1111",
+    "::ffff:8.8.8.8",
+    "64:ff9b::808:808",
+]
 
 NOT_PUBLIC = [
-    *("127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1"),
-    *("255.255.255.255", "192.0.2.1", "198.18.0.1", "240.0.0.1", "::1", "::", "fe80::1%eth0", "fc00::1", "ff02::1"),
-    *("::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a00:1", "2002:7f00:1::", "2001:db8::1"),
-    # V5: the relay of 6to4, and its brothers: transition mechanisms, site-local, what was assigned of late, a cloud's own service.
-    *("192.88.99.1", "::ffff:192.88.99.1", "64:ff9b::c058:6301", "2002:808:808::1", "2001:0:808:808::1", "::8.8.8.8"),
-    *("64:ff9b:1::808:808", "fec0::1", "5f00::1", "3fff::1", "100::1", "4000::1", "::ffff:0:8.8.8.8", "2001:20::1"),
-    *("168.63.129.16", "192.0.0.192", "192.0.0.9", "100.100.100.200", "fd00:ec2::254", "192.31.196.1", "192.52.193.1"),
+    *(
+        "127.0.0.1",
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.0.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "0.0.0.0",
+        "224.0.0.1",
+    ),
+    *(
+        "255.255.255.255",
+        "192.0.2.1",
+        "198.18.0.1",
+        "240.0.0.1",
+        "::1",
+        "::",
+        "fe80::1%eth0",
+        "fc00::1",
+        "ff02::1",
+    ),
+    *(
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+        "64:ff9b::7f00:1",
+        "64:ff9b::a00:1",
+        "2002:7f00:1::",
+        "2001:db8::1",
+    ),
+    # V5: the relay of 6to4, and its brothers: transition mechanisms, site-local, what was assigned
+    # of late, a cloud's own service.
+    *(
+        "192.88.99.1",
+        "::ffff:192.88.99.1",
+        "64:ff9b::c058:6301",
+        "2002:808:808::1",
+        "2001:0:808:808::1",
+        "::8.8.8.8",
+    ),
+    *(
+        "64:ff9b:1::808:808",
+        "fec0::1",
+        "5f00::1",
+        "3fff::1",
+        "100::1",
+        "4000::1",
+        "::ffff:0:8.8.8.8",
+        "2001:20::1",
+    ),
+    *(
+        "168.63.129.16",
+        "192.0.0.192",
+        "192.0.0.9",
+        "100.100.100.200",
+        "fd00:ec2::254",
+        "192.31.196.1",
+        "192.52.193.1",
+    ),
 ]
 
 
@@ -34,7 +94,9 @@ def test_not_public(address: str) -> None:
 
 
 @given(st.ip_addresses())
-def test_nothing_is_public_that_python_knows_to_be_none(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
+def test_nothing_is_public_that_python_knows_to_be_none(
+    ip: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> None:
     inner = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
     assert not is_public(str(ip)) or (inner or ip).is_global
 

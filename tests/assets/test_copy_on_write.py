@@ -1,4 +1,6 @@
-"""E3: an image that is lent can be changed in every way that Pillow has, and nobody else sees it."""
+"""
+E3: an image that is lent can be changed in every way that Pillow has, and nobody else sees it.
+"""
 
 from __future__ import annotations
 
@@ -42,16 +44,22 @@ ANY_MODE: dict[str, Change] = {
     "draw": lambda image: ImageDraw.Draw(image).line((0, 0, 7, 7), fill=255),
     "paste": lambda image: image.paste(255, (0, 0, 4, 4)),
     "put pixel": lambda image: image.putpixel((0, 0), 255),
-    "put data": lambda image: image.putdata([image.getpixel((0, 0))] * 63 + [255 if image.mode in "LP" else (255, 255, 255)]),
+    "put data": lambda image: image.putdata(
+        [image.getpixel((0, 0))] * 63 + [255 if image.mode in "LP" else (255, 255, 255)]
+    ),
     "assign pixels": assign_pixels,
-    "flood": lambda image: ImageDraw.floodfill(image, (0, 0), 255 if image.mode in "LP" else (255, 255, 255)),
+    "flood": lambda image: ImageDraw.floodfill(
+        image, (0, 0), 255 if image.mode in "LP" else (255, 255, 255)
+    ),
     "from bytes": lambda image: image.frombytes(b"\xff" * len(image.tobytes())),
     "turn": turn_in_place,
     "shrink": lambda image: image.thumbnail((2, 2)),
     "close": lambda image: image.close(),
     "notes": lambda image: image.info.update(dpi=(1, 1), icc_profile=b"x"),
 }
-CHANGES = [(mode, name, change) for mode in ("RGB", "L", "P") for name, change in ANY_MODE.items()] + [
+CHANGES = [
+    (mode, name, change) for mode in ("RGB", "L", "P") for name, change in ANY_MODE.items()
+] + [
     ("RGB", "alpha", lambda image: image.putalpha(7)),
     ("L", "alpha", lambda image: image.putalpha(7)),
     ("RGBA", "composite", lambda image: image.alpha_composite(Image.new("RGBA", (8, 8), "red"))),
@@ -68,8 +76,12 @@ def plain(mode: str) -> Image.Image:
     return image
 
 
-@pytest.mark.parametrize(("mode", "name", "change"), CHANGES, ids=[f"{mode} {name}" for mode, name, _ in CHANGES])
-def test_e3_a_change_in_place_stays_with_whoever_made_it(mode: str, name: str, change: Change) -> None:
+@pytest.mark.parametrize(
+    ("mode", "name", "change"), CHANGES, ids=[f"{mode} {name}" for mode, name, _ in CHANGES]
+)
+def test_e3_a_change_in_place_stays_with_whoever_made_it(
+    mode: str, name: str, change: Change
+) -> None:
     value, expected = ImageData.of(plain(mode)).sealed(), plain(mode)
     own = value.image
     try:
@@ -88,8 +100,12 @@ def test_e3_a_change_in_place_stays_with_whoever_made_it(mode: str, name: str, c
         assert (image.getpalette(), image.info) == (expected.getpalette(), expected.info)
 
 
-@pytest.mark.parametrize(("mode", "name", "change"), CHANGES, ids=[f"{mode} {name}" for mode, name, _ in CHANGES])
-def test_e3_an_image_does_not_follow_the_image_that_it_was_made_of(mode: str, name: str, change: Change) -> None:
+@pytest.mark.parametrize(
+    ("mode", "name", "change"), CHANGES, ids=[f"{mode} {name}" for mode, name, _ in CHANGES]
+)
+def test_e3_an_image_does_not_follow_the_image_that_it_was_made_of(
+    mode: str, name: str, change: Change
+) -> None:
     image, expected = plain(mode), plain(mode)
     value = ImageData.of(image)
     with suppress(ValueError, ImageCms.PyCMSError):
@@ -125,7 +141,12 @@ def test_e3_a_file_that_was_opened_is_an_image(tmp_path: Path) -> None:
 
 def test_e3_a_lent_image_copies_and_pickles_as_any_image() -> None:
     lent = ImageData.of(plain("P")).sealed().image
-    for again in (copy.copy(lent), copy.deepcopy(lent), pickle.loads(pickle.dumps(lent)), lent.copy()):
+    for again in (
+        copy.copy(lent),
+        copy.deepcopy(lent),
+        pickle.loads(pickle.dumps(lent)),
+        lent.copy(),
+    ):
         assert type(again) is not CopyOnWriteImage
         assert lent == again and again == lent
         again.putpixel((0, 0), 1)

@@ -83,7 +83,9 @@ def test_n4_a_phone_s_image_is_upright_and_keeps_its_profile() -> None:
     turned = scene().copy()
     exif = turned.getexif()
     exif[0x0112] = 6
-    image = decode_bytes(encoded(turned, "HEIF", exif=exif.tobytes(), icc_profile=profile), "photo.heic")
+    image = decode_bytes(
+        encoded(turned, "HEIF", exif=exif.tobytes(), icc_profile=profile), "photo.heic"
+    )
     assert image.size == (24, 40) and image.info["icc_profile"] == profile
     assert difference(image, scene().transpose(Image.Transpose.ROTATE_270)) < 12
 
@@ -101,7 +103,9 @@ try:
 except ImageError as error:
     print(error.problem.code, error)
 """
-    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
     assert shown.startswith("missing_package photo.heic") and "'.[heic]'" in shown
 
 
@@ -139,7 +143,10 @@ def test_size_is_checked_before_pixels_are_decoded() -> None:
             decode_bytes(bomb, "bomb")
         assert code_of(caught) == "image_too_large"
         wide = encoded(Image.new("1", (19_000, 5_000)))
-        assert decode_bytes(wide, "wide").size == (19_000, 5_000), "above Pillow's own limit, below ours"
+        assert decode_bytes(wide, "wide").size == (
+            19_000,
+            5_000,
+        ), "above Pillow's own limit, below ours"
     assert settings_before == Image.MAX_IMAGE_PIXELS
 
 
@@ -171,19 +178,26 @@ def test_exif_orientation_is_applied(orientation: int, name: str) -> None:
         stored = stored.transpose(turn)
     exif = Image.Exif()
     exif[0x0112] = orientation
-    image = decode_bytes(encoded(stored, name, exif=exif, **({"quality": 95} if name in ("JPEG", "WEBP") else {})), "turned")
+    image = decode_bytes(
+        encoded(stored, name, exif=exif, **({"quality": 95} if name in ("JPEG", "WEBP") else {})),
+        "turned",
+    )
     assert image.size == (40, 24)
     assert difference(image, scene()) < 6
 
 
 def test_damaged_exif_does_not_cost_the_image() -> None:
-    assert decode_bytes(encoded(scene(), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff" + bytes(20)), "photo").size == (40, 24)
+    assert decode_bytes(
+        encoded(scene(), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff" + bytes(20)), "photo"
+    ).size == (40, 24)
 
 
 def test_the_first_frame_of_an_animation() -> None:
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue")]
     for name in ("GIF", "WEBP", "TIFF"):
-        image = decode_bytes(encoded(frames[0], name, save_all=True, append_images=frames[1:]), name)
+        image = decode_bytes(
+            encoded(frames[0], name, save_all=True, append_images=frames[1:]), name
+        )
         red, green, blue = image.convert("RGB").getpixel((4, 4))  # type: ignore[misc]
         assert red > 200 and green < 60 and blue < 60
 
@@ -218,11 +232,16 @@ def test_every_mode_is_legal(data: bytes, mode: str) -> None:
     assert "transparency" not in image.info
 
 
-@pytest.mark.parametrize(("name", "says"), [("GIF", "animated"), ("WEBP", "animated"), ("PNG", "animated"), ("TIFF", "several pages")])
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("GIF", "animated"), ("WEBP", "animated"), ("PNG", "animated"), ("TIFF", "several pages")],
+)
 def test_m21_further_frames_are_not_left_out_without_a_word(name: str, says: str) -> None:
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue")]
     told: list[str] = []
-    decode_bytes(encoded(frames[0], name, save_all=True, append_images=frames[1:]), name, tell=told.append)
+    decode_bytes(
+        encoded(frames[0], name, save_all=True, append_images=frames[1:]), name, tell=told.append
+    )
     assert len(told) == 1 and says in told[0] and "first" in told[0]
     told.clear()
     decode_bytes(SAMPLES[name], name, tell=told.append)
@@ -230,19 +249,33 @@ def test_m21_further_frames_are_not_left_out_without_a_word(name: str, says: str
 
 
 def deep(channels: int, kind: str = "PNG") -> bytes:
-    """A file with 16 bits a channel, all of them 40,000, which Pillow reads and does not write."""
+    """
+    Return a file with 16 bits a channel, all of them 40,000, which Pillow reads and does not write.
+    """
     tones = np.full((4, 4, channels), 40_000, ">u2")
     if kind == "PPM":
         return b"P6 4 4 65535\n" + tones.tobytes()
     if kind == "TIFF":
-        entries = [(256, 3, 4), (257, 3, 4), (258, 3, 16), (259, 3, 1), (262, 3, 2), (273, 4, 8), (277, 3, channels), (278, 3, 4)]
+        entries = [
+            (256, 3, 4),
+            (257, 3, 4),
+            (258, 3, 16),
+            (259, 3, 1),
+            (262, 3, 2),
+            (273, 4, 8),
+            (277, 3, channels),
+            (278, 3, 4),
+        ]
         entries = [*entries, (279, 4, tones.nbytes), (284, 3, 1)]
         start = 8 + tones.nbytes
         table = b"".join(
-            struct.pack(">HHI", tag, form, 1) + struct.pack(">I" if form == 4 else ">HH", *[n, 0][: 3 - form // 2])
+            struct.pack(">HHI", tag, form, 1)
+            + struct.pack(">I" if form == 4 else ">HH", *[n, 0][: 3 - form // 2])
             for tag, form, n in entries
         )
-        bits = struct.pack(">HHI", 258, 3, channels) + struct.pack(">I", start + 6 + 12 * len(entries))
+        bits = struct.pack(">HHI", 258, 3, channels) + struct.pack(
+            ">I", start + 6 + 12 * len(entries)
+        )
         table = table[:24] + bits + table[36:]
         return (
             b"MM\0*"
@@ -255,14 +288,27 @@ def deep(channels: int, kind: str = "PNG") -> bytes:
         )
     rows = b"".join(b"\0" + row.tobytes() for row in tones)
     colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
-    parts = [(b"IHDR", struct.pack(">IIBBBBB", 4, 4, 16, colour_type, 0, 0, 0)), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    parts = [
+        (b"IHDR", struct.pack(">IIBBBBB", 4, 4, 16, colour_type, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    ]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in parts
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in parts
     )
 
 
 @pytest.mark.parametrize(
-    ("data", "lost"), [(deep(3), 1), (deep(4), 1), (deep(2), 1), (deep(3, "PPM"), 1), (deep(3, "TIFF"), 1), (deep(1), 0)]
+    ("data", "lost"),
+    [
+        (deep(3), 1),
+        (deep(4), 1),
+        (deep(2), 1),
+        (deep(3, "PPM"), 1),
+        (deep(3, "TIFF"), 1),
+        (deep(1), 0),
+    ],
 )
 def test_i13_bits_are_not_lost_without_a_word(data: bytes, lost: int) -> None:
     told: list[str] = []
@@ -275,25 +321,38 @@ def test_i13_printing_colours_are_converted_by_their_profile() -> None:
     cyan = Image.new("CMYK", (4, 4), (255, 0, 0, 0))
     for name in ("JPEG", "TIFF"):
         told: list[str] = []
-        image = decode_bytes(encoded(cyan, name, icc_profile=printing_colours()), name, tell=told.append)
-        assert image.mode == "RGB" and difference(image, Image.new("RGB", (4, 4), (36, 126, 186))) < 3
+        image = decode_bytes(
+            encoded(cyan, name, icc_profile=printing_colours()), name, tell=told.append
+        )
+        assert (
+            image.mode == "RGB" and difference(image, Image.new("RGB", (4, 4), (36, 126, 186))) < 3
+        )
         assert not told and image.info["icc_profile"] == srgb_profile()
         decode_bytes(encoded(cyan, name), name, tell=told.append)
         assert len(told) == 1 and "approximate" in told[0]
 
 
-@pytest.mark.parametrize(("number", "white"), [(0.25, None), (0.5, None), (191.0, "255"), (40_000.0, "65535"), (4.0, "1")])
+@pytest.mark.parametrize(
+    ("number", "white"),
+    [(0.25, None), (0.5, None), (191.0, "255"), (40_000.0, "65535"), (4.0, "1")],
+)
 def test_i1_a_guess_of_the_scale_is_told(number: float, white: str | None) -> None:
     told: list[str] = []
-    image = decode_bytes(encoded(Image.new("F", (4, 4), number), "TIFF"), "floats", tell=told.append)
+    image = decode_bytes(
+        encoded(Image.new("F", (4, 4), number), "TIFF"), "floats", tell=told.append
+    )
     assert image.mode == "F"
     assert image.getpixel((0, 0)) == pytest.approx(min(1.0, number / float(white or 1)))
-    assert not told if white is None else (len(told) == 1 and f" {white} is taken as white" in told[0])
+    assert (
+        not told if white is None else (len(told) == 1 and f" {white} is taken as white" in told[0])
+    )
 
 
 def test_i1_sixteen_bits_that_come_as_32_need_no_guess() -> None:
     told: list[str] = []
-    image = decode_bytes(b"P5 2 1 65535\n" + np.array([100, 65_535], ">u2").tobytes(), "grey", tell=told.append)
+    image = decode_bytes(
+        b"P5 2 1 65535\n" + np.array([100, 65_535], ">u2").tobytes(), "grey", tell=told.append
+    )
     assert (image.mode, image.getpixel((0, 0)), told) == ("I;16", 100, [])
 
 
@@ -311,7 +370,9 @@ def test_colour_profile_stays_and_the_rest_goes() -> None:
     cut=st.integers(0, 4000),
     noise=st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 255)), max_size=6),
 )
-def test_damaged_bytes_never_raise_anything_but_image_errors(name: str, cut: int, noise: list[tuple[int, int]]) -> None:
+def test_damaged_bytes_never_raise_anything_but_image_errors(
+    name: str, cut: int, noise: list[tuple[int, int]]
+) -> None:
     data = bytearray(SAMPLES[name][: cut or None])
     for position, value in noise:
         if data:
@@ -321,13 +382,30 @@ def test_damaged_bytes_never_raise_anything_but_image_errors(name: str, cut: int
         try:
             decode_bytes(bytes(data), "damaged", ImageLimits(max_pixels=1_000_000)).getpixel((0, 0))
         except ImageError as error:
-            assert error.problem.code in ("empty_image", "not_an_image", "broken_image", "truncated_image", "image_too_large")
+            assert error.problem.code in (
+                "empty_image",
+                "not_an_image",
+                "broken_image",
+                "truncated_image",
+                "image_too_large",
+            )
 
 
 @settings(max_examples=100, deadline=None)
 @given(
     data=st.binary(max_size=200),
-    start=st.sampled_from([b"", b"BM", b"GIF89a", b"II*\0", b"MM\0*", b"P6 ", b"\xff\xd8\xff", b"RIFF\0\0\0\0WEBPVP8 "]),
+    start=st.sampled_from(
+        [
+            b"",
+            b"BM",
+            b"GIF89a",
+            b"II*\0",
+            b"MM\0*",
+            b"P6 ",
+            b"\xff\xd8\xff",
+            b"RIFF\0\0\0\0WEBPVP8 ",
+        ]
+    ),
 )
 def test_random_bytes_never_raise_anything_but_image_errors(data: bytes, start: bytes) -> None:
     with warnings.catch_warnings():

@@ -12,11 +12,20 @@ from PIL import Image
 
 from nodetool_core import ImageData
 from nodetool_core.assets.decode import decode_file
-from nodetool_core.assets.encode import SUFFIXES, encode_image, format_of, read_provenance, save_image
+from nodetool_core.assets.encode import (
+    SUFFIXES,
+    encode_image,
+    format_of,
+    read_provenance,
+    save_image,
+)
 from nodetool_core.errors import ImageError
 from tests.assets.images import difference, encoded, scene
 
-PROVENANCE: dict[str, Any] = {"workflow": {"graph": {"nodes": [{"id": "ä…日本"}]}}, "seeds": {"node": 7}}
+PROVENANCE: dict[str, Any] = {
+    "workflow": {"graph": {"nodes": [{"id": "ä…日本"}]}},
+    "seeds": {"node": 7},
+}
 MODES = ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "F", "I;16"]
 
 
@@ -25,7 +34,9 @@ def test_a_image_is_read_again_as_it_was_written(suffix: str, tmp_path: Path) ->
     path = save_image(scene(), tmp_path / f"image{suffix}")
     image = decode_file(path)
     assert image.format == SUFFIXES[suffix]
-    assert difference(image.convert("RGB"), scene()) < (0.01 if suffix in (".png", ".tif", ".tiff", ".bmp") else 10)
+    assert difference(image.convert("RGB"), scene()) < (
+        0.01 if suffix in (".png", ".tif", ".tiff", ".bmp") else 10
+    )
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 
@@ -60,13 +71,17 @@ def test_a_profile_that_no_longer_fits_is_dropped() -> None:
 def test_provenance_is_read_again(suffix: str, mode: str, tmp_path: Path) -> None:
     path = save_image(scene().convert(mode), tmp_path / f"a{suffix}", provenance=PROVENANCE)
     assert read_provenance(path) == PROVENANCE
-    assert read_provenance(save_image(decode_file(path), tmp_path / f"b{suffix}")) is None, "another image has another origin"
+    assert read_provenance(save_image(decode_file(path), tmp_path / f"b{suffix}")) is None, (
+        "another image has another origin"
+    )
 
 
 def test_a_long_provenance(tmp_path: Path) -> None:
     long = PROVENANCE | {"workflow": ["node"] * 300_000}
     for suffix in (".png", ".webp", ".tiff"):
-        assert read_provenance(save_image(scene(), tmp_path / f"a{suffix}", provenance=long)) == long
+        assert (
+            read_provenance(save_image(scene(), tmp_path / f"a{suffix}", provenance=long)) == long
+        )
     shortened = read_provenance(save_image(scene(), tmp_path / "a.jpg", provenance=long))
     assert shortened == {"seeds": {"node": 7}, "left_out": ["workflow"]}
 
@@ -99,7 +114,10 @@ def test_a_damaged_provenance_says_so(tmp_path: Path) -> None:
     assert caught.value.problem.code == "broken_provenance"
 
 
-@pytest.mark.parametrize(("name", "says"), [("a.jpgg", "Did you mean '.jpg'?"), ("a.xyz", ".png, .jpg"), ("image", "no suffix")])
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("a.jpgg", "Did you mean '.jpg'?"), ("a.xyz", ".png, .jpg"), ("image", "no suffix")],
+)
 def test_an_unknown_suffix_names_the_known_ones(name: str, says: str, tmp_path: Path) -> None:
     with pytest.raises(ImageError) as caught:
         save_image(scene(), tmp_path / name)
@@ -141,7 +159,9 @@ def test_a_place_that_can_not_be_written(name: str, tmp_path: Path) -> None:
 def test_a_size_the_format_can_not_hold() -> None:
     with pytest.raises(ImageError, match="20000 x 1") as caught:
         encode_image(Image.new("RGB", (20_000, 1)), "WEBP", where="wide.webp")
-    assert caught.value.problem.code == "encoding_failed" and caught.value.problem.where == "wide.webp"
+    assert (
+        caught.value.problem.code == "encoding_failed" and caught.value.problem.where == "wide.webp"
+    )
 
 
 def test_equal_images_make_equal_files() -> None:

@@ -32,7 +32,9 @@ def test_permissions_and_links_are_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("failing", ["fsync", "replace"])
-def test_a_failed_write_leaves_what_existed(failing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_leaves_what_existed(
+    failing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "a.bin"
     atomic_write(path, b"one")
 
@@ -58,7 +60,10 @@ def test_a_really_full_disk(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("make", "kind"),
-    [(lambda path: path.mkdir(), IsADirectoryError), (lambda path: path.parent.rmdir() or path.parent.write_bytes(b"x"), OSError)],
+    [
+        (lambda path: path.mkdir(), IsADirectoryError),
+        (lambda path: path.parent.rmdir() or path.parent.write_bytes(b"x"), OSError),
+    ],
 )
 def test_paths_that_can_not_be_written(make: object, kind: type[OSError], tmp_path: Path) -> None:
     path = tmp_path / "folder" / "a.bin"
@@ -110,16 +115,23 @@ def test_a_pipe_is_written_to_and_stays_one(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("has_links", [True, False])
-def test_many_writers_never_share_a_name(has_links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_writers_never_share_a_name(
+    has_links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if not has_links:
 
         def link(*_: object) -> None:
             raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
         monkeypatch.setattr(os, "link", link)
-    writers = [threading.Thread(target=write_new, args=(tmp_path, "a.bin", bytes([number]))) for number in range(12 if has_links else 1)]
+    writers = [
+        threading.Thread(target=write_new, args=(tmp_path, "a.bin", bytes([number])))
+        for number in range(12 if has_links else 1)
+    ]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join()
-    assert sorted(contents(tmp_path).values()) == [bytes([number]) for number in range(len(writers))]
+    assert sorted(contents(tmp_path).values()) == [
+        bytes([number]) for number in range(len(writers))
+    ]

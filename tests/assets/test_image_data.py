@@ -8,7 +8,25 @@ from nodetool_core import ImageData
 from nodetool_core.assets.modes import in_mode
 from tests.assets.images import difference, scene
 
-MODES = ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "F", "I;16", "I;16B", "La", "RGBa"]
+MODES = [
+    "1",
+    "L",
+    "LA",
+    "P",
+    "PA",
+    "RGB",
+    "RGBA",
+    "CMYK",
+    "YCbCr",
+    "LAB",
+    "HSV",
+    "I",
+    "F",
+    "I;16",
+    "I;16B",
+    "La",
+    "RGBa",
+]
 
 
 @pytest.mark.parametrize("target", ["1", "L", "LA", "RGB", "RGBA"])
@@ -33,7 +51,11 @@ def test_colours_survive(mode: str) -> None:
 
 @pytest.mark.parametrize("mode", ["LA", "PA", "RGBA", "La", "RGBa"])
 def test_transparent_pixels_come_out_on_white(mode: str) -> None:
-    hidden = Image.new("LA", (2, 2), (0, 0)) if mode in ("LA", "La") else Image.new("RGBA", (2, 2), (0, 0, 0, 0))
+    hidden = (
+        Image.new("LA", (2, 2), (0, 0))
+        if mode in ("LA", "La")
+        else Image.new("RGBA", (2, 2), (0, 0, 0, 0))
+    )
     image = hidden.convert("P").convert("PA") if mode == "PA" else hidden.convert(mode)
     if mode == "PA":
         image.putalpha(0)
@@ -42,7 +64,11 @@ def test_transparent_pixels_come_out_on_white(mode: str) -> None:
 
 
 def test_half_transparent_pixels_are_blended() -> None:
-    assert in_mode(Image.new("RGBA", (1, 1), (0, 0, 0, 128)), "RGB").getpixel((0, 0)) == (127, 127, 127)
+    assert in_mode(Image.new("RGBA", (1, 1), (0, 0, 0, 128)), "RGB").getpixel((0, 0)) == (
+        127,
+        127,
+        127,
+    )
 
 
 def test_a_palette_with_a_transparent_entry() -> None:
@@ -65,7 +91,9 @@ def test_a_palette_with_a_transparent_entry() -> None:
         ("F", [0.0, 32896.0, 65535.0, 257.0], [0, 128, 255, 1]),
     ],
 )
-def test_deep_tones_are_scaled_not_clipped(mode: str, values: list[float], expected: list[int]) -> None:
+def test_deep_tones_are_scaled_not_clipped(
+    mode: str, values: list[float], expected: list[int]
+) -> None:
     kind = {"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode]
     image = Image.fromarray(np.array([values], kind))
     assert image.mode == mode
@@ -100,7 +128,11 @@ def test_images_are_equal_by_their_pixels() -> None:
     profiled = grey.copy()
     profiled.info["icc_profile"] = b"grey"
     same_bytes = (grey, indices, other, keyed, profiled)
-    assert len({ImageData.of(image).digest for image in same_bytes}) == len(same_bytes), "the same bytes, and different images"
-    assert ImageData.of(Image.frombytes("YCbCr", scene().size, scene().tobytes())) != ImageData.of(scene())
+    assert len({ImageData.of(image).digest for image in same_bytes}) == len(same_bytes), (
+        "the same bytes, and different images"
+    )
+    assert ImageData.of(Image.frombytes("YCbCr", scene().size, scene().tobytes())) != ImageData.of(
+        scene()
+    )
     assert ImageData.of(scene()) != ImageData.of(scene().convert("L"))
     assert ImageData.of(Image.new("L", (2, 8))) != ImageData.of(Image.new("L", (8, 2)))

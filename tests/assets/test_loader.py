@@ -56,10 +56,14 @@ def test_every_kind_of_reference_is_opened(folder: Path, monkeypatch: pytest.Mon
     for ref in references(folder):
         assert difference(loader.open(ref), scene()) == 0
         assert loader.digest(ref) == loader.digest(ref)
-    assert len({loader.digest(ref) for ref in references(folder)[1:]}) == 1, "the same bytes, wherever they are"
+    assert len({loader.digest(ref) for ref in references(folder)[1:]}) == 1, (
+        "the same bytes, wherever they are"
+    )
 
 
-def test_relative_paths_start_from_the_current_folder_by_default(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_relative_paths_start_from_the_current_folder_by_default(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(folder)
     assert ImageLoader().open(ImageRef(uri="a lake ü.png")).size == (40, 24)
     odd = folder / "12:30.png"
@@ -87,7 +91,9 @@ def test_relative_paths_start_from_the_current_folder_by_default(folder: Path, m
         (ImageRef(data="A" * 4000), "image_too_large", "inline image"),
     ],
 )
-def test_what_can_not_be_opened_says_why(ref: ImageRef, code: str, says: str, tmp_path: Path) -> None:
+def test_what_can_not_be_opened_says_why(
+    ref: ImageRef, code: str, says: str, tmp_path: Path
+) -> None:
     loader = ImageLoader(tmp_path, limits=ImageLimits(max_bytes=2000))
     for ask in (loader.open, loader.digest):
         if ask == loader.digest and code in ("not_an_image", "empty_image"):
@@ -103,7 +109,11 @@ def test_a_digest_is_of_the_content_not_of_name_or_time(folder: Path) -> None:
     first = loader.digest(ImageRef(uri=str(path)))
     path.rename(folder / "b.png")
     os.utime(folder / "b.png", (1, 1))
-    assert loader.digest(ImageRef(uri="b.png")) == first == ImageLoader(folder).digest(ImageRef(uri="b.png"))
+    assert (
+        loader.digest(ImageRef(uri="b.png"))
+        == first
+        == ImageLoader(folder).digest(ImageRef(uri="b.png"))
+    )
 
 
 def test_a_change_within_one_tick_of_the_clock_is_seen(folder: Path) -> None:
@@ -132,7 +142,10 @@ def test_a_settled_file_is_read_once(folder: Path, monkeypatch: pytest.MonkeyPat
 def test_threads_share_a_loader(folder: Path) -> None:
     loader, found = ImageLoader(folder), []
     ref = ImageRef(uri="a lake ü.png")
-    threads = [threading.Thread(target=lambda: found.append((loader.digest(ref), loader.open(ref).size))) for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda: found.append((loader.digest(ref), loader.open(ref).size)))
+        for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -143,10 +156,16 @@ def test_threads_share_a_loader(folder: Path) -> None:
 def test_a_folder_counts_by_its_place(folder: Path) -> None:
     (folder / "sub").mkdir()
     loader = ImageLoader(folder)
-    assert loader.digest(FolderRef(uri="sub")) == loader.digest(FolderRef(uri=str(folder / "sub"))) != loader.digest(FolderRef(uri="other"))
+    assert (
+        loader.digest(FolderRef(uri="sub"))
+        == loader.digest(FolderRef(uri=str(folder / "sub")))
+        != loader.digest(FolderRef(uri="other"))
+    )
 
 
-def test_a_confined_loader_reads_no_file_of_this_machine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_confined_loader_reads_no_file_of_this_machine(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HOME", str(folder))
     loader = ImageLoader(folder, store=Store(), confined=True)
     for ref in references(folder):

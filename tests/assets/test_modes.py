@@ -1,4 +1,7 @@
-"""I1: how bright a tone is does not depend on what is done with the image, whatever numbers it is stored as."""
+"""
+I1: how bright a tone is does not depend on what is done with the image, whatever numbers it is
+stored as.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,25 @@ from nodetool_core.assets.modes import in_mode, standard_mode
 from tests.assets.images import scene
 
 STANDARD = {"1", "L", "LA", "RGB", "RGBA", "I;16", "F"}
-MODES = ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "F", "I;16", "I;16B", "La", "RGBa"]
+MODES = [
+    "1",
+    "L",
+    "LA",
+    "P",
+    "PA",
+    "RGB",
+    "RGBA",
+    "CMYK",
+    "YCbCr",
+    "LAB",
+    "HSV",
+    "I",
+    "F",
+    "I;16",
+    "I;16B",
+    "La",
+    "RGBa",
+]
 SCALES = [("F", 1.0), ("F", 255.0), ("F", 65_535.0), ("I", 255.0), ("I", 65_535.0)]
 
 
@@ -33,10 +54,15 @@ def test_nodes_are_given_few_modes(mode: str) -> None:
 
 @pytest.mark.parametrize(("mode", "white"), SCALES)
 @given(darkest=st.floats(0.0, 0.9), size=st.tuples(st.integers(3, 60), st.integers(3, 60)))
-def test_resampling_keeps_the_scale(mode: str, white: float, darkest: float, size: tuple[int, int]) -> None:
+def test_resampling_keeps_the_scale(
+    mode: str, white: float, darkest: float, size: tuple[int, int]
+) -> None:
     usual = Image.fromarray(np.rint(np.asarray(edges("F", 255.0, darkest))).astype(np.uint8))
     for resample in (resized, covering):
-        small, expected = (np.asarray(in_mode(resample(image, size), "L"), int) for image in (edges(mode, white, darkest), usual))
+        small, expected = (
+            np.asarray(in_mode(resample(image, size), "L"), int)
+            for image in (edges(mode, white, darkest), usual)
+        )
         assert np.abs(small - expected).max() <= 2
 
 
@@ -67,5 +93,7 @@ def test_what_can_not_be_averaged_is_converted_first(mode: str) -> None:
         assert source is not None
     else:
         source = scene().convert(mode)
-    small, expected = (np.asarray(in_mode(resized(image, (9, 7)), "RGB"), float) for image in (source, scene()))
+    small, expected = (
+        np.asarray(in_mode(resized(image, (9, 7)), "RGB"), float) for image in (source, scene())
+    )
     assert np.abs(small - expected).max() < 25

@@ -23,7 +23,9 @@ def muted() -> Image.Image:
 
 
 def test_the_profile_of_srgb_is_the_same_everywhere() -> None:
-    assert srgb_profile() == srgb_profile() and srgb_profile()[24:36] == bytes((7, 208, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0))
+    assert srgb_profile() == srgb_profile() and srgb_profile()[24:36] == bytes(
+        (7, 208, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0)
+    )
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA"])
@@ -43,7 +45,9 @@ def test_what_is_srgb_already_keeps_every_bit() -> None:
     assert in_srgb(image) is image and in_srgb(scene()).info == {}
 
 
-@pytest.mark.parametrize("profile", [b"", b"wide", bytes(200), srgb_profile()[:90], grey_gamma(), printing_colours()])
+@pytest.mark.parametrize(
+    "profile", [b"", b"wide", bytes(200), srgb_profile()[:90], grey_gamma(), printing_colours()]
+)
 def test_a_profile_that_can_not_be_used_counts_as_none(profile: bytes) -> None:
     image = tagged(scene(), profile)
     assert profile_of(image) is None
@@ -63,7 +67,10 @@ def test_another_kind_of_colours_is_reached_by_way_of_srgb(target: str) -> None:
     grey = tagged(Image.new("L", (4, 4), 100), grey_gamma())
     colour = tagged(Image.new("RGB", (4, 4), (200, 100, 100)), display_p3())
     if target in ("RGB", "RGBA"):
-        assert in_mode(grey, target).getpixel((0, 0))[0] == 168 and "icc_profile" not in in_mode(grey, target).info
+        assert (
+            in_mode(grey, target).getpixel((0, 0))[0] == 168
+            and "icc_profile" not in in_mode(grey, target).info
+        )
         assert in_mode(colour, target).info["icc_profile"] == display_p3()
     elif target in ("L", "LA"):
         assert in_mode(grey, target).info["icc_profile"] == grey_gamma()
@@ -82,10 +89,16 @@ def test_m9_whoever_names_a_mode_is_given_srgb() -> None:
     photo = in_profile(muted(), display_p3())
     for mode in ("RGB", "RGBA"):
         seen = context().image(ImageData.of(photo), mode)
-        assert difference(seen.convert("RGB"), muted()) < 1.5 and seen.info["icc_profile"] == srgb_profile()
+        assert (
+            difference(seen.convert("RGB"), muted()) < 1.5
+            and seen.info["icc_profile"] == srgb_profile()
+        )
     assert difference(context().image(ImageData.of(photo), "L"), muted().convert("L")) < 1.5
     as_it_is = context().image(ImageData.of(photo))
-    assert (as_it_is.tobytes(), as_it_is.info["icc_profile"]) == (photo.tobytes(), photo.info["icc_profile"])
+    assert (as_it_is.tobytes(), as_it_is.info["icc_profile"]) == (
+        photo.tobytes(),
+        photo.info["icc_profile"],
+    )
 
 
 def test_i13_a_deep_image_loses_no_bits_without_a_word() -> None:

@@ -1,4 +1,8 @@
-"""The benchmark of the engine runs and prints its table; what the figures are depends on the machine and is not tested."""
+"""
+The benchmark of the engine runs and prints its table.
+
+What the figures are depends on the machine and is not tested.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,13 @@ SCRIPT = Path(__file__).resolve().parents[2] / "bench" / "engine.py"
 
 
 def benchmark(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, str(SCRIPT), *arguments], capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(
+        [sys.executable, str(SCRIPT), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
 
 
 @pytest.mark.slow

@@ -31,13 +31,23 @@ def test_ten_tones_are_28_decibels() -> None:
 
 def test_blur_lowers_similarity_and_unrelated_images_have_none() -> None:
     first = noise()
-    blurred = np.stack([np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(1))) for image in first])
+    blurred = np.stack(
+        [np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(1))) for image in first]
+    )
     assert (ssim(first, noise(1)) < 0.1).all() and (ssim(first, blurred) < 0.9).all()
     assert (ssim(first, blurred) > ssim(first, noise(1))).all()
 
 
 def test_lab_of_known_colours() -> None:
     # Lindbloom's figures for sRGB under D65.
-    colours = np.array([[[[255, 255, 255], [255, 0, 0], [0, 255, 0], [0, 0, 255], [0, 0, 0]]]], np.uint8)
-    known = [[100, 0, 0], [53.24, 80.09, 67.20], [87.73, -86.18, 83.18], [32.30, 79.19, -107.86], [0, 0, 0]]
+    colours = np.array(
+        [[[[255, 255, 255], [255, 0, 0], [0, 255, 0], [0, 0, 255], [0, 0, 0]]]], np.uint8
+    )
+    known = [
+        [100, 0, 0],
+        [53.24, 80.09, 67.20],
+        [87.73, -86.18, 83.18],
+        [32.30, 79.19, -107.86],
+        [0, 0, 0],
+    ]
     assert lab(colours)[0, 0] == pytest.approx(np.array(known), abs=0.1)

@@ -1,4 +1,8 @@
-"""The benchmark of the weights manager: what it claims, on a part of its suite; and that the one for a GPU runs."""
+"""
+The benchmark of the weights manager: what it claims, on a part of its suite.
+
+And that the one for a GPU runs.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_policy_loads_no_more_than_its_aim() -> None:
-    suite = [problem for problem in weights.problems(quick=True) if sum(map(len, problem.runs)) <= 20]
+    suite = [
+        problem for problem in weights.problems(quick=True) if sum(map(len, problem.runs)) <= 20
+    ]
     rows = [weights.measure(problem) for problem in suite]
     assert all(row.ours == row.optimum for row in rows if row.known_ahead and row.is_exact)
     assert sum(row.ours for row in rows) <= 1.15 * sum(row.optimum for row in rows)
@@ -25,7 +31,10 @@ def test_the_policy_loads_no_more_than_its_aim() -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_the_program_for_a_gpu_runs_with_tiny_pipelines(tmp_path: Path) -> None:
-    families = [gpu.Family("small", 64, 2, gpu.tiny("stable_diffusion")), gpu.Family("other", 64, 2, gpu.tiny("stable_diffusion_xl"))]
+    families = [
+        gpu.Family("small", 64, 2, gpu.tiny("stable_diffusion")),
+        gpu.Family("other", 64, 2, gpu.tiny("stable_diffusion_xl")),
+    ]
     found = gpu.Bench(tmp_path, families, "cpu").all(1)
     assert found["small"]["warm"]["ours"] > 0
     assert found["swap"]["bytes"] > 100_000
@@ -36,6 +45,12 @@ def test_without_a_gpu_it_says_so() -> None:
 
     if torch.cuda.is_available():
         pytest.skip("There is one here.")
-    done = subprocess.run([sys.executable, ROOT / "bench" / "gpu.py"], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, ROOT / "bench" / "gpu.py"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 1
     assert "needs CUDA" in done.stderr

@@ -1,4 +1,7 @@
-"""The command line called in this process and as a program, and a small pack of nodes with faults of their own."""
+"""
+The command line called in this process and as a program, and a small pack of nodes with faults of
+their own.
+"""
 
 from __future__ import annotations
 
@@ -94,12 +97,14 @@ class Odd(Node):
 
 @pytest.fixture(scope="session")
 def pack_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that counts as a place of installed distributions, with one pack in it."""
+    """Return a folder that counts as a place of installed distributions, with one pack in it."""
     folder = tmp_path_factory.mktemp("site")
     package, info = folder / "cli_pack", folder / "cli_pack-1.0.dist-info"
     package.mkdir()
     info.mkdir()
-    (package / "__init__.py").write_text('from nodetool_core import Pack\npack = Pack(package="cli_pack")\n')
+    (package / "__init__.py").write_text(
+        'from nodetool_core import Pack\npack = Pack(package="cli_pack")\n'
+    )
     (package / "nodes.py").write_text(PACK)
     (package / "broken.py").write_text("import no_such_library\n")
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: cli-pack\nVersion: 1.0\n")
@@ -130,8 +135,10 @@ Command = Callable[..., Done]
 
 
 @pytest.fixture
-def nodetool(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """A command in this process, in an empty folder."""
+def nodetool(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Command:
+    """Return a command in this process, in an empty folder."""
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments: str | Path) -> Done:
@@ -143,12 +150,18 @@ def nodetool(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: py
 
 
 def start(
-    arguments: Sequence[str | Path], folder: Path, *, packs: Path | None = None, stderr: int = subprocess.PIPE
+    arguments: Sequence[str | Path],
+    folder: Path,
+    *,
+    packs: Path | None = None,
+    stderr: int = subprocess.PIPE,
 ) -> subprocess.Popen[str]:
-    """A command as a program of its own."""
+    """Return a command as a program of its own."""
     command = [str(Path(sys.executable).with_name("nodetool")), *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(packs)} if packs else dict(os.environ)
-    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True)
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True
+    )
 
 
 def finish(process: subprocess.Popen[str]) -> Done:
@@ -162,34 +175,61 @@ class Author:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def __call__(self, nodes: dict[str, tuple[str, dict[str, Any]]], edges: Sequence[str] = (), name: str = "workflow.json") -> Path:
+    def __call__(
+        self,
+        nodes: dict[str, tuple[str, dict[str, Any]]],
+        edges: Sequence[str] = (),
+        name: str = "workflow.json",
+    ) -> Path:
         """Nodes by id as type and data; edges as `source.output > target.property`."""
-        records = [{"id": node_id, "type": node_type, "data": data} for node_id, (node_type, data) in nodes.items()]
+        records = [
+            {"id": node_id, "type": node_type, "data": data}
+            for node_id, (node_type, data) in nodes.items()
+        ]
         links = []
         for edge in edges:
-            (source, source_handle), (target, target_handle) = (end.strip().split(".") for end in edge.split(">"))
-            links.append({"source": source, "sourceHandle": source_handle, "target": target, "targetHandle": target_handle})
+            (source, source_handle), (target, target_handle) = (
+                end.strip().split(".") for end in edge.split(">")
+            )
+            links.append(
+                {
+                    "source": source,
+                    "sourceHandle": source_handle,
+                    "target": target,
+                    "targetHandle": target_handle,
+                }
+            )
         path = self.folder / name
         path.write_text(json.dumps({"graph": {"nodes": records, "edges": links}}))
         return path
 
     def resize(self) -> Path:
-        """An image made smaller, and a text that is passed on."""
+        """Return an image made smaller, and a text that is passed on."""
         Image.new("RGB", (40, 30), (200, 100, 0)).save(self.folder / "photo.png")
         return self(
             {
-                "image": ("nodetool.input.ImageInput", {"name": "photo", "value": {"type": "image", "uri": "photo.png"}}),
+                "image": (
+                    "nodetool.input.ImageInput",
+                    {"name": "photo", "value": {"type": "image", "uri": "photo.png"}},
+                ),
                 "caption": ("nodetool.input.StringInput", {"name": "caption", "value": "hello"}),
                 "smaller": ("nodetool.image.Resize", {"width": 20, "height": 10}),
                 "result": ("nodetool.output.Output", {"name": "image"}),
                 "text": ("nodetool.output.Output", {"name": "text"}),
             },
-            ["image.output > smaller.image", "smaller.output > result.value", "caption.output > text.value"],
+            [
+                "image.output > smaller.image",
+                "smaller.output > result.value",
+                "caption.output > text.value",
+            ],
         )
 
     def single(self, node_type: str, **data: Any) -> Path:
         """One node of the pack, and the output `result`."""
-        nodes = {"node": (f"cli_pack.nodes.{node_type}", data), "out": ("nodetool.output.Output", {"name": "result"})}
+        nodes = {
+            "node": (f"cli_pack.nodes.{node_type}", data),
+            "out": ("nodetool.output.Output", {"name": "result"}),
+        }
         return self(nodes, ["node.output > out.value"])
 
 

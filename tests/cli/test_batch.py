@@ -19,7 +19,9 @@ def photos(tmp_path: Path) -> Path:
 
 
 def records(folder: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in (folder / "out" / "manifest.jsonl").read_text().splitlines()]
+    return [
+        json.loads(line) for line in (folder / "out" / "manifest.jsonl").read_text().splitlines()
+    ]
 
 
 def test_a_pattern_runs_once_per_file(nodetool: Command, write: Author, photos: Path) -> None:
@@ -33,7 +35,11 @@ def test_a_batch_goes_on_where_it_was(nodetool: Command, write: Author, photos: 
     (photos / "shot1.png").write_text("no image")
     workflow = write.resize()
     first = nodetool("run", workflow, "--set", "photo=shot*.png")
-    assert first.code == 1 and "1 computed, 1 failed, 1 left" in first.err and "--on-error continue" in first.err
+    assert (
+        first.code == 1
+        and "1 computed, 1 failed, 1 left" in first.err
+        and "--on-error continue" in first.err
+    )
     Image.new("RGB", (8, 8)).save(photos / "shot1.png")
     second = nodetool("run", workflow, "--set", "photo=shot*.png")
     assert second.code == 0 and "2 computed, 1 done before" in second.err
@@ -42,11 +48,19 @@ def test_a_batch_goes_on_where_it_was(nodetool: Command, write: Author, photos: 
     assert third.code == 0 and "3 done before" in third.err and "what is left" not in third.err
 
 
-def test_a_bad_item_is_passed_over_where_asked(nodetool: Command, write: Author, photos: Path) -> None:
+def test_a_bad_item_is_passed_over_where_asked(
+    nodetool: Command, write: Author, photos: Path
+) -> None:
     (photos / "shot0.png").write_text("no image")
-    done = nodetool("run", write.resize(), "--set", "photo=shot*.png", "--on-error", "continue", "--json")
+    done = nodetool(
+        "run", write.resize(), "--set", "photo=shot*.png", "--on-error", "continue", "--json"
+    )
     assert done.code == 1
-    assert [json.loads(line)["status"] for line in done.out.splitlines()] == ["failed", "completed", "completed"]
+    assert [json.loads(line)["status"] for line in done.out.splitlines()] == [
+        "failed",
+        "completed",
+        "completed",
+    ]
 
 
 def test_a_table_gives_inputs_by_name(nodetool: Command, write: Author, photos: Path) -> None:
@@ -58,28 +72,46 @@ def test_a_table_gives_inputs_by_name(nodetool: Command, write: Author, photos: 
 
 
 @pytest.mark.parametrize("separator", [";", "\t"])
-def test_a_table_of_a_spreadsheet_with_other_separators(separator: str, nodetool: Command, write: Author, photos: Path) -> None:
-    (photos / "rows.csv").write_text("photo,smaller.width\nshot0.png,5\n".replace(",", separator), encoding="utf-8-sig")
+def test_a_table_of_a_spreadsheet_with_other_separators(
+    separator: str, nodetool: Command, write: Author, photos: Path
+) -> None:
+    (photos / "rows.csv").write_text(
+        "photo,smaller.width\nshot0.png,5\n".replace(",", separator), encoding="utf-8-sig"
+    )
     done = nodetool("run", write.resize(), "--inputs", "rows.csv")
     assert done.code == 0 and Image.open(photos / "out" / "1_image.png").width == 5
 
 
-def test_a_column_that_the_workflow_does_not_have_is_refused_before_the_first_run(nodetool: Command, write: Author, photos: Path) -> None:
+def test_a_column_that_the_workflow_does_not_have_is_refused_before_the_first_run(
+    nodetool: Command, write: Author, photos: Path
+) -> None:
     (photos / "rows.csv").write_text("photo,smaler.width,captoin\nshot0.png,5,x\nshot1.png,6,y\n")
     done = nodetool("run", write.resize(), "--inputs", "rows.csv")
     assert done.code == 2 and not (photos / "out").exists()
-    assert done.err.count("rows.csv:1: ") == 2 and "Did you mean 'smaller'?" in done.err and "Did you mean 'caption'?" in done.err
+    assert (
+        done.err.count("rows.csv:1: ") == 2
+        and "Did you mean 'smaller'?" in done.err
+        and "Did you mean 'caption'?" in done.err
+    )
 
 
-@pytest.mark.parametrize(("content", "says"), [(None, "No such file"), (b"photo\n\xff\n", "no text in UTF-8")])
-def test_a_table_that_can_not_be_read(content: bytes | None, says: str, nodetool: Command, write: Author, photos: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "says"), [(None, "No such file"), (b"photo\n\xff\n", "no text in UTF-8")]
+)
+def test_a_table_that_can_not_be_read(
+    content: bytes | None, says: str, nodetool: Command, write: Author, photos: Path
+) -> None:
     if content is not None:
         (photos / "rows.csv").write_bytes(content)
     done = nodetool("run", write.resize(), "--inputs", "rows.csv")
-    assert done.code == 2 and says in done.err and "codec" not in done.err and "Errno" not in done.err
+    assert (
+        done.code == 2 and says in done.err and "codec" not in done.err and "Errno" not in done.err
+    )
 
 
-def test_a_pattern_that_fits_nothing_is_wrong_use(nodetool: Command, write: Author, photos: Path) -> None:
+def test_a_pattern_that_fits_nothing_is_wrong_use(
+    nodetool: Command, write: Author, photos: Path
+) -> None:
     done = nodetool("run", write.resize(), "--set", "photo=q*.png")
     assert (done.code, done.out) == (2, "") and "No file fits 'q*.png'" in done.err
 

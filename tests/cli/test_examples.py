@@ -1,4 +1,8 @@
-"""`nodetool examples`, and workflow files named as `example:NAME`. (N2: whoever has only the wheel has something to run.)"""
+"""
+`nodetool examples`, and workflow files named as `example:NAME`.
+
+(N2: whoever has only the wheel has something to run.)
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,10 @@ def test_n2_every_shipped_workflow_is_listed(nodetool: Command) -> None:
 def test_n2_an_example_runs_from_any_folder(nodetool: Command, tmp_path: Path) -> None:
     done = nodetool("run", "example:enlarge", "--quiet", "--no-cache")
     assert done.code == 0
-    with Image.open(ROOT / "graphs/assets/lake_at_noon.png") as before, Image.open(tmp_path / done.out.strip()) as after:
+    with (
+        Image.open(ROOT / "graphs/assets/lake_at_noon.png") as before,
+        Image.open(tmp_path / done.out.strip()) as after,
+    ):
         assert after.size == (before.width * 4, before.height * 4)
 
 
@@ -33,7 +40,12 @@ def test_n2_an_example_is_validated_and_drawn(nodetool: Command) -> None:
 
 def test_n2_copied_examples_bring_their_images_and_run(nodetool: Command, tmp_path: Path) -> None:
     done = nodetool("examples", "fill_in", "enlarge", "--copy", "mine")
-    assert done.out.splitlines() == ["mine/fill_in.json", "mine/assets/lake_at_noon.png", "mine/assets/sun_mask.png", "mine/enlarge.json"]
+    assert done.out.splitlines() == [
+        "mine/fill_in.json",
+        "mine/assets/lake_at_noon.png",
+        "mine/assets/sun_mask.png",
+        "mine/enlarge.json",
+    ]
     assert nodetool("validate", "mine/fill_in.json").code == 0
     assert nodetool("examples", "contact_sheet", "--copy", "mine").code == 0
 
@@ -60,11 +72,16 @@ def test_n2_a_pack_ships_examples_under_its_own_name(
     package, info = site / "showing_pack", site / "showing_pack-1.0.dist-info"
     (package / "workflows").mkdir(parents=True)
     info.mkdir()
-    (package / "__init__.py").write_text("from nodetool_core import Pack\n\npack = Pack(package='showing_pack', examples='workflows')\n")
+    (package / "__init__.py").write_text(
+        "from nodetool_core import Pack\n\npack = Pack(package='showing_pack',"
+        " examples='workflows')\n"
+    )
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: showing-pack\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[nodetool.packs]\nshowing_pack = showing_pack:pack\n")
     node = {"id": "text", "type": "nodetool.constant.String", "data": {"value": "hello"}}
-    (package / "workflows" / "hello.json").write_text(json.dumps({"description": "Says hello.", "graph": {"nodes": [node], "edges": []}}))
+    (package / "workflows" / "hello.json").write_text(
+        json.dumps({"description": "Says hello.", "graph": {"nodes": [node], "edges": []}})
+    )
     monkeypatch.syspath_prepend(str(site))
     listed = dict(line.split(maxsplit=1) for line in nodetool("examples").out.splitlines())
     assert listed["example:showing_pack.hello"] == "Says hello."

@@ -15,8 +15,16 @@ FILES = Path(__file__).parents[1] / "importing" / "files"
 
 def test_a_workflow_goes_to_stdout_and_notes_to_stderr(nodetool: Command) -> None:
     done = nodetool("import", FILES / "text_to_image.json")
-    assert done.code == 0 and [node["id"] for node in done.json["graph"]["nodes"]] == ["1", "5", "7"]
-    assert "is the input 'model'" in done.err and "--set model=OWNER/NAME" in done.err and "3 nodes written." in done.err
+    assert done.code == 0 and [node["id"] for node in done.json["graph"]["nodes"]] == [
+        "1",
+        "5",
+        "7",
+    ]
+    assert (
+        "is the input 'model'" in done.err
+        and "--set model=OWNER/NAME" in done.err
+        and "3 nodes written." in done.err
+    )
 
 
 def test_a_file_that_is_written_is_valid(nodetool: Command, tmp_path: Path) -> None:
@@ -39,7 +47,12 @@ def test_files_that_can_not_be_imported(nodetool: Command, tmp_path: Path) -> No
     assert missing.code == 2 and missing.out == "" and "no such file" in missing.err
     (tmp_path / "bad.json").write_text('{"1": {"class_type": "Magic", "inputs": {}}}')
     bad = nodetool("import", "bad.json")
-    assert bad.code == 2 and bad.out == "" and "Magic (1): has no counterpart" in bad.err and "Traceback" not in bad.err
+    assert (
+        bad.code == 2
+        and bad.out == ""
+        and "Magic (1): has no counterpart" in bad.err
+        and "Traceback" not in bad.err
+    )
 
 
 def test_a_image_that_holds_no_workflow(nodetool: Command, tmp_path: Path) -> None:
@@ -51,15 +64,25 @@ def test_a_image_that_holds_no_workflow(nodetool: Command, tmp_path: Path) -> No
 def test_the_file_to_import_is_not_overwritten(nodetool: Command, tmp_path: Path) -> None:
     file = shutil.copy(FILES / "text_to_image.json", tmp_path / "workflow.json")
     done = nodetool("import", "workflow.json", "--out", "./workflow.json")
-    assert done.code == 2 and "would be lost" in done.err and Path(file).read_bytes() == (FILES / "text_to_image.json").read_bytes()
+    assert (
+        done.code == 2
+        and "would be lost" in done.err
+        and Path(file).read_bytes() == (FILES / "text_to_image.json").read_bytes()
+    )
 
 
-def test_a_run_without_the_files_of_the_other_tool_says_how_to_give_ones_own(nodetool: Command, tmp_path: Path) -> None:
+def test_a_run_without_the_files_of_the_other_tool_says_how_to_give_ones_own(
+    nodetool: Command, tmp_path: Path
+) -> None:
     nodetool("import", FILES / "inpainting.json", "--out", "made.json")
     assert "Run with --set image_2=PATH." in nodetool("import", FILES / "inpainting.json").err
     shutil.copy(FILES.parents[2] / "graphs" / "assets" / "lake_at_noon.png", tmp_path / "lake.png")
     done = nodetool("run", "made.json")
-    assert done.code == 1 and "hole.png: does not exist" in done.err and "--set image_2=PATH" in done.err
+    assert (
+        done.code == 1
+        and "hole.png: does not exist" in done.err
+        and "--set image_2=PATH" in done.err
+    )
     own = nodetool("run", "made.json", "--set", "image_2=mine.png")
     assert own.code == 1 and "mine.png: does not exist" in own.err and "--set" not in own.err
     nodetool("import", FILES / "text_to_image.json", "--out", "text.json")

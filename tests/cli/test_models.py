@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache of the Hub."""
+    """Return an empty cache of the Hub."""
     folder = tmp_path / "hub"
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(folder))
     return folder
@@ -25,35 +25,52 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> HubServer:
-    """A Hub that has the shipped model under another name."""
+    """Return a Hub that has the shipped model under another name."""
     directory = ROOT / "nodes" / "huggingface" / "weights" / "tiny-landscapes"
     server = HubServer()
-    files = {path.relative_to(directory).as_posix(): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+    files = {
+        path.relative_to(directory).as_posix(): path.read_bytes()
+        for path in directory.rglob("*")
+        if path.is_file()
+    }
     server.repositories["owner/landscapes"] = files
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.endpoint)
     monkeypatch.setattr(
-        "huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", server.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+        "huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE",
+        server.endpoint + "/{repo_id}/resolve/{revision}/{filename}",
     )
     return server
 
 
 def test_what_ships_is_listed(nodetool: Command, cache: Path) -> None:
     listed = nodetool("models", "list", "--json").json
-    assert [row["name"] for row in listed if row["source"] == "pack" and row["bytes"] > 1_000_000] == [SHIPPED]
+    assert [
+        row["name"] for row in listed if row["source"] == "pack" and row["bytes"] > 1_000_000
+    ] == [SHIPPED]
     assert SHIPPED in nodetool("models", "list").out
     assert nodetool("models", "du", "--json").json["bytes"] == sum(row["bytes"] for row in listed)
     assert not cache.exists(), "looking makes no folder"
 
 
-def test_a_model_is_fetched_shown_and_removed(nodetool: Command, cache: Path, hub: HubServer) -> None:
+def test_a_model_is_fetched_shown_and_removed(
+    nodetool: Command, cache: Path, hub: HubServer
+) -> None:
     with hub:
         fetched = nodetool("models", "pull", "owner/landscapes", "--json")
     assert fetched.code == 0, fetched.err
     assert fetched.json["revision"] == COMMIT
-    assert [row["revisions"] for row in nodetool("models", "list", "--json").json if row["source"] == "hub"] == [[COMMIT]]
+    assert [
+        row["revisions"]
+        for row in nodetool("models", "list", "--json").json
+        if row["source"] == "hub"
+    ] == [[COMMIT]]
     shown = nodetool("models", "show", "owner/landscapes", "--json").json
     assert shown["pipeline"] == "StableDiffusionPipeline"
-    assert {part["name"] for part in shown["components"] if part["bytes"]} == {"unet", "vae", "text_encoder"}
+    assert {part["name"] for part in shown["components"] if part["bytes"]} == {
+        "unet",
+        "vae",
+        "text_encoder",
+    }
     removed = nodetool("models", "rm", "owner/landscapes", "--yes", "--json")
     assert removed.json["bytes"] > 1_000_000
     assert not [row for row in nodetool("models", "list", "--json").json if row["source"] == "hub"]
@@ -67,7 +84,9 @@ def test_a_model_is_fetched_shown_and_removed(nodetool: Command, cache: Path, hu
         (("rm", SHIPPED, "--yes"), "model_ships", "Uninstall"),
     ],
 )
-def test_what_cannot_be_done_is_told(arguments: tuple[str, ...], code: str, hint: str, nodetool: Command, cache: Path) -> None:
+def test_what_cannot_be_done_is_told(
+    arguments: tuple[str, ...], code: str, hint: str, nodetool: Command, cache: Path
+) -> None:
     done = nodetool("models", *arguments)
     assert done.code != 0
     assert code in done.err
@@ -83,7 +102,9 @@ def test_a_missing_repository_is_told(nodetool: Command, cache: Path, hub: HubSe
 
 def test_m15_pages_stand_for_what_they_show(nodetool: Command, cache: Path, hub: HubServer) -> None:
     with hub:
-        fetched = nodetool("models", "pull", "https://huggingface.co/owner/landscapes/tree/main", "--json")
+        fetched = nodetool(
+            "models", "pull", "https://huggingface.co/owner/landscapes/tree/main", "--json"
+        )
     assert fetched.code == 0, fetched.err
     assert nodetool("models", "verify", "https://huggingface.co/owner/landscapes").code == 0
     refused = nodetool("models", "pull", "https://huggingface.co/datasets/owner/landscapes")
@@ -91,7 +112,11 @@ def test_m15_pages_stand_for_what_they_show(nodetool: Command, cache: Path, hub:
 
 
 def damage(snapshot: Path, how: str) -> str:
-    """Damage a fetched model as life does; returns what the listing has to say of it, empty where it can't know."""
+    """
+    Damage a fetched model as life does.
+
+    Returns what the listing has to say of it, empty where it can't know.
+    """
     weights = snapshot / "unet" / "diffusion_pytorch_model.safetensors"
     blob = weights.resolve()
     if how == "blob gone":
@@ -117,11 +142,19 @@ def damage(snapshot: Path, how: str) -> str:
 @pytest.mark.parametrize(
     ("how", "file", "says"),
     [
-        ("blob gone", "unet/diffusion_pytorch_model.safetensors", "is a link to a file that is not there"),
+        (
+            "blob gone",
+            "unet/diffusion_pytorch_model.safetensors",
+            "is a link to a file that is not there",
+        ),
         ("weights gone", "unet", "has neither weights"),
         ("folder gone", "vae", "has neither weights"),
         ("cut", "unet/diffusion_pytorch_model.safetensors", "is cut short"),
-        ("other bytes", "unet/diffusion_pytorch_model.safetensors", "is not the file that was published"),
+        (
+            "other bytes",
+            "unet/diffusion_pytorch_model.safetensors",
+            "is not the file that was published",
+        ),
         ("settings", "unet/config.json", "is not the file that was published"),
     ],
 )
@@ -131,9 +164,15 @@ def test_m17_half_models_are_listed_as_such_and_verified(
     with hub:
         path = Path(nodetool("models", "pull", "owner/landscapes", "--json").json["path"])
     whole = nodetool("models", "verify", "owner/landscapes", "--json")
-    assert (whole.code, whole.json["findings"]) == (0, []) and whole.json["hashed"] == whole.json["files"] > 5
+    assert (whole.code, whole.json["findings"]) == (0, []) and whole.json["hashed"] == whole.json[
+        "files"
+    ] > 5
     gap = damage(path, how)
-    (row,) = [row for row in nodetool("models", "list", "--json").json if row["name"] == "owner/landscapes"]
+    (row,) = [
+        row
+        for row in nodetool("models", "list", "--json").json
+        if row["name"] == "owner/landscapes"
+    ]
     assert len(row["gaps"]) == bool(gap) and gap in "".join(row["gaps"])
     assert ("incomplete: " in nodetool("models", "list").out) == bool(gap)
     done = nodetool("models", "verify", "owner/landscapes")
@@ -148,13 +187,23 @@ def test_m17_a_download_that_was_stopped_at_once(nodetool: Command, cache: Path)
     (cache / "models--owner--name" / "blobs").mkdir(parents=True)
     (cache / "models--owner--name" / "blobs" / "0123.incomplete").write_bytes(b"half")
     (row,) = [row for row in nodetool("models", "list", "--json").json if row["source"] == "hub"]
-    assert row["name"] == "owner/name" and row["bytes"] == 4 and "download was stopped" in row["gaps"][0]
+    assert (
+        row["name"] == "owner/name"
+        and row["bytes"] == 4
+        and "download was stopped" in row["gaps"][0]
+    )
     assert nodetool("models", "verify", "owner/name").code == 1
     assert nodetool("models", "rm", "owner/name", "--yes").code == 0
 
 
-def test_m17_a_folder_is_verified_by_its_headers_and_what_was_recorded_beside_it(nodetool: Command, cache: Path, tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(ROOT / "nodes" / "huggingface" / "weights" / "tiny-landscapes", tmp_path / "model"))
+def test_m17_a_folder_is_verified_by_its_headers_and_what_was_recorded_beside_it(
+    nodetool: Command, cache: Path, tmp_path: Path
+) -> None:
+    folder = Path(
+        shutil.copytree(
+            ROOT / "nodes" / "huggingface" / "weights" / "tiny-landscapes", tmp_path / "model"
+        )
+    )
     weights = folder / "vae" / "diffusion_pytorch_model.safetensors"
     assert nodetool("models", "verify", folder, "--json").json["hashed"] == 0
     note = folder / ".cache" / "huggingface" / "download" / "vae" / f"{weights.name}.metadata"

@@ -33,11 +33,17 @@ def test_an_invalid_workflow_ends_with_2(write: Author, tmp_path: Path) -> None:
 
 def test_a_failed_run_ends_with_1(write: Author, pack_folder: Path, tmp_path: Path) -> None:
     done = finish(start(["run", write.single("Crash")], tmp_path, packs=pack_folder))
-    assert (done.code, done.out) == (1, "") and "RuntimeError" in done.err and "Traceback" not in done.err
+    assert (
+        (done.code, done.out) == (1, "")
+        and "RuntimeError" in done.err
+        and "Traceback" not in done.err
+    )
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent as a signal")
-def test_ctrl_c_ends_a_run_within_a_step_and_keeps_what_is_finished(write: Author, pack_folder: Path, tmp_path: Path) -> None:
+def test_ctrl_c_ends_a_run_within_a_step_and_keeps_what_is_finished(
+    write: Author, pack_folder: Path, tmp_path: Path
+) -> None:
     workflow = write(
         {
             "slow": ("cli_pack.nodes.Slow", {}),
@@ -61,11 +67,15 @@ def test_ctrl_c_ends_a_run_within_a_step_and_keeps_what_is_finished(write: Autho
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
-def test_on_a_terminal_there_are_bars_and_stdout_stays_clean(write: Author, pack_folder: Path, tmp_path: Path) -> None:
+def test_on_a_terminal_there_are_bars_and_stdout_stays_clean(
+    write: Author, pack_folder: Path, tmp_path: Path
+) -> None:
     import pty
 
     terminal, end = pty.openpty()
-    process = start(["run", write.single("Slow", steps=10)], tmp_path, packs=pack_folder, stderr=end)
+    process = start(
+        ["run", write.single("Slow", steps=10)], tmp_path, packs=pack_folder, stderr=end
+    )
     os.close(end)
     shown = b"".join(_until_closed(terminal)).decode()
     out, _ = process.communicate(timeout=60)
@@ -88,7 +98,9 @@ def test_a_closed_pipe_is_no_traceback(tmp_path: Path) -> None:
     assert process.wait(60) != 0 and error == ""
 
 
-def test_a_terminal_without_unicode_shows_escapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_without_unicode_shows_escapes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
     done = finish(start(["nodes", "show", "nodetool.image.Crop"], tmp_path))
     assert done.code == 0 and "\\u2265 0" in done.out
@@ -97,10 +109,17 @@ def test_a_terminal_without_unicode_shows_escapes(tmp_path: Path, monkeypatch: p
 def imported(arguments: list[str]) -> set[str]:
     """Top-level packages that a command leaves loaded."""
     script = (
-        "import sys; from nodetool_core.cli.app import execute; code = execute(sys.argv[1:]);"
-        "print(*sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr); sys.exit(code)"
+        "import sys; from nodetool_core.cli.app import execute; code ="
+        " execute(sys.argv[1:]);print(*sorted({name.partition('.')[0] for name in sys.modules}),"
+        " file=sys.stderr); sys.exit(code)"
     )
-    done = subprocess.run([sys.executable, "-c", script, *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return set(done.stderr.splitlines()[-1].split())
 
 
@@ -122,15 +141,22 @@ def test_a_command_imports_only_what_it_needs(arguments: list[str], allowed: set
 
 
 def test_a_run_without_a_model_does_not_import_torch(write: Author, tmp_path: Path) -> None:
-    assert imported(["run", str(write.resize()), "--out", str(tmp_path)]) & (HEAVY - {"numpy"}) == set()
+    assert (
+        imported(["run", str(write.resize()), "--out", str(tmp_path)]) & (HEAVY - {"numpy"})
+        == set()
+    )
 
 
 def test_n5_the_process_ends_without_a_last_collection() -> None:
-    """A collection of all that torch has made takes seconds after the last line, and frees nothing."""
+    """
+    A collection of all that torch has made takes seconds after the last line, and frees nothing.
+    """
     program = (
         "import atexit, gc, sys; sys.argv = ['nodetool', '--version'];"
         "atexit.register(lambda: print('frozen', gc.get_freeze_count() > 0));"
         "from nodetool_core.cli import main; main()"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert done.stdout.splitlines()[-1] == "frozen True"

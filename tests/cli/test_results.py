@@ -31,7 +31,9 @@ def test_an_output_becomes_a_file_name(output: str, file: str) -> None:
 
 def test_lists_keep_their_format_and_nest(tmp_path: Path) -> None:
     image = ImageData.of(Image.new("RGB", (3, 2)))
-    saved = save({"tiles.webp": [[image, image], [image]], "n": 3, "mixed": [image, "text"]}, tmp_path)
+    saved = save(
+        {"tiles.webp": [[image, image], [image]], "n": 3, "mixed": [image, "text"]}, tmp_path
+    )
     names = [path.name for path in saved.paths]
     assert names == ["tiles_1_1.webp", "tiles_1_2.webp", "tiles_2_1.webp", "mixed_1.png"]
     assert saved.values["mixed"][1] == "text" and saved.values["n"] == 3

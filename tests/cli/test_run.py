@@ -12,7 +12,9 @@ from nodetool_core.assets.encode import read_provenance
 from tests.cli.conftest import Author, Command
 
 
-def test_paths_and_values_go_to_stdout_and_nothing_else(nodetool: Command, write: Author, tmp_path: Path) -> None:
+def test_paths_and_values_go_to_stdout_and_nothing_else(
+    nodetool: Command, write: Author, tmp_path: Path
+) -> None:
     done = nodetool("run", write.resize())
     assert (done.code, sorted(done.out.splitlines())) == (0, ["out/image.png", "text: hello"])
     assert "5 nodes computed" in done.err
@@ -29,7 +31,16 @@ def test_a_image_knows_what_made_it(nodetool: Command, write: Author, tmp_path: 
 def test_inputs_and_properties_are_set(nodetool: Command, write: Author, tmp_path: Path) -> None:
     Image.new("L", (7, 7)).save(tmp_path / "other.png")
     workflow = write.resize()
-    settings = ["--set", "photo=other.png", "--set", "smaller.width=5", "--set", "caption=a=b = c", "--set", "caption.name=said"]
+    settings = [
+        "--set",
+        "photo=other.png",
+        "--set",
+        "smaller.width=5",
+        "--set",
+        "caption=a=b = c",
+        "--set",
+        "caption.name=said",
+    ]
     done = nodetool("run", workflow, *settings, "--out", "x")
     assert done.code == 0 and "text: a=b = c" in done.out.splitlines()
     with Image.open(tmp_path / "x" / "image.png") as image:
@@ -38,14 +49,22 @@ def test_inputs_and_properties_are_set(nodetool: Command, write: Author, tmp_pat
 
 def test_nothing_is_overwritten(nodetool: Command, write: Author, tmp_path: Path) -> None:
     workflow = write.resize()
-    first, second, third = (nodetool("run", workflow, "--json").json["outputs"]["image"]["path"] for _ in range(3))
+    first, second, third = (
+        nodetool("run", workflow, "--json").json["outputs"]["image"]["path"] for _ in range(3)
+    )
     assert [first, second, third] == ["out/image.png", "out/image-2.png", "out/image-3.png"]
 
 
 def test_a_image_is_called_as_out_says(nodetool: Command, write: Author) -> None:
     workflow = write.resize()
-    assert nodetool("run", workflow, "--out", "made/night.jpg").out.splitlines() == ["text: hello", "made/night.jpg"]
-    assert nodetool("run", workflow, "--out", "made/night.jpg").out.splitlines() == ["text: hello", "made/night-2.jpg"]
+    assert nodetool("run", workflow, "--out", "made/night.jpg").out.splitlines() == [
+        "text: hello",
+        "made/night.jpg",
+    ]
+    assert nodetool("run", workflow, "--out", "made/night.jpg").out.splitlines() == [
+        "text: hello",
+        "made/night-2.jpg",
+    ]
     with Image.open("made/night.jpg") as image:
         assert image.format == "JPEG"
     Path("old.png").mkdir()
@@ -62,7 +81,10 @@ def test_several_images_begin_as_out_says(nodetool: Command, write: Author) -> N
         },
         ["image.output > first.value", "image.output > second.value"],
     )
-    assert sorted(nodetool("run", workflow, "--out", "night.png").out.splitlines()) == ["night_large.webp", "night_small.png"]
+    assert sorted(nodetool("run", workflow, "--out", "night.png").out.splitlines()) == [
+        "night_large.webp",
+        "night_small.png",
+    ]
 
 
 def test_a_batch_wants_a_folder(nodetool: Command, write: Author) -> None:
@@ -78,7 +100,9 @@ def test_a_batch_wants_a_folder(nodetool: Command, write: Author) -> None:
         ("--quite", "Did you mean '--quiet'?"),
     ],
 )
-def test_what_run_does_not_take_says_how_it_is_given(argument: str, hint: str, nodetool: Command, write: Author) -> None:
+def test_what_run_does_not_take_says_how_it_is_given(
+    argument: str, hint: str, nodetool: Command, write: Author
+) -> None:
     done = nodetool("run", write.resize(), argument)
     assert done.code == 2 and hint in done.err and done.out == ""
 
@@ -109,7 +133,10 @@ class TestForeignNodes:
         }
 
     def test_values_without_a_json_form(self, nodetool: Command, write: Author) -> None:
-        assert nodetool("run", write.single("Odd"), "--json").json["outputs"]["result"] == ["nan", 1.5]
+        assert nodetool("run", write.single("Odd"), "--json").json["outputs"]["result"] == [
+            "nan",
+            1.5,
+        ]
 
     def test_a_foreign_exception_is_one_message(self, nodetool: Command, write: Author) -> None:
         done = nodetool("run", write.single("Crash"))
@@ -124,14 +151,22 @@ class TestForeignNodes:
 
     def test_a_refusal_needs_no_traceback(self, nodetool: Command, write: Author) -> None:
         done = nodetool("run", write.single("Refuse"), "--debug")
-        assert done.code == 1 and "There is nothing to do." in done.err and "Give it something." in done.err
+        assert (
+            done.code == 1
+            and "There is nothing to do." in done.err
+            and "Give it something." in done.err
+        )
         assert "Traceback" not in done.err and "--debug" not in done.err
 
     def test_failures_in_json(self, nodetool: Command, write: Author) -> None:
         done = nodetool("run", write.single("Refuse"), "--json")
         (error,) = done.json["errors"]
         assert done.code == 1 and done.json["status"] == "failed"
-        assert (error["node_id"], error["code"], error["hint"]) == ("node", "node_failed", "Give it something.")
+        assert (error["node_id"], error["code"], error["hint"]) == (
+            "node",
+            "node_failed",
+            "Give it something.",
+        )
 
     def test_what_was_finished_is_kept(self, nodetool: Command, write: Author) -> None:
         workflow = write(
@@ -152,7 +187,9 @@ class TestForeignNodes:
         assert done.code == 0 and done.err.count("The flux is ignored.") == 1
         assert len(done.json["warnings"]) == 3
 
-    def test_progress_without_a_terminal_is_plain_lines(self, nodetool: Command, write: Author) -> None:
+    def test_progress_without_a_terminal_is_plain_lines(
+        self, nodetool: Command, write: Author
+    ) -> None:
         done = nodetool("run", write.single("Slow", steps=30))
         assert "node: Waiting 0/30" in done.err and "node: done in " in done.err
         assert len(done.err.splitlines()) < 8 and "\x1b" not in done.err
@@ -192,39 +229,56 @@ def test_a_image_that_is_not_there(nodetool: Command, write: Author) -> None:
     assert done.code == 1 and "nowhere.png" in done.err and "Traceback" not in done.err
 
 
-def test_a_folder_that_is_a_file_is_found_out_before_the_run(nodetool: Command, write: Author, tmp_path: Path) -> None:
+def test_a_folder_that_is_a_file_is_found_out_before_the_run(
+    nodetool: Command, write: Author, tmp_path: Path
+) -> None:
     (tmp_path / "taken").write_text("precious")
     done = nodetool("run", write.resize(), "--out", "taken/images")
     assert done.code == 1 and "taken" in done.err and "nodes computed" not in done.err
-    assert nodetool("run", write.resize(), "--out", "taken/images", "--output", "text").code == 0, "texts need no folder"
+    assert nodetool("run", write.resize(), "--out", "taken/images", "--output", "text").code == 0, (
+        "texts need no folder"
+    )
     assert (tmp_path / "taken").read_text() == "precious"
 
 
-def test_a_full_disk(nodetool: Command, write: Author, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_full_disk(
+    nodetool: Command, write: Author, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
     workflow = write.resize()
     monkeypatch.setattr("os.fsync", full)
     done = nodetool("run", workflow, "--json")
-    assert done.code == 1 and "No space left on device" in done.err and "Free some space" in done.err
+    assert (
+        done.code == 1 and "No space left on device" in done.err and "Free some space" in done.err
+    )
     assert done.json["status"] == "failed" and done.json["outputs"]["image"]["path"] is None
     assert [error["code"] for error in done.json["errors"]] == ["disk_full"]
     assert "Not all saved after" in done.err and "Done" not in done.err
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_without_output_nodes_the_last_nodes_are_the_result(nodetool: Command, write: Author) -> None:
-    assert nodetool("run", write({"text": ("nodetool.constant.String", {"value": "x"})})).out == "text: x\n"
+def test_without_output_nodes_the_last_nodes_are_the_result(
+    nodetool: Command, write: Author
+) -> None:
+    assert (
+        nodetool("run", write({"text": ("nodetool.constant.String", {"value": "x"})})).out
+        == "text: x\n"
+    )
 
 
 def test_a_workflow_without_any_result_says_so(nodetool: Command, write: Author) -> None:
-    done = nodetool("run", write({"look": ("nodetool.workflows.base_node.Preview", {"value": "x"})}))
+    done = nodetool(
+        "run", write({"look": ("nodetool.workflows.base_node.Preview", {"value": "x"})})
+    )
     assert (done.code, done.out) == (0, "") and "--output NODE" in done.err
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda0", "cpu,tpu", "cuda:x"])
-def test_n8_a_device_that_is_none_is_refused_also_where_all_is_cached(device: str, nodetool: Command, write: Author) -> None:
+def test_n8_a_device_that_is_none_is_refused_also_where_all_is_cached(
+    device: str, nodetool: Command, write: Author
+) -> None:
     assert nodetool("run", write.resize()).code == 0
     done = nodetool("run", write.resize(), "--device", device)
     assert done.code == 1 and "is no device" in done.err and "cuda:1" in done.err
@@ -258,7 +312,9 @@ def test_n13_only_a_name_that_may_be_meant_is_offered(
     assert meant is None or f"Did you mean {meant!r}?" in done.err
 
 
-def test_n7_a_workflow_may_come_from_standard_input(nodetool: Command, write: Author, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_n7_a_workflow_may_come_from_standard_input(
+    nodetool: Command, write: Author, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(write.resize().read_text()))
     assert "out/image.png" in nodetool("run", "-").out.splitlines()
     monkeypatch.setattr("sys.stdin", io.StringIO("{"))
@@ -266,14 +322,21 @@ def test_n7_a_workflow_may_come_from_standard_input(nodetool: Command, write: Au
     assert done.code == 2 and "standard input:1:2" in done.err
 
 
-def test_n7_the_home_folder_is_the_user_s(nodetool: Command, write: Author, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_n7_the_home_folder_is_the_user_s(
+    nodetool: Command, write: Author, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert nodetool("run", write.resize(), "--out", "~/made").code == 0
     assert (tmp_path / "home" / "made" / "image.png").exists() and not (tmp_path / "~").exists()
 
 
-@pytest.mark.parametrize(("out", "says"), [("-", "written to files"), ("pic.pgn", "Did you mean '.png'?"), ("a/b.jepg", "'.jpg'")])
-def test_n7_a_slip_makes_no_folder(out: str, says: str, nodetool: Command, write: Author, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("out", "says"),
+    [("-", "written to files"), ("pic.pgn", "Did you mean '.png'?"), ("a/b.jepg", "'.jpg'")],
+)
+def test_n7_a_slip_makes_no_folder(
+    out: str, says: str, nodetool: Command, write: Author, tmp_path: Path
+) -> None:
     workflow = write.resize()
     before = set(tmp_path.iterdir())
     done = nodetool("run", workflow, "--out", out)
@@ -281,6 +344,8 @@ def test_n7_a_slip_makes_no_folder(out: str, says: str, nodetool: Command, write
     assert set(tmp_path.iterdir()) == before
 
 
-def test_n7_a_folder_with_a_dot_in_its_name_is_one(nodetool: Command, write: Author, tmp_path: Path) -> None:
+def test_n7_a_folder_with_a_dot_in_its_name_is_one(
+    nodetool: Command, write: Author, tmp_path: Path
+) -> None:
     assert nodetool("run", write.resize(), "--out", "results.v2").code == 0
     assert (tmp_path / "results.v2" / "image.png").exists()

@@ -12,7 +12,13 @@ from tests.cli.conftest import ROOT, Author, Command
 EXAMPLE = ROOT / "graphs" / "image_to_image.json"
 
 
-INPUTS = {"image": "image", "prompt": "str", "model": "hf.model", "negative_prompt": "str", "num_inference_steps": "int"} | {
+INPUTS = {
+    "image": "image",
+    "prompt": "str",
+    "model": "hf.model",
+    "negative_prompt": "str",
+    "num_inference_steps": "int",
+} | {
     "guidance_scale": "float",
     "strength": "float",
     "seed": "int",
@@ -36,7 +42,10 @@ def test_several_files_are_checked_each(nodetool: Command, write: Author) -> Non
     bad = write({"a": ("nodetool.image.Crpo", {})})
     done = nodetool("validate", EXAMPLE, bad)
     assert done.code == 2 and "valid, 10 nodes" in done.out and "unknown_type" in done.err
-    assert [found["valid"] for found in nodetool("validate", bad, EXAMPLE, "--json").json] == [False, True]
+    assert [found["valid"] for found in nodetool("validate", bad, EXAMPLE, "--json").json] == [
+        False,
+        True,
+    ]
 
 
 def test_every_problem_is_shown_with_place_code_and_hint(nodetool: Command, write: Author) -> None:
@@ -58,12 +67,31 @@ def test_every_problem_is_shown_with_place_code_and_hint(nodetool: Command, writ
     assert {"unknown_property", "invalid_value", "unknown_type", "unknown_handle"} <= set(codes)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"graph": 3}', "\x00", '{"graph": {"nodes": [{"id": 1}]}}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"graph": 3}',
+        "\x00",
+        '{"graph": {"nodes": [{"id": 1}]}}',
+        "[" * 100_000,
+    ],
+)
 @pytest.mark.parametrize("command", ["validate", "run", "graph"])
-def test_what_is_no_workflow_is_one_clear_message(command: str, content: str, nodetool: Command, tmp_path: Path) -> None:
+def test_what_is_no_workflow_is_one_clear_message(
+    command: str, content: str, nodetool: Command, tmp_path: Path
+) -> None:
     (tmp_path / "bad.json").write_text(content)
     done = nodetool(command, "bad.json")
-    assert done.code == 2 and done.out == "" and done.err.startswith("error[") and "Traceback" not in done.err
+    assert (
+        done.code == 2
+        and done.out == ""
+        and done.err.startswith("error[")
+        and "Traceback" not in done.err
+    )
 
 
 COMFYUI = ROOT / "tests" / "importing" / "files"
@@ -73,7 +101,11 @@ COMFYUI = ROOT / "tests" / "importing" / "files"
     ("given", "message", "hint"),
     [
         (ROOT / "README.md", "is no JSON", "A workflow is a JSON file: an object with a `graph`"),
-        (ROOT / "graphs" / "assets" / "lake_at_noon.png", "is an image, not a workflow", "--set image="),
+        (
+            ROOT / "graphs" / "assets" / "lake_at_noon.png",
+            "is an image, not a workflow",
+            "--set image=",
+        ),
         (ROOT / "graphs", "is a folder", "Name a file in it, such as"),
         (ROOT / "tests" / "cli", "is a folder", "A workflow is a JSON file"),
         (COMFYUI / "text_to_image.json", "is a workflow of ComfyUI", "nodetool import"),
@@ -81,7 +113,9 @@ COMFYUI = ROOT / "tests" / "importing" / "files"
     ],
     ids=lambda value: value.name if isinstance(value, Path) else "",
 )
-def test_what_is_another_kind_of_file_is_named_with_what_to_do(given: Path, message: str, hint: str, nodetool: Command) -> None:
+def test_what_is_another_kind_of_file_is_named_with_what_to_do(
+    given: Path, message: str, hint: str, nodetool: Command
+) -> None:
     done = nodetool("validate", given)
     assert done.code == 2 and message in done.err and hint in done.err and "codec" not in done.err
 
@@ -94,7 +128,9 @@ def test_what_is_another_kind_of_file_is_named_with_what_to_do(given: Path, mess
         ("[1]", "expects a JSON object, got list", "A workflow is a JSON file"),
     ],
 )
-def test_what_is_nearly_a_workflow_says_what_one_is(text: str, message: str, hint: str, nodetool: Command, tmp_path: Path) -> None:
+def test_what_is_nearly_a_workflow_says_what_one_is(
+    text: str, message: str, hint: str, nodetool: Command, tmp_path: Path
+) -> None:
     (tmp_path / "bad.json").write_text(text)
     done = nodetool("run", "bad.json")
     assert done.code == 2 and message in done.err and hint in done.err
@@ -114,7 +150,9 @@ def test_a_graph_as_mermaid(nodetool: Command) -> None:
 
 
 def test_a_graph_as_svg(nodetool: Command, tmp_path: Path) -> None:
-    assert ElementTree.fromstring(nodetool("graph", EXAMPLE, "--format", "svg").out).tag.endswith("svg")
+    assert ElementTree.fromstring(nodetool("graph", EXAMPLE, "--format", "svg").out).tag.endswith(
+        "svg"
+    )
     assert nodetool("graph", EXAMPLE, "--out", "made/graph.svg").out == "made/graph.svg\n"
     assert ElementTree.parse(tmp_path / "made" / "graph.svg").getroot().tag.endswith("svg")
 
@@ -138,7 +176,16 @@ def test_the_version(nodetool: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["run"], ["validate"], ["graph"], ["nodes", "list"], ["nodes", "show"], ["nodes", "new"], ["docs", "build"]]
+    "command",
+    [
+        ["run"],
+        ["validate"],
+        ["graph"],
+        ["nodes", "list"],
+        ["nodes", "show"],
+        ["nodes", "new"],
+        ["docs", "build"],
+    ],
 )
 def test_every_command_has_help_with_an_example(command: list[str], nodetool: Command) -> None:
     done = nodetool(*command, "--help")

@@ -1,4 +1,7 @@
-"""Programs in processes of their own, which are ended where they hang, with the stacks of their threads."""
+"""
+Programs in processes of their own, which are ended where they hang, with the stacks of their
+threads.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,11 @@ faulthandler.dump_traceback_later({seconds}, exit=True)
 
 
 def run_alone(code: str, *, stdin: str = "", seconds: int = SECONDS, **environment: str) -> str:
-    """Run a program; returns what it printed. Fails the test where it fails, or takes longer than so many seconds."""
+    """
+    Run a program; returns what it printed.
+
+    Fails the test where it fails, or takes longer than so many seconds.
+    """
     known = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | environment
     done = subprocess.run(
         [sys.executable, "-c", _BEFORE.format(seconds=seconds) + textwrap.dedent(code)],

@@ -1,4 +1,8 @@
-"""Ways in which the classes of a factory can differ: in each, `make(k)` gives a node class whose result is `k`."""
+"""
+Ways in which the classes of a factory can differ.
+
+In each, `make(k)` gives a node class whose result is `k`.
+"""
 
 from __future__ import annotations
 
@@ -180,6 +184,7 @@ def make(k):
 """
 
 FACTORIES: dict[str, str] = {
-    name.strip(): PREAMBLE + code for name, _, code in (part.partition("\n") for part in SHAPES.split("# -- ")[1:])
+    name.strip(): PREAMBLE + code
+    for name, _, code in (part.partition("\n") for part in SHAPES.split("# -- ")[1:])
 }
 """Code that defines `make`, by what it shows."""

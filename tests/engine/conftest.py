@@ -39,7 +39,11 @@ def tier(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def make_engine(tier: str, tmp_path: Path) -> Iterator[MakeEngine]:
-    """Makes engines that share what their tier shares: nothing, or the disk; each has a memory of its own."""
+    """
+    Makes engines that share what their tier shares: nothing, or the disk.
+
+    Each has a memory of its own.
+    """
     made: list[tuple[Engine, DiskCache | None]] = []
 
     def make() -> Engine:

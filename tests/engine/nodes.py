@@ -1,4 +1,8 @@
-"""A small vocabulary of nodes for graphs in tests. What has to be counted or held goes through a `Stage` that the test makes."""
+"""
+A small vocabulary of nodes for graphs in tests.
+
+What has to be counted or held goes through a `Stage` that the test makes.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,9 @@ from nodetool_core import Context, Field, Lane, Node
 
 
 class Stage:
-    """What a test shares with the nodes it runs: calls are counted by label, and gates held by name."""
+    """
+    What a test shares with the nodes it runs: calls are counted by label, and gates held by name.
+    """
 
     stages: ClassVar[dict[str, Stage]] = {}
 
@@ -211,7 +217,9 @@ class Each(Node):
 
 
 class Produce(Node):
-    """A generator on worker threads: makes n items with the stage's action, and counts how it ended."""
+    """
+    A generator on worker threads: makes n items with the stage's action, and counts how it ended.
+    """
 
     n: int
     fails_at: int = -1

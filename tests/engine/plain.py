@@ -1,8 +1,9 @@
 """
 What a graph means, said as plainly as possible: a recursive evaluation, to compare the engine with.
 
-A node is evaluated for one item of each loop that it is in. No scheduler, no cache, no threads. What stands behind branches
-is asked first whether it comes (`presence`), one input after the other; the inputs are evaluated only if all of them do.
+A node is evaluated for one item of each loop that it is in. No scheduler, no cache, no threads.
+What stands behind branches is asked first whether it comes (`presence`), one input after the other;
+the inputs are evaluated only if all of them do.
 """
 
 from __future__ import annotations
@@ -33,8 +34,16 @@ class Plain:
         self._may_drop: dict[int, bool] = {}
         self._presence: dict[tuple[int, tuple[int, ...]], str] = {}
         self.order: list[int] = []
-        """Nodes as they are met from the outputs: says which of two independent loops is the outer one."""
-        for _, position in sorted((node.name, position) for position, node in enumerate(graph.nodes) if node.role is Role.OUTPUT):
+        """
+        Nodes as they are met from the outputs.
+
+        Says which of two independent loops is the outer one.
+        """
+        for _, position in sorted(
+            (node.name, position)
+            for position, node in enumerate(graph.nodes)
+            if node.role is Role.OUTPUT
+        ):
             self._meet(position)
 
     def _meet(self, position: int) -> None:
@@ -62,22 +71,31 @@ class Plain:
                 self._go_through(loop, outer[1:], {**items, outer[0]: number})
 
     def _listed(self, position: int, loops: tuple[int, ...], items: Items) -> Any:
-        """An output's value: of one in loops, a list for each."""
+        """Return an output's value: of one in loops, a list for each."""
         if not loops:
             values = self.values(position, items)
             return values[0] if isinstance(values, tuple) else values
         stream = self.values(loops[0], items)
         if not isinstance(stream, list):
             return stream
-        listed = [self._listed(position, loops[1:], {**items, loops[0]: number}) for number in range(len(stream))]
-        return [None if value is FAILED else value for value in listed if value is not DROPPED and value is not SKIPPED]
+        listed = [
+            self._listed(position, loops[1:], {**items, loops[0]: number})
+            for number in range(len(stream))
+        ]
+        return [
+            None if value is FAILED else value
+            for value in listed
+            if value is not DROPPED and value is not SKIPPED
+        ]
 
     def loops(self, position: int) -> tuple[int, ...]:
-        """The loops that a node is in, outermost first."""
+        """Return the loops that a node is in, outermost first."""
         if position not in self._loops:
             node, loops = self.graph.nodes[position], ()
             for edge in ordered(node):
-                given = self._given(edge)[: -1 if edge.property in node.node_class.gathers else None]
+                given = self._given(edge)[
+                    : -1 if edge.property in node.node_class.gathers else None
+                ]
                 loops = tuple(sorted({*loops, *given}, key=self.order.index))
             self._loops[position] = loops
         return self._loops[position]
@@ -87,7 +105,11 @@ class Plain:
         return self.loops(edge.source) + ((edge.source,) if streams else ())
 
     def values(self, position: int, items: Items) -> Any:
-        """A tuple of values, for a node that streams a list of them; DROPPED or FAILED where there are none."""
+        """
+        Return a tuple of values, for a node that streams a list of them.
+
+        DROPPED or FAILED where there are none.
+        """
         place = position, tuple(items[loop] for loop in self.loops(position))
         if place not in self._done:
             self._done[place] = self._evaluate(position, items)
@@ -95,7 +117,14 @@ class Plain:
 
     def _evaluate(self, position: int, items: Items) -> Any:
         node = self.graph.nodes[position]
-        kind, given = Kind(node.node_class), {name: prop.default for name, prop in node.spec.properties.items() if not prop.required}
+        kind, given = (
+            Kind(node.node_class),
+            {
+                name: prop.default
+                for name, prop in node.spec.properties.items()
+                if not prop.required
+            },
+        )
         given |= node.values
         arrived: dict[str, Any] = {}
         presence = COMES if node.node_class.merges else self._all_come(node, items)
@@ -112,14 +141,20 @@ class Plain:
         self.ran[node.id] += 1
         try:
             returned = kind.call(instance, None)
-            return [kind.values(item) for item in returned] if node.spec.streams else kind.values(returned)
+            return (
+                [kind.values(item) for item in returned]
+                if node.spec.streams
+                else kind.values(returned)
+            )
         except Exception:  # noqa: BLE001 - as the engine: whatever a node raises is its failure
             self.ran[node.id] -= 1
             self.failed[node.id] += 1
             return FAILED
 
     def presence(self, position: int, items: Items) -> str:
-        """Whether what may be left out comes: known from the branches alone, wherever these say it."""
+        """
+        Whether what may be left out comes: known from the branches alone, wherever these say it.
+        """
         place = position, tuple(items[loop] for loop in self.loops(position))
         if place not in self._presence:
             self._presence[place] = self._asked(position, items)
@@ -127,7 +162,10 @@ class Plain:
 
     def _asked(self, position: int, items: Items) -> str:
         node = self.graph.nodes[position]
-        if any(edge.property in node.node_class.lazy and self._edge_may_drop(node, edge) for edge in node.inputs):
+        if any(
+            edge.property in node.node_class.lazy and self._edge_may_drop(node, edge)
+            for edge in node.inputs
+        ):
             values = self.values(position, items)
             return values if values in (DROPPED, FAILED) else COMES
         if not node.node_class.merges:
@@ -177,7 +215,9 @@ class Plain:
         if position not in self._may_drop:
             node = self.graph.nodes[position]
             drops = [self._edge_may_drop(node, edge) for edge in node.inputs]
-            self._may_drop[position] = node.node_class.branches or (bool(drops) and (all if node.node_class.merges else any)(drops))
+            self._may_drop[position] = node.node_class.branches or (
+                bool(drops) and (all if node.node_class.merges else any)(drops)
+            )
         return self._may_drop[position]
 
     def _brought(self, node: GraphNode, edge: Edge, items: Items) -> Any:
@@ -204,13 +244,19 @@ class Plain:
 
 
 def ordered(node: GraphNode) -> list[Edge]:
-    """A node's edges in the order of its properties."""
+    """Return a node's edges in the order of its properties."""
     names = list(node.spec.properties)
-    return sorted(node.inputs, key=lambda edge: (edge.is_dynamic, edge.property if edge.is_dynamic else names.index(edge.property)))
+    return sorted(
+        node.inputs,
+        key=lambda edge: (
+            edge.is_dynamic,
+            edge.property if edge.is_dynamic else names.index(edge.property),
+        ),
+    )
 
 
 def _verdict(node: GraphNode, arrived: dict[str, Any]) -> str | None:
-    """What becomes of a node that can't run; None where it can."""
+    """Return what becomes of a node that can't run; None where it can."""
     values = list(arrived.values())
     if node.node_class.merges:
         if FAILED in values:

@@ -1,4 +1,7 @@
-"""Random workflows: layered graphs with twins and fan-out, loops (nested, ragged, empty, products), branches, failures."""
+"""
+Random workflows: layered graphs with twins and fan-out, loops (nested, ragged, empty, products),
+branches, failures.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,22 @@ PLAIN_KINDS = ("number", "add", "mix", "mix", "mix3", "reroute")
 LOOP_KINDS = (*PLAIN_KINDS, "each", "each", "for_each", "upto", "collect", "collect", "total")
 BRANCH_KINDS = (*LOOP_KINDS, "odd", "if", "if", "merge", "switch")
 ALL_KINDS = (*BRANCH_KINDS, "fail")
-JOIN_KINDS = ("number", "mix", "mix", "mix3", "odd", "if", "if", "if", "merge", "switch", "fail", "fail", "collect", "each")
+JOIN_KINDS = (
+    "number",
+    "mix",
+    "mix",
+    "mix3",
+    "odd",
+    "if",
+    "if",
+    "if",
+    "merge",
+    "switch",
+    "fail",
+    "fail",
+    "collect",
+    "each",
+)
 """Several branches, in each other and side by side, that meet again, with failures in between."""
 
 Step = tuple[str, int, int, int, int]
@@ -30,7 +48,9 @@ Step = tuple[str, int, int, int, int]
 
 def programs(kinds: tuple[str, ...], most: int = 16) -> st.SearchStrategy[list[Step]]:
     number = st.integers(0, 11)
-    return st.lists(st.tuples(st.sampled_from(kinds), number, number, number, number), min_size=1, max_size=most)
+    return st.lists(
+        st.tuples(st.sampled_from(kinds), number, number, number, number), min_size=1, max_size=most
+    )
 
 
 @dataclass
@@ -43,7 +63,7 @@ class Builder:
     loops: int = 0
 
     def pick(self, pool: list[OutputHandle], number: int, make: Callable[[], Node]) -> OutputHandle:
-        """The latest are the likeliest: graphs grow deep rather than wide."""
+        """Return the latest are the likeliest: graphs grow deep rather than wide."""
         return pool[-1 - number % len(pool)] if pool else make()["output"]
 
     def int_(self, number: int) -> OutputHandle:
@@ -81,7 +101,9 @@ class Builder:
 
     def _of_ints(self, kind: str, a: int, b: int, c: int, d: int) -> Node:
         if kind == "switch":
-            return ConditionalSwitch(condition=self.bool_(a), if_true=self.int_(b), if_false=self.int_(c))
+            return ConditionalSwitch(
+                condition=self.bool_(a), if_true=self.int_(b), if_false=self.int_(c)
+            )
         if kind == "merge":
             return Merge(a=self.int_(a), b=self.int_(b))
         if kind == "fail":
@@ -100,5 +122,10 @@ def workflow_of(program: list[Step], engine: Engine) -> Workflow:
     builder = Builder()
     for step in program:
         builder.add(step)
-    wanted = [*builder.ints[-3:], *builder.lists[-2:], *builder.bools[-1:]] or [Number(value=0)["output"]]
-    return Workflow(*(Output(name=f"out_{place}", value=handle) for place, handle in enumerate(wanted)), engine=engine)
+    wanted = [*builder.ints[-3:], *builder.lists[-2:], *builder.bools[-1:]] or [
+        Number(value=0)["output"]
+    ]
+    return Workflow(
+        *(Output(name=f"out_{place}", value=handle) for place, handle in enumerate(wanted)),
+        engine=engine,
+    )

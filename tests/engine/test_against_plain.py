@@ -1,4 +1,8 @@
-"""Random graphs give what a plain recursive evaluation gives: with the cache off, on, full, and after a change."""
+"""
+Random graphs give what a plain recursive evaluation gives.
+
+With the cache off, on, full, and after a change.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,16 @@ from nodetool_core import RunResult, Workflow, inputs
 from nodetool_core.engine.engine import Engine
 from nodetool_core.engine.options import RunOptions
 from tests.engine.plain import Plain
-from tests.engine.random_graphs import ALL_KINDS, BRANCH_KINDS, JOIN_KINDS, LOOP_KINDS, PLAIN_KINDS, Step, programs, workflow_of
+from tests.engine.random_graphs import (
+    ALL_KINDS,
+    BRANCH_KINDS,
+    JOIN_KINDS,
+    LOOP_KINDS,
+    PLAIN_KINDS,
+    Step,
+    programs,
+    workflow_of,
+)
 
 QUICK = settings(
     max_examples=60,
@@ -30,7 +43,9 @@ def engine() -> Iterator[Engine]:
         yield engine
 
 
-def check(workflow: Workflow, result: RunResult, *, cached: bool, changes: dict[str, Any] | None = None) -> None:
+def check(
+    workflow: Workflow, result: RunResult, *, cached: bool, changes: dict[str, Any] | None = None
+) -> None:
     plain = Plain(inputs.apply(workflow.graph, changes or {}))
     expected = plain.outputs()
     assert result.outputs == expected
@@ -39,16 +54,26 @@ def check(workflow: Workflow, result: RunResult, *, cached: bool, changes: dict[
     needed: Counter[str] = Counter()
     for node_id, count in plain.ran.items():
         needed[titles[node_id]] += count
-    assert Counter(titles[node_id] for node_id in result.ran) <= needed, "ran what was not needed, or twice"
+    assert Counter(titles[node_id] for node_id in result.ran) <= needed, (
+        "ran what was not needed, or twice"
+    )
     assert bool(result.failures) == bool(plain.failed)
-    assert {titles[failure.node_id] for failure in result.failures} <= {titles[node_id] for node_id in plain.failed}
+    assert {titles[failure.node_id] for failure in result.failures} <= {
+        titles[node_id] for node_id in plain.failed
+    }
     if not cached:
         assert not result.hits
 
 
 def change(workflow: Workflow) -> dict[str, Any]:
     """Another value for one property of the workflow."""
-    others = {"Number": {"value": 2}, "Upto": {"n": 3}, "ForEach": {"input_list": [3, 1]}, "Each": {"items": [2]}, "Add": {"b": 4}}
+    others = {
+        "Number": {"value": 2},
+        "Upto": {"n": 3},
+        "ForEach": {"input_list": [3, 1]},
+        "Each": {"items": [2]},
+        "Add": {"b": 4},
+    }
     for node in workflow.graph.nodes:
         for name, value in others.get(node.spec.title, {}).items():
             if name in node.values:
@@ -94,5 +119,8 @@ def test_graphs_with_loops_branches_and_failures(program: list[Step], engine: En
 @QUICK
 @given(program=programs(JOIN_KINDS, most=24))
 def test_graphs_with_branches_that_meet(program: list[Step], engine: Engine) -> None:
-    """E6: what only a branch that is not taken needs does not run, however many branches there are, cold and warm."""
+    """
+    E6: what only a branch that is not taken needs does not run, however many branches there are,
+    cold and warm.
+    """
     compare(program, engine)

@@ -1,4 +1,7 @@
-"""E6: with several branches, what only one that is not taken needs does not run, and can't fail the run."""
+"""
+E6: with several branches, what only one that is not taken needs does not run, and can't fail the
+run.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,9 @@ from tests.engine.test_against_plain import QUICK, check
 
 
 def _way(value: int, *, taken: bool) -> Any:
-    return If(condition=IsOdd(a=Number(value=int(taken)).output).output, value=Number(value=value).output).if_true
+    return If(
+        condition=IsOdd(a=Number(value=int(taken)).output).output, value=Number(value=value).output
+    ).if_true
 
 
 def _fails(number: int = 0) -> Any:
@@ -27,11 +32,17 @@ def _fails(number: int = 0) -> Any:
 
 
 def _work_behind_the_taken_one() -> Node:
-    return Mix(a=Mix(a=_way(1, taken=False), b=_fails()).output, b=Mix(a=_way(2, taken=True), b=_fails(2)).output)
+    return Mix(
+        a=Mix(a=_way(1, taken=False), b=_fails()).output,
+        b=Mix(a=_way(2, taken=True), b=_fails(2)).output,
+    )
 
 
 def _work_behind_the_taken_one_first() -> Node:
-    return Mix(a=Mix(a=_way(2, taken=True), b=_fails(2)).output, b=Mix(a=_way(1, taken=False), b=_fails()).output)
+    return Mix(
+        a=Mix(a=_way(2, taken=True), b=_fails(2)).output,
+        b=Mix(a=_way(1, taken=False), b=_fails()).output,
+    )
 
 
 def _a_later_decision() -> Node:
@@ -74,7 +85,10 @@ GRAPHS: list[Callable[[], Node]] = [
 def test_what_nobody_takes_does_not_run(graph: Callable[[], Node], engine: Engine) -> None:
     """E6: cold and warm, without a failure."""
     joined = graph()
-    outputs = [Output(name="joined", value=joined["output"]), Output(name="instead", value=Merge(a=joined["output"], b=7).output)]
+    outputs = [
+        Output(name="joined", value=joined["output"]),
+        Output(name="instead", value=Merge(a=joined["output"], b=7).output),
+    ]
     workflow = Workflow(*outputs, engine=engine)
     for _ in range(2):
         result = workflow.run()
@@ -85,8 +99,15 @@ def test_what_nobody_takes_does_not_run(graph: Callable[[], Node], engine: Engin
 
 def test_what_all_branches_let_through_runs(engine: Engine) -> None:
     """E6: two ways that are taken, with work behind each."""
-    joined = Mix(a=Add(a=_way(1, taken=True)).output, b=Add(a=_way(2, taken=True)).output, c=Number(value=1).output)
-    assert Workflow(Output(name="x", value=joined.output), engine=engine).run()["x"] == 2 * 2 + 3 * 3 + 5 * 1
+    joined = Mix(
+        a=Add(a=_way(1, taken=True)).output,
+        b=Add(a=_way(2, taken=True)).output,
+        c=Number(value=1).output,
+    )
+    assert (
+        Workflow(Output(name="x", value=joined.output), engine=engine).run()["x"]
+        == 2 * 2 + 3 * 3 + 5 * 1
+    )
 
 
 def test_items_of_a_loop_decide_for_themselves(engine: Engine) -> None:

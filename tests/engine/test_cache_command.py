@@ -31,7 +31,11 @@ def test_info_and_clear(folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
     fill(3)
     assert execute(["cache", "info", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["directory"], found["entries"], found["bytes"]) == (str(folder), 3, 3 * 4096) and found["bound"] > 0
+    assert (found["directory"], found["entries"], found["bytes"]) == (
+        str(folder),
+        3,
+        3 * 4096,
+    ) and found["bound"] > 0
     assert execute(["cache", "info"]) == 0
     assert "3 results, 12.0 KiB" in capsys.readouterr().out
     assert execute(["cache", "clear"]) == 0

@@ -43,10 +43,15 @@ def cancelled(run: Run) -> None:
 
 
 @pytest.mark.parametrize("kind", [Gated, GatedInline, GatedDevice])
-def test_a_long_node_stops_and_the_next_run_is_right(kind: type[Node], engine: Engine, stage: Stage) -> None:
+def test_a_long_node_stops_and_the_next_run_is_right(
+    kind: type[Node], engine: Engine, stage: Stage
+) -> None:
     done = Counting(a=1, stage=stage.name)
     long = kind(a=done.output, stage=stage.name)
-    workflow = Workflow(Output(name="x", value=Counting(a=long["output"], label="after", stage=stage.name).output), engine=engine)
+    workflow = Workflow(
+        Output(name="x", value=Counting(a=long["output"], label="after", stage=stage.name).output),
+        engine=engine,
+    )
     run = workflow.start()
     assert stage.started.acquire(timeout=LONG)
     cancelled(run)
@@ -71,7 +76,10 @@ def test_a_coroutine_is_cancelled_and_ends_its_own_way(engine: Engine, stage: St
 
     stage.action = wait
     nodes = [AsyncEcho(a=number, stage=stage.name) for number in range(3)]
-    run = Workflow(*(Output(name=str(number), value=node.output) for number, node in enumerate(nodes)), engine=engine).start()
+    run = Workflow(
+        *(Output(name=str(number), value=node.output) for number, node in enumerate(nodes)),
+        engine=engine,
+    ).start()
     for _ in nodes:
         assert stage.started.acquire(timeout=LONG)
     cancelled(run)
@@ -89,7 +97,9 @@ def test_a_cancel_while_coroutines_are_being_begun(engine: Engine, stage: Stage)
     for _ in range(20):
         items = Each(items=list(range(40)))
         echo = AsyncEcho(a=items.output, stage=stage.name)
-        run = Workflow(Output(name="x", value=Collect(input_item=echo.output).output), engine=engine).start()
+        run = Workflow(
+            Output(name="x", value=Collect(input_item=echo.output).output), engine=engine
+        ).start()
         assert stage.started.acquire(timeout=LONG)
         cancelled(run)
 
@@ -97,7 +107,9 @@ def test_a_cancel_while_coroutines_are_being_begun(engine: Engine, stage: Stage)
 def test_a_cancel_in_a_loop_begins_no_further_item(engine: Engine, stage: Stage) -> None:
     items = Each(items=list(range(100)))
     step = Gated(a=items.output, stage=stage.name)
-    run = Workflow(Output(name="x", value=Collect(input_item=Add(a=step.output).output).output), engine=engine).start()
+    run = Workflow(
+        Output(name="x", value=Collect(input_item=Add(a=step.output).output).output), engine=engine
+    ).start()
     assert stage.started.acquire(timeout=LONG)
     cancelled(run)
     assert run.partial.ran.count("gated") == 0
@@ -111,7 +123,11 @@ def test_a_run_leaves_no_thread(stage: Stage) -> None:
         return
 
     stage.action = nothing
-    wanted = [AsyncEcho(stage=stage.name), Gated(a=1, stage=stage.name), Counting(a=2, stage=stage.name)]
+    wanted = [
+        AsyncEcho(stage=stage.name),
+        Gated(a=1, stage=stage.name),
+        Counting(a=2, stage=stage.name),
+    ]
     run = Workflow(*wanted, engine=engine).start()
     assert stage.started.acquire(timeout=LONG)
     cancelled(run)
@@ -121,7 +137,9 @@ def test_a_run_leaves_no_thread(stage: Stage) -> None:
         assert not thread.is_alive(), thread.name
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts open files as Linux shows them")
+@pytest.mark.skipif(
+    not Path("/proc/self/fd").is_dir(), reason="counts open files as Linux shows them"
+)
 def test_a_closed_engine_leaves_no_file_open(stage: Stage) -> None:
     async def nothing(number: int) -> None:
         return
@@ -135,7 +153,9 @@ def test_a_closed_engine_leaves_no_file_open(stage: Stage) -> None:
     assert len(list(Path("/proc/self/fd").iterdir())) <= before
 
 
-def test_cancelling_the_task_that_waits_cancels_the_run(engine: Engine, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cancelling_the_task_that_waits_cancels_the_run(
+    engine: Engine, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     broken: list[Any] = []
     monkeypatch.setattr(threading, "excepthook", broken.append)
     workflow = Workflow(Output(name="x", value=Gated(a=1, stage=stage.name).output), engine=engine)
@@ -157,7 +177,9 @@ def test_cancelling_the_task_that_waits_cancels_the_run(engine: Engine, stage: S
 
 
 def test_cancelling_twice_or_after_the_end_does_nothing(engine: Engine, stage: Stage) -> None:
-    workflow = Workflow(Output(name="x", value=Counting(a=1, stage=stage.name).output), engine=engine)
+    workflow = Workflow(
+        Output(name="x", value=Counting(a=1, stage=stage.name).output), engine=engine
+    )
     run = workflow.start()
     assert dict(run.result(LONG)) == {"x": 1}
     run.cancel()
@@ -207,7 +229,9 @@ def test_a_closed_engine_says_so(chosen: Lane) -> None:
             return self.a
 
     engine = Engine(workers=2)
-    workflow = Workflow(*(Output(name=str(a), value=Works(a=a).output) for a in range(3)), engine=engine)
+    workflow = Workflow(
+        *(Output(name=str(a), value=Works(a=a).output) for a in range(3)), engine=engine
+    )
     assert len(workflow.run()) == 3
     engine.close()
     with pytest.raises(RunError, match="The engine is closed"):
@@ -256,7 +280,10 @@ def test_a_run_that_fails_itself_leaves_nothing_under_way(engine: Engine, stage:
 
     rounds = Rounds().output
     lists = [Collect(input_item=kind(a=rounds).output).output for kind in (Slow, Marked)]
-    run = Workflow(*(Output(name=f"list {number}", value=value) for number, value in enumerate(lists)), engine=engine).start()
+    run = Workflow(
+        *(Output(name=f"list {number}", value=value) for number, value in enumerate(lists)),
+        engine=engine,
+    ).start()
     with pytest.raises(NodetoolError, match="fingerprint failed: ValueError: no mark"):
         run.result(LONG)
     assert ended.count("generator") == 1 and "node" in ended

@@ -1,4 +1,8 @@
-"""E1, E2: a node's code is all that it can depend on: closures, globals, helper modules, what is redefined, patched or assigned."""
+"""
+E1, E2: a node's code is all that it can depend on.
+
+Closures, globals, helper modules, what is redefined, patched or assigned.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,7 @@ def result_of(node: Node, engine: Engine) -> Any:
     return Workflow(Output(name="x", value=node["output"]), engine=engine).run()["x"]
 
 
-# -- E1: classes of one factory ---------------------------------------------------------------------------------------
+# -- E1: classes of one factory --------------------------------------------------------------------
 
 
 def make(factor: Any) -> type[Any]:
@@ -41,10 +45,17 @@ def make(factor: Any) -> type[Any]:
 
 
 def test_e1_classes_that_differ_by_closure_are_several(engine: Engine) -> None:
-    assert [result_of(make(factor)(a=2), engine) for factor in (1, 100, 1, "x")] == [2, 200, 2, "xx"]
+    assert [result_of(make(factor)(a=2), engine) for factor in (1, 100, 1, "x")] == [
+        2,
+        200,
+        2,
+        "xx",
+    ]
 
 
-def test_e1_they_run_in_one_workflow_and_no_file_lies_about_them(engine: Engine, tmp_path: Path) -> None:
+def test_e1_they_run_in_one_workflow_and_no_file_lies_about_them(
+    engine: Engine, tmp_path: Path
+) -> None:
     one, hundred = make(1), make(100)
     workflow = Workflow(
         Output(name="x", value=one(a=2).output),
@@ -71,12 +82,16 @@ def test_e1_a_registry_takes_one_class_of_a_type_at_a_time() -> None:
 def definitions(count: int) -> list[tuple[str, Any]]:
     """Random definitions: which shape, and the value that its class gives."""
     drawn = random.Random(13)
-    values = [lambda: drawn.randrange(9), lambda: drawn.choice("abc"), lambda: drawn.choice([1, True, 1.0, None, (1,), [1], "1"])]
+    values = [
+        lambda: drawn.randrange(9),
+        lambda: drawn.choice("abc"),
+        lambda: drawn.choice([1, True, 1.0, None, (1,), [1], "1"]),
+    ]
     return [(drawn.choice(sorted(FACTORIES)), drawn.choice(values)()) for _ in range(count)]
 
 
 def outcomes(count: int, engine: Engine) -> list[tuple[str, Any, Any]]:
-    """What each class gives, each shape being typed in once, as in an interpreter."""
+    """Return what each class gives, each shape being typed in once, as in an interpreter."""
     spaces: dict[str, dict[str, Any]] = {}
     found = []
     for shape, value in definitions(count):
@@ -111,14 +126,16 @@ def test_e1_and_in_two_processes_with_one_disk(tmp_path: Path) -> None:
     for seed in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": seed}
         command = [sys.executable, "-c", SECOND, str(tmp_path)]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=200, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=environment, timeout=200, check=False
+        )
         wrong, found, *rest = done.stdout.split()
         assert wrong == "0", (rest, done.stderr)
         hits.append(int(found))
     assert hits[1] == 500 > hits[0]
 
 
-# -- E2: what changes in a process ------------------------------------------------------------------------------------
+# -- E2: what changes in a process -----------------------------------------------------------------
 
 NOTEBOOK = """
 from __future__ import annotations
@@ -152,7 +169,13 @@ CELLS = [
     ("config = Config()", 28),
     ("helper.__code__ = (lambda a: -a).__code__", -1),
     ("Counted.process = lambda self: 'patched'", "patched"),
-    ("class Counted(Node):\n    a: int = 4\n    def process(self) -> Any:\n        return helper(self.a)", -4),
+    (
+        (
+            "class Counted(Node):\n    a: int = 4\n    def process(self) -> Any:\n        return"
+            " helper(self.a)"
+        ),
+        -4,
+    ),
     ("import numpy as np\nLUT = np.array([1, 2])\ndef helper(a): return int(LUT[0])", 1),
     ("LUT[0] = 9", 9),
 ]
@@ -164,7 +187,11 @@ def run_cell(text: str, space: dict[str, Any]) -> None:
 
 
 def test_e2_a_notebook_is_never_stale(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cell by cell, in a module called __main__ that has no file; with a workflow made anew and with one that was made before."""
+    """
+    Cell by cell, in a module called __main__ that has no file.
+
+    With a workflow made anew and with one that was made before.
+    """
     module = ModuleType("__main__")
     monkeypatch.setitem(sys.modules, "__main__", module)
     space = vars(module)
@@ -186,8 +213,15 @@ def test_e2_what_does_not_matter_computes_nothing_again(engine: Engine) -> None:
     run_cell(NOTEBOOK, space)
     assert result_of(space["Counted"](), engine) == 2
     run_cell("a = FACTOR_2 = other = 3\ndef unused(): return FACTOR", space)
-    run_cell("FACTOR = 2\nTABLE = {'offset': [0]}\ndef helper(a): return a * FACTOR + TABLE['offset'][0] + config.extra()", space)
-    assert "counted" in Workflow(Output(name="x", value=space["Counted"]().output), engine=engine).run().hits
+    run_cell(
+        "FACTOR = 2\nTABLE = {'offset': [0]}\ndef helper(a): return a * FACTOR + TABLE['offset'][0]"
+        " + config.extra()",
+        space,
+    )
+    assert (
+        "counted"
+        in Workflow(Output(name="x", value=space["Counted"]().output), engine=engine).run().hits
+    )
 
 
 LAZY = """
@@ -237,7 +271,9 @@ class Draws(Node):
 """
 
 
-def test_e2_what_has_no_content_is_shared_with_no_other_process(engine: Engine, tmp_path: Path, caplog: Any) -> None:
+def test_e2_what_has_no_content_is_shared_with_no_other_process(
+    engine: Engine, tmp_path: Path, caplog: Any
+) -> None:
     caplog.set_level("WARNING")
     space: dict[str, Any] = {"__name__": "a_notebook"}
     run_cell(OPAQUE.format(seed=1), space)
@@ -246,7 +282,12 @@ def test_e2_what_has_no_content_is_shared_with_no_other_process(engine: Engine, 
     run_cell("drawn = random.Random(2)", space)
     assert result_of(space["Draws"](), engine) != first
     assert version_of(space["Draws"]).unknown == ("an object of random.Random",)
-    assert caplog.text.count("Results of Draws stay in this process: its code uses an object of random.Random.") == 1
+    assert (
+        caplog.text.count(
+            "Results of Draws stay in this process: its code uses an object of random.Random."
+        )
+        == 1
+    )
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="only where processes fork")
@@ -258,7 +299,15 @@ def test_e2_a_fork_is_another_process() -> None:
     child = os.fork()
     if not child:
         try:
-            os.write(writing, b"other" if not version.is_current() and version_of(space["Draws"]).digest != version.digest else b"same")
+            os.write(
+                writing,
+                (
+                    b"other"
+                    if not version.is_current()
+                    and version_of(space["Draws"]).digest != version.digest
+                    else b"same"
+                ),
+            )
         finally:
             os._exit(0)
     os.waitpid(child, 0)
@@ -267,7 +316,7 @@ def test_e2_a_fork_is_another_process() -> None:
     os.close(writing)
 
 
-# -- E2: helper modules -----------------------------------------------------------------------------------------------
+# -- E2: helper modules ----------------------------------------------------------------------------
 
 SCRIPT = """
 import sys
@@ -302,7 +351,9 @@ cache.close()
     ],
     ids=["name", "module", "inside", "through a package"],
 )
-def test_e2_a_helper_beside_a_script_counts(imports: str, inside: str, call: str, tmp_path: Path) -> None:
+def test_e2_a_helper_beside_a_script_counts(
+    imports: str, inside: str, call: str, tmp_path: Path
+) -> None:
     parts = tmp_path / "parts"
     parts.mkdir()
     old(parts / "__init__.py", "")
@@ -313,7 +364,11 @@ def test_e2_a_helper_beside_a_script_counts(imports: str, inside: str, call: str
     for factor in (2, 2, 3):
         old(tmp_path / "helper.py", f"def scale(a): return a * {factor}\n")
         command = [sys.executable, "-B", str(tmp_path / "script.py"), str(tmp_path / "results")]
-        found.append(subprocess.run(command, capture_output=True, text=True, timeout=100, check=True).stdout.split())
+        found.append(
+            subprocess.run(
+                command, capture_output=True, text=True, timeout=100, check=True
+            ).stdout.split()
+        )
     assert found == [["2", "0"], ["2", "1"], ["3", "0"]]
 
 
@@ -324,12 +379,17 @@ def old(path: Path, text: str) -> None:
     os.utime(path, (an_hour_ago, an_hour_ago))
 
 
-def test_e2_an_assigned_attribute_of_a_helper_module_counts(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_e2_an_assigned_attribute_of_a_helper_module_counts(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     helper = ModuleType("a_helper_module")
     run_cell("FACTOR = 2\ndef scale(a): return a * FACTOR", vars(helper))
     monkeypatch.setitem(sys.modules, "a_helper_module", helper)
     text = "import a_helper_module as h\nfrom typing import Any\nfrom nodetool_core import Node\n"
-    text += "class Helped(Node):\n    a: int = 1\n    def process(self) -> Any:\n        return h.scale(self.a)\n"
+    text += (
+        "class Helped(Node):\n    a: int = 1\n    def process(self) -> Any:\n        return"
+        " h.scale(self.a)\n"
+    )
     space: dict[str, Any] = {"__name__": "a_notebook"}
     run_cell(text, space)
     found = [result_of(space["Helped"](), engine)]
@@ -375,7 +435,10 @@ def test_e2_a_helper_that_a_function_imports_by_itself(
         assert result_of(space["Helped"](), engine) == 2
         inner = sys.modules["late_helpers.inner"]
         assert not before.is_current() and version_of(space["Helped"]).digest == before.digest
-        assert "helped" in Workflow(Output(name="x", value=space["Helped"]().output), engine=engine).run().hits
+        assert (
+            "helped"
+            in Workflow(Output(name="x", value=space["Helped"]().output), engine=engine).run().hits
+        )
         inner.FACTOR = 3  # type: ignore[attr-defined]
         assert result_of(space["Helped"](), engine) == 3
         inner.scale = lambda a: -a  # type: ignore[attr-defined]
@@ -421,7 +484,9 @@ def test_e2_odd_values_are_followed_or_counted_as_themselves(engine: Engine) -> 
     run_cell(ODD, space)
     expected = ["a", "number", 1, True, True]
     assert result_of(space["Odd"](), engine) == expected
-    assert "odd" in Workflow(Output(name="x", value=space["Odd"]().output), engine=engine).run().hits
+    assert (
+        "odd" in Workflow(Output(name="x", value=space["Odd"]().output), engine=engine).run().hits
+    )
     for cell, place, value in (
         ("word = Word('b')", 0, "b"),
         ("Table.spec = 2", 2, 2),
@@ -435,7 +500,9 @@ def test_e2_odd_values_are_followed_or_counted_as_themselves(engine: Engine) -> 
 
 def test_e2_a_global_that_a_thread_goes_on_changing_fails_no_run(engine: Engine) -> None:
     space: dict[str, Any] = {"__name__": "a_notebook"}
-    run_cell("table = {}\n" + LATE.format(statement="scale = lambda a: (a, len(table) > -1)"), space)
+    run_cell(
+        "table = {}\n" + LATE.format(statement="scale = lambda a: (a, len(table) > -1)"), space
+    )
     stop = threading.Event()
 
     def change() -> None:

@@ -46,7 +46,9 @@ def same(one: Any, other: Any) -> bool:
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
-        return len(one) == len(other) and all(same(a, b) for a, b in zip(one.items(), other.items(), strict=True))
+        return len(one) == len(other) and all(
+            same(a, b) for a, b in zip(one.items(), other.items(), strict=True)
+        )
     if isinstance(one, (list, tuple)):
         return len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, float):
@@ -55,18 +57,33 @@ def same(one: Any, other: Any) -> bool:
 
 
 hashable = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(max_size=600) | st.dates(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text()
+    | st.binary(max_size=600)
+    | st.dates(),
     lambda inner: st.tuples(inner, inner) | st.frozensets(inner, max_size=3),
     max_leaves=6,
 )
 nested = st.recursive(
     hashable
     | st.floats()
-    | st.datetimes(timezones=st.none() | st.just(datetime.UTC)).map(lambda moment: moment.replace(fold=0))
+    | st.datetimes(timezones=st.none() | st.just(datetime.UTC)).map(
+        lambda moment: moment.replace(fold=0)
+    )
     | st.times().map(lambda moment: moment.replace(fold=0))
     | st.timedeltas()
     | st.complex_numbers(allow_nan=False)
-    | st.sampled_from([SKIPPED, Size.SMALL, ColorRef(value="#102030"), ImageToImageModel(repo_id="a/b", revision="c")])
+    | st.sampled_from(
+        [
+            SKIPPED,
+            Size.SMALL,
+            ColorRef(value="#102030"),
+            ImageToImageModel(repo_id="a/b", revision="c"),
+        ]
+    )
     | st.binary().map(bytearray),
     lambda inner: (
         st.lists(inner, max_size=4)
@@ -90,12 +107,21 @@ def test_skipped_comes_back_as_itself() -> None:
 
 
 def noise(shape: tuple[int, ...], dtype: str = "u1") -> np.ndarray[Any, Any]:
-    return np.frombuffer(np.random.default_rng(3).bytes(math.prod(shape) * np.dtype(dtype).itemsize), dtype).reshape(shape)
+    return np.frombuffer(
+        np.random.default_rng(3).bytes(math.prod(shape) * np.dtype(dtype).itemsize), dtype
+    ).reshape(shape)
 
 
 def same_image(one: Image.Image, other: Image.Image) -> bool:
-    palettes = one.getpalette("RGBA") == other.getpalette("RGBA") if one.mode in ("P", "PA") else True
-    return palettes and (one.mode, one.size, one.tobytes(), one.info) == (other.mode, other.size, other.tobytes(), other.info)
+    palettes = (
+        one.getpalette("RGBA") == other.getpalette("RGBA") if one.mode in ("P", "PA") else True
+    )
+    return palettes and (one.mode, one.size, one.tobytes(), one.info) == (
+        other.mode,
+        other.size,
+        other.tobytes(),
+        other.info,
+    )
 
 
 @pytest.mark.parametrize("size", [(13, 7), (1, 1), (0, 5)])
@@ -103,7 +129,12 @@ def same_image(one: Image.Image, other: Image.Image) -> bool:
 def test_images_of_every_mode(mode: str, size: tuple[int, int]) -> None:
     length = len(Image.new(mode, size).tobytes())
     image = Image.frombytes(mode, size, noise((length,)).tobytes())
-    image.info = {"dpi": (72.0, 72.0), "icc_profile": b"\0profile" * 100, "comment": "ä", "object": object()}
+    image.info = {
+        "dpi": (72.0, 72.0),
+        "icc_profile": b"\0profile" * 100,
+        "comment": "ä",
+        "object": object(),
+    }
     if mode in ("P", "PA"):
         image.putpalette(noise((30,)).tobytes())
     value = again(ImageData.of(image, {"seeds": {"a": {"seed": 7}}}))
@@ -132,13 +163,24 @@ def test_a_palette_with_alpha() -> None:
     assert again(image).convert("RGBA").tobytes() == image.convert("RGBA").tobytes()
 
 
-@pytest.mark.parametrize("dtype", ["?", "i1", ">i4", "u8", "f2", "<f8", "c8", "S5", "U3", "M8[ns]", "m8[s]"])
+@pytest.mark.parametrize(
+    "dtype", ["?", "i1", ">i4", "u8", "f2", "<f8", "c8", "S5", "U3", "M8[ns]", "m8[s]"]
+)
 @pytest.mark.parametrize("shape", [(), (0, 3), (3, 5), (2, 3, 4)])
 def test_arrays(dtype: str, shape: tuple[int, ...]) -> None:
-    array = np.arange(math.prod(shape)).reshape(shape).astype("u1" if dtype[0] in "SU" else "i8").astype(dtype)
+    array = (
+        np.arange(math.prod(shape))
+        .reshape(shape)
+        .astype("u1" if dtype[0] in "SU" else "i8")
+        .astype(dtype)
+    )
     for ordered in (array, np.asfortranarray(array), array[::-1] if shape else array):
         result = again(ordered)
-        assert (result.dtype.str, result.shape, result.tobytes()) == (ordered.dtype.str, ordered.shape, ordered.tobytes())
+        assert (result.dtype.str, result.shape, result.tobytes()) == (
+            ordered.dtype.str,
+            ordered.shape,
+            ordered.tobytes(),
+        )
         assert not (result.size and result.flags.writeable)
         if ordered.flags.f_contiguous != ordered.flags.c_contiguous:
             assert result.flags.f_contiguous == ordered.flags.f_contiguous
@@ -149,12 +191,23 @@ def test_arrays(dtype: str, shape: tuple[int, ...]) -> None:
 
 def test_tensors() -> None:
     torch = pytest.importorskip("torch")
-    for dtype in (torch.bfloat16, torch.float16, torch.float32, torch.int64, torch.uint8, torch.bool, torch.complex64, torch.float8_e4m3fn):
+    for dtype in (
+        torch.bfloat16,
+        torch.float16,
+        torch.float32,
+        torch.int64,
+        torch.uint8,
+        torch.bool,
+        torch.complex64,
+        torch.float8_e4m3fn,
+    ):
         for shape in ((), (0, 2), (3, 4)):
             tensor = (torch.rand(shape) * 3).to(dtype)
             result = again(tensor)
             assert (result.dtype, result.shape) == (dtype, tensor.shape)
-            assert result.numel() == 0 or result.reshape(-1).view(torch.uint8).equal(tensor.reshape(-1).view(torch.uint8))
+            assert result.numel() == 0 or result.reshape(-1).view(torch.uint8).equal(
+                tensor.reshape(-1).view(torch.uint8)
+            )
     part = torch.arange(12.0).reshape(3, 4).T[1:]
     assert again(part).equal(part)
     with pytest.raises(NoCodecError):
@@ -228,7 +281,12 @@ def test_an_animation_is_not_stored_as_its_first_frame() -> None:
 def test_a_reference_counts_while_its_file_is_the_same(change: str, tmp_path: Path) -> None:
     path = tmp_path / "a b.png"
     path.write_bytes(b"one")
-    refs = ImageRef(uri=str(path)), AssetRef(uri=path.as_uri()), ImageRef(asset_id="7"), ImageRef(data="AAAA")
+    refs = (
+        ImageRef(uri=str(path)),
+        AssetRef(uri=path.as_uri()),
+        ImageRef(asset_id="7"),
+        ImageRef(data="AAAA"),
+    )
     payload = stored(encode(refs).payload())
     assert decode(payload) == refs
     if change == "content":
@@ -248,7 +306,12 @@ def test_no_bytes_do_more_than_fail(content: bytes) -> None:
 
 @pytest.mark.parametrize(
     "skeleton",
-    [b'[{"enum":["os:system","x"]}]', b'[{"reference":["subprocess:Popen",{},null]}]', b'[{"named":["nowhere:X",[]]}]', b'[{"other":1}]'],
+    [
+        b'[{"enum":["os:system","x"]}]',
+        b'[{"reference":["subprocess:Popen",{},null]}]',
+        b'[{"named":["nowhere:X",[]]}]',
+        b'[{"other":1}]',
+    ],
 )
 def test_an_entry_runs_no_code(skeleton: bytes) -> None:
     with pytest.raises(DecodeError):
@@ -257,7 +320,7 @@ def test_an_entry_runs_no_code(skeleton: bytes) -> None:
 
 def test_importing_the_disk_tier_imports_no_library() -> None:
     code = (
-        "import sys, nodetool_core.engine.caching.tiered as t; t.TieredCache;"
-        "assert not {'torch', 'numpy', 'PIL', 'sqlite3', 'blake3'} & set(sys.modules), sorted(sys.modules)"
+        "import sys, nodetool_core.engine.caching.tiered as t; t.TieredCache;assert not {'torch',"
+        " 'numpy', 'PIL', 'sqlite3', 'blake3'} & set(sys.modules), sorted(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

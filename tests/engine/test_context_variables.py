@@ -1,4 +1,7 @@
-"""E19: nodes see the context variables of whoever begins the run, in every lane, and what they set stays theirs."""
+"""
+E19: nodes see the context variables of whoever begins the run, in every lane, and what they set
+stays theirs.
+"""
 
 from __future__ import annotations
 
@@ -94,14 +97,20 @@ def by(name: str, workflow: Workflow, options: RunOptions | None = None) -> Any:
 
 @pytest.mark.parametrize("kind", [Who, Inline, Device, Network, Awaited])
 @pytest.mark.parametrize("options", [None, RunOptions(policies={"*": NodePolicy(timeout=30)})])
-def test_a_node_sees_who_began_the_run(kind: Any, options: RunOptions | None, engine: Engine) -> None:
+def test_a_node_sees_who_began_the_run(
+    kind: Any, options: RunOptions | None, engine: Engine
+) -> None:
     beside = [kind(), kind()]
-    workflow = Workflow(Output(name="x", value=kind(before=beside[0]["output"])["output"]), beside[1], engine=engine)
+    workflow = Workflow(
+        Output(name="x", value=kind(before=beside[0]["output"])["output"]), beside[1], engine=engine
+    )
     assert [by(name, workflow, options) for name in ("ada", "grace")] == ["ada", "grace"]
     assert WHO.get() == "nobody"
 
 
 @pytest.mark.parametrize("kind", [Stream, StreamAwaited])
 def test_a_stream_has_variables_of_its_own(kind: Any, engine: Engine) -> None:
-    workflow = Workflow(Output(name="x", value=Collect(input_item=kind()["output"]).output), engine=engine)
+    workflow = Workflow(
+        Output(name="x", value=Collect(input_item=kind()["output"]).output), engine=engine
+    )
     assert by("ada", workflow) == ["ada", "0", "1"]

@@ -1,4 +1,6 @@
-"""E4: all workflows of a process share one engine. E27: it and others can be had by public names."""
+"""
+E4: all workflows of a process share one engine. E27: it and others can be had by public names.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +69,9 @@ def test_e4_a_closed_default_engine_is_followed_by_another(stage: Stage) -> None
     assert stage.calls["x"] == 3
 
 
-def test_e4_a_workflow_with_classes_or_packs_of_its_own_shares_it_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_e4_a_workflow_with_classes_or_packs_of_its_own_shares_it_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     package = tmp_path / "pack_with_weights"
     (package / "small").mkdir(parents=True)
     (package / "__init__.py").write_text("")
@@ -87,7 +91,11 @@ def test_e4_a_workflow_with_classes_or_packs_of_its_own_shares_it_as_well(tmp_pa
 def test_e4_installed_packs_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     Registry.installed()
     monkeypatch.setattr(registry, "entry_points", lambda group: pytest.fail("read again"))
-    assert [pack.package for pack in Registry.installed().packs] == [pack.package for pack in Registry.installed().packs] != []
+    assert (
+        [pack.package for pack in Registry.installed().packs]
+        == [pack.package for pack in Registry.installed().packs]
+        != []
+    )
 
 
 def of_this_process() -> tuple[int, int]:
@@ -95,10 +103,20 @@ def of_this_process() -> tuple[int, int]:
     return threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts open files as Linux shows them")
+@pytest.mark.skipif(
+    not Path("/proc/self/fd").is_dir(), reason="counts open files as Linux shows them"
+)
 def test_e4_many_workflows_in_one_process_stay_flat() -> None:
     def run(number: int) -> None:
-        assert Workflow(Output(name="x", value=Mix(a=Number(value=number).output, b=Mix(a=number).output).output)).run()["x"] == 8 * number
+        assert (
+            Workflow(
+                Output(
+                    name="x",
+                    value=Mix(a=Number(value=number).output, b=Mix(a=number).output).output,
+                )
+            ).run()["x"]
+            == 8 * number
+        )
 
     for number in range(20):
         run(number)
@@ -106,7 +124,10 @@ def test_e4_many_workflows_in_one_process_stay_flat() -> None:
     for number in range(20, 520):
         run(number)
     end = time.monotonic() + 30
-    while any(now > then + 3 for now, then in zip(of_this_process(), before, strict=True)) and time.monotonic() < end:
+    while (
+        any(now > then + 3 for now, then in zip(of_this_process(), before, strict=True))
+        and time.monotonic() < end
+    ):
         time.sleep(0.01)
     assert all(now <= then + 3 for now, then in zip(of_this_process(), before, strict=True))
 
@@ -150,13 +171,17 @@ def test_e4_the_end_of_the_program_waits_for_no_node_that_hangs(lane: str) -> No
 def test_e27_public_names(tmp_path: Path, stage: Stage) -> None:
     with Engine(cache="off") as engine:
         for _ in range(2):
-            Workflow(Output(name="x", value=Counting(a=1, stage=stage.name).output), engine=engine).run()
+            Workflow(
+                Output(name="x", value=Counting(a=1, stage=stage.name).output), engine=engine
+            ).run()
         with pytest.raises(RunError):
             Workflow(Output(name="x", value=Fail().output), engine=engine).run()
     assert stage.calls["x"] == 2
     for _ in range(2):
         with Engine(cache=DiskCache(tmp_path / "results", least_seconds=0)) as engine:
-            Workflow(Output(name="x", value=Counting(a=2, stage=stage.name).output), engine=engine).run()
+            Workflow(
+                Output(name="x", value=Counting(a=2, stage=stage.name).output), engine=engine
+            ).run()
             engine.cache.close()  # type: ignore[attr-defined]
     assert stage.calls["x"] == 3
     with Engine(cache=MemoryCache(1 << 20)) as engine:
@@ -171,14 +196,26 @@ class Slow(Counting):
         return super().process()
 
 
-def test_e27_the_cache_on_disk_is_had_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stage: Stage) -> None:
+def test_e27_the_cache_on_disk_is_had_by_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stage: Stage
+) -> None:
     monkeypatch.setenv("NODETOOL_CACHE_DIR", str(tmp_path))
     for _ in range(2):
         with Engine(cache="disk") as engine:
-            assert Workflow(Output(name="x", value=Slow(a=7, stage=stage.name).output), engine=engine).run()["x"] == 7
+            assert (
+                Workflow(
+                    Output(name="x", value=Slow(a=7, stage=stage.name).output), engine=engine
+                ).run()["x"]
+                == 7
+            )
     assert stage.calls["x"] == 1 and list(tmp_path.rglob("*.sqlite"))
 
 
 def test_e27_a_misspelled_cache_is_refused() -> None:
-    with pytest.raises(NodetoolError, match=r"expects one of 'memory', 'disk', 'off', or a cache, got 'dist'\. Did you mean 'disk'"):
+    with pytest.raises(
+        NodetoolError,
+        match=(
+            r"expects one of 'memory', 'disk', 'off', or a cache, got 'dist'\. Did you mean 'disk'"
+        ),
+    ):
         Engine(cache="dist")  # type: ignore[arg-type]

@@ -51,7 +51,9 @@ def cache(directory: Path) -> Iterator[DiskCache]:
     cache.close()
 
 
-def written(cache: DiskCache, number: int, values: tuple[Any, ...], seconds: float | None = None) -> None:
+def written(
+    cache: DiskCache, number: int, values: tuple[Any, ...], seconds: float | None = None
+) -> None:
     cache.put(key_of(number), values, seconds)
     assert cache.flush(30)
 
@@ -77,7 +79,9 @@ def test_a_new_result_takes_the_place_of_the_old(cache: DiskCache) -> None:
 def test_what_waits_is_found(cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
     gate = threading.Event()
     inner = write_entry
-    monkeypatch.setattr(disk_store, "write_entry", lambda *arguments: (gate.wait(30), inner(*arguments)))
+    monkeypatch.setattr(
+        disk_store, "write_entry", lambda *arguments: (gate.wait(30), inner(*arguments))
+    )
     cache.put(key_of(1), ("value",))
     assert cache.get(key_of(1)) == ("value",)
     assert not list(entries(cache.directory))
@@ -85,7 +89,7 @@ def test_what_waits_is_found(cache: DiskCache, monkeypatch: pytest.MonkeyPatch) 
     assert cache.flush(30) and cache.get(key_of(1)) == ("value",)
 
 
-# -- what is stored ----------------------------------------------------------------------------------------------------
+# -- what is stored --------------------------------------------------------------------------------
 
 
 def test_cheap_results_are_left_out_until_they_add_up(cache: DiskCache) -> None:
@@ -111,7 +115,9 @@ def test_least_seconds_of_zero_stores_everything(directory: Path) -> None:
     cache.close()
 
 
-def test_a_relative_folder_stays_where_it_was_when_the_current_one_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_folder_stays_where_it_was_when_the_current_one_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     for folder in (here, there):
         folder.mkdir()
@@ -139,7 +145,9 @@ def test_a_value_that_holds_itself_is_not_kept(cache: DiskCache) -> None:
     assert tiers.flush(30) and tiers.get(key_of(1)) is None
 
 
-def test_what_is_written_while_the_index_is_asked_is_known(cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_written_while_the_index_is_asked_is_known(
+    cache: DiskCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
     index = cache._store._index
     asked = index.news
 
@@ -174,7 +182,7 @@ def test_clear_removes_every_entry_and_nothing_else(cache: DiskCache) -> None:
     assert cache.get(key_of(1)) == ("new",)
 
 
-# -- the bound ---------------------------------------------------------------------------------------------------------
+# -- the bound -------------------------------------------------------------------------------------
 
 
 def test_the_bound_is_kept_and_the_least_recently_used_goes(directory: Path) -> None:
@@ -203,7 +211,9 @@ def test_uses_are_remembered_by_the_next_process(directory: Path) -> None:
     cache.close()
 
 
-def test_a_result_larger_than_the_bound_is_not_kept_and_nothing_goes_for_it(directory: Path) -> None:
+def test_a_result_larger_than_the_bound_is_not_kept_and_nothing_goes_for_it(
+    directory: Path,
+) -> None:
     cache = DiskCache(directory, 8192)
     written(cache, 1, ("small",))
     written(cache, 2, (os.urandom(9000),))
@@ -237,13 +247,17 @@ def test_a_job_that_fails_does_not_end_the_writing(caplog: pytest.LogCaptureFixt
     assert queue.close(30) and done == [1] and "ZeroDivisionError" in caplog.text
 
 
-# -- damage ------------------------------------------------------------------------------------------------------------
+# -- damage ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> tuple[DiskCache, bytes, tuple[Any, ...]]:
     cache = DiskCache(tmp_path_factory.mktemp("sound"))
-    values = (ImageData.of(Image.linear_gradient("L").resize((9, 9))), {"text": "ä" * 40}, b"b" * 300)
+    values = (
+        ImageData.of(Image.linear_gradient("L").resize((9, 9))),
+        {"text": "ä" * 40},
+        b"b" * 300,
+    )
     written(cache, 1, values)
     return cache, entry_path(cache.directory, key_of(1)).read_bytes(), values
 
@@ -260,7 +274,9 @@ def damaged(sound: tuple[DiskCache, bytes, tuple[Any, ...]], content: bytes) -> 
 
 @given(st.data())
 @settings(max_examples=150, deadline=None)
-def test_changed_bytes_are_a_miss(sound: tuple[DiskCache, bytes, tuple[Any, ...]], data: st.DataObject) -> None:
+def test_changed_bytes_are_a_miss(
+    sound: tuple[DiskCache, bytes, tuple[Any, ...]], data: st.DataObject
+) -> None:
     content = bytearray(sound[1])
     for place in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=3)):
         content[place] = data.draw(st.integers(0, 255))
@@ -269,14 +285,18 @@ def test_changed_bytes_are_a_miss(sound: tuple[DiskCache, bytes, tuple[Any, ...]
 
 @given(st.data())
 @settings(max_examples=80, deadline=None)
-def test_a_part_of_an_entry_or_more_than_one_is_a_miss(sound: tuple[DiskCache, bytes, tuple[Any, ...]], data: st.DataObject) -> None:
+def test_a_part_of_an_entry_or_more_than_one_is_a_miss(
+    sound: tuple[DiskCache, bytes, tuple[Any, ...]], data: st.DataObject
+) -> None:
     good = sound[1]
     length = data.draw(st.integers(0, len(good)))
     tail = data.draw(st.binary(max_size=20) | st.just(bytes(len(good) - length)))
     damaged(sound, good[:length] + tail)
 
 
-def test_a_damaged_entry_is_named_removed_and_computed_again(cache: DiskCache, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_entry_is_named_removed_and_computed_again(
+    cache: DiskCache, caplog: pytest.LogCaptureFixture
+) -> None:
     written(cache, 1, ("value",))
     path = entry_path(cache.directory, key_of(1))
     path.write_bytes(path.read_bytes()[:-1])
@@ -293,7 +313,9 @@ def test_the_entry_of_another_key_is_a_miss(cache: DiskCache) -> None:
     assert cache.get(key_of(2)) is None and cache.get(key_of(1)) == ("one",)
 
 
-def test_an_entry_of_a_future_version_is_a_miss(cache: DiskCache, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_entry_of_a_future_version_is_a_miss(
+    cache: DiskCache, caplog: pytest.LogCaptureFixture
+) -> None:
     written(cache, 1, ("one",))
     path = entry_path(cache.directory, key_of(1))
     content = bytearray(path.read_bytes())
@@ -303,7 +325,9 @@ def test_an_entry_of_a_future_version_is_a_miss(cache: DiskCache, caplog: pytest
 
 
 @pytest.mark.parametrize("content", [b"", b"no database at all" * 500, None])
-def test_a_damaged_index_is_made_again_from_the_files(content: bytes | None, cache: DiskCache) -> None:
+def test_a_damaged_index_is_made_again_from_the_files(
+    content: bytes | None, cache: DiskCache
+) -> None:
     for number in range(3):
         written(cache, number, (number,))
     cache.close()
@@ -319,7 +343,9 @@ def test_a_damaged_index_is_made_again_from_the_files(content: bytes | None, cac
     again.close()
 
 
-def test_an_index_that_is_locked_for_long_costs_only_the_writing(cache: DiskCache, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+def test_an_index_that_is_locked_for_long_costs_only_the_writing(
+    cache: DiskCache, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
     monkeypatch.setattr("nodetool_core.engine.caching.disk_index.BUSY_SECONDS", 0.01)
     written(cache, 1, ("one",))
     cache.close()
@@ -336,10 +362,12 @@ def test_an_index_that_is_locked_for_long_costs_only_the_writing(cache: DiskCach
     again.close()
 
 
-# -- a folder in trouble -----------------------------------------------------------------------------------------------
+# -- a folder in trouble ---------------------------------------------------------------------------
 
 
-def test_a_full_disk_is_said_once_and_leaves_nothing_half_written(cache: DiskCache, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+def test_a_full_disk_is_said_once_and_leaves_nothing_half_written(
+    cache: DiskCache, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
     written(cache, 1, ("one",))
 
     def full(*_: object) -> int:
@@ -360,7 +388,11 @@ def test_a_full_disk_is_said_once_and_leaves_nothing_half_written(cache: DiskCac
 def test_a_really_full_disk(tmp_path: Path) -> None:
     mount = tmp_path / "full"
     mount.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(mount)], capture_output=True, check=False)
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(mount)],
+        capture_output=True,
+        check=False,
+    )
     if made.returncode:
         pytest.skip("can't mount a small file system here")
     cache = DiskCache(mount / "results")
@@ -416,7 +448,14 @@ def test_a_read_only_folder_is_read(cache: DiskCache, tmp_path: Path) -> None:
     for parent in [cache.directory, *cache.directory.parents][:5]:
         parent.chmod(0o755)
     cache.directory.chmod(0o555)
-    command = [sys.executable, "-c", READER, str(cache.directory), key_of(1).hex(), str(tmp_path / "first")]
+    command = [
+        sys.executable,
+        "-c",
+        READER,
+        str(cache.directory),
+        key_of(1).hex(),
+        str(tmp_path / "first"),
+    ]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     cache.directory.chmod(0o755)
     assert result.stdout == "('one',) None\n", result.stderr
@@ -440,7 +479,7 @@ def test_what_a_killed_writer_left_is_swept_after_a_while(cache: DiskCache) -> N
     assert not old.exists() and young.exists()
 
 
-# -- processes ---------------------------------------------------------------------------------------------------------
+# -- processes -------------------------------------------------------------------------------------
 
 WRITER = """
 import hashlib, os, sys
@@ -464,7 +503,11 @@ def start(directory: Path, first: int, count: int, bound: int = 1 << 40) -> subp
 def test_processes_share_a_folder(cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disk_store, "REFRESH_SECONDS", 0.0)
     assert cache.get(key_of(0)) is None
-    for process in [start(cache.directory, 0, 40), start(cache.directory, 20, 40), start(cache.directory, 60, 20)]:
+    for process in [
+        start(cache.directory, 0, 40),
+        start(cache.directory, 20, 40),
+        start(cache.directory, 60, 20),
+    ]:
         _, errors = process.communicate(timeout=120)
         assert process.returncode == 0 and not errors, errors
     for number in range(80):
@@ -506,7 +549,12 @@ def test_a_killed_process_leaves_whole_entries_only(lines: int, directory: Path)
 
 def test_what_waits_is_written_at_exit(directory: Path) -> None:
     code = WRITER.replace("cache.flush()", "pass")
-    subprocess.run([sys.executable, "-c", code, str(directory), "0", "12", str(1 << 40)], check=True, timeout=60, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-c", code, str(directory), "0", "12", str(1 << 40)],
+        check=True,
+        timeout=60,
+        capture_output=True,
+    )
     assert numbers_in(directory, 12) == set(range(12))
 
 
@@ -528,11 +576,13 @@ print(status, queue.close(60.0), done)
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="The system has no forks.")
 def test_a_fork_does_not_wait_for_what_its_parent_writes() -> None:
-    ran = subprocess.run([sys.executable, "-c", FORK], check=True, timeout=30, capture_output=True, text=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", FORK], check=True, timeout=30, capture_output=True, text=True
+    )
     assert ran.stdout == "0 True ['job']\n"
 
 
-# -- where it is -------------------------------------------------------------------------------------------------------
+# -- where it is -----------------------------------------------------------------------------------
 
 
 def test_the_default_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -549,7 +599,9 @@ def test_the_default_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert 0 < cache.bound <= 10 * 1024**3 and not cache.directory.exists()
 
 
-def test_the_share_of_a_small_disk_counts_what_the_cache_has(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_share_of_a_small_disk_counts_what_the_cache_has(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("NODETOOL_CACHE_DIR", str(tmp_path))
     cache = default_disk_cache()
     written(cache, 1, ("one",))

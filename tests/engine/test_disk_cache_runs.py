@@ -1,4 +1,8 @@
-"""Whole runs over the disk tier, in processes of their own: what is computed, what is found, and after which end."""
+"""
+Whole runs over the disk tier, in processes of their own.
+
+What is computed, what is found, and after which end.
+"""
 
 from __future__ import annotations
 
@@ -62,14 +66,18 @@ if __name__ == "__main__":
 '''
 
 
-def run(folder: Path, length: int, kill_at: int = 0, bound: int = 1 << 30) -> tuple[int, str, list[int]]:
+def run(
+    folder: Path, length: int, kill_at: int = 0, bound: int = 1 << 30
+) -> tuple[int, str, list[int]]:
     """Exit code, what was printed, and the numbers of the nodes that ran."""
     script, log = folder / "chain.py", folder / "ran"
     script.write_text(CHAIN)
     log.write_text("")
     command = [sys.executable, str(script), str(folder), str(length), str(bound)]
     environment = {**os.environ, "KILL_AT": str(kill_at)}
-    process = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
+    process = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=False, env=environment
+    )
     assert process.returncode in (0, -signal.SIGKILL), process.stderr
     return process.returncode, process.stdout, [int(number) for number in log.read_text().split()]
 
@@ -96,7 +104,9 @@ def damage_all(folder: Path, how: Any) -> None:
         path.write_bytes(how(path.read_bytes()))
 
 
-@pytest.mark.parametrize("how", [lambda content: content[:-7], lambda content: b"", lambda content: content[:-1] + b"?"])
+@pytest.mark.parametrize(
+    "how", [lambda content: content[:-7], lambda content: b"", lambda content: content[:-1] + b"?"]
+)
 def test_damaged_entries_are_computed_again(how: Any, tmp_path: Path) -> None:
     _, printed, _ = run(tmp_path, 4)
     damage_all(tmp_path, how)

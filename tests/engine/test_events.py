@@ -48,7 +48,9 @@ class StepsAsync(Node):
 @pytest.mark.parametrize("kind", [Steps, StepsAsync])
 def test_progress_and_warnings_come_in_order(kind: type[Node], engine: Engine) -> None:
     seen: list[events.Event] = []
-    result = Workflow(Output(name="x", value=kind(a=1)["output"]), engine=engine).run(on_event=seen.append)
+    result = Workflow(Output(name="x", value=kind(a=1)["output"]), engine=engine).run(
+        on_event=seen.append
+    )
     steps = [(event.step, event.total) for event in seen if isinstance(event, events.NodeProgress)]
     assert steps == [(1, 3), (2, 3), (3, 3)]
     assert isinstance(seen[0], events.RunStarted)
@@ -58,22 +60,42 @@ def test_progress_and_warnings_come_in_order(kind: type[Node], engine: Engine) -
     assert [(event.name, event.value) for event in outputs] == [("x", 1)]
     if kind is Steps:
         assert [problem.message for problem in result.warnings] == ["a little late"]
-        assert [event.details for event in seen if isinstance(event, events.NodeWarning)] == [{"minutes": 5}]
+        assert [event.details for event in seen if isinstance(event, events.NodeWarning)] == [
+            {"minutes": 5}
+        ]
 
 
 def test_events_of_one_run_never_reach_anothers_listener(engine: Engine, stage: Stage) -> None:
     """Two runs of one workflow at the same time: what each listener sees is one whole run."""
-    workflow = Workflow(Output(name="x", value=Steps(a=Gated(a=1, stage=stage.name).output, steps=5).output), engine=engine)
+    workflow = Workflow(
+        Output(name="x", value=Steps(a=Gated(a=1, stage=stage.name).output, steps=5).output),
+        engine=engine,
+    )
     seen: list[list[events.Event]] = [[], []]
-    runs = [workflow.start({"gated.a": number}, on_event=heard.append) for number, heard in enumerate(seen)]
+    runs = [
+        workflow.start({"gated.a": number}, on_event=heard.append)
+        for number, heard in enumerate(seen)
+    ]
     for _ in runs:
         assert stage.started.acquire(timeout=LONG)
     stage.gate.set()
     for run, heard in zip(runs, seen, strict=True):
         run.result(LONG)
-        assert sum(isinstance(event, events.NodeProgress) and event.node_id == "steps" for event in heard) == 5
-        assert {event.run_id for event in heard if isinstance(event, (events.RunStarted, events.RunFinished))} == {run.run_id}
-    assert [event.value for heard in seen for event in heard if isinstance(event, events.OutputReady)] == [0, 1]
+        assert (
+            sum(
+                isinstance(event, events.NodeProgress) and event.node_id == "steps"
+                for event in heard
+            )
+            == 5
+        )
+        assert {
+            event.run_id
+            for event in heard
+            if isinstance(event, (events.RunStarted, events.RunFinished))
+        } == {run.run_id}
+    assert [
+        event.value for heard in seen for event in heard if isinstance(event, events.OutputReady)
+    ] == [0, 1]
 
 
 def test_a_listener_that_blocks_for_ever_does_not_hold_the_run(engine: Engine) -> None:
@@ -86,14 +108,18 @@ def test_a_listener_that_blocks_for_ever_does_not_hold_the_run(engine: Engine) -
         forever.set()
 
 
-def test_a_listener_that_raises_ends_neither_the_run_nor_the_events(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_listener_that_raises_ends_neither_the_run_nor_the_events(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
     seen: list[events.Event] = []
 
     def listen(event: events.Event) -> None:
         seen.append(event)
         raise KeyError("mine")
 
-    assert dict(Workflow(Output(name="x", value=Number(value=1).output), engine=engine).run(on_event=listen)) == {"x": 1}
+    assert dict(
+        Workflow(Output(name="x", value=Number(value=1).output), engine=engine).run(on_event=listen)
+    ) == {"x": 1}
     assert isinstance(seen[-1], events.RunFinished)
     assert "An event listener failed" in caplog.text
 
@@ -108,7 +134,12 @@ def test_a_failure_is_told_with_its_item_and_traceback(engine: Engine) -> None:
             return 1 / self.a
 
     seen: list[events.Event] = []
-    workflow = Workflow(Output(name="x", value=Collect(input_item=Divide(a=Each(items=[1, 0]).output).output).output), engine=engine)
+    workflow = Workflow(
+        Output(
+            name="x", value=Collect(input_item=Divide(a=Each(items=[1, 0]).output).output).output
+        ),
+        engine=engine,
+    )
     with pytest.raises(Exception, match="item 1"):
         workflow.run(on_event=seen.append)
     failed = next(event for event in seen if isinstance(event, events.NodeFailed))
@@ -131,16 +162,27 @@ def test_the_bytes_of_events_grow_with_the_work_alone(length: int, engine: Engin
 def test_equal_nodes_each_say_that_they_are_finished(engine: Engine) -> None:
     """Two equal nodes are computed once; whoever counts finished nodes still hears of both."""
     seen: list[events.Event] = []
-    workflow = Workflow(Output(name="x", value=Steps(a=1).output), Output(name="y", value=Steps(a=1).output), engine=engine)
+    workflow = Workflow(
+        Output(name="x", value=Steps(a=1).output),
+        Output(name="y", value=Steps(a=1).output),
+        engine=engine,
+    )
     result = workflow.run(on_event=seen.append)
-    finished = {event.node_id: event.cached for event in seen if isinstance(event, events.NodeFinished)}
+    finished = {
+        event.node_id: event.cached for event in seen if isinstance(event, events.NodeFinished)
+    }
     assert [name for name in result.ran if name.startswith("steps")] == ["steps"]
     assert finished["steps"] is False
     assert finished["steps_2"] is True
 
 
 def test_a_warning_about_anything_has_a_json_form() -> None:
-    details = {"seconds": 1.5, "place": Path("a"), "because": [ValueError("b")], "kind": {"of": Lane.CPU}}
+    details = {
+        "seconds": 1.5,
+        "place": Path("a"),
+        "because": [ValueError("b")],
+        "kind": {"of": Lane.CPU},
+    }
     written = event_json(NodeWarning("1", "Beware.", details))
     assert json.loads(json.dumps(written))["details"] == {
         "seconds": 1.5,

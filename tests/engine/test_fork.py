@@ -1,4 +1,7 @@
-"""E5: a forked process goes on with the engines of its parent, whatever these had done and were doing at the fork."""
+"""
+E5: a forked process goes on with the engines of its parent, whatever these had done and were doing
+at the fork.
+"""
 
 from __future__ import annotations
 

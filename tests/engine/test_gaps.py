@@ -24,12 +24,16 @@ def odd_ones(items: list[int], on_error: Literal["fail", "skip", "none"]) -> Nod
     return Collect(input_item=Add(a=Fail(a=Each(items=items), on=2)), on_error=on_error)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(items=st.lists(st.integers(0, 5), max_size=30))
 def test_the_list_is_what_python_would_make(items: list[int], engine: Engine) -> None:
     """E14: cold and warm; nothing of it is a failure of the run."""
     skip, none = odd_ones(items, "skip"), odd_ones(items, "none")
-    workflow = Workflow(Output(name="skip", value=skip), Output(name="none", value=none), engine=engine)
+    workflow = Workflow(
+        Output(name="skip", value=skip), Output(name="none", value=none), engine=engine
+    )
     for _ in range(2):
         result = workflow.run()
         assert result["skip"] == [item + 1 for item in items if item % 2]
@@ -72,7 +76,9 @@ def test_a_failure_that_others_need_fails_the_run(engine: Engine) -> None:
     item = Fail(a=Each(items=[1, 2]), on=2)
     kept = Collect(input_item=item, on_error="skip")
     needed = Collect(input_item=Add(a=item))
-    workflow = Workflow(Output(name="kept", value=kept), Output(name="needed", value=needed), engine=engine)
+    workflow = Workflow(
+        Output(name="kept", value=kept), Output(name="needed", value=needed), engine=engine
+    )
     with pytest.raises(RunError):
         workflow.run()
     result = workflow.run(options=GOES_ON)
@@ -85,11 +91,15 @@ def test_an_equal_node_that_others_need_fails_the_run(engine: Engine) -> None:
     kept = Collect(input_item=Fail(a=items, on=2), on_error="skip")
     needed = Collect(input_item=Fail(a=items, on=2))
     with pytest.raises(RunError):
-        Workflow(Output(name="kept", value=kept), Output(name="needed", value=needed), engine=engine).run()
+        Workflow(
+            Output(name="kept", value=kept), Output(name="needed", value=needed), engine=engine
+        ).run()
 
 
 def test_what_is_made_of_a_list_with_a_gap_is_not_kept(engine: Engine, stage: Stage) -> None:
-    """E14: an item that succeeds in the next run is in its list then, and in all that is made of it."""
+    """
+    E14: an item that succeeds in the next run is in its list then, and in all that is made of it.
+    """
     failing = {2}
 
     def sometimes(number: int) -> None:
@@ -99,7 +109,11 @@ def test_what_is_made_of_a_list_with_a_gap_is_not_kept(engine: Engine, stage: St
     stage.action = sometimes
     items = Collect(input_item=Acting(a=Each(items=[1, 2, 3]), stage=stage.name), on_error="skip")
     again = Collect(input_item=Add(a=ForEach(input_list=items).output))
-    workflow = Workflow(Output(name="sum", value=Add(a=Total(values=items))), Output(name="again", value=again), engine=engine)
+    workflow = Workflow(
+        Output(name="sum", value=Add(a=Total(values=items))),
+        Output(name="again", value=again),
+        engine=engine,
+    )
     assert dict(workflow.run()) == {"sum": 5, "again": [2, 4]}
     failing.clear()
     assert dict(workflow.run()) == {"sum": 7, "again": [2, 3, 4]}
@@ -112,7 +126,9 @@ def test_what_is_told_of_a_gap(engine: Engine) -> None:
     told: list[Any] = []
     workflow = Workflow(Output(name="x", value=odd_ones([1, 4], "skip")), engine=engine)
     result = workflow.run(on_event=told.append)
-    assert [problem.where for problem in result.warnings] == ["node 'fail' (tests.engine.nodes.Fail) item 1"]
+    assert [problem.where for problem in result.warnings] == [
+        "node 'fail' (tests.engine.nodes.Fail) item 1"
+    ]
     assert result.warnings[0].level == "warning"
     assert not [event for event in told if isinstance(event, NodeFailed)]
 
@@ -127,7 +143,9 @@ def test_how_gaps_are_treated_is_no_value_of_an_edge(engine: Engine) -> None:
             return "skip"
 
     collect = Collect(input_item=Each(items=[1]), on_error=Policy())
-    with pytest.raises(WorkflowError, match="on_error says how the loop is run, so it takes no connection"):
+    with pytest.raises(
+        WorkflowError, match="on_error says how the loop is run, so it takes no connection"
+    ):
         Workflow(Output(name="x", value=collect), engine=engine).run()
 
 
@@ -143,4 +161,7 @@ def test_more_attempts_come_before_a_gap(engine: Engine, stage: Stage) -> None:
     stage.action = second_time
     items = Collect(input_item=Acting(a=Each(items=[1, 2]), stage=stage.name), on_error="skip")
     options = RunOptions(policies={"acting": NodePolicy(attempts=2, wait=0)})
-    assert Workflow(Output(name="x", value=items), engine=engine).run(options=options)["x"] == [1, 2]
+    assert Workflow(Output(name="x", value=items), engine=engine).run(options=options)["x"] == [
+        1,
+        2,
+    ]

@@ -1,7 +1,8 @@
 """
 A table of small graphs: what goes in, what comes out, what ran.
 
-Every graph runs with the cache off, in memory and on disk, and is compared with a plain recursive evaluation.
+Every graph runs with the cache off, in memory and on disk, and is compared with a plain recursive
+evaluation.
 """
 
 from __future__ import annotations
@@ -32,7 +33,11 @@ class Case:
     ran: str | None = None
     """Nodes that ran besides outputs, in alphabetical order; None where the table does not say."""
     again: str = ""
-    """Nodes that run again though the cache has everything: streams whose items are results, and choices."""
+    """
+    Nodes that run again though the cache has everything.
+
+    Streams whose items are results, and choices.
+    """
 
 
 def _same_twice() -> dict[str, Any]:
@@ -50,7 +55,11 @@ def _loop(*items: int) -> Any:
 
 
 def _product() -> dict[str, Any]:
-    return {"table": Collect(input_item=Collect(input_item=Mix(a=_loop(1, 2), b=_loop(10, 20, 30)).output).output)}
+    return {
+        "table": Collect(
+            input_item=Collect(input_item=Mix(a=_loop(1, 2), b=_loop(10, 20, 30)).output).output
+        )
+    }
 
 
 def _product_of_work() -> dict[str, Any]:
@@ -75,13 +84,21 @@ def _nested_and_product() -> dict[str, Any]:
     outer = _loop(0, 1, 2)
     inner = Each(items=Upto(n=outer).output).output
     other = _loop(5, 6)
-    return {"cube": Collect(input_item=Collect(input_item=Collect(input_item=Mix(a=outer, b=inner, c=other).output).output).output)}
+    return {
+        "cube": Collect(
+            input_item=Collect(
+                input_item=Collect(input_item=Mix(a=outer, b=inner, c=other).output).output
+            ).output
+        )
+    }
 
 
 def _ragged(*, collected: bool) -> dict[str, Any]:
     outer = _loop(2, 0, 3)
     inner = Add(a=Each(items=Upto(n=outer).output).output)
-    return {"rows": Collect(input_item=Collect(input_item=inner.output).output) if collected else inner}
+    return {
+        "rows": Collect(input_item=Collect(input_item=inner.output).output) if collected else inner
+    }
 
 
 def _sum_beside_its_items() -> dict[str, Any]:
@@ -97,7 +114,9 @@ def _list_of_one_loop_inside_another() -> dict[str, Any]:
 
 
 def _branch(*, condition: bool) -> dict[str, Any]:
-    branch = If(condition=IsOdd(a=Number(value=int(condition)).output).output, value=Number(value=5).output)
+    branch = If(
+        condition=IsOdd(a=Number(value=int(condition)).output).output, value=Number(value=5).output
+    )
     left = Mix(a=branch.if_true, b=Mix(a=Number(value=1).output).output)
     right = Add(a=branch.if_false, b=Total(values=Numbers(values=[1, 2]).output).output)
     return {"left": left, "right": right, "merged": Merge(a=left.output, b=right.output)}
@@ -118,25 +137,53 @@ def _branch_in_a_loop() -> dict[str, Any]:
 def _loop_not_taken() -> dict[str, Any]:
     branch = If(condition=False, value=Numbers(values=[1, 2]).output)
     loop = ForEach(input_list=branch.if_true)
-    return {"list": Collect(input_item=Add(a=loop.output).output), "items": loop["output"], "other": Add(a=Number(value=1).output)}
+    return {
+        "list": Collect(input_item=Add(a=loop.output).output),
+        "items": loop["output"],
+        "other": Add(a=Number(value=1).output),
+    }
 
 
 def _switch(*, condition: bool) -> dict[str, Any]:
-    return {"chosen": ConditionalSwitch(condition=condition, if_true=Mix(a=Number(value=1).output).output, if_false=Fail(a=0).output)}
+    return {
+        "chosen": ConditionalSwitch(
+            condition=condition,
+            if_true=Mix(a=Number(value=1).output).output,
+            if_false=Fail(a=0).output,
+        )
+    }
 
 
 def _switch_in_a_loop() -> dict[str, Any]:
     loop = _loop(1, 2, 3)
     outside = Total(values=Collect(input_item=Add(a=_loop(5, 6)).output).output)
-    return {"chosen": Collect(input_item=ConditionalSwitch(condition=IsOdd(a=loop).output, if_true=outside.output, if_false=loop).output)}
+    return {
+        "chosen": Collect(
+            input_item=ConditionalSwitch(
+                condition=IsOdd(a=loop).output, if_true=outside.output, if_false=loop
+            ).output
+        )
+    }
 
 
 CASES = [
     Case("10-one node", lambda: {"x": Number(value=4)}, {"x": 4}, "Number"),
-    Case("10-a chain", lambda: {"x": Add(a=Add(a=Number(value=1).output).output)}, {"x": 3}, "Add Add Number"),
-    Case("11-one output, several consumers", _shared, {"a": 5, "b": 6, "c": 4}, "Add Add Mix Number"),
+    Case(
+        "10-a chain",
+        lambda: {"x": Add(a=Add(a=Number(value=1).output).output)},
+        {"x": 3},
+        "Add Add Number",
+    ),
+    Case(
+        "11-one output, several consumers", _shared, {"a": 5, "b": 6, "c": 4}, "Add Add Mix Number"
+    ),
     Case("11-two identical nodes are one", _same_twice, {"sum": 12}, "Add Mix Number"),
-    Case("13-If takes one way, alone", lambda: _branch(condition=True), {"left": 16, "merged": 16}, "If IsOdd Merge Mix Mix Number Number"),
+    Case(
+        "13-If takes one way, alone",
+        lambda: _branch(condition=True),
+        {"left": 16, "merged": 16},
+        "If IsOdd Merge Mix Mix Number Number",
+    ),
     Case(
         "13-If takes the other",
         lambda: _branch(condition=False),
@@ -158,23 +205,70 @@ CASES = [
         "ConditionalSwitch Mix Number",
         "ConditionalSwitch",
     ),
-    Case("13-Switch in a loop asks for what is outside", _switch_in_a_loop, {"chosen": [13, 2, 13]}),
-    Case("14-an empty loop", lambda: {"x": Collect(input_item=Add(a=Each(items=[]).output).output)}, {"x": []}, "Collect Each"),
-    Case("14-order", lambda: {"x": Collect(input_item=Mix(a=_loop(3, 1, 2)).output)}, {"x": [6, 2, 4]}, "Collect Each Mix Mix Mix"),
-    Case("14-nested, ragged, empty", lambda: _ragged(collected=True), {"rows": [[1, 2], [], [1, 2, 3]]}),
-    Case("14-nested, as an output in the loops", lambda: _ragged(collected=False), {"rows": [[1, 2], [], [1, 2, 3]]}, None, "Each"),
+    Case(
+        "13-Switch in a loop asks for what is outside", _switch_in_a_loop, {"chosen": [13, 2, 13]}
+    ),
+    Case(
+        "14-an empty loop",
+        lambda: {"x": Collect(input_item=Add(a=Each(items=[]).output).output)},
+        {"x": []},
+        "Collect Each",
+    ),
+    Case(
+        "14-order",
+        lambda: {"x": Collect(input_item=Mix(a=_loop(3, 1, 2)).output)},
+        {"x": [6, 2, 4]},
+        "Collect Each Mix Mix Mix",
+    ),
+    Case(
+        "14-nested, ragged, empty",
+        lambda: _ragged(collected=True),
+        {"rows": [[1, 2], [], [1, 2, 3]]},
+    ),
+    Case(
+        "14-nested, as an output in the loops",
+        lambda: _ragged(collected=False),
+        {"rows": [[1, 2], [], [1, 2, 3]]},
+        None,
+        "Each",
+    ),
     Case("14-independent loops are a product", _product, {"table": [[32, 62, 92], [34, 64, 94]]}),
-    Case("14-a product of what was worked out in each", _product_of_work, {"table": [[37, 67], [39, 69]]}),
-    Case("14-a nested loop times another", _nested_and_product, {"cube": [[], [[27, 32]], [[29, 34], [32, 37]]]}),
+    Case(
+        "14-a product of what was worked out in each",
+        _product_of_work,
+        {"table": [[37, 67], [39, 69]]},
+    ),
+    Case(
+        "14-a nested loop times another",
+        _nested_and_product,
+        {"cube": [[], [[27, 32]], [[29, 34], [32, 37]]]},
+    ),
     Case(
         "14-pairs of a loop with itself, products of equal loops",
         _pairs_and_products_of_equal_loops,
         {"aab": [[0, 5], [5, 10]], "abb": [[0, 8], [2, 10]], "pairs": [0, 5]},
     ),
     Case("14-an item beside the list of all", _sum_beside_its_items, {"shares": [20, 22, 24]}),
-    Case("14-the list of one loop inside another", _list_of_one_loop_inside_another, {"a": [2, 3], "b": [35, 55, 75]}, None, "Each"),
-    Case("14-items with their numbers", lambda: {"x": ForEach(input_list=["a", "b"])["index"]}, {"x": [0, 1]}, None, "ForEach"),
-    Case("14-Collect without a loop", lambda: {"x": Collect(input_item=Number(value=2).output)}, {"x": [2]}, "Collect Number"),
+    Case(
+        "14-the list of one loop inside another",
+        _list_of_one_loop_inside_another,
+        {"a": [2, 3], "b": [35, 55, 75]},
+        None,
+        "Each",
+    ),
+    Case(
+        "14-items with their numbers",
+        lambda: {"x": ForEach(input_list=["a", "b"])["index"]},
+        {"x": [0, 1]},
+        None,
+        "ForEach",
+    ),
+    Case(
+        "14-Collect without a loop",
+        lambda: {"x": Collect(input_item=Number(value=2).output)},
+        {"x": [2]},
+        "Collect Number",
+    ),
     Case(
         "8-Reroute passes anything",
         lambda: {"x": Add(a=Reroute(input_value=Anything(value=4).output).output)},
@@ -185,7 +279,10 @@ CASES = [
 
 
 def workflow_of(case: Case, make_engine: MakeEngine) -> Workflow:
-    outputs = [Output(name=name, value=node["output"] if isinstance(node, Node) else node) for name, node in case.wanted().items()]
+    outputs = [
+        Output(name=name, value=node["output"] if isinstance(node, Node) else node)
+        for name, node in case.wanted().items()
+    ]
     return Workflow(*outputs, engine=make_engine())
 
 
@@ -205,7 +302,11 @@ def test_what_comes_out_and_what_runs(case: Case, make_engine: MakeEngine) -> No
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_second_run(case: Case, make_engine: MakeEngine, tier: str) -> None:
-    """Behaviour 17: runs nothing where there is a cache, all of it where there is none; and in another process, with a cache on disk."""
+    """
+    Behaviour 17: runs nothing where there is a cache, all of it where there is none.
+
+    And in another process, with a cache on disk.
+    """
     workflow = workflow_of(case, make_engine)
     first = workflow.run()
     if tier == "disk":

@@ -69,7 +69,7 @@ def test_items_that_differ_are_worked_on_each(items: list[Any], engine: Engine) 
     assert found == [Described(value=item).process() for item in items]
 
 
-# -- code -------------------------------------------------------------------------------------------------------------
+# -- code ------------------------------------------------------------------------------------------
 
 NODE = """
 from nodetool_core import Node
@@ -84,13 +84,15 @@ class Shout(Node):
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A package `counted_pack` whose `helper` is imported by nobody yet."""
+    """Yield a package `counted_pack` whose `helper` is imported by nobody yet."""
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     folder = tmp_path / "counted_pack"
     folder.mkdir()
     for name in ("__init__", "other", "helper"):
-        written(folder / f"{name}.py", "def changed(text): return text\n" if name == "helper" else "")
+        written(
+            folder / f"{name}.py", "def changed(text): return text\n" if name == "helper" else ""
+        )
     yield folder
     forget()
 
@@ -121,7 +123,10 @@ def loaded() -> ModuleType:
         "from .helper import changed",
         "from . import other as _, helper; changed = helper.changed",
         "import counted_pack.other, counted_pack.helper as helper; changed = helper.changed",
-        "from . import (  # both\r\n            other as _,\r\n            helper,\r\n        ); changed = helper.changed",
+        (
+            "from . import (  # both\r\n            other as _,\r\n            helper,\r\n       "
+            " ); changed = helper.changed"
+        ),
         "from . import other, \\\n            helper; changed = helper.changed",
     ],
 )
@@ -136,7 +141,9 @@ def test_what_a_node_imports_counts(statement: str, package: Path) -> None:
 
 
 def test_everything_that_is_imported_at_once_counts(package: Path) -> None:
-    written(package / "shout.py", "from .helper import *\n" + NODE.format(default=1, statement="pass"))
+    written(
+        package / "shout.py", "from .helper import *\n" + NODE.format(default=1, statement="pass")
+    )
     before = code_version(loaded().Shout)
     written(package / "helper.py", "def changed(text): return text.upper()\n")
     assert code_version(loaded().Shout) != before
@@ -146,13 +153,18 @@ def test_a_package_that_is_not_loaded_yet_is_followed(package: Path) -> None:
     (package / "deep").mkdir()
     written(package / "deep" / "__init__.py", "from .inner import changed\n")
     written(package / "deep" / "inner.py", "def changed(text): return text\n")
-    written(package / "shout.py", NODE.format(default=1, statement="from counted_pack.deep import changed"))
+    written(
+        package / "shout.py",
+        NODE.format(default=1, statement="from counted_pack.deep import changed"),
+    )
     before = code_version(loaded().Shout)
     written(package / "deep" / "inner.py", "def changed(text): return text.upper()\n")
     assert code_version(loaded().Shout) != before
 
 
-def test_code_that_was_changed_after_it_was_loaded_speaks_for_no_other_process(package: Path, tmp_path: Path) -> None:
+def test_code_that_was_changed_after_it_was_loaded_speaks_for_no_other_process(
+    package: Path, tmp_path: Path
+) -> None:
     """The file says what the next process will run, not what this one does."""
     written(package / "shout.py", NODE.format(default=1, statement="changed = str.lower"))
     old = loaded().Shout
@@ -171,9 +183,13 @@ def shout(node_class: Any, folder: Path) -> Any:
 
 
 def typed_in(default: int = 1, method: str = "upper", before: str = "") -> Any:
-    """A class as an interpreter would have it: in no file."""
+    """Return a class as an interpreter would have it: in no file."""
     names = {"__name__": "typed_in"}
-    exec(before + NODE.format(default=default, statement=f"changed = str.{method}" if method else "pass"), names)
+    exec(
+        before
+        + NODE.format(default=default, statement=f"changed = str.{method}" if method else "pass"),
+        names,
+    )
     return names["Shout"]
 
 
@@ -182,15 +198,25 @@ def test_a_class_in_no_file_counts_by_its_declaration_and_code(engine: Engine) -
         typed_in(),
         typed_in(method="lower"),
         typed_in(default=2),
-        typed_in(method="", before="def changed(text): return inner(text)\ndef inner(text): return text[0]\n"),
-        typed_in(method="", before="def changed(text): return inner(text)\ndef inner(text): return text[1]\n"),
+        typed_in(
+            method="",
+            before="def changed(text): return inner(text)\ndef inner(text): return text[0]\n",
+        ),
+        typed_in(
+            method="",
+            before="def changed(text): return inner(text)\ndef inner(text): return text[1]\n",
+        ),
     ]
-    found = [Workflow(Output(name="x", value=cls().output), engine=engine).run()["x"] for cls in classes]
+    found = [
+        Workflow(Output(name="x", value=cls().output), engine=engine).run()["x"] for cls in classes
+    ]
     assert found == ["ABC", "abc", "ABCABC", "A", "b"]
     assert code_version(typed_in()) == code_version(typed_in())
 
 
-def test_a_result_of_other_libraries_is_made_anew_and_says_what_made_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_result_of_other_libraries_is_made_anew_and_says_what_made_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Paints(Node):
         """Paints."""
 
@@ -210,22 +236,28 @@ def test_a_result_of_other_libraries_is_made_anew_and_says_what_made_it(tmp_path
         assert made_by() == (expected, number)
 
 
-# -- what is no part of a key -----------------------------------------------------------------------------------------
+# -- what is no part of a key ----------------------------------------------------------------------
 
 
 def test_e17_what_an_input_is_called_computes_nothing_again(engine: Engine) -> None:
     def run(**about: str) -> Any:
         number = IntegerInput(value=3, **about)
-        return Workflow(Output(name="x", value=Described(value=number.output).output), engine=engine).run()
+        return Workflow(
+            Output(name="x", value=Described(value=number.output).output), engine=engine
+        ).run()
 
     assert run(name="steps").hits == []
     for about in ({"name": "count"}, {"name": "count", "description": "How many."}, {}):
         assert "described" in run(**about).hits
 
 
-def test_e17_a_workflow_shares_with_itself_as_a_node_of_another(engine: Engine, tmp_path: Path) -> None:
+def test_e17_a_workflow_shares_with_itself_as_a_node_of_another(
+    engine: Engine, tmp_path: Path
+) -> None:
     inner = Workflow(
-        Output(name="said", value=Described(value=IntegerInput(name="number", value=3).output).output),
+        Output(
+            name="said", value=Described(value=IntegerInput(name="number", value=3).output).output
+        ),
         engine=engine,
     )
     assert "described" in inner.run().ran
@@ -237,7 +269,14 @@ def test_e17_a_workflow_shares_with_itself_as_a_node_of_another(engine: Engine, 
                     {"id": "inner", "type": NODE_TYPE, "data": {"path": str(path)}},
                     {"id": "out", "type": Output.spec.node_type, "data": {"name": "x"}},
                 ],
-                "edges": [{"source": "inner", "sourceHandle": "said", "target": "out", "targetHandle": "value"}],
+                "edges": [
+                    {
+                        "source": "inner",
+                        "sourceHandle": "said",
+                        "target": "out",
+                        "targetHandle": "value",
+                    }
+                ],
             }
         }
     )
@@ -260,7 +299,9 @@ def test_e17_a_label_is_only_what_says_so(engine: Engine) -> None:
             return f"{self.name} {self.value}"
 
     def run(name: str, note: str) -> Any:
-        return Workflow(Output(name="x", value=Signed(name=name, note=note).output), engine=engine).run()
+        return Workflow(
+            Output(name="x", value=Signed(name=name, note=note).output), engine=engine
+        ).run()
 
     assert [run("a", "")["x"], run("b", "")["x"]] == ["a 1", "b 1"]
     assert "signed" in run("b", "other").hits

@@ -1,4 +1,8 @@
-"""V2: a run that is over keeps nothing. Its values go with the last reference to its result, without the garbage collector."""
+"""
+V2: a run that is over keeps nothing.
+
+Its values go with the last reference to its result, without the garbage collector.
+"""
 
 from __future__ import annotations
 
@@ -175,7 +179,11 @@ def chain(kind: Any, how: str = "") -> Any:
 
 
 def outcome(workflow: Workflow, options: RunOptions | None = None, **values: Any) -> str:
-    """How a run ends. The way to ask, and to catch, that a program has: with names for all that it got."""
+    """
+    How a run ends.
+
+    The way to ask, and to catch, that a program has: with names for all that it got.
+    """
     run = workflow.start(values, options=options, on_event=lambda event: None)
     try:
         result = run.result(LONG)
@@ -189,7 +197,10 @@ def outcome(workflow: Workflow, options: RunOptions | None = None, **values: Any
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_after_a_run(kind: Any, engine: Engine) -> None:
-    assert outcome(Workflow(Output(name="x", value=chain(kind)["output"]), engine=engine)) == "completed"
+    assert (
+        outcome(Workflow(Output(name="x", value=chain(kind)["output"]), engine=engine))
+        == "completed"
+    )
     all_gone()
 
 
@@ -205,7 +216,9 @@ def test_after_a_failure(kind: Any, how: str, on_error: Any, engine: Engine) -> 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_failure_that_is_kept_holds_no_values(kind: Any, engine: Engine) -> None:
-    """What a failed node had in its hands goes with the run, while where it failed is still known."""
+    """
+    What a failed node had in its hands goes with the run, while where it failed is still known.
+    """
     with pytest.raises(RunError) as raised:
         Workflow(Output(name="x", value=chain(kind, "fail")["output"]), engine=engine).run()
     all_gone()
@@ -216,13 +229,20 @@ def test_a_failure_that_is_kept_holds_no_values(kind: Any, engine: Engine) -> No
 @pytest.mark.parametrize("kind", KINDS)
 def test_after_further_attempts(kind: Any, engine: Engine) -> None:
     options = RunOptions(policies={"*": NodePolicy(attempts=3, wait=0, timeout=LONG)})
-    assert outcome(Workflow(Output(name="x", value=chain(kind, "fail")["output"]), engine=engine), options) == "failed"
+    assert (
+        outcome(
+            Workflow(Output(name="x", value=chain(kind, "fail")["output"]), engine=engine), options
+        )
+        == "failed"
+    )
     all_gone()
 
 
 @pytest.mark.parametrize("kind", [Waits, WaitsAwaited])
 def test_after_a_cancel(kind: Any, engine: Engine, stage: Stage) -> None:
-    run = Workflow(Output(name="x", value=kind(before=Work().output, stage=stage.name).output), engine=engine).start()
+    run = Workflow(
+        Output(name="x", value=kind(before=Work().output, stage=stage.name).output), engine=engine
+    ).start()
     assert stage.started.acquire(timeout=LONG)
     run.cancel()
     with pytest.raises(RunCancelled):
@@ -257,7 +277,9 @@ def test_after_a_node_that_took_too_long(engine: Engine, stage: Stage) -> None:
             Stage.stages[self.stage].gate.wait(LONG)
             return Heavy()
 
-    workflow = Workflow(Output(name="x", value=Deaf(before=Work().output, stage=stage.name).output), engine=engine)
+    workflow = Workflow(
+        Output(name="x", value=Deaf(before=Work().output, stage=stage.name).output), engine=engine
+    )
     assert outcome(workflow, options) == "failed"
     stage.gate.set()
     all_gone()
@@ -278,14 +300,21 @@ def test_after_a_stream(kind: Any, how: str, step: Any, engine: Engine) -> None:
 def test_after_a_loop_in_a_loop(how: str, engine: Engine) -> None:
     outer = ForEach(input_list=[1, 2, 3])
     inner = Stream(before=outer.output)
-    listed = Collect(input_item=Collect(input_item=Work(before=inner["output"], how=how)["output"]).output)
-    assert outcome(Workflow(Output(name="x", value=listed.output), engine=engine)) == ("failed" if how else "completed")
+    listed = Collect(
+        input_item=Collect(input_item=Work(before=inner["output"], how=how)["output"]).output
+    )
+    assert outcome(Workflow(Output(name="x", value=listed.output), engine=engine)) == (
+        "failed" if how else "completed"
+    )
     all_gone()
 
 
 @pytest.mark.parametrize("how", ["", "fail"])
 def test_after_a_run_with_an_input(how: str, engine: Engine) -> None:
-    workflow = Workflow(Output(name="x", value=Size(image=ImageInput(name="photo").output, how=how).output), engine=engine)
+    workflow = Workflow(
+        Output(name="x", value=Size(image=ImageInput(name="photo").output, how=how).output),
+        engine=engine,
+    )
     for _ in range(2):
         image = Image.new("RGB", (8, 8))
         seen = weakref.ref(image)
@@ -296,7 +325,12 @@ def test_after_a_run_with_an_input(how: str, engine: Engine) -> None:
 
 def test_after_a_run_with_a_value_of_a_node(engine: Engine) -> None:
     """A value in place of a connection makes another graph."""
-    workflow = Workflow(Output(name="x", value=Size(image=ImageInput(name="photo").output, before=Work().output).output), engine=engine)
+    workflow = Workflow(
+        Output(
+            name="x", value=Size(image=ImageInput(name="photo").output, before=Work().output).output
+        ),
+        engine=engine,
+    )
     image, other = Image.new("RGB", (8, 8)), Image.new("RGB", (9, 9))
     seen = [weakref.ref(image), weakref.ref(other)]
     assert outcome(workflow, **{"photo": image, "size.image": other}) == "completed"
@@ -308,7 +342,9 @@ def test_after_a_workflow_is_let_go_of(engine: Engine) -> None:
     """A workflow, its graph and the plans of it hold one another in no ring."""
     image = Image.new("RGB", (8, 8))
     seen = weakref.ref(image)
-    workflow = Workflow(Output(name="x", value=Size(image=engine_image(image)).output), engine=engine)
+    workflow = Workflow(
+        Output(name="x", value=Size(image=engine_image(image)).output), engine=engine
+    )
     assert outcome(workflow) == "completed"
     gone = [seen, weakref.ref(workflow)]
     del image, workflow
@@ -337,7 +373,10 @@ def test_after_a_run_that_fails_itself(engine: Engine) -> None:
 
     image = Image.new("RGB", (8, 8))
     seen = weakref.ref(image)
-    run = Workflow(Output(name="x", value=Marked(image=engine_image(image), before=Work().output).output), engine=engine).start()
+    run = Workflow(
+        Output(name="x", value=Marked(image=engine_image(image), before=Work().output).output),
+        engine=engine,
+    ).start()
     with pytest.raises(Exception, match="fingerprint failed"):
         run.result(LONG)
     del image, run
@@ -348,7 +387,11 @@ def test_after_a_run_that_fails_itself(engine: Engine) -> None:
 def test_after_a_run_that_was_awaited(how: str, engine: Engine) -> None:
     async def ask() -> str:
         try:
-            return (await Workflow(Output(name="x", value=chain(Awaited, how)["output"]), engine=engine).arun()).status
+            return (
+                await Workflow(
+                    Output(name="x", value=chain(Awaited, how)["output"]), engine=engine
+                ).arun()
+            ).status
         except RunError as error:
             return error.result.status
 
@@ -358,7 +401,13 @@ def test_after_a_run_that_was_awaited(how: str, engine: Engine) -> None:
 
 def test_while_the_handle_of_a_run_is_kept(engine: Engine) -> None:
     """A handle holds the result, and nothing else of its run."""
-    run = Workflow(Output(name="x", value=Size(image=ImageInput(name="photo").output, before=chain(Work)["output"]).output), engine=engine)
+    run = Workflow(
+        Output(
+            name="x",
+            value=Size(image=ImageInput(name="photo").output, before=chain(Work)["output"]).output,
+        ),
+        engine=engine,
+    )
     image = Image.new("RGB", (8, 8))
     seen = weakref.ref(image)
     handle = run.start({"photo": image})
@@ -382,7 +431,9 @@ def test_the_error_is_raised_anew_for_each_who_asks(engine: Engine) -> None:
 
 
 def test_many_runs_with_inputs_leave_no_more_than_one(engine: Engine) -> None:
-    workflow = Workflow(Output(name="x", value=Work(before=IntegerInput(name="n").output).output), engine=engine)
+    workflow = Workflow(
+        Output(name="x", value=Work(before=IntegerInput(name="n").output).output), engine=engine
+    )
     workflow.run(n=0)
     before = len(gc.get_objects())
     for number in range(20):

@@ -32,11 +32,19 @@ def test_the_least_recently_used_goes_first() -> None:
         cache.put(key, (TEXT,))
     assert cache.get(b"a") == (TEXT,)
     cache.put(b"d", (TEXT,))
-    assert [key for key in (b"a", b"b", b"c", b"d") if cache.get(key) is not None] == [b"a", b"c", b"d"]
+    assert [key for key in (b"a", b"b", b"c", b"d") if cache.get(key) is not None] == [
+        b"a",
+        b"c",
+        b"d",
+    ]
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 400)), max_size=60), st.integers(0, 3000))
-def test_the_bound_is_kept_and_what_is_there_is_what_was_put_last(puts: list[tuple[int, int]], bound: int) -> None:
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 400)), max_size=60), st.integers(0, 3000)
+)
+def test_the_bound_is_kept_and_what_is_there_is_what_was_put_last(
+    puts: list[tuple[int, int]], bound: int
+) -> None:
     cache, last = MemoryCache(bound), dict[bytes, str]()
     for name, length in puts:
         cache.put(bytes([name]), ("x" * length,))
@@ -78,7 +86,7 @@ def test_a_cleared_cache_is_empty() -> None:
     assert (cache.get(b"a"), len(cache), cache.info.bytes) == (None, 0, 0)
 
 
-# -- E9: objects of classes of one's own ------------------------------------------------------------------------------
+# -- E9: objects of classes of one's own -----------------------------------------------------------
 
 BIG = 100_000
 

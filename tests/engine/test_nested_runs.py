@@ -1,4 +1,8 @@
-"""E5: runs inside of nodes, and engines that are closed under their runs, work or say why not; they never hang."""
+"""
+E5: runs inside of nodes, and engines that are closed under their runs, work or say why not.
+
+They never hang.
+"""
 
 from __future__ import annotations
 
@@ -50,8 +54,12 @@ KINDS: list[Any] = [Twice, TwiceOnDevice, TwiceAwaited]
 
 
 def inner_sum(engine: Engine, kinds: list[Any], a: int) -> Workflow:
-    """A workflow whose nodes need places of all lanes: three at once."""
-    outputs = [Output(name=f"{number} {kind.__name__}", value=kind(a=a)["output"]) for number in range(3) for kind in kinds]
+    """Return a workflow whose nodes need places of all lanes: three at once."""
+    outputs = [
+        Output(name=f"{number} {kind.__name__}", value=kind(a=a)["output"])
+        for number in range(3)
+        for kind in kinds
+    ]
     return Workflow(*outputs, engine=engine)
 
 
@@ -77,11 +85,17 @@ def test_runs_inside_of_nodes(chosen: Lane, engine: Engine) -> None:
 
         def process(self) -> int:
             if self.depth:
-                inner = [Nests(a=self.a, depth=self.depth - 1), Nests(a=self.a + 1, depth=self.depth - 1)]
+                inner = [
+                    Nests(a=self.a, depth=self.depth - 1),
+                    Nests(a=self.a + 1, depth=self.depth - 1),
+                ]
                 return sum(result(Workflow(*inner, engine=engine).start()).values())
             return sum(result(inner_sum(engine, KINDS, self.a).start()).values())
 
-    outer = Workflow(*(Output(name=str(number), value=Nests(a=number).output) for number in range(4)), engine=engine)
+    outer = Workflow(
+        *(Output(name=str(number), value=Nests(a=number).output) for number in range(4)),
+        engine=engine,
+    )
     for _ in range(10):
         # Which thread is idle when a place is given away differs from time to time.
         assert result(outer.start()) == {str(number): 18 * (4 * number + 4) for number in range(4)}
@@ -105,7 +119,10 @@ def test_runs_inside_of_coroutine_nodes(is_blocking: bool, engine: Engine) -> No
             workflow = Workflow(*inner, engine=engine)
             return sum((workflow.run() if is_blocking else await workflow.arun()).values())
 
-    outer = Workflow(*(Output(name=str(number), value=Nests(a=number).output) for number in range(4)), engine=engine)
+    outer = Workflow(
+        *(Output(name=str(number), value=Nests(a=number).output) for number in range(4)),
+        engine=engine,
+    )
     assert result(outer.start()) == {str(number): 6 * number for number in range(4)}
 
 
@@ -117,7 +134,10 @@ def test_a_run_inside_of_a_stream(engine: Engine) -> None:
             for number in range(5):
                 yield sum(result(inner_sum(engine, KINDS, number).start()).values())
 
-    workflow = Workflow(Output(name="x", value=Collect(input_item=Twice(a=Nests().output).output).output), engine=engine)
+    workflow = Workflow(
+        Output(name="x", value=Collect(input_item=Twice(a=Nests().output).output).output),
+        engine=engine,
+    )
     assert result(workflow.start()) == {"x": [36 * number for number in range(5)]}
 
 
@@ -147,7 +167,11 @@ def test_places_are_as_many_as_before_once_inner_runs_are_over(engine: Engine) -
         a: int
 
         def process(self) -> int:
-            return int(result(Workflow(Output(name="x", value=Twice(a=self.a).output), engine=engine).start())["x"])
+            return int(
+                result(
+                    Workflow(Output(name="x", value=Twice(a=self.a).output), engine=engine).start()
+                )["x"]
+            )
 
     result(Workflow(*(Nests(a=number) for number in range(8)), engine=engine).start())
     result(Workflow(*(Works(a=number) for number in range(8)), engine=engine).start())
@@ -174,7 +198,11 @@ def test_a_cancel_reaches_the_runs_inside(engine: Engine, stage: Stage) -> None:
         stage: str = ""
 
         def process(self) -> int:
-            return int(Workflow(Output(name="x", value=Waits(stage=self.stage).output), engine=engine).run()["x"])
+            return int(
+                Workflow(
+                    Output(name="x", value=Waits(stage=self.stage).output), engine=engine
+                ).run()["x"]
+            )
 
     run = Workflow(Output(name="x", value=Nests(stage=stage.name).output), engine=engine).start()
     assert stage.started.acquire(timeout=LONG)
@@ -221,7 +249,9 @@ def test_closing_an_engine_cancels_its_runs(kind: Any, stage: Stage) -> None:
         run.result(LONG)
     assert stage.calls["ended"] == (kind is WaitsAwaited)
     with pytest.raises(Exception, match="The engine is closed"):
-        Workflow(Output(name="x", value=TwiceAwaited(a=1)["output"]), engine=engine).start().result(LONG)
+        Workflow(Output(name="x", value=TwiceAwaited(a=1)["output"]), engine=engine).start().result(
+            LONG
+        )
 
 
 def test_a_closed_engine_leaves_no_thread_behind(stage: Stage) -> None:

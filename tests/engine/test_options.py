@@ -16,17 +16,44 @@ from tests.engine.nodes import Add, Number
 @pytest.mark.parametrize(
     ("build", "says"),
     [
-        (lambda: RunOptions(on_error="Stop"), "RunOptions.on_error: expects 'stop' or 'continue', got 'Stop'. Did you mean 'stop'?"),  # type: ignore[arg-type]
-        (lambda: RunOptions(on_error="retry"), "expects 'stop' or 'continue', got 'retry'."),  # type: ignore[arg-type]
-        (lambda: RunOptions(outputs="image"), "RunOptions.outputs: expects a list of names, got 'image'. Give ['image']."),
-        (lambda: RunOptions(policies={"a": 3}), "RunOptions.policies['a']: expects a NodePolicy, got 3."),  # type: ignore[dict-item]
-        (lambda: NodePolicy(attempts=0), "NodePolicy.attempts: expects a whole number from 1 on, got 0."),
+        (
+            lambda: RunOptions(on_error="Stop"),
+            "RunOptions.on_error: expects 'stop' or 'continue', got 'Stop'. Did you mean 'stop'?",
+        ),  # type: ignore[arg-type]
+        (
+            lambda: RunOptions(on_error="retry"),
+            "expects 'stop' or 'continue', got 'retry'.",
+        ),  # type: ignore[arg-type]
+        (
+            lambda: RunOptions(outputs="image"),
+            "RunOptions.outputs: expects a list of names, got 'image'. Give ['image'].",
+        ),
+        (
+            lambda: RunOptions(policies={"a": 3}),
+            "RunOptions.policies['a']: expects a NodePolicy, got 3.",
+        ),  # type: ignore[dict-item]
+        (
+            lambda: NodePolicy(attempts=0),
+            "NodePolicy.attempts: expects a whole number from 1 on, got 0.",
+        ),
         (lambda: NodePolicy(attempts=1.5), "expects a whole number from 1 on, got 1.5."),  # type: ignore[arg-type]
         (lambda: NodePolicy(attempts=True), "expects a whole number from 1 on, got True."),
-        (lambda: NodePolicy(timeout=0), "NodePolicy.timeout: expects seconds above 0, or None for no limit, got 0."),
-        (lambda: NodePolicy(timeout=float("nan")), "expects seconds above 0, or None for no limit, got nan."),
-        (lambda: NodePolicy(timeout="60"), "expects seconds above 0, or None for no limit, got '60'."),  # type: ignore[arg-type]
-        (lambda: JobOptions(node_attempts=0), "NodePolicy.attempts: expects a whole number from 1 on, got 0."),
+        (
+            lambda: NodePolicy(timeout=0),
+            "NodePolicy.timeout: expects seconds above 0, or None for no limit, got 0.",
+        ),
+        (
+            lambda: NodePolicy(timeout=float("nan")),
+            "expects seconds above 0, or None for no limit, got nan.",
+        ),
+        (
+            lambda: NodePolicy(timeout="60"),
+            "expects seconds above 0, or None for no limit, got '60'.",
+        ),  # type: ignore[arg-type]
+        (
+            lambda: JobOptions(node_attempts=0),
+            "NodePolicy.attempts: expects a whole number from 1 on, got 0.",
+        ),
         (lambda: JobOptions(on_error="Stop"), "Did you mean 'stop'?"),  # type: ignore[arg-type]
         (lambda: NodePolicy(wait=-1.0), "NodePolicy.wait: expects seconds from 0 on, got -1.0."),
     ],
@@ -46,7 +73,10 @@ def test_all_mistakes_are_told_at_once() -> None:
 def test_a_policy_for_no_node_is_refused(engine: Engine) -> None:
     """A pattern may fit none, so that the same options do for several workflows."""
     workflow = Workflow(Add(a=Number(value=1)), engine=engine)
-    with pytest.raises(WorkflowError, match=r"RunOptions.policies\['ad'\]: There is no such node or type. Did you mean 'add'"):
+    with pytest.raises(
+        WorkflowError,
+        match=r"RunOptions.policies\['ad'\]: There is no such node or type. Did you mean 'add'",
+    ):
         workflow.run(options=RunOptions(policies={"ad": NodePolicy()}))
     for name in ("add", "tests.engine.nodes.Add", "huggingface.*", "*"):
         assert workflow.run(options=RunOptions(policies={name: NodePolicy()}))["add"] == 2

@@ -1,4 +1,6 @@
-"""E3, E16, E22: no value is changed behind anybody's back, on any way that it takes through a run."""
+"""
+E3, E16, E22: no value is changed behind anybody's back, on any way that it takes through a run.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,16 @@ from PIL import Image, ImageDraw
 from nodes.nodetool.control import Collect, ForEach
 from nodes.nodetool.input import ImageInput
 from nodes.nodetool.output import Output
-from nodetool_core import Context, FolderRef, ImageData, ImageRef, Lane, Node, Workflow, WorkflowError
+from nodetool_core import (
+    Context,
+    FolderRef,
+    ImageData,
+    ImageRef,
+    Lane,
+    Node,
+    Workflow,
+    WorkflowError,
+)
 from nodetool_core.assets.copy_on_write import CopyOnWriteImage
 from nodetool_core.engine.caching.disk import DiskCache
 from nodetool_core.engine.caching.memory import MemoryCache
@@ -117,7 +128,7 @@ def vandalize(value: Any) -> None:
 
 
 def shown(value: Any) -> str:
-    """A text that differs where values do."""
+    """Return a text that differs where values do."""
     if isinstance(value, ImageData):
         return value.digest
     if isinstance(value, Image.Image):
@@ -163,15 +174,26 @@ class VandalInline(Vandal):
 
 
 @pytest.mark.parametrize("kind", MAKERS)
-@pytest.mark.parametrize(("makes", "vandal"), [(Makes, Vandal), (MakesInline, VandalInline)], ids=["threads", "inline"])
-def test_e3_siblings_caches_and_results_keep_their_values(kind: str, makes: Any, vandal: Any, make_engine: MakeEngine) -> None:
-    """Several takers, the result, a listener, the same run again, and a second engine: each sees what was made."""
+@pytest.mark.parametrize(
+    ("makes", "vandal"), [(Makes, Vandal), (MakesInline, VandalInline)], ids=["threads", "inline"]
+)
+def test_e3_siblings_caches_and_results_keep_their_values(
+    kind: str, makes: Any, vandal: Any, make_engine: MakeEngine
+) -> None:
+    """
+    Several takers, the result, a listener, the same run again, and a second engine.
+
+    Each sees what was made.
+    """
     expected = shown(MAKERS[kind]())
     for _ in range(2):
         engine = make_engine()
         for tag in (0, 10):
             source = makes(kind=kind)
-            takers = [Output(name=f"seen{n}", value=vandal(value=source.output, tag=tag + n).output) for n in range(2)]
+            takers = [
+                Output(name=f"seen{n}", value=vandal(value=source.output, tag=tag + n).output)
+                for n in range(2)
+            ]
             workflow = Workflow(*takers, Output(name="x", value=source.output), engine=engine)
             told: list[Any] = []
 
@@ -237,7 +259,10 @@ class Keeps(Node):
 
 
 def test_e3_a_node_that_keeps_its_canvas_does_not_reach_earlier_results(engine: Engine) -> None:
-    results = [Workflow(Output(name="x", value=Keeps(tone=tone).output), engine=engine).run()["x"] for tone in (1, 2, 3)]
+    results = [
+        Workflow(Output(name="x", value=Keeps(tone=tone).output), engine=engine).run()["x"]
+        for tone in (1, 2, 3)
+    ]
     assert [result.image.getpixel((0, 0)) for result in results] == [1, 2, 3]
 
 
@@ -248,7 +273,10 @@ def test_e3_a_callers_image_may_be_drawn_on_after_it_was_given(engine: Engine) -
     first = workflow.run(photo=image)["x"]
     draw.rectangle((0, 0, 2, 2), fill="red")
     second = workflow.run(photo=image)["x"]
-    assert [shown.image.getpixel((0, 0)) for shown in (first, second)] == [(255, 255, 255), (255, 0, 0)]
+    assert [shown.image.getpixel((0, 0)) for shown in (first, second)] == [
+        (255, 255, 255),
+        (255, 0, 0),
+    ]
 
 
 def test_e3_an_image_is_handed_on_without_a_copy(engine: Engine) -> None:
@@ -264,33 +292,44 @@ def test_e3_an_image_is_handed_on_without_a_copy(engine: Engine) -> None:
 
     first = Same(image=Makes(kind="image data").output)
     second = Same(image=first.output)
-    result = Workflow(*[Output(name=f"o{n}", value=node.output) for n, node in enumerate((first, second))], engine=engine).run()
+    result = Workflow(
+        *[Output(name=f"o{n}", value=node.output) for n, node in enumerate((first, second))],
+        engine=engine,
+    ).run()
     assert isinstance(result["o0"].image, CopyOnWriteImage)
     assert result["o0"].image.im is result["o1"].image.im is result["o0"].image.im
 
 
-# -- what the disk sees late ------------------------------------------------------------------------------------------
+# -- what the disk sees late -----------------------------------------------------------------------
 
 
 def test_e3_what_is_written_behind_is_what_was_made(tmp_path: Path) -> None:
     cache = TieredCache(MemoryCache(), DiskCache(tmp_path, least_seconds=0))
     with Engine(cache=cache) as engine:
         for kind in MAKERS:
-            vandalize(Workflow(Output(name="x", value=Makes(kind=kind).output), engine=engine).run()["x"])
+            vandalize(
+                Workflow(Output(name="x", value=Makes(kind=kind).output), engine=engine).run()["x"]
+            )
     cache.close()
     again = DiskCache(tmp_path)
     with Engine(cache=again) as engine:
         for kind, make in MAKERS.items():
             result = Workflow(Output(name="x", value=Makes(kind=kind).output), engine=engine).run()
             assert shown(result["x"]) == shown(make())
-            assert ("makes" in result.hits) == (kind not in ("ordered", "default", "deque", "objects")), kind
+            assert ("makes" in result.hits) == (
+                kind not in ("ordered", "default", "deque", "objects")
+            ), kind
     again.close()
 
 
-# -- own copies -------------------------------------------------------------------------------------------------------
+# -- own copies ------------------------------------------------------------------------------------
 
 VALUES = st.recursive(
-    st.one_of(st.integers(), st.text(max_size=3), st.sampled_from(sorted(MAKERS)).map(lambda kind: MAKERS[kind]())),
+    st.one_of(
+        st.integers(),
+        st.text(max_size=3),
+        st.sampled_from(sorted(MAKERS)).map(lambda kind: MAKERS[kind]()),
+    ),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
         st.dictionaries(st.text(max_size=3), inner, max_size=3),
@@ -332,18 +371,25 @@ def test_e3_numbers_and_handles_are_themselves() -> None:
     assert type(own_copy(Counter("aab"))) is Counter
 
 
-# -- the caller's own -------------------------------------------------------------------------------------------------
+# -- the caller's own ------------------------------------------------------------------------------
 
 
 def test_e16_a_callers_list_is_copied_at_the_call(engine: Engine) -> None:
     given, nested = [1, 2], {"a": [1]}
     numbers, anything = Numbers(values=given), Anything(value=nested)
-    workflow = Workflow(Output(name="x", value=numbers.output), Output(name="y", value=anything.output), engine=engine)
+    workflow = Workflow(
+        Output(name="x", value=numbers.output),
+        Output(name="y", value=anything.output),
+        engine=engine,
+    )
     given.append(3)
     nested["a"].append(2)
     numbers.values.append(4)
     assert dict(workflow.run()) == {"x": [1, 2], "y": {"a": [1]}}
-    assert [node.data for node in workflow.document.graph.nodes[:2]] == [{"values": [1, 2]}, {"name": "x"}]
+    assert [node.data for node in workflow.document.graph.nodes[:2]] == [
+        {"values": [1, 2]},
+        {"name": "x"},
+    ]
 
 
 def test_e16_a_list_given_to_a_run_or_in_a_document_is_copied() -> None:
@@ -362,12 +408,28 @@ def test_e16_a_default_is_nobodys() -> None:
     assert Numbers().values == []
 
 
-@pytest.mark.parametrize("value", [(n for n in "ab"), iter([1]), map(str, [1]), zip("a", "b", strict=True), [iter([1])], {"a": iter({})}])
+@pytest.mark.parametrize(
+    "value",
+    [
+        (n for n in "ab"),
+        iter([1]),
+        map(str, [1]),
+        zip("a", "b", strict=True),
+        [iter([1])],
+        {"a": iter({})},
+    ],
+)
 def test_e22_what_can_be_read_only_once_is_refused(value: Any, engine: Engine) -> None:
-    for refused in (lambda: Anything(value=value), lambda: Workflow(Anything(value=0), engine=engine).run({"anything.value": value})):
+    for refused in (
+        lambda: Anything(value=value),
+        lambda: Workflow(Anything(value=0), engine=engine).run({"anything.value": value}),
+    ):
         with pytest.raises(WorkflowError, match="can be read only once") as caught:
             refused()
-        assert "list(" in caught.value.problem.hint and caught.value.problem.where.lower() == "anything.value"
+        assert (
+            "list(" in caught.value.problem.hint
+            and caught.value.problem.where.lower() == "anything.value"
+        )
 
 
 class Yields(Node):
@@ -378,12 +440,16 @@ class Yields(Node):
 
 
 def test_e22_a_generator_that_a_node_returns_is_its_mistake(engine: Engine) -> None:
-    with pytest.raises(RunError, match=r"Yields.output is a generator, which can be read only once") as caught:
+    with pytest.raises(
+        RunError, match=r"Yields.output is a generator, which can be read only once"
+    ) as caught:
         Workflow(Yields(), engine=engine).run()
     assert caught.value.problem.code == "wrong_output"
 
 
 def test_e3_what_made_an_image_is_not_for_changing(engine: Engine) -> None:
-    image = Workflow(Output(name="x", value=Makes(kind="image data").output), engine=engine).run()["x"]
+    image = Workflow(Output(name="x", value=Makes(kind="image data").output), engine=engine).run()[
+        "x"
+    ]
     image.provenance["workflow"]["graph"]["nodes"].clear()
     assert image.provenance["workflow"]["graph"]["nodes"]

@@ -37,7 +37,7 @@ def options(**policy: Any) -> RunOptions:
 
 
 def failing(times: int, error: Exception, lane: Lane) -> type[Node]:
-    """A node class that fails so many times, then gives 7."""
+    """Return a node class that fails so many times, then gives 7."""
     left = iter(range(times))
     chosen = lane
 
@@ -78,7 +78,9 @@ def test_a_mistake_of_the_user_is_not_tried_again() -> None:
 def test_without_a_policy_nothing_is_tried_again() -> None:
     flaky = failing(1, ConnectionError("busy"), Lane.CPU)
     with pytest.raises(RunError):
-        Workflow(Result(value=flaky().output)).run(options=RunOptions(policies={"elsewhere.*": NodePolicy(attempts=5)}))
+        Workflow(Result(value=flaky().output)).run(
+            options=RunOptions(policies={"elsewhere.*": NodePolicy(attempts=5)})
+        )
 
 
 def test_a_node_that_hangs_is_given_up_and_the_run_ends() -> None:
@@ -152,7 +154,9 @@ def test_a_device_node_over_its_time_stops_at_its_next_step_and_frees_the_device
                 context.progress(1, 2)
 
     slow, quick = Denoises(label="slow"), Denoises(label="quick")
-    workflow = Workflow(Result(name="slow", value=slow.output), Result(name="quick", value=quick.output))
+    workflow = Workflow(
+        Result(name="slow", value=slow.output), Result(name="quick", value=quick.output)
+    )
     limits = RunOptions(on_error="continue", policies={"*": NodePolicy(timeout=SOON)})
     result = workflow.run(options=limits)
     assert result.outputs == {"quick": 5}
@@ -175,7 +179,9 @@ def test_a_timed_out_attempt_is_followed_by_another_whose_answer_counts() -> Non
                 return 1
             return 2
 
-    result = Workflow(Result(value=HangsOnce().output)).run(options=options(timeout=SOON, attempts=2))
+    result = Workflow(Result(value=HangsOnce().output)).run(
+        options=options(timeout=SOON, attempts=2)
+    )
     attempts[0].set()
     assert dict(result) == {"result": 2}
 
@@ -189,13 +195,17 @@ def test_a_deadline_that_was_met_does_not_hold_the_run() -> None:
 @pytest.mark.parametrize("seconds", [1e12, float("inf")])
 def test_a_deadline_may_be_further_off_than_any_clock_goes(seconds: float) -> None:
     flaky = failing(0, ValueError(), Lane.CPU)
-    assert dict(Workflow(Result(value=flaky().output)).run(options=options(timeout=seconds))) == {"result": 7}
+    assert dict(Workflow(Result(value=flaky().output)).run(options=options(timeout=seconds))) == {
+        "result": 7
+    }
 
 
 def test_a_thousand_attempts_without_a_wait() -> None:
     flaky = failing(1100, ConnectionError("busy"), Lane.CPU)
     policy = NodePolicy(attempts=1200, wait=0.0)
-    assert dict(Workflow(Result(value=flaky().output)).run(options=RunOptions(policies={"*": policy}))) == {"result": 7}
+    assert dict(
+        Workflow(Result(value=flaky().output)).run(options=RunOptions(policies={"*": policy}))
+    ) == {"result": 7}
 
 
 def test_the_deadline_of_an_attempt_that_failed_is_not_that_of_the_next() -> None:
@@ -216,7 +226,9 @@ def test_the_deadline_of_an_attempt_that_failed_is_not_that_of_the_next() -> Non
             attempts[1].wait(clock * 0.7)
             return len(attempts)
 
-    result = Workflow(Result(value=FailsOnce().output)).run(options=options(timeout=clock, attempts=3))
+    result = Workflow(Result(value=FailsOnce().output)).run(
+        options=options(timeout=clock, attempts=3)
+    )
     assert dict(result) == {"result": 2}
     assert len(result.warnings) == 1
 
@@ -246,7 +258,9 @@ def test_waiting_for_a_device_that_others_use_takes_no_time_of_a_node() -> None:
     with Engine() as engine:
         first = Workflow(Result(value=Occupies().output), engine=engine).start()
         assert begun.wait(10)
-        second = Workflow(Result(value=Quick().output), engine=engine).start(options=options(timeout=SOON))
+        second = Workflow(Result(value=Quick().output), engine=engine).start(
+            options=options(timeout=SOON)
+        )
         with pytest.raises(TimeoutError):
             second.result(timeout=4 * SOON)
         released.set()
@@ -273,7 +287,9 @@ def test_the_place_of_a_node_that_hangs_is_free_at_once() -> None:
             run = Workflow(*both, engine=engine).start(options=limits)
             assert run.wait(30)
             assert len(run.partial.failures) == 2
-            assert begun.acquire(timeout=30) and begun.acquire(timeout=30), "the second began while the first hung"
+            assert begun.acquire(timeout=30) and begun.acquire(timeout=30), (
+                "the second began while the first hung"
+            )
             released.set()
     finally:
         released.set()

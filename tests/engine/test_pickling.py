@@ -1,4 +1,8 @@
-"""E7: what the public face gives can be copied and sent to other processes; errors always can. E24: what may help is tried again."""
+"""
+E7: what the public face gives can be copied and sent to other processes; errors always can.
+
+E24: what may help is tried again.
+"""
 
 from __future__ import annotations
 
@@ -87,8 +91,14 @@ def test_errors_come_back_whole(error: Exception, again: Any) -> None:
 def test_a_run_error_comes_back_whole(node: Any, again: Any) -> None:
     error = failed(node)
     found = again(error)
-    assert isinstance(found, RunError) and found.problems == error.problems and str(found) == str(error)
-    assert [failure.problem for failure in found.failures] == [failure.problem for failure in error.failures]
+    assert (
+        isinstance(found, RunError)
+        and found.problems == error.problems
+        and str(found) == str(error)
+    )
+    assert [failure.problem for failure in found.failures] == [
+        failure.problem for failure in error.failures
+    ]
     assert found.failures is found.result.failures and found.failures[0].exception is not None
     assert found.result["y"] == 3 and found.result.status == "failed"
 
@@ -127,7 +137,10 @@ def test_a_image_and_a_result(again: Any) -> None:
 @pytest.mark.parametrize("has_engine", [True, False])
 def test_a_workflow(has_engine: bool, again: Any) -> None:
     with Engine() as engine:
-        workflow = Workflow(Output(name="x", value=Add(a=IntegerInput(name="n").output).output), engine=engine if has_engine else None)
+        workflow = Workflow(
+            Output(name="x", value=Add(a=IntegerInput(name="n").output).output),
+            engine=engine if has_engine else None,
+        )
         assert workflow.run(n=1)["x"] == 2
         found = again(workflow)
         assert found.document == workflow.document and found.run(n=4)["x"] == 5
@@ -160,7 +173,17 @@ SENT: dict[str, Any] = {
 }
 """A value of each public name that is data. The others have tests above, or are no data."""
 
-ABOVE = {"NodeError", "NodetoolError", "ImageData", "Registry", "RunCancelled", "RunError", "RunResult", "Workflow", "WorkflowError"}
+ABOVE = {
+    "NodeError",
+    "NodetoolError",
+    "ImageData",
+    "Registry",
+    "RunCancelled",
+    "RunError",
+    "RunResult",
+    "Workflow",
+    "WorkflowError",
+}
 NO_DATA = {
     *("Context", "DiskCache", "Engine", "Field", "JsonValue", "MemoryCache", "Node", "Sources"),
     *("close_default_engine", "default_engine"),

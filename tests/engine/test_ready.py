@@ -59,8 +59,13 @@ class FakeModels:
 
 
 def test_blocking_steps_that_free_most_memory_come_first() -> None:
-    small = {f"image_{side}": Shrink(image=Paint(side=side).output).output for side in (20, 300, 100, 200)}
-    result = Workflow(Output(name="x", value=ImagesToList(**small).output), engine=Engine(workers=1)).run()
+    small = {
+        f"image_{side}": Shrink(image=Paint(side=side).output).output
+        for side in (20, 300, 100, 200)
+    }
+    result = Workflow(
+        Output(name="x", value=ImagesToList(**small).output), engine=Engine(workers=1)
+    ).run()
     sides = {"shrink": 20, "shrink_2": 300, "shrink_3": 100, "shrink_4": 200}
     assert [sides[name] for name in result.ran if name in sides] == [300, 200, 100, 20]
 
@@ -69,9 +74,15 @@ def test_device_steps_run_model_by_model_beginning_with_what_is_loaded() -> None
     order = ["a", "b", "c", "a", "b", "c"]
     uses = [Use(model=ModelRef(repo_id=name), number=number) for number, name in enumerate(order)]
     models: Any = FakeModels("b")
-    workflow = Workflow(*(Output(name=f"o{number}", value=use.output) for number, use in enumerate(uses)), engine=Engine(models=models))
+    workflow = Workflow(
+        *(Output(name=f"o{number}", value=use.output) for number, use in enumerate(uses)),
+        engine=Engine(models=models),
+    )
     result = workflow.run(options=RunOptions(use_cache=False))
     ids = {"use" if number == 0 else f"use_{number + 1}": name for number, name in enumerate(order)}
     used = [ids[name] for name in result.ran if name in ids]
     assert used[:2] == ["b", "b"]
-    assert [name for before, name in zip(["", *used], used, strict=False) if name != before] in (["b", "a", "c"], ["b", "c", "a"])
+    assert [name for before, name in zip(["", *used], used, strict=False) if name != before] in (
+        ["b", "a", "c"],
+        ["b", "c", "a"],
+    )

@@ -1,4 +1,7 @@
-"""A result is let go of as soon as nobody needs it any more, so that a long chain holds no more than a short one."""
+"""
+A result is let go of as soon as nobody needs it any more, so that a long chain holds no more than a
+short one.
+"""
 
 from __future__ import annotations
 
@@ -62,18 +65,27 @@ class CountInline(Count):
 
 
 @pytest.mark.parametrize(
-    ("another", "count"), [(Another, Count), (AnotherInline, CountInline), (Another, CountInline), (AnotherOfTwo, Count)]
+    ("another", "count"),
+    [(Another, Count), (AnotherInline, CountInline), (Another, CountInline), (AnotherOfTwo, Count)],
 )
 @pytest.mark.parametrize("readers", [1, 2])
-def test_what_nobody_needs_any_more_is_let_go_of(another: type[Node], count: type[Node], readers: int) -> None:
+def test_what_nobody_needs_any_more_is_let_go_of(
+    another: type[Node], count: type[Node], readers: int
+) -> None:
     gc.collect()
     Heavy.most = Heavy.alive = 0
     node: Any = another()
     for _ in range(30):
-        inputs = {"before": node["output"]} if readers == 1 else {"before": node["output"], "beside": node["output"]}
+        inputs = (
+            {"before": node["output"]}
+            if readers == 1
+            else {"before": node["output"], "beside": node["output"]}
+        )
         node = another(**inputs)
     with Engine(cache=MemoryCache(0), workers=2) as engine:
-        result = Workflow(Output(name="x", value=count(before=node["output"])["output"]), engine=engine).run()
+        result = Workflow(
+            Output(name="x", value=count(before=node["output"])["output"]), engine=engine
+        ).run()
         assert result["x"] == 1
         assert Heavy.most <= 3
         assert Heavy.alive == 0, "nothing is kept once the run is over"

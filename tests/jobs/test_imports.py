@@ -29,8 +29,12 @@ with Engine(registry=Registry.installed()) as engine:
 
 def loaded_by(code: str) -> set[str]:
     """Packages that are loaded in a fresh process once the code has run."""
-    script = f"{code}\nimport sys\nprint(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    script = (
+        f"{code}\nimport sys\nprint(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     return set(done.stdout.split())
 
 
@@ -46,6 +50,17 @@ def test_the_command_line_loads_none_of_it() -> None:
 
 def test_a_worker_needs_no_server() -> None:
     """It reads the server's settings and lists what the server lists, without what speaks HTTP."""
-    modules = ("cli.worker", "cli.session", "server.settings", "server.catalog", "server.logs", "server.weights", "jobs.service")
+    modules = (
+        "cli.worker",
+        "cli.session",
+        "server.settings",
+        "server.catalog",
+        "server.logs",
+        "server.weights",
+        "jobs.service",
+    )
     loaded = loaded_by("\n".join(f"import nodetool_core.{name}" for name in modules))
-    assert loaded & {"fastapi", "starlette", "uvicorn", "httpcore2", "prometheus_client", "torch"} == set()
+    assert (
+        loaded & {"fastapi", "starlette", "uvicorn", "httpcore2", "prometheus_client", "torch"}
+        == set()
+    )

@@ -1,4 +1,8 @@
-"""Processes that are killed at any moment: every accepted job ends exactly once, and what was finished is not computed again."""
+"""
+Processes that are killed at any moment.
+
+Every accepted job ends exactly once, and what was finished is not computed again.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,9 @@ LOSSES = 3
 SUBMITTING = JobSettings(workers=0, poll=0.05)
 
 
-def test_workers_killed_at_random_lose_nothing_and_do_nothing_twice(tmp_path: Path, registry: Registry, database_url: str) -> None:
+def test_workers_killed_at_random_lose_nothing_and_do_nothing_twice(
+    tmp_path: Path, registry: Registry, database_url: str
+) -> None:
     log = tmp_path / "log"
     with fleet(tmp_path, "--lease", str(LEASE), database=database_url) as workers:
         jobs = Jobs.open(workers.database, workers.storage, registry=registry, settings=SUBMITTING)
@@ -34,7 +40,9 @@ def test_workers_killed_at_random_lose_nothing_and_do_nothing_twice(tmp_path: Pa
         jobs.close()
 
 
-def test_a_server_killed_at_random_loses_nothing_that_it_accepted(tmp_path: Path, registry: Registry) -> None:
+def test_a_server_killed_at_random_loses_nothing_that_it_accepted(
+    tmp_path: Path, registry: Registry
+) -> None:
     with fleet(tmp_path) as workers:
         accepted = kill_servers(workers, 3, random.Random(3))
         jobs = Jobs.open(workers.database, workers.storage, registry=registry, settings=SUBMITTING)

@@ -25,7 +25,9 @@ def database(database_url: str) -> Iterator[Database]:
     opened.close()
 
 
-def order(client: str = "a", key: str | None = None, request: str = "r", files: tuple[str, ...] = ()) -> Order:
+def order(
+    client: str = "a", key: str | None = None, request: str = "r", files: tuple[str, ...] = ()
+) -> Order:
     return Order("", "w", "{}", "", "{}", "{}", request, client, idempotency_key=key, files=files)
 
 
@@ -33,7 +35,9 @@ def code_of(caught: pytest.ExceptionInfo[JobsError]) -> str:
     return caught.value.problem.code
 
 
-def test_a_key_gives_the_same_job_to_the_same_client_for_the_same_request(database: Database) -> None:
+def test_a_key_gives_the_same_job_to_the_same_client_for_the_same_request(
+    database: Database,
+) -> None:
     queue = Queue(database, limit=2)
     first = queue.submit(order(key="k"))
     assert queue.submit(order(key="k")) == first
@@ -47,7 +51,10 @@ def test_a_key_gives_the_same_job_to_the_same_client_for_the_same_request(databa
 
 def test_one_key_from_many_threads_is_one_job(database: Database) -> None:
     queue, found = Queue(database), []
-    threads = [threading.Thread(target=lambda: found.append(queue.submit(order(key="k")).id)) for _ in range(12)]
+    threads = [
+        threading.Thread(target=lambda: found.append(queue.submit(order(key="k")).id))
+        for _ in range(12)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -98,12 +105,21 @@ def test_jobs_are_listed_in_pages_newest_first(database: Database) -> None:
     assert [job.id for job in queue.page(limit=2)] == ids[:2:-1]
     assert [job.id for job in queue.page(limit=2, before=ids[3])] == ids[2:0:-1]
     assert [job.id for job in queue.page(client="b", states=[JobState.QUEUED])] == [ids[3]]
-    assert [job.id for job in queue.page(client="b", states=[JobState.CANCELLED, JobState.DONE])] == [ids[1]]
+    assert [
+        job.id for job in queue.page(client="b", states=[JobState.CANCELLED, JobState.DONE])
+    ] == [ids[1]]
 
 
 def test_what_is_not_there_is_said_to_be_unknown(database: Database) -> None:
     queue = Queue(database)
-    for ask in (queue.get, queue.cancel, queue.events, queue.results, queue.order_of, lambda job: queue.page(before=job)):
+    for ask in (
+        queue.get,
+        queue.cancel,
+        queue.events,
+        queue.results,
+        queue.order_of,
+        lambda job: queue.page(before=job),
+    ):
         with pytest.raises(JobsError) as caught:
             ask("nothing")
         assert code_of(caught) == "unknown_job"
@@ -119,7 +135,11 @@ def test_a_job_that_was_to_be_cancelled_does_not_wait_again(database: Database, 
     job = queue.submit(order())
     claim = leases.claim("worker")
     assert claim is not None and queue.cancel(job.id).state is JobState.RUNNING
-    assert leases.release(claim, "released") if how == "given back" else leases.sweep(["worker"]) == [job.id]
+    assert (
+        leases.release(claim, "released")
+        if how == "given back"
+        else leases.sweep(["worker"]) == [job.id]
+    )
     assert queue.get(job.id).state is JobState.CANCELLED
     assert leases.claim("other") is None
 
@@ -133,7 +153,14 @@ def test_events_of_many_jobs_keep_their_own_numbers(database: Database) -> None:
         assert claim is not None
         claims.append(claim)
     for number in range(4):
-        leases.beat({claim: [TimedEvent(float(number), {"event": "node_finished", "text": 'ä"\n'})] * number for claim in claims})
+        leases.beat(
+            {
+                claim: (
+                    [TimedEvent(float(number), {"event": "node_finished", "text": 'ä"\n'})] * number
+                )
+                for claim in claims
+            }
+        )
     for claim in claims:
         found, more = queue.events(claim.job_id, after=2)
         assert [event.number for event in found] == list(range(3, 9)) and more
@@ -191,7 +218,9 @@ def test_a_database_that_cannot_be_used_is_named_without_its_password(url: str, 
 
 
 def test_a_file_that_is_no_database_is_an_error_of_ours(tmp_path: Path) -> None:
-    (tmp_path / "jobs.sqlite").write_text("no database at all, but long enough to be looked at " * 40)
+    (tmp_path / "jobs.sqlite").write_text(
+        "no database at all, but long enough to be looked at " * 40
+    )
     with pytest.raises(JobsError) as caught:
         Database(str(tmp_path / "jobs.sqlite"))
     assert code_of(caught) == "database_failed"

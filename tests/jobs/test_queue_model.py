@@ -1,4 +1,8 @@
-"""The queue against a plain model: random clients and workers, workers that die, a clock that the test moves."""
+"""
+The queue against a plain model.
+
+Random clients and workers, workers that die, a clock that the test moves.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +68,11 @@ class QueueMachine(RuleBasedStateMachine):
         fast = Path("/dev/shm")
         self.folder = Path(tempfile.mkdtemp(dir=fast if fast.is_dir() else None))
         self.time = 1000.0
-        url = f"sqlite:///{self.folder / 'jobs.sqlite'}" if self.url is None else new_database(self.url)
+        url = (
+            f"sqlite:///{self.folder / 'jobs.sqlite'}"
+            if self.url is None
+            else new_database(self.url)
+        )
         self.database = Database(url, clock=lambda: self.time)
         self.queue = Queue(self.database, limit=LIMIT, client_limit=CLIENT_LIMIT)
         self.leases = Leases(self.database, length=LEASE, losses=LOSSES)
@@ -82,7 +90,9 @@ class QueueMachine(RuleBasedStateMachine):
         return [
             job
             for job in self.model.values()
-            if job.state is JobState.QUEUED and priority in (None, job.priority) and client in (None, job.client)
+            if job.state is JobState.QUEUED
+            and priority in (None, job.priority)
+            and client in (None, job.client)
         ]
 
     def end(self, job: Expected, state: JobState) -> None:
@@ -109,7 +119,9 @@ class QueueMachine(RuleBasedStateMachine):
         key=st.none() | st.sampled_from(["k", "l"]),
         request=st.sampled_from(["one", "two"]),
     )
-    def submit(self, client: str, priority: int, patience: int | None, key: str | None, request: str) -> object:
+    def submit(
+        self, client: str, priority: int, patience: int | None, key: str | None, request: str
+    ) -> object:
         deadline = None if patience is None else self.time + patience
         order = Order("", "w", "{}", "", "{}", "{}", request, client, priority, deadline, key)
         known = self.keys.get((client, key)) if key else None
@@ -121,7 +133,10 @@ class QueueMachine(RuleBasedStateMachine):
             elif error.problem.code == "queue_full":
                 assert len(self.waiting()) >= LIMIT
             else:
-                assert error.problem.code == "client_queue_full" and len(self.waiting(client=client)) >= CLIENT_LIMIT
+                assert (
+                    error.problem.code == "client_queue_full"
+                    and len(self.waiting(client=client)) >= CLIENT_LIMIT
+                )
             return multiple()
         if known is not None:
             assert known == f"{job.id} {request}"
@@ -158,7 +173,9 @@ class QueueMachine(RuleBasedStateMachine):
         cancelled, lost = self.leases.to_stop([claim])
         assert (lost == set()) is held
         assert (cancelled == {claim}) is (held and self.model[claim.job_id].cancel)
-        happened = [TimedEvent(self.time, {"event": "node_finished", "node_id": node}) for node in nodes]
+        happened = [
+            TimedEvent(self.time, {"event": "node_finished", "node_id": node}) for node in nodes
+        ]
         assert self.leases.beat({claim: happened}) == (set() if held else {claim})
         if held:
             self.model[claim.job_id].lease = self.time + LEASE
@@ -197,8 +214,14 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule()
     def sweep(self) -> None:
-        lost = [job for job in self.model.values() if job.state is JobState.RUNNING and job.lease < self.time]
-        late = [job for job in self.waiting() if job.deadline is not None and job.deadline <= self.time]
+        lost = [
+            job
+            for job in self.model.values()
+            if job.state is JobState.RUNNING and job.lease < self.time
+        ]
+        late = [
+            job for job in self.waiting() if job.deadline is not None and job.deadline <= self.time
+        ]
         changed = {self.model[job_id].number for job_id in self.leases.sweep()}
         assert changed == {job.number for job in lost + late}
         for job in sorted(lost, key=lambda job: job.number):
@@ -214,7 +237,10 @@ class QueueMachine(RuleBasedStateMachine):
     @precondition(lambda self: any(job.state is JobState.RUNNING for job in self.model.values()))
     @rule(target=claims)
     def another_takes_over(self) -> object:
-        """What has to come together for two workers to have a claim on one job, more often than chance has it."""
+        """
+        Return what has to come together for two workers to have a claim on one job, more often than
+        chance has it.
+        """
         self.let_time_pass(LEASE + 1)
         self.sweep()
         return self.claim()
@@ -240,7 +266,9 @@ class QueueMachine(RuleBasedStateMachine):
             assert more is not job.state.ended
 
 
-SETTINGS = settings(max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(
+    max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+)
 
 
 def test_the_queue_is_what_the_model_says() -> None:

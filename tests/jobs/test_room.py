@@ -1,4 +1,8 @@
-"""What uploads and results may fill (V7): a bound of bytes, a part of the disk that stays free, and what goes to make room."""
+"""
+What uploads and results may fill (V7).
+
+A bound of bytes, a part of the disk that stays free, and what goes to make room.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +42,16 @@ class House:
 
     def __post_init__(self) -> None:
         self.database = Database(self.url or str(self.folder / "jobs.sqlite"), clock=self.clock)
-        self.storage = DirectoryStorage(self.folder / "files") if self.disk is None else SmallDisk(self.folder / "files", self.disk)
+        self.storage = (
+            DirectoryStorage(self.folder / "files")
+            if self.disk is None
+            else SmallDisk(self.folder / "files", self.disk)
+        )
         self.files = Files(self.database, self.storage, limit=self.limit, spare=self.spare)
-        self.queue, self.leases = Queue(self.database), Leases(self.database, length=10**9, losses=5)
+        self.queue, self.leases = (
+            Queue(self.database),
+            Leases(self.database, length=10**9, losses=5),
+        )
 
     def put(self, name: str, size: int = KIB) -> str:
         """Keep a file of that many bytes, which is then old enough to go."""
@@ -49,8 +60,10 @@ class House:
         self.clock.now += GRACE_SECONDS + 1
         return digest_of(data)
 
-    def job(self, *digests: str, results: tuple[str, ...] = (), state: JobState = JobState.QUEUED) -> str:
-        """A job that names files, in a state."""
+    def job(
+        self, *digests: str, results: tuple[str, ...] = (), state: JobState = JobState.QUEUED
+    ) -> str:
+        """Return a job that names files, in a state."""
         job = self.queue.submit(Order("", "w", "{}", "", "{}", "{}", "r", files=digests))
         if state is not JobState.QUEUED:
             claim = self.leases.claim("worker")
@@ -79,7 +92,9 @@ class SmallDisk(DirectoryStorage):
         self._size = size
 
     def free_bytes(self) -> int:
-        return self._size - sum(path.stat().st_size for path in self.directory.rglob("*") if path.is_file())
+        return self._size - sum(
+            path.stat().st_size for path in self.directory.rglob("*") if path.is_file()
+        )
 
 
 @pytest.fixture
@@ -92,7 +107,13 @@ def test_v7_what_was_used_longest_ago_goes_first(tmp_path: Path, database_url: s
     one, two, three, four = (house.put(name) for name in ("one", "two", "three", "four"))
     assert house.put("one") == one, "it is used again"
     five = house.put("five")
-    assert [house.has(digest) for digest in (one, two, three, four, five)] == [True, False, True, True, True]
+    assert [house.has(digest) for digest in (one, two, three, four, five)] == [
+        True,
+        False,
+        True,
+        True,
+        True,
+    ]
     assert house.files.total_bytes() <= LIMIT
     house.database.close()
 
@@ -103,7 +124,12 @@ def test_v7_the_files_of_ended_jobs_go_with_their_jobs(tmp_path: Path, database_
     ended = house.job(shared, upload, results=(result,), state=JobState.DONE)
     waiting = house.job(shared)
     new = house.put("new", 3 * KIB)
-    assert [house.has(digest) for digest in (shared, upload, result, new)] == [True, False, False, True]
+    assert [house.has(digest) for digest in (shared, upload, result, new)] == [
+        True,
+        False,
+        False,
+        True,
+    ]
     assert house.queue.get(waiting).state is JobState.QUEUED
     with pytest.raises(JobsError) as caught:
         house.queue.get(ended)
@@ -149,14 +175,24 @@ def test_v7_some_of_the_disk_stays_free(tmp_path: Path) -> None:
 
 
 ACTIONS = st.lists(
-    st.tuples(st.sampled_from(["put", "submit", "claim", "finish", "later"]), st.integers(0, 7), st.integers(1, 3)), max_size=40
+    st.tuples(
+        st.sampled_from(["put", "submit", "claim", "finish", "later"]),
+        st.integers(0, 7),
+        st.integers(1, 3),
+    ),
+    max_size=40,
 )
 
 
 @given(actions=ACTIONS)
 @settings(max_examples=25, deadline=None)
-def test_v7_the_bound_holds_and_jobs_have_what_they_need(actions: list[tuple[str, int, int]]) -> None:
-    """Whatever happens: no more bytes than the bound, and each file that a job which has not ended names can be read."""
+def test_v7_the_bound_holds_and_jobs_have_what_they_need(
+    actions: list[tuple[str, int, int]],
+) -> None:
+    """
+    Whatever happens: no more bytes than the bound, and each file that a job which has not ended
+    names can be read.
+    """
     folder = Path(tempfile.mkdtemp())
     house, needed, claims = House(folder, limit=6 * KIB), dict[str, str](), []
     try:
@@ -166,7 +202,9 @@ def test_v7_the_bound_holds_and_jobs_have_what_they_need(actions: list[tuple[str
                 if action == "put":
                     house.put(f"file {number}", size * KIB)
                 elif action == "submit":
-                    job = house.queue.submit(Order("", "w", "{}", "", "{}", "{}", "r", files=[digest]))
+                    job = house.queue.submit(
+                        Order("", "w", "{}", "", "{}", "{}", "r", files=[digest])
+                    )
                     needed[job.id] = digest
                 elif action == "claim" and (claim := house.leases.claim("worker")) is not None:
                     claims.append(claim)

@@ -1,4 +1,8 @@
-"""Jobs whose files lie in an object store: a real server of the S3 protocol on loopback, and s3fs as the client that everybody uses."""
+"""
+Jobs whose files lie in an object store.
+
+A real server of the S3 protocol on loopback, and s3fs as the client that everybody uses.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ URL = f"s3://{BUCKET}/{PREFIX}"
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """The address of an object store of the tests' own."""
+    """Yield the address of an object store of the tests' own."""
     made = moto_server.ThreadedMotoServer(port=0, verbose=False)
     made.start()
     host, port = made.get_host_and_port()
@@ -38,11 +42,20 @@ def server() -> Iterator[str]:
 
 @pytest.fixture
 def bucket(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """An empty bucket, which this process and those that it starts find by the environment, as they would Amazon's."""
+    """
+    Yield an empty bucket, which this process and those that it starts find by the environment, as
+    they would Amazon's.
+    """
     import boto3
     from s3fs import S3FileSystem
 
-    given = {"ENDPOINT_URL": server, "ACCESS_KEY_ID": KEY, "SECRET_ACCESS_KEY": SECRET, "DEFAULT_REGION": "us-east-1", "MAX_ATTEMPTS": "1"}
+    given = {
+        "ENDPOINT_URL": server,
+        "ACCESS_KEY_ID": KEY,
+        "SECRET_ACCESS_KEY": SECRET,
+        "DEFAULT_REGION": "us-east-1",
+        "MAX_ATTEMPTS": "1",
+    }
     for name, value in given.items():
         monkeypatch.setenv(f"AWS_{name}", value)
     S3FileSystem.clear_instance_cache()
@@ -67,12 +80,26 @@ def place(digest: str) -> str:
     return f"{PREFIX}/{digest[:2]}/{digest[2:]}"
 
 
-def test_a_worker_writes_what_the_server_reads(workers: Fleet, bucket: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_worker_writes_what_the_server_reads(
+    workers: Fleet, bucket: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG, "nodetool_core")
-    given = {"database": workers.database, "results": URL, "job_workers": 0, "results_seconds": 3600.0}
-    with LiveServer(tmp_path / "server", {"resize": nodes.resize()}, **given) as live, live.client() as client:
+    given = {
+        "database": workers.database,
+        "results": URL,
+        "job_workers": 0,
+        "results_seconds": 3600.0,
+    }
+    with (
+        LiveServer(tmp_path / "server", {"resize": nodes.resize()}, **given) as live,
+        live.client() as client,
+    ):
         upload = client.post("/v1/uploads", content=png(40, 30)).json()
-        inputs = {"photo": {"type": "image", "asset_id": upload["asset_id"]}, "width": 20, "height": 15}
+        inputs = {
+            "photo": {"type": "image", "asset_id": upload["asset_id"]},
+            "width": 20,
+            "height": 15,
+        }
         said = [client.post("/v1/workflows/resize/runs", json={"inputs": inputs, "wait": False})]
         assert said[0].status_code == 202, said[0].text
         said.append(client.get(f"/v1/jobs/{said[0].json()['id']}?wait=60"))
@@ -97,12 +124,21 @@ def test_a_worker_writes_what_the_server_reads(workers: Fleet, bucket: Any, tmp_
     assert SECRET not in told and KEY not in told
 
 
-def test_a_store_that_refuses_is_an_error_of_the_job_that_tells_no_secret(workers: Fleet, bucket: Any) -> None:
-    """The bucket is gone when the result is to be written, and there when the job is tried again."""
+def test_a_store_that_refuses_is_an_error_of_the_job_that_tells_no_secret(
+    workers: Fleet, bucket: Any
+) -> None:
+    """
+    The bucket is gone when the result is to be written, and there when the job is tried again.
+    """
     jobs = Jobs.open(workers.database, URL)
     bucket.delete()
-    failed = jobs.wait(jobs.submit(JobRequest(graphs.workflow(image=Background(width=8, height=8)))).id, 60)
-    assert (failed.state, [problem.code for problem in failed.problems]) == (JobState.FAILED, ["storage_failed"])
+    failed = jobs.wait(
+        jobs.submit(JobRequest(graphs.workflow(image=Background(width=8, height=8)))).id, 60
+    )
+    assert (failed.state, [problem.code for problem in failed.problems]) == (
+        JobState.FAILED,
+        ["storage_failed"],
+    )
     with pytest.raises(JobsError) as caught:
         jobs.put(b"abc")
     told = f"{failed.problems} {caught.value} {workers.said()}"

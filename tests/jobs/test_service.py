@@ -21,7 +21,14 @@ from nodes.nodetool.text import ParseJSON
 from nodetool_core import ImageRef, Workflow
 from nodetool_core.assets.provenance import read_provenance
 from nodetool_core.errors import WorkflowError
-from nodetool_core.jobs.job import JobOptions, JobRequest, JobsError, JobState, StoredEvent, StoredFile
+from nodetool_core.jobs.job import (
+    JobOptions,
+    JobRequest,
+    JobsError,
+    JobState,
+    StoredEvent,
+    StoredFile,
+)
 from nodetool_core.jobs.service import Jobs
 from nodetool_core.jobs.storage import DirectoryStorage
 from nodetool_core.registry import Registry
@@ -60,7 +67,9 @@ def test_a_job_gives_what_the_workflow_gives(jobs: Jobs) -> None:
     assert job.report["computed"] >= 1
 
 
-def test_a_workflow_is_found_by_its_name_and_kept_as_it_was(make_jobs: MakeJobs, registry: Registry, tmp_path: Path) -> None:
+def test_a_workflow_is_found_by_its_name_and_kept_as_it_was(
+    make_jobs: MakeJobs, registry: Registry, tmp_path: Path
+) -> None:
     served = {"words": Workflow.from_document(graphs.words(), registry)}
     jobs = make_jobs(find=served.get)
     job = jobs.submit(JobRequest("words", {"word": "early"}))
@@ -90,12 +99,23 @@ def test_images_come_in_by_upload_and_inline_and_go_out_as_files(jobs: Jobs) -> 
         assert (image.format, image.size, image.getpixel((0, 0))) == ("PNG", (6, 4), 127)
         assert isinstance(jobs.storage, DirectoryStorage)
         assert read_provenance(jobs.storage.path(found.digest)) is not None
-    jpeg = ended(jobs, JobRequest(workflow, {"photo": uploaded.to_json()}, options=JobOptions(image_format="JPEG", provenance=False)))
+    jpeg = ended(
+        jobs,
+        JobRequest(
+            workflow,
+            {"photo": uploaded.to_json()},
+            options=JobOptions(image_format="JPEG", provenance=False),
+        ),
+    )
     assert jobs.results(jpeg.id)["dark"].media_type == "image/jpeg"
 
 
 LOOKS_LIKE_A_FILE = [
-    {"type": "image", "asset_id": "a" * 64, "metadata": {"media_type": "image/png", "size": 1, "colour": "red"}},
+    {
+        "type": "image",
+        "asset_id": "a" * 64,
+        "metadata": {"media_type": "image/png", "size": 1, "colour": "red"},
+    },
     {"type": "asset", "asset_id": 5, "metadata": {"media_type": "a", "size": 1}},
     {"type": "image", "asset_id": "a" * 64, "metadata": {"media_type": 5, "size": 1}},
     {"type": "image", "asset_id": "a" * 64, "metadata": "media_type and size"},
@@ -130,12 +150,20 @@ def test_what_is_put_can_be_given_back_however_it_is_named(jobs: Jobs) -> None:
         assert ended(jobs, JobRequest(workflow, {"photo": made.to_json()})).state is JobState.DONE
 
 
-def test_a_image_that_goes_through_unchanged_is_a_stored_file_too(jobs: Jobs, tmp_path: Path) -> None:
+def test_a_image_that_goes_through_unchanged_is_a_stored_file_too(
+    jobs: Jobs, tmp_path: Path
+) -> None:
     (tmp_path / "photo.png").write_bytes(png("red"))
-    workflow = Workflow(Output(name="same", value=ImageInput(name="photo", value="photo.png").output)).document
+    workflow = Workflow(
+        Output(name="same", value=ImageInput(name="photo", value="photo.png").output)
+    ).document
     job = ended(jobs, JobRequest(workflow, base=tmp_path))
     found = jobs.results(job.id)["same"]
-    assert Image.open(BytesIO(jobs.read(found.digest))).convert("RGB").getpixel((0, 0)) == (255, 0, 0)
+    assert Image.open(BytesIO(jobs.read(found.digest))).convert("RGB").getpixel((0, 0)) == (
+        255,
+        0,
+        0,
+    )
 
 
 def test_what_is_wrong_is_said_before_the_job_is_accepted(jobs: Jobs) -> None:
@@ -149,10 +177,15 @@ def test_what_is_wrong_is_said_before_the_job_is_accepted(jobs: Jobs) -> None:
             jobs.submit(JobRequest(graphs.words(), inputs))
         assert caught.value.problem.where == place
     with pytest.raises(WorkflowError):
-        jobs.submit(JobRequest({"graph": {"nodes": [{"id": "a", "type": "no.such.Node"}], "edges": []}}))
+        jobs.submit(
+            JobRequest({"graph": {"nodes": [{"id": "a", "type": "no.such.Node"}], "edges": []}})
+        )
     with pytest.raises(JobsError) as refused:
         jobs.submit(
-            JobRequest(Workflow(Output(name="same", value=ImageInput(name="photo").output)).document, {"photo": {"asset_id": "0" * 64}})
+            JobRequest(
+                Workflow(Output(name="same", value=ImageInput(name="photo").output)).document,
+                {"photo": {"asset_id": "0" * 64}},
+            )
         )
     assert refused.value.problem.code == "unknown_file"
     assert jobs.list() == []
@@ -189,7 +222,9 @@ def test_events_and_waiting_inside_an_event_loop(jobs: Jobs, tmp_path: Path) -> 
     assert seen[0] == "job_queued" and seen[-1] == "job_ended"
 
 
-def test_a_running_job_is_cancelled_and_a_waiting_one_never_begins(make_jobs: MakeJobs, tmp_path: Path) -> None:
+def test_a_running_job_is_cancelled_and_a_waiting_one_never_begins(
+    make_jobs: MakeJobs, tmp_path: Path
+) -> None:
     jobs = make_jobs(replace(QUICK, workers=1))
     jobs.start()
     running = jobs.submit(JobRequest(graphs.held(tmp_path / "gate", tmp_path / "log")))
@@ -203,10 +238,14 @@ def test_a_running_job_is_cancelled_and_a_waiting_one_never_begins(make_jobs: Ma
     assert names(list(jobs.events(running.id)))[-1] == "job_ended"
 
 
-def test_a_deadline_ends_a_running_job_and_a_waiting_one(make_jobs: MakeJobs, tmp_path: Path) -> None:
+def test_a_deadline_ends_a_running_job_and_a_waiting_one(
+    make_jobs: MakeJobs, tmp_path: Path
+) -> None:
     jobs = make_jobs(replace(QUICK, workers=1))
     jobs.start()
-    request = JobRequest(graphs.held(tmp_path / "gate", tmp_path / "log"), deadline=time.time() + 0.5)
+    request = JobRequest(
+        graphs.held(tmp_path / "gate", tmp_path / "log"), deadline=time.time() + 0.5
+    )
     running = jobs.submit(request)
     eventually((tmp_path / "log").exists)
     waiting = jobs.submit(request)
@@ -226,14 +265,19 @@ def test_a_node_that_fails_fails_the_job_without_a_traceback(jobs: Jobs) -> None
 
 def test_values_that_json_cannot_hold_end_the_job_all_the_same(jobs: Jobs) -> None:
     job = ended(jobs, JobRequest(graphs.workflow(odd=Odd())))
-    assert jobs.results(job.id) == {"odd": {"number": "nan", "text": "a\x00b\ud800c", "list": ["-inf", 1.0]}}
+    assert jobs.results(job.id) == {
+        "odd": {"number": "nan", "text": "a\x00b\ud800c", "list": ["-inf", 1.0]}
+    }
     assert names(list(jobs.events(job.id)))[-1] == "job_ended"
     assert "odd" in job.report["warnings"][0]["message"]
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "a\nb", "a\x00b", "\ud800"])
 def test_names_are_lines_of_text(jobs: Jobs, name: str) -> None:
-    for request in (JobRequest(graphs.words(), client=name), JobRequest(graphs.words(), idempotency_key=name)):
+    for request in (
+        JobRequest(graphs.words(), client=name),
+        JobRequest(graphs.words(), idempotency_key=name),
+    ):
         with pytest.raises(JobsError) as caught:
             jobs.submit(request)
         assert caught.value.problem.code == "invalid_value"
@@ -241,14 +285,26 @@ def test_names_are_lines_of_text(jobs: Jobs, name: str) -> None:
 
 def test_on_error_continue_keeps_what_was_finished(jobs: Jobs) -> None:
     workflow = graphs.workflow(good=Steps(count=1), bad=Refuse())
-    job = ended(jobs, JobRequest(workflow, options=JobOptions(on_error="continue")), JobState.FAILED)
+    job = ended(
+        jobs, JobRequest(workflow, options=JobOptions(on_error="continue")), JobState.FAILED
+    )
     assert jobs.results(job.id) == {"good": 1}
 
 
-def test_a_retry_is_a_new_job_that_goes_on_where_the_old_one_was(jobs: Jobs, tmp_path: Path) -> None:
+def test_a_retry_is_a_new_job_that_goes_on_where_the_old_one_was(
+    jobs: Jobs, tmp_path: Path
+) -> None:
     gate, log = tmp_path / "gate", tmp_path / "log"
-    work = Work(value=StringInput(name="word", value="a").output, label="slow", log=str(log), seconds=0.05)
-    job = jobs.submit(JobRequest(graphs.workflow(text=Hold(value=work.output, gate=str(gate), log=str(log))), client="ann", priority=3))
+    work = Work(
+        value=StringInput(name="word", value="a").output, label="slow", log=str(log), seconds=0.05
+    )
+    job = jobs.submit(
+        JobRequest(
+            graphs.workflow(text=Hold(value=work.output, gate=str(gate), log=str(log))),
+            client="ann",
+            priority=3,
+        )
+    )
     with pytest.raises(JobsError) as caught:
         jobs.retry(job.id)
     assert caught.value.problem.code == "not_ended"
@@ -291,13 +347,20 @@ def test_draining_lets_jobs_end_or_gives_them_back(make_jobs: MakeJobs, tmp_path
     gate.touch()
     next_process = make_jobs()
     next_process.start()
-    assert [next_process.wait(job.id, WAIT).state for job in (held, later)] == [JobState.DONE, JobState.DONE]
+    assert [next_process.wait(job.id, WAIT).state for job in (held, later)] == [
+        JobState.DONE,
+        JobState.DONE,
+    ]
     assert next_process.drain(WAIT) is True
-    assert [event.data["reason"] for event in jobs.events(held.id) if event.name == "job_requeued"] == ["released"]
+    assert [
+        event.data["reason"] for event in jobs.events(held.id) if event.name == "job_requeued"
+    ] == ["released"]
 
 
 def test_a_worker_that_was_presumed_dead_keeps_nothing(make_jobs: MakeJobs, tmp_path: Path) -> None:
-    """Its heart stops, another takes the job over, then it comes back: only the other's ending counts."""
+    """
+    Its heart stops, another takes the job over, then it comes back: only the other's ending counts.
+    """
     gate, log = tmp_path / "gate", tmp_path / "log"
     frozen = make_jobs(replace(QUICK, workers=1, lease=0.5))
     frozen.workers.announce()
@@ -329,7 +392,9 @@ def test_many_clients_at_once(jobs: Jobs) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert results == {f"{name}{number}": f"{name}{number}" for name in "abcdef" for number in range(5)}
+    assert results == {
+        f"{name}{number}": f"{name}{number}" for name in "abcdef" for number in range(5)
+    }
 
 
 def test_workers_need_an_engine(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""Files by the hash of their content: in a directory, in other file systems, and how long they stay."""
+"""
+Files by the hash of their content: in a directory, in other file systems, and how long they stay.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,9 @@ def test_what_is_gone_is_unknown_and_can_be_put_again(storage: Storage) -> None:
     assert storage.read(digest) == b"abc"
 
 
-@pytest.mark.parametrize("name", ["", "abc", "../../etc/passwd", "A" * 64, f"{ABSENT}\n", f"../{ABSENT[3:]}", ABSENT])
+@pytest.mark.parametrize(
+    "name", ["", "abc", "../../etc/passwd", "A" * 64, f"{ABSENT}\n", f"../{ABSENT[3:]}", ABSENT]
+)
 def test_what_is_no_digest_names_no_file(storage: Storage, name: str) -> None:
     with pytest.raises(JobsError) as caught:
         storage.read(name)
@@ -97,16 +101,24 @@ def test_files_stay_while_a_job_names_them_and_go_when_nobody_does(tmp_path: Pat
     clock = Clock()
     database = Database(str(tmp_path / "jobs.sqlite"), clock=clock)
     storage = open_storage(tmp_path / "files")
-    files, queue, leases = Files(database, storage), Queue(database), Leases(database, length=60, losses=5)
+    files, queue, leases = (
+        Files(database, storage),
+        Queue(database),
+        Leases(database, length=60, losses=5),
+    )
 
     def put(data: bytes) -> str:
         files.put([(describe(data), data)])
         return digest_of(data)
 
-    upload, unused, result, shared = (put(name) for name in (b"upload", b"unused", b"result", b"shared"))
+    upload, unused, result, shared = (
+        put(name) for name in (b"upload", b"unused", b"result", b"shared")
+    )
     early = queue.submit(Order("", "w", "{}", "", "{}", "{}", "r", files=[upload]))
     claim = leases.claim("worker")
-    assert claim is not None and leases.finish(claim, Ending(JobState.DONE, files=[result, shared, upload]))
+    assert claim is not None and leases.finish(
+        claim, Ending(JobState.DONE, files=[result, shared, upload])
+    )
     clock.now += 50
     queue.submit(Order("", "v", "{}", "", "{}", "{}", "r", files=[shared]))
     assert files.purge(keep=100) == (0, 0)
@@ -125,7 +137,8 @@ def test_files_stay_while_a_job_names_them_and_go_when_nobody_does(tmp_path: Pat
     assert code_of(caught) == "unknown_job"
     with database.read() as connection:
         counts = {
-            table: connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar() for table in ("events", "workflows", "job_files")
+            table: connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar()
+            for table in ("events", "workflows", "job_files")
         }
     assert counts == {"events": 1, "workflows": 1, "job_files": 1}
 
@@ -139,7 +152,9 @@ def test_files_stay_while_a_job_names_them_and_go_when_nobody_does(tmp_path: Pat
 
 def test_a_file_that_is_put_again_is_kept_anew(tmp_path: Path) -> None:
     clock = Clock()
-    files = Files(Database(str(tmp_path / "jobs.sqlite"), clock=clock), open_storage(tmp_path / "files"))
+    files = Files(
+        Database(str(tmp_path / "jobs.sqlite"), clock=clock), open_storage(tmp_path / "files")
+    )
     upload = describe(b"upload"), b"upload"
     for seconds in (0, 60, 60):
         clock.now += seconds
@@ -149,10 +164,14 @@ def test_a_file_that_is_put_again_is_kept_anew(tmp_path: Path) -> None:
     assert files.purge(keep=100) == (0, 1)
 
 
-def test_a_file_that_is_put_while_others_are_removed_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_put_while_others_are_removed_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock = Clock()
     storage = open_storage(tmp_path / "files")
-    purging, putting = (Files(Database(str(tmp_path / "jobs.sqlite"), clock=clock), storage) for _ in range(2))
+    purging, putting = (
+        Files(Database(str(tmp_path / "jobs.sqlite"), clock=clock), storage) for _ in range(2)
+    )
     upload = describe(b"upload"), b"upload"
     putting.put([upload])
     clock.now += 200

@@ -43,13 +43,17 @@ def take(database: Database) -> Callable[[], str]:
     return take_one
 
 
-def test_a_client_with_many_jobs_delays_others_by_one_job_a_turn(submit: Callable[..., str], take: Callable[[], str]) -> None:
+def test_a_client_with_many_jobs_delays_others_by_one_job_a_turn(
+    submit: Callable[..., str], take: Callable[[], str]
+) -> None:
     for client in "aaaaabbc":
         submit(client)
     assert "".join(take() for _ in range(9)) == "abcabaaa"
 
 
-def test_who_comes_later_has_the_next_turn(submit: Callable[..., str], take: Callable[[], str]) -> None:
+def test_who_comes_later_has_the_next_turn(
+    submit: Callable[..., str], take: Callable[[], str]
+) -> None:
     for client in "aaaaa":
         submit(client)
     assert take() + take() == "aa"
@@ -58,7 +62,9 @@ def test_who_comes_later_has_the_next_turn(submit: Callable[..., str], take: Cal
     assert "".join(take() for _ in range(5)) == "ababa"
 
 
-def test_a_client_that_sends_one_at_a_time_gets_no_more_than_its_turn(submit: Callable[..., str], take: Callable[[], str]) -> None:
+def test_a_client_that_sends_one_at_a_time_gets_no_more_than_its_turn(
+    submit: Callable[..., str], take: Callable[[], str]
+) -> None:
     for client in "aaaaaa":
         submit(client)
     served = ""
@@ -68,13 +74,17 @@ def test_a_client_that_sends_one_at_a_time_gets_no_more_than_its_turn(submit: Ca
     assert served.count("a") == served.count("b")
 
 
-def test_a_higher_priority_goes_first_whoever_waits(submit: Callable[..., str], take: Callable[[], str]) -> None:
+def test_a_higher_priority_goes_first_whoever_waits(
+    submit: Callable[..., str], take: Callable[[], str]
+) -> None:
     for client, priority in [("a", 0), ("a", 5), ("b", -1), ("c", 5), ("a", 5)]:
         submit(client, priority)
     assert "".join(take() for _ in range(5)) == "acaab"
 
 
-def test_a_job_that_is_given_back_goes_first_in_the_round_and_sets_nobody_back(database: Database, submit: Callable[..., str]) -> None:
+def test_a_job_that_is_given_back_goes_first_in_the_round_and_sets_nobody_back(
+    database: Database, submit: Callable[..., str]
+) -> None:
     leases, queue = Leases(database, length=60, losses=5), Queue(database)
     early = submit("a")
     claim = leases.claim("worker")
@@ -94,10 +104,20 @@ def test_a_job_that_is_given_back_goes_first_in_the_round_and_sets_nobody_back(d
     assert "".join(job.client for job in order) == "abcbcc"
 
 
-@given(clients=st.text("abcd", min_size=1, max_size=30), priorities=st.lists(st.integers(0, 2), min_size=30, max_size=30))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_turns_are_round_robin_inside_a_priority(tmp_path_factory: pytest.TempPathFactory, clients: str, priorities: list[int]) -> None:
-    """Of what waits from the start, everybody's first job comes before anybody's second, and so on, in each priority."""
+@given(
+    clients=st.text("abcd", min_size=1, max_size=30),
+    priorities=st.lists(st.integers(0, 2), min_size=30, max_size=30),
+)
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_turns_are_round_robin_inside_a_priority(
+    tmp_path_factory: pytest.TempPathFactory, clients: str, priorities: list[int]
+) -> None:
+    """
+    Of what waits from the start, everybody's first job comes before anybody's second, and so on, in
+    each priority.
+    """
     fast = Path("/dev/shm")
     folder = tmp_path_factory.mktemp("turns")
     database = Database(str((fast if fast.is_dir() else folder) / f"{folder.name}.sqlite"))
@@ -110,7 +130,10 @@ def test_turns_are_round_robin_inside_a_priority(tmp_path_factory: pytest.TempPa
         while (claim := leases.claim("worker")) is not None:
             job = queue.get(claim.job_id)
             taken.append((job.client, job.priority))
-        ranked = [(-priority, given_jobs[:place].count((client, priority)), place) for place, (client, priority) in enumerate(given_jobs)]
+        ranked = [
+            (-priority, given_jobs[:place].count((client, priority)), place)
+            for place, (client, priority) in enumerate(given_jobs)
+        ]
         assert taken == [given_jobs[place] for *_, place in sorted(ranked)]
     finally:
         database.close()

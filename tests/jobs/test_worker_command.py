@@ -30,45 +30,94 @@ from tests.jobs.processes import fleet
 def test_what_it_cannot_use_is_said_without_a_traceback(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], told: str
 ) -> None:
-    given = {"--database": str(tmp_path / "jobs.sqlite"), "--storage": str(tmp_path / "files")} | dict([options])
+    given = {
+        "--database": str(tmp_path / "jobs.sqlite"),
+        "--storage": str(tmp_path / "files"),
+    } | dict([options])
     assert execute(["worker", *(word for pair in given.items() for word in pair)]) == 1
     said = capsys.readouterr()
     assert told in said.err
     assert "Traceback" not in said.err and "topsecret" not in said.err
 
 
-def test_a_command_that_has_ended_leaves_logging_as_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_that_has_ended_leaves_logging_as_it_was(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Its stderr may be closed by then, as those of tests are."""
     loggers = [logging.getLogger(name) for name in ("", "uvicorn.access", "PIL")]
-    before = [(logger.level, logger.handlers[:], logger.propagate, logger.disabled) for logger in loggers]
-    assert execute(["worker", "--database", str(tmp_path / "jobs.sqlite"), "--storage", "nonsense://x", "--log-format", "text"]) == 1
+    before = [
+        (logger.level, logger.handlers[:], logger.propagate, logger.disabled) for logger in loggers
+    ]
+    assert (
+        execute(
+            [
+                "worker",
+                "--database",
+                str(tmp_path / "jobs.sqlite"),
+                "--storage",
+                "nonsense://x",
+                "--log-format",
+                "text",
+            ]
+        )
+        == 1
+    )
     assert "models that jobs may use" in capsys.readouterr().err
     logging.getLogger("nodetool_core").warning("nobody listens")
     assert capsys.readouterr().err == ""
-    assert [(logger.level, logger.handlers[:], logger.propagate, logger.disabled) for logger in loggers] == before
+    assert [
+        (logger.level, logger.handlers[:], logger.propagate, logger.disabled) for logger in loggers
+    ] == before
 
 
 @pytest.mark.parametrize("how", ["flag", "environment", "file"])
 def test_models_are_listed_where_the_server_lists_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    given = ["--graphs", str(tmp_path), "--storage", "nonsense://x", "--database", str(tmp_path / "jobs.sqlite")]
+    given = [
+        "--graphs",
+        str(tmp_path),
+        "--storage",
+        "nonsense://x",
+        "--database",
+        str(tmp_path / "jobs.sqlite"),
+    ]
     (tmp_path / "serve.toml").write_text('models = ["somebody/model"]\nlog_format = "text"\n')
     if how == "environment":
         monkeypatch.setenv("NODETOOL_SERVE_MODELS", "somebody/model")
-    more = {"flag": ["--model", "somebody/model"], "file": ["--config", str(tmp_path / "serve.toml")]}.get(how, [])
+    more = {
+        "flag": ["--model", "somebody/model"],
+        "file": ["--config", str(tmp_path / "serve.toml")],
+    }.get(how, [])
     assert execute(["worker", *given, *more]) == 1
-    listed = next(line for line in capsys.readouterr().err.splitlines() if "models that jobs may use" in line)
-    assert "somebody/model" in listed and "nodetool/tiny-landscapes" in listed and listed.count("/") == 3
+    listed = next(
+        line for line in capsys.readouterr().err.splitlines() if "models that jobs may use" in line
+    )
+    assert (
+        "somebody/model" in listed
+        and "nodetool/tiny-landscapes" in listed
+        and listed.count("/") == 3
+    )
 
 
 @pytest.mark.slow
-def test_without_a_broker_workers_find_jobs_in_the_database(tmp_path: Path, registry: Registry) -> None:
+def test_without_a_broker_workers_find_jobs_in_the_database(
+    tmp_path: Path, registry: Registry
+) -> None:
     with fleet(tmp_path, "--concurrency", "2", "--log-format", "text") as workers:
-        jobs = Jobs.open(workers.database, workers.storage, registry=registry, settings=JobSettings(workers=0, poll=0.05))
-        accepted = [jobs.submit(JobRequest(graphs.words(), {"word": str(number)})).id for number in range(5)]
+        jobs = Jobs.open(
+            workers.database,
+            workers.storage,
+            registry=registry,
+            settings=JobSettings(workers=0, poll=0.05),
+        )
+        accepted = [
+            jobs.submit(JobRequest(graphs.words(), {"word": str(number)})).id for number in range(5)
+        ]
         process = workers.start()
-        assert [jobs.wait(job_id, 60).state for job_id in accepted] == [JobState.DONE] * 5, workers.said()
+        assert [jobs.wait(job_id, 60).state for job_id in accepted] == [JobState.DONE] * 5, (
+            workers.said()
+        )
         process.terminate()
         assert process.wait(30) == 0
         assert all(f"job ended job_id={job_id}" in workers.said() for job_id in accepted)

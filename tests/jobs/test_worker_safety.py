@@ -1,4 +1,8 @@
-"""What a server refuses at its door, a worker refuses as well: jobs name things while they run, and lists change while jobs wait."""
+"""
+What a server refuses at its door, a worker refuses as well.
+
+Jobs name things while they run, and lists change while jobs wait.
+"""
 
 from __future__ import annotations
 
@@ -30,20 +34,28 @@ SHIPPED = ROOT / "nodes" / "huggingface" / "weights" / "tiny-landscapes"
 
 
 class Place:
-    """A folder with models, one workflow of the operator's, and the configuration file that worker and server have in common."""
+    """
+    A folder with models, one workflow of the operator's, and the configuration file that worker and
+    server have in common.
+    """
 
     def __init__(self, folder: Path, broker: str) -> None:
         self.folder = folder
-        self.listed, self.by_workflow, self.unlisted = (self._model(name) for name in ("listed", "by-workflow", "unlisted"))
+        self.listed, self.by_workflow, self.unlisted = (
+            self._model(name) for name in ("listed", "by-workflow", "unlisted")
+        )
         self.with_code = self._model("with-code", pipeline=self._code())
         self.image = folder / "lake.png"
         Image.new("RGB", (64, 64), "navy").save(self.image)
         (folder / "graphs").mkdir()
-        (folder / "graphs" / "operators.json").write_text(json.dumps(self.by_value(self.by_workflow).to_json()))
+        (folder / "graphs" / "operators.json").write_text(
+            json.dumps(self.by_value(self.by_workflow).to_json())
+        )
         self.config = folder / "serve.toml"
         models = [str(self.listed), str(self.with_code)]
         self.config.write_text(
-            f"models = {json.dumps(models)}\ngraphs = {json.dumps(str(folder / 'graphs'))}\nbroker = {json.dumps(broker)}\n"
+            f"models = {json.dumps(models)}\ngraphs = {json.dumps(str(folder / 'graphs'))}\nbroker"
+            f" = {json.dumps(broker)}\n"
         )
 
     @property
@@ -53,25 +65,36 @@ class Place:
 
     def by_text(self) -> WorkflowDocument:
         """Its model is named by a text that only the run knows."""
-        return self._workflow(LoadImageToImageModel(repo_id=StringInput(name="model").output).output)
+        return self._workflow(
+            LoadImageToImageModel(repo_id=StringInput(name="model").output).output
+        )
 
     def by_value(self, model: Path) -> WorkflowDocument:
         return self._workflow(str(model))
 
     def _workflow(self, model: Any) -> WorkflowDocument:
         image = ImageRef(uri=str(self.image))
-        return graphs.workflow(image=ImageToImage(image=image, model=model, strength=1.0, num_inference_steps=1, seed=1))
+        return graphs.workflow(
+            image=ImageToImage(
+                image=image, model=model, strength=1.0, num_inference_steps=1, seed=1
+            )
+        )
 
     def _model(self, name: str, pipeline: str = "") -> Path:
         found = shutil.copytree(SHIPPED, self.folder / name)
         if pipeline:
             (found / "pipeline.py").write_text(pipeline)
             index = json.loads((found / "model_index.json").read_text())
-            (found / "model_index.json").write_text(json.dumps(index | {"_class_name": ["pipeline", "Own"]}))
+            (found / "model_index.json").write_text(
+                json.dumps(index | {"_class_name": ["pipeline", "Own"]})
+            )
         return found
 
     def _code(self) -> str:
-        return f"open({str(self.trace)!r}, 'w').close()\nfrom diffusers import StableDiffusionPipeline as Own\n"
+        return (
+            f"open({str(self.trace)!r}, 'w').close()\nfrom diffusers import StableDiffusionPipeline"
+            " as Own\n"
+        )
 
 
 @pytest.fixture
@@ -90,18 +113,28 @@ def workers(place: Place) -> Iterator[Fleet]:
 def jobs(workers: Fleet, redis_url: str, registry: Registry) -> Iterator[Jobs]:
     """Somebody who accepts everything: what is refused is refused by the worker."""
     dispatch = CeleryDispatch(make_app(redis_url))
-    opened = Jobs.open(workers.database, workers.storage, registry=registry, settings=JobSettings(workers=0, poll=0.05), dispatch=dispatch)
+    opened = Jobs.open(
+        workers.database,
+        workers.storage,
+        registry=registry,
+        settings=JobSettings(workers=0, poll=0.05),
+        dispatch=dispatch,
+    )
     opened.start()
     yield opened
     opened.drain(0)
     opened.close()
 
 
-def test_only_listed_models_are_loaded_and_no_code_beside_them_runs(place: Place, workers: Fleet, jobs: Jobs) -> None:
+def test_only_listed_models_are_loaded_and_no_code_beside_them_runs(
+    place: Place, workers: Fleet, jobs: Jobs
+) -> None:
     by_text = JobRequest(place.by_text(), client="text")
     wanted = {
         "listed": replace(by_text, inputs={"model": str(place.listed)}),
-        "named by a workflow that is served": JobRequest(place.by_value(place.by_workflow), client="value"),
+        "named by a workflow that is served": JobRequest(
+            place.by_value(place.by_workflow), client="value"
+        ),
         "unlisted": replace(by_text, inputs={"model": str(place.unlisted)}),
         "no longer listed": JobRequest(place.by_value(place.unlisted), client="value"),
         "out of a listed one": replace(by_text, inputs={"model": f"{place.listed}/../unlisted"}),
@@ -109,7 +142,10 @@ def test_only_listed_models_are_loaded_and_no_code_beside_them_runs(place: Place
     }
     accepted = {name: jobs.submit(request).id for name, request in wanted.items()}
     ended = {name: jobs.wait(job_id, 120) for name, job_id in accepted.items()}
-    told = {name: job.problems[0].code if job.problems else job.state.value for name, job in ended.items()}
+    told = {
+        name: job.problems[0].code if job.problems else job.state.value
+        for name, job in ended.items()
+    }
     assert told == {
         "listed": "done",
         "named by a workflow that is served": "done",

@@ -1,4 +1,8 @@
-"""Single files in the layout of their authors, made from tiny pipelines: the names that diffusers turns into its own."""
+"""
+Single files in the layout of their authors, made from tiny pipelines.
+
+The names that diffusers turns into its own.
+"""
 
 from __future__ import annotations
 
@@ -40,17 +44,26 @@ _VAE = [
 ]
 
 
-def write_single_file(directory: str | Path, file: Path, parts: Iterable[str] = ("unet", "vae", "text_encoder")) -> Path:
+def write_single_file(
+    directory: str | Path, file: Path, parts: Iterable[str] = ("unet", "vae", "text_encoder")
+) -> Path:
     """Write components of a tiny Stable Diffusion 1 as one file, as Stability published it."""
     tensors: dict[str, torch.Tensor] = {}
     for part in parts:
         stored = load_file(next((Path(directory) / part).glob("*.safetensors")))
         tensors |= {_NAMES[part](name, stored): tensor for name, tensor in stored.items()}
     if "text_encoder" in parts:
-        tensors["cond_stage_model.transformer.text_model.embeddings.position_ids"] = torch.arange(77)[None]
+        tensors["cond_stage_model.transformer.text_model.embeddings.position_ids"] = torch.arange(
+            77
+        )[None]
     # What training left behind.
-    tensors |= {"model_ema.decay": torch.tensor(0.9), "model_ema.num_updates": torch.tensor(7, dtype=torch.int32)}
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, file, {"format": "pt"})
+    tensors |= {
+        "model_ema.decay": torch.tensor(0.9),
+        "model_ema.num_updates": torch.tensor(7, dtype=torch.int32),
+    }
+    save_file(
+        {name: tensor.contiguous() for name, tensor in tensors.items()}, file, {"format": "pt"}
+    )
     return file
 
 
@@ -58,8 +71,14 @@ def _of_unet(name: str, stored: dict[str, Any]) -> str:
     for ours, theirs in _UNET.items():
         if name.startswith(f"{ours}."):
             return f"model.diffusion_model.{theirs}{name.removeprefix(ours)}"
-    layers = 1 + max(int(found[1]) for one in stored if (found := re.match(r"down_blocks\.0\.resnets\.(\d)", one)))
-    block, number, kind, layer, rest = re.match(r"(\w+?)_blocks?\.(?:(\d)\.)?(\w+)\.(\d)\.(.*)", name).groups()  # type: ignore[union-attr]
+    layers = 1 + max(
+        int(found[1])
+        for one in stored
+        if (found := re.match(r"down_blocks\.0\.resnets\.(\d)", one))
+    )
+    block, number, kind, layer, rest = re.match(
+        r"(\w+?)_blocks?\.(?:(\d)\.)?(\w+)\.(\d)\.(.*)", name
+    ).groups()  # type: ignore[union-attr]
     if kind == "resnets":
         stem = next(one for one in _RESNET if rest.startswith(f"{one}."))
         rest = _RESNET[stem] + rest.removeprefix(stem)
@@ -77,9 +96,19 @@ def _of_unet(name: str, stored: dict[str, Any]) -> str:
 
 
 def _of_vae(name: str, stored: dict[str, Any]) -> str:
-    ups = 1 + max(int(found[1]) for one in stored if (found := re.match(r"decoder\.up_blocks\.(\d)", one)))
-    name = re.sub(r"up_blocks\.(\d)\.resnets\.(\d)", lambda found: f"up.{ups - 1 - int(found[1])}.block.{found[2]}", name)
-    name = re.sub(r"up_blocks\.(\d)\.upsamplers\.0", lambda found: f"up.{ups - 1 - int(found[1])}.upsample", name)
+    ups = 1 + max(
+        int(found[1]) for one in stored if (found := re.match(r"decoder\.up_blocks\.(\d)", one))
+    )
+    name = re.sub(
+        r"up_blocks\.(\d)\.resnets\.(\d)",
+        lambda found: f"up.{ups - 1 - int(found[1])}.block.{found[2]}",
+        name,
+    )
+    name = re.sub(
+        r"up_blocks\.(\d)\.upsamplers\.0",
+        lambda found: f"up.{ups - 1 - int(found[1])}.upsample",
+        name,
+    )
     for pattern, place in _VAE:
         name = re.sub(pattern, place, name)
     return f"first_stage_model.{name}"

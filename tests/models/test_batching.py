@@ -1,4 +1,7 @@
-"""Equal calls become one: the images are those of single calls, and who is cancelled or fails does so alone."""
+"""
+Equal calls become one: the images are those of single calls, and who is cancelled or fails does so
+alone.
+"""
 
 from __future__ import annotations
 
@@ -30,13 +33,20 @@ class Desk:
         self.ref = ImageToImageModel(repo_id=repo_id)
         self.reached, self.opened = threading.Event(), threading.Event()
 
-    def call(self, seed: int, recorder: Recorder | None = None, *, hold: bool = False, **settings: Any) -> np.ndarray:
+    def call(
+        self, seed: int, recorder: Recorder | None = None, *, hold: bool = False, **settings: Any
+    ) -> np.ndarray:
         torch.set_num_threads(1)
         recorder = recorder or Recorder(self.models)
         with self.models.use(self.ref, TASK, context=recorder.context) as pipeline, torch.no_grad():
             hook = pipeline.unet.register_forward_pre_hook(self._wait) if hold else None
             image = Image.fromarray(np.full((64, 64, 3), 20 * seed, np.uint8))
-            arguments = {"prompt": f"number {'abcdefgh'[seed]}", "image": image, "num_inference_steps": 3, "strength": 0.7} | settings
+            arguments = {
+                "prompt": f"number {'abcdefgh'[seed]}",
+                "image": image,
+                "num_inference_steps": 3,
+                "strength": 0.7,
+            } | settings
             arguments["generator"] = torch.Generator().manual_seed(seed)
             made = self.models.call(pipeline, arguments, context=recorder.context)
             if hook is not None:
@@ -53,8 +63,10 @@ def waiting(desk: Desk) -> int:
     return len(desk.models.workplace.batcher(desk.models.device)._waiting)
 
 
-def together(desk: Desk, pool: ThreadPoolExecutor, calls: list[Callable[[], Any]]) -> list[Future[Any]]:
-    """The calls, all waiting while a first one holds the device, then let go."""
+def together(
+    desk: Desk, pool: ThreadPoolExecutor, calls: list[Callable[[], Any]]
+) -> list[Future[Any]]:
+    """Return the calls, all waiting while a first one holds the device, then let go."""
     first = pool.submit(desk.call, 7, hold=True)
     assert desk.reached.wait(30)
     futures = [pool.submit(call) for call in calls]
@@ -92,7 +104,11 @@ def test_calls_that_differ_in_more_stay_apart(desk: Desk) -> None:
 def test_a_member_that_is_cancelled_ends_alone(desk: Desk) -> None:
     leaving, alone = Recorder(desk.models), Desk(ModelManager(device="cpu"), desk.ref.repo_id)
     with ThreadPoolExecutor(6) as pool:
-        calls: list[Callable[[], Any]] = [lambda: desk.call(0, leaving), lambda: desk.call(1), lambda: desk.call(2)]
+        calls: list[Callable[[], Any]] = [
+            lambda: desk.call(0, leaving),
+            lambda: desk.call(1),
+            lambda: desk.call(2),
+        ]
         first = pool.submit(desk.call, 7, hold=True)
         assert desk.reached.wait(30)
         futures = [pool.submit(call) for call in calls]
@@ -131,9 +147,15 @@ def test_nodes_of_one_run_are_done_together(model: Callable[[str], str]) -> None
 
     def images(models: ModelManager) -> list[np.ndarray]:
         ref = ImageToImageModel(repo_id=model("stable_diffusion"))
-        nodes: list[Any] = [ImageToImage(model=ref, image=source, prompt="a lake", seed=seed, **settings) for seed in range(5)]
+        nodes: list[Any] = [
+            ImageToImage(model=ref, image=source, prompt="a lake", seed=seed, **settings)
+            for seed in range(5)
+        ]
         with Engine(models=models) as engine:
-            made = Workflow(*(Output(name=f"o{seed}", value=node.output) for seed, node in enumerate(nodes)), engine=engine)
+            made = Workflow(
+                *(Output(name=f"o{seed}", value=node.output) for seed, node in enumerate(nodes)),
+                engine=engine,
+            )
             result = made.run(options=RunOptions(use_cache=False))
         return [np.asarray(result[f"o{seed}"].image, dtype=int) for seed in range(5)]
 

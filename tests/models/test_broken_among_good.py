@@ -1,8 +1,8 @@
 """
 M1: models that are broken in any way, among good ones, under small budgets.
 
-Every good one paints the same image to the bit, every broken one is refused in words, and nothing grows.
-`NODETOOL_HOSTILE_FILES=2000` tries so many files; some dozens otherwise.
+Every good one paints the same image to the bit, every broken one is refused in words, and nothing
+grows. `NODETOOL_HOSTILE_FILES=2000` tries so many files; some dozens otherwise.
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ class Models:
     def __init__(self, model: Callable[[str], str], root: Path) -> None:
         self.good = {family: model(family) for family in FAMILIES}
         self._root = root
-        self._alone = {family: self._image(ModelManager(device="cpu"), path) for family, path in self.good.items()}
+        self._alone = {
+            family: self._image(ModelManager(device="cpu"), path)
+            for family, path in self.good.items()
+        }
 
     def paints(self, manager: ModelManager, family: str) -> None:
         assert self._image(manager, self.good[family]) == self._alone[family]
@@ -72,7 +75,9 @@ def models(model: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
 
 
 GOOD = st.tuples(st.sampled_from(FAMILIES), st.none(), st.just(""), st.just(0))
-BROKEN = st.tuples(st.sampled_from(FAMILIES), st.integers(0, 3), st.sampled_from(BREAKS), st.integers(0, 10**6))
+BROKEN = st.tuples(
+    st.sampled_from(FAMILIES), st.integers(0, 3), st.sampled_from(BREAKS), st.integers(0, 10**6)
+)
 
 
 @pytest.mark.slow
@@ -94,7 +99,9 @@ def test_m1_good_models_do_not_notice_broken_ones(
         assert {one.pins for one in manager.workplace.tiers.components()} <= {0}
         assert manager.workplace.tiers.used("cpu") <= budget
     used = {family for family, part, *_ in uses if part is None}
-    assert {one.name for one in manager._models.values()} == {models.good[family] for family in used}
+    assert {one.name for one in manager._models.values()} == {
+        models.good[family] for family in used
+    }
     manager.free()
     assert manager.workplace.tiers.components() == []
 
@@ -105,7 +112,9 @@ def test_m1_hostile_files_leave_nothing(models: Models) -> None:
     rng = random.Random(HOSTILE)
     tensors: list[int] = []
     for number in range(HOSTILE):
-        models.is_refused(manager, rng.choice(FAMILIES), rng.randrange(4), rng.choice(BREAKS), number)
+        models.is_refused(
+            manager, rng.choice(FAMILIES), rng.randrange(4), rng.choice(BREAKS), number
+        )
         if number % (HOSTILE // 4) == HOSTILE // 4 - 1:
             models.paints(manager, "stable_diffusion")
             tensors.append(_tensors_alive())

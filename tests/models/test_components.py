@@ -1,4 +1,7 @@
-"""Components: what is one and the same, in which form it is kept, what is kept of encoders, and what reading leaves alone."""
+"""
+Components: what is one and the same, in which form it is kept, what is kept of encoders, and what
+reading leaves alone.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +46,13 @@ def use(models: ModelManager, ref: ImageToImageModel) -> None:
 
 
 def as_in_the_cache(source: str, root: Path) -> str:
-    """A model directory whose weights are links to files named by their content, as in the Hub's cache."""
-    directory = Path(shutil.copytree(source, root / "snapshots" / Path(source).name, dirs_exist_ok=True))
+    """
+    Return a model directory whose weights are links to files named by their content, as in the
+    Hub's cache.
+    """
+    directory = Path(
+        shutil.copytree(source, root / "snapshots" / Path(source).name, dirs_exist_ok=True)
+    )
     blobs = root / "blobs"
     blobs.mkdir(exist_ok=True)
     for file in directory.rglob("*.safetensors"):
@@ -54,14 +62,23 @@ def as_in_the_cache(source: str, root: Path) -> str:
     return str(directory)
 
 
-def test_the_same_files_in_two_repositories_are_loaded_once(models: ModelManager, model: Callable[[str], str], tmp_path: Path) -> None:
+def test_the_same_files_in_two_repositories_are_loaded_once(
+    models: ModelManager, model: Callable[[str], str], tmp_path: Path
+) -> None:
     base = model("stable_diffusion")
     tuned = shutil.copytree(base, tmp_path / "tuned")
     unet = tuned / "unet" / "diffusion_pytorch_model.safetensors"
     from safetensors.torch import load_file, save_file
 
-    save_file({name: tensor + 0.01 for name, tensor in load_file(unet).items()}, unet, metadata={"format": "pt"})
-    first, second = (ImageToImageModel(repo_id=as_in_the_cache(str(one), tmp_path / "cache")) for one in (base, tuned))
+    save_file(
+        {name: tensor + 0.01 for name, tensor in load_file(unet).items()},
+        unet,
+        metadata={"format": "pt"},
+    )
+    first, second = (
+        ImageToImageModel(repo_id=as_in_the_cache(str(one), tmp_path / "cache"))
+        for one in (base, tuned)
+    )
     use(models, first)
     parts = models.counts.reads
     use(models, second)
@@ -78,8 +95,15 @@ def test_a_load_that_fails_half_way_holds_on_to_nothing(
 
     tuned = shutil.copytree(sd.repo_id, tmp_path / "tuned")
     unet = tuned / "unet" / "diffusion_pytorch_model.safetensors"
-    save_file({name: tensor + 0.01 for name, tensor in load_file(unet).items()}, unet, metadata={"format": "pt"})
-    first, second = (ImageToImageModel(repo_id=as_in_the_cache(str(one), tmp_path / "cache")) for one in (sd.repo_id, tuned))
+    save_file(
+        {name: tensor + 0.01 for name, tensor in load_file(unet).items()},
+        unet,
+        metadata={"format": "pt"},
+    )
+    first, second = (
+        ImageToImageModel(repo_id=as_in_the_cache(str(one), tmp_path / "cache"))
+        for one in (sd.repo_id, tuned)
+    )
     use(models, first)
 
     def fails(*arguments: Any) -> Any:
@@ -88,18 +112,27 @@ def test_a_load_that_fails_half_way_holds_on_to_nothing(
     monkeypatch.setattr("nodetool_core.models.loading.read_component", fails)
     with pytest.raises(MemoryError):
         use(models, second)
-    assert {one.pins for one in models.workplace.tiers.components()} == {0}, "also what it shares with the model that is there"
+    assert {one.pins for one in models.workplace.tiers.components()} == {0}, (
+        "also what it shares with the model that is there"
+    )
     models.free()
     assert models.workplace.tiers.components() == []
 
 
-def test_a_network_of_a_pipeline_is_the_pipelines_own(models: ModelManager, sd: ImageToImageModel) -> None:
+def test_a_network_of_a_pipeline_is_the_pipelines_own(
+    models: ModelManager, sd: ImageToImageModel
+) -> None:
     context = Recorder(models).context
-    with models.use(sd, TASK, context=context) as pipeline, models.use(sd, "network:vae", context=context) as part:
+    with (
+        models.use(sd, TASK, context=context) as pipeline,
+        models.use(sd, "network:vae", context=context) as part,
+    ):
         assert part.model is pipeline.vae
 
 
-def test_no_more_goes_than_is_needed(models: ModelManager, sd: ImageToImageModel, model: Callable[[str], str]) -> None:
+def test_no_more_goes_than_is_needed(
+    models: ModelManager, sd: ImageToImageModel, model: Callable[[str], str]
+) -> None:
     use(models, sd)
     tiers = models.workplace.tiers
     before = {one.name: one.bytes for one in tiers.components()}
@@ -135,7 +168,10 @@ def test_host_memory_has_a_budget(model: Callable[[str], str]) -> None:
 @pytest.mark.parametrize("budget", [0, 1, 100_000])
 def test_a_budget_below_one_model_still_runs_it(budget: int, sd: ImageToImageModel) -> None:
     models = ModelManager(device="cpu", budget=budget)
-    assert run(Recorder(models), sd.repo_id, seed=1).tobytes() == run(Recorder(ModelManager(device="cpu")), sd.repo_id, seed=1).tobytes()
+    assert (
+        run(Recorder(models), sd.repo_id, seed=1).tobytes()
+        == run(Recorder(ModelManager(device="cpu")), sd.repo_id, seed=1).tobytes()
+    )
     assert models.workplace.tiers.used("cpu") <= budget
 
 
@@ -165,9 +201,19 @@ def test_fp8_takes_a_quarter_and_paints_nearly_the_same(model: Callable[[str], s
         recorder = Recorder(models)
         ref = ImageToImageModel(repo_id=model("stable_diffusion"), **fields)
         with models.use(ref, TASK, context=recorder.context) as pipeline, torch.no_grad():
-            arguments = {"prompt": "a lake", "image": Image.new("RGB", (64, 64)), "num_inference_steps": 2}
-            image = models.call(pipeline, {**arguments, "generator": torch.Generator().manual_seed(0)}, context=recorder.context).images[0]
-            unet = next(one for one in models.workplace.tiers.components() if one.module is pipeline.unet)
+            arguments = {
+                "prompt": "a lake",
+                "image": Image.new("RGB", (64, 64)),
+                "num_inference_steps": 2,
+            }
+            image = models.call(
+                pipeline,
+                {**arguments, "generator": torch.Generator().manual_seed(0)},
+                context=recorder.context,
+            ).images[0]
+            unet = next(
+                one for one in models.workplace.tiers.components() if one.module is pipeline.unet
+            )
             return unet.bytes, np.asarray(image, dtype=float)
 
     full, expected = painted()
@@ -176,18 +222,26 @@ def test_fp8_takes_a_quarter_and_paints_nearly_the_same(model: Callable[[str], s
     assert np.abs(expected - got).mean() < 20
 
 
-def test_the_number_format_is_the_references(models: ModelManager, model: Callable[[str], str]) -> None:
+def test_the_number_format_is_the_references(
+    models: ModelManager, model: Callable[[str], str]
+) -> None:
     ref = ImageToImageModel(repo_id=model("stable_diffusion"), dtype="bfloat16")
     with models.use(ref, TASK, context=Recorder(models).context) as pipeline:
-        assert {pipeline.unet.dtype, pipeline.vae.dtype, pipeline.text_encoder.dtype} == {torch.bfloat16}
+        assert {pipeline.unet.dtype, pipeline.vae.dtype, pipeline.text_encoder.dtype} == {
+            torch.bfloat16
+        }
 
 
 @pytest.mark.parametrize("part", ["unet", "text_encoder", "vae"])
-def test_reading_leaves_other_threads_number_format_alone(part: str, model: Callable[[str], str]) -> None:
+def test_reading_leaves_other_threads_number_format_alone(
+    part: str, model: Callable[[str], str]
+) -> None:
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import CLIPTextModel
 
-    cls: Any = {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "text_encoder": CLIPTextModel}[part]
+    cls: Any = {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "text_encoder": CLIPTextModel}[
+        part
+    ]
     folder = Path(model("stable_diffusion")) / part
     seen: set[torch.dtype] = set()
     done = threading.Event()
@@ -212,7 +266,9 @@ def test_reading_leaves_other_threads_number_format_alone(part: str, model: Call
         assert torch.equal(tensor, tensors[name])
 
 
-def test_a_change_of_seed_steps_or_strength_encodes_nothing_again(models: ModelManager, sd: ImageToImageModel) -> None:
+def test_a_change_of_seed_steps_or_strength_encodes_nothing_again(
+    models: ModelManager, sd: ImageToImageModel
+) -> None:
     plain = ModelManager(device="cpu", encodings=0)
     settings: list[dict[str, Any]] = [
         {"seed": 1},
@@ -224,10 +280,15 @@ def test_a_change_of_seed_steps_or_strength_encodes_nothing_again(models: ModelM
     misses = models.encodings.misses
     assert misses > 0
     for one in settings:
-        assert run(Recorder(models), sd.repo_id, **one).tobytes() == run(Recorder(plain), sd.repo_id, **one).tobytes()
+        assert (
+            run(Recorder(models), sd.repo_id, **one).tobytes()
+            == run(Recorder(plain), sd.repo_id, **one).tobytes()
+        )
     assert models.encodings.misses == misses
     run(Recorder(models), sd.repo_id, seed=1, prompt="another prompt")
-    assert models.encodings.misses == misses + 1, "the image is known, and so is the empty negative prompt"
+    assert models.encodings.misses == misses + 1, (
+        "the image is known, and so is the empty negative prompt"
+    )
     assert 0 < models.encodings.size <= models.encodings.bound
 
 
@@ -240,7 +301,9 @@ def test_what_is_kept_of_encoders_is_bounded(sd: ImageToImageModel) -> None:
     assert models.encodings.size == 0
 
 
-def test_a_copy_of_an_encoder_computes_for_itself(models: ModelManager, sd: ImageToImageModel) -> None:
+def test_a_copy_of_an_encoder_computes_for_itself(
+    models: ModelManager, sd: ImageToImageModel
+) -> None:
     import copy
 
     tokens = torch.arange(10)[None]
@@ -255,7 +318,9 @@ def test_a_copy_of_an_encoder_computes_for_itself(models: ModelManager, sd: Imag
     assert models.encodings.hits == 1
 
 
-def test_a_image_encoded_in_tiles_is_another_encoding(models: ModelManager, sd: ImageToImageModel) -> None:
+def test_a_image_encoded_in_tiles_is_another_encoding(
+    models: ModelManager, sd: ImageToImageModel
+) -> None:
     with models.use(sd, TASK, context=Recorder(models).context) as pipeline, torch.no_grad():
         vae = pipeline.vae
         side = 2 * vae.tile_sample_min_size
@@ -289,23 +354,32 @@ def test_a_image_encoded_in_tiles_is_another_encoding(models: ModelManager, sd: 
         ("", "PaellaVQModel", False),
     ],
 )
-def test_a_component_is_found_by_the_names_in_the_index(library: str, name: str, is_found: bool) -> None:
+def test_a_component_is_found_by_the_names_in_the_index(
+    library: str, name: str, is_found: bool
+) -> None:
     found = component_class(library, name)
     assert (found is not None) == is_found
     assert found is None or found.__name__ == name
 
 
 class CancelledAtTheEnd(Context):
-    """Its run is cancelled between the last look whether it was and the report that the weights are there."""
+    """
+    Its run is cancelled between the last look whether it was and the report that the weights are
+    there.
+    """
 
     def progress(self, step: int, total: int, message: str = "") -> None:
         if step == total:
             raise RunCancelled
 
 
-def test_a_cancel_as_the_weights_come_leaves_no_pin(models: ModelManager, sd: ImageToImageModel) -> None:
+def test_a_cancel_as_the_weights_come_leaves_no_pin(
+    models: ModelManager, sd: ImageToImageModel
+) -> None:
     recorder = Recorder(models)
-    context = CancelledAtTheEnd("node", report=lambda *_: None, cancelled=recorder.cancelled, images=recorder, models=models)
+    context = CancelledAtTheEnd(
+        "node", report=lambda *_: None, cancelled=recorder.cancelled, images=recorder, models=models
+    )
     with pytest.raises(RunCancelled), models.use(sd, TASK, context=context):
         pytest.fail("The run was cancelled.")
     assert {one.pins for one in models.workplace.tiers.components()} == {0}

@@ -1,4 +1,8 @@
-"""M11, M18: what a stopped download or a tidy user left: links that lead nowhere, missing shards, variants, no safety checker."""
+"""
+M11, M18: what a stopped download or a tidy user left.
+
+Links that lead nowhere, missing shards, variants, no safety checker.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +28,17 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def directory(model: Callable[[str], str], tmp_path: Path) -> Path:
-    """A copy of a tiny model, to be halved."""
+    """Return a copy of a tiny model, to be halved."""
     return Path(shutil.copytree(model("stable_diffusion"), tmp_path / "tiny-diffusion"))
 
 
 def refused(repo_id: Path | str, task: str = "image-to-image", **fields: Any) -> Problem:
     models = ModelManager(device="cpu")
     ref = ModelRef(repo_id=str(repo_id), **fields)
-    with pytest.raises(ModelError) as caught, models.use(ref, task, context=Recorder(models).context):
+    with (
+        pytest.raises(ModelError) as caught,
+        models.use(ref, task, context=Recorder(models).context),
+    ):
         pass
     assert caught.value.problem.hint
     return caught.value.problem
@@ -57,7 +64,11 @@ def test_m11_links_that_lead_nowhere_are_named(file: str, directory: Path) -> No
     cut(directory / file)
     problem = refused(directory)
     assert problem.code == "model_incomplete"
-    assert file.split("/")[0] in problem.message and file.split("/")[1] in problem.message and "download" in problem.message
+    assert (
+        file.split("/")[0] in problem.message
+        and file.split("/")[1] in problem.message
+        and "download" in problem.message
+    )
 
 
 def test_m11_other_links_that_lead_nowhere(directory: Path, tmp_path: Path) -> None:
@@ -89,16 +100,28 @@ def test_m11_shards_that_are_not_there_are_named(directory: Path) -> None:
     weights.unlink()
     shards = [f"diffusion_pytorch_model-0000{number}-of-00002.safetensors" for number in (1, 2)]
     save_file(tensors, directory / "unet" / shards[0], {"format": "pt"})
-    index = {"metadata": {}, "weight_map": {name: shards[number % 2] for number, name in enumerate(tensors)}}
-    (directory / "unet" / "diffusion_pytorch_model.safetensors.index.json").write_text(json.dumps(index))
+    index = {
+        "metadata": {},
+        "weight_map": {name: shards[number % 2] for number, name in enumerate(tensors)},
+    }
+    (directory / "unet" / "diffusion_pytorch_model.safetensors.index.json").write_text(
+        json.dumps(index)
+    )
     problem = refused(directory)
-    assert problem.code == "model_incomplete" and shards[1] in problem.message and "unet" in problem.message
+    assert (
+        problem.code == "model_incomplete"
+        and shards[1] in problem.message
+        and "unet" in problem.message
+    )
 
 
 @pytest.mark.parametrize("variant", ["fp16", "no"])
 def test_m18_a_variant_that_a_folder_does_not_have(variant: str, directory: Path) -> None:
     problem = refused(directory, variant=variant)
-    assert (problem.code, "leave `variant` out" in problem.hint) == ("model_variant_missing", True), problem
+    assert (problem.code, "leave `variant` out" in problem.hint) == (
+        "model_variant_missing",
+        True,
+    ), problem
     (directory / "unet" / "diffusion_pytorch_model.bf16.safetensors").write_bytes(b"")
     assert "'bf16'" in refused(directory, variant=variant).hint
 
@@ -108,7 +131,11 @@ def test_m18_a_component_that_has_only_another_variant(directory: Path) -> None:
         weights = directory / part / "diffusion_pytorch_model.safetensors"
         weights.rename(weights.with_name(f"diffusion_pytorch_model.{variant}.safetensors"))
     problem = refused(directory, variant="fp16")
-    assert problem.code == "model_variant_needed" and "vae" in problem.message and "'bf16'" in problem.message
+    assert (
+        problem.code == "model_variant_needed"
+        and "vae" in problem.message
+        and "'bf16'" in problem.message
+    )
 
 
 def with_checker(directory: Path) -> Path:
@@ -123,7 +150,9 @@ def with_checker(directory: Path) -> Path:
 
 
 @pytest.mark.parametrize("left", [[], ["config.json"], ["config.json", "pytorch_model.bin"]])
-def test_m18_a_model_runs_without_its_safety_checker_and_says_so(left: list[str], directory: Path, model: Callable[[str], str]) -> None:
+def test_m18_a_model_runs_without_its_safety_checker_and_says_so(
+    left: list[str], directory: Path, model: Callable[[str], str]
+) -> None:
     folder = with_checker(directory) / "safety_checker"
     folder.mkdir()
     for file in left:
@@ -136,7 +165,9 @@ def test_m18_a_model_runs_without_its_safety_checker_and_says_so(left: list[str]
         assert "runs without feature_extractor and safety_checker" in recorder.warnings[-1]
 
 
-def test_m18_a_component_that_is_needed_is_not_left_out(model: Callable[[str], str], tmp_path: Path) -> None:
+def test_m18_a_component_that_is_needed_is_not_left_out(
+    model: Callable[[str], str], tmp_path: Path
+) -> None:
     directory = Path(shutil.copytree(model("image_variation"), tmp_path / "variation"))
     shutil.rmtree(directory / "feature_extractor")
     problem = refused(directory)
@@ -152,7 +183,13 @@ def test_m1_weights_without_a_configuration(directory: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "{ no json", "[1]"])
 @pytest.mark.parametrize(
-    "file", ["unet/config.json", "text_encoder/config.json", "scheduler/scheduler_config.json", "tokenizer/tokenizer_config.json"]
+    "file",
+    [
+        "unet/config.json",
+        "text_encoder/config.json",
+        "scheduler/scheduler_config.json",
+        "tokenizer/tokenizer_config.json",
+    ],
 )
 def test_m19_settings_that_can_not_be_read_are_named(text: str, file: str, directory: Path) -> None:
     (directory / file).write_text(text)
@@ -170,7 +207,9 @@ def test_m19_settings_that_can_not_be_read_are_named(text: str, file: str, direc
         (["tokenizer_config.json", "tokenizer.model"], True),
     ],
 )
-def test_m1_a_tokenizer_without_words_is_refused(files: list[str], is_whole: bool, tmp_path: Path) -> None:
+def test_m1_a_tokenizer_without_words_is_refused(
+    files: list[str], is_whole: bool, tmp_path: Path
+) -> None:
     (tmp_path / "tokenizer").mkdir()
     for file in files:
         (tmp_path / "tokenizer" / file).write_text("{}")
@@ -200,9 +239,14 @@ def test_m1_a_model_without_its_vocabulary_paints_nothing_else(directory: Path) 
         ("model_index.json", "scheduler", None),
     ],
 )
-def test_m19_settings_that_do_not_fit_together_are_told_in_a_sentence_of_our_own(file: str, key: str, value: Any, directory: Path) -> None:
+def test_m19_settings_that_do_not_fit_together_are_told_in_a_sentence_of_our_own(
+    file: str, key: str, value: Any, directory: Path
+) -> None:
     settings = json.loads((directory / file).read_text())
     (directory / file).write_text(json.dumps(settings | {key: value}))
     problem = refused(directory)
-    assert problem.code == "model_load_failed" and "its settings do not fit together" in problem.message, problem
+    assert (
+        problem.code == "model_load_failed"
+        and "its settings do not fit together" in problem.message
+    ), problem
     assert not problem.message.endswith(":")

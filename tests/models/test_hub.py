@@ -1,4 +1,7 @@
-"""Fetching from a Hub: what is fetched, what it is called afterwards, and every way in which it can fail."""
+"""
+Fetching from a Hub: what is fetched, what it is called afterwards, and every way in which it can
+fail.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +29,13 @@ REPOSITORY = "owner/tiny"
 
 @pytest.fixture
 def hub(hub_server: HubServer, tmp_path: Path, model: Callable[[str], str]) -> Hub:
-    """A Hub that has a tiny Stable Diffusion, with the clutter that repositories have."""
+    """Return a Hub that has a tiny Stable Diffusion, with the clutter that repositories have."""
     directory = Path(model("stable_diffusion"))
-    files = {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+    files = {
+        str(path.relative_to(directory)): path.read_bytes()
+        for path in directory.rglob("*")
+        if path.is_file()
+    }
     clutter = (
         "v1-5-pruned.safetensors",
         "v1-5-pruned.ckpt",
@@ -52,34 +59,55 @@ def refusal(hub: Hub, recorder: Recorder, asked: ImageToImageModel) -> ModelErro
     return caught.value
 
 
-def test_fetches_what_a_pipeline_reads_and_no_more(hub: Hub, hub_server: HubServer, recorder: Recorder) -> None:
+def test_fetches_what_a_pipeline_reads_and_no_more(
+    hub: Hub, hub_server: HubServer, recorder: Recorder
+) -> None:
     models = ModelManager(hub=hub, device="cpu")
     assert models.revision(ref()) is None
     with models.use(ref(), "image-to-image", context=recorder.context) as pipeline:
         assert type(pipeline).__name__ == "StableDiffusionImg2ImgPipeline"
 
     assert models.revision(ref()) == COMMIT
-    assert not [name for name in hub_server.fetched if name.endswith((".bin", ".ckpt", ".msgpack", ".onnx")) or name.startswith("v1-5")]
-    fetching = [details for kind, details in recorder.events if kind == "progress" and details["message"] == f"Fetching {REPOSITORY}"]
+    assert not [
+        name
+        for name in hub_server.fetched
+        if name.endswith((".bin", ".ckpt", ".msgpack", ".onnx")) or name.startswith("v1-5")
+    ]
+    fetching = [
+        details
+        for kind, details in recorder.events
+        if kind == "progress" and details["message"] == f"Fetching {REPOSITORY}"
+    ]
     assert fetching
     assert all(details["step"] <= details["total"] for details in fetching)
 
 
 @pytest.mark.parametrize(
-    ("class_name", "says"), [("StableVideoDiffusionPipeline", "makes videos"), ("FluxPriorReduxPipeline", "does image-prior")]
+    ("class_name", "says"),
+    [
+        ("StableVideoDiffusionPipeline", "makes videos"),
+        ("FluxPriorReduxPipeline", "does image-prior"),
+    ],
 )
 def test_m8_a_model_for_something_else_is_refused_before_its_weights_are_fetched(
     class_name: str, says: str, hub: Hub, hub_server: HubServer, recorder: Recorder
 ) -> None:
     index = hub_server.repositories[REPOSITORY]["model_index.json"]
-    hub_server.repositories[REPOSITORY]["model_index.json"] = index.replace(b"StableDiffusionPipeline", class_name.encode())
+    hub_server.repositories[REPOSITORY]["model_index.json"] = index.replace(
+        b"StableDiffusionPipeline", class_name.encode()
+    )
     models = ModelManager(hub=hub, device="cpu")
-    with pytest.raises(ModelError, match=says), models.use(ref(), "image-to-image", context=recorder.context):
+    with (
+        pytest.raises(ModelError, match=says),
+        models.use(ref(), "image-to-image", context=recorder.context),
+    ):
         pass
     assert set(hub_server.fetched) == {"model_index.json"}
 
 
-def test_the_cache_answers_without_a_network(hub: Hub, hub_server: HubServer, recorder: Recorder) -> None:
+def test_the_cache_answers_without_a_network(
+    hub: Hub, hub_server: HubServer, recorder: Recorder
+) -> None:
     first = hub.pipeline(ref(), recorder.context)
     hub_server.refusals[REPOSITORY] = (503, "")
     assert hub.pipeline(ref(), recorder.context) == first
@@ -105,7 +133,12 @@ def test_one_file_of_a_repository(hub: Hub, recorder: Recorder) -> None:
     ],
 )
 def test_refusals_say_what_to_do(
-    answer: tuple[int, str], code: str, hint: str, hub: Hub, hub_server: HubServer, recorder: Recorder
+    answer: tuple[int, str],
+    code: str,
+    hint: str,
+    hub: Hub,
+    hub_server: HubServer,
+    recorder: Recorder,
 ) -> None:
     hub_server.refusals[REPOSITORY] = answer
     problem = refusal(hub, recorder, ref()).problem
@@ -131,7 +164,9 @@ def test_no_network_ends_at_once(tmp_path: Path, recorder: Recorder) -> None:
     assert time.monotonic() - began < 20, "it is not tried again and again"
 
 
-def test_offline_by_choice_ends_at_once(hub: Hub, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_by_choice_ends_at_once(
+    hub: Hub, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     problem = refusal(hub, recorder, ref()).problem
     assert problem.code == "model_offline"
@@ -146,7 +181,9 @@ def test_cancel_ends_a_download_and_the_next_one_completes_it(hub: Hub, recorder
         reports.append(str(details["message"]))
         stopped.set()
 
-    context = Context("node", report=report, cancelled=stopped, images=recorder, models=ModelManager(hub=hub))
+    context = Context(
+        "node", report=report, cancelled=stopped, images=recorder, models=ModelManager(hub=hub)
+    )
     with pytest.raises(RunCancelled):
         hub.pipeline(ref(), context)
     assert reports == [f"Fetching {REPOSITORY}"]
@@ -197,15 +234,21 @@ def test_choice_of_files(fields: dict[str, object], weights: list[str]) -> None:
         (NAMES, {"variant": "bf16"}, "model_variant_missing"),
     ],
 )
-def test_repositories_that_are_refused(names: list[str], fields: dict[str, object], code: str) -> None:
+def test_repositories_that_are_refused(
+    names: list[str], fields: dict[str, object], code: str
+) -> None:
     with pytest.raises(ModelError) as caught:
         pipeline_files(names, ref(**fields))
     assert caught.value.problem.code == code
     assert caught.value.problem.hint
 
 
-@pytest.mark.parametrize(("number", "code"), [(errno.ENOSPC, "disk_full"), (errno.EROFS, "unwritable_file")])
-def test_a_cache_that_can_not_be_written(number: int, code: str, hub: Hub, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"), [(errno.ENOSPC, "disk_full"), (errno.EROFS, "unwritable_file")]
+)
+def test_a_cache_that_can_not_be_written(
+    number: int, code: str, hub: Hub, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fails(*_: object, **__: object) -> None:
         raise OSError(number, os.strerror(number))
 

@@ -1,4 +1,6 @@
-"""M1: weights are whole or refused, in words that name what lacks; and what is whole in life is taken."""
+"""
+M1: weights are whole or refused, in words that name what lacks; and what is whole in life is taken.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +35,14 @@ def changed(file: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> N
     save_file(change(load_file(file)), file, {"format": "pt"})
 
 
-def refused(directory: Path | str, task: str = "image-to-image", models: ModelManager | None = None) -> Problem:
+def refused(
+    directory: Path | str, task: str = "image-to-image", models: ModelManager | None = None
+) -> Problem:
     models = models or ModelManager(device="cpu")
-    with pytest.raises(ModelError) as caught, models.use(ModelRef(repo_id=str(directory)), task, context=Recorder(models).context):
+    with (
+        pytest.raises(ModelError) as caught,
+        models.use(ModelRef(repo_id=str(directory)), task, context=Recorder(models).context),
+    ):
         pass
     assert models.workplace.tiers.components() == []
     assert models.workplace.wanted == {} and models.workplace.estimates == {}
@@ -53,7 +60,11 @@ def copied(model: Callable[[str], str], tmp_path: Path) -> Callable[[str], Path]
     [
         ("stable_diffusion", "unet", "conv_in.weight"),
         ("stable_diffusion", "unet", "conv_out.bias"),
-        ("stable_diffusion", "unet", "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight"),
+        (
+            "stable_diffusion",
+            "unet",
+            "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight",
+        ),
         ("stable_diffusion", "unet", "time_embedding.linear_1.weight"),
         ("stable_diffusion", "vae", "decoder.conv_in.weight"),
         ("stable_diffusion", "text_encoder", "final_layer_norm.weight"),
@@ -75,7 +86,9 @@ def test_m1_a_tensor_that_is_not_there_as_it_should_be_is_named(
 
 @pytest.mark.parametrize("how", BREAKS)
 @pytest.mark.parametrize("part", ["unet", "vae", "text_encoder"])
-def test_m1_broken_files_are_refused_in_words(how: str, part: str, copied: Callable[[str], Path]) -> None:
+def test_m1_broken_files_are_refused_in_words(
+    how: str, part: str, copied: Callable[[str], Path]
+) -> None:
     directory = copied("stable_diffusion")
     break_file(weights(directory, part), how)
     problem = refused(directory)
@@ -88,28 +101,47 @@ def test_m1_an_index_that_names_more_than_its_shards_hold(copied: Callable[[str]
     directory = copied("stable_diffusion")
     tensors = load_file(directory / UNET)
     (directory / UNET).unlink()
-    halves = {f"diffusion_pytorch_model-0000{n}-of-00002.safetensors": dict(sorted(tensors.items())[n - 1 :: 2]) for n in (1, 2)}
+    halves = {
+        f"diffusion_pytorch_model-0000{n}-of-00002.safetensors": dict(
+            sorted(tensors.items())[n - 1 :: 2]
+        )
+        for n in (1, 2)
+    }
     for file, half in halves.items():
         save_file(half, directory / "unet" / file, {"format": "pt"})
-    index = {"metadata": {}, "weight_map": {name: file for file, half in halves.items() for name in half}}
-    (directory / "unet" / "diffusion_pytorch_model.safetensors.index.json").write_text(json.dumps(index))
+    index = {
+        "metadata": {},
+        "weight_map": {name: file for file, half in halves.items() for name in half},
+    }
+    (directory / "unet" / "diffusion_pytorch_model.safetensors.index.json").write_text(
+        json.dumps(index)
+    )
     models = ModelManager(device="cpu")
-    with models.use(ModelRef(repo_id=str(directory)), "image-to-image", context=Recorder(models).context):
+    with models.use(
+        ModelRef(repo_id=str(directory)), "image-to-image", context=Recorder(models).context
+    ):
         pass
     changed(directory / "unet" / file, lambda half: {name: half[name] for name in sorted(half)[1:]})
     assert sorted(halves[file])[0] in refused(directory).message
 
 
 @pytest.mark.parametrize("how", OF_TENSORS)
-def test_m1_networks_beside_pipelines_are_looked_at_too(how: str, adapter: Callable[[str, str], str], tmp_path: Path) -> None:
+def test_m1_networks_beside_pipelines_are_looked_at_too(
+    how: str, adapter: Callable[[str, str], str], tmp_path: Path
+) -> None:
     for kind, task in (("controlnet", "network"), ("eye", "network:image_encoder")):
         directory = Path(shutil.copytree(adapter(kind, "stable_diffusion"), tmp_path / kind))
         break_file(next(directory.rglob("*.safetensors")), how)
         assert refused(directory, task).code == code_of(how)
 
 
-def as_ever(directory: Path, part: str, change: Callable[[dict[str, Any]], dict[str, Any]], task: str = "text-to-image") -> list[str]:
-    """The warnings of a model whose file is changed in a way that is harmless in life."""
+def as_ever(
+    directory: Path,
+    part: str,
+    change: Callable[[dict[str, Any]], dict[str, Any]],
+    task: str = "text-to-image",
+) -> list[str]:
+    """Return the warnings of a model whose file is changed in a way that is harmless in life."""
     changed(weights(directory, part), change)
     models = ModelManager(device="cpu")
     recorder = Recorder(models)
@@ -121,42 +153,95 @@ OLD_NAMES = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_
 
 
 def with_old_names(tensors: dict[str, Any]) -> dict[str, Any]:
-    """An autoencoder's attention as diffusers called it until 0.15."""
+    """Return an autoencoder's attention as diffusers called it until 0.15."""
     for new, old in OLD_NAMES.items():
-        tensors = {name.replace(f"attentions.0.{new}.", f"attentions.0.{old}."): tensor for name, tensor in tensors.items()}
+        tensors = {
+            name.replace(f"attentions.0.{new}.", f"attentions.0.{old}."): tensor
+            for name, tensor in tensors.items()
+        }
     return tensors
 
 
 @pytest.mark.parametrize(
     ("family", "part", "change"),
     [
-        ("stable_diffusion", "text_encoder", lambda all_: all_ | {"embeddings.position_ids": torch.arange(77)[None]}),
-        ("stable_diffusion", "text_encoder", lambda all_: {f"text_model.{name}": tensor for name, tensor in all_.items()}),
+        (
+            "stable_diffusion",
+            "text_encoder",
+            lambda all_: all_ | {"embeddings.position_ids": torch.arange(77)[None]},
+        ),
+        (
+            "stable_diffusion",
+            "text_encoder",
+            lambda all_: {f"text_model.{name}": tensor for name, tensor in all_.items()},
+        ),
         (
             "stable_diffusion",
             "text_encoder",
             lambda all_: (
                 {f"text_model.{name}": tensor for name, tensor in all_.items()}
-                | {"text_model.embeddings.position_ids": torch.arange(77)[None], "logit_scale": torch.tensor(4.6)}
+                | {
+                    "text_model.embeddings.position_ids": torch.arange(77)[None],
+                    "logit_scale": torch.tensor(4.6),
+                }
             ),
         ),
-        ("stable_diffusion_xl", "text_encoder_2", lambda all_: all_ | {"logit_scale": torch.tensor(4.6)}),
-        ("stable_diffusion_3", "text_encoder_3", lambda all_: {n: t for n, t in all_.items() if n != "encoder.embed_tokens.weight"}),
-        ("stable_diffusion_3", "text_encoder_3", lambda all_: all_ | {"encoder.embed_tokens.weight": all_["shared.weight"].clone()}),
+        (
+            "stable_diffusion_xl",
+            "text_encoder_2",
+            lambda all_: all_ | {"logit_scale": torch.tensor(4.6)},
+        ),
         (
             "stable_diffusion_3",
             "text_encoder_3",
-            lambda all_: all_ | {"decoder.final_layer_norm.weight": torch.ones(8), "lm_head.weight": torch.ones(8, 8)},
+            lambda all_: {n: t for n, t in all_.items() if n != "encoder.embed_tokens.weight"},
+        ),
+        (
+            "stable_diffusion_3",
+            "text_encoder_3",
+            lambda all_: all_ | {"encoder.embed_tokens.weight": all_["shared.weight"].clone()},
+        ),
+        (
+            "stable_diffusion_3",
+            "text_encoder_3",
+            lambda all_: (
+                all_
+                | {
+                    "decoder.final_layer_norm.weight": torch.ones(8),
+                    "lm_head.weight": torch.ones(8, 8),
+                }
+            ),
         ),
         ("stable_diffusion", "vae", with_old_names),
-        ("stable_diffusion", "unet", lambda all_: {name: tensor.half() for name, tensor in all_.items()}),
-        ("stable_diffusion", "unet", lambda all_: {name: tensor.double() for name, tensor in all_.items()}),
-        ("stable_diffusion", "unet", lambda all_: {name: tensor.to(torch.float8_e4m3fn) for name, tensor in all_.items()}),
-        ("flux2", "vae", lambda all_: {name: tensor for name, tensor in all_.items() if "num_batches_tracked" not in name}),
+        (
+            "stable_diffusion",
+            "unet",
+            lambda all_: {name: tensor.half() for name, tensor in all_.items()},
+        ),
+        (
+            "stable_diffusion",
+            "unet",
+            lambda all_: {name: tensor.double() for name, tensor in all_.items()},
+        ),
+        (
+            "stable_diffusion",
+            "unet",
+            lambda all_: {name: tensor.to(torch.float8_e4m3fn) for name, tensor in all_.items()},
+        ),
+        (
+            "flux2",
+            "vae",
+            lambda all_: {
+                name: tensor for name, tensor in all_.items() if "num_batches_tracked" not in name
+            },
+        ),
     ],
 )
 def test_m1_what_is_whole_in_life_is_taken_without_a_word(
-    family: str, part: str, change: Callable[[dict[str, Any]], dict[str, Any]], copied: Callable[[str], Path]
+    family: str,
+    part: str,
+    change: Callable[[dict[str, Any]], dict[str, Any]],
+    copied: Callable[[str], Path],
 ) -> None:
     assert as_ever(copied(family), part, change) == []
 
@@ -168,15 +253,28 @@ def test_m1_tensors_of_deeper_networks_are_told_at_each_use(copied: Callable[[st
     models = ModelManager(device="cpu")
     for _ in range(2):
         recorder = Recorder(models)
-        with models.use(ModelRef(repo_id=str(directory)), "image-to-image", context=recorder.context):
+        with models.use(
+            ModelRef(repo_id=str(directory)), "image-to-image", context=recorder.context
+        ):
             (warning,) = recorder.warnings
-            assert "3 tensors" in warning and "encoder.layers.7.mlp.fc1.weight" in warning and "CLIPTextModel" in warning
+            assert (
+                "3 tensors" in warning
+                and "encoder.layers.7.mlp.fc1.weight" in warning
+                and "CLIPTextModel" in warning
+            )
 
 
-def test_m1_a_broken_model_leaves_the_others_as_they_are(copied: Callable[[str], Path], model: Callable[[str], str]) -> None:
+def test_m1_a_broken_model_leaves_the_others_as_they_are(
+    copied: Callable[[str], Path], model: Callable[[str], str]
+) -> None:
     """One without `mid_block`, which was only found out when a later model wanted its memory."""
     directory, good = copied("lcm"), model("stable_diffusion")
-    changed(directory / UNET, lambda tensors: {name: tensor for name, tensor in tensors.items() if "mid_block" not in name})
+    changed(
+        directory / UNET,
+        lambda tensors: {
+            name: tensor for name, tensor in tensors.items() if "mid_block" not in name
+        },
+    )
     expected = run(Recorder(ModelManager(device="cpu")), good, seed=1).tobytes()
     models = ModelManager(device="cpu", budget=1)
     for _ in range(2):
@@ -187,12 +285,17 @@ def test_m1_a_broken_model_leaves_the_others_as_they_are(copied: Callable[[str],
     models.free()
 
 
-def test_m1_a_model_that_shares_with_a_broken_one_stays(model: Callable[[str], str], tmp_path: Path) -> None:
+def test_m1_a_model_that_shares_with_a_broken_one_stays(
+    model: Callable[[str], str], tmp_path: Path
+) -> None:
     from tests.models.test_components import as_in_the_cache
 
     broken = shutil.copytree(model("stable_diffusion"), tmp_path / "broken")
     break_file(broken / UNET, "without")
-    good, bad = (ImageToImageModel(repo_id=as_in_the_cache(str(one), tmp_path / "cache")) for one in (model("stable_diffusion"), broken))
+    good, bad = (
+        ImageToImageModel(repo_id=as_in_the_cache(str(one), tmp_path / "cache"))
+        for one in (model("stable_diffusion"), broken)
+    )
     models = ModelManager(device="cpu")
     first = run(Recorder(models), good.repo_id, seed=1).tobytes()
     reads = models.counts.reads

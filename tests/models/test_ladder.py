@@ -1,4 +1,8 @@
-"""Out of memory: each rung, by faults that are put into real pipelines; and what a call is expected to need."""
+"""
+Out of memory: each rung, by faults that are put into real pipelines.
+
+And what a call is expected to need.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,9 @@ SOURCE = Image.new("RGB", (64, 64), (90, 40, 10))
 class Faults:
     """Has a module fail for want of memory the next so many times, and notes how it was called."""
 
-    def __init__(self, module: torch.nn.Module, count: int, kind: type[Exception] = torch.OutOfMemoryError) -> None:
+    def __init__(
+        self, module: torch.nn.Module, count: int, kind: type[Exception] = torch.OutOfMemoryError
+    ) -> None:
         self.left = count
         self.kind = kind
         self.calls = 0
@@ -54,14 +60,28 @@ def sd(model: Callable[[str], str]) -> ImageToImageModel:
     return ImageToImageModel(repo_id=model("stable_diffusion"))
 
 
-def paint(models: ModelManager, ref: ImageToImageModel, recorder: Recorder, faults: int = 0, kind: Any = torch.OutOfMemoryError) -> bytes:
+def paint(
+    models: ModelManager,
+    ref: ImageToImageModel,
+    recorder: Recorder,
+    faults: int = 0,
+    kind: Any = torch.OutOfMemoryError,
+) -> bytes:
     with models.use(ref, TASK, context=recorder.context) as pipeline:
         failing = Faults(pipeline.unet, faults, kind)
         try:
             generator = torch.Generator().manual_seed(3)
-            arguments = {"prompt": "a lake", "image": SOURCE, "num_inference_steps": 3, "strength": 0.8, "generator": generator}
+            arguments = {
+                "prompt": "a lake",
+                "image": SOURCE,
+                "num_inference_steps": 3,
+                "strength": 0.8,
+                "generator": generator,
+            }
             with torch.no_grad():
-                result: Image.Image = models.call(pipeline, arguments, context=recorder.context).images[0]
+                result: Image.Image = models.call(
+                    pipeline, arguments, context=recorder.context
+                ).images[0]
         finally:
             failing.stop()
     return result.tobytes()
@@ -81,19 +101,30 @@ def test_once_out_of_memory_what_nobody_uses_goes_and_the_image_is_the_same(
     assert "let go of" in recorder.warnings[0]
 
 
-def test_twice_out_of_memory_it_is_done_with_less(models: ModelManager, sd: ImageToImageModel) -> None:
+def test_twice_out_of_memory_it_is_done_with_less(
+    models: ModelManager, sd: ImageToImageModel
+) -> None:
     recorder = Recorder(models)
     undisturbed = paint(models, sd, recorder)
-    difference = np.abs(np.frombuffer(paint(models, sd, recorder, 2), np.uint8).astype(int) - np.frombuffer(undisturbed, np.uint8))
+    difference = np.abs(
+        np.frombuffer(paint(models, sd, recorder, 2), np.uint8).astype(int)
+        - np.frombuffer(undisturbed, np.uint8)
+    )
     assert difference.mean() < 5, "tiles are blended, and nothing else differs"
     assert "in tiles" in recorder.warnings[1]
     with models.use(sd, TASK, context=recorder.context) as pipeline:
         assert not pipeline.vae.use_tiling
-        assert not any(registry.hooks for part in pipeline.unet.modules() if (registry := getattr(part, "_diffusers_hook", None)))
+        assert not any(
+            registry.hooks
+            for part in pipeline.unet.modules()
+            if (registry := getattr(part, "_diffusers_hook", None))
+        )
     assert paint(models, sd, Recorder(models)) == undisturbed
 
 
-def test_three_times_out_of_memory_says_what_to_do_and_leaves_the_model_usable(models: ModelManager, sd: ImageToImageModel) -> None:
+def test_three_times_out_of_memory_says_what_to_do_and_leaves_the_model_usable(
+    models: ModelManager, sd: ImageToImageModel
+) -> None:
     recorder = Recorder(models)
     undisturbed = paint(models, sd, recorder)
     with pytest.raises(ModelError) as caught:
@@ -126,7 +157,9 @@ class FullOnce(Placer):
         return super().copy(host, device)
 
 
-def test_out_of_memory_while_weights_come_is_tried_again(sd: ImageToImageModel, model: Callable[[str], str]) -> None:
+def test_out_of_memory_while_weights_come_is_tried_again(
+    sd: ImageToImageModel, model: Callable[[str], str]
+) -> None:
     placer = FullOnce()
     models = ModelManager(device="cpu", host_budget=2**30, placer=placer)
     recorder = Recorder(models)
@@ -151,7 +184,9 @@ class Growing(Meter):
         return self.most
 
 
-def test_working_memory_is_reserved_by_what_was_measured(sd: ImageToImageModel, model: Callable[[str], str]) -> None:
+def test_working_memory_is_reserved_by_what_was_measured(
+    sd: ImageToImageModel, model: Callable[[str], str]
+) -> None:
     other = ImageToImageModel(repo_id=model("lcm"))
     meter = Growing(10_000_000)
     models = ModelManager(device="cpu", budget=40_000_000, meter=meter)
@@ -164,7 +199,9 @@ def test_working_memory_is_reserved_by_what_was_measured(sd: ImageToImageModel, 
     meter.most = 39_500_000
     paint(models, sd, recorder)
     paint(models, sd, recorder)
-    assert [one.name for one in models.loaded()] == [sd.repo_id], "what was measured once is reserved the next time"
+    assert [one.name for one in models.loaded()] == [sd.repo_id], (
+        "what was measured once is reserved the next time"
+    )
     assert models.workplace.tiers.working["cpu"] == 0
 
 

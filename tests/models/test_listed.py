@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def folder(model: Callable[[str], str], tmp_path: Path) -> str:
-    """A model in a folder, with another one beside it."""
+    """Return a model in a folder, with another one beside it."""
     shutil.copytree(model("stable_diffusion"), tmp_path / "other")
     return str(shutil.copytree(model("stable_diffusion"), tmp_path / "listed"))
 
@@ -37,8 +37,11 @@ def manager(folder: str) -> ModelManager:
 
 
 def refused(manager: ModelManager, ref: ModelRef, recorder: Recorder) -> str:
-    """What is said where a model is refused: by everything that is asked of the manager."""
-    with pytest.raises(ModelError) as by_use, manager.use(ref, "image-to-image", context=recorder.context):
+    """Return what is said where a model is refused: by everything that is asked of the manager."""
+    with (
+        pytest.raises(ModelError) as by_use,
+        manager.use(ref, "image-to-image", context=recorder.context),
+    ):
         raise AssertionError("It was loaded.")
     with pytest.raises(ModelError) as by_key:
         manager.revision(ref)
@@ -87,6 +90,10 @@ def test_nothing_of_it_is_fetched_ahead(manager: ModelManager, folder: str) -> N
 
 def test_the_hub_is_not_asked(hub_server: HubServer, tmp_path: Path, recorder: Recorder) -> None:
     hub_server.repositories["somebody/else"] = {"model_index.json": b"{}"}
-    manager = ModelManager(device="cpu", hub=Hub(endpoint=hub_server.endpoint, cache_dir=tmp_path), listed=ListedModels(["a/b"]))
+    manager = ModelManager(
+        device="cpu",
+        hub=Hub(endpoint=hub_server.endpoint, cache_dir=tmp_path),
+        listed=ListedModels(["a/b"]),
+    )
     refused(manager, ModelRef(repo_id="somebody/else"), recorder)
     assert hub_server.fetched == []

@@ -43,7 +43,9 @@ def held(models: ModelManager) -> list[int]:
     return [entry.pins for entry in models.loaded()]
 
 
-def test_a_second_use_loads_nothing(models: ModelManager, sd: ImageToImageModel, recorder: Recorder) -> None:
+def test_a_second_use_loads_nothing(
+    models: ModelManager, sd: ImageToImageModel, recorder: Recorder
+) -> None:
     for _ in range(3):
         with models.use(sd, "image-to-image", context=recorder.context):
             assert held(models) == [1]
@@ -51,10 +53,15 @@ def test_a_second_use_loads_nothing(models: ModelManager, sd: ImageToImageModel,
     assert models.revision(sd) == models.loaded()[0].revision
 
 
-def test_tasks_share_weights_and_nothing_else(models: ModelManager, sd: ImageToImageModel, recorder: Recorder) -> None:
+def test_tasks_share_weights_and_nothing_else(
+    models: ModelManager, sd: ImageToImageModel, recorder: Recorder
+) -> None:
     pipelines = []
     for task in TASKS:
-        with models.use(sd, task, context=recorder.context) as first, models.use(sd, task, context=recorder.context) as second:
+        with (
+            models.use(sd, task, context=recorder.context) as first,
+            models.use(sd, task, context=recorder.context) as second,
+        ):
             pipelines += [first, second]
     assert models.loads == 1
     assert {type(pipeline).__name__ for pipeline in pipelines} == {
@@ -64,29 +71,50 @@ def test_tasks_share_weights_and_nothing_else(models: ModelManager, sd: ImageToI
     }
     assert len({id(pipeline.unet) for pipeline in pipelines}) == 1
     assert len({id(pipeline.scheduler) for pipeline in pipelines}) == len(pipelines)
-    assert models.loaded()[0].bytes == sum(module_bytes(module) for module in modules_of(pipelines[0]).values())
+    assert models.loaded()[0].bytes == sum(
+        module_bytes(module) for module in modules_of(pipelines[0]).values()
+    )
 
 
 @pytest.mark.parametrize("family", ["kandinsky22", "upscale", "instruct_pix2pix"])
-def test_no_scheduler_is_ever_shared(family: str, models: ModelManager, model: Callable[[str], str], recorder: Recorder) -> None:
+def test_no_scheduler_is_ever_shared(
+    family: str, models: ModelManager, model: Callable[[str], str], recorder: Recorder
+) -> None:
     from diffusers import SchedulerMixin
 
     ref = ImageToImageModel(repo_id=model(family))
-    with models.use(ref, TASKS[0], context=recorder.context) as first, models.use(ref, TASKS[0], context=recorder.context) as second:
-        ids = [id(part) for shell in (first, second) for part in shell.components.values() if isinstance(part, SchedulerMixin)]
+    with (
+        models.use(ref, TASKS[0], context=recorder.context) as first,
+        models.use(ref, TASKS[0], context=recorder.context) as second,
+    ):
+        ids = [
+            id(part)
+            for shell in (first, second)
+            for part in shell.components.values()
+            if isinstance(part, SchedulerMixin)
+        ]
         assert first is not second
         assert len(set(ids)) == len(ids) >= 2
 
 
 def test_two_threads_load_once_and_paint_as_alone(model: Callable[[str], str]) -> None:
-    alone = {seed: run(Recorder(ModelManager(device="cpu")), model("stable_diffusion"), seed=seed).tobytes() for seed in (1, 2)}
+    alone = {
+        seed: (
+            run(
+                Recorder(ModelManager(device="cpu")), model("stable_diffusion"), seed=seed
+            ).tobytes()
+        )
+        for seed in (1, 2)
+    }
     shared = ModelManager(device="cpu")
     start = threading.Barrier(4)
 
     def paint(seed: int) -> bytes:
         torch.set_num_threads(1)
         start.wait()
-        return run(Recorder(shared), model("stable_diffusion"), seed=seed, num_inference_steps=4).tobytes()
+        return run(
+            Recorder(shared), model("stable_diffusion"), seed=seed, num_inference_steps=4
+        ).tobytes()
 
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(paint, (1, 2, 1, 2)))
@@ -94,23 +122,38 @@ def test_two_threads_load_once_and_paint_as_alone(model: Callable[[str], str]) -
     assert (shared.loads, held(shared)) == (1, [0])
 
 
-def test_an_error_inside_releases_the_pin(models: ModelManager, sd: ImageToImageModel, recorder: Recorder) -> None:
-    with pytest.raises(ZeroDivisionError), models.use(sd, "image-to-image", context=recorder.context):
+def test_an_error_inside_releases_the_pin(
+    models: ModelManager, sd: ImageToImageModel, recorder: Recorder
+) -> None:
+    with (
+        pytest.raises(ZeroDivisionError),
+        models.use(sd, "image-to-image", context=recorder.context),
+    ):
         raise ZeroDivisionError
     assert held(models) == [0]
 
 
-def test_a_task_that_the_model_cannot_do_releases_the_pin(models: ModelManager, model: Callable[[str], str], recorder: Recorder) -> None:
+def test_a_task_that_the_model_cannot_do_releases_the_pin(
+    models: ModelManager, model: Callable[[str], str], recorder: Recorder
+) -> None:
     ref = ImageToImageModel(repo_id=model("inpainting"))
     with models.use(ref, "inpainting", context=recorder.context):
         pass
-    with pytest.raises(ModelError) as caught, models.use(ref, "image-to-image", context=recorder.context):
+    with (
+        pytest.raises(ModelError) as caught,
+        models.use(ref, "image-to-image", context=recorder.context),
+    ):
         pass
     assert (caught.value.problem.code, held(models), models.loads) == ("model_unfit", [0], 1)
 
 
-def test_unknown_task_and_device(models: ModelManager, sd: ImageToImageModel, recorder: Recorder) -> None:
-    with pytest.raises(ModelError, match="Did you mean 'inpainting'"), models.use(sd, "inpaint", context=recorder.context):
+def test_unknown_task_and_device(
+    models: ModelManager, sd: ImageToImageModel, recorder: Recorder
+) -> None:
+    with (
+        pytest.raises(ModelError, match="Did you mean 'inpainting'"),
+        models.use(sd, "inpaint", context=recorder.context),
+    ):
         pass
     for name in ("cuda:99", "gpu", "meta"):
         with pytest.raises(ModelError) as caught:
@@ -120,8 +163,13 @@ def test_unknown_task_and_device(models: ModelManager, sd: ImageToImageModel, re
         ModelManager(budget=-1)
 
 
-def test_the_budget_evicts_the_least_recently_used(model: Callable[[str], str], recorder: Recorder) -> None:
-    refs = [ImageToImageModel(repo_id=model(name)) for name in ("stable_diffusion", "lcm", "stable_diffusion_pag")]
+def test_the_budget_evicts_the_least_recently_used(
+    model: Callable[[str], str], recorder: Recorder
+) -> None:
+    refs = [
+        ImageToImageModel(repo_id=model(name))
+        for name in ("stable_diffusion", "lcm", "stable_diffusion_pag")
+    ]
     probe = ModelManager(device="cpu")
     for ref in refs:
         with probe.use(ref, TASKS[0], context=recorder.context):
@@ -137,12 +185,20 @@ def test_the_budget_evicts_the_least_recently_used(model: Callable[[str], str], 
 
 
 @pytest.mark.parametrize("variant", [None, "fp16"])
-def test_bytes_are_known_before_loading(variant: str | None, models: ModelManager, tmp_path: Path, recorder: Recorder) -> None:
-    directory = save(stable_diffusion, tmp_path / "model", variant=variant, half=variant is not None)
+def test_bytes_are_known_before_loading(
+    variant: str | None, models: ModelManager, tmp_path: Path, recorder: Recorder
+) -> None:
+    directory = save(
+        stable_diffusion, tmp_path / "model", variant=variant, half=variant is not None
+    )
     (directory / "single.safetensors").write_bytes(bytes(10_000))
     ref = ImageToImageModel(repo_id=str(directory), variant=variant)
     resolved = models.resolver.resolve(ref, recorder.context)
-    estimate = sum(recipe_for(resolved, TASKS[0], Precision(torch.float32), models.resolver.hub).estimates.values())
+    estimate = sum(
+        recipe_for(
+            resolved, TASKS[0], Precision(torch.float32), models.resolver.hub
+        ).estimates.values()
+    )
     use(models, ref, recorder)
     assert estimate == pytest.approx(models.loaded()[0].bytes, rel=0.01)
 
@@ -158,7 +214,9 @@ def test_a_pinned_model_is_never_evicted(model: Callable[[str], str], recorder: 
     assert models.loaded() == []
 
 
-def test_free_drops_what_is_not_in_use(models: ModelManager, sd: ImageToImageModel, recorder: Recorder) -> None:
+def test_free_drops_what_is_not_in_use(
+    models: ModelManager, sd: ImageToImageModel, recorder: Recorder
+) -> None:
     with models.use(sd, TASKS[0], context=recorder.context):
         assert models.free() == 0
     size = models.loaded()[0].bytes
@@ -214,7 +272,9 @@ def test_a_failed_load_fails_all_who_wait_and_leaves_nothing(
     assert use(models, sd, Recorder(models)) == "StableDiffusionImg2ImgPipeline"
 
 
-def test_a_cancelled_load_lets_the_next_one_load(models: ModelManager, sd: ImageToImageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cancelled_load_lets_the_next_one_load(
+    models: ModelManager, sd: ImageToImageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gate = Gate(monkeypatch)
     loading, waiting, leaving = Recorder(models), Recorder(models), Recorder(models)
     with ThreadPoolExecutor(3) as pool:
@@ -231,7 +291,10 @@ def test_a_cancelled_load_lets_the_next_one_load(models: ModelManager, sd: Image
 
 
 def test_a_cold_load_blocks_nobody_who_needs_another_model(
-    models: ModelManager, sd: ImageToImageModel, model: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+    models: ModelManager,
+    sd: ImageToImageModel,
+    model: Callable[[str], str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     use(models, sd, Recorder(models))
     gate = Gate(monkeypatch)
@@ -244,7 +307,9 @@ def test_a_cold_load_blocks_nobody_who_needs_another_model(
         assert cold.result(10)
 
 
-def test_changed_files_are_loaded_again(models: ModelManager, model: Callable[[str], str], tmp_path: Path, recorder: Recorder) -> None:
+def test_changed_files_are_loaded_again(
+    models: ModelManager, model: Callable[[str], str], tmp_path: Path, recorder: Recorder
+) -> None:
     import shutil
 
     directory = shutil.copytree(model("stable_diffusion"), tmp_path / "model")

@@ -1,4 +1,6 @@
-"""What to load and drop: never more bytes than an exhaustive search over all orders and all drops."""
+"""
+What to load and drop: never more bytes than an exhaustive search over all orders and all drops.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,10 @@ from hypothesis import strategies as st
 from nodetool_core.models.policy import Schedule, Use, chain, least_worth, plan_loads
 
 
-def brute_force(uses: Sequence[Use[str]], sizes: dict[str, int], budget: int, there: Collection[str]) -> int:
-    """The fewest bytes over every order and every choice of what to keep."""
+def brute_force(
+    uses: Sequence[Use[str]], sizes: dict[str, int], budget: int, there: Collection[str]
+) -> int:
+    """Return the fewest bytes over every order and every choice of what to keep."""
 
     @functools.cache
     def least(done: frozenset[int], held: frozenset[str]) -> float:
@@ -27,7 +31,8 @@ def brute_force(uses: Sequence[Use[str]], sizes: dict[str, int], budget: int, th
             loaded = sum(sizes[part] for part in use.parts - held)
             everything = sorted(held | use.parts)
             for kept in subsets(everything):
-                # While a use runs, its own parts are there whatever the budget; others only where they fit beside it.
+                # While a use runs, its own parts are there whatever the budget; others only where
+                # they fit beside it.
                 beside = kept - use.parts
                 fits = not beside or sum(sizes[part] for part in beside | use.parts) <= budget
                 if fits and sum(sizes[part] for part in kept) <= budget:
@@ -38,11 +43,23 @@ def brute_force(uses: Sequence[Use[str]], sizes: dict[str, int], budget: int, th
 
 
 def subsets(names: Sequence[str]) -> list[frozenset[str]]:
-    return [frozenset(some) for count in range(len(names) + 1) for some in itertools.combinations(names, count)]
+    return [
+        frozenset(some)
+        for count in range(len(names) + 1)
+        for some in itertools.combinations(names, count)
+    ]
 
 
-def replay(schedule: Schedule[str], uses: Sequence[Use[str]], sizes: dict[str, int], budget: int, there: Collection[str]) -> int:
-    """The bytes that a schedule loads, done step by step; fails where a step is not possible."""
+def replay(
+    schedule: Schedule[str],
+    uses: Sequence[Use[str]],
+    sizes: dict[str, int],
+    budget: int,
+    there: Collection[str],
+) -> int:
+    """
+    Return the bytes that a schedule loads, done step by step; fails where a step is not possible.
+    """
     held, done, loaded = set(there), set[int](), 0
     for step in schedule.steps:
         use = uses[step.use]
@@ -64,7 +81,7 @@ def replay(schedule: Schedule[str], uses: Sequence[Use[str]], sizes: dict[str, i
 
 
 def later_assumed(schedule: Schedule[str], uses: Sequence[Use[str]], use: int) -> set[str]:
-    """What the next step that touches each part takes for granted."""
+    """Return what the next step that touches each part takes for granted."""
     position = next(index for index, step in enumerate(schedule.steps) if step.use == use)
     assumed: dict[str, bool] = {}
     for step in schedule.steps[position + 1 :]:
@@ -93,11 +110,17 @@ def problems(draw: st.DrawFn) -> tuple[list[Use[str]], dict[str, int], int, list
 
 @settings(max_examples=150, deadline=None)
 @given(problems())
-def test_as_few_bytes_as_any_order_and_any_choice(problem: tuple[list[Use[str]], dict[str, int], int, list[str]]) -> None:
+def test_as_few_bytes_as_any_order_and_any_choice(
+    problem: tuple[list[Use[str]], dict[str, int], int, list[str]],
+) -> None:
     uses, sizes, budget, there = problem
     schedule = plan_loads(uses, sizes, budget, there)
     assert schedule.is_optimal
-    assert schedule.bytes == replay(schedule, uses, sizes, budget, there) == brute_force(uses, sizes, budget, there)
+    assert (
+        schedule.bytes
+        == replay(schedule, uses, sizes, budget, there)
+        == brute_force(uses, sizes, budget, there)
+    )
 
 
 @settings(max_examples=80, deadline=None)
@@ -107,12 +130,18 @@ def test_a_search_that_gives_up_still_gives_a_plan_that_works(
 ) -> None:
     uses, sizes, budget, there = problem
     schedule = plan_loads(uses, sizes, budget, there, effort=effort)
-    assert schedule.bytes == replay(schedule, uses, sizes, budget, there) >= brute_force(uses, sizes, budget, there)
+    assert (
+        schedule.bytes
+        == replay(schedule, uses, sizes, budget, there)
+        >= brute_force(uses, sizes, budget, there)
+    )
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=40), st.integers(1, 5))
-def test_equal_sizes_in_one_order_are_paged_as_belady_pages(sequence: list[str], slots: int) -> None:
+def test_equal_sizes_in_one_order_are_paged_as_belady_pages(
+    sequence: list[str], slots: int
+) -> None:
     schedule = plan_loads(chain(sequence), dict.fromkeys("abcdef", 1), slots)
     assert [step.use for step in schedule.steps] == list(range(len(sequence)))
     assert schedule.bytes == belady_faults(sequence, slots)
@@ -125,7 +154,9 @@ def belady_faults(sequence: Sequence[str], slots: int) -> int:
             faults += 1
             if len(held) == slots:
                 rest = sequence[position:]
-                held.remove(max(held, key=lambda part: rest.index(part) if part in rest else len(rest)))
+                held.remove(
+                    max(held, key=lambda part: rest.index(part) if part in rest else len(rest))
+                )
             held.add(name)
     return faults
 
@@ -137,7 +168,12 @@ def test_a_use_above_the_budget_has_everything_else_dropped() -> None:
 
 
 def test_models_are_ordered_so_that_each_is_loaded_once() -> None:
-    pairs = [Use(frozenset("a")), Use(frozenset("b"), frozenset({0})), Use(frozenset("a")), Use(frozenset("b"), frozenset({2}))]
+    pairs = [
+        Use(frozenset("a")),
+        Use(frozenset("b"), frozenset({0})),
+        Use(frozenset("a")),
+        Use(frozenset("b"), frozenset({2})),
+    ]
     schedule = plan_loads(pairs, {"a": 5, "b": 5}, 5)
     assert [step.use for step in schedule.steps] == [0, 2, 1, 3]
     assert schedule.bytes == 10
@@ -146,7 +182,9 @@ def test_models_are_ordered_so_that_each_is_loaded_once() -> None:
 def test_the_first_use_and_what_is_pinned_are_kept_to() -> None:
     uses = [Use(frozenset("a")), Use(frozenset("b"))]
     assert plan_loads(uses, {"a": 1, "b": 1}, 1, ["a"], first=1).steps[0].use == 1
-    pinned = plan_loads([Use(frozenset("c"))], {"a": 1, "b": 1, "c": 1}, 2, ["a", "b"], first=0, pinned=["a"])
+    pinned = plan_loads(
+        [Use(frozenset("c"))], {"a": 1, "b": 1, "c": 1}, 2, ["a", "b"], first=0, pinned=["a"]
+    )
     assert pinned.steps[0].drops == {"b"}
 
 
@@ -160,7 +198,9 @@ def test_the_first_use_and_what_is_pinned_are_kept_to() -> None:
         ([(1.0, "small")], 500, ["small"]),
     ],
 )
-def test_no_more_goes_than_is_needed(worths: list[tuple[float, str]], shortfall: int, gone: list[str]) -> None:
+def test_no_more_goes_than_is_needed(
+    worths: list[tuple[float, str]], shortfall: int, gone: list[str]
+) -> None:
     assert least_worth(worths, {"small": 3, "medium": 20, "large": 50}, shortfall) == gone
 
 

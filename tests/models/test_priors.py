@@ -1,4 +1,8 @@
-"""Decoders whose cards name a prior: found like any model, read as components, and never fetched behind our back."""
+"""
+Decoders whose cards name a prior.
+
+Found like any model, read as components, and never fetched behind our back.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +41,12 @@ if TYPE_CHECKING:
     from tests.models.hub_server import HubServer
 
 TASK = "text-to-image"
-FAMILIES = {"kandinsky": (64, 64), "kandinsky22": (64, 64), "stable_cascade": (256, 256), "wuerstchen": (256, 256)}
+FAMILIES = {
+    "kandinsky": (64, 64),
+    "kandinsky22": (64, 64),
+    "stable_cascade": (256, 256),
+    "wuerstchen": (256, 256),
+}
 """Tiny models of two halves, and the size of an image."""
 
 LATER = "89abcdef" * 5
@@ -45,8 +54,13 @@ LATER = "89abcdef" * 5
 
 
 @pytest.fixture(scope="module")
-def halves(model: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, Path]]:
-    """The decoder and the prior of a family, each in a directory of its own, as they are published."""
+def halves(
+    model: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], tuple[Path, Path]]:
+    """
+    Return the decoder and the prior of a family, each in a directory of its own, as they are
+    published.
+    """
     made: dict[str, tuple[Path, Path]] = {}
 
     def saved(family: str) -> tuple[Path, Path]:
@@ -62,7 +76,9 @@ def halves(model: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture
-def pair(halves: Callable[[str], tuple[Path, Path]], tmp_path: Path) -> Callable[[str], tuple[Path, Path]]:
+def pair(
+    halves: Callable[[str], tuple[Path, Path]], tmp_path: Path
+) -> Callable[[str], tuple[Path, Path]]:
     """Copies of both, of which the decoder's card names the prior."""
 
     def copied(family: str = "kandinsky22") -> tuple[Path, Path]:
@@ -75,11 +91,17 @@ def pair(halves: Callable[[str], tuple[Path, Path]], tmp_path: Path) -> Callable
 
 @pytest.fixture
 def hub(halves: Callable[[str], tuple[Path, Path]], hub_server: HubServer, tmp_path: Path) -> Hub:
-    """A Hub that has both."""
+    """Return a Hub that has both."""
     for name, half in zip(("decoder", "prior"), halves("kandinsky22"), strict=True):
-        files = {path.relative_to(half).as_posix(): path.read_bytes() for path in half.rglob("*") if path.is_file()}
+        files = {
+            path.relative_to(half).as_posix(): path.read_bytes()
+            for path in half.rglob("*")
+            if path.is_file()
+        }
         hub_server.repositories[f"owner/{name}"] = files
-    hub_server.repositories["owner/decoder"]["README.md"] = b"---\nprior:\n- owner/prior\ntags: [text-to-image]\n---\nA decoder."
+    hub_server.repositories["owner/decoder"]["README.md"] = (
+        b"---\nprior:\n- owner/prior\ntags: [text-to-image]\n---\nA decoder."
+    )
     return Hub(tmp_path / "cache", hub_server.endpoint)
 
 
@@ -116,7 +138,14 @@ def painted(pipeline: Any, family: str) -> np.ndarray[Any, Any]:
     steps = {"num_inference_steps": 2, "prior_num_inference_steps": 2}
     with torch.no_grad():
         generator = torch.Generator().manual_seed(1)
-        made = pipeline(prompt="a lake", width=width, height=height, generator=generator, output_type="np", **steps)
+        made = pipeline(
+            prompt="a lake",
+            width=width,
+            height=height,
+            generator=generator,
+            output_type="np",
+            **steps,
+        )
     return np.asarray(made.images)
 
 
@@ -125,19 +154,30 @@ def change_weights(directory: Path) -> None:
     from safetensors.torch import load_file, save_file
 
     file = directory / "prior" / "diffusion_pytorch_model.safetensors"
-    save_file({name: tensor + 0.5 for name, tensor in load_file(file).items()}, file, metadata={"format": "pt"})
+    save_file(
+        {name: tensor + 0.5 for name, tensor in load_file(file).items()},
+        file,
+        metadata={"format": "pt"},
+    )
 
 
 def test_the_decoders_are_those_of_diffusers() -> None:
-    tables = [getattr(auto_pipeline, f"_AUTO_{task}_DECODER_PIPELINES_MAPPING") for task in ("TEXT2IMAGE", "IMAGE2IMAGE", "INPAINT")]
+    tables = [
+        getattr(auto_pipeline, f"_AUTO_{task}_DECODER_PIPELINES_MAPPING")
+        for task in ("TEXT2IMAGE", "IMAGE2IMAGE", "INPAINT")
+    ]
     assert {found.__name__ for table in tables for found in table.values()} == priors.DECODERS
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_it_paints_what_diffusers_paints(family: str, pair: Callable[[str], tuple[Path, Path]], models: ModelManager) -> None:
+def test_it_paints_what_diffusers_paints(
+    family: str, pair: Callable[[str], tuple[Path, Path]], models: ModelManager
+) -> None:
     decoder, _ = pair(family)
     # Mapped weights lie elsewhere in memory, and sums come out in another order.
-    connected = DiffusionPipeline.from_pretrained(decoder, load_connected_pipeline=True, use_safetensors=True, disable_mmap=True)
+    connected = DiffusionPipeline.from_pretrained(
+        decoder, load_connected_pipeline=True, use_safetensors=True, disable_mmap=True
+    )
     context = Recorder(models).context
     for _ in range(2):
         with models.use(ref(decoder), TASK, context=context) as pipeline:
@@ -147,16 +187,26 @@ def test_it_paints_what_diffusers_paints(family: str, pair: Callable[[str], tupl
         assert models.workplace.tiers.components() == []
 
 
-def test_the_parts_of_a_prior_are_components(pair: Callable[..., tuple[Path, Path]], models: ModelManager) -> None:
+def test_the_parts_of_a_prior_are_components(
+    pair: Callable[..., tuple[Path, Path]], models: ModelManager
+) -> None:
     decoder, prior = pair()
     with models.use(ref(decoder), TASK, context=Recorder(models).context) as pipeline:
         modules = modules_of(pipeline)
-        assert {"prior_prior", "prior_image_encoder", "prior_text_encoder", "unet", "movq"} == modules.keys()
+        assert {
+            "prior_prior",
+            "prior_image_encoder",
+            "prior_text_encoder",
+            "unet",
+            "movq",
+        } == modules.keys()
         (loaded,) = models.loaded()
         assert loaded.bytes == sum(module_bytes(module) for module in modules.values())
         assert models.counts.reads == len(modules)
         model = next(iter(models._models.values()))
-        assert 0.98 < sum(model.recipe.estimates.values()) / loaded.bytes <= 1, "budgets know of it before it is read"
+        assert 0.98 < sum(model.recipe.estimates.values()) / loaded.bytes <= 1, (
+            "budgets know of it before it is read"
+        )
         assert models.parts_of(ref(decoder)) == model.keys, "and so does whoever plans ahead"
         with models.use(ref(prior), "network:prior", context=Recorder(models).context) as part:
             assert part.model is modules["prior_prior"]
@@ -167,7 +217,9 @@ def test_the_parts_of_a_prior_are_components(pair: Callable[..., tuple[Path, Pat
     assert models.counts.reads == len(modules)
 
 
-def test_a_prior_takes_its_part_of_the_budget(pair: Callable[..., tuple[Path, Path]], models: ModelManager) -> None:
+def test_a_prior_takes_its_part_of_the_budget(
+    pair: Callable[..., tuple[Path, Path]], models: ModelManager
+) -> None:
     decoder, _ = pair()
     with models.use(ref(decoder), TASK, context=Recorder(models).context) as pipeline:
         expected = painted(pipeline, "kandinsky22")
@@ -177,7 +229,9 @@ def test_a_prior_takes_its_part_of_the_budget(pair: Callable[..., tuple[Path, Pa
     assert small.workplace.tiers.components() == []
 
 
-def test_two_decoders_share_one_prior(pair: Callable[..., tuple[Path, Path]], models: ModelManager, tmp_path: Path) -> None:
+def test_two_decoders_share_one_prior(
+    pair: Callable[..., tuple[Path, Path]], models: ModelManager, tmp_path: Path
+) -> None:
     decoder, prior = pair()
     other = shutil.copytree(decoder, tmp_path / "other")
     use(models, ref(decoder))
@@ -188,7 +242,9 @@ def test_two_decoders_share_one_prior(pair: Callable[..., tuple[Path, Path]], mo
     assert prior.exists()
 
 
-def test_equal_files_of_both_halves_are_one_component(pair: Callable[..., tuple[Path, Path]], models: ModelManager, tmp_path: Path) -> None:
+def test_equal_files_of_both_halves_are_one_component(
+    pair: Callable[..., tuple[Path, Path]], models: ModelManager, tmp_path: Path
+) -> None:
     """As Stable Cascade is published: the text encoder is in both repositories."""
     decoder, prior = pair("stable_cascade")
     shutil.rmtree(decoder / "text_encoder")
@@ -201,9 +257,13 @@ def test_equal_files_of_both_halves_are_one_component(pair: Callable[..., tuple[
         assert np.isfinite(painted(pipeline, "stable_cascade")).all()
 
 
-def test_a_whole_model_follows_no_card(model: Callable[[str], str], models: ModelManager, tmp_path: Path) -> None:
+def test_a_whole_model_follows_no_card(
+    model: Callable[[str], str], models: ModelManager, tmp_path: Path
+) -> None:
     """diffusers would load what the card names, although the directory has all."""
-    plain, named = (shutil.copytree(model("kandinsky22"), tmp_path / name) for name in ("plain", "named"))
+    plain, named = (
+        shutil.copytree(model("kandinsky22"), tmp_path / name) for name in ("plain", "named")
+    )
     write_card(named, "/no/such/prior")
     images = []
     for directory in (plain, named):
@@ -212,7 +272,9 @@ def test_a_whole_model_follows_no_card(model: Callable[[str], str], models: Mode
     assert np.array_equal(*images)
 
 
-def test_what_a_prior_made_of_a_text_is_kept(pair: Callable[..., tuple[Path, Path]], models: ModelManager) -> None:
+def test_what_a_prior_made_of_a_text_is_kept(
+    pair: Callable[..., tuple[Path, Path]], models: ModelManager
+) -> None:
     decoder, _ = pair()
     with models.use(ref(decoder), TASK, context=Recorder(models).context) as pipeline:
         first = painted(pipeline, "kandinsky22")
@@ -221,9 +283,14 @@ def test_what_a_prior_made_of_a_text_is_kept(pair: Callable[..., tuple[Path, Pat
     assert models.encodings.misses == encoded > 0, "the prompt is not encoded again"
 
 
-@pytest.mark.parametrize("card", [None, "A decoder.", "---\ntags: [a]\n---\n", "---\nprior: []\n---\n", "---\n---\n"])
+@pytest.mark.parametrize(
+    "card", [None, "A decoder.", "---\ntags: [a]\n---\n", "---\nprior: []\n---\n", "---\n---\n"]
+)
 def test_a_decoder_whose_card_names_none_is_alone(
-    card: str | None, halves: Callable[[str], tuple[Path, Path]], models: ModelManager, tmp_path: Path
+    card: str | None,
+    halves: Callable[[str], tuple[Path, Path]],
+    models: ModelManager,
+    tmp_path: Path,
 ) -> None:
     decoder = shutil.copytree(halves("kandinsky22")[0], tmp_path / "decoder")
     if card is not None:
@@ -243,23 +310,35 @@ def test_a_decoder_whose_card_names_none_is_alone(
         ("---\nprior: [\n---\n", "model_incomplete", "can't be read"),
         ("---\n- prior\n---\n", "model_incomplete", "can't be read"),
         ("---\nprior: {decoder}\n---\n", "model_unfit", "no prior for KandinskyV22Pipeline"),
-        ("---\nprior: {there}/prior/diffusion_pytorch_model.safetensors\n---\n", "model_not_diffusers", "single file"),
+        (
+            "---\nprior: {there}/prior/diffusion_pytorch_model.safetensors\n---\n",
+            "model_not_diffusers",
+            "single file",
+        ),
         ("---\nprior: {there}/prior\n---\n", "model_not_diffusers", "model_index.json"),
         ("---\nprior: o/w/ner\n---\n", "model_id_malformed", "o/w/ner"),
     ],
 )
-def test_what_a_card_may_say(card: str, code: str, says: str, pair: Callable[..., tuple[Path, Path]], models: ModelManager) -> None:
+def test_what_a_card_may_say(
+    card: str, code: str, says: str, pair: Callable[..., tuple[Path, Path]], models: ModelManager
+) -> None:
     decoder, prior = pair()
     (decoder / "README.md").write_text(card.format(there=prior, decoder=decoder))
     if not code:
         assert use(models, ref(decoder)) == "KandinskyV22CombinedPipeline"
         return
     problem = refused(models, ref(decoder))
-    assert (problem.code, says in str(problem), str(decoder) in str(problem)) == (code, True, True), problem
+    assert (problem.code, says in str(problem), str(decoder) in str(problem)) == (
+        code,
+        True,
+        True,
+    ), problem
     assert problem.hint
 
 
-def test_a_pickled_prior_is_refused(pair: Callable[..., tuple[Path, Path]], models: ModelManager) -> None:
+def test_a_pickled_prior_is_refused(
+    pair: Callable[..., tuple[Path, Path]], models: ModelManager
+) -> None:
     decoder, prior = pair()
     weights = prior / "prior" / "diffusion_pytorch_model.safetensors"
     weights.rename(weights.with_suffix(".bin"))
@@ -268,7 +347,9 @@ def test_a_pickled_prior_is_refused(pair: Callable[..., tuple[Path, Path]], mode
     assert str(decoder) in problem.where and str(prior) in problem.where
 
 
-def test_a_card_is_read_once(pair: Callable[..., tuple[Path, Path]], models: ModelManager, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_card_is_read_once(
+    pair: Callable[..., tuple[Path, Path]], models: ModelManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
     read: list[Path] = []
 
     def counted(directory: Path, name: str) -> str | None:
@@ -290,7 +371,13 @@ def test_a_card_is_read_once(pair: Callable[..., tuple[Path, Path]], models: Mod
 def test_another_prior_is_another_result(pair: Callable[..., tuple[Path, Path]]) -> None:
     decoder, prior = pair()
     models = ModelManager(device="cpu")
-    values: dict[str, Any] = {"num_inference_steps": 1, "width": 64, "height": 64, "seed": 1, "prompt": "a lake"}
+    values: dict[str, Any] = {
+        "num_inference_steps": 1,
+        "width": 64,
+        "height": 64,
+        "seed": 1,
+        "prompt": "a lake",
+    }
     with Engine(models=models) as engine:
         node = TextToImage(model=TextToImageModel(repo_id=str(decoder)), **values)
         made = Workflow(Output(name="image", value=node.output), engine=engine)
@@ -304,7 +391,7 @@ def test_another_prior_is_another_result(pair: Callable[..., tuple[Path, Path]])
         assert second["image"].digest != first["image"].digest
 
 
-# -- on the Hub -----------------------------------------------------------------------------------------------------
+# -- on the Hub ------------------------------------------------------------------------------------
 
 
 def test_a_prior_is_fetched_like_any_model(hub: Hub, hub_server: HubServer) -> None:
@@ -335,7 +422,9 @@ def test_the_commit_of_a_prior_is_kept(hub: Hub, hub_server: HubServer) -> None:
     assert later.revision(ON_HUB) == f"{COMMIT}+{LATER}"
 
 
-def test_without_a_network_the_cache_answers_for_both(hub: Hub, hub_server: HubServer, tmp_path: Path) -> None:
+def test_without_a_network_the_cache_answers_for_both(
+    hub: Hub, hub_server: HubServer, tmp_path: Path
+) -> None:
     use(ModelManager(device="cpu", hub=hub), ON_HUB)
     hub_server.stop()
     models = ModelManager(device="cpu", hub=hub)
@@ -350,9 +439,16 @@ def test_without_a_network_the_cache_answers_for_both(hub: Hub, hub_server: HubS
 
 
 @pytest.mark.parametrize(
-    ("answer", "code"), [((403, "GatedRepo"), "model_gated"), ((404, "RepoNotFound"), "model_not_found"), ((500, ""), "hub_unavailable")]
+    ("answer", "code"),
+    [
+        ((403, "GatedRepo"), "model_gated"),
+        ((404, "RepoNotFound"), "model_not_found"),
+        ((500, ""), "hub_unavailable"),
+    ],
 )
-def test_a_prior_that_is_refused(answer: tuple[int, str], code: str, hub: Hub, hub_server: HubServer) -> None:
+def test_a_prior_that_is_refused(
+    answer: tuple[int, str], code: str, hub: Hub, hub_server: HubServer
+) -> None:
     hub_server.refusals["owner/prior"] = answer
     problem = refused(ModelManager(device="cpu", hub=hub), ON_HUB)
     assert (problem.code, problem.where) == (code, "owner/decoder")
@@ -374,14 +470,17 @@ def test_cancel_ends_the_fetching_of_a_prior(hub: Hub) -> None:
     use(models, ON_HUB)
 
 
-# -- where models are listed ----------------------------------------------------------------------------------------
+# -- where models are listed -----------------------------------------------------------------------
 
 
 def test_a_prior_that_is_not_listed_is_not_asked_for(hub: Hub, hub_server: HubServer) -> None:
     models = ModelManager(device="cpu", hub=hub, listed=ListedModels(["owner/decoder"]))
     problem = refused(models, ON_HUB)
     assert (problem.code, problem.where) == ("model_unlisted", "owner/decoder")
-    assert "'owner/prior', which its card names" in problem.message and "as well as the decoder" in problem.hint
+    assert (
+        "'owner/prior', which its card names" in problem.message
+        and "as well as the decoder" in problem.hint
+    )
     assert models.revision(ON_HUB) == COMMIT
     assert not models.is_loaded(ON_HUB)
     with models.use(ON_HUB, "network:movq", context=Recorder(models).context) as part:
@@ -391,7 +490,9 @@ def test_a_prior_that_is_not_listed_is_not_asked_for(hub: Hub, hub_server: HubSe
     assert forecast.coming[0][0] == frozenset({ON_HUB})
     forecast.close()
     assert not [name for name in hub_server.fetched if name.startswith("prior/")]
-    both = ModelManager(device="cpu", hub=hub, listed=ListedModels(["owner/decoder", "owner/prior"]))
+    both = ModelManager(
+        device="cpu", hub=hub, listed=ListedModels(["owner/decoder", "owner/prior"])
+    )
     assert use(both, ON_HUB) == "KandinskyV22CombinedPipeline"
 
 
@@ -402,21 +503,35 @@ def test_a_card_names_no_place_that_is_not_listed(
     decoder, prior = pair()
     monkeypatch.chdir(prior.parent)
     write_card(decoder, named.format(prior=prior, decoder=decoder))
-    assert refused(ModelManager(device="cpu", listed=ListedModels([str(decoder)])), ref(decoder)).code == "model_unlisted"
+    assert (
+        refused(ModelManager(device="cpu", listed=ListedModels([str(decoder)])), ref(decoder)).code
+        == "model_unlisted"
+    )
 
 
-def test_a_server_refuses_a_decoder_until_its_prior_is_listed(pair: Callable[..., tuple[Path, Path]], tmp_path: Path) -> None:
+def test_a_server_refuses_a_decoder_until_its_prior_is_listed(
+    pair: Callable[..., tuple[Path, Path]], tmp_path: Path
+) -> None:
     decoder, prior = pair()
     values: dict[str, Any] = {"num_inference_steps": 1, "width": 64, "height": 64, "seed": 1}
     node = TextToImage(model=TextToImageModel(repo_id=str(decoder)), prompt="a lake", **values)
     workflow = Workflow(Output(name="image", value=node.output))
     for models, status in (((), 422), ((str(prior),), 200)):
-        with LiveServer(tmp_path / str(status), {"draw": workflow}, models=models) as live, live.client() as client:
+        with (
+            LiveServer(tmp_path / str(status), {"draw": workflow}, models=models) as live,
+            live.client() as client,
+        ):
             answer = client.post("/v1/workflows/draw/runs", json={"inputs": {}})
             assert answer.status_code == status, answer.text
             if status == 422:
                 (problem,) = answer.json()["problems"]
-                assert problem["code"] == "model_unlisted" and "which its card names" in problem["message"]
+                assert (
+                    problem["code"] == "model_unlisted"
+                    and "which its card names" in problem["message"]
+                )
             else:
                 assert client.post("/v1/free").json()["freed_bytes"] > 0
-    assert json.loads((decoder / "model_index.json").read_text())["_class_name"] == "KandinskyV22Pipeline"
+    assert (
+        json.loads((decoder / "model_index.json").read_text())["_class_name"]
+        == "KandinskyV22Pipeline"
+    )

@@ -1,4 +1,7 @@
-"""Processors that read videos as well are read without that part, for which torchvision would be needed."""
+"""
+Processors that read videos as well are read without that part, for which torchvision would be
+needed.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,9 @@ def written(kind: str, directory: Path, cls: Any) -> None:
         return
     images.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
-    (directory / "video_preprocessor_config.json").write_text('{"video_processor_type": "Qwen2VLVideoProcessor"}')
+    (directory / "video_preprocessor_config.json").write_text(
+        '{"video_processor_type": "Qwen2VLVideoProcessor"}'
+    )
 
 
 @pytest.mark.parametrize("cls", [Qwen2VLProcessor, Qwen2_5_VLProcessor])
@@ -37,7 +42,11 @@ def test_a_processor_reads_texts_and_images(kind: str, cls: Any, tmp_path: Path)
     found = read_processors(tmp_path, {"processor": ("transformers", cls.__name__)})
     processor = found["processor"]
     assert isinstance(processor, cls) and type(processor).__name__ == cls.__name__
-    read = processor(text=["<|image_pad|> a lake"], images=Image.new("RGB", (200, 100), "grey"), return_tensors="pt")
+    read = processor(
+        text=["<|image_pad|> a lake"],
+        images=Image.new("RGB", (200, 100), "grey"),
+        return_tensors="pt",
+    )
     # A grid of 14 pixels a cell; every four cells are a token.
     cells = int(read["image_grid_thw"].prod())
     assert read["pixel_values"].shape[0] == cells
@@ -56,7 +65,9 @@ def test_what_reads_no_videos_is_left_to_diffusers(tmp_path: Path) -> None:
 
 
 def test_the_tokenizer_in_a_processor_is_locked_as_well() -> None:
-    processor = without_videos(Qwen2VLProcessor)(image_processor=Qwen2VLImageProcessor(**IMAGES), tokenizer=speller(*PIECES))
+    processor = without_videos(Qwen2VLProcessor)(
+        image_processor=Qwen2VLImageProcessor(**IMAGES), tokenizer=speller(*PIECES)
+    )
 
     class Pipeline:
         components = {"processor": processor}

@@ -1,4 +1,7 @@
-"""M7: weights that are wrappers of other tensors, as torchao's are, are counted, moved, shared and let go of like any others."""
+"""
+M7: weights that are wrappers of other tensors, as torchao's are, are counted, moved, shared and let
+go of like any others.
+"""
 
 from __future__ import annotations
 
@@ -21,18 +24,29 @@ from tests.nodes.huggingface.test_image_to_image import run
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-KEEPS = {torch.ops.aten.detach.default, torch.ops.aten.clone.default, torch.ops.aten._to_copy.default, torch.ops.aten.alias.default}
+KEEPS = {
+    torch.ops.aten.detach.default,
+    torch.ops.aten.clone.default,
+    torch.ops.aten._to_copy.default,
+    torch.ops.aten.alias.default,
+}
 
 
 class Int8Weight(torch.Tensor):
-    """Weights in 8 bits with a scale for each row, in the manner of torchao: it has no memory of its own."""
+    """
+    Weights in 8 bits with a scale for each row, in the manner of torchao.
+
+    It has no memory of its own.
+    """
 
     numbers: torch.Tensor
     scale: torch.Tensor
 
     @staticmethod
     def __new__(cls, numbers: torch.Tensor, scale: torch.Tensor) -> Any:
-        return torch.Tensor._make_wrapper_subclass(cls, numbers.shape, dtype=scale.dtype, device=numbers.device)  # type: ignore[attr-defined]
+        return torch.Tensor._make_wrapper_subclass(
+            cls, numbers.shape, dtype=scale.dtype, device=numbers.device
+        )  # type: ignore[attr-defined]
 
     def __init__(self, numbers: torch.Tensor, scale: torch.Tensor) -> None:
         self.numbers, self.scale = numbers, scale
@@ -46,13 +60,22 @@ class Int8Weight(torch.Tensor):
         return ["numbers", "scale"], None
 
     @classmethod
-    def __tensor_unflatten__(cls, inner: dict[str, torch.Tensor], context: None, size: Any, stride: Any) -> Any:
+    def __tensor_unflatten__(
+        cls, inner: dict[str, torch.Tensor], context: None, size: Any, stride: Any
+    ) -> Any:
         return cls(inner["numbers"], inner["scale"])
 
     @classmethod
-    def __torch_dispatch__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(
+        cls, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         if function in KEEPS:
-            made = cls(*(function(part, *args[1:], **(kwargs or {})) for part in (args[0].numbers, args[0].scale)))
+            made = cls(
+                *(
+                    function(part, *args[1:], **(kwargs or {}))
+                    for part in (args[0].numbers, args[0].scale)
+                )
+            )
             return return_and_correct_aliasing(function, args, kwargs or {}, made)
         plain = [one.numbers * one.scale if isinstance(one, cls) else one for one in args]
         return function(*plain, **(kwargs or {}))
@@ -112,12 +135,19 @@ def test_m7_wrappers_go_to_a_device_and_back() -> None:
     assert module_bytes(module) == 0 and torch.equal(other(torch.eye(6)), seen)
 
 
-@pytest.mark.parametrize(("budget", "host_budget"), [(2**30, 0), (1, 0), (1, 2**30), (300_000, 2**30)])
+@pytest.mark.parametrize(
+    ("budget", "host_budget"), [(2**30, 0), (1, 0), (1, 2**30), (300_000, 2**30)]
+)
 def test_m7_quantized_models_run_under_any_budget(
     budget: int, host_budget: int, quantizing: None, model: Callable[[str], str], tmp_path: Path
 ) -> None:
-    names = [str(shutil.copytree(model(family), tmp_path / family)) for family in ("stable_diffusion", "lcm")]
-    alone = {name: run(Recorder(ModelManager(device="cpu")), name, seed=1).tobytes() for name in names}
+    names = [
+        str(shutil.copytree(model(family), tmp_path / family))
+        for family in ("stable_diffusion", "lcm")
+    ]
+    alone = {
+        name: run(Recorder(ModelManager(device="cpu")), name, seed=1).tobytes() for name in names
+    }
     models = ModelManager(device="cpu", budget=budget, host_budget=host_budget, calls=2)
     for name in (*names, *names):
         assert run(Recorder(models), name, seed=1).tobytes() == alone[name]

@@ -23,15 +23,22 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def directory(model: Callable[[str], str], tmp_path: Path) -> Path:
-    """A copy of a tiny model, to be damaged."""
+    """Return a copy of a tiny model, to be damaged."""
     return shutil.copytree(model("stable_diffusion"), tmp_path / "tiny-diffusion")
 
 
 def refusal(reference: str | ImageToImageModel, recorder: Recorder, **fields: Any) -> Problem:
-    """The problem with which a model is refused, found before anything is loaded."""
-    asked = reference if isinstance(reference, ImageToImageModel) else ImageToImageModel(repo_id=reference, **fields)
+    """Return the problem with which a model is refused, found before anything is loaded."""
+    asked = (
+        reference
+        if isinstance(reference, ImageToImageModel)
+        else ImageToImageModel(repo_id=reference, **fields)
+    )
     models = ModelManager(device="cpu")
-    with pytest.raises(ModelError) as caught, models.use(asked, "image-to-image", context=recorder.context):
+    with (
+        pytest.raises(ModelError) as caught,
+        models.use(asked, "image-to-image", context=recorder.context),
+    ):
         raise AssertionError("It was loaded.")
     assert models.loaded() == []
     assert caught.value.problem.where
@@ -45,10 +52,15 @@ def test_order(directory: Path, recorder: Recorder, monkeypatch: pytest.MonkeyPa
     for name in ("pack/shipped", str(directory), "tiny-diffusion", "./tiny-diffusion"):
         resolved = resolver.resolve(ImageToImageModel(repo_id=name), recorder.context)
         assert (resolved.path, resolved.kind, resolved.name) == (directory, "directory", name)
-    single = ImageToImageModel(repo_id="tiny-diffusion", path="unet/diffusion_pytorch_model.safetensors")
+    single = ImageToImageModel(
+        repo_id="tiny-diffusion", path="unet/diffusion_pytorch_model.safetensors"
+    )
     assert resolver.resolve(single, recorder.context).kind == "file"
     alone = ImageToImageModel(path="tiny-diffusion/unet/diffusion_pytorch_model.safetensors")
-    assert resolver.resolve(alone, recorder.context).path == resolver.resolve(single, recorder.context).path
+    assert (
+        resolver.resolve(alone, recorder.context).path
+        == resolver.resolve(single, recorder.context).path
+    )
 
 
 def test_the_revision_of_local_files_follows_their_content(directory: Path) -> None:
@@ -66,12 +78,17 @@ def test_m1_a_file_that_changes_again_and_again_is_remembered_once(directory: Pa
     resolver, ref = Resolver(), ImageToImageModel(repo_id=str(directory))
     seen = set()
     for number in range(5):
-        (directory / "scheduler" / "scheduler_config.json").write_text(json.dumps({"steps_offset": number}))
+        (directory / "scheduler" / "scheduler_config.json").write_text(
+            json.dumps({"steps_offset": number})
+        )
         seen.add(resolver.resolve(ref, Recorder(ModelManager(device="cpu")).context).revision)
     assert len(seen) == 5 and len(resolver._digests) == len(resolver._priors) == 1
 
 
-@pytest.mark.parametrize("name", ["/no/such/place", "./nothing-here", "model.safetensors", "~/nothing-here", "C:\\models\\x"])
+@pytest.mark.parametrize(
+    "name",
+    ["/no/such/place", "./nothing-here", "model.safetensors", "~/nothing-here", "C:\\models\\x"],
+)
 def test_a_path_that_is_not_there(name: str, recorder: Recorder) -> None:
     with pytest.raises(ModelError) as caught:
         Resolver().resolve(ImageToImageModel(repo_id=name), recorder.context)
@@ -89,7 +106,9 @@ def test_an_empty_reference(recorder: Recorder) -> None:
 
 def test_shipped_weights_that_are_gone(tmp_path: Path, recorder: Recorder) -> None:
     with pytest.raises(ModelError, match="ships with a pack"):
-        Resolver({"pack/shipped": tmp_path / "gone"}).resolve(ImageToImageModel(repo_id="pack/shipped"), recorder.context)
+        Resolver({"pack/shipped": tmp_path / "gone"}).resolve(
+            ImageToImageModel(repo_id="pack/shipped"), recorder.context
+        )
 
 
 def test_pickles_are_refused(directory: Path, recorder: Recorder) -> None:
@@ -125,7 +144,9 @@ def test_damaged_weights_are_refused(directory: Path, recorder: Recorder) -> Non
         ({"_class_name": "FluxFillPipeline"}, "model_task_unsupported", "does inpainting"),
     ],
 )
-def test_pipelines_that_are_refused(change: dict[str, Any], code: str, says: str, directory: Path, recorder: Recorder) -> None:
+def test_pipelines_that_are_refused(
+    change: dict[str, Any], code: str, says: str, directory: Path, recorder: Recorder
+) -> None:
     index = directory / "model_index.json"
     index.write_text(json.dumps(json.loads(index.read_text()) | change))
     for place in (directory / "my_pipeline.py", directory / "unet" / "my_unet.py"):
@@ -145,14 +166,18 @@ def test_pipelines_that_are_refused(change: dict[str, Any], code: str, says: str
         ({"model_index.json": b"[]"}, "model_incomplete", "again"),
     ],
 )
-def test_directories_that_are_no_pipeline(files: dict[str, bytes], code: str, hint: str, tmp_path: Path, recorder: Recorder) -> None:
+def test_directories_that_are_no_pipeline(
+    files: dict[str, bytes], code: str, hint: str, tmp_path: Path, recorder: Recorder
+) -> None:
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     problem = refusal(str(tmp_path), recorder)
     assert (problem.code, hint in problem.hint) == (code, True), problem
 
 
-def test_a_single_file_needs_the_configuration_of_its_family(directory: Path, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_single_file_needs_the_configuration_of_its_family(
+    directory: Path, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     problem = refusal(str(write_single_file(directory, directory / "whole.safetensors")), recorder)
     assert problem.code == "model_configuration_missing"
@@ -169,7 +194,11 @@ def test_a_variant(model: Callable[[str], str], tmp_path: Path, recorder: Record
     half = save(stable_diffusion, tmp_path / "half", variant="fp16")
     problem = refusal(str(half), recorder)
     assert (problem.code, "'fp16'" in problem.hint) == ("model_variant_needed", True)
-    with ModelManager(device="cpu").use(ImageToImageModel(repo_id=str(half), variant="fp16"), "image-to-image", context=recorder.context):
+    with ModelManager(device="cpu").use(
+        ImageToImageModel(repo_id=str(half), variant="fp16"),
+        "image-to-image",
+        context=recorder.context,
+    ):
         pass
 
 
@@ -181,7 +210,9 @@ def test_links_that_lead_back_to_where_they_lie(directory: Path) -> None:
 
 def test_a_home_of_nobody(recorder: Recorder) -> None:
     with pytest.raises(ModelError) as caught:
-        Resolver().resolve(ImageToImageModel(repo_id="~nobody-of-this-name/model"), recorder.context)
+        Resolver().resolve(
+            ImageToImageModel(repo_id="~nobody-of-this-name/model"), recorder.context
+        )
     assert caught.value.problem.code == "model_path_missing"
 
 

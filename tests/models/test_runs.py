@@ -1,4 +1,8 @@
-"""What runs load, through the whole engine: the fewest bytes that their graphs allow, and none that another run still needs."""
+"""
+What runs load, through the whole engine.
+
+The fewest bytes that their graphs allow, and none that another run still needs.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +55,9 @@ def size(names: dict[str, str]) -> int:
     from tests.nodes.huggingface.recorder import Recorder
 
     models = ModelManager(device="cpu")
-    with models.use(ModelRef(repo_id=names["a"]), "image-to-image", context=Recorder(models).context):
+    with models.use(
+        ModelRef(repo_id=names["a"]), "image-to-image", context=Recorder(models).context
+    ):
         return models.loaded()[0].bytes
 
 
@@ -60,20 +66,28 @@ def workflow(uses: list[tuple[str, list[int]]], names: dict[str, str], engine: E
     for number, (name, after) in enumerate(uses):
         links = {f"after_{index}": nodes[index].output for index in after}
         nodes.append(Use(model=ModelRef(repo_id=names[name]), number=number, **links))
-    return Workflow(*(Output(name=f"o{number}", value=node.output) for number, node in enumerate(nodes)), engine=engine)
+    return Workflow(
+        *(Output(name=f"o{number}", value=node.output) for number, node in enumerate(nodes)),
+        engine=engine,
+    )
 
 
 def random_uses(seed: int) -> list[tuple[str, list[int]]]:
     chosen = random.Random(seed)
     return [
-        (chosen.choice("abcd"), sorted(chosen.sample(range(index), chosen.randint(0, min(2, index)))))
+        (
+            chosen.choice("abcd"),
+            sorted(chosen.sample(range(index), chosen.randint(0, min(2, index)))),
+        )
         for index in range(chosen.randint(4, 6))
     ]
 
 
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("places", [1, 2])
-def test_a_graph_loads_as_little_as_any_order_of_it_can(seed: int, places: int, names: dict[str, str], size: int) -> None:
+def test_a_graph_loads_as_little_as_any_order_of_it_can(
+    seed: int, places: int, names: dict[str, str], size: int
+) -> None:
     uses = random_uses(seed)
     planned = [PlannedUse(frozenset({name}), frozenset(after)) for name, after in uses]
     best = brute_force(planned, dict.fromkeys("abcd", 1), places, [])
@@ -99,11 +113,15 @@ def test_a_result_says_which_weights_made_it(names: dict[str, str]) -> None:
     models = ModelManager(device="cpu")
     with Engine(models=models) as engine:
         result = workflow([("a", []), ("b", [])], names, engine).run(options=NO_CACHE)
-    assert result.models == {names[name]: models.revision(ModelRef(repo_id=names[name])) for name in "ab"}
+    assert result.models == {
+        names[name]: models.revision(ModelRef(repo_id=names[name])) for name in "ab"
+    }
     assert None not in result.models.values()
 
 
-def test_other_weights_under_the_same_name_are_another_result(model: Callable[[str], str], tmp_path: Path) -> None:
+def test_other_weights_under_the_same_name_are_another_result(
+    model: Callable[[str], str], tmp_path: Path
+) -> None:
     directory = shutil.copytree(model("stable_diffusion"), tmp_path / "model")
     with Engine(models=ModelManager(device="cpu")) as engine:
         made = workflow([("own", [])], {"own": str(directory)}, engine)
@@ -116,8 +134,12 @@ def test_other_weights_under_the_same_name_are_another_result(model: Callable[[s
 def test_runs_at_once_share_their_loads(names: dict[str, str], size: int) -> None:
     models = ModelManager(device="cpu", budget=size + 4096)
     with Engine(models=models) as engine:
-        # Each alone loads two models; one after the other, eight runs would load sixteen times, or nine when they alternate.
-        runs = [workflow([("a", []), ("b", [0])], names, engine).start(options=NO_CACHE) for _ in range(8)]
+        # Each alone loads two models; one after the other, eight runs would load sixteen times, or
+        # nine when they alternate.
+        runs = [
+            workflow([("a", []), ("b", [0])], names, engine).start(options=NO_CACHE)
+            for _ in range(8)
+        ]
         for run in runs:
             run.result(60)
     assert models.counts.bytes_placed <= 4 * size
@@ -167,8 +189,11 @@ def test_what_was_loaded_for_a_cancelled_run_goes(names: dict[str, str]) -> None
         assert [one.name for one in models.loaded()] == []
 
 
-def test_two_devices_work_at_once_and_keep_their_models(names: dict[str, str], size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    # What waits too long goes first, wherever its model is; a slow machine must not make that so here.
+def test_two_devices_work_at_once_and_keep_their_models(
+    names: dict[str, str], size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What waits too long goes first, wherever its model is; a slow machine must not make that so
+    # here.
     monkeypatch.setattr(device_lane, "PATIENCE", 600.0)
     models = ModelManager(device="cpu,cpu:1", budget=size + 4096)
     with Engine(models=models) as engine:

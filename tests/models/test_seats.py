@@ -1,4 +1,6 @@
-"""Several calls at once over one set of weights: the images are those of one call after the other."""
+"""
+Several calls at once over one set of weights: the images are those of one call after the other.
+"""
 
 from __future__ import annotations
 
@@ -35,20 +37,45 @@ NO_CACHE = RunOptions(use_cache=False)
 BOTH = [Place("cpu", 0), Place("cpu", 1)]
 
 
-def painted(models: ModelManager, ref: ModelRef, task: str, seed: int, place: Place, meet: threading.Barrier | None = None) -> Any:
-    """An image, in which the call waits at each of its first steps for whoever paints beside it."""
+def painted(
+    models: ModelManager,
+    ref: ModelRef,
+    task: str,
+    seed: int,
+    place: Place,
+    meet: threading.Barrier | None = None,
+) -> Any:
+    """
+    Return an image, in which the call waits at each of its first steps for whoever paints beside
+    it.
+    """
     torch.set_num_threads(1)
     recorder = Recorder(models)
-    given = {"image": Image.new("RGB", (64, 64), (40 * seed, 90, 20))} if task == "image-to-image" else {"height": 64, "width": 64}
+    given = (
+        {"image": Image.new("RGB", (64, 64), (40 * seed, 90, 20))}
+        if task == "image-to-image"
+        else {"height": 64, "width": 64}
+    )
 
     def step(pipeline: Any, index: int, timestep: Any, kept: dict[str, Any]) -> dict[str, Any]:
         if meet is not None:
             meet.wait(60)
         return kept
 
-    with models.at(place), models.use(ref, task, context=recorder.context) as pipeline, torch.no_grad():
-        arguments = {"prompt": f"a lake {seed}", "num_inference_steps": 4, **given, "generator": torch.Generator().manual_seed(seed)}
-        called = models.call(pipeline, {**arguments, "callback_on_step_end": step}, context=recorder.context)
+    with (
+        models.at(place),
+        models.use(ref, task, context=recorder.context) as pipeline,
+        torch.no_grad(),
+    ):
+        arguments = {
+            "prompt": f"a lake {seed}",
+            "num_inference_steps": 4,
+            **given,
+            "generator": torch.Generator().manual_seed(seed),
+        }
+        called = models.call(
+            pipeline, {**arguments, "callback_on_step_end": step}, context=recorder.context
+        )
         return np.asarray(called.images[0])
 
 
@@ -62,7 +89,9 @@ def painted(models: ModelManager, ref: ModelRef, task: str, seed: int, place: Pl
         ("qwen_image", "text-to-image", {}),
     ],
 )
-def test_calls_at_once_paint_what_they_paint_alone(name: str, task: str, fields: dict[str, Any], model: Callable[[str], str]) -> None:
+def test_calls_at_once_paint_what_they_paint_alone(
+    name: str, task: str, fields: dict[str, Any], model: Callable[[str], str]
+) -> None:
     ref = ImageToImageModel(repo_id=model(name), **fields)
     alone = ModelManager(device="cpu", encodings=0)
     expected = [painted(alone, ref, task, seed, BOTH[0]) for seed in range(2)]
@@ -71,7 +100,9 @@ def test_calls_at_once_paint_what_they_paint_alone(name: str, task: str, fields:
     for _ in range(3):
         meet = threading.Barrier(2)
         with ThreadPoolExecutor(2) as pool:
-            both = [pool.submit(painted, models, ref, task, seed, BOTH[seed], meet) for seed in range(2)]
+            both = [
+                pool.submit(painted, models, ref, task, seed, BOTH[seed], meet) for seed in range(2)
+            ]
             got = [future.result(120) for future in both]
         assert np.array_equal(got[0], expected[0])
         assert np.array_equal(got[1], expected[1])
@@ -84,21 +115,32 @@ def test_a_seat_has_modules_of_its_own_over_the_same_memory(model: Callable[[str
     with models.at(BOTH[0]), models.use(ref, "image-to-image", context=context) as first:
         with models.at(BOTH[1]), models.use(ref, "image-to-image", context=context) as second:
             for name in ("unet", "vae", "text_encoder"):
-                ones, others = (list(tensors(getattr(pipeline, name))) for pipeline in (first, second))
+                ones, others = (
+                    list(tensors(getattr(pipeline, name))) for pipeline in (first, second)
+                )
                 assert not {id(tensor) for tensor in ones} & {id(tensor) for tensor in others}
-                assert [tensor.data_ptr() for tensor in ones] == [tensor.data_ptr() for tensor in others]
+                assert [tensor.data_ptr() for tensor in ones] == [
+                    tensor.data_ptr() for tensor in others
+                ]
         second.vae.enable_tiling()
         assert not first.vae.use_tiling
-    assert sum(one.bytes for one in models.loaded()) == sum(one.bytes for one in models.workplace.tiers.components())
+    assert sum(one.bytes for one in models.loaded()) == sum(
+        one.bytes for one in models.workplace.tiers.components()
+    )
 
 
-def test_what_a_call_leaves_on_its_modules_reaches_no_other_seat(model: Callable[[str], str]) -> None:
+def test_what_a_call_leaves_on_its_modules_reaches_no_other_seat(
+    model: Callable[[str], str],
+) -> None:
     models = ModelManager(device="cpu", calls=3)
     ref, context = ImageToImageModel(repo_id=model("stable_diffusion")), Recorder(models).context
     with models.at(BOTH[0]), models.use(ref, "image-to-image", context=context) as first:
         first.vae.enable_tiling()
     for seat in (1, 2):
-        with models.at(Place("cpu", seat)), models.use(ref, "image-to-image", context=context) as other:
+        with (
+            models.at(Place("cpu", seat)),
+            models.use(ref, "image-to-image", context=context) as other,
+        ):
             assert not other.vae.use_tiling
 
 
@@ -123,7 +165,9 @@ def test_no_seat_keeps_weights_that_were_let_go_of(model: Callable[[str], str]) 
     assert held() is None
 
 
-def test_a_seat_follows_weights_that_were_in_host_memory_meanwhile(model: Callable[[str], str]) -> None:
+def test_a_seat_follows_weights_that_were_in_host_memory_meanwhile(
+    model: Callable[[str], str],
+) -> None:
     ref = ImageToImageModel(repo_id=model("stable_diffusion"))
     models = ModelManager(device="cpu", calls=2, host_budget=2**30)
     expected = painted(models, ref, "image-to-image", 1, BOTH[1])
@@ -134,8 +178,14 @@ def test_a_seat_follows_weights_that_were_in_host_memory_meanwhile(model: Callab
     assert np.array_equal(painted(models, ref, "image-to-image", 1, BOTH[1]), expected)
     assert models.counts.reads == len(tiers.components())
     found = {one.name.rpartition(" ")[2]: one.module for one in tiers.components()}
-    with models.at(BOTH[1]), models.use(ref, "image-to-image", context=Recorder(models).context) as pipeline:
-        assert next(iter(tensors(pipeline.unet))).data_ptr() == next(iter(tensors(found["unet"]))).data_ptr()  # type: ignore[arg-type]
+    with (
+        models.at(BOTH[1]),
+        models.use(ref, "image-to-image", context=Recorder(models).context) as pipeline,
+    ):
+        assert (
+            next(iter(tensors(pipeline.unet))).data_ptr()
+            == next(iter(tensors(found["unet"]))).data_ptr()
+        )  # type: ignore[arg-type]
 
 
 class Meet(Node):
@@ -158,7 +208,9 @@ def two_runs(models: ModelManager, *names: str) -> None:
         runs = []
         for name in names:
             node: Any = Meet(model=ModelRef(repo_id=name))
-            runs.append(Workflow(Output(name="o", value=node.output), engine=engine).start(options=NO_CACHE))
+            runs.append(
+                Workflow(Output(name="o", value=node.output), engine=engine).start(options=NO_CACHE)
+            )
         for run in runs:
             assert run.result(90)["o"] == "met"
 
@@ -170,11 +222,18 @@ def test_runs_compute_at_once_where_there_are_seats(model: Callable[[str], str])
     assert models.loads == 1
 
 
-def test_nodes_of_one_run_compute_at_once_where_there_are_seats(model: Callable[[str], str]) -> None:
+def test_nodes_of_one_run_compute_at_once_where_there_are_seats(
+    model: Callable[[str], str],
+) -> None:
     Meet.meet = threading.Barrier(2)
     with Engine(models=ModelManager(device="cpu", calls=2)) as engine:
-        nodes: list[Any] = [Meet(model=ModelRef(repo_id=model("stable_diffusion"))) for _ in range(2)]
-        made = Workflow(*(Output(name=f"o{index}", value=node.output) for index, node in enumerate(nodes)), engine=engine)
+        nodes: list[Any] = [
+            Meet(model=ModelRef(repo_id=model("stable_diffusion"))) for _ in range(2)
+        ]
+        made = Workflow(
+            *(Output(name=f"o{index}", value=node.output) for index, node in enumerate(nodes)),
+            engine=engine,
+        )
         assert made.run(options=NO_CACHE)["o1"] == "met"
 
 
@@ -213,7 +272,10 @@ class Notes(Node):
     number: int = 0
 
     def process(self, context: Context) -> int:
-        with context.models.use(self.model, "image-to-image", context=context) as pipeline, torch.no_grad():
+        with (
+            context.models.use(self.model, "image-to-image", context=context) as pipeline,
+            torch.no_grad(),
+        ):
             with self.lock:
                 self.inside.append(self.model.repo_id)
                 self.together.add(frozenset(self.inside))
@@ -226,18 +288,32 @@ class Notes(Node):
 @pytest.mark.parametrize("patience", [0.0, 600.0])
 @pytest.mark.parametrize("budgets", [1, 2])
 def test_only_models_that_fit_together_are_used_together(
-    budgets: int, patience: float, model: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    budgets: int,
+    patience: float,
+    model: Callable[[str], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(device_lane, "PATIENCE", patience)
-    names = [model("stable_diffusion"), str(shutil.copytree(model("stable_diffusion"), tmp_path / "other"))]
+    names = [
+        model("stable_diffusion"),
+        str(shutil.copytree(model("stable_diffusion"), tmp_path / "other")),
+    ]
     measure = ModelManager(device="cpu")
-    with measure.use(ModelRef(repo_id=names[0]), "image-to-image", context=Recorder(measure).context):
+    with measure.use(
+        ModelRef(repo_id=names[0]), "image-to-image", context=Recorder(measure).context
+    ):
         size = measure.loaded()[0].bytes
     Notes.together.clear()
     models = ModelManager(device="cpu", calls=2, budget=budgets * size + 4096)
     with Engine(models=models) as engine:
-        nodes: list[Any] = [Notes(model=ModelRef(repo_id=names[number % 2]), number=number) for number in range(8)]
-        made = Workflow(*(Output(name=f"o{number}", value=node.output) for number, node in enumerate(nodes)), engine=engine)
+        nodes: list[Any] = [
+            Notes(model=ModelRef(repo_id=names[number % 2]), number=number) for number in range(8)
+        ]
+        made = Workflow(
+            *(Output(name=f"o{number}", value=node.output) for number, node in enumerate(nodes)),
+            engine=engine,
+        )
         result = made.run(options=NO_CACHE)
     assert [result[f"o{number}"] for number in range(8)] == list(range(8))
     assert max(map(len, Notes.together)) <= budgets
@@ -253,8 +329,12 @@ def test_places_are_first_seats_first_and_cards_have_one() -> None:
     assert places([cpu, other], 1, 1) == [Place("cpu", 0), Place("cpu:1", 0)]
 
 
-@pytest.mark.parametrize(("cores", "threads", "expected"), [(8, 1, 8), (8, 3, 2), (8, 8, 1), (2, 8, 1)])
-def test_a_processor_has_seats_for_its_cores(cores: int, threads: int, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("cores", "threads", "expected"), [(8, 1, 8), (8, 3, 2), (8, 8, 1), (2, 8, 1)]
+)
+def test_a_processor_has_seats_for_its_cores(
+    cores: int, threads: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(seats, "_cores", lambda: cores)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)

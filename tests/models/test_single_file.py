@@ -1,4 +1,8 @@
-"""Single files: those of whole models paint what their folder paints; M1 what lacks is named; M16 what else a file may be."""
+"""
+Single files: those of whole models paint what their folder paints; M1 what lacks is named.
+
+M16 what else a file may be.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +34,7 @@ FAMILY = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 
 @pytest.fixture(scope="module")
 def family(model: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    """A Hub that has the settings of Stable Diffusion 1.5, of a tiny one."""
+    """Yield a Hub that has the settings of Stable Diffusion 1.5, of a tiny one."""
     with HubServer() as server:
         server.repositories[FAMILY] = files_of(model("stable_diffusion"))
         yield Hub(tmp_path_factory.mktemp("cache"), server.endpoint)
@@ -38,44 +42,69 @@ def family(model: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="module")
 def whole(model: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_single_file(model("stable_diffusion"), tmp_path_factory.mktemp("single") / "sd.safetensors")
+    return write_single_file(
+        model("stable_diffusion"), tmp_path_factory.mktemp("single") / "sd.safetensors"
+    )
 
 
 def refused(file: Path, hub: Hub) -> Problem:
     models = ModelManager(device="cpu", hub=hub)
-    with pytest.raises(ModelError) as caught, models.use(ModelRef(repo_id=str(file)), "text-to-image", context=Recorder(models).context):
+    with (
+        pytest.raises(ModelError) as caught,
+        models.use(ModelRef(repo_id=str(file)), "text-to-image", context=Recorder(models).context),
+    ):
         pass
     assert models.workplace.tiers.components() == []
     assert caught.value.problem.hint and caught.value.problem.where == str(file)
     return caught.value.problem
 
 
-def test_a_single_file_paints_what_its_folder_paints(whole: Path, family: Hub, model: Callable[[str], str]) -> None:
+def test_a_single_file_paints_what_its_folder_paints(
+    whole: Path, family: Hub, model: Callable[[str], str]
+) -> None:
     recorder = Recorder(ModelManager(device="cpu", hub=family))
-    assert run(recorder, str(whole), seed=1).tobytes() == run(recorder, model("stable_diffusion"), seed=1).tobytes()
+    assert (
+        run(recorder, str(whole), seed=1).tobytes()
+        == run(recorder, model("stable_diffusion"), seed=1).tobytes()
+    )
     assert recorder.warnings == []
 
 
 @pytest.mark.parametrize("name", ["copy.sft", "copy.SAFETENSORS", "copy.Sft"])
-def test_m15_other_spellings_of_the_suffix(name: str, whole: Path, family: Hub, tmp_path: Path) -> None:
+def test_m15_other_spellings_of_the_suffix(
+    name: str, whole: Path, family: Hub, tmp_path: Path
+) -> None:
     recorder = Recorder(ModelManager(device="cpu", hub=family))
     file = shutil.copy(whole, tmp_path / name)
     assert run(recorder, str(file), seed=1).tobytes() == run(recorder, str(whole), seed=1).tobytes()
-    with recorder.context.models.use(ModelRef(repo_id=str(file)), "tensors", context=recorder.context) as part:
+    with recorder.context.models.use(
+        ModelRef(repo_id=str(file)), "tensors", context=recorder.context
+    ) as part:
         assert part.tensors
 
 
 @pytest.mark.parametrize(
     ("tensor", "says"),
     [
-        ("model.diffusion_model.input_blocks.0.0.weight", "unet of StableDiffusionPipeline lacks 1 of its"),
+        (
+            "model.diffusion_model.input_blocks.0.0.weight",
+            "unet of StableDiffusionPipeline lacks 1 of its",
+        ),
         ("model.diffusion_model.input_blocks.0.0.weight", "conv_in.weight"),
-        ("model.diffusion_model.middle_block.0.in_layers.2.weight", "mid_block.resnets.0.conv1.weight"),
+        (
+            "model.diffusion_model.middle_block.0.in_layers.2.weight",
+            "mid_block.resnets.0.conv1.weight",
+        ),
         ("first_stage_model.decoder.conv_in.weight", "vae of StableDiffusionPipeline"),
-        ("cond_stage_model.transformer.text_model.final_layer_norm.weight", "text_encoder of StableDiffusionPipeline"),
+        (
+            "cond_stage_model.transformer.text_model.final_layer_norm.weight",
+            "text_encoder of StableDiffusionPipeline",
+        ),
     ],
 )
-def test_m1_what_lacks_in_a_single_file_is_named(tensor: str, says: str, whole: Path, family: Hub, tmp_path: Path) -> None:
+def test_m1_what_lacks_in_a_single_file_is_named(
+    tensor: str, says: str, whole: Path, family: Hub, tmp_path: Path
+) -> None:
     file = Path(shutil.copy(whole, tmp_path))
     break_file(file, "without", name=tensor)
     problem = refused(file, family)
@@ -91,24 +120,39 @@ NAMES = [
 
 @pytest.mark.parametrize("how", BREAKS)
 @pytest.mark.parametrize("tensor", NAMES)
-def test_m1_broken_single_files_are_refused_in_words(how: str, tensor: str, whole: Path, family: Hub, tmp_path: Path) -> None:
+def test_m1_broken_single_files_are_refused_in_words(
+    how: str, tensor: str, whole: Path, family: Hub, tmp_path: Path
+) -> None:
     file = Path(shutil.copy(whole, tmp_path))
     break_file(file, how, name=tensor)
     problem = refused(file, family)
     assert problem.code in (
-        {"model_unreadable"} if how in OF_BYTES else {"model_incomplete", "model_unfit", "model_quantization_unsupported"}
+        {"model_unreadable"}
+        if how in OF_BYTES
+        else {"model_incomplete", "model_unfit", "model_quantization_unsupported"}
     ), problem
 
 
 @pytest.mark.parametrize("part", ["vae", "text_encoder"])
-def test_m1_a_component_that_is_not_in_the_file_is_named(part: str, family: Hub, model: Callable[[str], str], tmp_path: Path) -> None:
+def test_m1_a_component_that_is_not_in_the_file_is_named(
+    part: str, family: Hub, model: Callable[[str], str], tmp_path: Path
+) -> None:
     others = [one for one in ("unet", "vae", "text_encoder") if one != part]
-    problem = refused(write_single_file(model("stable_diffusion"), tmp_path / "part.safetensors", others), family)
+    problem = refused(
+        write_single_file(model("stable_diffusion"), tmp_path / "part.safetensors", others), family
+    )
     assert problem.code == "model_incomplete" and f"holds no {part} (" in problem.message, problem
 
 
-def test_m1_tensors_of_deeper_networks_in_a_single_file_are_told(whole: Path, family: Hub, tmp_path: Path) -> None:
-    deeper = {f"cond_stage_model.transformer.text_model.encoder.layers.{number}.mlp.fc1.bias": torch.ones(4) for number in (7, 8, 9)}
+def test_m1_tensors_of_deeper_networks_in_a_single_file_are_told(
+    whole: Path, family: Hub, tmp_path: Path
+) -> None:
+    deeper = {
+        f"cond_stage_model.transformer.text_model.encoder.layers.{number}.mlp.fc1.bias": torch.ones(
+            4
+        )
+        for number in (7, 8, 9)
+    }
     save_file(load_file(whole) | deeper, tmp_path / "deeper.safetensors")
     recorder = Recorder(ModelManager(device="cpu", hub=family))
     run(recorder, str(tmp_path / "deeper.safetensors"))
@@ -117,7 +161,10 @@ def test_m1_tensors_of_deeper_networks_in_a_single_file_are_told(whole: Path, fa
 
 
 def test_m1_fp8_without_scales_is_taken(whole: Path, family: Hub, tmp_path: Path) -> None:
-    half = {name: tensor.to(torch.float8_e4m3fn) if tensor.is_floating_point() else tensor for name, tensor in load_file(whole).items()}
+    half = {
+        name: tensor.to(torch.float8_e4m3fn) if tensor.is_floating_point() else tensor
+        for name, tensor in load_file(whole).items()
+    }
     save_file(half, tmp_path / "fp8.safetensors")
     recorder = Recorder(ModelManager(device="cpu", hub=family))
     run(recorder, str(tmp_path / "fp8.safetensors"))
@@ -129,19 +176,34 @@ def test_m1_fp8_without_scales_is_taken(whole: Path, family: Hub, tmp_path: Path
     [
         (["lora_unet_down_blocks_0_attentions_0_proj_in.lora_down.weight"], "a LoRA"),
         (["lora_te1_text_model_encoder_layers_0_mlp_fc1.alpha"], "a LoRA"),
-        (["unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q.lora_A.weight"], "a LoRA"),
+        (
+            ["unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q.lora_A.weight"],
+            "a LoRA",
+        ),
         (["base_model.model.transformer.proj.lora_B.weight"], "a LoRA"),
         (["double_blocks.0.processor.qkv_lora1.down.weight"], "a LoRA"),
         (["lora_unet_double_blocks_0_img_attn_proj.lokr_w1"], "a LoRA"),
         (["image_proj.proj.weight", "ip_adapter.1.to_k_ip.weight"], "an IP adapter"),
         (["control_model.time_embed.0.weight"], "a ControlNet"),
-        (["controlnet_cond_embedding.conv_in.weight", "down_blocks.0.resnets.0.conv1.weight"], "a ControlNet"),
-        (["encoder.conv_in.weight", "decoder.conv_in.weight", "quant_conv.weight"], "an autoencoder (VAE)"),
+        (
+            ["controlnet_cond_embedding.conv_in.weight", "down_blocks.0.resnets.0.conv1.weight"],
+            "a ControlNet",
+        ),
+        (
+            ["encoder.conv_in.weight", "decoder.conv_in.weight", "quant_conv.weight"],
+            "an autoencoder (VAE)",
+        ),
         (["decoder.up.0.block.0.conv1.weight"], "an autoencoder (VAE)"),
         (["shared.weight", "encoder.block.0.layer.0.SelfAttention.q.weight"], "a T5 text encoder"),
         (["text_model.encoder.layers.0.mlp.fc1.weight"], "a CLIP text encoder"),
-        (["vision_model.post_layernorm.weight", "visual_projection.weight"], "a CLIP image encoder"),
-        (["model.layers.0.self_attn.q_proj.weight"], "a language model, as newer models have for a text encoder"),
+        (
+            ["vision_model.post_layernorm.weight", "visual_projection.weight"],
+            "a CLIP image encoder",
+        ),
+        (
+            ["model.layers.0.self_attn.q_proj.weight"],
+            "a language model, as newer models have for a text encoder",
+        ),
         (["params_ema.conv_first.weight"], "a network that enlarges images"),
         (["body.0.rdb1.conv1.weight"], "a network that enlarges images"),
         (["model.1.sub.0.RDB1.conv1.0.weight"], "a network that enlarges images"),
@@ -149,7 +211,10 @@ def test_m1_fp8_without_scales_is_taken(whole: Path, family: Hub, tmp_path: Path
         (["clip_g", "clip_l"], "an embedding (textual inversion)"),
         (["<cat-toy>"], "an embedding (textual inversion)"),
         (["down_blocks.0.motion_modules.0.norm.weight"], "a motion module"),
-        (["conv_in.weight", "down_blocks.0.resnets.0.conv1.weight"], "the denoiser alone of a model in diffusers form"),
+        (
+            ["conv_in.weight", "down_blocks.0.resnets.0.conv1.weight"],
+            "the denoiser alone of a model in diffusers form",
+        ),
         (["something.else"], None),
         (["model.diffusion_model.middle_block.0.in_layers.0.weight", "text_model.x"], None),
         (["double_blocks.0.img_attn.norm.key_norm.scale"], None),
@@ -180,7 +245,10 @@ def test_m16_a_file_that_is_no_model_says_what_it_looks_like(
 
 
 def test_m1_the_second_name_of_t5s_embeddings_is_tied(model: Callable[[str], str]) -> None:
-    """Single files of Stable Diffusion 3 have `shared.weight` alone, and diffusers leaves the other name without numbers."""
+    """
+    Single files of Stable Diffusion 3 have `shared.weight` alone, and diffusers leaves the other
+    name without numbers.
+    """
     from diffusers.loaders.single_file_utils import create_diffusers_t5_model_from_checkpoint
     from transformers import T5EncoderModel
 
@@ -188,24 +256,40 @@ def test_m1_the_second_name_of_t5s_embeddings_is_tied(model: Callable[[str], str
 
     directory = model("stable_diffusion_3")
     stored = load_file(Path(directory) / "text_encoder_3" / "model.safetensors")
-    checkpoint = {f"text_encoders.t5xxl.transformer.{name}": tensor for name, tensor in stored.items()}
+    checkpoint = {
+        f"text_encoders.t5xxl.transformer.{name}": tensor for name, tensor in stored.items()
+    }
     with _looking_on(checkpoint):
         made = create_diffusers_t5_model_from_checkpoint(
-            T5EncoderModel, checkpoint, subfolder="text_encoder_3", config=directory, torch_dtype=torch.float32, local_files_only=True
+            T5EncoderModel,
+            checkpoint,
+            subfolder="text_encoder_3",
+            config=directory,
+            torch_dtype=torch.float32,
+            local_files_only=True,
         )
     assert torch.equal(made.encoder.embed_tokens.weight, stored["shared.weight"])
 
 
 @pytest.mark.parametrize("prop", [{"quantization": "fp8"}, {"compile": True}])
-def test_m6_what_is_asked_of_a_single_file_is_done(prop: dict[str, Any], whole: Path, family: Hub) -> None:
+def test_m6_what_is_asked_of_a_single_file_is_done(
+    prop: dict[str, Any], whole: Path, family: Hub
+) -> None:
     models = ModelManager(device="cpu", hub=family)
     recorder = Recorder(models)
-    with models.use(ModelRef(repo_id=str(whole), **prop), "text-to-image", context=recorder.context) as pipeline:
+    with models.use(
+        ModelRef(repo_id=str(whole), **prop), "text-to-image", context=recorder.context
+    ) as pipeline:
         if "compile" in prop:
-            compiled = [inner for inner in pipeline.unet.modules() if inner._compiled_call_impl is not None]
+            compiled = [
+                inner for inner in pipeline.unet.modules() if inner._compiled_call_impl is not None
+            ]
             assert compiled
         else:
-            assert {tensor.dtype for tensor in pipeline.unet.parameters()} == {torch.float8_e4m3fn, torch.float32}
+            assert {tensor.dtype for tensor in pipeline.unet.parameters()} == {
+                torch.float8_e4m3fn,
+                torch.float32,
+            }
     assert recorder.warnings == []
 
 
@@ -221,7 +305,9 @@ def test_m6_the_prompt_encodings_of_a_single_file_are_kept(whole: Path, family: 
 @pytest.mark.parametrize("prop", ["quantization", "compile"])
 def test_m6_what_a_part_can_not_do_is_told(prop: str, model: Callable[[str], str]) -> None:
     recorder = Recorder(ModelManager(device="cpu"))
-    ref = ModelRef(repo_id=model("stable_diffusion"), **{prop: "fp8" if prop == "quantization" else True})
+    ref = ModelRef(
+        repo_id=model("stable_diffusion"), **{prop: "fp8" if prop == "quantization" else True}
+    )
     with recorder.context.models.use(ref, "network:vae", context=recorder.context):
         pass
     assert recorder.warnings == [f"{prop} is not used: {ref.repo_id} is no whole model."]

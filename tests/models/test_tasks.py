@@ -1,4 +1,7 @@
-"""Which pipelines of diffusers are let through for which task, class by class, and what the refusal of the rest says. (M8)"""
+"""
+Which pipelines of diffusers are let through for which task, class by class, and what the refusal of
+the rest says. (M8)
+"""
 
 from __future__ import annotations
 
@@ -9,19 +12,41 @@ import pytest
 from diffusers import DiffusionPipeline
 
 from nodetool_core.errors import ModelError
-from nodetool_core.models.tasks import ANY, AUTO, ITSELF, OTHER_RESULTS, UNFIT, UNTRIED, check_task, makes_no_images, tasks_of
+from nodetool_core.models.tasks import (
+    ANY,
+    AUTO,
+    ITSELF,
+    OTHER_RESULTS,
+    UNFIT,
+    UNTRIED,
+    check_task,
+    makes_no_images,
+    tasks_of,
+)
 
 TASKS = list(dict.fromkeys([*AUTO, *ITSELF]))
 
 
 def pipelines() -> dict[str, type]:
-    """Every pipeline class that the installed diffusers offers; those whose libraries are not installed can't be looked into."""
+    """
+    Every pipeline class that the installed diffusers offers.
+
+    Those whose libraries are not installed can't be looked into.
+    """
     found = {name: getattr(diffusers, name) for name in dir(diffusers) if "Pipeline" in name}
-    return {name: cls for name, cls in found.items() if inspect.isclass(cls) and issubclass(cls, DiffusionPipeline)}
+    return {
+        name: cls
+        for name, cls in found.items()
+        if inspect.isclass(cls) and issubclass(cls, DiffusionPipeline)
+    }
 
 
 def test_m8_every_pipeline_of_diffusers_has_a_verdict() -> None:
-    """It does a task, it makes no images, or it is refused with one reason. A new class in diffusers has to be given its place."""
+    """
+    It does a task, it makes no images, or it is refused with one reason.
+
+    A new class in diffusers has to be given its place.
+    """
     for name in pipelines():
         reasons = [why for why, names in (*OTHER_RESULTS, *UNFIT) if names.search(name)]
         assert len(reasons) <= 1, name
@@ -33,28 +58,48 @@ def test_m8_the_table_names_nothing_that_diffusers_lacks() -> None:
     known = pipelines()
     named = {name for table in (ITSELF, UNTRIED) for names in table.values() for name in names}
     assert named - known.keys() == set()
-    unused = [why for table in (OTHER_RESULTS, UNFIT) for why, names in table if not any(names.search(name) for name in known)]
+    unused = [
+        why
+        for table in (OTHER_RESULTS, UNFIT)
+        for why, names in table
+        if not any(names.search(name) for name in known)
+    ]
     assert unused == []
 
 
 def test_m8_a_pipeline_is_tried_or_not() -> None:
-    assert [(task, name) for task in ITSELF for name in ITSELF[task] if name in UNTRIED.get(task, ())] == []
+    assert [
+        (task, name) for task in ITSELF for name in ITSELF[task] if name in UNTRIED.get(task, ())
+    ] == []
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_m8_what_is_let_through_can_be_called_with_what_the_task_gives(task: str) -> None:
-    """No argument that is required, and that no node gives, is left over; what is refused is refused in one form."""
+    """
+    No argument that is required, and that no node gives, is left over.
+
+    What is refused is refused in one form.
+    """
     free = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
     for name, cls in pipelines().items():
         try:
             target = check_task(name, task, "some/model")
         except ModelError as error:
             assert error.problem.code == "model_task_unsupported"
-            assert f"can't be used for {task}: {name} " in error.problem.message and error.problem.hint
+            assert (
+                f"can't be used for {task}: {name} " in error.problem.message and error.problem.hint
+            )
             continue
         parameters = inspect.signature((target or cls).__call__).parameters
-        required = {key for key, one in parameters.items() if one.default is inspect.Parameter.empty and one.kind not in free}
-        assert required - {"self", "prompt", "image", "mask_image", "control_image", "control_mode"} == set(), name
+        required = {
+            key
+            for key, one in parameters.items()
+            if one.default is inspect.Parameter.empty and one.kind not in free
+        }
+        assert (
+            required - {"self", "prompt", "image", "mask_image", "control_image", "control_mode"}
+            == set()
+        ), name
         assert {"num_frames", "video", "audio_length_in_s"}.isdisjoint(parameters), name
 
 

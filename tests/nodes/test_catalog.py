@@ -1,5 +1,7 @@
 """
-The nodes of the nearest tool: which of them a workflow file finds here, and that every value that it may hold is accepted.
+The nodes of the nearest tool.
+
+Which of them a workflow file finds here, and that every value that it may hold is accepted.
 
 `catalog.tsv` lists that tool's node types with their properties and outputs.
 """
@@ -22,11 +24,20 @@ from nodetool_core.types import type_name
 REGISTRY = Registry.installed()
 
 LEFT_OUT = {
-    "huggingface.image_to_image.OmniGen": "a family of its own that the pipelines by task don't cover",
-    "huggingface.image_to_image.StableDiffusionLatentUpscaler": "DiffusionUpscale takes latents and gives the image",
+    "huggingface.image_to_image.OmniGen": (
+        "a family of its own that the pipelines by task don't cover"
+    ),
+    "huggingface.image_to_image.StableDiffusionLatentUpscaler": (
+        "DiffusionUpscale takes latents and gives the image"
+    ),
     "nodetool.constant.Constant": "base class of the constants, without properties or outputs",
-    "nodetool.text.CountTokens": "counts what text models are billed for, which no image workflow needs",
-    "nodetool.text.ExtractJSON": "needs a JSONPath library; ParseJSON with `{{ name.part }}` in a template reads what prompts need",
+    "nodetool.text.CountTokens": (
+        "counts what text models are billed for, which no image workflow needs"
+    ),
+    "nodetool.text.ExtractJSON": (
+        "needs a JSONPath library; ParseJSON with `{{ name.part }}` in a template reads what"
+        " prompts need"
+    ),
     "nodetool.text.HtmlToText": "web pages are no image work",
 }
 """Types without a counterpart, and why."""
@@ -58,10 +69,30 @@ JSON_FORMS: dict[str, Any] = {
     "float": 0.5,
     "folder": {"type": "folder", "uri": "", "asset_id": "a1", "data": None, "metadata": None},
     "font": {"type": "font", "name": "DejaVuSans.ttf"},
-    "hf.image_to_image": {"type": "hf.image_to_image", "repo_id": "a/b", "path": None, "variant": None, "allow_patterns": None},
-    "hf.model": {"type": "hf.model", "repo_id": "a/b", "path": None, "variant": None, "allow_patterns": None, "ignore_patterns": None},
+    "hf.image_to_image": {
+        "type": "hf.image_to_image",
+        "repo_id": "a/b",
+        "path": None,
+        "variant": None,
+        "allow_patterns": None,
+    },
+    "hf.model": {
+        "type": "hf.model",
+        "repo_id": "a/b",
+        "path": None,
+        "variant": None,
+        "allow_patterns": None,
+        "ignore_patterns": None,
+    },
     "image": {"type": "image", "uri": "a.png", "asset_id": None, "data": None, "metadata": None},
-    "image_model": {"type": "image_model", "provider": "huggingface", "id": "a/b", "name": "B", "path": None, "supported_tasks": []},
+    "image_model": {
+        "type": "image_model",
+        "provider": "huggingface",
+        "id": "a/b",
+        "name": "B",
+        "path": None,
+        "supported_tasks": [],
+    },
     "image_size": {"type": "image_size", "width": 64, "height": 32, "preset": ""},
     "int": 1,
     "json": {"a": [1, None]},
@@ -89,7 +120,11 @@ _CHOICES = re.compile(r"\s*\{([^}]*)\}")
 
 
 def read_properties(text: str) -> dict[str, tuple[str, tuple[Any, ...]]]:
-    """`name:type=default [min,max] {choices}; …`. Defaults that the catalog cuts off count for nothing."""
+    """
+    `name:type=default [min,max] {choices}; …`.
+
+    Defaults that the catalog cuts off count for nothing.
+    """
     found: dict[str, tuple[str, tuple[Any, ...]]] = {}
     while match := _PROPERTY.search(text):
         text, samples = text[match.end() :], []
@@ -112,7 +147,7 @@ def read_properties(text: str) -> dict[str, tuple[str, tuple[Any, ...]]]:
 
 @cache
 def catalog() -> dict[str, Entry]:
-    """The catalog by type."""
+    """Return the catalog by type."""
     entries = {}
     for line in (Path(__file__).parent / "catalog.tsv").read_text().splitlines()[1:]:
         node_type, properties, outputs = line.split("\t")
@@ -139,9 +174,14 @@ HERE = [name for name in catalog() if name not in LEFT_OUT]
 
 def test_every_type_is_here_or_left_out_for_a_reason() -> None:
     assert [name for name in HERE if counterpart(name)[0] is None] == []
-    assert [name for name in LEFT_OUT if name not in catalog() or counterpart(name)[0] is not None] == []
+    assert [
+        name for name in LEFT_OUT if name not in catalog() or counterpart(name)[0] is not None
+    ] == []
     aliased = [name for name in HERE if REGISTRY.alias(name)]
-    assert len(HERE) >= 175 and len([name for name in aliased if not name.startswith("huggingface.")]) <= 12
+    assert (
+        len(HERE) >= 175
+        and len([name for name in aliased if not name.startswith("huggingface.")]) <= 12
+    )
 
 
 @pytest.mark.parametrize("node_type", HERE)
@@ -153,9 +193,15 @@ def test_every_value_that_a_file_may_hold_is_accepted(node_type: str) -> None:
         if target is None:
             continue
         assert target in node.spec.properties, f"{node_type} has no {name}"
-        for value in samples if kind in ("int", "float", "enum") and samples else (*samples, _json_form(kind)):
+        for value in (
+            samples
+            if kind in ("int", "float", "enum") and samples
+            else (*samples, _json_form(kind))
+        ):
             _, problems = node.spec.properties[target].validate(value, name)
-            refused = not isinstance(value, (dict, list)) and (node_type, name, value) in NOT_ACCEPTED
+            refused = (
+                not isinstance(value, (dict, list)) and (node_type, name, value) in NOT_ACCEPTED
+            )
             assert refused or not problems, f"{name}={value!r}: {problems}"
 
 
@@ -167,7 +213,10 @@ def test_every_output_is_there_with_its_type(node_type: str) -> None:
         ours = node.spec.outputs.get(alias.outputs.get(name, name))
         assert ours is not None, f"{node_type} has no output {name}"
         found = type_name(ours.annotation)
-        assert re.split(r"\[| \| ", found)[0] == TYPES.get(kind, kind) or "any" in (found, kind), f"{name} is {found}, not {kind}"
+        assert re.split(r"\[| \| ", found)[0] == TYPES.get(kind, kind) or "any" in (
+            found,
+            kind,
+        ), f"{name} is {found}, not {kind}"
 
 
 TYPES = {"image_model": "hf.model", "json": "any", "text": "str", "torch_tensor": "latents"}

@@ -1,8 +1,11 @@
 """
-Every node that needs no model runs on real data: images of every mode and of one pixel, every choice, every bound; and bad
-values are refused by name.
+Every node that needs no model runs on real data.
 
-A node either does its work or says with a `NodeError` why it can't. Whatever else it raises is a fault.
+Images of every mode and of one pixel, every choice, every bound; and bad values are refused by
+name.
+
+A node either does its work or says with a `NodeError` why it can't. Whatever else it raises is a
+fault.
 """
 
 from __future__ import annotations
@@ -17,7 +20,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nodetool_core import ColorRef, ImageData, ImageRef, Lane, ModelRef, Node, Registry, WorkflowError
+from nodetool_core import (
+    ColorRef,
+    ImageData,
+    ImageRef,
+    Lane,
+    ModelRef,
+    Node,
+    Registry,
+    WorkflowError,
+)
 from nodetool_core.errors import ImageError, NodeError
 from nodetool_core.properties import Property
 from nodetool_core.types import choices, is_assignable, type_name, union_members
@@ -53,7 +65,9 @@ DEPENDS_ON_OTHERS = {
     "nodetool.text.Chunk",
     "nodetool.text.RegexMatch",
 }
-"""Nodes where a value within its bounds can be wrong beside another value, or for the image at hand."""
+"""
+Nodes where a value within its bounds can be wrong beside another value, or for the image at hand.
+"""
 
 
 def is_own(node: type[Node]) -> bool:
@@ -61,7 +75,9 @@ def is_own(node: type[Node]) -> bool:
     takes_models = any(isinstance(prop.default, ModelRef) for prop in node.spec.properties.values())
     if node.spec.title == "WorkflowNode" or (takes_models and node.lane is not Lane.INLINE):
         return False
-    return node.lane in (Lane.INLINE, Lane.CPU) and not node.spec.node_type.startswith("huggingface.")
+    return node.lane in (Lane.INLINE, Lane.CPU) and not node.spec.node_type.startswith(
+        "huggingface."
+    )
 
 
 NODES = [node for node in Registry.installed() if is_own(node)]
@@ -69,7 +85,9 @@ NODES = [node for node in Registry.installed() if is_own(node)]
 
 def takes_images(prop: Property) -> bool:
     """Whether a property says that it takes an image or several."""
-    fits = is_assignable(ImageRef, prop.annotation) or is_assignable(list[ImageRef], prop.annotation)
+    fits = is_assignable(ImageRef, prop.annotation) or is_assignable(
+        list[ImageRef], prop.annotation
+    )
     return fits and "image" in type_name(prop.annotation)
 
 
@@ -81,7 +99,7 @@ def name_of(node: Any) -> Any:
 
 
 def in_every_way(image: Image.Image, mode: str) -> Image.Image:
-    """The image in a mode, also in those that Pillow does not convert RGB to."""
+    """Return the image in a mode, also in those that Pillow does not convert RGB to."""
     if mode == "PA":
         return image.convert("P").convert("PA")
     if mode == "I;16":
@@ -90,7 +108,11 @@ def in_every_way(image: Image.Image, mode: str) -> Image.Image:
 
 
 def values(node: type[Node], image: ImageData) -> dict[str, Any]:
-    """What the node is given: the image wherever it takes one, its defaults or `GIVEN` for the rest."""
+    """
+    Return what the node is given.
+
+    The image wherever it takes one, its defaults or `GIVEN` for the rest.
+    """
     given = dict(GIVEN.get(node.spec.node_type, {}))
     for prop in node.spec.properties.values():
         if takes_images(prop) and prop.name not in given:
@@ -148,7 +170,9 @@ def test_colours_keep_their_profile(node: type[Node], mode: str, runner: NodeRun
     measures = {"lib.pillow.compare.Difference"}
     for image in images_in(runner(node(**values(node, ImageData.of(source))))):
         if image.mode in ("RGB", "RGBA") and node.spec.node_type not in measures:
-            assert image.info.get("icc_profile") == display_p3(), "without it, the colours would be read as others"
+            assert image.info.get("icc_profile") == display_p3(), (
+                "without it, the colours would be read as others"
+            )
 
 
 @pytest.mark.parametrize("node", WITH_IMAGES, ids=name_of)
@@ -158,7 +182,9 @@ def test_it_takes_a_single_pixel(node: type[Node], runner: NodeRunner) -> None:
     check(node, runner(node(**given)))
 
 
-@pytest.mark.parametrize("node", [node for node in WITH_IMAGES if node.lane is not Lane.INLINE], ids=name_of)
+@pytest.mark.parametrize(
+    "node", [node for node in WITH_IMAGES if node.lane is not Lane.INLINE], ids=name_of
+)
 def test_what_it_says_of_a_broken_image(node: type[Node], runner: NodeRunner) -> None:
     (runner.base / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
     with pytest.raises(ImageError, match=r"broken\.png"):
@@ -166,20 +192,33 @@ def test_what_it_says_of_a_broken_image(node: type[Node], runner: NodeRunner) ->
 
 
 def ends(prop: Property) -> Iterator[Any]:
-    """The extreme values of a property: each choice, the bounds of a number, both truths, no text."""
+    """
+    Yield the extreme values of a property.
+
+    Each choice, the bounds of a number, both truths, no text.
+    """
     if allowed := choices(prop.annotation):
         yield from allowed
     elif prop.annotation is bool:
         yield from (False, True)
     elif prop.annotation in (int, float):
         kind = prop.annotation
-        yield kind(prop.bounds.get("ge", math.nextafter(prop.bounds["gt"], 1) if "gt" in prop.bounds else -1000))
+        yield kind(
+            prop.bounds.get(
+                "ge", math.nextafter(prop.bounds["gt"], 1) if "gt" in prop.bounds else -1000
+            )
+        )
         yield kind(min(prop.bounds.get("le", 1000), 2000))
     elif prop.annotation is ColorRef:
         yield from (ColorRef(value=value) for value in ("#ffffff", "#00000080", None))
 
 
-CASES = [(node, prop.name) for node in NODES for prop in node.spec.properties.values() if list(ends(prop))]
+CASES = [
+    (node, prop.name)
+    for node in NODES
+    for prop in node.spec.properties.values()
+    if list(ends(prop))
+]
 
 
 @pytest.mark.parametrize(("node", "name"), CASES, ids=lambda part: name_of(part) or part)
@@ -189,27 +228,43 @@ def test_it_works_up_to_its_bounds(node: type[Node], name: str, runner: NodeRunn
             check(node, runner(node(**{**values(node, ImageData.of(scene())), name: value})))
         except NodeError as error:
             assert node.spec.node_type in DEPENDS_ON_OTHERS, f"{name}={value}: {error}"
-            assert len(error.problem.message) > 20 and error.problem.hint, "says what is wrong and what to do"
+            assert len(error.problem.message) > 20 and error.problem.hint, (
+                "says what is wrong and what to do"
+            )
 
 
 HUGE = [sign * value for value in (2**31, 2**63, 2**70, 10**400) for sign in (1, -1)]
-WHOLE = [(node, prop.name) for node in NODES for prop in node.spec.properties.values() if int in union_members(prop.annotation)]
+WHOLE = [
+    (node, prop.name)
+    for node in NODES
+    for prop in node.spec.properties.values()
+    if int in union_members(prop.annotation)
+]
 
 
 @pytest.mark.parametrize(("node", "name"), WHOLE, ids=lambda part: name_of(part) or part)
-def test_huge_numbers_are_worked_with_or_refused(node: type[Node], name: str, runner: NodeRunner) -> None:
+def test_huge_numbers_are_worked_with_or_refused(
+    node: type[Node], name: str, runner: NodeRunner
+) -> None:
     for value in HUGE:
         with suppress(NodeError, WorkflowError):
             check(node, runner(node(**{**values(node, ImageData.of(scene())), name: value})))
 
 
-BOUNDED = [(node, prop.name) for node in NODES for prop in node.spec.properties.values() if prop.bounds or choices(prop.annotation)]
+BOUNDED = [
+    (node, prop.name)
+    for node in NODES
+    for prop in node.spec.properties.values()
+    if prop.bounds or choices(prop.annotation)
+]
 
 
 @pytest.mark.parametrize(("node", "name"), BOUNDED, ids=lambda part: name_of(part) or part)
 def test_bad_values_are_refused_by_name(node: type[Node], name: str) -> None:
     prop = node.spec.properties[name]
-    bad: list[Any] = ["neither", None, [], math.nan] + [bound - 1 for kind, bound in prop.bounds.items() if kind in ("ge", "gt")]
+    bad: list[Any] = ["neither", None, [], math.nan] + [
+        bound - 1 for kind, bound in prop.bounds.items() if kind in ("ge", "gt")
+    ]
     bad += [bound + 1 for kind, bound in prop.bounds.items() if kind in ("le", "lt")]
     for value in bad:
         with pytest.raises(WorkflowError, match=rf"{node.spec.title}\.{name}: "):

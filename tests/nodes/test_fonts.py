@@ -21,7 +21,7 @@ from nodetool_core.assets.loader import ImageLoader
 
 @pytest.fixture
 def own_fonts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The only folder of this machine with fonts."""
+    """Return the only folder of this machine with fonts."""
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setenv("XDG_DATA_DIRS", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -31,11 +31,13 @@ def own_fonts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def context(base: Path) -> Context:
-    return Context("node", report=lambda *_: None, cancelled=None, images=ImageLoader(base), models=None)  # type: ignore[arg-type]
+    return Context(
+        "node", report=lambda *_: None, cancelled=None, images=ImageLoader(base), models=None
+    )  # type: ignore[arg-type]
 
 
 def with_map(path: Path, table: bytes) -> Path:
-    """The shipped font with another table of characters."""
+    """Return the shipped font with another table of characters."""
     data = bytearray(Path(SHIPPED).read_bytes())
     for index in range(struct.unpack_from(">H", data, 4)[0]):
         name, _, offset, size = struct.unpack_from(">4sIII", data, 12 + 16 * index)
@@ -47,13 +49,18 @@ def with_map(path: Path, table: bytes) -> Path:
 
 
 def format_12(groups: list[tuple[int, int, int]]) -> bytes:
-    table = struct.pack(">HHIII", 12, 0, 16 + 12 * len(groups), 0, len(groups)) + b"".join(struct.pack(">III", *group) for group in groups)
+    table = struct.pack(">HHIII", 12, 0, 16 + 12 * len(groups), 0, len(groups)) + b"".join(
+        struct.pack(">III", *group) for group in groups
+    )
     return struct.pack(">HHHHI", 0, 1, 3, 10, 12) + table
 
 
 def test_the_shipped_font_is_small_has_its_licence_and_the_letters_of_europe() -> None:
     assert Path(SHIPPED).stat().st_size <= 800_000
-    assert "Permission is hereby granted, free of charge" in Path(SHIPPED).with_name("LICENSE").read_text()
+    assert (
+        "Permission is hereby granted, free of charge"
+        in Path(SHIPPED).with_name("LICENSE").read_text()
+    )
     letters = [
         *range(0x21, 0x7F),
         *range(0xA1, 0x180),
@@ -71,16 +78,27 @@ def test_the_shipped_font_is_small_has_its_licence_and_the_letters_of_europe() -
 def test_what_a_font_has_is_what_it_draws() -> None:
     font = ImageFont.truetype(SHIPPED, 20, layout_engine=ImageFont.Layout.BASIC)
     box = bytes(font.getmask("\uffff"))
-    for code in [*range(0x21, 0x600), *range(0x2010, 0x2028), *range(0x4E00, 0x4E40), *range(0x1F600, 0x1F640)]:
+    for code in [
+        *range(0x21, 0x600),
+        *range(0x2010, 0x2028),
+        *range(0x4E00, 0x4E40),
+        *range(0x1F600, 0x1F640),
+    ]:
         if chr(code).isprintable() and has(SHIPPED, chr(code)):
             assert bytes(font.getmask(chr(code))) != box, hex(code)
 
 
 @pytest.mark.parametrize("name", ["Own Sans", "own sans", "OwnSans", "Own.ttf"])
-def test_i15_a_font_is_found_by_its_family_or_its_file(name: str, own_fonts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_i15_a_font_is_found_by_its_family_or_its_file(
+    name: str, own_fonts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (own_fonts / "deeper").mkdir()
     own = shutil.copy(SHIPPED, own_fonts / "deeper" / "Own.ttf")
-    monkeypatch.setattr(_fonts, "_family", lambda path, _: ("Own Sans", "Book") if path == str(own) else ("DejaVu Sans", "Book"))
+    monkeypatch.setattr(
+        _fonts,
+        "_family",
+        lambda path, _: ("Own Sans", "Book") if path == str(own) else ("DejaVu Sans", "Book"),
+    )
     assert font_file(name, context(own_fonts)) == str(own)
 
 
@@ -124,7 +142,9 @@ def test_system_fonts_are_in_a_key_only_where_they_may_be_needed(own_fonts: Path
 
 
 @given(data=st.binary(max_size=300), place=st.integers(0, 280))
-def test_a_damaged_font_has_no_characters(data: bytes, place: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_damaged_font_has_no_characters(
+    data: bytes, place: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     start = Path(SHIPPED).read_bytes()[:400]
     path = tmp_path_factory.getbasetemp() / "damaged.ttf"
     path.write_bytes(start[:place] + data)

@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import AutoPipelineForImage2Image, AutoPipelineForInpainting, AutoPipelineForText2Image
+from diffusers import (
+    AutoPipelineForImage2Image,
+    AutoPipelineForInpainting,
+    AutoPipelineForText2Image,
+)
 from PIL import Image, ImageDraw
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +34,9 @@ def _one_thread() -> Any:
 def to_image() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("error", FutureWarning)
-        pipe = AutoPipelineForImage2Image.from_pretrained(WEIGHTS, dtype=torch.float32, use_safetensors=True)
+        pipe = AutoPipelineForImage2Image.from_pretrained(
+            WEIGHTS, dtype=torch.float32, use_safetensors=True
+        )
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
@@ -42,7 +48,9 @@ def noon() -> Image.Image:
 
 def edit(pipe: Any, image: Image.Image, prompt: str, seed: int = 7, **more: Any) -> Image.Image:
     asked = {"strength": 0.8, "num_inference_steps": 15, "guidance_scale": 7.5} | more
-    result: Image.Image = pipe(prompt, image=image, generator=torch.Generator().manual_seed(seed), **asked).images[0]
+    result: Image.Image = pipe(
+        prompt, image=image, generator=torch.Generator().manual_seed(seed), **asked
+    ).images[0]
     return result
 
 
@@ -59,7 +67,11 @@ def test_a_sunset_prompt_makes_the_noon_warm(to_image: Any, noon: Image.Image) -
     before, after = pixels(noon), pixels(edit(to_image, noon, SUNSET))
     assert after.shape == before.shape == (128, 128, 3)
     sky = slice(0, 40)
-    assert (after[sky, :, 0] - after[sky, :, 2]).mean() > 40 > (before[sky, :, 0] - before[sky, :, 2]).mean()
+    assert (
+        (after[sky, :, 0] - after[sky, :, 2]).mean()
+        > 40
+        > (before[sky, :, 0] - before[sky, :, 2]).mean()
+    )
 
 
 def test_night_is_dark_and_winter_is_white(to_image: Any, noon: Image.Image) -> None:
@@ -69,14 +81,18 @@ def test_night_is_dark_and_winter_is_white(to_image: Any, noon: Image.Image) -> 
 
 
 def test_the_same_seed_gives_the_same_bytes(to_image: Any, noon: Image.Image) -> None:
-    first, again, other = (edit(to_image, noon, SUNSET, seed, num_inference_steps=4) for seed in (1, 1, 2))
+    first, again, other = (
+        edit(to_image, noon, SUNSET, seed, num_inference_steps=4) for seed in (1, 1, 2)
+    )
     assert first.tobytes() == again.tobytes() != other.tobytes()
 
 
 def test_text_to_image_draws_at_the_native_size(to_image: Any) -> None:
     pipe = AutoPipelineForText2Image.from_pipe(to_image)
     pipe.set_progress_bar_config(disable=True)
-    drawn = pipe("mountains at night", num_inference_steps=12, generator=torch.Generator().manual_seed(0)).images[0]
+    drawn = pipe(
+        "mountains at night", num_inference_steps=12, generator=torch.Generator().manual_seed(0)
+    ).images[0]
     assert drawn.size == (128, 128)
     assert 5 < pixels(drawn).mean() < 110
 

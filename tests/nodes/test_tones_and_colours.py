@@ -1,6 +1,6 @@
 """
-Whatever numbers an image is stored as, a node gives what it gives for the same image in plain RGB or grey: no mode comes out
-black or shifted (I1), and images in different profiles meet in one (I2).
+Whatever numbers an image is stored as, a node gives what it gives for the same image in plain RGB
+or grey: no mode comes out black or shifted (I1), and images in different profiles meet in one (I2).
 """
 
 from __future__ import annotations
@@ -20,7 +20,14 @@ from nodetool_core.types import is_assignable
 from tests.assets.images import scene
 from tests.assets.profiles import display_p3, grey_gamma
 from tests.nodes.conftest import NodeRunner
-from tests.nodes.test_every_node import WITH_IMAGES, images_in, in_every_way, name_of, takes_images, values
+from tests.nodes.test_every_node import (
+    WITH_IMAGES,
+    images_in,
+    in_every_way,
+    name_of,
+    takes_images,
+    values,
+)
 
 GREY = {"1", "I", "F", "I;16", "L", "LA"}
 MODES = ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "I;16", "F"]
@@ -29,7 +36,12 @@ WHITES = {"F": (1.0, 255.0, 65_535.0), "I": (255.0, 65_535.0)}
 MEASURES = {"nodetool.image.GetMetadata", "nodetool.image.SaveImageFile"}
 """Nodes whose result is no image, or the one that was given."""
 NODES = [node for node in WITH_IMAGES if node.spec.node_type not in MEASURES]
-SENSITIVE = {"lib.pillow.filter.Canny", "lib.pillow.filter.FindEdges", "lib.pillow.filter.Contour", "lib.pillow.enhance.Equalize"}
+SENSITIVE = {
+    "lib.pillow.filter.Canny",
+    "lib.pillow.filter.FindEdges",
+    "lib.pillow.filter.Contour",
+    "lib.pillow.enhance.Equalize",
+}
 """Nodes that make much of one tone's difference, which rounding may be."""
 
 SHAPES = st.tuples(st.integers(8, 40), st.integers(8, 40), st.sampled_from(["smooth", "edge"]))
@@ -51,7 +63,9 @@ def stored(image: Image.Image, mode: str, white: float) -> Image.Image:
     if mode == "LAB":
         from PIL import ImageCms
 
-        lab = ImageCms.profileToProfile(image, ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB")
+        lab = ImageCms.profileToProfile(
+            image, ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"
+        )
         assert lab is not None
         return lab
     return in_every_way(image, mode)
@@ -59,7 +73,10 @@ def stored(image: Image.Image, mode: str, white: float) -> Image.Image:
 
 def shown(result: Any) -> list[np.ndarray[Any, Any]]:
     """How the images of a result look: sRGB on white."""
-    return [np.asarray(in_mode(in_srgb(in_mode(image, "RGBA")), "RGB"), float) for image in images_in(result)]
+    return [
+        np.asarray(in_mode(in_srgb(in_mode(image, "RGBA")), "RGB"), float)
+        for image in images_in(result)
+    ]
 
 
 def differences(first: Any, second: Any) -> list[float]:
@@ -77,8 +94,21 @@ def test_i1_no_mode_gives_a_black_or_shifted_result(
     runner = NodeRunner(tmp_path_factory.getbasetemp())
     whites = WHITES.get(mode, (255.0,))
     source = stored(pattern(*shape), mode, whites[scale % len(whites)])
-    plain = in_mode(source, "L" if mode in GREY - {"LA"} else "LA" if mode == "LA" else "RGBA" if source.has_transparency_data else "RGB")
-    for difference in differences(*(runner(node(**values(node, ImageData.of(image)))) for image in (source, plain))):
+    plain = in_mode(
+        source,
+        (
+            "L"
+            if mode in GREY - {"LA"}
+            else "LA"
+            if mode == "LA"
+            else "RGBA"
+            if source.has_transparency_data
+            else "RGB"
+        ),
+    )
+    for difference in differences(
+        *(runner(node(**values(node, ImageData.of(image)))) for image in (source, plain))
+    ):
         assert difference < (25 if node.spec.node_type in SENSITIVE else 3)
 
 
@@ -91,7 +121,10 @@ def muted(seed: int) -> Image.Image:
 def slots(node: type[Node]) -> int:
     """How many images a node puts together, as far as the test gives it some."""
     images = [prop for prop in node.spec.properties.values() if takes_images(prop)]
-    return max(len(images), 2 if any(is_assignable(list[ImageRef], prop.annotation) for prop in images) else 0)
+    return max(
+        len(images),
+        2 if any(is_assignable(list[ImageRef], prop.annotation) for prop in images) else 0,
+    )
 
 
 MIXING = [node for node in NODES if slots(node) > 1]
@@ -100,21 +133,34 @@ COMPUTING = {"lib.pillow.compare.Difference", "lib.pillow.compare.TransferColor"
 
 
 def several(node: type[Node], images: list[Image.Image]) -> dict[str, Any]:
-    """The images in the order of the properties that take them; the last one for all that are left."""
+    """
+    Return the images in the order of the properties that take them.
+
+    The last one for all that are left.
+    """
     given = values(node, ImageData.of(images[-1]))
     left = list(images)
     for prop in node.spec.properties.values():
         if takes_images(prop) and left:
             is_one = is_assignable(ImageRef, prop.annotation)
-            given[prop.name] = ImageData.of(left.pop(0)) if is_one else [ImageData.of(left.pop(0)) for _ in list(left)]
+            given[prop.name] = (
+                ImageData.of(left.pop(0))
+                if is_one
+                else [ImageData.of(left.pop(0)) for _ in list(left)]
+            )
     return given
 
 
 @pytest.mark.parametrize("node", MIXING, ids=name_of)
 @pytest.mark.parametrize("wide", [(True, True), (True, False), (False, True)])
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-def test_i2_images_in_different_profiles_meet_in_one(node: type[Node], wide: tuple[bool, bool], mode: str, run_node: NodeRunner) -> None:
-    images = [in_profile(muted(index).convert(mode), display_p3() if is_wide else None) for index, is_wide in enumerate(wide)]
+def test_i2_images_in_different_profiles_meet_in_one(
+    node: type[Node], wide: tuple[bool, bool], mode: str, run_node: NodeRunner
+) -> None:
+    images = [
+        in_profile(muted(index).convert(mode), display_p3() if is_wide else None)
+        for index, is_wide in enumerate(wide)
+    ]
     expected = run_node(node(**several(node, [in_srgb(image) for image in images])))
     result = run_node(node(**several(node, images)))
     computes = node.spec.node_type in COMPUTING
@@ -122,11 +168,15 @@ def test_i2_images_in_different_profiles_meet_in_one(node: type[Node], wide: tup
         assert difference < (12 if computes else 1.5)
     made = next(images_in(result))
     if made.mode in ("RGB", "RGBA") and node.spec.node_type != "lib.pillow.compare.Difference":
-        assert profile_of(made) == profile_of(images[0]), "the result is in the profile of the first"
+        assert profile_of(made) == profile_of(images[0]), (
+            "the result is in the profile of the first"
+        )
 
 
 @pytest.mark.parametrize("node", MIXING, ids=name_of)
-def test_i2_grey_in_a_profile_of_its_own_meets_colours(node: type[Node], run_node: NodeRunner) -> None:
+def test_i2_grey_in_a_profile_of_its_own_meets_colours(
+    node: type[Node], run_node: NodeRunner
+) -> None:
     grey = in_profile(muted(0).convert("L"), grey_gamma())
     for pair in ([grey, muted(1)], [muted(1), grey], [grey, in_profile(muted(1), display_p3())]):
         expected = run_node(node(**several(node, [in_srgb(image) for image in pair])))

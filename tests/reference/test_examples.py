@@ -1,4 +1,6 @@
-"""The example on every page is a complete workflow that runs, from the file and from Python alike."""
+"""
+The example on every page is a complete workflow that runs, from the file and from Python alike.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ def engine() -> Any:
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that looks like the root of the repository, and may be written to."""
+    """Return a folder that looks like the root of the repository, and may be written to."""
     shutil.copytree(ROOT / "graphs", tmp_path / "graphs")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -39,11 +41,17 @@ def runs_a_model(node: type[Node]) -> bool:
 
 
 def marked(node: type[Node]) -> Any:
-    return pytest.param(node, id=node.spec.node_type, marks=[pytest.mark.slow] if runs_a_model(node) else [])
+    return pytest.param(
+        node, id=node.spec.node_type, marks=[pytest.mark.slow] if runs_a_model(node) else []
+    )
 
 
 def test_every_namespace_is_here() -> None:
-    assert {node.spec.namespace for node in NODES} >= {"huggingface.image_to_image", "nodetool.input", "nodetool.output"}
+    assert {node.spec.namespace for node in NODES} >= {
+        "huggingface.image_to_image",
+        "nodetool.input",
+        "nodetool.output",
+    }
 
 
 @pytest.mark.parametrize("node", [marked(node) for node in NODES])
@@ -57,8 +65,12 @@ def test_the_file_runs(node: type[Node], root: Path, engine: Engine) -> None:
         return
     result = workflow.run(steps)
     assert set(result) == set(shown.results) and result.warnings == []
-    ids = [record.id for record in workflow.document.graph.nodes if record.type == node.spec.node_type]
-    assert node.role is Role.COMMENT or any(name.split("/")[0] in ids for name in result.ran + result.hits)
+    ids = [
+        record.id for record in workflow.document.graph.nodes if record.type == node.spec.node_type
+    ]
+    assert node.role is Role.COMMENT or any(
+        name.split("/")[0] in ids for name in result.ran + result.hits
+    )
     for name, kind in shown.results.items():
         assert result[name] is not None
         if kind == "image":
@@ -66,7 +78,9 @@ def test_the_file_runs(node: type[Node], root: Path, engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("node", [marked(node) for node in NODES])
-def test_python_runs_and_says_the_same(node: type[Node], root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_runs_and_says_the_same(
+    node: type[Node], root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shown = example(node, REGISTRY)
     names: dict[str, Any] = {}
     (root / FILE).write_text(shown.to_json())
@@ -75,23 +89,36 @@ def test_python_runs_and_says_the_same(node: type[Node], root: Path, monkeypatch
         code = code.partition("\nresult = workflow.run()")[0]
     elif runs_a_model(node):
         run = Workflow.run
-        monkeypatch.setattr(Workflow, "run", lambda self: run(self, dict.fromkeys(_step_counts(self), FEW_STEPS)))
+        monkeypatch.setattr(
+            Workflow, "run", lambda self: run(self, dict.fromkeys(_step_counts(self), FEW_STEPS))
+        )
     exec(compile(code, f"<example of {node.spec.title}>", "exec"), names)
-    assert _content(names["workflow"].document) == _content(WorkflowDocument.from_json(json.loads(shown.to_json())))
+    assert _content(names["workflow"].document) == _content(
+        WorkflowDocument.from_json(json.loads(shown.to_json()))
+    )
     for name, kind in shown.results.items():
         if kind == "image" and not shown.needs:
             assert (root / f"{name}.png").stat().st_size > 0
 
 
 def _step_counts(workflow: Workflow) -> list[str]:
-    return [f"{node.id}.num_inference_steps" for node in workflow.graph.nodes if "num_inference_steps" in node.values]
+    return [
+        f"{node.id}.num_inference_steps"
+        for node in workflow.graph.nodes
+        if "num_inference_steps" in node.values
+    ]
 
 
 def _content(document: WorkflowDocument) -> Any:
-    """What a workflow says, apart from the order of its nodes and from defaults and file names written out."""
+    """
+    Return what a workflow says, apart from the order of its nodes and from defaults and file names
+    written out.
+    """
     graph = Workflow.from_document(document, REGISTRY).graph
     by_id = {}
     for node in graph.nodes:
-        sources = {edge.property: (graph.nodes[edge.source].id, edge.output) for edge in node.inputs}
+        sources = {
+            edge.property: (graph.nodes[edge.source].id, edge.output) for edge in node.inputs
+        }
         by_id[node.id] = (node.spec.node_type, node.values, node.dynamic, sources)
     return by_id

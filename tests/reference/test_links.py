@@ -11,7 +11,9 @@ from nodetool_core.reference.links import anchors, broken_links, slug
 
 @pytest.fixture
 def page(tmp_path: Path) -> Path:
-    (tmp_path / "other.md").write_text('# A `list[image]`, and more\n\n## Same\n\n## Same\n\n<a id="by-hand"></a>\n')
+    (tmp_path / "other.md").write_text(
+        '# A `list[image]`, and more\n\n## Same\n\n## Same\n\n<a id="by-hand"></a>\n'
+    )
     (tmp_path / "image.png").write_bytes(b"")
     return tmp_path / "page.md"
 
@@ -19,7 +21,10 @@ def page(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "text",
     [
-        "[a](other.md) [b](other.md#a-listimage-and-more) [c](other.md#same-1) [d](other.md#by-hand) [e](#here)\n\n## Here",
+        (
+            "[a](other.md) [b](other.md#a-listimage-and-more) [c](other.md#same-1)"
+            " [d](other.md#by-hand) [e](#here)\n\n## Here"
+        ),
         '![a](image.png) <img src="image.png"> [a](<other.md>) [b](other.md "title")',
         "[outside](https://example.com/nowhere) [mail](mailto:a@b.c)",
         "`[code](nowhere.md)` ``[with ` tick](nowhere.md)``",

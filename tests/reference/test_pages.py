@@ -64,7 +64,9 @@ def test_every_module_of_the_built_in_pack_imports(registry: Registry) -> None:
     assert registry.problems == []
 
 
-def test_every_node_has_a_page_and_every_namespace_an_index(registry: Registry, written: dict[str, str]) -> None:
+def test_every_node_has_a_page_and_every_namespace_an_index(
+    registry: Registry, written: dict[str, str]
+) -> None:
     types = set(re.findall(r'^node_type: "(.*)"$', "\n".join(written.values()), re.MULTILINE))
     assert types == {node.spec.node_type for node in registry}
     for node in registry:
@@ -74,14 +76,27 @@ def test_every_node_has_a_page_and_every_namespace_an_index(registry: Registry, 
 def test_the_page_of_the_seed_has_its_form_and_its_truth(written: dict[str, str]) -> None:
     page = written["huggingface/image_to_image/image_to_image.md"]
     assert page.startswith(
-        '---\nlayout: page\ntitle: "Image to Image"\nnode_type: "huggingface.image_to_image.ImageToImage"\n'
-        'namespace: "huggingface.image_to_image"\n---\n'
+        '---\nlayout: page\ntitle: "Image to Image"\nnode_type:'
+        ' "huggingface.image_to_image.ImageToImage"\nnamespace: "huggingface.image_to_image"\n---\n'
     )
     sections = re.findall(r"^## (.*)$", page, re.MULTILINE)
-    assert sections == ["Description", "Properties", "Outputs", "Metadata", "Example", "Related Nodes"]
+    assert sections == [
+        "Description",
+        "Properties",
+        "Outputs",
+        "Metadata",
+        "Example",
+        "Related Nodes",
+    ]
     rows = {row.split("|")[1].strip(): row for row in page.splitlines() if row.startswith("| ")}
-    assert "`float`" in rows["strength"] and "`0.8`" in rows["strength"] and "≥ 0; ≤ 1" in rows["strength"]
-    assert '`{"type": "image", "uri": "", "asset_id": null, "data": null}`' in rows["image"] and rows["image"].endswith("| yes |")
+    assert (
+        "`float`" in rows["strength"]
+        and "`0.8`" in rows["strength"]
+        and "≥ 0; ≤ 1" in rows["strength"]
+    )
+    assert '`{"type": "image", "uri": "", "asset_id": null, "data": null}`' in rows[
+        "image"
+    ] and rows["image"].endswith("| yes |")
     assert rows["prompt"].endswith("| no |")
     assert "`image`" in rows["output"]
 
@@ -91,9 +106,18 @@ def test_a_page_tells_types_bounds_choices_and_what_is_required() -> None:
     assert r"Tints an image with `one` colour | or two." in page
     assert "- See what a page &lt;looks> like" in page
     assert "| image | [`image`](../../../types.md#image) | Image to tint. |  |  | yes |" in page
-    assert r'| mode | [`enum`](../../../types.md#enum) | Which way. | `"warm"` | `"warm"`, `"co\|ld"` | no |' in page
-    assert r"| amount | [`float`](../../../types.md#float) \| `none` | How much. | `0.5` | ≥ 0; < 1 | no |" in page
-    assert r'| note | [`str`](../../../types.md#str) | A note. | ``"`a\|b`"`` | at most 12 characters | no |' in page
+    assert (
+        r'| mode | [`enum`](../../../types.md#enum) | Which way. | `"warm"` | `"warm"`, `"co\|ld"`'
+        r" | no |" in page
+    )
+    assert (
+        r"| amount | [`float`](../../../types.md#float) \| `none` | How much. | `0.5` | ≥ 0; < 1 |"
+        r" no |" in page
+    )
+    assert (
+        r'| note | [`str`](../../../types.md#str) | A note. | ``"`a\|b`"`` | at most 12 characters'
+        r" | no |" in page
+    )
     assert "-1 draws a number" in page
     assert "- **Result cache:** none: it runs every time" in page
     assert "| output | [`image`](../../../types.md#image) | The tinted image. |" in page
@@ -111,12 +135,18 @@ def test_many_choices_stand_below_the_table(written: dict[str, str]) -> None:
     assert re.search(r"^Choices of `scheduler`: .*`\"EulerDiscreteScheduler\"`", page, re.MULTILINE)
 
 
-def test_related_nodes_share_tags_or_properties(registry: Registry, written: dict[str, str]) -> None:
+def test_related_nodes_share_tags_or_properties(
+    registry: Registry, written: dict[str, str]
+) -> None:
     lines = related(written, "huggingface/image_to_image/image_to_image.md")
     assert any("inpaint" in line.lower() or "model" in line.lower() for line in lines)
     assert all(re.search(r"shares |both |that this node ", line) for line in lines)
-    assert not any("(image_to_image.md)" in line for line in lines), "a node is not related to itself"
-    assert not any("Image Input" in line for line in lines), "an input is related to every node and to none"
+    assert not any("(image_to_image.md)" in line for line in lines), (
+        "a node is not related to itself"
+    )
+    assert not any("Image Input" in line for line in lines), (
+        "an input is related to every node and to none"
+    )
 
 
 def test_what_is_rare_relates_more_than_what_everybody_has(written: dict[str, str]) -> None:
@@ -133,15 +163,24 @@ def test_every_link_resolves(registry: Registry, tmp_path: Path) -> None:
 def test_types_lead_to_the_nodes_that_give_and_take_them(written: dict[str, str]) -> None:
     entry = written["types.md"].partition("## `image`\n")[2].partition("\n## ")[0]
     given, taken = (line for line in entry.splitlines() if line.startswith("**"))
-    assert "[Load Image File](nodetool/image/load_image_file.md)" in given and "Get Metadata" not in given
-    assert "[Get Metadata](nodetool/image/get_metadata.md) (image)" in taken and "Load Image File" not in taken
+    assert (
+        "[Load Image File](nodetool/image/load_image_file.md)" in given
+        and "Get Metadata" not in given
+    )
+    assert (
+        "[Get Metadata](nodetool/image/get_metadata.md) (image)" in taken
+        and "Load Image File" not in taken
+    )
     assert '`{"type": "image", "uri": "", "asset_id": null, "data": null}`' in entry
     assert "## `any`" in written["types.md"] and "## `enum`" in written["types.md"]
 
 
 def test_an_int_is_taken_where_a_float_is() -> None:
     page = pages(Registry(Registry.installed().packs, [SampleTint]))["types.md"]
-    taken = {name: page.partition(f"## `{name}`\n")[2].partition("**Taken by:**")[2].partition("\n")[0] for name in ("int", "float")}
+    taken = {
+        name: page.partition(f"## `{name}`\n")[2].partition("**Taken by:**")[2].partition("\n")[0]
+        for name in ("int", "float")
+    }
     assert "Sample Tint" in taken["float"] and "(amount, seed)" in taken["int"]
     assert re.search(r"Sample Tint\]\([^)]*\) \(amount\)", taken["float"])
 
@@ -156,7 +195,11 @@ def test_the_catalogue_says_the_same_as_json(registry: Registry, written: dict[s
     catalogue = {entry["type"]: entry for entry in json.loads(written["nodes.json"])}
     assert set(catalogue) == {node.spec.node_type for node in registry}
     crop = catalogue["nodetool.image.Crop"]
-    assert crop["page"] in written and crop["properties"]["left"] == "int" and "Remove a border" in crop["use_cases"]
+    assert (
+        crop["page"] in written
+        and crop["properties"]["left"] == "int"
+        and "Remove a border" in crop["use_cases"]
+    )
 
 
 def test_every_node_is_drawn_on_its_page(registry: Registry, written: dict[str, str]) -> None:
@@ -171,10 +214,19 @@ def test_a_image_is_shown_where_it_was_made_and_missed_where_not(tmp_path: Path)
     registry = Registry(Registry.installed().packs)
     page, image = tmp_path / "nodetool/image/crop.md", tmp_path / "nodetool/image/crop.webp"
     build(registry, tmp_path, SOME)
-    assert "nodetool/image/crop.webp" in missing_images(registry, tmp_path, SOME) and "crop.webp" not in page.read_text()
+    assert (
+        "nodetool/image/crop.webp" in missing_images(registry, tmp_path, SOME)
+        and "crop.webp" not in page.read_text()
+    )
     Image.new("RGB", (8, 8)).save(image)
-    assert build(registry, tmp_path, SOME) == [page] and "![The image that the example gives](crop.webp)" in page.read_text()
-    assert "nodetool/image/crop.webp" not in missing_images(registry, tmp_path, SOME) and stale(registry, tmp_path, SOME) == []
+    assert (
+        build(registry, tmp_path, SOME) == [page]
+        and "![The image that the example gives](crop.webp)" in page.read_text()
+    )
+    assert (
+        "nodetool/image/crop.webp" not in missing_images(registry, tmp_path, SOME)
+        and stale(registry, tmp_path, SOME) == []
+    )
     gone = tmp_path / "nodetool/image/gone.webp"
     gone.write_bytes(image.read_bytes())
     assert build(registry, tmp_path, SOME) == [gone] and image.exists()
@@ -240,4 +292,8 @@ def test_names(title: str, expected: str, file: str) -> None:
 
 
 def test_file_names_never_collide() -> None:
-    assert file_names(["HTTPGet", "HttpGet", "Index"]) == {"HTTPGet": "http_get.md", "HttpGet": "http_get_2.md", "Index": "index_2.md"}
+    assert file_names(["HTTPGet", "HttpGet", "Index"]) == {
+        "HTTPGet": "http_get.md",
+        "HttpGet": "http_get_2.md",
+        "Index": "index_2.md",
+    }

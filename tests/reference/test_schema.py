@@ -38,7 +38,10 @@ def test_workflows_that_ship_pass(path: Path, validator: Draft202012Validator) -
 
 
 def test_the_example_of_every_node_passes(validator: Draft202012Validator) -> None:
-    wrong = {node.spec.node_type: complaints(validator, json.loads(example(node, REGISTRY).to_json())) for node in REGISTRY}
+    wrong = {
+        node.spec.node_type: complaints(validator, json.loads(example(node, REGISTRY).to_json()))
+        for node in REGISTRY
+    }
     assert {node_type: found for node_type, found in wrong.items() if found} == {}
 
 
@@ -54,7 +57,9 @@ def test_the_example_of_every_node_passes(validator: Draft202012Validator) -> No
         ({"nodes": []}, "$"),
     ],
 )
-def test_mistakes_are_found_where_they_are(content: Any, place: str, validator: Draft202012Validator) -> None:
+def test_mistakes_are_found_where_they_are(
+    content: Any, place: str, validator: Draft202012Validator
+) -> None:
     assert place in {error.json_path for error in validator.iter_errors(content)}
 
 

@@ -16,8 +16,15 @@ from tests.server.live import LiveServer
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    workflows = {"paint": nodes.paint(), "resize": nodes.resize(), "draw": nodes.draw(), "sub/broken": nodes.broken()}
-    with LiveServer(tmp_path_factory.mktemp("server"), workflows, nodes=nodes.NODES, max_body_bytes=2 * 2**20) as live:
+    workflows = {
+        "paint": nodes.paint(),
+        "resize": nodes.resize(),
+        "draw": nodes.draw(),
+        "sub/broken": nodes.broken(),
+    }
+    with LiveServer(
+        tmp_path_factory.mktemp("server"), workflows, nodes=nodes.NODES, max_body_bytes=2 * 2**20
+    ) as live:
         yield live
 
 

@@ -42,7 +42,13 @@ class LiveServer:
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
         self._socket.listen(128)
-        given = {"graphs": graphs, "data": folder / "data", "models": (), "port": self.port, **settings}
+        given = {
+            "graphs": graphs,
+            "data": folder / "data",
+            "models": (),
+            "port": self.port,
+            **settings,
+        }
         self.services: Services = open_services(Settings.read(**given), registry, hub=hub)
         self.server = server_of(self.services)
         self._thread = threading.Thread(target=self.server.run, args=([self._socket],), daemon=True)
@@ -71,11 +77,20 @@ class LiveServer:
 
 
 def transport_ready(client: httpx2.Client) -> None:
-    """The socket is bound before the thread starts, so that a first request waits in its backlog instead of failing."""
+    """
+    The socket is bound before the thread starts, so that a first request waits in its backlog
+    instead of failing.
+    """
     client.get("/livez")
 
 
-def png(width: int = 32, height: int = 24, colour: Any = (96, 144, 192), mode: str = "RGB", **options: Any) -> bytes:
+def png(
+    width: int = 32,
+    height: int = 24,
+    colour: Any = (96, 144, 192),
+    mode: str = "RGB",
+    **options: Any,
+) -> bytes:
     buffer = BytesIO()
     Image.new(mode, (width, height), colour).save(buffer, options.pop("format", "PNG"), **options)
     return buffer.getvalue()

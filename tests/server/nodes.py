@@ -1,4 +1,6 @@
-"""Nodes and workflows that the tests serve: real ones, quick, and each showing what it was given."""
+"""
+Nodes and workflows that the tests serve: real ones, quick, and each showing what it was given.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +9,23 @@ from collections import defaultdict
 from typing import Annotated, Any
 
 from nodes.nodetool.image import Resize
-from nodes.nodetool.input import FloatInput, HuggingFaceModelInput, ImageInput, IntegerInput, StringInput
+from nodes.nodetool.input import (
+    FloatInput,
+    HuggingFaceModelInput,
+    ImageInput,
+    IntegerInput,
+    StringInput,
+)
 from nodes.nodetool.output import Output
 from nodetool_core import Context, Field, ImageRef, Lane, ModelRef, Node, Workflow
 from tests.jobs.pack.work import Recall
 
 
 class Paint(Node):
-    """Paints the image's left half in a colour made from the values, so that a test sees which arrived."""
+    """
+    Paints the image's left half in a colour made from the values, so that a test sees which
+    arrived.
+    """
 
     image: ImageRef = Field(description="The image.")
     prompt: str = Field(default="")
@@ -28,7 +39,10 @@ class Paint(Node):
         image = context.image(self.image, "RGB").copy()
         colour = (len(self.prompt) % 256, len(self.negative_prompt) % 256, self.steps)
         image.paste(colour, (0, 0, max(1, image.width // 2), image.height))
-        image.putpixel((image.width - 1, image.height - 1), (self.seed % 256, self.seed // 256 % 256, round(self.strength * 255)))
+        image.putpixel(
+            (image.width - 1, image.height - 1),
+            (self.seed % 256, self.seed // 256 % 256, round(self.strength * 255)),
+        )
         return context.image_from_pil(image)
 
 
@@ -42,7 +56,9 @@ class Draw(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The image."]:
         from PIL import Image
 
-        return context.image_from_pil(Image.new("RGB", (self.width, self.height), (len(self.prompt), 0, 0)))
+        return context.image_from_pil(
+            Image.new("RGB", (self.width, self.height), (len(self.prompt), 0, 0))
+        )
 
 
 class Door:
@@ -97,14 +113,21 @@ def paint(seed: Any = None) -> Workflow:
         "strength": FloatInput(name="strength", value=0.5, max=1.0).output,
         "steps": IntegerInput(name="num_inference_steps", value=4, min=1, max=100).output,
         "guidance": FloatInput(name="guidance_scale", value=7.5, max=30.0).output,
-        "seed": IntegerInput(name="seed", value=-1, min=-1, max=2**32).output if seed is None else seed,
+        "seed": (
+            IntegerInput(name="seed", value=-1, min=-1, max=2**32).output if seed is None else seed
+        ),
     }
-    return Workflow(Output(name="image", value=Paint(image=image.output, **values).output), name="Paint")
+    return Workflow(
+        Output(name="image", value=Paint(image=image.output, **values).output), name="Paint"
+    )
 
 
 def resize() -> Workflow:
     image = ImageInput(name="photo")
-    width, height = IntegerInput(name="width", value=8, min=1, max=512), IntegerInput(name="height", value=8, min=1, max=512)
+    width, height = (
+        IntegerInput(name="width", value=8, min=1, max=512),
+        IntegerInput(name="height", value=8, min=1, max=512),
+    )
     small = Resize(image=image.output, width=width.output, height=height.output)
     return Workflow(Output(name="small", value=small.output), name="Resize")
 
@@ -112,17 +135,28 @@ def resize() -> Workflow:
 def draw() -> Workflow:
     prompt = StringInput(name="prompt")
     width, height = IntegerInput(name="width", value=16), IntegerInput(name="height", value=16)
-    return Workflow(Output(name="image", value=Draw(prompt=prompt.output, width=width.output, height=height.output).output), name="Draw")
+    return Workflow(
+        Output(
+            name="image",
+            value=Draw(prompt=prompt.output, width=width.output, height=height.output).output,
+        ),
+        name="Draw",
+    )
 
 
 def wait(door: str) -> Workflow:
     image = ImageInput(name="image")
     name = StringInput(name="door", value=door)
-    return Workflow(Output(name="image", value=Wait(image=image.output, door=name.output).output), name="Wait")
+    return Workflow(
+        Output(name="image", value=Wait(image=image.output, door=name.output).output), name="Wait"
+    )
 
 
 def broken() -> Workflow:
-    return Workflow(Output(name="image", value=Break(image=ImageInput(name="image").output).output), name="Broken")
+    return Workflow(
+        Output(name="image", value=Break(image=ImageInput(name="image").output).output),
+        name="Broken",
+    )
 
 
 def with_model(model: str = "") -> Workflow:
@@ -134,5 +168,11 @@ def with_model(model: str = "") -> Workflow:
         IntegerInput(name="num_inference_steps", value=2, min=1, max=4),
         HuggingFaceModelInput(name="model", value=ModelRef(repo_id=model)),
     )
-    made = ImageToImage(image=image.output, prompt=prompt.output, num_inference_steps=steps.output, model=ref.output, seed=7)
+    made = ImageToImage(
+        image=image.output,
+        prompt=prompt.output,
+        num_inference_steps=steps.output,
+        model=ref.output,
+        seed=7,
+    )
     return Workflow(Output(name="image", value=made.output), name="With a model")

@@ -1,4 +1,7 @@
-"""Every route of an application, found from the application itself, so that a test of all covers one that is added."""
+"""
+Every route of an application, found from the application itself, so that a test of all covers one
+that is added.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,9 @@ def every_route(app: Gate) -> list[tuple[str, str]]:
 
 def _routes(app: FastAPI) -> Iterator[tuple[str, str]]:
     for route in iter_route_contexts(app.routes):
-        values = _VALUES | ({"name": "0" * 64 + ".png"} if route.path.startswith("/results/") else {})
+        values = _VALUES | (
+            {"name": "0" * 64 + ".png"} if route.path.startswith("/results/") else {}
+        )
         path = _PARAMETER.sub(lambda found, values=values: values[found[1]], route.path)
         for method in sorted(route.methods or ()):
             yield method, path

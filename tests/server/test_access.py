@@ -1,4 +1,7 @@
-"""V1: no page of another site gets anything from a server, whatever the route, with or without a token."""
+"""
+V1: no page of another site gets anything from a server, whatever the route, with or without a
+token.
+"""
 
 from __future__ import annotations
 
@@ -47,10 +50,15 @@ REFUSED = [
     (421, {"Host": "192.168.1.5:{port}"}),
     (421, {"Host": "[::2]:{port}"}),
     (421, {"Host": ""}),
-    (421, {"Host": "evil.example", "Origin": "http://evil.example", "Sec-Fetch-Site": "same-origin"}),
+    (
+        421,
+        {"Host": "evil.example", "Origin": "http://evil.example", "Sec-Fetch-Site": "same-origin"},
+    ),
     (421, {"Host": "evil.example", "X-Forwarded-Host": "127.0.0.1:{port}"}),
 ]
-"""What comes from another site's page, or by another name (DNS rebinding); `{port}` is the server's."""
+"""
+What comes from another site's page, or by another name (DNS rebinding); `{port}` is the server's.
+"""
 
 ANSWERED: list[dict[str, str]] = [
     {},
@@ -70,7 +78,7 @@ def filled(headers: dict[str, str], port: int) -> dict[str, str]:
 
 
 def problem(response: httpx2.Response) -> str:
-    """The failure's code, in whichever dialect's form."""
+    """Return the failure's code, in whichever dialect's form."""
     body = response.json()
     return str((body if "problems" in body else body["error_data"])["problems"][0]["code"])
 
@@ -78,20 +86,41 @@ def problem(response: httpx2.Response) -> str:
 @pytest.fixture(scope="module", params=["", "right-token"], ids=["open", "token"])
 def guarded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     token: str = request.param
-    with LiveServer(tmp_path_factory.mktemp("access"), {"paint": nodes.paint()}, nodes=nodes.NODES, token=token or ()) as live:
+    with LiveServer(
+        tmp_path_factory.mktemp("access"),
+        {"paint": nodes.paint()},
+        nodes=nodes.NODES,
+        token=token or (),
+    ) as live:
         yield live, {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def test_there_are_routes_of_every_dialect(server: LiveServer) -> None:
     paths = {path for _, path in every_route(create_app(server.services))}
-    assert {"/", "/livez", "/readyz", "/metrics", "/v1/openapi.json", "/models/paint", "/getImage", "/v1/free", "/v1/uploads"} <= paths
+    assert {
+        "/",
+        "/livez",
+        "/readyz",
+        "/metrics",
+        "/v1/openapi.json",
+        "/models/paint",
+        "/getImage",
+        "/v1/free",
+        "/v1/uploads",
+    } <= paths
     assert len(paths) >= 20
 
 
-def test_no_route_answers_the_page_of_another_site(guarded: tuple[LiveServer, dict[str, str]]) -> None:
+def test_no_route_answers_the_page_of_another_site(
+    guarded: tuple[LiveServer, dict[str, str]],
+) -> None:
     live, token = guarded
     with live.client(**token) as client:
-        for method, path in [*every_route(create_app(live.services)), ("OPTIONS", "/v1/free"), ("GET", "/nothing")]:
+        for method, path in [
+            *every_route(create_app(live.services)),
+            ("OPTIONS", "/v1/free"),
+            ("GET", "/nothing"),
+        ]:
             for status, headers in REFUSED:
                 response = client.request(method, path, headers=filled(headers, live.port))
                 assert response.status_code == status, (method, path, headers, response.text)
@@ -101,11 +130,16 @@ def test_no_route_answers_the_page_of_another_site(guarded: tuple[LiveServer, di
                     assert "evil.example/" not in response.text, "no link leads there"
 
 
-def test_every_route_answers_programs_and_its_own_pages(guarded: tuple[LiveServer, dict[str, str]]) -> None:
+def test_every_route_answers_programs_and_its_own_pages(
+    guarded: tuple[LiveServer, dict[str, str]],
+) -> None:
     live, token = guarded
     with live.client(**token) as client:
         for method, path in every_route(create_app(live.services)):
-            statuses = [client.request(method, path, headers=filled(headers, live.port)).status_code for headers in ANSWERED]
+            statuses = [
+                client.request(method, path, headers=filled(headers, live.port)).status_code
+                for headers in ANSWERED
+            ]
             assert not {403, 421} & {*statuses}, (method, path, statuses)
 
 
@@ -113,7 +147,9 @@ def test_nothing_was_done_for_such_a_page(serve: Callable[..., LiveServer]) -> N
     live = serve()
     with live.client() as client:
         for headers in ({"Origin": EVIL, "Sec-Fetch-Site": "cross-site"}, {"Host": "evil.example"}):
-            client.post("/v1/uploads", content=png(), headers=headers | {"Content-Type": "text/plain"})
+            client.post(
+                "/v1/uploads", content=png(), headers=headers | {"Content-Type": "text/plain"}
+            )
             client.post("/models/paint", content=png(), headers=headers)
         with pytest.raises(JobsError, match="not in the storage"):
             live.services.stored(digest_of(png()))
@@ -123,7 +159,9 @@ def test_nothing_was_done_for_such_a_page(serve: Callable[..., LiveServer]) -> N
 @pytest.mark.parametrize("lines", ["Host: 127.0.0.1:{port}\r\nHost: evil.example", "X-Nothing: 1"])
 def test_two_hosts_or_none(server: LiveServer, lines: str) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
-        text = f"GET /v1/workflows HTTP/1.1\r\n{lines}\r\nConnection: close\r\n\r\n".replace("{port}", str(server.port))
+        text = f"GET /v1/workflows HTTP/1.1\r\n{lines}\r\nConnection: close\r\n\r\n".replace(
+            "{port}", str(server.port)
+        )
         connection.sendall(text.encode())
         assert connection.recv(20).startswith(b"HTTP/1.1 421 ")
 
@@ -133,14 +171,24 @@ def test_a_socket_for_messages_is_refused(server: LiveServer) -> None:
     sent: list[Any] = []
 
     async def ask() -> None:
-        scope = {"type": "websocket", "path": "/v1/jobs", "headers": [(b"origin", EVIL.encode())], "scheme": "ws"}
+        scope = {
+            "type": "websocket",
+            "path": "/v1/jobs",
+            "headers": [(b"origin", EVIL.encode())],
+            "scheme": "ws",
+        }
         await create_app(server.services)(scope, _nothing, _into(sent))
 
     asyncio.run(ask())
     assert [message["type"] for message in sent] == ["websocket.close"]
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
-        upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: c2l4dGVlbiBieXRlcyEhIQ=="
-        connection.sendall(f"GET /livez HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n{upgrade}\r\n\r\n".encode())
+        upgrade = (
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version:"
+            " 13\r\nSec-WebSocket-Key: c2l4dGVlbiBieXRlcyEhIQ=="
+        )
+        connection.sendall(
+            f"GET /livez HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n{upgrade}\r\n\r\n".encode()
+        )
         assert b" 200 " in connection.recv(20), "answered as any other request"
 
 
@@ -156,7 +204,9 @@ def _into(sent: list[Any]) -> Any:
 
 
 def answered(settings: dict[str, Any], scheme: str = "http", **headers: str) -> bool:
-    refusal = Access(Settings.read(**settings)).refusal(scheme, Headers({name.replace("_", "-"): v for name, v in headers.items()}))
+    refusal = Access(Settings.read(**settings)).refusal(
+        scheme, Headers({name.replace("_", "-"): v for name, v in headers.items()})
+    )
     return refusal is None
 
 
@@ -173,7 +223,8 @@ LAN = {"host": "0.0.0.0", "token": "a-token-of-16-characters"}
         (PROXY, {"host": "images.example", "origin": "https://images.example:444"}, False),
         (PROXY, {"host": "images.example", "origin": "https://other.example"}, False),
         (PROXY, {"host": "sub.images.example"}, False),
-        # On every address: by any IP address and port (a container's are mapped), and by names that are listed.
+        # On every address: by any IP address and port (a container's are mapped), and by names that
+        # are listed.
         (LAN, {"host": "192.168.1.5:8188"}, True),
         (LAN, {"host": "172.17.0.2:9000"}, True),
         (LAN, {"host": "[2001:db8::5]:8188"}, True),
@@ -181,7 +232,11 @@ LAN = {"host": "0.0.0.0", "token": "a-token-of-16-characters"}
         (LAN, {"host": "192.168.1.5:8188", "origin": "http://192.168.1.5:8188"}, True),
         (LAN, {"host": "192.168.1.5:8188", "origin": "http://192.168.1.6:8188"}, False),
         (LAN, {"host": "studio.lan:8188"}, False),
-        (LAN | {"allowed_hosts": "studio.lan"}, {"host": "studio.lan:8188", "origin": "http://studio.lan:8188"}, True),
+        (
+            LAN | {"allowed_hosts": "studio.lan"},
+            {"host": "studio.lan:8188", "origin": "http://studio.lan:8188"},
+            True,
+        ),
         (LAN | {"allowed_hosts": "studio.lan"}, {"host": "studio.lan:9000"}, True),
         (LAN | {"allowed_hosts": "studio.lan:8188"}, {"host": "studio.lan:9000"}, False),
         (LAN | {"allowed_hosts": "*.lan, nodetool"}, {"host": "a.studio.lan:1"}, True),
@@ -199,7 +254,9 @@ LAN = {"host": "0.0.0.0", "token": "a-token-of-16-characters"}
         ({"port": 80}, {"host": "localhost"}, True),
     ],
 )
-def test_names_that_an_operator_gives(settings: dict[str, Any], headers: dict[str, str], is_answered: bool) -> None:
+def test_names_that_an_operator_gives(
+    settings: dict[str, Any], headers: dict[str, str], is_answered: bool
+) -> None:
     assert answered({"port": 8188} | settings, **headers) is is_answered
 
 
@@ -234,9 +291,16 @@ STORED = [
 
 
 @pytest.mark.parametrize(("media_type", "disposition"), STORED)
-def test_only_raster_images_are_shown(server: LiveServer, media_type: str, disposition: str) -> None:
-    """What a browser could run as a page of this server is downloaded instead, on every address of a stored file."""
-    digest = server.services.jobs.put(b"<svg onload=alert(1)>" + media_type.encode(), media_type).digest
+def test_only_raster_images_are_shown(
+    server: LiveServer, media_type: str, disposition: str
+) -> None:
+    """
+    What a browser could run as a page of this server is downloaded instead, on every address of a
+    stored file.
+    """
+    digest = server.services.jobs.put(
+        b"<svg onload=alert(1)>" + media_type.encode(), media_type
+    ).digest
     with server.client() as client:
         for path in (f"/v1/files/{digest}", f"/results/{digest}.png"):
             response = client.get(path)
@@ -247,11 +311,18 @@ def test_only_raster_images_are_shown(server: LiveServer, media_type: str, dispo
 
 
 @pytest.mark.slow
-def test_a_container_is_reached_by_its_address_and_by_the_names_it_is_given(serve: Callable[..., LiveServer]) -> None:
+def test_a_container_is_reached_by_its_address_and_by_the_names_it_is_given(
+    serve: Callable[..., LiveServer],
+) -> None:
     """A kubelet's probe names the address; a neighbour, the service."""
     live = serve(host="0.0.0.0", token="a-token-of-16-characters", allowed_hosts=("nodetool",))
     with live.client(Authorization="Bearer a-token-of-16-characters") as client:
-        for host in (f"127.0.0.1:{live.port}", "10.42.0.7:8188", f"nodetool:{live.port}", "localhost:80"):
+        for host in (
+            f"127.0.0.1:{live.port}",
+            "10.42.0.7:8188",
+            f"nodetool:{live.port}",
+            "localhost:80",
+        ):
             assert client.get("/readyz", headers={"Host": host}).status_code == 200
             answer = client.post("/v1/uploads", content=png(), headers={"Host": host})
             assert answer.json()["url"].startswith(f"http://{host.removesuffix(':80')}")

@@ -1,4 +1,8 @@
-"""The benchmark of the server runs and prints its table; what the figures are depends on the machine and is not tested."""
+"""
+The benchmark of the server runs and prints its table.
+
+What the figures are depends on the machine and is not tested.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +19,25 @@ SCRIPT = BENCH / "serving.py"
 
 @pytest.mark.slow
 def test_every_figure_is_in_the_table() -> None:
-    options = ["--seconds", "0.5", "--steps", "1", "--rounds", "1", "--only", "nodetool", "--requests", "40"]
-    done = subprocess.run([sys.executable, str(SCRIPT), *options], capture_output=True, text=True, timeout=400, check=False)
+    options = [
+        "--seconds",
+        "0.5",
+        "--steps",
+        "1",
+        "--rounds",
+        "1",
+        "--only",
+        "nodetool",
+        "--requests",
+        "40",
+    ]
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), *options],
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     for figure in (
         "bare pipeline in a loop",
@@ -37,7 +58,9 @@ def test_v2_v3_memory_of_large_images_is_in_the_table() -> None:
     options = ["--requests", "2", "--at-once", "3", "--megapixels", "0.5"]
     command = [sys.executable, str(BENCH / "serving_memory.py"), *options]
     environment = os.environ | {"PYTHONPATH": str(BENCH.parent)}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False, env=environment)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=200, check=False, env=environment
+    )
     assert done.returncode == 0, done.stderr
     for server in ("as it is started", "freed blocks kept"):
         for moment in ("ready", "after 2, one after another", "after 3 at once"):

@@ -1,7 +1,10 @@
 """
-The clients themselves as judges: they get images from this server with nothing changed but the address.
+The clients themselves as judges.
 
-An old huggingface_hub and the JavaScript client are taken from the folder that NODETOOL_CLIENTS names; clients/install.sh fills it.
+They get images from this server with nothing changed but the address.
+
+An old huggingface_hub and the JavaScript client are taken from the folder that NODETOOL_CLIENTS
+names; clients/install.sh fills it.
 """
 
 from __future__ import annotations
@@ -32,7 +35,8 @@ needs_javascript = pytest.mark.skipif(
     reason="needs Node.js and the JavaScript client: see tests/server/clients/install.sh",
 )
 needs_old_hub = pytest.mark.skipif(
-    not (INSTALLED / "old_hub").is_dir(), reason="needs an old huggingface_hub: see tests/server/clients/install.sh"
+    not (INSTALLED / "old_hub").is_dir(),
+    reason="needs an old huggingface_hub: see tests/server/clients/install.sh",
 )
 
 
@@ -101,7 +105,11 @@ def test_custom_headers_reach_the_server(server: LiveServer) -> None:
     cached = InferenceClient(base_url=url, api_key="x")
     fresh = InferenceClient(base_url=url, api_key="x", headers={"x-use-cache": "false"})
     one = cached.image_to_image(png(40), prompt="h").tobytes()
-    assert one == cached.image_to_image(png(40), prompt="h").tobytes() != fresh.image_to_image(png(40), prompt="h").tobytes()
+    assert (
+        one
+        == cached.image_to_image(png(40), prompt="h").tobytes()
+        != fresh.image_to_image(png(40), prompt="h").tobytes()
+    )
 
 
 def test_health_and_info(server: LiveServer) -> None:
@@ -113,7 +121,10 @@ def test_health_and_info(server: LiveServer) -> None:
 
 def test_a_token_that_is_needed(serve: Callable[..., LiveServer]) -> None:
     url = f"{serve(token='right-token').url}/models/paint"
-    assert InferenceClient(base_url=url, api_key="right-token").image_to_image(png()).size == (32, 24)
+    assert InferenceClient(base_url=url, api_key="right-token").image_to_image(png()).size == (
+        32,
+        24,
+    )
     with pytest.raises(HfHubHTTPError, match="token") as refused:
         InferenceClient(base_url=url, api_key="wrong").image_to_image(png())
     assert refused.value.response.status_code == 401
@@ -122,14 +133,20 @@ def test_a_token_that_is_needed(serve: Callable[..., LiveServer]) -> None:
 def test_a_timeout_of_the_client(serve: Callable[..., LiveServer]) -> None:
     live = serve({"wait": nodes.wait("hub")})
     with pytest.raises(InferenceTimeoutError):
-        InferenceClient(base_url=f"{live.url}/models/wait", api_key="x", timeout=0.5).image_to_image(png())
+        InferenceClient(
+            base_url=f"{live.url}/models/wait", api_key="x", timeout=0.5
+        ).image_to_image(png())
     assert nodes.DOORS["hub"].left.acquire(timeout=20)
 
 
 def test_many_at_once_through_the_async_client(server: LiveServer) -> None:
     async def ask() -> list[Any]:
-        async with AsyncInferenceClient(base_url=f"{server.url}/models/paint", api_key="x") as client:
-            made = await asyncio.gather(*(client.image_to_image(png(), prompt="x" * number) for number in range(16)))
+        async with AsyncInferenceClient(
+            base_url=f"{server.url}/models/paint", api_key="x"
+        ) as client:
+            made = await asyncio.gather(
+                *(client.image_to_image(png(), prompt="x" * number) for number in range(16))
+            )
             with pytest.raises(HfHubHTTPError, match="finite"):
                 await client.image_to_image(png(), guidance_scale=float("inf"))
             return [pixel(image)[0] for image in made]
@@ -139,10 +156,23 @@ def test_many_at_once_through_the_async_client(server: LiveServer) -> None:
 
 def test_a_model_by_its_id(serve: Callable[..., LiveServer]) -> None:
     live = serve({}, models=("nodetool/tiny-landscapes",))
-    client = InferenceClient(base_url=f"{live.url}/models/nodetool/tiny-landscapes", api_key="x", headers={"x-wait-for-model": "true"})
-    made = client.image_to_image(png(128, 128), prompt="a lake at night", num_inference_steps=2, strength=1.0, seed=1)
-    again = client.image_to_image(png(128, 128), prompt="a lake at night", num_inference_steps=2, strength=1.0, seed=1)
-    sized = client.image_to_image(png(128, 128), num_inference_steps=1, strength=1.0, target_size={"width": 128, "height": 160})  # type: ignore[arg-type]
+    client = InferenceClient(
+        base_url=f"{live.url}/models/nodetool/tiny-landscapes",
+        api_key="x",
+        headers={"x-wait-for-model": "true"},
+    )
+    made = client.image_to_image(
+        png(128, 128), prompt="a lake at night", num_inference_steps=2, strength=1.0, seed=1
+    )
+    again = client.image_to_image(
+        png(128, 128), prompt="a lake at night", num_inference_steps=2, strength=1.0, seed=1
+    )
+    sized = client.image_to_image(
+        png(128, 128),
+        num_inference_steps=1,
+        strength=1.0,
+        target_size={"width": 128, "height": 160},
+    )  # type: ignore[arg-type]
     assert made.size == (128, 128)
     assert made.tobytes() == again.tobytes()
     assert sized.size == (128, 160)
@@ -157,14 +187,30 @@ def test_curl(server: LiveServer, photo: Path, tmp_path: Path) -> None:
 
     def curl(*arguments: str) -> str:
         out.unlink(missing_ok=True)
-        command = ["curl", "--silent", "--show-error", "--max-time", "30", "--output", str(out), "--write-out", "%{http_code}", *arguments]
+        command = [
+            "curl",
+            "--silent",
+            "--show-error",
+            "--max-time",
+            "30",
+            "--output",
+            str(out),
+            "--write-out",
+            "%{http_code}",
+            *arguments,
+        ]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
     assert curl(url, "--data-binary", f"@{photo}") == "200"
     assert opened(out.read_bytes()).size == (32, 24)
-    assert curl(url, "--upload-file", str(photo), "-X", "POST", "-H", "Transfer-Encoding: chunked") == "200"
+    assert (
+        curl(url, "--upload-file", str(photo), "-X", "POST", "-H", "Transfer-Encoding: chunked")
+        == "200"
+    )
     body = tmp_path / "body.json"
-    body.write_text(json.dumps({"inputs": base64.b64encode(png()).decode(), "parameters": {"prompt": "abc"}}))
+    body.write_text(
+        json.dumps({"inputs": base64.b64encode(png()).decode(), "parameters": {"prompt": "abc"}})
+    )
     assert curl(url, "-H", "Content-Type: application/json", "-d", f"@{body}") == "200"
     assert pixel(opened(out.read_bytes()))[0] == 3
     large = tmp_path / "large.bin"
@@ -177,8 +223,17 @@ def test_curl(server: LiveServer, photo: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_javascript_client(server: LiveServer, photo: Path) -> None:
     def ask(model: str, what: str) -> dict[str, Any]:
-        command = ["node", str(HERE / "client.mjs"), str(INSTALLED), f"{server.url}/models/{model}", what, str(photo)]
-        answer: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout)
+        command = [
+            "node",
+            str(HERE / "client.mjs"),
+            str(INSTALLED),
+            f"{server.url}/models/{model}",
+            what,
+            str(photo),
+        ]
+        answer: dict[str, Any] = json.loads(
+            subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+        )
         return answer
 
     plain = ask("paint", "plain")
@@ -209,6 +264,14 @@ except Exception as error:
 @needs_old_hub
 @pytest.mark.slow
 def test_an_old_release(server: LiveServer, photo: Path) -> None:
-    command = [str(INSTALLED / "old_hub" / "bin" / "python"), "-c", OLD, f"{server.url}/models/paint", str(photo)]
-    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
+    command = [
+        str(INSTALLED / "old_hub" / "bin" / "python"),
+        "-c",
+        OLD,
+        f"{server.url}/models/paint",
+        str(photo),
+    ]
+    said = subprocess.run(
+        command, capture_output=True, text=True, check=True, timeout=60
+    ).stdout.splitlines()
     assert said == ["(32, 24) (7, 1, 3)", "(32, 24)", "True"]

@@ -1,4 +1,6 @@
-"""V11: connections that send nothing, too slowly or too much are ended, and there are only so many."""
+"""
+V11: connections that send nothing, too slowly or too much are ended, and there are only so many.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ QUICK = {"head_seconds": 0.4, "body_seconds": 0.4}
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     workflows = {"paint": nodes.paint(), "wait": nodes.wait("connections")}
-    with LiveServer(tmp_path_factory.mktemp("quick"), workflows, nodes=nodes.NODES, **QUICK) as live:
+    with LiveServer(
+        tmp_path_factory.mktemp("quick"), workflows, nodes=nodes.NODES, **QUICK
+    ) as live:
         yield live
 
 
@@ -42,7 +46,9 @@ def connected(live: LiveServer, receive_buffer: int = 0) -> socket.socket:
 
 
 def head(live: LiveServer, line: str, *headers: str) -> bytes:
-    return "\r\n".join([f"{line} HTTP/1.1", f"Host: 127.0.0.1:{live.port}", *headers, "", ""]).encode()
+    return "\r\n".join(
+        [f"{line} HTTP/1.1", f"Host: 127.0.0.1:{live.port}", *headers, "", ""]
+    ).encode()
 
 
 def rest(connection: socket.socket) -> bytes:
@@ -70,7 +76,12 @@ def test_connections_that_send_nothing_are_closed(quick: LiveServer) -> None:
 
 @pytest.mark.parametrize(
     "begin",
-    [b"GET / HTTP/1.1\r\nX: y", b"POST /models/paint HTTP/1.1\r\nHost: x\r\n", b"\r\n\r\n", b"GET /"],
+    [
+        b"GET / HTTP/1.1\r\nX: y",
+        b"POST /models/paint HTTP/1.1\r\nHost: x\r\n",
+        b"\r\n\r\n",
+        b"GET /",
+    ],
 )
 def test_a_head_that_comes_a_byte_at_a_time(quick: LiveServer, begin: bytes) -> None:
     with connected(quick) as connection:
@@ -86,11 +97,15 @@ def test_a_head_that_comes_a_byte_at_a_time(quick: LiveServer, begin: bytes) -> 
 
 
 @pytest.mark.parametrize("length", ["Content-Length: 100000", "Transfer-Encoding: chunked"])
-@pytest.mark.parametrize("path", ["/models/paint", "/v1/uploads", "/v1/workflows/paint/runs", "/getImage"])
+@pytest.mark.parametrize(
+    "path", ["/models/paint", "/v1/uploads", "/v1/workflows/paint/runs", "/getImage"]
+)
 def test_a_body_that_stops_or_trickles(quick: LiveServer, path: str, length: str) -> None:
     for trickle in (b"", b"1\r\nx\r\n"):
         with connected(quick) as connection:
-            connection.sendall(head(quick, f"POST {path}", length, "Content-Type: application/json"))
+            connection.sendall(
+                head(quick, f"POST {path}", length, "Content-Type: application/json")
+            )
             connection.settimeout(0.02)
             answer = b""
             while not answer:
@@ -103,7 +118,10 @@ def test_a_body_that_stops_or_trickles(quick: LiveServer, path: str, length: str
 
 
 def test_the_body_of_a_refused_request_does_not_hold_the_connection(quick: LiveServer) -> None:
-    """The answer is out, the rest of the body never comes, and bytes of it put off the end of an idle connection."""
+    """
+    The answer is out, the rest of the body never comes, and bytes of it put off the end of an idle
+    connection.
+    """
     with connected(quick) as connection:
         connection.sendall(head(quick, "POST /nothing", "Content-Length: 1000000") + b"x")
         assert b" 404 " in connection.recv(65536)
@@ -116,7 +134,9 @@ def test_a_slow_but_steady_body_is_taken(patient: LiveServer) -> None:
     with connected(patient) as connection:
         connection.sendall(head(patient, "POST /v1/uploads", f"Content-Length: {len(content)}"))
         for start in range(0, len(content), len(content) // 20):
-            select.select([connection], [], [], 0.1)  # The pace of the sender; twenty times are more than the bound.
+            select.select(
+                [connection], [], [], 0.1
+            )  # The pace of the sender; twenty times are more than the bound.
             connection.sendall(content[start : start + len(content) // 20])
         assert b" 201 " in connection.recv(100)
 
@@ -158,7 +178,12 @@ def test_headers_that_are_large_and_allowed(quick: LiveServer) -> None:
         assert client.get("/livez", headers={"X": "y" * (HEAD_BYTES - 1000)}).status_code == 200
 
 
-NO_HTTP = [b"\x16\x03\x01\x02\x00", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n", b"GET / HTTQ/1.1\r\n\r\n"]
+NO_HTTP = [
+    b"\x16\x03\x01\x02\x00",
+    b"GET\r\n\r\n",
+    b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+    b"GET / HTTQ/1.1\r\n\r\n",
+]
 
 
 def test_what_is_no_http_is_answered_in_the_form_of_all_failures(quick: LiveServer) -> None:
@@ -198,15 +223,25 @@ def test_who_reads_slowly_gets_all(patient: LiveServer) -> None:
         got = 0
         while more := connection.recv(2**18):
             got += len(more)
-            select.select([], [], [], 0.03)  # The pace of the reader, which takes longer than the bound for all of it.
+            select.select(
+                [], [], [], 0.03
+            )  # The pace of the reader, which takes longer than the bound for all of it.
         assert got > size
 
 
 def test_a_run_takes_its_time(quick: LiveServer) -> None:
-    """Neither a bound of a head nor of a body ends what waits for its answer, be there the beginning of another request behind it."""
+    """
+    Neither a bound of a head nor of a body ends what waits for its answer, be there the beginning
+    of another request behind it.
+    """
     body = json.dumps({"inputs": {"image": data_uri(png())}}).encode()
     with connected(quick) as connection, connected(quick) as other:
-        head_of_one = head(quick, "POST /v1/workflows/wait/runs", f"Content-Length: {len(body)}", "Content-Type: application/json")
+        head_of_one = head(
+            quick,
+            "POST /v1/workflows/wait/runs",
+            f"Content-Length: {len(body)}",
+            "Content-Type: application/json",
+        )
         connection.sendall(head_of_one + body)
         assert nodes.DOORS["connections"].came.acquire(timeout=30)
         connection.sendall(b"GET /livez HTTP/1.1\r\n")
@@ -222,4 +257,8 @@ def test_a_run_takes_its_time(quick: LiveServer) -> None:
 
 def test_the_program_has_these_bounds(serve: Callable[..., LiveServer]) -> None:
     config: Any = serve(connections=7).server.config
-    assert (config.limits.connections, config.limits.head_seconds, config.limits.body_seconds) == (7, 20.0, 30.0)
+    assert (config.limits.connections, config.limits.head_seconds, config.limits.body_seconds) == (
+        7,
+        20.0,
+        30.0,
+    )

@@ -37,7 +37,9 @@ def document(client: httpx2.Client) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("path", "method", "place"), IMAGE_BODIES)
-def test_v16_every_format_of_images_is_declared(document: dict[str, Any], path: str, method: str, place: str) -> None:
+def test_v16_every_format_of_images_is_declared(
+    document: dict[str, Any], path: str, method: str, place: str
+) -> None:
     operation = document["paths"][path][method]
     content = operation["requestBody" if place == "requestBody" else "responses"]
     content = (content if place == "requestBody" else content[place])["content"]
@@ -54,21 +56,36 @@ def test_v16_the_address_of_a_model_has_examples(document: dict[str, Any]) -> No
     for path in ("/models/{model}", "/models/{model}/health", "/models/{model}/info"):
         (operation,) = document["paths"][path].values()
         (parameter,) = (one for one in operation["parameters"] if one["name"] == "model")
-        assert {one["value"] for one in parameter["examples"].values()} == {"image_to_image", "nodetool/tiny-landscapes"}
+        assert {one["value"] for one in parameter["examples"].values()} == {
+            "image_to_image",
+            "nodetool/tiny-landscapes",
+        }
         assert parameter["description"]
 
 
 @pytest.mark.parametrize("name", ["draw", "sub/broken"])
-def test_v16_the_events_of_a_job_are_as_the_document_says(client: httpx2.Client, document: dict[str, Any], name: str) -> None:
-    item = document["paths"]["/v1/jobs/{job_id}/events"]["get"]["responses"]["200"]["content"]["text/event-stream"]["itemSchema"]
+def test_v16_the_events_of_a_job_are_as_the_document_says(
+    client: httpx2.Client, document: dict[str, Any], name: str
+) -> None:
+    item = document["paths"]["/v1/jobs/{job_id}/events"]["get"]["responses"]["200"]["content"][
+        "text/event-stream"
+    ]["itemSchema"]
     names = item["properties"]["event"]["enum"]
-    schemas = {one["properties"]["event"]["const"]: one for one in item["properties"]["data"]["contentSchema"]["oneOf"]}
+    schemas = {
+        one["properties"]["event"]["const"]: one
+        for one in item["properties"]["data"]["contentSchema"]["oneOf"]
+    }
     assert list(schemas) == names
     inputs = {"image": data_uri(png())} if name != "draw" else {"prompt": "x"}
     job = client.post(f"/v1/workflows/{name}/runs", json={"inputs": inputs, "wait": False}).json()
     ended(client, job["id"])
-    events = [dict(line.split(": ", 1) for line in block.splitlines()) for block in read_events(client, job["id"])]
-    assert [event["id"] for event in events] == [str(number) for number in range(1, len(events) + 1)]
+    events = [
+        dict(line.split(": ", 1) for line in block.splitlines())
+        for block in read_events(client, job["id"])
+    ]
+    assert [event["id"] for event in events] == [
+        str(number) for number in range(1, len(events) + 1)
+    ]
     assert events[-1]["event"] == "job_ended"
     for event in events:
         data = json.loads(event["data"])
@@ -76,7 +93,11 @@ def test_v16_the_events_of_a_job_are_as_the_document_says(client: httpx2.Client,
 
 
 def read_events(client: httpx2.Client, job: str) -> list[str]:
-    return [block for block in client.get(f"/v1/jobs/{job}/events").text.split("\n\n") if block and not block.startswith(":")]
+    return [
+        block
+        for block in client.get(f"/v1/jobs/{job}/events").text.split("\n\n")
+        if block and not block.startswith(":")
+    ]
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG"])
@@ -85,7 +106,13 @@ def test_v16_images_in_the_answer_itself(client: httpx2.Client, file_format: str
     image = answer.json()["outputs"]["image"]
     content = base64.b64decode(image.pop("data"))
     assert opened(content).format == file_format
-    assert image == {"type": "image", "media_type": f"image/{file_format.lower()}", "size": len(content), "width": 32, "height": 24}
+    assert image == {
+        "type": "image",
+        "media_type": f"image/{file_format.lower()}",
+        "size": len(content),
+        "width": 32,
+        "height": 24,
+    }
 
 
 def test_v16_an_image_in_an_answer_goes_back_in_as_it_is(client: httpx2.Client) -> None:
@@ -95,7 +122,12 @@ def test_v16_an_image_in_an_answer_goes_back_in_as_it_is(client: httpx2.Client) 
 
 def test_v16_images_in_the_answer_are_not_kept(serve: Callable[..., LiveServer]) -> None:
     image = nodes.ImageInput(name="image").output
-    live = serve({"paint": nodes.paint(), "many": Workflow(Output(name="all", value=ImagesToList(a=image, b=image).output))})
+    live = serve(
+        {
+            "paint": nodes.paint(),
+            "many": Workflow(Output(name="all", value=ImagesToList(a=image, b=image).output)),
+        }
+    )
     with live.client() as client:
         several = run(client, "many", inline=True).json()["outputs"]["all"]
         assert run(client, inline=True).status_code == 200
@@ -110,7 +142,11 @@ def test_v16_the_results_of_a_job_are_kept(client: httpx2.Client) -> None:
 
 
 def test_v16_a_browser_gets_a_page(serve: Callable[..., LiveServer]) -> None:
-    live = serve({"paint": nodes.paint(), "a <b>&": nodes.draw()}, models=("nodetool/tiny-landscapes",), preload=False)
+    live = serve(
+        {"paint": nodes.paint(), "a <b>&": nodes.draw()},
+        models=("nodetool/tiny-landscapes",),
+        preload=False,
+    )
     with live.client() as client:
         answer = client.get("/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
         assert answer.headers["content-type"].startswith("text/html")

@@ -1,4 +1,6 @@
-"""What was accepted is done, whatever becomes of the server: it is killed, and another one goes on."""
+"""
+What was accepted is done, whatever becomes of the server: it is killed, and another one goes on.
+"""
 
 from __future__ import annotations
 
@@ -56,10 +58,14 @@ def test_a_killed_server_loses_no_job_and_does_none_twice(start: Callable[[], Pr
             running.process.wait()
             running = start()
     with httpx2.Client(base_url=running.url, trust_env=False, timeout=60) as client:
-        assert [ask(client, number)["id"] for number in range(JOBS)] == list(accepted.values()), "the same key is the same job"
+        assert [ask(client, number)["id"] for number in range(JOBS)] == list(accepted.values()), (
+            "the same key is the same job"
+        )
         until = time.monotonic() + 120
         for number, job_id in accepted.items():
-            job = client.get(f"/v1/jobs/{job_id}", params={"wait": max(0.0, until - time.monotonic())}).json()
+            job = client.get(
+                f"/v1/jobs/{job_id}", params={"wait": max(0.0, until - time.monotonic())}
+            ).json()
             assert job["state"] == "done", job
             assert job["outputs"]["small"]["width"] == 10 + number
             assert [name for _, name, _ in stream(client, job_id)].count("job_ended") == 1

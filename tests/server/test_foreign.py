@@ -47,7 +47,10 @@ def test_a_workflow_with_inputs_and_one_with_its_image_inside(send: Any) -> None
     inside = send(shrink(ImageConstant(value=ImageRef(uri=data_uri(png()))).output))
     for response in (given, inside):
         assert response.status_code == 200, response.text
-        assert opened(send.client.get(response.json()["outputs"]["small"]["url"]).content).size == (5, 6)
+        assert opened(send.client.get(response.json()["outputs"]["small"]["url"]).content).size == (
+            5,
+            6,
+        )
 
 
 def test_as_a_job(send: Any) -> None:
@@ -57,7 +60,9 @@ def test_as_a_job(send: Any) -> None:
 
 
 def test_only_where_the_operator_allows_it(client: httpx2.Client) -> None:
-    response = client.post("/v1/runs", json={"workflow": shrink(ImageInput(name="a").output).document.to_json()})
+    response = client.post(
+        "/v1/runs", json={"workflow": shrink(ImageInput(name="a").output).document.to_json()}
+    )
     assert response.status_code == 403
 
 
@@ -72,19 +77,36 @@ def test_nodes_that_reach_for_places(send: Any, tmp_path: Path) -> None:
         Workflow(Output(name="path", value=FilePathInput(name="path", value="/etc/passwd").output)),
     ):
         assert code(send(workflow)) == "forbidden_node"
-    nested = {"graph": {"nodes": [{"id": "a", "type": "nodetool.workflows.workflow_node.WorkflowNode", "data": {"path": "/etc/passwd"}}]}}
+    nested = {
+        "graph": {
+            "nodes": [
+                {
+                    "id": "a",
+                    "type": "nodetool.workflows.workflow_node.WorkflowNode",
+                    "data": {"path": "/etc/passwd"},
+                }
+            ]
+        }
+    }
     assert code(send(nested)) == "forbidden_node"
 
 
-@pytest.mark.parametrize("uri", ["/etc/passwd", "file:///etc/passwd", "../secret.png", "http://127.0.0.1:1/a.png"])
+@pytest.mark.parametrize(
+    "uri", ["/etc/passwd", "file:///etc/passwd", "../secret.png", "http://127.0.0.1:1/a.png"]
+)
 def test_images_from_places(send: Any, uri: str) -> None:
-    for source in (ImageConstant(value=ImageRef(uri=uri)), ImageInput(name="photo", value=ImageRef(uri=uri))):
+    for source in (
+        ImageConstant(value=ImageRef(uri=uri)),
+        ImageInput(name="photo", value=ImageRef(uri=uri)),
+    ):
         assert code(send(shrink(source.output))) in ("forbidden_path", "forbidden_address")
 
 
 @pytest.mark.parametrize("wait", [True, False])
 @pytest.mark.parametrize("form", ["{}", "file://{}", "file:{}"])
-def test_images_from_places_that_a_node_makes_of_a_text(send: Any, tmp_path: Path, form: str, wait: bool) -> None:
+def test_images_from_places_that_a_node_makes_of_a_text(
+    send: Any, tmp_path: Path, form: str, wait: bool
+) -> None:
     """Nothing shows before the run that the text is a path."""
     (tmp_path / "secret.png").write_bytes(png())
     text = StringInput(name="text", value=form.format(tmp_path / "secret.png"))
@@ -103,7 +125,9 @@ def test_images_from_places_that_a_node_makes_of_a_text(send: Any, tmp_path: Pat
 
 def test_models_that_are_not_listed(send: Any) -> None:
     image = ImageInput(name="image", value=ImageRef(uri=data_uri(png(64, 64))))
-    by_value = ImageToImage(image=image.output, model=ModelRef(type="hf.image_to_image", repo_id="somebody/else"))
+    by_value = ImageToImage(
+        image=image.output, model=ModelRef(type="hf.image_to_image", repo_id="somebody/else")
+    )
     by_text = ImageToImage(image=image.output, model=LoadImageToImageModel(repo_id="/etc").output)
     assert code(send(Workflow(Output(name="p", value=by_value.output)))) == "model_unlisted"
     assert code(send(Workflow(Output(name="p", value=by_text.output)))) == "model_unlisted"

@@ -1,7 +1,8 @@
 """
 Whatever is sent, the server answers as its document says: no 500, no hang, no growth.
 
-NODETOOL_FUZZ_EXAMPLES says how many bodies are mutated; the figure of the release is taken with 10,000.
+NODETOOL_FUZZ_EXAMPLES says how many bodies are mutated; the figure of the release is taken with
+10,000.
 """
 
 from __future__ import annotations
@@ -17,7 +18,11 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
 
 from tests.server import nodes
 from tests.server.live import LiveServer, png
@@ -32,7 +37,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     apps = folder / "apps.json"
     apps.write_text('{"*": {"serves": "paint"}}')
     workflows = {"paint": nodes.paint(), "draw": nodes.draw()}
-    with LiveServer(folder, workflows, nodes=nodes.NODES, max_pixels=10**6, run_seconds=20.0, qolaba_apps=apps) as live:
+    with LiveServer(
+        folder, workflows, nodes=nodes.NODES, max_pixels=10**6, run_seconds=20.0, qolaba_apps=apps
+    ) as live:
         yield live
 
 
@@ -45,12 +52,22 @@ def test_every_operation_answers_as_the_document_says(server: LiveServer) -> Non
 
         @given(case=operation.as_strategy())
         @settings(
-            max_examples=PER_OPERATION, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
+            max_examples=PER_OPERATION,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            phases=[Phase.explicit, Phase.generate],
         )
         def answers(case: Any) -> None:
             response = case.call(timeout=30)
             assert response.status_code < 500, f"{case.method} {case.path}: {response.text}"
-            case.validate_response(response, checks=[status_code_conformance, content_type_conformance, response_schema_conformance])
+            case.validate_response(
+                response,
+                checks=[
+                    status_code_conformance,
+                    content_type_conformance,
+                    response_schema_conformance,
+                ],
+            )
 
         answers()
 
@@ -58,10 +75,23 @@ def test_every_operation_answers_as_the_document_says(server: LiveServer) -> Non
 IMAGE = png()
 HF = {
     "inputs": base64.b64encode(IMAGE).decode(),
-    "parameters": {"prompt": "x", "num_inference_steps": 3, "target_size": {"width": 5, "height": 5}},
+    "parameters": {
+        "prompt": "x",
+        "num_inference_steps": 3,
+        "target_size": {"width": 5, "height": 5},
+    },
 }
-QOLABA = {"app_id": "ap-fGhKl3mfkdlpqrshuwwabc", "image": "data:image/png;base64," + HF["inputs"], "batch": 1, "strength": 0.5}  # type: ignore[operator]
-OWN = {"inputs": {"image": QOLABA["image"], "prompt": "x", "strength": 0.5}, "wait": True, "outputs": ["image"]}
+QOLABA = {
+    "app_id": "ap-fGhKl3mfkdlpqrshuwwabc",
+    "image": "data:image/png;base64," + HF["inputs"],
+    "batch": 1,
+    "strength": 0.5,
+}  # type: ignore[operator]
+OWN = {
+    "inputs": {"image": QOLABA["image"], "prompt": "x", "strength": 0.5},
+    "wait": True,
+    "outputs": ["image"],
+}
 BODIES = [
     ("/models/paint", HF),
     ("/models/draw", {"inputs": "cat", "parameters": {}}),
@@ -71,16 +101,25 @@ BODIES = [
 TARGETS = [*BODIES, ("/v1/workflows/paint/runs", OWN)]
 
 scalars = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20), st.sampled_from(["file:///etc/passwd", "../..", "\x00"])
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=20),
+    st.sampled_from(["file:///etc/passwd", "../..", "\x00"]),
 )
 values = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3), max_leaves=8
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=8,
 )
 
 
 @st.composite
 def mutated_json(draw: st.DrawFn, value: Any) -> Any:
-    """A value with something in it replaced, taken out or added."""
+    """Return a value with something in it replaced, taken out or added."""
     if isinstance(value, dict) and value and draw(st.integers(0, 4)):
         key = draw(st.sampled_from(sorted(value)))
         changed = dict(value)
@@ -120,9 +159,14 @@ def send(server: LiveServer) -> Iterator[Callable[..., httpx2.Response]]:
 
 
 @pytest.mark.slow
-@given(sent=bodies(), kind=st.sampled_from(["application/json", "image/png", "", "text/plain; charset=x"]))
+@given(
+    sent=bodies(),
+    kind=st.sampled_from(["application/json", "image/png", "", "text/plain; charset=x"]),
+)
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
-def test_mutated_bodies_get_an_answer(send: Callable[..., httpx2.Response], sent: tuple[str, bytes], kind: str) -> None:
+def test_mutated_bodies_get_an_answer(
+    send: Callable[..., httpx2.Response], sent: tuple[str, bytes], kind: str
+) -> None:
     path, body = sent
     response = send(path, content=body, headers={"Content-Type": kind}, timeout=30)
     assert response.status_code < 500, response.text
@@ -131,8 +175,12 @@ def test_mutated_bodies_get_an_answer(send: Callable[..., httpx2.Response], sent
 
 
 @pytest.mark.slow
-def test_many_requests_leave_nothing_behind(server: LiveServer, send: Callable[..., httpx2.Response]) -> None:
-    """No run, no waiting request and no thread is left over; memory is the benchmark's to measure."""
+def test_many_requests_leave_nothing_behind(
+    server: LiveServer, send: Callable[..., httpx2.Response]
+) -> None:
+    """
+    No run, no waiting request and no thread is left over; memory is the benchmark's to measure.
+    """
     import threading
 
     before = threading.active_count()

@@ -1,4 +1,6 @@
-"""V15: with the database away, what is known is said, and nothing is computed that could not be kept."""
+"""
+V15: with the database away, what is known is said, and nothing is computed that could not be kept.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ class Away:
 
 
 @pytest.fixture
-def live(serve: Callable[..., LiveServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LiveServer:
+def live(
+    serve: Callable[..., LiveServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> LiveServer:
     monkeypatch.setattr(health, "KNOWN_SECONDS", 0.0)
     text = Workflow(Output(name="text", value=StringInput(name="text", value="a word").output))
     workflows = {"paint": nodes.paint(), "text": text}
@@ -75,17 +79,29 @@ def test_a_run_that_could_not_be_kept_is_not_begun(live: LiveServer, away: Away)
     with live.client() as client:
         with away:
             refused = run(client, "paint", image=data_uri(png()))
-            assert (refused.status_code, refused.json()["problems"][0]["code"]) == (503, "database_failed")
+            assert (refused.status_code, refused.json()["problems"][0]["code"]) == (
+                503,
+                "database_failed",
+            )
             assert "retry-after" in refused.headers and "sqlite" not in refused.text
-            assert not any(name == "nodetool_results_bytes" and value for (name, _), value in figures(client).items())
-            assert run(client, "text").json()["outputs"] == {"text": "a word"}, "nothing of it has to be kept"
-            assert client.post("/models/paint", content=png()).status_code == 200, "the answer is the image"
+            assert not any(
+                name == "nodetool_results_bytes" and value
+                for (name, _), value in figures(client).items()
+            )
+            assert run(client, "text").json()["outputs"] == {"text": "a word"}, (
+                "nothing of it has to be kept"
+            )
+            assert client.post("/models/paint", content=png()).status_code == 200, (
+                "the answer is the image"
+            )
             inline = {"inputs": {"image": data_uri(png())}, "inline": True}
             assert client.post("/v1/workflows/paint/runs", json=inline).status_code == 200
         assert run(client, "paint", image=data_uri(png())).status_code == 200
 
 
-def test_what_was_computed_when_it_went_away_is_not_computed_again(live: LiveServer, away: Away, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_computed_when_it_went_away_is_not_computed_again(
+    live: LiveServer, away: Away, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Between the look at the database and the result there is a time, too."""
 
     async def is_well(self: Health) -> bool:
@@ -133,7 +149,9 @@ def test_an_answer_counts_for_a_moment() -> None:
     assert len(found) == 1
 
 
-def test_a_server_that_does_not_answer_is_waited_for_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_does_not_answer_is_waited_for_so_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     import sqlalchemy
 
     given: list[Any] = []

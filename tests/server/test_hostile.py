@@ -35,28 +35,126 @@ PORT = 8188
 
 LONG = "a" * 5000
 OURS = "127.0.0.1:8188"
-HOSTS = [OURS] * 30 + ["localhost:8188", "evil.example", "", f"{OURS}, evil.example", "[::1", "\xff", LONG, "*", "%00"]
+HOSTS = [OURS] * 30 + [
+    "localhost:8188",
+    "evil.example",
+    "",
+    f"{OURS}, evil.example",
+    "[::1",
+    "\xff",
+    LONG,
+    "*",
+    "%00",
+]
 VALUES = [
-    *("", "null", "https://evil.example", f"http://{OURS}", "cross-site", "same-origin", "none", "*", "*/*;q=x"),
-    *("\xff\xfe", LONG, "Bearer x", f"Bearer {LONG}", "chunked", "gzip", "-1", "9" * 20, "1e9", "abc", "true", "0"),
-    *("\x80", ";;,,", "'\"<>", "multipart/form-data; boundary=", "application/json; charset=utf-16", "image/png"),
+    *(
+        "",
+        "null",
+        "https://evil.example",
+        f"http://{OURS}",
+        "cross-site",
+        "same-origin",
+        "none",
+        "*",
+        "*/*;q=x",
+    ),
+    *(
+        "\xff\xfe",
+        LONG,
+        "Bearer x",
+        f"Bearer {LONG}",
+        "chunked",
+        "gzip",
+        "-1",
+        "9" * 20,
+        "1e9",
+        "abc",
+        "true",
+        "0",
+    ),
+    *(
+        "\x80",
+        ";;,,",
+        "'\"<>",
+        "multipart/form-data; boundary=",
+        "application/json; charset=utf-16",
+        "image/png",
+    ),
     *("text/plain", "application/x-www-form-urlencoded"),
 ]
 NAMES = [
-    *("origin", "sec-fetch-site", "sec-fetch-mode", "authorization", "accept", "content-type", "content-length"),
-    *("content-encoding", "transfer-encoding", "x-request-id", "x-use-cache", "x-wait-for-model", "idempotency-key"),
-    *("last-event-id", "cookie", "referer", "range", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"),
+    *(
+        "origin",
+        "sec-fetch-site",
+        "sec-fetch-mode",
+        "authorization",
+        "accept",
+        "content-type",
+        "content-length",
+    ),
+    *(
+        "content-encoding",
+        "transfer-encoding",
+        "x-request-id",
+        "x-use-cache",
+        "x-wait-for-model",
+        "idempotency-key",
+    ),
+    *(
+        "last-event-id",
+        "cookie",
+        "referer",
+        "range",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+    ),
     *("forwarded", "if-none-match", "expect", "upgrade", "x-hf-warning", "host"),
 ]
 SCALARS = [
-    *(None, True, -1, 0, 2**70, 1e308, float("nan"), "", "\ud800", "\x00", "../../etc/passwd", "file:///etc/passwd"),
+    *(
+        None,
+        True,
+        -1,
+        0,
+        2**70,
+        1e308,
+        float("nan"),
+        "",
+        "\ud800",
+        "\x00",
+        "../../etc/passwd",
+        "file:///etc/passwd",
+    ),
     *(LONG, [], {}),
 ]
 PATHS = [
-    *("/%", "/%00", "/..%2f..", "//", "/\udcff", f"/v1/workflows/{'a/' * 500}", "/models/", f"/v1/jobs/{LONG}"),
+    *(
+        "/%",
+        "/%00",
+        "/..%2f..",
+        "//",
+        "/\udcff",
+        f"/v1/workflows/{'a/' * 500}",
+        "/models/",
+        f"/v1/jobs/{LONG}",
+    ),
     *("/*", "/docs", "/é"),
 ]
-METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "TRACE", "CONNECT", "BREW", "get", "\xff"]
+METHODS = [
+    "GET",
+    "POST",
+    "PUT",
+    "PATCH",
+    "DELETE",
+    "OPTIONS",
+    "HEAD",
+    "TRACE",
+    "CONNECT",
+    "BREW",
+    "get",
+    "\xff",
+]
 DRAWN = {"workflow": nodes.draw().document.model_dump(mode="json")}
 BODIES: dict[str, list[Any]] = {
     "/models": [HF, IMAGE],
@@ -91,7 +189,13 @@ class Stranger:
         if chance.random() < 0.1:
             method = chance.choice(METHODS)
         if chance.random() < 0.1:
-            path = chance.choice([chance.choice(PATHS), path + chance.choice(PATHS), path[: chance.randrange(len(path))] or "/"])
+            path = chance.choice(
+                [
+                    chance.choice(PATHS),
+                    path + chance.choice(PATHS),
+                    path[: chance.randrange(len(path))] or "/",
+                ]
+            )
         body = self._body(path)
         scope = {
             "type": "http",
@@ -99,9 +203,15 @@ class Stranger:
             "asgi": {"version": "3.0"},
             "method": method,
             "scheme": "http",
-            "path": unquote_to_bytes(path.encode("utf-8", "surrogateescape")).decode("utf-8", "replace"),
+            "path": (
+                unquote_to_bytes(path.encode("utf-8", "surrogateescape")).decode("utf-8", "replace")
+            ),
             "raw_path": path.encode("utf-8", "surrogateescape"),
-            "query_string": self._bytes(chance.choice([b"", b"", b"wait=0&limit=5", b"after=-1&before=%ff&state=x&wait=nan"])),
+            "query_string": self._bytes(
+                chance.choice(
+                    [b"", b"", b"wait=0&limit=5", b"after=-1&before=%ff&state=x&wait=nan"]
+                )
+            ),
             "root_path": "",
             "headers": self._headers(len(body)),
             "client": (f"10.0.{chance.randrange(3)}.{chance.randrange(256)}", 1),
@@ -113,7 +223,10 @@ class Stranger:
     async def _send(self, scope: dict[str, Any], body: bytes) -> Answer:
         answer = Answer()
         cut = self._random.randrange(len(body) + 1)
-        messages = [{"type": "http.request", "body": body[:cut], "more_body": True}, {"type": "http.request", "body": body[cut:]}]
+        messages = [
+            {"type": "http.request", "body": body[:cut], "more_body": True},
+            {"type": "http.request", "body": body[cut:]},
+        ]
         if self._random.random() < 0.03:
             messages[1] = {"type": "http.disconnect"}
 
@@ -135,15 +248,30 @@ class Stranger:
 
     def _headers(self, length: int) -> list[tuple[bytes, bytes]]:
         chance = self._random
-        found = [("host", chance.choice(HOSTS)), ("content-type", chance.choice(["application/json", "application/json", "image/png", ""]))]
+        found = [
+            ("host", chance.choice(HOSTS)),
+            (
+                "content-type",
+                chance.choice(["application/json", "application/json", "image/png", ""]),
+            ),
+        ]
         found += [("content-length", str(length))] if chance.random() < 0.5 else []
-        found += [(chance.choice(NAMES), chance.choice(VALUES)) for _ in range(chance.choice([0, 0, 0, 1, 2, 5]))]
+        found += [
+            (chance.choice(NAMES), chance.choice(VALUES))
+            for _ in range(chance.choice([0, 0, 0, 1, 2, 5]))
+        ]
         return [(name.encode(), value.encode("latin-1")) for name, value in found]
 
     def _body(self, path: str) -> bytes:
         chance = self._random
-        fitting = next((bodies for prefix, bodies in BODIES.items() if path.startswith(prefix)), [{}])
-        made = chance.choice(fitting if chance.random() < 0.9 else [body for bodies in BODIES.values() for body in bodies])
+        fitting = next(
+            (bodies for prefix, bodies in BODIES.items() if path.startswith(prefix)), [{}]
+        )
+        made = chance.choice(
+            fitting
+            if chance.random() < 0.9
+            else [body for bodies in BODIES.values() for body in bodies]
+        )
         content = made if isinstance(made, bytes) else json.dumps(self._mutated(made)).encode()
         return self._bytes(content) if chance.random() < 0.2 else content
 
@@ -152,17 +280,31 @@ class Stranger:
         changed = bytearray(content)
         for _ in range(self._random.randrange(3) if changed else 0):
             changed[self._random.randrange(len(changed))] = self._random.randrange(256)
-        return bytes(changed if self._random.random() < 0.7 else changed[: self._random.randrange(len(changed) + 1)])
+        return bytes(
+            changed
+            if self._random.random() < 0.7
+            else changed[: self._random.randrange(len(changed) + 1)]
+        )
 
     def _mutated(self, value: Any) -> Any:
-        """A value with something in it replaced, taken out or added, or as it is."""
+        """Return a value with something in it replaced, taken out or added, or as it is."""
         chance = self._random
         if chance.random() < 0.3:
             return value
         if isinstance(value, dict) and value and chance.random() < 0.9:
             key = chance.choice(sorted(value))
             kept = {name: one for name, one in value.items() if name != key}
-            return {**kept, **chance.choice([{}, {key: self._mutated(value[key])}, {key: chance.choice(SCALARS)}, {"x": value[key]}])}
+            return {
+                **kept,
+                **chance.choice(
+                    [
+                        {},
+                        {key: self._mutated(value[key])},
+                        {key: chance.choice(SCALARS)},
+                        {"x": value[key]},
+                    ]
+                ),
+            }
         if isinstance(value, list) and value and chance.random() < 0.9:
             return [*value[1:], self._mutated(value[0])]
         return chance.choice(SCALARS)
@@ -176,9 +318,22 @@ def opened(folder: Path) -> Services:
     registry = Registry.installed()
     for node in nodes.NODES:
         registry.add(node)
-    kept = {"graphs": folder / "graphs", "data": folder / "data", "models": (), "qolaba_apps": folder / "apps.json"}
-    bounds = {"max_pixels": 10**6, "cache_bytes": 2**20, "result_bytes": 2**22, "job_queue": 20, "fetch_seconds": 0.2}
-    return open_services(Settings.read(**kept, **bounds, client_workflows=True, port=PORT), registry)
+    kept = {
+        "graphs": folder / "graphs",
+        "data": folder / "data",
+        "models": (),
+        "qolaba_apps": folder / "apps.json",
+    }
+    bounds = {
+        "max_pixels": 10**6,
+        "cache_bytes": 2**20,
+        "result_bytes": 2**22,
+        "job_queue": 20,
+        "fetch_seconds": 0.2,
+    }
+    return open_services(
+        Settings.read(**kept, **bounds, client_workflows=True, port=PORT), registry
+    )
 
 
 def check(scope: dict[str, Any], answer: Answer) -> None:
@@ -195,7 +350,7 @@ def check(scope: dict[str, Any], answer: Answer) -> None:
 
 
 def held(services: Services) -> dict[str, int]:
-    """What would grow if requests left something behind."""
+    """Return what would grow if requests left something behind."""
     gc.collect()
     runs = services.runs
     return {
@@ -207,7 +362,11 @@ def held(services: Services) -> dict[str, int]:
 
 
 async def bombard(services: Services, count: int) -> tuple[list[dict[str, int]], Counter[int]]:
-    """Send so many requests, twelve at a time; gives what is held after a third of them, and at the end."""
+    """
+    Send so many requests, twelve at a time.
+
+    Gives what is held after a third of them, and at the end.
+    """
     app = create_app(services)
     strangers = [Stranger(app, seed) for seed in range(12)]
     found, statuses = [], Counter[int]()
@@ -220,20 +379,30 @@ async def bombard(services: Services, count: int) -> tuple[list[dict[str, int]],
 
     async with app.app.router.lifespan_context(app.app):  # type: ignore[attr-defined]
         for share in (count // 3, count - count // 3):
-            await asyncio.gather(*(some(stranger, share // len(strangers) + 1) for stranger in strangers))
+            await asyncio.gather(
+                *(some(stranger, share // len(strangers) + 1) for stranger in strangers)
+            )
             found.append(held(services))
     return found, statuses
 
 
 @pytest.mark.slow
-def test_nothing_that_strangers_send_hurts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_that_strangers_send_hurts(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """V1, V5, V6: seeded, so that what fails once fails again."""
     services = opened(tmp_path)
     with caplog.at_level(logging.WARNING):
         (early, late), statuses = asyncio.run(bombard(services, REQUESTS))
-    assert not [record.getMessage() for record in caplog.records if record.exc_info or record.levelno >= logging.ERROR]
+    assert not [
+        record.getMessage()
+        for record in caplog.records
+        if record.exc_info or record.levelno >= logging.ERROR
+    ]
     assert {200, 201, 202, 400, 403, 404, 405, 415, 421, 422} <= statuses.keys(), statuses
-    assert statuses[200] + statuses[201] + statuses[202] > REQUESTS / 50, "some requests did something"
+    assert statuses[200] + statuses[201] + statuses[202] > REQUESTS / 50, (
+        "some requests did something"
+    )
     assert late["runs"] == 0
     assert late["threads"] <= early["threads"] + 4
     assert late["objects"] < early["objects"] + 10_000, (early, late)

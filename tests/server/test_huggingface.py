@@ -1,4 +1,6 @@
-"""The numbered checks of the wire contract of the Hugging Face image APIs, over a real connection."""
+"""
+The numbered checks of the wire contract of the Hugging Face image APIs, over a real connection.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ def asked(parameters: Any = None, **more: Any) -> dict[str, Any]:
 
 
 def error_of(response: httpx2.Response, *statuses: int) -> str:
-    """The message of a failure, which has the form that every client can show (24)."""
+    """Return the message of a failure, which has the form that every client can show (24)."""
     assert response.status_code in statuses, response.text[:300]
     body = response.json()
     assert isinstance(body, dict)
@@ -40,7 +42,7 @@ def error_of(response: httpx2.Response, *statuses: int) -> str:
 
 
 def left(content: bytes) -> tuple[int, int, int]:
-    """What `Paint` wrote: length of prompt, of negative prompt, number of steps."""
+    """Return what `Paint` wrote: length of prompt, of negative prompt, number of steps."""
     pixel = opened(content).convert("RGB").getpixel((0, 0))
     assert isinstance(pixel, tuple)
     return pixel  # type: ignore[return-value]
@@ -56,7 +58,9 @@ def test_1_raw_bytes_without_content_type(client: httpx2.Client) -> None:
 
 def test_m21_an_animation_gives_its_first_frame_and_says_so(client: httpx2.Client) -> None:
     buffer = io.BytesIO()
-    Image.new("RGB", (32, 24), "red").save(buffer, "GIF", save_all=True, append_images=[Image.new("RGB", (32, 24), "blue")])
+    Image.new("RGB", (32, 24), "red").save(
+        buffer, "GIF", save_all=True, append_images=[Image.new("RGB", (32, 24), "blue")]
+    )
     told = client.post(PAINT, content=buffer.getvalue()).headers["x-hf-warning"]
     assert told.count("only its first frame is used") == 1
 
@@ -68,12 +72,26 @@ def test_a_form_is_refused_with_what_to_send(client: httpx2.Client) -> None:
 
 @pytest.mark.parametrize("body", [png(), json.dumps(asked()).encode()])
 def test_a_compressed_body_is_refused_with_what_to_send(client: httpx2.Client, body: bytes) -> None:
-    message = error_of(client.post(PAINT, content=gzip.compress(body), headers={"Content-Encoding": "gzip"}), 415)
+    message = error_of(
+        client.post(PAINT, content=gzip.compress(body), headers={"Content-Encoding": "gzip"}), 415
+    )
     assert "without a Content-Encoding" in message
-    assert client.post(PAINT, content=body, headers={"Content-Encoding": "identity"}).status_code == 200
+    assert (
+        client.post(PAINT, content=body, headers={"Content-Encoding": "identity"}).status_code
+        == 200
+    )
 
 
-@pytest.mark.parametrize("kind", ["image/jpeg", "application/json", "text/plain", "application/x-www-form-urlencoded", "nonsense"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "image/jpeg",
+        "application/json",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "nonsense",
+    ],
+)
 def test_2_the_content_type_of_raw_bytes_does_not_matter(client: httpx2.Client, kind: str) -> None:
     response = client.post(PAINT, content=png(), headers={"Content-Type": kind})
     assert response.status_code == 200
@@ -119,7 +137,9 @@ def test_5_negative_prompt_as_text_or_list(client: httpx2.Client, given: Any, le
 
 @pytest.mark.parametrize("given", [[1], 5, {"a": "b"}, True])
 def test_5_negative_prompt_of_another_kind(client: httpx2.Client, given: Any) -> None:
-    assert "negative_prompt" in error_of(client.post(PAINT, json=asked({"negative_prompt": given})), 422)
+    assert "negative_prompt" in error_of(
+        client.post(PAINT, json=asked({"negative_prompt": given})), 422
+    )
 
 
 def test_6_the_prompt_may_be_absent(client: httpx2.Client) -> None:
@@ -147,26 +167,39 @@ SIZES = [
 ]
 
 
-@pytest.mark.parametrize("size", [*SIZES, {"width": True, "height": 5}, {"width": 10**9, "height": 5}])
+@pytest.mark.parametrize(
+    "size", [*SIZES, {"width": True, "height": 5}, {"width": 10**9, "height": 5}]
+)
 def test_8_a_wrong_target_size(client: httpx2.Client, size: Any) -> None:
-    assert "target_size" in error_of(client.post("/models/resize", json=asked({"target_size": size})), 422)
+    assert "target_size" in error_of(
+        client.post("/models/resize", json=asked({"target_size": size})), 422
+    )
 
 
 def test_9_flat_width_and_height(client: httpx2.Client) -> None:
-    assert opened(client.post("/models/resize", json=asked({"width": 7, "height": 9})).content).size == (7, 9)
+    assert opened(
+        client.post("/models/resize", json=asked({"width": 7, "height": 9})).content
+    ).size == (7, 9)
     assert opened(client.post("/models/resize", json=asked({"width": 7})).content).size == (7, 8)
 
 
 def test_10_an_unknown_parameter_is_told(client: httpx2.Client) -> None:
-    response = client.post(PAINT, json=asked({"sharpness": 3, "prompt": "x", "evil\r\nSet-Cookie: a": 1}))
+    response = client.post(
+        PAINT, json=asked({"sharpness": 3, "prompt": "x", "evil\r\nSet-Cookie: a": 1})
+    )
     assert response.status_code == 200
     assert "sharpness" in response.headers["x-hf-warning"]
     assert "set-cookie" not in response.headers
 
 
-def test_10_warnings_are_readable_and_leave_room_for_each_other(serve: Callable[..., LiveServer]) -> None:
+def test_10_warnings_are_readable_and_leave_room_for_each_other(
+    serve: Callable[..., LiveServer],
+) -> None:
     server = serve({}, models=("nodetool/tiny-landscapes",), load_patience=60)
-    body = {"inputs": "word " * 500, "parameters": {"width": 65, "height": 64, "num_inference_steps": 1, "sharpness": 3}}
+    body = {
+        "inputs": "word " * 500,
+        "parameters": {"width": 65, "height": 64, "num_inference_steps": 1, "sharpness": 3},
+    }
     with server.client() as client:
         told = client.post("/models/nodetool/tiny-landscapes", json=body).headers["x-hf-warning"]
     assert "from 65x64 to 64x64" in told
@@ -175,17 +208,23 @@ def test_10_warnings_are_readable_and_leave_room_for_each_other(serve: Callable[
     assert len(told) < 1000
 
 
-@pytest.mark.parametrize("prefix", ["data:image/png;base64,", "data:;base64,", "data:image/jpeg;BASE64,"])
+@pytest.mark.parametrize(
+    "prefix", ["data:image/png;base64,", "data:;base64,", "data:image/jpeg;BASE64,"]
+)
 def test_11_data_uri(client: httpx2.Client, prefix: str) -> None:
     assert client.post(PAINT, json=asked(inputs=prefix + encoded(png()))).status_code == 200
 
 
-@pytest.mark.parametrize("given", ["not base64!", "data:image/png,raw", "=", "a", "\u20ac\u20ac\u20ac\u20ac"])
+@pytest.mark.parametrize(
+    "given", ["not base64!", "data:image/png,raw", "=", "a", "\u20ac\u20ac\u20ac\u20ac"]
+)
 def test_12_invalid_base64(client: httpx2.Client, given: str) -> None:
     error_of(client.post(PAINT, json=asked(inputs=given)), 400)
 
 
-@pytest.mark.parametrize("content", [b"no image at all", b"", png()[:60], png()[:-30], b"\x89PNG\r\n\x1a\n"])
+@pytest.mark.parametrize(
+    "content", [b"no image at all", b"", png()[:60], png()[:-30], b"\x89PNG\r\n\x1a\n"]
+)
 def test_13_base64_of_no_image(client: httpx2.Client, content: bytes) -> None:
     error_of(client.post(PAINT, json=asked(inputs=encoded(content))), 400)
     error_of(client.post(PAINT, content=content), 400)
@@ -198,22 +237,36 @@ def test_14_inputs_missing(client: httpx2.Client, body: Any) -> None:
 
 @pytest.mark.parametrize("steps", ["abc", 1.5, True, 0, [3]])
 def test_15_steps_that_are_none(client: httpx2.Client, steps: Any) -> None:
-    assert "num_inference_steps" in error_of(client.post(PAINT, json=asked({"num_inference_steps": steps})), 422)
+    assert "num_inference_steps" in error_of(
+        client.post(PAINT, json=asked({"num_inference_steps": steps})), 422
+    )
 
 
 @pytest.mark.parametrize("name", ["guidance_scale", "strength", "unknown"])
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
 def test_16_numbers_that_are_none(client: httpx2.Client, name: str, number: str) -> None:
     text = json.dumps(asked({name: 12345})).replace("12345", number)
-    error_of(client.post(PAINT, content=text.encode(), headers={"Content-Type": "application/json"}), 422)
+    error_of(
+        client.post(PAINT, content=text.encode(), headers={"Content-Type": "application/json"}), 422
+    )
 
 
 def test_16_a_number_that_overflows(client: httpx2.Client) -> None:
     text = json.dumps(asked({"strength": 12345})).replace("12345", "1e999")
-    error_of(client.post(PAINT, content=text.encode(), headers={"Content-Type": "application/json"}), 422)
+    error_of(
+        client.post(PAINT, content=text.encode(), headers={"Content-Type": "application/json"}), 422
+    )
 
 
-MALFORMED = [b"{", b"{]}", b'{"inputs": }', b"{'inputs': 1}", b'{"a": "\xff\xfe"}', b'{"a":' * 100_000, b'{"a": 1' + b"0" * 5000 + b"}"]
+MALFORMED = [
+    b"{",
+    b"{]}",
+    b'{"inputs": }',
+    b"{'inputs': 1}",
+    b'{"a": "\xff\xfe"}',
+    b'{"a":' * 100_000,
+    b'{"a": 1' + b"0" * 5000 + b"}",
+]
 
 
 @pytest.mark.parametrize("body", MALFORMED, ids=range(len(MALFORMED)))
@@ -221,7 +274,9 @@ def test_17_malformed_json(client: httpx2.Client, body: bytes) -> None:
     error_of(client.post(PAINT, content=body, headers={"Content-Type": "application/json"}), 400)
 
 
-@pytest.mark.parametrize("body", [b"[]", b'"text"', b"5", b"null", b'{"inputs": "a", "parameters": [1]}'])
+@pytest.mark.parametrize(
+    "body", [b"[]", b'"text"', b"5", b"null", b'{"inputs": "a", "parameters": [1]}']
+)
 def test_17_json_of_another_form(client: httpx2.Client, body: bytes) -> None:
     error_of(client.post(PAINT, content=body, headers={"Content-Type": "application/json"}), 422)
 
@@ -270,10 +325,15 @@ def test_21_exif_orientation(client: httpx2.Client) -> None:
     assert opened(turned.content).size == (20, 40)
 
 
-@pytest.mark.parametrize("sent", [None, "Bearer wrong", "Basic right-token", "Bearer", "right-token", "Bearer right-tokenx"])
+@pytest.mark.parametrize(
+    "sent",
+    [None, "Bearer wrong", "Basic right-token", "Bearer", "right-token", "Bearer right-tokenx"],
+)
 def test_22_a_missing_or_wrong_token(serve: Callable[..., LiveServer], sent: str | None) -> None:
     with serve(token="right-token").client() as client:
-        response = client.post(PAINT, content=png(), headers={} if sent is None else {"Authorization": sent})
+        response = client.post(
+            PAINT, content=png(), headers={} if sent is None else {"Authorization": sent}
+        )
     error_of(response, 401)
     assert response.headers["www-authenticate"].startswith("Bearer")
     assert "right-token" not in response.text
@@ -281,8 +341,16 @@ def test_22_a_missing_or_wrong_token(serve: Callable[..., LiveServer], sent: str
 
 def test_22_the_right_token(serve: Callable[..., LiveServer]) -> None:
     with serve(token="right-token").client() as client:
-        for sent in ("Bearer right-token", "bearer right-token", "BEARER  right-token", "Bearer: right-token"):
-            assert client.post(PAINT, content=png(), headers={"Authorization": sent}).status_code == 200
+        for sent in (
+            "Bearer right-token",
+            "bearer right-token",
+            "BEARER  right-token",
+            "Bearer: right-token",
+        ):
+            assert (
+                client.post(PAINT, content=png(), headers={"Authorization": sent}).status_code
+                == 200
+            )
 
 
 ACCEPTS = [
@@ -294,8 +362,13 @@ ACCEPTS = [
 ]
 
 
-@pytest.mark.parametrize(("accept", "expected"), [*ACCEPTS, ("application/json", "PNG"), ("", "PNG"), ("image/jpeg;q=x", "PNG")])
-def test_23_the_image_has_the_format_that_is_accepted(client: httpx2.Client, accept: str, expected: str) -> None:
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [*ACCEPTS, ("application/json", "PNG"), ("", "PNG"), ("image/jpeg;q=x", "PNG")],
+)
+def test_23_the_image_has_the_format_that_is_accepted(
+    client: httpx2.Client, accept: str, expected: str
+) -> None:
     response = client.post(PAINT, content=png(), headers={"Accept": accept})
     assert response.status_code == 200
     assert opened(response.content).format == expected
@@ -305,8 +378,15 @@ def test_23_the_image_has_the_format_that_is_accepted(client: httpx2.Client, acc
 def test_27_the_same_again_is_a_hit_and_can_be_refused(client: httpx2.Client) -> None:
     body = asked({"prompt": "twice"})
     first, second = client.post(PAINT, json=body), client.post(PAINT, json=body)
-    fresh = [client.post(PAINT, json=body, headers={"x-use-cache": flag}) for flag in ("false", "0")]
-    assert [r.headers["x-cache"] for r in (first, second, *fresh)] == ["miss", "hit", "miss", "miss"]
+    fresh = [
+        client.post(PAINT, json=body, headers={"x-use-cache": flag}) for flag in ("false", "0")
+    ]
+    assert [r.headers["x-cache"] for r in (first, second, *fresh)] == [
+        "miss",
+        "hit",
+        "miss",
+        "miss",
+    ]
     assert first.content == second.content
     assert len({first.content, *(r.content for r in fresh)}) == 3, "the seed is drawn for each run"
 
@@ -314,14 +394,20 @@ def test_27_the_same_again_is_a_hit_and_can_be_refused(client: httpx2.Client) ->
 def test_27_the_same_in_other_words_is_a_hit(client: httpx2.Client) -> None:
     first = client.post(PAINT, json=asked({"prompt": "p", "strength": 0.25}))
     other = client.post(
-        PAINT, json=asked({"strength": 0.25, "prompt": "p"}, inputs="data:image/png;base64," + encoded(png(compress_level=1)))
+        PAINT,
+        json=asked(
+            {"strength": 0.25, "prompt": "p"},
+            inputs="data:image/png;base64," + encoded(png(compress_level=1)),
+        ),
     )
     changed = client.post(PAINT, json=asked({"strength": 0.26, "prompt": "p"}))
     assert [r.headers["x-cache"] for r in (first, other, changed)] == ["miss", "hit", "miss"]
 
 
 def test_27_a_flag_that_is_none(client: httpx2.Client) -> None:
-    assert "x-use-cache" in error_of(client.post(PAINT, content=png(), headers={"x-use-cache": "maybe"}), 422)
+    assert "x-use-cache" in error_of(
+        client.post(PAINT, content=png(), headers={"x-use-cache": "maybe"}), 422
+    )
 
 
 def test_28_an_unknown_model(client: httpx2.Client) -> None:
@@ -334,7 +420,10 @@ def test_31_text_to_image(client: httpx2.Client) -> None:
     response = client.post("/models/draw", json={"inputs": "cat", "parameters": {}})
     assert response.status_code == 200
     assert opened(response.content).getpixel((0, 0)) == (3, 0, 0)
-    sized = client.post("/models/draw", json={"inputs": "cat", "parameters": {"target_size": {"width": 4, "height": 5}}})
+    sized = client.post(
+        "/models/draw",
+        json={"inputs": "cat", "parameters": {"target_size": {"width": 4, "height": 5}}},
+    )
     assert opened(sized.content).size == (4, 5)
     error_of(client.post("/models/draw", content=png()), 422)
     error_of(client.post("/models/draw", json={"inputs": 5}), 422)
@@ -374,6 +463,8 @@ def test_answers_do_not_say_how_they_were_made(client: httpx2.Client) -> None:
     assert "nodetool" not in opened(client.post(PAINT, content=png()).content).info
 
 
-def test_answers_say_how_they_were_made_where_the_operator_wants_it(serve: Callable[..., LiveServer]) -> None:
+def test_answers_say_how_they_were_made_where_the_operator_wants_it(
+    serve: Callable[..., LiveServer],
+) -> None:
     with serve(provenance=True).client() as client:
         assert "nodetool" in opened(client.post(PAINT, content=png()).content).info

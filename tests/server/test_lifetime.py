@@ -1,4 +1,7 @@
-"""V2: what a request brought, and what was made of it, goes when it is answered, without the garbage collector."""
+"""
+V2: what a request brought, and what was made of it, goes when it is answered, without the garbage
+collector.
+"""
 
 from __future__ import annotations
 
@@ -33,16 +36,29 @@ def alive() -> int:
 
 @pytest.mark.parametrize(
     ("name", "parameters", "status"),
-    [("paint", {}, 200), ("paint", {"strength": "much"}, 422), ("broken", {}, 500), ("wait", {}, 504)],
+    [
+        ("paint", {}, 200),
+        ("paint", {"strength": "much"}, 422),
+        ("broken", {}, 500),
+        ("wait", {}, 504),
+    ],
 )
-def test_no_image_outlives_its_request(name: str, parameters: dict[str, Any], status: int, serve: Callable[..., LiveServer]) -> None:
-    workflows = {"paint": nodes.paint(), "broken": nodes.broken(), "wait": nodes.wait("never opened")}
+def test_no_image_outlives_its_request(
+    name: str, parameters: dict[str, Any], status: int, serve: Callable[..., LiveServer]
+) -> None:
+    workflows = {
+        "paint": nodes.paint(),
+        "broken": nodes.broken(),
+        "wait": nodes.wait("never opened"),
+    }
     server = serve(workflows, cache_bytes=0, run_seconds=0.2 if name == "wait" else 60)
     server.services.engine.cache = MemoryCache(0)
     with server.client() as client:
         for number in range(3):
             inputs = base64.b64encode(png(*SIZE, (number, 0, 0))).decode()
-            answer = client.post(f"/models/{name}", json={"inputs": inputs, "parameters": parameters})
+            answer = client.post(
+                f"/models/{name}", json={"inputs": inputs, "parameters": parameters}
+            )
             assert answer.status_code == status, answer.text
     end = time.monotonic() + 30
     while alive() and time.monotonic() < end:

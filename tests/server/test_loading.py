@@ -1,4 +1,8 @@
-"""Models that are not loaded: 503 with an estimate, or a bounded wait (checks 25 and 26). The Hub stalls; the model is a real one."""
+"""
+Models that are not loaded: 503 with an estimate, or a bounded wait (checks 25 and 26).
+
+The Hub stalls; the model is a real one.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +46,11 @@ class StallingHub(HubServer):
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     folder = tiny_pipelines.save(tiny_pipelines.stable_diffusion, tmp_path_factory.mktemp("tiny"))
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 @pytest.fixture
@@ -56,7 +64,13 @@ def hub(files: dict[str, bytes]) -> Iterator[StallingHub]:
 @pytest.fixture
 def live(hub: StallingHub, serve: Callable[..., LiveServer], tmp_path: Path) -> LiveServer:
     source = Hub(endpoint=hub.endpoint, cache_dir=tmp_path / "hub")
-    return serve({"model": nodes.with_model(MODEL)}, hub=source, device="cpu", load_patience=0.2, load_seconds=30.0)
+    return serve(
+        {"model": nodes.with_model(MODEL)},
+        hub=source,
+        device="cpu",
+        load_patience=0.2,
+        load_seconds=30.0,
+    )
 
 
 @pytest.fixture
@@ -73,7 +87,9 @@ def loaded(ask: Callable[..., httpx2.Response], **headers: str) -> httpx2.Respon
 
 
 @pytest.mark.slow
-def test_25_a_model_that_is_not_loaded(ask: Callable[..., httpx2.Response], hub: StallingHub, live: LiveServer) -> None:
+def test_25_a_model_that_is_not_loaded(
+    ask: Callable[..., httpx2.Response], hub: StallingHub, live: LiveServer
+) -> None:
     refused = ask()
     assert refused.status_code == 503
     body = refused.json()
@@ -82,7 +98,9 @@ def test_25_a_model_that_is_not_loaded(ask: Callable[..., httpx2.Response], hub:
     assert int(refused.headers["retry-after"]) >= 1
     hub.go.set()
     assert opened(loaded(ask).content).size == (64, 64)
-    assert ask(**{"x-use-cache": "false"}).status_code == 200, "it is loaded, and asked for without waiting"
+    assert ask(**{"x-use-cache": "false"}).status_code == 200, (
+        "it is loaded, and asked for without waiting"
+    )
     with live.client() as client:
         found = figures(client)
     assert found["nodetool_model_loads_total", frozenset()] == 1
@@ -93,9 +111,14 @@ def test_25_a_model_that_is_not_loaded(ask: Callable[..., httpx2.Response], hub:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("flag", ["true", "1"])
-def test_26_waiting_for_the_model(ask: Callable[..., httpx2.Response], hub: StallingHub, flag: str) -> None:
+def test_26_waiting_for_the_model(
+    ask: Callable[..., httpx2.Response], hub: StallingHub, flag: str
+) -> None:
     answers: list[Any] = []
-    waiting = [threading.Thread(target=lambda: answers.append(ask(**{"x-wait-for-model": flag}))) for _ in range(3)]
+    waiting = [
+        threading.Thread(target=lambda: answers.append(ask(**{"x-wait-for-model": flag})))
+        for _ in range(3)
+    ]
     for thread in waiting:
         thread.start()
     assert ask().status_code == 503
@@ -107,11 +130,24 @@ def test_26_waiting_for_the_model(ask: Callable[..., httpx2.Response], hub: Stal
 
 
 @pytest.mark.slow
-def test_26_the_wait_is_bounded(hub: StallingHub, serve: Callable[..., LiveServer], tmp_path: Path) -> None:
+def test_26_the_wait_is_bounded(
+    hub: StallingHub, serve: Callable[..., LiveServer], tmp_path: Path
+) -> None:
     source = Hub(endpoint=hub.endpoint, cache_dir=tmp_path / "hub")
-    live = serve({"model": nodes.with_model(MODEL)}, hub=source, device="cpu", load_patience=0.1, load_seconds=0.3)
+    live = serve(
+        {"model": nodes.with_model(MODEL)},
+        hub=source,
+        device="cpu",
+        load_patience=0.1,
+        load_seconds=0.3,
+    )
     with live.client() as client:
-        assert client.post("/models/model", content=png(64, 64), headers={"x-wait-for-model": "true"}).status_code == 503
+        assert (
+            client.post(
+                "/models/model", content=png(64, 64), headers={"x-wait-for-model": "true"}
+            ).status_code
+            == 503
+        )
 
 
 @pytest.mark.slow
@@ -125,7 +161,9 @@ def test_a_model_that_is_not_there(ask: Callable[..., httpx2.Response], hub: Sta
 
 
 @pytest.mark.slow
-def test_v12_the_first_model_is_loaded_at_the_start(hub: StallingHub, serve: Callable[..., LiveServer], tmp_path: Path) -> None:
+def test_v12_the_first_model_is_loaded_at_the_start(
+    hub: StallingHub, serve: Callable[..., LiveServer], tmp_path: Path
+) -> None:
     source = Hub(endpoint=hub.endpoint, cache_dir=tmp_path / "hub")
     live = serve({}, models=(MODEL, "somebody/other"), hub=source, device="cpu", load_patience=0.0)
     with live.client() as client:
@@ -135,12 +173,17 @@ def test_v12_the_first_model_is_loaded_at_the_start(hub: StallingHub, serve: Cal
         assert client.get("/livez").status_code == 200
         hub.go.set()
         until(lambda: client.get("/readyz").status_code == 200)
-        assert client.post(f"/models/{MODEL}", content=png(64, 64)).status_code == 200, "no request had to wait for it"
+        assert client.post(f"/models/{MODEL}", content=png(64, 64)).status_code == 200, (
+            "no request had to wait for it"
+        )
         assert figures(client)["nodetool_model_loads_total", frozenset()] == 1
 
 
 def test_v12_a_server_whose_first_model_can_not_be_loaded_is_ready(
-    hub: StallingHub, serve: Callable[..., LiveServer], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    hub: StallingHub,
+    serve: Callable[..., LiveServer],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     hub.repositories.clear()
     hub.go.set()
@@ -172,12 +215,16 @@ class AtOnce(Executor):
         return done
 
 
-def test_a_model_that_fails_at_once_holds_up_nobody(live: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_fails_at_once_holds_up_nobody(
+    live: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     loading = Loading(live.services.engine.models)
     monkeypatch.setattr(loading, "_threads", AtOnce())
     served = next(iter(live.services.catalog.workflows.values()))
     missing = [ModelRef(repo_id="./nothing")]
-    waiting = threading.Thread(target=lambda: asyncio.run(loading.wait(served, missing, 5)), daemon=True)
+    waiting = threading.Thread(
+        target=lambda: asyncio.run(loading.wait(served, missing, 5)), daemon=True
+    )
     waiting.start()
     waiting.join(20)
     assert not waiting.is_alive()

@@ -1,4 +1,8 @@
-"""How much memory images of clients take: none is decoded before its turn, and what was freed is given back."""
+"""
+How much memory images of clients take.
+
+None is decoded before its turn, and what was freed is given back.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +36,14 @@ SIDE = 1999
 
 def decoded_images() -> int:
     """Images of that size whose pixels are in memory; images may share them."""
-    images = [found for found in gc.get_objects() if isinstance(found, Image.Image) and found.size == (SIDE, SIDE)]
-    return len({id(pixels) for image in images if (pixels := getattr(image, "_im", None)) is not None})
+    images = [
+        found
+        for found in gc.get_objects()
+        if isinstance(found, Image.Image) and found.size == (SIDE, SIDE)
+    ]
+    return len(
+        {id(pixels) for image in images if (pixels := getattr(image, "_im", None)) is not None}
+    )
 
 
 def large(shade: int) -> bytes:
@@ -48,8 +58,12 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def asking(live: LiveServer, requests: Sequence[Callable[[httpx2.Client], httpx2.Response]]) -> Iterator[list[httpx2.Response]]:
-    """Send requests at once; inside the block they are under way, after it their answers are there."""
+def asking(
+    live: LiveServer, requests: Sequence[Callable[[httpx2.Client], httpx2.Response]]
+) -> Iterator[list[httpx2.Response]]:
+    """
+    Send requests at once; inside the block they are under way, after it their answers are there.
+    """
     answers: list[Any] = [None] * len(requests)
     with live.client() as client:
 
@@ -77,7 +91,8 @@ def over_our_own(shade: int) -> Callable[[httpx2.Client], httpx2.Response]:
 
 @pytest.mark.parametrize("request_of", [over_hugging_face, over_our_own])
 def test_v4_an_image_is_decoded_when_its_turn_comes(
-    serve: Callable[..., LiveServer], request_of: Callable[[int], Callable[[httpx2.Client], httpx2.Response]]
+    serve: Callable[..., LiveServer],
+    request_of: Callable[[int], Callable[[httpx2.Client], httpx2.Response]],
 ) -> None:
     name = f"v4 {request_of.__name__}"
     live, door = serve({"wait": nodes.wait(name)}, concurrency=1), nodes.DOORS[name]
@@ -93,7 +108,10 @@ def test_v4_an_image_is_decoded_when_its_turn_comes(
 
 
 def test_v4_what_is_no_image_is_refused_before_it_waits(serve: Callable[..., LiveServer]) -> None:
-    live, door = serve({"wait": nodes.wait("v4 refused")}, concurrency=1, max_pixels=10**7), nodes.DOORS["v4 refused"]
+    live, door = (
+        serve({"wait": nodes.wait("v4 refused")}, concurrency=1, max_pixels=10**7),
+        nodes.DOORS["v4 refused"],
+    )
     with asking(live, [over_hugging_face(1)]), live.client() as client:
         assert door.came.acquire(timeout=20)
         error_of(client.post("/models/wait", content=b"\x89PNG no image"), 400)
@@ -101,7 +119,9 @@ def test_v4_what_is_no_image_is_refused_before_it_waits(serve: Callable[..., Liv
         door.open.set()
 
 
-def test_v4_an_image_that_ends_too_early_is_the_clients_fault_when_its_turn_comes(serve: Callable[..., LiveServer]) -> None:
+def test_v4_an_image_that_ends_too_early_is_the_clients_fault_when_its_turn_comes(
+    serve: Callable[..., LiveServer],
+) -> None:
     live, door = serve({"wait": nodes.wait("v4 cut")}, concurrency=1), nodes.DOORS["v4 cut"]
     cut = noise()[:-2000]
     with asking(live, [over_hugging_face(1)]):
@@ -111,11 +131,13 @@ def test_v4_an_image_that_ends_too_early_is_the_clients_fault_when_its_turn_come
             door.open.set()
     assert "too early" in error_of(answers[0], 400)
     with live.client() as client:
-        assert client.post("/models/wait", content=png()).status_code == 200, "its turn was not given back"
+        assert client.post("/models/wait", content=png()).status_code == 200, (
+            "its turn was not given back"
+        )
 
 
 def noise() -> bytes:
-    """An image whose file is about as long as its pixels."""
+    """Return an image whose file is about as long as its pixels."""
     buffer = BytesIO()
     Image.effect_noise((64, 64), 90).save(buffer, "PNG")
     return buffer.getvalue()
@@ -123,7 +145,9 @@ def noise() -> bytes:
 
 def test_v4_pixels_of_what_runs_at_once_are_bounded(serve: Callable[..., LiveServer]) -> None:
     """There are turns for four, and memory for the pixels of one."""
-    live = serve({"wait": nodes.wait("v4 bound")}, concurrency=4, decoded_bytes=SIDE * SIDE * 4 + 10_000)
+    live = serve(
+        {"wait": nodes.wait("v4 bound")}, concurrency=4, decoded_bytes=SIDE * SIDE * 4 + 10_000
+    )
     door = nodes.DOORS["v4 bound"]
     gc.collect()
     before = decoded_images()
@@ -147,8 +171,14 @@ def test_v2_no_pixels_stay_once_requests_are_answered(serve: Callable[..., LiveS
     """Beyond what the result cache keeps, and without help of the garbage collector."""
     live = serve({"paint": nodes.paint()})
     uri = f"data:image/png;base64,{encoded(large(9))}"
-    requests: list[Callable[[httpx2.Client], httpx2.Response]] = [partial(painted, shade=shade) for shade in range(4)]
-    requests.append(lambda client: client.post("/v1/workflows/paint/runs", json={"inputs": {"image": uri}, "inline": True}))
+    requests: list[Callable[[httpx2.Client], httpx2.Response]] = [
+        partial(painted, shade=shade) for shade in range(4)
+    ]
+    requests.append(
+        lambda client: client.post(
+            "/v1/workflows/paint/runs", json={"inputs": {"image": uri}, "inline": True}
+        )
+    )
     gc.collect()
     before = decoded_images()
     gc.disable()
@@ -185,15 +215,35 @@ print("MiB that stay:", resident() - before)
 """
 
 
-@pytest.mark.skipif(not is_glibc(), reason="other C libraries give memory back, or have other settings")
+@pytest.mark.skipif(
+    not is_glibc(), reason="other C libraries give memory back, or have other settings"
+)
 @pytest.mark.parametrize(("command", "most"), [("serve", 60), ("worker", 60), ("run", None)])
-def test_v3_the_memory_of_freed_images_is_given_back(tmp_path: Path, command: str, most: int | None) -> None:
-    """40 images of 8 MiB each are freed, with half a MiB behind each that stays; other commands leave malloc as it is."""
+def test_v3_the_memory_of_freed_images_is_given_back(
+    tmp_path: Path, command: str, most: int | None
+) -> None:
+    """
+    40 images of 8 MiB each are freed, with half a MiB behind each that stays.
+
+    Other commands leave malloc as it is.
+    """
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        refused = {"serve": ["--port", str(taken.getsockname()[1])], "worker": ["--graphs", "none"], "run": ["none.json"]}[command]
-        environment = os.environ | {"PYTHONPATH": str(Path.cwd()), "NODETOOL_SERVE_DEVICE_MEMORY": "none"}
+        refused = {
+            "serve": ["--port", str(taken.getsockname()[1])],
+            "worker": ["--graphs", "none"],
+            "run": ["none.json"],
+        }[command]
+        environment = os.environ | {
+            "PYTHONPATH": str(Path.cwd()),
+            "NODETOOL_SERVE_DEVICE_MEMORY": "none",
+        }
         done = subprocess.run(
-            [sys.executable, "-c", FREED, command, *refused], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+            [sys.executable, "-c", FREED, command, *refused],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
     stays = int(done.stdout.rpartition(" ")[2] or -1)
     assert stays >= 0, done.stderr

@@ -25,14 +25,21 @@ from nodetool_core.server.launch import serve as serve_program
 from nodetool_core.server.logs import to_stderr
 from nodetool_core.server.response_cache import Answer, ResponseCache
 from nodetool_core.server.services import open_services
-from nodetool_core.server.settings import ENVIRONMENT_PREFIX, Settings, SettingsError, settings_table
+from nodetool_core.server.settings import (
+    ENVIRONMENT_PREFIX,
+    Settings,
+    SettingsError,
+    settings_table,
+)
 from tests.server import nodes
 from tests.server.live import LiveServer, png
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_command_line_before_environment_before_file_before_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_line_before_environment_before_file_before_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "serve.toml"
     file.write_text('port = 1\nqueue = 2\nburst = 3\nmodels = ["a/b", "c"]\n')
     monkeypatch.setenv("NODETOOL_SERVE_PORT", "10")
@@ -72,11 +79,15 @@ def test_folders_of_models_that_are_not_there(tmp_path: Path) -> None:
     gone = (str(tmp_path / "gone"), "./gone-as-well", "~no-such-user/model")
     with pytest.raises(SettingsError) as refused:
         serve_program(Settings.read(models=("somebody/on-the-hub", str(tmp_path), *gone)))
-    assert [(problem.code, problem.where) for problem in refused.value.problems] == [("missing_file", name) for name in gone]
+    assert [(problem.code, problem.where) for problem in refused.value.problems] == [
+        ("missing_file", name) for name in gone
+    ]
 
 
 @pytest.mark.parametrize("model", ["./tiny/model", "../tiny/model", "/tiny/model"])
-def test_a_folder_is_found_without_what_clients_take_out_of_addresses(serve: Callable[..., LiveServer], model: str) -> None:
+def test_a_folder_is_found_without_what_clients_take_out_of_addresses(
+    serve: Callable[..., LiveServer], model: str
+) -> None:
     live = serve({}, models=(model, "tiny/other"))
     with live.client() as client:
         for address in (model, "tiny/model"):
@@ -85,11 +96,16 @@ def test_a_folder_is_found_without_what_clients_take_out_of_addresses(serve: Cal
         assert client.get("/models/model/health").status_code == 404
 
 
-def test_the_weights_manager_is_set_up_as_the_settings_say(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+def test_the_weights_manager_is_set_up_as_the_settings_say(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
     models = serve({}, device="cpu", device_memory="3GB", host_memory="0", batch=4).services.models
     assert models.batch == 4 and models.device.name == "cpu"
     with pytest.raises(ModelError, match="12 apples"):
-        open_services(Settings.read(graphs=tmp_path, data=tmp_path, device_memory="12 apples"), Registry.installed())
+        open_services(
+            Settings.read(graphs=tmp_path, data=tmp_path, device_memory="12 apples"),
+            Registry.installed(),
+        )
 
 
 def test_the_page_has_the_table_of_settings() -> None:
@@ -97,8 +113,12 @@ def test_the_page_has_the_table_of_settings() -> None:
     assert settings_table().count(ENVIRONMENT_PREFIX) == len(Settings.model_fields)
 
 
-@pytest.mark.parametrize("apps", ["{", '{"ap-x": {"colour": 1}}', '{"ap-x": {"sizes": ["big"]}}', "[]"])
-def test_a_table_of_apps_that_is_wrong(tmp_path: Path, serve: Callable[..., LiveServer], apps: str) -> None:
+@pytest.mark.parametrize(
+    "apps", ["{", '{"ap-x": {"colour": 1}}', '{"ap-x": {"sizes": ["big"]}}', "[]"]
+)
+def test_a_table_of_apps_that_is_wrong(
+    tmp_path: Path, serve: Callable[..., LiveServer], apps: str
+) -> None:
     file = tmp_path / "apps.json"
     file.write_text(apps)
     with pytest.raises(SettingsError, match=re.escape(str(file))):
@@ -107,7 +127,11 @@ def test_a_table_of_apps_that_is_wrong(tmp_path: Path, serve: Callable[..., Live
 
 def figures(client: httpx2.Client) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     families = text_string_to_metric_families(client.get("/metrics").text)
-    return {(sample.name, frozenset(sample.labels.items())): sample.value for family in families for sample in family.samples}
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in families
+        for sample in family.samples
+    }
 
 
 def test_metrics_count_what_happened(serve: Callable[..., LiveServer]) -> None:
@@ -119,9 +143,18 @@ def test_metrics_count_what_happened(serve: Callable[..., LiveServer]) -> None:
     labels = {"route": "/models/{model:path}", "method": "POST"}
     assert found["nodetool_requests_total", frozenset((labels | {"status": "200"}).items())] == 3
     assert found["nodetool_request_seconds_count", frozenset(labels.items())] == 3
-    assert (found["nodetool_cache_hits_total", frozenset()], found["nodetool_cache_misses_total", frozenset()]) == (1, 2)
+    assert (
+        found["nodetool_cache_hits_total", frozenset()],
+        found["nodetool_cache_misses_total", frozenset()],
+    ) == (1, 2)
     assert found["nodetool_queue_waiting", frozenset()] == 0
-    names = ("model_loads_total", "model_evictions_total", "cache_bytes", "results_bytes", "encodings_bytes")
+    names = (
+        "model_loads_total",
+        "model_evictions_total",
+        "cache_bytes",
+        "results_bytes",
+        "encodings_bytes",
+    )
     for name in (f"nodetool_{name}" for name in names):
         assert (name, frozenset()) in found
 
@@ -141,7 +174,12 @@ def test_jobs_are_counted_by_state(serve: Callable[..., LiveServer]) -> None:
     live = serve({"wait": nodes.wait("metrics")})
     with live.client() as client:
         body = {
-            "inputs": {"image": {"type": "image", "asset_id": client.post("/v1/uploads", content=png()).json()["asset_id"]}},
+            "inputs": {
+                "image": {
+                    "type": "image",
+                    "asset_id": client.post("/v1/uploads", content=png()).json()["asset_id"],
+                }
+            },
             "wait": False,
         }
         client.post("/v1/workflows/wait/runs", json=body)
@@ -165,15 +203,21 @@ class Program:
             "0",
             *arguments,
         ]
-        variables = {**os.environ, "NODETOOL_CACHE_DIR": str(folder / "cache"), "PYTHONPATH": str(ROOT)}
+        variables = {
+            **os.environ,
+            "NODETOOL_CACHE_DIR": str(folder / "cache"),
+            "PYTHONPATH": str(ROOT),
+        }
         # What is looked at here has to do with no model.
         variables |= {f"{ENVIRONMENT_PREFIX}PRELOAD": "false"} | environment
-        self.process = subprocess.Popen(command, cwd=folder, env=variables, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            command, cwd=folder, env=variables, stderr=subprocess.PIPE, text=True
+        )
         self.lines: list[dict[str, Any]] = []
         self.url = self.line("url")["url"]
 
     def line(self, key: str) -> dict[str, Any]:
-        """The next line of the log that has a member."""
+        """Return the next line of the log that has a member."""
         assert self.process.stderr is not None
         for text in self.process.stderr:
             self.lines.append(json.loads(text))
@@ -204,11 +248,18 @@ def program(tmp_path: Path) -> Iterator[Callable[..., Program]]:
 @pytest.mark.slow
 def test_the_program_serves_logs_and_ends_on_sigterm(program: Callable[..., Program]) -> None:
     running = program(NODETOOL_SERVE_TOKEN="hunter2")
-    with httpx2.Client(base_url=running.url, trust_env=False, headers={"Authorization": "Bearer hunter2"}) as client:
+    with httpx2.Client(
+        base_url=running.url, trust_env=False, headers={"Authorization": "Bearer hunter2"}
+    ) as client:
         response = client.post("/models/resize", content=png(), headers={"X-Request-Id": "r-1"})
         assert response.status_code == 200
     logged = running.line("path")
-    assert (logged["path"], logged["status"], logged["request_id"], logged["message"]) == ("/models/resize", 200, "r-1", "request")
+    assert (logged["path"], logged["status"], logged["request_id"], logged["message"]) == (
+        "/models/resize",
+        200,
+        "r-1",
+        "request",
+    )
     running.process.send_signal(signal.SIGTERM)
     assert running.process.wait(20) == 0
     assert "hunter2" not in json.dumps(running.lines + running.rest())
@@ -223,12 +274,15 @@ def test_what_libraries_warn_of_is_a_line_of_the_log(capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.slow
-def test_a_request_under_way_is_answered_before_the_end(tmp_path: Path, program: Callable[..., Program]) -> None:
+def test_a_request_under_way_is_answered_before_the_end(
+    tmp_path: Path, program: Callable[..., Program]
+) -> None:
     running = program(NODETOOL_SERVE_DRAIN_SECONDS="20")
     address = httpx2.URL(running.url)
     content = png()
     head = (
-        f"POST /models/resize HTTP/1.1\r\nHost: localhost:{address.port}\r\nExpect: 100-continue\r\nContent-Length: {len(content)}\r\n\r\n"
+        f"POST /models/resize HTTP/1.1\r\nHost: localhost:{address.port}\r\nExpect:"
+        f" 100-continue\r\nContent-Length: {len(content)}\r\n\r\n"
     )
     with socket.create_connection((address.host, address.port), timeout=20) as connection:
         connection.sendall(head.encode())
@@ -255,9 +309,20 @@ def test_a_stream_does_not_hold_up_the_end(program: Callable[..., Program]) -> N
 
 
 def test_the_program_refuses_another_address_without_a_token(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "import sys; from nodetool_core.cli import main; sys.exit(main())", "serve", "--host", "0.0.0.0"]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)} | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from nodetool_core.cli import main; sys.exit(main())",
+        "serve",
+        "--host",
+        "0.0.0.0",
+    ]
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)
+    } | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode != 0
     assert "token" in done.stderr
     assert "Traceback" not in done.stderr
@@ -274,8 +339,12 @@ def test_a_folder_of_workflows_that_is_not_there_is_refused(tmp_path: Path) -> N
         "--port",
         "0",
     ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 2 and "no such folder" in done.stderr and "Traceback" not in done.stderr
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (
+        done.returncode == 2 and "no such folder" in done.stderr and "Traceback" not in done.stderr
+    )
 
 
 def test_not_ready_once_it_is_about_to_end(serve: Callable[..., LiveServer]) -> None:
@@ -307,21 +376,35 @@ def test_streams_end_with_the_server(serve: Callable[..., LiveServer]) -> None:
 def test_whoever_comes_upon_a_server_finds_the_way(client: httpx2.Client) -> None:
     found = client.get("/").json()
     assert found["name"] == "nodetool"
-    assert client.get(found["workflows"]).status_code == client.get(found["openapi"]).status_code == 200
+    assert (
+        client.get(found["workflows"]).status_code
+        == client.get(found["openapi"]).status_code
+        == 200
+    )
 
 
 CURL = [
     line.strip()
-    for path in [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "nodetool_core" / "cli" / "serve.py"]
+    for path in [
+        *(ROOT / "docs").rglob("*.md"),
+        ROOT / "README.md",
+        ROOT / "nodetool_core" / "cli" / "serve.py",
+    ]
     for line in path.read_text().splitlines()
     if re.match(r"\s*(\$ )?curl ", line) and "/ID" not in line
 ]
-"""Without those with a placeholder, which the test of the page runs as they are: they print what the server says."""
+"""
+Without those with a placeholder, which the test of the page runs as they are.
+
+They print what the server says.
+"""
 
 
 @pytest.mark.parametrize("line", CURL)
 def test_v12_curl_in_the_documentation_fails_where_the_server_refuses(line: str) -> None:
-    """Without that, the JSON of an error is written where the image should be, and nobody is told."""
+    """
+    Without that, the JSON of an error is written where the image should be, and nobody is told.
+    """
     assert re.search(r" (--fail-with-body|--fail|-[a-zA-Z]*f[a-zA-Z]*) ", line)
 
 

@@ -36,12 +36,16 @@ def problem_of(response: httpx2.Response, status: int) -> dict[str, Any]:
     return problem
 
 
-def stream(client: httpx2.Client, job_id: str, **headers: str) -> list[tuple[int, str, dict[str, Any]]]:
+def stream(
+    client: httpx2.Client, job_id: str, **headers: str
+) -> list[tuple[int, str, dict[str, Any]]]:
     with client.stream("GET", f"/v1/jobs/{job_id}/events", headers=headers) as response:
         assert response.headers["content-type"].startswith("text/event-stream")
         lines = [line for line in response.iter_lines() if line and not line.startswith(":")]
     parts = [line.partition(": ")[2] for line in lines]
-    return [(int(parts[at]), parts[at + 1], json.loads(parts[at + 2])) for at in range(0, len(parts), 3)]
+    return [
+        (int(parts[at]), parts[at + 1], json.loads(parts[at + 2])) for at in range(0, len(parts), 3)
+    ]
 
 
 def test_workflows_are_listed_with_schemas_that_are_valid(client: httpx2.Client) -> None:
@@ -65,9 +69,13 @@ def test_one_workflow_and_one_that_is_none(client: httpx2.Client) -> None:
     assert "paint" in problem_of(client.get("/v1/workflows/pain"), 404)["hint"]
 
 
-def test_a_workflow_that_cannot_be_read_is_told(serve: Callable[..., LiveServer], tmp_path: Any) -> None:
+def test_a_workflow_that_cannot_be_read_is_told(
+    serve: Callable[..., LiveServer], tmp_path: Any
+) -> None:
     (tmp_path / "graphs").mkdir()
-    (tmp_path / "graphs" / "wrong.json").write_text('{"graph": {"nodes": [{"id": "a", "type": "no.such.Node"}], "edges": []}}')
+    (tmp_path / "graphs" / "wrong.json").write_text(
+        '{"graph": {"nodes": [{"id": "a", "type": "no.such.Node"}], "edges": []}}'
+    )
     with serve().client() as client:
         found = client.get("/v1/workflows").json()
         assert [one["name"] for one in found["workflows"]] == ["paint"]
@@ -75,11 +83,20 @@ def test_a_workflow_that_cannot_be_read_is_told(serve: Callable[..., LiveServer]
 
 
 def test_a_run_that_is_waited_for(client: httpx2.Client) -> None:
-    response = run(client, inputs={"image": data_uri(png()), "prompt": "abc", "num_inference_steps": 9}, image_format="WEBP")
+    response = run(
+        client,
+        inputs={"image": data_uri(png()), "prompt": "abc", "num_inference_steps": 9},
+        image_format="WEBP",
+    )
     assert response.status_code == 200
     answer = response.json()
     image = answer["outputs"]["image"]
-    assert (image["type"], image["media_type"], image["width"], image["height"]) == ("image", "image/webp", 32, 24)
+    assert (image["type"], image["media_type"], image["width"], image["height"]) == (
+        "image",
+        "image/webp",
+        32,
+        24,
+    )
     assert answer["seeds"]
     fetched = client.get(image["url"])
     assert fetched.headers["content-type"] == "image/webp"
@@ -138,23 +155,34 @@ def test_an_input_that_is_missing(client: httpx2.Client, wait: bool) -> None:
 def test_a_name_that_is_no_text(client: httpx2.Client, wait: bool) -> None:
     body = json.dumps({"inputs": {"\ud800": 1}, "wait": wait}).encode()
     assert b"\\ud800" in body
-    response = client.post("/v1/workflows/paint/runs", content=body, headers={"Content-Type": "application/json"})
+    response = client.post(
+        "/v1/workflows/paint/runs", content=body, headers={"Content-Type": "application/json"}
+    )
     assert problem_of(response, 422)["code"] == "unknown_input"
 
 
-@pytest.mark.parametrize("body", [b'{"priority": 1' + b"0" * 5000 + b"}", b'{"inputs":' + b"[" * 100_000 + b"}"])
+@pytest.mark.parametrize(
+    "body", [b'{"priority": 1' + b"0" * 5000 + b"}", b'{"inputs":' + b"[" * 100_000 + b"}"]
+)
 def test_json_beyond_all_measure(client: httpx2.Client, body: bytes) -> None:
-    response = client.post("/v1/workflows/paint/runs", content=body, headers={"Content-Type": "application/json"})
+    response = client.post(
+        "/v1/workflows/paint/runs", content=body, headers={"Content-Type": "application/json"}
+    )
     assert "JSON" in problem_of(response, 400)["hint"]
 
 
-@pytest.mark.parametrize("body", [{"inputs": 5}, {"wait": "yes"}, {"unknown": 1}, {"outputs": ["nothing"]}, {"priority": 1000}])
+@pytest.mark.parametrize(
+    "body",
+    [{"inputs": 5}, {"wait": "yes"}, {"unknown": 1}, {"outputs": ["nothing"]}, {"priority": 1000}],
+)
 def test_a_request_that_does_not_fit(client: httpx2.Client, body: Any) -> None:
     problem_of(run(client, **body), 422)
 
 
 def test_a_body_that_is_no_json(client: httpx2.Client) -> None:
-    response = client.post("/v1/workflows/paint/runs", content=b"{", headers={"Content-Type": "application/json"})
+    response = client.post(
+        "/v1/workflows/paint/runs", content=b"{", headers={"Content-Type": "application/json"}
+    )
     assert problem_of(response, 422)["code"] == "invalid_json"
 
 
@@ -168,7 +196,9 @@ def test_a_job_from_acceptance_to_result(client: httpx2.Client) -> None:
     image = opened(client.get(done["outputs"]["image"]["url"]).content)
     assert image.convert("RGB").getpixel((0, 0)) == (5, 0, 4)
     assert "nodetool" not in image.info
-    assert job["id"] in [one["id"] for one in client.get("/v1/jobs", params={"state": "done"}).json()["jobs"]]
+    assert job["id"] in [
+        one["id"] for one in client.get("/v1/jobs", params={"state": "done"}).json()["jobs"]
+    ]
 
 
 def test_jobs_by_pages(client: httpx2.Client) -> None:
@@ -180,9 +210,18 @@ def test_jobs_by_pages(client: httpx2.Client) -> None:
 
 def test_the_same_idempotency_key_gives_the_same_job(client: httpx2.Client) -> None:
     body = {"inputs": {"image": data_uri(png())}, "wait": False}
-    made = [client.post("/v1/workflows/paint/runs", json=body, headers={"Idempotency-Key": "once"}).json()["id"] for _ in range(2)]
+    made = [
+        client.post(
+            "/v1/workflows/paint/runs", json=body, headers={"Idempotency-Key": "once"}
+        ).json()["id"]
+        for _ in range(2)
+    ]
     assert made[0] == made[1]
-    other = client.post("/v1/workflows/paint/runs", json=body | {"priority": 1, "use_cache": False}, headers={"Idempotency-Key": "once"})
+    other = client.post(
+        "/v1/workflows/paint/runs",
+        json=body | {"priority": 1, "use_cache": False},
+        headers={"Idempotency-Key": "once"},
+    )
     assert problem_of(other, 409)["code"] == "idempotency_conflict"
 
 
@@ -241,7 +280,10 @@ def test_events_live_and_again_from_where_they_broke_off(serve: Callable[..., Li
 
 def test_what_is_not_there(client: httpx2.Client) -> None:
     for method, path in [("GET", ""), ("POST", "/cancel"), ("POST", "/retry"), ("GET", "/events")]:
-        assert problem_of(client.request(method, f"/v1/jobs/nothing{path}"), 404)["code"] == "unknown_job"
+        assert (
+            problem_of(client.request(method, f"/v1/jobs/nothing{path}"), 404)["code"]
+            == "unknown_job"
+        )
     problem_of(client.get(f"/v1/files/{'0' * 64}"), 404)
     problem_of(client.get("/v1/files/..%2f..%2fetc%2fpasswd"), 404)
     problem_of(client.get("/v1/nothing"), 404)
@@ -250,7 +292,10 @@ def test_what_is_not_there(client: httpx2.Client) -> None:
 
 def test_jobs_belong_to_the_token_that_asked(serve: Callable[..., LiveServer]) -> None:
     live = serve(token=("one", "two"))
-    with live.client(Authorization="Bearer one") as one, live.client(Authorization="Bearer two") as two:
+    with (
+        live.client(Authorization="Bearer one") as one,
+        live.client(Authorization="Bearer two") as two,
+    ):
         job = run(one, wait=False).json()
         assert ended(one, job["id"])["state"] == "done"
         problem_of(two.get(f"/v1/jobs/{job['id']}"), 404)
@@ -280,10 +325,14 @@ def test_a_full_queue_of_jobs(serve: Callable[..., LiveServer]) -> None:
 def test_the_openapi_document_has_examples_that_work(client: httpx2.Client) -> None:
     document = client.get("/v1/openapi.json").json()
     operation = document["paths"]["/models/{model}"]["post"]
-    example = operation["requestBody"]["content"]["application/json"]["examples"]["image-to-image"]["value"]
+    example = operation["requestBody"]["content"]["application/json"]["examples"]["image-to-image"][
+        "value"
+    ]
     assert client.post("/models/paint", json=example).status_code == 200
     for wanted in document["components"]["schemas"]["RunRequest"]["examples"]:
-        body = wanted | {"inputs": wanted["inputs"] | {"image": example["inputs"] and data_uri(png())}}
+        body = wanted | {
+            "inputs": wanted["inputs"] | {"image": example["inputs"] and data_uri(png())}
+        }
         assert client.post("/v1/workflows/paint/runs", json=body).status_code in (200, 202)
 
 
@@ -295,8 +344,12 @@ def test_the_openapi_document_has_examples_that_work(client: httpx2.Client) -> N
         (b"{}", "text/plain", "Content-Type"),
     ],
 )
-def test_a_body_of_another_form_is_refused_with_what_to_send(client: httpx2.Client, content: bytes, kind: str, hint: str) -> None:
+def test_a_body_of_another_form_is_refused_with_what_to_send(
+    client: httpx2.Client, content: bytes, kind: str, hint: str
+) -> None:
     workflow = client.get("/v1/workflows").json()["workflows"][0]["name"]
-    response = client.post(f"/v1/workflows/{workflow}/runs", content=content, headers={"Content-Type": kind})
+    response = client.post(
+        f"/v1/workflows/{workflow}/runs", content=content, headers={"Content-Type": kind}
+    )
     assert response.status_code == 422
     assert hint in response.json()["problems"][0]["hint"]

@@ -1,4 +1,8 @@
-"""What clients can set of a workflow besides its inputs: the standard parameters of its one generating node (V9)."""
+"""
+What clients can set of a workflow besides its inputs.
+
+The standard parameters of its one generating node (V9).
+"""
 
 from __future__ import annotations
 
@@ -31,7 +35,13 @@ GRAPHS = ROOT / "graphs"
 
 def plain(**values: Any) -> Workflow:
     image, prompt = ImageInput(name="image"), StringInput(name="prompt", value="a lake")
-    return Workflow(Output(name="image", value=ImageToImage(image=image.output, prompt=prompt.output, **values).output), name="Plain")
+    return Workflow(
+        Output(
+            name="image",
+            value=ImageToImage(image=image.output, prompt=prompt.output, **values).output,
+        ),
+        name="Plain",
+    )
 
 
 def catalog_of(tmp_path: Path, *workflows: Workflow) -> Catalog:
@@ -43,16 +53,33 @@ def catalog_of(tmp_path: Path, *workflows: Workflow) -> Catalog:
 def test_v9_the_one_generating_node_lends_what_no_input_opens(tmp_path: Path) -> None:
     inputs = catalog_of(tmp_path, plain(strength=0.3)).workflow("0").inputs
     lent = {name: given for name, given in inputs.items() if given.is_lent}
-    assert lent.keys() == {"negative_prompt", "num_inference_steps", "guidance_scale", "strength", "seed", "scheduler"}
+    assert lent.keys() == {
+        "negative_prompt",
+        "num_inference_steps",
+        "guidance_scale",
+        "strength",
+        "seed",
+        "scheduler",
+    }
     assert lent["strength"].default == 0.3
     assert inputs.keys() - lent.keys() == {"image", "prompt"}
 
 
 def test_v9_an_input_comes_before_the_parameter_of_its_name(tmp_path: Path) -> None:
-    strength, steps = FloatInput(name="strength", value=0.4, max=0.5), FloatInput(name="num_inference_steps", value=3.0)
+    strength, steps = (
+        FloatInput(name="strength", value=0.4, max=0.5),
+        FloatInput(name="num_inference_steps", value=3.0),
+    )
     image, label = ImageInput(name="image"), FormatText(template="{{ steps }}", steps=steps.output)
     made = ImageToImage(image=image.output, strength=strength.output)
-    inputs = catalog_of(tmp_path, Workflow(Output(name="a", value=made.output), Output(name="b", value=label.output))).workflow("0").inputs
+    inputs = (
+        catalog_of(
+            tmp_path,
+            Workflow(Output(name="a", value=made.output), Output(name="b", value=label.output)),
+        )
+        .workflow("0")
+        .inputs
+    )
     assert (inputs["strength"].most, inputs["strength"].is_lent) == (0.5, False)
     assert not inputs["num_inference_steps"].is_lent, "the author has closed it"
 
@@ -60,7 +87,9 @@ def test_v9_an_input_comes_before_the_parameter_of_its_name(tmp_path: Path) -> N
 def test_v9_what_is_connected_is_not_lent_and_several_nodes_lend_nothing(tmp_path: Path) -> None:
     scene, image = StringInput(name="scene", value="a lake"), ImageInput(name="image")
     prompt = FormatText(template="{{ scene }} at night", scene=scene.output)
-    connected = Workflow(Output(name="image", value=ImageToImage(image=image.output, prompt=prompt.output).output))
+    connected = Workflow(
+        Output(name="image", value=ImageToImage(image=image.output, prompt=prompt.output).output)
+    )
     first = ImageToImage(image=image.output)
     several = Workflow(Output(name="image", value=ImageToImage(image=first.output).output))
     catalog = catalog_of(tmp_path, connected, several)
@@ -71,21 +100,29 @@ def test_v9_what_is_connected_is_not_lent_and_several_nodes_lend_nothing(tmp_pat
 def test_v9_a_lent_text_is_not_taken_for_the_prompt(tmp_path: Path) -> None:
     scene = StringInput(name="scene")
     prompt = FormatText(template="{{ scene }} at night", scene=scene.output)
-    served = catalog_of(tmp_path, Workflow(Output(name="image", value=TextToImage(prompt=prompt.output).output))).workflow("0")
+    served = catalog_of(
+        tmp_path, Workflow(Output(name="image", value=TextToImage(prompt=prompt.output).output))
+    ).workflow("0")
     assert served.prompt_input == "scene"
     assert served.task == "text-to-image"
 
 
 @pytest.mark.parametrize("path", sorted(GRAPHS.glob("*.json")), ids=lambda path: path.stem)
 def test_v9_shipped_workflows_declare_the_parameters_of_their_nodes(path: Path) -> None:
-    """All that go without saying; where several nodes work side by side, those in which they don't differ."""
+    """
+    All that go without saying.
+
+    Where several nodes work side by side, those in which they don't differ.
+    """
     served = Catalog(Registry.installed(), GRAPHS).workflow(path.stem)
     generating = [node for node in served.graph.nodes if "guidance_scale" in node.spec.properties]
     one = {"negative_prompt", "num_inference_steps", "guidance_scale", "strength", "seed"}
     several = {"num_inference_steps", "guidance_scale", "seed"}
     for node in generating:
         wanted = one if len(generating) == 1 else several
-        assert {served.graph.nodes[edge.source].name for edge in node.inputs if edge.property in wanted} == wanted
+        assert {
+            served.graph.nodes[edge.source].name for edge in node.inputs if edge.property in wanted
+        } == wanted
         assert all(name in served.inputs and not served.inputs[name].is_lent for name in wanted)
 
 
@@ -102,9 +139,11 @@ class Recorded:
 
 @pytest.fixture
 def recorded() -> Iterator[Recorded]:
-    """What the client's own connections got, by the hook that it offers."""
+    """Yield what the client's own connections got, by the hook that it offers."""
     found = Recorded()
-    huggingface_hub.set_client_factory(lambda: httpx2.Client(event_hooks={"response": [found.note]}, timeout=None))
+    huggingface_hub.set_client_factory(
+        lambda: httpx2.Client(event_hooks={"response": [found.note]}, timeout=None)
+    )
     yield found
     huggingface_hub.close_session()
     huggingface_hub.set_client_factory(huggingface_hub.utils._http.default_client_factory)
@@ -127,11 +166,22 @@ DIFFERENT = {
 def test_v9_each_parameter_of_the_hub_client_has_an_effect_and_none_is_warned_of(
     serve: Callable[..., LiveServer], recorded: Recorded, tmp_path: Path, name: str
 ) -> None:
-    """The client as it is, with every parameter that it has or passes on: a shipped workflow, and one that opens nothing."""
-    model = ModelRef(repo_id=str(tiny_pipelines.save(tiny_pipelines.stable_diffusion, tmp_path / "model")))
+    """
+    The client as it is, with every parameter that it has or passes on.
+
+    A shipped workflow, and one that opens nothing.
+    """
+    model = ModelRef(
+        repo_id=str(tiny_pipelines.save(tiny_pipelines.stable_diffusion, tmp_path / "model"))
+    )
     document = json.loads((GRAPHS / "image_to_image.json").read_text())
-    next(node for node in document["graph"]["nodes"] if node["id"] == "model")["data"]["value"] = model.model_dump(exclude_none=True)
-    workflows = {"image_to_image": Workflow.from_document(WorkflowDocument.from_json(document)), "plain": plain(seed=7, model=model)}
+    next(node for node in document["graph"]["nodes"] if node["id"] == "model")["data"]["value"] = (
+        model.model_dump(exclude_none=True)
+    )
+    workflows = {
+        "image_to_image": Workflow.from_document(WorkflowDocument.from_json(document)),
+        "plain": plain(seed=7, model=model),
+    }
     live = serve(workflows, device="cpu", load_patience=60)
     hub = InferenceClient(base_url=f"{live.url}/models/{name}", api_key="x")
     usual: dict[str, Any] = {"num_inference_steps": 4, "strength": 0.6, "seed": 7}
@@ -142,7 +192,9 @@ def test_v9_each_parameter_of_the_hub_client_has_an_effect_and_none_is_warned_of
     before = made()
     for parameter, value in DIFFERENT.items():
         after = made(**{parameter: value})
-        assert after.size != before.size or ImageChops.difference(before, after).getbbox(), f"{parameter} has no effect"
+        assert after.size != before.size or ImageChops.difference(before, after).getbbox(), (
+            f"{parameter} has no effect"
+        )
     assert made(target_size=DIFFERENT["target_size"]).size == (64, 96)
     assert recorded.warnings == []
 
@@ -151,8 +203,16 @@ def test_v9_each_parameter_of_the_hub_client_has_an_effect_and_none_is_warned_of
 def test_v14_a_scheduler_by_any_of_its_names(serve: Callable[..., LiveServer]) -> None:
     live = serve({"plain": plain()}, device="cpu", load_patience=60)
     with live.client() as client:
-        for scheduler, told in (("DDIM", ""), ("ddim_scheduler", ""), ("Euler", ""), ("no such one", "'no such one' is not known")):
-            body = asked({"scheduler": scheduler, "num_inference_steps": 1, "strength": 1.0}, inputs=encoded(png(128, 128)))
+        for scheduler, told in (
+            ("DDIM", ""),
+            ("ddim_scheduler", ""),
+            ("Euler", ""),
+            ("no such one", "'no such one' is not known"),
+        ):
+            body = asked(
+                {"scheduler": scheduler, "num_inference_steps": 1, "strength": 1.0},
+                inputs=encoded(png(128, 128)),
+            )
             answer = client.post("/models/plain", json=body)
             assert answer.status_code == 200, answer.text
             assert told in answer.headers.get("x-hf-warning", "")
@@ -160,7 +220,9 @@ def test_v14_a_scheduler_by_any_of_its_names(serve: Callable[..., LiveServer]) -
 
 
 def test_v14_more_steps_than_are_taken_are_brought_to_the_most(client: httpx2.Client) -> None:
-    answer = client.post("/models/paint", json=asked({"num_inference_steps": 150, "guidance_scale": 50}))
+    answer = client.post(
+        "/models/paint", json=asked({"num_inference_steps": 150, "guidance_scale": 50})
+    )
     assert answer.status_code == 200
     assert opened(answer.content).convert("RGB").getpixel((0, 0))[2] == 100  # type: ignore[index]
     assert "num_inference_steps was brought from 150 to 100" in answer.headers["x-hf-warning"]

@@ -1,4 +1,8 @@
-"""The checks of the wire contract of the Qolaba API. Images come from a server on loopback that the operator allows."""
+"""
+The checks of the wire contract of the Qolaba API.
+
+Images come from a server on loopback that the operator allows.
+"""
 
 from __future__ import annotations
 
@@ -66,11 +70,29 @@ def qolaba(tmp_path_factory: pytest.TempPathFactory, images: Images) -> Iterator
     folder = tmp_path_factory.mktemp("qolaba")
     apps = folder / "apps.json"
     sdxl = {"name": "SDXL", "sizes": {"min": 256, "max": 1536}, "serves": "resize"}
-    served = {"*": "paint", REDUX: "resize", "ap-broken": "broken", "ap-fixed": "fixed", "ap-fixed-inside": "fixed_inside"}
-    apps.write_text(json.dumps({app: {"serves": name} for app, name in served.items()} | {SDXL: sdxl}))
-    fixed = {"fixed": nodes.paint(IntegerInput(name="seed", value=7).output), "fixed_inside": nodes.paint(7)}
-    workflows = {"paint": nodes.paint(), "resize": nodes.resize(), "broken": nodes.broken(), **fixed}
-    with LiveServer(folder, workflows, nodes=nodes.NODES, qolaba_apps=apps, image_hosts=(images.host,)) as live:
+    served = {
+        "*": "paint",
+        REDUX: "resize",
+        "ap-broken": "broken",
+        "ap-fixed": "fixed",
+        "ap-fixed-inside": "fixed_inside",
+    }
+    apps.write_text(
+        json.dumps({app: {"serves": name} for app, name in served.items()} | {SDXL: sdxl})
+    )
+    fixed = {
+        "fixed": nodes.paint(IntegerInput(name="seed", value=7).output),
+        "fixed_inside": nodes.paint(7),
+    }
+    workflows = {
+        "paint": nodes.paint(),
+        "resize": nodes.resize(),
+        "broken": nodes.broken(),
+        **fixed,
+    }
+    with LiveServer(
+        folder, workflows, nodes=nodes.NODES, qolaba_apps=apps, image_hosts=(images.host,)
+    ) as live:
         yield live
 
 
@@ -80,7 +102,9 @@ def ask(qolaba: LiveServer, images: Images) -> Iterator[Callable[..., httpx2.Res
 
         def ask(path: str = "/getImagetoImage", **body: Any) -> httpx2.Response:
             whole = {"app_id": DEV, "image": images.url("/small.png"), "prompt": "a lake"} | body
-            response = client.post(path, json={name: value for name, value in whole.items() if value is not None})
+            response = client.post(
+                path, json={name: value for name, value in whole.items() if value is not None}
+            )
             assert set(response.json()) == KEYS
             return response
 
@@ -133,7 +157,13 @@ def test_what_is_out_of_range(ask: Callable[..., httpx2.Response], body: dict[st
     refused(ask(**body), next(iter(body)))
 
 
-ACCEPTED = [{"guidance_scale": 1}, {"guidance_scale": 30}, {"strength": 1}, {"strength": 0}, {"inference_type": "a10g"}]
+ACCEPTED = [
+    {"guidance_scale": 1},
+    {"guidance_scale": 30},
+    {"strength": 1},
+    {"strength": 0},
+    {"inference_type": "a10g"},
+]
 
 
 @pytest.mark.parametrize("body", ACCEPTED, ids=str)
@@ -149,25 +179,38 @@ def test_a_field_that_is_none_is_told(ask: Callable[..., httpx2.Response]) -> No
 
 
 @pytest.mark.parametrize("count", [1, 3, 8])
-def test_a_batch_gives_as_many_different_images(ask: Callable[..., httpx2.Response], count: int) -> None:
+def test_a_batch_gives_as_many_different_images(
+    ask: Callable[..., httpx2.Response], count: int
+) -> None:
     made = fetched(ask(batch=count, prompt=f"batch {count}").json())
     assert len(made) == count
     assert len({image.tobytes() for image in made}) == count, "each has a seed of its own"
 
 
 @pytest.mark.parametrize("app", ["ap-fixed", "ap-fixed-inside"])
-def test_a_seed_that_is_fixed_counts_up_in_a_batch(ask: Callable[..., httpx2.Response], app: str) -> None:
+def test_a_seed_that_is_fixed_counts_up_in_a_batch(
+    ask: Callable[..., httpx2.Response], app: str
+) -> None:
     made = fetched(ask(app_id=app, batch=3).json())
     assert [image.getpixel((31, 23))[0] for image in made] == [7, 8, 9]
 
 
-SIZES = [(REDUX, 1600, 676, True), (REDUX, 676, 1600, True), (REDUX, 512, 512, False), (SDXL, 255, 512, False), (SDXL, 512, 1537, False)]
+SIZES = [
+    (REDUX, 1600, 676, True),
+    (REDUX, 676, 1600, True),
+    (REDUX, 512, 512, False),
+    (SDXL, 255, 512, False),
+    (SDXL, 512, 1537, False),
+]
 
 
 @pytest.mark.parametrize(
-    ("app", "width", "height", "fits"), [*SIZES, (SDXL, 256, 300, True), (DEV, 512, 512, False), (SDXL, 256, None, False)]
+    ("app", "width", "height", "fits"),
+    [*SIZES, (SDXL, 256, 300, True), (DEV, 512, 512, False), (SDXL, 256, None, False)],
 )
-def test_sizes_are_those_of_the_app(ask: Callable[..., httpx2.Response], app: str, width: int, height: int | None, fits: bool) -> None:
+def test_sizes_are_those_of_the_app(
+    ask: Callable[..., httpx2.Response], app: str, width: int, height: int | None, fits: bool
+) -> None:
     response = ask(app_id=app, width=width, height=height)
     if not fits:
         refused(response, "height")
@@ -175,7 +218,10 @@ def test_sizes_are_those_of_the_app(ask: Callable[..., httpx2.Response], app: st
         assert fetched(response.json())[0].size == (width, height)
     else:
         # The app takes the size; the workflow behind it, with bounds of its own, does not.
-        assert response.json()["error"] == f"width: {width} is above 512.\nheight: {height} is above 512."
+        assert (
+            response.json()["error"]
+            == f"width: {width} is above 512.\nheight: {height} is above 512."
+        )
 
 
 def test_a_large_image_is_scaled_down(ask: Callable[..., httpx2.Response], images: Images) -> None:
@@ -194,7 +240,9 @@ def test_a_queued_task(ask: Callable[..., httpx2.Response], qolaba: LiveServer) 
     assert fetched(answer)[0].size == (32, 24)
 
 
-def test_file_urls_are_fetched_where_the_task_is_queued(ask: Callable[..., httpx2.Response], images: Images) -> None:
+def test_file_urls_are_fetched_where_the_task_is_queued(
+    ask: Callable[..., httpx2.Response], images: Images
+) -> None:
     images.asked.clear()
     answer = ask(celery=True, file_urls=[images.url("/wide.png")]).json()
     assert answer["status"] == "PENDING"
@@ -221,7 +269,11 @@ def test_v10_an_empty_inference_type(ask: Callable[..., httpx2.Response]) -> Non
     assert ask(inference_type="").json()["status"] == "SUCCESS"
 
 
-URLS = ["https://example.com/a,b/c.png?x=1,2", "http://example.com/d.png", "data:image/png;base64,iVBORw0K"]
+URLS = [
+    "https://example.com/a,b/c.png?x=1,2",
+    "http://example.com/d.png",
+    "data:image/png;base64,iVBORw0K",
+]
 
 
 @pytest.mark.parametrize(
@@ -244,14 +296,23 @@ def test_v10_file_urls_in_every_form(given: Any, expected: list[str] | None) -> 
     assert asked.file_urls == expected
 
 
-@pytest.mark.parametrize("given", [5, {"a": 1}, True, "[1]", "[{}]", "[nonsense]", "[" * 50_000 + "]" * 50_000, [["a"]]])
+@pytest.mark.parametrize(
+    "given", [5, {"a": 1}, True, "[1]", "[{}]", "[nonsense]", "[" * 50_000 + "]" * 50_000, [["a"]]]
+)
 def test_v10_file_urls_that_are_none(qolaba: LiveServer, images: Images, given: Any) -> None:
     with qolaba.client() as client:
-        body = {"app_id": DEV, "image": images.url("/small.png"), "celery": True, "file_urls": given}
+        body = {
+            "app_id": DEV,
+            "image": images.url("/small.png"),
+            "celery": True,
+            "file_urls": given,
+        }
         refused(client.post("/getImagetoImage", json=body), "file_urls")
 
 
-def test_v10_what_was_asked_and_not_done_is_in_the_later_answer_of_a_task(ask: Callable[..., httpx2.Response], qolaba: LiveServer) -> None:
+def test_v10_what_was_asked_and_not_done_is_in_the_later_answer_of_a_task(
+    ask: Callable[..., httpx2.Response], qolaba: LiveServer
+) -> None:
     first = ask(celery=True, prompt="later", strenght=0.2, guidance_scale=2.0).json()
     assert "strenght" in first["error_data"][0]
     with qolaba.client() as client:
@@ -272,7 +333,9 @@ def test_v10_what_was_asked_and_not_done_is_in_the_later_answer_of_a_task(ask: C
     assert (answer["error"], answer["error_data"]) == ("", "")
 
 
-def test_v10_an_image_of_another_aspect_is_stretched_and_that_is_told(ask: Callable[..., httpx2.Response]) -> None:
+def test_v10_an_image_of_another_aspect_is_stretched_and_that_is_told(
+    ask: Callable[..., httpx2.Response],
+) -> None:
     """The image of 32x24 is brought to the size that was asked for."""
     stretched, alike = (ask(app_id=SDXL, width=width, height=384).json() for width in (256, 512))
     assert fetched(stretched)[0].size == (256, 384)
@@ -328,7 +391,9 @@ def test_addresses_that_are_not_fetched(ask: Callable[..., httpx2.Response], url
     refused(ask(image=url), "address" if url.startswith("http") else "image")
 
 
-def test_a_redirect_to_an_address_that_is_not_fetched(ask: Callable[..., httpx2.Response], images: Images) -> None:
+def test_a_redirect_to_an_address_that_is_not_fetched(
+    ask: Callable[..., httpx2.Response], images: Images
+) -> None:
     other = Images()
     try:
         images.redirects["/moved"] = other.url("/small.png")
@@ -346,35 +411,56 @@ def test_a_redirect_to_an_address_that_is_not_fetched(ask: Callable[..., httpx2.
 
 
 @pytest.mark.parametrize(("path", "words"), [("/text", "no image"), ("/nothing", "404")])
-def test_addresses_without_an_image(ask: Callable[..., httpx2.Response], images: Images, path: str, words: str) -> None:
+def test_addresses_without_an_image(
+    ask: Callable[..., httpx2.Response], images: Images, path: str, words: str
+) -> None:
     response = ask(image=images.url(path))
     assert (response.status_code, response.json()["status"]) == (400, "FAILED")
     assert words in response.json()["error"]
 
 
-def test_work_that_takes_too_long_is_cancelled(serve: Callable[..., LiveServer], images: Images, tmp_path: Path) -> None:
+def test_work_that_takes_too_long_is_cancelled(
+    serve: Callable[..., LiveServer], images: Images, tmp_path: Path
+) -> None:
     apps = tmp_path / "apps.json"
     apps.write_text('{"*": {"serves": "wait"}}')
-    live = serve({"wait": nodes.wait("qolaba")}, run_seconds=0.3, qolaba_apps=apps, image_hosts=(images.host,))
+    live = serve(
+        {"wait": nodes.wait("qolaba")},
+        run_seconds=0.3,
+        qolaba_apps=apps,
+        image_hosts=(images.host,),
+    )
     with live.client() as client:
-        response = client.post("/getImagetoImage", json={"app_id": DEV, "image": images.url("/small.png")})
+        response = client.post(
+            "/getImagetoImage", json={"app_id": DEV, "image": images.url("/small.png")}
+        )
         assert (response.status_code, response.json()["status"]) == (504, "PENDING")
         assert nodes.DOORS["qolaba"].left.acquire(timeout=20), "the job goes on"
         job = client.get(f"/v1/jobs/{response.json()['task_id']}", params={"wait": 30}).json()
         assert job["state"] == "cancelled"
 
 
-def test_a_task_belongs_to_the_token_that_asked(serve: Callable[..., LiveServer], images: Images, tmp_path: Path) -> None:
+def test_a_task_belongs_to_the_token_that_asked(
+    serve: Callable[..., LiveServer], images: Images, tmp_path: Path
+) -> None:
     apps = tmp_path / "apps.json"
     apps.write_text('{"*": {"serves": "paint"}}')
     live = serve(token="one,two", qolaba_apps=apps, image_hosts=(images.host,))
-    with live.client(Authorization="Bearer one") as one, live.client(Authorization="Bearer two") as two:
-        task = one.post("/getImagetoImage", json={"app_id": DEV, "image": images.url("/small.png"), "celery": True}).json()["task_id"]
+    with (
+        live.client(Authorization="Bearer one") as one,
+        live.client(Authorization="Bearer two") as two,
+    ):
+        task = one.post(
+            "/getImagetoImage",
+            json={"app_id": DEV, "image": images.url("/small.png"), "celery": True},
+        ).json()["task_id"]
         assert one.post("/getImage", json={"id": task}).status_code == 200
         assert two.post("/getImage", json={"id": task}).status_code == 404
 
 
-def test_results_need_no_token_but_asking_does(serve: Callable[..., LiveServer], images: Images, tmp_path: Path) -> None:
+def test_results_need_no_token_but_asking_does(
+    serve: Callable[..., LiveServer], images: Images, tmp_path: Path
+) -> None:
     apps = tmp_path / "apps.json"
     apps.write_text('{"*": {"serves": "paint"}}')
     live = serve(token="secret", qolaba_apps=apps, image_hosts=(images.host,))

@@ -16,7 +16,9 @@ from tests.server.test_own import data_uri, ended
 from tests.server.test_qolaba import DEV, KEYS, Images
 
 
-def test_v7_uploads_jobs_and_runs_beyond_the_bound(serve: Callable[..., LiveServer], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_v7_uploads_jobs_and_runs_beyond_the_bound(
+    serve: Callable[..., LiveServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
     large = noise()
     live = serve({"paint": nodes.paint()}, data_bytes=len(large) + 500)
     small = png(8, 8)
@@ -26,16 +28,23 @@ def test_v7_uploads_jobs_and_runs_beyond_the_bound(serve: Callable[..., LiveServ
         assert figures(client)["nodetool_stored_bytes", frozenset()] == len(large)
         image = {"type": "image", "asset_id": kept.json()["asset_id"]}
         upload = client.post("/v1/uploads", content=large + b"\0" * 600)
-        job = client.post("/v1/workflows/paint/runs", json={"inputs": {"image": data_uri(large + b"\0" * 600)}, "wait": False})
+        job = client.post(
+            "/v1/workflows/paint/runs",
+            json={"inputs": {"image": data_uri(large + b"\0" * 600)}, "wait": False},
+        )
         run = client.post("/v1/workflows/paint/runs", json={"inputs": {"image": image}})
         for refused in (upload, job, run):
             assert refused.status_code == 507, refused.text
             assert refused.json()["problems"][0]["code"] == "storage_full"
             assert int(refused.headers["retry-after"]) > 0
-        failed = client.post("/v1/workflows/paint/runs", json={"inputs": {"image": image}, "wait": False})
+        failed = client.post(
+            "/v1/workflows/paint/runs", json={"inputs": {"image": image}, "wait": False}
+        )
         assert ended(client, failed.json()["id"])["problems"][0]["code"] == "storage_full"
         monkeypatch.setattr(files, "GRACE_SECONDS", 0.0)
-        assert client.post("/v1/uploads", content=small + b"\0" * 600).status_code == 201, "what is old enough goes"
+        assert client.post("/v1/uploads", content=small + b"\0" * 600).status_code == 201, (
+            "what is old enough goes"
+        )
         assert client.get(f"/v1/files/{image['asset_id']}").status_code == 404
 
 
@@ -50,8 +59,14 @@ def test_v7_qolaba_in_its_envelope(serve: Callable[..., LiveServer], tmp_path: P
     live = serve(qolaba_apps=apps, image_hosts=(images.host,), data_bytes=10)
     try:
         with live.client() as client:
-            answer = client.post("/getImagetoImage", json={"app_id": DEV, "image": images.url("/small.png")})
+            answer = client.post(
+                "/getImagetoImage", json={"app_id": DEV, "image": images.url("/small.png")}
+            )
     finally:
         images.server.shutdown()
         images.server.server_close()
-    assert (answer.status_code, set(answer.json()), answer.json()["status"]) == (507, KEYS, "FAILED")
+    assert (answer.status_code, set(answer.json()), answer.json()["status"]) == (
+        507,
+        KEYS,
+        "FAILED",
+    )

@@ -1,4 +1,7 @@
-"""Requests that wait: a full queue (check 29), clients that go away (check 30), runs that take too long."""
+"""
+Requests that wait: a full queue (check 29), clients that go away (check 30), runs that take too
+long.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,12 @@ def test_29_a_full_queue(serve: Callable[..., LiveServer]) -> None:
     live = serve({"wait": nodes.wait("full")}, concurrency=1, queue=1)
     door = nodes.DOORS["full"]
     with live.client() as client:
-        waiting = [threading.Thread(target=lambda shade=shade: client.post("/models/wait", content=png(8 + shade))) for shade in range(2)]
+        waiting = [
+            threading.Thread(
+                target=lambda shade=shade: client.post("/models/wait", content=png(8 + shade))
+            )
+            for shade in range(2)
+        ]
         waiting[0].start()
         assert door.came.acquire(timeout=20)
         waiting[1].start()
@@ -43,7 +51,9 @@ def test_30_a_client_that_goes_away_ends_its_run(serve: Callable[..., LiveServer
         assert door.came.acquire(timeout=20)
         assert door.left.acquire(timeout=20), "the run goes on"
         door.open.set()
-        assert client.post("/models/wait", content=png(9)).status_code == 200, "its turn was not given back"
+        assert client.post("/models/wait", content=png(9)).status_code == 200, (
+            "its turn was not given back"
+        )
 
 
 def test_what_waits_and_what_runs_is_counted(serve: Callable[..., LiveServer]) -> None:
@@ -52,10 +62,18 @@ def test_what_waits_and_what_runs_is_counted(serve: Callable[..., LiveServer]) -
 
     def counted(client: httpx2.Client) -> tuple[float, float]:
         found = figures(client)
-        return found["nodetool_runs_under_way", frozenset()], found["nodetool_queue_waiting", frozenset()]
+        return (
+            found["nodetool_runs_under_way", frozenset()],
+            found["nodetool_queue_waiting", frozenset()],
+        )
 
     with live.client() as client:
-        asking = [threading.Thread(target=lambda shade=shade: client.post("/models/wait", content=png(8 + shade))) for shade in range(3)]
+        asking = [
+            threading.Thread(
+                target=lambda shade=shade: client.post("/models/wait", content=png(8 + shade))
+            )
+            for shade in range(3)
+        ]
         for thread in asking:
             thread.start()
         assert door.came.acquire(timeout=20)
@@ -68,7 +86,9 @@ def test_what_waits_and_what_runs_is_counted(serve: Callable[..., LiveServer]) -
         assert counted(client) == (0, 0)
 
 
-def test_30_a_client_that_goes_away_while_it_waits_takes_no_turn(serve: Callable[..., LiveServer]) -> None:
+def test_30_a_client_that_goes_away_while_it_waits_takes_no_turn(
+    serve: Callable[..., LiveServer],
+) -> None:
     live = serve({"wait": nodes.wait("line")}, concurrency=1)
     door = nodes.DOORS["line"]
     with live.client() as client:

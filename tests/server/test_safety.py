@@ -17,7 +17,13 @@ from hypothesis import strategies as st
 from nodes.huggingface.image_to_image import ImageToImage, LoadImageToImageModel
 from nodes.nodetool.control import ForEach
 from nodes.nodetool.image import LoadImageFile, Resize
-from nodes.nodetool.input import AssetFolderInput, FilePathInput, ImageInput, ImageListInput, StringInput
+from nodes.nodetool.input import (
+    AssetFolderInput,
+    FilePathInput,
+    ImageInput,
+    ImageListInput,
+    StringInput,
+)
 from nodes.nodetool.output import Output
 from nodetool_core import Workflow
 from nodetool_core.engine.engine import PLANS
@@ -52,12 +58,26 @@ def secret(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("wait", [True, False])
 @pytest.mark.parametrize(
-    "form", ["{}", "file://{}", "file:{}", "FILE://{}", "../../../../../../..{}", "~/a.png", "C:\\a.png", "relative.png", "sftp://h{}"]
+    "form",
+    [
+        "{}",
+        "file://{}",
+        "file:{}",
+        "FILE://{}",
+        "../../../../../../..{}",
+        "~/a.png",
+        "C:\\a.png",
+        "relative.png",
+        "sftp://h{}",
+    ],
 )
 def test_no_path_reaches_a_node(client: httpx2.Client, secret: Path, form: str, wait: bool) -> None:
     text = form.format(secret)
     for value in (text, {"type": "image", "uri": text}):
-        assert code(ask(client, "paint", {"image": value}, wait=wait)) in ("forbidden_path", "forbidden_scheme")
+        assert code(ask(client, "paint", {"image": value}, wait=wait)) in (
+            "forbidden_path",
+            "forbidden_scheme",
+        )
 
 
 @pytest.mark.parametrize("asset", ["../../etc/passwd", "0" * 64, "", "a/b"])
@@ -66,20 +86,31 @@ def test_no_file_of_the_storage_can_be_guessed(client: httpx2.Client, asset: str
     assert response.status_code in (404, 422)
 
 
-def test_a_list_of_images_is_looked_at_one_by_one(serve: Callable[..., LiveServer], secret: Path) -> None:
+def test_a_list_of_images_is_looked_at_one_by_one(
+    serve: Callable[..., LiveServer], secret: Path
+) -> None:
     images = ImageListInput(name="images")
     each = ForEach(input_list=images.output)
     handle = next(iter(ForEach.spec.outputs))
-    workflow = Workflow(Output(name="small", value=Resize(image=each[handle], width=4, height=4).output))
+    workflow = Workflow(
+        Output(name="small", value=Resize(image=each[handle], width=4, height=4).output)
+    )
     with serve({"many": workflow}).client() as client:
         assert code(ask(client, "many", {"images": [DATA, str(secret)]})) == "forbidden_path"
         answer = ask(client, "many", {"images": [DATA, DATA]}).json()
         assert [one["width"] for one in answer["outputs"]["small"]] == [4, 4]
 
 
-def test_inputs_that_lead_to_places_can_not_be_set(serve: Callable[..., LiveServer], secret: Path) -> None:
+def test_inputs_that_lead_to_places_can_not_be_set(
+    serve: Callable[..., LiveServer], secret: Path
+) -> None:
     """Neither an input that is a path, nor a text that a node takes for one."""
-    text = Workflow(Output(name="image", value=LoadImageFile(path=StringInput(name="name", value=str(secret)).output).output))
+    text = Workflow(
+        Output(
+            name="image",
+            value=LoadImageFile(path=StringInput(name="name", value=str(secret)).output).output,
+        )
+    )
     path = Workflow(Output(name="path", value=FilePathInput(name="file", value=str(secret)).output))
     folder = Workflow(Output(name="folder", value=AssetFolderInput(name="folder").output))
     with serve({"text": text, "path": path, "folder": folder}).client() as client:
@@ -90,24 +121,44 @@ def test_inputs_that_lead_to_places_can_not_be_set(serve: Callable[..., LiveServ
         assert ask(client, "text", {}).status_code == 200, "the operator's own path is read"
 
 
-@pytest.mark.parametrize("model", ["somebody/else", "/etc", "../models", "nodetool/tiny-landscapes/../x", "~/model"])
+@pytest.mark.parametrize(
+    "model", ["somebody/else", "/etc", "../models", "nodetool/tiny-landscapes/../x", "~/model"]
+)
 def test_only_listed_models_are_used(serve: Callable[..., LiveServer], model: str) -> None:
     by_text = ImageToImage(
-        image=ImageInput(name="image").output, model=LoadImageToImageModel(repo_id=StringInput(name="repo").output).output
+        image=ImageInput(name="image").output,
+        model=LoadImageToImageModel(repo_id=StringInput(name="repo").output).output,
     )
-    live = serve({"reference": nodes.with_model(), "text": Workflow(Output(name="image", value=by_text.output))})
+    live = serve(
+        {
+            "reference": nodes.with_model(),
+            "text": Workflow(Output(name="image", value=by_text.output)),
+        }
+    )
     with live.client() as client:
         for value in (model, {"type": "hf.model", "repo_id": model}):
-            assert code(ask(client, "reference", {"image": DATA, "model": value})) == "model_unlisted"
+            assert (
+                code(ask(client, "reference", {"image": DATA, "model": value})) == "model_unlisted"
+            )
         listed = {"type": "hf.model", "repo_id": "nodetool/tiny-landscapes"}
-        for more in ({"path": "../../x.safetensors"}, {"revision": "other"}, {"variant": "fp16"}, {"allow_patterns": ["*"]}):
-            assert code(ask(client, "reference", {"image": DATA, "model": listed | more})) == "model_unlisted"
+        for more in (
+            {"path": "../../x.safetensors"},
+            {"revision": "other"},
+            {"variant": "fp16"},
+            {"allow_patterns": ["*"]},
+        ):
+            assert (
+                code(ask(client, "reference", {"image": DATA, "model": listed | more}))
+                == "model_unlisted"
+            )
         refused = ask(client, "text", {"image": DATA, "repo": model})
         assert refused.status_code == 422
         assert "not served" in refused.json()["error"]
 
 
-def test_asking_for_outputs_in_ever_new_ways_grows_nothing(server: LiveServer, client: httpx2.Client) -> None:
+def test_asking_for_outputs_in_ever_new_ways_grows_nothing(
+    server: LiveServer, client: httpx2.Client
+) -> None:
     """A plan is kept for each way to ask; there are as many as one likes."""
     graph = server.services.catalog.workflow("draw").graph
     for count in range(1, 41):
@@ -128,9 +179,14 @@ def test_a_storage_that_fails_is_no_business_of_clients(
     assert caplog.text.count(str(tmp_path / "in-the-way")) >= 2, "the operator reads it in the log"
 
 
-def test_a_job_of_somebody_else_is_answered_as_one_that_is_not_there(serve: Callable[..., LiveServer]) -> None:
+def test_a_job_of_somebody_else_is_answered_as_one_that_is_not_there(
+    serve: Callable[..., LiveServer],
+) -> None:
     live = serve({"draw": nodes.draw()}, token=("one", "two"))
-    with live.client(Authorization="Bearer one") as one, live.client(Authorization="Bearer two") as two:
+    with (
+        live.client(Authorization="Bearer one") as one,
+        live.client(Authorization="Bearer two") as two,
+    ):
         job = one.post("/v1/workflows/draw/runs", json={"wait": False}).json()["id"]
         told = [two.get(f"/v1/jobs/{name}") for name in (job, "0" * len(job))]
         assert [answer.status_code for answer in told] == [404, 404]
@@ -153,14 +209,25 @@ def test_security_headers_on_every_answer(client: httpx2.Client) -> None:
 
 
 def test_a_request_id_is_taken_over_where_it_is_plain(client: httpx2.Client) -> None:
-    assert client.get("/livez", headers={"X-Request-Id": "abc-123"}).headers["x-request-id"] == "abc-123"
-    assert client.get("/livez", headers={"X-Request-Id": "a b{}"}).headers["x-request-id"] != "a b{}"
+    assert (
+        client.get("/livez", headers={"X-Request-Id": "abc-123"}).headers["x-request-id"]
+        == "abc-123"
+    )
+    assert (
+        client.get("/livez", headers={"X-Request-Id": "a b{}"}).headers["x-request-id"] != "a b{}"
+    )
 
 
 def test_every_path_but_two_needs_the_token(serve: Callable[..., LiveServer]) -> None:
     with serve(token=("one", "two")).client() as client:
         assert [client.get(path).status_code for path in ("/livez", "/readyz")] == [200, 200]
-        for path in ("/metrics", "/v1/openapi.json", "/v1/workflows", "/models/paint/health", "/nothing"):
+        for path in (
+            "/metrics",
+            "/v1/openapi.json",
+            "/v1/workflows",
+            "/models/paint/health",
+            "/nothing",
+        ):
             assert client.get(path).status_code == 401
             assert client.get(path, headers={"Authorization": "Bearer two"}).status_code != 401
 
@@ -203,12 +270,24 @@ def test_a_bucket_fills_up_to_its_burst_and_no_further(monkeypatch: pytest.Monke
 
 def test_whoever_tries_tokens_is_limited_as_well(serve: Callable[..., LiveServer]) -> None:
     with serve(token="right", rate=0.001, burst=2).client() as client:
-        tried = [client.get("/v1/workflows", headers={"Authorization": f"Bearer {number}"}) for number in range(3)]
+        tried = [
+            client.get("/v1/workflows", headers={"Authorization": f"Bearer {number}"})
+            for number in range(3)
+        ]
         assert [answer.status_code for answer in tried] == [401, 401, 429]
-        assert client.get("/v1/workflows", headers={"Authorization": "Bearer right"}).status_code == 200
+        assert (
+            client.get("/v1/workflows", headers={"Authorization": "Bearer right"}).status_code
+            == 200
+        )
 
 
-SECRETS = ["Authorization: Bearer hf_abc", "token=hf_abc", '"api_key": "hf_abc"', "password=hf_abc", "bearer: hf_abc"]
+SECRETS = [
+    "Authorization: Bearer hf_abc",
+    "token=hf_abc",
+    '"api_key": "hf_abc"',
+    "password=hf_abc",
+    "bearer: hf_abc",
+]
 
 
 @pytest.mark.parametrize("text", SECRETS)
@@ -234,7 +313,11 @@ def listening() -> Iterator[socket.socket]:
 
 
 def names(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
-    """What the system says a name means, one answer after the other; the real look-up is of the system's own making."""
+    """
+    Return what the system says a name means, one answer after the other.
+
+    The real look-up is of the system's own making.
+    """
     asked: list[str] = []
 
     def getaddrinfo(host: str, port: int, **options: Any) -> list[Any]:
@@ -246,18 +329,30 @@ def names(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
     return asked
 
 
-@pytest.mark.parametrize("addresses", [["127.0.0.1"], ["8.8.8.8", "127.0.0.1"], ["10.0.0.1", "8.8.8.8"]])
-def test_a_name_that_means_a_private_address(monkeypatch: pytest.MonkeyPatch, listening: socket.socket, addresses: list[str]) -> None:
+@pytest.mark.parametrize(
+    "addresses", [["127.0.0.1"], ["8.8.8.8", "127.0.0.1"], ["10.0.0.1", "8.8.8.8"]]
+)
+def test_a_name_that_means_a_private_address(
+    monkeypatch: pytest.MonkeyPatch, listening: socket.socket, addresses: list[str]
+) -> None:
     names(monkeypatch, addresses)
     with pytest.raises(HttpError) as refused:
-        Fetcher(max_bytes=1000, seconds=2).get(f"http://public.example:{listening.getsockname()[1]}/a.png")
+        Fetcher(max_bytes=1000, seconds=2).get(
+            f"http://public.example:{listening.getsockname()[1]}/a.png"
+        )
     assert (refused.value.status, refused.value.problem.code) == (422, "forbidden_address")
     with pytest.raises(TimeoutError):
         listening.accept()
 
 
-def test_a_name_is_looked_up_once_so_that_it_can_not_change_its_meaning(monkeypatch: pytest.MonkeyPatch, listening: socket.socket) -> None:
-    """DNS rebinding: the first answer is public, every later one private. The connection goes to what was checked."""
+def test_a_name_is_looked_up_once_so_that_it_can_not_change_its_meaning(
+    monkeypatch: pytest.MonkeyPatch, listening: socket.socket
+) -> None:
+    """
+    DNS rebinding: the first answer is public, every later one private.
+
+    The connection goes to what was checked.
+    """
     connected: list[str] = []
 
     def create_connection(address: tuple[str, int], *args: Any, **options: Any) -> socket.socket:
@@ -267,12 +362,23 @@ def test_a_name_is_looked_up_once_so_that_it_can_not_change_its_meaning(monkeypa
     asked = names(monkeypatch, ["93.184.215.14"], ["127.0.0.1"])
     monkeypatch.setattr(socket, "create_connection", create_connection)
     with pytest.raises(HttpError):
-        Fetcher(max_bytes=1000, seconds=2).get(f"http://public.example:{listening.getsockname()[1]}/a.png")
+        Fetcher(max_bytes=1000, seconds=2).get(
+            f"http://public.example:{listening.getsockname()[1]}/a.png"
+        )
     assert (asked, connected) == (["public.example"], ["93.184.215.14"])
 
 
 @pytest.mark.parametrize(
-    "url", ["http://user:pass@8.8.8.8/", "http:///a", "http://[::1", "https://", "http://a:99999/", "http://\x00/", "http://" + "a" * 300]
+    "url",
+    [
+        "http://user:pass@8.8.8.8/",
+        "http:///a",
+        "http://[::1",
+        "https://",
+        "http://a:99999/",
+        "http://\x00/",
+        "http://" + "a" * 300,
+    ],
 )
 def test_addresses_that_are_none(url: str) -> None:
     with pytest.raises(HttpError) as refused:

@@ -66,13 +66,18 @@ def test_an_empty_token_is_none(monkeypatch: pytest.MonkeyPatch, host: str, toke
     assert "token" in refused(host=host)
 
 
-@pytest.mark.parametrize("token", ["tökén-with-16-signs", "two words of a token", "a\nnew-line-in-a-token"])
+@pytest.mark.parametrize(
+    "token", ["tökén-with-16-signs", "two words of a token", "a\nnew-line-in-a-token"]
+)
 def test_a_token_that_no_header_carries(token: str) -> None:
     said = refused(token=token)
     assert "token" in said and token not in said
 
 
-@pytest.mark.parametrize("settings", [{"host": "0.0.0.0"}, {"host": "192.168.1.5"}, {"public_url": "https://images.example"}])
+@pytest.mark.parametrize(
+    "settings",
+    [{"host": "0.0.0.0"}, {"host": "192.168.1.5"}, {"public_url": "https://images.example"}],
+)
 def test_a_token_that_others_can_guess(settings: dict[str, Any]) -> None:
     for token in ("~", "f" * 15, f"{LONG},~short"):
         said = refused(token=token, **settings)
@@ -112,12 +117,25 @@ def test_no_workflows_are_told_of(tmp_path: Path) -> None:
 
 
 def test_a_share_is_of_several_tokens() -> None:
-    assert [Settings.read(token=token).share_of(64) for token in ((), LONG, f"{LONG},{LONG}2")] == [64, 64, 32]
-    assert [Settings.read(token="one,two", client_share=0.1).share_of(queue) for queue in (0, 1, 64)] == [0, 1, 7]
+    assert [Settings.read(token=token).share_of(64) for token in ((), LONG, f"{LONG},{LONG}2")] == [
+        64,
+        64,
+        32,
+    ]
+    assert [
+        Settings.read(token="one,two", client_share=0.1).share_of(queue) for queue in (0, 1, 64)
+    ] == [0, 1, 7]
 
 
 def test_one_token_does_not_fill_the_queue(serve: Callable[..., LiveServer]) -> None:
-    live = serve({"wait": nodes.wait("share"), "paint": nodes.paint()}, token="one,two", queue=4, concurrency=1, job_queue=4, job_workers=0)
+    live = serve(
+        {"wait": nodes.wait("share"), "paint": nodes.paint()},
+        token="one,two",
+        queue=4,
+        concurrency=1,
+        job_queue=4,
+        job_workers=0,
+    )
     codes: list[str] = []
 
     def ask(token: str) -> None:
@@ -144,10 +162,21 @@ def test_one_token_does_not_fill_the_queue(serve: Callable[..., LiveServer]) -> 
     for thread in threads:
         thread.join(30)
     assert codes[2:] == [""] * 5 and live.services.runs.waiting == 0
-    with live.client(Authorization="Bearer one") as one, live.client(Authorization="Bearer two") as two:
+    with (
+        live.client(Authorization="Bearer one") as one,
+        live.client(Authorization="Bearer two") as two,
+    ):
         body = {
-            "inputs": {"image": {"type": "image", "asset_id": one.post("/v1/uploads", content=png()).json()["asset_id"]}},
+            "inputs": {
+                "image": {
+                    "type": "image",
+                    "asset_id": one.post("/v1/uploads", content=png()).json()["asset_id"],
+                }
+            },
             "wait": False,
         }
-        statuses = [client.post("/v1/workflows/paint/runs", json=body).status_code for client in (one, one, one, two, two)]
+        statuses = [
+            client.post("/v1/workflows/paint/runs", json=body).status_code
+            for client in (one, one, one, two, two)
+        ]
     assert statuses == [202, 202, 429, 202, 202]

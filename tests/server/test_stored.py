@@ -22,7 +22,9 @@ def run(client: httpx2.Client, image: Any, **body: Any) -> httpx2.Response:
 @pytest.fixture
 def chained(serve: Callable[..., LiveServer], tmp_path: Path) -> Callable[..., LiveServer]:
     (tmp_path / "apps.json").write_text('{"*": {"serves": "paint"}}')
-    return lambda **settings: serve({"paint": nodes.paint()}, qolaba_apps=tmp_path / "apps.json", **settings)
+    return lambda **settings: serve(
+        {"paint": nodes.paint()}, qolaba_apps=tmp_path / "apps.json", **settings
+    )
 
 
 @pytest.mark.parametrize(
@@ -45,8 +47,13 @@ def test_a_result_is_an_input(chained: Callable[..., LiveServer], settings: dict
         made = run(client, uploaded).json()["outputs"]["image"]["url"]
         job = run(client, {"type": "image", "uri": made}, wait=False).json()
         again = client.get(f"/v1/jobs/{job['id']}", params={"wait": 30}).json()["outputs"]["image"]
-        (painted,) = client.post("/getImagetoImage", json={"app_id": APP, "image": again["url"]}).json()["output"]["result"]
-        queued = client.post("/getImagetoImage", json={"app_id": APP, "image": painted, "file_urls": [made], "celery": True})
+        (painted,) = client.post(
+            "/getImagetoImage", json={"app_id": APP, "image": again["url"]}
+        ).json()["output"]["result"]
+        queued = client.post(
+            "/getImagetoImage",
+            json={"app_id": APP, "image": painted, "file_urls": [made], "celery": True},
+        )
         assert (again["width"], queued.status_code) == (32, 200), queued.text
         assert run(client, painted).status_code == 200
         if "public_url" in settings:
@@ -56,10 +63,17 @@ def test_a_result_is_an_input(chained: Callable[..., LiveServer], settings: dict
 def test_one_that_is_not_kept_any_more_says_so(chained: Callable[..., LiveServer]) -> None:
     live = chained(public_url="https://images.example")
     with live.client() as client:
-        for base in (live.url, live.url.replace("127.0.0.1", "localhost"), "https://images.example"):
+        for base in (
+            live.url,
+            live.url.replace("127.0.0.1", "localhost"),
+            "https://images.example",
+        ):
             for path in ("/v1/files/", "/results/"):
                 answer = run(client, f"{base}{path}{'0' * 64}")
-                assert (answer.status_code, answer.json()["problems"][0]["code"]) == (404, "unknown_file")
+                assert (answer.status_code, answer.json()["problems"][0]["code"]) == (
+                    404,
+                    "unknown_file",
+                )
 
 
 def test_no_other_address_reads_the_storage(chained: Callable[..., LiveServer]) -> None:
@@ -74,4 +88,6 @@ def test_no_other_address_reads_the_storage(chained: Callable[..., LiveServer]) 
             f"{live.url}/v1/files/../files",
         ):
             assert run(client, url).json()["problems"][0]["code"] == "forbidden_address"
-        assert run(client, f"http://user@127.0.0.1:{live.port}/v1/files/{digest}").status_code == 400
+        assert (
+            run(client, f"http://user@127.0.0.1:{live.port}/v1/files/{digest}").status_code == 400
+        )

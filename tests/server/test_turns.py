@@ -1,4 +1,6 @@
-"""Turns (V4): so many at once, so many bytes together, first come first served, and none is lost."""
+"""
+Turns (V4): so many at once, so many bytes together, first come first served, and none is lost.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,10 @@ from hypothesis import strategies as st
 from nodetool_core.server.turns import Turns
 
 COUNT, MOST = 3, 100
-ACTIONS = st.lists(st.tuples(st.sampled_from(["ask", "give back", "withdraw", "cancel"]), st.integers(0, MOST)), max_size=60)
+ACTIONS = st.lists(
+    st.tuples(st.sampled_from(["ask", "give back", "withdraw", "cancel"]), st.integers(0, MOST)),
+    max_size=60,
+)
 
 
 @given(actions=ACTIONS)
@@ -37,9 +42,13 @@ def test_v4_turns_keep_their_bounds_and_their_order(actions: list[tuple[str, int
             waiting = [size for turn, size in asked if not turn.done()]
             assert len(at_once) <= COUNT
             assert sum(at_once) <= MOST
-            assert [turn.done() for turn, _ in asked] == sorted((turn.done() for turn, _ in asked), reverse=True), "one was passed over"
+            assert [turn.done() for turn, _ in asked] == sorted(
+                (turn.done() for turn, _ in asked), reverse=True
+            ), "one was passed over"
             if waiting:
-                assert len(at_once) == COUNT or sum(at_once) + waiting[0] > MOST, "it waits for nothing"
+                assert len(at_once) == COUNT or sum(at_once) + waiting[0] > MOST, (
+                    "it waits for nothing"
+                )
         for turn, size in asked:
             turns.withdraw(turn, size)
         assert turns.has_room(MOST), "bytes were lost"

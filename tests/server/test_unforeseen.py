@@ -1,4 +1,7 @@
-"""V6: an exception that nobody foresaw is answered in the form of the dialect that was asked, with the id that finds it in the log."""
+"""
+V6: an exception that nobody foresaw is answered in the form of the dialect that was asked, with the
+id that finds it in the log.
+"""
 
 from __future__ import annotations
 
@@ -45,12 +48,20 @@ def broken(serve: Callable[..., LiveServer], tmp_path: Path) -> Iterator[LiveSer
 
 
 def ask(client: httpx2.Client, method: str, path: str) -> httpx2.Response:
-    body: Any = QOLABA if path.startswith("/get") else ASKED | ({"workflow": {}} if path == "/v1/runs" else {})
-    return client.request(method, path, json=body if method == "POST" else None, headers={"X-Request-Id": "find-me"})
+    body: Any = (
+        QOLABA
+        if path.startswith("/get")
+        else ASKED | ({"workflow": {}} if path == "/v1/runs" else {})
+    )
+    return client.request(
+        method, path, json=body if method == "POST" else None, headers={"X-Request-Id": "find-me"}
+    )
 
 
 def shown(path: str, response: httpx2.Response) -> str:
-    """The failure as clients of the path's dialect show it, once it has the dialect's form."""
+    """
+    Return the failure as clients of the path's dialect show it, once it has the dialect's form.
+    """
     body = response.json()
     if path.startswith("/get"):
         assert len(body) == 8 and body["status"] == "FAILED"
@@ -62,21 +73,29 @@ def shown(path: str, response: httpx2.Response) -> str:
 ANSWER_ALL_THE_SAME = {"/", "/livez", "/v1/openapi.json", "/docs", "/redoc", "/openapi.json"}
 
 
-def test_every_route_shows_it_in_its_dialect(broken: LiveServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_every_route_shows_it_in_its_dialect(
+    broken: LiveServer, caplog: pytest.LogCaptureFixture
+) -> None:
     failed = set()
     with broken.client() as client:
         for method, path in every_route(create_app(broken.services)):
             caplog.clear()
             with caplog.at_level(logging.ERROR):
                 response = ask(client, method, path)
-                client.get("/livez")  # The server is done with the first request once it answers a second.
+                client.get(
+                    "/livez"
+                )  # The server is done with the first request once it answers a second.
             if response.status_code != 500 or method == "HEAD":
                 continue
             failed.add(path)
-            assert "find-me" in shown(path, response) and response.headers["x-request-id"] == "find-me"
+            assert (
+                "find-me" in shown(path, response) and response.headers["x-request-id"] == "find-me"
+            )
             assert "hunter2" not in response.text and "Zero" not in response.text
             assert response.headers["x-content-type-options"] == "nosniff"
-            assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [ZeroDivisionError], "logged once"
+            assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [
+                ZeroDivisionError
+            ], "logged once"
     unhurt = {path for _, path in every_route(create_app(broken.services))} - failed
     assert {"/models/paint", "/getImagetoImage", "/v1/runs", "/v1/uploads"} <= failed
     assert unhurt == ANSWER_ALL_THE_SAME, "each of the others went through a broken part"
@@ -88,7 +107,9 @@ def test_the_document_names_the_answer(client: httpx2.Client) -> None:
             assert {"403", "405", "421", "500"} <= operation["responses"].keys(), (method, path)
 
 
-def test_an_answer_that_can_not_be_made(serve: Callable[..., LiveServer], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_can_not_be_made(
+    serve: Callable[..., LiveServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """FastAPI checks what a route returns; that is a fault of the server as well."""
     live = serve()
     monkeypatch.setattr(live.services.models, "free", lambda: "no number")

@@ -1,4 +1,8 @@
-"""V5: addresses of images in every script are fetched, or refused in words; what is checked is what is connected to."""
+"""
+V5: addresses of images in every script are fetched, or refused in words.
+
+What is checked is what is connected to.
+"""
 
 from __future__ import annotations
 
@@ -28,32 +32,129 @@ from tests.server.test_qolaba import Images
 from tests.server.test_safety import names
 
 WORDS = [
-    *("bücher", "straße", "ελλάδα", "москва", "հայ", "עברית", "العربية", "فارسی", "हिन्दी", "বাংলা", "ਪੰਜਾਬੀ", "தமிழ்", "తెలుగు"),
-    *("ไทย", "ລາວ", "မြန်မာ", "ქართული", "አማርኛ", "ខ្មែរ", "中文", "繁體字", "日本語", "カタカナ", "한국어", "tiếng việt", "ᏣᎳᎩ"),
+    *(
+        "bücher",
+        "straße",
+        "ελλάδα",
+        "москва",
+        "հայ",
+        "עברית",
+        "العربية",
+        "فارسی",
+        "हिन्दी",
+        "বাংলা",
+        "ਪੰਜਾਬੀ",
+        "தமிழ்",
+        "తెలుగు",
+    ),
+    *(
+        "ไทย",
+        "ລາວ",
+        "မြန်မာ",
+        "ქართული",
+        "አማርኛ",
+        "ខ្មែរ",
+        "中文",
+        "繁體字",
+        "日本語",
+        "カタカナ",
+        "한국어",
+        "tiếng việt",
+        "ᏣᎳᎩ",
+    ),
 ]
 """A word each in so many scripts, some right to left, some with marks that combine."""
 
-ODD = ["a b", "100%", "%zz", "%E4%B8%AD", 'q"<>`{}|\\^', "\u202egnp.a", "a\u200bb", "🙂", "e\u0301", "a//b", "..;/", "+&=?", "\ufeff"]
-"""What no script has: blanks, stray percents, marks that turn the reading direction, nothing visible, an emoji."""
+ODD = [
+    "a b",
+    "100%",
+    "%zz",
+    "%E4%B8%AD",
+    'q"<>`{}|\\^',
+    "\u202egnp.a",
+    "a\u200bb",
+    "🙂",
+    "e\u0301",
+    "a//b",
+    "..;/",
+    "+&=?",
+    "\ufeff",
+]
+"""
+What no script has: blanks, stray percents, marks that turn the reading direction, nothing visible,
+an emoji.
+"""
 
-PATHS = [f"/{word}.png" for word in (*WORDS, *ODD)] + [f"/p.png?q={word}&z=1" for word in (*WORDS, *ODD)]
-HOSTS = [form.format(word.replace(" ", "")) for word, form in product(WORDS, ("{}.example", "a.{}", "{}"))]
+PATHS = [f"/{word}.png" for word in (*WORDS, *ODD)] + [
+    f"/p.png?q={word}&z=1" for word in (*WORDS, *ODD)
+]
+HOSTS = [
+    form.format(word.replace(" ", ""))
+    for word, form in product(WORDS, ("{}.example", "a.{}", "{}"))
+]
 NOT_HOSTS = [
-    *("a b", "\u202eevil", "i\ud800", "a\x00b", "xn--\u0660", "a..b", "-\u00ad-%00", "%zz", "a%2fb", "[::1%25lo]", "[v1.a]"),
+    *(
+        "a b",
+        "\u202eevil",
+        "i\ud800",
+        "a\x00b",
+        "xn--\u0660",
+        "a..b",
+        "-\u00ad-%00",
+        "%zz",
+        "a%2fb",
+        "[::1%25lo]",
+        "[v1.a]",
+    ),
     *("\u2100", "\u066a", "🙂."),
 ]
 WIDE = "\uff11\uff12\uff17.\uff10.\uff10.\uff11"
 """127.0.0.1 in full-width digits."""
 LOOPBACKS = [
-    *("127.0.0.1", WIDE, "①②⑦.⓪.⓪.①", "127。0。0。1", "%31%32%37.0.0.1", "127.0.0.1.", "[::1]", "[::ffff:127.0.0.1]", "localhost"),
-    *("LOCALHOST", "ⓛocalhost", "local\u00adhost", "2130706433", "0x7f.1", "0177.0.0.1", "127.1", "0", "[::]", "192.88.99.1"),
+    *(
+        "127.0.0.1",
+        WIDE,
+        "①②⑦.⓪.⓪.①",
+        "127。0。0。1",
+        "%31%32%37.0.0.1",
+        "127.0.0.1.",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "localhost",
+    ),
+    *(
+        "LOCALHOST",
+        "ⓛocalhost",
+        "local\u00adhost",
+        "2130706433",
+        "0x7f.1",
+        "0177.0.0.1",
+        "127.1",
+        "0",
+        "[::]",
+        "192.88.99.1",
+    ),
     "[64:ff9b::7f00:1]",
 ]
 HOSTILE = [
-    *("http:\\\\127.0.0.1\\", "http:/a", "//a/b", "http:", "http://", "ht\ntp://a", "HTTP://[", "http://a:b/", "http://a:99999/"),
+    *(
+        "http:\\\\127.0.0.1\\",
+        "http:/a",
+        "//a/b",
+        "http:",
+        "http://",
+        "ht\ntp://a",
+        "HTTP://[",
+        "http://a:b/",
+        "http://a:99999/",
+    ),
     "http://a:0/",
 ]
-EVERY = [f"http://{host}/a.png" for host in (*HOSTS, *NOT_HOSTS, *LOOPBACKS)] + [f"http://a.example{path}" for path in PATHS] + HOSTILE
+EVERY = (
+    [f"http://{host}/a.png" for host in (*HOSTS, *NOT_HOSTS, *LOOPBACKS)]
+    + [f"http://a.example{path}" for path in PATHS]
+    + HOSTILE
+)
 
 
 def test_there_are_two_hundred() -> None:
@@ -107,7 +208,14 @@ def test_so_is_one_that_another_leads_to(images: Images, path: str) -> None:
     assert images.asked[-1] == target
 
 
-ASTRAY = ["http://[", "http://\xff/", "/\xff.png", f"http://{WIDE}:1/".encode().decode("latin-1"), "ftp://a", ""]
+ASTRAY = [
+    "http://[",
+    "http://\xff/",
+    "/\xff.png",
+    f"http://{WIDE}:1/".encode().decode("latin-1"),
+    "ftp://a",
+    "",
+]
 
 
 @pytest.mark.parametrize("leads_to", ASTRAY)
@@ -127,7 +235,9 @@ def test_an_address_of_this_machine_in_any_writing(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", HOSTS, ids=ascii)
-def test_a_name_in_every_script_is_looked_up_as_the_one_that_is_checked(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+def test_a_name_in_every_script_is_looked_up_as_the_one_that_is_checked(
+    monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
     connected: list[str] = []
 
     def create_connection(address: tuple[str, int], *args: Any, **options: Any) -> socket.socket:
@@ -143,7 +253,9 @@ def test_a_name_in_every_script_is_looked_up_as_the_one_that_is_checked(monkeypa
 
 
 @pytest.mark.parametrize("url", EVERY, ids=ascii)
-def test_results_of_services_are_refused_in_words_too(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+def test_results_of_services_are_refused_in_words_too(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
     names(monkeypatch, ["10.0.0.1"])
     with pytest.raises(NodeError):
         public_address(url)
@@ -154,7 +266,13 @@ def taking(tmp_path_factory: pytest.TempPathFactory, images: Images) -> Iterator
     folder: Path = tmp_path_factory.mktemp("urls")
     (folder / "apps.json").write_text('{"*": {"serves": "paint"}}')
     hosts = (images.host, "bücher.example")
-    with LiveServer(folder, {"paint": nodes.paint()}, nodes=nodes.NODES, image_hosts=hosts, qolaba_apps=folder / "apps.json") as live:
+    with LiveServer(
+        folder,
+        {"paint": nodes.paint()},
+        nodes=nodes.NODES,
+        image_hosts=hosts,
+        qolaba_apps=folder / "apps.json",
+    ) as live:
         yield live
 
 
@@ -170,7 +288,9 @@ def bodies(url: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 @pytest.mark.slow
-def test_every_route_that_takes_an_address(monkeypatch: pytest.MonkeyPatch, taking: LiveServer, images: Images) -> None:
+def test_every_route_that_takes_an_address(
+    monkeypatch: pytest.MonkeyPatch, taking: LiveServer, images: Images
+) -> None:
     real = socket.getaddrinfo
     reached = images.host.partition(":")[0]
 
@@ -183,7 +303,9 @@ def test_every_route_that_takes_an_address(monkeypatch: pytest.MonkeyPatch, taki
     with taking.client() as client:
         for url in EVERY:
             for path, body in bodies(url):
-                response = client.post(path, content=json.dumps(body), headers={"Content-Type": "application/json"})
+                response = client.post(
+                    path, content=json.dumps(body), headers={"Content-Type": "application/json"}
+                )
                 assert response.status_code in (400, 422), (path, ascii(url), response.text)
                 assert isinstance(response.json()["error"], str)
         images.files[read_url(images.url("/日本 語.png")).path] = png()
@@ -195,11 +317,15 @@ def test_every_route_that_takes_an_address(monkeypatch: pytest.MonkeyPatch, taki
 def test_such_an_address_is_no_error_of_the_server(taking: LiveServer, images: Images) -> None:
     images.files["/b%C3%BC%20cher.png"] = png()
     with taking.client() as client:
-        answer: httpx2.Response = client.post("/v1/workflows/paint/runs", json={"inputs": {"image": images.url("/bü cher.png")}})
+        answer: httpx2.Response = client.post(
+            "/v1/workflows/paint/runs", json={"inputs": {"image": images.url("/bü cher.png")}}
+        )
         assert answer.status_code == 200
 
 
-@pytest.mark.parametrize("begin", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["head", "body"])
+@pytest.mark.parametrize(
+    "begin", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["head", "body"]
+)
 def test_whoever_answers_a_byte_at_a_time_holds_nobody_for_long(begin: bytes) -> None:
     """A time for each read alone would never be over."""
 
@@ -216,7 +342,9 @@ def test_whoever_answers_a_byte_at_a_time_holds_nobody_for_long(begin: bytes) ->
         thread.start()
         try:
             with pytest.raises(HttpError, match=r"longer than 0\.3 s"):
-                Fetcher(("127.0.0.1",), max_bytes=10**6, seconds=0.3).get(f"http://127.0.0.1:{listening.getsockname()[1]}/a.png")
+                Fetcher(("127.0.0.1",), max_bytes=10**6, seconds=0.3).get(
+                    f"http://127.0.0.1:{listening.getsockname()[1]}/a.png"
+                )
         finally:
             over.set()
             thread.join(10)

@@ -1,8 +1,9 @@
 """
 A Chromium without a window, driven over its debugging pipe.
 
-The protocol is the browser's own (Chrome DevTools Protocol): JSON messages with a zero byte between them, on file descriptors 3
-and 4. Waiting is for events and for conditions in the page, never for time to pass.
+The protocol is the browser's own (Chrome DevTools Protocol): JSON messages with a zero byte between
+them, on file descriptors 3 and 4. Waiting is for events and for conditions in the page, never for
+time to pass.
 """
 
 from __future__ import annotations
@@ -38,12 +39,15 @@ _FLAGS = (
 
 
 def installed() -> str | None:
-    """The program, or None where there is no browser."""
+    """Return the program, or None where there is no browser."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
 def _pipe() -> tuple[int, int]:
-    """The ends of a pipe, reading and writing, above the numbers that the shell below gives anew."""
+    """
+    Return the ends of a pipe, reading and writing, above the numbers that the shell below gives
+    anew.
+    """
     ends = os.pipe()
     moved = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in ends]
     for end in ends:
@@ -77,7 +81,12 @@ class Browser:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._process.kill()
         self._process.wait()
         os.close(self._to_browser)
@@ -85,7 +94,9 @@ class Browser:
         self._profile.cleanup()
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Ask the browser for something and wait for its answer; events that come meanwhile are kept."""
+        """
+        Ask the browser for something and wait for its answer; events that come meanwhile are kept.
+        """
         self._number += 1
         message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
         if self._session:
@@ -119,53 +130,98 @@ class Browser:
             self._next()
 
     def evaluate(self, expression: str) -> Any:
-        """The value of JavaScript in the page; a promise is awaited."""
-        answer = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        """Return the value of JavaScript in the page; a promise is awaited."""
+        answer = self.call(
+            "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
+        )
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
     def wait_for(self, condition: str) -> Any:
-        """The value of a condition in the page as soon as it holds, looked at before each frame."""
+        """
+        Return the value of a condition in the page as soon as it holds, looked at before each
+        frame.
+        """
         return self.evaluate(
-            "new Promise((done, failed) => { const end = performance.now() + 20000; (function look() {"
-            f" const value = ({condition}); if (value) done(value);"
-            f" else if (performance.now() > end) failed(new Error({json.dumps(condition)})); else requestAnimationFrame(look); }})(); }})"
+            "new Promise((done, failed) => { const end = performance.now() + 20000; (function"
+            f" look() {{ const value = ({condition}); if (value) done(value); else if"
+            f" (performance.now() > end) failed(new Error({json.dumps(condition)})); else"
+            " requestAnimationFrame(look); })(); })"
         )
 
     def be_new(self, *, width: int, height: int, phone: bool = False, dark: bool = False) -> None:
-        """Be a first visitor, of whom no site knows anything, with a screen of a size and a preference for light or dark."""
+        """
+        Be a first visitor, of whom no site knows anything, with a screen of a size and a preference
+        for light or dark.
+        """
         self._session = None
         if self._visitor:
             self.call("Target.disposeBrowserContext", browserContextId=self._visitor)
         self._visitor = self.call("Target.createBrowserContext")["browserContextId"]
-        target = self.call("Target.createTarget", url="about:blank", browserContextId=self._visitor)["targetId"]
-        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        target = self.call(
+            "Target.createTarget", url="about:blank", browserContextId=self._visitor
+        )["targetId"]
+        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)[
+            "sessionId"
+        ]
         for room in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{room}.enable")
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
-        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=phone,
+        )
+        self.call(
+            "Emulation.setEmulatedMedia",
+            features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}],
+        )
 
     def screenshot(self, path: Path) -> None:
-        path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
+        path.write_bytes(
+            base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
+        )
 
     def complaints(self) -> list[str]:
-        """Errors and warnings of the console, exceptions, and what could not be loaded, since the page was opened."""
+        """
+        Errors and warnings of the console, exceptions, and what could not be loaded, since the page
+        was opened.
+        """
         found = []
         for event in self.events:
             details = event["params"]
             if event["method"] == "Runtime.exceptionThrown":
                 found.append(details["exceptionDetails"].get("text", "exception"))
-            elif event["method"] == "Runtime.consoleAPICalled" and details["type"] in ("error", "warning", "assert"):
-                found.append(" ".join(str(part.get("value", part.get("description"))) for part in details["args"]))
-            elif event["method"] == "Log.entryAdded" and details["entry"]["level"] in ("error", "warning"):
+            elif event["method"] == "Runtime.consoleAPICalled" and details["type"] in (
+                "error",
+                "warning",
+                "assert",
+            ):
+                found.append(
+                    " ".join(
+                        str(part.get("value", part.get("description"))) for part in details["args"]
+                    )
+                )
+            elif event["method"] == "Log.entryAdded" and details["entry"]["level"] in (
+                "error",
+                "warning",
+            ):
                 found.append(f"{details['entry']['text']} {details['entry'].get('url', '')}")
             elif event["method"] == "Network.loadingFailed" and not details.get("canceled"):
                 found.append(f"loading failed: {details['errorText']}")
-            elif event["method"] == "Network.responseReceived" and details["response"]["status"] >= 400:
+            elif (
+                event["method"] == "Network.responseReceived"
+                and details["response"]["status"] >= 400
+            ):
                 found.append(f"{details['response']['status']} {details['response']['url']}")
         return found
 
     def hosts(self) -> set[str]:
-        """The hosts that the page asked for something."""
-        urls = [event["params"]["request"]["url"] for event in self.events if event["method"] == "Network.requestWillBeSent"]
+        """Return the hosts that the page asked for something."""
+        urls = [
+            event["params"]["request"]["url"]
+            for event in self.events
+            if event["method"] == "Network.requestWillBeSent"
+        ]
         return {urlsplit(url).netloc for url in urls if url.startswith(("http:", "https:", "ws:"))}

@@ -1,4 +1,7 @@
-"""The site builds without a warning, every link answers, nothing comes from elsewhere, and a browser shows it without complaint."""
+"""
+The site builds without a warning, every link answers, nothing comes from elsewhere, and a browser
+shows it without complaint.
+"""
 
 from __future__ import annotations
 
@@ -48,12 +51,23 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built site."""
+    """Return the built site."""
     pytest.importorskip("mkdocs", reason="the site needs: pip install -e '.[docs]'")
     out = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(out)]
+    command = [
+        sys.executable,
+        "-m",
+        "mkdocs",
+        "build",
+        "--strict",
+        "--quiet",
+        "--site-dir",
+        str(out),
+    ]
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return out
 
@@ -61,7 +75,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def pages(site: Path) -> dict[str, Page]:
     """Every page by its address below the site."""
-    return {f"/{path.relative_to(site).as_posix().removesuffix('index.html')}": Page(path.read_text()) for path in site.rglob("*.html")}
+    return {
+        f"/{path.relative_to(site).as_posix().removesuffix('index.html')}": Page(path.read_text())
+        for path in site.rglob("*.html")
+    }
 
 
 def test_every_link_leads_to_a_page_and_a_place_in_it(site: Path, pages: dict[str, Page]) -> None:
@@ -74,20 +91,32 @@ def test_every_link_leads_to_a_page_and_a_place_in_it(site: Path, pages: dict[st
             target = site / unquote(place).lstrip("/")
             if not (target / "index.html").exists() and not target.is_file():
                 dead.append(f"{address}: {link}")
-            elif name and place in pages and unquote(name) not in pages[place].names | {"__skip", "__search"}:
+            elif (
+                name
+                and place in pages
+                and unquote(name) not in pages[place].names | {"__skip", "__search"}
+            ):
                 dead.append(f"{address}: {link}: no such place")
     assert dead == []
 
 
 def test_every_block_of_code_is_one(site: Path) -> None:
-    broken = [path.relative_to(site).as_posix() for path in site.rglob("*.html") if "<p>```" in path.read_text()]
+    broken = [
+        path.relative_to(site).as_posix()
+        for path in site.rglob("*.html")
+        if "<p>```" in path.read_text()
+    ]
     assert broken == [], "a fence in a form that the site does not know"
 
 
 def test_nothing_is_loaded_from_elsewhere(site: Path, pages: dict[str, Page]) -> None:
     loads = {(address, load) for address, page in pages.items() for load in page.loads}
     assert [f"{address}: {load}" for address, load in sorted(loads) if urlsplit(load).netloc] == []
-    missing = [f"{a}: {load}" for a, load in sorted(loads) if not load.startswith("data:") and not _file(site, a, load).is_file()]
+    missing = [
+        f"{a}: {load}"
+        for a, load in sorted(loads)
+        if not load.startswith("data:") and not _file(site, a, load).is_file()
+    ]
     assert missing == []
 
 
@@ -120,20 +149,35 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.mark.parametrize("page", SHOWN, ids=lambda page: page or "home")
-def test_a_page_shows_without_complaint_on_a_desk_and_on_a_phone(page: str, browser: Browser, address: str) -> None:
+def test_a_page_shows_without_complaint_on_a_desk_and_on_a_phone(
+    page: str, browser: Browser, address: str
+) -> None:
     for width, height, phone, dark in [(1400, 900, False, False), (390, 844, True, True)]:
         browser.be_new(width=width, height=height, phone=phone, dark=dark)
         browser.open(address + page)
         assert browser.evaluate("document.querySelector('h1').textContent.length") > 2
         scheme = browser.wait_for("document.body.getAttribute('data-md-color-scheme')")
         assert scheme == ("slate" if dark else "default")
-        assert browser.evaluate("document.documentElement.scrollWidth") <= width, "the page must not scroll sideways"
-        assert browser.evaluate("[...document.images].filter(image => image.complete && !image.naturalWidth).map(image => image.src)") == []
+        assert browser.evaluate("document.documentElement.scrollWidth") <= width, (
+            "the page must not scroll sideways"
+        )
+        assert (
+            browser.evaluate(
+                "[...document.images].filter(image => image.complete &&"
+                " !image.naturalWidth).map(image => image.src)"
+            )
+            == []
+        )
         assert browser.complaints() == []
         assert browser.hosts() == {urlsplit(address).netloc}
 
 
-WIDE = ["models/", "performance/", "nodes/huggingface/image_to_image/image_to_image/", "nodes/huggingface/text_to_image/text_to_image/"]
+WIDE = [
+    "models/",
+    "performance/",
+    "nodes/huggingface/image_to_image/image_to_image/",
+    "nodes/huggingface/text_to_image/text_to_image/",
+]
 
 
 @pytest.mark.parametrize("page", WIDE)
@@ -142,7 +186,11 @@ def test_wide_tables_fit_a_desk(page: str, browser: Browser, address: str) -> No
     browser.open(address + page)
     browser.wait_for("document.querySelector('.md-typeset__table')")
     assert (
-        browser.evaluate("[...document.querySelectorAll('.md-typeset table')].filter(t => t.scrollWidth > t.clientWidth + 1).length") == 0
+        browser.evaluate(
+            "[...document.querySelectorAll('.md-typeset table')].filter(t => t.scrollWidth >"
+            " t.clientWidth + 1).length"
+        )
+        == 0
     )
 
 
@@ -151,26 +199,46 @@ def test_a_property_is_a_card_on_a_phone(browser: Browser, address: str) -> None
     browser.open(f"{address}nodes/huggingface/image_to_image/image_to_image/")
     browser.wait_for("document.querySelector('.md-typeset__table')")
     cell = "[...document.querySelectorAll('td')].find(cell => cell.textContent === 'strength')"
-    assert browser.evaluate(f"{cell}.closest('table').scrollWidth <= {cell}.closest('table').clientWidth + 1")
-    assert browser.evaluate(f"{cell}.nextElementSibling.nextElementSibling.getBoundingClientRect().width") > 250
-    assert browser.evaluate(f"getComputedStyle({cell}.parentElement.children[3], '::before').content") == '"Default: "'
+    assert browser.evaluate(
+        f"{cell}.closest('table').scrollWidth <= {cell}.closest('table').clientWidth + 1"
+    )
+    assert (
+        browser.evaluate(
+            f"{cell}.nextElementSibling.nextElementSibling.getBoundingClientRect().width"
+        )
+        > 250
+    )
+    assert (
+        browser.evaluate(f"getComputedStyle({cell}.parentElement.children[3], '::before').content")
+        == '"Default: "'
+    )
 
 
 def test_what_a_table_is_about_stays_in_sight(browser: Browser, address: str) -> None:
     browser.be_new(width=390, height=844, phone=True)
     browser.open(f"{address}models/")
     browser.wait_for("document.querySelector('.md-typeset__table')")
-    moved = "(() => { const table = document.querySelector('.md-typeset table'); table.scrollLeft = 200; return table.scrollLeft; })()"
+    moved = (
+        "(() => { const table = document.querySelector('.md-typeset table'); table.scrollLeft ="
+        " 200; return table.scrollLeft; })()"
+    )
     assert browser.evaluate(moved) == 200
     left = "document.querySelector('.md-typeset tbody td').getBoundingClientRect().left"
-    assert browser.evaluate(f"{left} - document.querySelector('.md-typeset table').getBoundingClientRect().left") < 5
+    assert (
+        browser.evaluate(
+            f"{left} - document.querySelector('.md-typeset table').getBoundingClientRect().left"
+        )
+        < 5
+    )
 
 
 def test_the_toggle_makes_it_dark(browser: Browser, address: str) -> None:
     browser.be_new(width=1400, height=900)
     browser.open(address)
     assert browser.wait_for("document.body.getAttribute('data-md-color-scheme')") == "default"
-    browser.evaluate("document.querySelector('form[data-md-component=palette] label:not([hidden])').click()")
+    browser.evaluate(
+        "document.querySelector('form[data-md-component=palette] label:not([hidden])').click()"
+    )
     assert browser.wait_for("document.body.getAttribute('data-md-color-scheme') === 'slate'")
 
 
@@ -179,10 +247,13 @@ def test_nodes_are_found_by_use_case_and_opened(browser: Browser, address: str) 
     browser.open(f"{address}nodes/")
     browser.wait_for("document.querySelector('#node-search input')")
     browser.evaluate(
-        "(() => { const input = document.querySelector('#node-search input'); input.value = 'remove a border';"
-        " input.dispatchEvent(new Event('input')); })()"
+        "(() => { const input = document.querySelector('#node-search input'); input.value = 'remove"
+        " a border'; input.dispatchEvent(new Event('input')); })()"
     )
-    link = browser.wait_for("document.querySelector('#node-search li a') && document.querySelector('#node-search li a').href")
+    link = browser.wait_for(
+        "document.querySelector('#node-search li a') && document.querySelector('#node-search li"
+        " a').href"
+    )
     assert link == f"{address}nodes/nodetool/image/crop/"
     browser.open(link)
     assert browser.evaluate("document.querySelector('h1').textContent").startswith("Crop")
@@ -194,10 +265,12 @@ def test_the_search_of_the_site_finds_words(browser: Browser, address: str) -> N
     browser.open(address)
     browser.evaluate("document.querySelector('[data-md-component=search-query]').focus()")
     browser.wait_for(
-        "document.querySelector('.md-search-result__meta') && document.activeElement.matches('[data-md-component=search-query]')"
+        "document.querySelector('.md-search-result__meta') &&"
+        " document.activeElement.matches('[data-md-component=search-query]')"
     )
     browser.call("Input.insertText", text="missing_image")
     assert "troubleshooting" in browser.wait_for(
-        "document.querySelector('.md-search-result__item a') && document.querySelector('.md-search-result__item a').href"
+        "document.querySelector('.md-search-result__item a') &&"
+        " document.querySelector('.md-search-result__item a').href"
     )
     assert browser.complaints() == []

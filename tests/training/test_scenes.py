@@ -52,15 +52,30 @@ def test_captions_say_what_they_must_and_nothing_false(seed: int) -> None:
     rng = np.random.default_rng(seed)
     for _ in range(20):
         words = captions.caption(after, rng, {"time", "season"})
-        assert any(phrase in words for phrase in _phrases(after.time, captions.TIME_NOUN, captions.TIME_WHEN, captions.TIME_LOOK))
         assert any(
             phrase in words
-            for phrase in _phrases(after.season, captions.SEASON_NOUN, captions.SEASON_WHEN, captions.SEASON_IS, captions.SEASON_LOOK)
+            for phrase in _phrases(
+                after.time, captions.TIME_NOUN, captions.TIME_WHEN, captions.TIME_LOOK
+            )
+        )
+        assert any(
+            phrase in words
+            for phrase in _phrases(
+                after.season,
+                captions.SEASON_NOUN,
+                captions.SEASON_WHEN,
+                captions.SEASON_IS,
+                captions.SEASON_LOOK,
+            )
         )
         edit = captions.caption(after, rng, after.differs(before))
         for name in ("desert", "sea", "stars", "moon"):
             if not after.has(name):
-                claimed = [phrase for phrase in captions.THING[name] if phrase != "water" and phrase in edit.split(", ")]
+                claimed = [
+                    phrase
+                    for phrase in captions.THING[name]
+                    if phrase != "water" and phrase in edit.split(", ")
+                ]
                 assert not claimed, f"{edit!r} claims {name}"
 
 
@@ -70,7 +85,13 @@ def test_a_free_caption_may_leave_hour_and_season_out() -> None:
     lines = [captions.caption(scene, rng) for _ in range(200)]
     assert all(lines)
     assert len(set(lines)) > 150
-    silent = [line for line in lines if not any(p in line for p in _phrases(scene.season, captions.SEASON_NOUN, captions.SEASON_IS))]
+    silent = [
+        line
+        for line in lines
+        if not any(
+            p in line for p in _phrases(scene.season, captions.SEASON_NOUN, captions.SEASON_IS)
+        )
+    ]
     assert silent
 
 

@@ -1,1 +1,5 @@
-"""The code that made ``nodetool/tiny-landscapes``: scenes, captions, autoencoder, denoiser, judge, export."""
+"""
+The code that made ``nodetool/tiny-landscapes``.
+
+Scenes, captions, autoencoder, denoiser, judge, export.
+"""

@@ -15,7 +15,11 @@ from training.tiny_landscapes.parallel import launch
 
 
 def _train(options: argparse.Namespace) -> None:
-    """Render, train the autoencoder, encode, teach the text encoder, train the denoiser: one process per core."""
+    """
+    Render, train the autoencoder, encode, teach the text encoder, train the denoiser.
+
+    One process per core.
+    """
     out, world = Path(options.out), int(options.processes)
     out.mkdir(parents=True, exist_ok=True)
     shelves = range(world)
@@ -30,13 +34,27 @@ def _train(options: argparse.Namespace) -> None:
     words = text.tokenizer()
     encoder = text.encoder(words)
     told = text.teach(encoder, words, steps=options.text_steps)
-    print(f"text encoder: hour {told[0]:.0%}, season {told[1]:.0%}, captions that leave them out included")
+    print(
+        f"text encoder: hour {told[0]:.0%}, season {told[1]:.0%}, captions that leave them out"
+        " included"
+    )
     torch.save(encoder.state_dict(), out / "encoder.pt")
     scale, seeds = data.scale(str(out)), tuple(data.first_seed(shelf) for shelf in shelves)
     seconds = 60 * options.diffusion_minutes
     taught = str(out / "encoder.pt")
     launch(
-        diffusion.Training(latents, greys, seeds, scale, str(checkpoint), seconds, taught, options.warm, compiled=options.compile), world
+        diffusion.Training(
+            latents,
+            greys,
+            seeds,
+            scale,
+            str(checkpoint),
+            seconds,
+            taught,
+            options.warm,
+            compiled=options.compile,
+        ),
+        world,
     )
     size = export(checkpoint, codec, scale, Path(options.weights))
     print(f"{options.weights}: {size / 1e6:.1f} MB")
@@ -55,7 +73,13 @@ def _render(options: argparse.Namespace) -> None:
     if options.sheet:
         place = geometry.build(scene.seed)
         rows = [
-            np.concatenate([render.image(scenes.relit(scene, time, season), place) for season in scenes.SEASONS], axis=1)
+            np.concatenate(
+                [
+                    render.image(scenes.relit(scene, time, season), place)
+                    for season in scenes.SEASONS
+                ],
+                axis=1,
+            )
             for time in scenes.TIMES
         ]
         image = np.concatenate(rows)
@@ -78,13 +102,20 @@ def main(arguments: list[str] | None = None) -> None:
     train.add_argument("--diffusion-minutes", type=float, default=84)
     train.add_argument("--text-steps", type=int, default=250)
     train.add_argument("--warm", default="", help="a checkpoint whose weights to start from")
-    train.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True, help="needs a C++ compiler")
+    train.add_argument(
+        "--compile",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="needs a C++ compiler",
+    )
     train.set_defaults(run=_train)
 
     ship = commands.add_parser("export", help=_export.__doc__)
     ship.set_defaults(run=_export)
     for command in (train, ship):
-        command.add_argument("--out", required=True, help="where images, latents and checkpoints go")
+        command.add_argument(
+            "--out", required=True, help="where images, latents and checkpoints go"
+        )
         command.add_argument("--weights", default="nodes/huggingface/weights/tiny-landscapes")
 
     draw = commands.add_parser("render", help=_render.__doc__)

@@ -18,7 +18,11 @@ Codec: TypeAlias = Any
 
 
 def build(width: int = 32) -> Codec:
-    """An untrained autoencoder; most of its blocks work at a half and a quarter of the resolution."""
+    """
+    Return an untrained autoencoder.
+
+    Most of its blocks work at a half and a quarter of the resolution.
+    """
     return AutoencoderTiny(
         encoder_block_out_channels=(width,) * 3,
         decoder_block_out_channels=(width,) * 3,
@@ -31,7 +35,9 @@ def build(width: int = 32) -> Codec:
 
 def as_tensor(images: NDArray[np.uint8]) -> torch.Tensor:
     """Bytes (batch, rows, columns, RGB) to floats in -1..1 (batch, RGB, rows, columns)."""
-    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+    return (
+        torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+    )
 
 
 def psnr(model: Codec, images: NDArray[np.uint8]) -> float:
@@ -57,7 +63,9 @@ def _loss(x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """A picklable training run over a stored array of images (places, variants, rows, columns, RGB)."""
+    """
+    A picklable training run over a stored array of images (places, variants, rows, columns, RGB).
+    """
 
     images: tuple[str, ...]
     out: str
@@ -80,7 +88,9 @@ class Training:
         test = np.concatenate([store[-self.held_out :, 0] for store in stores])
         rng = np.random.default_rng(100 + worker.rank)
         torch.manual_seed(100 + worker.rank)
-        optimizer = torch.optim.AdamW(model.parameters(), lr=self.rate, betas=(0.9, 0.98), weight_decay=1e-3)
+        optimizer = torch.optim.AdamW(
+            model.parameters(), lr=self.rate, betas=(0.9, 0.98), weight_decay=1e-3
+        )
         clock, step, report = Clock(self.seconds, self.rate), 0, 0.0
         while (share := worker.agree(clock.share())) < 1:
             for group in optimizer.param_groups:
@@ -103,11 +113,19 @@ class Training:
             if worker.leads and (share >= report or step == 20):
                 report += 0.05
                 quality = f"psnr {psnr(average, test):.2f} z std {float(z.detach().std()):.2f}"
-                print(f"autoencoder {share:4.0%} step {step} loss {float(loss.detach()):.4f} {quality}", flush=True)
+                print(
+                    f"autoencoder {share:4.0%} step {step} loss {float(loss.detach()):.4f}"
+                    f" {quality}",
+                    flush=True,
+                )
                 average.save_pretrained(self.out)
         if worker.leads:
             average.save_pretrained(self.out)
-            print(f"autoencoder done: {step} steps of {self.batch * worker.world}, psnr {psnr(average, test):.2f}", flush=True)
+            print(
+                f"autoencoder done: {step} steps of {self.batch * worker.world}, psnr"
+                f" {psnr(average, test):.2f}",
+                flush=True,
+            )
 
     def _batch(self, stores: list[NDArray[np.uint8]], rng: np.random.Generator) -> torch.Tensor:
         crops = []
@@ -121,7 +139,7 @@ class Training:
 
 
 def scaled(model: Codec, factor: float) -> Codec:
-    """The same weights with the factor that brings its latents to unit deviation."""
+    """Return the same weights with the factor that brings its latents to unit deviation."""
     model.register_to_config(scaling_factor=factor)
     model.scaling_factor = factor
     return model

@@ -1,7 +1,8 @@
-"""Captions as a user would type them: synonyms, free order, attributes left out, commands and lists.
+"""
+Captions as a user would type them: synonyms, free order, attributes left out, commands and lists.
 
-What a caption leaves out may be anything. ``require`` names what it must say: for an edit these are the
-attributes in which the picture before and the picture after differ, so that the rest is kept.
+What a caption leaves out may be anything. ``require`` names what it must say: for an edit these are
+the attributes in which the picture before and the picture after differ, so that the rest is kept.
 """
 
 from __future__ import annotations
@@ -22,7 +23,16 @@ TIME_NOUN: Final[dict[str, Phrases]] = {
     "night": ("night", "night", "night", "midnight", "nighttime"),
 }
 TIME_WHEN: Final[dict[str, Phrases]] = {
-    "dawn": ("at dawn", "at dawn", "at daybreak", "at sunrise", "at sunrise", "in the early morning", "in the morning", "at first light"),
+    "dawn": (
+        "at dawn",
+        "at dawn",
+        "at daybreak",
+        "at sunrise",
+        "at sunrise",
+        "in the early morning",
+        "in the morning",
+        "at first light",
+    ),
     "noon": (
         "at noon",
         "at noon",
@@ -34,13 +44,55 @@ TIME_WHEN: Final[dict[str, Phrases]] = {
         "on a sunny day",
         "in the afternoon",
     ),
-    "sunset": ("at sunset", "at sunset", "at sunset", "at dusk", "in the evening", "at sundown", "during golden hour", "as the sun sets"),
-    "night": ("at night", "at night", "at night", "at midnight", "by night", "in the night", "after dark"),
+    "sunset": (
+        "at sunset",
+        "at sunset",
+        "at sunset",
+        "at dusk",
+        "in the evening",
+        "at sundown",
+        "during golden hour",
+        "as the sun sets",
+    ),
+    "night": (
+        "at night",
+        "at night",
+        "at night",
+        "at midnight",
+        "by night",
+        "in the night",
+        "after dark",
+    ),
 }
 TIME_LOOK: Final[dict[str, Phrases]] = {
-    "dawn": ("pink morning sky", "pale pink sky", "soft morning light", "lavender sky", "dawn sky", "sunrise sky", "morning light"),
-    "noon": ("blue sky", "bright sunshine", "bright blue sky", "sunny", "bright day", "midday light", "daylight"),
-    "sunset": ("orange sky", "red sky", "sunset sky", "fiery sky", "warm evening light", "glowing red sky", "evening sky", "sunset colors"),
+    "dawn": (
+        "pink morning sky",
+        "pale pink sky",
+        "soft morning light",
+        "lavender sky",
+        "dawn sky",
+        "sunrise sky",
+        "morning light",
+    ),
+    "noon": (
+        "blue sky",
+        "bright sunshine",
+        "bright blue sky",
+        "sunny",
+        "bright day",
+        "midday light",
+        "daylight",
+    ),
+    "sunset": (
+        "orange sky",
+        "red sky",
+        "sunset sky",
+        "fiery sky",
+        "warm evening light",
+        "glowing red sky",
+        "evening sky",
+        "sunset colors",
+    ),
     "night": ("dark sky", "night sky", "dark night", "dark", "nighttime", "black sky"),
 }
 SEASON_NOUN: Final[dict[str, Phrases]] = {
@@ -53,7 +105,14 @@ SEASON_WHEN: Final[dict[str, Phrases]] = {
     "spring": ("in spring", "in spring", "in springtime", "in april", "in may", "in the spring"),
     "summer": ("in summer", "in summer", "in july", "in august", "in the summer", "in june"),
     "autumn": ("in autumn", "in autumn", "in fall", "in october", "in the fall", "in november"),
-    "winter": ("in winter", "in winter", "in january", "in december", "in the winter", "in the snow"),
+    "winter": (
+        "in winter",
+        "in winter",
+        "in january",
+        "in december",
+        "in the winter",
+        "in the snow",
+    ),
 }
 SEASON_IS: Final[dict[str, Phrases]] = {
     "spring": ("spring", "spring", "blooming", "blossoming", "springtime"),
@@ -62,10 +121,38 @@ SEASON_IS: Final[dict[str, Phrases]] = {
     "winter": ("winter", "winter", "snowy", "snowy", "wintry", "frozen", "snow covered"),
 }
 SEASON_LOOK: Final[dict[str, Phrases]] = {
-    "spring": ("blossoms", "spring flowers", "fresh green grass", "flowers in bloom", "cherry blossoms", "pink flowers"),
-    "summer": ("lush green grass", "deep green meadows", "lush greenery", "warm summer", "green summer grass"),
-    "autumn": ("orange leaves", "falling leaves", "red and orange foliage", "autumn colors", "autumn leaves", "fall colors"),
-    "winter": ("snow", "deep snow", "covered in snow", "snow everywhere", "fresh snow", "ice and snow", "snow on the ground"),
+    "spring": (
+        "blossoms",
+        "spring flowers",
+        "fresh green grass",
+        "flowers in bloom",
+        "cherry blossoms",
+        "pink flowers",
+    ),
+    "summer": (
+        "lush green grass",
+        "deep green meadows",
+        "lush greenery",
+        "warm summer",
+        "green summer grass",
+    ),
+    "autumn": (
+        "orange leaves",
+        "falling leaves",
+        "red and orange foliage",
+        "autumn colors",
+        "autumn leaves",
+        "fall colors",
+    ),
+    "winter": (
+        "snow",
+        "deep snow",
+        "covered in snow",
+        "snow everywhere",
+        "fresh snow",
+        "ice and snow",
+        "snow on the ground",
+    ),
 }
 THING: Final[dict[str, Phrases]] = {
     "mountains": ("mountains", "mountains", "mountain", "a mountain", "peaks", "a mountain range"),
@@ -106,9 +193,37 @@ MOOD: Final[Phrases] = (
     "idyllic",
     "pretty",
 )
-PLACE: Final[Phrases] = ("landscape", "landscape", "landscape", "scene", "view", "scenery", "nature", "picture", "place", "world")
-OPENING: Final[Phrases] = ("a painting of", "a photo of", "a picture of", "a view of", "an image of", "photo of", "painting of")
-ORDER: Final[Phrases] = ("make it", "turn it into", "change it to", "make this", "turn this into", "now", "show it as", "transform it into")
+PLACE: Final[Phrases] = (
+    "landscape",
+    "landscape",
+    "landscape",
+    "scene",
+    "view",
+    "scenery",
+    "nature",
+    "picture",
+    "place",
+    "world",
+)
+OPENING: Final[Phrases] = (
+    "a painting of",
+    "a photo of",
+    "a picture of",
+    "a view of",
+    "an image of",
+    "photo of",
+    "painting of",
+)
+ORDER: Final[Phrases] = (
+    "make it",
+    "turn it into",
+    "change it to",
+    "make this",
+    "turn this into",
+    "now",
+    "show it as",
+    "transform it into",
+)
 TAIL: Final[Phrases] = (
     "high quality",
     "detailed",
@@ -135,7 +250,9 @@ def _join(parts: list[str]) -> str:
 
 
 def _things(scene: Scene, rng: np.random.Generator, require: Collection[str]) -> list[str]:
-    """Phrases for the elements to name, in free order; absent ones are named only where required."""
+    """
+    Phrases for the elements to name, in free order; absent ones are named only where required.
+    """
     words: list[str] = []
     keep = 0.15 + 0.6 * float(rng.random())
     for name in sorted(scene.elements | set(require)):
@@ -150,8 +267,12 @@ def _things(scene: Scene, rng: np.random.Generator, require: Collection[str]) ->
     return [words[i] for i in rng.permutation(len(words))]
 
 
-def _sentence(rng: np.random.Generator, time: str | None, season: str | None, things: list[str]) -> str:
-    """A beautiful autumn landscape with mountains and a lake at sunset, in one of its orders."""
+def _sentence(
+    rng: np.random.Generator, time: str | None, season: str | None, things: list[str]
+) -> str:
+    """
+    Return a beautiful autumn landscape with mountains and a lake at sunset, in one of its orders.
+    """
     before: list[str] = [_pick(rng, MOOD)] if rng.random() < 0.45 else []
     after: list[str] = []
     if season:
@@ -166,9 +287,17 @@ def _sentence(rng: np.random.Generator, time: str | None, season: str | None, th
             after.append(_pick(rng, TIME_WHEN[time]))
     after = [after[i] for i in rng.permutation(len(after))]
     if things and rng.random() < 0.4:
-        subject = " ".join([*before, *([] if before and rng.random() < 0.5 else [_pick(rng, PLACE), "with"]), _join(things)])
+        subject = " ".join(
+            [
+                *before,
+                *([] if before and rng.random() < 0.5 else [_pick(rng, PLACE), "with"]),
+                _join(things),
+            ]
+        )
     else:
-        subject = " ".join([*before, _pick(rng, PLACE)]) + (" with " + _join(things) if things else "")
+        subject = " ".join([*before, _pick(rng, PLACE)]) + (
+            " with " + _join(things) if things else ""
+        )
     if rng.random() < 0.6:
         subject = _article(subject)
     if rng.random() < 0.25:
@@ -176,7 +305,9 @@ def _sentence(rng: np.random.Generator, time: str | None, season: str | None, th
     return " ".join([subject, *after])
 
 
-def _command(rng: np.random.Generator, time: str | None, season: str | None, things: list[str]) -> str:
+def _command(
+    rng: np.random.Generator, time: str | None, season: str | None, things: list[str]
+) -> str:
     """Make it snowy, night sky with stars."""
     wishes: list[str] = []
     if time and season and rng.random() < 0.4:
@@ -188,10 +319,16 @@ def _command(rng: np.random.Generator, time: str | None, season: str | None, thi
             wishes.append(_pick(rng, TIME_NOUN[time] + TIME_WHEN[time] + TIME_LOOK[time]))
     wishes += things[:2] if len(things) < 5 else things
     order = _pick(rng, ORDER) + " " if rng.random() < 0.7 else ""
-    return order + (", ".join(wishes) if rng.random() < 0.6 else " with ".join([wishes[0], _join(wishes[1:])] if wishes[1:] else wishes))
+    return order + (
+        ", ".join(wishes)
+        if rng.random() < 0.6
+        else " with ".join([wishes[0], _join(wishes[1:])] if wishes[1:] else wishes)
+    )
 
 
-def _listing(rng: np.random.Generator, time: str | None, season: str | None, things: list[str]) -> str:
+def _listing(
+    rng: np.random.Generator, time: str | None, season: str | None, things: list[str]
+) -> str:
     """Mountains, lake, autumn, night."""
     words = [thing.removeprefix("a ").removeprefix("the ") for thing in things]
     if time:
@@ -205,9 +342,17 @@ def _listing(rng: np.random.Generator, time: str | None, season: str | None, thi
 
 
 def _unimplied(scene: Scene, require: set[str]) -> set[str]:
-    """Less what the new hour and season bring by themselves: no sun at night, no stars by day, a thaw in spring."""
+    """
+    Less what the new hour and season bring by themselves.
+
+    No sun at night, no stars by day, a thaw in spring.
+    """
     if "time" in require:
-        require = {name for name in require if name not in ("sun", "moon", "stars") or (name != "sun" and scene.has(name))}
+        require = {
+            name
+            for name in require
+            if name not in ("sun", "moon", "stars") or (name != "sun" and scene.has(name))
+        }
     if "season" in require and not scene.has("snow"):
         require = require - {"snow"}
     return require

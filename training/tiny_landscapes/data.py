@@ -17,7 +17,7 @@ HELD_OUT = 50_000_000
 
 
 def first_seed(shelf: int) -> int:
-    """The seed of the first place of a shelf; each process renders one shelf."""
+    """Return the seed of the first place of a shelf; each process renders one shelf."""
     return shelf * 100_000
 
 
@@ -37,7 +37,9 @@ def grey_path(folder: str, shelf: int) -> str:
 
 
 def colourless(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Images (..., RGB) with the luma of BT.601 in all three channels, as Pillow's mode L has it."""
+    """
+    Images (..., RGB) with the luma of BT.601 in all three channels, as Pillow's mode L has it.
+    """
     luma = np.rint(images @ np.array([0.299, 0.587, 0.114], np.float32)).astype(np.uint8)
     return np.repeat(luma[..., None], 3, axis=-1)
 
@@ -53,7 +55,9 @@ class Rendering:
     def __call__(self, worker: Worker) -> None:
         """Draw the shelf into a memory-mapped array (places, variants, rows, columns, RGB)."""
         shape = (self.places, self.variants, geometry.SIZE, geometry.SIZE, 3)
-        store = np.lib.format.open_memmap(images_path(self.out, worker.rank), mode="w+", dtype=np.uint8, shape=shape)
+        store = np.lib.format.open_memmap(
+            images_path(self.out, worker.rank), mode="w+", dtype=np.uint8, shape=shape
+        )
         for index in range(self.places):
             seed = first_seed(worker.rank) + index
             place = geometry.build(seed)
@@ -79,7 +83,10 @@ class Encoding:
 
 
 def _encode(model: autoencoder.Codec, images: NDArray[np.uint8], path: str) -> None:
-    """Encode images (places, variants, rows, columns, RGB) into a file (places, variants, channels, rows, columns)."""
+    """
+    Encode images (places, variants, rows, columns, RGB) into a file (places, variants, channels,
+    rows, columns).
+    """
     count, variants = images.shape[:2]
     shape = (count, variants, 4, geometry.SIZE // 4, geometry.SIZE // 4)
     store = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
@@ -91,6 +98,6 @@ def _encode(model: autoencoder.Codec, images: NDArray[np.uint8], path: str) -> N
 
 
 def scale(folder: str) -> float:
-    """The factor that brings the latents of the first places to unit deviation."""
+    """Return the factor that brings the latents of the first places to unit deviation."""
     store = np.load(latents_path(folder, 0), mmap_mode="r")
     return round(1 / float(store[:500].astype(np.float32).std()), 3)

@@ -1,17 +1,21 @@
-"""The denoiser: v-prediction with almost no signal at the last step, taught to edit as well as to draw.
+"""
+The denoiser: v-prediction with almost no signal at the last step, taught to edit as well as to
+draw.
 
-Drawing: x_t = a z + s e, the caption describes z, the target is v = (a x_t - z) / s.
-Editing: x_t is made from another image z' of the same place (another hour, season, clouds ...), as
+Drawing: x_t = a z + s e, the caption describes z, the target is v = (a x_t - z) / s. Editing: x_t
+is made from another image z' of the same place (another hour, season, clouds ...), as
 image-to-image does when it starts from the user's image: x_t = a (z + l (z' - z)) + s e with l in
 [-0.2, 1]. The caption names at least every attribute in which z and z' differ, and the target is
-still z: v = (a x_t - z) / s. So the model learns to take shapes from the noisy image and colours from the
-words, at every noise level of strengths above 0.4; below it keeps what it sees, so that low
-strengths stay close to the source. Some z' are grey images, so it colours those as well. l < 0 shows it colours that overshot and asks
-it to undo them. The empty prompt always asks for the image that is there.
+still z: v = (a x_t - z) / s. So the model learns to take shapes from the noisy image and colours
+from the words, at every noise level of strengths above 0.4; below it keeps what it sees, so that
+low strengths stay close to the source. Some z' are grey images, so it colours those as well. l < 0
+shows it colours that overshot and asks it to undo them. The empty prompt always asks for the image
+that is there.
 
-Guiding: the network is told the guidance scale (``time_cond_proj_dim``, as distilled models are), so a pipeline asks it
-once a step and not twice. At a scale g an edit goes min(1, (g - 1) / 4) of the way from z' to z: at 1 the image
-stays, from 5 on the words are followed fully, and no scale burns the colours out.
+Guiding: the network is told the guidance scale (``time_cond_proj_dim``, as distilled models are),
+so a pipeline asks it once a step and not twice. At a scale g an edit goes min(1, (g - 1) / 4) of
+the way from z' to z: at 1 the image stays, from 5 on the words are followed fully, and no scale
+burns the colours out.
 """
 
 from __future__ import annotations
@@ -38,15 +42,21 @@ SCALE_WIDTH = 32
 
 
 def scheduler() -> DDPMScheduler:
-    """The noise schedule in training and in the shipped pipeline: the signal falls about as 1 - (t / T)^6, to 0.005 at T.
+    """
+    Return the noise schedule in training and in the shipped pipeline.
 
-    It is 0.95 at strength 0.6 and 0.74 at 0.8, far above the usual schedules: so small a network keeps the
-    user's image only where it still sees it. The last step is next to nothing but not nothing, as
-    schedulers that divide by the signal (Euler, DPM-Solver) would give black images. Ancestral steps, as DDPM takes
-    them, put fresh noise over what is left of the source's colours; deterministic ones carry it along.
+    The signal falls about as 1 - (t / T)^6, to 0.005 at T.
+
+    It is 0.95 at strength 0.6 and 0.74 at 0.8, far above the usual schedules: so small a network
+    keeps the user's image only where it still sees it. The last step is next to nothing but not
+    nothing, as schedulers that divide by the signal (Euler, DPM-Solver) would give black images.
+    Ancestral steps, as DDPM takes them, put fresh noise over what is left of the source's colours;
+    deterministic ones carry it along.
     """
     time = np.arange(STEPS + 1) / STEPS
-    cumulative = np.square(1 - 0.993 * time**6 - 0.002 * time)  # the straight part keeps the first betas above zero
+    cumulative = np.square(
+        1 - 0.993 * time**6 - 0.002 * time
+    )  # the straight part keeps the first betas above zero
     return DDPMScheduler(
         num_train_timesteps=STEPS,
         trained_betas=[float(f"{beta:.6g}") for beta in 1 - cumulative[1:] / cumulative[:-1]],
@@ -58,9 +68,11 @@ def scheduler() -> DDPMScheduler:
 
 
 def build(width: int = 128) -> UNet2DConditionModel:
-    """An untrained denoiser for 32x32 latents; attention at a half and a quarter of that.
+    """
+    Return an untrained denoiser for 32x32 latents; attention at a half and a quarter of that.
 
-    The words also reach every block as a whole, with the time: hour and season colour all of the image.
+    The words also reach every block as a whole, with the time: hour and season colour all of the
+        image.
     """
     return UNet2DConditionModel(
         sample_size=32,
@@ -81,8 +93,13 @@ def build(width: int = 128) -> UNet2DConditionModel:
 
 
 def guidance_embedding(scale: torch.Tensor) -> torch.Tensor:
-    """The guidance scales (count,) as (count, SCALE_WIDTH), as StableDiffusionPipeline.get_guidance_scale_embedding writes them."""
-    frequencies = torch.exp(torch.arange(SCALE_WIDTH // 2) * -(math.log(10000.0) / (SCALE_WIDTH // 2 - 1)))
+    """
+    Return the guidance scales (count,) as (count, SCALE_WIDTH), as
+    StableDiffusionPipeline.get_guidance_scale_embedding writes them.
+    """
+    frequencies = torch.exp(
+        torch.arange(SCALE_WIDTH // 2) * -(math.log(10000.0) / (SCALE_WIDTH // 2 - 1))
+    )
     angles = (scale - 1)[:, None] * 1000 * frequencies
     return torch.cat([angles.sin(), angles.cos()], dim=1)
 
@@ -97,7 +114,7 @@ class Places:
     """Latents of the same images without colour, of the first places."""
 
     def scenes(self, place: int) -> list[scenes.Scene]:
-        """What the latents of a place show, one scene per variant."""
+        """Return what the latents of a place show, one scene per variant."""
         return scenes.variants(scenes.sample(self.first_seed + place), self.latents.shape[1])
 
 
@@ -116,7 +133,10 @@ class Batch:
 
 @dataclass(slots=True)
 class Sampler:
-    """Draws batches: a place, a target, sometimes another variant as the source, a caption, a noise level."""
+    """
+    Draws batches: a place, a target, sometimes another variant as the source, a caption, a noise
+    level.
+    """
 
     places: list[Places]
     words: CLIPTokenizer
@@ -128,7 +148,9 @@ class Sampler:
     _cache: dict[tuple[int, int], list[scenes.Scene]] = field(default_factory=dict)
 
     def draw(self, count: int) -> Batch:
-        """A batch; the noise levels are stratified, most of them where image-to-image works."""
+        """
+        Return a batch; the noise levels are stratified, most of them where image-to-image works.
+        """
         rng = self.rng
         even = (rng.random() + np.arange(count) / count) % 1
         steps = np.interp(even, (0, 0.1, 0.6, 1), (10, 300, 700, STEPS - 1e-3)).astype(int)
@@ -144,7 +166,9 @@ class Sampler:
             edit = not dropped and rng.random() < self.edits * ramp * ramp * (3 - 2 * ramp)
             seen = self._scenes(shelf, place)
             source = first if colourless or not edit else second
-            require = {"time", "season"} if edit and colourless else seen[first].differs(seen[source])
+            require = (
+                {"time", "season"} if edit and colourless else seen[first].differs(seen[source])
+            )
             lines.append("" if dropped else self._case(captions.caption(seen[first], rng, require)))
             targets.append(store.latents[place, first])
             sources.append((store.grey if edit and colourless else store.latents)[place, source])
@@ -157,7 +181,11 @@ class Sampler:
             self.tokens(lines),
             torch.from_numpy(steps).long(),
             torch.tensor(edits)[:, None, None, None],
-            torch.from_numpy(np.where(rng.random(count) < 0.2, rng.uniform(1, 5, count), rng.uniform(5, 15, count))).float(),
+            torch.from_numpy(
+                np.where(
+                    rng.random(count) < 0.2, rng.uniform(1, 5, count), rng.uniform(5, 15, count)
+                )
+            ).float(),
         )
 
     def _scenes(self, shelf: int, place: int) -> list[scenes.Scene]:
@@ -173,32 +201,46 @@ class Sampler:
         return torch.from_numpy(np.stack(rows).astype(np.float32)) * self.scale
 
     def tokens(self, lines: list[str]) -> torch.Tensor:
-        """The lines as the pipeline tokenizes them."""
-        ids: torch.Tensor = self.words(lines, padding="max_length", max_length=text.LENGTH, truncation=True, return_tensors="pt").input_ids
+        """Return the lines as the pipeline tokenizes them."""
+        ids: torch.Tensor = self.words(
+            lines,
+            padding="max_length",
+            max_length=text.LENGTH,
+            truncation=True,
+            return_tensors="pt",
+        ).input_ids
         return ids
 
 
-def loss(denoise: Callable[..., Any], encoder: CLIPTextModel, batch: Batch, half: bool) -> torch.Tensor:
+def loss(
+    denoise: Callable[..., Any], encoder: CLIPTextModel, batch: Batch, half: bool
+) -> torch.Tensor:
     """Squared error of v; for edits weighted so that the low noise levels do not count for more."""
     alphas = scheduler().alphas_cumprod[batch.timestep][:, None, None, None]
     signal, sigma = alphas.sqrt(), (1 - alphas).sqrt()
     obeyed = ((batch.guidance - 1) / 4).clamp(0, 1)[:, None, None, None]
     target = batch.source + obeyed * (batch.target - batch.source)
     start = target + batch.mix * (batch.source - target)
-    noisy = (signal * start + sigma * torch.randn_like(start)).contiguous(memory_format=torch.channels_last)
+    noisy = (signal * start + sigma * torch.randn_like(start)).contiguous(
+        memory_format=torch.channels_last
+    )
     goal = (signal * noisy - target) / sigma
     scale = guidance_embedding(batch.guidance)
     with torch.autocast("cpu", torch.bfloat16, enabled=half):
-        guess = denoise(noisy, batch.timestep, encoder(batch.tokens)[0], timestep_cond=scale).sample.float()
+        guess = denoise(
+            noisy, batch.timestep, encoder(batch.tokens)[0], timestep_cond=scale
+        ).sample.float()
     weight = torch.where(batch.edit, sigma, torch.ones_like(sigma))
     return (weight * (guess - goal).square()).mean()
 
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """A picklable training run over stored latents.
+    """
+    A picklable training run over stored latents.
 
-    ``encoder`` holds a text encoder that was taught before; ``warm`` is a checkpoint whose averaged weights to start from.
+    ``encoder`` holds a text encoder that was taught before; ``warm`` is a checkpoint whose averaged
+    weights to start from.
     """
 
     latents: tuple[str, ...]
@@ -216,18 +258,27 @@ class Training:
     ema: float = 0.999
 
     def __call__(self, worker: Worker) -> None:
-        """Train until the time is up; the first process writes checkpoints with the averaged weights."""
+        """
+        Train until the time is up; the first process writes checkpoints with the averaged weights.
+        """
         torch.manual_seed(0)
         words = text.tokenizer()
         models = torch.nn.ModuleDict({"unet": build(), "encoder": text.encoder(words)})
         unet, encoder = models["unet"], models["encoder"]
         assert isinstance(unet, UNet2DConditionModel) and isinstance(encoder, CLIPTextModel)
-        unet.set_attn_processor(AttnProcessor())  # small heads: plain matrix products beat the fused kernel
+        unet.set_attn_processor(
+            AttnProcessor()
+        )  # small heads: plain matrix products beat the fused kernel
         models.to(memory_format=torch.channels_last)
         denoise = torch.compile(unet) if self.compiled else unet
         parameters = list(models.parameters())
-        groups = [{"params": list(unet.parameters()), "share": 1.0}, {"params": list(encoder.parameters()), "share": 0.3}]
-        optimizer = torch.optim.AdamW(groups, lr=self.rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+        groups = [
+            {"params": list(unet.parameters()), "share": 1.0},
+            {"params": list(encoder.parameters()), "share": 0.3},
+        ]
+        optimizer = torch.optim.AdamW(
+            groups, lr=self.rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
+        )
         step = 0
         if self.warm:
             models.load_state_dict(torch.load(self.warm, weights_only=True)["average"])
@@ -255,13 +306,20 @@ class Training:
             torch._foreach_lerp_(average, [p.detach() for p in parameters], 1 - keep)
             mean += 0.01 * (float(error.detach()) - mean)
             if worker.leads and step % 50 == 0:
-                print(f"diffusion {share:4.0%} step {step} samples {step * self.batch * worker.world} loss {mean:.4f}", flush=True)
+                print(
+                    f"diffusion {share:4.0%} step {step} samples {step * self.batch * worker.world}"
+                    f" loss {mean:.4f}",
+                    flush=True,
+                )
             if worker.leads and share >= report:
                 report += 0.04
                 self._save(models, average, step)
         if worker.leads:
             self._save(models, average, step)
-            print(f"diffusion done: {step} steps, {step * self.batch * worker.world} samples", flush=True)
+            print(
+                f"diffusion done: {step} steps, {step * self.batch * worker.world} samples",
+                flush=True,
+            )
 
     def _save(self, models: torch.nn.ModuleDict, average: list[torch.Tensor], step: int) -> None:
         names = [name for name, _ in models.named_parameters()]

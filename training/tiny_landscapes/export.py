@@ -1,4 +1,8 @@
-"""Trained parts become a directory that any diffusers AutoPipeline loads: fp16, safetensors, no pickles."""
+"""
+Trained parts become a directory that any diffusers AutoPipeline loads.
+
+Fp16, safetensors, no pickles.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from training.tiny_landscapes import autoencoder, diffusion, text
 
 
 def pipeline(checkpoint: Path, codec: autoencoder.Codec) -> Any:
-    """The averaged weights of a checkpoint as a pipeline in memory."""
+    """Return the averaged weights of a checkpoint as a pipeline in memory."""
     state: dict[str, Any] = torch.load(checkpoint, weights_only=True)
     words = text.tokenizer()
     models = torch.nn.ModuleDict({"unet": diffusion.build(), "encoder": text.encoder(words)})

@@ -16,7 +16,10 @@ SIZE: Final = 128
 
 @lru_cache(maxsize=32)
 def _spline(cells: int) -> Array:
-    """The matrix that interpolates ``cells`` knots to ``SIZE`` samples with a Catmull-Rom spline."""
+    """
+    Return the matrix that interpolates ``cells`` knots to ``SIZE`` samples with a Catmull-Rom
+    spline.
+    """
     matrix = np.zeros((SIZE, cells), np.float32)
     at = np.linspace(0, cells - 1, SIZE)
     low = np.minimum(at.astype(int), cells - 2)
@@ -33,7 +36,9 @@ def _spline(cells: int) -> Array:
 
 
 def line(rng: np.random.Generator, cells: int, octaves: int, gain: float = 0.5) -> Array:
-    """Noise along x, about within -1 and 1: ``octaves`` splines, each twice as fine as the one before."""
+    """
+    Noise along x, about within -1 and 1: ``octaves`` splines, each twice as fine as the one before.
+    """
     total = np.zeros(SIZE, np.float32)
     for octave in range(octaves):
         knots = cells * 2**octave
@@ -41,16 +46,22 @@ def line(rng: np.random.Generator, cells: int, octaves: int, gain: float = 0.5) 
     return total
 
 
-def field(rng: np.random.Generator, rows: int, columns: int, octaves: int, gain: float = 0.5) -> Array:
+def field(
+    rng: np.random.Generator, rows: int, columns: int, octaves: int, gain: float = 0.5
+) -> Array:
     """Noise over the image, about within -1 and 1."""
     total = np.zeros((SIZE, SIZE), np.float32)
     for octave in range(octaves):
         r, c = rows * 2**octave, columns * 2**octave
-        total += gain**octave * (_spline(r) @ rng.uniform(-1, 1, (r, c)).astype(np.float32) @ _spline(c).T)
+        total += gain**octave * (
+            _spline(r) @ rng.uniform(-1, 1, (r, c)).astype(np.float32) @ _spline(c).T
+        )
     return total
 
 
-def treetops(rng: np.random.Generator, density: float, height: float, width: float, pointed: bool) -> Array:
+def treetops(
+    rng: np.random.Generator, density: float, height: float, width: float, pointed: bool
+) -> Array:
     """Height of the trees above the ground along x, in pixels: pointed firs or round crowns."""
     count = max(3, int(SIZE * density / width))
     centre = (np.arange(count) + rng.uniform(0.1, 0.9, count)) * SIZE / count
@@ -107,7 +118,9 @@ def _lake(rng: np.random.Generator, horizon: float) -> Array:
 
 
 def build(seed: int) -> Geometry:
-    """The geometry of a seed. It has every element; the renderer draws those the scene names."""
+    """
+    Return the geometry of a seed. It has every element; the renderer draws those the scene names.
+    """
     rng = np.random.default_rng([seed, 3])
     horizon = float(rng.uniform(56, 74))
     x = np.arange(SIZE, dtype=np.float32)
@@ -128,10 +141,15 @@ def build(seed: int) -> Geometry:
         near_ridge=np.clip(near, 12, horizon).astype(np.float32),
         headland=headland.astype(np.float32),
         hills=(horizon - 3 - 3.5 * line(rng, 3, 3)).astype(np.float32),
-        dunes=((horizon + 6 - 8 * line(rng, 3, 2)).astype(np.float32), (horizon + 28 - 10 * line(rng, 3, 2)).astype(np.float32)),
+        dunes=(
+            (horizon + 6 - 8 * line(rng, 3, 2)).astype(np.float32),
+            (horizon + 28 - 10 * line(rng, 3, 2)).astype(np.float32),
+        ),
         lake=_lake(rng, horizon),
         beach=(float(rng.uniform(98, 108)) - 7 * line(rng, 2, 3)).astype(np.float32),
-        far_trees=treetops(rng, 1.7, float(rng.uniform(9, 13)), float(rng.uniform(3.6, 5)), pointed),
+        far_trees=treetops(
+            rng, 1.7, float(rng.uniform(9, 13)), float(rng.uniform(3.6, 5)), pointed
+        ),
         near_trees=(tall * clump).astype(np.float32),
         orb_x=float(rng.uniform(18, 110)),
         orb_up=float(rng.uniform(12, 26)),

@@ -1,8 +1,9 @@
-"""A judge of results: which hour, which season, and what is where.
+"""
+A judge of results: which hour, which season, and what is where.
 
 A small network trained on renders of its own. So that images from the model do not fool it, it also
-sees renders that went through the autoencoder with noise on the latents, blurred ones, and ones with shifted
-brightness and colour.
+sees renders that went through the autoencoder with noise on the latents, blurred ones, and ones
+with shifted brightness and colour.
 """
 
 from __future__ import annotations
@@ -22,11 +23,15 @@ CLASSES: Final = len(render.LABELS)
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.SiLU())
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.SiLU()
+    )
 
 
 class Judge(nn.Module):
-    """Three scales down; two heads for hour and season, and one back up for the labels of the pixels."""
+    """
+    Three scales down; two heads for hour and season, and one back up for the labels of the pixels.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,9 +50,13 @@ class Judge(nn.Module):
         quarter = self.quarter(half)
         eighth = self.eighth(quarter)
         whole = functional.adaptive_avg_pool2d(eighth, 4).flatten(1)
-        up = self.up_quarter(torch.cat([functional.interpolate(eighth, scale_factor=2.0), quarter], dim=1))
+        up = self.up_quarter(
+            torch.cat([functional.interpolate(eighth, scale_factor=2.0), quarter], dim=1)
+        )
         up = self.up_half(torch.cat([functional.interpolate(up, scale_factor=2.0), half], dim=1))
-        labels = functional.interpolate(self.labels(up), scale_factor=2.0, mode="bilinear", align_corners=False)
+        labels = functional.interpolate(
+            self.labels(up), scale_factor=2.0, mode="bilinear", align_corners=False
+        )
         return self.time(whole), self.season(whole), labels
 
 
@@ -80,17 +89,24 @@ def pool(first_seed: int, count: int) -> Pool:
         labels.append(kinds)
         times.append(scenes.TIMES.index(scene.time))
         seasons.append(scenes.SEASONS.index(scene.season))
-    return Pool(np.stack(images), np.array(times), np.array(seasons), np.stack(labels).astype(np.int64))
+    return Pool(
+        np.stack(images), np.array(times), np.array(seasons), np.stack(labels).astype(np.int64)
+    )
 
 
 def _worn(codec: autoencoder.Codec, images: Tensor, generator: torch.Generator) -> Tensor:
-    """The images after the autoencoder, with noise on their latents as a denoiser might leave it."""
+    """
+    Return the images after the autoencoder, with noise on their latents as a denoiser might leave
+    it.
+    """
     rows = []
     with torch.no_grad():
         for x in images.split(16):
             z = codec.encoder(x)
             level = 0.4 * torch.rand((len(z), 1, 1, 1), generator=generator)
-            rows.append(codec.decoder(z + level * torch.randn(z.shape, generator=generator)).clamp(-1, 1))
+            rows.append(
+                codec.decoder(z + level * torch.randn(z.shape, generator=generator)).clamp(-1, 1)
+            )
     return torch.cat(rows)
 
 
@@ -105,8 +121,14 @@ def _jitter(x: Tensor, generator: torch.Generator) -> Tensor:
     return torch.where(chosen, blurred, y)
 
 
-def train(codec: autoencoder.Codec, first_seed: int, count: int = 1600, steps: int = 700, batch: int = 16) -> Judge:
-    """A judge trained on ``count`` renders, half of them worn by the autoencoder; one to two minutes on a core."""
+def train(
+    codec: autoencoder.Codec, first_seed: int, count: int = 1600, steps: int = 700, batch: int = 16
+) -> Judge:
+    """
+    Return a judge trained on ``count`` renders, half of them worn by the autoencoder.
+
+    One to two minutes on a core.
+    """
     generator = torch.Generator().manual_seed(5)
     torch.manual_seed(5)
     truth = pool(first_seed, count)
@@ -136,7 +158,7 @@ def train(codec: autoencoder.Codec, first_seed: int, count: int = 1600, steps: i
 
 
 def verdict(judge: Judge, images: NDArray[np.uint8]) -> Verdict:
-    """What the judge sees in a batch of images."""
+    """Return what the judge sees in a batch of images."""
     times, seasons, labels = [], [], []
     with torch.no_grad():
         for x in autoencoder.as_tensor(images).split(32):
@@ -154,8 +176,14 @@ def ridge(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.where(land.any(axis=-2), first, geometry.SIZE)
 
 
-def places(before: NDArray[np.int64], after: NDArray[np.int64], label: str) -> tuple[float, float] | None:
-    """Overlap (intersection over union) and shift of the centre in pixels; None where the source lacks it."""
+def places(
+    before: NDArray[np.int64], after: NDArray[np.int64], label: str
+) -> tuple[float, float] | None:
+    """
+    Overlap (intersection over union) and shift of the centre in pixels.
+
+    None where the source lacks it.
+    """
     old, new = before == render.LABELS.index(label), after == render.LABELS.index(label)
     if old.sum() < 0.02 * old.size:
         return None

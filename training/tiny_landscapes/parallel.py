@@ -1,7 +1,10 @@
-"""Data-parallel training on a few CPU cores: one single-threaded process per core, gradients averaged by gloo.
+"""
+Data-parallel training on a few CPU cores.
 
-Single-threaded processes stay fast when other work shares the machine; a team of OpenMP threads does not,
-as every convolution waits for its slowest member.
+One single-threaded process per core, gradients averaged by gloo.
+
+Single-threaded processes stay fast when other work shares the machine; a team of OpenMP threads
+does not, as every convolution waits for its slowest member.
 """
 
 from __future__ import annotations
@@ -45,7 +48,7 @@ class Worker:
             at += grad.numel()
 
     def agree(self, value: float) -> float:
-        """The first process's value, in every process."""
+        """Return the first process's value, in every process."""
         if self.world == 1:
             return value
         shared = torch.tensor([value], dtype=torch.float64)
@@ -55,7 +58,9 @@ class Worker:
 
 @dataclass(slots=True)
 class Clock:
-    """A learning rate by wall clock: a short warm-up, then a cosine that ends when the time is up."""
+    """
+    A learning rate by wall clock: a short warm-up, then a cosine that ends when the time is up.
+    """
 
     seconds: float
     peak: float
@@ -67,7 +72,7 @@ class Clock:
         return min(1.0, (time.monotonic() - self.started) / self.seconds)
 
     def rate(self, share: float) -> float:
-        """The learning rate at that share of the time."""
+        """Return the learning rate at that share of the time."""
         ramp = min(1.0, share * self.seconds / self.warmup)
         return self.peak * ramp * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
 

@@ -1,4 +1,7 @@
-"""A scene becomes an image: layers from the sky to the foreground, each laid over the last with a soft edge."""
+"""
+A scene becomes an image: layers from the sky to the foreground, each laid over the last with a soft
+edge.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ class Canvas:
 
 
 def light_of(scene: Scene) -> Hour:
-    """The hour's light; over snow it is colder, as snow mirrors the zenith."""
+    """Return the hour's light; over snow it is colder, as snow mirrors the zenith."""
     hour = HOURS[scene.time]
     red, green, blue = hour.light
     if scene.season != "winter" or red <= blue:
@@ -75,17 +78,27 @@ def _heavens(canvas: Canvas, geometry: Geometry, scene: Scene, hour: Hour) -> No
     if scene.has("sun") or scene.has("moon"):
         x, y = orb_place(geometry, scene)
         far = np.sqrt((_ROW - y) ** 2 + (_COLUMN - x) ** 2)
-        canvas.pixels += (0.75 * np.exp(-far / hour.glow_reach))[..., None] * (_rgb(hour.glow) - canvas.pixels)
+        canvas.pixels += (0.75 * np.exp(-far / hour.glow_reach))[..., None] * (
+            _rgb(hour.glow) - canvas.pixels
+        )
         canvas.lay(_rgb(hour.orb), np.clip(hour.orb_radius - far + 0.5, 0, 1), "orb")
     if scene.has("clouds"):
         fade = np.clip((geometry.horizon * 0.95 - _ROW) / 22, 0, 1)
         thick = np.clip((geometry.cloud_noise - 0.12) * 2.6, 0, 1) * fade
-        lit = np.clip(0.55 + 0.9 * (geometry.cloud_noise - np.roll(geometry.cloud_noise, -4, axis=0)), 0, 1)
-        canvas.pixels += (0.88 * thick)[..., None] * (_mix(hour.cloud_shade, hour.cloud, lit) - canvas.pixels)
+        lit = np.clip(
+            0.55 + 0.9 * (geometry.cloud_noise - np.roll(geometry.cloud_noise, -4, axis=0)), 0, 1
+        )
+        canvas.pixels += (0.88 * thick)[..., None] * (
+            _mix(hour.cloud_shade, hour.cloud, lit) - canvas.pixels
+        )
 
 
 def orb_place(geometry: Geometry, scene: Scene) -> tuple[float, float]:
-    """Where the sun or the moon stands: low over the skyline at dawn and sunset, high at noon and at night."""
+    """
+    Where the sun or the moon stands.
+
+    Low over the skyline at dawn and sunset, high at noon and at night.
+    """
     if scene.time in ("noon", "night"):
         return geometry.orb_x, geometry.orb_up
     skyline = _skyline(geometry, scene)
@@ -93,7 +106,11 @@ def orb_place(geometry: Geometry, scene: Scene) -> tuple[float, float]:
 
 
 def _lit(colour: Array, shade: Array, hour: Hour, haze: float) -> Array:
-    """The land's own colour under the hour's light: shaded, then hazed towards the colour of the horizon."""
+    """
+    Return the land's own colour under the hour's light.
+
+    Shaded, then hazed towards the colour of the horizon.
+    """
     seen = colour * (1 + hour.contrast * shade)[..., None] * _rgb(hour.light)
     return np.clip(seen + haze * hour.haze * (_rgb(hour.horizon) - seen), 0, 1)
 
@@ -105,19 +122,25 @@ def _mountains(canvas: Canvas, geometry: Geometry, scene: Scene, hour: Hour, cov
         facing = np.gradient(ridge)[None, :] * np.exp(-np.clip(deep, 0, None) / 12)
         slant = np.roll(geometry.rock_noise, 3, axis=1) - geometry.rock_noise
         shade = np.clip(0.32 * slant + 0.16 * facing, -0.4, 0.35)
-        foot = np.clip(deep / (geometry.horizon - ridge[None, :] + 6) + 0.22 * geometry.rock_noise, 0, 1)
+        foot = np.clip(
+            deep / (geometry.horizon - ridge[None, :] + 6) + 0.22 * geometry.rock_noise, 0, 1
+        )
         if scene.season == "winter":
-            colour = _mix(cover.slope[0], cover.slope[1], np.clip(0.35 + 0.8 * geometry.rock_noise, 0, 1))
+            colour = _mix(
+                cover.slope[0], cover.slope[1], np.clip(0.35 + 0.8 * geometry.rock_noise, 0, 1)
+            )
         else:
             colour = _mix(cover.slope[0], cover.slope[1], np.clip(foot * 1.7 - 0.3, 0, 1))
             if scene.has("snow"):
-                cap = np.clip((10 + 5 * geometry.rock_noise - deep) / 3, 0, 1) * (ridge[None, :] < geometry.horizon - 12)
+                cap = np.clip((10 + 5 * geometry.rock_noise - deep) / 3, 0, 1) * (
+                    ridge[None, :] < geometry.horizon - 12
+                )
                 colour = _mix(colour, SNOW, cap)
         canvas.lay(_lit(colour, shade, hour, haze), _below(ridge), "mountain")
 
 
 def _ground(geometry: Geometry, scene: Scene, hour: Hour, cover: Cover) -> Array:
-    """The colour of meadow or sand for the whole image; it lies under the horizon only."""
+    """Return the colour of meadow or sand for the whole image; it lies under the horizon only."""
     main, second = cover.sand if scene.has("desert") else cover.meadow
     patches = np.clip(0.30 + 0.55 * geometry.ground_noise, 0, 1)
     if scene.season == "spring":
@@ -131,7 +154,15 @@ def _ground(geometry: Geometry, scene: Scene, hour: Hour, cover: Cover) -> Array
     return flat + haze * hour.haze * (_rgb(hour.horizon) - flat)
 
 
-def _trees(geometry: Geometry, scene: Scene, hour: Hour, cover: Cover, base: Array, tall: Array, haze: float) -> Array:
+def _trees(
+    geometry: Geometry,
+    scene: Scene,
+    hour: Hour,
+    cover: Cover,
+    base: Array,
+    tall: Array,
+    haze: float,
+) -> Array:
     top = base - tall
     height = np.clip((_ROW - top[None, :]) / np.maximum(tall, 2)[None, :], 0, 1)
     mottle = geometry.speckle + 0.5 * geometry.rock_noise
@@ -141,7 +172,10 @@ def _trees(geometry: Geometry, scene: Scene, hour: Hour, cover: Cover, base: Arr
 
 
 def _water(canvas: Canvas, geometry: Geometry, scene: Scene, hour: Hour, cover: Cover) -> Array:
-    """Sky and ridge mirrored at the horizon, darkened towards the viewer, with ripples and the orb's path."""
+    """
+    Sky and ridge mirrored at the horizon, darkened towards the viewer, with ripples and the orb's
+    path.
+    """
     mirrored = np.clip(2 * geometry.horizon - _ROW[:, 0] * 1.0, 0, SIZE - 1).astype(int)
     image = canvas.pixels[mirrored]
     deep = np.clip((_ROW - geometry.horizon) / 50, 0, 1)
@@ -150,7 +184,9 @@ def _water(canvas: Canvas, geometry: Geometry, scene: Scene, hour: Hour, cover: 
     image = image * (1 + 0.09 * geometry.ripple[..., None])
     if scene.has("sun") or scene.has("moon"):
         wide = 4 + 5 * deep
-        path = np.exp(-(((_COLUMN - geometry.orb_x) / wide) ** 2)) * np.clip(0.45 + 0.9 * geometry.ripple, 0, 1)
+        path = np.exp(-(((_COLUMN - geometry.orb_x) / wide) ** 2)) * np.clip(
+            0.45 + 0.9 * geometry.ripple, 0, 1
+        )
         image = _mix(image, hour.orb, 0.6 * path)
     if cover.ice:
         image = _mix(image, _rgb(SNOW) * _rgb(hour.light), cover.ice * (1 + 0.35 * geometry.ripple))
@@ -158,7 +194,10 @@ def _water(canvas: Canvas, geometry: Geometry, scene: Scene, hour: Hour, cover: 
 
 
 def paint(scene: Scene, geometry: Geometry | None = None) -> tuple[Array, NDArray[np.uint8]]:
-    """The image as floats in 0..1 (rows, columns, RGB) and, per pixel, an index into ``LABELS``."""
+    """
+    Return the image as floats in 0..1 (rows, columns, RGB) and, per pixel, an index into
+    ``LABELS``.
+    """
     geometry = geometry or build(scene.seed)
     hour, cover = light_of(scene), COVERS[scene.season]
     canvas = Canvas(_sky(geometry, hour), np.zeros((SIZE, SIZE), np.uint8))
@@ -173,10 +212,18 @@ def paint(scene: Scene, geometry: Geometry | None = None) -> tuple[Array, NDArra
         for dune in geometry.dunes:
             crest = np.exp(-np.clip(_ROW - dune[None, :], 0, None) / 7)
             facing = 0.22 * np.tanh(4 * np.gradient(dune))[None, :] * crest
-            canvas.lay(np.clip(land * (1 + 0.10 * crest + facing * hour.contrast)[..., None], 0, 1), _below(dune), "ground")
+            canvas.lay(
+                np.clip(land * (1 + 0.10 * crest + facing * hour.contrast)[..., None], 0, 1),
+                _below(dune),
+                "ground",
+            )
     if scene.has("forest"):
         base = np.minimum(rim + 1, geometry.horizon + 2) if sea else geometry.hills + 3
-        tall = geometry.far_trees * np.clip((geometry.horizon + 2 - rim) / 4, 0, 1) if sea else geometry.far_trees
+        tall = (
+            geometry.far_trees * np.clip((geometry.horizon + 2 - rim) / 4, 0, 1)
+            if sea
+            else geometry.far_trees
+        )
         shape = _below(base - tall) * (1 - _below(base + 2))
         canvas.lay(_trees(geometry, scene, hour, cover, base, tall, 0.45), shape, "forest")
     if sea or scene.has("lake"):
@@ -191,12 +238,18 @@ def paint(scene: Scene, geometry: Geometry | None = None) -> tuple[Array, NDArra
             canvas.lay(water, np.clip(geometry.lake + 0.5, 0, 1), "water")
     if scene.has("forest"):
         floor = np.full(SIZE, 118, np.float32) + 3 * np.sin(_COLUMN[0] / 11)
-        shape = _below(floor - geometry.near_trees) * (1 - _below(floor)) * (geometry.near_trees > 1)[None, :]
-        canvas.lay(_trees(geometry, scene, hour, cover, floor, geometry.near_trees, 0.06), shape, "forest")
+        shape = (
+            _below(floor - geometry.near_trees)
+            * (1 - _below(floor))
+            * (geometry.near_trees > 1)[None, :]
+        )
+        canvas.lay(
+            _trees(geometry, scene, hour, cover, floor, geometry.near_trees, 0.06), shape, "forest"
+        )
     return np.clip(canvas.pixels, 0, 1), canvas.labels
 
 
 def image(scene: Scene, geometry: Geometry | None = None) -> NDArray[np.uint8]:
-    """The image as bytes (rows, columns, RGB)."""
+    """Return the image as bytes (rows, columns, RGB)."""
     pixels, _ = paint(scene, geometry)
     return np.asarray(np.rint(pixels * 255), np.uint8)

@@ -1,7 +1,9 @@
-"""What is in a scene: attributes, sampling, and variants of one geometry.
+"""
+What is in a scene: attributes, sampling, and variants of one geometry.
 
-A scene is a geometry (everything that follows from ``seed``: where the ridge runs, where the lake lies)
-seen under attributes (time of day, season, elements). Two scenes with one seed show the same place.
+A scene is a geometry (everything that follows from ``seed``: where the ridge runs, where the lake
+lies) seen under attributes (time of day, season, elements). Two scenes with one seed show the same
+place.
 """
 
 from __future__ import annotations
@@ -20,7 +22,11 @@ ELEMENTS: Final = (*LAND, *SKY, "snow")
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A place and the hour one sees it. ``snow`` among the elements means snow-capped peaks or a winter cover."""
+    """
+    A place and the hour one sees it.
+
+    ``snow`` among the elements means snow-capped peaks or a winter cover.
+    """
 
     seed: int
     time: str
@@ -42,7 +48,11 @@ class Scene:
 
 
 def consistent(elements: set[str], time: str, season: str) -> frozenset[str]:
-    """The elements that can be seen together: no sun at night, no lake in the desert, snow in every winter."""
+    """
+    Return the elements that can be seen together.
+
+    No sun at night, no lake in the desert, snow in every winter.
+    """
     kept = set(elements)
     if time == "night":
         kept.discard("sun")
@@ -81,7 +91,7 @@ def _land(rng: np.random.Generator) -> set[str]:
 
 
 def sample(seed: int) -> Scene:
-    """The scene of a seed: the same seed gives the same scene."""
+    """Return the scene of a seed: the same seed gives the same scene."""
     rng = np.random.default_rng([seed, 1])
     time = TIMES[rng.integers(len(TIMES))]
     season = SEASONS[rng.integers(len(SEASONS))]
@@ -92,7 +102,7 @@ def sample(seed: int) -> Scene:
 
 
 def relit(scene: Scene, time: str, season: str) -> Scene:
-    """The same place at another time and season; what stands in the sky follows the hour."""
+    """Return the same place at another time and season; what stands in the sky follows the hour."""
     elements = set(scene.elements)
     if time == "night" and scene.time != "night":
         elements |= {"moon", "stars"}
@@ -104,7 +114,11 @@ def relit(scene: Scene, time: str, season: str) -> Scene:
 
 
 def variants(scene: Scene, count: int) -> list[Scene]:
-    """The scene and ``count - 1`` others of its place: two seasons, several times, some elements toggled."""
+    """
+    Return the scene and ``count - 1`` others of its place.
+
+    Two seasons, several times, some elements toggled.
+    """
     rng = np.random.default_rng([scene.seed, 2])
     seasons = [scene.season, str(rng.choice([s for s in SEASONS if s != scene.season]))]
     times = [str(t) for t in rng.permutation(TIMES)]

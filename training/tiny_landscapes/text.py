@@ -1,4 +1,6 @@
-"""The words: a small byte-pair vocabulary learnt from the captions, and a two-layer CLIP text encoder."""
+"""
+The words: a small byte-pair vocabulary learnt from the captions, and a two-layer CLIP text encoder.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +33,14 @@ def corpus(count: int, seed: int = 7) -> list[str]:
 
 
 def tokenizer(size: int = 700) -> CLIPTokenizer:
-    """A lower-case vocabulary of about ``size`` pieces: bytes, their word-ending forms, merges, two markers."""
-    learner = Tokenizer(models.BPE(unk_token=END, end_of_word_suffix="</w>", continuing_subword_prefix=""))
+    """
+    Return a lower-case vocabulary of about ``size`` pieces.
+
+    Bytes, their word-ending forms, merges, two markers.
+    """
+    learner = Tokenizer(
+        models.BPE(unk_token=END, end_of_word_suffix="</w>", continuing_subword_prefix="")
+    )
     learner.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
     learner.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -42,11 +50,17 @@ def tokenizer(size: int = 700) -> CLIPTokenizer:
     )
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
-        vocab_size=size - 256, initial_alphabet=alphabet, end_of_word_suffix="</w>", show_progress=False, special_tokens=[]
+        vocab_size=size - 256,
+        initial_alphabet=alphabet,
+        end_of_word_suffix="</w>",
+        show_progress=False,
+        special_tokens=[],
     )
     learner.train_from_iterator(corpus(6000), trainer)
     model: dict[str, Any] = json.loads(learner.to_str())["model"]
-    pieces = list(dict.fromkeys([*sorted(alphabet), *(letter + "</w>" for letter in sorted(alphabet))]))
+    pieces = list(
+        dict.fromkeys([*sorted(alphabet), *(letter + "</w>" for letter in sorted(alphabet))])
+    )
     pieces = list(dict.fromkeys([*pieces, *sorted(model["vocab"], key=model["vocab"].__getitem__)]))
     vocabulary = {piece: index for index, piece in enumerate([*pieces, START, END])}
     merges = [tuple(merge) for merge in model["merges"]]
@@ -54,7 +68,7 @@ def tokenizer(size: int = 700) -> CLIPTokenizer:
 
 
 def encoder(words: CLIPTokenizer, width: int = 128) -> CLIPTextModel:
-    """An untrained text encoder for that vocabulary."""
+    """Return an untrained text encoder for that vocabulary."""
     config = CLIPTextConfig(
         vocab_size=len(words),
         hidden_size=width,
@@ -70,22 +84,40 @@ def encoder(words: CLIPTokenizer, width: int = 128) -> CLIPTextModel:
     return CLIPTextModel(config)
 
 
-def teach(model: CLIPTextModel, words: CLIPTokenizer, steps: int, batch: int = 96, rate: float = 1e-3) -> list[float]:
-    """Teach the encoder what captions mean before the denoiser listens: a minute here saves it most of an hour.
-
-    From the last token and from the mean of those after it, linear maps must tell the hour, the season and every element of the
-    scene. Returns the share of hours and seasons told rightly in the last tenth of the steps; a caption that
-    leaves them out cannot be told, so this stays below one.
+def teach(
+    model: CLIPTextModel, words: CLIPTokenizer, steps: int, batch: int = 96, rate: float = 1e-3
+) -> list[float]:
     """
-    width, kinds = model.config.hidden_size, len(scenes.TIMES) + len(scenes.SEASONS) + len(scenes.ELEMENTS)
+    Teach the encoder what captions mean before the denoiser listens.
+
+    A minute here saves it most of an hour.
+
+    From the last token and from the mean of those after it, linear maps must tell the hour, the
+    season and every element of the scene. Returns the share of hours and seasons told rightly in
+    the last tenth of the steps; a caption that leaves them out cannot be told, so this stays below
+    one.
+    """
+    width, kinds = (
+        model.config.hidden_size,
+        len(scenes.TIMES) + len(scenes.SEASONS) + len(scenes.ELEMENTS),
+    )
     heads = torch.nn.ModuleList([torch.nn.Linear(width, kinds) for _ in range(2)])
-    optimizer = torch.optim.AdamW([*model.parameters(), *heads.parameters()], lr=rate, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(
+        [*model.parameters(), *heads.parameters()], lr=rate, weight_decay=0.01
+    )
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps)
     rng, right = np.random.default_rng(9), []
     for step in range(steps):
-        pairs = [scenes.variants(scenes.sample(int(rng.integers(1 << 30))), 2) for _ in range(batch)]
-        lines = [captions.caption(b, rng, b.differs(a) if i % 2 else ()) for i, (a, b) in enumerate(pairs)]
-        ids = words(lines, padding="max_length", max_length=LENGTH, truncation=True, return_tensors="pt").input_ids
+        pairs = [
+            scenes.variants(scenes.sample(int(rng.integers(1 << 30))), 2) for _ in range(batch)
+        ]
+        lines = [
+            captions.caption(b, rng, b.differs(a) if i % 2 else ())
+            for i, (a, b) in enumerate(pairs)
+        ]
+        ids = words(
+            lines, padding="max_length", max_length=LENGTH, truncation=True, return_tensors="pt"
+        ).input_ids
         hour = torch.tensor([scenes.TIMES.index(b.time) for _, b in pairs])
         season = torch.tensor([scenes.SEASONS.index(b.season) for _, b in pairs])
         there = torch.tensor([[float(b.has(name)) for name in scenes.ELEMENTS] for _, b in pairs])
@@ -93,16 +125,29 @@ def teach(model: CLIPTextModel, words: CLIPTokenizer, steps: int, batch: int = 9
         after = (ids == words.eos_token_id).float()[..., None]
         last = hidden[torch.arange(batch), after[..., 0].argmax(dim=1)]
         error = hidden.new_zeros(())
-        for head, seen in zip(heads, (last, (hidden * after).sum(1) / after.sum(1).clamp(min=1)), strict=True):
-            times, seasons, elements = head(seen).split([len(scenes.TIMES), len(scenes.SEASONS), len(scenes.ELEMENTS)], dim=1)
-            error = error + functional.cross_entropy(times, hour) + functional.cross_entropy(seasons, season)
+        for head, seen in zip(
+            heads, (last, (hidden * after).sum(1) / after.sum(1).clamp(min=1)), strict=True
+        ):
+            times, seasons, elements = head(seen).split(
+                [len(scenes.TIMES), len(scenes.SEASONS), len(scenes.ELEMENTS)], dim=1
+            )
+            error = (
+                error
+                + functional.cross_entropy(times, hour)
+                + functional.cross_entropy(seasons, season)
+            )
             error = error + 2 * functional.binary_cross_entropy_with_logits(elements, there)
         optimizer.zero_grad(set_to_none=True)
         error.backward()
         optimizer.step()
         schedule.step()
         if step >= steps * 0.9:
-            right.append((float((times.argmax(1) == hour).float().mean()), float((seasons.argmax(1) == season).float().mean())))
+            right.append(
+                (
+                    float((times.argmax(1) == hour).float().mean()),
+                    float((seasons.argmax(1) == season).float().mean()),
+                )
+            )
     return [float(value) for value in np.mean(right, axis=0)]
 
 

@@ -1,1 +1,4 @@
-"""Trains the small network that enlarges images four times, from the same drawn landscapes as tiny-landscapes."""
+"""
+Trains the small network that enlarges images four times, from the same drawn landscapes as
+tiny-landscapes.
+"""

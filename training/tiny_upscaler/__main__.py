@@ -1,8 +1,12 @@
-"""``python -m training.tiny_upscaler --out FILE``: learn to enlarge landscapes four times, write the weights.
+"""
+``python -m training.tiny_upscaler --out FILE``.
 
-The network is the compact one of Real-ESRGAN (``SRVGGNetCompact``: convolutions at the small size, then a pixel
-shuffle added to the nearest-neighbour image), 32 channels wide and 10 deep. It learns from drawn landscapes whose
-small versions are made as users make them, with Pillow's resampling filters, by the mean absolute difference.
+Learn to enlarge landscapes four times, write the weights.
+
+The network is the compact one of Real-ESRGAN (``SRVGGNetCompact``: convolutions at the small size,
+then a pixel shuffle added to the nearest-neighbour image), 32 channels wide and 10 deep. It learns
+from drawn landscapes whose small versions are made as users make them, with Pillow's resampling
+filters, by the mean absolute difference.
 """
 
 from __future__ import annotations
@@ -23,11 +27,20 @@ from torch.nn import functional
 from training.tiny_landscapes import geometry, render, scenes
 
 FACTOR = 4
-FILTERS = (Image.Resampling.BICUBIC, Image.Resampling.LANCZOS, Image.Resampling.BOX, Image.Resampling.BILINEAR)
+FILTERS = (
+    Image.Resampling.BICUBIC,
+    Image.Resampling.LANCZOS,
+    Image.Resampling.BOX,
+    Image.Resampling.BILINEAR,
+)
 
 
 class Network(nn.Module):
-    """Images (batch, RGB, rows, columns) in 0..1 to ones ``FACTOR`` times as large; keys as SRVGGNetCompact has them."""
+    """
+    Images (batch, RGB, rows, columns) in 0..1 to ones ``FACTOR`` times as large.
+
+    Keys as SRVGGNetCompact has them.
+    """
 
     def __init__(self, width: int = 32, depth: int = 10) -> None:
         super().__init__()
@@ -37,44 +50,65 @@ class Network(nn.Module):
         self.body = nn.Sequential(*layers, nn.Conv2d(width, 3 * FACTOR**2, 3, padding=1))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """The enlarged images, not clipped."""
+        """Return the enlarged images, not clipped."""
         plain = functional.interpolate(images, scale_factor=FACTOR, mode="nearest")
         return functional.pixel_shuffle(self.body(images), FACTOR) + plain
 
 
 def draw(count: int, first_seed: int) -> NDArray[np.uint8]:
-    """Landscapes (count, rows, columns, RGB) of places from ``first_seed`` on, each at its own hour and season."""
+    """
+    Landscapes (count, rows, columns, RGB) of places from ``first_seed`` on, each at its own hour
+    and season.
+    """
     return np.stack([render.image(scenes.sample(first_seed + index)) for index in range(count)])
 
 
 def shrunk(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """An image a quarter of the size, by one of Pillow's filters."""
+    """Return an image a quarter of the size, by one of Pillow's filters."""
     size = geometry.SIZE // FACTOR
-    return np.asarray(Image.fromarray(image).resize((size, size), FILTERS[int(rng.integers(len(FILTERS)))]))
+    return np.asarray(
+        Image.fromarray(image).resize((size, size), FILTERS[int(rng.integers(len(FILTERS)))])
+    )
 
 
-def _batch(images: NDArray[np.uint8], count: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+def _batch(
+    images: NDArray[np.uint8], count: int, rng: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Small images and large ones, turned and mirrored at random."""
     large, small = [], []
     for index in rng.integers(len(images), size=count):
-        image = np.rot90(images[index], k=int(rng.integers(4)))[:, :: 1 if rng.random() < 0.5 else -1]
+        image = np.rot90(images[index], k=int(rng.integers(4)))[
+            :, :: 1 if rng.random() < 0.5 else -1
+        ]
         image = np.ascontiguousarray(image)
         large.append(image)
         small.append(shrunk(image, rng))
-    as_tensor = [torch.from_numpy(np.stack(rows)).permute(0, 3, 1, 2).float() / 255 for rows in (small, large)]
+    as_tensor = [
+        torch.from_numpy(np.stack(rows)).permute(0, 3, 1, 2).float() / 255
+        for rows in (small, large)
+    ]
     return as_tensor[0], as_tensor[1]
 
 
 def train(images: NDArray[np.uint8], steps: int, batch: int = 12, rate: float = 1.5e-3) -> Network:
-    """Train on the CPU; the rate falls by a cosine, and the weights that come back are averaged over the last steps."""
+    """
+    Train on the CPU; the rate falls by a cosine, and the weights that come back are averaged over
+    the last steps.
+    """
     torch.manual_seed(0)
     rng, network = np.random.default_rng(0), Network().to(memory_format=torch.channels_last)
-    average = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995))
+    average = torch.optim.swa_utils.AveragedModel(
+        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995)
+    )
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=0)
     started = time.monotonic()
     for step in range(steps):
         for group in optimizer.param_groups:
-            group["lr"] = rate * min(1, (step + 1) / 50) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+            group["lr"] = (
+                rate
+                * min(1, (step + 1) / 50)
+                * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+            )
         small, large = _batch(images, batch, rng)
         error = (network(small) - large).abs().mean()
         optimizer.zero_grad(set_to_none=True)
@@ -83,7 +117,8 @@ def train(images: NDArray[np.uint8], steps: int, batch: int = 12, rate: float = 
         average.update_parameters(network)
         if step % 100 == 0:
             print(
-                f"upscaler step {step}: mean difference {255 * float(error.detach()):.2f}/255, {time.monotonic() - started:.0f} s",
+                f"upscaler step {step}: mean difference {255 * float(error.detach()):.2f}/255,"
+                f" {time.monotonic() - started:.0f} s",
                 flush=True,
             )
     result: Network = average.module
@@ -99,8 +134,14 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     network = train(draw(options.images, 200_000), options.steps)
-    weights = {name: value.detach().half().contiguous() for name, value in network.state_dict().items()}
-    save_file(weights, options.out, metadata={"format": "pt", "architecture": "SRVGGNetCompact", "scale": str(FACTOR)})
+    weights = {
+        name: value.detach().half().contiguous() for name, value in network.state_dict().items()
+    }
+    save_file(
+        weights,
+        options.out,
+        metadata={"format": "pt", "architecture": "SRVGGNetCompact", "scale": str(FACTOR)},
+    )
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB")
 
 

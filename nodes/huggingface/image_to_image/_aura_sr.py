@@ -1,9 +1,10 @@
 """
 Enlarging images with AuraSR, tile by tile.
 
-The network takes tiles of one size and knows nothing of what is beside them, so an image is padded to whole tiles by reflection.
-Where tiles are to overlap, a second layer of tiles lies half a tile further in both directions; at each pixel, the nearer a tile's
-middle is, the more that tile counts. Both layers' weights are one map, because they repeat from tile to tile.
+The network takes tiles of one size and knows nothing of what is beside them, so an image is padded
+to whole tiles by reflection. Where tiles are to overlap, a second layer of tiles lies half a tile
+further in both directions; at each pixel, the nearer a tile's middle is, the more that tile counts.
+Both layers' weights are one map, because they repeat from tile to tile.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ _DITHER = 0.001
 
 class AuraSR(DiffusionNode):
     """
-    Enlarges an image four times with AuraSR, a generative network that paints the details that were not there, in one pass and
-    without a prompt. Made for images that a model has drawn. Works in tiles, so that an image of any size fits into memory.
+    Enlarges an image four times with AuraSR, a generative network that paints the details that were
+    not there, in one pass and without a prompt. Made for images that a model has drawn. Works in
+    tiles, so that an image of any size fits into memory.
     image, upscale, super-resolution, enlarge, aurasr, gan
 
     Use cases:
@@ -38,16 +40,29 @@ class AuraSR(DiffusionNode):
     - Give an enlarged image crisp details without a prompt
     """
 
-    image: ImageRef = Field(default=ImageRef(), description="Image to enlarge; transparency is enlarged along.")
+    image: ImageRef = Field(
+        default=ImageRef(), description="Image to enlarge; transparency is enlarged along."
+    )
     model: UpscalerModel = Field(
         default=UpscalerModel(repo_id="fal/AuraSR-v2"),
-        description="`fal/AuraSR-v2`, `fal/AuraSR`, or a directory with such a network's `model.safetensors` and `config.json`.",
+        description=(
+            "`fal/AuraSR-v2`, `fal/AuraSR`, or a directory with such a network's"
+            " `model.safetensors` and `config.json`."
+        ),
     )
     overlap: bool = Field(
         default=True,
-        description="Enlarge a second layer of tiles, shifted by half a tile, and blend both: hides the seams, for twice the time.",
+        description=(
+            "Enlarge a second layer of tiles, shifted by half a tile, and blend both: hides the"
+            " seams, for twice the time."
+        ),
     )
-    batch_size: int = Field(default=4, ge=1, le=64, description="Tiles that are enlarged at once; fewer take less memory.")
+    batch_size: int = Field(
+        default=4,
+        ge=1,
+        le=64,
+        description="Tiles that are enlarged at once; fewer take less memory.",
+    )
     seed: int = shared.SEED
 
     def process(self, context: Context) -> Annotated[ImageRef, "The enlarged image, RGB or RGBA."]:
@@ -60,36 +75,55 @@ class AuraSR(DiffusionNode):
         with context.models.use(self.model, "tensors", context=context) as part:
             network = aura_sr(part.tensors, part.config, self.model.repo_id)
             factor = network.config.scale
-            check_size(source.width * factor, source.height * factor, "Put a Fit in front of this node.")
-            network = network.to(part.device, getattr(torch, self.model.dtype) if self.model.dtype else None)
-            enlarged = _enlarged(network, in_mode(source, "RGB"), self.overlap, self.batch_size, generator, context)
+            check_size(
+                source.width * factor, source.height * factor, "Put a Fit in front of this node."
+            )
+            network = network.to(
+                part.device, getattr(torch, self.model.dtype) if self.model.dtype else None
+            )
+            enlarged = _enlarged(
+                network, in_mode(source, "RGB"), self.overlap, self.batch_size, generator, context
+            )
         return context.image_from_pil(with_transparency(enlarged, source))
 
 
 class _Tile(NamedTuple):
     left: int
-    """Where the image has its left edge, in pixels; below 0 or partly beyond the image at its edges."""
+    """
+    Where the image has its left edge, in pixels; below 0 or partly beyond the image at its edges.
+    """
     upper: int
     pixels: Any
     """(side, side, 3), 0…1."""
 
 
 def _enlarged(
-    network: Network, image: Image.Image, overlap: bool, batch_size: int, generator: torch.Generator, context: Context
+    network: Network,
+    image: Image.Image,
+    overlap: bool,
+    batch_size: int,
+    generator: torch.Generator,
+    context: Context,
 ) -> Image.Image:
-    """The image through the network, some tiles at a time."""
+    """Return the image through the network, some tiles at a time."""
     import numpy as np
     from PIL import Image as Pillow
 
     side, factor = network.config.input_image_size, network.config.scale
     tiles = _tiles(image, side, overlap)
-    shares = _shares(side * factor) if overlap else np.ones((side * factor, side * factor, 1), np.float32)
+    shares = (
+        _shares(side * factor)
+        if overlap
+        else np.ones((side * factor, side * factor, 1), np.float32)
+    )
     canvas = np.zeros((image.height * factor, image.width * factor, 3), np.float32)
     for start in range(0, len(tiles), batch_size):
         batch = tiles[start : start + batch_size]
         for tile, large in zip(batch, _through(network, batch, generator), strict=True):
             left, upper = tile.left * factor, tile.upper * factor
-            part = (large * shares)[max(0, -upper) : canvas.shape[0] - upper, max(0, -left) : canvas.shape[1] - left]
+            part = (large * shares)[
+                max(0, -upper) : canvas.shape[0] - upper, max(0, -left) : canvas.shape[1] - left
+            ]
             upper, left = max(0, upper), max(0, left)
             canvas[upper : upper + part.shape[0], left : left + part.shape[1]] += part
         context.progress(start + len(batch), len(tiles))
@@ -97,15 +131,21 @@ def _enlarged(
 
 
 def _tiles(image: Image.Image, side: int, overlap: bool) -> list[_Tile]:
-    """The tiles of one layer, or of both; those that show nothing of the image are left out."""
+    """
+    Return the tiles of one layer, or of both; those that show nothing of the image are left out.
+    """
     import numpy as np
 
     pixels = np.asarray(image, np.float32) / 255
-    whole = np.pad(pixels, ((0, -image.height % side), (0, -image.width % side), (0, 0)), mode="reflect")
+    whole = np.pad(
+        pixels, ((0, -image.height % side), (0, -image.width % side), (0, 0)), mode="reflect"
+    )
     margin = side // 2
     layers = [(0, whole)]
     if overlap:
-        layers.append((margin, np.pad(whole, ((margin, margin), (margin, margin), (0, 0)), mode="reflect")))
+        layers.append(
+            (margin, np.pad(whole, ((margin, margin), (margin, margin), (0, 0)), mode="reflect"))
+        )
     return [
         _Tile(left - shift, upper - shift, layer[upper : upper + side, left : left + side])
         for shift, layer in layers
@@ -115,7 +155,11 @@ def _tiles(image: Image.Image, side: int, overlap: bool) -> list[_Tile]:
 
 
 def _shares(side: int) -> Any:
-    """How much each pixel of a tile counts beside those of the other layer: (side, side, 1), from 1 in the middle to 0 at the corners."""
+    """
+    How much each pixel of a tile counts beside those of the other layer.
+
+    (side, side, 1), from 1 in the middle to 0 at the corners.
+    """
     import numpy as np
 
     places = np.linspace(-1, 1, side, dtype=np.float32)
@@ -128,7 +172,8 @@ def _through(network: Network, tiles: list[_Tile], generator: torch.Generator) -
     """
     Tiles, enlarged: (count, scale·side, scale·side, 3), 0…1.
 
-    Noise is drawn for each tile in turn, on the CPU, so that neither the batch nor the device changes what is drawn.
+    Noise is drawn for each tile in turn, on the CPU, so that neither the batch nor the device
+    changes what is drawn.
     """
     import numpy as np
     import torch

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nodes.huggingface import diffusion as shared
-from nodes.huggingface.diffusion import DiffusionNode, Images, image_outputs, shown_image, source_image
+from nodes.huggingface.diffusion import (
+    DiffusionNode,
+    Images,
+    image_outputs,
+    shown_image,
+    source_image,
+)
 from nodes.huggingface.families import parameters_of
 from nodes.huggingface.model_kinds import LoraModel, ReduxModel
 from nodes.huggingface.pipelines import Generated, generate
@@ -25,8 +31,8 @@ VARIATION_MODEL = "lambdalabs/sd-image-variations-diffusers"
 
 class EditByInstruction(DiffusionNode):
     """
-    Changes an image as an instruction says, and leaves the rest. Takes models that were made for it: InstructPix2Pix for Stable
-    Diffusion and SDXL, FLUX.1 Kontext, FLUX.2, Qwen-Image-Edit.
+    Changes an image as an instruction says, and leaves the rest. Takes models that were made for
+    it: InstructPix2Pix for Stable Diffusion and SDXL, FLUX.1 Kontext, FLUX.2, Qwen-Image-Edit.
     image, edit, instruction, kontext, pix2pix, image-to-image
 
     Use cases:
@@ -36,18 +42,25 @@ class EditByInstruction(DiffusionNode):
     """
 
     model: ImageToImageModel = Field(
-        default=ImageToImageModel(repo_id=INSTRUCT_MODEL), description="A model that edits by instruction; fetched when first used."
+        default=ImageToImageModel(repo_id=INSTRUCT_MODEL),
+        description="A model that edits by instruction; fetched when first used.",
     )
     prompt: str = Field(default="Make it winter", description="What to change.")
     negative_prompt: str = shared.NEGATIVE_PROMPT
     image: ImageRef = Field(default=ImageRef(), description="The image to change.")
     reference_images: list[ImageRef] | None = Field(
-        default=None, description="Further images that the instruction speaks of, for models that look at several."
+        default=None,
+        description=(
+            "Further images that the instruction speaks of, for models that look at several."
+        ),
     )
     num_inference_steps: int = shared.STEPS
     guidance_scale: float = shared.WIDE_GUIDANCE
     image_guidance_scale: float = Field(
-        default=1.5, ge=1.0, le=20.0, description="How closely the image is kept; read by InstructPix2Pix alone."
+        default=1.5,
+        ge=1.0,
+        le=20.0,
+        description="How closely the image is kept; read by InstructPix2Pix alone.",
     )
     seed: int = shared.SEED
     scheduler: SchedulerName = shared.SCHEDULER
@@ -60,19 +73,31 @@ class EditByInstruction(DiffusionNode):
         if self.image_guidance_scale != self.spec.properties["image_guidance_scale"].default:
             names.append("image_guidance_scale")
         with steered(self.model, "editing", Steering.of(self), context) as pipeline:
-            references = [shown_image(context, ref, "reference_images") for ref in self.reference_images or ()]
+            references = [
+                shown_image(context, ref, "reference_images") for ref in self.reference_images or ()
+            ]
             if references and not _sees_several(pipeline):
-                context.warn(f"reference_images is not used: {type(pipeline).__name__} looks at one image.")
+                context.warn(
+                    f"reference_images is not used: {type(pipeline).__name__} looks at one image."
+                )
                 references = []
             wanted = self.chosen(*names)
-            made = generate(pipeline, wanted, seed=self.seed, image=source, beside=references, count=self.num_images, context=context)
+            made = generate(
+                pipeline,
+                wanted,
+                seed=self.seed,
+                image=source,
+                beside=references,
+                count=self.num_images,
+                context=context,
+            )
         return image_outputs(made, context, source)
 
 
 class ImageVariation(DiffusionNode):
     """
-    Makes images that resemble an image, without any prompt. Takes Stable Diffusion image variations and unCLIP, or any FLUX.1
-    together with the FLUX.1 Redux prior.
+    Makes images that resemble an image, without any prompt. Takes Stable Diffusion image variations
+    and unCLIP, or any FLUX.1 together with the FLUX.1 Redux prior.
     image, variation, redux, unclip, image-to-image
 
     Use cases:
@@ -81,14 +106,28 @@ class ImageVariation(DiffusionNode):
     """
 
     model: ImageToImageModel = Field(
-        default=ImageToImageModel(repo_id=VARIATION_MODEL), description="A model for variations, or FLUX.1 where `redux` is set."
+        default=ImageToImageModel(repo_id=VARIATION_MODEL),
+        description="A model for variations, or FLUX.1 where `redux` is set.",
     )
-    redux: ReduxModel = Field(default=ReduxModel(), description="Prior that reads the image for FLUX.1; empty for other models.")
+    redux: ReduxModel = Field(
+        default=ReduxModel(),
+        description="Prior that reads the image for FLUX.1; empty for other models.",
+    )
     image: ImageRef = Field(default=ImageRef(), description="The image to vary.")
     num_inference_steps: int = shared.STEPS
     guidance_scale: float = shared.WIDE_GUIDANCE
-    width: int = Field(default=0, ge=0, le=4096, description="Width of the result, in pixels; 0 for the model's own.")
-    height: int = Field(default=0, ge=0, le=4096, description="Height of the result, in pixels; 0 for the model's own.")
+    width: int = Field(
+        default=0,
+        ge=0,
+        le=4096,
+        description="Width of the result, in pixels; 0 for the model's own.",
+    )
+    height: int = Field(
+        default=0,
+        ge=0,
+        le=4096,
+        description="Height of the result, in pixels; 0 for the model's own.",
+    )
     seed: int = shared.SEED
     scheduler: SchedulerName = shared.SCHEDULER
     num_images: int = shared.COUNT
@@ -105,7 +144,9 @@ class ImageVariation(DiffusionNode):
                 wanted["image"] = source
             for name, side in (("width", self.width), ("height", self.height)):
                 if side and name not in parameters_of(type(pipeline)):
-                    context.warn(f"{name} is not used: {type(pipeline).__name__} has no such setting.")
+                    context.warn(
+                        f"{name} is not used: {type(pipeline).__name__} has no such setting."
+                    )
             made = generate(
                 pipeline,
                 wanted,
@@ -118,15 +159,23 @@ class ImageVariation(DiffusionNode):
 
 
 def _sees_several(pipeline: Any) -> bool:
-    return type(pipeline).__name__ in ("QwenImageEditPlusPipeline", "Flux2Pipeline", "Flux2KleinPipeline")
+    return type(pipeline).__name__ in (
+        "QwenImageEditPlusPipeline",
+        "Flux2Pipeline",
+        "Flux2KleinPipeline",
+    )
 
 
 def _read_by_redux(redux: ModelRef, image: Image.Image, context: Context) -> dict[str, Any]:
-    """What stands for a prompt, as the prior makes it from an image."""
+    """Return what stands for a prompt, as the prior makes it from an image."""
     import torch
 
     with context.models.use(redux, "image-prior", context=context) as prior, torch.no_grad():
-        # The published prior has no text encoders, and can't be given a text; one that has them has to be.
+        # The published prior has no text encoders, and can't be given a text; one that has them has
+        # to be.
         texts = {} if getattr(prior, "text_encoder", None) is None else {"prompt": ""}
         read = prior(image=image, **texts)
-        return {"prompt_embeds": read.prompt_embeds, "pooled_prompt_embeds": read.pooled_prompt_embeds}
+        return {
+            "prompt_embeds": read.prompt_embeds,
+            "pooled_prompt_embeds": read.pooled_prompt_embeds,
+        }

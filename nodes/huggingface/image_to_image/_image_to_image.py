@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 
 from nodes.huggingface import diffusion as shared
-from nodes.huggingface.diffusion import DEFAULT_MODEL, DiffusionNode, Images, image_outputs, optional_images, source_image
+from nodes.huggingface.diffusion import (
+    DEFAULT_MODEL,
+    DiffusionNode,
+    Images,
+    image_outputs,
+    optional_images,
+    source_image,
+)
 from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel, LoraModel
 from nodes.huggingface.pipelines import generate
 from nodes.huggingface.schedulers import SchedulerName
@@ -15,8 +22,8 @@ from nodetool_core import Context, Field, ImageRef, ImageToImageModel, Lane, Nod
 
 class ImageToImage(DiffusionNode):
     """
-    Transforms existing images based on text prompts using AutoPipeline for Image-to-Image.
-    This node automatically detects the appropriate pipeline class based on the model used.
+    Transforms existing images based on text prompts using AutoPipeline for Image-to-Image. This
+    node automatically detects the appropriate pipeline class based on the model used.
     image, generation, image-to-image, autopipeline
 
     Use cases:
@@ -28,7 +35,10 @@ class ImageToImage(DiffusionNode):
 
     default_model = DEFAULT_MODEL
 
-    model: ImageToImageModel = Field(default=ImageToImageModel(), description="The HuggingFace model to use for image-to-image generation.")
+    model: ImageToImageModel = Field(
+        default=ImageToImageModel(),
+        description="The HuggingFace model to use for image-to-image generation.",
+    )
     prompt: str = Field(
         default="A beautiful landscape with mountains and a lake at sunset",
         description="Text prompt describing the desired image transformation.",
@@ -39,7 +49,10 @@ class ImageToImage(DiffusionNode):
         default=0.8,
         ge=0.0,
         le=1.0,
-        description="Strength of the transformation. Higher values allow for more deviation from the original image.",
+        description=(
+            "Strength of the transformation. Higher values allow for more deviation from the"
+            " original image."
+        ),
     )
     num_inference_steps: int = shared.STEPS
     guidance_scale: float = shared.GUIDANCE
@@ -58,8 +71,12 @@ class ImageToImage(DiffusionNode):
     def process(self, context: Context) -> Images:
         source = source_image(context, self.image, "image")
         steering = Steering.of(self)
-        wanted = self.chosen("prompt", "negative_prompt", "strength", "num_inference_steps", "guidance_scale")
-        with steered(self.model_or_default(self.model), "image-to-image", steering, context) as pipeline:
+        wanted = self.chosen(
+            "prompt", "negative_prompt", "strength", "num_inference_steps", "guidance_scale"
+        )
+        with steered(
+            self.model_or_default(self.model), "image-to-image", steering, context
+        ) as pipeline:
             made = generate(
                 pipeline,
                 wanted | control(pipeline, steering, context),
@@ -84,7 +101,10 @@ class LoadImageToImageModel(Node):
 
     lane = Lane.INLINE
 
-    repo_id: str = Field(default="runwayml/stable-diffusion-v1-5", description="Hub id such as `owner/name`, or a path on this machine.")
+    repo_id: str = Field(
+        default="runwayml/stable-diffusion-v1-5",
+        description="Hub id such as `owner/name`, or a path on this machine.",
+    )
 
     def process(self) -> Annotated[ImageToImageModel, "The reference to the model."]:
         return ImageToImageModel(repo_id=self.repo_id)

@@ -5,9 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nodes.huggingface import diffusion as shared
-from nodes.huggingface.diffusion import DEFAULT_MODEL, DiffusionNode, Images, image_outputs, optional_images, source_image
+from nodes.huggingface.diffusion import (
+    DEFAULT_MODEL,
+    DiffusionNode,
+    Images,
+    image_outputs,
+    optional_images,
+    source_image,
+)
 from nodes.huggingface.masks import Mask
-from nodes.huggingface.model_kinds import ControlNetModel, InpaintingModel, IPAdapterModel, LoraModel
+from nodes.huggingface.model_kinds import (
+    ControlNetModel,
+    InpaintingModel,
+    IPAdapterModel,
+    LoraModel,
+)
 from nodes.huggingface.pipelines import Generated, generate
 from nodes.huggingface.schedulers import SchedulerName
 from nodes.huggingface.steering import Steering, control, steered
@@ -19,8 +31,9 @@ if TYPE_CHECKING:
 
 class Inpainting(DiffusionNode):
     """
-    Paints what a mask covers anew, from a prompt. What the mask does not cover keeps every bit, and the image its size.
-    Takes models for inpainting (Stable Diffusion with 9 channels, Flux Fill) and any other whose family can inpaint.
+    Paints what a mask covers anew, from a prompt. What the mask does not cover keeps every bit, and
+    the image its size. Takes models for inpainting (Stable Diffusion with 9 channels, Flux Fill)
+    and any other whose family can inpaint.
     image, inpainting, mask, fill, repair, object removal
 
     Use cases:
@@ -32,31 +45,55 @@ class Inpainting(DiffusionNode):
 
     default_model = DEFAULT_MODEL
 
-    model: InpaintingModel = Field(default=InpaintingModel(), description="The model to use; empty for the small one that ships.")
+    model: InpaintingModel = Field(
+        default=InpaintingModel(),
+        description="The model to use; empty for the small one that ships.",
+    )
     prompt: str = Field(
-        default="A beautiful landscape with mountains and a lake at sunset", description="Text prompt describing what to paint."
+        default="A beautiful landscape with mountains and a lake at sunset",
+        description="Text prompt describing what to paint.",
     )
     negative_prompt: str = shared.NEGATIVE_PROMPT
     image: ImageRef = Field(default=ImageRef(), description="The image to change.")
-    mask_image: ImageRef = Field(default=ImageRef(), description="Where to paint: white is painted anew, black is kept.")
+    mask_image: ImageRef = Field(
+        default=ImageRef(), description="Where to paint: white is painted anew, black is kept."
+    )
     strength: float = Field(
-        default=1.0, ge=0.0, le=1.0, description="How far the painted part may differ from what was there; 1 looks at nothing of it."
+        default=1.0,
+        ge=0.0,
+        le=1.0,
+        description=(
+            "How far the painted part may differ from what was there; 1 looks at nothing of it."
+        ),
     )
     num_inference_steps: int = shared.STEPS
     guidance_scale: float = shared.WIDE_GUIDANCE
     seed: int = shared.SEED
-    mask_grow: int = Field(default=0, ge=0, le=512, description="Pixels by which the mask grows in each direction.")
+    mask_grow: int = Field(
+        default=0, ge=0, le=512, description="Pixels by which the mask grows in each direction."
+    )
     mask_blur: int = Field(
         default=0,
         ge=0,
         le=512,
-        description="Pixels beyond the mask over which the new part fades out; nothing changes farther out.",
+        description=(
+            "Pixels beyond the mask over which the new part fades out; nothing changes farther out."
+        ),
     )
     crop_to_mask: bool = Field(
-        default=False, description="Whether the model only sees the masked part, enlarged to its own size: full detail in large images."
+        default=False,
+        description=(
+            "Whether the model only sees the masked part, enlarged to its own size: full detail in"
+            " large images."
+        ),
     )
     crop_padding: int = Field(
-        default=32, ge=0, le=2048, description="Pixels of surroundings that the model sees around the masked part, where cropped."
+        default=32,
+        ge=0,
+        le=2048,
+        description=(
+            "Pixels of surroundings that the model sees around the masked part, where cropped."
+        ),
     )
     scheduler: SchedulerName = shared.SCHEDULER
     loras: list[LoraModel] = shared.LORAS
@@ -72,13 +109,26 @@ class Inpainting(DiffusionNode):
     def process(self, context: Context) -> Images:
         source = source_image(context, self.image, "image")
         whole = (0, 0, *source.size)
-        mask = Mask.of(_of_size(source_image(context, self.mask_image, "mask_image", "L"), source), self.mask_grow, self.mask_blur)
+        mask = Mask.of(
+            _of_size(source_image(context, self.mask_image, "mask_image", "L"), source),
+            self.mask_grow,
+            self.mask_blur,
+        )
         box = mask.region(self.crop_padding) if self.crop_to_mask else whole
-        others = {name: _of_size(image, source) for name, image in optional_images(context, {"control_image": self.control_image}).items()}
+        others = {
+            name: _of_size(image, source)
+            for name, image in optional_images(
+                context, {"control_image": self.control_image}
+            ).items()
+        }
         upon = {"mask_image": mask.paint} | others
         steering = Steering.of(self)
-        wanted = self.chosen("prompt", "negative_prompt", "strength", "num_inference_steps", "guidance_scale")
-        with steered(self.model_or_default(self.model), "inpainting", steering, context) as pipeline:
+        wanted = self.chosen(
+            "prompt", "negative_prompt", "strength", "num_inference_steps", "guidance_scale"
+        )
+        with steered(
+            self.model_or_default(self.model), "inpainting", steering, context
+        ) as pipeline:
             made = generate(
                 pipeline,
                 wanted | control(pipeline, steering, context),
@@ -90,12 +140,17 @@ class Inpainting(DiffusionNode):
                 context=context,
             )
         region = source.crop(box)
-        pasted = [mask.laid_over(source, _of_size(image.convert("RGB"), region), box) for image in made.images]
+        pasted = [
+            mask.laid_over(source, _of_size(image.convert("RGB"), region), box)
+            for image in made.images
+        ]
         return image_outputs(Generated(pasted, made.latents), context, source)
 
 
 def _of_size(image: Image.Image, other: Image.Image) -> Image.Image:
-    """The image in the size of another one."""
+    """Return the image in the size of another one."""
     from PIL import Image as Pillow
 
-    return image if image.size == other.size else image.resize(other.size, Pillow.Resampling.LANCZOS)
+    return (
+        image if image.size == other.size else image.resize(other.size, Pillow.Resampling.LANCZOS)
+    )

@@ -11,12 +11,15 @@ from nodetool_core import Context, Field, ImageRef, NodeError
 
 
 class Encoded(NamedTuple):
-    output: Annotated[Latents, "The latents, as a denoiser takes them; always the same for an image."]
+    output: Annotated[
+        Latents, "The latents, as a denoiser takes them; always the same for an image."
+    ]
 
 
 class VAEEncode(DiffusionNode):
     """
-    Turns an image into latents with a model's autoencoder. Sides are cut down to a multiple of its factor.
+    Turns an image into latents with a model's autoencoder. Sides are cut down to a multiple of its
+    factor.
     image, latents, vae, autoencoder, encode
 
     Use cases:
@@ -26,23 +29,37 @@ class VAEEncode(DiffusionNode):
 
     default_model = DEFAULT_MODEL
 
-    model: AutoencoderModel = Field(default=AutoencoderModel(), description="An autoencoder, or a model that has one.")
+    model: AutoencoderModel = Field(
+        default=AutoencoderModel(), description="An autoencoder, or a model that has one."
+    )
     image: ImageRef = Field(default=ImageRef(), description="Image to encode.")
 
     def process(self, context: Context) -> Encoded:
         import torch
 
         source = source_image(context, self.image, "image")
-        with context.models.use(self.model_or_default(self.model), "network:vae", context=context) as part, torch.no_grad():
+        with (
+            context.models.use(
+                self.model_or_default(self.model), "network:vae", context=context
+            ) as part,
+            torch.no_grad(),
+        ):
             vae = _checked(part.model)
             factor = _factor(vae)
             width, height = (side // factor * factor for side in source.size)
             if min(width, height) == 0:
-                message = f"{source.width} x {source.height} pixels are too few: both sides have to be at least {factor}."
-                raise NodeError(message, "Enlarge the image first.", code="image_too_small", where="image")
+                message = (
+                    f"{source.width} x {source.height} pixels are too few: both sides have to be at"
+                    f" least {factor}."
+                )
+                raise NodeError(
+                    message, "Enlarge the image first.", code="image_too_small", where="image"
+                )
             pixels = _tensor(source.crop((0, 0, width, height)), vae)
             encoded = vae.encode(pixels)
-            found = encoded.latent_dist.mode() if hasattr(encoded, "latent_dist") else encoded.latents
+            found = (
+                encoded.latent_dist.mode() if hasattr(encoded, "latent_dist") else encoded.latents
+            )
             return Encoded(Latents.of(normalized(vae, found.float())))
 
 
@@ -58,36 +75,70 @@ class VAEDecode(DiffusionNode):
 
     default_model = DEFAULT_MODEL
 
-    model: AutoencoderModel = Field(default=AutoencoderModel(), description="An autoencoder, or a model that has one.")
-    latents: Latents | None = Field(description="Latents to decode, of the kind that the autoencoder makes.")
+    model: AutoencoderModel = Field(
+        default=AutoencoderModel(), description="An autoencoder, or a model that has one."
+    )
+    latents: Latents | None = Field(
+        description="Latents to decode, of the kind that the autoencoder makes."
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The image, RGB."]:
         import torch
 
         if self.latents is None:
-            hint = "Connect the output `latents` of another node; some families of models show none."
+            hint = (
+                "Connect the output `latents` of another node; some families of models show none."
+            )
             raise NodeError("has no latents.", hint, code="missing_latents", where="latents")
         samples = self.latents.samples
-        with context.models.use(self.model_or_default(self.model), "network:vae", context=context) as part, torch.no_grad():
+        with (
+            context.models.use(
+                self.model_or_default(self.model), "network:vae", context=context
+            ) as part,
+            torch.no_grad(),
+        ):
             vae = _checked(part.model)
             channels = vae.config.get("latent_channels")
             if samples.dim() != 4 or samples.shape[1] != channels:
-                message = f"The latents have {samples.shape[1]} channels, and the autoencoder takes {channels}."
-                raise NodeError(message, "Use the autoencoder of the model that made them.", code="model_unfit", where="model")
+                message = (
+                    f"The latents have {samples.shape[1]} channels, and the autoencoder takes"
+                    f" {channels}."
+                )
+                raise NodeError(
+                    message,
+                    "Use the autoencoder of the model that made them.",
+                    code="model_unfit",
+                    where="model",
+                )
             ready = denormalized(vae, samples.to(vae.device)).to(vae.dtype)
             return context.image_from_pil(_image(vae.decode(ready, return_dict=False)[0]))
 
 
 def _checked(vae: Any) -> Any:
-    if not (hasattr(vae, "encode") and hasattr(vae, "decode") and vae.config.get("latent_channels")):
+    if not (
+        hasattr(vae, "encode") and hasattr(vae, "decode") and vae.config.get("latent_channels")
+    ):
         hint = "Choose an autoencoder such as stabilityai/sd-vae-ft-mse, or a model that has one."
-        raise NodeError(f"{type(vae).__name__} is no autoencoder of images.", hint, code="model_unfit", where="model")
+        raise NodeError(
+            f"{type(vae).__name__} is no autoencoder of images.",
+            hint,
+            code="model_unfit",
+            where="model",
+        )
     return vae
 
 
 def _factor(vae: Any) -> int:
     """How many pixels a latent covers in each direction."""
-    return int(2 ** (len(vae.config.get("block_out_channels") or vae.config.get("encoder_block_out_channels")) - 1))
+    return int(
+        2
+        ** (
+            len(
+                vae.config.get("block_out_channels") or vae.config.get("encoder_block_out_channels")
+            )
+            - 1
+        )
+    )
 
 
 def _tensor(image: Any, vae: Any) -> Any:

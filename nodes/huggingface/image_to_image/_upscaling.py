@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from nodes._geometry import MAX_SIDE, Size, check_size, fitted_size, longest_side_of
 from nodes._pixels import with_profile
 from nodes.huggingface import diffusion as shared
-from nodes.huggingface.diffusion import DEFAULT_MODEL, DiffusionNode, Images, image_outputs, source_image
+from nodes.huggingface.diffusion import (
+    DEFAULT_MODEL,
+    DiffusionNode,
+    Images,
+    image_outputs,
+    source_image,
+)
 from nodes.huggingface.model_kinds import ControlNetModel, LoraModel, UpscalerModel
 from nodes.huggingface.networks import Upscaler, upscaler
 from nodes.huggingface.pipelines import following_seed, generate
@@ -35,8 +41,9 @@ UPSCALE_MODEL = "stabilityai/stable-diffusion-x4-upscaler"
 
 class Upscale(DiffusionNode):
     """
-    Enlarges an image with a network in one pass, by the factor that the network was made for. Networks of Real-ESRGAN, ESRGAN and
-    ESPCN are read from safetensors files. Works in tiles, so that an image of any size fits into memory.
+    Enlarges an image with a network in one pass, by the factor that the network was made for.
+    Networks of Real-ESRGAN, ESRGAN and ESPCN are read from safetensors files. Works in tiles, so
+    that an image of any size fits into memory.
     image, upscale, super-resolution, enlarge, real-esrgan, espcn
 
     Use cases:
@@ -46,16 +53,33 @@ class Upscale(DiffusionNode):
 
     default_model = DEFAULT_UPSCALER
 
-    image: ImageRef = Field(default=ImageRef(), description="Image to enlarge; transparency is enlarged along.")
-    model: UpscalerModel = Field(default=UpscalerModel(), description="Network to use; empty for the small one that ships.")
+    image: ImageRef = Field(
+        default=ImageRef(), description="Image to enlarge; transparency is enlarged along."
+    )
+    model: UpscalerModel = Field(
+        default=UpscalerModel(), description="Network to use; empty for the small one that ships."
+    )
     longest_side: int = Field(
         default=0,
         ge=0,
         le=MAX_SIDE,
-        description="Longest side of the result, in pixels; the shape is kept. 0 for as many times the image's as the network enlarges.",
+        description=(
+            "Longest side of the result, in pixels; the shape is kept. 0 for as many times the"
+            " image's as the network enlarges."
+        ),
     )
-    tile_size: int = Field(default=256, ge=16, le=4096, description="Side of the tiles that are enlarged one by one, in pixels.")
-    tile_overlap: int = Field(default=16, ge=0, le=256, description="Pixels around each tile that the network sees besides.")
+    tile_size: int = Field(
+        default=256,
+        ge=16,
+        le=4096,
+        description="Side of the tiles that are enlarged one by one, in pixels.",
+    )
+    tile_overlap: int = Field(
+        default=16,
+        ge=0,
+        le=256,
+        description="Pixels around each tile that the network sees besides.",
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The enlarged image, RGB or RGBA."]:
         from nodetool_core.assets.modes import in_mode
@@ -66,26 +90,37 @@ class Upscale(DiffusionNode):
         with context.models.use(ref, "tensors", context=context) as part:
             network = upscaler(part.tensors, ref.repo_id)
             size = self._size(source.size, network.scale, context)
-            enlarged = _enlarged(network, colours, size, self.tile_size, self.tile_overlap, part.device, context)
+            enlarged = _enlarged(
+                network, colours, size, self.tile_size, self.tile_overlap, part.device, context
+            )
         return context.image_from_pil(with_transparency(enlarged, source))
 
     def _size(self, size: Size, factor: int, context: Context) -> Size:
-        """The size of the result. Raises NodeError for one that is too large."""
+        """Return the size of the result. Raises NodeError for one that is too large."""
         if not self.longest_side:
-            hint = f"Set longest_side, to at most {longest_side_of(size)}, or put a Fit in front of this node."
+            hint = (
+                f"Set longest_side, to at most {longest_side_of(size)}, or put a Fit in front of"
+                " this node."
+            )
             return check_size(size[0] * factor, size[1] * factor, hint)
         if self.longest_side > factor * max(size):
-            context.warn(f"longest_side is more than the {factor} times that the network enlarges; the rest is resampled.")
+            context.warn(
+                f"longest_side is more than the {factor} times that the network enlarges; the rest"
+                " is resampled."
+            )
         if self.longest_side < max(size):
-            context.warn(f"The image is larger than longest_side already ({size[0]} x {size[1]} pixels), and is made smaller.")
+            context.warn(
+                f"The image is larger than longest_side already ({size[0]} x {size[1]} pixels), and"
+                " is made smaller."
+            )
         wanted = fitted_size(size, (self.longest_side, self.longest_side))
         return check_size(*wanted, f"Set longest_side to at most {longest_side_of(size)}.")
 
 
 class DiffusionUpscale(DiffusionNode):
     """
-    Enlarges an image with a diffusion model made for it, which paints the details that were not there: Stable Diffusion x4, or the
-    latent upscaler x2.
+    Enlarges an image with a diffusion model made for it, which paints the details that were not
+    there: Stable Diffusion x4, or the latent upscaler x2.
     image, upscale, super-resolution, enlarge, stable-diffusion
 
     Use cases:
@@ -94,14 +129,19 @@ class DiffusionUpscale(DiffusionNode):
     """
 
     model: ImageToImageModel = Field(
-        default=ImageToImageModel(repo_id=UPSCALE_MODEL), description="A diffusion upscaler; fetched when first used."
+        default=ImageToImageModel(repo_id=UPSCALE_MODEL),
+        description="A diffusion upscaler; fetched when first used.",
     )
     prompt: str = Field(default="", description="Text prompt describing the image.")
     negative_prompt: str = shared.NEGATIVE_PROMPT
     image: ImageRef = Field(default=ImageRef(), description="Image to enlarge.")
     num_inference_steps: int = shared.STEPS
-    guidance_scale: float = Field(default=7.5, ge=0.0, le=20.0, description="How closely the prompt is followed.")
-    noise_level: int = Field(default=20, ge=0, le=350, description="Noise put onto the image first; x4 upscaler alone.")
+    guidance_scale: float = Field(
+        default=7.5, ge=0.0, le=20.0, description="How closely the prompt is followed."
+    )
+    noise_level: int = Field(
+        default=20, ge=0, le=350, description="Noise put onto the image first; x4 upscaler alone."
+    )
     seed: int = shared.SEED
     scheduler: SchedulerName = shared.SCHEDULER
 
@@ -119,8 +159,8 @@ class DiffusionUpscale(DiffusionNode):
 
 class TiledRefinement(DiffusionNode):
     """
-    Enlarges an image and repaints it tile by tile with an image-to-image model, so that it may be larger than the model was made
-    for. Tiles overlap and are blended.
+    Enlarges an image and repaints it tile by tile with an image-to-image model, so that it may be
+    larger than the model was made for. Tiles overlap and are blended.
     image, upscale, tiles, refinement, detail, image-to-image
 
     Use cases:
@@ -131,31 +171,59 @@ class TiledRefinement(DiffusionNode):
 
     default_model = DEFAULT_MODEL
 
-    model: ImageToImageModel = Field(default=ImageToImageModel(), description="A model for image to image; empty for the one that ships.")
+    model: ImageToImageModel = Field(
+        default=ImageToImageModel(),
+        description="A model for image to image; empty for the one that ships.",
+    )
     prompt: str = Field(
-        default="A beautiful landscape with mountains and a lake at sunset", description="Text prompt describing the image."
+        default="A beautiful landscape with mountains and a lake at sunset",
+        description="Text prompt describing the image.",
     )
     negative_prompt: str = shared.NEGATIVE_PROMPT
     image: ImageRef = Field(default=ImageRef(), description="Image to enlarge and refine.")
-    scale: float = Field(default=2.0, ge=0.25, le=8.0, description="How many times as long the sides become before tiles are painted.")
-    strength: float = Field(default=0.3, ge=0.0, le=1.0, description="How far tiles may differ from what they were.")
+    scale: float = Field(
+        default=2.0,
+        ge=0.25,
+        le=8.0,
+        description="How many times as long the sides become before tiles are painted.",
+    )
+    strength: float = Field(
+        default=0.3, ge=0.0, le=1.0, description="How far tiles may differ from what they were."
+    )
     num_inference_steps: int = shared.STEPS
     guidance_scale: float = shared.GUIDANCE
-    tile_overlap: float = Field(default=0.25, ge=0.0, le=0.75, description="Share of a tile's side that it shares with the next one.")
+    tile_overlap: float = Field(
+        default=0.25,
+        ge=0.0,
+        le=0.75,
+        description="Share of a tile's side that it shares with the next one.",
+    )
     seed: int = shared.SEED
     scheduler: SchedulerName = shared.SCHEDULER
     loras: list[LoraModel] = shared.LORAS
-    controlnet: ControlNetModel = Field(default=ControlNetModel(), description="Network by which tiles follow what they were.")
+    controlnet: ControlNetModel = Field(
+        default=ControlNetModel(), description="Network by which tiles follow what they were."
+    )
     controlnet_conditioning_scale: float = shared.CONTROL_SCALE
 
     def process(self, context: Context) -> Annotated[ImageRef, "The refined image, RGB."]:
         source = source_image(context, self.image, "image")
-        check_size(round(source.width * self.scale), round(source.height * self.scale), "Choose a smaller scale.")
+        check_size(
+            round(source.width * self.scale),
+            round(source.height * self.scale),
+            "Choose a smaller scale.",
+        )
         steering = replace(Steering.of(self), control_image=self.image)
-        wanted = self.chosen("prompt", "negative_prompt", "strength", "num_inference_steps", "guidance_scale")
-        with steered(self.model_or_default(self.model), "image-to-image", steering, context) as pipeline:
+        wanted = self.chosen(
+            "prompt", "negative_prompt", "strength", "num_inference_steps", "guidance_scale"
+        )
+        with steered(
+            self.model_or_default(self.model), "image-to-image", steering, context
+        ) as pipeline:
             multiple = side_multiple(pipeline)
-            size = _rounded((round(source.width * self.scale), round(source.height * self.scale)), multiple)
+            size = _rounded(
+                (round(source.width * self.scale), round(source.height * self.scale)), multiple
+            )
             large = _resized(source, size)
             native = native_size(pipeline) or size
             tile = (min(native[0], size[0]), min(native[1], size[1]))
@@ -180,7 +248,10 @@ class TiledRefinement(DiffusionNode):
 
 
 def with_transparency(enlarged: Image.Image, source: Image.Image) -> Image.Image:
-    """An RGB image, RGBA with the transparency of the RGBA image that it was made from, where that has any; in its profile."""
+    """
+    Return an RGB image, RGBA with the transparency of the RGBA image that it was made from, where
+    that has any; in its profile.
+    """
     alpha = source.getchannel("A")
     if alpha.getextrema() != (255, 255):
         enlarged.putalpha(_resized(alpha, enlarged.size))
@@ -188,7 +259,7 @@ def with_transparency(enlarged: Image.Image, source: Image.Image) -> Image.Image
 
 
 def _rounded(size: tuple[int, int], multiple: int) -> tuple[int, int]:
-    """The nearest size whose sides are multiples."""
+    """Return the nearest size whose sides are multiples."""
     width, height = (max(multiple, round(side / multiple) * multiple) for side in size)
     return width, height
 
@@ -199,11 +270,20 @@ def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     return image if image.size == size else image.resize(size, Pillow.Resampling.LANCZOS)
 
 
-def _enlarged(network: Upscaler, image: Image.Image, size: Size, side: int, margin: int, device: str, context: Context) -> Image.Image:
+def _enlarged(
+    network: Upscaler,
+    image: Image.Image,
+    size: Size,
+    side: int,
+    margin: int,
+    device: str,
+    context: Context,
+) -> Image.Image:
     """
-    The image through the network, cell by cell, each with its margin, in a size.
+    Return the image through the network, cell by cell, each with its margin, in a size.
 
-    Where that is not the size that the network gives, each cell is resampled by itself, with as much around it as resampling
+    Where that is not the size that the network gives, each cell is resampled by itself, with as
+    much around it as resampling
     looks at: no image of the network's own size is ever held.
     """
     import torch
@@ -216,28 +296,49 @@ def _enlarged(network: Upscaler, image: Image.Image, size: Size, side: int, marg
     boxes = cells(image.size, side)
     for index, box in enumerate(boxes):
         seen = with_margin(box, margin + reach, image.size)
-        left, upper, right, lower = (round(edge * scales[axis % 2]) for axis, edge in enumerate(box))
+        left, upper, right, lower = (
+            round(edge * scales[axis % 2]) for axis, edge in enumerate(box)
+        )
         needed = with_margin((left, upper, right, lower), _RESAMPLED if resampled else 0, size)
         with torch.no_grad():
-            large = _through(network.module, network.channels, image.crop(seen), network.scale, device)
-        part = _part(large, [(edge / scales[axis % 2] - seen[axis % 2]) * network.scale for axis, edge in enumerate(needed)], needed)
+            large = _through(
+                network.module, network.channels, image.crop(seen), network.scale, device
+            )
+        part = _part(
+            large,
+            [
+                (edge / scales[axis % 2] - seen[axis % 2]) * network.scale
+                for axis, edge in enumerate(needed)
+            ],
+            needed,
+        )
         across, down = left - needed[0], upper - needed[1]
-        result.paste(part.crop((across, down, across + right - left, down + lower - upper)), (left, upper))
+        result.paste(
+            part.crop((across, down, across + right - left, down + lower - upper)), (left, upper)
+        )
         context.progress(index + 1, len(boxes))
     return result
 
 
 def _part(large: Image.Image, region: list[float], needed: Box) -> Image.Image:
-    """A region of what the network gave, in the size of the box that is needed."""
+    """Return a region of what the network gave, in the size of the box that is needed."""
     from PIL import Image as Pillow
 
     left, upper, right, lower = (max(0.0, edge) for edge in region)
     box = (left, upper, min(right, float(large.width)), min(lower, float(large.height)))
-    return large.resize((needed[2] - needed[0], needed[3] - needed[1]), Pillow.Resampling.LANCZOS, box)
+    return large.resize(
+        (needed[2] - needed[0], needed[3] - needed[1]), Pillow.Resampling.LANCZOS, box
+    )
 
 
-def _through(module: Any, channels: int, image: Image.Image, factor: int, device: str) -> Image.Image:
-    """One piece through the network; where that knows brightness alone, the colours are enlarged without it."""
+def _through(
+    module: Any, channels: int, image: Image.Image, factor: int, device: str
+) -> Image.Image:
+    """
+    One piece through the network.
+
+    Where that knows brightness alone, the colours are enlarged without it.
+    """
     import numpy as np
     import torch
     from PIL import Image as Pillow

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 class Blend(Node):
     """
-    Mixes two images evenly over their whole area. A second image of another size is cropped to the shape of the first
-    and resized.
+    Mixes two images evenly over their whole area. A second image of another size is cropped to the
+    shape of the first and resized.
     image, blend, mix, fade, crossfade
 
     Use cases:
@@ -25,7 +25,12 @@ class Blend(Node):
 
     image1: ImageRef = Field(description="First image; its size is kept.")
     image2: ImageRef = Field(description="Second image.")
-    alpha: float = Field(default=0.5, ge=0.0, le=1.0, description="Share of the second image: 0 gives the first, 1 the second.")
+    alpha: float = Field(
+        default=0.5,
+        ge=0.0,
+        le=1.0,
+        description="Share of the second image: 0 gives the first, 1 the second.",
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The mixture."]:
         from PIL import Image
@@ -33,15 +38,18 @@ class Blend(Node):
         one = opened(context, self.image1)
         first, second = alike(one, covering(opened(context, self.image2), one.size))
         if "A" not in first.mode:
-            return context.image_from_pil(with_profile(Image.blend(first, second, self.alpha), first))
+            return context.image_from_pil(
+                with_profile(Image.blend(first, second, self.alpha), first)
+            )
         share = Image.new("L", first.size, round(self.alpha * 255))
         return context.image_from_pil(with_profile(_mixed(second, first, share), first))
 
 
 class Composite(Node):
     """
-    Takes each pixel from one of two images, as a mask says: the first where the mask is white, the second where it is
-    black, a mixture where it is grey. What differs from the first image in size is cropped to its shape and resized.
+    Takes each pixel from one of two images, as a mask says: the first where the mask is white, the
+    second where it is black, a mixture where it is grey. What differs from the first image in size
+    is cropped to its shape and resized.
     image, composite, mask, combine, cutout
 
     Use cases:
@@ -49,7 +57,9 @@ class Composite(Node):
     - Put a person before another background
     """
 
-    image1: ImageRef = Field(description="Image that shows where the mask is white; its size is kept.")
+    image1: ImageRef = Field(
+        description="Image that shows where the mask is white; its size is kept."
+    )
     image2: ImageRef = Field(description="Image that shows where the mask is black.")
     mask: ImageRef = Field(description="Mask; only how bright it is counts.")
 
@@ -61,10 +71,16 @@ class Composite(Node):
 
 
 def _mixed(first: Image.Image, second: Image.Image, mask: Image.Image) -> Image.Image:
-    """The first image where the mask is white, the second where it is black; between, colours are weighted by their alpha."""
+    """
+    Return the first image where the mask is white, the second where it is black.
+
+    Between, colours are weighted by their alpha.
+    """
     from PIL import Image as Pillow
 
-    mixed = on_weighted(first, lambda image: Pillow.composite(image, second.convert(image.mode), mask))
+    mixed = on_weighted(
+        first, lambda image: Pillow.composite(image, second.convert(image.mode), mask)
+    )
     if "A" not in mixed.mode:
         return mixed
     # Weighting rounds. What comes from one image alone stays as it was.

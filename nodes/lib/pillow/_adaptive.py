@@ -1,9 +1,10 @@
 """
 Contrast limited adaptive histogram equalization (K. Zuiderveld, Graphics Gems IV, 1994).
 
-The image is divided into a grid of tiles. Each tile gets the curve that spreads its own tones evenly, after the counts of
-its histogram were cut at the clip limit and the cut-off spread over the tones below it. A pixel takes the curves of the four nearest
-tiles, weighted by how near their centres are, so that no border between tiles shows.
+The image is divided into a grid of tiles. Each tile gets the curve that spreads its own tones
+evenly, after the counts of its histogram were cut at the clip limit and the cut-off spread over the
+tones below it. A pixel takes the curves of the four nearest tiles, weighted by how near their
+centres are, so that no border between tiles shows.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ _ROUNDS: Final = 256
 """Each round fills at least one tone up, or has nothing left to spread."""
 
 
-def equalized_locally(image: Image.Image, visible: Image.Image | None, clip_limit: float, grid: int, context: Context) -> Image.Image:
+def equalized_locally(
+    image: Image.Image, visible: Image.Image | None, clip_limit: float, grid: int, context: Context
+) -> Image.Image:
     """
-    A grey image (mode L) with its contrast strengthened tile by tile.
+    Return a grey image (mode L) with its contrast strengthened tile by tile.
 
     Args:
         visible: Not 0 where tones count, mode L; None where all do.
@@ -50,14 +53,24 @@ def equalized_locally(image: Image.Image, visible: Image.Image | None, clip_limi
     return Pillow.fromarray(result)
 
 
-def _curves(tones: NDArray[np.uint8], counting: NDArray[np.bool_], rows: int, columns: int, clip_limit: float) -> NDArray[Any]:
+def _curves(
+    tones: NDArray[np.uint8],
+    counting: NDArray[np.bool_],
+    rows: int,
+    columns: int,
+    clip_limit: float,
+) -> NDArray[Any]:
     """For each tile the new tone of every tone, (rows, columns, 256)."""
     import numpy as np
 
     curves = np.empty((rows, columns, 256), np.float32)
     bands = zip(np.array_split(tones, rows), np.array_split(counting, rows), strict=True)
     for row, (band, counts_in_band) in enumerate(bands):
-        tiles = zip(np.array_split(band, columns, axis=1), np.array_split(counts_in_band, columns, axis=1), strict=True)
+        tiles = zip(
+            np.array_split(band, columns, axis=1),
+            np.array_split(counts_in_band, columns, axis=1),
+            strict=True,
+        )
         for column, (tile, counts_in_tile) in enumerate(tiles):
             # Where nothing is seen, every tone counts once: the curve that changes nothing.
             seen = tile[counts_in_tile] if counts_in_tile.any() else np.arange(256, dtype=np.uint8)
@@ -70,7 +83,11 @@ def _curves(tones: NDArray[np.uint8], counting: NDArray[np.bool_], rows: int, co
 
 
 def _limited(counts: NDArray[Any], limit: float) -> NDArray[Any]:
-    """Counts of which none is above the limit, with the same sum: what is cut off is spread over the tones that have room for it."""
+    """
+    Counts of which none is above the limit, with the same sum.
+
+    What is cut off is spread over the tones that have room for it.
+    """
     import numpy as np
 
     limited: NDArray[Any] = np.minimum(counts, limit)

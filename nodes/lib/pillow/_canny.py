@@ -2,9 +2,10 @@
 Edges by Canny's method (J. Canny, A Computational Approach to Edge Detection, 1986).
 
 1. The change of tone along x and y with Sobel's kernels; its size is |dx| + |dy|.
-2. Only ridges are kept: a pixel that changes less than one of its two neighbours across the edge is none.
-3. Ridges above the high threshold are edges; from them the search goes on over neighbours above the low one. Each pixel
-   is visited once.
+2. Only ridges are kept: a pixel that changes less than one of its two neighbours across the edge is
+  none.
+3. Ridges above the high threshold are edges; from them the search goes on over neighbours above the
+   low one. Each pixel is visited once.
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
 
 
 def canny_edges(image: Image.Image, low: float, high: float) -> Image.Image:
-    """The edges of a grey image (mode L), white on black, one pixel wide. Thresholds are sums of |dx| and |dy|, up to 2040."""
+    """
+    Return the edges of a grey image (mode L), white on black, one pixel wide.
+
+    Thresholds are sums of |dx| and |dy|, up to 2040.
+    """
     import numpy as np
     from PIL import Image as Pillow
 
@@ -41,7 +46,10 @@ def _sobel(tones: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _ridges(change: NDArray[Any], along_x: NDArray[Any], along_y: NDArray[Any]) -> Flags:
-    """Where the change is the greatest across the edge, whose direction is rounded to the nearest of four."""
+    """
+    Where the change is the greatest across the edge, whose direction is rounded to the nearest of
+    four.
+    """
     import numpy as np
 
     padded = np.pad(change, 1)
@@ -52,10 +60,18 @@ def _ridges(change: NDArray[Any], along_x: NDArray[Any], along_y: NDArray[Any]) 
         return before, padded[1 + down : 1 + down + height, 1 + right : 1 + right + width]
 
     steep, flat = np.abs(along_y), np.abs(along_x)
-    is_flat, is_steep = steep < 0.4142 * flat, steep > 2.4142 * flat  # tangents of 22.5 and 67.5 degrees
+    is_flat, is_steep = (
+        steep < 0.4142 * flat,
+        steep > 2.4142 * flat,
+    )  # tangents of 22.5 and 67.5 degrees
     falls = (along_x < 0) == (along_y < 0)
     ridge = np.zeros(change.shape, bool)
-    cases = [(is_flat, 0, 1), (is_steep, 1, 0), (~is_flat & ~is_steep & falls, 1, 1), (~is_flat & ~is_steep & ~falls, 1, -1)]
+    cases = [
+        (is_flat, 0, 1),
+        (is_steep, 1, 0),
+        (~is_flat & ~is_steep & falls, 1, 1),
+        (~is_flat & ~is_steep & ~falls, 1, -1),
+    ]
     for chosen, down, right in cases:
         before, after = neighbours(down, right)
         # The one comparison is strict, so that of two equal neighbours one is taken.
@@ -64,13 +80,18 @@ def _ridges(change: NDArray[Any], along_x: NDArray[Any], along_y: NDArray[Any]) 
 
 
 def _connected(certain: Flags, possible: Flags) -> Flags:
-    """What is possible and touches what is certain, over any number of steps in eight directions."""
+    """
+    Return what is possible and touches what is certain, over any number of steps in eight
+    directions.
+    """
     import numpy as np
 
     width = certain.shape[1] + 2
     found, open_ = np.pad(certain, 1).ravel(), np.pad(possible, 1).ravel()
     open_ &= ~found
-    steps = np.array([down * width + right for down in (-1, 0, 1) for right in (-1, 0, 1) if down or right])
+    steps = np.array(
+        [down * width + right for down in (-1, 0, 1) for right in (-1, 0, 1) if down or right]
+    )
     front = np.flatnonzero(found)
     while front.size:
         near = (front[:, None] + steps).ravel()

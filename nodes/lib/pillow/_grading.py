@@ -1,5 +1,7 @@
 """
-The arithmetic of colour grading. All of it works on bands: rows of RGB from 0 to 1, (rows, width, 3), float32.
+The arithmetic of colour grading.
+
+All of it works on bands: rows of RGB from 0 to 1, (rows, width, 3), float32.
 
 A result may lie outside of 0 to 1; whoever makes an image of it cuts it off.
 """
@@ -34,7 +36,10 @@ def triple(values: Triple) -> NDArray[np.float32]:
 
 
 def cdl(band: Band, slope: Triple, offset: Triple, power: Triple, saturation: float) -> Band:
-    """Slope, offset and power of each channel, then saturation around the luma (ASC Color Decision List 1.2)."""
+    """
+    Slope, offset and power of each channel, then saturation around the luma (ASC Color Decision
+    List 1.2).
+    """
     import numpy as np
 
     toned = np.clip(band * triple(slope) + triple(offset), 0.0, 1.0) ** triple(power)
@@ -63,30 +68,39 @@ def in_highlights(tones: Band) -> Band:
 
 
 def all_tones() -> Band:
-    """The tones from 0 to 1 at which curves are kept, (count, 1)."""
+    """Return the tones from 0 to 1 at which curves are kept, (count, 1)."""
     import numpy as np
 
     return np.linspace(0.0, 1.0, _STEPS, dtype=np.float32)[:, None]
 
 
 def rising(curves: Band) -> Band:
-    """Curves over `all_tones`, one a column, that never fall: their values within 0 and 1, in rising order."""
+    """
+    Curves over `all_tones`, one a column, that never fall.
+
+    Their values within 0 and 1, in rising order.
+    """
     import numpy as np
 
     return np.sort(np.clip(curves, 0.0, 1.0), axis=0)
 
 
 def along(curves: Band, band: Band) -> Band:
-    """The tones that curves lead to: one curve for all channels, or one for each."""
+    """Return the tones that curves lead to: one curve for all channels, or one for each."""
     import numpy as np
 
     tones, columns = np.linspace(0.0, 1.0, _STEPS), curves.shape[1]
-    channels = [np.interp(band[..., index], tones, curves[:, index % columns]) for index in range(band.shape[2])]
+    channels = [
+        np.interp(band[..., index], tones, curves[:, index % columns])
+        for index in range(band.shape[2])
+    ]
     return np.stack(channels, axis=2).astype(np.float32)
 
 
 def in_range(band: Band) -> Band:
-    """Colours within 0 to 1: what lies outside is brought nearer to the grey of its luma, which stays."""
+    """
+    Colours within 0 to 1: what lies outside is brought nearer to the grey of its luma, which stays.
+    """
     import numpy as np
 
     grey = luma(band).clip(0.0, 1.0)
@@ -98,22 +112,36 @@ def in_range(band: Band) -> Band:
 
 
 def exposed(band: Band, stops: float) -> Band:
-    """As if the camera had taken in 2 ** stops times the light: tones are multiplied as linear light (sRGB, IEC 61966-2-1)."""
+    """
+    As if the camera had taken in 2 ** stops times the light.
+
+    Tones are multiplied as linear light (sRGB, IEC 61966-2-1).
+    """
     import numpy as np
 
-    linear = np.where(band <= 0.04045, band / 12.92, ((band + 0.055) / 1.055) ** 2.4) * np.float32(2.0**stops)
+    linear = np.where(band <= 0.04045, band / 12.92, ((band + 0.055) / 1.055) ** 2.4) * np.float32(
+        2.0**stops
+    )
     return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
 
 
 def split_toned(band: Band, shadow: Triple, highlight: Triple, balance: float) -> Band:
-    """Tints added to dark and to bright tones. A balance above 0 lets the highlights reach further down."""
+    """
+    Tints added to dark and to bright tones.
+
+    A balance above 0 lets the highlights reach further down.
+    """
     bright = smooth_step(luma(band) + balance * 0.5, 0.0, 1.0)
     toned: Band = band + triple(shadow) * (1 - bright) + triple(highlight) * bright
     return toned
 
 
 def tint(hue: float, saturation: float) -> Triple:
-    """A colour's direction away from grey: what is added to tint without making brighter. The hue is in degrees."""
+    """
+    Return a colour's direction away from grey: what is added to tint without making brighter.
+
+    The hue is in degrees.
+    """
     import numpy as np
 
     colour = np.array(colorsys.hsv_to_rgb(hue % 360 / 360, 1.0, 1.0), np.float32)
@@ -138,17 +166,23 @@ def to_hsl(band: Band) -> tuple[Band, Band, Band]:
     range_, lightness = high - low, (high + low) / 2
     red, green, blue = band[..., 0], band[..., 1], band[..., 2]
     part = np.where(range_ > 0, range_, 1)
-    hue = np.select([high == red, high == green], [(green - blue) / part, (blue - red) / part + 2], (red - green) / part + 4)
+    hue = np.select(
+        [high == red, high == green],
+        [(green - blue) / part, (blue - red) / part + 2],
+        (red - green) / part + 4,
+    )
     room = 1 - np.abs(2 * lightness - 1)
     saturation = np.where(range_ > 0, range_ / np.where(room > 0, room, 1), 0)
     return np.where(range_ > 0, hue / 6 % 1.0, 0).astype(np.float32), saturation, lightness
 
 
 def from_hsl(hue: Band, saturation: Band, lightness: Band) -> Band:
-    """The band of hue, saturation and lightness."""
+    """Return the band of hue, saturation and lightness."""
     import numpy as np
 
     width = saturation * np.minimum(lightness, 1 - lightness)
     twelfths = (np.array([0, 8, 4], np.float32) + hue[..., None] * 12) % 12
-    band: Band = lightness[..., None] - width[..., None] * np.clip(np.minimum(twelfths - 3, 9 - twelfths), -1.0, 1.0)
+    band: Band = lightness[..., None] - width[..., None] * np.clip(
+        np.minimum(twelfths - 3, 9 - twelfths), -1.0, 1.0
+    )
     return band

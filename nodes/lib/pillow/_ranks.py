@@ -1,9 +1,10 @@
 """
 Rank filters: of the tones in a square around each pixel, sorted, the one at a place.
 
-Pillow sorts each square, which costs its area per pixel: minutes for a side of 100. Above a side of `_SORTED`, tones are counted
-instead (T. S. Huang, 1979): for every column there is a histogram of the rows of the square, which changes by two tones from row to
-row, and running sums over the columns tell the histogram of each square. That costs the number of tones that occur per pixel,
+Pillow sorts each square, which costs its area per pixel: minutes for a side of 100. Above a side of
+`_SORTED`, tones are counted instead (T. S. Huang, 1979): for every column there is a histogram of
+the rows of the square, which changes by two tones from row to row, and running sums over the
+columns tell the histogram of each square. That costs the number of tones that occur per pixel,
 whatever the side; both give the same.
 """
 
@@ -21,14 +22,20 @@ _SORTED: Final = 15
 
 
 def ranked(image: Image.Image, size: int, rank: int, context: Context) -> Image.Image:
-    """An image of 8 bits a channel under a rank filter, as if it went on evenly beyond its edges. `size` is odd, `rank` from 0."""
+    """
+    Return an image of 8 bits a channel under a rank filter, as if it went on evenly beyond its
+    edges. `size` is odd, `rank` from 0.
+    """
     import numpy as np
     from PIL import Image as Pillow
     from PIL import ImageFilter
 
     if size <= _SORTED:
         return image.filter(ImageFilter.RankFilter(size, rank))
-    channels = [Pillow.fromarray(_counted(np.asarray(channel), size, rank, context)) for channel in image.split()]
+    channels = [
+        Pillow.fromarray(_counted(np.asarray(channel), size, rank, context))
+        for channel in image.split()
+    ]
     return Pillow.merge(image.mode, channels)
 
 

@@ -1,4 +1,8 @@
-"""Colour grading: exposure, curves, balance, saturation, looks. Grey images become RGB; the alpha is kept."""
+"""
+Colour grading: exposure, curves, balance, saturation, looks.
+
+Grey images become RGB; the alpha is kept.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,9 @@ if TYPE_CHECKING:
 
 IMAGE = "Image to grade."
 
-ColorRange = Literal["all", "reds", "oranges", "yellows", "greens", "cyans", "blues", "purples", "magentas"]
+ColorRange = Literal[
+    "all", "reds", "oranges", "yellows", "greens", "cyans", "blues", "purples", "magentas"
+]
 FilmPreset = Literal[
     "teal_orange",
     "blockbuster",
@@ -36,7 +42,8 @@ _HUES: dict[str, float] = {
 
 class CDL(Node):
     """
-    Applies a colour decision list: each channel times its slope, plus its offset, to its power; then the saturation.
+    Applies a colour decision list: each channel times its slope, plus its offset, to its power;
+    then the saturation.
     image, color grading, cdl, slope, offset, power
 
     Use cases:
@@ -48,25 +55,41 @@ class CDL(Node):
     slope_r: float = Field(default=1.0, ge=0.0, le=4.0, description="What red is multiplied by.")
     slope_g: float = Field(default=1.0, ge=0.0, le=4.0, description="What green is multiplied by.")
     slope_b: float = Field(default=1.0, ge=0.0, le=4.0, description="What blue is multiplied by.")
-    offset_r: float = Field(default=0.0, ge=-1.0, le=1.0, description="What is added to red; 1 is the whole range.")
+    offset_r: float = Field(
+        default=0.0, ge=-1.0, le=1.0, description="What is added to red; 1 is the whole range."
+    )
     offset_g: float = Field(default=0.0, ge=-1.0, le=1.0, description="What is added to green.")
     offset_b: float = Field(default=0.0, ge=-1.0, le=1.0, description="What is added to blue.")
-    power_r: float = Field(default=1.0, ge=0.1, le=4.0, description="The power of red; below 1 makes it brighter.")
+    power_r: float = Field(
+        default=1.0, ge=0.1, le=4.0, description="The power of red; below 1 makes it brighter."
+    )
     power_g: float = Field(default=1.0, ge=0.1, le=4.0, description="The power of green.")
     power_b: float = Field(default=1.0, ge=0.1, le=4.0, description="The power of blue.")
-    saturation: float = Field(default=1.0, ge=0.0, le=4.0, description="Strength of the colours: 0 is grey, 1 leaves them.")
+    saturation: float = Field(
+        default=1.0,
+        ge=0.0,
+        le=4.0,
+        description="Strength of the colours: 0 is grey, 1 leaves them.",
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The graded image."]:
         slope = (self.slope_r, self.slope_g, self.slope_b)
         offset = (self.offset_r, self.offset_g, self.offset_b)
         power = (self.power_r, self.power_g, self.power_b)
         image = opened(context, self.image)
-        return context.image_from_pil(graded(image, lambda band, _: grading.cdl(band, slope, offset, power, self.saturation), context))
+        return context.image_from_pil(
+            graded(
+                image,
+                lambda band, _: grading.cdl(band, slope, offset, power, self.saturation),
+                context,
+            )
+        )
 
 
 class ColorBalance(Node):
     """
-    Shifts the colours of an image between cool and warm, and between green and magenta. How bright it looks is kept.
+    Shifts the colours of an image between cool and warm, and between green and magenta. How bright
+    it looks is kept.
     image, color grading, white balance, temperature, tint
 
     Use cases:
@@ -75,11 +98,17 @@ class ColorBalance(Node):
     """
 
     image: ImageRef = Field(description=IMAGE)
-    temperature: float = Field(default=0.0, ge=-1.0, le=1.0, description="Below 0 cooler (blue), above 0 warmer (orange).")
-    tint: float = Field(default=0.0, ge=-1.0, le=1.0, description="Below 0 greener, above 0 more magenta.")
+    temperature: float = Field(
+        default=0.0, ge=-1.0, le=1.0, description="Below 0 cooler (blue), above 0 warmer (orange)."
+    )
+    tint: float = Field(
+        default=0.0, ge=-1.0, le=1.0, description="Below 0 greener, above 0 more magenta."
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The balanced image."]:
-        gain = grading.triple((1 + 0.3 * self.temperature, 1 - 0.3 * self.tint, 1 - 0.3 * self.temperature))
+        gain = grading.triple(
+            (1 + 0.3 * self.temperature, 1 - 0.3 * self.tint, 1 - 0.3 * self.temperature)
+        )
 
         def balance(band: Band, _: int) -> Band:
             shifted = band * gain
@@ -90,8 +119,8 @@ class ColorBalance(Node):
 
 class Curves(Node):
     """
-    Bends the tone curve of an image: the ends, the shadows, midtones and highlights, and the midtones of each channel. What
-    was brighter stays so.
+    Bends the tone curve of an image: the ends, the shadows, midtones and highlights, and the
+    midtones of each channel. What was brighter stays so.
     image, color grading, curves, levels, tones
 
     Use cases:
@@ -102,20 +131,43 @@ class Curves(Node):
     image: ImageRef = Field(description=IMAGE)
     black_point: float = Field(default=0.0, ge=0.0, le=0.5, description="Tone that becomes black.")
     white_point: float = Field(default=1.0, ge=0.5, le=1.0, description="Tone that becomes white.")
-    shadows: float = Field(default=0.0, ge=-0.5, le=0.5, description="What is added to tones around a third.")
-    midtones: float = Field(default=0.0, ge=-0.5, le=0.5, description="What is added to tones around the middle.")
-    highlights: float = Field(default=0.0, ge=-0.5, le=0.5, description="What is added to tones around two thirds.")
-    red_midtones: float = Field(default=0.0, ge=-0.5, le=0.5, description="What is added to the midtones of red.")
-    green_midtones: float = Field(default=0.0, ge=-0.5, le=0.5, description="What is added to the midtones of green.")
-    blue_midtones: float = Field(default=0.0, ge=-0.5, le=0.5, description="What is added to the midtones of blue.")
+    shadows: float = Field(
+        default=0.0, ge=-0.5, le=0.5, description="What is added to tones around a third."
+    )
+    midtones: float = Field(
+        default=0.0, ge=-0.5, le=0.5, description="What is added to tones around the middle."
+    )
+    highlights: float = Field(
+        default=0.0, ge=-0.5, le=0.5, description="What is added to tones around two thirds."
+    )
+    red_midtones: float = Field(
+        default=0.0, ge=-0.5, le=0.5, description="What is added to the midtones of red."
+    )
+    green_midtones: float = Field(
+        default=0.0, ge=-0.5, le=0.5, description="What is added to the midtones of green."
+    )
+    blue_midtones: float = Field(
+        default=0.0, ge=-0.5, le=0.5, description="What is added to the midtones of blue."
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The graded image."]:
         if self.black_point >= self.white_point:
-            raise NodeError("black_point and white_point are the same tone.", "Leave some range between them.")
-        middles = grading.triple((self.red_midtones, self.green_midtones, self.blue_midtones)) + self.midtones
+            raise NodeError(
+                "black_point and white_point are the same tone.", "Leave some range between them."
+            )
+        middles = (
+            grading.triple((self.red_midtones, self.green_midtones, self.blue_midtones))
+            + self.midtones
+        )
 
-        tones = ((grading.all_tones() - self.black_point) / (self.white_point - self.black_point)).clip(0.0, 1.0)
-        bent = tones + self.shadows * grading.in_shadows(tones) + self.highlights * grading.in_highlights(tones)
+        tones = (
+            (grading.all_tones() - self.black_point) / (self.white_point - self.black_point)
+        ).clip(0.0, 1.0)
+        bent = (
+            tones
+            + self.shadows * grading.in_shadows(tones)
+            + self.highlights * grading.in_highlights(tones)
+        )
         curves = grading.rising(bent + middles * grading.in_midtones(tones))
 
         def bend(band: Band, _: int) -> Band:
@@ -135,16 +187,30 @@ class Exposure(Node):
     """
 
     image: ImageRef = Field(description=IMAGE)
-    exposure: float = Field(default=0.0, ge=-5.0, le=5.0, description="In stops: 1 doubles the light, -1 halves it.")
-    contrast: float = Field(default=0.0, ge=-1.0, le=1.0, description="-1 gives middle grey, 1 doubles the contrast.")
-    highlights: float = Field(default=0.0, ge=-1.0, le=1.0, description="Makes bright tones darker or brighter.")
-    shadows: float = Field(default=0.0, ge=-1.0, le=1.0, description="Makes dark tones darker or brighter.")
-    whites: float = Field(default=0.0, ge=-1.0, le=1.0, description="Makes the brightest tones darker or brighter.")
-    blacks: float = Field(default=0.0, ge=-1.0, le=1.0, description="Makes the darkest tones darker or brighter.")
+    exposure: float = Field(
+        default=0.0, ge=-5.0, le=5.0, description="In stops: 1 doubles the light, -1 halves it."
+    )
+    contrast: float = Field(
+        default=0.0, ge=-1.0, le=1.0, description="-1 gives middle grey, 1 doubles the contrast."
+    )
+    highlights: float = Field(
+        default=0.0, ge=-1.0, le=1.0, description="Makes bright tones darker or brighter."
+    )
+    shadows: float = Field(
+        default=0.0, ge=-1.0, le=1.0, description="Makes dark tones darker or brighter."
+    )
+    whites: float = Field(
+        default=0.0, ge=-1.0, le=1.0, description="Makes the brightest tones darker or brighter."
+    )
+    blacks: float = Field(
+        default=0.0, ge=-1.0, le=1.0, description="Makes the darkest tones darker or brighter."
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The graded image."]:
         light = grading.all_tones()
-        shift = self.shadows * grading.in_shadows(light) + self.highlights * grading.in_highlights(light)
+        shift = self.shadows * grading.in_shadows(light) + self.highlights * grading.in_highlights(
+            light
+        )
         shift += self.blacks * (1 - light) ** 4 + self.whites * light**4
         curve = grading.rising(light + 0.25 * shift)
 
@@ -168,17 +234,25 @@ class FilmLook(Node):
 
     image: ImageRef = Field(description=IMAGE)
     preset: FilmPreset = Field(default="teal_orange", description="The look.")
-    intensity: float = Field(default=1.0, ge=0.0, le=2.0, description="0 leaves the image, 1 is the look, 2 twice the change.")
+    intensity: float = Field(
+        default=1.0,
+        ge=0.0,
+        le=2.0,
+        description="0 leaves the image, 1 is the look, 2 twice the change.",
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The image in that look."]:
         look = LOOKS[self.preset]
         image = opened(context, self.image)
-        return context.image_from_pil(graded(image, lambda band, _: band + (look(band) - band) * self.intensity, context))
+        return context.image_from_pil(
+            graded(image, lambda band, _: band + (look(band) - band) * self.intensity, context)
+        )
 
 
 class HSLAdjust(Node):
     """
-    Changes hue, saturation and luminance of one range of colours, or of all. The range fades out towards its neighbours.
+    Changes hue, saturation and luminance of one range of colours, or of all. The range fades out
+    towards its neighbours.
     image, color grading, hue, saturation, luminance, selective
 
     Use cases:
@@ -188,8 +262,15 @@ class HSLAdjust(Node):
 
     image: ImageRef = Field(description=IMAGE)
     color_range: ColorRange = Field(default="all", description="Which colours are changed.")
-    hue_shift: float = Field(default=0.0, ge=-1.0, le=1.0, description="Turn of the colour circle: 1 is half a turn.")
-    saturation: float = Field(default=0.0, ge=-1.0, le=1.0, description="-1 gives the grey of their lightness, 1 doubles it.")
+    hue_shift: float = Field(
+        default=0.0, ge=-1.0, le=1.0, description="Turn of the colour circle: 1 is half a turn."
+    )
+    saturation: float = Field(
+        default=0.0,
+        ge=-1.0,
+        le=1.0,
+        description="-1 gives the grey of their lightness, 1 doubles it.",
+    )
     luminance: float = Field(default=0.0, ge=-1.0, le=1.0, description="-1 gives black, 1 white.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The graded image."]:
@@ -208,7 +289,8 @@ class HSLAdjust(Node):
 
 class LiftGammaGain(Node):
     """
-    Grades shadows (lift), midtones (gamma) and highlights (gain), all channels together and each by itself.
+    Grades shadows (lift), midtones (gamma) and highlights (gain), all channels together and each by
+    itself.
     image, color grading, lift, gamma, gain, color wheels
 
     Use cases:
@@ -217,18 +299,30 @@ class LiftGammaGain(Node):
     """
 
     image: ImageRef = Field(description=IMAGE)
-    lift_r: float = Field(default=0.0, ge=-1.0, le=1.0, description="What is added to red at black.")
-    lift_g: float = Field(default=0.0, ge=-1.0, le=1.0, description="What is added to green at black.")
-    lift_b: float = Field(default=0.0, ge=-1.0, le=1.0, description="What is added to blue at black.")
-    lift_master: float = Field(default=0.0, ge=-1.0, le=1.0, description="What is added to all channels at black.")
-    gamma_r: float = Field(default=1.0, ge=0.1, le=4.0, description="Gamma of red; above 1 makes midtones brighter.")
+    lift_r: float = Field(
+        default=0.0, ge=-1.0, le=1.0, description="What is added to red at black."
+    )
+    lift_g: float = Field(
+        default=0.0, ge=-1.0, le=1.0, description="What is added to green at black."
+    )
+    lift_b: float = Field(
+        default=0.0, ge=-1.0, le=1.0, description="What is added to blue at black."
+    )
+    lift_master: float = Field(
+        default=0.0, ge=-1.0, le=1.0, description="What is added to all channels at black."
+    )
+    gamma_r: float = Field(
+        default=1.0, ge=0.1, le=4.0, description="Gamma of red; above 1 makes midtones brighter."
+    )
     gamma_g: float = Field(default=1.0, ge=0.1, le=4.0, description="Gamma of green.")
     gamma_b: float = Field(default=1.0, ge=0.1, le=4.0, description="Gamma of blue.")
     gamma_master: float = Field(default=1.0, ge=0.1, le=4.0, description="Gamma of all channels.")
     gain_r: float = Field(default=1.0, ge=0.0, le=4.0, description="What red is multiplied by.")
     gain_g: float = Field(default=1.0, ge=0.0, le=4.0, description="What green is multiplied by.")
     gain_b: float = Field(default=1.0, ge=0.0, le=4.0, description="What blue is multiplied by.")
-    gain_master: float = Field(default=1.0, ge=0.0, le=4.0, description="What all channels are multiplied by.")
+    gain_master: float = Field(
+        default=1.0, ge=0.0, le=4.0, description="What all channels are multiplied by."
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The graded image."]:
         lift = grading.triple((self.lift_r, self.lift_g, self.lift_b)) + self.lift_master
@@ -244,7 +338,8 @@ class LiftGammaGain(Node):
 
 class SaturationVibrance(Node):
     """
-    Changes the strength of all colours, and (vibrance) that of weak colours more than that of strong ones.
+    Changes the strength of all colours, and (vibrance) that of weak colours more than that of
+    strong ones.
     image, color grading, saturation, vibrance, color
 
     Use cases:
@@ -253,13 +348,25 @@ class SaturationVibrance(Node):
     """
 
     image: ImageRef = Field(description=IMAGE)
-    saturation: float = Field(default=0.0, ge=-1.0, le=1.0, description="-1 gives grey (the luma of Rec. 709), 1 doubles it.")
-    vibrance: float = Field(default=0.0, ge=-1.0, le=1.0, description="The same, the less the stronger a colour is already.")
+    saturation: float = Field(
+        default=0.0,
+        ge=-1.0,
+        le=1.0,
+        description="-1 gives grey (the luma of Rec. 709), 1 doubles it.",
+    )
+    vibrance: float = Field(
+        default=0.0,
+        ge=-1.0,
+        le=1.0,
+        description="The same, the less the stronger a colour is already.",
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The graded image."]:
         def strengthen(band: Band, _: int) -> Band:
             strength = (band.max(axis=2) - band.min(axis=2))[..., None]
-            return grading.saturated(band, (1 + self.saturation) * (1 + self.vibrance * (1 - strength)))
+            return grading.saturated(
+                band, (1 + self.saturation) * (1 + self.vibrance * (1 - strength))
+            )
 
         return context.image_from_pil(graded(opened(context, self.image), strengthen, context))
 
@@ -275,17 +382,39 @@ class SplitToning(Node):
     """
 
     image: ImageRef = Field(description=IMAGE)
-    shadow_hue: float = Field(default=200.0, ge=0.0, le=360.0, description="Hue of the shadows, in degrees: 0 red, 120 green, 240 blue.")
-    shadow_saturation: float = Field(default=0.3, ge=0.0, le=1.0, description="Strength of the shadows' tint.")
-    highlight_hue: float = Field(default=40.0, ge=0.0, le=360.0, description="Hue of the highlights, in degrees.")
-    highlight_saturation: float = Field(default=0.3, ge=0.0, le=1.0, description="Strength of the highlights' tint.")
-    balance: float = Field(default=0.0, ge=-1.0, le=1.0, description="Below 0 the shadows' tint reaches further, above 0 the highlights'.")
+    shadow_hue: float = Field(
+        default=200.0,
+        ge=0.0,
+        le=360.0,
+        description="Hue of the shadows, in degrees: 0 red, 120 green, 240 blue.",
+    )
+    shadow_saturation: float = Field(
+        default=0.3, ge=0.0, le=1.0, description="Strength of the shadows' tint."
+    )
+    highlight_hue: float = Field(
+        default=40.0, ge=0.0, le=360.0, description="Hue of the highlights, in degrees."
+    )
+    highlight_saturation: float = Field(
+        default=0.3, ge=0.0, le=1.0, description="Strength of the highlights' tint."
+    )
+    balance: float = Field(
+        default=0.0,
+        ge=-1.0,
+        le=1.0,
+        description="Below 0 the shadows' tint reaches further, above 0 the highlights'.",
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The tinted image."]:
         shadow = grading.tint(self.shadow_hue, self.shadow_saturation)
         highlight = grading.tint(self.highlight_hue, self.highlight_saturation)
         image = opened(context, self.image)
-        return context.image_from_pil(graded(image, lambda band, _: grading.split_toned(band, shadow, highlight, self.balance), context))
+        return context.image_from_pil(
+            graded(
+                image,
+                lambda band, _: grading.split_toned(band, shadow, highlight, self.balance),
+                context,
+            )
+        )
 
 
 class Vignette(Node):
@@ -299,10 +428,27 @@ class Vignette(Node):
     """
 
     image: ImageRef = Field(description=IMAGE)
-    amount: float = Field(default=0.5, ge=-1.0, le=1.0, description="Above 0 darker edges, below 0 brighter ones; 1 gives black.")
-    midpoint: float = Field(default=0.5, ge=0.0, le=1.0, description="Where it begins: 0 at the middle, 1 at the corners.")
-    roundness: float = Field(default=0.0, ge=-1.0, le=1.0, description="-1 follows the frame, 0 is an ellipse, 1 a circle.")
-    feather: float = Field(default=0.5, ge=0.0, le=1.0, description="How soft the transition is; 0 gives a hard edge.")
+    amount: float = Field(
+        default=0.5,
+        ge=-1.0,
+        le=1.0,
+        description="Above 0 darker edges, below 0 brighter ones; 1 gives black.",
+    )
+    midpoint: float = Field(
+        default=0.5,
+        ge=0.0,
+        le=1.0,
+        description="Where it begins: 0 at the middle, 1 at the corners.",
+    )
+    roundness: float = Field(
+        default=0.0,
+        ge=-1.0,
+        le=1.0,
+        description="-1 follows the frame, 0 is an ellipse, 1 a circle.",
+    )
+    feather: float = Field(
+        default=0.5, ge=0.0, le=1.0, description="How soft the transition is; 0 gives a hard edge."
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The image with its vignette."]:
         image = opened(context, self.image)
@@ -310,20 +456,28 @@ class Vignette(Node):
         def shade(band: Band, top: int) -> Band:
             distance = _distance(band.shape[0], top, image.size, self.roundness)[..., None]
             edge = grading.smooth_step(distance, self.midpoint, self.midpoint + self.feather)
-            shaded: Band = band * (1 - edge * self.amount) if self.amount >= 0 else band - (1 - band) * edge * self.amount
+            shaded: Band = (
+                band * (1 - edge * self.amount)
+                if self.amount >= 0
+                else band - (1 - band) * edge * self.amount
+            )
             return shaded
 
         return context.image_from_pil(graded(image, shade, context))
 
 
 def _belonging(hue: Band, saturation: Band, color_range: ColorRange) -> Band:
-    """How much each pixel belongs to a range of colours, from 0 to 1. Grey belongs to none but `all`."""
+    """
+    How much each pixel belongs to a range of colours, from 0 to 1. Grey belongs to none but `all`.
+    """
     import numpy as np
 
     if color_range == "all":
         return np.ones_like(hue)
     away = np.abs((hue * 360 - _HUES[color_range] + 180) % 360 - 180)
-    weight: Band = (1 - grading.smooth_step(away, 15.0, 45.0)) * grading.smooth_step(saturation, 0.0, 0.15)
+    weight: Band = (1 - grading.smooth_step(away, 15.0, 45.0)) * grading.smooth_step(
+        saturation, 0.0, 0.15
+    )
     return weight
 
 

@@ -1,4 +1,7 @@
-"""Two images: side by side, their difference, and one brought to the tones or the colours of the other."""
+"""
+Two images: side by side, their difference, and one brought to the tones or the colours of the
+other.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from nodes._fonts import FONT
 from nodes._geometry import check_size, resized
-from nodes._pixels import alike, check_same_size, colours, common_form, in_form, opened, with_alpha, with_profile
+from nodes._pixels import (
+    alike,
+    check_same_size,
+    colours,
+    common_form,
+    in_form,
+    opened,
+    with_alpha,
+    with_profile,
+)
 from nodes.lib.grid import CombineImageGrid, labels_identity
 from nodetool_core import Context, Field, FontRef, ImageRef, Node, Sources
 
@@ -18,7 +30,8 @@ if TYPE_CHECKING:
 
 class BeforeAfter(Node):
     """
-    Shows an image before and after on one sheet. An image of another size is brought to the size of the one after.
+    Shows an image before and after on one sheet. An image of another size is brought to the size of
+    the one after.
     image, compare, before and after, sheet, side by side
 
     Use cases:
@@ -29,10 +42,22 @@ class BeforeAfter(Node):
     before: ImageRef = Field(description="Image before.")
     after: ImageRef = Field(description="Image after.")
     layout: Literal["side_by_side", "split"] = Field(
-        default="side_by_side", description="Both whole, beside each other; or the left half of the one and the right half of the other."
+        default="side_by_side",
+        description=(
+            "Both whole, beside each other; or the left half of the one and the right half of the"
+            " other."
+        ),
     )
-    labels: list[str] = Field(default=["before", "after"], description="Texts below the images when they are side by side.")
-    gap: int = Field(default=4, ge=0, le=512, description="Space around each image, or width of the dividing line, in pixels.")
+    labels: list[str] = Field(
+        default=["before", "after"],
+        description="Texts below the images when they are side by side.",
+    )
+    gap: int = Field(
+        default=4,
+        ge=0,
+        le=512,
+        description="Space around each image, or width of the dividing line, in pixels.",
+    )
     font: FontRef = Field(default=FontRef(), description=FONT)
 
     @classmethod
@@ -45,12 +70,17 @@ class BeforeAfter(Node):
         before = resized(opened(context, self.before), after.size)
         if self.layout == "side_by_side":
             tiles: list[ImageRef] = [context.image_from_pil(before), context.image_from_pil(after)]
-            return CombineImageGrid(tiles=tiles, columns=2, labels=self.labels, gap=self.gap, font=self.font).process(context)
+            return CombineImageGrid(
+                tiles=tiles, columns=2, labels=self.labels, gap=self.gap, font=self.font
+            ).process(context)
         left, sheet = alike(before, after)
         middle, half = after.width // 2, self.gap // 2
         sheet = sheet.copy()
         sheet.paste(left.crop((0, 0, middle, after.height)), (0, 0))
-        sheet.paste("white", (max(0, middle - half), 0, min(after.width, middle - half + self.gap), after.height))
+        sheet.paste(
+            "white",
+            (max(0, middle - half), 0, min(after.width, middle - half + self.gap), after.height),
+        )
         return context.image_from_pil(sheet)
 
 
@@ -74,7 +104,12 @@ class Difference(Node):
 
     image1: ImageRef = Field(description="First image.")
     image2: ImageRef = Field(description="Second image.")
-    amplify: float = Field(default=1.0, ge=1.0, le=255.0, description="What the difference is multiplied by in the image of it.")
+    amplify: float = Field(
+        default=1.0,
+        ge=1.0,
+        le=255.0,
+        description="What the difference is multiplied by in the image of it.",
+    )
 
     def process(self, context: Context) -> Differences:
         import numpy as np
@@ -89,12 +124,18 @@ class Difference(Node):
             # An image of the difference of two alphas would be transparent where they agree.
             shown = Image.fromarray(worst)
         shown = shown.point(lambda tone: tone * self.amplify)
-        return Differences(context.image_from_pil(shown), float(tones.mean()), int(worst.max()), float((worst > 0).mean()))
+        return Differences(
+            context.image_from_pil(shown),
+            float(tones.mean()),
+            int(worst.max()),
+            float((worst > 0).mean()),
+        )
 
 
 class MatchHistogram(Node):
     """
-    Gives an image the tones of another one, channel by channel: after it, both have about the same histogram.
+    Gives an image the tones of another one, channel by channel: after it, both have about the same
+    histogram.
     image, compare, histogram, match, colour transfer, tones
 
     Use cases:
@@ -104,7 +145,9 @@ class MatchHistogram(Node):
 
     image: ImageRef = Field(description="Image to change.")
     reference: ImageRef = Field(description="Image whose tones are taken; of any size.")
-    strength: float = Field(default=1.0, ge=0.0, le=1.0, description="0 leaves the image, 1 matches fully.")
+    strength: float = Field(
+        default=1.0, ge=0.0, le=1.0, description="0 leaves the image, 1 matches fully."
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The image with the other's tones."]:
         from PIL import Image
@@ -116,14 +159,21 @@ class MatchHistogram(Node):
         channels = []
         for own, other in zip(colour.split(), wanted.split(), strict=True):
             curve = _matching_curve(_shares(own, alpha), _shares(other, wanted_alpha))
-            channels.append(own.point([round(tone + (new - tone) * self.strength) for tone, new in enumerate(curve)]))
-        merged = with_alpha(Image.merge(colour.mode, channels), alpha if image.has_transparency_data else None)
+            channels.append(
+                own.point(
+                    [round(tone + (new - tone) * self.strength) for tone, new in enumerate(curve)]
+                )
+            )
+        merged = with_alpha(
+            Image.merge(colour.mode, channels), alpha if image.has_transparency_data else None
+        )
         return context.image_from_pil(with_profile(merged, ready))
 
 
 class TransferColor(Node):
     """
-    Gives an image the colours of another one and leaves it its own brightness, so that all its detail stays sharp.
+    Gives an image the colours of another one and leaves it its own brightness, so that all its
+    detail stays sharp.
     image, compare, colour transfer, colorize, luma, chroma
 
     Use cases:
@@ -132,34 +182,52 @@ class TransferColor(Node):
     """
 
     image: ImageRef = Field(description="Image whose brightness and detail stay.")
-    colors: ImageRef = Field(description="Image whose colours are taken; brought to the size of the first.")
-    strength: float = Field(default=1.0, ge=0.0, le=1.0, description="0 leaves the image, 1 takes the colours fully.")
+    colors: ImageRef = Field(
+        description="Image whose colours are taken; brought to the size of the first."
+    )
+    strength: float = Field(
+        default=1.0, ge=0.0, le=1.0, description="0 leaves the image, 1 takes the colours fully."
+    )
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The image in the other's colours, RGB or RGBA."]:
+    def process(
+        self, context: Context
+    ) -> Annotated[ImageRef, "The image in the other's colours, RGB or RGBA."]:
         from PIL import Image
 
         image = opened(context, self.image)
         check_size(*image.size)
         mode, profile = common_form([image], colours=True)
         own, alpha = colours(in_form(image, mode, profile))
-        wanted = resized(in_form(colours(opened(context, self.colors))[0], "RGB", profile), own.size)
+        wanted = resized(
+            in_form(colours(opened(context, self.colors))[0], "RGB", profile), own.size
+        )
         brightness = own.convert("YCbCr").getchannel(0)
-        mixed = Image.merge("YCbCr", (brightness, *wanted.convert("YCbCr").split()[1:])).convert("RGB")
-        return context.image_from_pil(with_profile(with_alpha(Image.blend(own, mixed, self.strength), alpha), own))
+        mixed = Image.merge("YCbCr", (brightness, *wanted.convert("YCbCr").split()[1:])).convert(
+            "RGB"
+        )
+        return context.image_from_pil(
+            with_profile(with_alpha(Image.blend(own, mixed, self.strength), alpha), own)
+        )
 
 
 def _shares(channel: Image.Image, alpha: Image.Image | None) -> NDArray[np.float64]:
     """For each tone the share of visible pixels that are as dark or darker."""
     import numpy as np
 
-    counts = np.array(channel.histogram(alpha.point(lambda tone: 255 * (tone > 0)) if alpha else None), np.float64)
+    counts = np.array(
+        channel.histogram(alpha.point(lambda tone: 255 * (tone > 0)) if alpha else None), np.float64
+    )
     counts = counts if counts.any() else np.ones(256)
     shares: NDArray[np.float64] = counts.cumsum() / counts.sum()
     return shares
 
 
 def _matching_curve(own: NDArray[np.float64], wanted: NDArray[np.float64]) -> list[float]:
-    """For each tone the one that as many pixels of the other image lie below; tones that it does not have count for nothing."""
+    """
+    For each tone the one that as many pixels of the other image lie below.
+
+    Tones that it does not have count for nothing.
+    """
     import numpy as np
 
     occurs = np.diff(wanted, prepend=0.0) > 0

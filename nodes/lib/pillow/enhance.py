@@ -1,4 +1,8 @@
-"""Contrast, brightness, colour and sharpness. What is measured in an image is measured where something of it is seen."""
+"""
+Contrast, brightness, colour and sharpness.
+
+What is measured in an image is measured where something of it is seen.
+"""
 
 from __future__ import annotations
 
@@ -25,13 +29,18 @@ class Brightness(Node):
     """
 
     image: ImageRef = Field(description="Image to change.")
-    factor: float = Field(default=1.0, description="Every tone is multiplied by it: 1 changes nothing, 0 gives black.")
+    factor: float = Field(
+        default=1.0, description="Every tone is multiplied by it: 1 changes nothing, 0 gives black."
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The changed image."]:
         from PIL import ImageEnhance
 
         return context.image_from_pil(
-            on_colours(opened(context, self.image), lambda image: ImageEnhance.Brightness(image).enhance(self.factor))
+            on_colours(
+                opened(context, self.image),
+                lambda image: ImageEnhance.Brightness(image).enhance(self.factor),
+            )
         )
 
 
@@ -46,12 +55,22 @@ class Color(Node):
     """
 
     image: ImageRef = Field(description="Image to change.")
-    factor: float = Field(default=1.0, description="1 changes nothing, 0 gives grey (the luma of Rec. 601), more than 1 stronger colours.")
+    factor: float = Field(
+        default=1.0,
+        description=(
+            "1 changes nothing, 0 gives grey (the luma of Rec. 601), more than 1 stronger colours."
+        ),
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The changed image."]:
         from PIL import ImageEnhance
 
-        return context.image_from_pil(on_colours(opened(context, self.image), lambda image: ImageEnhance.Color(image).enhance(self.factor)))
+        return context.image_from_pil(
+            on_colours(
+                opened(context, self.image),
+                lambda image: ImageEnhance.Color(image).enhance(self.factor),
+            )
+        )
 
 
 class Contrast(Node):
@@ -65,7 +84,12 @@ class Contrast(Node):
     """
 
     image: ImageRef = Field(description="Image to change.")
-    factor: float = Field(default=1.0, description="1 changes nothing, 0 gives the mean grey, more than 1 gives stronger contrast.")
+    factor: float = Field(
+        default=1.0,
+        description=(
+            "1 changes nothing, 0 gives the mean grey, more than 1 gives stronger contrast."
+        ),
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The changed image."]:
         return context.image_from_pil(on_visible(opened(context, self.image), self._contrasted))
@@ -74,7 +98,9 @@ class Contrast(Node):
         from PIL import Image, ImageStat
 
         mean = ImageStat.Stat(image.convert("L"), visible).mean[0]
-        return Image.blend(Image.new("L", image.size, int(mean + 0.5)).convert(image.mode), image, self.factor)
+        return Image.blend(
+            Image.new("L", image.size, int(mean + 0.5)).convert(image.mode), image, self.factor
+        )
 
 
 class Sharpness(Node):
@@ -88,7 +114,10 @@ class Sharpness(Node):
     """
 
     image: ImageRef = Field(description="Image to change.")
-    factor: float = Field(default=1.0, description="1 changes nothing, 0 gives a smoothed image, more than 1 gives a sharper one.")
+    factor: float = Field(
+        default=1.0,
+        description="1 changes nothing, 0 gives a smoothed image, more than 1 gives a sharper one.",
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The changed image."]:
         from PIL import Image, ImageFilter
@@ -114,22 +143,33 @@ class AutoContrast(Node):
         default=0,
         ge=0,
         le=255,
-        description="Percent of the pixels left out at each end of the range; from 50 on, nothing is left.",
+        description=(
+            "Percent of the pixels left out at each end of the range; from 50 on, nothing is left."
+        ),
     )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The changed image."]:
         from PIL import ImageOps
 
         if self.cutoff >= 50:
-            context.warn(f"A cutoff of {self.cutoff} percent at each end leaves no tones, so the contrast stays as it is.")
+            context.warn(
+                f"A cutoff of {self.cutoff} percent at each end leaves no tones, so the contrast"
+                " stays as it is."
+            )
             return context.image_from_pil(opened(context, self.image))
         image = opened(context, self.image)
-        return context.image_from_pil(on_visible(image, lambda colour, visible: ImageOps.autocontrast(colour, self.cutoff, mask=visible)))
+        return context.image_from_pil(
+            on_visible(
+                image,
+                lambda colour, visible: ImageOps.autocontrast(colour, self.cutoff, mask=visible),
+            )
+        )
 
 
 class AdaptiveContrast(Node):
     """
-    Strengthens the contrast of each part of an image by its own tones (CLAHE). Colours keep their hue.
+    Strengthens the contrast of each part of an image by its own tones (CLAHE). Colours keep their
+    hue.
     image, enhance, contrast, adaptive, clahe, local
 
     Use cases:
@@ -139,9 +179,16 @@ class AdaptiveContrast(Node):
 
     image: ImageRef = Field(description="Image to change.")
     clip_limit: float = Field(
-        default=2.0, ge=0.0, le=100.0, description="How many times a tone may be stretched at most; 1 changes nothing, 0 sets no limit."
+        default=2.0,
+        ge=0.0,
+        le=100.0,
+        description=(
+            "How many times a tone may be stretched at most; 1 changes nothing, 0 sets no limit."
+        ),
     )
-    grid_size: int = Field(default=8, ge=1, le=64, description="Parts along each side that have tones of their own.")
+    grid_size: int = Field(
+        default=8, ge=1, le=64, description="Parts along each side that have tones of their own."
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The changed image."]:
         def equalized(image: Image.Image, visible: Image.Image | None) -> Image.Image:
@@ -189,7 +236,11 @@ class Detail(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The changed image."]:
         from PIL import ImageFilter
 
-        return context.image_from_pil(on_neighbours(opened(context, self.image), lambda image: filtered(image, ImageFilter.DETAIL)))
+        return context.image_from_pil(
+            on_neighbours(
+                opened(context, self.image), lambda image: filtered(image, ImageFilter.DETAIL)
+            )
+        )
 
 
 class EdgeEnhance(Node):
@@ -207,7 +258,11 @@ class EdgeEnhance(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The changed image."]:
         from PIL import ImageFilter
 
-        return context.image_from_pil(on_neighbours(opened(context, self.image), lambda image: filtered(image, ImageFilter.EDGE_ENHANCE)))
+        return context.image_from_pil(
+            on_neighbours(
+                opened(context, self.image), lambda image: filtered(image, ImageFilter.EDGE_ENHANCE)
+            )
+        )
 
 
 class Sharpen(Node):
@@ -225,7 +280,11 @@ class Sharpen(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The sharpened image."]:
         from PIL import ImageFilter
 
-        return context.image_from_pil(on_neighbours(opened(context, self.image), lambda image: filtered(image, ImageFilter.SHARPEN)))
+        return context.image_from_pil(
+            on_neighbours(
+                opened(context, self.image), lambda image: filtered(image, ImageFilter.SHARPEN)
+            )
+        )
 
 
 class UnsharpMask(Node):
@@ -239,24 +298,38 @@ class UnsharpMask(Node):
     """
 
     image: ImageRef = Field(description="Image to sharpen.")
-    radius: float = Field(default=2.0, ge=0.0, le=512.0, description="Standard deviation of the blur, in pixels.")
-    percent: int = Field(default=150, ge=0, le=1000, description="How much of the difference is added, in percent.")
-    threshold: int = Field(default=3, ge=0, le=512, description="The least difference that is sharpened, in tones of 256.")
+    radius: float = Field(
+        default=2.0, ge=0.0, le=512.0, description="Standard deviation of the blur, in pixels."
+    )
+    percent: int = Field(
+        default=150, ge=0, le=1000, description="How much of the difference is added, in percent."
+    )
+    threshold: int = Field(
+        default=3,
+        ge=0,
+        le=512,
+        description="The least difference that is sharpened, in tones of 256.",
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The sharpened image."]:
         from PIL import ImageFilter
 
         mask = ImageFilter.UnsharpMask(self.radius, self.percent, self.threshold)
-        # Pillow blurs with three boxes, which end within three standard deviations and a pixel each.
+        # Pillow blurs with three boxes, which end within three standard deviations and a pixel
+        # each.
         return context.image_from_pil(
-            on_neighbours(opened(context, self.image), lambda image: image.filter(mask), 3 * math.ceil(self.radius) + 3)
+            on_neighbours(
+                opened(context, self.image),
+                lambda image: image.filter(mask),
+                3 * math.ceil(self.radius) + 3,
+            )
         )
 
 
 class RankFilter(Node):
     """
-    Sorts the tones around each pixel and takes the one of a rank: the first makes dark parts grow, the middle one removes
-    specks, the last makes bright parts grow.
+    Sorts the tones around each pixel and takes the one of a rank: the first makes dark parts grow,
+    the middle one removes specks, the last makes bright parts grow.
     image, enhance, rank, median, minimum, maximum, denoise
 
     Use cases:
@@ -265,21 +338,42 @@ class RankFilter(Node):
     """
 
     image: ImageRef = Field(description="Image to change.")
-    size: int = Field(default=3, ge=1, le=512, description="Side of the square around each pixel, in pixels; an odd number.")
-    rank: int = Field(default=3, ge=0, le=512**2 - 1, description="Place in the sorted tones, from 0.")
+    size: int = Field(
+        default=3,
+        ge=1,
+        le=512,
+        description="Side of the square around each pixel, in pixels; an odd number.",
+    )
+    rank: int = Field(
+        default=3, ge=0, le=512**2 - 1, description="Place in the sorted tones, from 0."
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The changed image."]:
         if self.size % 2 == 0:
-            raise NodeError(f"A square of {self.size} pixels has no middle.", f"Give an odd size, such as {self.size + 1}.")
+            raise NodeError(
+                f"A square of {self.size} pixels has no middle.",
+                f"Give an odd size, such as {self.size + 1}.",
+            )
         if self.rank >= self.size**2:
-            message = f"There is no rank {self.rank}: a square of size {self.size} has {self.size**2} pixels."
+            message = (
+                f"There is no rank {self.rank}: a square of size {self.size} has {self.size**2}"
+                " pixels."
+            )
             raise NodeError(message, f"Give a rank from 0 to {self.size**2 - 1}.")
         image = opened(context, self.image)
-        return context.image_from_pil(on_neighbours(image, lambda colour: ranked(colour, self.size, self.rank, context), self.size // 2))
+        return context.image_from_pil(
+            on_neighbours(
+                image, lambda colour: ranked(colour, self.size, self.rank, context), self.size // 2
+            )
+        )
 
 
 def _equalized(image: Image.Image, visible: Image.Image | None) -> Image.Image:
-    """Each channel by the curve along which its visible pixels are spread evenly: the darkest is black, the brightest white."""
+    """
+    Each channel by the curve along which its visible pixels are spread evenly.
+
+    The darkest is black, the brightest white.
+    """
     import numpy as np
 
     curve: list[int] = []

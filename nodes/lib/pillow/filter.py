@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from nodes._geometry import check_size
-from nodes._pixels import colours, filtered, on_colours, on_neighbours, on_weighted, opened, with_profile
+from nodes._pixels import (
+    colours,
+    filtered,
+    on_colours,
+    on_neighbours,
+    on_weighted,
+    opened,
+    with_profile,
+)
 from nodes.lib.pillow._canny import canny_edges
 from nodetool_core import Context, Field, ImageRef, Node, NodeError
 
@@ -24,13 +32,17 @@ class Blur(Node):
     """
 
     image: ImageRef = Field(description="Image to soften.")
-    radius: float = Field(default=2.0, ge=0.0, le=128.0, description="Standard deviation of the kernel, in pixels.")
+    radius: float = Field(
+        default=2.0, ge=0.0, le=128.0, description="Standard deviation of the kernel, in pixels."
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The softened image."]:
         from PIL import ImageFilter
 
         kernel = ImageFilter.GaussianBlur(self.radius)
-        return context.image_from_pil(on_weighted(opened(context, self.image), lambda image: image.filter(kernel)))
+        return context.image_from_pil(
+            on_weighted(opened(context, self.image), lambda image: image.filter(kernel))
+        )
 
 
 class Smooth(Node):
@@ -48,7 +60,11 @@ class Smooth(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The smoothed image."]:
         from PIL import ImageFilter
 
-        return context.image_from_pil(on_weighted(opened(context, self.image), lambda image: filtered(image, ImageFilter.SMOOTH)))
+        return context.image_from_pil(
+            on_weighted(
+                opened(context, self.image), lambda image: filtered(image, ImageFilter.SMOOTH)
+            )
+        )
 
 
 class Contour(Node):
@@ -66,7 +82,11 @@ class Contour(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The outlines."]:
         from PIL import ImageFilter
 
-        return context.image_from_pil(on_neighbours(opened(context, self.image), lambda image: filtered(image, ImageFilter.CONTOUR)))
+        return context.image_from_pil(
+            on_neighbours(
+                opened(context, self.image), lambda image: filtered(image, ImageFilter.CONTOUR)
+            )
+        )
 
 
 class Emboss(Node):
@@ -84,7 +104,11 @@ class Emboss(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The relief."]:
         from PIL import ImageFilter
 
-        return context.image_from_pil(on_neighbours(opened(context, self.image), lambda image: filtered(image, ImageFilter.EMBOSS)))
+        return context.image_from_pil(
+            on_neighbours(
+                opened(context, self.image), lambda image: filtered(image, ImageFilter.EMBOSS)
+            )
+        )
 
 
 class FindEdges(Node):
@@ -102,13 +126,17 @@ class FindEdges(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The edges."]:
         from PIL import ImageFilter
 
-        return context.image_from_pil(on_neighbours(opened(context, self.image), lambda image: filtered(image, ImageFilter.FIND_EDGES)))
+        return context.image_from_pil(
+            on_neighbours(
+                opened(context, self.image), lambda image: filtered(image, ImageFilter.FIND_EDGES)
+            )
+        )
 
 
 class Canny(Node):
     """
-    Finds edges with Canny's method: thin white lines on black. A change of tone above the high threshold is an edge; one
-    between the thresholds is an edge where it continues one.
+    Finds edges with Canny's method: thin white lines on black. A change of tone above the high
+    threshold is an edge; one between the thresholds is an edge where it continues one.
     image, filter, edges, canny, controlnet
 
     Use cases:
@@ -117,14 +145,22 @@ class Canny(Node):
     """
 
     image: ImageRef = Field(description="Image whose edges are looked for.")
-    low_threshold: int = Field(default=100, ge=0, le=255, description="Change of tone from which an edge goes on.")
-    high_threshold: int = Field(default=200, ge=0, le=255, description="Change of tone from which there is an edge.")
+    low_threshold: int = Field(
+        default=100, ge=0, le=255, description="Change of tone from which an edge goes on."
+    )
+    high_threshold: int = Field(
+        default=200, ge=0, le=255, description="Change of tone from which there is an edge."
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The edges, white on black, grey."]:
         if self.low_threshold > self.high_threshold:
-            message = f"low_threshold {self.low_threshold} is above high_threshold {self.high_threshold}."
+            message = (
+                f"low_threshold {self.low_threshold} is above high_threshold {self.high_threshold}."
+            )
             raise NodeError(message, "Exchange them.")
-        return context.image_from_pil(canny_edges(context.image(self.image, "L"), self.low_threshold, self.high_threshold))
+        return context.image_from_pil(
+            canny_edges(context.image(self.image, "L"), self.low_threshold, self.high_threshold)
+        )
 
 
 class ConvertToGrayscale(Node):
@@ -139,7 +175,9 @@ class ConvertToGrayscale(Node):
 
     image: ImageRef = Field(description="Image to convert.")
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The grey image; its alpha is kept."]:
+    def process(
+        self, context: Context
+    ) -> Annotated[ImageRef, "The grey image; its alpha is kept."]:
         from nodetool_core.assets.modes import in_mode
 
         image = opened(context, self.image)
@@ -157,10 +195,16 @@ class Expand(Node):
     """
 
     image: ImageRef = Field(description="Image to put a border around.")
-    border: int = Field(default=0, ge=0, le=512, description="Width of the border on each side, in pixels.")
-    fill: int = Field(default=0, ge=0, le=255, description="Shade of the border: 0 is black, 255 white.")
+    border: int = Field(
+        default=0, ge=0, le=512, description="Width of the border on each side, in pixels."
+    )
+    fill: int = Field(
+        default=0, ge=0, le=255, description="Shade of the border: 0 is black, 255 white."
+    )
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The image with its border, which is opaque."]:
+    def process(
+        self, context: Context
+    ) -> Annotated[ImageRef, "The image with its border, which is opaque."]:
         from PIL import ImageOps
 
         image = opened(context, self.image)
@@ -186,12 +230,15 @@ class GetChannel(Node):
 
     def process(self, context: Context) -> Annotated[ImageRef, "The channel, grey."]:
         colour, _ = colours(opened(context, self.image))
-        return context.image_from_pil(colour if colour.mode == "L" else colour.getchannel(self.channel))
+        return context.image_from_pil(
+            colour if colour.mode == "L" else colour.getchannel(self.channel)
+        )
 
 
 class Invert(Node):
     """
-    Turns the tones of an image around: white becomes black, each colour its opposite. The alpha is kept.
+    Turns the tones of an image around: white becomes black, each colour its opposite. The alpha is
+    kept.
     image, filter, invert, negative
 
     Use cases:
@@ -218,12 +265,22 @@ class Posterize(Node):
     """
 
     image: ImageRef = Field(description="Image to reduce.")
-    bits: int = Field(default=4, ge=1, le=8, description="Bits kept of each channel: 1 gives black and white, 8 all 256 tones.")
+    bits: int = Field(
+        default=4,
+        ge=1,
+        le=8,
+        description="Bits kept of each channel: 1 gives black and white, 8 all 256 tones.",
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The image with fewer tones."]:
         most = 2**self.bits - 1
         curve = [round((tone >> (8 - self.bits)) * 255 / most) for tone in range(256)]
-        return context.image_from_pil(on_colours(opened(context, self.image), lambda image: image.point(curve * len(image.getbands()))))
+        return context.image_from_pil(
+            on_colours(
+                opened(context, self.image),
+                lambda image: image.point(curve * len(image.getbands())),
+            )
+        )
 
 
 class Solarize(Node):
@@ -237,7 +294,9 @@ class Solarize(Node):
     """
 
     image: ImageRef = Field(description="Image to solarize.")
-    threshold: int = Field(default=128, ge=0, le=255, description="The least tone that is inverted.")
+    threshold: int = Field(
+        default=128, ge=0, le=255, description="The least tone that is inverted."
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The solarized image."]:
         return context.image_from_pil(on_colours(opened(context, self.image), self._solarized))

@@ -1,5 +1,7 @@
 """
-Masks: grey images that say where something happens. White is inside, black outside, grey in between.
+Masks: grey images that say where something happens.
+
+White is inside, black outside, grey in between.
 
 Whatever reads a mask looks at how bright it is; transparent parts count as white.
 """
@@ -31,17 +33,24 @@ class Threshold(Node):
 
     image: ImageRef = Field(description="Image to look at.")
     threshold: int = Field(default=128, ge=0, le=255, description="The least tone that is inside.")
-    select: Literal["bright", "dark"] = Field(default="bright", description="Whether bright or dark parts are inside.")
+    select: Literal["bright", "dark"] = Field(
+        default="bright", description="Whether bright or dark parts are inside."
+    )
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The mask: black and white, grey mode."]:
+    def process(
+        self, context: Context
+    ) -> Annotated[ImageRef, "The mask: black and white, grey mode."]:
         inside, outside = (255, 0) if self.select == "bright" else (0, 255)
-        mask = context.image(self.image, "L").point(lambda tone: inside if tone >= self.threshold else outside)
+        mask = context.image(self.image, "L").point(
+            lambda tone: inside if tone >= self.threshold else outside
+        )
         return context.image_from_pil(mask)
 
 
 class FromAlpha(Node):
     """
-    Makes a mask of the alpha of an image: white where it is opaque. An image without alpha is white all over.
+    Makes a mask of the alpha of an image: white where it is opaque. An image without alpha is white
+    all over.
     image, mask, alpha, transparency
 
     Use cases:
@@ -50,7 +59,9 @@ class FromAlpha(Node):
     """
 
     image: ImageRef = Field(description="Image whose alpha is taken.")
-    select: Literal["opaque", "transparent"] = Field(default="opaque", description="Whether opaque or transparent parts are inside.")
+    select: Literal["opaque", "transparent"] = Field(
+        default="opaque", description="Whether opaque or transparent parts are inside."
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The mask, grey."]:
         from PIL import Image, ImageOps
@@ -89,7 +100,12 @@ class Grow(Node):
     """
 
     mask: ImageRef = Field(description="Mask to change.")
-    pixels: int = Field(default=8, ge=-512, le=512, description="How far the inside grows, in pixels; below 0 it shrinks.")
+    pixels: int = Field(
+        default=8,
+        ge=-512,
+        le=512,
+        description="How far the inside grows, in pixels; below 0 it shrinks.",
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The changed mask, grey."]:
         import numpy as np
@@ -112,12 +128,16 @@ class Feather(Node):
     """
 
     mask: ImageRef = Field(description="Mask to soften.")
-    radius: float = Field(default=8.0, ge=0.0, le=512.0, description="Standard deviation of the blur, in pixels.")
+    radius: float = Field(
+        default=8.0, ge=0.0, le=512.0, description="Standard deviation of the blur, in pixels."
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The softened mask, grey."]:
         from PIL import ImageFilter
 
-        return context.image_from_pil(context.image(self.mask, "L").filter(ImageFilter.GaussianBlur(self.radius)))
+        return context.image_from_pil(
+            context.image(self.mask, "L").filter(ImageFilter.GaussianBlur(self.radius))
+        )
 
 
 class CombineMasks(Node):
@@ -133,7 +153,8 @@ class CombineMasks(Node):
     a: ImageRef = Field(description="First mask.")
     b: ImageRef = Field(description="Second mask.")
     operation: Literal["union", "intersection", "subtract", "difference"] = Field(
-        default="union", description="Inside of either, of both, of the first but not the second, or of just one."
+        default="union",
+        description="Inside of either, of both, of the first but not the second, or of just one.",
     )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The mask, grey."]:
@@ -152,7 +173,10 @@ class CombineMasks(Node):
 
 class Padded(NamedTuple):
     output: Annotated[ImageRef, "The image with grey around it."]
-    mask: Annotated[ImageRef, "White where there is nothing of the image, and along its edge where it is feathered."]
+    mask: Annotated[
+        ImageRef,
+        "White where there is nothing of the image, and along its edge where it is feathered.",
+    ]
 
 
 class PadForOutpainting(Node):
@@ -170,7 +194,12 @@ class PadForOutpainting(Node):
     top: int = Field(default=0, ge=0, le=MAX_SIDE, description="Room above, in pixels.")
     right: int = Field(default=0, ge=0, le=MAX_SIDE, description="Room on the right, in pixels.")
     bottom: int = Field(default=0, ge=0, le=MAX_SIDE, description="Room below, in pixels.")
-    feather: int = Field(default=40, ge=0, le=MAX_SIDE, description="Width of the edge that is painted over ever less, in pixels.")
+    feather: int = Field(
+        default=40,
+        ge=0,
+        le=MAX_SIDE,
+        description="Width of the edge that is painted over ever less, in pixels.",
+    )
 
     def process(self, context: Context) -> Padded:
         import numpy as np
@@ -179,24 +208,36 @@ class PadForOutpainting(Node):
         from nodetool_core.assets.modes import in_mode
 
         image = in_mode(opened(context, self.image), "RGB")
-        size = check_size(image.width + self.left + self.right, image.height + self.top + self.bottom)
+        size = check_size(
+            image.width + self.left + self.right, image.height + self.top + self.bottom
+        )
         canvas = Image.new("RGB", size, (128, 128, 128))
         canvas.paste(image, (self.left, self.top))
         with_profile(canvas, image)
         mask = np.full(size[::-1], 255, np.uint8)
-        mask[self.top : self.top + image.height, self.left : self.left + image.width] = self._edge(image.width, image.height)
+        mask[self.top : self.top + image.height, self.left : self.left + image.width] = self._edge(
+            image.width, image.height
+        )
         return Padded(context.image_from_pil(canvas), context.image_from_pil(Image.fromarray(mask)))
 
     def _edge(self, width: int, height: int) -> Tones:
-        """The mask over the image: white at the sides with room, falling to black over the feather."""
+        """
+        Return the mask over the image.
+
+        White at the sides with room, falling to black over the feather.
+        """
         import numpy as np
 
-        # The nearer an edge, the whiter: so the whiter of both directions is that of the nearer one.
-        edge: Tones = np.maximum(self._falling(width, self.left, self.right), self._falling(height, self.top, self.bottom)[:, None])
+        # The nearer an edge, the whiter: so the whiter of both directions is that of the nearer
+        # one.
+        edge: Tones = np.maximum(
+            self._falling(width, self.left, self.right),
+            self._falling(height, self.top, self.bottom)[:, None],
+        )
         return edge
 
     def _falling(self, length: int, before: int, behind: int) -> Tones:
-        """The mask along one side of the image: white at the ends with room."""
+        """Return the mask along one side of the image: white at the ends with room."""
         import numpy as np
 
         place = np.arange(length) + 0.5
@@ -226,11 +267,15 @@ class ApplyMask(Node):
         colour, alpha = colours(opened(context, self.image))
         mask = context.image(self.mask, "L")
         check_same_size(colour, mask, ("The image", "the mask"))
-        return context.image_from_pil(with_alpha(colour, mask if alpha is None else ImageChops.multiply(alpha, mask)))
+        return context.image_from_pil(
+            with_alpha(colour, mask if alpha is None else ImageChops.multiply(alpha, mask))
+        )
 
 
 def _grown(tones: Tones, radius: int) -> Tones:
-    """The greatest tone within a square of 2 * radius + 1 pixels, one axis after the other."""
+    """
+    Return the greatest tone within a square of 2 * radius + 1 pixels, one axis after the other.
+    """
     for axis in (0, 1):
         tones = _greatest_along(tones, radius, axis)
     return tones
@@ -238,9 +283,10 @@ def _grown(tones: Tones, radius: int) -> Tones:
 
 def _greatest_along(tones: Tones, radius: int, axis: int) -> Tones:
     """
-    The greatest of the 2 * radius + 1 tones around each, along one axis.
+    Return the greatest of the 2 * radius + 1 tones around each, along one axis.
 
-    Windows double: the greatest of 2n is the greater of two neighbouring windows of n, so the cost is the logarithm of the radius.
+    Windows double: the greatest of 2n is the greater of two neighbouring windows of n, so the cost
+        is the logarithm of the radius.
     """
     import numpy as np
 

@@ -1,6 +1,15 @@
 """Texts: build prompts from parts, change, cut, compare and search them."""
 
-from nodes.nodetool.text._build import Collect, Concat, FormatText, Join, PadText, SurroundWith, Template, ToString
+from nodes.nodetool.text._build import (
+    Collect,
+    Concat,
+    FormatText,
+    Join,
+    PadText,
+    SurroundWith,
+    Template,
+    ToString,
+)
 from nodes.nodetool.text._change import (
     CapitalizeText,
     CollapseWhitespace,
@@ -16,7 +25,16 @@ from nodes.nodetool.text._change import (
 )
 from nodes.nodetool.text._files import LoadTextFolder, SaveTextFile
 from nodes.nodetool.text._parts import Chunk, Extract, IndexOf, Length, ParseJSON, Slice, Split
-from nodes.nodetool.text._questions import Compare, Contains, EndsWith, Equals, FilterString, HasLength, IsEmpty, StartsWith
+from nodes.nodetool.text._questions import (
+    Compare,
+    Contains,
+    EndsWith,
+    Equals,
+    FilterString,
+    HasLength,
+    IsEmpty,
+    StartsWith,
+)
 from nodes.nodetool.text._regex import (
     ExtractRegex,
     FilterRegexString,

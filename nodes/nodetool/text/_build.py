@@ -11,8 +11,9 @@ from nodetool_core import Field, Lane, Node, NodeError
 
 class FormatText(Node):
     """
-    Fills the placeholders of a text, such as `{{ season }}`. Each takes its value from the property of the same name:
-    add properties of any name to the node. `{{ season | upper }}` changes the case (upper, lower, title, capitalize, trim).
+    Fills the placeholders of a text, such as `{{ season }}`. Each takes its value from the property
+    of the same name: add properties of any name to the node. `{{ season | upper }}` changes the
+    case (upper, lower, title, capitalize, trim).
     text, template, format, prompt, placeholder
 
     Use cases:
@@ -23,7 +24,9 @@ class FormatText(Node):
     lane = Lane.INLINE
     dynamic = True
 
-    template: str = Field(default="", description="Text with placeholders, such as `a lake in {{ season }}`.")
+    template: str = Field(
+        default="", description="Text with placeholders, such as `a lake in {{ season }}`."
+    )
 
     def process(self) -> Annotated[str, "The text with all placeholders filled."]:
         return fill(self.template, self.dynamic_values)
@@ -31,8 +34,8 @@ class FormatText(Node):
 
 class Template(Node):
     """
-    Fills the placeholders of a text from one value: an object by name (`{{ season }}`), a list by position (`{{ 0 }}`),
-    anything else as `{{ value }}`.
+    Fills the placeholders of a text from one value: an object by name (`{{ season }}`), a list by
+    position (`{{ 0 }}`), anything else as `{{ value }}`.
     text, template, format, prompt, placeholder
 
     Use cases:
@@ -43,7 +46,9 @@ class Template(Node):
     lane = Lane.INLINE
 
     string: str = Field(default="", description="Text with placeholders.")
-    values: Any = Field(default=None, description="What to fill in: an object, a list, a text or a number.")
+    values: Any = Field(
+        default=None, description="What to fill in: an object, a list, a text or a number."
+    )
 
     def process(self) -> Annotated[str, "The text with all placeholders filled."]:
         return fill(self.string, _named(self.values))
@@ -80,8 +85,12 @@ class Join(Node):
 
     lane = Lane.INLINE
 
-    strings: list[Any] = Field(default=[], description="Texts to put together; other values are written as text.")
-    separator: str = Field(default="", description="Text between them, such as a comma and a space.")
+    strings: list[Any] = Field(
+        default=[], description="Texts to put together; other values are written as text."
+    )
+    separator: str = Field(
+        default="", description="Text between them, such as a comma and a space."
+    )
 
     def process(self) -> Annotated[str, "All texts."]:
         return self.separator.join(as_text(part) for part in self.strings)
@@ -100,7 +109,9 @@ class Collect(Node):
     lane = Lane.INLINE
     gathers = frozenset({"input_item"})
 
-    input_item: Any = Field(default=[], description="Text of one round; other values are written as text.")
+    input_item: Any = Field(
+        default=[], description="Text of one round; other values are written as text."
+    )
     separator: str = Field(default="", description="Text between them.")
 
     def process(self) -> Annotated[str, "All texts, in the order of the items."]:
@@ -123,11 +134,17 @@ class SurroundWith(Node):
     text: str = Field(default="", description="Text to surround.")
     prefix: str = Field(default="", description="What goes before.")
     suffix: str = Field(default="", description="What goes after.")
-    skip_if_wrapped: bool = Field(default=True, description="Whether a text that has both already is left alone.")
+    skip_if_wrapped: bool = Field(
+        default=True, description="Whether a text that has both already is left alone."
+    )
 
     def process(self) -> Annotated[str, "The surrounded text."]:
         wrapped = self.text.startswith(self.prefix) and self.text.endswith(self.suffix)
-        if self.skip_if_wrapped and wrapped and len(self.text) >= len(self.prefix) + len(self.suffix):
+        if (
+            self.skip_if_wrapped
+            and wrapped
+            and len(self.text) >= len(self.prefix) + len(self.suffix)
+        ):
             return self.text
         return f"{self.prefix}{self.text}{self.suffix}"
 
@@ -145,13 +162,20 @@ class PadText(Node):
     lane = Lane.INLINE
 
     text: str = Field(default="", description="Text to fill up.")
-    length: int = Field(default=0, ge=0, le=1_000_000, description="The least characters of the result.")
+    length: int = Field(
+        default=0, ge=0, le=1_000_000, description="The least characters of the result."
+    )
     pad_character: str = Field(default=" ", description="Character to fill with.")
-    direction: Literal["left", "right", "both"] = Field(default="right", description="Side that is filled.")
+    direction: Literal["left", "right", "both"] = Field(
+        default="right", description="Side that is filled."
+    )
 
     def process(self) -> Annotated[str, "The text, at least that long."]:
         if len(self.pad_character) != 1:
-            raise NodeError(f"{self.pad_character!r} is not one character.", "Give the one character to fill with, such as 0.")
+            raise NodeError(
+                f"{self.pad_character!r} is not one character.",
+                "Give the one character to fill with, such as 0.",
+            )
         side = {"left": ">", "right": "<", "both": "^"}[self.direction]
         return f"{self.text:{self.pad_character}{side}{self.length}}"
 
@@ -169,7 +193,9 @@ class ToString(Node):
     lane = Lane.INLINE
 
     value: Any = Field(default=None, description="Value to write.")
-    mode: Literal["str", "repr"] = Field(default="str", description="str writes it as prompts do, repr as Python code.")
+    mode: Literal["str", "repr"] = Field(
+        default="str", description="str writes it as prompts do, repr as Python code."
+    )
 
     def process(self) -> Annotated[str, "The value as text."]:
         return repr(self.value) if self.mode == "repr" else as_text(self.value)

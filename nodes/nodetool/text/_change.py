@@ -11,8 +11,34 @@ from nodes._template import titled
 from nodetool_core import Context, Field, Lane, Node
 
 _PLAIN: Final = str.maketrans(
-    {"ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "ð": "d", "Ð": "D"}
-    | {"þ": "th", "Þ": "Th", "ł": "l", "Ł": "L", "ħ": "h", "Ħ": "H", "ŧ": "t", "Ŧ": "T", "ŋ": "ng", "Ŋ": "NG", "\u0131": "i", "ĸ": "k"}
+    {
+        "ß": "ss",
+        "ẞ": "SS",
+        "æ": "ae",
+        "Æ": "AE",
+        "œ": "oe",
+        "Œ": "OE",
+        "ø": "o",
+        "Ø": "O",
+        "đ": "d",
+        "Đ": "D",
+        "ð": "d",
+        "Ð": "D",
+    }
+    | {
+        "þ": "th",
+        "Þ": "Th",
+        "ł": "l",
+        "Ł": "L",
+        "ħ": "h",
+        "Ħ": "H",
+        "ŧ": "t",
+        "Ŧ": "T",
+        "ŋ": "ng",
+        "Ŋ": "NG",
+        "\u0131": "i",
+        "ĸ": "k",
+    }
 )
 """Letters of Latin whose plain form Unicode does not know."""
 _SHOWN: Final = 20
@@ -125,7 +151,10 @@ class CollapseWhitespace(Node):
     lane = Lane.INLINE
 
     text: str = Field(default="", description="Text to clean.")
-    preserve_newlines: bool = Field(default=False, description="Whether line breaks stay; spaces are then collapsed line by line.")
+    preserve_newlines: bool = Field(
+        default=False,
+        description="Whether line breaks stay; spaces are then collapsed line by line.",
+    )
     replacement: str = Field(default=" ", description="What stands between the words.")
     trim_edges: bool = Field(default=True, description="Whether spaces at the ends are removed.")
 
@@ -153,7 +182,9 @@ class RemovePunctuation(Node):
     punctuation: str = Field(default=string.punctuation, description="The marks.")
 
     def process(self) -> Annotated[str, "The cleaned text."]:
-        return "".join(self.replacement if letter in self.punctuation else letter for letter in self.text)
+        return "".join(
+            self.replacement if letter in self.punctuation else letter for letter in self.text
+        )
 
 
 class StripAccents(Node):
@@ -169,7 +200,9 @@ class StripAccents(Node):
     lane = Lane.INLINE
 
     text: str = Field(default="", description="Text to clean.")
-    preserve_non_ascii: bool = Field(default=True, description="Whether letters that have no plain form stay.")
+    preserve_non_ascii: bool = Field(
+        default=True, description="Whether letters that have no plain form stay."
+    )
 
     def process(self) -> Annotated[str, "The text without accents."]:
         return _without_accents(self.text) if self.preserve_non_ascii else _ascii(self.text)
@@ -177,7 +210,8 @@ class StripAccents(Node):
 
 class Slugify(Node):
     """
-    Makes a name for files and addresses of a text: words of plain letters and digits with a mark between them.
+    Makes a name for files and addresses of a text: words of plain letters and digits with a mark
+    between them.
     text, slug, file name, url
 
     Use cases:
@@ -195,13 +229,21 @@ class Slugify(Node):
     def process(self, context: Context) -> Annotated[str, "The name."]:
         text = self.text.lower() if self.lowercase else self.text
         if not self.allow_unicode:
-            lost = [letter for letter in dict.fromkeys(text) if letter.isalnum() and not _ascii(letter)]
+            lost = [
+                letter for letter in dict.fromkeys(text) if letter.isalnum() and not _ascii(letter)
+            ]
             if lost:
                 named = " ".join(lost[:_SHOWN]) + (" …" if len(lost) > _SHOWN else "")
-                context.warn(f"Left out of the name, because they have no plain letters: {named}. allow_unicode keeps them.")
+                context.warn(
+                    f"Left out of the name, because they have no plain letters: {named}."
+                    " allow_unicode keeps them."
+                )
         text = unicodedata.normalize("NFC", text) if self.allow_unicode else _ascii(text)
         # Marks belong to their letters: without them, a word of many scripts would fall apart.
-        kept = (letter if letter.isalnum() or unicodedata.category(letter)[0] == "M" else " " for letter in text)
+        kept = (
+            letter if letter.isalnum() or unicodedata.category(letter)[0] == "M" else " "
+            for letter in text
+        )
         return self.separator.join("".join(kept).split())
 
 
@@ -218,7 +260,9 @@ class TruncateText(Node):
     lane = Lane.INLINE
 
     text: str = Field(default="", description="Text to cut.")
-    max_length: int = Field(default=100, ge=0, description="The most characters of the result, the ellipsis included.")
+    max_length: int = Field(
+        default=100, ge=0, description="The most characters of the result, the ellipsis included."
+    )
     ellipsis: str = Field(default="", description="What ends a text that was cut.")
 
     def process(self) -> Annotated[str, "The text, cut where it was too long."]:
@@ -230,7 +274,8 @@ class TruncateText(Node):
 
 class Replace(Node):
     """
-    Replaces every occurrence of a text in another by a third. Capitals count; an empty `old` changes nothing.
+    Replaces every occurrence of a text in another by a third. Capitals count; an empty `old`
+    changes nothing.
     text, replace, substitute
 
     Use cases:
@@ -249,11 +294,15 @@ class Replace(Node):
 
 
 def _without_accents(text: str) -> str:
-    """The text with the accents of its letters left out; all else stays as it is."""
+    """Return the text with the accents of its letters left out; all else stays as it is."""
     parts = (part for part in unicodedata.normalize("NFD", text) if not unicodedata.combining(part))
     return unicodedata.normalize("NFC", "".join(parts))
 
 
 def _ascii(text: str) -> str:
-    """What of a text has a plain form: é as e, ﬁ as fi, ß as ss; letters that have none are left out."""
+    """
+    Return what of a text has a plain form: é as e, ﬁ as fi, ß as ss.
+
+    Letters that have none are left out.
+    """
     return unicodedata.normalize("NFKD", text.translate(_PLAIN)).encode("ascii", "ignore").decode()

@@ -18,8 +18,8 @@ class TextFile(NamedTuple):
 
 class LoadTextFolder(Node):
     """
-    Reads the texts of a folder one after the other, ordered by path. A file that is no text, or larger than 16 MiB, is left
-    out with a warning; hidden files are not looked at.
+    Reads the texts of a folder one after the other, ordered by path. A file that is no text, or
+    larger than 16 MiB, is left out with a warning; hidden files are not looked at.
     text, load, folder, directory, batch, stream
 
     Use cases:
@@ -29,15 +29,25 @@ class LoadTextFolder(Node):
 
     cacheable = False
 
-    folder: str | FolderRef = Field(default="", description="Path of the folder; a relative one starts from the workflow's folder.")
-    include_subdirectories: bool = Field(default=False, description="Whether folders in the folder are searched as well.")
-    extensions: list[str] = Field(
-        default=[".txt", ".csv", ".json", ".xml", ".md", ".html"], description="Endings of the files to read, in any case."
+    folder: str | FolderRef = Field(
+        default="",
+        description="Path of the folder; a relative one starts from the workflow's folder.",
     )
-    pattern: str = Field(default="", description="Only files whose name matches, such as `lake_*`; empty for all.")
+    include_subdirectories: bool = Field(
+        default=False, description="Whether folders in the folder are searched as well."
+    )
+    extensions: list[str] = Field(
+        default=[".txt", ".csv", ".json", ".xml", ".md", ".html"],
+        description="Endings of the files to read, in any case.",
+    )
+    pattern: str = Field(
+        default="", description="Only files whose name matches, such as `lake_*`; empty for all."
+    )
 
     def process(self, context: Context) -> Iterator[TextFile]:
-        folder, files = existing_files(self.folder, context, self.include_subdirectories, self.extensions, self.pattern)
+        folder, files = existing_files(
+            self.folder, context, self.include_subdirectories, self.extensions, self.pattern
+        )
         unread = 0
         for file in files:
             context.check_cancelled()
@@ -52,12 +62,16 @@ class LoadTextFolder(Node):
                 continue
             yield TextFile(text, str(file))
         if files and unread == len(files):
-            raise NodeError(f"None of the {unread} files in {str(folder)!r} could be read as a text.", "See the warnings.")
+            raise NodeError(
+                f"None of the {unread} files in {str(folder)!r} could be read as a text.",
+                "See the warnings.",
+            )
 
 
 class SaveTextFile(Node):
     """
-    Writes a text to a new file, whole or not at all, and passes it on. Where a file of that name exists, -2, -3, … is added.
+    Writes a text to a new file, whole or not at all, and passes it on. Where a file of that name
+    exists, -2, -3, … is added.
     text, save, file, write, export
 
     Use cases:
@@ -70,11 +84,18 @@ class SaveTextFile(Node):
 
     text: str = Field(default="", description="Text to write.")
     folder: str | FolderRef = Field(
-        default="", description="Folder to write to, made where it does not exist; a relative one starts from the workflow's folder."
+        default="",
+        description=(
+            "Folder to write to, made where it does not exist; a relative one starts from the"
+            " workflow's folder."
+        ),
     )
     name: str = Field(
         default="%Y-%m-%d-%H-%M-%S.txt",
-        description="Name of the file; .txt is added to one without ending. %Y, %m, %d, %H, %M, %S become date and time.",
+        description=(
+            "Name of the file; .txt is added to one without ending. %Y, %m, %d, %H, %M, %S become"
+            " date and time."
+        ),
     )
 
     def process(self, context: Context) -> Annotated[str, "The text that was written."]:
@@ -86,5 +107,7 @@ class SaveTextFile(Node):
             write_new(folder, name, self.text.encode("utf-8", "backslashreplace"))
         except OSError as error:
             problem = write_problem(folder / name, error)
-            raise NodeError(f"{problem.where}: {problem.message}", problem.hint, code=problem.code) from error
+            raise NodeError(
+                f"{problem.where}: {problem.message}", problem.hint, code=problem.code
+            ) from error
         return self.text

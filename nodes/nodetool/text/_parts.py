@@ -21,11 +21,16 @@ class Split(Node):
     lane = Lane.INLINE
 
     text: str = Field(default="", description="Text to cut.")
-    delimiter: str = Field(default=",", description="What stands between the parts; it is not part of them.")
+    delimiter: str = Field(
+        default=",", description="What stands between the parts; it is not part of them."
+    )
 
     def process(self) -> Annotated[list[str], "The parts, in order."]:
         if not self.delimiter:
-            raise NodeError("The delimiter is empty.", "Give the text that stands between the parts, such as a comma.")
+            raise NodeError(
+                "The delimiter is empty.",
+                "Give the text that stands between the parts, such as a comma.",
+            )
         return self.text.split(self.delimiter)
 
 
@@ -43,14 +48,22 @@ class Chunk(Node):
 
     text: str = Field(default="", description="Text to cut.")
     length: int = Field(default=100, ge=1, le=1000, description="Words in a piece.")
-    overlap: int = Field(default=0, ge=0, description="Words at the end of a piece that begin the next one as well.")
+    overlap: int = Field(
+        default=0, ge=0, description="Words at the end of a piece that begin the next one as well."
+    )
     separator: str = Field(default=" ", description="What stands between words.")
 
     def process(self) -> Annotated[list[str], "The pieces, in order."]:
         if self.overlap >= self.length:
-            raise NodeError(f"An overlap of {self.overlap} leaves nothing new in {self.length} words.", "Choose a smaller overlap.")
+            raise NodeError(
+                f"An overlap of {self.overlap} leaves nothing new in {self.length} words.",
+                "Choose a smaller overlap.",
+            )
         if not self.separator:
-            raise NodeError("The separator is empty.", "Give the text that stands between words, such as a space.")
+            raise NodeError(
+                "The separator is empty.",
+                "Give the text that stands between words, such as a space.",
+            )
         words = self.text.split(self.separator)
         last = max(1, len(words) - self.overlap)
         starts = range(0, last, self.length - self.overlap)
@@ -70,8 +83,15 @@ class Extract(Node):
     lane = Lane.INLINE
 
     text: str = Field(default="", description="Text to take from.")
-    start: int = Field(default=0, description="First character, from 0; below 0 counts from the end.")
-    end: int = Field(default=0, description="First character after the part; 0 for the end of the text, below 0 counts from there.")
+    start: int = Field(
+        default=0, description="First character, from 0; below 0 counts from the end."
+    )
+    end: int = Field(
+        default=0,
+        description=(
+            "First character after the part; 0 for the end of the text, below 0 counts from there."
+        ),
+    )
 
     def process(self) -> Annotated[str, "The part."]:
         return self.text[self.start : self.end or None]
@@ -90,13 +110,24 @@ class Slice(Node):
     lane = Lane.INLINE
 
     text: str = Field(default="", description="Text to take from.")
-    start: int = Field(default=0, description="First character, from 0; below 0 counts from the end; going backwards, 0 is the last.")
-    stop: int = Field(default=0, description="First character after the part; 0 for no limit, below 0 counts from the end.")
+    start: int = Field(
+        default=0,
+        description=(
+            "First character, from 0; below 0 counts from the end; going backwards, 0 is the last."
+        ),
+    )
+    stop: int = Field(
+        default=0,
+        description="First character after the part; 0 for no limit, below 0 counts from the end.",
+    )
     step: int = Field(default=1, description="Distance of the characters; below 0 goes backwards.")
 
     def process(self) -> Annotated[str, "The characters."]:
         if not self.step:
-            raise NodeError("A step of 0 never comes to an end.", "Give 1 for every character, or -1 to turn the text around.")
+            raise NodeError(
+                "A step of 0 never comes to an end.",
+                "Give 1 for every character, or -1 to turn the text around.",
+            )
         start = None if self.step < 0 and not self.start else self.start
         return self.text[start : self.stop or None : self.step]
 
@@ -114,8 +145,12 @@ class Length(Node):
     lane = Lane.INLINE
 
     text: str = Field(default="", description="Text to count.")
-    measure: Literal["characters", "words", "lines"] = Field(default="characters", description="What is counted.")
-    trim_whitespace: bool = Field(default=False, description="Whether spaces and line breaks at the ends are left out.")
+    measure: Literal["characters", "words", "lines"] = Field(
+        default="characters", description="What is counted."
+    )
+    trim_whitespace: bool = Field(
+        default=False, description="Whether spaces and line breaks at the ends are left out."
+    )
 
     def process(self) -> Annotated[int, "How many there are."]:
         text = self.text.strip() if self.trim_whitespace else self.text
@@ -139,11 +174,20 @@ class IndexOf(Node):
     substring: str = Field(default="", description="Text to look for.")
     case_sensitive: bool = Field(default=True, description="Whether capitals count.")
     start_index: int = Field(default=0, ge=0, description="Where the search begins, from 0.")
-    end_index: int = Field(default=0, description="Where it ends; 0 for the end of the text, below 0 counts from there.")
-    search_from_end: bool = Field(default=False, description="Whether the last place is given, instead of the first.")
+    end_index: int = Field(
+        default=0,
+        description="Where it ends; 0 for the end of the text, below 0 counts from there.",
+    )
+    search_from_end: bool = Field(
+        default=False, description="Whether the last place is given, instead of the first."
+    )
 
     def process(self) -> Annotated[int, "The place, from 0; -1 where it is not there."]:
-        text, wanted = (self.text, self.substring) if self.case_sensitive else (_small(self.text), _small(self.substring))
+        text, wanted = (
+            (self.text, self.substring)
+            if self.case_sensitive
+            else (_small(self.text), _small(self.substring))
+        )
         find = text.rfind if self.search_from_end else text.find
         return find(wanted, self.start_index, self.end_index or None)
 
@@ -162,15 +206,26 @@ class ParseJSON(Node):
 
     text: str = Field(default="", description="JSON text.")
 
-    def process(self) -> Annotated[Any, "What it says: an object, a list, a text, a number, true, false or nothing."]:
+    def process(
+        self,
+    ) -> Annotated[
+        Any, "What it says: an object, a list, a text, a number, true, false or nothing."
+    ]:
         try:
             return json.loads(self.text, parse_constant=_refused)
         except (ValueError, RecursionError) as error:
-            raise NodeError(f"The text is no JSON: {error}.", "Check that it is whole, with double quotes around texts.") from error
+            raise NodeError(
+                f"The text is no JSON: {error}.",
+                "Check that it is whole, with double quotes around texts.",
+            ) from error
 
 
 def _small(text: str) -> str:
-    """The text in small letters, each in its place: those whose small form is longer, such as İ, stay."""
+    """
+    Return the text in small letters, each in its place.
+
+    Those whose small form is longer, such as İ, stay.
+    """
     return "".join(small if len(small := letter.lower()) == 1 else letter for letter in text)
 
 

@@ -1,8 +1,9 @@
 """
 Regular expressions of Python's `re`, written so that the package `regex` searches for the same.
 
-`re` reads the pattern, and what it read is written out again with what the two understand differently spelled out: `\\s`, `\\w`
-and `\\b` by their characters, sets without classes of POSIX, and every character by itself, so that nothing else has a meaning.
+`re` reads the pattern, and what it read is written out again with what the two understand
+differently spelled out: `\\s`, `\\w` and `\\b` by their characters, sets without classes of POSIX,
+and every character by itself, so that nothing else has a meaning.
 """
 
 from __future__ import annotations
@@ -18,19 +19,30 @@ _SPACE: Final = r"\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f
 """What `str.isspace` says of characters."""
 _WORD: Final = r"\p{L}\p{N}_"
 """What `str.isalnum` says, and the underscore."""
-_SETS: Final[Mapping[bool, tuple[str, str, str]]] = {False: (r"\p{Nd}", _SPACE, _WORD), True: ("0-9", r"\t-\r ", "a-zA-Z0-9_")}
+_SETS: Final[Mapping[bool, tuple[str, str, str]]] = {
+    False: (r"\p{Nd}", _SPACE, _WORD),
+    True: ("0-9", r"\t-\r ", "a-zA-Z0-9_"),
+}
 """Digits, spaces and letters, by whether only ASCII counts."""
 _KEPT_FLAGS: Final = re.IGNORECASE | re.MULTILINE | re.DOTALL | re.ASCII
-_LETTERS: Final = {re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s", re.ASCII: "a", re.UNICODE: "u"}
+_LETTERS: Final = {
+    re.IGNORECASE: "i",
+    re.MULTILINE: "m",
+    re.DOTALL: "s",
+    re.ASCII: "a",
+    re.UNICODE: "u",
+}
 
 
 def translated(pattern: str, flags: int) -> tuple[str, int]:
     """
-    A pattern for `regex` that matches what `re` matches by this one, and the flags that belong to it.
+    Return a pattern for `regex` that matches what `re` matches by this one, and the flags that
+    belong to it.
 
     Raises re.error where `re` can't read the pattern.
     """
-    # Some of what `re` refuses, such as looking behind by a varying length, it only finds when it compiles.
+    # Some of what `re` refuses, such as looking behind by a varying length, it only finds when it
+    # compiles.
     re.compile(pattern, flags)
     read = parser.parse(pattern, flags)
     found = int(read.state.flags)
@@ -49,7 +61,9 @@ class _Writer:
             ops.ANY: lambda *_: ".",
             ops.IN: _set,
             ops.AT: _place,
-            ops.BRANCH: lambda parts, ascii_: f"(?:{'|'.join(self.sequence(part, ascii_) for part in parts[1])})",
+            ops.BRANCH: lambda parts, ascii_: (
+                f"(?:{'|'.join(self.sequence(part, ascii_) for part in parts[1])})"
+            ),
             ops.SUBPATTERN: self._group,
             ops.ATOMIC_GROUP: lambda part, ascii_: f"(?>{self.sequence(part, ascii_)})",
             ops.MAX_REPEAT: lambda parts, ascii_: self._repeat(parts, ascii_, ""),
@@ -57,8 +71,12 @@ class _Writer:
             ops.POSSESSIVE_REPEAT: lambda parts, ascii_: self._repeat(parts, ascii_, "+"),
             ops.GROUPREF: lambda number, _: f"(?:\\{number})" if number < 100 else f"\\g<{number}>",
             ops.GROUPREF_EXISTS: self._choice,
-            ops.ASSERT: lambda parts, ascii_: f"(?{'=' if parts[0] > 0 else '<='}{self.sequence(parts[1], ascii_)})",
-            ops.ASSERT_NOT: lambda parts, ascii_: f"(?{'!' if parts[0] > 0 else '<!'}{self.sequence(parts[1], ascii_)})",
+            ops.ASSERT: lambda parts, ascii_: (
+                f"(?{'=' if parts[0] > 0 else '<='}{self.sequence(parts[1], ascii_)})"
+            ),
+            ops.ASSERT_NOT: lambda parts, ascii_: (
+                f"(?{'!' if parts[0] > 0 else '<!'}{self.sequence(parts[1], ascii_)})"
+            ),
             ops.FAILURE: lambda *_: "(?!)",
         }
 
@@ -72,7 +90,10 @@ class _Writer:
         inner = self.sequence(part, ascii_)
         if number is not None:
             return f"(?P<{self._names[number]}>{inner})" if number in self._names else f"({inner})"
-        on, off = (_letters(flags & (re.IGNORECASE | re.MULTILINE | re.DOTALL)) for flags in (added, removed))
+        on, off = (
+            _letters(flags & (re.IGNORECASE | re.MULTILINE | re.DOTALL))
+            for flags in (added, removed)
+        )
         return f"(?{on}{'-' + off if off else ''}:{inner})"
 
     def _repeat(self, content: Any, ascii_: bool, kind: str) -> str:
@@ -95,10 +116,18 @@ def _literal(code: int) -> str:
 
 
 def _set(items: Any, ascii_: bool) -> str:
-    """A set of characters. What is in it as the opposite of a class is a set beside it, for a set can't hold one."""
+    """
+    Return a set of characters.
+
+    What is in it as the opposite of a class is a set beside it, for a set can't hold one.
+    """
     digit, space, word = _SETS[ascii_]
     classes = {ops.CATEGORY_DIGIT: digit, ops.CATEGORY_SPACE: space, ops.CATEGORY_WORD: word}
-    opposites = {ops.CATEGORY_NOT_DIGIT: digit, ops.CATEGORY_NOT_SPACE: space, ops.CATEGORY_NOT_WORD: word}
+    opposites = {
+        ops.CATEGORY_NOT_DIGIT: digit,
+        ops.CATEGORY_NOT_SPACE: space,
+        ops.CATEGORY_NOT_WORD: word,
+    }
     inside, beside, is_negated = "", [], False
     for kind, content in items:
         if kind is ops.NEGATE:
@@ -118,7 +147,7 @@ def _set(items: Any, ascii_: bool) -> str:
 
 
 def _place(kind: Any, ascii_: bool) -> str:
-    """A place between characters."""
+    """Return a place between characters."""
     word = f"[{_SETS[ascii_][2]}]"
     edge = f"(?:(?<={word})(?!{word})|(?<!{word})(?={word}))"
     # Before Python 3.14, an empty text had no place that is no edge of a word.

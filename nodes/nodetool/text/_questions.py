@@ -9,7 +9,9 @@ from nodetool_core import SKIPPED, Field, Lane, Node, NodeError
 _MOST_DIGITS: Final = 100
 """No text is as long as a number of so many digits."""
 
-FilterType = Literal["contains", "starts_with", "ends_with", "length_greater", "length_less", "exact_length"]
+FilterType = Literal[
+    "contains", "starts_with", "ends_with", "length_greater", "length_less", "exact_length"
+]
 
 
 class Contains(Node):
@@ -26,13 +28,20 @@ class Contains(Node):
 
     text: str = Field(default="", description="Text to search.")
     substring: str = Field(default="", description="Text to look for.")
-    search_values: list[str] = Field(default=[], description="Several texts to look for, instead of the one.")
+    search_values: list[str] = Field(
+        default=[], description="Several texts to look for, instead of the one."
+    )
     case_sensitive: bool = Field(default=True, description="Whether capitals count.")
-    match_mode: Literal["any", "all", "none"] = Field(default="any", description="How many of several have to be there.")
+    match_mode: Literal["any", "all", "none"] = Field(
+        default="any", description="How many of several have to be there."
+    )
 
     def process(self) -> Annotated[bool, "Whether it does."]:
         wanted = self.search_values or [self.substring]
-        found = [_folded(text, self.case_sensitive) in _folded(self.text, self.case_sensitive) for text in wanted]
+        found = [
+            _folded(text, self.case_sensitive) in _folded(self.text, self.case_sensitive)
+            for text in wanted
+        ]
         return {"any": any(found), "all": all(found), "none": not any(found)}[self.match_mode]
 
 
@@ -89,10 +98,15 @@ class Equals(Node):
     text_a: str = Field(default="", description="First text.")
     text_b: str = Field(default="", description="Second text.")
     case_sensitive: bool = Field(default=True, description="Whether capitals count.")
-    trim_whitespace: bool = Field(default=False, description="Whether spaces at the ends are left out.")
+    trim_whitespace: bool = Field(
+        default=False, description="Whether spaces at the ends are left out."
+    )
 
     def process(self) -> Annotated[bool, "Whether they are."]:
-        first, second = (_folded(text, self.case_sensitive, self.trim_whitespace) for text in (self.text_a, self.text_b))
+        first, second = (
+            _folded(text, self.case_sensitive, self.trim_whitespace)
+            for text in (self.text_a, self.text_b)
+        )
         return first == second
 
 
@@ -111,10 +125,17 @@ class Compare(Node):
     text_a: str = Field(default="", description="First text.")
     text_b: str = Field(default="", description="Second text.")
     case_sensitive: bool = Field(default=True, description="Whether capitals count.")
-    trim_whitespace: bool = Field(default=False, description="Whether spaces at the ends are left out.")
+    trim_whitespace: bool = Field(
+        default=False, description="Whether spaces at the ends are left out."
+    )
 
-    def process(self) -> Annotated[str, "`less` where the first comes before the second, `equal` or `greater`."]:
-        first, second = (_folded(text, self.case_sensitive, self.trim_whitespace) for text in (self.text_a, self.text_b))
+    def process(
+        self,
+    ) -> Annotated[str, "`less` where the first comes before the second, `equal` or `greater`."]:
+        first, second = (
+            _folded(text, self.case_sensitive, self.trim_whitespace)
+            for text in (self.text_a, self.text_b)
+        )
         return "equal" if first == second else "less" if first < second else "greater"
 
 
@@ -131,7 +152,9 @@ class IsEmpty(Node):
     lane = Lane.INLINE
 
     text: str = Field(default="", description="Text to look at.")
-    trim_whitespace: bool = Field(default=True, description="Whether a text of spaces alone counts as empty.")
+    trim_whitespace: bool = Field(
+        default=True, description="Whether a text of spaces alone counts as empty."
+    )
 
     def process(self) -> Annotated[bool, "Whether it is empty."]:
         return not (self.text.strip() if self.trim_whitespace else self.text)
@@ -152,7 +175,11 @@ class HasLength(Node):
     text: str = Field(default="", description="Text to look at.")
     min_length: int = Field(default=0, ge=0, description="The least characters; 0 for any.")
     max_length: int = Field(default=0, ge=0, description="The most characters; 0 for any.")
-    exact_length: int = Field(default=0, ge=0, description="Exactly so many characters, whatever the other two say; 0 for any.")
+    exact_length: int = Field(
+        default=0,
+        ge=0,
+        description="Exactly so many characters, whatever the other two say; 0 for any.",
+    )
 
     def process(self) -> Annotated[bool, "Whether it is."]:
         length = len(self.text)
@@ -176,7 +203,9 @@ class FilterString(Node):
 
     value: str = Field(default="", description="Text to let through.")
     filter_type: FilterType = Field(default="contains", description="The condition.")
-    criteria: str = Field(default="", description="What it is compared with: a text, or a number of characters.")
+    criteria: str = Field(
+        default="", description="What it is compared with: a text, or a number of characters."
+    )
 
     def process(self) -> Annotated[str, "The text, where it meets the condition."]:
         if _meets(self.value, self.filter_type, self.criteria):
@@ -191,11 +220,21 @@ def _folded(text: str, case_sensitive: bool, trim_whitespace: bool = False) -> s
 
 def _meets(value: str, filter_type: FilterType, criteria: str) -> bool:
     if filter_type in ("contains", "starts_with", "ends_with"):
-        found = {"contains": criteria in value, "starts_with": value.startswith(criteria), "ends_with": value.endswith(criteria)}
+        found = {
+            "contains": criteria in value,
+            "starts_with": value.startswith(criteria),
+            "ends_with": value.endswith(criteria),
+        }
         return found[filter_type]
     if not criteria.strip().isdecimal() or len(criteria) > _MOST_DIGITS:
         raise NodeError(
-            f"{criteria[:_MOST_DIGITS]!r} is no number of characters, which {filter_type} needs.", "Give one, such as 20.", where="criteria"
+            f"{criteria[:_MOST_DIGITS]!r} is no number of characters, which {filter_type} needs.",
+            "Give one, such as 20.",
+            where="criteria",
         )
     length, limit = len(value), int(criteria)
-    return {"length_greater": length > limit, "length_less": length < limit, "exact_length": length == limit}[filter_type]
+    return {
+        "length_greater": length > limit,
+        "length_less": length < limit,
+        "exact_length": length == limit,
+    }[filter_type]

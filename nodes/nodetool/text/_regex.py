@@ -1,9 +1,10 @@
 """
 Regular expressions on texts.
 
-Some take longer than anybody lives (`(a|aa)+$` on a row of a), and `re` lets no other thread run meanwhile. So patterns are read
-by `re`, whose messages and meanings these nodes promise, and searched by the package `regex`, which lets others run and can stop:
-`_patterns.py` writes what the one has read for the other.
+Some take longer than anybody lives (`(a|aa)+$` on a row of a), and `re` lets no other thread run
+meanwhile. So patterns are read by `re`, whose messages and meanings these nodes promise, and
+searched by the package `regex`, which lets others run and can stop: `_patterns.py` writes what the
+one has read for the other.
 """
 
 from __future__ import annotations
@@ -36,7 +37,12 @@ class ExtractRegex(Node):
     ignorecase: bool = Field(default=False, description="Whether capitals don't count.")
     multiline: bool = Field(default=False, description="Whether ^ and $ match at every line.")
 
-    def process(self) -> Annotated[list[str], "The groups, or the whole match where there are none; empty where nothing matches."]:
+    def process(
+        self,
+    ) -> Annotated[
+        list[str],
+        "The groups, or the whole match where there are none; empty where nothing matches.",
+    ]:
         with _searching(self.regex, self.dotall, self.ignorecase, self.multiline) as compiled:
             found = compiled.search(self.text, timeout=PATIENCE)
         if found is None:
@@ -76,14 +82,21 @@ class RegexMatch(Node):
     """
 
     text: str = Field(default="", description="Text to search.")
-    pattern: str = Field(default="", description="The regular expression, as Python's `re` reads it.")
+    pattern: str = Field(
+        default="", description="The regular expression, as Python's `re` reads it."
+    )
     group: int = Field(default=0, ge=0, description="Number of the group; 0 for the whole match.")
 
     def process(self) -> Annotated[list[str], "What matched, in order."]:
         with _searching(self.pattern) as compiled:
             if self.group > compiled.groups:
-                raise NodeError(f"There is no group {self.group}: the pattern has {compiled.groups}.", "Count its pairs of brackets.")
-            return [found[self.group] or "" for found in compiled.finditer(self.text, timeout=PATIENCE)]
+                raise NodeError(
+                    f"There is no group {self.group}: the pattern has {compiled.groups}.",
+                    "Count its pairs of brackets.",
+                )
+            return [
+                found[self.group] or "" for found in compiled.finditer(self.text, timeout=PATIENCE)
+            ]
 
 
 class RegexReplace(Node):
@@ -97,18 +110,29 @@ class RegexReplace(Node):
     """
 
     text: str = Field(default="", description="Text to change.")
-    pattern: str = Field(default="", description="The regular expression, as Python's `re` reads it.")
-    replacement: str = Field(default="", description=r"What is put in its place; \1 stands for the first group.")
-    count: int = Field(default=0, ge=0, le=2**31 - 1, description="How many places are replaced; 0 for all.")
+    pattern: str = Field(
+        default="", description="The regular expression, as Python's `re` reads it."
+    )
+    replacement: str = Field(
+        default="", description=r"What is put in its place; \1 stands for the first group."
+    )
+    count: int = Field(
+        default=0, ge=0, le=2**31 - 1, description="How many places are replaced; 0 for all."
+    )
 
     def process(self) -> Annotated[str, "The changed text."]:
         import regex  # type: ignore[import-untyped]
 
         try:
             with _searching(self.pattern) as compiled:
-                return str(compiled.sub(self.replacement, self.text, count=self.count, timeout=PATIENCE))
+                return str(
+                    compiled.sub(self.replacement, self.text, count=self.count, timeout=PATIENCE)
+                )
         except (regex.error, IndexError) as error:
-            raise NodeError(f"The replacement {self.replacement!r} can't be used: {error}.", r"Write \1 for the first group.") from error
+            raise NodeError(
+                f"The replacement {self.replacement!r} can't be used: {error}.",
+                r"Write \1 for the first group.",
+            ) from error
 
 
 class RegexSplit(Node):
@@ -122,12 +146,21 @@ class RegexSplit(Node):
     """
 
     text: str = Field(default="", description="Text to cut.")
-    pattern: str = Field(default="", description="The regular expression, as Python's `re` reads it.")
+    pattern: str = Field(
+        default="", description="The regular expression, as Python's `re` reads it."
+    )
     maxsplit: int = Field(default=0, ge=0, le=2**31 - 1, description="The most cuts; 0 for all.")
 
-    def process(self) -> Annotated[list[str], "The parts, in order; what groups of the pattern matched stands between them."]:
+    def process(
+        self,
+    ) -> Annotated[
+        list[str], "The parts, in order; what groups of the pattern matched stands between them."
+    ]:
         with _searching(self.pattern) as compiled:
-            return [part or "" for part in compiled.split(self.text, maxsplit=self.maxsplit, timeout=PATIENCE)]
+            return [
+                part or ""
+                for part in compiled.split(self.text, maxsplit=self.maxsplit, timeout=PATIENCE)
+            ]
 
 
 class RegexValidate(Node):
@@ -141,16 +174,21 @@ class RegexValidate(Node):
     """
 
     text: str = Field(default="", description="Text to look at.")
-    pattern: str = Field(default="", description="The regular expression, as Python's `re` reads it.")
+    pattern: str = Field(
+        default="", description="The regular expression, as Python's `re` reads it."
+    )
 
-    def process(self) -> Annotated[bool, "Whether it does; end the pattern with $ to match the whole text."]:
+    def process(
+        self,
+    ) -> Annotated[bool, "Whether it does; end the pattern with $ to match the whole text."]:
         with _searching(self.pattern) as compiled:
             return compiled.match(self.text, timeout=PATIENCE) is not None
 
 
 class FilterRegexString(Node):
     """
-    Lets a text through where a regular expression matches; nodes behind it don't run where it does not.
+    Lets a text through where a regular expression matches; nodes behind it don't run where it does
+    not.
     text, regex, filter, condition, loop
 
     Use cases:
@@ -161,34 +199,50 @@ class FilterRegexString(Node):
     branches = True
 
     value: str = Field(default="", description="Text to let through.")
-    pattern: str = Field(default="", description="The regular expression, as Python's `re` reads it.")
+    pattern: str = Field(
+        default="", description="The regular expression, as Python's `re` reads it."
+    )
     full_match: bool = Field(default=False, description="Whether the whole text has to match.")
 
     def process(self) -> Annotated[str, "The text, where it matches."]:
         with _searching(self.pattern) as compiled:
-            found = (compiled.fullmatch if self.full_match else compiled.search)(self.value, timeout=PATIENCE)
+            found = (compiled.fullmatch if self.full_match else compiled.search)(
+                self.value, timeout=PATIENCE
+            )
         return self.value if found else SKIPPED  # type: ignore[return-value]
 
 
 @contextmanager
-def _searching(pattern: str, dotall: bool = False, ignorecase: bool = False, multiline: bool = False) -> Iterator[Any]:
+def _searching(
+    pattern: str, dotall: bool = False, ignorecase: bool = False, multiline: bool = False
+) -> Iterator[Any]:
     """
     The pattern, ready to be searched with `timeout=PATIENCE`.
 
-    Raises NodeError where the text is no pattern, and where a search in the block takes longer than that.
+    Raises NodeError where the text is no pattern, and where a search in the block takes longer than
+    that.
     """
     import regex
 
-    flags = (re.DOTALL if dotall else 0) | (re.IGNORECASE if ignorecase else 0) | (re.MULTILINE if multiline else 0)
+    flags = (
+        (re.DOTALL if dotall else 0)
+        | (re.IGNORECASE if ignorecase else 0)
+        | (re.MULTILINE if multiline else 0)
+    )
     try:
         # The flags have the same values in both.
         compiled = regex.compile(*translated(pattern, flags))
     except (re.error, regex.error, RecursionError, OverflowError) as error:
         raise NodeError(
-            f"The regular expression {pattern!r} can't be read: {error}.", "Put a backslash before marks such as ( or *."
+            f"The regular expression {pattern!r} can't be read: {error}.",
+            "Put a backslash before marks such as ( or *.",
         ) from error
     try:
         yield compiled
     except TimeoutError as error:
-        message = f"The regular expression {pattern!r} is not done with the text after {PATIENCE:g} s."
-        raise NodeError(message, "Repeat nothing that repeats itself, such as (a+)+ or (a|aa)*.") from error
+        message = (
+            f"The regular expression {pattern!r} is not done with the text after {PATIENCE:g} s."
+        )
+        raise NodeError(
+            message, "Repeat nothing that repeats itself, such as (a+)+ or (a|aa)*."
+        ) from error

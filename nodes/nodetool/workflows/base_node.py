@@ -24,7 +24,10 @@ class Preview(Node):
     cacheable = False
 
     name: str = Field(default="", description="Name of the preview.")
-    value: Any = Field(default=None, description="What to show: an image or a list of images. Other values show nothing.")
+    value: Any = Field(
+        default=None,
+        description="What to show: an image or a list of images. Other values show nothing.",
+    )
 
     def process(self, context: Context) -> None:
         for ref in _images(self.value):

@@ -9,7 +9,8 @@ from nodetool_core import Field, Lane, Node, NodeError
 
 class WorkflowNode(Node):
     """
-    Runs another workflow as one node of this one. Its inputs are properties here, by their names, and its outputs are outputs.
+    Runs another workflow as one node of this one. Its inputs are properties here, by their names,
+    and its outputs are outputs.
     workflow, group, reuse, compose
 
     Use cases:
@@ -21,10 +22,16 @@ class WorkflowNode(Node):
     lane = Lane.INLINE
     dynamic = True
 
-    path: str = Field(default="", description="The workflow's file, relative to the file that this node stands in.")
-    workflow_json: dict[str, Any] = Field(default={}, description="The workflow itself, where it has no file of its own.")
+    path: str = Field(
+        default="",
+        description="The workflow's file, relative to the file that this node stands in.",
+    )
+    workflow_json: dict[str, Any] = Field(
+        default={}, description="The workflow itself, where it has no file of its own."
+    )
 
     def process(self) -> None:
         raise NodeError(
-            "A workflow node stands for the nodes of its workflow.", "Load it with Workflow.load, which puts them in its place."
+            "A workflow node stands for the nodes of its workflow.",
+            "Load it with Workflow.load, which puts them in its place.",
         )

@@ -1,14 +1,15 @@
 """
 Values to bytes and back, for the disk tier.
 
-A value becomes a *skeleton*, JSON that holds containers and all that is small, and *leaves*: pixels, arrays, bytes. In the
-skeleton a JSON object is always one tag with its content (`{"tuple": […]}`, `{"leaf": 0}`); text, numbers, booleans,
-null and lists stand for themselves. What comes back has the type it had and is equal, or nothing comes back.
+A value becomes a *skeleton*, JSON that holds containers and all that is small, and *leaves*:
+pixels, arrays, bytes. In the skeleton a JSON object is always one tag with its content (`{"tuple":
+[…]}`, `{"leaf": 0}`); text, numbers, booleans, null and lists stand for themselves. What comes back
+has the type it had and is equal, or nothing comes back.
 
-The skeleton is made at once and shares nothing with the value; leaves are turned into bytes when the entry is written.
-Objects are never pickled: a class is named only for references, enums, named tuples, dataclasses and what has a JSON form of
-its own, and must be one that is loaded already, so that an entry can't bring code. A value with any other part has no codec
-and stays in memory.
+The skeleton is made at once and shares nothing with the value; leaves are turned into bytes when
+the entry is written. Objects are never pickled: a class is named only for references, enums, named
+tuples, dataclasses and what has a JSON form of its own, and must be one that is loaded already, so
+that an entry can't bring code. A value with any other part has no codec and stays in memory.
 
     payload = u32 length, skeleton; for each leaf: u32 length, what it is (skeleton), u64 length, bytes
 """
@@ -40,7 +41,11 @@ INLINE_BYTES = 256
 _LENGTH, _LONG = struct.Struct(">I"), struct.Struct(">Q")
 _PLAIN = frozenset({str, bool, type(None), float})
 _JSON_INT = 1 << 63
-_DATES: dict[str, type[Any]] = {"datetime": datetime.datetime, "date": datetime.date, "time": datetime.time}
+_DATES: dict[str, type[Any]] = {
+    "datetime": datetime.datetime,
+    "date": datetime.date,
+    "time": datetime.time,
+}
 
 
 class NoCodecError(Exception):
@@ -48,7 +53,11 @@ class NoCodecError(Exception):
 
 
 class DecodeError(Exception):
-    """An entry can't be turned into values here: a class or a library is missing, or a file it speaks of is another by now."""
+    """
+    An entry can't be turned into values here.
+
+    A class or a library is missing, or a file it speaks of is another by now.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,7 @@ class Encoded:
     leaves: list[tuple[str, Any]]
 
     def payload(self) -> list[Buffer]:
-        """The bytes, in parts. Raises NoCodecError where a leaf turns out to have none."""
+        """Return the bytes, in parts. Raises NoCodecError where a leaf turns out to have none."""
         parts: list[Buffer] = [_LENGTH.pack(len(self.skeleton)), self.skeleton]
         for kind, value in self.leaves:
             written = write_leaf(kind, value)
@@ -80,12 +89,14 @@ def encode(values: tuple[Any, ...]) -> Encoded:
         return Encoded(_text([encoder.encode(value) for value in values]), leaves)
     except NoCodecError:
         raise
-    except Exception as error:  # values run code of their own (enums, references), are cyclic, or change meanwhile
+    except (
+        Exception
+    ) as error:  # values run code of their own (enums, references), are cyclic, or change meanwhile
         raise NoCodecError(f"{type(error).__name__}: {error}") from error
 
 
 def decode(payload: memoryview) -> tuple[Any, ...]:
-    """The values. Raises DecodeError."""
+    """Return the values. Raises DecodeError."""
     try:
         reader = _Reader(payload)
         skeleton = json.loads(reader.take(_LENGTH))
@@ -147,7 +158,7 @@ class _Encoder:
         return self._of_class(value)
 
     def leaf(self, kind: str, value: Any) -> Any:
-        """A leaf's place. One object is one leaf, however often it occurs."""
+        """Return a leaf's place. One object is one leaf, however often it occurs."""
         if self._leaves is None:
             raise NoCodecError(kind)
         number = self._known.get(id(value))
@@ -175,7 +186,8 @@ class _Encoder:
     def moment(self, value: Any) -> Any:
         name, text = type(value).__name__, value.isoformat()
         again = _DATES[name].fromisoformat(text)
-        # A time zone by name, or an hour that the clock shows twice, would come back as something else.
+        # A time zone by name, or an hour that the clock shows twice, would come back as something
+        # else.
         if repr(again) != repr(value):
             raise NoCodecError(f"{value!r}")
         return {name: text}
@@ -213,7 +225,9 @@ _ENCODERS: dict[type[Any], Callable[[_Encoder, Any], Any]] = {
     datetime.datetime: _Encoder.moment,
     datetime.date: _Encoder.moment,
     datetime.time: _Encoder.moment,
-    datetime.timedelta: lambda _, value: {"timedelta": [value.days, value.seconds, value.microseconds]},
+    datetime.timedelta: lambda _, value: {
+        "timedelta": [value.days, value.seconds, value.microseconds]
+    },
     type(SKIPPED): lambda _, value: {"skipped": 0},
 }
 
@@ -248,7 +262,11 @@ class _Decoder:
     def fields(self, content: list[Any]) -> Any:
         name, fields = content
         kind = _class_of(name)
-        known = {field.name for field in dataclasses.fields(kind)} if dataclasses.is_dataclass(kind) else None
+        known = (
+            {field.name for field in dataclasses.fields(kind)}
+            if dataclasses.is_dataclass(kind)
+            else None
+        )
         if known != fields.keys():
             raise DecodeError(f"{name} has other fields by now")
         return with_fields(kind, {field: self.decode(item) for field, item in fields.items()})
@@ -277,7 +295,9 @@ _DECODERS: dict[str, Callable[[_Decoder, Any], Any]] = {
     "bytes": lambda _, content: base64.b64decode(content, validate=True),
     "bytearray": lambda decoder, content: bytearray(decoder.decode(content)),
     "dict": lambda decoder, content: {name: decoder.decode(item) for name, item in content.items()},
-    "pairs": lambda decoder, content: {decoder.decode(name): decoder.decode(item) for name, item in content},
+    "pairs": lambda decoder, content: {
+        decoder.decode(name): decoder.decode(item) for name, item in content
+    },
     "tuple": lambda decoder, content: tuple(decoder.decode(content)),
     "set": lambda decoder, content: set(decoder.decode(content)),
     "frozenset": lambda decoder, content: frozenset(decoder.decode(content)),
@@ -294,7 +314,9 @@ _DECODERS: dict[str, Callable[[_Decoder, Any], Any]] = {
 
 
 def _loaded_class(name: str) -> Any:
-    """A class by module and name, if its module is loaded; nothing is imported for an entry."""
+    """
+    Return a class by module and name, if its module is loaded; nothing is imported for an entry.
+    """
     module, _, path = name.partition(":")
     found: Any = sys.modules.get(module)
     for part in path.split("."):

@@ -1,14 +1,18 @@
 """
-The disk tier of the result cache: results that survive the process, shared by all processes of a machine.
+The disk tier of the result cache.
 
-Not every result is worth a file. One is stored when it took longer to make than to read back, and longer than
-`LEAST_SECONDS`. Cheap results are left out, but their times add up: when `LEAST_UNSAVED` seconds of work have gone
-unstored, the next result is stored however cheap it was. So a chain of cheap nodes is never computed again from its
-start, and a hundred thousand trivial nodes make a handful of files.
+Results that survive the process, shared by all processes of a machine.
 
-Results are written behind the run, at once and in order. A process that is killed loses what still waited: as a rule the
-last result or two, since making a result that is worth storing takes longer than storing it. What is stored and what comes
-back is in codec.py; how the folder is kept is in disk_store.py.
+Not every result is worth a file. One is stored when it took longer to make than to read back, and
+longer than `LEAST_SECONDS`. Cheap results are left out, but their times add up: when
+`LEAST_UNSAVED` seconds of work have gone unstored, the next result is stored however cheap it was.
+So a chain of cheap nodes is never computed again from its start, and a hundred thousand trivial
+nodes make a handful of files.
+
+Results are written behind the run, at once and in order. A process that is killed loses what still
+waited: as a rule the last result or two, since making a result that is worth storing takes longer
+than storing it. What is stored and what comes back is in codec.py; how the folder is kept is in
+disk_store.py.
 """
 
 from __future__ import annotations
@@ -31,7 +35,11 @@ _log = logging.getLogger(__name__)
 LEAST_SECONDS = 0.01
 LEAST_UNSAVED = 0.05
 READ_BYTES_PER_SECOND = 500e6
-"""How fast a stored result is read, checked and decoded: arrays were seen at 0.5 GB/s, images at 3, both warm; a cold disk is slower."""
+"""
+How fast a stored result is read, checked and decoded.
+
+Arrays were seen at 0.5 GB/s, images at 3, both warm; a cold disk is slower.
+"""
 
 QUEUE_BYTES = 256 * 1024**2
 EXIT_SECONDS = 30.0
@@ -63,17 +71,22 @@ class DiskCache:
         Args:
             directory: Where the entries lie; made when the first is written.
             bound: How many bytes they may take, in whole blocks of the disk.
-            least_seconds: Results that took less are left out, within `LEAST_UNSAVED`; 0 to store all, however cheap and large.
-            queue_bytes: How much may wait to be written; what comes while the queue is full is left out.
+            least_seconds: Results that took less are left out, within `LEAST_UNSAVED`; 0 to store
+                all, however cheap and large.
+            queue_bytes: How much may wait to be written; what comes while the queue is full is left
+                out.
         """
-        # Of where it is made: what is written behind a run is written when the current folder may be another one.
+        # Of where it is made: what is written behind a run is written when the current folder may
+        # be another one.
         self.directory = Path(directory).absolute()
         self.bound = bound
         self._least_seconds = least_seconds
         self._unsaved = 0.0
         self._hits = self._misses = 0
         self._store = store = DiskStore(self.directory, bound)
-        self._queue: WriteBehind[_Job] = WriteBehind(lambda key, job: _write(store, key, job), queue_bytes)
+        self._queue: WriteBehind[_Job] = WriteBehind(
+            lambda key, job: _write(store, key, job), queue_bytes
+        )
         # What waits is written at exit, too; the finalizer must not hold the cache itself.
         self._close = weakref.finalize(self, _close, self._queue, store, EXIT_SECONDS)
         renewed_after_fork(self)
@@ -84,7 +97,7 @@ class DiskCache:
         self._store.after_fork()
 
     def get(self, key: Key) -> Values | None:
-        """The result, or None where it is not there, is damaged, or can't be used here."""
+        """Return the result, or None where it is not there, is damaged, or can't be used here."""
         values = self._read(key) if self._store.has(key) else None
         if values is None:
             waiting = self._queue.waiting(key)
@@ -96,14 +109,23 @@ class DiskCache:
         return values
 
     def put(self, key: Key, values: Values, seconds: float | None = None) -> None:
-        """Store a result behind the caller's back, if it is worth it. `seconds`: how long it took to make; None to store it in any case."""
+        """
+        Store a result behind the caller's back, if it is worth it.
+
+        `seconds`: how long it took to make; None to store it in any case.
+        """
         if seconds is not None:
-            # Without a lock: this is asked for every node, and an addend lost to another thread does no harm.
+            # Without a lock: this is asked for every node, and an addend lost to another thread
+            # does no harm.
             self._unsaved = unsaved = self._unsaved + seconds
             if seconds < self._least_seconds and unsaved < LEAST_UNSAVED:
                 return
         size = size_of_all(values)
-        if not self._is_worth(seconds, size) or size > 2 * self.bound or not self._store.is_writable():
+        if (
+            not self._is_worth(seconds, size)
+            or size > 2 * self.bound
+            or not self._store.is_writable()
+        ):
             return
         try:
             encoded = encode(values)
@@ -122,12 +144,20 @@ class DiskCache:
         return self._queue.flush(timeout)
 
     def clear(self) -> tuple[int, int]:
-        """Remove everything; gives how many entries there were, and their bytes. Raises OSError where one can't be removed."""
+        """
+        Remove everything; gives how many entries there were, and their bytes.
+
+        Raises OSError where one can't be removed.
+        """
         self.flush()
         return self._store.clear()
 
     def close(self) -> None:
-        """Write what waits, and let go of thread and index. Nothing is stored any more; results can still be read."""
+        """
+        Write what waits, and let go of thread and index.
+
+        Nothing is stored any more; results can still be read.
+        """
         self._queue.close()
         self._store.close()
 
@@ -147,8 +177,14 @@ class DiskCache:
             return None
 
     def _is_worth(self, seconds: float | None, size: int) -> bool:
-        """Whether reading a result back is faster than making it again, with all cheap work before it."""
-        return seconds is None or not self._least_seconds or max(seconds, self._unsaved) * READ_BYTES_PER_SECOND >= size
+        """
+        Whether reading a result back is faster than making it again, with all cheap work before it.
+        """
+        return (
+            seconds is None
+            or not self._least_seconds
+            or max(seconds, self._unsaved) * READ_BYTES_PER_SECOND >= size
+        )
 
 
 def _write(store: DiskStore, key: Key, job: _Job) -> None:

@@ -1,15 +1,17 @@
 """
 The index of a cache folder: sizes and last uses, in SQLite, shared by processes.
 
-Idea: the files are the truth; the index only counts them. It says what is there without asking the folder, how much that is,
-and what was used least recently. Lost or damaged, it is made again from the files; no result is ever taken from it.
+Idea: the files are the truth; the index only counts them. It says what is there without asking the
+folder, how much that is, and what was used least recently. Lost or damaged, it is made again from
+the files; no result is ever taken from it.
 
-Invariant: a row is written before its file and looked for once more after it (`holds`), and it is removed after its file; so
-every file is counted, whatever is killed where. A row without a file costs a miss. The sum of sizes is kept by triggers, in
-the transaction that changes a row.
+Invariant: a row is written before its file and looked for once more after it (`holds`), and it is
+removed after its file; so every file is counted, whatever is killed where. A row without a file
+costs a miss. The sum of sizes is kept by triggers, in the transaction that changes a row.
 
-Cost: two transactions per write (0.1 ms), with the uses noted since; a question for news every so often, answered from
-`PRAGMA data_version` in microseconds while no other process has written. Readers never wait for writers (WAL).
+Cost: two transactions per write (0.1 ms), with the uses noted since; a question for news every so
+often, answered from `PRAGMA data_version` in microseconds while no other process has written.
+Readers never wait for writers (WAL).
 """
 
 from __future__ import annotations
@@ -58,7 +60,10 @@ _TOUCH: Final = "UPDATE entries SET used = max(used, ?) WHERE key = ?"
 _DISCARD: Final = "DELETE FROM entries WHERE key = ?"
 
 _DAMAGE: Final = frozenset({1, 10, 11, 14, 26})
-"""SQLite's codes for a missing table, a failed read, a malformed file, one that can't be opened, and one that is none."""
+"""
+SQLite's codes for a missing table, a failed read, a malformed file, one that can't be opened, and
+one that is none.
+"""
 
 
 class IndexUnavailableError(Exception):
@@ -66,7 +71,11 @@ class IndexUnavailableError(Exception):
 
 
 class DiskIndex:
-    """The index of one folder. Safe to use from several threads. Every method may raise IndexUnavailableError."""
+    """
+    The index of one folder.
+
+    Safe to use from several threads. Every method may raise IndexUnavailableError.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / NAME
@@ -78,18 +87,31 @@ class DiskIndex:
         """Whether `news` has not been asked yet since the index was opened."""
         self._version = self._last = -1
         self._inherited: list[sqlite3.Connection | None] = []
-        """Connections of processes that this one was forked from: not used here, nor closed, which would let go of their locks."""
+        """
+        Connections of processes that this one was forked from.
+
+        Not used here, nor closed, which would let go of their locks.
+        """
 
     def after_fork(self) -> None:
         """In a forked process: nobody is using the index."""
         self._lock = threading.Lock()
         self._inherited.append(self._connection)
 
-    def add(self, key: Key, size: int, used: float, bound: int, remove: Callable[[Key], None], touched: Mapping[Key, float]) -> list[Key]:
+    def add(
+        self,
+        key: Key,
+        size: int,
+        used: float,
+        bound: int,
+        remove: Callable[[Key], None],
+        touched: Mapping[Key, float],
+    ) -> list[Key]:
         """
         Count an entry that is about to be written, with uses noted before, and make room for it.
 
-        Gives the keys of the entries that had to go; `remove` is called with each, to remove its file.
+        Gives the keys of the entries that had to go; `remove` is called with each, to remove its
+        file.
         """
 
         def work(connection: sqlite3.Connection) -> list[Key]:
@@ -104,12 +126,25 @@ class DiskIndex:
         return self._write(work)
 
     def holds(self, key: Key) -> bool:
-        """Whether an entry is counted. In a transaction that writes, so that nobody is just about to remove it."""
-        return self._write(lambda connection: connection.execute("SELECT 1 FROM entries WHERE key = ?", (key,)).fetchone() is not None)
+        """
+        Whether an entry is counted.
+
+        In a transaction that writes, so that nobody is just about to remove it.
+        """
+        return self._write(
+            lambda connection: (
+                connection.execute("SELECT 1 FROM entries WHERE key = ?", (key,)).fetchone()
+                is not None
+            )
+        )
 
     def touch(self, touched: Mapping[Key, float]) -> None:
         """Note uses."""
-        self._write(lambda connection: connection.executemany(_TOUCH, [(time, key) for key, time in touched.items()]))
+        self._write(
+            lambda connection: connection.executemany(
+                _TOUCH, [(time, key) for key, time in touched.items()]
+            )
+        )
 
     def discard(self, key: Key) -> None:
         """An entry is gone."""
@@ -122,12 +157,15 @@ class DiskIndex:
     def total(self) -> tuple[int, int]:
         """How many entries there are, and their bytes."""
         with self._lock:
-            count, size = self._mended(lambda connection: connection.execute("SELECT entries, bytes FROM total").fetchone())
+            count, size = self._mended(
+                lambda connection: connection.execute("SELECT entries, bytes FROM total").fetchone()
+            )
         return int(count), int(size)
 
     def news(self) -> list[Key]:
         """
-        Keys that were added: all there are at first and after a change of index, later those since the last time.
+        Keys that were added: all there are at first and after a change of index, later those since
+        the last time.
 
         None of them where another thread is using the index: ask again later.
         """
@@ -142,14 +180,16 @@ class DiskIndex:
         with self._lock:
             self._disconnect()
 
-    # -- inside -----------------------------------------------------------------------------------------------------
+    # -- inside ------------------------------------------------------------------------------------
 
     def _news(self, connection: sqlite3.Connection) -> list[Key]:
         (version,) = connection.execute("PRAGMA data_version").fetchone()
         fresh = self._is_fresh
         if version == self._version and not fresh:
             return []
-        rows = connection.execute("SELECT id, key FROM entries WHERE id > ? ORDER BY id", (-1 if fresh else self._last,)).fetchall()
+        rows = connection.execute(
+            "SELECT id, key FROM entries WHERE id > ? ORDER BY id", (-1 if fresh else self._last,)
+        ).fetchall()
         self._is_fresh, self._version = False, version
         self._last = rows[-1][0] if rows else max(self._last, 0)
         return [key for _, key in rows]
@@ -170,7 +210,10 @@ class DiskIndex:
             return self._mended(transaction)
 
     def _mended(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Work on the index; where it turns out to be damaged or gone, on a new one made from the files."""
+        """
+        Work on the index; where it turns out to be damaged or gone, on a new one made from the
+        files.
+        """
         import sqlite3
 
         try:
@@ -180,7 +223,11 @@ class DiskIndex:
                 if not _is_damage(error):
                     raise
                 if self.path.exists():
-                    _log.warning("The index of the result cache %s is damaged (%s): it is made again.", self._directory, error)
+                    _log.warning(
+                        "The index of the result cache %s is damaged (%s): it is made again.",
+                        self._directory,
+                        error,
+                    )
             self._disconnect()
             for name in (NAME, NAME + "-wal", NAME + "-shm"):
                 self.path.with_name(name).unlink(missing_ok=True)
@@ -189,15 +236,21 @@ class DiskIndex:
             raise IndexUnavailableError(str(error)) from error
 
     def _connected(self) -> sqlite3.Connection:
-        """The connection; a new one where the file is another by now, or this is a fork of the process that opened it."""
+        """
+        Return the connection; a new one where the file is another by now, or this is a fork of the
+        process that opened it.
+        """
         if self._connection is not None and self._identity == _identity_of(self.path):
             return self._connection
         import sqlite3
 
         self._disconnect()
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Autocommit: transactions begin where they are written. The lock guards the connection among threads.
-        connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        # Autocommit: transactions begin where they are written. The lock guards the connection
+        # among threads.
+        connection = sqlite3.connect(
+            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
         try:
             _use_wal(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
@@ -217,7 +270,9 @@ class DiskIndex:
         for statement in _SCHEMA:
             connection.execute(statement)
         found = [(file.key, file.size, file.changed) for file in entries(self._directory)]
-        connection.executemany("INSERT OR IGNORE INTO entries (key, size, used) VALUES (?, ?, ?)", found)
+        connection.executemany(
+            "INSERT OR IGNORE INTO entries (key, size, used) VALUES (?, ?, ?)", found
+        )
         connection.execute("COMMIT")
 
     def _disconnect(self) -> None:
@@ -227,7 +282,11 @@ class DiskIndex:
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switch to a write-ahead log. Where several processes make the switch at once, SQLite does not wait by itself."""
+    """
+    Switch to a write-ahead log.
+
+    Where several processes make the switch at once, SQLite does not wait by itself.
+    """
     import sqlite3
 
     until = time.monotonic() + BUSY_SECONDS
@@ -250,13 +309,15 @@ def _identity_of(path: Path) -> tuple[int, ...]:
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    """Whether a new index would help: not where it is only locked, or where nothing can be written."""
+    """
+    Whether a new index would help: not where it is only locked, or where nothing can be written.
+    """
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return code in _DAMAGE
 
 
 def _oldest(connection: sqlite3.Connection, kept: Key, bound: int) -> list[Key]:
-    """What has to go, least recently used first."""
+    """Return what has to go, least recently used first."""
     (total,) = connection.execute("SELECT bytes FROM total").fetchone()
     gone: list[Key] = []
     if total > bound:

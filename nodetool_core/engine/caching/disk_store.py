@@ -1,12 +1,13 @@
 """
 The folder of the disk tier: entry files and their index, kept within a bound.
 
-Whatever is wrong with the folder (full, read-only, deleted, its index locked), no call fails: what can't be read is a miss,
-what can't be written is left out, the reason is logged once, and writing is tried again after a while.
+Whatever is wrong with the folder (full, read-only, deleted, its index locked), no call fails: what
+can't be read is a miss, what can't be written is left out, the reason is logged once, and writing
+is tried again after a while.
 
-What is there is known from a set in memory, because a run asks for every node: a miss costs a look-up and a look at the
-clock. Every `REFRESH_SECONDS` a miss also asks the index what other processes have added; what they removed shows when the
-file is opened.
+What is there is known from a set in memory, because a run asks for every node: a miss costs a
+look-up and a look at the clock. Every `REFRESH_SECONDS` a miss also asks the index what other
+processes have added; what they removed shows when the file is opened.
 """
 
 from __future__ import annotations
@@ -19,7 +20,15 @@ from pathlib import Path
 
 from nodetool_core.engine.caching.codec import Buffer
 from nodetool_core.engine.caching.disk_index import DiskIndex, IndexUnavailableError
-from nodetool_core.engine.caching.entry_file import EntryError, entries, entry_size, read_entry, remove_abandoned, remove_entry, write_entry
+from nodetool_core.engine.caching.entry_file import (
+    EntryError,
+    entries,
+    entry_size,
+    read_entry,
+    remove_abandoned,
+    remove_entry,
+    write_entry,
+)
 from nodetool_core.engine.keys import Key
 
 _log = logging.getLogger(__name__)
@@ -30,7 +39,9 @@ PAUSE_SECONDS = 30.0
 
 
 class DiskStore:
-    """Payloads by key, in a folder that several processes may share. Safe to use from several threads."""
+    """
+    Payloads by key, in a folder that several processes may share. Safe to use from several threads.
+    """
 
     def __init__(self, directory: Path, bound: int) -> None:
         self.directory = directory
@@ -60,18 +71,25 @@ class DiskStore:
         return key in self._known
 
     def look_again(self) -> None:
-        """Have the next miss ask what other processes have added, however short ago that was asked."""
+        """
+        Have the next miss ask what other processes have added, however short ago that was asked.
+        """
         self._ask_again = 0.0
 
     def read(self, key: Key) -> memoryview | None:
-        """The payload of an entry, or None. An entry that is damaged is removed."""
+        """Return the payload of an entry, or None. An entry that is damaged is removed."""
         try:
             payload = read_entry(self.directory, key)
         except FileNotFoundError:
             self._known.discard(key)
             return None
         except EntryError as error:
-            _log.warning("An entry of the result cache is damaged: %s (%s). It is removed, and computed again.", key.hex(), error)
+            _log.warning(
+                "An entry of the result cache is damaged: %s (%s). It is removed, and computed"
+                " again.",
+                key.hex(),
+                error,
+            )
             self._known.discard(key)
             self._remove(key)
             self._discard(key)
@@ -126,10 +144,15 @@ class DiskStore:
             return len(sizes), sum(sizes)
 
     def clear(self) -> tuple[int, int]:
-        """Remove all entries; gives how many there were, and their bytes. Raises OSError where one can't be removed."""
+        """
+        Remove all entries; gives how many there were, and their bytes.
+
+        Raises OSError where one can't be removed.
+        """
         count = size = 0
         try:
-            # Rows first: what another process is writing meanwhile is then either still to be removed here, or noticed there.
+            # Rows first: what another process is writing meanwhile is then either still to be
+            # removed here, or noticed there.
             self._index.clear()
         except IndexUnavailableError as error:
             self._warn("index", error)
@@ -151,11 +174,12 @@ class DiskStore:
             self._warn("index", error)
         self._index.close()
 
-    # -- inside -----------------------------------------------------------------------------------------------------
+    # -- inside ------------------------------------------------------------------------------------
 
     def _refresh(self) -> None:
         self._ask_again = time.monotonic() + REFRESH_SECONDS
-        # Keys are only added here, as the writing thread adds its own meanwhile. One that is gone shows when its file is opened.
+        # Keys are only added here, as the writing thread adds its own meanwhile. One that is gone
+        # shows when its file is opened.
         try:
             self._known.update(self._index.news())
         except IndexUnavailableError as error:
@@ -190,7 +214,8 @@ class DiskStore:
             if what in self._warned:
                 return
             self._warned.add(what)
-        # As text: a log record that held the exception would hold its frames, and with them the index open.
+        # As text: a log record that held the exception would hold its frames, and with them the
+        # index open.
         _log.warning("%s (%s: %s).", _WARNINGS[what], self.directory, str(error))
 
 
@@ -198,5 +223,8 @@ _WARNINGS = {
     "read": "The result cache on disk can't be read; results are computed again",
     "write": "The result cache on disk can't be written; results stay in memory for now",
     "remove": "An entry of the result cache can't be removed",
-    "index": "The index of the result cache can't be used; the cache is searched by its files, and nothing is added",
+    "index": (
+        "The index of the result cache can't be used; the cache is searched by its files, and"
+        " nothing is added"
+    ),
 }

@@ -1,11 +1,13 @@
 """
-One result, one file: written whole or not at all, and believed only when every byte of it is as it was written.
+One result, one file: written whole or not at all, and believed only when every byte of it is as it
+was written.
 
     header: magic, version, length of the key, length of the payload, blake3 of key and payload; then key, then payload
 
-The name of a file is its key, so that the files alone are a complete cache: `ab/ab12….result`. One level of 256 folders
-keeps each to a few hundred files at the sizes that images have. Temporary files lie in `tmp/`; what a killed process left
-there is removed after an hour. There is no fsync: after a power failure the checksum tells, and the result is computed again.
+The name of a file is its key, so that the files alone are a complete cache: `ab/ab12….result`. One
+level of 256 folders keeps each to a few hundred files at the sizes that images have. Temporary
+files lie in `tmp/`; what a killed process left there is removed after an hour. There is no fsync:
+after a power failure the checksum tells, and the result is computed again.
 """
 
 from __future__ import annotations
@@ -50,19 +52,32 @@ def entry_path(directory: Path, key: Key) -> Path:
 
 
 def disk_size(length: int) -> int:
-    """What a file of this length takes on the disk."""
+    """Return what a file of this length takes on the disk."""
     return -(-length // _BLOCK) * _BLOCK
 
 
 def entry_size(key: Key, parts: Sequence[Buffer]) -> int:
-    """What an entry will take on the disk."""
+    """Return what an entry will take on the disk."""
     return disk_size(_HEADER.size + len(key) + sum(memoryview(part).nbytes for part in parts))
 
 
 def write_entry(directory: Path, key: Key, parts: Sequence[Buffer]) -> None:
-    """Write an entry in one step; what was there is replaced. Raises OSError, and then nothing has changed."""
-    header = _HEADER.pack(MAGIC, VERSION, len(key), sum(memoryview(part).nbytes for part in parts), _checksum(key, parts))
-    target, temporary = entry_path(directory, key), directory / "tmp" / f"{key.hex()[:16]}.{secrets.token_hex(6)}"
+    """
+    Write an entry in one step; what was there is replaced.
+
+    Raises OSError, and then nothing has changed.
+    """
+    header = _HEADER.pack(
+        MAGIC,
+        VERSION,
+        len(key),
+        sum(memoryview(part).nbytes for part in parts),
+        _checksum(key, parts),
+    )
+    target, temporary = (
+        entry_path(directory, key),
+        directory / "tmp" / f"{key.hex()[:16]}.{secrets.token_hex(6)}",
+    )
     temporary.parent.mkdir(parents=True, exist_ok=True)
     target.parent.mkdir(exist_ok=True)
     try:
@@ -76,7 +91,11 @@ def write_entry(directory: Path, key: Key, parts: Sequence[Buffer]) -> None:
 
 
 def read_entry(directory: Path, key: Key) -> memoryview:
-    """The payload of an entry. Raises FileNotFoundError, EntryError where it is not what was written, or OSError."""
+    """
+    Return the payload of an entry.
+
+    Raises FileNotFoundError, EntryError where it is not what was written, or OSError.
+    """
     with entry_path(directory, key).open("rb", buffering=0) as file:
         content = file.readall()
     if len(content) < _HEADER.size:

@@ -1,9 +1,9 @@
 """
 Files that a kept result speaks of.
 
-A result may be a reference to a file (`ImageRef(uri="/tmp/a.png")`): the entry holds the path, not the content. So it is
-kept with a mark of the file, and counts only while the mark is the same. Where a relative path leads is not known, so a result that
-holds one is not kept.
+A result may be a reference to a file (`ImageRef(uri="/tmp/a.png")`): the entry holds the path, not
+the content. So it is kept with a mark of the file, and counts only while the mark is the same.
+Where a relative path leads is not known, so a result that holds one is not kept.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ UNSURE = "unsure"
 
 
 def mark_of(ref: AssetRef) -> Mark:
-    """Size and time of change of the file behind a reference, "missing", "unsure", or None where there is no file behind it."""
+    """
+    Size and time of change of the file behind a reference, "missing", "unsure", or None where there
+    is no file behind it.
+    """
     path = _local_path(ref)
     if path is None:
         return None
@@ -44,7 +47,9 @@ def marks_of(values: Iterable[Any]) -> list[tuple[AssetRef, Mark]]:
 
     Raises RecursionError for values that are nested too deeply, such as a list that holds itself.
     """
-    references = (value for level in levels(list(values)) for value in level if isinstance(value, AssetRef))
+    references = (
+        value for level in levels(list(values)) for value in level if isinstance(value, AssetRef)
+    )
     return [(ref, mark) for ref in references if (mark := mark_of(ref)) is not None]
 
 

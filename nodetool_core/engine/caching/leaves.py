@@ -1,9 +1,10 @@
 """
 What is large in a value, as raw bytes: byte strings, images, arrays, tensors.
 
-Nothing is compressed and nothing rounded. A noisy image gains a few per cent from compression, for a hundred times the
-time. A tensor comes back in host memory, whatever device it was on. Arrays keep their order in memory, because sums may
-depend on it. Libraries are imported only for values that are theirs.
+Nothing is compressed and nothing rounded. A noisy image gains a few per cent from compression, for
+a hundred times the time. A tensor comes back in host memory, whatever device it was on. Arrays keep
+their order in memory, because sums may depend on it. Libraries are imported only for values that
+are theirs.
 """
 
 from __future__ import annotations
@@ -27,7 +28,11 @@ def leaf_kind(value: Any) -> str | None:
     kind = type(value)
     module = kind.__module__.partition(".")[0]
     loaded = sys.modules.get("PIL.Image")
-    if module in ("PIL", "nodetool_core") and loaded is not None and isinstance(value, loaded.Image):
+    if (
+        module in ("PIL", "nodetool_core")
+        and loaded is not None
+        and isinstance(value, loaded.Image)
+    ):
         return "image"
     if module == "nodetool_core":
         loaded = sys.modules.get("nodetool_core.assets.image_data")
@@ -36,16 +41,20 @@ def leaf_kind(value: Any) -> str | None:
         numpy = sys.modules["numpy"]
         if kind is numpy.ndarray and value.dtype.kind in _ARRAYS:
             return "array"
-        return "number" if isinstance(value, numpy.generic) and value.dtype.kind in _ARRAYS else None
+        return (
+            "number" if isinstance(value, numpy.generic) and value.dtype.kind in _ARRAYS else None
+        )
     if module == "torch":
         torch = sys.modules["torch"]
-        simple = kind is torch.Tensor and value.layout is torch.strided and value.device.type != "meta"
+        simple = (
+            kind is torch.Tensor and value.layout is torch.strided and value.device.type != "meta"
+        )
         return "tensor" if simple and not value.is_quantized and not value.requires_grad else None
     return None
 
 
 def write_leaf(kind: str, value: Any) -> Leaf | None:
-    """A leaf as bytes; None where it has none after all."""
+    """Return a leaf as bytes; None where it has none after all."""
     if kind == "bytes":
         return None, value
     if kind == "array":
@@ -58,7 +67,11 @@ def write_leaf(kind: str, value: Any) -> Leaf | None:
 
 
 def read_leaf(kind: str, about: Any, content: memoryview) -> Any:
-    """The value of a leaf, in memory of its own. Raises any exception where content and description don't fit."""
+    """
+    Return the value of a leaf, in memory of its own.
+
+    Raises any exception where content and description don't fit.
+    """
     if kind == "bytes":
         return bytes(content)
     if kind == "tensor":
@@ -72,14 +85,18 @@ def read_leaf(kind: str, about: Any, content: memoryview) -> Any:
     return ImageData.of(_read_image(about["image"], content), about["provenance"])
 
 
-# -- images ---------------------------------------------------------------------------------------------------------
+# -- images ----------------------------------------------------------------------------------------
 
 
 def _write_image_data(image: Any) -> Leaf | None:
     if image.model_dump() != type(image)().model_dump() or not _is_plain(image.provenance):
         return None
     written = _write_image(image.image)
-    return None if written is None else ({"image": written[0], "provenance": image.provenance}, written[1])
+    return (
+        None
+        if written is None
+        else ({"image": written[0], "provenance": image.provenance}, written[1])
+    )
 
 
 def _write_image(image: Any) -> Leaf | None:
@@ -96,7 +113,9 @@ def _write_image(image: Any) -> Leaf | None:
         "size": image.size,
         "palette": palette,
         "format": image.format,
-        "info": {name: item for name, item in image.info.items() if _is_plain(name) and _is_plain(item)},
+        "info": {
+            name: item for name, item in image.info.items() if _is_plain(name) and _is_plain(item)
+        },
     }
     return about, image.tobytes()
 
@@ -125,7 +144,7 @@ def _is_plain(value: Any) -> bool:
     return type(value) in _PLAIN
 
 
-# -- arrays and tensors -----------------------------------------------------------------------------------------------
+# -- arrays and tensors ----------------------------------------------------------------------------
 
 
 def _write_array(array: Any) -> Leaf:
@@ -166,5 +185,9 @@ def _read_tensor(about: Any, content: memoryview) -> Any:
     dtype = getattr(torch, about[0])
     if not isinstance(dtype, torch.dtype):
         raise TypeError(f"{about[0]} is no dtype")
-    flat = torch.frombuffer(bytearray(content), dtype=dtype) if content else torch.empty(0, dtype=dtype)
+    flat = (
+        torch.frombuffer(bytearray(content), dtype=dtype)
+        if content
+        else torch.empty(0, dtype=dtype)
+    )
     return flat.reshape(about[1])

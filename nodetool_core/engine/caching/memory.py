@@ -1,8 +1,8 @@
 """
 The result cache: what nodes gave, by key.
 
-The memory tier keeps values as they are, least recently used first out, within a bound in bytes. A value larger than the
-bound is not kept, and nothing is moved out for it.
+The memory tier keeps values as they are, least recently used first out, within a bound in bytes. A
+value larger than the bound is not kept, and nothing is moved out for it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ class MemoryCache:
 
     def __init__(self, bound: int = DEFAULT_BYTES) -> None:
         self.bound = bound
-        self._entries: OrderedDict[Key, tuple[Values, int, Sequence[tuple[AssetRef, Mark]]]] = OrderedDict()
+        self._entries: OrderedDict[Key, tuple[Values, int, Sequence[tuple[AssetRef, Mark]]]] = (
+            OrderedDict()
+        )
         self._bytes = 0
         self._hits = self._misses = 0
         self._lock = threading.Lock()
@@ -86,7 +88,9 @@ class MemoryCache:
         if size > self.bound:
             return
         try:
-            files = () if len(values) == 1 and type(values[0]) in _NAMES_NO_FILE else marks_of(values)
+            files = (
+                () if len(values) == 1 and type(values[0]) in _NAMES_NO_FILE else marks_of(values)
+            )
         except RecursionError:
             # Nobody could hand it on: a list that holds itself.
             return

@@ -1,9 +1,10 @@
 """
 How much memory a value holds: what the bounds of the caches are counted in.
 
-Objects are followed to whatever they hold, an own class's fields and slots as well as containers, each object once. What programs
-share (classes, functions, modules, loggers) is not the value's. Pixels, arrays and tensors count with the memory that they keep, which
-for a view is that of the whole. The effort is bounded: after `MOST_OBJECTS` the rest is taken to be like what was seen.
+Objects are followed to whatever they hold, an own class's fields and slots as well as containers,
+each object once. What programs share (classes, functions, modules, loggers) is not the value's.
+Pixels, arrays and tensors count with the memory that they keep, which for a view is that of the
+whole. The effort is bounded: after `MOST_OBJECTS` the rest is taken to be like what was seen.
 """
 
 from __future__ import annotations
@@ -88,7 +89,10 @@ def _items(value: list[Any] | tuple[Any, ...]) -> tuple[int, Iterable[Any]]:
     kinds = set(map(type, value))
     if kinds and _SMALL.keys() >= kinds:
         counts = Counter(map(type, value))
-        return sys.getsizeof(value) + sum(_SMALL[kind] * count for kind, count in counts.items()), ()
+        return (
+            sys.getsizeof(value) + sum(_SMALL[kind] * count for kind, count in counts.items()),
+            (),
+        )
     return sys.getsizeof(value), value
 
 

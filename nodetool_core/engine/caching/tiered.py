@@ -19,7 +19,11 @@ SHARE_OF_FREE = 0.2
 
 
 class TieredCache:
-    """Results in memory, and those worth it on disk. A `ResultCache`; what is found on disk is kept in memory from then on."""
+    """
+    Results in memory, and those worth it on disk.
+
+    A `ResultCache`; what is found on disk is kept in memory from then on.
+    """
 
     def __init__(self, memory: MemoryCache, disk: DiskCache) -> None:
         self.memory = memory
@@ -52,7 +56,11 @@ class TieredCache:
         return self.disk.flush(timeout)
 
     def clear(self) -> tuple[int, int]:
-        """Forget everything; gives how many entries the disk had, and their bytes. Raises OSError where one can't be removed."""
+        """
+        Forget everything; gives how many entries the disk had, and their bytes.
+
+        Raises OSError where one can't be removed.
+        """
         self.memory.clear()
         return self.disk.clear()
 
@@ -62,7 +70,10 @@ class TieredCache:
 
 
 def cache_directory() -> Path:
-    """Where results are kept: below NODETOOL_CACHE_DIR, else in the user's cache folder as the platform has it."""
+    """
+    Where results are kept: below NODETOOL_CACHE_DIR, else in the user's cache folder as the
+    platform has it.
+    """
     chosen = os.environ.get("NODETOOL_CACHE_DIR")
     if chosen:
         return Path(chosen).expanduser() / "results"
@@ -80,7 +91,11 @@ def _user_cache() -> Path:
 
 
 def default_disk_cache() -> DiskCache:
-    """The disk tier in the default folder: 10 GiB, or a share of what the disk has left if that is less."""
+    """
+    Return the disk tier in the default folder.
+
+    10 GiB, or a share of what the disk has left if that is less.
+    """
     directory = cache_directory()
     disk = DiskCache(directory, DEFAULT_DISK_BYTES)
     existing = next((folder for folder in (directory, *directory.parents) if folder.is_dir()), None)
@@ -98,7 +113,8 @@ CacheName = Literal["memory", "disk", "off"]
 
 def named_cache(name: CacheName) -> MemoryCache | TieredCache:
     """
-    Return a result cache: one in `memory`, one in memory and on `disk`, or one that keeps nothing (`off`).
+    Return a result cache: one in `memory`, one in memory and on `disk`, or one that keeps nothing
+    (`off`).
 
     Raises NodetoolError for another name.
     """
@@ -106,9 +122,15 @@ def named_cache(name: CacheName) -> MemoryCache | TieredCache:
     if name not in names:
         message = f"expects one of {', '.join(map(repr, names))}, or a cache, got {name!r}."
         raise NodetoolError(Problem("wrong_value", "cache", message, near_miss(name, names)))
-    return default_cache() if name == "disk" else MemoryCache(DEFAULT_BYTES if name == "memory" else 0)
+    return (
+        default_cache() if name == "disk" else MemoryCache(DEFAULT_BYTES if name == "memory" else 0)
+    )
 
 
 def default_cache(memory: int = DEFAULT_BYTES) -> TieredCache:
-    """The cache of a program that was told nothing else. `memory`: most bytes of its memory tier."""
+    """
+    Return the cache of a program that was told nothing else.
+
+    `memory`: most bytes of its memory tier.
+    """
     return TieredCache(MemoryCache(memory), default_disk_cache())

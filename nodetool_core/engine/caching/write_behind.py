@@ -1,8 +1,10 @@
 """
-Writing behind: jobs by key wait in a queue, bounded in bytes, and one thread does them as they come.
+Writing behind: jobs by key wait in a queue, bounded in bytes, and one thread does them as they
+come.
 
-Offering a job never waits: where the queue is full, the job is left out. A process that is killed loses the jobs that wait
-and the one being done. The thread ends when it has had nothing to do for a while, so that an idle owner holds none.
+Offering a job never waits: where the queue is full, the job is left out. A process that is killed
+loses the jobs that wait and the one being done. The thread ends when it has had nothing to do for a
+while, so that an idle owner holds none.
 """
 
 from __future__ import annotations
@@ -45,7 +47,12 @@ class WriteBehind(Generic[Job]):
         self._bytes, self._thread = 0, None
 
     def offer(self, key: Key, job: Job, size: int) -> bool:
-        """Have a job done. False where it is left out: the queue is full (a job larger than the bound needs it empty), or closed."""
+        """
+        Have a job done.
+
+        False where it is left out: the queue is full (a job larger than the bound needs it empty),
+        or closed.
+        """
         with self._changed:
             if self._is_closed or key in self._jobs:
                 return False
@@ -55,13 +62,15 @@ class WriteBehind(Generic[Job]):
             self._jobs[key] = (job, size)
             self._bytes += size
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, name="nodetool-cache", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._run, name="nodetool-cache", daemon=True
+                )
                 self._thread.start()
             self._changed.notify_all()
             return True
 
     def waiting(self, key: Key) -> Job | None:
-        """The job for a key that is not done yet."""
+        """Return the job for a key that is not done yet."""
         if not self._jobs:
             return None
         with self._changed:
@@ -71,15 +80,24 @@ class WriteBehind(Generic[Job]):
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until all is done. False where that takes longer than `timeout` seconds."""
         if threading.current_thread() is self._thread:
-            # The collector may end the owner on this very thread, which then has the rest still to do.
+            # The collector may end the owner on this very thread, which then has the rest still to
+            # do.
             return False
         with self._changed:
-            # A fork of the process has the jobs, but not the thread that does them: its parent does.
-            self._changed.wait_for(lambda: not self._jobs or self._thread is None or not self._thread.is_alive(), timeout)
+            # A fork of the process has the jobs, but not the thread that does them: its parent
+            # does.
+            self._changed.wait_for(
+                lambda: not self._jobs or self._thread is None or not self._thread.is_alive(),
+                timeout,
+            )
             return not self._jobs
 
     def close(self, timeout: float | None = None) -> bool:
-        """Do what waits, and take nothing further. False where that takes longer than `timeout` seconds."""
+        """
+        Do what waits, and take nothing further.
+
+        False where that takes longer than `timeout` seconds.
+        """
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
@@ -99,7 +117,7 @@ class WriteBehind(Generic[Job]):
                 self._changed.notify_all()
 
     def _next(self) -> tuple[Key, Job] | None:
-        """The next job; None when there has been none for a while, or there will be none."""
+        """Return the next job; None when there has been none for a while, or there will be none."""
         until = time.monotonic() + IDLE_SECONDS
         with self._changed:
             while not self._jobs:

@@ -27,12 +27,16 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
-    """The directory of a tiny model, by the name of its builder; written when first asked for."""
+    """
+    Return the directory of a tiny model, by the name of its builder; written when first asked for.
+    """
     made: dict[str, Path] = {}
 
     def directory(name: str) -> str:
         if name not in made:
-            made[name] = tiny_pipelines.save(tiny_pipelines.BUILDERS[name], tmp_path_factory.mktemp("models") / name)
+            made[name] = tiny_pipelines.save(
+                tiny_pipelines.BUILDERS[name], tmp_path_factory.mktemp("models") / name
+            )
         return str(made[name])
 
     return directory
@@ -51,7 +55,7 @@ def recorder(manager: ModelManager) -> Recorder:
 
 @pytest.fixture(scope="session")
 def adapter(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], str]:
-    """The path of an adapter, by kind and family; written when first asked for."""
+    """Return the path of an adapter, by kind and family; written when first asked for."""
     made: dict[tuple[str, str], str] = {}
 
     def path(kind: str, family: str) -> str:

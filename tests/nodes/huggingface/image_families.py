@@ -1,4 +1,8 @@
-"""Which tiny pipeline stands for which family of models, by task; and the few families that nothing here can stand for."""
+"""
+Which tiny pipeline stands for which family of models, by task.
+
+And the few families that nothing here can stand for.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +95,11 @@ RUNS: Mapping[str, Mapping[str, str]] = {
 """Task to the pipeline that does it, to the builder of the tiny model that is run for it."""
 
 NOT_RUN: Mapping[tuple[str, str], str] = {}
-"""Task and pipeline to why it can't be run here. What is in here is in the tables of docs/models.md, and was not seen to be so."""
+"""
+Task and pipeline to why it can't be run here.
+
+What is in here is in the tables of docs/models.md, and was not seen to be so.
+"""
 
 SLOW = {
     *("flux", "flux2", "flux2_klein", "flux2_klein_inpainting", "flux2_klein_kv"),
@@ -99,7 +107,10 @@ SLOW = {
     *("qwen_image", "qwen_edit", "qwen_edit_plus", "qwen_layered", "controlnet_qwen_inpainting"),
     *("z_image", "controlnet_z_image_inpainting", "kandinsky3"),
 }
-"""Models that look at thousands of tokens however small they are, because their families are made for large images."""
+"""
+Models that look at thousands of tokens however small they are, because their families are made for
+large images.
+"""
 
 SIZES = {
     "chroma_image": (112, 80),
@@ -109,7 +120,11 @@ SIZES = {
     "qwen_edit_plus": (768, 704),
     "qwen_layered": (640, 640),
 }
-"""Of the image that a model is given, where it is not the one below: one that the model takes without resizing it."""
+"""
+Of the image that a model is given, where it is not the one below.
+
+One that the model takes without resizing it.
+"""
 
 
 def size_for(builder: str) -> tuple[int, int]:

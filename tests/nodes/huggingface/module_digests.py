@@ -19,10 +19,13 @@ _LIBRARIES = ("diffusers.", "transformers.")
 
 def digests(manager: ModelManager, of: Collection[str] | None = None) -> dict[str, str]:
     """
-    Everything about the modules that a manager has, or of the components of those names: component and place to a text.
+    Everything about the modules that a manager has, or of the components of those names.
 
-    Tensors are told by number format, device, shape, strides, address and content; mappings and lists by what is in them; the objects
-    of libraries (settings, attention processors, registries of hooks) by their attributes; whatever else by its identity.
+    Component and place to a text.
+
+    Tensors are told by number format, device, shape, strides, address and content; mappings and
+    lists by what is in them; the objects of libraries (settings, attention processors, registries
+    of hooks) by their attributes; whatever else by its identity.
     """
     found = {}
     for one in manager.workplace.tiers.components():
@@ -33,7 +36,9 @@ def digests(manager: ModelManager, of: Collection[str] | None = None) -> dict[st
             for name, value in vars(module).items():
                 if name != "_modules":
                     found[f"{one.name} {place}.{name}"] = " ".join(_told(value, 3))
-            found[f"{one.name} {place} children"] = " ".join(f"{name}:{id(inner)}" for name, inner in module._modules.items())
+            found[f"{one.name} {place} children"] = " ".join(
+                f"{name}:{id(inner)}" for name, inner in module._modules.items()
+            )
     return found
 
 
@@ -55,7 +60,12 @@ def _told(value: Any, depth: int) -> Iterator[str]:
         yield "]"
     elif isinstance(value, (set, frozenset)):
         yield repr(sorted(map(repr, value)))
-    elif type(value).__module__.startswith(_LIBRARIES) and not isinstance(value, torch.nn.Module) and hasattr(value, "__dict__") and depth:
+    elif (
+        type(value).__module__.startswith(_LIBRARIES)
+        and not isinstance(value, torch.nn.Module)
+        and hasattr(value, "__dict__")
+        and depth
+    ):
         yield f"{type(value).__name__}@{id(value)}("
         yield from _told(vars(value), depth - 1)
         yield ")"
@@ -66,12 +76,28 @@ def _told(value: Any, depth: int) -> Iterator[str]:
 
 
 def _told_of(tensor: torch.Tensor) -> str:
-    told = (tensor.dtype, tensor.device, tuple(tensor.shape), tensor.stride(), tensor.requires_grad, tensor.data_ptr(), id(tensor))
-    content = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy() if tensor.numel() else b""
+    told = (
+        tensor.dtype,
+        tensor.device,
+        tuple(tensor.shape),
+        tensor.stride(),
+        tensor.requires_grad,
+        tensor.data_ptr(),
+        id(tensor),
+    )
+    content = (
+        tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+        if tensor.numel()
+        else b""
+    )
     return f"{told} {blake3(content).hexdigest()[:16]}"
 
 
 def differences(before: dict[str, str], after: dict[str, str]) -> list[str]:
-    """What is not the same, named, with how it was and how it is."""
+    """Return what is not the same, named, with how it was and how it is."""
     names = sorted(before.keys() | after.keys())
-    return [f"{name}: {before.get(name)} -> {after.get(name)}" for name in names if before.get(name) != after.get(name)]
+    return [
+        f"{name}: {before.get(name)} -> {after.get(name)}"
+        for name in names
+        if before.get(name) != after.get(name)
+    ]

@@ -26,7 +26,9 @@ class Recorder:
         self.cancelled = threading.Event()
         self.cancel_at: tuple[int, int] | None = None
         """The (step, total) at whose report the run is cancelled."""
-        self.context = Context("node", report=self._report, cancelled=self.cancelled, images=self, models=models)
+        self.context = Context(
+            "node", report=self._report, cancelled=self.cancelled, images=self, models=models
+        )
 
     def open(self, ref: ImageRef, tell: Callable[[str], None]) -> Image.Image:
         assert isinstance(ref, ImageData)
@@ -46,9 +48,17 @@ class Recorder:
     @property
     def steps(self) -> list[tuple[int, int]]:
         """The (step, total) of the denoising loop."""
-        return [(details["step"], details["total"]) for kind, details in self.events if kind == "progress" and not details["message"]]
+        return [
+            (details["step"], details["total"])
+            for kind, details in self.events
+            if kind == "progress" and not details["message"]
+        ]
 
     def _report(self, kind: str, details: dict[str, Any]) -> None:
         self.events.append((kind, details))
-        if kind == "progress" and not details["message"] and (details["step"], details["total"]) == self.cancel_at:
+        if (
+            kind == "progress"
+            and not details["message"]
+            and (details["step"], details["total"]) == self.cancel_at
+        ):
             self.cancelled.set()

@@ -1,4 +1,6 @@
-"""M1, M19: files of LoRAs, image prompts and upscalers are whole or refused, in words of their own."""
+"""
+M1, M19: files of LoRAs, image prompts and upscalers are whole or refused, in words of their own.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,14 @@ if TYPE_CHECKING:
 
     from tests.nodes.huggingface.recorder import Recorder
 
-LIBRARY_WORDS = ("Error(s) in loading", "meta tensor", "torch.Size", "low_cpu_mem", "deserializing", "require gradients")
+LIBRARY_WORDS = (
+    "Error(s) in loading",
+    "meta tensor",
+    "torch.Size",
+    "low_cpu_mem",
+    "deserializing",
+    "require gradients",
+)
 CODES = {"model_incomplete", "model_unfit", "model_quantization_unsupported"}
 
 
@@ -39,7 +48,12 @@ def refused(recorder: Recorder, repo_id: str, **properties: Any) -> Problem:
 @pytest.mark.parametrize("how", BREAKS)
 @pytest.mark.parametrize("family", ["stable_diffusion", "stable_diffusion_3"])
 def test_m1_m19_broken_loras_are_refused(
-    family: str, how: str, model: Callable[[str], str], adapter: Callable[[str, str], str], recorder: Recorder, tmp_path: Path
+    family: str,
+    how: str,
+    model: Callable[[str], str],
+    adapter: Callable[[str, str], str],
+    recorder: Recorder,
+    tmp_path: Path,
 ) -> None:
     file = Path(shutil.copy(adapter("lora", family), tmp_path))
     break_file(file, how)
@@ -50,22 +64,35 @@ def test_m1_m19_broken_loras_are_refused(
 @pytest.mark.parametrize("how", BREAKS)
 @pytest.mark.parametrize("family", ["stable_diffusion", "flux"])
 def test_m1_m19_broken_image_prompts_are_refused(
-    family: str, how: str, model: Callable[[str], str], adapter: Callable[[str, str], str], recorder: Recorder, tmp_path: Path
+    family: str,
+    how: str,
+    model: Callable[[str], str],
+    adapter: Callable[[str, str], str],
+    recorder: Recorder,
+    tmp_path: Path,
 ) -> None:
     source = Path(adapter("ip_adapter", family))
     file = shutil.copytree(source.parent, tmp_path / "ip") / source.name
     break_file(file, how)
-    prompt = {"ip_adapter_model": IPAdapterModel(repo_id=str(file)), "ip_adapter_image": ImageData.of(scene(64, 64))}
+    prompt = {
+        "ip_adapter_model": IPAdapterModel(repo_id=str(file)),
+        "ip_adapter_image": ImageData.of(scene(64, 64)),
+    }
     problem = refused(recorder, model(family), **prompt)
     assert problem.code in ({"model_unreadable"} if how in OF_BYTES else CODES), problem
 
 
 def compact() -> dict[str, torch.Tensor]:
-    """A small network of the kind of Real-ESRGAN's compact ones, that doubles the sides."""
+    """Return a small network of the kind of Real-ESRGAN's compact ones, that doubles the sides."""
     generator = torch.Generator().manual_seed(0)
     shapes = {"body.0": (8, 3, 3, 3), "body.1": (8,), "body.2": (12, 8, 3, 3)}
-    made = {f"{name}.weight": torch.randn(shape, generator=generator) for name, shape in shapes.items()}
-    return made | {f"{name}.bias": torch.randn(shapes[name][0], generator=generator) for name in ("body.0", "body.2")}
+    made = {
+        f"{name}.weight": torch.randn(shape, generator=generator) for name, shape in shapes.items()
+    }
+    return made | {
+        f"{name}.bias": torch.randn(shapes[name][0], generator=generator)
+        for name in ("body.0", "body.2")
+    }
 
 
 @pytest.mark.parametrize("how", OF_TENSORS)
@@ -89,13 +116,24 @@ PAIR = "unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_q"
         (f"{PAIR}.lora_A.weight", f"{PAIR}.lora_B.weight", f"{PAIR}.lora_B.bias"),
         (f"{PAIR}.lora_A.default.weight", f"{PAIR}.lora_B.default.weight"),
         (f"{PAIR}.lora.down.weight", f"{PAIR}.lora.up.weight", f"{PAIR}.alpha"),
-        ("lora_unet_mid_block.lora_down.weight", "lora_unet_mid_block.lora_up.weight", "lora_unet_mid_block.alpha"),
-        ("text_encoder.x.lora_linear_layer.down.weight", "text_encoder.x.lora_linear_layer.up.weight"),
+        (
+            "lora_unet_mid_block.lora_down.weight",
+            "lora_unet_mid_block.lora_up.weight",
+            "lora_unet_mid_block.alpha",
+        ),
+        (
+            "text_encoder.x.lora_linear_layer.down.weight",
+            "text_encoder.x.lora_linear_layer.up.weight",
+        ),
         ("lora_unet_x.hada_w1_a", "lora_unet_x.hada_w1_b", "lora_unet_x.dora_scale"),
     ],
 )
-def test_m1_whole_loras_of_every_spelling_are_taken_and_halves_are_not(names: tuple[str, ...]) -> None:
-    tensors = {name: torch.tensor(4) if name.endswith("alpha") else torch.ones(2, 2) for name in names}
+def test_m1_whole_loras_of_every_spelling_are_taken_and_halves_are_not(
+    names: tuple[str, ...],
+) -> None:
+    tensors = {
+        name: torch.tensor(4) if name.endswith("alpha") else torch.ones(2, 2) for name in names
+    }
     check_lora(tensors, "x")
     halves = [name for name in names if ".lora" in name and name.endswith("weight")]
     for name in halves:
@@ -104,12 +142,23 @@ def test_m1_whole_loras_of_every_spelling_are_taken_and_halves_are_not(names: tu
 
 
 def test_m1_a_lora_of_a_larger_model_says_that_it_is_used_in_part(
-    model: Callable[[str], str], adapter: Callable[[str, str], str], recorder: Recorder, tmp_path: Path
+    model: Callable[[str], str],
+    adapter: Callable[[str, str], str],
+    recorder: Recorder,
+    tmp_path: Path,
 ) -> None:
     tensors = load_file(adapter("lora", "stable_diffusion"))
-    more = {name.replace("up_blocks.0", "up_blocks.7"): tensor.clone() for name, tensor in tensors.items() if "up_blocks.0" in name}
+    more = {
+        name.replace("up_blocks.0", "up_blocks.7"): tensor.clone()
+        for name, tensor in tensors.items()
+        if "up_blocks.0" in name
+    }
     assert more
     save_file(tensors | more, tmp_path / "more.safetensors")
-    transform(recorder, model("stable_diffusion"), loras=[LoraModel(repo_id=str(tmp_path / "more.safetensors"))])
+    transform(
+        recorder,
+        model("stable_diffusion"),
+        loras=[LoraModel(repo_id=str(tmp_path / "more.safetensors"))],
+    )
     (warning,) = recorder.warnings
     assert f"lacks {len(more) // 2} of the layers" in warning

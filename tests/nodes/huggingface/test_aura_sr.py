@@ -1,4 +1,7 @@
-"""AuraSR: the network, computed as the published code does, and the node that takes images through it tile by tile."""
+"""
+AuraSR: the network, computed as the published code does, and the node that takes images through it
+tile by tile.
+"""
 
 from __future__ import annotations
 
@@ -49,15 +52,22 @@ TINY: dict[str, Any] = {
 
 
 def waves(shape: tuple[int, ...], start: int = 0) -> torch.Tensor:
-    """Numbers between -1 and 1 that a formula gives, so that every machine and every version has the same."""
+    """
+    Numbers between -1 and 1 that a formula gives, so that every machine and every version has the
+    same.
+    """
     places = torch.arange(math.prod(shape), dtype=torch.float64) + start
     return torch.sin(places * places * 0.01 + places).float().reshape(shape)
 
 
 def weights() -> dict[str, torch.Tensor]:
-    """Tensors of the tiny network whose images lie between black and white, and differ with the noise."""
+    """
+    Tensors of the tiny network whose images lie between black and white, and differ with the noise.
+    """
     made = {}
-    for place, (name, shape) in enumerate(sorted(shapes(Configuration.model_validate(TINY)).items())):
+    for place, (name, shape) in enumerate(
+        sorted(shapes(Configuration.model_validate(TINY)).items())
+    ):
         made[name] = waves(shape, place) * (1 if len(shape) == 2 else math.prod(shape[1:]) ** -0.5)
     made["style_to_conv_modulations.weight"] *= 4
     made["final_to_rgb.weight"] *= 0.1
@@ -65,7 +75,9 @@ def weights() -> dict[str, torch.Tensor]:
     return made
 
 
-def saved(directory: Path, tensors: dict[str, torch.Tensor] | None = None, config: Any = TINY) -> str:
+def saved(
+    directory: Path, tensors: dict[str, torch.Tensor] | None = None, config: Any = TINY
+) -> str:
     directory.mkdir(exist_ok=True)
     save_file(weights() if tensors is None else tensors, directory / "model.safetensors")
     if config is not None:
@@ -75,36 +87,51 @@ def saved(directory: Path, tensors: dict[str, torch.Tensor] | None = None, confi
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The directory of the tiny network."""
+    """Return the directory of the tiny network."""
     return saved(tmp_path_factory.mktemp("aura_sr"))
 
 
 def enlarge(recorder: Recorder, model: str, image: Image.Image, **properties: Any) -> Image.Image:
-    made = AuraSR(model=model, image=ImageData.of(image), **{"seed": 1} | properties).process(recorder.context)
+    made = AuraSR(model=model, image=ImageData.of(image), **{"seed": 1} | properties).process(
+        recorder.context
+    )
     assert isinstance(made, ImageData)
     return made.image
 
 
-# -- the network ----------------------------------------------------------------------------------------------------------
+# -- the network -----------------------------------------------------------------------------------
 
 
 def test_it_computes_what_the_published_code_does() -> None:
     tiles, noise = waves((2, 3, 8, 8)) * 0.4 + 0.5, waves((2, 6), 1)
     made = aura_sr(weights(), TINY, "net")(tiles, noise)
     assert made.shape == (2, 3, 32, 32)
-    # What the package aura_sr 0.0.4 gives for these tensors, tiles and noise, with nothing added to the tiles.
+    # What the package aura_sr 0.0.4 gives for these tensors, tiles and noise, with nothing added to
+    # the tiles.
     expected = [
-        [[0.842645, 0.924488, 0.921426], [0.693612, 0.762355, 0.755007], [0.141586, 0.051340, 0.055823]],
-        [[0.847193, 0.923519, 0.915249], [0.698666, 0.763274, 0.758042], [0.137192, 0.053269, 0.063842]],
+        [
+            [0.842645, 0.924488, 0.921426],
+            [0.693612, 0.762355, 0.755007],
+            [0.141586, 0.051340, 0.055823],
+        ],
+        [
+            [0.847193, 0.923519, 0.915249],
+            [0.698666, 0.763274, 0.758042],
+            [0.137192, 0.053269, 0.063842],
+        ],
     ]
     assert torch.allclose(made[:, :, 5::9, 7], torch.tensor(expected), atol=1e-5)
-    assert made.mean().item() == pytest.approx(0.5566956, abs=1e-5) and made.std().item() == pytest.approx(0.3095798, abs=1e-5)
+    assert made.mean().item() == pytest.approx(
+        0.5566956, abs=1e-5
+    ) and made.std().item() == pytest.approx(0.3095798, abs=1e-5)
 
 
 def test_tiles_of_a_batch_do_not_know_of_each_other() -> None:
     network = aura_sr(weights(), TINY, "net")
     tiles, noise = waves((3, 3, 8, 8)) * 0.4 + 0.5, waves((3, 6), 1)
-    alone = torch.cat([network(tiles[place : place + 1], noise[place : place + 1]) for place in range(3)])
+    alone = torch.cat(
+        [network(tiles[place : place + 1], noise[place : place + 1]) for place in range(3)]
+    )
     assert torch.allclose(network(tiles, noise), alone, atol=1e-6)
     assert (network(tiles, noise.flip(0)) - alone).abs().max() > 1e-3
 
@@ -114,16 +141,28 @@ def test_the_published_networks_have_618_million_parameters() -> None:
     assert sum(map(math.prod, known.values())) == 617_554_917 and PUBLISHED.scale == 4
     assert known["init_conv.weight"] == (128, 3, 7, 7)
     assert known["mid_block1.block1.proj.weights"] == (4, 1024, 1024, 3, 3)
-    assert known["ups.0.0.0.block1.proj.weights"] == (4, 512, 1024, 3, 3) and known["ups.0.0.5.res_conv.weight"] == (512, 1024, 1, 1)
-    assert known["ups.0.1.1.layers.3.0.attend.scale"] == (1,) and "ups.2.1.1.layers.0.0.norm.g" not in known
+    assert known["ups.0.0.0.block1.proj.weights"] == (4, 512, 1024, 3, 3) and known[
+        "ups.0.0.5.res_conv.weight"
+    ] == (512, 1024, 1, 1)
+    assert (
+        known["ups.0.1.1.layers.3.0.attend.scale"] == (1,)
+        and "ups.2.1.1.layers.0.0.norm.g" not in known
+    )
     assert known["style_network.net.6.bias"] == (512,)
 
 
 def test_without_a_config_it_is_the_published_network() -> None:
     tensors = {name: torch.empty(shape, device="meta") for name, shape in shapes(PUBLISHED).items()}
-    published = {"style_network": {"dim_in": 128, "dim_out": 512, "depth": 4}, "dim": 64, "image_size": 256, "input_image_size": 64}
+    published = {
+        "style_network": {"dim_in": 128, "dim_out": 512, "depth": 4},
+        "dim": 64,
+        "image_size": 256,
+        "input_image_size": 64,
+    }
     published |= {"unconditional": True, "skip_connect_scale": 0.4}
-    assert aura_sr(tensors, {}, "net").config == aura_sr(tensors, published, "net").config == PUBLISHED
+    assert (
+        aura_sr(tensors, {}, "net").config == aura_sr(tensors, published, "net").config == PUBLISHED
+    )
 
 
 @pytest.mark.parametrize(
@@ -132,35 +171,56 @@ def test_without_a_config_it_is_the_published_network() -> None:
         ({"dim": None}, "dim: "),
         ({"dim": 8}, "init_conv.weight is (8, 3, 7, 7), not (16, 3, 7, 7); "),
         ({"style_network": {"depth": 0}}, "style_network.depth: "),
-        ({"style_network": {"dim_in": 6, "dim_out": 10, "depth": 3}}, "style_network.net.4.weight is missing"),
-        ({"style_network": {"dim_in": 6, "dim_out": 10, "depth": 1}}, "style_network.net.2.weight is unknown"),
-        ({"style_network": {"dim_in": 7, "dim_out": 10, "depth": 2}}, "style_network.net.0.weight is (10, 6), not (10, 7)"),
+        (
+            {"style_network": {"dim_in": 6, "dim_out": 10, "depth": 3}},
+            "style_network.net.4.weight is missing",
+        ),
+        (
+            {"style_network": {"dim_in": 6, "dim_out": 10, "depth": 1}},
+            "style_network.net.2.weight is unknown",
+        ),
+        (
+            {"style_network": {"dim_in": 7, "dim_out": 10, "depth": 2}},
+            "style_network.net.0.weight is (10, 6), not (10, 7)",
+        ),
         ({"down_dim_mults": [2, 8]}, "down_dim_mults are not the last of up_dim_mults"),
         ({"attn_depths": [1]}, "not as many as up_dim_mults (4)"),
         ({"image_size": 64}, "image_size 64 can't be had from input_image_size 8"),
-        ({"input_image_size": 2, "image_size": 8}, "image_size 8 can't be had from input_image_size 2"),
+        (
+            {"input_image_size": 2, "image_size": 8},
+            "image_size 8 can't be had from input_image_size 2",
+        ),
     ],
 )
-def test_a_config_that_does_not_fit_is_refused_with_the_reason(change: dict[str, Any], said: str) -> None:
+def test_a_config_that_does_not_fit_is_refused_with_the_reason(
+    change: dict[str, Any], said: str
+) -> None:
     with pytest.raises(NodeError) as caught:
         aura_sr(weights(), TINY | change, "net")
     problem = caught.value.problem
     assert said in problem.message and "'net'" in problem.message, problem.message
-    assert (problem.code, problem.where) == ("model_unfit", "model") and "config.json" in problem.hint
+    assert (problem.code, problem.where) == (
+        "model_unfit",
+        "model",
+    ) and "config.json" in problem.hint
 
 
-# -- the node -------------------------------------------------------------------------------------------------------------
+# -- the node --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 14), (1, 1), (3, 20)])
 @pytest.mark.parametrize("overlap", [True, False])
-def test_images_of_every_size_become_four_times_as_large(size: tuple[int, int], overlap: bool, tiny: str, recorder: Recorder) -> None:
+def test_images_of_every_size_become_four_times_as_large(
+    size: tuple[int, int], overlap: bool, tiny: str, recorder: Recorder
+) -> None:
     result = enlarge(recorder, tiny, scene(*size), overlap=overlap)
     assert (result.size, result.mode) == ((4 * size[0], 4 * size[1]), "RGB")
     assert recorder.warnings == []
 
 
-@pytest.mark.parametrize(("mode", "expected"), [("L", "RGB"), ("P", "RGB"), ("LA", "RGBA"), ("RGBA", "RGBA")])
+@pytest.mark.parametrize(
+    ("mode", "expected"), [("L", "RGB"), ("P", "RGB"), ("LA", "RGBA"), ("RGBA", "RGBA")]
+)
 def test_images_of_every_mode(mode: str, expected: str, tiny: str, recorder: Recorder) -> None:
     image = scene(10, 10).convert(mode)
     if "A" in mode:
@@ -168,7 +228,12 @@ def test_images_of_every_mode(mode: str, expected: str, tiny: str, recorder: Rec
     result = enlarge(recorder, tiny, image)
     assert (result.size, result.mode) == ((40, 40), expected) and recorder.warnings == []
     if "A" in mode:
-        assert result.getchannel("A").getpixel((0, 0)) < 30 < 220 < result.getchannel("A").getpixel((39, 39))
+        assert (
+            result.getchannel("A").getpixel((0, 0))
+            < 30
+            < 220
+            < result.getchannel("A").getpixel((39, 39))
+        )
 
 
 def test_the_seed_says_what_is_painted(tiny: str, recorder: Recorder) -> None:
@@ -188,7 +253,9 @@ def test_what_is_seen_is_the_tile_beside_its_noise(tiny: str, recorder: Recorder
     seen = (seen + torch.randn(3, 8, 8, generator=generator) * 0.001).clamp(0, 1)
     made = aura_sr(weights(), TINY, "net")(seen[None], noise[None])[0].clamp(0, 1)
     expected = (made.movedim(0, -1) * 255).round().to(torch.uint8).numpy()
-    assert np.array_equal(np.asarray(enlarge(recorder, tiny, image, seed=7, overlap=False)), expected)
+    assert np.array_equal(
+        np.asarray(enlarge(recorder, tiny, image, seed=7, overlap=False)), expected
+    )
 
 
 def seams(image: Image.Image) -> float:
@@ -201,11 +268,15 @@ def seams(image: Image.Image) -> float:
 
 def test_where_tiles_overlap_their_edges_do_not_show(tiny: str, recorder: Recorder) -> None:
     flat = Image.new("RGB", (48, 48), (120, 160, 90))
-    plain, blended = (seams(enlarge(recorder, tiny, flat, overlap=overlap)) for overlap in (False, True))
+    plain, blended = (
+        seams(enlarge(recorder, tiny, flat, overlap=overlap)) for overlap in (False, True)
+    )
     assert plain > 2 and blended < plain / 4, (plain, blended)
 
 
-def test_progress_counts_tiles_and_a_cancel_ends_it_between_batches(tiny: str, recorder: Recorder) -> None:
+def test_progress_counts_tiles_and_a_cancel_ends_it_between_batches(
+    tiny: str, recorder: Recorder
+) -> None:
     enlarge(recorder, tiny, scene(20, 10), batch_size=4)
     # 3 by 2 tiles, and 3 by 2 shifted ones: what lies beyond the image is not computed.
     assert recorder.steps == [(4, 12), (8, 12), (12, 12)]
@@ -216,14 +287,20 @@ def test_progress_counts_tiles_and_a_cancel_ends_it_between_batches(tiny: str, r
     assert recorder.steps == [(4, 12), (8, 12)]
 
 
-def test_it_computes_in_the_number_format_that_the_model_names(tiny: str, recorder: Recorder) -> None:
-    coarse = AuraSR(model=UpscalerModel(repo_id=tiny, dtype="bfloat16"), image=ImageData.of(scene(8, 8)), seed=1).process(recorder.context)
+def test_it_computes_in_the_number_format_that_the_model_names(
+    tiny: str, recorder: Recorder
+) -> None:
+    coarse = AuraSR(
+        model=UpscalerModel(repo_id=tiny, dtype="bfloat16"), image=ImageData.of(scene(8, 8)), seed=1
+    ).process(recorder.context)
     assert isinstance(coarse, ImageData)
-    difference = np.abs(np.asarray(coarse.image).astype(int) - np.asarray(enlarge(recorder, tiny, scene(8, 8))))
+    difference = np.abs(
+        np.asarray(coarse.image).astype(int) - np.asarray(enlarge(recorder, tiny, scene(8, 8)))
+    )
     assert 0 < difference.max() < 16
 
 
-# -- the weights ----------------------------------------------------------------------------------------------------------
+# -- the weights -----------------------------------------------------------------------------------
 
 
 def test_weights_are_kept_between_runs_and_let_go_of(tiny: str) -> None:
@@ -242,16 +319,29 @@ def test_weights_are_kept_between_runs_and_let_go_of(tiny: str) -> None:
     assert len(set(results)) == 1
 
 
-def test_of_a_repository_the_safe_file_and_its_config_are_fetched(tiny: str, tmp_path: Path) -> None:
+def test_of_a_repository_the_safe_file_and_its_config_are_fetched(
+    tiny: str, tmp_path: Path
+) -> None:
     image = scene(8, 8)
     with HubServer() as server:
-        files = {name: (tmp_path / name).read_bytes() for name in ("model.safetensors", "config.json") if saved(tmp_path)}
-        server.repositories["fal/AuraSR-v2"] = files | {"model.ckpt": b"pickle", "README.md": b"# AuraSR"}
-        recorder = Recorder(ModelManager(device="cpu", hub=Hub(tmp_path / "cache", server.endpoint)))
+        files = {
+            name: (tmp_path / name).read_bytes()
+            for name in ("model.safetensors", "config.json")
+            if saved(tmp_path)
+        }
+        server.repositories["fal/AuraSR-v2"] = files | {
+            "model.ckpt": b"pickle",
+            "README.md": b"# AuraSR",
+        }
+        recorder = Recorder(
+            ModelManager(device="cpu", hub=Hub(tmp_path / "cache", server.endpoint))
+        )
         made = AuraSR(image=ImageData.of(image), seed=1).process(recorder.context)
         assert sorted(server.fetched) == ["config.json", "model.safetensors"]
     assert isinstance(made, ImageData)
-    assert made.image.tobytes() == enlarge(Recorder(ModelManager(device="cpu")), tiny, image).tobytes()
+    assert (
+        made.image.tobytes() == enlarge(Recorder(ModelManager(device="cpu")), tiny, image).tobytes()
+    )
 
 
 def test_what_can_not_be_used_is_refused(tmp_path: Path, recorder: Recorder) -> None:
@@ -263,13 +353,21 @@ def test_what_can_not_be_used_is_refused(tmp_path: Path, recorder: Recorder) -> 
 
     whole = saved(tmp_path / "whole")
     refused(f"{whole}/model.safetensors", "model_unfit", "no config.json beside its tensors")
-    refused(saved(tmp_path / "alone", config=None), "model_unfit", "no config.json beside its tensors")
-    refused(saved(tmp_path / "other", {"conv_first.weight": torch.zeros(4, 3, 3, 3)}), "model_unfit", "not those of AuraSR")
+    refused(
+        saved(tmp_path / "alone", config=None), "model_unfit", "no config.json beside its tensors"
+    )
+    refused(
+        saved(tmp_path / "other", {"conv_first.weight": torch.zeros(4, 3, 3, 3)}),
+        "model_unfit",
+        "not those of AuraSR",
+    )
     refused(saved(tmp_path / "listed", config=[]), "model_incomplete", "holds no JSON object")
     (tmp_path / "pickled").mkdir()
     (tmp_path / "pickled" / "model.ckpt").write_bytes(b"pickle")
     refused(str(tmp_path / "pickled"), "model_pickled", "only safetensors are loaded")
-    refused(str(tmp_path / "pickled" / "model.ckpt"), "model_pickled", "only safetensors are loaded")
+    refused(
+        str(tmp_path / "pickled" / "model.ckpt"), "model_pickled", "only safetensors are loaded"
+    )
     with pytest.raises(NodeError) as caught:
         AuraSR(model=whole).process(recorder.context)
     assert caught.value.problem.code == "missing_image"

@@ -22,29 +22,43 @@ if TYPE_CHECKING:
 
 
 def edit(recorder: Recorder, repo_id: str, **properties: Any) -> Image.Image:
-    values = {"prompt": "make it winter", "num_inference_steps": 2, "seed": 1, "guidance_scale": 3.0} | properties
-    result = EditByInstruction(model=ImageToImageModel(repo_id=repo_id), image=ImageData.of(scene(64, 64)), **values).process(
-        recorder.context
-    )
+    values = {
+        "prompt": "make it winter",
+        "num_inference_steps": 2,
+        "seed": 1,
+        "guidance_scale": 3.0,
+    } | properties
+    result = EditByInstruction(
+        model=ImageToImageModel(repo_id=repo_id), image=ImageData.of(scene(64, 64)), **values
+    ).process(recorder.context)
     assert isinstance(result.output, ImageData)
     return result.output.image
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["flux2", "flux2_klein", "qwen_edit_plus"])
-def test_further_images_are_looked_at(family: str, model: Callable[[str], str], recorder: Recorder) -> None:
+def test_further_images_are_looked_at(
+    family: str, model: Callable[[str], str], recorder: Recorder
+) -> None:
     references = [ImageData.of(scene(64, 64).rotate(90))]
     plain = edit(recorder, model(family), num_inference_steps=1)
-    assert edit(recorder, model(family), num_inference_steps=1, reference_images=references).tobytes() != plain.tobytes()
+    assert (
+        edit(recorder, model(family), num_inference_steps=1, reference_images=references).tobytes()
+        != plain.tobytes()
+    )
 
 
-def test_further_images_that_are_not_looked_at_are_told(model: Callable[[str], str], recorder: Recorder) -> None:
+def test_further_images_that_are_not_looked_at_are_told(
+    model: Callable[[str], str], recorder: Recorder
+) -> None:
     edit(recorder, model("instruct_pix2pix"), reference_images=[ImageData.of(scene())])
     assert [warning for warning in recorder.warnings if "reference_images is not used" in warning]
 
 
 @pytest.mark.parametrize("family", ["stable_diffusion", "lcm"])
-def test_a_model_that_repaints_is_no_editor(family: str, model: Callable[[str], str], recorder: Recorder) -> None:
+def test_a_model_that_repaints_is_no_editor(
+    family: str, model: Callable[[str], str], recorder: Recorder
+) -> None:
     with pytest.raises(ModelError, match="can't be used for editing") as caught:
         edit(recorder, model(family))
     assert caught.value.problem.code == "model_task_unsupported"
@@ -52,23 +66,35 @@ def test_a_model_that_repaints_is_no_editor(family: str, model: Callable[[str], 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["glm_image", "qwen_image_21"])
-def test_m8_a_family_that_was_not_tried_says_so_and_fails_in_words(family: str, model: Callable[[str], str], recorder: Recorder) -> None:
+def test_m8_a_family_that_was_not_tried_says_so_and_fails_in_words(
+    family: str, model: Callable[[str], str], recorder: Recorder
+) -> None:
     """Their tiny models can't read images; what comes is an error for the user, not a traceback."""
     with pytest.raises(NodeError) as caught:
         edit(recorder, model(family))
     assert caught.value.problem.code == "pipeline_refused" and caught.value.problem.hint
-    assert [warning for warning in recorder.warnings if "has not been tried here for editing" in warning]
+    assert [
+        warning for warning in recorder.warnings if "has not been tried here for editing" in warning
+    ]
 
 
 @pytest.mark.parametrize("family", ["flux_redux", "image_variation", "z_image_omni"])
-def test_m8_models_for_something_else_are_refused(family: str, model: Callable[[str], str], recorder: Recorder) -> None:
-    node = ImageToImage(model=ImageToImageModel(repo_id=model(family)), image=ImageData.of(scene(64, 64)), num_inference_steps=1)
+def test_m8_models_for_something_else_are_refused(
+    family: str, model: Callable[[str], str], recorder: Recorder
+) -> None:
+    node = ImageToImage(
+        model=ImageToImageModel(repo_id=model(family)),
+        image=ImageData.of(scene(64, 64)),
+        num_inference_steps=1,
+    )
     with pytest.raises(ModelError, match="can't be used for image-to-image"):
         node.process(recorder.context)
     assert recorder.steps == []
 
 
-def test_cancel_takes_effect_at_the_next_step(model: Callable[[str], str], manager: ModelManager) -> None:
+def test_cancel_takes_effect_at_the_next_step(
+    model: Callable[[str], str], manager: ModelManager
+) -> None:
     for family in ("instruct_pix2pix", "instruct_pix2pix_xl"):
         recorder = Recorder(manager)
         recorder.cancel_at = (2, 8)
@@ -77,9 +103,15 @@ def test_cancel_takes_effect_at_the_next_step(model: Callable[[str], str], manag
         assert recorder.steps == [(1, 8), (2, 8)]
 
 
-def vary(recorder: Recorder, repo_id: str, image: Image.Image | None = None, **properties: Any) -> Image.Image:
+def vary(
+    recorder: Recorder, repo_id: str, image: Image.Image | None = None, **properties: Any
+) -> Image.Image:
     values = {"num_inference_steps": 2, "seed": 1} | properties
-    node = ImageVariation(model=ImageToImageModel(repo_id=repo_id), image=ImageData.of(image or scene(64, 64)), **values)
+    node = ImageVariation(
+        model=ImageToImageModel(repo_id=repo_id),
+        image=ImageData.of(image or scene(64, 64)),
+        **values,
+    )
     result = node.process(recorder.context).output
     assert isinstance(result, ImageData)
     return result.image
@@ -91,7 +123,10 @@ def test_variations_need_no_prompt(model: Callable[[str], str], recorder: Record
     assert recorder.steps == [(1, 2), (2, 2)]
     assert vary(recorder, model("image_variation")).tobytes() == result.tobytes()
     assert vary(recorder, model("image_variation"), seed=2).tobytes() != result.tobytes()
-    assert vary(recorder, model("image_variation"), scene(64, 64).rotate(90)).tobytes() != result.tobytes()
+    assert (
+        vary(recorder, model("image_variation"), scene(64, 64).rotate(90)).tobytes()
+        != result.tobytes()
+    )
     assert vary(recorder, model("image_variation"), width=48, height=32).size == (48, 32)
     assert recorder.warnings == []
 
@@ -102,10 +137,15 @@ def test_redux_reads_the_image_for_flux(model: Callable[[str], str], recorder: R
     result = vary(recorder, model("flux"), **redux)
     assert result.size == (64, 48)
     assert vary(recorder, model("flux"), **redux).tobytes() == result.tobytes()
-    assert vary(recorder, model("flux"), scene(64, 64).rotate(90), **redux).tobytes() != result.tobytes()
+    assert (
+        vary(recorder, model("flux"), scene(64, 64).rotate(90), **redux).tobytes()
+        != result.tobytes()
+    )
 
 
-def test_a_model_that_wants_a_prompt_makes_no_variations(model: Callable[[str], str], recorder: Recorder) -> None:
+def test_a_model_that_wants_a_prompt_makes_no_variations(
+    model: Callable[[str], str], recorder: Recorder
+) -> None:
     for family in ("stable_diffusion", "instruct_pix2pix"):
         with pytest.raises(ModelError, match="can't be used for variation"):
             vary(recorder, model(family))

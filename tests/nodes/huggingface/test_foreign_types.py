@@ -1,4 +1,8 @@
-"""The model nodes of the nearest tool: each is read as a general node, property by property, with what it implied."""
+"""
+The model nodes of the nearest tool.
+
+Each is read as a general node, property by property, with what it implied.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +23,31 @@ CATALOG = Path(__file__).parents[1] / "catalog.tsv"
 REGISTRY = Registry.installed()
 
 LEFT_OUT = {
-    "huggingface.image_to_image.OmniGen": "marks images inside of its prompt, as no model of diffusers' editors does",
-    "huggingface.image_to_image.StableDiffusionLatentUpscaler": "goes from latents to latents, which its pipeline does not show",
+    "huggingface.image_to_image.OmniGen": (
+        "marks images inside of its prompt, as no model of diffusers' editors does"
+    ),
+    "huggingface.image_to_image.StableDiffusionLatentUpscaler": (
+        "goes from latents to latents, which its pipeline does not show"
+    ),
 }
 """Types without a counterpart, and why."""
 
-MODEL = {"repo_id": "a/b", "path": None, "variant": None, "allow_patterns": None, "ignore_patterns": None}
+MODEL = {
+    "repo_id": "a/b",
+    "path": None,
+    "variant": None,
+    "allow_patterns": None,
+    "ignore_patterns": None,
+}
 LORA = {"type": "hf.lora_sd_config", "lora": {"type": "hf.lora_sd", **MODEL}, "strength": 0.5}
 IMAGE = {"type": "image", "uri": "a.png", "asset_id": None, "data": None, "metadata": None}
-FORMS: dict[str, Any] = {"image": [IMAGE], "list": [[], [LORA]], "str": ["a", ""], "bool": [True], "torch_tensor": []}
+FORMS: dict[str, Any] = {
+    "image": [IMAGE],
+    "list": [[], [LORA]],
+    "str": ["a", ""],
+    "bool": [True],
+    "torch_tensor": [],
+}
 
 
 def catalog() -> dict[str, tuple[dict[str, tuple[str, list[Any]]], dict[str, str]]]:
@@ -37,13 +57,19 @@ def catalog() -> dict[str, tuple[dict[str, tuple[str, list[Any]]], dict[str, str
         node_type, properties, outputs = line.split("\t")
         if node_type.startswith("huggingface."):
             parts = re.split(r";\s(?=\w+:)", properties)
-            found[node_type] = (dict(map(read, parts)), dict(output.split(":") for output in outputs.split(", ")))
+            found[node_type] = (
+                dict(map(read, parts)),
+                dict(output.split(":") for output in outputs.split(", ")),
+            )
     return found
 
 
 def read(part: str) -> tuple[str, tuple[str, list[Any]]]:
     name, kind = part.split("=")[0].split()[0].split(":")[:2]
-    bounds, choices = re.search(r"\[([-\d.]+),([-\d.]+|None)\]", part), re.search(r"\{([\w/|.-]+)\}$", part)
+    bounds, choices = (
+        re.search(r"\[([-\d.]+),([-\d.]+|None)\]", part),
+        re.search(r"\{([\w/|.-]+)\}$", part),
+    )
     values = [json.loads(bound) for bound in bounds.groups() if bound != "None"] if bounds else []
     values += choices[1].split("|") if choices else []
     if kind.startswith("hf."):
@@ -97,20 +123,38 @@ def test_a_file_is_read_and_says_what_was_mapped() -> None:
         {
             "id": "repaint",
             "type": "huggingface.image_to_image.StableDiffusionImg2Img",
-            "data": {"model": {"type": "hf.stable_diffusion", **MODEL}, "strength": 0.4, "enable_tiling": True, "loras": [LORA]},
+            "data": {
+                "model": {"type": "hf.stable_diffusion", **MODEL},
+                "strength": 0.4,
+                "enable_tiling": True,
+                "loras": [LORA],
+            },
         },
-        {"id": "large", "type": "huggingface.image_to_image.RealESRGAN", "data": {"model": {"type": "hf.real_esrgan", **MODEL}}},
+        {
+            "id": "large",
+            "type": "huggingface.image_to_image.RealESRGAN",
+            "data": {"model": {"type": "hf.real_esrgan", **MODEL}},
+        },
         {"id": "image", "type": "nodetool.output.Output", "data": {"name": "image"}},
     ]
     edges = [
-        {"source": "photo", "sourceHandle": "output", "target": "repaint", "targetHandle": "init_image"},
+        {
+            "source": "photo",
+            "sourceHandle": "output",
+            "target": "repaint",
+            "targetHandle": "init_image",
+        },
         {"source": "repaint", "sourceHandle": "image", "target": "large", "targetHandle": "image"},
         {"source": "large", "sourceHandle": "output", "target": "image", "targetHandle": "value"},
     ]
     graph = build(WorkflowDocument.from_json({"nodes": nodes, "edges": edges}), REGISTRY)
     repaint = next(node for node in graph.nodes if node.id == "repaint")
     assert repaint.spec.node_type == "huggingface.image_to_image.ImageToImage"
-    assert (repaint.values["strength"], repaint.values["prompt"], repaint.values["scheduler"]) == (0.4, "", "EulerDiscreteScheduler")
+    assert (repaint.values["strength"], repaint.values["prompt"], repaint.values["scheduler"]) == (
+        0.4,
+        "",
+        "EulerDiscreteScheduler",
+    )
     assert repaint.values["loras"][0].scale == 0.5
     notes = {(note.code, note.where) for note in graph.notes if isinstance(note, Problem)}
     assert {

@@ -1,4 +1,7 @@
-"""Adapters in the scale that their files say (M3), and in the number format of the model that they hang on (M4, M5)."""
+"""
+Adapters in the scale that their files say (M3), and in the number format of the model that they
+hang on (M4, M5).
+"""
 
 from __future__ import annotations
 
@@ -26,26 +29,40 @@ if TYPE_CHECKING:
 EDGES = Image.radial_gradient("L").convert("RGB").resize((64, 64))
 
 
-def transform(manager: ModelManager, repo_id: str, model: dict[str, Any] | None = None, **properties: Any) -> tuple[np.ndarray, list[str]]:
+def transform(
+    manager: ModelManager, repo_id: str, model: dict[str, Any] | None = None, **properties: Any
+) -> tuple[np.ndarray, list[str]]:
     recorder = Recorder(manager)
     values = {"prompt": "a lake", "num_inference_steps": 2, "strength": 1.0, "seed": 1} | properties
-    node = ImageToImage(model=ImageToImageModel(repo_id=repo_id, **(model or {})), image=ImageData.of(scene(64, 64)), **values)
+    node = ImageToImage(
+        model=ImageToImageModel(repo_id=repo_id, **(model or {})),
+        image=ImageData.of(scene(64, 64)),
+        **values,
+    )
     made = node.process(recorder.context).output
     assert isinstance(made, ImageData)
-    return np.asarray(made.image).astype(int), [one for one in recorder.warnings if "resized" not in one]
+    return np.asarray(made.image).astype(int), [
+        one for one in recorder.warnings if "resized" not in one
+    ]
 
 
 def header(tensors: dict[str, torch.Tensor], prefix: str, said: dict[str, Any], path: Path) -> str:
-    """The file as training scripts of diffusers save it."""
+    """Return the file as training scripts of diffusers save it."""
     text = json.dumps({f"{prefix}.{name}": value for name, value in said.items()})
-    save_file(tensors, path / "lora.safetensors", metadata={"format": "pt", "lora_adapter_metadata": text})
+    save_file(
+        tensors, path / "lora.safetensors", metadata={"format": "pt", "lora_adapter_metadata": text}
+    )
     return str(path / "lora.safetensors")
 
 
 def folder(tensors: dict[str, torch.Tensor], prefix: str, said: dict[str, Any], path: Path) -> str:
-    """The folder as PEFT saves it."""
+    """Return the folder as PEFT saves it."""
     save_file(
-        {f"base_model.model.{name.removeprefix(prefix + '.')}": one for name, one in tensors.items()}, path / "adapter_model.safetensors"
+        {
+            f"base_model.model.{name.removeprefix(prefix + '.')}": one
+            for name, one in tensors.items()
+        },
+        path / "adapter_model.safetensors",
     )
     (path / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA"} | said))
     return str(path)
@@ -64,7 +81,14 @@ def folder(tensors: dict[str, torch.Tensor], prefix: str, said: dict[str, Any], 
     ],
 )
 def test_m3_the_scale_that_a_file_says_is_honoured(
-    said: dict[str, Any], scale: float, family: str, saved: Any, model: Any, adapter: Any, manager: ModelManager, tmp_path: Path
+    said: dict[str, Any],
+    scale: float,
+    family: str,
+    saved: Any,
+    model: Any,
+    adapter: Any,
+    manager: ModelManager,
+    tmp_path: Path,
 ) -> None:
     plain = adapter("lora", family)
     prefix = "unet" if family == "stable_diffusion" else "transformer"
@@ -83,7 +107,9 @@ FP8 = [
 
 
 @pytest.mark.parametrize("family", FP8)
-def test_m4_a_lora_hangs_on_a_model_in_fp8(family: str, model: Callable[[str], str], adapter: Any, manager: ModelManager) -> None:
+def test_m4_a_lora_hangs_on_a_model_in_fp8(
+    family: str, model: Callable[[str], str], adapter: Any, manager: ModelManager
+) -> None:
     fp8 = {"dtype": "bfloat16", "quantization": "fp8"}
     lora = [LoraModel(repo_id=adapter("lora", family))]
     plain, _ = transform(manager, model(family), fp8)
@@ -95,7 +121,10 @@ def test_m4_a_lora_hangs_on_a_model_in_fp8(family: str, model: Callable[[str], s
     assert abs(hung - exact).mean() < 0.5 * abs(without - exact).mean() + 8
 
 
-@pytest.mark.parametrize("family", ["kandinsky22", "lcm", "controlnet_sd", pytest.param("z_image", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "family",
+    ["kandinsky22", "lcm", "controlnet_sd", pytest.param("z_image", marks=pytest.mark.slow)],
+)
 def test_m4_fp8_runs(family: str, model: Callable[[str], str], manager: ModelManager) -> None:
     shown = {"control_image": ImageData.of(EDGES)} if "controlnet" in family else {}
     transform(manager, model(family), {"quantization": "fp8"}, num_inference_steps=4, **shown)
@@ -103,12 +132,20 @@ def test_m4_fp8_runs(family: str, model: Callable[[str], str], manager: ModelMan
 
 
 @pytest.mark.parametrize("quantization", [None, "fp8"])
-@pytest.mark.parametrize("family", ["stable_diffusion", "stable_diffusion_xl", pytest.param("flux", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "family",
+    ["stable_diffusion", "stable_diffusion_xl", pytest.param("flux", marks=pytest.mark.slow)],
+)
 def test_m5_a_controlnet_takes_the_format_of_its_model(
     family: str, quantization: Any, model: Callable[[str], str], adapter: Any, manager: ModelManager
 ) -> None:
-    net = {"controlnet": ControlNetModel(repo_id=adapter("controlnet", family)), "control_image": ImageData.of(EDGES)}
-    _, warnings = transform(manager, model(family), {"dtype": "bfloat16", "quantization": quantization}, **net)
+    net = {
+        "controlnet": ControlNetModel(repo_id=adapter("controlnet", family)),
+        "control_image": ImageData.of(EDGES),
+    }
+    _, warnings = transform(
+        manager, model(family), {"dtype": "bfloat16", "quantization": quantization}, **net
+    )
     assert warnings == []
     net["controlnet"] = ControlNetModel(repo_id=adapter("controlnet", family), dtype="float16")
     _, warnings = transform(manager, model(family), {"dtype": "bfloat16"}, **net)
@@ -117,11 +154,22 @@ def test_m5_a_controlnet_takes_the_format_of_its_model(
 
 @pytest.mark.parametrize("quantization", [None, "fp8"])
 @pytest.mark.parametrize(
-    "family", ["stable_diffusion", "stable_diffusion_xl", "stable_diffusion_3", pytest.param("flux", marks=pytest.mark.slow)]
+    "family",
+    [
+        "stable_diffusion",
+        "stable_diffusion_xl",
+        "stable_diffusion_3",
+        pytest.param("flux", marks=pytest.mark.slow),
+    ],
 )
 def test_m5_an_image_prompt_takes_the_format_of_its_model(
     family: str, quantization: Any, model: Callable[[str], str], adapter: Any, manager: ModelManager
 ) -> None:
-    hung = {"ip_adapter_model": IPAdapterModel(repo_id=adapter("ip_adapter", family)), "ip_adapter_image": ImageData.of(EDGES)}
-    _, warnings = transform(manager, model(family), {"dtype": "bfloat16", "quantization": quantization}, **hung)
+    hung = {
+        "ip_adapter_model": IPAdapterModel(repo_id=adapter("ip_adapter", family)),
+        "ip_adapter_image": ImageData.of(EDGES),
+    }
+    _, warnings = transform(
+        manager, model(family), {"dtype": "bfloat16", "quantization": quantization}, **hung
+    )
     assert warnings == []

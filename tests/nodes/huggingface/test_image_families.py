@@ -1,7 +1,10 @@
 """
-Every family that turns an image into another, run through its node from a saved model: what docs/models.md says of it is so.
+Every family that turns an image into another, run through its node from a saved model.
 
-A run is small: two steps, one for families that look at thousands of tokens. Runs that several tests look at are made once.
+What docs/models.md says of it is so.
+
+A run is small: two steps, one for families that look at thousands of tokens. Runs that several
+tests look at are made once.
 """
 
 from __future__ import annotations
@@ -13,7 +16,12 @@ import pytest
 from PIL import Image
 
 from nodes.huggingface.families import parameter_of
-from nodes.huggingface.image_to_image import EditByInstruction, ImageToImage, ImageVariation, Inpainting
+from nodes.huggingface.image_to_image import (
+    EditByInstruction,
+    ImageToImage,
+    ImageVariation,
+    Inpainting,
+)
 from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel, LoraModel, ReduxModel
 from nodes.huggingface.models_page import OF_TASK, families, honours
 from nodetool_core import ImageData, ImageToImageModel, RunCancelled
@@ -27,7 +35,12 @@ if TYPE_CHECKING:
 
     from nodetool_core.models.manager import ModelManager
 
-NODES = {"image-to-image": ImageToImage, "inpainting": Inpainting, "editing": EditByInstruction, "variation": ImageVariation}
+NODES = {
+    "image-to-image": ImageToImage,
+    "inpainting": Inpainting,
+    "editing": EditByInstruction,
+    "variation": ImageVariation,
+}
 
 ALSO_EDITORS = set(RUNS["editing"]) & set(RUNS["image-to-image"])
 """What both nodes do in the same way is looked at in one of them."""
@@ -46,7 +59,10 @@ OWN_SIZES = {
     "StableUnCLIPImg2ImgPipeline": (64, 64),
     "UnCLIPImageVariationPipeline": (32, 32),
 }
-"""Of the results of pipelines that make a new image instead of changing one, where no size is asked for."""
+"""
+Of the results of pipelines that make a new image instead of changing one, where no size is asked
+for.
+"""
 
 FURTHER_LOOPS = {"UnCLIPImageVariationPipeline": (7,)}
 """Steps of the loops behind the first one, which enlarge what it made."""
@@ -59,9 +75,14 @@ TOLD_AS = {"ip_adapter_image": "ip_adapter_model", "width, height": "width"}
 
 
 def rows(*tasks: str, but: set[str] | frozenset[str] = frozenset()) -> list[Any]:
-    """The families of some tasks as parameters of a test."""
+    """Return the families of some tasks as parameters of a test."""
     return [
-        pytest.param(task, name, id=f"{task}-{name.removesuffix('Pipeline')}", marks=[pytest.mark.slow] if builder in SLOW else [])
+        pytest.param(
+            task,
+            name,
+            id=f"{task}-{name.removesuffix('Pipeline')}",
+            marks=[pytest.mark.slow] if builder in SLOW else [],
+        )
         for task in tasks
         for name, builder in RUNS[task].items()
         if name not in but
@@ -74,15 +95,24 @@ def control_image(size: tuple[int, int]) -> ImageData:
 
 @pytest.fixture(scope="module")
 def run(model: Callable[[str], str], manager: ModelManager) -> Callable[..., tuple[Any, Recorder]]:
-    """Runs the node of a task with the tiny model of a family; the run without any change is made once."""
+    """
+    Runs the node of a task with the tiny model of a family.
+
+    The run without any change is made once.
+    """
     kept: dict[tuple[str, str], tuple[Any, Recorder]] = {}
 
-    def call(task: str, name: str, cancel_at: tuple[int, int] | None = None, **changes: Any) -> tuple[Any, Recorder]:
+    def call(
+        task: str, name: str, cancel_at: tuple[int, int] | None = None, **changes: Any
+    ) -> tuple[Any, Recorder]:
         if not changes and cancel_at is None and (task, name) in kept:
             return kept[task, name]
         recorder = Recorder(manager)
         recorder.cancel_at = cancel_at
-        result = NODES[task](**properties(task, name, model) | changes).process(recorder.context), recorder
+        result = (
+            NODES[task](**properties(task, name, model) | changes).process(recorder.context),
+            recorder,
+        )
         if not changes:
             kept[task, name] = result
         return result
@@ -91,7 +121,7 @@ def run(model: Callable[[str], str], manager: ModelManager) -> Callable[..., tup
 
 
 def properties(task: str, name: str, model: Callable[[str], str]) -> dict[str, Any]:
-    """What the node is given: a model, an image, and what the family can't do without."""
+    """Return what the node is given: a model, an image, and what the family can't do without."""
     builder = RUNS[task][name]
     size = size_for(builder)
     values: dict[str, Any] = {
@@ -112,7 +142,11 @@ def properties(task: str, name: str, model: Callable[[str], str]) -> dict[str, A
     if task != "variation":
         values["prompt"] = "a lake"
     elif name == "FluxPipeline":
-        values |= {"redux": ReduxModel(repo_id=model("flux_redux")), "width": size[0], "height": size[1]}
+        values |= {
+            "redux": ReduxModel(repo_id=model("flux_redux")),
+            "width": size[0],
+            "height": size[1],
+        }
     return values
 
 
@@ -123,23 +157,50 @@ def parameter_name(name: str, prop: str) -> str | None:
 
 
 def steps_of(name: str, steps: int, strength: float | None) -> int:
-    """How many steps a run does: a share where the family takes a strength. LCMs choose theirs after they took the share."""
-    share = strength is not None and parameter_name(name, "strength") is not None and "LatentConsistency" not in name
+    """
+    How many steps a run does: a share where the family takes a strength.
+
+    LCMs choose theirs after they took the share.
+    """
+    share = (
+        strength is not None
+        and parameter_name(name, "strength") is not None
+        and "LatentConsistency" not in name
+    )
     return int(steps * strength) if share and strength is not None else steps
 
 
-def changed(column: str, task: str, name: str, adapter: Callable[[str, str], str], honoured: bool) -> dict[str, Any]:
-    """The properties that make the change of a column. What a family does not honour is given as another family has it."""
+def changed(
+    column: str, task: str, name: str, adapter: Callable[[str, str], str], honoured: bool
+) -> dict[str, Any]:
+    """
+    Return the properties that make the change of a column.
+
+    What a family does not honour is given as another family has it.
+    """
     builder = RUNS[task][name]
     family = builder if honoured else "stable_diffusion"
     if column == "loras":
         return {"loras": [LoraModel(repo_id=adapter("lora", family))]}
     if column == "ip_adapter_image":
         eye = IPAdapterModel(repo_id=adapter("ip_adapter", family))
-        return {"ip_adapter_model": eye, "ip_adapter_image": control_image((40, 40)), "ip_adapter_scale": 1.0}
+        return {
+            "ip_adapter_model": eye,
+            "ip_adapter_image": control_image((40, 40)),
+            "ip_adapter_scale": 1.0,
+        }
     if column == "controlnet":
-        kind = "controlnet_union" if "Union" in name else "controlnet_for_inpainting" if task == "inpainting" else "controlnet"
-        return {"controlnet": ControlNetModel(repo_id=adapter(kind, family)), "control_image": control_image(size_for(builder))}
+        kind = (
+            "controlnet_union"
+            if "Union" in name
+            else "controlnet_for_inpainting"
+            if task == "inpainting"
+            else "controlnet"
+        )
+        return {
+            "controlnet": ControlNetModel(repo_id=adapter(kind, family)),
+            "control_image": control_image(size_for(builder)),
+        }
     if column == "width, height":
         return {"width": 48, "height": 32}
     if column == "strength" and not honoured:
@@ -148,20 +209,29 @@ def changed(column: str, task: str, name: str, adapter: Callable[[str, str], str
 
 
 def unexpected(recorder: Recorder) -> list[str]:
-    return [warning for warning in recorder.warnings if not any(word in warning for word in NEEDS_NO_WORD)]
+    return [
+        warning
+        for warning in recorder.warnings
+        if not any(word in warning for word in NEEDS_NO_WORD)
+    ]
 
 
 @pytest.mark.parametrize("task", RUNS)
 def test_every_family_is_run_or_said_why_not(task: str) -> None:
     left_out = {name for of_task, name in NOT_RUN if of_task == task}
     missing = families(task).keys() - RUNS[task].keys() - left_out
-    assert not missing, f"diffusers has families for {task} that no test runs: add a tiny pipeline for {sorted(missing)}"
+    assert not missing, (
+        f"diffusers has families for {task} that no test runs: add a tiny pipeline for"
+        f" {sorted(missing)}"
+    )
     gone = (RUNS[task].keys() | left_out) - families(task).keys()
     assert not gone, f"{sorted(gone)} are not offered for {task} any more"
 
 
 @pytest.mark.parametrize(("task", "name"), rows(*RUNS))
-def test_a_family_runs(task: str, name: str, run: Any, model: Callable[[str], str], manager: ModelManager) -> None:
+def test_a_family_runs(
+    task: str, name: str, run: Any, model: Callable[[str], str], manager: ModelManager
+) -> None:
     made, recorder = run(task, name)
     values = properties(task, name, model)
     base, size = made.output.image, values["image"].image.size
@@ -171,10 +241,19 @@ def test_a_family_runs(task: str, name: str, run: Any, model: Callable[[str], st
         assert type(pipeline).__name__ == name
     assert base.mode == ("RGBA" if "Layered" in name else "RGB")
     assert base.size == OWN_SIZES.get(name, size)
-    loops = [steps_of(name, values["num_inference_steps"], values.get("strength")), *FURTHER_LOOPS.get(name, ())]
+    loops = [
+        steps_of(name, values["num_inference_steps"], values.get("strength")),
+        *FURTHER_LOOPS.get(name, ()),
+    ]
     assert recorder.steps == [(step, total) for total in loops for step in range(1, total + 1)]
-    without = [prop for prop in ("strength", "guidance_scale") if prop in values and parameter_name(name, prop) is None]
-    assert [warning.partition(":")[0] for warning in unexpected(recorder)] == [f"{prop} is not used" for prop in without]
+    without = [
+        prop
+        for prop in ("strength", "guidance_scale")
+        if prop in values and parameter_name(name, prop) is None
+    ]
+    assert [warning.partition(":")[0] for warning in unexpected(recorder)] == [
+        f"{prop} is not used" for prop in without
+    ]
     if task == "inpainting":
         image, mask = values["image"].image, values["mask_image"].image
         assert outside_is_kept(image, base, mask)
@@ -191,7 +270,10 @@ def test_a_family_runs(task: str, name: str, run: Any, model: Callable[[str], st
     assert all(entry.pins == 0 for entry in manager.loaded())
 
 
-@pytest.mark.parametrize(("task", "name"), rows("image-to-image", but=ALSO_EDITORS) + rows("inpainting", "editing", "variation"))
+@pytest.mark.parametrize(
+    ("task", "name"),
+    rows("image-to-image", but=ALSO_EDITORS) + rows("inpainting", "editing", "variation"),
+)
 def test_what_the_page_says_of_a_family_is_so(
     task: str, name: str, run: Any, adapter: Callable[[str, str], str], model: Callable[[str], str]
 ) -> None:
@@ -209,12 +291,21 @@ def test_what_the_page_says_of_a_family_is_so(
             continue
         result, recorder = run(task, name, **change)
         assert result.output.image.tobytes() != base, column
-        assert [warning for warning in unexpected(recorder) if f"{column} is not used" in warning] == []
+        assert [
+            warning for warning in unexpected(recorder) if f"{column} is not used" in warning
+        ] == []
     if columns.get("loras"):
-        ignored["loras"] = [lora.model_copy(update={"scale": 0.0}) for lora in changed("loras", task, name, adapter, True)["loras"]]
-    # All at once what the family does not honour, and LoRAs of scale 0: the same seed makes the same image, bit for bit.
+        ignored["loras"] = [
+            lora.model_copy(update={"scale": 0.0})
+            for lora in changed("loras", task, name, adapter, True)["loras"]
+        ]
+    # All at once what the family does not honour, and LoRAs of scale 0: the same seed makes the
+    # same image, bit for bit.
     result, recorder = run(task, name, **ignored | {"num_images": 1})
     assert result.output.image.tobytes() == base
     for column, honoured in columns.items():
-        told = any(warning.startswith(f"{TOLD_AS.get(column, column)} is not used") for warning in recorder.warnings)
+        told = any(
+            warning.startswith(f"{TOLD_AS.get(column, column)} is not used")
+            for warning in recorder.warnings
+        )
         assert told != honoured, (column, recorder.warnings)

@@ -28,12 +28,19 @@ def spot(size: tuple[int, int] = (64, 64)) -> Image.Image:
 
 
 def fill(
-    recorder: Recorder, repo_id: str, image: Image.Image | None = None, mask: Image.Image | None = None, **properties: Any
+    recorder: Recorder,
+    repo_id: str,
+    image: Image.Image | None = None,
+    mask: Image.Image | None = None,
+    **properties: Any,
 ) -> Image.Image:
     values = {"prompt": "a lake", "num_inference_steps": 2, "seed": 1} | properties
     image = image or scene(64, 64)
     node = Inpainting(
-        model=InpaintingModel(repo_id=repo_id), image=ImageData.of(image), mask_image=ImageData.of(mask or spot(image.size)), **values
+        model=InpaintingModel(repo_id=repo_id),
+        image=ImageData.of(image),
+        mask_image=ImageData.of(mask or spot(image.size)),
+        **values,
     )
     result = node.process(recorder.context).output
     assert isinstance(result, ImageData)
@@ -75,7 +82,10 @@ def test_properties_have_an_effect(model: Callable[[str], str], recorder: Record
         {"crop_to_mask": True, "crop_padding": 4},
         {"scheduler": "EulerDiscreteScheduler"},
     )
-    results = [fill(recorder, model("stable_diffusion"), **{"num_inference_steps": 4} | change).tobytes() for change in changes]
+    results = [
+        fill(recorder, model("stable_diffusion"), **{"num_inference_steps": 4} | change).tobytes()
+        for change in changes
+    ]
     assert len({base.tobytes(), *results}) == len(changes) + 1
 
 
@@ -90,7 +100,9 @@ def test_any_size_keeps_its_size_and_its_outside(
     assert outside_is_kept(image, result, spot(size))
 
 
-def test_growing_and_fading_keep_what_is_farther_out(model: Callable[[str], str], recorder: Recorder) -> None:
+def test_growing_and_fading_keep_what_is_farther_out(
+    model: Callable[[str], str], recorder: Recorder
+) -> None:
     image, mask = scene(64, 64), Image.new("L", (64, 64))
     ImageDraw.Draw(mask).rectangle((20, 20, 29, 29), fill=255)
     result = fill(recorder, model("stable_diffusion"), image, mask, mask_grow=3, mask_blur=4)
@@ -100,22 +112,34 @@ def test_growing_and_fading_keep_what_is_farther_out(model: Callable[[str], str]
     assert rows.min() < 20 and rows.max() > 29
 
 
-def test_a_mask_of_another_size_is_brought_to_the_image(model: Callable[[str], str], recorder: Recorder) -> None:
+def test_a_mask_of_another_size_is_brought_to_the_image(
+    model: Callable[[str], str], recorder: Recorder
+) -> None:
     large = spot().resize((128, 128), Image.Resampling.NEAREST)
     assert fill(recorder, model("stable_diffusion"), mask=large).size == (64, 64)
 
 
-def test_what_hangs_on_it_acts(model: Callable[[str], str], adapter: Callable[[str, str], str], recorder: Recorder) -> None:
+def test_what_hangs_on_it_acts(
+    model: Callable[[str], str], adapter: Callable[[str, str], str], recorder: Recorder
+) -> None:
     base = fill(recorder, model("stable_diffusion"))
     lora = [LoraModel(repo_id=adapter("lora", "stable_diffusion"))]
-    net = {"controlnet": ControlNetModel(repo_id=adapter("controlnet", "stable_diffusion")), "control_image": ImageData.of(scene(30, 30))}
-    results = [fill(recorder, model("stable_diffusion"), **change).tobytes() for change in ({"loras": lora}, net)]
+    net = {
+        "controlnet": ControlNetModel(repo_id=adapter("controlnet", "stable_diffusion")),
+        "control_image": ImageData.of(scene(30, 30)),
+    }
+    results = [
+        fill(recorder, model("stable_diffusion"), **change).tobytes()
+        for change in ({"loras": lora}, net)
+    ]
     assert len({base.tobytes(), *results}) == 3
     assert fill(recorder, model("stable_diffusion")).tobytes() == base.tobytes()
     assert recorder.warnings == []
 
 
-def test_cancel_takes_effect_at_the_next_step(model: Callable[[str], str], manager: ModelManager) -> None:
+def test_cancel_takes_effect_at_the_next_step(
+    model: Callable[[str], str], manager: ModelManager
+) -> None:
     cancelled = Recorder(manager)
     cancelled.cancel_at = (2, 8)
     with pytest.raises(RunCancelled):
@@ -125,13 +149,20 @@ def test_cancel_takes_effect_at_the_next_step(model: Callable[[str], str], manag
 
 
 @pytest.mark.parametrize("family", ["lcm", "instruct_pix2pix", "kandinsky22", "upscale"])
-def test_families_that_cannot_inpaint_are_refused(family: str, model: Callable[[str], str], recorder: Recorder) -> None:
+def test_families_that_cannot_inpaint_are_refused(
+    family: str, model: Callable[[str], str], recorder: Recorder
+) -> None:
     with pytest.raises(ModelError) as caught:
         fill(recorder, model(family))
-    assert caught.value.problem.code in ("model_task_unsupported", "model_unfit") and caught.value.problem.hint
+    assert (
+        caught.value.problem.code in ("model_task_unsupported", "model_unfit")
+        and caught.value.problem.hint
+    )
 
 
-@pytest.mark.parametrize(("missing", "code"), [("image", "missing_image"), ("mask_image", "missing_image")])
+@pytest.mark.parametrize(
+    ("missing", "code"), [("image", "missing_image"), ("mask_image", "missing_image")]
+)
 def test_both_images_are_needed(missing: str, code: str, recorder: Recorder) -> None:
     given = {"image": ImageData.of(scene()), "mask_image": ImageData.of(spot())}
     del given[missing]

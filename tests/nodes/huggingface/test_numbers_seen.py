@@ -16,15 +16,28 @@ if TYPE_CHECKING:
 
     from tests.nodes.huggingface.recorder import Recorder
 
-SETTINGS: dict[str, Any] = {"prompt": "a lake", "num_inference_steps": 2, "width": 64, "height": 64, "seed": 1}
+SETTINGS: dict[str, Any] = {
+    "prompt": "a lake",
+    "num_inference_steps": 2,
+    "width": 64,
+    "height": 64,
+    "seed": 1,
+}
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 @pytest.mark.parametrize(
-    ("part", "tensor", "what"), [("vae", "decoder.conv_out.bias", "decoded image"), ("unet", "conv_out.bias", "latents")]
+    ("part", "tensor", "what"),
+    [("vae", "decoder.conv_out.bias", "decoded image"), ("unet", "conv_out.bias", "latents")],
 )
 def test_m12_what_is_no_number_is_told(
-    part: str, tensor: str, what: str, value: float, model: Callable[[str], str], recorder: Recorder, tmp_path: Path
+    part: str,
+    tensor: str,
+    what: str,
+    value: float,
+    model: Callable[[str], str],
+    recorder: Recorder,
+    tmp_path: Path,
 ) -> None:
     spoiled = shutil.copytree(model("stable_diffusion"), tmp_path / "spoiled")
     file = spoiled / part / "diffusion_pytorch_model.safetensors"
@@ -36,9 +49,14 @@ def test_m12_what_is_no_number_is_told(
     except Exception as error:  # noqa: BLE001 - all of the image may be black, which is an error of its own
         assert "black" in str(error)
         return
-    assert any(f"of the {what} of StableDiffusionPipeline are no finite numbers" in one for one in recorder.warnings)
+    assert any(
+        f"of the {what} of StableDiffusionPipeline are no finite numbers" in one
+        for one in recorder.warnings
+    )
 
 
-def test_m12_an_image_of_numbers_needs_no_word(model: Callable[[str], str], recorder: Recorder) -> None:
+def test_m12_an_image_of_numbers_needs_no_word(
+    model: Callable[[str], str], recorder: Recorder
+) -> None:
     TextToImage(model=model("stable_diffusion"), **SETTINGS).process(recorder.context)
     assert recorder.warnings == []

@@ -32,7 +32,9 @@ class Painter:
     def __init__(self, result: Any) -> None:
         self.result = result
 
-    def __call__(self, prompt: str = "", num_inference_steps: int = 2, generator: Any = None, **others: Any) -> Any:
+    def __call__(
+        self, prompt: str = "", num_inference_steps: int = 2, generator: Any = None, **others: Any
+    ) -> Any:
         if isinstance(self.result, Exception):
             raise self.result
         assert not others
@@ -40,7 +42,9 @@ class Painter:
 
 
 def paint(result: Any, recorder: Recorder, **wanted: Any) -> Image.Image:
-    return generate(Painter(result), {"prompt": "a lake", **wanted}, seed=1, context=recorder.context).image
+    return generate(
+        Painter(result), {"prompt": "a lake", **wanted}, seed=1, context=recorder.context
+    ).image
 
 
 @pytest.mark.parametrize(
@@ -48,7 +52,12 @@ def paint(result: Any, recorder: Recorder, **wanted: Any) -> Image.Image:
     [
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "out_of_memory"),
         (RuntimeError("MPS backend out of memory"), "out_of_memory"),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes"), "out_of_memory"),
+        (
+            RuntimeError(
+                "DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes"
+            ),
+            "out_of_memory",
+        ),
         (MemoryError(), "out_of_memory"),
         (ValueError("`height` has to be divisible by 8"), "pipeline_refused"),
     ],
@@ -86,15 +95,32 @@ def test_a_image_that_the_safety_checker_blackened_is_told(recorder: Recorder) -
 
 
 def test_layers_become_one_image(recorder: Recorder) -> None:
-    layers = [Image.new("RGBA", (2, 2), "red"), Image.new("RGBA", (2, 2), (0, 0, 255, 0)), Image.new("RGBA", (2, 2), (0, 255, 0, 255))]
+    layers = [
+        Image.new("RGBA", (2, 2), "red"),
+        Image.new("RGBA", (2, 2), (0, 0, 255, 0)),
+        Image.new("RGBA", (2, 2), (0, 255, 0, 255)),
+    ]
     assert flattened(layers[:2]).getpixel((0, 0)) == (255, 0, 0, 255)
     assert paint(SimpleNamespace(images=[layers]), recorder).getpixel((0, 0)) == (0, 255, 0, 255)
 
 
 def test_a_seed_beyond_64_bits_is_refused(recorder: Recorder) -> None:
     with pytest.raises(NodeError, match="above 18446744073709551615"):
-        generate(Painter(SimpleNamespace(images=[GREY])), {"prompt": ""}, seed=2**64, context=recorder.context)
-    assert generate(Painter(SimpleNamespace(images=[GREY])), {"prompt": ""}, seed=2**64 - 1, context=recorder.context).image is GREY
+        generate(
+            Painter(SimpleNamespace(images=[GREY])),
+            {"prompt": ""},
+            seed=2**64,
+            context=recorder.context,
+        )
+    assert (
+        generate(
+            Painter(SimpleNamespace(images=[GREY])),
+            {"prompt": ""},
+            seed=2**64 - 1,
+            context=recorder.context,
+        ).image
+        is GREY
+    )
 
 
 def test_only_named_parameters_are_passed(recorder: Recorder) -> None:
@@ -104,7 +130,13 @@ def test_only_named_parameters_are_passed(recorder: Recorder) -> None:
 
 class QwenImagePainter:
     def __call__(
-        self, prompt: str, negative_prompt: str, guidance_scale: float, true_cfg_scale: float, width: int, height: int
+        self,
+        prompt: str,
+        negative_prompt: str,
+        guidance_scale: float,
+        true_cfg_scale: float,
+        width: int,
+        height: int,
     ) -> None: ...
 
 
@@ -123,7 +155,9 @@ class KandinskyV22Img2ImgPainter:
         (KandinskyV22Img2ImgPainter(), {"prompt": "a"}, {"prompt": "a", "width": 6, "height": 8}),
     ],
 )
-def test_facts_that_no_signature_tells(pipeline: Any, wanted: dict[str, Any], arguments: dict[str, Any], recorder: Recorder) -> None:
+def test_facts_that_no_signature_tells(
+    pipeline: Any, wanted: dict[str, Any], arguments: dict[str, Any], recorder: Recorder
+) -> None:
     assert call_arguments(pipeline, wanted, (8, 6), recorder.context.warn) == arguments
     assert recorder.warnings == []
 
@@ -140,7 +174,13 @@ def test_steps_are_reported_and_end_when_cancelled(recorder: Recorder) -> None:
 
 def test_previews_show_what_is_being_made(model: Callable[[str], str]) -> None:
     image = Image.radial_gradient("L").convert("RGB").resize((64, 64))
-    node = ImageToImage(model=model("stable_diffusion"), image=ImageInput(name="photo").output, num_inference_steps=4, strength=1.0, seed=3)
+    node = ImageToImage(
+        model=model("stable_diffusion"),
+        image=ImageInput(name="photo").output,
+        num_inference_steps=4,
+        strength=1.0,
+        seed=3,
+    )
     seen: list[Event] = []
     workflow = Workflow(Output(name="image", value=node.output))
     workflow.run(photo=image, options=RunOptions(previews=True), on_event=seen.append)

@@ -35,7 +35,12 @@ if TYPE_CHECKING:
 
     from tests.nodes.huggingface.recorder import Recorder
 
-NORMALIZED = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225], "do_normalize": True, "do_rescale": True}
+NORMALIZED = {
+    "image_mean": [0.485, 0.456, 0.406],
+    "image_std": [0.229, 0.224, 0.225],
+    "do_normalize": True,
+    "do_rescale": True,
+}
 
 
 def save(model: Any, directory: Path, processor: dict[str, Any]) -> str:
@@ -46,7 +51,7 @@ def save(model: Any, directory: Path, processor: dict[str, Any]) -> str:
 
 @pytest.fixture(scope="session")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
-    """The directory of a tiny network, by what it does."""
+    """Return the directory of a tiny network, by what it does."""
     made: dict[str, str] = {}
 
     def directory(name: str) -> str:
@@ -79,8 +84,17 @@ def depth(directory: Path) -> str:
         head_in_index=-1,
         head_hidden_size=8,
     )
-    size = {"size": {"height": 56, "width": 56}, "keep_aspect_ratio": True, "ensure_multiple_of": 14, "do_resize": True}
-    return save(DepthAnythingForDepthEstimation(config), directory, {"image_processor_type": "DPTImageProcessor", **size})
+    size = {
+        "size": {"height": 56, "width": 56},
+        "keep_aspect_ratio": True,
+        "ensure_multiple_of": 14,
+        "do_resize": True,
+    }
+    return save(
+        DepthAnythingForDepthEstimation(config),
+        directory,
+        {"image_processor_type": "DPTImageProcessor", **size},
+    )
 
 
 def segments(directory: Path) -> str:
@@ -94,7 +108,11 @@ def segments(directory: Path) -> str:
         label2id={"sky": 0, "water": 1, "tree": 2},
     )
     size = {"size": {"height": 64, "width": 64}, "do_resize": True}
-    return save(SegformerForSemanticSegmentation(config), directory, {"image_processor_type": "SegformerImageProcessor", **size})
+    return save(
+        SegformerForSemanticSegmentation(config),
+        directory,
+        {"image_processor_type": "SegformerImageProcessor", **size},
+    )
 
 
 def pose(directory: Path) -> str:
@@ -108,7 +126,11 @@ def pose(directory: Path) -> str:
         out_indices=[1],
     )
     config = VitPoseConfig(backbone_config=backbone, num_labels=17, use_simple_decoder=True)
-    return save(VitPoseForPoseEstimation(config), directory, {"image_processor_type": "VitPoseImageProcessor"})
+    return save(
+        VitPoseForPoseEstimation(config),
+        directory,
+        {"image_processor_type": "VitPoseImageProcessor"},
+    )
 
 
 BUILDERS: dict[str, Callable[[Path], str]] = {"depth": depth, "segments": segments, "pose": pose}
@@ -129,7 +151,9 @@ def test_a_step_is_one_thin_line() -> None:
 def test_thresholds_say_what_an_edge_is() -> None:
     tones = np.zeros((20, 12), np.float32)
     tones[:, 6:] = np.linspace(10, 60, 20)[:, None]  # slopes of 40 to 240, growing downward
-    strong, chained, weak = (edges(tones, *limits).sum() for limits in ((200, 200), (100, 200), (0, 1000)))
+    strong, chained, weak = (
+        edges(tones, *limits).sum() for limits in ((200, 200), (100, 200), (0, 1000))
+    )
     assert 0 < strong < chained < 20 and weak == 0
     assert edges(np.full((5, 5), 90), 0, 1).sum() == 0
 
@@ -142,7 +166,11 @@ def test_chains_are_followed_as_by_hand(rows: list[list[int]]) -> None:
     reached, pending = set(), [tuple(place) for place in np.argwhere(strong)]
     while pending:
         row, column = pending.pop()
-        if (row, column) in reached or not (0 <= row < grid.shape[0] and 0 <= column < grid.shape[1]) or not weak[row, column]:
+        if (
+            (row, column) in reached
+            or not (0 <= row < grid.shape[0] and 0 <= column < grid.shape[1])
+            or not weak[row, column]
+        ):
             continue
         reached.add((row, column))
         pending += [(row + down, column + across) for down in (-1, 0, 1) for across in (-1, 0, 1)]
@@ -163,8 +191,12 @@ def test_canny_draws_what_is_there(recorder: Recorder) -> None:
         run(low_threshold=300)
 
 
-def test_depths_are_grey_and_use_the_whole_range(network: Callable[[str], str], recorder: Recorder) -> None:
-    result = EstimateDepth(model=DepthModel(repo_id=network("depth")), image=ImageData.of(scene(90, 60))).process(recorder.context)
+def test_depths_are_grey_and_use_the_whole_range(
+    network: Callable[[str], str], recorder: Recorder
+) -> None:
+    result = EstimateDepth(
+        model=DepthModel(repo_id=network("depth")), image=ImageData.of(scene(90, 60))
+    ).process(recorder.context)
     assert isinstance(result, ImageData)
     assert (result.image.size, result.image.mode) == ((90, 60), "RGB")
     assert result.image.convert("L").getextrema() == (0, 255)
@@ -172,29 +204,39 @@ def test_depths_are_grey_and_use_the_whole_range(network: Callable[[str], str], 
     assert red.tobytes() == green.tobytes() == blue.tobytes()
 
 
-def test_segments_have_names_colours_and_a_mask(network: Callable[[str], str], recorder: Recorder) -> None:
+def test_segments_have_names_colours_and_a_mask(
+    network: Callable[[str], str], recorder: Recorder
+) -> None:
     def run(**properties: Any) -> Any:
-        return SegmentImage(model=SegmentationModel(repo_id=network("segments")), image=ImageData.of(scene(90, 60)), **properties).process(
-            recorder.context
-        )
+        return SegmentImage(
+            model=SegmentationModel(repo_id=network("segments")),
+            image=ImageData.of(scene(90, 60)),
+            **properties,
+        ).process(recorder.context)
 
     found = run()
     assert isinstance(found.output, ImageData) and found.output.image.size == (90, 60)
     assert found.labels and set(found.labels) <= {"sky", "water", "tree"}
     assert len(found.output.image.getcolors()) == len(found.labels)
-    shares = [np.asarray(run(label=label).mask.image).mean() / 255 for label in ("sky", "Water", "tree")]
+    shares = [
+        np.asarray(run(label=label).mask.image).mean() / 255 for label in ("sky", "Water", "tree")
+    ]
     assert sum(shares) == pytest.approx(1)
     with pytest.raises(NodeError, match="knows no 'moon'"):
         run(label="moon")
 
 
 def test_a_pose_is_a_figure_in_the_image(network: Callable[[str], str], recorder: Recorder) -> None:
-    node = EstimatePose(model=PoseModel(repo_id=network("pose")), image=ImageData.of(scene(60, 80)), threshold=0.0)
+    node = EstimatePose(
+        model=PoseModel(repo_id=network("pose")), image=ImageData.of(scene(60, 80)), threshold=0.0
+    )
     result = node.process(recorder.context)
     assert isinstance(result, ImageData)
     assert (result.image.size, result.image.mode) == ((60, 80), "RGB")
     assert len(result.image.getcolors() or ()) > 5
-    nobody = EstimatePose(model=node.model, image=node.image, threshold=1.0).process(recorder.context)
+    nobody = EstimatePose(model=node.model, image=node.image, threshold=1.0).process(
+        recorder.context
+    )
     assert isinstance(nobody, ImageData) and nobody.image.getbbox() is None
 
 
@@ -202,12 +244,19 @@ def test_a_figure_has_its_joints_where_they_are() -> None:
     joints = [Joint(10 + 5 * index, 20 + 3 * index, 1.0) for index in range(17)]
     figure = stick_figure((128, 128), joints, 0.5)
     assert all(figure.getpixel((joint.x, joint.y)) != (0, 0, 0) for joint in joints)
-    unsure = [joint._replace(score=0.4) if index == 16 else joint for index, joint in enumerate(joints)]
+    unsure = [
+        joint._replace(score=0.4) if index == 16 else joint for index, joint in enumerate(joints)
+    ]
     assert stick_figure((128, 128), unsure, 0.5).getpixel((joints[16].x, joints[16].y)) == (0, 0, 0)
 
 
-@pytest.mark.parametrize(("node", "wrong"), [(EstimateDepth, "segments"), (SegmentImage, "depth"), (EstimatePose, "depth")])
-def test_networks_for_something_else_are_refused(node: Any, wrong: str, network: Callable[[str], str], recorder: Recorder) -> None:
+@pytest.mark.parametrize(
+    ("node", "wrong"),
+    [(EstimateDepth, "segments"), (SegmentImage, "depth"), (EstimatePose, "depth")],
+)
+def test_networks_for_something_else_are_refused(
+    node: Any, wrong: str, network: Callable[[str], str], recorder: Recorder
+) -> None:
     with pytest.raises(NodeError) as caught:
         node(model=network(wrong), image=ImageData.of(scene())).process(recorder.context)
     assert caught.value.problem.code == "model_unfit" and caught.value.problem.hint

@@ -1,4 +1,7 @@
-"""What a call changes in shared modules is put back, after success, failure, cancel and out of memory, for every family (M2)."""
+"""
+What a call changes in shared modules is put back, after success, failure, cancel and out of memory,
+for every family (M2).
+"""
 
 from __future__ import annotations
 
@@ -26,10 +29,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 LAST = ("vae", "movq", "transformer", "unet", "decoder")
-"""What runs last in a call: the first of these that a model has. Other autoencoders are not called as modules are."""
+"""
+What runs last in a call: the first of these that a model has.
+
+Other autoencoders are not called as modules are.
+"""
 
 HIDES = ("Sana",)
-"""Begin the names of families whose pipelines swallow a want of memory of their autoencoder, and then fail (diffusers 0.42)."""
+"""
+Begin the names of families whose pipelines swallow a want of memory of their autoencoder, and then
+fail (diffusers 0.42).
+"""
 
 
 @pytest.fixture
@@ -39,7 +49,10 @@ def models() -> ModelManager:
 
 @contextmanager
 def failing(
-    models: ModelManager, times: int, kind: type[Exception] = torch.OutOfMemoryError, last: tuple[str, ...] = LAST
+    models: ModelManager,
+    times: int,
+    kind: type[Exception] = torch.OutOfMemoryError,
+    last: tuple[str, ...] = LAST,
 ) -> Iterator[None]:
     """Has what runs last in a call fail the next so many times; checks that it did."""
     found = {one.name.rpartition(" ")[2]: one.module for one in models.workplace.tiers.components()}
@@ -59,8 +72,17 @@ def failing(
     assert not left, f"{name} was called too rarely"
 
 
-def check(models: ModelManager, run: Callable[[Recorder], Any], *, is_slow: bool, last: tuple[str, ...] = LAST) -> None:
-    """Run something of two steps in the ways in which it can end, and look at all shared modules after each."""
+def check(
+    models: ModelManager,
+    run: Callable[[Recorder], Any],
+    *,
+    is_slow: bool,
+    last: tuple[str, ...] = LAST,
+) -> None:
+    """
+    Run something of two steps in the ways in which it can end, and look at all shared modules after
+    each.
+    """
     names = {one.name for one in models.workplace.tiers.components()}
     before = digests(models)
 
@@ -85,24 +107,37 @@ def check(models: ModelManager, run: Callable[[Recorder], Any], *, is_slow: bool
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("task", "name"), rows(*RUNS))
-def test_m2_image_families_give_back_what_they_borrowed(task: str, name: str, model: Callable[[str], str], models: ModelManager) -> None:
+def test_m2_image_families_give_back_what_they_borrowed(
+    task: str, name: str, model: Callable[[str], str], models: ModelManager
+) -> None:
     values = properties(task, name, model) | {"num_inference_steps": 2}
     if "strength" in values:
         values["strength"] = 1.0
     loaded = "text-to-image" if name == "FluxPipeline" else task
     with models.use(values["model"], loaded, context=Recorder(models).context):
         pass
-    check(models, lambda recorder: NODES[task](**values).process(recorder.context), is_slow=RUNS[task][name] in SLOW)
+    check(
+        models,
+        lambda recorder: NODES[task](**values).process(recorder.context),
+        is_slow=RUNS[task][name] in SLOW,
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", marked(list(text_families.BUILDERS)))
-def test_m2_text_families_give_back_what_they_borrowed(family: str, model: Callable[[str], str], models: ModelManager) -> None:
+def test_m2_text_families_give_back_what_they_borrowed(
+    family: str, model: Callable[[str], str], models: ModelManager
+) -> None:
     ref = TextToImageModel(repo_id=model(text_families.BUILDERS[family]))
     with models.use(ref, "text-to-image", context=Recorder(models).context):
         pass
     last = LAST[1:] if family.startswith(HIDES) else LAST
-    check(models, lambda recorder: text_families.draw(recorder, family, model), is_slow=family in SLOW_TEXTS, last=last)
+    check(
+        models,
+        lambda recorder: text_families.draw(recorder, family, model),
+        is_slow=family in SLOW_TEXTS,
+        last=last,
+    )
 
 
 @pytest.mark.parametrize(
@@ -120,7 +155,14 @@ def test_m2_out_of_memory_leaves_number_formats_as_they_were(
 ) -> None:
     """SDXL decodes in float32 what it made in float16."""
     ref = ImageToImageModel(repo_id=model(family), dtype=dtype, quantization=quantization)
-    node = ImageToImage(model=ref, image=ImageData.of(scene(64, 64)), prompt="a lake", num_inference_steps=2, strength=1.0, seed=1)
+    node = ImageToImage(
+        model=ref,
+        image=ImageData.of(scene(64, 64)),
+        prompt="a lake",
+        num_inference_steps=2,
+        strength=1.0,
+        seed=1,
+    )
 
     def run() -> bytes:
         made = node.process(Recorder(models).context).output

@@ -15,24 +15,43 @@ def configured(**config: Any) -> SimpleNamespace:
 
 
 def latent(scale: int, step: int, **parts: Any) -> SimpleNamespace:
-    """A pipeline with an autoencoder of that factor, whose image processor wants multiples of `step`."""
-    return SimpleNamespace(vae=object(), vae_scale_factor=scale, image_processor=configured(vae_scale_factor=step), **parts)
+    """
+    Return a pipeline with an autoencoder of that factor, whose image processor wants multiples of
+    `step`.
+    """
+    return SimpleNamespace(
+        vae=object(),
+        vae_scale_factor=scale,
+        image_processor=configured(vae_scale_factor=step),
+        **parts,
+    )
 
 
 MODELS = {
     "Stable Diffusion 1.5": (latent(8, 8, unet=configured(sample_size=64)), 512**2, 8),
     "SDXL": (latent(8, 8, unet=configured(sample_size=128)), 1024**2, 8),
     "SD3": (latent(8, 8, transformer=configured(sample_size=128, patch_size=2)), 1024**2, 16),
-    "Flux": (latent(8, 16, transformer=configured(patch_size=1), default_sample_size=128), 1024**2, 16),
+    "Flux": (
+        latent(8, 16, transformer=configured(patch_size=1), default_sample_size=128),
+        1024**2,
+        16,
+    ),
     "Z-Image": (latent(8, 16, transformer=configured(all_patch_size=(2,))), 1024**2, 16),
     "Kandinsky 2.2": (
-        SimpleNamespace(movq=SimpleNamespace(config=SimpleNamespace(block_out_channels=(1, 1, 1, 1))), unet=configured(sample_size=64)),
+        SimpleNamespace(
+            movq=SimpleNamespace(config=SimpleNamespace(block_out_channels=(1, 1, 1, 1))),
+            unet=configured(sample_size=64),
+        ),
         512**2,
         64,
     ),
     "DeepFloyd IF": (SimpleNamespace(unet=configured(sample_size=64)), 64**2, 32),
     "tiny-landscapes": (latent(4, 4, unet=configured(sample_size=32)), 128**2, 4),
-    "Video": (latent(8, 8, transformer=configured(sample_size=[60, 90], patch_size=2)), 480 * 720, 16),
+    "Video": (
+        latent(8, 8, transformer=configured(sample_size=[60, 90], patch_size=2)),
+        480 * 720,
+        16,
+    ),
 }
 
 
@@ -47,8 +66,22 @@ def test_native_area_and_multiple(name: str) -> None:
     ("name", "parts", "area", "multiple"),
     [
         ("StableCascadeCombinedPipeline", {}, 1024**2, 128),
-        ("PRXPipeline", vars(latent(8, 8, transformer=configured(patch_size=2), config={"default_sample_size": 512})), 512**2, 16),
-        ("QwenImage21Pipeline", vars(latent(16, 16, transformer=configured(patch_size=1))), 1024**2, 32),
+        (
+            "PRXPipeline",
+            vars(
+                latent(
+                    8, 8, transformer=configured(patch_size=2), config={"default_sample_size": 512}
+                )
+            ),
+            512**2,
+            16,
+        ),
+        (
+            "QwenImage21Pipeline",
+            vars(latent(16, 16, transformer=configured(patch_size=1))),
+            1024**2,
+            32,
+        ),
         ("Ideogram4Pipeline", vars(latent(8, 16, transformer=configured())), 2048**2, 16),
     ],
 )

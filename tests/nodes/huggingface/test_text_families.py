@@ -1,5 +1,7 @@
 """
-Every family that makes images from texts, run by TextToImage from a model directory: what docs/models.md says of it is so.
+Every family that makes images from texts, run by TextToImage from a model directory.
+
+What docs/models.md says of it is so.
 
 A family that a newer diffusers maps and no tiny model stands for makes the first test fail.
 """
@@ -20,7 +22,15 @@ from nodes.huggingface.model_kinds import IPAdapterModel, LoraModel, TextToImage
 from nodes.huggingface.models_page import families, honours
 from nodetool_core import RunCancelled
 from tests.nodes.huggingface.recorder import Recorder
-from tests.nodes.huggingface.text_families import BUILDERS, NOT_OURS, draw, gradient, pipeline_class, pixels, size_of
+from tests.nodes.huggingface.text_families import (
+    BUILDERS,
+    NOT_OURS,
+    draw,
+    gradient,
+    pipeline_class,
+    pixels,
+    size_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +54,19 @@ ALWAYS = {"prompt", "num_inference_steps"}
 MADE = {"Kandinsky3": (8, 8)}
 """What comes out: it counts on an autoencoder of factor 8, and the tiny one has none."""
 
-SLOW = {"Flux", "FluxKontext", "Flux2", "Flux2Klein", "GlmImage", "Ideogram4", "Kandinsky3", "QwenImage", "ZImage", "Chroma", "Lumina2"}
+SLOW = {
+    "Flux",
+    "FluxKontext",
+    "Flux2",
+    "Flux2Klein",
+    "GlmImage",
+    "Ideogram4",
+    "Kandinsky3",
+    "QwenImage",
+    "ZImage",
+    "Chroma",
+    "Lumina2",
+}
 
 
 def marked(names: list[str]) -> list[Any]:
@@ -69,18 +91,28 @@ def run(model: Callable[[str], str], manager: ModelManager) -> Run:
 
 
 def test_every_family_that_diffusers_maps_is_here() -> None:
-    mapped = {found.__name__.removesuffix("Pipeline") for found in auto_pipeline.AUTO_TEXT2IMAGE_PIPELINES_MAPPING.values()}
+    mapped = {
+        found.__name__.removesuffix("Pipeline")
+        for found in auto_pipeline.AUTO_TEXT2IMAGE_PIPELINES_MAPPING.values()
+    }
     new = mapped - NOT_OURS.keys() - BUILDERS.keys()
-    assert not new, f"diffusers maps {sorted(new)} to text to image: build a tiny model of each, or say in NOT_OURS why not"
+    assert not new, (
+        f"diffusers maps {sorted(new)} to text to image: build a tiny model of each, or say in"
+        " NOT_OURS why not"
+    )
     gone = (NOT_OURS.keys() | BUILDERS.keys()) - mapped
     assert not gone, f"diffusers no longer maps {sorted(gone)} to text to image"
     assert {name.removesuffix("Pipeline") for name in families(TASK)} == BUILDERS.keys()
 
 
 @pytest.mark.parametrize("family", marked(list(BUILDERS)))
-def test_it_draws(family: str, run: Run, model: Callable[[str], str], manager: ModelManager) -> None:
+def test_it_draws(
+    family: str, run: Run, model: Callable[[str], str], manager: ModelManager
+) -> None:
     made, recorder = run(family)
-    with manager.use(TextToImageModel(repo_id=model(BUILDERS[family])), TASK, context=recorder.context) as pipeline:
+    with manager.use(
+        TextToImageModel(repo_id=model(BUILDERS[family])), TASK, context=recorder.context
+    ) as pipeline:
         assert type(pipeline) is pipeline_class(family)
     assert pixels(made).size == MADE.get(family, size_of(family))
     assert pixels(made).mode == ("RGBA" if family == "QwenImage21" else "RGB")
@@ -90,7 +122,9 @@ def test_it_draws(family: str, run: Run, model: Callable[[str], str], manager: M
     assert pixels(run(family, seed=2)[0]).tobytes() != pixels(made).tobytes()
 
 
-def test_a_processor_that_needs_torchvision_gives_way_to_its_tokenizer(run: Run, model: Callable[[str], str], tmp_path: Path) -> None:
+def test_a_processor_that_needs_torchvision_gives_way_to_its_tokenizer(
+    run: Run, model: Callable[[str], str], tmp_path: Path
+) -> None:
     """FLUX.2 comes with a PixtralProcessor, to which its pipeline shows texts alone."""
     published = shutil.copytree(model("flux2"), tmp_path / "flux2")
     index = published / "model_index.json"
@@ -102,7 +136,9 @@ def test_a_processor_that_needs_torchvision_gives_way_to_its_tokenizer(run: Run,
 
 
 @pytest.mark.parametrize("family", [name for name in BUILDERS if name.endswith("Combined")])
-def test_a_decoder_brings_the_prior_that_its_card_names(family: str, run: Run, model: Callable[[str], str], tmp_path: Path) -> None:
+def test_a_decoder_brings_the_prior_that_its_card_names(
+    family: str, run: Run, model: Callable[[str], str], tmp_path: Path
+) -> None:
     """So these are published: in two repositories, of which the decoder's is named."""
     whole = DiffusionPipeline.from_pretrained(model(BUILDERS[family]))
     whole.decoder_pipe.save_pretrained(tmp_path / "decoder")
@@ -116,7 +152,11 @@ def test_a_decoder_brings_the_prior_that_its_card_names(family: str, run: Run, m
 @pytest.mark.parametrize("family", ["StableCascadeCombined", "WuerstchenCombined"])
 def test_a_prior_makes_as_many_steps_as_its_decoder(family: str, run: Run) -> None:
     _, recorder = run(family, num_inference_steps=3)
-    told = [(details["step"], details["total"]) for _, details in recorder.events if details.get("message") == "prior"]
+    told = [
+        (details["step"], details["total"])
+        for _, details in recorder.events
+        if details.get("message") == "prior"
+    ]
     assert told == recorder.steps == [(1, 3), (2, 3), (3, 3)]
     assert recorder.warnings == []
 
@@ -128,21 +168,36 @@ def test_it_honours_what_the_page_says(family: str, run: Run) -> None:
 
 
 @pytest.mark.parametrize("family", marked(list(BUILDERS)))
-def test_it_takes_the_adapters_that_the_page_says(family: str, run: Run, adapter: Callable[[str, str], str]) -> None:
+def test_it_takes_the_adapters_that_the_page_says(
+    family: str, run: Run, adapter: Callable[[str, str], str]
+) -> None:
     def made_for(prop: str, kind: str) -> str:
-        """What a family does not honour is given as another family has it."""
-        return adapter(kind, BUILDERS[family] if honours(pipeline_class(family), prop, TASK) else "stable_diffusion")
+        """Return what a family does not honour is given as another family has it."""
+        return adapter(
+            kind,
+            BUILDERS[family] if honours(pipeline_class(family), prop, TASK) else "stable_diffusion",
+        )
 
     check(family, "loras", run, {"loras": [LoraModel(repo_id=made_for("loras", "lora"))]})
     eye = IPAdapterModel(repo_id=made_for("ip_adapter_image", "ip_adapter"))
-    check(family, "ip_adapter_image", run, {"ip_adapter_model": eye, "ip_adapter_image": gradient(), "ip_adapter_scale": 1.0})
+    check(
+        family,
+        "ip_adapter_image",
+        run,
+        {"ip_adapter_model": eye, "ip_adapter_image": gradient(), "ip_adapter_scale": 1.0},
+    )
 
 
 def check(family: str, prop: str, run: Run, changes: dict[str, Any]) -> None:
-    """Assert that a change shows where the page says that the property is honoured, and is told where not."""
+    """
+    Assert that a change shows where the page says that the property is honoured, and is told where
+    not.
+    """
     honoured = prop in ALWAYS or honours(pipeline_class(family), prop, TASK)
     changed, recorder = run(family, **changes)
-    unused = [warning.partition(" ")[0] for warning in recorder.warnings if "is not used" in warning]
+    unused = [
+        warning.partition(" ")[0] for warning in recorder.warnings if "is not used" in warning
+    ]
     assert bool(unused) != honoured, (prop, recorder.warnings)
     assert set(unused) <= changes.keys()
     assert (pixels(changed).tobytes() != pixels(run(family)[0]).tobytes()) == honoured, prop
@@ -161,8 +216,19 @@ def test_its_size_and_latents_are_as_the_page_says(family: str, run: Run) -> Non
         assert made.latents.samples.dim() == 4 and down == across and side % down == 0
 
 
-@pytest.mark.parametrize("family", marked([name for name in BUILDERS if "callback_on_step_end" not in parameters_of(pipeline_class(name))]))
-def test_it_ends_at_the_next_step_without_a_callback(family: str, run: Run, model: Callable[[str], str], manager: ModelManager) -> None:
+@pytest.mark.parametrize(
+    "family",
+    marked(
+        [
+            name
+            for name in BUILDERS
+            if "callback_on_step_end" not in parameters_of(pipeline_class(name))
+        ]
+    ),
+)
+def test_it_ends_at_the_next_step_without_a_callback(
+    family: str, run: Run, model: Callable[[str], str], manager: ModelManager
+) -> None:
     cancelled = Recorder(manager)
     cancelled.cancel_at = (1, 2)
     with pytest.raises(RunCancelled):

@@ -16,8 +16,12 @@ sizes = st.tuples(st.integers(1, 90), st.integers(1, 90))
 
 @settings(deadline=None, max_examples=80)
 @given(size=sizes, side=st.integers(1, 40), overlap=st.integers(0, 30))
-def test_tiles_cover_the_image_and_put_it_together_again(size: tuple[int, int], side: int, overlap: int) -> None:
-    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
+def test_tiles_cover_the_image_and_put_it_together_again(
+    size: tuple[int, int], side: int, overlap: int
+) -> None:
+    image = Image.fromarray(
+        np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    )
     canvas = Canvas(size, overlap)
     tile = (min(side, size[0]), min(side, size[1]))
     boxes = overlapping(size, tile, overlap)

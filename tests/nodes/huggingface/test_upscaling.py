@@ -13,7 +13,14 @@ from torch import nn
 from torch.nn import functional
 
 from nodes._geometry import check_size, longest_side_of
-from nodes.huggingface.image_to_image import DiffusionUpscale, ImageToImage, TiledRefinement, Upscale, VAEDecode, VAEEncode
+from nodes.huggingface.image_to_image import (
+    DiffusionUpscale,
+    ImageToImage,
+    TiledRefinement,
+    Upscale,
+    VAEDecode,
+    VAEEncode,
+)
 from nodes.huggingface.networks import upscaler
 from nodetool_core import ImageData, ImageToImageModel, NodeError, RunCancelled
 from nodetool_core.errors import ModelError
@@ -35,23 +42,43 @@ def made_by(node: Node, recorder: Recorder) -> Image.Image:
     return result.image
 
 
-def rrdb(depth: int = 2, width: int = 6, growth: int = 4, fed: int = 3, ups: int = 2) -> dict[str, torch.Tensor]:
+def rrdb(
+    depth: int = 2, width: int = 6, growth: int = 4, fed: int = 3, ups: int = 2
+) -> dict[str, torch.Tensor]:
     """Tensors of an RRDBNet with random numbers, under its published names."""
     generator = torch.Generator().manual_seed(0)
-    shapes = {"conv_first": (width, fed), "conv_body": (width, width), "conv_hr": (width, width), "conv_last": (3, width)}
+    shapes = {
+        "conv_first": (width, fed),
+        "conv_body": (width, width),
+        "conv_hr": (width, width),
+        "conv_last": (3, width),
+    }
     shapes |= {f"conv_up{number}": (width, width) for number in range(1, ups + 1)}
     for block in range(depth):
         for dense in (1, 2, 3):
             for conv in range(1, 6):
-                shapes[f"body.{block}.rdb{dense}.conv{conv}"] = (growth if conv < 5 else width, width + (conv - 1) * growth)
-    tensors = {f"{name}.weight": torch.randn(*shape, 3, 3, generator=generator) * 0.1 for name, shape in shapes.items()}
-    return tensors | {f"{name}.bias": torch.randn(shape[0], generator=generator) * 0.1 for name, shape in shapes.items()}
+                shapes[f"body.{block}.rdb{dense}.conv{conv}"] = (
+                    growth if conv < 5 else width,
+                    width + (conv - 1) * growth,
+                )
+    tensors = {
+        f"{name}.weight": torch.randn(*shape, 3, 3, generator=generator) * 0.1
+        for name, shape in shapes.items()
+    }
+    return tensors | {
+        f"{name}.bias": torch.randn(shape[0], generator=generator) * 0.1
+        for name, shape in shapes.items()
+    }
 
 
 def compact(scale: int = 4, width: int = 8) -> dict[str, torch.Tensor]:
-    """The tensors of a compact network that adds nothing to the image, but for a bias."""
+    """Return the tensors of a compact network that adds nothing to the image, but for a bias."""
     body = nn.Sequential(
-        nn.Conv2d(3, width, 3), nn.PReLU(width), nn.Conv2d(width, width, 3), nn.PReLU(width), nn.Conv2d(width, 3 * scale**2, 3)
+        nn.Conv2d(3, width, 3),
+        nn.PReLU(width),
+        nn.Conv2d(width, width, 3),
+        nn.PReLU(width),
+        nn.Conv2d(width, 3 * scale**2, 3),
     )
     nn.init.zeros_(body[-1].weight)
     nn.init.zeros_(body[-1].bias)
@@ -61,18 +88,35 @@ def compact(scale: int = 4, width: int = 8) -> dict[str, torch.Tensor]:
 def espcn(channels: int, scale: int = 3) -> dict[str, torch.Tensor]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        layers = {"conv1": nn.Conv2d(channels, 6, 5), "conv2": nn.Conv2d(6, 4, 3), "conv10": nn.Conv2d(4, channels * scale**2, 3)}
-    return {f"{name}.{key}": tensor for name, layer in layers.items() for key, tensor in layer.state_dict().items()}
+        layers = {
+            "conv1": nn.Conv2d(channels, 6, 5),
+            "conv2": nn.Conv2d(6, 4, 3),
+            "conv10": nn.Conv2d(4, channels * scale**2, 3),
+        }
+    return {
+        f"{name}.{key}": tensor
+        for name, layer in layers.items()
+        for key, tensor in layer.state_dict().items()
+    }
 
 
 def old_names(tensors: dict[str, torch.Tensor], depth: int = 2) -> dict[str, torch.Tensor]:
-    fixed = {"conv_first": "model.0", "conv_body": f"model.1.sub.{depth}", "conv_up1": "model.3", "conv_up2": "model.6"}
+    fixed = {
+        "conv_first": "model.0",
+        "conv_body": f"model.1.sub.{depth}",
+        "conv_up1": "model.3",
+        "conv_up2": "model.6",
+    }
     fixed |= {"conv_hr": "model.8", "conv_last": "model.10"}
     renamed = {}
     for key, tensor in tensors.items():
         stem, _, kind = key.rpartition(".")
         parts = stem.split(".")
-        inner = f"model.1.sub.{parts[1]}.RDB{parts[2][-1]}.conv{parts[3][-1]}.0" if parts[0] == "body" else fixed[stem]
+        inner = (
+            f"model.1.sub.{parts[1]}.RDB{parts[2][-1]}.conv{parts[3][-1]}.0"
+            if parts[0] == "body"
+            else fixed[stem]
+        )
         renamed[f"{inner}.{kind}"] = tensor
     return renamed
 
@@ -93,7 +137,15 @@ def saved(tensors: dict[str, torch.Tensor], path: Path) -> str:
         (espcn(3), 3, 3),
         (espcn(1, 2), 2, 1),
     ],
-    ids=["rrdb x4", "rrdb x2", "rrdb x8", "compact x2", "compact x4", "espcn", "espcn on brightness"],
+    ids=[
+        "rrdb x4",
+        "rrdb x2",
+        "rrdb x8",
+        "compact x2",
+        "compact x4",
+        "espcn",
+        "espcn on brightness",
+    ],
 )
 def test_networks_are_told_by_their_tensors(
     tensors: dict[str, torch.Tensor], scale: int, channels: int, tmp_path: Path, recorder: Recorder
@@ -102,7 +154,12 @@ def test_networks_are_told_by_their_tensors(
     assert (network.scale, network.channels) == (scale, channels)
     pixels = torch.rand(1, channels, 12, 8, generator=torch.Generator().manual_seed(0))
     assert network.module(pixels).shape == (1, channels, 12 * scale, 8 * scale)
-    result = made_by(Upscale(image=ImageData.of(scene(9, 14)), model=saved(tensors, tmp_path / "net.safetensors")), recorder)
+    result = made_by(
+        Upscale(
+            image=ImageData.of(scene(9, 14)), model=saved(tensors, tmp_path / "net.safetensors")
+        ),
+        recorder,
+    )
     assert (result.size, result.mode) == ((9 * scale, 14 * scale), "RGB")
 
 
@@ -110,7 +167,9 @@ def test_an_rrdb_computes_what_its_paper_says() -> None:
     tensors = rrdb(depth=1)
 
     def conv(name: str, pixels: torch.Tensor) -> torch.Tensor:
-        return functional.conv2d(pixels, tensors[f"{name}.weight"], tensors[f"{name}.bias"], padding=1)
+        return functional.conv2d(
+            pixels, tensors[f"{name}.weight"], tensors[f"{name}.bias"], padding=1
+        )
 
     def dense(name: str, pixels: torch.Tensor) -> torch.Tensor:
         seen = [pixels]
@@ -125,7 +184,9 @@ def test_an_rrdb_computes_what_its_paper_says() -> None:
         made = dense(f"body.0.rdb{index}", made)
     made = first + conv("conv_body", made * 0.2 + first)
     for up in (1, 2):
-        made = functional.leaky_relu(conv(f"conv_up{up}", functional.interpolate(made, scale_factor=2)), 0.2)
+        made = functional.leaky_relu(
+            conv(f"conv_up{up}", functional.interpolate(made, scale_factor=2)), 0.2
+        )
     expected = conv("conv_last", functional.leaky_relu(conv("conv_hr", made), 0.2))
     assert torch.allclose(upscaler(tensors, "net").module(pixels), expected, atol=1e-6)
 
@@ -133,28 +194,45 @@ def test_an_rrdb_computes_what_its_paper_says() -> None:
 def test_older_names_and_prefixes_mean_the_same() -> None:
     pixels = torch.rand(1, 3, 6, 6, generator=torch.Generator().manual_seed(0))
     expected = upscaler(rrdb(), "net").module(pixels)
-    for tensors in (old_names(rrdb()), {f"params_ema.{key}": tensor for key, tensor in rrdb().items()}):
+    for tensors in (
+        old_names(rrdb()),
+        {f"params_ema.{key}": tensor for key, tensor in rrdb().items()},
+    ):
         assert torch.equal(upscaler(tensors, "net").module(pixels), expected)
 
 
 def test_a_compact_network_adds_to_the_image(tmp_path: Path, recorder: Recorder) -> None:
     image = scene(21, 17)
-    result = made_by(Upscale(image=ImageData.of(image), model=saved(compact(), tmp_path / "net.safetensors")), recorder)
+    result = made_by(
+        Upscale(image=ImageData.of(image), model=saved(compact(), tmp_path / "net.safetensors")),
+        recorder,
+    )
     assert result.tobytes() == image.resize((84, 68), Image.Resampling.NEAREST).tobytes()
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_no_seam_shows_where_tiles_see_enough(channels: int, tmp_path: Path, recorder: Recorder) -> None:
+def test_no_seam_shows_where_tiles_see_enough(
+    channels: int, tmp_path: Path, recorder: Recorder
+) -> None:
     model = saved(espcn(channels), tmp_path / "net.safetensors")
     whole, tiled = (
-        made_by(Upscale(image=ImageData.of(scene(70, 50)), model=model, tile_size=side, tile_overlap=6), recorder) for side in (128, 16)
+        made_by(
+            Upscale(image=ImageData.of(scene(70, 50)), model=model, tile_size=side, tile_overlap=6),
+            recorder,
+        )
+        for side in (128, 16)
     )
     assert np.abs(np.asarray(whole).astype(int) - np.asarray(tiled)).max() <= 1
     assert recorder.steps[-1] == (20, 20)
 
 
-def test_m10_what_can_not_be_read_again_is_refused_before_the_first_tile(tmp_path: Path, recorder: Recorder) -> None:
-    photo, model = ImageData.of(Image.new("RGB", (4000, 3000))), saved(compact(), tmp_path / "net.safetensors")
+def test_m10_what_can_not_be_read_again_is_refused_before_the_first_tile(
+    tmp_path: Path, recorder: Recorder
+) -> None:
+    photo, model = (
+        ImageData.of(Image.new("RGB", (4000, 3000))),
+        saved(compact(), tmp_path / "net.safetensors"),
+    )
     for node in (Upscale(image=photo, model=model), TiledRefinement(image=photo, scale=4.0)):
         with pytest.raises(NodeError, match="would have 16000 x 12000 pixels") as caught:
             made_by(node, recorder)
@@ -167,10 +245,18 @@ def test_m10_what_can_not_be_read_again_is_refused_before_the_first_tile(tmp_pat
 
 @pytest.mark.parametrize("longest_side", [90, 141, 279, 280, 300, 60])
 @pytest.mark.parametrize("tile_size", [16, 31, 128])
-def test_m10_a_size_of_the_result(longest_side: int, tile_size: int, tmp_path: Path, recorder: Recorder) -> None:
+def test_m10_a_size_of_the_result(
+    longest_side: int, tile_size: int, tmp_path: Path, recorder: Recorder
+) -> None:
     image, model = scene(70, 50), saved(espcn(3, 4), tmp_path / "net.safetensors")
     whole = made_by(Upscale(image=ImageData.of(image), model=model, tile_overlap=6), recorder)
-    node = Upscale(image=ImageData.of(image), model=model, longest_side=longest_side, tile_size=tile_size, tile_overlap=6)
+    node = Upscale(
+        image=ImageData.of(image),
+        model=model,
+        longest_side=longest_side,
+        tile_size=tile_size,
+        tile_overlap=6,
+    )
     result = made_by(node, recorder)
     assert result.size == (longest_side, round(longest_side * 50 / 70))
     expected = whole.resize(result.size, Image.Resampling.LANCZOS)
@@ -183,22 +269,42 @@ def test_m10_a_size_of_the_result(longest_side: int, tile_size: int, tmp_path: P
 def test_transparency_is_enlarged_along(tmp_path: Path, recorder: Recorder) -> None:
     image = scene(10, 10).convert("RGBA")
     image.putalpha(Image.linear_gradient("L").resize((10, 10)))
-    result = made_by(Upscale(image=ImageData.of(image), model=saved(compact(), tmp_path / "net.safetensors")), recorder)
+    result = made_by(
+        Upscale(image=ImageData.of(image), model=saved(compact(), tmp_path / "net.safetensors")),
+        recorder,
+    )
     assert (result.mode, result.size) == ("RGBA", (40, 40))
-    assert result.getchannel("A").getpixel((0, 0)) < 30 < 220 < result.getchannel("A").getpixel((39, 39))
+    assert (
+        result.getchannel("A").getpixel((0, 0))
+        < 30
+        < 220
+        < result.getchannel("A").getpixel((39, 39))
+    )
     assert recorder.warnings == []
 
 
 def test_enlarging_ends_when_cancelled(tmp_path: Path, recorder: Recorder) -> None:
     recorder.cancel_at = (1, 4)
     with pytest.raises(RunCancelled):
-        made_by(Upscale(image=ImageData.of(scene(32, 32)), model=saved(compact(), tmp_path / "net.safetensors"), tile_size=16), recorder)
+        made_by(
+            Upscale(
+                image=ImageData.of(scene(32, 32)),
+                model=saved(compact(), tmp_path / "net.safetensors"),
+                tile_size=16,
+            ),
+            recorder,
+        )
     assert recorder.steps == [(1, 4)]
 
 
 @pytest.mark.parametrize(
     "tensors",
-    [{}, {"weight": torch.zeros(3, 3)}, {"conv_first.weight": torch.zeros(4, 3, 3, 3)}, {"body.0.weight": torch.zeros(5, 3, 3, 3)}],
+    [
+        {},
+        {"weight": torch.zeros(3, 3)},
+        {"conv_first.weight": torch.zeros(4, 3, 3, 3)},
+        {"body.0.weight": torch.zeros(5, 3, 3, 3)},
+    ],
 )
 def test_other_tensors_are_refused(tensors: dict[str, torch.Tensor]) -> None:
     with pytest.raises(NodeError) as caught:
@@ -212,7 +318,11 @@ def test_diffusion_upscalers_enlarge(
 ) -> None:
     def enlarge(**properties: Any) -> Image.Image:
         values = {"num_inference_steps": 2, "seed": 1} | properties
-        node = DiffusionUpscale(model=ImageToImageModel(repo_id=model(family)), image=ImageData.of(scene(32, 24)), **values)
+        node = DiffusionUpscale(
+            model=ImageToImageModel(repo_id=model(family)),
+            image=ImageData.of(scene(32, 24)),
+            **values,
+        )
         return made_by(node, recorder)
 
     result = enlarge(prompt="a lake")
@@ -223,19 +333,35 @@ def test_diffusion_upscalers_enlarge(
         assert enlarge(**{"prompt": "a lake"} | change).tobytes() != result.tobytes(), change
     assert recorder.warnings == []
     enlarge(noise_level=100)
-    assert any("noise_level is not used" in warning for warning in recorder.warnings) == (family == "latent_upscale")
+    assert any("noise_level is not used" in warning for warning in recorder.warnings) == (
+        family == "latent_upscale"
+    )
 
 
-def test_a_model_for_something_else_is_refused(model: Callable[[str], str], recorder: Recorder) -> None:
+def test_a_model_for_something_else_is_refused(
+    model: Callable[[str], str], recorder: Recorder
+) -> None:
     with pytest.raises(ModelError, match="can't be used for upscaling"):
-        made_by(DiffusionUpscale(model=ImageToImageModel(repo_id=model("stable_diffusion")), image=ImageData.of(scene())), recorder)
+        made_by(
+            DiffusionUpscale(
+                model=ImageToImageModel(repo_id=model("stable_diffusion")),
+                image=ImageData.of(scene()),
+            ),
+            recorder,
+        )
 
 
-def test_refinement_covers_more_than_the_model_can_take(model: Callable[[str], str], recorder: Recorder) -> None:
+def test_refinement_covers_more_than_the_model_can_take(
+    model: Callable[[str], str], recorder: Recorder
+) -> None:
     def refine(**properties: Any) -> Image.Image:
         values = {"num_inference_steps": 4, "strength": 0.5, "seed": 1} | properties
         return made_by(
-            TiledRefinement(model=ImageToImageModel(repo_id=model("stable_diffusion")), image=ImageData.of(scene(60, 40)), **values),
+            TiledRefinement(
+                model=ImageToImageModel(repo_id=model("stable_diffusion")),
+                image=ImageData.of(scene(60, 40)),
+                **values,
+            ),
             recorder,
         )
 
@@ -249,7 +375,9 @@ def test_refinement_covers_more_than_the_model_can_take(model: Callable[[str], s
     assert [warning for warning in recorder.warnings if "resized" not in warning] == []
 
 
-def test_what_is_true_of_all_tiles_is_told_once(model: Callable[[str], str], recorder: Recorder) -> None:
+def test_what_is_true_of_all_tiles_is_told_once(
+    model: Callable[[str], str], recorder: Recorder
+) -> None:
     node = TiledRefinement(
         model=ImageToImageModel(repo_id=model("told_guidance")),
         image=ImageData.of(scene(64, 64)),
@@ -266,25 +394,44 @@ def test_what_is_true_of_all_tiles_is_told_once(model: Callable[[str], str], rec
     assert any("is cut off" in warning for warning in recorder.warnings)
 
 
-@pytest.mark.parametrize("family", ["stable_diffusion", "stable_diffusion_xl", pytest.param("flux", marks=pytest.mark.slow)])
-def test_latents_of_a_call_decode_to_its_image(family: str, model: Callable[[str], str], recorder: Recorder) -> None:
-    made = ImageToImage(model=model(family), image=ImageData.of(scene(128, 128)), num_inference_steps=2, seed=1).process(recorder.context)
+@pytest.mark.parametrize(
+    "family",
+    ["stable_diffusion", "stable_diffusion_xl", pytest.param("flux", marks=pytest.mark.slow)],
+)
+def test_latents_of_a_call_decode_to_its_image(
+    family: str, model: Callable[[str], str], recorder: Recorder
+) -> None:
+    made = ImageToImage(
+        model=model(family), image=ImageData.of(scene(128, 128)), num_inference_steps=2, seed=1
+    ).process(recorder.context)
     decoded = made_by(VAEDecode(model=model(family), latents=made.latents), recorder)
     assert isinstance(made.output, ImageData) and decoded.size == made.output.image.size
     assert np.abs(np.asarray(decoded).astype(int) - np.asarray(made.output.image)).max() <= 1
 
 
-def test_encoding_and_decoding_undo_each_other_in_size(model: Callable[[str], str], recorder: Recorder) -> None:
+def test_encoding_and_decoding_undo_each_other_in_size(
+    model: Callable[[str], str], recorder: Recorder
+) -> None:
     repo_id = model("stable_diffusion")
-    latents = VAEEncode(model=repo_id, image=ImageData.of(scene(33, 21))).process(recorder.context).output
+    latents = (
+        VAEEncode(model=repo_id, image=ImageData.of(scene(33, 21))).process(recorder.context).output
+    )
     assert latents.samples.shape == (1, 4, 10, 16)
-    again = VAEEncode(model=repo_id, image=ImageData.of(scene(33, 21))).process(recorder.context).output
+    again = (
+        VAEEncode(model=repo_id, image=ImageData.of(scene(33, 21))).process(recorder.context).output
+    )
     assert torch.equal(latents.samples, again.samples)
     assert made_by(VAEDecode(model=repo_id, latents=latents), recorder).size == (32, 20)
 
 
-def test_latents_that_do_not_fit_are_refused(model: Callable[[str], str], recorder: Recorder) -> None:
-    latents = VAEEncode(model=model("stable_diffusion"), image=ImageData.of(scene(32, 32))).process(recorder.context).output
+def test_latents_that_do_not_fit_are_refused(
+    model: Callable[[str], str], recorder: Recorder
+) -> None:
+    latents = (
+        VAEEncode(model=model("stable_diffusion"), image=ImageData.of(scene(32, 32)))
+        .process(recorder.context)
+        .output
+    )
     with pytest.raises(NodeError, match="4 channels, and the autoencoder takes 1"):
         made_by(VAEDecode(model=model("flux"), latents=latents), recorder)
     with pytest.raises(NodeError) as caught:

@@ -59,23 +59,39 @@ def test_a_file_with_everything_hung_on_is_kept_and_runs(
     )
     again = VAEDecode(model=model("stable_diffusion"), latents=node.latents)
     outputs = {"first": node.output, "all": node.images, "last": again.output}
-    path = Workflow(*(Output(name=name, value=value) for name, value in outputs.items())).save(tmp_path / "workflow.json")
+    path = Workflow(*(Output(name=name, value=value) for name, value in outputs.items())).save(
+        tmp_path / "workflow.json"
+    )
     workflow = Workflow.load(path, engine=engine)
     result = workflow.run()
     assert isinstance(result["first"], ImageData) and result.warnings == []
-    assert result["first"].image.tobytes() == result["all"][0].image.tobytes() != result["all"][1].image.tobytes()
+    assert (
+        result["first"].image.tobytes()
+        == result["all"][0].image.tobytes()
+        != result["all"][1].image.tobytes()
+    )
     assert result["last"].image.size == result["all"][1].image.size
     assert result["first"].provenance
     second = Workflow.load(path, engine=engine).run()
-    assert all(name.startswith("output") for name in second.ran) and second["first"] == result["first"]
+    assert (
+        all(name.startswith("output") for name in second.ran) and second["first"] == result["first"]
+    )
 
 
-def test_a_lora_counts_by_its_content_and_scale(model: Callable[[str], str], engine: Engine, tmp_path: Path) -> None:
+def test_a_lora_counts_by_its_content_and_scale(
+    model: Callable[[str], str], engine: Engine, tmp_path: Path
+) -> None:
     path = tmp_path / "lora.safetensors"
     tiny_adapters.save_lora("stable_diffusion", path)
 
     def run(scale: float) -> tuple[bytes, bool]:
-        node = TextToImage(model=model("stable_diffusion"), loras=[LoraModel(repo_id=str(path), scale=scale)], width=32, height=32, **STEPS)
+        node = TextToImage(
+            model=model("stable_diffusion"),
+            loras=[LoraModel(repo_id=str(path), scale=scale)],
+            width=32,
+            height=32,
+            **STEPS,
+        )
         result = Workflow(Output(name="image", value=node.output), engine=engine).run()
         return result["image"].image.tobytes(), bool(result.hits)
 
@@ -87,12 +103,18 @@ def test_a_lora_counts_by_its_content_and_scale(model: Callable[[str], str], eng
         run(1.0)
 
 
-def test_an_inpainted_image_keeps_its_outside_through_a_workflow(model: Callable[[str], str], engine: Engine) -> None:
+def test_an_inpainted_image_keeps_its_outside_through_a_workflow(
+    model: Callable[[str], str], engine: Engine
+) -> None:
     photo, mask = ImageInput(name="photo"), ImageInput(name="mask")
-    node = Inpainting(model=model("stable_diffusion"), image=photo.output, mask_image=mask.output, **STEPS)
+    node = Inpainting(
+        model=model("stable_diffusion"), image=photo.output, mask_image=mask.output, **STEPS
+    )
     covered = Image.new("L", (64, 64))
     covered.paste(255, (10, 10, 30, 30))
-    result = Workflow(Output(name="image", value=node.output), engine=engine).run(photo=scene(64, 64), mask=covered)
+    result = Workflow(Output(name="image", value=node.output), engine=engine).run(
+        photo=scene(64, 64), mask=covered
+    )
     below = result["image"].image.crop((0, 30, 64, 64))
     assert below.tobytes() == scene(64, 64).crop((0, 30, 64, 64)).tobytes()
 
@@ -103,8 +125,12 @@ def test_loaders_name_what_they_are_told() -> None:
         LoraModel(repo_id="a/b", path="c.safetensors", scale=0.5),
         LoraModel(repo_id="d/e"),
     ]
-    assert LoadControlNet(repo_id="a/b", variant="fp16").process() == ControlNetModel(repo_id="a/b", variant="fp16")
-    assert LoadIPAdapter().process() == IPAdapterModel(repo_id="h94/IP-Adapter", path="models/ip-adapter_sd15.safetensors")
+    assert LoadControlNet(repo_id="a/b", variant="fp16").process() == ControlNetModel(
+        repo_id="a/b", variant="fp16"
+    )
+    assert LoadIPAdapter().process() == IPAdapterModel(
+        repo_id="h94/IP-Adapter", path="models/ip-adapter_sd15.safetensors"
+    )
     assert LoadVAE().process().repo_id == "stabilityai/sd-vae-ft-mse"
     assert LoadUpscaler(repo_id="a/b").process() == UpscalerModel(repo_id="a/b")
 
@@ -122,5 +148,8 @@ def test_a_run_that_finds_all_in_the_cache_needs_no_torch(tmp_path: Path) -> Non
     )
     environment = {**os.environ, "NODETOOL_CACHE_DIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", script, str(GRAPHS / "image_to_image.json")]
-    said = [subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout for _ in range(2)]
+    said = [
+        subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    ]
     assert said == ["(128, 128) True\n", "(128, 128) False\n"]

@@ -1,4 +1,7 @@
-"""Which tiny model stands for which family that makes images from texts, by the name that docs/models.md has for it; one run of each."""
+"""
+Which tiny model stands for which family that makes images from texts, by the name that
+docs/models.md has for it; one run of each.
+"""
 
 from __future__ import annotations
 
@@ -90,7 +93,7 @@ SIZES = dict.fromkeys(["StableCascadeCombined", "WuerstchenCombined"], (256, 128
 
 
 def pipeline_class(family: str) -> type:
-    """The pipeline that docs/models.md has under this name."""
+    """Return the pipeline that docs/models.md has under this name."""
     return getattr(diffusers, f"{family}Pipeline")  # type: ignore[no-any-return]
 
 
@@ -122,6 +125,6 @@ def draw(recorder: Recorder, family: str, models: Callable[[str], str], **change
 
 
 def pixels(made: Images) -> Image.Image:
-    """The image of a run."""
+    """Return the image of a run."""
     assert isinstance(made.output, ImageData)
     return made.output.image

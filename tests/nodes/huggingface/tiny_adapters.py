@@ -1,4 +1,8 @@
-"""What hangs on a tiny pipeline: LoRAs, an IP adapter with its image encoder, ControlNets. Random weights, real files."""
+"""
+What hangs on a tiny pipeline: LoRAs, an IP adapter with its image encoder, ControlNets.
+
+Random weights, real files.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,14 @@ from transformers import CLIPConfig, CLIPModel, SiglipConfig, SiglipModel
 
 from tests.nodes.huggingface import tiny_pipelines
 from tests.nodes.huggingface.tiny_controlnets import FOR_DENOISER, FOR_INPAINTING, unet_union
-from tests.nodes.huggingface.tiny_parts import WIDTH, clip_config, clip_images, clip_vision, siglip_images, siglip_vision
+from tests.nodes.huggingface.tiny_parts import (
+    WIDTH,
+    clip_config,
+    clip_images,
+    clip_vision,
+    siglip_images,
+    siglip_vision,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,13 +41,18 @@ def _built(family: str) -> DiffusionPipeline:
 
 
 def save_lora(family: str, path: Path) -> str:
-    """A LoRA for the denoiser of a family, in diffusers' form."""
+    """Return a LoRA for the denoiser of a family, in diffusers' form."""
     pipeline = _built(family)
     name = "unet" if hasattr(pipeline, "unet") else "transformer"
     denoiser: Any = getattr(pipeline, name)
-    denoiser.add_adapter(LoraConfig(r=2, lora_alpha=2, target_modules=["to_q", "to_v"], init_lora_weights="gaussian"))
+    denoiser.add_adapter(
+        LoraConfig(r=2, lora_alpha=2, target_modules=["to_q", "to_v"], init_lora_weights="gaussian")
+    )
     generator = torch.Generator().manual_seed(1)
-    tensors = {key: torch.randn(tensor.shape, generator=generator) for key, tensor in get_peft_model_state_dict(denoiser).items()}
+    tensors = {
+        key: torch.randn(tensor.shape, generator=generator)
+        for key, tensor in get_peft_model_state_dict(denoiser).items()
+    }
     save_file({f"{name}.{key}": tensor for key, tensor in tensors.items()}, path)
     return str(path)
 
@@ -67,21 +83,29 @@ def _denoiser(pipeline: Any) -> Any:
 
 
 def save_ip_adapter(family: str, directory: Path) -> str:
-    """An IP adapter's file, with its image encoder in the folder beside it."""
+    """Return an IP adapter's file, with its image encoder in the folder beside it."""
     pipeline: Any = _built(family)
     if isinstance(pipeline, SD3IPAdapterMixin):
         encoder, tensors = siglip_vision(), _for_sd3(pipeline.transformer)
         siglip_images().save_pretrained(directory / "image_encoder")
     else:
         encoder = clip_vision()
-        tensors = _for_unet(pipeline.unet) if hasattr(pipeline, "unet") else _for_flux(pipeline.transformer)
+        tensors = (
+            _for_unet(pipeline.unet)
+            if hasattr(pipeline, "unet")
+            else _for_flux(pipeline.transformer)
+        )
     encoder.save_pretrained(directory / "image_encoder")
     save_file(tensors, directory / "ip-adapter.safetensors")
     return str(directory / "ip-adapter.safetensors")
 
 
 def save_eye(family: str, directory: Path) -> str:
-    """The model that the image encoder of a family's IP adapters is half of; the other half reads texts."""
+    """
+    Return the model that the image encoder of a family's IP adapters is half of.
+
+    The other half reads texts.
+    """
     sigmoid = isinstance(_built(family), SD3IPAdapterMixin)
     seeing = (siglip_vision() if sigmoid else clip_vision()).config.to_dict()
     reading = clip_config().to_dict() | {"max_position_embeddings": 77}
@@ -90,7 +114,9 @@ def save_eye(family: str, directory: Path) -> str:
         whole: Any = (
             SiglipModel(SiglipConfig(text_config=reading, vision_config=seeing))
             if sigmoid
-            else CLIPModel(CLIPConfig(text_config=reading, vision_config=seeing, projection_dim=WIDTH))
+            else CLIPModel(
+                CLIPConfig(text_config=reading, vision_config=seeing, projection_dim=WIDTH)
+            )
         )
     whole.save_pretrained(directory)
     (siglip_images() if sigmoid else clip_images()).save_pretrained(directory)
@@ -114,7 +140,9 @@ def _for_unet(unet: Any) -> dict[str, torch.Tensor]:
         attention = unet.get_submodule(name.removesuffix(".processor"))
         for part in ("to_k_ip", "to_v_ip"):
             shape = (attention.to_k.out_features, width)
-            tensors[f"ip_adapter.{2 * index + 1}.{part}.weight"] = torch.randn(shape, generator=generator)
+            tensors[f"ip_adapter.{2 * index + 1}.{part}.weight"] = torch.randn(
+                shape, generator=generator
+            )
     return tensors
 
 
@@ -125,7 +153,9 @@ def _for_flux(transformer: Any) -> dict[str, torch.Tensor]:
     for block in range(transformer.config.num_layers):
         for part in ("k", "v"):
             stem = f"double_blocks.{block}.processor.ip_adapter_double_stream_{part}_proj"
-            tensors[f"{stem}.weight"] = torch.randn(transformer.inner_dim, width, generator=generator)
+            tensors[f"{stem}.weight"] = torch.randn(
+                transformer.inner_dim, width, generator=generator
+            )
             tensors[f"{stem}.bias"] = torch.zeros(transformer.inner_dim)
     return tensors
 
@@ -135,15 +165,25 @@ def _for_sd3(transformer: Any) -> dict[str, torch.Tensor]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         projection = IPAdapterTimeImageProjection(
-            embed_dim=WIDTH, output_dim=width, hidden_dim=hidden, heads=1, num_queries=4, timestep_in_dim=16
+            embed_dim=WIDTH,
+            output_dim=width,
+            hidden_dim=hidden,
+            heads=1,
+            num_queries=4,
+            timestep_in_dim=16,
         )
         crossings = [
             SD3IPAdapterJointAttnProcessor2_0(
-                hidden_size=width, ip_hidden_states_dim=width, head_dim=transformer.config.attention_head_dim, timesteps_emb_dim=hidden
+                hidden_size=width,
+                ip_hidden_states_dim=width,
+                head_dim=transformer.config.attention_head_dim,
+                timesteps_emb_dim=hidden,
             )
             for _ in transformer.attn_processors
         ]
     tensors = {f"image_proj.{name}": tensor for name, tensor in projection.state_dict().items()}
     for index, crossing in enumerate(crossings):
-        tensors |= {f"ip_adapter.{index}.{name}": tensor for name, tensor in crossing.state_dict().items()}
+        tensors |= {
+            f"ip_adapter.{index}.{name}": tensor for name, tensor in crossing.state_dict().items()
+        }
     return tensors

@@ -1,4 +1,8 @@
-"""Tiny ControlNets, one builder for each kind that pipelines take: each gets the denoiser that it is to lead."""
+"""
+Tiny ControlNets, one builder for each kind that pipelines take.
+
+Each gets the denoiser that it is to lead.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,11 @@ from diffusers import (
 
 
 def outspoken(net: Any) -> Any:
-    """A ControlNet starts as one that says nothing: where it was made with zeros, it gets something to say."""
+    """
+    Return a ControlNet starts as one that says nothing.
+
+    Where it was made with zeros, it gets something to say.
+    """
     for module in net.modules():
         if isinstance(module, (torch.nn.Linear, torch.nn.Conv2d)) and not module.weight.any():
             torch.nn.init.normal_(module.weight, std=0.5)
@@ -31,18 +39,35 @@ def unet_controlnet(unet: Any) -> Any:
 def unet_union(unet: Any) -> Any:
     """Knows several kinds of control images, told apart by a number."""
     first = unet.config.block_out_channels[0]
-    narrow = {"num_trans_channel": first, "num_trans_head": 2, "num_proj_channel": first, "conditioning_embedding_out_channels": (16, 32)}
+    narrow = {
+        "num_trans_channel": first,
+        "num_trans_head": 2,
+        "num_proj_channel": first,
+        "conditioning_embedding_out_channels": (16, 32),
+    }
     known = inspect.signature(ControlNetUnionModel).parameters
-    return outspoken(ControlNetUnionModel(**{name: value for name, value in unet.config.items() if name in known} | narrow))
+    return outspoken(
+        ControlNetUnionModel(
+            **{name: value for name, value in unet.config.items() if name in known} | narrow
+        )
+    )
 
 
 def flux_controlnet(transformer: Any) -> Any:
-    sizes = {"num_layers": 1, "num_single_layers": 1, "attention_head_dim": 16, "num_attention_heads": 2}
+    sizes = {
+        "num_layers": 1,
+        "num_single_layers": 1,
+        "attention_head_dim": 16,
+        "num_attention_heads": 2,
+    }
     return outspoken(FluxControlNetModel.from_transformer(transformer, **sizes))
 
 
 def sd3_controlnet(transformer: Any, extra_channels: int = 0) -> Any:
-    config = dict(transformer.config) | {"num_layers": 1, "extra_conditioning_channels": extra_channels}
+    config = dict(transformer.config) | {
+        "num_layers": 1,
+        "extra_conditioning_channels": extra_channels,
+    }
     return outspoken(SD3ControlNetModel.from_config(config))
 
 
@@ -52,12 +77,19 @@ def sd3_inpainting_controlnet(transformer: Any) -> Any:
 
 
 def qwen_controlnet(transformer: Any, extra_channels: int = 0) -> Any:
-    config = dict(transformer.config) | {"num_layers": 1, "extra_condition_channels": extra_channels}
+    config = dict(transformer.config) | {
+        "num_layers": 1,
+        "extra_condition_channels": extra_channels,
+    }
     return outspoken(QwenImageControlNetModel.from_config(config))
 
 
 def qwen_inpainting_controlnet(transformer: Any) -> Any:
-    """Looks at the image without its masked part, and at the mask: four times, as latents are packed by fours."""
+    """
+    Looks at the image without its masked part, and at the mask.
+
+    Four times, as latents are packed by fours.
+    """
     return qwen_controlnet(transformer, 4)
 
 

@@ -37,7 +37,7 @@ def flux_fill() -> DiffusionPipeline:
 
 
 def inpainting_xl() -> DiffusionPipeline:
-    """The 9-channel kind."""
+    """Return the 9-channel kind."""
     return StableDiffusionXLInpaintPipeline(**sdxl_parts(9), add_watermarker=False)
 
 

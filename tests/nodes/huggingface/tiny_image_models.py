@@ -1,4 +1,8 @@
-"""Tiny pipelines that follow a control image, fill in what a mask covers, or vary an image: saved from a class made for it."""
+"""
+Tiny pipelines that follow a control image, fill in what a mask covers, or vary an image.
+
+Saved from a class made for it.
+"""
 
 from __future__ import annotations
 
@@ -24,17 +28,33 @@ from diffusers import (
     UNet2DModel,
     ZImageControlNetInpaintPipeline,
 )
-from diffusers.pipelines.stable_diffusion.stable_unclip_image_normalizer import StableUnCLIPImageNormalizer
+from diffusers.pipelines.stable_diffusion.stable_unclip_image_normalizer import (
+    StableUnCLIPImageNormalizer,
+)
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from nodetool_core.models.components import component_class
 from tests.nodes.huggingface import tiny_controlnets as nets
 from tests.nodes.huggingface.tiny_kandinsky import kandinsky22_inpainting, kandinsky_inpainting
-from tests.nodes.huggingface.tiny_parts import WIDTH, clip_config, clip_images, clip_tokenizer, clip_vision, ddim, unet, vae
+from tests.nodes.huggingface.tiny_parts import (
+    WIDTH,
+    clip_config,
+    clip_images,
+    clip_tokenizer,
+    clip_vision,
+    ddim,
+    unet,
+    vae,
+)
 from tests.nodes.huggingface.tiny_qwen_models import qwen_edit, qwen_edit_plus, qwen_layered
 from tests.nodes.huggingface.tiny_sdxl import sdxl_parts
 from tests.nodes.huggingface.tiny_text_readers import flux2
-from tests.nodes.huggingface.tiny_transformers import flux_parts, qwen_parts, sd3_parts, z_image_parts
+from tests.nodes.huggingface.tiny_transformers import (
+    flux_parts,
+    qwen_parts,
+    sd3_parts,
+    z_image_parts,
+)
 
 
 def _sd_parts() -> dict[str, Any]:
@@ -52,27 +72,37 @@ def _sd_parts() -> dict[str, Any]:
 
 def controlnet_sd() -> DiffusionPipeline:
     parts = _sd_parts()
-    return StableDiffusionControlNetPipeline(**parts, controlnet=nets.unet_controlnet(parts["unet"]))
+    return StableDiffusionControlNetPipeline(
+        **parts, controlnet=nets.unet_controlnet(parts["unet"])
+    )
 
 
 def controlnet_sd_pag() -> DiffusionPipeline:
     parts = _sd_parts()
-    return StableDiffusionControlNetPAGPipeline(**parts, controlnet=nets.unet_controlnet(parts["unet"]))
+    return StableDiffusionControlNetPAGPipeline(
+        **parts, controlnet=nets.unet_controlnet(parts["unet"])
+    )
 
 
 def controlnet_xl() -> DiffusionPipeline:
     parts = sdxl_parts()
-    return StableDiffusionXLControlNetPipeline(**parts, controlnet=nets.unet_controlnet(parts["unet"]), add_watermarker=False)
+    return StableDiffusionXLControlNetPipeline(
+        **parts, controlnet=nets.unet_controlnet(parts["unet"]), add_watermarker=False
+    )
 
 
 def controlnet_xl_pag() -> DiffusionPipeline:
     parts = sdxl_parts()
-    return StableDiffusionXLControlNetPAGPipeline(**parts, controlnet=nets.unet_controlnet(parts["unet"]), add_watermarker=False)
+    return StableDiffusionXLControlNetPAGPipeline(
+        **parts, controlnet=nets.unet_controlnet(parts["unet"]), add_watermarker=False
+    )
 
 
 def controlnet_xl_union() -> DiffusionPipeline:
     parts = sdxl_parts()
-    return StableDiffusionXLControlNetUnionPipeline(**parts, controlnet=nets.unet_union(parts["unet"]), add_watermarker=False)
+    return StableDiffusionXLControlNetUnionPipeline(
+        **parts, controlnet=nets.unet_union(parts["unet"]), add_watermarker=False
+    )
 
 
 def controlnet_flux() -> DiffusionPipeline:
@@ -82,27 +112,37 @@ def controlnet_flux() -> DiffusionPipeline:
 
 def controlnet_sd3() -> DiffusionPipeline:
     parts = sd3_parts()
-    return StableDiffusion3ControlNetPipeline(**parts, controlnet=nets.sd3_controlnet(parts["transformer"]))
+    return StableDiffusion3ControlNetPipeline(
+        **parts, controlnet=nets.sd3_controlnet(parts["transformer"])
+    )
 
 
 def controlnet_sd3_inpainting() -> DiffusionPipeline:
     parts = sd3_parts()
-    return StableDiffusion3ControlNetInpaintingPipeline(**parts, controlnet=nets.sd3_inpainting_controlnet(parts["transformer"]))
+    return StableDiffusion3ControlNetInpaintingPipeline(
+        **parts, controlnet=nets.sd3_inpainting_controlnet(parts["transformer"])
+    )
 
 
 def controlnet_qwen() -> DiffusionPipeline:
     parts = qwen_parts()
-    return QwenImageControlNetPipeline(**parts, controlnet=nets.qwen_controlnet(parts["transformer"]))
+    return QwenImageControlNetPipeline(
+        **parts, controlnet=nets.qwen_controlnet(parts["transformer"])
+    )
 
 
 def controlnet_qwen_inpainting() -> DiffusionPipeline:
     parts = qwen_parts()
-    return QwenImageControlNetInpaintPipeline(**parts, controlnet=nets.qwen_inpainting_controlnet(parts["transformer"]))
+    return QwenImageControlNetInpaintPipeline(
+        **parts, controlnet=nets.qwen_inpainting_controlnet(parts["transformer"])
+    )
 
 
 def controlnet_z_image_inpainting() -> DiffusionPipeline:
     parts = z_image_parts()
-    return ZImageControlNetInpaintPipeline(**parts, controlnet=nets.z_image_inpainting_controlnet(parts["transformer"]))
+    return ZImageControlNetInpaintPipeline(
+        **parts, controlnet=nets.z_image_inpainting_controlnet(parts["transformer"])
+    )
 
 
 def stable_unclip() -> DiffusionPipeline:
@@ -115,7 +155,9 @@ def stable_unclip() -> DiffusionPipeline:
         tokenizer=clip_tokenizer(),
         text_encoder=CLIPTextModel(clip_config()),
         unet=unet(class_embed_type="projection", projection_class_embeddings_input_dim=2 * WIDTH),
-        scheduler=DDIMScheduler(beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False, steps_offset=1),
+        scheduler=DDIMScheduler(
+            beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False, steps_offset=1
+        ),
         vae=vae(),
     )
 
@@ -133,19 +175,26 @@ def unclip_variation() -> DiffusionPipeline:
         class_embed_type="identity",
         time_embedding_type="positional",
     )
-    # By the name that the index of the published model has for it, so that the saved one says the same.
+    # By the name that the index of the published model has for it, so that the saved one says the
+    # same.
     text_projection: Any = component_class("unclip", "UnCLIPTextProjModel")
     return UnCLIPImageVariationPipeline(
         decoder=decoder,
         text_encoder=CLIPTextModelWithProjection(clip_config()),
         tokenizer=clip_tokenizer(),
-        text_proj=text_projection(clip_embeddings_dim=WIDTH, time_embed_dim=32, cross_attention_dim=WIDTH),
+        text_proj=text_projection(
+            clip_embeddings_dim=WIDTH, time_embed_dim=32, cross_attention_dim=WIDTH
+        ),
         feature_extractor=clip_images(),
         image_encoder=clip_vision(),
         super_res_first=_enlarger(),
         super_res_last=_enlarger(),
-        decoder_scheduler=UnCLIPScheduler(variance_type="learned_range", prediction_type="epsilon", num_train_timesteps=1000),
-        super_res_scheduler=UnCLIPScheduler(variance_type="fixed_small_log", prediction_type="epsilon", num_train_timesteps=1000),
+        decoder_scheduler=UnCLIPScheduler(
+            variance_type="learned_range", prediction_type="epsilon", num_train_timesteps=1000
+        ),
+        super_res_scheduler=UnCLIPScheduler(
+            variance_type="fixed_small_log", prediction_type="epsilon", num_train_timesteps=1000
+        ),
     )
 
 

@@ -1,4 +1,7 @@
-"""Tiny Kandinsky pipelines: priors that turn texts into what CLIP sees, decoders that draw it, and decoders that fill in a mask."""
+"""
+Tiny Kandinsky pipelines: priors that turn texts into what CLIP sees, decoders that draw it, and
+decoders that fill in a mask.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +39,16 @@ from tests.nodes.huggingface.tiny_parts import (
 
 
 def _prior() -> dict[str, Any]:
-    prior = PriorTransformer(num_attention_heads=2, attention_head_dim=8, embedding_dim=WIDTH, num_layers=1)
+    prior = PriorTransformer(
+        num_attention_heads=2, attention_head_dim=8, embedding_dim=WIDTH, num_layers=1
+    )
     torch.nn.init.ones_(prior.clip_std)  # which a checkpoint brings
-    scheduler = UnCLIPScheduler(prediction_type="sample", variance_type="fixed_small_log", clip_sample=True, clip_sample_range=5.0)
+    scheduler = UnCLIPScheduler(
+        prediction_type="sample",
+        variance_type="fixed_small_log",
+        clip_sample=True,
+        clip_sample_range=5.0,
+    )
     return {
         "prior_prior": prior,
         "prior_image_encoder": clip_vision(),
@@ -65,7 +75,13 @@ def _parts22(in_channels: int = 4) -> dict[str, Any]:
     )
     return {
         "unet": decoder,
-        "scheduler": DDPMScheduler(beta_schedule="linear", beta_start=0.00085, beta_end=0.012, thresholding=False, clip_sample=False),
+        "scheduler": DDPMScheduler(
+            beta_schedule="linear",
+            beta_start=0.00085,
+            beta_end=0.012,
+            thresholding=False,
+            clip_sample=False,
+        ),
         "movq": movq(),
         **_prior(),
     }
@@ -105,7 +121,13 @@ def _parts21(in_channels: int = 4) -> dict[str, Any]:
         "text_encoder": MultilingualCLIP(language),
         "tokenizer": xlm_tokenizer(),
         "unet": decoder,
-        "scheduler": DDIMScheduler(beta_schedule="linear", beta_start=0.00085, beta_end=0.012, clip_sample=False, set_alpha_to_one=False),
+        "scheduler": DDIMScheduler(
+            beta_schedule="linear",
+            beta_start=0.00085,
+            beta_end=0.012,
+            clip_sample=False,
+            set_alpha_to_one=False,
+        ),
         "movq": movq(),
         **_prior(),
     }
@@ -134,6 +156,8 @@ def kandinsky3() -> DiffusionPipeline:
         tokenizer=t5_tokenizer(),
         text_encoder=t5_encoder(),
         unet=decoder,
-        scheduler=DDPMScheduler(beta_schedule="squaredcos_cap_v2", clip_sample=True, thresholding=False),
+        scheduler=DDPMScheduler(
+            beta_schedule="squaredcos_cap_v2", clip_sample=True, thresholding=False
+        ),
         movq=movq(levels=1),
     )

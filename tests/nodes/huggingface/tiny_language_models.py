@@ -1,4 +1,7 @@
-"""Tiny language models that read prompts for pipelines, with the processors that come beside some of them."""
+"""
+Tiny language models that read prompts for pipelines, with the processors that come beside some of
+them.
+"""
 
 from __future__ import annotations
 
@@ -31,20 +34,32 @@ from nodetool_core.models.processors import without_videos
 from tests.nodes.huggingface.tiny_parts import LETTERS, WIDTH, qwen_tokenizer
 
 CHAT = (
-    "{% for message in messages %}{% if message['content'] is string %}{{ message['content'] }}"
-    "{% else %}{% for part in message['content'] %}{{ part['text'] }}{% endfor %}{% endif %}{% endfor %}"
+    "{% for message in messages %}{% if message['content'] is string %}{{ message['content'] }}{%"
+    " else %}{% for part in message['content'] %}{{ part['text'] }}{% endfor %}{% endif %}{%"
+    " endfor %}"
 )
 """The texts of all messages, one after the other."""
 
 
 def speller(*special: str, **options: Any) -> PreTrainedTokenizerFast:
-    """Spells words letter by letter and knows some pieces as a whole; the first of them fills up."""
+    """
+    Spells words letter by letter and knows some pieces as a whole; the first of them fills up.
+    """
     pieces = [*special, "<unk>", *LETTERS, *"0123456789"]
-    inner = Tokenizer(models.BPE(vocab={piece: index for index, piece in enumerate(pieces)}, merges=[], unk_token="<unk>"))
+    inner = Tokenizer(
+        models.BPE(
+            vocab={piece: index for index, piece in enumerate(pieces)}, merges=[], unk_token="<unk>"
+        )
+    )
     inner.pre_tokenizer = pre_tokenizers.Whitespace()
     extra = {"additional_special_tokens": list(special)}
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=inner, pad_token=special[0], unk_token="<unk>", model_max_length=512, **extra, **options
+        tokenizer_object=inner,
+        pad_token=special[0],
+        unk_token="<unk>",
+        model_max_length=512,
+        **extra,
+        **options,
     )
     tokenizer.chat_template = CHAT
     return tokenizer
@@ -63,9 +78,14 @@ def _attention(layers: int = 2, pieces: int = 0, heads: int = 4) -> dict[str, An
 
 
 def opening_tokenizer() -> PreTrainedTokenizerFast:
-    """Opens each text with a piece of its own, as those of Gemma and GLM do, so that not even the empty one is nothing."""
+    """
+    Opens each text with a piece of its own, as those of Gemma and GLM do, so that not even the
+    empty one is nothing.
+    """
     tokenizer = speller("<pad>", "<bos>")
-    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single="<bos> $A", special_tokens=[("<bos>", 1)])
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<bos> $A", special_tokens=[("<bos>", 1)]
+    )
     return tokenizer
 
 
@@ -78,8 +98,12 @@ def gemma2() -> Gemma2Model:
 
 
 def t5_gemma() -> T5GemmaEncoder:
-    part = T5GemmaModuleConfig(**_attention(1), layer_types=["full_attention"], query_pre_attn_scalar=8)
-    config = T5GemmaConfig(encoder=part, decoder=part, is_encoder_decoder=False, vocab_size=len(qwen_tokenizer()))
+    part = T5GemmaModuleConfig(
+        **_attention(1), layer_types=["full_attention"], query_pre_attn_scalar=8
+    )
+    config = T5GemmaConfig(
+        encoder=part, decoder=part, is_encoder_decoder=False, vocab_size=len(qwen_tokenizer())
+    )
     model = T5GemmaEncoder(config.encoder)
     # What repositories have beside it is the configuration of encoder and decoder.
     model.config = config
@@ -91,18 +115,40 @@ def glm() -> GlmModel:
 
 
 def bert_tokenizer() -> BertTokenizer:
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{letter}" for letter in LETTERS)]
-    return BertTokenizer(vocab={piece: index for index, piece in enumerate(pieces)}, model_max_length=77)
+    pieces = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+        *LETTERS,
+        *(f"##{letter}" for letter in LETTERS),
+    ]
+    return BertTokenizer(
+        vocab={piece: index for index, piece in enumerate(pieces)}, model_max_length=77
+    )
 
 
 def bert() -> BertModel:
     config = BertConfig(
-        vocab_size=len(bert_tokenizer()), hidden_size=WIDTH, intermediate_size=WIDTH, num_hidden_layers=1, num_attention_heads=4
+        vocab_size=len(bert_tokenizer()),
+        hidden_size=WIDTH,
+        intermediate_size=WIDTH,
+        num_hidden_layers=1,
+        num_attention_heads=4,
     )
     return BertModel(config)
 
 
-_PIECES = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
+_PIECES = (
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+)
 
 
 def reader_tokenizer() -> PreTrainedTokenizerFast:
@@ -110,8 +156,12 @@ def reader_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def qwen3_vl_processor() -> Any:
-    images = Qwen2VLImageProcessor(patch_size=16, size={"shortest_edge": 32 * 32, "longest_edge": 64 * 64})
-    return without_videos(Qwen3VLProcessor)(image_processor=images, tokenizer=reader_tokenizer(), chat_template=CHAT)
+    images = Qwen2VLImageProcessor(
+        patch_size=16, size={"shortest_edge": 32 * 32, "longest_edge": 64 * 64}
+    )
+    return without_videos(Qwen3VLProcessor)(
+        image_processor=images, tokenizer=reader_tokenizer(), chat_template=CHAT
+    )
 
 
 def mistral() -> Mistral3ForConditionalGeneration:
@@ -127,7 +177,9 @@ def mistral() -> Mistral3ForConditionalGeneration:
         "patch_size": 16,
     }
     image = _PIECES.index("<|image_pad|>")
-    return Mistral3ForConditionalGeneration(Mistral3Config(text_config=text, vision_config=vision, image_token_index=image))
+    return Mistral3ForConditionalGeneration(
+        Mistral3Config(text_config=text, vision_config=vision, image_token_index=image)
+    )
 
 
 def qwen3_vl(layers: int = 2, heads: int = 4) -> Qwen3VLForConditionalGeneration:
@@ -153,4 +205,6 @@ def qwen3_vl(layers: int = 2, heads: int = 4) -> Qwen3VLForConditionalGeneration
             "vision_end": "vision_end",
         }.items()
     }
-    return Qwen3VLForConditionalGeneration(Qwen3VLConfig(text_config=text, vision_config=vision, **ids))
+    return Qwen3VLForConditionalGeneration(
+        Qwen3VLConfig(text_config=text, vision_config=vision, **ids)
+    )

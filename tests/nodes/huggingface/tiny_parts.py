@@ -1,4 +1,8 @@
-"""The parts that tiny pipelines are made of: tokenizers that spell, encoders, autoencoders and UNets a few channels wide."""
+"""
+The parts that tiny pipelines are made of.
+
+Tokenizers that spell, encoders, autoencoders and UNets a few channels wide.
+"""
 
 from __future__ import annotations
 
@@ -34,13 +38,30 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 def clip_tokenizer() -> CLIPTokenizer:
-    """Spells words letter by letter; the end of the text is the highest id, by which CLIP finds it."""
-    pieces = [*LETTERS, *(letter + "</w>" for letter in LETTERS), ",</w>", ".</w>", "<|startoftext|>", "<|endoftext|>"]
-    return CLIPTokenizer(vocab={piece: index for index, piece in enumerate(pieces)}, merges=[], model_max_length=77)
+    """
+    Spells words letter by letter; the end of the text is the highest id, by which CLIP finds it.
+    """
+    pieces = [
+        *LETTERS,
+        *(letter + "</w>" for letter in LETTERS),
+        ",</w>",
+        ".</w>",
+        "<|startoftext|>",
+        "<|endoftext|>",
+    ]
+    return CLIPTokenizer(
+        vocab={piece: index for index, piece in enumerate(pieces)}, merges=[], model_max_length=77
+    )
 
 
 def t5_tokenizer() -> T5Tokenizer:
-    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", -10.0), ("▁", -1.0), *((letter, -2.0) for letter in LETTERS)]
+    pieces = [
+        ("<pad>", 0.0),
+        ("</s>", 0.0),
+        ("<unk>", -10.0),
+        ("▁", -1.0),
+        *((letter, -2.0) for letter in LETTERS),
+    ]
     return T5Tokenizer(vocab=pieces, extra_ids=0, model_max_length=77)
 
 
@@ -61,7 +82,9 @@ def qwen_tokenizer() -> PreTrainedTokenizerFast:
     vocab = {piece: index for index, piece in enumerate(["<|endoftext|>", "<unk>", *LETTERS])}
     inner = Tokenizer(models.BPE(vocab=vocab, merges=[], unk_token="<unk>"))
     inner.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, pad_token="<|endoftext|>", unk_token="<unk>", model_max_length=512)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=inner, pad_token="<|endoftext|>", unk_token="<unk>", model_max_length=512
+    )
     tokenizer.chat_template = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
     return tokenizer
 
@@ -101,7 +124,12 @@ def clip_images() -> CLIPImageProcessor:
 
 def siglip_vision() -> SiglipVisionModel:
     config = SiglipVisionConfig(
-        hidden_size=WIDTH, intermediate_size=WIDTH, num_hidden_layers=1, num_attention_heads=4, image_size=32, patch_size=16
+        hidden_size=WIDTH,
+        intermediate_size=WIDTH,
+        num_hidden_layers=1,
+        num_attention_heads=4,
+        image_size=32,
+        patch_size=16,
     )
     return SiglipVisionModel(config)
 
@@ -113,7 +141,9 @@ def siglip_images() -> SiglipImageProcessor:
 
 def t5_encoder() -> T5EncoderModel:
     size = len(t5_tokenizer())
-    return T5EncoderModel(T5Config(vocab_size=size, d_model=WIDTH, d_kv=8, d_ff=WIDTH, num_layers=1, num_heads=4))
+    return T5EncoderModel(
+        T5Config(vocab_size=size, d_model=WIDTH, d_kv=8, d_ff=WIDTH, num_layers=1, num_heads=4)
+    )
 
 
 def qwen_encoder(layers: int = 3) -> Qwen3ForCausalLM:
@@ -131,7 +161,7 @@ def qwen_encoder(layers: int = 3) -> Qwen3ForCausalLM:
 
 def vae(latents: int = 4, levels: int = 2, **options: Any) -> AutoencoderKL:
     """
-    An autoencoder that shrinks sides by 2 per level after the first.
+    Return an autoencoder that shrinks sides by 2 per level after the first.
 
     With one level, the families that are made for 128 latents a side are made for 128 pixels.
     """
@@ -165,7 +195,9 @@ def unet(in_channels: int = 4, sample_size: int = 32, **options: Any) -> UNet2DC
 
 
 def ddim() -> DDIMScheduler:
-    return DDIMScheduler(beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False, steps_offset=1)
+    return DDIMScheduler(
+        beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False, steps_offset=1
+    )
 
 
 def movq(levels: int = 2) -> VQModel:

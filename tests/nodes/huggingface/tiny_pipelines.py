@@ -1,8 +1,11 @@
 """
-Real diffusers pipelines with random weights, small enough to build and run in a test: one builder per family.
+Real diffusers pipelines with random weights, small enough to build and run in a test.
 
-A builder returns a pipeline of the class that a repository of its family names in `model_index.json`; `save` writes it as
-a model directory. Weights come from a fixed seed, so that a model is the same in every process.
+One builder per family.
+
+A builder returns a pipeline of the class that a repository of its family names in
+`model_index.json`; `save` writes it as a model directory. Weights come from a fixed seed, so that a
+model is the same in every process.
 """
 
 from __future__ import annotations
@@ -32,10 +35,25 @@ from diffusers import (
 )
 from transformers import CLIPTextModel
 
-from tests.nodes.huggingface.tiny_editors import flux_fill, flux_redux, image_variation, inpainting_xl, instruct_pix2pix_xl
+from tests.nodes.huggingface.tiny_editors import (
+    flux_fill,
+    flux_redux,
+    image_variation,
+    inpainting_xl,
+    instruct_pix2pix_xl,
+)
 from tests.nodes.huggingface.tiny_image_models import IMAGE_MODELS
 from tests.nodes.huggingface.tiny_kandinsky import kandinsky, kandinsky3, kandinsky22
-from tests.nodes.huggingface.tiny_parts import WIDTH, clip_config, clip_tokenizer, ddim, t5_encoder, t5_tokenizer, unet, vae
+from tests.nodes.huggingface.tiny_parts import (
+    WIDTH,
+    clip_config,
+    clip_tokenizer,
+    ddim,
+    t5_encoder,
+    t5_tokenizer,
+    unet,
+    vae,
+)
 from tests.nodes.huggingface.tiny_relatives import RELATIVES
 from tests.nodes.huggingface.tiny_sdxl import sdxl_parts
 from tests.nodes.huggingface.tiny_text_cascades import CASCADES
@@ -73,8 +91,12 @@ def stable_diffusion() -> DiffusionPipeline:
 
 
 def told_guidance() -> DiffusionPipeline:
-    """Distilled so that the guidance is an input of the network, as in LCMs and the model that ships."""
-    return StableDiffusionPipeline(**_sd_parts(time_cond_proj_dim=WIDTH), requires_safety_checker=False)
+    """
+    Distilled so that the guidance is an input of the network, as in LCMs and the model that ships.
+    """
+    return StableDiffusionPipeline(
+        **_sd_parts(time_cond_proj_dim=WIDTH), requires_safety_checker=False
+    )
 
 
 def stable_diffusion_pag() -> DiffusionPipeline:
@@ -82,7 +104,7 @@ def stable_diffusion_pag() -> DiffusionPipeline:
 
 
 def inpainting() -> DiffusionPipeline:
-    """The 9-channel kind."""
+    """Return the 9-channel kind."""
     return StableDiffusionInpaintPipeline(**_sd_parts(9), requires_safety_checker=False)
 
 
@@ -105,11 +127,16 @@ def latent_upscale() -> DiffusionPipeline:
     parts = _sd_parts(8, out_channels=5, time_cond_proj_dim=128 + WIDTH)
     names = ("vae", "text_encoder", "tokenizer", "unet")
     scheduler = EulerDiscreteScheduler(beta_schedule="scaled_linear", steps_offset=1)
-    return StableDiffusionLatentUpscalePipeline(**{name: parts[name] for name in names}, scheduler=scheduler)
+    return StableDiffusionLatentUpscalePipeline(
+        **{name: parts[name] for name in names}, scheduler=scheduler
+    )
 
 
 def lcm() -> DiffusionPipeline:
-    parts = {**_sd_parts(time_cond_proj_dim=WIDTH), "scheduler": LCMScheduler(beta_schedule="scaled_linear", clip_sample=False)}
+    parts = {
+        **_sd_parts(time_cond_proj_dim=WIDTH),
+        "scheduler": LCMScheduler(beta_schedule="scaled_linear", clip_sample=False),
+    }
     return LatentConsistencyModelPipeline(**parts, requires_safety_checker=False)
 
 
@@ -142,7 +169,10 @@ def deepfloyd_if() -> DiffusionPipeline:
         text_encoder=t5_encoder(),
         unet=pixels,
         scheduler=DDPMScheduler(
-            beta_schedule="squaredcos_cap_v2", variance_type="learned_range", thresholding=True, prediction_type="epsilon"
+            beta_schedule="squaredcos_cap_v2",
+            variance_type="learned_range",
+            thresholding=True,
+            prediction_type="epsilon",
         ),
         safety_checker=None,
         feature_extractor=None,
@@ -176,7 +206,15 @@ FAMILIES: dict[str, Callable[[], DiffusionPipeline]] = {
 """The families that turn an image into another, by name."""
 
 
-_OTHERS = (controlnet, flux_control, flux_schnell, inpainting, latent_upscale, told_guidance, upscale)
+_OTHERS = (
+    controlnet,
+    flux_control,
+    flux_schnell,
+    inpainting,
+    latent_upscale,
+    told_guidance,
+    upscale,
+)
 _EDITORS = (flux_fill, flux_redux, image_variation, inpainting_xl, instruct_pix2pix_xl)
 
 TEXT_ALONE = TEXT_FAMILIES | CASCADES | GLM | READERS
@@ -187,8 +225,17 @@ BUILDERS |= {builder.__name__: builder for builder in (*_OTHERS, *_EDITORS)}
 """All of them."""
 
 
-def save(builder: Callable[[], DiffusionPipeline], directory: Path, variant: str | None = None, half: bool = False) -> Path:
-    """Build a pipeline with weights of a fixed seed, and write it as a model directory; `half` writes float16."""
+def save(
+    builder: Callable[[], DiffusionPipeline],
+    directory: Path,
+    variant: str | None = None,
+    half: bool = False,
+) -> Path:
+    """
+    Build a pipeline with weights of a fixed seed, and write it as a model directory.
+
+    `half` writes float16.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         pipeline = builder()

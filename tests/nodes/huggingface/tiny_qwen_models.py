@@ -1,4 +1,8 @@
-"""Tiny pipelines of the Qwen-Image family that look at images: editors, and the one that takes an image apart into layers."""
+"""
+Tiny pipelines of the Qwen-Image family that look at images.
+
+Editors, and the one that takes an image apart into layers.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +22,29 @@ from nodetool_core.models.processors import without_videos
 from tests.nodes.huggingface.tiny_language_models import speller
 from tests.nodes.huggingface.tiny_transformers import qwen_reader, qwen_transformer
 
-_PIECES = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
+_PIECES = (
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+)
 
 _LEVELS = 6
-"""The pipelines bring every image to about a megapixel. With so many halvings that is little for the transformer."""
+"""
+The pipelines bring every image to about a megapixel.
+
+With so many halvings that is little for the transformer.
+"""
 
 
 def _parts(colours: int = 3, latents: int = 4, **options: Any) -> dict[str, Any]:
     tokenizer = speller(*_PIECES)
-    images = Qwen2VLImageProcessor(patch_size=14, size={"shortest_edge": 56 * 56, "longest_edge": 84 * 84})
+    images = Qwen2VLImageProcessor(
+        patch_size=14, size={"shortest_edge": 56 * 56, "longest_edge": 84 * 84}
+    )
     return {
         "vae": AutoencoderKLQwenImage(
             base_dim=4,
@@ -60,6 +78,10 @@ def qwen_edit_plus() -> DiffusionPipeline:
 
 
 def qwen_layered() -> DiffusionPipeline:
-    """Images with an alpha channel, and a transformer that is told whether it looks at one without."""
+    """
+    Images with an alpha channel, and a transformer that is told whether it looks at one without.
+    """
     # With as many latent channels as colours, it would take the image for latents.
-    return QwenImageLayeredPipeline(**_parts(4, 6, use_additional_t_cond=True, use_layer3d_rope=True))
+    return QwenImageLayeredPipeline(
+        **_parts(4, 6, use_additional_t_cond=True, use_layer3d_rope=True)
+    )

@@ -1,4 +1,8 @@
-"""Tiny pipelines over the parts of others: those that repositories name, and that no automatic choice of diffusers covers."""
+"""
+Tiny pipelines over the parts of others.
+
+Those that repositories name, and that no automatic choice of diffusers covers.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +35,17 @@ def flux_kontext_inpainting() -> DiffusionPipeline:
 
 
 def _over(pipeline: DiffusionPipeline, class_name: str) -> DiffusionPipeline:
-    """A pipeline of another class with the parts of this one that it takes."""
+    """Return a pipeline of another class with the parts of this one that it takes."""
     cls = getattr(diffusers, class_name)
     taken = inspect.signature(cls).parameters
-    made: DiffusionPipeline = cls(**{name: part for name, part in pipeline.components.items() if name in taken})
+    made: DiffusionPipeline = cls(
+        **{name: part for name, part in pipeline.components.items() if name in taken}
+    )
     return made
 
 
-RELATIVES = {builder.__name__: builder for builder in (chroma_image, flux2_klein_inpainting, flux2_klein_kv, flux_kontext_inpainting)}
+RELATIVES = {
+    builder.__name__: builder
+    for builder in (chroma_image, flux2_klein_inpainting, flux2_klein_kv, flux_kontext_inpainting)
+}
 """By name."""

@@ -11,7 +11,7 @@ from tests.nodes.huggingface.tiny_parts import WIDTH, clip_config, clip_tokenize
 
 
 def sdxl_parts(in_channels: int = 4) -> dict[str, Any]:
-    """What pipelines of the family are made from."""
+    """Return what pipelines of the family are made from."""
     return {
         "vae": vae(),
         "text_encoder": CLIPTextModel(clip_config()),

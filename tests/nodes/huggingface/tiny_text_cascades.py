@@ -1,4 +1,8 @@
-"""Tiny pipelines of two loops: a prior makes a small code from the text, a decoder makes the image from the code."""
+"""
+Tiny pipelines of two loops.
+
+A prior makes a small code from the text, a decoder makes the image from the code.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,10 @@ from tests.nodes.huggingface.tiny_parts import WIDTH, clip_config, clip_tokenize
 
 
 def _own(name: str) -> Any:
-    """A class by the name that the index of a published model has for it, so that the saved one says the same."""
+    """
+    Return a class by the name that the index of a published model has for it, so that the saved one
+    says the same.
+    """
     return component_class("wuerstchen", name)
 
 
@@ -59,7 +66,11 @@ def stable_cascade() -> DiffusionPipeline:
         "clip_text_pooled_in_channels": WIDTH,
     }
     prior = StableCascadeUNet(
-        **shape, num_attention_heads=(2, 2), clip_text_in_channels=WIDTH, clip_image_in_channels=WIDTH, switch_level=(False,)
+        **shape,
+        num_attention_heads=(2, 2),
+        clip_text_in_channels=WIDTH,
+        clip_image_in_channels=WIDTH,
+        switch_level=(False,),
     )
     decoder = StableCascadeUNet(
         **shape,

@@ -1,4 +1,8 @@
-"""Tiny pipelines that make an image from a text and follow a control image: saved from a class made for it."""
+"""
+Tiny pipelines that make an image from a text and follow a control image.
+
+Saved from a class made for it.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,9 @@ from tests.nodes.huggingface.tiny_transformers import flux_control, z_image_part
 
 def controlnet_z_image() -> DiffusionPipeline:
     parts = z_image_parts()
-    return ZImageControlNetPipeline(**parts, controlnet=nets.z_image_controlnet(parts["transformer"]))
+    return ZImageControlNetPipeline(
+        **parts, controlnet=nets.z_image_controlnet(parts["transformer"])
+    )
 
 
 TEXT_CONTROLLED = {

@@ -49,7 +49,9 @@ def cogview3_plus() -> DiffusionPipeline:
         tokenizer=t5_tokenizer(),
         text_encoder=t5_encoder(),
         vae=vae(),
-        transformer=CogView3PlusTransformer2DModel(**_WIDTHS, in_channels=4, pos_embed_max_size=32, sample_size=32),
+        transformer=CogView3PlusTransformer2DModel(
+            **_WIDTHS, in_channels=4, pos_embed_max_size=32, sample_size=32
+        ),
         scheduler=CogVideoXDDIMScheduler(),
     )
 
@@ -59,7 +61,9 @@ def _cogview4_parts(in_channels: int) -> dict[str, Any]:
         "tokenizer": opening_tokenizer(),
         "text_encoder": glm(),
         "vae": vae(),
-        "transformer": CogView4Transformer2DModel(**_WIDTHS, in_channels=in_channels, sample_size=32),
+        "transformer": CogView4Transformer2DModel(
+            **_WIDTHS, in_channels=in_channels, sample_size=32
+        ),
         "scheduler": FlowMatchEulerDiscreteScheduler(),
     }
 
@@ -76,7 +80,11 @@ def cogview4_control() -> DiffusionPipeline:
 def _glm_image_processor() -> GlmImageProcessor:
     names = {"image_token": "<|image|>", "grid_bos_token": "<sop>", "grid_eos_token": "<eop>"}
     tokenizer = speller("<pad>", "<start>", *names.values(), bos_token="<start>", **names)
-    return GlmImageProcessor(image_processor=GlmImageImageProcessor(patch_size=16), tokenizer=tokenizer, chat_template=CHAT)
+    return GlmImageProcessor(
+        image_processor=GlmImageImageProcessor(patch_size=16),
+        tokenizer=tokenizer,
+        chat_template=CHAT,
+    )
 
 
 def glm_image() -> DiffusionPipeline:
@@ -94,9 +102,20 @@ def glm_image() -> DiffusionPipeline:
             "vision_vocab_size": _CODES,
             "initializer_range": 1.0,  # so that another prompt makes it write something else
             "pad_token_id": 0,
-            "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": (4, 2, 2)},
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 10000.0,
+                "mrope_section": (4, 2, 2),
+            },
         },
-        vision_config={"depth": 1, "hidden_size": WIDTH, "num_heads": 2, "image_size": 32, "patch_size": 16, "intermediate_size": WIDTH},
+        vision_config={
+            "depth": 1,
+            "hidden_size": WIDTH,
+            "num_heads": 2,
+            "image_size": 32,
+            "patch_size": 16,
+            "intermediate_size": WIDTH,
+        },
         vq_config={"embed_dim": WIDTH, "num_embeddings": _CODES, "latent_channels": WIDTH},
         image_token_id=processor.image_token_id,
         image_start_token_id=processor.tokenizer.bos_token_id,
@@ -105,10 +124,14 @@ def glm_image() -> DiffusionPipeline:
     return GlmImagePipeline(
         tokenizer=ByT5Tokenizer(),
         processor=processor,
-        text_encoder=T5EncoderModel(T5Config(vocab_size=384, d_model=WIDTH, d_kv=8, d_ff=WIDTH, num_layers=1, num_heads=4)),
+        text_encoder=T5EncoderModel(
+            T5Config(vocab_size=384, d_model=WIDTH, d_kv=8, d_ff=WIDTH, num_layers=1, num_heads=4)
+        ),
         vision_language_encoder=GlmImageForConditionalGeneration(language),
         vae=vae(4, levels=4, latents_mean=[0.0] * 4, latents_std=[1.0] * 4),
-        transformer=GlmImageTransformer2DModel(**_WIDTHS, in_channels=4, prior_vq_quantizer_codebook_size=_CODES),
+        transformer=GlmImageTransformer2DModel(
+            **_WIDTHS, in_channels=4, prior_vq_quantizer_codebook_size=_CODES
+        ),
         scheduler=FlowMatchEulerDiscreteScheduler(),
     )
 

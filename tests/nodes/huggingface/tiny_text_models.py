@@ -30,8 +30,21 @@ from diffusers import (
     SanaTransformer2DModel,
 )
 
-from tests.nodes.huggingface.tiny_language_models import bert, bert_tokenizer, gemma, gemma2, opening_tokenizer
-from tests.nodes.huggingface.tiny_parts import WIDTH, ddim, qwen_tokenizer, t5_encoder, t5_tokenizer, vae
+from tests.nodes.huggingface.tiny_language_models import (
+    bert,
+    bert_tokenizer,
+    gemma,
+    gemma2,
+    opening_tokenizer,
+)
+from tests.nodes.huggingface.tiny_parts import (
+    WIDTH,
+    ddim,
+    qwen_tokenizer,
+    t5_encoder,
+    t5_tokenizer,
+    vae,
+)
 
 
 def _pixart_parts(**options: Any) -> dict[str, Any]:
@@ -46,7 +59,13 @@ def _pixart_parts(**options: Any) -> dict[str, Any]:
         out_channels=8,
         **options,
     )
-    return {"tokenizer": t5_tokenizer(), "text_encoder": t5_encoder(), "vae": vae(), "transformer": transformer, "scheduler": ddim()}
+    return {
+        "tokenizer": t5_tokenizer(),
+        "text_encoder": t5_encoder(),
+        "vae": vae(),
+        "transformer": transformer,
+        "scheduler": ddim(),
+    }
 
 
 def pixart_alpha() -> DiffusionPipeline:
@@ -93,7 +112,9 @@ def _sana_parts() -> dict[str, Any]:
         "text_encoder": gemma2(),
         "vae": AutoencoderDC(in_channels=3, latent_channels=4, **levels),
         "transformer": transformer,
-        "scheduler": DPMSolverMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True),
+        "scheduler": DPMSolverMultistepScheduler(
+            prediction_type="flow_prediction", use_flow_sigmas=True
+        ),
     }
 
 
@@ -156,7 +177,11 @@ def auraflow() -> DiffusionPipeline:
         pos_embed_max_size=256,
     )
     return AuraFlowPipeline(
-        tokenizer=t5_tokenizer(), text_encoder=t5_encoder(), vae=vae(), transformer=transformer, scheduler=FlowMatchEulerDiscreteScheduler()
+        tokenizer=t5_tokenizer(),
+        text_encoder=t5_encoder(),
+        vae=vae(),
+        transformer=transformer,
+        scheduler=FlowMatchEulerDiscreteScheduler(),
     )
 
 
@@ -222,7 +247,14 @@ def chroma() -> DiffusionPipeline:
         approximator_num_channels=16,
     )
     return ChromaPipeline(
-        vae=vae(1, levels=1, shift_factor=0.1, scaling_factor=0.4, use_quant_conv=False, use_post_quant_conv=False),
+        vae=vae(
+            1,
+            levels=1,
+            shift_factor=0.1,
+            scaling_factor=0.4,
+            use_quant_conv=False,
+            use_post_quant_conv=False,
+        ),
         text_encoder=t5_encoder(),
         tokenizer=t5_tokenizer(),
         transformer=transformer,

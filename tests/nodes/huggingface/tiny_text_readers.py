@@ -29,7 +29,13 @@ from diffusers import (
 from transformers import Siglip2ImageProcessor, Siglip2VisionConfig, Siglip2VisionModel
 
 from tests.nodes.huggingface.tiny_controlnets import outspoken
-from tests.nodes.huggingface.tiny_language_models import mistral, qwen3_vl, qwen3_vl_processor, reader_tokenizer, t5_gemma
+from tests.nodes.huggingface.tiny_language_models import (
+    mistral,
+    qwen3_vl,
+    qwen3_vl_processor,
+    reader_tokenizer,
+    t5_gemma,
+)
 from tests.nodes.huggingface.tiny_parts import WIDTH, qwen_encoder, qwen_tokenizer, vae
 from tests.nodes.huggingface.tiny_transformers import flux2_transformer, flux2_vae
 
@@ -47,7 +53,14 @@ def _qwen_vae() -> AutoencoderKLQwenImage:
 
 
 def _plain_vae() -> Any:
-    return vae(4, levels=1, shift_factor=0.1, scaling_factor=0.4, use_quant_conv=False, use_post_quant_conv=False)
+    return vae(
+        4,
+        levels=1,
+        shift_factor=0.1,
+        scaling_factor=0.4,
+        use_quant_conv=False,
+        use_post_quant_conv=False,
+    )
 
 
 def flux2() -> DiffusionPipeline:
@@ -61,7 +74,8 @@ def flux2() -> DiffusionPipeline:
 
 
 def ideogram4() -> DiffusionPipeline:
-    # It reads the language model at thirteen of its layers, up to the 36th, and fills each prompt up to 2048 tokens, so there is one head.
+    # It reads the language model at thirteen of its layers, up to the 36th, and fills each prompt
+    # up to 2048 tokens, so there is one head.
     shape: dict[str, Any] = {
         "in_channels": 16,
         "num_layers": 1,
@@ -191,7 +205,14 @@ def ovis_image() -> DiffusionPipeline:
 
 def prx() -> DiffusionPipeline:
     transformer = PRXTransformer2DModel(
-        in_channels=4, patch_size=2, context_in_dim=WIDTH, hidden_size=16, mlp_ratio=2.0, num_heads=2, depth=1, axes_dim=[4, 4]
+        in_channels=4,
+        patch_size=2,
+        context_in_dim=WIDTH,
+        hidden_size=16,
+        mlp_ratio=2.0,
+        num_heads=2,
+        depth=1,
+        axes_dim=[4, 4],
     )
     return PRXPipeline(
         transformer=outspoken(transformer),
@@ -219,7 +240,12 @@ def z_image_omni() -> DiffusionPipeline:
         axes_lens=[1024, 256, 256],
     )
     eye = Siglip2VisionConfig(
-        hidden_size=WIDTH, intermediate_size=WIDTH, num_hidden_layers=1, num_attention_heads=4, num_patches=16, patch_size=16
+        hidden_size=WIDTH,
+        intermediate_size=WIDTH,
+        num_hidden_layers=1,
+        num_attention_heads=4,
+        num_patches=16,
+        patch_size=16,
     )
     return ZImageOmniPipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(),
@@ -232,5 +258,17 @@ def z_image_omni() -> DiffusionPipeline:
     )
 
 
-READERS = {builder.__name__: builder for builder in (flux2, ideogram4, krea2, nucleus_moe, ovis_image, prx, qwen_image_21, z_image_omni)}
+READERS = {
+    builder.__name__: builder
+    for builder in (
+        flux2,
+        ideogram4,
+        krea2,
+        nucleus_moe,
+        ovis_image,
+        prx,
+        qwen_image_21,
+        z_image_omni,
+    )
+}
 """Families whose prompts are read by language models, by name."""

@@ -44,7 +44,13 @@ from tests.nodes.huggingface.tiny_parts import (
 
 def sd3_parts() -> dict[str, Any]:
     return {
-        "vae": vae(16, shift_factor=0.06, scaling_factor=1.5, use_quant_conv=False, use_post_quant_conv=False),
+        "vae": vae(
+            16,
+            shift_factor=0.06,
+            scaling_factor=1.5,
+            use_quant_conv=False,
+            use_post_quant_conv=False,
+        ),
         "text_encoder": CLIPTextModelWithProjection(clip_config()),
         "text_encoder_2": CLIPTextModelWithProjection(clip_config()),
         "text_encoder_3": t5_encoder(),
@@ -78,7 +84,14 @@ def stable_diffusion_3_pag() -> DiffusionPipeline:
 
 def flux_parts(in_channels: int = 4, *, guidance_embeds: bool = True) -> dict[str, Any]:
     return {
-        "vae": vae(1, levels=1, shift_factor=0.1, scaling_factor=0.4, use_quant_conv=False, use_post_quant_conv=False),
+        "vae": vae(
+            1,
+            levels=1,
+            shift_factor=0.1,
+            scaling_factor=0.4,
+            use_quant_conv=False,
+            use_post_quant_conv=False,
+        ),
         "text_encoder": CLIPTextModel(clip_config()),
         "text_encoder_2": t5_encoder(),
         "tokenizer": clip_tokenizer(),
@@ -169,7 +182,14 @@ def z_image_parts() -> dict[str, Any]:
         axes_lens=[1024, 256, 256],
     )
     return {
-        "vae": vae(4, levels=1, shift_factor=0.1, scaling_factor=0.4, use_quant_conv=False, use_post_quant_conv=False),
+        "vae": vae(
+            4,
+            levels=1,
+            shift_factor=0.1,
+            scaling_factor=0.4,
+            use_quant_conv=False,
+            use_post_quant_conv=False,
+        ),
         "text_encoder": qwen_encoder().model,
         "tokenizer": qwen_tokenizer(),
         "transformer": transformer,
@@ -182,7 +202,9 @@ def z_image() -> DiffusionPipeline:
 
 
 def qwen_reader(pieces: int, **ids: int) -> Qwen2_5_VLForConditionalGeneration:
-    """Reads prompts, and images where `ids` names the pieces of the vocabulary that stand for them."""
+    """
+    Reads prompts, and images where `ids` names the pieces of the vocabulary that stand for them.
+    """
     language = {
         "vocab_size": pieces,
         "hidden_size": WIDTH,
@@ -192,8 +214,16 @@ def qwen_reader(pieces: int, **ids: int) -> Qwen2_5_VLForConditionalGeneration:
         "num_key_value_heads": 2,
         "rope_scaling": {"mrope_section": [2, 3, 3], "rope_type": "default", "type": "default"},
     }
-    vision = {"depth": 1, "hidden_size": WIDTH, "intermediate_size": WIDTH, "num_heads": 2, "out_hidden_size": WIDTH}
-    return Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLConfig(text_config=language, vision_config=vision, **ids))
+    vision = {
+        "depth": 1,
+        "hidden_size": WIDTH,
+        "intermediate_size": WIDTH,
+        "num_heads": 2,
+        "out_hidden_size": WIDTH,
+    }
+    return Qwen2_5_VLForConditionalGeneration(
+        Qwen2_5_VLConfig(text_config=language, vision_config=vision, **ids)
+    )
 
 
 def qwen_transformer(latents: int = 4, **options: Any) -> QwenImageTransformer2DModel:
@@ -213,7 +243,13 @@ def qwen_transformer(latents: int = 4, **options: Any) -> QwenImageTransformer2D
 def qwen_parts() -> dict[str, Any]:
     return {
         "vae": AutoencoderKLQwenImage(
-            base_dim=8, z_dim=4, dim_mult=[1], num_res_blocks=1, temperal_downsample=[], latents_mean=[0.0] * 4, latents_std=[1.0] * 4
+            base_dim=8,
+            z_dim=4,
+            dim_mult=[1],
+            num_res_blocks=1,
+            temperal_downsample=[],
+            latents_mean=[0.0] * 4,
+            latents_std=[1.0] * 4,
         ),
         "text_encoder": qwen_reader(len(qwen_tokenizer())),
         "tokenizer": qwen_tokenizer(),

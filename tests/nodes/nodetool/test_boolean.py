@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.nodetool.boolean import All, Compare, ConditionalSwitch, IsIn, IsNone, LogicalOperator, Not, Some
+from nodes.nodetool.boolean import (
+    All,
+    Compare,
+    ConditionalSwitch,
+    IsIn,
+    IsNone,
+    LogicalOperator,
+    Not,
+    Some,
+)
 from nodetool_core import NodeError
 from tests.nodes.conftest import NodeRunner
 
@@ -29,14 +38,20 @@ def test_logical_operators(a: bool, b: bool, operation: str, run_node: NodeRunne
 
 @given(st.lists(st.booleans()))
 def test_all_and_some_are_opposites(values: list[bool]) -> None:
-    assert All(values=values).process() is not Some(values=[not value for value in values]).process()
+    assert (
+        All(values=values).process() is not Some(values=[not value for value in values]).process()
+    )
     assert All(values=values).process() is all(values)
 
 
 def test_membership_and_absence(run_node: NodeRunner) -> None:
     assert run_node(IsIn(value="lake", options=["hut", "lake"])) is True
     assert run_node(IsIn(value={"a": 1}, options=[])) is False
-    assert run_node(IsNone()) is True and run_node(IsNone(value=0)) is False and run_node(IsNone(value="")) is False
+    assert (
+        run_node(IsNone()) is True
+        and run_node(IsNone(value=0)) is False
+        and run_node(IsNone(value="")) is False
+    )
 
 
 def test_not_and_switch(run_node: NodeRunner) -> None:
@@ -47,7 +62,14 @@ def test_not_and_switch(run_node: NodeRunner) -> None:
 
 @given(st.integers(), st.integers())
 def test_comparisons(a: int, b: int) -> None:
-    signs = {"==": operator.eq, "!=": operator.ne, "<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge}
+    signs = {
+        "==": operator.eq,
+        "!=": operator.ne,
+        "<": operator.lt,
+        ">": operator.gt,
+        "<=": operator.le,
+        ">=": operator.ge,
+    }
     for sign, compare in signs.items():
         assert Compare(a=a, b=b, comparison=sign).process() is compare(a, b)  # type: ignore[arg-type]
 

@@ -38,14 +38,23 @@ def test_images_are_opened(run_node: NodeRunner, tmp_path: Path) -> None:
 
 def test_a_size_has_three_outputs(run_node: NodeRunner) -> None:
     assert list(constant.ImageSize.spec.outputs) == ["image_size", "width", "height"]
-    assert tuple(run_node(constant.ImageSize(value=ImageSizeRef(width=64, height=32)))) == (ImageSizeRef(width=64, height=32), 64, 32)
+    assert tuple(run_node(constant.ImageSize(value=ImageSizeRef(width=64, height=32)))) == (
+        ImageSizeRef(width=64, height=32),
+        64,
+        32,
+    )
 
 
 def test_days_and_moments(run_node: NodeRunner) -> None:
     assert run_node(constant.Date(year=2024, month=2, day=29)) == dt.date(2024, 2, 29)
-    moment = run_node(constant.DateTime(year=2024, month=7, day=1, hour=12, millisecond=5, tzinfo="Europe/Berlin"))
+    moment = run_node(
+        constant.DateTime(year=2024, month=7, day=1, hour=12, millisecond=5, tzinfo="Europe/Berlin")
+    )
     assert moment.isoformat() == "2024-07-01T12:00:00.005000+02:00"
-    assert run_node(constant.DateTime(year=2024, utc_offset=-90)).isoformat() == "2024-01-01T00:00:00-01:30"
+    assert (
+        run_node(constant.DateTime(year=2024, utc_offset=-90)).isoformat()
+        == "2024-01-01T00:00:00-01:30"
+    )
     assert run_node(constant.DateTime()).tzinfo is dt.UTC
 
 

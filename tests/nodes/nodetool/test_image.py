@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from nodes._geometry import fitted_size
-from nodes.nodetool.image import BatchToList, Crop, Fit, GetMetadata, ImagesToList, Paste, Resize, Scale
+from nodes.nodetool.image import (
+    BatchToList,
+    Crop,
+    Fit,
+    GetMetadata,
+    ImagesToList,
+    Paste,
+    Resize,
+    Scale,
+)
 from nodetool_core import ImageData, ImageRef, Node, NodeError, WorkflowError
 from tests.assets.images import difference, scene
 from tests.nodes.conftest import NodeRunner
@@ -29,15 +38,25 @@ def test_resize_gives_the_size_asked_for(run_node: NodeRunner) -> None:
 @pytest.mark.parametrize("node", [Resize, Fit])
 @pytest.mark.parametrize("mode", MODES)
 def test_every_mode_can_be_resampled(mode: str, node: type[Node], run_node: NodeRunner) -> None:
-    image = Image.new(mode, (9, 7)) if mode in ("I;16", "PA") else scene(9, 7).convert("L").convert(mode) if mode in ("I", "F") else None
+    image = (
+        Image.new(mode, (9, 7))
+        if mode in ("I;16", "PA")
+        else scene(9, 7).convert("L").convert(mode)
+        if mode in ("I", "F")
+        else None
+    )
     source = ImageData.of(image or scene(9, 7).convert(mode))
-    assert run_node(node(image=source, width=5, height=5)).image.size == ((5, 5) if node is Resize else (5, 4))
+    assert run_node(node(image=source, width=5, height=5)).image.size == (
+        (5, 5) if node is Resize else (5, 4)
+    )
 
 
 def test_palettes_and_bilevel_images_become_smooth(run_node: NodeRunner) -> None:
     stripes = Image.fromarray(np.tile(np.array([[0, 255]], np.uint8), (8, 32)))
     for source in (stripes.convert("1"), stripes.convert("P")):
-        small = np.asarray(run_node(Resize(image=ImageData.of(source), width=8, height=2)).image.convert("L"))
+        small = np.asarray(
+            run_node(Resize(image=ImageData.of(source), width=8, height=2)).image.convert("L")
+        )
         assert 100 < small.mean() < 156 and small.std() < 30
 
 
@@ -65,16 +84,26 @@ def test_fitted_sizes(size: tuple[int, int], box: tuple[int, int]) -> None:
     assert 1 <= width <= box[0] and 1 <= height <= box[1]
     assert width == box[0] or height == box[1], "as large as the box allows"
     scale = min(box[0] / size[0], box[1] / size[1])
-    assert abs(width - max(1, size[0] * scale)) <= 0.51 and abs(height - max(1, size[1] * scale)) <= 0.51, "nearest pixel"
+    assert (
+        abs(width - max(1, size[0] * scale)) <= 0.51
+        and abs(height - max(1, size[1] * scale)) <= 0.51
+    ), "nearest pixel"
 
 
-@pytest.mark.parametrize(("box", "expected"), [((20, 20), (20, 12)), ((80, 30), (50, 30)), ((40, 24), (40, 24)), ((1, 1), (1, 1))])
-def test_fit_keeps_the_shape(box: tuple[int, int], expected: tuple[int, int], run_node: NodeRunner) -> None:
+@pytest.mark.parametrize(
+    ("box", "expected"),
+    [((20, 20), (20, 12)), ((80, 30), (50, 30)), ((40, 24), (40, 24)), ((1, 1), (1, 1))],
+)
+def test_fit_keeps_the_shape(
+    box: tuple[int, int], expected: tuple[int, int], run_node: NodeRunner
+) -> None:
     fitted = run_node(Fit(image=image(), width=box[0], height=box[1])).image
     assert fitted.size == expected
 
 
-@pytest.mark.parametrize(("scale", "expected"), [(1.0, (40, 24)), (0.5, (20, 12)), (2.0, (80, 48)), (0.0001, (1, 1))])
+@pytest.mark.parametrize(
+    ("scale", "expected"), [(1.0, (40, 24)), (0.5, (20, 12)), (2.0, (80, 48)), (0.0001, (1, 1))]
+)
 def test_scale(scale: float, expected: tuple[int, int], run_node: NodeRunner) -> None:
     assert run_node(Scale(image=image(), scale=scale)).image.size == expected
 
@@ -104,7 +133,9 @@ def test_crop_takes_exactly_the_rectangle(run_node: NodeRunner) -> None:
         ((9, 0, 3, 9), "right has to be"),
     ],
 )
-def test_a_rectangle_that_is_not_there(box: tuple[int, int, int, int], says: str, run_node: NodeRunner) -> None:
+def test_a_rectangle_that_is_not_there(
+    box: tuple[int, int, int, int], says: str, run_node: NodeRunner
+) -> None:
     left, top, right, bottom = box
     with pytest.raises(NodeError, match=says):
         run_node(Crop(image=image(), left=left, top=top, right=right, bottom=bottom))
@@ -121,7 +152,9 @@ def test_crop_and_paste_undo_each_other(run_node: NodeRunner) -> None:
 def test_paste_shows_what_is_below_transparent_pixels(run_node: NodeRunner) -> None:
     glass = ImageData.of(Image.new("RGBA", (10, 10), (255, 255, 255, 0)))
     source = image()
-    assert difference(run_node(Paste(image=source, paste=glass, left=35, top=20)).image, scene()) == 0
+    assert (
+        difference(run_node(Paste(image=source, paste=glass, left=35, top=20)).image, scene()) == 0
+    )
     half = ImageData.of(Image.new("RGBA", (4, 4), (255, 255, 255, 128)))
     black = ImageData.of(Image.new("RGB", (4, 4)))
     assert run_node(Paste(image=black, paste=half)).image.getpixel((0, 0)) == (128, 128, 128)
@@ -129,9 +162,18 @@ def test_paste_shows_what_is_below_transparent_pixels(run_node: NodeRunner) -> N
 
 
 @pytest.mark.parametrize(
-    ("below", "above", "result"), [("RGB", "RGBA", "RGB"), ("RGBA", "RGB", "RGBA"), ("L", "L", "L"), ("L", "RGB", "RGB"), ("P", "L", "RGB")]
+    ("below", "above", "result"),
+    [
+        ("RGB", "RGBA", "RGB"),
+        ("RGBA", "RGB", "RGBA"),
+        ("L", "L", "L"),
+        ("L", "RGB", "RGB"),
+        ("P", "L", "RGB"),
+    ],
 )
-def test_paste_keeps_the_lower_images_kind(below: str, above: str, result: str, run_node: NodeRunner) -> None:
+def test_paste_keeps_the_lower_images_kind(
+    below: str, above: str, result: str, run_node: NodeRunner
+) -> None:
     assert run_node(Paste(image=image(mode=below), paste=image(5, 5, above))).image.mode == result
 
 
@@ -163,7 +205,11 @@ def test_metadata(run_node: NodeRunner, tmp_path: Path) -> None:
 
 def test_images_to_list_orders_by_name(run_node: NodeRunner) -> None:
     first, second = image(1, 1), image(2, 2)
-    found = run_node(ImagesToList(image_10="c.png", image_2=second, image_1=first, b={"type": "image", "uri": "b.png"}))
+    found = run_node(
+        ImagesToList(
+            image_10="c.png", image_2=second, image_1=first, b={"type": "image", "uri": "b.png"}
+        )
+    )
     assert found == [ImageRef(uri="b.png"), first, second, ImageRef(uri="c.png")]
     assert run_node(ImagesToList()) == []
     with pytest.raises(NodeError, match="'size' is int"):
@@ -173,8 +219,14 @@ def test_images_to_list_orders_by_name(run_node: NodeRunner) -> None:
 def test_resize_can_crop_to_the_new_shape(run_node: NodeRunner) -> None:
     stripes = Image.new("RGB", (60, 20), "red")
     stripes.paste("blue", (20, 0, 40, 20))
-    cropped = run_node(Resize(image=ImageData.of(stripes), width=10, height=10, crop="center")).image
-    assert cropped.size == (10, 10) and cropped.getextrema()[0][1] < 20 and cropped.getextrema()[2][0] > 235
+    cropped = run_node(
+        Resize(image=ImageData.of(stripes), width=10, height=10, crop="center")
+    ).image
+    assert (
+        cropped.size == (10, 10)
+        and cropped.getextrema()[0][1] < 20
+        and cropped.getextrema()[2][0] > 235
+    )
     stretched = run_node(Resize(image=ImageData.of(stripes), width=12, height=10)).image
     assert stretched.getpixel((1, 5))[0] > 200 < stretched.getpixel((10, 5))[0]
 

@@ -21,7 +21,15 @@ from tests.nodes.conftest import NodeRunner
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     folder = tmp_path / "photos"
-    for name in ("b.png", "a.JPG", "c.webp", "lake_1.png", "deep/d.png", ".hidden.png", ".git/e.png"):
+    for name in (
+        "b.png",
+        "a.JPG",
+        "c.webp",
+        "lake_1.png",
+        "deep/d.png",
+        ".hidden.png",
+        ".git/e.png",
+    ):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encoded(scene()))
@@ -50,13 +58,21 @@ def test_a_file_is_loaded_by_its_path(run_node: NodeRunner, photos: Path) -> Non
 
 def test_a_folder_is_read_in_order(run_node: NodeRunner, photos: Path) -> None:
     assert names(run_node) == ["a.JPG", "b.png", "c.webp", "lake_1.png"]
-    assert names(run_node, include_subdirectories=True) == ["a.JPG", "b.png", "c.webp", "deep/d.png", "lake_1.png"]
+    assert names(run_node, include_subdirectories=True) == [
+        "a.JPG",
+        "b.png",
+        "c.webp",
+        "deep/d.png",
+        "lake_1.png",
+    ]
     assert names(run_node, extensions=["png"]) == ["b.png", "lake_1.png"]
     assert names(run_node, pattern="lake_*") == ["lake_1.png"]
     assert run_node.reports == []
 
 
-def test_a_file_that_is_no_image_is_left_out_with_a_warning(run_node: NodeRunner, photos: Path) -> None:
+def test_a_file_that_is_no_image_is_left_out_with_a_warning(
+    run_node: NodeRunner, photos: Path
+) -> None:
     (photos / "b.png").write_text("no image")
     assert names(run_node) == ["a.JPG", "c.webp", "lake_1.png"]
     assert len(run_node.warnings()) == 1 and "b.png" in run_node.warnings()[0]
@@ -91,7 +107,11 @@ def test_an_existing_file_is_replaced_only_on_request(run_node: NodeRunner, tmp_
     for _ in range(3):
         run_node(SaveImageFile(image=ImageData.of(scene()), filename="lake.png"))
     run_node(SaveImageFile(image=ImageData.of(scene(8, 8)), filename="lake.png", overwrite=True))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["lake-2.png", "lake-3.png", "lake.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "lake-2.png",
+        "lake-3.png",
+        "lake.png",
+    ]
     assert run_node(LoadImageFile(path="lake.png")).image.size == (8, 8)
 
 
@@ -111,9 +131,15 @@ def test_a_name_never_leaves_the_folder(name: str, run_node: NodeRunner, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("properties", "code"), [({"filename": "a.xyz"}, "unknown_format"), ({"folder": "file.txt", "filename": "a.png"}, "unwritable_file")]
+    ("properties", "code"),
+    [
+        ({"filename": "a.xyz"}, "unknown_format"),
+        ({"folder": "file.txt", "filename": "a.png"}, "unwritable_file"),
+    ],
 )
-def test_what_can_not_be_saved(properties: dict[str, str], code: str, run_node: NodeRunner, tmp_path: Path) -> None:
+def test_what_can_not_be_saved(
+    properties: dict[str, str], code: str, run_node: NodeRunner, tmp_path: Path
+) -> None:
     (tmp_path / "file.txt").write_text("kept")
     for overwrite in (True, False):
         with pytest.raises(ImageError) as caught:
@@ -122,7 +148,9 @@ def test_what_can_not_be_saved(properties: dict[str, str], code: str, run_node: 
     assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
 
 
-def test_a_full_disk_damages_nothing(run_node: NodeRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_damages_nothing(
+    run_node: NodeRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run_node(SaveImageFile(image=ImageData.of(scene()), filename="lake.png"))
 
     def full(_: int) -> None:
@@ -131,12 +159,18 @@ def test_a_full_disk_damages_nothing(run_node: NodeRunner, tmp_path: Path, monke
     monkeypatch.setattr(os, "fsync", full)
     for overwrite in (True, False):
         with pytest.raises(ImageError, match="Free some space"):
-            run_node(SaveImageFile(image=ImageData.of(scene(8, 8)), filename="lake.png", overwrite=overwrite))
+            run_node(
+                SaveImageFile(
+                    image=ImageData.of(scene(8, 8)), filename="lake.png", overwrite=overwrite
+                )
+            )
     assert [path.name for path in tmp_path.iterdir()] == ["lake.png"]
     assert run_node(LoadImageFile(path="lake.png")).image.size == (40, 24)
 
 
-@pytest.mark.parametrize(("name", "loses"), [("a.png", False), ("a.tiff", False), ("a.jpg", True), ("a.webp", True)])
+@pytest.mark.parametrize(
+    ("name", "loses"), [("a.png", False), ("a.tiff", False), ("a.jpg", True), ("a.webp", True)]
+)
 def test_i13_bits_are_not_lost_without_a_word(name: str, loses: bool, run_node: NodeRunner) -> None:
     deep = ImageData.of(Image.fromarray(np.full((4, 4), 40_000, np.uint16)))
     run_node(SaveImageFile(image=deep, filename=name))

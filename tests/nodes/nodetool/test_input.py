@@ -5,12 +5,26 @@ from pathlib import Path
 import pytest
 
 from nodes.nodetool import input as inputs
-from nodetool_core import ColorRef, FolderRef, ImageData, ImageRef, ImageSizeRef, ModelRef, Node, NodeError, Role
+from nodetool_core import (
+    ColorRef,
+    FolderRef,
+    ImageData,
+    ImageRef,
+    ImageSizeRef,
+    ModelRef,
+    Node,
+    NodeError,
+    Role,
+)
 from nodetool_core.errors import ImageError
 from tests.assets.images import difference, scene
 from tests.nodes.conftest import NodeRunner
 
-CLASSES = [kind for kind in vars(inputs).values() if isinstance(kind, type) and issubclass(kind, Node) and kind is not Node]
+CLASSES = [
+    kind
+    for kind in vars(inputs).values()
+    if isinstance(kind, type) and issubclass(kind, Node) and kind is not Node
+]
 
 
 @pytest.mark.parametrize("kind", CLASSES)
@@ -37,7 +51,9 @@ def test_every_input_can_be_named_and_set(kind: type[Node]) -> None:
         (inputs.HuggingFaceModelInput, ModelRef(repo_id="owner/name")),
     ],
 )
-def test_a_value_comes_out_as_it_went_in(kind: type[Node], value: object, run_node: NodeRunner) -> None:
+def test_a_value_comes_out_as_it_went_in(
+    kind: type[Node], value: object, run_node: NodeRunner
+) -> None:
     assert run_node(kind(name="it", value=value)) == value
 
 
@@ -66,11 +82,20 @@ def test_bounds_are_inclusive(value: int, run_node: NodeRunner) -> None:
     [
         (inputs.IntegerInput(name="steps", value=11, max=10), "'steps' is 11, above its max 10"),
         (inputs.IntegerInput(name="steps", value=-1), "below its min 0"),
-        (inputs.FloatInput(name="strength", value=1.4, max=1), "'strength' is 1.4, above its max 1"),
+        (
+            inputs.FloatInput(name="strength", value=1.4, max=1),
+            "'strength' is 1.4, above its max 1",
+        ),
         (inputs.FloatInput(name="strength", min=2, max=1), "min 2 above max 1"),
-        (inputs.SelectInput(name="season", value="wintr", options=["summer", "winter"]), "Did you mean 'winter'?"),
+        (
+            inputs.SelectInput(name="season", value="wintr", options=["summer", "winter"]),
+            "Did you mean 'winter'?",
+        ),
         (inputs.SelectInput(name="season", options=["summer", "winter"]), "'summer', 'winter'"),
-        (inputs.StringInput(name="prompt", value="a lake", max_length=3), "6 characters; at most 3"),
+        (
+            inputs.StringInput(name="prompt", value="a lake", max_length=3),
+            "6 characters; at most 3",
+        ),
     ],
 )
 def test_what_is_not_allowed_is_named(node: Node, says: str, run_node: NodeRunner) -> None:

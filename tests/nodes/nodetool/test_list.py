@@ -27,7 +27,13 @@ def test_an_item_that_is_not_there(values: list[int], index: int, run_node: Node
 
 @pytest.mark.parametrize(
     ("given_", "expected"),
-    [({}, [0, 1, 2, 3]), ({"start": 1, "stop": 3}, [1, 2]), ({"start": -2}, [2, 3]), ({"step": 2}, [0, 2]), ({"step": -1}, [3, 2, 1, 0])],
+    [
+        ({}, [0, 1, 2, 3]),
+        ({"start": 1, "stop": 3}, [1, 2]),
+        ({"start": -2}, [2, 3]),
+        ({"step": 2}, [0, 2]),
+        ({"step": -1}, [3, 2, 1, 0]),
+    ],
 )
 def test_parts_of_a_list(given_: dict[str, int], expected: list[int], run_node: NodeRunner) -> None:
     assert run_node(Slice(values=[0, 1, 2, 3], **given_)) == expected
@@ -38,6 +44,9 @@ def test_a_step_of_nothing(run_node: NodeRunner) -> None:
         run_node(Slice(values=[1], step=0))
 
 
-@pytest.mark.parametrize(("given_", "expected"), [({"key": "a"}, 1), ({"key": "b"}, None), ({"key": "b", "default": "x"}, "x")])
+@pytest.mark.parametrize(
+    ("given_", "expected"),
+    [({"key": "a"}, 1), ({"key": "b"}, None), ({"key": "b", "default": "x"}, "x")],
+)
 def test_a_named_value(given_: dict[str, Any], expected: Any, run_node: NodeRunner) -> None:
     assert run_node(GetValue(dictionary={"a": 1}, **given_)) == expected

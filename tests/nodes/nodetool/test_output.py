@@ -31,14 +31,19 @@ def test_an_output_opens_images(run_node: NodeRunner, tmp_path: Path) -> None:
 def test_a_preview_shows_images_and_nothing_else(run_node: NodeRunner) -> None:
     first, second = ImageData.of(scene(8, 8)), ImageData.of(scene(9, 9))
     assert run_node(Preview(value=[first, second])) is None
-    assert [(kind, details["image"].size, details["total"]) for kind, details in run_node.reports] == [
+    assert [
+        (kind, details["image"].size, details["total"]) for kind, details in run_node.reports
+    ] == [
         ("preview", (8, 8), 0),
         ("preview", (9, 9), 0),
     ], "a total of 0 tells it from the steps of a node at work"
     run_node.reports.clear()
     run_node(Preview(value="a text"))
     assert run_node.reports == []
-    assert Preview.spec.node_type == "nodetool.workflows.base_node.Preview" and Preview.role is Role.SINK
+    assert (
+        Preview.spec.node_type == "nodetool.workflows.base_node.Preview"
+        and Preview.role is Role.SINK
+    )
 
 
 def test_a_preview_of_many_can_be_cancelled(run_node: NodeRunner) -> None:

@@ -15,7 +15,27 @@ from nodes.nodetool.text import ExtractRegex, FindAllRegex, RegexReplace, RegexS
 from nodes.nodetool.text._patterns import translated
 from tests.nodes.conftest import NodeRunner
 
-ATOMS = ["a", "b", "é", "_", "1", ".", "^", "$", r"\b", r"\B", r"\w", r"\W", r"\s", r"\S", r"\d", r"\D", r"\A", r"\Z", r"\N{EM DASH}"]
+ATOMS = [
+    "a",
+    "b",
+    "é",
+    "_",
+    "1",
+    ".",
+    "^",
+    "$",
+    r"\b",
+    r"\B",
+    r"\w",
+    r"\W",
+    r"\s",
+    r"\S",
+    r"\d",
+    r"\D",
+    r"\A",
+    r"\Z",
+    r"\N{EM DASH}",
+]
 ATOMS += [
     "[ab]",
     "[^a1]",
@@ -41,7 +61,9 @@ def patterns() -> st.SearchStrategy[str]:
         lambda inner: st.one_of(
             st.tuples(inner, inner).map("".join),
             st.tuples(inner, inner).map(lambda pair: f"(?:{pair[0]}|{pair[1]})"),
-            st.tuples(inner, st.sampled_from(["*", "+", "?", "{1,2}", "*?", "{0}"])).map(lambda pair: f"(?:{pair[0]}){pair[1]}"),
+            st.tuples(inner, st.sampled_from(["*", "+", "?", "{1,2}", "*?", "{0}"])).map(
+                lambda pair: f"(?:{pair[0]}){pair[1]}"
+            ),
             inner.map(lambda part: f"({part})"),
             inner.map(lambda part: f"(?i:{part})"),
             inner.map(lambda part: f"(?>{part})"),
@@ -54,7 +76,11 @@ def spans(pattern: object, text: str) -> list[tuple[int, int]]:
     return [found.span() for found in pattern.finditer(text)]  # type: ignore[attr-defined]
 
 
-@given(pattern=patterns(), text=TEXTS, flags=st.sampled_from([0, re.IGNORECASE, re.MULTILINE, re.DOTALL, re.ASCII]))
+@given(
+    pattern=patterns(),
+    text=TEXTS,
+    flags=st.sampled_from([0, re.IGNORECASE, re.MULTILINE, re.DOTALL, re.ASCII]),
+)
 def test_both_find_the_same(pattern: str, text: str, flags: int) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -64,7 +90,11 @@ def test_both_find_the_same(pattern: str, text: str, flags: int) -> None:
 
 @pytest.mark.parametrize("name", [r"\s", r"\S", r"\w", r"\W", r"\d", r"\D"])
 def test_every_character_is_of_the_same_class(name: str) -> None:
-    known = [chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) not in ("Cn", "Co", "Cs")]
+    known = [
+        chr(code)
+        for code in range(0x110000)
+        if unicodedata.category(chr(code)) not in ("Cn", "Co", "Cs")
+    ]
     text = "".join(known)
     assert regex.findall(*[translated(name, 0)[0], text]) == re.findall(name, text)
 
@@ -97,7 +127,11 @@ def test_the_nodes_read_patterns_as_python_does(run_node: NodeRunner) -> None:
     assert run_node(FindAllRegex(text="one — two", regex=r"\N{EM DASH}")) == ["—"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        assert run_node(FindAllRegex(text="a:]l]x", regex="[[:alpha:]]")) == re.findall("[[:alpha:]]", "a:]l]x") == [":]", "l]"]
+        assert (
+            run_node(FindAllRegex(text="a:]l]x", regex="[[:alpha:]]"))
+            == re.findall("[[:alpha:]]", "a:]l]x")
+            == [":]", "l]"]
+        )
     assert run_node(RegexSplit(text="a\x1cb", pattern=r"\s")) == ["a", "b"]
     assert run_node(RegexReplace(text="x² y", pattern=r"\w+", replacement="w")) == "w w"
     assert run_node(ExtractRegex(text="512x768", regex=r"(?P<w>\d+)x(?P<h>\d+)")) == ["512", "768"]

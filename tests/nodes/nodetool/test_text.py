@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.nodetool.text import Concat, FormatText, Join, Replace, Split, Template, ToString, TrimWhitespace
+from nodes.nodetool.text import (
+    Concat,
+    FormatText,
+    Join,
+    Replace,
+    Split,
+    Template,
+    ToString,
+    TrimWhitespace,
+)
 from nodetool_core import ColorRef, ImageData, ImageRef, ModelRef, Node, NodeError
 from tests.assets.images import scene
 from tests.nodes.conftest import NodeRunner
@@ -15,24 +24,43 @@ from tests.nodes.conftest import NodeRunner
     [
         ("a lake in {{ season }}", {"season": "winter"}, "a lake in winter"),
         ("{{a}}{{ a }}{{  a  }}", {"a": "x"}, "xxx"),
-        ("strength {{ s }}, {{ n }} steps, {{ on }}", {"s": 0.6, "n": 25, "on": True}, "strength 0.6, 25 steps, true"),
+        (
+            "strength {{ s }}, {{ n }} steps, {{ on }}",
+            {"s": 0.6, "n": 25, "on": True},
+            "strength 0.6, 25 steps, true",
+        ),
         ("{{ parts }}", {"parts": ["sun", "lake"]}, "sun, lake"),
-        ("{{ scene.season }} {{ scene.objects.1 }}", {"scene": {"season": "summer", "objects": ["sun", "lake"]}}, "summer lake"),
+        (
+            "{{ scene.season }} {{ scene.objects.1 }}",
+            {"scene": {"season": "summer", "objects": ["sun", "lake"]}},
+            "summer lake",
+        ),
         ("{{ a | title }}", {"a": "a lake's shore"}, "A Lake's Shore"),
-        ("{{ a | upper }} {{ a|title }} {{ a | trim | capitalize }}", {"a": " a lake "}, " A LAKE   A Lake  A lake"),
+        (
+            "{{ a | upper }} {{ a|title }} {{ a | trim | capitalize }}",
+            {"a": " a lake "},
+            " A LAKE   A Lake  A lake",
+        ),
         ("{ literal } {a} }}{", {}, "{ literal } {a} }}{"),
         ("{{ a }}", {"a": "{{ b }}"}, "{{ b }}"),
         ("{{ a }}", {"a": r"\1 \g<0>"}, r"\1 \g<0>"),
         ("nothing", {"unused": 1}, "nothing"),
         (
             "{{ m }} {{ c }} {{ i }} {{ none }}",
-            {"m": ModelRef(repo_id="o/n"), "c": ColorRef(value="#ffffff"), "i": ImageRef(uri="a.png"), "none": None},
+            {
+                "m": ModelRef(repo_id="o/n"),
+                "c": ColorRef(value="#ffffff"),
+                "i": ImageRef(uri="a.png"),
+                "none": None,
+            },
             "o/n #ffffff a.png ",
         ),
         ("{{ d }}", {"d": {"a": [1, "ü"]}}, '{"a": [1, "ü"]}'),
     ],
 )
-def test_placeholders_are_filled(template: str, values: dict[str, object], expected: str, run_node: NodeRunner) -> None:
+def test_placeholders_are_filled(
+    template: str, values: dict[str, object], expected: str, run_node: NodeRunner
+) -> None:
     assert run_node(FormatText(template=template, **values)) == expected
     assert run_node(Template(string=template, values=values)) == expected
 
@@ -52,8 +80,12 @@ def test_placeholders_are_filled(template: str, values: dict[str, object], expec
         ("{{ image }}", "An image has no text form"),
     ],
 )
-def test_a_placeholder_without_a_value_is_named(template: str, says: str, run_node: NodeRunner) -> None:
-    values = {"season": "winter", "items": ["a", "b"]} | ({"image": ImageData.of(scene())} if "image" in template else {})
+def test_a_placeholder_without_a_value_is_named(
+    template: str, says: str, run_node: NodeRunner
+) -> None:
+    values = {"season": "winter", "items": ["a", "b"]} | (
+        {"image": ImageData.of(scene())} if "image" in template else {}
+    )
     with pytest.raises(NodeError) as caught:
         run_node(FormatText(template=template, **values))
     assert says in str(caught.value)
@@ -68,7 +100,9 @@ def test_a_placeholder_without_a_value_is_named(template: str, says: str, run_no
         ("plain", None, "plain"),
     ],
 )
-def test_a_template_takes_lists_and_single_values(string: str, values: object, expected: str, run_node: NodeRunner) -> None:
+def test_a_template_takes_lists_and_single_values(
+    string: str, values: object, expected: str, run_node: NodeRunner
+) -> None:
     assert run_node(Template(string=string, values=values)) == expected
 
 

@@ -21,13 +21,21 @@ CASES: list[tuple[type[Node], dict[str, Any], Any]] = [
     (nodes.ToUppercase, {"text": "a läke"}, "A LÄKE"),
     (nodes.ToLowercase, {"text": "A LÄKE"}, "a läke"),
     (nodes.ToTitlecase, {"text": "a blue lake"}, "A Blue Lake"),
-    (nodes.ToTitlecase, {"text": "the lake's shore, the HUT\u2019s roof"}, "The Lake's Shore, The Hut\u2019s Roof"),
+    (
+        nodes.ToTitlecase,
+        {"text": "the lake's shore, the HUT\u2019s roof"},
+        "The Lake's Shore, The Hut\u2019s Roof",
+    ),
     (nodes.ToTitlecase, {"text": "l'été o'brien 2nd-hand"}, "L'été O'brien 2nd-Hand"),
     (nodes.CapitalizeText, {"text": "a BLUE lake"}, "A blue lake"),
     (nodes.CollapseWhitespace, {"text": "  a \t lake\n\n at noon "}, "a lake at noon"),
     (nodes.CollapseWhitespace, {"text": " a   b \n c  ", "preserve_newlines": True}, "a b \n c"),
     (nodes.CollapseWhitespace, {"text": "a \r\n  b\r\nc", "preserve_newlines": True}, "a \n b\nc"),
-    (nodes.CollapseWhitespace, {"text": " a  b ", "replacement": r"\1", "trim_edges": False}, r"\1a\1b\1"),
+    (
+        nodes.CollapseWhitespace,
+        {"text": " a  b ", "replacement": r"\1", "trim_edges": False},
+        r"\1a\1b\1",
+    ),
     (nodes.RemovePunctuation, {"text": "a lake, (blue)!"}, "a lake blue"),
     (nodes.RemovePunctuation, {"text": "a.b.c", "punctuation": ".", "replacement": "-"}, "a-b-c"),
     (nodes.StripAccents, {"text": "café über Straße"}, "cafe uber Straße"),
@@ -44,7 +52,11 @@ CASES: list[tuple[type[Node], dict[str, Any], Any]] = [
     (nodes.TruncateText, {"text": "a lake", "max_length": 2, "ellipsis": "..."}, ".."),
     (nodes.SurroundWith, {"text": "lake", "prefix": "(", "suffix": ":1.2)"}, "(lake:1.2)"),
     (nodes.SurroundWith, {"text": '"lake"', "prefix": '"', "suffix": '"'}, '"lake"'),
-    (nodes.SurroundWith, {"text": '"lake"', "prefix": '"', "suffix": '"', "skip_if_wrapped": False}, '""lake""'),
+    (
+        nodes.SurroundWith,
+        {"text": '"lake"', "prefix": '"', "suffix": '"', "skip_if_wrapped": False},
+        '""lake""',
+    ),
     (nodes.SurroundWith, {"text": "*", "prefix": "*", "suffix": "*"}, "***"),
     (nodes.PadText, {"text": "7", "length": 4, "pad_character": "0", "direction": "left"}, "0007"),
     (nodes.PadText, {"text": "lake", "length": 6}, "lake  "),
@@ -65,18 +77,34 @@ CASES: list[tuple[type[Node], dict[str, Any], Any]] = [
     (nodes.IndexOf, {"text": "Lake, lake", "substring": "lake"}, 6),
     (nodes.IndexOf, {"text": "Lake, lake", "substring": "LAKE", "case_sensitive": False}, 0),
     (nodes.IndexOf, {"text": "lake, lake", "substring": "lake", "search_from_end": True}, 6),
-    (nodes.IndexOf, {"text": "lake, lake", "substring": "lake", "start_index": 1, "end_index": 9}, -1),
+    (
+        nodes.IndexOf,
+        {"text": "lake, lake", "substring": "lake", "start_index": 1, "end_index": 9},
+        -1,
+    ),
     (nodes.IndexOf, {"text": "İİ Lake", "substring": "LAKE", "case_sensitive": False}, 3),
     (nodes.ParseJSON, {"text": '{"a": [1, null, true]}'}, {"a": [1, None, True]}),
     (nodes.Contains, {"text": "a lake", "substring": "lake"}, True),
     (nodes.Contains, {"text": "a Lake", "substring": "lake"}, False),
     (nodes.Contains, {"text": "a Lake", "substring": "lake", "case_sensitive": False}, True),
     (nodes.Contains, {"text": "a lake", "search_values": ["sea", "lake"]}, True),
-    (nodes.Contains, {"text": "a lake", "search_values": ["sea", "lake"], "match_mode": "all"}, False),
-    (nodes.Contains, {"text": "a lake", "search_values": ["sea", "hut"], "match_mode": "none"}, True),
+    (
+        nodes.Contains,
+        {"text": "a lake", "search_values": ["sea", "lake"], "match_mode": "all"},
+        False,
+    ),
+    (
+        nodes.Contains,
+        {"text": "a lake", "search_values": ["sea", "hut"], "match_mode": "none"},
+        True,
+    ),
     (nodes.StartsWith, {"text": "a lake", "prefix": "a "}, True),
     (nodes.EndsWith, {"text": "lake.png", "suffix": ".jpg"}, False),
-    (nodes.Equals, {"text_a": " Lake", "text_b": "lake ", "case_sensitive": False, "trim_whitespace": True}, True),
+    (
+        nodes.Equals,
+        {"text_a": " Lake", "text_b": "lake ", "case_sensitive": False, "trim_whitespace": True},
+        True,
+    ),
     (nodes.Equals, {"text_a": "Lake", "text_b": "lake"}, False),
     (nodes.Compare, {"text_a": "hut", "text_b": "lake"}, "less"),
     (nodes.Compare, {"text_a": "lake", "text_b": "Lake"}, "greater"),
@@ -87,11 +115,31 @@ CASES: list[tuple[type[Node], dict[str, Any], Any]] = [
     (nodes.HasLength, {"text": "lake", "max_length": 3}, False),
     (nodes.HasLength, {"text": "lake", "exact_length": 5}, False),
     (nodes.FilterString, {"value": "a lake", "criteria": "lake"}, "a lake"),
-    (nodes.FilterString, {"value": "a lake", "filter_type": "starts_with", "criteria": "lake"}, SKIPPED),
-    (nodes.FilterString, {"value": "a lake", "filter_type": "ends_with", "criteria": "lake"}, "a lake"),
-    (nodes.FilterString, {"value": "a lake", "filter_type": "length_greater", "criteria": "6"}, SKIPPED),
-    (nodes.FilterString, {"value": "a lake", "filter_type": "length_less", "criteria": "7"}, "a lake"),
-    (nodes.FilterString, {"value": "a lake", "filter_type": "exact_length", "criteria": "6"}, "a lake"),
+    (
+        nodes.FilterString,
+        {"value": "a lake", "filter_type": "starts_with", "criteria": "lake"},
+        SKIPPED,
+    ),
+    (
+        nodes.FilterString,
+        {"value": "a lake", "filter_type": "ends_with", "criteria": "lake"},
+        "a lake",
+    ),
+    (
+        nodes.FilterString,
+        {"value": "a lake", "filter_type": "length_greater", "criteria": "6"},
+        SKIPPED,
+    ),
+    (
+        nodes.FilterString,
+        {"value": "a lake", "filter_type": "length_less", "criteria": "7"},
+        "a lake",
+    ),
+    (
+        nodes.FilterString,
+        {"value": "a lake", "filter_type": "exact_length", "criteria": "6"},
+        "a lake",
+    ),
     (nodes.ExtractRegex, {"text": "size 512x768", "regex": r"(\d+)x(\d+)"}, ["512", "768"]),
     (nodes.ExtractRegex, {"text": "a LAKE", "regex": "lake", "ignorecase": True}, ["LAKE"]),
     (nodes.ExtractRegex, {"text": "a lake", "regex": "sea"}, []),
@@ -101,8 +149,16 @@ CASES: list[tuple[type[Node], dict[str, Any], Any]] = [
     (nodes.FindAllRegex, {"text": "a\nb", "regex": "a.b", "dotall": True}, ["a\nb"]),
     (nodes.FindAllRegex, {"text": "a{e} b", "regex": "a{e}"}, ["a{e}"]),
     (nodes.RegexMatch, {"text": "a=1, b=2", "pattern": r"(\w)=(\d)", "group": 2}, ["1", "2"]),
-    (nodes.RegexReplace, {"text": "(lake:1.2)", "pattern": r"\((\w+):[\d.]+\)", "replacement": r"\1"}, "lake"),
-    (nodes.RegexReplace, {"text": "a a a", "pattern": "a", "replacement": "b", "count": 2}, "b b a"),
+    (
+        nodes.RegexReplace,
+        {"text": "(lake:1.2)", "pattern": r"\((\w+):[\d.]+\)", "replacement": r"\1"},
+        "lake",
+    ),
+    (
+        nodes.RegexReplace,
+        {"text": "a a a", "pattern": "a", "replacement": "b", "count": 2},
+        "b b a",
+    ),
     (nodes.RegexSplit, {"text": "a, b\nc", "pattern": r"[,\n]\s*"}, ["a", "b", "c"]),
     (nodes.RegexSplit, {"text": "a-b-c", "pattern": "-", "maxsplit": 1}, ["a", "b-c"]),
     (nodes.RegexValidate, {"text": "512x768", "pattern": r"\d+x\d+$"}, True),
@@ -112,8 +168,14 @@ CASES: list[tuple[type[Node], dict[str, Any], Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("node", "given_", "expected"), CASES, ids=lambda part: part.__name__ if isinstance(part, type) else None)
-def test_what_it_makes_of_a_text(node: type[Node], given_: dict[str, Any], expected: Any, run_node: NodeRunner) -> None:
+@pytest.mark.parametrize(
+    ("node", "given_", "expected"),
+    CASES,
+    ids=lambda part: part.__name__ if isinstance(part, type) else None,
+)
+def test_what_it_makes_of_a_text(
+    node: type[Node], given_: dict[str, Any], expected: Any, run_node: NodeRunner
+) -> None:
     result = run_node(node(**given_))
     assert result == expected and type(result) is type(expected)
 
@@ -136,8 +198,14 @@ REFUSED: list[tuple[type[Node], dict[str, Any], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("node", "given_", "says"), REFUSED, ids=lambda part: part.__name__ if isinstance(part, type) else None)
-def test_what_it_can_not_do(node: type[Node], given_: dict[str, Any], says: str, run_node: NodeRunner) -> None:
+@pytest.mark.parametrize(
+    ("node", "given_", "says"),
+    REFUSED,
+    ids=lambda part: part.__name__ if isinstance(part, type) else None,
+)
+def test_what_it_can_not_do(
+    node: type[Node], given_: dict[str, Any], says: str, run_node: NodeRunner
+) -> None:
     with pytest.raises(NodeError, match=says) as caught:
         run_node(node(**given_))
     assert caught.value.problem.hint
@@ -154,9 +222,17 @@ ENDLESS: list[tuple[type[Node], str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("node", "name", "options"), ENDLESS, ids=lambda part: part.__name__ if isinstance(part, type) else "")
+@pytest.mark.parametrize(
+    ("node", "name", "options"),
+    ENDLESS,
+    ids=lambda part: part.__name__ if isinstance(part, type) else "",
+)
 def test_a_regular_expression_that_never_ends_is_given_up(
-    node: type[Node], name: str, options: dict[str, Any], run_node: NodeRunner, monkeypatch: pytest.MonkeyPatch
+    node: type[Node],
+    name: str,
+    options: dict[str, Any],
+    run_node: NodeRunner,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("nodes.nodetool.text._regex.PATIENCE", 0.05)
     text = {"value" if "value" in node.spec.properties else "text": "a" * 60 + "!"}
@@ -165,7 +241,9 @@ def test_a_regular_expression_that_never_ends_is_given_up(
     assert caught.value.problem.hint
 
 
-def test_other_work_goes_on_beside_a_regular_expression(run_node: NodeRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_work_goes_on_beside_a_regular_expression(
+    run_node: NodeRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("nodes.nodetool.text._regex.PATIENCE", 0.5)
     beats = 0
     with ThreadPoolExecutor(1) as pool:
@@ -180,21 +258,29 @@ def test_other_work_goes_on_beside_a_regular_expression(run_node: NodeRunner, mo
 @given(st.text(), st.integers(1, 5), st.integers(0, 4))
 def test_chunks_hold_every_word(text: str, length: int, overlap: int) -> None:
     overlap = min(overlap, length - 1)
-    chunks: list[list[str]] = [part.split(" ") for part in nodes.Chunk(text=text, length=length, overlap=overlap).process()]  # type: ignore[misc]
-    assert [word for number, words in enumerate(chunks) for word in words[overlap if number else 0 :]] == text.split(" ")
+    chunks: list[list[str]] = [
+        part.split(" ") for part in nodes.Chunk(text=text, length=length, overlap=overlap).process()
+    ]  # type: ignore[misc]
+    assert [
+        word for number, words in enumerate(chunks) for word in words[overlap if number else 0 :]
+    ] == text.split(" ")
     assert all(len(words) <= length for words in chunks)
 
 
 @given(st.text(), st.integers(0, 20), st.text(max_size=5))
 def test_a_truncated_text_is_never_too_long(text: str, limit: int, ellipsis: str) -> None:
-    assert len(nodes.TruncateText(text=text, max_length=limit, ellipsis=ellipsis).process()) <= max(limit, 0)
+    assert len(nodes.TruncateText(text=text, max_length=limit, ellipsis=ellipsis).process()) <= max(
+        limit, 0
+    )
 
 
 def test_a_filter_in_a_loop_leaves_items_out() -> None:
     loop = ForEach(input_list=["a lake", "a hut", "the lake"])
     kept = nodes.FilterString(value=loop.output, criteria="lake")
     upper = nodes.ToUppercase(text=kept.output)
-    result = Workflow(Output(name="all", value=nodes.Collect(input_item=upper.output, separator="; ").output)).run()
+    result = Workflow(
+        Output(name="all", value=nodes.Collect(input_item=upper.output, separator="; ").output)
+    ).run()
     assert result["all"] == "A LAKE; THE LAKE"
 
 
@@ -213,7 +299,9 @@ def test_texts_of_a_folder_in_order(run_node: NodeRunner, tmp_path: Path) -> Non
         found = run_node(nodes.LoadTextFolder(folder=folder, include_subdirectories=True))
         assert [item.text for item in found] == ["first", "second", "third"]
     assert "c.txt: it is no UTF-8 text" in run_node.warnings()[0]
-    assert [Path(item.path).name for item in run_node(nodes.LoadTextFolder(pattern="a*"))] == ["a.md"]
+    assert [Path(item.path).name for item in run_node(nodes.LoadTextFolder(pattern="a*"))] == [
+        "a.md"
+    ]
 
 
 def test_folders_that_can_not_be_read(run_node: NodeRunner, tmp_path: Path) -> None:
@@ -229,7 +317,9 @@ def test_folders_that_can_not_be_read(run_node: NodeRunner, tmp_path: Path) -> N
 def test_a_text_file_is_never_replaced(run_node: NodeRunner, tmp_path: Path) -> None:
     for text in ("one", "two"):
         assert run_node(nodes.SaveTextFile(text=text, folder="notes", name="caption")) == text
-    assert [(tmp_path / "notes" / name).read_text() for name in ("caption.txt", "caption-2.txt")] == ["one", "two"]
+    assert [
+        (tmp_path / "notes" / name).read_text() for name in ("caption.txt", "caption-2.txt")
+    ] == ["one", "two"]
     (tmp_path / "file").write_text("")
     with pytest.raises(NodeError, match="can't be written"):
         run_node(nodes.SaveTextFile(text="x", folder="file"))
@@ -246,5 +336,10 @@ def test_only_date_and_time_are_filled_into_a_name(run_node: NodeRunner, tmp_pat
 
 def test_i16_a_slug_loses_no_letters_without_a_word(run_node: NodeRunner) -> None:
     assert run_node(nodes.Slugify(text="日本 at noon")) == "at-noon"
-    assert run_node.warnings() == ["Left out of the name, because they have no plain letters: 日 本. allow_unicode keeps them."]
-    assert run_node(nodes.Slugify(text="日本 at noon", allow_unicode=True)) == "日本-at-noon" and len(run_node.warnings()) == 1
+    assert run_node.warnings() == [
+        "Left out of the name, because they have no plain letters: 日 本. allow_unicode keeps them."
+    ]
+    assert (
+        run_node(nodes.Slugify(text="日本 at noon", allow_unicode=True)) == "日本-at-noon"
+        and len(run_node.warnings()) == 1
+    )

@@ -22,21 +22,45 @@ from nodetool_core.engine.run import Run
 from nodetool_core.errors import Problem
 from tests.nodes.services.fakes import Services
 
-KEYS = ["HF_TOKEN", "FAL_KEY", "REPLICATE_API_TOKEN", "TOGETHER_API_KEY", "WAVESPEED_API_KEY", "QOLABA_API_KEY", "QOLABA_BASE_URL"]
+KEYS = [
+    "HF_TOKEN",
+    "FAL_KEY",
+    "REPLICATE_API_TOKEN",
+    "TOGETHER_API_KEY",
+    "WAVESPEED_API_KEY",
+    "QOLABA_API_KEY",
+    "QOLABA_BASE_URL",
+]
 
 
 @pytest.fixture(autouse=True)
 def no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in [*KEYS, "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy", "NO_PROXY", "no_proxy"]:
+    for name in [
+        *KEYS,
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+        "NO_PROXY",
+        "no_proxy",
+    ]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NODETOOL_SETTINGS", str(tmp_path / "settings.env"))
 
 
 @pytest.fixture
 def services() -> Iterator[Services]:
-    """Loopback services; what huggingface_hub sends is led to them by a client factory of its own."""
+    """
+    Loopback services; what huggingface_hub sends is led to them by a client factory of its own.
+    """
     with Services() as running:
-        set_client_factory(lambda: httpx2.Client(transport=running.transport(), follow_redirects=True, timeout=None))
+        set_client_factory(
+            lambda: httpx2.Client(
+                transport=running.transport(), follow_redirects=True, timeout=None
+            )
+        )
         yield running
         set_client_factory(_http.default_client_factory)
 
@@ -68,21 +92,25 @@ class Runs:
         return workflow.start(options=RunOptions(**options), on_event=self.events.append)
 
     def __call__(self, node: Node, output: str = "output", **options: Any) -> Any:
-        """The value of the output. Raises RunError."""
+        """Return the value of the output. Raises RunError."""
         self.result = self.start(node, output, **options).result(30)
         return self.result["result"]
 
     def problem(self, node: Node) -> Problem:
-        """What goes wrong."""
+        """Return what goes wrong."""
         with pytest.raises(RunError) as caught:
             self(node)
         [failure] = caught.value.failures
-        assert failure.exception is None or failure.exception.__cause__ is not None, "a user's error shows no traceback of its own"
+        assert failure.exception is None or failure.exception.__cause__ is not None, (
+            "a user's error shows no traceback of its own"
+        )
         return failure.problem
 
     def told(self) -> list[str]:
-        """The messages of progress, one after the other, without repetitions."""
-        return list(dict.fromkeys(event.message for event in self.events if isinstance(event, NodeProgress)))
+        """Return the messages of progress, one after the other, without repetitions."""
+        return list(
+            dict.fromkeys(event.message for event in self.events if isinstance(event, NodeProgress))
+        )
 
     def warnings(self) -> list[str]:
         return [warning.message for warning in self.result.warnings]

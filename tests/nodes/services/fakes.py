@@ -1,9 +1,10 @@
 """
 Hosted services on this machine.
 
-One server answers for every host; which one was meant, the Host header says. What it answers is a table from host, method and
-path to functions. The functions below speak the wire forms of the providers as contracts and clients have them: fal.ai's
-queue, Replicate's predictions, WaveSpeed's tasks, Together's base64, the Inference API, the Hub's mapping, Qolaba's envelope.
+One server answers for every host; which one was meant, the Host header says. What it answers is a
+table from host, method and path to functions. The functions below speak the wire forms of the
+providers as contracts and clients have them: fal.ai's queue, Replicate's predictions, WaveSpeed's
+tasks, Together's base64, the Inference API, the Hub's mapping, Qolaba's envelope.
 """
 
 from __future__ import annotations
@@ -25,7 +26,11 @@ import httpx2
 from PIL import Image
 
 FAL_RESULTS = "https://93.184.215.14"
-"""A public address, so that it need not be looked up; the transport of the tests leads it here like every other."""
+"""
+A public address, so that it need not be looked up.
+
+The transport of the tests leads it here like every other.
+"""
 
 
 @dataclass
@@ -64,11 +69,18 @@ class Answer:
 
 def json_answer(value: Any, status: int = 200, **headers: str) -> Answer:
     return Answer(
-        json.dumps(value).encode(), status, {"Content-Type": "application/json", **{k.replace("_", "-"): v for k, v in headers.items()}}
+        json.dumps(value).encode(),
+        status,
+        {
+            "Content-Type": "application/json",
+            **{k.replace("_", "-"): v for k, v in headers.items()},
+        },
     )
 
 
-def image_bytes(colour: str = "teal", size: tuple[int, int] = (24, 16), file_format: str = "PNG") -> bytes:
+def image_bytes(
+    colour: str = "teal", size: tuple[int, int] = (24, 16), file_format: str = "PNG"
+) -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", size, colour).save(buffer, file_format)
     return buffer.getvalue()
@@ -113,7 +125,9 @@ class Services:
                 return None  # a client that gave up is what some tests are about
 
         self._server = Server(("127.0.0.1", 0), Requests)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.02,), daemon=True
+        )
 
     @property
     def port(self) -> int:
@@ -124,7 +138,11 @@ class Services:
         return f"http://127.0.0.1:{self.port}"
 
     def route(self, host: str, method: str, path: str, *handlers: Handler | Answer) -> None:
-        """Answer requests to a host (a regular expression for path). Of several handlers each answers once, the last ever after."""
+        """
+        Answer requests to a host (a regular expression for path).
+
+        Of several handlers each answers once, the last ever after.
+        """
 
         def each() -> Iterator[Handler]:
             for handler in handlers:
@@ -135,10 +153,16 @@ class Services:
         self._routes.append((host, method, re.compile(path), each()))
 
     def of(self, method: str, host: str = "") -> list[Asked]:
-        return [asked for asked in self.asked if asked.method == method and (not host or asked.host == host)]
+        return [
+            asked
+            for asked in self.asked
+            if asked.method == method and (not host or asked.host == host)
+        ]
 
     def transport(self) -> httpx2.HTTPTransport:
-        """A transport that leads every request here, under the Host that it was meant for."""
+        """
+        Return a transport that leads every request here, under the Host that it was meant for.
+        """
         return ToLoopback(self.port)
 
     def __enter__(self) -> Self:
@@ -172,7 +196,9 @@ class Services:
     def _is_given_up(self, request: BaseHTTPRequestHandler, hold: threading.Event) -> bool:
         """Waits for `hold`, or until the client is gone."""
         while not hold.wait(0.02):
-            if select.select([request.connection], [], [], 0)[0] and not request.connection.recv(1, socket.MSG_PEEK):
+            if select.select([request.connection], [], [], 0)[0] and not request.connection.recv(
+                1, socket.MSG_PEEK
+            ):
                 request.close_connection = True
                 self.given_up.set()
                 return True
@@ -180,7 +206,10 @@ class Services:
 
     def _send(self, request: BaseHTTPRequestHandler, answer: Answer) -> None:
         request.send_response(answer.status)
-        for name, value in {"Content-Length": str(len(answer.body) + answer.missing), **answer.headers}.items():
+        for name, value in {
+            "Content-Length": str(len(answer.body) + answer.missing),
+            **answer.headers,
+        }.items():
             request.send_header(name, value)
         request.end_headers()
         if answer.drip:
@@ -209,14 +238,22 @@ class ToLoopback(httpx2.HTTPTransport):
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         url = request.url.copy_with(scheme="http", host="127.0.0.1", port=self._port)
-        led = httpx2.Request(request.method, url, headers=request.headers, stream=request.stream, extensions=request.extensions)
+        led = httpx2.Request(
+            request.method,
+            url,
+            headers=request.headers,
+            stream=request.stream,
+            extensions=request.extensions,
+        )
         return super().handle_request(led)
 
 
-# -- the services ---------------------------------------------------------------------------------------------------
+# -- the services ----------------------------------------------------------------------------------
 
 
-def hub(services: Services, model: str, provider: str, provider_id: str, task: str = "image-to-image") -> None:
+def hub(
+    services: Services, model: str, provider: str, provider_id: str, task: str = "image-to-image"
+) -> None:
     """The Hub knows a model, and which provider has it."""
     mapping = {provider: {"status": "live", "providerId": provider_id, "task": task}}
     facts = {"id": model, "pipeline_tag": task, "inferenceProviderMapping": mapping}
@@ -234,30 +271,60 @@ def fal(
 ) -> None:
     """fal.ai's queue: POST, then status until COMPLETED, then the result's address."""
     job = f"{prefix}/{provider_id}/requests/r1"
-    reply = {"request_id": "r1", "status": "IN_QUEUE", "response_url": f"https://queue.fal.run/{provider_id}/requests/r1"}
+    reply = {
+        "request_id": "r1",
+        "status": "IN_QUEUE",
+        "response_url": f"https://queue.fal.run/{provider_id}/requests/r1",
+    }
     services.route(host, "POST", f"{prefix}/{provider_id}", json_answer(reply))
-    services.route(host, "GET", f"{job}/status", *[json_answer({"status": state}) for state in states or ["IN_PROGRESS", "COMPLETED"]])
-    services.route(host, "GET", job, result or json_answer({"images": [{"url": f"{FAL_RESULTS}/made.png"}]}))
+    services.route(
+        host,
+        "GET",
+        f"{job}/status",
+        *[json_answer({"status": state}) for state in states or ["IN_PROGRESS", "COMPLETED"]],
+    )
+    services.route(
+        host, "GET", job, result or json_answer({"images": [{"url": f"{FAL_RESULTS}/made.png"}]})
+    )
     services.route(FAL_RESULTS.removeprefix("https://"), "GET", "/made.png", Answer(image_bytes()))
 
 
 def replicate(services: Services, provider_id: str, **reply: Any) -> None:
     """Replicate: one request that waits for the prediction."""
-    answer = {"id": "p1", "status": "succeeded", "output": [f"{FAL_RESULTS}/prediction.png"], "error": None} | reply
-    services.route("api.replicate.com", "POST", f"/v1/models/{provider_id}/predictions", json_answer(answer, 201))
-    services.route(FAL_RESULTS.removeprefix("https://"), "GET", "/prediction.png", Answer(image_bytes()))
+    answer = {
+        "id": "p1",
+        "status": "succeeded",
+        "output": [f"{FAL_RESULTS}/prediction.png"],
+        "error": None,
+    } | reply
+    services.route(
+        "api.replicate.com",
+        "POST",
+        f"/v1/models/{provider_id}/predictions",
+        json_answer(answer, 201),
+    )
+    services.route(
+        FAL_RESULTS.removeprefix("https://"), "GET", "/prediction.png", Answer(image_bytes())
+    )
 
 
 def wavespeed(services: Services, provider_id: str, *states: dict[str, Any]) -> None:
     """WaveSpeed: a task, and its state until it is completed or failed."""
     begun = {
         "code": 200,
-        "data": {"id": "t1", "status": "created", "urls": {"get": "https://api.wavespeed.ai/api/v3/predictions/t1/result"}},
+        "data": {
+            "id": "t1",
+            "status": "created",
+            "urls": {"get": "https://api.wavespeed.ai/api/v3/predictions/t1/result"},
+        },
     }
     services.route("api.wavespeed.ai", "POST", f"/api/v3/{provider_id}", json_answer(begun))
     done = {"status": "completed", "outputs": [f"{FAL_RESULTS}/task.png"]}
     services.route(
-        "api.wavespeed.ai", "GET", "/api/v3/predictions/t1/result", *[json_answer({"data": state}) for state in states or (done,)]
+        "api.wavespeed.ai",
+        "GET",
+        "/api/v3/predictions/t1/result",
+        *[json_answer({"data": state}) for state in states or (done,)],
     )
     services.route(FAL_RESULTS.removeprefix("https://"), "GET", "/task.png", Answer(image_bytes()))
 
@@ -265,7 +332,12 @@ def wavespeed(services: Services, provider_id: str, *states: dict[str, Any]) -> 
 def together(services: Services, body: bytes | None = None) -> None:
     """Together: the image as base64."""
     encoded = base64.b64encode(image_bytes() if body is None else body).decode()
-    services.route("api.together.xyz", "POST", "/v1/images/generations", json_answer({"id": "i1", "data": [{"b64_json": encoded}]}))
+    services.route(
+        "api.together.xyz",
+        "POST",
+        "/v1/images/generations",
+        json_answer({"id": "i1", "data": [{"b64_json": encoded}]}),
+    )
 
 
 def envelope(status: str, **fields: Any) -> dict[str, Any]:

@@ -1,4 +1,6 @@
-"""Which addresses results are fetched from, and that the connection goes to the one that was checked."""
+"""
+Which addresses results are fetched from, and that the connection goes to the one that was checked.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,17 @@ from tests.nodes.services.fakes import image_bytes
 
 
 @pytest.mark.parametrize(
-    "url", ["", "lake.png", "ftp://host/x", "http://", "https://user:word@host/", "https://user@host/", "http://[::1", "http://h:99999/"]
+    "url",
+    [
+        "",
+        "lake.png",
+        "ftp://host/x",
+        "http://",
+        "https://user:word@host/",
+        "https://user@host/",
+        "http://[::1",
+        "http://h:99999/",
+    ],
 )
 def test_no_address(url: str) -> None:
     with pytest.raises(NodeError):
@@ -24,7 +36,11 @@ def test_no_address(url: str) -> None:
 
 
 def test_origins_are_compared_by_meaning() -> None:
-    assert origin("https://Example.org") == origin("https://example.org:443/path?query") == ("https", "example.org", 443)
+    assert (
+        origin("https://Example.org")
+        == origin("https://example.org:443/path?query")
+        == ("https", "example.org", 443)
+    )
 
 
 def looked_up(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
@@ -33,7 +49,9 @@ def looked_up(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments, **options: found)
 
 
-def test_one_private_address_of_a_name_is_enough_to_refuse_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_private_address_of_a_name_is_enough_to_refuse_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     looked_up(monkeypatch, "8.8.8.8", "10.0.0.1")
     with pytest.raises(NodeError, match=r"cdn\.example \(10\.0\.0\.1\)"):
         public_address("https://cdn.example/x.png")
@@ -41,7 +59,12 @@ def test_one_private_address_of_a_name_is_enough_to_refuse_it(monkeypatch: pytes
 
 @pytest.mark.parametrize(
     ("url", "is_open"),
-    [("http://gpu.lan:8000/", True), ("https://gpu.lan/", False), ("http://127.0.0.1:1/", False), ("http://[::1]/", False)],
+    [
+        ("http://gpu.lan:8000/", True),
+        ("https://gpu.lan/", False),
+        ("http://127.0.0.1:1/", False),
+        ("http://[::1]/", False),
+    ],
 )
 def test_who_can_read_along(url: str, is_open: bool) -> None:
     assert is_open_to_readers(url) is is_open
@@ -74,7 +97,9 @@ def test_behind_a_proxy_the_proxy_finds_the_host_and_plainly_private_ones_are_re
 
 
 @pytest.mark.parametrize("way", ["no proxy", "a proxy that is not asked for this host"])
-def test_the_connection_goes_to_the_address_that_was_checked(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_connection_goes_to_the_address_that_was_checked(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     looked_up(monkeypatch, "8.8.4.4")
     if way != "no proxy":
         monkeypatch.setenv("https_proxy", "http://proxy.lan:3128")
@@ -92,7 +117,10 @@ def test_the_connection_goes_to_the_address_that_was_checked(way: str, monkeypat
             return await fetch_image(client, "https://cdn.example/x.png", service="Test")
 
     assert asyncio.run(fetched()).size == (24, 16)
-    assert [str(request.url) for request in sent] == ["https://8.8.4.4/x.png", "https://8.8.4.4/moved.png"]
+    assert [str(request.url) for request in sent] == [
+        "https://8.8.4.4/x.png",
+        "https://8.8.4.4/moved.png",
+    ]
     assert {request.headers["host"] for request in sent} == {"cdn.example"}
     assert {request.extensions["sni_hostname"] for request in sent} == {"cdn.example"}
     assert not any("authorization" in request.headers for request in sent)

@@ -19,7 +19,10 @@ from nodetool_core import NodeError
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["error", "status", "data", "detail", "estimated_time"]), inner)
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["error", "status", "data", "detail", "estimated_time"]), inner
+        )
     ),
     max_leaves=20,
 )
@@ -35,7 +38,11 @@ def test_any_json_is_read_without_a_fault(value: Any) -> None:
     assert wait is None or 0 <= wait <= 1e9
 
 
-@given(st.binary(max_size=300), st.text(alphabet=st.characters(codec="latin-1"), max_size=40), st.integers(400, 599))
+@given(
+    st.binary(max_size=300),
+    st.text(alphabet=st.characters(codec="latin-1"), max_size=40),
+    st.integers(400, 599),
+)
 def test_any_bytes_and_any_header_make_an_error(body: bytes, header: str, status: int) -> None:
     error = refusal("Service", status, {"retry-after": header}, body, secret="KEY")
     assert isinstance(error, BusyError if status in (429, 503) else NodeError)
@@ -62,7 +69,10 @@ def test_where_services_say_what_is_wrong(value: Any, said: str) -> None:
     assert message_in(json.dumps(value).encode()) == said
 
 
-@pytest.mark.parametrize(("stated", "seconds"), [("0", 0.0), ("2.5", 2.5), ("9" * 400, 1e9), ("soon", None), ("-3", None), ("", None)])
+@pytest.mark.parametrize(
+    ("stated", "seconds"),
+    [("0", 0.0), ("2.5", 2.5), ("9" * 400, 1e9), ("soon", None), ("-3", None), ("", None)],
+)
 def test_retry_after(stated: str, seconds: float | None) -> None:
     assert seconds_to_wait({"retry-after": stated}) == seconds
 
@@ -76,7 +86,11 @@ def test_retry_after_as_a_date() -> None:
 
 @pytest.mark.parametrize("status", ["FAILED", "failed", "Error", "canceled"])
 def test_failures_of_queues(status: str) -> None:
-    assert failure_in({"status": status, "error": "why"}) == failure_in({"data": {"status": status, "error": "why"}}) == "why"
+    assert (
+        failure_in({"status": status, "error": "why"})
+        == failure_in({"data": {"status": status, "error": "why"}})
+        == "why"
+    )
     assert failure_in({"status": status}) == "it does not say why"
 
 

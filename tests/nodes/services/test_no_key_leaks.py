@@ -1,4 +1,6 @@
-"""A key reaches the service and nothing else: no event, error, log, image, cache entry or other host."""
+"""
+A key reaches the service and nothing else: no event, error, log, image, cache entry or other host.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,12 @@ def keys(monkeypatch: pytest.MonkeyPatch, services: Services) -> None:
 def node(request: pytest.FixtureRequest, services: Services, photo: str) -> Node:
     host = f"127.0.0.1:{services.port}"
     services.route(host, "POST", "/edit", Answer(image_bytes()))
-    services.route(host, "POST", "/getImagetoImage", json_answer(envelope("SUCCESS", output={"result": [f"{services.url}/made.png"]})))
+    services.route(
+        host,
+        "POST",
+        "/getImagetoImage",
+        json_answer(envelope("SUCCESS", output={"result": [f"{services.url}/made.png"]})),
+    )
     services.route(host, "GET", "/made.png", Answer(image_bytes()))
     fakes.hub(services, "owner/canary", "fal-ai", "fal-ai/canary")
     fakes.fal(services, "fal-ai/canary", host="router.huggingface.co", prefix="/fal-ai")
@@ -48,7 +55,11 @@ def node(request: pytest.FixtureRequest, services: Services, photo: str) -> Node
 
 @pytest.mark.usefixtures("keys")
 def test_a_run_that_succeeds(
-    services: Services, node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    services: Services,
+    node: Node,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setenv("NODETOOL_CACHE_DIR", str(tmp_path / "cache"))
     events: list[Event] = []
@@ -61,7 +72,9 @@ def test_a_run_that_succeeds(
     result["image"].save(tmp_path / "made.png")
     result["image"].save(tmp_path / "made.jpg")
     workflow.save(tmp_path / "workflow.json")
-    assert any(CANARY in asked.authorization for asked in services.of("POST")), "the service did get it"
+    assert any(CANARY in asked.authorization for asked in services.of("POST")), (
+        "the service did get it"
+    )
     shown = [json.dumps(event_json(event)) for event in events] + [
         str(events),
         repr(result),
@@ -86,18 +99,34 @@ def test_a_service_that_repeats_the_key_in_its_error(
     fakes.hub(services, "owner/canary", "fal-ai", "fal-ai/canary")
     events: list[Event] = []
     with caplog.at_level(logging.DEBUG), pytest.raises(RunError) as caught:
-        Workflow(Output(name="image", value=node["output"]), engine=engine).run(on_event=events.append)
+        Workflow(Output(name="image", value=node["output"]), engine=engine).run(
+            on_event=events.append
+        )
     [failure] = caught.value.failures
     assert "no account for" in failure.problem.message and "Bearer [" in failure.problem.message
-    shown = [str(events), str(failure), repr(failure.exception), caplog.text, "".join(traceback.format_exception(caught.value))]
+    shown = [
+        str(events),
+        str(failure),
+        repr(failure.exception),
+        caplog.text,
+        "".join(traceback.format_exception(caught.value)),
+    ]
     assert CANARY not in "\n".join(shown)
 
 
 @pytest.mark.usefixtures("keys")
 def test_another_host_does_not_get_the_key(services: Services, photo: str, engine: Engine) -> None:
-    """An endpoint that redirects, and an endpoint of another name than the one that the key was set for."""
+    """
+    An endpoint that redirects, and an endpoint of another name than the one that the key was set
+    for.
+    """
     other = f"localhost:{services.port}"
-    services.route(f"127.0.0.1:{services.port}", "POST", "/", Answer(b"", 307, {"Location": f"http://{other}/edit"}))
+    services.route(
+        f"127.0.0.1:{services.port}",
+        "POST",
+        "/",
+        Answer(b"", 307, {"Location": f"http://{other}/edit"}),
+    )
     services.route(other, "POST", "/edit", Answer(image_bytes()))
     with pytest.raises(RunError):
         _run(engine, Hosted(endpoint=f"{services.url}/", image=photo))

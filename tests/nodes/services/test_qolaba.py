@@ -1,4 +1,8 @@
-"""The Qolaba API as the contract has it: what is sent, what is refused before, and what becomes of the answers."""
+"""
+The Qolaba API as the contract has it.
+
+What is sent, what is refused before, and what becomes of the answers.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,15 @@ from nodetool_core.assets.profiles import in_profile, in_srgb
 from tests.assets.images import scene
 from tests.assets.profiles import display_p3
 from tests.nodes.services.conftest import Runs
-from tests.nodes.services.fakes import Answer, Handler, Services, data_uri_image, envelope, image_bytes, json_answer
+from tests.nodes.services.fakes import (
+    Answer,
+    Handler,
+    Services,
+    data_uri_image,
+    envelope,
+    image_bytes,
+    json_answer,
+)
 
 KEY = "qolaba-own-key"
 Api = Callable[..., None]
@@ -24,7 +36,9 @@ Api = Callable[..., None]
 
 @pytest.fixture
 def api(services: Services, monkeypatch: pytest.MonkeyPatch) -> Api:
-    """The API with its key set: takes the answers to /getImagetoImage, and those to /getImage."""
+    """
+    Return the API with its key set: takes the answers to /getImagetoImage, and those to /getImage.
+    """
     monkeypatch.setenv("QOLABA_API_KEY", KEY)
     monkeypatch.setenv("QOLABA_BASE_URL", services.url + "/")
     host = f"127.0.0.1:{services.port}"
@@ -38,7 +52,12 @@ def api(services: Services, monkeypatch: pytest.MonkeyPatch) -> Api:
 
 
 def success(services: Services, count: int = 1) -> Answer:
-    return json_answer(envelope("SUCCESS", output={"result": [f"{services.url}/result{number}.png" for number in range(count)]}))
+    return json_answer(
+        envelope(
+            "SUCCESS",
+            output={"result": [f"{services.url}/result{number}.png" for number in range(count)]},
+        )
+    )
 
 
 PENDING = json_answer(envelope("PENDING", task_id="task-7"))
@@ -65,7 +84,10 @@ def test_every_field_is_sent(services: Services, run: Runs, photo: str, api: Api
     assert posted.authorization == f"Bearer {KEY}" and posted.path == "/getImagetoImage"
     assert data_uri_image(body.pop("image")).size == (40, 30)
     sent_along, on_the_web = body.pop("file_urls")
-    assert data_uri_image(sent_along).size == (40, 30) and on_the_web == "https://example.org/style.png"
+    assert (
+        data_uri_image(sent_along).size == (40, 30)
+        and on_the_web == "https://example.org/style.png"
+    )
     assert body == {
         "app_id": "ap-sdxl",
         "prompt": "at night",
@@ -78,7 +100,11 @@ def test_every_field_is_sent(services: Services, run: Runs, photo: str, api: Api
         "celery": True,
         "inference_type": "h100",
     }
-    assert [asked.authorization for asked in services.of("GET")] == ["", "", ""], "the key stays with the API"
+    assert [asked.authorization for asked in services.of("GET")] == [
+        "",
+        "",
+        "",
+    ], "the key stays with the API"
 
 
 def test_m9_what_is_sent_is_srgb(services: Services, run: Runs, api: Api) -> None:
@@ -91,10 +117,14 @@ def test_m9_what_is_sent_is_srgb(services: Services, run: Runs, api: Api) -> Non
         assert data_uri_image(sent).tobytes() == in_srgb(wide).tobytes() != wide.tobytes()
 
 
-def test_a_queued_task_is_asked_for_until_it_is_done(services: Services, run: Runs, photo: str, api: Api) -> None:
+def test_a_queued_task_is_asked_for_until_it_is_done(
+    services: Services, run: Runs, photo: str, api: Api
+) -> None:
     api(PENDING, tasks=(PENDING, success(services)))
     assert run(ImageToImage(image=photo)).image.size == (24, 16)
-    assert [asked.json for asked in services.of("POST") if asked.path == "/getImage"] == [{"id": "task-7"}] * 2
+    assert [asked.json for asked in services.of("POST") if asked.path == "/getImage"] == [
+        {"id": "task-7"}
+    ] * 2
     assert any("task task-7 is pending" in text for text in run.told())
 
 
@@ -104,18 +134,24 @@ def test_a_synchronous_request(services: Services, run: Runs, photo: str, api: A
     assert services.of("POST")[0].json["celery"] is False and len(services.of("POST")) == 1
 
 
-def test_a_large_image_is_scaled_down_to_fit(services: Services, run: Runs, photo: str, api: Api) -> None:
+def test_a_large_image_is_scaled_down_to_fit(
+    services: Services, run: Runs, photo: str, api: Api
+) -> None:
     api(success(services))
     Image.new("L", (3072, 1536), 90).save(photo)
     run(ImageToImage(image=photo))
     assert data_uri_image(services.of("POST")[0].json["image"]).size == (1536, 768)
 
 
-def test_a_image_on_the_web_is_sent_as_its_address_and_never_from_the_cache(services: Services, run: Runs, api: Api) -> None:
+def test_a_image_on_the_web_is_sent_as_its_address_and_never_from_the_cache(
+    services: Services, run: Runs, api: Api
+) -> None:
     api(success(services))
     for _ in range(2):
         run(ImageToImage(image="https://example.org/lake.png", seed=5))
-    assert [asked.json["image"] for asked in services.of("POST")] == ["https://example.org/lake.png"] * 2
+    assert [asked.json["image"] for asked in services.of("POST")] == [
+        "https://example.org/lake.png"
+    ] * 2
 
 
 LISTED = {
@@ -125,7 +161,9 @@ LISTED = {
     "GPT Image": "1024x1536 1024x1024 1536x1024",
     "Flux Kontext Max": "630x1470 900x1200 1024x1024 1280x720 1470x630",
 }
-SIZES = [(app, *map(int, size.split("x"))) for app, sizes in LISTED.items() for size in sizes.split()]
+SIZES = [
+    (app, *map(int, size.split("x"))) for app, sizes in LISTED.items() for size in sizes.split()
+]
 
 
 @pytest.mark.parametrize(("app", "width", "height"), SIZES)
@@ -135,34 +173,57 @@ def test_every_size_of_the_tables_is_accepted(
     api(success(services))
     run(ImageToImage(app=app, image=photo, width=width, height=height))
     body = services.of("POST")[0].json
-    assert (body["app_id"], body["width"], body["height"]) == (APPS[app].id, width, height) and run.warnings() == []
+    assert (body["app_id"], body["width"], body["height"]) == (
+        APPS[app].id,
+        width,
+        height,
+    ) and run.warnings() == []
 
 
 @pytest.mark.parametrize("app", LISTED)
-def test_other_sizes_are_refused_before_anything_is_sent(services: Services, run: Runs, photo: str, api: Api, app: Any) -> None:
+def test_other_sizes_are_refused_before_anything_is_sent(
+    services: Services, run: Runs, photo: str, api: Api, app: Any
+) -> None:
     api(success(services))
     for width, height in ((512, 512), (1600, 1470), (1280, 1280)):
         found = run.problem(ImageToImage(app=app, image=photo, width=width, height=height))
-        assert found.code == "invalid_size" and all(size in found.hint for size in LISTED[app].split())
+        assert found.code == "invalid_size" and all(
+            size in found.hint for size in LISTED[app].split()
+        )
     assert services.asked == []
 
 
 @pytest.mark.parametrize("app", ["Flux Dev", "Flux Canny", "Flux Depth"])
-def test_apps_that_take_the_size_of_the_image(services: Services, run: Runs, photo: str, api: Api, app: Any) -> None:
+def test_apps_that_take_the_size_of_the_image(
+    services: Services, run: Runs, photo: str, api: Api, app: Any
+) -> None:
     api(success(services))
     run(ImageToImage(app=app, image=photo, width=512, height=512, inference_type="a100"))
     assert services.of("POST")[0].json.keys() & {"width", "height", "inference_type"} == set()
-    assert [warning.split(" is not used")[0].split(" are not used")[0] for warning in run.warnings()] == [
+    assert [
+        warning.split(" is not used")[0].split(" are not used")[0] for warning in run.warnings()
+    ] == [
         "inference_type",
         "width and height",
     ]
 
 
 @pytest.mark.parametrize(
-    ("size", "nearest"), [((400, 300), (1280, 960)), ((300, 401), (960, 1280)), ((10, 90), (720, 1280)), ((99, 100), (1024, 1024))]
+    ("size", "nearest"),
+    [
+        ((400, 300), (1280, 960)),
+        ((300, 401), (960, 1280)),
+        ((10, 90), (720, 1280)),
+        ((99, 100), (1024, 1024)),
+    ],
 )
 def test_without_a_size_the_nearest_shape_is_taken(
-    services: Services, run: Runs, photo: str, api: Api, size: tuple[int, int], nearest: tuple[int, int]
+    services: Services,
+    run: Runs,
+    photo: str,
+    api: Api,
+    size: tuple[int, int],
+    nearest: tuple[int, int],
 ) -> None:
     api(success(services))
     Image.new("RGB", size).save(photo)
@@ -192,8 +253,12 @@ def test_bounds(photo: str, wrong: dict[str, Any]) -> None:
         ImageToImage(image=photo, **wrong)
 
 
-@pytest.mark.parametrize("right", [{"guidance_scale": 1.0}, {"batch": 8}, {"strength": 0.0}, {"strength": 1.0}], ids=str)
-def test_the_bounds_themselves_are_accepted(services: Services, run: Runs, photo: str, api: Api, right: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "right", [{"guidance_scale": 1.0}, {"batch": 8}, {"strength": 0.0}, {"strength": 1.0}], ids=str
+)
+def test_the_bounds_themselves_are_accepted(
+    services: Services, run: Runs, photo: str, api: Api, right: dict[str, Any]
+) -> None:
     api(success(services))
     run(ImageToImage(image=photo, **right))
     assert services.of("POST")[0].json.items() >= right.items()
@@ -218,7 +283,10 @@ def test_what_can_not_work_is_said_before_anything_is_sent(
     assert services.asked == []
 
 
-@pytest.mark.parametrize(("missing", "code"), [("QOLABA_API_KEY", "missing_secret"), ("QOLABA_BASE_URL", "missing_setting")])
+@pytest.mark.parametrize(
+    ("missing", "code"),
+    [("QOLABA_API_KEY", "missing_secret"), ("QOLABA_BASE_URL", "missing_setting")],
+)
 def test_key_and_address_are_this_machines(
     run: Runs, photo: str, api: Api, monkeypatch: pytest.MonkeyPatch, missing: str, code: str
 ) -> None:
@@ -227,7 +295,7 @@ def test_key_and_address_are_this_machines(
     assert found.code == code and f"nodetool secrets set {missing}" in found.hint
 
 
-# -- misbehaviour ---------------------------------------------------------------------------------------------------
+# -- misbehaviour ----------------------------------------------------------------------------------
 
 HTML = Answer(b"<html><title>Wartung</title></html>", 200, {"Content-Type": "text/html"})
 
@@ -236,12 +304,28 @@ HTML = Answer(b"<html><title>Wartung</title></html>", 200, {"Content-Type": "tex
     ("answer", "code", "said"),
     [
         (json_answer(envelope("FAILED", error="no face found")), "service_failed", "no face found"),
-        (json_answer(envelope("FAILED", error="", error_data={"message": "too dark"}), 500), "service_failed", "too dark"),
-        (json_answer(envelope("FAILED", error="guidance out of range"), 422), "service_rejected", "guidance out of range"),
-        (json_answer(envelope("FAILED", error="who are you"), 401), "service_refused", "who are you"),
+        (
+            json_answer(envelope("FAILED", error="", error_data={"message": "too dark"}), 500),
+            "service_failed",
+            "too dark",
+        ),
+        (
+            json_answer(envelope("FAILED", error="guidance out of range"), 422),
+            "service_rejected",
+            "guidance out of range",
+        ),
+        (
+            json_answer(envelope("FAILED", error="who are you"), 401),
+            "service_refused",
+            "who are you",
+        ),
         (json_answer(envelope("DREAMING")), "unexpected_answer", "'DREAMING'"),
         (json_answer(envelope("PENDING")), "unexpected_answer", "no id"),
-        (json_answer(envelope("SUCCESS", output={"result": []})), "unexpected_answer", "no list of images"),
+        (
+            json_answer(envelope("SUCCESS", output={"result": []})),
+            "unexpected_answer",
+            "no list of images",
+        ),
         (json_answer(envelope("SUCCESS", output="soon")), "unexpected_answer", "no list of images"),
         (json_answer([1]), "unexpected_answer", "200"),
         (HTML, "unexpected_answer", "Wartung"),
@@ -251,28 +335,41 @@ HTML = Answer(b"<html><title>Wartung</title></html>", 200, {"Content-Type": "tex
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_wrong_answer(services: Services, run: Runs, photo: str, api: Api, answer: Answer, code: str, said: str) -> None:
+def test_a_wrong_answer(
+    services: Services, run: Runs, photo: str, api: Api, answer: Answer, code: str, said: str
+) -> None:
     api(answer)
     found = run.problem(ImageToImage(image=photo))
     assert found.code == code and said in found.message, found
     assert len(services.of("POST")) == 1
 
 
-def test_a_busy_api_is_asked_again_and_a_busy_queue_keeps_its_task(services: Services, run: Runs, photo: str, api: Api) -> None:
+def test_a_busy_api_is_asked_again_and_a_busy_queue_keeps_its_task(
+    services: Services, run: Runs, photo: str, api: Api
+) -> None:
     busy = Answer(b"slow down", 429, {"Retry-After": "0"})
     api(busy, PENDING, tasks=(busy, success(services)))
     run(ImageToImage(image=photo))
-    assert [asked.path for asked in services.of("POST")] == ["/getImagetoImage", "/getImagetoImage", "/getImage", "/getImage"]
+    assert [asked.path for asked in services.of("POST")] == [
+        "/getImagetoImage",
+        "/getImagetoImage",
+        "/getImage",
+        "/getImage",
+    ]
 
 
-def test_an_endless_task_ends_at_the_deadline(services: Services, run: Runs, photo: str, api: Api) -> None:
+def test_an_endless_task_ends_at_the_deadline(
+    services: Services, run: Runs, photo: str, api: Api
+) -> None:
     api(PENDING, tasks=(PENDING,))
     found = run.problem(ImageToImage(image=photo, timeout=1.5))
     assert found.code == "service_timeout" and "task task-7 is pending" in found.message
     assert len(services.of("POST")) <= 2, "one request, and one question after a second"
 
 
-def test_a_cancel_while_waiting_takes_effect_at_once(services: Services, run: Runs, photo: str, api: Api) -> None:
+def test_a_cancel_while_waiting_takes_effect_at_once(
+    services: Services, run: Runs, photo: str, api: Api
+) -> None:
     hold = threading.Event()
     api(Answer(b"", hold=hold))
     under_way = run.start(ImageToImage(image=photo, celery=False))
@@ -299,13 +396,22 @@ def test_a_cancel_while_waiting_takes_effect_at_once(services: Services, run: Ru
         ("{base}/page", "not_an_image"),
     ],
 )
-def test_a_result_that_must_not_or_can_not_be_fetched(services: Services, run: Runs, photo: str, api: Api, result: str, code: str) -> None:
+def test_a_result_that_must_not_or_can_not_be_fetched(
+    services: Services, run: Runs, photo: str, api: Api, result: str, code: str
+) -> None:
     host = f"127.0.0.1:{services.port}"
     services.route(host, "GET", "/moved", Answer(b"", 302, {"Location": "http://10.0.0.1/x.png"}))
     services.route(host, "GET", "/round", Answer(b"", 302, {"Location": "/round"}))
     services.route(host, "GET", "/gone", Answer(b"", 410))
     services.route(host, "GET", "/page", HTML)
-    api(json_answer(envelope("SUCCESS", output={"result": [result.format(base=services.url), f"{services.url}/result.png"]})))
+    api(
+        json_answer(
+            envelope(
+                "SUCCESS",
+                output={"result": [result.format(base=services.url), f"{services.url}/result.png"]},
+            )
+        )
+    )
     assert run.problem(ImageToImage(image=photo)).code == code
 
 

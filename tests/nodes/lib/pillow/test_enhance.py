@@ -18,11 +18,16 @@ from tests.nodes.conftest import NodeRunner
 from tests.nodes.lib.pillow.test_filter import glass, noise, pixels
 
 FACTORS: list[type[Node]] = [enhance.Brightness, enhance.Color, enhance.Contrast, enhance.Sharpness]
-SHARPENERS: list[type[Node]] = [enhance.Detail, enhance.EdgeEnhance, enhance.Sharpen, enhance.UnsharpMask]
+SHARPENERS: list[type[Node]] = [
+    enhance.Detail,
+    enhance.EdgeEnhance,
+    enhance.Sharpen,
+    enhance.UnsharpMask,
+]
 
 
 def flat() -> Image.Image:
-    """An image whose tones lie between 96 and 160."""
+    """Return an image whose tones lie between 96 and 160."""
     return Image.fromarray((96 + np.asarray(scene()) // 4).astype(np.uint8))
 
 
@@ -41,7 +46,9 @@ def test_any_factor_gives_an_image(node: type[Node], factor: float, run_node: No
 def test_brightness_multiplies(run_node: NodeRunner) -> None:
     half = pixels(run_node(enhance.Brightness(image=ImageData.of(scene()), factor=0.5)).image)
     assert np.abs(half - pixels(scene()) / 2).max() <= 1
-    assert pixels(run_node(enhance.Brightness(image=ImageData.of(scene()), factor=0)).image).max() == 0
+    assert (
+        pixels(run_node(enhance.Brightness(image=ImageData.of(scene()), factor=0)).image).max() == 0
+    )
 
 
 def test_colour_and_contrast(run_node: NodeRunner) -> None:
@@ -49,7 +56,10 @@ def test_colour_and_contrast(run_node: NodeRunner) -> None:
     assert (grey.max(axis=2) - grey.min(axis=2)).max() == 0
     even = run_node(enhance.Contrast(image=ImageData.of(scene()), factor=0.0)).image
     assert even.getextrema()[0][0] == even.getextrema()[0][1]
-    assert pixels(run_node(enhance.Contrast(image=ImageData.of(flat()), factor=2.0)).image).std() > 1.8 * pixels(flat()).std()
+    assert (
+        pixels(run_node(enhance.Contrast(image=ImageData.of(flat()), factor=2.0)).image).std()
+        > 1.8 * pixels(flat()).std()
+    )
 
 
 @pytest.mark.parametrize("node", SHARPENERS)
@@ -62,28 +72,48 @@ def test_sharpening_strengthens_detail(node: type[Node], run_node: NodeRunner) -
 
 
 def test_sharpness_goes_both_ways(run_node: NodeRunner) -> None:
-    softer, sharper = (pixels(run_node(enhance.Sharpness(image=ImageData.of(noise()), factor=f)).image).std() for f in (0.0, 2.0))
+    softer, sharper = (
+        pixels(run_node(enhance.Sharpness(image=ImageData.of(noise()), factor=f)).image).std()
+        for f in (0.0, 2.0)
+    )
     assert softer < pixels(noise()).std() < sharper
 
 
 def test_an_unsharp_mask_of_nothing(run_node: NodeRunner) -> None:
     for options in ({"percent": 0}, {"threshold": 512}, {"radius": 0.0}):
-        assert difference(run_node(enhance.UnsharpMask(image=ImageData.of(noise()), **options)).image, noise()) == 0
+        assert (
+            difference(
+                run_node(enhance.UnsharpMask(image=ImageData.of(noise()), **options)).image, noise()
+            )
+            == 0
+        )
 
 
 def test_auto_contrast_reaches_black_and_white(run_node: NodeRunner) -> None:
-    assert run_node(enhance.AutoContrast(image=ImageData.of(flat()))).image.getextrema() == ((0, 255),) * 3
+    assert (
+        run_node(enhance.AutoContrast(image=ImageData.of(flat()))).image.getextrema()
+        == ((0, 255),) * 3
+    )
     assert run_node.warnings() == []
 
 
 def test_a_cutoff_that_leaves_nothing_is_told(run_node: NodeRunner) -> None:
-    assert difference(run_node(enhance.AutoContrast(image=ImageData.of(flat()), cutoff=60)).image, flat()) == 0
-    assert run_node.warnings() == ["A cutoff of 60 percent at each end leaves no tones, so the contrast stays as it is."]
+    assert (
+        difference(
+            run_node(enhance.AutoContrast(image=ImageData.of(flat()), cutoff=60)).image, flat()
+        )
+        == 0
+    )
+    assert run_node.warnings() == [
+        "A cutoff of 60 percent at each end leaves no tones, so the contrast stays as it is."
+    ]
 
 
 def test_equalizing_spreads_the_tones(run_node: NodeRunner) -> None:
     skewed = Image.fromarray((np.linspace(0, 1, 4096).reshape(64, 64) ** 4 * 255).astype(np.uint8))
-    shares = np.cumsum(run_node(enhance.Equalize(image=ImageData.of(skewed))).image.histogram()) / 4096
+    shares = (
+        np.cumsum(run_node(enhance.Equalize(image=ImageData.of(skewed))).image.histogram()) / 4096
+    )
     before = np.cumsum(skewed.histogram()) / 4096
     even = np.arange(256) / 255
     assert np.abs(shares - even)[64:].mean() < np.abs(before - even)[64:].mean() / 3
@@ -102,7 +132,9 @@ def test_i7_equalizing_spreads_few_pixels_as_well(pixels: int, run_node: NodeRun
 def test_i8_sharpness_reaches_the_edge(run_node: NodeRunner) -> None:
     stripes = Image.fromarray(np.tile(np.array([[80, 160]], np.uint8), (16, 8)))
     for factor in (0.0, 3.0):
-        made = np.asarray(run_node(enhance.Sharpness(image=ImageData.of(stripes), factor=factor)).image, int)
+        made = np.asarray(
+            run_node(enhance.Sharpness(image=ImageData.of(stripes), factor=factor)).image, int
+        )
         inside = made[4:12, 4:12]
         assert np.array_equal(made[0, 4:12], inside[0]), "the first line is that of any other"
         assert (made[:, 0] != 80).all() and abs(made[8, 0] - inside[4, 0]) < 50
@@ -111,7 +143,9 @@ def test_i8_sharpness_reaches_the_edge(run_node: NodeRunner) -> None:
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_i11_a_clip_limit_of_1_changes_nothing(mode: str, run_node: NodeRunner) -> None:
     for image in (scene(64, 48).convert(mode), half_dark().convert(mode)):
-        made = run_node(enhance.AdaptiveContrast(image=ImageData.of(image), clip_limit=1.0, grid_size=4)).image
+        made = run_node(
+            enhance.AdaptiveContrast(image=ImageData.of(image), clip_limit=1.0, grid_size=4)
+        ).image
         usual = image if mode == "L" else image.convert("YCbCr").convert("RGB")
         assert np.abs(np.asarray(made, int) - np.asarray(usual)).max() <= 1
 
@@ -134,16 +168,26 @@ def half_dark() -> Image.Image:
 
 def test_adaptive_contrast_strengthens_each_part(run_node: NodeRunner) -> None:
     before = pixels(half_dark())
-    after = pixels(run_node(enhance.AdaptiveContrast(image=ImageData.of(half_dark()), clip_limit=0.0, grid_size=4)).image)
+    after = pixels(
+        run_node(
+            enhance.AdaptiveContrast(image=ImageData.of(half_dark()), clip_limit=0.0, grid_size=4)
+        ).image
+    )
     for part in (np.s_[8:56, 4:28], np.s_[8:56, 36:60]):
         assert after[part].std() > 4 * before[part].std()
-    limited = pixels(run_node(enhance.AdaptiveContrast(image=ImageData.of(half_dark()), clip_limit=2.0, grid_size=4)).image)
+    limited = pixels(
+        run_node(
+            enhance.AdaptiveContrast(image=ImageData.of(half_dark()), clip_limit=2.0, grid_size=4)
+        ).image
+    )
     assert before[:, :28].std() < limited[:, :28].std() < after[:, :28].std()
 
 
 def test_adaptive_contrast_shows_no_tiles_and_keeps_hues(run_node: NodeRunner) -> None:
     ramp = Image.fromarray(np.repeat(np.linspace(60, 180, 256)[None], 64, 0).astype(np.uint8))
-    after = pixels(run_node(enhance.AdaptiveContrast(image=ImageData.of(ramp), clip_limit=2.0)).image)
+    after = pixels(
+        run_node(enhance.AdaptiveContrast(image=ImageData.of(ramp), clip_limit=2.0)).image
+    )
     assert np.abs(np.diff(after, axis=1)).max() <= 8 and np.abs(np.diff(after, axis=0)).max() <= 1
     grey = scene().convert("L").convert("RGB")
     result = pixels(run_node(enhance.AdaptiveContrast(image=ImageData.of(grey))).image)
@@ -151,21 +195,34 @@ def test_adaptive_contrast_shows_no_tiles_and_keeps_hues(run_node: NodeRunner) -
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 70), (70, 3)])
-def test_adaptive_contrast_with_more_tiles_than_pixels(size: tuple[int, int], run_node: NodeRunner) -> None:
-    assert run_node(enhance.AdaptiveContrast(image=ImageData.of(scene(*size)), grid_size=64)).image.size == size
+def test_adaptive_contrast_with_more_tiles_than_pixels(
+    size: tuple[int, int], run_node: NodeRunner
+) -> None:
+    assert (
+        run_node(
+            enhance.AdaptiveContrast(image=ImageData.of(scene(*size)), grid_size=64)
+        ).image.size
+        == size
+    )
 
 
 def test_the_middle_rank_removes_specks_and_the_ends_make_parts_grow(run_node: NodeRunner) -> None:
     speck = Image.new("L", (9, 9), 100)
     speck.putpixel((4, 4), 255)
-    assert set(run_node(enhance.RankFilter(image=ImageData.of(speck), size=3, rank=4)).image.tobytes()) == {100}
-    grown = np.asarray(run_node(enhance.RankFilter(image=ImageData.of(speck), size=3, rank=8)).image)
+    assert set(
+        run_node(enhance.RankFilter(image=ImageData.of(speck), size=3, rank=4)).image.tobytes()
+    ) == {100}
+    grown = np.asarray(
+        run_node(enhance.RankFilter(image=ImageData.of(speck), size=3, rank=8)).image
+    )
     assert (grown == 255).sum() == 9
 
 
 @pytest.mark.parametrize("rank", [0, 100, 17 * 17 // 2, 17 * 17 - 1])
 @pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_a_large_square_is_ranked_as_a_small_one_is(rank: int, mode: str, run_node: NodeRunner) -> None:
+def test_a_large_square_is_ranked_as_a_small_one_is(
+    rank: int, mode: str, run_node: NodeRunner
+) -> None:
     image = noise().convert(mode)
     result = run_node(enhance.RankFilter(image=ImageData.of(image), size=17, rank=rank)).image
     assert difference(result, image.filter(ImageFilter.RankFilter(17, rank))) == 0
@@ -181,7 +238,12 @@ def test_the_largest_square_ends_and_can_be_cancelled(run_node: NodeRunner) -> N
         run_node(enhance.RankFilter(image=ImageData.of(speck), size=511))
 
 
-MEASURING: list[type[Node]] = [enhance.AdaptiveContrast, enhance.AutoContrast, enhance.Contrast, enhance.Equalize]
+MEASURING: list[type[Node]] = [
+    enhance.AdaptiveContrast,
+    enhance.AutoContrast,
+    enhance.Contrast,
+    enhance.Equalize,
+]
 
 
 @pytest.mark.parametrize("node", MEASURING)
@@ -192,9 +254,14 @@ def test_what_is_hidden_is_not_measured(node: type[Node], run_node: NodeRunner) 
         return image
 
     options = {"factor": 2.0} if node is enhance.Contrast else {}
-    results = [pixels(run_node(node(image=ImageData.of(cut_out(hidden)), **options)).image) for hidden in ((0, 0, 0), (255, 255, 255))]
+    results = [
+        pixels(run_node(node(image=ImageData.of(cut_out(hidden)), **options)).image)
+        for hidden in ((0, 0, 0), (255, 255, 255))
+    ]
     assert np.array_equal(*(result[:40, :40] for result in results))
-    assert not np.array_equal(results[0][:40, :40], pixels(cut_out((0, 0, 0)))[:40, :40]), "it did change what is seen"
+    assert not np.array_equal(results[0][:40, :40], pixels(cut_out((0, 0, 0)))[:40, :40]), (
+        "it did change what is seen"
+    )
 
 
 NEIGHBOURS: list[tuple[type[Node], dict[str, Any]]] = [
@@ -215,18 +282,25 @@ NEIGHBOURS: list[tuple[type[Node], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("node", "options"), NEIGHBOURS)
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_hidden_colours_do_not_reach_their_neighbours(node: type[Node], options: dict[str, Any], mode: str, run_node: NodeRunner) -> None:
+def test_hidden_colours_do_not_reach_their_neighbours(
+    node: type[Node], options: dict[str, Any], mode: str, run_node: NodeRunner
+) -> None:
     shape, source = (20, 30, len(mode)), np.random.default_rng(4)
     tones = source.integers(0, 256, shape, np.uint8)
     tones[..., -1] = source.choice(np.array([0, 90, 255], np.uint8), shape[:2], p=(0.8, 0.1, 0.1))
     others = tones.copy()
     others[tones[..., -1] == 0, :-1] = source.integers(0, 256, len(mode) - 1, np.uint8)
-    first, second = (pixels(run_node(node(image=ImageData.of(Image.fromarray(part, mode)), **options)).image) for part in (tones, others))
+    first, second = (
+        pixels(run_node(node(image=ImageData.of(Image.fromarray(part, mode)), **options)).image)
+        for part in (tones, others)
+    )
     assert np.array_equal(first[first[..., -1] > 0], second[first[..., -1] > 0])
 
 
 @pytest.mark.parametrize(("node", "options"), NEIGHBOURS)
-def test_the_edge_of_an_even_cutout_looks_like_its_inside(node: type[Node], options: dict[str, Any], run_node: NodeRunner) -> None:
+def test_the_edge_of_an_even_cutout_looks_like_its_inside(
+    node: type[Node], options: dict[str, Any], run_node: NodeRunner
+) -> None:
     cutout = Image.new("RGBA", (30, 20), (0, 255, 0, 0))
     cutout.paste((200, 50, 20, 255), (5, 5, 20, 15))
     result = pixels(run_node(node(image=ImageData.of(cutout), **options)).image)[5:15, 5:20]
@@ -241,7 +315,10 @@ def test_a_image_of_which_nothing_is_seen(node: type[Node], run_node: NodeRunner
     assert set(run_node(node(image=ImageData.of(clear))).image.getchannel("A").tobytes()) == {0}
 
 
-@pytest.mark.parametrize(("size", "rank", "says"), [(4, 3, "4 pixels has no middle"), (3, 9, "no rank 9: a square of size 3 has 9 pixels")])
+@pytest.mark.parametrize(
+    ("size", "rank", "says"),
+    [(4, 3, "4 pixels has no middle"), (3, 9, "no rank 9: a square of size 3 has 9 pixels")],
+)
 def test_ranks_that_are_not_there(size: int, rank: int, says: str, run_node: NodeRunner) -> None:
     with pytest.raises(NodeError, match=says):
         run_node(enhance.RankFilter(image=ImageData.of(scene()), size=size, rank=rank))

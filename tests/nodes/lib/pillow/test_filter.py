@@ -18,12 +18,16 @@ TONES = arrays(np.uint8, st.tuples(st.integers(1, 24), st.integers(1, 24), st.ju
 
 
 def noise(width: int = 48, height: int = 32, seed: int = 0) -> Image.Image:
-    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8))
+    return Image.fromarray(
+        np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    )
 
 
 def step(width: int = 32, height: int = 16) -> Image.Image:
     """Black on the left half, white on the right."""
-    return Image.fromarray(np.repeat([[0] * (width // 2) + [255] * (width // 2)], height, 0).astype(np.uint8))
+    return Image.fromarray(
+        np.repeat([[0] * (width // 2) + [255] * (width // 2)], height, 0).astype(np.uint8)
+    )
 
 
 def glass(image: Image.Image, alpha: int = 128) -> Image.Image:
@@ -44,7 +48,10 @@ def test_a_blur_takes_detail_and_keeps_the_mean(run_node: NodeRunner) -> None:
         assert abs(after.mean() - before.mean()) < 4
         spread.append(after.std())
     assert spread == sorted(spread, reverse=True) and spread[1] < spread[0] / 2
-    assert difference(run_node(filters.Blur(image=ImageData.of(noise()), radius=0.0)).image, noise()) == 0
+    assert (
+        difference(run_node(filters.Blur(image=ImageData.of(noise()), radius=0.0)).image, noise())
+        == 0
+    )
 
 
 def test_smoothing_takes_less_than_a_blur(run_node: NodeRunner) -> None:
@@ -64,20 +71,31 @@ def test_hidden_colours_do_not_bleed_into_a_blur(run_node: NodeRunner) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(TONES)
-def test_inverting_twice_changes_nothing(tmp_path_factory: pytest.TempPathFactory, tones: Any) -> None:
+def test_inverting_twice_changes_nothing(
+    tmp_path_factory: pytest.TempPathFactory, tones: Any
+) -> None:
     run = NodeRunner(tmp_path_factory.getbasetemp())
     once = run(filters.Invert(image=ImageData.of(Image.fromarray(tones))))
     assert np.array_equal(np.asarray(once.image), 255 - tones)
     assert np.array_equal(np.asarray(run(filters.Invert(image=once)).image), tones)
 
 
-COLOUR_FILTERS: list[type[Node]] = [filters.Contour, filters.Emboss, filters.FindEdges, filters.Invert, filters.Posterize, filters.Solarize]
+COLOUR_FILTERS: list[type[Node]] = [
+    filters.Contour,
+    filters.Emboss,
+    filters.FindEdges,
+    filters.Invert,
+    filters.Posterize,
+    filters.Solarize,
+]
 
 
 @pytest.mark.parametrize("node", [*COLOUR_FILTERS, filters.ConvertToGrayscale])
 def test_alpha_is_kept(node: type[Node], run_node: NodeRunner) -> None:
     result = run_node(node(image=ImageData.of(glass(scene())))).image
-    assert result.mode == ("LA" if node is filters.ConvertToGrayscale else "RGBA") and set(result.getchannel("A").tobytes()) == {128}
+    assert result.mode == ("LA" if node is filters.ConvertToGrayscale else "RGBA") and set(
+        result.getchannel("A").tobytes()
+    ) == {128}
 
 
 @pytest.mark.parametrize("node", COLOUR_FILTERS)
@@ -90,7 +108,11 @@ def test_grey_and_deep_images_come_out_grey(node: type[Node], run_node: NodeRunn
 
 def test_edges_are_where_the_tones_change(run_node: NodeRunner) -> None:
     edges = pixels(run_node(filters.FindEdges(image=ImageData.of(step()))).image)
-    assert edges[:, 15:17].max(axis=1).min() == 255 and edges[:, :14].max() == 0 and edges[:, 18:].max() == 0
+    assert (
+        edges[:, 15:17].max(axis=1).min() == 255
+        and edges[:, :14].max() == 0
+        and edges[:, 18:].max() == 0
+    )
     lines = pixels(run_node(filters.Contour(image=ImageData.of(step()))).image)
     assert lines[:, 15:17].min(axis=1).max() == 0 and lines[:, :14].min() == 255
     relief = pixels(run_node(filters.Emboss(image=ImageData.of(step()))).image)
@@ -100,19 +122,38 @@ def test_edges_are_where_the_tones_change(run_node: NodeRunner) -> None:
 def test_canny_draws_one_thin_line_along_an_edge(run_node: NodeRunner) -> None:
     edges = np.asarray(run_node(filters.Canny(image=ImageData.of(step()))).image)
     assert edges.shape == (16, 32) and set(np.unique(edges)) == {0, 255}
-    assert (np.flatnonzero(edges.any(axis=0)) // 2 == 7).all() and (edges > 0).sum(axis=1).tolist() == [1] * 16
-    assert np.asarray(run_node(filters.Canny(image=ImageData.of(Image.new("L", (9, 9), 77)))).image).max() == 0
+    assert (np.flatnonzero(edges.any(axis=0)) // 2 == 7).all() and (edges > 0).sum(
+        axis=1
+    ).tolist() == [1] * 16
+    assert (
+        np.asarray(
+            run_node(filters.Canny(image=ImageData.of(Image.new("L", (9, 9), 77)))).image
+        ).max()
+        == 0
+    )
 
 
 def test_canny_goes_on_where_a_strong_edge_becomes_weak(run_node: NodeRunner) -> None:
     tones = np.zeros((40, 32), np.uint8)
     tones[:, 16:] = np.linspace(240, 30, 40)[:, None]
     weak = Image.fromarray(tones)
-    both = np.asarray(run_node(filters.Canny(image=ImageData.of(weak), low_threshold=100, high_threshold=255)).image)
-    strong = np.asarray(run_node(filters.Canny(image=ImageData.of(weak), low_threshold=255, high_threshold=255)).image)
+    both = np.asarray(
+        run_node(
+            filters.Canny(image=ImageData.of(weak), low_threshold=100, high_threshold=255)
+        ).image
+    )
+    strong = np.asarray(
+        run_node(
+            filters.Canny(image=ImageData.of(weak), low_threshold=255, high_threshold=255)
+        ).image
+    )
     assert (strong > 0).sum() < (both > 0).sum() and both[-4:].any() and not strong[-4:].any()
     alone = weak.crop((0, 36, 32, 40))
-    assert not np.asarray(run_node(filters.Canny(image=ImageData.of(alone), low_threshold=100, high_threshold=255)).image).any()
+    assert not np.asarray(
+        run_node(
+            filters.Canny(image=ImageData.of(alone), low_threshold=100, high_threshold=255)
+        ).image
+    ).any()
 
 
 def test_a_snake_of_edges_is_followed_to_its_end() -> None:
@@ -150,28 +191,40 @@ def test_a_border_that_is_too_much(run_node: NodeRunner) -> None:
 def test_channels(run_node: NodeRunner) -> None:
     for number, name in enumerate("RGB"):
         channel = run_node(filters.GetChannel(image=ImageData.of(scene()), channel=name)).image
-        assert channel.mode == "L" and np.array_equal(np.asarray(channel), np.asarray(scene())[..., number])
+        assert channel.mode == "L" and np.array_equal(
+            np.asarray(channel), np.asarray(scene())[..., number]
+        )
     grey = scene().convert("L")
-    assert difference(run_node(filters.GetChannel(image=ImageData.of(grey), channel="G")).image, grey) == 0
+    assert (
+        difference(run_node(filters.GetChannel(image=ImageData.of(grey), channel="G")).image, grey)
+        == 0
+    )
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
 def test_posterizing_leaves_so_many_tones(bits: int, run_node: NodeRunner) -> None:
     ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
-    assert len(set(run_node(filters.Posterize(image=ImageData.of(ramp), bits=bits)).image.tobytes())) == 2**bits
+    assert (
+        len(set(run_node(filters.Posterize(image=ImageData.of(ramp), bits=bits)).image.tobytes()))
+        == 2**bits
+    )
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
 def test_i9_posterizing_keeps_black_and_white(bits: int, run_node: NodeRunner) -> None:
     ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None]).convert("RGB")
-    made = np.asarray(run_node(filters.Posterize(image=ImageData.of(ramp), bits=bits)).image, int)[0]
+    made = np.asarray(run_node(filters.Posterize(image=ImageData.of(ramp), bits=bits)).image, int)[
+        0
+    ]
     assert made.min() == 0 and made.max() == 255 and (np.diff(made, axis=0) >= 0).all()
     assert np.abs(made[:, 0] - np.arange(256)).max() <= 256 / 2**bits
 
 
 def test_solarizing_inverts_from_the_threshold_on(run_node: NodeRunner) -> None:
     ramp = np.arange(256, dtype=np.uint8)[None]
-    result = np.asarray(run_node(filters.Solarize(image=ImageData.of(Image.fromarray(ramp)), threshold=100)).image)
+    result = np.asarray(
+        run_node(filters.Solarize(image=ImageData.of(Image.fromarray(ramp)), threshold=100)).image
+    )
     assert np.array_equal(result, np.where(ramp < 100, ramp, 255 - ramp))
 
 

@@ -31,36 +31,64 @@ def rgba() -> st.SearchStrategy[Any]:
 def test_the_ends_of_a_blend_are_the_images(mode: str, run_node: NodeRunner) -> None:
     first, second = glass(scene(), 77).convert(mode), glass(noise(40, 24), 200).convert(mode)
     for alpha, expected in ((0.0, first), (1.0, second)):
-        assert difference(run_node(Blend(image1=ImageData.of(first), image2=ImageData.of(second), alpha=alpha)).image, expected) == 0
-    between = run_node(Blend(image1=ImageData.of(first), image2=ImageData.of(second), alpha=0.5)).image
+        assert (
+            difference(
+                run_node(
+                    Blend(image1=ImageData.of(first), image2=ImageData.of(second), alpha=alpha)
+                ).image,
+                expected,
+            )
+            == 0
+        )
+    between = run_node(
+        Blend(image1=ImageData.of(first), image2=ImageData.of(second), alpha=0.5)
+    ).image
     assert between.mode == mode and difference(between, first) > 1 < difference(between, second)
 
 
 def test_a_blend_of_other_size_and_kind(run_node: NodeRunner) -> None:
     wide = Image.new("RGB", (90, 10), "red")
-    result = run_node(Blend(image1=ImageData.of(scene().convert("L")), image2=ImageData.of(wide), alpha=1.0)).image
-    assert result.mode == "RGB" and result.size == (40, 24) and result.getpixel((0, 0)) == (255, 0, 0)
+    result = run_node(
+        Blend(image1=ImageData.of(scene().convert("L")), image2=ImageData.of(wide), alpha=1.0)
+    ).image
+    assert (
+        result.mode == "RGB" and result.size == (40, 24) and result.getpixel((0, 0)) == (255, 0, 0)
+    )
 
 
 def test_invisible_colours_do_not_count_in_a_blend(run_node: NodeRunner) -> None:
-    hidden, seen = Image.new("RGBA", (2, 2), (255, 0, 0, 0)), Image.new("RGBA", (2, 2), (0, 0, 255, 255))
-    red, _, blue, alpha = run_node(Blend(image1=ImageData.of(hidden), image2=ImageData.of(seen))).image.getpixel((0, 0))
+    hidden, seen = (
+        Image.new("RGBA", (2, 2), (255, 0, 0, 0)),
+        Image.new("RGBA", (2, 2), (0, 0, 255, 255)),
+    )
+    red, _, blue, alpha = run_node(
+        Blend(image1=ImageData.of(hidden), image2=ImageData.of(seen))
+    ).image.getpixel((0, 0))
     assert red == 0 and blue == 255 and alpha == 128
 
 
 @settings(max_examples=60, deadline=None)
 @given(first=rgba(), second=rgba(), mask=SHAPE.flatmap(lambda shape: arrays(np.uint8, shape)))
-def test_a_composite_keeps_each_side_of_the_mask(tmp_path_factory: pytest.TempPathFactory, first: Any, second: Any, mask: Any) -> None:
+def test_a_composite_keeps_each_side_of_the_mask(
+    tmp_path_factory: pytest.TempPathFactory, first: Any, second: Any, mask: Any
+) -> None:
     run = NodeRunner(tmp_path_factory.getbasetemp())
-    images = {name: ImageData.of(Image.fromarray(array)) for name, array in (("image1", first), ("image2", second), ("mask", mask))}
+    images = {
+        name: ImageData.of(Image.fromarray(array))
+        for name, array in (("image1", first), ("image2", second), ("mask", mask))
+    }
     result = np.asarray(run(Composite(**images)).image)
-    assert np.array_equal(result[mask == 255], first[mask == 255]) and np.array_equal(result[mask == 0], second[mask == 0])
+    assert np.array_equal(result[mask == 255], first[mask == 255]) and np.array_equal(
+        result[mask == 0], second[mask == 0]
+    )
 
 
 def test_grey_masks_mix_and_other_sizes_are_fitted(run_node: NodeRunner) -> None:
     white, black = Image.new("L", (10, 10), 255), Image.new("L", (4, 8), 0)
     mask = Image.new("RGB", (3, 3), (100, 100, 100))
-    result = run_node(Composite(image1=ImageData.of(white), image2=ImageData.of(black), mask=ImageData.of(mask))).image
+    result = run_node(
+        Composite(image1=ImageData.of(white), image2=ImageData.of(black), mask=ImageData.of(mask))
+    ).image
     assert result.mode == "L" and result.size == (10, 10) and set(result.tobytes()) == {100}
 
 
@@ -87,38 +115,67 @@ def mixing(first: ImageData, second: ImageData) -> list[Node]:
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-def test_a_second_image_keeps_its_colours_in_the_profile_of_the_first(mode: str, run_node: NodeRunner) -> None:
+def test_a_second_image_keeps_its_colours_in_the_profile_of_the_first(
+    mode: str, run_node: NodeRunner
+) -> None:
     red = Image.new(mode, (4, 4), (250, 10, 20, 255)[: len(mode)])
     for node in mixing(profiled(scene(4, 4).convert(mode), SRGB), profiled(red, SWAPPED)):
         result = run_node(node).image
         assert result.info["icc_profile"] == SRGB, "the numbers mean what they meant in the first"
         found = result.getpixel((1, result.height - 2))
-        assert max(abs(one - other) for one, other in zip(found[:3], (10, 250, 20), strict=True)) <= 2, node.spec.title
+        assert (
+            max(abs(one - other) for one, other in zip(found[:3], (10, 250, 20), strict=True)) <= 2
+        ), node.spec.title
 
 
-@pytest.mark.parametrize("profiles", [(SRGB, None), (None, SRGB), (SRGB, b"wide"), (b"wide", SRGB), (SRGB, SRGB), (None, None)])
-def test_what_is_srgb_or_can_not_be_read_keeps_its_numbers(profiles: tuple[bytes | None, bytes | None], run_node: NodeRunner) -> None:
+@pytest.mark.parametrize(
+    "profiles",
+    [(SRGB, None), (None, SRGB), (SRGB, b"wide"), (b"wide", SRGB), (SRGB, SRGB), (None, None)],
+)
+def test_what_is_srgb_or_can_not_be_read_keeps_its_numbers(
+    profiles: tuple[bytes | None, bytes | None], run_node: NodeRunner
+) -> None:
     red = Image.new("RGB", (4, 4), (250, 10, 20))
     for node in mixing(profiled(scene(4, 4), profiles[0]), profiled(red, profiles[1])):
         result = run_node(node).image
         assert result.getpixel((1, result.height - 2)) == (250, 10, 20), node.spec.title
 
 
-@pytest.mark.parametrize(("first", "second"), [(None, SWAPPED), (SWAPPED, None), (b"wide", SWAPPED), (SWAPPED, b"wide")])
-def test_i2_an_image_without_a_profile_is_srgb(first: bytes | None, second: bytes | None, run_node: NodeRunner) -> None:
+@pytest.mark.parametrize(
+    ("first", "second"), [(None, SWAPPED), (SWAPPED, None), (b"wide", SWAPPED), (SWAPPED, b"wide")]
+)
+def test_i2_an_image_without_a_profile_is_srgb(
+    first: bytes | None, second: bytes | None, run_node: NodeRunner
+) -> None:
     red = Image.new("RGB", (4, 4), (250, 10, 20))
     for node in mixing(profiled(scene(4, 4), first), profiled(red, second)):
         result = run_node(node).image
-        assert result.info.get("icc_profile") == (SWAPPED if first == SWAPPED else None), node.spec.title
+        assert result.info.get("icc_profile") == (SWAPPED if first == SWAPPED else None), (
+            node.spec.title
+        )
         found = result.getpixel((1, result.height - 2))
-        assert max(abs(one - other) for one, other in zip(found[:3], (10, 250, 20), strict=True)) <= 2, node.spec.title
+        assert (
+            max(abs(one - other) for one, other in zip(found[:3], (10, 250, 20), strict=True)) <= 2
+        ), node.spec.title
 
 
-@pytest.mark.parametrize(("node", "name"), [(MatchHistogram, "reference"), (TransferColor, "colors")])
-def test_colours_are_taken_from_a_reference_in_another_profile(node: type[Node], name: str, run_node: NodeRunner) -> None:
-    image, (red, green, blue) = profiled(scene(), SRGB), noise(40, 24).filter(ImageFilter.GaussianBlur(4)).split()
+@pytest.mark.parametrize(
+    ("node", "name"), [(MatchHistogram, "reference"), (TransferColor, "colors")]
+)
+def test_colours_are_taken_from_a_reference_in_another_profile(
+    node: type[Node], name: str, run_node: NodeRunner
+) -> None:
+    image, (red, green, blue) = (
+        profiled(scene(), SRGB),
+        noise(40, 24).filter(ImageFilter.GaussianBlur(4)).split(),
+    )
     red = red.point(lambda tone: tone // 2)
-    reference, turned = Image.merge("RGB", (red, green, blue)), Image.merge("RGB", (green, red, blue))
+    reference, turned = (
+        Image.merge("RGB", (red, green, blue)),
+        Image.merge("RGB", (green, red, blue)),
+    )
     others = ImageData.of(reference), profiled(turned, SWAPPED), ImageData.of(turned)
-    expected, found, wrong = (run_node(node(**{"image": image, name: other})).image for other in others)
+    expected, found, wrong = (
+        run_node(node(**{"image": image, name: other})).image for other in others
+    )
     assert difference(expected, found) < 3 < difference(expected, wrong)
