@@ -1,0 +1,50 @@
+"""The code says one word for one thing: words that gave way to the field's own do not come back."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SPOKEN = ("*.py", "*.md", "*.toml", "*.json", "*.yml")
+"""Files that a reader meets."""
+QUOTED = (
+    "tests/test_words.py",
+    "training/tiny_landscapes/captions.py",
+    "nodes/huggingface/weights/",
+    "docs/glossary.md",
+)
+"""Where a retired word is data: prompts, a vocabulary, the page that explains it."""
+
+RETIRED = {
+    r"[Pp]ictures?|PICTURES?": "image; the class is ImageData",
+}
+"""Patterns of retired words, and what is said in their place. They match whole words of a name as well."""
+
+
+def files() -> list[Path]:
+    """Return the files under version control, or all of a copy that has none."""
+    listed = subprocess.run(
+        ["git", "ls-files", *SPOKEN], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode == 0 and listed.stdout:
+        return [ROOT / name for name in listed.stdout.splitlines()]
+    rooms = ("nodetool_core", "nodes", "graphs", "tests", "docs", "bench", "training")
+    found = [path for room in rooms for kind in SPOKEN for path in (ROOT / room).rglob(kind)]
+    return [*found, *(path for kind in SPOKEN for path in ROOT.glob(kind))]
+
+
+@pytest.mark.parametrize("word", RETIRED)
+def test_a_retired_word_does_not_come_back(word: str) -> None:
+    pattern = re.compile(rf"(?<![a-zA-Z])(?:{word})(?![a-z])")
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}"
+        for path in files()
+        if path.is_file() and not str(path.relative_to(ROOT)).startswith(QUOTED)
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if pattern.search(line)
+    ]
+    assert found == [], f"say {RETIRED[word]}"
