@@ -18,6 +18,7 @@ import nodetool_core
 ROOT = Path(__file__).parents[1]
 
 ROOMS = [
+    "json_types",
     "errors",
     "collection",
     "hub_addresses",
