@@ -1,7 +1,7 @@
 """The built-in node pack. Its folders are the namespaces of its node types."""
 
 from nodes.aliases import ALIASES
-from nodetool_core.registry import Pack
+from nodetool_core import ImageRef, Pack
 
 pack = Pack(
     package="nodes",
@@ -17,5 +17,15 @@ pack = Pack(
         tuple: "nodetool.list.MakeTuple",
         dict: "nodetool.dictionary.MakeDictionary",
     },
+    serves={
+        "image-to-image": "huggingface.image_to_image.ImageToImage",
+        "text-to-image": "huggingface.text_to_image.TextToImage",
+    },
+    inputs={
+        ImageRef: "nodetool.input.ImageInput",
+        str: "nodetool.input.StringInput",
+    },
+    output="nodetool.output.Output",
+    loop="nodetool.control.ForEach",
     pages={"models.md": "nodes.huggingface.models_page:page"},
 )

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from nodetool_core.registry import Alias
+from nodetool_core.packs import Alias
 
 _HOSTED: Final = {"safety_check": None, "timeout_seconds": None}
 """Properties that only mean something to a hosted service."""

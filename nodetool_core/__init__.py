@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nodetool_core.errors import NodeError, NodetoolError, RunCancelled, WorkflowError
     from nodetool_core.node import SKIPPED, Field, Lane, Node, Role
     from nodetool_core.own_types import JsonValue
+    from nodetool_core.packs import Pack
     from nodetool_core.references import (
         ColorRef,
         FolderRef,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
         ImageToImageModel,
         ModelRef,
     )
-    from nodetool_core.registry import Pack, Registry
+    from nodetool_core.registry import Registry
 
 _HOME = {
     "close_default_engine": "engine.default",
@@ -56,7 +57,7 @@ _HOME = {
     "NodeError": "errors",
     "NodePolicy": "engine.options",
     "NodetoolError": "errors",
-    "Pack": "registry",
+    "Pack": "packs",
     "ImageData": "assets.image_data",
     "Registry": "registry",
     "Role": "node",

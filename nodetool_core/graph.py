@@ -24,7 +24,8 @@ from nodetool_core.types import exact_type, is_assignable, is_open, type_name
 from nodetool_core.workflow import EdgeRecord, WorkflowDocument
 
 if TYPE_CHECKING:
-    from nodetool_core.registry import Alias, Registry
+    from nodetool_core.packs import Alias
+    from nodetool_core.registry import Registry
 
 
 @dataclass(slots=True)

@@ -12,95 +12,16 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
-import sys
 import threading
-import traceback
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cache
-from importlib.metadata import entry_points
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from nodetool_core.errors import Problem, WorkflowError, near_miss, nearest
 from nodetool_core.forking import renewed_after_fork
 from nodetool_core.node import Node
-
-ENTRY_POINT_GROUP = "nodetool.packs"
-
-
-@dataclass(frozen=True)
-class Alias:
-    """How a node type of another time or tool is read: as which type, with which names."""
-
-    type: str
-    properties: Mapping[str, str | None] = field(default_factory=dict)
-    """Old property or input handle to the new one; None where there is no counterpart."""
-    outputs: Mapping[str, str] = field(default_factory=dict)
-    values: Mapping[str, object] = field(default_factory=dict)
-    """Values that the old type implied."""
-
-
-@dataclass(frozen=True)
-class Pack:
-    """A package of nodes, and what ships with it."""
-
-    package: str
-    """Import name of the package whose modules hold the nodes."""
-    prefix: str | None = None
-    """
-    What its node types start with; the package's own name unless said otherwise.
-
-    Empty for the built-in pack.
-    """
-    weights: Mapping[str, str] = field(default_factory=dict)
-    """Models that ship with the pack: Hub-like id to a directory inside the package."""
-    aliases: Mapping[str, Alias] = field(default_factory=dict)
-    """Renamed types, by the old name."""
-    examples: str = ""
-    """
-    Folder of workflow files that show the pack: inside the package or, in a repository, beside it.
-    """
-    makers: Mapping[type, str] = field(default_factory=dict)
-    """
-    Types of nodes that make a list, a tuple or a mapping of what is connected to them, by the class
-    of what they make.
-    """
-    pages: Mapping[str, str] = field(default_factory=dict)
-    """
-    Pages of documentation that the pack writes of itself.
-
-    File name to `module:function`, which gives the Markdown.
-    """
-
-    @property
-    def type_prefix(self) -> str:
-        return (
-            f"{self.package}."
-            if self.prefix is None
-            else (f"{self.prefix}." if self.prefix else "")
-        )
-
-    def directory(self) -> Path:
-        """Where the package lies on disk."""
-        found = importlib.util.find_spec(self.package)
-        if found is None or not found.submodule_search_locations:
-            raise ModuleNotFoundError(f"The pack {self.package!r} is not a package.")
-        return Path(next(iter(found.submodule_search_locations)))
-
-    def examples_directory(self) -> Path | None:
-        """Where the example workflows lie on disk; None where the pack has none."""
-        inside = self.directory() / self.examples
-        places = (inside, inside.parents[1] / self.examples) if self.examples else ()
-        return next((place for place in places if place.is_dir()), None)
-
-    def module_of(self, node_type: str) -> str | None:
-        """Return the module that would hold a type of this pack, whether it exists or not."""
-        if not node_type.startswith(self.type_prefix):
-            return None
-        path = node_type.removeprefix(self.type_prefix).rpartition(".")[0]
-        return f"{self.package}.{path}" if path else self.package
+from nodetool_core.packs import Alias, Pack, import_problem, installed_packs
 
 
 def distinct_types(node_classes: Iterable[type[Node]]) -> dict[type[Node], str]:
@@ -168,7 +89,7 @@ class Registry:
 
         Which these are is read once, and again where something was installed since.
         """
-        packs, problems = _installed_packs(tuple((place, _changed(place)) for place in sys.path))
+        packs, problems = installed_packs()
         registry = cls(packs)
         registry.problems.extend(problems)
         return registry
@@ -204,8 +125,27 @@ class Registry:
         Return the node that makes a container of this class from what is connected to it, in the
         order of names; None where there is none.
         """
-        names = [pack.makers[kind] for pack in self.packs if kind in pack.makers]
-        return self.get(names[0]) if names else None
+        return self._first(pack.makers.get(kind) for pack in self.packs)
+
+    def serving(self, task: str) -> type[Node] | None:
+        """Return the node that a served model's id stands for in a task, or None."""
+        return self._first(pack.serves.get(task) for pack in self.packs)
+
+    def input_node(self, kind: type) -> type[Node] | None:
+        """Return the node that is a workflow's input of a class of values, or None."""
+        return self._first(pack.inputs.get(kind) for pack in self.packs)
+
+    def output_node(self) -> type[Node] | None:
+        """Return the node that is a workflow's output of any value, or None."""
+        return self._first(pack.output for pack in self.packs)
+
+    def loop_node(self) -> type[Node] | None:
+        """Return the node that yields the items of a list one by one, or None."""
+        return self._first(pack.loop for pack in self.packs)
+
+    def _first(self, node_types: Iterable[str | None]) -> type[Node] | None:
+        """Return the class of the first type that a pack names."""
+        return next((self.get(node_type) for node_type in node_types if node_type), None)
 
     def suggest(self, node_type: str) -> str:
         """
@@ -325,39 +265,9 @@ class Registry:
 
     def _report(self, where: str, error: Exception) -> None:
         """Note a problem, once: what fails is looked at again with each listing."""
-        problem = _import_problem(where, error)
+        problem = import_problem(where, error)
         if problem not in self.problems:
             self.problems.append(problem)
-
-
-@cache
-def _installed_packs(
-    places: tuple[tuple[str, int], ...],
-) -> tuple[tuple[Pack, ...], tuple[Problem, ...]]:
-    """
-    Return the packs that are announced in these places, by their entry points.
-
-    And what could not be imported of them.
-    """
-    packs, problems = [], []
-    for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name):
-        try:
-            packs.append(entry.load())
-        except Exception as error:  # noqa: BLE001 - a pack is foreign code: whatever it raises is reported as its problem
-            problems.append(_import_problem(entry.value, error))
-    return tuple(packs), tuple(problems)
-
-
-def _changed(place: str) -> int:
-    """
-    When something was installed in a place last.
-
-    0 for what is no place to install in, such as a folder that a program works in.
-    """
-    try:
-        return Path(place).stat().st_mtime_ns if place.endswith("-packages") else 0
-    except OSError:
-        return 0
 
 
 def _is_of(node_class: type[Node], module: str) -> bool:
@@ -375,29 +285,3 @@ def _modules(root: Path, package: str) -> Iterator[str]:
         yield name
         if found.ispkg:
             yield from _modules(root / found.name, name)
-
-
-def _import_problem(where: str, error: BaseException) -> Problem:
-    message = f"{type(error).__name__}: {error}"
-    place = _place_of(error)
-    return Problem(
-        "import_failed",
-        where,
-        f"{message} ({place})" if place else message,
-        "Mend the module, or uninstall the pack.",
-    )
-
-
-def _place_of(error: BaseException) -> str:
-    """
-    Return the file and line that an import failed at: the last one outside of the import system.
-    """
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename}:{error.lineno}"
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [
-        frame
-        for frame in frames
-        if "importlib" not in frame.filename and frame.filename != __file__
-    ]
-    return f"{own[-1].filename}:{own[-1].lineno}" if own else ""

@@ -16,7 +16,7 @@ from nodes.nodetool.output import Output
 from nodes.nodetool.text import FormatText
 from nodetool_core import Field, ImageRef, Node, Registry, WorkflowError
 from nodetool_core.graph import Graph, build
-from nodetool_core.registry import Alias, Pack
+from nodetool_core.packs import Alias, Pack
 from nodetool_core.workflow import WorkflowDocument
 from tests.engine.nodes import Add, Anything, Mix, Number, Total
 

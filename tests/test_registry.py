@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from nodetool_core import Pack, Registry, Workflow, registry
+from nodetool_core import Pack, Registry, Workflow, packs
 from nodetool_core.workflow import WorkflowDocument
 
 GOOD = '''
@@ -58,10 +58,10 @@ def third_party(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reg
         path.write_text(text)
     monkeypatch.syspath_prepend(str(tmp_path))
     points = [
-        EntryPoint("third", "third_party_pack:pack", registry.ENTRY_POINT_GROUP),
-        EntryPoint("gone", "a_pack_that_is_not_there:pack", registry.ENTRY_POINT_GROUP),
+        EntryPoint("third", "third_party_pack:pack", packs.ENTRY_POINT_GROUP),
+        EntryPoint("gone", "a_pack_that_is_not_there:pack", packs.ENTRY_POINT_GROUP),
     ]
-    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    monkeypatch.setattr(packs, "entry_points", lambda group: points)
     yield Registry.installed()
     for name in [name for name in sys.modules if name.partition(".")[0] == "third_party_pack"]:
         del sys.modules[name]

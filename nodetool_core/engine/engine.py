@@ -44,8 +44,9 @@ from nodetool_core.forking import renewed_after_fork
 from nodetool_core.graph import Graph
 from nodetool_core.inputs import check_given
 from nodetool_core.node import Lane, Node
+from nodetool_core.packs import Pack
 from nodetool_core.references import AssetRef, ModelRef
-from nodetool_core.registry import Pack, Registry
+from nodetool_core.registry import Registry
 from nodetool_core.secrets import Secrets
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from nodetool_core import (
     Workflow,
     close_default_engine,
     default_engine,
-    registry,
+    packs,
 )
 from nodetool_core.models.manager import ModelManager
 from tests.engine.alone import run_alone
@@ -90,7 +90,7 @@ def test_e4_a_workflow_with_classes_or_packs_of_its_own_shares_it_as_well(
 
 def test_e4_installed_packs_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     Registry.installed()
-    monkeypatch.setattr(registry, "entry_points", lambda group: pytest.fail("read again"))
+    monkeypatch.setattr(packs, "entry_points", lambda group: pytest.fail("read again"))
     assert (
         [pack.package for pack in Registry.installed().packs]
         == [pack.package for pack in Registry.installed().packs]

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from nodetool_core import Node, Registry
-from nodetool_core.registry import Alias
+from nodetool_core.packs import Alias
 from nodetool_core.types import type_name
 
 REGISTRY = Registry.installed()

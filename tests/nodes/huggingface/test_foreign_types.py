@@ -16,7 +16,7 @@ import pytest
 from nodetool_core import Registry
 from nodetool_core.errors import Problem
 from nodetool_core.graph import build
-from nodetool_core.registry import Alias
+from nodetool_core.packs import Alias
 from nodetool_core.workflow import WorkflowDocument
 
 CATALOG = Path(__file__).parents[1] / "catalog.tsv"
