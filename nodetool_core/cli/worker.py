@@ -77,10 +77,14 @@ def worker(
         float,
         typer.Option(min=1.0, metavar="SECONDS", help="Silence after which it is taken for dead."),
     ] = 30.0,
-    losses: Annotated[
+    lost_attempts: Annotated[
         int,
         typer.Option(
-            min=1, metavar="N", help="Workers that may die with a job, one after the other."
+            "--lost-attempts",
+            "--losses",
+            min=1,
+            metavar="N",
+            help="Workers that may die with a job, one after the other.",
         ),
     ] = 10,
     log_format: Annotated[
@@ -121,10 +125,10 @@ def worker(
         drain_seconds=drain,
         log_format=None if log_format is None else log_format.value,
     )
-    _run(settings, concurrency=concurrency, lease=lease, losses=losses)
+    _run(settings, concurrency=concurrency, lease=lease, lost_attempts=lost_attempts)
 
 
-def _run(settings: Settings, *, concurrency: int, lease: float, losses: int) -> None:
+def _run(settings: Settings, *, concurrency: int, lease: float, lost_attempts: int) -> None:
     from nodetool_core.cli import session
     from nodetool_core.engine.caching.tiered import default_cache
     from nodetool_core.jobs.job import JobSettings
@@ -139,7 +143,7 @@ def _run(settings: Settings, *, concurrency: int, lease: float, losses: int) -> 
     chosen = JobSettings(
         workers=0 if settings.broker else concurrency,
         lease=lease,
-        losses=losses,
+        lost_attempts=lost_attempts,
         keep=None,
         room=settings.data_bytes or None,
         spare=settings.spare_bytes,

@@ -106,7 +106,7 @@ class CeleryWorker:
 
     def _cancel(self, state: Any, job_id: str = "", **_: Any) -> None:
         """Somebody wants a job cancelled: look whether it is one of these."""
-        self._jobs.pulse.look()
+        self._jobs.heartbeat.poll_now()
 
     def _begin_to_end(self, **_: Any) -> None:
         # Celery now waits for the tickets under way; this makes sure that they end.

@@ -12,24 +12,24 @@ from typing import TYPE_CHECKING, Any
 
 from nodetool_core.engine.result import RunError, RunResult
 from nodetool_core.errors import NodetoolError, Problem, RunCancelled
+from nodetool_core.jobs.event_buffer import EventBuffer
 from nodetool_core.jobs.job import JobOptions, JobsError, JobState
-from nodetool_core.jobs.leases import Ending, ran_too_long
-from nodetool_core.jobs.recorder import Recorder
+from nodetool_core.jobs.leases import Outcome, ran_too_long
 from nodetool_core.jobs.results import Collector
 
 if TYPE_CHECKING:
     from nodetool_core.engine.run import Run
-    from nodetool_core.jobs.blueprints import Blueprints
     from nodetool_core.jobs.files import Files
     from nodetool_core.jobs.leases import Claim, Leases
+    from nodetool_core.jobs.workflow_cache import WorkflowCache
 
 _log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
-"""Pause before an ending that could not be written is written again."""
+"""Pause before an outcome that could not be written is written again."""
 
 
-INTERNAL_ERROR = Ending(
+INTERNAL_ERROR = Outcome(
     JobState.FAILED,
     (
         Problem(
@@ -56,16 +56,18 @@ class Stop(Enum):
 class Execution:
     """The work on one claim. `run` in one thread; `stop` from any."""
 
-    def __init__(self, claim: Claim, blueprints: Blueprints, files: Files, leases: Leases) -> None:
+    def __init__(
+        self, claim: Claim, workflows: WorkflowCache, files: Files, leases: Leases
+    ) -> None:
         self.claim = claim
-        self.recorder = Recorder()
-        self._blueprints = blueprints
+        self.events = EventBuffer()
+        self._workflows = workflows
         self._files = files
         self._leases = leases
         self.writing = threading.Lock()
         """Held while events are taken and stored, so that they are stored in order."""
         self.over = False
-        """Whether the ending is written."""
+        """Whether the outcome is written."""
         self._lost = threading.Event()
         self._lock = threading.Lock()
         self._stop: Stop | None = None
@@ -93,10 +95,10 @@ class Execution:
         False where the claim was lost, so that nothing was written.
         """
         _log.info("job begins", extra=self._facts)
-        ending = self._work()
+        outcome = self._work()
         while self._stop is not Stop.LOST:
             try:
-                return self._end(ending)
+                return self._end(outcome)
             except JobsError as error:
                 # The work is done, so the database is waited for: as long as nobody else takes the
                 # job, nothing is lost.
@@ -106,27 +108,27 @@ class Execution:
                 self._lost.wait(RETRY_SECONDS)
             except Exception:  # noqa: BLE001 - the database refuses what is to be written, whatever that is; the job still has to end
                 _log.exception("The end of the job can't be written.", extra=self._facts)
-                self.recorder.take()
-                if ending is INTERNAL_ERROR:
+                self.events.take()
+                if outcome is INTERNAL_ERROR:
                     return False
-                ending = INTERNAL_ERROR
+                outcome = INTERNAL_ERROR
         return False
 
-    def _end(self, ending: Ending | None) -> bool:
+    def _end(self, outcome: Outcome | None) -> bool:
         with self.writing:
-            happened = self.recorder.take()
+            happened = self.events.take()
             try:
-                if ending is None:
+                if outcome is None:
                     written = self._leases.release(self.claim, "released", happened)
                 else:
-                    written = self._leases.finish(self.claim, ending, happened)
+                    written = self._leases.finish(self.claim, outcome, happened)
             except Exception:
-                self.recorder.give_back(happened)
+                self.events.give_back(happened)
                 raise
             self.over = True
         if written:
-            state = JobState.QUEUED if ending is None else ending.state
-            codes = [problem.code for problem in ending.problems] if ending is not None else []
+            state = JobState.QUEUED if outcome is None else outcome.state
+            codes = [problem.code for problem in outcome.problems] if outcome is not None else []
             _log.info(
                 "job ended" if state.ended else "job given back",
                 extra=self._facts | {"state": state.value, "problems": codes},
@@ -138,7 +140,7 @@ class Execution:
         """What log lines say about the job."""
         return {"job_id": self.claim.job_id, "attempt": self.claim.fence}
 
-    def _work(self) -> Ending | None:
+    def _work(self) -> Outcome | None:
         """How the job ended; None where it is to be given back, or lost."""
         try:
             result, problems = self._result()
@@ -150,16 +152,16 @@ class Execution:
             result = RunResult("")
         except NodetoolError as error:
             _log.warning("The job failed: %s", error, extra=self._facts)
-            return Ending(JobState.FAILED, error.problems)
+            return Outcome(JobState.FAILED, error.problems)
         except Exception:  # noqa: BLE001 - a worker outlives whatever one job meets; the log has all of it
             _log.exception(
                 "The job failed for a reason that lies in this program.", extra=self._facts
             )
             return INTERNAL_ERROR
         if self._stop is Stop.CANCELLED:
-            return Ending(JobState.CANCELLED, report=_report(result))
+            return Outcome(JobState.CANCELLED, report=_report(result))
         if self._stop is Stop.EXPIRED:
-            return Ending(JobState.EXPIRED, (ran_too_long(),), _report(result))
+            return Outcome(JobState.EXPIRED, (ran_too_long(),), _report(result))
         return None
 
     def _result(self) -> tuple[RunResult, tuple[Problem, ...]]:
@@ -182,25 +184,25 @@ class Execution:
 
     def _begin(self) -> Run:
         claim = self.claim
-        workflow = self._blueprints.get(claim.workflow, claim.document, claim.base)
+        workflow = self._workflows.get(claim.workflow, claim.document, claim.base)
         with self._lock:
             if self._stop is not None:
                 raise RunCancelled
             self._run = workflow.start(
-                json.loads(claim.inputs), options=self._options.of_run(), on_event=self.recorder
+                json.loads(claim.inputs), options=self._options.of_run(), on_event=self.events
             )
             return self._run
 
-    def _kept(self, state: JobState, result: RunResult, problems: tuple[Problem, ...]) -> Ending:
+    def _kept(self, state: JobState, result: RunResult, problems: tuple[Problem, ...]) -> Outcome:
         """
-        Return the ending with its results in the storage.
+        Return the outcome with its results in the storage.
 
         All files are there before the job says so.
         """
         collector = Collector(self._options, self._files.storage, Path(self.claim.base))
         results = collector.collect(result.outputs)
         self._files.put(list(collector.files.values()))
-        return Ending(state, problems, _report(result), results, collector.files.keys())
+        return Outcome(state, problems, _report(result), results, collector.files.keys())
 
 
 def _report(result: RunResult) -> dict[str, Any]:

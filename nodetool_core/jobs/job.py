@@ -259,7 +259,7 @@ class JobSettings:
     """Jobs of one client that may wait."""
     lease: float = 30.0
     """A worker that is not heard of for this long is taken for dead."""
-    losses: int = 10
+    lost_attempts: int = 10
     """
     How many workers in a row may die with a job, none of which got further than those before, until
     it is taken for the cause.

@@ -11,7 +11,7 @@ ends once.
     beat:    running with this fence       → lease = now + length, events appended
     finish:  running with this fence       → done | failed | cancelled | expired
     release: running with this fence       → queued
-    sweep:   running, lease over           → queued, or failed after too many losses in a row; cancelled where that was asked for
+    sweep:   running, lease over           → queued, or failed after too many lost attempts in a row; cancelled where that was requested
              queued, deadline over         → expired
 """
 
@@ -52,7 +52,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class Outcome:
     """How a job ended, as it is stored."""
 
     state: JobState
@@ -66,15 +66,15 @@ class Ending:
 class Leases:
     """Claims on jobs in the database. Safe to use from several threads and processes."""
 
-    def __init__(self, database: Database, *, length: float, losses: int) -> None:
+    def __init__(self, database: Database, *, length: float, lost_attempts: int) -> None:
         """
         Args:
             length: Seconds until a worker that is not heard of is taken for dead.
-            losses: How many workers in a row may die with a job without getting further.
+            lost_attempts: How many workers in a row may die with a job without getting further.
         """
         self.database = database
         self.length = length
-        self.losses = losses
+        self.lost_attempts = lost_attempts
 
     def claim(self, worker: str, queues: Sequence[str] | None = None) -> Claim | None:
         """Take the job whose turn it is, of these queues or of all; None where none waits."""
@@ -156,24 +156,24 @@ class Leases:
                         cancelled.add(claim)
         return cancelled, set(wanted.values()) - held
 
-    def finish(self, claim: Claim, ending: Ending, happened: Sequence[TimedEvent] = ()) -> bool:
+    def finish(self, claim: Claim, outcome: Outcome, happened: Sequence[TimedEvent] = ()) -> bool:
         """End a job. False where the claim is lost: the job is another's to end, or has ended."""
         with self.database.write() as connection:
             now = self.database.now(connection)
             values = {
-                "state": ending.state.value,
+                "state": outcome.state.value,
                 "ended": now,
                 "lease": None,
-                "problems": to_text([problem.to_json() for problem in ending.problems]),
-                "report": to_text(ending.report or {}),
-                "results": to_text(ending.results or {}),
+                "problems": to_text([problem.to_json() for problem in outcome.problems]),
+                "report": to_text(outcome.report or {}),
+                "results": to_text(outcome.results or {}),
             }
             if not connection.execute(
                 update(schema.jobs).where(*_held(claim)).values(values)
             ).rowcount:
                 return False
-            _keep_results(connection, claim.number, ending.files)
-            ended = TimedEvent(now, {"event": "job_ended", "state": ending.state.value})
+            _keep_results(connection, claim.number, outcome.files)
+            ended = TimedEvent(now, {"event": "job_ended", "state": outcome.state.value})
             append_events(connection, claim.number, claim.fence, [*happened, ended])
             return True
 
@@ -210,15 +210,15 @@ class Leases:
         return [row.id for row in [*lost, *late]]
 
     def _take_from_dead(self, connection: Connection, row: Row[Any], now: float) -> None:
-        losses = 0 if _got_further(connection, row) else row.losses + 1
+        lost_attempts = 0 if _got_further(connection, row) else row.losses + 1
         connection.execute(
-            update(schema.jobs).where(jobs.number == row.number).values(losses=losses)
+            update(schema.jobs).where(jobs.number == row.number).values(losses=lost_attempts)
         )
-        if losses < self.losses or row.cancel_requested:
+        if lost_attempts < self.lost_attempts or row.cancel_requested:
             _put_back(connection, row, "worker_lost", now)
             return
         message = (
-            f"{losses} workers died while they ran it and got no further; it is taken for the"
+            f"{lost_attempts} workers died while they ran it and got no further; it is taken for the"
             " cause."
         )
         problem = Problem(

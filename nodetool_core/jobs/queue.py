@@ -40,7 +40,7 @@ DEFAULT_QUEUE = "default"
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class JobSpec:
     """A request that was checked and can be stored."""
 
     name: str
@@ -72,7 +72,7 @@ class Queue:
         self.client_limit = client_limit
 
     def submit(
-        self, order: Order, *, queue: str = DEFAULT_QUEUE, retry_of: str | None = None
+        self, spec: JobSpec, *, queue: str = DEFAULT_QUEUE, retry_of: str | None = None
     ) -> Job:
         """
         Accept a job; it is on disk when this returns.
@@ -80,34 +80,34 @@ class Queue:
         Raises JobsError where there is no room, or the key was used for another.
         """
         with self.database.write() as connection:
-            known = self._known(connection, order)
+            known = self._known(connection, spec)
             if known is not None:
                 return known
-            self._check_room(connection, order.client)
+            self._check_room(connection, spec.client)
             now = self.database.now(connection)
-            _keep_workflow(connection, order)
+            _keep_workflow(connection, spec)
             values = {
                 "id": secrets.token_hex(12),
-                "client": order.client,
+                "client": spec.client,
                 "state": JobState.QUEUED.value,
-                "name": order.name,
-                "workflow": order.workflow,
-                "inputs": order.inputs,
-                "options": order.options,
-                "model": order.model,
+                "name": spec.name,
+                "workflow": spec.workflow,
+                "inputs": spec.inputs,
+                "options": spec.options,
+                "model": spec.model,
                 "queue": queue,
-                "priority": order.priority,
-                "round": _round(connection, order),
+                "priority": spec.priority,
+                "round": _round(connection, spec),
                 "created": now,
-                "deadline": order.deadline,
-                "idempotency_key": order.idempotency_key,
-                "request": order.request,
+                "deadline": spec.deadline,
+                "idempotency_key": spec.idempotency_key,
+                "request": spec.request,
                 "retry_of": retry_of,
             }
             row = connection.execute(
                 insert(schema.jobs).values(values).returning(schema.jobs)
             ).one()
-            _keep_files(connection, row.number, order.files)
+            _keep_files(connection, row.number, spec.files)
             append_events(connection, row.number, 0, [TimedEvent(now, {"event": "job_queued"})])
             return job_of(row)
 
@@ -135,8 +135,8 @@ class Queue:
                 query = query.where(jobs.number < row_of(connection, before).number)
             return [job_of(row) for row in connection.execute(query)]
 
-    def order_of(self, job_id: str) -> tuple[Order, Job]:
-        """Return the order behind a job, to give it again."""
+    def spec_of(self, job_id: str) -> tuple[JobSpec, Job]:
+        """Return the spec behind a job, to give it again."""
         with self.database.read() as connection:
             row = row_of(connection, job_id)
             kept = connection.execute(
@@ -162,7 +162,7 @@ class Queue:
                 "model",
             )
         }
-        return Order(**copied, document=kept.document, base=kept.base, files=digests), job_of(row)
+        return JobSpec(**copied, document=kept.document, base=kept.base, files=digests), job_of(row)
 
     def results(self, job_id: str) -> str:
         """Return the results as JSON text."""
@@ -246,17 +246,17 @@ class Queue:
             found = connection.execute(select(jobs.state, func.count()).group_by(jobs.state)).all()
         return dict.fromkeys(JobState, 0) | {JobState(state): count for state, count in found}
 
-    def _known(self, connection: Connection, order: Order) -> Job | None:
+    def _known(self, connection: Connection, spec: JobSpec) -> Job | None:
         """Return the job that the same client got for the same key."""
-        if order.idempotency_key is None:
+        if spec.idempotency_key is None:
             return None
-        wanted = jobs.client == order.client, jobs.idempotency_key == order.idempotency_key
+        wanted = jobs.client == spec.client, jobs.idempotency_key == spec.idempotency_key
         row = connection.execute(select(schema.jobs).where(*wanted)).one_or_none()
         if row is None:
             return None
-        if row.request != order.request:
+        if row.request != spec.request:
             message = (
-                f"The key {order.idempotency_key!r} was used for another request, job {row.id}."
+                f"The key {spec.idempotency_key!r} was used for another request, job {row.id}."
             )
             raise JobsError(
                 Problem(
@@ -320,23 +320,23 @@ def waiting(priority: int) -> tuple[Any, Any]:
     return jobs.state == JobState.QUEUED.value, jobs.priority == priority
 
 
-def _round(connection: Connection, order: Order) -> int:
-    others = waiting(order.priority)
+def _round(connection: Connection, spec: JobSpec) -> int:
+    others = waiting(spec.priority)
     served = connection.execute(select(func.min(jobs.round)).where(*others)).scalar_one()
     own = connection.execute(
-        select(func.max(jobs.round)).where(*others, jobs.client == order.client)
+        select(func.max(jobs.round)).where(*others, jobs.client == spec.client)
     ).scalar_one()
     return max(served or 0, 0 if own is None else own + 1)
 
 
-def _keep_workflow(connection: Connection, order: Order) -> None:
+def _keep_workflow(connection: Connection, spec: JobSpec) -> None:
     known = connection.execute(
-        select(schema.workflows.c.digest).where(schema.workflows.c.digest == order.workflow)
+        select(schema.workflows.c.digest).where(schema.workflows.c.digest == spec.workflow)
     ).one_or_none()
     if known is None:
         connection.execute(
             insert(schema.workflows).values(
-                digest=order.workflow, document=order.document, base=order.base
+                digest=spec.workflow, document=spec.document, base=spec.base
             )
         )
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from nodetool_core.jobs.execution import Execution, Stop
 from nodetool_core.jobs.job import JobsError
-from nodetool_core.jobs.signals import QUEUE
+from nodetool_core.jobs.notifications import QUEUE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from nodetool_core.jobs.blueprints import Blueprints
     from nodetool_core.jobs.files import Files
+    from nodetool_core.jobs.heartbeat import Heartbeat
     from nodetool_core.jobs.leases import Leases
-    from nodetool_core.jobs.pulse import Pulse
-    from nodetool_core.jobs.signals import Signals
+    from nodetool_core.jobs.notifications import Notifier
+    from nodetool_core.jobs.workflow_cache import WorkflowCache
 
 _log = logging.getLogger(__name__)
 
@@ -32,25 +32,25 @@ class Runner:
         self,
         worker: str,
         leases: Leases,
-        blueprints: Blueprints,
+        workflows: WorkflowCache,
         files: Files,
-        pulse: Pulse,
-        signals: Signals,
+        heartbeat: Heartbeat,
+        notifier: Notifier,
         poll: float,
-        look_again: Callable[[], object] = lambda: None,
+        refresh: Callable[[], object] = lambda: None,
     ) -> None:
         """
         Args:
-            look_again: Has the result cache see at once what other workers have stored.
+            refresh: Has the result cache see at once what other workers have stored.
         """
         self._worker = worker
         self._leases = leases
-        self._blueprints = blueprints
+        self._workflows = workflows
         self._files = files
-        self._pulse = pulse
-        self._signals = signals
+        self._heartbeat = heartbeat
+        self._notifier = notifier
         self._poll = poll
-        self._look_again = look_again
+        self._refresh = refresh
         self._draining = threading.Event()
         self._taking = threading.Lock()
         """
@@ -76,13 +76,13 @@ class Runner:
         """
         with self._taking:
             self._draining.set()
-        self._signals.tell(QUEUE)
-        if self._pulse.wait_idle(timeout):
+        self._notifier.notify(QUEUE)
+        if self._heartbeat.wait_idle(timeout):
             return True
-        for execution in self._pulse.executions():
+        for execution in self._heartbeat.executions():
             execution.stop(Stop.RELEASED)
-        if not self._pulse.wait_idle(LAST_SECONDS):
-            for execution in self._pulse.executions():
+        if not self._heartbeat.wait_idle(LAST_SECONDS):
+            for execution in self._heartbeat.executions():
                 # The node that is being computed doesn't look up. Its job needs not wait until the
                 # lease is over.
                 execution.stop(Stop.LOST)
@@ -108,9 +108,9 @@ class Runner:
                 return False
             if claim.fence > 1:
                 # What another worker finished of this job just now is in the cache on disk.
-                self._look_again()
-            execution = Execution(claim, self._blueprints, self._files, self._leases)
-            self._pulse.watch(execution)
+                self._refresh()
+            execution = Execution(claim, self._workflows, self._files, self._leases)
+            self._heartbeat.watch(execution)
         try:
             if not execution.run():
                 _log.warning(
@@ -119,11 +119,11 @@ class Runner:
                     extra={"job_id": claim.job_id},
                 )
         finally:
-            self._pulse.leave(execution)
+            self._heartbeat.unwatch(execution)
         return True
 
     def _work(self) -> None:
-        with self._signals.listen(QUEUE) as ear:
+        with self._notifier.subscribe(QUEUE) as subscription:
             while not self._draining.is_set():
                 try:
                     found = self.run_one()
@@ -131,4 +131,4 @@ class Runner:
                     _log.warning("No job could be taken: %s", error)
                     found = False
                 if not found:
-                    ear.wait(self._poll)
+                    subscription.wait(self._poll)

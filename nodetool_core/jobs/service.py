@@ -27,10 +27,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from nodetool_core.errors import Problem
 from nodetool_core.jobs.addresses import shown
-from nodetool_core.jobs.blueprints import Blueprints
 from nodetool_core.jobs.database import Database
 from nodetool_core.jobs.execution import Stop
 from nodetool_core.jobs.files import Files, describe
+from nodetool_core.jobs.heartbeat import Heartbeat
 from nodetool_core.jobs.job import (
     Job,
     JobOptions,
@@ -42,14 +42,14 @@ from nodetool_core.jobs.job import (
     StoredFile,
 )
 from nodetool_core.jobs.leases import Leases
-from nodetool_core.jobs.preparation import Find, Preparation
-from nodetool_core.jobs.pulse import Pulse
-from nodetool_core.jobs.queue import DEFAULT_QUEUE, Order, Queue
+from nodetool_core.jobs.notifications import QUEUE, Notifier
+from nodetool_core.jobs.queue import DEFAULT_QUEUE, JobSpec, Queue
+from nodetool_core.jobs.request_validator import Find, RequestValidator
 from nodetool_core.jobs.results import revived
 from nodetool_core.jobs.runner import Runner
-from nodetool_core.jobs.signals import QUEUE, Signals
 from nodetool_core.jobs.storage import Storage, open_storage
 from nodetool_core.jobs.workers import Workers
+from nodetool_core.jobs.workflow_cache import WorkflowCache
 from nodetool_core.registry import Registry
 
 if TYPE_CHECKING:
@@ -85,9 +85,9 @@ class Jobs:
         """
         self.settings = settings = settings or JobSettings()
         self.storage = storage
-        self.signals = Signals()
+        self.notifier = Notifier()
         self.queue = Queue(database, limit=settings.queue_limit, client_limit=settings.client_limit)
-        self.leases = Leases(database, length=settings.lease, losses=settings.losses)
+        self.leases = Leases(database, length=settings.lease, lost_attempts=settings.lost_attempts)
         self.files = Files(database, storage, limit=settings.room, spare=settings.spare)
         self.workers = Workers(
             database,
@@ -95,21 +95,21 @@ class Jobs:
             models=engine.loaded_models if engine is not None else list,
         )
         registry = registry or (engine.registry if engine is not None else Registry.installed())
-        blueprints = Blueprints(registry, engine)
-        self._preparation = Preparation(find, blueprints, self.files)
+        workflows = WorkflowCache(registry, engine)
+        self._validator = RequestValidator(find, workflows, self.files)
         self._database = database
         self._engine = engine
         self._dispatch = dispatch
         cache = engine.cache if engine is not None else None
-        flush, look_again = (
+        flush, refresh = (
             getattr(cache, "flush", None),
-            getattr(cache, "look_again", lambda: None),
+            getattr(cache, "refresh", lambda: None),
         )
-        self.pulse = Pulse(
+        self.heartbeat = Heartbeat(
             self.leases,
             self.files,
             self.workers,
-            self.signals,
+            self.notifier,
             settings,
             flush_cache=(lambda: flush(settings.lease / 4)) if flush else lambda: None,
             on_sweep=(
@@ -119,12 +119,12 @@ class Jobs:
         self.runner = Runner(
             self.workers.id,
             self.leases,
-            blueprints,
+            workflows,
             self.files,
-            self.pulse,
-            self.signals,
+            self.heartbeat,
+            self.notifier,
             settings.poll,
-            look_again,
+            refresh,
         )
         if engine is not None and engine.assets is None:
             engine.assets = storage
@@ -184,7 +184,7 @@ class Jobs:
                 "database": shown(self._database.url),
             },
         )
-        self.pulse.start()
+        self.heartbeat.start()
         self.runner.start(self.settings.workers)
 
     def drain(self, timeout: float) -> bool:
@@ -196,7 +196,7 @@ class Jobs:
         here runs them.
         """
         ended = self.runner.drain(timeout)
-        self.pulse.close()
+        self.heartbeat.close()
         self.workers.leave()
         return ended
 
@@ -221,7 +221,7 @@ class Jobs:
         `unknown_workflow`, `unknown_file`, …), and WorkflowError with all problems of a workflow or
         inputs that can't be run.
         """
-        return self._accept(self._preparation.order(request))
+        return self._accept(self._validator.validate(request))
 
     def get(self, job_id: str) -> Job:
         """Return the job as it is now. Raises JobsError(`unknown_job`)."""
@@ -252,20 +252,20 @@ class Jobs:
         Raises JobsError(`unknown_job`).
         """
         until = None if timeout is None else time.monotonic() + timeout
-        with self.signals.listen(job_id) as ear:
+        with self.notifier.subscribe(job_id) as subscription:
             while not (job := self.get(job_id)).state.ended and (pause := self._pause(until)) > 0:
-                ear.wait(pause)
+                subscription.wait(pause)
         return job
 
     async def wait_async(self, job_id: str, timeout: float | None = None) -> Job:
         """`wait` for use inside an event loop."""
         until = None if timeout is None else time.monotonic() + timeout
-        with self.signals.listen_async(job_id) as ear:
+        with self.notifier.subscribe_async(job_id) as subscription:
             while (
                 not (job := await asyncio.to_thread(self.get, job_id)).state.ended
                 and (pause := self._pause(until)) > 0
             ):
-                await ear.wait(pause)
+                await subscription.wait(pause)
         return job
 
     def cancel(self, job_id: str) -> Job:
@@ -278,10 +278,10 @@ class Jobs:
         """
         job = self.queue.cancel(job_id)
         if job.cancel_requested and not job.state.ended:
-            self.pulse.stop(job_id, Stop.CANCELLED)
+            self.heartbeat.stop(job_id, Stop.CANCELLED)
             if self._dispatch is not None:
                 self._dispatch.cancel(job_id)
-        self.signals.tell(job_id)
+        self.notifier.notify(job_id)
         return job
 
     def retry(self, job_id: str) -> Job:
@@ -292,7 +292,7 @@ class Jobs:
 
         Raises JobsError: `unknown_job`, `not_ended`, `queue_full`, ….
         """
-        order, job = self.queue.order_of(job_id)
+        spec, job = self.queue.spec_of(job_id)
         if not job.state.ended:
             raise JobsError(
                 Problem(
@@ -302,7 +302,7 @@ class Jobs:
                     "Cancel it first.",
                 )
             )
-        return self._accept(order, retry_of=job_id)
+        return self._accept(spec, retry_of=job_id)
 
     def results(self, job_id: str) -> dict[str, Any]:
         """
@@ -327,7 +327,7 @@ class Jobs:
 
         The last one is `job_ended`. Raises JobsError(`unknown_job`).
         """
-        with self.signals.listen(job_id) as ear:
+        with self.notifier.subscribe(job_id) as subscription:
             more = True
             while more:
                 found, more = self.queue.events(job_id, after)
@@ -335,11 +335,11 @@ class Jobs:
                     after = event.number
                     yield event
                 if more and not found:
-                    ear.wait(self.settings.poll)
+                    subscription.wait(self.settings.poll)
 
     async def events_async(self, job_id: str, after: int = 0) -> AsyncIterator[StoredEvent]:
         """`events` for use inside an event loop."""
-        with self.signals.listen_async(job_id) as ear:
+        with self.notifier.subscribe_async(job_id) as subscription:
             more = True
             while more:
                 found, more = await asyncio.to_thread(self.queue.events, job_id, after)
@@ -347,7 +347,7 @@ class Jobs:
                     after = event.number
                     yield event
                 if more and not found:
-                    await ear.wait(self.settings.poll)
+                    await subscription.wait(self.settings.poll)
 
     # Files
 
@@ -377,16 +377,16 @@ class Jobs:
         """
         return self.storage.read(digest)
 
-    def _accept(self, order: Order, retry_of: str | None = None) -> Job:
+    def _accept(self, spec: JobSpec, retry_of: str | None = None) -> Job:
         queue = (
-            self._dispatch.route(order.model, self.workers)
+            self._dispatch.route(spec.model, self.workers)
             if self._dispatch is not None
             else DEFAULT_QUEUE
         )
-        job = self.queue.submit(order, queue=queue, retry_of=retry_of)
+        job = self.queue.submit(spec, queue=queue, retry_of=retry_of)
         if self._dispatch is not None:
             self._dispatch.announce(job.id, queue)
-        self.signals.tell(QUEUE)
+        self.notifier.notify(QUEUE)
         return job
 
     def _pause(self, until: float | None) -> float:

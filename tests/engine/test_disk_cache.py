@@ -622,6 +622,6 @@ def test_what_another_process_stored_just_now_is_seen_when_asked_for(cache: Disk
     reader = DiskCache(cache.directory)
     assert reader.get(key_of(7)) is None
     written(cache, 7, ("seven",))
-    reader.look_again()
+    reader.refresh()
     assert reader.get(key_of(7)) == ("seven",)
     reader.close()

@@ -207,7 +207,7 @@ def serve(folder: Path, first: int, until: int) -> None:
 
     cache = default_cache()
     with Engine(registry=Registry.installed(), cache=cache) as engine:
-        settings = JobSettings(workers=2, lease=LEASE, losses=1000)
+        settings = JobSettings(workers=2, lease=LEASE, lost_attempts=1000)
         jobs = Jobs.open(folder / "jobs.sqlite", folder / "files", engine=engine, settings=settings)
         jobs.start()
         accepted = []

@@ -22,7 +22,7 @@ from tests.jobs.processes import fleet
 
 pytestmark = pytest.mark.slow
 
-LOSSES = 3
+LOST_ATTEMPTS = 3
 SUBMITTING = JobSettings(workers=0, poll=0.05)
 
 
@@ -53,17 +53,17 @@ def test_a_server_killed_at_random_loses_nothing_that_it_accepted(
 
 
 def test_a_job_that_kills_its_workers_is_given_up(tmp_path: Path, registry: Registry) -> None:
-    with fleet(tmp_path, "--losses", str(LOSSES)) as workers:
+    with fleet(tmp_path, "--lost-attempts", str(LOST_ATTEMPTS)) as workers:
         jobs = Jobs.open(workers.database, workers.storage, registry=registry, settings=SUBMITTING)
         deadly = jobs.submit(JobRequest(graphs.workflow(text=Die(log=str(tmp_path / "log")))))
         harmless = jobs.submit(JobRequest(graphs.words(), {"word": "alive"}, priority=-1))
-        for _ in range(LOSSES):
+        for _ in range(LOST_ATTEMPTS):
             assert workers.start().wait(60) == -signal.SIGKILL
         last = workers.start()
         failed = jobs.wait(deadly.id, 30)
-        assert (failed.state, failed.attempts) == (JobState.FAILED, LOSSES)
+        assert (failed.state, failed.attempts) == (JobState.FAILED, LOST_ATTEMPTS)
         assert failed.problems[0].code == "worker_lost"
-        assert (tmp_path / "log").read_text().count("died") == LOSSES
+        assert (tmp_path / "log").read_text().count("died") == LOST_ATTEMPTS
         assert jobs.wait(harmless.id, 30).state is JobState.DONE
         last.terminate()
         assert last.wait(30) == 0

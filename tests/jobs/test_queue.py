@@ -12,8 +12,8 @@ from sqlalchemy import update
 from nodetool_core.jobs import schema
 from nodetool_core.jobs.database import Database
 from nodetool_core.jobs.job import JobsError, JobState
-from nodetool_core.jobs.leases import Claim, Ending, Leases
-from nodetool_core.jobs.queue import Order, Queue
+from nodetool_core.jobs.leases import Claim, Leases, Outcome
+from nodetool_core.jobs.queue import JobSpec, Queue
 from nodetool_core.jobs.records import TimedEvent
 from nodetool_core.jobs.workers import Workers
 
@@ -25,10 +25,10 @@ def database(database_url: str) -> Iterator[Database]:
     opened.close()
 
 
-def order(
+def spec(
     client: str = "a", key: str | None = None, request: str = "r", files: tuple[str, ...] = ()
-) -> Order:
-    return Order("", "w", "{}", "", "{}", "{}", request, client, idempotency_key=key, files=files)
+) -> JobSpec:
+    return JobSpec("", "w", "{}", "", "{}", "{}", request, client, idempotency_key=key, files=files)
 
 
 def code_of(caught: pytest.ExceptionInfo[JobsError]) -> str:
@@ -39,20 +39,20 @@ def test_a_key_gives_the_same_job_to_the_same_client_for_the_same_request(
     database: Database,
 ) -> None:
     queue = Queue(database, limit=2)
-    first = queue.submit(order(key="k"))
-    assert queue.submit(order(key="k")) == first
-    assert queue.submit(order(client="b", key="k")).id != first.id
+    first = queue.submit(spec(key="k"))
+    assert queue.submit(spec(key="k")) == first
+    assert queue.submit(spec(client="b", key="k")).id != first.id
     with pytest.raises(JobsError) as caught:
-        queue.submit(order(key="k", request="another"))
+        queue.submit(spec(key="k", request="another"))
     assert code_of(caught) == "idempotency_conflict"
     # A full queue has room for what is in it.
-    assert queue.submit(order(key="k")) == first
+    assert queue.submit(spec(key="k")) == first
 
 
 def test_one_key_from_many_threads_is_one_job(database: Database) -> None:
     queue, found = Queue(database), []
     threads = [
-        threading.Thread(target=lambda: found.append(queue.submit(order(key="k")).id))
+        threading.Thread(target=lambda: found.append(queue.submit(spec(key="k")).id))
         for _ in range(12)
     ]
     for thread in threads:
@@ -63,30 +63,33 @@ def test_one_key_from_many_threads_is_one_job(database: Database) -> None:
 
 
 def test_limits_count_what_waits(database: Database) -> None:
-    queue, leases = Queue(database, limit=3, client_limit=2), Leases(database, length=60, losses=5)
-    queue.submit(order("a"))
-    queue.submit(order("a"))
+    queue, leases = (
+        Queue(database, limit=3, client_limit=2),
+        Leases(database, length=60, lost_attempts=5),
+    )
+    queue.submit(spec("a"))
+    queue.submit(spec("a"))
     with pytest.raises(JobsError) as caught:
-        queue.submit(order("a"))
+        queue.submit(spec("a"))
     assert code_of(caught) == "client_queue_full"
-    queue.submit(order("b"))
+    queue.submit(spec("b"))
     with pytest.raises(JobsError) as caught:
-        queue.submit(order("c"))
+        queue.submit(spec("c"))
     assert code_of(caught) == "queue_full"
     assert leases.claim("worker") is not None
-    queue.submit(order("c"))
+    queue.submit(spec("c"))
 
 
 def test_each_job_goes_to_one_of_many_workers(database: Database) -> None:
     queue, taken, lock = Queue(database), [], threading.Lock()
-    accepted = {queue.submit(order(client)).id for client in "abcde" * 8}
+    accepted = {queue.submit(spec(client)).id for client in "abcde" * 8}
 
     def work(name: str) -> None:
-        leases = Leases(database, length=60, losses=5)
+        leases = Leases(database, length=60, lost_attempts=5)
         while (claim := leases.claim(name)) is not None:
             with lock:
                 taken.append(claim.job_id)
-            assert leases.finish(claim, Ending(JobState.DONE))
+            assert leases.finish(claim, Outcome(JobState.DONE))
 
     threads = [threading.Thread(target=work, args=[f"worker {number}"]) for number in range(6)]
     for thread in threads:
@@ -99,7 +102,7 @@ def test_each_job_goes_to_one_of_many_workers(database: Database) -> None:
 
 def test_jobs_are_listed_in_pages_newest_first(database: Database) -> None:
     queue = Queue(database)
-    ids = [queue.submit(order("ab"[number % 2])).id for number in range(5)]
+    ids = [queue.submit(spec("ab"[number % 2])).id for number in range(5)]
     queue.cancel(ids[1])
     assert [job.id for job in queue.page()] == ids[::-1]
     assert [job.id for job in queue.page(limit=2)] == ids[:2:-1]
@@ -117,22 +120,22 @@ def test_what_is_not_there_is_said_to_be_unknown(database: Database) -> None:
         queue.cancel,
         queue.events,
         queue.results,
-        queue.order_of,
+        queue.spec_of,
         lambda job: queue.page(before=job),
     ):
         with pytest.raises(JobsError) as caught:
             ask("nothing")
         assert code_of(caught) == "unknown_job"
     with pytest.raises(JobsError) as caught:
-        queue.submit(order(files=("0" * 64,)))
+        queue.submit(spec(files=("0" * 64,)))
     assert code_of(caught) == "unknown_file"
     assert queue.page() == []
 
 
 @pytest.mark.parametrize("how", ["given back", "worker lost"])
 def test_a_job_that_was_to_be_cancelled_does_not_wait_again(database: Database, how: str) -> None:
-    queue, leases = Queue(database), Leases(database, length=60, losses=5)
-    job = queue.submit(order())
+    queue, leases = Queue(database), Leases(database, length=60, lost_attempts=5)
+    job = queue.submit(spec())
     claim = leases.claim("worker")
     assert claim is not None and queue.cancel(job.id).state is JobState.RUNNING
     assert (
@@ -145,10 +148,10 @@ def test_a_job_that_was_to_be_cancelled_does_not_wait_again(database: Database, 
 
 
 def test_events_of_many_jobs_keep_their_own_numbers(database: Database) -> None:
-    queue, leases = Queue(database), Leases(database, length=60, losses=5)
+    queue, leases = Queue(database), Leases(database, length=60, lost_attempts=5)
     claims: list[Claim] = []
     for client in "abc":
-        queue.submit(order(client))
+        queue.submit(spec(client))
         claim = leases.claim("worker")
         assert claim is not None
         claims.append(claim)
@@ -166,7 +169,7 @@ def test_events_of_many_jobs_keep_their_own_numbers(database: Database) -> None:
         assert [event.number for event in found] == list(range(3, 9)) and more
         assert {event.data["text"] for event in found} == {'ä"\n'}
         assert queue.events(claim.job_id, after=2, limit=2) == (found[:2], True)
-        assert leases.finish(claim, Ending(JobState.DONE))
+        assert leases.finish(claim, Outcome(JobState.DONE))
         assert queue.events(claim.job_id, after=8)[1] is False
         assert queue.events(claim.job_id, after=2, limit=2)[1] is True
 

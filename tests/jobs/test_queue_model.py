@@ -28,12 +28,12 @@ from hypothesis.stateful import (
 
 from nodetool_core.jobs.database import Database
 from nodetool_core.jobs.job import JobsError, JobState
-from nodetool_core.jobs.leases import Claim, Ending, Leases
-from nodetool_core.jobs.queue import Order, Queue
+from nodetool_core.jobs.leases import Claim, Leases, Outcome
+from nodetool_core.jobs.queue import JobSpec, Queue
 from nodetool_core.jobs.records import TimedEvent
 from tests.jobs.conftest import new_database
 
-LIMIT, CLIENT_LIMIT, LEASE, LOSSES = 6, 4, 10.0, 2
+LIMIT, CLIENT_LIMIT, LEASE, LOST_ATTEMPTS = 6, 4, 10.0, 2
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Expected:
     deadline: float | None
     state: JobState = JobState.QUEUED
     lease: float = 0.0
-    losses: int = 0
+    lost_attempts: int = 0
     cancel: bool = False
     fence: int = 0
     ended: int = 0
@@ -75,7 +75,7 @@ class QueueMachine(RuleBasedStateMachine):
         )
         self.database = Database(url, clock=lambda: self.time)
         self.queue = Queue(self.database, limit=LIMIT, client_limit=CLIENT_LIMIT)
-        self.leases = Leases(self.database, length=LEASE, losses=LOSSES)
+        self.leases = Leases(self.database, length=LEASE, lost_attempts=LOST_ATTEMPTS)
         self.model: dict[str, Expected] = {}
         self.keys: dict[tuple[str, str], str] = {}
 
@@ -123,10 +123,10 @@ class QueueMachine(RuleBasedStateMachine):
         self, client: str, priority: int, patience: int | None, key: str | None, request: str
     ) -> object:
         deadline = None if patience is None else self.time + patience
-        order = Order("", "w", "{}", "", "{}", "{}", request, client, priority, deadline, key)
+        spec = JobSpec("", "w", "{}", "", "{}", "{}", request, client, priority, deadline, key)
         known = self.keys.get((client, key)) if key else None
         try:
-            job = self.queue.submit(order)
+            job = self.queue.submit(spec)
         except JobsError as error:
             if error.problem.code == "idempotency_conflict":
                 assert known is not None and known.partition(" ")[2] != request
@@ -185,7 +185,7 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(claim=claims, state=st.sampled_from([JobState.DONE, JobState.FAILED, JobState.CANCELLED]))
     def finish(self, claim: Claim, state: JobState) -> None:
         held = self.holds(claim)
-        assert self.leases.finish(claim, Ending(state, results={"fence": claim.fence})) is held
+        assert self.leases.finish(claim, Outcome(state, results={"fence": claim.fence})) is held
         if held:
             self.end(self.model[claim.job_id], state)
             assert self.queue.results(claim.job_id) == f'{{"fence":{claim.fence}}}'
@@ -225,9 +225,9 @@ class QueueMachine(RuleBasedStateMachine):
         changed = {self.model[job_id].number for job_id in self.leases.sweep()}
         assert changed == {job.number for job in lost + late}
         for job in sorted(lost, key=lambda job: job.number):
-            job.losses = 0 if job.reached - job.reached_before else job.losses + 1
+            job.lost_attempts = 0 if job.reached - job.reached_before else job.lost_attempts + 1
             job.reached_before |= job.reached
-            if job.losses >= LOSSES and not job.cancel:
+            if job.lost_attempts >= LOST_ATTEMPTS and not job.cancel:
                 self.end(job, JobState.FAILED)
             else:
                 self.put_back(job)

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from nodetool_core.jobs.database import Database
 from nodetool_core.jobs.files import GRACE_SECONDS, Files, describe
 from nodetool_core.jobs.job import JobsError, JobState
-from nodetool_core.jobs.leases import Ending, Leases
-from nodetool_core.jobs.queue import Order, Queue
+from nodetool_core.jobs.leases import Leases, Outcome
+from nodetool_core.jobs.queue import JobSpec, Queue
 from nodetool_core.jobs.storage import DirectoryStorage, digest_of
 from tests.jobs.test_storage import Clock
 
@@ -50,7 +50,7 @@ class House:
         self.files = Files(self.database, self.storage, limit=self.limit, spare=self.spare)
         self.queue, self.leases = (
             Queue(self.database),
-            Leases(self.database, length=10**9, losses=5),
+            Leases(self.database, length=10**9, lost_attempts=5),
         )
 
     def put(self, name: str, size: int = KIB) -> str:
@@ -64,12 +64,12 @@ class House:
         self, *digests: str, results: tuple[str, ...] = (), state: JobState = JobState.QUEUED
     ) -> str:
         """Return a job that names files, in a state."""
-        job = self.queue.submit(Order("", "w", "{}", "", "{}", "{}", "r", files=digests))
+        job = self.queue.submit(JobSpec("", "w", "{}", "", "{}", "{}", "r", files=digests))
         if state is not JobState.QUEUED:
             claim = self.leases.claim("worker")
             assert claim is not None and claim.job_id == job.id
             if state.ended:
-                assert self.leases.finish(claim, Ending(state, files=results))
+                assert self.leases.finish(claim, Outcome(state, files=results))
         self.clock.now += GRACE_SECONDS + 1
         return job.id
 
@@ -203,14 +203,14 @@ def test_v7_the_bound_holds_and_jobs_have_what_they_need(
                     house.put(f"file {number}", size * KIB)
                 elif action == "submit":
                     job = house.queue.submit(
-                        Order("", "w", "{}", "", "{}", "{}", "r", files=[digest])
+                        JobSpec("", "w", "{}", "", "{}", "{}", "r", files=[digest])
                     )
                     needed[job.id] = digest
                 elif action == "claim" and (claim := house.leases.claim("worker")) is not None:
                     claims.append(claim)
                 elif action == "finish" and claims:
                     claim = claims.pop()
-                    assert house.leases.finish(claim, Ending(JobState.DONE))
+                    assert house.leases.finish(claim, Outcome(JobState.DONE))
                     del needed[claim.job_id]
                 elif action == "later":
                     house.clock.now += number * 20

@@ -146,7 +146,7 @@ def test_what_is_put_can_be_given_back_however_it_is_named(jobs: Jobs) -> None:
     ):
         job = ended(jobs, JobRequest(workflow, {"photo": photo}))
         made = jobs.results(job.id)["dark"]
-        assert uploaded.digest in jobs.queue.order_of(job.id)[0].files
+        assert uploaded.digest in jobs.queue.spec_of(job.id)[0].files
         assert ended(jobs, JobRequest(workflow, {"photo": made.to_json()})).state is JobState.DONE
 
 
@@ -372,7 +372,7 @@ def test_a_worker_that_was_presumed_dead_keeps_nothing(make_jobs: MakeJobs, tmp_
     eventually(lambda: log.read_text().count("holding") == 2)
     gate.touch()
     assert other.wait(job.id, WAIT).state is JobState.DONE
-    assert frozen.pulse.wait_idle(WAIT)
+    assert frozen.heartbeat.wait_idle(WAIT)
     found = other.get(job.id)
     assert (found.state, found.attempts, found.worker) == (JobState.DONE, 2, other.workers.id)
     assert names(list(other.events(job.id))).count("job_ended") == 1

@@ -15,8 +15,8 @@ import pytest
 from nodetool_core.jobs.database import Database
 from nodetool_core.jobs.files import Files, describe
 from nodetool_core.jobs.job import JobsError, JobState
-from nodetool_core.jobs.leases import Ending, Leases
-from nodetool_core.jobs.queue import Order, Queue
+from nodetool_core.jobs.leases import Leases, Outcome
+from nodetool_core.jobs.queue import JobSpec, Queue
 from nodetool_core.jobs.storage import Storage, digest_of, open_storage
 
 ABSENT = "0" * 64
@@ -104,7 +104,7 @@ def test_files_stay_while_a_job_names_them_and_go_when_nobody_does(tmp_path: Pat
     files, queue, leases = (
         Files(database, storage),
         Queue(database),
-        Leases(database, length=60, losses=5),
+        Leases(database, length=60, lost_attempts=5),
     )
 
     def put(data: bytes) -> str:
@@ -114,13 +114,13 @@ def test_files_stay_while_a_job_names_them_and_go_when_nobody_does(tmp_path: Pat
     upload, unused, result, shared = (
         put(name) for name in (b"upload", b"unused", b"result", b"shared")
     )
-    early = queue.submit(Order("", "w", "{}", "", "{}", "{}", "r", files=[upload]))
+    early = queue.submit(JobSpec("", "w", "{}", "", "{}", "{}", "r", files=[upload]))
     claim = leases.claim("worker")
     assert claim is not None and leases.finish(
-        claim, Ending(JobState.DONE, files=[result, shared, upload])
+        claim, Outcome(JobState.DONE, files=[result, shared, upload])
     )
     clock.now += 50
-    queue.submit(Order("", "v", "{}", "", "{}", "{}", "r", files=[shared]))
+    queue.submit(JobSpec("", "v", "{}", "", "{}", "{}", "r", files=[shared]))
     assert files.purge(keep=100) == (0, 0)
 
     clock.now += 60

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from nodetool_core.jobs.database import Database
 from nodetool_core.jobs.job import JobState
-from nodetool_core.jobs.leases import Ending, Leases
-from nodetool_core.jobs.queue import Order, Queue
+from nodetool_core.jobs.leases import Leases, Outcome
+from nodetool_core.jobs.queue import JobSpec, Queue
 
 
 @pytest.fixture
@@ -27,14 +27,14 @@ def submit(database: Database) -> Callable[..., str]:
     queue = Queue(database)
 
     def give(client: str, priority: int = 0) -> str:
-        return queue.submit(Order("", "w", "{}", "", "{}", "{}", "r", client, priority)).id
+        return queue.submit(JobSpec("", "w", "{}", "", "{}", "{}", "r", client, priority)).id
 
     return give
 
 
 @pytest.fixture
 def take(database: Database) -> Callable[[], str]:
-    leases, queue = Leases(database, length=60, losses=5), Queue(database)
+    leases, queue = Leases(database, length=60, lost_attempts=5), Queue(database)
 
     def take_one() -> str:
         claim = leases.claim("worker")
@@ -85,7 +85,7 @@ def test_a_higher_priority_goes_first_whoever_waits(
 def test_a_job_that_is_given_back_goes_first_in_the_round_and_sets_nobody_back(
     database: Database, submit: Callable[..., str]
 ) -> None:
-    leases, queue = Leases(database, length=60, losses=5), Queue(database)
+    leases, queue = Leases(database, length=60, lost_attempts=5), Queue(database)
     early = submit("a")
     claim = leases.claim("worker")
     assert claim is not None
@@ -93,7 +93,7 @@ def test_a_job_that_is_given_back_goes_first_in_the_round_and_sets_nobody_back(
         submit(client)
     for _ in range(2):
         taken = leases.claim("worker")
-        assert taken is not None and leases.finish(taken, Ending(JobState.DONE))
+        assert taken is not None and leases.finish(taken, Outcome(JobState.DONE))
     assert leases.release(claim, "released")
     for client in "ccc":
         submit(client)
@@ -122,10 +122,10 @@ def test_turns_are_round_robin_inside_a_priority(
     folder = tmp_path_factory.mktemp("turns")
     database = Database(str((fast if fast.is_dir() else folder) / f"{folder.name}.sqlite"))
     try:
-        queue, leases = Queue(database), Leases(database, length=60, losses=5)
+        queue, leases = Queue(database), Leases(database, length=60, lost_attempts=5)
         given_jobs = list(zip(clients, priorities, strict=False))
         for client, priority in given_jobs:
-            queue.submit(Order("", "w", "{}", "", "{}", "{}", "r", client, priority))
+            queue.submit(JobSpec("", "w", "{}", "", "{}", "{}", "r", client, priority))
         taken = []
         while (claim := leases.claim("worker")) is not None:
             job = queue.get(claim.job_id)

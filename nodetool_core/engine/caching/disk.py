@@ -135,9 +135,9 @@ class DiskCache:
         if self._queue.offer(key, _Job(values, encoded), size):
             self._unsaved = 0.0
 
-    def look_again(self) -> None:
+    def refresh(self) -> None:
         """See at once what other processes have stored, which else takes a fraction of a second."""
-        self._store.look_again()
+        self._store.refresh()
 
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until all is written. False where that takes longer than `timeout` seconds."""

@@ -70,7 +70,7 @@ class DiskStore:
         self._refresh()
         return key in self._known
 
-    def look_again(self) -> None:
+    def refresh(self) -> None:
         """
         Have the next miss ask what other processes have added, however short ago that was asked.
         """

@@ -47,9 +47,9 @@ class TieredCache:
         """How full the memory tier is; the disk tier tells its own."""
         return self.memory.info
 
-    def look_again(self) -> None:
+    def refresh(self) -> None:
         """See at once what other processes have stored, which else takes a fraction of a second."""
-        self.disk.look_again()
+        self.disk.refresh()
 
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until all is written. False where that takes longer than `timeout` seconds."""

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 KEPT = 64
 
 
-def blueprint_digest(document: str, base: str) -> str:
+def workflow_digest(document: str, base: str) -> str:
     """Return the name of a workflow: equal for equal documents that read the same files."""
     return hashlib.blake2b(f"{base}\0{document}".encode(), digest_size=32).hexdigest()
 
 
-class Blueprints:
+class WorkflowCache:
     """Safe to use from several threads."""
 
     def __init__(self, registry: Registry, engine: Engine | None = None) -> None:

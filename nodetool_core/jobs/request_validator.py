@@ -23,11 +23,11 @@ from nodetool_core.engine.compiler import compile_plan
 from nodetool_core.engine.result import RunResult
 from nodetool_core.engine.seeds import draw_seeds
 from nodetool_core.errors import Problem, WorkflowError
-from nodetool_core.jobs.blueprints import blueprint_digest
 from nodetool_core.jobs.files import describe
 from nodetool_core.jobs.job import JobRequest, JobsError
-from nodetool_core.jobs.queue import Order
+from nodetool_core.jobs.queue import JobSpec
 from nodetool_core.jobs.records import to_text
+from nodetool_core.jobs.workflow_cache import workflow_digest
 from nodetool_core.properties import jsonable
 from nodetool_core.references import AssetRef, ModelRef
 from nodetool_core.types import union_members
@@ -36,8 +36,8 @@ from nodetool_core.workflow import WorkflowDocument
 if TYPE_CHECKING:
     from nodetool_core.engine.plan import Plan
     from nodetool_core.graph import Graph
-    from nodetool_core.jobs.blueprints import Blueprints
     from nodetool_core.jobs.files import Files
+    from nodetool_core.jobs.workflow_cache import WorkflowCache
     from nodetool_core.properties import Property
 
 
@@ -60,14 +60,14 @@ Find = Callable[[str], Source | None]
 
 
 @dataclass(frozen=True)
-class Preparation:
+class RequestValidator:
     """Checks requests. Safe to use from several threads."""
 
     find: Find
-    blueprints: Blueprints
+    workflows: WorkflowCache
     files: Files
 
-    def order(self, request: JobRequest) -> Order:
+    def validate(self, request: JobRequest) -> JobSpec:
         """
         Return the order that a request stands for.
 
@@ -79,15 +79,15 @@ class Preparation:
         _check_names(request)
         name, read, base = self._source(request)
         document, folder = to_text(read.to_json()), str(base)
-        digest = blueprint_digest(document, folder)
-        graph = self.blueprints.get(digest, document, folder).graph
+        digest = workflow_digest(document, folder)
+        graph = self.workflows.get(digest, document, folder).graph
         given = _json_inputs(request.inputs)
         values = {key: self._without_inline(graph, key, value) for key, value in given.items()}
         applied = given_inputs.apply(graph, values)
         plan = compile_plan(applied, request.options.outputs)
         given_inputs.check_given(plan.inputs)
         options = to_text(asdict(request.options))
-        return Order(
+        return JobSpec(
             name=name,
             workflow=digest,
             document=document,

@@ -9,7 +9,7 @@ from nodetool_core.engine.events import Event, NodeFailed, NodePreview, NodeProg
 from nodetool_core.jobs.records import TimedEvent
 
 
-class Recorder:
+class EventBuffer:
     """
     The listener of one run.
 

@@ -17,48 +17,48 @@ QUEUE = ""
 """The topic of whoever waits for work; all others are ids of jobs."""
 
 
-class Signals:
+class Notifier:
     """Topics, and who listens to each. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._listeners: dict[str, set[Callable[[], None]]] = {}
+        self._subscribers: dict[str, set[Callable[[], None]]] = {}
 
-    def tell(self, *topics: str) -> None:
+    def notify(self, *topics: str) -> None:
         """Something has changed."""
         with self._lock:
-            listeners = [wake for topic in topics for wake in self._listeners.get(topic, ())]
-        for wake in listeners:
+            subscribers = [wake for topic in topics for wake in self._subscribers.get(topic, ())]
+        for wake in subscribers:
             wake()
 
     @contextmanager
-    def listen(self, topic: str) -> Iterator[Ear]:
+    def subscribe(self, topic: str) -> Iterator[Subscription]:
         """For a thread that waits."""
-        ear = Ear()
-        with self._listening(topic, ear.wake):
-            yield ear
+        subscription = Subscription()
+        with self._subscribed(topic, subscription.wake):
+            yield subscription
 
     @contextmanager
-    def listen_async(self, topic: str) -> Iterator[AsyncEar]:
+    def subscribe_async(self, topic: str) -> Iterator[AsyncSubscription]:
         """For a coroutine that waits, in the event loop that runs now."""
-        ear = AsyncEar(asyncio.get_running_loop())
-        with self._listening(topic, ear.wake):
-            yield ear
+        subscription = AsyncSubscription(asyncio.get_running_loop())
+        with self._subscribed(topic, subscription.wake):
+            yield subscription
 
     @contextmanager
-    def _listening(self, topic: str, wake: Callable[[], None]) -> Iterator[None]:
+    def _subscribed(self, topic: str, wake: Callable[[], None]) -> Iterator[None]:
         with self._lock:
-            self._listeners.setdefault(topic, set()).add(wake)
+            self._subscribers.setdefault(topic, set()).add(wake)
         try:
             yield
         finally:
             with self._lock:
-                self._listeners[topic].discard(wake)
-                if not self._listeners[topic]:
-                    del self._listeners[topic]
+                self._subscribers[topic].discard(wake)
+                if not self._subscribers[topic]:
+                    del self._subscribers[topic]
 
 
-class Ear:
+class Subscription:
     """Waits in a thread."""
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class Ear:
         self._heard.clear()
 
 
-class AsyncEar:
+class AsyncSubscription:
     """Waits in an event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:

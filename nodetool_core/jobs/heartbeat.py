@@ -27,14 +27,14 @@ from typing import TYPE_CHECKING
 
 from nodetool_core.jobs.execution import Stop
 from nodetool_core.jobs.job import JobsError
-from nodetool_core.jobs.signals import QUEUE
+from nodetool_core.jobs.notifications import QUEUE
 
 if TYPE_CHECKING:
     from nodetool_core.jobs.execution import Execution
     from nodetool_core.jobs.files import Files
     from nodetool_core.jobs.job import JobSettings
     from nodetool_core.jobs.leases import Claim, Leases
-    from nodetool_core.jobs.signals import Signals
+    from nodetool_core.jobs.notifications import Notifier
     from nodetool_core.jobs.workers import Workers
 
 _log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ CLOSE_SECONDS = 5.0
 
 
 @dataclass
-class _Duty:
+class PeriodicTask:
     """Something that has to be done now and then."""
 
     seconds: float
@@ -55,7 +55,7 @@ class _Duty:
     due: float = 0.0
 
 
-class Pulse:
+class Heartbeat:
     """The heartbeat. Safe to use from several threads."""
 
     def __init__(
@@ -63,7 +63,7 @@ class Pulse:
         leases: Leases,
         files: Files,
         workers: Workers,
-        signals: Signals,
+        notifier: Notifier,
         settings: JobSettings,
         flush_cache: Callable[[], object] = lambda: None,
         on_sweep: Callable[[], None] = lambda: None,
@@ -76,7 +76,7 @@ class Pulse:
         self._leases = leases
         self._files = files
         self._workers = workers
-        self._signals = signals
+        self._notifier = notifier
         self._settings = settings
         self._flush_cache = flush_cache
         self._on_sweep = on_sweep
@@ -94,16 +94,19 @@ class Pulse:
         not wait for it.
         """
         settings, lease = self._settings, self._leases.length
-        heart = [_Duty(settings.flush, self._flush), _Duty(settings.poll, self._look_for_orders)]
+        heart = [
+            PeriodicTask(settings.flush, self._flush),
+            PeriodicTask(settings.poll, self._poll_cancellations),
+        ]
         chores = [
-            _Duty(min(SWEEP_SECONDS, lease), self._sweep),
-            _Duty(min(SWEEP_SECONDS, lease), self._on_sweep),
+            PeriodicTask(min(SWEEP_SECONDS, lease), self._sweep),
+            PeriodicTask(min(SWEEP_SECONDS, lease), self._on_sweep),
         ]
         if settings.keep is not None:
-            chores.append(_Duty(PURGE_SECONDS, self._purge))
-        for name, duties in (("pulse", heart), ("chores", chores)):
+            chores.append(PeriodicTask(PURGE_SECONDS, self._purge))
+        for name, tasks in (("heartbeat", heart), ("chores", chores)):
             thread = threading.Thread(
-                target=self._do, args=[duties], name=f"nodetool-jobs-{name}", daemon=True
+                target=self._do, args=[tasks], name=f"nodetool-jobs-{name}", daemon=True
             )
             self._threads.append(thread)
             thread.start()
@@ -117,14 +120,14 @@ class Pulse:
         """Keep a claim alive from now on."""
         with self._lock:
             self._executions[execution.claim] = execution
-        self._signals.tell(execution.claim.job_id)
+        self._notifier.notify(execution.claim.job_id)
 
-    def leave(self, execution: Execution) -> None:
+    def unwatch(self, execution: Execution) -> None:
         """The work on a claim has ended."""
         with self._lock:
             del self._executions[execution.claim]
             self._lock.notify_all()
-        self._signals.tell(execution.claim.job_id, QUEUE)
+        self._notifier.notify(execution.claim.job_id, QUEUE)
 
     def executions(self) -> list[Execution]:
         with self._lock:
@@ -135,9 +138,9 @@ class Pulse:
         with self._lock:
             return self._lock.wait_for(lambda: not self._executions, timeout)
 
-    def look(self) -> None:
+    def poll_now(self) -> None:
         """Look now whether a job was cancelled elsewhere."""
-        self._try(self._look_for_orders)
+        self._try(self._poll_cancellations)
 
     def stop(self, job_id: str, reason: Stop) -> None:
         """Stop a job if it runs in this process."""
@@ -145,12 +148,12 @@ class Pulse:
             if execution.claim.job_id == job_id:
                 execution.stop(reason)
 
-    def _do(self, duties: list[_Duty]) -> None:
-        while not self._closing.wait(min(duty.seconds for duty in duties)):
-            for duty in duties:
-                if time.monotonic() >= duty.due:
-                    duty.due = time.monotonic() + duty.seconds
-                    self._try(duty.work)
+    def _do(self, tasks: list[PeriodicTask]) -> None:
+        while not self._closing.wait(min(task.seconds for task in tasks)):
+            for task in tasks:
+                if time.monotonic() >= task.due:
+                    task.due = time.monotonic() + task.seconds
+                    self._try(task.work)
 
     def _try(self, work: Callable[[], None]) -> None:
         try:
@@ -169,7 +172,7 @@ class Pulse:
         if must:
             self._next_lease = now + self._leases.length / BEATS_PER_LEASE
         # Sealed before the results are on disk: of what ends meanwhile, nothing is told yet.
-        sealed = [execution.recorder.seal() for execution in self.executions()]
+        sealed = [execution.events.seal() for execution in self.executions()]
         if any(sealed):
             self._flush_cache()
         with ExitStack() as held:
@@ -181,7 +184,7 @@ class Pulse:
             self._store(executions, must)
 
     def _store(self, executions: list[Execution], must: bool) -> None:
-        taken = {execution: execution.recorder.take_sealed() for execution in executions}
+        taken = {execution: execution.events.take_sealed() for execution in executions}
         beating = {execution.claim: events for execution, events in taken.items() if events or must}
         if not beating:
             return
@@ -189,14 +192,14 @@ class Pulse:
             lost = self._leases.beat(beating)
         except Exception:
             for execution, events in taken.items():
-                execution.recorder.give_back(events)
+                execution.events.give_back(events)
             raise
         for execution in executions:
             if execution.claim in lost:
                 execution.stop(Stop.LOST)
-        self._signals.tell(*(claim.job_id for claim, events in beating.items() if events))
+        self._notifier.notify(*(claim.job_id for claim, events in beating.items() if events))
 
-    def _look_for_orders(self) -> None:
+    def _poll_cancellations(self) -> None:
         executions = {execution.claim: execution for execution in self.executions()}
         if not executions:
             return
@@ -216,7 +219,7 @@ class Pulse:
         self._workers.forget(dead)
         self._workers.announce()
         if changed:
-            self._signals.tell(QUEUE, *changed)
+            self._notifier.notify(QUEUE, *changed)
 
     def _purge(self) -> None:
         assert self._settings.keep is not None
