@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SHOWN = 3
-_AGAIN = "The file is damaged: download it again, or use another one."
+_DOWNLOAD_AGAIN = "The file is damaged: download it again, or use another one."
 
-_HALVES = (
+_LORA_PAIRS = (
     ("lora_A", "lora_B"),
     ("lora_down", "lora_up"),
     ("lora.down", "lora.up"),
@@ -51,15 +51,15 @@ def check_lora(tensors: Mapping[str, Any], name: str) -> None:
     Raise NodeError where one of the two matrices of a layer is missing, or a matrix holds no real
     numbers.
     """
-    check_numbers(tensors, f"The LoRA {name!r}", "loras")
-    alone = [
+    check_weight_dtypes(tensors, f"The LoRA {name!r}", "loras")
+    unpaired = [
         f"{key}, without {other}"
         for key in tensors
-        if (other := _other_half(key)) and other not in tensors
+        if (other := _paired_name(key)) and other not in tensors
     ]
-    if alone:
-        message = f"The LoRA {name!r} is not whole: it holds {_listed(alone)}."
-        raise NodeError(message, _AGAIN, code="model_incomplete", where="loras")
+    if unpaired:
+        message = f"The LoRA {name!r} is not whole: it holds {_listed(unpaired)}."
+        raise NodeError(message, _DOWNLOAD_AGAIN, code="model_incomplete", where="loras")
 
 
 def unused_layers(pipeline: Any, tensors: Mapping[str, Any], adapter: str) -> int:
@@ -70,16 +70,18 @@ def unused_layers(pipeline: Any, tensors: Mapping[str, Any], adapter: str) -> in
     import torch
 
     changed = sum(
-        f".{first}." in key and key.endswith("weight") for key in tensors for first, _ in _HALVES
+        f".{first}." in key and key.endswith("weight")
+        for key in tensors
+        for first, _ in _LORA_PAIRS
     )
     modules = [part for part in pipeline.components.values() if isinstance(part, torch.nn.Module)]
-    hung = sum(
+    attached = sum(
         adapter in getattr(layer, "lora_A", {}) for module in modules for layer in module.modules()
     )
-    return max(0, changed - hung)
+    return max(0, changed - attached)
 
 
-def check_numbers(tensors: Mapping[str, Any], what: str, where: str) -> None:
+def check_weight_dtypes(tensors: Mapping[str, Any], what: str, where: str) -> None:
     """
     Raise NodeError where weights are whole numbers or truth values, or quantized with scales.
 
@@ -101,13 +103,13 @@ def check_numbers(tensors: Mapping[str, Any], what: str, where: str) -> None:
     if wrong:
         raise NodeError(
             f"{what} holds weights that are no real numbers: {_listed(wrong)}.",
-            _AGAIN,
+            _DOWNLOAD_AGAIN,
             code="model_incomplete",
             where=where,
         )
 
 
-def unfit(what: str, pipeline: str, error: Exception, hint: str, where: str) -> NodeError:
+def model_unfit(what: str, pipeline: str, error: Exception, hint: str, where: str) -> NodeError:
     """Return what is said of an adapter that a library could not hang on a pipeline."""
     return NodeError(
         f"{what} does not fit {pipeline}: {_reason(error)}", hint, code="model_unfit", where=where
@@ -115,27 +117,27 @@ def unfit(what: str, pipeline: str, error: Exception, hint: str, where: str) -> 
 
 
 def _reason(error: Exception) -> str:
-    said = str(error)
+    text = str(error)
     for pattern in _SHAPES:
-        if found := pattern.search(said):
+        if found := pattern.search(text):
             return (
                 f"its tensor {found['name']} has the shape ({found['has']}), where the model has"
                 f" ({found['wants']})."
             )
     if isinstance(error, KeyError):
         return f"it has no tensor {error.args[0]!r}." if error.args else "it lacks a tensor."
-    if "meta tensor" in said:
+    if "meta tensor" in text:
         return "it lacks tensors that the model needs of it."
     if isinstance(error, (AttributeError, TypeError)):
         return "its tensors have other names than those of this family."
-    return next((line.strip() for line in said.splitlines() if line.strip()), type(error).__name__)[
+    return next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)[
         :300
     ]
 
 
-def _other_half(key: str) -> str | None:
+def _paired_name(key: str) -> str | None:
     """Return the name of the matrix without which the one of this name means nothing."""
-    for one, other in (*_HALVES, *((b, a) for a, b in _HALVES)):
+    for one, other in (*_LORA_PAIRS, *((b, a) for a, b in _LORA_PAIRS)):
         # Only the second may have a bias.
         if re.search(rf"\.{re.escape(one)}\.(.*\.)?weight$", key):
             return key.replace(f".{one}.", f".{other}.")

@@ -11,7 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nodes.huggingface.families import Fact, facts_of, parameter_of, parameters_of, unread
+from nodes.huggingface.families import (
+    FamilyQuirk,
+    call_parameter,
+    call_parameters,
+    ignored_reason,
+    quirks_of,
+)
 from nodetool_core import NodeError
 
 _GIVEN_BY_OTHERS = {
@@ -42,20 +48,24 @@ def call_arguments(
     Raises NodeError where the pipeline needs something that no property gives.
     """
     name = type(pipeline).__name__
-    taken = parameters_of(type(pipeline))
-    facts = [fact for fact in facts_of(name) if not fact.when or is_set(wanted.get(fact.when))]
+    taken = call_parameters(type(pipeline))
+    quirks = [
+        quirk
+        for quirk in quirks_of(name)
+        if not quirk.when_set or is_set(wanted.get(quirk.when_set))
+    ]
     arguments: dict[str, Any] = {}
     for prop, value in wanted.items():
         if not is_set(value):
             continue
-        parameter = parameter_of(type(pipeline), prop)
+        parameter = call_parameter(type(pipeline), prop)
         if parameter is None:
             if _AS_WITHOUT.get(prop) != value:
                 warn(f"{prop} is not used: {name} has no such setting.")
             continue
         arguments[parameter] = value
-        arguments |= {fact.also[prop]: value for fact in facts if prop in fact.also}
-        if reason := unread(pipeline, prop, wanted):
+        arguments |= {quirk.also_sets[prop]: value for quirk in quirks if prop in quirk.also_sets}
+        if reason := ignored_reason(pipeline, prop, wanted):
             warn(f"{prop} is not used: {reason}.")
     if wanted.get("prompt") == "" and "prompt" in taken and "prompt_embeds" not in arguments:
         # An empty prompt is one; pipelines refuse to have none.
@@ -64,8 +74,8 @@ def call_arguments(
         arguments |= {
             key: value for key, value in zip(("width", "height"), size, strict=True) if key in taken
         }
-    for fact in facts:
-        _apply(fact, name, taken, size, arguments, warn)
+    for quirk in quirks:
+        _apply(quirk, name, taken, size, arguments, warn)
     _check_complete(type(pipeline), arguments)
     return arguments
 
@@ -73,7 +83,7 @@ def call_arguments(
 def check_steps(pipeline: Any, wanted: Mapping[str, Any]) -> None:
     """Raise NodeError where strength leaves not one of the steps to do."""
     steps, strength = wanted.get("num_inference_steps"), wanted.get("strength")
-    if steps is None or strength is None or "strength" not in parameters_of(type(pipeline)):
+    if steps is None or strength is None or "strength" not in call_parameters(type(pipeline)):
         return
     if int(steps * strength) < 1:
         message = f"strength {strength:g} × num_inference_steps {steps} is less than one step."  # noqa: RUF001 - a product
@@ -87,7 +97,7 @@ def is_set(value: Any) -> bool:
 
 
 def _apply(
-    fact: Fact,
+    quirk: FamilyQuirk,
     name: str,
     taken: Mapping[str, Any],
     size: tuple[int, int] | None,
@@ -95,18 +105,18 @@ def _apply(
     warn: Warn,
 ) -> None:
     added = {
-        key: value for key, value in fact.adds.items() if key in taken and key not in arguments
+        key: value for key, value in quirk.adds.items() if key in taken and key not in arguments
     }
-    if added and fact.note:
-        warn(f"{name} {fact.note}.")
-    if fact.by_size and size is not None:
-        added |= {key: value for key, value in fact.by_size(*size).items() if key in taken}
+    if added and quirk.note:
+        warn(f"{name} {quirk.note}.")
+    if quirk.size_arguments and size is not None:
+        added |= {key: value for key, value in quirk.size_arguments(*size).items() if key in taken}
     arguments |= added
 
 
 def _check_complete(pipeline_class: type, arguments: Mapping[str, Any]) -> None:
     parameters = {
-        parameter_of(pipeline_class, prop): what for prop, what in _GIVEN_BY_OTHERS.items()
+        call_parameter(pipeline_class, prop): what for prop, what in _GIVEN_BY_OTHERS.items()
     }
     needed = [
         what

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from nodes.huggingface.adapter_files import check_numbers
+from nodes.huggingface.adapter_files import check_weight_dtypes
 from nodetool_core import NodeError
 
 if TYPE_CHECKING:
@@ -258,7 +258,7 @@ def aura_sr(tensors: Mapping[str, Any], config: Mapping[str, Any], name: str) ->
             "Choose such a network, as fal/AuraSR-v2, or use Upscale for Real-ESRGAN, ESRGAN and"
             " ESPCN.",
         )
-    check_numbers(tensors, f"The network {name!r}", "model")
+    check_weight_dtypes(tensors, f"The network {name!r}", "model")
     known = _configuration(config, name) if config else PUBLISHED
     wrong = _differences(
         shapes(known), {key: tuple(tensor.shape) for key, tensor in tensors.items()}
@@ -397,10 +397,10 @@ class Network:
     def _residual(
         self, name: str, pixels: torch.Tensor, styles: Mapping[str, torch.Tensor]
     ) -> torch.Tensor:
-        made = self._adaptive(
+        output = self._adaptive(
             f"{name}.block2.proj", self._adaptive(f"{name}.block1.proj", pixels, styles), styles
         )
-        return made + (
+        return output + (
             self._convolved(f"{name}.res_conv", pixels)
             if f"{name}.res_conv.weight" in self.tensors
             else pixels
@@ -421,10 +421,10 @@ class Network:
         )
         kernels = kernels * kernels.square().sum((2, 3, 4), keepdim=True).clamp(min=1e-8).rsqrt()
         count, _, height, width = pixels.shape
-        made = functional.conv2d(
+        output = functional.conv2d(
             pixels.reshape(1, -1, height, width), kernels.flatten(0, 1), padding=1, groups=count
         )
-        return functional.silu(made.view(count, -1, height, width))
+        return functional.silu(output.view(count, -1, height, width))
 
     def _attended(self, name: str, pixels: torch.Tensor, depth: int) -> torch.Tensor:
         from torch.nn import functional

@@ -2,7 +2,7 @@
 ControlNets: networks given besides a model, by which it follows edges, depths or a pose.
 
 Which pipeline goes with one is told by the names of diffusers' classes
-(`families.controlled_class`). Whether a network fits a model is looked at before the pipeline is
+(`families.controlnet_pipeline_class`). Whether a network fits a model is looked at before the pipeline is
 called, because what does not fit fails somewhere inside of it.
 """
 
@@ -12,7 +12,7 @@ import copy
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from nodes.huggingface.families import controlled_class, parameter_of
+from nodes.huggingface.families import call_parameter, controlnet_pipeline_class
 from nodetool_core import ModelRef, NodeError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _EXTRA_CHANNELS = ("extra_conditioning_channels", "extra_condition_channels")
 """How networks say that they look at a mask besides."""
 
-_HUNG_UPON = ("ZImageControlNetModel",)
+SHARES_SUBMODULES = ("ZImageControlNetModel",)
 """
 Networks on which pipelines hang parts of their transformer.
 
@@ -33,7 +33,7 @@ What is hung on has to be the pipeline's own, as networks are shared.
 _HINT = "Choose a ControlNet made for this family of models."
 
 
-def with_controlnet(
+def add_controlnet(
     pipeline: Any,
     task: str,
     ref: ModelRef,
@@ -49,11 +49,11 @@ def with_controlnet(
     Raises NodeError where the network does not fit the model, or there is no image to follow.
     """
     name = type(pipeline).__name__
-    usual = controlled_class(type(pipeline), task)
+    usual = controlnet_pipeline_class(type(pipeline), task)
     if usual is None:
         context.warn(f"controlnet is not used: {name} has no counterpart with one.")
         return pipeline
-    if parameter_of(usual, "control_image") and (image is None or image.is_empty()):
+    if call_parameter(usual, "control_image") and (image is None or image.is_empty()):
         message = "controlnet is set, but there is no control_image."
         raise NodeError(
             message,
@@ -62,21 +62,23 @@ def with_controlnet(
             where="control_image",
         )
     net = stack.enter_context(context.models.use(ref, "network", context=context)).model
-    target = controlled_class(
+    target = controlnet_pipeline_class(
         type(pipeline), task, "ControlNetUnion" if "Union" in type(net).__name__ else "ControlNet"
     )
-    if target is None or type(net).__name__.replace("MultiModel", "") not in _classes(pipeline):
+    if target is None or type(net).__name__.replace("MultiModel", "") not in _network_classes(
+        pipeline
+    ):
         raise NodeError(
             f"{type(net).__name__} is no ControlNet for {name}.",
             _HINT,
             code="model_unfit",
             where="controlnet",
         )
-    _check_widths(pipeline, net)
-    return _made_from(target, pipeline, net)
+    _check_text_width(pipeline, net)
+    return _with_network(target, pipeline, net)
 
 
-def control_arguments(pipeline: Any, scale: float, mode: int) -> dict[str, Any]:
+def controlnet_arguments(pipeline: Any, scale: float, mode: int) -> dict[str, Any]:
     """
     Return what a pipeline with a ControlNet is told besides.
 
@@ -89,14 +91,14 @@ def control_arguments(pipeline: Any, scale: float, mode: int) -> dict[str, Any]:
     something else than it is shown.
     """
     net = getattr(pipeline, "controlnet", None)
-    told = {} if mode < 0 else {"control_mode": mode}
+    arguments = {} if mode < 0 else {"control_mode": mode}
     if net is None:
-        return told
-    _check_sight(type(pipeline), net)
-    kinds = _kinds(net)
-    if kinds and not 0 <= mode < kinds:
+        return arguments
+    _check_mask_input(type(pipeline), net)
+    modes = _control_mode_count(net)
+    if modes and not 0 <= mode < modes:
         message = (
-            f"The ControlNet knows {kinds} kinds of control images, numbered from 0; control_mode"
+            f"The ControlNet knows {modes} kinds of control images, numbered from 0; control_mode"
             f" is {mode}."
         )
         raise NodeError(
@@ -105,17 +107,17 @@ def control_arguments(pipeline: Any, scale: float, mode: int) -> dict[str, Any]:
             code="invalid_value",
             where="control_mode",
         )
-    return told | {"controlnet_conditioning_scale": scale}
+    return arguments | {"controlnet_conditioning_scale": scale}
 
 
-def _kinds(net: Any) -> int:
+def _control_mode_count(net: Any) -> int:
     """How many kinds of control images a network tells apart by number; 0 where it knows one."""
     if getattr(net, "union", False):
         return int(net.config.num_mode)
     return int(net.config.num_control_type) if "Union" in type(net).__name__ else 0
 
 
-def _classes(pipeline: Any) -> frozenset[str]:
+def _network_classes(pipeline: Any) -> frozenset[str]:
     """Return the classes of networks that control this kind of model."""
     transformer = getattr(pipeline, "transformer", None)
     if transformer is None:
@@ -123,7 +125,7 @@ def _classes(pipeline: Any) -> frozenset[str]:
     return frozenset({type(transformer).__name__.replace("Transformer2DModel", "ControlNetModel")})
 
 
-def _check_widths(pipeline: Any, net: Any) -> None:
+def _check_text_width(pipeline: Any, net: Any) -> None:
     """
     Raise NodeError where the network reads texts of another width than the model, which would fail
     inside of it.
@@ -145,13 +147,13 @@ def _check_widths(pipeline: Any, net: Any) -> None:
         )
 
 
-def _check_sight(pipeline_class: type, net: Any) -> None:
+def _check_mask_input(pipeline_class: type, net: Any) -> None:
     """
     Raise NodeError where the network looks at a mask that the pipeline does not show it, or the
     other way round.
     """
     extra = [net.config[name] for name in _EXTRA_CHANNELS if name in net.config]
-    shown = parameter_of(pipeline_class, "mask_image") == "control_mask"
+    shown = call_parameter(pipeline_class, "mask_image") == "control_mask"
     if extra and bool(extra[0]) != shown:
         looks, gets = "a mask besides" if extra[0] else "no mask", "one" if shown else "none"
         message = f"the ControlNet looks at {looks}, and {pipeline_class.__name__} shows it {gets}."
@@ -159,19 +161,22 @@ def _check_sight(pipeline_class: type, net: Any) -> None:
         raise NodeError(message, hint, code="model_unfit", where="controlnet")
 
 
-def _made_from(target: type, pipeline: Any, net: Any) -> Any:
+def _with_network(target: type, pipeline: Any, net: Any) -> Any:
     """Return a pipeline of the class, of the parts and settings of another one, and a network."""
     wanted = inspect.signature(target).parameters
     settings = {name.removeprefix("_"): value for name, value in pipeline.config.items()}
     parts = {
         name: value for name, value in (settings | pipeline.components).items() if name in wanted
     }
-    return target(**parts | {"controlnet": _own(net) if type(net).__name__ in _HUNG_UPON else net})
+    return target(
+        **parts
+        | {"controlnet": _clone_network(net) if type(net).__name__ in SHARES_SUBMODULES else net}
+    )
 
 
-def _own(net: Any) -> Any:
+def _clone_network(net: Any) -> Any:
     """Return the network with a tree of modules of its own, over the same parameters."""
-    made = copy.copy(net)
+    clone = copy.copy(net)
     for kind in ("_modules", "_parameters", "_buffers"):
-        vars(made)[kind] = dict(vars(net)[kind])
-    return made
+        vars(clone)[kind] = dict(vars(net)[kind])
+    return clone

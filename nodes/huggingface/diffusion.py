@@ -140,7 +140,7 @@ class DiffusionNode(Node):
             else model
         )
 
-    def chosen(self, *names: str) -> dict[str, Any]:
+    def property_values(self, *names: str) -> dict[str, Any]:
         """Properties by name, for `generate`."""
         return {name: getattr(self, name) for name in names}
 
@@ -161,10 +161,10 @@ def source_image(
             code="missing_image",
             where=name,
         )
-    return shown_image(context, ref, name, mode)
+    return model_image(context, ref, name, mode)
 
 
-def shown_image(context: Context, ref: ImageRef, name: str, mode: str = "RGB") -> Image.Image:
+def model_image(context: Context, ref: ImageRef, name: str, mode: str = "RGB") -> Image.Image:
     """
     Return the pixels of an input as a model sees them: sRGB, which models were trained with.
 
@@ -200,7 +200,7 @@ def optional_images(
 ) -> dict[str, Image.Image]:
     """Return the pixels of the inputs that are not empty."""
     return {
-        name: shown_image(context, ref, name)
+        name: model_image(context, ref, name)
         for name, ref in refs.items()
         if ref is not None and not ref.is_empty()
     }

@@ -5,7 +5,7 @@ The one table behind arguments, warnings and docs/models.md.
 
 Most of it is read off the pipelines' classes: a property is honoured where the signature of
 `__call__` has its parameter, a LoRA where the class can load one, and so on. What classes don't
-tell is a row of `_FACTS`.
+tell is a row of `_QUIRKS`.
 """
 
 from __future__ import annotations
@@ -21,46 +21,46 @@ from nodetool_core.models.tasks import ITSELF
 
 
 @dataclass(frozen=True)
-class Fact:
+class FamilyQuirk:
     """What is true of the pipelines whose class name matches, and not told by their signature."""
 
     pipelines: re.Pattern[str]
-    when: str = ""
+    when_set: str = ""
     """The property that has to be set for this to matter; empty for always."""
     renames: Mapping[str, str] = field(default_factory=dict)
     """Property to the parameter that does what it means."""
-    also: Mapping[str, str] = field(default_factory=dict)
+    also_sets: Mapping[str, str] = field(default_factory=dict)
     """Property to a further parameter that it sets."""
     adds: Mapping[str, Any] = field(default_factory=dict)
     """Arguments to give besides, unless they are set."""
-    by_size: Callable[[int, int], dict[str, Any]] | None = None
+    size_arguments: Callable[[int, int], dict[str, Any]] | None = None
     """Arguments that follow from the width and height of the result, in place of those two."""
-    multiple: int = 0
+    side_multiple: int = 0
     """What sides have to be multiples of, in pixels, where the parts of a pipeline don't tell."""
-    side: int = 0
+    native_side: int = 0
     """
     Of the square that the models were trained at, in pixels, where their configuration doesn't
     tell.
     """
-    draws_freely: bool = False
+    uses_global_rng: bool = False
     """Whether it draws random numbers besides those of the generator that it is given."""
-    takes_lists: bool = False
+    image_as_list: bool = False
     """Whether a single image has to come as a list of one."""
     note: str = ""
     """What the user should know of it."""
 
 
-_FACTS = (
+_QUIRKS = (
     # guidance_scale of these is read only by guidance-distilled versions, and true_cfg_scale only
     # beside a negative prompt.
-    Fact(
+    FamilyQuirk(
         re.compile(r"^QwenImage"),
         renames={"guidance_scale": "true_cfg_scale"},
         adds={"negative_prompt": " "},
     ),
-    Fact(
+    FamilyQuirk(
         re.compile(r"^Flux(?!2)"),
-        when="negative_prompt",
+        when_set="negative_prompt",
         adds={"true_cfg_scale": 4.0},
         note=(
             "runs with true_cfg_scale 4.0, without which negative_prompt has no effect; each step"
@@ -69,35 +69,35 @@ _FACTS = (
     ),
     # Left alone, Kontext makes about a megapixel whatever it is given, and takes the image at sizes
     # of its own list.
-    Fact(
+    FamilyQuirk(
         re.compile(r"^FluxKontext"),
-        by_size=lambda width, height: {
+        size_arguments=lambda width, height: {
             "max_area": width * height,
             "_auto_resize": width * height >= 2**19,
         },
     ),
     # diffusers 0.42 takes the one for the other when it resizes the image.
-    Fact(
+    FamilyQuirk(
         re.compile(r"^KandinskyV22Img2Img"),
-        by_size=lambda width, height: {"width": height, "height": width},
+        size_arguments=lambda width, height: {"width": height, "height": width},
     ),
     # With text alone, the image that a ControlNet follows is the only one, and has the plain name.
-    Fact(
+    FamilyQuirk(
         re.compile(r"^StableDiffusion(XL)?ControlNet(PAG)?Pipeline$"),
         renames={"control_image": "image"},
     ),
     # These fill in by what a ControlNet sees: the image without its masked part, and the mask.
     # There is no further one to follow.
-    Fact(
+    FamilyQuirk(
         re.compile(r"^(StableDiffusion3ControlNetInpainting|QwenImageControlNetInpaint)"),
         renames={"image": "control_image", "mask_image": "control_mask", "control_image": ""},
     ),
     # Whatever they are given, they bring it to this area; what takes images apart makes no other
     # size either.
-    Fact(re.compile(r"^QwenImageEdit"), side=1024),
-    Fact(re.compile(r"^QwenImageLayered"), side=640, multiple=32),
+    FamilyQuirk(re.compile(r"^QwenImageEdit"), native_side=1024),
+    FamilyQuirk(re.compile(r"^QwenImageLayered"), native_side=640, side_multiple=32),
     # Karlo draws, and then enlarges in a few steps of its own.
-    Fact(
+    FamilyQuirk(
         re.compile(r"^UnCLIPImageVariation"),
         renames={
             "num_inference_steps": "decoder_num_inference_steps",
@@ -105,32 +105,32 @@ _FACTS = (
         },
     ),
     # Guidance that changes from step to step is its default, and refused beside one that does not.
-    Fact(re.compile(r"^Ideogram4"), adds={"guidance_schedule": None}, side=2048),
+    FamilyQuirk(re.compile(r"^Ideogram4"), adds={"guidance_schedule": None}, native_side=2048),
     # The prior is what follows the text; the decoder does as it is told by the prior.
-    Fact(
+    FamilyQuirk(
         re.compile(r"^(Wuerstchen|StableCascade)Combined"),
         renames={"guidance_scale": "prior_guidance_scale"},
-        also={"num_inference_steps": "prior_num_inference_steps"},
-        multiple=128,
-        side=1024,
+        also_sets={"num_inference_steps": "prior_num_inference_steps"},
+        side_multiple=128,
+        native_side=1024,
         note="makes `num_inference_steps` steps twice: in the prior, and in the decoder",
     ),
     # Their transformers group the tokens of an image by fours.
-    Fact(re.compile(r"^(QwenImage21|GlmImage)"), multiple=32, side=1024),
-    Fact(re.compile(r"^Sana"), multiple=32),
-    Fact(re.compile(r"^CogView4"), multiple=16),
-    Fact(re.compile(r"^GlmImage"), takes_lists=True),
+    FamilyQuirk(re.compile(r"^(QwenImage21|GlmImage)"), side_multiple=32, native_side=1024),
+    FamilyQuirk(re.compile(r"^Sana"), side_multiple=32),
+    FamilyQuirk(re.compile(r"^CogView4"), side_multiple=16),
+    FamilyQuirk(re.compile(r"^GlmImage"), image_as_list=True),
     # They sample what the autoencoder makes of an image, or the words of a language model, without
     # the generator that they got.
-    Fact(
+    FamilyQuirk(
         re.compile(
             r"^(CogView4Control|GlmImage|StableDiffusion3ControlNet|QwenImageControlNetInpaint)"
         ),
-        draws_freely=True,
+        uses_global_rng=True,
     ),
     # Left alone, these choose the nearest of their own sizes and cut the image to the one asked
     # for.
-    Fact(re.compile(r"^(Sana|PixArt|Hunyuan|PRX)"), adds={"use_resolution_binning": False}),
+    FamilyQuirk(re.compile(r"^(Sana|PixArt|Hunyuan|PRX)"), adds={"use_resolution_binning": False}),
 )
 
 FIXED_SCHEDULER = re.compile(
@@ -141,12 +141,12 @@ Pipelines whose loop is written for the scheduler they come with, whatever the s
 itself.
 """
 
-_HIDES = re.compile(r"^(Flux2|Qwen|Ovis|Krea|Ideogram|Glm|Nucleus)")
+_PACKED_LATENTS = re.compile(r"^(Flux2|Qwen|Ovis|Krea|Ideogram|Glm|Nucleus)")
 """
 Pipelines that pack latents into sequences, or give them a time, in a way that only they can undo.
 """
 
-CONTROLLED = {
+CONTROLNET_CLASS_NAMES = {
     "text-to-image": ("Pipeline", ("{net}Pipeline",)),
     "image-to-image": ("Img2ImgPipeline", ("{net}Img2ImgPipeline",)),
     "inpainting": ("InpaintPipeline", ("{net}InpaintPipeline", "{net}InpaintingPipeline")),
@@ -154,7 +154,7 @@ CONTROLLED = {
 """Task to how the class of a pipeline is called, without and with a ControlNet."""
 
 
-BEYOND_AUTO: Mapping[str, tuple[str, ...]] = {
+OUTSIDE_AUTO_PIPELINE: Mapping[str, tuple[str, ...]] = {
     **ITSELF,
     "variation": (*ITSELF["variation"], "FluxPipeline"),
 }
@@ -165,12 +165,12 @@ Flux varies images with a prior.
 """
 
 
-def facts_of(name: str) -> list[Fact]:
+def quirks_of(name: str) -> list[FamilyQuirk]:
     """Return what is known of the pipelines of that class name."""
-    return [fact for fact in _FACTS if fact.pipelines.search(name)]
+    return [quirk for quirk in _QUIRKS if quirk.pipelines.search(name)]
 
 
-def parameters_of(pipeline_class: type) -> Mapping[str, inspect.Parameter]:
+def call_parameters(pipeline_class: type) -> Mapping[str, inspect.Parameter]:
     """Return what a pipeline takes when it is called, by name."""
     return _parameters(pipeline_class.__call__)
 
@@ -180,21 +180,23 @@ def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]
     return inspect.signature(function).parameters
 
 
-def parameter_of(pipeline_class: type, prop: str) -> str | None:
+def call_parameter(pipeline_class: type, prop: str) -> str | None:
     """
     Return the parameter by which a pipeline takes a property of a node.
 
     None where it takes it by none.
     """
-    taken = parameters_of(pipeline_class)
+    taken = call_parameters(pipeline_class)
     renames = {
-        old: new for fact in facts_of(pipeline_class.__name__) for old, new in fact.renames.items()
+        old: new
+        for quirk in quirks_of(pipeline_class.__name__)
+        for old, new in quirk.renames.items()
     }
     parameter = renames.get(prop, prop)
     return parameter if parameter in taken else None
 
 
-def unread(pipeline: Any, prop: str, wanted: Mapping[str, Any]) -> str:
+def ignored_reason(pipeline: Any, prop: str, wanted: Mapping[str, Any]) -> str:
     """Why a pipeline that takes a property makes nothing of it; empty where it does."""
     name = type(pipeline).__name__
     if prop == "guidance_scale":
@@ -224,7 +226,7 @@ def unread(pipeline: Any, prop: str, wanted: Mapping[str, Any]) -> str:
     return ""
 
 
-def takes_loras(pipeline_class: type) -> bool:
+def supports_loras(pipeline_class: type) -> bool:
     """
     Whether a pipeline can load LoRAs.
 
@@ -236,28 +238,30 @@ def takes_loras(pipeline_class: type) -> bool:
     return hasattr(pipeline_class, "load_lora_weights") and fitted
 
 
-def takes_image_prompt(pipeline_class: type) -> bool:
+def supports_ip_adapter(pipeline_class: type) -> bool:
     """Whether a pipeline can follow an image through an IP adapter."""
     return (
         hasattr(pipeline_class, "load_ip_adapter")
-        and parameter_of(pipeline_class, "ip_adapter_image") is not None
+        and call_parameter(pipeline_class, "ip_adapter_image") is not None
     )
 
 
-def shows_latents(pipeline_class: type) -> bool:
+def exposes_latents(pipeline_class: type) -> bool:
     """
     Whether the latents that an image was decoded from can be had from a pipeline, in the form of an
     image.
     """
     parts = inspect.signature(pipeline_class).parameters
     return (
-        parameter_of(pipeline_class, "callback_on_step_end") is not None
+        call_parameter(pipeline_class, "callback_on_step_end") is not None
         and "vae" in parts
-        and not _HIDES.search(pipeline_class.__name__)
+        and not _PACKED_LATENTS.search(pipeline_class.__name__)
     )
 
 
-def controlled_class(pipeline_class: type, task: str, net: str = "ControlNet") -> type | None:
+def controlnet_pipeline_class(
+    pipeline_class: type, task: str, net: str = "ControlNet"
+) -> type | None:
     """
     Return the pipeline that does the task of this one under a ControlNet; None where there is none.
 
@@ -270,7 +274,7 @@ def controlled_class(pipeline_class: type, task: str, net: str = "ControlNet") -
     from diffusers.pipelines import auto_pipeline
 
     name = pipeline_class.__name__
-    plain, controlled = CONTROLLED[task]
+    plain, controlled = CONTROLNET_CLASS_NAMES[task]
     if had := re.search(r"ControlNet(Union)?", name):
         candidates = [name.replace(had[0], net)]
     else:
@@ -287,7 +291,7 @@ def controlled_class(pipeline_class: type, task: str, net: str = "ControlNet") -
         "inpainting": "INPAINT",
     }
     mapped = getattr(auto_pipeline, f"AUTO_{tables[task]}_PIPELINES_MAPPING").values()
-    known = {found.__name__ for found in mapped} | set(BEYOND_AUTO.get(task, ()))
+    known = {found.__name__ for found in mapped} | set(OUTSIDE_AUTO_PIPELINE.get(task, ()))
     return next(
         (getattr(diffusers, candidate) for candidate in candidates if candidate in known), None
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from nodes.huggingface.diffusion import shown_image
+from nodes.huggingface.diffusion import model_image
 from nodetool_core import Context, Field, ImageData, ImageRef, Lane, Node, NodeError, Sources
 
 if TYPE_CHECKING:
@@ -236,7 +236,7 @@ class ImageToImage(HostedModel):
 
         size = _size(self.target_width, self.target_height, "target_width", "target_height")
         image = await asyncio.to_thread(
-            lambda: encode_image(shown_image(context, self.image, "image"), "PNG")
+            lambda: encode_image(model_image(context, self.image, "image"), "PNG")
         )
         target = None if size is None else {"width": size[0], "height": size[1]}
         return await self._hosted(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from nodes.huggingface.families import parameters_of, shows_latents
+from nodes.huggingface.families import call_parameters, exposes_latents
 
 if TYPE_CHECKING:
     import torch
@@ -46,7 +46,7 @@ class Latents(NamedTuple):
         return torch.from_numpy(self.array)
 
 
-class LatentsSeen:
+class LatentsCapture:
     """Keeps the latents of the last step of a loop, which the image is decoded from."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class LatentsSeen:
         """
         Return a function for `callback_on_step_end`; None where the pipeline has no such callback.
         """
-        if "callback_on_step_end" not in parameters_of(type(pipeline)):
+        if "callback_on_step_end" not in call_parameters(type(pipeline)):
             return None
 
         def keep(pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
@@ -78,7 +78,7 @@ class LatentsSeen:
         only its pipeline can undo.
         """
         last = self._last
-        if last is None or not shows_latents(type(pipeline)):
+        if last is None or not exposes_latents(type(pipeline)):
             return None
         unpack = getattr(pipeline, "_unpack_latents", None)
         if (

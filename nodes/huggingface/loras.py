@@ -26,16 +26,16 @@ _UP = re.compile(
 """Ends the names of what a layer multiplies last."""
 
 
-def lora_tensors(part: Any, denoiser: str) -> dict[str, Any]:
+def lora_tensors(loaded: Any, denoiser: str) -> dict[str, Any]:
     """
     Return the tensors of a LoRA with the scale of each layer in them.
 
     Args:
-        part: What the weights manager lends for the task `tensors`.
+        loaded: What the weights manager lends for the task `tensors`.
         denoiser: The component that tensors without one are for, such as `unet`.
     """
-    settings = _settings(part)
-    tensors = {_named(name, denoiser): tensor for name, tensor in part.tensors.items()}
+    settings = _settings(loaded)
+    tensors = {_with_component(name, denoiser): tensor for name, tensor in loaded.tensors.items()}
     if not settings:
         return tensors
     return {
@@ -44,20 +44,22 @@ def lora_tensors(part: Any, denoiser: str) -> dict[str, Any]:
     }
 
 
-def _settings(part: Any) -> Mapping[str, Any]:
+def _settings(loaded: Any) -> Mapping[str, Any]:
     """
     Return what a file says of its layers.
 
     With the names of components before the keys where it is of several.
     """
     try:
-        found = json.loads(part.metadata[_HEADER]) if _HEADER in part.metadata else part.config
+        found = (
+            json.loads(loaded.metadata[_HEADER]) if _HEADER in loaded.metadata else loaded.config
+        )
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
 
 
-def _named(name: str, denoiser: str) -> str:
+def _with_component(name: str, denoiser: str) -> str:
     if not name.startswith(_PEFT):
         return name
     bare = name.removeprefix(_PEFT)
@@ -82,8 +84,10 @@ def _scale(name: str, tensors: Mapping[str, Any], settings: Mapping[str, Any]) -
         for key, value in settings.items()
         if key.startswith(f"{component}.")
     }
-    said = own or settings
-    alpha = _of_layer(place, said.get("alpha_pattern"), said.get("lora_alpha"))
+    settings_of_component = own or settings
+    alpha = _of_layer(
+        place, settings_of_component.get("alpha_pattern"), settings_of_component.get("lora_alpha")
+    )
     up = (
         tensors.get(name.removesuffix("bias") + "weight", tensors[name])
         if found[3] == "bias"
@@ -92,7 +96,7 @@ def _scale(name: str, tensors: Mapping[str, Any], settings: Mapping[str, Any]) -
     rank = int(up.shape[1])
     if f"{layer}.alpha" in tensors or not isinstance(alpha, (int, float)) or rank < 1:
         return 1.0
-    return float(alpha) / (math.sqrt(rank) if said.get("use_rslora") else rank)
+    return float(alpha) / (math.sqrt(rank) if settings_of_component.get("use_rslora") else rank)
 
 
 def _of_layer(place: str, pattern: Any, usual: Any) -> Any:

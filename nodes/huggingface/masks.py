@@ -59,8 +59,8 @@ class Mask:
         ramp = fade // 2
         grown = _box_sums(painted, grow + fade - ramp) > 0
         opacity = _box_sums(grown, ramp) / _box_sums(np.ones_like(grown), ramp)
-        tones = np.ceil(opacity * 255).astype(np.uint8)
-        return cls(Pillow.fromarray((tones > 0).astype(np.uint8) * 255), Pillow.fromarray(tones))
+        alpha = np.ceil(opacity * 255).astype(np.uint8)
+        return cls(Pillow.fromarray((alpha > 0).astype(np.uint8) * 255), Pillow.fromarray(alpha))
 
     def region(self, padding: int) -> Box:
         """Return the box around what is painted, with so many pixels of its surroundings."""
@@ -74,7 +74,7 @@ class Mask:
             min(self.paint.height, lower + padding),
         )
 
-    def laid_over(self, image: Image.Image, new: Image.Image, box: Box) -> Image.Image:
+    def composite(self, image: Image.Image, new: Image.Image, box: Box) -> Image.Image:
         """
         `image` with `new` in the box, as far as the mask lets it be seen.
 

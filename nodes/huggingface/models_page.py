@@ -12,16 +12,16 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from nodes.huggingface.families import (
-    BEYOND_AUTO,
-    controlled_class,
-    facts_of,
-    parameter_of,
-    parameters_of,
-    shows_latents,
-    takes_image_prompt,
-    takes_loras,
+    OUTSIDE_AUTO_PIPELINE,
+    call_parameter,
+    call_parameters,
+    controlnet_pipeline_class,
+    exposes_latents,
+    quirks_of,
+    supports_ip_adapter,
+    supports_loras,
 )
-from nodes.huggingface.schedulers import takes_schedulers
+from nodes.huggingface.schedulers import supports_schedulers
 
 _TASKS: Final = {
     "text-to-image": (
@@ -44,7 +44,7 @@ _TASKS: Final = {
     ),
 }
 
-_BEYOND: Final = {
+_OUTSIDE_AUTO: Final = {
     "editing": (
         "Editing by instruction",
         "nodes/huggingface/image_to_image/edit_by_instruction.md",
@@ -62,24 +62,24 @@ _BEYOND: Final = {
     ),
 }
 
-Honours = Callable[[type], bool]
+Supports = Callable[[type], bool]
 
 
-def _by_parameter(prop: str) -> Honours:
-    return lambda pipeline_class: parameter_of(pipeline_class, prop) is not None
+def _by_parameter(prop: str) -> Supports:
+    return lambda pipeline_class: call_parameter(pipeline_class, prop) is not None
 
 
-_COLUMNS: Final[Mapping[str, Honours]] = {
+_COLUMNS: Final[Mapping[str, Supports]] = {
     "negative_prompt": _by_parameter("negative_prompt"),
     "strength": _by_parameter("strength"),
     "guidance_scale": _by_parameter("guidance_scale"),
     "image_guidance_scale": _by_parameter("image_guidance_scale"),
     "noise_level": _by_parameter("noise_level"),
     "width, height": _by_parameter("width"),
-    "scheduler": takes_schedulers,
-    "loras": takes_loras,
-    "ip_adapter_image": takes_image_prompt,
-    "latents": shows_latents,
+    "scheduler": supports_schedulers,
+    "loras": supports_loras,
+    "ip_adapter_image": supports_ip_adapter,
+    "latents": exposes_latents,
 }
 OF_TASK: Final = {
     "text-to-image": (
@@ -159,9 +159,13 @@ def page() -> str:
     parts = ["---\ntitle: Models\n---", _INTRODUCTION]
     for task, (title, _, path, node) in _TASKS.items():
         parts += [f"## {title}", f"Node: [{node}]({path}).", _table(task, _mapped(task))]
-    for task, (title, path, node) in _BEYOND.items():
-        parts += [f"## {title}", f"Node: [{node}]({path}).", _table(task, BEYOND_AUTO[task])]
-    parts += [_NOTES, _facts()]
+    for task, (title, path, node) in _OUTSIDE_AUTO.items():
+        parts += [
+            f"## {title}",
+            f"Node: [{node}]({path}).",
+            _table(task, OUTSIDE_AUTO_PIPELINE[task]),
+        ]
+    parts += [_NOTES, _quirk_notes()]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -169,14 +173,14 @@ def families(task: str) -> dict[str, type]:
     """Return the pipeline of each family that does a task, by name."""
     import diffusers
 
-    names = _mapped(task) if task in _TASKS else BEYOND_AUTO[task]
+    names = _mapped(task) if task in _TASKS else OUTSIDE_AUTO_PIPELINE[task]
     return {name: getattr(diffusers, name) for name in names}
 
 
-def honours(pipeline_class: type, prop: str, task: str) -> bool:
+def supports(pipeline_class: type, prop: str, task: str) -> bool:
     """Whether a family honours a property of the nodes for a task."""
     if prop == "controlnet":
-        return controlled_class(pipeline_class, task) is not None
+        return controlnet_pipeline_class(pipeline_class, task) is not None
     return _COLUMNS[prop](pipeline_class)
 
 
@@ -192,10 +196,14 @@ def _mapped(task: str) -> list[str]:
     found = [
         found
         for found in table.values()
-        if all(parameter_of(found, parameter) is None for parameter in strange)
+        if all(call_parameter(found, parameter) is None for parameter in strange)
     ]
     # Upscalers enlarge whatever they are given, and have a table of their own.
-    beyond = [name for name in BEYOND_AUTO.get(task, ()) if name not in BEYOND_AUTO["upscaling"]]
+    beyond = [
+        name
+        for name in OUTSIDE_AUTO_PIPELINE.get(task, ())
+        if name not in OUTSIDE_AUTO_PIPELINE["upscaling"]
+    ]
     return [one.__name__ for one in dict.fromkeys(found)] + beyond
 
 
@@ -206,7 +214,7 @@ def _table(task: str, names: Iterable[str]) -> str:
     rows = []
     for name in sorted(names, key=str.lower):
         marks = [
-            "yes" if honours(getattr(diffusers, name), column, task) else "–"  # noqa: RUF001 - a dash
+            "yes" if supports(getattr(diffusers, name), column, task) else "–"  # noqa: RUF001 - a dash
             for column in columns
         ]
         rows.append(f"| {name.removesuffix('Pipeline')} | {' | '.join(marks)} |")
@@ -214,7 +222,7 @@ def _table(task: str, names: Iterable[str]) -> str:
     return "\n".join([*header, *rows])
 
 
-def _facts() -> str:
+def _quirk_notes() -> str:
     """Return what is added to calls of some families, which users should know of."""
     import diffusers
 
@@ -222,12 +230,12 @@ def _facts() -> str:
     for name in sorted(
         name for task in _TASKS for name in _mapped(task) if hasattr(diffusers, name)
     ):
-        for fact in facts_of(name):
-            if fact.note and all(
-                key in parameters_of(getattr(diffusers, name)) for key in fact.adds
+        for quirk in quirks_of(name):
+            if quirk.note and all(
+                key in call_parameters(getattr(diffusers, name)) for key in quirk.adds
             ):
                 noted.setdefault(
-                    f"{f'With `{fact.when}`: ' if fact.when else ''}{fact.note}", []
+                    f"{f'With `{quirk.when_set}`: ' if quirk.when_set else ''}{quirk.note}", []
                 ).append(name.removesuffix("Pipeline"))
     lines = [
         f"- {note}. So for {', '.join(dict.fromkeys(names))}." for note, names in noted.items()

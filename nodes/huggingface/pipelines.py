@@ -19,13 +19,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from nodes.huggingface.arguments import call_arguments, check_steps
-from nodes.huggingface.families import facts_of
-from nodes.huggingface.latents import Latents, LatentsSeen
-from nodes.huggingface.numbers_seen import NumbersSeen
-from nodes.huggingface.previews import in_turn, preview_callback
-from nodes.huggingface.prompts import warn_of_cut_prompts
-from nodes.huggingface.schedulers import draws_freely
-from nodes.huggingface.sizes import Size, fitting_size, side_multiple, square_of
+from nodes.huggingface.families import quirks_of
+from nodes.huggingface.finite_check import FiniteCheck
+from nodes.huggingface.latents import Latents, LatentsCapture
+from nodes.huggingface.previews import chain_callbacks, preview_callback
+from nodes.huggingface.prompts import warn_of_truncated_prompts
+from nodes.huggingface.schedulers import uses_global_rng
+from nodes.huggingface.sizes import Size, side_multiple, supported_size, supported_square
 from nodetool_core import NodeError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ Diffusers 0.42 takes width for height on one of two paths, and compares them.
 _SEEDS = 2**64
 """How many seeds torch's generators tell apart."""
 
-_FREE_DRAWS: Final = threading.Lock()
+_GLOBAL_RNG: Final = threading.Lock()
 """Held while torch's own generator, which the whole process has in common, is one call's."""
 
 _TEXT_MULTIPLE = 8
@@ -59,10 +59,10 @@ What sides have to be multiples of where an image is made from text.
 Most pipelines check for 8, whatever their model can do.
 """
 
-_WORTH_TELLING = re.compile(r"ignored|will be (changed|resized)", re.IGNORECASE)
+_RELAYED = re.compile(r"ignored|will be (changed|resized)", re.IGNORECASE)
 """What diffusers logs of the user's own values; the rest is of its insides."""
 
-_CUT_OFF = re.compile(r"truncated", re.IGNORECASE)
+_TRUNCATED = re.compile(r"truncated", re.IGNORECASE)
 """What it logs of some prompts, for encoders whose length is not known here."""
 
 _OUT_OF_MEMORY = re.compile(
@@ -91,12 +91,12 @@ def generate(
     seed: int,
     context: Context,
     image: Image.Image | None = None,
-    others: Mapping[str, Image.Image] | None = None,
+    aligned_images: Mapping[str, Image.Image] | None = None,
     size: Size | None = None,
-    beside: Sequence[Image.Image] = (),
+    reference_images: Sequence[Image.Image] = (),
     count: int = 1,
-    share: tuple[int, int] = (0, 1),
-    keeps_size: bool = False,
+    progress_slice: tuple[int, int] = (0, 1),
+    restore_size: bool = False,
 ) -> Generated:
     """
     Call a pipeline and return the images it makes.
@@ -109,13 +109,13 @@ def generate(
         context: Gets progress, one report per step, and warnings.
         image: The image to start from, RGB; resized with LANCZOS where the model can't take its
             size.
-        others: Images that lie upon it, such as a mask, by property; brought to the same size.
+        aligned_images: Images that lie upon it, such as a mask, by property; brought to the same size.
         size: Of the result, where there is no image to start from; None for the size that the model
             was made for.
-        beside: Further images to look at, for pipelines that take several.
+        reference_images: Further images to look at, for pipelines that take several.
         count: How many images.
-        share: Which part of how many this call is of a longer work, for its progress.
-        keeps_size: The caller brings the result back to the size of `image`, so that another one is
+        progress_slice: Which part of how many this call is of a longer work, for its progress.
+        restore_size: The caller brings the result back to the size of `image`, so that another one is
             nothing to tell.
 
     Raises:
@@ -123,93 +123,101 @@ def generate(
         RunCancelled: The run was cancelled; the pipeline must not be used again, its weights may.
     """
     check_steps(pipeline, wanted)
-    called, made = image, size
+    model_input, model_size = image, size
     if image is not None:
-        image = _fitted(pipeline, image, context, tell=not keeps_size)
-        called = _squared(pipeline, image, context)
-        made = Size(*called.size)
-    elif made is not None:
-        made = _possible(pipeline, made, context)
-    given: dict[str, Any] = (
-        {} if called is None else {"image": _image_argument(pipeline, called, beside)}
+        image = _fit_to_model(pipeline, image, context, warns=not restore_size)
+        model_input = _stretch_to_square(pipeline, image, context)
+        model_size = Size(*model_input.size)
+    elif model_size is not None:
+        model_size = _supported_size(pipeline, model_size, context)
+    image_arguments: dict[str, Any] = (
+        {}
+        if model_input is None
+        else {"image": _image_argument(pipeline, model_input, reference_images)}
     )
     aligned = {
-        name: other if made is None else _of_size(other, made)
-        for name, other in (others or {}).items()
+        name: other if model_size is None else _resized(other, model_size)
+        for name, other in (aligned_images or {}).items()
     }
     arguments = call_arguments(
         pipeline,
-        {**wanted, **given, **aligned},
-        made,
-        context.warn if share[0] == 0 else _say_nothing,
+        {**wanted, **image_arguments, **aligned},
+        model_size,
+        context.warn if progress_slice[0] == 0 else _ignore,
     )
-    seen, numbers = LatentsSeen(), NumbersSeen(pipeline)
+    capture, finite_check = LatentsCapture(), FiniteCheck(pipeline)
     callbacks = [
         show
         for show in (
             preview_callback(pipeline, context, _steps(arguments)),
-            seen.callback(pipeline),
+            capture.callback(pipeline),
         )
         if show is not None
     ]
     if callbacks:
-        arguments["callback_on_step_end"] = in_turn(callbacks)
+        arguments["callback_on_step_end"] = chain_callbacks(callbacks)
     images = []
     for index in range(count):
-        _follow(pipeline, context, (share[0] * count + index, share[1] * count))
-        arguments["generator"] = seeded(following_seed(seed, index), context)
-        # What is to be said of the first part is so of all.
-        is_first = share[0] == index == 0
-        made_now = _painted(pipeline, arguments, context, tells=is_first)
-        numbers.tell(seen.last, context)
-        if called is not None and not keeps_size and is_first:
-            _tell_size(pipeline, made_now, called, context)
-        images.append(
-            made_now
-            if called is image or image is None
-            else made_now.resize(image.size, _lanczos())
+        _report_steps(
+            pipeline, context, (progress_slice[0] * count + index, progress_slice[1] * count)
         )
-    return Generated(images, seen.latents(pipeline, images[-1].size))
+        arguments["generator"] = seeded_generator(seed_at(seed, index), context)
+        # What is to be said of the first part is so of all.
+        is_first = progress_slice[0] == index == 0
+        generated = _call_pipeline(pipeline, arguments, context, relays_warnings=is_first)
+        finite_check.warn(capture.last, context)
+        if model_input is not None and not restore_size and is_first:
+            _warn_of_chosen_size(pipeline, generated, model_input, context)
+        images.append(
+            generated
+            if model_input is image or image is None
+            else generated.resize(image.size, _lanczos())
+        )
+    return Generated(images, capture.latents(pipeline, images[-1].size))
 
 
-def _painted(
-    pipeline: Any, arguments: Mapping[str, Any], context: Context, *, tells: bool
+def _call_pipeline(
+    pipeline: Any, arguments: Mapping[str, Any], context: Context, *, relays_warnings: bool
 ) -> Image.Image:
-    """Return the image of one call; what diffusers says of it reaches the user where it `tells`."""
+    """Return the image of one call; what diffusers says of it reaches the user where it `relays_warnings`."""
     import torch
 
     context.check_cancelled()
     relayed = (
-        _relayed_warnings(context, cut=warn_of_cut_prompts(pipeline, arguments, context.warn))
-        if tells
+        _relayed_warnings(
+            context, truncated=warn_of_truncated_prompts(pipeline, arguments, context.warn)
+        )
+        if relays_warnings
         else nullcontext()
     )
     with (
         torch.no_grad(),
         relayed,
         _explained_failures(pipeline),
-        _reproducible(pipeline, arguments["generator"]),
+        _seeded_global_rng(pipeline, arguments["generator"]),
     ):
         result = context.models.call(pipeline, arguments, context=context)
-    return _image(pipeline, result, context)
+    return _checked_image(pipeline, result, context)
 
 
-def _image_argument(pipeline: Any, image: Image.Image, beside: Sequence[Image.Image]) -> Any:
+def _image_argument(
+    pipeline: Any, image: Image.Image, reference_images: Sequence[Image.Image]
+) -> Any:
     """Return the image as a pipeline takes it: by itself, or in a list with those beside it."""
-    if beside or any(fact.takes_lists for fact in facts_of(type(pipeline).__name__)):
-        return [image, *beside]
-    return _coloured(pipeline, image)
+    if reference_images or any(quirk.image_as_list for quirk in quirks_of(type(pipeline).__name__)):
+        return [image, *reference_images]
+    return _in_mode_of_vae(pipeline, image)
 
 
-def _say_nothing(message: str) -> None:
+def _ignore(message: str) -> None:
     return None
 
 
-def _of_size(image: Image.Image, size: Size) -> Image.Image:
+def _resized(image: Image.Image, size: Size) -> Image.Image:
     return image if image.size == size else image.resize(size, _lanczos())
 
 
-def _possible(pipeline: Any, size: Size, context: Context) -> Size:
+def _supported_size(pipeline: Any, size: Size, context: Context) -> Size:
     """
     Return the size nearest to what was asked for that the model can make, told where it is another.
     """
@@ -229,15 +237,17 @@ def _steps(arguments: Mapping[str, Any]) -> int:
     return max(1, int(arguments.get("num_inference_steps", 1) * arguments.get("strength", 1.0)))
 
 
-def _fitted(pipeline: Any, image: Image.Image, context: Context, *, tell: bool) -> Image.Image:
+def _fit_to_model(
+    pipeline: Any, image: Image.Image, context: Context, *, warns: bool
+) -> Image.Image:
     """Return the image at a size that the model can take, told where it is another than its own."""
     given = Size(*image.size)
-    fitting = fitting_size(
+    fitting = supported_size(
         pipeline, given, any_area=bool(_ANY_AREA.search(type(pipeline).__name__))
     )
     if fitting == given:
         return image
-    if tell:
+    if warns:
         context.warn(
             f"image was resized from {given} to {fitting}, which the model can take.",
             given=tuple(given),
@@ -246,7 +256,7 @@ def _fitted(pipeline: Any, image: Image.Image, context: Context, *, tell: bool) 
     return image.resize(fitting, _lanczos())
 
 
-def _squared(pipeline: Any, image: Image.Image, context: Context) -> Image.Image:
+def _stretch_to_square(pipeline: Any, image: Image.Image, context: Context) -> Image.Image:
     """
     Return the image stretched to a square for a pipeline that takes no other shape.
 
@@ -255,14 +265,14 @@ def _squared(pipeline: Any, image: Image.Image, context: Context) -> Image.Image
     name = type(pipeline).__name__
     if not _SQUARE_ONLY.search(name) or image.width == image.height:
         return image
-    square = square_of(pipeline, Size(*image.size))
+    square = supported_square(pipeline, Size(*image.size))
     context.warn(
         f"image was stretched to {square} and the result back, as {name} takes only squares."
     )
     return image.resize(square, _lanczos())
 
 
-def _coloured(pipeline: Any, image: Image.Image) -> Image.Image:
+def _in_mode_of_vae(pipeline: Any, image: Image.Image) -> Image.Image:
     """Return the image with an alpha channel for an autoencoder that encodes one."""
     vae = getattr(pipeline, "vae", None)
     return (
@@ -272,7 +282,9 @@ def _coloured(pipeline: Any, image: Image.Image) -> Image.Image:
     )
 
 
-def _tell_size(pipeline: Any, image: Image.Image, source: Image.Image, context: Context) -> None:
+def _warn_of_chosen_size(
+    pipeline: Any, image: Image.Image, source: Image.Image, context: Context
+) -> None:
     """Warn of a pipeline that chose the size of the result itself."""
     name = type(pipeline).__name__
     if image.size != source.size and not _ANY_AREA.search(name):
@@ -288,7 +300,7 @@ def _lanczos() -> Any:
     return Pillow.Resampling.LANCZOS
 
 
-def following_seed(seed: int, index: int) -> int:
+def seed_at(seed: int, index: int) -> int:
     """
     Returns the seed of the image that is `index` places after the first.
 
@@ -297,7 +309,7 @@ def following_seed(seed: int, index: int) -> int:
     return seed if seed < 0 or index == 0 else (seed + index) % _SEEDS
 
 
-def seeded(seed: int, context: Context) -> torch.Generator:
+def seeded_generator(seed: int, context: Context) -> torch.Generator:
     """Return a fresh generator on the CPU, whose numbers are the same on every device."""
     import torch
 
@@ -315,25 +327,25 @@ def seeded(seed: int, context: Context) -> torch.Generator:
 
 
 @contextmanager
-def _reproducible(pipeline: Any, generator: torch.Generator) -> Iterator[None]:
+def _seeded_global_rng(pipeline: Any, generator: torch.Generator) -> Iterator[None]:
     """
     Numbers that a pipeline draws besides those of its generator follow from the same seed, and
     change nothing for others.
     """
     import torch
 
-    is_free = draws_freely(getattr(pipeline, "scheduler", None)) or any(
-        fact.draws_freely for fact in facts_of(type(pipeline).__name__)
+    is_global = uses_global_rng(getattr(pipeline, "scheduler", None)) or any(
+        quirk.uses_global_rng for quirk in quirks_of(type(pipeline).__name__)
     )
-    if not is_free:
+    if not is_global:
         yield
         return
-    with _FREE_DRAWS, torch.random.fork_rng(devices=[]):
+    with _GLOBAL_RNG, torch.random.fork_rng(devices=[]):
         torch.manual_seed(generator.initial_seed())
         yield
 
 
-def _image(pipeline: Any, result: Any, context: Context) -> Image.Image:
+def _checked_image(pipeline: Any, result: Any, context: Context) -> Image.Image:
     """
     Return the image in what a pipeline returned, looked at for the ways in which it can be none.
     """
@@ -345,7 +357,7 @@ def _image(pipeline: Any, result: Any, context: Context) -> Image.Image:
             code="no_image_returned",
             where="model",
         )
-    image: Image.Image = flattened(images[0]) if isinstance(images[0], list) else images[0]
+    image: Image.Image = flatten_layers(images[0]) if isinstance(images[0], list) else images[0]
     flagged = getattr(result, "nsfw_content_detected", None)
     if flagged and any(flagged):
         context.warn(
@@ -365,7 +377,7 @@ def _image(pipeline: Any, result: Any, context: Context) -> Image.Image:
     return image
 
 
-def flattened(layers: list[Image.Image]) -> Image.Image:
+def flatten_layers(layers: list[Image.Image]) -> Image.Image:
     """Return the image that RGBA layers make, the first at the bottom."""
     from PIL import Image as Pillow
 
@@ -392,14 +404,14 @@ class StepReporter:
         message: str,
         iterable: Iterable[Any] | None = None,
         total: int | None = None,
-        share: tuple[int, int] = (0, 1),
+        progress_slice: tuple[int, int] = (0, 1),
     ) -> None:
         self._context = context
         self._message = message
         self._iterable = iterable
         self._total = len(iterable) if total is None and isinstance(iterable, Sized) else total or 0
         self._done = 0
-        self._before, self._shares = share
+        self._before, self._shares = progress_slice
 
     def update(self, n: int = 1) -> None:
         self._done += n
@@ -422,7 +434,7 @@ class StepReporter:
         return None
 
 
-def _follow(pipeline: Any, context: Context, share: tuple[int, int]) -> None:
+def _report_steps(pipeline: Any, context: Context, progress_slice: tuple[int, int]) -> None:
     """Have the pipeline, and those it is made of, report their steps."""
     from diffusers import DiffusionPipeline
 
@@ -435,17 +447,17 @@ def _follow(pipeline: Any, context: Context, share: tuple[int, int]) -> None:
         def progress_bar(
             iterable: Iterable[Any] | None = None, total: int | None = None, message: str = message
         ) -> StepReporter:
-            return StepReporter(context, message, iterable, total, share)
+            return StepReporter(context, message, iterable, total, progress_slice)
 
         part.progress_bar = progress_bar
 
 
 @contextmanager
-def _relayed_warnings(context: Context, *, cut: bool) -> Iterator[None]:
+def _relayed_warnings(context: Context, *, truncated: bool) -> Iterator[None]:
     """
     What diffusers logs as a warning on this thread reaches the user as one.
 
-    Of prompts only where nothing was `cut` that is known.
+    Of prompts only where nothing was `truncated` that is known.
     """
     thread = threading.get_ident()
 
@@ -453,7 +465,7 @@ def _relayed_warnings(context: Context, *, cut: bool) -> Iterator[None]:
         def emit(self, record: logging.LogRecord) -> None:
             message = record.getMessage()
             if record.thread == thread and (
-                _WORTH_TELLING.search(message) or (not cut and _CUT_OFF.search(message))
+                _RELAYED.search(message) or (not truncated and _TRUNCATED.search(message))
             ):
                 context.warn(message)
 
@@ -479,13 +491,13 @@ def _explained_failures(pipeline: Any) -> Iterator[None]:
             error, (torch.OutOfMemoryError, MemoryError)
         ) and not _OUT_OF_MEMORY.search(str(error)):
             raise
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         hint = (
             "Use a smaller image, a smaller model or its fp16 variant, or close other programs that"
             " use the device."
         )
         raise NodeError(
-            f"{name} ran out of memory on {pipeline.device}: {said}",
+            f"{name} ran out of memory on {pipeline.device}: {reason}",
             hint,
             code="out_of_memory",
             where="model",

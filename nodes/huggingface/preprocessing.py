@@ -5,10 +5,10 @@ from __future__ import annotations
 import colorsys
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
+from nodes.huggingface.canny import canny_edges
 from nodes.huggingface.diffusion import DiffusionNode, source_image
-from nodes.huggingface.edges import edges
 from nodes.huggingface.model_kinds import DepthModel, PoseModel, SegmentationModel
-from nodes.huggingface.skeletons import Joint, stick_figure
+from nodes.huggingface.openpose import Keypoint, draw_pose
 from nodetool_core import Context, Field, ImageRef, Node, NodeError
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ class Canny(Node):
         grey = context.image(self.image, "L")
         if self.smoothing:
             grey = grey.filter(ImageFilter.GaussianBlur(self.smoothing))
-        found = edges(np.asarray(grey), self.low_threshold, self.high_threshold)
-        return context.image_from_pil(Image.fromarray(found.astype(np.uint8) * 255).convert("RGB"))
+        output = canny_edges(np.asarray(grey), self.low_threshold, self.high_threshold)
+        return context.image_from_pil(Image.fromarray(output.astype(np.uint8) * 255).convert("RGB"))
 
 
 class EstimateDepth(DiffusionNode):
@@ -86,16 +86,16 @@ class EstimateDepth(DiffusionNode):
 
         source = source_image(context, self.image, "image")
         with context.models.use(self.model, "network", context=context) as part, torch.no_grad():
-            found = getattr(_looked_at(part, source), "predicted_depth", None)
-            if found is None:
-                raise _unfit(part.model, "tells no depths", "a depth estimator", DEPTH_MODEL)
+            output = getattr(_network_output(part, source), "predicted_depth", None)
+            if output is None:
+                raise _model_unfit(part.model, "tells no depths", "a depth estimator", DEPTH_MODEL)
             # Most tell nearness; those that tell distances say so.
             is_distance = (
                 getattr(part.model.config, "depth_estimation_type", "") == "metric"
                 or "ZoeDepth" in type(part.model).__name__
             )
             return context.image_from_pil(
-                _depth_image(-found if is_distance else found, source.size)
+                _depth_image(-output if is_distance else output, source.size)
             )
 
 
@@ -135,9 +135,9 @@ class SegmentImage(DiffusionNode):
 
         source = source_image(context, self.image, "image")
         with context.models.use(self.model, "network", context=context) as part, torch.no_grad():
-            scores = getattr(_looked_at(part, source), "logits", None)
+            scores = getattr(_network_output(part, source), "logits", None)
             if scores is None or scores.dim() != 4:
-                raise _unfit(
+                raise _model_unfit(
                     part.model,
                     "tells no segments",
                     "a network for semantic segmentation",
@@ -149,7 +149,7 @@ class SegmentImage(DiffusionNode):
             )
             classes = large.argmax(dim=1)[0].cpu().numpy()
         counts = np.bincount(classes.ravel(), minlength=len(names))
-        found = [names[number] for number in np.argsort(-counts, kind="stable") if counts[number]]
+        output = [names[number] for number in np.argsort(-counts, kind="stable") if counts[number]]
         wanted = [
             number
             for number, name in names.items()
@@ -158,7 +158,7 @@ class SegmentImage(DiffusionNode):
         if self.label and not wanted:
             raise NodeError(
                 f"The model knows no {self.label!r}.",
-                f"It sees {', '.join(found)}.",
+                f"It sees {', '.join(output)}.",
                 code="invalid_value",
                 where="label",
             )
@@ -169,7 +169,7 @@ class SegmentImage(DiffusionNode):
         return Segments(
             context.image_from_pil(Image.fromarray(colours[classes])),
             context.image_from_pil(mask),
-            found,
+            output,
         )
 
 
@@ -198,12 +198,12 @@ class EstimatePose(DiffusionNode):
         source = source_image(context, self.image, "image")
         with context.models.use(self.model, "network", context=context) as part, torch.no_grad():
             if "PoseEstimation" not in type(part.model).__name__:
-                raise _unfit(part.model, "finds no joints", "a ViTPose network", POSE_MODEL)
-            joints = _joints(part, source)
-        return context.image_from_pil(stick_figure(source.size, joints, self.threshold))
+                raise _model_unfit(part.model, "finds no joints", "a ViTPose network", POSE_MODEL)
+            keypoints = _keypoints(part, source)
+        return context.image_from_pil(draw_pose(source.size, keypoints, self.threshold))
 
 
-def _looked_at(part: Any, image: Image.Image) -> Any:
+def _network_output(part: Any, image: Image.Image) -> Any:
     """Return what a network makes of an image that its own processor made ready."""
     if part.processor is None:
         message = "has no preprocessor_config.json, so it is not known how it wants images."
@@ -214,7 +214,7 @@ def _looked_at(part: Any, image: Image.Image) -> Any:
     )
 
 
-def _unfit(model: Any, what: str, wanted: str, example: str) -> NodeError:
+def _model_unfit(model: Any, what: str, wanted: str, example: str) -> NodeError:
     return NodeError(
         f"{type(model).__name__} {what}.",
         f"Choose {wanted}, such as {example}.",
@@ -246,7 +246,7 @@ def _class_colour(number: int) -> tuple[int, int, int]:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def _joints(part: Any, image: Image.Image) -> list[Joint]:
+def _keypoints(part: Any, image: Image.Image) -> list[Keypoint]:
     """
     COCO's 17 joints.
 
@@ -260,13 +260,13 @@ def _joints(part: Any, image: Image.Image) -> list[Joint]:
 
     height, width = part.model.config.backbone_config.image_size
     scale = min(width / image.width, height / image.height)
-    shown = image.resize(
+    resized = image.resize(
         (max(1, round(image.width * scale)), max(1, round(image.height * scale))),
         Pillow.Resampling.BILINEAR,
     )
-    left, upper = (width - shown.width) // 2, (height - shown.height) // 2
+    left, upper = (width - resized.width) // 2, (height - resized.height) // 2
     canvas = Pillow.new("RGB", (width, height))
-    canvas.paste(shown, (left, upper))
+    canvas.paste(resized, (left, upper))
     mean, std = (
         getattr(part.processor, name, None) or default for name, default in _NORMALIZATION.items()
     )
@@ -274,27 +274,27 @@ def _joints(part: Any, image: Image.Image) -> list[Joint]:
         std, np.float32
     )
     pixels = torch.from_numpy(tones).movedim(-1, 0)[None].to(part.model.device, part.model.dtype)
-    heat = part.model(pixels).heatmaps[0].float().cpu().numpy()
-    joints = []
-    for warmth in heat:
-        row, column = np.unravel_index(int(warmth.argmax()), warmth.shape)
+    heatmaps = part.model(pixels).heatmaps[0].float().cpu().numpy()
+    keypoints = []
+    for heatmap in heatmaps:
+        row, column = np.unravel_index(int(heatmap.argmax()), heatmap.shape)
         place = [
-            column + _towards(warmth[row], int(column)),
-            row + _towards(warmth[:, column], int(row)),
+            column + _subpixel_offset(heatmap[row], int(column)),
+            row + _subpixel_offset(heatmap[:, column], int(row)),
         ]
         x, y = (
-            (place[0] + 0.5) * width / warmth.shape[1],
-            (place[1] + 0.5) * height / warmth.shape[0],
+            (place[0] + 0.5) * width / heatmap.shape[1],
+            (place[1] + 0.5) * height / heatmap.shape[0],
         )
-        joints.append(Joint((x - left) / scale, (y - upper) / scale, float(warmth.max())))
-    return joints
+        keypoints.append(Keypoint((x - left) / scale, (y - upper) / scale, float(heatmap.max())))
+    return keypoints
 
 
 _NORMALIZATION = {"image_mean": (0.485, 0.456, 0.406), "image_std": (0.229, 0.224, 0.225)}
 """Mean and deviation of ImageNet's pixels, which the networks were trained with."""
 
 
-def _towards(line: Any, place: int) -> float:
+def _subpixel_offset(line: Any, place: int) -> float:
     """Return a quarter towards the warmer of two neighbours; 0 at the ends."""
     import numpy as np
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nodes.huggingface.families import parameters_of
+from nodes.huggingface.families import call_parameters
 
 if TYPE_CHECKING:
     import torch
@@ -36,10 +36,10 @@ def preview_callback(pipeline: Any, context: Context, total: int) -> StepCallbac
     Args:
         total: The number of steps that will be done.
     """
-    shows_steps = "callback_on_step_end" in parameters_of(type(pipeline))
+    shows_steps = "callback_on_step_end" in call_parameters(type(pipeline))
     if not context.wants_previews or not shows_steps or getattr(pipeline, "vae", None) is None:
         return None
-    fitted: list[torch.Tensor] = []
+    matrices: list[torch.Tensor] = []
 
     def show(pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         latents = tensors.get("latents")
@@ -50,15 +50,15 @@ def preview_callback(pipeline: Any, context: Context, total: int) -> StepCallbac
             and latents.dim() == 4
             and latents.shape[1] == pipe.vae.config.latent_channels
         ):
-            if not fitted:
-                fitted.append(_colours(pipe.vae, latents))
-            context.preview(_image(latents[0], fitted[0]), step + 1, total)
+            if not matrices:
+                matrices.append(_fit_rgb_matrix(pipe.vae, latents))
+            context.preview(_to_rgb(latents[0], matrices[0]), step + 1, total)
         return tensors
 
     return show
 
 
-def in_turn(callbacks: Sequence[StepCallback]) -> StepCallback:
+def chain_callbacks(callbacks: Sequence[StepCallback]) -> StepCallback:
     """One callback that calls several."""
 
     def call(pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def in_turn(callbacks: Sequence[StepCallback]) -> StepCallback:
     return call
 
 
-def _colours(vae: Any, like: torch.Tensor) -> torch.Tensor:
+def _fit_rgb_matrix(vae: Any, like: torch.Tensor) -> torch.Tensor:
     """Return the matrix from a latent's channels (and 1) to red, green and blue in -1..1."""
     import torch
 
@@ -88,11 +88,11 @@ def _colours(vae: Any, like: torch.Tensor) -> torch.Tensor:
     return matrix
 
 
-def _image(latent: torch.Tensor, colours: torch.Tensor) -> Image.Image:
+def _to_rgb(latent: torch.Tensor, matrix: torch.Tensor) -> Image.Image:
     import torch
     from PIL import Image
 
     pixels = (
-        torch.nn.functional.pad(latent.float().movedim(0, -1).cpu(), (0, 1), value=1.0) @ colours
+        torch.nn.functional.pad(latent.float().movedim(0, -1).cpu(), (0, 1), value=1.0) @ matrix
     )
     return Image.fromarray(((pixels.clamp(-1, 1) + 1) * 127.5).to(torch.uint8).numpy())

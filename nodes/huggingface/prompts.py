@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from nodes.huggingface.families import parameters_of
+from nodes.huggingface.families import call_parameters
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 PROMPTS = ("prompt", "negative_prompt")
-_LONGEST_TAIL = 60
+_MAX_QUOTED = 60
 """Letters of what is cut off that a warning quotes."""
 
 
-def warn_of_cut_prompts(
+def warn_of_truncated_prompts(
     pipeline: Any, arguments: Mapping[str, Any], warn: Callable[[str], None]
 ) -> bool:
     """
@@ -27,25 +27,25 @@ def warn_of_cut_prompts(
 
     True where there was one.
     """
-    cut = False
+    is_truncated = False
     for name, text in ((name, arguments.get(name)) for name in PROMPTS):
         if not isinstance(text, str) or not text:
             continue
-        for part, tokenizer, limit in _readers(pipeline):
+        for part, tokenizer, limit in _tokenizers(pipeline):
             tokens = tokenizer(text, truncation=False, verbose=False).input_ids
             if len(tokens) > limit:
-                cut = True
+                is_truncated = True
                 tail = str(tokenizer.decode(tokens[limit - 1 :], skip_special_tokens=True)).strip()[
-                    :_LONGEST_TAIL
+                    :_MAX_QUOTED
                 ]
                 warn(
                     f"{name} is cut off: {part} reads {limit} tokens, and it has {len(tokens)}. Not"
                     f" read: {tail!r}"
                 )
-    return cut
+    return is_truncated
 
 
-def _readers(pipeline: Any) -> Iterator[tuple[str, PreTrainedTokenizerBase, int]]:
+def _tokenizers(pipeline: Any) -> Iterator[tuple[str, PreTrainedTokenizerBase, int]]:
     """
     Yield the tokenizers of a pipeline that are known to read so many tokens.
 
@@ -53,7 +53,7 @@ def _readers(pipeline: Any) -> Iterator[tuple[str, PreTrainedTokenizerBase, int]
     """
     from transformers import CLIPTokenizer, PreTrainedTokenizerBase
 
-    given = parameters_of(type(pipeline)).get("max_sequence_length")
+    given = call_parameters(type(pipeline)).get("max_sequence_length")
     for name, part in sorted(vars(pipeline).items()):
         if isinstance(part, CLIPTokenizer):
             yield name, part, part.model_max_length

@@ -53,7 +53,7 @@ _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
 _EXTRAS: Final[Mapping[str, str]] = {"torchsde": "sde"}
 """Package that a class needs to the extra of ours that has it."""
 
-_UNABLE: Final[Mapping[str, frozenset[str]]] = {
+_UNSUPPORTED_PREDICTIONS: Final[Mapping[str, frozenset[str]]] = {
     "DPMSolverSDEScheduler": frozenset({"sample"}),
     "EulerAncestralDiscreteScheduler": frozenset({"sample"}),
     "KDPM2AncestralDiscreteScheduler": frozenset({"sample"}),
@@ -62,7 +62,7 @@ _UNABLE: Final[Mapping[str, frozenset[str]]] = {
 }
 """What a model may predict and a class can't step by, although it says that it can."""
 
-_WITHOUT_LIST: Final = frozenset({"LCMScheduler", "TCDScheduler"})
+_DDIM_COMPATIBLE: Final = frozenset({"LCMScheduler", "TCDScheduler"})
 """Understand the configuration of whatever can run with DDIM, but are on nobody's list."""
 
 
@@ -86,7 +86,7 @@ def check_scheduler(name: str) -> None:
         raise NodeError(message, hint, code="missing_package", where="scheduler") from error
 
 
-def choose_scheduler(pipeline: Any, name: str, context: Context) -> None:
+def set_scheduler(pipeline: Any, name: str, context: Context) -> None:
     """
     Give the pipeline the scheduler of that name.
 
@@ -103,7 +103,7 @@ def choose_scheduler(pipeline: Any, name: str, context: Context) -> None:
         context.warn(f"scheduler is not used: {type(pipeline).__name__} {why}.")
         return
     predicted = own.config.get("prediction_type", "epsilon")
-    if predicted in _UNABLE.get(made.__name__, ()):
+    if predicted in _UNSUPPORTED_PREDICTIONS.get(made.__name__, ()):
         context.warn(
             f"scheduler is not used: {made.__name__} can't follow this model, which predicts"
             f" {predicted!r}."
@@ -113,14 +113,14 @@ def choose_scheduler(pipeline: Any, name: str, context: Context) -> None:
     pipeline.scheduler = made.from_config(own.config, **options)
 
 
-def draws_freely(scheduler: Any) -> bool:
+def uses_global_rng(scheduler: Any) -> bool:
     """
     Whether a scheduler draws random numbers besides those of the generator that a pipeline gets.
     """
     return type(scheduler).__name__ == "DPMSolverSDEScheduler"
 
 
-def takes_schedulers(pipeline_class: type) -> bool:
+def supports_schedulers(pipeline_class: type) -> bool:
     """
     Whether a pipeline's scheduler can be chosen, as far as its class tells.
 
@@ -151,7 +151,7 @@ def scheduler_class(pipeline_class: type, own: Any, name: str) -> Any:
     ):
         return None
     listed = {type(own).__name__, *getattr(own, "_compatibles", ())}
-    if wanted not in listed and not (wanted in _WITHOUT_LIST and "DDIMScheduler" in listed):
+    if wanted not in listed and not (wanted in _DDIM_COMPATIBLE and "DDIMScheduler" in listed):
         return None
     return _class_named(wanted)
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from nodes.huggingface.families import facts_of
+from nodes.huggingface.families import quirks_of
 
-MOST = 2.25
-LEAST = 0.5
+MAX_AREA_RATIO = 2.25
+MIN_AREA_RATIO = 0.5
 """Shares of the native area between which an image keeps its size."""
 
 
@@ -29,13 +29,16 @@ class Size(NamedTuple):
         return f"{self.width}×{self.height}"  # noqa: RUF001 - the sign that sizes are written with
 
 
-def fitting_size(pipeline: Any, size: Size, *, any_area: bool = False) -> Size:
+def supported_size(pipeline: Any, size: Size, *, any_area: bool = False) -> Size:
     """
     Return the size nearest to `size` that the pipeline can take; `any_area` leaves the area alone.
     """
     width, height = float(size.width), float(size.height)
     native = None if any_area else native_area(pipeline)
-    if native is not None and not LEAST * native <= width * height <= MOST * native:
+    if (
+        native is not None
+        and not MIN_AREA_RATIO * native <= width * height <= MAX_AREA_RATIO * native
+    ):
         scale = math.sqrt(native / (width * height))
         width, height = width * scale, height * scale
     multiple = side_multiple(pipeline)
@@ -64,7 +67,7 @@ def native_size(pipeline: Any, width: int = 0, height: int = 0) -> Size | None:
     return Size(width or other, height or other)
 
 
-def square_of(pipeline: Any, size: Size) -> Size:
+def supported_square(pipeline: Any, size: Size) -> Size:
     """Return the square of about the area of `size` that the pipeline can take."""
     multiple = side_multiple(pipeline)
     side = max(multiple, math.isqrt(size.width * size.height) // multiple * multiple)
@@ -77,12 +80,12 @@ def native_area(pipeline: Any) -> int | None:
 
     None where it says nothing.
     """
-    told = max((fact.side for fact in facts_of(type(pipeline).__name__)), default=0) or _configured(
-        pipeline, "default_sample_size"
-    )
-    if told:
-        return told**2
-    scale = _scale(pipeline)
+    declared = max(
+        (quirk.native_side for quirk in quirks_of(type(pipeline).__name__)), default=0
+    ) or _configured(pipeline, "default_sample_size")
+    if declared:
+        return declared**2
+    scale = _vae_scale_factor(pipeline)
     for part in ("unet", "transformer"):
         denoiser = getattr(pipeline, part, None)
         sample = denoiser.config.get("sample_size") if denoiser is not None else None
@@ -100,12 +103,12 @@ def native_area(pipeline: Any) -> int | None:
 
 def side_multiple(pipeline: Any) -> int:
     """Return what both sides have to be multiples of, in pixels."""
-    told = max((fact.multiple for fact in facts_of(type(pipeline).__name__)), default=0)
-    return told or _multiple_of_parts(pipeline)
+    declared = max((quirk.side_multiple for quirk in quirks_of(type(pipeline).__name__)), default=0)
+    return declared or _multiple_of_components(pipeline)
 
 
-def _multiple_of_parts(pipeline: Any) -> int:
-    scale = _scale(pipeline)
+def _multiple_of_components(pipeline: Any) -> int:
+    scale = _vae_scale_factor(pipeline)
     if getattr(pipeline, "movq", None) is not None:
         # Kandinsky rounds to squares of the factor.
         return scale**2
@@ -135,7 +138,7 @@ def _configured(pipeline: Any, name: str) -> int:
     return number if isinstance(number, int) else 0
 
 
-def _scale(pipeline: Any) -> int:
+def _vae_scale_factor(pipeline: Any) -> int:
     """How many pixels a latent covers in each direction."""
     movq = getattr(pipeline, "movq", None)
     if movq is not None:

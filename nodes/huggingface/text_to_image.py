@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from nodes.huggingface import diffusion as shared
+from nodes.huggingface.conditioning import (
+    Conditioning,
+    conditioned_pipeline,
+    conditioning_arguments,
+)
 from nodes.huggingface.diffusion import (
     DEFAULT_MODEL,
     DiffusionNode,
@@ -21,7 +26,6 @@ from nodes.huggingface.model_kinds import (
 from nodes.huggingface.pipelines import generate
 from nodes.huggingface.schedulers import SchedulerName
 from nodes.huggingface.sizes import native_size
-from nodes.huggingface.steering import Steering, control, steered
 from nodetool_core import Context, Field, ImageRef, Lane, Node
 
 _SIDE = (
@@ -71,16 +75,18 @@ class TextToImage(DiffusionNode):
     num_images: int = shared.COUNT
 
     def process(self, context: Context) -> Images:
-        steering = Steering.of(self)
-        wanted = self.chosen("prompt", "negative_prompt", "num_inference_steps", "guidance_scale")
-        with steered(
-            self.model_or_default(self.model), "text-to-image", steering, context
+        conditioning = Conditioning.of(self)
+        wanted = self.property_values(
+            "prompt", "negative_prompt", "num_inference_steps", "guidance_scale"
+        )
+        with conditioned_pipeline(
+            self.model_or_default(self.model), "text-to-image", conditioning, context
         ) as pipeline:
             made = generate(
                 pipeline,
-                wanted | control(pipeline, steering, context),
+                wanted | conditioning_arguments(pipeline, conditioning, context),
                 seed=self.seed,
-                others=optional_images(context, {"control_image": self.control_image}),
+                aligned_images=optional_images(context, {"control_image": self.control_image}),
                 size=native_size(pipeline, self.width, self.height),
                 count=self.num_images,
                 context=context,

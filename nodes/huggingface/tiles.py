@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from nodes.huggingface.masks import Box
 
 
-def overlapping(size: tuple[int, int], tile: tuple[int, int], overlap: int) -> list[Box]:
+def overlapping_tiles(size: tuple[int, int], tile: tuple[int, int], overlap: int) -> list[Box]:
     """Tiles of one size, evenly spread, that overlap by at least so many pixels; row by row."""
-    across, down = (_spread(length, side, overlap) for length, side in zip(size, tile, strict=True))
+    across, down = (
+        _evenly_spaced(length, side, overlap) for length, side in zip(size, tile, strict=True)
+    )
     return [(left, upper, right, lower) for upper, lower in down for left, right in across]
 
 
-def cells(size: tuple[int, int], side: int) -> list[Box]:
+def grid_tiles(size: tuple[int, int], side: int) -> list[Box]:
     """Boxes of at most that side that cover the image without overlap; row by row."""
     width, height = size
     return [
@@ -44,7 +46,7 @@ def with_margin(box: Box, margin: int, size: tuple[int, int]) -> Box:
     )
 
 
-class Canvas:
+class TileBlender:
     """Takes tiles, and gives the image that they make together."""
 
     def __init__(self, size: tuple[int, int], overlap: int) -> None:
@@ -85,7 +87,7 @@ class Canvas:
         return ramp
 
 
-def _spread(length: int, side: int, overlap: int) -> list[tuple[int, int]]:
+def _evenly_spaced(length: int, side: int, overlap: int) -> list[tuple[int, int]]:
     if length <= side:
         return [(0, length)]
     overlap = min(overlap, side - 1)

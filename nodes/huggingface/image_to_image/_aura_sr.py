@@ -17,7 +17,7 @@ from nodes.huggingface.aura_sr import Network, aura_sr
 from nodes.huggingface.diffusion import DiffusionNode, source_image
 from nodes.huggingface.image_to_image._upscaling import with_transparency
 from nodes.huggingface.model_kinds import UpscalerModel
-from nodes.huggingface.pipelines import seeded
+from nodes.huggingface.pipelines import seeded_generator
 from nodetool_core import Context, Field, ImageRef
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class AuraSR(DiffusionNode):
         from nodetool_core.assets.modes import in_mode
 
         source = source_image(context, self.image, "image", "RGBA")
-        generator = seeded(self.seed, context)
+        generator = seeded_generator(self.seed, context)
         with context.models.use(self.model, "tensors", context=context) as part:
             network = aura_sr(part.tensors, part.config, self.model.repo_id)
             factor = network.config.scale
@@ -111,17 +111,17 @@ def _enlarged(
 
     side, factor = network.config.input_image_size, network.config.scale
     tiles = _tiles(image, side, overlap)
-    shares = (
-        _shares(side * factor)
+    weights = (
+        _blend_weights(side * factor)
         if overlap
         else np.ones((side * factor, side * factor, 1), np.float32)
     )
     canvas = np.zeros((image.height * factor, image.width * factor, 3), np.float32)
     for start in range(0, len(tiles), batch_size):
         batch = tiles[start : start + batch_size]
-        for tile, large in zip(batch, _through(network, batch, generator), strict=True):
+        for tile, large in zip(batch, _upscale_batch(network, batch, generator), strict=True):
             left, upper = tile.left * factor, tile.upper * factor
-            part = (large * shares)[
+            part = (large * weights)[
                 max(0, -upper) : canvas.shape[0] - upper, max(0, -left) : canvas.shape[1] - left
             ]
             upper, left = max(0, upper), max(0, left)
@@ -154,7 +154,7 @@ def _tiles(image: Image.Image, side: int, overlap: bool) -> list[_Tile]:
     ]
 
 
-def _shares(side: int) -> Any:
+def _blend_weights(side: int) -> Any:
     """
     How much each pixel of a tile counts beside those of the other layer.
 
@@ -168,7 +168,7 @@ def _shares(side: int) -> Any:
     return (weights / (weights + others))[..., None]
 
 
-def _through(network: Network, tiles: list[_Tile], generator: torch.Generator) -> Any:
+def _upscale_batch(network: Network, tiles: list[_Tile], generator: torch.Generator) -> Any:
     """
     Tiles, enlarged: (count, scale·side, scale·side, 3), 0…1.
 
@@ -179,11 +179,13 @@ def _through(network: Network, tiles: list[_Tile], generator: torch.Generator) -
     import torch
 
     like = network.tensors["final_to_rgb.bias"]
-    noise, seen = [], []
+    noise, noisy = [], []
     for tile in tiles:
         noise.append(torch.randn(network.config.style_network.dim_in, generator=generator))
         pixels = torch.from_numpy(np.moveaxis(tile.pixels, -1, 0).copy())
-        seen.append((pixels + torch.randn(pixels.shape, generator=generator) * _DITHER).clamp(0, 1))
+        noisy.append(
+            (pixels + torch.randn(pixels.shape, generator=generator) * _DITHER).clamp(0, 1)
+        )
     with torch.no_grad():
-        made = network(torch.stack(seen).to(like), torch.stack(noise).to(like))
-    return made.float().clamp(0, 1).movedim(1, -1).cpu().numpy()
+        upscaled = network(torch.stack(noisy).to(like), torch.stack(noise).to(like))
+    return upscaled.float().clamp(0, 1).movedim(1, -1).cpu().numpy()

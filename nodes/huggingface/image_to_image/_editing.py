@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nodes.huggingface import diffusion as shared
+from nodes.huggingface.conditioning import Conditioning, conditioned_pipeline
 from nodes.huggingface.diffusion import (
     DiffusionNode,
     Images,
     image_outputs,
-    shown_image,
+    model_image,
     source_image,
 )
-from nodes.huggingface.families import parameters_of
+from nodes.huggingface.families import call_parameters
 from nodes.huggingface.model_kinds import LoraModel, ReduxModel
 from nodes.huggingface.pipelines import Generated, generate
 from nodes.huggingface.schedulers import SchedulerName
 from nodes.huggingface.sizes import native_size
-from nodes.huggingface.steering import Steering, steered
 from nodetool_core import Context, Field, ImageRef, ImageToImageModel
 
 if TYPE_CHECKING:
@@ -72,22 +72,24 @@ class EditByInstruction(DiffusionNode):
         names = ["prompt", "negative_prompt", "num_inference_steps", "guidance_scale"]
         if self.image_guidance_scale != self.spec.properties["image_guidance_scale"].default:
             names.append("image_guidance_scale")
-        with steered(self.model, "editing", Steering.of(self), context) as pipeline:
+        with conditioned_pipeline(
+            self.model, "editing", Conditioning.of(self), context
+        ) as pipeline:
             references = [
-                shown_image(context, ref, "reference_images") for ref in self.reference_images or ()
+                model_image(context, ref, "reference_images") for ref in self.reference_images or ()
             ]
-            if references and not _sees_several(pipeline):
+            if references and not _takes_reference_images(pipeline):
                 context.warn(
                     f"reference_images is not used: {type(pipeline).__name__} looks at one image."
                 )
                 references = []
-            wanted = self.chosen(*names)
+            wanted = self.property_values(*names)
             made = generate(
                 pipeline,
                 wanted,
                 seed=self.seed,
                 image=source,
-                beside=references,
+                reference_images=references,
                 count=self.num_images,
                 context=context,
             )
@@ -134,16 +136,16 @@ class ImageVariation(DiffusionNode):
 
     def process(self, context: Context) -> Images:
         source = source_image(context, self.image, "image")
-        wanted = self.chosen("num_inference_steps", "guidance_scale")
+        wanted = self.property_values("num_inference_steps", "guidance_scale")
         task = "variation"
         if not self.redux.is_empty():
-            wanted |= _read_by_redux(self.redux, source, context)
+            wanted |= _redux_embeddings(self.redux, source, context)
             task = "text-to-image"
-        with steered(self.model, task, Steering.of(self), context) as pipeline:
+        with conditioned_pipeline(self.model, task, Conditioning.of(self), context) as pipeline:
             if task == "variation":
                 wanted["image"] = source
             for name, side in (("width", self.width), ("height", self.height)):
-                if side and name not in parameters_of(type(pipeline)):
+                if side and name not in call_parameters(type(pipeline)):
                     context.warn(
                         f"{name} is not used: {type(pipeline).__name__} has no such setting."
                     )
@@ -158,7 +160,7 @@ class ImageVariation(DiffusionNode):
         return image_outputs(Generated(made.images, made.latents), context, source)
 
 
-def _sees_several(pipeline: Any) -> bool:
+def _takes_reference_images(pipeline: Any) -> bool:
     return type(pipeline).__name__ in (
         "QwenImageEditPlusPipeline",
         "Flux2Pipeline",
@@ -166,7 +168,7 @@ def _sees_several(pipeline: Any) -> bool:
     )
 
 
-def _read_by_redux(redux: ModelRef, image: Image.Image, context: Context) -> dict[str, Any]:
+def _redux_embeddings(redux: ModelRef, image: Image.Image, context: Context) -> dict[str, Any]:
     """Return what stands for a prompt, as the prior makes it from an image."""
     import torch
 
@@ -174,8 +176,8 @@ def _read_by_redux(redux: ModelRef, image: Image.Image, context: Context) -> dic
         # The published prior has no text encoders, and can't be given a text; one that has them has
         # to be.
         texts = {} if getattr(prior, "text_encoder", None) is None else {"prompt": ""}
-        read = prior(image=image, **texts)
+        embeddings = prior(image=image, **texts)
         return {
-            "prompt_embeds": read.prompt_embeds,
-            "pooled_prompt_embeds": read.pooled_prompt_embeds,
+            "prompt_embeds": embeddings.prompt_embeds,
+            "pooled_prompt_embeds": embeddings.pooled_prompt_embeds,
         }

@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from nodes.huggingface import diffusion as shared
+from nodes.huggingface.conditioning import (
+    Conditioning,
+    conditioned_pipeline,
+    conditioning_arguments,
+)
 from nodes.huggingface.diffusion import (
     DEFAULT_MODEL,
     DiffusionNode,
@@ -16,7 +21,6 @@ from nodes.huggingface.diffusion import (
 from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel, LoraModel
 from nodes.huggingface.pipelines import generate
 from nodes.huggingface.schedulers import SchedulerName
-from nodes.huggingface.steering import Steering, control, steered
 from nodetool_core import Context, Field, ImageRef, ImageToImageModel, Lane, Node
 
 
@@ -70,19 +74,19 @@ class ImageToImage(DiffusionNode):
 
     def process(self, context: Context) -> Images:
         source = source_image(context, self.image, "image")
-        steering = Steering.of(self)
-        wanted = self.chosen(
+        conditioning = Conditioning.of(self)
+        wanted = self.property_values(
             "prompt", "negative_prompt", "strength", "num_inference_steps", "guidance_scale"
         )
-        with steered(
-            self.model_or_default(self.model), "image-to-image", steering, context
+        with conditioned_pipeline(
+            self.model_or_default(self.model), "image-to-image", conditioning, context
         ) as pipeline:
             made = generate(
                 pipeline,
-                wanted | control(pipeline, steering, context),
+                wanted | conditioning_arguments(pipeline, conditioning, context),
                 seed=self.seed,
                 image=source,
-                others=optional_images(context, {"control_image": self.control_image}),
+                aligned_images=optional_images(context, {"control_image": self.control_image}),
                 count=self.num_images,
                 context=context,
             )

@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nodes.huggingface import diffusion as shared
+from nodes.huggingface.conditioning import (
+    Conditioning,
+    conditioned_pipeline,
+    conditioning_arguments,
+)
 from nodes.huggingface.diffusion import (
     DEFAULT_MODEL,
     DiffusionNode,
@@ -22,7 +27,6 @@ from nodes.huggingface.model_kinds import (
 )
 from nodes.huggingface.pipelines import Generated, generate
 from nodes.huggingface.schedulers import SchedulerName
-from nodes.huggingface.steering import Steering, control, steered
 from nodetool_core import Context, Field, ImageRef
 
 if TYPE_CHECKING:
@@ -110,44 +114,44 @@ class Inpainting(DiffusionNode):
         source = source_image(context, self.image, "image")
         whole = (0, 0, *source.size)
         mask = Mask.of(
-            _of_size(source_image(context, self.mask_image, "mask_image", "L"), source),
+            _resized(source_image(context, self.mask_image, "mask_image", "L"), source),
             self.mask_grow,
             self.mask_blur,
         )
         box = mask.region(self.crop_padding) if self.crop_to_mask else whole
-        others = {
-            name: _of_size(image, source)
+        aligned_images = {
+            name: _resized(image, source)
             for name, image in optional_images(
                 context, {"control_image": self.control_image}
             ).items()
         }
-        upon = {"mask_image": mask.paint} | others
-        steering = Steering.of(self)
-        wanted = self.chosen(
+        cropped_along = {"mask_image": mask.paint} | aligned_images
+        conditioning = Conditioning.of(self)
+        wanted = self.property_values(
             "prompt", "negative_prompt", "strength", "num_inference_steps", "guidance_scale"
         )
-        with steered(
-            self.model_or_default(self.model), "inpainting", steering, context
+        with conditioned_pipeline(
+            self.model_or_default(self.model), "inpainting", conditioning, context
         ) as pipeline:
             made = generate(
                 pipeline,
-                wanted | control(pipeline, steering, context),
+                wanted | conditioning_arguments(pipeline, conditioning, context),
                 seed=self.seed,
                 image=source.crop(box),
-                others={name: image.crop(box) for name, image in upon.items()},
+                aligned_images={name: image.crop(box) for name, image in cropped_along.items()},
                 count=self.num_images,
-                keeps_size=True,
+                restore_size=True,
                 context=context,
             )
         region = source.crop(box)
         pasted = [
-            mask.laid_over(source, _of_size(image.convert("RGB"), region), box)
+            mask.composite(source, _resized(image.convert("RGB"), region), box)
             for image in made.images
         ]
         return image_outputs(Generated(pasted, made.latents), context, source)
 
 
-def _of_size(image: Image.Image, other: Image.Image) -> Image.Image:
+def _resized(image: Image.Image, other: Image.Image) -> Image.Image:
     """Return the image in the size of another one."""
     from PIL import Image as Pillow
 

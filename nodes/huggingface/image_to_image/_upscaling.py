@@ -9,6 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from nodes._geometry import MAX_SIDE, Size, check_size, fitted_size, longest_side_of
 from nodes._pixels import with_profile
 from nodes.huggingface import diffusion as shared
+from nodes.huggingface.conditioning import (
+    Conditioning,
+    conditioned_pipeline,
+    conditioning_arguments,
+)
 from nodes.huggingface.diffusion import (
     DEFAULT_MODEL,
     DiffusionNode,
@@ -17,12 +22,11 @@ from nodes.huggingface.diffusion import (
     source_image,
 )
 from nodes.huggingface.model_kinds import ControlNetModel, LoraModel, UpscalerModel
-from nodes.huggingface.networks import Upscaler, upscaler
-from nodes.huggingface.pipelines import following_seed, generate
+from nodes.huggingface.pipelines import generate, seed_at
 from nodes.huggingface.schedulers import SchedulerName
 from nodes.huggingface.sizes import native_size, side_multiple
-from nodes.huggingface.steering import Steering, control, steered
-from nodes.huggingface.tiles import Canvas, cells, overlapping, with_margin
+from nodes.huggingface.tiles import TileBlender, grid_tiles, overlapping_tiles, with_margin
+from nodes.huggingface.upscalers import Upscaler, load_upscaler
 from nodetool_core import Context, Field, ImageRef, ImageToImageModel
 
 if TYPE_CHECKING:
@@ -33,7 +37,7 @@ if TYPE_CHECKING:
 DEFAULT_UPSCALER = "nodetool/tiny-upscaler"
 """The network where none is set: enlarges four times, ships with the pack."""
 
-_RESAMPLED = 4
+_RESAMPLING_MARGIN = 4
 """Pixels of the result around a cell that resampling it looks at."""
 
 UPSCALE_MODEL = "stabilityai/stable-diffusion-x4-upscaler"
@@ -88,9 +92,9 @@ class Upscale(DiffusionNode):
         colours = in_mode(source, "RGB")
         ref = self.model_or_default(self.model)
         with context.models.use(ref, "tensors", context=context) as part:
-            network = upscaler(part.tensors, ref.repo_id)
+            network = load_upscaler(part.tensors, ref.repo_id)
             size = self._size(source.size, network.scale, context)
-            enlarged = _enlarged(
+            enlarged = _upscale_tiled(
                 network, colours, size, self.tile_size, self.tile_overlap, part.device, context
             )
         return context.image_from_pil(with_transparency(enlarged, source))
@@ -149,12 +153,14 @@ class DiffusionUpscale(DiffusionNode):
         names = ["negative_prompt", "num_inference_steps", "guidance_scale"]
         if self.noise_level != self.spec.properties["noise_level"].default:
             names.append("noise_level")
-        with steered(self.model, "upscaling", Steering.of(self), context) as pipeline:
+        with conditioned_pipeline(
+            self.model, "upscaling", Conditioning.of(self), context
+        ) as pipeline:
             # These pipelines want a prompt, if an empty one.
-            wanted = self.chosen(*names) | {"prompt": self.prompt or " "}
+            wanted = self.property_values(*names) | {"prompt": self.prompt or " "}
             source = source_image(context, self.image, "image")
-            made = generate(pipeline, wanted, seed=self.seed, image=source, context=context)
-        return image_outputs(made, context, source)
+            output = generate(pipeline, wanted, seed=self.seed, image=source, context=context)
+        return image_outputs(output, context, source)
 
 
 class TiledRefinement(DiffusionNode):
@@ -213,12 +219,12 @@ class TiledRefinement(DiffusionNode):
             round(source.height * self.scale),
             "Choose a smaller scale.",
         )
-        steering = replace(Steering.of(self), control_image=self.image)
-        wanted = self.chosen(
+        conditioning = replace(Conditioning.of(self), control_image=self.image)
+        wanted = self.property_values(
             "prompt", "negative_prompt", "strength", "num_inference_steps", "guidance_scale"
         )
-        with steered(
-            self.model_or_default(self.model), "image-to-image", steering, context
+        with conditioned_pipeline(
+            self.model_or_default(self.model), "image-to-image", conditioning, context
         ) as pipeline:
             multiple = side_multiple(pipeline)
             size = _rounded(
@@ -228,23 +234,25 @@ class TiledRefinement(DiffusionNode):
             native = native_size(pipeline) or size
             tile = (min(native[0], size[0]), min(native[1], size[1]))
             overlap = round(min(tile) * self.tile_overlap)
-            boxes = overlapping(size, tile, overlap)
-            canvas = Canvas(size, overlap)
+            boxes = overlapping_tiles(size, tile, overlap)
+            blender = TileBlender(size, overlap)
             for index, box in enumerate(boxes):
                 part = large.crop(box)
-                others = {} if steering.controlnet.is_empty() else {"control_image": part}
-                made = generate(
+                aligned_images = (
+                    {} if conditioning.controlnet.is_empty() else {"control_image": part}
+                )
+                output = generate(
                     pipeline,
-                    wanted | control(pipeline, steering, context),
-                    seed=following_seed(self.seed, index),
+                    wanted | conditioning_arguments(pipeline, conditioning, context),
+                    seed=seed_at(self.seed, index),
                     image=part,
-                    others=others,
-                    share=(index, len(boxes)),
-                    keeps_size=True,
+                    aligned_images=aligned_images,
+                    progress_slice=(index, len(boxes)),
+                    restore_size=True,
                     context=context,
                 )
-                canvas.add(box, _resized(made.image, part.size))
-        return context.image_from_pil(with_profile(canvas.image(), source))
+                blender.add(box, _resized(output.image, part.size))
+        return context.image_from_pil(with_profile(blender.image(), source))
 
 
 def with_transparency(enlarged: Image.Image, source: Image.Image) -> Image.Image:
@@ -270,7 +278,7 @@ def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     return image if image.size == size else image.resize(size, Pillow.Resampling.LANCZOS)
 
 
-def _enlarged(
+def _upscale_tiled(
     network: Upscaler,
     image: Image.Image,
     size: Size,
@@ -292,19 +300,21 @@ def _enlarged(
     result = Pillow.new("RGB", size)
     scales = (size[0] / image.width, size[1] / image.height)
     resampled = size != (image.width * network.scale, image.height * network.scale)
-    reach = math.ceil(_RESAMPLED / min(scales)) + 1 if resampled else 0
-    boxes = cells(image.size, side)
+    reach = math.ceil(_RESAMPLING_MARGIN / min(scales)) + 1 if resampled else 0
+    boxes = grid_tiles(image.size, side)
     for index, box in enumerate(boxes):
         seen = with_margin(box, margin + reach, image.size)
         left, upper, right, lower = (
             round(edge * scales[axis % 2]) for axis, edge in enumerate(box)
         )
-        needed = with_margin((left, upper, right, lower), _RESAMPLED if resampled else 0, size)
+        needed = with_margin(
+            (left, upper, right, lower), _RESAMPLING_MARGIN if resampled else 0, size
+        )
         with torch.no_grad():
-            large = _through(
+            large = _upscale_tile(
                 network.module, network.channels, image.crop(seen), network.scale, device
             )
-        part = _part(
+        part = _resample_region(
             large,
             [
                 (edge / scales[axis % 2] - seen[axis % 2]) * network.scale
@@ -320,7 +330,7 @@ def _enlarged(
     return result
 
 
-def _part(large: Image.Image, region: list[float], needed: Box) -> Image.Image:
+def _resample_region(large: Image.Image, region: list[float], needed: Box) -> Image.Image:
     """Return a region of what the network gave, in the size of the box that is needed."""
     from PIL import Image as Pillow
 
@@ -331,7 +341,7 @@ def _part(large: Image.Image, region: list[float], needed: Box) -> Image.Image:
     )
 
 
-def _through(
+def _upscale_tile(
     module: Any, channels: int, image: Image.Image, factor: int, device: str
 ) -> Image.Image:
     """
@@ -346,8 +356,8 @@ def _through(
     size = (image.width * factor, image.height * factor)
     pixels = image if channels == 3 else image.convert("YCbCr").getchannel(0)
     tones = torch.from_numpy(np.array(pixels, dtype=np.float32) / 255).to(device)
-    made = module(tones.movedim(-1, 0)[None] if channels == 3 else tones[None, None])[0]
-    large = (made.float().clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+    output = module(tones.movedim(-1, 0)[None] if channels == 3 else tones[None, None])[0]
+    large = (output.float().clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
     if channels == 3:
         return Pillow.fromarray(np.moveaxis(large, 0, -1))
     colours = image.convert("YCbCr").resize(size, Pillow.Resampling.BICUBIC)

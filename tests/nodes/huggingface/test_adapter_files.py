@@ -18,8 +18,8 @@ from nodes.huggingface.model_kinds import IPAdapterModel, LoraModel
 from nodetool_core import ImageData, NodeError
 from nodetool_core.errors import NodetoolError, Problem
 from tests.models.broken import BREAKS, OF_BYTES, OF_TENSORS, break_file
+from tests.nodes.huggingface.test_conditioning import transform
 from tests.nodes.huggingface.test_image_to_image import scene
-from tests.nodes.huggingface.test_steering import transform
 
 if TYPE_CHECKING:
     from collections.abc import Callable

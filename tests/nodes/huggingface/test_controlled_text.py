@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nodes.huggingface.model_kinds import ControlNetModel
-from nodes.huggingface.models_page import honours
+from nodes.huggingface.models_page import supports
 from nodetool_core import ImageData, ImageRef, NodeError
 from tests.nodes.huggingface.recorder import Recorder
 from tests.nodes.huggingface.test_image_to_image import scene
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from nodetool_core.models.manager import ModelManager
 
 SCALED = [name for name in CONTROLLED if "ControlNet" in name]
-STEERED = [name for name in PLAIN if honours(pipeline_class(name), "controlnet", TASK)]
+STEERED = [name for name in PLAIN if supports(pipeline_class(name), "controlnet", TASK)]
 
 
 @pytest.mark.parametrize("family", CONTROLLED)

@@ -11,7 +11,7 @@ import diffusers
 import pytest
 from PIL import Image
 
-from nodes.huggingface.families import controlled_class
+from nodes.huggingface.families import controlnet_pipeline_class
 from nodes.huggingface.image_to_image import ImageToImage, Inpainting
 from nodes.huggingface.model_kinds import ControlNetModel
 from nodes.huggingface.text_to_image import TextToImage
@@ -108,7 +108,9 @@ def test_the_pipeline_that_goes_with_a_network(
     pipeline: str, task: str, net: str, found: str | None
 ) -> None:
     expected = getattr(diffusers, f"{found}Pipeline") if found else None
-    assert controlled_class(getattr(diffusers, f"{pipeline}Pipeline"), task, net) is expected
+    assert (
+        controlnet_pipeline_class(getattr(diffusers, f"{pipeline}Pipeline"), task, net) is expected
+    )
 
 
 @pytest.mark.parametrize("call", [transform, fill, draw])

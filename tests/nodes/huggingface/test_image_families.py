@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nodes.huggingface.families import parameter_of
+from nodes.huggingface.families import call_parameter
 from nodes.huggingface.image_to_image import (
     EditByInstruction,
     ImageToImage,
@@ -23,7 +23,7 @@ from nodes.huggingface.image_to_image import (
     Inpainting,
 )
 from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel, LoraModel, ReduxModel
-from nodes.huggingface.models_page import OF_TASK, families, honours
+from nodes.huggingface.models_page import OF_TASK, families, supports
 from nodetool_core import ImageData, ImageToImageModel, RunCancelled
 from tests.nodes.huggingface.image_families import NOT_RUN, RUNS, SLOW, size_for
 from tests.nodes.huggingface.recorder import Recorder
@@ -153,7 +153,7 @@ def properties(task: str, name: str, model: Callable[[str], str]) -> dict[str, A
 def parameter_name(name: str, prop: str) -> str | None:
     import diffusers
 
-    return parameter_of(getattr(diffusers, name), prop)
+    return call_parameter(getattr(diffusers, name), prop)
 
 
 def steps_of(name: str, steps: int, strength: float | None) -> int:
@@ -281,7 +281,7 @@ def test_what_the_page_says_of_a_family_is_so(
     base = made.output.image.tobytes()
     if task != "variation":
         assert run(task, name, prompt="a sea")[0].output.image.tobytes() != base
-    columns = {column: honours(families(task)[name], column, task) for column in OF_TASK[task]}
+    columns = {column: supports(families(task)[name], column, task) for column in OF_TASK[task]}
     assert (made.latents is not None) == columns.pop("latents")
     ignored: dict[str, Any] = {}
     for column, honoured in columns.items():

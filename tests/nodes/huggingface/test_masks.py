@@ -59,7 +59,7 @@ def test_laying_over_keeps_every_bit_outside() -> None:
     mask = Mask.of(spot(), fade=4)
     box = mask.region(3)
     result = np.asarray(
-        mask.laid_over(noise, Image.new("RGB", (box[2] - box[0], box[3] - box[1]), "red"), box)
+        mask.composite(noise, Image.new("RGB", (box[2] - box[0], box[3] - box[1]), "red"), box)
     )
     kept = np.asarray(mask.paint) == 0
     assert (result[kept] == np.asarray(noise)[kept]).all()

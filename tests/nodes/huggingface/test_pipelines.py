@@ -12,7 +12,7 @@ from PIL import Image
 
 from nodes.huggingface.arguments import call_arguments
 from nodes.huggingface.image_to_image import ImageToImage
-from nodes.huggingface.pipelines import StepReporter, flattened, generate
+from nodes.huggingface.pipelines import StepReporter, flatten_layers, generate
 from nodes.nodetool.input import ImageInput
 from nodes.nodetool.output import Output
 from nodetool_core import NodeError, RunCancelled, Workflow
@@ -100,7 +100,7 @@ def test_layers_become_one_image(recorder: Recorder) -> None:
         Image.new("RGBA", (2, 2), (0, 0, 255, 0)),
         Image.new("RGBA", (2, 2), (0, 255, 0, 255)),
     ]
-    assert flattened(layers[:2]).getpixel((0, 0)) == (255, 0, 0, 255)
+    assert flatten_layers(layers[:2]).getpixel((0, 0)) == (255, 0, 0, 255)
     assert paint(SimpleNamespace(images=[layers]), recorder).getpixel((0, 0)) == (0, 255, 0, 255)
 
 

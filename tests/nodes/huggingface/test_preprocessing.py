@@ -23,10 +23,10 @@ from transformers import (
     VitPoseForPoseEstimation,
 )
 
-from nodes.huggingface.edges import _joined, edges
+from nodes.huggingface.canny import _hysteresis, canny_edges
 from nodes.huggingface.model_kinds import DepthModel, PoseModel, SegmentationModel
+from nodes.huggingface.openpose import Keypoint, draw_pose
 from nodes.huggingface.preprocessing import Canny, EstimateDepth, EstimatePose, SegmentImage
-from nodes.huggingface.skeletons import Joint, stick_figure
 from nodetool_core import ImageData, NodeError
 from tests.nodes.huggingface.test_image_to_image import scene
 
@@ -140,11 +140,11 @@ def test_a_step_is_one_thin_line() -> None:
     tones = np.zeros((9, 12), np.uint8)
     tones[:, 6:] = 255
     for turned in (tones, tones.T, 255 - tones):
-        found = edges(turned, 100, 200)
+        found = canny_edges(turned, 100, 200)
         along = found if turned.shape == tones.shape else found.T
         assert (along.sum(axis=1) == 1).all() and set(np.nonzero(along)[1]) <= {5, 6}
     diagonal = np.triu(np.full((12, 12), 255, np.uint8))
-    found = edges(diagonal, 100, 200)
+    found = canny_edges(diagonal, 100, 200)
     assert 10 <= found.sum() <= 24 and abs(np.subtract(*np.nonzero(found))).max() <= 1
 
 
@@ -152,10 +152,10 @@ def test_thresholds_say_what_an_edge_is() -> None:
     tones = np.zeros((20, 12), np.float32)
     tones[:, 6:] = np.linspace(10, 60, 20)[:, None]  # slopes of 40 to 240, growing downward
     strong, chained, weak = (
-        edges(tones, *limits).sum() for limits in ((200, 200), (100, 200), (0, 1000))
+        canny_edges(tones, *limits).sum() for limits in ((200, 200), (100, 200), (0, 1000))
     )
     assert 0 < strong < chained < 20 and weak == 0
-    assert edges(np.full((5, 5), 90), 0, 1).sum() == 0
+    assert canny_edges(np.full((5, 5), 90), 0, 1).sum() == 0
 
 
 @settings(deadline=None, max_examples=60)
@@ -174,7 +174,7 @@ def test_chains_are_followed_as_by_hand(rows: list[list[int]]) -> None:
             continue
         reached.add((row, column))
         pending += [(row + down, column + across) for down in (-1, 0, 1) for across in (-1, 0, 1)]
-    assert {tuple(place) for place in np.argwhere(_joined(weak, strong))} == reached
+    assert {tuple(place) for place in np.argwhere(_hysteresis(weak, strong))} == reached
 
 
 def test_canny_draws_what_is_there(recorder: Recorder) -> None:
@@ -241,13 +241,13 @@ def test_a_pose_is_a_figure_in_the_image(network: Callable[[str], str], recorder
 
 
 def test_a_figure_has_its_joints_where_they_are() -> None:
-    joints = [Joint(10 + 5 * index, 20 + 3 * index, 1.0) for index in range(17)]
-    figure = stick_figure((128, 128), joints, 0.5)
+    joints = [Keypoint(10 + 5 * index, 20 + 3 * index, 1.0) for index in range(17)]
+    figure = draw_pose((128, 128), joints, 0.5)
     assert all(figure.getpixel((joint.x, joint.y)) != (0, 0, 0) for joint in joints)
     unsure = [
         joint._replace(score=0.4) if index == 16 else joint for index, joint in enumerate(joints)
     ]
-    assert stick_figure((128, 128), unsure, 0.5).getpixel((joints[16].x, joints[16].y)) == (0, 0, 0)
+    assert draw_pose((128, 128), unsure, 0.5).getpixel((joints[16].x, joints[16].y)) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from nodes.huggingface.image_to_image import ImageToImage
-from nodes.huggingface.schedulers import SchedulerName, choose_scheduler
+from nodes.huggingface.schedulers import SchedulerName, set_scheduler
 from nodes.huggingface.text_to_image import TextToImage
 from nodetool_core import ImageData, ImageToImageModel, NodeError, Registry
 from nodetool_core.models.manager import ModelManager
@@ -198,7 +198,7 @@ def test_m22_every_choice_leads_to_the_image(
         pytest.importorskip("torchsde")
     recorder = Recorder(manager)
     pipeline.scheduler = own = diffusers.DDIMScheduler(**MODELS[kind])
-    choose_scheduler(pipeline, name, recorder.context)
+    set_scheduler(pipeline, name, recorder.context)
     mend_schedulers(pipeline)
     if recorder.warnings:
         said = (

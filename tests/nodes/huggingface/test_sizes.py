@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nodes.huggingface.sizes import Size, fitting_size, native_area, side_multiple
+from nodes.huggingface.sizes import Size, native_area, side_multiple, supported_size
 
 
 def configured(**config: Any) -> SimpleNamespace:
@@ -106,8 +106,8 @@ def test_what_parts_do_not_tell(name: str, parts: dict[str, Any], area: int, mul
     ],
 )
 def test_fitting_size(name: str, given: tuple[int, int], used: tuple[int, int]) -> None:
-    assert fitting_size(MODELS[name][0], Size(*given)) == used
+    assert supported_size(MODELS[name][0], Size(*given)) == used
 
 
 def test_an_upscaler_takes_any_area() -> None:
-    assert fitting_size(MODELS["SDXL"][0], Size(40, 33), any_area=True) == (40, 32)
+    assert supported_size(MODELS["SDXL"][0], Size(40, 33), any_area=True) == (40, 32)

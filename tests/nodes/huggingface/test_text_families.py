@@ -16,10 +16,10 @@ import pytest
 from diffusers import DiffusionPipeline
 from diffusers.pipelines import auto_pipeline
 
-from nodes.huggingface.families import parameters_of
+from nodes.huggingface.families import call_parameters
 from nodes.huggingface.latents import Latents
 from nodes.huggingface.model_kinds import IPAdapterModel, LoraModel, TextToImageModel
-from nodes.huggingface.models_page import families, honours
+from nodes.huggingface.models_page import families, supports
 from nodetool_core import RunCancelled
 from tests.nodes.huggingface.recorder import Recorder
 from tests.nodes.huggingface.text_families import (
@@ -175,7 +175,9 @@ def test_it_takes_the_adapters_that_the_page_says(
         """Return what a family does not honour is given as another family has it."""
         return adapter(
             kind,
-            BUILDERS[family] if honours(pipeline_class(family), prop, TASK) else "stable_diffusion",
+            BUILDERS[family]
+            if supports(pipeline_class(family), prop, TASK)
+            else "stable_diffusion",
         )
 
     check(family, "loras", run, {"loras": [LoraModel(repo_id=made_for("loras", "lora"))]})
@@ -193,7 +195,7 @@ def check(family: str, prop: str, run: Run, changes: dict[str, Any]) -> None:
     Assert that a change shows where the page says that the property is honoured, and is told where
     not.
     """
-    honoured = prop in ALWAYS or honours(pipeline_class(family), prop, TASK)
+    honoured = prop in ALWAYS or supports(pipeline_class(family), prop, TASK)
     changed, recorder = run(family, **changes)
     unused = [
         warning.partition(" ")[0] for warning in recorder.warnings if "is not used" in warning
@@ -205,12 +207,12 @@ def check(family: str, prop: str, run: Run, changes: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("family", marked(list(BUILDERS)))
 def test_its_size_and_latents_are_as_the_page_says(family: str, run: Run) -> None:
-    assert honours(pipeline_class(family), "width, height", TASK)
+    assert supports(pipeline_class(family), "width, height", TASK)
     side = size_of(family)[1]
     made, recorder = run(family, width=side)
     width, height = pixels(made).size
     assert width == height and recorder.warnings == []
-    assert (made.latents is not None) == honours(pipeline_class(family), "latents", TASK)
+    assert (made.latents is not None) == supports(pipeline_class(family), "latents", TASK)
     if isinstance(made.latents, Latents):
         *_, down, across = made.latents.samples.shape
         assert made.latents.samples.dim() == 4 and down == across and side % down == 0
@@ -222,7 +224,7 @@ def test_its_size_and_latents_are_as_the_page_says(family: str, run: Run) -> Non
         [
             name
             for name in BUILDERS
-            if "callback_on_step_end" not in parameters_of(pipeline_class(name))
+            if "callback_on_step_end" not in call_parameters(pipeline_class(name))
         ]
     ),
 )

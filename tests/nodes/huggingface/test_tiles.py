@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from nodes.huggingface.tiles import Canvas, cells, overlapping, with_margin
+from nodes.huggingface.tiles import TileBlender, grid_tiles, overlapping_tiles, with_margin
 
 sizes = st.tuples(st.integers(1, 90), st.integers(1, 90))
 
@@ -22,9 +22,9 @@ def test_tiles_cover_the_image_and_put_it_together_again(
     image = Image.fromarray(
         np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     )
-    canvas = Canvas(size, overlap)
+    canvas = TileBlender(size, overlap)
     tile = (min(side, size[0]), min(side, size[1]))
-    boxes = overlapping(size, tile, overlap)
+    boxes = overlapping_tiles(size, tile, overlap)
     for box in boxes:
         assert (box[2] - box[0], box[3] - box[1]) == tile
         assert box[0] >= 0 and box[1] >= 0 and box[2] <= size[0] and box[3] <= size[1]
@@ -36,7 +36,7 @@ def test_tiles_cover_the_image_and_put_it_together_again(
 @given(length=st.integers(2, 300), side=st.integers(2, 80), share=st.floats(0, 0.75))
 def test_neighbours_overlap_at_least_as_asked(length: int, side: int, share: float) -> None:
     overlap = int(side * share)
-    boxes = overlapping((length, 1), (min(side, length), 1), overlap)
+    boxes = overlapping_tiles((length, 1), (min(side, length), 1), overlap)
     assert boxes[0][0] == 0 and boxes[-1][2] == length
     assert all(after[0] <= before[2] - overlap for before, after in pairwise(boxes))
 
@@ -44,7 +44,7 @@ def test_neighbours_overlap_at_least_as_asked(length: int, side: int, share: flo
 @given(size=sizes, side=st.integers(1, 40))
 def test_cells_count_every_pixel_once(size: tuple[int, int], side: int) -> None:
     seen = np.zeros((size[1], size[0]), int)
-    for left, upper, right, lower in cells(size, side):
+    for left, upper, right, lower in grid_tiles(size, side):
         assert right - left <= side and lower - upper <= side
         seen[upper:lower, left:right] += 1
     assert (seen == 1).all()
@@ -55,7 +55,7 @@ def test_a_margin_stays_inside() -> None:
 
 
 def test_seams_are_ramps() -> None:
-    canvas = Canvas((30, 4), 10)
+    canvas = TileBlender((30, 4), 10)
     canvas.add((0, 0, 20, 4), Image.new("RGB", (20, 4), "black"))
     canvas.add((10, 0, 30, 4), Image.new("RGB", (20, 4), "white"))
     row = np.asarray(canvas.image())[0, :, 0].astype(int)

@@ -21,7 +21,7 @@ from nodes.huggingface.image_to_image import (
     VAEDecode,
     VAEEncode,
 )
-from nodes.huggingface.networks import upscaler
+from nodes.huggingface.upscalers import load_upscaler
 from nodetool_core import ImageData, ImageToImageModel, NodeError, RunCancelled
 from nodetool_core.errors import ModelError
 from tests.nodes.huggingface.recorder import Recorder
@@ -150,7 +150,7 @@ def saved(tensors: dict[str, torch.Tensor], path: Path) -> str:
 def test_networks_are_told_by_their_tensors(
     tensors: dict[str, torch.Tensor], scale: int, channels: int, tmp_path: Path, recorder: Recorder
 ) -> None:
-    network = upscaler(tensors, "net")
+    network = load_upscaler(tensors, "net")
     assert (network.scale, network.channels) == (scale, channels)
     pixels = torch.rand(1, channels, 12, 8, generator=torch.Generator().manual_seed(0))
     assert network.module(pixels).shape == (1, channels, 12 * scale, 8 * scale)
@@ -188,17 +188,17 @@ def test_an_rrdb_computes_what_its_paper_says() -> None:
             conv(f"conv_up{up}", functional.interpolate(made, scale_factor=2)), 0.2
         )
     expected = conv("conv_last", functional.leaky_relu(conv("conv_hr", made), 0.2))
-    assert torch.allclose(upscaler(tensors, "net").module(pixels), expected, atol=1e-6)
+    assert torch.allclose(load_upscaler(tensors, "net").module(pixels), expected, atol=1e-6)
 
 
 def test_older_names_and_prefixes_mean_the_same() -> None:
     pixels = torch.rand(1, 3, 6, 6, generator=torch.Generator().manual_seed(0))
-    expected = upscaler(rrdb(), "net").module(pixels)
+    expected = load_upscaler(rrdb(), "net").module(pixels)
     for tensors in (
         old_names(rrdb()),
         {f"params_ema.{key}": tensor for key, tensor in rrdb().items()},
     ):
-        assert torch.equal(upscaler(tensors, "net").module(pixels), expected)
+        assert torch.equal(load_upscaler(tensors, "net").module(pixels), expected)
 
 
 def test_a_compact_network_adds_to_the_image(tmp_path: Path, recorder: Recorder) -> None:
@@ -308,7 +308,7 @@ def test_enlarging_ends_when_cancelled(tmp_path: Path, recorder: Recorder) -> No
 )
 def test_other_tensors_are_refused(tensors: dict[str, torch.Tensor]) -> None:
     with pytest.raises(NodeError) as caught:
-        upscaler(tensors, "net")
+        load_upscaler(tensors, "net")
     assert caught.value.problem.code == "model_unfit"
 
 

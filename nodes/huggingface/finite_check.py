@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nodetool_core import Context
 
 
-class NumbersSeen:
+class FiniteCheck:
     """Whether a call of a pipeline made numbers all along. For a pipeline of the caller's own."""
 
     def __init__(self, pipeline: Any) -> None:
@@ -22,12 +22,12 @@ class NumbersSeen:
         self._decoded: Any = None
         processor = getattr(pipeline, "image_processor", None)
         if hasattr(processor, "postprocess"):
-            pipeline.image_processor = self._looking(processor)
+            pipeline.image_processor = self._capturing(processor)
 
-    def tell(self, latents: torch.Tensor | None, context: Context) -> None:
+    def warn(self, latents: torch.Tensor | None, context: Context) -> None:
         """Warn of latents, or else of a decoded image, in which something is no finite number."""
         for what, tensor in (("latents", latents), ("decoded image", self._decoded)):
-            share = _spoiled(tensor)
+            share = _non_finite_percent(tensor)
             if share:
                 hint = "Use a variant of the model for this number format, or another `dtype`"
                 message = (
@@ -38,18 +38,18 @@ class NumbersSeen:
                 break
         self._decoded = None
 
-    def _looking(self, processor: Any) -> Any:
-        made = copy.copy(processor)
+    def _capturing(self, processor: Any) -> Any:
+        wrapped = copy.copy(processor)
 
         def postprocess(image: Any, *arguments: Any, **options: Any) -> Any:
             self._decoded = image
             return processor.postprocess(image, *arguments, **options)
 
-        made.postprocess = postprocess
-        return made
+        wrapped.postprocess = postprocess
+        return wrapped
 
 
-def _spoiled(tensor: Any) -> float:
+def _non_finite_percent(tensor: Any) -> float:
     """Per cent of a tensor that are NaN or infinite."""
     import torch
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 
-def edges(tones: Any, low: float, high: float) -> Any:
+def canny_edges(tones: Any, low: float, high: float) -> Any:
     """
     Where the edges of a grey image are.
 
@@ -39,11 +39,11 @@ def edges(tones: Any, low: float, high: float) -> Any:
         + (lower[:, 2:] - upper[:, 2:])
     )
     slope = np.abs(across) + np.abs(down)
-    thin = _thinned(slope, across, down)
-    return _joined(thin & (slope > low), thin & (slope > high))
+    thin = _non_maximum_suppression(slope, across, down)
+    return _hysteresis(thin & (slope > low), thin & (slope > high))
 
 
-def _thinned(slope: Any, across: Any, down: Any) -> Any:
+def _non_maximum_suppression(slope: Any, across: Any, down: Any) -> Any:
     """Where the slope is greatest along its own direction."""
     import numpy as np
 
@@ -66,7 +66,7 @@ def _thinned(slope: Any, across: Any, down: Any) -> Any:
     return result
 
 
-def _joined(weak: Any, strong: Any) -> Any:
+def _hysteresis(weak: Any, strong: Any) -> Any:
     """Weak pixels that a chain of weak pixels joins to a strong one, and the strong ones."""
     import numpy as np
 

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nodes.huggingface.adapter_files import check_numbers
+from nodes.huggingface.adapter_files import check_weight_dtypes
 from nodes.huggingface.aura_sr import is_aura_sr
 from nodetool_core import NodeError
 
@@ -43,7 +43,7 @@ class Upscaler:
     """3 for RGB, 1 for brightness alone."""
 
 
-def upscaler(tensors: Tensors, name: str) -> Upscaler:
+def load_upscaler(tensors: Tensors, name: str) -> Upscaler:
     """
     Return the network that the tensors are of, on their device.
 
@@ -51,7 +51,7 @@ def upscaler(tensors: Tensors, name: str) -> Upscaler:
     """
     import torch
 
-    check_numbers(tensors, f"The network {name!r}", "model")
+    check_weight_dtypes(tensors, f"The network {name!r}", "model")
     tensors = _under_new_names(_without_prefix(tensors))
     make = (
         _rrdb
@@ -62,8 +62,8 @@ def upscaler(tensors: Tensors, name: str) -> Upscaler:
     )
     try:
         with torch.device("meta"):
-            made = make(tensors)
-        made.module.load_state_dict(_matching(tensors, made.module), assign=True)
+            output = make(tensors)
+        output.module.load_state_dict(_matching(tensors, output.module), assign=True)
     except (KeyError, IndexError, StopIteration, ValueError, RuntimeError) as error:
         message = (
             f"The tensors of {name!r} are those of no network that is known here: RRDBNet,"
@@ -75,7 +75,7 @@ def upscaler(tensors: Tensors, name: str) -> Upscaler:
             else "Choose the safetensors file of such a network."
         )
         raise NodeError(message, hint, code="model_unfit", where="model") from error
-    return Upscaler(made.module.eval().requires_grad_(False), made.scale, made.channels)
+    return Upscaler(output.module.eval().requires_grad_(False), output.scale, output.channels)
 
 
 def _matching(tensors: Tensors, module: torch.nn.Module) -> dict[str, Any]:
@@ -140,13 +140,13 @@ def _rrdb(tensors: Tensors) -> Upscaler:
     from torch import nn
     from torch.nn import functional
 
-    width, fed = tensors["conv_first.weight"].shape[:2]
+    width, in_channels = tensors["conv_first.weight"].shape[:2]
     channels = int(tensors["conv_last.weight"].shape[0])
     growth = int(tensors["body.0.rdb1.conv1.weight"].shape[0])
     depth = 1 + max(int(found[1]) for key in tensors if (found := re.match(r"body\.(\d+)\.", key)))
     ups = sum(1 for key in tensors if re.fullmatch(r"conv_up\d\.weight", key))
-    folded = math.isqrt(fed // channels)
-    scale = 2**ups // folded
+    fold = math.isqrt(in_channels // channels)
+    scale = 2**ups // fold
 
     def conv(inputs: int, outputs: int) -> nn.Conv2d:
         return nn.Conv2d(inputs, outputs, 3, padding=1)
@@ -161,14 +161,14 @@ def _rrdb(tensors: Tensors) -> Upscaler:
             self.conv5 = conv(width + 4 * growth, width)
 
         def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-            made = [pixels]
+            output = [pixels]
             for index in range(4):
-                made.append(
+                output.append(
                     functional.leaky_relu(
-                        getattr(self, f"conv{index + 1}")(torch.cat(made, 1)), 0.2
+                        getattr(self, f"conv{index + 1}")(torch.cat(output, 1)), 0.2
                     )
                 )
-            result: torch.Tensor = self.conv5(torch.cat(made, 1))
+            result: torch.Tensor = self.conv5(torch.cat(output, 1))
             return result * 0.2 + pixels
 
     class Residual(nn.Module):
@@ -183,7 +183,7 @@ def _rrdb(tensors: Tensors) -> Upscaler:
     class RRDBNet(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.conv_first = conv(fed, width)
+            self.conv_first = conv(in_channels, width)
             self.body = nn.Sequential(*(Residual() for _ in range(depth)))
             self.conv_body = conv(width, width)
             for number in range(1, ups + 1):
@@ -193,17 +193,17 @@ def _rrdb(tensors: Tensors) -> Upscaler:
         def forward(self, pixels: torch.Tensor) -> torch.Tensor:
             height, width = pixels.shape[2:]
             # Folding takes whole folds only.
-            whole = functional.pad(
-                pixels, (0, -width % folded, 0, -height % folded), mode="replicate"
-            )
-            first = self.conv_first(functional.pixel_unshuffle(whole, folded))
-            made = first + self.conv_body(self.body(first))
+            whole = functional.pad(pixels, (0, -width % fold, 0, -height % fold), mode="replicate")
+            first = self.conv_first(functional.pixel_unshuffle(whole, fold))
+            output = first + self.conv_body(self.body(first))
             for number in range(1, ups + 1):
-                made = functional.leaky_relu(
-                    getattr(self, f"conv_up{number}")(functional.interpolate(made, scale_factor=2)),
+                output = functional.leaky_relu(
+                    getattr(self, f"conv_up{number}")(
+                        functional.interpolate(output, scale_factor=2)
+                    ),
                     0.2,
                 )
-            result: torch.Tensor = self.conv_last(functional.leaky_relu(self.conv_hr(made), 0.2))
+            result: torch.Tensor = self.conv_last(functional.leaky_relu(self.conv_hr(output), 0.2))
             return result[..., : height * scale, : width * scale]
 
     return Upscaler(RRDBNet(), scale, channels)

@@ -17,13 +17,18 @@ from dataclasses import dataclass, field, fields
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from nodes.huggingface.adapter_files import check_lora, check_numbers, unfit, unused_layers
-from nodes.huggingface.controlnets import control_arguments, with_controlnet
-from nodes.huggingface.diffusion import shown_image
-from nodes.huggingface.families import takes_image_prompt, takes_loras
+from nodes.huggingface.adapter_files import (
+    check_lora,
+    check_weight_dtypes,
+    model_unfit,
+    unused_layers,
+)
+from nodes.huggingface.controlnets import add_controlnet, controlnet_arguments
+from nodes.huggingface.diffusion import model_image
+from nodes.huggingface.families import supports_ip_adapter, supports_loras
 from nodes.huggingface.loras import lora_tensors
 from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel, LoraModel
-from nodes.huggingface.schedulers import check_scheduler, choose_scheduler
+from nodes.huggingface.schedulers import check_scheduler, set_scheduler
 from nodetool_core import ImageRef, ModelRef, NodeError
 from nodetool_core.errors import ModelError
 from nodetool_core.models.tasks import is_untried
@@ -36,7 +41,7 @@ if TYPE_CHECKING:
 _DENOISERS = ("unet", "transformer", "prior")
 _ENCODERS = ("text_encoder", "text_encoder_2", "text_encoder_3")
 
-_SHARED_EYES = {
+SHARED_IMAGE_ENCODERS = {
     "StableDiffusion3": "google/siglip-so400m-patch14-384",
     "Flux": "openai/clip-vit-large-patch14",
 }
@@ -44,7 +49,7 @@ _SHARED_EYES = {
 
 
 @dataclass(frozen=True)
-class Steering:
+class Conditioning:
     """What besides the prompt leads a pipeline; each part may be absent."""
 
     scheduler: str = "default"
@@ -58,7 +63,7 @@ class Steering:
     control_mode: int = -1
 
     @classmethod
-    def of(cls, node: Node) -> Steering:
+    def of(cls, node: Node) -> Conditioning:
         """Return what a node has of it: its properties of the same names."""
         return cls(
             **{
@@ -70,32 +75,36 @@ class Steering:
 
 
 @contextmanager
-def steered(model: ModelRef, task: str, steering: Steering, context: Context) -> Iterator[Any]:
+def conditioned_pipeline(
+    model: ModelRef, task: str, conditioning: Conditioning, context: Context
+) -> Iterator[Any]:
     """
-    A pipeline of the caller's own for `task`, with what `steering` says hung on it, until the block
+    A pipeline of the caller's own for `task`, with what `conditioning` says hung on it, until the block
     ends.
 
     What the model can't take is told and left out. Raises NodeError where a part of the steering
     lacks its other half, and ModelError where weights can't be had.
     """
-    _check_pair(steering)
-    check_scheduler(steering.scheduler)
+    _check_ip_adapter(conditioning)
+    check_scheduler(conditioning.scheduler)
     with ExitStack() as stack:
         pipeline = stack.enter_context(context.models.use(model, task, context=context))
-        if not steering.controlnet.is_empty():
-            net = _in_format_of(model, steering.controlnet, "controlnet", context)
-            pipeline = with_controlnet(pipeline, task, net, steering.control_image, stack, context)
-        choose_scheduler(pipeline, steering.scheduler, context)
-        _add_loras(pipeline, steering.loras, stack, context)
-        if not steering.ip_adapter_model.is_empty():
-            _add_image_prompt(pipeline, steering, model, stack, context)
+        if not conditioning.controlnet.is_empty():
+            net = _with_dtype_of(model, conditioning.controlnet, "controlnet", context)
+            pipeline = add_controlnet(
+                pipeline, task, net, conditioning.control_image, stack, context
+            )
+        set_scheduler(pipeline, conditioning.scheduler, context)
+        _load_loras(pipeline, conditioning.loras, stack, context)
+        if not conditioning.ip_adapter_model.is_empty():
+            _load_ip_adapter(pipeline, conditioning, model, stack, context)
         if is_untried(type(pipeline).__name__, task):
-            stack.enter_context(_untried(type(pipeline).__name__, task, context))
+            stack.enter_context(_untested(type(pipeline).__name__, task, context))
         yield pipeline
 
 
 @contextmanager
-def _untried(name: str, task: str, context: Context) -> Iterator[None]:
+def _untested(name: str, task: str, context: Context) -> Iterator[None]:
     """
     Warns of a pipeline that no test has run for a task, and turns its failure into an error that
     says so.
@@ -115,37 +124,39 @@ def _untried(name: str, task: str, context: Context) -> Iterator[None]:
         raise NodeError(message, hint, code="pipeline_refused", where="model") from error
 
 
-def control(pipeline: Any, steering: Steering, context: Context) -> dict[str, Any]:
+def conditioning_arguments(
+    pipeline: Any, conditioning: Conditioning, context: Context
+) -> dict[str, Any]:
     """
     Return the arguments that go with what is hung on the pipeline.
 
     The image of an image prompt, the scale of a ControlNet.
     """
-    arguments = control_arguments(
-        pipeline, steering.controlnet_conditioning_scale, steering.control_mode
+    arguments = controlnet_arguments(
+        pipeline, conditioning.controlnet_conditioning_scale, conditioning.control_mode
     )
     if (
-        not steering.ip_adapter_model.is_empty()
-        and steering.ip_adapter_image
-        and takes_image_prompt(type(pipeline))
+        not conditioning.ip_adapter_model.is_empty()
+        and conditioning.ip_adapter_image
+        and supports_ip_adapter(type(pipeline))
     ):
-        arguments["ip_adapter_image"] = shown_image(
-            context, steering.ip_adapter_image, "ip_adapter_image"
+        arguments["ip_adapter_image"] = model_image(
+            context, conditioning.ip_adapter_image, "ip_adapter_image"
         )
     return arguments
 
 
-def own_modules(pipeline: Any, names: tuple[str, ...]) -> None:
+def clone_modules(pipeline: Any, names: tuple[str, ...]) -> None:
     """Give the pipeline modules of its own that share their parameters with those it had."""
     import torch
 
     for name in names:
         module = getattr(pipeline, name, None)
         if isinstance(module, torch.nn.Module):
-            setattr(pipeline, name, _own(module))
+            setattr(pipeline, name, _clone_module(module))
 
 
-def _own(module: Any) -> Any:
+def _clone_module(module: Any) -> Any:
     """
     Return a module with a tree of its own over the same parameters, each layer of which is cast as
     it runs where the other's is.
@@ -153,24 +164,24 @@ def _own(module: Any) -> Any:
     from diffusers.hooks import layerwise_casting
 
     shared = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}
-    made = copy.deepcopy(module, shared)
-    for theirs, ours in zip(module.modules(), made.modules(), strict=True):
-        registry = vars(theirs).get("_diffusers_hook")
+    clone = copy.deepcopy(module, shared)
+    for original_layer, cloned_layer in zip(module.modules(), clone.modules(), strict=True):
+        registry = vars(original_layer).get("_diffusers_hook")
         if registry is None:
             continue
         # The hooks of a copy call the module that it was copied from.
         for name in ("_diffusers_hook", "forward"):
-            vars(ours).pop(name, None)
+            vars(cloned_layer).pop(name, None)
         cast = registry.get_hook("layerwise_casting")
         if cast is not None:
             layerwise_casting.apply_layerwise_casting_hook(
-                ours, cast.storage_dtype, cast.compute_dtype, cast.non_blocking
+                cloned_layer, cast.storage_dtype, cast.compute_dtype, cast.non_blocking
             )
-    return made
+    return clone
 
 
 @contextmanager
-def _as_computed(pipeline: Any) -> Iterator[None]:
+def _shown_in_compute_dtype(pipeline: Any) -> Iterator[None]:
     """
     Shows layers that are cast as they run in the number format that they compute in, for PEFT gives
     its own the format of theirs.
@@ -184,7 +195,7 @@ def _as_computed(pipeline: Any) -> Iterator[None]:
         for name in (*_DENOISERS, *_ENCODERS)
         for inner in getattr(getattr(pipeline, name, None), "modules", list)()
     ]
-    kept = []
+    replaced = []
     for inner in modules:
         registry = vars(inner).get("_diffusers_hook")
         cast = None if registry is None else registry.get_hook("layerwise_casting")
@@ -192,7 +203,7 @@ def _as_computed(pipeline: Any) -> Iterator[None]:
             continue
         for name, tensor in list(inner._parameters.items()):
             if tensor is not None:
-                kept.append((inner._parameters, name, tensor))
+                replaced.append((inner._parameters, name, tensor))
                 shown = torch.empty((), dtype=cast.compute_dtype, device=tensor.device).expand(
                     tensor.shape
                 )
@@ -200,13 +211,13 @@ def _as_computed(pipeline: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        for parameters, name, tensor in kept:
+        for parameters, name, tensor in replaced:
             parameters[name] = tensor
 
 
-def _check_pair(steering: Steering) -> None:
+def _check_ip_adapter(conditioning: Conditioning) -> None:
     """Raise NodeError where one of an IP adapter and its image is missing."""
-    if not steering.ip_adapter_model.is_empty() and _is_missing(steering.ip_adapter_image):
+    if not conditioning.ip_adapter_model.is_empty() and _is_missing(conditioning.ip_adapter_image):
         message = "ip_adapter_model is set, but there is no ip_adapter_image."
         raise NodeError(
             message,
@@ -214,7 +225,7 @@ def _check_pair(steering: Steering) -> None:
             code="missing_image",
             where="ip_adapter_image",
         )
-    if steering.ip_adapter_model.is_empty() and not _is_missing(steering.ip_adapter_image):
+    if conditioning.ip_adapter_model.is_empty() and not _is_missing(conditioning.ip_adapter_image):
         hint = "Set `ip_adapter_model`, such as h94/IP-Adapter with a file in `path`."
         raise NodeError(
             "ip_adapter_image is set, but there is no ip_adapter_model.",
@@ -228,36 +239,36 @@ def _is_missing(image: ImageRef | None) -> bool:
     return image is None or image.is_empty()
 
 
-def _add_loras(pipeline: Any, loras: list[LoraModel], stack: ExitStack, context: Context) -> None:
+def _load_loras(pipeline: Any, loras: list[LoraModel], stack: ExitStack, context: Context) -> None:
     """Hang LoRAs on the pipeline; those with scale 0 are as if they were not there."""
     scaled = [lora for lora in loras if lora.scale != 0 and not lora.is_empty()]
     if not scaled:
         return
     name = type(pipeline).__name__
-    if not takes_loras(type(pipeline)):
+    if not supports_loras(type(pipeline)):
         context.warn(f"loras is not used: {name} takes none.")
         return
-    own_modules(pipeline, (*_DENOISERS, *_ENCODERS))
+    clone_modules(pipeline, (*_DENOISERS, *_ENCODERS))
     for index, lora in enumerate(scaled):
         part = stack.enter_context(context.models.use(lora, "tensors", context=context))
         denoiser = next(name for name in _DENOISERS if hasattr(pipeline, name))
-        _add_lora(pipeline, lora, lora_tensors(part, denoiser), f"lora_{index}", context)
+        _load_lora(pipeline, lora, lora_tensors(part, denoiser), f"lora_{index}", context)
     pipeline.set_adapters(
         [f"lora_{index}" for index in range(len(scaled))], [lora.scale for lora in scaled]
     )
 
 
-def _add_lora(
+def _load_lora(
     pipeline: Any, lora: LoraModel, tensors: Mapping[str, Any], adapter: str, context: Context
 ) -> None:
     name = type(pipeline).__name__
     hint = "Choose a LoRA made for this family of models."
     check_lora(tensors, lora.repo_id)
     try:
-        with _as_computed(pipeline):
+        with _shown_in_compute_dtype(pipeline):
             pipeline.load_lora_weights(tensors, adapter_name=adapter)
     except Exception as error:
-        raise unfit(f"The LoRA {lora.repo_id!r}", name, error, hint, "loras") from error
+        raise model_unfit(f"The LoRA {lora.repo_id!r}", name, error, hint, "loras") from error
     if adapter not in {added for names in pipeline.get_list_adapters().values() for added in names}:
         message = (
             f"The LoRA {lora.repo_id!r} changes nothing of {name}: none of its {len(tensors)}"
@@ -271,7 +282,7 @@ def _add_lora(
         )
 
 
-def _in_format_of(model: ModelRef, other: ModelRef, prop: str, context: Context) -> ModelRef:
+def _with_dtype_of(model: ModelRef, other: ModelRef, prop: str, context: Context) -> ModelRef:
     """Return what hangs on a model, in the number format of the model: no other goes with it."""
     if other.dtype not in (None, model.dtype):
         context.warn(
@@ -281,22 +292,22 @@ def _in_format_of(model: ModelRef, other: ModelRef, prop: str, context: Context)
     return other.model_copy(update={"dtype": model.dtype})
 
 
-def _add_image_prompt(
-    pipeline: Any, steering: Steering, model: ModelRef, stack: ExitStack, context: Context
+def _load_ip_adapter(
+    pipeline: Any, conditioning: Conditioning, model: ModelRef, stack: ExitStack, context: Context
 ) -> None:
     """Hang an IP adapter on the pipeline, and the encoder of its image."""
-    if not takes_image_prompt(type(pipeline)):
+    if not supports_ip_adapter(type(pipeline)):
         context.warn(
             f"ip_adapter_model is not used: {type(pipeline).__name__} takes no image prompt."
         )
         return
     adapter = stack.enter_context(
-        context.models.use(steering.ip_adapter_model, "tensors", context=context)
+        context.models.use(conditioning.ip_adapter_model, "tensors", context=context)
     )
     groups = _adapter_groups(adapter.tensors)
     if not (groups["image_proj"] and groups["ip_adapter"]):
         message = (
-            f"{steering.ip_adapter_model.repo_id!r} holds no IP adapter: no tensors named"
+            f"{conditioning.ip_adapter_model.repo_id!r} holds no IP adapter: no tensors named"
             " image_proj.… and ip_adapter.…"
         )
         raise NodeError(
@@ -306,23 +317,27 @@ def _add_image_prompt(
             where="ip_adapter_model",
         )
     if getattr(pipeline, "image_encoder", None) is None:
-        adapter_model = _in_format_of(model, steering.ip_adapter_model, "ip_adapter_model", context)
-        eye = _eye_of(adapter_model, type(pipeline).__name__, stack, context)
-        pipeline.register_modules(image_encoder=eye.model)
-        if eye.processor is not None and getattr(pipeline, "feature_extractor", None) is None:
-            pipeline.register_modules(feature_extractor=eye.processor)
-    check_numbers(
-        adapter.tensors, f"The IP adapter {steering.ip_adapter_model.repo_id!r}", "ip_adapter_model"
+        adapter_model = _with_dtype_of(
+            model, conditioning.ip_adapter_model, "ip_adapter_model", context
+        )
+        encoder = _image_encoder_of(adapter_model, type(pipeline).__name__, stack, context)
+        pipeline.register_modules(image_encoder=encoder.model)
+        if encoder.processor is not None and getattr(pipeline, "feature_extractor", None) is None:
+            pipeline.register_modules(feature_extractor=encoder.processor)
+    check_weight_dtypes(
+        adapter.tensors,
+        f"The IP adapter {conditioning.ip_adapter_model.repo_id!r}",
+        "ip_adapter_model",
     )
-    own_modules(pipeline, _DENOISERS)
+    clone_modules(pipeline, _DENOISERS)
     try:
         pipeline.load_ip_adapter(groups, subfolder=None, weight_name=None)
     except Exception as error:
         hint = "Choose an IP adapter made for this family of models."
-        raise unfit(
+        raise model_unfit(
             "The IP adapter", type(pipeline).__name__, error, hint, "ip_adapter_model"
         ) from error
-    pipeline.set_ip_adapter_scale(steering.ip_adapter_scale)
+    pipeline.set_ip_adapter_scale(conditioning.ip_adapter_scale)
 
 
 def _adapter_groups(tensors: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -344,17 +359,21 @@ def _adapter_groups(tensors: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return groups
 
 
-def _eye_of(adapter: ModelRef, pipeline: str, stack: ExitStack, context: Context) -> Any:
+def _image_encoder_of(adapter: ModelRef, pipeline: str, stack: ExitStack, context: Context) -> Any:
     """
     Return the image encoder of an IP adapter, which lies beside it or is the one that all of a
     family share.
     """
-    encoder, task = _encoder_of(adapter)
+    encoder, task = _image_encoder_reference(adapter)
     try:
         return stack.enter_context(context.models.use(encoder, task, context=context))
     except ModelError as error:
         shared = next(
-            (repo_id for family, repo_id in _SHARED_EYES.items() if pipeline.startswith(family)),
+            (
+                repo_id
+                for family, repo_id in SHARED_IMAGE_ENCODERS.items()
+                if pipeline.startswith(family)
+            ),
             None,
         )
         if shared is None or error.problem.code != "model_not_diffusers":
@@ -363,7 +382,7 @@ def _eye_of(adapter: ModelRef, pipeline: str, stack: ExitStack, context: Context
     return stack.enter_context(context.models.use(ref, "network:image_encoder", context=context))
 
 
-def _encoder_of(adapter: ModelRef) -> tuple[ModelRef, str]:
+def _image_encoder_reference(adapter: ModelRef) -> tuple[ModelRef, str]:
     """
     Where the image encoder of an IP adapter lies: in `image_encoder` beside its file.
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
-class Joint(NamedTuple):
+class Keypoint(NamedTuple):
     """A place in an image, in pixels, and how sure the network is of it, 0…1."""
 
     x: float
@@ -23,7 +23,7 @@ class Joint(NamedTuple):
     score: float
 
 
-_FROM_COCO = (0, None, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
+_COCO_INDEX = (0, None, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
 """OpenPose's joints in COCO's numbers; the neck has none."""
 
 _LIMBS = (
@@ -32,29 +32,29 @@ _LIMBS = (
 )
 
 
-def stick_figure(size: tuple[int, int], coco: Sequence[Joint], least: float) -> Image.Image:
+def draw_pose(size: tuple[int, int], coco: Sequence[Keypoint], min_score: float) -> Image.Image:
     """
     Return the figure of one person.
 
-    Joints that the network is less sure of than `least` are left out.
+    Joints that the network is less sure of than `min_score` are left out.
     """
     from PIL import Image as Pillow
     from PIL import ImageDraw
 
     left, right = coco[5], coco[6]
-    neck = Joint((left.x + right.x) / 2, (left.y + right.y) / 2, min(left.score, right.score))
-    joints = [neck if index is None else coco[index] for index in _FROM_COCO]
+    neck = Keypoint((left.x + right.x) / 2, (left.y + right.y) / 2, min(left.score, right.score))
+    keypoints = [neck if index is None else coco[index] for index in _COCO_INDEX]
     image = Pillow.new("RGB", size)
     draw = ImageDraw.Draw(image)
     width = max(1, round(max(size) / 128))
     for number, ends in enumerate(_LIMBS):
-        one, other = (joints[end] for end in ends)
-        if min(one.score, other.score) >= least:
+        one, other = (keypoints[end] for end in ends)
+        if min(one.score, other.score) >= min_score:
             draw.line((one.x, one.y, other.x, other.y), fill=_colour(number, 0.6), width=width)
-    for number, joint in enumerate(joints):
-        if joint.score >= least:
+    for number, keypoint in enumerate(keypoints):
+        if keypoint.score >= min_score:
             draw.ellipse(
-                (joint.x - width, joint.y - width, joint.x + width, joint.y + width),
+                (keypoint.x - width, keypoint.y - width, keypoint.x + width, keypoint.y + width),
                 fill=_colour(number, 1.0),
             )
     return image
