@@ -117,8 +117,13 @@ def _ancestors_first(wanted: Sequence[Node], given: _Given) -> list[Node]:
             handles = [
                 value for value in given.of(node).values() if isinstance(value, OutputHandle)
             ]
-            pending.extend((handle.node, False) for handle in reversed(handles))
+            pending.extend((_node_of(handle), False) for handle in reversed(handles))
     return ordered
+
+
+def _node_of(handle: OutputHandle) -> Node:
+    assert isinstance(handle.node, Node), "only nodes make handles"
+    return handle.node
 
 
 def _ids(nodes: Sequence[Node]) -> dict[int, str]:

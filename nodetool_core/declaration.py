@@ -16,7 +16,7 @@ import typing
 from collections.abc import AsyncGenerator as AsyncGeneratorType
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args, get_type_hints
+from typing import Annotated, Any, ClassVar, get_args, get_type_hints
 
 from nodetool_core.errors import DeclarationError, Problem
 from nodetool_core.properties import MISSING, FieldInfo, Property
@@ -28,9 +28,6 @@ from nodetool_core.types import (
     type_name,
     value_type_name,
 )
-
-if TYPE_CHECKING:
-    from nodetool_core.node import Node
 
 LOADED_AT = time.time()
 """
@@ -118,7 +115,7 @@ def node_type_of(cls: type) -> str:
     return f"{public_module(cls).removeprefix('nodes.')}.{cls.__qualname__.rpartition('.')[2]}"
 
 
-def declare(cls: type[Node], local_names: Mapping[str, Any]) -> NodeSpec:
+def declare(cls: type, local_names: Mapping[str, Any]) -> NodeSpec:
     """
     Read and check the declaration of a node class.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, get_args
+from typing import Any, ClassVar, Protocol, TypeVar, get_args
 
 from nodetool_core.declaration import NodeSpec
 from nodetool_core.errors import Problem
@@ -26,13 +26,16 @@ from nodetool_core.types import (
     union_members,
 )
 
-if TYPE_CHECKING:
-    from nodetool_core.node import Node
-
 Item = TypeVar("Item", covariant=True)
 
 Found = tuple[Any, list[Problem]]
 """A value, and what is wrong with it."""
+
+
+class Declared(Protocol):
+    """A node, as far as its outputs are concerned."""
+
+    spec: ClassVar[NodeSpec]
 
 
 class OutputHandle:
@@ -44,7 +47,7 @@ class OutputHandle:
 
     __slots__ = ("name", "node")
 
-    def __init__(self, node: Node, name: str) -> None:
+    def __init__(self, node: Declared, name: str) -> None:
         self.node = node
         self.name = name
 
@@ -122,7 +125,7 @@ def connect(value: Any, annotation: Annotation, where: str) -> Found:
     return _connect_container(value, annotation, where)
 
 
-def _only_output(node: Node, where: str) -> Found:
+def _only_output(node: Declared, where: str) -> Found:
     names = list(node.spec.outputs)
     if len(names) == 1:
         return OutputHandle(node, names[0]), []

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import networkx
 import pytest
 
 import nodetool_core
@@ -81,6 +82,19 @@ MAY_IMPORT_HEAVY = (
 """The last for values that are tensors already: nobody else's run imports anything there."""
 
 
+CIRCLES: set[frozenset[str]] = {
+    frozenset(
+        {"engine.demand", "engine.fast_path", "engine.gaps", "engine.loops", "engine.scheduler"}
+    ),
+    frozenset({"engine.frames", "engine.runner"}),
+    frozenset({"models.hub", "models.parts", "models.resolve"}),
+    frozenset({"models.manager", "models.workplace"}),
+    frozenset({"server.metrics", "server.services"}),
+    frozenset({"cli.batch", "cli.run"}),
+}
+"""Modules that import each other still. The list only shrinks."""
+
+
 def test_every_public_name_is_there() -> None:
     for name in nodetool_core.__all__:
         assert getattr(nodetool_core, name) is not None
@@ -131,20 +145,17 @@ def sources(package: str) -> list[Path]:
     return sorted((ROOT / package).rglob("*.py"))
 
 
-def imports(path: Path) -> Iterator[str]:
+def imports(path: Path, *, for_types: bool = True) -> Iterator[str]:
     """
-    Yield what a file imports when it runs, at any depth.
+    Yield what a file imports: at its top, inside of functions, and for type checkers.
 
-    Imports for type checkers alone don't count.
+    Args:
+        for_types: With what is imported for type checkers alone.
     """
     pending: list[ast.AST] = [ast.parse(path.read_text())]
     while pending:
         found = pending.pop()
-        if (
-            isinstance(found, ast.If)
-            and isinstance(found.test, ast.Name)
-            and found.test.id == "TYPE_CHECKING"
-        ):
+        if not for_types and isinstance(found, ast.If) and _is_for_types(found):
             pending.extend(found.orelse)
             continue
         if isinstance(found, ast.Import):
@@ -153,6 +164,10 @@ def imports(path: Path) -> Iterator[str]:
             assert found.level == 0, f"{path}: imports are absolute"
             yield from (f"{found.module}.{alias.name}" for alias in found.names)
         pending.extend(ast.iter_child_nodes(found))
+
+
+def _is_for_types(found: ast.If) -> bool:
+    return isinstance(found.test, ast.Name) and found.test.id == "TYPE_CHECKING"
 
 
 def room_of(module: str) -> str | None:
@@ -189,6 +204,32 @@ def test_arrows_between_rooms_point_down() -> None:
     assert wrong == []
 
 
+def modules() -> dict[str, Path]:
+    """Return every module of the core, by its import name."""
+    paths = {
+        path: path.relative_to(ROOT).with_suffix("").parts for path in sources("nodetool_core")
+    }
+    return {".".join(parts).removesuffix(".__init__"): path for path, parts in paths.items()}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    known = modules()
+    arrows = networkx.DiGraph()
+    for module, path in known.items():
+        for name in imports(path):
+            # `from package import module` and `from package.module import name` alike.
+            target = name if name in known else name.rpartition(".")[0]
+            if target in known and target not in (module, "nodetool_core"):
+                arrows.add_edge(module, target)
+    circles = {frozenset(circle) for circle in networkx.strongly_connected_components(arrows)}
+    short = {
+        frozenset(module.removeprefix("nodetool_core.") for module in circle)
+        for circle in circles
+        if len(circle) > 1
+    }
+    assert short - CIRCLES == set()
+
+
 def test_nodes_use_the_public_face() -> None:
     wrong = []
     for path in sources("nodes"):
@@ -199,7 +240,7 @@ def test_nodes_use_the_public_face() -> None:
         )
         used = [
             name
-            for name in imports(path)
+            for name in imports(path, for_types=False)
             if name.startswith("nodetool_core.") and not name.startswith(TASKS)
         ]
         foreign = [name for name in used if room_of(name) not in {*allowed, None}]

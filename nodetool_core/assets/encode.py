@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nodetool_core.assets.files import atomic_write, write_problem
-from nodetool_core.assets.modes import DEEP_MODES
+from nodetool_core.assets.modes import DEEP_MODES, in_mode
 from nodetool_core.assets.provenance import embed, read_provenance
 from nodetool_core.errors import ImageError, Problem, near_miss
 
@@ -151,8 +151,6 @@ def loses_bits(image: Image.Image, file_format: str) -> bool:
 
 def _holdable(image: Image.Image, file_format: str) -> Image.Image:
     """Return the image in a mode that the format can hold, as near to its own as there is."""
-    from nodetool_core.assets.modes import in_mode
-
     modes = _MODES[file_format]
     if image.mode in modes:
         return image

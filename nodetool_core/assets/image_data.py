@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import threading
+from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import PrivateAttr
 
+from nodetool_core.assets.encode import encode_image, save_image
 from nodetool_core.assets.modes import DEEP_MODES, in_mode
 from nodetool_core.references import ImageRef
 
@@ -105,10 +107,6 @@ class ImageData(ImageRef):
 
         Its provenance is left out.
         """
-        from base64 import b64encode
-
-        from nodetool_core.assets.encode import encode_image
-
         file_format = "TIFF" if self._image.mode in DEEP_MODES | {"CMYK"} else "PNG"
         return ImageRef(data=b64encode(encode_image(self.image, file_format)).decode("ascii"))
 
@@ -141,8 +139,6 @@ class ImageData(ImageRef):
 
         Its provenance goes along.
         """
-        from nodetool_core.assets.encode import save_image
-
         return save_image(self.image, Path(path), provenance=self._provenance)
 
     def __eq__(self, other: object) -> bool:
