@@ -53,6 +53,7 @@ ROOMS = [
     "jobs",
     "replay",
     "reference",
+    "editor",
     "server",
     "cli",
 ]
