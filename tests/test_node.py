@@ -61,7 +61,7 @@ class Blur(Node):
 
 def test_the_docstring_gives_description_tags_and_use_cases() -> None:
     spec = Blur.spec
-    assert spec.description == "Softens an image with a Gaussian blur.\nEdges stay where they are."
+    assert spec.description == "Softens an image with a Gaussian blur. Edges stay where they are."
     assert spec.tags == ("image", "filter", "blur")
     assert spec.use_cases == ("Hide detail before a second pass", "Calm a background")
 
