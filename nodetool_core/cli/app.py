@@ -43,7 +43,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run", context_settings=run.PASSED_ON)(run.run)
+app.command("run", context_settings=run.PASS_THROUGH)(run.run)
 app.command("validate")(workflows.validate)
 app.command("rerun")(rerun.rerun)
 app.command("examples")(examples.examples)

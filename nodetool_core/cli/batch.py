@@ -75,9 +75,9 @@ class BatchRun:
 
     def _do(self, item: Item) -> str:
         """Run one item, write its files and its line in the manifest; gives how it went."""
+        from nodetool_core.cli.foreground import ForegroundRun
         from nodetool_core.cli.progress import listener
         from nodetool_core.cli.results import save
-        from nodetool_core.cli.run import UnderWay
 
         progress = listener(self._quiet)
         try:
@@ -88,7 +88,7 @@ class BatchRun:
             show_problems(error.problems)
             self._record(item, report.refused(error.problems) | {"status": "failed"}, [])
             return "failed"
-        result = UnderWay(started, self._workflow.graph, progress).wait()
+        result = ForegroundRun(started, self._workflow.graph, progress).wait()
         if result.status == "cancelled":
             return "cancelled"
         saved = save(

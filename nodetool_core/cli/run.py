@@ -13,7 +13,6 @@ from nodetool_core.cli.messages import (
     ExitCode,
     WrongUseError,
     exit_code_of,
-    say,
     show_problem,
     show_problems,
 )
@@ -22,13 +21,11 @@ from nodetool_core.errors import NodetoolError, Problem, nearest
 if TYPE_CHECKING:
     from nodetool_core.api import Workflow
     from nodetool_core.batch import Item
-    from nodetool_core.cli.progress import Progress
+    from nodetool_core.cli.foreground import ForegroundRun
     from nodetool_core.cli.results import Saved
     from nodetool_core.engine.engine import Engine
     from nodetool_core.engine.options import RunOptions
     from nodetool_core.engine.result import RunResult
-    from nodetool_core.engine.run import Run
-    from nodetool_core.graph import Graph
 
 LISTED_PROBLEMS = 20
 
@@ -40,7 +37,7 @@ class OnError(StrEnum):
     CONTINUE = "continue"
 
 
-PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Settings of the command, so that what it can't place is refused here, with the way to say it."""
 
 
@@ -186,7 +183,7 @@ def _run(request: Request, engine: Engine, *, quiet: bool, as_json: bool, debug:
             return BatchRun(
                 workflow, items, request.options, request.out, quiet=quiet, as_json=as_json
             ).run()
-        under_way = request.start(workflow, quiet)
+        foreground = request.start(workflow, quiet)
     except NodetoolError as error:
         show_problems(
             error.problems,
@@ -196,14 +193,14 @@ def _run(request: Request, engine: Engine, *, quiet: bool, as_json: bool, debug:
         if as_json:
             report.print_json(report.refused(error.problems))
         return exit_code_of(error)
-    result = under_way.wait()
+    result = foreground.wait()
     saved = _save(result, request.out)
     if as_json:
         report.print_json(report.report(result, saved, debug=debug))
     else:
         for line in saved.lines:
             typer.echo(line)
-    under_way.sum_up(result, saved, debug)
+    foreground.sum_up(result, saved, debug)
     return _exit_code(result, saved)
 
 
@@ -274,12 +271,13 @@ class Request:
             check_place(self.out)
         return workflow, items
 
-    def start(self, workflow: Workflow, quiet: bool) -> UnderWay:
+    def start(self, workflow: Workflow, quiet: bool) -> ForegroundRun:
         """
         Begin a single run.
 
         Raises NodetoolError for everything that is known to be wrong before the first node runs.
         """
+        from nodetool_core.cli.foreground import ForegroundRun
         from nodetool_core.cli.progress import listener
         from nodetool_core.cli.settings import read_settings
 
@@ -287,47 +285,4 @@ class Request:
         started = workflow.start(
             read_settings(self.settings), options=self.options, on_event=progress, texts=True
         )
-        return UnderWay(started, workflow.graph, progress)
-
-
-class UnderWay:
-    """A run, and what is shown of it."""
-
-    def __init__(self, run: Run, graph: Graph, progress: Progress) -> None:
-        self._run = run
-        self._graph = graph
-        self._progress = progress
-
-    def wait(self) -> RunResult:
-        """
-        Return the result, whatever becomes of the run.
-
-        Ctrl-C ends it at its next step; a second one ends the program.
-        """
-        from nodetool_core.engine.result import RunError
-        from nodetool_core.errors import RunCancelled
-
-        with self._progress:
-            try:
-                return self._run.result()
-            except KeyboardInterrupt:
-                self._progress.say(
-                    "Interrupted: the running step is being finished. Ctrl-C again leaves at once."
-                )
-                self._run.cancel()
-                self._run.wait()
-                return self._run.partial
-            except RunError as error:
-                return error.result
-            except RunCancelled:
-                return self._run.partial
-
-    def sum_up(self, result: RunResult, saved: Saved, debug: bool) -> None:
-        """What went wrong, and how it went in all."""
-        from nodetool_core.cli import report
-
-        self._progress.show_late_warnings(result)
-        report.show_failures(result, self._graph, debug)
-        show_problems(saved.problems)
-        if not self._progress.quiet or result.status != "completed":
-            say(report.summary(result, saved))
+        return ForegroundRun(started, workflow.graph, progress)
