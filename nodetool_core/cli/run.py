@@ -121,16 +121,17 @@ def run(
     Images are saved as DIR/NAME.png, NAME being the output's; their paths are printed.
 
     A file that exists is never replaced: NAME-2.png comes next. With --out night.png, the image is
-        called so. Other results are
-    printed as NAME: value.
+    called so. Other results are printed as NAME: value.
 
     A pattern for an image, or a table of inputs, makes a batch: one run after the other, recorded
     in DIR/manifest.jsonl. A batch that was stopped goes on where it was when the same command is
     given again.
 
-    \b Examples: nodetool run graphs/image_to_image.json nodetool run graphs/image_to_image.json
-    --set image=photo.jpg --set prompt="a winter night" --out images/night.png nodetool run
-    graphs/image_to_image.json --set image='photos/*.jpg' --out images
+    \b
+    Examples:
+      nodetool run graphs/image_to_image.json
+      nodetool run graphs/image_to_image.json --set image=photo.jpg --out images/night.png
+      nodetool run graphs/image_to_image.json --set image='photos/*.jpg' --set prompt="a night"
     """
     from nodetool_core.cli import session
     from nodetool_core.cli.files import output_place

@@ -61,15 +61,16 @@ def serve(
     ] = False,
 ) -> None:
     """
-    Put workflows behind HTTP: the Hugging Face image APIs, the Qolaba API, and one of our own under
-    /v1.
+    Put workflows behind HTTP: the APIs of Hugging Face and of Qolaba, and our own under /v1.
 
     Needs the extra `serve`. Everything else is set in a file or in the environment; --show-settings
     lists it.
 
-    \b Examples: nodetool serve NODETOOL_SERVE_TOKEN=… nodetool serve --graphs workflows --host
-    0.0.0.0 curl -f --data-binary @photo.png http://127.0.0.1:8188/models/image_to_image --output
-    image.png
+    \b
+    Examples:
+      nodetool serve
+      NODETOOL_SERVE_TOKEN=… nodetool serve --graphs workflows --host 0.0.0.0
+      curl -f --data-binary @in.png 127.0.0.1:8188/models/image_to_image --output out.png
     """
     try:
         from nodetool_core.server.settings import Settings, settings_table

@@ -108,8 +108,10 @@ def worker(
     which models may be used. SIGTERM or Ctrl-C ends it: jobs under way get some time, and what has
     not ended by then goes back to the queue.
 
-    \b Examples: nodetool worker --config serve.toml nodetool worker --broker redis://queue:6379/0
-    --database postgresql://jobs@db/jobs --storage s3://images/jobs
+    \b
+    Examples:
+      nodetool worker --config serve.toml
+      nodetool worker --broker redis://queue:6379/0 --storage s3://images/jobs
     """
     try:
         from nodetool_core.server.settings import Settings
