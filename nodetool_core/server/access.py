@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.datastructures import Headers
 
 from nodetool_core.errors import Problem
-from nodetool_core.server.failures import HttpError
+from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.urls import (
     ANY,
     EVERY_ADDRESS,

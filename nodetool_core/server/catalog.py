@@ -19,7 +19,7 @@ from nodetool_core.errors import NodetoolError, Problem, near_miss
 from nodetool_core.graph import Graph
 from nodetool_core.models.listed import ListedModels
 from nodetool_core.references import ImageRef, ModelRef
-from nodetool_core.server.failures import HttpError
+from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.parameters import (
     Input,
     declared_inputs,

@@ -28,7 +28,7 @@ from starlette.responses import JSONResponse
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from nodetool_core.errors import Problem
-from nodetool_core.server.failures import HttpError
+from nodetool_core.server.http.http_errors import HttpError
 
 _log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ import httpcore2
 
 from nodetool_core.assets.addresses import is_public
 from nodetool_core.errors import Problem
-from nodetool_core.server.failures import HttpError
+from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.urls import SchemeError, WebUrl, read_authority, read_url, shown
 
 MAX_REDIRECTS: Final = 3

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from nodetool_core.errors import NodetoolError, Problem
-from nodetool_core.server.failures import RETRY_SECONDS, HttpError
+from nodetool_core.server.http.http_errors import RETRY_SECONDS, HttpError
 
 _log = logging.getLogger(__name__)
 

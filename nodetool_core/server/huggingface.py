@@ -18,11 +18,11 @@ from nodetool_core import __version__
 from nodetool_core.assets.image_data import ImageData
 from nodetool_core.errors import Problem
 from nodetool_core.server.catalog import Served, Task
-from nodetool_core.server.failures import HttpError
+from nodetool_core.server.http.http_errors import HttpError
+from nodetool_core.server.http.images import accepted_format, encode_image_data, media_type_of
+from nodetool_core.server.http.requests import read_body_of, until_gone
 from nodetool_core.server.huggingface_body import Asked, header_flag, read_body
 from nodetool_core.server.huggingface_call import Call, call_of
-from nodetool_core.server.images import accepted_format, encode_image_data, media_type_of
-from nodetool_core.server.requests import read_body_of, until_gone
 from nodetool_core.server.response_cache import Answer
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from nodetool_core.errors import Problem, WorkflowError
-from nodetool_core.server.failures import HttpError, wrong
-from nodetool_core.server.images import looks_like_image
-from nodetool_core.server.json_body import read_object
+from nodetool_core.server.http.http_errors import HttpError, wrong
+from nodetool_core.server.http.images import looks_like_image
+from nodetool_core.server.http.json_body import read_object
 
 MAX_SIDE: Final = 8192
 _IMAGE_NAMES: Final = ("inputs", "image", "data")

@@ -16,9 +16,9 @@ from nodetool_core.assets.decode import ImageLimits
 from nodetool_core.assets.image_data import ImageData
 from nodetool_core.references import ImageSizeRef
 from nodetool_core.server.catalog import Served
-from nodetool_core.server.failures import wrong
+from nodetool_core.server.http.http_errors import wrong
+from nodetool_core.server.http.images import EncodedImage, decoded, decoded_bytes
 from nodetool_core.server.huggingface_body import Asked
-from nodetool_core.server.images import EncodedImage, decoded, decoded_bytes
 from nodetool_core.server.intake import Intake
 from nodetool_core.server.parameters import Input
 from nodetool_core.types import union_members

@@ -6,7 +6,7 @@ import base64
 from io import BytesIO
 from typing import Any, Final
 
-from nodetool_core.server.documents import BYTES, failures, images_content
+from nodetool_core.server.http.openapi import BYTES, failures, images_content
 
 
 def example_image() -> str:

@@ -24,8 +24,8 @@ from nodetool_core.errors import Problem, WorkflowError, near_miss
 from nodetool_core.properties import jsonable
 from nodetool_core.references import ColorRef, FontRef, ImageRef, ImageSizeRef, ModelRef, Reference
 from nodetool_core.server.catalog import Served
-from nodetool_core.server.failures import HttpError
-from nodetool_core.server.images import EncodedImage
+from nodetool_core.server.http.http_errors import HttpError
+from nodetool_core.server.http.images import EncodedImage
 from nodetool_core.server.parameters import Input
 from nodetool_core.server.schemas import FileAnswer, InlineFile
 

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from nodetool_core import __version__
-from nodetool_core.server.documents import failures
+from nodetool_core.server.http.openapi import failures
 
 if TYPE_CHECKING:
     from nodetool_core.server.catalog import Catalog

@@ -17,11 +17,11 @@ from nodetool_core.errors import Problem
 from nodetool_core.jobs.job import JobOptions, JobRequest
 from nodetool_core.server.catalog import Served
 from nodetool_core.server.description import describe
-from nodetool_core.server.documents import BYTES, failures, images_content
-from nodetool_core.server.failures import HttpError, problems_json
 from nodetool_core.server.foreign import read_foreign
-from nodetool_core.server.forms import FORM, file_in_form, is_form
-from nodetool_core.server.requests import base_url, client_of, read_body_of, until_gone
+from nodetool_core.server.http.forms import FORM, file_in_form, is_form
+from nodetool_core.server.http.http_errors import HttpError, problems_json
+from nodetool_core.server.http.openapi import BYTES, failures, images_content
+from nodetool_core.server.http.requests import base_url, client_of, read_body_of, until_gone
 from nodetool_core.server.results import Results
 from nodetool_core.server.schemas import (
     FileAnswer,

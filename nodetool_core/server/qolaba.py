@@ -23,9 +23,10 @@ from nodetool_core.jobs.job import Job, JobOptions, JobRequest, JobsError, JobSt
 from nodetool_core.references import ImageRef
 from nodetool_core.server.catalog import Served
 from nodetool_core.server.copies import copied_document, copied_inputs, copied_outputs
-from nodetool_core.server.failures import HttpError, problems_json, public
-from nodetool_core.server.images import encode_image_data
-from nodetool_core.server.json_body import read_object
+from nodetool_core.server.http.http_errors import HttpError, problems_json, public
+from nodetool_core.server.http.images import encode_image_data
+from nodetool_core.server.http.json_body import read_object
+from nodetool_core.server.http.requests import base_url, client_of, read_body_of, until_gone
 from nodetool_core.server.qolaba_apps import read_apps
 from nodetool_core.server.qolaba_request import (
     ImageRequest,
@@ -35,7 +36,6 @@ from nodetool_core.server.qolaba_request import (
     shown_request,
     stretching,
 )
-from nodetool_core.server.requests import base_url, client_of, read_body_of, until_gone
 from nodetool_core.server.runs import ClientGone
 from nodetool_core.server.stored import file_answer
 

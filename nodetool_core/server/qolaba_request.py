@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from nodetool_core.assets.image_data import ImageData
 from nodetool_core.errors import Problem
-from nodetool_core.server.failures import HttpError
+from nodetool_core.server.http.http_errors import HttpError
 
 LARGEST: Final = 1536
 """Longest side of an image that is worked on; larger ones are scaled down."""

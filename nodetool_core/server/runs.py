@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from nodetool_core import inputs
 from nodetool_core.engine.options import RunOptions
 from nodetool_core.errors import Problem, RunCancelled
-from nodetool_core.server.failures import HttpError, busy
-from nodetool_core.server.images import decoded, decoded_bytes
+from nodetool_core.server.http.http_errors import HttpError, busy
+from nodetool_core.server.http.images import decoded, decoded_bytes
 from nodetool_core.server.logs import asking
 from nodetool_core.server.turns import Turns
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nodetool_core.jobs.job import Job, StoredFile
-from nodetool_core.server.failures import public
+from nodetool_core.server.http.http_errors import public
 
 _strict = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
 

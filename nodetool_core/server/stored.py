@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.responses import Response
 
 from nodetool_core.jobs.job import JobsError
-from nodetool_core.server.failures import HttpError
+from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.urls import read_url
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from nodetool_core.errors import NodetoolError, Problem
 from nodetool_core.models.tasks import ANY
 from nodetool_core.references import ModelRef
 from nodetool_core.server.catalog import Served
-from nodetool_core.server.failures import HttpError
+from nodetool_core.server.http.http_errors import HttpError
 
 if TYPE_CHECKING:
     from nodetool_core.models.hub import Hub

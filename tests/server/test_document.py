@@ -17,7 +17,7 @@ from nodes.nodetool.image import ImagesToList
 from nodes.nodetool.output import Output
 from nodetool_core import Workflow
 from nodetool_core.assets.decode import FORMATS
-from nodetool_core.server.documents import IMAGE_TYPES
+from nodetool_core.server.http.openapi import IMAGE_TYPES
 from tests.server import nodes
 from tests.server.live import LiveServer, opened, png
 from tests.server.test_own import data_uri, ended, run

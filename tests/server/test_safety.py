@@ -28,9 +28,9 @@ from nodes.nodetool.output import Output
 from nodetool_core import Workflow
 from nodetool_core.engine.engine import PLANS
 from nodetool_core.server import fetch, gate
-from nodetool_core.server.failures import HttpError
 from nodetool_core.server.fetch import Fetcher
 from nodetool_core.server.gate import Rates
+from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.logs import without_secrets
 from nodetool_core.server.settings import Settings, SettingsError
 from tests.server import nodes

@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 
 from nodes.services.addresses import public_address
 from nodetool_core import NodeError
-from nodetool_core.server.failures import HttpError
 from nodetool_core.server.fetch import Fetcher
+from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.urls import read_url, shown
 from tests.server import nodes
 from tests.server.live import LiveServer, png

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from nodetool_core.server.failures import wrong
+from nodetool_core.server.http.http_errors import wrong
 
 FORM: Final = "multipart/form-data"
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodetool_core.server.failures import HttpError
-from nodetool_core.server.forms import file_in_form
+from nodetool_core.server.http.forms import file_in_form
+from nodetool_core.server.http.http_errors import HttpError
 from tests.server.live import png
 from tests.server.test_huggingface import error_of
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any, NoReturn
 
-from nodetool_core.server.failures import wrong
+from nodetool_core.server.http.http_errors import wrong
 
 
 def read_json(body: bytes) -> Any:

@@ -10,7 +10,7 @@ import pytest
 
 from nodetool_core.assets.files import write_problem
 from nodetool_core.errors import ModelError, Problem
-from nodetool_core.server.failures import as_http
+from nodetool_core.server.http.http_errors import as_http
 from tests.server.live import LiveServer, png
 
 
