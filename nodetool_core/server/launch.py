@@ -13,8 +13,8 @@ import uvicorn
 from nodetool_core.registry import Registry
 from nodetool_core.server.allocator import return_freed_memory
 from nodetool_core.server.app import create_app
-from nodetool_core.server.connections import Config, Connection, Limits
 from nodetool_core.server.logs import to_stderr
+from nodetool_core.server.security.connections import Config, Connection, Limits
 from nodetool_core.server.services import Services, open_services
 from nodetool_core.server.settings import Settings, SettingsError, is_loopback
 

@@ -17,7 +17,6 @@ from nodetool_core.errors import Problem
 from nodetool_core.jobs.job import JobOptions, JobRequest
 from nodetool_core.server.catalog import Served
 from nodetool_core.server.description import describe
-from nodetool_core.server.foreign import read_foreign
 from nodetool_core.server.http.forms import FORM, file_in_form, is_form
 from nodetool_core.server.http.http_errors import HttpError, problems_json
 from nodetool_core.server.http.openapi import BYTES, failures, images_content
@@ -36,7 +35,8 @@ from nodetool_core.server.schemas import (
     WorkflowRunRequest,
     WorkflowsAnswer,
 )
-from nodetool_core.server.stored import file_answer
+from nodetool_core.server.security.client_workflows import read_foreign
+from nodetool_core.server.security.sources import file_answer
 
 if TYPE_CHECKING:
     from nodetool_core.server.services import Services

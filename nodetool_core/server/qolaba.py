@@ -37,7 +37,7 @@ from nodetool_core.server.qolaba_request import (
     stretching,
 )
 from nodetool_core.server.runs import ClientGone
-from nodetool_core.server.stored import file_answer
+from nodetool_core.server.security.sources import file_answer
 
 if TYPE_CHECKING:
     from nodetool_core.server.services import Services

@@ -25,8 +25,14 @@ from pydantic_settings import (
 )
 
 from nodetool_core.errors import NodetoolError, Problem
+from nodetool_core.server.security.urls import (
+    ANY,
+    bound_host,
+    read_allowed,
+    read_authority,
+    read_url,
+)
 from nodetool_core.server.settings_sources import ENVIRONMENT_PREFIX, read_file, unknown_variables
-from nodetool_core.server.urls import ANY, bound_host, read_allowed, read_authority, read_url
 
 SHORTEST_TOKEN: Final = 16
 """Characters that a token has at least where others reach the server."""

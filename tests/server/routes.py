@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from nodetool_core.server.gate import Gate
+from nodetool_core.server.security.middleware import Gate
 
 _PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
 _VALUES = {"name": "paint", "model": "paint", "digest": "0" * 64, "job_id": "j" * 20}

@@ -23,13 +23,13 @@ from hypothesis import strategies as st
 
 from nodes.services.addresses import public_address
 from nodetool_core import NodeError
-from nodetool_core.server.fetch import Fetcher
 from nodetool_core.server.http.http_errors import HttpError
-from nodetool_core.server.urls import read_url, shown
+from nodetool_core.server.security.fetch import Fetcher
+from nodetool_core.server.security.urls import read_url, shown
 from tests.server import nodes
 from tests.server.live import LiveServer, png
+from tests.server.security.test_safety import names
 from tests.server.test_qolaba import Images
-from tests.server.test_safety import names
 
 WORDS = [
     *(

@@ -18,7 +18,7 @@ from starlette.datastructures import Headers
 
 from nodetool_core.errors import Problem
 from nodetool_core.server.http.http_errors import HttpError
-from nodetool_core.server.urls import (
+from nodetool_core.server.security.urls import (
     ANY,
     EVERY_ADDRESS,
     PORTS,

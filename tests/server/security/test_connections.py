@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from nodetool_core.server.connections import HEAD_BYTES
+from nodetool_core.server.security.connections import HEAD_BYTES
 from tests.server import nodes
 from tests.server.live import LiveServer, png
 from tests.server.test_own import data_uri

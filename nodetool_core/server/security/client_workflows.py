@@ -22,8 +22,8 @@ from nodetool_core.node import Lane, Node
 from nodetool_core.properties import jsonable
 from nodetool_core.registry import Registry
 from nodetool_core.server.catalog import Served, served_workflow
-from nodetool_core.server.intake import Intake, unspeakable
 from nodetool_core.server.parameters import PATH_INPUTS, PLACES
+from nodetool_core.server.security.sanitize import Intake, unspeakable
 from nodetool_core.workflow import WorkflowDocument
 
 MAX_NODES: Final = 1000

@@ -27,11 +27,12 @@ from nodes.nodetool.input import (
 from nodes.nodetool.output import Output
 from nodetool_core import Workflow
 from nodetool_core.engine.engine import PLANS
-from nodetool_core.server import fetch, gate
-from nodetool_core.server.fetch import Fetcher
-from nodetool_core.server.gate import Rates
 from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.logs import without_secrets
+from nodetool_core.server.security import fetch
+from nodetool_core.server.security import middleware as gate
+from nodetool_core.server.security.fetch import Fetcher
+from nodetool_core.server.security.middleware import Rates
 from nodetool_core.server.settings import Settings, SettingsError
 from tests.server import nodes
 from tests.server.live import LiveServer, png

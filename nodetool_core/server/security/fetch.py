@@ -23,7 +23,7 @@ import httpcore2
 from nodetool_core.assets.addresses import is_public
 from nodetool_core.errors import Problem
 from nodetool_core.server.http.http_errors import HttpError
-from nodetool_core.server.urls import SchemeError, WebUrl, read_authority, read_url, shown
+from nodetool_core.server.security.urls import SchemeError, WebUrl, read_authority, read_url, shown
 
 MAX_REDIRECTS: Final = 3
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})

@@ -16,8 +16,8 @@ from starlette.datastructures import Headers
 
 from nodetool_core.jobs.job import JobsError
 from nodetool_core.jobs.storage import digest_of
-from nodetool_core.server.access import Access
 from nodetool_core.server.app import create_app
+from nodetool_core.server.security.access import Access
 from nodetool_core.server.settings import Settings, SettingsError
 from tests.server import nodes
 from tests.server.live import LiveServer, png

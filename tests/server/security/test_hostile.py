@@ -23,12 +23,12 @@ import pytest
 
 from nodetool_core import Registry
 from nodetool_core.server.app import create_app
-from nodetool_core.server.gate import GONE, Gate
+from nodetool_core.server.security.middleware import GONE, Gate
 from nodetool_core.server.services import Services, open_services
 from nodetool_core.server.settings import Settings
 from tests.server import nodes
 from tests.server.routes import every_route
-from tests.server.test_fuzzing import HF, IMAGE, OWN, QOLABA
+from tests.server.security.test_fuzzing import HF, IMAGE, OWN, QOLABA
 
 REQUESTS = int(os.environ.get("NODETOOL_HOSTILE_REQUESTS", "2000"))
 PORT = 8188

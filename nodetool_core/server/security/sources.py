@@ -13,12 +13,12 @@ from starlette.responses import Response
 
 from nodetool_core.jobs.job import JobsError
 from nodetool_core.server.http.http_errors import HttpError
-from nodetool_core.server.urls import read_url
+from nodetool_core.server.security.urls import read_url
 
 if TYPE_CHECKING:
     from nodetool_core.assets.loader import AssetStore
-    from nodetool_core.server.access import Access
-    from nodetool_core.server.fetch import Fetcher
+    from nodetool_core.server.security.access import Access
+    from nodetool_core.server.security.fetch import Fetcher
 
 _ADDRESS: Final = re.compile(r".*/(?:v1/files|results)/([0-9a-f]{64})(?:\.\w{3,4})?")
 """The path of a file in each dialect, behind whatever path a proxy puts before it."""
