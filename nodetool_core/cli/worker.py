@@ -135,10 +135,10 @@ def _run(settings: Settings, *, concurrency: int, lease: float, lost_attempts: i
     from nodetool_core.engine.caching.tiered import default_cache
     from nodetool_core.jobs.job import JobSettings
     from nodetool_core.registry import Registry
-    from nodetool_core.server.allocator import return_freed_memory
     from nodetool_core.server.catalog import Catalog
     from nodetool_core.server.logs import to_stderr
-    from nodetool_core.server.weights import open_models
+    from nodetool_core.server.runtime.allocator import return_freed_memory
+    from nodetool_core.server.runtime.warmup import open_models
 
     return_freed_memory()
     # How long results are kept is the servers' to say.

@@ -17,11 +17,11 @@ from nodetool_core import __version__
 from nodetool_core.errors import NodetoolError, Problem
 from nodetool_core.server import huggingface, operations, own, own_jobs, qolaba
 from nodetool_core.server.http.http_errors import HttpError, as_http
-from nodetool_core.server.runs import ClientGone
+from nodetool_core.server.runtime.runs import ClientGone
 from nodetool_core.server.security.middleware import GONE, BodyTooLarge, Gate, body_too_large
 
 if TYPE_CHECKING:
-    from nodetool_core.server.services import Services
+    from nodetool_core.server.runtime.app_state import Services
 
 
 _HINTS: Final = {

@@ -23,11 +23,11 @@ from nodetool_core.server.http.images import accepted_format, encode_image_data,
 from nodetool_core.server.http.requests import read_body_of, until_gone
 from nodetool_core.server.huggingface_body import Asked, header_flag, read_body
 from nodetool_core.server.huggingface_call import Call, call_of
-from nodetool_core.server.response_cache import Answer
+from nodetool_core.server.runtime.response_cache import Answer
 
 if TYPE_CHECKING:
     from nodetool_core.engine.result import RunResult
-    from nodetool_core.server.services import Services
+    from nodetool_core.server.runtime.app_state import Services
 
 Model = Annotated[
     str,

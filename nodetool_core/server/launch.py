@@ -11,11 +11,11 @@ from types import FrameType
 import uvicorn
 
 from nodetool_core.registry import Registry
-from nodetool_core.server.allocator import return_freed_memory
 from nodetool_core.server.app import create_app
 from nodetool_core.server.logs import to_stderr
+from nodetool_core.server.runtime.allocator import return_freed_memory
+from nodetool_core.server.runtime.app_state import Services, open_services
 from nodetool_core.server.security.connections import Config, Connection, Limits
-from nodetool_core.server.services import Services, open_services
 from nodetool_core.server.settings import Settings, SettingsError, is_loopback
 
 _log = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from nodetool_core.server.http.openapi import failures
 
 if TYPE_CHECKING:
     from nodetool_core.server.catalog import Catalog
-    from nodetool_core.server.services import Services
+    from nodetool_core.server.runtime.app_state import Services
 
 
 _NOT_READY: Final[dict[int | str, dict[str, Any]]] = {

@@ -39,7 +39,7 @@ from nodetool_core.server.security.client_workflows import read_foreign
 from nodetool_core.server.security.sources import file_answer
 
 if TYPE_CHECKING:
-    from nodetool_core.server.services import Services
+    from nodetool_core.server.runtime.app_state import Services
 
 _log = logging.getLogger(__name__)
 

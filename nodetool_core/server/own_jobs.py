@@ -22,7 +22,7 @@ from nodetool_core.server.results import Results
 from nodetool_core.server.schemas import JobAnswer, JobsAnswer
 
 if TYPE_CHECKING:
-    from nodetool_core.server.services import Services
+    from nodetool_core.server.runtime.app_state import Services
 
 HEARTBEAT_SECONDS: Final = 15.0
 """

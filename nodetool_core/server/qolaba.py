@@ -36,11 +36,11 @@ from nodetool_core.server.qolaba_request import (
     shown_request,
     stretching,
 )
-from nodetool_core.server.runs import ClientGone
+from nodetool_core.server.runtime.runs import ClientGone
 from nodetool_core.server.security.sources import file_answer
 
 if TYPE_CHECKING:
-    from nodetool_core.server.services import Services
+    from nodetool_core.server.runtime.app_state import Services
 
 _log = logging.getLogger(__name__)
 

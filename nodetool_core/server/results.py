@@ -19,7 +19,7 @@ from nodetool_core.server.http.images import encode_image_data, media_type_of
 from nodetool_core.server.schemas import FileAnswer, InlineFile, JobAnswer
 
 if TYPE_CHECKING:
-    from nodetool_core.server.services import Services
+    from nodetool_core.server.runtime.app_state import Services
 
 
 class Results:

@@ -15,7 +15,7 @@ from PIL import Image
 from nodetool_core import Node, Registry, Workflow
 from nodetool_core.models.hub import Hub
 from nodetool_core.server.launch import server_of
-from nodetool_core.server.services import Services, open_services
+from nodetool_core.server.runtime.app_state import Services, open_services
 from nodetool_core.server.settings import Settings
 
 

@@ -23,8 +23,8 @@ from nodetool_core.errors import ModelError
 from nodetool_core.registry import Registry
 from nodetool_core.server.launch import serve as serve_program
 from nodetool_core.server.logs import to_stderr
-from nodetool_core.server.response_cache import Answer, ResponseCache
-from nodetool_core.server.services import open_services
+from nodetool_core.server.runtime.app_state import open_services
+from nodetool_core.server.runtime.response_cache import Answer, ResponseCache
 from nodetool_core.server.settings import (
     ENVIRONMENT_PREFIX,
     Settings,

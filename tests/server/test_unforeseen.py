@@ -15,7 +15,7 @@ import httpx2
 import pytest
 
 from nodetool_core.server.app import create_app
-from nodetool_core.server.services import Services
+from nodetool_core.server.runtime.app_state import Services
 from tests.server import nodes
 from tests.server.live import LiveServer, png
 from tests.server.routes import every_route

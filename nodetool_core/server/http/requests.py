@@ -11,7 +11,7 @@ import asyncio
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from nodetool_core.server.runs import ClientGone
+from nodetool_core.server.runtime.runs import ClientGone
 from nodetool_core.server.settings import Settings
 
 

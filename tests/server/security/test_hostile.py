@@ -23,8 +23,8 @@ import pytest
 
 from nodetool_core import Registry
 from nodetool_core.server.app import create_app
+from nodetool_core.server.runtime.app_state import Services, open_services
 from nodetool_core.server.security.middleware import GONE, Gate
-from nodetool_core.server.services import Services, open_services
 from nodetool_core.server.settings import Settings
 from tests.server import nodes
 from tests.server.routes import every_route

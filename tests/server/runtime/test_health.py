@@ -19,8 +19,8 @@ from nodetool_core import Workflow
 from nodetool_core.errors import NodetoolError, Problem
 from nodetool_core.jobs.database import CONNECT_SECONDS, Database
 from nodetool_core.jobs.job import JobsError
-from nodetool_core.server import health
-from nodetool_core.server.health import Health
+from nodetool_core.server.runtime import health
+from nodetool_core.server.runtime.health import Health
 from tests.server import nodes
 from tests.server.live import LiveServer, png
 from tests.server.test_operations import figures

@@ -27,7 +27,7 @@ from nodetool_core.errors import Problem, RunCancelled
 from nodetool_core.server.http.http_errors import HttpError, busy
 from nodetool_core.server.http.images import decoded, decoded_bytes
 from nodetool_core.server.logs import asking
-from nodetool_core.server.turns import Turns
+from nodetool_core.server.runtime.turns import Turns
 
 if TYPE_CHECKING:
     from nodetool_core.engine.engine import Engine

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from nodetool_core.assets.decode import ImageLimits
 from nodetool_core.server.catalog import Catalog
-from nodetool_core.server.health import Health
-from nodetool_core.server.metrics import Metrics
-from nodetool_core.server.response_cache import ResponseCache
-from nodetool_core.server.runs import Runs
+from nodetool_core.server.runtime.health import Health
+from nodetool_core.server.runtime.metrics import Metrics
+from nodetool_core.server.runtime.response_cache import ResponseCache
+from nodetool_core.server.runtime.runs import Runs
+from nodetool_core.server.runtime.warmup import Loading, open_models
 from nodetool_core.server.security.access import Access
 from nodetool_core.server.security.fetch import Fetcher
 from nodetool_core.server.security.sanitize import Intake
 from nodetool_core.server.security.sources import Sources
 from nodetool_core.server.settings import Settings
-from nodetool_core.server.weights import Loading, open_models
 
 if TYPE_CHECKING:
     from nodetool_core.engine.caching.memory import ResultCache

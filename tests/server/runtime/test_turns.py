@@ -9,7 +9,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodetool_core.server.turns import Turns
+from nodetool_core.server.runtime.turns import Turns
 
 COUNT, MOST = 3, 100
 ACTIONS = st.lists(

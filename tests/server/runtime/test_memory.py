@@ -25,7 +25,7 @@ import pytest
 from PIL import Image
 
 from nodetool_core.engine.caching.memory import MemoryCache
-from nodetool_core.server.allocator import is_glibc
+from nodetool_core.server.runtime.allocator import is_glibc
 from tests.server import nodes
 from tests.server.live import LiveServer, opened, png
 from tests.server.test_huggingface import encoded, error_of

@@ -10,7 +10,7 @@ import pytest
 from nodetool_core.jobs import files
 from tests.server import nodes
 from tests.server.live import LiveServer, png
-from tests.server.test_memory import noise
+from tests.server.runtime.test_memory import noise
 from tests.server.test_operations import figures
 from tests.server.test_own import data_uri, ended
 from tests.server.test_qolaba import DEV, KEYS, Images

@@ -20,12 +20,12 @@ import pytest
 from nodetool_core import ModelRef
 from nodetool_core.errors import ModelError
 from nodetool_core.models.hub import Hub
-from nodetool_core.server.weights import Loading
+from nodetool_core.server.runtime.warmup import Loading
 from tests.models.hub_server import HubServer
 from tests.nodes.huggingface import tiny_pipelines
 from tests.server import nodes
 from tests.server.live import LiveServer, opened, png
-from tests.server.test_memory import until
+from tests.server.runtime.test_memory import until
 from tests.server.test_operations import figures
 
 MODEL = "somebody/tiny"

@@ -19,7 +19,7 @@ from nodetool_core.errors import NodetoolError
 
 if TYPE_CHECKING:
     from nodetool_core.engine.caching.memory import CacheInfo
-    from nodetool_core.server.services import Services
+    from nodetool_core.server.runtime.app_state import Services
 
 _log = logging.getLogger(__name__)
 

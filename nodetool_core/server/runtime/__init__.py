@@ -1,0 +1,1 @@
+"""What a running server is made of, and how requests come to their run."""
