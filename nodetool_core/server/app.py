@@ -15,10 +15,11 @@ from starlette.types import Scope
 
 from nodetool_core import __version__
 from nodetool_core.errors import NodetoolError, Problem
-from nodetool_core.server import huggingface, operations, own, own_jobs, qolaba
+from nodetool_core.server import huggingface, operations, qolaba
 from nodetool_core.server.http.http_errors import HttpError, as_http
 from nodetool_core.server.runtime.runs import ClientGone
 from nodetool_core.server.security.middleware import GONE, BodyTooLarge, Gate, body_too_large
+from nodetool_core.server.v1 import jobs, workflows
 
 if TYPE_CHECKING:
     from nodetool_core.server.runtime.app_state import Services
@@ -59,8 +60,8 @@ def create_app(services: Services) -> Gate:
     )
     app.include_router(huggingface.router(services))
     app.include_router(qolaba.router(services))
-    app.include_router(own.router(services))
-    app.include_router(own_jobs.router(services))
+    app.include_router(workflows.router(services))
+    app.include_router(jobs.router(services))
     app.include_router(operations.router(services))
     _show_failures(app)
     settings = services.settings

@@ -20,7 +20,7 @@ from nodetool_core.assets.decode import FORMATS
 from nodetool_core.server.http.openapi import IMAGE_TYPES
 from tests.server import nodes
 from tests.server.live import LiveServer, opened, png
-from tests.server.test_own import data_uri, ended, run
+from tests.server.v1.test_workflows import data_uri, ended, run
 
 IMAGE_BODIES = [
     ("/models/{model}", "post", "requestBody"),

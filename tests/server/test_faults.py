@@ -15,7 +15,7 @@ import pytest
 
 from tests.server.live import png
 from tests.server.test_operations import Program
-from tests.server.test_own import data_uri, stream
+from tests.server.v1.test_workflows import data_uri, stream
 
 JOBS = 12
 

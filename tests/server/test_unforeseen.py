@@ -19,7 +19,7 @@ from nodetool_core.server.runtime.app_state import Services
 from tests.server import nodes
 from tests.server.live import LiveServer, png
 from tests.server.routes import every_route
-from tests.server.test_own import data_uri
+from tests.server.v1.test_workflows import data_uri
 
 KEPT = {"settings", "access", "limits", "draining", "metrics"}
 """Parts of a server that answer without doing anything."""

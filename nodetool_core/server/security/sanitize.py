@@ -27,7 +27,7 @@ from nodetool_core.server.catalog import Served
 from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.http.images import EncodedImage
 from nodetool_core.server.parameters import Input
-from nodetool_core.server.schemas import FileAnswer, InlineFile
+from nodetool_core.server.v1.schemas import FileAnswer, InlineFile
 
 DECODED_AT_ONCE: Final = 2
 """

@@ -12,8 +12,8 @@ from tests.server import nodes
 from tests.server.live import LiveServer, png
 from tests.server.runtime.test_memory import noise
 from tests.server.test_operations import figures
-from tests.server.test_own import data_uri, ended
 from tests.server.test_qolaba import DEV, KEYS, Images
+from tests.server.v1.test_workflows import data_uri, ended
 
 
 def test_v7_uploads_jobs_and_runs_beyond_the_bound(

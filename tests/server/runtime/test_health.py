@@ -24,7 +24,7 @@ from nodetool_core.server.runtime.health import Health
 from tests.server import nodes
 from tests.server.live import LiveServer, png
 from tests.server.test_operations import figures
-from tests.server.test_own import data_uri
+from tests.server.v1.test_workflows import data_uri
 
 UP = ("nodetool_database_up", frozenset[tuple[str, str]]())
 

@@ -17,7 +17,7 @@ from nodes.nodetool.output import Output
 from nodetool_core import ImageRef, ModelRef, Workflow
 from tests.server import nodes
 from tests.server.live import LiveServer, opened, png
-from tests.server.test_own import data_uri, ended
+from tests.server.v1.test_workflows import data_uri, ended
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 from nodetool_core.server.security.connections import HEAD_BYTES
 from tests.server import nodes
 from tests.server.live import LiveServer, png
-from tests.server.test_own import data_uri
+from tests.server.v1.test_workflows import data_uri
 
 QUICK = {"head_seconds": 0.4, "body_seconds": 0.4}
 

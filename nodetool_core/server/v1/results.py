@@ -16,7 +16,7 @@ from nodetool_core.jobs.job import Job, StoredFile
 from nodetool_core.properties import jsonable
 from nodetool_core.references import AssetRef
 from nodetool_core.server.http.images import encode_image_data, media_type_of
-from nodetool_core.server.schemas import FileAnswer, InlineFile, JobAnswer
+from nodetool_core.server.v1.schemas import FileAnswer, InlineFile, JobAnswer
 
 if TYPE_CHECKING:
     from nodetool_core.server.runtime.app_state import Services

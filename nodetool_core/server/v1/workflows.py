@@ -16,13 +16,15 @@ from fastapi.responses import JSONResponse, Response
 from nodetool_core.errors import Problem
 from nodetool_core.jobs.job import JobOptions, JobRequest
 from nodetool_core.server.catalog import Served
-from nodetool_core.server.description import describe
 from nodetool_core.server.http.forms import FORM, file_in_form, is_form
 from nodetool_core.server.http.http_errors import HttpError, problems_json
 from nodetool_core.server.http.openapi import BYTES, failures, images_content
 from nodetool_core.server.http.requests import base_url, client_of, read_body_of, until_gone
-from nodetool_core.server.results import Results
-from nodetool_core.server.schemas import (
+from nodetool_core.server.security.client_workflows import read_foreign
+from nodetool_core.server.security.sources import file_answer
+from nodetool_core.server.v1.description import describe
+from nodetool_core.server.v1.results import Results
+from nodetool_core.server.v1.schemas import (
     FileAnswer,
     FreeAnswer,
     JobAnswer,
@@ -35,8 +37,6 @@ from nodetool_core.server.schemas import (
     WorkflowRunRequest,
     WorkflowsAnswer,
 )
-from nodetool_core.server.security.client_workflows import read_foreign
-from nodetool_core.server.security.sources import file_answer
 
 if TYPE_CHECKING:
     from nodetool_core.server.runtime.app_state import Services

@@ -9,7 +9,7 @@ from nodetool_core.properties import MISSING, jsonable
 from nodetool_core.references import ImageRef
 from nodetool_core.server.catalog import Served
 from nodetool_core.server.parameters import Input
-from nodetool_core.server.schemas import WorkflowAnswer
+from nodetool_core.server.v1.schemas import WorkflowAnswer
 from nodetool_core.types import union_members
 
 _IMAGE_IN: Final[dict[str, Any]] = {

@@ -13,13 +13,13 @@ from fastapi.responses import StreamingResponse
 
 from nodetool_core.errors import Problem
 from nodetool_core.jobs.job import Job, JobsError, JobState, StoredEvent, unknown_job
-from nodetool_core.server.events_docs import event_stream
 from nodetool_core.server.http.http_errors import public
 from nodetool_core.server.http.openapi import failures
 from nodetool_core.server.http.requests import base_url, client_of
-from nodetool_core.server.own import PREFIX
-from nodetool_core.server.results import Results
-from nodetool_core.server.schemas import JobAnswer, JobsAnswer
+from nodetool_core.server.v1.event_schemas import event_stream
+from nodetool_core.server.v1.results import Results
+from nodetool_core.server.v1.schemas import JobAnswer, JobsAnswer
+from nodetool_core.server.v1.workflows import PREFIX
 
 if TYPE_CHECKING:
     from nodetool_core.server.runtime.app_state import Services

@@ -1,0 +1,1 @@
+"""Our own API, under /v1: workflows, runs, jobs, uploads and files."""
