@@ -26,8 +26,8 @@ from nodetool_core import ModelRef, Registry, Workflow
 from nodetool_core.server.catalog import Catalog
 from nodetool_core.workflow import WorkflowDocument
 from tests.nodes.huggingface import tiny_pipelines
+from tests.server.huggingface.test_routes import asked, encoded
 from tests.server.live import LiveServer, opened, png
-from tests.server.test_huggingface import asked, encoded
 
 ROOT = Path(__file__).resolve().parents[2]
 GRAPHS = ROOT / "graphs"

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from nodetool_core.server.http.forms import file_in_form
 from nodetool_core.server.http.http_errors import HttpError
+from tests.server.huggingface.test_routes import error_of
 from tests.server.live import png
-from tests.server.test_huggingface import error_of
 
 
 def form(

@@ -27,8 +27,8 @@ from PIL import Image
 from nodetool_core.engine.caching.memory import MemoryCache
 from nodetool_core.server.runtime.allocator import is_glibc
 from tests.server import nodes
+from tests.server.huggingface.test_routes import encoded, error_of
 from tests.server.live import LiveServer, opened, png
-from tests.server.test_huggingface import encoded, error_of
 
 SIDE = 1999
 """Length of a side of the images whose pixels are counted: no other image in the process has it."""

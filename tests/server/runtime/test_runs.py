@@ -13,8 +13,8 @@ import httpx2
 import pytest
 
 from tests.server import nodes
+from tests.server.huggingface.test_routes import error_of
 from tests.server.live import LiveServer, png
-from tests.server.test_huggingface import error_of
 from tests.server.test_operations import figures
 
 

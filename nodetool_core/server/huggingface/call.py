@@ -18,7 +18,7 @@ from nodetool_core.references import ImageSizeRef
 from nodetool_core.server.catalog import Served
 from nodetool_core.server.http.http_errors import wrong
 from nodetool_core.server.http.images import EncodedImage, decoded, decoded_bytes
-from nodetool_core.server.huggingface_body import Asked
+from nodetool_core.server.huggingface.body import Asked
 from nodetool_core.server.parameters import Input
 from nodetool_core.server.security.sanitize import Intake
 from nodetool_core.types import union_members

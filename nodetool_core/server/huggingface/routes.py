@@ -21,8 +21,8 @@ from nodetool_core.server.catalog import Served, Task
 from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.http.images import accepted_format, encode_image_data, media_type_of
 from nodetool_core.server.http.requests import read_body_of, until_gone
-from nodetool_core.server.huggingface_body import Asked, header_flag, read_body
-from nodetool_core.server.huggingface_call import Call, call_of
+from nodetool_core.server.huggingface.body import Asked, header_flag, read_body
+from nodetool_core.server.huggingface.call import Call, call_of
 from nodetool_core.server.runtime.response_cache import Answer
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ The sign of a product, an ellipsis, a dash, an apostrophe.
 
 def router(services: Services) -> APIRouter:
     """Return the routes of this dialect."""
-    from nodetool_core.server.huggingface_docs import HEALTH, INFO, MODELS
+    from nodetool_core.server.huggingface.openapi import HEALTH, INFO, MODELS
 
     dialect = HuggingFace(services)
     routes = APIRouter(tags=["Hugging Face"])

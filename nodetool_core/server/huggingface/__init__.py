@@ -1,0 +1,1 @@
+"""The Hugging Face API of image-to-image and text-to-image."""
