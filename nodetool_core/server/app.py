@@ -15,9 +15,10 @@ from starlette.types import Scope
 
 from nodetool_core import __version__
 from nodetool_core.errors import NodetoolError, Problem
-from nodetool_core.server import operations, qolaba
+from nodetool_core.server import operations
 from nodetool_core.server.http.http_errors import HttpError, as_http
 from nodetool_core.server.huggingface import routes as huggingface
+from nodetool_core.server.qolaba import routes as qolaba
 from nodetool_core.server.runtime.runs import ClientGone
 from nodetool_core.server.security.middleware import GONE, BodyTooLarge, Gate, body_too_large
 from nodetool_core.server.v1 import jobs, workflows

@@ -36,7 +36,7 @@ from nodetool_core.server.security.middleware import Rates
 from nodetool_core.server.settings import Settings, SettingsError
 from tests.server import nodes
 from tests.server.live import LiveServer, png
-from tests.server.test_qolaba import Images
+from tests.server.qolaba.test_routes import Images
 
 DATA = "data:image/png;base64," + base64.b64encode(png()).decode()
 

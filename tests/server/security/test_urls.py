@@ -28,8 +28,8 @@ from nodetool_core.server.security.fetch import Fetcher
 from nodetool_core.server.security.urls import read_url, shown
 from tests.server import nodes
 from tests.server.live import LiveServer, png
+from tests.server.qolaba.test_routes import Images
 from tests.server.security.test_safety import names
-from tests.server.test_qolaba import Images
 
 WORDS = [
     *(

@@ -17,7 +17,7 @@ import httpx2
 import pytest
 
 from nodes.nodetool.input import IntegerInput
-from nodetool_core.server.qolaba_request import ImageRequest, read_image_request
+from nodetool_core.server.qolaba.body import ImageRequest, read_image_request
 from tests.server import nodes
 from tests.server.live import LiveServer, opened, png
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from fastapi.responses import Response
 
 from nodetool_core.server.http.openapi import failures, images_content
-from nodetool_core.server.qolaba_request import ImageRequest, TaskRequest
+from nodetool_core.server.qolaba.body import ImageRequest, TaskRequest
 
 _KEYS: Final = (
     "time_required",

@@ -3,7 +3,7 @@ The apps of the Qolaba dialect.
 
 Which there are, which sizes each takes, and which workflow or model stands behind it.
 
-The vendor's table is `qolaba_apps.json`. The operator's file, of the same form, adds to it and says
+The vendor's table is `apps.json`. The operator's file, of the same form, adds to it and says
 what serves each:
 
     {"ap-fGhKl3mfkdlpqrshuwwabc": {"serves": "portraits/night"}, "*": {"serves": "nodetool/tiny-landscapes"}}
@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, Vali
 from nodetool_core.errors import Problem
 from nodetool_core.server.settings import SettingsError
 
-TABLE: Final = Path(__file__).with_name("qolaba_apps.json")
+TABLE: Final = Path(__file__).with_name("apps.json")
 EVERY: Final = "*"
 
 Size = Annotated[str, StringConstraints(pattern=r"^\d{2,5}x\d{2,5}$")]

@@ -22,13 +22,12 @@ from nodetool_core.errors import Problem, near_miss
 from nodetool_core.jobs.job import Job, JobOptions, JobRequest, JobsError, JobState, StoredFile
 from nodetool_core.references import ImageRef
 from nodetool_core.server.catalog import Served
-from nodetool_core.server.copies import copied_document, copied_inputs, copied_outputs
 from nodetool_core.server.http.http_errors import HttpError, problems_json, public
 from nodetool_core.server.http.images import encode_image_data
 from nodetool_core.server.http.json_body import read_object
 from nodetool_core.server.http.requests import base_url, client_of, read_body_of, until_gone
-from nodetool_core.server.qolaba_apps import read_apps
-from nodetool_core.server.qolaba_request import (
+from nodetool_core.server.qolaba.apps import read_apps
+from nodetool_core.server.qolaba.body import (
     ImageRequest,
     fitted,
     read_image_request,
@@ -36,6 +35,7 @@ from nodetool_core.server.qolaba_request import (
     shown_request,
     stretching,
 )
+from nodetool_core.server.qolaba.fan_out import copied_document, copied_inputs, copied_outputs
 from nodetool_core.server.runtime.runs import ClientGone
 from nodetool_core.server.security.sources import file_answer
 
@@ -59,7 +59,7 @@ _STATES: Final = {JobState.QUEUED: "PENDING", JobState.RUNNING: "PENDING", JobSt
 
 def router(services: Services) -> APIRouter:
     """Return the routes of this dialect."""
-    from nodetool_core.server.qolaba_docs import IMAGE, RESULT, TASK
+    from nodetool_core.server.qolaba.openapi import IMAGE, RESULT, TASK
 
     dialect = Qolaba(services)
     routes = APIRouter(tags=["Qolaba"])

@@ -1,0 +1,1 @@
+"""The Qolaba API of image-to-image."""
