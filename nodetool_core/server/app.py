@@ -24,7 +24,7 @@ from nodetool_core.server.security.middleware import GONE, BodyTooLarge, Gate, b
 from nodetool_core.server.v1 import jobs, workflows
 
 if TYPE_CHECKING:
-    from nodetool_core.server.runtime.app_state import Services
+    from nodetool_core.server.runtime.app_state import AppState
 
 
 _HINTS: Final = {
@@ -35,7 +35,7 @@ _HINTS: Final = {
 """What to do about failures that the framework finds, by status."""
 
 
-def create_app(services: Services) -> Gate:
+def create_app(state: AppState) -> Gate:
     """
     Yield the ASGI application of a server.
 
@@ -44,11 +44,11 @@ def create_app(services: Services) -> Gate:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        services.start()
+        state.start()
         yield
-        services.draining.set()
-        await asyncio.to_thread(services.jobs.drain, services.settings.drain_seconds)
-        services.close()
+        state.draining.set()
+        await asyncio.to_thread(state.jobs.drain, state.settings.drain_seconds)
+        state.close()
 
     app = FastAPI(
         title="nodetool",
@@ -60,21 +60,21 @@ def create_app(services: Services) -> Gate:
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    app.include_router(huggingface.router(services))
-    app.include_router(qolaba.router(services))
-    app.include_router(workflows.router(services))
-    app.include_router(jobs.router(services))
-    app.include_router(operations.router(services))
+    app.include_router(huggingface.router(state))
+    app.include_router(qolaba.router(state))
+    app.include_router(workflows.router(state))
+    app.include_router(jobs.router(state))
+    app.include_router(operations.router(state))
     _show_failures(app)
-    settings = services.settings
+    settings = state.settings
     return Gate(
         app,
-        access=services.access,
+        access=state.access,
         tokens=settings.tokens,
         max_body_bytes=settings.max_body_bytes,
         rate=settings.rate,
         burst=settings.burst,
-        metrics=services.metrics,
+        metrics=state.metrics,
         show=show_failure,
         open_prefixes=(qolaba.RESULTS,),
     )

@@ -14,7 +14,7 @@ from nodetool_core.registry import Registry
 from nodetool_core.server.app import create_app
 from nodetool_core.server.logs import to_stderr
 from nodetool_core.server.runtime.allocator import return_freed_memory
-from nodetool_core.server.runtime.app_state import Services, open_services
+from nodetool_core.server.runtime.app_state import AppState, open_app_state
 from nodetool_core.server.security.connections import Config, Connection, Limits
 from nodetool_core.server.settings import Settings, SettingsError, is_loopback
 
@@ -31,20 +31,20 @@ class Server(uvicorn.Server):
     then has the jobs put back what has not ended. A second signal ends it at once.
     """
 
-    def __init__(self, config: uvicorn.Config, services: Services) -> None:
+    def __init__(self, config: uvicorn.Config, state: AppState) -> None:
         super().__init__(config)
-        self._services = services
+        self._state = state
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._services.draining.set()
+        self._state.draining.set()
         super().handle_exit(sig, frame)
 
 
-def server_of(services: Services) -> Server:
+def server_of(state: AppState) -> Server:
     """Return the server, ready to be run."""
-    settings = services.settings
+    settings = state.settings
     config = Config(
-        create_app(services),
+        create_app(state),
         http=Connection,
         host=settings.host,
         port=settings.port,
@@ -57,7 +57,7 @@ def server_of(services: Services) -> Server:
         timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
     )
     config.limits = Limits(settings.connections, settings.head_seconds, settings.body_seconds)
-    return Server(config, services)
+    return Server(config, state)
 
 
 def serve(settings: Settings) -> None:
@@ -84,9 +84,9 @@ def serve(settings: Settings) -> None:
         # Links and the check of the header Host are for the port that is listened on, also where
         # any free one was asked for.
         settings = settings.model_copy(update={"port": listening.getsockname()[1]})
-        services = open_services(settings, Registry.installed(), cache=cache)
-        _announce(services)
-        server_of(services).run([listening])
+        state = open_app_state(settings, Registry.installed(), cache=cache)
+        _announce(state)
+        server_of(state).run([listening])
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
@@ -116,8 +116,8 @@ def _listen(settings: Settings) -> socket.socket:
     return listening
 
 
-def _announce(services: Services) -> None:
-    settings, catalog = services.settings, services.catalog
+def _announce(state: AppState) -> None:
+    settings, catalog = state.settings, state.catalog
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     facts = {
         "url": f"http://{host}:{settings.port}",

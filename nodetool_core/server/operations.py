@@ -19,7 +19,7 @@ from nodetool_core.server.http.openapi import failures
 
 if TYPE_CHECKING:
     from nodetool_core.server.catalog import Catalog
-    from nodetool_core.server.runtime.app_state import Services
+    from nodetool_core.server.runtime.app_state import AppState
 
 
 _NOT_READY: Final[dict[int | str, dict[str, Any]]] = {
@@ -58,7 +58,7 @@ there.
 """
 
 
-def router(services: Services) -> APIRouter:
+def router(state: AppState) -> APIRouter:
     """`/`, `/livez`, `/readyz` and `/metrics`."""
     routes = APIRouter(tags=["Operations"])
 
@@ -68,7 +68,7 @@ def router(services: Services) -> APIRouter:
         Return what this is, and where to go on: as a page for browsers, as JSON for everybody else.
         """
         if "text/html" in request.headers.get("accept", ""):
-            return HTMLResponse(_page(services.catalog))
+            return HTMLResponse(_page(state.catalog))
         return JSONResponse({"name": "nodetool", "version": __version__} | _PLACES)
 
     for path, place in _ELSEWHERE.items():
@@ -86,11 +86,11 @@ def router(services: Services) -> APIRouter:
 
         503 until its first model is loaded, without its database, and once it is about to end.
         """
-        if services.draining.is_set():
+        if state.draining.is_set():
             return JSONResponse({"status": "draining"}, 503, {"Retry-After": "5"})
-        if not services.loading.has_begun:
+        if not state.loading.has_begun:
             return JSONResponse({"status": "loading"}, 503, {"Retry-After": "1"})
-        if not await services.health.is_well():
+        if not await state.health.is_well():
             return JSONResponse({"status": "no database"}, 503, {"Retry-After": "5"})
         return JSONResponse({"status": "ready"})
 
@@ -102,7 +102,7 @@ def router(services: Services) -> APIRouter:
     )
     async def metrics() -> Response:
         """Figures for Prometheus."""
-        content = await services.runs.blocking(services.metrics.text)
+        content = await state.runs.blocking(state.metrics.text)
         return Response(content, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return routes

@@ -114,7 +114,7 @@ def test_a_worker_writes_what_the_server_reads(
         assert said[3].json()["outputs"]["small"]["asset_id"] == image["asset_id"]
         assert len(keys(bucket)) == 2, "the same file was put again"
 
-        jobs = live.services.jobs
+        jobs = live.state.jobs
         assert jobs.files.purge(keep=3600) == (0, 0)
         assert jobs.files.purge(keep=-1) == (2, 2)
         assert keys(bucket) == set()

@@ -15,12 +15,12 @@ from PIL import Image
 from nodetool_core import Node, Registry, Workflow
 from nodetool_core.models.hub import Hub
 from nodetool_core.server.launch import server_of
-from nodetool_core.server.runtime.app_state import Services, open_services
+from nodetool_core.server.runtime.app_state import AppState, open_app_state
 from nodetool_core.server.settings import Settings
 
 
 class LiveServer:
-    """Use it as a context manager; `url` is where it answers, `services` what it is made of."""
+    """Use it as a context manager; `url` is where it answers, `state` what it is made of."""
 
     def __init__(
         self,
@@ -49,8 +49,8 @@ class LiveServer:
             "port": self.port,
             **settings,
         }
-        self.services: Services = open_services(Settings.read(**given), registry, hub=hub)
-        self.server = server_of(self.services)
+        self.state: AppState = open_app_state(Settings.read(**given), registry, hub=hub)
+        self.server = server_of(self.state)
         self._thread = threading.Thread(target=self.server.run, args=([self._socket],), daemon=True)
 
     @property

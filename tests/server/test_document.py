@@ -132,7 +132,7 @@ def test_v16_images_in_the_answer_are_not_kept(serve: Callable[..., LiveServer])
         several = run(client, "many", inline=True).json()["outputs"]["all"]
         assert run(client, inline=True).status_code == 200
     assert [opened(base64.b64decode(one["data"])).size for one in several] == [(32, 24)] * 2
-    assert live.services.jobs.files.total_bytes() == 0
+    assert live.state.jobs.files.total_bytes() == 0
 
 
 def test_v16_the_results_of_a_job_are_kept(client: httpx2.Client) -> None:

@@ -23,7 +23,7 @@ from nodetool_core.errors import ModelError
 from nodetool_core.registry import Registry
 from nodetool_core.server.launch import serve as serve_program
 from nodetool_core.server.logs import to_stderr
-from nodetool_core.server.runtime.app_state import open_services
+from nodetool_core.server.runtime.app_state import open_app_state
 from nodetool_core.server.runtime.response_cache import Answer, ResponseCache
 from nodetool_core.server.settings import (
     ENVIRONMENT_PREFIX,
@@ -99,10 +99,10 @@ def test_a_folder_is_found_without_what_clients_take_out_of_addresses(
 def test_the_weights_manager_is_set_up_as_the_settings_say(
     tmp_path: Path, serve: Callable[..., LiveServer]
 ) -> None:
-    models = serve({}, device="cpu", device_memory="3GB", host_memory="0", batch=4).services.models
+    models = serve({}, device="cpu", device_memory="3GB", host_memory="0", batch=4).state.models
     assert models.batch == 4 and models.device.name == "cpu"
     with pytest.raises(ModelError, match="12 apples"):
-        open_services(
+        open_app_state(
             Settings.read(graphs=tmp_path, data=tmp_path, device_memory="12 apples"),
             Registry.installed(),
         )
@@ -351,7 +351,7 @@ def test_not_ready_once_it_is_about_to_end(serve: Callable[..., LiveServer]) -> 
     live = serve()
     with live.client() as client:
         assert client.get("/readyz").status_code == 200
-        live.services.draining.set()
+        live.state.draining.set()
         assert client.get("/readyz").status_code == 503
         assert client.get("/livez").status_code == 200
 
@@ -366,7 +366,7 @@ def test_streams_end_with_the_server(serve: Callable[..., LiveServer]) -> None:
         with client.stream("GET", f"/v1/jobs/{job['id']}/events") as response:
             lines = response.iter_lines()
             assert next(lines) == "id: 1"
-            live.services.draining.set()
+            live.state.draining.set()
             began = time.monotonic()
             assert list(lines)
             assert time.monotonic() - began < 10

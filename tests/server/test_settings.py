@@ -146,7 +146,7 @@ def test_one_token_does_not_fill_the_queue(serve: Callable[..., LiveServer]) -> 
     def asked(token: str, waiting: int) -> threading.Thread:
         thread = threading.Thread(target=ask, args=(token,))
         thread.start()
-        while live.services.runs.waiting < waiting:
+        while live.state.runs.waiting < waiting:
             assert thread.is_alive() or waiting == 0
         return thread
 
@@ -161,7 +161,7 @@ def test_one_token_does_not_fill_the_queue(serve: Callable[..., LiveServer]) -> 
     nodes.DOORS["share"].open.set()
     for thread in threads:
         thread.join(30)
-    assert codes[2:] == [""] * 5 and live.services.runs.waiting == 0
+    assert codes[2:] == [""] * 5 and live.state.runs.waiting == 0
     with (
         live.client(Authorization="Bearer one") as one,
         live.client(Authorization="Bearer two") as two,

@@ -15,7 +15,7 @@ import httpx2
 import pytest
 
 from nodetool_core.server.app import create_app
-from nodetool_core.server.runtime.app_state import Services
+from nodetool_core.server.runtime.app_state import AppState
 from tests.server import nodes
 from tests.server.live import LiveServer, png
 from tests.server.routes import every_route
@@ -41,9 +41,9 @@ def broken(serve: Callable[..., LiveServer], tmp_path: Path) -> Iterator[LiveSer
     apps.write_text('{"*": {"serves": "paint"}}')
     live = serve({"paint": nodes.paint()}, client_workflows=True, qolaba_apps=apps)
     with pytest.MonkeyPatch.context() as changed:
-        for part in fields(Services):
+        for part in fields(AppState):
             if part.name not in KEPT:
-                changed.setattr(live.services, part.name, Broken())
+                changed.setattr(live.state, part.name, Broken())
         yield live
 
 
@@ -78,7 +78,7 @@ def test_every_route_shows_it_in_its_dialect(
 ) -> None:
     failed = set()
     with broken.client() as client:
-        for method, path in every_route(create_app(broken.services)):
+        for method, path in every_route(create_app(broken.state)):
             caplog.clear()
             with caplog.at_level(logging.ERROR):
                 response = ask(client, method, path)
@@ -96,7 +96,7 @@ def test_every_route_shows_it_in_its_dialect(
             assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [
                 ZeroDivisionError
             ], "logged once"
-    unhurt = {path for _, path in every_route(create_app(broken.services))} - failed
+    unhurt = {path for _, path in every_route(create_app(broken.state))} - failed
     assert {"/models/paint", "/getImagetoImage", "/v1/runs", "/v1/uploads"} <= failed
     assert unhurt == ANSWER_ALL_THE_SAME, "each of the others went through a broken part"
 
@@ -112,7 +112,7 @@ def test_an_answer_that_can_not_be_made(
 ) -> None:
     """FastAPI checks what a route returns; that is a fault of the server as well."""
     live = serve()
-    monkeypatch.setattr(live.services.models, "free", lambda: "no number")
+    monkeypatch.setattr(live.state.models, "free", lambda: "no number")
     with live.client() as client:
         response = client.post("/v1/free")
     assert (response.status_code, response.json()["problems"][0]["code"]) == (500, "internal_error")

@@ -27,7 +27,7 @@ from nodetool_core.server.runtime.response_cache import Answer
 
 if TYPE_CHECKING:
     from nodetool_core.engine.result import RunResult
-    from nodetool_core.server.runtime.app_state import Services
+    from nodetool_core.server.runtime.app_state import AppState
 
 Model = Annotated[
     str,
@@ -53,11 +53,11 @@ The sign of a product, an ellipsis, a dash, an apostrophe.
 """
 
 
-def router(services: Services) -> APIRouter:
+def router(state: AppState) -> APIRouter:
     """Return the routes of this dialect."""
     from nodetool_core.server.huggingface.openapi import HEALTH, INFO, MODELS
 
-    dialect = HuggingFace(services)
+    dialect = HuggingFace(state)
     routes = APIRouter(tags=["Hugging Face"])
     for prefix in PREFIXES:
         is_documented = prefix == PREFIXES[0]
@@ -88,8 +88,8 @@ def router(services: Services) -> APIRouter:
 class HuggingFace:
     """Answers requests of this dialect."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(self, state: AppState) -> None:
+        self._state = state
 
     async def health(self, model: Model) -> Response:
         """Whether a model is served."""
@@ -100,22 +100,20 @@ class HuggingFace:
         """Return what is known of a model."""
         tasks = self._tasks(model)
         served = next(iter(tasks.values()))
-        services = self._services
-        revisions = [
-            await services.runs.blocking(services.models.revision, ref) for ref in served.models
-        ]
+        state = self._state
+        revisions = [await state.runs.blocking(state.models.revision, ref) for ref in served.models]
         return {
             "model_id": model,
             "model_sha": revisions[0] if revisions else None,
             "model_pipeline_tag": next(iter(tasks)),
             "tasks": list(tasks),
-            "max_concurrent_requests": services.settings.concurrency + services.settings.queue,
+            "max_concurrent_requests": state.settings.concurrency + state.settings.queue,
             "version": __version__,
         }
 
     async def run(self, model: Model, request: Request) -> Response:
         """Make an image from an image or from a text."""
-        services, headers = self._services, request.headers
+        state, headers = self._state, request.headers
         tasks = self._tasks(model)
         use_cache = header_flag("x-use-cache", headers.get("x-use-cache"), True)
         wait = header_flag("x-wait-for-model", headers.get("x-wait-for-model"), False)
@@ -123,38 +121,38 @@ class HuggingFace:
         body = await read_body_of(request)
         content_type = headers.get("content-type", "")
         fingerprint = _digest(model.encode(), content_type.encode(), wanted.encode(), body)
-        if use_cache and (answer := services.cache.repeated(fingerprint)) is not None:
+        if use_cache and (answer := state.cache.repeated(fingerprint)) is not None:
             return _response(answer, hit=True)
-        services.runs.check_room()
-        asked = await services.runs.blocking(_read, body, content_type, tasks)
+        state.runs.check_room()
+        asked = await state.runs.blocking(_read, body, content_type, tasks)
         use_cache = use_cache and asked.options.get("use_cache") is not False
         wait = wait or asked.options.get("wait_for_model") is True
         served = tasks["image-to-image" if asked.image is not None else "text-to-image"]
         may_fetch = any(
             name in served.inputs and served.inputs[name].is_image for name in asked.parameters
         )
-        threads = services.runs.fetching if may_fetch else services.runs.blocking
+        threads = state.runs.fetching if may_fetch else state.runs.blocking
         call = await threads(self._call, served, asked)
-        if missing := await services.runs.blocking(services.loading.missing, served):
-            patience = services.settings.load_seconds if wait else services.settings.load_patience
-            with services.runs.in_line():
-                await services.loading.wait(served, missing, patience)
-        async with services.runs.turn(call.decoded_bytes, lambda: until_gone(request)) as turn:
-            values, key = await services.runs.blocking(call.decode)
+        if missing := await state.runs.blocking(state.loading.missing, served):
+            patience = state.settings.load_seconds if wait else state.settings.load_patience
+            with state.runs.in_line():
+                await state.loading.wait(served, missing, patience)
+        async with state.runs.turn(call.decoded_bytes, lambda: until_gone(request)) as turn:
+            values, key = await state.runs.blocking(call.decode)
             key = _digest(key, wanted.encode())
-            if use_cache and (answer := services.cache.known(key, fingerprint)) is not None:
+            if use_cache and (answer := state.cache.known(key, fingerprint)) is not None:
                 return _response(answer, hit=True)
             result = await turn.run(
                 served, values, outputs=[served.image_outputs[0]], use_cache=use_cache
             )
         answer = await self._answer(call, result, wanted)
-        services.cache.put(key, fingerprint if use_cache else None, answer)
+        state.cache.put(key, fingerprint if use_cache else None, answer)
         return _response(answer, hit=False)
 
     def _tasks(self, model: str) -> dict[Task, Served]:
         found = {
             task: served
-            for task, served in self._services.catalog.tasks(model).items()
+            for task, served in self._state.catalog.tasks(model).items()
             if task is not None
         }
         if not found:
@@ -174,10 +172,10 @@ class HuggingFace:
         return found
 
     def _call(self, served: Served, asked: Asked) -> Call:
-        return call_of(served, asked, self._services.intake, self._services.limits)
+        return call_of(served, asked, self._state.intake, self._state.limits)
 
     async def _answer(self, call: Call, result: RunResult, wanted: str) -> Answer:
-        services, served, output = self._services, call.served, call.served.image_outputs[0]
+        state, served, output = self._state, call.served, call.served.image_outputs[0]
         warnings = [*call.warnings, *(problem.message for problem in result.warnings)]
         image = result.outputs.get(output)
         if not isinstance(image, ImageData):
@@ -194,8 +192,8 @@ class HuggingFace:
             warnings.append(
                 f"target_size was not met: the image has {image.image.width}x{image.image.height}"
             )
-        content = await services.runs.blocking(
-            lambda: encode_image_data(image, wanted, provenance=services.settings.provenance)
+        content = await state.runs.blocking(
+            lambda: encode_image_data(image, wanted, provenance=state.settings.provenance)
         )
         return Answer(content, media_type_of(wanted), tuple(warnings))
 

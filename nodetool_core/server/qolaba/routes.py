@@ -40,7 +40,7 @@ from nodetool_core.server.runtime.runs import ClientGone
 from nodetool_core.server.security.sources import file_answer
 
 if TYPE_CHECKING:
-    from nodetool_core.server.runtime.app_state import Services
+    from nodetool_core.server.runtime.app_state import AppState
 
 _log = logging.getLogger(__name__)
 
@@ -57,11 +57,11 @@ _GIVEN, _WARNINGS = "input", "warnings"
 _STATES: Final = {JobState.QUEUED: "PENDING", JobState.RUNNING: "PENDING", JobState.DONE: "SUCCESS"}
 
 
-def router(services: Services) -> APIRouter:
+def router(state: AppState) -> APIRouter:
     """Return the routes of this dialect."""
     from nodetool_core.server.qolaba.openapi import IMAGE, RESULT, TASK
 
-    dialect = Qolaba(services)
+    dialect = Qolaba(state)
     routes = APIRouter(tags=["Qolaba"])
     for path in IMAGE_PATHS:
         routes.add_api_route(
@@ -113,17 +113,17 @@ def show_failure(error: HttpError) -> Response:
 class Qolaba:
     """Answers requests of this dialect."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        models = services.settings.models
-        self._apps = read_apps(services.settings.qolaba_apps, models[0] if models else "")
+    def __init__(self, state: AppState) -> None:
+        self._state = state
+        models = state.settings.models
+        self._apps = read_apps(state.settings.qolaba_apps, models[0] if models else "")
 
     async def image_to_image(self, request: Request) -> Response:
         """Make images from an image."""
-        services = self._services
+        state = self._state
         asked = read_image_request(read_object(await read_body_of(request)))
         served = self._served(asked)
-        job = await services.runs.fetching(self._accept, asked, served, client_of(request))
+        job = await state.runs.fetching(self._accept, asked, served, client_of(request))
         if asked.celery:
             told = job.note[_WARNINGS]
             return JSONResponse(
@@ -136,9 +136,7 @@ class Qolaba:
                 )
             )
         job = await self._wait(job, request)
-        answer = await services.runs.blocking(
-            self._envelope, job, base_url(request, services.settings)
-        )
+        answer = await state.runs.blocking(self._envelope, job, base_url(request, state.settings))
         return JSONResponse(
             answer,
             200 if answer["status"] == "SUCCESS" else 500 if answer["status"] == "FAILED" else 504,
@@ -146,16 +144,16 @@ class Qolaba:
 
     async def task(self, request: Request) -> Response:
         """Return what became of a queued task."""
-        services = self._services
+        state = self._state
         task = read_task_request(read_object(await read_body_of(request)))
         try:
-            job = await services.runs.blocking(services.jobs.get, task.id)
+            job = await state.runs.blocking(state.jobs.get, task.id)
         except JobsError:
             job = None
         if (
             job is None
             or job.workflow not in self._apps
-            or (services.settings.tokens and job.client != client_of(request))
+            or (state.settings.tokens and job.client != client_of(request))
         ):
             raise HttpError(
                 404,
@@ -167,17 +165,15 @@ class Qolaba:
                 ),
             )
         return JSONResponse(
-            await services.runs.blocking(self._envelope, job, base_url(request, services.settings))
+            await state.runs.blocking(self._envelope, job, base_url(request, state.settings))
         )
 
     async def result(
         self, name: Annotated[str, Path(pattern=r"^[0-9a-f]{64}\.\w{3,4}$")]
     ) -> Response:
         """Return an image of a result."""
-        services = self._services
-        media_type, content = await services.runs.blocking(
-            services.stored, PurePosixPath(name).stem
-        )
+        state = self._state
+        media_type, content = await state.runs.blocking(state.stored, PurePosixPath(name).stem)
         return file_answer(media_type, content, name=name, seconds=3600)
 
     def _served(self, asked: ImageRequest) -> Served:
@@ -207,7 +203,7 @@ class Qolaba:
                     "app_not_served", "app_id", f"No workflow stands behind {app.name} here.", hint
                 ),
             )
-        served = self._services.catalog.tasks(app.serves).get("image-to-image")
+        served = self._state.catalog.tasks(app.serves).get("image-to-image")
         if served is None:
             raise HttpError(
                 503,
@@ -226,9 +222,9 @@ class Qolaba:
 
         Blocks: images are fetched.
         """
-        services = self._services
+        state = self._state
         given, warnings = self._given(asked, served)
-        inputs = services.intake.stored(served, given, services.keep)
+        inputs = state.intake.stored(served, given, state.keep)
         count, output = asked.batch, served.image_outputs[0]
         order = JobRequest(
             workflow=copied_document(served, count),
@@ -238,11 +234,11 @@ class Qolaba:
             client=client,
             options=JobOptions(
                 outputs=copied_outputs(output, count),
-                provenance=services.settings.provenance,
+                provenance=state.settings.provenance,
                 note={_GIVEN: shown_request(asked), _WARNINGS: warnings},
             ),
         )
-        job = services.jobs.submit(order)
+        job = state.jobs.submit(order)
         _log.info("job accepted", extra={"job_id": job.id, "workflow": served.name})
         return job
 
@@ -308,9 +304,9 @@ class Qolaba:
 
         And what that does to it.
         """
-        with self._services.intake.image(ImageRef(uri=url), where) as image:
+        with self._state.intake.image(ImageRef(uri=url), where) as image:
             warnings = [] if size is None else stretching(where, image.image.size, size)
-            return self._services.keep(encode_image_data(fitted(image, size), "PNG")), warnings
+            return self._state.keep(encode_image_data(fitted(image, size), "PNG")), warnings
 
     async def _wait(self, job: Job, request: Request) -> Job:
         """
@@ -318,16 +314,14 @@ class Qolaba:
 
         It is cancelled when the client goes away, or the time is up.
         """
-        services = self._services
-        waiting = asyncio.ensure_future(
-            services.jobs.wait_async(job.id, services.settings.run_seconds)
-        )
+        state = self._state
+        waiting = asyncio.ensure_future(state.jobs.wait_async(job.id, state.settings.run_seconds))
         gone = asyncio.ensure_future(until_gone(request))
         try:
             await asyncio.wait({waiting, gone}, return_when=asyncio.FIRST_COMPLETED)
             ended = waiting.result() if waiting.done() else job
             if not ended.state.ended:
-                await services.runs.blocking(services.jobs.cancel, job.id)
+                await state.runs.blocking(state.jobs.cancel, job.id)
             if not waiting.done():
                 raise ClientGone
             return ended
@@ -349,7 +343,7 @@ class Qolaba:
                 *job.note.get(_WARNINGS, ()),
                 *(str(one.get("message", "")) for one in job.report.get("warnings", ())),
             ]
-            output = {"result": _urls(self._services.jobs.results(job.id), base)} | (
+            output = {"result": _urls(self._state.jobs.results(job.id), base)} | (
                 {"warnings": told} if told else {}
             )
         return envelope(

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Services:
-    """The parts of one server. Made by `open_services`, let go of by `close`."""
+class AppState:
+    """The parts of one server. Made by `open_app_state`, let go of by `close`."""
 
     settings: Settings
     access: Access
@@ -78,13 +78,13 @@ class Services:
         self.jobs.close()
 
 
-def open_services(
+def open_app_state(
     settings: Settings,
     registry: Registry,
     *,
     hub: Hub | None = None,
     cache: ResultCache | None = None,
-) -> Services:
+) -> AppState:
     """
     Put a server's parts together.
 
@@ -103,7 +103,7 @@ def open_services(
     fetcher = Fetcher(
         settings.image_hosts, max_bytes=settings.max_body_bytes, seconds=settings.fetch_seconds
     )
-    services = Services(
+    state = AppState(
         settings=settings,
         access=access,
         registry=registry,
@@ -127,8 +127,8 @@ def open_services(
         jobs=jobs,
         health=Health(jobs.check),
     )
-    services.metrics.read(services)
-    return services
+    state.metrics.read(state)
+    return state
 
 
 def _open_jobs(settings: Settings, engine: Engine) -> Jobs:

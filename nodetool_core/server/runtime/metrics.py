@@ -19,7 +19,7 @@ from nodetool_core.errors import NodetoolError
 
 if TYPE_CHECKING:
     from nodetool_core.engine.caching.memory import CacheInfo
-    from nodetool_core.server.runtime.app_state import Services
+    from nodetool_core.server.runtime.app_state import AppState
 
 _log = logging.getLogger(__name__)
 
@@ -65,9 +65,9 @@ class Metrics:
         found[0].inc()
         found[1].observe(seconds)
 
-    def read(self, services: Services) -> None:
-        """From now on, scrapes also tell what `services` are doing."""
-        self.registry.register(_State(services))
+    def read(self, state: AppState) -> None:
+        """From now on, scrapes also tell what a server is doing."""
+        self.registry.register(_State(state))
 
     def text(self) -> bytes:
         """All of it in the text format."""
@@ -75,30 +75,30 @@ class Metrics:
 
 
 class _State(Collector):
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(self, state: AppState) -> None:
+        self._state = state
 
     def collect(self) -> Iterator[Any]:
-        services = self._services
+        state = self._state
         yield GaugeMetricFamily(
-            "nodetool_queue_waiting", "Requests that wait for their run.", services.runs.waiting
+            "nodetool_queue_waiting", "Requests that wait for their run.", state.runs.waiting
         )
         yield GaugeMetricFamily(
-            "nodetool_runs_under_way", "Runs of requests under way.", services.runs.under_way
+            "nodetool_runs_under_way", "Runs of requests under way.", state.runs.under_way
         )
         yield GaugeMetricFamily(
-            "nodetool_cache_answers", "Answers kept for repeated requests.", len(services.cache)
+            "nodetool_cache_answers", "Answers kept for repeated requests.", len(state.cache)
         )
         yield GaugeMetricFamily(
-            "nodetool_cache_bytes", "Bytes of those answers.", services.cache.bytes
+            "nodetool_cache_bytes", "Bytes of those answers.", state.cache.bytes
         )
         yield CounterMetricFamily(
-            "nodetool_cache_hits", "Requests answered from the cache.", services.cache.hits
+            "nodetool_cache_hits", "Requests answered from the cache.", state.cache.hits
         )
         yield CounterMetricFamily(
-            "nodetool_cache_misses", "Requests that were not.", services.cache.misses
+            "nodetool_cache_misses", "Requests that were not.", state.cache.misses
         )
-        results: CacheInfo | None = getattr(services.engine.cache, "info", None)
+        results: CacheInfo | None = getattr(state.engine.cache, "info", None)
         yield GaugeMetricFamily(
             "nodetool_results_bytes",
             "Bytes of nodes' results in memory.",
@@ -107,14 +107,14 @@ class _State(Collector):
         yield GaugeMetricFamily(
             "nodetool_encodings_bytes",
             "Bytes of what encoders of models gave.",
-            services.models.encodings.size,
+            state.models.encodings.size,
         )
         yield from self._models()
         yield from self._jobs()
         yield from _device_memory()
 
     def _models(self) -> Iterator[Any]:
-        models = self._services.models
+        models = self._state.models
         # Asked only once something was loaded: before that, asking would look for devices.
         is_used = bool(models.loads)
         yield CounterMetricFamily(
@@ -135,7 +135,7 @@ class _State(Collector):
     def _jobs(self) -> Iterator[Any]:
         up = "Whether the database of jobs answers; without it nothing is said of jobs."
         try:
-            counts = self._services.job_counts()
+            counts = self._state.job_counts()
         except NodetoolError as error:
             _log.warning("Jobs can't be counted: %s", error)
             yield GaugeMetricFamily("nodetool_database_up", up, 0)
@@ -145,7 +145,7 @@ class _State(Collector):
         for state, count in counts.items():
             family.add_metric([state], count)
         yield family
-        stored = self._services.jobs.files.total_bytes()
+        stored = self._state.jobs.files.total_bytes()
         yield GaugeMetricFamily(
             "nodetool_stored_bytes", "Bytes of uploads and results in the storage.", stored
         )

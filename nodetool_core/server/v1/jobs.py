@@ -22,7 +22,7 @@ from nodetool_core.server.v1.schemas import JobAnswer, JobsAnswer
 from nodetool_core.server.v1.workflows import PREFIX
 
 if TYPE_CHECKING:
-    from nodetool_core.server.runtime.app_state import Services
+    from nodetool_core.server.runtime.app_state import AppState
 
 HEARTBEAT_SECONDS: Final = 15.0
 """
@@ -39,9 +39,9 @@ Id = Annotated[str, Path(min_length=1, max_length=100, description="The job's id
 State = Literal["queued", "running", "done", "failed", "cancelled", "expired"]
 
 
-def router(services: Services) -> APIRouter:
+def router(state: AppState) -> APIRouter:
     """Return the routes of jobs."""
-    jobs = OwnJobs(services)
+    jobs = OwnJobs(state)
     routes = APIRouter(prefix=f"{PREFIX}/jobs", tags=["Jobs"])
     known = failures(401, 404, 422, 429, 503)
     routes.add_api_route("", jobs.list, methods=["GET"], responses=known)
@@ -73,9 +73,9 @@ class OwnJobs:
     Where tokens are needed, a client sees the jobs of its own token alone.
     """
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._results = Results(services)
+    def __init__(self, state: AppState) -> None:
+        self._state = state
+        self._results = Results(state)
 
     async def list(
         self,
@@ -87,12 +87,12 @@ class OwnJobs:
         limit: Annotated[int, Query(ge=1, le=100)] = 20,
     ) -> JobsAnswer:
         """Jobs, the newest first."""
-        services = self._services
-        client = client_of(request) if services.settings.tokens else None
-        base = base_url(request, services.settings)
+        settings, jobs = self._state.settings, self._state.jobs
+        client = client_of(request) if settings.tokens else None
+        base = base_url(request, settings)
 
         def page() -> JobsAnswer:
-            found = services.jobs.list(
+            found = jobs.list(
                 client=client,
                 state=None if state is None else JobState(state),
                 before=before,
@@ -103,7 +103,7 @@ class OwnJobs:
                 jobs=[self._results.of_job(job, base) for job in found], next=following
             )
 
-        return await services.runs.blocking(page)
+        return await self._state.runs.blocking(page)
 
     async def get(
         self,
@@ -116,14 +116,14 @@ class OwnJobs:
         """Return a job as it is now, with its results once it has ended."""
         job = await self._own(request, job_id)
         if wait and not job.state.ended:
-            job = await self._services.jobs.wait_async(job_id, wait)
+            job = await self._state.jobs.wait_async(job_id, wait)
         return await self._answer(request, job)
 
     async def cancel(self, request: Request, job_id: Id) -> JobAnswer:
         """End a waiting job, or ask a running one to stop at its next step."""
         await self._own(request, job_id)
         return await self._answer(
-            request, await self._services.runs.blocking(self._services.jobs.cancel, job_id)
+            request, await self._state.runs.blocking(self._state.jobs.cancel, job_id)
         )
 
     async def retry(self, request: Request, job_id: Id) -> JobAnswer:
@@ -134,7 +134,7 @@ class OwnJobs:
         """
         await self._own(request, job_id)
         return await self._answer(
-            request, await self._services.runs.blocking(self._services.jobs.retry, job_id)
+            request, await self._state.runs.blocking(self._state.jobs.retry, job_id)
         )
 
     async def events(
@@ -168,12 +168,12 @@ class OwnJobs:
         )
 
     async def _stream(self, job_id: str, after: int) -> AsyncIterator[bytes]:
-        services = self._services
-        events = services.jobs.events_async(job_id, after)
+        state = self._state
+        events = state.jobs.events_async(job_id, after)
         following = asyncio.ensure_future(anext(events, None))
         told = time.monotonic()
         try:
-            while not services.draining.is_set():
+            while not state.draining.is_set():
                 await asyncio.wait({following}, timeout=_LOOK_SECONDS)
                 if following.done():
                     event = following.result()
@@ -194,15 +194,15 @@ class OwnJobs:
 
         Raises JobsError, the same for one that is somebody else's and for none.
         """
-        services = self._services
-        job: Job = await services.runs.blocking(services.jobs.get, job_id)
-        if services.settings.tokens and job.client != client_of(request):
+        state = self._state
+        job: Job = await state.runs.blocking(state.jobs.get, job_id)
+        if state.settings.tokens and job.client != client_of(request):
             raise JobsError(unknown_job(job_id))
         return job
 
     async def _answer(self, request: Request, job: Job) -> JobAnswer:
-        base = base_url(request, self._services.settings)
-        return await self._services.runs.blocking(self._results.of_job, job, base)
+        base = base_url(request, self._state.settings)
+        return await self._state.runs.blocking(self._results.of_job, job, base)
 
 
 def as_sse(event: StoredEvent) -> bytes:

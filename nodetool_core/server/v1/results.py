@@ -19,14 +19,14 @@ from nodetool_core.server.http.images import encode_image_data, media_type_of
 from nodetool_core.server.v1.schemas import FileAnswer, InlineFile, JobAnswer
 
 if TYPE_CHECKING:
-    from nodetool_core.server.runtime.app_state import Services
+    from nodetool_core.server.runtime.app_state import AppState
 
 
 class Results:
     """Turns values into answers. Its methods block: encoding, files, the database."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(self, state: AppState) -> None:
+        self._state = state
 
     def of_run(
         self, outputs: Mapping[str, Any], file_format: str, base: str, inline: bool = False
@@ -39,21 +39,21 @@ class Results:
             inline: Whether images stand in the answer; they are kept from now on, and named by URL,
                 unless they do.
         """
-        services = self._services
+        state = self._state
 
         def kept(image: ImageData) -> dict[str, Any]:
-            content = encode_image_data(image, file_format, provenance=services.settings.provenance)
+            content = encode_image_data(image, file_format, provenance=state.settings.provenance)
             return (
                 _inline_file(image, content, file_format)
                 if inline
-                else _file(services.jobs.put(content), base)
+                else _file(state.jobs.put(content), base)
             )
 
         return {name: _answer(value, base, kept) for name, value in outputs.items()}
 
     def of_job(self, job: Job, base: str) -> JobAnswer:
         """Return a job with the results that it has."""
-        found = self._services.jobs.results(job.id) if job.state.ended else {}
+        found = self._state.jobs.results(job.id) if job.state.ended else {}
         return JobAnswer.of(
             job, {name: _answer(value, base, _no_image) for name, value in found.items()}
         )

@@ -39,7 +39,7 @@ from nodetool_core.server.v1.schemas import (
 )
 
 if TYPE_CHECKING:
-    from nodetool_core.server.runtime.app_state import Services
+    from nodetool_core.server.runtime.app_state import AppState
 
 _log = logging.getLogger(__name__)
 
@@ -71,9 +71,9 @@ Name = Annotated[str, Path(description="The workflow's name, or the id of a mode
 Digest = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="An `asset_id`.")]
 
 
-def router(services: Services) -> APIRouter:
+def router(state: AppState) -> APIRouter:
     """Return the routes of this dialect, except those of jobs."""
-    own = Own(services)
+    own = Own(state)
     routes = APIRouter(prefix=PREFIX, tags=["Workflows"])
     routes.add_api_route("/workflows", own.workflows, methods=["GET"], responses=failures(401, 429))
     routes.add_api_route(
@@ -120,13 +120,13 @@ def router(services: Services) -> APIRouter:
 class Own:
     """Answers requests of this dialect."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._results = Results(services)
+    def __init__(self, state: AppState) -> None:
+        self._state = state
+        self._results = Results(state)
 
     async def workflows(self) -> WorkflowsAnswer:
         """Every workflow that is served, with JSON Schema of its inputs and outputs."""
-        catalog = self._services.catalog
+        catalog = self._state.catalog
         problems = {
             name: [ProblemAnswer(**one) for one in problems_json(found)["problems"]]
             for name, found in catalog.problems.items()
@@ -137,31 +137,29 @@ class Own:
 
     async def workflow(self, name: Name) -> WorkflowAnswer:
         """One workflow, or one model as a workflow."""
-        return describe(self._services.catalog.workflow(name))
+        return describe(self._state.catalog.workflow(name))
 
     async def models(self) -> ModelsAnswer:
         """Return the models that clients may name."""
-        services = self._services
+        state = self._state
 
         def listed() -> list[ModelAnswer]:
-            found = services.catalog.models.items()
+            found = state.catalog.models.items()
             return [
                 ModelAnswer(
                     id=name,
                     tasks=[str(task) for task in tasks],
-                    loaded=bool(tasks) and not services.loading.missing(next(iter(tasks.values()))),
+                    loaded=bool(tasks) and not state.loading.missing(next(iter(tasks.values()))),
                 )
                 for name, tasks in found
             ]
 
-        return ModelsAnswer(models=await services.runs.blocking(listed))
+        return ModelsAnswer(models=await state.runs.blocking(listed))
 
     async def free(self) -> FreeAnswer:
         """Let go of models that are not in use, and of answers kept for repeated requests."""
-        self._services.cache.clear()
-        return FreeAnswer(
-            freed_bytes=await self._services.runs.blocking(self._services.models.free)
-        )
+        self._state.cache.clear()
+        return FreeAnswer(freed_bytes=await self._state.runs.blocking(self._state.models.free))
 
     async def upload(self, request: Request) -> FileAnswer:
         """
@@ -169,22 +167,22 @@ class Own:
 
         The body is the file itself, or a form with the file.
         """
-        services = self._services
+        state = self._state
         body = await read_body_of(request)
         content_type = request.headers.get("content-type", "")
         if is_form(content_type):
             body = file_in_form(body, content_type)
 
         def keep() -> FileAnswer:
-            services.intake.check_image(body, "body")
-            return FileAnswer.of(services.jobs.put(body), base_url(request, services.settings))
+            state.intake.check_image(body, "body")
+            return FileAnswer.of(state.jobs.put(body), base_url(request, state.settings))
 
-        return await services.runs.blocking(keep)
+        return await state.runs.blocking(keep)
 
     async def file(self, digest: Digest) -> Response:
         """Return an upload or a result."""
-        services = self._services
-        media_type, content = await services.runs.blocking(services.stored, digest)
+        state = self._state
+        media_type, content = await state.runs.blocking(state.stored, digest)
         return file_answer(media_type, content, name=digest[:16], seconds=31_536_000)
 
     async def run(
@@ -200,7 +198,7 @@ class Own:
 
         A job is on disk when it is answered, and ends whatever becomes of this server.
         """
-        served = self._services.catalog.workflow(name)
+        served = self._state.catalog.workflow(name)
         _check_outputs(served, wanted.outputs)
         return await (
             self._wait(served, wanted, request)
@@ -219,16 +217,16 @@ class Own:
 
         One that reads no files and uses listed models.
         """
-        services = self._services
-        if not services.settings.client_workflows:
+        state = self._state
+        if not state.settings.client_workflows:
             hint = "The operator allows them with `client_workflows`."
             raise HttpError(
                 403,
                 Problem("not_allowed", "workflow", "Workflows of clients are not run here.", hint),
             )
-        base = services.settings.data.absolute()
-        served = await services.runs.fetching(
-            read_foreign, wanted.workflow, services.registry, services.intake, services.keep, base
+        base = state.settings.data.absolute()
+        served = await state.runs.fetching(
+            read_foreign, wanted.workflow, state.registry, state.intake, state.keep, base
         )
         _check_outputs(served, wanted.outputs)
         return await (
@@ -238,22 +236,22 @@ class Own:
         )
 
     async def _wait(self, served: Served, wanted: RunRequest, request: Request) -> RunAnswer:
-        services = self._services
-        services.runs.check_room()
+        state = self._state
+        state.runs.check_room()
         if not wanted.inline and not all(
             served.outputs[name] in _PLAIN for name in wanted.outputs or served.outputs
         ):
-            await services.health.require()
-        values = await services.runs.fetching(services.intake.values, served, wanted.inputs)
-        if missing := await services.runs.blocking(services.loading.missing, served):
-            with services.runs.in_line():
-                await services.loading.wait(served, missing, services.settings.load_seconds)
+            await state.health.require()
+        values = await state.runs.fetching(state.intake.values, served, wanted.inputs)
+        if missing := await state.runs.blocking(state.loading.missing, served):
+            with state.runs.in_line():
+                await state.loading.wait(served, missing, state.settings.load_seconds)
         gone = lambda: until_gone(request)  # noqa: E731
-        result = await services.runs.run(
+        result = await state.runs.run(
             served, values, outputs=wanted.outputs, use_cache=wanted.use_cache, gone=gone
         )
-        base = base_url(request, services.settings)
-        outputs = await services.runs.blocking(
+        base = base_url(request, state.settings)
+        outputs = await state.runs.blocking(
             self._results.of_run, result.outputs, wanted.image_format, base, wanted.inline
         )
         return RunAnswer(
@@ -268,19 +266,19 @@ class Own:
     async def _accept(
         self, served: Served, wanted: RunRequest, request: Request, key: str | None
     ) -> Response:
-        services = self._services
-        base = base_url(request, services.settings)
+        state = self._state
+        base = base_url(request, state.settings)
 
         def submit() -> JobAnswer:
-            inputs = services.intake.stored(served, wanted.inputs, services.keep)
+            inputs = state.intake.stored(served, wanted.inputs, state.keep)
             options = JobOptions(
                 outputs=wanted.outputs,
                 use_cache=wanted.use_cache,
                 image_format=wanted.image_format,
-                provenance=services.settings.provenance,
+                provenance=state.settings.provenance,
                 confined=served.confined,
             )
-            job = services.jobs.submit(
+            job = state.jobs.submit(
                 JobRequest(
                     workflow=served.document,
                     base=served.base,
@@ -300,7 +298,7 @@ class Own:
             _log.info("job accepted", extra={"job_id": job.id, "workflow": served.name})
             return self._results.of_job(job, base)
 
-        answer = await services.runs.fetching(submit)
+        answer = await state.runs.fetching(submit)
         return JSONResponse(
             answer.model_dump(mode="json"), 202, {"Location": f"{base}{PREFIX}/jobs/{answer.id}"}
         )

@@ -282,14 +282,14 @@ def test_17_json_of_another_form(client: httpx2.Client, body: bytes) -> None:
 
 
 def test_18_a_body_over_the_limit(server: LiveServer, client: httpx2.Client) -> None:
-    too_much = b"\x89PNG" + b"\0" * server.services.settings.max_body_bytes
+    too_much = b"\x89PNG" + b"\0" * server.state.settings.max_body_bytes
     assert "larger" in error_of(client.post(PAINT, content=too_much), 413)
 
 
 def test_18_a_body_over_the_limit_in_chunks(server: LiveServer, client: httpx2.Client) -> None:
     def chunks() -> Iterator[bytes]:
         yield b"\x89PNG"
-        for _ in range(server.services.settings.max_body_bytes // 65536 + 1):
+        for _ in range(server.state.settings.max_body_bytes // 65536 + 1):
             yield b"\0" * 65536
 
     response = client.post(PAINT, content=chunks())

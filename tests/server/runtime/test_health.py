@@ -38,7 +38,7 @@ class Away:
 
     def __enter__(self) -> None:
         self._folder.rename(self._folder.with_name("away"))
-        self._live.services.jobs.close()  # Its connections hold the file open.
+        self._live.state.jobs.close()  # Its connections hold the file open.
 
     def __exit__(self, *error: object) -> None:
         self._folder.with_name("away").rename(self._folder)

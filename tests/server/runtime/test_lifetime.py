@@ -52,7 +52,7 @@ def test_no_image_outlives_its_request(
         "wait": nodes.wait("never opened"),
     }
     server = serve(workflows, cache_bytes=0, run_seconds=0.2 if name == "wait" else 60)
-    server.services.engine.cache = MemoryCache(0)
+    server.state.engine.cache = MemoryCache(0)
     with server.client() as client:
         for number in range(3):
             inputs = base64.b64encode(png(*SIZE, (number, 0, 0))).decode()

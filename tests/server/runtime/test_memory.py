@@ -100,7 +100,7 @@ def test_v4_an_image_is_decoded_when_its_turn_comes(
     before = decoded_images()
     with asking(live, [request_of(shade) for shade in range(4)]) as answers:
         assert door.came.acquire(timeout=20)
-        until(lambda: live.services.runs.waiting == 3)
+        until(lambda: live.state.runs.waiting == 3)
         counted = decoded_images() - before
         door.open.set()
     assert counted == 1, "those that wait hold pixels"
@@ -127,7 +127,7 @@ def test_v4_an_image_that_ends_too_early_is_the_clients_fault_when_its_turn_come
     with asking(live, [over_hugging_face(1)]):
         assert door.came.acquire(timeout=20)
         with asking(live, [lambda client: client.post("/models/wait", content=cut)]) as answers:
-            until(lambda: live.services.runs.waiting == 1)
+            until(lambda: live.state.runs.waiting == 1)
             door.open.set()
     assert "too early" in error_of(answers[0], 400)
     with live.client() as client:
@@ -153,7 +153,7 @@ def test_v4_pixels_of_what_runs_at_once_are_bounded(serve: Callable[..., LiveSer
     before = decoded_images()
     with asking(live, [over_hugging_face(shade) for shade in range(3)]) as answers:
         assert door.came.acquire(timeout=20)
-        until(lambda: live.services.runs.waiting == 2)
+        until(lambda: live.state.runs.waiting == 2)
         counted = decoded_images() - before
         with live.client() as client:
             error_of(client.post("/models/wait", content=png(2 * SIDE, SIDE)), 413)
@@ -185,7 +185,7 @@ def test_v2_no_pixels_stay_once_requests_are_answered(serve: Callable[..., LiveS
     try:
         with asking(live, requests) as answers:
             pass
-        cache = live.services.engine.cache
+        cache = live.state.engine.cache
         assert isinstance(cache, MemoryCache)
         cache.clear()
         until(lambda: decoded_images() == before)

@@ -31,7 +31,7 @@ def test_29_a_full_queue(serve: Callable[..., LiveServer]) -> None:
         waiting[0].start()
         assert door.came.acquire(timeout=20)
         waiting[1].start()
-        while live.services.runs.waiting < 1:
+        while live.state.runs.waiting < 1:
             pass
         refused = client.post("/models/wait", content=png(99))
         error_of(refused, 429)

@@ -218,9 +218,9 @@ class AtOnce(Executor):
 def test_a_model_that_fails_at_once_holds_up_nobody(
     live: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loading = Loading(live.services.engine.models)
+    loading = Loading(live.state.engine.models)
     monkeypatch.setattr(loading, "_threads", AtOnce())
-    served = next(iter(live.services.catalog.workflows.values()))
+    served = next(iter(live.state.catalog.workflows.values()))
     missing = [ModelRef(repo_id="./nothing")]
     waiting = threading.Thread(
         target=lambda: asyncio.run(loading.wait(served, missing, 5)), daemon=True

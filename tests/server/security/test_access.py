@@ -96,7 +96,7 @@ def guarded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def test_there_are_routes_of_every_dialect(server: LiveServer) -> None:
-    paths = {path for _, path in every_route(create_app(server.services))}
+    paths = {path for _, path in every_route(create_app(server.state))}
     assert {
         "/",
         "/livez",
@@ -117,7 +117,7 @@ def test_no_route_answers_the_page_of_another_site(
     live, token = guarded
     with live.client(**token) as client:
         for method, path in [
-            *every_route(create_app(live.services)),
+            *every_route(create_app(live.state)),
             ("OPTIONS", "/v1/free"),
             ("GET", "/nothing"),
         ]:
@@ -135,7 +135,7 @@ def test_every_route_answers_programs_and_its_own_pages(
 ) -> None:
     live, token = guarded
     with live.client(**token) as client:
-        for method, path in every_route(create_app(live.services)):
+        for method, path in every_route(create_app(live.state)):
             statuses = [
                 client.request(method, path, headers=filled(headers, live.port)).status_code
                 for headers in ANSWERED
@@ -152,8 +152,8 @@ def test_nothing_was_done_for_such_a_page(serve: Callable[..., LiveServer]) -> N
             )
             client.post("/models/paint", content=png(), headers=headers)
         with pytest.raises(JobsError, match="not in the storage"):
-            live.services.stored(digest_of(png()))
-        assert live.services.cache.bytes == 0
+            live.state.stored(digest_of(png()))
+        assert live.state.cache.bytes == 0
 
 
 @pytest.mark.parametrize("lines", ["Host: 127.0.0.1:{port}\r\nHost: evil.example", "X-Nothing: 1"])
@@ -177,7 +177,7 @@ def test_a_socket_for_messages_is_refused(server: LiveServer) -> None:
             "headers": [(b"origin", EVIL.encode())],
             "scheme": "ws",
         }
-        await create_app(server.services)(scope, _nothing, _into(sent))
+        await create_app(server.state)(scope, _nothing, _into(sent))
 
     asyncio.run(ask())
     assert [message["type"] for message in sent] == ["websocket.close"]
@@ -298,7 +298,7 @@ def test_only_raster_images_are_shown(
     What a browser could run as a page of this server is downloaded instead, on every address of a
     stored file.
     """
-    digest = server.services.jobs.put(
+    digest = server.state.jobs.put(
         b"<svg onload=alert(1)>" + media_type.encode(), media_type
     ).digest
     with server.client() as client:

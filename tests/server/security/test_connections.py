@@ -114,7 +114,7 @@ def test_a_body_that_stops_or_trickles(quick: LiveServer, path: str, length: str
                     break
                 connection.sendall(trickle)
         assert refusal(answer) == (408, "request_too_slow")
-    assert quick.services.runs.waiting == 0
+    assert quick.state.runs.waiting == 0
 
 
 def test_the_body_of_a_refused_request_does_not_hold_the_connection(quick: LiveServer) -> None:
@@ -206,7 +206,7 @@ def test_only_so_many_connections(serve: Callable[..., LiveServer]) -> None:
 
 
 def test_who_never_reads_is_let_go(quick: LiveServer) -> None:
-    digest = quick.services.jobs.put(bytes(20 * 2**20)).digest
+    digest = quick.state.jobs.put(bytes(20 * 2**20)).digest
     with connected(quick, receive_buffer=4096) as connection:
         connection.sendall(head(quick, f"GET /v1/files/{digest}"))
         gone = select.poll()
@@ -217,7 +217,7 @@ def test_who_never_reads_is_let_go(quick: LiveServer) -> None:
 @pytest.mark.slow
 def test_who_reads_slowly_gets_all(patient: LiveServer) -> None:
     size = 2**24
-    digest = patient.services.jobs.put(b"x" * size).digest
+    digest = patient.state.jobs.put(b"x" * size).digest
     with connected(patient) as connection:
         connection.sendall(head(patient, f"GET /v1/files/{digest}", "Connection: close"))
         got = 0

@@ -187,5 +187,5 @@ def test_many_requests_leave_nothing_behind(
     for number in range(100):
         send("/models/paint", content=png(8 + number % 50, 8, (number, 0, 0)))
         send("/models/paint", content=b"no image %d" % number)
-    assert (server.services.runs.waiting, server.services.runs.under_way) == (0, 0)
+    assert (server.state.runs.waiting, server.state.runs.under_way) == (0, 0)
     assert threading.active_count() <= before + 8

@@ -23,7 +23,7 @@ import pytest
 
 from nodetool_core import Registry
 from nodetool_core.server.app import create_app
-from nodetool_core.server.runtime.app_state import Services, open_services
+from nodetool_core.server.runtime.app_state import AppState, open_app_state
 from nodetool_core.server.security.middleware import GONE, Gate
 from nodetool_core.server.settings import Settings
 from tests.server import nodes
@@ -310,7 +310,7 @@ class Stranger:
         return chance.choice(SCALARS)
 
 
-def opened(folder: Path) -> Services:
+def opened(folder: Path) -> AppState:
     (folder / "graphs").mkdir()
     (folder / "apps.json").write_text('{"*": {"serves": "paint"}}')
     for name, workflow in {"paint": nodes.paint(), "draw": nodes.draw()}.items():
@@ -331,7 +331,7 @@ def opened(folder: Path) -> Services:
         "job_queue": 20,
         "fetch_seconds": 0.2,
     }
-    return open_services(
+    return open_app_state(
         Settings.read(**kept, **bounds, client_workflows=True, port=PORT), registry
     )
 
@@ -349,25 +349,25 @@ def check(scope: dict[str, Any], answer: Answer) -> None:
     assert b"Traceback" not in answer.body and b"/site-packages/" not in answer.body, shown
 
 
-def held(services: Services) -> dict[str, int]:
+def held(state: AppState) -> dict[str, int]:
     """Return what would grow if requests left something behind."""
     gc.collect()
-    runs = services.runs
+    runs = state.runs
     return {
         "objects": len(gc.get_objects()),
         "threads": threading.active_count(),
         "runs": runs.waiting + runs.under_way,
-        "figures": sum(len(family.samples) for family in services.metrics.registry.collect()),
+        "figures": sum(len(family.samples) for family in state.metrics.registry.collect()),
     }
 
 
-async def bombard(services: Services, count: int) -> tuple[list[dict[str, int]], Counter[int]]:
+async def bombard(state: AppState, count: int) -> tuple[list[dict[str, int]], Counter[int]]:
     """
     Send so many requests, twelve at a time.
 
     Gives what is held after a third of them, and at the end.
     """
-    app = create_app(services)
+    app = create_app(state)
     strangers = [Stranger(app, seed) for seed in range(12)]
     found, statuses = [], Counter[int]()
 
@@ -382,7 +382,7 @@ async def bombard(services: Services, count: int) -> tuple[list[dict[str, int]],
             await asyncio.gather(
                 *(some(stranger, share // len(strangers) + 1) for stranger in strangers)
             )
-            found.append(held(services))
+            found.append(held(state))
     return found, statuses
 
 
@@ -391,9 +391,9 @@ def test_nothing_that_strangers_send_hurts(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """V1, V5, V6: seeded, so that what fails once fails again."""
-    services = opened(tmp_path)
+    state = opened(tmp_path)
     with caplog.at_level(logging.WARNING):
-        (early, late), statuses = asyncio.run(bombard(services, REQUESTS))
+        (early, late), statuses = asyncio.run(bombard(state, REQUESTS))
     assert not [
         record.getMessage()
         for record in caplog.records

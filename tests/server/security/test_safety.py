@@ -161,7 +161,7 @@ def test_asking_for_outputs_in_ever_new_ways_grows_nothing(
     server: LiveServer, client: httpx2.Client
 ) -> None:
     """A plan is kept for each way to ask; there are as many as one likes."""
-    graph = server.services.catalog.workflow("draw").graph
+    graph = server.state.catalog.workflow("draw").graph
     for count in range(1, 41):
         assert ask(client, "draw", {}, outputs=["image"] * count).status_code == 200
     assert 1 <= len(graph.plans) <= PLANS
