@@ -1,4 +1,4 @@
-"""The application: routes of every dialect, failures in each dialect's form, behind the gate."""
+"""The application: routes of every dialect, failures in each dialect's form, behind the request guard."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ from nodetool_core.server.http.http_errors import HttpError, as_http
 from nodetool_core.server.huggingface import routes as huggingface
 from nodetool_core.server.qolaba import routes as qolaba
 from nodetool_core.server.runtime.runs import ClientGone
-from nodetool_core.server.security.middleware import GONE, BodyTooLarge, Gate, body_too_large
+from nodetool_core.server.security.middleware import (
+    GONE,
+    BodyTooLarge,
+    RequestGuard,
+    body_too_large,
+)
 from nodetool_core.server.v1 import jobs, workflows
 
 if TYPE_CHECKING:
@@ -35,7 +40,7 @@ _HINTS: Final = {
 """What to do about failures that the framework finds, by status."""
 
 
-def create_app(state: AppState) -> Gate:
+def create_app(state: AppState) -> RequestGuard:
     """
     Yield the ASGI application of a server.
 
@@ -67,7 +72,7 @@ def create_app(state: AppState) -> Gate:
     app.include_router(operations.router(state))
     _show_failures(app)
     settings = state.settings
-    return Gate(
+    return RequestGuard(
         app,
         access=state.access,
         tokens=settings.tokens,
@@ -95,7 +100,7 @@ def _show_failures(app: FastAPI) -> None:
         return Response(status_code=GONE)
 
     # Exception as well: for what nobody foresaw, Starlette would answer a plain text before the
-    # gate sees it.
+    # request guard sees it.
     for kind in (NodetoolError, HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(kind, show)
     app.add_exception_handler(ClientGone, gone)

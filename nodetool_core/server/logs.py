@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
-asking: ContextVar[str] = ContextVar("asking", default="")
-"""The client whose request is being answered, as the gate found out."""
+current_client: ContextVar[str] = ContextVar("current_client", default="")
+"""The client whose request is being answered, as the request guard found out."""
 
 _SECRET: Final = re.compile(
     r"""(?ix) \b ( (?: token | api_key | password | secret | authorization ) ["']? \s* [=:] \s* ["']? (?: bearer:?\s+ )? | bearer:?\s+ )
@@ -90,7 +90,7 @@ def to_stderr(level: str, form: str) -> Iterator[None]:
     for name in _UVICORN:
         loggers[name].handlers.clear()
         loggers[name].propagate = True
-    # Each request is logged once, by the gate.
+    # Each request is logged once, by the request guard.
     loggers["uvicorn.access"].disabled = True
     for name in _NOISY:
         loggers[name].setLevel(logging.WARNING)

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from nodetool_core.server.security.middleware import Gate
+from nodetool_core.server.security.middleware import RequestGuard
 
 _PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
 _VALUES = {"name": "paint", "model": "paint", "digest": "0" * 64, "job_id": "j" * 20}
 
 
-def every_route(app: Gate) -> list[tuple[str, str]]:
+def every_route(app: RequestGuard) -> list[tuple[str, str]]:
     """Method and path of each route, its parameters filled in."""
     assert isinstance(app.app, FastAPI)
     return list(_routes(app.app))

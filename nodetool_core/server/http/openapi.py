@@ -23,7 +23,7 @@ _MEANING: Final = {
 }
 
 _ALWAYS: Final = (403, 405, 421, 500)
-"""What every route may answer, since the gate or the router does."""
+"""What every route may answer, since the request guard or the router does."""
 
 BYTES: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}}
 

@@ -16,7 +16,7 @@ from nodetool_core.server.settings import Settings
 
 
 async def read_body_of(request: Request) -> bytes:
-    """Return the whole body. Raises ClientGone; the limit is the gate's."""
+    """Return the whole body. Raises ClientGone; the limit is the request guard's."""
     try:
         return await request.body()
     except ClientDisconnect:
@@ -37,7 +37,7 @@ async def until_gone(request: Request) -> None:
 
 
 def client_of(request: Request) -> str:
-    """Who asks, as the gate found out: by token, else by address."""
+    """Who asks, as the request guard found out: by token, else by address."""
     return str(request.scope.get("state", {}).get("client", "unknown"))
 
 

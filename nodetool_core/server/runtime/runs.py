@@ -26,7 +26,7 @@ from nodetool_core.engine.options import RunOptions
 from nodetool_core.errors import Problem, RunCancelled
 from nodetool_core.server.http.http_errors import HttpError, busy
 from nodetool_core.server.http.images import decoded, decoded_bytes
-from nodetool_core.server.logs import asking
+from nodetool_core.server.logs import current_client
 from nodetool_core.server.runtime.turns import Turns
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Runs:
         """
         if self.waiting >= self._queue and (self.waiting or not self._turns.has_room(size)):
             raise busy(f"{self.waiting} requests are waiting for their run already.")
-        own = self._waiting_of[asking.get()]
+        own = self._waiting_of[current_client.get()]
         if own >= self._share and (own or not self._turns.has_room(size)):
             raise busy(
                 f"{own} requests of this token are waiting for their run already.",
@@ -110,7 +110,7 @@ class Runs:
     @contextmanager
     def in_line(self) -> Iterator[None]:
         """While it lasts, somebody waits: for a turn, or for a model."""
-        client = asking.get()
+        client = current_client.get()
         self.waiting += 1
         self._waiting_of[client] += 1
         try:

@@ -27,7 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nodetool_core.errors import Problem
 from nodetool_core.server.http.http_errors import HttpError, as_http, busy, wrong
-from nodetool_core.server.logs import asking, request_id
+from nodetool_core.server.logs import current_client, request_id
 from nodetool_core.server.runtime.metrics import Metrics
 from nodetool_core.server.security.access import Access
 
@@ -72,7 +72,7 @@ def body_too_large(limit: int) -> HttpError:
     )
 
 
-class Gate:
+class RequestGuard:
     """
     Args:
         access: Knows the server's names; holds for every path, with or without a token.
@@ -100,7 +100,7 @@ class Gate:
         self._max_body_bytes = max_body_bytes
         self._metrics = metrics
         self._show = show
-        self._rates = Rates(rate, burst)
+        self._rate_limiter = RateLimiter(rate, burst)
         self._open_prefixes = open_prefixes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -161,7 +161,7 @@ class Gate:
         if path in OPEN_PATHS:
             return None
         client = self._client(scope, headers)
-        wait = self._rates.wait(client or _address(scope))
+        wait = self._rate_limiter.wait(client or _address(scope))
         if wait > 0:
             return busy(
                 "That was too many requests.",
@@ -177,7 +177,7 @@ class Gate:
                 headers={"WWW-Authenticate": "Bearer"},
             )
         scope.setdefault("state", {})["client"] = client or _address(scope)
-        asking.set(client or _address(scope))
+        current_client.set(client or _address(scope))
         length = headers.get("content-length") or "0"
         if not _LENGTH.fullmatch(length):
             return wrong(
@@ -234,7 +234,7 @@ class Gate:
             _log.info("request", extra=facts)
 
 
-class Rates:
+class RateLimiter:
     """A bucket of tokens for each client: `burst` of them at once, and `rate` more a second."""
 
     def __init__(self, rate: float, burst: int) -> None:

@@ -24,7 +24,7 @@ import pytest
 from nodetool_core import Registry
 from nodetool_core.server.app import create_app
 from nodetool_core.server.runtime.app_state import AppState, open_app_state
-from nodetool_core.server.security.middleware import GONE, Gate
+from nodetool_core.server.security.middleware import GONE, RequestGuard
 from nodetool_core.server.settings import Settings
 from tests.server import nodes
 from tests.server.routes import every_route
@@ -177,7 +177,7 @@ class Answer:
 class Stranger:
     """Makes requests, the same ones for one seed, and sends them to an application."""
 
-    def __init__(self, app: Gate, seed: int) -> None:
+    def __init__(self, app: RequestGuard, seed: int) -> None:
         self._app = app
         self._random = random.Random(seed)
         self._routes = every_route(app)

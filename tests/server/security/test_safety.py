@@ -29,10 +29,9 @@ from nodetool_core import Workflow
 from nodetool_core.engine.engine import PLANS
 from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.logs import without_secrets
-from nodetool_core.server.security import fetch
-from nodetool_core.server.security import middleware as gate
+from nodetool_core.server.security import fetch, middleware
 from nodetool_core.server.security.fetch import Fetcher
-from nodetool_core.server.security.middleware import Rates
+from nodetool_core.server.security.middleware import RateLimiter
 from nodetool_core.server.settings import Settings, SettingsError
 from tests.server import nodes
 from tests.server.live import LiveServer, png
@@ -255,15 +254,15 @@ def test_the_rate_of_a_client_is_limited(serve: Callable[..., LiveServer]) -> No
 
 @given(burst=st.integers(1, 50), asked=st.integers(1, 100))
 def test_a_bucket_gives_what_is_in_it(burst: int, asked: int) -> None:
-    rates = Rates(1e-9, burst)
+    rates = RateLimiter(1e-9, burst)
     assert sum(rates.wait("one") == 0 for _ in range(asked)) == min(burst, asked)
     assert rates.wait("two") == 0
 
 
 def test_a_bucket_fills_up_to_its_burst_and_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(monotonic=lambda: clock.now, now=0.0)
-    monkeypatch.setattr(gate, "time", clock)
-    rates = Rates(2, burst=3)
+    monkeypatch.setattr(middleware, "time", clock)
+    rates = RateLimiter(2, burst=3)
     for clock.now, there in ((0.0, 3), (0.5, 1), (10_000.0, 3)):
         assert [rates.wait("one") == 0 for _ in range(5)] == [True] * there + [False] * (5 - there)
     assert rates.wait("one") == pytest.approx(0.5)
