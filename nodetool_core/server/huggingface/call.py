@@ -20,7 +20,7 @@ from nodetool_core.server.http.http_errors import wrong
 from nodetool_core.server.http.images import EncodedImage, decoded, decoded_bytes
 from nodetool_core.server.huggingface.body import Asked
 from nodetool_core.server.parameters import Input
-from nodetool_core.server.security.sanitize import Intake
+from nodetool_core.server.security.sanitize import InputSanitizer
 from nodetool_core.types import union_members
 
 _SIZE_INPUT: Final = "target_size"
@@ -78,7 +78,7 @@ class Call:
         return values, json.dumps(told, sort_keys=True).encode()
 
 
-def call_of(served: Served, asked: Asked, intake: Intake, limits: ImageLimits) -> Call:
+def call_of(served: Served, asked: Asked, sanitizer: InputSanitizer, limits: ImageLimits) -> Call:
     """
     Return a request as values of a workflow. Blocks where an image has to be fetched.
 
@@ -95,7 +95,9 @@ def call_of(served: Served, asked: Asked, intake: Intake, limits: ImageLimits) -
         given[served.prompt_input] = asked.text
     sizes, starts_as, left = _sized(served, asked.size, image is not None, limits.max_pixels)
     given |= sizes
-    return Call(served, intake.values(served, given), given, image, starts_as, (*warnings, *left))
+    return Call(
+        served, sanitizer.values(served, given), given, image, starts_as, (*warnings, *left)
+    )
 
 
 def _parameters(served: Served, asked: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:

@@ -172,7 +172,7 @@ class HuggingFace:
         return found
 
     def _call(self, served: Served, asked: Asked) -> Call:
-        return call_of(served, asked, self._state.intake, self._state.limits)
+        return call_of(served, asked, self._state.sanitizer, self._state.limits)
 
     async def _answer(self, call: Call, result: RunResult, wanted: str) -> Answer:
         state, served, output = self._state, call.served, call.served.image_outputs[0]

@@ -224,7 +224,7 @@ class Qolaba:
         """
         state = self._state
         given, warnings = self._given(asked, served)
-        inputs = state.intake.stored(served, given, state.keep)
+        inputs = state.sanitizer.stored(served, given, state.keep)
         count, output = asked.batch, served.image_outputs[0]
         order = JobRequest(
             workflow=copied_document(served, count),
@@ -304,7 +304,7 @@ class Qolaba:
 
         And what that does to it.
         """
-        with self._state.intake.image(ImageRef(uri=url), where) as image:
+        with self._state.sanitizer.image(ImageRef(uri=url), where) as image:
             warnings = [] if size is None else stretching(where, image.image.size, size)
             return self._state.keep(encode_image_data(fitted(image, size), "PNG")), warnings
 

@@ -16,7 +16,7 @@ from nodetool_core.server.runtime.runs import Runs
 from nodetool_core.server.runtime.warmup import Loading, open_models
 from nodetool_core.server.security.access import Access
 from nodetool_core.server.security.fetch import Fetcher
-from nodetool_core.server.security.sanitize import Intake
+from nodetool_core.server.security.sanitize import InputSanitizer
 from nodetool_core.server.security.sources import Sources
 from nodetool_core.server.settings import Settings
 
@@ -43,7 +43,7 @@ class AppState:
     runs: Runs
     loading: Loading
     cache: ResponseCache
-    intake: Intake
+    sanitizer: InputSanitizer
     limits: ImageLimits
     jobs: Jobs
     health: Health
@@ -120,7 +120,7 @@ def open_app_state(
         ),
         loading=Loading(models),
         cache=ResponseCache(settings.cache_bytes, settings.cache_seconds),
-        intake=Intake(
+        sanitizer=InputSanitizer(
             catalog.listed, limits, Sources(access, jobs.storage, fetcher).get, jobs.storage
         ),
         limits=limits,

@@ -2,7 +2,7 @@
 Workflows that clients send: checked until they can do no more than a workflow that is served.
 
 A node is refused where a property of its names a place (a path, a folder, an address), or where it
-asks other machines. Every reference in a value goes through the intake, so images are inline,
+asks other machines. Every reference in a value goes through the sanitizer, so images are inline,
 uploaded, or fetched from public addresses, and are kept as uploads; models are listed ones. What
 only shows at run time is refused there: a path that a text turns into, as the run is confined, and
 a model that is not listed, by the weights manager.
@@ -23,7 +23,7 @@ from nodetool_core.properties import jsonable
 from nodetool_core.registry import Registry
 from nodetool_core.server.catalog import Served, served_workflow
 from nodetool_core.server.parameters import PATH_INPUTS, PLACES
-from nodetool_core.server.security.sanitize import Intake, unspeakable
+from nodetool_core.server.security.sanitize import InputSanitizer, unspeakable
 from nodetool_core.workflow import WorkflowDocument
 
 MAX_NODES: Final = 1000
@@ -32,7 +32,7 @@ MAX_NODES: Final = 1000
 def read_foreign(
     content: Any,
     registry: Registry,
-    intake: Intake,
+    sanitizer: InputSanitizer,
     put: Callable[[bytes], Mapping[str, Any]],
     base: Path,
 ) -> Served:
@@ -60,7 +60,7 @@ def read_foreign(
     graph = graphs.build(document, registry)
     by_id = {node.id: node for node in graph.nodes}
     for record in document.graph.nodes:
-        record.data = dict(record.data) | _resolved(by_id[record.id], intake, put)
+        record.data = dict(record.data) | _resolved(by_id[record.id], sanitizer, put)
     return replace(
         served_workflow("", document, graphs.build(document, registry), base), confined=True
     )
@@ -98,14 +98,14 @@ def _reaches_out(node_class: type[Node]) -> bool:
 
 
 def _resolved(
-    node: GraphNode, intake: Intake, put: Callable[[bytes], Mapping[str, Any]]
+    node: GraphNode, sanitizer: InputSanitizer, put: Callable[[bytes], Mapping[str, Any]]
 ) -> dict[str, Any]:
     """
     Values of a node with images in the storage; those that hold no reference stay as they were.
     """
     found = {}
     for name, value in (node.values | node.dynamic).items():
-        resolved = intake.kept(value, f"{node.place}.data.{name}", put)
+        resolved = sanitizer.kept(value, f"{node.place}.data.{name}", put)
         if resolved is not value and resolved != value:
             found[name] = jsonable(resolved)
     return found

@@ -61,7 +61,7 @@ Keep = Callable[[bytes, str], Any]
 """Makes of an image's bytes what stands for it in a value; the text says where it was found."""
 
 
-class Intake:
+class InputSanitizer:
     """
     Reads clients' values.
 

@@ -174,7 +174,7 @@ class Own:
             body = file_in_form(body, content_type)
 
         def keep() -> FileAnswer:
-            state.intake.check_image(body, "body")
+            state.sanitizer.check_image(body, "body")
             return FileAnswer.of(state.jobs.put(body), base_url(request, state.settings))
 
         return await state.runs.blocking(keep)
@@ -226,7 +226,7 @@ class Own:
             )
         base = state.settings.data.absolute()
         served = await state.runs.fetching(
-            read_foreign, wanted.workflow, state.registry, state.intake, state.keep, base
+            read_foreign, wanted.workflow, state.registry, state.sanitizer, state.keep, base
         )
         _check_outputs(served, wanted.outputs)
         return await (
@@ -242,7 +242,7 @@ class Own:
             served.outputs[name] in _PLAIN for name in wanted.outputs or served.outputs
         ):
             await state.health.require()
-        values = await state.runs.fetching(state.intake.values, served, wanted.inputs)
+        values = await state.runs.fetching(state.sanitizer.values, served, wanted.inputs)
         if missing := await state.runs.blocking(state.loading.missing, served):
             with state.runs.in_line():
                 await state.loading.wait(served, missing, state.settings.load_seconds)
@@ -270,7 +270,7 @@ class Own:
         base = base_url(request, state.settings)
 
         def submit() -> JobAnswer:
-            inputs = state.intake.stored(served, wanted.inputs, state.keep)
+            inputs = state.sanitizer.stored(served, wanted.inputs, state.keep)
             options = JobOptions(
                 outputs=wanted.outputs,
                 use_cache=wanted.use_cache,
