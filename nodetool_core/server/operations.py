@@ -88,7 +88,7 @@ def router(state: AppState) -> APIRouter:
         """
         if state.draining.is_set():
             return JSONResponse({"status": "draining"}, 503, {"Retry-After": "5"})
-        if not state.loading.has_begun:
+        if not state.warmup.has_begun:
             return JSONResponse({"status": "loading"}, 503, {"Retry-After": "1"})
         if not await state.health.is_well():
             return JSONResponse({"status": "no database"}, 503, {"Retry-After": "5"})

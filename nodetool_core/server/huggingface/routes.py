@@ -133,10 +133,10 @@ class HuggingFace:
         )
         threads = state.runs.fetching if may_fetch else state.runs.blocking
         call = await threads(self._call, served, asked)
-        if missing := await state.runs.blocking(state.loading.missing, served):
+        if missing := await state.runs.blocking(state.warmup.missing, served):
             patience = state.settings.load_seconds if wait else state.settings.load_patience
             with state.runs.in_line():
-                await state.loading.wait(served, missing, patience)
+                await state.warmup.wait(served, missing, patience)
         async with state.runs.turn(call.decoded_bytes, lambda: until_gone(request)) as turn:
             values, key = await state.runs.blocking(call.decode)
             key = _digest(key, wanted.encode())

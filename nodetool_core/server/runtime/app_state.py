@@ -13,7 +13,7 @@ from nodetool_core.server.runtime.health import Health
 from nodetool_core.server.runtime.metrics import Metrics
 from nodetool_core.server.runtime.response_cache import ResponseCache
 from nodetool_core.server.runtime.runs import Runs
-from nodetool_core.server.runtime.warmup import Loading, open_models
+from nodetool_core.server.runtime.warmup import ModelWarmup, open_models
 from nodetool_core.server.security.access import Access
 from nodetool_core.server.security.fetch import Fetcher
 from nodetool_core.server.security.sanitize import InputSanitizer
@@ -41,7 +41,7 @@ class AppState:
     models: ModelManager
     """The weights manager, which gives out listed models only."""
     runs: Runs
-    loading: Loading
+    warmup: ModelWarmup
     cache: ResponseCache
     sanitizer: InputSanitizer
     limits: ImageLimits
@@ -68,11 +68,11 @@ class AppState:
         self.jobs.start()
         if self.settings.preload and self.settings.models:
             for served in list(self.catalog.models[self.settings.models[0]].values())[:1]:
-                self.loading.begin(served, self.settings.load_seconds)
+                self.warmup.begin(served, self.settings.load_seconds)
 
     def close(self) -> None:
         """Let go of everything. Requests must have ended."""
-        self.loading.close()
+        self.warmup.close()
         self.runs.close()
         self.engine.close()
         self.jobs.close()
@@ -118,7 +118,7 @@ def open_app_state(
             seconds=settings.run_seconds,
             decoded_bytes=settings.decoded_bytes,
         ),
-        loading=Loading(models),
+        warmup=ModelWarmup(models),
         cache=ResponseCache(settings.cache_bytes, settings.cache_seconds),
         sanitizer=InputSanitizer(
             catalog.listed, limits, Sources(access, jobs.storage, fetcher).get, jobs.storage

@@ -65,7 +65,7 @@ def open_models(
     )
 
 
-class Loading:
+class ModelWarmup:
     """Loads the models of a workflow ahead of its run, once however many wait."""
 
     def __init__(self, models: Models) -> None:

@@ -149,7 +149,7 @@ class Own:
                 ModelAnswer(
                     id=name,
                     tasks=[str(task) for task in tasks],
-                    loaded=bool(tasks) and not state.loading.missing(next(iter(tasks.values()))),
+                    loaded=bool(tasks) and not state.warmup.missing(next(iter(tasks.values()))),
                 )
                 for name, tasks in found
             ]
@@ -243,9 +243,9 @@ class Own:
         ):
             await state.health.require()
         values = await state.runs.fetching(state.sanitizer.values, served, wanted.inputs)
-        if missing := await state.runs.blocking(state.loading.missing, served):
+        if missing := await state.runs.blocking(state.warmup.missing, served):
             with state.runs.in_line():
-                await state.loading.wait(served, missing, state.settings.load_seconds)
+                await state.warmup.wait(served, missing, state.settings.load_seconds)
         gone = lambda: until_gone(request)  # noqa: E731
         result = await state.runs.run(
             served, values, outputs=wanted.outputs, use_cache=wanted.use_cache, gone=gone

@@ -20,7 +20,7 @@ import pytest
 from nodetool_core import ModelRef
 from nodetool_core.errors import ModelError
 from nodetool_core.models.hub import Hub
-from nodetool_core.server.runtime.warmup import Loading
+from nodetool_core.server.runtime.warmup import ModelWarmup
 from tests.models.hub_server import HubServer
 from tests.nodes.huggingface import tiny_pipelines
 from tests.server import nodes
@@ -218,12 +218,12 @@ class AtOnce(Executor):
 def test_a_model_that_fails_at_once_holds_up_nobody(
     live: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loading = Loading(live.state.engine.models)
-    monkeypatch.setattr(loading, "_threads", AtOnce())
+    warmup = ModelWarmup(live.state.engine.models)
+    monkeypatch.setattr(warmup, "_threads", AtOnce())
     served = next(iter(live.state.catalog.workflows.values()))
     missing = [ModelRef(repo_id="./nothing")]
     waiting = threading.Thread(
-        target=lambda: asyncio.run(loading.wait(served, missing, 5)), daemon=True
+        target=lambda: asyncio.run(warmup.wait(served, missing, 5)), daemon=True
     )
     waiting.start()
     waiting.join(20)
