@@ -48,7 +48,7 @@ The node that a model id stands for, by task; a task whose node is not installed
 
 
 @dataclass(frozen=True)
-class Served:
+class ServedWorkflow:
     """One workflow, ready to be run with a client's values."""
 
     name: str
@@ -141,8 +141,8 @@ class Catalog:
         self._registry = registry
         self.problems: dict[str, tuple[Problem, ...]] = {}
         """Files that could not be read, by name, and why."""
-        self.workflows: dict[str, Served] = {}
-        self.models: dict[str, dict[Task | None, Served]] = {}
+        self.workflows: dict[str, ServedWorkflow] = {}
+        self.models: dict[str, dict[Task | None, ServedWorkflow]] = {}
         for path in _files(folder):
             assert folder is not None
             self._add_file(path.relative_to(folder).with_suffix("").as_posix(), path)
@@ -155,10 +155,10 @@ class Catalog:
         for ref in (ref for one in self.workflows.values() for ref in one.models):
             self.listed.add(ref)
 
-    def __iter__(self) -> Iterator[Served]:
+    def __iter__(self) -> Iterator[ServedWorkflow]:
         yield from self.workflows.values()
 
-    def workflow(self, name: str) -> Served:
+    def workflow(self, name: str) -> ServedWorkflow:
         """
         Return the workflow of that name, or a model as `id` (image-to-image where it does both).
 
@@ -167,7 +167,7 @@ class Catalog:
         found = self.tasks(name)
         return next(iter(found.values()))
 
-    def tasks(self, name: str) -> dict[Task | None, Served]:
+    def tasks(self, name: str) -> dict[Task | None, ServedWorkflow]:
         """
         Return what a name stands for, by task: one workflow, or what a model does.
 
@@ -200,14 +200,14 @@ class Catalog:
             return
         self.workflows[name] = served_workflow(name, document, graph, path.absolute().parent)
 
-    def _served_model(self, model: str) -> dict[Task | None, Served]:
-        found: dict[Task | None, Served] = {}
+    def _served_model(self, model: str) -> dict[Task | None, ServedWorkflow]:
+        found: dict[Task | None, ServedWorkflow] = {}
         for task, node_type in MODEL_NODES.items():
             if self._registry.get(node_type) is not None:
                 found[task] = self._model_workflow(model, node_type)
         return found
 
-    def _model_workflow(self, model: str, node_type: str) -> Served:
+    def _model_workflow(self, model: str, node_type: str) -> ServedWorkflow:
         nodes = [
             NodeRecord(id="image", type="nodetool.input.ImageInput", data={"name": "image"}),
             NodeRecord(id="step", type=node_type, data={"model": {"repo_id": model}}),
@@ -224,12 +224,16 @@ class Catalog:
         graph = graphs.build(document, self._registry)
         step = next(node for node in graph.nodes if node.id == "step")
         inputs = declared_inputs(graph) | model_inputs(step)
-        return Served(model, graph, document, Path.cwd(), inputs, _outputs(graph), model=model)
+        return ServedWorkflow(
+            model, graph, document, Path.cwd(), inputs, _outputs(graph), model=model
+        )
 
 
-def served_workflow(name: str, document: WorkflowDocument, graph: Graph, base: Path) -> Served:
+def served_workflow(
+    name: str, document: WorkflowDocument, graph: Graph, base: Path
+) -> ServedWorkflow:
     """Return a workflow that was read, as it is served."""
-    return Served(
+    return ServedWorkflow(
         name, graph, document, base, lent_inputs(graph) | declared_inputs(graph), _outputs(graph)
     )
 
@@ -258,4 +262,4 @@ def _outputs(graph: Graph) -> dict[str, Any]:
     return found
 
 
-__all__ = ["Catalog", "Served", "Task"]
+__all__ = ["Catalog", "ServedWorkflow", "Task"]

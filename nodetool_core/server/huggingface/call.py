@@ -15,7 +15,7 @@ from typing import Any, Final
 from nodetool_core.assets.decode import ImageLimits
 from nodetool_core.assets.image_data import ImageData
 from nodetool_core.references import ImageSizeRef
-from nodetool_core.server.catalog import Served
+from nodetool_core.server.catalog import ServedWorkflow
 from nodetool_core.server.http.http_errors import wrong
 from nodetool_core.server.http.images import EncodedImage, decoded, decoded_bytes
 from nodetool_core.server.huggingface.body import Asked
@@ -39,7 +39,7 @@ _SCHEDULER_WORDS: Final = re.compile(r"scheduler|discrete|multistep|[^a-z0-9]")
 class Call:
     """A request that was checked, as it waits for its turn."""
 
-    served: Served
+    served: ServedWorkflow
     values: Mapping[str, Any]
     """By the names that `inputs.apply` takes, with images encoded."""
     given: Mapping[str, Any]
@@ -78,7 +78,9 @@ class Call:
         return values, json.dumps(told, sort_keys=True).encode()
 
 
-def call_of(served: Served, asked: Asked, sanitizer: InputSanitizer, limits: ImageLimits) -> Call:
+def call_of(
+    served: ServedWorkflow, asked: Asked, sanitizer: InputSanitizer, limits: ImageLimits
+) -> Call:
     """
     Return a request as values of a workflow. Blocks where an image has to be fetched.
 
@@ -100,7 +102,9 @@ def call_of(served: Served, asked: Asked, sanitizer: InputSanitizer, limits: Ima
     )
 
 
-def _parameters(served: Served, asked: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def _parameters(
+    served: ServedWorkflow, asked: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
     """
     Return the parameters that a workflow has inputs for, as it takes them, and what is not done as
     asked.
@@ -154,7 +158,7 @@ def _plain_scheduler(name: str) -> str:
 
 
 def _sized(
-    served: Served, size: tuple[int, int] | None, has_image: bool, max_pixels: int
+    served: ServedWorkflow, size: tuple[int, int] | None, has_image: bool, max_pixels: int
 ) -> tuple[dict[str, Any], tuple[int, int] | None, list[str]]:
     """
     Return a size that was asked for, as values of the inputs that take it.

@@ -17,7 +17,7 @@ from fastapi import APIRouter, Path, Request, Response
 from nodetool_core import __version__
 from nodetool_core.assets.image_data import ImageData
 from nodetool_core.errors import Problem
-from nodetool_core.server.catalog import Served, Task
+from nodetool_core.server.catalog import ServedWorkflow, Task
 from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.http.images import accepted_format, encode_image_data, media_type_of
 from nodetool_core.server.http.requests import read_body_of, until_gone
@@ -149,7 +149,7 @@ class HuggingFace:
         state.cache.put(key, fingerprint if use_cache else None, answer)
         return _response(answer, hit=False)
 
-    def _tasks(self, model: str) -> dict[Task, Served]:
+    def _tasks(self, model: str) -> dict[Task, ServedWorkflow]:
         found = {
             task: served
             for task, served in self._state.catalog.tasks(model).items()
@@ -171,7 +171,7 @@ class HuggingFace:
             )
         return found
 
-    def _call(self, served: Served, asked: Asked) -> Call:
+    def _call(self, served: ServedWorkflow, asked: Asked) -> Call:
         return call_of(served, asked, self._state.sanitizer, self._state.limits)
 
     async def _answer(self, call: Call, result: RunResult, wanted: str) -> Answer:
@@ -198,7 +198,7 @@ class HuggingFace:
         return Answer(content, media_type_of(wanted), tuple(warnings))
 
 
-def _read(body: bytes, content_type: str, tasks: Mapping[Task, Served]) -> Asked:
+def _read(body: bytes, content_type: str, tasks: Mapping[Task, ServedWorkflow]) -> Asked:
     return read_body(
         body,
         content_type,

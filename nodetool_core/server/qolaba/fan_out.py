@@ -16,11 +16,11 @@ from typing import Any
 from nodetool_core.engine.seeds import RANDOM
 from nodetool_core.graph import Graph
 from nodetool_core.node import Role
-from nodetool_core.server.catalog import Served
+from nodetool_core.server.catalog import ServedWorkflow
 from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, WorkflowDocument
 
 
-def copied_document(served: Served, count: int) -> WorkflowDocument:
+def copied_document(served: ServedWorkflow, count: int) -> WorkflowDocument:
     """Return the workflow `count` times in one document."""
     if count == 1:
         return served.document
@@ -45,7 +45,7 @@ def copied_document(served: Served, count: int) -> WorkflowDocument:
     return WorkflowDocument(name=served.document.name, graph=GraphRecord(nodes=nodes, edges=edges))
 
 
-def copied_inputs(served: Served, inputs: Mapping[str, Any], count: int) -> dict[str, Any]:
+def copied_inputs(served: ServedWorkflow, inputs: Mapping[str, Any], count: int) -> dict[str, Any]:
     """Return the inputs for every copy; `inputs` are by the names that `inputs.apply` takes."""
     found: dict[str, Any] = {}
     for number in range(1, count + 1):

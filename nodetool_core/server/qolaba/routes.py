@@ -21,7 +21,7 @@ from fastapi.responses import JSONResponse, Response
 from nodetool_core.errors import Problem, near_miss
 from nodetool_core.jobs.job import Job, JobOptions, JobRequest, JobsError, JobState, StoredFile
 from nodetool_core.references import ImageRef
-from nodetool_core.server.catalog import Served
+from nodetool_core.server.catalog import ServedWorkflow
 from nodetool_core.server.http.http_errors import HttpError, problems_json, public
 from nodetool_core.server.http.images import encode_image_data
 from nodetool_core.server.http.json_body import read_object
@@ -176,7 +176,7 @@ class Qolaba:
         media_type, content = await state.runs.blocking(state.stored, PurePosixPath(name).stem)
         return file_answer(media_type, content, name=name, seconds=3600)
 
-    def _served(self, asked: ImageRequest) -> Served:
+    def _served(self, asked: ImageRequest) -> ServedWorkflow:
         """
         Return what serves the app.
 
@@ -216,7 +216,7 @@ class Qolaba:
             )
         return served
 
-    def _accept(self, asked: ImageRequest, served: Served, client: str) -> Job:
+    def _accept(self, asked: ImageRequest, served: ServedWorkflow, client: str) -> Job:
         """
         Return the job for a request; what was asked, and what is not done so, is kept with it.
 
@@ -242,7 +242,9 @@ class Qolaba:
         _log.info("job accepted", extra={"job_id": job.id, "workflow": served.name})
         return job
 
-    def _given(self, asked: ImageRequest, served: Served) -> tuple[dict[str, Any], list[str]]:
+    def _given(
+        self, asked: ImageRequest, served: ServedWorkflow
+    ) -> tuple[dict[str, Any], list[str]]:
         """Values by input name: those that the workflow has an input for."""
         warnings = [
             f"{name[:80]!a} is no field of this API, and is not used."

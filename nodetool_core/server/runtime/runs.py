@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from nodetool_core.engine.engine import Engine
     from nodetool_core.engine.result import RunResult
     from nodetool_core.engine.run import Run
-    from nodetool_core.server.catalog import Served
+    from nodetool_core.server.catalog import ServedWorkflow
 
 Result = TypeVar("Result")
 
@@ -121,7 +121,7 @@ class Runs:
 
     async def run(
         self,
-        served: Served,
+        served: ServedWorkflow,
         values: Mapping[str, Any],
         *,
         outputs: list[str] | None = None,
@@ -210,7 +210,7 @@ class Turn:
 
     async def run(
         self,
-        served: Served,
+        served: ServedWorkflow,
         values: Mapping[str, Any],
         *,
         outputs: list[str] | None = None,
@@ -253,7 +253,7 @@ class Turn:
             run.cancel()
             raise
 
-    def _start(self, served: Served, values: Mapping[str, Any], options: RunOptions) -> Run:
+    def _start(self, served: ServedWorkflow, values: Mapping[str, Any], options: RunOptions) -> Run:
         return self._engine.start(
             inputs.apply(served.graph, values), options=options, base=served.base
         )

@@ -19,7 +19,7 @@ from nodetool_core.context import Context, Models
 from nodetool_core.errors import NodetoolError, Problem
 from nodetool_core.models.tasks import ANY
 from nodetool_core.references import ModelRef
-from nodetool_core.server.catalog import Served
+from nodetool_core.server.catalog import ServedWorkflow
 from nodetool_core.server.http.http_errors import HttpError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class ModelWarmup:
         self._first: Future[None] | None = None
         self._first_until = 0.0
 
-    def begin(self, served: Served, seconds: float) -> None:
+    def begin(self, served: ServedWorkflow, seconds: float) -> None:
         """
         Load what a model that is served needs, ahead of all requests.
 
@@ -94,7 +94,7 @@ class ModelWarmup:
         """Whether the first model is loaded, could not be, or is no longer waited for."""
         return self._first is None or self._first.done() or time.monotonic() > self._first_until
 
-    def missing(self, served: Served) -> list[ModelRef]:
+    def missing(self, served: ServedWorkflow) -> list[ModelRef]:
         """
         Return the pipelines that a workflow names and that are not loaded.
 
@@ -106,7 +106,7 @@ class ModelWarmup:
             if ref.type in PIPELINES and not self._models.is_loaded(ref)
         ]
 
-    async def wait(self, served: Served, missing: list[ModelRef], seconds: float) -> None:
+    async def wait(self, served: ServedWorkflow, missing: list[ModelRef], seconds: float) -> None:
         """
         Until the models are loaded.
 

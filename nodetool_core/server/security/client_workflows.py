@@ -21,7 +21,7 @@ from nodetool_core.graph import GraphNode
 from nodetool_core.node import Lane, Node
 from nodetool_core.properties import jsonable
 from nodetool_core.registry import Registry
-from nodetool_core.server.catalog import Served, served_workflow
+from nodetool_core.server.catalog import ServedWorkflow, served_workflow
 from nodetool_core.server.parameters import PATH_INPUTS, PLACES
 from nodetool_core.server.security.sanitize import InputSanitizer, unspeakable
 from nodetool_core.workflow import WorkflowDocument
@@ -35,7 +35,7 @@ def read_foreign(
     sanitizer: InputSanitizer,
     put: Callable[[bytes], Mapping[str, Any]],
     base: Path,
-) -> Served:
+) -> ServedWorkflow:
     """
     Return the workflow in a client's JSON, safe to run.
 

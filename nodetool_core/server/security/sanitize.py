@@ -23,7 +23,7 @@ from nodetool_core.assets.loader import AssetStore, ImageLoader
 from nodetool_core.errors import Problem, WorkflowError, near_miss
 from nodetool_core.properties import jsonable
 from nodetool_core.references import ColorRef, FontRef, ImageRef, ImageSizeRef, ModelRef, Reference
-from nodetool_core.server.catalog import Served
+from nodetool_core.server.catalog import ServedWorkflow
 from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.http.images import EncodedImage
 from nodetool_core.server.parameters import Input
@@ -84,7 +84,7 @@ class InputSanitizer:
         self._loader = ImageLoader(limits=limits, store=store)
         self._decoding = threading.BoundedSemaphore(DECODED_AT_ONCE)
 
-    def values(self, served: Served, given: Mapping[str, Any]) -> dict[str, Any]:
+    def values(self, served: ServedWorkflow, given: Mapping[str, Any]) -> dict[str, Any]:
         """
         Values by the names that `inputs.apply` takes, with images as `EncodedImage`.
 
@@ -96,7 +96,10 @@ class InputSanitizer:
         return self._read(served, given, self._encoded)
 
     def stored(
-        self, served: Served, given: Mapping[str, Any], put: Callable[[bytes], Mapping[str, Any]]
+        self,
+        served: ServedWorkflow,
+        given: Mapping[str, Any],
+        put: Callable[[bytes], Mapping[str, Any]],
     ) -> dict[str, Any]:
         """
         Return the same as JSON, for a job.
@@ -165,7 +168,7 @@ class InputSanitizer:
             raise HttpError(422, Problem("forbidden_path", where, message, IMAGE_HINT))
         return self._loader.read(ref)
 
-    def _read(self, served: Served, given: Mapping[str, Any], keep: Keep) -> dict[str, Any]:
+    def _read(self, served: ServedWorkflow, given: Mapping[str, Any], keep: Keep) -> dict[str, Any]:
         problems: list[Problem] = []
         values: dict[str, Any] = {}
         for name, value in given.items():

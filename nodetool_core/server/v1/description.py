@@ -7,7 +7,7 @@ from typing import Any, Final
 from nodetool_core.errors import NodetoolError
 from nodetool_core.properties import MISSING, jsonable
 from nodetool_core.references import ImageRef
-from nodetool_core.server.catalog import Served
+from nodetool_core.server.catalog import ServedWorkflow
 from nodetool_core.server.parameters import Input
 from nodetool_core.server.v1.schemas import WorkflowAnswer
 from nodetool_core.types import union_members
@@ -46,7 +46,7 @@ _IMAGE_OUT: Final[dict[str, Any]] = {
 }
 
 
-def describe(served: Served) -> WorkflowAnswer:
+def describe(served: ServedWorkflow) -> WorkflowAnswer:
     """Return a workflow's name, meaning, inputs and outputs."""
     inputs = {name: _input_schema(given) for name, given in served.inputs.items()}
     required = [

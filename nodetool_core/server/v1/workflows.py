@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse, Response
 
 from nodetool_core.errors import Problem
 from nodetool_core.jobs.job import JobOptions, JobRequest
-from nodetool_core.server.catalog import Served
+from nodetool_core.server.catalog import ServedWorkflow
 from nodetool_core.server.http.forms import FORM, file_in_form, is_form
 from nodetool_core.server.http.http_errors import HttpError, problems_json
 from nodetool_core.server.http.openapi import BYTES, failures, images_content
@@ -235,7 +235,9 @@ class Own:
             else self._accept(served, wanted, request, idempotency_key)
         )
 
-    async def _wait(self, served: Served, wanted: RunRequest, request: Request) -> RunAnswer:
+    async def _wait(
+        self, served: ServedWorkflow, wanted: RunRequest, request: Request
+    ) -> RunAnswer:
         state = self._state
         state.runs.check_room()
         if not wanted.inline and not all(
@@ -264,7 +266,7 @@ class Own:
         )
 
     async def _accept(
-        self, served: Served, wanted: RunRequest, request: Request, key: str | None
+        self, served: ServedWorkflow, wanted: RunRequest, request: Request, key: str | None
     ) -> Response:
         state = self._state
         base = base_url(request, state.settings)
@@ -304,7 +306,7 @@ class Own:
         )
 
 
-def _check_outputs(served: Served, outputs: list[str] | None) -> None:
+def _check_outputs(served: ServedWorkflow, outputs: list[str] | None) -> None:
     """
     Raise HttpError 422 for an output that the workflow does not have.
 
