@@ -23,8 +23,8 @@ from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.parameters import (
     Input,
     declared_inputs,
+    exposed_inputs,
     generating_node,
-    lent_inputs,
     model_inputs,
 )
 from nodetool_core.subworkflow import expand
@@ -90,7 +90,7 @@ class ServedWorkflow:
         The input that takes the text of text-to-image: the one named `prompt`, else the only text.
         """
         texts = {name: given for name, given in self.inputs.items() if given.is_text}
-        declared = [name for name, given in texts.items() if not given.is_lent]
+        declared = [name for name, given in texts.items() if not given.is_exposed]
         return "prompt" if "prompt" in texts else declared[0] if len(declared) == 1 else None
 
     @property
@@ -234,7 +234,7 @@ def served_workflow(
 ) -> ServedWorkflow:
     """Return a workflow that was read, as it is served."""
     return ServedWorkflow(
-        name, graph, document, base, lent_inputs(graph) | declared_inputs(graph), _outputs(graph)
+        name, graph, document, base, exposed_inputs(graph) | declared_inputs(graph), _outputs(graph)
     )
 
 

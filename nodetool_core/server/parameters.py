@@ -3,7 +3,7 @@ What clients can set: a workflow's inputs, and what they do not open themselves 
 generating node.
 
 Clients of the image APIs send `num_inference_steps`, `guidance_scale`, `strength`, `seed` and the
-like to whatever they are given. A workflow with exactly one node that generates images *lends*
+like to whatever they are given. A workflow with exactly one node that generates images *exposes*
 those parameters of it that nothing is connected to. An input of the same name comes first: so an
 author gives a parameter bounds of his own, or closes it with an input that leads nowhere.
 """
@@ -77,7 +77,7 @@ class Input:
     description: str
     bounds: Mapping[str, Any] = field(default_factory=dict)
     """JSON Schema keys that the input node adds, such as `maximum`."""
-    is_lent: bool = False
+    is_exposed: bool = False
     """Whether it is a parameter of the generating node, for which the workflow has no input."""
 
     @property
@@ -183,7 +183,7 @@ def generating_node(graph: Graph) -> GraphNode | None:
     return found[0] if len(found) == 1 else None
 
 
-def lent_inputs(graph: Graph) -> dict[str, Input]:
+def exposed_inputs(graph: Graph) -> dict[str, Input]:
     """
     Return the standard parameters of the one generating node that nothing is connected to and no
     input is named like.
@@ -205,7 +205,7 @@ def model_inputs(node: GraphNode) -> dict[str, Input]:
 def _settable(node: GraphNode) -> dict[str, Input]:
     return {
         name: Input(
-            name, f"{node.id}.{name}", prop, node.values[name], prop.description, is_lent=True
+            name, f"{node.id}.{name}", prop, node.values[name], prop.description, is_exposed=True
         )
         for name, prop in node.spec.properties.items()
         if name in node.values

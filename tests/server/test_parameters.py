@@ -52,8 +52,8 @@ def catalog_of(tmp_path: Path, *workflows: Workflow) -> Catalog:
 
 def test_v9_the_one_generating_node_lends_what_no_input_opens(tmp_path: Path) -> None:
     inputs = catalog_of(tmp_path, plain(strength=0.3)).workflow("0").inputs
-    lent = {name: given for name, given in inputs.items() if given.is_lent}
-    assert lent.keys() == {
+    exposed = {name: given for name, given in inputs.items() if given.is_exposed}
+    assert exposed.keys() == {
         "negative_prompt",
         "num_inference_steps",
         "guidance_scale",
@@ -61,8 +61,8 @@ def test_v9_the_one_generating_node_lends_what_no_input_opens(tmp_path: Path) ->
         "seed",
         "scheduler",
     }
-    assert lent["strength"].default == 0.3
-    assert inputs.keys() - lent.keys() == {"image", "prompt"}
+    assert exposed["strength"].default == 0.3
+    assert inputs.keys() - exposed.keys() == {"image", "prompt"}
 
 
 def test_v9_an_input_comes_before_the_parameter_of_its_name(tmp_path: Path) -> None:
@@ -80,11 +80,13 @@ def test_v9_an_input_comes_before_the_parameter_of_its_name(tmp_path: Path) -> N
         .workflow("0")
         .inputs
     )
-    assert (inputs["strength"].most, inputs["strength"].is_lent) == (0.5, False)
-    assert not inputs["num_inference_steps"].is_lent, "the author has closed it"
+    assert (inputs["strength"].most, inputs["strength"].is_exposed) == (0.5, False)
+    assert not inputs["num_inference_steps"].is_exposed, "the author has closed it"
 
 
-def test_v9_what_is_connected_is_not_lent_and_several_nodes_lend_nothing(tmp_path: Path) -> None:
+def test_v9_what_is_connected_is_not_exposed_and_several_nodes_expose_nothing(
+    tmp_path: Path,
+) -> None:
     scene, image = StringInput(name="scene", value="a lake"), ImageInput(name="image")
     prompt = FormatText(template="{{ scene }} at night", scene=scene.output)
     connected = Workflow(
@@ -97,7 +99,7 @@ def test_v9_what_is_connected_is_not_lent_and_several_nodes_lend_nothing(tmp_pat
     assert catalog.workflow("1").inputs.keys() == {"image"}
 
 
-def test_v9_a_lent_text_is_not_taken_for_the_prompt(tmp_path: Path) -> None:
+def test_v9_an_exposed_text_is_not_taken_for_the_prompt(tmp_path: Path) -> None:
     scene = StringInput(name="scene")
     prompt = FormatText(template="{{ scene }} at night", scene=scene.output)
     served = catalog_of(
@@ -123,7 +125,7 @@ def test_v9_shipped_workflows_declare_the_parameters_of_their_nodes(path: Path) 
         assert {
             served.graph.nodes[edge.source].name for edge in node.inputs if edge.property in wanted
         } == wanted
-        assert all(name in served.inputs and not served.inputs[name].is_lent for name in wanted)
+        assert all(name in served.inputs and not served.inputs[name].is_exposed for name in wanted)
 
 
 class Recorded:

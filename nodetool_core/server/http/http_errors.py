@@ -64,7 +64,7 @@ class HttpError(NodetoolError):
     ) -> None:
         super().__init__(
             [
-                _speakable(problem)
+                _encodable(problem)
                 for problem in ([problems] if isinstance(problems, Problem) else problems)
             ]
         )
@@ -82,7 +82,7 @@ class HttpError(NodetoolError):
         )
 
 
-def _speakable(problem: Problem) -> Problem:
+def _encodable(problem: Problem) -> Problem:
     """
     Return the problem in characters that an answer can carry.
 

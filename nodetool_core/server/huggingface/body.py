@@ -4,7 +4,7 @@ so.
 
 Three ages of the documentation and the clients in use differ: raw bytes or JSON, any content type
 or none, base64 or a data URI, `inputs` as a text or an object, `negative_prompt` as a text or a
-list, a size as `target_size` or flat. All end in one `Asked`.
+list, a size as `target_size` or flat. All end in one `ParsedRequest`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LONG_TEXT: Final = 4000
 
 
 @dataclass(frozen=True)
-class Asked:
+class ParsedRequest:
     """One request, whatever its form."""
 
     image: bytes | None = None
@@ -43,7 +43,9 @@ class Asked:
     """What older clients send in the body instead of in headers: `use_cache`, `wait_for_model`."""
 
 
-def read_body(body: bytes, content_type: str, *, takes_image: bool, takes_text: bool) -> Asked:
+def read_body(
+    body: bytes, content_type: str, *, takes_image: bool, takes_text: bool
+) -> ParsedRequest:
     """
     Read a request's body.
 
@@ -63,17 +65,19 @@ def read_body(body: bytes, content_type: str, *, takes_image: bool, takes_text: 
     is_json = media_type == "application/json" or body.lstrip()[:1] == b"{"
     if looks_like_image(body) or not is_json:
         return _raw(body, takes_image)
-    asked = read_object(body)
-    parameters = _parameters(asked)
+    parsed = read_object(body)
+    parameters = _parameters(parsed)
     size = _size(parameters)
-    options = asked.get("options")
+    options = parsed.get("options")
     options = options if isinstance(options, dict) else {}
-    found = _inputs(asked)
+    found = _inputs(parsed)
     if takes_image and not (takes_text and _is_prompt(found, parameters)):
-        return Asked(image=_decoded(found), parameters=parameters, size=size, options=options)
+        return ParsedRequest(
+            image=_decoded(found), parameters=parameters, size=size, options=options
+        )
     if not isinstance(found, str):
         raise wrong(422, "invalid_value", "inputs", f"expects a text, got {type(found).__name__}.")
-    return Asked(text=found, parameters=parameters, size=size, options=options)
+    return ParsedRequest(text=found, parameters=parameters, size=size, options=options)
 
 
 def header_flag(name: str, value: str | None, default: bool) -> bool:
@@ -86,17 +90,19 @@ def header_flag(name: str, value: str | None, default: bool) -> bool:
     return found
 
 
-def _raw(body: bytes, takes_image: bool) -> Asked:
+def _raw(body: bytes, takes_image: bool) -> ParsedRequest:
     if not takes_image:
         hint = 'Send JSON: {"inputs": "what to draw"}.'
         raise wrong(
             422, "invalid_value", "body", "This model makes images from texts and takes none.", hint
         )
-    return Asked(image=body)
+    return ParsedRequest(image=body)
 
 
-def _inputs(asked: dict[str, Any]) -> Any:
-    found = next((asked[name] for name in ("inputs", "image") if asked.get(name) is not None), None)
+def _inputs(parsed: dict[str, Any]) -> Any:
+    found = next(
+        (parsed[name] for name in ("inputs", "image") if parsed.get(name) is not None), None
+    )
     if isinstance(found, dict):
         # The oldest documentation calls it an object without saying more.
         found = next((found[name] for name in _IMAGE_NAMES if found.get(name) is not None), None)
@@ -111,13 +117,13 @@ def _inputs(asked: dict[str, Any]) -> Any:
     return found
 
 
-def _parameters(asked: dict[str, Any]) -> dict[str, Any]:
-    given = asked.get("parameters")
+def _parameters(parsed: dict[str, Any]) -> dict[str, Any]:
+    given = parsed.get("parameters")
     if given is not None and not isinstance(given, dict):
         raise wrong(
             422, "invalid_value", "parameters", f"expects an object, got {type(given).__name__}."
         )
-    found = {name: value for name, value in asked.items() if name not in _NOT_PARAMETERS} | (
+    found = {name: value for name, value in parsed.items() if name not in _NOT_PARAMETERS} | (
         given or {}
     )
     nested = found.pop("extra_body", None)
@@ -271,4 +277,4 @@ def _base64(text: str) -> bytes:
     return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
 
 
-__all__ = ["MAX_SIDE", "Asked", "HttpError", "header_flag", "read_body"]
+__all__ = ["MAX_SIDE", "HttpError", "ParsedRequest", "header_flag", "read_body"]

@@ -18,7 +18,7 @@ from nodetool_core.references import ImageSizeRef
 from nodetool_core.server.catalog import ServedWorkflow
 from nodetool_core.server.http.http_errors import wrong
 from nodetool_core.server.http.images import EncodedImage, decoded, decoded_bytes
-from nodetool_core.server.huggingface.body import Asked
+from nodetool_core.server.huggingface.body import ParsedRequest
 from nodetool_core.server.parameters import Input
 from nodetool_core.server.security.sanitize import InputSanitizer
 from nodetool_core.types import union_members
@@ -79,23 +79,23 @@ class Call:
 
 
 def call_of(
-    served: ServedWorkflow, asked: Asked, sanitizer: InputSanitizer, limits: ImageLimits
+    served: ServedWorkflow, parsed: ParsedRequest, sanitizer: InputSanitizer, limits: ImageLimits
 ) -> Call:
     """
     Return a request as values of a workflow. Blocks where an image has to be fetched.
 
     Raises WorkflowError, ImageError and HttpError for values that do not fit.
     """
-    given, warnings = _parameters(served, asked.parameters)
+    given, warnings = _parameters(served, parsed.parameters)
     image = None
-    if asked.image is not None:
-        image = EncodedImage.read(asked.image, limits, "inputs")
+    if parsed.image is not None:
+        image = EncodedImage.read(parsed.image, limits, "inputs")
         assert served.image_input is not None
         given.pop(served.image_input, None)
     else:
         assert served.prompt_input is not None
-        given[served.prompt_input] = asked.text
-    sizes, starts_as, left = _sized(served, asked.size, image is not None, limits.max_pixels)
+        given[served.prompt_input] = parsed.text
+    sizes, starts_as, left = _sized(served, parsed.size, image is not None, limits.max_pixels)
     given |= sizes
     return Call(
         served, sanitizer.values(served, given), given, image, starts_as, (*warnings, *left)
@@ -103,14 +103,14 @@ def call_of(
 
 
 def _parameters(
-    served: ServedWorkflow, asked: Mapping[str, Any]
+    served: ServedWorkflow, parsed: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
     """
     Return the parameters that a workflow has inputs for, as it takes them, and what is not done as
     asked.
     """
     given, warnings = {}, []
-    for name, value in asked.items():
+    for name, value in parsed.items():
         target = served.inputs.get(name)
         taken = None if target is None else _taken(target, name, value)
         if target is None:

@@ -21,7 +21,7 @@ from nodetool_core.server.catalog import ServedWorkflow, Task
 from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.http.images import accepted_format, encode_image_data, media_type_of
 from nodetool_core.server.http.requests import read_body_of, until_gone
-from nodetool_core.server.huggingface.body import Asked, header_flag, read_body
+from nodetool_core.server.huggingface.body import ParsedRequest, header_flag, read_body
 from nodetool_core.server.huggingface.call import Call, call_of
 from nodetool_core.server.runtime.response_cache import Answer
 
@@ -57,7 +57,7 @@ def router(state: AppState) -> APIRouter:
     """Return the routes of this dialect."""
     from nodetool_core.server.huggingface.openapi import HEALTH, INFO, MODELS
 
-    dialect = HuggingFace(state)
+    dialect = HuggingFaceRoutes(state)
     routes = APIRouter(tags=["Hugging Face"])
     for prefix in PREFIXES:
         is_documented = prefix == PREFIXES[0]
@@ -85,7 +85,7 @@ def router(state: AppState) -> APIRouter:
     return routes
 
 
-class HuggingFace:
+class HuggingFaceRoutes:
     """Answers requests of this dialect."""
 
     def __init__(self, state: AppState) -> None:
@@ -124,15 +124,15 @@ class HuggingFace:
         if use_cache and (answer := state.cache.repeated(fingerprint)) is not None:
             return _response(answer, hit=True)
         state.runs.check_room()
-        asked = await state.runs.blocking(_read, body, content_type, tasks)
-        use_cache = use_cache and asked.options.get("use_cache") is not False
-        wait = wait or asked.options.get("wait_for_model") is True
-        served = tasks["image-to-image" if asked.image is not None else "text-to-image"]
+        parsed = await state.runs.blocking(_read, body, content_type, tasks)
+        use_cache = use_cache and parsed.options.get("use_cache") is not False
+        wait = wait or parsed.options.get("wait_for_model") is True
+        served = tasks["image-to-image" if parsed.image is not None else "text-to-image"]
         may_fetch = any(
-            name in served.inputs and served.inputs[name].is_image for name in asked.parameters
+            name in served.inputs and served.inputs[name].is_image for name in parsed.parameters
         )
         threads = state.runs.fetching if may_fetch else state.runs.blocking
-        call = await threads(self._call, served, asked)
+        call = await threads(self._call, served, parsed)
         if missing := await state.runs.blocking(state.warmup.missing, served):
             patience = state.settings.load_seconds if wait else state.settings.load_patience
             with state.runs.in_line():
@@ -171,8 +171,8 @@ class HuggingFace:
             )
         return found
 
-    def _call(self, served: ServedWorkflow, asked: Asked) -> Call:
-        return call_of(served, asked, self._state.sanitizer, self._state.limits)
+    def _call(self, served: ServedWorkflow, parsed: ParsedRequest) -> Call:
+        return call_of(served, parsed, self._state.sanitizer, self._state.limits)
 
     async def _answer(self, call: Call, result: RunResult, wanted: str) -> Answer:
         state, served, output = self._state, call.served, call.served.image_outputs[0]
@@ -198,7 +198,7 @@ class HuggingFace:
         return Answer(content, media_type_of(wanted), tuple(warnings))
 
 
-def _read(body: bytes, content_type: str, tasks: Mapping[Task, ServedWorkflow]) -> Asked:
+def _read(body: bytes, content_type: str, tasks: Mapping[Task, ServedWorkflow]) -> ParsedRequest:
     return read_body(
         body,
         content_type,
@@ -235,4 +235,4 @@ def _digest(*parts: bytes) -> bytes:
     return hasher.digest()
 
 
-__all__ = ["HuggingFace", "router"]
+__all__ = ["HuggingFaceRoutes", "router"]

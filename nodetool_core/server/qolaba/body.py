@@ -114,13 +114,13 @@ class TaskRequest(BaseModel):
 
 def read_image_request(body: dict[str, Any]) -> ImageRequest:
     """Return the request in a body. Raises HttpError 422 with every field that does not fit."""
-    asked: ImageRequest = _read(ImageRequest, body)
-    if asked.file_urls and not asked.celery:
+    parsed: ImageRequest = _read(ImageRequest, body)
+    if parsed.file_urls and not parsed.celery:
         hint = "Set celery to true, and ask /getImage for the result."
         raise HttpError(
             422, Problem("invalid_value", "file_urls", "only goes together with celery.", hint)
         )
-    return asked
+    return parsed
 
 
 def read_task_request(body: dict[str, Any]) -> TaskRequest:
@@ -136,13 +136,13 @@ def _read_list(text: str) -> Any:
         raise ValueError("is no JSON list of addresses") from None
 
 
-def shown_request(asked: ImageRequest) -> dict[str, Any]:
+def shown_request(parsed: ImageRequest) -> dict[str, Any]:
     """
     Return what was asked, as answers show it.
 
     Without images, which may be long or come from addresses that are secrets.
     """
-    return asked.model_dump(
+    return parsed.model_dump(
         mode="json",
         exclude_none=True,
         include=ImageRequest.model_fields.keys() - {"image", "file_urls"},

@@ -20,7 +20,7 @@ from nodetool_core.server.catalog import ServedWorkflow
 from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, WorkflowDocument
 
 
-def copied_document(served: ServedWorkflow, count: int) -> WorkflowDocument:
+def fan_out_document(served: ServedWorkflow, count: int) -> WorkflowDocument:
     """Return the workflow `count` times in one document."""
     if count == 1:
         return served.document
@@ -45,7 +45,7 @@ def copied_document(served: ServedWorkflow, count: int) -> WorkflowDocument:
     return WorkflowDocument(name=served.document.name, graph=GraphRecord(nodes=nodes, edges=edges))
 
 
-def copied_inputs(served: ServedWorkflow, inputs: Mapping[str, Any], count: int) -> dict[str, Any]:
+def fan_out_inputs(served: ServedWorkflow, inputs: Mapping[str, Any], count: int) -> dict[str, Any]:
     """Return the inputs for every copy; `inputs` are by the names that `inputs.apply` takes."""
     found: dict[str, Any] = {}
     for number in range(1, count + 1):
@@ -83,7 +83,7 @@ def _seeds(graph: Graph) -> dict[str, dict[str, int]]:
     return found
 
 
-def copied_outputs(output: str, count: int) -> list[str]:
+def fan_out_outputs(output: str, count: int) -> list[str]:
     """Names of one output in every copy."""
     return [_named(output, number) for number in range(1, count + 1)]
 

@@ -35,7 +35,7 @@ from nodetool_core.server.qolaba.body import (
     shown_request,
     stretching,
 )
-from nodetool_core.server.qolaba.fan_out import copied_document, copied_inputs, copied_outputs
+from nodetool_core.server.qolaba.fan_out import fan_out_document, fan_out_inputs, fan_out_outputs
 from nodetool_core.server.runtime.runs import ClientGone
 from nodetool_core.server.security.sources import file_answer
 
@@ -61,7 +61,7 @@ def router(state: AppState) -> APIRouter:
     """Return the routes of this dialect."""
     from nodetool_core.server.qolaba.openapi import IMAGE, RESULT, TASK
 
-    dialect = Qolaba(state)
+    dialect = QolabaRoutes(state)
     routes = APIRouter(tags=["Qolaba"])
     for path in IMAGE_PATHS:
         routes.add_api_route(
@@ -110,7 +110,7 @@ def show_failure(error: HttpError) -> Response:
     )
 
 
-class Qolaba:
+class QolabaRoutes:
     """Answers requests of this dialect."""
 
     def __init__(self, state: AppState) -> None:
@@ -121,15 +121,15 @@ class Qolaba:
     async def image_to_image(self, request: Request) -> Response:
         """Make images from an image."""
         state = self._state
-        asked = read_image_request(read_object(await read_body_of(request)))
-        served = self._served(asked)
-        job = await state.runs.fetching(self._accept, asked, served, client_of(request))
-        if asked.celery:
+        parsed = read_image_request(read_object(await read_body_of(request)))
+        served = self._served(parsed)
+        job = await state.runs.fetching(self._accept, parsed, served, client_of(request))
+        if parsed.celery:
             told = job.note[_WARNINGS]
             return JSONResponse(
                 envelope(
                     "PENDING",
-                    app_id=asked.app_id,
+                    app_id=parsed.app_id,
                     task_id=job.id,
                     given=job.note[_GIVEN],
                     error_data=told,
@@ -176,24 +176,24 @@ class Qolaba:
         media_type, content = await state.runs.blocking(state.stored, PurePosixPath(name).stem)
         return file_answer(media_type, content, name=name, seconds=3600)
 
-    def _served(self, asked: ImageRequest) -> ServedWorkflow:
+    def _served(self, parsed: ImageRequest) -> ServedWorkflow:
         """
         Return what serves the app.
 
         Raises HttpError 422 for an app, or a size of it, that there isn't.
         """
-        app = self._apps.get(asked.app_id)
+        app = self._apps.get(parsed.app_id)
         if app is None:
             raise HttpError(
                 422,
                 Problem(
                     "unknown_app",
                     "app_id",
-                    f"There is no app {asked.app_id[:80]!r}.",
-                    near_miss(asked.app_id, self._apps),
+                    f"There is no app {parsed.app_id[:80]!r}.",
+                    near_miss(parsed.app_id, self._apps),
                 ),
             )
-        if complaint := app.complaint(asked.width, asked.height):
+        if complaint := app.complaint(parsed.width, parsed.height):
             raise HttpError(422, Problem("invalid_value", "height, width", complaint))
         hint = "The operator says so in the file of the setting `qolaba_apps`."
         if not app.serves:
@@ -216,26 +216,26 @@ class Qolaba:
             )
         return served
 
-    def _accept(self, asked: ImageRequest, served: ServedWorkflow, client: str) -> Job:
+    def _accept(self, parsed: ImageRequest, served: ServedWorkflow, client: str) -> Job:
         """
         Return the job for a request; what was asked, and what is not done so, is kept with it.
 
         Blocks: images are fetched.
         """
         state = self._state
-        given, warnings = self._given(asked, served)
+        given, warnings = self._given(parsed, served)
         inputs = state.sanitizer.stored(served, given, state.keep)
-        count, output = asked.batch, served.image_outputs[0]
+        count, output = parsed.batch, served.image_outputs[0]
         order = JobRequest(
-            workflow=copied_document(served, count),
+            workflow=fan_out_document(served, count),
             base=served.base,
-            name=asked.app_id,
-            inputs=copied_inputs(served, inputs, count),
+            name=parsed.app_id,
+            inputs=fan_out_inputs(served, inputs, count),
             client=client,
             options=JobOptions(
-                outputs=copied_outputs(output, count),
+                outputs=fan_out_outputs(output, count),
                 provenance=state.settings.provenance,
-                note={_GIVEN: shown_request(asked), _WARNINGS: warnings},
+                note={_GIVEN: shown_request(parsed), _WARNINGS: warnings},
             ),
         )
         job = state.jobs.submit(order)
@@ -243,31 +243,33 @@ class Qolaba:
         return job
 
     def _given(
-        self, asked: ImageRequest, served: ServedWorkflow
+        self, parsed: ImageRequest, served: ServedWorkflow
     ) -> tuple[dict[str, Any], list[str]]:
         """Values by input name: those that the workflow has an input for."""
         warnings = [
             f"{name[:80]!a} is no field of this API, and is not used."
-            for name in islice(asked.model_extra or (), _UNKNOWN_SHOWN)
+            for name in islice(parsed.model_extra or (), _UNKNOWN_SHOWN)
         ]
-        size = None if asked.width is None or asked.height is None else (asked.width, asked.height)
+        size = (
+            None if parsed.width is None or parsed.height is None else (parsed.width, parsed.height)
+        )
         wanted: dict[str, Any] = {
-            "prompt": asked.prompt,
-            "negative_prompt": asked.negative_prompt,
-            "guidance_scale": asked.guidance_scale,
-            "strength": asked.strength,
+            "prompt": parsed.prompt,
+            "negative_prompt": parsed.negative_prompt,
+            "guidance_scale": parsed.guidance_scale,
+            "strength": parsed.strength,
         }
         if size is not None and {"width", "height"} <= served.inputs.keys():
             wanted |= {"width": size[0], "height": size[1]}
         given = {
             name: value
             for name, value in wanted.items()
-            if name in served.inputs and (name in asked.model_fields_set or value != "")
+            if name in served.inputs and (name in parsed.model_fields_set or value != "")
         }
         warnings += [
             f"{name} is not used by this app."
             for name in wanted
-            if name in asked.model_fields_set and name not in served.inputs
+            if name in parsed.model_fields_set and name not in served.inputs
         ]
         if "guidance_scale" in given:
             most = served.inputs["guidance_scale"].most
@@ -277,12 +279,12 @@ class Qolaba:
                     f"guidance_scale was brought to {most:g}, the most that this app takes."
                 )
         assert served.image_input is not None
-        given[served.image_input], left = self._kept(asked.image, "image", size)
+        given[served.image_input], left = self._kept(parsed.image, "image", size)
         warnings += left
-        if asked.file_urls:
+        if parsed.file_urls:
             further = [
                 self._kept(url, f"file_urls[{index}]", None)[0]
-                for index, url in enumerate(asked.file_urls)
+                for index, url in enumerate(parsed.file_urls)
             ]
             name = next(
                 (

@@ -23,13 +23,14 @@ from nodetool_core.properties import jsonable
 from nodetool_core.registry import Registry
 from nodetool_core.server.catalog import ServedWorkflow, served_workflow
 from nodetool_core.server.parameters import PATH_INPUTS, PLACES
-from nodetool_core.server.security.sanitize import InputSanitizer, unspeakable
+from nodetool_core.server.security.json_limits import violation
+from nodetool_core.server.security.sanitize import InputSanitizer
 from nodetool_core.workflow import WorkflowDocument
 
 MAX_NODES: Final = 1000
 
 
-def read_foreign(
+def read_client_workflow(
     content: Any,
     registry: Registry,
     sanitizer: InputSanitizer,
@@ -44,7 +45,7 @@ def read_foreign(
     Raises WorkflowError with every problem, HttpError and ImageError where a reference may not be
     followed.
     """
-    complaint = unspeakable(content)
+    complaint = violation(content)
     if complaint:
         raise WorkflowError(Problem("invalid_document", "workflow", complaint))
     document = WorkflowDocument.from_json(content)

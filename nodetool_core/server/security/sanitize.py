@@ -10,7 +10,6 @@ is refused. So no path and no address of a client's choosing ever reaches a node
 
 from __future__ import annotations
 
-import math
 import re
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -27,6 +26,7 @@ from nodetool_core.server.catalog import ServedWorkflow
 from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.http.images import EncodedImage
 from nodetool_core.server.parameters import Input
+from nodetool_core.server.security.json_limits import violation
 from nodetool_core.server.v1.schemas import FileAnswer, InlineFile
 
 DECODED_AT_ONCE: Final = 2
@@ -35,9 +35,6 @@ Images that are decoded at once though no run has begun.
 
 To see whether they can be, or to scale them down.
 """
-
-MAX_DEPTH: Final = 32
-"""Levels of lists and objects in a value."""
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _WEB: Final = frozenset({"http", "https"})
@@ -197,7 +194,7 @@ class InputSanitizer:
         }
 
     def _validated(self, target: Input, value: Any) -> tuple[Any, list[Problem]]:
-        complaint = unspeakable(value)
+        complaint = violation(value)
         if complaint:
             return None, [Problem("invalid_value", target.name, complaint)]
         validated, problems = target.prop.validate(_as_reference(value), target.name)
@@ -290,41 +287,6 @@ def _as_reference(value: Any) -> Any:
     ):
         return {name: value[name] for name in ("type", "data") if name in value}
     return value
-
-
-def unspeakable(value: Any) -> str:
-    """
-    Why a JSON value can't be worked with, though it is valid JSON.
-
-    Half of a character, a number that is none, or nested too deeply. Empty where it can. Nothing
-    recurses.
-    """
-    level, depth = [value], 0
-    while level:
-        for item in level:
-            if isinstance(item, str) and not item.isascii() and not _is_encodable(item):
-                return "holds a surrogate, which is no character."
-            if isinstance(item, float) and not math.isfinite(item):
-                return f"{item} is not a finite number."
-        depth += 1
-        if depth > MAX_DEPTH:
-            return f"is nested more than {MAX_DEPTH} levels deep."
-        level = [part for item in level for part in _parts(item)]
-    return ""
-
-
-def _parts(item: Any) -> list[Any]:
-    if isinstance(item, dict):
-        return [*item, *item.values()]
-    return item if isinstance(item, list) else []
-
-
-def _is_encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _out_of_bounds(value: Any, bounds: Mapping[str, Any]) -> str:

@@ -41,7 +41,7 @@ State = Literal["queued", "running", "done", "failed", "cancelled", "expired"]
 
 def router(state: AppState) -> APIRouter:
     """Return the routes of jobs."""
-    jobs = OwnJobs(state)
+    jobs = JobRoutes(state)
     routes = APIRouter(prefix=f"{PREFIX}/jobs", tags=["Jobs"])
     known = failures(401, 404, 422, 429, 503)
     routes.add_api_route("", jobs.list, methods=["GET"], responses=known)
@@ -66,7 +66,7 @@ def router(state: AppState) -> APIRouter:
     return routes
 
 
-class OwnJobs:
+class JobRoutes:
     """
     Answers requests about jobs.
 

@@ -1,7 +1,7 @@
 """
 Our own API, under /v1: workflows and models that are served, runs, uploads, files.
 
-Jobs have a file of their own, `own_jobs.py`.
+Jobs have a file of their own, `jobs.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from nodetool_core.server.http.forms import FORM, file_in_form, is_form
 from nodetool_core.server.http.http_errors import HttpError, problems_json
 from nodetool_core.server.http.openapi import BYTES, failures, images_content
 from nodetool_core.server.http.requests import base_url, client_of, read_body_of, until_gone
-from nodetool_core.server.security.client_workflows import read_foreign
+from nodetool_core.server.security.client_workflows import read_client_workflow
 from nodetool_core.server.security.sources import file_answer
 from nodetool_core.server.v1.description import describe
 from nodetool_core.server.v1.results import Results
@@ -73,7 +73,7 @@ Digest = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="An `asset_id
 
 def router(state: AppState) -> APIRouter:
     """Return the routes of this dialect, except those of jobs."""
-    own = Own(state)
+    own = WorkflowRoutes(state)
     routes = APIRouter(prefix=PREFIX, tags=["Workflows"])
     routes.add_api_route("/workflows", own.workflows, methods=["GET"], responses=failures(401, 429))
     routes.add_api_route(
@@ -117,7 +117,7 @@ def router(state: AppState) -> APIRouter:
     return routes
 
 
-class Own:
+class WorkflowRoutes:
     """Answers requests of this dialect."""
 
     def __init__(self, state: AppState) -> None:
@@ -226,7 +226,7 @@ class Own:
             )
         base = state.settings.data.absolute()
         served = await state.runs.fetching(
-            read_foreign, wanted.workflow, state.registry, state.sanitizer, state.keep, base
+            read_client_workflow, wanted.workflow, state.registry, state.sanitizer, state.keep, base
         )
         _check_outputs(served, wanted.outputs)
         return await (
