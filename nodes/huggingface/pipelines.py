@@ -1,19 +1,18 @@
 """
-Running a diffusers pipeline for a node: the one place that every diffusion node goes through.
+Run a diffusers pipeline for a node: the one place that every diffusion node goes through.
 
-`generate` brings the image to a size the model can take, passes the arguments that the pipeline's
-signature takes, reports each step, ends at the next step when the run is cancelled, and answers
-what diffusers leaves unsaid (a black result, memory that ran out) with an error or a warning.
+`generate` resizes the image to a supported size, passes the arguments that the pipeline's signature
+takes, reports each step, stops at the next step when the run is cancelled, and explains what
+diffusers does not (a black result, memory that ran out) with an error or a warning.
 """
 
 from __future__ import annotations
 
-import logging
 import math
 import re
 import secrets
 import threading
-from collections.abc import Sequence, Sized
+from collections.abc import Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -23,13 +22,14 @@ from nodes.huggingface.families import quirks_of
 from nodes.huggingface.finite_check import FiniteCheck
 from nodes.huggingface.latents import Latents, LatentsCapture
 from nodes.huggingface.previews import chain_callbacks, preview_callback
+from nodes.huggingface.progress import relayed_warnings, report_steps
 from nodes.huggingface.prompts import warn_of_truncated_prompts
 from nodes.huggingface.schedulers import uses_global_rng
 from nodes.huggingface.sizes import Size, side_multiple, supported_size, supported_square
 from nodetool_core import NodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     import torch
     from PIL import Image
@@ -37,33 +37,19 @@ if TYPE_CHECKING:
     from nodetool_core import Context
 
 _ANY_AREA = re.compile(r"Upscale")
-"""Pipelines whose image has no native area: they enlarge whatever they get."""
+"""Pipelines whose input has no native area: they enlarge any image."""
 
 _SQUARE_ONLY = re.compile(r"^KandinskyImg2Img")
-"""
-Pipelines that fail on all but squares.
-
-Diffusers 0.42 takes width for height on one of two paths, and compares them.
-"""
+"""Pipelines that support squares only: diffusers 0.42 swaps width and height on one path."""
 
 _SEEDS = 2**64
-"""How many seeds torch's generators tell apart."""
+"""Number of seeds of a `torch.Generator`."""
 
 _GLOBAL_RNG: Final = threading.Lock()
-"""Held while torch's own generator, which the whole process has in common, is one call's."""
+"""Held while one call uses torch's global random generator, which the process shares."""
 
 _TEXT_MULTIPLE = 8
-"""
-What sides have to be multiples of where an image is made from text.
-
-Most pipelines check for 8, whatever their model can do.
-"""
-
-_RELAYED = re.compile(r"ignored|will be (changed|resized)", re.IGNORECASE)
-"""What diffusers logs of the user's own values; the rest is of its insides."""
-
-_TRUNCATED = re.compile(r"truncated", re.IGNORECASE)
-"""What it logs of some prompts, for encoders whose length is not known here."""
+"""What sides have to be multiples of in text to image: most pipelines check for 8."""
 
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|not enough memory|can't allocate memory|failed to allocate", re.IGNORECASE
@@ -72,11 +58,11 @@ _OUT_OF_MEMORY = re.compile(
 
 @dataclass(frozen=True)
 class Generated:
-    """What a call made."""
+    """The images of a call, and the latents of the last one."""
 
     images: list[Image.Image]
     latents: Latents | None = None
-    """What the last image was decoded from, where the pipeline shows it."""
+    """Latents of the last image, where the pipeline exposes them."""
 
     @property
     def image(self) -> Image.Image:
@@ -99,28 +85,28 @@ def generate(
     restore_size: bool = False,
 ) -> Generated:
     """
-    Call a pipeline and return the images it makes.
+    Call a pipeline and return the images that it generates.
 
     Args:
-        pipeline: A pipeline of the caller's own, as `context.models.use` lends it.
+        pipeline: A pipeline as `context.models.use` lends it.
         wanted: The node's properties by name, such as prompt, strength, num_inference_steps.
-        seed: Of the random generator; the same seed gives the same image. The second image is that
-            of the next seed.
-        context: Gets progress, one report per step, and warnings.
-        image: The image to start from, RGB; resized with LANCZOS where the model can't take its
-            size.
-        aligned_images: Images that lie upon it, such as a mask, by property; brought to the same size.
-        size: Of the result, where there is no image to start from; None for the size that the model
-            was made for.
-        reference_images: Further images to look at, for pipelines that take several.
-        count: How many images.
-        progress_slice: Which part of how many this call is of a longer work, for its progress.
-        restore_size: The caller brings the result back to the size of `image`, so that another one is
-            nothing to tell.
+        seed: Seed of the random generator; equal seeds make equal images. The second image has the
+            next seed, and so on.
+        context: Receives progress, one report per step, and warnings.
+        image: The image to start from, RGB; resized with LANCZOS where the model does not support
+            its size.
+        aligned_images: Images of the same area, such as a mask, by property; resized like `image`.
+        size: Size of the result where there is no image to start from; None for the model's own.
+        reference_images: Further images, for pipelines that take several.
+        count: Number of images.
+        progress_slice: Which slice this call is of how many, from 0, for the progress of a longer
+            work.
+        restore_size: The caller resizes the result to the size of `image`, so that a changed size
+            needs no warning.
 
     Raises:
-        NodeError: The properties leave nothing to do, or the model can't do it.
-        RunCancelled: The run was cancelled; the pipeline must not be used again, its weights may.
+        NodeError: The properties leave nothing to do, or the model does not support them.
+        RunCancelled: The run was cancelled; use the pipeline no more, its weights are intact.
     """
     check_steps(pipeline, wanted)
     model_input, model_size = image, size
@@ -158,11 +144,11 @@ def generate(
         arguments["callback_on_step_end"] = chain_callbacks(callbacks)
     images = []
     for index in range(count):
-        _report_steps(
+        report_steps(
             pipeline, context, (progress_slice[0] * count + index, progress_slice[1] * count)
         )
         arguments["generator"] = seeded_generator(seed_at(seed, index), context)
-        # What is to be said of the first part is so of all.
+        # Warnings about the first slice hold for all.
         is_first = progress_slice[0] == index == 0
         generated = _call_pipeline(pipeline, arguments, context, relays_warnings=is_first)
         finite_check.warn(capture.last, context)
@@ -179,12 +165,12 @@ def generate(
 def _call_pipeline(
     pipeline: Any, arguments: Mapping[str, Any], context: Context, *, relays_warnings: bool
 ) -> Image.Image:
-    """Return the image of one call; what diffusers says of it reaches the user where it `relays_warnings`."""
+    """Return the image of one call, with the failures of diffusers explained."""
     import torch
 
     context.check_cancelled()
     relayed = (
-        _relayed_warnings(
+        relayed_warnings(
             context, truncated=warn_of_truncated_prompts(pipeline, arguments, context.warn)
         )
         if relays_warnings
@@ -203,7 +189,7 @@ def _call_pipeline(
 def _image_argument(
     pipeline: Any, image: Image.Image, reference_images: Sequence[Image.Image]
 ) -> Any:
-    """Return the image as a pipeline takes it: by itself, or in a list with those beside it."""
+    """Return the image as a pipeline takes it: by itself, or in a list with reference images."""
     if reference_images or any(quirk.image_as_list for quirk in quirks_of(type(pipeline).__name__)):
         return [image, *reference_images]
     return _in_mode_of_vae(pipeline, image)
@@ -218,9 +204,7 @@ def _resized(image: Image.Image, size: Size) -> Image.Image:
 
 
 def _supported_size(pipeline: Any, size: Size, context: Context) -> Size:
-    """
-    Return the size nearest to what was asked for that the model can make, told where it is another.
-    """
+    """Return the supported size nearest to the requested one; warn where they differ."""
     multiple = math.lcm(side_multiple(pipeline), _TEXT_MULTIPLE)
     possible = Size(*(max(multiple, side // multiple * multiple) for side in size))
     if possible != size:
@@ -233,14 +217,14 @@ def _supported_size(pipeline: Any, size: Size, context: Context) -> Size:
 
 
 def _steps(arguments: Mapping[str, Any]) -> int:
-    """How many steps the arguments ask for."""
+    """Return the number of denoising steps of a call."""
     return max(1, int(arguments.get("num_inference_steps", 1) * arguments.get("strength", 1.0)))
 
 
 def _fit_to_model(
     pipeline: Any, image: Image.Image, context: Context, *, warns: bool
 ) -> Image.Image:
-    """Return the image at a size that the model can take, told where it is another than its own."""
+    """Return the image at a supported size; warn where it was resized."""
     given = Size(*image.size)
     fitting = supported_size(
         pipeline, given, any_area=bool(_ANY_AREA.search(type(pipeline).__name__))
@@ -257,11 +241,7 @@ def _fit_to_model(
 
 
 def _stretch_to_square(pipeline: Any, image: Image.Image, context: Context) -> Image.Image:
-    """
-    Return the image stretched to a square for a pipeline that takes no other shape.
-
-    The image itself for the rest.
-    """
+    """Return the image stretched to a square where the pipeline supports no other shape."""
     name = type(pipeline).__name__
     if not _SQUARE_ONLY.search(name) or image.width == image.height:
         return image
@@ -273,7 +253,7 @@ def _stretch_to_square(pipeline: Any, image: Image.Image, context: Context) -> I
 
 
 def _in_mode_of_vae(pipeline: Any, image: Image.Image) -> Image.Image:
-    """Return the image with an alpha channel for an autoencoder that encodes one."""
+    """Return the image with an alpha channel where the VAE encodes one."""
     vae = getattr(pipeline, "vae", None)
     return (
         image.convert("RGBA")
@@ -285,7 +265,7 @@ def _in_mode_of_vae(pipeline: Any, image: Image.Image) -> Image.Image:
 def _warn_of_chosen_size(
     pipeline: Any, image: Image.Image, source: Image.Image, context: Context
 ) -> None:
-    """Warn of a pipeline that chose the size of the result itself."""
+    """Warn where the pipeline chose the size of the result itself."""
     name = type(pipeline).__name__
     if image.size != source.size and not _ANY_AREA.search(name):
         context.warn(
@@ -302,15 +282,15 @@ def _lanczos() -> Any:
 
 def seed_at(seed: int, index: int) -> int:
     """
-    Returns the seed of the image that is `index` places after the first.
+    Return the seed of the image that is `index` places after the first.
 
-    After the greatest comes 0. Below 0 each is drawn.
+    It wraps to 0 after the greatest; a negative seed stays, so that each image draws its own.
     """
     return seed if seed < 0 or index == 0 else (seed + index) % _SEEDS
 
 
 def seeded_generator(seed: int, context: Context) -> torch.Generator:
-    """Return a fresh generator on the CPU, whose numbers are the same on every device."""
+    """Return a new generator on the CPU, whose numbers are the same for every device."""
     import torch
 
     if seed < 0:
@@ -328,10 +308,7 @@ def seeded_generator(seed: int, context: Context) -> torch.Generator:
 
 @contextmanager
 def _seeded_global_rng(pipeline: Any, generator: torch.Generator) -> Iterator[None]:
-    """
-    Numbers that a pipeline draws besides those of its generator follow from the same seed, and
-    change nothing for others.
-    """
+    """Seed torch's global generator for a call that draws from it, and restore it afterwards."""
     import torch
 
     is_global = uses_global_rng(getattr(pipeline, "scheduler", None)) or any(
@@ -347,7 +324,9 @@ def _seeded_global_rng(pipeline: Any, generator: torch.Generator) -> Iterator[No
 
 def _checked_image(pipeline: Any, result: Any, context: Context) -> Image.Image:
     """
-    Return the image in what a pipeline returned, looked at for the ways in which it can be none.
+    Return the image of a pipeline's result.
+
+    Warn where the safety checker blackened it; raise NodeError where there is none, or only black.
     """
     images = getattr(result, "images", None)
     if images is None or len(images) == 0:
@@ -378,7 +357,7 @@ def _checked_image(pipeline: Any, result: Any, context: Context) -> Image.Image:
 
 
 def flatten_layers(layers: list[Image.Image]) -> Image.Image:
-    """Return the image that RGBA layers make, the first at the bottom."""
+    """Return the composite of RGBA layers, the first at the bottom."""
     from PIL import Image as Pillow
 
     image = layers[0].convert("RGBA")
@@ -387,100 +366,9 @@ def flatten_layers(layers: list[Image.Image]) -> Image.Image:
     return image
 
 
-class StepReporter:
-    """
-    Stands in for a pipeline's progress bar.
-
-    Reports each step to a context, which raises where the run was cancelled.
-
-    Every diffusers pipeline draws its loop with `self.progress_bar`, with the true number of steps;
-    only most have a callback, of three kinds. So this is the one way to follow them all. Used as a
-    context manager or as an iterator.
-    """
-
-    def __init__(
-        self,
-        context: Context,
-        message: str,
-        iterable: Iterable[Any] | None = None,
-        total: int | None = None,
-        progress_slice: tuple[int, int] = (0, 1),
-    ) -> None:
-        self._context = context
-        self._message = message
-        self._iterable = iterable
-        self._total = len(iterable) if total is None and isinstance(iterable, Sized) else total or 0
-        self._done = 0
-        self._before, self._shares = progress_slice
-
-    def update(self, n: int = 1) -> None:
-        self._done += n
-        total = max(self._total, self._done)
-        self._context.progress(
-            self._before * total + self._done, self._shares * total, self._message
-        )
-
-    def __iter__(self) -> Iterator[Any]:
-        for item in () if self._iterable is None else self._iterable:
-            self._context.check_cancelled()
-            yield item
-            self.update()
-
-    def __enter__(self) -> StepReporter:
-        self._context.check_cancelled()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        return None
-
-
-def _report_steps(pipeline: Any, context: Context, progress_slice: tuple[int, int]) -> None:
-    """Have the pipeline, and those it is made of, report their steps."""
-    from diffusers import DiffusionPipeline
-
-    inner = {
-        name: part for name, part in vars(pipeline).items() if isinstance(part, DiffusionPipeline)
-    }
-    for name, part in {"": pipeline, **inner}.items():
-        message = "prior" if name == "prior_pipe" else ""
-
-        def progress_bar(
-            iterable: Iterable[Any] | None = None, total: int | None = None, message: str = message
-        ) -> StepReporter:
-            return StepReporter(context, message, iterable, total, progress_slice)
-
-        part.progress_bar = progress_bar
-
-
-@contextmanager
-def _relayed_warnings(context: Context, *, truncated: bool) -> Iterator[None]:
-    """
-    What diffusers logs as a warning on this thread reaches the user as one.
-
-    Of prompts only where nothing was `truncated` that is known.
-    """
-    thread = threading.get_ident()
-
-    class Relay(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            message = record.getMessage()
-            if record.thread == thread and (
-                _RELAYED.search(message) or (not truncated and _TRUNCATED.search(message))
-            ):
-                context.warn(message)
-
-    relay = Relay(logging.WARNING)
-    logger = logging.getLogger("diffusers")
-    logger.addHandler(relay)
-    try:
-        yield
-    finally:
-        logger.removeHandler(relay)
-
-
 @contextmanager
 def _explained_failures(pipeline: Any) -> Iterator[None]:
-    """Turns the failures of a pipeline that a user can mend into errors that say how."""
+    """Turn failures of a pipeline that a user can fix into errors that say how."""
     import torch
 
     name = type(pipeline).__name__

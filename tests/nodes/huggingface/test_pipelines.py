@@ -12,7 +12,8 @@ from PIL import Image
 
 from nodes.huggingface.arguments import call_arguments
 from nodes.huggingface.image_to_image import ImageToImage
-from nodes.huggingface.pipelines import StepReporter, flatten_layers, generate
+from nodes.huggingface.pipelines import flatten_layers, generate
+from nodes.huggingface.progress import StepReporter
 from nodes.nodetool.input import ImageInput
 from nodes.nodetool.output import Output
 from nodetool_core import NodeError, RunCancelled, Workflow
