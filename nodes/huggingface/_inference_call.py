@@ -1,7 +1,4 @@
-"""
-One image from a hosted model, by `huggingface_hub.InferenceClient`, on a thread that is watched by
-a `Guard`.
-"""
+"""One image from a hosted model, by `huggingface_hub.InferenceClient` under a `Guard`."""
 
 from __future__ import annotations
 
@@ -29,22 +26,23 @@ PROVIDER_KEYS: Final = {
     "wavespeed": "WAVESPEED_API_KEY",
 }
 """
-The secret with a provider's own key.
+Provider to the secret with its own key.
 
-Where it is not set, the Hugging Face token pays, and Hugging Face passes the call on.
+Where it is not set, the call goes through Hugging Face, paid by the Hugging Face token.
 """
 
 _MODEL_ID: Final = re.compile(r"[\w.-]+/[\w.-]+")
 _NO_KEY: Final = "anonymous"
 """
-Given to the client where there is no key, because it takes an empty one as leave to look for
-another; the guard sends none.
+Passed to the client where there is no key, because it looks for another where it is empty.
+
+The guard sends none.
 """
 
 
 @dataclass(frozen=True)
 class Target:
-    """Who is asked, and with which key."""
+    """The service to call, and the key for it."""
 
     service: str
     provider: str
@@ -73,11 +71,11 @@ class Target:
 
 def target(context: Context, provider: str, model: str, endpoint: str) -> Target:
     """
-    Who a node's properties mean.
+    Return the service that a node's properties name.
 
     A key goes only where its name says: a provider's own key to that provider, the Hugging Face
-    token to Hugging Face, and to an address of the user's choice the key that was set for that
-    host. A workflow from elsewhere can't lead a key astray.
+    token to Hugging Face, and the key that was set for a host to that host. So a workflow from
+    elsewhere can't send a key to another service.
 
     Raises NodeError where the address or the model is wrong, SecretError where a key is missing.
     """
@@ -184,7 +182,7 @@ def _image(guard: Guard, ask: Callable[[], Any]) -> Image.Image:
 
 
 def _misunderstood(guard: Guard, error: Exception) -> NodeError:
-    """Return what an exception of the client means."""
+    """Return the error that an exception of the client means."""
     import httpx2
 
     service = guard.waiting.service

@@ -51,11 +51,14 @@ _BASE64: Final = 4 / 3
 
 
 class Guard:
-    """The watch over one call."""
+    """Guards the HTTP requests of one call."""
 
     def __init__(self, waiting: Waiting, *, key: str, secret: str, endpoint: str = "") -> None:
         """
+        Make a guard for one call.
+
         Args:
+            waiting: The deadline of the call, and its context.
             key: What authorizes the call; empty for none.
             secret: The name of the key.
             endpoint: The address that the call goes to, where it is no provider.
@@ -82,17 +85,14 @@ class Guard:
         """The network stream that the work was asked for on."""
 
     def stop(self) -> None:
-        """
-        Nobody waits any more: the request for the work is broken off, so that the service can see
-        it, and nothing follows.
-        """
+        """Abort the call: break the request off, so that the service notices, and send no more."""
         self._stopped.set()
         if self._connection is not None:
             with suppress(OSError):
                 self._connection.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
     def run(self, work: Callable[[], Any]) -> Any:
-        """Do what calls the service, on this thread, under this watch."""
+        """Run the function that calls the service, on this thread, guarded."""
         from huggingface_hub import get_session
 
         hooks = get_session().event_hooks
@@ -106,7 +106,7 @@ class Guard:
             _GUARD.reset(token)
 
     def before(self, request: httpx2.Request) -> None:
-        """Whether a request may be sent, with what, and for how long."""
+        """Check a request before it is sent; set its timeouts, headers and key."""
         self._check()
         left = max(self.waiting.remaining, 0.001)
         request.extensions["timeout"] = {
@@ -119,12 +119,12 @@ class Guard:
             # A connection of its own, which nobody else is on when it is broken off.
             request.headers["connection"] = "close"
             request.extensions["trace"] = self._connected
-        # What is packed can be a thousand times as large as it looks.
+        # A compressed body can unpack to a thousand times its size.
         request.headers["accept-encoding"] = "identity"
         self._authorize(request)
 
     def after(self, response: httpx2.Response) -> None:
-        """Read an answer, and raise what it says of a failure."""
+        """Read a response, and raise the failure that it reports."""
         self._check()
         request, service = (
             response.request,
@@ -158,9 +158,9 @@ class Guard:
 
     def _authorize(self, request: httpx2.Request) -> None:
         """
-        Give a request the key or none.
+        Set the key of a request, or remove it.
 
-        What goes neither to the Hub nor to the service has to go to a public address.
+        Raises NodeError for an address that is neither the Hub's, nor the service's, nor public.
         """
         sent = request.headers.pop("authorization", "")
         if self._is_hub(request):
@@ -176,7 +176,7 @@ class Guard:
             _check_public(str(request.url))
 
     def _connected(self, event: str, details: dict[str, Any]) -> None:
-        """Told by the HTTP client of each thing that happens on a connection."""
+        """Keep the connection's stream; the HTTP client calls this for each event on it."""
         if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
             self._connection = details["return_value"]
 
@@ -203,10 +203,7 @@ class Guard:
         return error
 
     def _bounded(self, stream: Any, service: str) -> httpx2.SyncByteStream:
-        """
-        Yield the stream of a body, which ends with an error at the limit, at the deadline, and once
-        nobody waits.
-        """
+        """Return a body's stream that raises at its size limit, at the deadline, and on a stop."""
         import httpx2
 
         check, most = self._check, int(RESULT_LIMITS.max_bytes * _BASE64)
@@ -251,10 +248,7 @@ def _check_public(url: str) -> None:
 
 
 def _image_in(value: Any) -> bytes:
-    """
-    Return the file of an image that JSON carries as base64, in `data[0].b64_json`, as Together
-    sends it; empty where it has none.
-    """
+    """Return the bytes of a base64 image in `data[0].b64_json`, as Together sends; else empty."""
     found = value.get("data") if isinstance(value, dict) else None
     first = found[0] if isinstance(found, list) and found else None
     text = first.get("b64_json") if isinstance(first, dict) else None

@@ -1,9 +1,8 @@
 """
-Whether the files of adapters and of networks that enlarge are whole, and what is said where they
-are not.
+Check the files of adapters and upscalers, and explain what does not fit.
 
-What a LoRA lacks is filled with random numbers by peft, without a word, and whole numbers are taken
-for weights. diffusers finds the rest, and says it in words of its own insides.
+PEFT fills what a LoRA lacks with random numbers, without a warning, and takes integers for weights.
+diffusers finds the rest, and reports it in terms of its own internals.
 """
 
 from __future__ import annotations
@@ -25,14 +24,10 @@ _LORA_PAIRS = (
     ("lora.down", "lora.up"),
     ("lora_linear_layer.down", "lora_linear_layer.up"),
 )
-"""Names of the two matrices that make up a change of a layer."""
+"""Names of the two matrices (down, up) of a layer's low-rank update."""
 
 _SCALES = (".scale_weight", ".weight_scale", ".scale_input", ".input_scale")
-"""
-Ends of the names of tensors without which weights in 8 bits mean nothing.
-
-Diffusers does not read them.
-"""
+"""Suffixes of the scales of 8-bit weights, which diffusers does not read."""
 
 _SHAPES = (
     re.compile(
@@ -43,14 +38,11 @@ _SHAPES = (
         r" .*?\[(?P<has>[^]]*)\]"
     ),
 )
-"""How torch and diffusers say that shapes differ."""
+"""Messages of torch and diffusers about shapes that differ."""
 
 
 def check_lora(tensors: Mapping[str, Any], name: str) -> None:
-    """
-    Raise NodeError where one of the two matrices of a layer is missing, or a matrix holds no real
-    numbers.
-    """
+    """Raise NodeError where a layer lacks one of its two matrices, or one is not floating point."""
     check_weight_dtypes(tensors, f"The LoRA {name!r}", "loras")
     unpaired = [
         f"{key}, without {other}"
@@ -64,8 +56,10 @@ def check_lora(tensors: Mapping[str, Any], name: str) -> None:
 
 def unused_layers(pipeline: Any, tensors: Mapping[str, Any], adapter: str) -> int:
     """
-    How many of the layers that a LoRA changes the pipeline, on which it was hung under the name
-    `adapter`, does not have.
+    Count the layers of a LoRA that the pipeline lacks.
+
+    Args:
+        adapter: The name under which the LoRA was loaded into the pipeline.
     """
     import torch
 
@@ -83,9 +77,11 @@ def unused_layers(pipeline: Any, tensors: Mapping[str, Any], adapter: str) -> in
 
 def check_weight_dtypes(tensors: Mapping[str, Any], what: str, where: str) -> None:
     """
-    Raise NodeError where weights are whole numbers or truth values, or quantized with scales.
+    Raise NodeError where weights are integers or booleans, or quantized with scales.
 
-    `what` begins the message, `where` is a property.
+    Args:
+        what: Begins the message.
+        where: The property that the message names.
     """
     if scales := [key for key in tensors if key.endswith(_SCALES)]:
         message = f"{what} is quantized in a form that is not read here: {_listed(scales)}."
@@ -110,7 +106,7 @@ def check_weight_dtypes(tensors: Mapping[str, Any], what: str, where: str) -> No
 
 
 def model_unfit(what: str, pipeline: str, error: Exception, hint: str, where: str) -> NodeError:
-    """Return what is said of an adapter that a library could not hang on a pipeline."""
+    """Return the error for an adapter that a library could not load into a pipeline."""
     return NodeError(
         f"{what} does not fit {pipeline}: {_reason(error)}", hint, code="model_unfit", where=where
     )
@@ -136,7 +132,7 @@ def _reason(error: Exception) -> str:
 
 
 def _paired_name(key: str) -> str | None:
-    """Return the name of the matrix without which the one of this name means nothing."""
+    """Return the name of the other matrix of a pair; None for tensors without one."""
     for one, other in (*_LORA_PAIRS, *((b, a) for a, b in _LORA_PAIRS)):
         # Only the second may have a bias.
         if re.search(rf"\.{re.escape(one)}\.(.*\.)?weight$", key):

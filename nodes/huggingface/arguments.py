@@ -1,9 +1,9 @@
 """
-From a node's properties to a pipeline's arguments.
+Map a node's properties to a pipeline's arguments.
 
-A pipeline is called with exactly the parameters that its signature names. What it doesn't take is
-told, never dropped in silence. What a signature does not tell is in the tables of `families.py`,
-from which docs/models.md is written as well.
+A pipeline is called with exactly the parameters of its signature. A property that it does not take
+is reported in a warning, never dropped silently. What a signature does not state is in the tables of
+`families.py`, from which docs/models.md is generated as well.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _GIVEN_BY_OTHERS = {
     "mask_image": "a mask",
     "control_mask": "a mask",
 }
-"""What is needed by pipelines that take it, although its parameter defaults to None."""
+"""Inputs that pipelines need where they take them, although the parameter defaults to None."""
 
 _AS_WITHOUT = {"strength": 1.0}
-"""Values that say what pipelines without the setting do anyway."""
+"""Values that describe what pipelines without the parameter do anyway."""
 
 Warn = Callable[[str], None]
 
@@ -40,12 +40,12 @@ def call_arguments(
     Return the arguments to call the pipeline with.
 
     Args:
-        pipeline: The pipeline; its class and its configuration are looked at.
-        wanted: Property to value; None and empty texts leave the pipeline's own default.
-        size: Width and height of the result, given where the pipeline takes them.
-        warn: Told of each property that is set and not taken.
+        pipeline: The pipeline; its class and its configuration are read.
+        wanted: Property to value; None and empty strings keep the pipeline's own default.
+        size: Width and height of the result, passed where the pipeline takes them.
+        warn: Called for each property that is set and not used.
 
-    Raises NodeError where the pipeline needs something that no property gives.
+    Raises NodeError where the pipeline needs an input that no property provides.
     """
     name = type(pipeline).__name__
     taken = call_parameters(type(pipeline))
@@ -68,7 +68,7 @@ def call_arguments(
         if reason := ignored_reason(pipeline, prop, wanted):
             warn(f"{prop} is not used: {reason}.")
     if wanted.get("prompt") == "" and "prompt" in taken and "prompt_embeds" not in arguments:
-        # An empty prompt is one; pipelines refuse to have none.
+        # Pipelines refuse a missing prompt, and take an empty one.
         arguments["prompt"] = ""
     if size is not None:
         arguments |= {
@@ -81,7 +81,7 @@ def call_arguments(
 
 
 def check_steps(pipeline: Any, wanted: Mapping[str, Any]) -> None:
-    """Raise NodeError where strength leaves not one of the steps to do."""
+    """Raise NodeError where strength leaves less than one step."""
     steps, strength = wanted.get("num_inference_steps"), wanted.get("strength")
     if steps is None or strength is None or "strength" not in call_parameters(type(pipeline)):
         return
@@ -92,7 +92,7 @@ def check_steps(pipeline: Any, wanted: Mapping[str, Any]) -> None:
 
 
 def is_set(value: Any) -> bool:
-    """Whether a property says anything: no None, no empty text."""
+    """Return whether a property has a value: neither None nor an empty string."""
     return value is not None and not (isinstance(value, str) and value == "")
 
 

@@ -1,10 +1,11 @@
 """
 Edges of an image, by Canny's method.
 
-    1. Slopes of the brightness by Sobel's 3 by 3 filters; their size is the sum of both absolute values.
-    2. Kept is a pixel whose slope is the greatest along its direction, which is rounded to 0, 45, 90 or 135 degrees: lines one
-       pixel thin.
-    3. Of these, slopes above the high threshold are edges, and those above the low one where a chain of such leads to an edge.
+1. Gradient of the brightness by Sobel's 3 by 3 filters; its magnitude is |dx| + |dy|.
+2. Non-maximum suppression: a pixel is kept where its magnitude is the greatest along the gradient's
+   direction, rounded to 0, 45, 90 or 135 degrees. Lines become one pixel thin.
+3. Hysteresis: magnitudes above the high threshold are edges, and so are those above the low one that
+   a chain of such pixels connects to an edge.
 
 J. Canny, A Computational Approach to Edge Detection, 1986. Costs O(pixels), and in step 3 O(edges).
 """
@@ -16,7 +17,7 @@ from typing import Any
 
 def canny_edges(tones: Any, low: float, high: float) -> Any:
     """
-    Where the edges of a grey image are.
+    Return where the edges of a grey image are.
 
     Args:
         tones: (height, width), 0…255.
@@ -44,7 +45,7 @@ def canny_edges(tones: Any, low: float, high: float) -> Any:
 
 
 def _non_maximum_suppression(slope: Any, across: Any, down: Any) -> Any:
-    """Where the slope is greatest along its own direction."""
+    """Return where the slope is greatest along its own direction."""
     import numpy as np
 
     height, width = slope.shape
@@ -67,7 +68,7 @@ def _non_maximum_suppression(slope: Any, across: Any, down: Any) -> Any:
 
 
 def _hysteresis(weak: Any, strong: Any) -> Any:
-    """Weak pixels that a chain of weak pixels joins to a strong one, and the strong ones."""
+    """Return strong pixels, and weak ones that a chain of weak pixels joins to a strong one."""
     import numpy as np
 
     height, width = weak.shape

@@ -1,11 +1,11 @@
 """
-A pipeline with everything that a node hangs on it: scheduler, LoRAs, an image prompt, a ControlNet.
+Lend a pipeline with what conditions it: scheduler, LoRAs, IP adapter, ControlNet.
 
-LoRAs and image prompts change modules, and the modules of a model are shared by all who use it. So
-they are put into a copy of the modules that shares the numbers: the tree of module objects is new,
-each parameter in it is the very same. Copying costs 0.06 s for Stable Diffusion and 0.4 s for SDXL
-and no memory; the shared modules are never touched, so nothing can leak into another call, whatever
-becomes of this one.
+LoRAs and IP adapters change modules, and the modules of a model are shared by all its users. So
+they are loaded into a clone of the modules that shares the parameters: the module objects are new,
+each parameter is the same tensor. Cloning costs 0.06 s for Stable Diffusion, 0.4 s for SDXL, and no
+memory. The shared modules stay untouched, so nothing leaks into another call, even if this one
+fails.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ SHARED_IMAGE_ENCODERS = {
     "StableDiffusion3": "google/siglip-so400m-patch14-384",
     "Flux": "openai/clip-vit-large-patch14",
 }
-"""Family to the image encoder of its IP adapters, which are published without it."""
+"""Prefix of a pipeline's class to the image encoder of its IP adapters, published without one."""
 
 
 @dataclass(frozen=True)
 class Conditioning:
-    """What besides the prompt leads a pipeline; each part may be absent."""
+    """What conditions a pipeline besides the prompt; each part may be absent."""
 
     scheduler: str = "default"
     loras: list[LoraModel] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Conditioning:
 
     @classmethod
     def of(cls, node: Node) -> Conditioning:
-        """Return what a node has of it: its properties of the same names."""
+        """Return the conditioning that a node's properties of the same names set."""
         return cls(
             **{
                 part.name: getattr(node, part.name)
@@ -79,11 +79,13 @@ def conditioned_pipeline(
     model: ModelRef, task: str, conditioning: Conditioning, context: Context
 ) -> Iterator[Any]:
     """
-    A pipeline of the caller's own for `task`, with what `conditioning` says hung on it, until the block
-    ends.
+    Lend a pipeline for `task` with `conditioning` applied, until the block ends.
 
-    What the model can't take is told and left out. Raises NodeError where a part of the steering
-    lacks its other half, and ModelError where weights can't be had.
+    What the model does not support is left out with a warning.
+
+    Raises:
+        NodeError: Only one of an IP adapter and its image is set, or an adapter does not fit.
+        ModelError: Weights can't be loaded.
     """
     _check_ip_adapter(conditioning)
     check_scheduler(conditioning.scheduler)
@@ -105,10 +107,7 @@ def conditioned_pipeline(
 
 @contextmanager
 def _untested(name: str, task: str, context: Context) -> Iterator[None]:
-    """
-    Warns of a pipeline that no test has run for a task, and turns its failure into an error that
-    says so.
-    """
+    """Warn of a pipeline that no test has run for a task, and explain its failure."""
     context.warn(f"{name} has not been tried here for {task}: look closely at what it makes.")
     try:
         yield
@@ -127,11 +126,7 @@ def _untested(name: str, task: str, context: Context) -> Iterator[None]:
 def conditioning_arguments(
     pipeline: Any, conditioning: Conditioning, context: Context
 ) -> dict[str, Any]:
-    """
-    Return the arguments that go with what is hung on the pipeline.
-
-    The image of an image prompt, the scale of a ControlNet.
-    """
+    """Return the arguments for the IP adapter and the ControlNet: an image, a scale, a mode."""
     arguments = controlnet_arguments(
         pipeline, conditioning.controlnet_conditioning_scale, conditioning.control_mode
     )
@@ -147,7 +142,7 @@ def conditioning_arguments(
 
 
 def clone_modules(pipeline: Any, names: tuple[str, ...]) -> None:
-    """Give the pipeline modules of its own that share their parameters with those it had."""
+    """Replace the named modules of a pipeline with clones that share their parameters."""
     import torch
 
     for name in names:
@@ -157,10 +152,7 @@ def clone_modules(pipeline: Any, names: tuple[str, ...]) -> None:
 
 
 def _clone_module(module: Any) -> Any:
-    """
-    Return a module with a tree of its own over the same parameters, each layer of which is cast as
-    it runs where the other's is.
-    """
+    """Clone a module tree over the same parameters, with its layerwise casting."""
     from diffusers.hooks import layerwise_casting
 
     shared = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}
@@ -183,10 +175,10 @@ def _clone_module(module: Any) -> Any:
 @contextmanager
 def _shown_in_compute_dtype(pipeline: Any) -> Iterator[None]:
     """
-    Shows layers that are cast as they run in the number format that they compute in, for PEFT gives
-    its own the format of theirs.
+    Show layerwise-cast layers in their compute dtype while a LoRA is loaded.
 
-    What is shown has the right shape and takes no memory.
+    PEFT gives its layers the dtype of the parameters that it finds. The stand-ins have the right
+    shape and take no memory.
     """
     import torch
 
@@ -240,7 +232,7 @@ def _is_missing(image: ImageRef | None) -> bool:
 
 
 def _load_loras(pipeline: Any, loras: list[LoraModel], stack: ExitStack, context: Context) -> None:
-    """Hang LoRAs on the pipeline; those with scale 0 are as if they were not there."""
+    """Load LoRAs into the pipeline, except those with scale 0."""
     scaled = [lora for lora in loras if lora.scale != 0 and not lora.is_empty()]
     if not scaled:
         return
@@ -283,7 +275,7 @@ def _load_lora(
 
 
 def _with_dtype_of(model: ModelRef, other: ModelRef, prop: str, context: Context) -> ModelRef:
-    """Return what hangs on a model, in the number format of the model: no other goes with it."""
+    """Return a reference to an add-on in the dtype of the model: no other works with it."""
     if other.dtype not in (None, model.dtype):
         context.warn(
             f"{prop} is used in {model.dtype or 'the usual format of the device'}, like the model,"
@@ -295,7 +287,7 @@ def _with_dtype_of(model: ModelRef, other: ModelRef, prop: str, context: Context
 def _load_ip_adapter(
     pipeline: Any, conditioning: Conditioning, model: ModelRef, stack: ExitStack, context: Context
 ) -> None:
-    """Hang an IP adapter on the pipeline, and the encoder of its image."""
+    """Load an IP adapter and its image encoder into the pipeline."""
     if not supports_ip_adapter(type(pipeline)):
         context.warn(
             f"ip_adapter_model is not used: {type(pipeline).__name__} takes no image prompt."
@@ -341,11 +333,7 @@ def _load_ip_adapter(
 
 
 def _adapter_groups(tensors: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """
-    Return the tensors of an IP adapter in the two groups that diffusers wants.
-
-    Those of Flux come under names of their own.
-    """
+    """Return the tensors of an IP adapter in the two groups of diffusers; Flux names its own."""
     groups: dict[str, dict[str, Any]] = {"image_proj": {}, "ip_adapter": {}}
     for key, tensor in tensors.items():
         prefix, _, rest = key.partition(".")
@@ -360,10 +348,7 @@ def _adapter_groups(tensors: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _image_encoder_of(adapter: ModelRef, pipeline: str, stack: ExitStack, context: Context) -> Any:
-    """
-    Return the image encoder of an IP adapter, which lies beside it or is the one that all of a
-    family share.
-    """
+    """Return the image encoder of an IP adapter: the one beside its file, or its family's."""
     encoder, task = _image_encoder_reference(adapter)
     try:
         return stack.enter_context(context.models.use(encoder, task, context=context))
@@ -384,9 +369,9 @@ def _image_encoder_of(adapter: ModelRef, pipeline: str, stack: ExitStack, contex
 
 def _image_encoder_reference(adapter: ModelRef) -> tuple[ModelRef, str]:
     """
-    Where the image encoder of an IP adapter lies: in `image_encoder` beside its file.
+    Return where the image encoder of an IP adapter lies, as a reference and a task.
 
-    Those for ViT-H share one in `models`.
+    It is the folder `image_encoder` beside the file; adapters for ViT-H share the one in `models`.
     """
     path = PurePosixPath(adapter.path or "")
     repo_id = adapter.repo_id

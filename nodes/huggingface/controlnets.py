@@ -1,9 +1,9 @@
 """
-ControlNets: networks given besides a model, by which it follows edges, depths or a pose.
+ControlNets: networks beside a model that make it follow edges, depth or a pose.
 
-Which pipeline goes with one is told by the names of diffusers' classes
-(`families.controlnet_pipeline_class`). Whether a network fits a model is looked at before the pipeline is
-called, because what does not fit fails somewhere inside of it.
+The names of diffusers' classes say which pipeline takes a ControlNet
+(`families.controlnet_pipeline_class`). Whether a network fits the model is checked before the
+pipeline is called, because a mismatch fails somewhere inside of it.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from nodetool_core import Context, ImageRef
 
 _EXTRA_CHANNELS = ("extra_conditioning_channels", "extra_condition_channels")
-"""How networks say that they look at a mask besides."""
+"""Configuration keys of networks that take a mask as a further channel."""
 
 SHARES_SUBMODULES = ("ZImageControlNetModel",)
 """
-Networks on which pipelines hang parts of their transformer.
+Networks to which pipelines attach submodules of their transformer.
 
-What is hung on has to be the pipeline's own, as networks are shared.
+Networks are shared between calls, so each pipeline needs its own module objects.
 """
 
 _HINT = "Choose a ControlNet made for this family of models."
@@ -42,11 +42,11 @@ def add_controlnet(
     context: Context,
 ) -> Any:
     """
-    Return a pipeline like this one that follows an image through the network behind `ref`.
+    Return a pipeline of the same components with the ControlNet behind `ref`.
 
-    Itself where its family has none such, told.
+    Warn and return the pipeline itself where its family has no ControlNet pipeline.
 
-    Raises NodeError where the network does not fit the model, or there is no image to follow.
+    Raises NodeError where the network does not fit the model, or there is no control image.
     """
     name = type(pipeline).__name__
     usual = controlnet_pipeline_class(type(pipeline), task)
@@ -80,15 +80,13 @@ def add_controlnet(
 
 def controlnet_arguments(pipeline: Any, scale: float, mode: int) -> dict[str, Any]:
     """
-    Return what a pipeline with a ControlNet is told besides.
-
-    How closely to follow the image, and of which kind it is.
+    Return the arguments of a pipeline with a ControlNet: its scale and its mode.
 
     Args:
-        mode: The number of the kind; -1 for none.
+        mode: The number of the kind of control image; -1 for none.
 
-    Raises NodeError where the network knows several kinds and is told none of them, or looks at
-    something else than it is shown.
+    Raises NodeError where a union network gets no mode that it has, or where the network expects a
+    mask that the pipeline does not pass, or the other way round.
     """
     net = getattr(pipeline, "controlnet", None)
     arguments = {} if mode < 0 else {"control_mode": mode}
@@ -111,14 +109,14 @@ def controlnet_arguments(pipeline: Any, scale: float, mode: int) -> dict[str, An
 
 
 def _control_mode_count(net: Any) -> int:
-    """How many kinds of control images a network tells apart by number; 0 where it knows one."""
+    """Return how many kinds of control images a union network takes; 0 for other networks."""
     if getattr(net, "union", False):
         return int(net.config.num_mode)
     return int(net.config.num_control_type) if "Union" in type(net).__name__ else 0
 
 
 def _network_classes(pipeline: Any) -> frozenset[str]:
-    """Return the classes of networks that control this kind of model."""
+    """Return the names of ControlNet classes for this kind of model."""
     transformer = getattr(pipeline, "transformer", None)
     if transformer is None:
         return frozenset({"ControlNetModel", "ControlNetUnionModel"})
@@ -126,10 +124,7 @@ def _network_classes(pipeline: Any) -> frozenset[str]:
 
 
 def _check_text_width(pipeline: Any, net: Any) -> None:
-    """
-    Raise NodeError where the network reads texts of another width than the model, which would fail
-    inside of it.
-    """
+    """Raise NodeError where network and model differ in the width of prompt embeddings."""
     unet = getattr(pipeline, "unet", None)
     of_model, of_net = (
         None if part is None else part.config.get("cross_attention_dim") for part in (unet, net)
@@ -148,10 +143,7 @@ def _check_text_width(pipeline: Any, net: Any) -> None:
 
 
 def _check_mask_input(pipeline_class: type, net: Any) -> None:
-    """
-    Raise NodeError where the network looks at a mask that the pipeline does not show it, or the
-    other way round.
-    """
+    """Raise NodeError where only one of network and pipeline works with a mask."""
     extra = [net.config[name] for name in _EXTRA_CHANNELS if name in net.config]
     shown = call_parameter(pipeline_class, "mask_image") == "control_mask"
     if extra and bool(extra[0]) != shown:
@@ -162,7 +154,7 @@ def _check_mask_input(pipeline_class: type, net: Any) -> None:
 
 
 def _with_network(target: type, pipeline: Any, net: Any) -> Any:
-    """Return a pipeline of the class, of the parts and settings of another one, and a network."""
+    """Return a pipeline of class `target` from another one's components, and the network."""
     wanted = inspect.signature(target).parameters
     settings = {name.removeprefix("_"): value for name, value in pipeline.config.items()}
     parts = {
@@ -175,7 +167,7 @@ def _with_network(target: type, pipeline: Any, net: Any) -> Any:
 
 
 def _clone_network(net: Any) -> Any:
-    """Return the network with a tree of modules of its own, over the same parameters."""
+    """Return the network as a new module over the same children and parameters."""
     clone = copy.copy(net)
     for kind in ("_modules", "_parameters", "_buffers"):
         vars(clone)[kind] = dict(vars(net)[kind])

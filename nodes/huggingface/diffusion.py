@@ -1,7 +1,5 @@
 """
-What every node with a diffusion model shares.
-
-The lane, the properties, the way from properties to images.
+What nodes with a diffusion model share: lane, properties, and images in and out.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
     from nodetool_core import Context, Sources
 
 DEFAULT_MODEL: Final = "nodetool/tiny-landscapes"
-"""The model where none is set: small, trained on landscapes, ships with the pack."""
+"""The default model: small, trained on landscapes, ships with the pack."""
 
 NEGATIVE_PROMPT = Field(
     default="", description="Text prompt describing what should not appear in the generated image."
@@ -120,8 +118,8 @@ class DiffusionNode(Node):
 
     @classmethod
     def fingerprint(cls, values: dict[str, Any], sources: Sources) -> str | None:
-        # Which weights a default stands for. Also where another model is set or comes over an edge:
-        # it may be an empty reference.
+        # The revision of each default, also where another model is set or connected: that may be an
+        # empty reference, which means the default.
         defaults = [
             prop.default
             for prop in cls.spec.properties.values()
@@ -133,7 +131,7 @@ class DiffusionNode(Node):
         return ", ".join(str(sources.revision(ref)) for ref in named)
 
     def model_or_default(self, model: ModelRef) -> ModelRef:
-        """Return the model that was set, or the node's default."""
+        """Return the model, or the node's default where it is empty."""
         return (
             type(model)(repo_id=self.default_model)
             if model.is_empty() and self.default_model
@@ -141,18 +139,14 @@ class DiffusionNode(Node):
         )
 
     def property_values(self, *names: str) -> dict[str, Any]:
-        """Properties by name, for `generate`."""
+        """Return properties by name, for `generate`."""
         return {name: getattr(self, name) for name in names}
 
 
 def source_image(
     context: Context, ref: ImageRef | None, name: str, mode: str = "RGB"
 ) -> Image.Image:
-    """
-    Return the pixels of an input that the node can't do without.
-
-    Raises NodeError where it is empty.
-    """
+    """Return the pixels of a required input. Raises NodeError where it is empty."""
     if ref is None or ref.is_empty():
         message = f"has no {name.replace('_', ' ')}."
         raise NodeError(
@@ -166,9 +160,9 @@ def source_image(
 
 def model_image(context: Context, ref: ImageRef, name: str, mode: str = "RGB") -> Image.Image:
     """
-    Return the pixels of an input as a model sees them: sRGB, which models were trained with.
+    Return the pixels of an input in sRGB, which models were trained with.
 
-    Where the mode has no alpha and pixels are transparent, a warning says what they become.
+    Warn where pixels are transparent and the mode has no alpha: they are put on white.
     """
     from nodetool_core.assets.modes import in_mode
 
@@ -186,9 +180,9 @@ def model_image(context: Context, ref: ImageRef, name: str, mode: str = "RGB") -
 
 def image_outputs(made: Generated, context: Context, source: Image.Image | None = None) -> Images:
     """
-    Return what was made, as the values of a node's outputs.
+    Return the generated images as a node's outputs.
 
-    It says sRGB where the image that it was made from does.
+    They get an sRGB profile where `source` has one.
     """
     made_from = [image if source is None else with_profile(image, source) for image in made.images]
     images: list[ImageRef] = [context.image_from_pil(image) for image in made_from]

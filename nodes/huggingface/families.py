@@ -1,11 +1,9 @@
 """
-What families of models take and what they don't.
+What each family of pipelines supports: the one table behind arguments, warnings and docs/models.md.
 
-The one table behind arguments, warnings and docs/models.md.
-
-Most of it is read off the pipelines' classes: a property is honoured where the signature of
-`__call__` has its parameter, a LoRA where the class can load one, and so on. What classes don't
-tell is a row of `_QUIRKS`.
+Most of it is read off the pipelines' classes: a property is supported where the signature of
+`__call__` has its parameter, a LoRA where the class can load one, and so on. What the classes don't
+state is a row of `_QUIRKS`.
 """
 
 from __future__ import annotations
@@ -22,32 +20,29 @@ from nodetool_core.models.tasks import ITSELF
 
 @dataclass(frozen=True)
 class FamilyQuirk:
-    """What is true of the pipelines whose class name matches, and not told by their signature."""
+    """What holds for the pipelines whose class name matches, and their signature does not state."""
 
     pipelines: re.Pattern[str]
     when_set: str = ""
-    """The property that has to be set for this to matter; empty for always."""
+    """The property that has to be set for the quirk to apply; empty for always."""
     renames: Mapping[str, str] = field(default_factory=dict)
-    """Property to the parameter that does what it means."""
+    """Property to the parameter that stands for it; empty for none."""
     also_sets: Mapping[str, str] = field(default_factory=dict)
     """Property to a further parameter that it sets."""
     adds: Mapping[str, Any] = field(default_factory=dict)
-    """Arguments to give besides, unless they are set."""
+    """Further arguments, unless they are set."""
     size_arguments: Callable[[int, int], dict[str, Any]] | None = None
-    """Arguments that follow from the width and height of the result, in place of those two."""
+    """Arguments that follow from the width and height of the result, and replace those two."""
     side_multiple: int = 0
-    """What sides have to be multiples of, in pixels, where the parts of a pipeline don't tell."""
+    """What sides have to be multiples of, in pixels, where the components don't state it."""
     native_side: int = 0
-    """
-    Of the square that the models were trained at, in pixels, where their configuration doesn't
-    tell.
-    """
+    """Side of the square that the models were trained at, in pixels, where none is configured."""
     uses_global_rng: bool = False
-    """Whether it draws random numbers besides those of the generator that it is given."""
+    """Whether it also draws from torch's global random generator."""
     image_as_list: bool = False
-    """Whether a single image has to come as a list of one."""
+    """Whether a single image has to be passed as a list of one."""
     note: str = ""
-    """What the user should know of it."""
+    """What the user should know; follows the pipeline's name in a sentence."""
 
 
 _QUIRKS = (
@@ -67,8 +62,8 @@ _QUIRKS = (
             " takes twice as long"
         ),
     ),
-    # Left alone, Kontext makes about a megapixel whatever it is given, and takes the image at sizes
-    # of its own list.
+    # By default, Kontext makes about a megapixel from any image, and resizes it to a size of its own
+    # list.
     FamilyQuirk(
         re.compile(r"^FluxKontext"),
         size_arguments=lambda width, height: {
@@ -76,27 +71,26 @@ _QUIRKS = (
             "_auto_resize": width * height >= 2**19,
         },
     ),
-    # diffusers 0.42 takes the one for the other when it resizes the image.
+    # diffusers 0.42 swaps width and height when it resizes the image.
     FamilyQuirk(
         re.compile(r"^KandinskyV22Img2Img"),
         size_arguments=lambda width, height: {"width": height, "height": width},
     ),
-    # With text alone, the image that a ControlNet follows is the only one, and has the plain name.
+    # In text to image, the control image is the only one, and its parameter is `image`.
     FamilyQuirk(
         re.compile(r"^StableDiffusion(XL)?ControlNet(PAG)?Pipeline$"),
         renames={"control_image": "image"},
     ),
-    # These fill in by what a ControlNet sees: the image without its masked part, and the mask.
-    # There is no further one to follow.
+    # These inpaint through the ControlNet: it sees the image without its masked part, and the mask.
+    # They take no further control image.
     FamilyQuirk(
         re.compile(r"^(StableDiffusion3ControlNetInpainting|QwenImageControlNetInpaint)"),
         renames={"image": "control_image", "mask_image": "control_mask", "control_image": ""},
     ),
-    # Whatever they are given, they bring it to this area; what takes images apart makes no other
-    # size either.
+    # They resize every image to this area; the one that makes layers generates no other size either.
     FamilyQuirk(re.compile(r"^QwenImageEdit"), native_side=1024),
     FamilyQuirk(re.compile(r"^QwenImageLayered"), native_side=640, side_multiple=32),
-    # Karlo draws, and then enlarges in a few steps of its own.
+    # Karlo decodes, and then upscales in a few steps of its own.
     FamilyQuirk(
         re.compile(r"^UnCLIPImageVariation"),
         renames={
@@ -104,9 +98,9 @@ _QUIRKS = (
             "guidance_scale": "decoder_guidance_scale",
         },
     ),
-    # Guidance that changes from step to step is its default, and refused beside one that does not.
+    # Its default is a schedule of guidance, which it refuses beside guidance_scale.
     FamilyQuirk(re.compile(r"^Ideogram4"), adds={"guidance_schedule": None}, native_side=2048),
-    # The prior is what follows the text; the decoder does as it is told by the prior.
+    # The prior follows the prompt; the decoder follows the prior.
     FamilyQuirk(
         re.compile(r"^(Wuerstchen|StableCascade)Combined"),
         renames={"guidance_scale": "prior_guidance_scale"},
@@ -120,38 +114,31 @@ _QUIRKS = (
     FamilyQuirk(re.compile(r"^Sana"), side_multiple=32),
     FamilyQuirk(re.compile(r"^CogView4"), side_multiple=16),
     FamilyQuirk(re.compile(r"^GlmImage"), image_as_list=True),
-    # They sample what the autoencoder makes of an image, or the words of a language model, without
-    # the generator that they got.
+    # They sample the VAE's posterior, or the tokens of a language model, without their generator.
     FamilyQuirk(
         re.compile(
             r"^(CogView4Control|GlmImage|StableDiffusion3ControlNet|QwenImageControlNetInpaint)"
         ),
         uses_global_rng=True,
     ),
-    # Left alone, these choose the nearest of their own sizes and cut the image to the one asked
-    # for.
+    # By default, these generate at the nearest size of their own list and crop to the requested one.
     FamilyQuirk(re.compile(r"^(Sana|PixArt|Hunyuan|PRX)"), adds={"use_resolution_binning": False}),
 )
 
 FIXED_SCHEDULER = re.compile(
     r"LatentConsistency|LatentUpscale|^IF|^Kandinsky|Wuerstchen|Cascade|^Sana"
 )
-"""
-Pipelines whose loop is written for the scheduler they come with, whatever the scheduler says of
-itself.
-"""
+"""Pipelines whose loop works with their own scheduler only, whatever it lists as compatible."""
 
 _PACKED_LATENTS = re.compile(r"^(Flux2|Qwen|Ovis|Krea|Ideogram|Glm|Nucleus)")
-"""
-Pipelines that pack latents into sequences, or give them a time, in a way that only they can undo.
-"""
+"""Pipelines that pack latents into sequences, or add a frame axis, as only they can undo."""
 
 CONTROLNET_CLASS_NAMES = {
     "text-to-image": ("Pipeline", ("{net}Pipeline",)),
     "image-to-image": ("Img2ImgPipeline", ("{net}Img2ImgPipeline",)),
     "inpainting": ("InpaintPipeline", ("{net}InpaintPipeline", "{net}InpaintingPipeline")),
 }
-"""Task to how the class of a pipeline is called, without and with a ControlNet."""
+"""Task to the suffix of a pipeline's class name, without and with a ControlNet."""
 
 
 OUTSIDE_AUTO_PIPELINE: Mapping[str, tuple[str, ...]] = {
@@ -159,19 +146,19 @@ OUTSIDE_AUTO_PIPELINE: Mapping[str, tuple[str, ...]] = {
     "variation": (*ITSELF["variation"], "FluxPipeline"),
 }
 """
-Pipelines that do what no automatic choice covers: chosen by what the weights were saved from.
+Pipelines for tasks without an AutoPipeline, chosen by the class that the weights were saved from.
 
-Flux varies images with a prior.
+Flux makes variations with the Redux prior.
 """
 
 
 def quirks_of(name: str) -> list[FamilyQuirk]:
-    """Return what is known of the pipelines of that class name."""
+    """Return the quirks of a pipeline by its class name."""
     return [quirk for quirk in _QUIRKS if quirk.pipelines.search(name)]
 
 
 def call_parameters(pipeline_class: type) -> Mapping[str, inspect.Parameter]:
-    """Return what a pipeline takes when it is called, by name."""
+    """Return the parameters of a pipeline's `__call__`, by name."""
     return _parameters(pipeline_class.__call__)
 
 
@@ -181,11 +168,7 @@ def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]
 
 
 def call_parameter(pipeline_class: type, prop: str) -> str | None:
-    """
-    Return the parameter by which a pipeline takes a property of a node.
-
-    None where it takes it by none.
-    """
+    """Return the parameter of a pipeline for a property of a node; None where it has none."""
     taken = call_parameters(pipeline_class)
     renames = {
         old: new
@@ -197,17 +180,17 @@ def call_parameter(pipeline_class: type, prop: str) -> str | None:
 
 
 def ignored_reason(pipeline: Any, prop: str, wanted: Mapping[str, Any]) -> str:
-    """Why a pipeline that takes a property makes nothing of it; empty where it does."""
+    """Return why a pipeline ignores a property that it takes; empty where it uses it."""
     name = type(pipeline).__name__
     if prop == "guidance_scale":
         transformer = getattr(pipeline, "transformer", None)
-        is_told = transformer is None or getattr(transformer, "config", {}).get(
+        is_guided = transformer is None or getattr(transformer, "config", {}).get(
             "guidance_embeds", True
         )
         return (
             ""
-            if is_told or not name.startswith("Flux")
-            else f"the model of this {name} was distilled to draw without guidance"
+            if is_guided or not name.startswith("Flux")
+            else f"the model of this {name} was distilled to work without guidance"
         )
     if prop != "negative_prompt":
         return ""
@@ -218,8 +201,8 @@ def ignored_reason(pipeline: Any, prop: str, wanted: Mapping[str, Any]) -> str:
         and getattr(unet, "config", {}).get("time_cond_proj_dim") is not None
     ):
         return (
-            f"the model of this {name} was distilled to be told the guidance, and compares with no"
-            " other prompt"
+            f"the model of this {name} was distilled to take the guidance scale as an input, and"
+            " reads no negative prompt"
         )
     if (wanted.get("guidance_scale") or 2.0) <= 1.0:
         return f"{name} reads it only where guidance_scale is above 1"
@@ -228,9 +211,9 @@ def ignored_reason(pipeline: Any, prop: str, wanted: Mapping[str, Any]) -> str:
 
 def supports_loras(pipeline_class: type) -> bool:
     """
-    Whether a pipeline can load LoRAs.
+    Return whether a pipeline can load LoRAs.
 
-    It has the means, and so has its denoiser, which Kandinsky 3's and PRX's lack.
+    Its denoiser must be able to as well, which those of Kandinsky 3 and PRX are not.
     """
     parts = inspect.signature(pipeline_class).parameters
     denoisers = [parts[name].annotation for name in ("unet", "transformer") if name in parts]
@@ -239,7 +222,7 @@ def supports_loras(pipeline_class: type) -> bool:
 
 
 def supports_ip_adapter(pipeline_class: type) -> bool:
-    """Whether a pipeline can follow an image through an IP adapter."""
+    """Return whether a pipeline takes an image prompt through an IP adapter."""
     return (
         hasattr(pipeline_class, "load_ip_adapter")
         and call_parameter(pipeline_class, "ip_adapter_image") is not None
@@ -247,10 +230,7 @@ def supports_ip_adapter(pipeline_class: type) -> bool:
 
 
 def exposes_latents(pipeline_class: type) -> bool:
-    """
-    Whether the latents that an image was decoded from can be had from a pipeline, in the form of an
-    image.
-    """
+    """Return whether a pipeline exposes its last latents in the layout of an image."""
     parts = inspect.signature(pipeline_class).parameters
     return (
         call_parameter(pipeline_class, "callback_on_step_end") is not None
@@ -263,12 +243,10 @@ def controlnet_pipeline_class(
     pipeline_class: type, task: str, net: str = "ControlNet"
 ) -> type | None:
     """
-    Return the pipeline that does the task of this one under a ControlNet; None where there is none.
+    Return the class that does a pipeline's task with a ControlNet; None where there is none.
 
-    The class itself where it is one.
-
-    `net` is the word for the kind of network in the names of classes: `ControlNet`, or
-        `ControlNetUnion` for those of many kinds.
+    Args:
+        net: The kind of network in class names: `ControlNet` or `ControlNetUnion`.
     """
     import diffusers
     from diffusers.pipelines import auto_pipeline

@@ -1,7 +1,4 @@
-"""
-Looks for what is no number in latents and decoded images, which otherwise turns into colours
-without a word.
-"""
+"""Warn of NaN and infinities in latents and decoded images, which else turn into colours."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class FiniteCheck:
-    """Whether a call of a pipeline made numbers all along. For a pipeline of the caller's own."""
+    """Looks for NaN and infinities in what a pipeline makes; wraps its image processor."""
 
     def __init__(self, pipeline: Any) -> None:
         self._name = type(pipeline).__name__
@@ -25,7 +22,7 @@ class FiniteCheck:
             pipeline.image_processor = self._capturing(processor)
 
     def warn(self, latents: torch.Tensor | None, context: Context) -> None:
-        """Warn of latents, or else of a decoded image, in which something is no finite number."""
+        """Warn where latents, or else the decoded image, hold NaN or infinities."""
         for what, tensor in (("latents", latents), ("decoded image", self._decoded)):
             share = _non_finite_percent(tensor)
             if share:
@@ -50,7 +47,7 @@ class FiniteCheck:
 
 
 def _non_finite_percent(tensor: Any) -> float:
-    """Per cent of a tensor that are NaN or infinite."""
+    """Return which percentage of a tensor is NaN or infinite."""
     import torch
 
     if (

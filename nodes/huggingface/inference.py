@@ -1,7 +1,4 @@
-"""
-Images from hosted models: the providers that Hugging Face works with, or a server that speaks its
-API.
-"""
+"""Images from hosted models: Hugging Face's providers, or a server with the same API."""
 
 from __future__ import annotations
 
@@ -17,15 +14,11 @@ if TYPE_CHECKING:
 Provider = Literal["hf-inference", "fal-ai", "replicate", "together", "wavespeed"]
 
 _HEADERED = ("", "hf-inference")
-"""Who reads the headers of the Inference API: Hugging Face's own provider, and endpoints."""
+"""Providers that read the headers of the Inference API: Hugging Face's own, and endpoints."""
 
 
 class HostedModel(Node):
-    """
-    What the nodes of hosted models have in common.
-
-    Who is asked, how patiently, and what a result is worth.
-    """
+    """Base of nodes with a hosted model: provider, key, retries, deadline, caching."""
 
     lane = Lane.NETWORK
 
@@ -136,8 +129,12 @@ class HostedModel(Node):
         self, context: Context, task: str, inputs: dict[str, Any], size: tuple[int, int] | None
     ) -> ImageData:
         """
-        Ask for an image: `task` is the client's method, `inputs` what it takes besides the common
-        parameters.
+        Request an image.
+
+        Args:
+            task: The method of the client.
+            inputs: Its arguments besides the common ones.
+            size: The requested width and height; None for the model's own.
         """
         from nodes.huggingface._inference_call import hosted_image, target
         from nodes.services.waiting import Waiting
@@ -169,7 +166,7 @@ class HostedModel(Node):
         if size is not None and image.size != size:
             made, wanted = f"{image.width} x {image.height}", f"{size[0]} x {size[1]}"
             context.warn(
-                f"The size is not as asked: {asked.service} made {made} in place of {wanted}."
+                f"The size is not as requested: {asked.service} made {made} in place of {wanted}."
             )
         return context.image_from_pil(image)
 

@@ -1,5 +1,5 @@
 """
-Latents: what a denoising loop works on, and what an autoencoder makes of an image.
+Latents: what the denoising loop works on and the autoencoder encodes images to.
 
 `samples` is a tensor (1, channels, height, width) as the denoiser sees it: normalized by the
 autoencoder's scaling factor and shift. A side of an image is a side of its latents times the
@@ -20,42 +20,32 @@ if TYPE_CHECKING:
 
 
 class Latents(NamedTuple):
-    """
-    Latents of one image.
-
-    Kept as an array, so that a run that finds them in the cache need not import torch.
-    """
+    """The latents of one image, kept as an array so that a cached run need not import torch."""
 
     array: Any
     """A numpy array (1, channels, height, width), float32."""
 
     @classmethod
     def of(cls, samples: torch.Tensor) -> Self:
-        """Latents (1, channels, height, width) of any number format, from any device."""
+        """Make them from a tensor (1, channels, height, width) of any dtype, on any device."""
         return cls(samples.detach().float().cpu().contiguous().numpy())
 
     @property
     def samples(self) -> torch.Tensor:
-        """
-        The array as a tensor in main memory.
-
-        It is shared with the cache: not to be changed in place.
-        """
+        """The array as a tensor on the CPU; shared with the cache, so never change it in place."""
         import torch
 
         return torch.from_numpy(self.array)
 
 
 class LatentsCapture:
-    """Keeps the latents of the last step of a loop, which the image is decoded from."""
+    """Keeps the latents of the last denoising step, from which the image is decoded."""
 
     def __init__(self) -> None:
         self._last: torch.Tensor | None = None
 
     def callback(self, pipeline: Any) -> StepCallback | None:
-        """
-        Return a function for `callback_on_step_end`; None where the pipeline has no such callback.
-        """
+        """Return a `callback_on_step_end`; None where the pipeline has no such parameter."""
         if "callback_on_step_end" not in call_parameters(type(pipeline)):
             return None
 
@@ -67,15 +57,14 @@ class LatentsCapture:
 
     @property
     def last(self) -> torch.Tensor | None:
-        """What was kept, as the pipeline has it."""
+        """The captured latents, in the pipeline's own layout."""
         return self._last
 
     def latents(self, pipeline: Any, size: tuple[int, int]) -> Latents | None:
         """
-        Return what was kept, in the form of one image of that width and height.
+        Return the captured latents in the layout of one image of that width and height.
 
-        None where there is none, or where the family packs its latents into sequences in a way that
-        only its pipeline can undo.
+        None where nothing was captured, or where only the pipeline can unpack its latents.
         """
         last = self._last
         if last is None or not exposes_latents(type(pipeline)):
@@ -93,24 +82,21 @@ class LatentsCapture:
 
 
 def normalized(vae: Any, latents: torch.Tensor) -> torch.Tensor:
-    """Return what the encoder gives, as the denoiser wants it."""
+    """Return the encoder's output as the denoiser takes it: shifted and scaled."""
     scale, shift = _normalization(vae)
     result: torch.Tensor = (latents - shift) * scale
     return result
 
 
 def denormalized(vae: Any, latents: torch.Tensor) -> torch.Tensor:
-    """Return what the denoiser gives, as the decoder wants it."""
+    """Return the denoiser's output as the decoder takes it: unscaled and shifted back."""
     scale, shift = _normalization(vae)
     result: torch.Tensor = latents / scale + shift
     return result
 
 
 def _normalization(vae: Any) -> tuple[Any, Any]:
-    """
-    Scale and shift: numbers for the whole, or for each channel where the autoencoder has
-    statistics.
-    """
+    """Return scale and shift: numbers, or tensors per channel where the VAE has statistics."""
     import torch
 
     mean, std = vae.config.get("latents_mean"), vae.config.get("latents_std")

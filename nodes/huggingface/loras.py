@@ -1,10 +1,10 @@
 """
-The tensors of LoRAs, in the form that diffusers reads and at the scale that their files say.
+The tensors of LoRAs as diffusers reads them, at the scale of their files.
 
-diffusers takes a LoRA that is given as tensors for one of scale 1, unless tensors named `alpha` say
-otherwise. Files of PEFT and of diffusers' training scripts say it elsewhere: in
-`adapter_config.json` beside them, and in the header under `lora_adapter_metadata`. So the scale of
-each layer (alpha by rank, or by its root) is multiplied into the layer's tensors.
+diffusers takes a LoRA given as tensors for one of scale 1, unless tensors named `alpha` set another.
+Files of PEFT and of diffusers' training scripts store it elsewhere: in `adapter_config.json` beside
+them, and in the header under `lora_adapter_metadata`. So the scale of each layer (alpha by rank, or
+by its square root) is multiplied into the layer's tensors.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from typing import Any, Final
 _HEADER: Final = "lora_adapter_metadata"
 
 _PEFT: Final = "base_model.model."
-"""Begins the names of tensors that PEFT saved."""
+"""Prefix of the names of tensors that PEFT saved."""
 
 _UP = re.compile(
     r"\.(lora_B|lora\.up|lora_linear_layer\.up)\.(\w+\.)?(weight|bias)$|\.(lora_embedding_B)$"
 )
-"""Ends the names of what a layer multiplies last."""
+"""Suffix of the names of a layer's up matrix, its bias, and its embedding."""
 
 
 def lora_tensors(loaded: Any, denoiser: str) -> dict[str, Any]:
     """
-    Return the tensors of a LoRA with the scale of each layer in them.
+    Return the tensors of a LoRA, multiplied by the scale of each layer.
 
     Args:
-        loaded: What the weights manager lends for the task `tensors`.
-        denoiser: The component that tensors without one are for, such as `unet`.
+        loaded: What `context.models.use` lends for the task `tensors`.
+        denoiser: The component of tensors whose names have none, such as `unet`.
     """
     settings = _settings(loaded)
     tensors = {_with_component(name, denoiser): tensor for name, tensor in loaded.tensors.items()}
@@ -45,11 +45,7 @@ def lora_tensors(loaded: Any, denoiser: str) -> dict[str, Any]:
 
 
 def _settings(loaded: Any) -> Mapping[str, Any]:
-    """
-    Return what a file says of its layers.
-
-    With the names of components before the keys where it is of several.
-    """
+    """Return the settings of a file; keys begin with a component where it has several."""
     try:
         found = (
             json.loads(loaded.metadata[_HEADER]) if _HEADER in loaded.metadata else loaded.config
@@ -70,9 +66,9 @@ def _with_component(name: str, denoiser: str) -> str:
 
 def _scale(name: str, tensors: Mapping[str, Any], settings: Mapping[str, Any]) -> float:
     """
-    By what to multiply a tensor.
+    Return the factor for a tensor.
 
-    1 for all but the last of each layer, and where the layer has an alpha of its own.
+    1 for all but the up matrix of each layer, and where the layer has an `alpha` tensor.
     """
     found = _UP.search(name)
     if not found:
@@ -100,11 +96,7 @@ def _scale(name: str, tensors: Mapping[str, Any], settings: Mapping[str, Any]) -
 
 
 def _of_layer(place: str, pattern: Any, usual: Any) -> Any:
-    """
-    Return the value for a layer.
-
-    That of the first expression that its name ends with, as PEFT does it, else the usual one.
-    """
+    """Return the value of the first pattern that a layer's name ends with, as PEFT does."""
     for expression, value in (pattern or {}).items():
         if re.match(rf"(.*\.)?({expression})$", place):
             return value

@@ -1,10 +1,9 @@
 """
-Masks: which part of an image is painted anew, how the new part fades into the old, and where to
-look closely.
+Inpainting masks: grown, feathered, and the region around them.
 
-White is painted. A mask grows by whole pixels and fades outward over a number of pixels with a ramp
-of finite width, so that what lies farther out keeps every bit. Both are sums over boxes, done with
-one table of running sums: O(pixels), however wide.
+White is inpainted. A mask grows by whole pixels and fades outward with a ramp of finite width, so
+that pixels beyond it keep every bit. Both are box sums over one summed-area table: O(pixels) for any
+radius.
 """
 
 from __future__ import annotations
@@ -21,28 +20,28 @@ Box = tuple[int, int, int, int]
 """Left, upper, right and lower edge, in pixels; the last two are outside."""
 
 _THRESHOLD = 128
-"""Grey from which on a pixel counts as painted."""
+"""Smallest grey value, 0…255, that counts as masked."""
 
 
 @dataclass(frozen=True)
 class Mask:
-    """A mask made ready."""
+    """A mask prepared for a pipeline and for compositing its result."""
 
     paint: Image.Image
-    """What the model paints, mode L: white wherever something of it is seen."""
+    """What the model repaints, mode L: white wherever its result shows."""
     opacity: Image.Image
-    """How much of the new image is seen, mode L."""
+    """Opacity of the new image over the old one, mode L."""
 
     @classmethod
     def of(cls, image: Image.Image, grow: int = 0, fade: int = 0) -> Mask:
         """
-        From an image of mode L.
+        Make a mask from an image of mode L.
 
         Args:
-            grow: Pixels by which the painted part grows in each direction.
-            fade: Pixels beyond that over which the new part fades into the old.
+            grow: Pixels by which the masked part grows in each direction.
+            fade: Pixels beyond that over which the new image fades into the old.
 
-        Raises NodeError where nothing is painted.
+        Raises NodeError where the mask is empty.
         """
         import numpy as np
         from PIL import Image as Pillow
@@ -63,7 +62,7 @@ class Mask:
         return cls(Pillow.fromarray((alpha > 0).astype(np.uint8) * 255), Pillow.fromarray(alpha))
 
     def region(self, padding: int) -> Box:
-        """Return the box around what is painted, with so many pixels of its surroundings."""
+        """Return the bounding box of the masked part, padded and cut at the image's edges."""
         box = self.paint.getbbox()
         assert box is not None
         left, upper, right, lower = box
@@ -76,9 +75,9 @@ class Mask:
 
     def composite(self, image: Image.Image, new: Image.Image, box: Box) -> Image.Image:
         """
-        `image` with `new` in the box, as far as the mask lets it be seen.
+        Return `image` with `new` pasted into the box through the mask.
 
-        Where it does not, every bit stays.
+        Where the mask is transparent, every bit of `image` stays.
         """
         result = image.copy()
         result.paste(new, box, self.opacity.crop(box))
@@ -86,9 +85,7 @@ class Mask:
 
 
 def _box_sums(values: Any, radius: int) -> Any:
-    """
-    For each pixel the sum over the square that reaches `radius` pixels from it, cut at the edges.
-    """
+    """Return for each pixel the sum over the square of that radius, cut at the edges."""
     import numpy as np
 
     if radius == 0:

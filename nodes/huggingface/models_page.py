@@ -1,9 +1,8 @@
 """
-The page docs/models.md: which families of models honour which properties.
+The page docs/models.md: which families of models support which properties.
 
-It is written from the classes of diffusers and the facts in `families.py`, the same by which a node
-decides what it passes on and what it warns of. So the page can't say one thing and the nodes do
-another.
+It is generated from the classes of diffusers and from `families.py`, by which a node decides what to
+pass and what to warn of. So page and nodes can't disagree.
 """
 
 from __future__ import annotations
@@ -128,7 +127,7 @@ _INTRODUCTION: Final = """\
 # Models
 
 Nodes take any model whose family [diffusers](https://huggingface.co/docs/diffusers) knows, as a Hub id or a directory. Families differ in
-what they can be asked for. A property that a model does not honour is never dropped in silence: the run warns and names both.
+what they support. A property that a model does not use is never dropped silently: the run warns and names both.
 
 Every family takes `prompt`, `num_inference_steps`, `seed` and `num_images`. The tables say the rest. They are read off the pipelines'
 classes, as the nodes themselves do when they run."""
@@ -178,20 +177,18 @@ def families(task: str) -> dict[str, type]:
 
 
 def supports(pipeline_class: type, prop: str, task: str) -> bool:
-    """Whether a family honours a property of the nodes for a task."""
+    """Return whether a family supports a property of the nodes for a task."""
     if prop == "controlnet":
         return controlnet_pipeline_class(pipeline_class, task) is not None
     return _COLUMNS[prop](pipeline_class)
 
 
 def _mapped(task: str) -> list[str]:
-    """
-    Return the pipelines that are chosen for a task, and those that do it without being on the list.
-    """
+    """Return the AutoPipeline classes for a task, and those that do it without being listed."""
     from diffusers.pipelines import auto_pipeline
 
     table: Mapping[str, Any] = getattr(auto_pipeline, f"AUTO_{_TASKS[task][1]}_PIPELINES_MAPPING")
-    # The tables have pipelines of films, and the one for texts has one that fills in masks.
+    # The tables hold video pipelines, and the one for text to image an inpainting pipeline.
     strange = ("num_frames", "mask_image") if task == "text-to-image" else ("num_frames",)
     found = [
         found
@@ -223,7 +220,7 @@ def _table(task: str, names: Iterable[str]) -> str:
 
 
 def _quirk_notes() -> str:
-    """Return what is added to calls of some families, which users should know of."""
+    """Return the notes of quirks that users should know of, as a section."""
     import diffusers
 
     noted: dict[str, list[str]] = {}

@@ -1,8 +1,8 @@
 """
-People as stick figures, as pose ControlNets know them.
+Draw poses in the format of OpenPose, which pose ControlNets were trained with.
 
-Networks find the 17 joints of the COCO data set. Figures are drawn in the form of OpenPose: 18
-joints, the neck halfway between the shoulders, each limb and joint in its own colour on black.
+Networks detect the 17 keypoints of the COCO data set. OpenPose draws 18, with the neck halfway
+between the shoulders, each limb and keypoint in its own colour on black.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Keypoint(NamedTuple):
-    """A place in an image, in pixels, and how sure the network is of it, 0…1."""
+    """A position in an image, in pixels, and its confidence, 0…1."""
 
     x: float
     y: float
@@ -24,7 +24,7 @@ class Keypoint(NamedTuple):
 
 
 _COCO_INDEX = (0, None, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
-"""OpenPose's joints in COCO's numbers; the neck has none."""
+"""For each keypoint of OpenPose its index in COCO; the neck has none."""
 
 _LIMBS = (
     *((1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10)),
@@ -33,11 +33,7 @@ _LIMBS = (
 
 
 def draw_pose(size: tuple[int, int], coco: Sequence[Keypoint], min_score: float) -> Image.Image:
-    """
-    Return the figure of one person.
-
-    Joints that the network is less sure of than `min_score` are left out.
-    """
+    """Return the drawing of one person, without keypoints whose score is below `min_score`."""
     from PIL import Image as Pillow
     from PIL import ImageDraw
 
@@ -61,6 +57,6 @@ def draw_pose(size: tuple[int, int], coco: Sequence[Keypoint], min_score: float)
 
 
 def _colour(number: int, brightness: float) -> tuple[int, int, int]:
-    """From red through green and blue to pink, in 18 steps."""
+    """Return one of 18 hues, from red through green and blue to pink."""
     red, green, blue = colorsys.hsv_to_rgb(number / 18, 1.0, brightness)
     return round(red * 255), round(green * 255), round(blue * 255)

@@ -1,10 +1,9 @@
 """
-Images of a denoising loop while it runs.
+Previews of the denoising loop while it runs.
 
-A latent is turned into a small image by a matrix, which is far cheaper than decoding: the colours
-of a decoded image are nearly linear in the latent's channels. The matrix is fitted by least squares
-to what the model's own autoencoder makes of a few smooth random latents, when the first preview is
-asked for.
+A matrix turns latents into a small RGB image, which is far cheaper than decoding: the colours of a
+decoded image are nearly linear in the channels of the latents. The matrix is fitted by least squares
+to what the model's own autoencoder decodes a few smooth random latents to, at the first preview.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ StepCallback = Callable[[Any, int, Any, dict[str, Any]], dict[str, Any]]
 
 def preview_callback(pipeline: Any, context: Context, total: int) -> StepCallback | None:
     """
-    Return a function for `callback_on_step_end` that shows each step.
+    Return a `callback_on_step_end` that reports a preview of each step.
 
-    None where nobody asked, or the pipeline can't tell its steps.
+    None where nobody wants previews, or the pipeline has no such callback.
 
     Args:
-        total: The number of steps that will be done.
+        total: The number of denoising steps.
     """
     shows_steps = "callback_on_step_end" in call_parameters(type(pipeline))
     if not context.wants_previews or not shows_steps or getattr(pipeline, "vae", None) is None:
@@ -59,7 +58,7 @@ def preview_callback(pipeline: Any, context: Context, total: int) -> StepCallbac
 
 
 def chain_callbacks(callbacks: Sequence[StepCallback]) -> StepCallback:
-    """One callback that calls several."""
+    """Return one callback that calls several in turn."""
 
     def call(pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         for callback in callbacks:
@@ -70,7 +69,7 @@ def chain_callbacks(callbacks: Sequence[StepCallback]) -> StepCallback:
 
 
 def _fit_rgb_matrix(vae: Any, like: torch.Tensor) -> torch.Tensor:
-    """Return the matrix from a latent's channels (and 1) to red, green and blue in -1..1."""
+    """Return the matrix from the channels of latents (and 1) to red, green, blue in -1…1."""
     import torch
 
     channels = like.shape[1]

@@ -1,7 +1,7 @@
 """
-What of a prompt a pipeline reads.
+Warn of prompts that are longer than a text encoder reads.
 
-Text encoders take so many tokens and no more, and most cut the rest off without a word.
+Text encoders have a maximum number of tokens, and most drop the rest silently.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 PROMPTS = ("prompt", "negative_prompt")
 _MAX_QUOTED = 60
-"""Letters of what is cut off that a warning quotes."""
+"""Characters of the dropped text that a warning quotes."""
 
 
 def warn_of_truncated_prompts(
     pipeline: Any, arguments: Mapping[str, Any], warn: Callable[[str], None]
 ) -> bool:
     """
-    Warns of each prompt that is longer than a text encoder reads, with what is cut off.
+    Warn of each prompt that is longer than a text encoder reads, and quote what is cut off.
 
-    True where there was one.
+    Return whether there was one.
     """
     is_truncated = False
     for name, text in ((name, arguments.get(name)) for name in PROMPTS):
@@ -46,11 +46,7 @@ def warn_of_truncated_prompts(
 
 
 def _tokenizers(pipeline: Any) -> Iterator[tuple[str, PreTrainedTokenizerBase, int]]:
-    """
-    Yield the tokenizers of a pipeline that are known to read so many tokens.
-
-    Their names, themselves, and how many.
-    """
+    """Yield the tokenizers whose limit is known: component name, tokenizer, tokens."""
     from transformers import CLIPTokenizer, PreTrainedTokenizerBase
 
     given = call_parameters(type(pipeline)).get("max_sequence_length")

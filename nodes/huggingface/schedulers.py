@@ -1,9 +1,8 @@
 """
-Schedulers by name: which rule a denoising loop steps by.
+Schedulers by name, and whether a model can run with one.
 
-The names are those of diffusers' classes; the table says which options come with a name. Whether a
-model can run with one is told by its own scheduler, which lists those that understand its
-configuration.
+The names are those of diffusers' classes, with options behind them. A model's own scheduler lists
+the classes that are compatible with its configuration.
 """
 
 from __future__ import annotations
@@ -48,10 +47,10 @@ _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "karras": {"use_karras_sigmas": True},
     "sde": {"algorithm_type": "sde-dpmsolver++"},
 }
-"""What the words behind a class's name mean."""
+"""Options that the words behind a class name stand for."""
 
 _EXTRAS: Final[Mapping[str, str]] = {"torchsde": "sde"}
-"""Package that a class needs to the extra of ours that has it."""
+"""Package that a scheduler needs to our extra that installs it."""
 
 _UNSUPPORTED_PREDICTIONS: Final[Mapping[str, frozenset[str]]] = {
     "DPMSolverSDEScheduler": frozenset({"sample"}),
@@ -60,18 +59,14 @@ _UNSUPPORTED_PREDICTIONS: Final[Mapping[str, frozenset[str]]] = {
     "KDPM2DiscreteScheduler": frozenset({"sample"}),
     "PNDMScheduler": frozenset({"sample"}),
 }
-"""What a model may predict and a class can't step by, although it says that it can."""
+"""Prediction types that a scheduler fails with, although it claims to be compatible."""
 
 _DDIM_COMPATIBLE: Final = frozenset({"LCMScheduler", "TCDScheduler"})
-"""Understand the configuration of whatever can run with DDIM, but are on nobody's list."""
+"""Compatible with every configuration that DDIM is, but on no scheduler's list."""
 
 
 def check_scheduler(name: str) -> None:
-    """
-    Raise NodeError where a package is missing that the scheduler of that name needs.
-
-    Loads no weights.
-    """
+    """Raise NodeError where a package is missing that the scheduler needs; load no weights."""
     if name == "default":
         return
     try:
@@ -87,11 +82,7 @@ def check_scheduler(name: str) -> None:
 
 
 def set_scheduler(pipeline: Any, name: str, context: Context) -> None:
-    """
-    Give the pipeline the scheduler of that name.
-
-    Where it can't run with it, it keeps its own, and that is told.
-    """
+    """Set the pipeline's scheduler by name; warn and keep its own where it is incompatible."""
     if name == "default":
         return
     own = getattr(pipeline, "scheduler", None)
@@ -114,18 +105,12 @@ def set_scheduler(pipeline: Any, name: str, context: Context) -> None:
 
 
 def uses_global_rng(scheduler: Any) -> bool:
-    """
-    Whether a scheduler draws random numbers besides those of the generator that a pipeline gets.
-    """
+    """Return whether a scheduler also draws from torch's global random generator."""
     return type(scheduler).__name__ == "DPMSolverSDEScheduler"
 
 
 def supports_schedulers(pipeline_class: type) -> bool:
-    """
-    Whether a pipeline's scheduler can be chosen, as far as its class tells.
-
-    By the scheduler that it names as its own.
-    """
+    """Return whether a pipeline's scheduler can be replaced, judged by its annotation."""
     import diffusers
 
     own = inspect.signature(pipeline_class).parameters.get("scheduler")
@@ -140,10 +125,7 @@ def supports_schedulers(pipeline_class: type) -> bool:
 
 
 def scheduler_class(pipeline_class: type, own: Any, name: str) -> Any:
-    """
-    Return the class of a scheduler by its name, or None where a pipeline that comes with `own`
-    can't run with it.
-    """
+    """Return a scheduler class by name; None where it is incompatible with the scheduler `own`."""
     wanted = name.split()[0]
     if (
         FIXED_SCHEDULER.search(pipeline_class.__name__)
@@ -158,12 +140,14 @@ def scheduler_class(pipeline_class: type, own: Any, name: str) -> Any:
 
 def _class_named(name: str) -> Any:
     """
-    Return a class of diffusers. Raises ImportError where it needs a package that is not installed.
+    Return a scheduler class of diffusers.
+
+    Raises ImportError where it needs a package that is not installed.
     """
     import diffusers
     from diffusers.schedulers.scheduling_lms_discrete import LMSDiscreteScheduler
 
-    # Without scipy, diffusers shows a stand-in for it, which can't be made;
+    # Without scipy, diffusers exports a stand-in that can't be instantiated;
     # `nodetool_core/models/schedulers.py` does without.
     found = LMSDiscreteScheduler if name == "LMSDiscreteScheduler" else getattr(diffusers, name)
     if hasattr(found, "_backends"):

@@ -1,10 +1,10 @@
 """
-Which size an image has to have for a pipeline.
+Which image sizes a pipeline supports.
 
-A diffusion model works on a grid: sides have to be multiples of what its autoencoder and patches
-cover. And it works well near the area that it was trained at: far above, scenes repeat themselves;
-far below, shapes dissolve. So an image with more than 2.25 times or less than half of that area is
-brought to about that area, keeping its shape; sides are then cut down to the multiple.
+A diffusion model works on a grid: sides are multiples of what its autoencoder and patches cover. And
+it works well near the area that it was trained at: far above, scenes repeat; far below, shapes
+dissolve. So an image with more than 2.25 times or less than half of that area is resized to about
+that area, keeping its aspect ratio. Sides are then rounded down to the multiple.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nodes.huggingface.families import quirks_of
 
 MAX_AREA_RATIO = 2.25
 MIN_AREA_RATIO = 0.5
-"""Shares of the native area between which an image keeps its size."""
+"""Ratios to the native area between which an image keeps its size."""
 
 
 class Size(NamedTuple):
@@ -30,9 +30,7 @@ class Size(NamedTuple):
 
 
 def supported_size(pipeline: Any, size: Size, *, any_area: bool = False) -> Size:
-    """
-    Return the size nearest to `size` that the pipeline can take; `any_area` leaves the area alone.
-    """
+    """Return the supported size nearest to `size`; `any_area` keeps the area."""
     width, height = float(size.width), float(size.height)
     native = None if any_area else native_area(pipeline)
     if (
@@ -49,11 +47,10 @@ def supported_size(pipeline: Any, size: Size, *, any_area: bool = False) -> Size
 
 def native_size(pipeline: Any, width: int = 0, height: int = 0) -> Size | None:
     """
-    Return the size to make an image at from text.
+    Return the size of an image made from text.
 
-    Sides that are 0 follow from the area that the model was trained at.
-
-    None where both are 0 and the model says nothing of its area.
+    Sides that are 0 follow from the area that the model was trained at. None where both are 0 and
+    the configuration does not state that area.
     """
     if width and height:
         return Size(width, height)
@@ -68,18 +65,14 @@ def native_size(pipeline: Any, width: int = 0, height: int = 0) -> Size | None:
 
 
 def supported_square(pipeline: Any, size: Size) -> Size:
-    """Return the square of about the area of `size` that the pipeline can take."""
+    """Return the supported square of about the area of `size`."""
     multiple = side_multiple(pipeline)
     side = max(multiple, math.isqrt(size.width * size.height) // multiple * multiple)
     return Size(side, side)
 
 
 def native_area(pipeline: Any) -> int | None:
-    """
-    Return the pixels that the model was trained at, from its configuration.
-
-    None where it says nothing.
-    """
+    """Return the area in pixels that the model was trained at; None where it is unknown."""
     declared = max(
         (quirk.native_side for quirk in quirks_of(type(pipeline).__name__)), default=0
     ) or _configured(pipeline, "default_sample_size")
@@ -95,14 +88,13 @@ def native_area(pipeline: Any) -> int | None:
     sample = getattr(pipeline, "default_sample_size", None)
     if isinstance(sample, int):
         return int((sample * scale) ** 2)
-    # The families whose configuration is silent (Z-Image, Kandinsky 3) were trained at 1024 pixels
-    # with a factor of 8.
+    # Z-Image and Kandinsky 3 do not state it; they were trained at 1024 pixels with a factor of 8.
     has_latents = any(getattr(pipeline, part, None) is not None for part in ("vae", "movq"))
     return int((128 * scale) ** 2) if has_latents else None
 
 
 def side_multiple(pipeline: Any) -> int:
-    """Return what both sides have to be multiples of, in pixels."""
+    """Return what width and height have to be multiples of, in pixels."""
     declared = max((quirk.side_multiple for quirk in quirks_of(type(pipeline).__name__)), default=0)
     return declared or _multiple_of_components(pipeline)
 
@@ -129,17 +121,13 @@ def _multiple_of_components(pipeline: Any) -> int:
 
 
 def _configured(pipeline: Any, name: str) -> int:
-    """
-    Return a number that was saved with the pipeline, not computed from its parts.
-
-    0 where there is none.
-    """
+    """Return an integer that was saved in the pipeline's configuration; 0 where there is none."""
     number = getattr(pipeline, "config", {}).get(name)
     return number if isinstance(number, int) else 0
 
 
 def _vae_scale_factor(pipeline: Any) -> int:
-    """How many pixels a latent covers in each direction."""
+    """Return how many pixels one latent covers along a side."""
     movq = getattr(pipeline, "movq", None)
     if movq is not None:
         return int(2 ** (len(movq.config.block_out_channels) - 1))

@@ -1,9 +1,9 @@
 """
-Images in parts: boxes that cover an image, and putting them together again.
+Tiles: boxes that cover an image, and blending them together again.
 
-Networks that only look at a neighbourhood are given each cell with a margin, which is cut off
-afterwards. Models that paint are given tiles that overlap, and each pixel is the mean of the tiles
-over it, weighted by ramps that fall to the tiles' inner edges.
+Upscaling networks see only a neighbourhood, so they get each tile with a margin that is cut off
+afterwards. Diffusion models get overlapping tiles, and each pixel is the mean of the tiles over it,
+weighted by ramps that fall towards the tiles' inner edges.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def overlapping_tiles(size: tuple[int, int], tile: tuple[int, int], overlap: int) -> list[Box]:
-    """Tiles of one size, evenly spread, that overlap by at least so many pixels; row by row."""
+    """Return evenly spaced boxes of one size that overlap by at least `overlap`; row by row."""
     across, down = (
         _evenly_spaced(length, side, overlap) for length, side in zip(size, tile, strict=True)
     )
@@ -26,7 +26,7 @@ def overlapping_tiles(size: tuple[int, int], tile: tuple[int, int], overlap: int
 
 
 def grid_tiles(size: tuple[int, int], side: int) -> list[Box]:
-    """Boxes of at most that side that cover the image without overlap; row by row."""
+    """Return boxes of at most that side that cover the image without overlap; row by row."""
     width, height = size
     return [
         (left, upper, min(left + side, width), min(upper + side, height))
@@ -36,7 +36,7 @@ def grid_tiles(size: tuple[int, int], side: int) -> list[Box]:
 
 
 def with_margin(box: Box, margin: int, size: tuple[int, int]) -> Box:
-    """Return the box with so many pixels around it, cut at the image's edges."""
+    """Return the box grown by `margin` pixels on each side, cut at the image's edges."""
     left, upper, right, lower = box
     return (
         max(0, left - margin),
@@ -47,7 +47,7 @@ def with_margin(box: Box, margin: int, size: tuple[int, int]) -> Box:
 
 
 class TileBlender:
-    """Takes tiles, and gives the image that they make together."""
+    """Blends overlapping tiles into one image."""
 
     def __init__(self, size: tuple[int, int], overlap: int) -> None:
         import numpy as np
@@ -58,7 +58,7 @@ class TileBlender:
         self._weights = np.zeros((size[1], size[0], 1), np.float32)
 
     def add(self, box: Box, image: Image.Image) -> None:
-        """Lay an RGB image of the box's size over it."""
+        """Add the RGB image of a tile, of the size of its box."""
         import numpy as np
 
         left, upper, right, lower = box
@@ -69,7 +69,7 @@ class TileBlender:
         self._weights[upper:lower, left:right] += weights
 
     def image(self) -> Image.Image:
-        """Return what has been laid down. Every pixel has to be under a tile."""
+        """Return the blended image. Every pixel has to be covered by a tile."""
         import numpy as np
         from PIL import Image as Pillow
 

@@ -1,17 +1,16 @@
 """
-Networks that enlarge images in one pass, from the tensors of a safetensors file.
+Upscaling networks, from the tensors of a safetensors file.
 
-Which network it is, how deep and how wide, is read off the tensors' names and shapes, which are
-those of the published files:
+Architecture, depth and width are read off the tensors' names and shapes, which are those of the
+published files:
 
 - RRDBNet, the network of ESRGAN and Real-ESRGAN (`conv_first.weight`, `body.0.rdb1.conv1.weight`,
   …; also under the older names `model.0.weight`, `model.1.sub.0.RDB1.conv1.0.weight`, …)
 - SRVGGNetCompact, the compact one of Real-ESRGAN (`body.0.weight`, …: convolutions with PReLU, a
   pixel shuffle added to the image)
-- ESPCN (convolutions alone, tanh between them, a pixel shuffle at the end), on RGB or on brightness
-  alone
+- ESPCN (convolutions alone, tanh between them, a pixel shuffle at the end), on RGB or on luma alone
 
-Numbers go in and come out as 0…1.
+Pixels go in and come out as 0…1.
 """
 
 from __future__ import annotations
@@ -34,20 +33,20 @@ Tensors = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Upscaler:
-    """A network, and what it does to an image."""
+    """A network, its scale and its channels."""
 
     module: torch.nn.Module
-    """Takes (1, channels, height, width), gives sides `scale` times as long."""
+    """Maps (1, channels, height, width) to (1, channels, scale · height, scale · width)."""
     scale: int
     channels: int
-    """3 for RGB, 1 for brightness alone."""
+    """3 for RGB, 1 for luma alone."""
 
 
 def load_upscaler(tensors: Tensors, name: str) -> Upscaler:
     """
-    Return the network that the tensors are of, on their device.
+    Return the network of these tensors, on their device.
 
-    Raises NodeError where they are of none that is known.
+    Raises NodeError where the architecture is unknown.
     """
     import torch
 
@@ -79,18 +78,14 @@ def load_upscaler(tensors: Tensors, name: str) -> Upscaler:
 
 
 def _matching(tensors: Tensors, module: torch.nn.Module) -> dict[str, Any]:
-    """
-    Return the tensors under the module's names, in 32 bits.
-
-    Those of ESPCN have no fixed names and go by order.
-    """
+    """Return the tensors under the module's names, in float32; those of ESPCN by their order."""
     wanted = module.state_dict()
     found = wanted if set(wanted) <= set(tensors) else sorted(tensors, key=_natural)
     return {key: tensors[name].float() for key, name in zip(wanted, found, strict=True)}
 
 
 def _natural(key: str) -> tuple[list[Any], bool]:
-    """Orders conv2 before conv10, and the weight of a layer before its bias."""
+    """Return a sort key: conv2 before conv10, the weight of a layer before its bias."""
     stem, _, kind = key.rpartition(".")
     return [
         int(part) if index % 2 else part for index, part in enumerate(re.split(r"(\d+)", stem))
@@ -105,7 +100,7 @@ def _without_prefix(tensors: Tensors) -> dict[str, Any]:
 
 
 def _under_new_names(tensors: Tensors) -> dict[str, Any]:
-    """ESRGAN's first names as the later ones."""
+    """Rename the tensors of the first ESRGAN files as in the later ones."""
     if "model.0.weight" not in tensors:
         return dict(tensors)
     blocks = [
@@ -152,7 +147,7 @@ def _rrdb(tensors: Tensors) -> Upscaler:
         return nn.Conv2d(inputs, outputs, 3, padding=1)
 
     class Dense(nn.Module):
-        """Five convolutions, each of which sees what all before it made."""
+        """Five densely connected convolutions, each of which takes all outputs before it."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -192,7 +187,7 @@ def _rrdb(tensors: Tensors) -> Upscaler:
 
         def forward(self, pixels: torch.Tensor) -> torch.Tensor:
             height, width = pixels.shape[2:]
-            # Folding takes whole folds only.
+            # pixel_unshuffle takes multiples of the fold only.
             whole = functional.pad(pixels, (0, -width % fold, 0, -height % fold), mode="replicate")
             first = self.conv_first(functional.pixel_unshuffle(whole, fold))
             output = first + self.conv_body(self.body(first))
