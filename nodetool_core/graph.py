@@ -13,9 +13,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nodetool_core.collection import collection_paused
 from nodetool_core.declaration import NodeSpec
 from nodetool_core.errors import Problem, WorkflowError, near_miss
+from nodetool_core.garbage_collection import collection_paused
 from nodetool_core.node import Node, Role
 from nodetool_core.properties import ANYTHING, Property
 from nodetool_core.references import AssetRef

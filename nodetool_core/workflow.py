@@ -16,8 +16,8 @@ from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from nodetool_core.collection import collection_paused
 from nodetool_core.errors import Problem, WorkflowError, nearest_file
+from nodetool_core.garbage_collection import collection_paused
 from nodetool_core.ownership import own_copy
 from nodetool_core.properties import jsonable
 

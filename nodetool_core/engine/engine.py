@@ -19,7 +19,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from nodetool_core.collection import collection_paused
 from nodetool_core.context import Context, Models
 from nodetool_core.engine.caching.memory import ResultCache
 from nodetool_core.engine.caching.tiered import CacheName, TieredCache, named_cache
@@ -41,6 +40,7 @@ from nodetool_core.engine.services import Services
 from nodetool_core.engine.threads import Threads
 from nodetool_core.engine.work import Kind
 from nodetool_core.forking import renewed_after_fork
+from nodetool_core.garbage_collection import collection_paused
 from nodetool_core.graph import Graph
 from nodetool_core.inputs import check_given
 from nodetool_core.node import Lane, Node

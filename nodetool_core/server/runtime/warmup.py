@@ -14,9 +14,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from nodetool_core.assets.loader import ImageLoader
-from nodetool_core.collection import keep_for_good
 from nodetool_core.context import Context, Models
 from nodetool_core.errors import NodetoolError, Problem
+from nodetool_core.garbage_collection import keep_for_good
 from nodetool_core.models.tasks import ANY
 from nodetool_core.references import ModelRef
 from nodetool_core.server.catalog import ServedWorkflow
