@@ -33,9 +33,9 @@ from engine_rivals import RIVALS, NoFormError
 OURS: Final = "nodetool"
 FIGURES: Final = ("waiting", "computing", "edges", "memory", "events", "import")
 QUICK_SIZES: Final = (100, 1_000)
-PATIENCE: Final = 60.0
+TIME_LIMIT: Final = 60.0
 """Seconds that loading and running one graph once may take."""
-PATIENCE_WITH_OTHERS: Final = 6.0
+TIME_LIMIT_OF_OTHERS: Final = 6.0
 """
 The same for other engines, so that all of them together take minutes; what is slower is estimated.
 """
@@ -99,13 +99,13 @@ def work(task: Sequence[str], settings: Settings) -> Iterator[Any]:
         yield from (asdict(figure) for figure in measures[task[1]](settings.quick))
     elif task[1] == OURS:
         yield from _growing(
-            settings.sizes, lambda size: _ours(task[2], size, settings.repeats(size)), PATIENCE
+            settings.sizes, lambda size: _ours(task[2], size, settings.repeats(size)), TIME_LIMIT
         )
     else:
         yield from _growing(
             settings.sizes,
             lambda size: _rival(task[1], task[2], size, settings.repeats(size)),
-            PATIENCE_WITH_OTHERS,
+            TIME_LIMIT_OF_OTHERS,
         )
 
 
@@ -126,7 +126,7 @@ def _rival(name: str, shape: str, size: int, repeats: int) -> dict[str, Any]:
     import engine_rivals
 
     engine_rivals.warm_up(RIVALS[name], shape)
-    measured = engine_rivals.measure(RIVALS[name], shape, size, repeats, PATIENCE_WITH_OTHERS / 3)
+    measured = engine_rivals.measure(RIVALS[name], shape, size, repeats, TIME_LIMIT_OF_OTHERS / 3)
     return {
         "seconds": measured.seconds,
         "rows": {"run": [measured.run, measured.cpu], "load": [measured.load, measured.load]},
@@ -134,16 +134,16 @@ def _rival(name: str, shape: str, size: int, repeats: int) -> dict[str, Any]:
 
 
 def _growing(
-    sizes: Sequence[int], measure: Callable[[int], dict[str, Any]], patience: float
+    sizes: Sequence[int], measure: Callable[[int], dict[str, Any]], time_limit: float
 ) -> Iterator[dict[str, Any]]:
     """
-    Measurements for growing graphs, for as long as they are likely to take no more than `patience`
-    seconds.
+    Measurements for growing graphs, for as long as they are likely to take no more than
+    `time_limit` seconds.
     """
     known: list[tuple[int, float]] = []
     for size in sorted(sizes):
         expected = _expected(known, size)
-        if expected > patience:
+        if expected > time_limit:
             yield {"size": size, "why": f"≈ {expected:,.0f} s" if expected < 3600 else "hours"}
             continue
         try:
@@ -183,7 +183,7 @@ def _measured(task: Sequence[str], settings: Settings) -> list[Any]:
         json.dumps([list(task), asdict(settings)]),
     ]
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as complaints:
-        limit = PATIENCE * (1 + len(settings.sizes))
+        limit = TIME_LIMIT * (1 + len(settings.sizes))
         try:
             code = subprocess.run(
                 command, stdout=out, stderr=complaints, timeout=limit, check=False

@@ -256,9 +256,9 @@ class Measured:
     """What load and one run took together."""
 
 
-def measure(rival: Rival, name: str, size: int, repeats: int, patience: float) -> Measured:
+def measure(rival: Rival, name: str, size: int, repeats: int, time_limit: float) -> Measured:
     """
-    Load once, run as often as `patience` seconds allow, at least once.
+    Load once, run as often as `time_limit` seconds allow, at least once.
 
     Raises whatever the other engine raises.
     """
@@ -270,7 +270,7 @@ def measure(rival: Rival, name: str, size: int, repeats: int, patience: float) -
     load = time.perf_counter() - begun
     walls: list[float] = []
     spent: list[float] = []
-    while not walls or (len(walls) < repeats and time.perf_counter() - begun < patience):
+    while not walls or (len(walls) < repeats and time.perf_counter() - begun < time_limit):
         gc.collect()
         wall, cpu = time.perf_counter(), time.process_time()
         found = rival.run(loaded)

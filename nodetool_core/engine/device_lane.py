@@ -6,7 +6,7 @@ One for each place where the weights manager lets calls be under way.
 What is submitted waits in one place. A device that is free takes, of all that waits, what the
 weights manager would have first: the work whose weights are there, else what makes the fewest bytes
 move over all runs. Beside other work it takes only what fits into the device's memory with that.
-Nothing waits for ever: what has waited longer than `PATIENCE` goes first.
+Nothing waits for ever: what has waited longer than `LONGEST_WAIT` goes first.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nodetool_core.models.foresight import Offer
     from nodetool_core.models.seats import Place
 
-PATIENCE = 20.0
+LONGEST_WAIT = 20.0
 """Seconds after which waiting work is not passed over again."""
 
 
@@ -208,7 +208,7 @@ class DeviceLane:
         if not self._jobs or not seat.is_free() or self._is_nearer_idle(seat.place):
             return None
         first = self._jobs[0]
-        is_due = time.monotonic() - first.since > PATIENCE
+        is_due = time.monotonic() - first.since > LONGEST_WAIT
         if len(self._jobs) == len(self._seats) == 1 or (is_due and first.offer is None):
             return 0
         free = next((index for index, job in enumerate(self._jobs) if job.offer is None), None)

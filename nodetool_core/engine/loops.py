@@ -97,7 +97,7 @@ class Loops:
         if stream.ended or stream.pulling or stream.in_flight >= self._limit(step):
             return
         stream.pulling = True
-        policy = self._scheduler.patience.policy(step)
+        policy = self._scheduler.timers.policy(step)
         seconds = None if policy is None else policy.timeout
         clock = (
             None if seconds is None else partial(self._scheduler.watch, stream.frame, step, seconds)

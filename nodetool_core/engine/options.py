@@ -83,7 +83,7 @@ class RunOptions:
     """
     policies: Mapping[str, NodePolicy] = field(default_factory=dict)
     """
-    Patience by node id or by node type; the type may be a pattern such as `huggingface.*`.
+    Timeouts and attempts by node id or by node type; the type may be a pattern such as `huggingface.*`.
 
     The first that fits counts.
     """

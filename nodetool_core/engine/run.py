@@ -26,7 +26,7 @@ from nodetool_core.engine.scheduler import Scheduler
 from nodetool_core.engine.work import forget_frames
 from nodetool_core.errors import NodetoolError, RunCancelled
 
-LISTENER_PATIENCE = 2.0
+LISTENER_TIMEOUT = 2.0
 """Seconds that a finished run gives a listener to take the events that are left."""
 
 
@@ -172,7 +172,7 @@ def _outcome(scheduler: Scheduler) -> BaseException | None:
         RunFinished(result.run_id, result.status, result.seconds, len(result.ran), len(result.hits))
     )
     if services.delivery is not None:
-        services.delivery.close(LISTENER_PATIENCE)
+        services.delivery.close(LISTENER_TIMEOUT)
     return error
 
 

@@ -46,12 +46,12 @@ from nodetool_core.engine.gaps import Gaps
 from nodetool_core.engine.inbox import Message
 from nodetool_core.engine.loops import Loops
 from nodetool_core.engine.outputs import Outputs
-from nodetool_core.engine.patience import NodeTimeoutError, Patience
 from nodetool_core.engine.plan import Plan, Step
 from nodetool_core.engine.ready import Ready
 from nodetool_core.engine.result import RunResult
 from nodetool_core.engine.runner import Runner, Ticket
 from nodetool_core.engine.services import Services
+from nodetool_core.engine.timers import NodeTimeoutError, Timers
 from nodetool_core.engine.work import failure_of, forget_frames
 from nodetool_core.errors import Problem, RunCancelled
 from nodetool_core.node import SKIPPED, Lane
@@ -78,7 +78,7 @@ class Scheduler:
         self.outputs = Outputs(plan, services, result)
         self.loops = Loops(self)
         self.demand = Demand(self)
-        self.patience = Patience(services.options)
+        self.timers = Timers(services.options)
         self.fast_path = FastPath(self, seeded)
         self.found: deque[tuple[Callable[[Frame, Step, Any], None], Frame, Step, Any]] = deque()
         """What was there already when it was asked for: who settles the step, and with what."""
@@ -149,7 +149,7 @@ class Scheduler:
 
     def _begin_nothing_more(self) -> None:
         self.ready.clear()
-        self.patience.forget_retries()
+        self.timers.forget_retries()
         if self.runner.cancelled.is_set():
             self.services.cancel_spawned()
 
@@ -166,11 +166,11 @@ class Scheduler:
         """
         Wait for an answer or for a clock. False where nothing is to come that the run still wants.
         """
-        if not (self._answers_due or self.patience.has_retries() or self.ready.has_device_work()):
+        if not (self._answers_due or self.timers.has_retries() or self.ready.has_device_work()):
             return False
         with suppress(Empty):
-            self._receive(self.runner.inbox.get(timeout=self.patience.sleep()))
-        for action in self.patience.due():
+            self._receive(self.runner.inbox.get(timeout=self.timers.sleep()))
+        for action in self.timers.due():
             action()
         return True
 
@@ -228,7 +228,7 @@ class Scheduler:
             step.kind is not None
             and step.kind.lane is Lane.INLINE
             and not step.kind.spec.is_async
-            and self.patience.policy(step) is None
+            and self.timers.policy(step) is None
         ):
             self._run_here(frame, step)
         else:
@@ -250,7 +250,7 @@ class Scheduler:
         assert step.node is not None
         frame.state[step.slot] = RUNNING
         self.services.emit(events.NodeStarted(step.node.id, frame.index))
-        policy = self.patience.policy(step)
+        policy = self.timers.policy(step)
         if lane is Lane.INLINE and policy is None:
             self._run_here(frame, step)
             return
@@ -282,7 +282,7 @@ class Scheduler:
         assert step.node is not None
         error = self.services.secrets.scrub(error)
         is_over = step.streams and not self.loops.may_begin_again(frame, step)
-        pause = None if is_over else self.patience.next_attempt(frame, step, error)
+        pause = None if is_over else self.timers.next_attempt(frame, step, error)
         if pause is not None:
             self._try_again(frame, step, error, pause)
             return
@@ -297,7 +297,7 @@ class Scheduler:
 
     def watch(self, frame: Frame, step: Step, seconds: float, ticket: Ticket) -> None:
         """An attempt has begun: give it up when its time is over."""
-        self.patience.deadline(seconds, partial(self._time_out, frame, step, ticket, seconds))
+        self.timers.deadline(seconds, partial(self._time_out, frame, step, ticket, seconds))
 
     def _time_out(self, frame: Frame, step: Step, ticket: Ticket, seconds: float) -> None:
         if ticket.is_answered or ticket.given_up:
@@ -322,7 +322,7 @@ class Scheduler:
         self.services.emit(events.NodeWarning(step.node.id, message, {"seconds": pause}))
         forget_frames(error)
         frame.state[step.slot] = WAITING
-        self.patience.retry(
+        self.timers.retry(
             pause, partial(self.loops.begin_again if step.streams else self.ready.add, frame, step)
         )
 

@@ -150,7 +150,7 @@ def test_how_gaps_are_treated_is_no_value_of_an_edge(engine: Engine) -> None:
 
 
 def test_more_attempts_come_before_a_gap(engine: Engine, stage: Stage) -> None:
-    """E14: with E10's patience, an item is tried again before it is left out."""
+    """E14: with E10's attempts, an item is tried again before it is left out."""
     tried: list[int] = []
 
     def second_time(number: int) -> None:

@@ -194,7 +194,7 @@ def test_two_devices_work_at_once_and_keep_their_models(
 ) -> None:
     # What waits too long goes first, wherever its model is; a slow machine must not make that so
     # here.
-    monkeypatch.setattr(device_lane, "PATIENCE", 600.0)
+    monkeypatch.setattr(device_lane, "LONGEST_WAIT", 600.0)
     models = ModelManager(device="cpu,cpu:1", budget=size + 4096)
     with Engine(models=models) as engine:
         uses = [(name, []) for name in "abababab"]

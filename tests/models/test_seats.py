@@ -294,7 +294,7 @@ def test_only_models_that_fit_together_are_used_together(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(device_lane, "PATIENCE", patience)
+    monkeypatch.setattr(device_lane, "LONGEST_WAIT", patience)
     names = [
         model("stable_diffusion"),
         str(shutil.copytree(model("stable_diffusion"), tmp_path / "other")),

@@ -25,7 +25,7 @@ Seconds: a lock takes no time of centuries, nor an endless one. Waking up for no
 """
 
 _DOUBLINGS = 100
-"""How often the wait between attempts is doubled: beyond all patience, and still a number."""
+"""How often the wait between attempts is doubled: for ever, and still a number."""
 
 
 class NodeTimeoutError(NodetoolError):
@@ -43,7 +43,7 @@ class NodeTimeoutError(NodetoolError):
         )
 
 
-class Patience:
+class Timers:
     """The clocks of one run."""
 
     def __init__(self, options: RunOptions) -> None:
