@@ -39,10 +39,12 @@ class Demand:
                 continue
             frame.demanded[slot] = 1
             frame.open += 1
-            if slot in frame.twin_of:
-                first = frame.steps[frame.twin_of[slot]]
+            if slot in frame.duplicate_of:
+                first = frame.steps[frame.duplicate_of[slot]]
                 if frame.state[first.slot] >= DONE:
-                    scheduler.found.append((scheduler.settle_late_twin, frame, step, first.slot))
+                    scheduler.found.append(
+                        (scheduler.settle_late_duplicate, frame, step, first.slot)
+                    )
                 else:
                     pending.append((frame, first))
                 continue
@@ -102,8 +104,8 @@ class Demand:
 
     def _wanted_next(self, frame: Frame, step: Step) -> frozenset[str]:
         if step.guard is not None and step.slot not in frame.turn:
-            first_came = not frame.poison[step.slot]
-            frame.poison[step.slot] = 0
+            first_came = not frame.upstream_state[step.slot]
+            frame.upstream_state[step.slot] = 0
             return frozenset() if step.either and first_came else step.guarded
         node = step.node
         assert node is not None
@@ -117,7 +119,7 @@ class Demand:
         return node.node_class.instantiate(own).demand(own)
 
     def note_earlier(self, frame: Frame, step: Step, origin: Frame, feed: Feed) -> None:
-        """A feed had settled before the step began to wait: only its poison is left to take."""
+        """A feed had settled before the step began to wait: only what became of it is left to take."""
         state = origin.came(feed)
         if state != DONE:
-            self._scheduler.poison(frame, step.slot, state)
+            self._scheduler.mark_upstream(frame, step.slot, state)

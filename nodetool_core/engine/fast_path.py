@@ -48,7 +48,7 @@ class FastPath:
             frame, step = ready.pop()
             slot, node, kind, results = step.slot, step.node, step.kind, frame.values
             is_plain = step.is_plain and not (
-                frame.state[slot] or frame.poison[slot] or slot in frame.twin_of
+                frame.state[slot] or frame.upstream_state[slot] or slot in frame.duplicate_of
             )
             if not is_plain or self._has_policies or gaps.any:
                 scheduler.begin(frame, step)
@@ -79,7 +79,7 @@ class FastPath:
                 scheduler.fail(frame, step, error)
                 return
             seconds = perf_counter() - started
-            if not is_exact or slot in frame.twins:
+            if not is_exact or slot in frame.duplicates:
                 scheduler.finish(frame, step, values, seconds)
                 continue
             ran(node.id)

@@ -62,8 +62,8 @@ class FrameKeys:
             if step.shareable:
                 first = seen.setdefault(key, step.slot)
                 if first != step.slot:
-                    frame.twins.setdefault(first, []).append(step.slot)
-                    frame.twin_of[step.slot] = first
+                    frame.duplicates.setdefault(first, []).append(step.slot)
+                    frame.duplicate_of[step.slot] = first
         if frame.parent is None:
             self._everywhere = inner
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nodetool_core.engine.keys import Key
 from nodetool_core.engine.plan import ITEM, LOCAL, Feed, Plan, Region, Step
-from nodetool_core.node import SKIPPED
+from nodetool_core.node import SKIPPED as SKIPPED_VALUE
 
 if TYPE_CHECKING:
     from nodetool_core.engine.runner import Source
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 Index = tuple[int, ...]
 Values = tuple[Any, ...]
 
-WAITING, RUNNING, DONE, DROPPED, FAILED = range(5)
-"""What has become of a step in a frame; `DROPPED` where its branch was not taken."""
+WAITING, RUNNING, DONE, SKIPPED, FAILED = range(5)
+"""What has become of a step in a frame; `SKIPPED` where its branch was not taken."""
 
 
 LOCAL_KINDS = (LOCAL, ITEM)
@@ -34,6 +34,8 @@ class Frame:
         "asked",
         "buckets",
         "demanded",
+        "duplicate_of",
+        "duplicates",
         "gaps",
         "groups",
         "index",
@@ -41,15 +43,13 @@ class Frame:
         "keys",
         "open",
         "parent",
-        "poison",
         "region",
         "remaining",
         "skipped",
         "state",
         "steps",
         "turn",
-        "twin_of",
-        "twins",
+        "upstream_state",
         "uses",
         "values",
     )
@@ -67,8 +67,8 @@ class Frame:
         self.values: list[Values | None] = [None] * count
         self.keys: list[Key] = []
         self.state = bytearray(count)
-        self.poison = bytearray(count)
-        """For a step that can't run: DROPPED or FAILED, after what reached it."""
+        self.upstream_state = bytearray(count)
+        """For a step that can't run: SKIPPED or FAILED, after what reached it."""
         self.demanded = bytearray(count)
         self.open = 0
         """Demanded steps that are not settled, and inner loops that are not finished."""
@@ -77,9 +77,9 @@ class Frame:
         """For each inner region: its unfinished frames, and one more until its loop has ended."""
         self.buckets: dict[int, dict[int, Any]] = {}
         """For each gather step: the values that have come, by item."""
-        self.twins: dict[int, list[int]] = {}
+        self.duplicates: dict[int, list[int]] = {}
         """Steps that are the same work as an earlier one, by the earlier one's slot."""
-        self.twin_of: dict[int, int] = {}
+        self.duplicate_of: dict[int, int] = {}
         self.asked: dict[int, frozenset[str]] = {}
         """Lazy properties that a step has asked for."""
         self.turn: dict[int, int] = {}
@@ -98,7 +98,7 @@ class Frame:
         """
         state = self.state[feed.slot]
         return (
-            DROPPED if state == DONE and feed.output in self.skipped.get(feed.slot, ()) else state
+            SKIPPED if state == DONE and feed.output in self.skipped.get(feed.slot, ()) else state
         )
 
 
@@ -204,12 +204,12 @@ class Frames:
         return self.readers(region.parent, region.opener_path, frame.index)
 
     def value(self, frame: Frame, feed: Feed) -> Any:
-        """Return what a feed brings; SKIPPED where its branch was not taken."""
+        """Return what a feed brings; SKIPPED_VALUE where its branch was not taken."""
         if feed.kind == ITEM:
             stream = self.streams[feed.source, _project(frame.index, feed.path)]
             return stream.items[frame.index[feed.item]][feed.output]
         values = (frame if feed.kind == LOCAL else self.source(frame, feed)).values[feed.slot]
-        return SKIPPED if values is None else values[feed.output]
+        return SKIPPED_VALUE if values is None else values[feed.output]
 
 
 def _project(index: Index, path: tuple[int, ...]) -> Index:
@@ -218,6 +218,6 @@ def _project(index: Index, path: tuple[int, ...]) -> Index:
 
 def came(values: Values | None, output: int, state: int) -> int:
     """Return what an edge brought: DONE, or why it brought nothing."""
-    if state == DONE and values and values[output] is SKIPPED:
-        return DROPPED
+    if state == DONE and values and values[output] is SKIPPED_VALUE:
+        return SKIPPED
     return state

@@ -94,7 +94,9 @@ class Gaps:
         """
         if not (
             step.absorbed
-            and all(frame.steps[twin].absorbed for twin in frame.twins.get(step.slot, ()))
+            and all(
+                frame.steps[duplicate].absorbed for duplicate in frame.duplicates.get(step.slot, ())
+            )
         ):
             self._result.failures.append(failure)
             trace = traceback_of(failure)

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 from nodetool_core.engine import events
 from nodetool_core.engine.frames import (
     DONE,
-    DROPPED,
     FAILED,
     LOCAL_KINDS,
     RUNNING,
+    SKIPPED,
     Frame,
     Stream,
     Values,
@@ -30,7 +30,8 @@ from nodetool_core.engine.frames import (
 from nodetool_core.engine.gaps import FAIL, NONE
 from nodetool_core.engine.plan import ITEM, Step
 from nodetool_core.errors import Problem
-from nodetool_core.node import SKIPPED, Lane
+from nodetool_core.node import SKIPPED as SKIPPED_VALUE
+from nodetool_core.node import Lane
 
 if TYPE_CHECKING:
     from nodetool_core.engine.scheduler import Scheduler
@@ -132,7 +133,7 @@ class Loops:
             scheduler.outputs.give_item(frame, step, number, values)
         for gather_number in step.gathers:
             gather = self._plan.steps[gather_number]
-            if values[gather.gather_output] is not SKIPPED:
+            if values[gather.gather_output] is not SKIPPED_VALUE:
                 frame.buckets.setdefault(gather.slot, {})[number] = values[gather.gather_output]
         regions = [
             region for region in self._plan.opened.get(step.index, ()) if self._is_read(region)
@@ -224,8 +225,8 @@ class Loops:
                     if origin.state[feed.slot] >= DONE:
                         frame.remaining[step.slot] -= 1
                         scheduler.demand.note_earlier(frame, step, origin, feed)
-                elif feed.kind == ITEM and self._frames.value(frame, feed) is SKIPPED:
-                    scheduler.poison(frame, step.slot, DROPPED)
+                elif feed.kind == ITEM and self._frames.value(frame, feed) is SKIPPED_VALUE:
+                    scheduler.mark_upstream(frame, step.slot, SKIPPED)
         scheduler.prepare(frame)
         frame.open -= 1
         if not frame.open:
@@ -286,7 +287,7 @@ class Loops:
             parent.open += 1
 
     def ended(self, frame: Frame, step: Step, state: int) -> None:
-        """A stream is exhausted, or was dropped or failed."""
+        """A stream is exhausted, or was skipped or failed."""
         stream = self._frames.streams.get((step.index, frame.index))
         if stream is not None:
             stream.ended = True
@@ -314,7 +315,7 @@ class Loops:
         """
         A gathered step has settled for one item.
 
-        One that was dropped is left out of the list; one that failed fails it, or is a gap.
+        One that was skipped is left out of the list; one that failed fails it, or is a gap.
         """
         assert frame.parent is not None
         for number in step.gathers:

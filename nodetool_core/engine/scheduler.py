@@ -8,11 +8,11 @@ event loop; device steps to the one thread of their device. Threads answer throu
 is the only thing shared.
 
 Demand goes from the targets up: a step whose result is in the cache asks for nothing above it, and
-a lazy property asks when its node does. A value is dropped when its last taker is done with it.
+a lazy property asks when its node does. A value is let go of when its last taker is done with it.
 Every edge is handled once per frame, so that a run costs O(V + E) in all; loops are in loops.py.
 
 State of a step in a frame: WAITING until `remaining` is 0, then RUNNING, then *settled* as DONE,
-DROPPED (its branch was not taken) or FAILED. A dropped or failed input poisons its readers, which
+SKIPPED (its branch was not taken) or FAILED. A skipped or failed input settles its readers, which
 settle the same way without running.
 """
 
@@ -33,9 +33,9 @@ from nodetool_core.engine.fast_path import FastPath
 from nodetool_core.engine.frame_keys import FrameKeys
 from nodetool_core.engine.frames import (
     DONE,
-    DROPPED,
     FAILED,
     RUNNING,
+    SKIPPED,
     WAITING,
     Frame,
     Frames,
@@ -54,7 +54,8 @@ from nodetool_core.engine.services import Services
 from nodetool_core.engine.timers import NodeTimeoutError, Timers
 from nodetool_core.engine.work import failure_of, forget_frames
 from nodetool_core.errors import Problem, RunCancelled
-from nodetool_core.node import SKIPPED, Lane
+from nodetool_core.node import SKIPPED as SKIPPED_VALUE
+from nodetool_core.node import Lane
 
 
 class Scheduler:
@@ -208,11 +209,11 @@ class Scheduler:
         slot = step.slot
         if frame.state[slot] != WAITING:
             return
-        if frame.poison[slot] and not (
-            step.either and frame.poison[slot] == DROPPED and slot not in frame.turn
+        if frame.upstream_state[slot] and not (
+            step.either and frame.upstream_state[slot] == SKIPPED and slot not in frame.turn
         ):
-            self.settle(frame, step, None, frame.poison[slot])
-        elif slot in frame.twin_of:
+            self.settle(frame, step, None, frame.upstream_state[slot])
+        elif slot in frame.duplicate_of:
             # The earlier, equal step settles this one with its own result.
             return
         elif step.turns > frame.turn.get(slot, 0):
@@ -333,30 +334,30 @@ class Scheduler:
         if (
             step.is_local
             and len(values) == 1
-            and values[0] is not SKIPPED
-            and step.slot not in frame.twins
+            and values[0] is not SKIPPED_VALUE
+            and step.slot not in frame.duplicates
         ):
             self.fast_path.settle(frame, step, values)
         else:
             self.settle(frame, step, values, DONE)
 
     def settle(self, frame: Frame, step: Step, values: Values | None, state: int) -> None:
-        """A step is done, dropped or failed: tell everything that waits for it."""
+        """A step is done, skipped or failed: tell everything that waits for it."""
         slot = step.slot
         frame.state[slot] = state
-        poison = 0 if state == DONE else state
+        upstream_state = 0 if state == DONE else state
         partly = False
         if step.is_target and state == FAILED:
             self.outputs.miss(frame, step)
         if values:
-            if frame.uses[slot] or slot in frame.twins:
+            if frame.uses[slot] or slot in frame.duplicates:
                 frame.values[slot] = values
             for value in values:
-                if value is SKIPPED:
+                if value is SKIPPED_VALUE:
                     partly = True
             if partly:
                 frame.skipped[slot] = frozenset(
-                    number for number, value in enumerate(values) if value is SKIPPED
+                    number for number, value in enumerate(values) if value is SKIPPED_VALUE
                 )
             if step.is_target:
                 self.outputs.give(frame, step, values)
@@ -365,8 +366,8 @@ class Scheduler:
         remaining, demanded = frame.remaining, frame.demanded
         for consumer, output in step.local:
             remaining[consumer] -= 1
-            if poison or (partly and came(values, output, state) != DONE):
-                self.poison(frame, consumer, poison or DROPPED)
+            if upstream_state or (partly and came(values, output, state) != DONE):
+                self.mark_upstream(frame, consumer, upstream_state or SKIPPED)
             if not remaining[consumer] and demanded[consumer]:
                 self.ready.inline.append((frame, frame.steps[consumer]))
         if step.outer or step.lazy or step.watched:
@@ -375,8 +376,8 @@ class Scheduler:
             self.loops.ended(frame, step, state)
         elif step.gathers:
             self.loops.collect(frame, step, values, state)
-        if slot in frame.twins:
-            self._settle_twins(frame, step, values, state)
+        if slot in frame.duplicates:
+            self._settle_duplicates(frame, step, values, state)
             self.drop_value(frame, slot)
         frame.open -= 1
         if not frame.open:
@@ -394,7 +395,7 @@ class Scheduler:
         """One thing that a step waits for has come, or will not."""
         frame.remaining[slot] -= 1
         if state != DONE:
-            self.poison(frame, slot, state)
+            self.mark_upstream(frame, slot, state)
         if not frame.remaining[slot] and frame.demanded[slot]:
             self.ready.inline.append((frame, frame.steps[slot]))
 
@@ -415,39 +416,43 @@ class Scheduler:
                 if not name or name in reader.asked.get(slot, ()):
                     self.arrive(reader, slot, came(values, output, state))
 
-    def _settle_twins(self, frame: Frame, step: Step, values: Values | None, state: int) -> None:
-        for slot in frame.twins[step.slot]:
+    def _settle_duplicates(
+        self, frame: Frame, step: Step, values: Values | None, state: int
+    ) -> None:
+        for slot in frame.duplicates[step.slot]:
             if frame.demanded[slot] and frame.state[slot] < DONE:
-                self._settle_twin(frame, frame.steps[slot], values, state)
+                self._settle_duplicate(frame, frame.steps[slot], values, state)
 
-    def settle_late_twin(self, frame: Frame, step: Step, first: int) -> None:
+    def settle_late_duplicate(self, frame: Frame, step: Step, first: int) -> None:
         """A step is asked for after the earlier, equal one has settled."""
-        self._settle_twin(frame, step, frame.values[first], frame.state[first])
+        self._settle_duplicate(frame, step, frame.values[first], frame.state[first])
         self.drop_value(frame, first)
 
-    def _settle_twin(self, frame: Frame, step: Step, values: Values | None, state: int) -> None:
+    def _settle_duplicate(
+        self, frame: Frame, step: Step, values: Values | None, state: int
+    ) -> None:
         assert step.node is not None
         if state == DONE:
             self.services.emit(NodeFinished(step.node.id, frame.index, 0.0, True))
             self.gaps.reach(frame, step)
         self.settle(frame, step, values, state)
 
-    def poison(self, frame: Frame, slot: int, state: int) -> None:
+    def mark_upstream(self, frame: Frame, slot: int, state: int) -> None:
         """
-        An input of a step was dropped or failed. A merging node minds only when nothing is left.
+        An input of a step was skipped or failed. A merging node minds only when nothing is left.
         """
         step = frame.steps[slot]
         if step.node is not None and step.node.node_class.merges:
-            if state == DROPPED and (
+            if state == SKIPPED and (
                 frame.remaining[slot]
-                or any(self.frames.value(frame, feed) is not SKIPPED for feed in step.feeds)
+                or any(self.frames.value(frame, feed) is not SKIPPED_VALUE for feed in step.feeds)
             ):
                 return
-            frame.poison[slot] = max(frame.poison[slot], state)
-        elif state == DROPPED or not frame.poison[slot]:
+            frame.upstream_state[slot] = max(frame.upstream_state[slot], state)
+        elif state == SKIPPED or not frame.upstream_state[slot]:
             # A branch that is not taken is no failure, even where something else that the step
             # needs has failed.
-            frame.poison[slot] = state
+            frame.upstream_state[slot] = state
 
     def _release(self, frame: Frame, source: int) -> None:
         """One taker of a step's values has taken them."""
@@ -461,7 +466,9 @@ class Scheduler:
         """Let go of a step's values where nobody will take them any more."""
         if frame.uses[slot]:
             return
-        for twin in frame.twins.get(slot, ()):
-            if frame.state[twin] < DONE and (frame.demanded[twin] or frame.steps[twin].is_late):
+        for duplicate in frame.duplicates.get(slot, ()):
+            if frame.state[duplicate] < DONE and (
+                frame.demanded[duplicate] or frame.steps[duplicate].is_late
+            ):
                 return
         frame.values[slot] = None

@@ -19,7 +19,7 @@ from nodetool_core.graph import Edge, Graph, GraphNode
 Items = Mapping[int, int]
 """For each loop (by the node that streams): which item it is at."""
 
-COMES, DROPPED, FAILED = "comes", "dropped", "failed"
+COMES, NOT_RUN, FAILED = "comes", "dropped", "failed"
 
 
 class Plain:
@@ -59,7 +59,7 @@ class Plain:
                 for loop in self.loops(position):
                     self._go_through(loop, self.loops(loop), {})
                 value = self._listed(position, self.loops(position), {})
-                if value is not SKIPPED and value is not DROPPED and value is not FAILED:
+                if value is not SKIPPED and value is not NOT_RUN and value is not FAILED:
                     found[node.name] = value
         return found
 
@@ -85,7 +85,7 @@ class Plain:
         return [
             None if value is FAILED else value
             for value in listed
-            if value is not DROPPED and value is not SKIPPED
+            if value is not NOT_RUN and value is not SKIPPED
         ]
 
     def loops(self, position: int) -> tuple[int, ...]:
@@ -108,7 +108,7 @@ class Plain:
         """
         Return a tuple of values, for a node that streams a list of them.
 
-        DROPPED or FAILED where there are none.
+        NOT_RUN or FAILED where there are none.
         """
         place = position, tuple(items[loop] for loop in self.loops(position))
         if place not in self._done:
@@ -128,14 +128,14 @@ class Plain:
         given |= node.values
         arrived: dict[str, Any] = {}
         presence = COMES if node.node_class.merges else self._all_come(node, items)
-        if presence == DROPPED:
-            return DROPPED
+        if presence == NOT_RUN:
+            return NOT_RUN
         for edges in self._in_turns(node, given):
             arrived |= {edge.property: self._brought(node, edge, items) for edge in edges}
             verdict = _verdict(node, arrived)
             if verdict is not None:
                 return verdict if presence == COMES else presence
-            given |= {name: value for name, value in arrived.items() if value is not DROPPED}
+            given |= {name: value for name, value in arrived.items() if value is not NOT_RUN}
         assert presence == COMES, "a branch that failed feeds what waits for it"
         instance = node.node_class.instantiate(given)
         self.ran[node.id] += 1
@@ -167,14 +167,14 @@ class Plain:
             for edge in node.inputs
         ):
             values = self.values(position, items)
-            return values if values in (DROPPED, FAILED) else COMES
+            return values if values in (NOT_RUN, FAILED) else COMES
         if not node.node_class.merges:
             return self._all_come(node, items)
         for edge in ordered(node):
             found = self._edge_presence(node, edge, items)
-            if found != DROPPED:
+            if found != NOT_RUN:
                 return found
-        return DROPPED
+        return NOT_RUN
 
     def _all_come(self, node: GraphNode, items: Items) -> str:
         """Whether all inputs of a node come, but those that it has to choose itself."""
@@ -194,7 +194,7 @@ class Plain:
         if not self.graph.nodes[edge.source].node_class.branches:
             return self.presence(edge.source, items)
         value = self._value(edge, items)
-        return value if value in (DROPPED, FAILED) else COMES
+        return value if value in (NOT_RUN, FAILED) else COMES
 
     def _in_turns(self, node: GraphNode, given: dict[str, Any]) -> Any:
         """Edges in the order in which they are looked at: what is lazy comes second."""
@@ -226,12 +226,12 @@ class Plain:
             return self._value(edge, items)
         if not given:
             value = self._value(edge, items)
-            return value if value in (DROPPED, FAILED) else [value]
+            return value if value in (NOT_RUN, FAILED) else [value]
         stream = self.values(given[-1], items)
         if not isinstance(stream, list):
             return stream
         values = [self._value(edge, {**items, given[-1]: number}) for number in range(len(stream))]
-        return FAILED if FAILED in values else [value for value in values if value is not DROPPED]
+        return FAILED if FAILED in values else [value for value in values if value is not NOT_RUN]
 
     def _value(self, edge: Edge, items: Items) -> Any:
         values = self.values(edge.source, items)
@@ -240,7 +240,7 @@ class Plain:
         if not isinstance(values, tuple):
             return values
         value = values[edge.output]
-        return DROPPED if value is SKIPPED else value
+        return NOT_RUN if value is SKIPPED else value
 
 
 def ordered(node: GraphNode) -> list[Edge]:
@@ -261,5 +261,5 @@ def _verdict(node: GraphNode, arrived: dict[str, Any]) -> str | None:
     if node.node_class.merges:
         if FAILED in values:
             return FAILED
-        return DROPPED if values and all(value is DROPPED for value in values) else None
-    return DROPPED if DROPPED in values else (FAILED if FAILED in values else None)
+        return NOT_RUN if values and all(value is NOT_RUN for value in values) else None
+    return NOT_RUN if NOT_RUN in values else (FAILED if FAILED in values else None)

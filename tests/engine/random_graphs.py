@@ -1,5 +1,5 @@
 """
-Random workflows: layered graphs with twins and fan-out, loops (nested, ragged, empty, products),
+Random workflows: layered graphs with duplicates and fan-out, loops (nested, ragged, empty, products),
 branches, failures.
 """
 

@@ -140,8 +140,11 @@ def test_one_output_for_several_consumers_is_computed_once(
 def test_identical_nodes_are_computed_once(
     kind: type[Node], use_cache: bool, engine: Engine, stage: Stage
 ) -> None:
-    twins = [kind(a=Add(a=1, b=1).output, stage=stage.name) for _ in range(3)]
-    outputs = [Output(name=str(number), value=twin["output"]) for number, twin in enumerate(twins)]
+    duplicates = [kind(a=Add(a=1, b=1).output, stage=stage.name) for _ in range(3)]
+    outputs = [
+        Output(name=str(number), value=duplicate["output"])
+        for number, duplicate in enumerate(duplicates)
+    ]
     result = Workflow(*outputs, engine=engine).run(options=RunOptions(use_cache=use_cache))
     assert dict(result) == {"0": 2, "1": 2, "2": 2}
     assert stage.calls["x"] == 1
@@ -149,17 +152,17 @@ def test_identical_nodes_are_computed_once(
 
 def test_identical_nodes_that_fail_fail_once(engine: Engine, stage: Stage) -> None:
     stage.action = lambda number: stage.count("tried") or 1 / 0
-    twins = [Acting(a=7, stage=stage.name) for _ in range(2)]
+    duplicates = [Acting(a=7, stage=stage.name) for _ in range(2)]
     outputs = [
-        Output(name=str(number), value=Add(a=twin.output, b=number).output)
-        for number, twin in enumerate(twins)
+        Output(name=str(number), value=Add(a=duplicate.output, b=number).output)
+        for number, duplicate in enumerate(duplicates)
     ]
     result = Workflow(*outputs, engine=engine).run(options=RunOptions(on_error="continue"))
     assert stage.calls["tried"] == len(result.failures) == 1
     assert dict(result) == {}
 
 
-def test_a_twin_that_is_asked_for_late_finds_the_value(engine: Engine, stage: Stage) -> None:
+def test_a_duplicate_that_is_asked_for_late_finds_the_value(engine: Engine, stage: Stage) -> None:
     """The first of two equal nodes has long been taken when a loop asks for the second."""
     first, second = (Counting(a=5, stage=stage.name) for _ in range(2))
     early = Add(a=first.output)
