@@ -131,12 +131,12 @@ class _Compiler:
         opened = self._open_regions()
         targets = [self.of_node[target] for target in self.targets]
         self._mark_targets(targets)
-        self._mark_late()
+        self._mark_late_starts()
         self._finish_steps()
         mark_absorbed(self.steps, self.regions, opened)
         for region in self.regions:
-            region.waits = [self.steps[number].waits for number in region.steps]
-            region.uses = [self.steps[number].uses for number in region.steps]
+            region.in_degree = [self.steps[number].in_degree for number in region.steps]
+            region.refcount = [self.steps[number].refcount for number in region.steps]
         # Guards know the compiler in turn: a ring, which would hold the graph and its values.
         del self.guards
         nodes = [step for step in self.steps if step.node is not None]
@@ -214,7 +214,7 @@ class _Compiler:
                 if loops:
                     feed.path = _path(loops, loops)
                 origin.local.append((step.slot, output))
-                step.waits += 1
+                step.in_degree += 1
             if edge.is_dynamic:
                 feed.is_dynamic = True
             elif not edge.checked:
@@ -253,7 +253,7 @@ class _Compiler:
         asked = frozenset(
             name for name in given if name in node_class.lazy and not given[name][0].streams
         )
-        step.turns = int(bool(asked))
+        step.lazy_rounds = int(bool(asked))
         if node_class.merges:
             if guards and step.may_drop and not node_class.branches:
                 self.guards.set(step, self.guards.either(guards))
@@ -273,10 +273,10 @@ class _Compiler:
             if not (node_class.branches or any(found[name] for name in asked)):
                 self.guards.set(step, own)
             if len(known) > 1 or None in first.values():
-                step.guard, step.guarded = self._watch(step, own, ""), frozenset(first)
-                step.waits += 1
-                step.turns += 1
-        return asked | step.guarded
+                step.guard, step.implicitly_lazy = self._watch(step, own, ""), frozenset(first)
+                step.in_degree += 1
+                step.lazy_rounds += 1
+        return asked | step.implicitly_lazy
 
     def _watch(self, step: Step, source: Source, name: str) -> Feed:
         """Let a step know whether an output comes; where the way has a name, once it has asked."""
@@ -315,7 +315,7 @@ class _Compiler:
             self.guards.copy(self.steps[given[-1]], step)
             self.regions[self.by_loops[given]].gathered.append(step.index)
             # One arrival says that the loop has ended; each item that is begun adds one more.
-            step.waits = 1
+            step.in_degree = 1
             self.gathers[source].append(step.index)
             self.gather_of[source, output, gaps] = step.index
         return self.steps[self.gather_of[source, output, gaps]], 0
@@ -373,7 +373,7 @@ class _Compiler:
             self.lazy[origin.index].append((step.region, step.slot, output, path, name))
         else:
             self.outer[origin.index].append((step.region, step.slot, output, path))
-            step.waits += 1
+            step.in_degree += 1
         return Feed(name, kind, origin.index, origin.slot, output, origin.region, path, lazy=lazy)
 
     def _find_by(self, region: int, path: tuple[int, ...]) -> None:
@@ -412,7 +412,7 @@ class _Compiler:
             for length in range(1, len(loops) + 1):
                 self.regions[self.by_loops[loops[:length]]].groups.append(target)
 
-    def _mark_late(self) -> None:
+    def _mark_late_starts(self) -> None:
         """
         From the ends up: a step is late if whoever takes it may come late, or is in another region,
         or is lazy.
@@ -425,16 +425,18 @@ class _Compiler:
         for step in reversed(self.steps):
             region = self.regions[step.region]
             if step.outer or step.lazy or step.watched:
-                step.is_late = True
+                step.may_start_late = True
                 continue
             for slot, _ in step.local:
-                if self.steps[region.steps[slot]].is_late:
-                    step.is_late = True
+                if self.steps[region.steps[slot]].may_start_late:
+                    step.may_start_late = True
                     break
-            if step.is_late or not (step.gathers or step.streams):
+            if step.may_start_late or not (step.gathers or step.streams):
                 continue
-            step.is_late = any(self.steps[gather].is_late for gather in step.gathers) or any(
-                self.steps[gather].is_late or self.steps[gather].region != step.region
+            step.may_start_late = any(
+                self.steps[gather].may_start_late for gather in step.gathers
+            ) or any(
+                self.steps[gather].may_start_late or self.steps[gather].region != step.region
                 for gather in closing.get(step.index, ())
             )
 
@@ -451,12 +453,12 @@ class _Compiler:
             if len(local) > 1:
                 local.reverse()
             step.sources = tuple([feed.slot for feed in feeds if feed.kind == LOCAL])
-            step.uses = len(local)
+            step.refcount = len(local)
             if step.outer or step.lazy:
                 elsewhere = step.outer or any(region != step.region for region, *_ in step.lazy)
-                step.uses = -1 if elsewhere else len(local) + len(step.lazy)
+                step.refcount = -1 if elsewhere else len(local) + len(step.lazy)
             elif kind is not None and not (
-                step.gathers or step.is_target or step.streams or step.turns or step.watched
+                step.gathers or step.is_target or step.streams or step.lazy_rounds or step.watched
             ):
                 step.is_local = len(step.sources) == len(feeds)
                 step.is_plain = (

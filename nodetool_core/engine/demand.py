@@ -56,7 +56,7 @@ class Demand:
                     continue
             if step.streams:
                 scheduler.loops.expect(frame, step)
-            if not frame.remaining[slot]:
+            if not frame.pending_inputs[slot]:
                 scheduler.ready.inline.append((frame, step))
             if step.guard is not None:
                 pending.append((self._frames.source(frame, step.guard), steps[step.guard.source]))
@@ -87,26 +87,26 @@ class Demand:
         except Exception as error:  # noqa: BLE001 - a node is foreign code: whatever it raises is its failure
             scheduler.fail(frame, step, error)
             return
-        frame.turn[slot] = frame.turn.get(slot, 0) + 1
+        frame.lazy_round[slot] = frame.lazy_round.get(slot, 0) + 1
         frame.asked[slot] = frame.asked.get(slot, frozenset()) | asked
         # One arrival more than there are feeds to come, so that the step does not begin in the
         # middle of this.
-        frame.remaining[slot] += 1
+        frame.pending_inputs[slot] += 1
         for feed in step.feeds:
             if feed.lazy and feed.property in asked:
                 origin = self._frames.source(frame, feed)
                 if origin.state[feed.slot] >= DONE:
                     self.note_earlier(frame, step, origin, feed)
                 else:
-                    frame.remaining[slot] += 1
+                    frame.pending_inputs[slot] += 1
                     self.ask_for(origin, self._steps[feed.source])
         scheduler.arrive(frame, slot, DONE)
 
     def _wanted_next(self, frame: Frame, step: Step) -> frozenset[str]:
-        if step.guard is not None and step.slot not in frame.turn:
+        if step.guard is not None and step.slot not in frame.lazy_round:
             first_came = not frame.upstream_state[step.slot]
             frame.upstream_state[step.slot] = 0
-            return frozenset() if step.either and first_came else step.guarded
+            return frozenset() if step.either and first_came else step.implicitly_lazy
         node = step.node
         assert node is not None
         lazy = node.node_class.lazy

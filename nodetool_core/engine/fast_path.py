@@ -94,18 +94,23 @@ class FastPath:
         What the scheduler's `settle` does, for a local step that is done, has no equal step and
         gave one value that is not skipped.
         """
-        slot, uses, remaining, demanded = step.slot, frame.uses, frame.remaining, frame.demanded
+        slot, refcount, pending_inputs, demanded = (
+            step.slot,
+            frame.refcount,
+            frame.pending_inputs,
+            frame.demanded,
+        )
         frame.state[slot] = DONE
-        if uses[slot]:
+        if refcount[slot]:
             frame.values[slot] = values
         for source in step.sources:
-            left = uses[source] - 1
+            left = refcount[source] - 1
             if left >= 0:
-                uses[source] = left
+                refcount[source] = left
                 if not left:
                     self._scheduler.drop_value(frame, source)
         for consumer, _ in step.local:
-            left = remaining[consumer] = remaining[consumer] - 1
+            left = pending_inputs[consumer] = pending_inputs[consumer] - 1
             if not left and demanded[consumer]:
                 self._ready.append((frame, frame.steps[consumer]))
         frame.open -= 1

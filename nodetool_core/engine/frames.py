@@ -41,16 +41,16 @@ class Frame:
         "index",
         "is_finished",
         "keys",
+        "lazy_round",
         "open",
         "parent",
+        "pending_inputs",
+        "refcount",
         "region",
-        "remaining",
         "skipped",
         "state",
         "steps",
-        "turn",
         "upstream_state",
-        "uses",
         "values",
     )
 
@@ -62,8 +62,8 @@ class Frame:
         self.steps = steps
         self.index = index
         self.parent = parent
-        self.remaining = list(region.waits)
-        self.uses = list(region.uses)
+        self.pending_inputs = list(region.in_degree)
+        self.refcount = list(region.refcount)
         self.values: list[Values | None] = [None] * count
         self.keys: list[Key] = []
         self.state = bytearray(count)
@@ -82,7 +82,7 @@ class Frame:
         self.duplicate_of: dict[int, int] = {}
         self.asked: dict[int, frozenset[str]] = {}
         """Lazy properties that a step has asked for."""
-        self.turn: dict[int, int] = {}
+        self.lazy_round: dict[int, int] = {}
         """How often it has asked."""
         self.skipped: dict[int, frozenset[int]] = {}
         """For a step that gave some of its outputs: those that it did not give."""

@@ -79,9 +79,9 @@ class Guards:
             step = self._new_step(first, second)
             step.either = either
             step.guard = self._watch(step, first, "")
-            step.waits += 1
+            step.in_degree += 1
             step.feeds = [self._watch(step, second, SECOND)]
-            step.guarded = frozenset({SECOND})
-            step.turns = 1
+            step.implicitly_lazy = frozenset({SECOND})
+            step.lazy_rounds = 1
             self._gates[name] = step, 0
         return self._gates[name]

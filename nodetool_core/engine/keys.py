@@ -128,8 +128,8 @@ class KeyMaker:
         Args:
             wiring: The names of the inputs.
         """
-        of_class, asks = self._of_class(node.node_class)
-        own = _fingerprint(node, values, sources) if asks else ""
+        of_class, has_own = self._of_class(node.node_class)
+        own = _fingerprint(node, values, sources) if has_own else ""
         properties = node.node_class.spec.properties
         # Defaults count through the code version: a class whose defaults change is another version.
         given = (

@@ -200,7 +200,7 @@ class Loops:
         for gather_number in region.gathered:
             gather = self._plan.steps[gather_number]
             if not self._plan.steps[gather.gather_source].streams:
-                parent.remaining[gather.slot] += 1
+                parent.pending_inputs[gather.slot] += 1
         heapq.heappush(self._to_begin, (len(region.loops), next(self._order), number, parent, item))
 
     def _begin_announced(self) -> None:
@@ -223,7 +223,7 @@ class Loops:
                 if feed.kind not in LOCAL_KINDS and not feed.lazy:
                     origin = self._frames.source(frame, feed)
                     if origin.state[feed.slot] >= DONE:
-                        frame.remaining[step.slot] -= 1
+                        frame.pending_inputs[step.slot] -= 1
                         scheduler.demand.note_earlier(frame, step, origin, feed)
                 elif feed.kind == ITEM and self._frames.value(frame, feed) is SKIPPED_VALUE:
                     scheduler.mark_upstream(frame, step.slot, SKIPPED)
@@ -267,7 +267,7 @@ class Loops:
         assert frame.parent is not None
         for number in self._plan.regions[frame.region].gathered:
             gather = self._plan.steps[number]
-            if gather.is_late and not frame.parent.demanded[gather.slot]:
+            if gather.may_start_late and not frame.parent.demanded[gather.slot]:
                 return True
         return False
 

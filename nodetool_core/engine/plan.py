@@ -88,7 +88,7 @@ class Step:
     """By property."""
     sources: tuple[int, ...] = ()
     """The slots of the steps that local feeds come from."""
-    waits: int = 0
+    in_degree: int = 0
     """
     How many arrivals the step waits for in a frame, items not counted.
 
@@ -104,9 +104,9 @@ class Step:
 
     Says whether all of them come, and brings no value.
     """
-    guarded: frozenset[str] = frozenset()
+    implicitly_lazy: frozenset[str] = frozenset()
     """Properties that it asks for once the guard has come."""
-    turns: int = 0
+    lazy_rounds: int = 0
     """
     How often it asks for lazy feeds.
 
@@ -114,7 +114,7 @@ class Step:
     """
     either: bool = False
     """For a gate: one of its two inputs is enough."""
-    is_late: bool = False
+    may_start_late: bool = False
     """
     Whether somebody may ask for it after its frame has begun.
 
@@ -136,7 +136,7 @@ class Step:
     """
     gathers: Sequence[int] = ()
     """Gather steps that collect this step's values (or items, where it streams)."""
-    uses: int = 0
+    refcount: int = 0
     """
     How often the values are taken by steps of the same region.
 
@@ -199,8 +199,8 @@ class Region:
     opener: int = -1
     """The step whose items this region runs for; -1 for the outermost."""
     opener_path: tuple[int, ...] = ()
-    waits: list[int] = field(default_factory=list)
-    uses: list[int] = field(default_factory=list)
+    in_degree: list[int] = field(default_factory=list)
+    refcount: list[int] = field(default_factory=list)
     subtree: list[int] = field(default_factory=list)
     """Steps of this region and of those inside it, in topological order."""
     gathered: list[int] = field(default_factory=list)

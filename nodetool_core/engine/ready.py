@@ -119,6 +119,6 @@ def _freed(frame: Frame, step: Step) -> int:
     last = [
         frame.values[feed.slot]
         for feed in step.feeds
-        if feed.kind == LOCAL and frame.uses[feed.slot] == 1
+        if feed.kind == LOCAL and frame.refcount[feed.slot] == 1
     ]
     return sum(size_of_all(values) for values in last if values is not None)

@@ -11,9 +11,9 @@ Demand goes from the targets up: a step whose result is in the cache asks for no
 a lazy property asks when its node does. A value is let go of when its last taker is done with it.
 Every edge is handled once per frame, so that a run costs O(V + E) in all; loops are in loops.py.
 
-State of a step in a frame: WAITING until `remaining` is 0, then RUNNING, then *settled* as DONE,
-SKIPPED (its branch was not taken) or FAILED. A skipped or failed input settles its readers, which
-settle the same way without running.
+State of a step in a frame: WAITING until `pending_inputs` is 0, then RUNNING, then *settled* as
+DONE, SKIPPED (its branch was not taken) or FAILED. A skipped or failed input settles its readers,
+which settle the same way without running.
 """
 
 from __future__ import annotations
@@ -210,13 +210,13 @@ class Scheduler:
         if frame.state[slot] != WAITING:
             return
         if frame.upstream_state[slot] and not (
-            step.either and frame.upstream_state[slot] == SKIPPED and slot not in frame.turn
+            step.either and frame.upstream_state[slot] == SKIPPED and slot not in frame.lazy_round
         ):
             self.settle(frame, step, None, frame.upstream_state[slot])
         elif slot in frame.duplicate_of:
             # The earlier, equal step settles this one with its own result.
             return
-        elif step.turns > frame.turn.get(slot, 0):
+        elif step.lazy_rounds > frame.lazy_round.get(slot, 0):
             self.demand.ask_next(frame, step)
         elif step.is_gate:
             self.settle(frame, step, (), DONE)
@@ -350,7 +350,7 @@ class Scheduler:
         if step.is_target and state == FAILED:
             self.outputs.miss(frame, step)
         if values:
-            if frame.uses[slot] or slot in frame.duplicates:
+            if frame.refcount[slot] or slot in frame.duplicates:
                 frame.values[slot] = values
             for value in values:
                 if value is SKIPPED_VALUE:
@@ -363,12 +363,12 @@ class Scheduler:
                 self.outputs.give(frame, step, values)
         for source in step.sources:
             self._release(frame, source)
-        remaining, demanded = frame.remaining, frame.demanded
+        pending_inputs, demanded = frame.pending_inputs, frame.demanded
         for consumer, output in step.local:
-            remaining[consumer] -= 1
+            pending_inputs[consumer] -= 1
             if upstream_state or (partly and came(values, output, state) != DONE):
                 self.mark_upstream(frame, consumer, upstream_state or SKIPPED)
-            if not remaining[consumer] and demanded[consumer]:
+            if not pending_inputs[consumer] and demanded[consumer]:
                 self.ready.inline.append((frame, frame.steps[consumer]))
         if step.outer or step.lazy or step.watched:
             self._tell_others(frame, step, values, state)
@@ -393,10 +393,10 @@ class Scheduler:
 
     def arrive(self, frame: Frame, slot: int, state: int) -> None:
         """One thing that a step waits for has come, or will not."""
-        frame.remaining[slot] -= 1
+        frame.pending_inputs[slot] -= 1
         if state != DONE:
             self.mark_upstream(frame, slot, state)
-        if not frame.remaining[slot] and frame.demanded[slot]:
+        if not frame.pending_inputs[slot] and frame.demanded[slot]:
             self.ready.inline.append((frame, frame.steps[slot]))
 
     def _tell_others(self, frame: Frame, step: Step, values: Values | None, state: int) -> None:
@@ -444,7 +444,7 @@ class Scheduler:
         step = frame.steps[slot]
         if step.node is not None and step.node.node_class.merges:
             if state == SKIPPED and (
-                frame.remaining[slot]
+                frame.pending_inputs[slot]
                 or any(self.frames.value(frame, feed) is not SKIPPED_VALUE for feed in step.feeds)
             ):
                 return
@@ -456,19 +456,19 @@ class Scheduler:
 
     def _release(self, frame: Frame, source: int) -> None:
         """One taker of a step's values has taken them."""
-        uses = frame.uses[source] - 1
-        if uses >= 0:
-            frame.uses[source] = uses
-            if not uses and frame.state[source] >= DONE:
+        left = frame.refcount[source] - 1
+        if left >= 0:
+            frame.refcount[source] = left
+            if not left and frame.state[source] >= DONE:
                 self.drop_value(frame, source)
 
     def drop_value(self, frame: Frame, slot: int) -> None:
         """Let go of a step's values where nobody will take them any more."""
-        if frame.uses[slot]:
+        if frame.refcount[slot]:
             return
         for duplicate in frame.duplicates.get(slot, ()):
             if frame.state[duplicate] < DONE and (
-                frame.demanded[duplicate] or frame.steps[duplicate].is_late
+                frame.demanded[duplicate] or frame.steps[duplicate].may_start_late
             ):
                 return
         frame.values[slot] = None
