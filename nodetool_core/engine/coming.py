@@ -177,7 +177,11 @@ def _uses_of(steps: Iterable[Step]) -> list[tuple[Step, frozenset[int]]]:
         after = above[0] if len(above) == 1 else nothing.union(*above)
         if len(after) > _ANCESTORS:
             after = frozenset(sorted(after)[:_ANCESTORS])
-        if step.kind is not None and step.kind.lane is Lane.DEVICE and _may_use_models(step):
+        if (
+            step.compiled is not None
+            and step.compiled.lane is Lane.DEVICE
+            and _may_use_models(step)
+        ):
             found.append((step, after))
             after = frozenset({step.index})
         if after:

@@ -12,19 +12,21 @@ from collections import defaultdict
 from collections.abc import Sequence
 from operator import attrgetter
 
+from nodetool_core.engine.compiled_node import CompiledNode
 from nodetool_core.engine.gaps import mark_absorbed, policy_of
 from nodetool_core.engine.guards import Guards, Source
 from nodetool_core.engine.loop_order import as_declared, loop_order
 from nodetool_core.engine.plan import ITEM, LOCAL, OUTER, Feed, Loops, Plan, Region, Step
 from nodetool_core.engine.seeds import seed_sources
-from nodetool_core.engine.work import Kind
 from nodetool_core.errors import Problem, WorkflowError, near_miss
 from nodetool_core.graph import Edge, Graph, GraphNode
 from nodetool_core.node import Node, Role
 
 
 def compile_plan(
-    graph: Graph, outputs: Sequence[str] | None = None, kinds: dict[type[Node], Kind] | None = None
+    graph: Graph,
+    outputs: Sequence[str] | None = None,
+    compiled_nodes: dict[type[Node], CompiledNode] | None = None,
 ) -> Plan:
     """
     Compile the part of a graph that the targets need.
@@ -32,12 +34,12 @@ def compile_plan(
     Args:
         outputs: Names of outputs or ids of nodes; None for all outputs and sinks (or, where there
             are none, all ends).
-        kinds: What is known of node classes from earlier plans; grows.
+        compiled_nodes: What is known of node classes from earlier plans; grows.
 
     Raises WorkflowError for an unknown output.
     """
     targets = find_targets(graph, outputs)
-    return _Compiler(graph, targets, {} if kinds is None else kinds).compile()
+    return _Compiler(graph, targets, {} if compiled_nodes is None else compiled_nodes).compile()
 
 
 def find_targets(graph: Graph, outputs: Sequence[str] | None) -> list[int]:
@@ -83,9 +85,11 @@ _NO_STEPS: frozenset[int] = frozenset()
 
 
 class _Compiler:
-    def __init__(self, graph: Graph, targets: list[int], kinds: dict[type[Node], Kind]) -> None:
+    def __init__(
+        self, graph: Graph, targets: list[int], compiled_nodes: dict[type[Node], CompiledNode]
+    ) -> None:
         self.graph = graph
-        self.kinds = kinds
+        self.compiled_nodes = compiled_nodes
         self.targets = targets
         self.steps: list[Step] = []
         self.of_node = [-1] * len(graph.nodes)
@@ -145,7 +149,7 @@ class _Compiler:
             for step in nodes
             if step.node is not None and step.node.node_class.role is Role.INPUT
         ]
-        seeds = [step for step in nodes if step.kind is not None and step.kind.seeds]
+        seeds = [step for step in nodes if step.compiled is not None and step.compiled.seeds]
         return Plan(
             self.steps,
             self.regions,
@@ -178,9 +182,9 @@ class _Compiler:
 
     def _add_node(self, position: int, node: GraphNode) -> None:
         node_class, edges, steps = node.node_class, node.inputs, self.steps
-        kind = self.kinds.get(node_class)
-        if kind is None:
-            kind = self.kinds[node_class] = Kind(node_class)
+        compiled = self.compiled_nodes.get(node_class)
+        if compiled is None:
+            compiled = self.compiled_nodes[node_class] = CompiledNode(node_class)
         sources: list[Source] = []
         loops: Loops = ()
         closed = _NO_STEPS
@@ -196,8 +200,12 @@ class _Compiler:
                 may_drop = True
             if origin.index in self.closed:
                 closed |= self.closed[origin.index]
-        step = self._new_step(node, loops, closed, kind.spec.streams)
-        step.kind, step.shareable, step.may_drop = kind, kind.shareable, node_class.branches
+        step = self._new_step(node, loops, closed, compiled.spec.streams)
+        step.compiled, step.shareable, step.may_drop = (
+            compiled,
+            compiled.shareable,
+            node_class.branches,
+        )
         self.of_node[position] = step.index
         if step.streams:
             self.rank[step.index] = self.order[position]
@@ -219,7 +227,7 @@ class _Compiler:
                 feed.is_dynamic = True
             elif not edge.checked:
                 feed.accept = node_class.spec.properties[edge.property]
-            feed.copied = origin.kind is None or origin.kind.exact is None
+            feed.copied = origin.compiled is None or origin.compiled.exact is None
             if node_class.gathers:
                 feed.gathered, feed.in_loop = (
                     edge.property in node_class.gathers,
@@ -447,7 +455,7 @@ class _Compiler:
         for step in self.steps:
             if step.is_gate:
                 continue
-            feeds, local, kind = step.feeds, step.local, step.kind
+            feeds, local, compiled = step.feeds, step.local, step.compiled
             if len(feeds) > 1:
                 feeds.sort(key=_by_property)
             if len(local) > 1:
@@ -457,14 +465,14 @@ class _Compiler:
             if step.outer or step.lazy:
                 elsewhere = step.outer or any(region != step.region for region, *_ in step.lazy)
                 step.refcount = -1 if elsewhere else len(local) + len(step.lazy)
-            elif kind is not None and not (
+            elif compiled is not None and not (
                 step.gathers or step.is_target or step.streams or step.lazy_rounds or step.watched
             ):
                 step.is_local = len(step.sources) == len(feeds)
                 step.is_plain = (
                     step.is_local
-                    and kind.is_plain
-                    and not (kind.dynamic and any(feed.is_dynamic for feed in feeds))
+                    and compiled.is_plain
+                    and not (compiled.dynamic and any(feed.is_dynamic for feed in feeds))
                 )
 
 

@@ -23,6 +23,7 @@ from nodetool_core.context import Context, Models
 from nodetool_core.engine.caching.memory import ResultCache
 from nodetool_core.engine.caching.tiered import CacheName, TieredCache, named_cache
 from nodetool_core.engine.coming import RunLane
+from nodetool_core.engine.compiled_node import CompiledNode
 from nodetool_core.engine.compiler import compile_plan
 from nodetool_core.engine.coroutines import LEVEL, EventLoops
 from nodetool_core.engine.delivery import Delivery
@@ -38,7 +39,6 @@ from nodetool_core.engine.scheduler import Scheduler
 from nodetool_core.engine.seeds import asks_for_a_seed, draw_seeds
 from nodetool_core.engine.services import Services
 from nodetool_core.engine.threads import Threads
-from nodetool_core.engine.work import Kind
 from nodetool_core.forking import renewed_after_fork
 from nodetool_core.garbage_collection import collection_paused
 from nodetool_core.graph import Graph
@@ -97,7 +97,7 @@ class Engine:
         self.secrets = secrets or Secrets()
         self.assets = assets
         self._models = models
-        self._kinds: dict[type[Node], Kind] = {}
+        self._compiled_nodes: dict[type[Node], CompiledNode] = {}
         self._open()
         renewed_after_fork(self)
 
@@ -234,10 +234,12 @@ class Engine:
 
     def _make_plan(self, graph: Graph, wanted: tuple[str, ...] | None) -> Plan:
         for node_class in [
-            kind.node_class for kind in self._kinds.values() if not kind.is_current()
+            compiled.node_class
+            for compiled in self._compiled_nodes.values()
+            if not compiled.is_current()
         ]:
-            del self._kinds[node_class]
-        plan = compile_plan(graph, wanted, self._kinds)
+            del self._compiled_nodes[node_class]
+        plan = compile_plan(graph, wanted, self._compiled_nodes)
         classes = {step.node.node_class for step in plan.steps if step.node is not None}
         plan.code = {node_class: self.keys.code_of(node_class) for node_class in classes}
         sources, drawn = (
@@ -336,10 +338,10 @@ def _is_constant(step: Step) -> bool:
 
     No files, no drawn seeds, no fingerprint.
     """
-    node, kind = step.node, step.kind
-    assert node is not None and kind is not None
+    node, compiled = step.node, step.compiled
+    assert node is not None and compiled is not None
     return not (
-        kind.varies
+        compiled.varies
         or any(map(_has_source, node.values.values()))
         or any(map(_has_source, node.dynamic.values()))
     )

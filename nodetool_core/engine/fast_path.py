@@ -46,14 +46,14 @@ class FastPath:
         runner, gaps, no_message = scheduler.runner, scheduler.gaps, scheduler.runner.inbox.empty
         while ready and no_message():
             frame, step = ready.pop()
-            slot, node, kind, results = step.slot, step.node, step.kind, frame.values
+            slot, node, compiled, results = step.slot, step.node, step.compiled, frame.values
             is_plain = step.is_plain and not (
                 frame.state[slot] or frame.upstream_state[slot] or slot in frame.duplicate_of
             )
             if not is_plain or self._has_policies or gaps.any:
                 scheduler.begin(frame, step)
                 return
-            assert node is not None and kind is not None
+            assert node is not None and compiled is not None
             started = perf_counter()
             try:
                 given = seeded.get(step.index, node.values).copy()
@@ -64,17 +64,17 @@ class FastPath:
                     if feed.accept is not None:
                         runner.check(step, feed, value)
                     given[feed.property] = own_copy(value) if feed.copied else value
-                if kind.dynamic:
+                if compiled.dynamic:
                     given["dynamic_values"] = own_copy(node.dynamic)
-                instance = _new(kind.node_class)
+                instance = _new(compiled.node_class)
                 _set(instance, "__dict__", given)
                 returned = (
-                    kind.process(instance, runner.context(step))
-                    if kind.takes_context
-                    else kind.process(instance)
+                    compiled.process(instance, runner.context(step))
+                    if compiled.takes_context
+                    else compiled.process(instance)
                 )
-                is_exact = type(returned) is kind.exact
-                values = (returned,) if is_exact else kind.values(returned)
+                is_exact = type(returned) is compiled.exact
+                values = (returned,) if is_exact else compiled.values(returned)
             except BaseException as error:  # noqa: BLE001 - a node is foreign code: whatever it raises is its failure
                 scheduler.fail(frame, step, error)
                 return

@@ -10,7 +10,7 @@ from nodetool_core.engine.plan import ITEM, LOCAL, Feed, Plan, Region, Step
 from nodetool_core.node import SKIPPED as SKIPPED_VALUE
 
 if TYPE_CHECKING:
-    from nodetool_core.engine.runner import Source
+    from nodetool_core.engine.invoker import Source
 
 Index = tuple[int, ...]
 Values = tuple[Any, ...]

@@ -156,13 +156,13 @@ class Loops:
     def _limit(self, step: Step) -> int:
         if step.index not in self._limits:
             inner = [
-                self._plan.steps[number].kind
+                self._plan.steps[number].compiled
                 for region in self._plan.opened.get(step.index, ())
                 for number in self._plan.regions[region].subtree
             ]
             waits = any(
-                kind is not None and (kind.lane is Lane.NETWORK or kind.spec.is_async)
-                for kind in inner
+                compiled is not None and (compiled.lane is Lane.NETWORK or compiled.spec.is_async)
+                for compiled in inner
             )
             bound = (
                 ITEMS_IN_FLIGHT_WAITING

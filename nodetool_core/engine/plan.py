@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from nodetool_core.engine.work import Kind
+from nodetool_core.engine.compiled_node import CompiledNode
 from nodetool_core.graph import GraphNode
 from nodetool_core.node import Node
 from nodetool_core.properties import Property
@@ -144,7 +144,7 @@ class Step:
     """
     is_target: bool = False
     streams: bool = False
-    kind: Kind | None = None
+    compiled: CompiledNode | None = None
     """How the node's class is called; None for a gather."""
     is_local: bool = False
     """

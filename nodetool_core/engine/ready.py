@@ -46,10 +46,10 @@ class Ready:
 
     def add(self, frame: Frame, step: Step) -> None:
         """Queue a step that does not run inline."""
-        assert step.kind is not None
-        if step.kind.lane is Lane.DEVICE:
+        assert step.compiled is not None
+        if step.compiled.lane is Lane.DEVICE:
             self._device.setdefault(models_of(frame, step), []).append((frame, step))
-        elif step.kind.lane is Lane.NETWORK or step.kind.spec.is_async:
+        elif step.compiled.lane is Lane.NETWORK or step.compiled.spec.is_async:
             self._waiting.append((frame, step))
         else:
             heapq.heappush(self._blocking, (-_freed(frame, step), next(self._order), (frame, step)))

@@ -27,6 +27,7 @@ from time import perf_counter
 from typing import Any
 
 from nodetool_core.engine import events
+from nodetool_core.engine.compiled_node import failure_of, forget_frames
 from nodetool_core.engine.demand import Demand
 from nodetool_core.engine.events import NodeFinished, node_finished
 from nodetool_core.engine.fast_path import FastPath
@@ -44,15 +45,14 @@ from nodetool_core.engine.frames import (
 )
 from nodetool_core.engine.gaps import Gaps
 from nodetool_core.engine.inbox import Message
+from nodetool_core.engine.invoker import Runner, Ticket
 from nodetool_core.engine.loops import Loops
 from nodetool_core.engine.outputs import Outputs
 from nodetool_core.engine.plan import Plan, Step
 from nodetool_core.engine.ready import Ready
 from nodetool_core.engine.result import RunResult
-from nodetool_core.engine.runner import Runner, Ticket
 from nodetool_core.engine.services import Services
 from nodetool_core.engine.timers import NodeTimeoutError, Timers
-from nodetool_core.engine.work import failure_of, forget_frames
 from nodetool_core.errors import Problem, RunCancelled
 from nodetool_core.node import SKIPPED as SKIPPED_VALUE
 from nodetool_core.node import Lane
@@ -226,9 +226,9 @@ class Scheduler:
         elif step.streams:
             self.loops.open(frame, step)
         elif (
-            step.kind is not None
-            and step.kind.lane is Lane.INLINE
-            and not step.kind.spec.is_async
+            step.compiled is not None
+            and step.compiled.lane is Lane.INLINE
+            and not step.compiled.spec.is_async
             and self.timers.policy(step) is None
         ):
             self._run_here(frame, step)

@@ -35,8 +35,8 @@ def draw_seeds(plan: Plan, result: RunResult) -> dict[int, dict[str, Any]]:
         result.seeds.setdefault(step.node.id, {})[name] = value
 
     for step in plan.seeds:
-        assert step.kind is not None and step.node is not None
-        for name in step.kind.seeds:
+        assert step.compiled is not None and step.node is not None
+        for name in step.compiled.seeds:
             if name in step.node.values:
                 settle(step, name)
     for step in plan.seed_sources:
@@ -64,7 +64,7 @@ def seed_sources(steps: list[Step], seeds: list[Step]) -> list[Step]:
         return []
     feeds: dict[int, bool] = {}
     for step in steps:
-        names = step.kind.seeds if step.kind is not None else ()
+        names = step.compiled.seeds if step.compiled is not None else ()
         for feed in step.feeds:
             feeds[feed.source] = (
                 feeds.get(feed.source, True) and feed.kind == LOCAL and feed.property in names

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nodetool_core import SKIPPED, Role
-from nodetool_core.engine.work import Kind
+from nodetool_core.engine.compiled_node import CompiledNode
 from nodetool_core.graph import Edge, Graph, GraphNode
 
 Items = Mapping[int, int]
@@ -117,8 +117,8 @@ class Plain:
 
     def _evaluate(self, position: int, items: Items) -> Any:
         node = self.graph.nodes[position]
-        kind, given = (
-            Kind(node.node_class),
+        compiled, given = (
+            CompiledNode(node.node_class),
             {
                 name: prop.default
                 for name, prop in node.spec.properties.items()
@@ -140,11 +140,11 @@ class Plain:
         instance = node.node_class.instantiate(given)
         self.ran[node.id] += 1
         try:
-            returned = kind.call(instance, None)
+            returned = compiled.call(instance, None)
             return (
-                [kind.values(item) for item in returned]
+                [compiled.values(item) for item in returned]
                 if node.spec.streams
-                else kind.values(returned)
+                else compiled.values(returned)
             )
         except Exception:  # noqa: BLE001 - as the engine: whatever a node raises is its failure
             self.ran[node.id] -= 1

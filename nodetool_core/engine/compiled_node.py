@@ -33,7 +33,7 @@ class MisfitError(NodetoolError):
     """A value that arrived, or was returned, is not of the declared type or within its bounds."""
 
 
-class Kind:
+class CompiledNode:
     """Everything about a node class that planning and calling it needs, looked up once."""
 
     __slots__ = (

@@ -16,13 +16,13 @@ from typing import Any
 
 from nodetool_core.context import Context
 from nodetool_core.engine import events
+from nodetool_core.engine.compiled_node import CompiledNode, MisfitError
 from nodetool_core.engine.coroutines import LEVEL, Spawned, Task
 from nodetool_core.engine.frames import Frame, Frames, Stream, Values
 from nodetool_core.engine.inbox import Inbox, Message
 from nodetool_core.engine.plan import Feed, Step
 from nodetool_core.engine.result import RunResult
 from nodetool_core.engine.services import Services
-from nodetool_core.engine.work import Kind, MisfitError
 from nodetool_core.errors import Problem, RunCancelled
 from nodetool_core.graph import GraphNode
 from nodetool_core.node import SKIPPED, Lane, Node
@@ -73,13 +73,13 @@ class Source:
     Called with the first item, and then asked for one item after the other.
     """
 
-    def __init__(self, kind: Kind, cancelled: threading.Event) -> None:
-        self.kind = kind
-        self.ticket = Ticket(kind.lane, cancelled)
+    def __init__(self, compiled: CompiledNode, cancelled: threading.Event) -> None:
+        self.compiled = compiled
+        self.ticket = Ticket(compiled.lane, cancelled)
         """
         What its node asks whether to stop: given up where nobody waits for its items any more.
         """
-        self.variables = _further_in() if kind.spec.is_async else contextvars.copy_context()
+        self.variables = _further_in() if compiled.spec.is_async else contextvars.copy_context()
         """The context variables that its node sees, from the first item to the last."""
         self.begin: Callable[[], Any] | None = None
         self.items: Any = None
@@ -91,7 +91,7 @@ class Source:
         if self.begin is not None:
             self.items, self.begin = iter(self.begin()), None
         item = next(self.items, _ENDED)
-        return None if item is _ENDED else self.kind.values(item), time.perf_counter() - started
+        return None if item is _ENDED else self.compiled.values(item), time.perf_counter() - started
 
     async def next_awaited(self) -> tuple[Values | None, float]:
         """As `next`, of a coroutine."""
@@ -99,7 +99,7 @@ class Source:
         if self.begin is not None:
             self.items, self.begin = self.begin(), None
         item: Any = await anext(self.items, _ENDED)
-        return None if item is _ENDED else self.kind.values(item), time.perf_counter() - started
+        return None if item is _ENDED else self.compiled.values(item), time.perf_counter() - started
 
 
 class Runner:
@@ -125,8 +125,8 @@ class Runner:
 
         Raises MisfitError where a value does not fit.
         """
-        node, kind = step.node, step.kind
-        assert node is not None and kind is not None
+        node, compiled = step.node, step.compiled
+        assert node is not None and compiled is not None
         values = dict(self._seeded.get(step.index, node.values))
         dynamic = own_copy(node.dynamic)
         for feed in step.feeds:
@@ -144,18 +144,18 @@ class Runner:
             )
         for name in step.mutable:
             values[name] = own_copy(values[name])
-        if kind.dynamic:
+        if compiled.dynamic:
             values["dynamic_values"] = dynamic
-        return kind.node_class.instantiate(values)
+        return compiled.node_class.instantiate(values)
 
     def here(self, frame: Frame, step: Step) -> Values:
         """Call a step on this thread."""
-        kind = step.kind
-        assert kind is not None
+        compiled = step.compiled
+        assert compiled is not None
         returned = contextvars.copy_context().run(
-            kind.call, self.instance(frame, step), self.context(step)
+            compiled.call, self.instance(frame, step), self.context(step)
         )
-        return kind.values(returned)
+        return compiled.values(returned)
 
     def submit(
         self,
@@ -171,10 +171,10 @@ class Runner:
 
         Raises MisfitError at once where a value that arrived does not fit.
         """
-        kind = step.kind
-        assert kind is not None
+        compiled = step.compiled
+        assert compiled is not None
         instance, context = self.instance(frame, step), self.context(step, ticket)
-        if not kind.spec.is_async:
+        if not compiled.spec.is_async:
             threads, variables = self._services.threads[ticket.lane], contextvars.copy_context()
             ticket.make_way = threads.submit(
                 variables.run,
@@ -198,7 +198,9 @@ class Runner:
                 else (done, ticket, frame, step, *task.result())
             )
 
-        ticket.task = self._services.spawn(_awaited(kind, instance, context), answer, _further_in())
+        ticket.task = self._services.spawn(
+            _awaited(compiled, instance, context), answer, _further_in()
+        )
         if begun is not None:
             begun()
 
@@ -213,13 +215,13 @@ class Runner:
         failed: Failed,
         begun: Begun | None,
     ) -> None:
-        kind = step.kind
-        assert kind is not None
+        compiled = step.compiled
+        assert compiled is not None
         if begun is not None:
             self.inbox.put((begun, None))
         started = time.perf_counter()
         try:
-            values = kind.values(kind.call(instance, context))
+            values = compiled.values(compiled.call(instance, context))
         except BaseException as error:  # noqa: BLE001 - crosses a thread: it is reported where it is received
             self.inbox.put((failed, ticket, frame, step, error))
             return
@@ -231,11 +233,11 @@ class Runner:
 
         Raises MisfitError.
         """
-        kind = step.kind
-        assert kind is not None
-        source = stream.source = Source(kind, self.cancelled)
+        compiled = step.compiled
+        assert compiled is not None
+        source = stream.source = Source(compiled, self.cancelled)
         source.begin = partial(
-            kind.call, self.instance(stream.frame, step), self.context(step, source.ticket)
+            compiled.call, self.instance(stream.frame, step), self.context(step, source.ticket)
         )
 
     def pull(
@@ -257,7 +259,7 @@ class Runner:
         """
         source = stream.source
         assert source is not None
-        is_async, lane = source.kind.spec.is_async, source.kind.lane
+        is_async, lane = source.compiled.spec.is_async, source.compiled.lane
         if lane is Lane.INLINE and clock is None and not is_async:
             self.inbox.put(source.variables.run(_next, stream, source, None, got, failed))
             return None
@@ -402,9 +404,11 @@ def _further_in() -> contextvars.Context:
     return variables
 
 
-async def _awaited(kind: Kind, instance: Node, context: Context) -> tuple[Values, float]:
+async def _awaited(
+    compiled: CompiledNode, instance: Node, context: Context
+) -> tuple[Values, float]:
     started = time.perf_counter()
-    values = kind.values(await kind.call(instance, context))
+    values = compiled.values(await compiled.call(instance, context))
     return values, time.perf_counter() - started
 
 
