@@ -43,7 +43,7 @@ class FastPath:
         """Begin ready steps, until one was not plain, one failed, or a message came."""
         scheduler, ready, seeded = self._scheduler, self._ready, self._seeded
         ran, keep, tell, settle = self._ran, self._keep, self._tell, self.settle
-        runner, gaps, no_message = scheduler.runner, scheduler.gaps, scheduler.runner.inbox.empty
+        invoker, gaps, no_message = scheduler.invoker, scheduler.gaps, scheduler.invoker.inbox.empty
         while ready and no_message():
             frame, step = ready.pop()
             slot, node, compiled, results = step.slot, step.node, step.compiled, frame.values
@@ -62,14 +62,14 @@ class FastPath:
                 for feed in step.feeds:
                     value = results[feed.slot][feed.output]  # type: ignore[index]
                     if feed.accept is not None:
-                        runner.check(step, feed, value)
+                        invoker.check(step, feed, value)
                     given[feed.property] = own_copy(value) if feed.copied else value
                 if compiled.dynamic:
                     given["dynamic_values"] = own_copy(node.dynamic)
                 instance = _new(compiled.node_class)
                 _set(instance, "__dict__", given)
                 returned = (
-                    compiled.process(instance, runner.context(step))
+                    compiled.process(instance, invoker.context(step))
                     if compiled.takes_context
                     else compiled.process(instance)
                 )

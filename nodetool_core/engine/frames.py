@@ -10,7 +10,7 @@ from nodetool_core.engine.plan import ITEM, LOCAL, Feed, Plan, Region, Step
 from nodetool_core.node import SKIPPED as SKIPPED_VALUE
 
 if TYPE_CHECKING:
-    from nodetool_core.engine.invoker import Source
+    from nodetool_core.engine.invoker import ItemSource
 
 Index = tuple[int, ...]
 Values = tuple[Any, ...]
@@ -113,7 +113,7 @@ class Stream:
     """For each item, a key per output."""
     count: int = 0
     ended: bool = False
-    source: Source | None = None
+    source: ItemSource | None = None
     """The attempt at it that is under way."""
     pulling: bool = False
     passed_over: int = 0

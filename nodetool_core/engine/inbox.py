@@ -7,7 +7,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 Message = tuple[Any, ...]
-"""A function of the scheduler, the ticket that it answers (or None), arguments."""
+"""A function of the scheduler, the attempt that it answers (or None), arguments."""
 
 
 class Inbox:

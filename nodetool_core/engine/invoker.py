@@ -33,13 +33,13 @@ from nodetool_core.types import type_name, value_type_name
 Done = Callable[[Frame, Step, Values, float], None]
 Failed = Callable[[Frame, Step, BaseException], None]
 Begun = Callable[[], None]
-Clock = Callable[["Ticket"], None]
+Clock = Callable[["Attempt"], None]
 """Begins to count the time of an attempt."""
 
 _ENDED: Any = object()
 
 
-class Ticket:
+class Attempt:
     """
     One attempt at a step.
 
@@ -66,7 +66,7 @@ class Ticket:
             self.task.cancel()
 
 
-class Source:
+class ItemSource:
     """
     One attempt at a step that streams.
 
@@ -75,7 +75,7 @@ class Source:
 
     def __init__(self, compiled: CompiledNode, cancelled: threading.Event) -> None:
         self.compiled = compiled
-        self.ticket = Ticket(compiled.lane, cancelled)
+        self.attempt = Attempt(compiled.lane, cancelled)
         """
         What its node asks whether to stop: given up where nobody waits for its items any more.
         """
@@ -102,7 +102,7 @@ class Source:
         return None if item is _ENDED else self.compiled.values(item), time.perf_counter() - started
 
 
-class Runner:
+class NodeInvoker:
     """Calls the nodes of one run."""
 
     def __init__(
@@ -161,7 +161,7 @@ class Runner:
         self,
         frame: Frame,
         step: Step,
-        ticket: Ticket,
+        attempt: Attempt,
         done: Done,
         failed: Failed,
         begun: Begun | None = None,
@@ -173,17 +173,17 @@ class Runner:
         """
         compiled = step.compiled
         assert compiled is not None
-        instance, context = self.instance(frame, step), self.context(step, ticket)
+        instance, context = self.instance(frame, step), self.context(step, attempt)
         if not compiled.spec.is_async:
-            threads, variables = self._services.threads[ticket.lane], contextvars.copy_context()
-            ticket.make_way = threads.submit(
+            threads, variables = self._services.threads[attempt.lane], contextvars.copy_context()
+            attempt.make_way = threads.submit(
                 variables.run,
                 self._work,
                 frame,
                 step,
                 instance,
                 context,
-                ticket,
+                attempt,
                 done,
                 failed,
                 begun,
@@ -191,14 +191,14 @@ class Runner:
             return
 
         def answer(task: Task) -> None:
-            error = _error_of(task, ticket)
+            error = _error_of(task, attempt)
             self.inbox.put(
-                (failed, ticket, frame, step, error)
+                (failed, attempt, frame, step, error)
                 if error
-                else (done, ticket, frame, step, *task.result())
+                else (done, attempt, frame, step, *task.result())
             )
 
-        ticket.task = self._services.spawn(
+        attempt.task = self._services.spawn(
             _awaited(compiled, instance, context), answer, _further_in()
         )
         if begun is not None:
@@ -210,7 +210,7 @@ class Runner:
         step: Step,
         instance: Node,
         context: Context,
-        ticket: Ticket,
+        attempt: Attempt,
         done: Done,
         failed: Failed,
         begun: Begun | None,
@@ -223,9 +223,9 @@ class Runner:
         try:
             values = compiled.values(compiled.call(instance, context))
         except BaseException as error:  # noqa: BLE001 - crosses a thread: it is reported where it is received
-            self.inbox.put((failed, ticket, frame, step, error))
+            self.inbox.put((failed, attempt, frame, step, error))
             return
-        self.inbox.put((done, ticket, frame, step, values, time.perf_counter() - started))
+        self.inbox.put((done, attempt, frame, step, values, time.perf_counter() - started))
 
     def open(self, stream: Stream, step: Step) -> None:
         """
@@ -235,9 +235,9 @@ class Runner:
         """
         compiled = step.compiled
         assert compiled is not None
-        source = stream.source = Source(compiled, self.cancelled)
+        source = stream.source = ItemSource(compiled, self.cancelled)
         source.begin = partial(
-            compiled.call, self.instance(stream.frame, step), self.context(step, source.ticket)
+            compiled.call, self.instance(stream.frame, step), self.context(step, source.attempt)
         )
 
     def pull(
@@ -246,7 +246,7 @@ class Runner:
         got: Callable[..., None],
         failed: Callable[..., None],
         clock: Clock | None = None,
-    ) -> Ticket | None:
+    ) -> Attempt | None:
         """
         Ask a stream for its next item; `got` is called with it, or with None at the end.
 
@@ -254,7 +254,7 @@ class Runner:
             clock: Called when the work at it begins, which is then done elsewhere, so that it can
                 be given up.
 
-        Gives the ticket that the answer will carry, or None where the answer is in the inbox
+        Gives the attempt that the answer will carry, or None where the answer is in the inbox
         already.
         """
         source = stream.source
@@ -263,39 +263,41 @@ class Runner:
         if lane is Lane.INLINE and clock is None and not is_async:
             self.inbox.put(source.variables.run(_next, stream, source, None, got, failed))
             return None
-        ticket = Ticket(
+        attempt = Attempt(
             Lane.NETWORK if is_async else (Lane.CPU if lane is Lane.INLINE else lane),
             self.cancelled,
         )
         if not is_async:
-            ticket.make_way = self._services.threads[ticket.lane].submit(
-                self._pull, stream, source, ticket, got, failed, clock
+            attempt.make_way = self._services.threads[attempt.lane].submit(
+                self._pull, stream, source, attempt, got, failed, clock
             )
-            return ticket
+            return attempt
 
         def answer(task: Task) -> None:
-            error = _error_of(task, ticket)
+            error = _error_of(task, attempt)
             self.inbox.put(
-                (failed, ticket, stream, error) if error else (got, ticket, stream, *task.result())
+                (failed, attempt, stream, error)
+                if error
+                else (got, attempt, stream, *task.result())
             )
 
-        ticket.task = self._services.spawn(source.next_awaited(), answer, source.variables)
+        attempt.task = self._services.spawn(source.next_awaited(), answer, source.variables)
         if clock is not None:
-            clock(ticket)
-        return ticket
+            clock(attempt)
+        return attempt
 
     def _pull(
         self,
         stream: Stream,
-        source: Source,
-        ticket: Ticket,
+        source: ItemSource,
+        attempt: Attempt,
         got: Callable[..., None],
         failed: Callable[..., None],
         clock: Clock | None,
     ) -> None:
         if clock is not None:
-            self.inbox.put((clock, None, ticket))
-        self.inbox.put(source.variables.run(_next, stream, source, ticket, got, failed))
+            self.inbox.put((clock, None, attempt))
+        self.inbox.put(source.variables.run(_next, stream, source, attempt, got, failed))
 
     def end(self, stream: Stream) -> None:
         """
@@ -304,7 +306,7 @@ class Runner:
         Raises what it raises.
         """
         source = stream.source
-        if source is None or source.ticket.given_up:
+        if source is None or source.attempt.given_up:
             return
         if hasattr(source.items, "aclose"):
             ended: SimpleQueue[Task] = SimpleQueue()
@@ -313,7 +315,7 @@ class Runner:
         elif hasattr(source.items, "close"):
             source.variables.run(source.items.close)
 
-    def context(self, step: Step, ticket: Ticket | None = None) -> Context:
+    def context(self, step: Step, attempt: Attempt | None = None) -> Context:
         """Return what the node of a step sees of the run."""
         assert step.node is not None
         node_id, services, result = step.node.id, self._services, self._result
@@ -338,7 +340,7 @@ class Runner:
         return Context(
             node_id,
             report=report,
-            cancelled=ticket or self.cancelled,
+            cancelled=attempt or self.cancelled,
             images=services.images,
             models=services.models,
             wants_previews=services.options.previews,
@@ -379,7 +381,7 @@ def _set_default(values: dict[str, Any], node: GraphNode, feed: Feed) -> None:
         values[feed.property] = own_copy(prop.default)
 
 
-def _error_of(task: Task, ticket: Ticket) -> BaseException | None:
+def _error_of(task: Task, attempt: Attempt) -> BaseException | None:
     """
     How a coroutine failed; one that was cancelled for its run's sake counts as a node that noticed
     the cancel.
@@ -388,7 +390,7 @@ def _error_of(task: Task, ticket: Ticket) -> BaseException | None:
         return task.exception()
     return (
         RunCancelled()
-        if ticket.is_set()
+        if attempt.is_set()
         else RuntimeError("something that it waited for was cancelled, though the run was not.")
     )
 
@@ -414,16 +416,16 @@ async def _awaited(
 
 def _next(
     stream: Stream,
-    source: Source,
-    ticket: Ticket | None,
+    source: ItemSource,
+    attempt: Attempt | None,
     got: Callable[..., None],
     failed: Callable[..., None],
 ) -> Message:
     try:
         values, seconds = source.next()
     except BaseException as error:  # noqa: BLE001 - crosses a thread: it is reported where it is received
-        return (failed, ticket, stream, error)
-    return (got, ticket, stream, values, seconds)
+        return (failed, attempt, stream, error)
+    return (got, attempt, stream, values, seconds)
 
 
 async def _closed(source: Any) -> None:

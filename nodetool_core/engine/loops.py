@@ -68,7 +68,7 @@ class Loops:
 
     def _begin(self, stream: Stream, step: Step) -> None:
         try:
-            self._scheduler.runner.open(stream, step)
+            self._scheduler.invoker.open(stream, step)
         except Exception as error:  # noqa: BLE001 - a value that does not fit is this node's failure
             self._scheduler.fail(stream.frame, step, error)
             return
@@ -82,7 +82,7 @@ class Loops:
         """
         stream = self._frames.streams[step.index, frame.index]
         assert step.node is not None and stream.source is not None
-        stream.source.ticket.give_up()
+        stream.source.attempt.give_up()
         return step.node.node_class.cacheable or not stream.count
 
     def begin_again(self, frame: Frame, step: Step) -> None:
@@ -103,9 +103,9 @@ class Loops:
         clock = (
             None if seconds is None else partial(self._scheduler.watch, stream.frame, step, seconds)
         )
-        ticket = self._scheduler.runner.pull(stream, self._got, self._broke, clock)
-        if ticket is not None:
-            self._scheduler.expect(ticket)
+        attempt = self._scheduler.invoker.pull(stream, self._got, self._broke, clock)
+        if attempt is not None:
+            self._scheduler.expect(attempt)
 
     def _broke(self, stream: Stream, error: BaseException) -> None:
         self._scheduler.fail(stream.frame, self._plan.steps[stream.step], error)
@@ -177,7 +177,7 @@ class Loops:
         for stream in self._frames.streams.values():
             if not stream.ended and stream.source is not None:
                 try:
-                    self._scheduler.runner.end(stream)
+                    self._scheduler.invoker.end(stream)
                 except Exception as error:  # noqa: BLE001 - a node is foreign code: the run is over, and its fault is shown
                     step = self._plan.steps[stream.step]
                     assert step.node is not None

@@ -45,8 +45,8 @@ class Run:
         # Running, not pending: whoever waits for it in an event loop and gives up can't cancel the
         # future instead of the run.
         self.future.set_running_or_notify_cancel()
-        self._cancelled = scheduler.runner.cancelled
-        self._inbox = scheduler.runner.inbox
+        self._cancelled = scheduler.invoker.cancelled
+        self._inbox = scheduler.invoker.inbox
         self._inner: set[Run] = set()
         """Runs that its nodes have begun and that are under way."""
         self._lock = threading.Lock()
@@ -151,7 +151,7 @@ def _execute(scheduler: Scheduler, run: Run, over: Callable[[Run], None]) -> Non
 
 def _outcome(scheduler: Scheduler) -> BaseException | None:
     """Run, and tell the listener; gives the error that the run ends with."""
-    result, services, cancelled = scheduler.result, scheduler.services, scheduler.runner.cancelled
+    result, services, cancelled = scheduler.result, scheduler.services, scheduler.invoker.cancelled
     started = time.perf_counter()
     services.emit(RunStarted(result.run_id, scheduler.plan.nodes, result.seeds))
     error = _failure(scheduler)
@@ -182,7 +182,7 @@ def _failure(scheduler: Scheduler) -> BaseException | None:
         try:
             scheduler.execute()
         finally:
-            scheduler.ready.close(cancelled=scheduler.runner.cancelled.is_set())
+            scheduler.ready.close(cancelled=scheduler.invoker.cancelled.is_set())
     except BaseException as error:  # noqa: BLE001 - crosses a thread: it is raised where the result is asked for
         return error
     return None

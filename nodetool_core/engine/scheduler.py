@@ -45,7 +45,7 @@ from nodetool_core.engine.frames import (
 )
 from nodetool_core.engine.gaps import Gaps
 from nodetool_core.engine.inbox import Message
-from nodetool_core.engine.invoker import Runner, Ticket
+from nodetool_core.engine.invoker import Attempt, NodeInvoker
 from nodetool_core.engine.loops import Loops
 from nodetool_core.engine.outputs import Outputs
 from nodetool_core.engine.plan import Plan, Step
@@ -74,7 +74,7 @@ class Scheduler:
         self.frames = Frames(plan)
         self.keys = FrameKeys(self.frames, services, seeded)
         self.ready = Ready(self.frames, services.models)
-        self.runner = Runner(self.frames, services, result, seeded)
+        self.invoker = NodeInvoker(self.frames, services, result, seeded)
         self.gaps = Gaps(self)
         self.outputs = Outputs(plan, services, result)
         self.loops = Loops(self)
@@ -110,7 +110,7 @@ class Scheduler:
         Let go of everything: the parts of a scheduler know one another in rings, which would hold
         all values of the run.
         """
-        self.runner.inbox.close()
+        self.invoker.inbox.close()
         vars(self).clear()
 
     def _run(self) -> None:
@@ -118,8 +118,8 @@ class Scheduler:
         inline, found, inbox, cancelled = (
             self.ready.inline,
             self.found,
-            self.runner.inbox,
-            self.runner.cancelled,
+            self.invoker.inbox,
+            self.invoker.cancelled,
         )
         run = self.fast_path.run
         while True:
@@ -144,14 +144,14 @@ class Scheduler:
         What is under way finishes first, as where a node fails.
         """
         while self._answers_due:
-            _, ticket, *_ = self.runner.inbox.get()
-            if ticket is not None and not ticket.given_up:
+            _, attempt, *_ = self.invoker.inbox.get()
+            if attempt is not None and not attempt.given_up:
                 self._answers_due -= 1
 
     def _begin_nothing_more(self) -> None:
         self.ready.clear()
         self.timers.forget_retries()
-        if self.runner.cancelled.is_set():
+        if self.invoker.cancelled.is_set():
             self.services.cancel_spawned()
 
     def prepare(self, frame: Frame) -> None:
@@ -170,25 +170,25 @@ class Scheduler:
         if not (self._answers_due or self.timers.has_retries() or self.ready.has_device_work()):
             return False
         with suppress(Empty):
-            self._receive(self.runner.inbox.get(timeout=self.timers.sleep()))
+            self._receive(self.invoker.inbox.get(timeout=self.timers.sleep()))
         for action in self.timers.due():
             action()
         return True
 
     def _receive(self, message: Message) -> None:
-        handler, ticket, *arguments = message
-        if ticket is not None:
-            if ticket.holds_place:
-                self.outstanding[ticket.lane] -= 1
-            if ticket.given_up:
+        handler, attempt, *arguments = message
+        if attempt is not None:
+            if attempt.holds_place:
+                self.outstanding[attempt.lane] -= 1
+            if attempt.given_up:
                 return
-            ticket.is_answered = True
+            attempt.is_answered = True
             self._answers_due -= 1
         handler(*arguments)
 
-    def expect(self, ticket: Ticket) -> None:
-        """An answer with this ticket will come."""
-        self.outstanding[ticket.lane] += 1
+    def expect(self, attempt: Attempt) -> None:
+        """An answer with this attempt will come."""
+        self.outstanding[attempt.lane] += 1
         self._answers_due += 1
 
     def _dispatch(self) -> bool:
@@ -240,7 +240,7 @@ class Scheduler:
     def _run_here(self, frame: Frame, step: Step) -> None:
         started = perf_counter()
         try:
-            values = self.runner.here(frame, step)
+            values = self.invoker.here(frame, step)
         except BaseException as error:  # noqa: BLE001 - a node is foreign code: whatever it raises is its failure
             self.fail(frame, step, error)
             return
@@ -255,19 +255,19 @@ class Scheduler:
         if lane is Lane.INLINE and policy is None:
             self._run_here(frame, step)
             return
-        ticket = Ticket(Lane.CPU if lane is Lane.INLINE else lane, self.runner.cancelled)
-        self.expect(ticket)
+        attempt = Attempt(Lane.CPU if lane is Lane.INLINE else lane, self.invoker.cancelled)
+        self.expect(attempt)
         # Its time runs from when it begins: what it waits for a thread or a device that other runs
         # use as well is not its fault.
         clock = (
-            partial(self.watch, frame, step, policy.timeout, ticket)
+            partial(self.watch, frame, step, policy.timeout, attempt)
             if policy is not None and policy.timeout is not None
             else None
         )
         try:
-            self.runner.submit(frame, step, ticket, self.finish, self.fail, clock)
+            self.invoker.submit(frame, step, attempt, self.finish, self.fail, clock)
         except Exception as error:  # noqa: BLE001 - a value that does not fit is this node's failure
-            self._receive((self.fail, ticket, frame, step, error))
+            self._receive((self.fail, attempt, frame, step, error))
 
     def finish(self, frame: Frame, step: Step, values: Values, seconds: float) -> None:
         """A step's work succeeded."""
@@ -288,7 +288,7 @@ class Scheduler:
             self._try_again(frame, step, error, pause)
             return
         if isinstance(error, RunCancelled):
-            self.runner.cancelled.set()
+            self.invoker.cancelled.set()
             frame.state[step.slot] = FAILED
             return
         failure = failure_of(step.node, frame.index, error)
@@ -296,22 +296,22 @@ class Scheduler:
             self._stopping = True
         self.settle(frame, step, None, FAILED)
 
-    def watch(self, frame: Frame, step: Step, seconds: float, ticket: Ticket) -> None:
+    def watch(self, frame: Frame, step: Step, seconds: float, attempt: Attempt) -> None:
         """An attempt has begun: give it up when its time is over."""
-        self.timers.deadline(seconds, partial(self._time_out, frame, step, ticket, seconds))
+        self.timers.deadline(seconds, partial(self._time_out, frame, step, attempt, seconds))
 
-    def _time_out(self, frame: Frame, step: Step, ticket: Ticket, seconds: float) -> None:
-        if ticket.is_answered or ticket.given_up:
+    def _time_out(self, frame: Frame, step: Step, attempt: Attempt, seconds: float) -> None:
+        if attempt.is_answered or attempt.given_up:
             return
-        ticket.give_up()
+        attempt.give_up()
         self._answers_due -= 1
-        if ticket.lane is not Lane.DEVICE:
+        if attempt.lane is not Lane.DEVICE:
             # On a device the next node must not begin before this one has let go; elsewhere its
             # place is free at once.
-            ticket.holds_place = False
-            self.outstanding[ticket.lane] -= 1
-            if ticket.make_way is not None:
-                ticket.make_way()
+            attempt.holds_place = False
+            self.outstanding[attempt.lane] -= 1
+            if attempt.make_way is not None:
+                attempt.make_way()
         self.fail(frame, step, NodeTimeoutError(seconds))
 
     def _try_again(self, frame: Frame, step: Step, error: BaseException, pause: float) -> None:

@@ -2,8 +2,8 @@
 Timeouts and further attempts of nodes.
 
 Deadlines and retries wait in one heap by the time they are due; the scheduler asks how long it may
-sleep, and then for what is due. An attempt has a ticket; whoever answers with a ticket that was
-given up is not listened to.
+sleep, and then for what is due. Every answer carries its attempt; that of one that was given up
+is not listened to.
 """
 
 from __future__ import annotations
