@@ -25,12 +25,12 @@ class Demand:
         self._scheduler = scheduler
         self._steps = scheduler.plan.steps
         self._frames = scheduler.frames
-        self._services = scheduler.services
+        self._environment = scheduler.environment
 
     def ask_for(self, frame: Frame, step: Step) -> None:
         """Ask for a step and for all it needs, as far as the cache does not have it."""
         scheduler, steps = self._scheduler, self._steps
-        cached = self._services.cache.get if self._services.options.use_cache else None
+        cached = self._environment.cache.get if self._environment.options.use_cache else None
         pending = [(frame, step)]
         while pending:
             frame, step = pending.pop()

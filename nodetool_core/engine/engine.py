@@ -22,22 +22,22 @@ from typing import TYPE_CHECKING, Any, Self
 from nodetool_core.context import Context, Models
 from nodetool_core.engine.caching.memory import ResultCache
 from nodetool_core.engine.caching.tiered import CacheName, TieredCache, named_cache
-from nodetool_core.engine.coming import RunLane
 from nodetool_core.engine.compiled_node import CompiledNode
 from nodetool_core.engine.compiler import compile_plan
 from nodetool_core.engine.coroutines import LEVEL, EventLoops
-from nodetool_core.engine.delivery import Delivery
 from nodetool_core.engine.device_lane import DeviceLane
+from nodetool_core.engine.event_queue import EventQueue
 from nodetool_core.engine.events import Listener
 from nodetool_core.engine.keys import KeyMaker, of_node
+from nodetool_core.engine.model_lookahead import RunLane
 from nodetool_core.engine.options import RunOptions
 from nodetool_core.engine.plan import LOCAL, Plan, Step
-from nodetool_core.engine.provenance import Recorder
+from nodetool_core.engine.provenance import ProvenanceRecorder
 from nodetool_core.engine.result import RunResult
 from nodetool_core.engine.run import Run
+from nodetool_core.engine.run_environment import RunEnvironment
 from nodetool_core.engine.scheduler import Scheduler
 from nodetool_core.engine.seeds import asks_for_a_seed, draw_seeds
-from nodetool_core.engine.services import Services
 from nodetool_core.engine.threads import Threads
 from nodetool_core.forking import renewed_after_fork
 from nodetool_core.garbage_collection import collection_paused
@@ -183,10 +183,10 @@ class Engine:
         result = RunResult(secrets.token_hex(8))
         seeded = draw_seeds(plan, result)
         images = ImageLoader(base=base, store=self.assets, confined=options.confined)
-        recorder = Recorder(graph, plan, seeded, result, images)
+        recorder = ProvenanceRecorder(graph, plan, seeded, result, images)
         models = _RecordedModels(self, recorder)
         device = RunLane(self._device.submit)
-        services = Services(
+        environment = RunEnvironment(
             options=options,
             cache=self.cache,
             keys=self.keys,
@@ -197,11 +197,11 @@ class Engine:
             threads={**self._threads, Lane.DEVICE: device},
             loop=partial(self._loops.at, LEVEL.get()),
             finished=recorder.finished,
-            delivery=Delivery(on_event) if on_event else None,
+            event_queue=EventQueue(on_event) if on_event else None,
             secrets=self.secrets,
         )
-        scheduler = Scheduler(plan, services, result, seeded)
-        device.coming = scheduler.ready.coming
+        scheduler = Scheduler(plan, environment, result, seeded)
+        device.lookahead = scheduler.ready.lookahead
         run = Run(scheduler, self._run_over)
         # Not under the other lock: a short run ends before its start returns, and would wait for
         # that.
@@ -360,7 +360,7 @@ def _has_source(value: Any) -> bool:
 class _RecordedModels:
     """The engine's models, made when a node first asks, with a record of which were used."""
 
-    def __init__(self, engine: Engine, recorder: Recorder) -> None:
+    def __init__(self, engine: Engine, recorder: ProvenanceRecorder) -> None:
         self._engine = engine
         self._recorder = recorder
 

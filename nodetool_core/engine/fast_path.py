@@ -30,14 +30,14 @@ class FastPath:
     """The plain steps of one run."""
 
     def __init__(self, scheduler: Scheduler, seeded: dict[int, dict[str, Any]]) -> None:
-        services = scheduler.services
+        environment = scheduler.environment
         self._scheduler = scheduler
         self._seeded = seeded
         self._ready = scheduler.ready.inline
         self._ran = scheduler.result.ran.append
-        self._keep = services.cache.put
-        self._tell = services.delivery.put if services.delivery is not None else None
-        self._has_policies = bool(services.options.policies)
+        self._keep = environment.cache.put
+        self._tell = environment.event_queue.put if environment.event_queue is not None else None
+        self._has_policies = bool(environment.options.policies)
 
     def run(self) -> None:
         """Begin ready steps, until one was not plain, one failed, or a message came."""

@@ -20,7 +20,7 @@ from typing import Any
 from nodetool_core.engine.frames import Frame, Frames
 from nodetool_core.engine.keys import KEY_BYTES, Key, combine, of_node, unique
 from nodetool_core.engine.plan import ITEM, LOCAL, Feed, Step
-from nodetool_core.engine.services import Services
+from nodetool_core.engine.run_environment import RunEnvironment
 
 _NO_KEY: Key = b""
 """Of a gate, whose value nobody takes."""
@@ -30,10 +30,10 @@ class FrameKeys:
     """Makes the keys of one run."""
 
     def __init__(
-        self, frames: Frames, services: Services, seeded: dict[int, dict[str, Any]]
+        self, frames: Frames, environment: RunEnvironment, seeded: dict[int, dict[str, Any]]
     ) -> None:
         self._frames = frames
-        self._services = services
+        self._environment = environment
         self._seeded = seeded
         self._everywhere: dict[int, Key] = {}
         """Keys of all steps in loops as seen from outside of all loops."""
@@ -102,7 +102,7 @@ class FrameKeys:
         if step.base is not None:
             return step.base
         assert step.node is not None
-        return self._services.base(
+        return self._environment.base(
             step.node, self._seeded.get(step.index, step.node.values), step.wiring
         )
 
@@ -151,8 +151,8 @@ class FrameKeys:
 
         By content where that is at hand, else by its place in the loop.
         """
-        loop, services = frame.keys[step.slot], self._services
+        loop, environment = frame.keys[step.slot], self._environment
         return [
-            services.keys.item(value, combine(loop, b"%d" % output), number, services.sources)
+            environment.keys.item(value, combine(loop, b"%d" % output), number, environment.sources)
             for output, value in enumerate(values)
         ]

@@ -83,7 +83,7 @@ class Gaps:
     def __init__(self, scheduler: Scheduler) -> None:
         self._frames = scheduler.frames
         self._result = scheduler.result
-        self._services = scheduler.services
+        self._environment = scheduler.environment
         self.any = False
         """Whether there is one."""
 
@@ -100,12 +100,12 @@ class Gaps:
         ):
             self._result.failures.append(failure)
             trace = traceback_of(failure)
-            self._services.emit(
+            self._environment.emit(
                 NodeFailed(failure.node_id, failure.item, failure.node_type, failure.problem, trace)
             )
             return False
         self._result.warnings.append(replace(failure.problem, level="warning"))
-        self._services.emit(
+        self._environment.emit(
             NodeWarning(failure.node_id, str(failure.problem), {"item": list(failure.item)})
         )
         return True

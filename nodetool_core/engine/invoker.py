@@ -22,7 +22,7 @@ from nodetool_core.engine.frames import Frame, Frames, Stream, Values
 from nodetool_core.engine.inbox import Inbox, Message
 from nodetool_core.engine.plan import Feed, Step
 from nodetool_core.engine.result import RunResult
-from nodetool_core.engine.services import Services
+from nodetool_core.engine.run_environment import RunEnvironment
 from nodetool_core.errors import Problem, RunCancelled
 from nodetool_core.graph import GraphNode
 from nodetool_core.node import SKIPPED, Lane, Node
@@ -108,14 +108,14 @@ class NodeInvoker:
     def __init__(
         self,
         frames: Frames,
-        services: Services,
+        environment: RunEnvironment,
         result: RunResult,
         seeded: dict[int, dict[str, Any]],
     ) -> None:
         self.inbox = Inbox()
         self.cancelled = threading.Event()
         self._frames = frames
-        self._services = services
+        self._environment = environment
         self._result = result
         self._seeded = seeded
 
@@ -175,7 +175,7 @@ class NodeInvoker:
         assert compiled is not None
         instance, context = self.instance(frame, step), self.context(step, attempt)
         if not compiled.spec.is_async:
-            threads, variables = self._services.threads[attempt.lane], contextvars.copy_context()
+            threads, variables = self._environment.threads[attempt.lane], contextvars.copy_context()
             attempt.make_way = threads.submit(
                 variables.run,
                 self._work,
@@ -198,7 +198,7 @@ class NodeInvoker:
                 else (done, attempt, frame, step, *task.result())
             )
 
-        attempt.task = self._services.spawn(
+        attempt.task = self._environment.spawn(
             _awaited(compiled, instance, context), answer, _further_in()
         )
         if begun is not None:
@@ -268,7 +268,7 @@ class NodeInvoker:
             self.cancelled,
         )
         if not is_async:
-            attempt.make_way = self._services.threads[attempt.lane].submit(
+            attempt.make_way = self._environment.threads[attempt.lane].submit(
                 self._pull, stream, source, attempt, got, failed, clock
             )
             return attempt
@@ -281,7 +281,7 @@ class NodeInvoker:
                 else (got, attempt, stream, *task.result())
             )
 
-        attempt.task = self._services.spawn(source.next_awaited(), answer, source.variables)
+        attempt.task = self._environment.spawn(source.next_awaited(), answer, source.variables)
         if clock is not None:
             clock(attempt)
         return attempt
@@ -310,7 +310,7 @@ class NodeInvoker:
             return
         if hasattr(source.items, "aclose"):
             ended: SimpleQueue[Task] = SimpleQueue()
-            self._services.spawn(_closed(source.items), ended.put, source.variables)
+            self._environment.spawn(_closed(source.items), ended.put, source.variables)
             ended.get().result()
         elif hasattr(source.items, "close"):
             source.variables.run(source.items.close)
@@ -318,33 +318,35 @@ class NodeInvoker:
     def context(self, step: Step, attempt: Attempt | None = None) -> Context:
         """Return what the node of a step sees of the run."""
         assert step.node is not None
-        node_id, services, result = step.node.id, self._services, self._result
+        node_id, environment, result = step.node.id, self._environment, self._result
 
         def report(kind: str, details: dict[str, Any]) -> None:
             if kind == "progress":
-                services.emit(
+                environment.emit(
                     events.NodeProgress(
                         node_id, details["step"], details["total"], details["message"]
                     )
                 )
             elif kind == "preview":
-                services.emit(
+                environment.emit(
                     events.NodePreview(node_id, details["step"], details["total"], details["image"])
                 )
             else:
                 result.warnings.append(
                     Problem("warning", f"node {node_id!r}", details["message"], level="warning")
                 )
-                services.emit(events.NodeWarning(node_id, details["message"], details["details"]))
+                environment.emit(
+                    events.NodeWarning(node_id, details["message"], details["details"])
+                )
 
         return Context(
             node_id,
             report=report,
             cancelled=attempt or self.cancelled,
-            images=services.images,
-            models=services.models,
-            wants_previews=services.options.previews,
-            secrets=services.secrets,
+            images=environment.images,
+            models=environment.models,
+            wants_previews=environment.options.previews,
+            secrets=environment.secrets,
         )
 
     def check(self, step: Step, feed: Feed, value: Any) -> None:

@@ -63,7 +63,7 @@ class Loops:
         frame.state[step.slot] = RUNNING
         self._scheduler.gaps.reach(frame, step)
         stream = self._frames.streams[step.index, frame.index] = Stream(step.index, frame)
-        self._scheduler.services.emit(events.NodeStarted(step.node.id, frame.index))
+        self._scheduler.environment.emit(events.NodeStarted(step.node.id, frame.index))
         self._begin(stream, step)
 
     def _begin(self, stream: Stream, step: Step) -> None:
@@ -122,7 +122,7 @@ class Loops:
             return
         if values is None:
             scheduler.result.ran.append(step.node.id)
-            scheduler.services.emit(
+            scheduler.environment.emit(
                 events.NodeFinished(step.node.id, frame.index, stream.seconds, False)
             )
             scheduler.settle(frame, step, (), DONE)
@@ -167,7 +167,7 @@ class Loops:
             bound = (
                 ITEMS_IN_FLIGHT_WAITING
                 if waits
-                else max(ITEMS_IN_FLIGHT, 2 * self._scheduler.services.workers)
+                else max(ITEMS_IN_FLIGHT, 2 * self._scheduler.environment.workers)
             )
             self._limits[step.index] = bound if step.limited else 1 << 60
         return self._limits[step.index]

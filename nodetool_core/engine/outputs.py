@@ -12,7 +12,7 @@ from nodetool_core.engine.events import OutputReady
 from nodetool_core.engine.frames import Frame, Index, Values
 from nodetool_core.engine.plan import Plan, Step
 from nodetool_core.engine.result import RunResult
-from nodetool_core.engine.services import Services
+from nodetool_core.engine.run_environment import RunEnvironment
 from nodetool_core.node import SKIPPED, Role
 from nodetool_core.ownership import own_copy
 
@@ -20,9 +20,9 @@ from nodetool_core.ownership import own_copy
 class Outputs:
     """The outputs of one run."""
 
-    def __init__(self, plan: Plan, services: Services, result: RunResult) -> None:
+    def __init__(self, plan: Plan, environment: RunEnvironment, result: RunResult) -> None:
         self._plan = plan
-        self._services = services
+        self._environment = environment
         self._result = result
         self._items: dict[int, dict[Index, Any]] = {
             number: {}
@@ -90,15 +90,15 @@ class Outputs:
 
     def _is_wanted(self, step: Step) -> bool:
         assert step.node is not None
-        return step.node.role is not Role.SINK or self._services.options.outputs is not None
+        return step.node.role is not Role.SINK or self._environment.options.outputs is not None
 
     def _publish(self, step: Step, value: Any) -> None:
         node = step.node
         assert node is not None
         name = node.name if node.role is Role.OUTPUT else node.id
-        value = self._services.finished(name, own_copy(value))
+        value = self._environment.finished(name, own_copy(value))
         self._result.outputs[name] = value
-        self._services.emit(OutputReady(name, node.id, own_copy(value)))
+        self._environment.emit(OutputReady(name, node.id, own_copy(value)))
 
 
 def _named(step: Step, values: Values) -> Any:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 
-class Recorder:
+class ProvenanceRecorder:
     """Puts the origin into the images of one run."""
 
     def __init__(

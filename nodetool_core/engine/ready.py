@@ -4,7 +4,7 @@ Ready steps, sorted by how they run.
 Inline steps are taken last in first out: what was just made is used before more is made. Of
 blocking steps, the one that lets go of most memory comes first, then the last one in; a heap, so
 O(log n) each. Device steps are taken by model: that of the last one first, then one whose weights
-are loaded, then as the weights manager plans it (coming.py), so that weights are changed as seldom
+are loaded, then as the weights manager plans it (model_lookahead.py), so that weights are changed as seldom
 as the graph allows.
 """
 
@@ -16,8 +16,8 @@ from collections import deque
 
 from nodetool_core.context import Models
 from nodetool_core.engine.caching.sizes import size_of_all
-from nodetool_core.engine.coming import ComingUses, models_of
 from nodetool_core.engine.frames import Frame, Frames, Stream
+from nodetool_core.engine.model_lookahead import ModelLookahead, models_of
 from nodetool_core.engine.plan import LOCAL, Step
 from nodetool_core.node import Lane
 from nodetool_core.references import ModelRef
@@ -42,7 +42,7 @@ class Ready:
         self._device: dict[tuple[ModelRef, ...], list[Job]] = {}
         self._last_models: tuple[ModelRef, ...] = ()
         self._is_loaded = models.is_loaded
-        self.coming = ComingUses(frames, models)
+        self.lookahead = ModelLookahead(frames, models)
 
     def add(self, frame: Frame, step: Step) -> None:
         """Queue a step that does not run inline."""
@@ -62,7 +62,7 @@ class Ready:
         """
         if self._waiting:
             return Lane.NETWORK, self._waiting.pop()
-        if self._device and outstanding[Lane.DEVICE] < self.coming.places:
+        if self._device and outstanding[Lane.DEVICE] < self.lookahead.places:
             return Lane.DEVICE, self._take_device(is_busy=outstanding[Lane.DEVICE] > 0)
         if self._blocking and outstanding[Lane.CPU] < workers:
             job = heapq.heappop(self._blocking)[2]
@@ -83,19 +83,19 @@ class Ready:
 
     def close(self, *, cancelled: bool) -> None:
         """The run has ended."""
-        self.coming.close(cancelled=cancelled)
+        self.lookahead.close(cancelled=cancelled)
 
     def _take_device(self, *, is_busy: bool) -> Job:
-        if not self.coming.looks_ahead():
+        if not self.lookahead.looks_ahead():
             models = self._by_what_is_loaded()
-        elif is_busy and len(self._device) > 1 and self.coming.devices > 1:
+        elif is_busy and len(self._device) > 1 and self.lookahead.devices > 1:
             # A device is busy with those already: another one can do something else meanwhile.
             rest = {
                 models: jobs for models, jobs in self._device.items() if models != self._last_models
             }
-            models = self.coming.choose(rest, self._last_models)
+            models = self.lookahead.choose(rest, self._last_models)
         else:
-            models = self.coming.choose(self._device, self._last_models)
+            models = self.lookahead.choose(self._device, self._last_models)
         queue = self._device[models]
         job = queue.pop()
         if not queue:

@@ -151,9 +151,13 @@ def _execute(scheduler: Scheduler, run: Run, over: Callable[[Run], None]) -> Non
 
 def _outcome(scheduler: Scheduler) -> BaseException | None:
     """Run, and tell the listener; gives the error that the run ends with."""
-    result, services, cancelled = scheduler.result, scheduler.services, scheduler.invoker.cancelled
+    result, environment, cancelled = (
+        scheduler.result,
+        scheduler.environment,
+        scheduler.invoker.cancelled,
+    )
     started = time.perf_counter()
-    services.emit(RunStarted(result.run_id, scheduler.plan.nodes, result.seeds))
+    environment.emit(RunStarted(result.run_id, scheduler.plan.nodes, result.seeds))
     error = _failure(scheduler)
     result.seconds = time.perf_counter() - started
     touched = {*result.ran, *result.hits, *(failure.node_id for failure in result.failures)}
@@ -166,13 +170,13 @@ def _outcome(scheduler: Scheduler) -> BaseException | None:
         result.status, error = "cancelled", error or RunCancelled()
     elif result.failures or error is not None:
         result.status = "failed"
-        if error is None and services.options.on_error == "stop":
+        if error is None and environment.options.on_error == "stop":
             error = RunError(result)
-    services.emit(
+    environment.emit(
         RunFinished(result.run_id, result.status, result.seconds, len(result.ran), len(result.hits))
     )
-    if services.delivery is not None:
-        services.delivery.close(LISTENER_TIMEOUT)
+    if environment.event_queue is not None:
+        environment.event_queue.close(LISTENER_TIMEOUT)
     return error
 
 

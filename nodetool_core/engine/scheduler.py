@@ -51,7 +51,7 @@ from nodetool_core.engine.outputs import Outputs
 from nodetool_core.engine.plan import Plan, Step
 from nodetool_core.engine.ready import Ready
 from nodetool_core.engine.result import RunResult
-from nodetool_core.engine.services import Services
+from nodetool_core.engine.run_environment import RunEnvironment
 from nodetool_core.engine.timers import NodeTimeoutError, Timers
 from nodetool_core.errors import Problem, RunCancelled
 from nodetool_core.node import SKIPPED as SKIPPED_VALUE
@@ -62,24 +62,28 @@ class Scheduler:
     """One run of one plan."""
 
     def __init__(
-        self, plan: Plan, services: Services, result: RunResult, seeded: dict[int, dict[str, Any]]
+        self,
+        plan: Plan,
+        environment: RunEnvironment,
+        result: RunResult,
+        seeded: dict[int, dict[str, Any]],
     ) -> None:
         """
         Args:
             seeded: Values of the steps whose seeds were drawn for this run.
         """
         self.plan = plan
-        self.services = services
+        self.environment = environment
         self.result = result
         self.frames = Frames(plan)
-        self.keys = FrameKeys(self.frames, services, seeded)
-        self.ready = Ready(self.frames, services.models)
-        self.invoker = NodeInvoker(self.frames, services, result, seeded)
+        self.keys = FrameKeys(self.frames, environment, seeded)
+        self.ready = Ready(self.frames, environment.models)
+        self.invoker = NodeInvoker(self.frames, environment, result, seeded)
         self.gaps = Gaps(self)
-        self.outputs = Outputs(plan, services, result)
+        self.outputs = Outputs(plan, environment, result)
         self.loops = Loops(self)
         self.demand = Demand(self)
-        self.timers = Timers(services.options)
+        self.timers = Timers(environment.options)
         self.fast_path = FastPath(self, seeded)
         self.found: deque[tuple[Callable[[Frame, Step, Any], None], Frame, Step, Any]] = deque()
         """What was there already when it was asked for: who settles the step, and with what."""
@@ -152,7 +156,7 @@ class Scheduler:
         self.ready.clear()
         self.timers.forget_retries()
         if self.invoker.cancelled.is_set():
-            self.services.cancel_spawned()
+            self.environment.cancel_spawned()
 
     def prepare(self, frame: Frame) -> None:
         """Keys of a new frame, and what of it is asked for."""
@@ -195,11 +199,11 @@ class Scheduler:
         """
         Hand out ready work that does not run inline. False where there is none, or no room for it.
         """
-        taken = self.ready.take(self.outstanding, self.services.workers)
+        taken = self.ready.take(self.outstanding, self.environment.workers)
         if taken is not None:
             self._start(*taken)
             return True
-        if self.ready.wants_items(self.services.workers):
+        if self.ready.wants_items(self.environment.workers):
             self.loops.pull(self.ready.pulls.popleft())
             return True
         return False
@@ -250,7 +254,7 @@ class Scheduler:
         frame, step = job
         assert step.node is not None
         frame.state[step.slot] = RUNNING
-        self.services.emit(events.NodeStarted(step.node.id, frame.index))
+        self.environment.emit(events.NodeStarted(step.node.id, frame.index))
         policy = self.timers.policy(step)
         if lane is Lane.INLINE and policy is None:
             self._run_here(frame, step)
@@ -274,14 +278,14 @@ class Scheduler:
         assert step.node is not None
         self.result.ran.append(step.node.id)
         if step.shareable and not self.gaps.reach(frame, step):
-            self.services.cache.put(frame.keys[step.slot], values, seconds)
-        self.services.emit(NodeFinished(step.node.id, frame.index, seconds, False))
+            self.environment.cache.put(frame.keys[step.slot], values, seconds)
+        self.environment.emit(NodeFinished(step.node.id, frame.index, seconds, False))
         self._done(frame, step, values)
 
     def fail(self, frame: Frame, step: Step, error: BaseException) -> None:
         """A step's work failed, or was cancelled."""
         assert step.node is not None
-        error = self.services.secrets.scrub(error)
+        error = self.environment.secrets.scrub(error)
         is_over = step.streams and not self.loops.may_begin_again(frame, step)
         pause = None if is_over else self.timers.next_attempt(frame, step, error)
         if pause is not None:
@@ -292,7 +296,10 @@ class Scheduler:
             frame.state[step.slot] = FAILED
             return
         failure = failure_of(step.node, frame.index, error)
-        if not self.gaps.absorb(frame, step, failure) and self.services.options.on_error == "stop":
+        if (
+            not self.gaps.absorb(frame, step, failure)
+            and self.environment.options.on_error == "stop"
+        ):
             self._stopping = True
         self.settle(frame, step, None, FAILED)
 
@@ -320,7 +327,7 @@ class Scheduler:
         self.result.warnings.append(
             Problem("retry", f"node {step.node.id!r}", message, level="warning")
         )
-        self.services.emit(events.NodeWarning(step.node.id, message, {"seconds": pause}))
+        self.environment.emit(events.NodeWarning(step.node.id, message, {"seconds": pause}))
         forget_frames(error)
         frame.state[step.slot] = WAITING
         self.timers.retry(
@@ -387,8 +394,8 @@ class Scheduler:
         """A step's result was in the cache."""
         assert step.node is not None
         self.result.hits.append(step.node.id)
-        if self.services.delivery is not None:
-            self.services.delivery.put(node_finished((step.node.id, frame.index, 0.0, True)))
+        if self.environment.event_queue is not None:
+            self.environment.event_queue.put(node_finished((step.node.id, frame.index, 0.0, True)))
         self._done(frame, step, values)
 
     def arrive(self, frame: Frame, slot: int, state: int) -> None:
@@ -433,7 +440,7 @@ class Scheduler:
     ) -> None:
         assert step.node is not None
         if state == DONE:
-            self.services.emit(NodeFinished(step.node.id, frame.index, 0.0, True))
+            self.environment.emit(NodeFinished(step.node.id, frame.index, 0.0, True))
             self.gaps.reach(frame, step)
         self.settle(frame, step, values, state)
 

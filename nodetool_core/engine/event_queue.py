@@ -19,7 +19,7 @@ BEHIND = 10_000
 """Events waiting, from which on a listener counts as behind."""
 
 
-class Delivery:
+class EventQueue:
     """One listener of one run."""
 
     def __init__(self, listener: Listener) -> None:

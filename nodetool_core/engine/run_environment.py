@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from nodetool_core.context import Models, Sources
 from nodetool_core.engine.caching.memory import ResultCache
 from nodetool_core.engine.coroutines import Spawned, Task
-from nodetool_core.engine.delivery import Delivery
+from nodetool_core.engine.event_queue import EventQueue
 from nodetool_core.engine.events import Event, NodePreview
 from nodetool_core.engine.keys import Key, KeyMaker, unique
 from nodetool_core.engine.options import RunOptions
@@ -37,7 +37,7 @@ class Submits(Protocol):
 
 
 @dataclass
-class Services:
+class RunEnvironment:
     """Borrowed by one run."""
 
     options: RunOptions
@@ -52,16 +52,16 @@ class Services:
     loop: Callable[[], asyncio.AbstractEventLoop]
     finished: Callable[[str, Any], Any]
     """Turns an output's value into what the result shows, such as an image with its provenance."""
-    delivery: Delivery | None = None
+    event_queue: EventQueue | None = None
     secrets: Secrets = field(default_factory=Secrets)
     spawned: set[Spawned] = field(default_factory=set)
     """Coroutines that have not ended."""
 
     def emit(self, event: Event) -> None:
-        if self.delivery is not None and (
+        if self.event_queue is not None and (
             self.options.previews or not (isinstance(event, NodePreview) and event.total)
         ):
-            self.delivery.send(event)
+            self.event_queue.send(event)
 
     def base(self, node: GraphNode, values: dict[str, Any], wiring: str) -> Key:
         return self.keys.base(node, values, wiring, self.sources) or unique()

@@ -27,7 +27,7 @@ _ANCESTORS = 64
 Models = tuple[ModelRef, ...]
 
 
-class ComingUses:
+class ModelLookahead:
     """The model uses of one run that are still to come."""
 
     def __init__(self, frames: Frames, manager: Any) -> None:
@@ -116,7 +116,7 @@ class RunLane:
     """A device's lane as one run sees it: with what is submitted goes which use it is."""
 
     def __init__(self, submit: Callable[..., None]) -> None:
-        self.coming: ComingUses | None = None
+        self.lookahead: ModelLookahead | None = None
         self._submit = submit
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> None:
@@ -126,8 +126,8 @@ class RunLane:
         Nothing makes way for others there: weights and memory are in use until it returns.
         """
         offer = None
-        if self.coming is not None:
-            offer, self.coming.taken = self.coming.taken, None
+        if self.lookahead is not None:
+            offer, self.lookahead.taken = self.lookahead.taken, None
         self._submit(offer, function, *arguments)
 
 
