@@ -82,6 +82,8 @@ class ItemSource:
         self.variables = _further_in() if compiled.spec.is_async else contextvars.copy_context()
         """The context variables that its node sees, from the first item to the last."""
         self.begin: Callable[[], Any] | None = None
+        self.is_working = False
+        """Whether an item that was asked for has not come."""
         self.items: Any = None
         """The iterator that `process` returned; None before it is called."""
 
@@ -259,6 +261,7 @@ class NodeInvoker:
         """
         source = stream.source
         assert source is not None
+        source.is_working = True
         is_async, lane = source.compiled.spec.is_async, source.compiled.lane
         if lane is Lane.INLINE and clock is None and not is_async:
             self.inbox.put(source.variables.run(_next, stream, source, None, got, failed))
@@ -303,10 +306,11 @@ class NodeInvoker:
         """
         End a stream that was not exhausted; returns when its generator has ended.
 
-        Raises what it raises.
+        One that still works at an item that nobody waits for can't be ended. Raises what the
+        generator raises.
         """
         source = stream.source
-        if source is None or source.attempt.given_up:
+        if source is None or source.is_working:
             return
         if hasattr(source.items, "aclose"):
             ended: SimpleQueue[Task] = SimpleQueue()

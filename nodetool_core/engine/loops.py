@@ -108,13 +108,15 @@ class Loops:
             self._scheduler.expect(attempt)
 
     def _broke(self, stream: Stream, error: BaseException) -> None:
+        if stream.source is not None:
+            stream.source.is_working = False
         self._scheduler.fail(stream.frame, self._plan.steps[stream.step], error)
 
     def _got(self, stream: Stream, values: Values | None, seconds: float) -> None:
         """An item came, or (None) the end."""
         scheduler, frame, step = self._scheduler, stream.frame, self._plan.steps[stream.step]
-        assert step.node is not None
-        stream.pulling = False
+        assert step.node is not None and stream.source is not None
+        stream.pulling = stream.source.is_working = False
         stream.seconds += seconds
         if stream.passed_over and values is not None:
             stream.passed_over -= 1
