@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from nodetool_core import ImageToImageModel, ModelRef
 from nodetool_core.errors import ModelError
 from nodetool_core.hub_addresses import read_page
-from nodetool_core.models.resolve import Resolver
+from nodetool_core.models.sources.resolver import Resolver
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from nodetool_core.models.layout import Layout
-    from nodetool_core.models.local_models import LocalModel
+    from nodetool_core.models.sources.local_models import LocalModel
+    from nodetool_core.models.sources.repository_layout import Layout
     from nodetool_core.references import ModelRef
 
 _TOLD_EVERY = 2**30
@@ -118,7 +118,7 @@ def pull(
     import threading
 
     from nodetool_core.context import Context
-    from nodetool_core.models.resolve import Resolver
+    from nodetool_core.models.sources.resolver import Resolver
     from nodetool_core.registry import Registry
 
     stopped = threading.Event()
@@ -173,7 +173,7 @@ def verify(
     """
     from pathlib import Path
 
-    from nodetool_core.models.verification import verify as verified
+    from nodetool_core.models.sources.verification import verify as verified
 
     place = Path(name).expanduser()
     row = None if place.exists() else _row(name)
@@ -257,7 +257,7 @@ def _removal(row: LocalModel, revisions: list[str]) -> tuple[int, Callable[[], N
     """
     import shutil
 
-    from nodetool_core.models.local_models import scan
+    from nodetool_core.models.sources.local_models import scan
 
     cache = scan(_cache_dir())
     known = cache is not None and any(
@@ -321,7 +321,7 @@ def _ref(name: str, **fields: str | None) -> ModelRef:
 
 
 def _rows() -> list[LocalModel]:
-    from nodetool_core.models.local_models import local_models
+    from nodetool_core.models.sources.local_models import local_models
     from nodetool_core.registry import Registry
 
     return local_models(Registry.installed().weights(), _cache_dir())
@@ -370,7 +370,7 @@ def _describe(row: LocalModel) -> dict[str, Any]:
 
 def _layout(directory: Path, name: str, variant: str | None) -> Layout | None:
     from nodetool_core.errors import ModelError
-    from nodetool_core.models.layout import read_layout
+    from nodetool_core.models.sources.repository_layout import read_layout
 
     try:
         return read_layout(directory, name, variant)

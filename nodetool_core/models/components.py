@@ -23,7 +23,6 @@ from blake3 import blake3
 
 from nodetool_core.models import loading
 from nodetool_core.models.devices import Device
-from nodetool_core.models.layout import check_files, incomplete, read_layout
 from nodetool_core.models.memory import tensor_bytes, weight_files
 from nodetool_core.models.parts import (
     TENSORS,
@@ -34,8 +33,9 @@ from nodetool_core.models.parts import (
     processor_in,
     tensor_file,
 )
-from nodetool_core.models.priors import PRIOR
 from nodetool_core.models.single_file import load_file
+from nodetool_core.models.sources.priors import PRIOR
+from nodetool_core.models.sources.repository_layout import check_files, incomplete, read_layout
 from nodetool_core.models.tasks import check_channels, check_task
 from nodetool_core.models.tokenizers import check_vocabularies, lock_tokenizers
 
@@ -46,9 +46,9 @@ if TYPE_CHECKING:
     import torch
 
     from nodetool_core.context import Context
-    from nodetool_core.models.hub import Hub
-    from nodetool_core.models.layout import Layout
-    from nodetool_core.models.resolve import ResolvedModel
+    from nodetool_core.models.sources.hub import Hub
+    from nodetool_core.models.sources.repository_layout import Layout
+    from nodetool_core.models.sources.resolver import ResolvedModel
     from nodetool_core.references import ModelRef
 
 _HUNG_UPON = ("ZImageControlNetModel",)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
 from nodetool_core.models.integrity import load_failure
-from nodetool_core.models.priors import PRIOR
 from nodetool_core.models.processors import read_processors, stand_ins
 from nodetool_core.models.reading import read_module
+from nodetool_core.models.sources.priors import PRIOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     import torch
 
-    from nodetool_core.models.layout import Layout
-    from nodetool_core.models.resolve import ResolvedModel
+    from nodetool_core.models.sources.repository_layout import Layout
+    from nodetool_core.models.sources.resolver import ResolvedModel
 
 
 def read_component(

@@ -23,8 +23,8 @@ from nodetool_core.forking import renewed_after_fork
 from nodetool_core.models.batching import Member
 from nodetool_core.models.encodings import BOUND, Encodings
 from nodetool_core.models.parts import part_of
-from nodetool_core.models.resolve import ResolvedModel, Resolver
 from nodetool_core.models.schedulers import mend_schedulers
+from nodetool_core.models.sources.resolver import ResolvedModel, Resolver
 from nodetool_core.models.states import in_call
 from nodetool_core.models.tasks import ANY
 from nodetool_core.models.workplace import Workplace
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
     from nodetool_core.context import Context
     from nodetool_core.models.devices import Device
     from nodetool_core.models.foresight import Forecast, Offer
-    from nodetool_core.models.hub import Hub
     from nodetool_core.models.ladder import Lease
-    from nodetool_core.models.listed import ListedModels
     from nodetool_core.models.model import Model
     from nodetool_core.models.placing import Placer
     from nodetool_core.models.resident import Component, Counts
     from nodetool_core.models.seats import Place
+    from nodetool_core.models.sources.allowlist import ModelAllowlist
+    from nodetool_core.models.sources.hub import Hub
     from nodetool_core.models.working import Meter
     from nodetool_core.references import ModelRef
 
@@ -80,7 +80,7 @@ class ModelManager:
         batch: How many equal calls of nodes, of one run or of several, are done as one, which is
             then one at a time; 1 does each alone, to the last bit.
         hub: Where Hub ids are fetched from.
-        listed: The only models that may be used; any where none is given.
+        allowlist: The only models that may be used; any where none is given.
         placer: Copies weights to devices.
         meter: Measures working memory.
     """
@@ -97,7 +97,7 @@ class ModelManager:
         calls: int | None = 1,
         batch: int = 1,
         hub: Hub | None = None,
-        listed: ListedModels | None = None,
+        allowlist: ModelAllowlist | None = None,
         placer: Placer | None = None,
         meter: Meter | None = None,
     ) -> None:
@@ -115,7 +115,7 @@ class ModelManager:
                         "Give bytes, or leave it out.",
                     )
                 )
-        self.resolver = Resolver(weights, hub, listed)
+        self.resolver = Resolver(weights, hub, allowlist)
         self.encodings = Encodings(encodings)
         self.calls = calls
         self.batch = max(1, batch)

@@ -6,8 +6,8 @@ import math
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from nodetool_core.models.component_files import variant_of
-from nodetool_core.models.headers import HeaderError, StoredTensor, read_header
+from nodetool_core.models.sources.component_files import variant_of
+from nodetool_core.models.sources.headers import HeaderError, StoredTensor, read_header
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from nodetool_core.models.integrity import REMARK
 from nodetool_core.models.parts import part_of
 from nodetool_core.models.preparing import prepare
-from nodetool_core.models.priors import PRIOR
 from nodetool_core.models.resident import Wanted
 from nodetool_core.models.seats import twin
 from nodetool_core.models.shells import lend, prototype
+from nodetool_core.models.sources.priors import PRIOR
 from nodetool_core.models.states import ModuleState
 
 if TYPE_CHECKING:

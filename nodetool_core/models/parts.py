@@ -18,17 +18,17 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
-from nodetool_core.models.component_files import variant_of
-from nodetool_core.models.headers import header_of, is_safetensors
 from nodetool_core.models.integrity import load_failure
-from nodetool_core.models.layout import is_pickled, pickled, read_json
 from nodetool_core.models.reading import read_module
+from nodetool_core.models.sources.component_files import variant_of
+from nodetool_core.models.sources.headers import header_of, is_safetensors
+from nodetool_core.models.sources.repository_layout import is_pickled, pickled, read_json
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from nodetool_core.models.devices import Device
-    from nodetool_core.models.resolve import ResolvedModel
+    from nodetool_core.models.sources.resolver import ResolvedModel
 
 TENSORS = "tensors"
 NETWORK = "network"

@@ -14,8 +14,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
-from nodetool_core.models.file_kinds import holds_components, kind_of, no_pipeline
-from nodetool_core.models.headers import Header, StoredTensor, header_of
 from nodetool_core.models.integrity import (
     check_whole,
     gaps_of,
@@ -24,6 +22,8 @@ from nodetool_core.models.integrity import (
     quantized_unread,
 )
 from nodetool_core.models.reading import ONE_AT_A_TIME
+from nodetool_core.models.sources.file_kinds import holds_components, kind_of, no_pipeline
+from nodetool_core.models.sources.headers import Header, StoredTensor, header_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     import torch
 
     from nodetool_core.context import Context
-    from nodetool_core.models.hub import Hub
-    from nodetool_core.models.resolve import ResolvedModel
+    from nodetool_core.models.sources.hub import Hub
+    from nodetool_core.models.sources.resolver import ResolvedModel
 
 _FALLBACK = "v1"
 """What diffusers calls Stable Diffusion 1.5, and takes every file for that it does not know."""

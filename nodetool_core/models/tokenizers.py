@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from nodetool_core.models.layout import incomplete
+from nodetool_core.models.sources.repository_layout import incomplete
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from nodetool_core import graph as graphs
 from nodetool_core.errors import NodetoolError, Problem, near_miss
 from nodetool_core.graph import Graph
-from nodetool_core.models.listed import ListedModels
+from nodetool_core.models.sources.allowlist import ModelAllowlist
 from nodetool_core.references import ImageRef, ModelRef
 from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.parameters import (
@@ -150,7 +150,7 @@ class Catalog:
             self.models[model] = self._served_model(model)
         self._folders = {_without_dots(model): model for model in reversed(models)}
         """The models by what clients and proxies leave of a path in an address."""
-        self.listed = ListedModels([*models, *registry.weights()])
+        self.listed = ModelAllowlist([*models, *registry.weights()])
         """The models that may be used at all."""
         for ref in (ref for one in self.workflows.values() for ref in one.models):
             self.listed.add(ref)

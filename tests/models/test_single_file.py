@@ -16,9 +16,9 @@ from safetensors.torch import load_file, save_file
 
 from nodetool_core import ModelRef
 from nodetool_core.errors import ModelError, Problem
-from nodetool_core.models.file_kinds import kind_of
-from nodetool_core.models.hub import Hub
 from nodetool_core.models.manager import ModelManager
+from nodetool_core.models.sources.file_kinds import kind_of
+from nodetool_core.models.sources.hub import Hub
 from tests.models.broken import BREAKS, OF_BYTES, break_file
 from tests.models.hub_server import HubServer
 from tests.models.original_layout import write_single_file

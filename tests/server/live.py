@@ -13,7 +13,7 @@ import httpx2
 from PIL import Image
 
 from nodetool_core import Node, Registry, Workflow
-from nodetool_core.models.hub import Hub
+from nodetool_core.models.sources.hub import Hub
 from nodetool_core.server.launch import server_of
 from nodetool_core.server.runtime.app_state import AppState, open_app_state
 from nodetool_core.server.settings import Settings

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from nodetool_core.engine.caching.memory import ResultCache
     from nodetool_core.engine.engine import Engine
     from nodetool_core.jobs.service import Jobs
-    from nodetool_core.models.hub import Hub
     from nodetool_core.models.manager import ModelManager
+    from nodetool_core.models.sources.hub import Hub
     from nodetool_core.registry import Registry
 
 

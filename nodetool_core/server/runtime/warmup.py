@@ -23,9 +23,9 @@ from nodetool_core.server.catalog import ServedWorkflow
 from nodetool_core.server.http.http_errors import HttpError
 
 if TYPE_CHECKING:
-    from nodetool_core.models.hub import Hub
-    from nodetool_core.models.listed import ListedModels
     from nodetool_core.models.manager import ModelManager
+    from nodetool_core.models.sources.allowlist import ModelAllowlist
+    from nodetool_core.models.sources.hub import Hub
     from nodetool_core.registry import Registry
     from nodetool_core.server.settings import Settings
 
@@ -39,7 +39,7 @@ ESTIMATED_SECONDS: Final = 20.0
 
 
 def open_models(
-    settings: Settings, registry: Registry, listed: ListedModels, hub: Hub | None = None
+    settings: Settings, registry: Registry, listed: ModelAllowlist, hub: Hub | None = None
 ) -> ModelManager:
     """
     Return the weights manager of a server or a worker, which gives out listed models alone.
@@ -61,7 +61,7 @@ def open_models(
         calls=settings.calls or None,
         batch=settings.batch,
         hub=hub,
-        listed=listed,
+        allowlist=listed,
     )
 
 

@@ -23,8 +23,8 @@ from nodes.nodetool.output import Output
 from nodetool_core import ImageData, NodeError, RunCancelled, Workflow
 from nodetool_core.engine.engine import Engine
 from nodetool_core.errors import ModelError
-from nodetool_core.models.hub import Hub
 from nodetool_core.models.manager import ModelManager
+from nodetool_core.models.sources.hub import Hub
 from tests.models.hub_server import HubServer
 from tests.nodes.huggingface.recorder import Recorder
 from tests.nodes.huggingface.test_image_to_image import scene

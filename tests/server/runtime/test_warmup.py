@@ -19,7 +19,7 @@ import pytest
 
 from nodetool_core import ModelRef
 from nodetool_core.errors import ModelError
-from nodetool_core.models.hub import Hub
+from nodetool_core.models.sources.hub import Hub
 from nodetool_core.server.runtime.warmup import ModelWarmup
 from tests.models.hub_server import HubServer
 from tests.nodes.huggingface import tiny_pipelines

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nodetool_core.errors import ModelError
-from nodetool_core.models.component_files import missing_files, weight_variants
-from nodetool_core.models.layout import read_layout
+from nodetool_core.models.sources.component_files import missing_files, weight_variants
+from nodetool_core.models.sources.repository_layout import read_layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -15,18 +15,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from nodetool_core.errors import ModelError, Problem, nearest_file
-from nodetool_core.models.headers import is_safetensors
-from nodetool_core.models.hub import Hub
-from nodetool_core.models.layout import incomplete, is_pickled, pickled
 from nodetool_core.models.parts import part_of
-from nodetool_core.models.priors import CARD, INDEX, named_prior, prior_refused
+from nodetool_core.models.sources.headers import is_safetensors
+from nodetool_core.models.sources.hub import Hub
+from nodetool_core.models.sources.priors import CARD, INDEX, named_prior, prior_refused
+from nodetool_core.models.sources.repository_layout import incomplete, is_pickled, pickled
 from nodetool_core.references import ModelRef
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from nodetool_core.context import Context
-    from nodetool_core.models.listed import ListedModels
+    from nodetool_core.models.sources.allowlist import ModelAllowlist
 
 _DIGEST_LIMIT = 64 * 2**20
 """
@@ -85,11 +85,11 @@ class Resolver:
         self,
         weights: Mapping[str, Path] | None = None,
         hub: Hub | None = None,
-        listed: ListedModels | None = None,
+        allowlist: ModelAllowlist | None = None,
     ) -> None:
         self.weights = dict(weights or {})
         self.hub = hub or Hub()
-        self._listed = listed
+        self._allowlist = allowlist
         self._fetched: dict[_Key, ResolvedModel] = {}
         self._shipped: dict[str, ResolvedModel] = {}
         """
@@ -153,8 +153,8 @@ class Resolver:
                     "Set it to a Hub id, a directory, or a safetensors file.",
                 )
             )
-        if self._listed is not None:
-            self._listed.check(ref)
+        if self._allowlist is not None:
+            self._allowlist.check(ref)
         if name in self.weights:
             if name not in self._shipped:
                 self._shipped[name] = self._at(self.weights[name], name, ref)

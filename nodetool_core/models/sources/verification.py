@@ -15,8 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nodetool_core.models.headers import HeaderError, is_safetensors, read_header
-from nodetool_core.models.local_models import files_in, gaps_in
+from nodetool_core.models.sources.headers import HeaderError, is_safetensors, read_header
+from nodetool_core.models.sources.local_models import files_in, gaps_in
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nodetool_core.references import ModelRef
 
 
-class ListedModels(Collection[str]):
+class ModelAllowlist(Collection[str]):
     """
     Names of models: Hub ids, or places on this machine.
 

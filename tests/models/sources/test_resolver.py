@@ -11,9 +11,9 @@ import pytest
 
 from nodetool_core import ImageToImageModel
 from nodetool_core.errors import ModelError, Problem
-from nodetool_core.models.component_files import variant_of
 from nodetool_core.models.manager import ModelManager
-from nodetool_core.models.resolve import Resolver
+from nodetool_core.models.sources.component_files import variant_of
+from nodetool_core.models.sources.resolver import Resolver
 from tests.models.original_layout import write_single_file
 from tests.nodes.huggingface.recorder import Recorder
 

@@ -25,13 +25,13 @@ from nodes.nodetool.output import Output
 from nodetool_core import Context, ModelRef, RunCancelled, Workflow
 from nodetool_core.engine.engine import Engine
 from nodetool_core.errors import ModelError, Problem
-from nodetool_core.models import priors, resolve
 from nodetool_core.models.foresight import Coming
-from nodetool_core.models.hub import Hub
-from nodetool_core.models.listed import ListedModels
 from nodetool_core.models.manager import ModelManager
 from nodetool_core.models.placing import module_bytes
 from nodetool_core.models.shells import modules_of
+from nodetool_core.models.sources import priors, resolver
+from nodetool_core.models.sources.allowlist import ModelAllowlist
+from nodetool_core.models.sources.hub import Hub
 from tests.models.hub_server import COMMIT
 from tests.models.test_components import as_in_the_cache
 from tests.nodes.huggingface.recorder import Recorder
@@ -356,7 +356,7 @@ def test_a_card_is_read_once(
         read.append(directory)
         return priors.named_prior(directory, name)
 
-    monkeypatch.setattr(resolve, "named_prior", counted)
+    monkeypatch.setattr(resolver, "named_prior", counted)
     decoder, prior = pair()
     for _ in range(3):
         assert models.resolver.resolve(ref(decoder), Recorder(models).context).prior
@@ -474,7 +474,7 @@ def test_cancel_ends_the_fetching_of_a_prior(hub: Hub) -> None:
 
 
 def test_a_prior_that_is_not_listed_is_not_asked_for(hub: Hub, hub_server: HubServer) -> None:
-    models = ModelManager(device="cpu", hub=hub, listed=ListedModels(["owner/decoder"]))
+    models = ModelManager(device="cpu", hub=hub, allowlist=ModelAllowlist(["owner/decoder"]))
     problem = refused(models, ON_HUB)
     assert (problem.code, problem.where) == ("model_unlisted", "owner/decoder")
     assert (
@@ -491,7 +491,7 @@ def test_a_prior_that_is_not_listed_is_not_asked_for(hub: Hub, hub_server: HubSe
     forecast.close()
     assert not [name for name in hub_server.fetched if name.startswith("prior/")]
     both = ModelManager(
-        device="cpu", hub=hub, listed=ListedModels(["owner/decoder", "owner/prior"])
+        device="cpu", hub=hub, allowlist=ModelAllowlist(["owner/decoder", "owner/prior"])
     )
     assert use(both, ON_HUB) == "KandinskyV22CombinedPipeline"
 
@@ -504,7 +504,9 @@ def test_a_card_names_no_place_that_is_not_listed(
     monkeypatch.chdir(prior.parent)
     write_card(decoder, named.format(prior=prior, decoder=decoder))
     assert (
-        refused(ModelManager(device="cpu", listed=ListedModels([str(decoder)])), ref(decoder)).code
+        refused(
+            ModelManager(device="cpu", allowlist=ModelAllowlist([str(decoder)])), ref(decoder)
+        ).code
         == "model_unlisted"
     )
 

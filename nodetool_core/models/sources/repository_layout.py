@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
-from nodetool_core.models.component_files import missing_files, weight_variants
-from nodetool_core.models.headers import is_safetensors
+from nodetool_core.models.sources.component_files import missing_files, weight_variants
+from nodetool_core.models.sources.headers import is_safetensors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,9 +12,9 @@ import pytest
 from nodetool_core import ModelRef
 from nodetool_core.errors import ModelError
 from nodetool_core.models.foresight import Coming
-from nodetool_core.models.hub import Hub
-from nodetool_core.models.listed import ListedModels
 from nodetool_core.models.manager import ModelManager
+from nodetool_core.models.sources.allowlist import ModelAllowlist
+from nodetool_core.models.sources.hub import Hub
 
 if TYPE_CHECKING:
     from tests.models.hub_server import HubServer
@@ -31,9 +31,9 @@ def folder(model: Callable[[str], str], tmp_path: Path) -> str:
 @pytest.fixture
 def manager(folder: str) -> ModelManager:
     pinned = ModelRef(repo_id="somebody/pinned", revision="abc")
-    listed = ListedModels([folder, "somebody/model"])
-    listed.add(pinned)
-    return ModelManager(device="cpu", listed=listed)
+    allowlist = ModelAllowlist([folder, "somebody/model"])
+    allowlist.add(pinned)
+    return ModelManager(device="cpu", allowlist=allowlist)
 
 
 def refused(manager: ModelManager, ref: ModelRef, recorder: Recorder) -> str:
@@ -93,7 +93,7 @@ def test_the_hub_is_not_asked(hub_server: HubServer, tmp_path: Path, recorder: R
     manager = ModelManager(
         device="cpu",
         hub=Hub(endpoint=hub_server.endpoint, cache_dir=tmp_path),
-        listed=ListedModels(["a/b"]),
+        allowlist=ModelAllowlist(["a/b"]),
     )
     refused(manager, ModelRef(repo_id="somebody/else"), recorder)
     assert hub_server.fetched == []
