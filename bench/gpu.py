@@ -203,7 +203,7 @@ class Bench:
         """Seconds of a call, directly and through the manager, in turn."""
         import torch
 
-        models = self.manager(encodings=0)
+        models = self.manager(encoder_cache=0)
         context = _context(models)
         self.call(models, family)
         times: dict[str, list[float]] = {"direct": [], "ours": []}

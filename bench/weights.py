@@ -282,7 +282,7 @@ def overhead(calls: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         directory = tiny_pipelines.save(tiny_pipelines.stable_diffusion, Path(folder) / "tiny")
         # Encoders are computed anew in both: what is kept of them would make ours the faster one.
-        models = ModelManager(device="cpu", encodings=0)
+        models = ModelManager(device="cpu", encoder_cache=0)
         ref = ImageToImageModel(repo_id=str(directory))
         context = Context(
             "bench",

@@ -88,7 +88,7 @@ CIRCLES: set[frozenset[str]] = {
         {"engine.demand", "engine.fast_path", "engine.gaps", "engine.loops", "engine.scheduler"}
     ),
     frozenset({"engine.frames", "engine.runner"}),
-    frozenset({"models.sources.hub", "models.parts", "models.sources.resolver"}),
+    frozenset({"models.sources.hub", "models.components.networks", "models.sources.resolver"}),
     frozenset({"models.manager", "models.workplace"}),
     frozenset({"server.metrics", "server.services"}),
     frozenset({"cli.batch", "cli.run"}),

@@ -66,7 +66,7 @@ def states_of(leases: Sequence[Lease]) -> list[ModuleState]:
 
 
 def modules_in(lent: Any) -> frozenset[int]:
-    """Return the identities of the modules that a pipeline or a Part holds."""
+    """Return the identities of the modules that a pipeline or a ModelPart holds."""
     import torch
 
     return frozenset(id(part) for part in vars(lent).values() if isinstance(part, torch.nn.Module))

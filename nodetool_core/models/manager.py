@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 from nodetool_core.errors import ModelError, Problem
 from nodetool_core.forking import renewed_after_fork
 from nodetool_core.models.batching import Member
-from nodetool_core.models.encodings import BOUND, Encodings
-from nodetool_core.models.parts import part_of
+from nodetool_core.models.components.encoder_cache import BOUND, EncoderCache
+from nodetool_core.models.components.networks import part_of
 from nodetool_core.models.schedulers import mend_schedulers
 from nodetool_core.models.sources.resolver import ResolvedModel, Resolver
 from nodetool_core.models.states import in_call
@@ -72,7 +72,7 @@ class ModelManager:
         host_budget: Bytes of copies to keep in host memory, besides what is on a device; None for
             what the hardware suggests.
         idle_seconds: After so long without a use, all that is loaded is let go of; None keeps it.
-        encodings: Bytes of what text encoders and autoencoders gave, kept for the next call; 0
+        encoder_cache: Bytes of what text encoders and autoencoders gave, kept for the next call; 0
             keeps nothing.
         calls: How many calls are under way at once on a processor, over the same weights; None for
             as many as it has cores for, each taking as many threads as torch has. A card has one at
@@ -93,7 +93,7 @@ class ModelManager:
         budget: int | None = None,
         host_budget: int | None = None,
         idle_seconds: float | None = None,
-        encodings: int = BOUND,
+        encoder_cache: int = BOUND,
         calls: int | None = 1,
         batch: int = 1,
         hub: Hub | None = None,
@@ -104,7 +104,7 @@ class ModelManager:
         for name, size in (
             ("budget", budget),
             ("host_budget", host_budget),
-            ("encodings", encodings),
+            ("encoder_cache", encoder_cache),
         ):
             if size is not None and size < 0:
                 raise ModelError(
@@ -116,7 +116,7 @@ class ModelManager:
                     )
                 )
         self.resolver = Resolver(weights, hub, allowlist)
-        self.encodings = Encodings(encodings)
+        self.encoder_cache = EncoderCache(encoder_cache)
         self.calls = calls
         self.batch = max(1, batch)
         self.loads = 0
@@ -142,7 +142,7 @@ class ModelManager:
         self._lock = threading.RLock()
         self._workplace, self._timer = None, None
         self._models, self._known, self._leases = {}, {}, []
-        self.encodings = Encodings(self.encodings.bound)
+        self.encoder_cache = EncoderCache(self.encoder_cache.bound)
         self.resolver.after_fork()
         if "torch" in sys.modules:
             import torch
@@ -157,7 +157,7 @@ class ModelManager:
     def use(self, ref: ModelRef, task: str, *, context: Context) -> Iterator[Any]:
         """
         A pipeline for `task` (`image-to-image`, `text-to-image`, `inpainting`), pinned until the
-        block ends; a `Part` for the tasks of `models/parts.py`.
+        block ends; a `ModelPart` for the tasks of `models/components/networks.py`.
 
         Weights are shared with every other block; pipeline object and schedulers are the block's
         own. Raises ModelError with what to do where the model can't be had, RunCancelled where the
@@ -351,7 +351,7 @@ class ModelManager:
 
     def free(self) -> int:
         """Drop everything that is not in use; returns the bytes that were freed."""
-        self.encodings.clear()
+        self.encoder_cache.clear()
         if self._workplace is None:
             return 0
         freed = self.workplace.tiers.drop(lambda one: False)
@@ -392,7 +392,7 @@ class ModelManager:
     # -- models ------------------------------------------------------------------------------------
 
     def _model(self, ref: ModelRef, resolved: ResolvedModel, task: str) -> Model:
-        from nodetool_core.models.components import Precision, recipe_for
+        from nodetool_core.models.components.recipes import Precision, recipe_for
         from nodetool_core.models.model import Model
 
         part = part_of(task)
@@ -418,7 +418,7 @@ class ModelManager:
             made = Model(
                 recipe_for(resolved, task, Precision.of(ref, device.dtype), self.resolver.hub),
                 device,
-                self.encodings,
+                self.encoder_cache,
             )
             with self._lock:
                 model = self._models.setdefault(key(device), made)

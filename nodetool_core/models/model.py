@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from nodetool_core.models.integrity import REMARK
-from nodetool_core.models.parts import part_of
-from nodetool_core.models.preparing import prepare
+from nodetool_core.models.components.integrity import REMARK
+from nodetool_core.models.components.networks import part_of
+from nodetool_core.models.components.optimizations import optimize
 from nodetool_core.models.resident import Wanted
 from nodetool_core.models.seats import twin
 from nodetool_core.models.shells import lend, prototype
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     import torch
 
     from nodetool_core.context import Context
-    from nodetool_core.models.components import ComponentKey, Recipe
+    from nodetool_core.models.components.encoder_cache import EncoderCache
+    from nodetool_core.models.components.recipes import ComponentKey, Recipe
     from nodetool_core.models.devices import Device
-    from nodetool_core.models.encodings import Encodings
     from nodetool_core.models.resident import Component
 
 
@@ -33,7 +33,7 @@ class _Bench:
     """What those who sit in one seat are lent."""
 
     base: Any
-    """The pipeline as it was saved, or a Part."""
+    """The pipeline as it was saved, or a ModelPart."""
     twins: dict[ComponentKey, ModuleState] = field(default_factory=dict)
     """The states of modules that are this seat's alone."""
     prototypes: dict[str, Any] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class _Bench:
 class Model:
     """One model in one number format on one device. Holds no weights: those are in the tiers."""
 
-    def __init__(self, recipe: Recipe, device: Device, encodings: Encodings) -> None:
+    def __init__(self, recipe: Recipe, device: Device, encoder_cache: EncoderCache) -> None:
         self.recipe = recipe
         self.keys = frozenset(recipe.keys.values())
         self.device = device
@@ -51,7 +51,7 @@ class Model:
         """Blocks that use it now."""
         self.used = 0
         """When it was used last, counted in uses of the manager."""
-        self._encodings = encodings
+        self._encoder_cache = encoder_cache
         self._benches: dict[int, _Bench] = {}
         """By seat."""
         self._lock = threading.Lock()
@@ -65,7 +65,7 @@ class Model:
         found = {key: part for part, key in self.recipe.keys.items()}
 
         def read(part: str, key: ComponentKey) -> torch.nn.Module:
-            return self._prepared(self.recipe.read(part, context), part, key)
+            return self._optimized(self.recipe.read(part, context), part, key)
 
         return [
             Wanted(
@@ -127,7 +127,7 @@ class Model:
                 continue
             one = found[key]
             if seat and one.mould is not None:
-                modules[key] = self._prepared(twin(one.mould), part, key)
+                modules[key] = self._optimized(twin(one.mould), part, key)
                 twins[key] = ModuleState(modules[key])
             elif one.module is not None:
                 modules[key] = one.module
@@ -137,7 +137,7 @@ class Model:
             twins,
         )
 
-    def _prepared(self, module: torch.nn.Module, part: str, key: ComponentKey) -> torch.nn.Module:
+    def _optimized(self, module: torch.nn.Module, part: str, key: ComponentKey) -> torch.nn.Module:
         import torch
 
         # The parts of a single file are one component.
@@ -148,8 +148,8 @@ class Model:
         )
         for name, own_key in (inside or {part: key}).items():
             inner: Any = getattr(module, name) if inside else module
-            prepare(inner, name, self.recipe.precision, self.device)
-            self._encodings.watch(inner, name.removeprefix(PRIOR), own_key)
+            optimize(inner, name, self.recipe.precision, self.device)
+            self._encoder_cache.watch(inner, name.removeprefix(PRIOR), own_key)
         return module
 
     def _forget(self) -> None:

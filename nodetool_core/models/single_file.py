@@ -14,14 +14,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
-from nodetool_core.models.integrity import (
+from nodetool_core.models.components.deserialize import ONE_AT_A_TIME
+from nodetool_core.models.components.integrity import (
     check_whole,
     gaps_of,
     load_failure,
     quantized_names,
     quantized_unread,
 )
-from nodetool_core.models.reading import ONE_AT_A_TIME
 from nodetool_core.models.sources.file_kinds import holds_components, kind_of, no_pipeline
 from nodetool_core.models.sources.headers import Header, StoredTensor, header_of
 

@@ -13,7 +13,7 @@ import torch
 from nodetool_core import ImageToImageModel, RunCancelled
 from nodetool_core.errors import ModelError
 from nodetool_core.models import loading
-from nodetool_core.models.components import Precision, recipe_for
+from nodetool_core.models.components.recipes import Precision, recipe_for
 from nodetool_core.models.devices import choose_device
 from nodetool_core.models.manager import ModelManager
 from nodetool_core.models.placing import module_bytes

@@ -93,9 +93,9 @@ def test_calls_at_once_paint_what_they_paint_alone(
     name: str, task: str, fields: dict[str, Any], model: Callable[[str], str]
 ) -> None:
     ref = ImageToImageModel(repo_id=model(name), **fields)
-    alone = ModelManager(device="cpu", encodings=0)
+    alone = ModelManager(device="cpu", encoder_cache=0)
     expected = [painted(alone, ref, task, seed, BOTH[0]) for seed in range(2)]
-    models = ModelManager(device="cpu", calls=2, encodings=0)
+    models = ModelManager(device="cpu", calls=2, encoder_cache=0)
     assert models.places == BOTH
     for _ in range(3):
         meet = threading.Barrier(2)
@@ -148,9 +148,9 @@ def test_seats_share_what_encoders_gave(model: Callable[[str], str]) -> None:
     models = ModelManager(device="cpu", calls=2)
     ref = ImageToImageModel(repo_id=model("stable_diffusion"))
     painted(models, ref, "image-to-image", 1, BOTH[0])
-    misses = models.encodings.misses
+    misses = models.encoder_cache.misses
     painted(models, ref, "image-to-image", 1, BOTH[1])
-    assert models.encodings.misses == misses
+    assert models.encoder_cache.misses == misses
 
 
 def test_no_seat_keeps_weights_that_were_let_go_of(model: Callable[[str], str]) -> None:

@@ -20,9 +20,9 @@ from nodetool_core.models.manager import ModelManager
 from nodetool_core.models.sources.file_kinds import kind_of
 from nodetool_core.models.sources.hub import Hub
 from tests.models.broken import BREAKS, OF_BYTES, break_file
+from tests.models.components.test_networks import files_of
 from tests.models.hub_server import HubServer
 from tests.models.original_layout import write_single_file
-from tests.models.test_parts import files_of
 from tests.nodes.huggingface.recorder import Recorder
 from tests.nodes.huggingface.test_image_to_image import run
 
@@ -297,9 +297,9 @@ def test_m6_the_prompt_encodings_of_a_single_file_are_kept(whole: Path, family: 
     models = ModelManager(device="cpu", hub=family)
     recorder = Recorder(models)
     first = run(recorder, str(whole), seed=1)
-    hits = models.encodings.hits
+    hits = models.encoder_cache.hits
     assert run(recorder, str(whole), seed=1).tobytes() == first.tobytes()
-    assert models.encodings.hits > hits
+    assert models.encoder_cache.hits > hits
 
 
 @pytest.mark.parametrize("prop", ["quantization", "compile"])

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from nodetool_core.assets.files import write_problem
 from nodetool_core.errors import ModelError, Problem
-from nodetool_core.models.parts import part_files, part_probes
+from nodetool_core.models.components.networks import part_files, part_probes
 from nodetool_core.models.sources.component_files import variant_of
 from nodetool_core.models.sources.headers import is_safetensors
 from nodetool_core.models.sources.priors import INDEX
@@ -72,7 +72,7 @@ class Hub:
 
     def part(self, ref: ModelRef, part: str, context: Context) -> tuple[Path, str]:
         """
-        Return the directory with one part of a repository (a task of `models/parts.py`), and its
+        Return the directory with one part of a repository (a task of `models/components/networks.py`), and its
         commit. Raises ModelError, RunCancelled.
         """
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from nodetool_core.errors import ModelError, Problem, nearest_file
-from nodetool_core.models.parts import part_of
+from nodetool_core.models.components.networks import part_of
 from nodetool_core.models.sources.headers import is_safetensors
 from nodetool_core.models.sources.hub import Hub
 from nodetool_core.models.sources.priors import CARD, INDEX, named_prior, prior_refused
@@ -114,7 +114,7 @@ class Resolver:
         Fetched where they are not here yet, bytes are reported to `context`.
 
         `task` is what they are wanted for: one of a pipeline, which is refused before it is fetched
-        where it can't do that, or one of `models/parts.py`.
+        where it can't do that, or one of `models/components/networks.py`.
 
         Raises ModelError with a code per cause (`model_gated`, `model_not_found`, `model_offline`,
         …), and RunCancelled.

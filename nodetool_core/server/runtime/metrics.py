@@ -107,7 +107,7 @@ class _State(Collector):
         yield GaugeMetricFamily(
             "nodetool_encodings_bytes",
             "Bytes of what encoders of models gave.",
-            state.models.encodings.size,
+            state.models.encoder_cache.size,
         )
         yield from self._models()
         yield from self._jobs()

@@ -32,8 +32,8 @@ from nodetool_core.models.shells import modules_of
 from nodetool_core.models.sources import priors, resolver
 from nodetool_core.models.sources.allowlist import ModelAllowlist
 from nodetool_core.models.sources.hub import Hub
+from tests.models.components.test_recipes import as_in_the_cache
 from tests.models.hub_server import COMMIT
-from tests.models.test_components import as_in_the_cache
 from tests.nodes.huggingface.recorder import Recorder
 from tests.server.live import LiveServer
 
@@ -278,9 +278,9 @@ def test_what_a_prior_made_of_a_text_is_kept(
     decoder, _ = pair()
     with models.use(ref(decoder), TASK, context=Recorder(models).context) as pipeline:
         first = painted(pipeline, "kandinsky22")
-        encoded = models.encodings.misses
+        encoded = models.encoder_cache.misses
         assert np.array_equal(painted(pipeline, "kandinsky22"), first)
-    assert models.encodings.misses == encoded > 0, "the prompt is not encoded again"
+    assert models.encoder_cache.misses == encoded > 0, "the prompt is not encoded again"
 
 
 @pytest.mark.parametrize(

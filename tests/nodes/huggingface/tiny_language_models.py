@@ -30,7 +30,7 @@ from transformers import (
 from transformers.models.t5gemma import T5GemmaConfig, T5GemmaModuleConfig
 from transformers.models.t5gemma.modeling_t5gemma import T5GemmaEncoder
 
-from nodetool_core.models.processors import without_videos
+from nodetool_core.models.components.processors import without_videos
 from tests.nodes.huggingface.tiny_parts import LETTERS, WIDTH, qwen_tokenizer
 
 CHAT = (

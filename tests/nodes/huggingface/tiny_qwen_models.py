@@ -18,7 +18,7 @@ from diffusers import (
 )
 from transformers import Qwen2VLImageProcessor, Qwen2VLProcessor
 
-from nodetool_core.models.processors import without_videos
+from nodetool_core.models.components.processors import without_videos
 from tests.nodes.huggingface.tiny_language_models import speller
 from tests.nodes.huggingface.tiny_transformers import qwen_reader, qwen_transformer
 

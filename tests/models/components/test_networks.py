@@ -12,9 +12,9 @@ from safetensors.torch import save_file
 
 from nodetool_core import ModelRef
 from nodetool_core.errors import ModelError
+from nodetool_core.models.components.networks import choose_tensor_file, part_files
 from nodetool_core.models.devices import Device
 from nodetool_core.models.manager import ModelManager
-from nodetool_core.models.parts import choose_tensor_file, part_files
 from nodetool_core.models.placing import Placer
 from nodetool_core.models.sources.hub import Hub
 from tests.models.hub_server import HubServer

@@ -24,13 +24,13 @@ from blake3 import blake3
 if TYPE_CHECKING:
     import torch
 
-    from nodetool_core.models.components import ComponentKey
+    from nodetool_core.models.components.recipes import ComponentKey
 
 BOUND = 256 * 2**20
 """Bytes that are kept unless somebody says otherwise."""
 
 
-class Encodings:
+class EncoderCache:
     """What encoders gave, by what they were given. Safe to use from many threads."""
 
     def __init__(self, bound: int = BOUND) -> None:
@@ -56,7 +56,7 @@ class Encodings:
             else None
         )
         if method is not None and self.bound:
-            setattr(module, method, _Remembered(self, module, method, repr(key).encode()))
+            setattr(module, method, _CachedMethod(self, module, method, repr(key).encode()))
 
     def clear(self) -> None:
         """Forget all."""
@@ -89,13 +89,13 @@ class Encodings:
                 self._bytes -= self._kept.popitem(last=False)[1][1]
 
 
-class _Remembered:
+class _CachedMethod:
     """In place of a method of a module."""
 
     def __init__(
-        self, encodings: Encodings, module: torch.nn.Module, method: str, key: bytes
+        self, cache: EncoderCache, module: torch.nn.Module, method: str, key: bytes
     ) -> None:
-        self._encodings = encodings
+        self._encoder_cache = cache
         self._module = module
         self._method = method
         self._key = key
@@ -110,10 +110,10 @@ class _Remembered:
         key = _hash(self._key, _state(self._module), arguments, options)
         if key is None:
             return self._compute(*arguments, **options)
-        found = self._encodings.get(key)
+        found = self._encoder_cache.get(key)
         if found is None:
             found = self._compute(*arguments, **options)
-            self._encodings.put(key, found)
+            self._encoder_cache.put(key, found)
         # The tensors are shared, and nobody changes them; the object that names them is the
         # caller's own.
         return copy.copy(found)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from nodetool_core.errors import ModelError, Problem
 
 if TYPE_CHECKING:
-    from nodetool_core.models.components import Precision
+    from nodetool_core.models.components.recipes import Precision
     from nodetool_core.models.devices import Device
 
 _DENOISERS = ("unet", "transformer", "prior", "decoder")
@@ -28,7 +28,7 @@ def is_denoiser(part: str) -> bool:
     return part.rpartition("_")[2].rstrip("0123456789") in _DENOISERS
 
 
-def prepare(module: Any, part: str, precision: Precision, device: Device) -> None:
+def optimize(module: Any, part: str, precision: Precision, device: Device) -> None:
     """
     Bring a component, still in host memory, into the form that was asked for.
 
@@ -36,7 +36,7 @@ def prepare(module: Any, part: str, precision: Precision, device: Device) -> Non
     """
     import torch
 
-    _remember_signatures(module)
+    _cache_signatures(module)
     if device.name.startswith("cuda") and any(
         isinstance(inner, torch.nn.Conv2d) for inner in module.modules()
     ):
@@ -77,7 +77,7 @@ def _asking_for_formats(module: Any) -> tuple[type, ...]:
     return tuple(kind for kind in kinds if "weight.dtype" in inspect.getsource(kind.forward))
 
 
-def _remember_signatures(module: Any) -> None:
+def _cache_signatures(module: Any) -> None:
     """
     Each attention layer of diffusers 0.42 asks at each step what its processor takes.
 

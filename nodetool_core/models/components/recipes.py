@@ -22,22 +22,22 @@ from typing import TYPE_CHECKING, Any
 from blake3 import blake3
 
 from nodetool_core.models import loading
-from nodetool_core.models.devices import Device
-from nodetool_core.models.memory import tensor_bytes, weight_files
-from nodetool_core.models.parts import (
+from nodetool_core.models.components.estimates import tensor_bytes, weight_files
+from nodetool_core.models.components.networks import (
     TENSORS,
-    Part,
+    ModelPart,
     load_part,
     network_folder,
     part_of,
     processor_in,
     tensor_file,
 )
+from nodetool_core.models.components.tokenizers import check_vocabularies, lock_tokenizers
+from nodetool_core.models.devices import Device
 from nodetool_core.models.single_file import load_file
 from nodetool_core.models.sources.priors import PRIOR
 from nodetool_core.models.sources.repository_layout import check_files, incomplete, read_layout
 from nodetool_core.models.tasks import check_channels, check_task
-from nodetool_core.models.tokenizers import check_vocabularies, lock_tokenizers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from nodetool_core.models.sources.resolver import ResolvedModel
     from nodetool_core.references import ModelRef
 
-_HUNG_UPON = ("ZImageControlNetModel",)
+SHARES_SUBMODULES = ("ZImageControlNetModel",)
 """
 Networks on which pipelines hang parts of other components, which would then be moved with them.
 """
@@ -120,7 +120,7 @@ class Recipe(ABC):
 
     @abstractmethod
     def assemble(self, modules: Mapping[str, torch.nn.Module]) -> Any:
-        """Return a pipeline (or a Part) over components that were read. Raises ModelError."""
+        """Return a pipeline (or a ModelPart) over components that were read. Raises ModelError."""
 
     def _add(
         self, name: str, of: ResolvedModel, part: str, folder: Path, files: list[Path], cls: type
@@ -212,7 +212,7 @@ class DirectoryRecipe(Recipe):
     def assemble(self, modules: Mapping[str, torch.nn.Module]) -> Any:
         with self._lock:
             own = {
-                part: _own(module) if type(module).__name__ in _HUNG_UPON else module
+                part: _own(module) if type(module).__name__ in SHARES_SUBMODULES else module
                 for part, module in modules.items()
             }
             pipeline = loading.assemble(
@@ -266,7 +266,7 @@ class FileRecipe(Recipe):
 
 class PartRecipe(Recipe):
     """
-    One network, or the tensors of one file: what `models/parts.py` calls a Part.
+    One network, or the tensors of one file: what `models/components/networks.py` calls a ModelPart.
 
     A pipeline's own network is the same component.
     """
@@ -291,7 +291,7 @@ class PartRecipe(Recipe):
                     resolved.name,
                     f"{files[0].name} is a link to {files[0].readlink()}, which is not there",
                 )
-            self._add(task, resolved, task, resolved.path, files, Part)
+            self._add(task, resolved, task, resolved.path, files, ModelPart)
             return
         self._folder, cls = network_folder(resolved, task)
         check_files(self._folder, resolved.name, resolved.variant, cls.__name__)
@@ -321,9 +321,9 @@ class PartRecipe(Recipe):
 
     def assemble(self, modules: Mapping[str, torch.nn.Module]) -> Any:
         (module,) = modules.values()
-        if isinstance(part := getattr(module, "part", None), Part):
+        if isinstance(part := getattr(module, "part", None), ModelPart):
             return part
-        return Part(module, processor_in(self._folder))
+        return ModelPart(module, processor_in(self._folder))
 
 
 def _own(module: torch.nn.Module) -> torch.nn.Module:

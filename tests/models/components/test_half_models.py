@@ -16,9 +16,9 @@ from safetensors.torch import load_file, save_file
 
 from nodetool_core import ModelRef
 from nodetool_core.errors import ModelError, Problem
+from nodetool_core.models.components.tokenizers import check_vocabularies
 from nodetool_core.models.manager import ModelManager
 from nodetool_core.models.sources.component_files import missing_files
-from nodetool_core.models.tokenizers import check_vocabularies
 from tests.nodes.huggingface.recorder import Recorder
 from tests.nodes.huggingface.test_image_to_image import run
 

@@ -288,7 +288,7 @@ def test_m1_a_broken_model_leaves_the_others_as_they_are(
 def test_m1_a_model_that_shares_with_a_broken_one_stays(
     model: Callable[[str], str], tmp_path: Path
 ) -> None:
-    from tests.models.test_components import as_in_the_cache
+    from tests.models.components.test_recipes import as_in_the_cache
 
     broken = shutil.copytree(model("stable_diffusion"), tmp_path / "broken")
     break_file(broken / UNET, "without")

@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from nodetool_core.models.encodings import _hash
-from nodetool_core.models.memory import tensor_bytes
+from nodetool_core.models.components.encoder_cache import _hash
+from nodetool_core.models.components.estimates import tensor_bytes
 
 
 def test_numbers_count_in_the_width_asked_for(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from transformers import Qwen2_5_VLProcessor, Qwen2VLImageProcessor, Qwen2VLProcessor
 
-from nodetool_core.models.processors import read_processors, without_videos
-from nodetool_core.models.tokenizers import lock_tokenizers
+from nodetool_core.models.components.processors import read_processors, without_videos
+from nodetool_core.models.components.tokenizers import lock_tokenizers
 from tests.nodes.huggingface.tiny_language_models import speller
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from PIL import Image
 
 from nodetool_core import Context, ImageToImageModel, RunCancelled
 from nodetool_core.errors import ModelError
-from nodetool_core.models.components import component_class
+from nodetool_core.models.components.deserialize import read_module
+from nodetool_core.models.components.recipes import component_class
 from nodetool_core.models.manager import ModelManager
-from nodetool_core.models.reading import read_module
 from tests.nodes.huggingface.recorder import Recorder
 from tests.nodes.huggingface.test_image_to_image import run
 
@@ -269,7 +269,7 @@ def test_reading_leaves_other_threads_number_format_alone(
 def test_a_change_of_seed_steps_or_strength_encodes_nothing_again(
     models: ModelManager, sd: ImageToImageModel
 ) -> None:
-    plain = ModelManager(device="cpu", encodings=0)
+    plain = ModelManager(device="cpu", encoder_cache=0)
     settings: list[dict[str, Any]] = [
         {"seed": 1},
         {"seed": 2},
@@ -277,28 +277,28 @@ def test_a_change_of_seed_steps_or_strength_encodes_nothing_again(
         {"seed": 1, "strength": 0.9},
     ]
     run(Recorder(models), sd.repo_id, **settings[0])
-    misses = models.encodings.misses
+    misses = models.encoder_cache.misses
     assert misses > 0
     for one in settings:
         assert (
             run(Recorder(models), sd.repo_id, **one).tobytes()
             == run(Recorder(plain), sd.repo_id, **one).tobytes()
         )
-    assert models.encodings.misses == misses
+    assert models.encoder_cache.misses == misses
     run(Recorder(models), sd.repo_id, seed=1, prompt="another prompt")
-    assert models.encodings.misses == misses + 1, (
+    assert models.encoder_cache.misses == misses + 1, (
         "the image is known, and so is the empty negative prompt"
     )
-    assert 0 < models.encodings.size <= models.encodings.bound
+    assert 0 < models.encoder_cache.size <= models.encoder_cache.bound
 
 
 def test_what_is_kept_of_encoders_is_bounded(sd: ImageToImageModel) -> None:
-    models = ModelManager(device="cpu", encodings=60_000)
+    models = ModelManager(device="cpu", encoder_cache=60_000)
     for prompt in ("a", "b", "c", "d", "e", "f"):
         run(Recorder(models), sd.repo_id, seed=1, prompt=prompt)
-        assert models.encodings.size <= 60_000
+        assert models.encoder_cache.size <= 60_000
     models.free()
-    assert models.encodings.size == 0
+    assert models.encoder_cache.size == 0
 
 
 def test_a_copy_of_an_encoder_computes_for_itself(
@@ -315,7 +315,7 @@ def test_a_copy_of_an_encoder_computes_for_itself(
             parameter.add_(0.1)
         assert not torch.equal(adapted(tokens)[0], first), "nodes hang adapters on copies"
         assert torch.equal(encoder(tokens)[0], first)
-    assert models.encodings.hits == 1
+    assert models.encoder_cache.hits == 1
 
 
 def test_a_image_encoded_in_tiles_is_another_encoding(
@@ -334,10 +334,10 @@ def test_a_image_encoded_in_tiles_is_another_encoding(
         tiled = mean()
         vae.disable_tiling()
         assert tiled.shape == whole.shape and not torch.equal(tiled, whole)
-        assert models.encodings.hits == 0
-        assert torch.equal(mean(), whole) and models.encodings.hits == 1
+        assert models.encoder_cache.hits == 0
+        assert torch.equal(mean(), whole) and models.encoder_cache.hits == 1
         vae.enable_tiling()
-        assert torch.equal(mean(), tiled) and models.encodings.hits == 2
+        assert torch.equal(mean(), tiled) and models.encoder_cache.hits == 2
 
 
 @pytest.mark.parametrize(

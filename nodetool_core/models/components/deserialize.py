@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from nodetool_core.forking import renewed_after_fork
-from nodetool_core.models.integrity import check_whole, gaps_of
-from nodetool_core.models.memory import weight_files
+from nodetool_core.models.components.estimates import weight_files
+from nodetool_core.models.components.integrity import check_whole, gaps_of
 from nodetool_core.models.sources.headers import Header, HeaderError, read_header
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """
 Weights that are no pipeline: one network, or the tensors of one file.
 
-A task asks for them by name, and gets a `Part`:
+A task asks for them by name, and gets a `ModelPart`:
 
     network          a directory whose `config.json` names a class of diffusers or transformers: a ControlNet, a depth estimator
     network:<name>   the same in the folder of that name, where the directory has one: `network:vae` takes the autoencoder of
@@ -18,8 +18,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
-from nodetool_core.models.integrity import load_failure
-from nodetool_core.models.reading import read_module
+from nodetool_core.models.components.deserialize import read_module
+from nodetool_core.models.components.integrity import load_failure
 from nodetool_core.models.sources.component_files import variant_of
 from nodetool_core.models.sources.headers import header_of, is_safetensors
 from nodetool_core.models.sources.repository_layout import is_pickled, pickled, read_json
@@ -45,7 +45,7 @@ _ADAPTER_FILES = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors
 
 
 @dataclass
-class Part:
+class ModelPart:
     """Weights that are no pipeline. Shared with whoever else uses them: not to be changed."""
 
     model: Any = None
@@ -66,7 +66,7 @@ class Part:
     """Where to compute with it, as torch spells it."""
 
 
-_EYES = {"CLIPModel": "CLIPVisionModelWithProjection", "SiglipModel": "SiglipVisionModel"}
+VISION_TOWERS = {"CLIPModel": "CLIPVisionModelWithProjection", "SiglipModel": "SiglipVisionModel"}
 """The half that sees of classes of transformers that compare texts with images."""
 
 
@@ -76,7 +76,7 @@ def part_of(task: str | None) -> str | None:
     return task if is_part else None
 
 
-def load_part(resolved: ResolvedModel, task: str, device: Device) -> Part:
+def load_part(resolved: ResolvedModel, task: str, device: Device) -> ModelPart:
     """Return the part that `task` asks for. Raises ModelError where the files are none."""
     if task == TENSORS:
         if resolved.kind == "file":
@@ -110,7 +110,7 @@ def network_folder(resolved: ResolvedModel, task: str) -> tuple[Path, Any]:
             resolved.name, f"has no config.json that can be read ({error})"
         ) from error
     cls = _class_of(config, resolved.name)
-    return folder, _eye_of(cls) if task == f"{NETWORK}:image_encoder" else cls
+    return folder, image_encoder_of(cls) if task == f"{NETWORK}:image_encoder" else cls
 
 
 def tensor_file(directory: Path, name: str) -> Path:
@@ -184,13 +184,13 @@ def part_probes(task: str) -> list[str]:
     )
 
 
-def _tensors(path: Path, name: str) -> Part:
+def _tensors(path: Path, name: str) -> ModelPart:
     from safetensors import SafetensorError, safe_open
 
     header_of(path, name)
     try:
         with safe_open(path, framework="pt") as file:
-            return Part(
+            return ModelPart(
                 tensors={key: file.get_tensor(key) for key in file.keys()},  # noqa: SIM118
                 metadata=dict(file.metadata() or {}),
             )
@@ -201,11 +201,11 @@ def _tensors(path: Path, name: str) -> Part:
         ) from error
 
 
-def _network(folder: Path, model_class: Any, resolved: ResolvedModel, device: Device) -> Part:
+def _network(folder: Path, model_class: Any, resolved: ResolvedModel, device: Device) -> ModelPart:
     if not any(path.name.endswith(".safetensors") for path in folder.iterdir()):
         raise pickled(resolved.name, "has no safetensors weights")
     try:
-        return Part(
+        return ModelPart(
             read_module(model_class, folder, device.dtype, variant=resolved.variant),
             processor_in(folder),
         )
@@ -249,10 +249,12 @@ def _class_of(config: dict[str, object], name: str) -> Any:
     raise _no_network(name, "has a config.json that names no class")
 
 
-def _eye_of(cls: Any) -> Any:
+def image_encoder_of(cls: Any) -> Any:
     import transformers
 
-    return getattr(transformers, _EYES[cls.__name__]) if cls.__name__ in _EYES else cls
+    return (
+        getattr(transformers, VISION_TOWERS[cls.__name__]) if cls.__name__ in VISION_TOWERS else cls
+    )
 
 
 def processor_in(folder: Path) -> Any:

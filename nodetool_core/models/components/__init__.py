@@ -1,0 +1,1 @@
+"""From files to modules: what a model is made of, and how each component is read."""
