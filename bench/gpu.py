@@ -225,13 +225,13 @@ class Bench:
         for family in self.families:
             self.call(models, family)
         sizes = {one.name: one.bytes for one in models.loaded()}
-        models.workplace.tiers.budgets[self.device] = max(sizes.values()) * 1.05
+        models.workplace.store.budgets[self.device] = max(sizes.values()) * 1.05
         plain = [self._swap_in(models, self.families[index % 2]) for index in range(2 * rounds)]
-        models.workplace.tiers.budgets[self.device] = sum(sizes.values()) * 1.2
+        models.workplace.store.budgets[self.device] = sum(sizes.values()) * 1.2
         ahead = []
         for index in range(2 * rounds):
             now, then = self.families[index % 2], self.families[(index + 1) % 2]
-            models.workplace.tiers.drop(lambda one: False)
+            models.workplace.store.drop(lambda one: False)
             self.call(models, now)
             with _told(models, self.ref(then)):
                 self.call(models, now)

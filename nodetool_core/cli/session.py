@@ -41,7 +41,7 @@ def models(device: str | None, device_memory: str, host_memory: str) -> Models |
 
     Raises ModelError for what is no amount of memory.
     """
-    from nodetool_core.models.devices import check_names, parse_bytes
+    from nodetool_core.models.residency.devices import check_names, parse_bytes
 
     if device is not None:
         # Looked at here, because a run that finds everything in the cache never asks for a device.

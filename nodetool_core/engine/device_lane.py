@@ -23,7 +23,7 @@ from nodetool_core.engine.threads import CLOSED
 
 if TYPE_CHECKING:
     from nodetool_core.models.foresight import Offer
-    from nodetool_core.models.seats import Place
+    from nodetool_core.models.residency.replicas import Slot
 
 LONGEST_WAIT = 20.0
 """Seconds after which waiting work is not passed over again."""
@@ -44,7 +44,7 @@ class _Seat:
     One of them works there, others only where the first waits for a run of its own.
     """
 
-    def __init__(self, lane: DeviceLane, place: Place | None) -> None:
+    def __init__(self, lane: DeviceLane, place: Slot | None) -> None:
         self.place = place
         """None for what was begun without knowing of any: the first, where there are some."""
         self.threads = 0
@@ -142,7 +142,7 @@ class DeviceLane:
             target=self._work, args=(seat,), name=f"nodetool-device-{self._count}", daemon=True
         ).start()
 
-    def _missing(self, offer: Offer | None) -> list[Place | None]:
+    def _missing(self, offer: Offer | None) -> list[Slot | None]:
         """
         Return the places that have no thread yet.
 
@@ -150,7 +150,7 @@ class DeviceLane:
         """
         if offer is None:
             return [] if self._seats else [None]
-        return list(self._manager().places[len(self._seats) :])
+        return list(self._manager().slots[len(self._seats) :])
 
     def _work(self, seat: _Seat) -> None:
         while (job := self._take(seat)) is not None:
@@ -163,10 +163,10 @@ class DeviceLane:
             # Not held while waiting for the next one: it may hold large images.
             del job
 
-    def _at(self, job: _Job, place: Place | None) -> Any:
+    def _at(self, job: _Job, place: Slot | None) -> Any:
         # Models that nobody foresaw go wherever they are, but the first seat of a device is another
         # thread's.
-        if job.offer is None and (place is None or place.seat == 0):
+        if job.offer is None and (place is None or place.replica == 0):
             return nullcontext()
         return self._manager().at(self._known(place))
 
@@ -190,17 +190,17 @@ class DeviceLane:
                 self.changed.notify_all()
             return job
 
-    def _is_nearer_idle(self, place: Place | None) -> bool:
+    def _is_nearer_idle(self, place: Slot | None) -> bool:
         """
         Whether a seat before this one is free, so that no more are furnished than are used at once.
         """
-        if place is None or place.seat == 0:
+        if place is None or place.replica == 0:
             return False
         free = [self._known(seat.place) for seat in self._idle.values() if seat.is_free()]
-        return any(other.device == place.device and other.seat < place.seat for other in free)
+        return any(other.device == place.device and other.replica < place.replica for other in free)
 
-    def _known(self, place: Place | None) -> Place:
-        found: Place = place or self._manager().places[0]
+    def _known(self, place: Slot | None) -> Slot:
+        found: Slot = place or self._manager().slots[0]
         return found
 
     def _choose(self, seat: _Seat) -> int | None:

@@ -80,7 +80,7 @@ class ModelLookahead:
         if self._forecast is None:
             self._forecast = self._manager.forecast()
             self.devices = len(self._manager.devices)
-            self.places = len(self._manager.places)
+            self.places = len(self._manager.slots)
         if self._uses is None:
             self._uses = _uses_of(self._frames.plan.steps)
         left: dict[int, Coming] = {}

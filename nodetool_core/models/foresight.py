@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 from nodetool_core.models.policy import Step, Use, least_worth, plan_loads
 
 if TYPE_CHECKING:
-    from nodetool_core.models.devices import Device
-    from nodetool_core.models.resident import Component
-    from nodetool_core.models.tiers import Tiers
+    from nodetool_core.models.residency.component import Component
+    from nodetool_core.models.residency.devices import Device
+    from nodetool_core.models.residency.weight_store import WeightStore
     from nodetool_core.references import ModelRef
 
 HORIZON = 96
@@ -97,7 +97,7 @@ class Foresight:
 
     def __init__(
         self,
-        tiers: Tiers,
+        store: WeightStore,
         devices: Sequence[Device],
         parts_of: Callable[[ModelRef], frozenset[Hashable]],
         size: Callable[[Hashable], int],
@@ -108,7 +108,7 @@ class Foresight:
             size: Bytes of a component.
         """
         self.parts_of = parts_of
-        self._tiers = tiers
+        self._store = store
         self._devices = devices
         self._size = size
         self._forecasts: list[Forecast] = []
@@ -152,12 +152,12 @@ class Foresight:
         parts = [offer.parts for offer in offers]
         others = [one.name for one in self._devices if one != device]
         here = [
-            index for index, some in enumerate(parts) if self._tiers.is_placed(some, device.name)
+            index for index, some in enumerate(parts) if self._store.is_placed(some, device.name)
         ]
         if here:
             return here[0]
         away = [
-            some in elsewhere or any(self._tiers.is_placed(some, name) for name in others)
+            some in elsewhere or any(self._store.is_placed(some, name) for name in others)
             for some in parts
         ]
         left = [
@@ -178,7 +178,7 @@ class Foresight:
         parts = offer.parts.union(*(other.parts for other in beside))
         return (
             sum(self._size(part) for part in parts)
-            <= self._tiers.budgets[device] - self._tiers.working[device]
+            <= self._store.budgets[device] - self._store.activations[device]
         )
 
     def choose(self, offers: Sequence[Offer], device: Device | None = None) -> int:
@@ -194,7 +194,7 @@ class Foresight:
         placed = [
             index
             for index, some in enumerate(parts)
-            if any(self._tiers.is_placed(some, one.name) for one in devices)
+            if any(self._store.is_placed(some, one.name) for one in devices)
         ]
         if placed:
             return placed[0]
@@ -216,7 +216,7 @@ class Foresight:
         coming: Collection[Hashable],
         device: Device | None,
     ) -> list[Component]:
-        """Return what goes so that `shortfall` bytes become free: see `tiers.ChooseVictims`."""
+        """Return what goes so that `shortfall` bytes become free: see `store.ChooseVictims`."""
         uses, _ = self._uses()
         needed = {part for use in uses for part in use.parts}
         dead = [one for one in candidates if one.key not in needed]
@@ -251,7 +251,7 @@ class Foresight:
         """
         uses, _ = self._uses()
         others = [one.name for one in self._devices if one != device]
-        if not uses or any(self._tiers.is_placed(uses[0].parts, name) for name in others):
+        if not uses or any(self._store.is_placed(uses[0].parts, name) for name in others):
             return None
         in_between: set[Hashable] = set()
         for step in self._plan(uses, device):
@@ -271,13 +271,13 @@ class Foresight:
         sizes: dict[Hashable, int] = {
             part: self._size(part) for use in uses for part in use.parts
         } | there
-        budget = self._tiers.budgets[device.name] - self._tiers.working[device.name]
+        budget = self._store.budgets[device.name] - self._store.activations[device.name]
         return plan_loads(
             uses, sizes, budget, list(there), first=first, pinned=pinned, effort=_EFFORT
         ).steps
 
     def _placed(self, device: Device) -> list[Component]:
-        return [one for one in self._tiers.components() if one.device == device and one.is_placed]
+        return [one for one in self._store.components() if one.device == device and one.is_placed]
 
     def _uses(self) -> tuple[list[Use[Hashable]], list[tuple[int, int]]]:
         """
@@ -301,8 +301,8 @@ class Foresight:
 
     def _staleness(self, one: Component) -> float:
         """How long it was not used, weighted by how cheap it is to have it back."""
-        latest = max((other.used for other in self._tiers.components()), default=0)
-        return (latest - one.used + 1) / (_HOST if one.master is not None else _DISK)
+        latest = max((other.used for other in self._store.components()), default=0)
+        return (latest - one.used + 1) / (_HOST if one.host_copy is not None else _DISK)
 
 
 def _distance(key: Hashable, uses: Sequence[Use[Hashable]]) -> int:

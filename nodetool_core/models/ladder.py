@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
-from nodetool_core.models.placing import return_memory, tensors
+from nodetool_core.models.residency.transfer import return_memory, tensors
 from nodetool_core.models.schedulers import copied_scheduler, is_scheduler
 from nodetool_core.models.shells import modules_of
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     import torch
 
     from nodetool_core.context import Context
-    from nodetool_core.models.devices import Device
-    from nodetool_core.models.resident import Component
-    from nodetool_core.models.states import ModuleState
-    from nodetool_core.models.tiers import Tiers
-    from nodetool_core.models.working import Meter, WorkingMemory
+    from nodetool_core.models.residency.activation_memory import ActivationMemory, Meter
+    from nodetool_core.models.residency.component import Component
+    from nodetool_core.models.residency.devices import Device
+    from nodetool_core.models.residency.module_state import ModuleState
+    from nodetool_core.models.residency.weight_store import WeightStore
 
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|not enough memory|can't allocate memory|failed to allocate", re.IGNORECASE
@@ -76,8 +76,8 @@ def modules_in(lent: Any) -> frozenset[int]:
 class Ladder:
     """What calling a pipeline needs to know of the manager."""
 
-    tiers: Tiers
-    working: WorkingMemory
+    store: WeightStore
+    activations: ActivationMemory
     meter: Meter
 
     def call(
@@ -106,7 +106,7 @@ class Ladder:
                     f"{name} ran out of memory on {device.name}: weights that are not in use were"
                     " let go of, and it is done again."
                 )
-                self.tiers.make_room(device, self.tiers.budgets[device.name])
+                self.store.make_room(device, self.store.budgets[device.name])
                 return_memory()
                 try:
                     return attempt.run()
@@ -137,15 +137,15 @@ class Ladder:
             sparing.enter_context(state.changed(moves=is_moved))
         if not device.is_host:
             sparing.callback(
-                self.tiers.displaced, [one for lease in leases for one in lease.components]
+                self.store.displaced, [one for lease in leases for one in lease.components]
             )
         return_memory()
 
     def _out_of_memory(self, lease: Lease, pixels: int, error: Exception) -> ModelError:
         device = lease.device
-        needed = self.working.estimate((lease.name, lease.task), pixels)
+        needed = self.activations.estimate((lease.name, lease.task), pixels)
         free = self.meter.free(device)
-        free = max(0, int(self.tiers.free_bytes(device.name))) if free is None else free
+        free = max(0, int(self.store.free_bytes(device.name))) if free is None else free
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         message = (
             f"ran out of memory on {device.name}, also with weights in host memory and in tiles. It"
@@ -165,14 +165,14 @@ class Ladder:
         if not self.meter.can_measure(device):
             yield
             return
-        size = self.working.estimate(what, pixels)
-        self.tiers.reserve(device, size)
+        size = self.activations.estimate(what, pixels)
+        self.store.reserve(device, size)
         held = self.meter.start(device)
         try:
             yield
-            self.working.learn(what, pixels, self.meter.peak(device) - held)
+            self.activations.learn(what, pixels, self.meter.peak(device) - held)
         finally:
-            self.tiers.reserve(device, -size)
+            self.store.reserve(device, -size)
 
 
 class _Attempt:

@@ -2,7 +2,7 @@
 The weights manager: what is loaded, where, and who holds it.
 
 `use` pins the components of a model on a device, and lends a pipeline over them until its block
-ends, whichever way it ends. What stays when nobody holds it, and what goes, is for the tiers
+ends, whichever way it ends. What stays when nobody holds it, and what goes, is for the weight store
 (`tiers.py`), with the forecasts of all runs as their guide (`foresight.py`, `policy.py`). While one
 node computes, the weights of the next one are fetched (`prefetch.py`). A call that runs out of
 memory is tried again with less (`ladder.py`).
@@ -23,9 +23,9 @@ from nodetool_core.forking import renewed_after_fork
 from nodetool_core.models.batching import Member
 from nodetool_core.models.components.encoder_cache import BOUND, EncoderCache
 from nodetool_core.models.components.networks import part_of
+from nodetool_core.models.residency.module_state import in_call
 from nodetool_core.models.schedulers import mend_schedulers
 from nodetool_core.models.sources.resolver import ResolvedModel, Resolver
-from nodetool_core.models.states import in_call
 from nodetool_core.models.tasks import ANY
 from nodetool_core.models.workplace import Workplace
 
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nodetool_core.context import Context
-    from nodetool_core.models.devices import Device
     from nodetool_core.models.foresight import Forecast, Offer
     from nodetool_core.models.ladder import Lease
     from nodetool_core.models.model import Model
-    from nodetool_core.models.placing import Placer
-    from nodetool_core.models.resident import Component, Counts
-    from nodetool_core.models.seats import Place
+    from nodetool_core.models.residency.activation_memory import Meter
+    from nodetool_core.models.residency.component import Component, Counts
+    from nodetool_core.models.residency.devices import Device
+    from nodetool_core.models.residency.replicas import Slot
+    from nodetool_core.models.residency.transfer import ModuleCopier
     from nodetool_core.models.sources.allowlist import ModelAllowlist
     from nodetool_core.models.sources.hub import Hub
-    from nodetool_core.models.working import Meter
     from nodetool_core.references import ModelRef
 
 
@@ -81,7 +81,7 @@ class ModelManager:
             then one at a time; 1 does each alone, to the last bit.
         hub: Where Hub ids are fetched from.
         allowlist: The only models that may be used; any where none is given.
-        placer: Copies weights to devices.
+        copier: Copies weights to devices.
         meter: Measures working memory.
     """
 
@@ -98,7 +98,7 @@ class ModelManager:
         batch: int = 1,
         hub: Hub | None = None,
         allowlist: ModelAllowlist | None = None,
-        placer: Placer | None = None,
+        copier: ModuleCopier | None = None,
         meter: Meter | None = None,
     ) -> None:
         for name, size in (
@@ -121,7 +121,7 @@ class ModelManager:
         self.batch = max(1, batch)
         self.loads = 0
         """How many times a model was not there as a whole and weights were read for it."""
-        self._options = (device, budget, host_budget, placer, meter)
+        self._options = (device, budget, host_budget, copier, meter)
         self._workplace: Workplace | None = None
         self._models: dict[Hashable, Model] = {}
         self._known: dict[tuple[ModelRef, str | None], frozenset[Hashable]] = {}
@@ -174,7 +174,7 @@ class ModelManager:
             try:
                 for remark in model.remarks(components):
                     context.warn(remark)
-                states = model.states(components, self.workplace.seat)
+                states = model.states(components, self.workplace.replica)
                 lease = Lease(model.name, task, model.device, components, modules_in(lent), states)
                 with self._lock:
                     self._leases.append(lease)
@@ -187,7 +187,7 @@ class ModelManager:
                     if lease.sparing is not None:
                         lease.sparing.close()
             finally:
-                self.workplace.tiers.release(components)
+                self.workplace.store.release(components)
         finally:
             self._end(model)
 
@@ -242,7 +242,7 @@ class ModelManager:
         forecast.close()
         if cancelled and loaded_for:
             needed = self.workplace.foresight.needed()
-            self.workplace.tiers.drop(lambda one: one.key not in loaded_for or one.key in needed)
+            self.workplace.store.drop(lambda one: one.key not in loaded_for or one.key in needed)
 
     def pick(self, offers: list[Offer], device: str, running: list[Offer]) -> int | None:
         """
@@ -257,9 +257,9 @@ class ModelManager:
         return self.workplace.foresight.fits(offer, device, beside)
 
     @contextmanager
-    def at(self, place: Place) -> Iterator[None]:
+    def at(self, slot: Slot) -> Iterator[None]:
         """What this thread uses in the block is placed there."""
-        with self.workplace.bound(place):
+        with self.workplace.bound(slot):
             yield
 
     # -- looking -----------------------------------------------------------------------------------
@@ -298,7 +298,7 @@ class ModelManager:
             return []
         with self._lock:
             models = sorted(self._models.values(), key=lambda model: model.used)
-        sizes = {(one.key, one.device.name): one.bytes for one in self.workplace.tiers.components()}
+        sizes = {(one.key, one.device.name): one.bytes for one in self.workplace.store.components()}
         return [
             LoadedModel(
                 model.name,
@@ -314,7 +314,7 @@ class ModelManager:
     @property
     def counts(self) -> Counts:
         """What was read and moved since the manager was made."""
-        return self.workplace.tiers.counts
+        return self.workplace.store.counts
 
     @property
     def devices(self) -> list[Device]:
@@ -322,13 +322,13 @@ class ModelManager:
         return self.workplace.devices
 
     @property
-    def places(self) -> list[Place]:
+    def slots(self) -> list[Slot]:
         """
         Where calls can be under way at once.
 
         Each thread that computes beside another needs its own.
         """
-        return self.workplace.places
+        return self.workplace.slots
 
     @property
     def device(self) -> Device:
@@ -338,7 +338,7 @@ class ModelManager:
     @property
     def workplace(self) -> Workplace:
         """
-        Devices, tiers, foresight: made on first use, which imports torch.
+        Devices, store, foresight: made on first use, which imports torch.
 
         Raises ModelError for an unknown device.
         """
@@ -354,7 +354,7 @@ class ModelManager:
         self.encoder_cache.clear()
         if self._workplace is None:
             return 0
-        freed = self.workplace.tiers.drop(lambda one: False)
+        freed = self.workplace.store.drop(lambda one: False)
         with self._lock:
             self._models = {key: model for key, model in self._models.items() if model.uses}
         return freed
@@ -423,8 +423,8 @@ class ModelManager:
             with self._lock:
                 model = self._models.setdefault(key(device), made)
                 self.workplace.estimates.update(model.recipe.estimates)
-                self.workplace.wanted.update(
-                    {one.key: one for one in model.wanted(self.workplace.context)}
+                self.workplace.requests.update(
+                    {one.key: one for one in model.requests(self.workplace.context)}
                 )
         self._known[_bare(ref), part] = model.keys
         return model
@@ -438,9 +438,9 @@ class ModelManager:
         try:
             components = self._acquire(model, context)
             try:
-                return components, model.lend(task, components, self.workplace.seat)
+                return components, model.lend(task, components, self.workplace.replica)
             except BaseException:
-                self.workplace.tiers.release(components)
+                self.workplace.store.release(components)
                 raise
         except ModelError:
             self._forget(model)
@@ -460,16 +460,16 @@ class ModelManager:
             }
             gone = model.keys.difference(*(one.keys for one in self._models.values()))
             for key in gone:
-                self.workplace.wanted.pop(key, None)
+                self.workplace.requests.pop(key, None)
                 self.workplace.estimates.pop(key, None)
-        self.workplace.tiers.drop(lambda one: one.key not in gone)
+        self.workplace.store.drop(lambda one: one.key not in gone)
 
     def _acquire(self, model: Model, context: Context) -> list[Component]:
-        wanted = model.wanted(context)
+        requests = model.requests(context)
         is_here = self._is_placed(model)
         if not is_here:
             context.progress(0, 1, f"Loading {model.name}")
-        components, is_read = self.workplace.tiers.acquire(wanted, model.device, context)
+        components, is_read = self.workplace.store.acquire(requests, model.device, context)
         self.loads += is_read
         try:
             if not is_here:
@@ -477,12 +477,12 @@ class ModelManager:
         except BaseException:
             # Cancelled, or a listener failed: nobody gets the components, who could give their pins
             # back.
-            self.workplace.tiers.release(components)
+            self.workplace.store.release(components)
             raise
         return components
 
     def _is_placed(self, model: Model) -> bool:
-        return self.workplace.tiers.is_placed(model.keys, model.device.name)
+        return self.workplace.store.is_placed(model.keys, model.device.name)
 
     def parts_of(self, ref: ModelRef) -> frozenset[Hashable]:
         """

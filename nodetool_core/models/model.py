@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from nodetool_core.models.components.integrity import REMARK
 from nodetool_core.models.components.networks import part_of
 from nodetool_core.models.components.optimizations import optimize
-from nodetool_core.models.resident import Wanted
-from nodetool_core.models.seats import twin
+from nodetool_core.models.residency.component import ComponentRequest
+from nodetool_core.models.residency.module_state import ModuleState
+from nodetool_core.models.residency.replicas import clone_sharing_storage
 from nodetool_core.models.shells import lend, prototype
 from nodetool_core.models.sources.priors import PRIOR
-from nodetool_core.models.states import ModuleState
 
 if TYPE_CHECKING:
     import torch
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
     from nodetool_core.context import Context
     from nodetool_core.models.components.encoder_cache import EncoderCache
     from nodetool_core.models.components.recipes import ComponentKey, Recipe
-    from nodetool_core.models.devices import Device
-    from nodetool_core.models.resident import Component
+    from nodetool_core.models.residency.component import Component
+    from nodetool_core.models.residency.devices import Device
 
 
 @dataclass(frozen=True, slots=True)
-class _Bench:
-    """What those who sit in one seat are lent."""
+class ReplicaPipelines:
+    """What the calls of one replica are lent."""
 
     base: Any
     """The pipeline as it was saved, or a ModelPart."""
-    twins: dict[ComponentKey, ModuleState] = field(default_factory=dict)
-    """The states of modules that are this seat's alone."""
+    clones: dict[ComponentKey, ModuleState] = field(default_factory=dict)
+    """The states of modules that are this replica's alone."""
     prototypes: dict[str, Any] = field(default_factory=dict)
     """Task to pipeline."""
 
 
 class Model:
-    """One model in one number format on one device. Holds no weights: those are in the tiers."""
+    """One model in one number format on one device. Holds no weights: those are in the weight store."""
 
     def __init__(self, recipe: Recipe, device: Device, encoder_cache: EncoderCache) -> None:
         self.recipe = recipe
@@ -52,15 +52,15 @@ class Model:
         self.used = 0
         """When it was used last, counted in uses of the manager."""
         self._encoder_cache = encoder_cache
-        self._benches: dict[int, _Bench] = {}
-        """By seat."""
+        self._pipelines: dict[int, ReplicaPipelines] = {}
+        """By replica."""
         self._lock = threading.Lock()
 
     @property
     def name(self) -> str:
         return self.recipe.resolved.name
 
-    def wanted(self, context: Context) -> list[Wanted]:
+    def requests(self, context: Context) -> list[ComponentRequest]:
         """Its components, and how each is read. Two that are the same weights are one."""
         found = {key: part for part, key in self.recipe.keys.items()}
 
@@ -68,7 +68,7 @@ class Model:
             return self._optimized(self.recipe.read(part, context), part, key)
 
         return [
-            Wanted(
+            ComponentRequest(
                 key,
                 f"{self.name} {part}".strip(),
                 self.recipe.estimates[key],
@@ -77,28 +77,28 @@ class Model:
             for key, part in found.items()
         ]
 
-    def lend(self, task: str, components: Sequence[Component], seat: int = 0) -> Any:
+    def lend(self, task: str, components: Sequence[Component], replica: int = 0) -> Any:
         """
-        Return a pipeline of the caller's own over components that the caller has pinned, for who
-        sits in a seat. Raises ModelError.
+        Return a pipeline of the caller's own over components that the caller has pinned, for
+        one replica. Raises ModelError.
         """
         with self._lock:
-            bench = self._benches.get(seat)
-            if bench is None:
-                bench = self._benches[seat] = self._assembled(components, seat)
+            pipelines = self._pipelines.get(replica)
+            if pipelines is None:
+                pipelines = self._pipelines[replica] = self._assembled(components, replica)
                 for one in components:
                     one.holders.add(self._forget)
             if part_of(task):
-                return replace(bench.base, device=self.device.name)
-            if task not in bench.prototypes:
-                bench.prototypes[task] = prototype(bench.base, task, self.name)
-            return lend(bench.prototypes[task])
+                return replace(pipelines.base, device=self.device.name)
+            if task not in pipelines.prototypes:
+                pipelines.prototypes[task] = prototype(pipelines.base, task, self.name)
+            return lend(pipelines.prototypes[task])
 
-    def states(self, components: Sequence[Component], seat: int = 0) -> list[ModuleState]:
+    def states(self, components: Sequence[Component], replica: int = 0) -> list[ModuleState]:
         """How the modules that were lent are to be when they come back."""
         with self._lock:
-            bench = self._benches.get(seat)
-            return [] if bench is None else _states(bench, components)
+            pipelines = self._pipelines.get(replica)
+            return [] if pipelines is None else _states(pipelines, components)
 
     def remarks(self, components: Sequence[Component]) -> list[str]:
         """Return what is to be told each time the model is used."""
@@ -118,23 +118,23 @@ class Model:
             ),
         ]
 
-    def _assembled(self, components: Sequence[Component], seat: int) -> _Bench:
+    def _assembled(self, components: Sequence[Component], replica: int) -> ReplicaPipelines:
         found = {one.key: one for one in components}
         modules: dict[ComponentKey, Any] = {}
-        twins: dict[ComponentKey, ModuleState] = {}
+        clones: dict[ComponentKey, ModuleState] = {}
         for part, key in self.recipe.keys.items():
             if key in modules:
                 continue
             one = found[key]
-            if seat and one.mould is not None:
-                modules[key] = self._optimized(twin(one.mould), part, key)
-                twins[key] = ModuleState(modules[key])
+            if replica and one.template is not None:
+                modules[key] = self._optimized(clone_sharing_storage(one.template), part, key)
+                clones[key] = ModuleState(modules[key])
             elif one.module is not None:
                 modules[key] = one.module
                 one.state = one.state or ModuleState(one.module)
-        return _Bench(
+        return ReplicaPipelines(
             self.recipe.assemble({part: modules[key] for part, key in self.recipe.keys.items()}),
-            twins,
+            clones,
         )
 
     def _optimized(self, module: torch.nn.Module, part: str, key: ComponentKey) -> torch.nn.Module:
@@ -154,9 +154,9 @@ class Model:
 
     def _forget(self) -> None:
         """One of the components is gone."""
-        self._benches = {}
+        self._pipelines = {}
 
 
-def _states(bench: _Bench, components: Sequence[Component]) -> list[ModuleState]:
-    found = [bench.twins.get(one.key, one.state) for one in components]  # type: ignore[call-overload]
+def _states(pipelines: ReplicaPipelines, components: Sequence[Component]) -> list[ModuleState]:
+    found = [pipelines.clones.get(one.key, one.state) for one in components]  # type: ignore[call-overload]
     return [state for state in found if state is not None]

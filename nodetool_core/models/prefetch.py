@@ -16,27 +16,30 @@ from typing import TYPE_CHECKING
 from nodetool_core.errors import NodetoolError
 
 if TYPE_CHECKING:
-    from nodetool_core.models.devices import Device
     from nodetool_core.models.foresight import Foresight
-    from nodetool_core.models.resident import Wanted
-    from nodetool_core.models.tiers import Tiers
+    from nodetool_core.models.residency.component import ComponentRequest
+    from nodetool_core.models.residency.devices import Device
+    from nodetool_core.models.residency.weight_store import WeightStore
 
 
 class Prefetch:
     """The threads that fetch ahead for one manager."""
 
     def __init__(
-        self, tiers: Tiers, foresight: Foresight, wanted: Mapping[Hashable, Wanted]
+        self,
+        store: WeightStore,
+        foresight: Foresight,
+        requests: Mapping[Hashable, ComponentRequest],
     ) -> None:
         """
         Args:
-            wanted: How to read each component that is known.
+            requests: How to read each component that is known.
         """
         self.fetched = 0
         """Components that were brought ahead of their use."""
-        self._tiers = tiers
+        self._store = store
         self._foresight = foresight
-        self._wanted = wanted
+        self._requests = requests
         self._at_work: dict[str, threading.Thread] = {}
         self._lock = threading.Lock()
 
@@ -79,9 +82,9 @@ class Prefetch:
         step = self._foresight.next_load(device)
         if step is None:
             return False
-        wanted = [self._wanted[key] for key in step.loads if key in self._wanted]
+        requests = [self._requests[key] for key in step.loads if key in self._requests]
         try:
-            brought = self._tiers.prefetch(wanted, device, step.drops)
+            brought = self._store.prefetch(requests, device, step.drops)
         except (NodetoolError, RuntimeError, OSError, MemoryError):
             # Whoever needs it will be told.
             return False

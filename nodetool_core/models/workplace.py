@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 from nodetool_core.context import Context
 from nodetool_core.models.batching import Batcher
-from nodetool_core.models.devices import Device, choose_devices, host_memory
 from nodetool_core.models.foresight import Foresight
 from nodetool_core.models.ladder import Ladder
 from nodetool_core.models.prefetch import Prefetch
-from nodetool_core.models.resident import Component, Wanted
-from nodetool_core.models.seats import Place, places
-from nodetool_core.models.tiers import Tiers
-from nodetool_core.models.working import Meter, WorkingMemory
+from nodetool_core.models.residency.activation_memory import ActivationMemory, Meter
+from nodetool_core.models.residency.component import Component, ComponentRequest
+from nodetool_core.models.residency.devices import Device, choose_devices, host_memory
+from nodetool_core.models.residency.replicas import Slot, slots
+from nodetool_core.models.residency.weight_store import WeightStore
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from nodetool_core.models.manager import ModelManager
-    from nodetool_core.models.placing import Placer
+    from nodetool_core.models.residency.transfer import ModuleCopier
 
 
 class Workplace:
@@ -38,7 +38,7 @@ class Workplace:
         names: str | None,
         budget: int | None,
         host_budget: int | None,
-        placer: Placer | None,
+        copier: ModuleCopier | None,
         meter: Meter | None,
     ) -> None:
         self.devices = choose_devices(names)
@@ -52,14 +52,14 @@ class Workplace:
             for device in self.devices
         }
         self.estimates: dict[Any, int] = {}
-        self.wanted: dict[Hashable, Wanted] = {}
+        self.requests: dict[Hashable, ComponentRequest] = {}
         """How to read each component that was used before."""
-        self.places = places(self.devices, manager.calls, manager.batch)
-        seated = {place.device for place in self.places if place.seat}
-        self.tiers = Tiers(budgets, host_budget, self._victims, placer, moulded=seated)
-        self.foresight = Foresight(self.tiers, self.devices, manager.parts_of, self._size)
-        self.ladder = Ladder(self.tiers, WorkingMemory(), meter or Meter())
-        self.prefetch = Prefetch(self.tiers, self.foresight, self.wanted)
+        self.slots = slots(self.devices, manager.calls, manager.batch)
+        replicated = {slot.device for slot in self.slots if slot.replica}
+        self.store = WeightStore(budgets, host_budget, self._victims, copier, replicated=replicated)
+        self.foresight = Foresight(self.store, self.devices, manager.parts_of, self._size)
+        self.ladder = Ladder(self.store, ActivationMemory(), meter or Meter())
+        self.prefetch = Prefetch(self.store, self.foresight, self.requests)
         self.context = _quiet_context(manager)
         self._batchers = {device.name: Batcher(manager.batch) for device in self.devices}
         self._thread = threading.local()
@@ -77,28 +77,28 @@ class Workplace:
 
         The device it is bound to, else any, the one with most room first.
         """
-        bound = self._place()
+        bound = self._slot()
         if bound is not None:
             return [self.device(bound.device)]
-        return sorted(self.devices, key=lambda device: -self.tiers.free_bytes(device.name))
+        return sorted(self.devices, key=lambda device: -self.store.free_bytes(device.name))
 
     @property
-    def seat(self) -> int:
-        """Where this thread sits at its device."""
-        bound = self._place()
-        return bound.seat if bound is not None else 0
+    def replica(self) -> int:
+        """Which replica of its device this thread has."""
+        bound = self._slot()
+        return bound.replica if bound is not None else 0
 
     @contextmanager
-    def bound(self, place: Place) -> Iterator[None]:
-        before = self._place()
-        self._thread.place = place
+    def bound(self, slot: Slot) -> Iterator[None]:
+        before = self._slot()
+        self._thread.slot = slot
         try:
             yield
         finally:
-            self._thread.place = before
+            self._thread.slot = before
 
-    def _place(self) -> Place | None:
-        found: Place | None = getattr(self._thread, "place", None)
+    def _slot(self) -> Slot | None:
+        found: Slot | None = getattr(self._thread, "slot", None)
         return found
 
     def _victims(
@@ -111,7 +111,7 @@ class Workplace:
         return self.foresight.victims(candidates, shortfall, coming, device)
 
     def _size(self, key: Hashable) -> int:
-        return self.tiers.known_size(key) or self.estimates.get(key, 1)
+        return self.store.known_size(key) or self.estimates.get(key, 1)
 
 
 class _Nothing:

@@ -16,10 +16,10 @@ from PIL import Image
 
 from nodetool_core import ImageToImageModel
 from nodetool_core.errors import ModelError
-from nodetool_core.models.devices import Device
 from nodetool_core.models.manager import ModelManager
-from nodetool_core.models.placing import Placer
-from nodetool_core.models.working import Meter, WorkingMemory
+from nodetool_core.models.residency.activation_memory import ActivationMemory, Meter
+from nodetool_core.models.residency.devices import Device
+from nodetool_core.models.residency.transfer import ModuleCopier
 from tests.nodes.huggingface.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def test_another_error_is_not_tried_again(models: ModelManager, sd: ImageToImage
     assert recorder.warnings == []
 
 
-class FullOnce(Placer):
+class FullOnce(ModuleCopier):
     """A device that is full at the first copy."""
 
     failed = False
@@ -160,12 +160,12 @@ class FullOnce(Placer):
 def test_out_of_memory_while_weights_come_is_tried_again(
     sd: ImageToImageModel, model: Callable[[str], str]
 ) -> None:
-    placer = FullOnce()
-    models = ModelManager(device="cpu", host_budget=2**30, placer=placer)
+    copier = FullOnce()
+    models = ModelManager(device="cpu", host_budget=2**30, copier=copier)
     recorder = Recorder(models)
     with models.use(sd, TASK, context=recorder.context) as pipeline:
         assert pipeline.unet.conv_in.weight.numel()
-    assert placer.failed
+    assert copier.failed
 
 
 class Growing(Meter):
@@ -202,18 +202,18 @@ def test_working_memory_is_reserved_by_what_was_measured(
     assert [one.name for one in models.loaded()] == [sd.repo_id], (
         "what was measured once is reserved the next time"
     )
-    assert models.workplace.tiers.working["cpu"] == 0
+    assert models.workplace.store.activations["cpu"] == 0
 
 
 def test_estimates_learn_the_most_that_was_measured() -> None:
-    working = WorkingMemory(guess=100)
-    assert working.estimate("model", 1000) == 100_000
-    working.learn("model", 1000, 5_000)
-    working.learn("model", 2000, 30_000)
-    working.learn("model", 1000, 1_000)
-    assert working.estimate("model", 1000) == pytest.approx(15_000, rel=0.2)
-    assert working.estimate("model", 1000) >= 15_000
-    assert working.estimate("other", 1000) == 100_000
+    activations = ActivationMemory(guess=100)
+    assert activations.estimate("model", 1000) == 100_000
+    activations.learn("model", 1000, 5_000)
+    activations.learn("model", 2000, 30_000)
+    activations.learn("model", 1000, 1_000)
+    assert activations.estimate("model", 1000) == pytest.approx(15_000, rel=0.2)
+    assert activations.estimate("model", 1000) >= 15_000
+    assert activations.estimate("other", 1000) == 100_000
 
 
 def test_what_is_idle_is_let_go_of(sd: ImageToImageModel) -> None:

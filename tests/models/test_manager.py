@@ -14,9 +14,9 @@ from nodetool_core import ImageToImageModel, RunCancelled
 from nodetool_core.errors import ModelError
 from nodetool_core.models import loading
 from nodetool_core.models.components.recipes import Precision, recipe_for
-from nodetool_core.models.devices import choose_device
 from nodetool_core.models.manager import ModelManager
-from nodetool_core.models.placing import module_bytes
+from nodetool_core.models.residency.devices import choose_device
+from nodetool_core.models.residency.transfer import module_bytes
 from nodetool_core.models.shells import modules_of
 from tests.nodes.huggingface.recorder import Recorder
 from tests.nodes.huggingface.test_image_to_image import run
@@ -246,7 +246,7 @@ class Gate:
 def wait_for_pins(models: ModelManager, count: int) -> None:
     """Until so many uses wait for one and the same component."""
     until = time.monotonic() + 30
-    while not any(one.pins == count for one in models.workplace.tiers.components()):
+    while not any(one.pins == count for one in models.workplace.store.components()):
         assert time.monotonic() < until, "nobody else came to wait for it"
         time.sleep(0.005)
 

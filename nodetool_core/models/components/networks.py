@@ -27,7 +27,7 @@ from nodetool_core.models.sources.repository_layout import is_pickled, pickled, 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nodetool_core.models.devices import Device
+    from nodetool_core.models.residency.devices import Device
     from nodetool_core.models.sources.resolver import ResolvedModel
 
 TENSORS = "tensors"

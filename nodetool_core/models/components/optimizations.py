@@ -18,7 +18,7 @@ from nodetool_core.errors import ModelError, Problem
 
 if TYPE_CHECKING:
     from nodetool_core.models.components.recipes import Precision
-    from nodetool_core.models.devices import Device
+    from nodetool_core.models.residency.devices import Device
 
 _DENOISERS = ("unet", "transformer", "prior", "decoder")
 

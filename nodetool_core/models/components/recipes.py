@@ -33,7 +33,7 @@ from nodetool_core.models.components.networks import (
     tensor_file,
 )
 from nodetool_core.models.components.tokenizers import check_vocabularies, lock_tokenizers
-from nodetool_core.models.devices import Device
+from nodetool_core.models.residency.devices import Device
 from nodetool_core.models.single_file import load_file
 from nodetool_core.models.sources.priors import PRIOR
 from nodetool_core.models.sources.repository_layout import check_files, incomplete, read_layout

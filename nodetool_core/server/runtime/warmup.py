@@ -49,8 +49,8 @@ def open_models(
     Args:
         hub: Where Hub ids are fetched from; the Hugging Face Hub unless given.
     """
-    from nodetool_core.models.devices import parse_bytes
     from nodetool_core.models.manager import ModelManager
+    from nodetool_core.models.residency.devices import parse_bytes
 
     return ModelManager(
         registry.weights(),

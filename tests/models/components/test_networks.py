@@ -13,9 +13,9 @@ from safetensors.torch import save_file
 from nodetool_core import ModelRef
 from nodetool_core.errors import ModelError
 from nodetool_core.models.components.networks import choose_tensor_file, part_files
-from nodetool_core.models.devices import Device
 from nodetool_core.models.manager import ModelManager
-from nodetool_core.models.placing import Placer
+from nodetool_core.models.residency.devices import Device
+from nodetool_core.models.residency.transfer import ModuleCopier
 from nodetool_core.models.sources.hub import Hub
 from tests.models.hub_server import HubServer
 from tests.nodes.huggingface.recorder import Recorder
@@ -236,7 +236,7 @@ def test_the_hub_is_asked_for_the_part_alone(
             assert part.tensors or part.model
 
 
-class Counting(Placer):
+class Counting(ModuleCopier):
     """Counts what is copied to the device."""
 
     copied = 0
@@ -251,8 +251,8 @@ def test_tensors_are_kept_on_the_device_like_any_weights(tmp_path: Path) -> None
         {"a": torch.arange(3.0), "b": torch.ones(5, dtype=torch.float16)},
         tmp_path / "net.safetensors",
     )
-    placer = Counting()
-    manager = ModelManager(device="cpu", host_budget=2**20, placer=placer)
+    copier = Counting()
+    manager = ModelManager(device="cpu", host_budget=2**20, copier=copier)
     ref, recorder = ModelRef(repo_id=str(tmp_path / "net.safetensors")), Recorder(manager)
     for _ in range(2):
         with manager.use(ref, "tensors", context=recorder.context) as part:
@@ -260,7 +260,7 @@ def test_tensors_are_kept_on_the_device_like_any_weights(tmp_path: Path) -> None
                 part.tensors["a"].tolist() == [0, 1, 2] and part.tensors["b"].dtype == torch.float16
             )
     size = 3 * 4 + 5 * 2
-    assert placer.copied == size == manager.loaded()[0].bytes
+    assert copier.copied == size == manager.loaded()[0].bytes
     assert manager.free() == size and manager.loaded() == []
     with manager.use(ref, "tensors", context=recorder.context) as part:
         assert part.tensors["a"].tolist() == [0, 1, 2]

@@ -14,10 +14,16 @@ import torch
 from torch.utils._python_dispatch import return_and_correct_aliasing
 
 from nodetool_core.models import loading
-from nodetool_core.models.devices import Device
 from nodetool_core.models.manager import ModelManager
-from nodetool_core.models.placing import Placer, is_wrapper, module_bytes, plain_parts, tensors
-from nodetool_core.models.seats import twin
+from nodetool_core.models.residency.devices import Device
+from nodetool_core.models.residency.replicas import clone_sharing_storage
+from nodetool_core.models.residency.transfer import (
+    ModuleCopier,
+    is_wrapper,
+    module_bytes,
+    plain_parts,
+    tensors,
+)
 from tests.nodes.huggingface.recorder import Recorder
 from tests.nodes.huggingface.test_image_to_image import run
 
@@ -120,18 +126,18 @@ def test_m7_wrappers_go_to_a_device_and_back() -> None:
     module, device = linear(), Device("cpu", torch.float32)
     before, seen = [id(one) for one in tensors(module)], module(torch.eye(6))
     places = {part.data_ptr() for one in tensors(module) for part in plain_parts(one)}
-    master = Placer().to_device(module, device, keep=True)
-    assert master is not None
+    host_copy = ModuleCopier().to_device(module, device, keep=True)
+    assert host_copy is not None
     assert [id(one) for one in tensors(module)] == before, "who holds a parameter need not know"
     moved = {part.data_ptr() for one in tensors(module) for part in plain_parts(one)}
     assert places.isdisjoint(moved) and torch.equal(module(torch.eye(6)), seen)
     assert module[0].weight is module[1].weight and module_bytes(module) == module_bytes(linear())  # type: ignore[index]
-    Placer().to_host(module, master)
+    ModuleCopier().to_host(module, host_copy)
     assert {part.data_ptr() for one in tensors(module) for part in plain_parts(one)} == places
     assert torch.equal(module(torch.eye(6)), seen)
-    other = twin(module)
+    other = clone_sharing_storage(module)
     assert {part.data_ptr() for one in tensors(other) for part in plain_parts(one)} == places
-    Placer().discard(module)
+    ModuleCopier().discard(module)
     assert module_bytes(module) == 0 and torch.equal(other(torch.eye(6)), seen)
 
 
@@ -151,8 +157,8 @@ def test_m7_quantized_models_run_under_any_budget(
     models = ModelManager(device="cpu", budget=budget, host_budget=host_budget, calls=2)
     for name in (*names, *names):
         assert run(Recorder(models), name, seed=1).tobytes() == alone[name]
-        with models.at(models.places[1]):
+        with models.at(models.slots[1]):
             assert run(Recorder(models), name, seed=1).tobytes() == alone[name]
-    assert models.workplace.tiers.used("cpu") <= budget
+    assert models.workplace.store.used("cpu") <= budget
     models.free()
-    assert models.workplace.tiers.components() == []
+    assert models.workplace.store.components() == []

@@ -1,4 +1,4 @@
-"""What the tiers keep: components, what is wanted of them, and what was moved."""
+"""What the weight store keeps: components, requests for them, and what was moved."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import torch
 
-    from nodetool_core.models.devices import Device
-    from nodetool_core.models.placing import Master
-    from nodetool_core.models.states import ModuleState
+    from nodetool_core.models.residency.devices import Device
+    from nodetool_core.models.residency.module_state import ModuleState
+    from nodetool_core.models.residency.transfer import HostCopy
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ComponentRequest:
     """A component that is to be on a device."""
 
     key: Hashable
@@ -38,18 +38,18 @@ class Component:
     module: torch.nn.Module | None = None
     is_placed: bool = False
     """Whether its data is on the device."""
-    master: Master | None = None
+    host_copy: HostCopy | None = None
     """The host's copy, where there is one besides."""
     state: ModuleState | None = None
     """How the module is between calls."""
-    mould: torch.nn.Module | None = None
-    """What the modules of further seats are copied from, where there are any (`seats.py`)."""
+    template: torch.nn.Module | None = None
+    """What the modules of further replicas are copied from, where there are any (`replicas.py`)."""
     pins: int = 0
-    flight: Future[None] | None = None
+    transfer: Future[None] | None = None
     used: int = 0
     """The tick of its last use."""
     holders: set[Callable[[], None]] = field(default_factory=set)
-    """Called when the module is discarded, or its mould is, so that nobody lends it again."""
+    """Called when the module is discarded, or its template is, so that nobody lends it again."""
 
 
 @dataclass

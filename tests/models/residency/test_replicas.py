@@ -22,11 +22,11 @@ from nodetool_core import Context, ImageToImageModel, Lane, ModelRef, Node, Work
 from nodetool_core.engine import device_lane
 from nodetool_core.engine.engine import Engine
 from nodetool_core.engine.options import RunOptions
-from nodetool_core.models import seats
-from nodetool_core.models.devices import choose_device
 from nodetool_core.models.manager import ModelManager
-from nodetool_core.models.placing import tensors
-from nodetool_core.models.seats import Place, places
+from nodetool_core.models.residency import replicas
+from nodetool_core.models.residency.devices import choose_device
+from nodetool_core.models.residency.replicas import Slot, slots
+from nodetool_core.models.residency.transfer import tensors
 from tests.nodes.huggingface.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NO_CACHE = RunOptions(use_cache=False)
-BOTH = [Place("cpu", 0), Place("cpu", 1)]
+BOTH = [Slot("cpu", 0), Slot("cpu", 1)]
 
 
 def painted(
@@ -42,7 +42,7 @@ def painted(
     ref: ModelRef,
     task: str,
     seed: int,
-    place: Place,
+    slot: Slot,
     meet: threading.Barrier | None = None,
 ) -> Any:
     """
@@ -63,7 +63,7 @@ def painted(
         return kept
 
     with (
-        models.at(place),
+        models.at(slot),
         models.use(ref, task, context=recorder.context) as pipeline,
         torch.no_grad(),
     ):
@@ -96,7 +96,7 @@ def test_calls_at_once_paint_what_they_paint_alone(
     alone = ModelManager(device="cpu", encoder_cache=0)
     expected = [painted(alone, ref, task, seed, BOTH[0]) for seed in range(2)]
     models = ModelManager(device="cpu", calls=2, encoder_cache=0)
-    assert models.places == BOTH
+    assert models.slots == BOTH
     for _ in range(3):
         meet = threading.Barrier(2)
         with ThreadPoolExecutor(2) as pool:
@@ -109,7 +109,7 @@ def test_calls_at_once_paint_what_they_paint_alone(
     assert models.loads == 1
 
 
-def test_a_seat_has_modules_of_its_own_over_the_same_memory(model: Callable[[str], str]) -> None:
+def test_a_replica_has_modules_of_its_own_over_the_same_memory(model: Callable[[str], str]) -> None:
     models = ModelManager(device="cpu", calls=2)
     ref, context = ImageToImageModel(repo_id=model("stable_diffusion")), Recorder(models).context
     with models.at(BOTH[0]), models.use(ref, "image-to-image", context=context) as first:
@@ -125,26 +125,26 @@ def test_a_seat_has_modules_of_its_own_over_the_same_memory(model: Callable[[str
         second.vae.enable_tiling()
         assert not first.vae.use_tiling
     assert sum(one.bytes for one in models.loaded()) == sum(
-        one.bytes for one in models.workplace.tiers.components()
+        one.bytes for one in models.workplace.store.components()
     )
 
 
-def test_what_a_call_leaves_on_its_modules_reaches_no_other_seat(
+def test_what_a_call_leaves_on_its_modules_reaches_no_other_replica(
     model: Callable[[str], str],
 ) -> None:
     models = ModelManager(device="cpu", calls=3)
     ref, context = ImageToImageModel(repo_id=model("stable_diffusion")), Recorder(models).context
     with models.at(BOTH[0]), models.use(ref, "image-to-image", context=context) as first:
         first.vae.enable_tiling()
-    for seat in (1, 2):
+    for replica in (1, 2):
         with (
-            models.at(Place("cpu", seat)),
+            models.at(Slot("cpu", replica)),
             models.use(ref, "image-to-image", context=context) as other,
         ):
             assert not other.vae.use_tiling
 
 
-def test_seats_share_what_encoders_gave(model: Callable[[str], str]) -> None:
+def test_replicas_share_what_encoders_gave(model: Callable[[str], str]) -> None:
     models = ModelManager(device="cpu", calls=2)
     ref = ImageToImageModel(repo_id=model("stable_diffusion"))
     painted(models, ref, "image-to-image", 1, BOTH[0])
@@ -153,11 +153,11 @@ def test_seats_share_what_encoders_gave(model: Callable[[str], str]) -> None:
     assert models.encoder_cache.misses == misses
 
 
-def test_no_seat_keeps_weights_that_were_let_go_of(model: Callable[[str], str]) -> None:
+def test_no_replica_keeps_weights_that_were_let_go_of(model: Callable[[str], str]) -> None:
     models = ModelManager(device="cpu", calls=2)
     ref, context = ImageToImageModel(repo_id=model("stable_diffusion")), Recorder(models).context
-    for place in BOTH:
-        with models.at(place), models.use(ref, "image-to-image", context=context) as pipeline:
+    for slot in BOTH:
+        with models.at(slot), models.use(ref, "image-to-image", context=context) as pipeline:
             held = weakref.ref(pipeline.unet)
     del pipeline
     assert models.free() > 0
@@ -165,19 +165,19 @@ def test_no_seat_keeps_weights_that_were_let_go_of(model: Callable[[str], str]) 
     assert held() is None
 
 
-def test_a_seat_follows_weights_that_were_in_host_memory_meanwhile(
+def test_a_replica_follows_weights_that_were_in_host_memory_meanwhile(
     model: Callable[[str], str],
 ) -> None:
     ref = ImageToImageModel(repo_id=model("stable_diffusion"))
     models = ModelManager(device="cpu", calls=2, host_budget=2**30)
     expected = painted(models, ref, "image-to-image", 1, BOTH[1])
-    tiers = models.workplace.tiers
-    tiers.make_room(models.device, tiers.budgets["cpu"])
+    store = models.workplace.store
+    store.make_room(models.device, store.budgets["cpu"])
     assert not models.is_loaded(ref)
-    assert tiers.host_used() > 0
+    assert store.host_used() > 0
     assert np.array_equal(painted(models, ref, "image-to-image", 1, BOTH[1]), expected)
-    assert models.counts.reads == len(tiers.components())
-    found = {one.name.rpartition(" ")[2]: one.module for one in tiers.components()}
+    assert models.counts.reads == len(store.components())
+    found = {one.name.rpartition(" ")[2]: one.module for one in store.components()}
     with (
         models.at(BOTH[1]),
         models.use(ref, "image-to-image", context=Recorder(models).context) as pipeline,
@@ -215,14 +215,14 @@ def two_runs(models: ModelManager, *names: str) -> None:
             assert run.result(90)["o"] == "met"
 
 
-def test_runs_compute_at_once_where_there_are_seats(model: Callable[[str], str]) -> None:
+def test_runs_compute_at_once_where_there_are_replicas(model: Callable[[str], str]) -> None:
     Meet.meet = threading.Barrier(2)
     models = ModelManager(device="cpu", calls=2)
     two_runs(models, *[model("stable_diffusion")] * 2)
     assert models.loads == 1
 
 
-def test_nodes_of_one_run_compute_at_once_where_there_are_seats(
+def test_nodes_of_one_run_compute_at_once_where_there_are_replicas(
     model: Callable[[str], str],
 ) -> None:
     Meet.meet = threading.Barrier(2)
@@ -250,7 +250,7 @@ class Seat(Node):
             return threading.current_thread().name
 
 
-def test_no_more_seats_are_taken_than_are_needed(model: Callable[[str], str]) -> None:
+def test_no_more_replicas_are_taken_than_are_needed(model: Callable[[str], str]) -> None:
     with Engine(models=ModelManager(device="cpu", calls=8)) as engine:
         node: Any = Seat(model=ModelRef(repo_id=model("stable_diffusion")))
         made = Workflow(Output(name="o", value=node.output), engine=engine)
@@ -319,30 +319,30 @@ def test_only_models_that_fit_together_are_used_together(
     assert max(map(len, Notes.together)) <= budgets
 
 
-def test_places_are_first_seats_first_and_cards_have_one() -> None:
+def test_slots_are_first_replicas_first_and_cards_have_one() -> None:
     cpu = choose_device("cpu")
     other = choose_device("cpu:1")
     card = type(cpu)("cuda:0", torch.bfloat16)
-    assert places([cpu], 3, 1) == [Place("cpu", 0), Place("cpu", 1), Place("cpu", 2)]
-    assert places([card, cpu], 2, 1) == [Place("cuda:0", 0), Place("cpu", 0), Place("cpu", 1)]
-    assert places([cpu], 3, 4) == [Place("cpu", 0)] * 4
-    assert places([cpu, other], 1, 1) == [Place("cpu", 0), Place("cpu:1", 0)]
+    assert slots([cpu], 3, 1) == [Slot("cpu", 0), Slot("cpu", 1), Slot("cpu", 2)]
+    assert slots([card, cpu], 2, 1) == [Slot("cuda:0", 0), Slot("cpu", 0), Slot("cpu", 1)]
+    assert slots([cpu], 3, 4) == [Slot("cpu", 0)] * 4
+    assert slots([cpu, other], 1, 1) == [Slot("cpu", 0), Slot("cpu:1", 0)]
 
 
 @pytest.mark.parametrize(
     ("cores", "threads", "expected"), [(8, 1, 8), (8, 3, 2), (8, 8, 1), (2, 8, 1)]
 )
-def test_a_processor_has_seats_for_its_cores(
+def test_a_processor_has_replicas_for_its_cores(
     cores: int, threads: int, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(seats, "_cores", lambda: cores)
+    monkeypatch.setattr(replicas, "_cores", lambda: cores)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        assert len(places([choose_device("cpu")], None, 1)) == expected
+        assert len(slots([choose_device("cpu")], None, 1)) == expected
     finally:
         torch.set_num_threads(before)
 
 
 def test_the_cores_are_at_most_those_of_the_machine() -> None:
-    assert 1 <= seats._cores() <= (os.cpu_count() or 1)
+    assert 1 <= replicas._cores() <= (os.cpu_count() or 1)

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     import torch
 
-    from nodetool_core.models.devices import Device
+    from nodetool_core.models.residency.devices import Device
 
-Master = dict[int, "torch.Tensor"]
+HostCopy = dict[int, "torch.Tensor"]
 """The host's copy of a module: identity of each tensor to its data."""
 
 
@@ -74,14 +74,14 @@ def module_bytes(module: torch.nn.Module) -> int:
     return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
 
 
-class Placer:
+class ModuleCopier:
     """
     Copies modules to one kind of device.
 
     Another one can stand in for it where copies are counted or made to fail.
     """
 
-    def to_device(self, module: torch.nn.Module, device: Device, *, keep: bool) -> Master | None:
+    def to_device(self, module: torch.nn.Module, device: Device, *, keep: bool) -> HostCopy | None:
         """
         Move a module from host memory to a device; gives the host's copy where it is to be kept.
 
@@ -94,7 +94,7 @@ class Placer:
 
         is_cuda = device.name.startswith("cuda")
         bare = {id(tensor): beside(tensor, as_parameter=False) for tensor in tensors(module)}
-        master = (
+        host_copy = (
             {key: self._pinned(data) for key, data in bare.items()} if is_cuda and keep else bare
         )
         stream: Any = torch.cuda.Stream(torch.device(device.name)) if is_cuda else None  # type: ignore[no-untyped-call]
@@ -102,7 +102,7 @@ class Placer:
         copies: dict[Any, torch.Tensor] = {}
         with torch.cuda.stream(stream):
             for tensor in tensors(module):
-                host = master[id(tensor)]
+                host = host_copy[id(tensor)]
                 # Tied weights stay tied.
                 same = tuple(
                     (part.data_ptr(), tuple(part.shape), tuple(part.stride()))
@@ -115,7 +115,7 @@ class Placer:
             stream.synchronize()
         for tensor in tensors(module):
             _give(tensor, placed[id(tensor)])
-        return master if keep else None
+        return host_copy if keep else None
 
     def copy(self, host: torch.Tensor, device: Device) -> torch.Tensor:
         """One tensor on the device. Raises torch.OutOfMemoryError."""
@@ -123,10 +123,10 @@ class Placer:
             host.clone() if device.is_host else host.to(device.place, non_blocking=host.is_pinned())
         )
 
-    def to_host(self, module: torch.nn.Module, master: Master) -> None:
+    def to_host(self, module: torch.nn.Module, host_copy: HostCopy) -> None:
         """Give a module the host's copy back; its device copy is let go of. Nothing is moved."""
         for tensor in tensors(module):
-            _give(tensor, master[id(tensor)])
+            _give(tensor, host_copy[id(tensor)])
 
     def discard(self, module: torch.nn.Module) -> None:
         """Let go of all data of a module, whoever still holds the module itself."""

@@ -3,9 +3,9 @@ Several calls at once over one set of weights.
 
 A call changes more than its pipeline: an autoencoder keeps rows for its next convolution, a
 pipeline puts attention processors into the denoiser and takes them out again, fp8 is cast layer by
-layer. So whoever computes beside another on a processor has a *seat* of its own there: the tree of
-modules and the tensors in it are the seat's, and the memory of the tensors is everybody's. The
-first seat has the component itself. The others have copies of its *mould*, a copy that is made
+layer. So whoever computes beside another on a processor has a *replica* of its own there: the tree of
+modules and the tensors in it are the replica's, and the memory of the tensors is everybody's. The
+first replica has the component itself. The others have copies of its *template*, a copy that is made
 before anybody calls the component and that is never called itself.
 """
 
@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nodetool_core.models.placing import beside, tensors
+from nodetool_core.models.residency.transfer import beside, tensors
 
 if TYPE_CHECKING:
     import torch
 
-    from nodetool_core.models.devices import Device
+    from nodetool_core.models.residency.devices import Device
 
 _HOOKS = "_diffusers_hook"
 """
@@ -33,39 +33,39 @@ module.
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Slot:
     """Where one thread computes."""
 
     device: str
-    seat: int = 0
+    replica: int = 0
 
 
-def places(devices: Sequence[Device], calls: int | None, batch: int) -> list[Place]:
+def slots(devices: Sequence[Device], calls: int | None, batch: int) -> list[Slot]:
     """
-    Where calls can be under way at once, the first seats first.
+    Where calls can be under way at once, the first replicas first.
 
-    Calls that may become one have to meet, so they share a seat; they are done one at a time
+    Calls that may become one have to meet, so they share a replica; they are done one at a time
     anyway.
 
     Args:
-        calls: Seats of each processor; None for as many as it has cores for.
+        calls: Replicas of each processor; None for as many as it has cores for.
         batch: How many equal calls are done as one.
     """
     import torch
 
     if batch > 1:
-        return [Place(device.name) for device in devices] * batch
+        return [Slot(device.name) for device in devices] * batch
     hosts = sum(device.is_host for device in devices)
-    seats = calls if calls is not None else _cores() // (torch.get_num_threads() * max(1, hosts))
+    replicas = calls if calls is not None else _cores() // (torch.get_num_threads() * max(1, hosts))
     return [
-        Place(device.name, seat)
-        for seat in range(max(1, seats))
+        Slot(device.name, replica)
+        for replica in range(max(1, replicas))
         for device in devices
-        if seat == 0 or device.is_host
+        if replica == 0 or device.is_host
     ]
 
 
-def twin(module: torch.nn.Module) -> Any:
+def clone_sharing_storage(module: torch.nn.Module) -> Any:
     """
     Return a module like this one, unhooked, with tensors of its own over the same memory.
 

@@ -13,7 +13,7 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nodetool_core.models.devices import Device
+    from nodetool_core.models.residency.devices import Device
 
 GUESS = 3000
 """
@@ -24,7 +24,7 @@ the most of a call.
 _MARGIN = 1.1
 
 
-class WorkingMemory:
+class ActivationMemory:
     """Estimates by model and task. Safe to use from many threads."""
 
     def __init__(self, guess: int = GUESS) -> None:

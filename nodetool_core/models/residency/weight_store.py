@@ -7,14 +7,14 @@ and the host.
 
 - Pins. Whoever uses a component holds a pin; what is pinned never leaves its device.
 - Single flight. The first to want a component brings it, outside the lock; whoever wants it
-  meanwhile waits for that flight alone, so that what is there already is never waited for. A flight
+  meanwhile waits for that transfer alone, so that what is there already is never waited for. A transfer
   that fails leaves nothing behind and tells all who wait; one that was cancelled lets the next one
-  fly.
-- Making room. Before a component comes, just enough of those without a pin goes, as the policy
-  chooses. What has a copy in host memory goes at no cost. Pins and flights may exceed a budget (a
+  begin.
+- Making room. Before a component comes, just enough of those without a pin goes, as the planner
+  chooses. What has a copy in host memory goes at no cost. Pins and transfers may exceed a budget (a
   model larger than its device's budget still runs); the excess goes when they end.
 
-Under the lock: a component with a pin or a flight is in the table; the bytes of a device are the
+Under the lock: a component with a pin or a transfer is in the table; the bytes of a device are the
 sum over those on it or on their way to it. Costs: O(components) per acquire, which are some dozens.
 """
 
@@ -27,19 +27,24 @@ from concurrent.futures import TimeoutError as NotYet
 from typing import TYPE_CHECKING
 
 from nodetool_core.errors import RunCancelled
-from nodetool_core.models.placing import Placer, module_bytes, return_memory
-from nodetool_core.models.resident import ChooseVictims, Component, Counts, Wanted
-from nodetool_core.models.seats import twin
+from nodetool_core.models.residency.component import (
+    ChooseVictims,
+    Component,
+    ComponentRequest,
+    Counts,
+)
+from nodetool_core.models.residency.replicas import clone_sharing_storage
+from nodetool_core.models.residency.transfer import ModuleCopier, module_bytes, return_memory
 
 if TYPE_CHECKING:
     import torch
 
     from nodetool_core.context import Context
-    from nodetool_core.models.devices import Device
-    from nodetool_core.models.placing import Master
+    from nodetool_core.models.residency.devices import Device
+    from nodetool_core.models.residency.transfer import HostCopy
 
 
-class Tiers:
+class WeightStore:
     """The table of components. Safe to use from many threads."""
 
     def __init__(
@@ -47,23 +52,23 @@ class Tiers:
         budgets: Mapping[str, float],
         host_budget: float,
         choose: ChooseVictims,
-        placer: Placer | None = None,
+        copier: ModuleCopier | None = None,
         *,
-        moulded: Collection[str] = (),
+        replicated: Collection[str] = (),
     ) -> None:
         """
         Args:
             budgets: Bytes by name of device.
             host_budget: Bytes of copies to keep in host memory, besides what is on a device.
-            moulded: Names of the devices with several seats.
+            replicated: Names of the devices with several replicas.
         """
         self.budgets = dict(budgets)
         self.host_budget = host_budget
         self.counts = Counts()
-        self.placer = placer or Placer()
-        self.working: dict[str, int] = dict.fromkeys(budgets, 0)
+        self.copier = copier or ModuleCopier()
+        self.activations: dict[str, int] = dict.fromkeys(budgets, 0)
         """Bytes that operations have reserved for their intermediate results, by device."""
-        self._moulded = moulded
+        self._replicated = replicated
         self._choose = choose
         self._table: dict[tuple[Hashable, str], Component] = {}
         self._sizes: dict[Hashable, int] = {}
@@ -77,9 +82,9 @@ class Tiers:
         with self._lock:
             return list(self._table.values())
 
-    def size(self, wanted: Wanted) -> int:
+    def size(self, request: ComponentRequest) -> int:
         """Bytes of a component: measured where it was there before, else the estimate."""
-        return self._sizes.get(wanted.key, wanted.estimate)
+        return self._sizes.get(request.key, request.estimate)
 
     def known_size(self, key: Hashable) -> int | None:
         """Bytes of a component that was there before."""
@@ -97,12 +102,12 @@ class Tiers:
             return sum(
                 one.bytes
                 for one in self._table.values()
-                if one.device.name == device and (one.is_placed or one.flight)
+                if one.device.name == device and (one.is_placed or one.transfer)
             )
 
     def free_bytes(self, device: str) -> float:
         """Bytes of the budget that nothing takes; below 0 where pins exceed it."""
-        return self.budgets[device] - self.working[device] - self.used(device)
+        return self.budgets[device] - self.activations[device] - self.used(device)
 
     def host_used(self) -> int:
         """Bytes of copies in host memory."""
@@ -110,13 +115,13 @@ class Tiers:
             return sum(
                 one.bytes
                 for one in self._table.values()
-                if one.master is not None or self._is_in_host_only(one)
+                if one.host_copy is not None or self._is_in_host_only(one)
             )
 
     # -- acquiring ---------------------------------------------------------------------------------
 
     def acquire(
-        self, wanted: Sequence[Wanted], device: Device, context: Context
+        self, requests: Sequence[ComponentRequest], device: Device, context: Context
     ) -> tuple[list[Component], bool]:
         """
         Return the components on the device, each with a pin.
@@ -127,12 +132,12 @@ class Tiers:
         `context` ends meanwhile.
         """
         while True:
-            parts, flights, mine = self._claim(wanted, device)
+            parts, transfers, mine = self._claim(requests, device)
             is_read = any(part.module is None for part, _ in mine)
             try:
                 self._bring(mine, device)
-                for flight in flights:
-                    _wait(flight, context)
+                for transfer in transfers:
+                    _wait(transfer, context)
             except RunCancelled:
                 self.release(parts)
                 context.check_cancelled()
@@ -144,7 +149,7 @@ class Tiers:
             return parts, is_read
 
     def prefetch(
-        self, wanted: Sequence[Wanted], device: Device, drops: Collection[Hashable] = ()
+        self, requests: Sequence[ComponentRequest], device: Device, drops: Collection[Hashable] = ()
     ) -> int:
         """
         Bring components to the device without keeping a pin, as far as there is room once `drops`
@@ -154,7 +159,7 @@ class Tiers:
         should go is in use), they are read into host memory, if that has room.
         """
         with self._lock:
-            missing = [one for one in wanted if not self._is_here_or_coming(one.key, device)]
+            missing = [one for one in requests if not self._is_here_or_coming(one.key, device)]
             going = [
                 one
                 for one in self._table.values()
@@ -197,7 +202,7 @@ class Tiers:
         Negative gives them back.
         """
         with self._lock:
-            self.working[device.name] += size
+            self.activations[device.name] += size
             if size > 0:
                 self._make_room(device, 0, ())
 
@@ -216,7 +221,7 @@ class Tiers:
         """Components that are pinned have left their device for host memory by other means."""
         with self._lock:
             for part in parts:
-                part.is_placed, part.master = False, None
+                part.is_placed, part.host_copy = False, None
 
     def drop(self, is_wanted: Callable[[Component], bool]) -> int:
         """
@@ -227,7 +232,7 @@ class Tiers:
         freed = 0
         with self._lock:
             for one in list(self._table.values()):
-                if not one.pins and one.flight is None and not is_wanted(one):
+                if not one.pins and one.transfer is None and not is_wanted(one):
                     freed += one.bytes
                     self._discard(one)
         if freed:
@@ -237,36 +242,38 @@ class Tiers:
     # -- under the lock ----------------------------------------------------------------------------
 
     def _claim(
-        self, wanted: Sequence[Wanted], device: Device, *, make_room: bool = True
-    ) -> tuple[list[Component], list[Future[None] | None], list[tuple[Component, Wanted]]]:
-        """Pin all, take the flights that nobody has, and make room for them."""
+        self, requests: Sequence[ComponentRequest], device: Device, *, make_room: bool = True
+    ) -> tuple[
+        list[Component], list[Future[None] | None], list[tuple[Component, ComponentRequest]]
+    ]:
+        """Pin all, take on the transfers that nobody has, and make room for them."""
         with self._lock:
             self._tick += 1
-            parts = [self._entry(one, device) for one in wanted]
+            parts = [self._entry(one, device) for one in requests]
             mine = []
-            for part, one in zip(parts, wanted, strict=True):
+            for part, one in zip(parts, requests, strict=True):
                 part.pins += 1
                 part.used = self._tick
-                if not part.is_placed and part.flight is None:
+                if not part.is_placed and part.transfer is None:
                     part.bytes = self.size(one)
                     mine.append((part, one))
             if make_room:
                 self._make_room(
-                    device, sum(part.bytes for part, _ in mine), [one.key for one in wanted]
+                    device, sum(part.bytes for part, _ in mine), [one.key for one in requests]
                 )
             for part, _ in mine:
-                part.flight = Future()
-            return parts, [part.flight for part in parts], mine
+                part.transfer = Future()
+            return parts, [part.transfer for part in parts], mine
 
-    def _entry(self, wanted: Wanted, device: Device) -> Component:
-        found = self._table.get((wanted.key, device.name))
+    def _entry(self, request: ComponentRequest, device: Device) -> Component:
+        found = self._table.get((request.key, device.name))
         if found is None:
             # One that another device let go of is taken over from host memory.
             found = next(
                 (
                     one
                     for one in self._table.values()
-                    if one.key == wanted.key and not one.pins and self._is_in_host_only(one)
+                    if one.key == request.key and not one.pins and self._is_in_host_only(one)
                 ),
                 None,
             )
@@ -274,30 +281,30 @@ class Tiers:
                 del self._table[found.key, found.device.name]
                 found.device = device
             else:
-                found = Component(wanted.key, wanted.name, device, self.size(wanted))
-            self._table[wanted.key, device.name] = found
+                found = Component(request.key, request.name, device, self.size(request))
+            self._table[request.key, device.name] = found
         return found
 
     def _is_here_or_coming(self, key: Hashable, device: Device) -> bool:
         found = self._table.get((key, device.name))
-        return found is not None and (found.is_placed or found.flight is not None)
+        return found is not None and (found.is_placed or found.transfer is not None)
 
     @staticmethod
     def _may_leave(one: Component) -> bool:
-        return one.is_placed and not one.pins and one.flight is None
+        return one.is_placed and not one.pins and one.transfer is None
 
     def _may_leave_host(self, one: Component) -> bool:
-        return one.master is not None or (self._is_in_host_only(one) and not one.pins)
+        return one.host_copy is not None or (self._is_in_host_only(one) and not one.pins)
 
-    def _may_stage(self, wanted: Wanted, device: Device) -> bool:
+    def _may_stage(self, request: ComponentRequest, device: Device) -> bool:
         """Whether a component that is on disk alone has room in host memory now."""
-        found = self._table.get((wanted.key, device.name))
+        found = self._table.get((request.key, device.name))
         is_on_disk = found is None or found.module is None
-        return is_on_disk and self.host_used() + self.size(wanted) <= self.host_budget
+        return is_on_disk and self.host_used() + self.size(request) <= self.host_budget
 
     @staticmethod
     def _is_in_host_only(one: Component) -> bool:
-        return one.module is not None and not one.is_placed and one.flight is None
+        return one.module is not None and not one.is_placed and one.transfer is None
 
     def _make_room(self, device: Device, size: float, coming: Collection[Hashable]) -> None:
         shortfall = size - self.free_bytes(device.name)
@@ -313,27 +320,27 @@ class Tiers:
             self._leave_device(one)
 
     def _leave_device(self, one: Component) -> None:
-        if one.master is None or one.module is None:
+        if one.host_copy is None or one.module is None:
             self._discard(one)
             return
-        self.placer.to_host(one.module, one.master)
-        one.master, one.is_placed = None, False
-        if one.mould is not None:
+        self.copier.to_host(one.module, one.host_copy)
+        one.host_copy, one.is_placed = None, False
+        if one.template is not None:
             self._forget(one)
 
     def _discard(self, one: Component) -> None:
         self._table.pop((one.key, one.device.name), None)
         self._forget(one)
         if one.module is not None:
-            self.placer.discard(one.module)
-        one.module, one.master, one.state, one.is_placed = None, None, None, False
+            self.copier.discard(one.module)
+        one.module, one.host_copy, one.state, one.is_placed = None, None, None, False
 
     @staticmethod
     def _forget(one: Component) -> None:
         for forget in list(one.holders):
             forget()
         one.holders.clear()
-        one.mould = None
+        one.template = None
 
     def _host_has_room(self, size: int, coming: Hashable) -> bool:
         """
@@ -356,7 +363,7 @@ class Tiers:
                 return False
             for one in self._choose(copies, int(shortfall), (coming,), None):
                 if one.is_placed:
-                    one.master = None
+                    one.host_copy = None
                 else:
                     self._discard(one)
             return True
@@ -364,17 +371,21 @@ class Tiers:
     # -- outside the lock --------------------------------------------------------------------------
 
     def _bring(
-        self, mine: Sequence[tuple[Component, Wanted]], device: Device, *, place: bool = True
+        self,
+        mine: Sequence[tuple[Component, ComponentRequest]],
+        device: Device,
+        *,
+        place: bool = True,
     ) -> None:
         """
-        Fly each of the flights that were taken.
+        Do each of the transfers that were taken on.
 
         Where one fails, so do the others, and what they brought goes again.
         """
         brought: list[Component] = []
-        for index, (part, wanted) in enumerate(mine):
+        for index, (part, request) in enumerate(mine):
             try:
-                self._fly(part, wanted, device, place)
+                self._transfer(part, request, device, place)
                 brought.append(part)
             except BaseException as error:
                 with self._lock:
@@ -385,25 +396,29 @@ class Tiers:
                             self._discard(one)
                 raise
 
-    def _fly(self, part: Component, wanted: Wanted, device: Device, place: bool) -> None:
+    def _transfer(
+        self, part: Component, request: ComponentRequest, device: Device, place: bool
+    ) -> None:
         is_read = part.module is None
-        module = wanted.read() if part.module is None else part.module
-        size = module_bytes(module) or wanted.estimate
+        module = request.read() if part.module is None else part.module
+        size = module_bytes(module) or request.estimate
         keep = place and self._host_has_room(size, part.key)
-        master = self._placed(module, device, keep) if place else None
-        mould = twin(module) if place and device.name in self._moulded else None
+        host_copy = self._placed(module, device, keep) if place else None
+        template = (
+            clone_sharing_storage(module) if place and device.name in self._replicated else None
+        )
         with self._lock:
-            part.mould = mould
-            part.module, part.master, part.is_placed, part.bytes = module, master, place, size
+            part.template = template
+            part.module, part.host_copy, part.is_placed, part.bytes = module, host_copy, place, size
             self._sizes[part.key] = size
             self.counts.reads += is_read
             self.counts.placed += place
             self.counts.bytes_placed += size if place else 0
-            flight, part.flight = part.flight, None
-        assert flight is not None
-        flight.set_result(None)
+            transfer, part.transfer = part.transfer, None
+        assert transfer is not None
+        transfer.set_result(None)
 
-    def _placed(self, module: torch.nn.Module, device: Device, keep: bool) -> Master | None:
+    def _placed(self, module: torch.nn.Module, device: Device, keep: bool) -> HostCopy | None:
         """
         Copy to the device; where its memory runs out, once more after all that nobody uses has left
         it.
@@ -411,28 +426,28 @@ class Tiers:
         import torch
 
         try:
-            return self.placer.to_device(module, device, keep=keep)
+            return self.copier.to_device(module, device, keep=keep)
         except torch.OutOfMemoryError:
             self.make_room(device, self.budgets[device.name])
             return_memory()
-            return self.placer.to_device(module, device, keep=keep)
+            return self.copier.to_device(module, device, keep=keep)
 
     def _give_up(self, part: Component, error: BaseException) -> None:
-        flight, part.flight = part.flight, None
+        transfer, part.transfer = part.transfer, None
         if part.module is None:
             self._table.pop((part.key, part.device.name), None)
-        assert flight is not None
-        flight.set_exception(error)
+        assert transfer is not None
+        transfer.set_exception(error)
 
 
-def _wait(flight: Future[None] | None, context: Context) -> None:
+def _wait(transfer: Future[None] | None, context: Context) -> None:
     """Until whoever brings a component has brought it; leaves when the run is cancelled."""
-    while flight is not None:
+    while transfer is not None:
         context.check_cancelled()
         try:
-            flight.result(timeout=0.1)
+            transfer.result(timeout=0.1)
         except NotYet:
-            if flight.done():
+            if transfer.done():
                 raise
             continue
         return

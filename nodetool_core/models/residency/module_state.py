@@ -29,7 +29,7 @@ from itertools import chain
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
-from nodetool_core.models.placing import tensors
+from nodetool_core.models.residency.transfer import tensors
 
 if TYPE_CHECKING:
     import torch

@@ -1,0 +1,1 @@
+"""Between modules and devices: where weights are, and who holds them there."""
