@@ -327,10 +327,10 @@ def _context(models: Any) -> Any:
 @contextmanager
 def _told(models: Any, ref: Any) -> Iterator[None]:
     """While a run is known that will use a model."""
-    from nodetool_core.models.foresight import Coming
+    from nodetool_core.models.planning.lookahead import PlannedUse
 
     forecast = models.forecast()
-    forecast.tell({0: Coming((ref,))})
+    forecast.update({0: PlannedUse((ref,))})
     try:
         yield
     finally:

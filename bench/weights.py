@@ -12,7 +12,7 @@ loops over models, many runs at once): bytes that are loaded onto a device with 
     optimum       the fewest bytes over all orders and all evictions: exact where the search ends, else a lower bound (marked ≥)
 
 The policies see names and bytes alone; that the engine does with real weights what its policy says
-is what tests/models/test_runs.py asserts. Part 2, with a tiny real pipeline: processor time of a
+is what tests/models/planning/test_runs.py asserts. Part 2, with a tiny real pipeline: processor time of a
 call through the engine against the same call of the diffusers pipeline, and what borrowing a
 pipeline costs.
 """
@@ -35,12 +35,12 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from nodetool_core.models.policy import Use, plan_loads  # noqa: E402
+from nodetool_core.models.planning.load_planner import Use, plan_loads  # noqa: E402
 
 EXACT_EFFORT: Final = 60_000
 RUN_EFFORT: Final = 400
 HORIZON: Final = 96
-"""As in nodetool_core/models/foresight.py."""
+"""As in nodetool_core/models/planning/lookahead.py."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from nodetool_core.engine import places
 from nodetool_core.engine.threads import CLOSED
 
 if TYPE_CHECKING:
-    from nodetool_core.models.foresight import Offer
+    from nodetool_core.models.planning.lookahead import ReadyUse
     from nodetool_core.models.residency.replicas import Slot
 
 LONGEST_WAIT = 20.0
@@ -31,7 +31,7 @@ LONGEST_WAIT = 20.0
 
 @dataclass(eq=False, slots=True)
 class _Job:
-    offer: Offer | None
+    offer: ReadyUse | None
     since: float
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
@@ -55,7 +55,7 @@ class _Seat:
         self.working: int | None = None
         """The thread that has it."""
         self._lane = lane
-        self._left: dict[int, tuple[str, Offer] | None] = {}
+        self._left: dict[int, tuple[str, ReadyUse] | None] = {}
 
     def leave(self) -> None:
         """Let another thread have it; the weights that the node holds stay where they are."""
@@ -101,7 +101,7 @@ class DeviceLane:
             manager: Gives the weights manager, which is asked only for work that uses models.
         """
         self.changed = threading.Condition()
-        self.running: dict[int, tuple[str, Offer]] = {}
+        self.running: dict[int, tuple[str, ReadyUse]] = {}
         """What each thread works on, and for which device."""
         self._manager = manager
         self._jobs: list[_Job] = []
@@ -111,7 +111,7 @@ class DeviceLane:
         """Where the threads sit that wait for work."""
         self._closed = False
 
-    def submit(self, offer: Offer | None, function: Callable[..., Any], *arguments: Any) -> None:
+    def submit(self, offer: ReadyUse | None, function: Callable[..., Any], *arguments: Any) -> None:
         """
         Call a function on a device's thread.
 
@@ -142,7 +142,7 @@ class DeviceLane:
             target=self._work, args=(seat,), name=f"nodetool-device-{self._count}", daemon=True
         ).start()
 
-    def _missing(self, offer: Offer | None) -> list[Slot | None]:
+    def _missing(self, offer: ReadyUse | None) -> list[Slot | None]:
         """
         Return the places that have no thread yet.
 

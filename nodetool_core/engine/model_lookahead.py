@@ -19,7 +19,7 @@ from nodetool_core.node import Lane
 from nodetool_core.references import ModelRef
 
 if TYPE_CHECKING:
-    from nodetool_core.models.foresight import Forecast, Offer
+    from nodetool_core.models.planning.lookahead import ReadyUse, RunForecast
 
 _ANCESTORS = 64
 """Of more nearest steps than this above one step, the rest is left out: the order only guides."""
@@ -35,7 +35,7 @@ class ModelLookahead:
         Args:
             manager: The weights manager. One without `forecast` is not told anything.
         """
-        self.taken: Offer | None = None
+        self.taken: ReadyUse | None = None
         """The use that was given to the device last, until its lane asks for it."""
         self.devices = 1
         """How many devices run models; known once the run has used one."""
@@ -43,7 +43,7 @@ class ModelLookahead:
         """How many steps they take at once."""
         self._frames = frames
         self._manager = manager
-        self._forecast: Forecast | None = None
+        self._forecast: RunForecast | None = None
         self._looks_ahead: bool | None = None
         self._uses: list[tuple[Step, frozenset[int]]] | None = None
         self._begin = 0
@@ -66,7 +66,7 @@ class ModelLookahead:
         order = sorted(ready, key=lambda models: models != last)
         names = [ready[models][-1][1].index for models in order]
         chosen = forecast.choose(names)
-        self.taken = forecast.offer(chosen)
+        self.taken = forecast.ready_use(chosen)
         return order[names.index(chosen)]
 
     def close(self, *, cancelled: bool) -> None:
@@ -74,8 +74,8 @@ class ModelLookahead:
         if self._forecast is not None:
             self._manager.run_closed(self._forecast, cancelled=cancelled)
 
-    def _tell(self, ready: dict[Models, list[tuple[Frame, Step]]]) -> Forecast:
-        from nodetool_core.models.foresight import HORIZON, Coming
+    def _tell(self, ready: dict[Models, list[tuple[Frame, Step]]]) -> RunForecast:
+        from nodetool_core.models.planning.lookahead import HORIZON, PlannedUse
 
         if self._forecast is None:
             self._forecast = self._manager.forecast()
@@ -83,16 +83,18 @@ class ModelLookahead:
             self.places = len(self._manager.slots)
         if self._uses is None:
             self._uses = _uses_of(self._frames.plan.steps)
-        left: dict[int, Coming] = {}
-        waiting = {jobs[-1][1].index: Coming(models) for models, jobs in ready.items() if models}
+        left: dict[int, PlannedUse] = {}
+        waiting = {
+            jobs[-1][1].index: PlannedUse(models) for models, jobs in ready.items() if models
+        }
         while self._begin < len(self._uses) and self._is_settled(self._uses[self._begin][0]):
             self._begin += 1
         for step, after in self._uses[self._begin :]:
             if len(left) >= HORIZON:
                 break
             if step.index not in waiting and self._is_left(step):
-                left[step.index] = Coming(models_of(self._frames.root, step), after)
-        self._forecast.tell({**waiting, **left})
+                left[step.index] = PlannedUse(models_of(self._frames.root, step), after)
+        self._forecast.update({**waiting, **left})
         return self._forecast
 
     def _is_settled(self, step: Step) -> bool:

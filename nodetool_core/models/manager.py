@@ -3,8 +3,8 @@ The weights manager: what is loaded, where, and who holds it.
 
 `use` pins the components of a model on a device, and lends a pipeline over them until its block
 ends, whichever way it ends. What stays when nobody holds it, and what goes, is for the weight store
-(`tiers.py`), with the forecasts of all runs as their guide (`foresight.py`, `policy.py`). While one
-node computes, the weights of the next one are fetched (`prefetch.py`). A call that runs out of
+(`residency/`), with the forecasts of all runs as their guide (`planning/`). While one
+node computes, the weights of the next one are fetched (`planning/prefetch.py`). A call that runs out of
 memory is tried again with less (`ladder.py`).
 """
 
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nodetool_core.context import Context
-    from nodetool_core.models.foresight import Forecast, Offer
     from nodetool_core.models.ladder import Lease
     from nodetool_core.models.model import Model
+    from nodetool_core.models.planning.lookahead import ReadyUse, RunForecast
     from nodetool_core.models.residency.activation_memory import Meter
     from nodetool_core.models.residency.component import Component, Counts
     from nodetool_core.models.residency.devices import Device
@@ -230,31 +230,31 @@ class ModelManager:
         for name, directory in weights.items():
             self.resolver.weights.setdefault(name, directory)
 
-    def forecast(self) -> Forecast:
-        """Where a run tells what it will use. Close it when the run ends."""
-        return self.workplace.foresight.forecast()
+    def forecast(self) -> RunForecast:
+        """Return where a run keeps what it will use. Close it when the run ends."""
+        return self.workplace.lookahead.forecast()
 
-    def run_closed(self, forecast: Forecast, *, cancelled: bool) -> None:
+    def run_closed(self, forecast: RunForecast, *, cancelled: bool) -> None:
         """
         A run has ended. What was loaded for a cancelled one, and no other needs, is let go of.
         """
-        loaded_for = {part for parts, _ in forecast.coming.values() for part in parts}
+        loaded_for = {part for parts, _ in forecast.planned.values() for part in parts}
         forecast.close()
         if cancelled and loaded_for:
-            needed = self.workplace.foresight.needed()
+            needed = self.workplace.lookahead.needed()
             self.workplace.store.drop(lambda one: one.key not in loaded_for or one.key in needed)
 
-    def pick(self, offers: list[Offer], device: str, running: list[Offer]) -> int | None:
+    def pick(self, ready: list[ReadyUse], device: str, running: list[ReadyUse]) -> int | None:
         """
         Which of the uses that wait a device should take.
 
         None where another should, on which `running` are under way.
         """
-        return self.workplace.foresight.pick(offers, self.workplace.device(device), running)
+        return self.workplace.lookahead.pick(ready, self.workplace.device(device), running)
 
-    def fits(self, offer: Offer, device: str, beside: list[Offer]) -> bool:
+    def fits(self, use: ReadyUse, device: str, beside: list[ReadyUse]) -> bool:
         """Whether a device has the memory for a use beside others that are under way on it."""
-        return self.workplace.foresight.fits(offer, device, beside)
+        return self.workplace.lookahead.fits(use, device, beside)
 
     @contextmanager
     def at(self, slot: Slot) -> Iterator[None]:
@@ -338,7 +338,7 @@ class ModelManager:
     @property
     def workplace(self) -> Workplace:
         """
-        Devices, store, foresight: made on first use, which imports torch.
+        Devices, weight store, planner: made on first use, which imports torch.
 
         Raises ModelError for an unknown device.
         """

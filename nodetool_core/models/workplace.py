@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from nodetool_core.context import Context
 from nodetool_core.models.batching import Batcher
-from nodetool_core.models.foresight import Foresight
 from nodetool_core.models.ladder import Ladder
-from nodetool_core.models.prefetch import Prefetch
+from nodetool_core.models.planning.lookahead import LookaheadPlanner
+from nodetool_core.models.planning.prefetch import Prefetch
 from nodetool_core.models.residency.activation_memory import ActivationMemory, Meter
 from nodetool_core.models.residency.component import Component, ComponentRequest
 from nodetool_core.models.residency.devices import Device, choose_devices, host_memory
@@ -57,9 +57,9 @@ class Workplace:
         self.slots = slots(self.devices, manager.calls, manager.batch)
         replicated = {slot.device for slot in self.slots if slot.replica}
         self.store = WeightStore(budgets, host_budget, self._victims, copier, replicated=replicated)
-        self.foresight = Foresight(self.store, self.devices, manager.parts_of, self._size)
+        self.lookahead = LookaheadPlanner(self.store, self.devices, manager.parts_of, self._size)
         self.ladder = Ladder(self.store, ActivationMemory(), meter or Meter())
-        self.prefetch = Prefetch(self.store, self.foresight, self.requests)
+        self.prefetch = Prefetch(self.store, self.lookahead, self.requests)
         self.context = _quiet_context(manager)
         self._batchers = {device.name: Batcher(manager.batch) for device in self.devices}
         self._thread = threading.local()
@@ -108,7 +108,7 @@ class Workplace:
         coming: Collection[Hashable],
         device: Device | None,
     ) -> list[Component]:
-        return self.foresight.victims(candidates, shortfall, coming, device)
+        return self.lookahead.victims(candidates, shortfall, coming, device)
 
     def _size(self, key: Hashable) -> int:
         return self.store.known_size(key) or self.estimates.get(key, 1)

@@ -11,8 +11,8 @@ import pytest
 
 from nodetool_core import ModelRef
 from nodetool_core.errors import ModelError
-from nodetool_core.models.foresight import Coming
 from nodetool_core.models.manager import ModelManager
+from nodetool_core.models.planning.lookahead import PlannedUse
 from nodetool_core.models.sources.allowlist import ModelAllowlist
 from nodetool_core.models.sources.hub import Hub
 
@@ -81,10 +81,10 @@ def test_nothing_of_it_is_fetched_ahead(manager: ModelManager, folder: str) -> N
     """A run that tells what it will use makes nobody look at weights that are not listed."""
     forecast = manager.forecast()
     beside = ModelRef(repo_id=str(Path(folder).parent / "other"))
-    forecast.tell({0: Coming((beside,))})
-    assert forecast.coming[0][0] == frozenset({beside})
-    forecast.tell({0: Coming((ModelRef(repo_id=folder),))})
-    assert len(forecast.coming[0][0]) > 1, "the components of the listed one are known"
+    forecast.update({0: PlannedUse((beside,))})
+    assert forecast.planned[0][0] == frozenset({beside})
+    forecast.update({0: PlannedUse((ModelRef(repo_id=folder),))})
+    assert len(forecast.planned[0][0]) > 1, "the components of the listed one are known"
     forecast.close()
 
 

@@ -25,8 +25,8 @@ from nodes.nodetool.output import Output
 from nodetool_core import Context, ModelRef, RunCancelled, Workflow
 from nodetool_core.engine.engine import Engine
 from nodetool_core.errors import ModelError, Problem
-from nodetool_core.models.foresight import Coming
 from nodetool_core.models.manager import ModelManager
+from nodetool_core.models.planning.lookahead import PlannedUse
 from nodetool_core.models.residency.transfer import module_bytes
 from nodetool_core.models.shells import modules_of
 from nodetool_core.models.sources import priors, resolver
@@ -486,8 +486,8 @@ def test_a_prior_that_is_not_listed_is_not_asked_for(hub: Hub, hub_server: HubSe
     with models.use(ON_HUB, "network:movq", context=Recorder(models).context) as part:
         assert type(part.model).__name__ == "VQModel", "a part of the decoder needs no prior"
     forecast = models.forecast()
-    forecast.tell({0: Coming((ON_HUB,))})
-    assert forecast.coming[0][0] == frozenset({ON_HUB})
+    forecast.update({0: PlannedUse((ON_HUB,))})
+    assert forecast.planned[0][0] == frozenset({ON_HUB})
     forecast.close()
     assert not [name for name in hub_server.fetched if name.startswith("prior/")]
     both = ModelManager(

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nodetool_core.models.policy import Schedule, Use, chain, least_worth, plan_loads
+from nodetool_core.models.planning.load_planner import Schedule, Use, chain, least_worth, plan_loads
 
 
 def brute_force(

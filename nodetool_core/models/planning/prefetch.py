@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from nodetool_core.errors import NodetoolError
 
 if TYPE_CHECKING:
-    from nodetool_core.models.foresight import Foresight
+    from nodetool_core.models.planning.lookahead import LookaheadPlanner
     from nodetool_core.models.residency.component import ComponentRequest
     from nodetool_core.models.residency.devices import Device
     from nodetool_core.models.residency.weight_store import WeightStore
@@ -28,7 +28,7 @@ class Prefetch:
     def __init__(
         self,
         store: WeightStore,
-        foresight: Foresight,
+        lookahead: LookaheadPlanner,
         requests: Mapping[Hashable, ComponentRequest],
     ) -> None:
         """
@@ -38,14 +38,14 @@ class Prefetch:
         self.fetched = 0
         """Components that were brought ahead of their use."""
         self._store = store
-        self._foresight = foresight
+        self._lookahead = lookahead
         self._requests = requests
         self._at_work: dict[str, threading.Thread] = {}
         self._lock = threading.Lock()
 
     def wake(self, device: Device) -> None:
         """Something was brought to a device, or used: look whether there is something to fetch."""
-        if not self._foresight.needed():
+        if not self._lookahead.needed():
             return
         with self._lock:
             if device.name in self._at_work:
@@ -79,7 +79,7 @@ class Prefetch:
 
     def _fetch(self, device: Device) -> bool:
         """Fetch for the next load; False where there is none, or it has to wait."""
-        step = self._foresight.next_load(device)
+        step = self._lookahead.next_load(device)
         if step is None:
             return False
         requests = [self._requests[key] for key in step.loads if key in self._requests]

@@ -3,8 +3,8 @@ What the runs under way will use, and what follows from it.
 
 Which use is next, what has to go, what to fetch ahead.
 
-Each run tells a *forecast*: the uses that are left of it, each with those that come before. All
-forecasts together make one problem for `policy.plan_loads`, so that runs that share a manager share
+Each run has a *forecast*: the uses that are left of it, each with those that come before. All
+forecasts together make one problem for `load_planner.plan_loads`, so that runs that share a manager share
 its loads as well: what one run needs next is not dropped for another, and of two uses the one goes
 first after which fewer bytes are loaded.
 """
@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nodetool_core.models.policy import Step, Use, least_worth, plan_loads
+from nodetool_core.models.planning.load_planner import Step, Use, least_worth, plan_loads
 
 if TYPE_CHECKING:
     from nodetool_core.models.residency.component import Component
@@ -33,7 +33,7 @@ _DISK, _HOST = 1.0, 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Coming:
+class PlannedUse:
     """A use that is left of a run."""
 
     models: tuple[ModelRef, ...]
@@ -42,35 +42,35 @@ class Coming:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Offer:
+class ReadyUse:
     """A use that could begin now."""
 
-    forecast: Forecast
+    forecast: RunForecast
     """Whose it is."""
     name: int
     parts: frozenset[Hashable]
 
 
-class Forecast:
+class RunForecast:
     """
     What is left of one run.
 
-    Told by the engine; read by whoever plans. Close it when the run ends, however it ends.
+    The engine updates it, and whoever plans reads it. Close it when the run ends, however it ends.
     """
 
-    def __init__(self, foresight: Foresight) -> None:
-        self._foresight = foresight
-        self.coming: dict[int, tuple[frozenset[Hashable], frozenset[int]]] = {}
+    def __init__(self, lookahead: LookaheadPlanner) -> None:
+        self._lookahead = lookahead
+        self.planned: dict[int, tuple[frozenset[Hashable], frozenset[int]]] = {}
         """Parts and predecessors of each use, by its name, in an order in which they could run."""
 
-    def tell(self, uses: Mapping[int, Coming]) -> None:
+    def update(self, uses: Mapping[int, PlannedUse]) -> None:
         """
-        What is left, in place of what was told before.
+        Replace what is left of the run.
 
         Uses by any names, each after those that it waits for.
         """
-        parts = self._foresight.parts_of
-        self.coming = {
+        parts = self._lookahead.parts_of
+        self.planned = {
             name: (frozenset().union(*(parts(ref) for ref in use.models)), use.after)
             for name, use in uses.items()
         }
@@ -81,18 +81,18 @@ class Forecast:
 
         Of those that need no load, the first.
         """
-        return ready[self._foresight.choose([self.offer(name) for name in ready])]
+        return ready[self._lookahead.choose([self.ready_use(name) for name in ready])]
 
-    def offer(self, name: int) -> Offer:
-        """Return a use as it was told last."""
-        return Offer(self, name, self.coming[name][0])
+    def ready_use(self, name: int) -> ReadyUse:
+        """Return a use as it was planned last."""
+        return ReadyUse(self, name, self.planned[name][0])
 
     def close(self) -> None:
         """The run has ended: it will use nothing more."""
-        self._foresight.forget(self)
+        self._lookahead.forget(self)
 
 
-class Foresight:
+class LookaheadPlanner:
     """The forecasts of all runs of one manager."""
 
     def __init__(
@@ -111,16 +111,16 @@ class Foresight:
         self._store = store
         self._devices = devices
         self._size = size
-        self._forecasts: list[Forecast] = []
+        self._forecasts: list[RunForecast] = []
         self._lock = threading.Lock()
 
-    def forecast(self) -> Forecast:
-        made = Forecast(self)
+    def forecast(self) -> RunForecast:
+        made = RunForecast(self)
         with self._lock:
             self._forecasts.append(made)
         return made
 
-    def forget(self, forecast: Forecast) -> None:
+    def forget(self, forecast: RunForecast) -> None:
         with self._lock:
             if forecast in self._forecasts:
                 self._forecasts.remove(forecast)
@@ -131,15 +131,15 @@ class Foresight:
             return {
                 part
                 for forecast in self._forecasts
-                for parts, _ in forecast.coming.values()
+                for parts, _ in forecast.planned.values()
                 for part in parts
             }
 
     def pick(
-        self, offers: Sequence[Offer], device: Device, running: Sequence[Offer] = ()
+        self, ready: Sequence[ReadyUse], device: Device, running: Sequence[ReadyUse] = ()
     ) -> int | None:
         """
-        Which of the offers a device that is free should take.
+        Which of the uses that are ready a device that is free should take.
 
         None where they are better left to another device.
 
@@ -147,9 +147,9 @@ class Foresight:
             where more than one waits.
         """
         if len(self._devices) == 1:
-            return self.choose(offers, device)
-        elsewhere = {offer.parts for offer in running}
-        parts = [offer.parts for offer in offers]
+            return self.choose(ready, device)
+        elsewhere = {use.parts for use in running}
+        parts = [use.parts for use in ready]
         others = [one.name for one in self._devices if one != device]
         here = [
             index for index, some in enumerate(parts) if self._store.is_placed(some, device.name)
@@ -165,9 +165,9 @@ class Foresight:
             for index, is_away in enumerate(away)
             if not is_away or parts.count(parts[index]) > 1
         ]
-        return left[self.choose([offers[index] for index in left], device)] if left else None
+        return left[self.choose([ready[index] for index in left], device)] if left else None
 
-    def fits(self, offer: Offer, device: str, beside: Sequence[Offer]) -> bool:
+    def fits(self, use: ReadyUse, device: str, beside: Sequence[ReadyUse]) -> bool:
         """
         Whether the budget of a device is enough for a use beside those under way on it.
 
@@ -175,22 +175,22 @@ class Foresight:
         """
         if not beside:
             return True
-        parts = offer.parts.union(*(other.parts for other in beside))
+        parts = use.parts.union(*(other.parts for other in beside))
         return (
             sum(self._size(part) for part in parts)
             <= self._store.budgets[device] - self._store.activations[device]
         )
 
-    def choose(self, offers: Sequence[Offer], device: Device | None = None) -> int:
+    def choose(self, ready: Sequence[ReadyUse], device: Device | None = None) -> int:
         """
-        Which of the offers should be next.
+        Which of the uses that are ready should be next.
 
         One that needs no load, else the one that the plan has first.
         """
-        if len(offers) == 1:
+        if len(ready) == 1:
             return 0
         devices = self._devices if device is None else [device]
-        parts = [offer.parts for offer in offers]
+        parts = [use.parts for use in ready]
         placed = [
             index
             for index, some in enumerate(parts)
@@ -204,8 +204,7 @@ class Foresight:
         position = {owner: index for index, owner in enumerate(owners)}
         order = {step.use: rank for rank, step in enumerate(self._plan(uses, devices[0]))}
         ranks = [
-            order.get(position.get((id(offer.forecast), offer.name), -1), len(order))
-            for offer in offers
+            order.get(position.get((id(use.forecast), use.name), -1), len(order)) for use in ready
         ]
         return ranks.index(min(ranks))
 
@@ -216,7 +215,7 @@ class Foresight:
         coming: Collection[Hashable],
         device: Device | None,
     ) -> list[Component]:
-        """Return what goes so that `shortfall` bytes become free: see `store.ChooseVictims`."""
+        """Return what goes so that `shortfall` bytes become free: see `residency.component.ChooseVictims`."""
         uses, _ = self._uses()
         needed = {part for use in uses for part in use.parts}
         dead = [one for one in candidates if one.key not in needed]
@@ -286,13 +285,15 @@ class Foresight:
         And whose each is, and its name there.
         """
         with self._lock:
-            told = [(forecast, forecast.coming) for forecast in self._forecasts if forecast.coming]
-        share = max(4, HORIZON // max(1, len(told)))
+            known = [
+                (forecast, forecast.planned) for forecast in self._forecasts if forecast.planned
+            ]
+        share = max(4, HORIZON // max(1, len(known)))
         uses: list[Use[Hashable]] = []
         owners = []
-        for forecast, coming in told:
+        for forecast, planned in known:
             position: dict[int, int] = {}
-            for name, (parts, after) in list(coming.items())[:share]:
+            for name, (parts, after) in list(planned.items())[:share]:
                 earlier = frozenset(position[one] for one in after if one in position)
                 position[name] = len(uses)
                 uses.append(Use(parts, earlier))

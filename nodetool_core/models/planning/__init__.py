@@ -1,0 +1,1 @@
+"""Which weights are loaded next, and which go for them."""
