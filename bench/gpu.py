@@ -225,17 +225,17 @@ class Bench:
         for family in self.families:
             self.call(models, family)
         sizes = {one.name: one.bytes for one in models.loaded()}
-        models.workplace.store.budgets[self.device] = max(sizes.values()) * 1.05
+        models.runtime.store.budgets[self.device] = max(sizes.values()) * 1.05
         plain = [self._swap_in(models, self.families[index % 2]) for index in range(2 * rounds)]
-        models.workplace.store.budgets[self.device] = sum(sizes.values()) * 1.2
+        models.runtime.store.budgets[self.device] = sum(sizes.values()) * 1.2
         ahead = []
         for index in range(2 * rounds):
             now, then = self.families[index % 2], self.families[(index + 1) % 2]
-            models.workplace.store.drop(lambda one: False)
+            models.runtime.store.drop(lambda one: False)
             self.call(models, now)
             with _told(models, self.ref(then)):
                 self.call(models, now)
-                models.workplace.prefetch.wait()
+                models.runtime.prefetch.wait()
                 ahead.append(self._swap_in(models, then))
         moved = statistics.mean(sizes.values())
         models.free()

@@ -89,7 +89,7 @@ CIRCLES: set[frozenset[str]] = {
     ),
     frozenset({"engine.frames", "engine.runner"}),
     frozenset({"models.sources.hub", "models.components.networks", "models.sources.resolver"}),
-    frozenset({"models.manager", "models.workplace"}),
+    frozenset({"models.manager", "models.runtime"}),
     frozenset({"server.metrics", "server.services"}),
     frozenset({"cli.batch", "cli.run"}),
 }

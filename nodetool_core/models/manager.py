@@ -5,7 +5,7 @@ The weights manager: what is loaded, where, and who holds it.
 ends, whichever way it ends. What stays when nobody holds it, and what goes, is for the weight store
 (`residency/`), with the forecasts of all runs as their guide (`planning/`). While one
 node computes, the weights of the next one are fetched (`planning/prefetch.py`). A call that runs out of
-memory is tried again with less (`ladder.py`).
+memory is tried again with less (`calls/oom_recovery.py`).
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
 from nodetool_core.forking import renewed_after_fork
-from nodetool_core.models.batching import Member
+from nodetool_core.models.calls.batching import Member
 from nodetool_core.models.components.encoder_cache import BOUND, EncoderCache
 from nodetool_core.models.components.networks import part_of
 from nodetool_core.models.residency.module_state import in_call
+from nodetool_core.models.runtime import DeviceRuntime
 from nodetool_core.models.schedulers import mend_schedulers
 from nodetool_core.models.sources.resolver import ResolvedModel, Resolver
 from nodetool_core.models.tasks import ANY
-from nodetool_core.models.workplace import Workplace
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from nodetool_core.context import Context
-    from nodetool_core.models.ladder import Lease
-    from nodetool_core.models.model import Model
+    from nodetool_core.models.calls.model import Model
+    from nodetool_core.models.calls.oom_recovery import Lease
     from nodetool_core.models.planning.lookahead import ReadyUse, RunForecast
     from nodetool_core.models.residency.activation_memory import Meter
     from nodetool_core.models.residency.component import Component, Counts
@@ -122,7 +122,7 @@ class ModelManager:
         self.loads = 0
         """How many times a model was not there as a whole and weights were read for it."""
         self._options = (device, budget, host_budget, copier, meter)
-        self._workplace: Workplace | None = None
+        self._runtime: DeviceRuntime | None = None
         self._models: dict[Hashable, Model] = {}
         self._known: dict[tuple[ModelRef, str | None], frozenset[Hashable]] = {}
         self._leases: list[Lease] = []
@@ -140,7 +140,7 @@ class ModelManager:
         What held the weights has locks and threads of the other process.
         """
         self._lock = threading.RLock()
-        self._workplace, self._timer = None, None
+        self._runtime, self._timer = None, None
         self._models, self._known, self._leases = {}, {}, []
         self.encoder_cache = EncoderCache(self.encoder_cache.bound)
         self.resolver.after_fork()
@@ -163,7 +163,7 @@ class ModelManager:
         own. Raises ModelError with what to do where the model can't be had, RunCancelled where the
         run ends while waiting.
         """
-        from nodetool_core.models.ladder import Lease, modules_in
+        from nodetool_core.models.calls.oom_recovery import Lease, modules_in
 
         resolved = self.resolver.resolve(ref, context, task)
         model = self._model(ref, resolved, task)
@@ -174,20 +174,20 @@ class ModelManager:
             try:
                 for remark in model.remarks(components):
                     context.warn(remark)
-                states = model.states(components, self.workplace.replica)
+                states = model.states(components, self.runtime.replica)
                 lease = Lease(model.name, task, model.device, components, modules_in(lent), states)
                 with self._lock:
                     self._leases.append(lease)
                 try:
-                    self.workplace.prefetch.wake(model.device)
+                    self.runtime.prefetch.wake(model.device)
                     yield lent
                 finally:
                     with self._lock:
                         self._leases.remove(lease)
-                    if lease.sparing is not None:
-                        lease.sparing.close()
+                    if lease.low_memory is not None:
+                        lease.low_memory.close()
             finally:
-                self.workplace.store.release(components)
+                self.runtime.store.release(components)
         finally:
             self._end(model)
 
@@ -200,7 +200,7 @@ class ModelManager:
         Gives what the pipeline gives. Raises ModelError with the code `out_of_memory`, and whatever
         the pipeline raises.
         """
-        from nodetool_core.models.ladder import states_of
+        from nodetool_core.models.calls.oom_recovery import states_of
 
         mend_schedulers(pipeline)
         with self._lock:
@@ -213,11 +213,11 @@ class ModelManager:
 
         def run(one: Any, given: Mapping[str, Any]) -> Any:
             with in_call(states_of(leases)):
-                return self.workplace.ladder.call(one, given, leases, context)
+                return self.runtime.oom_recovery.call(one, given, leases, context)
 
         if self.batch == 1:
             return run(pipeline, arguments)
-        return self.workplace.batcher(leases[0].device).call(
+        return self.runtime.batcher(leases[0].device).call(
             Member(pipeline, arguments, context), run
         )
 
@@ -232,7 +232,7 @@ class ModelManager:
 
     def forecast(self) -> RunForecast:
         """Return where a run keeps what it will use. Close it when the run ends."""
-        return self.workplace.lookahead.forecast()
+        return self.runtime.lookahead.forecast()
 
     def run_closed(self, forecast: RunForecast, *, cancelled: bool) -> None:
         """
@@ -241,8 +241,8 @@ class ModelManager:
         loaded_for = {part for parts, _ in forecast.planned.values() for part in parts}
         forecast.close()
         if cancelled and loaded_for:
-            needed = self.workplace.lookahead.needed()
-            self.workplace.store.drop(lambda one: one.key not in loaded_for or one.key in needed)
+            needed = self.runtime.lookahead.needed()
+            self.runtime.store.drop(lambda one: one.key not in loaded_for or one.key in needed)
 
     def pick(self, ready: list[ReadyUse], device: str, running: list[ReadyUse]) -> int | None:
         """
@@ -250,16 +250,16 @@ class ModelManager:
 
         None where another should, on which `running` are under way.
         """
-        return self.workplace.lookahead.pick(ready, self.workplace.device(device), running)
+        return self.runtime.lookahead.pick(ready, self.runtime.device(device), running)
 
     def fits(self, use: ReadyUse, device: str, beside: list[ReadyUse]) -> bool:
         """Whether a device has the memory for a use beside others that are under way on it."""
-        return self.workplace.lookahead.fits(use, device, beside)
+        return self.runtime.lookahead.fits(use, device, beside)
 
     @contextmanager
     def at(self, slot: Slot) -> Iterator[None]:
         """What this thread uses in the block is placed there."""
-        with self.workplace.bound(slot):
+        with self.runtime.bound(slot):
             yield
 
     # -- looking -----------------------------------------------------------------------------------
@@ -279,7 +279,7 @@ class ModelManager:
         """
         Whether the weights that a reference stands for are loaded. Asks no network, loads nothing.
         """
-        if self._workplace is None:
+        if self._runtime is None:
             return False
         try:
             revision = self.resolver.revision(ref)
@@ -294,11 +294,11 @@ class ModelManager:
 
     def loaded(self) -> list[LoadedModel]:
         """Return the models whose weights are all on a device, least recently used first."""
-        if self._workplace is None:
+        if self._runtime is None:
             return []
         with self._lock:
             models = sorted(self._models.values(), key=lambda model: model.used)
-        sizes = {(one.key, one.device.name): one.bytes for one in self.workplace.store.components()}
+        sizes = {(one.key, one.device.name): one.bytes for one in self.runtime.store.components()}
         return [
             LoadedModel(
                 model.name,
@@ -314,12 +314,12 @@ class ModelManager:
     @property
     def counts(self) -> Counts:
         """What was read and moved since the manager was made."""
-        return self.workplace.store.counts
+        return self.runtime.store.counts
 
     @property
     def devices(self) -> list[Device]:
         """Where models run. Raises ModelError where this machine lacks a device that was named."""
-        return self.workplace.devices
+        return self.runtime.devices
 
     @property
     def slots(self) -> list[Slot]:
@@ -328,7 +328,7 @@ class ModelManager:
 
         Each thread that computes beside another needs its own.
         """
-        return self.workplace.slots
+        return self.runtime.slots
 
     @property
     def device(self) -> Device:
@@ -336,25 +336,25 @@ class ModelManager:
         return self.devices[0]
 
     @property
-    def workplace(self) -> Workplace:
+    def runtime(self) -> DeviceRuntime:
         """
         Devices, weight store, planner: made on first use, which imports torch.
 
         Raises ModelError for an unknown device.
         """
         with self._lock:
-            if self._workplace is None:
-                self._workplace = Workplace(self, *self._options)
-            return self._workplace
+            if self._runtime is None:
+                self._runtime = DeviceRuntime(self, *self._options)
+            return self._runtime
 
     # -- letting go --------------------------------------------------------------------------------
 
     def free(self) -> int:
         """Drop everything that is not in use; returns the bytes that were freed."""
         self.encoder_cache.clear()
-        if self._workplace is None:
+        if self._runtime is None:
             return 0
-        freed = self.workplace.store.drop(lambda one: False)
+        freed = self.runtime.store.drop(lambda one: False)
         with self._lock:
             self._models = {key: model for key, model in self._models.items() if model.uses}
         return freed
@@ -392,8 +392,8 @@ class ModelManager:
     # -- models ------------------------------------------------------------------------------------
 
     def _model(self, ref: ModelRef, resolved: ResolvedModel, task: str) -> Model:
+        from nodetool_core.models.calls.model import Model
         from nodetool_core.models.components.recipes import Precision, recipe_for
-        from nodetool_core.models.model import Model
 
         part = part_of(task)
 
@@ -407,7 +407,7 @@ class ModelManager:
                 part,
             )
 
-        devices = self.workplace.preferred_devices()
+        devices = self.runtime.preferred_devices()
         with self._lock:
             known = [(device, self._models.get(key(device))) for device in devices]
         device, model = next(
@@ -422,9 +422,9 @@ class ModelManager:
             )
             with self._lock:
                 model = self._models.setdefault(key(device), made)
-                self.workplace.estimates.update(model.recipe.estimates)
-                self.workplace.requests.update(
-                    {one.key: one for one in model.requests(self.workplace.context)}
+                self.runtime.estimates.update(model.recipe.estimates)
+                self.runtime.requests.update(
+                    {one.key: one for one in model.requests(self.runtime.context)}
                 )
         self._known[_bare(ref), part] = model.keys
         return model
@@ -438,9 +438,9 @@ class ModelManager:
         try:
             components = self._acquire(model, context)
             try:
-                return components, model.lend(task, components, self.workplace.replica)
+                return components, model.lend(task, components, self.runtime.replica)
             except BaseException:
-                self.workplace.store.release(components)
+                self.runtime.store.release(components)
                 raise
         except ModelError:
             self._forget(model)
@@ -460,16 +460,16 @@ class ModelManager:
             }
             gone = model.keys.difference(*(one.keys for one in self._models.values()))
             for key in gone:
-                self.workplace.requests.pop(key, None)
-                self.workplace.estimates.pop(key, None)
-        self.workplace.store.drop(lambda one: one.key not in gone)
+                self.runtime.requests.pop(key, None)
+                self.runtime.estimates.pop(key, None)
+        self.runtime.store.drop(lambda one: one.key not in gone)
 
     def _acquire(self, model: Model, context: Context) -> list[Component]:
         requests = model.requests(context)
         is_here = self._is_placed(model)
         if not is_here:
             context.progress(0, 1, f"Loading {model.name}")
-        components, is_read = self.workplace.store.acquire(requests, model.device, context)
+        components, is_read = self.runtime.store.acquire(requests, model.device, context)
         self.loads += is_read
         try:
             if not is_here:
@@ -477,12 +477,12 @@ class ModelManager:
         except BaseException:
             # Cancelled, or a listener failed: nobody gets the components, who could give their pins
             # back.
-            self.workplace.store.release(components)
+            self.runtime.store.release(components)
             raise
         return components
 
     def _is_placed(self, model: Model) -> bool:
-        return self.workplace.store.is_placed(model.keys, model.device.name)
+        return self.runtime.store.is_placed(model.keys, model.device.name)
 
     def parts_of(self, ref: ModelRef) -> frozenset[Hashable]:
         """

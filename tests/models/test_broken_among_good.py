@@ -96,14 +96,14 @@ def test_m1_good_models_do_not_notice_broken_ones(
             models.paints(manager, family)
         else:
             models.is_refused(manager, family, part, how, seed)
-        assert {one.pins for one in manager.workplace.store.components()} <= {0}
-        assert manager.workplace.store.used("cpu") <= budget
+        assert {one.pins for one in manager.runtime.store.components()} <= {0}
+        assert manager.runtime.store.used("cpu") <= budget
     used = {family for family, part, *_ in uses if part is None}
     assert {one.name for one in manager._models.values()} == {
         models.good[family] for family in used
     }
     manager.free()
-    assert manager.workplace.store.components() == []
+    assert manager.runtime.store.components() == []
 
 
 @pytest.mark.slow
@@ -119,8 +119,8 @@ def test_m1_hostile_files_leave_nothing(models: Models) -> None:
             models.paints(manager, "stable_diffusion")
             tensors.append(_tensors_alive())
     assert len(set(tensors[1:])) == 1, tensors
-    known = {one.key for one in manager.workplace.store.components()}
-    assert manager.workplace.requests.keys() == manager.workplace.estimates.keys() == known
+    known = {one.key for one in manager.runtime.store.components()}
+    assert manager.runtime.requests.keys() == manager.runtime.estimates.keys() == known
 
 
 def _tensors_alive() -> int:

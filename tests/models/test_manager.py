@@ -13,11 +13,11 @@ import torch
 from nodetool_core import ImageToImageModel, RunCancelled
 from nodetool_core.errors import ModelError
 from nodetool_core.models import loading
+from nodetool_core.models.calls.pipelines import modules_of
 from nodetool_core.models.components.recipes import Precision, recipe_for
 from nodetool_core.models.manager import ModelManager
 from nodetool_core.models.residency.devices import choose_device
 from nodetool_core.models.residency.transfer import module_bytes
-from nodetool_core.models.shells import modules_of
 from tests.nodes.huggingface.recorder import Recorder
 from tests.nodes.huggingface.test_image_to_image import run
 from tests.nodes.huggingface.tiny_pipelines import save, stable_diffusion
@@ -246,7 +246,7 @@ class Gate:
 def wait_for_pins(models: ModelManager, count: int) -> None:
     """Until so many uses wait for one and the same component."""
     until = time.monotonic() + 30
-    while not any(one.pins == count for one in models.workplace.store.components()):
+    while not any(one.pins == count for one in models.runtime.store.components()):
         assert time.monotonic() < until, "nobody else came to wait for it"
         time.sleep(0.005)
 

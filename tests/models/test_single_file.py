@@ -54,7 +54,7 @@ def refused(file: Path, hub: Hub) -> Problem:
         models.use(ModelRef(repo_id=str(file)), "text-to-image", context=Recorder(models).context),
     ):
         pass
-    assert models.workplace.store.components() == []
+    assert models.runtime.store.components() == []
     assert caught.value.problem.hint and caught.value.problem.where == str(file)
     return caught.value.problem
 

@@ -44,8 +44,8 @@ def refused(
         models.use(ModelRef(repo_id=str(directory)), task, context=Recorder(models).context),
     ):
         pass
-    assert models.workplace.store.components() == []
-    assert models.workplace.requests == {} and models.workplace.estimates == {}
+    assert models.runtime.store.components() == []
+    assert models.runtime.requests == {} and models.runtime.estimates == {}
     assert caught.value.problem.hint
     return caught.value.problem
 

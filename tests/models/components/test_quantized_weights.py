@@ -159,6 +159,6 @@ def test_m7_quantized_models_run_under_any_budget(
         assert run(Recorder(models), name, seed=1).tobytes() == alone[name]
         with models.at(models.slots[1]):
             assert run(Recorder(models), name, seed=1).tobytes() == alone[name]
-    assert models.workplace.store.used("cpu") <= budget
+    assert models.runtime.store.used("cpu") <= budget
     models.free()
-    assert models.workplace.store.components() == []
+    assert models.runtime.store.components() == []

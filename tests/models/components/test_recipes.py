@@ -84,7 +84,7 @@ def test_the_same_files_in_two_repositories_are_loaded_once(
     use(models, second)
     assert models.counts.reads == parts + 1, "only the denoiser differs"
     assert len(models.loaded()) == 2
-    total = sum(one.bytes for one in models.workplace.store.components())
+    total = sum(one.bytes for one in models.runtime.store.components())
     assert total < sum(one.bytes for one in models.loaded())
 
 
@@ -112,11 +112,11 @@ def test_a_load_that_fails_half_way_holds_on_to_nothing(
     monkeypatch.setattr("nodetool_core.models.loading.read_component", fails)
     with pytest.raises(MemoryError):
         use(models, second)
-    assert {one.pins for one in models.workplace.store.components()} == {0}, (
+    assert {one.pins for one in models.runtime.store.components()} == {0}, (
         "also what it shares with the model that is there"
     )
     models.free()
-    assert models.workplace.store.components() == []
+    assert models.runtime.store.components() == []
 
 
 def test_a_network_of_a_pipeline_is_the_pipelines_own(
@@ -134,7 +134,7 @@ def test_no_more_goes_than_is_needed(
     models: ModelManager, sd: ImageToImageModel, model: Callable[[str], str]
 ) -> None:
     use(models, sd)
-    store = models.workplace.store
+    store = models.runtime.store
     before = {one.name: one.bytes for one in store.components()}
     store.budgets["cpu"] = sum(before.values())
     freed = store.make_room(models.device, 1)
@@ -154,15 +154,15 @@ def test_a_copy_in_host_memory_saves_reading(model: Callable[[str], str]) -> Non
         assert run(Recorder(models), ref.repo_id, seed=1).tobytes() == alone[ref.repo_id]
     assert models.counts.reads == 6, "three components of each model were read once"
     assert models.counts.placed > 6
-    assert models.workplace.store.used("cpu") <= largest + 4096
+    assert models.runtime.store.used("cpu") <= largest + 4096
 
 
 def test_host_memory_has_a_budget(model: Callable[[str], str]) -> None:
     models = ModelManager(device="cpu", budget=0, host_budget=500_000)
     for name in ("stable_diffusion", "lcm", "stable_diffusion_pag"):
         use(models, ImageToImageModel(repo_id=model(name)))
-        assert models.workplace.store.host_used() <= 500_000
-        assert models.workplace.store.used("cpu") == 0
+        assert models.runtime.store.host_used() <= 500_000
+        assert models.runtime.store.used("cpu") == 0
 
 
 @pytest.mark.parametrize("budget", [0, 1, 100_000])
@@ -172,7 +172,7 @@ def test_a_budget_below_one_model_still_runs_it(budget: int, sd: ImageToImageMod
         run(Recorder(models), sd.repo_id, seed=1).tobytes()
         == run(Recorder(ModelManager(device="cpu")), sd.repo_id, seed=1).tobytes()
     )
-    assert models.workplace.store.used("cpu") <= budget
+    assert models.runtime.store.used("cpu") <= budget
 
 
 def test_an_unknown_device_is_told_at_the_first_use(sd: ImageToImageModel) -> None:
@@ -212,7 +212,7 @@ def test_fp8_takes_a_quarter_and_paints_nearly_the_same(model: Callable[[str], s
                 context=recorder.context,
             ).images[0]
             unet = next(
-                one for one in models.workplace.store.components() if one.module is pipeline.unet
+                one for one in models.runtime.store.components() if one.module is pipeline.unet
             )
             return unet.bytes, np.asarray(image, dtype=float)
 
@@ -382,5 +382,5 @@ def test_a_cancel_as_the_weights_come_leaves_no_pin(
     )
     with pytest.raises(RunCancelled), models.use(sd, TASK, context=context):
         pytest.fail("The run was cancelled.")
-    assert {one.pins for one in models.workplace.store.components()} == {0}
+    assert {one.pins for one in models.runtime.store.components()} == {0}
     assert models.free() > 0

@@ -94,7 +94,7 @@ def test_a_graph_loads_as_little_as_any_order_of_it_can(
     models = ModelManager(device="cpu", budget=places * size + 4096)
     with Engine(models=models) as engine:
         result = workflow(uses, names, engine).run(options=NO_CACHE)
-        models.workplace.prefetch.wait()
+        models.runtime.prefetch.wait()
     assert len(result.ran) >= len(uses)
     assert models.counts.bytes_placed == best * size
 
@@ -166,9 +166,9 @@ def test_the_next_weights_come_while_a_node_computes(names: dict[str, str], size
         then: Any = Use(model=ModelRef(repo_id=names["b"]), after=first.output)
         run = Workflow(Output(name="o", value=then.output), engine=engine).start(options=NO_CACHE)
         assert Hold.reached.wait(30)
-        models.workplace.prefetch.wait()
+        models.runtime.prefetch.wait()
         assert models.is_loaded(ImageToImageModel(repo_id=names["b"]))
-        assert models.workplace.prefetch.fetched > 0
+        assert models.runtime.prefetch.fetched > 0
         Hold.opened.set()
         run.result(30)
     assert models.counts.bytes_placed == 2 * size
@@ -182,7 +182,7 @@ def test_what_was_loaded_for_a_cancelled_run_goes(names: dict[str, str]) -> None
         then: Any = Use(model=ModelRef(repo_id=names["b"]), after=first.output)
         run = Workflow(Output(name="o", value=then.output), engine=engine).start(options=NO_CACHE)
         assert Hold.reached.wait(30)
-        models.workplace.prefetch.wait()
+        models.runtime.prefetch.wait()
         run.cancel()
         Hold.opened.set()
         assert run.wait(30)

@@ -125,7 +125,7 @@ def test_a_replica_has_modules_of_its_own_over_the_same_memory(model: Callable[[
         second.vae.enable_tiling()
         assert not first.vae.use_tiling
     assert sum(one.bytes for one in models.loaded()) == sum(
-        one.bytes for one in models.workplace.store.components()
+        one.bytes for one in models.runtime.store.components()
     )
 
 
@@ -171,7 +171,7 @@ def test_a_replica_follows_weights_that_were_in_host_memory_meanwhile(
     ref = ImageToImageModel(repo_id=model("stable_diffusion"))
     models = ModelManager(device="cpu", calls=2, host_budget=2**30)
     expected = painted(models, ref, "image-to-image", 1, BOTH[1])
-    store = models.workplace.store
+    store = models.runtime.store
     store.make_room(models.device, store.budgets["cpu"])
     assert not models.is_loaded(ref)
     assert store.host_used() > 0

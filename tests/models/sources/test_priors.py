@@ -25,10 +25,10 @@ from nodes.nodetool.output import Output
 from nodetool_core import Context, ModelRef, RunCancelled, Workflow
 from nodetool_core.engine.engine import Engine
 from nodetool_core.errors import ModelError, Problem
+from nodetool_core.models.calls.pipelines import modules_of
 from nodetool_core.models.manager import ModelManager
 from nodetool_core.models.planning.lookahead import PlannedUse
 from nodetool_core.models.residency.transfer import module_bytes
-from nodetool_core.models.shells import modules_of
 from nodetool_core.models.sources import priors, resolver
 from nodetool_core.models.sources.allowlist import ModelAllowlist
 from nodetool_core.models.sources.hub import Hub
@@ -184,7 +184,7 @@ def test_it_paints_what_diffusers_paints(
             assert type(pipeline) is type(connected)
             assert np.array_equal(painted(pipeline, family), painted(connected, family))
         assert models.free() > 0
-        assert models.workplace.store.components() == []
+        assert models.runtime.store.components() == []
 
 
 def test_the_parts_of_a_prior_are_components(
@@ -226,7 +226,7 @@ def test_a_prior_takes_its_part_of_the_budget(
     small = ModelManager(device="cpu", budget=0, host_budget=0)
     with small.use(ref(decoder), TASK, context=Recorder(small).context) as pipeline:
         assert np.array_equal(painted(pipeline, "kandinsky22"), expected)
-    assert small.workplace.store.components() == []
+    assert small.runtime.store.components() == []
 
 
 def test_two_decoders_share_one_prior(

@@ -28,7 +28,7 @@ def digests(manager: ModelManager, of: Collection[str] | None = None) -> dict[st
     of hooks) by their attributes; whatever else by its identity.
     """
     found = {}
-    for one in manager.workplace.store.components():
+    for one in manager.runtime.store.components():
         if of is not None and one.name not in of:
             continue
         assert one.module is not None

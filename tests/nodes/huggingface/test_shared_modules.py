@@ -55,7 +55,7 @@ def failing(
     last: tuple[str, ...] = LAST,
 ) -> Iterator[None]:
     """Has what runs last in a call fail the next so many times; checks that it did."""
-    found = {one.name.rpartition(" ")[2]: one.module for one in models.workplace.store.components()}
+    found = {one.name.rpartition(" ")[2]: one.module for one in models.runtime.store.components()}
     name = next(name for name in last if name in found)
     module: Any = found[name]
     left = [kind("CUDA out of memory. Tried to allocate 2.00 GiB") for _ in range(times)]
@@ -83,7 +83,7 @@ def check(
     Run something of two steps in the ways in which it can end, and look at all shared modules after
     each.
     """
-    names = {one.name for one in models.workplace.store.components()}
+    names = {one.name for one in models.runtime.store.components()}
     before = digests(models)
 
     def check_after(what: str) -> None:

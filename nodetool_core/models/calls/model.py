@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from nodetool_core.models.calls.pipelines import lend, prototype
 from nodetool_core.models.components.integrity import REMARK
 from nodetool_core.models.components.networks import part_of
 from nodetool_core.models.components.optimizations import optimize
 from nodetool_core.models.residency.component import ComponentRequest
 from nodetool_core.models.residency.module_state import ModuleState
 from nodetool_core.models.residency.replicas import clone_sharing_storage
-from nodetool_core.models.shells import lend, prototype
 from nodetool_core.models.sources.priors import PRIOR
 
 if TYPE_CHECKING:

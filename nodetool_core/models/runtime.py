@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.context import Context
-from nodetool_core.models.batching import Batcher
-from nodetool_core.models.ladder import Ladder
+from nodetool_core.models.calls.batching import Batcher
+from nodetool_core.models.calls.oom_recovery import OomRecovery
 from nodetool_core.models.planning.lookahead import LookaheadPlanner
 from nodetool_core.models.planning.prefetch import Prefetch
 from nodetool_core.models.residency.activation_memory import ActivationMemory, Meter
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nodetool_core.models.residency.transfer import ModuleCopier
 
 
-class Workplace:
+class DeviceRuntime:
     """The devices of a manager and what is on them."""
 
     def __init__(
@@ -58,7 +58,7 @@ class Workplace:
         replicated = {slot.device for slot in self.slots if slot.replica}
         self.store = WeightStore(budgets, host_budget, self._victims, copier, replicated=replicated)
         self.lookahead = LookaheadPlanner(self.store, self.devices, manager.parts_of, self._size)
-        self.ladder = Ladder(self.store, ActivationMemory(), meter or Meter())
+        self.oom_recovery = OomRecovery(self.store, ActivationMemory(), meter or Meter())
         self.prefetch = Prefetch(self.store, self.lookahead, self.requests)
         self.context = _quiet_context(manager)
         self._batchers = {device.name: Batcher(manager.batch) for device in self.devices}

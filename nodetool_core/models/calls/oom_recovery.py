@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
+from nodetool_core.models.calls.pipelines import modules_of
 from nodetool_core.models.residency.transfer import return_memory, tensors
 from nodetool_core.models.schedulers import copied_scheduler, is_scheduler
-from nodetool_core.models.shells import modules_of
 
 if TYPE_CHECKING:
     import torch
@@ -52,7 +52,7 @@ class Lease:
     """What was lent, by `modules_in`."""
     states: Sequence[ModuleState] = ()
     """How it is to be when it comes back."""
-    sparing: ExitStack | None = None
+    low_memory: ExitStack | None = None
     """What ends the saving of memory, where it was begun."""
 
     def holds(self, pipeline: Any) -> int:
@@ -73,7 +73,7 @@ def modules_in(lent: Any) -> frozenset[int]:
 
 
 @dataclass(frozen=True)
-class Ladder:
+class OomRecovery:
     """What calling a pipeline needs to know of the manager."""
 
     store: WeightStore
@@ -96,7 +96,7 @@ class Ladder:
         attempt = _Attempt(pipeline, arguments, states_of(leases))
         name, device = lease.name, lease.device
         with self._reserved(lease, pixels):
-            if lease.sparing is None:
+            if lease.low_memory is None:
                 try:
                     return attempt.run()
                 except Exception as error:
@@ -117,7 +117,7 @@ class Ladder:
                     f"{name} still ran out of memory: it is done in tiles, with weights in host"
                     " memory, which takes longer."
                 )
-                self._spare(pipeline, leases)
+                self._begin_low_memory(pipeline, leases)
             try:
                 return attempt.run()
             except Exception as error:
@@ -125,18 +125,18 @@ class Ladder:
                     raise
                 raise self._out_of_memory(lease, pixels, error) from error
 
-    def _spare(self, pipeline: Any, leases: Sequence[Lease]) -> None:
+    def _begin_low_memory(self, pipeline: Any, leases: Sequence[Lease]) -> None:
         """Save memory until the first of the leases ends."""
-        device, sparing = leases[0].device, ExitStack()
+        device, low_memory = leases[0].device, ExitStack()
         for lease in leases:
-            lease.sparing = sparing
-        sparing.enter_context(tiled(pipeline))
-        moved = sparing.enter_context(offloaded(pipeline, device))
+            lease.low_memory = low_memory
+        low_memory.enter_context(tiled(pipeline))
+        moved = low_memory.enter_context(offloaded(pipeline, device))
         for state in states_of(leases):
             is_moved = not device.is_host and not moved.isdisjoint(map(id, state.module.modules()))
-            sparing.enter_context(state.changed(moves=is_moved))
+            low_memory.enter_context(state.changed(moves=is_moved))
         if not device.is_host:
-            sparing.callback(
+            low_memory.callback(
                 self.store.displaced, [one for lease in leases for one in lease.components]
             )
         return_memory()

@@ -60,7 +60,7 @@ class Desk:
 
 
 def waiting(desk: Desk) -> int:
-    return len(desk.models.workplace.batcher(desk.models.device)._waiting)
+    return len(desk.models.runtime.batcher(desk.models.device)._waiting)
 
 
 def together(
@@ -87,7 +87,7 @@ def test_equal_calls_become_one_and_give_the_same_images(desk: Desk) -> None:
     with ThreadPoolExecutor(6) as pool:
         futures = together(desk, pool, [lambda seed=seed: desk.call(seed) for seed in range(4)])  # type: ignore[misc]
         made = [future.result(30) for future in futures]
-    assert desk.models.workplace.batcher(desk.models.device).sizes == [1, 4]
+    assert desk.models.runtime.batcher(desk.models.device).sizes == [1, 4]
     for seed, image in enumerate(made):
         assert np.abs(image - alone.call(seed)).max() <= 1
 
@@ -98,7 +98,7 @@ def test_calls_that_differ_in_more_stay_apart(desk: Desk) -> None:
         futures = together(desk, pool, [lambda one=one: desk.call(1, **one) for one in settings])  # type: ignore[misc]
         for future in futures:
             future.result(30)
-    assert desk.models.workplace.batcher(desk.models.device).sizes == [1, 1, 1, 1]
+    assert desk.models.runtime.batcher(desk.models.device).sizes == [1, 1, 1, 1]
 
 
 def test_a_member_that_is_cancelled_ends_alone(desk: Desk) -> None:
@@ -162,7 +162,7 @@ def test_nodes_of_one_run_are_done_together(model: Callable[[str], str]) -> None
     models = ModelManager(device="cpu", batch=4)
     for batched, single in zip(images(models), images(ModelManager(device="cpu")), strict=True):
         assert np.abs(batched - single).max() <= 1
-    assert sum(models.workplace.batcher(models.device).sizes) == 5
+    assert sum(models.runtime.batcher(models.device).sizes) == 5
 
 
 def test_what_can_not_be_taken_apart_is_done_one_by_one(desk: Desk) -> None:
@@ -171,7 +171,7 @@ def test_what_can_not_be_taken_apart_is_done_one_by_one(desk: Desk) -> None:
         for future in together(desk, pool, calls):
             with pytest.raises(AttributeError, match="'tuple' object has no attribute 'images'"):
                 future.result(30)
-    assert desk.models.workplace.batcher(desk.models.device).sizes == [1, 2]
+    assert desk.models.runtime.batcher(desk.models.device).sizes == [1, 2]
 
 
 def test_whatever_ends_a_batch_ends_it_for_all(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +179,7 @@ def test_whatever_ends_a_batch_ends_it_for_all(desk: Desk, monkeypatch: pytest.M
         raise SystemExit(3)
 
     with ThreadPoolExecutor(4) as pool:
-        monkeypatch.setattr("nodetool_core.models.batching._part", ends)
+        monkeypatch.setattr("nodetool_core.models.calls.batching._part", ends)
         for future in together(desk, pool, [lambda seed=seed: desk.call(seed) for seed in (1, 2)]):
             with pytest.raises(SystemExit):
                 future.result(30)

@@ -202,7 +202,7 @@ def test_working_memory_is_reserved_by_what_was_measured(
     assert [one.name for one in models.loaded()] == [sd.repo_id], (
         "what was measured once is reserved the next time"
     )
-    assert models.workplace.store.activations["cpu"] == 0
+    assert models.runtime.store.activations["cpu"] == 0
 
 
 def test_estimates_learn_the_most_that_was_measured() -> None:
