@@ -67,9 +67,9 @@ FOR_NODES = {"assets", "errors", "references"}
 Rooms that a pack may use besides the public face; `packs` is for the pack's own announcement.
 """
 
-TASKS = "nodetool_core.models.tasks"
+DIFFUSERS = "nodetool_core.models.diffusers"
 """
-What pipelines can be used for.
+What diffusers can do, and how.
 
 Known to the room that loads them and to the nodes that call them, and written once.
 """
@@ -242,7 +242,7 @@ def test_nodes_use_the_public_face() -> None:
         used = [
             name
             for name in imports(path, for_types=False)
-            if name.startswith("nodetool_core.") and not name.startswith(TASKS)
+            if name.startswith("nodetool_core.") and not name.startswith(DIFFUSERS)
         ]
         foreign = [name for name in used if room_of(name) not in {*allowed, None}]
         wrong += [f"{path.relative_to(ROOT)} imports {name}" for name in foreign]

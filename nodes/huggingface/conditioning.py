@@ -31,7 +31,7 @@ from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel, LoraM
 from nodes.huggingface.schedulers import check_scheduler, set_scheduler
 from nodetool_core import ImageRef, ModelRef, NodeError
 from nodetool_core.errors import ModelError
-from nodetool_core.models.tasks import is_untried
+from nodetool_core.models.diffusers.tasks import is_untried
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from nodetool_core.models.tasks import ITSELF
+from nodetool_core.models.diffusers.tasks import ITSELF
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,7 @@ def _class_named(name: str) -> Any:
     from diffusers.schedulers.scheduling_lms_discrete import LMSDiscreteScheduler
 
     # Without scipy, diffusers exports a stand-in that can't be instantiated;
-    # `nodetool_core/models/schedulers.py` does without.
+    # `nodetool_core/models/diffusers/schedulers.py` does without.
     found = LMSDiscreteScheduler if name == "LMSDiscreteScheduler" else getattr(diffusers, name)
     if hasattr(found, "_backends"):
         found()

@@ -23,11 +23,11 @@ from nodetool_core.forking import renewed_after_fork
 from nodetool_core.models.calls.batching import Member
 from nodetool_core.models.components.encoder_cache import BOUND, EncoderCache
 from nodetool_core.models.components.networks import part_of
+from nodetool_core.models.diffusers.schedulers import mend_schedulers
+from nodetool_core.models.diffusers.tasks import ANY
 from nodetool_core.models.residency.module_state import in_call
 from nodetool_core.models.runtime import DeviceRuntime
-from nodetool_core.models.schedulers import mend_schedulers
 from nodetool_core.models.sources.resolver import ResolvedModel, Resolver
-from nodetool_core.models.tasks import ANY
 
 if TYPE_CHECKING:
     from pathlib import Path

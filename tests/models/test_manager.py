@@ -12,9 +12,9 @@ import torch
 
 from nodetool_core import ImageToImageModel, RunCancelled
 from nodetool_core.errors import ModelError
-from nodetool_core.models import loading
 from nodetool_core.models.calls.pipelines import modules_of
 from nodetool_core.models.components.recipes import Precision, recipe_for
+from nodetool_core.models.diffusers import assembly
 from nodetool_core.models.manager import ModelManager
 from nodetool_core.models.residency.devices import choose_device
 from nodetool_core.models.residency.transfer import module_bytes
@@ -231,8 +231,8 @@ class Gate:
         self.opened = threading.Event()
         self.reached = threading.Event()
         self.error = error
-        self._real = loading.read_component
-        monkeypatch.setattr(loading, "read_component", self._read)
+        self._real = assembly.read_component
+        monkeypatch.setattr(assembly, "read_component", self._read)
 
     def _read(self, *arguments: Any) -> Any:
         self.reached.set()

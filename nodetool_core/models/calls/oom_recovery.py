@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
 from nodetool_core.models.calls.pipelines import modules_of
+from nodetool_core.models.diffusers.schedulers import copied_scheduler, is_scheduler
 from nodetool_core.models.residency.transfer import return_memory, tensors
-from nodetool_core.models.schedulers import copied_scheduler, is_scheduler
 
 if TYPE_CHECKING:
     import torch

@@ -13,8 +13,8 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
-from nodetool_core.models.schedulers import copied_scheduler, is_scheduler
-from nodetool_core.models.tasks import automatic_class, check_channels, check_task
+from nodetool_core.models.diffusers.schedulers import copied_scheduler, is_scheduler
+from nodetool_core.models.diffusers.tasks import automatic_class, check_channels, check_task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
 
-from nodetool_core.models import loading
 from nodetool_core.models.components.estimates import tensor_bytes, weight_files
 from nodetool_core.models.components.networks import (
     TENSORS,
@@ -33,11 +32,12 @@ from nodetool_core.models.components.networks import (
     tensor_file,
 )
 from nodetool_core.models.components.tokenizers import check_vocabularies, lock_tokenizers
+from nodetool_core.models.diffusers import assembly
+from nodetool_core.models.diffusers.single_file import load_file
+from nodetool_core.models.diffusers.tasks import check_channels, check_task
 from nodetool_core.models.residency.devices import Device
-from nodetool_core.models.single_file import load_file
 from nodetool_core.models.sources.priors import PRIOR
 from nodetool_core.models.sources.repository_layout import check_files, incomplete, read_layout
-from nodetool_core.models.tasks import check_channels, check_task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -148,7 +148,7 @@ def recipe_for(resolved: ResolvedModel, task: str, precision: Precision, hub: Hu
 
     Reads names and headers, no weights. Raises ModelError for what can't be loaded.
     """
-    loading.quiet_libraries()
+    assembly.quiet_libraries()
     if part_of(task):
         return PartRecipe(resolved, task, precision)
     return (
@@ -173,11 +173,11 @@ class DirectoryRecipe(Recipe):
         self._layout = self._read_layout(resolved)
         self._prior_layout = self._read_layout(resolved.prior, PRIOR) if resolved.prior else None
         if resolved.prior and self._prior_layout:
-            loading.check_prior(self._layout.class_name, self._prior_layout, resolved.prior.name)
+            assembly.check_prior(self._layout.class_name, self._prior_layout, resolved.prior.name)
 
     def _read_layout(self, of: ResolvedModel, prefix: str = "") -> Layout:
         layout = read_layout(of.path, of.name, of.variant)
-        self.remarks += loading.left_out(layout, of.name)
+        self.remarks += assembly.left_out(layout, of.name)
         check_vocabularies(layout.directory, layout.components, of.name)
         for part, (library, name) in layout.components.items():
             folder = layout.directory / part
@@ -203,7 +203,7 @@ class DirectoryRecipe(Recipe):
         context.check_cancelled()
         of, layout, folder, cls = self._sources[part]
         where = f"{layout.class_name} ({folder}: {cls.__name__})"
-        module: torch.nn.Module = loading.read_component(
+        module: torch.nn.Module = assembly.read_component(
             layout.directory / folder, cls, of, self.keys[part].variant, self.precision.dtype, where
         )
         context.check_cancelled()
@@ -215,7 +215,7 @@ class DirectoryRecipe(Recipe):
                 part: _own(module) if type(module).__name__ in SHARES_SUBMODULES else module
                 for part, module in modules.items()
             }
-            pipeline = loading.assemble(
+            pipeline = assembly.assemble(
                 self._layout,
                 self._prior_layout,
                 self.resolved,
@@ -257,11 +257,11 @@ class FileRecipe(Recipe):
             for name, module in pipeline.components.items()
             if isinstance(module, torch.nn.Module)
         }
-        self._template = loading.with_modules(pipeline, dict.fromkeys(modules))
+        self._template = assembly.with_modules(pipeline, dict.fromkeys(modules))
         return torch.nn.ModuleDict(modules)
 
     def assemble(self, modules: Mapping[str, torch.nn.Module]) -> Any:
-        return loading.with_modules(self._template, dict(modules[""].named_children()))
+        return assembly.with_modules(self._template, dict(modules[""].named_children()))
 
 
 class PartRecipe(Recipe):

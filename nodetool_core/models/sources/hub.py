@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 from nodetool_core.assets.files import write_problem
 from nodetool_core.errors import ModelError, Problem
 from nodetool_core.models.components.networks import part_files, part_probes
+from nodetool_core.models.diffusers.tasks import check_task
 from nodetool_core.models.sources.component_files import variant_of
 from nodetool_core.models.sources.headers import is_safetensors
 from nodetool_core.models.sources.priors import INDEX
 from nodetool_core.models.sources.repository_layout import pickled, variant_missing
-from nodetool_core.models.tasks import check_task
 
 if TYPE_CHECKING:
     from nodetool_core.context import Context

@@ -4,7 +4,7 @@ Decoders and their priors: families that are published in two halves.
 A prior turns a text into what its decoder draws. The card (README.md) of the decoder names the
 prior, which is then a reference like any other: the resolver finds it in the same ways, and refuses
 it where it is not listed. diffusers would follow the card by itself, to whatever is newest under
-that name; so it is never let (`loading.py`).
+that name; so it is never let (`diffusers/assembly.py`).
 
 Nothing is imported or loaded here that costs more than reading two small texts.
 """

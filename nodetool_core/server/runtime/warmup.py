@@ -17,7 +17,7 @@ from nodetool_core.assets.loader import ImageLoader
 from nodetool_core.context import Context, Models
 from nodetool_core.errors import NodetoolError, Problem
 from nodetool_core.garbage_collection import keep_for_good
-from nodetool_core.models.tasks import ANY
+from nodetool_core.models.diffusers.tasks import ANY
 from nodetool_core.references import ModelRef
 from nodetool_core.server.catalog import ServedWorkflow
 from nodetool_core.server.http.http_errors import HttpError

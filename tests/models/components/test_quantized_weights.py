@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import return_and_correct_aliasing
 
-from nodetool_core.models import loading
+from nodetool_core.models.diffusers import assembly
 from nodetool_core.models.manager import ModelManager
 from nodetool_core.models.residency.devices import Device
 from nodetool_core.models.residency.replicas import clone_sharing_storage
@@ -97,14 +97,14 @@ def quantize(module: torch.nn.Module) -> None:
 @pytest.fixture
 def quantizing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every network is read as a quantized repository gives it."""
-    read = loading.read_component
+    read = assembly.read_component
 
     def read_quantized(*arguments: Any) -> Any:
         module = read(*arguments)
         quantize(module)
         return module
 
-    monkeypatch.setattr(loading, "read_component", read_quantized)
+    monkeypatch.setattr(assembly, "read_component", read_quantized)
 
 
 def linear() -> torch.nn.Module:

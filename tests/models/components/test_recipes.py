@@ -109,7 +109,7 @@ def test_a_load_that_fails_half_way_holds_on_to_nothing(
     def fails(*arguments: Any) -> Any:
         raise MemoryError("too large")
 
-    monkeypatch.setattr("nodetool_core.models.loading.read_component", fails)
+    monkeypatch.setattr("nodetool_core.models.diffusers.assembly.read_component", fails)
     with pytest.raises(MemoryError):
         use(models, second)
     assert {one.pins for one in models.runtime.store.components()} == {0}, (

@@ -19,8 +19,8 @@ from nodes.huggingface.image_to_image import ImageToImage
 from nodes.huggingface.schedulers import SchedulerName, set_scheduler
 from nodes.huggingface.text_to_image import TextToImage
 from nodetool_core import ImageData, ImageToImageModel, NodeError, Registry
+from nodetool_core.models.diffusers.schedulers import mend_schedulers
 from nodetool_core.models.manager import ModelManager
-from nodetool_core.models.schedulers import mend_schedulers
 from nodetool_core.types import choices
 from tests.nodes.huggingface import tiny_pipelines
 from tests.nodes.huggingface.recorder import Recorder

@@ -12,7 +12,7 @@ import pytest
 from diffusers import DiffusionPipeline
 
 from nodetool_core.errors import ModelError
-from nodetool_core.models.tasks import (
+from nodetool_core.models.diffusers.tasks import (
     ANY,
     AUTO,
     ITSELF,
@@ -51,7 +51,9 @@ def test_m8_every_pipeline_of_diffusers_has_a_verdict() -> None:
         reasons = [why for why, names in (*OTHER_RESULTS, *UNFIT) if names.search(name)]
         assert len(reasons) <= 1, name
         assert not (makes_no_images(name) and tasks_of(name)), name
-        assert reasons or tasks_of(name), f"{name} needs a place in nodetool_core/models/tasks.py"
+        assert reasons or tasks_of(name), (
+            f"{name} needs a place in nodetool_core/models/diffusers/tasks.py"
+        )
 
 
 def test_m8_the_table_names_nothing_that_diffusers_lacks() -> None:

@@ -252,7 +252,7 @@ def test_m1_the_second_name_of_t5s_embeddings_is_tied(model: Callable[[str], str
     from diffusers.loaders.single_file_utils import create_diffusers_t5_model_from_checkpoint
     from transformers import T5EncoderModel
 
-    from nodetool_core.models.single_file import _looking_on
+    from nodetool_core.models.diffusers.single_file import _looking_on
 
     directory = model("stable_diffusion_3")
     stored = load_file(Path(directory) / "text_encoder_3" / "model.safetensors")
