@@ -1,8 +1,11 @@
 """
-Turns an image into another by a prompt. The same workflow as image_to_image.json, built in Python.
+Transform an image by a prompt: the workflow of image_to_image.json, built in Python.
 
-    python graphs/image_to_image.py                                   the lake at noon becomes the lake at sunset
-    python graphs/image_to_image.py photo.jpg "a snowy winter night"  your image, your prompt
+The first line turns the lake at noon into the lake at sunset, the second takes your own image and
+prompt:
+
+    python graphs/image_to_image.py
+    python graphs/image_to_image.py photo.jpg "a snowy winter night"
 """
 
 from __future__ import annotations

@@ -40,10 +40,10 @@ def existing_files(
     pattern: str,
 ) -> tuple[Path, list[Path]]:
     """
-    Return the folder, and its files with one of the endings whose names match the pattern, ordered
-    by path; hidden ones are left out.
+    Return the folder, and its files that match an ending and the pattern, ordered by path.
 
-    Warns where there are none. Raises NodeError where there is no such folder.
+    Hidden files are left out. Warn where no file matches. Raises NodeError where there is no such
+    folder.
     """
     path = folder_path(folder, context)
     if not path.is_dir():
@@ -69,10 +69,9 @@ def existing_files(
 
 def file_name(pattern: str, ending: str) -> str:
     """
-    Return a file name with an ending, and with date and time in place of %Y, %m, %d, %H, %M, %S (%%
-    is a percent sign).
+    Return a file name with an ending, and with date and time in place of %Y, %m, %d, %H, %M, %S.
 
-    Raises NodeError where it is none.
+    %% is a percent sign. Raises NodeError where the result is no valid file name.
     """
     now = dt.datetime.now().astimezone()
     name = _DATE.sub(

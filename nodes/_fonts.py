@@ -56,8 +56,7 @@ Ranges = tuple[tuple[int, int], ...]
 
 def font_file(name: str, context: Context) -> str:
     """
-    Return the file of a font: the shipped one for an empty name, else by path, by the name of a
-    file, or by that of a family.
+    Return the file of a font by path, by file name or by family; the shipped one where it is empty.
 
     A relative path starts from the workflow's folder. Raises NodeError where there is none,
     ImageError for a forbidden path.
@@ -231,10 +230,7 @@ def _characters(path: str, changed: int) -> Ranges:
 
 
 def _character_map(data: bytes) -> bytes:
-    """
-    Return the best of the tables from characters to glyphs in a font file, or in the first font of
-    a collection.
-    """
+    """Return the best character map of a font file, or of the first font of a collection."""
     start = struct.unpack_from(">I", data, 12)[0] if data[:4] == b"ttcf" else 0
     for index in range(struct.unpack_from(">H", data, start + 4)[0]):
         name, _, offset, _ = struct.unpack_from(">4sIII", data, start + 12 + 16 * index)

@@ -41,10 +41,7 @@ def longest_side_of(size: Size) -> int:
 
 
 def fitted_size(size: Size, box: Size) -> Size:
-    """
-    Return the largest size of the same shape that fits into the box, to the nearest pixel and at
-    least 1.
-    """
+    """Return the largest size of the same shape that fits into the box; sides are at least 1."""
     (width, height), (box_width, box_height) = size, box
     if width * box_height >= height * box_width:
         return box_width, min(box_height, max(1, round(height * box_width / width)))
@@ -53,8 +50,7 @@ def fitted_size(size: Size, box: Size) -> Size:
 
 def resized(image: Image.Image, size: Size) -> Image.Image:
     """
-    Return the image in another size, resampled with a Lanczos kernel that covers every source
-    pixel.
+    Return the image in another size, by a Lanczos kernel that covers every source pixel.
 
     Palettes and bilevel images are converted first, because indices can't be averaged; colours are
     weighted by their alpha (Pillow does so for RGBA and LA), so that hidden pixels leave no
@@ -68,10 +64,7 @@ def resized(image: Image.Image, size: Size) -> Image.Image:
 
 
 def covering(image: Image.Image, size: Size) -> Image.Image:
-    """
-    Return the image cropped around its middle to the shape of a size, and resized to it as
-    `resized` does.
-    """
+    """Return the image cropped around its centre to the shape of a size, and resized to it."""
     from PIL import Image as Pillow
     from PIL import ImageOps
 

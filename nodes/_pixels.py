@@ -69,8 +69,9 @@ def plain(image: Image.Image) -> Image.Image:
 
 def colours(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     """
-    Return the colours as L or RGB, also those of transparent pixels, and the alpha as L where there
-    is any.
+    Return the colours as L or RGB, and the alpha as L; None where there is no alpha.
+
+    Transparent pixels keep their colours.
     """
     image = plain(image)
     if image.mode == "LA":
@@ -90,10 +91,7 @@ def with_alpha(image: Image.Image, alpha: Image.Image | None) -> Image.Image:
 
 
 def with_profile(image: Image.Image, source: Image.Image) -> Image.Image:
-    """
-    Return a new image with the colour profile of what it was made from, without which its colours
-    would be read as others.
-    """
+    """Return a new image with the colour profile of the image that it was made from."""
     from nodetool_core.assets.profiles import fits, profile_of
 
     profile = profile_of(source)
@@ -128,8 +126,9 @@ def on_visible(
     image: Image.Image, work: Callable[[Image.Image, Image.Image | None], Image.Image]
 ) -> Image.Image:
     """
-    As `on_colours`; `work` is also told where something is seen (L, not 0), or None where that is
-    everywhere or nowhere.
+    Do as `on_colours`, and pass `work` the visible part as well.
+
+    That is a mask (L, not 0 where visible), or None where all or none of the image is visible.
     """
     _, alpha = colours(image)
     visible = (
@@ -156,8 +155,7 @@ def on_neighbours(
 
 def _continued(colour: Image.Image, alpha: Image.Image, reach: int) -> Image.Image:
     """
-    Colours (L or RGB) whose hidden pixels up to `reach` from a visible one have the colour of one
-    nearby; others stay.
+    Return colours (L or RGB) whose hidden pixels within `reach` of a visible one take its colour.
 
     What is known grows by 1, 2, 4, … pixels at a time, each copied from a pixel so far away: the
     cost is the logarithm of the reach.

@@ -51,8 +51,9 @@ def fill(template: str, values: Mapping[str, Any]) -> str:
 
 def as_text(value: Any) -> str:
     """
-    Return a value as text: numbers in their shortest form, lists separated by commas, objects as
-    JSON. Raises NodeError for an image.
+    Return a value as text: short numbers, lists separated by commas, objects as JSON.
+
+    Raises NodeError for an image.
     """
     if isinstance(value, str):
         return value

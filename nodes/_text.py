@@ -1,6 +1,5 @@
 """
-Text set in a typeface: a font, and for characters that it lacks, the shipped font and those of the
-system.
+Text set in a typeface: a font, with the shipped and the system's fonts for what it lacks.
 
 A line is a sequence of runs, each of characters that one font has, all on one baseline. Long runs
 are drawn piece by piece, and pieces beyond the image's edges are left out, so that the cost is
@@ -94,6 +93,8 @@ class Typeface:
 
     def __init__(self, path: str, size: int) -> None:
         """
+        Open a font.
+
         Args:
             path: File of the font.
             size: In pixels.
@@ -142,10 +143,7 @@ class Typeface:
             left += length
 
     def wrapped(self, line: str, width: float) -> Iterator[str]:
-        """
-        Yield the lines that a line is broken into, between words, and within a word that is wider
-        by itself.
-        """
+        """Yield the lines that a line is broken into: between words, or within a wider word."""
         length = lru_cache(maxsize=4096)(self.length)
         current, reach = "", 0.0
         for part in _words(line):

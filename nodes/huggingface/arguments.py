@@ -2,8 +2,8 @@
 Map a node's properties to a pipeline's arguments.
 
 A pipeline is called with exactly the parameters of its signature. A property that it does not take
-is reported in a warning, never dropped silently. What a signature does not state is in the tables of
-`families.py`, from which docs/models.md is generated as well.
+is reported in a warning, never dropped silently. What a signature does not state is in the tables
+of `families.py`, from which docs/models.md is generated as well.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ Edges of an image, by Canny's method.
 1. Gradient of the brightness by Sobel's 3 by 3 filters; its magnitude is |dx| + |dy|.
 2. Non-maximum suppression: a pixel is kept where its magnitude is the greatest along the gradient's
    direction, rounded to 0, 45, 90 or 135 degrees. Lines become one pixel thin.
-3. Hysteresis: magnitudes above the high threshold are edges, and so are those above the low one that
-   a chain of such pixels connects to an edge.
+3. Hysteresis: magnitudes above the high threshold are edges, and so are those above the low one
+   that a chain of such pixels connects to an edge.
 
 J. Canny, A Computational Approach to Edge Detection, 1986. Costs O(pixels), and in step 3 O(edges).
 """

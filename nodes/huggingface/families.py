@@ -62,8 +62,8 @@ _QUIRKS = (
             " takes twice as long"
         ),
     ),
-    # By default, Kontext makes about a megapixel from any image, and resizes it to a size of its own
-    # list.
+    # By default, Kontext makes about a megapixel from any image, and resizes it to a size of its
+    # own list.
     FamilyQuirk(
         re.compile(r"^FluxKontext"),
         size_arguments=lambda width, height: {
@@ -87,7 +87,7 @@ _QUIRKS = (
         re.compile(r"^(StableDiffusion3ControlNetInpainting|QwenImageControlNetInpaint)"),
         renames={"image": "control_image", "mask_image": "control_mask", "control_image": ""},
     ),
-    # They resize every image to this area; the one that makes layers generates no other size either.
+    # They resize every image to this area; the one for layers generates no other size either.
     FamilyQuirk(re.compile(r"^QwenImageEdit"), native_side=1024),
     FamilyQuirk(re.compile(r"^QwenImageLayered"), native_side=640, side_multiple=32),
     # Karlo decodes, and then upscales in a few steps of its own.
@@ -121,7 +121,8 @@ _QUIRKS = (
         ),
         uses_global_rng=True,
     ),
-    # By default, these generate at the nearest size of their own list and crop to the requested one.
+    # By default, these generate at the nearest size of their own list and crop to the requested
+    # one.
     FamilyQuirk(re.compile(r"^(Sana|PixArt|Hunyuan|PRX)"), adds={"use_resolution_binning": False}),
 )
 

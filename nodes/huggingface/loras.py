@@ -1,10 +1,10 @@
 """
 The tensors of LoRAs as diffusers reads them, at the scale of their files.
 
-diffusers takes a LoRA given as tensors for one of scale 1, unless tensors named `alpha` set another.
-Files of PEFT and of diffusers' training scripts store it elsewhere: in `adapter_config.json` beside
-them, and in the header under `lora_adapter_metadata`. So the scale of each layer (alpha by rank, or
-by its square root) is multiplied into the layer's tensors.
+diffusers takes a LoRA given as tensors for one of scale 1, unless tensors named `alpha` set
+another. Files of PEFT and of diffusers' training scripts store it elsewhere: in
+`adapter_config.json` beside them, and in the header under `lora_adapter_metadata`. So the scale of
+each layer (alpha by rank, or by its square root) is multiplied into the layer's tensors.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 Inpainting masks: grown, feathered, and the region around them.
 
 White is inpainted. A mask grows by whole pixels and fades outward with a ramp of finite width, so
-that pixels beyond it keep every bit. Both are box sums over one summed-area table: O(pixels) for any
-radius.
+that pixels beyond it keep every bit. Both are box sums over one summed-area table: O(pixels) for
+any radius.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
 The page docs/models.md: which families of models support which properties.
 
-It is generated from the classes of diffusers and from `families.py`, by which a node decides what to
-pass and what to warn of. So page and nodes can't disagree.
+It is generated from the classes of diffusers and from `families.py`, by which a node decides what
+to pass and what to warn of. So page and nodes can't disagree.
 """
 
 from __future__ import annotations
@@ -126,31 +126,39 @@ OF_TASK: Final = {
 _INTRODUCTION: Final = """\
 # Models
 
-Nodes take any model whose family [diffusers](https://huggingface.co/docs/diffusers) knows, as a Hub id or a directory. Families differ in
-what they support. A property that a model does not use is never dropped silently: the run warns and names both.
+Nodes take any model whose family [diffusers](https://huggingface.co/docs/diffusers) supports, as a
+Hub id or a directory. Families differ in what they support. A property that a model does not use is
+never dropped silently: the run warns and names both.
 
-Every family takes `prompt`, `num_inference_steps`, `seed` and `num_images`. The tables say the rest. They are read off the pipelines'
-classes, as the nodes themselves do when they run."""
+Every family takes `prompt`, `num_inference_steps`, `seed` and `num_images`. The tables state the
+rest. They are generated from the pipelines' classes, as the nodes themselves decide when they
+run."""
 
 _NOTES: Final = """\
-## What no class tells
+## What classes do not state
 
-- `negative_prompt` is read where `guidance_scale` is above 1. A model that was distilled to be told the guidance (its UNet has
-  `time_cond_proj_dim`, as the model that ships does) makes nothing of it, and the run says so.
-- `scheduler` can be chosen where the model's own scheduler lists others that understand its configuration. Models that match flows
-  (SD3, Flux, Qwen, Z-Image, …) run with their own.
-- `loras` with scale 0 are as if they were not there. They are put into modules of the call's own, so no other call sees them.
-- `controlnet` stands for a network of the same family, given besides the model. Models with a control channel of their own
-  (FLUX.1 Depth, FLUX.1 Canny) take `control_image` alone. Networks that know several kinds of control images (unions) are told the
-  kind by `control_mode`. Those that fill in for SD3 and Qwen-Image look at image and mask, and take no `control_image`.
-- `latents` is an output: what the image was decoded from, for families that show it.
-- Images keep their size where it is between half and 2.25 times the area that the model was made for; others are brought to
-  that area, and the run says so. Inpainting, refinement and upscaling with a network keep the image's own size.
-- Decoders that are published without their prior (Kandinsky 2.1 and 2.2, Stable Cascade, Wuerstchen) bring the prior that the card
-  of their repository (`prior` in the head of its README.md) names: a Hub id or a directory, fetched, checked and loaded like any other
-  model. A server uses it only where it lists the prior as well as the decoder.
-- Networks that enlarge in one pass are read from safetensors: [Upscale](nodes/huggingface/image_to_image/upscale.md) takes Real-ESRGAN,
-  ESRGAN and ESPCN, [AuraSR](nodes/huggingface/image_to_image/aura_sr.md) takes `fal/AuraSR-v2` and `fal/AuraSR`."""
+- `negative_prompt` is read where `guidance_scale` is above 1. A model that was distilled to take
+  the guidance scale as an input (its UNet has `time_cond_proj_dim`, like the model that ships)
+  ignores it, and the run warns.
+- `scheduler` can be set where the model's own scheduler lists others as compatible. Flow-matching
+  models (SD3, Flux, Qwen, Z-Image, …) run with their own.
+- `loras` with scale 0 have no effect. LoRAs are loaded into a clone of the modules, so that no
+  other call sees them.
+- `controlnet` is a network of the same family, loaded beside the model. Models with a control
+  channel of their own (FLUX.1 Depth, FLUX.1 Canny) take `control_image` alone. Networks for several
+  kinds of control images (unions) get the kind by `control_mode`. Inpainting networks for SD3 and
+  Qwen-Image take image and mask, and no `control_image`.
+- `latents` is an output: what the image was decoded from, for families that expose it.
+- Images keep their size where it is between half and 2.25 times the area that the model was trained
+  at; others are resized to about that area, and the run warns. Inpainting, refinement and upscaling
+  with a network keep the image's own size.
+- Decoders that are published without their prior (Kandinsky 2.1 and 2.2, Stable Cascade,
+  Wuerstchen) use the prior that the card of their repository names (`prior` in the front matter of
+  its README.md): a Hub id or a directory, downloaded, checked and loaded like any other model. A
+  server uses it only where it lists the prior as well as the decoder.
+- Upscaling networks are read from safetensors files:
+  [Upscale](nodes/huggingface/image_to_image/upscale.md) takes Real-ESRGAN, ESRGAN and ESPCN,
+  [AuraSR](nodes/huggingface/image_to_image/aura_sr.md) takes `fal/AuraSR-v2` and `fal/AuraSR`."""
 
 
 def page() -> str:

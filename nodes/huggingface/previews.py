@@ -2,8 +2,9 @@
 Previews of the denoising loop while it runs.
 
 A matrix turns latents into a small RGB image, which is far cheaper than decoding: the colours of a
-decoded image are nearly linear in the channels of the latents. The matrix is fitted by least squares
-to what the model's own autoencoder decodes a few smooth random latents to, at the first preview.
+decoded image are nearly linear in the channels of the latents. The matrix is fitted by least
+squares to a few smooth random latents that the model's own autoencoder decodes at the first
+preview.
 """
 
 from __future__ import annotations

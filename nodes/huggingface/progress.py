@@ -25,9 +25,9 @@ class StepReporter:
     """
     Replaces a pipeline's progress bar: reports each step to a context, which raises on a cancel.
 
-    Every pipeline of diffusers wraps its loop in `self.progress_bar`, with the true number of steps,
-    while not all have a callback, and those are of three kinds. Used as a context manager or as an
-    iterator.
+    Every pipeline of diffusers wraps its loop in `self.progress_bar`, with the true number of
+    steps, while not all have a callback, and those are of three kinds. Used as a context manager or
+    as an iterator.
     """
 
     def __init__(

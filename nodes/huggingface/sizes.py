@@ -1,8 +1,8 @@
 """
 Which image sizes a pipeline supports.
 
-A diffusion model works on a grid: sides are multiples of what its autoencoder and patches cover. And
-it works well near the area that it was trained at: far above, scenes repeat; far below, shapes
+A diffusion model works on a grid: sides are multiples of what its autoencoder and patches cover.
+And it works well near the area that it was trained at: far above, scenes repeat; far below, shapes
 dissolve. So an image with more than 2.25 times or less than half of that area is resized to about
 that area, keeping its aspect ratio. Sides are then rounded down to the multiple.
 """

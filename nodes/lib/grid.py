@@ -183,8 +183,7 @@ class _Labels:
         self, texts: list[str], images: list[Image.Image], font: str, context: Context
     ) -> None:
         """
-        Choose a size that looks right below the images, smaller where the longest label would be
-        wider than they are.
+        Choose a text size for the images, smaller where the longest label would be wider than one.
 
         Args:
             font: File of the font.

@@ -1,6 +1,5 @@
 """
-The Qolaba API: one request that answers at once or with a task, and one that asks what became of a
-task.
+The Qolaba API: one request that starts a task or returns its result, and one that polls a task.
 
 `POST /getImagetoImage` and `POST /getImage {"id": task_id}` answer with one envelope: `status`
 SUCCESS, FAILED or PENDING, `output` with `result`, a list of addresses, `error` and `error_data`,
@@ -36,8 +35,10 @@ _CONNECT_TIMEOUT: Final = 10.0
 
 def base_url(context: Context) -> str:
     """
-    Return the address of the API as this machine has it, never from a workflow, which could lead
-    the key astray. Raises NodeError.
+    Return the address of the API from this machine's settings.
+
+    It is never taken from a workflow, which could send the key elsewhere. Raises NodeError where it
+    is not set.
     """
     found = context.setting(BASE_URL).rstrip("/")
     if not found:

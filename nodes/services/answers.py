@@ -92,8 +92,9 @@ def message_in(body: bytes) -> str:
 
 def failure_in(value: Any) -> str | None:
     """
-    Return what a JSON answer says where it tells of a failed task (`status` FAILED, in the answer
-    or its `data`); else None.
+    Return the message of a JSON response that reports a failed task; else None.
+
+    Such a response, or its `data`, has the `status` FAILED.
     """
     for part in (value, value.get("data") if isinstance(value, dict) else None):
         if isinstance(part, dict) and str(part.get("status", "")).lower() in _FAILED:

@@ -94,10 +94,7 @@ async def read_bounded(
 
 
 def _pinned(client: httpx2.AsyncClient, url: str, trusted: str) -> httpx2.Request:
-    """
-    Return a request to the very address that was found to be public, under the name that the URL
-    has.
-    """
+    """Return a request to the address that was found to be public, with the URL's host name."""
     import httpx2
 
     found = origin(url)

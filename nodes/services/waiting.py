@@ -44,10 +44,13 @@ class Waiting:
 
     def __init__(self, context: Context, service: str, *, timeout: float, attempts: int) -> None:
         """
+        Start the deadline of a call.
+
         Args:
+            context: Receives progress and warnings, and ends the call on a cancel.
             service: What the service is called in messages.
             timeout: Seconds that the whole call may take.
-            attempts: How often a busy service is asked in all.
+            attempts: How often a busy service is tried in all.
         """
         self.context = context
         self.service = service
@@ -66,7 +69,7 @@ class Waiting:
         return max(0.0, self.timeout - self.elapsed)
 
     def note(self, text: str) -> None:
-        """What is being waited for; told with the next report. May be called from any thread."""
+        """Set what the call waits for, for the next report. May be called from any thread."""
         self._note = text
 
     async def call(self, attempt: Callable[[], Awaitable[Result]]) -> Result:

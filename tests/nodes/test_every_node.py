@@ -131,7 +131,7 @@ def images_in(result: Any) -> Iterator[Image.Image]:
 
 
 def check(node: type[Node], result: Any) -> None:
-    """A result has a value for every output, and its images can be encoded."""
+    """Assert that a result has a value for every output, and that its images can be encoded."""
     spec = node.spec
     for item in result if spec.streams else [result]:
         parts = spec.unpack(item) if spec.unpack else (item,)

@@ -1,6 +1,7 @@
 """
-Whatever numbers an image is stored as, a node gives what it gives for the same image in plain RGB
-or grey: no mode comes out black or shifted (I1), and images in different profiles meet in one (I2).
+Nodes return the same for an image in any mode as for it in plain RGB or grey.
+
+No mode comes out black or shifted (I1), and images in different profiles are put into one (I2).
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ def scaled(model: Codec, factor: float) -> Codec:
 
 
 def load(path: str | Path) -> Codec:
-    """Stored weights, ready to encode and decode."""
+    """Load stored weights, ready to encode and decode."""
     return AutoencoderTiny.from_pretrained(path).eval()
 
 

@@ -84,8 +84,9 @@ class Encoding:
 
 def _encode(model: autoencoder.Codec, images: NDArray[np.uint8], path: str) -> None:
     """
-    Encode images (places, variants, rows, columns, RGB) into a file (places, variants, channels,
-    rows, columns).
+    Encode images (places, variants, rows, columns, RGB) into a file.
+
+    It holds an array (places, variants, channels, rows, columns).
     """
     count, variants = images.shape[:2]
     shape = (count, variants, 4, geometry.SIZE // 4, geometry.SIZE // 4)

@@ -1,6 +1,5 @@
 """
-The denoiser: v-prediction with almost no signal at the last step, taught to edit as well as to
-draw.
+The denoiser: v-prediction with almost no signal at the last step, trained to draw and to edit.
 
 Drawing: x_t = a z + s e, the caption describes z, the target is v = (a x_t - z) / s. Editing: x_t
 is made from another image z' of the same place (another hour, season, clouds ...), as
@@ -94,8 +93,9 @@ def build(width: int = 128) -> UNet2DConditionModel:
 
 def guidance_embedding(scale: torch.Tensor) -> torch.Tensor:
     """
-    Return the guidance scales (count,) as (count, SCALE_WIDTH), as
-    StableDiffusionPipeline.get_guidance_scale_embedding writes them.
+    Return the embedding (count, SCALE_WIDTH) of guidance scales (count,).
+
+    It equals that of StableDiffusionPipeline.get_guidance_scale_embedding.
     """
     frequencies = torch.exp(
         torch.arange(SCALE_WIDTH // 2) * -(math.log(10000.0) / (SCALE_WIDTH // 2 - 1))
@@ -133,10 +133,7 @@ class Batch:
 
 @dataclass(slots=True)
 class Sampler:
-    """
-    Draws batches: a place, a target, sometimes another variant as the source, a caption, a noise
-    level.
-    """
+    """Draws batches: place, target, caption, noise level, and sometimes another source variant."""
 
     places: list[Places]
     words: CLIPTokenizer

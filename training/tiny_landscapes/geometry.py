@@ -16,10 +16,7 @@ SIZE: Final = 128
 
 @lru_cache(maxsize=32)
 def _spline(cells: int) -> Array:
-    """
-    Return the matrix that interpolates ``cells`` knots to ``SIZE`` samples with a Catmull-Rom
-    spline.
-    """
+    """Return the matrix of a Catmull-Rom spline from ``cells`` knots to ``SIZE`` samples."""
     matrix = np.zeros((SIZE, cells), np.float32)
     at = np.linspace(0, cells - 1, SIZE)
     low = np.minimum(at.astype(int), cells - 2)

@@ -80,7 +80,7 @@ class Pool:
 
 
 def pool(first_seed: int, count: int) -> Pool:
-    """Renders of ``count`` seeds."""
+    """Render the images of ``count`` seeds."""
     images, labels, times, seasons = [], [], [], []
     for seed in range(first_seed, first_seed + count):
         scene = scenes.sample(seed)
@@ -95,10 +95,7 @@ def pool(first_seed: int, count: int) -> Pool:
 
 
 def _worn(codec: autoencoder.Codec, images: Tensor, generator: torch.Generator) -> Tensor:
-    """
-    Return the images after the autoencoder, with noise on their latents as a denoiser might leave
-    it.
-    """
+    """Return the images through the autoencoder, with the noise that a denoiser may leave."""
     rows = []
     with torch.no_grad():
         for x in images.split(16):

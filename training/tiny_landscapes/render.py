@@ -1,7 +1,4 @@
-"""
-A scene becomes an image: layers from the sky to the foreground, each laid over the last with a soft
-edge.
-"""
+"""Render a scene: layers from the sky to the foreground, each over the last with a soft edge."""
 
 from __future__ import annotations
 
@@ -173,8 +170,9 @@ def _trees(
 
 def _water(canvas: Canvas, geometry: Geometry, scene: Scene, hour: Hour, cover: Cover) -> Array:
     """
-    Sky and ridge mirrored at the horizon, darkened towards the viewer, with ripples and the orb's
-    path.
+    Draw water: sky and ridge mirrored at the horizon, darkened towards the viewer.
+
+    It has ripples and the reflection of sun or moon.
     """
     mirrored = np.clip(2 * geometry.horizon - _ROW[:, 0] * 1.0, 0, SIZE - 1).astype(int)
     image = canvas.pixels[mirrored]
@@ -194,10 +192,7 @@ def _water(canvas: Canvas, geometry: Geometry, scene: Scene, hour: Hour, cover: 
 
 
 def paint(scene: Scene, geometry: Geometry | None = None) -> tuple[Array, NDArray[np.uint8]]:
-    """
-    Return the image as floats in 0..1 (rows, columns, RGB) and, per pixel, an index into
-    ``LABELS``.
-    """
+    """Return the image (rows, columns, RGB) in 0..1, and an index into ``LABELS`` per pixel."""
     geometry = geometry or build(scene.seed)
     hour, cover = light_of(scene), COVERS[scene.season]
     canvas = Canvas(_sky(geometry, hour), np.zeros((SIZE, SIZE), np.uint8))

@@ -1,4 +1,1 @@
-"""
-Trains the small network that enlarges images four times, from the same drawn landscapes as
-tiny-landscapes.
-"""
+"""Train the small network that enlarges images four times, on the images of tiny-landscapes."""

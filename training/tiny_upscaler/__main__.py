@@ -57,8 +57,9 @@ class Network(nn.Module):
 
 def draw(count: int, first_seed: int) -> NDArray[np.uint8]:
     """
-    Landscapes (count, rows, columns, RGB) of places from ``first_seed`` on, each at its own hour
-    and season.
+    Render landscapes (count, rows, columns, RGB), one for each seed from ``first_seed`` on.
+
+    Each has its own hour and season.
     """
     return np.stack([render.image(scenes.sample(first_seed + index)) for index in range(count)])
 
@@ -92,8 +93,9 @@ def _batch(
 
 def train(images: NDArray[np.uint8], steps: int, batch: int = 12, rate: float = 1.5e-3) -> Network:
     """
-    Train on the CPU; the rate falls by a cosine, and the weights that come back are averaged over
-    the last steps.
+    Train on the CPU and return the network.
+
+    The rate falls by a cosine; the weights are averaged over the last steps.
     """
     torch.manual_seed(0)
     rng, network = np.random.default_rng(0), Network().to(memory_format=torch.channels_last)

@@ -257,8 +257,9 @@ class TiledRefinement(DiffusionNode):
 
 def with_transparency(enlarged: Image.Image, source: Image.Image) -> Image.Image:
     """
-    Return an RGB image, RGBA with the transparency of the RGBA image that it was made from, where
-    that has any; in its profile.
+    Return the enlarged RGB image with the alpha and the profile of its source (RGBA).
+
+    It stays RGB where no pixel of the source is transparent.
     """
     alpha = source.getchannel("A")
     if alpha.getextrema() != (255, 255):

@@ -84,9 +84,9 @@ def _curves(
 
 def _limited(counts: NDArray[Any], limit: float) -> NDArray[Any]:
     """
-    Counts of which none is above the limit, with the same sum.
+    Return the histogram with no count above the limit, and the same sum.
 
-    What is cut off is spread over the tones that have room for it.
+    What is cut off is spread over the tones below the limit.
     """
     import numpy as np
 

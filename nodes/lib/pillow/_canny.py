@@ -46,10 +46,7 @@ def _sobel(tones: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _ridges(change: NDArray[Any], along_x: NDArray[Any], along_y: NDArray[Any]) -> Flags:
-    """
-    Where the change is the greatest across the edge, whose direction is rounded to the nearest of
-    four.
-    """
+    """Return where the gradient is the greatest across the edge, in one of four directions."""
     import numpy as np
 
     padded = np.pad(change, 1)
@@ -80,10 +77,7 @@ def _ridges(change: NDArray[Any], along_x: NDArray[Any], along_y: NDArray[Any]) 
 
 
 def _connected(certain: Flags, possible: Flags) -> Flags:
-    """
-    Return what is possible and touches what is certain, over any number of steps in eight
-    directions.
-    """
+    """Return possible pixels that a chain in eight directions connects to a certain one."""
     import numpy as np
 
     width = certain.shape[1] + 2

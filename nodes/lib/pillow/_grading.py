@@ -37,8 +37,9 @@ def triple(values: Triple) -> NDArray[np.float32]:
 
 def cdl(band: Band, slope: Triple, offset: Triple, power: Triple, saturation: float) -> Band:
     """
-    Slope, offset and power of each channel, then saturation around the luma (ASC Color Decision
-    List 1.2).
+    Apply slope, offset and power to each channel, then saturation around the luma.
+
+    That is the ASC Color Decision List, version 1.2.
     """
     import numpy as np
 

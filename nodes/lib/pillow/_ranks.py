@@ -23,8 +23,11 @@ _SORTED: Final = 15
 
 def ranked(image: Image.Image, size: int, rank: int, context: Context) -> Image.Image:
     """
-    Return an image of 8 bits a channel under a rank filter, as if it went on evenly beyond its
-    edges. `size` is odd, `rank` from 0.
+    Return an image of 8 bits a channel under a rank filter, extended evenly beyond its edges.
+
+    Args:
+        size: Side of the window in pixels, odd.
+        rank: Which of the sorted pixels of the window to take, from 0.
     """
     import numpy as np
     from PIL import Image as Pillow

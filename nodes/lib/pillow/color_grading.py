@@ -35,8 +35,15 @@ FilmPreset = Literal[
 ]
 
 _HUES: dict[str, float] = {
-    "reds": 0, "oranges": 30, "yellows": 60, "greens": 120, "cyans": 180, "blues": 225, "purples": 270, "magentas": 315
-}  # fmt: skip
+    "reds": 0,
+    "oranges": 30,
+    "yellows": 60,
+    "greens": 120,
+    "cyans": 180,
+    "blues": 225,
+    "purples": 270,
+    "magentas": 315,
+}
 """The middle of each range of colours, in degrees."""
 
 

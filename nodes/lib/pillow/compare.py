@@ -1,7 +1,4 @@
-"""
-Two images: side by side, their difference, and one brought to the tones or the colours of the
-other.
-"""
+"""Compare two images, and match the tones or colours of one to the other's."""
 
 from __future__ import annotations
 

@@ -122,10 +122,7 @@ class RenderText(Node):
 
     @classmethod
     def fingerprint(cls, values: dict[str, Any], sources: Sources) -> str | None:
-        """
-        Return the same name can be another font on another machine, and so can be what stands in
-        for it.
-        """
+        """Return what the font's name stands for here: other machines have other fonts."""
         font, text = values.get("font"), values.get("text")
         return (
             None

@@ -36,8 +36,7 @@ _LETTERS: Final = {
 
 def translated(pattern: str, flags: int) -> tuple[str, int]:
     """
-    Return a pattern for `regex` that matches what `re` matches by this one, and the flags that
-    belong to it.
+    Return the pattern and flags with which `regex` matches what `re` matches with these.
 
     Raises re.error where `re` can't read the pattern.
     """

@@ -217,10 +217,9 @@ def _searching(
     pattern: str, dotall: bool = False, ignorecase: bool = False, multiline: bool = False
 ) -> Iterator[Any]:
     """
-    The pattern, ready to be searched with `timeout=PATIENCE`.
+    Yield the compiled pattern, to be searched with `timeout=PATIENCE`.
 
-    Raises NodeError where the text is no pattern, and where a search in the block takes longer than
-    that.
+    Raises NodeError where the text is no pattern, and where a search in the block takes longer.
     """
     import regex
 

@@ -44,7 +44,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
 
 @pytest.fixture(scope="session")
 def manager() -> ModelManager:
-    """Keeps every tiny model loaded for all tests."""
+    """Return a manager that keeps every tiny model loaded for all tests."""
     return ModelManager(device="cpu")
 
 

@@ -1,7 +1,4 @@
-"""
-AuraSR: the network, computed as the published code does, and the node that takes images through it
-tile by tile.
-"""
+"""AuraSR: the network, computed as the published code does, and the node that runs it in tiles."""
 
 from __future__ import annotations
 
@@ -52,10 +49,7 @@ TINY: dict[str, Any] = {
 
 
 def waves(shape: tuple[int, ...], start: int = 0) -> torch.Tensor:
-    """
-    Numbers between -1 and 1 that a formula gives, so that every machine and every version has the
-    same.
-    """
+    """Return numbers in -1…1 by a formula, so that they are equal on every machine and version."""
     places = torch.arange(math.prod(shape), dtype=torch.float64) + start
     return torch.sin(places * places * 0.01 + places).float().reshape(shape)
 

@@ -114,8 +114,9 @@ def test_so_do_latents_and_edges(model: Callable[[str], str], recorder: Recorder
 @pytest.mark.parametrize("folder", ["huggingface", "qolaba", "services"])
 def test_no_model_is_shown_an_image_as_it_comes(folder: str) -> None:
     """
-    `context.image` without a mode gives the file's own colours, which only nodes without a model
-    know how to keep.
+    Find no `context.image` without a mode in model nodes.
+
+    Without one it returns the file's own colours, which only nodes without a model keep.
     """
     for file in (Path(nodes.__file__).parent / folder).rglob("*.py"):
         assert not re.search(r"context\.image\([^,()]*\)", file.read_text()), file

@@ -1,7 +1,4 @@
-"""
-ControlNets: which pipeline goes with one, which network fits, and that what is shared is left as it
-was.
-"""
+"""ControlNets: which pipeline takes one, which network fits; shared modules stay intact."""
 
 from __future__ import annotations
 

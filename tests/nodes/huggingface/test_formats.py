@@ -1,7 +1,4 @@
-"""
-Adapters in the scale that their files say (M3), and in the number format of the model that they
-hang on (M4, M5).
-"""
+"""Adapters at the scale of their files (M3), and in the dtype of their model (M4, M5)."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def control_image(size: tuple[int, int]) -> ImageData:
 @pytest.fixture(scope="module")
 def run(model: Callable[[str], str], manager: ModelManager) -> Callable[..., tuple[Any, Recorder]]:
     """
-    Runs the node of a task with the tiny model of a family.
+    Return a function that runs the node of a task with the tiny model of a family.
 
     The run without any change is made once.
     """

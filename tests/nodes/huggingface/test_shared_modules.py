@@ -1,6 +1,7 @@
 """
-What a call changes in shared modules is put back, after success, failure, cancel and out of memory,
-for every family (M2).
+What a call changes in shared modules is restored, for every family (M2).
+
+Whether it succeeds, fails, is cancelled or runs out of memory.
 """
 
 from __future__ import annotations
@@ -79,10 +80,7 @@ def check(
     is_slow: bool,
     last: tuple[str, ...] = LAST,
 ) -> None:
-    """
-    Run something of two steps in the ways in which it can end, and look at all shared modules after
-    each.
-    """
+    """Run two steps in each way in which they can end, and check all shared modules after it."""
     names = {one.name for one in models.runtime.store.components()}
     before = digests(models)
 

@@ -15,10 +15,7 @@ def configured(**config: Any) -> SimpleNamespace:
 
 
 def latent(scale: int, step: int, **parts: Any) -> SimpleNamespace:
-    """
-    Return a pipeline with an autoencoder of that factor, whose image processor wants multiples of
-    `step`.
-    """
+    """Return a pipeline with a VAE of that factor and an image processor for multiples of `step`."""
     return SimpleNamespace(
         vae=object(),
         vae_scale_factor=scale,

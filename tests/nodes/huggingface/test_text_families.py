@@ -75,7 +75,11 @@ def marked(names: list[str]) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def run(model: Callable[[str], str], manager: ModelManager) -> Run:
-    """Runs the node with the tiny model of a family; the run without any change is made once."""
+    """
+    Return a function that runs the node with the tiny model of a family.
+
+    The run without any change is made once.
+    """
     kept: dict[str, tuple[Images, Recorder]] = {}
 
     def call(family: str, **changes: Any) -> tuple[Images, Recorder]:
@@ -191,10 +195,7 @@ def test_it_takes_the_adapters_that_the_page_says(
 
 
 def check(family: str, prop: str, run: Run, changes: dict[str, Any]) -> None:
-    """
-    Assert that a change shows where the page says that the property is honoured, and is told where
-    not.
-    """
+    """Assert that a change has an effect where the page says so, and a warning where not."""
     honoured = prop in ALWAYS or supports(pipeline_class(family), prop, TASK)
     changed, recorder = run(family, **changes)
     unused = [

@@ -1,7 +1,4 @@
-"""
-Which tiny model stands for which family that makes images from texts, by the name that
-docs/models.md has for it; one run of each.
-"""
+"""The tiny model of each text-to-image family, by its name in docs/models.md; one run of each."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def sd3_controlnet(transformer: Any, extra_channels: int = 0) -> Any:
 
 
 def sd3_inpainting_controlnet(transformer: Any) -> Any:
-    """Looks at the image without its masked part, and at the mask."""
+    """Return a network that takes the image without its masked part, and the mask."""
     return sd3_controlnet(transformer, 1)
 
 
@@ -86,7 +86,7 @@ def qwen_controlnet(transformer: Any, extra_channels: int = 0) -> Any:
 
 def qwen_inpainting_controlnet(transformer: Any) -> Any:
     """
-    Looks at the image without its masked part, and at the mask.
+    Return a network that takes the image without its masked part, and the mask.
 
     Four times, as latents are packed by fours.
     """
@@ -109,7 +109,7 @@ def z_image_controlnet(transformer: Any, channels: int | None = None) -> Any:
 
 
 def z_image_inpainting_controlnet(transformer: Any) -> Any:
-    """Looks at a control image, the mask, and the image without its masked part."""
+    """Return a network that takes control image, mask, and the image without its masked part."""
     return z_image_controlnet(transformer, 2 * transformer.config.in_channels + 1)
 
 

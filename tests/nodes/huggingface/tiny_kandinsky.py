@@ -1,7 +1,4 @@
-"""
-Tiny Kandinsky pipelines: priors that turn texts into what CLIP sees, decoders that draw it, and
-decoders that fill in a mask.
-"""
+"""Tiny Kandinsky pipelines: priors from text to CLIP embeddings, decoders, inpainting decoders."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""
-Tiny language models that read prompts for pipelines, with the processors that come beside some of
-them.
-"""
+"""Tiny language models that encode prompts for pipelines, and the processors of some of them."""
 
 from __future__ import annotations
 
@@ -79,8 +76,9 @@ def _attention(layers: int = 2, pieces: int = 0, heads: int = 4) -> dict[str, An
 
 def opening_tokenizer() -> PreTrainedTokenizerFast:
     """
-    Opens each text with a piece of its own, as those of Gemma and GLM do, so that not even the
-    empty one is nothing.
+    Return a tokenizer that begins each text with a token of its own, as Gemma's and GLM's do.
+
+    So even the empty text has a token.
     """
     tokenizer = speller("<pad>", "<bos>")
     tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
@@ -165,7 +163,7 @@ def qwen3_vl_processor() -> Any:
 
 
 def mistral() -> Mistral3ForConditionalGeneration:
-    """It is read at its layers 10, 20 and 30."""
+    """Return a model whose layers 10, 20 and 30 are read."""
     text = {"model_type": "mistral", **_attention(30, len(reader_tokenizer()))}
     vision = {
         "model_type": "pixtral",

@@ -23,10 +23,7 @@ from tests.nodes.huggingface.tiny_parts import WIDTH, clip_config, clip_tokenize
 
 
 def _own(name: str) -> Any:
-    """
-    Return a class by the name that the index of a published model has for it, so that the saved one
-    says the same.
-    """
+    """Return a class under its name in a published model's index, so that it is saved as such."""
     return component_class("wuerstchen", name)
 
 

@@ -88,7 +88,11 @@ def _glm_image_processor() -> GlmImageProcessor:
 
 
 def glm_image() -> DiffusionPipeline:
-    """A language model writes the image down in codes, one for 32 × 32 pixels; a transformer draws it from them."""  # noqa: RUF002
+    """
+    Return a tiny GLM-Image.
+
+    A language model writes image tokens, one for 32 by 32 pixels; a transformer decodes them.
+    """
     processor = _glm_image_processor()
     language = GlmImageConfig(
         text_config={

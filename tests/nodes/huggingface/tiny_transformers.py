@@ -203,7 +203,9 @@ def z_image() -> DiffusionPipeline:
 
 def qwen_reader(pieces: int, **ids: int) -> Qwen2_5_VLForConditionalGeneration:
     """
-    Reads prompts, and images where `ids` names the pieces of the vocabulary that stand for them.
+    Return a model that reads prompts.
+
+    It reads images as well, where `ids` names the tokens that stand for them.
     """
     language = {
         "vocab_size": pieces,

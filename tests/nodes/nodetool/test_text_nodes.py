@@ -182,20 +182,46 @@ def test_what_it_makes_of_a_text(
 
 REFUSED: list[tuple[type[Node], dict[str, Any], str]] = [
     (nodes.PadText, {"text": "a", "length": 3, "pad_character": "ab"}, "'ab' is not one character"),
-    (nodes.Chunk, {"text": "a", "length": 5, "overlap": 5}, "An overlap of 5 leaves nothing new in 5 words"),
+    (
+        nodes.Chunk,
+        {"text": "a", "length": 5, "overlap": 5},
+        "An overlap of 5 leaves nothing new in 5 words",
+    ),
     (nodes.Chunk, {"text": "a", "separator": ""}, "separator is empty"),
     (nodes.Slice, {"text": "a", "step": 0}, "step of 0 never comes to an end"),
     (nodes.ParseJSON, {"text": "{a: 1}"}, "is no JSON: Expecting property name"),
     (nodes.ParseJSON, {"text": "[" * 200_000}, "is no JSON"),
     (nodes.ParseJSON, {"text": "[NaN]"}, "is no JSON: NaN"),
-    (nodes.FilterString, {"filter_type": "exact_length", "criteria": "six"}, "'six' is no number of characters"),
-    (nodes.FilterString, {"filter_type": "exact_length", "criteria": "9" * 5000}, "is no number of characters"),
-    (nodes.RegexMatch, {"text": "a", "pattern": "(a)", "group": 2}, "no group 2: the pattern has 1"),
-    (nodes.RegexReplace, {"text": "a", "pattern": "a", "replacement": r"\2"}, "can't be used: invalid group reference"),
-    *((node, {name: "(a"}, "can't be read: missing \\)") for node, name in (
-        (nodes.ExtractRegex, "regex"), (nodes.FindAllRegex, "regex"), (nodes.RegexSplit, "pattern"), (nodes.FilterRegexString, "pattern"),
-    )),
-]  # fmt: skip
+    (
+        nodes.FilterString,
+        {"filter_type": "exact_length", "criteria": "six"},
+        "'six' is no number of characters",
+    ),
+    (
+        nodes.FilterString,
+        {"filter_type": "exact_length", "criteria": "9" * 5000},
+        "is no number of characters",
+    ),
+    (
+        nodes.RegexMatch,
+        {"text": "a", "pattern": "(a)", "group": 2},
+        "no group 2: the pattern has 1",
+    ),
+    (
+        nodes.RegexReplace,
+        {"text": "a", "pattern": "a", "replacement": r"\2"},
+        "can't be used: invalid group reference",
+    ),
+    *(
+        (node, {name: "(a"}, "can't be read: missing \\)")
+        for node, name in (
+            (nodes.ExtractRegex, "regex"),
+            (nodes.FindAllRegex, "regex"),
+            (nodes.RegexSplit, "pattern"),
+            (nodes.FilterRegexString, "pattern"),
+        )
+    ),
+]
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,7 @@ class Services:
         self._send(request, answer)
 
     def _is_given_up(self, request: BaseHTTPRequestHandler, hold: threading.Event) -> bool:
-        """Waits for `hold`, or until the client is gone."""
+        """Wait for `hold`, and return whether the client is gone."""
         while not hold.wait(0.02):
             if select.select([request.connection], [], [], 0)[0] and not request.connection.recv(
                 1, socket.MSG_PEEK
@@ -254,7 +254,7 @@ class ToLoopback(httpx2.HTTPTransport):
 def hub(
     services: Services, model: str, provider: str, provider_id: str, task: str = "image-to-image"
 ) -> None:
-    """The Hub knows a model, and which provider has it."""
+    """Let the Hub know a model, and which provider serves it."""
     mapping = {provider: {"status": "live", "providerId": provider_id, "task": task}}
     facts = {"id": model, "pipeline_tag": task, "inferenceProviderMapping": mapping}
     services.route("huggingface.co", "GET", f"/api/models/{model}", json_answer(facts))

@@ -44,7 +44,7 @@ def test_origins_are_compared_by_meaning() -> None:
 
 
 def looked_up(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
-    """What the network's name service says of every name."""
+    """Let every name resolve to these addresses."""
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443)) for address in addresses]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments, **options: found)
 

@@ -1,7 +1,4 @@
-"""
-Services that misbehave: every call ends, in time, with an error that says what to do, and nothing
-is paid for twice.
-"""
+"""Services that misbehave: every call ends in time with a helpful error, and is paid for once."""
 
 from __future__ import annotations
 

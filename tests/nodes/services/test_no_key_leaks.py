@@ -116,10 +116,7 @@ def test_a_service_that_repeats_the_key_in_its_error(
 
 @pytest.mark.usefixtures("keys")
 def test_another_host_does_not_get_the_key(services: Services, photo: str, engine: Engine) -> None:
-    """
-    An endpoint that redirects, and an endpoint of another name than the one that the key was set
-    for.
-    """
+    """Send no key to a redirect's target, nor to an endpoint that the key was not set for."""
     other = f"localhost:{services.port}"
     services.route(
         f"127.0.0.1:{services.port}",
