@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from nodes.huggingface.aura_sr import PUBLISHED, Configuration, aura_sr, shapes
+from nodes.huggingface.aura_sr import aura_sr
+from nodes.huggingface.aura_sr_config import PUBLISHED, Configuration, shapes
 from nodes.huggingface.image_to_image import AuraSR, Upscale
 from nodes.huggingface.loaders import LoadUpscaler
 from nodes.huggingface.model_kinds import UpscalerModel
