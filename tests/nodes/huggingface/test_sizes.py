@@ -15,7 +15,7 @@ def configured(**config: Any) -> SimpleNamespace:
 
 
 def latent(scale: int, step: int, **parts: Any) -> SimpleNamespace:
-    """Return a pipeline with a VAE of that factor and an image processor for multiples of `step`."""
+    """Return a pipeline with a VAE and an image processor of these factors."""
     return SimpleNamespace(
         vae=object(),
         vae_scale_factor=scale,
