@@ -75,6 +75,12 @@ class Pack:
     Type of the node that takes a list as its one input and yields its items; empty where the pack
     has none.
     """
+    importers: Mapping[str, str] = field(default_factory=dict)
+    """
+    Readers of workflow files of other tools.
+
+    Name of the tool to `module:function`, which is an `importing.Importer`.
+    """
     pages: Mapping[str, str] = field(default_factory=dict)
     """
     Pages of documentation that the pack writes of itself.

@@ -14,7 +14,7 @@ import importlib.util
 import pkgutil
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -206,12 +206,19 @@ class Registry:
 
         May import what models need, and take seconds.
         """
-        written = {}
-        for pack in self.packs:
-            for name, source in pack.pages.items():
-                module, _, function = source.partition(":")
-                written[name] = str(getattr(importlib.import_module(module), function)())
-        return written
+        return {
+            name: str(_function(source)())
+            for pack in self.packs
+            for name, source in pack.pages.items()
+        }
+
+    def importers(self) -> dict[str, Callable[..., Any]]:
+        """Return the functions that read workflow files of other tools, by the tool's name."""
+        return {
+            name: _function(source)
+            for pack in self.packs
+            for name, source in pack.importers.items()
+        }
 
     def __iter__(self) -> Iterator[type[Node]]:
         """Every node class, by type. Imports all modules of all packs."""
@@ -268,6 +275,13 @@ class Registry:
         problem = import_problem(where, error)
         if problem not in self.problems:
             self.problems.append(problem)
+
+
+def _function(source: str) -> Callable[..., Any]:
+    """Return what `module:function` names."""
+    module, _, name = source.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return found
 
 
 def _is_of(node_class: type[Node], module: str) -> bool:

@@ -39,7 +39,7 @@ def import_(file: File, out: Out = None) -> None:
     import json
 
     from nodetool_core.errors import NodetoolError, Problem
-    from nodetool_core.importing.comfyui import import_file
+    from nodetool_core.importing import import_file
     from nodetool_core.registry import Registry
 
     if out is not None and out.exists() and out.samefile(file):

@@ -16,8 +16,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nodetool_core import graph
-from nodetool_core.errors import Problem, WorkflowError
 from nodetool_core.importing import comfyui_file
 from nodetool_core.importing.comfyui_file import ComfyNode, Link
 from nodetool_core.importing.comfyui_rules import RULES
@@ -50,24 +48,7 @@ def import_nodes(
     for node in nodes:
         inputs = {key: _resolved(value, outputs) for key, value in node.inputs.items()}
         outputs[node.id] = _followed(node, inputs, draft)
-    document = draft.document(name)
-    imported = Imported(document, draft.notes)
-    if not any(node.type in _RESULTS for node in document.graph.nodes):
-        raise WorkflowError(
-            [
-                *imported.left_out,
-                Problem("nothing_imported", where, "has no output that can be imported.", _HINT),
-            ]
-        )
-    try:
-        draft.notes.extend(graph.build(document, registry).notes)
-    except WorkflowError as error:
-        draft.notes.extend(error.problems)
-    return imported
-
-
-_RESULTS = frozenset({"nodetool.output.Output"})
-_HINT = "Check that it saves or previews an image, and which of its nodes are listed as left out."
+    return draft.imported(name, where)
 
 
 def _followed(node: ComfyNode, inputs: dict[str, Any], draft: Draft) -> tuple[Any, ...] | Missing:

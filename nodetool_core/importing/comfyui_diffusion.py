@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from nodetool_core.importing.comfyui_values import (
     EmptyLatents,
-    Handle,
     ImageLatents,
     Network,
     Part,
@@ -18,7 +17,7 @@ from nodetool_core.importing.comfyui_values import (
     Prompt,
     Weights,
 )
-from nodetool_core.importing.draft import Unsupported
+from nodetool_core.importing.draft import Handle, Unsupported
 from nodetool_core.importing.reading import Reading
 
 UPSCALE: Final = "huggingface.image_to_image.Upscale"

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from nodetool_core.errors import Problem, WorkflowError
+from nodetool_core.importing import NotRecognizedError
 
 MAX_BYTES: Final = 64 * 1024 * 1024
 _WANTED: Final = (
@@ -288,5 +289,5 @@ def _text_in_image(path: Path) -> str:
     return text
 
 
-def _refused(where: str, message: str, hint: str = _WANTED) -> WorkflowError:
-    return WorkflowError(Problem("invalid_document", where, message, hint))
+def _refused(where: str, message: str, hint: str = _WANTED) -> NotRecognizedError:
+    return NotRecognizedError(Problem("invalid_document", where, message, hint))

@@ -15,8 +15,8 @@ from typing import Any, Final
 from nodetool_core.importing import comfyui_diffusion as diffusion
 from nodetool_core.importing import comfyui_sampling as sampling
 from nodetool_core.importing.comfyui_file import NOTES
-from nodetool_core.importing.comfyui_values import Handle, Pixels
-from nodetool_core.importing.draft import Unsupported
+from nodetool_core.importing.comfyui_values import Pixels
+from nodetool_core.importing.draft import Handle, Unsupported
 from nodetool_core.importing.reading import Reading
 
 Rule = Callable[[Reading], tuple[Any, ...]]

@@ -34,7 +34,7 @@ _USUAL: Final = frozenset(
 """Values of `scheduler`, beside a sampler, that mean about what our scheduler does by itself."""
 
 
-def scheduler_for(sampler: str, schedule: str, known: Collection[str]) -> tuple[str, str]:
+def scheduler_for(sampler: str, schedule: str, known: Collection[object]) -> tuple[str, str]:
     """
     Our scheduler for a `sampler_name` and a `scheduler`, and what is not the same about it (empty
     where all is).

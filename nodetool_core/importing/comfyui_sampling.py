@@ -16,16 +16,14 @@ from nodetool_core.importing.comfyui_samplers import scheduler_for
 from nodetool_core.importing.comfyui_values import (
     EmptyLatents,
     Guider,
-    Handle,
     ImageLatents,
     Pixels,
     Prompt,
     Steps,
     Weights,
 )
-from nodetool_core.importing.draft import Unsupported
+from nodetool_core.importing.draft import Handle, Unsupported
 from nodetool_core.importing.reading import Reading
-from nodetool_core.types import choices
 
 TEXT_TO_IMAGE: Final = "huggingface.text_to_image.TextToImage"
 IMAGE_TO_IMAGE: Final = "huggingface.image_to_image.ImageToImage"
@@ -212,14 +210,11 @@ def _all_steps(steps: Steps, reading: Reading) -> Any:
 
 
 def _scheduler(reading: Reading, node_type: str, sampler: str, schedule: str) -> dict[str, str]:
-    node_class = reading.draft.registry.get(node_type)
-    prop = node_class.spec.properties.get("scheduler") if node_class else None
-    name, difference = scheduler_for(
-        sampler, schedule, choices(prop.annotation) or () if prop else ()
-    )
+    known = reading.draft.choices(node_type, "scheduler")
+    name, difference = scheduler_for(sampler, schedule, known or ())
     if difference:
         reading.note(f"{difference}.", level="warning")
-    return {"scheduler": name} if prop else {}
+    return {} if known is None else {"scheduler": name}
 
 
 RULES: Final[Mapping[str, Callable[[Reading], tuple[Any, ...]]]] = {

@@ -10,13 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-
-@dataclass(frozen=True)
-class Handle:
-    """An output of a node of ours."""
-
-    node: str
-    output: str = "output"
+from nodetool_core.importing.draft import Handle
 
 
 @dataclass(frozen=True)

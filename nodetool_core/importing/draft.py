@@ -10,11 +10,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nodetool_core.errors import Problem
-from nodetool_core.importing.comfyui_values import Handle
+from nodetool_core import graph
+from nodetool_core.errors import Problem, WorkflowError
+from nodetool_core.node import Role
 from nodetool_core.properties import Property
 from nodetool_core.registry import Registry
+from nodetool_core.types import choices
 from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, WorkflowDocument
+
+
+@dataclass(frozen=True)
+class Handle:
+    """An output of a node that was written."""
+
+    node: str
+    output: str = "output"
+
+
+_NO_OUTPUT = (
+    "Check that it saves or previews an image, and which of its nodes are listed as left out."
+)
 
 
 class Unsupported(Exception):
@@ -109,7 +124,40 @@ class Draft:
         """Names of inputs and outputs that are in use."""
         return {str(node.data["name"]) for node in self.nodes.values() if "name" in node.data}
 
-    def document(self, name: str) -> WorkflowDocument:
+    def choices(self, node_type: str, name: str) -> tuple[object, ...] | None:
+        """
+        Return the values that a property of a node is limited to, empty where it is not.
+
+        None where there is no such node or property.
+        """
+        node_class = self.registry.get(node_type)
+        prop = node_class.spec.properties.get(name) if node_class else None
+        return None if prop is None else choices(prop.annotation) or ()
+
+    def imported(self, name: str, where: str) -> Imported:
+        """
+        Return the workflow as far as it is written, with what is wrong with it among the notes.
+
+        Raises WorkflowError where it has no output.
+        """
+        document = self._document(name)
+        imported = Imported(document, self.notes)
+        if not any(self._is_output(node.type) for node in document.graph.nodes):
+            message = "has no output that can be imported."
+            raise WorkflowError(
+                [*imported.left_out, Problem("nothing_imported", where, message, _NO_OUTPUT)]
+            )
+        try:
+            self.notes.extend(graph.build(document, self.registry).notes)
+        except WorkflowError as error:
+            self.notes.extend(error.problems)
+        return imported
+
+    def _is_output(self, node_type: str) -> bool:
+        node_class = self.registry.get(node_type)
+        return node_class is not None and node_class.role is Role.OUTPUT
+
+    def _document(self, name: str) -> WorkflowDocument:
         """Return the workflow, without optional nodes that nobody needs."""
         while unused := self.optional - {edge.source for edge in self.edges}:
             self.optional -= unused

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from nodetool_core.importing.comfyui_file import ComfyNode
-from nodetool_core.importing.comfyui_values import Handle, Missing, Pixels
-from nodetool_core.importing.draft import Draft, Unsupported
+from nodetool_core.importing.comfyui_values import Missing, Pixels
+from nodetool_core.importing.draft import Draft, Handle, Unsupported
 
 Kind = TypeVar("Kind")
 
