@@ -27,6 +27,6 @@ pack = Pack(
     },
     output="nodetool.output.Output",
     loop="nodetool.control.ForEach",
-    importers={"ComfyUI": "nodetool_core.importing.comfyui:import_file"},
+    importers={"ComfyUI": "nodes.importers.comfyui.importer:import_file"},
     pages={"models.md": "nodes.huggingface.models_page:page"},
 )

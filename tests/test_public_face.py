@@ -64,7 +64,8 @@ where it is.
 
 FOR_NODES = {"assets", "errors", "references"}
 """
-Rooms that a pack may use besides the public face; `packs` is for the pack's own announcement.
+Rooms that a pack may use besides the public face; `packs` is for the pack's own announcement,
+`importing` for importers.
 """
 
 DIFFUSERS = "nodetool_core.models.diffusers"
@@ -234,11 +235,11 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 def test_nodes_use_the_public_face() -> None:
     wrong = []
     for path in sources("nodes"):
-        allowed = FOR_NODES | (
-            {"packs"}
-            if path.parent == ROOT / "nodes" and path.stem in ("__init__", "aliases")
-            else set()
-        )
+        allowed = set(FOR_NODES)
+        if path.parent == ROOT / "nodes" and path.stem in ("__init__", "aliases"):
+            allowed.add("packs")
+        if ROOT / "nodes" / "importers" in path.parents:
+            allowed.add("importing")
         used = [
             name
             for name in imports(path, for_types=False)

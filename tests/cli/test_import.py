@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.cli.conftest import Command
 
-FILES = Path(__file__).parents[1] / "importing" / "files"
+FILES = Path(__file__).parents[1] / "nodes" / "importers" / "files"
 
 
 def test_a_workflow_goes_to_stdout_and_notes_to_stderr(nodetool: Command) -> None:
@@ -28,7 +28,7 @@ def test_a_workflow_goes_to_stdout_and_notes_to_stderr(nodetool: Command) -> Non
 
 
 def test_a_file_that_is_written_is_valid(nodetool: Command, tmp_path: Path) -> None:
-    shutil.copy(FILES.parents[2] / "graphs" / "assets" / "lake_at_noon.png", tmp_path / "lake.png")
+    shutil.copy(FILES.parents[3] / "graphs" / "assets" / "lake_at_noon.png", tmp_path / "lake.png")
     done = nodetool("import", FILES / "upscaling.json", "--out", "made/large.json")
     assert done.code == 0 and done.out.strip() == "made/large.json"
     checked = nodetool("validate", "made/large.json", "--json")
@@ -76,7 +76,7 @@ def test_a_run_without_the_files_of_the_other_tool_says_how_to_give_ones_own(
 ) -> None:
     nodetool("import", FILES / "inpainting.json", "--out", "made.json")
     assert "Run with --set image_2=PATH." in nodetool("import", FILES / "inpainting.json").err
-    shutil.copy(FILES.parents[2] / "graphs" / "assets" / "lake_at_noon.png", tmp_path / "lake.png")
+    shutil.copy(FILES.parents[3] / "graphs" / "assets" / "lake_at_noon.png", tmp_path / "lake.png")
     done = nodetool("run", "made.json")
     assert (
         done.code == 1

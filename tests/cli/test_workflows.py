@@ -94,7 +94,7 @@ def test_what_is_no_workflow_is_one_clear_message(
     )
 
 
-COMFYUI = ROOT / "tests" / "importing" / "files"
+COMFYUI = ROOT / "tests" / "nodes" / "importers" / "files"
 
 
 @pytest.mark.parametrize(

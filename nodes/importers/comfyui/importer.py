@@ -2,7 +2,7 @@
 A workflow of ComfyUI as one of ours.
 
 The importer follows the graph from its sources to its outputs without running it. Each node is
-looked up in `RULES` by its class; its rule takes the values of its inputs (`comfyui_values`), may
+looked up in `RULES` by its class; its rule takes the values of its inputs (`values`), may
 write nodes of ours into the draft, and gives the values of its outputs. So a sampler, together with
 the loader, the texts and the latents that lead to it, becomes the one node of ours that does the
 same. One pass, each node once.
@@ -16,15 +16,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nodetool_core.importing import comfyui_file
-from nodetool_core.importing.comfyui_file import ComfyNode, Link
-from nodetool_core.importing.comfyui_rules import RULES
-from nodetool_core.importing.comfyui_values import Missing
+from nodes.importers.comfyui import file
+from nodes.importers.comfyui.file import ComfyNode, Link
+from nodes.importers.comfyui.reading import Reading
+from nodes.importers.comfyui.rules import RULES
+from nodes.importers.comfyui.values import Missing
 from nodetool_core.importing.draft import Draft, Imported, Unsupported
-from nodetool_core.importing.reading import Reading
 
 if TYPE_CHECKING:
-    from nodetool_core.registry import Registry
+    from nodetool_core import Registry
 
 
 def import_file(path: Path, registry: Registry) -> Imported:
@@ -33,7 +33,7 @@ def import_file(path: Path, registry: Registry) -> Imported:
 
     Raises WorkflowError where it is none, or nothing of it has a counterpart.
     """
-    return import_nodes(comfyui_file.load(path), registry, name=path.stem, where=str(path))
+    return import_nodes(file.load(path), registry, name=path.stem, where=str(path))
 
 
 def import_nodes(

@@ -17,13 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, PngImagePlugin
 
+from nodes.importers.comfyui import file
+from nodes.importers.comfyui.importer import import_file, import_nodes
+from nodes.importers.comfyui.rules import RULES
+from nodes.importers.comfyui.samplers import SAMPLERS, scheduler_for
 from nodetool_core import Registry, Workflow, WorkflowError
 from nodetool_core.engine.options import RunOptions
 from nodetool_core.graph import Graph, build
-from nodetool_core.importing import comfyui_file
-from nodetool_core.importing.comfyui import import_file, import_nodes
-from nodetool_core.importing.comfyui_rules import RULES
-from nodetool_core.importing.comfyui_samplers import SAMPLERS, scheduler_for
 from nodetool_core.importing.draft import Imported
 from nodetool_core.types import choices
 from nodetool_core.workflow import WorkflowDocument
@@ -31,7 +31,7 @@ from nodetool_core.workflow import WorkflowDocument
 FILES = Path(__file__).parent / "files"
 REGISTRY = Registry.installed()
 TINY = "nodetool/tiny-landscapes"
-LAKE = Path(__file__).parents[2] / "graphs" / "assets" / "lake_at_noon.png"
+LAKE = Path(__file__).parents[3] / "graphs" / "assets" / "lake_at_noon.png"
 
 
 def imported(name: str) -> Imported:
@@ -39,7 +39,7 @@ def imported(name: str) -> Imported:
 
 
 def from_api(content: Any) -> Imported:
-    return import_nodes(comfyui_file.read(copy.deepcopy(content)), REGISTRY)
+    return import_nodes(file.read(copy.deepcopy(content)), REGISTRY)
 
 
 def content_of(name: str) -> Any:
@@ -269,7 +269,7 @@ def test_both_formats_say_the_same() -> None:
     api["2"]["inputs"]["text"], api["3"]["inputs"]["text"] = "a lake at night", ""
     api["4"]["inputs"]["height"] = 128
     api["5"]["inputs"] |= {"seed": 5, "cfg": 8, "sampler_name": "euler"}
-    one = values(import_nodes(comfyui_file.read(editor), REGISTRY), "6")
+    one = values(import_nodes(file.read(editor), REGISTRY), "6")
     assert one == values(from_api(api), "5")
 
 
@@ -396,7 +396,7 @@ def test_images_and_masks_without_a_model_run(tmp_path: Path) -> None:
 def test_every_rule_survives_a_node_without_inputs() -> None:
     """A damaged node is told, and loses itself and what needs it, nothing else."""
     for class_type in RULES:
-        if class_type in comfyui_file.NOTES:
+        if class_type in file.NOTES:
             continue
         result = from_api(
             content_of("text_to_image") | {"99": {"class_type": class_type, "inputs": {}}}
@@ -637,7 +637,7 @@ def test_damaged_files_are_told_and_nothing_else(data: st.DataObject, name: str)
                 break
             place = place[key]
     try:
-        result = import_nodes(comfyui_file.read(content), REGISTRY)
+        result = import_nodes(file.read(content), REGISTRY)
     except WorkflowError as error:
         assert all(str(problem) for problem in error.problems)
         return
@@ -690,7 +690,7 @@ def test_every_sampler_of_the_table_is_a_scheduler_of_ours() -> None:
 
 
 def test_every_form_of_the_editor_belongs_to_a_rule() -> None:
-    assert [name for name in comfyui_file.WIDGETS if name not in RULES] == []
+    assert [name for name in file.WIDGETS if name not in RULES] == []
 
 
 @pytest.mark.slow

@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from nodetool_core.importing.comfyui_samplers import scheduler_for
-from nodetool_core.importing.comfyui_values import (
+from nodes.importers.comfyui.reading import Reading
+from nodes.importers.comfyui.samplers import scheduler_for
+from nodes.importers.comfyui.values import (
     EmptyLatents,
     Guider,
     ImageLatents,
@@ -23,7 +24,6 @@ from nodetool_core.importing.comfyui_values import (
     Weights,
 )
 from nodetool_core.importing.draft import Handle, Unsupported
-from nodetool_core.importing.reading import Reading
 
 TEXT_TO_IMAGE: Final = "huggingface.text_to_image.TextToImage"
 IMAGE_TO_IMAGE: Final = "huggingface.image_to_image.ImageToImage"

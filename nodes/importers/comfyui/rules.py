@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from nodetool_core.importing import comfyui_diffusion as diffusion
-from nodetool_core.importing import comfyui_sampling as sampling
-from nodetool_core.importing.comfyui_file import NOTES
-from nodetool_core.importing.comfyui_values import Pixels
+from nodes.importers.comfyui import diffusion, sampling
+from nodes.importers.comfyui.file import NOTES
+from nodes.importers.comfyui.reading import Reading
+from nodes.importers.comfyui.values import Pixels
 from nodetool_core.importing.draft import Handle, Unsupported
-from nodetool_core.importing.reading import Reading
 
 Rule = Callable[[Reading], tuple[Any, ...]]
 

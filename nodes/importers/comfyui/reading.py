@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from nodetool_core.importing.comfyui_file import ComfyNode
-from nodetool_core.importing.comfyui_values import Missing, Pixels
+from nodes.importers.comfyui.file import ComfyNode
+from nodes.importers.comfyui.values import Missing, Pixels
 from nodetool_core.importing.draft import Draft, Handle, Unsupported
 
 Kind = TypeVar("Kind")

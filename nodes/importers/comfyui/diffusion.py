@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from nodetool_core.importing.comfyui_values import (
+from nodes.importers.comfyui.reading import Reading
+from nodes.importers.comfyui.values import (
     EmptyLatents,
     ImageLatents,
     Network,
@@ -18,7 +19,6 @@ from nodetool_core.importing.comfyui_values import (
     Weights,
 )
 from nodetool_core.importing.draft import Handle, Unsupported
-from nodetool_core.importing.reading import Reading
 
 UPSCALE: Final = "huggingface.image_to_image.Upscale"
 MODEL_INPUT: Final = "nodetool.input.HuggingFaceModelInput"

@@ -1,0 +1,1 @@
+"""Importers of workflow files of other tools. There are no nodes in here."""

@@ -1,0 +1,1 @@
+"""ComfyUI workflows as ours: a table from its classes to small rules."""
