@@ -14,7 +14,6 @@ from typing import Any, ClassVar, Protocol, TypeVar, get_args
 
 from nodetool_core.declaration import NodeSpec
 from nodetool_core.errors import Problem
-from nodetool_core.nesting import CONTAINERS, complaint, levels
 from nodetool_core.properties import MISSING, Property
 from nodetool_core.types import (
     Annotation,
@@ -25,6 +24,7 @@ from nodetool_core.types import (
     type_name,
     union_members,
 )
+from nodetool_core.values import CONTAINERS, complaint, levels
 
 Item = TypeVar("Item", covariant=True)
 

@@ -17,7 +17,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import Problem
-from nodetool_core.nesting import CONTAINERS, complaint, levels
 from nodetool_core.own_types import JsonValue, fields_of, readable
 from nodetool_core.ownership import NoCopyError, own_copy
 from nodetool_core.references import Reference, reference_types
@@ -32,6 +31,7 @@ from nodetool_core.types import (
     union_members,
     value_type_name,
 )
+from nodetool_core.values import CONTAINERS, complaint, levels
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter

@@ -25,7 +25,7 @@ from typing import Any, Final
 
 from nodetool_core.assets.files import write_problem
 from nodetool_core.errors import NodetoolError, Problem
-from nodetool_core.nesting import TOO_DEEP, levels
+from nodetool_core.values import TOO_DEEP, levels
 
 _NAME: Final = re.compile(r"[A-Z][A-Z0-9_]*")
 _LEAST_REDACTED: Final = 6

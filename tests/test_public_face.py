@@ -26,7 +26,7 @@ ROOMS = [
     "forking",
     "references",
     "assets",
-    "nesting",
+    "values",
     "ownership",
     "secrets",
     "own_types",

@@ -12,10 +12,10 @@ from nodetool_core.declaration import NodeSpec
 from nodetool_core.engine.keys import has_fingerprint
 from nodetool_core.engine.result import NodeFailure
 from nodetool_core.errors import NodetoolError, Problem
-from nodetool_core.nesting import CONTAINERS, TOO_DEEP, is_too_deep
 from nodetool_core.node import SKIPPED, Lane, Node, Role
 from nodetool_core.ownership import NoCopyError, own_copy
 from nodetool_core.types import checker, exact_type, type_name, value_type_name
+from nodetool_core.values import CONTAINERS, TOO_DEEP, is_too_deep
 
 if TYPE_CHECKING:
     from nodetool_core.graph import GraphNode

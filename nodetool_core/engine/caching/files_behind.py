@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from nodetool_core.nesting import levels
 from nodetool_core.references import AssetRef, FolderRef
+from nodetool_core.values import levels
 
 Mark = list[int] | str | None
 
