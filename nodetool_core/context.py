@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from nodetool_core.errors import RunCancelled
 from nodetool_core.references import AssetRef, ImageRef
+from nodetool_core.values import map_leaves
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -234,10 +235,8 @@ class Context:
         """
         Return a text, or one inside of lists and mappings, without secrets that were handed out.
         """
-        if isinstance(value, str):
-            return value if self._secrets is None else self._secrets.redact(value)
-        if isinstance(value, dict):
-            return {name: self._redacted(item) for name, item in value.items()}
-        return (
-            [self._redacted(item) for item in value] if isinstance(value, (list, tuple)) else value
+        if (secrets := self._secrets) is None:
+            return value
+        return map_leaves(
+            value, lambda leaf: secrets.redact(leaf) if isinstance(leaf, str) else leaf
         )

@@ -21,6 +21,7 @@ from nodetool_core.properties import ANYTHING, Property
 from nodetool_core.references import AssetRef
 from nodetool_core.secrets import key_problem
 from nodetool_core.types import exact_type, is_assignable, is_open, type_name
+from nodetool_core.values import PLAIN_TYPES
 from nodetool_core.workflow import EdgeRecord, WorkflowDocument
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def build(document: WorkflowDocument, registry: Registry) -> Graph:
     return graph
 
 
-_KEYLESS = frozenset({int, float, bool, type(None)})
+_KEYLESS = PLAIN_TYPES - {str}
 """Types whose values can hold nothing secret."""
 
 _COMPARISONS, _SUGGESTIONS = 20_000, 100

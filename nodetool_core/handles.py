@@ -24,7 +24,7 @@ from nodetool_core.types import (
     type_name,
     union_members,
 )
-from nodetool_core.values import CONTAINERS, complaint, levels
+from nodetool_core.values import CONTAINERS, PLAIN_TYPES, complaint, levels
 
 Item = TypeVar("Item", covariant=True)
 
@@ -73,10 +73,6 @@ class ListOf(Protocol[Item]):
     def reverse(self) -> None: ...
 
 
-_PLAIN = frozenset({str, int, float, bool, type(None)})
-"""Types of nearly all values."""
-
-
 def spec_of(value: Any) -> NodeSpec | None:
     """Return the declaration of a node; None for anything else."""
     spec = getattr(type(value), "spec", None)
@@ -85,7 +81,7 @@ def spec_of(value: Any) -> NodeSpec | None:
 
 def holds_outputs(value: Any) -> bool:
     """Whether a value is an output or a node, or has one somewhere inside."""
-    if type(value) in _PLAIN:
+    if type(value) in PLAIN_TYPES:
         return False
     if not isinstance(value, CONTAINERS):
         return _is_output(value)

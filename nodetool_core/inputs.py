@@ -22,6 +22,7 @@ from nodetool_core.properties import Property
 from nodetool_core.references import AssetRef, Reference
 from nodetool_core.secrets import key_problem
 from nodetool_core.types import union_members
+from nodetool_core.values import CONTAINERS, is_too_deep, map_leaves
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,12 +62,12 @@ def apply(graph: Graph, values: Mapping[str, Any], *, texts: bool = False) -> Gr
             problems.append(leak)
             continue
         parsed = parse_text(prop, value) if texts and isinstance(value, str) else value
-        validated, wrong = prop.validate(_as_image(parsed), name)
+        validated, wrong = prop.validate(_with_images(parsed), name)
         problems.extend(wrong)
         node = nodes[index]
         inputs = [edge for edge in node.inputs if edge.property != prop.name]
         nodes[index] = replace(
-            node, values=node.values | {prop.name: _from_here(validated)}, inputs=inputs
+            node, values=node.values | {prop.name: map_leaves(validated, _from_here)}, inputs=inputs
         )
     if problems:
         raise WorkflowError(problems)
@@ -172,13 +173,16 @@ class _Names:
         )
 
 
+def _with_images(value: Any) -> Any:
+    """Return a value given from Python with what travels along edges in place of images."""
+    if isinstance(value, CONTAINERS) and is_too_deep(value):
+        # Refused as a value, whatever it holds.
+        return value
+    return map_leaves(value, _as_image)
+
+
 def _as_image(value: Any) -> Any:
-    """
-    Return a Pillow image (or a list of them) given from Python, as a value that travels along
-    edges.
-    """
-    if isinstance(value, list):
-        return [_as_image(item) for item in value]
+    """Return a Pillow image given from Python as a value that travels along edges."""
     if isinstance(value, Path):
         return str(value)
     if hasattr(value, "mode") and hasattr(value, "tobytes"):
@@ -194,8 +198,6 @@ def _from_here(value: Any) -> Any:
 
     Those in a file mean the file's folder.
     """
-    if isinstance(value, list):
-        return [_from_here(item) for item in value]
     if isinstance(value, AssetRef) and value.uri and not _SCHEME.match(value.uri):
         home = value.uri == "~" or value.uri.startswith("~/")
         path = Path(value.uri).expanduser() if home else Path(value.uri)

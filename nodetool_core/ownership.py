@@ -28,13 +28,14 @@ from functools import lru_cache
 from typing import Any, Final
 
 from nodetool_core.errors import NodetoolError, Problem
+from nodetool_core.values import PLAIN_TYPES
 
 Seen = dict[int, Any]
 """Own copies by the identity of what they are copies of."""
 
 Copier = Callable[[Any, Seen], Any]
 
-_IMMUTABLE: Final = frozenset({str, int, float, bool, type(None), bytes, complex, range})
+_IMMUTABLE: Final = PLAIN_TYPES | {bytes, complex, range}
 _READ_ONCE: Final = frozenset({"builtins", "itertools"})
 """
 Modules whose iterators are used up by the first who reads them.

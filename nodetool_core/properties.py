@@ -31,7 +31,7 @@ from nodetool_core.types import (
     union_members,
     value_type_name,
 )
-from nodetool_core.values import CONTAINERS, complaint, levels
+from nodetool_core.values import CONTAINERS, PLAIN_TYPES, complaint, levels
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -328,7 +328,7 @@ ANYTHING = Property("", Any, None, "", {})
 """What holds for values of properties that a node takes under any name."""
 
 
-_OF_JSON = frozenset({str, int, float, bool, type(None), list, dict})
+_OF_JSON = PLAIN_TYPES | {list, dict}
 """Types whose values a file gives back as they are."""
 
 

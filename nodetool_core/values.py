@@ -1,16 +1,29 @@
 """
-What lies inside of a value: lists, tuples, sets and mappings, however they stand in each other.
+Values and what lies inside of them: lists, tuples, sets and mappings, however they stand in each
+other.
 
-Values are walked through level by level and without recursion, so that one that is too deep for
-everything else is found here first, and said. On each level, a container that occurs more than once
-counts once: a list that holds itself comes to an end.
+All that goes through a value goes through it here, so that a container means the same to everyone:
+it is an instance of one of CONTAINERS, what is in it are its items, or the values of a mapping, and
+what is no container is a leaf.
+
+- `leaves` finds, `map_leaves` replaces, `json_form` writes as lists and objects. They take values
+  that were checked before, whose depth is bounded.
+- `levels` goes through any value, level by level and without recursion, so that one that is too
+  deep for everything else is found here first. On each level, a container that occurs more than
+  once counts once: a list that holds itself comes to an end.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
-from typing import Any, Final
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, Final, TypeVar
+
+from nodetool_core.json_types import Json
+
+Kind = TypeVar("Kind")
+Place = tuple[int | str, ...]
+"""Where a leaf lies: positions in lists, and names in mappings."""
 
 MAX_LEVELS: Final = 100
 """
@@ -21,8 +34,61 @@ What reads, compares and writes it goes into lists and mappings level by level.
 
 CONTAINERS: Final = (list, tuple, dict, set, frozenset)
 
+PLAIN_TYPES: Final = frozenset({str, int, float, bool, type(None)})
+"""Types of nearly all leaves: they hold nothing, can't be changed, and are JSON as they are."""
 
-def levels(value: Any, *, once: bool = False) -> Iterator[list[Any]]:
+TOO_DEEP: Final = (
+    f"is nested too deeply. Lists and objects inside of each other go {MAX_LEVELS} deep."
+)
+
+
+def leaves(value: object, kind: type[Kind]) -> Iterator[Kind]:
+    """Yield the leaves of a class in a value, in their order; the value itself where it is one."""
+    if isinstance(value, CONTAINERS):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from leaves(item, kind)
+    elif isinstance(value, kind):
+        yield value
+
+
+def map_leaves(value: Any, change: Callable[[Any], object]) -> Any:
+    """
+    Return a value in containers of its own, with `change(leaf)` in place of each leaf.
+
+    Names of mappings stay as they are.
+    """
+    return map_places(value, lambda leaf, _: change(leaf))
+
+
+def map_places(value: Any, change: Callable[[Any, Place], object], place: Place = ()) -> Any:
+    """Return what `map_leaves` does, where `change` also takes the place of each leaf."""
+    if not isinstance(value, CONTAINERS):
+        return change(value, place)
+    if isinstance(value, dict):
+        new = value.copy()
+        new.update({name: map_places(item, change, (*place, name)) for name, item in value.items()})
+        return new
+    items = [map_places(item, change, (*place, number)) for number, item in enumerate(value)]
+    kind: Any = type(value)
+    if kind is list:
+        return items
+    return kind._make(items) if hasattr(kind, "_make") else kind(items)
+
+
+def json_form(value: object, write: Callable[[Any], Json]) -> Json:
+    """
+    Return a value in lists and objects, with `write(leaf)` in place of each leaf.
+
+    Any mapping is an object, and its names are texts.
+    """
+    if isinstance(value, Mapping):
+        return {str(name): json_form(item, write) for name, item in value.items()}
+    if isinstance(value, CONTAINERS):
+        return [json_form(item, write) for item in value]
+    return write(value)
+
+
+def levels(value: object, *, once: bool = False) -> Iterator[list[Any]]:
     """
     Yield the value, then what is in it, then what is in that, names of mappings as well.
 
@@ -51,7 +117,7 @@ def levels(value: Any, *, once: bool = False) -> Iterator[list[Any]]:
     raise RecursionError
 
 
-def complaint(value: Any) -> str:
+def complaint(value: object) -> str:
     """
     Return what is wrong with a value whatever it is for.
 
@@ -67,12 +133,10 @@ def complaint(value: Any) -> str:
     return ""
 
 
-def is_too_deep(value: Collection[Any]) -> bool:
+def is_too_deep(value: Collection[object]) -> bool:
     """Whether a list, a mapping or the like has too many levels."""
-    if not any(
-        isinstance(part, CONTAINERS)
-        for part in (value.values() if isinstance(value, dict) else value)
-    ):
+    items = value.values() if isinstance(value, dict) else value
+    if not any(isinstance(part, CONTAINERS) for part in items):
         # Nearly all.
         return False
     try:
@@ -81,8 +145,3 @@ def is_too_deep(value: Collection[Any]) -> bool:
     except RecursionError:
         return True
     return False
-
-
-TOO_DEEP: Final = (
-    f"is nested too deeply. Lists and objects inside of each other go {MAX_LEVELS} deep."
-)

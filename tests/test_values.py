@@ -1,8 +1,11 @@
-"""E11 and E26: numbers that are none, and values that are too deep, wherever they lie."""
+"""
+The walk over values; E11 and E26: numbers that are none, and values that are too deep, wherever
+they lie.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -10,6 +13,7 @@ from nodes.nodetool.output import Output
 from nodetool_core import Node, Workflow, WorkflowError
 from nodetool_core.engine.engine import Engine
 from nodetool_core.errors import NodetoolError
+from nodetool_core.values import json_form, leaves, map_leaves, map_places
 from tests.engine.nodes import Anything
 
 NAN, ENDLESS = float("nan"), float("inf")
@@ -115,3 +119,36 @@ def test_a_value_of_99_levels_goes_all_the_way(engine: Engine) -> None:
 def engine() -> Any:
     with Engine(workers=1) as engine:
         yield engine
+
+
+class Pair(NamedTuple):
+    """Two things."""
+
+    one: Any
+    two: Any
+
+
+NESTED = [1, (2, {"a": 3, "b": Pair(4, [5])}), {6}]
+
+
+def test_leaves_are_found_in_order_by_their_class() -> None:
+    assert list(leaves(NESTED, int)) == [1, 2, 3, 4, 5, 6]
+    assert list(leaves({"name": "value"}, str)) == ["value"]
+    assert list(leaves("alone", str)) == ["alone"] and list(leaves("alone", int)) == []
+
+
+def test_leaves_are_replaced_in_containers_of_the_same_kinds() -> None:
+    doubled = map_leaves(NESTED, lambda leaf: leaf * 2)
+    assert doubled == [2, (4, {"a": 6, "b": Pair(8, [10])}), {12}]
+    assert isinstance(doubled[1][1]["b"], Pair) and NESTED[0] == 1
+
+
+def test_a_leaf_is_replaced_by_its_place() -> None:
+    assert map_places({"a": [1, 2], "b": 3}, lambda leaf, place: place) == {
+        "a": [("a", 0), ("a", 1)],
+        "b": ("b",),
+    }
+
+
+def test_the_json_form_has_lists_and_objects_alone() -> None:
+    assert json_form({1: (2, {3}), "x": Pair(4, 5)}, str) == {"1": ["2", ["3"]], "x": ["4", "5"]}

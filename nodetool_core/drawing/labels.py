@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.references import AssetRef, ColorRef, ImageSizeRef, ModelRef
+from nodetool_core.values import CONTAINERS
 
 if TYPE_CHECKING:
     from nodetool_core.graph import GraphNode
@@ -36,7 +37,7 @@ def _text(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, float):
         return f"{value:g}"
-    if isinstance(value, (list, tuple, dict, set, frozenset)):
+    if isinstance(value, CONTAINERS):
         return f"{len(value)} item{'s' * (len(value) != 1)}"
     return str(getattr(value, "value", value))[:2000]
 
