@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,17 +85,8 @@ MAY_IMPORT_HEAVY = (
 """The last for values that are tensors already: nobody else's run imports anything there."""
 
 
-CIRCLES: set[frozenset[str]] = {
-    frozenset(
-        {"engine.demand", "engine.fast_path", "engine.gaps", "engine.loops", "engine.scheduler"}
-    ),
-    frozenset({"engine.frames", "engine.runner"}),
-    frozenset({"models.sources.hub", "models.components.networks", "models.sources.resolver"}),
-    frozenset({"models.manager", "models.runtime"}),
-    frozenset({"server.metrics", "server.services"}),
-    frozenset({"cli.batch", "cli.run"}),
-}
-"""Modules that import each other still. The list only shrinks."""
+IN_CIRCLES = {"cli": 2, "engine": 7, "models": 5, "server": 2}
+"""How many modules of a room import each other in a circle still. The numbers only go down."""
 
 
 def test_every_public_name_is_there() -> None:
@@ -223,13 +215,15 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
             target = name if name in known else name.rpartition(".")[0]
             if target in known and target not in (module, "nodetool_core"):
                 arrows.add_edge(module, target)
-    circles = {frozenset(circle) for circle in networkx.strongly_connected_components(arrows)}
-    short = {
-        frozenset(module.removeprefix("nodetool_core.") for module in circle)
-        for circle in circles
+    circles = [
+        sorted(circle)
+        for circle in networkx.strongly_connected_components(arrows)
         if len(circle) > 1
-    }
-    assert short - CIRCLES == set()
+    ]
+    tangled = Counter(room_of(module) for circle in circles for module in circle)
+    assert {room for room in tangled if tangled[room] > IN_CIRCLES.get(room or "", 0)} == set(), (
+        circles
+    )
 
 
 def test_nodes_use_the_public_face() -> None:
