@@ -70,6 +70,12 @@ class Role(StrEnum):
     """Runs for its effect (a preview, a saved file) like an output, without giving a result."""
     COMMENT = "comment"
     """Text for the reader; never runs."""
+    WORKFLOW = "workflow"
+    """
+    Stands for the nodes of another workflow, which take its place when this one is loaded.
+
+    Has the properties `path` and `workflow_json`, and takes that workflow's inputs by their names.
+    """
 
 
 class _Skipped:

@@ -28,8 +28,6 @@ from nodetool_core.workflow import EdgeRecord, NodeRecord, WorkflowDocument
 if TYPE_CHECKING:
     from nodetool_core.registry import Registry
 
-NODE_TYPE = "nodetool.workflows.workflow_node.WorkflowNode"
-
 MAX_NODES: Final = 100_000
 """
 Nodes that come in from workflows in a workflow, counted once for each workflow that they come
@@ -75,12 +73,22 @@ class _Shared:
         self.nodes = 0
         self.edges = 0
         """How much was put in."""
+        self._is_workflow: dict[str, bool] = {}
+
+    def is_workflow(self, record: NodeRecord) -> bool:
+        """Whether a node of a document stands for a workflow."""
+        known = self._is_workflow.get(record.type)
+        if known is None:
+            node_class = self.registry.get(record.type)
+            known = node_class is not None and node_class.role is Role.WORKFLOW
+            self._is_workflow[record.type] = known
+        return known
 
 
 def _expanded(
     document: WorkflowDocument, base: Path, inside: tuple[str, ...], shared: _Shared
 ) -> WorkflowDocument:
-    if not any(record.type == NODE_TYPE for record in document.graph.nodes):
+    if not any(map(shared.is_workflow, document.graph.nodes)):
         return document
     expansion = _Expansion(document, base, inside, shared)
     expanded = document.model_copy(update={"graph": expansion.graph()})
@@ -105,7 +113,7 @@ class _Expansion:
         self.takers: dict[Handle, list[Handle]] = {}
         """Inputs of workflow nodes, and the properties that really take them."""
         self.workflow_nodes = {
-            record.id for record in document.graph.nodes if record.type == NODE_TYPE
+            record.id for record in document.graph.nodes if shared.is_workflow(record)
         }
         self.edges_to: dict[str, list[EdgeRecord]] = {}
         for edge in document.graph.edges:
@@ -114,7 +122,7 @@ class _Expansion:
 
     def graph(self) -> Any:
         for index, record in enumerate(self.document.graph.nodes):
-            if record.type == NODE_TYPE:
+            if record.id in self.workflow_nodes:
                 self._put_in(f"nodes[{index}]", record)
             else:
                 self.nodes.append(record)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from nodes.nodetool.workflows.workflow_node import WorkflowNode
 from nodetool_core import Registry, Workflow, WorkflowError
-from nodetool_core.subworkflow import NODE_TYPE
 
 
 def node(node_id: str, node_type: str, **data: Any) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def greeting(tmp_path: Path) -> Path:
 def outer(folder: Path, *, edges: list[dict[str, Any]], **data: Any) -> Path:
     nodes = [
         node("user", "nodetool.input.StringInput", name="user", value="Ada"),
-        node("greet", NODE_TYPE, path="greeting.json", **data),
+        node("greet", WorkflowNode.spec.node_type, path="greeting.json", **data),
         node("result", "nodetool.output.Output", name="result"),
     ]
     return write(folder / "outer.json", nodes, edges)
@@ -97,7 +97,7 @@ def test_one_may_stand_inside_another(greeting: Path, registry: Registry) -> Non
         edges=[edge("user.output", "greet.who"), edge("greet.text", "result.value")],
     )
     nodes = [
-        node("inner", NODE_TYPE, path="outer.json", user="Edsger"),
+        node("inner", WorkflowNode.spec.node_type, path="outer.json", user="Edsger"),
         node("last", "nodetool.output.Output", name="last"),
     ]
     path = write(greeting.parent / "outermost.json", nodes, [edge("inner.result", "last.value")])
@@ -106,7 +106,7 @@ def test_one_may_stand_inside_another(greeting: Path, registry: Registry) -> Non
 
 def test_it_may_be_written_inside_the_file(greeting: Path, registry: Registry) -> None:
     nodes = [
-        node("greet", NODE_TYPE, workflow_json=json.loads(greeting.read_text())),
+        node("greet", WorkflowNode.spec.node_type, workflow_json=json.loads(greeting.read_text())),
         node("last", "nodetool.output.Output", name="last"),
     ]
     path = write(greeting.parent / "inline.json", nodes, [edge("greet.text", "last.value")])
@@ -121,12 +121,12 @@ def test_saving_keeps_the_node_as_it_was_written(greeting: Path, registry: Regis
 
 def test_a_workflow_that_contains_itself_is_rejected(greeting: Path, registry: Registry) -> None:
     nodes = [
-        node("self", NODE_TYPE, path="b.json"),
+        node("self", WorkflowNode.spec.node_type, path="b.json"),
         node("out", "nodetool.output.Output", name="out"),
     ]
     write(
         greeting.parent / "b.json",
-        [node("back", NODE_TYPE, path="a.json"), *nodes[1:]],
+        [node("back", WorkflowNode.spec.node_type, path="a.json"), *nodes[1:]],
         [edge("back.out", "out.value")],
     )
     path = write(greeting.parent / "a.json", nodes, [edge("self.out", "out.value")])
@@ -175,7 +175,7 @@ def test_a_missing_or_broken_inner_file_is_told_with_the_node(
     greeting: Path, registry: Registry
 ) -> None:
     nodes = [
-        node("sub", NODE_TYPE, path="greting.json"),
+        node("sub", WorkflowNode.spec.node_type, path="greting.json"),
         node("out", "nodetool.output.Output", name="out", value="x"),
     ]
     with pytest.raises(WorkflowError, match=r"nodes\[0\] > .*Did you mean '.*greeting\.json'"):
@@ -213,7 +213,7 @@ def test_one_may_be_passed_through_twice(tmp_path: Path, registry: Registry) -> 
     )
     nodes = [
         node("user", "nodetool.input.StringInput", name="user", value="Ada"),
-        node("two", NODE_TYPE, path="two.json"),
+        node("two", WorkflowNode.spec.node_type, path="two.json"),
         node("result", "nodetool.output.Output", name="result"),
     ]
     edges = [
@@ -229,7 +229,10 @@ def test_one_may_be_passed_through_twice(tmp_path: Path, registry: Registry) -> 
 def test_a_path_that_no_file_can_have_is_a_mistake(tmp_path: Path, registry: Registry) -> None:
     with pytest.raises(WorkflowError, match="names no workflow"):
         Workflow.load(
-            write(tmp_path / "null.json", [node("sub", NODE_TYPE, path="a\0b")], []), registry
+            write(
+                tmp_path / "null.json", [node("sub", WorkflowNode.spec.node_type, path="a\0b")], []
+            ),
+            registry,
         )
 
 
@@ -239,7 +242,12 @@ def test_a_link_that_leads_to_itself_is_a_file_that_can_not_be_read(
     (tmp_path / "loop.json").symlink_to(tmp_path / "loop.json")
     with pytest.raises(WorkflowError, match=r"nodes\[0\] > .*can't be read"):
         Workflow.load(
-            write(tmp_path / "outer.json", [node("sub", NODE_TYPE, path="loop.json")], []), registry
+            write(
+                tmp_path / "outer.json",
+                [node("sub", WorkflowNode.spec.node_type, path="loop.json")],
+                [],
+            ),
+            registry,
         )
 
 
@@ -249,7 +257,7 @@ def double(folder: Path, levels: int) -> Path:
     for level in range(1, levels + 1):
         write(
             folder / f"{level}.json",
-            [node(name, NODE_TYPE, path=f"{level - 1}.json") for name in "ab"],
+            [node(name, WorkflowNode.spec.node_type, path=f"{level - 1}.json") for name in "ab"],
             [],
         )
     return folder / f"{levels}.json"
@@ -282,7 +290,7 @@ def test_edges_count_as_well(
     write(
         tmp_path / "in.json", taking, [edge("x.output", f"list.p{number}") for number in range(40)]
     )
-    used = [node(name, NODE_TYPE, path="in.json") for name in "ab"]
+    used = [node(name, WorkflowNode.spec.node_type, path="in.json") for name in "ab"]
     with pytest.raises(WorkflowError, match=r"out\.json → in\.json.* 50 edges") as caught:
         Workflow.load(write(tmp_path / "out.json", used, []), registry)
     assert caught.value.problem.code == "too_many_nodes"
@@ -308,7 +316,9 @@ def test_workflows_stand_only_so_deep_in_each_other(
     for level in range(60):
         (tmp_path / f"{level}.json").write_text(json.dumps(content))
         given = {"workflow_json": content} if inline else {"path": f"{level}.json"}
-        content = {"graph": {"nodes": [node("n", NODE_TYPE, **given)], "edges": []}}
+        content = {
+            "graph": {"nodes": [node("n", WorkflowNode.spec.node_type, **given)], "edges": []}
+        }
         if level == 40:
             assert len(Workflow.load(tmp_path / "40.json", registry).graph.nodes) == 1
     with pytest.raises(WorkflowError, match=r"more than 50 deep: 59\.json → ") as caught:

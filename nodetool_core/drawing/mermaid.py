@@ -22,6 +22,7 @@ _CLASSES = {
     Role.SINK: "fill:#dcfce7,stroke:#16a34a,color:#111827",
     Role.COMMENT: "fill:#fef9c3,stroke:#ca8a04,color:#111827",
     Role.STEP: "fill:#f3f4f6,stroke:#6b7280,color:#111827",
+    Role.WORKFLOW: "fill:#f3f4f6,stroke:#6b7280,color:#111827",
 }
 _MOST_VALUES = 4
 _ENTITIES = str.maketrans({character: f"#{ord(character)};" for character in '"#<>&`\\'})

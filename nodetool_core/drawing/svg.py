@@ -53,6 +53,9 @@ _COLOURS = {
 }
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
+_LOOKS = {Role.WORKFLOW: Role.STEP}
+"""Roles that look like another one."""
+
 
 @dataclass(frozen=True)
 class _Row:
@@ -218,7 +221,7 @@ def _draw(box: _Box, x: float, y: float) -> str:
             f'<rect class="nt-box" width="{WIDTH:g}" height="{box.height:g}" rx="8"'
             ' stroke-width="1.2"/>'
         ),
-        f'<path class="nt-{box.role.value}" d="{header}"/>',
+        f'<path class="nt-{_LOOKS.get(box.role, box.role).value}" d="{header}"/>',
         _label("nt-title", PADDING + 4, 17, fit(box.title, room, FONT * 1.08), size=FONT + 1),
         _label("nt-dim", PADDING + 4, 32, fit(box.subtitle, room, FONT - 1), size=FONT - 1),
     ]

@@ -15,7 +15,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_args
 
-from nodetool_core import subworkflow
 from nodetool_core.declaration import NodeSpec, public_module
 from nodetool_core.node import Lane, Node, Role
 from nodetool_core.properties import Property
@@ -27,10 +26,6 @@ from nodetool_core.types import is_assignable, union_members
 if TYPE_CHECKING:
     from nodetool_core.registry import Registry
 
-_IMAGE_INPUT = "nodetool.input.ImageInput"
-_STRING_INPUT = "nodetool.input.StringInput"
-_OUTPUT = "nodetool.output.Output"
-_FOR_EACH = "nodetool.control.ForEach"
 _LINE = 100
 FILE = "example.json"
 """What an example's file is called where its Python names it."""
@@ -216,7 +211,7 @@ class _Builder:
             link = self._image()
             self._add(self.node_class, self._given())
             return self._with_output(Link(link.step, link.output), "image")
-        if self.node_class.spec.node_type == subworkflow.NODE_TYPE:
+        if role is Role.WORKFLOW:
             step = self._add(
                 self.node_class, {"path": values.SAMPLE_WORKFLOW, "image": self._image()}
             )
@@ -234,7 +229,7 @@ class _Builder:
         name = {"image": "image", "images": "images"}.get(
             kind, "result" if link.output == "output" else link.output
         )
-        self._add(self._known(_OUTPUT), {"name": name, "value": link})
+        self._add(self._output(), {"name": name, "value": link})
         return Example(tuple(self.steps), {name: kind})
 
     def _given(self) -> dict[str, Any]:
@@ -248,10 +243,9 @@ class _Builder:
                     else snake_case(spec.title.removesuffix("Input") or "input")
                 )
                 continue
-            if prop.name in self.node_class.gathers and (loop := self.registry.get(_FOR_EACH)):
-                given[prop.name] = Link(
-                    self._add(loop, {"input_list": list(values.WORDS)}), "output"
-                )
+            if prop.name in self.node_class.gathers and (loop := self.registry.loop_node()):
+                items = {next(iter(loop.spec.properties)): list(values.WORDS)}
+                given[prop.name] = Link(self._add(loop, items), next(iter(loop.spec.outputs)))
                 continue
             if prop.required and (maker := self._maker(prop)):
                 given[prop.name] = maker
@@ -310,18 +304,14 @@ class _Builder:
         if any(_kind(self.node_class.spec, name) != "value" for name in outputs):
             image = self._image()
             return {"first": image, "second": image}
-        season = self._add(
-            self._known(_STRING_INPUT), {"name": "season", "value": values.PARTS["season"]}
-        )
+        season = self._add(self._input(str), {"name": "season", "value": values.PARTS["season"]})
         return {"subject": values.PARTS["subject"], "season": Link(season, "output")}
 
     def _image(self) -> Link:
-        found = next((step for step in self.steps if step.spec.node_type == _IMAGE_INPUT), None)
-        return Link(
-            found
-            or self._add(self._known(_IMAGE_INPUT), {"name": "image", "value": self._own_image()}),
-            "output",
-        )
+        source = self._input(ImageRef)
+        found = next((step for step in self.steps if step.node_class is source), None)
+        step = found or self._add(source, {"name": "image", "value": self._own_image()})
+        return Link(step, "output")
 
     def _add(self, node_class: type[Node], given: dict[str, Any]) -> Step:
         same = sum(step.node_class.spec.title == node_class.spec.title for step in self.steps)
@@ -330,10 +320,16 @@ class _Builder:
         self.steps.append(step)
         return step
 
-    def _known(self, node_type: str) -> type[Node]:
-        found = self.registry.get(node_type)
+    def _input(self, kind: type) -> type[Node]:
+        found = self.registry.input_node(kind)
         if found is None:
-            raise LookupError(f"Examples need {node_type}, which the registry does not have.")
+            raise LookupError(f"Examples need an input of {kind.__name__}, which no pack has.")
+        return found
+
+    def _output(self) -> type[Node]:
+        found = self.registry.output_node()
+        if found is None:
+            raise LookupError("Examples need an output, which no pack has.")
         return found
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from nodetool_core import subworkflow
 from nodetool_core.declaration import NodeSpec
 from nodetool_core.graph import is_missing_asset
 from nodetool_core.node import Lane, Node, Role
@@ -35,6 +34,7 @@ _ROLES = {
     Role.OUTPUT: "output: its value is a result of the run, by name",
     Role.SINK: "sink: runs for its effect",
     Role.COMMENT: "comment: never runs",
+    Role.WORKFLOW: "workflow: the nodes of another workflow take its place",
 }
 
 _MOST_OPTIONS = 8
@@ -62,7 +62,7 @@ def node_page(node_class: type[Node], site: Site) -> str:
         "## Properties",
         *_properties(node_class, path, site),
         "## Outputs",
-        _outputs(spec, path, site),
+        _outputs(node_class, path, site),
         "## Metadata",
         _metadata(node_class, site.registry),
         *_examples(example(node_class, site.registry), path, site),
@@ -177,8 +177,9 @@ def _allowed(prop: Property) -> str:
     return "; ".join(parts)
 
 
-def _outputs(spec: NodeSpec, path: str, site: Site) -> str:
-    if spec.node_type == subworkflow.NODE_TYPE:
+def _outputs(node_class: type[Node], path: str, site: Site) -> str:
+    spec = node_class.spec
+    if node_class.role is Role.WORKFLOW:
         return "The outputs of its workflow, by their names."
     if not spec.outputs:
         return "It has no outputs."

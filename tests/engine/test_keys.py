@@ -17,12 +17,12 @@ from PIL import Image
 from nodes.nodetool.control import Collect, ForEach
 from nodes.nodetool.input import IntegerInput
 from nodes.nodetool.output import Output
+from nodes.nodetool.workflows.workflow_node import WorkflowNode
 from nodetool_core import Context, Field, ImageData, ImageRef, Node, Registry, Role, Workflow
 from nodetool_core.engine import keys, provenance
 from nodetool_core.engine.caching.disk import DiskCache
 from nodetool_core.engine.code_version import code_version
 from nodetool_core.engine.engine import Engine
-from nodetool_core.subworkflow import NODE_TYPE
 from nodetool_core.workflow import WorkflowDocument
 
 
@@ -266,7 +266,11 @@ def test_e17_a_workflow_shares_with_itself_as_a_node_of_another(
         {
             "graph": {
                 "nodes": [
-                    {"id": "inner", "type": NODE_TYPE, "data": {"path": str(path)}},
+                    {
+                        "id": "inner",
+                        "type": WorkflowNode.spec.node_type,
+                        "data": {"path": str(path)},
+                    },
                     {"id": "out", "type": Output.spec.node_type, "data": {"name": "x"}},
                 ],
                 "edges": [

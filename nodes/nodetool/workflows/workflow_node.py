@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nodetool_core import Field, Lane, Node, NodeError
+from nodetool_core import Field, Lane, Node, NodeError, Role
 
 
 class WorkflowNode(Node):
@@ -19,6 +19,7 @@ class WorkflowNode(Node):
     - Apply a whole workflow to every item of a list
     """
 
+    role = Role.WORKFLOW
     lane = Lane.INLINE
     dynamic = True
 
