@@ -1,6 +1,5 @@
 """
-The public face in Python: a workflow that is built from nodes or loaded from a file, run, and
-saved.
+The public face in Python: a workflow, built from nodes or loaded from a file, run, and saved.
 """
 
 from __future__ import annotations

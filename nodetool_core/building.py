@@ -23,8 +23,7 @@ from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, Workflow
 
 def document_of(wanted: Sequence[Node]) -> tuple[WorkflowDocument, dict[type[Node], str]]:
     """
-    Return the document of everything that the wanted nodes depend on, and the classes in it with
-    the types that it gives them.
+    Return the document of all that the wanted nodes depend on, and the types of its classes.
 
     Ids follow titles and order. Of several classes of one type, as a factory makes them, each is
     given a type of its own.
@@ -60,8 +59,9 @@ class _Given:
 
     def of(self, node: Node) -> dict[str, Any]:
         """
-        Every value that is not the property's default, with containers of outputs as outputs of
-        nodes that make them.
+        Return every value that is not the property's default.
+
+        Containers of outputs become outputs of nodes that make them.
         """
         known = self._of.get(id(node))
         if known is None:

@@ -27,12 +27,11 @@ class Models(Protocol):
 
     def use(self, ref: ModelRef, task: str, *, context: Context) -> AbstractContextManager[Any]:
         """
-        Return the pipeline for `task` (`image-to-image`, `text-to-image`, `inpainting`), loaded and
-        pinned until the block ends.
+        Return the pipeline for a task, loaded and pinned until the block ends.
 
-        Every block gets a pipeline shell of its own with a scheduler of its own; the weights are
-        shared. Progress of a download or load goes to `context`. Raises ModelError with what to do
-        where the model can't be had.
+        Tasks are `image-to-image`, `text-to-image` and `inpainting`. Every block gets a pipeline
+        and a scheduler of its own; the weights are shared. Progress of a download or load goes to
+        `context`. Raises ModelError with what to do where the model can't be had.
         """
         ...
 

@@ -300,8 +300,9 @@ def _note(annotation: Annotation) -> str:
 
 def _read_docstring(text: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     """
-    Return a docstring's description (its first paragraph), tags (its comma line) and use cases (its
-    list).
+    Return a docstring's description, tags and use cases.
+
+    They are its first paragraph, its comma line and its list.
     """
     lines = inspect.cleandoc(text).splitlines()
     head, _, tail = "\n".join(lines).partition("Use cases:")

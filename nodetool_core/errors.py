@@ -117,9 +117,11 @@ class NodeError(NodetoolError):
         retryable: bool = False,
     ) -> None:
         """
+        Make the error of a node.
+
         Args:
             retryable: Whether trying again may help, as where a service is busy. The run's policies
-                say how often that is done.
+                decide how often that is done.
         """
         super().__init__(Problem(code, where, message, hint))
         self.retryable = retryable
@@ -144,7 +146,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 def nearest_file(name: str, known: Iterable[str]) -> str | None:
     """
-    Returns the file name that a misspelled one is most like, or None where nothing is near.
+    Return the file name that a misspelled one is most like, or None where nothing is near.
 
     What stands before the suffix decides: by their suffixes alone, all files of a kind are alike.
     """

@@ -439,7 +439,7 @@ class _Reader:
             )
 
     def _report_second_edges(self) -> None:
-        """A property takes one edge."""
+        """Report properties that have more than one edge."""
         seen: set[tuple[int, str]] = set()
         for index, edge in enumerate(self.document.graph.edges):
             target = self.position.get(edge.target)

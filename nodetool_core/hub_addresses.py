@@ -1,6 +1,7 @@
 """
-Addresses of pages of the Hugging Face Hub, as people copy them from a browser, in place of a Hub
-id.
+Addresses of pages of the Hugging Face Hub.
+
+People copy them from a browser, in place of a Hub id.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _TEXTS = (".json", ".md", ".txt")
 
 def read_page(address: str) -> dict[str, str] | None:
     """
-    Returns what the address of a model's page names.
+    Return what the address of a model's page names.
 
     `repo_id`, and `revision` and `path` where it names them.
 

@@ -11,7 +11,7 @@ The declarative node: a class whose annotations are its properties and whose `pr
         '''
 
         image: ImageRef = Field(description="Image to soften.")
-        radius: float = Field(default=2.0, ge=0.0, le=128.0, description="Standard deviation, in pixels.")
+        radius: float = Field(default=2.0, ge=0.0, description="Standard deviation, in pixels.")
 
         def process(self, context: Context) -> ImageRef: ...
 

@@ -32,8 +32,9 @@ class JsonValue(ABC):
     @abstractmethod
     def to_json(self) -> Any:
         """
-        Give the value as JSON: texts, numbers, booleans, None, lists, and mappings with texts as
-        names.
+        Return the value as JSON.
+
+        Texts, numbers, booleans, None, lists, and mappings with texts as names.
         """
 
     @classmethod

@@ -5,12 +5,16 @@ A value has several holders at once: the node that made it, the nodes that take 
 cache, whoever asked for the run. Each gets what `own_copy` makes of it:
 
     number, text, None, bytes, enum       itself: it can't be changed
-    list, mapping, set, tuple, dataclass  a new one, with own copies of what is in it; what occurs twice in it still does
-    image                               itself: it lends images that copy their pixels before they are changed
-    image                                 a new one over the same pixels, which copies them before they are changed
+    list, mapping, set, tuple, dataclass  a new one, with own copies of what is in it; what occurs
+                                          twice in it still does
+    `ImageData`                           itself: the images that it lends copy their pixels before
+                                          they are changed
+    image of Pillow                       a new one over the same pixels, which copies them before
+                                          they are changed
     array                                 a view that can't be written
     tensor without gradient               a copy
-    anything else                         itself: an object of a class of one's own is a handle, which its holders share
+    anything else                         itself: an object of a class of one's own is a handle,
+                                          which its holders share
 
 What comes from outside (what `process` returned, what a caller gives) may still be written by
 whoever made it. Pixels and arrays of which that can't be ruled out are copied, once: what was an

@@ -170,8 +170,9 @@ def import_problem(where: str, error: BaseException) -> Problem:
 
 def _place_of(error: BaseException) -> str:
     """
-    Return the file and line that an import failed at: the last one outside of the import system
-    and of the core.
+    Return the file and line that an import failed at.
+
+    The last one outside of the import system and of the core.
     """
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"

@@ -273,8 +273,7 @@ class Property:
     @cached_property
     def _is_open(self) -> bool:
         """
-        Whether the type says nothing of some part of its values, so that only these say what they
-        are.
+        Whether the type leaves some part of its values open, so that only these show what they are.
         """
         return is_open(self.annotation)
 
@@ -334,8 +333,9 @@ _OF_JSON = PLAIN_TYPES | {list, dict}
 
 def _with_references(value: Any) -> Any:
     """
-    Return a value with references in place of their JSON forms, where the type of the property does
-    not ask for any.
+    Return a value with references in place of their JSON forms.
+
+    For properties whose type does not ask for any.
     """
     from pydantic import ValidationError
 

@@ -1,6 +1,7 @@
 """
-References: small JSON objects that stand for something large or elsewhere (an image, a folder, a
-model's weights).
+References: small JSON objects that stand for something large or elsewhere.
+
+An image, a folder, a model's weights.
 
 The JSON form is that of the node reference pages: `{"type": "image", "uri": "", "asset_id": null,
 "data": null}`. A plain string is accepted where a reference is expected: a path or URI for assets,
@@ -155,8 +156,9 @@ _LOCAL_PROVIDERS = frozenset({"", "empty", "huggingface", "hf", "local"})
 
 class ModelRef(Reference):
     """
-    Weights of a model: a Hub repository, a local directory in diffusers form, or a single
-    safetensors file.
+    Weights of a model.
+
+    A Hub repository, a local directory in diffusers form, or a single safetensors file.
     """
 
     _text_field = "repo_id"
@@ -214,8 +216,9 @@ class ModelRef(Reference):
     @classmethod
     def _accept_page(cls, value: Any) -> Any:
         """
-        Return the address of a model's page on the Hub, as it is copied from a browser, stands for
-        what it shows.
+        Read the address of a model's page on the Hub as what it shows.
+
+        People copy it from a browser.
         """
         given = {"repo_id": value} if isinstance(value, str) else value
         named = (

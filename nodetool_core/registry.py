@@ -122,8 +122,9 @@ class Registry:
 
     def maker(self, kind: type) -> type[Node] | None:
         """
-        Return the node that makes a container of this class from what is connected to it, in the
-        order of names; None where there is none.
+        Return the node that makes a container of this class from what is connected to it.
+
+        In the order of names. None where there is none.
         """
         return self._first(pack.makers.get(kind) for pack in self.packs)
 
@@ -286,8 +287,9 @@ def _function(source: str) -> Callable[..., Any]:
 
 def _is_of(node_class: type[Node], module: str) -> bool:
     """
-    Whether a class is declared in a module, or in a private module of that package, and not merely
-    imported there.
+    Whether a class is declared in a module, or in a private module of that package.
+
+    Not merely imported there.
     """
     return node_class.__module__ == module or node_class.__module__.startswith(f"{module}._")
 

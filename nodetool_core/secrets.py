@@ -93,6 +93,8 @@ class Secrets:
         self, path: Path | None = None, *, environment: Mapping[str, str] | None = None
     ) -> None:
         """
+        Look secrets up in an environment and a settings file.
+
         Args:
             path: The settings file; that of this user unless given.
             environment: Looked at first; the environment of the process unless given.
@@ -142,8 +144,9 @@ class Secrets:
 
     def setting(self, name: str, default: str = "") -> str:
         """
-        Return a value that is no secret, such as the address of a service, from the same two
-        places.
+        Return a value that is no secret, from the same two places.
+
+        Such as the address of a service.
         """
         return self._text_of(name) or default
 
@@ -191,8 +194,9 @@ class Secrets:
 
     def scrub(self, error: BaseException) -> BaseException:
         """
-        Return the exception without secrets in its texts, nor in those of the exceptions that led
-        to it; what can't be cleaned is replaced.
+        Return the exception without secrets in its texts, nor in those that led to it.
+
+        What can't be cleaned is replaced.
         """
         if not self._handed_out:
             return error

@@ -139,8 +139,9 @@ def is_open(annotation: Annotation) -> bool:
 @lru_cache(maxsize=4096)
 def has_numbers(annotation: Annotation) -> bool:
     """
-    Whether values of a type are, or have inside of them, floating point numbers, which may be none
-    (NaN) or infinite.
+    Whether values of a type are, or hold, floating point numbers.
+
+    These may be no number (NaN) or infinite.
     """
     annotation = strip(annotation)
     if is_typeddict(annotation):

@@ -1,10 +1,10 @@
 """
-Values and what lies inside of them: lists, tuples, sets and mappings, however they stand in each
-other.
+Values and what lies inside of them.
 
-All that goes through a value goes through it here, so that a container means the same to everyone:
-it is an instance of one of CONTAINERS, what is in it are its items, or the values of a mapping, and
-what is no container is a leaf.
+Lists, tuples, sets and mappings, however they stand in each other. All that goes through a value
+goes through it here, so that a container means the same to everyone: it is an instance of one of
+CONTAINERS, what is in it are its items, or the values of a mapping, and what is no container is a
+leaf.
 
 - `leaves` finds, `map_leaves` replaces, `json_form` writes as lists and objects. They take values
   that were checked before, whose depth is bounded.

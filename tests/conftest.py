@@ -1,6 +1,7 @@
 """
-What every test needs: a result cache and settings of its own, and no clock that a busy machine runs
-against.
+What every test needs.
+
+A result cache and settings of its own, and no clock that a busy machine runs against.
 """
 
 from __future__ import annotations

@@ -153,8 +153,9 @@ def _few_steps(file: Path) -> list[str]:
 
 class Reader:
     """
-    Somebody who goes through a page, in a folder that looks like a copy of the repository, and does
-    what it says.
+    Somebody who goes through a page and does what it says.
+
+    In a folder that looks like a copy of the repository.
     """
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,8 +254,9 @@ class Reader:
 
     def _install(self, project: Path) -> tuple[int, str]:
         """
-        Return what an editable install does for this process, without a change of the environment
-        that runs the tests.
+        Return what an editable install does, for this process alone.
+
+        The environment that runs the tests stays as it is.
         """
         content = tomllib.loads((project / "pyproject.toml").read_text())["project"]
         information = project / f"{content['name']}-{content['version']}.dist-info"

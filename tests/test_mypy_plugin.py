@@ -1,8 +1,8 @@
 """
-E15: what mypy says with the plugin, of right and wrong code, of the code on the pages, and of a new
-pack.
+E15: what mypy reports with the plugin.
 
-mypy runs once for all of it. Every complaint is told by file and line; the lines of a page are
+Of right and wrong code, of the code on the pages, and of a new pack. mypy runs once for all of
+it. Every complaint has its file and line; the lines of a page are
 those of its Markdown.
 """
 
@@ -50,7 +50,8 @@ from typing import Any, NamedTuple, Self, TypedDict, TypeVar
 
 from nodes.nodetool.image import Fit, GetMetadata, Scale
 from nodes.nodetool.input import ImageInput, IntegerInput
-from nodetool_core import ColorRef, Field, FontRef, ImageRef, ImageSizeRef, ImageToImageModel, JsonValue, ModelRef, Node
+from nodetool_core import ColorRef, Field, FontRef, ImageRef, ImageSizeRef
+from nodetool_core import ImageToImageModel, JsonValue, ModelRef, Node
 
 
 class Pair(NamedTuple):
@@ -245,8 +246,9 @@ def module_of(page: Path) -> str:
 
 def code_of(page: Path) -> str:
     """
-    Return the Python of a page that runs in its one namespace, each line at the place that it has
-    there.
+    Return the Python of a page that runs in its one namespace.
+
+    Each line is at the place that it has there.
     """
     lines: list[str] = []
     for block in blocks(page):

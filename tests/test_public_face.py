@@ -1,6 +1,5 @@
 """
-What `nodetool_core` offers, what importing it costs, and that every arrow between the rooms points
-down.
+What `nodetool_core` offers, what importing it costs, and how its rooms import each other.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = [
     "json_types",
     "errors",
-    "collection",
+    "garbage_collection",
     "hub_addresses",
     "forking",
     "references",
@@ -242,6 +241,20 @@ def test_nodes_use_the_public_face() -> None:
         foreign = [name for name in used if room_of(name) not in {*allowed, None}]
         wrong += [f"{path.relative_to(ROOT)} imports {name}" for name in foreign]
     assert wrong == []
+
+
+def test_the_core_names_no_node_type() -> None:
+    registry = nodetool_core.Registry.installed()
+    types = {node.spec.node_type for node in registry}
+    types.update(name for pack in registry.packs for name in pack.aliases)
+    named = [
+        f"{path.relative_to(ROOT)}:{found.lineno} names {found.value}"
+        for path in sources("nodetool_core")
+        for found in ast.walk(ast.parse(path.read_text()))
+        if isinstance(found, ast.Constant) and found.value in types
+    ]
+    rest = [name for name in named if not name.startswith("nodetool_core/server/")]
+    assert rest == [], "packs say which of their nodes the core uses (packs.py)"
 
 
 def test_only_the_model_room_and_model_nodes_import_torch() -> None:

@@ -1,6 +1,7 @@
 """
-The walk over values; E11 and E26: numbers that are none, and values that are too deep, wherever
-they lie.
+The walk over values.
+
+E11 and E26: numbers that are none, and values that are too deep, wherever they lie.
 """
 
 from __future__ import annotations

@@ -22,7 +22,11 @@ QUOTED = (
 RETIRED = {
     r"[Pp]ictures?|PICTURES?": "image; the class is ImageData",
 }
-"""Patterns of retired words, and what is said in their place. They match whole words of a name as well."""
+"""
+Patterns of retired words, and what is said in their place.
+
+They match whole words of a name as well.
+"""
 
 
 def files() -> list[Path]:

@@ -151,8 +151,9 @@ def _opened(data: bytes, where: str, limits: ImageLimits) -> BytesIO:
 
 def open_image_file(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> IO[bytes]:
     """
-    Return an image file opened for reading, once it is known to be a file that is neither empty nor
-    too large. Raises ImageError.
+    Return an image file opened for reading.
+
+    Raises ImageError where it is no regular file, empty, or too large.
     """
     where = str(path)
     try:
@@ -233,7 +234,7 @@ def identify(file: IO[bytes], where: str) -> ImageFile:
 
 
 def _has_plugin(module: str) -> bool:
-    """Imports a plugin of Pillow; false where its package is not installed."""
+    """Import a plugin of Pillow; false where its package is not installed."""
     try:
         import_module(module)
     except ModuleNotFoundError:
@@ -339,8 +340,9 @@ def _further_frames(image: ImageFile) -> str:
 
 def _lost_bits(image: ImageFile) -> str:
     """
-    Return what is said of a file whose colours have more than 8 bits a channel, which Pillow
-    decodes as 8.
+    Return a note on a file whose colours have more than 8 bits a channel.
+
+    Pillow decodes them as 8. Empty for all others.
     """
     arguments = image.tile[0].args if image.tile else ""
     kind, most = (*arguments, 255)[:2] if isinstance(arguments, tuple) else (arguments, 255)

@@ -64,8 +64,9 @@ class ImageData(ImageRef):
 
     def sealed(self) -> Self:
         """
-        Return this image, whose pixels nobody else can write from now on, not even through an
-        `ImageDraw.Draw` that is still held.
+        Return this image, whose pixels nobody else can write from now on.
+
+        Not even through an `ImageDraw.Draw` that is still held.
         """
         if not self._image.is_sealed:
             from nodetool_core.assets.copy_on_write import CopyOnWriteImage

@@ -59,6 +59,8 @@ class ImageLoader:
         confined: bool = False,
     ) -> None:
         """
+        Make a loader.
+
         Args:
             store: Where assets are read by their ids.
             confined: No file of this machine is read, whatever names it: only what is inline or in

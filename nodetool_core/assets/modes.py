@@ -37,7 +37,7 @@ _OVERSHOOT: Final = 1.25
 
 
 def untold(_: str) -> None:
-    """Keeps to itself what a user should know; for where nobody listens."""
+    """Drop what a user should know; for where nobody listens."""
 
 
 def standard_mode(image: Image.Image, tell: Tell = untold) -> Image.Image:

@@ -194,8 +194,9 @@ def _set_heights(items: list[_Item], by_column: list[list[int]], gap: float) -> 
 
 def _apart(wanted: list[float], distances: list[float]) -> list[float]:
     """
-    Heights as near as possible to the wanted ones, in order, each at least its distance above the
-    next.
+    Return heights as near as possible to the wanted ones, in order.
+
+    Each is at least its distance above the next.
     """
     offsets = [0.0]
     for distance in distances:

@@ -145,7 +145,7 @@ def _box_of(node: GraphNode, is_taken: bool) -> _Box:
 
 
 def _with_outputs(left: list[_Row], spec: NodeSpec) -> list[_Row]:
-    """Outputs go into the first rows, on the right."""
+    """Return the rows with outputs in the first ones, on the right."""
     rows = []
     outputs = list(spec.outputs.values())
     for number in range(max(len(left), len(outputs))):
@@ -299,9 +299,15 @@ def _family(annotation: Any) -> str:
     if not isinstance(kind, type):
         return "any"
     families: list[tuple[type | tuple[type, ...], str]] = [
-        (bool, "switch"), ((int, float), "number"), (str, "text"), (ColorRef, "colour"), (FolderRef, "file"),
-        (ImageRef, "image"), (AssetRef, "file"), (ModelRef, "model"),
-    ]  # fmt: skip
+        (bool, "switch"),
+        ((int, float), "number"),
+        (str, "text"),
+        (ColorRef, "colour"),
+        (FolderRef, "file"),
+        (ImageRef, "image"),
+        (AssetRef, "file"),
+        (ModelRef, "model"),
+    ]
     return next((name for base, name in families if issubclass(kind, base)), "any")
 
 

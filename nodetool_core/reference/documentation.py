@@ -4,7 +4,7 @@ Everything in a documentation folder that is generated, and whether it is up to 
     <docs>/nodes/               the node reference (pages.py)
     <docs>/gallery/             the workflows of graphs/ (gallery.py)
     <docs>/troubleshooting.md   the error codes (troubleshooting.py)
-    <docs>/…                    pages that packs write of themselves (`Pack.pages`), such as models.md
+    <docs>/…                    pages that packs write of themselves (`Pack.pages`): models.md
 """
 
 from __future__ import annotations

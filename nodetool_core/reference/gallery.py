@@ -1,11 +1,12 @@
 """
-The gallery: a page for the workflows of a folder, each with its graph drawn, its inputs and
-outputs, and what it gives.
+The gallery: a page for the workflows of a folder.
+
+Each has its graph drawn, its inputs and outputs, and what it gives.
 
     <out>/index.md            all workflows
     <out>/contact_sheet.svg   the graph of graphs/contact_sheet.json
     <out>/contact_sheet.webp  what it gives, made by `make_images`
-    <out>/given/lake.webp     an image that it starts from unless another is set, made small by `make_images`
+    <out>/given/lake.webp     an image that it starts from unless another is set, made small
 
 Texts and drawings are a function of the files and the registry. Images are made by running the
 workflows.

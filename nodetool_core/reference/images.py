@@ -86,8 +86,9 @@ def _saved(path: Path, run: Callable[[], RunResult]) -> str:
 
 def run_text(text: str, root: Path, registry: Registry, engine: Engine) -> RunResult:
     """
-    Run a workflow's text in a folder of its own that looks like the root, so that nothing is
-    written into that.
+    Run a workflow's text in a folder of its own that looks like the root.
+
+    So nothing is written into that one.
     """
     from nodetool_core.api import Workflow
 

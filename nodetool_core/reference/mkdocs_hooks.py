@@ -24,7 +24,7 @@ _NOT_RUN = re.compile(r"^([ \t]*`{3,}\w+[^\n`]*?)[ \t]+no-run:[^\n]*$", re.MULTI
 
 
 def on_config(config: Any) -> Any:
-    """Called by MkDocs when its configuration has been read."""
+    """Complete the configuration; MkDocs calls this when it has read it."""
     docs = Path(config["docs_dir"])
     named = set(_named(config["nav"]))
     for entry in config["nav"]:
@@ -36,12 +36,12 @@ def on_config(config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Called by MkDocs for the text of each page."""
+    """Return the text of a page; MkDocs calls this for each."""
     return _NOT_RUN.sub(r"\1", markdown)
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    """Called by MkDocs for the HTML of each page."""
+    """Return the HTML of a page; MkDocs calls this for each."""
     return _NARROW.sub(lambda part: _JOINT.sub("<wbr>", part[0]), html)
 
 

@@ -3,13 +3,14 @@ All pages of the node reference.
 
 One per node with a drawing, indexes, the types, and the same as JSON.
 
-    <out>/index.md                                      all nodes, by namespace
-    <out>/tags.md                                       all nodes, by tag and use case
-    <out>/types.md                                      all types, with the nodes that give and take them
-    <out>/nodes.json, workflow.schema.json              the catalogue, and the schema of workflow files
-    <out>/huggingface/image_to_image/index.md           one namespace
-    <out>/huggingface/image_to_image/image_to_image.md  one node, with a drawing beside it (.svg)
-    <out>/…/image_to_image.webp                         the image that its example gives, made by `images.make`
+    <out>/index.md                            all nodes, by namespace
+    <out>/tags.md                             all nodes, by tag and use case
+    <out>/types.md                            all types, with the nodes that give and take them
+    <out>/nodes.json                          the catalogue
+    <out>/workflow.schema.json                the schema of workflow files
+    <out>/huggingface/<module>/index.md       one namespace
+    <out>/huggingface/<module>/<node>.md      one node, with a drawing beside it (.svg)
+    <out>/huggingface/<module>/<node>.webp    the image of its example, made by `images.make`
 
 Files are a function of the registry: the same classes give the same bytes, so a stale page is one
 that differs. Images are not: they take models and minutes, and their bytes depend on the machine. A
@@ -44,10 +45,9 @@ _GENERATED = ("*.md", "*.svg", "*.webp")
 
 def build(registry: Registry, out: Path, package: str = "") -> list[Path]:
     """
-    Write the pages below `out` (such as `docs/nodes`) and delete generated files of nodes that are
-    gone.
+    Write the pages below `out`, such as `docs/nodes`, and delete those of nodes that are gone.
 
-    Gives the paths that were written or deleted; a page that is up to date is left alone. Nothing
+    Return the paths that were written or deleted; a page that is up to date is left alone. Nothing
     is deleted while a module of a pack can't be imported, because its nodes are not gone. With the
     package of a pack, its nodes alone.
     """

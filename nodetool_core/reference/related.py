@@ -125,8 +125,9 @@ class Relations:
 
     def _feeds(self, source: NodeSpec, target: NodeSpec) -> str:
         """
-        Return the type by which an output of one node fits a property of the other, or an empty
-        string.
+        Return the type by which an output of one node fits a property of the other.
+
+        Empty where none does.
         """
         return next(
             (

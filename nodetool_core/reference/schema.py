@@ -25,8 +25,9 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 def property_schema(prop: Property) -> dict[str, Any]:
     """
-    JSON Schema of a property; empty for a class of a pack's own, which only travels along edges and
-    has no JSON form.
+    Return the JSON Schema of a property.
+
+    Empty for a class of a pack's own, which only travels along edges and has no JSON form.
     """
     from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
 

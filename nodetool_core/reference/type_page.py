@@ -95,10 +95,8 @@ def _known(nodes: Iterable[type[Node]]) -> dict[str, Annotation]:
 def _entry(name: str, annotation: Annotation, nodes: list[type[Node]], site: Site) -> list[str]:
     entry = [meaning(name, annotation)] if meaning(name, annotation) else []
     if isinstance(annotation, type) and issubclass(annotation, Reference):
-        entry.append(
-            "In JSON:"
-            f" {markdown.code(json.dumps(annotation().model_dump(mode='json'), ensure_ascii=False))}"
-        )
+        form = json.dumps(annotation().model_dump(mode="json"), ensure_ascii=False)
+        entry.append(f"In JSON: {markdown.code(form)}")
     given = [
         _node_link(node, [], site)
         for node in nodes
@@ -158,4 +156,5 @@ def _takes(node: type[Node], name: str, annotation: Annotation, site: Site) -> l
 
 def _node_link(node: type[Node], properties: list[str], site: Site) -> str:
     names = f" ({', '.join(markdown.text(name) for name in properties)})" if properties else ""
-    return f"{markdown.link(heading(node.spec.title), site.link(PATH, site.paths[node.spec.node_type]))}{names}"
+    target = site.link(PATH, site.paths[node.spec.node_type])
+    return f"{markdown.link(heading(node.spec.title), target)}{names}"

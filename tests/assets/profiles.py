@@ -1,6 +1,7 @@
 """
-Colour profiles for tests: Display P3, grey with a gamma of its own, and printing colours that are
-unlike Pillow's guess.
+Colour profiles for tests.
+
+Display P3, grey with a gamma of its own, and printing colours that are unlike Pillow's guess.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """
-I1: how bright a tone is does not depend on what is done with the image, whatever numbers it is
-stored as.
+I1: how bright a tone is does not depend on what is done with the image.
+
+Whatever numbers it is stored as.
 """
 
 from __future__ import annotations

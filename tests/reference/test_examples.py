@@ -111,8 +111,9 @@ def _step_counts(workflow: Workflow) -> list[str]:
 
 def _content(document: WorkflowDocument) -> Any:
     """
-    Return what a workflow says, apart from the order of its nodes and from defaults and file names
-    written out.
+    Return what a workflow says, whatever the order of its nodes.
+
+    And whatever defaults and file names are written out.
     """
     graph = Workflow.from_document(document, REGISTRY).graph
     by_id = {}

@@ -40,8 +40,9 @@ def import_nodes(
     nodes: list[ComfyNode], registry: Registry, *, name: str = "", where: str = "workflow"
 ) -> Imported:
     """
-    Return the workflow that nodes, ordered so that each comes after those that it depends on,
-    amount to. Raises WorkflowError.
+    Return the workflow that nodes amount to, each of them after those that it depends on.
+
+    Raises WorkflowError.
     """
     draft = Draft(registry)
     outputs: dict[str, tuple[Any, ...] | Missing] = {}

@@ -82,12 +82,12 @@ class Reading:
         return int(self.number(name, default))
 
     def skip(self, *names: str) -> None:
-        """These inputs make no difference here."""
+        """Count inputs as read that make no difference here."""
         self._read.update(names)
 
     def usual(self, name: str, *values: Any) -> None:
         """
-        An input that makes no difference where it has one of these values; another one is told.
+        Count an input as read where it has one of the values that make no difference.
         """
         if self._inputs.get(name, values[0]) in values:
             self._read.add(name)
@@ -99,8 +99,9 @@ class Reading:
         self, node_type: str, properties: Mapping[str, Any], part: str = "", optional: bool = False
     ) -> str:
         """
-        Write a node of ours: its id is the node's own, with `_part` behind it for all but the main
-        one.
+        Write a node of ours.
+
+        Its id is the node's own, with `_part` behind it for all but the main one.
         """
         node_id = f"{self.node.id}_{part}" if part else self.node.id
         ui: dict[str, Any] = {"title": self.node.title} if self.node.title else {}

@@ -36,10 +36,10 @@ _USUAL: Final = frozenset(
 
 def scheduler_for(sampler: str, schedule: str, known: Collection[object]) -> tuple[str, str]:
     """
-    Our scheduler for a `sampler_name` and a `scheduler`, and what is not the same about it (empty
-    where all is).
+    Return our scheduler for a `sampler_name` and a `scheduler`, and what differs about it.
 
-    `known` are the schedulers that there are.
+    Args:
+        known: The schedulers that there are.
     """
     name = SAMPLERS.get(sampler, "")
     if name not in known:
