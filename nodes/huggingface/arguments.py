@@ -3,7 +3,7 @@ Map a node's properties to a pipeline's arguments.
 
 A pipeline is called with exactly the parameters of its signature. A property that it does not take
 is reported in a warning, never dropped silently. What a signature does not state is in the tables
-of `families.py`, from which docs/models.md is generated as well.
+of `models/diffusers/families.py`, from which docs/models.md is generated as well.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nodes.huggingface.families import (
+from nodetool_core import NodeError
+from nodetool_core.models.diffusers.families import (
     FamilyQuirk,
     call_parameter,
     call_parameters,
     ignored_reason,
     quirks_of,
 )
-from nodetool_core import NodeError
 
 _GIVEN_BY_OTHERS = {
     "control_image": "a control image",

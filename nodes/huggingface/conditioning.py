@@ -25,12 +25,12 @@ from nodes.huggingface.adapter_files import (
 )
 from nodes.huggingface.controlnets import add_controlnet, controlnet_arguments
 from nodes.huggingface.diffusion import model_image
-from nodes.huggingface.families import supports_ip_adapter, supports_loras
 from nodes.huggingface.loras import lora_tensors
 from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel, LoraModel
-from nodes.huggingface.schedulers import check_scheduler, set_scheduler
 from nodetool_core import ImageRef, ModelRef, NodeError
 from nodetool_core.errors import ModelError
+from nodetool_core.models.diffusers.families import supports_ip_adapter, supports_loras
+from nodetool_core.models.diffusers.scheduler_choice import check_scheduler, set_scheduler
 from nodetool_core.models.diffusers.tasks import is_untried
 
 if TYPE_CHECKING:

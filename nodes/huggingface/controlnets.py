@@ -12,8 +12,8 @@ import copy
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from nodes.huggingface.families import call_parameter, controlnet_pipeline_class
 from nodetool_core import ModelRef, NodeError
+from nodetool_core.models.diffusers.families import call_parameter, controlnet_pipeline_class
 
 if TYPE_CHECKING:
     from contextlib import ExitStack

@@ -11,12 +11,12 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from nodes.huggingface.families import call_parameters, exposes_latents
+from nodetool_core.models.diffusers.families import call_parameters, exposes_latents
 
 if TYPE_CHECKING:
     import torch
 
-    from nodes.huggingface.previews import StepCallback
+    from nodetool_core.models.diffusers.previews import StepCallback
 
 
 class Latents(NamedTuple):

@@ -1,7 +1,7 @@
 """
 The page docs/models.md: which families of models support which properties.
 
-It is generated from the classes of diffusers and from `families.py`, by which a node decides what
+It is generated from the classes of diffusers and from `models/diffusers/families.py`, by which a node decides what
 to pass and what to warn of. So page and nodes can't disagree.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from nodes.huggingface.families import (
+from nodetool_core.models.diffusers.families import (
     OUTSIDE_AUTO_PIPELINE,
     call_parameter,
     call_parameters,
@@ -20,7 +20,7 @@ from nodes.huggingface.families import (
     supports_ip_adapter,
     supports_loras,
 )
-from nodes.huggingface.schedulers import supports_schedulers
+from nodetool_core.models.diffusers.scheduler_choice import supports_schedulers
 
 _TASKS: Final = {
     "text-to-image": (

@@ -18,15 +18,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from nodes.huggingface.arguments import call_arguments, check_steps
-from nodes.huggingface.families import quirks_of
-from nodes.huggingface.finite_check import FiniteCheck
 from nodes.huggingface.latents import Latents, LatentsCapture
-from nodes.huggingface.previews import chain_callbacks, preview_callback
-from nodes.huggingface.progress import relayed_warnings, report_steps
-from nodes.huggingface.prompts import warn_of_truncated_prompts
-from nodes.huggingface.schedulers import uses_global_rng
-from nodes.huggingface.sizes import Size, side_multiple, supported_size, supported_square
 from nodetool_core import NodeError
+from nodetool_core.models.diffusers.families import quirks_of
+from nodetool_core.models.diffusers.finite_check import FiniteCheck
+from nodetool_core.models.diffusers.previews import chain_callbacks, preview_callback
+from nodetool_core.models.diffusers.progress import relayed_warnings, report_steps
+from nodetool_core.models.diffusers.prompts import warn_of_truncated_prompts
+from nodetool_core.models.diffusers.scheduler_choice import uses_global_rng
+from nodetool_core.models.diffusers.sizes import (
+    Size,
+    side_multiple,
+    supported_size,
+    supported_square,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -24,9 +24,9 @@ from nodes.huggingface.model_kinds import (
     TextToImageModel,
 )
 from nodes.huggingface.pipelines import generate
-from nodes.huggingface.schedulers import SchedulerName
-from nodes.huggingface.sizes import native_size
 from nodetool_core import Context, Field, ImageRef, Lane, Node
+from nodetool_core.models.diffusers.scheduler_choice import SchedulerName
+from nodetool_core.models.diffusers.sizes import native_size
 
 _SIDE = (
     "pixels; 0 for the size that the model was made for. Cut down to the multiple that the model"

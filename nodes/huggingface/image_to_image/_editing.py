@@ -13,12 +13,12 @@ from nodes.huggingface.diffusion import (
     model_image,
     source_image,
 )
-from nodes.huggingface.families import call_parameters
 from nodes.huggingface.model_kinds import LoraModel, ReduxModel
 from nodes.huggingface.pipelines import Generated, generate
-from nodes.huggingface.schedulers import SchedulerName
-from nodes.huggingface.sizes import native_size
 from nodetool_core import Context, Field, ImageRef, ImageToImageModel
+from nodetool_core.models.diffusers.families import call_parameters
+from nodetool_core.models.diffusers.scheduler_choice import SchedulerName
+from nodetool_core.models.diffusers.sizes import native_size
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -20,8 +20,8 @@ from nodes.huggingface.diffusion import (
 )
 from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel, LoraModel
 from nodes.huggingface.pipelines import generate
-from nodes.huggingface.schedulers import SchedulerName
 from nodetool_core import Context, Field, ImageRef, ImageToImageModel, Lane, Node
+from nodetool_core.models.diffusers.scheduler_choice import SchedulerName
 
 
 class ImageToImage(DiffusionNode):

@@ -26,8 +26,8 @@ from nodes.huggingface.model_kinds import (
     LoraModel,
 )
 from nodes.huggingface.pipelines import Generated, generate
-from nodes.huggingface.schedulers import SchedulerName
 from nodetool_core import Context, Field, ImageRef
+from nodetool_core.models.diffusers.scheduler_choice import SchedulerName
 
 if TYPE_CHECKING:
     from PIL import Image

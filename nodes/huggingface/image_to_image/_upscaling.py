@@ -23,11 +23,11 @@ from nodes.huggingface.diffusion import (
 )
 from nodes.huggingface.model_kinds import ControlNetModel, LoraModel, UpscalerModel
 from nodes.huggingface.pipelines import generate, seed_at
-from nodes.huggingface.schedulers import SchedulerName
-from nodes.huggingface.sizes import native_size, side_multiple
 from nodes.huggingface.tiles import TileBlender, grid_tiles, overlapping_tiles, with_margin
 from nodes.huggingface.upscalers import Upscaler, load_upscaler
 from nodetool_core import Context, Field, ImageRef, ImageToImageModel
+from nodetool_core.models.diffusers.scheduler_choice import SchedulerName
+from nodetool_core.models.diffusers.sizes import native_size, side_multiple
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -16,10 +16,10 @@ from PIL import Image
 
 from nodes.huggingface.image_to_image import ImageToImage
 from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel, LoraModel
-from nodes.huggingface.schedulers import SchedulerName
 from nodes.huggingface.text_to_image import TextToImage
 from nodetool_core import ImageData, ImageToImageModel, NodeError
 from nodetool_core.errors import ModelError
+from nodetool_core.models.diffusers.scheduler_choice import SchedulerName
 from nodetool_core.models.manager import ModelManager
 from nodetool_core.types import choices
 from tests.nodes.huggingface.recorder import Recorder

@@ -8,12 +8,12 @@ import diffusers
 import pytest
 from PIL import Image
 
-from nodes.huggingface.families import controlnet_pipeline_class
 from nodes.huggingface.image_to_image import ImageToImage, Inpainting
 from nodes.huggingface.model_kinds import ControlNetModel
 from nodes.huggingface.text_to_image import TextToImage
 from nodetool_core import ImageData, ModelRef, NodeError
 from nodetool_core.errors import ModelError
+from nodetool_core.models.diffusers.families import controlnet_pipeline_class
 from tests.nodes.huggingface.test_image_to_image import scene
 from tests.nodes.huggingface.test_inpainting import spot
 

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nodes.huggingface.families import call_parameter
 from nodes.huggingface.image_to_image import (
     EditByInstruction,
     ImageToImage,
@@ -25,6 +24,7 @@ from nodes.huggingface.image_to_image import (
 from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel, LoraModel, ReduxModel
 from nodes.huggingface.models_page import OF_TASK, families, supports
 from nodetool_core import ImageData, ImageToImageModel, RunCancelled
+from nodetool_core.models.diffusers.families import call_parameter
 from tests.nodes.huggingface.image_families import NOT_RUN, RUNS, SLOW, size_for
 from tests.nodes.huggingface.recorder import Recorder
 from tests.nodes.huggingface.test_image_to_image import scene

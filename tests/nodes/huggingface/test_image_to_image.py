@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 
 from nodes.huggingface.image_to_image import DEFAULT_MODEL, ImageToImage, LoadImageToImageModel
-from nodes.huggingface.sizes import Size
 from nodetool_core import (
     ImageData,
     ImageToImageModel,
@@ -21,6 +20,7 @@ from nodetool_core import (
     WorkflowError,
 )
 from nodetool_core.errors import ModelError
+from nodetool_core.models.diffusers.sizes import Size
 from tests.nodes.huggingface.recorder import Recorder
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ from PIL import Image
 from nodes.huggingface.arguments import call_arguments
 from nodes.huggingface.image_to_image import ImageToImage
 from nodes.huggingface.pipelines import flatten_layers, generate
-from nodes.huggingface.progress import StepReporter
 from nodes.nodetool.input import ImageInput
 from nodes.nodetool.output import Output
 from nodetool_core import NodeError, RunCancelled, Workflow
 from nodetool_core.engine.events import Event, NodePreview
 from nodetool_core.engine.options import RunOptions
+from nodetool_core.models.diffusers.progress import StepReporter
 from tests.nodes.huggingface.recorder import Recorder
 
 GREY = Image.new("RGB", (4, 4), "grey")

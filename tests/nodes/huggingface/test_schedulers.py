@@ -16,9 +16,9 @@ import pytest
 import torch
 
 from nodes.huggingface.image_to_image import ImageToImage
-from nodes.huggingface.schedulers import SchedulerName, set_scheduler
 from nodes.huggingface.text_to_image import TextToImage
 from nodetool_core import ImageData, ImageToImageModel, NodeError, Registry
+from nodetool_core.models.diffusers.scheduler_choice import SchedulerName, set_scheduler
 from nodetool_core.models.diffusers.schedulers import mend_schedulers
 from nodetool_core.models.manager import ModelManager
 from nodetool_core.types import choices

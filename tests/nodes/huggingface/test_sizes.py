@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nodes.huggingface.sizes import Size, native_area, side_multiple, supported_size
+from nodetool_core.models.diffusers.sizes import Size, native_area, side_multiple, supported_size
 
 
 def configured(**config: Any) -> SimpleNamespace:

@@ -16,11 +16,11 @@ import pytest
 from diffusers import DiffusionPipeline
 from diffusers.pipelines import auto_pipeline
 
-from nodes.huggingface.families import call_parameters
 from nodes.huggingface.latents import Latents
 from nodes.huggingface.model_kinds import IPAdapterModel, LoraModel, TextToImageModel
 from nodes.huggingface.models_page import families, supports
 from nodetool_core import RunCancelled
+from nodetool_core.models.diffusers.families import call_parameters
 from tests.nodes.huggingface.recorder import Recorder
 from tests.nodes.huggingface.text_families import (
     BUILDERS,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-    from nodetool_core import Context
+    from nodetool_core.context import Context
 
 
 class FiniteCheck:

@@ -12,11 +12,11 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from nodes.huggingface.families import FIXED_SCHEDULER
-from nodetool_core import NodeError
+from nodetool_core.errors import NodeError
+from nodetool_core.models.diffusers.families import FIXED_SCHEDULER
 
 if TYPE_CHECKING:
-    from nodetool_core import Context
+    from nodetool_core.context import Context
 
 SchedulerName = Literal[
     "default",

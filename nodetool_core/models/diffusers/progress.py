@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nodetool_core import Context
+    from nodetool_core.context import Context
 
 _RELAYED = re.compile(r"ignored|will be (changed|resized)", re.IGNORECASE)
 """Warnings of diffusers about the user's own values; the rest is about its internals."""

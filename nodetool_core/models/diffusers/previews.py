@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nodes.huggingface.families import call_parameters
+from nodetool_core.models.diffusers.families import call_parameters
 
 if TYPE_CHECKING:
     import torch
     from PIL import Image
 
-    from nodetool_core import Context
+    from nodetool_core.context import Context
 
 _SIDE = 8
 """Height and width of the latents that the matrix is fitted to."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from nodes.huggingface.families import quirks_of
+from nodetool_core.models.diffusers.families import quirks_of
 
 MAX_AREA_RATIO = 2.25
 MIN_AREA_RATIO = 0.5

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from nodes.huggingface.families import call_parameters
+from nodetool_core.models.diffusers.families import call_parameters
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
