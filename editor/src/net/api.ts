@@ -1,0 +1,192 @@
+/** The server's API as functions. Answers that are problems become `ApiError`. */
+import { type Json, type JsonObject, parseJson, writeJson } from "../model/json.ts";
+import type * as wire from "./schema.ts";
+
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly problems: wire.Problem[],
+  ) {
+    super(problems[0]?.message ?? `HTTP ${status}`);
+  }
+}
+
+/** No answer at all: the server is away. */
+export class OfflineError extends Error {}
+
+export interface Loaded {
+  document: JsonObject;
+  etag: string;
+}
+
+interface Call {
+  method?: string;
+  json?: Json;
+  body?: Blob;
+  headers?: Record<string, string>;
+  signal?: AbortSignal | undefined;
+}
+
+const path = (name: string): string => name.split("/").map(encodeURIComponent).join("/");
+
+export class Api {
+  constructor(
+    private readonly request: typeof fetch = (input, init) => fetch(input, init),
+    readonly base = "/v1",
+  ) {}
+
+  private async call(where: string, { method = "GET", json, body, headers = {}, signal }: Call = {}): Promise<Response> {
+    const init: RequestInit = { method, headers, credentials: "same-origin" };
+    if (signal) init.signal = signal;
+    if (json !== undefined) {
+      init.body = writeJson(json);
+      init.headers = { ...headers, "Content-Type": "application/json" };
+    } else if (body) init.body = body;
+    let answer: Response;
+    try {
+      answer = await this.request(this.base + where, init);
+    } catch (error) {
+      if (error instanceof DOMException && error.name === "AbortError") throw error;
+      throw new OfflineError(String(error));
+    }
+    if (answer.ok) return answer;
+    throw new ApiError(answer.status, await problemsOf(answer));
+  }
+
+  private async read<T>(where: string, call?: Call): Promise<T> {
+    return parseJson(await (await this.call(where, call)).text()) as T;
+  }
+
+  /** Where numbers need not keep their text: the browser's own reader is several times as fast. */
+  private async fast<T>(where: string, call?: Call): Promise<T> {
+    return (await (await this.call(where, call)).json()) as T;
+  }
+
+  async session(given: wire.SessionRequest): Promise<void> {
+    await this.call("/session", { method: "POST", json: given as unknown as Json });
+  }
+
+  status = (): Promise<wire.Status> => this.fast("/status");
+
+  nodes = (): Promise<wire.Catalogue> => this.fast("/nodes");
+
+  check = (given: wire.CheckRequest, signal?: AbortSignal): Promise<wire.CheckAnswer> =>
+    this.fast("/check", { method: "POST", json: given as unknown as Json, signal });
+
+  run = (given: wire.RunRequest): Promise<wire.Job> =>
+    this.fast("/runs", { method: "POST", json: given as unknown as Json });
+
+  /** Runs a workflow of the server by its inputs, as everybody may. */
+  runNamed = (name: string, inputs: JsonObject, previews = true): Promise<wire.Job> =>
+    this.fast(`/workflows/${path(name)}/runs`, { method: "POST", json: { inputs, wait: false, previews } });
+
+  result = (key: string): Promise<wire.ResultAnswer> => this.read(`/results/${encodeURIComponent(key)}`);
+
+  workflows = (): Promise<wire.WorkflowsAnswer> => this.read("/workflows");
+
+  workflow = (name: string): Promise<wire.WorkflowInfo> => this.read(`/workflows/${path(name)}`);
+
+  async document(name: string): Promise<Loaded> {
+    const answer = await this.call(`/workflows/${path(name)}/document`);
+    return { document: parseJson(await answer.text()) as JsonObject, etag: answer.headers.get("ETag") ?? "" };
+  }
+
+  /** An empty `etag` says that there must be no such file yet. */
+  save = (name: string, document: JsonObject, etag: string): Promise<wire.SavedAnswer> =>
+    this.fast(`/workflows/${path(name)}/document`, {
+      method: "PUT",
+      json: document,
+      headers: etag ? { "If-Match": etag } : { "If-None-Match": "*" },
+    });
+
+  draft = (name: string): Promise<wire.DraftAnswer | null> => this.read(`/workflows/${path(name)}/draft`);
+
+  async keepDraft(name: string, document: JsonObject, etag: string): Promise<void> {
+    await this.call(`/workflows/${path(name)}/draft`, { method: "PUT", json: { document, etag } });
+  }
+
+  async dropDraft(name: string): Promise<void> {
+    await this.call(`/workflows/${path(name)}/draft`, { method: "DELETE" });
+  }
+
+  async moveWorkflow(name: string, to: string): Promise<void> {
+    await this.call(`/workflows/${path(name)}/move`, { method: "POST", json: { to } });
+  }
+
+  async deleteWorkflow(name: string): Promise<void> {
+    await this.call(`/workflows/${path(name)}`, { method: "DELETE" });
+  }
+
+  versions = (name: string): Promise<wire.VersionsAnswer> => this.fast(`/workflows/${path(name)}/versions`);
+
+  version = (name: string, id: string): Promise<JsonObject> =>
+    this.read(`/workflows/${path(name)}/versions/${encodeURIComponent(id)}`);
+
+  readFile = (file: Blob, name: string): Promise<wire.ReadAnswer> =>
+    this.read(`/read?name=${encodeURIComponent(name)}`, {
+      method: "POST",
+      body: file,
+      headers: { "Content-Type": "application/octet-stream" },
+    });
+
+  upload = (file: Blob): Promise<wire.FileAnswer> =>
+    this.fast("/uploads", {
+      method: "POST",
+      body: file,
+      headers: { "Content-Type": file.type || "application/octet-stream" },
+    });
+
+  layout = (given: wire.LayoutRequest): Promise<wire.LayoutAnswer> =>
+    this.fast("/layout", { method: "POST", json: given as unknown as Json });
+
+  jobs = (query: Record<string, string> = {}): Promise<wire.JobsAnswer> =>
+    this.read(`/jobs?${new URLSearchParams(query)}`);
+
+  job = (id: string): Promise<wire.Job> => this.read(`/jobs/${encodeURIComponent(id)}`);
+
+  jobDocument = (id: string): Promise<JsonObject> => this.read(`/jobs/${encodeURIComponent(id)}/document`);
+
+  changeJob = (id: string, change: wire.JobChange): Promise<wire.Job> =>
+    this.fast(`/jobs/${encodeURIComponent(id)}`, { method: "PATCH", json: change as unknown as Json });
+
+  async deleteJob(id: string): Promise<void> {
+    await this.call(`/jobs/${encodeURIComponent(id)}`, { method: "DELETE" });
+  }
+
+  cancel = (id: string): Promise<wire.Job> =>
+    this.fast(`/jobs/${encodeURIComponent(id)}/cancel`, { method: "POST" });
+
+  async cancelWaiting(): Promise<void> {
+    await this.call("/jobs/cancel", { method: "POST" });
+  }
+
+  models = (task = ""): Promise<wire.ModelsAnswer> =>
+    this.fast(`/models${task ? `?task=${encodeURIComponent(task)}` : ""}`);
+
+  async pull(id: string): Promise<void> {
+    await this.call("/models/pull", { method: "POST", json: { id } });
+  }
+
+  async deleteModel(id: string): Promise<void> {
+    await this.call(`/models/${path(id)}`, { method: "DELETE" });
+  }
+
+  free = (): Promise<{ freed_bytes: number }> => this.fast("/free", { method: "POST" });
+
+  places = (at: string): Promise<wire.PlacesAnswer> => this.fast(`/places?path=${encodeURIComponent(at)}`);
+}
+
+async function problemsOf(answer: Response): Promise<wire.Problem[]> {
+  try {
+    const content = (await answer.json()) as Partial<wire.ProblemsAnswer>;
+    if (Array.isArray(content.problems)) return content.problems;
+  } catch {
+    // An answer of something on the way is no JSON.
+  }
+  return [{ code: "http", where: "", message: `${answer.status} ${answer.statusText}`.trim(), hint: "" }];
+}
+
+/** A thumbnail of an image of the server; of others, the image itself. */
+export function thumbnail(url: string, side = 256): string {
+  return url.startsWith("/v1/") ? `${url}${url.includes("?") ? "&" : "?"}side=${side}` : url;
+}
