@@ -1,0 +1,60 @@
+/** Asks the server what the document is about, a moment after each change. */
+import { batch, effect, signal } from "@preact/signals";
+import { ApiError, OfflineError } from "../net/api.ts";
+import type { NodeCheck } from "../net/schema.ts";
+import { announce, check, connected, file, freshKeys, opened, problems, revision, server, status } from "./store.ts";
+
+const SHORTEST = 80;
+const LONGEST = 1000;
+
+/** Milliseconds that the last check took: a slow one is asked for less often. */
+export const checkTook = signal(0);
+
+let timer: ReturnType<typeof setTimeout> | undefined;
+let abort: AbortController | undefined;
+let asked = 0;
+
+export async function checkNow(): Promise<void> {
+  clearTimeout(timer);
+  abort?.abort();
+  abort = new AbortController();
+  const number = ++asked;
+  const { document } = opened.value;
+  const begun = performance.now();
+  try {
+    const answer = await server.api.check({ document: document.toJson(), name: file.value.name || undefined }, abort.signal);
+    if (number !== asked || document !== opened.value.document) return;
+    checkTook.value = performance.now() - begun;
+    batch(() => {
+      const before = check.value;
+      const marked = new Set(problems.value.keys());
+      freshKeys.clear();
+      check.value = answer;
+      connected.value = true;
+      for (const id of problems.value.keys()) marked.add(id);
+      announce([...document.nodes.keys()].filter((id) => marked.has(id) || !alike(before?.nodes[id], answer.nodes[id])));
+    });
+  } catch (error) {
+    if (error instanceof OfflineError) connected.value = false;
+    else if (error instanceof ApiError && number === asked) {
+      check.value = { problems: error.problems, notes: [], nodes: {}, will_run: 0, total: 0 };
+    }
+  }
+}
+
+function alike(a: NodeCheck | undefined, b: NodeCheck | undefined): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+export function checkSoon(): void {
+  clearTimeout(timer);
+  const wait = Math.min(LONGEST, Math.max(SHORTEST, checkTook.value * 2));
+  timer = setTimeout(() => void checkNow(), wait);
+}
+
+export function keepChecking(): () => void {
+  return effect(() => {
+    revision.value;
+    if (status.value?.can_run || status.value?.owner) checkSoon();
+  });
+}

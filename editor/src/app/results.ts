@@ -1,0 +1,69 @@
+/** Results by key: a node shows the result of the key that its present values have, or none. */
+import { type Signal, signal } from "@preact/signals";
+import type { ImageValue, ResultAnswer, ResultValue } from "../net/schema.ts";
+import { isObject } from "../model/json.ts";
+import { announce, check, freshKeys, opened, server, shownRun } from "./store.ts";
+
+const MOST = 500;
+const known = new Map<string, Signal<ResultAnswer | null>>();
+const waiting = new Set<string>();
+
+/** The result of a key; null until it has come, or where there is none any more. */
+export function resultOf(key: string): Signal<ResultAnswer | null> {
+  const found = known.get(key);
+  if (found) {
+    known.delete(key);
+    known.set(key, found);
+    return found;
+  }
+  const made = signal<ResultAnswer | null>(null);
+  known.set(key, made);
+  const oldest = known.keys().next().value;
+  if (known.size > MOST && oldest !== undefined) known.delete(oldest);
+  void fetchResult(key, made);
+  return made;
+}
+
+async function fetchResult(key: string, into: Signal<ResultAnswer | null>): Promise<void> {
+  if (waiting.has(key)) return;
+  waiting.add(key);
+  try {
+    into.value = await server.api.result(key);
+    const { document } = opened.value;
+    const ids = [...document.nodes.keys()].filter((id) => keyOf(id) === key);
+    announce(new Set(ids.flatMap((id) => [id, ...document.edgesFrom(id).map((edge) => edge.target)])));
+  } catch {
+    // It has left the cache: the next check says so.
+    known.delete(key);
+  } finally {
+    waiting.delete(key);
+  }
+}
+
+/** The key whose result a node may show now. */
+export function keyOf(id: string): string | null {
+  const node = check.peek()?.nodes[id];
+  if (node?.key && (node.state === "known" || freshKeys.has(node.key))) return node.key;
+  const run = shownRun.peek()?.nodes.get(id);
+  if (node?.state === "volatile" && run?.state === "done") return run.key;
+  return null;
+}
+
+export function nodeResult(id: string): ResultAnswer | null {
+  const key = keyOf(id);
+  return key === null ? null : resultOf(key).peek();
+}
+
+export function isImage(value: ResultValue | undefined): value is ImageValue {
+  return isObject(value) && value.type === "image" && typeof value.url === "string";
+}
+
+/** All images in a value, in order. */
+export function imagesIn(value: ResultValue | undefined): ImageValue[] {
+  if (isImage(value)) return [value];
+  return Array.isArray(value) ? value.flatMap((one) => imagesIn(one as ResultValue)) : [];
+}
+
+export function imagesOf(result: { outputs: Record<string, ResultValue> } | null): ImageValue[] {
+  return result ? Object.values(result.outputs).flatMap(imagesIn) : [];
+}

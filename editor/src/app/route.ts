@@ -1,0 +1,44 @@
+/** Where the page is: `#/g/NAME` the graph, `#/f/NAME` the form, `#/gallery`, `#/models`. */
+import { effect, signal } from "@preact/signals";
+import { type View, view } from "./store.ts";
+
+export interface Route {
+  view: View;
+  name: string;
+}
+
+const LETTERS: Partial<Record<View, string>> = { graph: "g", form: "f" };
+
+export function parseRoute(hash: string): Route {
+  const [, letter = "", ...rest] = hash.replace(/^#/, "").split("/");
+  const name = rest.map(decodeURIComponent).join("/");
+  if (letter === "gallery" || letter === "models") return { view: letter, name: "" };
+  return { view: letter === "f" ? "form" : "graph", name };
+}
+
+export function writeRoute({ view: where, name }: Route): string {
+  const letter = LETTERS[where];
+  return letter ? `#/${letter}/${name.split("/").map(encodeURIComponent).join("/")}` : `#/${where}`;
+}
+
+export const route = signal<Route>({ view: "graph", name: "" });
+
+export function go(to: Route): void {
+  route.value = to;
+  const hash = writeRoute(to);
+  if (location.hash !== hash) history.pushState(null, "", hash);
+}
+
+/** Follows the browser's back and forward. `open` is called where another workflow is named. */
+export function followRoute(open: (name: string) => void): void {
+  effect(() => {
+    view.value = route.value.view;
+  });
+  const read = (): void => {
+    const before = route.value;
+    route.value = parseRoute(location.hash);
+    if (route.value.name && route.value.name !== before.name) open(route.value.name);
+  };
+  addEventListener("popstate", read);
+  addEventListener("hashchange", read);
+}
