@@ -1,0 +1,263 @@
+/** Edits of the open document: what the canvas, the outline and the fields do, each undoable. */
+import { batch } from "@preact/signals";
+import { copyNodes, paste, readCopied, writeCopied } from "../model/clipboard.ts";
+import { type Patch, part, positionOf, textOf } from "../model/document.ts";
+import { freeId, idFor } from "../model/ids.ts";
+import type { Json, JsonObject } from "../model/json.ts";
+import * as operations from "../model/operations.ts";
+import { nodeTitle } from "../model/shown.ts";
+import type { NodeType } from "../net/schema.ts";
+import { t } from "../text.ts";
+import { measure } from "../canvas/geometry.ts";
+import { complain } from "./running.ts";
+import { countUse } from "./settings.ts";
+import { checkOf, file, opened, say, selectedEdge, selection, server, spoken, types } from "./store.ts";
+
+export function commit(label: string, patches: Patch[], merge?: string): boolean {
+  if (file.value.readOnly) {
+    say(t.readOnly);
+    return false;
+  }
+  return opened.value.history.commit(label, patches, merge);
+}
+
+export function undo(): void {
+  if (!file.value.readOnly) opened.value.history.undo();
+}
+
+export function redo(): void {
+  if (!file.value.readOnly) opened.value.history.redo();
+}
+
+export function select(ids: Iterable<string>): void {
+  const { document } = opened.value;
+  const kept = new Set([...ids].filter((id) => document.nodes.has(id)));
+  batch(() => {
+    selection.value = kept;
+    if (kept.size) selectedEdge.value = null;
+  });
+  const [first] = kept;
+  if (kept.size === 1 && first !== undefined) spoken.value = title(first);
+  else if (kept.size) spoken.value = t.selectedMany(kept.size);
+}
+
+export function selectEdge(id: string | null): void {
+  batch(() => {
+    selectedEdge.value = id;
+    if (id !== null) selection.value = new Set();
+  });
+}
+
+export function title(id: string): string {
+  const record = opened.value.document.nodes.get(id);
+  return nodeTitle(record, types.value.node(textOf(record?.type)));
+}
+
+export function portsOf(id: string) {
+  const type = textOf(opened.value.document.nodes.get(id)?.type);
+  return { properties: types.value.properties(type, checkOf(id)), outputs: types.value.outputs(type, checkOf(id)) };
+}
+
+// Nodes.
+
+export interface From {
+  node: string;
+  port: string;
+  side: "in" | "out";
+}
+
+/** Adds a node at a point, connected to a port where one is given. Returns its id. */
+export function addNode(type: NodeType, at: operations.Point, from?: From, data: JsonObject = {}): string {
+  const { document } = opened.value;
+  const id = idFor(type.type, (one) => document.nodes.has(one));
+  const values = { ...data };
+  if ((type.role === "input" || type.role === "output") && values.name === undefined) values.name = freeName(type, id);
+  const record: JsonObject = {
+    id,
+    type: type.type,
+    data: values,
+    ui_properties: { position: { x: Math.round(at.x), y: Math.round(at.y) } },
+  };
+  const patches = operations.addNodes(document, [record]);
+  if (from) patches.push(...connecting(from, id, type));
+  if (!commit(t.addNode, patches)) return "";
+  countUse(type.type);
+  select([id]);
+  return id;
+}
+
+/** Names of inputs, and of outputs, differ: they are how a run names them. */
+function freeName(type: NodeType, id: string): string {
+  const taken = new Set(
+    [...opened.value.document.nodes.values()]
+      .filter((record) => types.value.node(textOf(record.type))?.role === type.role)
+      .map((record) => textOf(part(record, "data").name)),
+  );
+  const base = id.replace(/_(input|output)(_\d+)?$/, "") || id;
+  return freeId(type.role === "output" ? "result" : base, (one) => taken.has(one));
+}
+
+function connecting(from: From, id: string, type: NodeType): Patch[] {
+  const { document } = opened.value;
+  const ports = portsOf(from.node);
+  if (from.side === "out") {
+    const output = ports.outputs.find((one) => one.name === from.port);
+    const property = output && types.value.best(output, type.properties);
+    const name = property?.name ?? (output && type.dynamic ? output.name : undefined);
+    return name === undefined ? [] : operations.connect(document, from.node, from.port, id, name);
+  }
+  const property = ports.properties.find((one) => one.name === from.port);
+  const output = property && types.value.bestOutput(property, type.outputs);
+  return output ? operations.connect(document, id, output.name, from.node, from.port) : [];
+}
+
+export function removeSelected(): void {
+  if (selectedEdge.value) {
+    commit(t.disconnect, operations.disconnect(opened.value.document, [selectedEdge.value]));
+    return;
+  }
+  commit(t.remove, operations.removeNodes(opened.value.document, selection.value));
+}
+
+export function setValue(id: string, name: string, value: Json | undefined): void {
+  commit(name, operations.setValue(opened.value.document, id, name, value), `${id}.${name}`);
+}
+
+/** The same property of several nodes at once. */
+export function setValues(ids: Iterable<string>, name: string, value: Json | undefined): void {
+  const list = [...ids];
+  const patches = list.flatMap((id) => operations.setValue(opened.value.document, id, name, value));
+  commit(name, patches, `${list.join()}.${name}`);
+}
+
+export function setUi(ids: Iterable<string>, name: string, value: Json | undefined, merge?: string): void {
+  commit(name, [...ids].flatMap((id) => operations.setUi(opened.value.document, id, name, value)), merge);
+}
+
+export function setField(name: string, value: Json | undefined): void {
+  commit(name, operations.setField(opened.value.document, name, value), `.${name}`);
+}
+
+export function moveNodes(positions: ReadonlyMap<string, operations.Point>, merge?: string): void {
+  commit(t.size, operations.move(opened.value.document, positions), merge);
+}
+
+export function renameNode(id: string, to: string): boolean {
+  const done = commit(t.rename, operations.rename(opened.value.document, id, to));
+  if (done) select([to]);
+  return done;
+}
+
+// Edges.
+
+export function connect(source: string, output: string, target: string, property: string): boolean {
+  const { document } = opened.value;
+  // What comes out of a node can't go into it again.
+  if (document.descendants([target]).has(source)) return false;
+  return commit(t.connect, operations.connect(document, source, output, target, property));
+}
+
+export function disconnect(node: string, property: string): void {
+  const edge = opened.value.document.edgeInto(node, property);
+  if (edge) commit(t.disconnect, operations.disconnect(opened.value.document, [edge.id]));
+}
+
+export function disconnectSelected(): void {
+  const { document } = opened.value;
+  const edges = [...selection.value].flatMap((id) => document.edgesOf(id).map((edge) => edge.id));
+  commit(t.disconnect, operations.disconnect(document, new Set(edges)));
+}
+
+/** Connects the selected nodes from left to right, each to the next one that takes its output. */
+export function connectSelected(): void {
+  const { document } = opened.value;
+  const order = [...selection.value].sort((a, b) => positionOf(document.nodes.get(a)).x - positionOf(document.nodes.get(b)).x);
+  const patches: Patch[] = [];
+  for (let at = 0; at + 1 < order.length; at++) {
+    const free = portsOf(order[at + 1]!).properties.filter((property) => !document.edgeInto(order[at + 1]!, property.name));
+    for (const output of portsOf(order[at]!).outputs) {
+      const property = types.value.best(output, free);
+      if (!property) continue;
+      patches.push(...operations.connect(document, order[at]!, output.name, order[at + 1]!, property.name));
+      break;
+    }
+  }
+  commit(t.connect, patches);
+}
+
+// The clipboard.
+
+export function copySelected(): string {
+  if (!selection.value.size) return "";
+  say(t.copied(selection.value.size));
+  return writeCopied(copyNodes(opened.value.document, selection.value));
+}
+
+export function pasteText(text: string, at: operations.Point, incoming = false): boolean {
+  const copied = readCopied(text);
+  if (!copied) return false;
+  const { patches, ids } = paste(opened.value.document, copied, at, incoming);
+  commit(t.duplicate, patches);
+  select(ids);
+  return true;
+}
+
+export function duplicate(): string[] {
+  const { document } = opened.value;
+  if (!selection.value.size) return [];
+  const copied = copyNodes(document, selection.value);
+  const corner = {
+    x: Math.min(...copied.nodes.map((node) => positionOf(node).x)) + 32,
+    y: Math.min(...copied.nodes.map((node) => positionOf(node).y)) + 32,
+  };
+  const { patches, ids } = paste(document, copied, corner, true);
+  commit(t.duplicate, patches);
+  select(ids);
+  return ids;
+}
+
+// Arrangement.
+
+export async function tidy(): Promise<void> {
+  const { document } = opened.value;
+  const ids = selection.value.size > 1 ? [...selection.value] : [...document.nodes.keys()];
+  if (!ids.length) return;
+  const chosen = new Set(ids);
+  const nodes = ids.map((id) => {
+    const { width, height } = measure(id);
+    return { id, width, height };
+  });
+  const edges = [...document.edges.keys()]
+    .map((id) => document.edge(id)!)
+    .filter((edge) => chosen.has(edge.source) && chosen.has(edge.target))
+    .map(({ source, target }) => ({ source, target }));
+  try {
+    const { positions } = await server.api.layout({ nodes, edges });
+    const found = ids.flatMap((id) => (positions[id] ? [[id, positions[id]] as const] : []));
+    const before = corner(found.map(([id]) => positionOf(document.nodes.get(id))));
+    const after = corner(found.map(([, point]) => point));
+    moveNodes(new Map(found.map(([id, { x, y }]) => [id, { x: x - after.x + before.x, y: y - after.y + before.y }])));
+  } catch (error) {
+    complain(error);
+  }
+}
+
+function corner(points: operations.Point[]): operations.Point {
+  return { x: Math.min(...points.map((point) => point.x)), y: Math.min(...points.map((point) => point.y)) };
+}
+
+export function toggleUi(name: "bypassed" | "collapsed"): void {
+  const { document } = opened.value;
+  const all = [...selection.value].every((id) => part(document.nodes.get(id), "ui_properties")[name] === true);
+  setUi(selection.value, name, all ? undefined : true);
+}
+
+/** Hides the wires of the selected nodes, or shows them where all are hidden. */
+export function toggleWires(): void {
+  const { document } = opened.value;
+  const ids = selectedEdge.value
+    ? [selectedEdge.value]
+    : [...new Set([...selection.value].flatMap((id) => document.edgesOf(id).map((edge) => edge.id)))];
+  const all = ids.every((id) => part(document.edges.get(id), "ui_properties").hidden === true);
+  commit(t.disconnect, ids.flatMap((id) => operations.setEdgeUi(document, id, "hidden", all ? undefined : true)));
+}

@@ -1,0 +1,192 @@
+/** Opens, saves, and keeps drafts of workflows. */
+import { effect } from "@preact/signals";
+import { WorkflowDocument, textOf } from "../model/document.ts";
+import type { JsonObject } from "../model/json.ts";
+import { ApiError, OfflineError } from "../net/api.ts";
+import * as drafts from "../net/drafts.ts";
+import { t } from "../text.ts";
+import { complain } from "./running.ts";
+import { go, route } from "./route.ts";
+import {
+  brokenWorkflows, connected, dialog, file, opened, revision, savedLength, say, saving, server, show, status, unsaved, workflows,
+} from "./store.ts";
+
+const DRAFT_MILLISECONDS = 600;
+/** The name under which a workflow without a file keeps its draft. */
+const NAMELESS = " new";
+
+export async function loadWorkflows(changed?: string[]): Promise<void> {
+  try {
+    const answer = await server.api.workflows();
+    workflows.value = answer.workflows;
+    brokenWorkflows.value = answer.problems;
+    const mine = answer.workflows.find((one) => one.name === file.value.name);
+    if (changed?.includes(file.value.name) && mine && mine.etag !== file.value.etag && !saving.value) {
+      dialog.value = { kind: "changed", data: mine.etag };
+    }
+  } catch (error) {
+    if (error instanceof OfflineError) connected.value = false;
+    else complain(error);
+  }
+}
+
+export async function openWorkflow(name: string): Promise<void> {
+  try {
+    const loaded = await server.api.document(name);
+    show(new WorkflowDocument(loaded.document), { name, etag: loaded.etag, readOnly: false, label: "" });
+    go({ view: route.value.view === "form" ? "form" : "graph", name });
+    await offerDraft(name, loaded.etag);
+    claim();
+  } catch (error) {
+    complain(error);
+  }
+}
+
+async function offerDraft(name: string, etag: string): Promise<void> {
+  const local = await drafts.findDraft(name || NAMELESS);
+  const there = name && status.value?.owner ? await server.api.draft(name).catch(() => null) : null;
+  const remote = there && { text: new WorkflowDocument(there.document).toText(), saved: there.saved * 1000 };
+  const newest = local && (!remote || local.saved >= remote.saved) ? local : remote;
+  if (!newest || newest.text === opened.value.document.toText()) return;
+  say(t.draftFound, "info", {
+    text: t.takeDraft,
+    run: () => {
+      show(WorkflowDocument.read(newest.text), { ...file.value, etag });
+      savedLength.value = -1;
+    },
+  });
+}
+
+export function newWorkflow(content?: JsonObject, label = ""): void {
+  const document = content ? new WorkflowDocument(content) : WorkflowDocument.empty();
+  show(document, { name: "", etag: "", readOnly: false, label });
+  if (content) savedLength.value = -1;
+  go({ view: "graph", name: "" });
+}
+
+/** Shows something that is no file: the document of a job, or a version. */
+export function showCopy(content: JsonObject, label: string): void {
+  show(new WorkflowDocument(content), { name: "", etag: "", readOnly: true, label });
+  go({ view: "graph", name: "" });
+}
+
+export async function save(): Promise<void> {
+  const { name, readOnly } = file.value;
+  if (!name || readOnly) {
+    dialog.value = { kind: "save-as" };
+    return;
+  }
+  await saveTo(name, file.value.etag);
+}
+
+export async function saveTo(name: string, etag: string): Promise<boolean> {
+  const { document, history } = opened.value;
+  const length = history.length;
+  saving.value = true;
+  try {
+    const answer = await server.api.save(name, document.toJson(), etag);
+    const before = file.value.name;
+    file.value = { name, etag: answer.etag, readOnly: false, label: "" };
+    savedLength.value = length;
+    history.seal();
+    if (before !== name) go({ view: route.value.view, name });
+    await Promise.all([drafts.dropDraft(before || NAMELESS), drafts.dropDraft(name), server.api.dropDraft(name).catch(() => undefined)]);
+    void loadWorkflows();
+    return true;
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 412) {
+      if (etag) dialog.value = { kind: "changed", data: "" };
+      else say(t.exists, "error");
+    } else complain(error);
+    return false;
+  } finally {
+    saving.value = false;
+  }
+}
+
+/** Saves over whatever is there now. */
+export async function saveMine(): Promise<void> {
+  const loaded = await server.api.document(file.value.name).catch(() => undefined);
+  await saveTo(file.value.name, loaded?.etag ?? "");
+}
+
+export async function removeWorkflow(name: string): Promise<void> {
+  try {
+    await server.api.deleteWorkflow(name);
+    say(t.movedToTrash(name));
+    await loadWorkflows();
+    if (file.value.name === name) newWorkflow();
+  } catch (error) {
+    complain(error);
+  }
+}
+
+export async function renameWorkflow(name: string, to: string): Promise<void> {
+  try {
+    await server.api.moveWorkflow(name, to);
+    if (file.value.name === name) {
+      file.value = { ...file.value, name: to };
+      go({ view: route.value.view, name: to });
+    }
+    await loadWorkflows();
+  } catch (error) {
+    complain(error);
+  }
+}
+
+/** Name that is shown for the open document. */
+export function fileTitle(): string {
+  revision.value;
+  return file.value.label || file.value.name || textOf(opened.value.document.fields.name) || t.untitled;
+}
+
+let draftTimer: ReturnType<typeof setTimeout> | undefined;
+
+async function keepDraft(): Promise<void> {
+  if (!unsaved.value || file.value.readOnly) return;
+  const { name, etag } = file.value;
+  const { document } = opened.value;
+  await drafts.keepDraft({ name: name || NAMELESS, text: document.toText(), etag, saved: Date.now() });
+  if (name && status.value?.owner) await server.api.keepDraft(name, document.toJson(), etag).catch(() => undefined);
+}
+
+export function keepDrafts(): void {
+  effect(() => {
+    revision.value;
+    clearTimeout(draftTimer);
+    draftTimer = setTimeout(() => void keepDraft(), DRAFT_MILLISECONDS);
+  });
+  addEventListener("pagehide", () => void keepDraft());
+  addEventListener("beforeunload", (event) => {
+    // The draft is written all the same; a file with a name has its copy at the server, too.
+    if (unsaved.value && !connected.value) event.preventDefault();
+  });
+}
+
+export async function recoverNameless(): Promise<void> {
+  await offerDraft("", "");
+}
+
+// One tab edits a workflow; others look on.
+
+const channel = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel("nodetool");
+const tab = Math.random().toString(36).slice(2);
+
+function claim(): void {
+  if (file.value.name) channel?.postMessage({ ask: file.value.name, tab });
+}
+
+export function takeOver(): void {
+  file.value = { ...file.value, readOnly: false };
+  channel?.postMessage({ take: file.value.name, tab });
+}
+
+channel?.addEventListener("message", (event: MessageEvent<{ ask?: string; here?: string; take?: string; tab: string }>) => {
+  const { ask, here, take, tab: other } = event.data;
+  if (other === tab || !file.value.name) return;
+  if (ask === file.value.name && !file.value.readOnly) channel.postMessage({ here: ask, tab });
+  if (here === file.value.name || take === file.value.name) {
+    file.value = { ...file.value, readOnly: true };
+    say(t.otherTab, "info", { text: t.editHere, run: takeOver });
+  }
+});

@@ -1,0 +1,160 @@
+/** Starts runs, follows their events, and says what became of them. */
+import { batch } from "@preact/signals";
+import { type Run, hasEnded, newRun, runOfJob, takeEvent } from "../model/runs.ts";
+import { ApiError } from "../net/api.ts";
+import { listen } from "../net/events.ts";
+import type { ServerEvent } from "../net/stream.ts";
+import { RawNumber } from "../model/json.ts";
+import { part } from "../model/document.ts";
+import { setValue } from "../model/operations.ts";
+import { WorkflowDocument } from "../model/document.ts";
+import { t } from "../text.ts";
+import { checkSoon } from "./checking.ts";
+import { loadModels, pulling } from "./models.ts";
+import { loadHistory } from "./jobs.ts";
+import { announce, check, connected, file, freshKeys, opened, runTick, runs, say, selection, server, shownRun, spoken, types } from "./store.ts";
+import { loadWorkflows } from "./files.ts";
+
+const own = new Set<string>();
+
+export interface Wanted {
+  targets?: string[];
+  anew?: boolean;
+  first?: boolean;
+}
+
+export async function run({ targets, anew = false, first = false }: Wanted = {}): Promise<void> {
+  const { document } = opened.value;
+  const mistakes = check.value?.problems.filter((problem) => (problem.level ?? "error") === "error").length ?? 0;
+  if (mistakes && !targets) {
+    say(t.cantRun(mistakes), "error");
+    return;
+  }
+  await submit(document, { targets, use_cache: !anew, priority: first ? 10 : 0 });
+}
+
+export async function runSelection(first = false): Promise<void> {
+  const chosen = [...selection.value];
+  await run(chosen.length ? { targets: chosen, first } : { first });
+}
+
+/** Runs several times; each time every property that is a seed gets another number. */
+export async function runWithNewSeeds(times: number): Promise<void> {
+  for (let time = 0; time < times; time++) {
+    const copy = WorkflowDocument.read(opened.value.document.toText());
+    for (const [id, record] of copy.nodes) {
+      for (const property of types.value.properties(String(record.type), check.value?.nodes[id])) {
+        if (property.seed && !copy.edgeInto(id, property.name)) copy.apply(setValue(copy, id, property.name, drawnSeed()));
+      }
+      if (String(record.type).endsWith(".IntegerInput") && /seed/i.test(String(part(record, "data").name))) {
+        copy.apply(setValue(copy, id, "value", drawnSeed()));
+      }
+    }
+    await submit(copy, {});
+  }
+}
+
+export function drawnSeed(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0]!;
+}
+
+async function submit(
+  document: WorkflowDocument,
+  options: { targets?: string[] | undefined; use_cache?: boolean; priority?: number },
+): Promise<void> {
+  try {
+    const job = await server.api.run({
+      workflow: document.toJson(),
+      name: file.value.name || undefined,
+      previews: true,
+      wait: false,
+      ...options,
+    });
+    own.add(job.id);
+    const started = runs.value.find((one) => one.id === job.id) ?? runOfJob(job);
+    batch(() => {
+      if (!runs.value.includes(started)) runs.value = [...runs.value, started];
+      shownRun.value = started;
+      announce(opened.value.document.nodes.keys());
+    });
+    spoken.value = t.runStarted;
+  } catch (error) {
+    complain(error);
+  }
+}
+
+export async function cancelRun(id?: string): Promise<void> {
+  const chosen = id ?? runs.value.find((one) => one.state === "running")?.id ?? runs.value.find((one) => !hasEnded(one.state))?.id;
+  if (!chosen) return;
+  try {
+    await server.api.cancel(chosen);
+  } catch (error) {
+    complain(error);
+  }
+}
+
+export async function cancelWaiting(): Promise<void> {
+  await server.api.cancelWaiting().catch(complain);
+}
+
+export function complain(error: unknown): void {
+  if (error instanceof ApiError) {
+    const [problem] = error.problems;
+    say(problem ? `${problem.where ? `${problem.where}: ` : ""}${problem.message} ${problem.hint}`.trim() : error.message, "error");
+  } else say(error instanceof Error && error.message ? t.offline(0) : String(error), "error");
+}
+
+export function follow(): void {
+  listen(take, (is) => {
+    connected.value = is;
+    if (is) checkSoon();
+  });
+}
+
+export function take(event: ServerEvent): void {
+  if (event.event === "models_changed") {
+    pulling(event);
+    if (!event.bytes) void loadModels();
+    return;
+  }
+  if (event.event === "workflows_changed") {
+    void loadWorkflows(event.names);
+    return;
+  }
+  let found = runs.value.find((one) => one.id === event.job);
+  const isNew = !found;
+  found ??= newRun(event.job, event.at);
+  const before = found.state;
+  const touched = takeEvent(found, event);
+  if (touched === null) return;
+  batch(() => {
+    runTick.value++;
+    if (isNew) runs.value = [...runs.value, found];
+    else if (before !== found.state || event.event === "job_queued") runs.value = [...runs.value];
+    if (!shownRun.value || hasEnded(shownRun.value.state)) {
+      if (found.workflow === file.value.name || own.has(found.id)) shownRun.value = found;
+    }
+    if (event.event === "node_finished" && event.key) freshKeys.add(event.key);
+    if (found === shownRun.value) announce(touched);
+  });
+  if (event.event === "job_ended") ended(found);
+}
+
+function ended(run: Run): void {
+  batch(() => {
+    // It stays known for its marks; the queue lists what has not ended.
+    runs.value = runs.value.filter((one) => one === run || !hasEnded(one.state) || one === shownRun.value);
+    announce(opened.value.document.nodes.keys());
+  });
+  spoken.value = run.state === "done" ? t.runDone : run.state === "cancelled" ? t.runCancelled : t.runFailed;
+  const [problem] = run.problems;
+  if (run.state === "failed") say(problem ? `${problem.message} ${problem.hint}`.trim() : t.runFailed, "error");
+  checkSoon();
+  void loadHistory();
+}
+
+/** The seed that the last run used for a property, as text. */
+export function usedSeed(id: string, property: string): string | null {
+  const used = shownRun.value?.seeds[id]?.[property] as number | RawNumber | undefined;
+  return used === undefined ? null : String(used);
+}
