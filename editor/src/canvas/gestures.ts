@@ -1,0 +1,290 @@
+/** What pointers do on the canvas: pan, zoom, pinch, select, move, connect. */
+import { commit, duplicate, moveNodes, select, selectEdge, setUi } from "../app/editing.ts";
+import { dialog, opened, selection, types } from "../app/store.ts";
+import { insertInto } from "../model/operations.ts";
+import { positionOf, textOf } from "../model/document.ts";
+import { t } from "../text.ts";
+import { beginWire, endWire, moveWire } from "./connect.ts";
+import { edgeAt } from "./draw.ts";
+import { MIN_WIDTH, dragged, measure, portAt } from "./geometry.ts";
+import { curves, dropEdge, grid, marquee, moved, pending, update } from "./scene.ts";
+import { panBy, screen, toCanvas, view, zoomAt } from "./view.ts";
+
+const SNAP = 8;
+const SLOP = 4;
+
+type Point = { x: number; y: number };
+type Gesture =
+  | { kind: "pan"; last: Point; moved: boolean; click: boolean }
+  | { kind: "marquee"; from: Point; before: ReadonlySet<string> }
+  | { kind: "move"; from: Point; begin: Map<string, Point>; moved: boolean; node: string; add: boolean; was: boolean }
+  | { kind: "wire" }
+  | { kind: "resize"; node: string; from: Point; width: number };
+
+export class Gestures {
+  private gesture: Gesture | null = null;
+  private readonly pointers = new Map<number, Point>();
+  private space = false;
+
+  constructor(private readonly host: HTMLElement) {
+    host.addEventListener("pointerdown", this.down);
+    host.addEventListener("pointermove", this.move);
+    host.addEventListener("pointerup", this.up);
+    host.addEventListener("pointercancel", this.up);
+    host.addEventListener("wheel", this.wheel, { passive: false });
+    host.addEventListener("dblclick", this.doubleClick);
+    addEventListener("keydown", this.spaceKey);
+    addEventListener("keyup", this.spaceKey);
+  }
+
+  close(): void {
+    removeEventListener("keydown", this.spaceKey);
+    removeEventListener("keyup", this.spaceKey);
+  }
+
+  private spaceKey = (event: KeyboardEvent): void => {
+    if (event.code === "Space") this.space = event.type === "keydown";
+  };
+
+  private local(event: MouseEvent): Point {
+    const { left, top } = this.host.getBoundingClientRect();
+    return { x: event.clientX - left, y: event.clientY - top };
+  }
+
+  /** The node under a point of the canvas: the one that was mounted last lies above. */
+  private nodeAt({ x, y }: Point): string | undefined {
+    const { document } = opened.peek();
+    return grid.find({ x, y, width: 0, height: 0 }).filter((id) => document.nodes.has(id)).at(-1);
+  }
+
+  private down = (event: PointerEvent): void => {
+    const element = event.target as Element;
+    if (element.closest("[data-own]")) return;
+    const screenPoint = this.local(event);
+    this.pointers.set(event.pointerId, screenPoint);
+    const field = element.closest("[data-field]");
+    if (this.pointers.size === 2) {
+      this.cancel();
+      return;
+    }
+    if (field && event.button === 0) {
+      const id = field.closest<HTMLElement>("[data-node]")?.dataset.node;
+      if (id && !selection.peek().has(id)) select([id]);
+      this.pointers.delete(event.pointerId);
+      return;
+    }
+    if (!element.closest("[data-keep-focus]")) this.host.focus({ preventScroll: true });
+    event.preventDefault();
+    this.host.setPointerCapture(event.pointerId);
+    const point = toCanvas(screenPoint.x, screenPoint.y);
+    if (event.button === 1 || event.button === 2 || this.space) {
+      this.gesture = { kind: "pan", last: screenPoint, moved: false, click: false };
+      return;
+    }
+    this.gesture = this.begin(event, element, point, screenPoint);
+  };
+
+  private begin(event: PointerEvent, element: Element, point: Point, screenPoint: Point): Gesture {
+    const touch = event.pointerType === "touch";
+    const reach = (touch ? 20 : 10) / Math.min(1, view.peek().zoom);
+    for (const id of grid.find({ x: point.x - reach, y: point.y - reach, width: 2 * reach, height: 2 * reach }).reverse()) {
+      const port = view.peek().zoom >= 0.25 ? portAt(id, point.x, point.y, reach) : null;
+      if (!port) continue;
+      beginWire(id, port, point.x, point.y);
+      return { kind: "wire" };
+    }
+    const resize = element.closest("[data-resize]")?.closest<HTMLElement>("[data-node]")?.dataset.node;
+    if (resize) return { kind: "resize", node: resize, from: point, width: measure(resize).width };
+    const id = element.closest<HTMLElement>("[data-node]")?.dataset.node ?? this.nodeAt(point);
+    if (id === undefined) {
+      const edge = edgeAt(point.x, point.y, 8 / view.peek().zoom);
+      if (edge && !event.shiftKey) {
+        selectEdge(edge);
+        return { kind: "pan", last: screenPoint, moved: false, click: false };
+      }
+      if (event.shiftKey || event.ctrlKey || event.metaKey) {
+        return { kind: "marquee", from: point, before: event.shiftKey ? selection.peek() : new Set() };
+      }
+      return { kind: "pan", last: screenPoint, moved: false, click: true };
+    }
+    const was = selection.peek().has(id);
+    const add = event.shiftKey || event.ctrlKey || event.metaKey;
+    if (add) select(was ? selection.peek() : [...selection.peek(), id]);
+    else if (!was) select([id]);
+    if (event.altKey) duplicate();
+    const chosen = event.altKey ? selection.peek() : selection.peek().has(id) ? selection.peek() : new Set([id]);
+    const begin = new Map([...chosen].map((one) => [one, positionOf(opened.peek().document.nodes.get(one))]));
+    return { kind: "move", from: point, begin, moved: false, node: id, add, was };
+  }
+
+  private move = (event: PointerEvent): void => {
+    const screenPoint = this.local(event);
+    if (this.pointers.has(event.pointerId)) {
+      if (this.pointers.size === 2) {
+        this.pinch(event.pointerId, screenPoint);
+        return;
+      }
+      this.pointers.set(event.pointerId, screenPoint);
+    }
+    const { gesture } = this;
+    if (!gesture) return;
+    const point = toCanvas(screenPoint.x, screenPoint.y);
+    switch (gesture.kind) {
+      case "pan": {
+        const [dx, dy] = [screenPoint.x - gesture.last.x, screenPoint.y - gesture.last.y];
+        if (!gesture.moved && Math.hypot(dx, dy) < SLOP) return;
+        gesture.moved = true;
+        gesture.last = screenPoint;
+        panBy(dx, dy);
+        break;
+      }
+      case "marquee": {
+        const { from, before } = gesture;
+        const rect = { x: Math.min(from.x, point.x), y: Math.min(from.y, point.y), width: Math.abs(point.x - from.x), height: Math.abs(point.y - from.y) };
+        marquee.value = rect;
+        const next = new Set([...before, ...grid.find(rect)]);
+        if (next.size !== selection.peek().size || [...next].some((id) => !selection.peek().has(id))) selection.value = next;
+        break;
+      }
+      case "move":
+        this.drag(gesture, point, event.altKey || event.ctrlKey);
+        break;
+      case "wire":
+        moveWire(point.x, point.y);
+        this.panAtEdge(screenPoint);
+        break;
+      case "resize":
+        setUi([gesture.node], "width", Math.max(MIN_WIDTH, Math.round((gesture.width + point.x - gesture.from.x) / SNAP) * SNAP), `width ${gesture.node}`);
+    }
+  };
+
+  private drag(gesture: Extract<Gesture, { kind: "move" }>, point: Point, free: boolean): void {
+    let [dx, dy] = [point.x - gesture.from.x, point.y - gesture.from.y];
+    if (!gesture.moved && Math.hypot(dx, dy) * view.peek().zoom < SLOP) return;
+    gesture.moved = true;
+    if (!free) [dx, dy] = [Math.round(dx / SNAP) * SNAP, Math.round(dy / SNAP) * SNAP];
+    for (const [id, { x, y }] of gesture.begin) dragged.set(id, { x: x + dx, y: y + dy });
+    moved(gesture.begin.keys());
+    dropEdge.value = gesture.begin.size === 1 ? this.edgeUnder(gesture.node) : null;
+  }
+
+  /** The edge that a single node without wires lies on, and into which it fits. */
+  private edgeUnder(id: string): string | null {
+    const { document } = opened.peek();
+    if (document.edgesOf(id).length || !curves.size) return null;
+    const box = measure(id);
+    const edge = edgeAt(box.x + box.width / 2, box.y + Math.min(box.height / 2, 40), 24);
+    return edge && this.fitting(edge, id) ? edge : null;
+  }
+
+  private fitting(edgeId: string, id: string): { property: string; output: string } | null {
+    const { document } = opened.peek();
+    const edge = document.edge(edgeId);
+    const type = types.peek().node(textOf(document.nodes.get(id)?.type));
+    if (!edge || !type) return null;
+    const nodeOf = (one: string) => types.peek().node(textOf(document.nodes.get(one)?.type));
+    const given = nodeOf(edge.source)?.outputs.find((one) => one.name === edge.sourceHandle);
+    const wanted = nodeOf(edge.target)?.properties.find((one) => one.name === edge.targetHandle);
+    const property = given && types.peek().best(given, type.properties);
+    const output = wanted && types.peek().bestOutput(wanted, type.outputs);
+    return property && output ? { property: property.name, output: output.name } : null;
+  }
+
+  private panAtEdge({ x, y }: Point): void {
+    const { width, height } = screen.peek();
+    const [dx, dy] = [x < 24 ? 12 : x > width - 24 ? -12 : 0, y < 24 ? 12 : y > height - 24 ? -12 : 0];
+    if (dx || dy) panBy(dx, dy);
+  }
+
+  private up = (event: PointerEvent): void => {
+    this.pointers.delete(event.pointerId);
+    const { gesture } = this;
+    this.gesture = null;
+    if (!gesture) return;
+    switch (gesture.kind) {
+      case "pan":
+        if (gesture.click && !gesture.moved) {
+          select([]);
+          selectEdge(null);
+        }
+        break;
+      case "marquee":
+        marquee.value = null;
+        select(selection.peek());
+        break;
+      case "wire": {
+        const { x, y } = this.local(event);
+        const left = event.type === "pointercancel" ? null : endWire();
+        if (left && Math.hypot(x, y) > 0) {
+          const at = toCanvas(x, y);
+          const from = { node: left.node, port: left.port, side: left.side };
+          dialog.value = { kind: "palette", data: { at, from } };
+        }
+        break;
+      }
+      case "move":
+        this.drop(gesture);
+    }
+  };
+
+  private drop(gesture: Extract<Gesture, { kind: "move" }>): void {
+    const ends = new Map(dragged);
+    dragged.clear();
+    if (!gesture.moved) {
+      if (gesture.add && gesture.was) select([...selection.peek()].filter((id) => id !== gesture.node));
+      else if (!gesture.add && gesture.was && selection.peek().size > 1) select([gesture.node]);
+      return;
+    }
+    const edge = dropEdge.peek();
+    dropEdge.value = null;
+    moveNodes(ends);
+    update(ends.keys());
+    const fit = edge && this.fitting(edge, gesture.node);
+    if (edge && fit) commit(t.connect, insertInto(opened.peek().document, edge, gesture.node, fit.property, fit.output));
+  }
+
+  /** Ends what a pointer began, as though it had not. */
+  cancel(): void {
+    const ids = [...dragged.keys()];
+    dragged.clear();
+    if (ids.length) update(ids);
+    this.gesture = null;
+    marquee.value = null;
+    dropEdge.value = null;
+    pending.value = null;
+  }
+
+  private pinch(id: number, to: Point): void {
+    const [otherId] = [...this.pointers.keys()].filter((one) => one !== id);
+    const from = this.pointers.get(id)!;
+    const other = this.pointers.get(otherId!)!;
+    const before = Math.hypot(from.x - other.x, from.y - other.y);
+    const after = Math.hypot(to.x - other.x, to.y - other.y);
+    panBy((to.x - from.x) / 2, (to.y - from.y) / 2);
+    if (before > 0) zoomAt((to.x + other.x) / 2, (to.y + other.y) / 2, after / before);
+    this.pointers.set(id, to);
+  }
+
+  private wheel = (event: WheelEvent): void => {
+    const element = event.target as Element;
+    const scrolled = element.closest("textarea, [data-scrolls]");
+    if (scrolled && scrolled.scrollHeight > scrolled.clientHeight && !event.ctrlKey && scrolled.contains(document.activeElement)) return;
+    event.preventDefault();
+    const { x, y } = this.local(event);
+    // A wheel comes in steps and without a sideways part; a trackpad in small amounts both ways.
+    const isWheel = event.deltaMode !== 0 || (event.deltaX === 0 && Math.abs(event.deltaY) >= 60);
+    if (event.ctrlKey || event.metaKey || (isWheel && !event.shiftKey)) {
+      const amount = event.deltaMode === 1 ? event.deltaY * 20 : event.deltaY;
+      zoomAt(x, y, Math.exp(-Math.max(-160, Math.min(160, amount)) * (event.ctrlKey && !isWheel ? 0.01 : 0.0022)));
+    } else if (event.shiftKey && event.deltaX === 0) panBy(-event.deltaY, 0);
+    else panBy(-event.deltaX, -event.deltaY);
+  };
+
+  private doubleClick = (event: MouseEvent): void => {
+    const element = event.target as Element;
+    if (element.closest("[data-own], [data-field], [data-node]")) return;
+    const { x, y } = this.local(event);
+    const at = toCanvas(x, y);
+    if (this.nodeAt(at) === undefined) dialog.value = { kind: "palette", data: { at } };
+  };
+}
