@@ -1,0 +1,90 @@
+import { useRef, useState } from "preact/hooks";
+import { type Json, numberOf, parseJson, writeJson } from "../../model/json.ts";
+import { count, t } from "../../text.ts";
+import { complain } from "../../app/running.ts";
+import { Icon, IconButton } from "../Icon.tsx";
+import { type FieldProps, common } from "./Field.tsx";
+import { imageName, imageUrl, uploaded } from "./Image.tsx";
+
+/** Texts and numbers: one a line. Images: thumbnails. */
+export function ListField(props: FieldProps) {
+  if (/image/.test(props.typeName)) return <ImageList {...props} />;
+  return <LineList {...props} />;
+}
+
+function LineList(props: FieldProps) {
+  const { typeName, onChange, value, compact } = props;
+  const [draft, setDraft] = useState<string | null>(null);
+  const items = Array.isArray(value) ? value : [];
+  const numbers = /int|float/.test(typeName);
+  const set = (text: string): void => {
+    setDraft(text);
+    const lines = text === "" ? [] : text.split("\n");
+    if (!numbers) onChange(lines);
+    else {
+      try {
+        const read = lines.filter((line) => line.trim()).map((line) => parseJson(line.trim()));
+        if (read.every((one) => numberOf(one) !== undefined)) onChange(read);
+      } catch {
+        // Half a number is not one yet.
+      }
+    }
+  };
+  const text = draft ?? items.map(String).join("\n");
+  if (compact) return <span class="muted small" data-field="">{count(items.length, "item", "items")}</span>;
+  return <textarea {...common(props)} class="input area" rows={Math.min(12, Math.max(3, items.length + 1))} value={text} data-scrolls="" onInput={(event) => set(event.currentTarget.value)} onBlur={() => setDraft(null)} />;
+}
+
+function ImageList(props: FieldProps) {
+  const { value, onChange, disabled, compact } = props;
+  const chooser = useRef<HTMLInputElement>(null);
+  const items = Array.isArray(value) ? value : [];
+  if (compact) return <span class="muted small" data-field="">{count(items.length, "image", "images")}</span>;
+  const add = async (files: FileList | null): Promise<void> => {
+    try {
+      const stored: Json[] = [];
+      for (const one of files ?? []) stored.push(await uploaded(one));
+      onChange([...items, ...stored]);
+    } catch (error) {
+      complain(error);
+    }
+  };
+  return (
+    <div class="image-list" data-field="" role="group" aria-label={props.label}>
+      {items.map((item, index) => (
+        <span class="image-item" key={index}>
+          {imageUrl(item) ? <img src={imageUrl(item, 128)!} alt={imageName(item)} loading="lazy" /> : <span>{imageName(item)}</span>}
+          <IconButton icon="close" label={t.removeItem} disabled={disabled ?? false} onClick={() => onChange(items.toSpliced(index, 1))} />
+        </span>
+      ))}
+      <button type="button" class="image-item add" disabled={disabled} onClick={() => chooser.current?.click()}>
+        <Icon name="plus" />
+        <span>{t.addItem}</span>
+      </button>
+      <input ref={chooser} type="file" accept="image/*" multiple hidden tabIndex={-1} onChange={(event) => void add(event.currentTarget.files)} />
+    </div>
+  );
+}
+
+/** Any JSON. What is no JSON yet is shown as such and not set. */
+export function JsonField(props: FieldProps) {
+  const [draft, setDraft] = useState<string | null>(null);
+  const [wrong, setWrong] = useState(false);
+  const text = draft ?? (props.value === undefined ? "" : writeJson(props.value));
+  if (props.compact) return <span class="muted small mono" data-field="">{text.length > 28 ? `${text.slice(0, 27)}…` : text}</span>;
+  const set = (next: string): void => {
+    setDraft(next);
+    try {
+      props.onChange(next.trim() === "" ? undefined : parseJson(next));
+      setWrong(false);
+    } catch {
+      setWrong(true);
+    }
+  };
+  return (
+    <span class="json-field" data-field="">
+      <textarea {...common(props)} aria-invalid={wrong || props.invalid || undefined} class="input area mono" rows={3} value={text} data-scrolls="" spellcheck={false} onInput={(event) => set(event.currentTarget.value)} onBlur={() => { setDraft(null); setWrong(false); }} />
+      {wrong && <span class="bad small">{t.badJson}</span>}
+    </span>
+  );
+}
