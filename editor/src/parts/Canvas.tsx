@@ -1,0 +1,131 @@
+/** The canvas: one layer of nodes near the view above one <canvas> of wires and far nodes. */
+import { h } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { file, nodeState, opened, selection, structure } from "../app/store.ts";
+import { title } from "../app/editing.ts";
+import { settings } from "../app/settings.ts";
+import { drawCanvas, forgetColors } from "../canvas/draw.ts";
+import { Gestures } from "../canvas/gestures.ts";
+import { MAP_HEIGHT, MAP_WIDTH, drawMinimap, goInMinimap } from "../canvas/minimap.ts";
+import { Mounted } from "../canvas/nodes.ts";
+import { frame, grid, keepScene, onFrame } from "../canvas/scene.ts";
+import { fit, screen, view, zoomAt, zoomTo } from "../canvas/view.ts";
+import { perform } from "../actions.ts";
+import { shownKey } from "../canvas/keys.ts";
+import { t } from "../text.ts";
+import { Icon, IconButton } from "./Icon.tsx";
+import { NodeBody } from "./Node.tsx";
+
+/** The view of each document while the page is open. */
+const views = new WeakMap<object, typeof view.value>();
+const fitted = new WeakSet<object>();
+
+export function Canvas() {
+  const host = useRef<HTMLDivElement>(null);
+  const layer = useRef<HTMLDivElement>(null);
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const map = useRef<HTMLCanvasElement>(null);
+
+  useEffect(() => {
+    const element = host.current!;
+    const mounted = new Mounted(layer.current!, (id) => h(NodeBody, { id }));
+    const size = (): void => {
+      screen.value = { width: element.clientWidth, height: element.clientHeight };
+    };
+    size();
+    const stopScene = keepScene();
+    const stopFrames = onFrame(() => {
+      mounted.sync();
+      drawCanvas(canvas.current!, mounted.has);
+      if (map.current) drawMinimap(map.current);
+      const { x, y, zoom } = view.peek();
+      const dots = 24 * zoom * (zoom < 0.4 ? 4 : 1);
+      element.style.backgroundSize = `${dots}px ${dots}px`;
+      element.style.backgroundPosition = `${-x * zoom}px ${-y * zoom}px`;
+      if (fitted.has(opened.peek().document)) views.set(opened.peek().document, view.peek());
+    });
+    const observer = new ResizeObserver(size);
+    observer.observe(element);
+    const gestures = new Gestures(element);
+    const theme = matchMedia("(prefers-color-scheme: dark)");
+    theme.addEventListener("change", forgetColors);
+    const stopTheme = settings.subscribe(() => forgetColors());
+    frame();
+    performance.mark("canvas");
+    return () => {
+      stopScene();
+      stopFrames();
+      observer.disconnect();
+      gestures.close();
+      theme.removeEventListener("change", forgetColors);
+      stopTheme();
+      mounted.clear();
+    };
+  }, []);
+
+  const shown = opened.value.document;
+  useEffect(() => {
+    const before = views.get(shown);
+    if (before) view.value = before;
+    else fit(grid.bounds());
+    fitted.add(shown);
+  }, [shown]);
+
+  structure.value;
+  const [only] = selection.value;
+  const said = selection.value.size === 1 && only !== undefined ? t.selected(title(only), t.marks[nodeState(only).mark]) : selection.value.size ? t.selectedMany(selection.value.size) : t.canvas;
+  return (
+    <div class="canvas-region">
+      <div ref={host} id="canvas" class="canvas" tabIndex={0} role="application" aria-label={`${t.canvas}. ${said}`} aria-describedby="canvas-help" data-canvas-keys="" onContextMenu={(event) => event.preventDefault()}>
+        <canvas ref={canvas} class="wires" aria-hidden="true" />
+        <div ref={layer} class="layer" />
+        {shown.nodes.size === 0 && <Empty />}
+        {settings.value.minimap && shown.nodes.size > 0 && (
+          <canvas
+            ref={map}
+            class="minimap"
+            data-own=""
+            style={{ width: `${MAP_WIDTH}px`, height: `${MAP_HEIGHT}px` }}
+            role="img"
+            aria-label={t.minimap}
+            onPointerDown={(event) => {
+              event.currentTarget.setPointerCapture(event.pointerId);
+              goInMinimap(event.offsetX, event.offsetY);
+            }}
+            onPointerMove={(event) => event.buttons && goInMinimap(event.offsetX, event.offsetY)}
+          />
+        )}
+      </div>
+      <p id="canvas-help" class="unseen">{t.canvasHelp}</p>
+      <div class="zoom-bar" role="group" aria-label={t.zoom}>
+        <IconButton icon="minus" label={t.decrease} onClick={() => zoomAt(screen.peek().width / 2, screen.peek().height / 2, 0.8)} />
+        <ZoomText />
+        <IconButton icon="plus" label={t.increase} onClick={() => zoomAt(screen.peek().width / 2, screen.peek().height / 2, 1.25)} />
+        <IconButton icon="fit" label={t.fit} hint={shownKey("Home")} onClick={() => perform("fit-all")} />
+      </div>
+      {!file.value.readOnly && (
+        <button type="button" class="add-button" onClick={() => perform("add")} aria-label={t.addNode} title={`${t.addNode}  Tab`}>
+          <Icon name="plus" size={20} />
+        </button>
+      )}
+    </div>
+  );
+}
+
+function ZoomText() {
+  return (
+    <button type="button" class="text-button zoom-text" onClick={() => zoomTo(1)} title={t.oneToOne}>
+      {Math.round(view.value.zoom * 100)} %
+    </button>
+  );
+}
+
+function Empty() {
+  return (
+    <div class="empty on-canvas">
+      <Icon name="graph" size={32} />
+      <h2>{t.emptyCanvas}</h2>
+      <p>{t.emptyCanvasHint}</p>
+    </div>
+  );
+}
