@@ -1,0 +1,184 @@
+/** Which dialog is open. */
+import type { ComponentChildren } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { listed } from "../actions.ts";
+import { renameNode, setUi, title } from "../app/editing.ts";
+import { openWorkflow, renameWorkflow, saveMine, saveTo, showCopy } from "../app/files.ts";
+import { complain } from "../app/running.ts";
+import { dialog, file, opened, server, workflows } from "../app/store.ts";
+import { shownKey } from "../canvas/keys.ts";
+import { textOf } from "../model/document.ts";
+import { snake } from "../model/ids.ts";
+import type { VersionsAnswer } from "../net/schema.ts";
+import { bytesText, t, timeText } from "../text.ts";
+import { ActionSearch } from "./ActionSearch.tsx";
+import { ConnectDialog } from "./ConnectDialog.tsx";
+import { Dialog, closeDialog } from "./Dialog.tsx";
+import { Lazy } from "./Lazy.tsx";
+import { Palette, type PaletteData } from "./Palette.tsx";
+
+export function Dialogs() {
+  const shown = dialog.value;
+  if (!shown) return null;
+  const data = shown.data as never;
+  switch (shown.kind) {
+    case "palette":
+      return <Palette {...(data as PaletteData)} />;
+    case "actions":
+      return <ActionSearch onlyNodes={data === "@"} />;
+    case "connect":
+      return <ConnectDialog {...(data as { node: string })} />;
+    case "save-as":
+      return <SaveAs />;
+    case "rename-file":
+      return <OneLine label={t.rename} field={t.nameOfFile} initial={data} button={t.rename} onDone={(to) => { closeDialog(); if (to !== data) void renameWorkflow(data, to); }} />;
+    case "rename-node":
+      return <RenameNode id={data} />;
+    case "keys":
+      return <Keys />;
+    case "versions":
+      return <Versions />;
+    case "changed":
+      return <Changed />;
+    case "viewer":
+      return <Lazy load={() => import("./Viewer.tsx")} {...(data as object)} />;
+    case "mask":
+      return <Lazy load={() => import("./Mask.tsx")} {...(data as object)} />;
+    case "drop":
+      return <Lazy load={() => import("./DropDialog.tsx")} {...(data as object)} />;
+    default:
+      return null;
+  }
+}
+
+interface FormProps {
+  label: string;
+  field: string;
+  initial: string;
+  button: string;
+  onDone: (text: string) => unknown;
+  children?: ComponentChildren;
+}
+
+/** A dialog that asks for one line. */
+function OneLine({ label, field, initial, button, onDone, children }: FormProps) {
+  const [text, setText] = useState(initial);
+  return (
+    <Dialog label={label}>
+      <form
+        class="dialog-form"
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (text.trim()) void onDone(text.trim());
+        }}
+      >
+        <label for="one-line">{field}</label>
+        <input id="one-line" class="input large" value={text} autocomplete="off" spellcheck={false} autofocus onFocus={(event) => event.currentTarget.select()} onInput={(event) => setText(event.currentTarget.value)} />
+        {children}
+        <footer>
+          <button type="button" class="button" onClick={closeDialog}>{t.cancel}</button>
+          <button type="submit" class="button primary" disabled={!text.trim()}>{button}</button>
+        </footer>
+      </form>
+    </Dialog>
+  );
+}
+
+function SaveAs() {
+  const { name, label } = file.value;
+  const first = name || snake(label || textOf(opened.value.document.fields.name)) || "untitled";
+  const done = async (text: string): Promise<void> => {
+    const there = workflows.value.some((one) => one.name === text);
+    if (await saveTo(text.replace(/\.json$/, ""), there && text === name ? file.value.etag : "")) closeDialog();
+  };
+  return <OneLine label={t.saveAs} field={t.nameOfFile} initial={first} button={t.save} onDone={done} />;
+}
+
+function RenameNode({ id }: { id: string }) {
+  const done = (text: string): void => {
+    setUi([id], "title", text === title(id) ? undefined : text);
+    closeDialog();
+  };
+  return (
+    <OneLine label={t.rename} field={t.title} initial={title(id)} button={t.rename} onDone={done}>
+      <IdField id={id} />
+    </OneLine>
+  );
+}
+
+export function IdField({ id }: { id: string }) {
+  const [text, setText] = useState(id);
+  useEffect(() => setText(id), [id]);
+  const taken = text !== id && opened.value.document.nodes.has(text);
+  return (
+    <>
+      <label for="node-id">{t.id}</label>
+      <input id="node-id" class="input mono" value={text} aria-invalid={taken || undefined} spellcheck={false} disabled={file.value.readOnly} onInput={(event) => setText(event.currentTarget.value)} onBlur={() => { if (text && !taken && text !== id && renameNode(id, text)) return; setText(id); }} />
+    </>
+  );
+}
+
+function Keys() {
+  const groups = [...new Set(listed().map((one) => one.group))];
+  return (
+    <Dialog label={t.keysTitle} class="keys">
+      <div class="keys-list">
+        {groups.map((group) => (
+          <section key={group}>
+            {listed().filter((one) => one.group === group && one.keys).map((one) => (
+              <p key={one.id}>
+                <span>{one.name}</span>
+                <span>{one.keys!.split(" ").map((key) => <kbd key={key}>{shownKey(key)}</kbd>)}</span>
+              </p>
+            ))}
+          </section>
+        ))}
+      </div>
+    </Dialog>
+  );
+}
+
+function Versions() {
+  const [found, setFound] = useState<VersionsAnswer["versions"] | null>(null);
+  const { name } = file.value;
+  useEffect(() => {
+    server.api.versions(name).then((answer) => setFound(answer.versions), complain);
+  }, [name]);
+  const show = async (id: string, saved: number): Promise<void> => {
+    try {
+      showCopy(await server.api.version(name, id), `${name} @ ${timeText(saved)}`);
+      closeDialog();
+    } catch (error) {
+      complain(error);
+    }
+  };
+  return (
+    <Dialog label={`${t.versions}: ${name}`}>
+      <ul class="list">
+        {found?.map((one) => (
+          <li key={one.id}>
+            <button type="button" class="list-button" onClick={() => void show(one.id, one.saved)}>
+              <span>{timeText(one.saved)}</span>
+              <span class="muted">{bytesText(one.bytes)}</span>
+            </button>
+          </li>
+        ))}
+        {found?.length === 0 && <li class="muted">{t.nothingFits}</li>}
+      </ul>
+    </Dialog>
+  );
+}
+
+function Changed() {
+  return (
+    <Dialog label={file.value.name}>
+      <div class="dialog-form">
+        <p>{t.fileChanged}</p>
+        <footer>
+          <button type="button" class="button" onClick={() => { closeDialog(); void openWorkflow(file.value.name); }}>{t.reload}</button>
+          <button type="button" class="button primary" onClick={() => { closeDialog(); void saveMine(); }}>{t.keepMine}</button>
+        </footer>
+      </div>
+    </Dialog>
+  );
+}

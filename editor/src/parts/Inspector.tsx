@@ -1,0 +1,206 @@
+/** The right side: values of what is selected, its result, why it will run, help. */
+import { useState } from "preact/hooks";
+import { portsOf, setField, setUi, setValues, title } from "../app/editing.ts";
+import { check, checkOf, file, freshKeys, nodeState, opened, problems, revision, selection, types, versionOf } from "../app/store.ts";
+import { showNode } from "../canvas/neighbours.ts";
+import { part, textOf } from "../model/document.ts";
+import { asGiven, fieldKind, isChanged, valueOf } from "../model/shown.ts";
+import { MARKS } from "../model/state.ts";
+import { labelOf, titleOf } from "../model/types.ts";
+import type { Problem, Property } from "../net/schema.ts";
+import { t } from "../text.ts";
+import { IdField } from "./Dialogs.tsx";
+import { Field } from "./fields/Field.tsx";
+import { Icon, IconButton } from "./Icon.tsx";
+import { ResultPane } from "./Result.tsx";
+
+type Pane = "values" | "result" | "why" | "help";
+const PANES: Pane[] = ["values", "result", "why", "help"];
+
+export function Inspector() {
+  const [pane, setPane] = useState<Pane>("values");
+  const ids = [...selection.value];
+  revision.value;
+  const id = ids[0];
+  if (id === undefined) return <AboutWorkflow />;
+  for (const one of ids) versionOf(one).value;
+  const { document } = opened.value;
+  const record = document.nodes.get(id);
+  const typeName = textOf(record?.type);
+  const shown = ids.length > 1 ? "values" : pane;
+  return (
+    <section class="inspector" id="inspector" aria-label={t.inspector}>
+      <header class="inspector-head">
+        <h2>{ids.length > 1 ? t.several(ids.length) : title(id)}</h2>
+        {ids.length === 1 && <p class="muted small" title={typeName}>{types.value.node(typeName) ? typeName : `${typeName}: ${t.unknownType}`}</p>}
+      </header>
+      {ids.length === 1 && (
+        <div class="tabs" role="tablist" aria-label={t.inspector} onKeyDown={(event) => {
+          const by = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
+          if (!by) return;
+          event.preventDefault();
+          const next = PANES[(PANES.indexOf(pane) + by + PANES.length) % PANES.length]!;
+          setPane(next);
+          event.currentTarget.querySelector<HTMLElement>(`#tab-${next}`)?.focus();
+        }}>
+          {PANES.map((one) => (
+            <button key={one} id={`tab-${one}`} type="button" role="tab" aria-selected={one === pane} aria-controls="inspector-pane" tabIndex={one === pane ? 0 : -1} onClick={() => setPane(one)}>
+              {t[one]}
+              {one === "why" && problems.value.has(id) && <i class="alarm" aria-label={t.problems} />}
+            </button>
+          ))}
+        </div>
+      )}
+      <div class="inspector-pane" id="inspector-pane" role={ids.length === 1 ? "tabpanel" : undefined} aria-labelledby={ids.length === 1 ? `tab-${pane}` : undefined}>
+        {shown === "values" && <Values ids={ids} />}
+        {shown === "result" && <ResultPane id={id} />}
+        {shown === "why" && <Why id={id} />}
+        {shown === "help" && <Help type={typeName} />}
+      </div>
+    </section>
+  );
+}
+
+/** All properties; of several nodes, those that all have. */
+function Values({ ids }: { ids: string[] }) {
+  const { document } = opened.value;
+  const [first, ...rest] = ids as [string, ...string[]];
+  const common = portsOf(first).properties.filter((property) => rest.every((id) => portsOf(id).properties.some((one) => one.name === property.name && one.type === property.type)));
+  const type = types.value.node(textOf(document.nodes.get(first)?.type));
+  return (
+    <div class="fields">
+      {common.map((property) => <ValueRow key={`${first} ${property.name}`} ids={ids} property={property} />)}
+      {common.length === 0 && <p class="muted">{t.nothingFits}</p>}
+      {ids.length === 1 && type && (
+        <details class="more-fields">
+          <summary>{t.more}</summary>
+          <label for="node-title">{t.title}</label>
+          <input id="node-title" class="input" value={textOf(part(document.nodes.get(first), "ui_properties").title)} placeholder={titleOf(type.type)} disabled={file.value.readOnly} onInput={(event) => setUi([first], "title", event.currentTarget.value || undefined, `title ${first}`)} />
+          <IdField id={first} />
+        </details>
+      )}
+    </div>
+  );
+}
+
+function ValueRow({ ids, property: declared }: { ids: string[]; property: Property }) {
+  const { document } = opened.value;
+  const id = ids[0]!;
+  const record = document.nodes.get(id);
+  const property = asGiven(declared, record, types.value.node(textOf(record?.type)));
+  const edge = ids.length === 1 ? document.edgeInto(id, property.name) : undefined;
+  const value = valueOf(record, property);
+  const { name: typeName, kind: typeKind } = types.value.info(property.type);
+  const kind = fieldKind(property, types.value, value);
+  const wrong = problems.value.get(id)?.filter((one) => one.property === property.name) ?? [];
+  const fieldId = `i-${property.name}`;
+  const changed = !edge && isChanged(record, property);
+  return (
+    <div class={`field ${wrong.length ? "wrong" : ""} ${changed ? "changed" : ""} kind-of-${kind}`}>
+      <div class="field-head">
+        <label for={fieldId}>{labelOf(property.name)}</label>
+        {property.required && <span class="tag">{t.required}</span>}
+        <span class={`type kind-${typeKind}`}>{property.choices ? "" : typeName}</span>
+        {changed && !file.value.readOnly && <IconButton icon="again" label={t.reset} onClick={() => setValues(ids, property.name, undefined)} />}
+      </div>
+      {edge ? (
+        <button type="button" class="from" onClick={() => showNode(edge.source)}>
+          <Icon name="link" size={14} /> {t.connectedTo(`${title(edge.source)}.${labelOf(edge.sourceHandle)}`)}
+        </button>
+      ) : (
+        <Field id={fieldId} property={property} typeName={typeName} kind={kind} value={value} label={labelOf(property.name)} node={id} disabled={file.value.readOnly} invalid={wrong.length > 0} describedBy={`${fieldId}-about`} onChange={(next) => setValues(ids, property.name, next)} />
+      )}
+      {wrong.map((problem, index) => <ProblemLine key={index} problem={problem} ids={ids} property={property.name} />)}
+      <p class="field-about" id={`${fieldId}-about`}>{property.description}</p>
+    </div>
+  );
+}
+
+function ProblemLine({ problem, ids, property }: { problem: Problem; ids: string[]; property?: string | undefined }) {
+  return (
+    <p class={problem.level === "warning" || problem.level === "note" ? "problem" : "problem bad"}>
+      {problem.message} {problem.hint}
+      {problem.fix && property && <button type="button" class="text-button" onClick={() => setValues(ids, property, problem.fix!.value)}>{t.applyFix(problem.fix.text)}</button>}
+    </p>
+  );
+}
+
+function Why({ id }: { id: string }) {
+  const state = nodeState(id);
+  const known = checkOf(id);
+  const { document } = opened.value;
+  const above = [...new Set(document.edgesInto(id).map((edge) => edge.source))];
+  return (
+    <div class="why">
+      <p class={`why-state is-${state.mark}`}>
+        <span class={`mark mark-${state.mark}`} aria-hidden="true">{MARKS[state.mark]}</span>
+        <strong>{t.marks[state.mark]}</strong>
+      </p>
+      {state.reason && <p>{state.reason}</p>}
+      {known?.seconds !== undefined && <p class="muted">{t.seconds(known.seconds)}</p>}
+      {(problems.value.get(id) ?? []).map((problem, index) => <ProblemLine key={index} problem={problem} ids={[id]} property={problem.property} />)}
+      {above.length > 0 && (
+        <>
+          <h3>{t.upstream}</h3>
+          <ul class="list">
+            {above.map((one) => {
+              const { mark } = nodeState(one);
+              return (
+                <li key={one}>
+                  <button type="button" class="list-button" onClick={() => showNode(one)}>
+                    <span class={`mark mark-${mark}`} aria-hidden="true">{MARKS[mark]}</span>
+                    <span>{title(one)}</span>
+                    <span class="muted">{t.marks[mark]}</span>
+                  </button>
+                </li>
+              );
+            })}
+          </ul>
+        </>
+      )}
+      {known?.key && <p class="muted small mono key" title={freshKeys.has(known.key) ? t.marks.known : undefined}>{known.key}</p>}
+    </div>
+  );
+}
+
+export function Help({ type: name }: { type: string }) {
+  const type = types.value.node(name);
+  if (!type) return <p class="muted">{t.unknownType}</p>;
+  return (
+    <div class="help">
+      <p>{type.description}</p>
+      {type.use_cases.length > 0 && <h3>{t.useCases}</h3>}
+      <ul>{type.use_cases.map((one) => <li key={one}>{one}</li>)}</ul>
+      {type.outputs.length > 0 && <h3>{t.outputs}</h3>}
+      {type.outputs.map((one) => (
+        <p key={one.name}><span class={`type kind-${types.value.info(one.type).kind}`}>{types.value.info(one.type).name}</span> {labelOf(one.name)}. {one.description}</p>
+      ))}
+      <p class="tags">{type.tags.map((tag) => <span class="tag" key={tag}>{tag}</span>)}</p>
+    </div>
+  );
+}
+
+function AboutWorkflow() {
+  const { document } = opened.value;
+  const loose = problems.value.get("") ?? [];
+  const notes = check.value?.notes ?? [];
+  return (
+    <section class="inspector" id="inspector" aria-label={t.inspector}>
+      <header class="inspector-head"><h2>{t.workflowAbout}</h2></header>
+      <div class="inspector-pane">
+        <div class="fields">
+          <div class="field">
+            <div class="field-head"><label for="w-name">{t.name}</label></div>
+            <input id="w-name" class="input" value={document.name} placeholder={t.untitled} disabled={file.value.readOnly} onInput={(event) => setField("name", event.currentTarget.value)} />
+          </div>
+          <div class="field">
+            <div class="field-head"><label for="w-description">{t.description}</label></div>
+            <textarea id="w-description" class="input area" rows={4} value={document.description} disabled={file.value.readOnly} onInput={(event) => setField("description", event.currentTarget.value)} />
+          </div>
+        </div>
+        {[...loose, ...notes].map((problem, index) => <ProblemLine key={index} problem={problem} ids={[]} />)}
+        <p class="muted small hint">{t.nothingChosenHint}</p>
+      </div>
+    </section>
+  );
+}
