@@ -1,3 +1,105 @@
+/** Begins: session, catalogue, the workflow that the address or the server names. */
 import { render } from "preact";
+import "./style/tokens.css";
+import "./style/base.css";
+import "./style/canvas.css";
+import "./style/parts.css";
+import "./style/views.css";
+import { keepChecking } from "./app/checking.ts";
+import { takeDrops } from "./app/dropping.ts";
+import { keepDrafts, loadWorkflows, newWorkflow, openWorkflow, recoverNameless } from "./app/files.ts";
+import { loadHistory } from "./app/jobs.ts";
+import { followRoute, go, parseRoute, route } from "./app/route.ts";
+import { follow } from "./app/running.ts";
+import { keepSettings } from "./app/settings.ts";
+import { file, server, status, types } from "./app/store.ts";
+import { takeKey } from "./canvas/keys.ts";
+import { rebuild } from "./canvas/scene.ts";
+import { Types } from "./model/types.ts";
+import { ApiError } from "./net/api.ts";
+import { App } from "./parts/App.tsx";
+import { Session } from "./parts/Session.tsx";
+import { t } from "./text.ts";
 
-render(<main>nodetool</main>, document.getElementById("app")!);
+const API = 1;
+const root = document.getElementById("app")!;
+const STATUS_MILLISECONDS = 15_000;
+
+async function begin(): Promise<void> {
+  keepSettings();
+  const key = /^#key=(.+)$/.exec(location.hash)?.[1];
+  if (key !== undefined) {
+    // The key leaves the address before anything else can read it there.
+    history.replaceState(null, "", location.pathname);
+    await server.api.session({ key: decodeURIComponent(key) }).catch(() => undefined);
+  }
+  try {
+    const [found, catalogue] = await Promise.all([server.api.status(), server.api.nodes()]);
+    status.value = found;
+    types.value = new Types(catalogue);
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 401) askToken(key === undefined ? t.askToken : t.expiredLink);
+    else failed();
+    return;
+  }
+  await start();
+}
+
+function askToken(message: string): void {
+  const enter = async (token: string): Promise<boolean> => {
+    try {
+      await server.api.session({ token });
+    } catch {
+      return false;
+    }
+    render(null, root);
+    void begin();
+    return true;
+  };
+  render(<Session message={message} onToken={enter} />, root);
+}
+
+function failed(): void {
+  render(
+    <main class="session">
+      <form onSubmit={(event) => { event.preventDefault(); location.reload(); }}>
+        <h1>{t.app}</h1>
+        <p>{t.failedToLoad}</p>
+        <button type="submit" class="button primary large">{t.tryAgain}</button>
+      </form>
+    </main>,
+    root,
+  );
+}
+
+async function start(): Promise<void> {
+  route.value = parseRoute(location.hash);
+  const { owner, open, api } = status.value!;
+  const listed = loadWorkflows();
+  if (owner) {
+    const name = route.value.name || (location.hash ? "" : (open ?? ""));
+    if (name) {
+      route.value = { ...route.value, name };
+      await openWorkflow(name);
+    }
+    if (!name || file.value.name !== name) newWorkflow();
+    if (location.hash === "" && route.value.name) go(route.value);
+  }
+  render(<App />, root);
+  addEventListener("keydown", takeKey);
+  takeDrops();
+  followRoute((name) => {
+    if (owner && name !== file.value.name) void openWorkflow(name);
+  });
+  keepChecking();
+  keepDrafts();
+  follow();
+  rebuild();
+  if (api !== API) failed();
+  performance.mark("ready");
+  await Promise.all([listed, loadHistory()]);
+  if (owner && !file.value.name) await recoverNameless();
+  setInterval(() => void server.api.status().then((found) => (status.value = found), () => undefined), STATUS_MILLISECONDS);
+}
+
+void begin();

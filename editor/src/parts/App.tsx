@@ -1,0 +1,108 @@
+/** The regions of the page. On a narrow one, one region at a time and tabs at the bottom. */
+import { signal } from "@preact/signals";
+import { go, route } from "../app/route.ts";
+import { set, settings } from "../app/settings.ts";
+import { connected, file, leftTab, status } from "../app/store.ts";
+import { t } from "../text.ts";
+import { Bar } from "./Bar.tsx";
+import { Canvas } from "./Canvas.tsx";
+import { Dialogs } from "./Dialogs.tsx";
+import { Icon, type IconName } from "./Icon.tsx";
+import { Inspector } from "./Inspector.tsx";
+import { Lazy } from "./Lazy.tsx";
+import { Left, Workflows } from "./Left.tsx";
+import { Outline } from "./Outline.tsx";
+import { Strip } from "./Queue.tsx";
+import { Toasts } from "./Toasts.tsx";
+
+type Region = "main" | "workflows" | "outline" | "inspector";
+
+/** Which region a narrow page shows. */
+export const region = signal<Region>("main");
+
+export function App() {
+  const { left, right, bottom, leftWidth, rightWidth } = settings.value;
+  const { view, name } = route.value;
+  const isGraph = view === "graph";
+  const own = status.value?.owner === true;
+  const sides = isGraph && own;
+  return (
+    <div class={`app show-${region.value} view-${view}`} style={{ "--left": sides && left ? `${leftWidth}px` : "0px", "--right": sides && right ? `${rightWidth}px` : "0px" }}>
+      <Bar />
+      {!connected.value && <p class="banner" role="alert">{t.offline(0)}</p>}
+      <div class="body">
+        {sides && left && (
+          <aside class="side left-side"><Left /><Resizer name="leftWidth" sign={1} label={t.outline} /></aside>
+        )}
+        <div class="main">
+          {isGraph && own && <main class="graph-main" aria-label={t.graph}><Canvas /></main>}
+          {((isGraph && !own) || (view === "form" && !name && !own)) && <Lazy key="start" load={() => import("./Start.tsx")} />}
+          {view === "form" && (name || own) && <Lazy key="form" load={() => import("./Form.tsx")} />}
+          {view === "gallery" && <Lazy key="gallery" load={() => import("./Gallery.tsx")} />}
+          {view === "models" && <Lazy key="models" load={() => import("./Models.tsx")} />}
+        </div>
+        {sides && right && (
+          <aside class="side right-side"><Resizer name="rightWidth" sign={-1} label={t.inspector} /><Inspector /></aside>
+        )}
+        {isGraph && own && <div class="narrow-region">{region.value === "outline" ? <Outline /> : region.value === "inspector" ? <Inspector /> : region.value === "workflows" ? <Workflows /> : null}</div>}
+      </div>
+      {isGraph && own && bottom && <Strip />}
+      <Tabs />
+      <Dialogs />
+      <Toasts />
+    </div>
+  );
+}
+
+function Resizer({ name, sign, label }: { name: "leftWidth" | "rightWidth"; sign: 1 | -1; label: string }) {
+  const by = (amount: number): void => set(name, Math.min(560, Math.max(200, settings.peek()[name] + sign * amount)));
+  return (
+    <div
+      class="resizer"
+      role="separator"
+      aria-orientation="vertical"
+      aria-label={`${t.size}: ${label}`}
+      aria-valuenow={settings.value[name]}
+      aria-valuemin={200}
+      aria-valuemax={560}
+      tabIndex={0}
+      onPointerDown={(event) => event.currentTarget.setPointerCapture(event.pointerId)}
+      onPointerMove={(event) => event.buttons && by(event.movementX)}
+      onKeyDown={(event) => {
+        if (event.key === "ArrowLeft") by(-16);
+        else if (event.key === "ArrowRight") by(16);
+        else return;
+        event.preventDefault();
+        event.stopPropagation();
+      }}
+    />
+  );
+}
+
+/** The tabs of a narrow page. */
+function Tabs() {
+  const { view } = route.value;
+  const to = (next: Region, where: "graph" | "form" | "gallery" = "graph") => () => {
+    region.value = next;
+    go({ view: where, name: where === "gallery" ? "" : file.value.name || route.value.name });
+    if (next === "outline") leftTab.value = "outline";
+  };
+  const tabs: [string, IconName, boolean, () => void][] = [
+    [t.form, "form", view === "form", to("main", "form")],
+    [t.graph, "graph", view === "graph" && region.value === "main", to("main")],
+    [t.outline, "list", view === "graph" && region.value === "outline", to("outline")],
+    [t.inspector, "panelRight", view === "graph" && region.value === "inspector", to("inspector")],
+    [t.workflows, "folder", view === "graph" && region.value === "workflows", to("workflows")],
+    [t.gallery, "grid", view === "gallery", to("main", "gallery")],
+  ];
+  return (
+    <nav class="narrow-tabs" aria-label={t.regions}>
+      {tabs.map(([text, icon, on, run]) => (
+        <button key={text} type="button" aria-current={on ? "page" : undefined} onClick={run}>
+          <Icon name={icon} size={18} />
+          <span>{text}</span>
+        </button>
+      ))}
+    </nav>
+  );
+}

@@ -1,0 +1,108 @@
+/** The top: which document, saved or not, graph or form, search, and Run with what it would do. */
+import { action, perform } from "../actions.ts";
+import { fileTitle } from "../app/files.ts";
+import { go, route } from "../app/route.ts";
+import { activeRun, check, connected, file, opened, revision, runTick, saving, selection, status, unsaved } from "../app/store.ts";
+import { cancelRun } from "../app/running.ts";
+import { settings, toggle } from "../app/settings.ts";
+import { shownKey } from "../canvas/keys.ts";
+import { fractionDone } from "../model/runs.ts";
+import { t } from "../text.ts";
+import { Icon, IconButton } from "./Icon.tsx";
+import { Menu } from "./Menu.tsx";
+
+export function Bar() {
+  const isDocument = route.value.view === "graph" || route.value.view === "form";
+  return (
+    <header class="bar">
+      <div class="bar-left">
+        <IconButton icon="panel" label={t.workflows} hint={shownKey("Ctrl+B")} pressed={settings.value.left} onClick={() => toggle("left")} class="wide-only" />
+        <Title />
+      </div>
+      <nav class="segmented" aria-label={t.regions}>
+        {(["graph", "form", "gallery", "models"] as const).map((one) => (
+          <button key={one} type="button" class={one === "gallery" || one === "models" ? "wide-only" : ""} aria-current={route.value.view === one ? "page" : undefined} onClick={() => go({ view: one, name: one === "gallery" || one === "models" ? "" : file.value.name })}>
+            {t[one]}
+          </button>
+        ))}
+      </nav>
+      <div class="bar-right">
+        {isDocument && <History />}
+        <button type="button" class="search-button wide-only" onClick={() => perform("actions")} aria-label={t.searchActions}>
+          <Icon name="search" />
+          <span>{t.search}</span>
+          <kbd>{shownKey("Ctrl+K")}</kbd>
+        </button>
+        {isDocument && <Run />}
+        <IconButton icon="panelRight" label={t.inspector} hint={shownKey("Ctrl+I")} pressed={settings.value.right} onClick={() => toggle("right")} class="wide-only" />
+      </div>
+    </header>
+  );
+}
+
+function Title() {
+  const name = fileTitle();
+  const short = name.slice(name.lastIndexOf("/") + 1);
+  const folder = name.slice(0, name.length - short.length);
+  const state = !connected.value ? "offline" : file.value.readOnly ? "readOnly" : saving.value ? "saving" : unsaved.value ? "unsaved" : "saved";
+  revision.value;
+  const text = state === "offline" ? t.offline(opened.value.history.length) : t[state];
+  return (
+    <div class="doc-title">
+      <Menu label={t.more} class="doc-menu" items={["new", "save", "save-as", "versions", "theme", "keys"].map((id) => ({ action: action(id) }))}>
+        <span class="folder">{folder}</span>
+        <strong>{short}</strong>
+        <Icon name="down" size={12} />
+      </Menu>
+      {(file.value.name || unsaved.value || state === "offline" || state === "readOnly") && (
+        <span class={`save-state ${state}`} role="status" title={text}>
+          <i aria-hidden="true" />
+          <span>{text}</span>
+        </span>
+      )}
+    </div>
+  );
+}
+
+function History() {
+  revision.value;
+  const { history } = opened.value;
+  return (
+    <div class="group wide-only">
+      <IconButton icon="undo" label={t.undo} hint={shownKey("Ctrl+Z")} disabled={!history.canUndo} onClick={() => perform("undo")} />
+      <IconButton icon="redo" label={t.redo} hint={shownKey("Ctrl+Shift+Z")} disabled={!history.canRedo} onClick={() => perform("redo")} />
+    </div>
+  );
+}
+
+/** Of what the selected nodes need, how many nodes would be computed. */
+function toSelection(): { some: number; all: number } {
+  const needed = opened.value.document.ancestors(selection.value);
+  const states = [...needed].map((id) => check.value?.nodes[id]?.state);
+  return { some: states.filter((state) => state !== "known").length, all: needed.size };
+}
+
+/** Says before a run what it would compute. */
+function Run() {
+  runTick.value;
+  const answer = check.value;
+  const active = activeRun.value;
+  const errors = answer?.problems.filter((one) => (one.level ?? "error") === "error").length ?? 0;
+  const part = selection.value.size ? toSelection() : null;
+  const label = part ? t.runOf(part.some, part.all) : !answer ? t.run : errors ? t.run : answer.total === 0 ? t.run : answer.will_run === 0 ? t.runNothing : t.runOf(answer.will_run, answer.total);
+  const blocked = errors > 0 || opened.value.document.nodes.size === 0 || !connected.value || status.value?.can_run === false;
+  return (
+    <div class="run-group">
+      <button type="button" class={`run ${active ? "active" : ""} ${errors ? "blocked" : ""}`} aria-disabled={blocked} title={errors ? t.cantRun(errors) : `${label}  ${shownKey("Ctrl+Enter")}`} onClick={() => !blocked && perform("run")}>
+        {active && <progress max={1} value={fractionDone(active)} aria-label={t.running} />}
+        <Icon name="play" size={14} />
+        <span class="run-text">{label}</span>
+        {errors > 0 && <span class="badge" aria-label={t.cantRun(errors)}>{errors}</span>}
+      </button>
+      <Menu label={t.runMenu} class="run-more" items={["run", "run-all", "run-first", "run-anew", "run-seeds", "cancel-all"].map((id) => ({ action: action(id), ...(id === "run" && selection.value.size ? { text: t.runSelection } : {}) }))}>
+        <Icon name="down" size={12} />
+      </Menu>
+      {active && <IconButton icon="stop" label={t.cancelRun} hint={shownKey("Ctrl+.")} onClick={() => void cancelRun(active.id)} class="stop" />}
+    </div>
+  );
+}
