@@ -1,1 +1,0 @@
-import{n as e,t}from"./vendor-CR6WPEe9.js";e(t(`main`,{children:`nodetool`}),document.getElementById(`app`));
