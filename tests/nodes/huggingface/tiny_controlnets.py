@@ -14,7 +14,9 @@ from diffusers import (
     ControlNetModel,
     ControlNetUnionModel,
     FluxControlNetModel,
+    HunyuanDiT2DControlNetModel,
     QwenImageControlNetModel,
+    SanaControlNetModel,
     SD3ControlNetModel,
     ZImageControlNetModel,
 )
@@ -113,11 +115,28 @@ def z_image_inpainting_controlnet(transformer: Any) -> Any:
     return z_image_controlnet(transformer, 2 * transformer.config.in_channels + 1)
 
 
+def sana_controlnet(transformer: Any) -> Any:
+    known = inspect.signature(SanaControlNetModel).parameters
+    sizes = {name: value for name, value in transformer.config.items() if name in known}
+    return outspoken(SanaControlNetModel(**sizes | {"num_layers": 1}))
+
+
+def hunyuan_controlnet(transformer: Any) -> Any:
+    # It takes this many layers from the transformer, half of which it has.
+    known = inspect.signature(HunyuanDiT2DControlNetModel).parameters
+    sizes = {name: value for name, value in transformer.config.items() if name in known}
+    return outspoken(
+        HunyuanDiT2DControlNetModel(**sizes, transformer_num_layers=transformer.config.num_layers)
+    )
+
+
 FOR_DENOISER = {
     "UNet2DConditionModel": unet_controlnet,
     "FluxTransformer2DModel": flux_controlnet,
     "SD3Transformer2DModel": sd3_controlnet,
+    "HunyuanDiT2DModel": hunyuan_controlnet,
     "QwenImageTransformer2DModel": qwen_controlnet,
+    "SanaTransformer2DModel": sana_controlnet,
     "ZImageTransformer2DModel": z_image_controlnet,
 }
 """What leads the denoiser of that class."""

@@ -164,6 +164,16 @@ def stable_unclip() -> DiffusionPipeline:
 
 def unclip_variation() -> DiffusionPipeline:
     """Karlo: a decoder that draws from what CLIP sees, and two networks that enlarge."""
+    return UnCLIPImageVariationPipeline(
+        feature_extractor=clip_images(),
+        image_encoder=clip_vision(),
+        **karlo_decoder(),
+        **karlo_enlargers(),
+    )
+
+
+def karlo_decoder() -> dict[str, Any]:
+    """Return what draws small images from what CLIP sees, or would see."""
     decoder = unet(
         3,
         16,
@@ -178,24 +188,28 @@ def unclip_variation() -> DiffusionPipeline:
     # By the name that the index of the published model has for it, so that the saved one says the
     # same.
     text_projection: Any = component_class("unclip", "UnCLIPTextProjModel")
-    return UnCLIPImageVariationPipeline(
-        decoder=decoder,
-        text_encoder=CLIPTextModelWithProjection(clip_config()),
-        tokenizer=clip_tokenizer(),
-        text_proj=text_projection(
+    return {
+        "decoder": decoder,
+        "text_encoder": CLIPTextModelWithProjection(clip_config()),
+        "tokenizer": clip_tokenizer(),
+        "text_proj": text_projection(
             clip_embeddings_dim=WIDTH, time_embed_dim=32, cross_attention_dim=WIDTH
         ),
-        feature_extractor=clip_images(),
-        image_encoder=clip_vision(),
-        super_res_first=_enlarger(),
-        super_res_last=_enlarger(),
-        decoder_scheduler=UnCLIPScheduler(
+        "decoder_scheduler": UnCLIPScheduler(
             variance_type="learned_range", prediction_type="epsilon", num_train_timesteps=1000
         ),
-        super_res_scheduler=UnCLIPScheduler(
+    }
+
+
+def karlo_enlargers() -> dict[str, Any]:
+    """Return two networks that enlarge twice: one for all steps but the last."""
+    return {
+        "super_res_first": _enlarger(),
+        "super_res_last": _enlarger(),
+        "super_res_scheduler": UnCLIPScheduler(
             variance_type="fixed_small_log", prediction_type="epsilon", num_train_timesteps=1000
         ),
-    )
+    }
 
 
 def _enlarger() -> UNet2DModel:

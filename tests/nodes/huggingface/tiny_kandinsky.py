@@ -35,23 +35,30 @@ from tests.nodes.huggingface.tiny_parts import (
 )
 
 
-def _prior() -> dict[str, Any]:
-    prior = PriorTransformer(
+def prior() -> PriorTransformer:
+    made = PriorTransformer(
         num_attention_heads=2, attention_head_dim=8, embedding_dim=WIDTH, num_layers=1
     )
-    torch.nn.init.ones_(prior.clip_std)  # which a checkpoint brings
-    scheduler = UnCLIPScheduler(
+    torch.nn.init.ones_(made.clip_std)  # which a checkpoint brings
+    return made
+
+
+def prior_scheduler() -> UnCLIPScheduler:
+    return UnCLIPScheduler(
         prediction_type="sample",
         variance_type="fixed_small_log",
         clip_sample=True,
         clip_sample_range=5.0,
     )
+
+
+def _prior() -> dict[str, Any]:
     return {
-        "prior_prior": prior,
+        "prior_prior": prior(),
         "prior_image_encoder": clip_vision(),
         "prior_text_encoder": CLIPTextModelWithProjection(clip_config()),
         "prior_tokenizer": clip_tokenizer(),
-        "prior_scheduler": scheduler,
+        "prior_scheduler": prior_scheduler(),
         "prior_image_processor": clip_images(),
     }
 

@@ -162,9 +162,9 @@ def qwen3_vl_processor() -> Any:
     )
 
 
-def mistral() -> Mistral3ForConditionalGeneration:
-    """Return a model whose layers 10, 20 and 30 are read."""
-    text = {"model_type": "mistral", **_attention(30, len(reader_tokenizer()))}
+def mistral(layers: int = 30) -> Mistral3ForConditionalGeneration:
+    """Return a model of which FLUX.2 reads layers 10, 20 and 30."""
+    text = {"model_type": "mistral", **_attention(layers, len(reader_tokenizer()))}
     vision = {
         "model_type": "pixtral",
         "hidden_size": WIDTH,

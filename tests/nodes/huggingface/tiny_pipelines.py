@@ -56,11 +56,13 @@ from tests.nodes.huggingface.tiny_parts import (
 )
 from tests.nodes.huggingface.tiny_relatives import RELATIVES
 from tests.nodes.huggingface.tiny_sdxl import sdxl_parts
+from tests.nodes.huggingface.tiny_stable_variants import STABLE_VARIANTS
 from tests.nodes.huggingface.tiny_text_cascades import CASCADES
 from tests.nodes.huggingface.tiny_text_controlled import TEXT_CONTROLLED
 from tests.nodes.huggingface.tiny_text_glm import GLM
 from tests.nodes.huggingface.tiny_text_models import TEXT_FAMILIES
 from tests.nodes.huggingface.tiny_text_readers import READERS
+from tests.nodes.huggingface.tiny_token_models import TOKEN_MODELS
 from tests.nodes.huggingface.tiny_transformers import (
     flux,
     flux2_klein,
@@ -221,6 +223,7 @@ TEXT_ALONE = TEXT_FAMILIES | CASCADES | GLM | READERS
 """The families that have no other task, by name."""
 
 BUILDERS = FAMILIES | TEXT_ALONE | TEXT_CONTROLLED | IMAGE_MODELS | RELATIVES
+BUILDERS |= STABLE_VARIANTS | TOKEN_MODELS
 BUILDERS |= {builder.__name__: builder for builder in (*_OTHERS, *_EDITORS)}
 """All of them."""
 

@@ -40,12 +40,22 @@ With so many halvings that is little for the transformer.
 """
 
 
-def _parts(colours: int = 3, latents: int = 4, **options: Any) -> dict[str, Any]:
+def qwen2_vl() -> dict[str, Any]:
+    """Return a language model that looks at images, with its tokenizer and processor."""
     tokenizer = speller(*_PIECES)
     images = Qwen2VLImageProcessor(
         patch_size=14, size={"shortest_edge": 56 * 56, "longest_edge": 84 * 84}
     )
     return {
+        "text_encoder": qwen_reader(len(tokenizer), **_ids()),
+        "tokenizer": tokenizer,
+        "processor": without_videos(Qwen2VLProcessor)(image_processor=images, tokenizer=tokenizer),
+    }
+
+
+def _parts(colours: int = 3, latents: int = 4, **options: Any) -> dict[str, Any]:
+    return {
+        **qwen2_vl(),
         "vae": AutoencoderKLQwenImage(
             base_dim=4,
             z_dim=latents,
@@ -56,9 +66,6 @@ def _parts(colours: int = 3, latents: int = 4, **options: Any) -> dict[str, Any]
             latents_mean=[0.0] * latents,
             latents_std=[1.0] * latents,
         ),
-        "text_encoder": qwen_reader(len(tokenizer), **_ids()),
-        "tokenizer": tokenizer,
-        "processor": without_videos(Qwen2VLProcessor)(image_processor=images, tokenizer=tokenizer),
         "transformer": qwen_transformer(latents, **options),
         "scheduler": FlowMatchEulerDiscreteScheduler(),
     }

@@ -27,7 +27,9 @@ from diffusers import (
     PixArtTransformer2DModel,
     SanaPAGPipeline,
     SanaPipeline,
+    SanaSprintPipeline,
     SanaTransformer2DModel,
+    SCMScheduler,
 )
 
 from tests.nodes.huggingface.tiny_language_models import (
@@ -81,7 +83,7 @@ def pixart_sigma_pag() -> DiffusionPipeline:
     return PixArtSigmaPAGPipeline(**_pixart_parts(sample_size=32, use_additional_conditions=False))
 
 
-def _sana_parts() -> dict[str, Any]:
+def sana_parts(**options: Any) -> dict[str, Any]:
     levels: dict[str, Any] = {
         "encoder_block_out_channels": (8, 8),
         "decoder_block_out_channels": (8, 8),
@@ -106,6 +108,7 @@ def _sana_parts() -> dict[str, Any]:
         cross_attention_dim=8,
         caption_channels=WIDTH,
         sample_size=32,
+        **options,
     )
     return {
         "tokenizer": qwen_tokenizer(),
@@ -119,17 +122,23 @@ def _sana_parts() -> dict[str, Any]:
 
 
 def sana() -> DiffusionPipeline:
-    return SanaPipeline(**_sana_parts())
+    return SanaPipeline(**sana_parts())
+
+
+def sana_sprint() -> DiffusionPipeline:
+    """Distilled to draw in one to four steps, and told the guidance."""
+    parts = sana_parts(guidance_embeds=True, qk_norm="rms_norm_across_heads")
+    return SanaSprintPipeline(**parts | {"scheduler": SCMScheduler()})
 
 
 def sana_pag() -> DiffusionPipeline:
-    return SanaPAGPipeline(**_sana_parts(), pag_applied_layers="blocks.1")
+    return SanaPAGPipeline(**sana_parts(), pag_applied_layers="blocks.1")
 
 
-def _hunyuan_parts() -> dict[str, Any]:
+def hunyuan_parts() -> dict[str, Any]:
     transformer = HunyuanDiT2DModel(
         sample_size=32,
-        num_layers=2,
+        num_layers=4,  # of which a ControlNet leads the last
         patch_size=2,
         attention_head_dim=8,
         num_attention_heads=3,
@@ -155,11 +164,11 @@ def _hunyuan_parts() -> dict[str, Any]:
 
 
 def hunyuan_dit() -> DiffusionPipeline:
-    return HunyuanDiTPipeline(**_hunyuan_parts())
+    return HunyuanDiTPipeline(**hunyuan_parts())
 
 
 def hunyuan_dit_pag() -> DiffusionPipeline:
-    return HunyuanDiTPAGPipeline(**_hunyuan_parts(), pag_applied_layers="blocks.1")
+    return HunyuanDiTPAGPipeline(**hunyuan_parts(), pag_applied_layers="blocks.1")
 
 
 def auraflow() -> DiffusionPipeline:
@@ -276,6 +285,7 @@ TEXT_FAMILIES = {
         pixart_sigma_pag,
         sana,
         sana_pag,
+        sana_sprint,
     )
 }
 """Families that make images from texts alone, by name."""

@@ -201,7 +201,7 @@ def z_image() -> DiffusionPipeline:
     return ZImagePipeline(**z_image_parts())
 
 
-def qwen_reader(pieces: int, **ids: int) -> Qwen2_5_VLForConditionalGeneration:
+def qwen_reader(pieces: int, layers: int = 1, **ids: int) -> Qwen2_5_VLForConditionalGeneration:
     """
     Return a model that reads prompts.
 
@@ -211,7 +211,7 @@ def qwen_reader(pieces: int, **ids: int) -> Qwen2_5_VLForConditionalGeneration:
         "vocab_size": pieces,
         "hidden_size": WIDTH,
         "intermediate_size": WIDTH,
-        "num_hidden_layers": 1,
+        "num_hidden_layers": layers,
         "num_attention_heads": 2,
         "num_key_value_heads": 2,
         "rope_scaling": {"mrope_section": [2, 3, 3], "rope_type": "default", "type": "default"},
