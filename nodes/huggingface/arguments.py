@@ -111,6 +111,8 @@ def _apply(
         warn(f"{name} {quirk.note}.")
     if quirk.size_arguments and size is not None:
         added |= {key: value for key, value in quirk.size_arguments(*size).items() if key in taken}
+    if quirk.steps_arguments and "num_inference_steps" in arguments:
+        added |= quirk.steps_arguments(arguments["num_inference_steps"])
     arguments |= added
 
 

@@ -120,7 +120,13 @@ def _network_classes(pipeline: Any) -> frozenset[str]:
     transformer = getattr(pipeline, "transformer", None)
     if transformer is None:
         return frozenset({"ControlNetModel", "ControlNetUnionModel"})
-    return frozenset({type(transformer).__name__.replace("Transformer2DModel", "ControlNetModel")})
+    name = type(transformer).__name__
+    return frozenset(
+        {
+            name.replace("Transformer2DModel", "ControlNetModel"),
+            f"{name.removesuffix('Model')}ControlNetModel",
+        }
+    )
 
 
 def _check_text_width(pipeline: Any, net: Any) -> None:

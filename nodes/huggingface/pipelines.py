@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from nodetool_core import Context
 
-_ANY_AREA = re.compile(r"Upscale")
+_ANY_AREA = re.compile(r"Upscale|SuperResolution")
 """Pipelines whose input has no native area: they enlarge any image."""
 
 _SQUARE_ONLY = re.compile(r"^KandinskyImg2Img")

@@ -26,7 +26,7 @@ from nodes.huggingface.model_kinds import (
 from nodes.huggingface.pipelines import generate
 from nodetool_core import Context, Field, ImageRef, Lane, Node
 from nodetool_core.models.diffusers.scheduler_choice import SchedulerName
-from nodetool_core.models.diffusers.sizes import native_size
+from nodetool_core.models.diffusers.sizes import wanted_size
 
 _SIDE = (
     "pixels; 0 for the size that the model was made for. Cut down to the multiple that the model"
@@ -87,7 +87,7 @@ class TextToImage(DiffusionNode):
                 wanted | conditioning_arguments(pipeline, conditioning, context),
                 seed=self.seed,
                 aligned_images=optional_images(context, {"control_image": self.control_image}),
-                size=native_size(pipeline, self.width, self.height),
+                size=wanted_size(pipeline, self.width, self.height, context.warn),
                 count=self.num_images,
                 context=context,
             )

@@ -16,9 +16,8 @@ from nodes.huggingface.diffusion import (
 from nodes.huggingface.model_kinds import LoraModel, ReduxModel
 from nodes.huggingface.pipelines import Generated, generate
 from nodetool_core import Context, Field, ImageRef, ImageToImageModel
-from nodetool_core.models.diffusers.families import call_parameters
 from nodetool_core.models.diffusers.scheduler_choice import SchedulerName
-from nodetool_core.models.diffusers.sizes import native_size
+from nodetool_core.models.diffusers.sizes import wanted_size
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -144,16 +143,11 @@ class ImageVariation(DiffusionNode):
         with conditioned_pipeline(self.model, task, Conditioning.of(self), context) as pipeline:
             if task == "variation":
                 wanted["image"] = source
-            for name, side in (("width", self.width), ("height", self.height)):
-                if side and name not in call_parameters(type(pipeline)):
-                    context.warn(
-                        f"{name} is not used: {type(pipeline).__name__} has no such setting."
-                    )
             made = generate(
                 pipeline,
                 wanted,
                 seed=self.seed,
-                size=native_size(pipeline, self.width, self.height),
+                size=wanted_size(pipeline, self.width, self.height, context.warn),
                 count=self.num_images,
                 context=context,
             )

@@ -26,6 +26,7 @@ from nodes.huggingface.pipelines import generate, seed_at
 from nodes.huggingface.tiles import TileBlender, grid_tiles, overlapping_tiles, with_margin
 from nodes.huggingface.upscalers import Upscaler, load_upscaler
 from nodetool_core import Context, Field, ImageRef, ImageToImageModel
+from nodetool_core.models.diffusers.families import call_parameters
 from nodetool_core.models.diffusers.scheduler_choice import SchedulerName
 from nodetool_core.models.diffusers.sizes import native_size, side_multiple
 
@@ -156,8 +157,10 @@ class DiffusionUpscale(DiffusionNode):
         with conditioned_pipeline(
             self.model, "upscaling", Conditioning.of(self), context
         ) as pipeline:
-            # These pipelines want a prompt, if an empty one.
-            wanted = self.property_values(*names) | {"prompt": self.prompt or " "}
+            # Those that take a prompt want one, if an empty one.
+            takes_prompt = "prompt" in call_parameters(type(pipeline))
+            prompt = self.prompt or (" " if takes_prompt else "")
+            wanted = self.property_values(*names) | {"prompt": prompt}
             source = source_image(context, self.image, "image")
             output = generate(pipeline, wanted, seed=self.seed, image=source, context=context)
         return image_outputs(output, context, source)

@@ -10,11 +10,17 @@ it with copied schedulers, which takes some tens of microseconds.
 from __future__ import annotations
 
 import copy
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
 from nodetool_core.models.diffusers.schedulers import copied_scheduler, is_scheduler
-from nodetool_core.models.diffusers.tasks import automatic_class, check_channels, check_task
+from nodetool_core.models.diffusers.tasks import (
+    automatic_class,
+    check_channels,
+    check_task,
+    related_class,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +48,8 @@ def prototype(base: Any, task: str, name: str) -> Any:
     schedulers = {
         part: copied_scheduler(value) for part, value in components.items() if is_scheduler(value)
     }
+    if target is related_class(type(base).__name__, task):
+        return _over(target, {**components, **schedulers}, base.config)
     # The Auto class, and not `target.from_pipe`, which casts the weights that are shared.
     try:
         return automatic_class(task).from_pipe(base, **schedulers)
@@ -52,6 +60,17 @@ def prototype(base: Any, task: str, name: str) -> Any:
         raise ModelError(
             Problem("model_task_unsupported", name, message, "Use a complete model of this family.")
         ) from error
+
+
+def _over(target: type, components: Mapping[str, Any], config: Mapping[str, Any]) -> Any:
+    """Return a pipeline of another class over components, with the settings that both have."""
+    taken = inspect.signature(target).parameters
+    given = {
+        **dict.fromkeys(getattr(target, "_optional_components", ())),
+        **config,
+        **components,
+    }
+    return target(**{name: value for name, value in given.items() if name in taken})
 
 
 def lend(pipeline: Any) -> Any:

@@ -85,5 +85,5 @@ def _cache_signatures(module: Any) -> None:
     """
     for processor in getattr(module, "attn_processors", {}).values():
         call: Any = type(processor).__call__
-        if not hasattr(call, "__signature__"):
+        if hasattr(call, "__code__") and not hasattr(call, "__signature__"):
             call.__signature__ = inspect.signature(call)

@@ -33,8 +33,12 @@ class FamilyQuirk:
     """Further arguments, unless they are set."""
     size_arguments: Callable[[int, int], dict[str, Any]] | None = None
     """Arguments that follow from the width and height of the result, and replace those two."""
+    steps_arguments: Callable[[int], dict[str, Any]] | None = None
+    """Arguments that follow from the number of steps."""
     side_multiple: int = 0
     """What sides have to be multiples of, in pixels, where the components don't state it."""
+    has_coarse_latents: bool = False
+    """Whether sides in latents, too, have to be multiples of the VAE's factor."""
     native_side: int = 0
     """Side of the square that the models were trained at, in pixels, where none is configured."""
     uses_global_rng: bool = False
@@ -100,6 +104,25 @@ _QUIRKS = (
     ),
     # Its default is a schedule of guidance, which it refuses beside guidance_scale.
     FamilyQuirk(re.compile(r"^Ideogram4"), adds={"guidance_schedule": None}, native_side=2048),
+    FamilyQuirk(
+        re.compile(r"^UnCLIPPipeline"),
+        renames={
+            "num_inference_steps": "decoder_num_inference_steps",
+            "guidance_scale": "decoder_guidance_scale",
+        },
+        also_sets={"num_inference_steps": "prior_num_inference_steps"},
+        note="makes `num_inference_steps` steps twice: in the prior, and in the decoder",
+    ),
+    FamilyQuirk(
+        re.compile(r"^StableUnCLIPPipeline"),
+        also_sets={"num_inference_steps": "prior_num_inference_steps"},
+        note="makes `num_inference_steps` steps twice: in the prior, and in the decoder",
+    ),
+    # The time between the two steps that it was distilled for; refused with other numbers of steps.
+    FamilyQuirk(
+        re.compile(r"^SanaSprint"),
+        steps_arguments=lambda steps: {} if steps == 2 else {"intermediate_timesteps": None},
+    ),
     # The prior follows the prompt; the decoder follows the prior.
     FamilyQuirk(
         re.compile(r"^(Wuerstchen|StableCascade)Combined"),
@@ -113,11 +136,14 @@ _QUIRKS = (
     FamilyQuirk(re.compile(r"^(QwenImage21|GlmImage)"), side_multiple=32, native_side=1024),
     FamilyQuirk(re.compile(r"^Sana"), side_multiple=32),
     FamilyQuirk(re.compile(r"^CogView4"), side_multiple=16),
+    FamilyQuirk(re.compile(r"^LDMSuperResolution"), side_multiple=32),
+    # It cuts the mask to such multiples, and the mask has to fit the latents.
+    FamilyQuirk(re.compile(r"^AmusedInpaint"), has_coarse_latents=True),
     FamilyQuirk(re.compile(r"^GlmImage"), image_as_list=True),
     # They sample the VAE's posterior, or the tokens of a language model, without their generator.
     FamilyQuirk(
         re.compile(
-            r"^(CogView4Control|GlmImage|StableDiffusion3ControlNet|QwenImageControlNetInpaint)"
+            r"^(CogView4Control|GlmImage|HunyuanDiTControlNet|StableDiffusion3ControlNet|QwenImageControlNetInpaint)"
         ),
         uses_global_rng=True,
     ),
@@ -128,8 +154,12 @@ _QUIRKS = (
 
 FIXED_SCHEDULER = re.compile(
     r"LatentConsistency|LatentUpscale|^IF|^Kandinsky|Wuerstchen|Cascade|^Sana"
+    r"|ModelEditing|StableDiffusionSAG"
 )
 """Pipelines whose loop works with their own scheduler only, whatever it lists as compatible."""
+
+_OUTDATED_IMAGE_PROMPT = re.compile(r"^(AltDiffusion|StableDiffusionPipelineSafe)")
+"""Pipelines whose code for image prompts is of an older diffusers, and fails in 0.42."""
 
 _PACKED_LATENTS = re.compile(r"^(Flux2|Qwen|Ovis|Krea|Ideogram|Glm|Nucleus)")
 """Pipelines that pack latents into sequences, or add a frame axis, as only they can undo."""
@@ -226,6 +256,7 @@ def supports_ip_adapter(pipeline_class: type) -> bool:
     """Return whether a pipeline takes an image prompt through an IP adapter."""
     return (
         hasattr(pipeline_class, "load_ip_adapter")
+        and not _OUTDATED_IMAGE_PROMPT.search(pipeline_class.__name__)
         and call_parameter(pipeline_class, "ip_adapter_image") is not None
     )
 

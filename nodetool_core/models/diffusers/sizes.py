@@ -10,13 +10,22 @@ that area, keeping its aspect ratio. Sides are then rounded down to the multiple
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nodetool_core.models.diffusers.families import quirks_of
+from nodetool_core.models.diffusers.families import call_parameters, quirks_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_AREA_RATIO = 2.25
 MIN_AREA_RATIO = 0.5
 """Ratios to the native area between which an image keeps its size."""
+
+_DENOISERS = ("unet", "image_unet", "transformer")
+"""Components whose configuration states the size of the latents that they were trained at."""
+
+_AUTOENCODERS = ("vae", "vqvae")
+"""Components that decode latents, besides Kandinsky's `movq`."""
 
 
 class Size(NamedTuple):
@@ -64,6 +73,20 @@ def native_size(pipeline: Any, width: int = 0, height: int = 0) -> Size | None:
     return Size(width or other, height or other)
 
 
+def wanted_size(pipeline: Any, width: int, height: int, warn: Callable[[str], None]) -> Size | None:
+    """
+    Return the size to make an image at, as `native_size` does.
+
+    None for a pipeline of one size, with a warning for each side that is set.
+    """
+    taken = call_parameters(type(pipeline))
+    for name, side in (("width", width), ("height", height)):
+        if side and name not in taken:
+            class_name = type(pipeline).__name__
+            warn(f"{name} is not used: {class_name} has no such setting.")
+    return native_size(pipeline, width, height) if "width" in taken else None
+
+
 def supported_square(pipeline: Any, size: Size) -> Size:
     """Return the supported square of about the area of `size`."""
     multiple = side_multiple(pipeline)
@@ -79,7 +102,7 @@ def native_area(pipeline: Any) -> int | None:
     if declared:
         return declared**2
     scale = _vae_scale_factor(pipeline)
-    for part in ("unet", "transformer"):
+    for part in _DENOISERS:
         denoiser = getattr(pipeline, part, None)
         sample = denoiser.config.get("sample_size") if denoiser is not None else None
         if sample:
@@ -89,14 +112,19 @@ def native_area(pipeline: Any) -> int | None:
     if isinstance(sample, int):
         return int((sample * scale) ** 2)
     # Z-Image and Kandinsky 3 do not state it; they were trained at 1024 pixels with a factor of 8.
-    has_latents = any(getattr(pipeline, part, None) is not None for part in ("vae", "movq"))
+    has_latents = any(
+        getattr(pipeline, part, None) is not None for part in (*_AUTOENCODERS, "movq")
+    )
     return int((128 * scale) ** 2) if has_latents else None
 
 
 def side_multiple(pipeline: Any) -> int:
     """Return what width and height have to be multiples of, in pixels."""
-    declared = max((quirk.side_multiple for quirk in quirks_of(type(pipeline).__name__)), default=0)
-    return declared or _multiple_of_components(pipeline)
+    quirks = quirks_of(type(pipeline).__name__)
+    declared = max((quirk.side_multiple for quirk in quirks), default=0)
+    multiple = declared or _multiple_of_components(pipeline)
+    is_coarse = any(quirk.has_coarse_latents for quirk in quirks)
+    return multiple * (_vae_scale_factor(pipeline) if is_coarse else 1)
 
 
 def _multiple_of_components(pipeline: Any) -> int:
@@ -104,7 +132,7 @@ def _multiple_of_components(pipeline: Any) -> int:
     if getattr(pipeline, "movq", None) is not None:
         # Kandinsky rounds to squares of the factor.
         return scale**2
-    if getattr(pipeline, "vae", None) is None:
+    if not _has_autoencoder(pipeline):
         # DeepFloyd IF works on pixels, and cuts sides to 32.
         return 32
     transformer = getattr(pipeline, "transformer", None)
@@ -131,6 +159,10 @@ def _vae_scale_factor(pipeline: Any) -> int:
     movq = getattr(pipeline, "movq", None)
     if movq is not None:
         return int(2 ** (len(movq.config.block_out_channels) - 1))
-    if getattr(pipeline, "vae", None) is None:
+    if not _has_autoencoder(pipeline):
         return 1
     return int(getattr(pipeline, "vae_scale_factor", 8))
+
+
+def _has_autoencoder(pipeline: Any) -> bool:
+    return any(getattr(pipeline, part, None) is not None for part in _AUTOENCODERS)

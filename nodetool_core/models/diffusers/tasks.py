@@ -42,19 +42,42 @@ is over the same weights.
 
 ITSELF: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
+        "text-to-image": (
+            "AltDiffusionPipeline",
+            "AmusedPipeline",
+            "HunyuanDiTControlNetPipeline",
+            "LDMTextToImagePipeline",
+            "SanaControlNetPipeline",
+            "SanaSprintPipeline",
+            "SemanticStableDiffusionPipeline",
+            "StableDiffusionModelEditingPipeline",
+            "StableDiffusionPanoramaPipeline",
+            "StableDiffusionPipelineSafe",
+            "StableDiffusionSAGPipeline",
+            "StableUnCLIPPipeline",
+            "UnCLIPPipeline",
+            "VQDiffusionPipeline",
+            "VersatileDiffusionTextToImagePipeline",
+        ),
         "image-to-image": (
+            "AltDiffusionImg2ImgPipeline",
+            "AmusedImg2ImgPipeline",
             "ChromaImg2ImgPipeline",
             "Flux2KleinKVPipeline",
+            "SanaSprintImg2ImgPipeline",
+            "StableDiffusionDepth2ImgPipeline",
             "StableDiffusionInstructPix2PixPipeline",
             "StableDiffusionLatentUpscalePipeline",
             "StableDiffusionUpscalePipeline",
             "StableDiffusionXLInstructPix2PixPipeline",
         ),
         "inpainting": (
+            "AmusedInpaintPipeline",
             "Flux2KleinInpaintPipeline",
             "FluxFillPipeline",
             "FluxKontextInpaintPipeline",
             "QwenImageControlNetInpaintPipeline",
+            "StableDiffusionInpaintPipelineLegacy",
             "ZImageControlNetInpaintPipeline",
         ),
         "editing": (
@@ -71,8 +94,13 @@ ITSELF: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "StableDiffusionImageVariationPipeline",
             "StableUnCLIPImg2ImgPipeline",
             "UnCLIPImageVariationPipeline",
+            "VersatileDiffusionImageVariationPipeline",
         ),
-        "upscaling": ("StableDiffusionLatentUpscalePipeline", "StableDiffusionUpscalePipeline"),
+        "upscaling": (
+            "LDMSuperResolutionPipeline",
+            "StableDiffusionLatentUpscalePipeline",
+            "StableDiffusionUpscalePipeline",
+        ),
         "image-prior": ("FluxPriorReduxPipeline",),
     }
 )
@@ -81,42 +109,41 @@ Task to the pipelines that do it with their own weights, besides those that the 
 names.
 """
 
+RELATED: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        "image-to-image": {
+            "AltDiffusionPipeline": "AltDiffusionImg2ImgPipeline",
+            "AmusedPipeline": "AmusedImg2ImgPipeline",
+            "ChromaPipeline": "ChromaImg2ImgPipeline",
+            "SanaSprintPipeline": "SanaSprintImg2ImgPipeline",
+        },
+        "inpainting": {
+            "AmusedPipeline": "AmusedInpaintPipeline",
+            "Flux2KleinPipeline": "Flux2KleinInpaintPipeline",
+            "FluxKontextPipeline": "FluxKontextInpaintPipeline",
+            "LatentConsistencyModelPipeline": "StableDiffusionInpaintPipeline",
+        },
+    }
+)
+"""
+Task to what does it over the same weights, by the class that repositories name: pairs that the
+automatic choice of diffusers lacks.
+"""
+
 UNTRIED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "text-to-image": (
-            "AltDiffusionPipeline",
-            "AmusedPipeline",
             "BriaFiboPipeline",
             "BriaPipeline",
             "ErnieImagePipeline",
             "HiDreamImagePipeline",
-            "HunyuanDiTControlNetPipeline",
             "HunyuanImagePipeline",
             "Kandinsky5T2IPipeline",
-            "LDMTextToImagePipeline",
             "LongCatImagePipeline",
             "OmniGenPipeline",
             "PRXPixelPipeline",
-            "SanaControlNetPipeline",
-            "SanaSprintPipeline",
-            "SemanticStableDiffusionPipeline",
-            "StableDiffusionModelEditingPipeline",
-            "StableDiffusionPanoramaPipeline",
-            "StableDiffusionPipelineSafe",
-            "StableDiffusionSAGPipeline",
-            "StableUnCLIPPipeline",
-            "UnCLIPPipeline",
-            "VQDiffusionPipeline",
-            "VersatileDiffusionTextToImagePipeline",
         ),
-        "image-to-image": (
-            "AltDiffusionImg2ImgPipeline",
-            "AmusedImg2ImgPipeline",
-            "HunyuanImageRefinerPipeline",
-            "SanaSprintImg2ImgPipeline",
-            "StableDiffusionDepth2ImgPipeline",
-        ),
-        "inpainting": ("AmusedInpaintPipeline", "StableDiffusionInpaintPipelineLegacy"),
+        "image-to-image": ("HunyuanImageRefinerPipeline",),
         "editing": (
             "BriaFibo2Pipeline",
             "BriaFiboEditPipeline",
@@ -128,8 +155,6 @@ UNTRIED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "LongCatImageEditPipeline",
             "QwenImage21Pipeline",
         ),
-        "variation": ("VersatileDiffusionImageVariationPipeline",),
-        "upscaling": ("LDMSuperResolutionPipeline",),
     }
 )
 """As `ITSELF`, judged by what they take and return alone: no test here has run them."""
@@ -174,7 +199,7 @@ UNFIT: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
     ),
     (
         "makes images without any text, of what it was trained on",
-        re.compile(r"^(Consistency|DDIM|DDPM|LDM|PNDM|ScoreSdeVe|KarrasVe)"),
+        re.compile(r"^(Consistency|DDIM|DDPM|LDMPipeline|PNDM|ScoreSdeVe|KarrasVe)"),
     ),
     ("makes images of numbered classes, and takes no text", re.compile(r"^DiT")),
     (
@@ -267,6 +292,14 @@ def automatic_class(task: str) -> Any:
     return getattr(diffusers, AUTO[_KIND_OF.get(task, task)][0])
 
 
+def related_class(class_name: str, task: str) -> type | None:
+    """Return what does a task over the weights of a class that diffusers chooses nothing for."""
+    import diffusers
+
+    name = RELATED.get(task, {}).get(class_name)
+    return None if name is None else getattr(diffusers, name)
+
+
 def is_untried(class_name: str, task: str) -> bool:
     """Whether a class is let through for a task although no test has run it."""
     return class_name in UNTRIED.get(task, ())
@@ -306,12 +339,10 @@ def _chosen(class_name: str, task: str) -> type | None:
     found: type | None = auto_pipeline._get_task_class(
         table, class_name, throw_error_if_not_exist=False
     )
-    # The table for texts has one that fills in what a mask covers.
-    return (
-        None
-        if found is not None and task == "text-to-image" and "Inpaint" in found.__name__
-        else found
-    )
+    if found is not None and task == "text-to-image" and "Inpaint" in found.__name__:
+        # The table for texts has one that fills in what a mask covers.
+        return None
+    return found or related_class(class_name, task)
 
 
 def _refusal(class_name: str, task: str, name: str, does: list[str]) -> ModelError:

@@ -17,6 +17,7 @@ from nodetool_core.models.diffusers.tasks import (
     AUTO,
     ITSELF,
     OTHER_RESULTS,
+    RELATED,
     UNFIT,
     UNTRIED,
     check_task,
@@ -59,6 +60,7 @@ def test_m8_every_pipeline_of_diffusers_has_a_verdict() -> None:
 def test_m8_the_table_names_nothing_that_diffusers_lacks() -> None:
     known = pipelines()
     named = {name for table in (ITSELF, UNTRIED) for names in table.values() for name in names}
+    named |= {name for pairs in RELATED.values() for pair in pairs.items() for name in pair}
     assert named - known.keys() == set()
     unused = [
         why

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 IMAGE_TO_IMAGE = {
+    "AltDiffusionImg2ImgPipeline": "alt_diffusion",
+    "AmusedImg2ImgPipeline": "amused",
     "ChromaImg2ImgPipeline": "chroma_image",
     "Flux2KleinKVPipeline": "flux2_klein_kv",
     "Flux2KleinPipeline": "flux2_klein",
@@ -26,9 +28,11 @@ IMAGE_TO_IMAGE = {
     "QwenImageEditPlusPipeline": "qwen_edit_plus",
     "QwenImageImg2ImgPipeline": "qwen_image",
     "QwenImageLayeredPipeline": "qwen_layered",
+    "SanaSprintImg2ImgPipeline": "sana_sprint",
     "StableDiffusion3Img2ImgPipeline": "stable_diffusion_3",
     "StableDiffusion3PAGImg2ImgPipeline": "stable_diffusion_3_pag",
     "StableDiffusionControlNetImg2ImgPipeline": "controlnet_sd",
+    "StableDiffusionDepth2ImgPipeline": "depth_to_image",
     "StableDiffusionImg2ImgPipeline": "stable_diffusion",
     "StableDiffusionInstructPix2PixPipeline": "instruct_pix2pix",
     "StableDiffusionPAGImg2ImgPipeline": "stable_diffusion_pag",
@@ -42,6 +46,7 @@ IMAGE_TO_IMAGE = {
 }
 
 INPAINTING = {
+    "AmusedInpaintPipeline": "amused",
     "Flux2KleinInpaintPipeline": "flux2_klein_inpainting",
     "FluxControlInpaintPipeline": "flux_control",
     "FluxControlNetInpaintPipeline": "controlnet_flux",
@@ -59,6 +64,7 @@ INPAINTING = {
     "StableDiffusionControlNetInpaintPipeline": "controlnet_sd",
     "StableDiffusionControlNetPAGInpaintPipeline": "controlnet_sd_pag",
     "StableDiffusionInpaintPipeline": "stable_diffusion",
+    "StableDiffusionInpaintPipelineLegacy": "legacy_inpainting",
     "StableDiffusionPAGInpaintPipeline": "stable_diffusion_pag",
     "StableDiffusionXLControlNetInpaintPipeline": "controlnet_xl",
     "StableDiffusionXLControlNetUnionInpaintPipeline": "controlnet_xl_union",
@@ -84,6 +90,7 @@ VARIATION = {
     "StableDiffusionImageVariationPipeline": "image_variation",
     "StableUnCLIPImg2ImgPipeline": "stable_unclip",
     "UnCLIPImageVariationPipeline": "unclip_variation",
+    "VersatileDiffusionImageVariationPipeline": "versatile_variation",
 }
 
 RUNS: Mapping[str, Mapping[str, str]] = {
@@ -113,12 +120,14 @@ large images.
 """
 
 SIZES = {
+    "amused": (32, 28),
     "chroma_image": (112, 80),
     "deepfloyd_if": (32, 32),
     "kandinsky": (64, 64),
     "qwen_edit": (768, 704),
     "qwen_edit_plus": (768, 704),
     "qwen_layered": (640, 640),
+    "sana_sprint": (64, 32),
 }
 """
 Of the image that a model is given, where it is not the one below.

@@ -25,6 +25,7 @@ from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel, LoraM
 from nodes.huggingface.models_page import OF_TASK, families, supports
 from nodetool_core import ImageData, ImageToImageModel, RunCancelled
 from nodetool_core.models.diffusers.families import call_parameter
+from nodetool_core.models.diffusers.tasks import RELATED
 from tests.nodes.huggingface.image_families import NOT_RUN, RUNS, SLOW, size_for
 from tests.nodes.huggingface.recorder import Recorder
 from tests.nodes.huggingface.test_image_to_image import scene
@@ -58,11 +59,26 @@ OWN_SIZES = {
     "StableDiffusionImageVariationPipeline": (64, 64),
     "StableUnCLIPImg2ImgPipeline": (64, 64),
     "UnCLIPImageVariationPipeline": (32, 32),
+    "VersatileDiffusionImageVariationPipeline": (64, 64),
 }
 """
 Of the results of pipelines that make a new image instead of changing one, where no size is asked
 for.
 """
+
+BASES = {
+    "AltDiffusionPipeline": "alt_diffusion",
+    "AmusedPipeline": "amused",
+    "ChromaPipeline": "chroma",
+    "Flux2KleinPipeline": "flux2_klein",
+    "FluxKontextPipeline": "flux_kontext",
+    "LatentConsistencyModelPipeline": "lcm",
+    "SanaSprintPipeline": "sana_sprint",
+}
+"""Class that repositories name, and that more is done with than diffusers chooses, to its model."""
+
+OTHER_WEIGHTS = {"StableDiffusionInpaintPipeline"}
+"""What is run above with the weights of another family."""
 
 FURTHER_LOOPS = {"UnCLIPImageVariationPipeline": (7,)}
 """Steps of the loops behind the first one, which enlarge what it made."""
@@ -268,6 +284,33 @@ def test_a_family_runs(
         NODES[task](**values | {"num_inference_steps": 4}).process(other.context)
     assert other.steps == [other.cancel_at]
     assert all(entry.pins == 0 for entry in manager.loaded())
+
+
+@pytest.mark.parametrize(
+    ("task", "base"),
+    [
+        pytest.param(
+            task,
+            base,
+            id=f"{task}-{base.removesuffix('Pipeline')}",
+            marks=[pytest.mark.slow] if BASES[base] in SLOW else [],
+        )
+        for task, pairs in RELATED.items()
+        for base in pairs
+    ],
+)
+def test_a_base_repository_reaches_the_classes_over_its_weights(
+    task: str, base: str, run: Any, model: Callable[[str], str], manager: ModelManager
+) -> None:
+    name, ref = RELATED[task][base], ImageToImageModel(repo_id=model(BASES[base]))
+    with manager.use(ref, task, context=Recorder(manager).context) as pipeline:
+        assert type(pipeline).__name__ == name
+    made, _ = run(task, name, model=ref)
+    assert run(task, name, model=ref, prompt="a sea")[0].output.image.tobytes() != (
+        made.output.image.tobytes()
+    )
+    if name not in OTHER_WEIGHTS:
+        assert made.output.image.tobytes() == run(task, name)[0].output.image.tobytes()
 
 
 @pytest.mark.parametrize(

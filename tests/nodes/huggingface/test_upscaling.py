@@ -338,6 +338,28 @@ def test_diffusion_upscalers_enlarge(
     )
 
 
+def test_latent_super_resolution_enlarges_what_it_sees_without_a_prompt(
+    model: Callable[[str], str], recorder: Recorder
+) -> None:
+    def enlarge(**properties: Any) -> Image.Image:
+        values = {"num_inference_steps": 2, "seed": 1, "guidance_scale": 1.0} | properties
+        ref = ImageToImageModel(repo_id=model("latent_super_resolution"))
+        values = {"image": ImageData.of(scene(64, 32))} | values
+        node = DiffusionUpscale(model=ref, **values)
+        return made_by(node, recorder)
+
+    result = enlarge()
+    assert (result.size, result.mode) == ((128, 64), "RGB")
+    assert recorder.steps == [(1, 2), (2, 2)]
+    assert [warning.partition(":")[0] for warning in recorder.warnings] == [
+        "guidance_scale is not used"
+    ]
+    assert enlarge(seed=2).tobytes() != result.tobytes()
+    assert enlarge(image=ImageData.of(scene(64, 32).rotate(180))).tobytes() != result.tobytes()
+    enlarge(prompt="a lake")
+    assert any("prompt is not used" in warning for warning in recorder.warnings)
+
+
 def test_a_model_for_something_else_is_refused(
     model: Callable[[str], str], recorder: Recorder
 ) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tests.nodes.huggingface.recorder import Recorder
 
 PLAIN = {
+    "AltDiffusion": "alt_diffusion",
+    "Amused": "amused",
     "AuraFlow": "auraflow",
     "Chroma": "chroma",
     "CogView3Plus": "cogview3_plus",
@@ -35,6 +37,7 @@ PLAIN = {
     "KandinskyCombined": "kandinsky",
     "KandinskyV22Combined": "kandinsky22",
     "Krea2": "krea2",
+    "LDMTextToImage": "latent_diffusion",
     "LatentConsistencyModel": "lcm",
     "Lumina": "lumina",
     "Lumina2": "lumina2",
@@ -48,13 +51,23 @@ PLAIN = {
     "QwenImage21": "qwen_image_21",
     "Sana": "sana",
     "SanaPAG": "sana_pag",
+    "SanaSprint": "sana_sprint",
+    "SemanticStableDiffusion": "semantic",
     "StableCascadeCombined": "stable_cascade",
     "StableDiffusion": "stable_diffusion",
     "StableDiffusion3": "stable_diffusion_3",
     "StableDiffusion3PAG": "stable_diffusion_3_pag",
+    "StableDiffusionModelEditing": "model_editing",
     "StableDiffusionPAG": "stable_diffusion_pag",
+    "StableDiffusionPanorama": "panorama",
+    "StableDiffusionPipelineSafe": "safe_latent",
+    "StableDiffusionSAG": "self_attention_guidance",
     "StableDiffusionXL": "stable_diffusion_xl",
     "StableDiffusionXLPAG": "stable_diffusion_xl_pag",
+    "StableUnCLIP": "stable_unclip_text",
+    "UnCLIP": "unclip",
+    "VQDiffusion": "vq_diffusion",
+    "VersatileDiffusionTextToImage": "versatile_text",
     "WuerstchenCombined": "wuerstchen",
     "ZImage": "z_image",
     "ZImageOmni": "z_image_omni",
@@ -65,7 +78,9 @@ CONTROLLED = {
     "CogView4Control": "cogview4_control",
     "FluxControl": "flux_control",
     "FluxControlNet": "controlnet_flux",
+    "HunyuanDiTControlNet": "controlnet_hunyuan",
     "QwenImageControlNet": "controlnet_qwen",
+    "SanaControlNet": "controlnet_sana",
     "StableDiffusion3ControlNet": "controlnet_sd3",
     "StableDiffusionControlNet": "controlnet_sd",
     "StableDiffusionControlNetPAG": "controlnet_sd_pag",
@@ -85,13 +100,19 @@ NOT_OURS = {
 }
 """What diffusers 0.42.1 maps to text to image and TextToImage doesn't do, with the reason."""
 
-SIZES = dict.fromkeys(["StableCascadeCombined", "WuerstchenCombined"], (256, 128))
-"""Of the images to ask for, where 64 × 32 is too small for the family."""  # noqa: RUF001 - the sign that sizes are written with
+SIZES = {
+    **dict.fromkeys(["StableCascadeCombined", "WuerstchenCombined"], (256, 128)),
+    **dict.fromkeys(["UnCLIP", "VQDiffusion"], (0, 0)),
+}
+"""
+Of the images to ask for, where 64 × 32 is too small for the family, or it has no choice.
+"""  # noqa: RUF001 - the sign that sizes are written with
 
 
 def pipeline_class(family: str) -> type:
     """Return the pipeline that docs/models.md has under this name."""
-    return getattr(diffusers, f"{family}Pipeline")  # type: ignore[no-any-return]
+    name = family if "Pipeline" in family else f"{family}Pipeline"
+    return getattr(diffusers, name)  # type: ignore[no-any-return]
 
 
 def size_of(family: str) -> tuple[int, int]:
