@@ -29,11 +29,11 @@ from engine_graphs import add, shape
 from engine_ours import Result, Total, build, document
 
 from nodetool_core import Context, ImageRef, Lane, Node, Registry, Role
-from nodetool_core import graph as graphs
 from nodetool_core.engine.caching.memory import MemoryCache
 from nodetool_core.engine.engine import Engine
 from nodetool_core.engine.events import Event, RunFinished, event_json
 from nodetool_core.graph import Graph
+from nodetool_core.validation import build_graph
 from nodetool_core.workflow import WorkflowDocument
 
 NODES: Final = 8
@@ -154,7 +154,7 @@ def graph_of(
         for source, target, name in edges
     ]
     content = {"graph": {"nodes": nodes, "edges": records}}
-    return graphs.build(WorkflowDocument.from_json(content), Registry(node_classes=classes))
+    return build_graph(WorkflowDocument.from_json(content), Registry(node_classes=classes))
 
 
 def _side_by_side(node_class: type[Node], **data: Any) -> Graph:

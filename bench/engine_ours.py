@@ -16,12 +16,12 @@ from typing import Any
 from engine_graphs import Shape, add, mix, shape, source, total
 
 from nodetool_core import Lane, Node, Registry, Role
-from nodetool_core import graph as graphs
 from nodetool_core.engine.engine import Engine
 from nodetool_core.engine.events import Event, RunFinished
 from nodetool_core.engine.options import RunOptions
 from nodetool_core.engine.result import RunResult
 from nodetool_core.graph import Graph
+from nodetool_core.validation import build_graph
 from nodetool_core.workflow import WorkflowDocument
 
 
@@ -184,7 +184,7 @@ def document(of: Shape, last: type[Node] = Total) -> str:
 
 def build(text: str) -> Graph:
     """Return the validated graph of a workflow file."""
-    return graphs.build(WorkflowDocument.from_text(text), Registry(node_classes=NODES))
+    return build_graph(WorkflowDocument.from_text(text), Registry(node_classes=NODES))
 
 
 def load(text: str, engine: Engine) -> dict[str, Took]:
@@ -195,7 +195,7 @@ def load(text: str, engine: Engine) -> dict[str, Took]:
         with Clock() as reading:
             read = WorkflowDocument.from_text(text)
         with Clock() as validating:
-            graph = graphs.build(read, registry)
+            graph = build_graph(read, registry)
         with Clock() as planning:
             engine.plan(graph, options)
     return {

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from nodetool_core import graph as graphs
 from nodetool_core import inputs as given_inputs
 from nodetool_core.building import document_of
 from nodetool_core.engine.result import RunResult
@@ -20,6 +19,7 @@ from nodetool_core.properties import ANYTHING
 from nodetool_core.registry import Registry, distinct_types, shared_type
 from nodetool_core.subworkflow import expand
 from nodetool_core.types import value_type_name
+from nodetool_core.validation import build_graph
 from nodetool_core.workflow import WorkflowDocument
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class Workflow:
         self._document = document
         self.registry = registry
         self.base = base
-        self.graph: Graph = graphs.build(expand(document, registry, base, inside), registry)
+        self.graph: Graph = build_graph(expand(document, registry, base, inside), registry)
         self._engine = engine
 
     @property

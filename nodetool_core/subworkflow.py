@@ -19,10 +19,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from nodetool_core import graph as graphs
 from nodetool_core.errors import Problem, WorkflowError, near_miss
 from nodetool_core.graph import Graph, GraphNode
 from nodetool_core.node import Role
+from nodetool_core.validation import build_graph
 from nodetool_core.workflow import EdgeRecord, NodeRecord, WorkflowDocument
 
 if TYPE_CHECKING:
@@ -317,7 +317,7 @@ class _Expansion:
             hint = "Put the nodes of some of them into the workflows that use them."
             raise WorkflowError(Problem("nested_too_deeply", "", message, hint))
         document = _expanded(document, base, inside, self.shared)
-        return document, graphs.build(document, self.shared.registry)
+        return document, build_graph(document, self.shared.registry)
 
     def _make_room(self, place: str, nodes: int, edges: int, *used: str) -> None:
         """Count what is about to be put in. Raises WorkflowError where it is too much."""

@@ -160,9 +160,9 @@ def test_commands_name_inputs_and_properties_that_exist() -> None:
 
 
 def _graph(path: Path) -> Any:
-    from nodetool_core import graph
+    from nodetool_core.validation import build_graph
 
-    return graph.build(WorkflowDocument.load(path), Registry.installed())
+    return build_graph(WorkflowDocument.load(path), Registry.installed())
 
 
 @pytest.fixture

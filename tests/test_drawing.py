@@ -16,7 +16,7 @@ from nodetool_core.drawing import graph_mermaid, graph_svg, node_svg
 from nodetool_core.drawing.labels import fit, short, width
 from nodetool_core.drawing.layout import Link, lay_out
 from nodetool_core.graph import Graph
-from nodetool_core.graph import build as build_graph
+from nodetool_core.validation import build_graph
 from nodetool_core.workflow import WorkflowDocument
 
 FILES = sorted((Path(__file__).parents[1] / "graphs").glob("*.json"))

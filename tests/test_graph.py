@@ -15,8 +15,9 @@ from nodes.nodetool.input import IntegerInput, StringInput
 from nodes.nodetool.output import Output
 from nodes.nodetool.text import FormatText
 from nodetool_core import Field, ImageRef, Node, Registry, WorkflowError
-from nodetool_core.graph import Graph, build
+from nodetool_core.graph import Graph
 from nodetool_core.packs import Alias, Pack
+from nodetool_core.validation import build_graph
 from nodetool_core.workflow import WorkflowDocument
 from tests.engine.nodes import Add, Anything, Mix, Number, Total
 
@@ -56,7 +57,7 @@ def read(*nodes: Any, edges: tuple[str, ...] = ()) -> Graph:
         lines.append(
             {"source": source, "sourceHandle": output, "target": target, "targetHandle": handle}
         )
-    return build(
+    return build_graph(
         WorkflowDocument.from_json({"graph": {"nodes": records, "edges": lines}}), REGISTRY
     )
 
@@ -222,7 +223,7 @@ def test_a_value_that_is_nested_too_deeply_is_a_mistake(
         f" {value}}}}}]}}"
     )
     with pytest.raises(WorkflowError, match="nested too deeply"):
-        build(document, Registry(node_classes=[Anything]))
+        build_graph(document, Registry(node_classes=[Anything]))
 
 
 def test_a_long_cycle_is_named_by_its_path() -> None:
@@ -275,7 +276,9 @@ def test_hints_for_thousands_of_mistakes_take_no_longer_than_for_some() -> None:
     ]
     begun = time.process_time()
     with pytest.raises(WorkflowError) as caught:
-        build(WorkflowDocument.from_json({"graph": {"nodes": records, "edges": edges}}), REGISTRY)
+        build_graph(
+            WorkflowDocument.from_json({"graph": {"nodes": records, "edges": edges}}), REGISTRY
+        )
     # It was a quarter of a second for each edge and some milliseconds for each node.
     assert time.process_time() - begun < 5
     unknown = [problem for problem in caught.value.problems if problem.code == "unknown_node"]

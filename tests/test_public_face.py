@@ -42,6 +42,7 @@ ROOMS = [
     "models",
     "workflow",
     "graph",
+    "validation",
     "subworkflow",
     "drawing",
     "importing",

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nodetool_core import NodetoolError, Registry, Workflow, WorkflowError
-from nodetool_core.graph import build
+from nodetool_core.validation import build_graph
 from nodetool_core.workflow import WorkflowDocument
 from tests.engine.nodes import Add, Anything, Each, Mix, Number, Numbers, Total
 
@@ -80,14 +80,17 @@ def test_a_document_keeps_every_field_known_or_not(tmp_path: Path) -> None:
     path = tmp_path / "w.json"
     path.write_text(json.dumps(VALID))
     document = WorkflowDocument.load(path)
-    build(document, NODES)
+    build_graph(document, NODES)
     document.save(path)
     assert json.loads(path.read_text()) == {"schema_version": 1, **VALID}
 
 
 def test_a_bare_graph_is_read_as_well() -> None:
     assert (
-        len(build(WorkflowDocument.from_json({**VALID["graph"], "name": "bare"}), NODES).nodes) == 4
+        len(
+            build_graph(WorkflowDocument.from_json({**VALID["graph"], "name": "bare"}), NODES).nodes
+        )
+        == 4
     )
 
 

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nodetool_core import graph
 from nodetool_core.errors import Problem, WorkflowError
 from nodetool_core.node import Role
 from nodetool_core.properties import Property
 from nodetool_core.registry import Registry
 from nodetool_core.types import choices
+from nodetool_core.validation import build_graph
 from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, WorkflowDocument
 
 
@@ -148,7 +148,7 @@ class Draft:
                 [*imported.left_out, Problem("nothing_imported", where, message, _NO_OUTPUT)]
             )
         try:
-            self.notes.extend(graph.build(document, self.registry).notes)
+            self.notes.extend(build_graph(document, self.registry).notes)
         except WorkflowError as error:
             self.notes.extend(error.problems)
         return imported

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from nodetool_core import graph as graphs
 from nodetool_core.errors import NodetoolError, Problem, near_miss
 from nodetool_core.graph import Graph
 from nodetool_core.models.sources.allowlist import ModelAllowlist
@@ -29,6 +28,7 @@ from nodetool_core.server.parameters import (
 )
 from nodetool_core.subworkflow import expand
 from nodetool_core.types import union_members
+from nodetool_core.validation import build_graph
 from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, WorkflowDocument
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ class Catalog:
     def _add_file(self, name: str, path: Path) -> None:
         try:
             document = WorkflowDocument.load(path)
-            graph = graphs.build(
+            graph = build_graph(
                 expand(document, self._registry, path.absolute().parent, (str(path.resolve()),)),
                 self._registry,
             )
@@ -221,7 +221,7 @@ class Catalog:
         else:
             del nodes[0]
         document = WorkflowDocument(name=model, graph=GraphRecord(nodes=nodes, edges=edges))
-        graph = graphs.build(document, self._registry)
+        graph = build_graph(document, self._registry)
         step = next(node for node in graph.nodes if node.id == "step")
         inputs = declared_inputs(graph) | model_inputs(step)
         return ServedWorkflow(

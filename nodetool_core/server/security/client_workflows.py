@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from nodetool_core import graph as graphs
 from nodetool_core.errors import Problem, WorkflowError
 from nodetool_core.graph import GraphNode
 from nodetool_core.node import Lane, Node
@@ -25,6 +24,7 @@ from nodetool_core.server.catalog import ServedWorkflow, served_workflow
 from nodetool_core.server.parameters import PATH_INPUTS, PLACES
 from nodetool_core.server.security.json_limits import violation
 from nodetool_core.server.security.sanitize import InputSanitizer
+from nodetool_core.validation import build_graph
 from nodetool_core.workflow import WorkflowDocument
 
 MAX_NODES: Final = 1000
@@ -58,12 +58,12 @@ def read_client_workflow(
             )
         )
     _check_types(document, registry)
-    graph = graphs.build(document, registry)
+    graph = build_graph(document, registry)
     by_id = {node.id: node for node in graph.nodes}
     for record in document.graph.nodes:
         record.data = dict(record.data) | _resolved(by_id[record.id], sanitizer, put)
     return replace(
-        served_workflow("", document, graphs.build(document, registry), base), confined=True
+        served_workflow("", document, build_graph(document, registry), base), confined=True
     )
 
 

@@ -15,8 +15,8 @@ import pytest
 
 from nodetool_core import Registry
 from nodetool_core.errors import Problem
-from nodetool_core.graph import build
 from nodetool_core.packs import Alias
+from nodetool_core.validation import build_graph
 from nodetool_core.workflow import WorkflowDocument
 
 CATALOG = Path(__file__).parents[1] / "catalog.tsv"
@@ -147,7 +147,7 @@ def test_a_file_is_read_and_says_what_was_mapped() -> None:
         {"source": "repaint", "sourceHandle": "image", "target": "large", "targetHandle": "image"},
         {"source": "large", "sourceHandle": "output", "target": "image", "targetHandle": "value"},
     ]
-    graph = build(WorkflowDocument.from_json({"nodes": nodes, "edges": edges}), REGISTRY)
+    graph = build_graph(WorkflowDocument.from_json({"nodes": nodes, "edges": edges}), REGISTRY)
     repaint = next(node for node in graph.nodes if node.id == "repaint")
     assert repaint.spec.node_type == "huggingface.image_to_image.ImageToImage"
     assert (repaint.values["strength"], repaint.values["prompt"], repaint.values["scheduler"]) == (

@@ -23,9 +23,10 @@ from nodes.importers.comfyui.rules import RULES
 from nodes.importers.comfyui.samplers import SAMPLERS, scheduler_for
 from nodetool_core import Registry, Workflow, WorkflowError
 from nodetool_core.engine.options import RunOptions
-from nodetool_core.graph import Graph, build
+from nodetool_core.graph import Graph
 from nodetool_core.importing.draft import Imported
 from nodetool_core.types import choices
+from nodetool_core.validation import build_graph
 from nodetool_core.workflow import WorkflowDocument
 
 FILES = Path(__file__).parent / "files"
@@ -48,7 +49,7 @@ def content_of(name: str) -> Any:
 
 def graph_of(result: Imported) -> Graph:
     """Return the graph of the result, written as a file and read again."""
-    return build(
+    return build_graph(
         WorkflowDocument.from_json(json.loads(json.dumps(result.document.to_json()))), REGISTRY
     )
 

@@ -1,0 +1,399 @@
+"""
+From a document to a graph: every name and value checked against the nodes there are.
+
+`build_graph` collects every problem, each with its place, code and near miss. One pass over nodes
+and edges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nodetool_core.errors import Problem, WorkflowError, near_miss
+from nodetool_core.garbage_collection import collection_paused
+from nodetool_core.graph import (
+    Edge,
+    Graph,
+    GraphNode,
+    cycles,
+    in_topological_order,
+    is_missing_asset,
+)
+from nodetool_core.node import Node, Role
+from nodetool_core.properties import ANYTHING, Property
+from nodetool_core.secrets import key_problem
+from nodetool_core.types import exact_type, is_assignable, is_open, type_name
+from nodetool_core.values import PLAIN_TYPES
+from nodetool_core.workflow import EdgeRecord, WorkflowDocument
+
+if TYPE_CHECKING:
+    from nodetool_core.packs import Alias
+    from nodetool_core.registry import Registry
+
+
+def build_graph(document: WorkflowDocument, registry: Registry) -> Graph:
+    """Check a document and give its graph. Raises WorkflowError with all problems at once."""
+    reader = _Reader(document, registry)
+    with collection_paused():
+        graph = reader.read()
+    if reader.problems:
+        raise WorkflowError(reader.problems)
+    return graph
+
+
+_KEYLESS = PLAIN_TYPES - {str}
+"""Types whose values can hold nothing secret."""
+
+_COMPARISONS, _SUGGESTIONS = 20_000, 100
+"""
+Names that misspelled ones are held against, and unknown types that have hints.
+
+With thousands of mistakes, the first ones do.
+"""
+
+
+class _Port(NamedTuple):
+    """An output that may feed a property."""
+
+    output: int
+    property: str
+    is_dynamic: bool
+    checked: bool
+
+
+class _Type:
+    """A type that a document names: what is the same for all its nodes."""
+
+    def __init__(self, node_class: type[Node], alias: Alias | None) -> None:
+        self.node_class = node_class
+        self.alias = alias
+        self.spec = node_class.spec
+        properties = self.spec.properties
+        self.defaults = {
+            name: prop.default for name, prop in properties.items() if not prop.required
+        }
+        self.needed: list[tuple[str, Property]] = []
+        """Properties that have to be connected, or given a value that the default may not be."""
+        if node_class.role not in (Role.INPUT, Role.COMMENT):
+            self.needed = [
+                (name, prop)
+                for name, prop in properties.items()
+                if prop.required or _may_be_asset(prop)
+            ]
+        self.takes_any_name = node_class.dynamic and alias is None
+
+    def renamed_output(self, handle: str) -> str:
+        """Return an output handle by its name of today."""
+        return handle if self.alias is None else self.alias.outputs.get(handle, handle)
+
+    def renamed_property(self, handle: str) -> str:
+        """Return an input handle by its name of today; as it is where it has no counterpart."""
+        return handle if self.alias is None else self.alias.properties.get(handle, handle) or handle
+
+    def has_no_counterpart(self, handle: str) -> bool:
+        """Whether an input handle of another time leads nowhere today."""
+        return self.alias is not None and self.alias.properties.get(handle, handle) is None
+
+
+class _Reader:
+    """One reading of one document."""
+
+    def __init__(self, document: WorkflowDocument, registry: Registry) -> None:
+        self.document = document
+        self.registry = registry
+        self.problems: list[Problem] = []
+        self.notes: list[Problem] = []
+        self.types: dict[str, _Type | None] = {}
+        """What the document's types are, None for those there are not."""
+        self.suggestions: dict[str, str] = {}
+        """Hints for types there are not."""
+        self.comparisons = 0
+        self.nodes: list[GraphNode] = []
+        self.type_of: list[_Type] = []
+        """For each of the nodes."""
+        self.position: dict[str, int] = {}
+        self.broken: set[str] = set()
+        self.ports: dict[tuple[_Type, str, _Type, str], _Port] = {}
+        """
+        Pairs of an output and a property that may be connected, by types and names.
+
+        What is asked once for all such edges.
+        """
+        self.has_second_edges = False
+        """Whether some property has more than one edge."""
+        self.is_in_order = True
+        """Whether every edge so far leads from an earlier node to a later one."""
+
+    def read(self) -> Graph:
+        for index, record in enumerate(self.document.graph.nodes):
+            data, dynamic = record.data, record.dynamic_properties
+            self._read_node(index, record.id, record.type, data | dynamic if dynamic else data)
+        for index, edge in enumerate(self.document.graph.edges):
+            self._read_edge(index, edge)
+        for node, of_type in zip(self.nodes, self.type_of, strict=True):
+            self._check_inputs(node, of_type)
+        if self.has_second_edges:
+            self._report_second_edges()
+        self._check_names()
+        return Graph(self.nodes if self.is_in_order else self._in_order(), tuple(self.notes))
+
+    def _problem(self, code: str, where: str, message: str, hint: str = "") -> None:
+        self.problems.append(Problem(code, where, message, hint))
+
+    def _near_miss(self, name: str, known: Collection[str]) -> str:
+        """Return the hint for a misspelled name, as long as looking for one is cheap enough."""
+        self.comparisons += len(known)
+        return near_miss(name, known) if self.comparisons <= _COMPARISONS else ""
+
+    def _known(self, name: str, known: Collection[str]) -> str:
+        return self._near_miss(name, known) or (
+            f"It has {', '.join(known)}." if known else "It has none."
+        )
+
+    def _suggestion(self, node_type: str) -> str:
+        if node_type not in self.suggestions and len(self.suggestions) < _SUGGESTIONS:
+            self.suggestions[node_type] = self.registry.suggest(node_type)
+        return self.suggestions.get(node_type, "")
+
+    def _read_node(self, index: int, node_id: str, node_type: str, data: Mapping[str, Any]) -> None:
+        if node_id in self.position or node_id in self.broken:
+            self._problem(
+                "duplicate_id",
+                f"nodes[{index}].id",
+                f"{node_id!r} is the id of another node as well.",
+            )
+            return
+        of_type = self._type(node_type)
+        if of_type is None:
+            self.broken.add(node_id)
+            hint = self._suggestion(node_type)
+            self._problem(
+                "unknown_type",
+                f"nodes[{index}].type",
+                f"There is no node type {node_type!r}.",
+                hint,
+            )
+            return
+        if of_type.alias is not None:
+            data = {
+                **of_type.alias.values,
+                **self._renamed(f"nodes[{index}]", node_type, of_type.alias, data),
+            }
+        spec, values, dynamic = of_type.spec, of_type.defaults.copy(), dict[str, Any]()
+        for name, value in data.items():
+            prop = spec.properties.get(name)
+            if type(value) not in _KEYLESS and (
+                leak := key_problem(value, f"nodes[{index}].data.{name}")
+            ):
+                self.problems.append(leak)
+            elif prop is not None and type(value) is prop.exact:
+                values[prop.name] = value
+            elif prop is not None or of_type.node_class.dynamic:
+                read, found = (prop or ANYTHING).validate(value, f"nodes[{index}].data.{name}")
+                (dynamic if prop is None else values)[prop.name if prop is not None else name] = (
+                    read
+                )
+                self.problems.extend(found)
+            else:
+                hint = self._known(name, spec.properties)
+                self._problem(
+                    "unknown_property",
+                    f"nodes[{index}].data.{name}",
+                    f"{spec.title} has no property {name!r}.",
+                    hint,
+                )
+        self.position[node_id] = len(self.nodes)
+        self.nodes.append(GraphNode(node_id, of_type.node_class, values, dynamic, [], index))
+        self.type_of.append(of_type)
+
+    def _type(self, node_type: str) -> _Type | None:
+        """Return what a type in the document is; None where there is no such type."""
+        if node_type not in self.types:
+            alias = self.registry.alias(node_type)
+            node_class = self.registry.get(alias.type if alias else node_type)
+            self.types[node_type] = None if node_class is None else _Type(node_class, alias)
+        return self.types[node_type]
+
+    def _renamed(
+        self, place: str, node_type: str, alias: Alias, data: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        renamed = {}
+        if alias.type != node_type:
+            self.notes.append(
+                Problem(
+                    "mapped_type",
+                    f"{place}.type",
+                    f"{node_type} is read as {alias.type}.",
+                    level="note",
+                )
+            )
+        for name, value in data.items():
+            target = alias.properties.get(name, name)
+            if target is None:
+                message = f"{name} of {node_type} has no counterpart and is left out."
+                self.notes.append(
+                    Problem("left_out_property", f"{place}.data.{name}", message, level="note")
+                )
+                continue
+            if target != name:
+                self.notes.append(
+                    Problem(
+                        "mapped_property",
+                        f"{place}.data.{name}",
+                        f"{name} is read as {target}.",
+                        level="note",
+                    )
+                )
+            renamed[target] = value
+        return renamed
+
+    def _read_edge(self, index: int, edge: EdgeRecord) -> None:
+        source, target = self.position.get(edge.source), self.position.get(edge.target)
+        if source is None or target is None:
+            self._end(f"edges[{index}].source", edge.source)
+            self._end(f"edges[{index}].target", edge.target)
+            return
+        node, of_type, handle = self.nodes[target], self.type_of[target], edge.targetHandle
+        # All names that a type does not declare are one: what may feed them does not depend on the
+        # name.
+        is_free = of_type.takes_any_name and handle not in of_type.spec.properties
+        known = (self.type_of[source], edge.sourceHandle, of_type, "" if is_free else handle)
+        port = self.ports.get(known)
+        if port is None:
+            port = self._port(index, edge, self.type_of[source], of_type)
+            if port is None:
+                return
+            self.ports[known] = port
+        name = handle if is_free else port.property
+        node.inputs.append(Edge(source, port.output, name, port.is_dynamic, port.checked))
+        (node.dynamic if port.is_dynamic else node.values).pop(name, None)
+        if source >= target:
+            self.is_in_order = False
+
+    def _port(self, index: int, edge: EdgeRecord, source: _Type, target: _Type) -> _Port | None:
+        """How an edge connects; None, and a problem, where its output may not feed its property."""
+        ends = [
+            self._end(f"edges[{index}].source", edge.source),
+            self._end(f"edges[{index}].target", edge.target),
+        ]
+        if None in ends:
+            return None
+        if target.has_no_counterpart(edge.targetHandle):
+            named = self.document.graph.nodes[self.nodes[self.position[edge.target]].index].type
+            message = (
+                f"{edge.targetHandle} of {named} has no counterpart; what {edge.source} gives to it"
+                " is left out."
+            )
+            self.notes.append(
+                Problem("left_out_property", f"edges[{index}].targetHandle", message, level="note")
+            )
+            return None
+        source_handle = source.renamed_output(edge.sourceHandle)
+        target_handle = target.renamed_property(edge.targetHandle)
+        output = source.spec.outputs.get(source_handle)
+        prop = target.spec.properties.get(target_handle)
+        if output is None:
+            hint = self._known(source_handle, source.spec.outputs)
+            message = f"{source.spec.title} has no output {source_handle!r}."
+            self._problem("unknown_handle", f"edges[{index}].sourceHandle", message, hint)
+        if prop is None and not target.node_class.dynamic:
+            hint = self._known(target_handle, target.spec.properties)
+            message = f"{target.spec.title} has no property {target_handle!r}."
+            self._problem("unknown_handle", f"edges[{index}].targetHandle", message, hint)
+        if output is None or (prop is None and not target.node_class.dynamic):
+            return None
+        wanted = Any if prop is None else prop.annotation
+        if not is_assignable(output.annotation, wanted):
+            given, taken = f"{edge.source}.{source_handle}", f"{edge.target}.{target_handle}"
+            message = (
+                f"{given} is {type_name(output.annotation)}, but {taken} takes {type_name(wanted)}."
+            )
+            self._problem("type_mismatch", f"edges[{index}]", message)
+            return None
+        checked = (
+            prop is None or wanted is Any or not (is_open(output.annotation) or prop.is_bounded)
+        )
+        number = list(source.spec.outputs).index(source_handle)
+        return _Port(number, target_handle if prop is None else prop.name, prop is None, checked)
+
+    def _end(self, place: str, node_id: str) -> GraphNode | None:
+        """
+        Return the node at an end of an edge.
+
+        None, and a problem, where there is none that has edges.
+        """
+        if node_id in self.position:
+            node = self.nodes[self.position[node_id]]
+            if node.role is not Role.COMMENT:
+                return node
+            self._problem(
+                "unknown_handle", place, f"{node_id!r} is a comment; it has no inputs or outputs."
+            )
+        elif node_id not in self.broken:
+            self._problem(
+                "unknown_node",
+                place,
+                f"There is no node {node_id!r}.",
+                self._near_miss(node_id, self.position),
+            )
+        return None
+
+    def _check_inputs(self, node: GraphNode, of_type: _Type) -> None:
+        connected = {edge.property for edge in node.inputs}
+        if len(connected) < len(node.inputs):
+            self.has_second_edges = True
+        for name, prop in of_type.needed:
+            if name in connected or (
+                name in node.values and not is_missing_asset(prop, node.values[name])
+            ):
+                continue
+            message = f"{node.spec.title} needs {name} ({type_name(prop.annotation)})."
+            self._problem(
+                "missing_input",
+                f"{node.place}.data.{name}",
+                message,
+                "Give a value, or connect an output to it.",
+            )
+
+    def _report_second_edges(self) -> None:
+        """Report properties that have more than one edge."""
+        seen: set[tuple[int, str]] = set()
+        for index, edge in enumerate(self.document.graph.edges):
+            target = self.position.get(edge.target)
+            if target is None or self.type_of[target].has_no_counterpart(edge.targetHandle):
+                continue
+            name = self.type_of[target].renamed_property(edge.targetHandle)
+            if (target, name) in seen:
+                self._problem(
+                    "duplicate_edge",
+                    f"edges[{index}]",
+                    f"{edge.target}.{name} already has an edge; a property takes one.",
+                )
+            seen.add((target, name))
+
+    def _check_names(self) -> None:
+        for role in (Role.INPUT, Role.OUTPUT):
+            seen: dict[str, GraphNode] = {}
+            for node in self.nodes:
+                if node.node_class.role is role and seen.setdefault(node.name, node) is not node:
+                    message = f"{node.name!r} is the name of another {role.value} as well."
+                    self._problem("duplicate_name", f"{node.place}.data.name", message)
+
+    def _in_order(self) -> list[GraphNode]:
+        ordered = in_topological_order(self.nodes)
+        if ordered is not None:
+            return ordered
+        for path in cycles(self.nodes):
+            shown = path if len(path) <= 12 else [*path[:6], "…", *path[-5:]]
+            self._problem(
+                "cycle",
+                "edges",
+                f"The workflow runs in a circle: {' → '.join([*shown, path[0]])}.",
+                "Remove one of these edges.",
+            )
+        return self.nodes
+
+
+def _may_be_asset(prop: Property) -> bool:
+    return isinstance(prop.annotation, type) and exact_type(prop.annotation) is None
