@@ -63,7 +63,7 @@ From the bottom up: a room imports those before it and itself. docs/architecture
 where it is.
 """
 
-FOR_NODES = {"assets", "errors", "references"}
+FOR_NODES = {"assets", "errors", "references", "values"}
 """
 Rooms that a pack may use besides the public face; `packs` is for the pack's own announcement,
 `importing` for importers.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from nodetool_core import Context, Field, ImageData, ImageRef, Node, Role
+from nodetool_core.values import map_leaves
 
 
 class Output(Node):
@@ -27,12 +28,10 @@ class Output(Node):
     )
 
     def process(self, context: Context) -> Annotated[Any, "The value as it came."]:
-        return _opened(self.value, context)
+        return map_leaves(self.value, lambda leaf: _opened(leaf, context))
 
 
 def _opened(value: Any, context: Context) -> Any:
     if isinstance(value, ImageRef) and not isinstance(value, ImageData):
         return context.image_from_pil(context.image(value))
-    if isinstance(value, list):
-        return [_opened(item, context) for item in value]
     return value

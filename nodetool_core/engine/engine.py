@@ -48,6 +48,7 @@ from nodetool_core.packs import Pack
 from nodetool_core.references import AssetRef, ModelRef
 from nodetool_core.registry import Registry
 from nodetool_core.secrets import Secrets
+from nodetool_core.values import PLAIN_TYPES, leaves
 
 if TYPE_CHECKING:
     from nodetool_core.assets.loader import AssetStore, ImageLoader
@@ -329,9 +330,6 @@ class _NoSources:
         raise TypeError("A node with a model has no constant key.")
 
 
-_WITHOUT_SOURCE = frozenset({str, int, float, bool, type(None)})
-
-
 def _is_constant(step: Step) -> bool:
     """
     Whether the node's own part of its key can't change between runs.
@@ -348,13 +346,9 @@ def _is_constant(step: Step) -> bool:
 
 
 def _has_source(value: Any) -> bool:
-    if type(value) in _WITHOUT_SOURCE:
-        return False
-    if isinstance(value, (list, tuple)):
-        return any(_has_source(item) for item in value)
-    if isinstance(value, dict):
-        return any(_has_source(item) for item in value.values())
-    return isinstance(value, (AssetRef, ModelRef))
+    return type(value) not in PLAIN_TYPES and any(
+        isinstance(leaf, (AssetRef, ModelRef)) for leaf in leaves(value, object)
+    )
 
 
 class _RecordedModels:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from nodetool_core.errors import Problem
 from nodetool_core.properties import jsonable
+from nodetool_core.values import json_form
 
 
 class RunStarted(NamedTuple):
@@ -147,7 +148,7 @@ def event_json(event: Event) -> dict[str, Any]:
         if isinstance(value, Problem):
             fields[name] = value.to_json()
         elif name in ("image", "value") or value not in ((), "", {}):
-            fields[name] = _described(value)
+            fields[name] = json_form(value, _described)
     return fields
 
 
@@ -160,10 +161,6 @@ def _described(value: Any) -> Any:
             "width": pixels.size[0],
             "height": pixels.size[1],
         }
-    if isinstance(value, (list, tuple)):
-        return [_described(item) for item in value]
-    if isinstance(value, dict):
-        return {str(name): _described(item) for name, item in value.items()}
     try:
         return jsonable(value)
     except TypeError:

@@ -16,7 +16,6 @@ import hashlib
 import logging
 import secrets
 import threading
-import types
 from collections.abc import Iterable, Mapping
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,7 @@ from nodetool_core.graph import GraphNode
 from nodetool_core.own_types import JsonValue, fields_of
 from nodetool_core.ownership import own_copy
 from nodetool_core.references import AssetRef, ModelRef, Reference
+from nodetool_core.values import PLAIN_TYPES
 
 if TYPE_CHECKING:
     from nodetool_core.context import Sources
@@ -172,14 +172,6 @@ def _fingerprint(node: GraphNode, values: dict[str, Any], sources: Sources) -> s
         ) from error
 
 
-_AS_WRITTEN = frozenset({str, int, float, bool, types.NoneType})
-"""
-Types whose values Python writes differently wherever they differ.
-
-Texts are quoted, so that none can look like anything else.
-"""
-
-
 def _canonical(value: Any, sources: Sources) -> str:
     """
     Return a text that is equal for equal content, and different for different content.
@@ -187,7 +179,7 @@ def _canonical(value: Any, sources: Sources) -> str:
     Raises TypeError where the value has none.
     """
     kind = type(value)
-    if kind in _AS_WRITTEN:
+    if kind in PLAIN_TYPES:
         return repr(value)
     if kind is dict:
         if all(type(name) is str for name in value):
@@ -246,7 +238,7 @@ def _canonical_items(items: Iterable[tuple[str, Any]], sources: Sources) -> str:
     parts = [
         (
             f"{name!r}:{value!r}"
-            if type(value) in _AS_WRITTEN
+            if type(value) in PLAIN_TYPES
             else f"{name!r}:{_canonical(value, sources)}"
         )
         for name, value in items

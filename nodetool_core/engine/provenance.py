@@ -20,6 +20,7 @@ from nodetool_core.node import Role
 from nodetool_core.properties import jsonable
 from nodetool_core.references import AssetRef, ImageRef, ModelRef
 from nodetool_core.registry import distinct_types
+from nodetool_core.values import Place, map_places
 
 if TYPE_CHECKING:
     from nodetool_core.assets.loader import ImageLoader
@@ -60,18 +61,16 @@ class ProvenanceRecorder:
         with self._lock:
             self._result.models[name] = revision
 
-    def finished(self, name: str, value: Any, item: tuple[int | str, ...] = ()) -> Any:
+    def finished(self, name: str, value: Any) -> Any:
         """Return the value of the output `name` with its images knowing what made them."""
-        if isinstance(value, ImageData):
-            return value.with_provenance(self._provenance(name, item) | {"pixels": value.digest})
-        if isinstance(value, list):
-            return [self.finished(name, part, (*item, number)) for number, part in enumerate(value)]
-        if type(value) is dict:
-            return {
-                key: self.finished(name, part, (*item, key)) if isinstance(key, str) else part
-                for key, part in value.items()
-            }
-        return value
+
+        def finish(leaf: Any, item: Place) -> Any:
+            # What stands under a name that is no text can't be found again by it.
+            if not isinstance(leaf, ImageData) or not all(isinstance(p, int | str) for p in item):
+                return leaf
+            return leaf.with_provenance(self._provenance(name, item) | {"pixels": leaf.digest})
+
+        return map_places(value, finish)
 
     def _provenance(self, name: str, item: tuple[int | str, ...]) -> dict[str, Any]:
         with self._lock:

@@ -13,6 +13,7 @@ from sqlalchemy import insert, select, update
 from nodetool_core.errors import Problem
 from nodetool_core.jobs import schema
 from nodetool_core.jobs.job import Job, JobsError, JobState, StoredEvent, unknown_job
+from nodetool_core.values import json_form
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
@@ -106,12 +107,8 @@ def to_text(value: Any) -> str:
     try:
         return json.dumps(value, allow_nan=False, separators=(",", ":"))
     except ValueError:
-        return json.dumps(_finite(value), allow_nan=False, separators=(",", ":"))
+        return json.dumps(json_form(value, _finite), allow_nan=False, separators=(",", ":"))
 
 
 def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _finite(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -31,6 +31,7 @@ from nodetool_core.jobs.workflow_cache import workflow_digest
 from nodetool_core.properties import jsonable
 from nodetool_core.references import AssetRef, ModelRef
 from nodetool_core.types import union_members
+from nodetool_core.values import leaves
 from nodetool_core.workflow import WorkflowDocument
 
 if TYPE_CHECKING:
@@ -225,14 +226,5 @@ def model_name(ref: ModelRef) -> str:
 
 def _stored_files(graph: Graph) -> set[str]:
     """Digests of the stored files that a graph names."""
-    found = set()
-    pending = [
-        value for node in graph.nodes for value in (*node.values.values(), *node.dynamic.values())
-    ]
-    while pending:
-        value = pending.pop()
-        if isinstance(value, list | tuple):
-            pending.extend(value)
-        elif isinstance(value, AssetRef) and value.stored_as:
-            found.add(value.stored_as)
-    return found
+    values = [(node.values, node.dynamic) for node in graph.nodes]
+    return {ref.stored_as for ref in leaves(values, AssetRef) if ref.stored_as}

@@ -13,6 +13,7 @@ from nodetool_core.jobs.files import describe
 from nodetool_core.jobs.job import JobOptions, StoredFile
 from nodetool_core.properties import jsonable
 from nodetool_core.references import AssetRef, FolderRef
+from nodetool_core.values import json_form
 
 if TYPE_CHECKING:
     from nodetool_core.jobs.storage import Storage
@@ -32,7 +33,7 @@ class Collector:
 
     def collect(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
         """Return the JSON form. Raises ImageError where an image can't be encoded or read."""
-        return {name: self._kept(value) for name, value in outputs.items()}
+        return {name: json_form(value, self._kept) for name, value in outputs.items()}
 
     def _kept(self, value: Any) -> Any:
         if isinstance(value, ImageData):
@@ -49,10 +50,6 @@ class Collector:
             # A file that went through unchanged: its place on this machine means nothing to whoever
             # reads the result.
             return self._store(self._loader.read(value))
-        if isinstance(value, Mapping):
-            return {str(name): self._kept(item) for name, item in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [self._kept(item) for item in value]
         try:
             return jsonable(value)
         except TypeError:

@@ -29,6 +29,7 @@ from nodetool_core.server.parameters import (
 from nodetool_core.subworkflow import expand
 from nodetool_core.types import union_members
 from nodetool_core.validation import build_graph
+from nodetool_core.values import leaves
 from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, WorkflowDocument
 
 if TYPE_CHECKING:
@@ -122,14 +123,8 @@ class ServedWorkflow:
     @property
     def models(self) -> list[ModelRef]:
         """The models that are named in it."""
-        pending = [value for node in self.graph.nodes for value in node.values.values()]
-        found = []
-        for value in pending:
-            if isinstance(value, list):
-                pending.extend(value)
-            elif isinstance(value, ModelRef) and not value.is_empty():
-                found.append(value)
-        return found
+        found = leaves([node.values for node in self.graph.nodes], ModelRef)
+        return [ref for ref in found if not ref.is_empty()]
 
 
 class Catalog:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core import Context, Field, ImageRef, Node, Role
+from nodetool_core.values import leaves
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 
 class Preview(Node):
@@ -30,7 +31,7 @@ class Preview(Node):
     )
 
     def process(self, context: Context) -> None:
-        for ref in _images(self.value):
+        for ref in leaves(self.value, ImageRef):
             context.check_cancelled()
             context.preview(context.image(ref))
 
@@ -53,11 +54,3 @@ class Comment(Node):
 
     def process(self) -> None:
         return
-
-
-def _images(value: Any) -> Iterator[ImageRef]:
-    if isinstance(value, ImageRef):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _images(item)

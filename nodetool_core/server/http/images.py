@@ -4,13 +4,13 @@ Images as they come in and go out: decoded under the server's limits, encoded as
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from nodetool_core.assets.decode import ImageHeader, ImageLimits, decode_bytes, read_header
 from nodetool_core.assets.encode import encode_image
 from nodetool_core.assets.image_data import ImageData
+from nodetool_core.values import leaves, map_leaves
 
 _FORMAT_OF: Final = {
     "image/png": "PNG",
@@ -63,24 +63,12 @@ def decoded(value: Any) -> Any:
     """
     Return a client's value with pixels in place of every encoded image in it. Raises ImageError.
     """
-    if isinstance(value, EncodedImage):
-        return value.decode()
-    if isinstance(value, list):
-        return [decoded(item) for item in value]
-    return {key: decoded(item) for key, item in value.items()} if isinstance(value, dict) else value
+    return map_leaves(value, lambda leaf: leaf.decode() if isinstance(leaf, EncodedImage) else leaf)
 
 
 def decoded_bytes(value: Any) -> int:
     """Return how many bytes the pixels of all encoded images in a client's value will take."""
-    return sum(found.header.decoded_bytes for found in _encoded_images(value))
-
-
-def _encoded_images(value: Any) -> Iterator[EncodedImage]:
-    if isinstance(value, EncodedImage):
-        yield value
-    elif isinstance(value, (list, dict)):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _encoded_images(item)
+    return sum(found.header.decoded_bytes for found in leaves(value, EncodedImage))
 
 
 def decode_image(data: bytes, limits: ImageLimits, where: str = "image") -> ImageData:

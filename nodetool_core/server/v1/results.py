@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.assets.image_data import ImageData
@@ -17,6 +18,7 @@ from nodetool_core.properties import jsonable
 from nodetool_core.references import AssetRef
 from nodetool_core.server.http.images import encode_image_data, media_type_of
 from nodetool_core.server.v1.schemas import FileAnswer, InlineFile, JobAnswer
+from nodetool_core.values import json_form
 
 if TYPE_CHECKING:
     from nodetool_core.server.runtime.app_state import AppState
@@ -49,13 +51,20 @@ class Results:
                 else _file(state.jobs.put(content), base)
             )
 
-        return {name: _answer(value, base, kept) for name, value in outputs.items()}
+        return {
+            name: json_form(value, partial(_answer, base=base, kept=kept))
+            for name, value in outputs.items()
+        }
 
     def of_job(self, job: Job, base: str) -> JobAnswer:
         """Return a job with the results that it has."""
         found = self._state.jobs.results(job.id) if job.state.ended else {}
         return JobAnswer.of(
-            job, {name: _answer(value, base, _no_image) for name, value in found.items()}
+            job,
+            {
+                name: json_form(value, partial(_answer, base=base, kept=_no_image))
+                for name, value in found.items()
+            },
         )
 
 
@@ -64,10 +73,6 @@ def _answer(value: Any, base: str, kept: Callable[[ImageData], dict[str, Any]]) 
         return kept(value)
     if isinstance(value, StoredFile):
         return _file(value, base)
-    if isinstance(value, (list, tuple)):
-        return [_answer(item, base, kept) for item in value]
-    if isinstance(value, Mapping):
-        return {str(key): _answer(item, base, kept) for key, item in value.items()}
     if isinstance(value, AssetRef):
         # A file of this machine that went through: its place is nobody's business.
         return {"type": value.type}
