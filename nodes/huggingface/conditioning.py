@@ -10,7 +10,6 @@ fails.
 
 from __future__ import annotations
 
-import copy
 import re
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields
@@ -29,23 +28,24 @@ from nodes.huggingface.loras import lora_tensors
 from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel, LoraModel
 from nodetool_core import ImageRef, ModelRef, NodeError
 from nodetool_core.errors import ModelError
-from nodetool_core.models.diffusers.families import supports_ip_adapter, supports_loras
+from nodetool_core.models.diffusers.families import (
+    quirks_of,
+    supports_ip_adapter,
+    supports_loras,
+)
+from nodetool_core.models.diffusers.modules import clone_sharing_parameters, shown_in_compute_dtype
 from nodetool_core.models.diffusers.scheduler_choice import check_scheduler, set_scheduler
 from nodetool_core.models.diffusers.tasks import is_untried
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    import torch
+
     from nodetool_core import Context, Node
 
 _DENOISERS = ("unet", "transformer", "prior")
 _ENCODERS = ("text_encoder", "text_encoder_2", "text_encoder_3")
-
-SHARED_IMAGE_ENCODERS = {
-    "StableDiffusion3": "google/siglip-so400m-patch14-384",
-    "Flux": "openai/clip-vit-large-patch14",
-}
-"""Prefix of a pipeline's class to the image encoder of its IP adapters, published without one."""
 
 
 @dataclass(frozen=True)
@@ -141,70 +141,17 @@ def conditioning_arguments(
     return arguments
 
 
-def clone_modules(pipeline: Any, names: tuple[str, ...]) -> None:
+def _clone_modules(pipeline: Any, names: tuple[str, ...]) -> None:
     """Replace the named modules of a pipeline with clones that share their parameters."""
+    for name, module in _modules(pipeline, names).items():
+        setattr(pipeline, name, clone_sharing_parameters(module))
+
+
+def _modules(pipeline: Any, names: tuple[str, ...]) -> dict[str, torch.nn.Module]:
     import torch
 
-    for name in names:
-        module = getattr(pipeline, name, None)
-        if isinstance(module, torch.nn.Module):
-            setattr(pipeline, name, _clone_module(module))
-
-
-def _clone_module(module: Any) -> Any:
-    """Clone a module tree over the same parameters, with its layerwise casting."""
-    from diffusers.hooks import layerwise_casting
-
-    shared = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}
-    clone = copy.deepcopy(module, shared)
-    for original_layer, cloned_layer in zip(module.modules(), clone.modules(), strict=True):
-        registry = vars(original_layer).get("_diffusers_hook")
-        if registry is None:
-            continue
-        # The hooks of a copy call the module that it was copied from.
-        for name in ("_diffusers_hook", "forward"):
-            vars(cloned_layer).pop(name, None)
-        cast = registry.get_hook("layerwise_casting")
-        if cast is not None:
-            layerwise_casting.apply_layerwise_casting_hook(
-                cloned_layer, cast.storage_dtype, cast.compute_dtype, cast.non_blocking
-            )
-    return clone
-
-
-@contextmanager
-def _shown_in_compute_dtype(pipeline: Any) -> Iterator[None]:
-    """
-    Show layerwise-cast layers in their compute dtype while a LoRA is loaded.
-
-    PEFT gives its layers the dtype of the parameters that it finds. The stand-ins have the right
-    shape and take no memory.
-    """
-    import torch
-
-    modules = [
-        inner
-        for name in (*_DENOISERS, *_ENCODERS)
-        for inner in getattr(getattr(pipeline, name, None), "modules", list)()
-    ]
-    replaced = []
-    for inner in modules:
-        registry = vars(inner).get("_diffusers_hook")
-        cast = None if registry is None else registry.get_hook("layerwise_casting")
-        if cast is None:
-            continue
-        for name, tensor in list(inner._parameters.items()):
-            if tensor is not None:
-                replaced.append((inner._parameters, name, tensor))
-                shown = torch.empty((), dtype=cast.compute_dtype, device=tensor.device).expand(
-                    tensor.shape
-                )
-                inner._parameters[name] = torch.nn.Parameter(shown, requires_grad=False)
-    try:
-        yield
-    finally:
-        for parameters, name, tensor in replaced:
-            parameters[name] = tensor
+    found = {name: getattr(pipeline, name, None) for name in names}
+    return {name: module for name, module in found.items() if isinstance(module, torch.nn.Module)}
 
 
 def _check_ip_adapter(conditioning: Conditioning) -> None:
@@ -240,7 +187,7 @@ def _load_loras(pipeline: Any, loras: list[LoraModel], stack: ExitStack, context
     if not supports_loras(type(pipeline)):
         context.warn(f"loras is not used: {name} takes none.")
         return
-    clone_modules(pipeline, (*_DENOISERS, *_ENCODERS))
+    _clone_modules(pipeline, (*_DENOISERS, *_ENCODERS))
     for index, lora in enumerate(scaled):
         part = stack.enter_context(context.models.use(lora, "tensors", context=context))
         denoiser = next(name for name in _DENOISERS if hasattr(pipeline, name))
@@ -257,7 +204,7 @@ def _load_lora(
     hint = "Choose a LoRA made for this family of models."
     check_lora(tensors, lora.repo_id)
     try:
-        with _shown_in_compute_dtype(pipeline):
+        with shown_in_compute_dtype(_modules(pipeline, (*_DENOISERS, *_ENCODERS)).values()):
             pipeline.load_lora_weights(tensors, adapter_name=adapter)
     except Exception as error:
         raise model_unfit(f"The LoRA {lora.repo_id!r}", name, error, hint, "loras") from error
@@ -321,7 +268,7 @@ def _load_ip_adapter(
         f"The IP adapter {conditioning.ip_adapter_model.repo_id!r}",
         "ip_adapter_model",
     )
-    clone_modules(pipeline, _DENOISERS)
+    _clone_modules(pipeline, _DENOISERS)
     try:
         pipeline.load_ip_adapter(groups, subfolder=None, weight_name=None)
     except Exception as error:
@@ -354,12 +301,7 @@ def _image_encoder_of(adapter: ModelRef, pipeline: str, stack: ExitStack, contex
         return stack.enter_context(context.models.use(encoder, task, context=context))
     except ModelError as error:
         shared = next(
-            (
-                repo_id
-                for family, repo_id in SHARED_IMAGE_ENCODERS.items()
-                if pipeline.startswith(family)
-            ),
-            None,
+            (quirk.image_encoder for quirk in quirks_of(pipeline) if quirk.image_encoder), None
         )
         if shared is None or error.problem.code != "model_not_diffusers":
             raise

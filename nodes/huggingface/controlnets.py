@@ -8,12 +8,17 @@ pipeline is called, because a mismatch fails somewhere inside of it.
 
 from __future__ import annotations
 
-import copy
 import inspect
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core import ModelRef, NodeError
-from nodetool_core.models.diffusers.families import call_parameter, controlnet_pipeline_class
+from nodetool_core.models.diffusers.families import (
+    SHARES_SUBMODULES,
+    call_parameter,
+    controlnet_classes,
+    controlnet_pipeline_class,
+)
+from nodetool_core.models.diffusers.modules import shallow_clone
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -22,13 +27,6 @@ if TYPE_CHECKING:
 
 _EXTRA_CHANNELS = ("extra_conditioning_channels", "extra_condition_channels")
 """Configuration keys of networks that take a mask as a further channel."""
-
-SHARES_SUBMODULES = ("ZImageControlNetModel",)
-"""
-Networks to which pipelines attach submodules of their transformer.
-
-Networks are shared between calls, so each pipeline needs its own module objects.
-"""
 
 _HINT = "Choose a ControlNet made for this family of models."
 
@@ -65,7 +63,7 @@ def add_controlnet(
     target = controlnet_pipeline_class(
         type(pipeline), task, "ControlNetUnion" if "Union" in type(net).__name__ else "ControlNet"
     )
-    if target is None or type(net).__name__.replace("MultiModel", "") not in _network_classes(
+    if target is None or type(net).__name__.replace("MultiModel", "") not in controlnet_classes(
         pipeline
     ):
         raise NodeError(
@@ -115,20 +113,6 @@ def _control_mode_count(net: Any) -> int:
     return int(net.config.num_control_type) if "Union" in type(net).__name__ else 0
 
 
-def _network_classes(pipeline: Any) -> frozenset[str]:
-    """Return the names of ControlNet classes for this kind of model."""
-    transformer = getattr(pipeline, "transformer", None)
-    if transformer is None:
-        return frozenset({"ControlNetModel", "ControlNetUnionModel"})
-    name = type(transformer).__name__
-    return frozenset(
-        {
-            name.replace("Transformer2DModel", "ControlNetModel"),
-            f"{name.removesuffix('Model')}ControlNetModel",
-        }
-    )
-
-
 def _check_text_width(pipeline: Any, net: Any) -> None:
     """Raise NodeError where network and model differ in the width of prompt embeddings."""
     unet = getattr(pipeline, "unet", None)
@@ -168,13 +152,5 @@ def _with_network(target: type, pipeline: Any, net: Any) -> Any:
     }
     return target(
         **parts
-        | {"controlnet": _clone_network(net) if type(net).__name__ in SHARES_SUBMODULES else net}
+        | {"controlnet": shallow_clone(net) if type(net).__name__ in SHARES_SUBMODULES else net}
     )
-
-
-def _clone_network(net: Any) -> Any:
-    """Return the network as a new module over the same children and parameters."""
-    clone = copy.copy(net)
-    for kind in ("_modules", "_parameters", "_buffers"):
-        vars(clone)[kind] = dict(vars(net)[kind])
-    return clone

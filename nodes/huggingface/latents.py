@@ -8,15 +8,10 @@ autoencoder's factor, 8 for most.
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
-
-from nodetool_core.models.diffusers.families import call_parameters, exposes_latents
 
 if TYPE_CHECKING:
     import torch
-
-    from nodetool_core.models.diffusers.previews import StepCallback
 
 
 class Latents(NamedTuple):
@@ -36,74 +31,3 @@ class Latents(NamedTuple):
         import torch
 
         return torch.from_numpy(self.array)
-
-
-class LatentsCapture:
-    """Keeps the latents of the last denoising step, from which the image is decoded."""
-
-    def __init__(self) -> None:
-        self._last: torch.Tensor | None = None
-
-    def callback(self, pipeline: Any) -> StepCallback | None:
-        """Return a `callback_on_step_end`; None where the pipeline has no such parameter."""
-        if "callback_on_step_end" not in call_parameters(type(pipeline)):
-            return None
-
-        def keep(pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-            self._last = tensors.get("latents")
-            return tensors
-
-        return keep
-
-    @property
-    def last(self) -> torch.Tensor | None:
-        """The captured latents, in the pipeline's own layout."""
-        return self._last
-
-    def latents(self, pipeline: Any, size: tuple[int, int]) -> Latents | None:
-        """
-        Return the captured latents in the layout of one image of that width and height.
-
-        None where nothing was captured, or where only the pipeline can unpack its latents.
-        """
-        last = self._last
-        if last is None or not exposes_latents(type(pipeline)):
-            return None
-        unpack = getattr(pipeline, "_unpack_latents", None)
-        if (
-            last.dim() == 3
-            and unpack is not None
-            and len(inspect.signature(unpack).parameters) == 4
-        ):
-            last = unpack(last, size[1], size[0], pipeline.vae_scale_factor)
-        if last.dim() != 4 or last.shape[1] != pipeline.vae.config.get("latent_channels"):
-            return None
-        return Latents.of(last[:1])
-
-
-def normalized(vae: Any, latents: torch.Tensor) -> torch.Tensor:
-    """Return the encoder's output as the denoiser takes it: shifted and scaled."""
-    scale, shift = _normalization(vae)
-    result: torch.Tensor = (latents - shift) * scale
-    return result
-
-
-def denormalized(vae: Any, latents: torch.Tensor) -> torch.Tensor:
-    """Return the denoiser's output as the decoder takes it: unscaled and shifted back."""
-    scale, shift = _normalization(vae)
-    result: torch.Tensor = latents / scale + shift
-    return result
-
-
-def _normalization(vae: Any) -> tuple[Any, Any]:
-    """Return scale and shift: numbers, or tensors per channel where the VAE has statistics."""
-    import torch
-
-    mean, std = vae.config.get("latents_mean"), vae.config.get("latents_std")
-    if mean is not None and std is not None:
-        columns = [
-            torch.tensor(values, dtype=torch.float32, device=vae.device).view(1, -1, 1, 1)
-            for values in (mean, std)
-        ]
-        return vae.config.get("scaling_factor", 1.0) / columns[1], columns[0]
-    return vae.config.get("scaling_factor") or 1.0, vae.config.get("shift_factor") or 0.0

@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from nodes.huggingface.arguments import call_arguments, check_steps
-from nodes.huggingface.latents import Latents, LatentsCapture
+from nodes.huggingface.latents import Latents
 from nodetool_core import NodeError
 from nodetool_core.models.diffusers.families import quirks_of
 from nodetool_core.models.diffusers.finite_check import FiniteCheck
+from nodetool_core.models.diffusers.latents import LatentsCapture
 from nodetool_core.models.diffusers.previews import chain_callbacks, preview_callback
 from nodetool_core.models.diffusers.progress import relayed_warnings, report_steps
 from nodetool_core.models.diffusers.prompts import warn_of_truncated_prompts
@@ -40,12 +41,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from nodetool_core import Context
-
-_ANY_AREA = re.compile(r"Upscale|SuperResolution")
-"""Pipelines whose input has no native area: they enlarge any image."""
-
-_SQUARE_ONLY = re.compile(r"^KandinskyImg2Img")
-"""Pipelines that support squares only: diffusers 0.42 swaps width and height on one path."""
 
 _SEEDS = 2**64
 """Number of seeds of a `torch.Generator`."""
@@ -164,7 +159,8 @@ def generate(
             if model_input is image or image is None
             else generated.resize(image.size, _lanczos())
         )
-    return Generated(images, capture.latents(pipeline, images[-1].size))
+    latents = capture.latents(pipeline, images[-1].size)
+    return Generated(images, None if latents is None else Latents.of(latents))
 
 
 def _call_pipeline(
@@ -231,9 +227,8 @@ def _fit_to_model(
 ) -> Image.Image:
     """Return the image at a supported size; warn where it was resized."""
     given = Size(*image.size)
-    fitting = supported_size(
-        pipeline, given, any_area=bool(_ANY_AREA.search(type(pipeline).__name__))
-    )
+    any_area = any(quirk.any_area for quirk in quirks_of(type(pipeline).__name__))
+    fitting = supported_size(pipeline, given, any_area=any_area)
     if fitting == given:
         return image
     if warns:
@@ -248,7 +243,8 @@ def _fit_to_model(
 def _stretch_to_square(pipeline: Any, image: Image.Image, context: Context) -> Image.Image:
     """Return the image stretched to a square where the pipeline supports no other shape."""
     name = type(pipeline).__name__
-    if not _SQUARE_ONLY.search(name) or image.width == image.height:
+    square_only = any(quirk.square_only for quirk in quirks_of(name))
+    if not square_only or image.width == image.height:
         return image
     square = supported_square(pipeline, Size(*image.size))
     context.warn(
@@ -272,7 +268,7 @@ def _warn_of_chosen_size(
 ) -> None:
     """Warn where the pipeline chose the size of the result itself."""
     name = type(pipeline).__name__
-    if image.size != source.size and not _ANY_AREA.search(name):
+    if image.size != source.size and not any(quirk.any_area for quirk in quirks_of(name)):
         context.warn(
             f"the result has the size {Size(*image.size)}, which {name} chooses itself.",
             used=image.size,

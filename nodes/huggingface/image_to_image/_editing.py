@@ -16,6 +16,7 @@ from nodes.huggingface.diffusion import (
 from nodes.huggingface.model_kinds import LoraModel, ReduxModel
 from nodes.huggingface.pipelines import Generated, generate
 from nodetool_core import Context, Field, ImageRef, ImageToImageModel
+from nodetool_core.models.diffusers.families import quirks_of
 from nodetool_core.models.diffusers.scheduler_choice import SchedulerName
 from nodetool_core.models.diffusers.sizes import wanted_size
 
@@ -77,7 +78,8 @@ class EditByInstruction(DiffusionNode):
             references = [
                 model_image(context, ref, "reference_images") for ref in self.reference_images or ()
             ]
-            if references and not _takes_reference_images(pipeline):
+            quirks = quirks_of(type(pipeline).__name__)
+            if references and not any(quirk.reference_images for quirk in quirks):
                 context.warn(
                     f"reference_images is not used: {type(pipeline).__name__} looks at one image."
                 )
@@ -152,14 +154,6 @@ class ImageVariation(DiffusionNode):
                 context=context,
             )
         return image_outputs(Generated(made.images, made.latents), context, source)
-
-
-def _takes_reference_images(pipeline: Any) -> bool:
-    return type(pipeline).__name__ in (
-        "QwenImageEditPlusPipeline",
-        "Flux2Pipeline",
-        "Flux2KleinPipeline",
-    )
 
 
 def _redux_embeddings(redux: ModelRef, image: Image.Image, context: Context) -> dict[str, Any]:

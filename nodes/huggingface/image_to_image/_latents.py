@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any, NamedTuple
 
 from nodes.huggingface.diffusion import DEFAULT_MODEL, DiffusionNode, source_image
-from nodes.huggingface.latents import Latents, denormalized, normalized
+from nodes.huggingface.latents import Latents
 from nodes.huggingface.model_kinds import AutoencoderModel
 from nodetool_core import Context, Field, ImageRef, NodeError
+from nodetool_core.models.diffusers.latents import denormalized, normalized, vae_scale_factor
 
 
 class Encoded(NamedTuple):
@@ -45,7 +46,7 @@ class VAEEncode(DiffusionNode):
             torch.no_grad(),
         ):
             vae = _checked(part.model)
-            factor = _factor(vae)
+            factor = vae_scale_factor(vae)
             width, height = (side // factor * factor for side in source.size)
             if min(width, height) == 0:
                 message = (
@@ -126,19 +127,6 @@ def _checked(vae: Any) -> Any:
             where="model",
         )
     return vae
-
-
-def _factor(vae: Any) -> int:
-    """How many pixels a latent covers in each direction."""
-    return int(
-        2
-        ** (
-            len(
-                vae.config.get("block_out_channels") or vae.config.get("encoder_block_out_channels")
-            )
-            - 1
-        )
-    )
 
 
 def _tensor(image: Any, vae: Any) -> Any:

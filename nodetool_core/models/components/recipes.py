@@ -11,7 +11,6 @@ prior are components of the decoder's recipe, under names of their own.
 
 from __future__ import annotations
 
-import copy
 import importlib
 import importlib.util
 import threading
@@ -33,6 +32,8 @@ from nodetool_core.models.components.networks import (
 )
 from nodetool_core.models.components.tokenizers import check_vocabularies, lock_tokenizers
 from nodetool_core.models.diffusers import assembly
+from nodetool_core.models.diffusers.families import SHARES_SUBMODULES
+from nodetool_core.models.diffusers.modules import shallow_clone
 from nodetool_core.models.diffusers.single_file import load_file
 from nodetool_core.models.diffusers.tasks import check_channels, check_task
 from nodetool_core.models.residency.devices import Device
@@ -50,11 +51,6 @@ if TYPE_CHECKING:
     from nodetool_core.models.sources.repository_layout import Layout
     from nodetool_core.models.sources.resolver import ResolvedModel
     from nodetool_core.references import ModelRef
-
-SHARES_SUBMODULES = ("ZImageControlNetModel",)
-"""
-Networks on which pipelines hang parts of other components, which would then be moved with them.
-"""
 
 _HASH_LETTERS = 64
 """Length of a SHA-256 in hexadecimal, which is how the Hub's cache names large files."""
@@ -212,7 +208,9 @@ class DirectoryRecipe(Recipe):
     def assemble(self, modules: Mapping[str, torch.nn.Module]) -> Any:
         with self._lock:
             own = {
-                part: _own(module) if type(module).__name__ in SHARES_SUBMODULES else module
+                part: shallow_clone(module)
+                if type(module).__name__ in SHARES_SUBMODULES
+                else module
                 for part, module in modules.items()
             }
             pipeline = assembly.assemble(
@@ -324,14 +322,6 @@ class PartRecipe(Recipe):
         if isinstance(part := getattr(module, "part", None), ModelPart):
             return part
         return ModelPart(module, processor_in(self._folder))
-
-
-def _own(module: torch.nn.Module) -> torch.nn.Module:
-    """Return the module with a tree of its own, over the same parameters."""
-    made = copy.copy(module)
-    for kind in ("_modules", "_parameters", "_buffers"):
-        vars(made)[kind] = dict(vars(module)[kind])
-    return made
 
 
 def component_class(library: str, name: str) -> type | None:

@@ -45,6 +45,14 @@ class FamilyQuirk:
     """Whether it also draws from torch's global random generator."""
     image_as_list: bool = False
     """Whether a single image has to be passed as a list of one."""
+    reference_images: bool = False
+    """Whether it takes several images."""
+    any_area: bool = False
+    """Whether it enlarges images of any area, so that none is native."""
+    square_only: bool = False
+    """Whether it supports squares only."""
+    image_encoder: str = ""
+    """Hub id of the image encoder of its IP adapters, which are published without one."""
     note: str = ""
     """What the user should know; follows the pipeline's name in a sentence."""
 
@@ -150,7 +158,23 @@ _QUIRKS = (
     # By default, these generate at the nearest size of their own list and crop to the requested
     # one.
     FamilyQuirk(re.compile(r"^(Sana|PixArt|Hunyuan|PRX)"), adds={"use_resolution_binning": False}),
+    FamilyQuirk(re.compile(r"Upscale|SuperResolution"), any_area=True),
+    # diffusers 0.42 swaps width and height on one path.
+    FamilyQuirk(re.compile(r"^KandinskyImg2Img"), square_only=True),
+    FamilyQuirk(
+        re.compile(r"^(QwenImageEditPlus|Flux2|Flux2Klein)Pipeline$"), reference_images=True
+    ),
+    FamilyQuirk(re.compile(r"^StableDiffusion3"), image_encoder="google/siglip-so400m-patch14-384"),
+    FamilyQuirk(re.compile(r"^Flux"), image_encoder="openai/clip-vit-large-patch14"),
 )
+
+SHARES_SUBMODULES = ("ZImageControlNetModel",)
+"""
+Networks to which pipelines attach submodules of other components.
+
+Networks are shared between calls and moved by themselves, so each pipeline needs module objects of
+its own.
+"""
 
 FIXED_SCHEDULER = re.compile(
     r"LatentConsistency|LatentUpscale|^IF|^Kandinsky|Wuerstchen|Cascade|^Sana"
@@ -304,4 +328,18 @@ def controlnet_pipeline_class(
     known = {found.__name__ for found in mapped} | set(OUTSIDE_AUTO_PIPELINE.get(task, ()))
     return next(
         (getattr(diffusers, candidate) for candidate in candidates if candidate in known), None
+    )
+
+
+def controlnet_classes(pipeline: Any) -> frozenset[str]:
+    """Return the names of ControlNet classes for this kind of model."""
+    transformer = getattr(pipeline, "transformer", None)
+    if transformer is None:
+        return frozenset({"ControlNetModel", "ControlNetUnionModel"})
+    name = type(transformer).__name__
+    return frozenset(
+        {
+            name.replace("Transformer2DModel", "ControlNetModel"),
+            f"{name.removesuffix('Model')}ControlNetModel",
+        }
     )

@@ -1,0 +1,76 @@
+"""Clones of modules over the same parameters, for calls that change modules of shared weights."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import torch
+
+_HOOKS = "_diffusers_hook"
+"""Where diffusers keeps the hooks of a module, which replace its `forward`."""
+
+
+def shallow_clone(module: torch.nn.Module) -> torch.nn.Module:
+    """Return a new module over the same children and parameters."""
+    clone = copy.copy(module)
+    for kind in ("_modules", "_parameters", "_buffers"):
+        vars(clone)[kind] = dict(vars(module)[kind])
+    return clone
+
+
+def clone_sharing_parameters(module: torch.nn.Module) -> torch.nn.Module:
+    """Clone a module tree over the same parameters, with its layerwise casting."""
+    from diffusers.hooks import layerwise_casting
+
+    shared: dict[int, Any] = {
+        id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())
+    }
+    clone = copy.deepcopy(module, shared)
+    for original, layer in zip(module.modules(), clone.modules(), strict=True):
+        registry = vars(original).get(_HOOKS)
+        if registry is None:
+            continue
+        # The hooks of a copy call the module that it was copied from.
+        for name in (_HOOKS, "forward"):
+            vars(layer).pop(name, None)
+        cast = registry.get_hook("layerwise_casting")
+        if cast is not None:
+            layerwise_casting.apply_layerwise_casting_hook(
+                layer, cast.storage_dtype, cast.compute_dtype, cast.non_blocking
+            )
+    return clone
+
+
+@contextmanager
+def shown_in_compute_dtype(modules: Iterable[torch.nn.Module]) -> Iterator[None]:
+    """
+    Show layerwise-cast layers in their compute dtype while a LoRA is loaded.
+
+    PEFT gives its layers the dtype of the parameters that it finds. The stand-ins have the right
+    shape and take no memory.
+    """
+    import torch
+
+    replaced = []
+    for layer in (layer for module in modules for layer in module.modules()):
+        registry = vars(layer).get(_HOOKS)
+        cast = None if registry is None else registry.get_hook("layerwise_casting")
+        if cast is None:
+            continue
+        for name, tensor in list(layer._parameters.items()):
+            if tensor is not None:
+                replaced.append((layer._parameters, name, tensor))
+                shown = torch.empty((), dtype=cast.compute_dtype, device=tensor.device).expand(
+                    tensor.shape
+                )
+                layer._parameters[name] = torch.nn.Parameter(shown, requires_grad=False)
+    try:
+        yield
+    finally:
+        for parameters, name, tensor in replaced:
+            parameters[name] = tensor
