@@ -1,60 +1,13 @@
 /** Draws wires, far nodes and the marquee on the one <canvas>. */
 import type { Kind } from "../net/schema.ts";
-import { MARKS, type Mark } from "../model/state.ts";
-import { imagesOf, nodeResult } from "../app/results.ts";
-import { nodeState, opened, selectedEdge, selection } from "../app/store.ts";
-import { title } from "../app/editing.ts";
-import { thumbnail } from "../net/api.ts";
+import { opened, selectedEdge, selection } from "../app/store.ts";
+import { themeColors } from "./colors.ts";
 import { type Curve, bendOf, isNear } from "./curves.ts";
-import { HEADER, measure, portPoint } from "./geometry.ts";
+import { drawFar } from "./far.ts";
+import { portPoint } from "./geometry.ts";
 import type { Rect } from "./grid.ts";
-import { curves, dropEdge, grid, invalidate, marquee, pending } from "./scene.ts";
+import { curves, dropEdge, marquee, pending } from "./scene.ts";
 import { screen, seen, view } from "./view.ts";
-
-export interface Colors {
-  kinds: Record<Kind, string>;
-  marks: Partial<Record<Mark, string>>;
-  panel: string;
-  header: string;
-  border: string;
-  text: string;
-  muted: string;
-  accent: string;
-  canvas: string;
-}
-
-const KINDS: Kind[] = ["image", "text", "number", "switch", "choice", "model", "color", "file", "list", "any"];
-let colors: Colors | null = null;
-
-/** Reads the colours of the theme again at the next frame. */
-export function forgetColors(): void {
-  colors = null;
-  invalidate();
-}
-
-export function themeColors(): Colors {
-  if (colors) return colors;
-  // The computed value of `color` is resolved for the present theme; that of a variable is not.
-  const probe = document.createElement("span");
-  document.body.append(probe);
-  const read = (name: string): string => {
-    probe.style.color = `var(--${name})`;
-    return getComputedStyle(probe).color;
-  };
-  colors = {
-    kinds: Object.fromEntries(KINDS.map((kind) => [kind, read(`kind-${kind}`)])) as Record<Kind, string>,
-    marks: { known: read("good"), "will-run": read("muted"), running: read("accent"), queued: read("accent"), mistake: read("bad"), failed: read("bad"), volatile: read("warn") },
-    panel: read("node"),
-    header: read("node-header"),
-    border: read("node-border"),
-    text: read("text"),
-    muted: read("muted"),
-    accent: read("accent"),
-    canvas: read("canvas"),
-  };
-  probe.remove();
-  return colors;
-}
 
 export function drawCanvas(canvas: HTMLCanvasElement, isMounted: (id: string) => boolean): void {
   const context = canvas.getContext("2d");
@@ -144,93 +97,6 @@ function drawStub(context: CanvasRenderingContext2D, { x1, y1, x2, y2 }: Curve, 
   context.lineTo(x2, y2);
   context.stroke();
   context.setLineDash([]);
-}
-
-const images = new Map<string, HTMLImageElement>();
-const MOST_IMAGES = 400;
-
-function loaded(url: string): HTMLImageElement | null {
-  let image = images.get(url);
-  if (!image) {
-    image = new Image();
-    image.onload = invalidate;
-    image.src = url;
-    images.set(url, image);
-    if (images.size > MOST_IMAGES) images.delete(images.keys().next().value!);
-  }
-  return image.complete && image.naturalWidth > 0 ? image : null;
-}
-
-function drawFar(context: CanvasRenderingContext2D, rect: Rect, zoom: number, isMounted: (id: string) => boolean): void {
-  const theme = themeColors();
-  const chosen = selection.peek();
-  const fitting = pending.peek()?.fitting;
-  const far = grid.find(rect).filter((id) => !isMounted(id));
-  const font = zoom >= 0.25 ? 13 : Math.min(40, 11 / zoom);
-  context.font = `500 ${font}px system-ui, sans-serif`;
-  context.textBaseline = "middle";
-  const boxes = far.map((id) => ({ id, box: measure(id), state: nodeState(id) }));
-  const fill = (color: string, add: (path: Path2D, one: (typeof boxes)[number]) => void, which = boxes): void => {
-    const path = new Path2D();
-    for (const one of which) add(path, one);
-    context.fillStyle = color;
-    context.fill(path);
-  };
-  for (const dim of fitting ? [true, false] : [false]) {
-    const which = fitting ? boxes.filter((one) => fitting.has(one.id) !== dim) : boxes;
-    context.globalAlpha = dim ? 0.35 : 1;
-    fill(theme.panel, (path, { box }) => path.roundRect(box.x, box.y, box.width, box.height, 8), which);
-    fill(theme.header, (path, { box }) => path.roundRect(box.x, box.y, box.width, zoom < 0.12 ? box.height : HEADER, 8), which);
-  }
-  context.globalAlpha = 1;
-  const outline = (color: string, width: number, which: typeof boxes): void => {
-    const path = new Path2D();
-    for (const { box } of which) path.roundRect(box.x, box.y, box.width, box.height, 8);
-    context.strokeStyle = color;
-    context.lineWidth = width;
-    context.stroke(path);
-  };
-  outline(theme.border, 1 / zoom, boxes.filter((one) => !chosen.has(one.id)));
-  outline(theme.accent, 2 / zoom, boxes.filter((one) => chosen.has(one.id)));
-  for (const one of boxes) drawFace(context, one.id, one.box, one.state.mark, zoom, font, theme);
-}
-
-function drawFace(context: CanvasRenderingContext2D, id: string, box: ReturnType<typeof measure>, mark: Mark, zoom: number, font: number, theme: Colors): void {
-  if (zoom >= 0.12) {
-    context.fillStyle = theme.marks[mark] ?? theme.muted;
-    context.fillText(MARKS[mark], box.x + 10, box.y + Math.max(HEADER / 2, font * 0.6));
-    context.fillStyle = theme.text;
-    context.save();
-    context.beginPath();
-    context.rect(box.x, box.y, box.width - 6, box.height);
-    context.clip();
-    context.fillText(title(id), box.x + 14 + font, box.y + Math.max(HEADER / 2, font * 0.6));
-    context.restore();
-  } else if (mark !== "unchecked" && mark !== "will-run" && mark !== "unneeded") {
-    context.fillStyle = theme.marks[mark] ?? theme.muted;
-    context.fillRect(box.x, box.y, Math.min(box.width, 5 / zoom), box.height);
-  }
-  const image = imagesOf(nodeResult(id))[0];
-  const drawn = image && box.resultY !== null ? loaded(thumbnail(image.url)) : null;
-  if (drawn && box.resultY !== null) {
-    const room = { width: box.width - 16, height: box.height - box.resultY - 8 };
-    const scale = Math.min(room.width / drawn.naturalWidth, room.height / drawn.naturalHeight);
-    const [width, height] = [drawn.naturalWidth * scale, drawn.naturalHeight * scale];
-    context.drawImage(drawn, box.x + (box.width - width) / 2, box.y + box.resultY + (room.height - height) / 2, width, height);
-  }
-  if (zoom < 0.25) return;
-  const dot = (x: number, y: number, color: string): void => {
-    context.fillStyle = color;
-    context.beginPath();
-    context.arc(x, y, 4.5, 0, 7);
-    context.fill();
-  };
-  for (const curve of opened.peek().document.edgesOf(id)) {
-    const found = curves.get(curve.id);
-    if (!found) continue;
-    if (curve.source === id) dot(found.x1, found.y1, theme.kinds[found.kind]);
-    else dot(found.x2, found.y2, theme.kinds[found.kind]);
-  }
 }
 
 function drawPending(context: CanvasRenderingContext2D, zoom: number): void {

@@ -32,6 +32,9 @@ export const marquee = signal<{ x: number; y: number; width: number; height: num
 /** The edge that a dragged node would be put into. */
 export const dropEdge = signal<string | null>(null);
 
+/** Counts up when anything on the canvas is another; a look from elsewhere does not count. */
+export let sceneVersion = 0;
+
 const drawers = new Set<() => void>();
 let asked = false;
 
@@ -61,6 +64,7 @@ export function update(ids: Iterable<string>): void {
     else grid.delete(id);
     for (const edge of document.edgesOf(id)) curves.set(edge.id, curveOf(edge));
   }
+  sceneVersion++;
   invalidate();
 }
 
@@ -71,6 +75,7 @@ export function moved(ids: Iterable<string>): void {
     grid.set(id, measure(id));
     for (const edge of document.edgesOf(id)) curves.set(edge.id, curveOf(edge));
   }
+  sceneVersion++;
   invalidate();
 }
 
@@ -81,6 +86,7 @@ function rebuild(): void {
   curves.clear();
   for (const id of document.nodes.keys()) grid.set(id, measure(id));
   for (const id of document.edges.keys()) curves.set(id, curveOf(document.edge(id)!));
+  sceneVersion++;
   invalidate();
 }
 
@@ -95,6 +101,7 @@ export function keepScene(): () => void {
       return;
     }
     for (const id of curves.keys()) if (!document.edges.has(id)) curves.delete(id);
+    sceneVersion++;
     invalidate();
   });
   const redraw = effect(() => {

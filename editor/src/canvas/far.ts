@@ -1,0 +1,140 @@
+/** Nodes that have no DOM: boxes with title, mark and image, in a size that can still be read. */
+import { title } from "../app/editing.ts";
+import { imageUrl } from "../app/images.ts";
+import { imagesOf, nodeResult } from "../app/results.ts";
+import { nodeState, opened, selection } from "../app/store.ts";
+import { part } from "../model/document.ts";
+import { MARKS, type Mark } from "../model/state.ts";
+import { thumbnail } from "../net/api.ts";
+import { type Colors, themeColors } from "./colors.ts";
+import { type Box, HEADER, measure } from "./geometry.ts";
+import type { Rect } from "./grid.ts";
+import { curves, grid, invalidate, pending, sceneVersion } from "./scene.ts";
+
+const images = new Map<string, HTMLImageElement>();
+const MOST_IMAGES = 400;
+
+function loaded(url: string): HTMLImageElement | null {
+  let image = images.get(url);
+  if (!image) {
+    image = new Image();
+    image.onload = invalidate;
+    image.src = url;
+    images.set(url, image);
+    if (images.size > MOST_IMAGES) images.delete(images.keys().next().value!);
+  }
+  return image.complete && image.naturalWidth > 0 ? image : null;
+}
+
+export function drawFar(context: CanvasRenderingContext2D, rect: Rect, zoom: number, isMounted: (id: string) => boolean): void {
+  const theme = themeColors();
+  const chosen = selection.peek();
+  const fitting = pending.peek()?.fitting;
+  const far = grid.find(rect).filter((id) => !isMounted(id));
+  // Titles stay readable when far away, as long as the boxes have room.
+  const font = Math.max(13, Math.min(44, 9.5 / zoom));
+  const head = Math.max(HEADER, font * 1.5);
+  // Corners that can't be seen cost more than all the rest.
+  const corner = (path: Path2D, box: Box, height: number): void =>
+    zoom < 0.2 ? path.rect(box.x, box.y, box.width, height) : path.roundRect(box.x, box.y, box.width, height, 8);
+  context.font = `500 ${font}px system-ui, sans-serif`;
+  context.textBaseline = "middle";
+  if (facesAt !== sceneVersion) {
+    faces.clear();
+    facesAt = sceneVersion;
+  }
+  const boxes = far.map(faceOf);
+  const fill = (color: string, add: (path: Path2D, one: (typeof boxes)[number]) => void, which = boxes): void => {
+    const path = new Path2D();
+    for (const one of which) add(path, one);
+    context.fillStyle = color;
+    context.fill(path);
+  };
+  for (const dim of fitting ? [true, false] : [false]) {
+    const which = fitting ? boxes.filter((one) => fitting.has(one.id) !== dim) : boxes;
+    context.globalAlpha = dim ? 0.35 : 1;
+    fill(theme.panel, (path, { box }) => corner(path, box, box.height), which);
+    fill(theme.header, (path, { box }) => corner(path, box, zoom < 0.12 ? box.height : Math.min(head, box.height)), which);
+  }
+  context.globalAlpha = 1;
+  const outline = (color: string, width: number, which: typeof boxes): void => {
+    const path = new Path2D();
+    for (const { box } of which) corner(path, box, box.height);
+    context.strokeStyle = color;
+    context.lineWidth = width;
+    context.stroke(path);
+  };
+  outline(theme.border, 1 / zoom, boxes.filter((one) => !chosen.has(one.id)));
+  outline(theme.accent, 2 / zoom, boxes.filter((one) => chosen.has(one.id)));
+  // Too small to tell anything but the state.
+  if (zoom < 0.03) return;
+  for (const one of boxes) drawFace(context, one, zoom, font, theme);
+}
+
+interface FarNode {
+  id: string;
+  box: Box;
+  mark: Mark;
+  title: string;
+  /** Where its image stands, and which it is. */
+  top: number | undefined;
+  url: string | null;
+}
+
+const faces = new Map<string, FarNode>();
+let facesAt = -1;
+
+function faceOf(id: string): FarNode {
+  let face = faces.get(id);
+  if (!face) {
+    const box = measure(id);
+    const top = box.resultY ?? box.rows.find((row) => row.kind === "image" && row.height > HEADER)?.y;
+    const url = top === undefined ? null : faceUrl(id, box.resultY === null);
+    faces.set(id, (face = { id, box, mark: nodeState(id).mark, title: title(id), top, url }));
+  }
+  return face;
+}
+
+function drawFace(context: CanvasRenderingContext2D, { id, box, mark, title, top, url }: FarNode, zoom: number, font: number, theme: Colors): void {
+  if (zoom >= 0.12) {
+    context.fillStyle = theme.marks[mark] ?? theme.muted;
+    context.fillText(MARKS[mark], box.x + 10, box.y + Math.max(HEADER / 2, font * 0.75));
+    context.fillStyle = theme.text;
+    context.save();
+    context.beginPath();
+    context.rect(box.x, box.y, box.width - 6, box.height);
+    context.clip();
+    context.fillText(title, box.x + 14 + font, box.y + Math.max(HEADER / 2, font * 0.75));
+    context.restore();
+  } else if (mark !== "unchecked" && mark !== "will-run" && mark !== "unneeded") {
+    context.fillStyle = theme.marks[mark] ?? theme.muted;
+    context.fillRect(box.x, box.y, Math.min(box.width, 5 / zoom), box.height);
+  }
+  const drawn = url && box.width * zoom > 20 ? loaded(url) : null;
+  if (drawn && top !== undefined) {
+    const room = { width: box.width - 16, height: box.height - top - 8 };
+    const scale = Math.min(room.width / drawn.naturalWidth, room.height / drawn.naturalHeight);
+    const [width, height] = [drawn.naturalWidth * scale, drawn.naturalHeight * scale];
+    context.drawImage(drawn, box.x + (box.width - width) / 2, box.y + top + (room.height - height) / 2, width, height);
+  }
+  if (zoom < 0.25) return;
+  const dot = (x: number, y: number, color: string): void => {
+    context.fillStyle = color;
+    context.beginPath();
+    context.arc(x, y, 4.5, 0, 7);
+    context.fill();
+  };
+  for (const curve of opened.peek().document.edgesOf(id)) {
+    const found = curves.get(curve.id);
+    if (!found) continue;
+    if (curve.source === id) dot(found.x1, found.y1, theme.kinds[found.kind]);
+    else dot(found.x2, found.y2, theme.kinds[found.kind]);
+  }
+}
+
+/** The image that a node shows: its result, or the one that it was given. */
+function faceUrl(id: string, given: boolean): string | null {
+  const image = imagesOf(nodeResult(id))[0];
+  if (image) return thumbnail(image.url);
+  return given ? imageUrl(part(opened.peek().document.nodes.get(id), "data").value, 256) : null;
+}
