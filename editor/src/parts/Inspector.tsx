@@ -2,9 +2,10 @@
 import { useState } from "preact/hooks";
 import { portsOf, setField, setUi, setValues, title } from "../app/editing.ts";
 import { check, checkOf, file, freshKeys, nodeState, opened, problems, revision, selection, types, versionOf } from "../app/store.ts";
+import { canBeInput, makeInput } from "../app/promoting.ts";
 import { showNode } from "../canvas/neighbours.ts";
 import { part, textOf } from "../model/document.ts";
-import { asGiven, fieldKind, isChanged, valueOf } from "../model/shown.ts";
+import { asGiven, fieldKind, isChanged, isFace, valueOf } from "../model/shown.ts";
 import { MARKS } from "../model/state.ts";
 import { labelOf, titleOf } from "../model/types.ts";
 import type { Problem, Property } from "../net/schema.ts";
@@ -67,6 +68,7 @@ function Values({ ids }: { ids: string[] }) {
   const [first, ...rest] = ids as [string, ...string[]];
   const common = portsOf(first).properties.filter((property) => rest.every((id) => portsOf(id).properties.some((one) => one.name === property.name && one.type === property.type)));
   const type = types.value.node(textOf(document.nodes.get(first)?.type));
+  if (isFace(type)) common.sort((a, b) => Number(b.name === "value") - Number(a.name === "value"));
   return (
     <div class="fields">
       {common.map((property) => <ValueRow key={`${first} ${property.name}`} ids={ids} property={property} />)}
@@ -101,6 +103,7 @@ function ValueRow({ ids, property: declared }: { ids: string[]; property: Proper
         <label for={fieldId}>{labelOf(property.name)}</label>
         {property.required && <span class="tag">{t.required}</span>}
         <span class={`type kind-${typeKind}`}>{property.choices ? "" : typeName}</span>
+        {ids.length === 1 && !file.value.readOnly && canBeInput(id, property) && <IconButton icon="form" label={t.makeInput} class="quiet" onClick={() => makeInput(id, property)} />}
         {changed && !file.value.readOnly && <IconButton icon="again" label={t.reset} onClick={() => setValues(ids, property.name, undefined)} />}
       </div>
       {edge ? (
@@ -126,6 +129,8 @@ function ProblemLine({ problem, ids, property }: { problem: Problem; ids: string
 }
 
 function Why({ id }: { id: string }) {
+  versionOf(id).value;
+  check.value;
   const state = nodeState(id);
   const known = checkOf(id);
   const { document } = opened.value;
