@@ -31,7 +31,7 @@ const isGraph = () => route.value.view === "graph";
 function palette(): void {
   const last = [...selection.peek()].at(-1);
   const box = last === undefined ? null : measure(last);
-  const at = box ? { x: box.x + box.width + 80, y: box.y } : middle();
+  const at = box ? { x: box.x + box.width + 80, y: box.y + 16 } : middle();
   dialog.value = { kind: "palette", data: { at, after: last } };
 }
 
@@ -117,7 +117,7 @@ export const actions: Action[] = [
   { id: "hide-wires", name: "Hide or show wires", keys: "H", onCanvas: true, group: "node", when: () => some() || selectedEdge.value !== null, run: editing.toggleWires },
   { id: "bypass", name: "Bypass", keys: "M", onCanvas: true, group: "node", when: some, run: () => editing.toggleUi("bypassed") },
   { id: "collapse", name: "Fold or unfold", keys: "B", onCanvas: true, group: "node", when: some, run: () => editing.toggleUi("collapsed") },
-  { id: "tidy", name: "Tidy up", keys: "L", onCanvas: true, group: "node", run: () => editing.tidy() },
+  { id: "tidy", name: t.tidy, keys: "L", onCanvas: true, group: "node", run: () => editing.tidy() },
   { id: "rename", name: t.rename, keys: "F2", onCanvas: true, group: "node", when: () => selection.value.size === 1, run: () => (dialog.value = { kind: "rename-node", data: [...selection.value][0] }) },
   { id: "edit", name: "Edit the first field", keys: "Enter", onCanvas: true, group: "node", when: some, run: focusField },
   { id: "view-result", name: "Show the result", keys: "Space", onCanvas: true, group: "node", when: some, run: () => (dialog.value = { kind: "viewer", data: { node: [...selection.value].at(-1) } }) },

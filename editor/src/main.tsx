@@ -16,7 +16,7 @@ import { file, server, status, types } from "./app/store.ts";
 import { takeKey } from "./canvas/keys.ts";
 import { rebuild } from "./canvas/scene.ts";
 import { Types } from "./model/types.ts";
-import { ApiError } from "./net/api.ts";
+import { ApiError, type Loaded } from "./net/api.ts";
 import { App } from "./parts/App.tsx";
 import { Session } from "./parts/Session.tsx";
 import { t } from "./text.ts";
@@ -33,6 +33,9 @@ async function begin(): Promise<void> {
     history.replaceState(null, "", location.pathname);
     await server.api.session({ key: decodeURIComponent(key) }).catch(() => undefined);
   }
+  const { name } = parseRoute(location.hash);
+  const early = name ? server.api.document(name) : undefined;
+  early?.catch(() => undefined);
   try {
     const [found, catalogue] = await Promise.all([server.api.status(), server.api.nodes()]);
     status.value = found;
@@ -42,7 +45,7 @@ async function begin(): Promise<void> {
     else failed();
     return;
   }
-  await start();
+  await start(early);
 }
 
 function askToken(message: string): void {
@@ -72,7 +75,7 @@ function failed(): void {
   );
 }
 
-async function start(): Promise<void> {
+async function start(early?: Promise<Loaded>): Promise<void> {
   route.value = parseRoute(location.hash);
   const { owner, open, api } = status.value!;
   const listed = loadWorkflows();
@@ -80,7 +83,7 @@ async function start(): Promise<void> {
     const name = route.value.name || (location.hash ? "" : (open ?? ""));
     if (name) {
       route.value = { ...route.value, name };
-      await openWorkflow(name);
+      await openWorkflow(name, early);
     }
     if (!name || file.value.name !== name) newWorkflow();
     if (location.hash === "" && route.value.name) go(route.value);
@@ -96,7 +99,8 @@ async function start(): Promise<void> {
   follow();
   rebuild();
   if (api !== API) failed();
-  performance.mark("ready");
+  // The canvas is drawn after the page: ready is when it is.
+  requestAnimationFrame(() => setTimeout(() => performance.mark("ready")));
   await Promise.all([listed, loadHistory()]);
   if (owner && !file.value.name) await recoverNameless();
   setInterval(() => void server.api.status().then((found) => (status.value = found), () => undefined), STATUS_MILLISECONDS);

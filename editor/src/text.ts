@@ -248,6 +248,8 @@ export const t = {
   runCancelled: "The run was cancelled.",
   cantRun: (number: number) => `${count(number, "mistake keeps", "mistakes keep")} it from running.`,
   theme: "Light or dark",
+  overlapping: "Some nodes lie over each other.",
+  tidy: "Tidy up",
   dismiss: "Dismiss",
   note: "Note",
   size: "Size",

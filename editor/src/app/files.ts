@@ -2,7 +2,7 @@
 import { effect } from "@preact/signals";
 import { WorkflowDocument, textOf } from "../model/document.ts";
 import type { JsonObject } from "../model/json.ts";
-import { ApiError, OfflineError } from "../net/api.ts";
+import { ApiError, type Loaded, OfflineError } from "../net/api.ts";
 import * as drafts from "../net/drafts.ts";
 import { t } from "../text.ts";
 import { complain } from "./running.ts";
@@ -30,12 +30,12 @@ export async function loadWorkflows(changed?: string[]): Promise<void> {
   }
 }
 
-export async function openWorkflow(name: string): Promise<void> {
+export async function openWorkflow(name: string, early?: Promise<Loaded>): Promise<void> {
   try {
-    const loaded = await server.api.document(name);
+    const loaded = await (early ?? server.api.document(name));
     show(new WorkflowDocument(loaded.document), { name, etag: loaded.etag, readOnly: false, label: "" });
     go({ view: route.value.view === "form" ? "form" : "graph", name });
-    await offerDraft(name, loaded.etag);
+    void offerDraft(name, loaded.etag);
     claim();
   } catch (error) {
     complain(error);

@@ -78,7 +78,9 @@ export class Search {
       score += Math.min(used(entry.node.type), 20) * 2;
       found.push({ node: entry.node, score, title: entry.title });
     }
-    found.sort((a, b) => b.score - a.score || a.title.length - b.title.length || (a.title < b.title ? -1 : 1));
+    // Of equals the shortest name is the plainest; where nothing is asked for, they stand by name.
+    const length = (title: string) => (query.words.length ? title.length : 0);
+    found.sort((a, b) => b.score - a.score || length(a.title) - length(b.title) || (a.title < b.title ? -1 : 1));
     return found.map((one) => one.node);
   }
 

@@ -95,7 +95,8 @@ export function titleOf(type: string): string {
     .join(" ");
 }
 
-/** `num_inference_steps` → `num inference steps`. */
+/** `num_inference_steps` → `Num inference steps`. */
 export function labelOf(name: string): string {
-  return name.replaceAll("_", " ");
+  const words = name.replaceAll("_", " ").trim();
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }

@@ -12,7 +12,6 @@ import { Icon, IconButton } from "./Icon.tsx";
 import { Menu } from "./Menu.tsx";
 
 export function Bar() {
-  const isDocument = route.value.view === "graph" || route.value.view === "form";
   return (
     <header class="bar">
       <div class="bar-left">
@@ -27,13 +26,13 @@ export function Bar() {
         ))}
       </nav>
       <div class="bar-right">
-        {isDocument && <History />}
+        {route.value.view === "graph" && <History />}
         <button type="button" class="search-button wide-only" onClick={() => perform("actions")} aria-label={t.searchActions}>
           <Icon name="search" />
           <span>{t.search}</span>
           <kbd>{shownKey("Ctrl+K")}</kbd>
         </button>
-        {isDocument && <Run />}
+        {route.value.view === "graph" && <Run />}
         <IconButton icon="panelRight" label={t.inspector} hint={shownKey("Ctrl+I")} pressed={settings.value.right} onClick={() => toggle("right")} class="wide-only" />
       </div>
     </header>
@@ -96,7 +95,8 @@ function Run() {
       <button type="button" class={`run ${active ? "active" : ""} ${errors ? "blocked" : ""}`} aria-disabled={blocked} title={errors ? t.cantRun(errors) : `${label}  ${shownKey("Ctrl+Enter")}`} onClick={() => !blocked && perform("run")}>
         {active && <progress max={1} value={fractionDone(active)} aria-label={t.running} />}
         <Icon name="play" size={14} />
-        <span class="run-text">{label}</span>
+        <span class="run-text wide-only">{label}</span>
+        <span class="run-text narrow-only">{t.run}</span>
         {errors > 0 && <span class="badge" aria-label={t.cantRun(errors)}>{errors}</span>}
       </button>
       <Menu label={t.runMenu} class="run-more" items={["run", "run-all", "run-first", "run-anew", "run-seeds", "cancel-all"].map((id) => ({ action: action(id), ...(id === "run" && selection.value.size ? { text: t.runSelection } : {}) }))}>

@@ -1,10 +1,12 @@
 /** The canvas: one layer of nodes near the view above one <canvas> of wires and far nodes. */
 import { h } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { file, nodeState, opened, selection, structure } from "../app/store.ts";
+import { file, nodeState, opened, say, selection, structure } from "../app/store.ts";
 import { title } from "../app/editing.ts";
 import { settings } from "../app/settings.ts";
-import { drawCanvas, forgetColors } from "../canvas/draw.ts";
+import { forgetColors } from "../canvas/colors.ts";
+import { drawCanvas } from "../canvas/draw.ts";
+import { measure } from "../canvas/geometry.ts";
 import { Gestures } from "../canvas/gestures.ts";
 import { MAP_HEIGHT, MAP_WIDTH, drawMinimap, goInMinimap } from "../canvas/minimap.ts";
 import { Mounted } from "../canvas/nodes.ts";
@@ -67,7 +69,10 @@ export function Canvas() {
   useEffect(() => {
     const before = views.get(shown);
     if (before) view.value = before;
-    else fit(grid.bounds());
+    else {
+      fit(grid.bounds());
+      if (!file.value.readOnly && countOverlaps(shown.nodes.keys()) > 1) say(t.overlapping, "info", { text: t.tidy, run: () => perform("tidy") });
+    }
     fitted.add(shown);
   }, [shown]);
 
@@ -110,6 +115,16 @@ export function Canvas() {
       )}
     </div>
   );
+}
+
+/** Nodes of a file whose places were made for smaller ones. */
+function countOverlaps(ids: Iterable<string>): number {
+  let found = 0;
+  for (const id of ids) {
+    const { x, y, width, height } = measure(id);
+    if (grid.find({ x: x + 8, y: y + 8, width: width - 16, height: height - 16 }).length > 1) found++;
+  }
+  return found;
 }
 
 function ZoomText() {

@@ -23,11 +23,9 @@ export function Combo<T extends Item>({ label, placeholder, initial = "", items,
   const [text, setText] = useState(initial);
   const [at, setAt] = useState(0);
   const list = useRef<HTMLDivElement>(null);
-  const input = useRef<HTMLInputElement>(null);
   const base = useId();
   const found = items(text);
   const chosen = found[Math.min(at, found.length - 1)];
-  useEffect(() => input.current?.focus(), []);
   useEffect(() => {
     list.current?.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" });
   }, [at, text]);
@@ -49,7 +47,7 @@ export function Combo<T extends Item>({ label, placeholder, initial = "", items,
       <div class="combo-head">
         {before}
         <input
-          ref={input}
+          autofocus
           class="combo-input"
           type="text"
           role="combobox"

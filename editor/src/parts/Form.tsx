@@ -130,6 +130,8 @@ interface ResultsProps {
 }
 
 function Results({ run, job, name, onShow }: ResultsProps) {
+  // A run is changed in place: without this, what it shows would stay.
+  runTick.value;
   const active = run && !hasEnded(run.state);
   const preview = run ? [...run.previews.values()].at(-1) : undefined;
   const earlier = history.value.filter((one) => one.workflow === name && imagesOf(one).length).slice(0, 12);

@@ -70,6 +70,7 @@ export function openViewer(node: string): void {
 }
 
 function Result({ id, y }: { id: string; y: number }) {
+  versionOf(id).value;
   const preview = shownRun.peek()?.previews.get(id);
   const images = imagesOf(nodeResult(id));
   const first = images[0];

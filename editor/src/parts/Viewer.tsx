@@ -11,7 +11,7 @@ import { t, timeText } from "../text.ts";
 import { Dialog, closeDialog } from "./Dialog.tsx";
 import { Icon, IconButton } from "./Icon.tsx";
 import { ResultPane } from "./Result.tsx";
-import { imageUrl } from "./fields/Image.tsx";
+import { imageUrl } from "../app/images.ts";
 
 interface Props {
   node?: string;

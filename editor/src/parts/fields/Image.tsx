@@ -1,35 +1,10 @@
 import { useRef, useState } from "preact/hooks";
-import { type Json, isObject } from "../../model/json.ts";
 import { bytesText, t } from "../../text.ts";
 import { complain } from "../../app/running.ts";
-import { dialog, file, server } from "../../app/store.ts";
+import { imageName, imageUrl, uploaded } from "../../app/images.ts";
+import { dialog } from "../../app/store.ts";
 import { Icon, IconButton } from "../Icon.tsx";
 import { type FieldProps, common } from "./Field.tsx";
-
-/** Where an image of a document can be seen; null where only its name is known. */
-export function imageUrl(value: Json | undefined, side?: number): string | null {
-  if (!isObject(value)) return null;
-  const thumb = side === undefined ? "" : `side=${side}`;
-  if (typeof value.asset_id === "string" && value.asset_id) return `/v1/files/${encodeURIComponent(value.asset_id)}${thumb && `?${thumb}`}`;
-  if (typeof value.url === "string" && value.url.startsWith("/v1/")) return `${value.url}${thumb && `?${thumb}`}`;
-  const uri = typeof value.uri === "string" ? value.uri : "";
-  if (uri.startsWith("data:image/")) return uri;
-  if (!uri || /^[a-z][a-z0-9+.-]*:/i.test(uri) || !file.value.name) return null;
-  const name = file.value.name.split("/").map(encodeURIComponent).join("/");
-  return `/v1/workflows/${name}/files?path=${encodeURIComponent(uri)}${thumb && `&${thumb}`}`;
-}
-
-export function imageName(value: Json | undefined): string {
-  if (!isObject(value)) return "";
-  const uri = typeof value.uri === "string" ? value.uri : "";
-  if (uri.startsWith("data:")) return "";
-  return uri.slice(uri.lastIndexOf("/") + 1) || String(value.asset_id ?? "").slice(0, 8);
-}
-
-export async function uploaded(blob: Blob): Promise<Json> {
-  const stored = await server.api.upload(blob);
-  return { type: "image", asset_id: stored.asset_id };
-}
 
 export function imageFrom(data: DataTransfer | null): Blob | null {
   return [...(data?.files ?? [])].find((one) => one.type.startsWith("image/")) ?? null;

@@ -4,7 +4,7 @@ import { count, t } from "../../text.ts";
 import { complain } from "../../app/running.ts";
 import { Icon, IconButton } from "../Icon.tsx";
 import { type FieldProps, common } from "./Field.tsx";
-import { imageName, imageUrl, uploaded } from "./Image.tsx";
+import { imageName, imageUrl, uploaded } from "../../app/images.ts";
 
 /** Texts and numbers: one a line. Images: thumbnails. */
 export function ListField(props: FieldProps) {
