@@ -163,8 +163,8 @@ class Bench:
     def call(self, models: Any, family: Family, count: int = 1) -> None:
         """One call through the manager."""
         context = _context(models)
-        with models.use(self.ref(family), TASK, context=context) as pipeline:
-            models.call(pipeline, _arguments(family, count), context=context)
+        with models.use(self.ref(family), TASK, context=context) as lease:
+            lease.run(_arguments(family, count))
         self.wait()
 
     def wait(self) -> None:
@@ -207,7 +207,8 @@ class Bench:
         context = _context(models)
         self.call(models, family)
         times: dict[str, list[float]] = {"direct": [], "ours": []}
-        with models.use(self.ref(family), TASK, context=context) as pipeline, torch.no_grad():
+        with models.use(self.ref(family), TASK, context=context) as lease, torch.no_grad():
+            pipeline = lease.pipeline
             pipeline.set_progress_bar_config(disable=True)
             for _ in range(rounds):
                 times["direct"].append(self.seconds(lambda: pipeline(**_arguments(family))))

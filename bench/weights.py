@@ -305,7 +305,8 @@ def overhead(calls: int) -> dict[str, float]:
                     pass
 
             through_the_engine()
-            with models.use(ref, "image-to-image", context=context) as pipeline:
+            with models.use(ref, "image-to-image", context=context) as lease:
+                pipeline = lease.pipeline
                 pipeline.set_progress_bar_config(disable=True)
 
                 def direct() -> None:

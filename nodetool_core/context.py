@@ -22,25 +22,44 @@ if TYPE_CHECKING:
     from nodetool_core.secrets import Secret, Secrets
 
 
-class Models(Protocol):
-    """What a node may ask of the weights manager."""
+class Lease(Protocol):
+    """What `Models.use` lends a node until its block ends."""
 
-    def use(self, ref: ModelRef, task: str, *, context: Context) -> AbstractContextManager[Any]:
+    @property
+    def pipeline(self) -> Any:
+        """The pipeline that `run` calls: the node's own, over weights that are shared."""
+        ...
+
+    @property
+    def part(self) -> Any:
+        """Where the task asks for no pipeline: the `ModelPart`, shared and not to be changed."""
+        ...
+
+    def compose(self, pipeline: Any, *others: Any) -> None:
+        """Have `run` call this pipeline, which has modules of other leases besides its own."""
+        ...
+
+    def run(self, arguments: Mapping[str, Any]) -> Any:
         """
-        Return the pipeline for a task, loaded and pinned until the block ends.
+        Call the pipeline and return what it returns.
 
-        Tasks are `image-to-image`, `text-to-image` and `inpainting`. Every block gets a pipeline
-        and a scheduler of its own; the weights are shared. Progress of a download or load goes to
-        `context`. Raises ModelError with what to do where the model can't be had.
+        Memory is reserved for the call, and it is done again with less where memory runs out.
+        Raises ModelError with the code `out_of_memory` where nothing helps, and whatever the
+        pipeline raises.
         """
         ...
 
-    def call(self, pipeline: Any, arguments: Mapping[str, Any], *, context: Context) -> Any:
-        """
-        Call a pipeline that `use` lent, and give what it gives.
 
-        With memory reserved for it, and again with less where memory runs out. Raises ModelError
-        with the code `out_of_memory` where nothing helps, and whatever the pipeline raises.
+class Models(Protocol):
+    """What a node may ask of the weights manager."""
+
+    def use(self, ref: ModelRef, task: str, *, context: Context) -> AbstractContextManager[Lease]:
+        """
+        Lend the pipeline for a task, loaded and pinned until the block ends.
+
+        Tasks are `image-to-image`, `text-to-image` and `inpainting`. Every block gets a pipeline of
+        its own with schedulers of its own; the weights are shared. Progress of a download or load
+        goes to `context`. Raises ModelError with what to do where the model can't be had.
         """
         ...
 

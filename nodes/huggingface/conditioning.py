@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     import torch
 
     from nodetool_core import Context, Node
+    from nodetool_core.context import Lease
 
 _DENOISERS = ("unet", "transformer", "prior")
 _ENCODERS = ("text_encoder", "text_encoder_2", "text_encoder_3")
@@ -77,7 +78,7 @@ class Conditioning:
 @contextmanager
 def conditioned_pipeline(
     model: ModelRef, task: str, conditioning: Conditioning, context: Context
-) -> Iterator[Any]:
+) -> Iterator[Lease]:
     """
     Lend a pipeline for `task` with `conditioning` applied, until the block ends.
 
@@ -90,19 +91,18 @@ def conditioned_pipeline(
     _check_ip_adapter(conditioning)
     check_scheduler(conditioning.scheduler)
     with ExitStack() as stack:
-        pipeline = stack.enter_context(context.models.use(model, task, context=context))
+        lease = stack.enter_context(context.models.use(model, task, context=context))
         if not conditioning.controlnet.is_empty():
             net = _with_dtype_of(model, conditioning.controlnet, "controlnet", context)
-            pipeline = add_controlnet(
-                pipeline, task, net, conditioning.control_image, stack, context
-            )
-        set_scheduler(pipeline, conditioning.scheduler, context)
-        _load_loras(pipeline, conditioning.loras, stack, context)
+            add_controlnet(lease, task, net, conditioning.control_image, stack, context)
+        name = type(lease.pipeline).__name__
+        set_scheduler(lease.pipeline, conditioning.scheduler, context)
+        _load_loras(lease.pipeline, conditioning.loras, stack, context)
         if not conditioning.ip_adapter_model.is_empty():
-            _load_ip_adapter(pipeline, conditioning, model, stack, context)
-        if is_untried(type(pipeline).__name__, task):
-            stack.enter_context(_untested(type(pipeline).__name__, task, context))
-        yield pipeline
+            _load_ip_adapter(lease, conditioning, model, stack, context)
+        if is_untried(name, task):
+            stack.enter_context(_untested(name, task, context))
+        yield lease
 
 
 @contextmanager
@@ -189,7 +189,7 @@ def _load_loras(pipeline: Any, loras: list[LoraModel], stack: ExitStack, context
         return
     _clone_modules(pipeline, (*_DENOISERS, *_ENCODERS))
     for index, lora in enumerate(scaled):
-        part = stack.enter_context(context.models.use(lora, "tensors", context=context))
+        part = stack.enter_context(context.models.use(lora, "tensors", context=context)).part
         denoiser = next(name for name in _DENOISERS if hasattr(pipeline, name))
         _load_lora(pipeline, lora, lora_tensors(part, denoiser), f"lora_{index}", context)
     pipeline.set_adapters(
@@ -232,9 +232,10 @@ def _with_dtype_of(model: ModelRef, other: ModelRef, prop: str, context: Context
 
 
 def _load_ip_adapter(
-    pipeline: Any, conditioning: Conditioning, model: ModelRef, stack: ExitStack, context: Context
+    lease: Lease, conditioning: Conditioning, model: ModelRef, stack: ExitStack, context: Context
 ) -> None:
     """Load an IP adapter and its image encoder into the pipeline."""
+    pipeline = lease.pipeline
     if not supports_ip_adapter(type(pipeline)):
         context.warn(
             f"ip_adapter_model is not used: {type(pipeline).__name__} takes no image prompt."
@@ -242,7 +243,7 @@ def _load_ip_adapter(
         return
     adapter = stack.enter_context(
         context.models.use(conditioning.ip_adapter_model, "tensors", context=context)
-    )
+    ).part
     groups = _adapter_groups(adapter.tensors)
     if not (groups["image_proj"] and groups["ip_adapter"]):
         message = (
@@ -260,9 +261,11 @@ def _load_ip_adapter(
             model, conditioning.ip_adapter_model, "ip_adapter_model", context
         )
         encoder = _image_encoder_of(adapter_model, type(pipeline).__name__, stack, context)
-        pipeline.register_modules(image_encoder=encoder.model)
-        if encoder.processor is not None and getattr(pipeline, "feature_extractor", None) is None:
-            pipeline.register_modules(feature_extractor=encoder.processor)
+        network, processor = encoder.part.model, encoder.part.processor
+        pipeline.register_modules(image_encoder=network)
+        if processor is not None and getattr(pipeline, "feature_extractor", None) is None:
+            pipeline.register_modules(feature_extractor=processor)
+        lease.compose(pipeline, encoder)
     check_weight_dtypes(
         adapter.tensors,
         f"The IP adapter {conditioning.ip_adapter_model.repo_id!r}",
@@ -294,7 +297,9 @@ def _adapter_groups(tensors: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return groups
 
 
-def _image_encoder_of(adapter: ModelRef, pipeline: str, stack: ExitStack, context: Context) -> Any:
+def _image_encoder_of(
+    adapter: ModelRef, pipeline: str, stack: ExitStack, context: Context
+) -> Lease:
     """Return the image encoder of an IP adapter: the one beside its file, or its family's."""
     encoder, task = _image_encoder_reference(adapter)
     try:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from nodetool_core import Context, ImageRef
+    from nodetool_core.context import Lease
 
 _EXTRA_CHANNELS = ("extra_conditioning_channels", "extra_condition_channels")
 """Configuration keys of networks that take a mask as a further channel."""
@@ -32,25 +33,26 @@ _HINT = "Choose a ControlNet made for this family of models."
 
 
 def add_controlnet(
-    pipeline: Any,
+    lease: Lease,
     task: str,
     ref: ModelRef,
     image: ImageRef | None,
     stack: ExitStack,
     context: Context,
-) -> Any:
+) -> None:
     """
-    Return a pipeline of the same components with the ControlNet behind `ref`.
+    Have a lease run a pipeline of the same components with the ControlNet behind `ref`.
 
-    Warn and return the pipeline itself where its family has no ControlNet pipeline.
+    Warn and leave it as it is where its family has no ControlNet pipeline.
 
     Raises NodeError where the network does not fit the model, or there is no control image.
     """
+    pipeline = lease.pipeline
     name = type(pipeline).__name__
     usual = controlnet_pipeline_class(type(pipeline), task)
     if usual is None:
         context.warn(f"controlnet is not used: {name} has no counterpart with one.")
-        return pipeline
+        return
     if call_parameter(usual, "control_image") and (image is None or image.is_empty()):
         message = "controlnet is set, but there is no control_image."
         raise NodeError(
@@ -59,7 +61,8 @@ def add_controlnet(
             code="missing_image",
             where="control_image",
         )
-    net = stack.enter_context(context.models.use(ref, "network", context=context)).model
+    network = stack.enter_context(context.models.use(ref, "network", context=context))
+    net = network.part.model
     target = controlnet_pipeline_class(
         type(pipeline), task, "ControlNetUnion" if "Union" in type(net).__name__ else "ControlNet"
     )
@@ -73,7 +76,7 @@ def add_controlnet(
             where="controlnet",
         )
     _check_text_width(pipeline, net)
-    return _with_network(target, pipeline, net)
+    lease.compose(_with_network(target, pipeline, net), network)
 
 
 def controlnet_arguments(pipeline: Any, scale: float, mode: int) -> dict[str, Any]:

@@ -9,7 +9,6 @@ diffusers does not (a black result, memory that ran out) with an error or a warn
 from __future__ import annotations
 
 import math
-import re
 import secrets
 import threading
 from collections.abc import Sequence
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from nodetool_core import Context
+    from nodetool_core.context import Lease
 
 _SEEDS = 2**64
 """Number of seeds of a `torch.Generator`."""
@@ -50,10 +50,6 @@ _GLOBAL_RNG: Final = threading.Lock()
 
 _TEXT_MULTIPLE = 8
 """What sides have to be multiples of in text to image: most pipelines check for 8."""
-
-_OUT_OF_MEMORY = re.compile(
-    r"out of memory|not enough memory|can't allocate memory|failed to allocate", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True)
@@ -71,7 +67,7 @@ class Generated:
 
 
 def generate(
-    pipeline: Any,
+    lease: Lease,
     wanted: Mapping[str, Any],
     *,
     seed: int,
@@ -88,7 +84,7 @@ def generate(
     Call a pipeline and return the images that it generates.
 
     Args:
-        pipeline: A pipeline as `context.models.use` lends it.
+        lease: What `context.models.use` lends, or `conditioned_pipeline`.
         wanted: The node's properties by name, such as prompt, strength, num_inference_steps.
         seed: Seed of the random generator; equal seeds make equal images. The second image has the
             next seed, and so on.
@@ -108,6 +104,7 @@ def generate(
         NodeError: The properties leave nothing to do, or the model does not support them.
         RunCancelled: The run was cancelled; use the pipeline no more, its weights are intact.
     """
+    pipeline = lease.pipeline
     check_steps(pipeline, wanted)
     model_input, model_size = image, size
     if image is not None:
@@ -150,7 +147,7 @@ def generate(
         arguments["generator"] = seeded_generator(seed_at(seed, index), context)
         # Warnings about the first slice hold for all.
         is_first = progress_slice[0] == index == 0
-        generated = _call_pipeline(pipeline, arguments, context, relays_warnings=is_first)
+        generated = _call_pipeline(lease, arguments, context, relays_warnings=is_first)
         finite_check.warn(capture.last, context)
         if model_input is not None and not restore_size and is_first:
             _warn_of_chosen_size(pipeline, generated, model_input, context)
@@ -164,11 +161,12 @@ def generate(
 
 
 def _call_pipeline(
-    pipeline: Any, arguments: Mapping[str, Any], context: Context, *, relays_warnings: bool
+    lease: Lease, arguments: Mapping[str, Any], context: Context, *, relays_warnings: bool
 ) -> Image.Image:
     """Return the image of one call, with the failures of diffusers explained."""
     import torch
 
+    pipeline = lease.pipeline
     context.check_cancelled()
     relayed = (
         relayed_warnings(
@@ -183,7 +181,7 @@ def _call_pipeline(
         _explained_failures(pipeline),
         _seeded_global_rng(pipeline, arguments["generator"]),
     ):
-        result = context.models.call(pipeline, arguments, context=context)
+        result = lease.run(arguments)
     return _checked_image(pipeline, result, context)
 
 
@@ -370,27 +368,9 @@ def flatten_layers(layers: list[Image.Image]) -> Image.Image:
 @contextmanager
 def _explained_failures(pipeline: Any) -> Iterator[None]:
     """Turn failures of a pipeline that a user can fix into errors that say how."""
-    import torch
-
     name = type(pipeline).__name__
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        if not isinstance(
-            error, (torch.OutOfMemoryError, MemoryError)
-        ) and not _OUT_OF_MEMORY.search(str(error)):
-            raise
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        hint = (
-            "Use a smaller image, a smaller model or its fp16 variant, or close other programs that"
-            " use the device."
-        )
-        raise NodeError(
-            f"{name} ran out of memory on {pipeline.device}: {reason}",
-            hint,
-            code="out_of_memory",
-            where="model",
-        ) from error
     except ValueError as error:
         raise NodeError(
             f"{name} refused its arguments: {error}",

@@ -85,7 +85,8 @@ class EstimateDepth(DiffusionNode):
         import torch
 
         source = source_image(context, self.image, "image")
-        with context.models.use(self.model, "network", context=context) as part, torch.no_grad():
+        with context.models.use(self.model, "network", context=context) as lease, torch.no_grad():
+            part = lease.part
             output = getattr(_network_output(part, source), "predicted_depth", None)
             if output is None:
                 raise _model_unfit(part.model, "tells no depths", "a depth estimator", DEPTH_MODEL)
@@ -134,7 +135,8 @@ class SegmentImage(DiffusionNode):
         from PIL import Image
 
         source = source_image(context, self.image, "image")
-        with context.models.use(self.model, "network", context=context) as part, torch.no_grad():
+        with context.models.use(self.model, "network", context=context) as lease, torch.no_grad():
+            part = lease.part
             scores = getattr(_network_output(part, source), "logits", None)
             if scores is None or scores.dim() != 4:
                 raise _model_unfit(
@@ -196,7 +198,8 @@ class EstimatePose(DiffusionNode):
         import torch
 
         source = source_image(context, self.image, "image")
-        with context.models.use(self.model, "network", context=context) as part, torch.no_grad():
+        with context.models.use(self.model, "network", context=context) as lease, torch.no_grad():
+            part = lease.part
             if "PoseEstimation" not in type(part.model).__name__:
                 raise _model_unfit(part.model, "finds no joints", "a ViTPose network", POSE_MODEL)
             keypoints = _keypoints(part, source)

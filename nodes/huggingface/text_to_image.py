@@ -81,9 +81,10 @@ class TextToImage(DiffusionNode):
         )
         with conditioned_pipeline(
             self.model_or_default(self.model), "text-to-image", conditioning, context
-        ) as pipeline:
+        ) as lease:
+            pipeline = lease.pipeline
             made = generate(
-                pipeline,
+                lease,
                 wanted | conditioning_arguments(pipeline, conditioning, context),
                 seed=self.seed,
                 aligned_images=optional_images(context, {"control_image": self.control_image}),

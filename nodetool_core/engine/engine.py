@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from nodetool_core.context import Context, Models
+from nodetool_core.context import Context, Lease, Models
 from nodetool_core.engine.caching.memory import ResultCache
 from nodetool_core.engine.caching.tiered import CacheName, TieredCache, named_cache
 from nodetool_core.engine.compiled_node import CompiledNode
@@ -359,13 +359,10 @@ class _RecordedModels:
         self._recorder = recorder
 
     @contextmanager
-    def use(self, ref: ModelRef, task: str, *, context: Context) -> Iterator[Any]:
-        with self._engine.models.use(ref, task, context=context) as pipeline:
+    def use(self, ref: ModelRef, task: str, *, context: Context) -> Iterator[Lease]:
+        with self._engine.models.use(ref, task, context=context) as lease:
             self._recorder.note_model(ref, self._engine.models.revision(ref))
-            yield pipeline
-
-    def call(self, pipeline: Any, arguments: Mapping[str, Any], *, context: Context) -> Any:
-        return self._engine.models.call(pipeline, arguments, context=context)
+            yield lease
 
     def is_loaded(self, ref: ModelRef) -> bool:
         return self._engine.models.is_loaded(ref)

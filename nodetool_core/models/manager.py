@@ -20,12 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
 from nodetool_core.forking import renewed_after_fork
-from nodetool_core.models.calls.batching import Member
 from nodetool_core.models.components.encoder_cache import BOUND, EncoderCache
 from nodetool_core.models.components.networks import part_of
-from nodetool_core.models.diffusers.schedulers import mend_schedulers
 from nodetool_core.models.diffusers.tasks import ANY
-from nodetool_core.models.residency.module_state import in_call
 from nodetool_core.models.runtime import DeviceRuntime
 from nodetool_core.models.sources.resolver import ResolvedModel, Resolver
 
@@ -33,8 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nodetool_core.context import Context
+    from nodetool_core.models.calls.lease import Lease
     from nodetool_core.models.calls.model import Model
-    from nodetool_core.models.calls.oom_recovery import Lease
     from nodetool_core.models.planning.lookahead import ReadyUse, RunForecast
     from nodetool_core.models.residency.activation_memory import Meter
     from nodetool_core.models.residency.component import Component, Counts
@@ -125,7 +122,6 @@ class ModelManager:
         self._runtime: DeviceRuntime | None = None
         self._models: dict[Hashable, Model] = {}
         self._known: dict[tuple[ModelRef, str | None], frozenset[Hashable]] = {}
-        self._leases: list[Lease] = []
         self._uses = 0
         self._idle_seconds = idle_seconds
         self._timer: threading.Timer | None = None
@@ -141,7 +137,7 @@ class ModelManager:
         """
         self._lock = threading.RLock()
         self._runtime, self._timer = None, None
-        self._models, self._known, self._leases = {}, {}, []
+        self._models, self._known = {}, {}
         self.encoder_cache = EncoderCache(self.encoder_cache.bound)
         self.resolver.after_fork()
         if "torch" in sys.modules:
@@ -154,16 +150,16 @@ class ModelManager:
     # -- using -------------------------------------------------------------------------------------
 
     @contextmanager
-    def use(self, ref: ModelRef, task: str, *, context: Context) -> Iterator[Any]:
+    def use(self, ref: ModelRef, task: str, *, context: Context) -> Iterator[Lease]:
         """
-        A pipeline for `task` (`image-to-image`, `text-to-image`, `inpainting`), pinned until the
+        Lend a pipeline for `task` (`image-to-image`, `text-to-image`, `inpainting`), pinned until the
         block ends; a `ModelPart` for the tasks of `models/components/networks.py`.
 
         Weights are shared with every other block; pipeline object and schedulers are the block's
         own. Raises ModelError with what to do where the model can't be had, RunCancelled where the
         run ends while waiting.
         """
-        from nodetool_core.models.calls.oom_recovery import Lease, modules_in
+        from nodetool_core.models.calls.lease import Lease
 
         resolved = self.resolver.resolve(ref, context, task)
         model = self._model(ref, resolved, task)
@@ -174,52 +170,25 @@ class ModelManager:
             try:
                 for remark in model.remarks(components):
                     context.warn(remark)
-                states = model.states(components, self.runtime.replica)
-                lease = Lease(model.name, task, model.device, components, modules_in(lent), states)
-                with self._lock:
-                    self._leases.append(lease)
+                lease = Lease(
+                    lent,
+                    model.name,
+                    task,
+                    model.device,
+                    context,
+                    self.runtime.call,
+                    components,
+                    model.states(components, self.runtime.replica),
+                )
                 try:
                     self.runtime.prefetch.wake(model.device)
-                    yield lent
+                    yield lease
                 finally:
-                    with self._lock:
-                        self._leases.remove(lease)
-                    if lease.low_memory is not None:
-                        lease.low_memory.close()
+                    lease.close()
             finally:
                 self.runtime.store.release(components)
         finally:
             self._end(model)
-
-    def call(self, pipeline: Any, arguments: Mapping[str, Any], *, context: Context) -> Any:
-        """
-        Call a pipeline that was lent.
-
-        With memory reserved for it, and again with less where memory runs out.
-
-        Gives what the pipeline gives. Raises ModelError with the code `out_of_memory`, and whatever
-        the pipeline raises.
-        """
-        from nodetool_core.models.calls.oom_recovery import states_of
-
-        mend_schedulers(pipeline)
-        with self._lock:
-            leases = sorted(
-                (lease for lease in self._leases if lease.holds(pipeline)),
-                key=lambda lease: -lease.holds(pipeline),
-            )
-        if not leases:
-            return pipeline(**arguments)
-
-        def run(one: Any, given: Mapping[str, Any]) -> Any:
-            with in_call(states_of(leases)):
-                return self.runtime.oom_recovery.call(one, given, leases, context)
-
-        if self.batch == 1:
-            return run(pipeline, arguments)
-        return self.runtime.batcher(leases[0].device).call(
-            Member(pipeline, arguments, context), run
-        )
 
     def add_weights(self, weights: Mapping[str, Path]) -> None:
         """

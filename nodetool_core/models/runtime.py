@@ -12,19 +12,22 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.context import Context
-from nodetool_core.models.calls.batching import Batcher
+from nodetool_core.models.calls.batching import Batcher, Member
 from nodetool_core.models.calls.oom_recovery import OomRecovery
+from nodetool_core.models.diffusers.schedulers import mend_schedulers
 from nodetool_core.models.planning.lookahead import LookaheadPlanner
 from nodetool_core.models.planning.prefetch import Prefetch
 from nodetool_core.models.residency.activation_memory import ActivationMemory, Meter
 from nodetool_core.models.residency.component import Component, ComponentRequest
 from nodetool_core.models.residency.devices import Device, choose_devices, host_memory
+from nodetool_core.models.residency.module_state import in_call
 from nodetool_core.models.residency.replicas import Slot, slots
 from nodetool_core.models.residency.weight_store import WeightStore
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
+    from nodetool_core.models.calls.lease import Lease
     from nodetool_core.models.manager import ModelManager
     from nodetool_core.models.residency.transfer import ModuleCopier
 
@@ -61,11 +64,23 @@ class DeviceRuntime:
         self.oom_recovery = OomRecovery(self.store, ActivationMemory(), meter or Meter())
         self.prefetch = Prefetch(self.store, self.lookahead, self.requests)
         self.context = _quiet_context(manager)
+        self._batch = manager.batch
         self._batchers = {device.name: Batcher(manager.batch) for device in self.devices}
         self._thread = threading.local()
 
     def device(self, name: str) -> Device:
         return next(device for device in self.devices if device.name == name)
+
+    def call(self, lease: Lease, arguments: Mapping[str, Any]) -> Any:
+        """Call the pipeline of a lease, with equal calls of others where there are some."""
+        mend_schedulers(lease.pipeline)
+        if self._batch == 1:
+            return self._call_alone(lease, arguments)
+        return self.batcher(lease.device).call(Member(lease, arguments), self._call_alone)
+
+    def _call_alone(self, lease: Lease, arguments: Mapping[str, Any]) -> Any:
+        with in_call(lease.all_states):
+            return self.oom_recovery.call(lease, arguments)
 
     def batcher(self, device: Device) -> Batcher:
         """Where calls on a device that may become one meet."""

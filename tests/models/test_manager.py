@@ -59,9 +59,11 @@ def test_tasks_share_weights_and_nothing_else(
     pipelines = []
     for task in TASKS:
         with (
-            models.use(sd, task, context=recorder.context) as first,
-            models.use(sd, task, context=recorder.context) as second,
+            models.use(sd, task, context=recorder.context) as first_lease,
+            models.use(sd, task, context=recorder.context) as second_lease,
         ):
+            second = second_lease.pipeline
+            first = first_lease.pipeline
             pipelines += [first, second]
     assert models.loads == 1
     assert {type(pipeline).__name__ for pipeline in pipelines} == {
@@ -84,9 +86,11 @@ def test_no_scheduler_is_ever_shared(
 
     ref = ImageToImageModel(repo_id=model(family))
     with (
-        models.use(ref, TASKS[0], context=recorder.context) as first,
-        models.use(ref, TASKS[0], context=recorder.context) as second,
+        models.use(ref, TASKS[0], context=recorder.context) as first_lease,
+        models.use(ref, TASKS[0], context=recorder.context) as second_lease,
     ):
+        second = second_lease.pipeline
+        first = first_lease.pipeline
         ids = [
             id(part)
             for shell in (first, second)
@@ -252,7 +256,8 @@ def wait_for_pins(models: ModelManager, count: int) -> None:
 
 
 def use(models: ModelManager, ref: ImageToImageModel, recorder: Recorder) -> str:
-    with models.use(ref, "image-to-image", context=recorder.context) as pipeline:
+    with models.use(ref, "image-to-image", context=recorder.context) as lease:
+        pipeline = lease.pipeline
         return type(pipeline).__name__
 
 

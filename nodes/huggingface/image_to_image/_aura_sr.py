@@ -72,7 +72,8 @@ class AuraSR(DiffusionNode):
 
         source = source_image(context, self.image, "image", "RGBA")
         generator = seeded_generator(self.seed, context)
-        with context.models.use(self.model, "tensors", context=context) as part:
+        with context.models.use(self.model, "tensors", context=context) as lease:
+            part = lease.part
             network = aura_sr(part.tensors, part.config, self.model.repo_id)
             factor = network.config.scale
             check_size(

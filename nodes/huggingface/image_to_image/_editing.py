@@ -72,9 +72,8 @@ class EditByInstruction(DiffusionNode):
         names = ["prompt", "negative_prompt", "num_inference_steps", "guidance_scale"]
         if self.image_guidance_scale != self.spec.properties["image_guidance_scale"].default:
             names.append("image_guidance_scale")
-        with conditioned_pipeline(
-            self.model, "editing", Conditioning.of(self), context
-        ) as pipeline:
+        with conditioned_pipeline(self.model, "editing", Conditioning.of(self), context) as lease:
+            pipeline = lease.pipeline
             references = [
                 model_image(context, ref, "reference_images") for ref in self.reference_images or ()
             ]
@@ -86,7 +85,7 @@ class EditByInstruction(DiffusionNode):
                 references = []
             wanted = self.property_values(*names)
             made = generate(
-                pipeline,
+                lease,
                 wanted,
                 seed=self.seed,
                 image=source,
@@ -142,11 +141,12 @@ class ImageVariation(DiffusionNode):
         if not self.redux.is_empty():
             wanted |= _redux_embeddings(self.redux, source, context)
             task = "text-to-image"
-        with conditioned_pipeline(self.model, task, Conditioning.of(self), context) as pipeline:
+        with conditioned_pipeline(self.model, task, Conditioning.of(self), context) as lease:
+            pipeline = lease.pipeline
             if task == "variation":
                 wanted["image"] = source
             made = generate(
-                pipeline,
+                lease,
                 wanted,
                 seed=self.seed,
                 size=wanted_size(pipeline, self.width, self.height, context.warn),
@@ -160,11 +160,12 @@ def _redux_embeddings(redux: ModelRef, image: Image.Image, context: Context) -> 
     """Return what stands for a prompt, as the prior makes it from an image."""
     import torch
 
-    with context.models.use(redux, "image-prior", context=context) as prior, torch.no_grad():
+    with context.models.use(redux, "image-prior", context=context) as lease, torch.no_grad():
         # The published prior has no text encoders, and can't be given a text; one that has them has
         # to be.
+        prior = lease.pipeline
         texts = {} if getattr(prior, "text_encoder", None) is None else {"prompt": ""}
-        embeddings = prior(image=image, **texts)
+        embeddings = lease.run({"image": image, **texts})
         return {
             "prompt_embeds": embeddings.prompt_embeds,
             "pooled_prompt_embeds": embeddings.pooled_prompt_embeds,

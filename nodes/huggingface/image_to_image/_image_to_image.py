@@ -80,9 +80,10 @@ class ImageToImage(DiffusionNode):
         )
         with conditioned_pipeline(
             self.model_or_default(self.model), "image-to-image", conditioning, context
-        ) as pipeline:
+        ) as lease:
+            pipeline = lease.pipeline
             made = generate(
-                pipeline,
+                lease,
                 wanted | conditioning_arguments(pipeline, conditioning, context),
                 seed=self.seed,
                 image=source,

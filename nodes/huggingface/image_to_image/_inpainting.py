@@ -132,9 +132,10 @@ class Inpainting(DiffusionNode):
         )
         with conditioned_pipeline(
             self.model_or_default(self.model), "inpainting", conditioning, context
-        ) as pipeline:
+        ) as lease:
+            pipeline = lease.pipeline
             made = generate(
-                pipeline,
+                lease,
                 wanted | conditioning_arguments(pipeline, conditioning, context),
                 seed=self.seed,
                 image=source.crop(box),

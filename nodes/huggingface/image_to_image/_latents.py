@@ -42,9 +42,10 @@ class VAEEncode(DiffusionNode):
         with (
             context.models.use(
                 self.model_or_default(self.model), "network:vae", context=context
-            ) as part,
+            ) as lease,
             torch.no_grad(),
         ):
+            part = lease.part
             vae = _checked(part.model)
             factor = vae_scale_factor(vae)
             width, height = (side // factor * factor for side in source.size)
@@ -95,9 +96,10 @@ class VAEDecode(DiffusionNode):
         with (
             context.models.use(
                 self.model_or_default(self.model), "network:vae", context=context
-            ) as part,
+            ) as lease,
             torch.no_grad(),
         ):
+            part = lease.part
             vae = _checked(part.model)
             channels = vae.config.get("latent_channels")
             if samples.dim() != 4 or samples.shape[1] != channels:

@@ -92,7 +92,8 @@ class Upscale(DiffusionNode):
         source = source_image(context, self.image, "image", "RGBA")
         colours = in_mode(source, "RGB")
         ref = self.model_or_default(self.model)
-        with context.models.use(ref, "tensors", context=context) as part:
+        with context.models.use(ref, "tensors", context=context) as lease:
+            part = lease.part
             network = load_upscaler(part.tensors, ref.repo_id)
             size = self._size(source.size, network.scale, context)
             enlarged = _upscale_tiled(
@@ -154,15 +155,13 @@ class DiffusionUpscale(DiffusionNode):
         names = ["negative_prompt", "num_inference_steps", "guidance_scale"]
         if self.noise_level != self.spec.properties["noise_level"].default:
             names.append("noise_level")
-        with conditioned_pipeline(
-            self.model, "upscaling", Conditioning.of(self), context
-        ) as pipeline:
+        with conditioned_pipeline(self.model, "upscaling", Conditioning.of(self), context) as lease:
             # Those that take a prompt want one, if an empty one.
-            takes_prompt = "prompt" in call_parameters(type(pipeline))
+            takes_prompt = "prompt" in call_parameters(type(lease.pipeline))
             prompt = self.prompt or (" " if takes_prompt else "")
             wanted = self.property_values(*names) | {"prompt": prompt}
             source = source_image(context, self.image, "image")
-            output = generate(pipeline, wanted, seed=self.seed, image=source, context=context)
+            output = generate(lease, wanted, seed=self.seed, image=source, context=context)
         return image_outputs(output, context, source)
 
 
@@ -228,7 +227,8 @@ class TiledRefinement(DiffusionNode):
         )
         with conditioned_pipeline(
             self.model_or_default(self.model), "image-to-image", conditioning, context
-        ) as pipeline:
+        ) as lease:
+            pipeline = lease.pipeline
             multiple = side_multiple(pipeline)
             size = _rounded(
                 (round(source.width * self.scale), round(source.height * self.scale)), multiple
@@ -245,7 +245,7 @@ class TiledRefinement(DiffusionNode):
                     {} if conditioning.controlnet.is_empty() else {"control_image": part}
                 )
                 output = generate(
-                    pipeline,
+                    lease,
                     wanted | conditioning_arguments(pipeline, conditioning, context),
                     seed=seed_at(self.seed, index),
                     image=part,

@@ -15,18 +15,22 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import RunCancelled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from nodetool_core.context import Context
+    from nodetool_core.models.calls.lease import Lease
 
 _log = logging.getLogger(__name__)
+
+Run = Callable[["Lease", Mapping[str, Any]], Any]
+"""Calls the pipeline of a lease with arguments, by itself."""
 
 ITEMS = ("prompt", "prompt_2", "negative_prompt", "image", "generator")
 """What may differ from item to item."""
@@ -36,13 +40,20 @@ ITEMS = ("prompt", "prompt_2", "negative_prompt", "image", "generator")
 class Member:
     """One call that may be part of a batch."""
 
-    pipeline: Any
+    lease: Lease
     arguments: Mapping[str, Any]
-    context: Context
     key: Hashable = None
     is_done: bool = False
     result: Any = None
     error: BaseException | None = None
+
+    @property
+    def pipeline(self) -> Any:
+        return self.lease.pipeline
+
+    @property
+    def context(self) -> Context:
+        return self.lease.context
 
 
 class Batcher:
@@ -60,9 +71,9 @@ class Batcher:
         self._is_busy = False
         self._changed = threading.Condition()
 
-    def call(self, member: Member, run: Callable[[Any, Mapping[str, Any]], Any]) -> Any:
+    def call(self, member: Member, run: Run) -> Any:
         """
-        Return what the member's pipeline gives. `run` calls a pipeline with arguments.
+        Return what the member's pipeline returns. `run` calls that of a lease.
 
         Raises what it raises, and RunCancelled where the member's run is cancelled meanwhile.
         """
@@ -107,7 +118,7 @@ class Batcher:
             self._is_busy = True
             return batch
 
-    def _run(self, batch: list[Member], run: Callable[[Any, Mapping[str, Any]], Any]) -> None:
+    def _run(self, batch: list[Member], run: Run) -> None:
         self.sizes.append(len(batch))
         leader = batch[0]
         if len(batch) == 1:
@@ -123,7 +134,7 @@ class Batcher:
             batch, iterable, total, own_bar
         )
         try:
-            result = run(leader.pipeline, arguments)
+            result = run(leader.lease, arguments)
             parts = [_part(result, index) for index in range(len(batch))]
         except RunCancelled as error:
             leader.error, leader.is_done = error, True
@@ -177,11 +188,11 @@ def key_of(pipeline: Any, arguments: Mapping[str, Any]) -> Hashable:
     )
 
 
-def _settle(member: Member, run: Callable[[Any, Mapping[str, Any]], Any]) -> None:
+def _settle(member: Member, run: Run) -> None:
     """Run a member alone."""
     try:
         member.context.check_cancelled()
-        member.result = run(member.pipeline, member.arguments)
+        member.result = run(member.lease, member.arguments)
     except BaseException as error:  # noqa: BLE001 - crosses a thread: raised where the member waits
         member.error = error
     member.is_done = True

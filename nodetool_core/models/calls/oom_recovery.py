@@ -28,9 +28,8 @@ from nodetool_core.models.residency.transfer import return_memory, tensors
 if TYPE_CHECKING:
     import torch
 
-    from nodetool_core.context import Context
+    from nodetool_core.models.calls.lease import Lease
     from nodetool_core.models.residency.activation_memory import ActivationMemory, Meter
-    from nodetool_core.models.residency.component import Component
     from nodetool_core.models.residency.devices import Device
     from nodetool_core.models.residency.module_state import ModuleState
     from nodetool_core.models.residency.weight_store import WeightStore
@@ -38,38 +37,6 @@ if TYPE_CHECKING:
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|not enough memory|can't allocate memory|failed to allocate", re.IGNORECASE
 )
-
-
-@dataclass(eq=False)
-class Lease:
-    """A block that borrows a pipeline: which components it has pinned, and where."""
-
-    name: str
-    task: str
-    device: Device
-    components: Sequence[Component]
-    modules: frozenset[int]
-    """What was lent, by `modules_in`."""
-    states: Sequence[ModuleState] = ()
-    """How it is to be when it comes back."""
-    low_memory: ExitStack | None = None
-    """What ends the saving of memory, where it was begun."""
-
-    def holds(self, pipeline: Any) -> int:
-        """How many of the pipeline's modules are this block's."""
-        return sum(id(part) in self.modules for part in vars(pipeline).values())
-
-
-def states_of(leases: Sequence[Lease]) -> list[ModuleState]:
-    """Return the states of all modules of leases, each once."""
-    return list({id(state): state for lease in leases for state in lease.states}.values())
-
-
-def modules_in(lent: Any) -> frozenset[int]:
-    """Return the identities of the modules that a pipeline or a ModelPart holds."""
-    import torch
-
-    return frozenset(id(part) for part in vars(lent).values() if isinstance(part, torch.nn.Module))
 
 
 @dataclass(frozen=True)
@@ -80,21 +47,16 @@ class OomRecovery:
     activations: ActivationMemory
     meter: Meter
 
-    def call(
-        self, pipeline: Any, arguments: Mapping[str, Any], leases: Sequence[Lease], context: Context
-    ) -> Any:
+    def call(self, lease: Lease, arguments: Mapping[str, Any]) -> Any:
         """
-        Return what the pipeline gives.
-
-        `leases` are those that its modules are of, the one with the most of them first.
+        Return what the pipeline of a lease returns.
 
         Raises ModelError with the code `out_of_memory` where nothing helps, and whatever else the
         pipeline raises.
         """
-        pixels = pixels_of(pipeline, arguments)
-        lease = leases[0]
-        attempt = _Attempt(pipeline, arguments, states_of(leases))
-        name, device = lease.name, lease.device
+        pixels = pixels_of(lease.pipeline, arguments)
+        attempt = _Attempt(lease.pipeline, arguments, lease.all_states)
+        name, device, context = lease.name, lease.device, lease.context
         with self._reserved(lease, pixels):
             if lease.low_memory is None:
                 try:
@@ -117,7 +79,7 @@ class OomRecovery:
                     f"{name} still ran out of memory: it is done in tiles, with weights in host"
                     " memory, which takes longer."
                 )
-                self._begin_low_memory(pipeline, leases)
+                self._begin_low_memory(lease)
             try:
                 return attempt.run()
             except Exception as error:
@@ -125,19 +87,20 @@ class OomRecovery:
                     raise
                 raise self._out_of_memory(lease, pixels, error) from error
 
-    def _begin_low_memory(self, pipeline: Any, leases: Sequence[Lease]) -> None:
+    def _begin_low_memory(self, lease: Lease) -> None:
         """Save memory until the first of the leases ends."""
-        device, low_memory = leases[0].device, ExitStack()
-        for lease in leases:
-            lease.low_memory = low_memory
+        pipeline, device, low_memory = lease.pipeline, lease.device, ExitStack()
+        for one in lease.all:
+            one.low_memory = low_memory
         low_memory.enter_context(tiled(pipeline))
         moved = low_memory.enter_context(offloaded(pipeline, device))
-        for state in states_of(leases):
+        for state in lease.all_states:
             is_moved = not device.is_host and not moved.isdisjoint(map(id, state.module.modules()))
             low_memory.enter_context(state.changed(moves=is_moved))
         if not device.is_host:
             low_memory.callback(
-                self.store.displaced, [one for lease in leases for one in lease.components]
+                self.store.displaced,
+                [component for one in lease.all for component in one.components],
             )
         return_memory()
 

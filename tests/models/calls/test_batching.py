@@ -38,7 +38,8 @@ class Desk:
     ) -> np.ndarray:
         torch.set_num_threads(1)
         recorder = recorder or Recorder(self.models)
-        with self.models.use(self.ref, TASK, context=recorder.context) as pipeline, torch.no_grad():
+        with self.models.use(self.ref, TASK, context=recorder.context) as lease, torch.no_grad():
+            pipeline = lease.pipeline
             hook = pipeline.unet.register_forward_pre_hook(self._wait) if hold else None
             image = Image.fromarray(np.full((64, 64, 3), 20 * seed, np.uint8))
             arguments = {
@@ -48,7 +49,7 @@ class Desk:
                 "strength": 0.7,
             } | settings
             arguments["generator"] = torch.Generator().manual_seed(seed)
-            made = self.models.call(pipeline, arguments, context=recorder.context)
+            made = lease.run(arguments)
             if hook is not None:
                 hook.remove()
             assert len(made.images) == 1
@@ -129,7 +130,8 @@ def test_a_batch_that_fails_is_done_one_by_one(desk: Desk) -> None:
             raise ValueError("too many at once")
 
     alone = Desk(ModelManager(device="cpu"), desk.ref.repo_id)
-    with desk.models.use(desk.ref, TASK, context=Recorder(desk.models).context) as pipeline:
+    with desk.models.use(desk.ref, TASK, context=Recorder(desk.models).context) as lease:
+        pipeline = lease.pipeline
         hook = pipeline.unet.register_forward_pre_hook(refuse)
         with ThreadPoolExecutor(6) as pool:
             futures = together(desk, pool, [lambda seed=seed: desk.call(seed) for seed in range(3)])  # type: ignore[misc]

@@ -67,7 +67,8 @@ def paint(
     faults: int = 0,
     kind: Any = torch.OutOfMemoryError,
 ) -> bytes:
-    with models.use(ref, TASK, context=recorder.context) as pipeline:
+    with models.use(ref, TASK, context=recorder.context) as lease:
+        pipeline = lease.pipeline
         failing = Faults(pipeline.unet, faults, kind)
         try:
             generator = torch.Generator().manual_seed(3)
@@ -79,9 +80,7 @@ def paint(
                 "generator": generator,
             }
             with torch.no_grad():
-                result: Image.Image = models.call(
-                    pipeline, arguments, context=recorder.context
-                ).images[0]
+                result: Image.Image = lease.run(arguments).images[0]
         finally:
             failing.stop()
     return result.tobytes()
@@ -112,7 +111,8 @@ def test_twice_out_of_memory_it_is_done_with_less(
     )
     assert difference.mean() < 5, "tiles are blended, and nothing else differs"
     assert "in tiles" in recorder.warnings[1]
-    with models.use(sd, TASK, context=recorder.context) as pipeline:
+    with models.use(sd, TASK, context=recorder.context) as lease:
+        pipeline = lease.pipeline
         assert not pipeline.vae.use_tiling
         assert not any(
             registry.hooks
@@ -163,7 +163,8 @@ def test_out_of_memory_while_weights_come_is_tried_again(
     copier = FullOnce()
     models = ModelManager(device="cpu", host_budget=2**30, copier=copier)
     recorder = Recorder(models)
-    with models.use(sd, TASK, context=recorder.context) as pipeline:
+    with models.use(sd, TASK, context=recorder.context) as lease:
+        pipeline = lease.pipeline
         assert pipeline.unet.conv_in.weight.numel()
     assert copier.failed
 

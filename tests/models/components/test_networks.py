@@ -51,9 +51,11 @@ def test_the_autoencoder_of_a_model_and_one_alone(
         ModelRef(repo_id=f"{model('stable_diffusion')}/vae"),
     )
     with (
-        manager.use(whole, "network:vae", context=recorder.context) as one,
-        manager.use(alone, "network:vae", context=recorder.context) as two,
+        manager.use(whole, "network:vae", context=recorder.context) as one_lease,
+        manager.use(alone, "network:vae", context=recorder.context) as two_lease,
     ):
+        two = two_lease.part
+        one = one_lease.part
         assert type(one.model).__name__ == type(two.model).__name__ == "AutoencoderKL"
         assert all(
             torch.equal(a, b)
@@ -69,7 +71,8 @@ def test_tensors_of_a_file_or_of_the_one_file_in_a_directory(
     for repo_id in (tmp_path / "net.safetensors", tmp_path):
         with manager.use(
             ModelRef(repo_id=str(repo_id)), "tensors", context=recorder.context
-        ) as part:
+        ) as lease:
+            part = lease.part
             assert part.tensors["a"].tolist() == [0, 1, 2] and part.metadata == {
                 "activation": "tanh"
             }
@@ -83,11 +86,13 @@ def test_a_config_beside_the_tensors_of_a_directory_is_read(
         (tmp_path / "config.json").write_text(json.dumps(config))
         with manager.use(
             ModelRef(repo_id=str(tmp_path)), "tensors", context=recorder.context
-        ) as part:
+        ) as lease:
+            part = lease.part
             assert part.config == config and part.tensors["a"].tolist() == [0, 1, 2]
     with manager.use(
         ModelRef(repo_id=str(tmp_path / "net.safetensors")), "tensors", context=recorder.context
-    ) as part:
+    ) as lease:
+        part = lease.part
         assert part.config == {}
     (tmp_path / "config.json").write_text("{")
     assert refused(manager, str(tmp_path), "tensors", recorder).problem.code == "model_incomplete"
@@ -96,9 +101,11 @@ def test_a_config_beside_the_tensors_of_a_directory_is_read(
 def test_a_file_is_read_once(manager: ModelManager, tmp_path: Path, recorder: Recorder) -> None:
     save_file({"a": torch.arange(3)}, tmp_path / "net.safetensors")
     ref = ModelRef(repo_id=str(tmp_path / "net.safetensors"))
-    with manager.use(ref, "tensors", context=recorder.context) as first:
+    with manager.use(ref, "tensors", context=recorder.context) as lease:
+        first = lease.part
         before = manager.loads
-    with manager.use(ref, "tensors", context=recorder.context) as second:
+    with manager.use(ref, "tensors", context=recorder.context) as lease:
+        second = lease.part
         assert manager.loads == before
         assert second.tensors["a"].data_ptr() == first.tensors["a"].data_ptr()
 
@@ -221,9 +228,11 @@ def test_the_hub_is_asked_for_the_part_alone(
         ("owner/net", "network"): "ControlNetModel",
     }
     for (repo_id, task), name in expected.items():
-        with manager.use(ModelRef(repo_id=repo_id), task, context=recorder.context) as part:
+        with manager.use(ModelRef(repo_id=repo_id), task, context=recorder.context) as lease:
+            part = lease.part
             assert type(part.model).__name__ == name
-    with manager.use(ModelRef(repo_id="owner/lora"), "tensors", context=recorder.context) as part:
+    with manager.use(ModelRef(repo_id="owner/lora"), "tensors", context=recorder.context) as lease:
+        part = lease.part
         assert part.tensors
     assert not [path for path in hub_server.fetched if "unet" in path or "text_encoder" in path]
     assert refused(manager, "owner/lora", "network", recorder).problem.code == "model_not_diffusers"
@@ -232,7 +241,8 @@ def test_the_hub_is_asked_for_the_part_alone(
     for repo_id, task in (("owner/lora", "tensors"), ("owner/model", "network:vae")):
         before = later.revision(ModelRef(repo_id=repo_id))
         assert before is not None and before == manager.revision(ModelRef(repo_id=repo_id))
-        with later.use(ModelRef(repo_id=repo_id), task, context=recorder.context) as part:
+        with later.use(ModelRef(repo_id=repo_id), task, context=recorder.context) as lease:
+            part = lease.part
             assert part.tensors or part.model
 
 
@@ -255,12 +265,14 @@ def test_tensors_are_kept_on_the_device_like_any_weights(tmp_path: Path) -> None
     manager = ModelManager(device="cpu", host_budget=2**20, copier=copier)
     ref, recorder = ModelRef(repo_id=str(tmp_path / "net.safetensors")), Recorder(manager)
     for _ in range(2):
-        with manager.use(ref, "tensors", context=recorder.context) as part:
+        with manager.use(ref, "tensors", context=recorder.context) as lease:
+            part = lease.part
             assert (
                 part.tensors["a"].tolist() == [0, 1, 2] and part.tensors["b"].dtype == torch.float16
             )
     size = 3 * 4 + 5 * 2
     assert copier.copied == size == manager.loaded()[0].bytes
     assert manager.free() == size and manager.loaded() == []
-    with manager.use(ref, "tensors", context=recorder.context) as part:
+    with manager.use(ref, "tensors", context=recorder.context) as lease:
+        part = lease.part
         assert part.tensors["a"].tolist() == [0, 1, 2]

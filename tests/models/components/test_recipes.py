@@ -124,9 +124,11 @@ def test_a_network_of_a_pipeline_is_the_pipelines_own(
 ) -> None:
     context = Recorder(models).context
     with (
-        models.use(sd, TASK, context=context) as pipeline,
-        models.use(sd, "network:vae", context=context) as part,
+        models.use(sd, TASK, context=context) as pipeline_lease,
+        models.use(sd, "network:vae", context=context) as part_lease,
     ):
+        part = part_lease.part
+        pipeline = pipeline_lease.pipeline
         assert part.model is pipeline.vae
 
 
@@ -200,17 +202,16 @@ def test_fp8_takes_a_quarter_and_paints_nearly_the_same(model: Callable[[str], s
         models = ModelManager(device="cpu")
         recorder = Recorder(models)
         ref = ImageToImageModel(repo_id=model("stable_diffusion"), **fields)
-        with models.use(ref, TASK, context=recorder.context) as pipeline, torch.no_grad():
+        with models.use(ref, TASK, context=recorder.context) as lease, torch.no_grad():
+            pipeline = lease.pipeline
             arguments = {
                 "prompt": "a lake",
                 "image": Image.new("RGB", (64, 64)),
                 "num_inference_steps": 2,
             }
-            image = models.call(
-                pipeline,
-                {**arguments, "generator": torch.Generator().manual_seed(0)},
-                context=recorder.context,
-            ).images[0]
+            image = lease.run({**arguments, "generator": torch.Generator().manual_seed(0)}).images[
+                0
+            ]
             unet = next(
                 one for one in models.runtime.store.components() if one.module is pipeline.unet
             )
@@ -226,7 +227,8 @@ def test_the_number_format_is_the_references(
     models: ModelManager, model: Callable[[str], str]
 ) -> None:
     ref = ImageToImageModel(repo_id=model("stable_diffusion"), dtype="bfloat16")
-    with models.use(ref, TASK, context=Recorder(models).context) as pipeline:
+    with models.use(ref, TASK, context=Recorder(models).context) as lease:
+        pipeline = lease.pipeline
         assert {pipeline.unet.dtype, pipeline.vae.dtype, pipeline.text_encoder.dtype} == {
             torch.bfloat16
         }
@@ -307,7 +309,8 @@ def test_a_copy_of_an_encoder_computes_for_itself(
     import copy
 
     tokens = torch.arange(10)[None]
-    with models.use(sd, TASK, context=Recorder(models).context) as pipeline, torch.no_grad():
+    with models.use(sd, TASK, context=Recorder(models).context) as lease, torch.no_grad():
+        pipeline = lease.pipeline
         encoder = pipeline.text_encoder
         first = encoder(tokens)[0]
         adapted = copy.deepcopy(encoder)
@@ -321,7 +324,8 @@ def test_a_copy_of_an_encoder_computes_for_itself(
 def test_a_image_encoded_in_tiles_is_another_encoding(
     models: ModelManager, sd: ImageToImageModel
 ) -> None:
-    with models.use(sd, TASK, context=Recorder(models).context) as pipeline, torch.no_grad():
+    with models.use(sd, TASK, context=Recorder(models).context) as lease, torch.no_grad():
+        pipeline = lease.pipeline
         vae = pipeline.vae
         side = 2 * vae.tile_sample_min_size
         image = torch.rand((1, 3, side, side), generator=torch.Generator().manual_seed(0))

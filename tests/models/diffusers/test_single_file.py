@@ -79,7 +79,8 @@ def test_m15_other_spellings_of_the_suffix(
     assert run(recorder, str(file), seed=1).tobytes() == run(recorder, str(whole), seed=1).tobytes()
     with recorder.context.models.use(
         ModelRef(repo_id=str(file)), "tensors", context=recorder.context
-    ) as part:
+    ) as lease:
+        part = lease.part
         assert part.tensors
 
 
@@ -279,7 +280,8 @@ def test_m6_what_is_asked_of_a_single_file_is_done(
     recorder = Recorder(models)
     with models.use(
         ModelRef(repo_id=str(whole), **prop), "text-to-image", context=recorder.context
-    ) as pipeline:
+    ) as lease:
+        pipeline = lease.pipeline
         if "compile" in prop:
             compiled = [
                 inner for inner in pipeline.unet.modules() if inner._compiled_call_impl is not None

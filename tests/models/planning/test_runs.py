@@ -39,7 +39,8 @@ class Use(Node):
     number: int = 0
 
     def process(self, context: Context) -> str:
-        with context.models.use(self.model, "image-to-image", context=context) as pipeline:
+        with context.models.use(self.model, "image-to-image", context=context) as lease:
+            pipeline = lease.pipeline
             return type(pipeline).__name__
 
 

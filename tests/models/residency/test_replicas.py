@@ -64,7 +64,7 @@ def painted(
 
     with (
         models.at(slot),
-        models.use(ref, task, context=recorder.context) as pipeline,
+        models.use(ref, task, context=recorder.context) as lease,
         torch.no_grad(),
     ):
         arguments = {
@@ -73,9 +73,7 @@ def painted(
             **given,
             "generator": torch.Generator().manual_seed(seed),
         }
-        called = models.call(
-            pipeline, {**arguments, "callback_on_step_end": step}, context=recorder.context
-        )
+        called = lease.run({**arguments, "callback_on_step_end": step})
         return np.asarray(called.images[0])
 
 
@@ -112,8 +110,10 @@ def test_calls_at_once_paint_what_they_paint_alone(
 def test_a_replica_has_modules_of_its_own_over_the_same_memory(model: Callable[[str], str]) -> None:
     models = ModelManager(device="cpu", calls=2)
     ref, context = ImageToImageModel(repo_id=model("stable_diffusion")), Recorder(models).context
-    with models.at(BOTH[0]), models.use(ref, "image-to-image", context=context) as first:
-        with models.at(BOTH[1]), models.use(ref, "image-to-image", context=context) as second:
+    with models.at(BOTH[0]), models.use(ref, "image-to-image", context=context) as lease:
+        first = lease.pipeline
+        with models.at(BOTH[1]), models.use(ref, "image-to-image", context=context) as second_lease:
+            second = second_lease.pipeline
             for name in ("unet", "vae", "text_encoder"):
                 ones, others = (
                     list(tensors(getattr(pipeline, name))) for pipeline in (first, second)
@@ -134,13 +134,15 @@ def test_what_a_call_leaves_on_its_modules_reaches_no_other_replica(
 ) -> None:
     models = ModelManager(device="cpu", calls=3)
     ref, context = ImageToImageModel(repo_id=model("stable_diffusion")), Recorder(models).context
-    with models.at(BOTH[0]), models.use(ref, "image-to-image", context=context) as first:
+    with models.at(BOTH[0]), models.use(ref, "image-to-image", context=context) as lease:
+        first = lease.pipeline
         first.vae.enable_tiling()
     for replica in (1, 2):
         with (
             models.at(Slot("cpu", replica)),
-            models.use(ref, "image-to-image", context=context) as other,
+            models.use(ref, "image-to-image", context=context) as lease,
         ):
+            other = lease.pipeline
             assert not other.vae.use_tiling
 
 
@@ -157,9 +159,10 @@ def test_no_replica_keeps_weights_that_were_let_go_of(model: Callable[[str], str
     models = ModelManager(device="cpu", calls=2)
     ref, context = ImageToImageModel(repo_id=model("stable_diffusion")), Recorder(models).context
     for slot in BOTH:
-        with models.at(slot), models.use(ref, "image-to-image", context=context) as pipeline:
+        with models.at(slot), models.use(ref, "image-to-image", context=context) as lease:
+            pipeline = lease.pipeline
             held = weakref.ref(pipeline.unet)
-    del pipeline
+    del pipeline, lease
     assert models.free() > 0
     gc.collect()
     assert held() is None
@@ -180,8 +183,9 @@ def test_a_replica_follows_weights_that_were_in_host_memory_meanwhile(
     found = {one.name.rpartition(" ")[2]: one.module for one in store.components()}
     with (
         models.at(BOTH[1]),
-        models.use(ref, "image-to-image", context=Recorder(models).context) as pipeline,
+        models.use(ref, "image-to-image", context=Recorder(models).context) as lease,
     ):
+        pipeline = lease.pipeline
         assert (
             next(iter(tensors(pipeline.unet))).data_ptr()
             == next(iter(tensors(found["unet"]))).data_ptr()
@@ -273,9 +277,10 @@ class Notes(Node):
 
     def process(self, context: Context) -> int:
         with (
-            context.models.use(self.model, "image-to-image", context=context) as pipeline,
+            context.models.use(self.model, "image-to-image", context=context) as lease,
             torch.no_grad(),
         ):
+            pipeline = lease.pipeline
             with self.lock:
                 self.inside.append(self.model.repo_id)
                 self.together.add(frozenset(self.inside))

@@ -56,7 +56,8 @@ def test_a_listed_model_is_used(manager: ModelManager, folder: str, recorder: Re
     with manager.use(ModelRef(repo_id=folder), "image-to-image", context=recorder.context):
         assert manager.is_loaded(ModelRef(repo_id=folder))
     inside = ModelRef(repo_id=folder, path="unet/diffusion_pytorch_model.safetensors")
-    with manager.use(inside, "tensors", context=recorder.context) as part:
+    with manager.use(inside, "tensors", context=recorder.context) as lease:
+        part = lease.part
         assert part.tensors
 
 

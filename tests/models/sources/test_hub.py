@@ -64,7 +64,8 @@ def test_fetches_what_a_pipeline_reads_and_no_more(
 ) -> None:
     models = ModelManager(hub=hub, device="cpu")
     assert models.revision(ref()) is None
-    with models.use(ref(), "image-to-image", context=recorder.context) as pipeline:
+    with models.use(ref(), "image-to-image", context=recorder.context) as lease:
+        pipeline = lease.pipeline
         assert type(pipeline).__name__ == "StableDiffusionImg2ImgPipeline"
 
     assert models.revision(ref()) == COMMIT

@@ -122,7 +122,8 @@ def ref(directory: Path) -> ModelRef:
 
 
 def use(models: ModelManager, asked: ModelRef, task: str = TASK) -> str:
-    with models.use(asked, task, context=Recorder(models).context) as pipeline:
+    with models.use(asked, task, context=Recorder(models).context) as lease:
+        pipeline = lease.pipeline
         return type(pipeline).__name__
 
 
@@ -180,7 +181,8 @@ def test_it_paints_what_diffusers_paints(
     )
     context = Recorder(models).context
     for _ in range(2):
-        with models.use(ref(decoder), TASK, context=context) as pipeline:
+        with models.use(ref(decoder), TASK, context=context) as lease:
+            pipeline = lease.pipeline
             assert type(pipeline) is type(connected)
             assert np.array_equal(painted(pipeline, family), painted(connected, family))
         assert models.free() > 0
@@ -191,7 +193,8 @@ def test_the_parts_of_a_prior_are_components(
     pair: Callable[..., tuple[Path, Path]], models: ModelManager
 ) -> None:
     decoder, prior = pair()
-    with models.use(ref(decoder), TASK, context=Recorder(models).context) as pipeline:
+    with models.use(ref(decoder), TASK, context=Recorder(models).context) as lease:
+        pipeline = lease.pipeline
         modules = modules_of(pipeline)
         assert {
             "prior_prior",
@@ -208,9 +211,15 @@ def test_the_parts_of_a_prior_are_components(
             "budgets know of it before it is read"
         )
         assert models.parts_of(ref(decoder)) == model.keys, "and so does whoever plans ahead"
-        with models.use(ref(prior), "network:prior", context=Recorder(models).context) as part:
+        with models.use(
+            ref(prior), "network:prior", context=Recorder(models).context
+        ) as part_lease:
+            part = part_lease.part
             assert part.model is modules["prior_prior"]
-        with models.use(ref(decoder), "network:movq", context=Recorder(models).context) as part:
+        with models.use(
+            ref(decoder), "network:movq", context=Recorder(models).context
+        ) as part_lease:
+            part = part_lease.part
             assert part.model is modules["movq"]
     assert models.is_loaded(ref(decoder))
     assert use(models, ref(decoder), "image-to-image") == "KandinskyV22Img2ImgCombinedPipeline"
@@ -221,10 +230,12 @@ def test_a_prior_takes_its_part_of_the_budget(
     pair: Callable[..., tuple[Path, Path]], models: ModelManager
 ) -> None:
     decoder, _ = pair()
-    with models.use(ref(decoder), TASK, context=Recorder(models).context) as pipeline:
+    with models.use(ref(decoder), TASK, context=Recorder(models).context) as lease:
+        pipeline = lease.pipeline
         expected = painted(pipeline, "kandinsky22")
     small = ModelManager(device="cpu", budget=0, host_budget=0)
-    with small.use(ref(decoder), TASK, context=Recorder(small).context) as pipeline:
+    with small.use(ref(decoder), TASK, context=Recorder(small).context) as lease:
+        pipeline = lease.pipeline
         assert np.array_equal(painted(pipeline, "kandinsky22"), expected)
     assert small.runtime.store.components() == []
 
@@ -251,7 +262,8 @@ def test_equal_files_of_both_halves_are_one_component(
     shutil.copytree(prior / "text_encoder", decoder / "text_encoder")
     cached = [Path(as_in_the_cache(str(half), tmp_path / "cache")) for half in (decoder, prior)]
     write_card(cached[0], cached[1])
-    with models.use(ref(cached[0]), TASK, context=Recorder(models).context) as pipeline:
+    with models.use(ref(cached[0]), TASK, context=Recorder(models).context) as lease:
+        pipeline = lease.pipeline
         assert pipeline.text_encoder is pipeline.prior_text_encoder
         assert models.counts.reads == len(modules_of(pipeline)) - 1
         assert np.isfinite(painted(pipeline, "stable_cascade")).all()
@@ -267,7 +279,8 @@ def test_a_whole_model_follows_no_card(
     write_card(named, "/no/such/prior")
     images = []
     for directory in (plain, named):
-        with models.use(ref(directory), TASK, context=Recorder(models).context) as pipeline:
+        with models.use(ref(directory), TASK, context=Recorder(models).context) as lease:
+            pipeline = lease.pipeline
             images.append(painted(pipeline, "kandinsky22"))
     assert np.array_equal(*images)
 
@@ -276,7 +289,8 @@ def test_what_a_prior_made_of_a_text_is_kept(
     pair: Callable[..., tuple[Path, Path]], models: ModelManager
 ) -> None:
     decoder, _ = pair()
-    with models.use(ref(decoder), TASK, context=Recorder(models).context) as pipeline:
+    with models.use(ref(decoder), TASK, context=Recorder(models).context) as lease:
+        pipeline = lease.pipeline
         first = painted(pipeline, "kandinsky22")
         encoded = models.encoder_cache.misses
         assert np.array_equal(painted(pipeline, "kandinsky22"), first)
@@ -401,7 +415,8 @@ def test_a_prior_is_fetched_like_any_model(hub: Hub, hub_server: HubServer) -> N
     hub_server.commits["owner/prior"] = LATER
     hub_server.repositories["owner/prior"]["prior/diffusion_pytorch_model.bin"] = b"pickled"
     recorder = Recorder(models)
-    with models.use(ON_HUB, TASK, context=recorder.context) as pipeline:
+    with models.use(ON_HUB, TASK, context=recorder.context) as lease:
+        pipeline = lease.pipeline
         assert type(pipeline).__name__ == "KandinskyV22CombinedPipeline"
     assert models.revision(ON_HUB) == f"{COMMIT}+{LATER}" == models.loaded()[0].revision
     assert "prior/diffusion_pytorch_model.safetensors" in hub_server.fetched
@@ -483,7 +498,8 @@ def test_a_prior_that_is_not_listed_is_not_asked_for(hub: Hub, hub_server: HubSe
     )
     assert models.revision(ON_HUB) == COMMIT
     assert not models.is_loaded(ON_HUB)
-    with models.use(ON_HUB, "network:movq", context=Recorder(models).context) as part:
+    with models.use(ON_HUB, "network:movq", context=Recorder(models).context) as lease:
+        part = lease.part
         assert type(part.model).__name__ == "VQModel", "a part of the decoder needs no prior"
     forecast = models.forecast()
     forecast.update({0: PlannedUse((ON_HUB,))})

@@ -226,8 +226,9 @@ def test_nothing_is_hung_on_a_network_that_is_shared(
 ) -> None:
     ref = ControlNetModel(repo_id=adapter("controlnet", "z_image"))
     draw(recorder, model("z_image"), controlnet=ref, control_image=RINGS)
-    with manager.use(ref, "network", context=recorder.context) as part:
+    with manager.use(ref, "network", context=recorder.context) as lease:
         # Z-Image's pipeline hangs modules of its transformer on the network that it gets.
+        part = lease.part
         assert part.model.t_embedder is None and part.model.all_x_embedder is None
 
 
@@ -235,9 +236,11 @@ def test_nothing_is_hung_on_the_network_of_a_saved_pipeline(
     model: Callable[[str], str], manager: ModelManager, recorder: Recorder
 ) -> None:
     saved = model("controlnet_z_image_inpainting")
-    with manager.use(ModelRef(repo_id=saved), "inpainting", context=recorder.context) as pipeline:
+    with manager.use(ModelRef(repo_id=saved), "inpainting", context=recorder.context) as lease:
+        pipeline = lease.pipeline
         assert pipeline.controlnet.t_embedder is pipeline.transformer.t_embedder
     with manager.use(
         ModelRef(repo_id=saved), "network:controlnet", context=recorder.context
-    ) as part:
+    ) as lease:
+        part = lease.part
         assert part.model.t_embedder is None

@@ -253,7 +253,8 @@ def test_a_family_runs(
     base, size = made.output.image, values["image"].image.size
 
     loaded = "text-to-image" if name == "FluxPipeline" else task
-    with manager.use(values["model"], loaded, context=recorder.context) as pipeline:
+    with manager.use(values["model"], loaded, context=recorder.context) as lease:
+        pipeline = lease.pipeline
         assert type(pipeline).__name__ == name
     assert base.mode == ("RGBA" if "Layered" in name else "RGB")
     assert base.size == OWN_SIZES.get(name, size)
@@ -303,8 +304,8 @@ def test_a_base_repository_reaches_the_classes_over_its_weights(
     task: str, base: str, run: Any, model: Callable[[str], str], manager: ModelManager
 ) -> None:
     name, ref = RELATED[task][base], ImageToImageModel(repo_id=model(BASES[base]))
-    with manager.use(ref, task, context=Recorder(manager).context) as pipeline:
-        assert type(pipeline).__name__ == name
+    with manager.use(ref, task, context=Recorder(manager).context) as lease:
+        assert type(lease.pipeline).__name__ == name
     made, _ = run(task, name, model=ref)
     assert run(task, name, model=ref, prompt="a sea")[0].output.image.tobytes() != (
         made.output.image.tobytes()

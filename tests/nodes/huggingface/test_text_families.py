@@ -123,7 +123,8 @@ def test_it_draws(
     made, recorder = run(family)
     with manager.use(
         TextToImageModel(repo_id=model(BUILDERS[family])), TASK, context=recorder.context
-    ) as pipeline:
+    ) as lease:
+        pipeline = lease.pipeline
         assert type(pipeline) is pipeline_class(family)
     assert pixels(made).size == MADE.get(family, size_of(family))
     assert pixels(made).mode == ("RGBA" if family == "QwenImage21" else "RGB")
