@@ -20,6 +20,12 @@ QUOTED = (
 """Where a retired word is data: prompts, a vocabulary, the page that explains it."""
 
 RETIRED = {
+    r"nodes\.huggingface\.steering|Steering\.of": "conditioning.py, Conditioning",
+    r"_eye_of|_SHARED_EYES|_HUNG_UPON": "image encoder, VISION_TOWERS, SHARES_SUBMODULES",
+    r"facts_of|_FACTS": "quirks_of, FamilyQuirk",
+    r"keeps_size": "restore_size",
+    r"NumbersSeen|LatentsSeen": "FiniteCheck, LatentsCapture",
+    r"stick_figure|skeletons": "draw_pose, openpose",
     r"[Pp]ictures?|PICTURES?": "image; the class is ImageData",
 }
 """
