@@ -25,7 +25,12 @@ DEFAULT_MODEL: Final = "nodetool/tiny-landscapes"
 NEGATIVE_PROMPT = Field(
     default="", description="Text prompt describing what should not appear in the generated image."
 )
-STEPS = Field(default=25, ge=1, le=100, description="Number of denoising steps.")
+STEPS = Field(
+    default=25,
+    ge=1,
+    le=100,
+    description="Number of denoising steps; more take longer and often look better.",
+)
 GUIDANCE = Field(
     default=7.5,
     ge=0.0,
@@ -39,7 +44,10 @@ WIDE_GUIDANCE = Field(
     default=7.5,
     ge=0.0,
     le=50.0,
-    description="Guidance scale for generation. Higher values follow the prompt more closely.",
+    description=(
+        "Guidance scale for generation. Higher values follow the prompt more closely; up to 1 there"
+        " is no guidance."
+    ),
 )
 SEED = Field(
     default=-1,
@@ -51,60 +59,65 @@ SEED = Field(
 SCHEDULER = Field(
     default="default",
     description=(
-        "Rule that the denoising loop steps by; `default` is the model's own. DPMSolverSDEScheduler"
-        " needs the extra `sde`."
+        "Scheduler (sampler) of the denoising loop; `default` is the model's own."
+        " DPMSolverSDEScheduler needs the extra `sde`."
     ),
 )
-LORAS = Field(default=[], description="LoRAs to apply, each with its scale.")
+LORAS = Field(default=[], description="LoRAs to apply, each with its scale; 0 has no effect.")
 IP_ADAPTER_MODEL = Field(
-    default=IPAdapterModel(), description="Adapter by which the model follows `ip_adapter_image`."
+    default=IPAdapterModel(),
+    description="IP adapter that makes the model follow `ip_adapter_image`; empty for none.",
 )
 IP_ADAPTER_IMAGE = Field(
-    default=None, description="Image to follow like a prompt; needs `ip_adapter_model`."
+    default=None, description="Image that serves as a prompt; needs `ip_adapter_model`."
 )
 IP_ADAPTER_SCALE = Field(
-    default=0.5, ge=0.0, le=1.0, description="How closely the image is followed; 0 is not at all."
+    default=0.5,
+    ge=0.0,
+    le=1.0,
+    description="How closely `ip_adapter_image` is followed; 0 has no effect.",
 )
 CONTROLNET = Field(
-    default=ControlNetModel(), description="Network by which the model follows `control_image`."
+    default=ControlNetModel(),
+    description="ControlNet that makes the model follow `control_image`; empty for none.",
 )
 CONTROL_IMAGE = Field(
     default=None,
-    description="Edges, depths, a pose, …: what the ControlNet, or a model made for it, follows.",
+    description="Edges, depth, a pose, …: what the ControlNet, or a model made for it, follows.",
 )
 CONTROL_MODE = Field(
     default=-1,
     ge=-1,
     le=63,
     description=(
-        "Of which kind `control_image` is, for ControlNets that know several (unions): the number"
-        " on the network's page; else -1."
+        "Kind of `control_image`, for ControlNets that take several (unions): the number on the"
+        " network's page; -1 for all others."
     ),
 )
 CONTROL_SCALE = Field(
     default=1.0,
     ge=0.0,
     le=2.0,
-    description="How closely `control_image` is followed by the ControlNet.",
+    description="How closely the ControlNet follows `control_image`; 0 has no effect.",
 )
 COUNT = Field(
     default=1,
     ge=1,
     le=64,
-    description="How many images to make; the second is the one of the next seed, and so on.",
+    description="Number of images; the second has the next seed, and so on.",
 )
 
 
 class Images(NamedTuple):
     output: Annotated[
         ImageRef,
-        "The image; the first where several were made. RGB, or RGBA from models that make layers.",
+        "The image; the first of several. RGB, or RGBA from models that generate layers.",
     ]
-    images: Annotated[list[ImageRef], "All images that were made, in the order of their seeds."]
+    images: Annotated[list[ImageRef], "All images, in the order of their seeds."]
     latents: Annotated[
         Latents | None,
-        "Latents of the last image, for a node that goes on from there; none for families that hide"
-        " them.",
+        "Latents of the last image, for a node that continues from them; none for families that do"
+        " not expose them.",
     ]
 
 

@@ -25,8 +25,7 @@ class HostedModel(Node):
     provider: Provider = Field(
         default="replicate",
         description=(
-            "Who runs the model. Each provider has models of its own: the model's page on the Hub"
-            " names them."
+            "Provider that runs the model: the model's page on the Hub lists those that serve it."
         ),
     )
     model: str = Field(
@@ -114,8 +113,8 @@ class HostedModel(Node):
         ge=1,
         le=10,
         description=(
-            "How often a service that is busy or loading is asked. Work that was taken on is never"
-            " asked for twice."
+            "How often a request to a busy or loading service is tried. Accepted work is never"
+            " requested twice."
         ),
     )
 

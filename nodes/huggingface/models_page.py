@@ -1,8 +1,8 @@
 """
 The page docs/models.md: which families of models support which properties.
 
-It is generated from the classes of diffusers and from `models/diffusers/families.py`, by which a node decides what
-to pass and what to warn of. So page and nodes can't disagree.
+It is generated from the classes of diffusers and from `models/diffusers/families.py`, by which a
+node decides what to pass and what to warn of. So page and nodes can't disagree.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Nodes that take from an image what a ControlNet follows: edges, depths, segments, a pose."""
+"""Preprocessors for ControlNets: edges, depth, segmentation, pose."""
 
 from __future__ import annotations
 
@@ -34,16 +34,22 @@ class Canny(Node):
         default=100,
         ge=0,
         le=1000,
-        description="Slope above which a line is followed on from an edge.",
+        description="Gradient, 0…2040, above which an edge is continued; lower gives longer lines.",
     )
     high_threshold: int = Field(
-        default=200, ge=0, le=1000, description="Slope above which something is an edge."
+        default=200,
+        ge=0,
+        le=1000,
+        description="Gradient, 0…2040, above which an edge begins; lower gives more edges.",
     )
     smoothing: float = Field(
         default=0.0,
         ge=0.0,
         le=20.0,
-        description="Blur before edges are looked for, in pixels; drops small detail.",
+        description=(
+            "Standard deviation of a blur before edges are detected, in pixels: drops small"
+            " detail; 0 for none."
+        ),
     )
 
     def process(self, context: Context) -> Annotated[ImageRef, "White lines on black, RGB."]:
@@ -64,7 +70,7 @@ class Canny(Node):
 
 class EstimateDepth(DiffusionNode):
     """
-    Tells how far away everything in an image is: the nearer, the brighter. Takes depth estimators
+    Estimates the depth of each pixel of an image: the nearer, the brighter. Takes depth estimators
     of transformers, such as Depth Anything, DPT or ZoeDepth.
     image, depth, controlnet, preprocessing
 
@@ -75,13 +81,13 @@ class EstimateDepth(DiffusionNode):
 
     model: DepthModel = Field(
         default=DepthModel(repo_id=DEPTH_MODEL),
-        description="A depth estimator; fetched when first used.",
+        description="A depth estimator; downloaded when first used.",
     )
     image: ImageRef = Field(default=ImageRef(), description="Image to look at.")
 
     def process(
         self, context: Context
-    ) -> Annotated[ImageRef, "The depths, from black (far) to white (near), RGB."]:
+    ) -> Annotated[ImageRef, "The depth map, from black (far) to white (near), RGB."]:
         import torch
 
         source = source_image(context, self.image, "image")
@@ -111,8 +117,8 @@ class Segments(NamedTuple):
 
 class SegmentImage(DiffusionNode):
     """
-    Tells what each pixel of an image belongs to (sky, water, tree, …), and masks one of these.
-    Takes networks for semantic segmentation of transformers, such as SegFormer.
+    Labels each pixel of an image (sky, water, tree, …), and masks one of the classes. Takes
+    networks for semantic segmentation of transformers, such as SegFormer.
     image, segmentation, mask, controlnet, preprocessing
 
     Use cases:
@@ -122,7 +128,7 @@ class SegmentImage(DiffusionNode):
 
     model: SegmentationModel = Field(
         default=SegmentationModel(repo_id=SEGMENTATION_MODEL),
-        description="A network for semantic segmentation; fetched when first used.",
+        description="A network for semantic segmentation; downloaded when first used.",
     )
     image: ImageRef = Field(default=ImageRef(), description="Image to look at.")
     label: str = Field(
@@ -177,8 +183,8 @@ class SegmentImage(DiffusionNode):
 
 class EstimatePose(DiffusionNode):
     """
-    Finds the joints of the one person in an image, and draws them as a stick figure in the form of
-    OpenPose. Takes ViTPose networks. For one of several people, crop to that one first.
+    Detects the pose of the one person in an image, and draws it in the format of OpenPose.
+    Takes ViTPose networks. For one of several people, crop to that one first.
     image, pose, openpose, controlnet, preprocessing
 
     Use cases:
@@ -187,14 +193,17 @@ class EstimatePose(DiffusionNode):
 
     model: PoseModel = Field(
         default=PoseModel(repo_id=POSE_MODEL),
-        description="A ViTPose network; fetched when first used.",
+        description="A ViTPose network; downloaded when first used.",
     )
     image: ImageRef = Field(default=ImageRef(), description="Image of one person.")
     threshold: float = Field(
-        default=0.3, ge=0.0, le=1.0, description="How sure of a joint the network has to be."
+        default=0.3,
+        ge=0.0,
+        le=1.0,
+        description="Least confidence of a keypoint that is drawn; 0 draws all.",
     )
 
-    def process(self, context: Context) -> Annotated[ImageRef, "The stick figure on black, RGB."]:
+    def process(self, context: Context) -> Annotated[ImageRef, "The pose on black, RGB."]:
         import torch
 
         source = source_image(context, self.image, "image")

@@ -28,10 +28,7 @@ from nodetool_core import Context, Field, ImageRef, Lane, Node
 from nodetool_core.models.diffusers.scheduler_choice import SchedulerName
 from nodetool_core.models.diffusers.sizes import wanted_size
 
-_SIDE = (
-    "pixels; 0 for the size that the model was made for. Cut down to the multiple that the model"
-    " can make."
-)
+_SIDE = "pixels; 0 for the model's native size. Rounded down to a multiple that the model supports."
 
 
 class TextToImage(DiffusionNode):

@@ -30,9 +30,9 @@ _DITHER = 0.001
 
 class AuraSR(DiffusionNode):
     """
-    Enlarges an image four times with AuraSR, a generative network that paints the details that were
-    not there, in one pass and without a prompt. Made for images that a model has drawn. Works in
-    tiles, so that an image of any size fits into memory.
+    Enlarges an image four times with AuraSR, a generative network that adds plausible detail, in
+    one pass and without a prompt. Made for generated images. Works in tiles, so that an image of
+    any size fits into memory.
     image, upscale, super-resolution, enlarge, aurasr, gan
 
     Use cases:
@@ -41,7 +41,7 @@ class AuraSR(DiffusionNode):
     """
 
     image: ImageRef = Field(
-        default=ImageRef(), description="Image to enlarge; transparency is enlarged along."
+        default=ImageRef(), description="Image to enlarge; its transparency is enlarged as well."
     )
     model: UpscalerModel = Field(
         default=UpscalerModel(repo_id="fal/AuraSR-v2"),
@@ -61,7 +61,7 @@ class AuraSR(DiffusionNode):
         default=4,
         ge=1,
         le=64,
-        description="Tiles that are enlarged at once; fewer take less memory.",
+        description="Tiles per batch; fewer take less memory.",
     )
     seed: int = shared.SEED
 

@@ -31,8 +31,8 @@ VARIATION_MODEL = "lambdalabs/sd-image-variations-diffusers"
 
 class EditByInstruction(DiffusionNode):
     """
-    Changes an image as an instruction says, and leaves the rest. Takes models that were made for
-    it: InstructPix2Pix for Stable Diffusion and SDXL, FLUX.1 Kontext, FLUX.2, Qwen-Image-Edit.
+    Edits an image by an instruction, and keeps the rest. Takes models for it: InstructPix2Pix for
+    Stable Diffusion and SDXL, FLUX.1 Kontext, FLUX.2, Qwen-Image-Edit.
     image, edit, instruction, kontext, pix2pix, image-to-image
 
     Use cases:
@@ -43,16 +43,14 @@ class EditByInstruction(DiffusionNode):
 
     model: ImageToImageModel = Field(
         default=ImageToImageModel(repo_id=INSTRUCT_MODEL),
-        description="A model that edits by instruction; fetched when first used.",
+        description="A model that edits by instruction; downloaded when first used.",
     )
     prompt: str = Field(default="Make it winter", description="What to change.")
     negative_prompt: str = shared.NEGATIVE_PROMPT
     image: ImageRef = Field(default=ImageRef(), description="The image to change.")
     reference_images: list[ImageRef] | None = Field(
         default=None,
-        description=(
-            "Further images that the instruction speaks of, for models that look at several."
-        ),
+        description=("Further images that the instruction mentions, for models that take several."),
     )
     num_inference_steps: int = shared.STEPS
     guidance_scale: float = shared.WIDE_GUIDANCE
@@ -60,7 +58,7 @@ class EditByInstruction(DiffusionNode):
         default=1.5,
         ge=1.0,
         le=20.0,
-        description="How closely the image is kept; read by InstructPix2Pix alone.",
+        description="How closely the image is kept: higher keeps more. InstructPix2Pix alone.",
     )
     seed: int = shared.SEED
     scheduler: SchedulerName = shared.SCHEDULER
@@ -113,7 +111,7 @@ class ImageVariation(DiffusionNode):
     )
     redux: ReduxModel = Field(
         default=ReduxModel(),
-        description="Prior that reads the image for FLUX.1; empty for other models.",
+        description="Redux prior that encodes the image for FLUX.1; empty for other models.",
     )
     image: ImageRef = Field(default=ImageRef(), description="The image to vary.")
     num_inference_steps: int = shared.STEPS

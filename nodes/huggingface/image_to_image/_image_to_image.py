@@ -26,8 +26,8 @@ from nodetool_core.models.diffusers.scheduler_choice import SchedulerName
 
 class ImageToImage(DiffusionNode):
     """
-    Transforms existing images based on text prompts using AutoPipeline for Image-to-Image. This
-    node automatically detects the appropriate pipeline class based on the model used.
+    Transforms an image by a text prompt. The pipeline is chosen by the model: Stable Diffusion,
+    SDXL, SD3, Flux, Kandinsky, …
     image, generation, image-to-image, autopipeline
 
     Use cases:
@@ -41,21 +41,21 @@ class ImageToImage(DiffusionNode):
 
     model: ImageToImageModel = Field(
         default=ImageToImageModel(),
-        description="The HuggingFace model to use for image-to-image generation.",
+        description="Model for image to image; empty for the small one that ships.",
     )
     prompt: str = Field(
         default="A beautiful landscape with mountains and a lake at sunset",
         description="Text prompt describing the desired image transformation.",
     )
     negative_prompt: str = shared.NEGATIVE_PROMPT
-    image: ImageRef = Field(default=ImageRef(), description="The input image to transform")
+    image: ImageRef = Field(default=ImageRef(), description="Image to transform.")
     strength: float = Field(
         default=0.8,
         ge=0.0,
         le=1.0,
         description=(
-            "Strength of the transformation. Higher values allow for more deviation from the"
-            " original image."
+            "How far the result may differ from the image (denoising strength): 0 keeps it, 1"
+            " ignores it."
         ),
     )
     num_inference_steps: int = shared.STEPS

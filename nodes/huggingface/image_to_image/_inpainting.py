@@ -1,4 +1,4 @@
-"""Painting a part of an image anew."""
+"""Inpainting: repaint a part of an image."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
 class Inpainting(DiffusionNode):
     """
-    Paints what a mask covers anew, from a prompt. What the mask does not cover keeps every bit, and
-    the image its size. Takes models for inpainting (Stable Diffusion with 9 channels, Flux Fill)
-    and any other whose family can inpaint.
+    Repaints the masked part of an image from a prompt. Pixels outside of the mask keep every bit,
+    and the image its size. Takes models for inpainting (Stable Diffusion with 9 channels, Flux
+    Fill) and any other whose family can inpaint.
     image, inpainting, mask, fill, repair, object removal
 
     Use cases:
@@ -60,15 +60,13 @@ class Inpainting(DiffusionNode):
     negative_prompt: str = shared.NEGATIVE_PROMPT
     image: ImageRef = Field(default=ImageRef(), description="The image to change.")
     mask_image: ImageRef = Field(
-        default=ImageRef(), description="Where to paint: white is painted anew, black is kept."
+        default=ImageRef(), description="Mask: white is repainted, black is kept."
     )
     strength: float = Field(
         default=1.0,
         ge=0.0,
         le=1.0,
-        description=(
-            "How far the painted part may differ from what was there; 1 looks at nothing of it."
-        ),
+        description=("How far the repainted part may differ from what was there; 1 ignores it."),
     )
     num_inference_steps: int = shared.STEPS
     guidance_scale: float = shared.WIDE_GUIDANCE
@@ -81,14 +79,14 @@ class Inpainting(DiffusionNode):
         ge=0,
         le=512,
         description=(
-            "Pixels beyond the mask over which the new part fades out; nothing changes farther out."
+            "Pixels beyond the mask over which the repainted part fades out; 0 is a hard edge."
         ),
     )
     crop_to_mask: bool = Field(
         default=False,
         description=(
-            "Whether the model only sees the masked part, enlarged to its own size: full detail in"
-            " large images."
+            "Whether the model only gets the masked part, enlarged to its native size: full detail"
+            " in large images."
         ),
     )
     crop_padding: int = Field(
@@ -96,7 +94,7 @@ class Inpainting(DiffusionNode):
         ge=0,
         le=2048,
         description=(
-            "Pixels of surroundings that the model sees around the masked part, where cropped."
+            "Pixels around the masked part that the model gets as well, with `crop_to_mask`."
         ),
     )
     scheduler: SchedulerName = shared.SCHEDULER

@@ -59,7 +59,7 @@ class Upscale(DiffusionNode):
     default_model = DEFAULT_UPSCALER
 
     image: ImageRef = Field(
-        default=ImageRef(), description="Image to enlarge; transparency is enlarged along."
+        default=ImageRef(), description="Image to enlarge; its transparency is enlarged as well."
     )
     model: UpscalerModel = Field(
         default=UpscalerModel(), description="Network to use; empty for the small one that ships."
@@ -69,21 +69,21 @@ class Upscale(DiffusionNode):
         ge=0,
         le=MAX_SIDE,
         description=(
-            "Longest side of the result, in pixels; the shape is kept. 0 for as many times the"
-            " image's as the network enlarges."
+            "Longest side of the result, in pixels, at the same aspect ratio. 0 for the network's"
+            " own factor."
         ),
     )
     tile_size: int = Field(
         default=256,
         ge=16,
         le=4096,
-        description="Side of the tiles that are enlarged one by one, in pixels.",
+        description="Side of a tile, in pixels; smaller tiles take less memory.",
     )
     tile_overlap: int = Field(
         default=16,
         ge=0,
         le=256,
-        description="Pixels around each tile that the network sees besides.",
+        description="Context around each tile, in pixels; too little shows seams.",
     )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The enlarged image, RGB or RGBA."]:
@@ -125,8 +125,8 @@ class Upscale(DiffusionNode):
 
 class DiffusionUpscale(DiffusionNode):
     """
-    Enlarges an image with a diffusion model made for it, which paints the details that were not
-    there: Stable Diffusion x4, or the latent upscaler x2.
+    Enlarges an image with a diffusion upscaler, which adds plausible detail: Stable Diffusion x4,
+    or the latent upscaler x2.
     image, upscale, super-resolution, enlarge, stable-diffusion
 
     Use cases:
@@ -136,7 +136,7 @@ class DiffusionUpscale(DiffusionNode):
 
     model: ImageToImageModel = Field(
         default=ImageToImageModel(repo_id=UPSCALE_MODEL),
-        description="A diffusion upscaler; fetched when first used.",
+        description="A diffusion upscaler; downloaded when first used.",
     )
     prompt: str = Field(default="", description="Text prompt describing the image.")
     negative_prompt: str = shared.NEGATIVE_PROMPT
@@ -146,7 +146,13 @@ class DiffusionUpscale(DiffusionNode):
         default=7.5, ge=0.0, le=20.0, description="How closely the prompt is followed."
     )
     noise_level: int = Field(
-        default=20, ge=0, le=350, description="Noise put onto the image first; x4 upscaler alone."
+        default=20,
+        ge=0,
+        le=350,
+        description=(
+            "Noise added to the image first, in steps of the noise schedule: more lets the model"
+            " change more. Stable Diffusion x4 alone."
+        ),
     )
     seed: int = shared.SEED
     scheduler: SchedulerName = shared.SCHEDULER
@@ -193,10 +199,13 @@ class TiledRefinement(DiffusionNode):
         default=2.0,
         ge=0.25,
         le=8.0,
-        description="How many times as long the sides become before tiles are painted.",
+        description="Factor for both sides before the tiles are refined; 1 keeps the size.",
     )
     strength: float = Field(
-        default=0.3, ge=0.0, le=1.0, description="How far tiles may differ from what they were."
+        default=0.3,
+        ge=0.0,
+        le=1.0,
+        description="How far a tile may differ from the enlarged image: 0 keeps it, 1 ignores it.",
     )
     num_inference_steps: int = shared.STEPS
     guidance_scale: float = shared.GUIDANCE
@@ -204,13 +213,14 @@ class TiledRefinement(DiffusionNode):
         default=0.25,
         ge=0.0,
         le=0.75,
-        description="Share of a tile's side that it shares with the next one.",
+        description="Overlap of neighbouring tiles, as a fraction of a tile's side.",
     )
     seed: int = shared.SEED
     scheduler: SchedulerName = shared.SCHEDULER
     loras: list[LoraModel] = shared.LORAS
     controlnet: ControlNetModel = Field(
-        default=ControlNetModel(), description="Network by which tiles follow what they were."
+        default=ControlNetModel(),
+        description="ControlNet (tile) that keeps tiles close to the image; empty for none.",
     )
     controlnet_conditioning_scale: float = shared.CONTROL_SCALE
 

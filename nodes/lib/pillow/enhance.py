@@ -30,7 +30,8 @@ class Brightness(Node):
 
     image: ImageRef = Field(description="Image to change.")
     factor: float = Field(
-        default=1.0, description="Every tone is multiplied by it: 1 changes nothing, 0 gives black."
+        default=1.0,
+        description="Factor for every tone: 0 is black, 1 changes nothing, 2 doubles it.",
     )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The changed image."]:
@@ -58,7 +59,7 @@ class Color(Node):
     factor: float = Field(
         default=1.0,
         description=(
-            "1 changes nothing, 0 gives grey (the luma of Rec. 601), more than 1 stronger colours."
+            "Saturation: 0 is grey (the luma of Rec. 601), 1 changes nothing, 2 doubles it."
         ),
     )
 
@@ -87,7 +88,7 @@ class Contrast(Node):
     factor: float = Field(
         default=1.0,
         description=(
-            "1 changes nothing, 0 gives the mean grey, more than 1 gives stronger contrast."
+            "Distance of tones from the mean: 0 is the mean grey, 1 changes nothing, 2 doubles it."
         ),
     )
 

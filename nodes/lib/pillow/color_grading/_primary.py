@@ -16,8 +16,8 @@ IMAGE = "Image to grade."
 
 class CDL(Node):
     """
-    Applies a colour decision list: each channel times its slope, plus its offset, to its power;
-    then the saturation.
+    Applies a colour decision list (ASC CDL): each channel times its slope, plus its offset, to its
+    power; then the saturation.
     image, color grading, cdl, slope, offset, power
 
     Use cases:
@@ -26,14 +26,27 @@ class CDL(Node):
     """
 
     image: ImageRef = Field(description=IMAGE)
-    slope_r: float = Field(default=1.0, ge=0.0, le=4.0, description="What red is multiplied by.")
-    slope_g: float = Field(default=1.0, ge=0.0, le=4.0, description="What green is multiplied by.")
-    slope_b: float = Field(default=1.0, ge=0.0, le=4.0, description="What blue is multiplied by.")
-    offset_r: float = Field(
-        default=0.0, ge=-1.0, le=1.0, description="What is added to red; 1 is the whole range."
+    slope_r: float = Field(
+        default=1.0, ge=0.0, le=4.0, description="Factor for red; 1 changes nothing."
     )
-    offset_g: float = Field(default=0.0, ge=-1.0, le=1.0, description="What is added to green.")
-    offset_b: float = Field(default=0.0, ge=-1.0, le=1.0, description="What is added to blue.")
+    slope_g: float = Field(
+        default=1.0, ge=0.0, le=4.0, description="Factor for green; 1 changes nothing."
+    )
+    slope_b: float = Field(
+        default=1.0, ge=0.0, le=4.0, description="Factor for blue; 1 changes nothing."
+    )
+    offset_r: float = Field(
+        default=0.0,
+        ge=-1.0,
+        le=1.0,
+        description="Added to red: 0 changes nothing, 1 is the whole range.",
+    )
+    offset_g: float = Field(
+        default=0.0, ge=-1.0, le=1.0, description="Added to green; 0 changes nothing."
+    )
+    offset_b: float = Field(
+        default=0.0, ge=-1.0, le=1.0, description="Added to blue; 0 changes nothing."
+    )
     power_r: float = Field(
         default=1.0, ge=0.1, le=4.0, description="The power of red; below 1 makes it brighter."
     )
