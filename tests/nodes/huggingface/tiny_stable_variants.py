@@ -77,7 +77,7 @@ def model_editing() -> DiffusionPipeline:
 
 
 def panorama() -> DiffusionPipeline:
-    """It draws windows of 64 latents, so the least that it makes is 128 pixels here."""
+    """Return a pipeline for windows of 64 latents, whose smallest image is 128 pixels here."""
     return StableDiffusionPanoramaPipeline(**_parts(), **_UNCHECKED)
 
 
@@ -90,7 +90,7 @@ def self_attention_guidance() -> DiffusionPipeline:
 
 
 def legacy_inpainting() -> DiffusionPipeline:
-    """It can't do without a safety checker; this one finds everything safe."""
+    """Return a pipeline with a safety checker, which it requires and which passes everything."""
     checker: Any = component_class("stable_diffusion", "StableDiffusionSafetyChecker")
     config = CLIPConfig(vision_config=clip_vision().config.to_dict(), projection_dim=WIDTH)
     return StableDiffusionInpaintPipelineLegacy(
@@ -99,7 +99,7 @@ def legacy_inpainting() -> DiffusionPipeline:
 
 
 def depth_to_image() -> DiffusionPipeline:
-    """A fifth channel is the depth that it sees in the image."""
+    """Return a pipeline whose fifth channel is the depth that it estimates in the image."""
     config = DPTConfig(
         hidden_size=WIDTH,
         intermediate_size=WIDTH,
@@ -120,7 +120,7 @@ def depth_to_image() -> DiffusionPipeline:
 
 
 def alt_diffusion() -> DiffusionPipeline:
-    """It reads prompts in many languages."""
+    """Return a pipeline that reads prompts in many languages."""
     config: Any = component_class("alt_diffusion", "RobertaSeriesModelWithTransformation")
     reader = config(
         config.config_class(
@@ -138,7 +138,7 @@ def alt_diffusion() -> DiffusionPipeline:
 
 
 def stable_unclip_text() -> DiffusionPipeline:
-    """A prior makes what CLIP would see in the image, and Stable Diffusion draws from that."""
+    """Return a prior for CLIP image embeddings, with a Stable Diffusion that decodes them."""
     parts = _parts() | {
         "unet": unet(class_embed_type="projection", projection_class_embeddings_input_dim=2 * WIDTH)
     }
@@ -176,7 +176,7 @@ def versatile_variation() -> DiffusionPipeline:
 
 
 def latent_diffusion() -> DiffusionPipeline:
-    """It counts on an autoencoder of factor 8."""
+    """Return a pipeline that expects an autoencoder of factor 8."""
     return LDMTextToImagePipeline(
         vqvae=vae(levels=4),
         bert=bert(),
@@ -187,7 +187,7 @@ def latent_diffusion() -> DiffusionPipeline:
 
 
 def latent_super_resolution() -> DiffusionPipeline:
-    """It enlarges as many times as its autoencoder does, here twice."""
+    """Return a pipeline that enlarges by the factor of its autoencoder, here twice."""
     return LDMSuperResolutionPipeline(
         vqvae=VQModel(
             block_out_channels=(8, 8),

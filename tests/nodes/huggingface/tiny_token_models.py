@@ -68,7 +68,7 @@ def amused() -> DiffusionPipeline:
 
 
 def vq_diffusion() -> DiffusionPipeline:
-    """It makes one size: that of its transformer."""
+    """Return a pipeline with one size: that of its transformer."""
     transformer = Transformer2DModel(
         sample_size=16,
         num_vector_embeds=_CODES + 1,
