@@ -82,12 +82,21 @@ class FreshTotal(Total):
         return total(self.number, *self.dynamic_values.values())
 
 
-class Result(Node):
-    """
-    The workflow's output.
+class Given(Node):
+    """The workflow's input."""
 
-    Notes how much the thread of the run has computed until here, which is nearly the run's end.
-    """
+    lane = Lane.INLINE
+    role = Role.INPUT
+
+    name: str = "number"
+    value: int = 0
+
+    def process(self) -> int:
+        return source(self.value)
+
+
+class Output(Node):
+    """The workflow's output."""
 
     lane = Lane.INLINE
     role = Role.OUTPUT
@@ -96,13 +105,25 @@ class Result(Node):
     value: Any
 
     def process(self) -> Any:
+        return self.value
+
+
+class Result(Output):
+    """
+    The same, which notes how much the thread of the run has computed until here.
+
+    That is nearly the run's end. What it notes makes another version of its code in each run, whose
+    plan is made anew.
+    """
+
+    def process(self) -> Any:
         _spent.append(time.thread_time())
         return self.value
 
 
 _spent: list[float] = []
 
-NODES = (Source, Add, Mix, Total, FreshTotal, Result)
+NODES = (Source, Add, Mix, Total, FreshTotal, Given, Output, Result)
 _INPUTS: dict[Any, tuple[type[Node], tuple[str, ...]]] = {
     source: (Source, ()),
     add: (Add, ("a",)),
@@ -146,11 +167,20 @@ class Counter:
             self.finished.set()
 
 
-def document(of: Shape, last: type[Node] = Total) -> str:
+def document(
+    of: Shape,
+    last: type[Node] = Total,
+    *,
+    first: type[Node] = Source,
+    output: type[Node] = Result,
+) -> str:
     """
     Return the graph as a workflow file has it.
 
-    `last` is the class of the node that takes a whole layer.
+    Args:
+        last: Class of the node that takes a whole layer.
+        first: Class of the first node.
+        output: Class of the workflow's output.
     """
     nodes: list[dict[str, Any]] = []
     edges: list[dict[str, Any]] = []
@@ -158,9 +188,10 @@ def document(of: Shape, last: type[Node] = Total) -> str:
         node_class, names = _INPUTS.get(
             of.work(node), (last, tuple(f"v{place}" for place in range(len(parents))))
         )
-        nodes.append(
-            {"id": f"n{node}", "type": node_class.spec.node_type, "data": {"number": node}}
-        )
+        if node == 0:
+            node_class = first
+        data = {} if node_class is Given else {"number": node}
+        nodes.append({"id": f"n{node}", "type": node_class.spec.node_type, "data": data})
         edges += [
             {
                 "source": f"n{parent}",
@@ -170,7 +201,7 @@ def document(of: Shape, last: type[Node] = Total) -> str:
             }
             for parent, name in zip(parents, names, strict=True)
         ]
-    nodes.append({"id": "result", "type": Result.spec.node_type, "data": {}})
+    nodes.append({"id": "result", "type": output.spec.node_type, "data": {}})
     edges.append(
         {
             "source": f"n{len(of) - 1}",
