@@ -18,7 +18,7 @@ from nodetool_core.engine.guards import Guards, Source
 from nodetool_core.engine.loop_order import as_declared, loop_order
 from nodetool_core.engine.plan import ITEM, LOCAL, OUTER, Feed, Loops, Plan, Region, Step
 from nodetool_core.engine.seeds import seed_sources
-from nodetool_core.errors import Problem, WorkflowError, near_miss
+from nodetool_core.engine.targets import find_targets
 from nodetool_core.graph import Edge, Graph, GraphNode
 from nodetool_core.node import Node, Role
 
@@ -42,43 +42,6 @@ def compile_plan(
     return _Compiler(graph, targets, {} if compiled_nodes is None else compiled_nodes).compile()
 
 
-def find_targets(graph: Graph, outputs: Sequence[str] | None) -> list[int]:
-    """Positions of the nodes that a run is for."""
-    if outputs is None:
-        wanted = [
-            index for index, node in enumerate(graph.nodes) if node.node_class.role in _WANTED
-        ]
-        if wanted:
-            return wanted
-        sources = {edge.source for node in graph.nodes for edge in node.inputs}
-        return [
-            index
-            for index, node in enumerate(graph.nodes)
-            if index not in sources and node.role is not Role.COMMENT
-        ]
-    by_name = {
-        node.id: index for index, node in enumerate(graph.nodes) if node.role is not Role.COMMENT
-    }
-    by_name |= {
-        node.name: index for index, node in enumerate(graph.nodes) if node.role is Role.OUTPUT
-    }
-    unknown = [name for name in outputs if name not in by_name]
-    if unknown:
-        raise WorkflowError(
-            [
-                Problem(
-                    "unknown_output",
-                    name,
-                    f"There is no output or node {name!r}.",
-                    near_miss(name, by_name),
-                )
-                for name in unknown
-            ]
-        )
-    return list(dict.fromkeys(by_name[name] for name in outputs))
-
-
-_WANTED = frozenset({Role.OUTPUT, Role.SINK})
 _SIMPLE = frozenset({str, int, float, bool, type(None)})
 _NO_NAMES: frozenset[str] = frozenset()
 _NO_STEPS: frozenset[int] = frozenset()

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from nodetool_core.engine.compiled_node import traceback_of
 from nodetool_core.engine.events import NodeFailed, NodeWarning
+from nodetool_core.engine.failures import traceback_of
 from nodetool_core.errors import Problem, WorkflowError
 
 if TYPE_CHECKING:

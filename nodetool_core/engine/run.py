@@ -19,8 +19,8 @@ from concurrent.futures import Future
 from contextvars import ContextVar
 from typing import Final
 
-from nodetool_core.engine.compiled_node import forget_frames
 from nodetool_core.engine.events import RunFinished, RunStarted
+from nodetool_core.engine.failures import forget_frames
 from nodetool_core.engine.places import given_away
 from nodetool_core.engine.result import RunError, RunResult
 from nodetool_core.engine.scheduler import Scheduler

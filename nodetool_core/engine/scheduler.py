@@ -27,9 +27,9 @@ from time import perf_counter
 from typing import Any
 
 from nodetool_core.engine import events
-from nodetool_core.engine.compiled_node import failure_of, forget_frames
 from nodetool_core.engine.demand import Demand
 from nodetool_core.engine.events import NodeFinished, node_finished
+from nodetool_core.engine.failures import failure_of, forget_frames
 from nodetool_core.engine.fast_path import FastPath
 from nodetool_core.engine.frame_keys import FrameKeys
 from nodetool_core.engine.frames import (

@@ -1,0 +1,55 @@
+"""What a run is for: the nodes whose results are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nodetool_core.errors import Problem, WorkflowError, near_miss
+from nodetool_core.graph import Graph
+from nodetool_core.node import Role
+
+_WANTED = frozenset({Role.OUTPUT, Role.SINK})
+
+
+def find_targets(graph: Graph, outputs: Sequence[str] | None) -> list[int]:
+    """
+    Return the positions of the nodes that a run is for.
+
+    Args:
+        outputs: Names of outputs or ids of nodes; None for all outputs and sinks (or, where there
+            are none, all ends).
+
+    Raises WorkflowError for an unknown output.
+    """
+    if outputs is None:
+        wanted = [
+            index for index, node in enumerate(graph.nodes) if node.node_class.role in _WANTED
+        ]
+        if wanted:
+            return wanted
+        sources = {edge.source for node in graph.nodes for edge in node.inputs}
+        return [
+            index
+            for index, node in enumerate(graph.nodes)
+            if index not in sources and node.role is not Role.COMMENT
+        ]
+    by_name = {
+        node.id: index for index, node in enumerate(graph.nodes) if node.role is not Role.COMMENT
+    }
+    by_name |= {
+        node.name: index for index, node in enumerate(graph.nodes) if node.role is Role.OUTPUT
+    }
+    unknown = [name for name in outputs if name not in by_name]
+    if unknown:
+        raise WorkflowError(
+            [
+                Problem(
+                    "unknown_output",
+                    name,
+                    f"There is no output or node {name!r}.",
+                    near_miss(name, by_name),
+                )
+                for name in unknown
+            ]
+        )
+    return list(dict.fromkeys(by_name[name] for name in outputs))
