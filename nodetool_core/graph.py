@@ -68,20 +68,17 @@ class Edge:
     checked: bool = True
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Graph:
     """A valid workflow: nodes in topological order."""
 
     nodes: list[GraphNode]
     notes: tuple[Problem, ...] = ()
     """What is worth knowing though it is no error, such as renamed types that were mapped."""
-    plans: dict[tuple[str, ...] | None, Any] = field(
-        default_factory=dict, compare=False, repr=False
-    )
-    """Plans that the engine has made of the graph, by the outputs they are for."""
+    origin: Graph | None = field(default=None, repr=False)
+    """The graph that this one is but for values of some nodes, whose plan it can have."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Plans belong to the process that made them.
         return Graph, (self.nodes, self.notes)
 
     def of_role(self, *roles: Role) -> list[GraphNode]:

@@ -52,6 +52,7 @@ def apply(graph: Graph, values: Mapping[str, Any], *, texts: bool = False) -> Gr
     nodes = list(graph.nodes)
     names = _Names(graph)
     problems: list[Problem] = []
+    has_all_edges = True
     for name, value in values.items():
         found = names.find(name)
         if isinstance(found, Problem):
@@ -66,12 +67,13 @@ def apply(graph: Graph, values: Mapping[str, Any], *, texts: bool = False) -> Gr
         problems.extend(wrong)
         node = nodes[index]
         inputs = [edge for edge in node.inputs if edge.property != prop.name]
+        has_all_edges = has_all_edges and len(inputs) == len(node.inputs)
         nodes[index] = replace(
             node, values=node.values | {prop.name: map_leaves(validated, _from_here)}, inputs=inputs
         )
     if problems:
         raise WorkflowError(problems)
-    return Graph(nodes, graph.notes)
+    return Graph(nodes, graph.notes, (graph.origin or graph) if has_all_edges else None)
 
 
 def check_given(inputs: Sequence[GraphNode]) -> None:

@@ -1,4 +1,4 @@
-"""The work of one node: values in, checks, `process`, values out."""
+"""A node's class as a plan has it: how it is called, and what its outputs are checked for."""
 
 from __future__ import annotations
 

@@ -22,44 +22,35 @@ from typing import TYPE_CHECKING, Any, Self
 from nodetool_core.context import Context, Lease, Models
 from nodetool_core.engine.caching.memory import ResultCache
 from nodetool_core.engine.caching.tiered import CacheName, TieredCache, named_cache
-from nodetool_core.engine.compiled_node import CompiledNode
-from nodetool_core.engine.compiler import compile_plan
 from nodetool_core.engine.coroutines import LEVEL, EventLoops
 from nodetool_core.engine.device_lane import DeviceLane
 from nodetool_core.engine.event_queue import EventQueue
 from nodetool_core.engine.events import Listener
-from nodetool_core.engine.keys import KeyMaker, of_node
+from nodetool_core.engine.keys import KeyMaker
 from nodetool_core.engine.model_lookahead import RunLane
 from nodetool_core.engine.options import RunOptions
-from nodetool_core.engine.plan import LOCAL, Plan, Step
+from nodetool_core.engine.plan import Plan
+from nodetool_core.engine.plans import Plans
 from nodetool_core.engine.provenance import ProvenanceRecorder
 from nodetool_core.engine.result import RunResult
 from nodetool_core.engine.run import Run
 from nodetool_core.engine.run_environment import RunEnvironment
 from nodetool_core.engine.scheduler import Scheduler
-from nodetool_core.engine.seeds import asks_for_a_seed, draw_seeds
+from nodetool_core.engine.seeds import draw_seeds
 from nodetool_core.engine.threads import Threads
 from nodetool_core.forking import renewed_after_fork
-from nodetool_core.garbage_collection import collection_paused
 from nodetool_core.graph import Graph
 from nodetool_core.inputs import check_given
-from nodetool_core.node import Lane, Node
+from nodetool_core.node import Lane
 from nodetool_core.packs import Pack
-from nodetool_core.references import AssetRef, ModelRef
+from nodetool_core.references import ModelRef
 from nodetool_core.registry import Registry
 from nodetool_core.secrets import Secrets
-from nodetool_core.values import PLAIN_TYPES, leaves
 
 if TYPE_CHECKING:
     from nodetool_core.assets.loader import AssetStore, ImageLoader
 
 NETWORK_THREADS = 32
-PLANS = 16
-"""
-Plans that are kept of one graph.
-
-There are as many as ways to name its outputs, which clients may do as they like.
-"""
 
 
 class Engine:
@@ -94,11 +85,11 @@ class Engine:
         self._owns_cache = isinstance(cache, str)
         self.workers = workers or max(2, os.cpu_count() or 2)
         self.keys = KeyMaker()
+        self.plans = Plans(self.keys)
         self.registry = registry or Registry()
         self.secrets = secrets or Secrets()
         self.assets = assets
         self._models = models
-        self._compiled_nodes: dict[type[Node], CompiledNode] = {}
         self._open()
         renewed_after_fork(self)
 
@@ -222,45 +213,7 @@ class Engine:
 
         Kept for the graph's next run.
         """
-        wanted = None if options.outputs is None else tuple(options.outputs)
-        plan = graph.plans.get(wanted)
-        if plan is None or any(
-            self.keys.code_of(node_class) != version for node_class, version in plan.code.items()
-        ):
-            if len(graph.plans) >= PLANS:
-                graph.plans.clear()
-            with collection_paused():
-                plan = graph.plans[wanted] = self._make_plan(graph, wanted)
-        return plan
-
-    def _make_plan(self, graph: Graph, wanted: tuple[str, ...] | None) -> Plan:
-        for node_class in [
-            compiled.node_class
-            for compiled in self._compiled_nodes.values()
-            if not compiled.is_current()
-        ]:
-            del self._compiled_nodes[node_class]
-        plan = compile_plan(graph, wanted, self._compiled_nodes)
-        classes = {step.node.node_class for step in plan.steps if step.node is not None}
-        plan.code = {node_class: self.keys.code_of(node_class) for node_class in classes}
-        sources, drawn = (
-            _NoSources(),
-            {step.index for step in plan.seed_sources if asks_for_a_seed(step)},
-        )
-        for step in plan.steps:
-            if step.node is None or step.index in drawn or not _is_constant(step):
-                continue
-            step.base = self.keys.base(step.node, step.node.values, step.wiring, sources)
-            if step.base is None:
-                continue
-            inputs = [
-                key
-                for feed in step.feeds
-                if feed.kind == LOCAL and (key := plan.steps[feed.source].key) is not None
-            ]
-            if len(inputs) == len(step.feeds):
-                step.key = of_node(step.base, inputs)
-        return plan
+        return self.plans.of(graph, options.outputs)
 
     def close(self) -> None:
         """
@@ -318,37 +271,6 @@ class _Sources:
     def __init__(self, images: ImageLoader, models: Models) -> None:
         self.digest = images.digest
         self.revision = models.revision
-
-
-class _NoSources:
-    """For keys that must not depend on anything outside the graph."""
-
-    def digest(self, ref: Any) -> str:
-        raise TypeError("A node that reads files has no constant key.")
-
-    def revision(self, ref: Any) -> str | None:
-        raise TypeError("A node with a model has no constant key.")
-
-
-def _is_constant(step: Step) -> bool:
-    """
-    Whether the node's own part of its key can't change between runs.
-
-    No files, no drawn seeds, no fingerprint.
-    """
-    node, compiled = step.node, step.compiled
-    assert node is not None and compiled is not None
-    return not (
-        compiled.varies
-        or any(map(_has_source, node.values.values()))
-        or any(map(_has_source, node.dynamic.values()))
-    )
-
-
-def _has_source(value: Any) -> bool:
-    return type(value) not in PLAIN_TYPES and any(
-        isinstance(leaf, (AssetRef, ModelRef)) for leaf in leaves(value, object)
-    )
 
 
 class _RecordedModels:

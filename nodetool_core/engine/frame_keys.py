@@ -19,7 +19,7 @@ from typing import Any
 
 from nodetool_core.engine.frames import Frame, Frames
 from nodetool_core.engine.keys import KEY_BYTES, Key, combine, of_node, unique
-from nodetool_core.engine.plan import ITEM, LOCAL, Feed, Step
+from nodetool_core.engine.plan import ITEM, LOCAL, Feed, GatherStep, NodeStep, Step
 from nodetool_core.engine.run_environment import RunEnvironment
 
 _NO_KEY: Key = b""
@@ -41,6 +41,11 @@ class FrameKeys:
     def make(self, frame: Frame) -> None:
         """Fill `frame.keys`, and note which steps are the same work as an earlier one."""
         plan, keys, own = self._frames.plan, frame.keys, frame.region
+        if plan.fixed is not None:
+            frame.keys = plan.fixed.keys
+            frame.duplicates = plan.fixed.duplicates
+            frame.duplicate_of = plan.fixed.duplicate_of
+            return
         steps, blake2b = plan.steps, hashlib.blake2b
         seen: dict[Key, int] = {}
         inner: dict[int, Key] = {}
@@ -50,8 +55,8 @@ class FrameKeys:
             if step.region != own:
                 inner[number] = self._inner(frame, step, inner)
                 continue
-            key = step.key
-            if key is None and step.is_local and step.base is not None:
+            key = plan.keys[number]
+            if key is None and isinstance(step, NodeStep) and step.is_local and step.base:
                 # `_other` for nearly all steps, in short.
                 key = blake2b(
                     step.base + b"".join(map(key_of, step.sources)), digest_size=KEY_BYTES
@@ -68,40 +73,33 @@ class FrameKeys:
             self._everywhere = inner
 
     def _other(self, frame: Frame, step: Step, inner: dict[int, Key]) -> Key:
-        node = step.node
-        if step.is_gate:
-            return _NO_KEY
-        if node is None:
-            source = self._frames.plan.steps[step.gather_source]
+        if isinstance(step, GatherStep):
+            source = self._frames.plan.steps[step.source]
             origin = (
                 frame.keys[source.slot] if source.region == frame.region else inner[source.index]
             )
-            return combine(b"gather", origin, b"%d" % step.gather_output, step.gap_policy.encode())
-        if not node.node_class.cacheable:
+            return _of_list(step, origin)
+        if not isinstance(step, NodeStep):
+            return _NO_KEY
+        if not step.node.node_class.cacheable:
             return unique()
         return of_node(self._base(step), [self._feed_key(frame, feed) for feed in step.feeds])
 
     def _inner(self, frame: Frame, step: Step, inner: dict[int, Key]) -> Key:
         """Return the key of a step of an inner loop, whatever its items are."""
-        if step.is_gate:
+        if isinstance(step, GatherStep):
+            return _of_list(step, inner[step.source])
+        if not isinstance(step, NodeStep):
             return _NO_KEY
-        if step.node is None:
-            return combine(
-                b"gather",
-                inner[step.gather_source],
-                b"%d" % step.gather_output,
-                step.gap_policy.encode(),
-            )
         if not step.node.node_class.cacheable:
             return unique()
         return of_node(
             self._base(step), [self._inner_feed_key(frame, feed, inner) for feed in step.feeds]
         )
 
-    def _base(self, step: Step) -> Key:
+    def _base(self, step: NodeStep) -> Key:
         if step.base is not None:
             return step.base
-        assert step.node is not None
         return self._environment.base(
             step.node, self._seeded.get(step.index, step.node.values), step.wiring
         )
@@ -156,3 +154,8 @@ class FrameKeys:
             environment.keys.item(value, combine(loop, b"%d" % output), number, environment.sources)
             for output, value in enumerate(values)
         ]
+
+
+def _of_list(gather: GatherStep, origin: Key) -> Key:
+    """Return the key of a list that is gathered from a step with the key `origin`."""
+    return combine(b"gather", origin, b"%d" % gather.output, gather.gap_policy.encode())

@@ -1,19 +1,63 @@
-"""The state of a run: one frame per region and item, and the streams whose items they are for."""
+"""
+The state of a run: one frame per region and item, and the streams whose items they are for.
+
+A frame is what dataflow machines call a tagged token store: it holds, by slot, what each step of a
+region waits for and what it gave, for one item of the loops that the region is in.
+
+    field            says of a step                        changes when
+    demanded         somebody needs its result             demand comes up from the targets
+    pending_inputs   inputs that have not come             a source settles; at 0 and demanded: ready
+    upstream_state   SKIPPED or FAILED, if an input is     a source settles so
+    state            WAITING, RUNNING, DONE, SKIPPED,      it starts, and settles
+                     FAILED
+    values           what it gave                          it settles; let go of at refcount 0
+    refcount         takers that have not settled          a taker settles
+    keys             its cache key                         the frame begins
+    duplicate_of     the earlier, equal step               the frame begins
+    open (frame)     demanded steps that have not          a step is demanded, and settles; at 0 the
+                     settled                               frame is finished
+
+Four nodes, `photo -> blur -> join` and `photo -> edge -> join`; `join` is the target, and the cache
+has the result of `edge`. Each line is one step of the scheduler; `p` is pending_inputs, `r`
+refcount.
+
+                       photo           blur            edge            join
+    frame begins       WAITING p0 r2   WAITING p1 r1   WAITING p1 r1   WAITING p2 r0
+    demand from join   demanded, ready demanded        cached          demanded
+    edge is a hit      WAITING    r1                   DONE       r1   WAITING p1
+    photo runs         DONE       r1   WAITING p0      -               -
+    blur runs          DONE       r0   DONE       r1   -               WAITING p0
+    join runs          -               DONE       r0   DONE       r0   DONE
+
+`photo` lets go of its values after `blur`, though `edge` never ran: a hit takes nothing, and says
+so. Had `blur` failed, `join` would have upstream_state FAILED, and settle so without running.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.engine.keys import Key
-from nodetool_core.engine.plan import ITEM, LOCAL, Feed, Plan, Region, Step
+from nodetool_core.engine.messages import Values
+from nodetool_core.engine.plan import (
+    ITEM,
+    LOCAL,
+    Feed,
+    GatherStep,
+    NodeStep,
+    Plan,
+    Region,
+    Step,
+    given_loops,
+)
 from nodetool_core.node import SKIPPED as SKIPPED_VALUE
 
 if TYPE_CHECKING:
-    from nodetool_core.engine.invoker import ItemSource
+    from nodetool_core.engine.attempt import ItemSource
 
 Index = tuple[int, ...]
-Values = tuple[Any, ...]
 
 WAITING, RUNNING, DONE, SKIPPED, FAILED = range(5)
 """What has become of a step in a frame; `SKIPPED` where its branch was not taken."""
@@ -54,12 +98,10 @@ class Frame:
         "values",
     )
 
-    def __init__(
-        self, number: int, steps: list[Step], region: Region, index: Index, parent: Frame | None
-    ) -> None:
-        count = len(steps)
+    def __init__(self, number: int, region: Region, index: Index, parent: Frame | None) -> None:
+        count = len(region.members)
         self.region = number
-        self.steps = steps
+        self.steps = region.members
         self.index = index
         self.parent = parent
         self.pending_inputs = list(region.in_degree)
@@ -106,7 +148,7 @@ class Frame:
 class Stream:
     """A node that streams, while it does."""
 
-    step: int
+    step: NodeStep
     frame: Frame
     items: dict[int, Values] = field(default_factory=dict)
     keys: dict[int, list[Key]] = field(default_factory=dict)
@@ -124,21 +166,116 @@ class Stream:
 
 
 class Frames:
-    """Every frame and stream of a run, and how to find them from one another."""
+    """
+    Every frame and stream of a run, and how to find them from one another.
+
+    And what moves along the edges between them.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._steps = [[plan.steps[number] for number in region.steps] for region in plan.regions]
-        self.root = Frame(0, self._steps[0], plan.regions[0], (), None)
+        self.root = Frame(0, plan.regions[0], (), None)
         self.streams: dict[tuple[int, Index], Stream] = {}
+        self.ready: list[tuple[Frame, Step]] = []
+        """Steps that are demanded and wait for nothing more."""
+        self.pulls: deque[Stream] = deque()
+        """Streams that may have room for another item."""
         self._by_region: list[dict[Index, Frame]] = [{} for _ in plan.regions]
         self._by_region[0][()] = self.root
         self._projected: dict[tuple[int, tuple[int, ...]], dict[Index, dict[Index, Frame]]] = {}
 
+    # -- along the edges ---------------------------------------------------------------------------
+
+    def arrive(self, frame: Frame, slot: int, state: int) -> None:
+        """One thing that a step waits for has come, or will not."""
+        frame.pending_inputs[slot] -= 1
+        if state != DONE:
+            self.mark_upstream(frame, slot, state)
+        if not frame.pending_inputs[slot] and frame.demanded[slot]:
+            self.ready.append((frame, frame.steps[slot]))
+
+    def mark_upstream(self, frame: Frame, slot: int, state: int) -> None:
+        """
+        An input of a step was skipped or failed. A merging node minds only when nothing is left.
+        """
+        step = frame.steps[slot]
+        if isinstance(step, NodeStep) and step.node.node_class.merges:
+            if state == SKIPPED and (
+                frame.pending_inputs[slot]
+                or any(self.value(frame, feed) is not SKIPPED_VALUE for feed in step.feeds)
+            ):
+                return
+            frame.upstream_state[slot] = max(frame.upstream_state[slot], state)
+        elif state == SKIPPED or not frame.upstream_state[slot]:
+            # A branch that is not taken is no failure, even where something else that the step
+            # needs has failed.
+            frame.upstream_state[slot] = state
+
+    def note_earlier(self, frame: Frame, step: Step, origin: Frame, feed: Feed) -> None:
+        """A feed had settled before the step began to wait: only what became of it is left."""
+        state = origin.came(feed)
+        if state != DONE:
+            self.mark_upstream(frame, step.slot, state)
+
+    def reach_others(self, frame: Frame, step: Step, values: Values | None, state: int) -> None:
+        """
+        Let a settled step arrive at its rarer takers: steps of other regions, lazy properties that
+        have been asked for, and who waits for a guard.
+        """
+        for region, slot, output, path, _ in step.outer:
+            for reader in self.readers(region, path, frame.index):
+                self.arrive(reader, slot, came(values, output, state))
+        for region, slot, output, path, name in (*step.lazy, *step.watched):
+            for reader in self.readers(region, path, frame.index):
+                if not name or name in reader.asked.get(slot, ()):
+                    self.arrive(reader, slot, came(values, output, state))
+
+    def drop_value(self, frame: Frame, slot: int) -> None:
+        """Let go of a step's values where nobody will take them any more."""
+        if frame.refcount[slot]:
+            return
+        for duplicate in frame.duplicates.get(slot, ()):
+            if frame.state[duplicate] < DONE and (
+                frame.demanded[duplicate] or frame.steps[duplicate].may_start_late
+            ):
+                return
+        frame.values[slot] = None
+
+    # -- what a gathered list needs ----------------------------------------------------------------
+
+    def expect(self, frame: Frame, step: Step) -> None:
+        """
+        A stream is asked for: every frame that its items go into has an inner loop to wait for.
+        """
+        for number in self.plan.opened.get(step.index, ()):
+            for parent in self.parents(number, frame):
+                self.expect_group(number, parent)
+
+    def expect_group(self, number: int, parent: Frame) -> None:
+        """A frame has an inner loop (region `number`) to wait for."""
+        if number not in parent.groups:
+            parent.groups[number] = 1
+            parent.open += 1
+
+    def needs(self, frame: Frame, gather: GatherStep) -> list[tuple[Frame, Step]]:
+        """
+        Return what a gather needs.
+
+        The loop it closes, and the collected step in every item that there is.
+        """
+        source = self.plan.steps[gather.source]
+        region = self.plan.by_loops[given_loops(source)]
+        wanted = [self.opener(frame, region)]
+        if not source.streams:
+            wanted += [(inner, source) for inner in self.inside(frame, region)]
+        return wanted
+
+    # -- finding -----------------------------------------------------------------------------------
+
     def add(self, number: int, parent: Frame, item: int) -> Frame:
         """Return a new frame for one item of the innermost loop of a region."""
         region = self.plan.regions[number]
-        frame = Frame(number, self._steps[number], region, (*parent.index, item), parent)
+        frame = Frame(number, region, (*parent.index, item), parent)
         self._by_region[number][frame.index] = frame
         for path in region.paths:
             self._projected.setdefault((number, path), {}).setdefault(

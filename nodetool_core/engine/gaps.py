@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Final
 
 from nodetool_core.engine.events import NodeFailed, NodeWarning
 from nodetool_core.engine.failures import traceback_of
+from nodetool_core.engine.plan import GateStep, GatherStep
 from nodetool_core.errors import Problem, WorkflowError
 
 if TYPE_CHECKING:
-    from nodetool_core.engine.frames import Frame
+    from nodetool_core.engine.frames import Frame, Frames
     from nodetool_core.engine.plan import Region, Step
-    from nodetool_core.engine.result import NodeFailure
-    from nodetool_core.engine.scheduler import Scheduler
+    from nodetool_core.engine.result import NodeFailure, RunResult
+    from nodetool_core.engine.run_environment import RunEnvironment
     from nodetool_core.graph import GraphNode
 
 FAIL: Final = "fail"
@@ -51,18 +52,18 @@ def mark_absorbed(
     steps: Sequence[Step], regions: Sequence[Region], opened: dict[int, list[int]]
 ) -> None:
     """Find the steps whose failure reaches nothing but lists with gaps, from the ends up."""
-    if all(step.gap_policy == FAIL for step in steps):
+    if not any(isinstance(step, GatherStep) and step.gap_policy != FAIL for step in steps):
         return
     for step in reversed(steps):
-        if step.is_target or step.is_gate:
+        if step.is_target or isinstance(step, GateStep):
             continue
         if step.streams:
             inner = [regions[number] for number in opened.get(step.index, ())]
             reached = [gather for region in inner for gather in region.gathered]
             ends = any(region.groups for region in inner) or any(
-                steps[gather].region != step.region for gather in reached
+                gather.region != step.region for gather in reached
             )
-            absorbed = [steps[gather].absorbed for gather in reached]
+            absorbed = [gather.absorbed for gather in reached]
         else:
             own = regions[step.region].steps
             takers = [own[slot] for slot, _ in step.local]
@@ -70,20 +71,17 @@ def mark_absorbed(
             takers += [regions[region].steps[slot] for region, slot, *_ in step.lazy]
             ends = False
             absorbed = [steps[taker].absorbed for taker in takers]
-            absorbed += [
-                steps[gather].gap_policy != FAIL or steps[gather].absorbed
-                for gather in step.gathers
-            ]
+            absorbed += [gather.gap_policy != FAIL or gather.absorbed for gather in step.gathers]
         step.absorbed = bool(absorbed) and all(absorbed) and not ends
 
 
 class Gaps:
     """The gaps of one run."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
-        self._frames = scheduler.frames
-        self._result = scheduler.result
-        self._environment = scheduler.environment
+    def __init__(self, frames: Frames, environment: RunEnvironment, result: RunResult) -> None:
+        self._frames = frames
+        self._environment = environment
+        self._result = result
         self.any = False
         """Whether there is one."""
 

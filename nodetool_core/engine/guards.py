@@ -21,8 +21,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import reduce
+from typing import Protocol
 
-from nodetool_core.engine.plan import Feed, Step
+from nodetool_core.engine.plan import Feed, GateStep, Step
 
 Source = tuple[Step, int]
 """What an edge comes from: a step, and which of its outputs."""
@@ -31,19 +32,23 @@ SECOND = "second"
 """The name of what a gate asks for after its first input."""
 
 
+class NewGate(Protocol):
+    """Makes a gate."""
+
+    def __call__(self, first: Source, second: Source, /, *, either: bool) -> GateStep: ...
+
+
 class Guards:
     """The guards of one plan, while it is made."""
 
-    def __init__(
-        self, new_step: Callable[[Source, Source], Step], watch: Callable[[Step, Source, str], Feed]
-    ) -> None:
+    def __init__(self, new_gate: NewGate, watch: Callable[[Step, Source, str], Feed]) -> None:
         """
         Args:
-            new_step: Makes a step in the loops of both sources.
+            new_gate: Makes a gate in the loops of both sources.
             watch: Makes an input of a step by which it learns whether a source comes; one with a
                 name has to be asked for.
         """
-        self._new_step = new_step
+        self._new_gate = new_gate
         self._watch = watch
         self._of_step: dict[int, Source] = {}
         self._gates: dict[tuple[int, int, int, int, bool], Source] = {}
@@ -76,8 +81,7 @@ class Guards:
     def _gate(self, first: Source, second: Source, *, either: bool) -> Source:
         name = (first[0].index, first[1], second[0].index, second[1], either)
         if name not in self._gates:
-            step = self._new_step(first, second)
-            step.either = either
+            step = self._new_gate(first, second, either=either)
             step.guard = self._watch(step, first, "")
             step.in_degree += 1
             step.feeds = [self._watch(step, second, SECOND)]

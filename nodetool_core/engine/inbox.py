@@ -1,13 +1,11 @@
-"""What threads tell a run's scheduler."""
+"""The queue by which threads reach a run's scheduler."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Any
 
-Message = tuple[Any, ...]
-"""A function of the scheduler, the attempt that it answers (or None), arguments."""
+from nodetool_core.engine.messages import Message
 
 
 class Inbox:

@@ -12,196 +12,94 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from functools import partial
-from typing import TYPE_CHECKING
 
-from nodetool_core.engine import events
+from nodetool_core.engine.demand import Demand
+from nodetool_core.engine.frame_keys import FrameKeys
 from nodetool_core.engine.frames import (
     DONE,
     FAILED,
     LOCAL_KINDS,
-    RUNNING,
     SKIPPED,
     Frame,
+    Frames,
     Stream,
-    Values,
     came,
 )
-from nodetool_core.engine.gaps import FAIL, NONE
+from nodetool_core.engine.gaps import FAIL, NONE, Gaps
+from nodetool_core.engine.messages import Values
+from nodetool_core.engine.outputs import Outputs
 from nodetool_core.engine.plan import ITEM, Step
-from nodetool_core.errors import Problem
 from nodetool_core.node import SKIPPED as SKIPPED_VALUE
-from nodetool_core.node import Lane
-
-if TYPE_CHECKING:
-    from nodetool_core.engine.scheduler import Scheduler
-
-ITEMS_IN_FLIGHT = 8
-ITEMS_IN_FLIGHT_WAITING = 32
-"""
-How many items of one loop may be under way: where the work computes, and where it mostly waits.
-"""
 
 
 class Loops:
     """The loops of one run."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
-        self._scheduler = scheduler
-        self._plan = scheduler.plan
-        self._frames = scheduler.frames
-        self._limits: dict[int, int] = {}
+    def __init__(
+        self, frames: Frames, demand: Demand, keys: FrameKeys, outputs: Outputs, gaps: Gaps
+    ) -> None:
+        self._frames = frames
+        self._plan = frames.plan
+        self._demand = demand
+        self._keys = keys
+        self._outputs = outputs
+        self._gaps = gaps
         self._to_begin: list[tuple[int, int, int, Frame, int]] = []
         """Frames to make, outer ones first: depth, order, region, parent, item."""
         self._order = itertools.count()
 
-    # -- streams -----------------------------------------------------------------------------------
+    # -- items -------------------------------------------------------------------------------------
 
-    def open(self, frame: Frame, step: Step) -> None:
-        """Begin a stream."""
-        assert step.node is not None
-        frame.state[step.slot] = RUNNING
-        self._scheduler.gaps.reach(frame, step)
-        stream = self._frames.streams[step.index, frame.index] = Stream(step.index, frame)
-        self._scheduler.environment.emit(events.NodeStarted(step.node.id, frame.index))
-        self._begin(stream, step)
-
-    def _begin(self, stream: Stream, step: Step) -> None:
-        try:
-            self._scheduler.invoker.open(stream, step)
-        except Exception as error:  # noqa: BLE001 - a value that does not fit is this node's failure
-            self._scheduler.fail(stream.frame, step, error)
-            return
-        self._scheduler.ready.pulls.append(stream)
-
-    def may_begin_again(self, frame: Frame, step: Step) -> bool:
-        """
-        Whether a stream may be begun anew.
-
-        Once it gave items, only one that gives the same ones again.
-        """
-        stream = self._frames.streams[step.index, frame.index]
-        assert step.node is not None and stream.source is not None
-        stream.source.attempt.give_up()
-        return step.node.node_class.cacheable or not stream.count
-
-    def begin_again(self, frame: Frame, step: Step) -> None:
-        """Begin a stream anew: what it gave already is passed over."""
-        stream = self._frames.streams[step.index, frame.index]
-        frame.state[step.slot] = RUNNING
-        stream.passed_over, stream.pulling = stream.count, False
-        self._begin(stream, step)
-
-    def pull(self, stream: Stream) -> None:
-        """Ask a stream for its next item, where it has room."""
-        step = self._plan.steps[stream.step]
-        if stream.ended or stream.pulling or stream.in_flight >= self._limit(step):
-            return
-        stream.pulling = True
-        policy = self._scheduler.timers.policy(step)
-        seconds = None if policy is None else policy.timeout
-        clock = (
-            None if seconds is None else partial(self._scheduler.watch, stream.frame, step, seconds)
-        )
-        attempt = self._scheduler.invoker.pull(stream, self._got, self._broke, clock)
-        if attempt is not None:
-            self._scheduler.expect(attempt)
-
-    def _broke(self, stream: Stream, error: BaseException) -> None:
-        if stream.source is not None:
-            stream.source.is_working = False
-        self._scheduler.fail(stream.frame, self._plan.steps[stream.step], error)
-
-    def _got(self, stream: Stream, values: Values | None, seconds: float) -> None:
-        """An item came, or (None) the end."""
-        scheduler, frame, step = self._scheduler, stream.frame, self._plan.steps[stream.step]
-        assert step.node is not None and stream.source is not None
-        stream.pulling = stream.source.is_working = False
-        stream.seconds += seconds
-        if stream.passed_over and values is not None:
-            stream.passed_over -= 1
-            scheduler.ready.pulls.append(stream)
-            return
-        if values is None:
-            scheduler.result.ran.append(step.node.id)
-            scheduler.environment.emit(
-                events.NodeFinished(step.node.id, frame.index, stream.seconds, False)
-            )
-            scheduler.settle(frame, step, (), DONE)
-            return
+    def take(self, stream: Stream, values: Values) -> None:
+        """A stream gave a new item: begin what runs for it."""
+        frame, step = stream.frame, stream.step
         number = stream.count
         stream.count += 1
         if step.is_target:
-            scheduler.outputs.give_item(frame, step, number, values)
-        for gather_number in step.gathers:
-            gather = self._plan.steps[gather_number]
-            if values[gather.gather_output] is not SKIPPED_VALUE:
-                frame.buckets.setdefault(gather.slot, {})[number] = values[gather.gather_output]
+            self._outputs.give_item(frame, step, number, values)
+        for gather in step.gathers:
+            if values[gather.output] is not SKIPPED_VALUE:
+                frame.buckets.setdefault(gather.slot, {})[number] = values[gather.output]
         regions = [
-            region for region in self._plan.opened.get(step.index, ()) if self._is_read(region)
+            region
+            for region in self._plan.opened.get(step.index, ())
+            if self._plan.regions[region].subtree
         ]
         parents = [
             (region, parent) for region in regions for parent in self._frames.parents(region, frame)
         ]
         if parents or (regions and not step.limited):
             stream.items[number] = values
-            stream.keys[number] = scheduler.keys.item(frame, step, number, values)
+            stream.keys[number] = self._keys.item(frame, step, number, values)
         stream.in_flight += bool(parents) and step.limited
         for region, parent in parents:
             self._announce(region, parent, number)
         self._begin_announced()
-        scheduler.ready.pulls.append(stream)
-
-    def _is_read(self, region: int) -> bool:
-        return bool(self._plan.regions[region].subtree)
-
-    def _limit(self, step: Step) -> int:
-        if step.index not in self._limits:
-            inner = [
-                self._plan.steps[number].compiled
-                for region in self._plan.opened.get(step.index, ())
-                for number in self._plan.regions[region].subtree
-            ]
-            waits = any(
-                compiled is not None and (compiled.lane is Lane.NETWORK or compiled.spec.is_async)
-                for compiled in inner
-            )
-            bound = (
-                ITEMS_IN_FLIGHT_WAITING
-                if waits
-                else max(ITEMS_IN_FLIGHT, 2 * self._scheduler.environment.workers)
-            )
-            self._limits[step.index] = bound if step.limited else 1 << 60
-        return self._limits[step.index]
-
-    def close(self) -> None:
-        """The run is over: generators that were not exhausted end now."""
-        for stream in self._frames.streams.values():
-            if not stream.ended and stream.source is not None:
-                try:
-                    self._scheduler.invoker.end(stream)
-                except Exception as error:  # noqa: BLE001 - a node is foreign code: the run is over, and its fault is shown
-                    step = self._plan.steps[stream.step]
-                    assert step.node is not None
-                    problem = Problem(
-                        "close_failed",
-                        f"node {step.node.id!r}",
-                        f"{type(error).__name__}: {error}",
-                        level="warning",
-                    )
-                    self._scheduler.result.warnings.append(problem)
-            # One that was not asked for an item holds the run, by its context.
-            stream.source = None
+        self._frames.pulls.append(stream)
 
     # -- frames ------------------------------------------------------------------------------------
+
+    def prepare(self, frame: Frame) -> None:
+        """Make the keys of a new frame, and demand what of it is asked for."""
+        self._keys.make(frame)
+        if frame.parent is not None:
+            self._join(frame)
+        for number in self._plan.regions[frame.region].targets:
+            self._demand.ask_for(frame, self._plan.steps[number])
+        if frame.parent is None:
+            return
+        for gather in self._plan.regions[frame.region].gathered:
+            # Gathers that were asked for before want it of this item too.
+            source = self._plan.steps[gather.source]
+            if frame.parent.demanded[gather.slot] and not source.streams:
+                self._demand.ask_for(frame, source)
 
     def _announce(self, number: int, parent: Frame, item: int) -> None:
         """A frame is to be made. Its parent counts it from now on."""
         region = self._plan.regions[number]
         parent.groups[number] += 1
-        for gather_number in region.gathered:
-            gather = self._plan.steps[gather_number]
-            if not self._plan.steps[gather.gather_source].streams:
+        for gather in region.gathered:
+            if not self._plan.steps[gather.source].streams:
                 parent.pending_inputs[gather.slot] += 1
         heapq.heappush(self._to_begin, (len(region.loops), next(self._order), number, parent, item))
 
@@ -216,7 +114,7 @@ class Loops:
             self._begin_item(number, parent, item)
 
     def _begin_item(self, number: int, parent: Frame, item: int) -> None:
-        scheduler, region = self._scheduler, self._plan.regions[number]
+        region = self._plan.regions[number]
         frame = self._frames.add(number, parent, item)
         frame.open = 1
         for step_number in region.steps:
@@ -226,21 +124,21 @@ class Loops:
                     origin = self._frames.source(frame, feed)
                     if origin.state[feed.slot] >= DONE:
                         frame.pending_inputs[step.slot] -= 1
-                        scheduler.demand.note_earlier(frame, step, origin, feed)
+                        self._frames.note_earlier(frame, step, origin, feed)
                 elif feed.kind == ITEM and self._frames.value(frame, feed) is SKIPPED_VALUE:
-                    scheduler.mark_upstream(frame, step.slot, SKIPPED)
-        scheduler.prepare(frame)
+                    self._frames.mark_upstream(frame, step.slot, SKIPPED)
+        self.prepare(frame)
         frame.open -= 1
         if not frame.open:
             self.frame_finished(frame)
 
-    def join(self, frame: Frame) -> None:
+    def _join(self, frame: Frame) -> None:
         """A new frame inside a product: the other loop may have begun, or ended, before."""
         for number in self._plan.regions[frame.region].children:
             origin, opener = self._frames.opener(frame, number)
             if origin is frame or not origin.demanded[opener.slot]:
                 continue
-            self._expect_group(number, frame)
+            self._frames.expect_group(number, frame)
             stream = self._frames.streams.get((opener.index, origin.index))
             for item in range(stream.count if stream else 0):
                 self._announce(number, frame, item)
@@ -261,32 +159,19 @@ class Loops:
                 stream.keys.pop(frame.index[-1], None)
                 self._frames.forget(frame)
             if not stream.ended:
-                self._scheduler.ready.pulls.append(stream)
+                self._frames.pulls.append(stream)
         self._count_down(frame.region, frame.parent)
 
     def _may_be_asked(self, frame: Frame) -> bool:
         """Whether a list may yet be gathered from a finished frame by somebody who comes late."""
         assert frame.parent is not None
-        for number in self._plan.regions[frame.region].gathered:
-            gather = self._plan.steps[number]
-            if gather.may_start_late and not frame.parent.demanded[gather.slot]:
-                return True
-        return False
+        demanded = frame.parent.demanded
+        return any(
+            gather.may_start_late and not demanded[gather.slot]
+            for gather in self._plan.regions[frame.region].gathered
+        )
 
     # -- ends and lists ----------------------------------------------------------------------------
-
-    def expect(self, frame: Frame, step: Step) -> None:
-        """
-        A stream is asked for: every frame that its items go into has an inner loop to wait for.
-        """
-        for number in self._plan.opened.get(step.index, ()):
-            for parent in self._frames.parents(number, frame):
-                self._expect_group(number, parent)
-
-    def _expect_group(self, number: int, parent: Frame) -> None:
-        if number not in parent.groups:
-            parent.groups[number] = 1
-            parent.open += 1
 
     def ended(self, frame: Frame, step: Step, state: int) -> None:
         """A stream is exhausted, or was skipped or failed."""
@@ -299,11 +184,11 @@ class Loops:
 
     def _end_group(self, number: int, parent: Frame, state: int) -> None:
         if state == DONE:
-            self._scheduler.outputs.begin_list(number, parent.index)
+            self._outputs.begin_list(number, parent.index)
         elif state == FAILED:
-            self._scheduler.outputs.miss_list(number, parent.index)
-        for gather_number in self._plan.regions[number].gathered:
-            self._scheduler.arrive(parent, self._plan.steps[gather_number].slot, state)
+            self._outputs.miss_list(number, parent.index)
+        for gather in self._plan.regions[number].gathered:
+            self._frames.arrive(parent, gather.slot, state)
         self._count_down(number, parent)
 
     def _count_down(self, number: int, parent: Frame) -> None:
@@ -320,48 +205,17 @@ class Loops:
         One that was skipped is left out of the list; one that failed fails it, or is a gap.
         """
         assert frame.parent is not None
-        for number in step.gathers:
-            gather = self._plan.steps[number]
-            outcome = came(values, gather.gather_output, state)
+        parent, item = frame.parent, frame.index[-1]
+        for gather in step.gathers:
+            outcome = came(values, gather.output, state)
+            bucket = parent.buckets.setdefault(gather.slot, {})
             if outcome == DONE and values:
-                frame.parent.buckets.setdefault(gather.slot, {})[frame.index[-1]] = values[
-                    gather.gather_output
-                ]
+                bucket[item] = values[gather.output]
             is_gap = outcome == FAILED and gather.gap_policy != FAIL
             if is_gap and gather.gap_policy == NONE:
-                frame.parent.buckets.setdefault(gather.slot, {})[frame.index[-1]] = None
+                bucket[item] = None
             if is_gap or step.slot in frame.gaps:
-                self._scheduler.gaps.note(frame.parent, gather.slot)
-            self._scheduler.arrive(
-                frame.parent, gather.slot, FAILED if outcome == FAILED and not is_gap else DONE
+                self._gaps.note(parent, gather.slot)
+            self._frames.arrive(
+                parent, gather.slot, FAILED if outcome == FAILED and not is_gap else DONE
             )
-
-    # -- demand ------------------------------------------------------------------------------------
-
-    def needs(self, frame: Frame, gather: Step) -> list[tuple[Frame, Step]]:
-        """
-        Return what a gather needs.
-
-        The loop it closes, and the collected step in every item that there is.
-        """
-        source = self._plan.steps[gather.gather_source]
-        region = self._plan.by_loops[
-            (*source.loops, source.index) if source.streams else source.loops
-        ]
-        wanted = [self._frames.opener(frame, region)]
-        if not source.streams:
-            wanted += [(inner, source) for inner in self._frames.inside(frame, region)]
-        return wanted
-
-    def demand_gathered(self, frame: Frame) -> None:
-        """
-        In a new item's frame: ask for what is collected from it by gathers that were asked for
-        before.
-        """
-        if frame.parent is None:
-            return
-        for number in self._plan.regions[frame.region].gathered:
-            gather = self._plan.steps[number]
-            source = self._plan.steps[gather.gather_source]
-            if frame.parent.demanded[gather.slot] and not source.streams:
-                self._scheduler.demand.ask_for(frame, source)

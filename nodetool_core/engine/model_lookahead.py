@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.engine.frames import RUNNING, WAITING, Frame, Frames
-from nodetool_core.engine.plan import LOCAL, Step
+from nodetool_core.engine.plan import LOCAL, GatherStep, NodeStep, Step
 from nodetool_core.node import Lane
 from nodetool_core.references import ModelRef
 
@@ -45,7 +45,7 @@ class ModelLookahead:
         self._manager = manager
         self._forecast: RunForecast | None = None
         self._looks_ahead: bool | None = None
-        self._uses: list[tuple[Step, frozenset[int]]] | None = None
+        self._uses: list[tuple[NodeStep, frozenset[int]]] | None = None
         self._begin = 0
 
     def looks_ahead(self) -> bool:
@@ -58,7 +58,7 @@ class ModelLookahead:
             self._looks_ahead = hasattr(self._manager, "forecast")
         return self._looks_ahead
 
-    def choose(self, ready: dict[Models, list[tuple[Frame, Step]]], last: Models) -> Models:
+    def choose(self, ready: dict[Models, list[tuple[Frame, NodeStep]]], last: Models) -> Models:
         """Which models' steps should be next, of those that are ready."""
         if not any(ready):
             return next(iter(ready))
@@ -74,7 +74,7 @@ class ModelLookahead:
         if self._forecast is not None:
             self._manager.run_closed(self._forecast, cancelled=cancelled)
 
-    def _tell(self, ready: dict[Models, list[tuple[Frame, Step]]]) -> RunForecast:
+    def _tell(self, ready: dict[Models, list[tuple[Frame, NodeStep]]]) -> RunForecast:
         from nodetool_core.models.planning.lookahead import HORIZON, PlannedUse
 
         if self._forecast is None:
@@ -133,14 +133,13 @@ class RunLane:
         self._submit(offer, function, *arguments)
 
 
-def models_of(frame: Frame, step: Step) -> Models:
+def models_of(frame: Frame, step: NodeStep) -> Models:
     """
     Return the models that a step uses, as far as its values and what has arrived say.
 
     An empty reference is the node's default.
     """
     node = step.node
-    assert node is not None
     values: dict[str, Any] = {
         name: value for name, value in node.values.items() if isinstance(value, ModelRef)
     }
@@ -164,23 +163,23 @@ def _bare(ref: ModelRef) -> ModelRef:
     return ref.model_copy(update={"allow_patterns": None, "ignore_patterns": None})
 
 
-def _uses_of(steps: Iterable[Step]) -> list[tuple[Step, frozenset[int]]]:
+def _uses_of(steps: Iterable[Step]) -> list[tuple[NodeStep, frozenset[int]]]:
     """
     Return the steps that run models, in topological order, each with the nearest ones above it.
     """
     nearest: dict[int, frozenset[int]] = {}
-    found: list[tuple[Step, frozenset[int]]] = []
+    found: list[tuple[NodeStep, frozenset[int]]] = []
     nothing: frozenset[int] = frozenset()
     for step in steps:
         sources = (
-            [feed.source for feed in step.feeds] if step.node is not None else [step.gather_source]
+            [step.source] if isinstance(step, GatherStep) else [feed.source for feed in step.feeds]
         )
         above = [some for source in sources if (some := nearest.get(source))]
         after = above[0] if len(above) == 1 else nothing.union(*above)
         if len(after) > _ANCESTORS:
             after = frozenset(sorted(after)[:_ANCESTORS])
         if (
-            step.compiled is not None
+            isinstance(step, NodeStep)
             and step.compiled.lane is Lane.DEVICE
             and _may_use_models(step)
         ):
@@ -191,8 +190,7 @@ def _uses_of(steps: Iterable[Step]) -> list[tuple[Step, frozenset[int]]]:
     return found
 
 
-def _may_use_models(step: Step) -> bool:
-    assert step.node is not None
+def _may_use_models(step: NodeStep) -> bool:
     return any(isinstance(value, ModelRef) for value in step.node.values.values()) or any(
         isinstance(prop.default, ModelRef) for prop in step.node.spec.properties.values()
     )

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from nodetool_core.engine.events import OutputReady
-from nodetool_core.engine.frames import Frame, Index, Values
-from nodetool_core.engine.plan import Plan, Step
+from nodetool_core.engine.frames import Frame, Index
+from nodetool_core.engine.messages import Values
+from nodetool_core.engine.plan import NodeStep, Plan, Step
 from nodetool_core.engine.result import RunResult
 from nodetool_core.engine.run_environment import RunEnvironment
 from nodetool_core.node import SKIPPED, Role
@@ -24,11 +25,13 @@ class Outputs:
         self._plan = plan
         self._environment = environment
         self._result = result
+        self._targets = {
+            step.index: step
+            for step in map(plan.steps.__getitem__, plan.targets)
+            if isinstance(step, NodeStep) and self._is_wanted(step)
+        }
         self._items: dict[int, dict[Index, Any]] = {
-            number: {}
-            for number in plan.targets
-            if (plan.steps[number].loops or plan.steps[number].streams)
-            and self._is_wanted(plan.steps[number])
+            number: {} for number, step in self._targets.items() if step.loops or step.streams
         }
         self._missed: dict[int, set[Index]] = {number: set() for number in self._items}
         """For each target in loops: the places of what failed."""
@@ -37,17 +40,18 @@ class Outputs:
 
     def give(self, frame: Frame, step: Step, values: Values) -> None:
         """A target is done."""
-        if not self._is_wanted(step) or all(value is SKIPPED for value in values):
+        target = self._targets.get(step.index)
+        if target is None or all(value is SKIPPED for value in values):
             return
-        value = _named(step, values)
+        value = _named(target, values)
         if step.loops:
             self._items[step.index][frame.index] = value
         else:
-            self._publish(step, value)
+            self._publish(target, value)
 
-    def give_item(self, frame: Frame, step: Step, number: int, values: Values) -> None:
+    def give_item(self, frame: Frame, step: NodeStep, number: int, values: Values) -> None:
         """A target that streams gave an item."""
-        if self._is_wanted(step) and any(value is not SKIPPED for value in values):
+        if step.index in self._targets and any(value is not SKIPPED for value in values):
             self._items[step.index][*frame.index, number] = _named(step, values)
 
     def begin_list(self, region: int, index: Index) -> None:
@@ -81,33 +85,30 @@ class Outputs:
         A target whose loop was never begun, as in a branch not taken, gives nothing.
         """
         for number, by_item in self._items.items():
-            step, lists = self._plan.steps[number], self._lists[number]
+            step, lists = self._targets[number], self._lists[number]
             if lists or by_item:
                 self._publish(
                     step,
                     _nested(by_item, lists, self._missed[number], len(step.loops) + step.streams),
                 )
 
-    def _is_wanted(self, step: Step) -> bool:
-        assert step.node is not None
+    def _is_wanted(self, step: NodeStep) -> bool:
         return step.node.role is not Role.SINK or self._environment.options.outputs is not None
 
-    def _publish(self, step: Step, value: Any) -> None:
+    def _publish(self, step: NodeStep, value: Any) -> None:
         node = step.node
-        assert node is not None
         name = node.name if node.role is Role.OUTPUT else node.id
         value = self._environment.finished(name, own_copy(value))
         self._result.outputs[name] = value
         self._environment.emit(OutputReady(name, node.id, own_copy(value)))
 
 
-def _named(step: Step, values: Values) -> Any:
+def _named(step: NodeStep, values: Values) -> Any:
     """
     Return the value as the result shows it.
 
     By output name where the node has other outputs than the one.
     """
-    assert step.node is not None
     names = list(step.node.spec.outputs)
     if names == ["output"]:
         return values[0]

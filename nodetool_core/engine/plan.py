@@ -27,6 +27,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from nodetool_core.engine.compiled_node import CompiledNode
+from nodetool_core.engine.keys import Key
 from nodetool_core.graph import GraphNode
 from nodetool_core.node import Node
 from nodetool_core.properties import Property
@@ -40,26 +41,16 @@ a loop.
 Loops = tuple[int, ...]
 
 
-@dataclass(slots=True)
 class Feed:
-    """One input of a step."""
+    """
+    One input of a step.
 
-    property: str
-    kind: int
-    source: int
-    """The step it comes from; for an item, the step that streams."""
-    slot: int
-    output: int
-    region: int
-    """The region of the source's frame."""
-    path: tuple[int, ...] = ()
+    A plan has one for every edge: what is rare stands at the class.
     """
-    For OUTER and ITEM: which positions of the reader's index make up the source frame's index.
-    """
+
     item: int = 0
     """For ITEM: which position of the reader's index is the item's number."""
     is_dynamic: bool = False
-    lazy: bool = False
     accept: Property | None = None
     """The target property, where arriving values have to be checked."""
     copied: bool = True
@@ -71,21 +62,48 @@ class Feed:
     """The value is a list of items; with no loop to close, a list of the one."""
     in_loop: bool = False
 
+    def __init__(
+        self,
+        property: str,
+        kind: int,
+        source: int,
+        slot: int,
+        output: int,
+        region: int,
+        path: tuple[int, ...] = (),
+        lazy: bool = False,
+    ) -> None:
+        """
+        Args:
+            source: The step it comes from; for an item, the step that streams.
+            region: The region of the source's frame.
+            path: For OUTER and ITEM: which positions of the reader's index make up the source
+                frame's index.
+        """
+        self.property = property
+        self.kind = kind
+        self.source = source
+        self.slot = slot
+        self.output = output
+        self.region = region
+        self.path = path
+        self.lazy = lazy
 
-@dataclass(slots=True)
+
+Reader = tuple[int, int, int, tuple[int, ...], str]
+"""
+Who takes an output from elsewhere: region, slot, output, the path from its index to that of the
+step that is read, and the property where it takes the value only once it has asked for it.
+"""
+
+
 class Step:
     """
-    One node of the plan, or (`node` is None) the closing of a loop for one gathering property, or a
-    gate (guards.py).
+    What the scheduler runs: a node, the closing of a loop, or a gate.
+
+    A plan has one for every node: what is rare stands at the class.
     """
 
-    index: int
-    node: GraphNode | None
-    loops: Loops
-    region: int = 0
-    slot: int = 0
-    feeds: list[Feed] = field(default_factory=list)
-    """By property."""
     sources: tuple[int, ...] = ()
     """The slots of the steps that local feeds come from."""
     in_degree: int = 0
@@ -94,8 +112,6 @@ class Step:
 
     They are there when the frame is.
     """
-    local: list[tuple[int, int]] = field(default_factory=list)
-    """Consumers in the same region, once per edge: their slot and the output they take."""
     may_drop: bool = False
     """Whether the step can be left out because of a branch."""
     guard: Feed | None = None
@@ -112,29 +128,23 @@ class Step:
 
     When the guard has come, and when the node knows which of its lazy properties it wants.
     """
-    either: bool = False
-    """For a gate: one of its two inputs is enough."""
     may_start_late: bool = False
     """
     Whether somebody may ask for it after its frame has begun.
 
     A lazy property, or an item of a loop.
     """
-    outer: Sequence[tuple[int, int, int, tuple[int, ...]]] = ()
+    outer: Sequence[Reader] = ()
+    """Consumers in other regions."""
+    lazy: Sequence[Reader] = ()
+    """Consumers that take the value only once they have asked for it."""
+    watched: Sequence[Reader] = ()
     """
-    Consumers in other regions: region, slot, output, and the path from their index to this step's.
-    """
-    lazy: Sequence[tuple[int, int, int, tuple[int, ...], str]] = ()
-    """
-    Consumers that take the value only once they have asked for it: as `outer`, and the property.
-    """
-    watched: Sequence[tuple[int, int, int, tuple[int, ...], str]] = ()
-    """
-    Steps that want to know whether an output comes, and take no value: as `lazy`.
+    Steps that want to know whether an output comes, and take no value.
 
-    Without a name, they have always asked.
+    Those without a name have always asked.
     """
-    gathers: Sequence[int] = ()
+    gathers: Sequence[GatherStep] = ()
     """Gather steps that collect this step's values (or items, where it streams)."""
     refcount: int = 0
     """
@@ -144,8 +154,6 @@ class Step:
     """
     is_target: bool = False
     streams: bool = False
-    compiled: CompiledNode | None = None
-    """How the node's class is called; None for a gather."""
     is_local: bool = False
     """
     Whether what it takes, and what takes it, are steps of its own region that wait for it.
@@ -154,38 +162,94 @@ class Step:
     """
     is_plain: bool = False
     """Local, and a call of microseconds: what the scheduler runs on its shortest path."""
+    shareable: bool = False
+    """Whether the result may come from the cache, or from an equal node."""
+    absorbed: bool = False
+    """Whether its failure reaches nothing but lists with gaps."""
+    limited: bool = True
+    """For a step that streams: whether the number of items under way may be bounded."""
+
+    def __init__(self, index: int, loops: Loops, region: int, slot: int) -> None:
+        self.index = index
+        self.loops = loops
+        self.region = region
+        self.slot = slot
+        self.feeds: list[Feed] = []
+        """By property."""
+        self.local: list[tuple[int, int]] = []
+        """Consumers in the same region, once per edge: their slot and the output they take."""
+
+
+class NodeStep(Step):
+    """A node, and how its class is called."""
+
     mutable: tuple[str, ...] = ()
     """
     Properties whose values may be changed.
 
     Copied for each call, so that none can change the next one's.
     """
-    shareable: bool = False
-    """Whether the result may come from the cache, or from an equal node."""
     base: bytes | None = None
     """
     The part of the cache key that is the same in every run; None where it has to be made anew.
     """
-    key: bytes | None = None
-    """The cache key, where all that it is made of is the same in every run."""
-    gather_source: int = -1
-    """For a gather: the step that is collected."""
-    gather_output: int = 0
-    gap_policy: str = "fail"
-    """For a gather: what an item that failed leaves in the list (gaps.py)."""
-    absorbed: bool = False
-    """Whether its failure reaches nothing but lists with gaps."""
-    limited: bool = True
-    """For a step that streams: whether the number of items under way may be bounded."""
 
-    @property
-    def is_gate(self) -> bool:
-        return self.node is None and self.gather_source < 0
+    def __init__(
+        self,
+        index: int,
+        loops: Loops,
+        region: int,
+        slot: int,
+        node: GraphNode,
+        compiled: CompiledNode,
+    ) -> None:
+        Step.__init__(self, index, loops, region, slot)
+        self.node = node
+        self.compiled = compiled
+        self.shareable = compiled.shareable
+        self.streams = compiled.spec.streams
 
     @property
     def wiring(self) -> str:
         """The names of the feeds, as a cache key has them."""
         return "".join([f"{feed.property!r}.{feed.output} " for feed in self.feeds])
+
+
+class GatherStep(Step):
+    """The closing of a loop for one gathering property: what it collects, as one list."""
+
+    def __init__(
+        self,
+        index: int,
+        loops: Loops,
+        region: int,
+        slot: int,
+        *,
+        source: int,
+        output: int,
+        gap_policy: str,
+    ) -> None:
+        """
+        Args:
+            source: The step whose output is collected, for each item.
+            gap_policy: What an item that failed leaves in the list (gaps.py).
+        """
+        super().__init__(index, loops, region, slot)
+        self.source = source
+        self.output = output
+        self.gap_policy = gap_policy
+
+
+class GateStep(Step):
+    """What tells whether something behind a branch comes at all (guards.py); it has no value."""
+
+    def __init__(self, index: int, loops: Loops, region: int, slot: int, *, either: bool) -> None:
+        """
+        Args:
+            either: One of its two inputs is enough.
+        """
+        super().__init__(index, loops, region, slot)
+        self.either = either
 
 
 @dataclass(slots=True)
@@ -203,7 +267,7 @@ class Region:
     refcount: list[int] = field(default_factory=list)
     subtree: list[int] = field(default_factory=list)
     """Steps of this region and of those inside it, in topological order."""
-    gathered: list[int] = field(default_factory=list)
+    gathered: list[GatherStep] = field(default_factory=list)
     """Gather steps, one region up, that collect over this region's innermost loop."""
     targets: list[int] = field(default_factory=list)
     """
@@ -217,6 +281,38 @@ class Region:
     """
     paths: list[tuple[int, ...]] = field(default_factory=list)
     """Projections of this region's index under which its frames have to be found."""
+    members: list[Step] = field(default_factory=list)
+    """The steps themselves, by slot."""
+
+    def find_by(self, path: tuple[int, ...]) -> None:
+        """Have frames of this region found under a projection of their index."""
+        if path not in self.paths:
+            self.paths.append(path)
+
+
+@dataclass(frozen=True, slots=True)
+class FixedKeys:
+    """The keys of a plan without loops, and which of its steps are the same work."""
+
+    keys: list[Key]
+    duplicates: dict[int, list[int]]
+    """Steps that are equal to an earlier one, by the earlier one's slot."""
+    duplicate_of: dict[int, int]
+
+    @classmethod
+    def of(cls, plan: Plan) -> FixedKeys | None:
+        """Return those of a plan; None where some change from run to run."""
+        keys = [key for key in plan.keys if key is not None]
+        if len(keys) < len(plan.steps):
+            return None
+        seen: dict[Key, int] = {}
+        duplicates: dict[int, list[int]] = {}
+        duplicate_of: dict[int, int] = {}
+        for key, step in zip(keys, plan.steps, strict=True):
+            if step.shareable and (first := seen.setdefault(key, step.slot)) != step.slot:
+                duplicates.setdefault(first, []).append(step.slot)
+                duplicate_of[step.slot] = first
+        return cls(keys, duplicates, duplicate_of)
 
 
 @dataclass(slots=True)
@@ -228,14 +324,38 @@ class Plan:
     targets: list[int]
     by_loops: dict[Loops, int]
     """Regions by their loops."""
-    opened: dict[int, list[int]]
-    """Regions directly opened by a step that streams, outer ones first."""
     nodes: int
     inputs: list[GraphNode]
     """The workflow's inputs among the steps."""
-    seeds: list[Step]
+    seeds: list[NodeStep]
     """Steps with properties that are seeds."""
-    seed_sources: list[Step]
+    seed_sources: list[NodeStep]
     """Steps without inputs that feed nothing but seeds."""
+    of_node: list[int]
+    """The step of each node of the graph; -1 for those that the targets do not need."""
+    keys: list[Key | None] = field(default_factory=list)
+    """The cache keys of steps of which all that they are made of is the same in every run."""
+    fixed: FixedKeys | None = None
+    """The keys of all steps, where they are the same in every run."""
+    variants: dict[
+        tuple[tuple[int, Key | None], ...], tuple[list[Key | None], FixedKeys | None]
+    ] = field(default_factory=dict)
+    """`keys` and `fixed` with other values of some steps, by the keys' own parts of these."""
+    opened: dict[int, list[int]] = field(default_factory=dict)
+    """Regions directly opened by a step that streams, outer ones first."""
     code: dict[type[Node], bytes] = field(default_factory=dict)
     """The versions of the classes' code that the keys are made with."""
+
+    def node_steps(self) -> list[NodeStep]:
+        """Return the steps that are nodes, in topological order."""
+        return [step for step in self.steps if isinstance(step, NodeStep)]
+
+
+def given_loops(step: Step) -> Loops:
+    """Return the loops that a step's outputs are in."""
+    return (*step.loops, step.index) if step.streams else step.loops
+
+
+def path_between(inner: Loops, outer: Loops) -> tuple[int, ...]:
+    """Return the positions in an index over `outer` that make up the index over `inner`."""
+    return tuple(outer.index(loop) for loop in inner)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.assets.image_data import ImageData
-from nodetool_core.engine.plan import Plan
+from nodetool_core.engine.plan import NodeStep, Plan
 from nodetool_core.engine.result import RunResult
 from nodetool_core.engine.versions import versions
 from nodetool_core.errors import NodetoolError
@@ -41,9 +41,9 @@ class ProvenanceRecorder:
     ) -> None:
         self._graph = graph
         self._values = {
-            plan.steps[number].node.id: values  # type: ignore[union-attr]
+            step.node.id: values
             for number, values in seeded.items()
-            if plan.steps[number].node is not None
+            if isinstance(step := plan.steps[number], NodeStep)
         }
         self._result = result
         self._images = images

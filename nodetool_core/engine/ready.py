@@ -12,17 +12,16 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections import deque
 
 from nodetool_core.context import Models
 from nodetool_core.engine.caching.sizes import size_of_all
-from nodetool_core.engine.frames import Frame, Frames, Stream
+from nodetool_core.engine.frames import Frame, Frames
 from nodetool_core.engine.model_lookahead import ModelLookahead, models_of
-from nodetool_core.engine.plan import LOCAL, Step
+from nodetool_core.engine.plan import LOCAL, NodeStep, Step
 from nodetool_core.node import Lane
 from nodetool_core.references import ModelRef
 
-Job = tuple[Frame, Step]
+Job = tuple[Frame, NodeStep]
 
 
 class Ready:
@@ -33,9 +32,8 @@ class Ready:
         Args:
             models: The weights manager; one that can't look ahead is only asked what is loaded.
         """
-        self.inline: list[Job] = []
-        self.pulls: deque[Stream] = deque()
-        """Streams that may have room for another item."""
+        self.inline = frames.ready
+        self.pulls = frames.pulls
         self._blocking: list[tuple[int, int, Job]] = []
         self._order = itertools.count(0, -1)
         self._waiting: list[Job] = []
@@ -44,9 +42,8 @@ class Ready:
         self._is_loaded = models.is_loaded
         self.lookahead = ModelLookahead(frames, models)
 
-    def add(self, frame: Frame, step: Step) -> None:
+    def add(self, frame: Frame, step: NodeStep) -> None:
         """Queue a step that does not run inline."""
-        assert step.compiled is not None
         if step.compiled.lane is Lane.DEVICE:
             self._device.setdefault(models_of(frame, step), []).append((frame, step))
         elif step.compiled.lane is Lane.NETWORK or step.compiled.spec.is_async:

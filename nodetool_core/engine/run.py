@@ -21,7 +21,9 @@ from typing import Final
 
 from nodetool_core.engine.events import RunFinished, RunStarted
 from nodetool_core.engine.failures import forget_frames
+from nodetool_core.engine.messages import Wake
 from nodetool_core.engine.places import given_away
+from nodetool_core.engine.plan import NodeStep
 from nodetool_core.engine.result import RunError, RunResult
 from nodetool_core.engine.scheduler import Scheduler
 from nodetool_core.errors import NodetoolError, RunCancelled
@@ -101,7 +103,7 @@ class Run:
         Nothing further begins.
         """
         self._cancelled.set()
-        self._inbox.put((_nothing, None))
+        self._inbox.put(Wake())
         with self._lock:
             inner = list(self._inner)
         for run in inner:
@@ -164,7 +166,7 @@ def _outcome(scheduler: Scheduler) -> BaseException | None:
     result.not_needed = [
         step.node.id
         for step in scheduler.plan.steps
-        if step.node is not None and step.node.id not in touched
+        if isinstance(step, NodeStep) and step.node.id not in touched
     ]
     if cancelled.is_set():
         result.status, error = "cancelled", error or RunCancelled()
@@ -203,7 +205,3 @@ def _anew(error: BaseException) -> BaseException:
     again = copy.copy(error)
     again.__cause__ = error.__cause__
     return again
-
-
-def _nothing() -> None:
-    """A message that only wakes the scheduler."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from nodetool_core.engine.plan import LOCAL, Plan, Step
+from nodetool_core.engine.plan import LOCAL, NodeStep, Plan, Step
 from nodetool_core.engine.result import RunResult
 
 RANDOM = -1
@@ -26,8 +26,7 @@ def draw_seeds(plan: Plan, result: RunResult) -> dict[int, dict[str, Any]]:
     """
     seeded: dict[int, dict[str, Any]] = {}
 
-    def settle(step: Step, name: str, below: int = 2**32) -> None:
-        assert step.node is not None
+    def settle(step: NodeStep, name: str, below: int = 2**32) -> None:
         value = step.node.values[name]
         if value == RANDOM:
             value = secrets.randbelow(below)
@@ -35,14 +34,13 @@ def draw_seeds(plan: Plan, result: RunResult) -> dict[int, dict[str, Any]]:
         result.seeds.setdefault(step.node.id, {})[name] = value
 
     for step in plan.seeds:
-        assert step.compiled is not None and step.node is not None
         for name in step.compiled.seeds:
             if name in step.node.values:
                 settle(step, name)
     for step in plan.seed_sources:
-        if asks_for_a_seed(step):
+        if is_drawn(step):
             # An input says how large its number may be.
-            highest = step.node.values.get("max") if step.node is not None else None
+            highest = step.node.values.get("max")
             settle(
                 step,
                 "value",
@@ -51,26 +49,25 @@ def draw_seeds(plan: Plan, result: RunResult) -> dict[int, dict[str, Any]]:
     return seeded
 
 
-def asks_for_a_seed(step: Step) -> bool:
+def is_drawn(step: NodeStep) -> bool:
     """Whether the value of one of the `seed_sources` is to be drawn."""
-    return step.node is not None and bool(step.node.values.get("value") == RANDOM)
+    return bool(step.node.values.get("value") == RANDOM)
 
 
-def seed_sources(steps: list[Step], seeds: list[Step]) -> list[Step]:
+def seed_sources(steps: list[Step], seeds: list[NodeStep]) -> list[NodeStep]:
     """
-    Steps without inputs whose value goes to seeds alone, `seeds` being the steps that have any.
+    Return the steps without inputs whose value goes to seeds alone.
+
+    `seeds` are the steps that have any.
     """
     if not seeds:
         return []
     feeds: dict[int, bool] = {}
     for step in steps:
-        names = step.compiled.seeds if step.compiled is not None else ()
+        names = step.compiled.seeds if isinstance(step, NodeStep) else ()
         for feed in step.feeds:
             feeds[feed.source] = (
                 feeds.get(feed.source, True) and feed.kind == LOCAL and feed.property in names
             )
-    return [
-        steps[number]
-        for number, only_seeds in feeds.items()
-        if only_seeds and not steps[number].feeds
-    ]
+    sources = [steps[number] for number, only_seeds in feeds.items() if only_seeds]
+    return [step for step in sources if isinstance(step, NodeStep) and not step.feeds]

@@ -1,9 +1,8 @@
 """
 Timeouts and further attempts of nodes.
 
-Deadlines and retries wait in one heap by the time they are due; the scheduler asks how long it may
-sleep, and then for what is due. Every answer carries its attempt; that of one that was given up
-is not listened to.
+Messages to the scheduler wait in one heap by the time they are due; the scheduler looks how long it
+may sleep, and then what is due.
 """
 
 from __future__ import annotations
@@ -11,12 +10,12 @@ from __future__ import annotations
 import heapq
 import itertools
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterator
 
 from nodetool_core.engine.frames import Frame
+from nodetool_core.engine.messages import Retry, TimedOut
 from nodetool_core.engine.options import NodePolicy, RunOptions
-from nodetool_core.engine.plan import Step
+from nodetool_core.engine.plan import NodeStep, Step
 from nodetool_core.errors import NodetoolError, Problem, RunCancelled
 
 _LONGEST_SLEEP = 3600.0
@@ -48,7 +47,7 @@ class Timers:
 
     def __init__(self, options: RunOptions) -> None:
         self._options = options
-        self._due: list[tuple[float, int, Callable[[], Any]]] = []
+        self._due: list[tuple[float, int, TimedOut | Retry]] = []
         self._retries = 0
         self._order = itertools.count()
         self._attempts: dict[tuple[int, tuple[int, ...]], int] = {}
@@ -56,23 +55,14 @@ class Timers:
     def policy(self, step: Step) -> NodePolicy | None:
         return (
             self._options.policy(step.node)
-            if self._options.policies and step.node is not None
+            if self._options.policies and isinstance(step, NodeStep)
             else None
         )
 
-    def deadline(self, seconds: float, action: Callable[[], Any]) -> None:
-        """Do something in `seconds` from now, unless the run is over by then."""
-        heapq.heappush(self._due, (time.monotonic() + seconds, next(self._order), action))
-
-    def retry(self, seconds: float, action: Callable[[], Any]) -> None:
-        """Do something in `seconds` from now; the run waits for it."""
-        self._retries += 1
-        self.deadline(seconds, lambda: self._retried(action))
-
-    def _retried(self, action: Callable[[], Any]) -> None:
-        if self._retries:
-            self._retries -= 1
-            action()
+    def add(self, seconds: float, message: TimedOut | Retry) -> None:
+        """Have a message in `seconds` from now; the run waits for one that tries again."""
+        self._retries += isinstance(message, Retry)
+        heapq.heappush(self._due, (time.monotonic() + seconds, next(self._order), message))
 
     def sleep(self) -> float | None:
         """How long there is nothing to do; None where no clock runs."""
@@ -80,12 +70,15 @@ class Timers:
             min(max(0.0, self._due[0][0] - time.monotonic()), _LONGEST_SLEEP) if self._due else None
         )
 
-    def due(self) -> list[Callable[[], Any]]:
-        """Return what is to be done by now."""
-        actions = []
+    def due(self) -> Iterator[TimedOut | Retry]:
+        """Yield what is due by now; what is to be tried again only while the run is not stopping."""
         while self._due and self._due[0][0] <= time.monotonic():
-            actions.append(heapq.heappop(self._due)[2])
-        return actions
+            message = heapq.heappop(self._due)[2]
+            if isinstance(message, Retry):
+                if not self._retries:
+                    continue
+                self._retries -= 1
+            yield message
 
     def has_retries(self) -> bool:
         return self._retries > 0

@@ -199,9 +199,9 @@ def _takes_assets(prop: Property) -> bool:
 def _drawn_seeds(plan: Plan) -> dict[str, int]:
     """Numbers for the seeds that are -1, as inputs."""
     drawn: dict[str, int] = {}
+    nodes = {step.index: step.node for step in plan.node_steps()}
     for index, values in draw_seeds(plan, RunResult("")).items():
-        node = plan.steps[index].node
-        assert node is not None
+        node = nodes[index]
         drawn |= {
             f"{node.id}.{name}": value
             for name, value in values.items()
@@ -212,8 +212,8 @@ def _drawn_seeds(plan: Plan) -> dict[str, int]:
 
 def _model(plan: Plan) -> str | None:
     """Return the first model that a run will need: what jobs are routed by."""
-    for step in plan.steps:
-        for value in step.node.values.values() if step.node is not None else ():
+    for step in plan.node_steps():
+        for value in step.node.values.values():
             if isinstance(value, ModelRef) and not value.is_empty():
                 return model_name(value)
     return None

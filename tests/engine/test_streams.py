@@ -14,9 +14,9 @@ from nodes.nodetool.output import Output
 from nodetool_core import Lane, Node, RunCancelled, Workflow
 from nodetool_core.engine.engine import Engine
 from nodetool_core.engine.events import Event, NodeFinished
-from nodetool_core.engine.loops import ITEMS_IN_FLIGHT
 from nodetool_core.engine.options import RunOptions
 from nodetool_core.engine.result import RunError
+from nodetool_core.engine.streams import ITEMS_IN_FLIGHT
 from tests.engine.nodes import (
     Acting,
     Add,

@@ -1,0 +1,121 @@
+"""
+The end of compiling: what can only be said of a step once all that takes it is known.
+
+Which regions a stream opens, what a frame asks for when it begins, who may be asked late, how often
+values are taken, and which steps are plain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from operator import attrgetter
+
+from nodetool_core.engine.gaps import mark_absorbed
+from nodetool_core.engine.plan import LOCAL, GateStep, GatherStep, NodeStep, Plan, Step, given_loops
+
+
+def finish(plan: Plan, unlimited: set[int]) -> None:
+    """
+    Fill in what depends on the whole plan.
+
+    Args:
+        unlimited: Steps that stream and whose items can't be bounded; grows.
+    """
+    _open_regions(plan, unlimited)
+    _mark_targets(plan)
+    _mark_late_starts(plan)
+    for number in unlimited:
+        plan.steps[number].limited = False
+    _finish_steps(plan.steps)
+    mark_absorbed(plan.steps, plan.regions, plan.opened)
+    for region in plan.regions:
+        region.members = [plan.steps[number] for number in region.steps]
+        region.in_degree = [step.in_degree for step in region.members]
+        region.refcount = [step.refcount for step in region.members]
+
+
+def _open_regions(plan: Plan, unlimited: set[int]) -> None:
+    """Say which regions each step that streams opens, and what their nesting says of them."""
+    for number, region in enumerate(plan.regions[1:], start=1):
+        plan.opened.setdefault(region.opener, []).append(number)
+        parent = plan.regions[region.parent]
+        parent.children.append(number)
+        if region.loops[:-1] != plan.steps[region.opener].loops:
+            # A product: its items come again for each item of the other loop.
+            unlimited.update(region.loops)
+            parent.find_by(region.opener_path)
+    for regions in plan.opened.values():
+        regions.sort(key=lambda number: len(plan.regions[number].loops))
+
+
+def _mark_targets(plan: Plan) -> None:
+    marked: set[int] = set()
+    for target in plan.targets:
+        step = plan.steps[target]
+        step.is_target = True
+        for wanted in (target, *step.loops):
+            if wanted not in marked:
+                marked.add(wanted)
+                plan.regions[plan.steps[wanted].region].targets.append(wanted)
+        loops = given_loops(step)
+        for length in range(1, len(loops) + 1):
+            plan.regions[plan.by_loops[loops[:length]]].groups.append(target)
+
+
+def _mark_late_starts(plan: Plan) -> None:
+    """
+    From the ends up: a step may start late if whoever takes it may, or is in another region, or is
+    lazy.
+    """
+    steps = plan.steps
+    if len(plan.regions) == 1 and not any(step.lazy for step in steps):
+        return
+    closing: dict[int, list[GatherStep]] = {}
+    for region in plan.regions[1:]:
+        closing.setdefault(region.opener, []).extend(region.gathered)
+    for step in reversed(steps):
+        own = plan.regions[step.region].steps
+        if step.outer or step.lazy or step.watched:
+            step.may_start_late = True
+            continue
+        for slot, _ in step.local:
+            if steps[own[slot]].may_start_late:
+                step.may_start_late = True
+                break
+        if step.may_start_late or not (step.gathers or step.streams):
+            continue
+        step.may_start_late = any(gather.may_start_late for gather in step.gathers) or any(
+            gather.may_start_late or gather.region != step.region
+            for gather in closing.get(step.index, ())
+        )
+
+
+_by_property = attrgetter("property")
+
+
+def _finish_steps(steps: Iterable[Step]) -> None:
+    for step in steps:
+        if isinstance(step, GateStep):
+            continue
+        feeds, local = step.feeds, step.local
+        if len(feeds) == 1:
+            # Most steps, in short.
+            step.sources = (feeds[0].slot,) if feeds[0].kind == LOCAL else ()
+        elif feeds:
+            feeds.sort(key=_by_property)
+            step.sources = tuple([feed.slot for feed in feeds if feed.kind == LOCAL])
+        if len(local) > 1:
+            local.reverse()
+        step.refcount = len(local)
+        if step.outer or step.lazy:
+            elsewhere = step.outer or any(region != step.region for region, *_ in step.lazy)
+            step.refcount = -1 if elsewhere else len(local) + len(step.lazy)
+        elif isinstance(step, NodeStep) and not (
+            step.gathers or step.is_target or step.streams or step.lazy_rounds or step.watched
+        ):
+            step.is_local = len(step.sources) == len(feeds)
+            step.is_plain = (
+                step.is_local
+                and step.compiled.is_plain
+                and not (step.compiled.dynamic and any(feed.is_dynamic for feed in feeds))
+            )
