@@ -10,7 +10,7 @@ a Hub id or a local path for models.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -31,10 +31,23 @@ class Reference(BaseModel):
     `type` names the kind in JSON; fields in `_when_set` are written only when they say something.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
     _text_field: ClassVar[str] = ""
     _when_set: ClassVar[frozenset[str]] = frozenset()
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, **values: Any) -> None:
+            if values or not _is_made_of_defaults(type(self)):
+                super().__init__(**values)
+                return
+            empty = self.model_construct()
+            for name in BaseModel.__slots__:
+                object.__setattr__(self, name, getattr(empty, name))
+
+        __init__.__pydantic_base_init__ = True
+        """As pydantic marks its own: validation does not come through here."""
 
     @classmethod
     def type_name(cls) -> str:
@@ -58,6 +71,24 @@ class Reference(BaseModel):
     def is_empty(self) -> bool:
         """Whether the reference names nothing, as a default does."""
         return self == type(self)()
+
+
+def _is_made_of_defaults(cls: type[Reference]) -> bool:
+    """
+    Return whether an empty reference can be made without the schema of its class.
+
+    Nodes declare hundreds of them as defaults, and building a schema takes a millisecond: the first
+    reference that has values builds it.
+    """
+    return (
+        not cls.__pydantic_complete__
+        and cls.__pydantic_decorators__.model_validators.keys() <= _VALIDATORS_OF_VALUES
+        and not any(field.is_required() for field in cls.model_fields.values())
+    )
+
+
+_VALIDATORS_OF_VALUES = frozenset({"_accept_text", "_accept_image_model", "_accept_page"})
+"""Those that leave alone what has no values."""
 
 
 class AssetRef(Reference):

@@ -30,7 +30,7 @@ _IMAGES = frozenset(
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(extra="allow", strict=True)
+    model_config = ConfigDict(extra="allow", strict=True, defer_build=True)
 
 
 _R = TypeVar("_R", bound=_Record)

@@ -31,7 +31,7 @@ class Level(NamedTuple):
 class StyleNetwork(BaseModel):
     """The layers that make a style of noise."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     dim_in: int = Field(default=128, ge=1)
     dim_out: int = Field(default=512, ge=1)
@@ -47,7 +47,7 @@ class Configuration(BaseModel):
     Keys that change nothing are passed over.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     dim: int = Field(ge=1)
     image_size: int = Field(ge=2)
