@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from nodetool_core.cli.app import app, execute
+from nodetool_core.cli.app import execute, make_app
 
 _FENCE = re.compile(
     r'^```(\w+)(?: title="([^"]*)")?(?: no-run: ([^\n]+))?\n(.*?)^```$', re.MULTILINE | re.DOTALL
@@ -95,7 +95,7 @@ def check_arguments(command: str) -> None:
     import typer
 
     _, *words = shlex.split(command)
-    current: Any = typer.main.get_command(app)
+    current: Any = typer.main.get_command(make_app())
     context: Any = current.make_context("nodetool", words[:0] or ["--help"], resilient_parsing=True)
     while hasattr(current, "commands"):
         assert words and words[0] in current.commands, f"{command}: there is no command {words[:1]}"

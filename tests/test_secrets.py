@@ -318,9 +318,9 @@ def test_redaction_leaves_nothing(value: str, around: str) -> None:
 
 
 def command(*arguments: str, given: str | None = None) -> Any:
-    from nodetool_core.cli.app import app
+    from nodetool_core.cli.app import make_app
 
-    return CliRunner().invoke(app, ["secrets", *arguments], input=given)
+    return CliRunner().invoke(make_app(), ["secrets", *arguments], input=given)
 
 
 def test_the_commands_never_show_a_value(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

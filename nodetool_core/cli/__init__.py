@@ -16,6 +16,8 @@ def main() -> None:
     # Torch's threads spin while they wait for one another; where other programs need the cores,
     # that makes a second of work minutes.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Looking for plugins of pydantic reads the metadata of every installed package.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
     code = execute(sys.argv[1:])
     # Python would go through every object of torch once more before it ends, which takes seconds
     # and frees nothing that the system won't.

@@ -1,8 +1,8 @@
 """
 The commands together, and how a command ends.
 
-What a command needs is imported when it runs: `nodetool --help` reads no node, and nothing here
-imports rich or torch.
+What a command needs is imported when it runs: `nodetool validate` reads no other command,
+`nodetool --help` reads no node, and nothing here imports rich or torch.
 """
 
 from __future__ import annotations
@@ -11,51 +11,57 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any, Final
 
 import typer
 
 from nodetool_core import DISTRIBUTION, __version__
-from nodetool_core.cli import (
-    cache,
-    docs,
-    examples,
-    importing,
-    messages,
-    models,
-    nodes,
-    rerun,
-    run,
-    secrets,
-    serve,
-    worker,
-    workflows,
-)
+from nodetool_core.cli import messages
 from nodetool_core.cli.messages import ExitCode
 from nodetool_core.errors import NodetoolError
 
-app = typer.Typer(
-    name="nodetool",
-    help=f"A node-based workflow engine for image AI.\n\n{messages.EXIT_CODES}",
-    epilog="Example: nodetool run example:image_to_image --set image=photo.jpg",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("run", context_settings=run.PASS_THROUGH)(run.run)
-app.command("validate")(workflows.validate)
-app.command("rerun")(rerun.rerun)
-app.command("examples")(examples.examples)
-app.command("graph")(workflows.graph)
-app.command("import")(importing.import_)
-app.command("serve")(serve.serve)
-app.command("worker")(worker.worker)
-app.add_typer(nodes.app, name="nodes")
-app.add_typer(docs.app, name="docs")
-app.add_typer(cache.app, name="cache")
-app.add_typer(models.app, name="models")
-app.add_typer(secrets.app, name="secrets")
+_COMMANDS: Final = {
+    "run": "run:run",
+    "validate": "workflows:validate",
+    "rerun": "rerun:rerun",
+    "examples": "examples:examples",
+    "graph": "workflows:graph",
+    "import": "importing:import_",
+    "serve": "serve:serve",
+    "worker": "worker:worker",
+    "nodes": "nodes:app",
+    "docs": "docs:app",
+    "cache": "cache:app",
+    "models": "models:app",
+    "secrets": "secrets:app",
+}
+"""Each command, or group of commands, and the module and object behind it."""
+
+PASS_THROUGH: Final = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""Settings of `run`, so that it refuses by itself what it can't place, with the way to say it."""
+
+
+def make_app(command: str = "") -> typer.Typer:
+    """Return the program: with one of its commands, or with all where `command` names none."""
+    app = typer.Typer(
+        name="nodetool",
+        help=f"A node-based workflow engine for image AI.\n\n{messages.EXIT_CODES}",
+        epilog="Example: nodetool run example:image_to_image --set image=photo.jpg",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    for name in [command] if command in _COMMANDS else _COMMANDS:
+        module, _, member = _COMMANDS[name].partition(":")
+        found: Any = getattr(import_module(f"nodetool_core.cli.{module}"), member)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name)
+        else:
+            app.command(name, context_settings=PASS_THROUGH if name == "run" else None)(found)
+    return app
 
 
 def _show_version(value: bool) -> None:
@@ -64,7 +70,6 @@ def _show_version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     version: Annotated[
         bool,
@@ -100,7 +105,7 @@ def execute(arguments: Sequence[str]) -> int:
 
 def _invoke(arguments: Sequence[str]) -> int:
     try:
-        app(args=list(arguments), prog_name="nodetool")
+        make_app(arguments[0] if arguments else "")(args=list(arguments), prog_name="nodetool")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 0
     return 0

@@ -94,9 +94,13 @@ def show_problems(
 
 def point_to_explanations(codes: Iterable[str]) -> None:
     """A line that says where the codes are explained, if they are."""
+    found = list(codes)
+    if not found:
+        # The table of codes takes long to read.
+        return
     from nodetool_core.reference.troubleshooting import explained
 
-    if known := explained(codes):
+    if known := explained(found):
         say(f"Explained: nodetool docs explain {' '.join(known[:_MOST_CODES])}")
 
 

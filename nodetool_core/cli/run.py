@@ -37,10 +37,6 @@ class OnError(StrEnum):
     CONTINUE = "continue"
 
 
-PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
-"""Settings of the command, so that what it can't place is refused here, with the way to say it."""
-
-
 def run(
     context: typer.Context,
     file: Annotated[

@@ -142,7 +142,7 @@ def test_shells_get_a_script(shell: str) -> None:
 def test_the_help_of_every_command_has_an_example(nodetool: Command) -> None:
     import typer
 
-    from nodetool_core.cli.app import app
+    from nodetool_core.cli.app import make_app
 
     def leaves(command: object, path: tuple[str, ...]) -> list[tuple[str, ...]]:
         inner = getattr(command, "commands", None)
@@ -154,7 +154,7 @@ def test_the_help_of_every_command_has_an_example(nodetool: Command) -> None:
 
     lacking = [
         path
-        for path in leaves(typer.main.get_command(app), ())
+        for path in leaves(typer.main.get_command(make_app()), ())
         if f"nodetool {' '.join(path)}" not in nodetool(*path, "-h").out.partition("Example")[2]
     ]
     assert lacking == []
