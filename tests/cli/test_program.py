@@ -160,3 +160,22 @@ def test_n5_the_process_ends_without_a_last_collection() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "frozen True"
+
+
+def test_what_python_does_at_its_end_is_done_all_the_same(tmp_path: Path) -> None:
+    """A thread is waited for, an exit handler runs, and a file that nobody closed is written."""
+    program = (
+        "import atexit, sys, threading; from pathlib import Path; sys.argv = ['nodetool', '-h'];"
+        f"folder = Path({str(tmp_path)!r}); file = (folder / 'open').open('w'); file.write('all');"
+        "ended = threading.Event();"
+        "work = lambda: (ended.wait(1), (folder / 'thread').write_text('all'));"
+        "threading.Thread(target=work).start();"
+        "atexit.register(lambda: (folder / 'handler').write_text('all'));"
+        "from nodetool_core.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("Usage: nodetool") and done.stderr == ""
+    for name in ("open", "thread", "handler"):
+        assert (tmp_path / name).read_text() == "all", name
