@@ -1,7 +1,4 @@
-"""
-Making an image again from what is written in it, and saying what differs where that is not
-possible.
-"""
+"""Make an image again from what is written in it, and report what differs."""
 
 from __future__ import annotations
 
@@ -144,8 +141,9 @@ def _changed_versions(before: dict[str, str]) -> list[str]:
 
 def _locate_files(made: dict[str, Any], folder: Path | None) -> tuple[list[Problem], list[str]]:
     """
-    Compares the recorded files with what is there, and makes the record name those that are found
-    below the folder.
+    Compare the recorded files with what is there.
+
+    The record then names those that are found below the folder.
 
     Returns the files that are missing, and what is to be said of those whose content is another one
     now.

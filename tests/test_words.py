@@ -27,6 +27,10 @@ RETIRED = {
     r"NumbersSeen|LatentsSeen": "FiniteCheck, LatentsCapture",
     r"stick_figure|skeletons": "draw_pose, openpose",
     r"[Pp]ictures?|PICTURES?": "image; the class is ImageData",
+    r"Blueprints|blueprint_digest": "WorkflowCache, workflow_digest",
+    r"UnderWay|PASSED_ON": "ForegroundRun, PASS_THROUGH",
+    r"look_again|look_for_orders": "refresh, poll_cancellations",
+    r"jobs\.(?:pulse|signals|blueprints|preparation|recorder)": "the files of jobs/ as they are",
 }
 """
 Patterns of retired words, and what is said in their place.

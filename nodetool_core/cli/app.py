@@ -112,7 +112,7 @@ def _invoke(arguments: Sequence[str]) -> int:
 
 
 def _make_printable() -> None:
-    """A terminal that can't show a character gets its escape, not an exception."""
+    """Show the escape of a character that the terminal can't show, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -74,7 +74,7 @@ class BatchRun:
         return ExitCode.FAILED if self._counts["failed"] else ExitCode.OK
 
     def _do(self, item: Item) -> str:
-        """Run one item, write its files and its line in the manifest; gives how it went."""
+        """Run one item, write its files and its line in the manifest; return how it went."""
         from nodetool_core.cli.foreground import ForegroundRun
         from nodetool_core.cli.progress import listener
         from nodetool_core.cli.results import save
@@ -130,8 +130,8 @@ class BatchRun:
             f"{counts['failed']} failed",
             f"{rest} left",
         ]
-        told = ", ".join(part for part in parts if not part.startswith("0 ")) or "nothing to do"
+        counted = ", ".join(part for part in parts if not part.startswith("0 ")) or "nothing to do"
         left = "; the same command does what is left" if rest or counts["failed"] else ""
-        say(f"{word}: {told}. The record is {self._manifest.path}{left}.")
+        say(f"{word}: {counted}. The record is {self._manifest.path}{left}.")
         if rest and counts["failed"]:
             say("With --on-error continue, what fails is passed over.")

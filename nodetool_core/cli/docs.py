@@ -51,8 +51,10 @@ def build(
     ] = False,
 ) -> None:
     """
-    Write a page per node with a drawing, the indexes, the types, the gallery of graphs/ and the
-    list of error codes.
+    Write the pages that are generated.
+
+    A page per node with a drawing, the indexes, the types, the gallery of graphs/ and the list of
+    error codes.
 
     \b
     Examples:
@@ -92,8 +94,9 @@ def check(
     ] = True,
 ) -> None:
     """
-    Fail where a page is not what `docs build` would write, an image is missing, or a link leads
-    nowhere.
+    Fail where the documentation is out of date.
+
+    A page is not what `docs build` would write, an image is missing, or a link leads nowhere.
 
     \b
     Example:

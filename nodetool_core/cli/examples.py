@@ -37,8 +37,9 @@ def examples(
     ] = None,
 ) -> None:
     """
-    List the workflows that ship with the installed packs, or copy them to a folder where they can
-    be changed.
+    List the workflows that ship with the installed packs, or copy them.
+
+    A copy can be changed. `nodetool run example:NAME` runs one as it is.
 
     `nodetool run example:NAME` runs one as it is.
 
@@ -80,7 +81,7 @@ def _description(path: Path) -> str:
 
 def _copied(chosen: dict[str, Path], folder: Path, registry: Registry) -> list[Path]:
     """
-    Copies workflows and the files that their values name.
+    Copy workflows and the files that their values name.
 
     Raises WrongUseError, before the first copy, for what would be overwritten.
     """

@@ -25,8 +25,9 @@ _ALL = "All there are: nodetool examples"
 
 def load_workflow(named: Path, registry: Registry, engine: Engine | None = None) -> Workflow:
     """
-    Returns the workflow of a file, of an example (`example:NAME`), or of standard input (`-`, whose
-    paths start from here).
+    Return the workflow of a file, of an example, or of standard input.
+
+    An example is named `example:NAME`. `-` is standard input; its paths start from here.
 
     Raises WorkflowError where there is none, WrongUseError for an unknown example.
     """
@@ -47,7 +48,7 @@ def load_workflow(named: Path, registry: Registry, engine: Engine | None = None)
 
 def find_example(name: str, registry: Registry) -> Path:
     """
-    Returns the file of an example.
+    Return the file of an example.
 
     Raises WrongUseError where no installed pack ships one of that name.
     """
@@ -66,7 +67,7 @@ def find_example(name: str, registry: Registry) -> Path:
 
 def output_place(out: Path) -> Path:
     """
-    Returns the folder or image file that `--out` names.
+    Return the folder or image file that `--out` names.
 
     Raises WrongUseError for what can only be a slip.
     """

@@ -47,7 +47,7 @@ class ForegroundRun:
                 return self._run.partial
 
     def sum_up(self, result: RunResult, saved: Saved, debug: bool) -> None:
-        """What went wrong, and how it went in all."""
+        """Show what went wrong, and how it went in all."""
         from nodetool_core.cli import report
 
         self._progress.show_late_warnings(result)

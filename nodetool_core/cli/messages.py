@@ -1,5 +1,5 @@
 """
-What the command line says on stderr, and the exit codes it ends with.
+What the command line prints on stderr, and the exit codes it ends with.
 
 Results go to stdout and nothing else does; problems, warnings and hints go to stderr, one message
 each: what, where, what to do. Texts that come from files are shown without control characters, so
@@ -57,12 +57,12 @@ def plain(text: str) -> str:
 
 
 def say(text: str = "", *, colour: str | None = None) -> None:
-    """A line on stderr."""
+    """Print a line on stderr."""
     typer.secho(text, err=True, fg=colour, color=_coloured())
 
 
 def show_problem(problem: Problem) -> None:
-    """One problem on stderr: kind, place and message; the hint on a line of its own."""
+    """Print a problem on stderr: kind, place and message; the hint on a line of its own."""
     label = (
         f"{problem.level}[{problem.code}]"
         if problem.code not in ("", problem.level)
@@ -79,7 +79,7 @@ def show_problems(
     problems: Sequence[Problem], *, at_most: int | None = None, more: str = ""
 ) -> None:
     """
-    Problems on stderr, and where errors are explained.
+    Print problems on stderr, and where errors are explained.
 
     From `at_most` on, how many more there are, and `more`, the way to see them.
     """
@@ -93,7 +93,7 @@ def show_problems(
 
 
 def point_to_explanations(codes: Iterable[str]) -> None:
-    """A line that says where the codes are explained, if they are."""
+    """Print where the codes are explained, if they are."""
     found = list(codes)
     if not found:
         # The table of codes takes long to read.

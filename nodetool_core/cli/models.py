@@ -1,7 +1,4 @@
-"""
-`nodetool models`: the weights on this machine, those that ship with packs and those in the cache of
-the Hub.
-"""
+"""`nodetool models`: the weights on this machine, those of packs and those in the Hub's cache."""
 
 from __future__ import annotations
 
@@ -23,7 +20,7 @@ if TYPE_CHECKING:
     from nodetool_core.references import ModelRef
 
 _TOLD_EVERY = 2**30
-"""Bytes after which reading files tells how far it is."""
+"""Bytes after which reading files reports how far it is."""
 
 app = typer.Typer(
     help="Look at model weights on this machine, fetch them, remove them.",
@@ -58,7 +55,8 @@ def list_(as_json: AsJson = False) -> None:
         state = "".join(f"  incomplete: {gap}" for gap in row.gaps[:1])
         revisions = ", ".join(one[:12] for one in row.revisions)
         typer.echo(
-            f"{row.name:<{width}}  {size_text(row.bytes):>10}  {row.source:<4}  {revisions}{state}".rstrip()
+            f"{row.name:<{width}}  {size_text(row.bytes):>10}  {row.source:<4}"
+            f"  {revisions}{state}".rstrip()
         )
     if not rows:
         say("No models are on this machine. Fetch one: nodetool models pull owner/name")

@@ -188,7 +188,7 @@ def _distance(node: type[Node], words: Iterable[str]) -> int:
 
 
 def _echo_listing(chosen: list[type[Node]]) -> None:
-    """A line per node, with an empty line between namespaces."""
+    """Print a line per node, with an empty line between namespaces."""
     namespaces: dict[str, list[tuple[str, str]]] = {}
     for spec in (node.spec for node in chosen):
         namespaces.setdefault(spec.namespace, []).append((spec.node_type, spec.description))

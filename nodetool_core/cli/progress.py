@@ -1,7 +1,7 @@
 """
 Progress of a run on stderr.
 
-Bars on a terminal, plain lines elsewhere, nothing when asked to be quiet.
+Bars on a terminal, plain lines elsewhere, nothing with --quiet.
 
 All read the engine's events, which arrive on a thread of their own. Warnings are shown when they
 happen, each once.
@@ -71,11 +71,11 @@ class Progress:
             self._warn(warning)
 
     def say(self, text: str) -> None:
-        """A line that does not disturb what is shown."""
+        """Print a line that does not disturb what is shown."""
         say(text)
 
     def _warn(self, warning: Problem) -> None:
-        """Show a warning that was not shown yet; a loop gives the same one for every item."""
+        """Show a warning that was not shown yet; a loop repeats it for every item."""
         key = (warning.where, warning.message)
         if key not in self._warned:
             self._warned.add(key)
@@ -114,7 +114,7 @@ class Lines(Progress):
 
 
 class Bars(Progress):
-    """A bar for all nodes, and one below it for each node that says how far it is."""
+    """A bar for all nodes, and one below it for each node that reports how far it is."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -69,7 +69,7 @@ def print_json(document: dict[str, Any]) -> None:
 
 def show_failures(result: RunResult, graph: Graph, debug: bool) -> None:
     """
-    Each failure on stderr: node, message and what to do; the traceback only where it was asked for.
+    Each failure on stderr: node, message and what to do; the traceback only with --debug.
     """
     unexpected = False
     for failure in result.failures[:_LISTED_FAILURES]:
@@ -103,7 +103,7 @@ def summary(result: RunResult, saved: Saved) -> str:
     lines = [f"{word} after {result.seconds:.1f} s: {counts}{_kept(result, saved)}."]
     if result.status == "completed" and not result.outputs:
         lines.append(
-            "The workflow has no outputs; the result of a node is asked for with --output NODE."
+            "The workflow has no outputs; the result of a node is requested with --output NODE."
         )
     seeds = [
         f"{node}.{name}={seed}"

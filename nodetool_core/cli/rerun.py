@@ -42,8 +42,9 @@ def rerun(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """
-    Make an image again, bit for bit on the same machine, and say what differs where that is not
-    possible.
+    Make an image again, bit for bit on the same machine.
+
+    Where that is not possible, what differs is shown.
 
     Exit code 0 where the new image is identical, 1 where it differs. With --set it is meant to
     differ, and the code is 0.

@@ -59,8 +59,9 @@ def names_file(out: Path) -> bool:
 
 def check_place(out: Path) -> None:
     """
-    Raise ImageError where nothing can be written to `--out`, so that this is known before hours of
-    work.
+    Raise ImageError where nothing can be written to `--out`.
+
+    So this is known before hours of work.
     """
     from nodetool_core.assets.files import write_problem
 

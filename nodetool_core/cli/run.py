@@ -234,7 +234,7 @@ def _options(
 
 @dataclass(frozen=True)
 class Request:
-    """What the command line asks for."""
+    """What the command line requests."""
 
     file: Path
     settings: list[str]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @contextmanager
 def engine(models: Models | None = None, cache: TieredCache | None = None) -> Iterator[Engine]:
     """
-    An engine for the time of a command.
+    Yield an engine for the time of a command.
 
     What it has finished is on disk when the block ends, also after Ctrl-C.
     """
@@ -37,7 +37,7 @@ def engine(models: Models | None = None, cache: TieredCache | None = None) -> It
 
 def models(device: str | None, device_memory: str, host_memory: str) -> Models | None:
     """
-    Return a weights manager as the command line says; None where it says nothing.
+    Return a weights manager as the command line states; None where it states nothing.
 
     Raises ModelError for what is no amount of memory.
     """

@@ -1,4 +1,4 @@
-"""What `--set` gives: `NAME=VALUE`, the first `=` being the one that counts."""
+"""What `--set` takes: `NAME=VALUE`, the first `=` being the one that counts."""
 
 from __future__ import annotations
 

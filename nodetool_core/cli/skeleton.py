@@ -37,8 +37,10 @@ class {title}(Node):
     - Say what somebody would want it for
     """
 
-    image: ImageRef = Field(description="ImageData to work on.")
-    amount: float = Field(default=1.0, ge=0.0, le=1.0, description="0 leaves the image as it is, 1 changes it fully.")
+    image: ImageRef = Field(description="Image to work on.")
+    amount: float = Field(
+        default=1.0, ge=0.0, le=1.0, description="0 leaves the image, 1 changes it fully."
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The changed image."]:
         from PIL import Image, ImageChops
@@ -63,7 +65,8 @@ ORANGE = Image.new("RGB", (8, 6), (255, 128, 0))
 
 def made(**properties: Any) -> Image.Image:
     photo = ImageInput(name="photo")
-    workflow = Workflow(Output(name="image", value={title}(image=photo.output, **properties).output))
+    changed = {title}(image=photo.output, **properties)
+    workflow = Workflow(Output(name="image", value=changed.output))
     result: Image.Image = workflow.run(photo=ORANGE)["image"].image
     return result
 
@@ -134,7 +137,7 @@ class Skeleton:
     next_steps: list[str] = field(default_factory=list)
 
     def write(self) -> list[Path]:
-        """Write the files, each whole; gives those with something in them. Raises OSError."""
+        """Write the files, each whole; return those with something in them. Raises OSError."""
         from nodetool_core.assets.files import atomic_write
 
         for path, text in self.files.items():
@@ -187,7 +190,7 @@ def plan_skeleton(node_type: str, folder: Path) -> Skeleton:
 
 
 def _plan_pack(skeleton: Skeleton, folder: Path, package: str) -> None:
-    """The package and the project around it, as far as they are missing."""
+    """Add the package and the project around it, as far as they are missing."""
     project, init = folder / "pyproject.toml", folder / package / "__init__.py"
     if not init.exists():
         skeleton.files[init] = _PACK.format(package=package)
@@ -229,10 +232,7 @@ def _check_type(node_type: str, names: list[str]) -> None:
 
 
 def _check_package(node_type: str, package: str, folder: Path) -> None:
-    """
-    Refuse a pack whose package would stand in the way of another one, or whose project would bear
-    another project's name.
-    """
+    """Refuse a pack whose package or project would stand in the way of another one."""
     complaint = ""
     if package in sys.stdlib_module_names:
         complaint = (

@@ -49,7 +49,7 @@ def worker(
         typer.Option(
             "--broker",
             metavar="URL",
-            help="Redis that tells of jobs; without it the database is asked.",
+            help="Redis that announces jobs; without it the database is polled.",
         ),
     ] = None,
     graphs: Annotated[

@@ -1,4 +1,5 @@
 """
-Jobs: workflows that are accepted now, run when their turn comes, and outlive the process that took
-them.
+Jobs: workflows that are accepted now and run when their turn comes.
+
+They outlive the process that took them.
 """

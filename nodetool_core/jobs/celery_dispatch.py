@@ -1,5 +1,5 @@
 """
-Jobs by Celery over Redis: the broker says that there is work, the database says which.
+Jobs by Celery over Redis: the broker announces that there is work, the database which.
 
 A message is a *ticket*: it names a queue, and the job whose acceptance it announced. A worker that
 takes a ticket claims the job whose turn it is in that queue, which need not be the one named; so
@@ -9,7 +9,7 @@ doesn't matter when one is lost or comes twice: a ticket that finds nothing is t
 seconds.
 
 There is a queue per model besides the common one. A job goes to its model's queue while some worker
-says that it holds the model, and to the common one otherwise, or when it has waited there for
+reports that it holds the model, and to the common one otherwise, or when it has waited there for
 longer than loading would take (`PATIENCE`).
 """
 
@@ -52,7 +52,7 @@ PATIENCE: Final = 10.0
 """Seconds that a job waits for a worker that holds its model."""
 
 SILENT_SECONDS: Final = 5.0
-"""After a broker could not be reached: how long it is not asked again."""
+"""After a broker could not be reached: how long no request goes to it."""
 
 ANSWER_SECONDS: Final = 3.0
 """How long the broker may take to answer."""
@@ -71,7 +71,7 @@ def make_app(broker: str, *, listens: bool = False) -> Celery:
 
     Args:
         listens: Whether it is for a worker, which waits for messages as long as it takes; who only
-            tells waits `ANSWER_SECONDS`.
+            sends waits `ANSWER_SECONDS`.
     """
     if not broker.startswith(("redis://", "rediss://")):
         message = f"has the scheme {broker.partition('://')[0]!r}; jobs go by Redis."
@@ -156,7 +156,7 @@ class CeleryDispatch:
             self._missing = missing
 
     def _tickets(self, queue: str) -> int | None:
-        """How many tickets lie in a queue; None where the broker can't be asked."""
+        """How many tickets lie in a queue; None where the broker can't be reached."""
 
         def count() -> int:
             with self.app.connection_or_acquire() as connection:

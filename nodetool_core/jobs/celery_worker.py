@@ -28,12 +28,14 @@ _log = logging.getLogger(__name__)
 
 
 class CeleryWorker:
-    """Runs until it is told to end by SIGTERM or SIGINT."""
+    """Runs until SIGTERM or SIGINT."""
 
     def __init__(
         self, app: Celery, jobs: Jobs, engine: Engine, *, concurrency: int, drain: float
     ) -> None:
         """
+        Prepare a worker.
+
         Args:
             concurrency: Jobs at once.
             drain: Seconds that jobs under way get when the worker is to end; what has not ended
@@ -51,7 +53,7 @@ class CeleryWorker:
 
     def run(self) -> None:
         """
-        Take tickets until the process is told to end.
+        Take tickets until SIGTERM or SIGINT.
 
         Raises JobsError where the broker or the database can't be used.
         """
@@ -66,8 +68,8 @@ class CeleryWorker:
         warnings.filterwarnings("ignore", category=SecurityWarning)
         # Whoever started the program has said where its logs go.
         setup_logging.connect(_leave_logging_as_it_is)
-        for told_by_jobs in ("celery.app.trace", "celery.worker.strategy"):
-            logging.getLogger(told_by_jobs).setLevel(logging.WARNING)
+        for repeated_by_jobs in ("celery.app.trace", "celery.worker.strategy"):
+            logging.getLogger(repeated_by_jobs).setLevel(logging.WARNING)
         self._jobs.start()
         worker = self._app.Worker(
             hostname=self._name,
@@ -85,7 +87,7 @@ class CeleryWorker:
             self._jobs.drain(0.0)
 
     def _take(self, job_id: str, queue: str) -> None:
-        """What a ticket means: run the job whose turn it is in its queue."""
+        """Run the job whose turn it is in the queue of a ticket."""
         try:
             self._jobs.runner.run_one([queue])
             self._jobs.workers.announce()

@@ -47,6 +47,8 @@ class Database:
 
     def __init__(self, url: str, *, clock: Clock | None = None) -> None:
         """
+        Open the database.
+
         Args:
             url: `sqlite:////var/lib/nodetool/jobs.sqlite`, `postgresql+psycopg://user@host/name`,
                 or the path of a SQLite file.
@@ -69,7 +71,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """
-        A transaction that changes the queue, one at a time among all processes.
+        Open a transaction that changes the queue, one at a time among all processes.
 
         Durable when the block ends.
         """
@@ -85,7 +87,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that only reads; never waits for writers."""
+        """Open a transaction that only reads; it never waits for writers."""
         with self._transaction("DEFERRED") as connection:
             yield connection
 

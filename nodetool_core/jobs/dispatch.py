@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 class Dispatch(Protocol):
     """
-    Tells workers that there is something to do.
+    Notifies workers that there is something to do.
 
-    What it says may be lost or come twice: the database alone is the truth.
+    What it announces may be lost or come twice: the database alone is the truth.
 
     No method raises for a broker that can't be reached; `sweep` makes up for it later.
     """
@@ -23,7 +23,7 @@ class Dispatch(Protocol):
         ...
 
     def announce(self, job_id: str, queue: str) -> None:
-        """A job waits."""
+        """Announce that a job waits."""
         ...
 
     def sweep(self, queue: Queue, workers: Workers) -> None:

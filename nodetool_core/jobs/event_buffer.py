@@ -47,11 +47,11 @@ class EventBuffer:
             return taken
 
     def take(self) -> list[TimedEvent]:
-        """Everything that has happened."""
+        """Return everything that has happened."""
         self.seal()
         return self.take_sealed()
 
     def give_back(self, events: list[TimedEvent]) -> None:
-        """Events that could not be stored; they come before all others next time."""
+        """Put back events that could not be stored; they come before all others next time."""
         with self._lock:
             self._sealed = events + self._sealed

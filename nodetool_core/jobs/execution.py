@@ -197,7 +197,7 @@ class Execution:
         """
         Return the outcome with its results in the storage.
 
-        All files are there before the job says so.
+        All files are there before the job is marked so.
         """
         collector = Collector(self._options, self._files.storage, Path(self.claim.base))
         results = collector.collect(result.outputs)

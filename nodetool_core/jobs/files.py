@@ -55,6 +55,8 @@ class Files:
         self, database: Database, storage: Storage, *, limit: int | None = None, spare: int = 0
     ) -> None:
         """
+        Keep files in a storage, and note them in a database.
+
         Args:
             limit: Most bytes of all files together; None for any number.
             spare: Bytes that stay free on the disk of the storage, where it has one.
@@ -95,7 +97,7 @@ class Files:
         """
         Remove jobs that ended, and files that nobody needed, more than `keep` seconds ago.
 
-        Gives how many of each.
+        Returns how many of each.
         """
         removed = 0
         while count := self._purge_jobs(keep):
@@ -200,8 +202,9 @@ def _unused(
     connection: Connection, before: float, digest: str | None = None
 ) -> Sequence[tuple[str, int]]:
     """
-    Files (all, or that one) that no waiting or running job names, last used before a moment, with
-    sizes, the longest unused first.
+    Return the files that no waiting or running job names, the longest unused first.
+
+    All, or the one of `digest`; those last used before a moment; with their sizes.
     """
     jobs, named = schema.jobs.c, schema.job_files.c
     joined = schema.files.outerjoin(schema.job_files, named.digest == files.digest).outerjoin(
@@ -242,7 +245,7 @@ def _remove_jobs(connection: Connection, numbers: Select[tuple[int]]) -> int:
 
 def describe(data: bytes) -> StoredFile:
     """
-    Return what some bytes are, as far as their beginning tells.
+    Return what some bytes are, as far as their beginning shows.
 
     An image with its size, or just bytes.
     """

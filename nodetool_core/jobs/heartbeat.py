@@ -1,18 +1,20 @@
 """
-The heartbeat of a process that has to do with jobs: two threads, for all its jobs together. One
+Keep the jobs of a process alive: its heartbeat, in two threads for all jobs together.
 
-- moves leases on and stores what happened (`flush`),
+The heart
+
+- renews leases and stores what happened (`flush`),
 - looks whether a job was cancelled elsewhere, a claim was lost, or a deadline has passed (`poll`);
 
-the other
+the other thread
 
-- puts back what dead workers held, ends what waited too long, and tells workers of what they may
-  not have heard of,
+- requeues what dead workers held, ends what waited too long, and announces to workers what they
+  may have missed,
 - removes what was kept long enough.
 
-A node's end is stored after its result lies in the cache on disk. So what a client was told to be
-finished is not computed again, whenever the process dies. (Results that are cheaper to make than to
-read back are not kept: see engine/caching/disk.py.)
+The end of a node is stored after its result lies in the cache on disk. So what was reported as
+finished is not computed again, whenever the process dies. (Results that are cheaper to make than
+to read back are not kept: see engine/caching/disk.py.)
 """
 
 from __future__ import annotations
@@ -69,6 +71,8 @@ class Heartbeat:
         on_sweep: Callable[[], None] = lambda: None,
     ) -> None:
         """
+        Prepare the heartbeat; `start` begins it.
+
         Args:
             flush_cache: Waits until finished results lie on disk.
             on_sweep: Called after each look for dead workers.
@@ -123,7 +127,7 @@ class Heartbeat:
         self._notifier.notify(execution.claim.job_id)
 
     def unwatch(self, execution: Execution) -> None:
-        """The work on a claim has ended."""
+        """Stop keeping a claim alive: the work on it has ended."""
         with self._lock:
             del self._executions[execution.claim]
             self._lock.notify_all()
@@ -160,7 +164,7 @@ class Heartbeat:
             work()
         except JobsError as error:
             # It may come back before the leases are over; if not, others take the jobs and this
-            # process is told that it lost them.
+            # process is notified that it lost them.
             _log.warning("The jobs' heartbeat was missed: %s", error)
         except Exception:  # noqa: BLE001 - whatever it is that went wrong once, all jobs would be lost if the heart stopped
             _log.exception("The jobs' heartbeat was missed.")
@@ -171,7 +175,7 @@ class Heartbeat:
         must = now >= self._next_lease
         if must:
             self._next_lease = now + self._leases.length / BEATS_PER_LEASE
-        # Sealed before the results are on disk: of what ends meanwhile, nothing is told yet.
+        # Sealed before the results are on disk: of what ends meanwhile, nothing is reported yet.
         sealed = [execution.events.seal() for execution in self.executions()]
         if any(sealed):
             self._flush_cache()

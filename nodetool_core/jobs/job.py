@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 class JobsError(NodetoolError):
     """
-    A job can't be accepted, found, or treated as asked.
+    A job can't be accepted, found, or treated as requested.
 
     Codes: `queue_full`, `client_queue_full`, `unknown_workflow`, `unknown_job`,
     `idempotency_conflict`, `not_ended`, `unknown_file`, `damaged_file`, `storage_failed`,
@@ -95,7 +95,7 @@ class JobOptions:
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """What a client asks for."""
+    """What a client requests."""
 
     workflow: str | WorkflowDocument | Mapping[str, Any]
     """
@@ -116,7 +116,7 @@ class JobRequest:
     deadline: float | None = None
     """Unix time in seconds by which it must have ended; it expires else, waiting or running."""
     idempotency_key: str | None = None
-    """A client's second request with the same key gives the first one's job."""
+    """A client's second request with the same key returns the first one's job."""
     options: JobOptions = field(default_factory=JobOptions)
     base: Path | None = None
     """
@@ -232,7 +232,7 @@ class StoredFile:
 
 
 def unknown_job(job_id: str) -> Problem:
-    """Also where there is one, but not for whoever asks."""
+    """Also where there is one, but not for this client."""
     return Problem(
         "unknown_job", job_id[:80], "There is no such job.", "Ended jobs are kept for a time only."
     )

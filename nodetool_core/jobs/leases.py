@@ -11,7 +11,8 @@ ends once.
     beat:    running with this fence       → lease = now + length, events appended
     finish:  running with this fence       → done | failed | cancelled | expired
     release: running with this fence       → queued
-    sweep:   running, lease over           → queued, or failed after too many lost attempts in a row; cancelled where that was requested
+    sweep:   running, lease over           → queued; failed after too many lost attempts in a row;
+                                             cancelled where that was requested
              queued, deadline over         → expired
 """
 
@@ -68,6 +69,8 @@ class Leases:
 
     def __init__(self, database: Database, *, length: float, lost_attempts: int) -> None:
         """
+        Claim jobs in a database.
+
         Args:
             length: Seconds until a worker that is not heard of is taken for dead.
             lost_attempts: How many workers in a row may die with a job without getting further.
@@ -122,9 +125,9 @@ class Leases:
 
     def beat(self, beats: Mapping[Claim, Sequence[TimedEvent]]) -> set[Claim]:
         """
-        Hold on to claims, and store what happened meanwhile.
+        Renew claims, and store what happened meanwhile.
 
-        Gives those that are lost: their work is to be dropped.
+        Returns those that are lost: their work is to be dropped.
         """
         lost = set()
         with self.database.write() as connection:
@@ -139,7 +142,7 @@ class Leases:
         return lost
 
     def to_stop(self, claims: Iterable[Claim]) -> tuple[set[Claim], set[Claim]]:
-        """Those claims whose job was asked to be cancelled, and those that are lost."""
+        """Return the claims whose job is to be cancelled, and those that are lost."""
         wanted = {claim.number: claim for claim in claims}
         cancelled, held = set(), set()
         with self.database.read() as connection:
@@ -191,7 +194,7 @@ class Leases:
         """
         End what has waited too long, put back what dead workers held.
 
-        `dead`: workers known to be so. Gives the jobs it changed.
+        `dead`: workers known to be so. Returns the jobs it changed.
         """
         with self.database.write() as connection:
             now = self.database.now(connection)
@@ -218,8 +221,8 @@ class Leases:
             _put_back(connection, row, "worker_lost", now)
             return
         message = (
-            f"{lost_attempts} workers died while they ran it and got no further; it is taken for the"
-            " cause."
+            f"{lost_attempts} workers died while they ran it and got no further; it is taken for"
+            " the cause."
         )
         problem = Problem(
             "worker_lost",

@@ -1,9 +1,9 @@
 """
 Waking whoever waits in this process when this process has changed something.
 
-Pattern: listen first, look, then wait: what changes between looking and waiting has set the flag
-already. What another process changes is not heard here; waiters look again after a bounded time
-(`JobSettings.poll`).
+Pattern: subscribe first, look, then wait: what changes between looking and waiting has set the flag
+already. What another process changes causes no notification here; waiters look again after a
+bounded time (`JobSettings.poll`).
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ QUEUE = ""
 
 
 class Notifier:
-    """Topics, and who listens to each. Safe to use from several threads."""
+    """Topics, and who is subscribed to each. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._subscribers: dict[str, set[Callable[[], None]]] = {}
 
     def notify(self, *topics: str) -> None:
-        """Something has changed."""
+        """Notify those who wait that something has changed."""
         with self._lock:
             subscribers = [wake for topic in topics for wake in self._subscribers.get(topic, ())]
         for wake in subscribers:
@@ -33,14 +33,14 @@ class Notifier:
 
     @contextmanager
     def subscribe(self, topic: str) -> Iterator[Subscription]:
-        """For a thread that waits."""
+        """Subscribe a thread that waits."""
         subscription = Subscription()
         with self._subscribed(topic, subscription.wake):
             yield subscription
 
     @contextmanager
     def subscribe_async(self, topic: str) -> Iterator[AsyncSubscription]:
-        """For a coroutine that waits, in the event loop that runs now."""
+        """Subscribe a coroutine that waits, in the event loop that runs now."""
         subscription = AsyncSubscription(asyncio.get_running_loop())
         with self._subscribed(topic, subscription.wake):
             yield subscription

@@ -112,7 +112,7 @@ class Queue:
             return job_of(row)
 
     def get(self, job_id: str) -> Job:
-        """Raises JobsError(`unknown_job`)."""
+        """Return a job. Raises JobsError(`unknown_job`)."""
         with self.database.read() as connection:
             return job_of(row_of(connection, job_id))
 
@@ -171,7 +171,7 @@ class Queue:
 
     def cancel(self, job_id: str) -> Job:
         """
-        Return a waiting job ends at once; a running one is asked to.
+        End a waiting job at once; request of a running one that it stops.
 
         One that has ended stays as it is.
         """
@@ -223,8 +223,9 @@ class Queue:
 
     def reroute(self, held: Sequence[str], patience: float) -> None:
         """
-        Give waiting jobs to the common queue where nobody reads theirs, or nobody has taken them
-        for `patience` seconds.
+        Move waiting jobs to the common queue where theirs is not served.
+
+        Nobody reads it, or nobody has taken them for `patience` seconds.
         """
         elsewhere = jobs.state == JobState.QUEUED.value, jobs.queue != DEFAULT_QUEUE
         with self.database.read() as connection:
@@ -304,8 +305,8 @@ def end_job(
     problems: Sequence[Problem] = (),
 ) -> None:
     """Put a job that nobody runs into its last state."""
-    told = to_text([problem.to_json() for problem in problems])
-    ended = {"state": state.value, "ended": now, "lease": None, "problems": told}
+    written = to_text([problem.to_json() for problem in problems])
+    ended = {"state": state.value, "ended": now, "lease": None, "problems": written}
     connection.execute(update(schema.jobs).where(jobs.number == row.number).values(ended))
     append_events(
         connection,

@@ -101,8 +101,9 @@ def event_of(row: Row[Any]) -> StoredEvent:
 
 def to_text(value: Any) -> str:
     """
-    JSON as it is stored: compact, in ASCII, with texts in place of numbers that JSON has no form
-    for (`nan`, `inf`).
+    Return JSON as it is stored: compact, in ASCII.
+
+    Texts stand in place of numbers that JSON has no form for (`nan`, `inf`).
     """
     try:
         return json.dumps(value, allow_nan=False, separators=(",", ":"))

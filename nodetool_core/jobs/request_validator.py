@@ -1,7 +1,7 @@
 """
-From a request to an order.
+From a request to a job spec.
 
-Everything that can be known to be wrong is said before the job is accepted.
+Everything that can be known to be wrong is reported before the job is accepted.
 
 The workflow is kept as it is now, images that came inline go to the storage, seeds of -1 are drawn.
 So a job that is begun again does what it did the first time, and finds in the result cache what it
@@ -57,7 +57,7 @@ class Source(Protocol):
 
 
 Find = Callable[[str], Source | None]
-"""Gives what a name stands for, or None."""
+"""Returns what a name stands for, or None."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class RequestValidator:
 
     def validate(self, request: JobRequest) -> JobSpec:
         """
-        Return the order that a request stands for.
+        Return the job spec that a request stands for.
 
         Its inline images are in the storage when this returns.
 
@@ -157,7 +157,7 @@ class RequestValidator:
 
 
 def _check_names(request: JobRequest) -> None:
-    """What names a client or a request has to be a line of text that any database can keep."""
+    """Check that names are a line of text that any database can keep."""
     for where, text in (
         ("client", request.client),
         ("idempotency_key", request.idempotency_key or ""),

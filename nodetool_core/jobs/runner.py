@@ -40,6 +40,8 @@ class Runner:
         refresh: Callable[[], object] = lambda: None,
     ) -> None:
         """
+        Prepare to run jobs; `start` begins.
+
         Args:
             refresh: Has the result cache see at once what other workers have stored.
         """

@@ -4,7 +4,7 @@ The jobs of one process: what servers and programs use.
     with Engine(registry=registry, cache=default_cache(), …) as engine:
         jobs = Jobs.open("jobs.sqlite", "files", engine=engine, find=catalog.get)
         jobs.start()
-        job = jobs.submit(JobRequest("night", {"prompt": "snow"}, client="ann"))   # on disk when it returns
+        job = jobs.submit(JobRequest("night", {"prompt": "snow"}, client="ann"))   # stored
         job = jobs.wait(job.id)
         jobs.results(job.id)["image"]                                            # StoredFile
         jobs.drain(30)
@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -75,13 +76,15 @@ class Jobs:
         dispatch: Dispatch | None = None,
     ) -> None:
         """
+        Put the parts together; `start` begins to run jobs.
+
         Args:
             engine: What runs the jobs of this process; needed where `settings.workers` is not 0.
                 Its `assets` becomes the storage unless it has one, and its cache should reach the
                 disk, so that what is finished is not computed twice.
             registry: The nodes there are; the engine's, or every installed pack, unless given.
             find: What the name of a workflow stands for.
-            dispatch: How workers in other processes are told of jobs, where there are any.
+            dispatch: How workers in other processes are notified of jobs, if there are any.
         """
         self.settings = settings = settings or JobSettings()
         self.storage = storage
@@ -101,10 +104,7 @@ class Jobs:
         self._engine = engine
         self._dispatch = dispatch
         cache = engine.cache if engine is not None else None
-        flush, refresh = (
-            getattr(cache, "flush", None),
-            getattr(cache, "refresh", lambda: None),
-        )
+        flush, refresh = getattr(cache, "flush", None), getattr(cache, "refresh", lambda: None)
         self.heartbeat = Heartbeat(
             self.leases,
             self.files,
@@ -149,8 +149,8 @@ class Jobs:
             database: A SQLite file, or a URL: `sqlite:////var/lib/nodetool/jobs.sqlite`,
                 `postgresql://user@host/name`.
             storage: A directory, or a URL that fsspec knows: `s3://bucket/prefix`.
-            dispatch: How workers in other processes are told of jobs: `CeleryDispatch`. Without one
-                they look for themselves.
+            dispatch: How workers in other processes are notified of jobs: `CeleryDispatch`.
+                Without one they poll.
             storage_options: For the storage's file system, as fsspec takes them: credentials, an
                 endpoint.
         """
@@ -168,13 +168,8 @@ class Jobs:
     def start(self) -> None:
         """Begin to run jobs, also those that are left from before."""
         if self.settings.workers and self._engine is None:
-            raise JobsError(
-                Problem(
-                    "no_engine",
-                    "jobs",
-                    f"are to be run by {self.settings.workers} workers without an engine.",
-                )
-            )
+            message = f"are to be run by {self.settings.workers} workers without an engine."
+            raise JobsError(Problem("no_engine", "jobs", message))
         self.workers.announce()
         _log.info(
             "jobs are run",
@@ -189,8 +184,7 @@ class Jobs:
 
     def drain(self, timeout: float) -> bool:
         """
-        End: take no further job, give those under way `timeout` seconds, and put what has not ended
-        back into the queue.
+        Take no further job, and put back into the queue what has not ended in `timeout` seconds.
 
         True where all ended by themselves. Jobs can still be submitted and looked at, but nothing
         here runs them.
@@ -215,7 +209,7 @@ class Jobs:
         Accept a job.
 
         It is on disk when this returns; a second request of a client with the same idempotency key
-        gives the same job.
+        returns the same job.
 
         Raises JobsError (`queue_full`, `client_queue_full`, `idempotency_conflict`,
         `unknown_workflow`, `unknown_file`, …), and WorkflowError with all problems of a workflow or
@@ -235,9 +229,7 @@ class Jobs:
         before: str | None = None,
         limit: int = 100,
     ) -> Sequence[Job]:
-        """
-        Return the newest jobs first. `before`: the id of the last job of the page that was seen.
-        """
+        """Return the newest jobs first: those older than the job with the id `before`."""
         states = [state] if isinstance(state, JobState) else state
         return self.queue.page(client=client, states=states, before=before, limit=limit)
 
@@ -247,7 +239,7 @@ class Jobs:
 
     def wait(self, job_id: str, timeout: float | None = None) -> Job:
         """
-        Wait for a job to end, for `timeout` seconds at most; gives it as it is then.
+        Wait for a job to end, for `timeout` seconds at most. Return it as it is then.
 
         Raises JobsError(`unknown_job`).
         """
@@ -270,7 +262,9 @@ class Jobs:
 
     def cancel(self, job_id: str) -> Job:
         """
-        End a waiting job, or ask a running one to stop at its next step; `wait` tells when it has.
+        End a waiting job, or request that a running one stops at its next step.
+
+        `wait` returns when it has.
 
         One that has ended stays as it is.
 
@@ -313,9 +307,8 @@ class Jobs:
         Empty until the job has ended; a failed one has what was finished. Raises
         JobsError(`unknown_job`).
         """
-        return {
-            name: revived(value) for name, value in json.loads(self.queue.results(job_id)).items()
-        }
+        stored = json.loads(self.queue.results(job_id))
+        return {name: revived(value) for name, value in stored.items()}
 
     # Events
 
@@ -378,11 +371,9 @@ class Jobs:
         return self.storage.read(digest)
 
     def _accept(self, spec: JobSpec, retry_of: str | None = None) -> Job:
-        queue = (
-            self._dispatch.route(spec.model, self.workers)
-            if self._dispatch is not None
-            else DEFAULT_QUEUE
-        )
+        queue = DEFAULT_QUEUE
+        if self._dispatch is not None:
+            queue = self._dispatch.route(spec.model, self.workers)
         job = self.queue.submit(spec, queue=queue, retry_of=retry_of)
         if self._dispatch is not None:
             self._dispatch.announce(job.id, queue)
@@ -391,11 +382,8 @@ class Jobs:
 
     def _pause(self, until: float | None) -> float:
         """How long to wait before looking again; 0 or less when the time is up."""
-        return (
-            self.settings.poll
-            if until is None
-            else min(self.settings.poll, until - time.monotonic())
-        )
+        left = math.inf if until is None else until - time.monotonic()
+        return min(self.settings.poll, left)
 
 
 __all__ = [

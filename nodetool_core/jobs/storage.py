@@ -43,7 +43,9 @@ class Storage(Protocol):
         ...
 
     def read(self, digest: str) -> bytes:
-        """Raises JobsError: `unknown_file`, `damaged_file` or `storage_failed`."""
+        """
+        Return the bytes. Raises JobsError: `unknown_file`, `damaged_file` or `storage_failed`.
+        """
         ...
 
     def delete(self, digest: str) -> None:

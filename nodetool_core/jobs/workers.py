@@ -1,8 +1,8 @@
 """
 The processes that run jobs: who lives, and which models each holds.
 
-A worker says now and then that it is there. One on the same machine whose process is gone is known
-to be dead at once; of one elsewhere only the end of its leases tells.
+A worker reports now and then that it is there. One on the same machine whose process is gone is
+known to be dead at once, one elsewhere when its leases are over.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ class Workers:
         self, database: Database, *, lease: float, models: Callable[[], Sequence[str]] = lambda: ()
     ) -> None:
         """
+        Know this process as a worker.
+
         Args:
             lease: Seconds between two signs of life, thrice.
             models: The models that this process holds now.
@@ -52,7 +54,7 @@ class Workers:
         self._said: tuple[float, str] | None = None
 
     def announce(self) -> None:
-        """Say that this worker lives and what it holds, unless it was said a moment ago."""
+        """Report that this worker lives and what it holds, unless that was a moment ago."""
         models = to_text(sorted(self._models()))
         with self._lock:
             if (
@@ -79,7 +81,7 @@ class Workers:
             self._said = (time.monotonic(), models)
 
     def leave(self) -> None:
-        """This worker ends."""
+        """Remove this worker: it ends."""
         with self._lock, self._database.write() as connection:
             connection.execute(delete(schema.workers).where(workers.id == self.id))
             self._said = None

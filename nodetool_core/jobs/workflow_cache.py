@@ -25,7 +25,7 @@ def workflow_digest(document: str, base: str) -> str:
 
 
 class WorkflowCache:
-    """Safe to use from several threads."""
+    """Checked workflows by digest. Safe to use from several threads."""
 
     def __init__(self, registry: Registry, engine: Engine | None = None) -> None:
         self.registry = registry

@@ -1,7 +1,4 @@
-"""
-The command line called in this process and as a program, and a small pack of nodes with faults of
-their own.
-"""
+"""The command line called in this process and as a program, and a pack of faulty nodes."""
 
 from __future__ import annotations
 
@@ -84,7 +81,8 @@ class Tiles(Node):
 
     def process(self, context: Context) -> list[ImageRef]:
         from PIL import Image
-        return [context.image_from_pil(Image.new("L", (2, 2), shade)) for shade in range(self.count)]
+        shades = range(self.count)
+        return [context.image_from_pil(Image.new("L", (2, 2), shade)) for shade in shades]
 
 
 class Odd(Node):

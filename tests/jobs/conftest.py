@@ -43,8 +43,9 @@ def registry() -> Registry:
 @pytest.fixture
 def make_jobs(tmp_path: Path, registry: Registry) -> Iterator[MakeJobs]:
     """
-    Makes jobs over one database, one storage and one disk cache, as one process after the other
-    would; not started.
+    Yield what makes jobs over one database, one storage and one disk cache, not started.
+
+    As one process after the other would.
     """
     with ExitStack() as stack:
 

@@ -1,6 +1,5 @@
 """
-Killing processes at random while jobs are accepted and run, and checking that nothing was lost and
-nothing done twice.
+Killing processes at random while jobs run, and checking that nothing is lost or done twice.
 
 A test does it a few times; `python -m bench.job_faults --kills 50` as often as one likes.
 """
@@ -86,8 +85,9 @@ def check(jobs: Jobs, accepted: dict[int, str], log: Path) -> int:
 
 def kill_workers(workers: Fleet, kills: int, chance: random.Random, log: Path, jobs: Jobs) -> None:
     """
-    Kill one of two workers at work again and again, at any moment of its work, each time replaced
-    by a new one.
+    Kill one of two workers at work again and again, at any moment of its work.
+
+    Each is replaced by a new one.
     """
     running = [workers.start(), workers.start()]
     for _ in range(kills):
@@ -102,8 +102,7 @@ def kill_workers(workers: Fleet, kills: int, chance: random.Random, log: Path, j
 
 def stopped_at_work(running: list[subprocess.Popen[bytes]], jobs: Jobs) -> subprocess.Popen[bytes]:
     """
-    Return a worker that holds a job of which a node is done, stopped there, so that its end loses
-    something.
+    Return a worker, stopped, that holds a job of which a node is done: its end loses something.
 
     One that is only seen at work may have ended its job by the time it is killed.
     """
@@ -121,7 +120,7 @@ def stopped_at_work(running: list[subprocess.Popen[bytes]], jobs: Jobs) -> subpr
 
 
 def pids_at_work(jobs: Jobs) -> set[int]:
-    """Processes that have a job of which a node is done, so that there is something to lose."""
+    """Return the processes that have a job of which a node is done: there is something to lose."""
     running = [job for job in jobs.list(state=JobState.RUNNING) if job.worker]
     return {
         int(str(job.worker).split("-")[-2])

@@ -19,7 +19,7 @@ def workflow(**outputs: Node) -> WorkflowDocument:
 
 
 def words() -> WorkflowDocument:
-    """Gives back the text that it is given."""
+    """Return a workflow that gives back the text that it is given."""
     return workflow(text=StringInput(name="word", value="nothing"))
 
 
@@ -34,5 +34,5 @@ def chain(length: int, log: Path, name: str = "", seconds: float = 0.02) -> Work
 
 
 def held(gate: Path, log: Path) -> WorkflowDocument:
-    """Waits for a file."""
+    """Return a workflow that waits for a file."""
     return workflow(text=Hold(value="held", gate=str(gate), log=str(log)))

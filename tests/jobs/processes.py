@@ -23,10 +23,7 @@ def announce_pack(folder: Path) -> None:
 
 
 class Fleet:
-    """
-    Processes of `nodetool worker` over one database, one storage and one result cache, all below
-    one folder.
-    """
+    """Processes of `nodetool worker` over one database, storage and result cache in a folder."""
 
     def __init__(
         self, folder: Path, *options: str, database: str | None = None, storage: str | None = None

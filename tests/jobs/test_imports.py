@@ -21,14 +21,15 @@ folder = Path({folder!r})
 with Engine(registry=Registry.installed()) as engine:
     jobs = Jobs.open(folder / "jobs.sqlite", folder / "files", engine=engine)
     jobs.start()
-    assert jobs.wait(jobs.submit(JobRequest(graphs.words(), {{"word": "x"}})).id, 30).state == "done"
+    job = jobs.submit(JobRequest(graphs.words(), {{"word": "x"}}))
+    assert jobs.wait(job.id, 30).state == "done"
     jobs.drain(5)
     jobs.close()
 """
 
 
 def loaded_by(code: str) -> set[str]:
-    """Packages that are loaded in a fresh process once the code has run."""
+    """Return the packages that a fresh process has loaded once the code has run."""
     script = (
         f"{code}\nimport sys\nprint(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
     )

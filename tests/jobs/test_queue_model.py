@@ -238,8 +238,9 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(target=claims)
     def another_takes_over(self) -> object:
         """
-        Return what has to come together for two workers to have a claim on one job, more often than
-        chance has it.
+        Let happen what two workers need to have a claim on one job.
+
+        More often than chance has it.
         """
         self.let_time_pass(LEASE + 1)
         self.sweep()

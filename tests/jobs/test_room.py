@@ -190,8 +190,9 @@ def test_v7_the_bound_holds_and_jobs_have_what_they_need(
     actions: list[tuple[str, int, int]],
 ) -> None:
     """
-    Whatever happens: no more bytes than the bound, and each file that a job which has not ended
-    names can be read.
+    Whatever happens, there are no more bytes than the bound.
+
+    And each file that a job which has not ended names can be read.
     """
     folder = Path(tempfile.mkdtemp())
     house, needed, claims = House(folder, limit=6 * KIB), dict[str, str](), []

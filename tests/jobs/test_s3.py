@@ -43,8 +43,9 @@ def server() -> Iterator[str]:
 @pytest.fixture
 def bucket(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """
-    Yield an empty bucket, which this process and those that it starts find by the environment, as
-    they would Amazon's.
+    Yield an empty bucket.
+
+    This process and those that it starts find it by the environment, as they would Amazon's.
     """
     import boto3
     from s3fs import S3FileSystem

@@ -34,10 +34,7 @@ SHIPPED = ROOT / "nodes" / "huggingface" / "weights" / "tiny-landscapes"
 
 
 class Place:
-    """
-    A folder with models, one workflow of the operator's, and the configuration file that worker and
-    server have in common.
-    """
+    """A folder with models, a workflow of the operator's, and their common configuration file."""
 
     def __init__(self, folder: Path, broker: str) -> None:
         self.folder = folder
