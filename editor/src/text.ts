@@ -20,6 +20,7 @@ export const t = {
   canvas: "Canvas",
   canvasHelp: "Graph of the workflow. Arrows go from node to node, Tab adds one, C connects, the Outline has it all as a list.",
   regions: "Views",
+  leftSide: "Workflows, outline, nodes",
 
   // Bar
   saved: "Saved",

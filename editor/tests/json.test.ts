@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type Json, RawNumber, numberOf, parseJson, same, writeJson } from "../src/model/json.ts";
+import { type Json, RawNumber, numberOf, parseJson, parseWire, same, writeJson } from "../src/model/json.ts";
 import { pick, randomOf } from "./random.ts";
 
 test.each([
@@ -45,4 +45,10 @@ test("random values come through", () => {
     const text = writeJson(value(0));
     expect(writeJson(parseJson(text))).toBe(text);
   }
+});
+
+test("of what is not written back, only whole numbers that would be lost keep their text", () => {
+  const read = parseWire('[2.0, 1e-05, 7.50, 81237, 18446744073709551615]') as Json[];
+  expect(read.slice(0, 4)).toEqual([2, 0.00001, 7.5, 81237]);
+  expect(String(read[4])).toBe("18446744073709551615");
 });

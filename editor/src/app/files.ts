@@ -45,7 +45,7 @@ export async function openWorkflow(name: string, early?: Promise<Loaded>): Promi
 async function offerDraft(name: string, etag: string): Promise<void> {
   const local = await drafts.findDraft(name || NAMELESS);
   const there = name && status.value?.owner ? await server.api.draft(name).catch(() => null) : null;
-  const remote = there && { text: new WorkflowDocument(there.document).toText(), saved: there.saved * 1000 };
+  const remote = there && { text: new WorkflowDocument(there.document).toText(), saved: Number(there.saved) * 1000 };
   const newest = local && (!remote || local.saved >= remote.saved) ? local : remote;
   if (!newest || newest.text === opened.value.document.toText()) return;
   say(t.draftFound, "info", {

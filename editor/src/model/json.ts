@@ -43,7 +43,10 @@ function written(entries: [string, Json | undefined][]): string {
 class Reader {
   private at = 0;
 
-  constructor(private readonly text: string) {}
+  constructor(
+    private readonly text: string,
+    private readonly exact: boolean,
+  ) {}
 
   whole(): Json {
     const value = this.value();
@@ -99,7 +102,8 @@ class Reader {
     const text = this.take(NUMBER);
     if (text === undefined) throw this.wrong();
     const number = Number(text);
-    return String(number) === text ? number : new RawNumber(text);
+    const kept = this.exact ? String(number) === text : Number.isSafeInteger(number) || !Number.isInteger(number);
+    return kept ? number : new RawNumber(text);
   }
 
   private string(): string {
@@ -154,7 +158,12 @@ class Reader {
 
 /** Reads JSON text. Throws SyntaxError. */
 export function parseJson(text: string): Json {
-  return new Reader(text).whole();
+  return new Reader(text, true).whole();
+}
+
+/** The same for what is not written back: only whole numbers that JavaScript would lose keep their text. */
+export function parseWire(text: string): Json {
+  return new Reader(text, false).whole();
 }
 
 /** Writes a value on one line, as Python's `json.dumps(…, ensure_ascii=False)` does. */

@@ -1,5 +1,5 @@
 /** The server's API as functions. Answers that are problems become `ApiError`. */
-import { type Json, type JsonObject, parseJson, writeJson } from "../model/json.ts";
+import { type Json, type JsonObject, parseJson, parseWire, writeJson } from "../model/json.ts";
 import type * as wire from "./schema.ts";
 
 export class ApiError extends Error {
@@ -53,8 +53,14 @@ export class Api {
     throw new ApiError(answer.status, await problemsOf(answer));
   }
 
-  private async read<T>(where: string, call?: Call): Promise<T> {
+  /** Documents, whose numbers keep their text. */
+  private async exact<T>(where: string, call?: Call): Promise<T> {
     return parseJson(await (await this.call(where, call)).text()) as T;
+  }
+
+  /** What may hold seeds: whole numbers beyond 2 ** 53. */
+  private async read<T>(where: string, call?: Call): Promise<T> {
+    return parseWire(await (await this.call(where, call)).text()) as T;
   }
 
   /** Where numbers need not keep their text: the browser's own reader is several times as fast. */
@@ -99,7 +105,7 @@ export class Api {
       headers: etag ? { "If-Match": etag } : { "If-None-Match": "*" },
     });
 
-  draft = (name: string): Promise<wire.DraftAnswer | null> => this.read(`/workflows/${path(name)}/draft`);
+  draft = (name: string): Promise<wire.DraftAnswer | null> => this.exact(`/workflows/${path(name)}/draft`);
 
   async keepDraft(name: string, document: JsonObject, etag: string): Promise<void> {
     await this.call(`/workflows/${path(name)}/draft`, { method: "PUT", json: { document, etag } });
@@ -120,10 +126,10 @@ export class Api {
   versions = (name: string): Promise<wire.VersionsAnswer> => this.fast(`/workflows/${path(name)}/versions`);
 
   version = (name: string, id: string): Promise<JsonObject> =>
-    this.read(`/workflows/${path(name)}/versions/${encodeURIComponent(id)}`);
+    this.exact(`/workflows/${path(name)}/versions/${encodeURIComponent(id)}`);
 
   readFile = (file: Blob, name: string): Promise<wire.ReadAnswer> =>
-    this.read(`/read?name=${encodeURIComponent(name)}`, {
+    this.exact(`/read?name=${encodeURIComponent(name)}`, {
       method: "POST",
       body: file,
       headers: { "Content-Type": "application/octet-stream" },
@@ -144,7 +150,7 @@ export class Api {
 
   job = (id: string): Promise<wire.Job> => this.read(`/jobs/${encodeURIComponent(id)}`);
 
-  jobDocument = (id: string): Promise<JsonObject> => this.read(`/jobs/${encodeURIComponent(id)}/document`);
+  jobDocument = (id: string): Promise<JsonObject> => this.exact(`/jobs/${encodeURIComponent(id)}/document`);
 
   changeJob = (id: string, change: wire.JobChange): Promise<wire.Job> =>
     this.fast(`/jobs/${encodeURIComponent(id)}`, { method: "PATCH", json: change as unknown as Json });

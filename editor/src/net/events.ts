@@ -1,4 +1,5 @@
 /** The stream of events. The browser connects again by itself and says where it was. */
+import { parseWire } from "../model/json.ts";
 import { EVENT_NAMES, type ServerEvent } from "./stream.ts";
 
 export interface Events {
@@ -33,7 +34,7 @@ export function listen(
     for (const name of EVENT_NAMES) {
       source.addEventListener(name, (message: MessageEvent<string>) => {
         if (message.lastEventId) last = message.lastEventId;
-        take(JSON.parse(message.data) as ServerEvent);
+        take(parseWire(message.data) as unknown as ServerEvent);
       });
     }
   };

@@ -1,5 +1,6 @@
 /** The regions of the page. On a narrow one, one region at a time and tabs at the bottom. */
 import { signal } from "@preact/signals";
+import { fileTitle } from "../app/files.ts";
 import { go, route } from "../app/route.ts";
 import { set, settings } from "../app/settings.ts";
 import { connected, file, leftTab, status } from "../app/store.ts";
@@ -32,17 +33,17 @@ export function App() {
       {!connected.value && <p class="banner" role="alert">{t.offline(0)}</p>}
       <div class="body">
         {sides && left && (
-          <aside class="side left-side"><Left /><Resizer name="leftWidth" sign={1} label={t.outline} /></aside>
+          <aside class="side left-side" aria-label={t.leftSide}><Left /><Resizer name="leftWidth" sign={1} label={t.outline} /></aside>
         )}
         <div class="main">
-          {isGraph && own && <main class="graph-main" aria-label={t.graph}><Canvas /></main>}
+          {isGraph && own && <main class="graph-main" aria-label={t.graph}><h1 class="unseen">{fileTitle()}</h1><Canvas /></main>}
           {((isGraph && !own) || (view === "form" && !name && !own)) && <Lazy key="start" load={() => import("./Start.tsx")} />}
           {view === "form" && (name || own) && <Lazy key="form" load={() => import("./Form.tsx")} />}
           {view === "gallery" && <Lazy key="gallery" load={() => import("./Gallery.tsx")} />}
           {view === "models" && <Lazy key="models" load={() => import("./Models.tsx")} />}
         </div>
         {sides && right && (
-          <aside class="side right-side"><Resizer name="rightWidth" sign={-1} label={t.inspector} /><Inspector /></aside>
+          <aside class="side right-side" aria-label={t.inspector}><Resizer name="rightWidth" sign={-1} label={t.inspector} /><Inspector /></aside>
         )}
         {isGraph && own && <div class="narrow-region">{region.value === "outline" ? <Outline /> : region.value === "inspector" ? <Inspector /> : region.value === "workflows" ? <Workflows /> : null}</div>}
       </div>

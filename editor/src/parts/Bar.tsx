@@ -27,7 +27,7 @@ export function Bar() {
       </nav>
       <div class="bar-right">
         {route.value.view === "graph" && <History />}
-        <button type="button" class="search-button wide-only" onClick={() => perform("actions")} aria-label={t.searchActions}>
+        <button type="button" class="search-button wide-only" onClick={() => perform("actions")} title={t.searchActions}>
           <Icon name="search" />
           <span>{t.search}</span>
           <kbd>{shownKey("Ctrl+K")}</kbd>
