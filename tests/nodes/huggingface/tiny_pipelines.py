@@ -35,6 +35,7 @@ from diffusers import (
 )
 from transformers import CLIPTextModel
 
+from tests.nodes.huggingface.tiny_bria import BRIA
 from tests.nodes.huggingface.tiny_editors import (
     flux_fill,
     flux_redux,
@@ -42,6 +43,7 @@ from tests.nodes.huggingface.tiny_editors import (
     inpainting_xl,
     instruct_pix2pix_xl,
 )
+from tests.nodes.huggingface.tiny_hunyuan import HUNYUAN
 from tests.nodes.huggingface.tiny_image_models import IMAGE_MODELS
 from tests.nodes.huggingface.tiny_kandinsky import kandinsky, kandinsky3, kandinsky22
 from tests.nodes.huggingface.tiny_parts import (
@@ -74,6 +76,8 @@ from tests.nodes.huggingface.tiny_transformers import (
     stable_diffusion_3_pag,
     z_image,
 )
+from tests.nodes.huggingface.tiny_vision_editors import VISION_EDITORS
+from tests.nodes.huggingface.tiny_wide_readers import WIDE_READERS
 
 
 def _sd_parts(in_channels: int = 4, **options: Any) -> dict[str, Any]:
@@ -223,7 +227,7 @@ TEXT_ALONE = TEXT_FAMILIES | CASCADES | GLM | READERS
 """The families that have no other task, by name."""
 
 BUILDERS = FAMILIES | TEXT_ALONE | TEXT_CONTROLLED | IMAGE_MODELS | RELATIVES
-BUILDERS |= STABLE_VARIANTS | TOKEN_MODELS
+BUILDERS |= STABLE_VARIANTS | TOKEN_MODELS | BRIA | HUNYUAN | VISION_EDITORS | WIDE_READERS
 BUILDERS |= {builder.__name__: builder for builder in (*_OTHERS, *_EDITORS)}
 """All of them."""
 
