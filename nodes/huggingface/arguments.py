@@ -74,6 +74,10 @@ def call_arguments(
         arguments |= {
             key: value for key, value in zip(("width", "height"), size, strict=True) if key in taken
         }
+    for prop in ("prompt", "negative_prompt"):
+        for quirk in quirks:
+            if prop in arguments and prop in quirk.formats:
+                arguments[prop] = quirk.formats[prop](arguments[prop])
     for quirk in quirks:
         _apply(quirk, name, taken, size, arguments, warn)
     _check_complete(type(pipeline), arguments)

@@ -327,7 +327,8 @@ def _checked_image(pipeline: Any, result: Any, context: Context) -> Image.Image:
 
     Warn where the safety checker blackened it; raise NodeError where there is none, or only black.
     """
-    images = getattr(result, "images", None)
+    # Kandinsky 5 says `image` of a list.
+    images = getattr(result, "images", getattr(result, "image", None))
     if images is None or len(images) == 0:
         raise NodeError(
             f"{type(pipeline).__name__} returned no image.",

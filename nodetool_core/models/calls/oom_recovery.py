@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
 from nodetool_core.models.calls.pipelines import modules_of
-from nodetool_core.models.diffusers.schedulers import copied_scheduler, is_scheduler
+from nodetool_core.models.diffusers.schedulers import copied_scheduler, is_stateful
 from nodetool_core.models.residency.transfer import return_memory, tensors
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class _Attempt:
         self._lent = {
             name: copied_scheduler(part)
             for name, part in vars(pipeline).items()
-            if is_scheduler(part)
+            if is_stateful(part)
         }
 
     def run(self) -> Any:

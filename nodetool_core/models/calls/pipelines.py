@@ -14,7 +14,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
-from nodetool_core.models.diffusers.schedulers import copied_scheduler, is_scheduler
+from nodetool_core.models.diffusers.schedulers import copied_scheduler, is_stateful
 from nodetool_core.models.diffusers.tasks import (
     automatic_class,
     check_channels,
@@ -46,7 +46,7 @@ def prototype(base: Any, task: str, name: str) -> Any:
     if target is None:
         return lend(base)
     schedulers = {
-        part: copied_scheduler(value) for part, value in components.items() if is_scheduler(value)
+        part: copied_scheduler(value) for part, value in components.items() if is_stateful(value)
     }
     if target is related_class(type(base).__name__, task):
         return _over(target, {**components, **schedulers}, base.config)
@@ -88,7 +88,7 @@ def _copied(pipeline: Any, schedulers: dict[int, Any]) -> Any:
     made = copy.copy(pipeline)
     state: dict[str, Any] = vars(made)
     for name, value in state.items():
-        if is_scheduler(value):
+        if is_stateful(value):
             # Pipelines that are made of pipelines share a scheduler with them.
             state[name] = schedulers.setdefault(id(value), copied_scheduler(value))
         elif isinstance(value, DiffusionPipeline):

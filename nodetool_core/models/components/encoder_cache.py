@@ -105,7 +105,8 @@ class _CachedMethod:
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         import torch
 
-        if torch.is_grad_enabled() or self._module.training:
+        is_observed = any(inner._forward_hooks for inner in self._module.modules())
+        if torch.is_grad_enabled() or self._module.training or is_observed:
             return self._compute(*arguments, **options)
         key = _hash(self._key, _state(self._module), arguments, options)
         if key is None:

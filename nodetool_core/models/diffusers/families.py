@@ -9,6 +9,7 @@ state is a row of `_QUIRKS`.
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ class FamilyQuirk:
     """Property to a further parameter that it sets."""
     adds: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments, unless they are set."""
+    formats: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+    """Property to a function of what is passed in its place."""
     size_arguments: Callable[[int, int], dict[str, Any]] | None = None
     """Arguments that follow from the width and height of the result, and replace those two."""
     steps_arguments: Callable[[int], dict[str, Any]] | None = None
@@ -55,6 +58,11 @@ class FamilyQuirk:
     """Hub id of the image encoder of its IP adapters, which are published without one."""
     note: str = ""
     """What the user should know; follows the pipeline's name in a sentence."""
+
+
+def _edit_instruction(prompt: str) -> str:
+    """Return a prompt as JSON, which it may be already."""
+    return prompt if "edit_instruction" in prompt else json.dumps({"edit_instruction": prompt})
 
 
 _QUIRKS = (
@@ -126,6 +134,17 @@ _QUIRKS = (
         also_sets={"num_inference_steps": "prior_num_inference_steps"},
         note="makes `num_inference_steps` steps twice: in the prior, and in the decoder",
     ),
+    # It reads instructions as JSON.
+    FamilyQuirk(re.compile(r"^BriaFiboEdit"), formats={"prompt": _edit_instruction}),
+    # They would have a language model write another prompt first.
+    FamilyQuirk(
+        re.compile(r"^(LongCat|ErnieImage)"),
+        adds={"enable_prompt_rewrite": False, "use_pe": False},
+    ),
+    FamilyQuirk(
+        re.compile(r"^HunyuanImage"), renames={"guidance_scale": "distilled_guidance_scale"}
+    ),
+    FamilyQuirk(re.compile(r"^(Kandinsky5|JoyImage|LongCatImageEdit)"), native_side=1024),
     # The time between the two steps that it was distilled for; refused with other numbers of steps.
     FamilyQuirk(
         re.compile(r"^SanaSprint"),
@@ -178,14 +197,16 @@ its own.
 
 FIXED_SCHEDULER = re.compile(
     r"LatentConsistency|LatentUpscale|^IF|^Kandinsky|Wuerstchen|Cascade|^Sana"
-    r"|ModelEditing|StableDiffusionSAG"
+    r"|ModelEditing|StableDiffusionSAG|^Bria"
 )
 """Pipelines whose loop works with their own scheduler only, whatever it lists as compatible."""
 
 _OUTDATED_IMAGE_PROMPT = re.compile(r"^(AltDiffusion|StableDiffusionPipelineSafe)")
 """Pipelines whose code for image prompts is of an older diffusers, and fails in 0.42."""
 
-_PACKED_LATENTS = re.compile(r"^(Flux2|Qwen|Ovis|Krea|Ideogram|Glm|Nucleus)")
+_PACKED_LATENTS = re.compile(
+    r"^(BriaFibo|Ernie|Flux2|Glm|HunyuanImageRefiner|Ideogram|JoyImage|Kandinsky5|Krea|Nucleus|Ovis|Qwen)"
+)
 """Pipelines that pack latents into sequences, or add a frame axis, as only they can undo."""
 
 CONTROLNET_CLASS_NAMES = {
@@ -242,6 +263,8 @@ def ignored_reason(pipeline: Any, prop: str, wanted: Mapping[str, Any]) -> str:
         is_guided = transformer is None or getattr(transformer, "config", {}).get(
             "guidance_embeds", True
         )
+        if name.startswith("HunyuanImage") and not is_guided:
+            return f"the guider of this {name} sets the guidance"
         return (
             ""
             if is_guided or not name.startswith("Flux")
@@ -249,6 +272,8 @@ def ignored_reason(pipeline: Any, prop: str, wanted: Mapping[str, Any]) -> str:
         )
     if prop != "negative_prompt":
         return ""
+    if name.startswith("HunyuanImage") and getattr(pipeline, "guider", None) is None:
+        return f"this {name} has no guider, which would read it"
     unet = getattr(pipeline, "unet", None)
     if (
         unet is not None

@@ -46,6 +46,13 @@ def is_scheduler(value: Any) -> bool:
     return isinstance(value, SchedulerMixin)
 
 
+def is_stateful(value: Any) -> bool:
+    """Whether a part of a pipeline counts the steps of a call: a scheduler, or a guider."""
+    from diffusers.guiders.guider_utils import BaseGuidance
+
+    return is_scheduler(value) or isinstance(value, BaseGuidance)
+
+
 def mend_schedulers(pipeline: Any) -> None:
     """
     Mend the schedulers of a pipeline of the caller's own, and of the pipelines that it is made of.
@@ -72,6 +79,8 @@ def mended(cls: type) -> Any:
     ]
     if hasattr(cls, "index_for_timestep") and not issubclass(cls, _Placed):
         mends.append(_Placed)
+    if not hasattr(cls, "scale_model_input"):
+        mends.append(_Unscaled)
     return type(cls.__name__, (*mends, cls), {"__module__": cls.__module__}) if mends else cls
 
 
@@ -86,6 +95,13 @@ class _Placed:
             return 0
         found: int = super().index_for_timestep(timestep, schedule_timesteps)  # type: ignore[misc]
         return found
+
+
+class _Unscaled:
+    """Has a method that Bria calls on all schedulers but those of one class, subclasses excepted."""
+
+    def scale_model_input(self, sample: Any, timestep: Any = None) -> Any:
+        return sample
 
 
 class _InDoublePrecision:

@@ -4,11 +4,10 @@ Which pipeline class of diffusers does which task.
 The table by which a model is refused before its weights are fetched or read.
 
 A class does a task where the automatic choice of diffusers names it or a class over the same
-weights (`auto_pipeline`), or where `ITSELF` lists it. Those of `UNTRIED` take what the task has to
-give, and are let through although no test has run them: each use says so. All others are refused
-with a reason: they make no images (`OTHER_RESULTS`), or they need what no node gives (`UNFIT`). A
-test goes through every pipeline class of the installed diffusers and finds each in exactly one
-place.
+weights (`auto_pipeline`), where `RELATED` names one, or where `ITSELF` lists it; a test runs each.
+No test has run those of `UNTRIED`, and each use says so. All others are refused with a reason:
+they make no images (`OTHER_RESULTS`), or they need what no node gives (`UNFIT`). A test goes
+through every pipeline class of the installed diffusers and finds each in exactly one place.
 """
 
 from __future__ import annotations
@@ -45,8 +44,15 @@ ITSELF: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "text-to-image": (
             "AltDiffusionPipeline",
             "AmusedPipeline",
+            "BriaFiboPipeline",
+            "BriaPipeline",
+            "ErnieImagePipeline",
+            "HiDreamImagePipeline",
             "HunyuanDiTControlNetPipeline",
+            "HunyuanImagePipeline",
             "LDMTextToImagePipeline",
+            "LongCatImagePipeline",
+            "PRXPixelPipeline",
             "SanaControlNetPipeline",
             "SanaSprintPipeline",
             "SemanticStableDiffusionPipeline",
@@ -64,6 +70,7 @@ ITSELF: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "AmusedImg2ImgPipeline",
             "ChromaImg2ImgPipeline",
             "Flux2KleinKVPipeline",
+            "HunyuanImageRefinerPipeline",
             "SanaSprintImg2ImgPipeline",
             "StableDiffusionDepth2ImgPipeline",
             "StableDiffusionInstructPix2PixPipeline",
@@ -81,10 +88,12 @@ ITSELF: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "ZImageControlNetInpaintPipeline",
         ),
         "editing": (
+            "BriaFiboEditPipeline",
             "Flux2KleinKVPipeline",
             "Flux2KleinPipeline",
             "Flux2Pipeline",
             "FluxKontextPipeline",
+            "LongCatImageEditPipeline",
             "QwenImageEditPipeline",
             "QwenImageEditPlusPipeline",
             "StableDiffusionInstructPix2PixPipeline",
@@ -132,27 +141,14 @@ automatic choice of diffusers lacks.
 
 UNTRIED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "text-to-image": (
-            "BriaFiboPipeline",
-            "BriaPipeline",
-            "ErnieImagePipeline",
-            "HiDreamImagePipeline",
-            "HunyuanImagePipeline",
-            "Kandinsky5T2IPipeline",
-            "LongCatImagePipeline",
-            "OmniGenPipeline",
-            "PRXPixelPipeline",
-        ),
-        "image-to-image": ("HunyuanImageRefinerPipeline",),
+        "text-to-image": ("Kandinsky5T2IPipeline",),
         "editing": (
             "BriaFibo2Pipeline",
-            "BriaFiboEditPipeline",
             "DreamLiteMobilePipeline",
             "DreamLitePipeline",
             "GlmImagePipeline",
             "JoyImageEditPipeline",
             "Kandinsky5I2IPipeline",
-            "LongCatImageEditPipeline",
             "QwenImage21Pipeline",
         ),
     }
@@ -234,6 +230,7 @@ UNFIT: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
         "makes texts and images by turns, as its mode is set",
         re.compile(r"^(UniDiffuser|VersatileDiffusion(DualGuided)?Pipeline)"),
     ),
+    ("reads its inputs with torchvision, which is no dependency", re.compile(r"^OmniGen")),
     ("is the base of all pipelines, and no model", re.compile(r"^DiffusionPipeline$")),
 )
 """Why a pipeline that makes images is refused, and the names of its classes."""

@@ -39,6 +39,7 @@ _SHOWN = 3
 """How many names of files a message lists."""
 
 _WITHOUT_WEIGHTS = {
+    "guider_config.json",
     "scheduler_config.json",
     "tokenizer_config.json",
     "preprocessor_config.json",

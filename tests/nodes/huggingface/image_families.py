@@ -19,6 +19,7 @@ IMAGE_TO_IMAGE = {
     "FluxControlNetImg2ImgPipeline": "controlnet_flux",
     "FluxImg2ImgPipeline": "flux",
     "FluxKontextPipeline": "flux_kontext",
+    "HunyuanImageRefinerPipeline": "hunyuan_image_refiner",
     "IFImg2ImgPipeline": "deepfloyd_if",
     "Kandinsky3Img2ImgPipeline": "kandinsky3",
     "KandinskyImg2ImgCombinedPipeline": "kandinsky",
@@ -75,10 +76,12 @@ INPAINTING = {
 }
 
 EDITING = {
+    "BriaFiboEditPipeline": "bria_fibo_edit",
     "Flux2KleinKVPipeline": "flux2_klein_kv",
     "Flux2KleinPipeline": "flux2_klein",
     "Flux2Pipeline": "flux2",
     "FluxKontextPipeline": "flux_kontext",
+    "LongCatImageEditPipeline": "longcat_edit",
     "QwenImageEditPipeline": "qwen_edit",
     "QwenImageEditPlusPipeline": "qwen_edit_plus",
     "StableDiffusionInstructPix2PixPipeline": "instruct_pix2pix",
@@ -109,6 +112,8 @@ What is in here is in the tables of docs/models.md, and was not seen to be so.
 """
 
 SLOW = {
+    *("bria_fibo_edit", "hunyuan_image_refiner"),
+    *("joyimage_edit", "kandinsky5_edit", "longcat_edit"),
     *("flux", "flux2", "flux2_klein", "flux2_klein_inpainting", "flux2_klein_kv"),
     *("flux_control", "flux_fill", "flux_kontext", "flux_kontext_inpainting", "controlnet_flux"),
     *("qwen_image", "qwen_edit", "qwen_edit_plus", "qwen_layered", "controlnet_qwen_inpainting"),
@@ -123,7 +128,14 @@ SIZES = {
     "amused": (32, 28),
     "chroma_image": (112, 80),
     "deepfloyd_if": (32, 32),
+    "bria_fibo2": (128, 128),
+    "bria_fibo_edit": (512, 512),
+    "dreamlite": (96, 88),
+    "dreamlite_mobile": (96, 88),
+    "joyimage_edit": (1024, 1024),
     "kandinsky": (64, 64),
+    "kandinsky5_edit": (1024, 1024),
+    "longcat_edit": (768, 768),
     "qwen_edit": (768, 704),
     "qwen_edit_plus": (768, 704),
     "qwen_layered": (640, 640),

@@ -56,6 +56,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 """Property of the tables to a value other than that of the run it is compared with."""
 
 OWN_SIZES = {
+    "LongCatImageEditPipeline": (1024, 1024),
     "StableDiffusionImageVariationPipeline": (64, 64),
     "StableUnCLIPImg2ImgPipeline": (64, 64),
     "UnCLIPImageVariationPipeline": (32, 32),

@@ -52,9 +52,14 @@ CHANGES: dict[str, Any] = {
 }
 ALWAYS = {"prompt", "num_inference_steps"}
 
-MADE = {"Kandinsky3": (8, 8), "UnCLIP": (32, 32), "VQDiffusion": (32, 32)}
+MADE = {
+    "Kandinsky3": (8, 8),
+    "Kandinsky5T2I": (256, 256),
+    "UnCLIP": (32, 32),
+    "VQDiffusion": (32, 32),
+}
 """
-What comes out: Kandinsky 3 counts on an autoencoder of factor 8, and the tiny one has none; the
+What comes out: Kandinsky 3 and 5 count on an autoencoder of factor 8, as the tiny ones have not; the
 others have one size.
 """
 
@@ -62,6 +67,8 @@ FURTHER_LOOPS = {"StableUnCLIP": (2,), "UnCLIP": (2, 7)}
 """Steps of the loops behind the first one."""
 
 SLOW = {
+    "HiDreamImage",
+    "Kandinsky5T2I",
     "Flux",
     "FluxKontext",
     "Flux2",
