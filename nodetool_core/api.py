@@ -147,7 +147,7 @@ class Workflow:
         """Return this workflow: it never changes."""
         return self
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
         """Return this workflow: it never changes."""
         return self
 
@@ -198,7 +198,7 @@ class Workflow:
 
     def start(
         self,
-        inputs: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, object] | None = None,
         *,
         options: RunOptions | None = None,
         on_event: Listener | None = None,
@@ -232,12 +232,12 @@ class Workflow:
 
     def run(
         self,
-        inputs: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, object] | None = None,
         /,
         *,
         options: RunOptions | None = None,
         on_event: Listener | None = None,
-        **named: Any,
+        **named: object,
     ) -> RunResult:
         """
         Run and wait.
@@ -261,12 +261,12 @@ class Workflow:
 
     async def arun(
         self,
-        inputs: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, object] | None = None,
         /,
         *,
         options: RunOptions | None = None,
         on_event: Listener | None = None,
-        **named: Any,
+        **named: object,
     ) -> RunResult:
         """
         `run` for use inside an event loop, which stays free meanwhile.

@@ -33,7 +33,7 @@ def document_of(wanted: Sequence[Node]) -> tuple[WorkflowDocument, dict[type[Nod
     ids, types = _ids(ordered), distinct_types(type(node) for node in ordered)
     records, edges = [], []
     for node in ordered:
-        data: dict[str, Any] = {}
+        data: dict[str, object] = {}
         for name, value in given.of(node).items():
             if isinstance(value, OutputHandle):
                 edges.append(
@@ -54,7 +54,7 @@ class _Given:
     """What was given to each node: values, and outputs for edges."""
 
     def __init__(self) -> None:
-        self._of: dict[int, dict[str, Any]] = {}
+        self._of: dict[int, dict[str, object]] = {}
         self._packs: Registry | None = None
 
     def of(self, node: Node) -> dict[str, Any]:

@@ -171,7 +171,7 @@ class Context:
             "preview", {"image": CopyOnWriteImage.sealed(image), "step": step, "total": total}
         )
 
-    def warn(self, message: str, **details: Any) -> None:
+    def warn(self, message: str, **details: object) -> None:
         """
         Say what was not done as asked.
 
@@ -249,7 +249,7 @@ class Context:
             self._secrets = Secrets()
         return self._secrets
 
-    def _redacted(self, value: Any) -> Any:
+    def _redacted(self, value: object) -> Any:
         """
         Return a text, or one inside of lists and mappings, without secrets that were handed out.
         """

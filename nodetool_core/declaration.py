@@ -115,7 +115,7 @@ def node_type_of(cls: type) -> str:
     return f"{public_module(cls).removeprefix('nodes.')}.{cls.__qualname__.rpartition('.')[2]}"
 
 
-def declare(cls: type, local_names: Mapping[str, Any]) -> NodeSpec:
+def declare(cls: type, local_names: Mapping[str, object]) -> NodeSpec:
     """
     Read and check the declaration of a node class.
 
@@ -191,7 +191,7 @@ def declare(cls: type, local_names: Mapping[str, Any]) -> NodeSpec:
     )
 
 
-def _is_async(process: Any) -> bool:
+def _is_async(process: object) -> bool:
     return inspect.iscoroutinefunction(process) or inspect.isasyncgenfunction(process)
 
 
@@ -199,7 +199,7 @@ def _declaration(cls: type, name: str, message: str) -> Problem:
     return Problem("invalid_declaration", f"{cls.__module__}.{cls.__qualname__}.{name}", message)
 
 
-def _hints(cls: type, of: Any, local_names: Mapping[str, Any]) -> dict[str, Any]:
+def _hints(cls: type, of: object, local_names: Mapping[str, object]) -> dict[str, Any]:
     try:
         return get_type_hints(of, localns=dict(local_names), include_extras=True)
     except NameError as error:
@@ -264,7 +264,7 @@ def _stream_item(returned: Annotation) -> tuple[Annotation, bool]:
 
 
 def _outputs(
-    returned: Annotation, local_names: Mapping[str, Any]
+    returned: Annotation, local_names: Mapping[str, object]
 ) -> tuple[dict[str, Output], Callable[[Any], tuple[Any, ...]] | None]:
     """
     Return the outputs that a return annotation declares, and how to take the returned value apart.
@@ -287,7 +287,7 @@ def _outputs(
     return {"output": Output("output", kind, _note(returned))}, None
 
 
-def _named(kind: Any, fields: list[str], local_names: Mapping[str, Any]) -> dict[str, Output]:
+def _named(kind: object, fields: list[str], local_names: Mapping[str, object]) -> dict[str, Output]:
     hints = get_type_hints(kind, localns=dict(local_names), include_extras=True)
     return {name: Output(name, strip(hints[name]), _note(hints[name])) for name in fields}
 

@@ -93,7 +93,7 @@ class Graph:
         return {node.name: node for node in self.of_role(Role.OUTPUT)}
 
 
-def is_missing_asset(prop: Property, value: Any) -> bool:
+def is_missing_asset(prop: Property, value: object) -> bool:
     """
     Whether an unconnected property that needs an image (or another asset) holds an empty reference.
     """

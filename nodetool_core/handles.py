@@ -73,13 +73,13 @@ class ListOf(Protocol[Item]):
     def reverse(self) -> None: ...
 
 
-def spec_of(value: Any) -> NodeSpec | None:
+def spec_of(value: object) -> NodeSpec | None:
     """Return the declaration of a node; None for anything else."""
     spec = getattr(type(value), "spec", None)
     return spec if isinstance(spec, NodeSpec) else None
 
 
-def holds_outputs(value: Any) -> bool:
+def holds_outputs(value: object) -> bool:
     """Whether a value is an output or a node, or has one somewhere inside."""
     if type(value) in PLAIN_TYPES:
         return False
@@ -91,7 +91,7 @@ def holds_outputs(value: Any) -> bool:
     return False
 
 
-def _is_output(value: Any) -> bool:
+def _is_output(value: object) -> bool:
     return isinstance(value, OutputHandle) or spec_of(value) is not None
 
 

@@ -35,7 +35,7 @@ Other colons are part of a name, such as a time of day.
 """
 
 
-def apply(graph: Graph, values: Mapping[str, Any], *, texts: bool = False) -> Graph:
+def apply(graph: Graph, values: Mapping[str, object], *, texts: bool = False) -> Graph:
     """
     Return the graph with values put in place.
 
@@ -175,7 +175,7 @@ class _Names:
         )
 
 
-def _with_images(value: Any) -> Any:
+def _with_images(value: object) -> Any:
     """Return a value given from Python with what travels along edges in place of images."""
     if isinstance(value, CONTAINERS) and is_too_deep(value):
         # Refused as a value, whatever it holds.
@@ -194,7 +194,7 @@ def _as_image(value: Any) -> Any:
     return value
 
 
-def _from_here(value: Any) -> Any:
+def _from_here(value: object) -> Any:
     """
     Relative paths given from outside mean the current folder.
 

@@ -144,12 +144,12 @@ class Node:
         # Not at run time, where every annotation is a property.
         dynamic_values: dict[str, Any]
 
-    def __init_subclass__(cls, **keywords: Any) -> None:
+    def __init_subclass__(cls, **keywords: object) -> None:
         super().__init_subclass__(**keywords)
         if getattr(cls, "process", None) is not None:
             cls.spec = declare(cls, sys._getframe(1).f_locals)
 
-    def __init__(self, /, **properties: Any) -> None:
+    def __init__(self, /, **properties: object) -> None:
         spec = getattr(type(self), "spec", None)
         if spec is None:
             raise TypeError(f"{type(self).__name__} has no process method, so it is no node yet.")
@@ -158,7 +158,7 @@ class Node:
             for name, prop in spec.properties.items()
             if not prop.required
         }
-        dynamic: dict[str, Any] = {}
+        dynamic: dict[str, object] = {}
         problems: list[Problem] = []
         for name, value in properties.items():
             prop = spec.properties.get(name)
@@ -179,7 +179,7 @@ class Node:
         self.__dict__["dynamic_values"] = dynamic
 
     @classmethod
-    def instantiate(cls, values: dict[str, Any]) -> Node:
+    def instantiate(cls, values: dict[str, object]) -> Node:
         """
         Return an instance that takes over already validated values.
 
@@ -189,7 +189,7 @@ class Node:
         object.__setattr__(node, "__dict__", values)
         return node
 
-    def demand(self, values: dict[str, Any]) -> frozenset[str]:
+    def demand(self, values: dict[str, object]) -> frozenset[str]:
         """
         Return the lazy properties to evaluate, given the values that are there.
 
@@ -198,7 +198,7 @@ class Node:
         return self.lazy
 
     @classmethod
-    def fingerprint(cls, values: dict[str, Any], sources: Sources) -> str | None:
+    def fingerprint(cls, values: dict[str, object], sources: Sources) -> str | None:
         """
         Return what else the result depends on, such as the content of a file that a text names.
 
@@ -235,7 +235,7 @@ class Node:
         hint = near_miss(name, [*spec.outputs, *spec.properties])
         raise AttributeError(f"{spec.title} has no output or property {name!r}. {hint}".rstrip())
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(
             f"{type(self).__name__}.{name} can't be assigned: give properties to the constructor,"
             " keep nothing on a node."

@@ -39,14 +39,16 @@ class JsonValue(ABC):
 
     @classmethod
     @abstractmethod
-    def from_json(cls, form: Any) -> Self:
+    def from_json(cls, form: object) -> Self:
         """Make the value of a JSON form. Raise ValueError with what is wrong with it."""
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(
+        cls, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
         from pydantic_core import core_schema
 
-        def read(value: Any) -> Any:
+        def read(value: object) -> Any:
             return value if isinstance(value, cls) else cls.from_json(value)
 
         return core_schema.no_info_plain_validator_function(read)
@@ -58,7 +60,7 @@ class JsonValue(ABC):
         return {}
 
 
-def fields_of(value: Any) -> dict[str, Any] | None:
+def fields_of(value: object) -> dict[str, Any] | None:
     """
     Return the fields of a dataclass's value, by name.
 
@@ -79,9 +81,9 @@ def fields_of(value: Any) -> dict[str, Any] | None:
     )
 
 
-def with_fields(kind: type, fields: dict[str, Any]) -> Any:
+def with_fields(kind: type, fields: dict[str, object]) -> Any:
     """Return the value of a dataclass with these fields, without calling code of its own."""
-    value: Any = object.__new__(kind)
+    value: object = object.__new__(kind)
     for name, field in fields.items():
         object.__setattr__(value, name, field)
     return value

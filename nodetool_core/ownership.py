@@ -52,7 +52,7 @@ class NoCopyError(NodetoolError):
     """A value can't be handed to more than one holder."""
 
 
-def own_copy(value: Any) -> Any:
+def own_copy(value: object) -> Any:
     """
     Return the value for one more holder.
 
@@ -69,13 +69,13 @@ def own_copy(value: Any) -> Any:
         ) from None
 
 
-def is_immutable(value: Any) -> bool:
+def is_immutable(value: object) -> bool:
     """Whether a value is its own copy, as numbers and texts are."""
     return type(value) in _IMMUTABLE
 
 
-def _copied(value: Any, seen: Seen) -> Any:
-    kind: Any = type(value)
+def _copied(value: object, seen: Seen) -> Any:
+    kind: object = type(value)
     if kind in _IMMUTABLE:
         return value
     if id(value) in seen:
@@ -100,25 +100,25 @@ def _copier(kind: Any) -> Copier:
     return _itself
 
 
-def _itself(value: Any, seen: Seen) -> Any:
+def _itself(value: object, seen: Seen) -> Any:
     return value
 
 
-def _refuse(value: Any, seen: Seen) -> Any:
+def _refuse(value: object, seen: Seen) -> Any:
     message = f"is a {type(value).__name__}, which can be read only once."
     raise NoCopyError(
         Problem("invalid_value", "", message, "Give a list of what it yields: list(…).")
     )
 
 
-def _list(value: list[Any], seen: Seen) -> list[Any]:
+def _list(value: list[object], seen: Seen) -> list[Any]:
     new = seen[id(value)] = copy.copy(value)
     if not _IMMUTABLE.issuperset(map(type, value)):
         new[:] = [_copied(item, seen) for item in value]
     return new
 
 
-def _dict(value: dict[Any, Any], seen: Seen) -> dict[Any, Any]:
+def _dict(value: dict[object, object], seen: Seen) -> dict[Any, Any]:
     new = seen[id(value)] = copy.copy(value)
     for name, item in value.items():
         if type(item) not in _IMMUTABLE:
@@ -136,14 +136,14 @@ def _tuple(value: tuple[Any, ...], seen: Seen) -> tuple[Any, ...]:
     return kind._make(items) if hasattr(kind, "_make") else kind(items)  # type: ignore[no-any-return]
 
 
-def _deque(value: deque[Any], seen: Seen) -> deque[Any]:
+def _deque(value: deque[object], seen: Seen) -> deque[Any]:
     new = seen[id(value)] = copy.copy(value)
     for position, item in enumerate(value):
         new[position] = _copied(item, seen)
     return new
 
 
-def _shallow(value: Any, seen: Seen) -> Any:
+def _shallow(value: object, seen: Seen) -> Any:
     return copy.copy(value)
 
 
@@ -217,7 +217,7 @@ def _tensor(value: Any, seen: Seen) -> Any:
     return new
 
 
-def _is(one: Any, other: Any) -> bool:
+def _is(one: object, other: object) -> bool:
     return one is other
 
 

@@ -60,7 +60,7 @@ class FieldInfo:
 
 
 def Field(  # noqa: N802 - reads as a declaration, like pydantic's
-    default: Any = MISSING,
+    default: object = MISSING,
     *,
     description: str = "",
     ge: float | None = None,
@@ -109,14 +109,14 @@ class Property:
     def required(self) -> bool:
         return self.default is MISSING
 
-    def is_default(self, value: Any) -> bool:
+    def is_default(self, value: object) -> bool:
         """Whether a value says no more than leaving the property out does."""
         # Of another type is another value, though True == 1.
         return value is self.default or (
             type(value) is type(self.default) and bool(value == self.default)
         )
 
-    def tells(self, value: Any) -> bool:
+    def tells(self, value: object) -> bool:
         """
         Whether a result may depend on a value of the property beyond what its declaration says.
         """
@@ -157,7 +157,7 @@ class Property:
         named: Any = TypeAliasType("Value", readable(self.annotation))
         return TypeAdapter(named, config=config)
 
-    def validate(self, value: Any, where: str) -> tuple[Any, list[Problem]]:
+    def validate(self, value: object, where: str) -> tuple[Any, list[Problem]]:
         """
         Return an own copy of the value, in the property's type, and what is wrong with it.
 
@@ -181,7 +181,7 @@ class Property:
         wrong = self.misfit(value)
         return value, [Problem("invalid_value", where, wrong)] if wrong else []
 
-    def _read(self, value: Any) -> Any:
+    def _read(self, value: object) -> Any:
         """Return the value that a JSON form stands for. Raises ValidationError."""
         from pydantic import ValidationError
 
@@ -203,7 +203,7 @@ class Property:
             except (TypeError, ValueError):
                 raise error from None
 
-    def misfit(self, value: Any) -> str:
+    def misfit(self, value: object) -> str:
         """Why a value of the right type is out of bounds, or an empty string."""
         if isinstance(value, (float, *CONTAINERS)) and (wrong := complaint(value)):
             return wrong
@@ -259,7 +259,7 @@ class Property:
             )
         return found
 
-    def _hint(self, value: Any) -> str:
+    def _hint(self, value: object) -> str:
         """
         Return what to write in place of a value that is nearly one.
 
@@ -277,7 +277,7 @@ class Property:
         """
         return is_open(self.annotation)
 
-    def not_kept(self, value: Any) -> str:
+    def not_kept(self, value: object) -> str:
         """Return what a file would not give back of a value as it is, or an empty string."""
         if not self._is_open:
             return ""
@@ -296,7 +296,7 @@ class Property:
                     return f"a file would give back the name {name!r} as a text."
         return ""
 
-    def to_json(self, value: Any) -> Any:
+    def to_json(self, value: object) -> Any:
         """Return the JSON form of a value of this property."""
         return jsonable(value)
 
@@ -317,7 +317,7 @@ class Property:
         return schema
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """Return a value as messages show it: as Python writes it, not too long."""
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
@@ -331,7 +331,7 @@ _OF_JSON = PLAIN_TYPES | {list, dict}
 """Types whose values a file gives back as they are."""
 
 
-def _with_references(value: Any) -> Any:
+def _with_references(value: object) -> Any:
     """
     Return a value with references in place of their JSON forms.
 
@@ -350,7 +350,7 @@ def _with_references(value: Any) -> Any:
     return {name: _with_references(item) for name, item in value.items()}
 
 
-def jsonable(value: Any) -> Any:
+def jsonable(value: object) -> Any:
     """
     Return the JSON form of a property's value.
 

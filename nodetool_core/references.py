@@ -56,12 +56,12 @@ class Reference(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _accept_text(cls, value: Any) -> Any:
+    def _accept_text(cls, value: object) -> Any:
         return {cls._text_field: value} if isinstance(value, str) and cls._text_field else value
 
     @model_serializer(mode="wrap")
     def _leave_out_unset(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        written: dict[str, Any] = handler(self)
+        written: dict[str, object] = handler(self)
         return {
             name: value
             for name, value in written.items()
@@ -232,7 +232,7 @@ class ModelRef(Reference):
 
     @model_validator(mode="before")
     @classmethod
-    def _accept_image_model(cls, value: Any) -> Any:
+    def _accept_image_model(cls, value: object) -> Any:
         """NodeTool's `image_model` names the weights by `id`, and by `provider` who runs them."""
         if not isinstance(value, dict) or value.get("type") != "image_model":
             return value

@@ -77,7 +77,7 @@ class Registry:
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_importing"}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         vars(self).update(state)
         self.after_fork()
         renewed_after_fork(self)
@@ -281,7 +281,7 @@ class Registry:
 def _function(source: str) -> Callable[..., Any]:
     """Return what `module:function` names."""
     module, _, name = source.partition(":")
-    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    found: Callable[..., object] = getattr(importlib.import_module(module), name)
     return found
 
 

@@ -317,7 +317,7 @@ def settings_path(environment: Mapping[str, str]) -> Path:
     return folder / "nodetool" / "settings.env"
 
 
-def kind_of_key(value: Any) -> str:
+def kind_of_key(value: object) -> str:
     """
     Return what a value, or a text somewhere inside it, looks like (`a Hugging Face token`).
 
@@ -345,7 +345,7 @@ def _kind_of_text(text: str) -> str:
     return _KEYS[found.lastindex - 1][0] if found and found.lastindex else ""
 
 
-def key_problem(value: Any, where: str) -> Problem | None:
+def key_problem(value: object, where: str) -> Problem | None:
     """
     Return the problem of a value that holds what looks like a key, or can't be looked through.
 

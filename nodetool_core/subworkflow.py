@@ -195,7 +195,7 @@ class _Expansion:
         outer: str,
         record: NodeRecord,
         node: GraphNode,
-        given: dict[str, Any],
+        given: dict[str, object],
         fed: dict[str, Handle],
     ) -> None:
         if node.role is Role.OUTPUT or (node.role is Role.INPUT and node.name in fed):

@@ -130,7 +130,7 @@ def is_open(annotation: Annotation) -> bool:
     annotation = strip(annotation)
     if annotation in (Any, list, dict, tuple, set, frozenset):
         return True
-    origin: Any = get_origin(annotation)
+    origin: object = get_origin(annotation)
     return origin is not Literal and any(
         is_open(arg) for arg in get_args(annotation) if arg is not Ellipsis
     )
@@ -266,6 +266,6 @@ def type_name(annotation: Annotation) -> str:
     return str(getattr(annotation, "__name__", annotation)).lower()
 
 
-def value_type_name(value: Any) -> str:
+def value_type_name(value: object) -> str:
     """Return the type of a value, spelled as `type_name` spells types."""
     return "none" if value is None else type_name(type(value))

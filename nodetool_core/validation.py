@@ -156,7 +156,9 @@ class _Reader:
             self.suggestions[node_type] = self.registry.suggest(node_type)
         return self.suggestions.get(node_type, "")
 
-    def _read_node(self, index: int, node_id: str, node_type: str, data: Mapping[str, Any]) -> None:
+    def _read_node(
+        self, index: int, node_id: str, node_type: str, data: Mapping[str, object]
+    ) -> None:
         if node_id in self.position or node_id in self.broken:
             self._problem(
                 "duplicate_id",
@@ -216,7 +218,7 @@ class _Reader:
         return self.types[node_type]
 
     def _renamed(
-        self, place: str, node_type: str, alias: Alias, data: Mapping[str, Any]
+        self, place: str, node_type: str, alias: Alias, data: Mapping[str, object]
     ) -> dict[str, Any]:
         renamed = {}
         if alias.type != node_type:

@@ -51,7 +51,7 @@ def leaves(value: object, kind: type[Kind]) -> Iterator[Kind]:
         yield value
 
 
-def map_leaves(value: Any, change: Callable[[Any], object]) -> Any:
+def map_leaves(value: object, change: Callable[[object], object]) -> Any:
     """
     Return a value in containers of its own, with `change(leaf)` in place of each leaf.
 
@@ -75,7 +75,7 @@ def map_places(value: Any, change: Callable[[Any, Place], object], place: Place 
     return kind._make(items) if hasattr(kind, "_make") else kind(items)
 
 
-def json_form(value: object, write: Callable[[Any], Json]) -> Json:
+def json_form(value: object, write: Callable[[object], Json]) -> Json:
     """
     Return a value in lists and objects, with `write(leaf)` in place of each leaf.
 

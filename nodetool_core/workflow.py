@@ -79,7 +79,7 @@ class WorkflowDocument(_Record):
     graph: GraphRecord = Field(default_factory=GraphRecord)
 
     @classmethod
-    def from_json(cls, content: Any, where: str = "workflow") -> Self:
+    def from_json(cls, content: object, where: str = "workflow") -> Self:
         """
         Read a parsed JSON value. Raises WorkflowError with every place where the shape is wrong.
         """

@@ -124,7 +124,7 @@ class _Pixels:
 
     __slots__ = ("_access", "_core", "_image")
 
-    def __init__(self, image: CopyOnWriteImage, access: Any) -> None:
+    def __init__(self, image: CopyOnWriteImage, access: object) -> None:
         self._image = image
         self._core = image.im
         self._access = access
@@ -132,7 +132,7 @@ class _Pixels:
     def __getitem__(self, position: tuple[int, int]) -> Any:
         return self._current()[position]
 
-    def __setitem__(self, position: tuple[int, int], color: Any) -> None:
+    def __setitem__(self, position: tuple[int, int], color: object) -> None:
         if self._image.readonly:
             self._image._ensure_mutable()
         self._current()[position] = color
@@ -149,7 +149,7 @@ def _content(image: Image.Image) -> tuple[Any, ...]:
     return image.mode, image.size, image.info, image.getpalette(), image.tobytes()
 
 
-def _restored(state: list[Any]) -> Image.Image:
+def _restored(state: list[object]) -> Image.Image:
     image = Image.Image()
     image.__setstate__(state)
     return image

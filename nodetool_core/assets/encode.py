@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from nodetool_core.assets.files import atomic_write, write_problem
 from nodetool_core.assets.modes import DEEP_MODES, in_mode
@@ -74,7 +74,7 @@ def save_image(
     image: Image.Image,
     path: str | Path,
     *,
-    provenance: dict[str, Any] | None = None,
+    provenance: dict[str, object] | None = None,
     quality: int | None = None,
 ) -> Path:
     """
@@ -97,7 +97,7 @@ def save_image(
 def encode_image(
     image: Image.Image,
     file_format: str,
-    provenance: dict[str, Any] | None = None,
+    provenance: dict[str, object] | None = None,
     *,
     quality: int | None = None,
     is_quick: bool = False,
@@ -116,7 +116,7 @@ def encode_image(
         )
         raise ImageError(Problem("unknown_format", where, message, near_miss(file_format, _MODES)))
     image = _holdable(image, file_format)
-    options: dict[str, Any] = {"icc_profile": _profile(image)} if file_format != "GIF" else {}
+    options: dict[str, object] = {"icc_profile": _profile(image)} if file_format != "GIF" else {}
     if file_format in _QUALITY:
         options["quality"] = _QUALITY[file_format] if quality is None else quality
     if file_format == "PNG" and is_quick:

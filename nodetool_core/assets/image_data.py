@@ -37,7 +37,10 @@ class ImageData(ImageRef):
 
     @classmethod
     def of(
-        cls, image: Image.Image, provenance: dict[str, Any] | None = None, notes: Sequence[str] = ()
+        cls,
+        image: Image.Image,
+        provenance: dict[str, object] | None = None,
+        notes: Sequence[str] = (),
     ) -> Self:
         """
         Return an image of what an image shows now.
@@ -91,14 +94,14 @@ class ImageData(ImageRef):
         """Return this image: it never changes."""
         return self
 
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+    def __deepcopy__(self, memo: dict[int, object] | None = None) -> Self:
         """Return this image: it never changes."""
         return self
 
     def is_empty(self) -> bool:
         return False
 
-    def with_provenance(self, provenance: dict[str, Any]) -> Self:
+    def with_provenance(self, provenance: dict[str, object]) -> Self:
         """Return the same pixels with their origin."""
         return type(self).of(self._image, provenance)
 

@@ -16,13 +16,13 @@ _NARROW = frozenset("iljtfrI.,:;'|!()[]{} ")
 _WIDE = frozenset("mwMWOQGD@%—…")
 
 
-def short(value: Any, length: int = 40) -> str:
+def short(value: object, length: int = 40) -> str:
     """Return a value as one line of at most `length` characters."""
     text = " ".join(_text(value).split())
     return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if isinstance(value, str):
         return value[:2000] if value else '""'
     if isinstance(value, AssetRef):

@@ -250,7 +250,7 @@ def _row(row: _Row, y: float) -> list[str]:
     return parts
 
 
-def _handle(x: float, y: float, annotation: Any, filled: bool) -> str:
+def _handle(x: float, y: float, annotation: object, filled: bool) -> str:
     """Return a round handle; a square one for lists."""
     colour = _colour(annotation)
     fill = f'fill="{colour}"' if filled else 'class="nt-hollow"'
@@ -270,18 +270,18 @@ def _label(
     return f'<text class="{kind}" x="{x:g}" y="{y:g}"{scale}{place}>{_escaped(text)}</text>'
 
 
-def _is_list(annotation: Any) -> bool:
+def _is_list(annotation: object) -> bool:
     return any(
         getattr(member, "__origin__", member) in (list, tuple, set)
         for member in union_members(annotation)
     )
 
 
-def _colour(annotation: Any) -> str:
+def _colour(annotation: object) -> str:
     return _COLOURS[_family(annotation)]
 
 
-def _family(annotation: Any) -> str:
+def _family(annotation: object) -> str:
     """
     Return what a type is about, for its colour.
 

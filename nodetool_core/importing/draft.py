@@ -72,10 +72,10 @@ class Draft:
         self,
         node_id: str,
         node_type: str,
-        properties: Mapping[str, Any],
+        properties: Mapping[str, object],
         *,
         where: str,
-        ui: Mapping[str, Any] | None = None,
+        ui: Mapping[str, object] | None = None,
     ) -> str:
         """
         Write a node; a `Handle` as a value becomes an edge.
@@ -87,7 +87,7 @@ class Draft:
         node_class = self.registry.get(node_type)
         if node_class is None:
             raise Unsupported(f"there is no node {node_type}")
-        data: dict[str, Any] = {}
+        data: dict[str, object] = {}
         edges: list[EdgeRecord] = []
         for name, value in properties.items():
             prop = node_class.spec.properties.get(name)

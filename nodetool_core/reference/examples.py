@@ -11,7 +11,7 @@ from __future__ import annotations
 import builtins
 import json
 import keyword
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -313,10 +313,10 @@ class _Builder:
         step = found or self._add(source, {"name": "image", "value": self._own_image()})
         return Link(step, "output")
 
-    def _add(self, node_class: type[Node], given: dict[str, Any]) -> Step:
+    def _add(self, node_class: type[Node], given: Mapping[str, object]) -> Step:
         same = sum(step.node_class.spec.title == node_class.spec.title for step in self.steps)
         name = snake_case(node_class.spec.title)
-        step = Step(f"{name}_{same + 1}" if same else name, node_class, given)
+        step = Step(f"{name}_{same + 1}" if same else name, node_class, dict(given))
         self.steps.append(step)
         return step
 
@@ -346,12 +346,12 @@ def _kind(spec: NodeSpec, output: str) -> str:
     return "images" if is_list else "value"
 
 
-def _lines(records: Iterable[dict[str, Any]]) -> str:
+def _lines(records: Iterable[Mapping[str, object]]) -> str:
     """Return the records of a list in JSON, a line each."""
     return ",\n".join(f"      {json.dumps(record, ensure_ascii=False)}" for record in records)
 
 
-def _json_form(step: Step, given: dict[str, Any]) -> dict[str, Any]:
+def _json_form(step: Step, given: dict[str, object]) -> dict[str, Any]:
     return {name: step.spec.properties[name].to_json(value) for name, value in given.items()}
 
 
@@ -365,7 +365,7 @@ def _indented(lines: Iterable[str]) -> str:
     return "".join(f"    {line},\n" for line in lines)
 
 
-def _python(value: Any) -> str:
+def _python(value: object) -> str:
     if isinstance(value, Link):
         clashes = value.output in value.step.spec.properties
         return (

@@ -129,7 +129,7 @@ def save_small(image: Image, path: Path) -> None:
     atomic_write(path, encoded.getvalue())
 
 
-def _items(value: Any) -> list[Any]:
+def _items(value: object) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 

@@ -35,12 +35,12 @@ def on_config(config: Any) -> Any:
     return config
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
+def on_page_markdown(markdown: str, **_: object) -> str:
     """Return the text of a page; MkDocs calls this for each."""
     return _NOT_RUN.sub(r"\1", markdown)
 
 
-def on_page_content(html: str, **_: Any) -> str:
+def on_page_content(html: str, **_: object) -> str:
     """Return the HTML of a page; MkDocs calls this for each."""
     return _NARROW.sub(lambda part: _JOINT.sub("<wbr>", part[0]), html)
 
@@ -64,7 +64,7 @@ def _own_pages(docs: Path) -> list[str]:
 
 def _node_sections(docs: Path) -> list[Any]:
     nodes = docs / "nodes"
-    sections: list[Any] = [f"nodes/{name}" for name in _FIRST if (nodes / name).exists()]
+    sections: list[object] = [f"nodes/{name}" for name in _FIRST if (nodes / name).exists()]
     for index in sorted(nodes.rglob("index.md")):
         if index.parent != nodes:
             namespace = ".".join(index.parent.relative_to(nodes).parts)

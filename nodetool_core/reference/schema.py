@@ -53,7 +53,7 @@ def workflow_schema(nodes: Iterable[type[Node]]) -> dict[str, Any]:
     """
     Return the schema of a workflow file whose nodes are among these, or of types not known here.
     """
-    definitions: dict[str, Any] = {}
+    definitions: dict[str, object] = {}
     rules = [_rule(node, definitions) for node in nodes]
     names = [rule["if"]["properties"]["type"]["const"] for rule in rules]
     node = {
@@ -125,10 +125,10 @@ def _edge() -> dict[str, Any]:
     }
 
 
-def _rule(node: type[Node], definitions: dict[str, Any]) -> dict[str, Any]:
+def _rule(node: type[Node], definitions: dict[str, object]) -> dict[str, Any]:
     """Return what holds for the data of one node type."""
     spec = node.spec
-    data: dict[str, Any] = {
+    data: dict[str, object] = {
         "properties": {prop.name: _in_file(prop, definitions) for prop in spec.properties.values()},
         "description": " ".join(spec.description.split()),
     }
@@ -140,7 +140,7 @@ def _rule(node: type[Node], definitions: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _in_file(prop: Property, definitions: dict[str, Any]) -> dict[str, Any]:
+def _in_file(prop: Property, definitions: dict[str, object]) -> dict[str, Any]:
     """
     Return the schema of a property as files write it.
 

@@ -84,7 +84,7 @@ What is given instead of defaults that are made for larger images than the sampl
 _VALUES: dict[Any, Any] = {bool: True, int: 3, float: 0.6}
 
 
-def sample(prop: Property, spec: NodeSpec, any_value: Any) -> Any:
+def sample(prop: Property, spec: NodeSpec, any_value: object) -> Any:
     """
     Return a value for a property, IMAGE where the example's image should be connected, or NOTHING.
 
@@ -146,7 +146,7 @@ def _text(prop: Property, spec: NodeSpec) -> Any:
     return _TEXTS.get(prop.name, "lake" if prop.required else NOTHING)
 
 
-def _of_type(annotation: Any, prop: Property) -> Any:
+def _of_type(annotation: object, prop: Property) -> Any:
     annotation = strip(annotation)
     allowed = choices(annotation)
     if allowed is not None:
@@ -161,7 +161,7 @@ def _of_type(annotation: Any, prop: Property) -> Any:
     return _of_class(origin)
 
 
-def _of_class(kind: Any) -> Any:
+def _of_class(kind: object) -> Any:
     if not isinstance(kind, type):
         return "lake"
     if issubclass(kind, FolderRef):
@@ -174,7 +174,7 @@ def _of_class(kind: Any) -> Any:
         return {"type": "image_size", "width": 128, "height": 128}
     if issubclass(kind, ModelRef):
         return {"type": kind.type_name(), "repo_id": _TEXTS["repo_id"]}
-    simple: dict[type, Any] = {
+    simple: dict[type, object] = {
         bool: True,
         dt.datetime: "2026-06-21T12:00:00+00:00",
         dt.date: "2026-06-21",
@@ -183,7 +183,7 @@ def _of_class(kind: Any) -> Any:
     return simple.get(kind, "lake")
 
 
-def _items(item: Any, prop: Property) -> list[Any]:
+def _items(item: object, prop: Property) -> list[Any]:
     if isinstance(item, type) and issubclass(item, ImageRef):
         return [{"type": "image", "uri": uri} for uri in (SAMPLE_IMAGE, OTHER_IMAGE)]
     if item is Any or str in union_members(item):

@@ -155,7 +155,7 @@ def load(path: Path) -> list[ComfyNode]:
     return read(content, where)
 
 
-def read(content: Any, where: str = "workflow") -> list[ComfyNode]:
+def read(content: object, where: str = "workflow") -> list[ComfyNode]:
     """Return the nodes of a parsed JSON value, in the order of `load`. Raises WorkflowError."""
     if isinstance(content, Mapping) and isinstance(content.get("prompt"), Mapping):
         content = content["prompt"]
@@ -178,7 +178,7 @@ def read(content: Any, where: str = "workflow") -> list[ComfyNode]:
     return _in_order(nodes, where)
 
 
-def _from_api(node_id: str, node: Mapping[str, Any], where: str) -> ComfyNode:
+def _from_api(node_id: str, node: Mapping[str, object], where: str) -> ComfyNode:
     inputs, meta = node.get("inputs", {}), node.get("_meta", {})
     if not isinstance(node["class_type"], str) or not isinstance(inputs, Mapping):
         raise _refused(

@@ -45,14 +45,16 @@ def import_nodes(
     Raises WorkflowError.
     """
     draft = Draft(registry)
-    outputs: dict[str, tuple[Any, ...] | Missing] = {}
+    outputs: dict[str, tuple[object, ...] | Missing] = {}
     for node in nodes:
         inputs = {key: _resolved(value, outputs) for key, value in node.inputs.items()}
         outputs[node.id] = _followed(node, inputs, draft)
     return draft.imported(name, where)
 
 
-def _followed(node: ComfyNode, inputs: dict[str, Any], draft: Draft) -> tuple[Any, ...] | Missing:
+def _followed(
+    node: ComfyNode, inputs: dict[str, object], draft: Draft
+) -> tuple[Any, ...] | Missing:
     """Return what a node's outputs stand for."""
     if node.mode:
         draft.note(f"{node.mode}_node", node.label, f"is {node.mode}, and left out.")
@@ -79,7 +81,7 @@ def _followed(node: ComfyNode, inputs: dict[str, Any], draft: Draft) -> tuple[An
     return values
 
 
-def _passed_on(inputs: dict[str, Any]) -> tuple[Any, ...]:
+def _passed_on(inputs: dict[str, object]) -> tuple[Any, ...]:
     """
     Return the outputs of a node that is bypassed: the input that is named by the output's number.
     """
@@ -87,7 +89,7 @@ def _passed_on(inputs: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(inputs.get(str(number), Missing("a bypassed node")) for number in range(last + 1))
 
 
-def _resolved(value: Any, outputs: dict[str, tuple[Any, ...] | Missing]) -> Any:
+def _resolved(value: object, outputs: dict[str, tuple[object, ...] | Missing]) -> Any:
     """Return the value of an input: what a link leads to, or the value that stands there."""
     if not isinstance(value, Link):
         return value

@@ -22,13 +22,13 @@ _SAYS_NOTHING = frozenset({"control_after_generate", "upload"})
 class Reading:
     """The inputs of one node; remembers which were read, so that none is forgotten."""
 
-    def __init__(self, node: ComfyNode, inputs: Mapping[str, Any], draft: Draft) -> None:
+    def __init__(self, node: ComfyNode, inputs: Mapping[str, object], draft: Draft) -> None:
         self.node = node
         self.draft = draft
         self._inputs = inputs
         self._read: set[str] = set()
 
-    def take(self, name: str, default: Any = REQUIRED) -> Any:
+    def take(self, name: str, default: object = REQUIRED) -> Any:
         """
         Return the value of an input.
 
@@ -53,7 +53,7 @@ class Reading:
             raise Unsupported(f"its {name} is {type(value).__name__}, not {kind.__name__}")
         return value
 
-    def number(self, name: str, default: Any = REQUIRED) -> float:
+    def number(self, name: str, default: object = REQUIRED) -> float:
         """
         Return a number that stands in the file.
 
@@ -77,7 +77,7 @@ class Reading:
             self.note("works on the first image of the batch only.", level="warning")
         return pixels.handle
 
-    def whole(self, name: str, default: Any = REQUIRED) -> int:
+    def whole(self, name: str, default: object = REQUIRED) -> int:
         """Return the same, without what follows the point."""
         return int(self.number(name, default))
 
@@ -85,7 +85,7 @@ class Reading:
         """Count inputs as read that make no difference here."""
         self._read.update(names)
 
-    def usual(self, name: str, *values: Any) -> None:
+    def usual(self, name: str, *values: object) -> None:
         """
         Count an input as read where it has one of the values that make no difference.
         """
@@ -96,7 +96,11 @@ class Reading:
         return name in self._inputs
 
     def add(
-        self, node_type: str, properties: Mapping[str, Any], part: str = "", optional: bool = False
+        self,
+        node_type: str,
+        properties: Mapping[str, object],
+        part: str = "",
+        optional: bool = False,
     ) -> str:
         """
         Write a node of ours.
@@ -104,7 +108,7 @@ class Reading:
         Its id is the node's own, with `_part` behind it for all but the main one.
         """
         node_id = f"{self.node.id}_{part}" if part else self.node.id
-        ui: dict[str, Any] = {"title": self.node.title} if self.node.title else {}
+        ui: dict[str, object] = {"title": self.node.title} if self.node.title else {}
         if self.node.position:
             ui["position"] = dict(zip("xy", self.node.position, strict=True))
         self.draft.add(node_id, node_type, properties, where=self.node.label, ui=ui)
@@ -133,7 +137,7 @@ class Reading:
         return [(name, _shown(self._inputs[name])) for name in rest]
 
 
-def _shown(value: Any) -> Any:
+def _shown(value: object) -> Any:
     return (
         value
         if isinstance(value, (str, int, float, bool, type(None), list, dict))

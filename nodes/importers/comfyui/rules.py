@@ -37,7 +37,7 @@ class Step:
     """Inputs without counterpart, and the values at which they make no difference."""
 
     def __call__(self, reading: Reading) -> tuple[Any, ...]:
-        properties: dict[str, Any] = {}
+        properties: dict[str, object] = {}
         for name, prop in self.inputs.items():
             value = reading.take(name)
             if isinstance(value, Pixels):
@@ -295,7 +295,7 @@ def _file(reading: Reading) -> Handle:
     return Handle(reading.add("nodetool.input.ImageInput", {"name": name, "value": value}))
 
 
-def _channel(name: Any) -> str:
+def _channel(name: object) -> str:
     if name not in ("red", "green", "blue"):
         raise Unsupported(f"channel {name!r} is none of red, green, blue")
     return str(name)[0].upper()

@@ -156,7 +156,7 @@ def _sampled(reading: Reading, sampling: Sampling) -> tuple[Any, ...]:
     """Return the node that does what a sampler does."""
     guider, latents, steps = sampling.guider, sampling.latents, sampling.steps
     positive = guider.positive
-    properties: dict[str, Any] = {
+    properties: dict[str, object] = {
         "model": guider.weights.model,
         "prompt": positive.text,
         "negative_prompt": guider.negative.text,
@@ -186,7 +186,7 @@ def _sampled(reading: Reading, sampling: Sampling) -> tuple[Any, ...]:
     return (ImageLatents(Pixels(Handle(made), Handle(made, "images") if several else None)),)
 
 
-def _from_image(latents: ImageLatents, denoise: Any) -> tuple[str, dict[str, Any]]:
+def _from_image(latents: ImageLatents, denoise: object) -> tuple[str, dict[str, Any]]:
     properties = {"image": latents.image.handle, "strength": denoise}
     if latents.mask is None:
         return IMAGE_TO_IMAGE, properties
