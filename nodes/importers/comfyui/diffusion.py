@@ -39,10 +39,10 @@ def of_image(latents: ImageLatents, handle: Handle) -> ImageLatents:
     return ImageLatents(Pixels(handle), count=latents.count)
 
 
-def load_model(name: str) -> Callable[[Reading], tuple[Any, ...]]:
+def load_model(name: str) -> Callable[[Reading], tuple[object, ...]]:
     """Return the rule of a loader whose input `name` names the file."""
 
-    def load(reading: Reading) -> tuple[Any, ...]:
+    def load(reading: Reading) -> tuple[object, ...]:
         path = reading.take_as(name, str)
         reading.usual("weight_dtype", "default")
         called = reading.name("model")
@@ -60,12 +60,12 @@ def load_model(name: str) -> Callable[[Reading], tuple[Any, ...]]:
     return load
 
 
-def load_part(*names: str) -> Callable[[Reading], tuple[Any, ...]]:
+def load_part(*names: str) -> Callable[[Reading], tuple[object, ...]]:
     """
     Return the rule of a loader of a text encoder or an autoencoder, which here come with the model.
     """
 
-    def load(reading: Reading) -> tuple[Any, ...]:
+    def load(reading: Reading) -> tuple[object, ...]:
         files = ", ".join(str(reading.take(name)) for name in names if reading.has(name))
         reading.skip("type", "device")
         reading.note(
@@ -78,10 +78,10 @@ def load_part(*names: str) -> Callable[[Reading], tuple[Any, ...]]:
     return load
 
 
-def load_network(name: str, kind: str) -> Callable[[Reading], tuple[Any, ...]]:
+def load_network(name: str, kind: str) -> Callable[[Reading], tuple[object, ...]]:
     """Return the rule of a loader of a network that a node of ours takes as a property."""
 
-    def load(reading: Reading) -> tuple[Any, ...]:
+    def load(reading: Reading) -> tuple[object, ...]:
         path = reading.take_as(name, str)
         reading.note(
             f"{path!r} is read from the folder that the run starts in, unless it is the id of a"
@@ -92,7 +92,7 @@ def load_network(name: str, kind: str) -> Callable[[Reading], tuple[Any, ...]]:
     return load
 
 
-def lora(reading: Reading) -> tuple[Any, ...]:
+def lora(reading: Reading) -> tuple[object, ...]:
     weights = reading.take_as("model", Weights)
     strength = reading.number("strength_model", 1.0)
     if reading.has("clip") and (other := reading.number("strength_clip", strength)) != strength:
@@ -105,12 +105,12 @@ def lora(reading: Reading) -> tuple[Any, ...]:
     return replace(weights, loras=(*weights.loras, ref)), Part()
 
 
-def encode_text(reading: Reading) -> tuple[Any, ...]:
+def encode_text(reading: Reading) -> tuple[object, ...]:
     reading.skip("clip")
     return (Prompt(reading.take("text", "")),)
 
 
-def encode_text_of_two(reading: Reading) -> tuple[Any, ...]:
+def encode_text_of_two(reading: Reading) -> tuple[object, ...]:
     """SDXL's two texts and sizes: the first text counts."""
     reading.skip("clip")
     text, other = reading.take("text_g", ""), reading.take("text_l", "")
@@ -124,7 +124,7 @@ def encode_text_of_two(reading: Reading) -> tuple[Any, ...]:
     return (Prompt(text),)
 
 
-def encode_text_for_flux(reading: Reading) -> tuple[Any, ...]:
+def encode_text_for_flux(reading: Reading) -> tuple[object, ...]:
     reading.skip("clip")
     text, other = reading.take("t5xxl", ""), reading.take("clip_l", "")
     if other not in ("", text):
@@ -136,16 +136,16 @@ def encode_text_for_flux(reading: Reading) -> tuple[Any, ...]:
     return (Prompt(text, guidance=reading.take("guidance", None)),)
 
 
-def no_text(reading: Reading) -> tuple[Any, ...]:
+def no_text(reading: Reading) -> tuple[object, ...]:
     reading.take("conditioning")
     return (Prompt(""),)
 
 
-def guidance(reading: Reading) -> tuple[Any, ...]:
+def guidance(reading: Reading) -> tuple[object, ...]:
     return (replace(reading.take_as("conditioning", Prompt), guidance=reading.take("guidance")),)
 
 
-def control(reading: Reading) -> tuple[Any, ...]:
+def control(reading: Reading) -> tuple[object, ...]:
     """Both forms: of one conditioning, and of a positive and a negative one."""
     names = ("positive", "negative") if reading.has("positive") else ("conditioning",)
     prompts = [reading.take_as(name, Prompt) for name in names]
@@ -162,25 +162,25 @@ def control(reading: Reading) -> tuple[Any, ...]:
     return tuple(replace(prompt, control=properties) for prompt in prompts)
 
 
-def empty_latents(reading: Reading) -> tuple[Any, ...]:
+def empty_latents(reading: Reading) -> tuple[object, ...]:
     return (
         EmptyLatents(reading.take("width"), reading.take("height"), reading.take("batch_size", 1)),
     )
 
 
-def encode_image_data(reading: Reading) -> tuple[Any, ...]:
+def encode_image_data(reading: Reading) -> tuple[object, ...]:
     reading.skip("vae")
     reading.skip("tile_size", "overlap", "temporal_size", "temporal_overlap")
     return (ImageLatents(reading.take_as("pixels", Pixels)),)
 
 
-def encode_for_inpainting(reading: Reading) -> tuple[Any, ...]:
+def encode_for_inpainting(reading: Reading) -> tuple[object, ...]:
     reading.skip("vae")
     image, mask = reading.take_as("pixels", Pixels), reading.take_as("mask", Pixels)
     return (ImageLatents(image, mask, reading.take("grow_mask_by", 6)),)
 
 
-def condition_for_inpainting(reading: Reading) -> tuple[Any, ...]:
+def condition_for_inpainting(reading: Reading) -> tuple[object, ...]:
     """For models that are made for inpainting; the prompts pass through."""
     reading.skip("vae")
     reading.usual("noise_mask", True)
@@ -188,24 +188,24 @@ def condition_for_inpainting(reading: Reading) -> tuple[Any, ...]:
     return reading.take_as("positive", Prompt), reading.take_as("negative", Prompt), latents
 
 
-def set_mask(reading: Reading) -> tuple[Any, ...]:
+def set_mask(reading: Reading) -> tuple[object, ...]:
     return (replace(image_latents(reading, "samples"), mask=reading.take_as("mask", Pixels)),)
 
 
-def repeat(reading: Reading) -> tuple[Any, ...]:
+def repeat(reading: Reading) -> tuple[object, ...]:
     latents, amount = reading.take("samples"), reading.whole("amount")
     if not isinstance(latents, (EmptyLatents, ImageLatents)) or not isinstance(latents.count, int):
         raise Unsupported("its samples can't be repeated")
     return (replace(latents, count=latents.count * amount),)
 
 
-def decode(reading: Reading) -> tuple[Any, ...]:
+def decode(reading: Reading) -> tuple[object, ...]:
     reading.skip("vae")
     reading.skip("tile_size", "overlap", "temporal_size", "temporal_overlap")
     return (image_latents(reading, "samples").image,)
 
 
-def upscale(reading: Reading) -> tuple[Any, ...]:
+def upscale(reading: Reading) -> tuple[object, ...]:
     image, network = (
         reading.first(reading.take_as("image", Pixels)),
         reading.take_as("upscale_model", Network),
@@ -213,7 +213,7 @@ def upscale(reading: Reading) -> tuple[Any, ...]:
     return (Pixels(Handle(reading.add(UPSCALE, {"image": image, "model": network.ref}))),)
 
 
-RULES: Final[Mapping[str, Callable[[Reading], tuple[Any, ...]]]] = {
+RULES: Final[Mapping[str, Callable[[Reading], tuple[object, ...]]]] = {
     "CLIPLoader": load_part("clip_name"),
     "CLIPTextEncode": encode_text,
     "CLIPTextEncodeFlux": encode_text_for_flux,

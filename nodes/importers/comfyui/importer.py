@@ -54,7 +54,7 @@ def import_nodes(
 
 def _followed(
     node: ComfyNode, inputs: dict[str, object], draft: Draft
-) -> tuple[Any, ...] | Missing:
+) -> tuple[object, ...] | Missing:
     """Return what a node's outputs stand for."""
     if node.mode:
         draft.note(f"{node.mode}_node", node.label, f"is {node.mode}, and left out.")
@@ -81,7 +81,7 @@ def _followed(
     return values
 
 
-def _passed_on(inputs: dict[str, object]) -> tuple[Any, ...]:
+def _passed_on(inputs: dict[str, object]) -> tuple[object, ...]:
     """
     Return the outputs of a node that is bypassed: the input that is named by the output's number.
     """

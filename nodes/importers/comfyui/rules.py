@@ -18,7 +18,7 @@ from nodes.importers.comfyui.reading import Reading
 from nodes.importers.comfyui.values import Pixels
 from nodetool_core.importing.draft import Handle, Unsupported
 
-Rule = Callable[[Reading], tuple[Any, ...]]
+Rule = Callable[[Reading], tuple[object, ...]]
 
 _METHODS: Final = ("lanczos",)
 """Ways of resampling that are ours as well."""
@@ -33,10 +33,10 @@ class Step:
     """Its inputs, and the properties that they become."""
     convert: Mapping[str, Callable[[float], Any]] = field(default_factory=dict)
     """How numbers are rewritten; they can't come over a link then."""
-    usual: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    usual: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
     """Inputs without counterpart, and the values at which they make no difference."""
 
-    def __call__(self, reading: Reading) -> tuple[Any, ...]:
+    def __call__(self, reading: Reading) -> tuple[object, ...]:
         properties: dict[str, object] = {}
         for name, prop in self.inputs.items():
             value = reading.take(name)
@@ -57,7 +57,7 @@ class Through:
     name: str
     lost: str = ""
 
-    def __call__(self, reading: Reading) -> tuple[Any, ...]:
+    def __call__(self, reading: Reading) -> tuple[object, ...]:
         value = reading.take(self.name)
         if self.lost:
             given = ", ".join(f"{name} {value!r}" for name, value in reading.unread())
@@ -76,11 +76,11 @@ class Constant:
 
     type: str
 
-    def __call__(self, reading: Reading) -> tuple[Any, ...]:
+    def __call__(self, reading: Reading) -> tuple[object, ...]:
         return (Handle(reading.add(self.type, {"value": reading.take("value")})),)
 
 
-def load_image(reading: Reading) -> tuple[Any, ...]:
+def load_image(reading: Reading) -> tuple[object, ...]:
     image = _file(reading)
     mask = reading.add(
         "lib.pillow.mask.FromAlpha",
@@ -91,7 +91,7 @@ def load_image(reading: Reading) -> tuple[Any, ...]:
     return Pixels(image), Pixels(Handle(mask))
 
 
-def load_mask(reading: Reading) -> tuple[Any, ...]:
+def load_mask(reading: Reading) -> tuple[object, ...]:
     channel = reading.take("channel", "alpha")
     image = _file(reading)
     if channel == "alpha":
@@ -119,7 +119,7 @@ def load_mask(reading: Reading) -> tuple[Any, ...]:
     )
 
 
-def image_to_mask(reading: Reading) -> tuple[Any, ...]:
+def image_to_mask(reading: Reading) -> tuple[object, ...]:
     image, channel = (
         reading.first(reading.take_as("image", Pixels)),
         _channel(reading.take("channel")),
@@ -133,7 +133,7 @@ def image_to_mask(reading: Reading) -> tuple[Any, ...]:
     )
 
 
-def save_image(reading: Reading) -> tuple[Any, ...]:
+def save_image(reading: Reading) -> tuple[object, ...]:
     pixels = reading.take_as("images", Pixels)
     prefix = str(reading.take("filename_prefix", ""))
     name = PurePosixPath(prefix.replace("\\", "/")).name.replace("%", "").strip("_ ")
@@ -142,7 +142,7 @@ def save_image(reading: Reading) -> tuple[Any, ...]:
     return ()
 
 
-def preview_image(reading: Reading) -> tuple[Any, ...]:
+def preview_image(reading: Reading) -> tuple[object, ...]:
     pixels = reading.take_as("images", Pixels)
     reading.add(
         "nodetool.output.Output",
@@ -151,7 +151,7 @@ def preview_image(reading: Reading) -> tuple[Any, ...]:
     return ()
 
 
-def scale(reading: Reading) -> tuple[Any, ...]:
+def scale(reading: Reading) -> tuple[object, ...]:
     image = reading.first(reading.take_as("image", Pixels))
     return (Pixels(resized(reading, image)),)
 
@@ -179,13 +179,13 @@ def resized(reading: Reading, image: Handle) -> Handle:
     )
 
 
-def latent_upscale(reading: Reading) -> tuple[Any, ...]:
+def latent_upscale(reading: Reading) -> tuple[object, ...]:
     latents = diffusion.image_latents(reading, "samples")
     reading.note("enlarges latents; here, the image that they stand for is enlarged.")
     return (diffusion.of_image(latents, resized(reading, latents.image.handle)),)
 
 
-def latent_upscale_by(reading: Reading) -> tuple[Any, ...]:
+def latent_upscale_by(reading: Reading) -> tuple[object, ...]:
     latents = diffusion.image_latents(reading, "samples")
     reading.note("enlarges latents; here, the image that they stand for is enlarged.")
     reading.usual("upscale_method", *_METHODS)
@@ -193,7 +193,7 @@ def latent_upscale_by(reading: Reading) -> tuple[Any, ...]:
     return (diffusion.of_image(latents, Handle(reading.add("nodetool.image.Scale", properties))),)
 
 
-def blend(reading: Reading) -> tuple[Any, ...]:
+def blend(reading: Reading) -> tuple[object, ...]:
     if (mode := reading.take("blend_mode", "normal")) != "normal":
         raise Unsupported(f"blend_mode {mode!r} has no counterpart")
     return Step(
@@ -201,7 +201,7 @@ def blend(reading: Reading) -> tuple[Any, ...]:
     )(reading)
 
 
-def crop(reading: Reading) -> tuple[Any, ...]:
+def crop(reading: Reading) -> tuple[object, ...]:
     left, top = reading.whole("x", 0), reading.whole("y", 0)
     right, bottom = left + reading.whole("width"), top + reading.whole("height")
     image = reading.first(reading.take_as("image", Pixels))
@@ -209,7 +209,7 @@ def crop(reading: Reading) -> tuple[Any, ...]:
     return (Pixels(Handle(reading.add("nodetool.image.Crop", {"image": image, **box}))),)
 
 
-def composite(reading: Reading) -> tuple[Any, ...]:
+def composite(reading: Reading) -> tuple[object, ...]:
     below, above = (
         reading.first(reading.take_as(name, Pixels)) for name in ("destination", "source")
     )
@@ -240,7 +240,7 @@ def composite(reading: Reading) -> tuple[Any, ...]:
     )
 
 
-def pad(reading: Reading) -> tuple[Any, ...]:
+def pad(reading: Reading) -> tuple[object, ...]:
     sides = {name: reading.take(name, 0) for name in ("left", "top", "right", "bottom")}
     image = reading.first(reading.take_as("image", Pixels))
     made = reading.add(
@@ -250,18 +250,18 @@ def pad(reading: Reading) -> tuple[Any, ...]:
     return Pixels(Handle(made)), Pixels(Handle(made, "mask"))
 
 
-def empty_image(reading: Reading) -> tuple[Any, ...]:
+def empty_image(reading: Reading) -> tuple[object, ...]:
     reading.usual("batch_size", 1)
     colour = f"#{reading.whole('color', 0) & 0xFFFFFF:06x}"
     return _canvas(reading, colour)
 
 
-def solid_mask(reading: Reading) -> tuple[Any, ...]:
+def solid_mask(reading: Reading) -> tuple[object, ...]:
     grey = round(min(1.0, max(0.0, reading.number("value", 1.0))) * 255)
     return _canvas(reading, f"#{grey:02x}{grey:02x}{grey:02x}")
 
 
-def comment(reading: Reading) -> tuple[Any, ...]:
+def comment(reading: Reading) -> tuple[object, ...]:
     reading.add(
         "nodetool.workflows.base_node.Comment",
         {"headline": reading.node.title, "comment": reading.take("text", "")},
@@ -269,7 +269,7 @@ def comment(reading: Reading) -> tuple[Any, ...]:
     return ()
 
 
-def _canvas(reading: Reading, colour: str) -> tuple[Any, ...]:
+def _canvas(reading: Reading, colour: str) -> tuple[object, ...]:
     size = {"width": reading.take("width", 512), "height": reading.take("height", 512)}
     return (
         Pixels(

@@ -41,7 +41,7 @@ class Sampling:
     latents: Any
 
 
-def sample(reading: Reading) -> tuple[Any, ...]:
+def sample(reading: Reading) -> tuple[object, ...]:
     steps = Steps(
         reading.take("scheduler", "normal"), reading.take("steps"), reading.take("denoise", 1.0)
     )
@@ -57,7 +57,7 @@ def sample(reading: Reading) -> tuple[Any, ...]:
     )
 
 
-def sample_advanced(reading: Reading) -> tuple[Any, ...]:
+def sample_advanced(reading: Reading) -> tuple[object, ...]:
     total, start = reading.whole("steps"), reading.whole("start_at_step", 0)
     if reading.take("add_noise", "enable") != "enable":
         raise Unsupported("it goes on with the noise of another sampler, which has no counterpart")
@@ -81,7 +81,7 @@ def sample_advanced(reading: Reading) -> tuple[Any, ...]:
     )
 
 
-def sample_custom(reading: Reading) -> tuple[Any, ...]:
+def sample_custom(reading: Reading) -> tuple[object, ...]:
     if reading.take("add_noise", True) is not True:
         raise Unsupported("it goes on with the noise of another sampler, which has no counterpart")
     steps, sampler = reading.take_as("sigmas", Steps), reading.take_as("sampler", str)
@@ -91,7 +91,7 @@ def sample_custom(reading: Reading) -> tuple[Any, ...]:
     return _sampled(reading, sampling) * 2
 
 
-def sample_from_parts(reading: Reading) -> tuple[Any, ...]:
+def sample_from_parts(reading: Reading) -> tuple[object, ...]:
     guider, steps = reading.take_as("guider", Guider), reading.take_as("sigmas", Steps)
     sampling = Sampling(
         guider,
@@ -103,7 +103,7 @@ def sample_from_parts(reading: Reading) -> tuple[Any, ...]:
     return _sampled(reading, sampling) * 2
 
 
-def guide_by_one(reading: Reading) -> tuple[Any, ...]:
+def guide_by_one(reading: Reading) -> tuple[object, ...]:
     return (
         Guider(
             reading.take_as("model", Weights),
@@ -114,11 +114,11 @@ def guide_by_one(reading: Reading) -> tuple[Any, ...]:
     )
 
 
-def guide_by_two(reading: Reading) -> tuple[Any, ...]:
+def guide_by_two(reading: Reading) -> tuple[object, ...]:
     return (_guider(reading),)
 
 
-def basic_steps(reading: Reading) -> tuple[Any, ...]:
+def basic_steps(reading: Reading) -> tuple[object, ...]:
     reading.skip("model")
     return (
         Steps(
@@ -127,15 +127,15 @@ def basic_steps(reading: Reading) -> tuple[Any, ...]:
     )
 
 
-def karras_steps(reading: Reading) -> tuple[Any, ...]:
+def karras_steps(reading: Reading) -> tuple[object, ...]:
     return (Steps("karras", reading.take("steps")),)
 
 
-def noise(reading: Reading) -> tuple[Any, ...]:
+def noise(reading: Reading) -> tuple[object, ...]:
     return (reading.take("noise_seed"),)
 
 
-def choose_sampler(reading: Reading) -> tuple[Any, ...]:
+def choose_sampler(reading: Reading) -> tuple[object, ...]:
     return (_sampler(reading),)
 
 
@@ -152,7 +152,7 @@ def _sampler(reading: Reading) -> str:
     return str(reading.take("sampler_name", "euler"))
 
 
-def _sampled(reading: Reading, sampling: Sampling) -> tuple[Any, ...]:
+def _sampled(reading: Reading, sampling: Sampling) -> tuple[object, ...]:
     """Return the node that does what a sampler does."""
     guider, latents, steps = sampling.guider, sampling.latents, sampling.steps
     positive = guider.positive
@@ -217,7 +217,7 @@ def _scheduler(reading: Reading, node_type: str, sampler: str, schedule: str) ->
     return {} if known is None else {"scheduler": name}
 
 
-RULES: Final[Mapping[str, Callable[[Reading], tuple[Any, ...]]]] = {
+RULES: Final[Mapping[str, Callable[[Reading], tuple[object, ...]]]] = {
     "BasicGuider": guide_by_one,
     "BasicScheduler": basic_steps,
     "CFGGuider": guide_by_two,
