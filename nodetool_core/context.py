@@ -249,7 +249,7 @@ class Context:
             self._secrets = Secrets()
         return self._secrets
 
-    def _redacted(self, value: object) -> Any:
+    def _redacted(self, value: object) -> object:
         """
         Return a text, or one inside of lists and mappings, without secrets that were handed out.
         """

@@ -199,7 +199,7 @@ def _declaration(cls: type, name: str, message: str) -> Problem:
     return Problem("invalid_declaration", f"{cls.__module__}.{cls.__qualname__}.{name}", message)
 
 
-def _hints(cls: type, of: object, local_names: Mapping[str, object]) -> dict[str, Any]:
+def _hints(cls: type, of: object, local_names: Mapping[str, object]) -> dict[str, object]:
     try:
         return get_type_hints(of, localns=dict(local_names), include_extras=True)
     except NameError as error:

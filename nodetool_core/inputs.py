@@ -99,7 +99,7 @@ def check_given(inputs: Sequence[GraphNode]) -> None:
         raise WorkflowError(problems)
 
 
-def parse_text(prop: Property, text: str) -> Any:
+def parse_text(prop: Property, text: str) -> object:
     """
     Return a command-line text as a value of the property.
 
@@ -175,7 +175,7 @@ class _Names:
         )
 
 
-def _with_images(value: object) -> Any:
+def _with_images(value: object) -> object:
     """Return a value given from Python with what travels along edges in place of images."""
     if isinstance(value, CONTAINERS) and is_too_deep(value):
         # Refused as a value, whatever it holds.
@@ -183,7 +183,7 @@ def _with_images(value: object) -> Any:
     return map_leaves(value, _as_image)
 
 
-def _as_image(value: Any) -> Any:
+def _as_image(value: Any) -> object:
     """Return a Pillow image given from Python as a value that travels along edges."""
     if isinstance(value, Path):
         return str(value)
@@ -194,7 +194,7 @@ def _as_image(value: Any) -> Any:
     return value
 
 
-def _from_here(value: object) -> Any:
+def _from_here(value: object) -> object:
     """
     Relative paths given from outside mean the current folder.
 

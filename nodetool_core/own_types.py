@@ -60,7 +60,7 @@ class JsonValue(ABC):
         return {}
 
 
-def fields_of(value: object) -> dict[str, Any] | None:
+def fields_of(value: object) -> dict[str, object] | None:
     """
     Return the fields of a dataclass's value, by name.
 
@@ -81,7 +81,7 @@ def fields_of(value: object) -> dict[str, Any] | None:
     )
 
 
-def with_fields(kind: type, fields: dict[str, object]) -> Any:
+def with_fields(kind: type, fields: dict[str, object]) -> object:
     """Return the value of a dataclass with these fields, without calling code of its own."""
     value: object = object.__new__(kind)
     for name, field in fields.items():
@@ -89,7 +89,7 @@ def with_fields(kind: type, fields: dict[str, object]) -> Any:
     return value
 
 
-def typed_fields(annotation: Any) -> tuple[dict[str, Any], frozenset[str]]:
+def typed_fields(annotation: Any) -> tuple[dict[str, object], frozenset[str]]:
     """
     Return the types of the fields of a `TypedDict`, and the names of those that have to be there.
     """

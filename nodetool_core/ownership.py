@@ -74,7 +74,7 @@ def is_immutable(value: object) -> bool:
     return type(value) in _IMMUTABLE
 
 
-def _copied(value: object, seen: Seen) -> Any:
+def _copied(value: object, seen: Seen) -> object:
     kind: object = type(value)
     if kind in _IMMUTABLE:
         return value
@@ -100,25 +100,25 @@ def _copier(kind: Any) -> Copier:
     return _itself
 
 
-def _itself(value: object, seen: Seen) -> Any:
+def _itself(value: object, seen: Seen) -> object:
     return value
 
 
-def _refuse(value: object, seen: Seen) -> Any:
+def _refuse(value: object, seen: Seen) -> object:
     message = f"is a {type(value).__name__}, which can be read only once."
     raise NoCopyError(
         Problem("invalid_value", "", message, "Give a list of what it yields: list(…).")
     )
 
 
-def _list(value: list[object], seen: Seen) -> list[Any]:
+def _list(value: list[object], seen: Seen) -> list[object]:
     new = seen[id(value)] = copy.copy(value)
     if not _IMMUTABLE.issuperset(map(type, value)):
         new[:] = [_copied(item, seen) for item in value]
     return new
 
 
-def _dict(value: dict[object, object], seen: Seen) -> dict[Any, Any]:
+def _dict(value: dict[object, object], seen: Seen) -> dict[object, object]:
     new = seen[id(value)] = copy.copy(value)
     for name, item in value.items():
         if type(item) not in _IMMUTABLE:
@@ -126,7 +126,7 @@ def _dict(value: dict[object, object], seen: Seen) -> dict[Any, Any]:
     return new
 
 
-def _tuple(value: tuple[Any, ...], seen: Seen) -> tuple[Any, ...]:
+def _tuple(value: tuple[Any, ...], seen: Seen) -> tuple[object, ...]:
     if _IMMUTABLE.issuperset(map(type, value)):
         return value
     items = [_copied(item, seen) for item in value]
@@ -136,18 +136,18 @@ def _tuple(value: tuple[Any, ...], seen: Seen) -> tuple[Any, ...]:
     return kind._make(items) if hasattr(kind, "_make") else kind(items)  # type: ignore[no-any-return]
 
 
-def _deque(value: deque[object], seen: Seen) -> deque[Any]:
+def _deque(value: deque[object], seen: Seen) -> deque[object]:
     new = seen[id(value)] = copy.copy(value)
     for position, item in enumerate(value):
         new[position] = _copied(item, seen)
     return new
 
 
-def _shallow(value: object, seen: Seen) -> Any:
+def _shallow(value: object, seen: Seen) -> object:
     return copy.copy(value)
 
 
-def _of_fields(value: Any, seen: Seen) -> Any:
+def _of_fields(value: Any, seen: Seen) -> object:
     """Return a dataclass instance."""
     new = seen[id(value)] = copy.copy(value)
     for field in dataclasses.fields(value):
@@ -156,7 +156,7 @@ def _of_fields(value: Any, seen: Seen) -> Any:
     return new
 
 
-def _model(value: Any, seen: Seen) -> Any:
+def _model(value: Any, seen: Seen) -> object:
     """
     Return a pydantic model, such as a reference; one whose fields can't be changed is its own copy.
     """
@@ -170,7 +170,7 @@ def _model(value: Any, seen: Seen) -> Any:
     return new
 
 
-def _image_data(value: Any, seen: Seen) -> Any:
+def _image_data(value: Any, seen: Seen) -> object:
     return value.sealed()
 
 
@@ -183,7 +183,7 @@ def _image(value: Any, seen: Seen) -> Any:
     return new
 
 
-def _array(value: Any, seen: Seen) -> Any:
+def _array(value: Any, seen: Seen) -> object:
     if value.dtype.hasobject or type(value) is not sys.modules["numpy"].ndarray:
         # A subclass may hold more than its memory, such as a mask.
         new = seen[id(value)] = copy.deepcopy(value)

@@ -123,7 +123,7 @@ class Property:
         return not (self.label or self.is_default(value))
 
     @cached_property
-    def accepts(self) -> Callable[[Any], bool]:
+    def accepts(self) -> Callable[[object], bool]:
         """Whether a value is of the type; bounds are `misfit`'s."""
         return checker(self.annotation)
 
@@ -181,7 +181,7 @@ class Property:
         wrong = self.misfit(value)
         return value, [Problem("invalid_value", where, wrong)] if wrong else []
 
-    def _read(self, value: object) -> Any:
+    def _read(self, value: object) -> object:
         """Return the value that a JSON form stands for. Raises ValidationError."""
         from pydantic import ValidationError
 
@@ -300,7 +300,7 @@ class Property:
         """Return the JSON form of a value of this property."""
         return jsonable(value)
 
-    def json_schema(self) -> dict[str, Any]:
+    def json_schema(self) -> dict[str, object]:
         """JSON Schema of the property, with default, bounds and description."""
         schema = dict(self.adapter.json_schema())
         keys = {
@@ -331,7 +331,7 @@ _OF_JSON = PLAIN_TYPES | {list, dict}
 """Types whose values a file gives back as they are."""
 
 
-def _with_references(value: object) -> Any:
+def _with_references(value: object) -> object:
     """
     Return a value with references in place of their JSON forms.
 

@@ -278,7 +278,7 @@ class Registry:
             self.problems.append(problem)
 
 
-def _function(source: str) -> Callable[..., Any]:
+def _function(source: str) -> Callable[..., object]:
     """Return what `module:function` names."""
     module, _, name = source.partition(":")
     found: Callable[..., object] = getattr(importlib.import_module(module), name)

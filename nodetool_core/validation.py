@@ -219,7 +219,7 @@ class _Reader:
 
     def _renamed(
         self, place: str, node_type: str, alias: Alias, data: Mapping[str, object]
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         renamed = {}
         if alias.type != node_type:
             self.notes.append(

@@ -203,7 +203,7 @@ def _copied(record: _R, without: tuple[str, ...] = ()) -> _R:
     )
 
 
-def _parsed(text: str, where: str) -> Any:
+def _parsed(text: str, where: str) -> object:
     """Return a JSON value. Raises WorkflowError where the text has none."""
     if not text.strip():
         raise WorkflowError(Problem("invalid_json", where, "is empty.", _FORM))

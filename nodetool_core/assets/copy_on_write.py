@@ -96,7 +96,7 @@ class CopyOnWriteImage(Image.Image):
         self.readonly = 0
         super().load()
 
-    def getim(self) -> Any:
+    def getim(self) -> object:
         """Return a pointer to the pixels, which may be written through."""
         self._ensure_mutable()
         return super().getim()
@@ -145,7 +145,7 @@ class _Pixels:
         return self._access
 
 
-def _content(image: Image.Image) -> tuple[Any, ...]:
+def _content(image: Image.Image) -> tuple[object, ...]:
     return image.mode, image.size, image.info, image.getpalette(), image.tobytes()
 
 

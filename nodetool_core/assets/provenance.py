@@ -29,7 +29,7 @@ _ASCII: Final = b"ASCII\0\0\0"
 _MAX_JPEG_BYTES: Final = 60_000
 
 
-def embed(file_format: str, provenance: dict[str, object]) -> dict[str, Any]:
+def embed(file_format: str, provenance: dict[str, object]) -> dict[str, object]:
     """
     Return the options of Pillow's `save` that put `provenance` into a file of this format.
 
@@ -102,7 +102,7 @@ def _embedded(image: Image.Image) -> str | bytes | None:
     return text if start in ("{", b"{") else None
 
 
-def _fitted(provenance: dict[str, object], max_bytes: int) -> dict[str, Any]:
+def _fitted(provenance: dict[str, object], max_bytes: int) -> dict[str, object]:
     """As much of it as fits: the largest entries go first, and their names stay."""
     sizes = {key: len(json.dumps(value)) + len(key) + 8 for key, value in provenance.items()}
     left_out: list[str] = []

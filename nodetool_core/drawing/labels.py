@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nodetool_core.references import AssetRef, ColorRef, ImageSizeRef, ModelRef
 from nodetool_core.values import CONTAINERS
@@ -48,7 +48,7 @@ def _asset(ref: AssetRef) -> str:
     return ref.uri.rstrip("/").rpartition("/")[2] or ref.asset_id or "none"
 
 
-def told_values(node: GraphNode) -> Iterator[tuple[str, Any]]:
+def told_values(node: GraphNode) -> Iterator[tuple[str, object]]:
     """Yield the values of a node that are worth showing: those that differ from their defaults."""
     for name, prop in node.spec.properties.items():
         if name in node.values and (prop.required or node.values[name] != prop.default):

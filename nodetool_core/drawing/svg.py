@@ -179,7 +179,7 @@ def _links(graph: Graph, boxes: list[_Box]) -> list[tuple[Link, int, int]]:
     return links
 
 
-def _annotation(graph: Graph, source: int, output: int) -> Any:
+def _annotation(graph: Graph, source: int, output: int) -> object:
     return list(graph.nodes[source].spec.outputs.values())[output].annotation
 
 

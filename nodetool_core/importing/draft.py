@@ -169,7 +169,7 @@ class Draft:
             name=name, graph=GraphRecord(nodes=list(self.nodes.values()), edges=self.edges)
         )
 
-    def _fitting(self, prop: Property, value: Any, where: str) -> Any:
+    def _fitting(self, prop: Property, value: Any, where: str) -> object:
         value = float(value) if prop.annotation is float and type(value) is int else value
         if type(value) in (int, float):
             low, high = prop.bounds.get("ge"), prop.bounds.get("le")

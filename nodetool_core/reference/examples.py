@@ -232,7 +232,7 @@ class _Builder:
         self._add(self._output(), {"name": name, "value": link})
         return Example(tuple(self.steps), {name: kind})
 
-    def _given(self) -> dict[str, Any]:
+    def _given(self) -> dict[str, object]:
         spec, role = self.node_class.spec, self.node_class.role
         given: dict[str, Any] = {}
         for prop in spec.properties.values():
@@ -294,7 +294,7 @@ class _Builder:
     def _own_image(self) -> dict[str, str]:
         return {"type": "image", "uri": values.SAMPLE_IMAGE}
 
-    def _dynamic(self) -> dict[str, Any]:
+    def _dynamic(self) -> dict[str, object]:
         """
         Values under names of the user's choice.
 
@@ -351,7 +351,7 @@ def _lines(records: Iterable[Mapping[str, object]]) -> str:
     return ",\n".join(f"      {json.dumps(record, ensure_ascii=False)}" for record in records)
 
 
-def _json_form(step: Step, given: dict[str, object]) -> dict[str, Any]:
+def _json_form(step: Step, given: dict[str, object]) -> dict[str, object]:
     return {name: step.spec.properties[name].to_json(value) for name, value in given.items()}
 
 

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nodetool_core.errors import NodetoolError
 from nodetool_core.reference.examples import FILE, example
@@ -129,7 +129,7 @@ def save_small(image: Image, path: Path) -> None:
     atomic_write(path, encoded.getvalue())
 
 
-def _items(value: object) -> list[Any]:
+def _items(value: object) -> list[object]:
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 

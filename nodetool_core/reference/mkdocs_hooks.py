@@ -23,7 +23,7 @@ _JOINT = re.compile(r"(?:(?<=[A-Za-z][._/=(\[])(?=\w)|(?<=[a-z])(?=[A-Z]))(?=[^<
 _NOT_RUN = re.compile(r"^([ \t]*`{3,}\w+[^\n`]*?)[ \t]+no-run:[^\n]*$", re.MULTILINE)
 
 
-def on_config(config: Any) -> Any:
+def on_config(config: Any) -> object:
     """Complete the configuration; MkDocs calls this when it has read it."""
     docs = Path(config["docs_dir"])
     named = set(_named(config["nav"]))
@@ -62,7 +62,7 @@ def _own_pages(docs: Path) -> list[str]:
     ]
 
 
-def _node_sections(docs: Path) -> list[Any]:
+def _node_sections(docs: Path) -> list[object]:
     nodes = docs / "nodes"
     sections: list[object] = [f"nodes/{name}" for name in _FIRST if (nodes / name).exists()]
     for index in sorted(nodes.rglob("index.md")):

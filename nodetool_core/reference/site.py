@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nodetool_core.reference import markdown
 from nodetool_core.reference.names import heading
@@ -69,7 +69,7 @@ def summary(spec: NodeSpec) -> str:
     return text[: end.end()] if end else text
 
 
-def catalog_entry(spec: NodeSpec, path: str) -> dict[str, Any]:
+def catalog_entry(spec: NodeSpec, path: str) -> dict[str, object]:
     """Return a node in the catalogue that the search of the index page and other programs read."""
     from nodetool_core.types import type_name
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from nodes.importers.comfyui.reading import Reading
 from nodes.importers.comfyui.values import (

@@ -194,7 +194,7 @@ def _from_api(node_id: str, node: Mapping[str, object], where: str) -> ComfyNode
     )
 
 
-def _value(value: Any) -> Any:
+def _value(value: Any) -> object:
     """Return a value, or the link that a pair of node and output number stands for."""
     is_link = (
         isinstance(value, list)
@@ -251,7 +251,7 @@ def _editor_node(node: Mapping[str, Any], links: Mapping[Any, Link]) -> ComfyNod
     )
 
 
-def _passed_on(node: Mapping[str, Any], links: Mapping[Any, Link]) -> dict[str, Any]:
+def _passed_on(node: Mapping[str, Any], links: Mapping[Any, Link]) -> dict[str, object]:
     """For each output, by its number, the first connected input of the same type."""
     found: dict[str, Any] = {}
     for number, output in enumerate(node.get("outputs") or []):

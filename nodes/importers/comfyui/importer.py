@@ -14,7 +14,7 @@ without it; an input that no rule reads is named with its value.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nodes.importers.comfyui import file
 from nodes.importers.comfyui.file import ComfyNode, Link
@@ -89,7 +89,7 @@ def _passed_on(inputs: dict[str, object]) -> tuple[object, ...]:
     return tuple(inputs.get(str(number), Missing("a bypassed node")) for number in range(last + 1))
 
 
-def _resolved(value: object, outputs: dict[str, tuple[object, ...] | Missing]) -> Any:
+def _resolved(value: object, outputs: dict[str, tuple[object, ...] | Missing]) -> object:
     """Return the value of an input: what a link leads to, or the value that stands there."""
     if not isinstance(value, Link):
         return value

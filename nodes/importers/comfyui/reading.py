@@ -137,7 +137,7 @@ class Reading:
         return [(name, _shown(self._inputs[name])) for name in rest]
 
 
-def _shown(value: object) -> Any:
+def _shown(value: object) -> object:
     return (
         value
         if isinstance(value, (str, int, float, bool, type(None), list, dict))

@@ -186,14 +186,14 @@ def _sampled(reading: Reading, sampling: Sampling) -> tuple[object, ...]:
     return (ImageLatents(Pixels(Handle(made), Handle(made, "images") if several else None)),)
 
 
-def _from_image(latents: ImageLatents, denoise: object) -> tuple[str, dict[str, Any]]:
+def _from_image(latents: ImageLatents, denoise: object) -> tuple[str, dict[str, object]]:
     properties = {"image": latents.image.handle, "strength": denoise}
     if latents.mask is None:
         return IMAGE_TO_IMAGE, properties
     return INPAINTING, properties | {"mask_image": latents.mask.handle, "mask_grow": latents.grow}
 
 
-def _all_steps(steps: Steps, reading: Reading) -> Any:
+def _all_steps(steps: Steps, reading: Reading) -> object:
     """ComfyUI runs all steps whatever the strength is; here, `strength` of them are run."""
     if (
         not isinstance(steps.count, int)

@@ -69,7 +69,7 @@ class Guider:
 class Steps:
     """The steps of a sampler."""
 
-    schedule: Any
+    schedule: object
     """How the noise falls from step to step."""
     count: Any
     """How many steps are run."""
