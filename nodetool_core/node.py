@@ -179,7 +179,7 @@ class Node:
         self.__dict__["dynamic_values"] = dynamic
 
     @classmethod
-    def instantiate(cls, values: dict[str, object]) -> Node:
+    def instantiate(cls, values: dict[str, Any]) -> Node:
         """
         Return an instance that takes over already validated values.
 
@@ -189,7 +189,7 @@ class Node:
         object.__setattr__(node, "__dict__", values)
         return node
 
-    def demand(self, values: dict[str, object]) -> frozenset[str]:
+    def demand(self, values: dict[str, Any]) -> frozenset[str]:
         """
         Return the lazy properties to evaluate, given the values that are there.
 
@@ -198,7 +198,7 @@ class Node:
         return self.lazy
 
     @classmethod
-    def fingerprint(cls, values: dict[str, object], sources: Sources) -> str | None:
+    def fingerprint(cls, values: dict[str, Any], sources: Sources) -> str | None:
         """
         Return what else the result depends on, such as the content of a file that a text names.
 

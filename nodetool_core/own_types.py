@@ -39,7 +39,7 @@ class JsonValue(ABC):
 
     @classmethod
     @abstractmethod
-    def from_json(cls, form: object) -> Self:
+    def from_json(cls, form: Any) -> Self:
         """Make the value of a JSON form. Raise ValueError with what is wrong with it."""
 
     @classmethod
