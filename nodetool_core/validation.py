@@ -169,13 +169,9 @@ class _Reader:
         of_type = self._type(node_type)
         if of_type is None:
             self.broken.add(node_id)
+            message = f"There is no node type {node_type!r}."
             hint = self._suggestion(node_type)
-            self._problem(
-                "unknown_type",
-                f"nodes[{index}].type",
-                f"There is no node type {node_type!r}.",
-                hint,
-            )
+            self._problem("unknown_type", f"nodes[{index}].type", message, hint)
             return
         if of_type.alias is not None:
             data = {
