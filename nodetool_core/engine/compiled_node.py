@@ -35,6 +35,7 @@ class CompiledNode:
         "dynamic",
         "exact",
         "is_plain",
+        "is_regular",
         "lane",
         "node_class",
         "process",
@@ -64,6 +65,10 @@ class CompiledNode:
         Whether the node's own part of its key may differ from run to run whatever its values are.
         """
         is_ordinary = not (self.spec.streams or node_class.lazy)
+        self.is_regular = is_ordinary and not (
+            node_class.gathers or node_class.branches or node_class.merges
+        )
+        """Whether it takes all its inputs at once, and gives all its outputs once."""
         self.is_plain = (
             is_ordinary
             and self.lane is Lane.INLINE

@@ -94,6 +94,8 @@ class _Compiler:
         """
         self.guards = Guards(self._new_gate, self._watch)
         self.unlimited: set[int] = set()
+        self.is_flat = True
+        """Whether no step so far streams or may be left out."""
         self.order = loop_order(graph)
         self.rank: dict[int, int] = {}
         """For each step that streams: how far out its loop is."""
@@ -121,13 +123,13 @@ class _Compiler:
             self.regions,
             targets,
             self.by_loops,
-            nodes=len(nodes),
+            node_ids=[step.node.id for step in nodes],
             inputs=[step.node for step in nodes if step.compiled.node_class.role is Role.INPUT],
             seeds=seeds,
             seed_sources=seed_sources(self.steps, seeds),
             of_node=self.of_node,
         )
-        finish(plan, self.unlimited)
+        finish(plan, self.unlimited, has_lazy=bool(self.lazy))
         return plan
 
     def _needed(self) -> bytearray:
@@ -153,6 +155,9 @@ class _Compiler:
         compiled = self.compiled_nodes.get(node_class)
         if compiled is None:
             compiled = self.compiled_nodes[node_class] = CompiledNode(node_class)
+        if self.is_flat and compiled.is_regular:
+            self._add_flat(position, node, compiled)
+            return
         sources: list[Source] = []
         loops: Loops = ()
         closed = _NO_STEPS
@@ -172,6 +177,8 @@ class _Compiler:
         self._add_step(step, closed)
         if node_class.branches:
             step.may_drop = True
+        if step.streams or step.may_drop:
+            self.is_flat = False
         self.of_node[position] = step.index
         if step.streams:
             self.rank[step.index] = self.order[position]
@@ -196,6 +203,36 @@ class _Compiler:
             if edge.property in node_class.gathers:
                 feed.gathered, feed.in_loop = True, isinstance(origin, GatherStep)
             step.feeds.append(feed)
+
+    def _add_flat(self, position: int, node: GraphNode, compiled: CompiledNode) -> None:
+        """
+        `_add_node` for nearly all nodes, in short.
+
+        All steps so far are in the outermost region, so that a step's slot is its number, and none
+        may be left out.
+        """
+        steps, of_node, region = self.steps, self.of_node, self.regions[0]
+        index = of_node[position] = len(steps)
+        step = NodeStep(index, (), 0, index, node, compiled)
+        if mutable := mutable_of(node):
+            step.mutable = mutable
+        feeds = step.feeds
+        for edge in node.inputs:
+            number = of_node[edge.source]
+            origin = steps[number]
+            feed = Feed(edge.property, LOCAL, number, number, edge.output, 0)
+            if edge.is_dynamic:
+                feed.is_dynamic = True
+            elif not edge.checked:
+                feed.accept = node.node_class.spec.properties[edge.property]
+            if isinstance(origin, NodeStep) and origin.compiled.exact is not None:
+                feed.copied = False
+            feeds.append(feed)
+            origin.local.append((index, edge.output))
+        step.in_degree = len(feeds)
+        steps.append(step)
+        region.steps.append(index)
+        region.subtree.append(index)
 
     def _joined(self, loops: Loops, others: Loops) -> Loops:
         """Return the loops of both, outer ones first."""

@@ -138,7 +138,8 @@ class KeyMaker:
             else ()
         )
         try:
-            content = f"{_canonical_items(given, sources)}{_canonical(node.dynamic, sources)}{own!r}{wiring}"
+            dynamic = _canonical(node.dynamic, sources) if node.dynamic else "{}"
+            content = f"{_canonical_items(given, sources)}{dynamic}{own!r}{wiring}"
         except (NodetoolError, TypeError):
             # A file that can't be read is the node's to report, when it runs.
             return None

@@ -120,6 +120,8 @@ class RunOptions:
 
         A pattern may fit none.
         """
+        if not self.policies:
+            return
         names = {node.id for node in graph.nodes} | {node.spec.node_type for node in graph.nodes}
         missing = [
             name

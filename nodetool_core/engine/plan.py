@@ -324,7 +324,8 @@ class Plan:
     targets: list[int]
     by_loops: dict[Loops, int]
     """Regions by their loops."""
-    nodes: int
+    node_ids: list[str]
+    """The ids of the nodes, in topological order."""
     inputs: list[GraphNode]
     """The workflow's inputs among the steps."""
     seeds: list[NodeStep]

@@ -14,20 +14,23 @@ from nodetool_core.engine.gaps import mark_absorbed
 from nodetool_core.engine.plan import LOCAL, GateStep, GatherStep, NodeStep, Plan, Step, given_loops
 
 
-def finish(plan: Plan, unlimited: set[int]) -> None:
+def finish(plan: Plan, unlimited: set[int], *, has_lazy: bool) -> None:
     """
     Fill in what depends on the whole plan.
 
     Args:
+        has_lazy: Whether some step is taken lazily.
         unlimited: Steps that stream and whose items can't be bounded; grows.
     """
     _open_regions(plan, unlimited)
     _mark_targets(plan)
-    _mark_late_starts(plan)
+    if has_lazy or len(plan.regions) > 1:
+        _mark_late_starts(plan)
     for number in unlimited:
         plan.steps[number].limited = False
     _finish_steps(plan.steps)
-    mark_absorbed(plan.steps, plan.regions, plan.opened)
+    if len(plan.regions) > 1:
+        mark_absorbed(plan.steps, plan.regions, plan.opened)
     for region in plan.regions:
         region.members = [plan.steps[number] for number in region.steps]
         region.in_degree = [step.in_degree for step in region.members]
@@ -68,8 +71,6 @@ def _mark_late_starts(plan: Plan) -> None:
     lazy.
     """
     steps = plan.steps
-    if len(plan.regions) == 1 and not any(step.lazy for step in steps):
-        return
     closing: dict[int, list[GatherStep]] = {}
     for region in plan.regions[1:]:
         closing.setdefault(region.opener, []).extend(region.gathered)

@@ -161,17 +161,16 @@ def _fill_keys(plan: Plan, steps: Iterable[Step]) -> None:
     """Make the keys of constant steps, in topological order."""
     keys = plan.keys
     for step in steps:
-        key = None
-        if isinstance(step, NodeStep) and step.base is not None:
-            inputs: list[Key] = []
-            for feed in step.feeds:
-                known = keys[feed.source]
-                if feed.kind != LOCAL or known is None:
-                    break
-                inputs.append(known)
-            else:
-                key = of_node(step.base, inputs)
-        keys[step.index] = key
+        if not isinstance(step, NodeStep) or step.base is None:
+            keys[step.index] = None
+            continue
+        inputs: list[Key] = []
+        for feed in step.feeds:
+            known = keys[feed.source]
+            if known is None or feed.kind != LOCAL:
+                break
+            inputs.append(known)
+        keys[step.index] = of_node(step.base, inputs) if len(inputs) == len(step.feeds) else None
     plan.fixed = FixedKeys.of(plan) if len(plan.regions) == 1 else None
 
 
@@ -194,11 +193,13 @@ def _is_constant(step: NodeStep) -> bool:
 
     No files, no drawn seeds, no fingerprint.
     """
+    if step.compiled.varies:
+        return False
     node = step.node
+    # What can't be changed is a number, a text or nothing.
     return not (
-        step.compiled.varies
-        or any(map(_has_source, node.values.values()))
-        or any(map(_has_source, node.dynamic.values()))
+        any(_has_source(node.values[name]) for name in step.mutable)
+        or (node.dynamic and any(map(_has_source, node.dynamic.values())))
     )
 
 

@@ -23,7 +23,6 @@ from nodetool_core.engine.events import RunFinished, RunStarted
 from nodetool_core.engine.failures import forget_frames
 from nodetool_core.engine.messages import Wake
 from nodetool_core.engine.places import given_away
-from nodetool_core.engine.plan import NodeStep
 from nodetool_core.engine.result import RunError, RunResult
 from nodetool_core.engine.scheduler import Scheduler
 from nodetool_core.errors import NodetoolError, RunCancelled
@@ -159,15 +158,11 @@ def _outcome(scheduler: Scheduler) -> BaseException | None:
         scheduler.invoker.cancelled,
     )
     started = time.perf_counter()
-    environment.emit(RunStarted(result.run_id, scheduler.plan.nodes, result.seeds))
+    environment.emit(RunStarted(result.run_id, len(scheduler.plan.node_ids), result.seeds))
     error = _failure(scheduler)
     result.seconds = time.perf_counter() - started
     touched = {*result.ran, *result.hits, *(failure.node_id for failure in result.failures)}
-    result.not_needed = [
-        step.node.id
-        for step in scheduler.plan.steps
-        if isinstance(step, NodeStep) and step.node.id not in touched
-    ]
+    result.not_needed = [node_id for node_id in scheduler.plan.node_ids if node_id not in touched]
     if cancelled.is_set():
         result.status, error = "cancelled", error or RunCancelled()
     elif result.failures or error is not None:
