@@ -22,7 +22,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from nodetool_core.engine.code_objects import CodeState, Part, Watch, are_current, state_of
+from nodetool_core.engine.code_data import Watch, are_current
+from nodetool_core.engine.code_objects import CodeState, Part, state_of
 from nodetool_core.engine.code_sources import DIGEST_BYTES, Sources, source_digest
 
 if TYPE_CHECKING:
