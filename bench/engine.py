@@ -1,7 +1,8 @@
 """
 Measures the engine against its aims, and against others, and prints a table.
 
-    python bench/engine.py [--quick] [--sizes 100,1000] [--only nodes,memory] [--against "plain loop,Hamilton"]
+    python bench/engine.py [--quick] [--sizes 100,1000] [--only nodes,memory]
+                           [--against "plain loop;Hamilton"]
 
 Every contender, and every other figure, is measured in a process of its own; figures are medians.
 Graphs of trivial nodes grow until another engine would take longer than a few seconds for one; the
@@ -148,8 +149,9 @@ def _growing(
     sizes: Sequence[int], measure: Callable[[int], dict[str, Any]], time_limit: float
 ) -> Iterator[dict[str, Any]]:
     """
-    Measurements for growing graphs, for as long as they are likely to take no more than
-    `time_limit` seconds.
+    Yield measurements for growing graphs.
+
+    For as long as they are likely to take no more than `time_limit` seconds.
     """
     known: list[tuple[int, float]] = []
     for size in sorted(sizes):
@@ -328,8 +330,9 @@ def _flatness(nodes: Nodes, shape: str, by_size: dict[int, list[float]]) -> Row:
 
 def _rival_rows(nodes: Nodes, shape: str, settings: Settings) -> Iterator[Row]:
     """
-    One row per contender: microseconds of a run per node by size, the ratio to ours, and what
-    loading took.
+    Yield one row per contender.
+
+    Microseconds of a run per node by size, the ratio to ours, and what loading took.
     """
     for name in (OURS, *settings.against):
         cells = [nodes.get((name, shape, size), {"why": "stopped"}) for size in settings.sizes]

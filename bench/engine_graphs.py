@@ -3,7 +3,8 @@ Graphs of trivial work, in three shapes: the same for every engine that is measu
 
     chain    each node takes what the one before it gave
     fan      one source, which all others take; one node that takes them all
-    layers   about sqrt(n) layers of as many nodes; each takes its neighbour above and another one of that layer, drawn at random
+    layers   about sqrt(n) layers of as many nodes; each takes its neighbour above and another one
+             of that layer, drawn at random
 
 Node `i` takes the values of `parents[i]`, all of which have lower numbers, and its own number, so
 that no two nodes are the same work. Every node is needed for the last one, which is the result.

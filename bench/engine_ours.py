@@ -239,8 +239,9 @@ def load(text: str, engine: Engine) -> dict[str, Took]:
 
 def run(engine: Engine, graph: Graph) -> tuple[Took, RunResult]:
     """
-    One run with a listener; measured inside the engine, without the plan and the start of the
-    thread.
+    Measure one run with a listener.
+
+    Inside the engine, without the plan and the start of the thread.
     """
     listener = Counter()
     _spent.clear()

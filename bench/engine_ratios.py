@@ -219,7 +219,7 @@ def _reading(of: Shape, rounds: int) -> Figure:
 
 def _with_inputs(size: int, rounds: int) -> Figure:
     """
-    A cached run with a value for the workflow's input, to one without.
+    Measure a cached run with a value for the workflow's input, to one without.
 
     The input feeds the first node of a chain, so that every key depends on it.
     """

@@ -1,6 +1,7 @@
 """
-What our engine is measured against, each in the form that its own documentation shows for a graph
-that is known beforehand.
+What our engine is measured against.
+
+Each in the form that its own documentation shows for a graph that is known beforehand.
 
     plain loop      what the work itself costs: one Python call per node, in an order that is given
     graphlib        the standard library's TopologicalSorter says what is ready

@@ -27,6 +27,8 @@ class Attempt:
         self, lane: Lane, cancelled: threading.Event, timeout: float | None = None
     ) -> None:
         """
+        Begin an attempt for a lane.
+
         Args:
             timeout: Seconds that it may take from when its work begins; None for no limit.
         """
@@ -60,7 +62,7 @@ class Attempts:
         """Answers that are to come, attempts that were given up not counted."""
 
     def expect(self, attempt: Attempt) -> None:
-        """An answer of this attempt will come."""
+        """Count on an answer of this attempt."""
         self.outstanding[attempt.lane] += 1
         self.due += 1
 
@@ -77,7 +79,7 @@ class Attempts:
         return True
 
     def give_up(self, attempt: Attempt) -> None:
-        """The time of an attempt is over: nobody waits for it any more."""
+        """Wait no more for an attempt whose time is over."""
         attempt.give_up()
         self.due -= 1
         if attempt.lane is Lane.DEVICE:

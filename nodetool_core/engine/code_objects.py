@@ -128,9 +128,8 @@ class CodeState(DataState):
         for name in present:
             value = namespace[name]
             is_module = isinstance(value, types.ModuleType)
-            parts.append(
-                f"{name}={self._module(value, of_modules, inside) if is_module else self._mention(value)}"
-            )
+            meaning = self._module(value, of_modules, inside) if is_module else self._mention(value)
+            parts.append(f"{name}={meaning}")
         return "{" + ",".join(parts) + "}"
 
     def _is_of_library(self, value: Any) -> bool:
@@ -275,11 +274,12 @@ class CodeState(DataState):
         """Return what a node class declares, which need not stand in its source."""
         properties = getattr(spec, "properties", {})
         outputs = getattr(spec, "outputs", {})
-        parts = [
-            f"{name}:{text_of(prop.annotation)}={'' if prop.required else self._mention(prop.default)}"
-            for name, prop in properties.items()
-        ]
-        return f"{parts} {[f'{name}:{text_of(output.annotation)}' for name, output in outputs.items()]}"
+        parts = []
+        for name, prop in properties.items():
+            default = "" if prop.required else self._mention(prop.default)
+            parts.append(f"{name}:{text_of(prop.annotation)}={default}")
+        gives = [f"{name}:{text_of(output.annotation)}" for name, output in outputs.items()]
+        return f"{parts} {gives}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,8 @@ class Sources:
 
     def __init__(self, own: Iterable[str] = ()) -> None:
         """
+        Follow what some modules import.
+
         Args:
             own: Modules whose packages are followed wherever they are installed.
         """

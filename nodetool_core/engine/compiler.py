@@ -242,8 +242,9 @@ class _Compiler:
 
     def _lazy(self, step: NodeStep, edges: list[Edge], sources: list[Source]) -> frozenset[str]:
         """
-        Find out whether a step may be left out, and give the properties that it asks for only once
-        others have come.
+        Find out whether a step may be left out.
+
+        Returns the properties that it asks for only once others have come.
         """
         node_class, given = (
             step.node.node_class,

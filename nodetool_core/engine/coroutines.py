@@ -25,8 +25,9 @@ LEVEL: Final[ContextVar[int]] = ContextVar("nodetool_level", default=0)
 
 class EventLoops:
     """
-    The event loops of an engine by level, each on a daemon thread that starts when it is first
-    asked for.
+    The event loops of an engine by level.
+
+    Each on a daemon thread that starts when it is first asked for.
     """
 
     def __init__(self) -> None:
@@ -58,8 +59,9 @@ class EventLoops:
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:
     """
-    Until it is stopped; then what nodes have left on it ends, and its file descriptors are given
-    back.
+    Run a loop until it is stopped.
+
+    Then what nodes have left on it ends, and its file descriptors are given back.
     """
     with closing(loop):
         loop.run_forever()
@@ -92,6 +94,8 @@ class Spawned:
         context: Context,
     ) -> None:
         """
+        Begin a coroutine on a loop.
+
         Args:
             alive: Where it is kept until it has ended: a loop holds its tasks weakly, so that one
                 that nothing else knows is lost.

@@ -47,7 +47,7 @@ class _Default:
             engine.close()
 
     def after_fork(self) -> None:
-        """The engine stays the one of the forked process: it is renewed by itself."""
+        """Keep the engine in a forked process: it is renewed by itself."""
         self._lock = threading.Lock()
 
     def _end(self) -> None:

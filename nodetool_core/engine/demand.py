@@ -83,9 +83,9 @@ class Demand:
 
     def ask_next(self, frame: Frame, step: Step) -> None:
         """
-        What a step waits for has come.
+        Find out which lazy properties a step wants now, and demand them.
 
-        Find out which of its lazy properties it wants now, and demand them.
+        What it waited for so far has come.
         """
         slot = step.slot
         try:

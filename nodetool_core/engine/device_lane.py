@@ -97,6 +97,8 @@ class DeviceLane:
 
     def __init__(self, manager: Callable[[], Any]) -> None:
         """
+        Make the lane, without a thread yet.
+
         Args:
             manager: Gives the weights manager, which is asked only for work that uses models.
         """

@@ -67,6 +67,8 @@ class Engine:
         assets: AssetStore | None = None,
     ) -> None:
         """
+        Make an engine, without a thread yet.
+
         Args:
             registry: Where packs and their weights are found; only needed for the models that ship
                 with packs.
@@ -94,7 +96,7 @@ class Engine:
         renewed_after_fork(self)
 
     def _open(self) -> None:
-        """The lanes and event loops, without a thread yet."""
+        """Make lanes and event loops, without a thread yet."""
         self._lock = threading.Lock()
         self._starting = threading.Lock()
         """Held while a run starts, so that all that have are told when the engine stops."""
@@ -110,8 +112,9 @@ class Engine:
 
     def after_fork(self) -> None:
         """
-        In a forked process: the threads of the lanes and loops are the other process's, and so are
-        the runs under way.
+        Make lanes and loops anew in a forked process.
+
+        The threads of the old ones are the other process's, and so are the runs under way.
         """
         was_closed = self.is_closed
         for run in self._runs:
@@ -230,8 +233,9 @@ class Engine:
 
     def stop(self, *, wait: float = 0.0) -> None:
         """
-        Cancel what is under way, begin nothing more, and let threads end when they have nothing
-        left to do.
+        Cancel what is under way, and begin nothing more.
+
+        Threads end when they have nothing left to do.
 
         Args:
             wait: Seconds to wait at most for the runs that are cancelled.

@@ -6,7 +6,8 @@ region waits for and what it gave, for one item of the loops that the region is 
 
     field            says of a step                        changes when
     demanded         somebody needs its result             demand comes up from the targets
-    pending_inputs   inputs that have not come             a source settles; at 0 and demanded: ready
+    pending_inputs   inputs that have not come             a source settles; at 0, and demanded,
+                                                           the step is ready
     upstream_state   SKIPPED or FAILED, if an input is     a source settles so
     state            WAITING, RUNNING, DONE, SKIPPED,      it starts, and settles
                      FAILED
@@ -187,7 +188,7 @@ class Frames:
     # -- along the edges ---------------------------------------------------------------------------
 
     def arrive(self, frame: Frame, slot: int, state: int) -> None:
-        """One thing that a step waits for has come, or will not."""
+        """Note that one thing that a step waits for has come, or will not."""
         frame.pending_inputs[slot] -= 1
         if state != DONE:
             self.mark_upstream(frame, slot, state)
@@ -196,7 +197,9 @@ class Frames:
 
     def mark_upstream(self, frame: Frame, slot: int, state: int) -> None:
         """
-        An input of a step was skipped or failed. A merging node minds only when nothing is left.
+        Note that an input of a step was skipped or failed.
+
+        A merging node minds only when nothing is left.
         """
         step = frame.steps[slot]
         if isinstance(step, NodeStep) and step.node.node_class.merges:
@@ -212,15 +215,16 @@ class Frames:
             frame.upstream_state[slot] = state
 
     def note_earlier(self, frame: Frame, step: Step, origin: Frame, feed: Feed) -> None:
-        """A feed had settled before the step began to wait: only what became of it is left."""
+        """Note what became of a feed that had settled before the step began to wait."""
         state = origin.came(feed)
         if state != DONE:
             self.mark_upstream(frame, step.slot, state)
 
     def reach_others(self, frame: Frame, step: Step, values: Values | None, state: int) -> None:
         """
-        Let a settled step arrive at its rarer takers: steps of other regions, lazy properties that
-        have been asked for, and who waits for a guard.
+        Let a settled step arrive at its rarer takers.
+
+        Steps of other regions, lazy properties that have been asked for, and who waits for a guard.
         """
         for region, slot, output, path, _ in step.outer:
             for reader in self.readers(region, path, frame.index):
@@ -245,14 +249,16 @@ class Frames:
 
     def expect(self, frame: Frame, step: Step) -> None:
         """
-        A stream is asked for: every frame that its items go into has an inner loop to wait for.
+        Let every frame that the items of a stream go into wait for an inner loop.
+
+        The stream was asked for.
         """
         for number in self.plan.opened.get(step.index, ()):
             for parent in self.parents(number, frame):
                 self.expect_group(number, parent)
 
     def expect_group(self, number: int, parent: Frame) -> None:
-        """A frame has an inner loop (region `number`) to wait for."""
+        """Let a frame wait for an inner loop (region `number`)."""
         if number not in parent.groups:
             parent.groups[number] = 1
             parent.open += 1
@@ -294,8 +300,9 @@ class Frames:
 
     def source(self, frame: Frame, feed: Feed) -> Frame:
         """
-        Return the frame that a feed of a step in `frame` comes from (for an item, that of the step
-        that streams).
+        Return the frame that a feed of a step in `frame` comes from.
+
+        For an item, that of the step that streams.
         """
         return (
             frame
@@ -324,7 +331,7 @@ class Frames:
         ]
 
     def readers(self, region: int, path: tuple[int, ...], index: Index) -> list[Frame]:
-        """Frames of a region whose index, along a path, is the given one."""
+        """Return the frames of a region whose index, along a path, is the given one."""
         if path == tuple(range(len(self.plan.regions[region].loops))):
             frame = self._by_region[region].get(index)
             return [] if frame is None else [frame]
@@ -332,8 +339,10 @@ class Frames:
 
     def parents(self, number: int, frame: Frame) -> list[Frame]:
         """
-        Return the frames that hold an inner loop (region `number`) over the items that a stream
-        gives in `frame`.
+        Return the frames that hold an inner loop over the items of a stream in `frame`.
+
+        Args:
+            number: The region of the inner loop.
         """
         region = self.plan.regions[number]
         if region.parent == frame.region:

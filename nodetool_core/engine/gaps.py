@@ -87,8 +87,9 @@ class Gaps:
 
     def absorb(self, frame: Frame, step: Step, failure: NodeFailure) -> bool:
         """
-        Tell of a failure: a warning where it, and that of equal steps, reaches nothing but lists
-        with gaps. False where it is more.
+        Report a failure; True where it is only a warning.
+
+        It is where it, and that of equal steps, reaches nothing but lists with gaps.
         """
         if not (
             step.absorbed
@@ -109,14 +110,15 @@ class Gaps:
         return True
 
     def note(self, frame: Frame, slot: int) -> None:
-        """The value of a step has a gap, or is made of one that has."""
+        """Note that the value of a step has a gap, or is made of one that has."""
         frame.gaps.add(slot)
         self.any = True
 
     def reach(self, frame: Frame, step: Step) -> bool:
         """
-        Whether something that a step took has a gap, so that its own result is right for this run
-        alone.
+        Return whether something that a step took has a gap.
+
+        Its own result is right for this run alone, then.
         """
         if not self.any:
             return False

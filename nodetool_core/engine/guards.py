@@ -1,14 +1,15 @@
 """
-Guards: what tells whether something behind a branch comes at all, without asking for the thing
-itself.
+Guards: whether something behind a branch comes at all, without asking for the thing itself.
 
 An output of a node that branches may stay away, and so may all that needs it. The *guard* of an
 output is an output that comes when this one does (or would, if nothing failed) and that needs less:
 in the end, that of the branch.
 
     guard of a branch's output = that output
-    guard of a step            = those of its inputs, one after the other in the order of the properties: a `both` gate
-    guard of a merging step    = those of its inputs, until one comes: an `either` gate; none if an input comes anyway
+    guard of a step            = those of its inputs, one after the other in the order of the
+                                 properties: a `both` gate
+    guard of a merging step    = those of its inputs, until one comes: an `either` gate; none if an
+                                 input comes anyway
     guard of a gathered list   = that of the step that opens the loop
 
 A step whose inputs do not all have the same guard waits for its own and asks for the inputs then.
@@ -43,6 +44,8 @@ class Guards:
 
     def __init__(self, new_gate: NewGate, watch: Callable[[Step, Source, str], Feed]) -> None:
         """
+        Make the guards of a plan.
+
         Args:
             new_gate: Makes a gate in the loops of both sources.
             watch: Makes an input of a step by which it learns whether a source comes; one with a
@@ -66,7 +69,7 @@ class Guards:
         self._of_step[step.index] = guard
 
     def copy(self, opener: Step, gather: Step) -> None:
-        """A list that is gathered over a loop comes when the loop does."""
+        """Let a list that is gathered over a loop come when the loop does."""
         if opener.index in self._of_step:
             self._of_step[gather.index] = self._of_step[opener.index]
 

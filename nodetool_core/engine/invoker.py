@@ -197,8 +197,9 @@ class NodeInvoker:
 
 def _error_of(task: Task, attempt: Attempt) -> BaseException | None:
     """
-    How a coroutine failed; one that was cancelled for its run's sake counts as a node that noticed
-    the cancel.
+    Return how a coroutine failed.
+
+    One that was cancelled for its run's sake counts as a node that noticed the cancel.
     """
     if not task.cancelled():
         return task.exception()

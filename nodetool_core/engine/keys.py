@@ -1,7 +1,8 @@
 """
 Cache keys, Merkle style.
 
-    base(node) = blake2b( node type, code version, versions of libraries, canonical values, for each input: its name )
+    base(node) = blake2b( node type, code version, versions of libraries, canonical values,
+                          for each input: its name )
     key(node)  = blake2b( base, for each input: the key of its source )
 
 A key says what a result is made of and nothing else: it does not depend on ids, positions, the
@@ -204,7 +205,8 @@ def _canonical(value: Any, sources: Sources) -> str:
     if hasattr(value, "tobytes") and hasattr(value, "shape"):
         content = hashlib.blake2b(value.tobytes(), digest_size=KEY_BYTES).hexdigest()
         return f"array{_canonical([str(value.dtype), list(value.shape), content], sources)}"
-    return f"value{_canonical([f'{kind.__module__}.{kind.__qualname__}', _made_of(value, sources)], sources)}"
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    return f"value{_canonical([name, _made_of(value, sources)], sources)}"
 
 
 def _made_of(value: Any, sources: Sources) -> Any:

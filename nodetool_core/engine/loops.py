@@ -51,7 +51,7 @@ class Loops:
     # -- items -------------------------------------------------------------------------------------
 
     def take(self, stream: Stream, values: Values) -> None:
-        """A stream gave a new item: begin what runs for it."""
+        """Take a new item of a stream, and begin what runs for it."""
         frame, step = stream.frame, stream.step
         number = stream.count
         stream.count += 1
@@ -95,7 +95,7 @@ class Loops:
                 self._demand.ask_for(frame, source)
 
     def _announce(self, number: int, parent: Frame, item: int) -> None:
-        """A frame is to be made. Its parent counts it from now on."""
+        """Note that a frame is to be made; its parent counts it from now on."""
         region = self._plan.regions[number]
         parent.groups[number] += 1
         for gather in region.gathered:
@@ -133,7 +133,7 @@ class Loops:
             self.frame_finished(frame)
 
     def _join(self, frame: Frame) -> None:
-        """A new frame inside a product: the other loop may have begun, or ended, before."""
+        """Let a new frame join a product whose other loop may have begun, or ended, before."""
         for number in self._plan.regions[frame.region].children:
             origin, opener = self._frames.opener(frame, number)
             if origin is frame or not origin.demanded[opener.slot]:
@@ -146,7 +146,7 @@ class Loops:
                 self._end_group(number, frame, origin.state[opener.slot])
 
     def frame_finished(self, frame: Frame) -> None:
-        """Nothing in a frame is open: forget it, and let its stream go on."""
+        """Forget a frame in which nothing is open, and let its stream go on."""
         if frame.parent is None or frame.is_finished:
             return
         frame.is_finished = True
@@ -174,7 +174,7 @@ class Loops:
     # -- ends and lists ----------------------------------------------------------------------------
 
     def ended(self, frame: Frame, step: Step, state: int) -> None:
-        """A stream is exhausted, or was skipped or failed."""
+        """End the loops of a stream that is exhausted, or was skipped or failed."""
         stream = self._frames.streams.get((step.index, frame.index))
         if stream is not None:
             stream.ended = True
@@ -200,7 +200,7 @@ class Loops:
 
     def collect(self, frame: Frame, step: Step, values: Values | None, state: int) -> None:
         """
-        A gathered step has settled for one item.
+        Take the value of a gathered step, which has settled for one item.
 
         One that was skipped is left out of the list; one that failed fails it, or is a gap.
         """

@@ -32,6 +32,8 @@ class ModelLookahead:
 
     def __init__(self, frames: Frames, manager: Any) -> None:
         """
+        Look ahead in one run.
+
         Args:
             manager: The weights manager. One without `forecast` is not told anything.
         """
@@ -70,7 +72,7 @@ class ModelLookahead:
         return order[names.index(chosen)]
 
     def close(self, *, cancelled: bool) -> None:
-        """The run has ended."""
+        """Let the weights manager know that the run has ended."""
         if self._forecast is not None:
             self._manager.run_closed(self._forecast, cancelled=cancelled)
 

@@ -20,6 +20,8 @@ class NodeInputs:
 
     def __init__(self, frames: Frames, seeded: dict[int, dict[str, Any]]) -> None:
         """
+        Make instances from the frames of a run.
+
         Args:
             seeded: Values of the steps whose seeds were drawn for this run.
         """

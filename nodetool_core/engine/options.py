@@ -83,9 +83,9 @@ class RunOptions:
     """
     policies: Mapping[str, NodePolicy] = field(default_factory=dict)
     """
-    Timeouts and attempts by node id or by node type; the type may be a pattern such as `huggingface.*`.
+    Timeouts and attempts by node id or by node type.
 
-    The first that fits counts.
+    The type may be a pattern such as `huggingface.*`; the first that fits counts.
     """
 
     def __post_init__(self) -> None:

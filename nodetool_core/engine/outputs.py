@@ -39,7 +39,7 @@ class Outputs:
         """For each target in loops: the indices at which there is a list, be it an empty one."""
 
     def give(self, frame: Frame, step: Step, values: Values) -> None:
-        """A target is done."""
+        """Take the values of a target."""
         target = self._targets.get(step.index)
         if target is None or all(value is SKIPPED for value in values):
             return
@@ -50,13 +50,13 @@ class Outputs:
             self._publish(target, value)
 
     def give_item(self, frame: Frame, step: NodeStep, number: int, values: Values) -> None:
-        """A target that streams gave an item."""
+        """Take an item of a target that streams."""
         if step.index in self._targets and any(value is not SKIPPED for value in values):
             self._items[step.index][*frame.index, number] = _named(step, values)
 
     def begin_list(self, region: int, index: Index) -> None:
         """
-        A loop has been gone through.
+        Note that a loop has been gone through.
 
         Targets inside it give a list at this index, though no item may have come so far.
         """
@@ -65,14 +65,15 @@ class Outputs:
                 self._lists[number].add(index)
 
     def miss(self, frame: Frame, step: Step) -> None:
-        """A target failed: in a loop, its place in the list stays, with None."""
+        """Keep the place in the list of a target in a loop that failed, with None."""
         if step.index in self._missed and frame.index:
             self._missed[step.index].add(frame.index)
 
     def miss_list(self, region: int, index: Index) -> None:
         """
-        A loop failed: of a loop in another, the place of the list stays, with None where no item
-        came before.
+        Keep the place of the list of a loop in another that failed.
+
+        With None where no item came before.
         """
         for number in self._plan.regions[region].groups:
             if number in self._missed and index:
@@ -80,7 +81,7 @@ class Outputs:
 
     def close(self) -> None:
         """
-        All items are there.
+        Publish the lists: all items are there.
 
         A target whose loop was never begun, as in a branch not taken, gives nothing.
         """

@@ -43,7 +43,7 @@ _own: Final = renewed_after_fork(_Own())
 
 @contextmanager
 def at(place: Place) -> Iterator[None]:
-    """This thread works at a place while the block lasts."""
+    """Let this thread work at a place while the block lasts."""
     _own.place = place
     try:
         yield
@@ -53,7 +53,7 @@ def at(place: Place) -> Iterator[None]:
 
 @contextmanager
 def given_away() -> Iterator[None]:
-    """This thread only waits while the block lasts: others may have its place, if it has one."""
+    """Let others have the place of this thread, if it has one, while the block lasts."""
     place = _own.place
     if place is None:
         yield

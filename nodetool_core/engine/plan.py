@@ -74,6 +74,8 @@ class Feed:
         lazy: bool = False,
     ) -> None:
         """
+        Make an input that comes from an output of a step.
+
         Args:
             source: The step it comes from; for an item, the step that streams.
             region: The region of the source's frame.
@@ -230,6 +232,8 @@ class GatherStep(Step):
         gap_policy: str,
     ) -> None:
         """
+        Make the step that collects an output.
+
         Args:
             source: The step whose output is collected, for each item.
             gap_policy: What an item that failed leaves in the list (gaps.py).
@@ -245,6 +249,8 @@ class GateStep(Step):
 
     def __init__(self, index: int, loops: Loops, region: int, slot: int, *, either: bool) -> None:
         """
+        Make a gate.
+
         Args:
             either: One of its two inputs is enough.
         """

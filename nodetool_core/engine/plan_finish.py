@@ -67,8 +67,9 @@ def _mark_targets(plan: Plan) -> None:
 
 def _mark_late_starts(plan: Plan) -> None:
     """
-    From the ends up: a step may start late if whoever takes it may, or is in another region, or is
-    lazy.
+    Find the steps that may start late, from the ends up.
+
+    Those of which one that takes them may, or is in another region, or is lazy.
     """
     steps = plan.steps
     closing: dict[int, list[GatherStep]] = {}

@@ -2,9 +2,9 @@
 The plans of an engine's graphs, kept for the next run of each.
 
 A graph that is another one but for values of nodes (`Graph.origin`), as where inputs are given, has
-the other one's plan with these nodes in place: nothing is compiled anew. What of the cache keys does
-not change from run to run is made with the plan: a step is *constant* where its own part of the key
-is, and all its inputs are.
+the other one's plan with these nodes in place: nothing is compiled anew. What of the cache keys
+does not change from run to run is made with the plan: a step is *constant* where its own part of
+the key is, and all its inputs are.
 """
 
 from __future__ import annotations

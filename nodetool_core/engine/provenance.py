@@ -1,7 +1,9 @@
 """
-What made an image: the workflow as it ran, with drawn seeds and given inputs in place, the content
-of the files it read, the revisions of the models, the versions of the libraries. Enough to make the
-image again, and to say what has changed since.
+What made an image.
+
+The workflow as it ran, with drawn seeds and given inputs in place, the content of the files it
+read, the revisions of the models, the versions of the libraries. Enough to make the image again,
+and to say what has changed since.
 """
 
 from __future__ import annotations
@@ -54,7 +56,7 @@ class ProvenanceRecorder:
         """Places of values that have no JSON form, such as bytes that Python gave to a node."""
 
     def note_model(self, ref: ModelRef, revision: str | None) -> None:
-        """A node has loaded a model."""
+        """Note that a node has loaded a model."""
         name = "/".join(filter(None, [ref.repo_id, ref.path])) + (
             f" ({ref.variant})" if ref.variant else ""
         )
@@ -126,8 +128,9 @@ class ProvenanceRecorder:
 
     def _recorded(self, place: str, value: Any) -> Any:
         """
-        Return a value in JSON; of a file its path, seen from the current folder where that is
-        shorter, and its digest.
+        Return a value in JSON.
+
+        Of a file its path, seen from the current folder where that is shorter, and its digest.
         """
         if isinstance(value, list):
             return [self._recorded(f"{place}[{number}]", item) for number, item in enumerate(value)]

@@ -4,8 +4,8 @@ Ready steps, sorted by how they run.
 Inline steps are taken last in first out: what was just made is used before more is made. Of
 blocking steps, the one that lets go of most memory comes first, then the last one in; a heap, so
 O(log n) each. Device steps are taken by model: that of the last one first, then one whose weights
-are loaded, then as the weights manager plans it (model_lookahead.py), so that weights are changed as seldom
-as the graph allows.
+are loaded, then as the weights manager plans it (model_lookahead.py), so that weights are changed
+as seldom as the graph allows.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ class Ready:
 
     def __init__(self, frames: Frames, models: Models) -> None:
         """
+        Make empty queues.
+
         Args:
             models: The weights manager; one that can't look ahead is only asked what is loaded.
         """
@@ -79,7 +81,7 @@ class Ready:
             queue.clear()
 
     def close(self, *, cancelled: bool) -> None:
-        """The run has ended."""
+        """Let go of the lookahead: the run has ended."""
         self.lookahead.close(cancelled=cancelled)
 
     def _take_device(self, *, is_busy: bool) -> Job:

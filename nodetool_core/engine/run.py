@@ -36,6 +36,8 @@ class Run:
 
     def __init__(self, scheduler: Scheduler, over: Callable[[Run], None]) -> None:
         """
+        Make a run of what a scheduler has to do.
+
         Args:
             over: Called with the run when nothing of it is under way any more.
         """

@@ -76,6 +76,8 @@ class Scheduler:
         seeded: dict[int, dict[str, Any]],
     ) -> None:
         """
+        Put the parts of a run together.
+
         Args:
             seeded: Values of the steps whose seeds were drawn for this run.
         """
@@ -100,11 +102,7 @@ class Scheduler:
     # -- the loop ----------------------------------------------------------------------------------
 
     def execute(self) -> None:
-        """
-        Run until everything that can be done is done.
-
-        Fills the result. When it returns or raises, nothing is under way.
-        """
+        """Run until all that can be done is done; nothing is under way when it returns or raises."""
         try:
             self._run()
         except BaseException:
@@ -166,9 +164,9 @@ class Scheduler:
 
     def _wait_for_all(self) -> None:
         """
-        The run itself has failed, as by a fingerprint.
+        Wait for what is under way: the run itself has failed, as by a fingerprint.
 
-        What is under way finishes first, as where a node fails.
+        It finishes first, as where a node fails.
         """
         while self.attempts.due:
             message = self.invoker.inbox.get()
@@ -193,8 +191,9 @@ class Scheduler:
 
     def close(self) -> None:
         """
-        Let go of everything: the parts of a scheduler know one another in rings, which would hold
-        all values of the run.
+        Let go of everything.
+
+        The parts of a run know one another in rings, which would hold all its values.
         """
         self.invoker.inbox.close()
         vars(self).clear()
@@ -348,7 +347,7 @@ class Scheduler:
     # -- how it went -------------------------------------------------------------------------------
 
     def finish(self, frame: Frame, step: NodeStep, values: Values, seconds: float) -> None:
-        """A step's work succeeded."""
+        """Keep, report and settle what a step gave."""
         self.result.ran.append(step.node.id)
         if step.shareable and not self.gaps.reach(frame, step):
             self.environment.cache.put(frame.keys[step.slot], values, seconds)
@@ -356,7 +355,7 @@ class Scheduler:
         self.settlement.settle(frame, step, values, DONE)
 
     def fail(self, frame: Frame, step: NodeStep, error: BaseException) -> None:
-        """A step's work failed, or was cancelled."""
+        """Try a step that failed again, or settle it; a cancelled one ends the run."""
         error = self.environment.secrets.scrub(error)
         is_over = step.streams and not self.streams.may_begin_again(frame, step)
         pause = None if is_over else self.timers.next_attempt(frame, step, error)

@@ -1,6 +1,7 @@
 """
-Drawing seeds: a seed of -1 becomes a number before the run, so that what is random is known,
-recorded and repeatable.
+Drawing seeds: a seed of -1 becomes a number before the run.
+
+So what is random is known, recorded and repeatable.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """
 Settling: a step is done, skipped or failed, and all that waits for it is to know.
 
-There is one way for all steps. What few of them have (a name in the result, takers in other regions,
-loops, equal steps) stands apart, so that most leave early; O(1) for the step and each of its edges.
+There is one way for all steps. What few of them have (a name in the result, takers in other
+regions, loops, equal steps) stands apart, so that most leave early; O(1) for the step and each of
+its edges.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Settlement:
             self.put_event(node_finished((step.node.id, frame.index, seconds, is_cached)))
 
     def settle(self, frame: Frame, step: Step, values: Values | None, state: int) -> None:
-        """A step is done, skipped or failed: let everything know that waits for it."""
+        """Let everything that waits for a step know that it is done, skipped or failed."""
         slot, refcount, states = step.slot, frame.refcount, frame.state
         states[slot] = state
         is_whole = state == DONE and (
@@ -76,7 +77,7 @@ class Settlement:
             self._loops.frame_finished(frame)
 
     def _settle_rarer(self, frame: Frame, step: Step, values: Values | None, state: int) -> None:
-        """What few steps have: a name in the result, takers elsewhere, loops, equal steps."""
+        """Do what few steps need: a name in the result, takers elsewhere, loops, equal steps."""
         if step.is_target:
             if state == FAILED:
                 self._outputs.miss(frame, step)

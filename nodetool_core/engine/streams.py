@@ -98,14 +98,14 @@ class Streams:
             stream.source.is_working = False
 
     def failed(self, frame: Frame, step: NodeStep) -> None:
-        """The work at an item has failed, and so it hangs no more."""
+        """Note that the work at an item has failed, and so hangs no more."""
         stream = self._frames.streams.get((step.index, frame.index))
         if stream is not None and stream.source is not None:
             stream.source.is_working = False
 
     def close(self) -> Iterator[Problem]:
         """
-        The run is over: generators that were not exhausted end now.
+        End the generators that were not exhausted: the run is over.
 
         Yields a warning for each that fails to.
         """

@@ -71,7 +71,7 @@ class Timers:
         )
 
     def due(self) -> Iterator[TimedOut | Retry]:
-        """Yield what is due by now; what is to be tried again only while the run is not stopping."""
+        """Yield what is due by now; nothing to be tried again where the run is stopping."""
         while self._due and self._due[0][0] <= time.monotonic():
             message = heapq.heappop(self._due)[2]
             if isinstance(message, Retry):
@@ -84,7 +84,7 @@ class Timers:
         return self._retries > 0
 
     def forget_retries(self) -> None:
-        """The run is stopping: nothing is tried again."""
+        """Try nothing again: the run is stopping."""
         self._retries = 0
 
     def next_attempt(self, frame: Frame, step: Step, error: BaseException) -> float | None:

@@ -1,6 +1,7 @@
 """
-Programs in processes of their own, which are ended where they hang, with the stacks of their
-threads.
+Programs in processes of their own.
+
+They are ended where they hang, with the stacks of their threads.
 """
 
 from __future__ import annotations

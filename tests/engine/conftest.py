@@ -40,7 +40,7 @@ def tier(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def make_engine(tier: str, tmp_path: Path) -> Iterator[MakeEngine]:
     """
-    Makes engines that share what their tier shares: nothing, or the disk.
+    Make engines that share what their tier shares: nothing, or the disk.
 
     Each has a memory of its own.
     """

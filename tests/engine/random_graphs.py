@@ -1,6 +1,8 @@
 """
-Random workflows: layered graphs with duplicates and fan-out, loops (nested, ragged, empty, products),
-branches, failures.
+Random workflows.
+
+Layered graphs with duplicates and fan-out, loops (nested, ragged, empty, products), branches,
+failures.
 """
 
 from __future__ import annotations

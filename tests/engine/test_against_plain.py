@@ -120,7 +120,8 @@ def test_graphs_with_loops_branches_and_failures(program: list[Step], engine: En
 @given(program=programs(JOIN_KINDS, most=24))
 def test_graphs_with_branches_that_meet(program: list[Step], engine: Engine) -> None:
     """
-    E6: what only a branch that is not taken needs does not run, however many branches there are,
-    cold and warm.
+    E6: what only a branch that is not taken needs does not run.
+
+    However many branches there are, cold and warm.
     """
     compare(program, engine)

@@ -1,6 +1,7 @@
 """
-E6: with several branches, what only one that is not taken needs does not run, and can't fail the
-run.
+E6: with several branches, what only one that is not taken needs does not run.
+
+And it can't fail the run.
 """
 
 from __future__ import annotations

@@ -114,7 +114,8 @@ from nodetool_core.engine.engine import Engine
 from tests.engine.test_code_state import outcomes
 cache = DiskCache(sys.argv[1], least_seconds=0)
 with Engine(cache=cache, workers=2) as engine:
-    wrong = [(shape, value, found) for shape, value, found in outcomes(500, engine) if repr(value) != repr(found)]
+    found = outcomes(500, engine)
+    wrong = [(shape, value, got) for shape, value, got in found if repr(value) != repr(got)]
     print(len(wrong), cache.info.hits, wrong[:3])
 cache.close()
 """
@@ -373,7 +374,7 @@ def test_e2_a_helper_beside_a_script_counts(
 
 
 def old(path: Path, text: str) -> None:
-    """A file that is older than any process of the test."""
+    """Write a file that is older than any process of the test."""
     path.write_text(text)
     an_hour_ago = time.time() - 3600
     os.utime(path, (an_hour_ago, an_hour_ago))

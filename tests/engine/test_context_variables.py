@@ -1,6 +1,7 @@
 """
-E19: nodes see the context variables of whoever begins the run, in every lane, and what they set
-stays theirs.
+E19: nodes see the context variables of whoever begins the run, in every lane.
+
+What they set stays theirs.
 """
 
 from __future__ import annotations

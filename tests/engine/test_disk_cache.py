@@ -425,7 +425,8 @@ import os, sys
 from pathlib import Path
 from nodetool_core.engine.caching.disk import DiskCache
 
-# Everything is imported by a first use: after the change of user, the code itself may be out of reach.
+# Everything is imported by a first use: after the change of user, the code itself may be out of
+# reach.
 first = DiskCache(Path(sys.argv[3]))
 first.put(b"0" * 16, ("zero",))
 first.flush()

@@ -45,7 +45,8 @@ class Brighter(Node):
             threading.Event().wait()
         with (folder / "ran").open("a") as log:
             log.write(f"{self.number} ")
-        return ImageData.of(context.image(self.image).point(lambda tone: (tone + self.number) % 256))
+        image = context.image(self.image)
+        return ImageData.of(image.point(lambda tone: (tone + self.number) % 256))
 
 node = Start()
 for number in range(1, length + 1):

@@ -1,6 +1,7 @@
 """
-E5: a forked process goes on with the engines of its parent, whatever these had done and were doing
-at the fork.
+E5: a forked process goes on with the engines of its parent.
+
+Whatever these had done and were doing at the fork.
 """
 
 from __future__ import annotations
@@ -127,14 +128,16 @@ def test_a_fork_while_runs_are_under_way() -> None:
 
     folder = tempfile.mkdtemp()
     engine = Engine(workers=2, cache=DiskCache(folder, least_seconds=0))
-    run = Workflow(*(kind(a=number) for kind in (Waits, WaitsAwaited) for number in range(2)), engine=engine).start()
+    waiting = [kind(a=number) for kind in (Waits, WaitsAwaited) for number in range(2)]
+    run = Workflow(*waiting, engine=engine).start()
     for _ in range(4):
         begun.acquire()
     for number in range(5):
         Workflow(Output(name="x", value=Slow(a=number).output), engine=engine).run()
         assert forked(lambda: total(engine=engine)) == "48"
         assert "belongs to the process" in forked(run.result)
-        assert forked(lambda: Workflow(Output(name="x", value=Slow(a=9).output), engine=engine).run()["x"][0]) == "9"
+        again = Workflow(Output(name="x", value=Slow(a=9).output), engine=engine)
+        assert forked(lambda: again.run()["x"][0]) == "9"
     gate.set()
     assert sum(run.result(30).values()) == 2
     assert engine.cache.flush(30)
@@ -152,7 +155,8 @@ def test_a_fork_inside_of_a_node() -> None:
         def process(self) -> str:
             return forked(total)
 
-    assert list(Workflow(*[Forks(number=number) for number in range(3)]).run().values()) == ["48"] * 3
+    forks = [Forks(number=number) for number in range(3)]
+    assert list(Workflow(*forks).run().values()) == ["48"] * 3
     """
     run_alone(BEFORE + textwrap.dedent(code))
 
@@ -176,7 +180,9 @@ def test_a_model_after_a_fork() -> None:
 
     def painted():
         image = Image.new("RGB", (64, 64), (90, 120, 150))
-        node = ImageToImage(image=ImageData.of(image), prompt="a lake", num_inference_steps=2, seed=1)
+        node = ImageToImage(
+            image=ImageData.of(image), prompt="a lake", num_inference_steps=2, seed=1
+        )
         return Workflow(Output(name="x", value=node.output)).run()["x"].image.size
 
     assert forked(painted, 120) == repr(painted()) == "(128, 128)"

@@ -105,7 +105,7 @@ def forget() -> None:
 
 
 def written(path: Path, text: str) -> None:
-    """A file that is older than this process."""
+    """Write a file that is older than this process."""
     path.write_bytes(text.encode())
     an_hour_ago = time.time() - 3600
     os.utime(path, (an_hour_ago, an_hour_ago))

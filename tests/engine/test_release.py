@@ -1,6 +1,7 @@
 """
-A result is let go of as soon as nobody needs it any more, so that a long chain holds no more than a
-short one.
+A result is let go of as soon as nobody needs it any more.
+
+So a long chain holds no more than a short one.
 """
 
 from __future__ import annotations

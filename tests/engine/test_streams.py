@@ -189,8 +189,9 @@ def test_a_generator_that_fails_to_close_is_a_warning(engine: Engine, stage: Sta
 
 def test_the_list_of_a_loop_that_is_over_can_still_be_asked_for(stage: Stage) -> None:
     """
-    One loop has gone through, its items let go of, when the item of another asks for a list from
-    it.
+    An item of one loop asks for a list from another that is over.
+
+    The other's items have been let go of by then.
     """
     first = Each(items=[1, 2, 3])
     total = Total(values=Collect(input_item=Add(a=first.output).output).output)

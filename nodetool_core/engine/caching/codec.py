@@ -11,7 +11,8 @@ the entry is written. Objects are never pickled: a class is named only for refer
 tuples, dataclasses and what has a JSON form of its own, and must be one that is loaded already, so
 that an entry can't bring code. A value with any other part has no codec and stays in memory.
 
-    payload = u32 length, skeleton; for each leaf: u32 length, what it is (skeleton), u64 length, bytes
+    payload = u32 length, skeleton;
+              for each leaf: u32 length, what it is (skeleton), u64 length, bytes
 """
 
 from __future__ import annotations

@@ -68,6 +68,8 @@ class DiskCache:
         queue_bytes: int = QUEUE_BYTES,
     ) -> None:
         """
+        Open a folder of entries.
+
         Args:
             directory: Where the entries lie; made when the first is written.
             bound: How many bytes they may take, in whole blocks of the disk.

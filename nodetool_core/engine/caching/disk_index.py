@@ -43,7 +43,8 @@ ROOM: Final = 0.95
 
 _SCHEMA: Final = (
     """CREATE TABLE IF NOT EXISTS entries
-       (id INTEGER PRIMARY KEY AUTOINCREMENT, key BLOB UNIQUE NOT NULL, size INTEGER NOT NULL, used REAL NOT NULL)""",
+       (id INTEGER PRIMARY KEY AUTOINCREMENT, key BLOB UNIQUE NOT NULL, size INTEGER NOT NULL,
+        used REAL NOT NULL)""",
     "CREATE INDEX IF NOT EXISTS by_use ON entries (used, id, key, size)",
     """CREATE TRIGGER IF NOT EXISTS added AFTER INSERT ON entries
        BEGIN UPDATE total SET entries = entries + 1, bytes = bytes + new.size; END""",
@@ -55,7 +56,8 @@ _SCHEMA: Final = (
     "INSERT INTO total SELECT 0, 0 WHERE NOT EXISTS (SELECT 1 FROM total)",
 )
 _ADD: Final = """
-INSERT INTO entries (key, size, used) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET size = excluded.size, used = excluded.used"""
+INSERT INTO entries (key, size, used) VALUES (?, ?, ?)
+ON CONFLICT (key) DO UPDATE SET size = excluded.size, used = excluded.used"""
 _TOUCH: Final = "UPDATE entries SET used = max(used, ?) WHERE key = ?"
 _DISCARD: Final = "DELETE FROM entries WHERE key = ?"
 
@@ -147,7 +149,7 @@ class DiskIndex:
         )
 
     def discard(self, key: Key) -> None:
-        """An entry is gone."""
+        """Note that an entry is gone."""
         self._write(lambda connection: connection.execute(_DISCARD, (key,)))
 
     def clear(self) -> None:
@@ -164,10 +166,10 @@ class DiskIndex:
 
     def news(self) -> list[Key]:
         """
-        Keys that were added: all there are at first and after a change of index, later those since
-        the last time.
+        Return the keys that were added since the last time.
 
-        None of them where another thread is using the index: ask again later.
+        All there are at first, and after a change of index. None of them where another thread is
+        using the index: ask again later.
         """
         if not self._lock.acquire(blocking=self._connection is None):
             return []
@@ -211,8 +213,9 @@ class DiskIndex:
 
     def _mended(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """
-        Work on the index; where it turns out to be damaged or gone, on a new one made from the
-        files.
+        Work on the index.
+
+        Where it turns out to be damaged or gone, on a new one made from the files.
         """
         import sqlite3
 
@@ -237,8 +240,9 @@ class DiskIndex:
 
     def _connected(self) -> sqlite3.Connection:
         """
-        Return the connection; a new one where the file is another by now, or this is a fork of the
-        process that opened it.
+        Return the connection.
+
+        A new one where the file is another by now, or this is a fork of the process that opened it.
         """
         if self._connection is not None and self._identity == _identity_of(self.path):
             return self._connection

@@ -1,8 +1,10 @@
 """
-One result, one file: written whole or not at all, and believed only when every byte of it is as it
-was written.
+One result, one file.
 
-    header: magic, version, length of the key, length of the payload, blake3 of key and payload; then key, then payload
+Written whole or not at all, and believed only when every byte of it is as it was written:
+
+    header: magic, version, length of the key, length of the payload, blake3 of key and payload
+    then the key, then the payload
 
 The name of a file is its key, so that the files alone are a complete cache: `ab/ab12….result`. One
 level of 256 folders keeps each to a few hundred files at the sizes that images have. Temporary
@@ -117,7 +119,7 @@ def read_entry(directory: Path, key: Key) -> memoryview:
 
 
 def remove_entry(directory: Path, key: Key) -> None:
-    """Raises OSError, except where there is none."""
+    """Remove the entry of a key if there is one. Raises OSError."""
     entry_path(directory, key).unlink(missing_ok=True)
 
 

@@ -24,8 +24,9 @@ UNSURE = "unsure"
 
 def mark_of(ref: AssetRef) -> Mark:
     """
-    Size and time of change of the file behind a reference, "missing", "unsure", or None where there
-    is no file behind it.
+    Return size and time of change of the file behind a reference.
+
+    "missing" or "unsure" where these are not known; None where there is no file behind it.
     """
     path = _local_path(ref)
     if path is None:
@@ -43,7 +44,7 @@ def mark_of(ref: AssetRef) -> Mark:
 
 def marks_of(values: Iterable[Any]) -> list[tuple[AssetRef, Mark]]:
     """
-    Returns every reference to a file in some values, with its mark.
+    Return every reference to a file in some values, with its mark.
 
     Raises RecursionError for values that are nested too deeply, such as a list that holds itself.
     """

@@ -71,8 +71,9 @@ class TieredCache:
 
 def cache_directory() -> Path:
     """
-    Where results are kept: below NODETOOL_CACHE_DIR, else in the user's cache folder as the
-    platform has it.
+    Return where results are kept.
+
+    Below NODETOOL_CACHE_DIR, else in the user's cache folder as the platform has it.
     """
     chosen = os.environ.get("NODETOOL_CACHE_DIR")
     if chosen:
@@ -113,9 +114,9 @@ CacheName = Literal["memory", "disk", "off"]
 
 def named_cache(name: CacheName) -> MemoryCache | TieredCache:
     """
-    Return a result cache: one in `memory`, one in memory and on `disk`, or one that keeps nothing
-    (`off`).
+    Return a result cache by its name.
 
+    One in `memory`, one in memory and on `disk`, or one that keeps nothing (`off`).
     Raises NodetoolError for another name.
     """
     names = get_args(CacheName)

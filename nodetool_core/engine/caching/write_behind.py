@@ -1,7 +1,7 @@
 """
-Writing behind: jobs by key wait in a queue, bounded in bytes, and one thread does them as they
-come.
+Writing behind: jobs wait in a queue, and one thread does them as they come.
 
+The queue goes by key and is bounded in bytes.
 Offering a job never waits: where the queue is full, the job is left out. A process that is killed
 loses the jobs that wait and the one being done. The thread ends when it has had nothing to do for a
 while, so that an idle owner holds none.
