@@ -45,22 +45,25 @@ class Feed:
     """
     One input of a step.
 
-    A plan has one for every edge: what is rare stands at the class.
+    A plan has one for every edge.
     """
 
-    item: int = 0
-    """For ITEM: which position of the reader's index is the item's number."""
-    is_dynamic: bool = False
-    accept: Property | None = None
-    """The target property, where arriving values have to be checked."""
-    copied: bool = True
-    """
-    Whether the value may be one that can be changed, so that whoever takes it gets a copy of its
-    own.
-    """
-    gathered: bool = False
-    """The value is a list of items; with no loop to close, a list of the one."""
-    in_loop: bool = False
+    __slots__ = (
+        "accept",
+        "copied",
+        "gathered",
+        "in_loop",
+        "is_dynamic",
+        "item",
+        "kind",
+        "lazy",
+        "output",
+        "path",
+        "property",
+        "region",
+        "slot",
+        "source",
+    )
 
     def __init__(
         self,
@@ -90,6 +93,19 @@ class Feed:
         self.region = region
         self.path = path
         self.lazy = lazy
+        self.item: int = 0
+        """For ITEM: which position of the reader's index is the item's number."""
+        self.is_dynamic: bool = False
+        self.accept: Property | None = None
+        """The target property, where arriving values have to be checked."""
+        self.copied: bool = True
+        """
+        Whether the value may be one that can be changed, so that whoever takes it gets a copy of its
+        own.
+        """
+        self.gathered: bool = False
+        """The value is a list of items; with no loop to close, a list of the one."""
+        self.in_loop: bool = False
 
 
 Reader = tuple[int, int, int, tuple[int, ...], str]
@@ -103,73 +119,36 @@ class Step:
     """
     What the scheduler runs: a node, the closing of a loop, or a gate.
 
-    A plan has one for every node: what is rare stands at the class.
+    A plan has one for every node.
     """
 
-    sources: tuple[int, ...] = ()
-    """The slots of the steps that local feeds come from."""
-    in_degree: int = 0
-    """
-    How many arrivals the step waits for in a frame, items not counted.
-
-    They are there when the frame is.
-    """
-    may_drop: bool = False
-    """Whether the step can be left out because of a branch."""
-    guard: Feed | None = None
-    """
-    What it waits for before it asks for its inputs.
-
-    Says whether all of them come, and brings no value.
-    """
-    implicitly_lazy: frozenset[str] = frozenset()
-    """Properties that it asks for once the guard has come."""
-    lazy_rounds: int = 0
-    """
-    How often it asks for lazy feeds.
-
-    When the guard has come, and when the node knows which of its lazy properties it wants.
-    """
-    may_start_late: bool = False
-    """
-    Whether somebody may ask for it after its frame has begun.
-
-    A lazy property, or an item of a loop.
-    """
-    outer: Sequence[Reader] = ()
-    """Consumers in other regions."""
-    lazy: Sequence[Reader] = ()
-    """Consumers that take the value only once they have asked for it."""
-    watched: Sequence[Reader] = ()
-    """
-    Steps that want to know whether an output comes, and take no value.
-
-    Those without a name have always asked.
-    """
-    gathers: Sequence[GatherStep] = ()
-    """Gather steps that collect this step's values (or items, where it streams)."""
-    refcount: int = 0
-    """
-    How often the values are taken by steps of the same region.
-
-    -1 where they must stay while the frame lives.
-    """
-    is_target: bool = False
-    streams: bool = False
-    is_local: bool = False
-    """
-    Whether what it takes, and what takes it, are steps of its own region that wait for it.
-
-    And it is no target.
-    """
-    is_plain: bool = False
-    """Local, and a call of microseconds: what the scheduler runs on its shortest path."""
-    shareable: bool = False
-    """Whether the result may come from the cache, or from an equal node."""
-    absorbed: bool = False
-    """Whether its failure reaches nothing but lists with gaps."""
-    limited: bool = True
-    """For a step that streams: whether the number of items under way may be bounded."""
+    __slots__ = (
+        "absorbed",
+        "feeds",
+        "gathers",
+        "guard",
+        "implicitly_lazy",
+        "in_degree",
+        "index",
+        "is_local",
+        "is_plain",
+        "is_target",
+        "lazy",
+        "lazy_rounds",
+        "limited",
+        "local",
+        "loops",
+        "may_drop",
+        "may_start_late",
+        "outer",
+        "refcount",
+        "region",
+        "shareable",
+        "slot",
+        "sources",
+        "streams",
+        "watched",
+    )
 
     def __init__(self, index: int, loops: Loops, region: int, slot: int) -> None:
         self.index = index
@@ -180,21 +159,81 @@ class Step:
         """By property."""
         self.local: list[tuple[int, int]] = []
         """Consumers in the same region, once per edge: their slot and the output they take."""
+        self.sources: tuple[int, ...] = ()
+        """The slots of the steps that local feeds come from."""
+        self.in_degree: int = 0
+        """
+        How many arrivals the step waits for in a frame, items not counted.
+
+        They are there when the frame is.
+        """
+        self.may_drop: bool = False
+        """Whether the step can be left out because of a branch."""
+        self.guard: Feed | None = None
+        """
+        What it waits for before it asks for its inputs.
+
+        Says whether all of them come, and brings no value.
+        """
+        self.implicitly_lazy: frozenset[str] = frozenset()
+        """Properties that it asks for once the guard has come."""
+        self.lazy_rounds: int = 0
+        """
+        How often it asks for lazy feeds.
+
+        When the guard has come, and when the node knows which of its lazy properties it wants.
+        """
+        self.may_start_late: bool = False
+        """
+        Whether somebody may ask for it after its frame has begun.
+
+        A lazy property, or an item of a loop.
+        """
+        self.outer: Sequence[Reader] = ()
+        """Consumers in other regions."""
+        self.lazy: Sequence[Reader] = ()
+        """Consumers that take the value only once they have asked for it."""
+        self.watched: Sequence[Reader] = ()
+        """
+        Steps that want to know whether an output comes, and take no value.
+
+        Those without a name have always asked.
+        """
+        self.gathers: Sequence[GatherStep] = ()
+        """Gather steps that collect this step's values (or items, where it streams)."""
+        self.refcount: int = 0
+        """
+        How often the values are taken by steps of the same region.
+
+        -1 where they must stay while the frame lives.
+        """
+        self.is_target: bool = False
+        self.streams: bool = False
+        self.is_local: bool = False
+        """
+        Whether what it takes, and what takes it, are steps of its own region that wait for it.
+
+        And it is no target.
+        """
+        self.is_plain: bool = False
+        """Local, and a call of microseconds: what the scheduler runs on its shortest path."""
+        self.shareable: bool = False
+        """Whether the result may come from the cache, or from an equal node."""
+        self.absorbed: bool = False
+        """Whether its failure reaches nothing but lists with gaps."""
+        self.limited: bool = True
+        """For a step that streams: whether the number of items under way may be bounded."""
 
 
 class NodeStep(Step):
     """A node, and how its class is called."""
 
-    mutable: tuple[str, ...] = ()
-    """
-    Properties whose values may be changed.
-
-    Copied for each call, so that none can change the next one's.
-    """
-    base: bytes | None = None
-    """
-    The part of the cache key that is the same in every run; None where it has to be made anew.
-    """
+    __slots__ = (
+        "base",
+        "compiled",
+        "mutable",
+        "node",
+    )
 
     def __init__(
         self,
@@ -210,6 +249,16 @@ class NodeStep(Step):
         self.compiled = compiled
         self.shareable = compiled.shareable
         self.streams = compiled.spec.streams
+        self.mutable: tuple[str, ...] = ()
+        """
+        Properties whose values may be changed.
+
+        Copied for each call, so that none can change the next one's.
+        """
+        self.base: bytes | None = None
+        """
+        The part of the cache key that is the same in every run; None where it has to be made anew.
+        """
 
     @property
     def wiring(self) -> str:
@@ -219,6 +268,12 @@ class NodeStep(Step):
 
 class GatherStep(Step):
     """The closing of a loop for one gathering property: what it collects, as one list."""
+
+    __slots__ = (
+        "gap_policy",
+        "output",
+        "source",
+    )
 
     def __init__(
         self,
@@ -246,6 +301,8 @@ class GatherStep(Step):
 
 class GateStep(Step):
     """What tells whether something behind a branch comes at all (guards.py); it has no value."""
+
+    __slots__ = ("either",)
 
     def __init__(self, index: int, loops: Loops, region: int, slot: int, *, either: bool) -> None:
         """
