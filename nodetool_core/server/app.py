@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from anyio import to_thread
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -17,9 +18,9 @@ from nodetool_core import __version__
 from nodetool_core.errors import NodetoolError, Problem
 from nodetool_core.server import operations
 from nodetool_core.server.http.http_errors import HttpError, as_http
+from nodetool_core.server.http.requests import ClientGone
 from nodetool_core.server.huggingface import routes as huggingface
 from nodetool_core.server.qolaba import routes as qolaba
-from nodetool_core.server.runtime.runs import ClientGone
 from nodetool_core.server.security.middleware import (
     GONE,
     BodyTooLarge,
@@ -49,6 +50,8 @@ def create_app(state: AppState) -> RequestGuard:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        # Routes that only block run there: as many at once as other blocking work.
+        to_thread.current_default_thread_limiter().total_tokens = state.threads.count
         state.start()
         yield
         state.draining.set()

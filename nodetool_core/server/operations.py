@@ -100,10 +100,9 @@ def router(state: AppState) -> APIRouter:
         response_class=Response,
         responses=_FIGURES | failures(401, 429),
     )
-    async def metrics() -> Response:
+    def metrics() -> Response:
         """Figures for Prometheus."""
-        content = await state.runs.blocking(state.metrics.text)
-        return Response(content, media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(state.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return routes
 

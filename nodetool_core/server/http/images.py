@@ -4,6 +4,7 @@ Images as they come in and go out: decoded under the server's limits, encoded as
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -57,6 +58,22 @@ class EncodedImage:
     def decode(self) -> ImageData:
         """Return the pixels. Raises ImageError where they are damaged."""
         return decode_image(self.data, self.limits, self.where)
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedValues:
+    """A client's values by input, with images as `EncodedImage`."""
+
+    values: Mapping[str, Any]
+
+    @property
+    def decoded_bytes(self) -> int:
+        """Bytes of the pixels of all images."""
+        return decoded_bytes(self.values)
+
+    def decode(self) -> dict[str, Any]:
+        """Return the values with pixels. Raises ImageError where an image is damaged."""
+        return {name: decoded(value) for name, value in self.values.items()}
 
 
 def decoded(value: Any) -> Any:

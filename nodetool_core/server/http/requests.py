@@ -11,8 +11,11 @@ import asyncio
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from nodetool_core.server.runtime.runs import ClientGone
 from nodetool_core.server.settings import Settings
+
+
+class ClientGone(Exception):
+    """Nobody waits for the answer any more."""
 
 
 async def read_body_of(request: Request) -> bytes:

@@ -96,12 +96,12 @@ class HuggingFaceRoutes:
         self._tasks(model)
         return Response('{"status":"ok"}', media_type="application/json")
 
-    async def info(self, model: Model) -> dict[str, Any]:
+    def info(self, model: Model) -> dict[str, Any]:
         """Return what is known of a model."""
         tasks = self._tasks(model)
         served = next(iter(tasks.values()))
         state = self._state
-        revisions = [await state.runs.blocking(state.models.revision, ref) for ref in served.models]
+        revisions = [state.models.revision(ref) for ref in served.models]
         return {
             "model_id": model,
             "model_sha": revisions[0] if revisions else None,
@@ -123,29 +123,28 @@ class HuggingFaceRoutes:
         fingerprint = _digest(model.encode(), content_type.encode(), wanted.encode(), body)
         if use_cache and (answer := state.cache.repeated(fingerprint)) is not None:
             return _response(answer, hit=True)
+        # Before the body is read: where nobody more may wait, that would be for nothing.
         state.runs.check_room()
-        parsed = await state.runs.blocking(_read, body, content_type, tasks)
+        parsed = await state.threads.work(_read, body, content_type, tasks)
         use_cache = use_cache and parsed.options.get("use_cache") is not False
         wait = wait or parsed.options.get("wait_for_model") is True
         served = tasks["image-to-image" if parsed.image is not None else "text-to-image"]
         may_fetch = any(
             name in served.inputs and served.inputs[name].is_image for name in parsed.parameters
         )
-        threads = state.runs.fetching if may_fetch else state.runs.blocking
-        call = await threads(self._call, served, parsed)
-        if missing := await state.runs.blocking(state.warmup.missing, served):
-            patience = state.settings.load_seconds if wait else state.settings.load_patience
-            with state.runs.in_line():
-                await state.warmup.wait(served, missing, patience)
-        async with state.runs.turn(call.decoded_bytes, lambda: until_gone(request)) as turn:
-            values, key = await state.runs.blocking(call.decode)
+        async with state.runs.admit(
+            served,
+            lambda: call_of(served, parsed, state.sanitizer, state.limits),
+            may_fetch=may_fetch,
+            load_seconds=state.settings.load_seconds if wait else state.settings.load_patience,
+            gone=lambda: until_gone(request),
+        ) as (turn, call):
+            values, key = await state.threads.work(call.decode)
             key = _digest(key, wanted.encode())
             if use_cache and (answer := state.cache.known(key, fingerprint)) is not None:
                 return _response(answer, hit=True)
-            result = await turn.run(
-                served, values, outputs=[served.image_outputs[0]], use_cache=use_cache
-            )
-        answer = await self._answer(call, result, wanted)
+            result = await turn.run(values, outputs=[served.image_outputs[0]], use_cache=use_cache)
+        answer = await state.threads.work(self._answer, call, result, wanted)
         state.cache.put(key, fingerprint if use_cache else None, answer)
         return _response(answer, hit=False)
 
@@ -171,10 +170,7 @@ class HuggingFaceRoutes:
             )
         return found
 
-    def _call(self, served: ServedWorkflow, parsed: ParsedRequest) -> Call:
-        return call_of(served, parsed, self._state.sanitizer, self._state.limits)
-
-    async def _answer(self, call: Call, result: RunResult, wanted: str) -> Answer:
+    def _answer(self, call: Call, result: RunResult, wanted: str) -> Answer:
         state, served, output = self._state, call.served, call.served.image_outputs[0]
         warnings = [*call.warnings, *(problem.message for problem in result.warnings)]
         image = result.outputs.get(output)
@@ -192,9 +188,7 @@ class HuggingFaceRoutes:
             warnings.append(
                 f"target_size was not met: the image has {image.image.width}x{image.image.height}"
             )
-        content = await state.runs.blocking(
-            lambda: encode_image_data(image, wanted, provenance=state.settings.provenance)
-        )
+        content = encode_image_data(image, wanted, provenance=state.settings.provenance)
         return Answer(content, media_type_of(wanted), tuple(warnings))
 
 

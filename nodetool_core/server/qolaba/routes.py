@@ -25,7 +25,13 @@ from nodetool_core.server.catalog import ServedWorkflow
 from nodetool_core.server.http.http_errors import HttpError, problems_json, public
 from nodetool_core.server.http.images import encode_image_data
 from nodetool_core.server.http.json_body import read_object
-from nodetool_core.server.http.requests import base_url, client_of, read_body_of, until_gone
+from nodetool_core.server.http.requests import (
+    ClientGone,
+    base_url,
+    client_of,
+    read_body_of,
+    until_gone,
+)
 from nodetool_core.server.qolaba.apps import read_apps
 from nodetool_core.server.qolaba.body import (
     ImageRequest,
@@ -36,7 +42,6 @@ from nodetool_core.server.qolaba.body import (
     stretching,
 )
 from nodetool_core.server.qolaba.fan_out import fan_out_document, fan_out_inputs, fan_out_outputs
-from nodetool_core.server.runtime.runs import ClientGone
 from nodetool_core.server.security.sources import file_answer
 
 if TYPE_CHECKING:
@@ -123,7 +128,7 @@ class QolabaRoutes:
         state = self._state
         parsed = read_image_request(read_object(await read_body_of(request)))
         served = self._served(parsed)
-        job = await state.runs.fetching(self._accept, parsed, served, client_of(request))
+        job = await state.threads.fetch(self._accept, parsed, served, client_of(request))
         if parsed.celery:
             told = job.note[_WARNINGS]
             return JSONResponse(
@@ -136,7 +141,7 @@ class QolabaRoutes:
                 )
             )
         job = await self._wait(job, request)
-        answer = await state.runs.blocking(self._envelope, job, base_url(request, state.settings))
+        answer = await state.threads.work(self._envelope, job, base_url(request, state.settings))
         return JSONResponse(
             answer,
             200 if answer["status"] == "SUCCESS" else 500 if answer["status"] == "FAILED" else 504,
@@ -146,8 +151,12 @@ class QolabaRoutes:
         """Return what became of a queued task."""
         state = self._state
         task = read_task_request(read_object(await read_body_of(request)))
+        return JSONResponse(await state.threads.work(self._task, task.id, request))
+
+    def _task(self, task_id: str, request: Request) -> dict[str, Any]:
+        state = self._state
         try:
-            job = await state.runs.blocking(state.jobs.get, task.id)
+            job = state.jobs.get(task_id)
         except JobsError:
             job = None
         if (
@@ -164,16 +173,11 @@ class QolabaRoutes:
                     "Results are kept for a time only.",
                 ),
             )
-        return JSONResponse(
-            await state.runs.blocking(self._envelope, job, base_url(request, state.settings))
-        )
+        return self._envelope(job, base_url(request, state.settings))
 
-    async def result(
-        self, name: Annotated[str, Path(pattern=r"^[0-9a-f]{64}\.\w{3,4}$")]
-    ) -> Response:
+    def result(self, name: Annotated[str, Path(pattern=r"^[0-9a-f]{64}\.\w{3,4}$")]) -> Response:
         """Return an image of a result."""
-        state = self._state
-        media_type, content = await state.runs.blocking(state.stored, PurePosixPath(name).stem)
+        media_type, content = self._state.stored(PurePosixPath(name).stem)
         return file_answer(media_type, content, name=name, seconds=3600)
 
     def _served(self, parsed: ImageRequest) -> ServedWorkflow:
@@ -325,7 +329,7 @@ class QolabaRoutes:
             await asyncio.wait({waiting, gone}, return_when=asyncio.FIRST_COMPLETED)
             ended = waiting.result() if waiting.done() else job
             if not ended.state.ended:
-                await state.runs.blocking(state.jobs.cancel, job.id)
+                await state.threads.work(state.jobs.cancel, job.id)
             if not waiting.done():
                 raise ClientGone
             return ended

@@ -13,6 +13,7 @@ from nodetool_core.server.runtime.health import Health
 from nodetool_core.server.runtime.metrics import Metrics
 from nodetool_core.server.runtime.response_cache import ResponseCache
 from nodetool_core.server.runtime.runs import Runs
+from nodetool_core.server.runtime.threads import Threads
 from nodetool_core.server.runtime.warmup import ModelWarmup, open_models
 from nodetool_core.server.security.access import Access
 from nodetool_core.server.security.fetch import Fetcher
@@ -40,6 +41,7 @@ class AppState:
     engine: Engine
     models: ModelManager
     """The weights manager, which gives out listed models only."""
+    threads: Threads
     runs: Runs
     warmup: ModelWarmup
     cache: ResponseCache
@@ -73,7 +75,7 @@ class AppState:
     def close(self) -> None:
         """Let go of everything. Requests must have ended."""
         self.warmup.close()
-        self.runs.close()
+        self.threads.close()
         self.engine.close()
         self.jobs.close()
 
@@ -97,6 +99,7 @@ def open_app_state(
     catalog = Catalog(registry, settings.graphs, settings.models)
     models = open_models(settings, registry, catalog.listed, hub)
     engine = Engine(registry=registry, models=models, cache=cache)
+    warmup, threads = ModelWarmup(models), Threads(settings.concurrency)
     limits = ImageLimits(max_pixels=settings.max_pixels, max_bytes=settings.max_body_bytes)
     jobs = _open_jobs(settings, engine)
     access = Access(settings)
@@ -110,15 +113,18 @@ def open_app_state(
         catalog=catalog,
         engine=engine,
         models=models,
+        threads=threads,
         runs=Runs(
             engine,
+            warmup,
+            threads,
             concurrency=settings.concurrency,
             queue=settings.queue,
             share=settings.share_of(settings.queue),
             seconds=settings.run_seconds,
             decoded_bytes=settings.decoded_bytes,
         ),
-        warmup=ModelWarmup(models),
+        warmup=warmup,
         cache=ResponseCache(settings.cache_bytes, settings.cache_seconds),
         sanitizer=InputSanitizer(
             catalog.listed, limits, Sources(access, jobs.storage, fetcher).get, jobs.storage

@@ -14,20 +14,20 @@ cancelled.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from nodetool_core import inputs
 from nodetool_core.engine.options import RunOptions
 from nodetool_core.errors import Problem, RunCancelled
 from nodetool_core.server.http.http_errors import HttpError, busy
-from nodetool_core.server.http.images import decoded, decoded_bytes
+from nodetool_core.server.http.requests import ClientGone
 from nodetool_core.server.logs import current_client
+from nodetool_core.server.runtime.threads import Threads
 from nodetool_core.server.runtime.turns import Turns
+from nodetool_core.server.runtime.warmup import ModelWarmup
 
 if TYPE_CHECKING:
     from nodetool_core.engine.engine import Engine
@@ -35,17 +35,26 @@ if TYPE_CHECKING:
     from nodetool_core.engine.run import Run
     from nodetool_core.server.catalog import ServedWorkflow
 
-Result = TypeVar("Result")
+Decoded = TypeVar("Decoded", covariant=True)
 
-FETCHERS: Final = 16
-"""Images that are fetched from the web at once."""
+
+class EncodedInputs(Protocol[Decoded]):
+    """Inputs of a request as they wait for its turn: read and checked, with images encoded."""
+
+    @property
+    def decoded_bytes(self) -> int:
+        """Bytes of pixels once they are decoded."""
+        ...
+
+    def decode(self) -> Decoded:
+        """Return the inputs with pixels. Raises ImageError. Blocks."""
+        ...
+
+
+Encoded = TypeVar("Encoded", bound=EncodedInputs[Any])
 
 Gone = Callable[[], Awaitable[None]]
 """Returns once the client has gone away."""
-
-
-class ClientGone(Exception):
-    """Nobody waits for the answer any more."""
 
 
 class Runs:
@@ -61,6 +70,8 @@ class Runs:
     def __init__(
         self,
         engine: Engine,
+        warmup: ModelWarmup,
+        threads: Threads,
         *,
         concurrency: int,
         queue: int,
@@ -69,28 +80,16 @@ class Runs:
         decoded_bytes: int,
     ) -> None:
         self._engine = engine
+        self._warmup = warmup
+        self._threads = threads
         self._turns = Turns(concurrency, decoded_bytes)
         self._queue = queue
         self._share = share
         self._seconds = seconds
         self._decoded_bytes = decoded_bytes
-        self._threads = ThreadPoolExecutor(max(4, concurrency), "nodetool-server")
-        self._fetchers = ThreadPoolExecutor(FETCHERS, "nodetool-fetch")
         self.waiting = 0
         self._waiting_of = Counter[str]()
         self.under_way = 0
-
-    async def blocking(self, work: Callable[..., Result], *arguments: Any) -> Result:
-        """
-        Return the result of work that would hold up the event loop: decoding, encoding, files.
-        """
-        return await self._on(self._threads, work, arguments)
-
-    async def fetching(self, work: Callable[..., Result], *arguments: Any) -> Result:
-        """
-        `blocking` for work that may wait for a foreign server, so that it holds up nobody else.
-        """
-        return await self._on(self._fetchers, work, arguments)
 
     def check_room(self, size: int = 0) -> None:
         """
@@ -108,7 +107,7 @@ class Runs:
             )
 
     @contextmanager
-    def in_line(self) -> Iterator[None]:
+    def _in_line(self) -> Iterator[None]:
         """While it lasts, somebody waits: for a turn, or for a model."""
         client = current_client.get()
         self.waiting += 1
@@ -122,26 +121,59 @@ class Runs:
     async def run(
         self,
         served: ServedWorkflow,
-        values: Mapping[str, Any],
+        read: Callable[[], EncodedInputs[Mapping[str, Any]]],
         *,
         outputs: list[str] | None = None,
         use_cache: bool = True,
+        load_seconds: float,
         gone: Gone,
     ) -> RunResult:
         """
-        Run a workflow with values that are safe, whose images are decoded when the turn comes, and
-        wait.
+        Run a workflow for a request, from its inputs to its result.
 
-        Raises what `turn` and `Turn.run` raise, and ImageError for an image that can't be decoded.
+        Raises what `admit` and `Turn.run` raise, and ImageError for an image that can't be decoded.
         """
-        async with self.turn(decoded_bytes(values), gone) as turn:
-            pixels = await self.blocking(decoded, values)
-            return await turn.run(served, pixels, outputs=outputs, use_cache=use_cache)
+        async with self.admit(served, read, load_seconds=load_seconds, gone=gone) as (turn, inputs):
+            values = await self._threads.work(inputs.decode)
+            return await turn.run(values, outputs=outputs, use_cache=use_cache)
 
     @asynccontextmanager
-    async def turn(self, size: int, gone: Gone) -> AsyncIterator[Turn]:
+    async def admit(
+        self,
+        served: ServedWorkflow,
+        read: Callable[[], Encoded],
+        *,
+        may_fetch: bool = True,
+        load_seconds: float,
+        gone: Gone,
+    ) -> AsyncIterator[tuple[Turn, Encoded]]:
         """
-        Wait for a turn, which lasts as long as the block.
+        Bring a request to its turn, which lasts as long as the block, and give its inputs back.
+
+        In order: room in the queue, the inputs, the models, the turn. What a dialect does besides
+        (answer from a cache, say) is the block.
+
+        Args:
+            read: Checks the inputs and fetches images; those stay encoded. Blocks.
+            may_fetch: Whether `read` may wait for another server.
+            load_seconds: How long the request waits for its models.
+            gone: Returns once the client has gone away.
+
+        Raises what `read` raises; HttpError 429 where too many wait, 503 where a model is not
+        loaded in time, 413 where no turn has room for the images; ClientGone.
+        """
+        self.check_room()
+        inputs = await (self._threads.fetch if may_fetch else self._threads.work)(read)
+        if missing := await self._threads.work(self._warmup.missing, served):
+            with self._in_line():
+                await self._warmup.wait(missing, load_seconds)
+        async with self._turn(inputs.decoded_bytes, gone) as watcher:
+            yield Turn(self._engine, self._threads, served, self._seconds, watcher), inputs
+
+    @asynccontextmanager
+    async def _turn(self, size: int, gone: Gone) -> AsyncIterator[asyncio.Future[None]]:
+        """
+        Wait for a turn, which lasts as long as the block; yield what is done once the client is gone.
 
         Args:
             size: Bytes of the pixels that the request will decode.
@@ -155,24 +187,12 @@ class Runs:
             await self._take_turn(size, watcher)
             self.under_way += 1
             try:
-                yield Turn(self, self._engine, self._seconds, watcher)
+                yield watcher
             finally:
                 self.under_way -= 1
                 self._turns.give_back(size)
         finally:
             watcher.cancel()
-
-    def close(self) -> None:
-        for threads in (self._threads, self._fetchers):
-            threads.shutdown(wait=False, cancel_futures=True)
-
-    async def _on(
-        self, threads: ThreadPoolExecutor, work: Callable[..., Result], arguments: tuple[Any, ...]
-    ) -> Result:
-        context = contextvars.copy_context()
-        return await asyncio.get_running_loop().run_in_executor(
-            threads, lambda: context.run(work, *arguments)
-        )
 
     def _check_size(self, size: int) -> None:
         if size > self._decoded_bytes:
@@ -188,7 +208,7 @@ class Runs:
     async def _take_turn(self, size: int, watcher: asyncio.Future[None]) -> None:
         turn = self._turns.ask(size)
         try:
-            with self.in_line():
+            with self._in_line():
                 await asyncio.wait({turn, watcher}, return_when=asyncio.FIRST_COMPLETED)
             if watcher.done():
                 raise ClientGone
@@ -201,28 +221,33 @@ class Turn:
     """A request's turn to run a workflow."""
 
     def __init__(
-        self, runs: Runs, engine: Engine, seconds: float, gone: asyncio.Future[None]
+        self,
+        engine: Engine,
+        threads: Threads,
+        served: ServedWorkflow,
+        seconds: float,
+        gone: asyncio.Future[None],
     ) -> None:
-        self._runs = runs
         self._engine = engine
+        self._threads = threads
+        self._served = served
         self._seconds = seconds
         self._gone = gone
 
     async def run(
         self,
-        served: ServedWorkflow,
         values: Mapping[str, Any],
         *,
         outputs: list[str] | None = None,
         use_cache: bool = True,
     ) -> RunResult:
         """
-        Run a workflow with values that are safe and decoded, and wait.
+        Run the workflow with values that are safe and decoded, and wait.
 
         Raises HttpError 504 where it takes too long; ClientGone; RunError and WorkflowError.
         """
-        options = RunOptions(outputs=outputs, use_cache=use_cache, confined=served.confined)
-        run = await self._runs.blocking(self._start, served, values, options)
+        options = RunOptions(outputs=outputs, use_cache=use_cache, confined=self._served.confined)
+        run = await self._threads.work(self._start, values, options)
         try:
             future = asyncio.wrap_future(run.future)
             waited: set[asyncio.Future[Any]] = {future, self._gone}
@@ -253,7 +278,8 @@ class Turn:
             run.cancel()
             raise
 
-    def _start(self, served: ServedWorkflow, values: Mapping[str, Any], options: RunOptions) -> Run:
+    def _start(self, values: Mapping[str, Any], options: RunOptions) -> Run:
+        served = self._served
         return self._engine.start(
             inputs.apply(served.graph, values), options=options, base=served.base
         )

@@ -106,7 +106,7 @@ class ModelWarmup:
             if ref.type in PIPELINES and not self._models.is_loaded(ref)
         ]
 
-    async def wait(self, served: ServedWorkflow, missing: list[ModelRef], seconds: float) -> None:
+    async def wait(self, missing: list[ModelRef], seconds: float) -> None:
         """
         Until the models are loaded.
 

@@ -77,7 +77,7 @@ class JobRoutes:
         self._state = state
         self._results = Results(state)
 
-    async def list(
+    def list(
         self,
         request: Request,
         state: Annotated[State | None, Query(description="Only jobs in this state.")] = None,
@@ -91,19 +91,14 @@ class JobRoutes:
         client = client_of(request) if settings.tokens else None
         base = base_url(request, settings)
 
-        def page() -> JobsAnswer:
-            found = jobs.list(
-                client=client,
-                state=None if state is None else JobState(state),
-                before=before,
-                limit=limit,
-            )
-            following = found[-1].id if len(found) == limit else None
-            return JobsAnswer(
-                jobs=[self._results.of_job(job, base) for job in found], next=following
-            )
-
-        return await self._state.runs.blocking(page)
+        found = jobs.list(
+            client=client,
+            state=None if state is None else JobState(state),
+            before=before,
+            limit=limit,
+        )
+        following = found[-1].id if len(found) == limit else None
+        return JobsAnswer(jobs=[self._results.of_job(job, base) for job in found], next=following)
 
     async def get(
         self,
@@ -114,28 +109,25 @@ class JobRoutes:
         ] = 0.0,
     ) -> JobAnswer:
         """Return a job as it is now, with its results once it has ended."""
-        job = await self._own(request, job_id)
+        threads = self._state.threads
+        job = await threads.work(self._job, request, job_id)
         if wait and not job.state.ended:
             job = await self._state.jobs.wait_async(job_id, wait)
-        return await self._answer(request, job)
+        return await threads.work(self._answer, request, job)
 
-    async def cancel(self, request: Request, job_id: Id) -> JobAnswer:
+    def cancel(self, request: Request, job_id: Id) -> JobAnswer:
         """End a waiting job, or ask a running one to stop at its next step."""
-        await self._own(request, job_id)
-        return await self._answer(
-            request, await self._state.runs.blocking(self._state.jobs.cancel, job_id)
-        )
+        self._job(request, job_id)
+        return self._answer(request, self._state.jobs.cancel(job_id))
 
-    async def retry(self, request: Request, job_id: Id) -> JobAnswer:
+    def retry(self, request: Request, job_id: Id) -> JobAnswer:
         """
         Return a new job that does what an ended one was to do.
 
         What that one finished is not computed again.
         """
-        await self._own(request, job_id)
-        return await self._answer(
-            request, await self._state.runs.blocking(self._state.jobs.retry, job_id)
-        )
+        self._job(request, job_id)
+        return self._answer(request, self._state.jobs.retry(job_id))
 
     async def events(
         self,
@@ -153,7 +145,7 @@ class JobRoutes:
 
         From the beginning, or from where a stream broke off.
         """
-        await self._own(request, job_id)
+        await self._state.threads.work(self._job, request, job_id)
         begin = (
             int(last_event_id)
             if last_event_id
@@ -188,21 +180,21 @@ class JobRoutes:
         finally:
             following.cancel()
 
-    async def _own(self, request: Request, job_id: str) -> Job:
+    def _job(self, request: Request, job_id: str) -> Job:
         """
         Return the job, where it is the client's to see.
 
         Raises JobsError, the same for one that is somebody else's and for none.
         """
         state = self._state
-        job: Job = await state.runs.blocking(state.jobs.get, job_id)
+        job = state.jobs.get(job_id)
         if state.settings.tokens and job.client != client_of(request):
             raise JobsError(unknown_job(job_id))
         return job
 
-    async def _answer(self, request: Request, job: Job) -> JobAnswer:
+    def _answer(self, request: Request, job: Job) -> JobAnswer:
         base = base_url(request, self._state.settings)
-        return await self._state.runs.blocking(self._results.of_job, job, base)
+        return self._results.of_job(job, base)
 
 
 def as_sse(event: StoredEvent) -> bytes:

@@ -18,6 +18,7 @@ from nodetool_core.jobs.job import JobOptions, JobRequest
 from nodetool_core.server.catalog import ServedWorkflow
 from nodetool_core.server.http.forms import FORM, file_in_form, is_form
 from nodetool_core.server.http.http_errors import HttpError, problems_json
+from nodetool_core.server.http.images import EncodedValues
 from nodetool_core.server.http.openapi import BYTES, failures, images_content
 from nodetool_core.server.http.requests import base_url, client_of, read_body_of, until_gone
 from nodetool_core.server.security.client_workflows import read_client_workflow
@@ -139,27 +140,23 @@ class WorkflowRoutes:
         """One workflow, or one model as a workflow."""
         return describe(self._state.catalog.workflow(name))
 
-    async def models(self) -> ModelsAnswer:
+    def models(self) -> ModelsAnswer:
         """Return the models that clients may name."""
         state = self._state
-
-        def listed() -> list[ModelAnswer]:
-            found = state.catalog.models.items()
-            return [
-                ModelAnswer(
-                    id=name,
-                    tasks=[str(task) for task in tasks],
-                    loaded=bool(tasks) and not state.warmup.missing(next(iter(tasks.values()))),
-                )
-                for name, tasks in found
-            ]
-
-        return ModelsAnswer(models=await state.runs.blocking(listed))
+        models = [
+            ModelAnswer(
+                id=name,
+                tasks=[str(task) for task in tasks],
+                loaded=bool(tasks) and not state.warmup.missing(next(iter(tasks.values()))),
+            )
+            for name, tasks in state.catalog.models.items()
+        ]
+        return ModelsAnswer(models=models)
 
     async def free(self) -> FreeAnswer:
         """Let go of models that are not in use, and of answers kept for repeated requests."""
         self._state.cache.clear()
-        return FreeAnswer(freed_bytes=await self._state.runs.blocking(self._state.models.free))
+        return FreeAnswer(freed_bytes=await self._state.threads.work(self._state.models.free))
 
     async def upload(self, request: Request) -> FileAnswer:
         """
@@ -177,12 +174,11 @@ class WorkflowRoutes:
             state.sanitizer.check_image(body, "body")
             return FileAnswer.of(state.jobs.put(body), base_url(request, state.settings))
 
-        return await state.runs.blocking(keep)
+        return await state.threads.work(keep)
 
-    async def file(self, digest: Digest) -> Response:
+    def file(self, digest: Digest) -> Response:
         """Return an upload or a result."""
-        state = self._state
-        media_type, content = await state.runs.blocking(state.stored, digest)
+        media_type, content = self._state.stored(digest)
         return file_answer(media_type, content, name=digest[:16], seconds=31_536_000)
 
     async def run(
@@ -225,7 +221,7 @@ class WorkflowRoutes:
                 Problem("not_allowed", "workflow", "Workflows of clients are not run here.", hint),
             )
         base = state.settings.data.absolute()
-        served = await state.runs.fetching(
+        served = await state.threads.fetch(
             read_client_workflow, wanted.workflow, state.registry, state.sanitizer, state.keep, base
         )
         _check_outputs(served, wanted.outputs)
@@ -239,21 +235,20 @@ class WorkflowRoutes:
         self, served: ServedWorkflow, wanted: RunRequest, request: Request
     ) -> RunAnswer:
         state = self._state
-        state.runs.check_room()
         if not wanted.inline and not all(
             served.outputs[name] in _PLAIN for name in wanted.outputs or served.outputs
         ):
             await state.health.require()
-        values = await state.runs.fetching(state.sanitizer.values, served, wanted.inputs)
-        if missing := await state.runs.blocking(state.warmup.missing, served):
-            with state.runs.in_line():
-                await state.warmup.wait(served, missing, state.settings.load_seconds)
-        gone = lambda: until_gone(request)  # noqa: E731
         result = await state.runs.run(
-            served, values, outputs=wanted.outputs, use_cache=wanted.use_cache, gone=gone
+            served,
+            lambda: EncodedValues(state.sanitizer.values(served, wanted.inputs)),
+            outputs=wanted.outputs,
+            use_cache=wanted.use_cache,
+            load_seconds=state.settings.load_seconds,
+            gone=lambda: until_gone(request),
         )
         base = base_url(request, state.settings)
-        outputs = await state.runs.blocking(
+        outputs = await state.threads.work(
             self._results.of_run, result.outputs, wanted.image_format, base, wanted.inline
         )
         return RunAnswer(
@@ -300,7 +295,7 @@ class WorkflowRoutes:
             _log.info("job accepted", extra={"job_id": job.id, "workflow": served.name})
             return self._results.of_job(job, base)
 
-        answer = await state.runs.fetching(submit)
+        answer = await state.threads.fetch(submit)
         return JSONResponse(
             answer.model_dump(mode="json"), 202, {"Location": f"{base}{PREFIX}/jobs/{answer.id}"}
         )

@@ -220,11 +220,8 @@ def test_a_model_that_fails_at_once_holds_up_nobody(
 ) -> None:
     warmup = ModelWarmup(live.state.engine.models)
     monkeypatch.setattr(warmup, "_threads", AtOnce())
-    served = next(iter(live.state.catalog.workflows.values()))
     missing = [ModelRef(repo_id="./nothing")]
-    waiting = threading.Thread(
-        target=lambda: asyncio.run(warmup.wait(served, missing, 5)), daemon=True
-    )
+    waiting = threading.Thread(target=lambda: asyncio.run(warmup.wait(missing, 5)), daemon=True)
     waiting.start()
     waiting.join(20)
     assert not waiting.is_alive()
