@@ -21,6 +21,7 @@ from nodetool_core.server.http.http_errors import HttpError, as_http
 from nodetool_core.server.http.requests import ClientGone
 from nodetool_core.server.huggingface import routes as huggingface
 from nodetool_core.server.qolaba import routes as qolaba
+from nodetool_core.server.runtime.collector import AppStateCollector
 from nodetool_core.server.security.middleware import (
     GONE,
     BodyTooLarge,
@@ -52,6 +53,7 @@ def create_app(state: AppState) -> RequestGuard:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # Routes that only block run there: as many at once as other blocking work.
         to_thread.current_default_thread_limiter().total_tokens = state.threads.count
+        AppStateCollector(state).register()
         state.start()
         yield
         state.draining.set()

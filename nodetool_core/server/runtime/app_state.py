@@ -106,7 +106,7 @@ def open_app_state(
     fetcher = Fetcher(
         settings.image_hosts, max_bytes=settings.max_body_bytes, seconds=settings.fetch_seconds
     )
-    state = AppState(
+    return AppState(
         settings=settings,
         access=access,
         registry=registry,
@@ -133,8 +133,6 @@ def open_app_state(
         jobs=jobs,
         health=Health(jobs.check),
     )
-    state.metrics.read(state)
-    return state
 
 
 def _open_jobs(settings: Settings, engine: Engine) -> Jobs:
