@@ -11,8 +11,6 @@ import asyncio
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from nodetool_core.server.settings import Settings
-
 
 class ClientGone(Exception):
     """Nobody waits for the answer any more."""
@@ -44,8 +42,8 @@ def client_of(request: Request) -> str:
     return str(request.scope.get("state", {}).get("client", "unknown"))
 
 
-def base_url(request: Request, settings: Settings) -> str:
+def base_url(request: Request, public_url: str) -> str:
     """
     Return what links in answers begin with: as the operator says, else as the client wrote it.
     """
-    return settings.public_url.rstrip("/") or str(request.base_url).rstrip("/")
+    return public_url.rstrip("/") or str(request.base_url).rstrip("/")

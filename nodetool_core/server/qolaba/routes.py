@@ -22,6 +22,7 @@ from nodetool_core.errors import Problem, near_miss
 from nodetool_core.jobs.job import Job, JobOptions, JobRequest, JobsError, JobState, StoredFile
 from nodetool_core.references import ImageRef
 from nodetool_core.server.catalog import ServedWorkflow
+from nodetool_core.server.http.files import file_answer
 from nodetool_core.server.http.http_errors import HttpError, problems_json, public
 from nodetool_core.server.http.images import encode_image_data
 from nodetool_core.server.http.json_body import read_object
@@ -42,7 +43,6 @@ from nodetool_core.server.qolaba.body import (
     stretching,
 )
 from nodetool_core.server.qolaba.fan_out import fan_out_document, fan_out_inputs, fan_out_outputs
-from nodetool_core.server.security.sources import file_answer
 
 if TYPE_CHECKING:
     from nodetool_core.server.runtime.app_state import AppState
@@ -141,7 +141,9 @@ class QolabaRoutes:
                 )
             )
         job = await self._wait(job, request)
-        answer = await state.threads.work(self._envelope, job, base_url(request, state.settings))
+        answer = await state.threads.work(
+            self._envelope, job, base_url(request, state.settings.public_url)
+        )
         return JSONResponse(
             answer,
             200 if answer["status"] == "SUCCESS" else 500 if answer["status"] == "FAILED" else 504,
@@ -173,7 +175,7 @@ class QolabaRoutes:
                     "Results are kept for a time only.",
                 ),
             )
-        return self._envelope(job, base_url(request, state.settings))
+        return self._envelope(job, base_url(request, state.settings.public_url))
 
     def result(self, name: Annotated[str, Path(pattern=r"^[0-9a-f]{64}\.\w{3,4}$")]) -> Response:
         """Return an image of a result."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from nodetool_core.assets.decode import ImageLimits
 from nodetool_core.server.catalog import Catalog
+from nodetool_core.server.metrics import Metrics
 from nodetool_core.server.runtime.health import Health
-from nodetool_core.server.runtime.metrics import Metrics
 from nodetool_core.server.runtime.response_cache import ResponseCache
 from nodetool_core.server.runtime.runs import Runs
 from nodetool_core.server.runtime.threads import Threads
@@ -102,7 +102,12 @@ def open_app_state(
     warmup, threads = ModelWarmup(models), Threads(settings.concurrency)
     limits = ImageLimits(max_pixels=settings.max_pixels, max_bytes=settings.max_body_bytes)
     jobs = _open_jobs(settings, engine)
-    access = Access(settings)
+    access = Access(
+        host=settings.host,
+        port=settings.port,
+        public_url=settings.public_url,
+        allowed_hosts=settings.allowed_hosts,
+    )
     fetcher = Fetcher(
         settings.image_hosts, max_bytes=settings.max_body_bytes, seconds=settings.fetch_seconds
     )

@@ -12,7 +12,8 @@ its owner has made that domain lead here (DNS rebinding). A token replaces none 
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from typing import Final
 
 from starlette.datastructures import Headers
 
@@ -30,9 +31,6 @@ from nodetool_core.server.security.urls import (
     read_url,
 )
 
-if TYPE_CHECKING:
-    from nodetool_core.server.settings import Settings
-
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _OWN_SITES: Final = frozenset({"same-origin", "none"})
 
@@ -47,12 +45,14 @@ class Access:
     port: it can't know its addresses as others see them, and no page's domain is one.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        host = bound_host(settings.host)
-        self._is_everywhere = host in EVERY_ADDRESS
-        self._own = frozenset((name, settings.port) for name in (*LOOPBACK, host))
-        self._public = read_url(settings.public_url) if settings.public_url else None
-        self._allowed = [read_allowed(name) for name in settings.allowed_hosts]
+    def __init__(
+        self, *, host: str, port: int, public_url: str = "", allowed_hosts: Iterable[str] = ()
+    ) -> None:
+        bound = bound_host(host)
+        self._is_everywhere = bound in EVERY_ADDRESS
+        self._own = frozenset((name, port) for name in (*LOOPBACK, bound))
+        self._public = read_url(public_url) if public_url else None
+        self._allowed = [read_allowed(name) for name in allowed_hosts]
 
     def refusal(self, scheme: str, headers: Headers) -> HttpError | None:
         """

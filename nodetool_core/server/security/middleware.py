@@ -28,7 +28,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from nodetool_core.errors import Problem
 from nodetool_core.server.http.http_errors import HttpError, as_http, busy, wrong
 from nodetool_core.server.logs import current_client, request_id
-from nodetool_core.server.runtime.metrics import Metrics
+from nodetool_core.server.metrics import Metrics
 from nodetool_core.server.security.access import Access
 
 _log = logging.getLogger(__name__)

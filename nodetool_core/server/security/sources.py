@@ -1,15 +1,9 @@
-"""
-Files that a server keeps, by the addresses that it gives them.
-
-Answered there, and read without asking itself.
-"""
+"""Images by address: read from the storage where this server gave the address, else fetched."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final
-
-from starlette.responses import Response
 
 from nodetool_core.jobs.job import JobsError
 from nodetool_core.server.http.http_errors import HttpError
@@ -22,27 +16,6 @@ if TYPE_CHECKING:
 
 _ADDRESS: Final = re.compile(r".*/(?:v1/files|results)/([0-9a-f]{64})(?:\.\w{3,4})?")
 """The path of a file in each dialect, behind whatever path a proxy puts before it."""
-
-_SHOWN: Final = frozenset(
-    {f"image/{kind}" for kind in ("png", "jpeg", "webp", "gif", "avif", "bmp", "tiff")}
-)
-"""
-Raster formats, which run nothing in a browser; whatever else was stored is downloaded, not shown.
-"""
-
-
-def file_answer(media_type: str, content: bytes, *, name: str, seconds: int) -> Response:
-    """
-    Return a stored file: shown in a browser where it is a raster image, else downloaded.
-
-    Kept by clients for some seconds.
-    """
-    disposition = "inline" if media_type in _SHOWN else "attachment"
-    headers = {
-        "Content-Disposition": f'{disposition}; filename="{name}"',
-        "Cache-Control": f"private, max-age={seconds}, immutable",
-    }
-    return Response(content, media_type=media_type, headers=headers)
 
 
 class Sources:

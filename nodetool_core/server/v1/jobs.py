@@ -89,7 +89,7 @@ class JobRoutes:
         """Jobs, the newest first."""
         settings, jobs = self._state.settings, self._state.jobs
         client = client_of(request) if settings.tokens else None
-        base = base_url(request, settings)
+        base = base_url(request, settings.public_url)
 
         found = jobs.list(
             client=client,
@@ -193,7 +193,7 @@ class JobRoutes:
         return job
 
     def _answer(self, request: Request, job: Job) -> JobAnswer:
-        base = base_url(request, self._state.settings)
+        base = base_url(request, self._state.settings.public_url)
         return self._results.of_job(job, base)
 
 

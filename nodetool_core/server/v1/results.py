@@ -16,8 +16,9 @@ from nodetool_core.assets.image_data import ImageData
 from nodetool_core.jobs.job import Job, StoredFile
 from nodetool_core.properties import jsonable
 from nodetool_core.references import AssetRef
+from nodetool_core.server.http.files import FileAnswer, InlineFile
 from nodetool_core.server.http.images import encode_image_data, media_type_of
-from nodetool_core.server.v1.schemas import FileAnswer, InlineFile, JobAnswer
+from nodetool_core.server.v1.schemas import JobAnswer
 from nodetool_core.values import json_form
 
 if TYPE_CHECKING:

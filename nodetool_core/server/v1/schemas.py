@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from nodetool_core.jobs.job import Job, StoredFile
+from nodetool_core.jobs.job import Job
 from nodetool_core.server.http.http_errors import public
 
 _strict = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
@@ -81,45 +81,6 @@ class WorkflowRunRequest(RunRequest):
     """A client's own workflow, and how it is to be run."""
 
     workflow: dict[str, Any] = Field(description="The workflow, in the form of its file.")
-
-
-class FileAnswer(BaseModel):
-    """
-    A stored image or file.
-
-    As an input it can be given as it is, or as `{"type": "image", "asset_id": …}`.
-    """
-
-    type: Literal["image", "asset"]
-    asset_id: str = Field(description="Names the file by its content.")
-    url: str = Field(description="Where it is fetched.")
-    media_type: str
-    size: int = Field(description="Bytes.")
-    width: int | None = None
-    height: int | None = None
-
-    @classmethod
-    def of(cls, file: StoredFile, base: str) -> FileAnswer:
-        return cls(
-            type=file.kind,
-            asset_id=file.digest,
-            url=f"{base}/v1/files/{file.digest}",
-            media_type=file.media_type,
-            size=file.size,
-            width=file.width,
-            height=file.height,
-        )
-
-
-class InlineFile(BaseModel):
-    """An image that stands in an answer itself. As an input it can be given as it is."""
-
-    type: Literal["image"] = "image"
-    data: str = Field(description="The file, as base64.")
-    media_type: str
-    size: int = Field(description="Bytes.")
-    width: int
-    height: int
 
 
 class RunAnswer(BaseModel):

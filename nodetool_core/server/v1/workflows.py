@@ -16,17 +16,16 @@ from fastapi.responses import JSONResponse, Response
 from nodetool_core.errors import Problem
 from nodetool_core.jobs.job import JobOptions, JobRequest
 from nodetool_core.server.catalog import ServedWorkflow
+from nodetool_core.server.http.files import FileAnswer, file_answer
 from nodetool_core.server.http.forms import FORM, file_in_form, is_form
 from nodetool_core.server.http.http_errors import HttpError, problems_json
 from nodetool_core.server.http.images import EncodedValues
 from nodetool_core.server.http.openapi import BYTES, failures, images_content
 from nodetool_core.server.http.requests import base_url, client_of, read_body_of, until_gone
 from nodetool_core.server.security.client_workflows import read_client_workflow
-from nodetool_core.server.security.sources import file_answer
 from nodetool_core.server.v1.description import describe
 from nodetool_core.server.v1.results import Results
 from nodetool_core.server.v1.schemas import (
-    FileAnswer,
     FreeAnswer,
     JobAnswer,
     ModelAnswer,
@@ -172,7 +171,7 @@ class WorkflowRoutes:
 
         def keep() -> FileAnswer:
             state.sanitizer.check_image(body, "body")
-            return FileAnswer.of(state.jobs.put(body), base_url(request, state.settings))
+            return FileAnswer.of(state.jobs.put(body), base_url(request, state.settings.public_url))
 
         return await state.threads.work(keep)
 
@@ -247,7 +246,7 @@ class WorkflowRoutes:
             load_seconds=state.settings.load_seconds,
             gone=lambda: until_gone(request),
         )
-        base = base_url(request, state.settings)
+        base = base_url(request, state.settings.public_url)
         outputs = await state.threads.work(
             self._results.of_run, result.outputs, wanted.image_format, base, wanted.inline
         )
@@ -264,7 +263,7 @@ class WorkflowRoutes:
         self, served: ServedWorkflow, wanted: RunRequest, request: Request, key: str | None
     ) -> Response:
         state = self._state
-        base = base_url(request, state.settings)
+        base = base_url(request, state.settings.public_url)
 
         def submit() -> JobAnswer:
             inputs = state.sanitizer.stored(served, wanted.inputs, state.keep)

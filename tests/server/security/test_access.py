@@ -204,7 +204,10 @@ def _into(sent: list[Any]) -> Any:
 
 
 def answered(settings: dict[str, Any], scheme: str = "http", **headers: str) -> bool:
-    refusal = Access(Settings.read(**settings)).refusal(
+    chosen = Settings.read(**settings)
+    names = ("host", "port", "public_url", "allowed_hosts")
+    access = Access(**{name: getattr(chosen, name) for name in names})
+    refusal = access.refusal(
         scheme, Headers({name.replace("_", "-"): v for name, v in headers.items()})
     )
     return refusal is None
