@@ -19,13 +19,15 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, get_args, get_type_hints
 
 from nodetool_core.errors import DeclarationError, Problem
-from nodetool_core.properties import MISSING, FieldInfo, Property
+from nodetool_core.properties import MISSING, PLACES, FieldInfo, Place, Property
+from nodetool_core.references import FolderRef
 from nodetool_core.types import (
     Annotation,
     accepts_none,
     origin_of,
     strip,
     type_name,
+    union_members,
     value_type_name,
 )
 
@@ -234,7 +236,19 @@ def _property(cls: type, name: str, annotation: Annotation) -> Property:
         info.max_length,
         info.seed,
         info.label,
+        info.place or _implied_place(annotation),
     )
+
+
+def _implied_place(annotation: Annotation) -> Place | None:
+    """Return the place that values of a type name by themselves: folders, as `FolderRef`."""
+    members = [annotation, *union_members(annotation)]
+    members += [item for member in members for item in get_args(member)]
+    return "folder" if any(_is_folder(member) for member in members) else None
+
+
+def _is_folder(annotation: Annotation) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, FolderRef)
 
 
 def _properties_of(base: type) -> dict[str, Property]:
@@ -245,6 +259,11 @@ def _properties_of(base: type) -> dict[str, Property]:
 def _check_property(cls: type, prop: Property) -> Iterable[Problem]:
     if prop.name in RESERVED:
         yield _declaration(cls, prop.name, "is a reserved name.")
+    if prop.place is not None and prop.place not in PLACES:
+        expected = ", ".join(sorted(PLACES))
+        yield _declaration(
+            cls, prop.name, f"has the place {prop.place!r}, which is none of {expected}."
+        )
     if prop.required:
         return
     if not prop.accepts(prop.default):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from nodetool_core.errors import Problem
 from nodetool_core.own_types import JsonValue, fields_of, readable
@@ -39,6 +39,11 @@ if TYPE_CHECKING:
 MISSING: Any = object()
 """The default of a property that has none: the property is a required input."""
 
+Place = Literal["file", "folder", "address"]
+"""What a value names outside of the workflow, and a node reads, writes or asks there."""
+
+PLACES: frozenset[str] = frozenset(get_args(Place))
+
 _BOUNDS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
     "ge": (lambda value, bound: value >= bound, "below"),
     "gt": (lambda value, bound: value > bound, "not above"),
@@ -57,6 +62,7 @@ class FieldInfo:
     max_length: int | None
     seed: bool
     label: bool = False
+    place: Place | None = None
 
 
 def Field(  # noqa: N802 - reads as a declaration, like pydantic's
@@ -70,6 +76,7 @@ def Field(  # noqa: N802 - reads as a declaration, like pydantic's
     max_length: int | None = None,
     seed: bool = False,
     label: bool = False,
+    place: Place | None = None,
 ) -> Any:
     """
     Return a property of a node.
@@ -86,10 +93,13 @@ def Field(  # noqa: N802 - reads as a declaration, like pydantic's
             before the run, which is recorded.
         label: The property names or describes the node to people, and has no part in its results:
             changing it computes nothing again.
+        place: The value names a file, a folder or an address, or a part of one, which the node
+            reads, writes or asks. Clients of a server can't set it, nor anything that leads to it.
+            References (`ImageRef`, `FolderRef`) need no such mark: they say so by their type.
     """
     given = {"ge": ge, "gt": gt, "le": le, "lt": lt}
     bounds = {name: bound for name, bound in given.items() if bound is not None}
-    return FieldInfo(default, description, bounds, max_length, seed, label)
+    return FieldInfo(default, description, bounds, max_length, seed, label, place)
 
 
 @dataclass(frozen=True)
@@ -104,6 +114,8 @@ class Property:
     max_length: int | None = None
     seed: bool = False
     label: bool = False
+    place: Place | None = None
+    """What a value names outside of the workflow; None where that is nothing, or a reference."""
 
     @property
     def required(self) -> bool:
@@ -310,6 +322,8 @@ class Property:
             "lt": "exclusiveMaximum",
         }
         schema |= {keys[kind]: bound for kind, bound in self.bounds.items()}
+        if self.place is not None:
+            schema["place"] = self.place
         if self.description:
             schema["description"] = self.description
         if not self.required:

@@ -33,6 +33,7 @@ class HostedModel(Node):
         description="Hub id of the model, such as owner/name.",
     )
     endpoint: str = Field(
+        place="address",
         default="",
         max_length=2000,
         description=(

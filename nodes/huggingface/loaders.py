@@ -30,7 +30,7 @@ class LoadLora(Node):
     lane = Lane.INLINE
 
     repo_id: str = Field(description=_REPO)
-    path: str = Field(default="", description=_FILE)
+    path: str = Field(default="", description=_FILE, place="file")
     scale: float = Field(
         default=1.0, ge=-10.0, le=10.0, description="How much of the LoRA is applied; 0 is none."
     )
@@ -74,7 +74,7 @@ class LoadIPAdapter(Node):
     lane = Lane.INLINE
 
     repo_id: str = Field(default="h94/IP-Adapter", description=_REPO)
-    path: str = Field(default="models/ip-adapter_sd15.safetensors", description=_FILE)
+    path: str = Field(default="models/ip-adapter_sd15.safetensors", description=_FILE, place="file")
 
     def process(self) -> Annotated[IPAdapterModel, "The reference to the adapter."]:
         return IPAdapterModel(repo_id=self.repo_id, path=self.path or None)
@@ -109,7 +109,7 @@ class LoadUpscaler(Node):
     lane = Lane.INLINE
 
     repo_id: str = Field(default="nodetool/tiny-upscaler", description=_REPO)
-    path: str = Field(default="", description=_FILE)
+    path: str = Field(default="", description=_FILE, place="file")
 
     def process(self) -> Annotated[UpscalerModel, "The reference to the network."]:
         return UpscalerModel(repo_id=self.repo_id, path=self.path or None)

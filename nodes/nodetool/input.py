@@ -272,7 +272,7 @@ class FolderPathInput(Node):
     lane = Lane.INLINE
 
     name: str = Field(default="", description=NAME, label=True)
-    value: str = Field(default="", description="The path.")
+    value: str = Field(default="", place="folder", description="The path.")
     description: str = Field(default="", description=DESCRIPTION, label=True)
 
     def process(self) -> Annotated[str, "The path."]:
@@ -293,7 +293,7 @@ class FilePathInput(Node):
     lane = Lane.INLINE
 
     name: str = Field(default="", description=NAME, label=True)
-    value: str = Field(default="", description="The path.")
+    value: str = Field(default="", place="file", description="The path.")
     description: str = Field(default="", description=DESCRIPTION, label=True)
 
     def process(self) -> Annotated[str, "The path."]:

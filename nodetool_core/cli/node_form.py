@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from nodetool_core.reference.bounds import bound_texts
+from nodetool_core.reference.bounds import bound_texts, place_text
 from nodetool_core.reference.schema import property_schema
 from nodetool_core.types import choices, type_name
 
@@ -81,6 +81,7 @@ def _property_text(prop: Property) -> str:
     facts = [type_name(prop.annotation), *bound_texts(prop.bounds)]
     if prop.max_length is not None:
         facts.append(f"at most {prop.max_length} long")
+    facts += place_text(prop.place)
     facts.append(
         "required"
         if prop.required

@@ -10,7 +10,7 @@ from nodetool_core.graph import is_missing_asset
 from nodetool_core.node import Lane, Node, Role
 from nodetool_core.properties import Property
 from nodetool_core.reference import markdown
-from nodetool_core.reference.bounds import bound_texts
+from nodetool_core.reference.bounds import bound_texts, place_text
 from nodetool_core.reference.examples import Example, example
 from nodetool_core.reference.names import heading
 from nodetool_core.reference.site import MARK, MODELS_PAGE, Site, drawing_path, image_path
@@ -172,6 +172,7 @@ def _allowed(prop: Property) -> str:
             f"at most {prop.max_length}"
             f" {'characters' if str in union_members(prop.annotation) else 'items'}"
         )
+    parts += place_text(prop.place)
     if prop.seed:
         parts.append("-1 draws a number, which the run records")
     return "; ".join(parts)

@@ -16,7 +16,7 @@ from typing import Any, Final, get_args
 
 from nodetool_core.graph import Graph, GraphNode
 from nodetool_core.properties import Property
-from nodetool_core.references import AssetRef, FolderRef, ImageRef, ModelRef
+from nodetool_core.references import AssetRef, ImageRef, ModelRef
 from nodetool_core.types import union_members
 
 STANDARD: Final = (
@@ -37,31 +37,6 @@ _GUIDED: Final = "guidance_scale"
 
 NOT_FOR_CLIENTS: Final = ("num_images",)
 """Properties of a model's node that clients can't set: an answer holds one image."""
-
-PATH_INPUTS: Final = frozenset({"nodetool.input.FilePathInput", "nodetool.input.FolderPathInput"})
-"""Inputs whose text names a place on this machine: clients can't set them."""
-
-PLACES: Final = frozenset(
-    {
-        "path",
-        "folder",
-        "file",
-        "filename",
-        "file_path",
-        "folder_path",
-        "directory",
-        "url",
-        "uri",
-        "base_url",
-        "endpoint",
-        "endpoint_url",
-    }
-)
-"""
-Names of properties that say where a node reads, writes or asks.
-
-No input that leads to a text of that name can be set by clients.
-"""
 
 
 @dataclass(frozen=True)
@@ -115,16 +90,11 @@ def declared_inputs(graph: Graph) -> dict[str, Input]:
 
     The inputs that name no place on this machine, nor lead to a property that does.
     """
-    forbidden = _leading_to_paths(graph)
+    forbidden = _leading_to_places(graph)
     found = {}
     for name, node in graph.inputs().items():
         prop = node.spec.properties.get("value")
-        if (
-            prop is None
-            or node.id in forbidden
-            or node.spec.node_type in PATH_INPUTS
-            or _names_a_place(prop)
-        ):
+        if prop is None or prop.place is not None or node.id in forbidden:
             continue
         default = node.values.get("value", prop.default)
         found[name] = Input(
@@ -146,14 +116,7 @@ def _bounds(node: GraphNode) -> dict[str, Any]:
     return found
 
 
-def _names_a_place(prop: Property) -> bool:
-    return any(
-        isinstance(member, type) and issubclass(member, FolderRef)
-        for member in union_members(prop.annotation)
-    )
-
-
-def _leading_to_paths(graph: Graph) -> set[str]:
+def _leading_to_places(graph: Graph) -> set[str]:
     """
     Ids of the nodes from which a value can reach a property that names a place.
 
@@ -163,7 +126,8 @@ def _leading_to_paths(graph: Graph) -> set[str]:
     for index in range(len(graph.nodes) - 1, -1, -1):
         node = graph.nodes[index]
         for edge in node.inputs:
-            if index in leading or edge.property in PLACES:
+            prop = node.spec.properties.get(edge.property)
+            if index in leading or (prop is not None and prop.place is not None):
                 leading.add(edge.source)
     return {graph.nodes[index].id for index in leading}
 
@@ -209,6 +173,6 @@ def _settable(node: GraphNode) -> dict[str, Input]:
         )
         for name, prop in node.spec.properties.items()
         if name in node.values
-        and not _names_a_place(prop)
+        and prop.place is None
         and not isinstance(node.values[name], (ModelRef, AssetRef))
     }

@@ -31,6 +31,7 @@ class LoadImageFile(Node):
     """
 
     path: str = Field(
+        place="file",
         default="",
         description="Path of the file; a relative one starts from the workflow's folder.",
     )
@@ -119,6 +120,7 @@ class SaveImageFile(Node):
         ),
     )
     filename: str = Field(
+        place="file",
         default="%Y-%m-%d_%H-%M-%S.png",
         description=(
             "Name of the file. Its ending chooses the format (PNG without one); %Y, %m, %d, %H, %M,"

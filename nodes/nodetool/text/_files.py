@@ -91,6 +91,7 @@ class SaveTextFile(Node):
         ),
     )
     name: str = Field(
+        place="file",
         default="%Y-%m-%d-%H-%M-%S.txt",
         description=(
             "Name of the file; .txt is added to one without ending. %Y, %m, %d, %H, %M, %S become"

@@ -24,6 +24,7 @@ class WorkflowNode(Node):
     dynamic = True
 
     path: str = Field(
+        place="file",
         default="",
         description="The workflow's file, relative to the file that this node stands in.",
     )

@@ -21,7 +21,6 @@ from nodetool_core.node import Lane, Node
 from nodetool_core.properties import jsonable
 from nodetool_core.registry import Registry
 from nodetool_core.server.catalog import ServedWorkflow, served_workflow
-from nodetool_core.server.parameters import PATH_INPUTS, PLACES
 from nodetool_core.server.security.json_limits import violation
 from nodetool_core.server.security.sanitize import InputSanitizer
 from nodetool_core.validation import build_graph
@@ -90,11 +89,8 @@ def _check_types(document: WorkflowDocument, registry: Registry) -> None:
 
 
 def _reaches_out(node_class: type[Node]) -> bool:
-    spec = node_class.spec
-    return (
-        node_class.lane is Lane.NETWORK
-        or spec.node_type in PATH_INPUTS
-        or bool(PLACES & spec.properties.keys())
+    return node_class.lane is Lane.NETWORK or any(
+        prop.place is not None for prop in node_class.spec.properties.values()
     )
 
 
