@@ -15,6 +15,7 @@ ROOMS = [
     "metrics",
     "http",
     "parameters",
+    "served_workflow",
     "catalog",
     "security",
     "settings_sources",

@@ -15,12 +15,12 @@ from typing import Any, Final
 from nodetool_core.assets.decode import ImageLimits
 from nodetool_core.assets.image_data import ImageData
 from nodetool_core.references import ImageSizeRef
-from nodetool_core.server.catalog import ServedWorkflow
 from nodetool_core.server.http.http_errors import wrong
 from nodetool_core.server.http.images import EncodedImage, decoded, decoded_bytes
 from nodetool_core.server.huggingface.body import ParsedRequest
 from nodetool_core.server.parameters import Input
 from nodetool_core.server.security.sanitize import InputSanitizer
+from nodetool_core.server.served_workflow import ServedWorkflow
 from nodetool_core.types import union_members
 
 _SIZE_INPUT: Final = "target_size"

@@ -17,13 +17,13 @@ from fastapi import APIRouter, Path, Request, Response
 from nodetool_core import __version__
 from nodetool_core.assets.image_data import ImageData
 from nodetool_core.errors import Problem
-from nodetool_core.server.catalog import ServedWorkflow, Task
 from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.http.images import accepted_format, encode_image_data, media_type_of
 from nodetool_core.server.http.requests import read_body_of, until_gone
 from nodetool_core.server.huggingface.body import ParsedRequest, header_flag, read_body
 from nodetool_core.server.huggingface.call import Call, call_of
 from nodetool_core.server.runtime.response_cache import Answer
+from nodetool_core.server.served_workflow import ServedWorkflow, Task
 
 if TYPE_CHECKING:
     from nodetool_core.engine.result import RunResult

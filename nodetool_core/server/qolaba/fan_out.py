@@ -16,7 +16,7 @@ from typing import Any
 from nodetool_core.engine.seeds import RANDOM
 from nodetool_core.graph import Graph
 from nodetool_core.node import Role
-from nodetool_core.server.catalog import ServedWorkflow
+from nodetool_core.server.served_workflow import ServedWorkflow
 from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, WorkflowDocument
 
 

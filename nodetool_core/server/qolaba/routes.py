@@ -21,7 +21,6 @@ from fastapi.responses import JSONResponse, Response
 from nodetool_core.errors import Problem, near_miss
 from nodetool_core.jobs.job import Job, JobOptions, JobRequest, JobsError, JobState, StoredFile
 from nodetool_core.references import ImageRef
-from nodetool_core.server.catalog import ServedWorkflow
 from nodetool_core.server.http.files import file_answer
 from nodetool_core.server.http.http_errors import HttpError, problems_json, public
 from nodetool_core.server.http.images import encode_image_data
@@ -43,6 +42,7 @@ from nodetool_core.server.qolaba.body import (
     stretching,
 )
 from nodetool_core.server.qolaba.fan_out import fan_out_document, fan_out_inputs, fan_out_outputs
+from nodetool_core.server.served_workflow import ServedWorkflow
 
 if TYPE_CHECKING:
     from nodetool_core.server.runtime.app_state import AppState

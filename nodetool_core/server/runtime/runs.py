@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from nodetool_core.engine.engine import Engine
     from nodetool_core.engine.result import RunResult
     from nodetool_core.engine.run import Run
-    from nodetool_core.server.catalog import ServedWorkflow
+    from nodetool_core.server.served_workflow import ServedWorkflow
 
 Decoded = TypeVar("Decoded", covariant=True)
 

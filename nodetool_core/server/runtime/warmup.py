@@ -19,8 +19,8 @@ from nodetool_core.errors import NodetoolError, Problem
 from nodetool_core.garbage_collection import keep_for_good
 from nodetool_core.models.diffusers.tasks import ANY
 from nodetool_core.references import ModelRef
-from nodetool_core.server.catalog import ServedWorkflow
 from nodetool_core.server.http.http_errors import HttpError
+from nodetool_core.server.served_workflow import ServedWorkflow
 
 if TYPE_CHECKING:
     from nodetool_core.models.manager import ModelManager

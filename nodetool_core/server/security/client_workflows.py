@@ -20,9 +20,9 @@ from nodetool_core.graph import GraphNode
 from nodetool_core.node import Lane, Node
 from nodetool_core.properties import jsonable
 from nodetool_core.registry import Registry
-from nodetool_core.server.catalog import ServedWorkflow, served_workflow
 from nodetool_core.server.security.json_limits import violation
 from nodetool_core.server.security.sanitize import InputSanitizer
+from nodetool_core.server.served_workflow import ServedWorkflow, served_workflow
 from nodetool_core.validation import build_graph
 from nodetool_core.workflow import WorkflowDocument
 

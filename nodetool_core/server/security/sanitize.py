@@ -22,12 +22,12 @@ from nodetool_core.assets.loader import AssetStore, ImageLoader
 from nodetool_core.errors import Problem, WorkflowError, near_miss
 from nodetool_core.properties import jsonable
 from nodetool_core.references import ColorRef, FontRef, ImageRef, ImageSizeRef, ModelRef, Reference
-from nodetool_core.server.catalog import ServedWorkflow
 from nodetool_core.server.http.files import FileAnswer, InlineFile
 from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.http.images import EncodedImage
 from nodetool_core.server.parameters import Input
 from nodetool_core.server.security.json_limits import violation
+from nodetool_core.server.served_workflow import ServedWorkflow
 
 DECODED_AT_ONCE: Final = 2
 """

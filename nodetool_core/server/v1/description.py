@@ -7,8 +7,8 @@ from typing import Any, Final
 from nodetool_core.errors import NodetoolError
 from nodetool_core.properties import MISSING, jsonable
 from nodetool_core.references import ImageRef
-from nodetool_core.server.catalog import ServedWorkflow
 from nodetool_core.server.parameters import Input
+from nodetool_core.server.served_workflow import ServedWorkflow
 from nodetool_core.server.v1.schemas import WorkflowAnswer
 from nodetool_core.types import union_members
 

@@ -15,7 +15,6 @@ from fastapi.responses import JSONResponse, Response
 
 from nodetool_core.errors import Problem
 from nodetool_core.jobs.job import JobOptions, JobRequest
-from nodetool_core.server.catalog import ServedWorkflow
 from nodetool_core.server.http.files import FileAnswer, file_answer
 from nodetool_core.server.http.forms import FORM, file_in_form, is_form
 from nodetool_core.server.http.http_errors import HttpError, problems_json
@@ -23,6 +22,7 @@ from nodetool_core.server.http.images import EncodedValues
 from nodetool_core.server.http.openapi import BYTES, failures, images_content
 from nodetool_core.server.http.requests import base_url, client_of, read_body_of, until_gone
 from nodetool_core.server.security.client_workflows import read_client_workflow
+from nodetool_core.server.served_workflow import ServedWorkflow
 from nodetool_core.server.v1.description import describe
 from nodetool_core.server.v1.results import Results
 from nodetool_core.server.v1.schemas import (
