@@ -73,7 +73,9 @@ def serve(
       curl -f --data-binary @in.png 127.0.0.1:8188/models/image_to_image --output out.png
     """
     try:
-        from nodetool_core.server.settings import Settings, settings_table
+        from nodetool_core.server.settings import Settings
+        from nodetool_core.server.settings_checks import check_address
+        from nodetool_core.server.settings_page import settings_table
 
         if show_settings:
             typer.echo(settings_table(), nl=False)
@@ -88,7 +90,7 @@ def serve(
             data=data,
             insecure_without_token=insecure_without_token or None,
         )
-        settings.check_address()
+        check_address(settings)
         # Without a folder of the default name, models alone are served; a folder that was named has
         # to be there.
         if (

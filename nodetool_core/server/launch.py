@@ -16,7 +16,9 @@ from nodetool_core.server.logs import to_stderr
 from nodetool_core.server.runtime.allocator import return_freed_memory
 from nodetool_core.server.runtime.app_state import AppState, open_app_state
 from nodetool_core.server.security.connections import Config, Connection, Limits
-from nodetool_core.server.settings import Settings, SettingsError, is_loopback
+from nodetool_core.server.settings import Settings
+from nodetool_core.server.settings_checks import check_address, check_models, is_loopback
+from nodetool_core.server.settings_sources import SettingsError
 
 _log = logging.getLogger(__name__)
 
@@ -69,8 +71,8 @@ def serve(settings: Settings) -> None:
     """
     from nodetool_core.engine.caching.tiered import default_cache
 
-    settings.check_address()
-    settings.check_models()
+    check_address(settings)
+    check_models(settings)
     return_freed_memory()
     with (
         to_stderr(settings.log_level, settings.log_format),

@@ -7,7 +7,6 @@ in capitals), then in the configuration file (TOML, the same names), and then is
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import os
 import re
@@ -24,18 +23,19 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from nodetool_core.errors import NodetoolError, Problem
 from nodetool_core.server.security.urls import (
-    ANY,
     bound_host,
     read_allowed,
     read_authority,
     read_url,
 )
-from nodetool_core.server.settings_sources import ENVIRONMENT_PREFIX, read_file, unknown_variables
-
-SHORTEST_TOKEN: Final = 16
-"""Characters that a token has at least where others reach the server."""
+from nodetool_core.server.settings_sources import (
+    ENVIRONMENT_PREFIX,
+    SettingsError,
+    invalid_settings,
+    read_file,
+    unknown_variables,
+)
 
 _TOKEN: Final = re.compile(r"[!-~]+")
 MIB = 1024 * 1024
@@ -51,10 +51,6 @@ _HOST_READERS: Final[Mapping[str, Callable[[str], object]]] = {
     "image_hosts": read_authority,
 }
 """What raises ValueError for a value, or one of several, that is no host."""
-
-
-class SettingsError(NodetoolError):
-    """The server is set up in a way that can't work, or that is not safe."""
 
 
 class Settings(BaseSettings):
@@ -368,7 +364,7 @@ class Settings(BaseSettings):
 
         if problems := unknown_variables(os.environ, cls.model_fields):
             raise SettingsError(problems)
-        said = {} if file is None else _read(file)
+        said = {} if file is None else read_file(file)
 
         class WithFile(cls):  # type: ignore[valid-type, misc]
             @classmethod
@@ -388,137 +384,9 @@ class Settings(BaseSettings):
         try:
             found = WithFile(**{name: value for name, value in given.items() if value is not None})
         except ValidationError as error:
-            raise SettingsError(_problems(error)) from None
+            raise SettingsError(invalid_settings(error, cls.model_fields)) from None
         return cls.model_construct(**dict(found))
 
     def share_of(self, queue: int) -> int:
         """How much of a queue one client may fill: all of it where there is but one."""
         return math.ceil(queue * self.client_share) if len(self.tokens) > 1 else queue
-
-    def check_address(self) -> None:
-        """
-        Raise SettingsError where others than this machine could ask and no token is needed, unless
-        that was asked for, or where they could guess one.
-        """
-        if ANY in self.allowed_hosts and not self.tokens:
-            message = (
-                f"{ANY} lets every page in whose domain is made to lead here, and no token is set."
-            )
-            raise SettingsError(
-                Problem("no_token", "allowed_hosts", message, "Name the hosts, or give a token.")
-            )
-        is_private = is_loopback(self.host) and not self.public_url
-        if not is_private and any(len(token) < SHORTEST_TOKEN for token in self.tokens):
-            message = (
-                f"has fewer than {SHORTEST_TOKEN} characters, which others can guess, and others"
-                " reach this server."
-            )
-            raise SettingsError(
-                Problem("weak_token", "token", message, "Make one: openssl rand -hex 24")
-            )
-        if self.tokens or self.insecure_without_token or is_loopback(self.host):
-            return
-        hint = (
-            "Give a token (--token, or NODETOOL_SERVE_TOKEN), or --insecure-without-token where"
-            " everybody may use this machine."
-        )
-        raise SettingsError(
-            Problem(
-                "no_token",
-                f"host {self.host}",
-                "is reachable by others, and no token is set.",
-                hint,
-            )
-        )
-
-    def check_models(self) -> None:
-        """
-        Raise SettingsError with every model that is written as a place on this machine and is not
-        there.
-        """
-        places = [name for name in self.models if name.startswith(("/", "./", "../", "~"))]
-        gone = [name for name in places if not os.path.exists(os.path.expanduser(name))]  # noqa: PTH110, PTH111 - fails for no user
-        if gone:
-            hint = "Correct --model, or `models`."
-            raise SettingsError(
-                [
-                    Problem(
-                        "missing_file", name, "There is no such folder or file of a model.", hint
-                    )
-                    for name in gone
-                ]
-            )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def settings_table() -> str:
-    """Return the settings as a Markdown table: name, environment variable, default, meaning."""
-    lines = ["| name | environment | default | meaning |", "|---|---|---|---|"]
-    for name, field in Settings.model_fields.items():
-        default = field.default
-        shown = (
-            ", ".join(default)
-            if isinstance(default, tuple)
-            else str("" if default is None else default)
-        )
-        shown = f"`{shown}`" if shown else ""
-        lines.append(
-            f"| `{name}` | `{ENVIRONMENT_PREFIX}{name.upper()}` | {shown} | {field.description} |"
-        )
-    return "\n".join(lines) + "\n"
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        return read_file(file)
-    except FileNotFoundError:
-        raise SettingsError(
-            Problem(
-                "missing_file", str(file), "There is no such configuration file.", "Check --config."
-            )
-        ) from None
-    except OSError as error:
-        raise SettingsError(
-            Problem(
-                "invalid_settings",
-                str(file),
-                f"can't be read: {error.strerror}.",
-                "It is a TOML file.",
-            )
-        ) from None
-    except ValueError as error:
-        raise SettingsError(
-            Problem("invalid_settings", str(file), f"can't be read: {error}.", "It is a TOML file.")
-        ) from None
-
-
-def _problems(error: ValidationError) -> list[Problem]:
-    found = []
-    for detail in error.errors(include_url=False, include_context=False, include_input=False):
-        name = ".".join(str(part) for part in detail["loc"])
-        if detail["type"] == "extra_forbidden":
-            from nodetool_core.errors import near_miss
-
-            found.append(
-                Problem(
-                    "unknown_setting",
-                    name,
-                    "There is no such setting.",
-                    near_miss(name, Settings.model_fields),
-                )
-            )
-        else:
-            message = detail["msg"].removeprefix("Value error, ")
-            found.append(
-                Problem(
-                    "invalid_settings", name, f"{message}.", f"See the table of settings: {name}."
-                )
-            )
-    return found

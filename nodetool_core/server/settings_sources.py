@@ -12,7 +12,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from nodetool_core.errors import Problem, nearest
+from pydantic import ValidationError
+
+from nodetool_core.errors import NodetoolError, Problem, near_miss, nearest
 
 ENVIRONMENT_PREFIX: Final = "NODETOOL_SERVE_"
 
@@ -23,13 +25,61 @@ _SERVICE_LINK: Final = re.compile(
 """What Kubernetes tells every pod about a service that is called like a setting."""
 
 
+class SettingsError(NodetoolError):
+    """The server is set up in a way that can't work, or that is not safe."""
+
+
 def read_file(file: Path) -> dict[str, Any]:
     """
     Return what a TOML file says, be it a file, a pipe or `/dev/null`.
 
-    Raises OSError, and ValueError where it is no TOML.
+    Raises SettingsError where there is none, or it is no TOML.
     """
-    return tomllib.loads(file.read_text(encoding="utf-8"))
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(
+            Problem(
+                "missing_file", str(file), "There is no such configuration file.", "Check --config."
+            )
+        ) from None
+    except OSError as error:
+        raise SettingsError(
+            Problem(
+                "invalid_settings",
+                str(file),
+                f"can't be read: {error.strerror}.",
+                "It is a TOML file.",
+            )
+        ) from None
+    except ValueError as error:
+        raise SettingsError(
+            Problem("invalid_settings", str(file), f"can't be read: {error}.", "It is a TOML file.")
+        ) from None
+
+
+def invalid_settings(error: ValidationError, known: Iterable[str]) -> list[Problem]:
+    """Return a problem for each setting that does not fit, or that there is not."""
+    found = []
+    for detail in error.errors(include_url=False, include_context=False, include_input=False):
+        name = ".".join(str(part) for part in detail["loc"])
+        if detail["type"] == "extra_forbidden":
+            found.append(
+                Problem(
+                    "unknown_setting",
+                    name,
+                    "There is no such setting.",
+                    near_miss(name, known),
+                )
+            )
+        else:
+            message = detail["msg"].removeprefix("Value error, ")
+            found.append(
+                Problem(
+                    "invalid_settings", name, f"{message}.", f"See the table of settings: {name}."
+                )
+            )
+    return found
 
 
 def unknown_variables(environment: Mapping[str, str], settings: Iterable[str]) -> list[Problem]:

@@ -25,12 +25,9 @@ from nodetool_core.server.launch import serve as serve_program
 from nodetool_core.server.logs import to_stderr
 from nodetool_core.server.runtime.app_state import open_app_state
 from nodetool_core.server.runtime.response_cache import Answer, ResponseCache
-from nodetool_core.server.settings import (
-    ENVIRONMENT_PREFIX,
-    Settings,
-    SettingsError,
-    settings_table,
-)
+from nodetool_core.server.settings import Settings
+from nodetool_core.server.settings_page import settings_table
+from nodetool_core.server.settings_sources import ENVIRONMENT_PREFIX, SettingsError
 from tests.server import nodes
 from tests.server.live import LiveServer, png
 

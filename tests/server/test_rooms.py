@@ -20,6 +20,8 @@ ROOMS = [
     "security",
     "settings_sources",
     "settings",
+    "settings_checks",
+    "settings_page",
     "runtime",
     "v1",
     "huggingface",

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from nodetool_core.server.settings import Settings, SettingsError
+from nodetool_core.server.settings import Settings
+from nodetool_core.server.settings_checks import check_address
+from nodetool_core.server.settings_sources import SettingsError
 from tests.server import nodes
 from tests.server.live import LiveServer, png
 from tests.server.test_operations import Program
@@ -20,7 +22,7 @@ LONG = "a-token-of-16-characters"
 
 def refused(**given: Any) -> str:
     with pytest.raises(SettingsError) as wrong:
-        Settings.read(**given).check_address()
+        check_address(Settings.read(**given))
     return str(wrong.value)
 
 
@@ -84,8 +86,8 @@ def test_a_token_that_others_can_guess(settings: dict[str, Any]) -> None:
         assert "16 characters" in said and token not in said
         if "host" in settings:
             assert "16 characters" in refused(token=token, insecure_without_token=True, **settings)
-    Settings.read(token=LONG, **settings).check_address()
-    Settings.read(token="x").check_address()
+    check_address(Settings.read(token=LONG, **settings))
+    check_address(Settings.read(token="x"))
 
 
 def test_a_configuration_that_is_no_plain_file(tmp_path: Path) -> None:

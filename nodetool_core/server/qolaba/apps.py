@@ -22,7 +22,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
 from nodetool_core.errors import Problem
-from nodetool_core.server.settings import SettingsError
+from nodetool_core.server.settings_sources import SettingsError
 
 TABLE: Final = Path(__file__).with_name("apps.json")
 EVERY: Final = "*"

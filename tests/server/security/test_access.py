@@ -18,7 +18,9 @@ from nodetool_core.jobs.job import JobsError
 from nodetool_core.jobs.storage import digest_of
 from nodetool_core.server.app import create_app
 from nodetool_core.server.security.access import Access
-from nodetool_core.server.settings import Settings, SettingsError
+from nodetool_core.server.settings import Settings
+from nodetool_core.server.settings_checks import check_address
+from nodetool_core.server.settings_sources import SettingsError
 from tests.server import nodes
 from tests.server.live import LiveServer, png
 from tests.server.routes import every_route
@@ -277,8 +279,8 @@ def test_names_that_are_none(settings: dict[str, Any]) -> None:
 
 def test_every_host_is_allowed_with_a_token_only() -> None:
     with pytest.raises(SettingsError, match="allowed_hosts"):
-        Settings.read(allowed_hosts="*").check_address()
-    Settings.read(allowed_hosts="*", token="a-token-of-16-characters").check_address()
+        check_address(Settings.read(allowed_hosts="*"))
+    check_address(Settings.read(allowed_hosts="*", token="a-token-of-16-characters"))
 
 
 STORED = [

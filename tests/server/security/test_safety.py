@@ -32,7 +32,9 @@ from nodetool_core.server.logs import without_secrets
 from nodetool_core.server.security import fetch, middleware
 from nodetool_core.server.security.fetch import Fetcher
 from nodetool_core.server.security.middleware import RateLimiter
-from nodetool_core.server.settings import Settings, SettingsError
+from nodetool_core.server.settings import Settings
+from nodetool_core.server.settings_checks import check_address
+from nodetool_core.server.settings_sources import SettingsError
 from tests.server import nodes
 from tests.server.live import LiveServer, png
 from tests.server.qolaba.test_routes import Images
@@ -234,14 +236,14 @@ def test_every_path_but_two_needs_the_token(serve: Callable[..., LiveServer]) ->
 
 def test_other_addresses_need_a_token_unless_asked_twice() -> None:
     for host in ("127.0.0.1", "localhost", "::1", "127.9.9.9"):
-        Settings.read(host=host).check_address()
+        check_address(Settings.read(host=host))
     for host in ("0.0.0.0", "::", "192.168.1.5", "example.com"):
         with pytest.raises(SettingsError, match="token"):
-            Settings.read(host=host).check_address()
+            check_address(Settings.read(host=host))
         with pytest.raises(SettingsError, match="token"):
-            Settings.read(host=host, token="").check_address()
-        Settings.read(host=host, token="t" * 16).check_address()
-        Settings.read(host=host, insecure_without_token=True).check_address()
+            check_address(Settings.read(host=host, token=""))
+        check_address(Settings.read(host=host, token="t" * 16))
+        check_address(Settings.read(host=host, insecure_without_token=True))
 
 
 def test_the_rate_of_a_client_is_limited(serve: Callable[..., LiveServer]) -> None:
