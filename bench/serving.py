@@ -1,7 +1,8 @@
 """
 Measures `nodetool serve` against its aims, and against others, and prints a table.
 
-    python bench/serving.py [--seconds 4] [--steps 4] [--rounds 5] [--only nodetool,FastAPI] [--requests 10000]
+    python bench/serving.py [--seconds 4] [--steps 4] [--rounds 5] [--requests 10000]
+        [--only nodetool,FastAPI]
 
 Everything has the same weights, the same image, one thread of torch a call, and a process of its
 own; each request asks for another image. The bare pipeline runs in a loop, with neither image nor
@@ -213,7 +214,7 @@ def load(
 
 @contextmanager
 def contenders(only: set[str], folder: Path) -> Iterator[list[Contender]]:
-    """The servers, started and ready."""
+    """Yield the servers, started and ready."""
     started: list[Contender] = []
     try:
         for name in (OURS, "FastAPI", "LitServe", "LitServe, all cores"):

@@ -55,7 +55,7 @@ class Reading:
 
 
 def images(megapixels: float) -> Iterator[bytes]:
-    """Encoded images, each of another colour: their files are small, their pixels are not."""
+    """Return encoded images, each of another colour: small files of many pixels."""
     from PIL import Image
 
     height = round((megapixels * 1e6 * 0.75) ** 0.5)
@@ -116,7 +116,7 @@ def read(contender: Contender, moment: str) -> Reading:
 def measure(
     contender: Contender, requests: int, at_once: int, found: Iterator[bytes]
 ) -> list[Reading]:
-    """Readings of one server: ready, after requests one by one, after many at once."""
+    """Return readings of one server: ready, after requests one by one, after many at once."""
     contender.wait(next(images(0.01)))
     readings = [read(contender, "ready")]
     for _ in range(requests):

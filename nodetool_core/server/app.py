@@ -1,4 +1,4 @@
-"""The application: routes of every dialect, failures in each dialect's form, behind the request guard."""
+"""The application: every dialect, with failures in its own form, behind the request guard."""
 
 from __future__ import annotations
 

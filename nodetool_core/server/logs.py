@@ -1,6 +1,7 @@
 """
-Logs for machines: one JSON object a line, each with the request that it belongs to, and the job
-where there is one, and no secrets.
+Logs for machines: one JSON object a line, without secrets.
+
+Each names the request that it belongs to, and the job where there is one.
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ current_client: ContextVar[str] = ContextVar("current_client", default="")
 """The client whose request is being answered, as the request guard found out."""
 
 _SECRET: Final = re.compile(
-    r"""(?ix) \b ( (?: token | api_key | password | secret | authorization ) ["']? \s* [=:] \s* ["']? (?: bearer:?\s+ )? | bearer:?\s+ )
+    r"""(?ix) \b (
+        (?: token | api_key | password | secret | authorization ) ["']? \s* [=:] \s* ["']?
+        (?: bearer:?\s+ )?
+        | bearer:?\s+
+    )
     [^\s"',&}]+"""
 )
 _UVICORN: Final = ("uvicorn", "uvicorn.error", "uvicorn.access")

@@ -43,7 +43,7 @@ class Metrics:
 
     def observe(self, route: str, method: str, status: int, seconds: float) -> None:
         """
-        A request was answered.
+        Count a request that was answered.
 
         `route` is the pattern of its path, so that there are only so many; so are methods.
         """

@@ -131,5 +131,6 @@ def _page(catalog: Catalog) -> str:
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>nodetool</title>'
         f"<h1>nodetool {__version__}</h1><p>Workflows of image AI behind HTTP.</p>"
-        f"<h2>Served</h2><ul>{''.join(rows) or '<li>nothing</li>'}</ul><h2>Addresses</h2><ul>{''.join(places)}</ul></html>"
+        f"<h2>Served</h2><ul>{''.join(rows) or '<li>nothing</li>'}</ul>"
+        f"<h2>Addresses</h2><ul>{''.join(places)}</ul></html>"
     )

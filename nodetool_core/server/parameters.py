@@ -1,6 +1,5 @@
 """
-What clients can set: a workflow's inputs, and what they do not open themselves of its one
-generating node.
+What clients can set: the inputs of a workflow, and parameters of its one generating node.
 
 Clients of the image APIs send `num_inference_steps`, `guidance_scale`, `strength`, `seed` and the
 like to whatever they are given. A workflow with exactly one node that generates images *exposes*
@@ -149,8 +148,9 @@ def generating_node(graph: Graph) -> GraphNode | None:
 
 def exposed_inputs(graph: Graph) -> dict[str, Input]:
     """
-    Return the standard parameters of the one generating node that nothing is connected to and no
-    input is named like.
+    Return the standard parameters of the one generating node.
+
+    Those that nothing is connected to and no input is named like.
     """
     node, declared = generating_node(graph), graph.inputs()
     found = {} if node is None else _settable(node)

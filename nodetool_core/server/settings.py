@@ -356,8 +356,9 @@ class Settings(BaseSettings):
     @classmethod
     def read(cls, file: Path | None = None, **given: Any) -> Self:
         """
-        Return the settings from a file, the environment and what is given here, the last counting
-        most.
+        Return the settings from a file, the environment and what is given here.
+
+        The last counts most.
 
         Raises SettingsError with everything that is wrong.
         """

@@ -17,8 +17,9 @@ SHORTEST_TOKEN: Final = 16
 
 def check_address(settings: Settings) -> None:
     """
-    Raise SettingsError where others than this machine could ask and no token is needed, unless
-    that was asked for, or where they could guess one.
+    Raise SettingsError where others than this machine could ask without a token.
+
+    Or could guess one. Whoever wants it so sets `insecure_without_token`.
     """
     if ANY in settings.allowed_hosts and not settings.tokens:
         message = (
@@ -54,8 +55,7 @@ def check_address(settings: Settings) -> None:
 
 def check_models(settings: Settings) -> None:
     """
-    Raise SettingsError with every model that is written as a place on this machine and is not
-    there.
+    Raise SettingsError with every model that is a path on this machine and is not there.
     """
     places = [name for name in settings.models if name.startswith(("/", "./", "../", "~"))]
     gone = [name for name in places if not os.path.exists(os.path.expanduser(name))]  # noqa: PTH110, PTH111 - fails for no user

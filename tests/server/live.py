@@ -78,8 +78,9 @@ class LiveServer:
 
 def transport_ready(client: httpx2.Client) -> None:
     """
-    The socket is bound before the thread starts, so that a first request waits in its backlog
-    instead of failing.
+    Wait for a first answer.
+
+    The socket is bound before the thread starts, so the request waits in its backlog.
     """
     client.get("/livez")
 

@@ -23,8 +23,7 @@ from tests.jobs.pack.work import Recall
 
 class Paint(Node):
     """
-    Paints the image's left half in a colour made from the values, so that a test sees which
-    arrived.
+    Paints the image's left half in a colour made from the values: a test sees which arrived.
     """
 
     image: ImageRef = Field(description="The image.")

@@ -1,6 +1,7 @@
 """
-Every route of an application, found from the application itself, so that a test of all covers one
-that is added.
+Every route of an application, found from the application itself.
+
+So a test of all covers one that is added.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _VALUES = {"name": "paint", "model": "paint", "digest": "0" * 64, "job_id": "j" 
 
 
 def every_route(app: RequestGuard) -> list[tuple[str, str]]:
-    """Method and path of each route, its parameters filled in."""
+    """Return method and path of each route, its parameters filled in."""
     assert isinstance(app.app, FastAPI)
     return list(_routes(app.app))
 

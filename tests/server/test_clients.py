@@ -250,8 +250,8 @@ OLD = """
 import io, sys
 from huggingface_hub import InferenceClient
 client = InferenceClient(model=sys.argv[1], token="test-token")
-made = client.image_to_image(open(sys.argv[2], "rb").read(), prompt="seven..", negative_prompt="n", num_inference_steps=3,
-    width=20, height=10)
+made = client.image_to_image(open(sys.argv[2], "rb").read(), prompt="seven..",
+    negative_prompt="n", num_inference_steps=3, width=20, height=10)
 print(made.size, made.convert("RGB").getpixel((0, 0)))
 print(client.image_to_image(open(sys.argv[2], "rb").read()).size)
 try:

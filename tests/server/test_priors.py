@@ -1,6 +1,7 @@
 """
-Models in two halves: the decoder's images are served, and its prior, which has to be listed, is
-refused by itself for good.
+Models in two halves: the decoder's images are served, its prior is refused by itself for good.
+
+The prior has to be listed.
 """
 
 from __future__ import annotations

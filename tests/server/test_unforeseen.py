@@ -1,6 +1,7 @@
 """
-V6: an exception that nobody foresaw is answered in the form of the dialect that was asked, with the
-id that finds it in the log.
+V6: an exception that nobody foresaw is answered in the form of the dialect that was asked.
+
+With the id that finds it in the log.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""What every dialect needs of HTTP: bodies, images, failures, and the parts of the OpenAPI document."""
+"""What every dialect needs of HTTP: bodies, images, failures, parts of the OpenAPI document."""

@@ -26,7 +26,7 @@ async def read_body_of(request: Request) -> bytes:
 
 async def until_gone(request: Request) -> None:
     """
-    Returns once the client has gone away.
+    Wait until the client has gone away.
 
     Only after the body was read: what comes then is the end of the connection.
     """

@@ -1,6 +1,5 @@
 """
-What a client of the Hugging Face image APIs asks for, read from all the ways in which it can say
-so.
+A request of the Hugging Face image APIs, read from all the forms that clients send it in.
 
 Three ages of the documentation and the clients in use differ: raw bytes or JSON, any content type
 or none, base64 or a data URI, `inputs` as a text or an object, `negative_prompt` as a text or a
@@ -148,7 +147,9 @@ def _negative_prompt(value: Any) -> str:
 
 def _check_published(parameters: Mapping[str, Any]) -> None:
     """
-    The types of the published parameters hold whether or not a workflow has an input for them.
+    Raise WorkflowError for a published parameter of another type.
+
+    Whether or not the workflow has an input for it.
     """
     kinds: dict[str, tuple[tuple[type, ...], str]] = {
         "prompt": ((str,), "a text"),

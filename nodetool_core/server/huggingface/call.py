@@ -58,8 +58,9 @@ class Call:
 
     def decode(self) -> tuple[dict[str, Any], bytes]:
         """
-        Return the values with pixels, and a text that says all that was asked, by which an answer
-        is known again. Raises ImageError.
+        Return the values with pixels, and the text that identifies the request.
+
+        By that text the cache knows an answer again. Raises ImageError.
         """
         values = {name: decoded(value) for name, value in self.values.items()}
         image = None if self.image is None else self.image.decode()
@@ -106,8 +107,9 @@ def _parameters(
     served: ServedWorkflow, parsed: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
     """
-    Return the parameters that a workflow has inputs for, as it takes them, and what is not done as
-    asked.
+    Return the parameters that a workflow has inputs for, as it takes them, and warnings.
+
+    The warnings say what is not done as asked.
     """
     given, warnings = {}, []
     for name, value in parsed.items():

@@ -1,6 +1,7 @@
 """
-The Hugging Face image-to-image and text-to-image API, as `huggingface_hub`,
-`@huggingface/inference` and curl speak it.
+The Hugging Face image-to-image and text-to-image API.
+
+It is spoken by `huggingface_hub`, `@huggingface/inference` and curl.
 
 The wire format is that of the published task specifications and of the recorded clients; errors are
 objects with a string `error`, which is what those clients show.

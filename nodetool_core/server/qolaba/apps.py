@@ -6,7 +6,10 @@ Which there are, which sizes each takes, and which workflow or model stands behi
 The vendor's table is `apps.json`. The operator's file, of the same form, adds to it and says
 what serves each:
 
-    {"ap-fGhKl3mfkdlpqrshuwwabc": {"serves": "portraits/night"}, "*": {"serves": "nodetool/tiny-landscapes"}}
+    {
+        "ap-fGhKl3mfkdlpqrshuwwabc": {"serves": "portraits/night"},
+        "*": {"serves": "nodetool/tiny-landscapes"}
+    }
 
 `*` is for every app that says nothing else; without a file it is the first model that is served.
 """

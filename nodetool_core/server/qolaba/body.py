@@ -70,8 +70,7 @@ class ImageRequest(BaseModel):
     @classmethod
     def _without_empty(cls, body: Any) -> Any:
         """
-        Clients with a field for everything send null, or an empty text, for what they don't ask
-        for.
+        Leave out what clients with a field for everything send as null or as an empty text.
         """
         if not isinstance(body, dict):
             return body

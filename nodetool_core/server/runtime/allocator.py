@@ -1,6 +1,5 @@
 """
-The C library's allocator, set so that a long-running process returns the memory of images that it
-freed.
+The C library's allocator, set so that a long-running process returns memory that it freed.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ _M_MMAP_THRESHOLD: Final = -3
 
 
 def is_glibc() -> bool:
-    """Returns whether this process allocates with glibc."""
+    """Return whether this process allocates with glibc."""
     return sys.platform == "linux" and hasattr(ctypes.CDLL(None), "gnu_get_libc_version")
 
 
@@ -35,7 +34,7 @@ def return_freed_memory() -> bool:
     fixed 97 MB. A mapping costs a system call and zeroed pages, which is little beside the pixels
     that are written to it.
 
-    Returns whether anything was set: not on other C libraries, nor where the environment has chosen
+    Return whether anything was set: not on other C libraries, nor where the environment has chosen
         a threshold.
     """
     if (

@@ -106,8 +106,9 @@ class AppStateCollector(Collector):
 
 def _device_memory() -> Iterator[Any]:
     """
-    Memory of the devices; only where something has loaded a model already, so that asking costs
-    nothing.
+    Yield the memory of the devices.
+
+    Only where something has loaded a model already, so that it costs nothing.
     """
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_available():

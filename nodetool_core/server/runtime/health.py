@@ -24,6 +24,8 @@ PATIENCE_SECONDS: Final = 2.0
 
 class Health:
     """
+    Knows whether the database answers.
+
     Args:
         check: Asks the database. Raises NodetoolError where it does not answer. Blocks.
     """

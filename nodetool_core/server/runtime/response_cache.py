@@ -32,6 +32,8 @@ class Answer:
 
 class ResponseCache:
     """
+    Holds answers by key, and keys by fingerprint.
+
     Args:
         max_bytes: Most bytes of all answers together.
         seconds: How long an answer is good.

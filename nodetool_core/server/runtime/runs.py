@@ -59,6 +59,8 @@ Gone = Callable[[], Awaitable[None]]
 
 class Runs:
     """
+    Runs workflows for requests.
+
     Args:
         concurrency: Runs under way at once.
         queue: Requests that may wait besides.
@@ -173,7 +175,9 @@ class Runs:
     @asynccontextmanager
     async def _turn(self, size: int, gone: Gone) -> AsyncIterator[asyncio.Future[None]]:
         """
-        Wait for a turn, which lasts as long as the block; yield what is done once the client is gone.
+        Wait for a turn, which lasts as long as the block.
+
+        Yield a future that is done once the client is gone.
 
         Args:
             size: Bytes of the pixels that the request will decode.
@@ -286,6 +290,6 @@ class Turn:
 
 
 def _look_at(future: asyncio.Future[Any]) -> None:
-    """An outcome that nobody waits for is no error of the event loop."""
+    """Take note of an outcome that nobody waits for: it is no error of the event loop."""
     if not future.cancelled():
         future.exception()

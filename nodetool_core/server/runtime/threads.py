@@ -26,6 +26,8 @@ FETCHERS: Final = 16
 
 class Threads:
     """
+    Runs blocking work.
+
     Args:
         concurrency: Runs under way at once.
     """

@@ -1,6 +1,8 @@
 """
-The models of a server: the weights manager as the settings say, and a request that needs a model
-that is not loaded waits for it or is told how long that may take.
+The models of a server: the weights manager, and models loaded ahead of the runs that need them.
+
+A request that needs a model that is not loaded waits for it, or is answered with how long that may
+take.
 """
 
 from __future__ import annotations

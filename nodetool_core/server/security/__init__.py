@@ -1,1 +1,1 @@
-"""What clients may ask and send: the middleware before every request, and the checks of what is in it."""
+"""What clients may ask and send: the middleware before every request, the checks of its content."""

@@ -112,8 +112,7 @@ class Fetcher:
 
 class _CheckedBackend(httpcore2.NetworkBackend):
     """
-    Connects to addresses that were checked, and to no other, and ends what takes longer than until
-    then.
+    Connects to addresses that were checked, and to no other, until a time.
     """
 
     def __init__(self, is_allowed: bool, url: str, until: float) -> None:
@@ -192,8 +191,9 @@ def addresses_of(host: str, port: int, url: str = "") -> list[str]:
 
 def _checked(text: str, base: str = "") -> WebUrl:
     """
-    Return the address in a text, seen from another one, where it is one that may be asked for at
-    all. Raises HttpError.
+    Return the address in a text, seen from another one.
+
+    Raises HttpError for one that may not be asked for at all.
     """
     try:
         return read_url(urljoin(base, text))

@@ -74,6 +74,8 @@ def body_too_large(limit: int) -> HttpError:
 
 class RequestGuard:
     """
+    Refuses requests, or lets them through to the application.
+
     Args:
         access: Knows the server's names; holds for every path, with or without a token.
         tokens: One of them must be sent; nobody is asked for one where there are none.

@@ -113,8 +113,9 @@ class InputSanitizer:
 
     def kept(self, value: Any, where: str, put: Callable[[bytes], Mapping[str, Any]]) -> Any:
         """
-        Return a value of a property with images kept by `put`, and everything else that it refers
-        to checked.
+        Return a value of a property with images kept by `put`.
+
+        Everything else that it refers to is checked.
         """
         return self._resolved(value, where, self._keeping(put))
 
@@ -133,9 +134,9 @@ class InputSanitizer:
     @contextmanager
     def image(self, ref: ImageRef, where: str) -> Iterator[ImageData]:
         """
-        The image behind a client's reference, while the block lasts.
+        Yield the image behind a client's reference.
 
-        So many at once, the others wait.
+        `DECODED_AT_ONCE` blocks last at once, the others wait.
 
         Raises ImageError, and HttpError where it may not be read.
         """

@@ -121,8 +121,9 @@ def read_authority(text: str) -> Authority:
 
 def read_allowed(text: str) -> Authority:
     """
-    Return the same for an entry of `allowed_hosts`, in which `*` stands for every host and `*.name`
-    for every one below a name.
+    Return the same for an entry of `allowed_hosts`.
+
+    In it, `*` stands for every host and `*.name` for every one below a name.
     """
     if text == ANY:
         return ANY, None

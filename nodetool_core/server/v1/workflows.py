@@ -188,10 +188,10 @@ class WorkflowRoutes:
         idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
     ) -> Any:
         """
-        Run a workflow: with `wait` (the default) the answer is the result, else it is 202 with a
-        job.
+        Run a workflow.
 
-        A job is on disk when it is answered, and ends whatever becomes of this server.
+        With `wait` (the default) the answer is the result, else it is 202 with a job. That is on
+        disk when it is answered, and ends whatever becomes of this server.
         """
         served = self._state.catalog.workflow(name)
         _check_outputs(served, wanted.outputs)

@@ -1,6 +1,7 @@
 """
-V2: what a request brought, and what was made of it, goes when it is answered, without the garbage
-collector.
+V2: what a request brought, and what was made of it, goes when it is answered.
+
+Without the garbage collector.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """
-Requests that wait: a full queue (check 29), clients that go away (check 30), runs that take too
-long.
+Requests that wait for their run.
+
+A full queue (check 29), clients that go away (check 30), runs that take too long.
 """
 
 from __future__ import annotations

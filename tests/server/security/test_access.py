@@ -1,6 +1,7 @@
 """
-V1: no page of another site gets anything from a server, whatever the route, with or without a
-token.
+V1: no page of another site gets anything from a server.
+
+Whatever the route, with or without a token.
 """
 
 from __future__ import annotations
@@ -300,8 +301,9 @@ def test_only_raster_images_are_shown(
     server: LiveServer, media_type: str, disposition: str
 ) -> None:
     """
-    What a browser could run as a page of this server is downloaded instead, on every address of a
-    stored file.
+    Check that what a browser could run as a page of this server is downloaded instead.
+
+    On every address of a stored file.
     """
     digest = server.state.jobs.put(
         b"<svg onload=alert(1)>" + media_type.encode(), media_type

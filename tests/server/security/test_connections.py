@@ -119,8 +119,7 @@ def test_a_body_that_stops_or_trickles(quick: LiveServer, path: str, length: str
 
 def test_the_body_of_a_refused_request_does_not_hold_the_connection(quick: LiveServer) -> None:
     """
-    The answer is out, the rest of the body never comes, and bytes of it put off the end of an idle
-    connection.
+    Send some bytes of a body whose answer is out, which put off the end of an idle connection.
     """
     with connected(quick) as connection:
         connection.sendall(head(quick, "POST /nothing", "Content-Length: 1000000") + b"x")
@@ -231,8 +230,9 @@ def test_who_reads_slowly_gets_all(patient: LiveServer) -> None:
 
 def test_a_run_takes_its_time(quick: LiveServer) -> None:
     """
-    Neither a bound of a head nor of a body ends what waits for its answer, be there the beginning
-    of another request behind it.
+    Check that no bound of a head or a body ends what waits for its answer.
+
+    Also where the beginning of another request stands behind it.
     """
     body = json.dumps({"inputs": {"image": data_uri(png())}}).encode()
     with connected(quick) as connection, connected(quick) as other:

@@ -184,6 +184,7 @@ def reaches_out(
 class Elsewhere(Node):
     """
     Reaches out by properties with names of their own.
+
     test, place
     """
 
@@ -231,7 +232,7 @@ def test_a_place_is_stated_and_checked() -> None:
     with pytest.raises(DeclarationError, match="none of address, file, folder"):
 
         class Astray(Node):
-            """Names a place that there is not. test, place"""
+            """Names a place that there is not."""
 
             path: str = Field(default="", place="disk")  # type: ignore[arg-type]
 

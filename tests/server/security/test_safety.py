@@ -308,7 +308,7 @@ def test_settings_do_not_show_their_token() -> None:
 
 @pytest.fixture
 def listening() -> Iterator[socket.socket]:
-    """Takes connections, so that a test sees whether one came."""
+    """Take connections, so that a test sees whether one came."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.2)
         yield server
