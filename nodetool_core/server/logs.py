@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 current_client: ContextVar[str] = ContextVar("current_client", default="")
@@ -47,7 +47,7 @@ class JsonFormatter(logging.Formatter):
     """A record as one line of JSON; `extra=` members stand beside the message."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, Any] = {
+        line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,

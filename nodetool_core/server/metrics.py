@@ -7,7 +7,7 @@ Counters are kept by the request; the rest is read off the server when it is ask
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
@@ -39,7 +39,7 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self._labelled: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+        self._labelled: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def observe(self, route: str, method: str, status: int, seconds: float) -> None:
         """

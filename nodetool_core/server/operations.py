@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from html import escape
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from nodetool_core import __version__
+from nodetool_core.json_types import JsonObject
 from nodetool_core.server.http.openapi import failures
 
 if TYPE_CHECKING:
@@ -22,19 +23,19 @@ if TYPE_CHECKING:
     from nodetool_core.server.runtime.app_state import AppState
 
 
-_NOT_READY: Final[dict[int | str, dict[str, Any]]] = {
+_NOT_READY: Final[dict[int | str, JsonObject]] = {
     503: {
         "description": "It loads its first model, or is about to end.",
         "content": {"application/json": {"schema": {"type": "object"}}},
     }
 }
-_FIGURES: Final[dict[int | str, dict[str, Any]]] = {
+_FIGURES: Final[dict[int | str, JsonObject]] = {
     200: {
         "description": "Figures in the format of Prometheus.",
         "content": {"text/plain": {"schema": {"type": "string"}}},
     }
 }
-_INDEX: Final[dict[int | str, dict[str, Any]]] = {
+_INDEX: Final[dict[int | str, JsonObject]] = {
     200: {
         "description": "Name, version, and addresses.",
         "content": {

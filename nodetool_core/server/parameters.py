@@ -49,7 +49,7 @@ class Input:
     default: Any
     """The value where none is given; `properties.MISSING` where one must be."""
     description: str
-    bounds: Mapping[str, Any] = field(default_factory=dict)
+    bounds: Mapping[str, float] = field(default_factory=dict)
     """JSON Schema keys that the input node adds, such as `maximum`."""
     is_exposed: bool = False
     """Whether it is a parameter of the generating node, for which the workflow has no input."""
@@ -107,9 +107,11 @@ def declared_inputs(graph: Graph) -> dict[str, Input]:
     return found
 
 
-def _bounds(node: GraphNode) -> dict[str, Any]:
+def _bounds(node: GraphNode) -> dict[str, float]:
     keys = {"min": "minimum", "max": "maximum"}
-    found = {keys[name]: node.values[name] for name in keys if name in node.values}
+    found: dict[str, float] = {
+        keys[name]: node.values[name] for name in keys if name in node.values
+    }
     if node.values.get("max_length"):
         found["maxLength"] = node.values["max_length"]
     return found

@@ -306,7 +306,7 @@ class Settings(BaseSettings):
 
     @field_validator("models", "image_hosts", "allowed_hosts", "token", mode="before")
     @classmethod
-    def _split(cls, value: Any) -> Any:
+    def _split(cls, value: object) -> object:
         return (
             tuple(part.strip() for part in value.split(",") if part.strip())
             if isinstance(value, str)
@@ -323,7 +323,7 @@ class Settings(BaseSettings):
 
     @field_validator("token", mode="before")
     @classmethod
-    def _check_token(cls, value: Any) -> Any:
+    def _check_token(cls, value: object) -> object:
         if isinstance(value, str) and not value.strip(" ,"):
             raise ValueError("A token was given, and is empty: leave it out where none is needed")
         return value

@@ -12,10 +12,11 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from nodetool_core.engine.result import RunError
 from nodetool_core.errors import ImageError, NodetoolError, Problem
+from nodetool_core.json_types import Json, JsonObject
 from nodetool_core.server.logs import request_id
 
 _log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ class HttpError(NodetoolError):
         problems: Problem | Sequence[Problem],
         *,
         headers: Mapping[str, str] | None = None,
-        more: Mapping[str, Any] | None = None,
+        more: Mapping[str, Json] | None = None,
     ) -> None:
         super().__init__(
             [
@@ -73,7 +74,7 @@ class HttpError(NodetoolError):
         self.more = dict(more or {})
         """Further members of the JSON answer, such as `estimated_time`."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return the body of the answer."""
         return (
             {"error": "\n".join(str(problem) for problem in self.problems)}
@@ -98,7 +99,7 @@ def _encodable(problem: Problem) -> Problem:
     )
 
 
-def problems_json(problems: Sequence[Problem]) -> dict[str, Any]:
+def problems_json(problems: Sequence[Problem]) -> JsonObject:
     return {
         "problems": [
             {"code": p.code, "where": p.where, "message": p.message, "hint": p.hint}

@@ -4,9 +4,8 @@ Images as they come in and go out: decoded under the server's limits, encoded as
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from nodetool_core.assets.decode import ImageHeader, ImageLimits, decode_bytes, read_header
 from nodetool_core.assets.encode import encode_image
@@ -64,26 +63,26 @@ class EncodedImage:
 class EncodedValues:
     """A client's values by input, with images as `EncodedImage`."""
 
-    values: Mapping[str, Any]
+    values: dict[str, object]
 
     @property
     def decoded_bytes(self) -> int:
         """Bytes of the pixels of all images."""
         return decoded_bytes(self.values)
 
-    def decode(self) -> dict[str, Any]:
+    def decode(self) -> dict[str, object]:
         """Return the values with pixels. Raises ImageError where an image is damaged."""
         return {name: decoded(value) for name, value in self.values.items()}
 
 
-def decoded(value: Any) -> Any:
+def decoded(value: object) -> object:
     """
     Return a client's value with pixels in place of every encoded image in it. Raises ImageError.
     """
     return map_leaves(value, lambda leaf: leaf.decode() if isinstance(leaf, EncodedImage) else leaf)
 
 
-def decoded_bytes(value: Any) -> int:
+def decoded_bytes(value: object) -> int:
     """Return how many bytes the pixels of all encoded images in a client's value will take."""
     return sum(found.header.decoded_bytes for found in leaves(value, EncodedImage))
 

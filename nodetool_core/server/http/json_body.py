@@ -7,19 +7,20 @@ Bytes that may be no text, no JSON, too deep, or hold numbers that are none.
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn
+from typing import NoReturn
 
+from nodetool_core.json_types import Json, JsonObject
 from nodetool_core.server.http.http_errors import wrong
 
 
-def read_json(body: bytes) -> Any:
+def read_json(body: bytes) -> Json:
     """
     Return the value in a body.
 
     Raises HttpError 400 for what is no JSON, 422 for NaN and infinities.
     """
     try:
-        return json.loads(body, parse_constant=_refuse)
+        value: Json = json.loads(body, parse_constant=_refuse)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise wrong(
@@ -41,9 +42,10 @@ def read_json(body: bytes) -> Any:
         raise wrong(
             400, "invalid_json", "", f"The body has a number that can't be read: {error}."
         ) from None
+    return value
 
 
-def read_object(body: bytes) -> dict[str, Any]:
+def read_object(body: bytes) -> JsonObject:
     """Return the JSON object in a body. Raises HttpError, 422 for any other value."""
     value = read_json(body)
     if not isinstance(value, dict):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
+
+from nodetool_core.json_types import JsonObject
 
 _MEANING: Final = {
     400: "The body is no JSON, or an image in it can't be read.",
@@ -25,7 +27,7 @@ _MEANING: Final = {
 _ALWAYS: Final = (403, 405, 421, 500)
 """What every route may answer, since the request guard or the router does."""
 
-BYTES: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}}
+BYTES: Final[JsonObject] = {"schema": {"type": "string", "format": "binary"}}
 
 IMAGE_TYPES: Final = (
     "image/png",
@@ -40,7 +42,7 @@ IMAGE_TYPES: Final = (
 )
 """Media types of the formats that are read, in the order of `assets.decode.FORMATS`."""
 
-ERROR_SCHEMA: Final[dict[str, Any]] = {
+ERROR_SCHEMA: Final[JsonObject] = {
     "type": "object",
     "title": "Error",
     "properties": {
@@ -61,7 +63,7 @@ ERROR_SCHEMA: Final[dict[str, Any]] = {
 }
 
 
-def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def failures(*statuses: int) -> dict[int | str, JsonObject]:
     """Return the `responses` of a route for statuses that carry an error."""
     content = {"application/json": {"schema": ERROR_SCHEMA}}
     return {
@@ -70,6 +72,6 @@ def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def images_content() -> dict[str, Any]:
+def images_content() -> JsonObject:
     """Return the `content` of a body that is an image in any format that is read."""
     return dict.fromkeys(IMAGE_TYPES, BYTES)

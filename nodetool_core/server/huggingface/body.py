@@ -12,9 +12,10 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from nodetool_core.errors import Problem, WorkflowError
+from nodetool_core.json_types import Json, JsonObject
 from nodetool_core.server.http.http_errors import HttpError, wrong
 from nodetool_core.server.http.images import looks_like_image
 from nodetool_core.server.http.json_body import read_object
@@ -35,10 +36,10 @@ class ParsedRequest:
     image: bytes | None = None
     """The encoded image; None where a text is to be made into one."""
     text: str | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Json] = field(default_factory=dict)
     size: tuple[int, int] | None = None
     """Width and height that the result should have."""
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Json] = field(default_factory=dict)
     """What older clients send in the body instead of in headers: `use_cache`, `wait_for_model`."""
 
 
@@ -98,7 +99,7 @@ def _raw(body: bytes, takes_image: bool) -> ParsedRequest:
     return ParsedRequest(image=body)
 
 
-def _inputs(parsed: dict[str, Any]) -> Any:
+def _inputs(parsed: JsonObject) -> Json:
     found = next(
         (parsed[name] for name in ("inputs", "image") if parsed.get(name) is not None), None
     )
@@ -116,7 +117,7 @@ def _inputs(parsed: dict[str, Any]) -> Any:
     return found
 
 
-def _parameters(parsed: dict[str, Any]) -> dict[str, Any]:
+def _parameters(parsed: JsonObject) -> JsonObject:
     given = parsed.get("parameters")
     if given is not None and not isinstance(given, dict):
         raise wrong(
@@ -135,7 +136,7 @@ def _parameters(parsed: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _negative_prompt(value: Any) -> str:
+def _negative_prompt(value: Json) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
@@ -145,7 +146,7 @@ def _negative_prompt(value: Any) -> str:
     )
 
 
-def _check_published(parameters: Mapping[str, Any]) -> None:
+def _check_published(parameters: Mapping[str, Json]) -> None:
     """
     Raise WorkflowError for a published parameter of another type.
 
@@ -171,7 +172,7 @@ def _check_published(parameters: Mapping[str, Any]) -> None:
         raise WorkflowError(problems)
 
 
-def _size(parameters: dict[str, Any]) -> tuple[int, int] | None:
+def _size(parameters: JsonObject) -> tuple[int, int] | None:
     """
     Return the size asked for, taken out of the parameters; flat sides that come alone stay there.
     """
@@ -187,15 +188,18 @@ def _size(parameters: dict[str, Any]) -> tuple[int, int] | None:
                 'Give {"width": 512, "height": 512}.',
             )
         return _side(wanted["width"], f"{where}.width"), _side(wanted["height"], f"{where}.height")
-    for name in ("width", "height"):
-        if name in parameters:
-            _side(parameters[name], f"parameters.{name}")
-    if {"width", "height"} <= parameters.keys():
-        return parameters.pop("width"), parameters.pop("height")
-    return None
+    sides = {
+        name: _side(parameters[name], f"parameters.{name}")
+        for name in ("width", "height")
+        if name in parameters
+    }
+    if len(sides) < 2:
+        return None
+    del parameters["width"], parameters["height"]
+    return sides["width"], sides["height"]
 
 
-def _side(value: Any, where: str) -> int:
+def _side(value: Json, where: str) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_SIDE:
         return value
     raise wrong(
@@ -206,7 +210,7 @@ def _side(value: Any, where: str) -> int:
     )
 
 
-def _is_prompt(found: Any, parameters: Mapping[str, Any]) -> bool:
+def _is_prompt(found: Json, parameters: Mapping[str, Json]) -> bool:
     """Whether `inputs` of a model that does both is a text to draw rather than an image."""
     if (
         not isinstance(found, str)
@@ -222,7 +226,7 @@ def _is_prompt(found: Any, parameters: Mapping[str, Any]) -> bool:
         return True
 
 
-def _decoded(found: Any) -> bytes:
+def _decoded(found: Json) -> bytes:
     if not isinstance(found, str):
         raise wrong(
             422,

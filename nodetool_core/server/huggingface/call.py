@@ -10,10 +10,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, TypeGuard
 
 from nodetool_core.assets.decode import ImageLimits
 from nodetool_core.assets.image_data import ImageData
+from nodetool_core.json_types import Json, JsonObject
 from nodetool_core.references import ImageSizeRef
 from nodetool_core.server.http.http_errors import wrong
 from nodetool_core.server.http.images import EncodedImage, decoded, decoded_bytes
@@ -40,9 +41,9 @@ class Call:
     """A request that was checked, as it waits for its turn."""
 
     served: ServedWorkflow
-    values: Mapping[str, Any]
+    values: Mapping[str, object]
     """By the names that `inputs.apply` takes, with images encoded."""
-    given: Mapping[str, Any]
+    given: Mapping[str, Json]
     """By the names of inputs, as JSON."""
     image: EncodedImage | None
     starts_as: tuple[int, int] | None
@@ -56,7 +57,7 @@ class Call:
         width, height = self.starts_as or (0, 0)
         return decoded_bytes([*self.values.values(), self.image]) + 4 * width * height
 
-    def decode(self) -> tuple[dict[str, Any], bytes]:
+    def decode(self) -> tuple[dict[str, object], bytes]:
         """
         Return the values with pixels, and the text that identifies the request.
 
@@ -103,15 +104,14 @@ def call_of(
     )
 
 
-def _parameters(
-    served: ServedWorkflow, parsed: Mapping[str, Any]
-) -> tuple[dict[str, Any], list[str]]:
+def _parameters(served: ServedWorkflow, parsed: Mapping[str, Json]) -> tuple[JsonObject, list[str]]:
     """
     Return the parameters that a workflow has inputs for, as it takes them, and warnings.
 
     The warnings say what is not done as asked.
     """
-    given, warnings = {}, []
+    given: JsonObject = {}
+    warnings: list[str] = []
     for name, value in parsed.items():
         target = served.inputs.get(name)
         taken = None if target is None else _taken(target, name, value)
@@ -130,7 +130,7 @@ def _parameters(
     return given, warnings
 
 
-def _taken(target: Input, name: str, value: Any) -> Any:
+def _taken(target: Input, name: str, value: Json) -> Json:
     """
     Return a parameter's value as its input takes it.
 
@@ -151,7 +151,7 @@ def _taken(target: Input, name: str, value: Any) -> Any:
     return value
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Json) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
@@ -161,7 +161,7 @@ def _plain_scheduler(name: str) -> str:
 
 def _sized(
     served: ServedWorkflow, size: tuple[int, int] | None, has_image: bool, max_pixels: int
-) -> tuple[dict[str, Any], tuple[int, int] | None, list[str]]:
+) -> tuple[JsonObject, tuple[int, int] | None, list[str]]:
     """
     Return a size that was asked for, as values of the inputs that take it.
 

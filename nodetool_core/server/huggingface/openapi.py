@@ -6,6 +6,7 @@ import base64
 from io import BytesIO
 from typing import Any, Final
 
+from nodetool_core.json_types import JsonObject
 from nodetool_core.server.http.openapi import BYTES, failures, images_content
 
 
@@ -18,7 +19,7 @@ def example_image() -> str:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-_PARAMETERS: Final[dict[str, Any]] = {
+_PARAMETERS: Final[JsonObject] = {
     "type": "object",
     "description": (
         "Inputs of the workflow by name. What it has no input for is told in the header"
@@ -42,7 +43,7 @@ _PARAMETERS: Final[dict[str, Any]] = {
     },
 }
 
-_BODY: Final[dict[str, Any]] = {
+_BODY: Final[JsonObject] = {
     "type": "object",
     "properties": {
         "inputs": {

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from nodetool_core.assets.image_data import ImageData
 from nodetool_core.errors import Problem
+from nodetool_core.json_types import Json, JsonObject
 from nodetool_core.server.http.http_errors import HttpError
 
 LARGEST: Final = 1536
@@ -68,7 +69,7 @@ class ImageRequest(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_empty(cls, body: Any) -> Any:
+    def _without_empty(cls, body: object) -> object:
         """
         Leave out what clients with a field for everything send as null or as an empty text.
         """
@@ -82,7 +83,7 @@ class ImageRequest(BaseModel):
 
     @field_validator("file_urls", mode="before")
     @classmethod
-    def _listed(cls, value: Any) -> Any:
+    def _listed(cls, value: object) -> object:
         """
         Documented as a string that holds a list.
 
@@ -111,7 +112,7 @@ class TaskRequest(BaseModel):
     id: str = Field(min_length=1, max_length=100, description="The `task_id`.")
 
 
-def read_image_request(body: dict[str, Any]) -> ImageRequest:
+def read_image_request(body: JsonObject) -> ImageRequest:
     """Return the request in a body. Raises HttpError 422 with every field that does not fit."""
     parsed: ImageRequest = _read(ImageRequest, body)
     if parsed.file_urls and not parsed.celery:
@@ -122,20 +123,21 @@ def read_image_request(body: dict[str, Any]) -> ImageRequest:
     return parsed
 
 
-def read_task_request(body: dict[str, Any]) -> TaskRequest:
+def read_task_request(body: JsonObject) -> TaskRequest:
     """Return the request in a body. Raises HttpError 422."""
     task: TaskRequest = _read(TaskRequest, body)
     return task
 
 
-def _read_list(text: str) -> Any:
+def _read_list(text: str) -> Json:
     try:
-        return json.loads(text)
+        value: Json = json.loads(text)
     except (ValueError, RecursionError):
         raise ValueError("is no JSON list of addresses") from None
+    return value
 
 
-def shown_request(parsed: ImageRequest) -> dict[str, Any]:
+def shown_request(parsed: ImageRequest) -> JsonObject:
     """
     Return what was asked, as answers show it.
 
@@ -174,7 +176,7 @@ def fitted(given: ImageData, size: tuple[int, int] | None) -> ImageData:
     return given if size == image.size else ImageData.of(image.resize(size, Resampling.LANCZOS))
 
 
-def _read(kind: type[BaseModel], body: dict[str, Any]) -> Any:
+def _read(kind: type[BaseModel], body: JsonObject) -> Any:
     try:
         return kind.model_validate(body)
     except ValidationError as error:

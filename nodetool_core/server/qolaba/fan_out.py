@@ -11,10 +11,10 @@ is computed once: the result cache does not look at ids.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from nodetool_core.engine.seeds import RANDOM
 from nodetool_core.graph import Graph
+from nodetool_core.json_types import Json, JsonObject
 from nodetool_core.node import Role
 from nodetool_core.server.served_workflow import ServedWorkflow
 from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, WorkflowDocument
@@ -30,14 +30,15 @@ def fan_out_document(served: ServedWorkflow, count: int) -> WorkflowDocument:
     nodes, edges = [], []
     for number in range(1, count + 1):
         for record in graph.nodes:
-            changed: dict[str, Any] = {"id": _named(record.id, number), "data": dict(record.data)}
+            data = dict(record.data)
             known = kinds.get(record.id)
             if known is not None and number > 1:
-                changed["data"] |= {
+                data |= {
                     name: value + number - 1 for name, value in seeds.get(known.id, {}).items()
                 }
                 if known.role in (Role.INPUT, Role.OUTPUT):
-                    changed["data"]["name"] = _named(known.name, number)
+                    data["name"] = _named(known.name, number)
+            changed = {"id": _named(record.id, number), "data": data}
             nodes.append(NodeRecord.model_validate({**record.model_dump(), **changed}))
         for edge in graph.edges:
             ends = {"source": _named(edge.source, number), "target": _named(edge.target, number)}
@@ -45,9 +46,9 @@ def fan_out_document(served: ServedWorkflow, count: int) -> WorkflowDocument:
     return WorkflowDocument(name=served.document.name, graph=GraphRecord(nodes=nodes, edges=edges))
 
 
-def fan_out_inputs(served: ServedWorkflow, inputs: Mapping[str, Any], count: int) -> dict[str, Any]:
+def fan_out_inputs(served: ServedWorkflow, inputs: Mapping[str, Json], count: int) -> JsonObject:
     """Return the inputs for every copy; `inputs` are by the names that `inputs.apply` takes."""
-    found: dict[str, Any] = {}
+    found: JsonObject = {}
     for number in range(1, count + 1):
         for name, value in inputs.items():
             node, dot, prop = (

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from fastapi.responses import Response
 
+from nodetool_core.json_types import JsonObject
 from nodetool_core.server.http.openapi import failures, images_content
 from nodetool_core.server.qolaba.body import ImageRequest, TaskRequest
 
@@ -19,7 +20,7 @@ _KEYS: Final = (
     "task_id",
     "status",
 )
-_ENVELOPE: Final[dict[str, Any]] = {
+_ENVELOPE: Final[JsonObject] = {
     "type": "object",
     "title": "QolabaAnswer",
     "properties": (
@@ -30,7 +31,7 @@ _ENVELOPE: Final[dict[str, Any]] = {
 }
 
 
-def _answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def _answers(*statuses: int) -> dict[int | str, JsonObject]:
     content = {"application/json": {"schema": _ENVELOPE}}
     described = {
         status: {"description": found["description"], "content": content}
@@ -39,7 +40,7 @@ def _answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return described | {200: {"description": "The envelope.", "content": content}}
 
 
-def _body(schema: dict[str, Any]) -> dict[str, Any]:
+def _body(schema: JsonObject) -> JsonObject:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 

@@ -13,13 +13,14 @@ import logging
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import JSONResponse, Response
 
 from nodetool_core.errors import Problem, near_miss
 from nodetool_core.jobs.job import Job, JobOptions, JobRequest, JobsError, JobState, StoredFile
+from nodetool_core.json_types import Json, JsonObject
 from nodetool_core.references import ImageRef
 from nodetool_core.server.http.files import file_answer
 from nodetool_core.server.http.http_errors import HttpError, problems_json, public
@@ -86,12 +87,12 @@ def envelope(
     *,
     app_id: str = "",
     task_id: str = "",
-    output: Any = "",
-    given: Any = "",
+    output: Json = "",
+    given: Json = "",
     error: str = "",
-    error_data: Any = "",
-    time_required: Any = "",
-) -> dict[str, Any]:
+    error_data: Json = "",
+    time_required: Json = "",
+) -> JsonObject:
     """Return an answer: all eight keys, always."""
     return {
         "time_required": time_required,
@@ -155,7 +156,7 @@ class QolabaRoutes:
         task = read_task_request(read_object(await read_body_of(request)))
         return JSONResponse(await state.threads.work(self._task, task.id, request))
 
-    def _task(self, task_id: str, request: Request) -> dict[str, Any]:
+    def _task(self, task_id: str, request: Request) -> JsonObject:
         state = self._state
         try:
             job = state.jobs.get(task_id)
@@ -248,9 +249,7 @@ class QolabaRoutes:
         _log.info("job accepted", extra={"job_id": job.id, "workflow": served.name})
         return job
 
-    def _given(
-        self, parsed: ImageRequest, served: ServedWorkflow
-    ) -> tuple[dict[str, Any], list[str]]:
+    def _given(self, parsed: ImageRequest, served: ServedWorkflow) -> tuple[JsonObject, list[str]]:
         """Values by input name: those that the workflow has an input for."""
         warnings = [
             f"{name[:80]!a} is no field of this API, and is not used."
@@ -259,7 +258,7 @@ class QolabaRoutes:
         size = (
             None if parsed.width is None or parsed.height is None else (parsed.width, parsed.height)
         )
-        wanted: dict[str, Any] = {
+        wanted: JsonObject = {
             "prompt": parsed.prompt,
             "negative_prompt": parsed.negative_prompt,
             "guidance_scale": parsed.guidance_scale,
@@ -279,7 +278,7 @@ class QolabaRoutes:
         ]
         if "guidance_scale" in given:
             most = served.inputs["guidance_scale"].most
-            if most is not None and given["guidance_scale"] > most:
+            if most is not None and parsed.guidance_scale > most:
                 given["guidance_scale"] = most
                 warnings.append(
                     f"guidance_scale was brought to {most:g}, the most that this app takes."
@@ -308,7 +307,7 @@ class QolabaRoutes:
 
     def _kept(
         self, url: str, where: str, size: tuple[int, int] | None
-    ) -> tuple[Mapping[str, Any], list[str]]:
+    ) -> tuple[Mapping[str, Json], list[str]]:
         """
         Return the reference to an image that was fetched, brought to its size and stored.
 
@@ -339,7 +338,7 @@ class QolabaRoutes:
             waiting.cancel()
             gone.cancel()
 
-    def _envelope(self, job: Job, base: str) -> dict[str, Any]:
+    def _envelope(self, job: Job, base: str) -> JsonObject:
         status = _STATES.get(job.state, "FAILED")
         problems = [public(problem) for problem in job.problems]
         error = (
@@ -347,7 +346,7 @@ class QolabaRoutes:
             if status != "FAILED"
             else "\n".join(map(str, problems)) or f"The task was {job.state.value}."
         )
-        output: Any = ""
+        output: Json = ""
         if status == "SUCCESS":
             told = [
                 *job.note.get(_WARNINGS, ()),
@@ -368,7 +367,7 @@ class QolabaRoutes:
         )
 
 
-def _urls(results: Mapping[str, Any], base: str) -> list[str]:
+def _urls(results: Mapping[str, object], base: str) -> list[str]:
     files = [
         value
         for _, value in sorted(results.items(), key=_copy_number)
@@ -377,12 +376,12 @@ def _urls(results: Mapping[str, Any], base: str) -> list[str]:
     return [f"{base}{RESULTS}{file.digest}.{file.media_type.rpartition('/')[2]}" for file in files]
 
 
-def _copy_number(entry: tuple[str, Any]) -> int:
+def _copy_number(entry: tuple[str, object]) -> int:
     number = entry[0].rpartition("~")[2]
     return int(number) if "~" in entry[0] and number.isdigit() else 1
 
 
-def _times(job: Job) -> Any:
+def _times(job: Job) -> Json:
     if job.started is None or job.ended is None:
         return ""
     return {

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nodetool_core.assets.decode import ImageLimits
+from nodetool_core.json_types import JsonObject
 from nodetool_core.server.catalog import Catalog
 from nodetool_core.server.metrics import Metrics
 from nodetool_core.server.runtime.health import Health
@@ -53,7 +54,7 @@ class AppState:
     draining: threading.Event = field(default_factory=threading.Event)
     """Set once the server is to end: it is not ready for more, and streams end."""
 
-    def keep(self, data: bytes) -> dict[str, Any]:
+    def keep(self, data: bytes) -> JsonObject:
         """Keep an image that came from a client, and give the reference to it. Blocks."""
         return self.jobs.put(data).to_json()
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from nodetool_core.errors import NodetoolError
@@ -31,7 +32,7 @@ class AppStateCollector(Collector):
         """Be asked at each scrape from now on."""
         self._state.metrics.registry.register(self)
 
-    def collect(self) -> Iterator[Any]:
+    def collect(self) -> Iterator[Metric]:
         state = self._state
         yield GaugeMetricFamily(
             "nodetool_queue_waiting", "Requests that wait for their run.", state.runs.waiting
@@ -66,7 +67,7 @@ class AppStateCollector(Collector):
         yield from self._jobs()
         yield from _device_memory()
 
-    def _models(self) -> Iterator[Any]:
+    def _models(self) -> Iterator[Metric]:
         models = self._state.models
         # Asked only once something was loaded: before that, asking would look for devices.
         is_used = bool(models.loads)
@@ -85,7 +86,7 @@ class AppStateCollector(Collector):
             family.add_metric([one.name], one.bytes)
         yield family
 
-    def _jobs(self) -> Iterator[Any]:
+    def _jobs(self) -> Iterator[Metric]:
         up = "Whether the database of jobs answers; without it nothing is said of jobs."
         try:
             counts = self._state.job_counts()
@@ -104,7 +105,7 @@ class AppStateCollector(Collector):
         )
 
 
-def _device_memory() -> Iterator[Any]:
+def _device_memory() -> Iterator[Metric]:
     """
     Yield the memory of the devices.
 

@@ -123,7 +123,7 @@ class Runs:
     async def run(
         self,
         served: ServedWorkflow,
-        read: Callable[[], EncodedInputs[Mapping[str, Any]]],
+        read: Callable[[], EncodedInputs[Mapping[str, object]]],
         *,
         outputs: list[str] | None = None,
         use_cache: bool = True,
@@ -240,7 +240,7 @@ class Turn:
 
     async def run(
         self,
-        values: Mapping[str, Any],
+        values: Mapping[str, object],
         *,
         outputs: list[str] | None = None,
         use_cache: bool = True,
@@ -254,7 +254,7 @@ class Turn:
         run = await self._threads.work(self._start, values, options)
         try:
             future = asyncio.wrap_future(run.future)
-            waited: set[asyncio.Future[Any]] = {future, self._gone}
+            waited: set[asyncio.Future[RunResult] | asyncio.Future[None]] = {future, self._gone}
             await asyncio.wait(waited, timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED)
             if not future.done():
                 run.cancel()
@@ -282,14 +282,14 @@ class Turn:
             run.cancel()
             raise
 
-    def _start(self, values: Mapping[str, Any], options: RunOptions) -> Run:
+    def _start(self, values: Mapping[str, object], options: RunOptions) -> Run:
         served = self._served
         return self._engine.start(
             inputs.apply(served.graph, values), options=options, base=served.base
         )
 
 
-def _look_at(future: asyncio.Future[Any]) -> None:
+def _look_at(future: asyncio.Future[RunResult]) -> None:
     """Take note of an outcome that nobody waits for: it is no error of the event loop."""
     if not future.cancelled():
         future.exception()

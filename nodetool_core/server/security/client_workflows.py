@@ -10,18 +10,18 @@ a model that is not listed, by the weights manager.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from nodetool_core.errors import Problem, WorkflowError
 from nodetool_core.graph import GraphNode
+from nodetool_core.json_types import Json, JsonObject
 from nodetool_core.node import Lane, Node
 from nodetool_core.properties import jsonable
 from nodetool_core.registry import Registry
 from nodetool_core.server.security.json_limits import violation
-from nodetool_core.server.security.sanitize import InputSanitizer
+from nodetool_core.server.security.sanitize import InputSanitizer, Put
 from nodetool_core.server.served_workflow import ServedWorkflow, served_workflow
 from nodetool_core.validation import build_graph
 from nodetool_core.workflow import WorkflowDocument
@@ -30,10 +30,10 @@ MAX_NODES: Final = 1000
 
 
 def read_client_workflow(
-    content: Any,
+    content: Json,
     registry: Registry,
     sanitizer: InputSanitizer,
-    put: Callable[[bytes], Mapping[str, Any]],
+    put: Put,
     base: Path,
 ) -> ServedWorkflow:
     """
@@ -94,9 +94,7 @@ def _reaches_out(node_class: type[Node]) -> bool:
     )
 
 
-def _resolved(
-    node: GraphNode, sanitizer: InputSanitizer, put: Callable[[bytes], Mapping[str, Any]]
-) -> dict[str, Any]:
+def _resolved(node: GraphNode, sanitizer: InputSanitizer, put: Put) -> JsonObject:
     """
     Values of a node with images in the storage; those that hold no reference stay as they were.
     """

@@ -15,7 +15,7 @@ import ssl
 import time
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from urllib.parse import urljoin
 
 import httpcore2
@@ -98,7 +98,7 @@ class Fetcher:
                 url, f"can't be fetched: {str(error) or type(error).__name__}."
             ) from error
 
-    def _read(self, response: Any, url: str) -> bytes:
+    def _read(self, response: httpcore2.Response, url: str) -> bytes:
         content = bytearray()
         for chunk in response.iter_stream():
             content += chunk
@@ -204,7 +204,7 @@ def _checked(text: str, base: str = "") -> WebUrl:
         raise _refused(text, f"is no address: {error}.", "Give a plain address.") from None
 
 
-def _header(response: Any, name: bytes) -> str | None:
+def _header(response: httpcore2.Response, name: bytes) -> str | None:
     value = next((value for key, value in response.headers if key.lower() == name), None)
     return None if value is None else _text(value)
 
@@ -221,7 +221,7 @@ def _text(value: bytes) -> str:
         return value.decode("latin-1")
 
 
-def _fail(url: str, message: str) -> Any:
+def _fail(url: str, message: str) -> NoReturn:
     raise _refused(url, message)
 
 

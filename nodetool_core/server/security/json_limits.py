@@ -5,13 +5,13 @@ What a JSON value may hold: text that can be encoded, finite numbers, and so man
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Final
 
 MAX_DEPTH: Final = 32
 """Levels of lists and objects in a value."""
 
 
-def violation(value: Any) -> str:
+def violation(value: object) -> str:
     """
     Why a JSON value can't be worked with, though it is valid JSON.
 
@@ -32,7 +32,7 @@ def violation(value: Any) -> str:
     return ""
 
 
-def _parts(item: Any) -> list[Any]:
+def _parts(item: object) -> list[object]:
     if isinstance(item, dict):
         return [*item, *item.values()]
     return item if isinstance(item, list) else []

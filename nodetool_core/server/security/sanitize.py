@@ -14,12 +14,13 @@ import re
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 from nodetool_core.assets.decode import ImageLimits
 from nodetool_core.assets.image_data import ImageData
 from nodetool_core.assets.loader import AssetStore, ImageLoader
 from nodetool_core.errors import Problem, WorkflowError, near_miss
+from nodetool_core.json_types import Json, JsonObject
 from nodetool_core.properties import jsonable
 from nodetool_core.references import ColorRef, FontRef, ImageRef, ImageSizeRef, ModelRef, Reference
 from nodetool_core.server.http.files import FileAnswer, InlineFile
@@ -54,7 +55,10 @@ IMAGE_HINT: Final = (
 Fetch = Callable[[str], bytes]
 """Gives the bytes behind a URL. Blocks."""
 
-Keep = Callable[[bytes, str], Any]
+Put = Callable[[bytes], JsonObject]
+"""Keeps an image, and returns the reference to it. Blocks."""
+
+Keep = Callable[[bytes, str], object]
 """Makes of an image's bytes what stands for it in a value; the text says where it was found."""
 
 
@@ -81,7 +85,7 @@ class InputSanitizer:
         self._loader = ImageLoader(limits=limits, store=store)
         self._decoding = threading.BoundedSemaphore(DECODED_AT_ONCE)
 
-    def values(self, served: ServedWorkflow, given: Mapping[str, Any]) -> dict[str, Any]:
+    def values(self, served: ServedWorkflow, given: Mapping[str, Json]) -> dict[str, object]:
         """
         Values by the names that `inputs.apply` takes, with images as `EncodedImage`.
 
@@ -95,9 +99,9 @@ class InputSanitizer:
     def stored(
         self,
         served: ServedWorkflow,
-        given: Mapping[str, Any],
-        put: Callable[[bytes], Mapping[str, Any]],
-    ) -> dict[str, Any]:
+        given: Mapping[str, Json],
+        put: Put,
+    ) -> JsonObject:
         """
         Return the same as JSON, for a job.
 
@@ -111,7 +115,7 @@ class InputSanitizer:
             for name, value in self._read(served, given, self._keeping(put)).items()
         }
 
-    def kept(self, value: Any, where: str, put: Callable[[bytes], Mapping[str, Any]]) -> Any:
+    def kept(self, value: object, where: str, put: Put) -> object:
         """
         Return a value of a property with images kept by `put`.
 
@@ -119,8 +123,8 @@ class InputSanitizer:
         """
         return self._resolved(value, where, self._keeping(put))
 
-    def _keeping(self, put: Callable[[bytes], Mapping[str, Any]]) -> Keep:
-        def keep(data: bytes, where: str) -> Mapping[str, Any]:
+    def _keeping(self, put: Put) -> Keep:
+        def keep(data: bytes, where: str) -> JsonObject:
             self.check_image(data, where)
             return put(data)
 
@@ -166,9 +170,11 @@ class InputSanitizer:
             raise HttpError(422, Problem("forbidden_path", where, message, IMAGE_HINT))
         return self._loader.read(ref)
 
-    def _read(self, served: ServedWorkflow, given: Mapping[str, Any], keep: Keep) -> dict[str, Any]:
+    def _read(
+        self, served: ServedWorkflow, given: Mapping[str, Json], keep: Keep
+    ) -> dict[str, object]:
         problems: list[Problem] = []
-        values: dict[str, Any] = {}
+        values: dict[str, object] = {}
         for name, value in given.items():
             found = served.inputs.get(name)
             if found is None:
@@ -194,7 +200,7 @@ class InputSanitizer:
             for name, value in values.items()
         }
 
-    def _validated(self, target: Input, value: Any) -> tuple[Any, list[Problem]]:
+    def _validated(self, target: Input, value: Json) -> tuple[object, list[Problem]]:
         complaint = violation(value)
         if complaint:
             return None, [Problem("invalid_value", target.name, complaint)]
@@ -204,7 +210,7 @@ class InputSanitizer:
             problems = [Problem("invalid_value", target.name, complaint)] if complaint else []
         return validated, problems
 
-    def _resolved(self, value: Any, where: str, keep: Keep) -> Any:
+    def _resolved(self, value: object, where: str, keep: Keep) -> object:
         """Return the value with what `keep` made of each image in place of the reference to it."""
         if isinstance(value, list):
             return [
@@ -273,7 +279,7 @@ class InputSanitizer:
         )
 
 
-def _as_reference(value: Any) -> Any:
+def _as_reference(value: Json) -> Json:
     """Return what an answer says of a file, as the reference to it; everything else as it is."""
     if isinstance(value, list):
         return [_as_reference(item) for item in value]
@@ -290,7 +296,7 @@ def _as_reference(value: Any) -> Any:
     return value
 
 
-def _out_of_bounds(value: Any, bounds: Mapping[str, Any]) -> str:
+def _out_of_bounds(value: object, bounds: Mapping[str, float]) -> str:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         if value < bounds.get("minimum", value):
             return f"{value} is below {bounds['minimum']}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from nodetool_core.errors import NodetoolError
+from nodetool_core.json_types import JsonObject
 from nodetool_core.properties import MISSING, jsonable
 from nodetool_core.references import ImageRef
 from nodetool_core.server.parameters import Input
@@ -12,7 +13,7 @@ from nodetool_core.server.served_workflow import ServedWorkflow
 from nodetool_core.server.v1.schemas import WorkflowAnswer
 from nodetool_core.types import union_members
 
-_IMAGE_IN: Final[dict[str, Any]] = {
+_IMAGE_IN: Final[JsonObject] = {
     "anyOf": [
         {"type": "string", "format": "uri", "description": "A data: URI, or an http(s) address."},
         {
@@ -26,7 +27,7 @@ _IMAGE_IN: Final[dict[str, Any]] = {
     ]
 }
 
-_IMAGE_OUT: Final[dict[str, Any]] = {
+_IMAGE_OUT: Final[JsonObject] = {
     "type": "object",
     "properties": {
         "type": {"const": "image"},
@@ -54,7 +55,7 @@ def describe(served: ServedWorkflow) -> WorkflowAnswer:
         for name, given in served.inputs.items()
         if given.default is MISSING or _is_empty_image(given)
     ]
-    schema: dict[str, Any] = {"type": "object", "properties": inputs, "additionalProperties": False}
+    schema: JsonObject = {"type": "object", "properties": inputs, "additionalProperties": False}
     return WorkflowAnswer(
         name=served.name,
         title=served.document.name or served.name,
@@ -70,13 +71,14 @@ def describe(served: ServedWorkflow) -> WorkflowAnswer:
     )
 
 
-def _input_schema(given: Input) -> dict[str, Any]:
-    described = {"description": given.description} if given.description else {}
+def _input_schema(given: Input) -> JsonObject:
+    described: JsonObject = {"description": given.description} if given.description else {}
     if given.prop.annotation is ImageRef:
         return _IMAGE_IN | described
     if given.prop.annotation == list[ImageRef]:
-        return {"type": "array", "items": _IMAGE_IN} | described
-    schema = given.prop.json_schema() | dict(given.bounds) | described
+        return {"type": "array", "items": _IMAGE_IN, **described}
+    declared: dict[str, Any] = given.prop.json_schema()
+    schema: JsonObject = {**declared, **given.bounds, **described}
     schema.pop("default", None)
     if given.default is not MISSING:
         schema["default"] = jsonable(given.default)
@@ -91,7 +93,7 @@ def _is_empty_image(given: Input) -> bool:
     )
 
 
-def _output_schema(annotation: Any) -> dict[str, Any]:
+def _output_schema(annotation: Any) -> JsonObject:
     if annotation is Any:
         return {}
     if ImageRef in union_members(annotation):

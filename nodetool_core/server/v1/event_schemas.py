@@ -11,6 +11,7 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from nodetool_core.engine.events import Event, NodePreview, event_type_name
 from nodetool_core.jobs.job import JobState
+from nodetool_core.json_types import Json, JsonObject
 
 _TEXT: Final = {"type": "string"}
 _ENDED: Final = {"type": "string", "enum": [state.value for state in JobState if state.ended]}
@@ -26,7 +27,7 @@ _JSON_TYPES: Final = {
 _LEFT_OUT: Final = frozenset({"traceback"})
 """Fields that stay in the server's log."""
 
-_OF_JOBS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
+_OF_JOBS: Final[Mapping[str, tuple[str, JsonObject]]] = {
     "job_queued": ("The job was accepted and waits.", {}),
     "job_started": ("A worker has begun it.", {"worker": _TEXT}),
     "job_requeued": ("It waits again: its worker was lost, or gave it back.", {"reason": _TEXT}),
@@ -35,7 +36,7 @@ _OF_JOBS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
 }
 
 
-def event_schemas() -> dict[str, dict[str, Any]]:
+def event_schemas() -> dict[str, JsonObject]:
     """
     Return the JSON Schema of the `data` of each event, by the event's name.
 
@@ -55,15 +56,15 @@ def event_schemas() -> dict[str, dict[str, Any]]:
     return found
 
 
-def event_stream() -> dict[int | str, dict[str, Any]]:
+def event_stream() -> dict[int | str, JsonObject]:
     """Return the `responses` of a route that answers with the events of a job."""
     schemas = event_schemas()
-    data = {
+    data: JsonObject = {
         "type": "string",
         "contentMediaType": "application/json",
         "contentSchema": {"oneOf": list(schemas.values())},
     }
-    item = {
+    item: JsonObject = {
         "type": "object",
         "properties": {
             "id": {
@@ -78,7 +79,7 @@ def event_stream() -> dict[int | str, dict[str, Any]]:
     shown = (
         'id: 1\nevent: job_queued\ndata: {"event":"job_queued","at":1764430000.0,"attempt":0}\n\n'
     )
-    content = {"schema": {"type": "string"}, "itemSchema": item, "example": shown}
+    content: JsonObject = {"schema": {"type": "string"}, "itemSchema": item, "example": shown}
     description = (
         "Events as they happen, until the job has ended, each with its number as `id`; comments"
         " keep the connection alive."
@@ -86,8 +87,8 @@ def event_stream() -> dict[int | str, dict[str, Any]]:
     return {200: {"description": description, "content": {"text/event-stream": content}}}
 
 
-def _schema(name: str, meaning: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-    common = {
+def _schema(name: str, meaning: str, fields: Mapping[str, Json]) -> JsonObject:
+    common: JsonObject = {
         "event": {"const": name},
         "at": {"type": "number", "description": "Unix time in seconds."},
         "attempt": {
@@ -104,7 +105,7 @@ def _schema(name: str, meaning: str, fields: Mapping[str, Any]) -> dict[str, Any
     }
 
 
-def _json_type(hint: Any) -> dict[str, Any]:
+def _json_type(hint: Any) -> JsonObject:
     known = _JSON_TYPES.get(get_origin(hint) or hint)
     if known is not None:
         return {"type": known}

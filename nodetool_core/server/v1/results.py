@@ -10,10 +10,11 @@ import base64
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nodetool_core.assets.image_data import ImageData
 from nodetool_core.jobs.job import Job, StoredFile
+from nodetool_core.json_types import Json, JsonObject
 from nodetool_core.properties import jsonable
 from nodetool_core.references import AssetRef
 from nodetool_core.server.http.files import FileAnswer, InlineFile
@@ -32,8 +33,8 @@ class Results:
         self._state = state
 
     def of_run(
-        self, outputs: Mapping[str, Any], file_format: str, base: str, inline: bool = False
-    ) -> dict[str, Any]:
+        self, outputs: Mapping[str, object], file_format: str, base: str, inline: bool = False
+    ) -> JsonObject:
         """
         Return the outputs of a run.
 
@@ -44,7 +45,7 @@ class Results:
         """
         state = self._state
 
-        def kept(image: ImageData) -> dict[str, Any]:
+        def kept(image: ImageData) -> JsonObject:
             content = encode_image_data(image, file_format, provenance=state.settings.provenance)
             return (
                 _inline_file(image, content, file_format)
@@ -69,7 +70,7 @@ class Results:
         )
 
 
-def _answer(value: Any, base: str, kept: Callable[[ImageData], dict[str, Any]]) -> Any:
+def _answer(value: object, base: str, kept: Callable[[ImageData], JsonObject]) -> Json:
     if isinstance(value, ImageData):
         return kept(value)
     if isinstance(value, StoredFile):
@@ -80,20 +81,21 @@ def _answer(value: Any, base: str, kept: Callable[[ImageData], dict[str, Any]]) 
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     try:
-        return jsonable(value)
+        form: Json = jsonable(value)
     except TypeError:
         return {"type": type(value).__name__}
+    return form
 
 
-def _no_image(image: ImageData) -> dict[str, Any]:
+def _no_image(image: ImageData) -> JsonObject:
     raise TypeError("A job's results hold no images in memory.")
 
 
-def _file(file: StoredFile, base: str) -> dict[str, Any]:
+def _file(file: StoredFile, base: str) -> JsonObject:
     return FileAnswer.of(file, base).model_dump(exclude_none=True)
 
 
-def _inline_file(image: ImageData, content: bytes, file_format: str) -> dict[str, Any]:
+def _inline_file(image: ImageData, content: bytes, file_format: str) -> JsonObject:
     width, height = image.image.size
     data = base64.b64encode(content).decode()
     return InlineFile(

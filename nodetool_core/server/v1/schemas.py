@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from nodetool_core.errors import Problem
 from nodetool_core.jobs.job import Job
 from nodetool_core.server.http.http_errors import public
 
@@ -109,6 +110,12 @@ class ProblemAnswer(BaseModel):
     message: str
     hint: str
 
+    @classmethod
+    def of(cls, problem: Problem) -> ProblemAnswer:
+        return cls(
+            code=problem.code, where=problem.where, message=problem.message, hint=problem.hint
+        )
+
 
 class JobAnswer(BaseModel):
     """A job as it is now. Times are Unix times in seconds."""
@@ -133,10 +140,7 @@ class JobAnswer(BaseModel):
 
     @classmethod
     def of(cls, job: Job, outputs: dict[str, Any]) -> JobAnswer:
-        problems = [
-            ProblemAnswer(code=p.code, where=p.where, message=p.message, hint=p.hint)
-            for p in map(public, job.problems)
-        ]
+        problems = [ProblemAnswer.of(public(problem)) for problem in job.problems]
         fields = {
             name: getattr(job, name)
             for name in cls.model_fields

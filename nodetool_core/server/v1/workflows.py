@@ -15,9 +15,10 @@ from fastapi.responses import JSONResponse, Response
 
 from nodetool_core.errors import Problem
 from nodetool_core.jobs.job import JobOptions, JobRequest
+from nodetool_core.json_types import JsonObject
 from nodetool_core.server.http.files import FileAnswer, file_answer
 from nodetool_core.server.http.forms import FORM, file_in_form, is_form
-from nodetool_core.server.http.http_errors import HttpError, problems_json
+from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.http.images import EncodedValues
 from nodetool_core.server.http.openapi import BYTES, failures, images_content
 from nodetool_core.server.http.requests import base_url, client_of, read_body_of, until_gone
@@ -57,7 +58,7 @@ _UPLOAD_BODY: Final = {
         "content": images_content() | {"application/octet-stream": BYTES, FORM: _ONE_FILE},
     }
 }
-_FILE: Final[dict[int | str, dict[str, Any]]] = {
+_FILE: Final[dict[int | str, JsonObject]] = {
     200: {
         "description": "The file.",
         "content": images_content() | {"application/octet-stream": BYTES},
@@ -128,7 +129,7 @@ class WorkflowRoutes:
         """Every workflow that is served, with JSON Schema of its inputs and outputs."""
         catalog = self._state.catalog
         problems = {
-            name: [ProblemAnswer(**one) for one in problems_json(found)["problems"]]
+            name: [ProblemAnswer.of(problem) for problem in found]
             for name, found in catalog.problems.items()
         }
         return WorkflowsAnswer(
@@ -186,7 +187,7 @@ class WorkflowRoutes:
         wanted: RunRequest,
         request: Request,
         idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
-    ) -> Any:
+    ) -> RunAnswer | Response:
         """
         Run a workflow.
 
@@ -206,7 +207,7 @@ class WorkflowRoutes:
         wanted: WorkflowRunRequest,
         request: Request,
         idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
-    ) -> Any:
+    ) -> RunAnswer | Response:
         """
         Run a workflow of the client's own, where the operator allows it.
 
