@@ -6,120 +6,16 @@ Images come from a server on loopback that the operator allows.
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
-from nodes.nodetool.input import IntegerInput
-from nodetool_core.server.qolaba.body import ImageRequest, read_image_request
 from tests.server import nodes
-from tests.server.live import LiveServer, opened, png
-
-KEYS = {"time_required", "error", "error_data", "input", "output", "app_id", "task_id", "status"}
-DEV, REDUX, SDXL = "ap-fGhKl3mfkdlpqrshuwwabc", "ap-gFhLq9zvbnmopxkytswabc", "ap-of-the-operator"
-
-
-class Images:
-    """A server of images, by path; remembers what was asked for."""
-
-    def __init__(self) -> None:
-        self.files = {"/small.png": png(), "/wide.png": png(3072, 1536), "/text": b"no image"}
-        self.redirects: dict[str, str] = {}
-        self.asked: list[str] = []
-        images = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                images.asked.append(self.path)
-                content = images.files.get(self.path, b"")
-                leads_to = images.redirects.get(self.path)
-                self.send_response(302 if leads_to else 200 if content else 404)
-                if leads_to:
-                    self.send_header("Location", leads_to)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *arguments: Any) -> None:
-                return None
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.host = f"127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def url(self, path: str) -> str:
-        return f"http://{self.host}{path}"
-
-
-@pytest.fixture(scope="module")
-def images() -> Iterator[Images]:
-    images = Images()
-    yield images
-    images.server.shutdown()
-    images.server.server_close()
-
-
-@pytest.fixture(scope="module")
-def qolaba(tmp_path_factory: pytest.TempPathFactory, images: Images) -> Iterator[LiveServer]:
-    folder = tmp_path_factory.mktemp("qolaba")
-    apps = folder / "apps.json"
-    sdxl = {"name": "SDXL", "sizes": {"min": 256, "max": 1536}, "serves": "resize"}
-    served = {
-        "*": "paint",
-        REDUX: "resize",
-        "ap-broken": "broken",
-        "ap-fixed": "fixed",
-        "ap-fixed-inside": "fixed_inside",
-    }
-    apps.write_text(
-        json.dumps({app: {"serves": name} for app, name in served.items()} | {SDXL: sdxl})
-    )
-    fixed = {
-        "fixed": nodes.paint(IntegerInput(name="seed", value=7).output),
-        "fixed_inside": nodes.paint(7),
-    }
-    workflows = {
-        "paint": nodes.paint(),
-        "resize": nodes.resize(),
-        "broken": nodes.broken(),
-        **fixed,
-    }
-    with LiveServer(
-        folder, workflows, nodes=nodes.NODES, qolaba_apps=apps, image_hosts=(images.host,)
-    ) as live:
-        yield live
-
-
-@pytest.fixture
-def ask(qolaba: LiveServer, images: Images) -> Iterator[Callable[..., httpx2.Response]]:
-    with qolaba.client() as client:
-
-        def ask(path: str = "/getImagetoImage", **body: Any) -> httpx2.Response:
-            whole = {"app_id": DEV, "image": images.url("/small.png"), "prompt": "a lake"} | body
-            response = client.post(
-                path, json={name: value for name, value in whole.items() if value is not None}
-            )
-            assert set(response.json()) == KEYS
-            return response
-
-        yield ask
-
-
-def fetched(answer: dict[str, Any]) -> list[Any]:
-    assert answer["status"] == "SUCCESS", answer
-    return [opened(httpx2.get(url, trust_env=False).content) for url in answer["output"]["result"]]
-
-
-def refused(response: httpx2.Response, place: str) -> None:
-    answer = response.json()
-    assert (response.status_code, answer["status"]) == (422, "FAILED"), answer
-    assert place in answer["error"]
+from tests.server.live import LiveServer
+from tests.server.qolaba.conftest import DEV, KEYS, REDUX, SDXL, Images, fetched, refused
 
 
 @pytest.mark.parametrize("path", ["/getImagetoImage", "/getImageToImage"])
@@ -248,99 +144,6 @@ def test_file_urls_are_fetched_where_the_task_is_queued(
     assert answer["status"] == "PENDING"
     assert "/wide.png" in images.asked
     assert "file_urls" in answer["error_data"][0]
-
-
-OPTIONAL = sorted(ImageRequest.model_fields.keys() - {"app_id", "image"})
-
-
-@pytest.mark.parametrize("name", OPTIONAL)
-def test_v10_null_is_as_good_as_nothing(qolaba: LiveServer, images: Images, name: str) -> None:
-    """Clients with a field for everything send null for what they don't ask for."""
-    body = {"app_id": DEV, "image": images.url("/small.png"), name: None}
-    with qolaba.client() as client:
-        answer = client.post("/getImagetoImage", json=body).json()
-        needed = client.post("/getImagetoImage", json=body | {"app_id": None}).json()
-    assert answer["status"] == "SUCCESS", answer
-    assert name not in answer["output"].get("warnings", "")
-    assert needed["status"] == "FAILED"
-
-
-def test_v10_an_empty_inference_type(ask: Callable[..., httpx2.Response]) -> None:
-    assert ask(inference_type="").json()["status"] == "SUCCESS"
-
-
-URLS = [
-    "https://example.com/a,b/c.png?x=1,2",
-    "http://example.com/d.png",
-    "data:image/png;base64,iVBORw0K",
-]
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        (json.dumps(URLS), URLS),
-        (" [\n" + ",\n".join(map(json.dumps, URLS)) + " ]\n", URLS),
-        (",".join(URLS), URLS),
-        (" , ".join(URLS), URLS),
-        (URLS[0], URLS[:1]),
-        (URLS, URLS),
-        ([URLS[0], "", None], URLS[:1]),
-        ("[]", None),
-        ("", None),
-        ([], None),
-    ],
-)
-def test_v10_file_urls_in_every_form(given: Any, expected: list[str] | None) -> None:
-    asked = read_image_request({"app_id": DEV, "image": "x", "celery": True, "file_urls": given})
-    assert asked.file_urls == expected
-
-
-@pytest.mark.parametrize(
-    "given", [5, {"a": 1}, True, "[1]", "[{}]", "[nonsense]", "[" * 50_000 + "]" * 50_000, [["a"]]]
-)
-def test_v10_file_urls_that_are_none(qolaba: LiveServer, images: Images, given: Any) -> None:
-    with qolaba.client() as client:
-        body = {
-            "app_id": DEV,
-            "image": images.url("/small.png"),
-            "celery": True,
-            "file_urls": given,
-        }
-        refused(client.post("/getImagetoImage", json=body), "file_urls")
-
-
-def test_v10_what_was_asked_and_not_done_is_in_the_later_answer_of_a_task(
-    ask: Callable[..., httpx2.Response], qolaba: LiveServer
-) -> None:
-    first = ask(celery=True, prompt="later", strenght=0.2, guidance_scale=2.0).json()
-    assert "strenght" in first["error_data"][0]
-    with qolaba.client() as client:
-        answer = first
-        while answer["status"] == "PENDING":
-            answer = client.post("/getImage", json={"id": first["task_id"]}).json()
-            assert answer["input"] == first["input"]
-    assert answer["input"] == {
-        "app_id": DEV,
-        "prompt": "later",
-        "negative_prompt": "",
-        "guidance_scale": 2.0,
-        "strength": 0.7,
-        "batch": 1,
-        "celery": True,
-    }
-    assert answer["output"]["warnings"][0] == first["error_data"][0]
-    assert (answer["error"], answer["error_data"]) == ("", "")
-
-
-def test_v10_an_image_of_another_aspect_is_stretched_and_that_is_told(
-    ask: Callable[..., httpx2.Response],
-) -> None:
-    """The image of 32x24 is brought to the size that was asked for."""
-    stretched, alike = (ask(app_id=SDXL, width=width, height=384).json() for width in (256, 512))
-    assert fetched(stretched)[0].size == (256, 384)
-    assert "image was stretched from 32x24 to 256x384" in " ".join(stretched["output"]["warnings"])
-    assert "stretched" not in " ".join(alike["output"]["warnings"])
 
 
 @pytest.mark.parametrize("task", ["nothing", "0" * 32, "' OR 1=1"])

@@ -10,7 +10,7 @@ import pytest
 from nodetool_core.jobs import files
 from tests.server import nodes
 from tests.server.live import LiveServer, png
-from tests.server.qolaba.test_routes import DEV, KEYS, Images
+from tests.server.qolaba.conftest import DEV, KEYS, Images
 from tests.server.runtime.test_memory import noise
 from tests.server.test_operations import figures
 from tests.server.v1.test_workflows import data_uri, ended

@@ -37,7 +37,7 @@ from nodetool_core.server.settings_checks import check_address
 from nodetool_core.server.settings_sources import SettingsError
 from tests.server import nodes
 from tests.server.live import LiveServer, png
-from tests.server.qolaba.test_routes import Images
+from tests.server.qolaba.conftest import Images
 
 DATA = "data:image/png;base64," + base64.b64encode(png()).decode()
 

@@ -28,7 +28,7 @@ from nodetool_core.server.security.fetch import Fetcher
 from nodetool_core.server.security.urls import read_url, shown
 from tests.server import nodes
 from tests.server.live import LiveServer, png
-from tests.server.qolaba.test_routes import Images
+from tests.server.qolaba.conftest import Images
 from tests.server.security.test_safety import names
 
 WORDS = [
