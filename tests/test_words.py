@@ -37,6 +37,13 @@ RETIRED = {
     r"UnderWay|PASSED_ON": "ForegroundRun, PASS_THROUGH",
     r"look_again|look_for_orders": "refresh, poll_cancellations",
     r"jobs\.(?:pulse|signals|blueprints|preparation|recorder)": "the files of jobs/ as they are",
+    r"[Ii]ntake": "InputSanitizer, sanitizer",
+    r"unspeakable": "json_limits.violation",
+    r"open_services": "open_app_state, which makes an AppState",
+    r"OwnJobs": "JobRoutes",
+    r"read_foreign": "read_client_workflow",
+    r"lent_inputs": "exposed_inputs",
+    r"copied_(?:document|inputs|outputs)": "fan_out_document, fan_out_inputs, fan_out_outputs",
 }
 """
 Patterns of retired words, and what is said in their place.
