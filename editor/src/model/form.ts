@@ -39,7 +39,7 @@ export function fieldsOfDocument(document: WorkflowDocument, types: Types): Form
       ...(isSeed(name, data.min) ? { seed: true } : {}),
     };
     const given = property.default;
-    const kind = textOf(data.line_mode) === "multiline" ? "multiline" : fieldKind({ ...property, name: LONG.test(name) ? "prompt" : name }, types, given);
+    const kind = textOf(data.line_mode) === "multiline" ? "multiline" : fieldKind({ ...property, name: LONG.test(name) || textOf(given).length > ONE_LINE ? "prompt" : name }, types, given);
     const typeName = types.info(value.type).name;
     found.push({ name, property, typeName, kind, value: given, more: REST.test(name) });
   }
@@ -47,6 +47,7 @@ export function fieldsOfDocument(document: WorkflowDocument, types: Types): Form
 }
 
 const LONG = /prompt|text|template/i;
+const ONE_LINE = 60;
 
 function bound(name: "min" | "max", value: Json | undefined): Partial<Property> {
   const number = numberOf(value);
@@ -101,7 +102,7 @@ function kindOf(name: string, schema: FieldSchema & { anyOf?: FieldSchema[] }, l
       return given.startsWith("hf.") ? ["model", given] : ["json", "any"];
     }
     default:
-      return [schema.widget === "multiline" || LONG.test(name) ? "multiline" : "text", "str"];
+      return [schema.widget === "multiline" || LONG.test(name) || textOf(schema.default).length > ONE_LINE ? "multiline" : "text", "str"];
   }
 }
 

@@ -93,9 +93,10 @@ function Tabs() {
     [t.graph, "graph", view === "graph" && region.value === "main", to("main")],
     [t.outline, "list", view === "graph" && region.value === "outline", to("outline")],
     [t.inspector, "panelRight", view === "graph" && region.value === "inspector", to("inspector")],
-    [t.workflows, "folder", view === "graph" && region.value === "workflows", to("workflows")],
+    [t.workflows, "folder", view === "graph" && (region.value === "workflows" || status.value?.owner !== true), status.value?.owner ? to("workflows") : () => go({ view: "graph", name: "" })],
     [t.gallery, "grid", view === "gallery", to("main", "gallery")],
   ];
+  if (status.value?.owner !== true) tabs.splice(0, 4);
   return (
     <nav class="narrow-tabs" aria-label={t.regions}>
       {tabs.map(([text, icon, on, run]) => (

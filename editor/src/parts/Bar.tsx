@@ -12,6 +12,7 @@ import { Icon, IconButton } from "./Icon.tsx";
 import { Menu } from "./Menu.tsx";
 
 export function Bar() {
+  if (status.value?.owner !== true) return <ClientBar />;
   return (
     <header class="bar">
       <div class="bar-left">
@@ -35,6 +36,22 @@ export function Bar() {
         {route.value.view === "graph" && <Run />}
         <IconButton icon="panelRight" label={t.inspector} hint={shownKey("Ctrl+I")} pressed={settings.value.right} onClick={() => toggle("right")} class="wide-only" />
       </div>
+    </header>
+  );
+}
+
+/** Who has no rights to the files sees forms and results alone. */
+function ClientBar() {
+  const { view, name } = route.value;
+  const isStart = view === "graph" || (view === "form" && !name);
+  return (
+    <header class="bar">
+      <div class="bar-left"><strong class="brand">{t.app}</strong></div>
+      <nav class="segmented" aria-label={t.regions}>
+        <button type="button" aria-current={isStart ? "page" : undefined} onClick={() => go({ view: "graph", name: "" })}>{t.workflows}</button>
+        <button type="button" aria-current={view === "gallery" ? "page" : undefined} onClick={() => go({ view: "gallery", name: "" })}>{t.gallery}</button>
+      </nav>
+      <div class="bar-right" />
     </header>
   );
 }

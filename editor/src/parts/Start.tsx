@@ -1,4 +1,5 @@
 import { workflows } from "../app/store.ts";
+import { thumbnail } from "../net/api.ts";
 import { t } from "../text.ts";
 import { Icon } from "./Icon.tsx";
 
@@ -10,7 +11,7 @@ export default function Start() {
       <div class="cards">
         {workflows.value.map((one) => (
           <a key={one.name} class="card" href={`#/f/${one.name.split("/").map(encodeURIComponent).join("/")}`}>
-            {one.thumbnail ? <img src={one.thumbnail} alt="" loading="lazy" /> : <span class="no-image"><Icon name="graph" size={28} /></span>}
+            {one.thumbnail ? <img src={thumbnail(one.thumbnail, 640)} alt="" loading="lazy" /> : <span class="no-image"><Icon name="graph" size={28} /></span>}
             <strong>{one.title || one.name}</strong>
             <span class="muted small">{one.description}</span>
           </a>
