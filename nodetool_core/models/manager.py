@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Any
 from nodetool_core.errors import ModelError, Problem
 from nodetool_core.forking import renewed_after_fork
 from nodetool_core.models.components.encoder_cache import BOUND, EncoderCache
-from nodetool_core.models.components.networks import part_of
 from nodetool_core.models.diffusers.tasks import ANY
-from nodetool_core.models.runtime import DeviceRuntime
-from nodetool_core.models.sources.resolver import ResolvedModel, Resolver
+from nodetool_core.models.protocols import NeverCancelled
+from nodetool_core.models.runtime import DeviceRuntime, RuntimeOptions
+from nodetool_core.models.sources.repository_files import part_of
+from nodetool_core.models.sources.resolver import Resolver
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from nodetool_core.models.residency.transfer import ModuleCopier
     from nodetool_core.models.sources.allowlist import ModelAllowlist
     from nodetool_core.models.sources.hub import Hub
+    from nodetool_core.models.sources.resolved import ResolvedModel
     from nodetool_core.references import ModelRef
 
 
@@ -114,11 +116,11 @@ class ModelManager:
                 )
         self.resolver = Resolver(weights, hub, allowlist)
         self.encoder_cache = EncoderCache(encoder_cache)
-        self.calls = calls
-        self.batch = max(1, batch)
         self.loads = 0
         """How many times a model was not there as a whole and weights were read for it."""
-        self._options = (device, budget, host_budget, copier, meter)
+        self._options = RuntimeOptions(
+            device, budget, host_budget, calls, max(1, batch), copier, meter
+        )
         self._runtime: DeviceRuntime | None = None
         self._models: dict[Hashable, Model] = {}
         self._known: dict[tuple[ModelRef, str | None], frozenset[Hashable]] = {}
@@ -313,7 +315,7 @@ class ModelManager:
         """
         with self._lock:
             if self._runtime is None:
-                self._runtime = DeviceRuntime(self, *self._options)
+                self._runtime = DeviceRuntime(self._options, self.keys_of)
             return self._runtime
 
     # -- letting go --------------------------------------------------------------------------------
@@ -393,7 +395,7 @@ class ModelManager:
                 model = self._models.setdefault(key(device), made)
                 self.runtime.estimates.update(model.recipe.estimates)
                 self.runtime.requests.update(
-                    {one.key: one for one in model.requests(self.runtime.context)}
+                    {one.key: one for one in model.requests(NeverCancelled())}
                 )
         self._known[_bare(ref), part] = model.keys
         return model
@@ -453,7 +455,7 @@ class ModelManager:
     def _is_placed(self, model: Model) -> bool:
         return self.runtime.store.is_placed(model.keys, model.device.name)
 
-    def parts_of(self, ref: ModelRef) -> frozenset[Hashable]:
+    def keys_of(self, ref: ModelRef) -> frozenset[Hashable]:
         """
         Return the keys of what a reference needs on a device, without asking the network.
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nodetool_core.context import Context
 from nodetool_core.models.calls.batching import Batcher, Member
 from nodetool_core.models.calls.oom_recovery import OomRecovery
 from nodetool_core.models.diffusers.schedulers import mend_schedulers
@@ -25,26 +25,38 @@ from nodetool_core.models.residency.replicas import Slot, slots
 from nodetool_core.models.residency.weight_store import WeightStore
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from nodetool_core.models.calls.lease import Lease
-    from nodetool_core.models.manager import ModelManager
     from nodetool_core.models.residency.transfer import ModuleCopier
+    from nodetool_core.references import ModelRef
+
+
+@dataclass(frozen=True)
+class RuntimeOptions:
+    """What a manager was told of devices and memory; `ModelManager` says what each means."""
+
+    devices: str | None = None
+    budget: int | None = None
+    host_budget: int | None = None
+    calls: int | None = 1
+    batch: int = 1
+    copier: ModuleCopier | None = None
+    meter: Meter | None = None
 
 
 class DeviceRuntime:
     """The devices of a manager and what is on them."""
 
     def __init__(
-        self,
-        manager: ModelManager,
-        names: str | None,
-        budget: int | None,
-        host_budget: int | None,
-        copier: ModuleCopier | None,
-        meter: Meter | None,
+        self, options: RuntimeOptions, keys_of: Callable[[ModelRef], frozenset[Hashable]]
     ) -> None:
-        self.devices = choose_devices(names)
+        """
+        Args:
+            keys_of: The keys of the components that a model is made of.
+        """
+        self.devices = choose_devices(options.devices)
+        budget, host_budget = options.budget, options.host_budget
         if host_budget is None:
             # A copy in host memory is worth nothing where the device's memory is the host's.
             host_budget = (
@@ -57,15 +69,16 @@ class DeviceRuntime:
         self.estimates: dict[Any, int] = {}
         self.requests: dict[Hashable, ComponentRequest] = {}
         """How to read each component that was used before."""
-        self.slots = slots(self.devices, manager.calls, manager.batch)
+        self.slots = slots(self.devices, options.calls, options.batch)
         replicated = {slot.device for slot in self.slots if slot.replica}
-        self.store = WeightStore(budgets, host_budget, self._victims, copier, replicated=replicated)
-        self.lookahead = LookaheadPlanner(self.store, self.devices, manager.parts_of, self._size)
-        self.oom_recovery = OomRecovery(self.store, ActivationMemory(), meter or Meter())
+        self.store = WeightStore(
+            budgets, host_budget, self._victims, options.copier, replicated=replicated
+        )
+        self.lookahead = LookaheadPlanner(self.store, self.devices, keys_of, self._size)
+        self.oom_recovery = OomRecovery(self.store, ActivationMemory(), options.meter or Meter())
         self.prefetch = Prefetch(self.store, self.lookahead, self.requests)
-        self.context = _quiet_context(manager)
-        self._batch = manager.batch
-        self._batchers = {device.name: Batcher(manager.batch) for device in self.devices}
+        self._batch = options.batch
+        self._batchers = {device.name: Batcher(options.batch) for device in self.devices}
         self._thread = threading.local()
 
     def device(self, name: str) -> Device:
@@ -127,22 +140,3 @@ class DeviceRuntime:
 
     def _size(self, key: Hashable) -> int:
         return self.store.known_size(key) or self.estimates.get(key, 1)
-
-
-class _Nothing:
-    """For a context whose node shows nothing and opens no images."""
-
-    def __getattr__(self, name: str) -> object:
-        raise TypeError("Weights that are fetched ahead have no node.")
-
-
-def _quiet_context(manager: ModelManager) -> Context:
-    """Return a context for reading weights that no node waits for yet."""
-    nothing = _Nothing()
-    return Context(
-        "prefetch",
-        report=lambda kind, details: None,
-        cancelled=threading.Event(),
-        images=nothing,  # type: ignore[arg-type]
-        models=manager,
-    )

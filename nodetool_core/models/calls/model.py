@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from nodetool_core.models.calls.pipelines import lend, prototype
 from nodetool_core.models.components.integrity import REMARK
-from nodetool_core.models.components.networks import part_of
 from nodetool_core.models.components.optimizations import optimize
 from nodetool_core.models.residency.component import ComponentRequest
 from nodetool_core.models.residency.module_state import ModuleState
 from nodetool_core.models.residency.replicas import clone_sharing_storage
 from nodetool_core.models.sources.priors import PRIOR
+from nodetool_core.models.sources.repository_files import part_of
 
 if TYPE_CHECKING:
     import torch
 
-    from nodetool_core.context import Context
     from nodetool_core.models.components.encoder_cache import EncoderCache
     from nodetool_core.models.components.recipes import ComponentKey, Recipe
+    from nodetool_core.models.protocols import Cancellable
     from nodetool_core.models.residency.component import Component
     from nodetool_core.models.residency.devices import Device
 
@@ -60,12 +60,12 @@ class Model:
     def name(self) -> str:
         return self.recipe.resolved.name
 
-    def requests(self, context: Context) -> list[ComponentRequest]:
+    def requests(self, waiting: Cancellable) -> list[ComponentRequest]:
         """Its components, and how each is read. Two that are the same weights are one."""
         found = {key: part for part, key in self.recipe.keys.items()}
 
         def read(part: str, key: ComponentKey) -> torch.nn.Module:
-            return self._optimized(self.recipe.read(part, context), part, key)
+            return self._optimized(self.recipe.read(part, waiting), part, key)
 
         return [
             ComponentRequest(

@@ -13,35 +13,27 @@ A task asks for them by name, and gets a `ModelPart`:
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
 from nodetool_core.models.components.deserialize import read_module
 from nodetool_core.models.components.integrity import load_failure
-from nodetool_core.models.sources.component_files import variant_of
-from nodetool_core.models.sources.headers import header_of, is_safetensors
-from nodetool_core.models.sources.repository_layout import is_pickled, pickled, read_json
+from nodetool_core.models.sources.headers import header_of
+from nodetool_core.models.sources.repository_files import (
+    CONFIGS,
+    NETWORK,
+    TENSORS,
+    no_network,
+    tensor_file,
+)
+from nodetool_core.models.sources.repository_layout import pickled, read_json
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from nodetool_core.models.residency.devices import Device
-    from nodetool_core.models.sources.resolver import ResolvedModel
-
-TENSORS = "tensors"
-NETWORK = "network"
-
-_CONFIGS = ("adapter_config.json", "config.json")
-"""
-What says how to use the tensors beside it, the first that there is.
-
-Of PEFT's adapters, of whatever else.
-"""
-
-_ADAPTER_FILES = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors")
-"""Which of several files in a folder the tensors of an adapter are in."""
+    from nodetool_core.models.sources.resolved import ResolvedModel
 
 
 @dataclass
@@ -70,19 +62,13 @@ VISION_TOWERS = {"CLIPModel": "CLIPVisionModelWithProjection", "SiglipModel": "S
 """The half that sees of classes of transformers that compare texts with images."""
 
 
-def part_of(task: str | None) -> str | None:
-    """Return the kind of part that a task asks for; None where it asks for a pipeline."""
-    is_part = task is not None and (task == TENSORS or task.partition(":")[0] == NETWORK)
-    return task if is_part else None
-
-
 def load_part(resolved: ResolvedModel, task: str, device: Device) -> ModelPart:
     """Return the part that `task` asks for. Raises ModelError where the files are none."""
     if task == TENSORS:
         if resolved.kind == "file":
             return _tensors(resolved.path, resolved.name)
         part = _tensors(tensor_file(resolved.path, resolved.name), resolved.name)
-        config = next((file for name in _CONFIGS if (file := resolved.path / name).is_file()), None)
+        config = next((file for name in CONFIGS if (file := resolved.path / name).is_file()), None)
         return part if config is None else replace(part, config=read_json(config, resolved.name))
     folder, model_class = network_folder(resolved, task)
     return _network(folder, model_class, resolved, device)
@@ -106,82 +92,9 @@ def network_folder(resolved: ResolvedModel, task: str) -> tuple[Path, Any]:
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise _no_network(
-            resolved.name, f"has no config.json that can be read ({error})"
-        ) from error
+        raise no_network(resolved.name, f"has no config.json that can be read ({error})") from error
     cls = _class_of(config, resolved.name)
     return folder, image_encoder_of(cls) if task == f"{NETWORK}:image_encoder" else cls
-
-
-def tensor_file(directory: Path, name: str) -> Path:
-    """
-    Return the one file of tensors in a directory.
-
-    Raises ModelError where there is none, or several that are equally likely.
-    """
-    return directory / choose_tensor_file([path.name for path in directory.iterdir()], name)
-
-
-def choose_tensor_file(names: Sequence[str], name: str) -> str:
-    """As `tensor_file`, from the names of the files alone."""
-    found = [file for file in names if is_safetensors(file) and "/" not in file]
-    usual = [file for file in _ADAPTER_FILES if file in found]
-    if usual or len(found) == 1:
-        return (usual or found)[0]
-    if found:
-        hint = f"Name one in `path`: {', '.join(sorted(found)[:8])}."
-        raise ModelError(
-            Problem("model_file_ambiguous", name, f"holds {len(found)} safetensors files.", hint)
-        )
-    if any(map(is_pickled, names)):
-        raise pickled(name, "has only pickled weights")
-    raise ModelError(
-        Problem(
-            "model_file_missing",
-            name,
-            "holds no safetensors file.",
-            "Name one inside of it in `path`.",
-        )
-    )
-
-
-def part_files(names: Sequence[str], task: str, name: str, variant: str | None = None) -> list[str]:
-    """
-    Return what of a repository on the Hub a part needs.
-
-    Of the weights those of the variant, or those without one where it has none.
-    """
-    if task == TENSORS:
-        return [
-            choose_tensor_file(names, name),
-            *(config for config in _CONFIGS if config in names),
-        ]
-    folder = task.partition(":")[2]
-    root = f"{folder}/" if folder and f"{folder}/config.json" in names else ""
-    if f"{root}config.json" not in names:
-        raise _no_network(name, f"has no {root}config.json")
-    inside = [
-        file for file in names if file.startswith(root) and "/" not in file.removeprefix(root)
-    ]
-    texts = [
-        file for file in inside if file.endswith((".json", ".txt")) and ".safetensors" not in file
-    ]
-    weights = [file for file in inside if ".safetensors" in file]
-    offered = {variant_of(file) for file in weights}
-    kept = variant if variant in offered else None
-    return texts + [
-        file for file in weights if variant_of(file) == kept or offered == {variant_of(file)}
-    ]
-
-
-def part_probes(task: str) -> list[str]:
-    """Patterns of files of a repository, one of which is on this machine where the part is."""
-    folder = task.partition(":")[2]
-    return (
-        ["*.safetensors"]
-        if task == TENSORS
-        else [*([f"{folder}/config.json"] if folder else []), "config.json"]
-    )
 
 
 def _tensors(path: Path, name: str) -> ModelPart:
@@ -246,7 +159,7 @@ def _class_of(config: dict[str, object], name: str) -> Any:
                     "A newer version may have it; code beside a model is never run.",
                 )
             )
-    raise _no_network(name, "has a config.json that names no class")
+    raise no_network(name, "has a config.json that names no class")
 
 
 def image_encoder_of(cls: Any) -> Any:
@@ -267,8 +180,3 @@ def processor_in(folder: Path) -> Any:
 
     # Without torchvision: the images that nodes have are Pillow's anyway.
     return AutoImageProcessor.from_pretrained(str(folder), backend="pil")  # type: ignore[no-untyped-call]
-
-
-def _no_network(name: str, what: str) -> ModelError:
-    hint = "Give a directory or repository of one network, with config.json and safetensors."
-    return ModelError(Problem("model_not_diffusers", name, f"{what}, so it is no network.", hint))

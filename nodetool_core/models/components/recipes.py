@@ -22,13 +22,10 @@ from blake3 import blake3
 
 from nodetool_core.models.components.estimates import tensor_bytes, weight_files
 from nodetool_core.models.components.networks import (
-    TENSORS,
     ModelPart,
     load_part,
     network_folder,
-    part_of,
     processor_in,
-    tensor_file,
 )
 from nodetool_core.models.components.tokenizers import check_vocabularies, lock_tokenizers
 from nodetool_core.models.diffusers import assembly
@@ -38,6 +35,7 @@ from nodetool_core.models.diffusers.single_file import load_file
 from nodetool_core.models.diffusers.tasks import check_channels, check_task
 from nodetool_core.models.residency.devices import Device
 from nodetool_core.models.sources.priors import PRIOR
+from nodetool_core.models.sources.repository_files import TENSORS, part_of, tensor_file
 from nodetool_core.models.sources.repository_layout import check_files, incomplete, read_layout
 
 if TYPE_CHECKING:
@@ -46,10 +44,10 @@ if TYPE_CHECKING:
 
     import torch
 
-    from nodetool_core.context import Context
+    from nodetool_core.models.protocols import Cancellable
     from nodetool_core.models.sources.hub import Hub
     from nodetool_core.models.sources.repository_layout import Layout
-    from nodetool_core.models.sources.resolver import ResolvedModel
+    from nodetool_core.models.sources.resolved import ResolvedModel
     from nodetool_core.references import ModelRef
 
 _HASH_LETTERS = 64
@@ -107,7 +105,7 @@ class Recipe(ABC):
         """Refuse a task that the model can't do, before anything is read. Raises ModelError."""
 
     @abstractmethod
-    def read(self, part: str, context: Context) -> torch.nn.Module:
+    def read(self, part: str, waiting: Cancellable) -> torch.nn.Module:
         """
         Return a component with its weights, in host memory.
 
@@ -195,14 +193,14 @@ class DirectoryRecipe(Recipe):
         )
         self._checked.add(task)
 
-    def read(self, part: str, context: Context) -> torch.nn.Module:
-        context.check_cancelled()
+    def read(self, part: str, waiting: Cancellable) -> torch.nn.Module:
+        waiting.check_cancelled()
         of, layout, folder, cls = self._sources[part]
         where = f"{layout.class_name} ({folder}: {cls.__name__})"
         module: torch.nn.Module = assembly.read_component(
             layout.directory / folder, cls, of, self.keys[part].variant, self.precision.dtype, where
         )
-        context.check_cancelled()
+        waiting.check_cancelled()
         return module
 
     def assemble(self, modules: Mapping[str, torch.nn.Module]) -> Any:
@@ -243,12 +241,12 @@ class FileRecipe(Recipe):
         self._template: Any = None
         self._add("", resolved, "", resolved.path.parent, [resolved.path], FileRecipe)
 
-    def read(self, part: str, context: Context) -> torch.nn.Module:
+    def read(self, part: str, waiting: Cancellable) -> torch.nn.Module:
         import torch
 
-        context.check_cancelled()
-        pipeline = load_file(self.resolved, self.precision.dtype, self._hub, context)
-        context.check_cancelled()
+        waiting.check_cancelled()
+        pipeline = load_file(self.resolved, self.precision.dtype, self._hub, waiting)
+        waiting.check_cancelled()
         lock_tokenizers(pipeline)
         modules = {
             name: module
@@ -302,12 +300,12 @@ class PartRecipe(Recipe):
             part, resolved, part, self._folder, weight_files(self._folder, resolved.variant), cls
         )
 
-    def read(self, part: str, context: Context) -> torch.nn.Module:
+    def read(self, part: str, waiting: Cancellable) -> torch.nn.Module:
         import torch
 
-        context.check_cancelled()
+        waiting.check_cancelled()
         made = load_part(self.resolved, self._task, Device("cpu", self.precision.dtype))
-        context.check_cancelled()
+        waiting.check_cancelled()
         if made.model is not None:
             return made.model  # type: ignore[no-any-return]
         # As buffers of a module, they go where its weights go.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import torch
 
     from nodetool_core.models.sources.repository_layout import Layout
-    from nodetool_core.models.sources.resolver import ResolvedModel
+    from nodetool_core.models.sources.resolved import ResolvedModel
 
 
 def read_component(

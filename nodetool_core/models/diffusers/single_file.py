@@ -30,15 +30,15 @@ if TYPE_CHECKING:
 
     import torch
 
-    from nodetool_core.context import Context
+    from nodetool_core.models.protocols import Cancellable
     from nodetool_core.models.sources.hub import Hub
-    from nodetool_core.models.sources.resolver import ResolvedModel
+    from nodetool_core.models.sources.resolved import ResolvedModel
 
 _FALLBACK = "v1"
 """What diffusers calls Stable Diffusion 1.5, and takes every file for that it does not know."""
 
 
-def load_file(resolved: ResolvedModel, dtype: torch.dtype, hub: Hub, context: Context) -> Any:
+def load_file(resolved: ResolvedModel, dtype: torch.dtype, hub: Hub, waiting: Cancellable) -> Any:
     """
     Return the pipeline of a single file, with all its weights.
 
@@ -48,7 +48,7 @@ def load_file(resolved: ResolvedModel, dtype: torch.dtype, hub: Hub, context: Co
 
     family = family_of(header_of(resolved.path, resolved.name), resolved.name)
     try:
-        config = hub.configuration(family, context)
+        config = hub.configuration(family, waiting)
     except ModelError as error:
         message = (
             "is a single file, which says nothing of its text encoder and tokenizer; those of"

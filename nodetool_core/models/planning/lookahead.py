@@ -69,7 +69,7 @@ class RunForecast:
 
         Uses by any names, each after those that it waits for.
         """
-        parts = self._lookahead.parts_of
+        parts = self._lookahead.keys_of
         self.planned = {
             name: (frozenset().union(*(parts(ref) for ref in use.models)), use.after)
             for name, use in uses.items()
@@ -99,15 +99,15 @@ class LookaheadPlanner:
         self,
         store: WeightStore,
         devices: Sequence[Device],
-        parts_of: Callable[[ModelRef], frozenset[Hashable]],
+        keys_of: Callable[[ModelRef], frozenset[Hashable]],
         size: Callable[[Hashable], int],
     ) -> None:
         """
         Args:
-            parts_of: The keys of the components that a model is made of.
+            keys_of: The keys of the components that a model is made of.
             size: Bytes of a component.
         """
-        self.parts_of = parts_of
+        self.keys_of = keys_of
         self._store = store
         self._devices = devices
         self._size = size

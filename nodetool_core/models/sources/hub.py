@@ -11,33 +11,37 @@ from __future__ import annotations
 
 import glob
 import json
-import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.assets.files import write_problem
 from nodetool_core.errors import ModelError, Problem
-from nodetool_core.models.components.networks import part_files, part_probes
 from nodetool_core.models.diffusers.tasks import check_task
-from nodetool_core.models.sources.component_files import variant_of
 from nodetool_core.models.sources.headers import is_safetensors
 from nodetool_core.models.sources.priors import INDEX
-from nodetool_core.models.sources.repository_layout import pickled, variant_missing
+from nodetool_core.models.sources.repository_files import (
+    part_files,
+    part_probes,
+    pipeline_files,
+    texts_in_folders,
+)
 
 if TYPE_CHECKING:
     from nodetool_core.context import Context
+    from nodetool_core.models.protocols import Cancellable
     from nodetool_core.references import ModelRef
 
 _TIMEOUT = 10.0
 """Seconds to wait for the Hub's first answer."""
 
-_TEXTS = (".json", ".txt", ".model", ".jinja")
-_FOREIGN = re.compile(r"(^|/)(onnx|openvino|flax|tflite|coreml|\.git)[^/]*/|flax_|openvino_|\.onnx")
 Choose = Callable[[Sequence[str]], list[str]]
 """Takes the names of all files of a repository, and gives those to fetch."""
+
+Progress = Callable[[int, int, str], None]
+"""Takes how much is done, of how much, and of what."""
 
 
 class Hub:
@@ -68,7 +72,9 @@ class Hub:
                 check_task(class_name, task, ref.repo_id)
             return chosen
 
-        return self._fetch(ref.repo_id, ref.revision, choose, ["model_index.json"], context)
+        return self._fetch(
+            ref.repo_id, ref.revision, choose, ["model_index.json"], context, context.progress
+        )
 
     def part(self, ref: ModelRef, part: str, context: Context) -> tuple[Path, str]:
         """
@@ -79,7 +85,9 @@ class Hub:
         def choose(names: Sequence[str]) -> list[str]:
             return part_files(names, part, ref.repo_id, ref.variant)
 
-        return self._fetch(ref.repo_id, ref.revision, choose, part_probes(part), context)
+        return self._fetch(
+            ref.repo_id, ref.revision, choose, part_probes(part), context, context.progress
+        )
 
     def file(self, ref: ModelRef, context: Context) -> tuple[Path, str]:
         """
@@ -103,16 +111,20 @@ class Hub:
                 )
             )
 
-        root, commit = self._fetch(ref.repo_id, ref.revision, choose, [glob.escape(path)], context)
+        root, commit = self._fetch(
+            ref.repo_id, ref.revision, choose, [glob.escape(path)], context, context.progress
+        )
         return root / path, commit
 
-    def configuration(self, repo_id: str, context: Context) -> Path:
+    def configuration(self, repo_id: str, waiting: Cancellable) -> Path:
         """
         Return the texts of a repository without its weights.
 
         What a single file of the same family needs besides itself.
         """
-        return self._fetch(repo_id, None, _texts_in_folders, ["model_index.json"], context)[0]
+        return self._fetch(repo_id, None, texts_in_folders, ["model_index.json"], waiting, _ignore)[
+            0
+        ]
 
     def cached(self, ref: ModelRef) -> tuple[Path, str] | None:
         """
@@ -133,7 +145,8 @@ class Hub:
         revision: str | None,
         choose: Choose,
         probes: list[str],
-        context: Context,
+        waiting: Cancellable,
+        progress: Progress,
     ) -> tuple[Path, str]:
         import httpx2
         from huggingface_hub import HfApi, snapshot_download
@@ -144,14 +157,14 @@ class Hub:
         try:
             info = api.model_info(repo_id, revision=revision, timeout=_TIMEOUT)
             names = choose([sibling.rfilename for sibling in info.siblings or ()])
-            context.check_cancelled()
+            waiting.check_cancelled()
             root = snapshot_download(
                 repo_id,
                 revision=revision,
                 cache_dir=self._cache_dir,
                 endpoint=self._endpoint,
                 allow_patterns=[glob.escape(name) for name in names],
-                tqdm_class=_bars(context, repo_id),
+                tqdm_class=_bars(waiting, progress, repo_id),
             )
         except (
             HfHubHTTPError,
@@ -215,93 +228,6 @@ class Hub:
         commit = branch.read_text(encoding="utf-8").strip() if branch.is_file() else name
         root = folder / "snapshots" / commit
         return (root, commit) if any(any(root.glob(probe)) for probe in probes) else None
-
-
-def pipeline_files(names: Sequence[str], ref: ModelRef) -> list[str]:
-    """
-    Return what of a repository a pipeline reads.
-
-    Texts and safetensors in component folders, of the variant asked for.
-
-    A component that lacks the variant comes without one, as diffusers loads it. Raises ModelError
-    where the repository is not in diffusers form, has only pickles, or has no such variant.
-    """
-    from huggingface_hub.utils import filter_repo_objects  # type: ignore[attr-defined]
-
-    where = ref.repo_id
-    singles = [name for name in names if is_safetensors(name) and "/" not in name]
-    if "model_index.json" not in names:
-        hint = (
-            f"Name a single file in `path`, such as {singles[0]!r}."
-            if singles
-            else "Use a repository with a model_index.json."
-        )
-        raise ModelError(
-            Problem(
-                "model_not_diffusers",
-                where,
-                "has no model_index.json, so it is no pipeline in diffusers form.",
-                hint,
-            )
-        )
-    weights = _of_variant(
-        [
-            name
-            for name in names
-            if "/" in name and not _FOREIGN.search(name) and ".safetensors" in name
-        ],
-        ref,
-    )
-    if not weights:
-        raise pickled(where, "has no safetensors weights")
-    texts = [
-        "model_index.json",
-        *_texts_in_folders(names),
-        *(name for name in names if name == "README.md"),
-    ]
-    chosen = filter_repo_objects(
-        [*texts, *weights], allow_patterns=ref.allow_patterns, ignore_patterns=ref.ignore_patterns
-    )
-    return list(dict.fromkeys(chosen))
-
-
-def _texts_in_folders(names: Sequence[str]) -> list[str]:
-    inside = [
-        name
-        for name in names
-        if "/" in name
-        and name.endswith(_TEXTS)
-        and ".safetensors" not in name
-        and ".bin" not in name
-    ]
-    return ["model_index.json"] + [name for name in inside if not _FOREIGN.search(name)]
-
-
-def _of_variant(weights: Iterable[str], ref: ModelRef) -> list[str]:
-    """
-    Return the weight files of the variant, folder by folder.
-
-    Those without a variant where a folder lacks it.
-    """
-    folders: dict[str, dict[str | None, list[str]]] = {}
-    for name in weights:
-        folder, _, file = name.rpartition("/")
-        folders.setdefault(folder, {}).setdefault(variant_of(file), []).append(name)
-    offered = {variant for by_variant in folders.values() for variant in by_variant if variant}
-    if ref.variant and ref.variant not in offered:
-        raise variant_missing(ref.repo_id, ref.variant, offered)
-    if not ref.variant and (
-        bare := [folder for folder, by_variant in folders.items() if None not in by_variant]
-    ):
-        hint = f"Set the model's `variant` to {sorted(folders[bare[0]], key=str)[0]!r}."
-        raise ModelError(
-            Problem("model_variant_needed", ref.repo_id, f"has {bare[0]} only as a variant.", hint)
-        )
-    return [
-        name
-        for by_variant in folders.values()
-        for name in by_variant.get(ref.variant, by_variant.get(None, []))
-    ]
 
 
 def _check_id(repo_id: str) -> None:
@@ -376,9 +302,13 @@ def _refusal(error: Exception, repo_id: str, revision: str | None) -> ModelError
     )
 
 
-def _bars(context: Context, name: str) -> type[Any]:
+def _ignore(done: int, total: int, message: str) -> None:
+    return None
+
+
+def _bars(waiting: Cancellable, progress: Progress, name: str) -> type[Any]:
     """
-    Return a progress bar class for `snapshot_download` that reports bytes to a context.
+    Return a progress bar class for `snapshot_download` that reports bytes.
 
     Raising in it ends the download.
     """
@@ -395,13 +325,13 @@ def _bars(context: Context, name: str) -> type[Any]:
             super().__init__(*args, **{**keywords, "disable": True})
 
         def update(self, n: float | None = 1) -> None:
-            context.check_cancelled()
+            waiting.check_cancelled()
             with lock:
                 self.n += n or 0
                 due = self._counts_bytes and time.monotonic() - last[0] >= 0.1
                 if due:
                     last[0] = time.monotonic()
             if due:
-                context.progress(int(self.n), int(self.total or self.n), f"Fetching {name}")
+                progress(int(self.n), int(self.total or self.n), f"Fetching {name}")
 
     return Bar

@@ -10,68 +10,27 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from nodetool_core.errors import ModelError, Problem, nearest_file
-from nodetool_core.models.components.networks import part_of
+from nodetool_core.models.sources.file_digests import FileDigests, file_state
 from nodetool_core.models.sources.headers import is_safetensors
 from nodetool_core.models.sources.hub import Hub
 from nodetool_core.models.sources.priors import CARD, INDEX, named_prior, prior_refused
+from nodetool_core.models.sources.repository_files import part_of
 from nodetool_core.models.sources.repository_layout import incomplete, is_pickled, pickled
+from nodetool_core.models.sources.resolved import ResolvedModel
 from nodetool_core.references import ModelRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from nodetool_core.context import Context
     from nodetool_core.models.sources.allowlist import ModelAllowlist
 
-_DIGEST_LIMIT = 64 * 2**20
-"""
-Bytes up to which local weights are told apart by content.
-
-Above, by names, sizes and times, as reading would take seconds.
-"""
-
-
 _Key = tuple[object, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedModel:
-    """Weights on this machine, and which ones they are."""
-
-    name: str
-    """What the user called it; goes into messages."""
-    path: Path
-    kind: Literal["directory", "file"]
-    revision: str
-    """
-    The commit on the Hub, or `blake3:…` / `stat:…` of local files.
-
-    Of a decoder with a prior both of theirs, joined by `+`.
-    """
-    variant: str | None = None
-    prior: ResolvedModel | None = None
-    """What the card of a decoder names as its prior."""
-
-    @property
-    def own_revision(self) -> str:
-        """The revision without that of the prior."""
-        return (
-            self.revision.removesuffix(f"+{self.prior.revision}") if self.prior else self.revision
-        )
-
-    @property
-    def may_be_mapped(self) -> bool:
-        """
-        Whether its files may be mapped.
-
-        One that is overwritten meanwhile takes the process with it; the Hub's cache never is.
-        """
-        return not self.revision.startswith("blake3:")
 
 
 class Resolver:
@@ -97,8 +56,7 @@ class Resolver:
 
         Like their code, it stays as it is while the process runs.
         """
-        self._digests: dict[Path, tuple[_Key, str]] = {}
-        """By place, with the names, sizes and times of the files that it is of."""
+        self._digests = FileDigests()
         self._priors: dict[Path, tuple[_Key, str | None]] = {}
         """What the cards name, by place, with the state of the files that say it."""
         self._lock = threading.Lock()
@@ -106,6 +64,7 @@ class Resolver:
     def after_fork(self) -> None:
         """In a forked process: nobody is looking anything up."""
         self._lock = threading.Lock()
+        self._digests.after_fork()
 
     def resolve(self, ref: ModelRef, context: Context, task: str | None = None) -> ResolvedModel:
         """
@@ -236,7 +195,7 @@ class Resolver:
         """
         if own.kind == "file":
             return None
-        state = (_state(f"{own.path}/{INDEX}"), _state(f"{own.path}/{CARD}"))
+        state = (file_state(f"{own.path}/{INDEX}"), file_state(f"{own.path}/{CARD}"))
         with self._lock:
             known = self._priors.get(own.path)
         if known is not None and known[0] == state:
@@ -316,7 +275,9 @@ class Resolver:
                 )
             )
         if path.is_dir():
-            return ResolvedModel(name, path.resolve(), "directory", self._digest(path), ref.variant)
+            return ResolvedModel(
+                name, path.resolve(), "directory", self._digests.digest(path), ref.variant
+            )
         _refuse_pickle(path.name, name)
         if not is_safetensors(path.name):
             raise ModelError(
@@ -327,71 +288,7 @@ class Resolver:
                     "Give a .safetensors file or a directory.",
                 )
             )
-        return ResolvedModel(name, path.resolve(), "file", self._digest(path), ref.variant)
-
-    def _digest(self, path: Path) -> str:
-        """
-        Return what tells these files from others.
-
-        Read again only when a name, size or time has changed.
-        """
-        from blake3 import blake3
-
-        facts = tuple(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in _files(path)))
-        with self._lock:
-            before, known = self._digests.get(path, ((), ""))
-        if before != facts:
-            files = sorted(
-                (Path(name).relative_to(path), size, changed) for name, size, changed in facts
-            )
-            hasher = blake3()
-            if is_large := sum(size for _, size, _ in files) > _DIGEST_LIMIT:
-                hasher.update(
-                    repr(
-                        tuple((str(file), size, changed) for file, size, changed in files)
-                    ).encode()
-                )
-            else:
-                for file, size, _ in files:
-                    hasher.update(f"{file}\0{size}\0".encode())
-                    hasher.update((path / file).read_bytes())
-            known = f"{'stat' if is_large else 'blake3'}:{hasher.hexdigest()}"
-            with self._lock:
-                self._digests[path] = (facts, known)
-        return known
-
-
-def _files(path: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """
-    Yield a file, or every file below a directory.
-
-    Looked at for each use of a local model, so that one that was changed is read again.
-    """
-    if not path.is_dir():
-        yield str(path), path.stat()
-        return
-    root = path.stat()
-    pending, seen = [str(path)], {(root.st_dev, root.st_ino)}
-    while pending:
-        with os.scandir(pending.pop()) as entries:
-            for entry in entries:
-                if entry.is_dir():
-                    # A link may lead back to where it lies.
-                    status = entry.stat()
-                    if (place := (status.st_dev, status.st_ino)) not in seen:
-                        seen.add(place)
-                        pending.append(entry.path)
-                elif entry.is_file():
-                    yield entry.path, entry.stat()
-
-
-def _state(path: str) -> _Key | None:
-    """Return what changes when a file does; None where there is none."""
-    try:
-        status = os.stat(path)  # noqa: PTH116 - asked for at each use
-    except OSError:
-        return None
-    return (status.st_mtime_ns, status.st_size)
+        return ResolvedModel(name, path.resolve(), "file", self._digests.digest(path), ref.variant)
 
 
 def _key(ref: ModelRef) -> _Key:

@@ -12,11 +12,11 @@ from safetensors.torch import save_file
 
 from nodetool_core import ModelRef
 from nodetool_core.errors import ModelError
-from nodetool_core.models.components.networks import choose_tensor_file, part_files
 from nodetool_core.models.manager import ModelManager
 from nodetool_core.models.residency.devices import Device
 from nodetool_core.models.residency.transfer import ModuleCopier
 from nodetool_core.models.sources.hub import Hub
+from nodetool_core.models.sources.repository_files import choose_tensor_file, part_files
 from tests.models.hub_server import HubServer
 from tests.nodes.huggingface.recorder import Recorder
 

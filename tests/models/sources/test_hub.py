@@ -17,7 +17,8 @@ import pytest
 from nodetool_core import Context, ImageToImageModel, RunCancelled
 from nodetool_core.errors import ModelError
 from nodetool_core.models.manager import ModelManager
-from nodetool_core.models.sources.hub import Hub, pipeline_files
+from nodetool_core.models.sources.hub import Hub
+from nodetool_core.models.sources.repository_files import pipeline_files
 from tests.models.hub_server import COMMIT, HubServer
 from tests.nodes.huggingface.recorder import Recorder
 
