@@ -1,14 +1,17 @@
 """
-Measures the weights manager on a GPU, with pipelines of the sizes of Stable Diffusion 1.5 and SDXL
-and random weights.
+Measure the weights manager on a GPU.
+
+The pipelines have the sizes of Stable Diffusion 1.5 and SDXL, and random weights.
 
     python bench/gpu.py [--json FILE]          # needs CUDA
-    python bench/gpu.py --tiny                 # the same path on a CPU with tiny pipelines: checks, measures nothing of worth
+    python bench/gpu.py --tiny                 # the same with tiny pipelines on a CPU: only a check
 
     copy           bandwidth from pinned and from pageable host memory to the device
-    warm           seconds of a call through our manager against the same call of the diffusers pipeline
-    swap           two models that do not fit together, alternating: seconds until the weights are there, against their bytes over the
-                   measured bandwidth; with and without prefetch while the other one computes
+    warm           seconds of a call through our manager against the same call of the diffusers
+                   pipeline
+    swap           two models that do not fit together, alternating: seconds until the weights are
+                   there, against their bytes over the measured bandwidth; with and without prefetch
+                   while the other one computes
     batch          a batch of 4 against 4 single calls
     cold           from nothing loaded to the first image
 

@@ -6,15 +6,17 @@ Measures what the weights manager loads, and what a warm run costs on top of the
 Part 1, on a suite of generated graphs and traces (interleaved models, shared components, diamonds,
 loops over models, many runs at once): bytes that are loaded onto a device with a budget by
 
-    ours          the policy of the engine and its manager: order, eviction and joint planning of runs
+    ours          the planner of the engine and its manager: order, eviction, all runs together
     LRU           in the graph's order, least recently used first out
-    per call      in the graph's order, everything goes after each call (what `enable_model_cpu_offload` does)
-    optimum       the fewest bytes over all orders and all evictions: exact where the search ends, else a lower bound (marked ≥)
+    per call      in the graph's order, everything goes after each call, as with
+                  `enable_model_cpu_offload`
+    optimum       the fewest bytes over all orders and all evictions: exact where the search ends,
+                  else a lower bound (marked ≥)
 
 The policies see names and bytes alone; that the engine does with real weights what its policy says
-is what tests/models/planning/test_runs.py asserts. Part 2, with a tiny real pipeline: processor time of a
-call through the engine against the same call of the diffusers pipeline, and what borrowing a
-pipeline costs.
+is what tests/models/planning/test_runs.py asserts. Part 2, with a tiny real pipeline: processor
+time of a call through the engine against the same call of the diffusers pipeline, and what
+borrowing a pipeline costs.
 """
 
 from __future__ import annotations

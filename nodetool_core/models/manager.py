@@ -4,8 +4,8 @@ The weights manager: what is loaded, where, and who holds it.
 `use` pins the components of a model on a device, and lends a pipeline over them until its block
 ends, whichever way it ends. What stays when nobody holds it, and what goes, is for the weight store
 (`residency/`), with the forecasts of all runs as their guide (`planning/`). While one
-node computes, the weights of the next one are fetched (`planning/prefetch.py`). A call that runs out of
-memory is tried again with less (`calls/oom_recovery.py`).
+node computes, the weights of the next one are fetched (`planning/prefetch.py`). A call that runs
+out of memory is tried again with less (`calls/oom_recovery.py`).
 """
 
 from __future__ import annotations
@@ -154,12 +154,12 @@ class ModelManager:
     @contextmanager
     def use(self, ref: ModelRef, task: str, *, context: Context) -> Iterator[Lease]:
         """
-        Lend a pipeline for `task` (`image-to-image`, `text-to-image`, `inpainting`), pinned until the
-        block ends; a `ModelPart` for the tasks of `models/components/networks.py`.
+        Lend a pipeline for a task, pinned until the block ends.
 
-        Weights are shared with every other block; pipeline object and schedulers are the block's
-        own. Raises ModelError with what to do where the model can't be had, RunCancelled where the
-        run ends while waiting.
+        Tasks are `image-to-image`, `text-to-image`, `inpainting` and so on; for those of
+        `models/components/networks.py` the lease has a `ModelPart`. Weights are shared with every
+        other block; pipeline object and schedulers are the block's own. Raises ModelError with what
+        to do where the model can't be had, RunCancelled where the run ends while waiting.
         """
         from nodetool_core.models.calls.lease import Lease
 
@@ -207,7 +207,9 @@ class ModelManager:
 
     def run_closed(self, forecast: RunForecast, *, cancelled: bool) -> None:
         """
-        A run has ended. What was loaded for a cancelled one, and no other needs, is let go of.
+        Forget a run that has ended.
+
+        What was loaded for a cancelled one, and no other needs, is let go of.
         """
         loaded_for = {part for parts, _ in forecast.planned.values() for part in parts}
         forecast.close()
@@ -229,7 +231,7 @@ class ModelManager:
 
     @contextmanager
     def at(self, slot: Slot) -> Iterator[None]:
-        """What this thread uses in the block is placed there."""
+        """Have what this thread uses in the block placed there."""
         with self.runtime.bound(slot):
             yield
 
@@ -419,8 +421,9 @@ class ModelManager:
 
     def _forget(self, model: Model) -> None:
         """
-        Let go of all that is known of a model, and of components that no other one has, unless
-        somebody else is using it.
+        Let go of all that is known of a model, and of components that no other one has.
+
+        Nothing happens where somebody else is using it.
         """
         with self._lock:
             if model.uses > 1:

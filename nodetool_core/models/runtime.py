@@ -52,6 +52,8 @@ class DeviceRuntime:
         self, options: RuntimeOptions, keys_of: Callable[[ModelRef], frozenset[Hashable]]
     ) -> None:
         """
+        Choose the devices, and make what depends on them.
+
         Args:
             keys_of: The keys of the components that a model is made of.
         """

@@ -91,7 +91,8 @@ def _of_unet(name: str, stored: dict[str, Any]) -> str:
     else:
         has_attention = any(one.startswith(f"up_blocks.{number}.attentions") for one in stored)
         at = int(number) * (layers + 1) + (layers if kind == "upsamplers" else int(layer))
-        place = f"output_blocks.{at}.{1 + has_attention if kind == 'upsamplers' else int(kind == 'attentions')}."
+        layer = 1 + has_attention if kind == "upsamplers" else int(kind == "attentions")
+        place = f"output_blocks.{at}.{layer}."
     return f"model.diffusion_model.{place}{rest}"
 
 

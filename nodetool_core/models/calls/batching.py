@@ -61,6 +61,8 @@ class Batcher:
 
     def __init__(self, limit: int) -> None:
         """
+        Make a batcher without a call.
+
         Args:
             limit: How many calls become one at most.
         """

@@ -84,6 +84,6 @@ class Lease:
         return list({id(state): state for lease in self.all for state in lease.states}.values())
 
     def close(self) -> None:
-        """The block has ended: save no more memory."""
+        """End the saving of memory, as the block has ended."""
         if self.low_memory is not None:
             self.low_memory.close()

@@ -41,7 +41,7 @@ class ReplicaPipelines:
 
 
 class Model:
-    """One model in one number format on one device. Holds no weights: those are in the weight store."""
+    """One model in one number format on one device; its weights are in the weight store."""
 
     def __init__(self, recipe: Recipe, device: Device, encoder_cache: EncoderCache) -> None:
         self.recipe = recipe
@@ -79,8 +79,9 @@ class Model:
 
     def lend(self, task: str, components: Sequence[Component], replica: int = 0) -> Any:
         """
-        Return a pipeline of the caller's own over components that the caller has pinned, for
-        one replica. Raises ModelError.
+        Return a pipeline of the caller's own for one replica.
+
+        It is over components that the caller has pinned. Raises ModelError.
         """
         with self._lock:
             pipelines = self._pipelines.get(replica)

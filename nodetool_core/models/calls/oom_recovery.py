@@ -1,11 +1,14 @@
 """
 Calling a pipeline so that memory that runs out is not the end.
 
-    1. Reserve what the call is expected to need besides the weights; weights that nobody uses make room.
-    2. Out of memory: all weights that nobody uses go, freed memory is handed back, and the call is done again.
-    3. Still out: the autoencoder works in tiles, the modules keep their weights in host memory and take them to the device
-       group by group as they run (on a stream of its own where there is one), and the call is done again. It stays so until
-       the block ends that borrowed the pipeline.
+    1. Reserve what the call is expected to need besides the weights; weights that nobody uses make
+       room.
+    2. Out of memory: all weights that nobody uses go, freed memory is handed back, and the call is
+       done again.
+    3. Still out: the autoencoder works in tiles, the modules keep their weights in host memory and
+       take them to the device group by group as they run (on a stream of its own where there is
+       one), and the call is done again. It stays so until the block ends that borrowed the
+       pipeline.
     4. Still out: an error that says what was needed, what was free, and three things to change.
 
 Each attempt begins anew: random generators are set back, and schedulers and modules are as they
@@ -201,11 +204,10 @@ def tiled(pipeline: Any) -> Iterator[None]:
 @contextmanager
 def offloaded(pipeline: Any, device: Device) -> Iterator[set[int]]:
     """
-    Have the modules of a pipeline keep their weights in host memory, and take them to the device as
-    they run.
+    Have the modules of a pipeline keep their weights in host memory.
 
-    Gives the identities of those that do. When the block ends, the weights of all are in host
-    memory.
+    They take them to the device as they run. Gives the identities of those that do. When the block
+    ends, the weights of all are in host memory.
     """
     import torch
     from diffusers.hooks.group_offloading import apply_group_offloading

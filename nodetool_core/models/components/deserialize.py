@@ -54,8 +54,9 @@ def read_module(
     cls: Any, folder: Path, dtype: torch.dtype, *, variant: str | None = None, may_map: bool = True
 ) -> Any:
     """
-    Read the module in a folder, and return it with all its weights, in evaluation mode and without
-    gradients.
+    Read the module in a folder with all its weights.
+
+    It is in evaluation mode and without gradients.
 
     Args:
         cls: A model class of diffusers or transformers.
@@ -108,8 +109,9 @@ def read_module(
 
 def _is_quantized(folder: Path) -> bool:
     """
-    Whether the weights in a folder are in a form that the library computes with as it is, such as
-    torchao's.
+    Whether the weights in a folder are in a form that the library computes with as it is.
+
+    Those of torchao are.
     """
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -132,8 +134,9 @@ def _headers(files: Iterable[Path]) -> tuple[list[Header], list[str]]:
 
 def _discreet(cls: Any, dtype: torch.dtype) -> Any:
     """
-    Return a model class of diffusers that makes a module in a number format without setting the
-    default one.
+    Return a model class of diffusers that makes a module in a number format.
+
+    It does so without setting the default one.
     """
 
     def from_config(made_by: Any, *arguments: Any, **settings: Any) -> Any:
@@ -149,7 +152,7 @@ def _discreet(cls: Any, dtype: torch.dtype) -> Any:
 
 @contextmanager
 def _discreet_transformers() -> Iterator[None]:
-    """The same for all classes of transformers, which make others inside of them."""
+    """Do the same for all classes of transformers, which make others inside of them."""
     from transformers import modeling_utils
 
     before = modeling_utils.local_torch_dtype
@@ -162,8 +165,9 @@ def _discreet_transformers() -> Iterator[None]:
 
 def _made_in(dtype: torch.dtype) -> Any:
     """
-    Return a context in which this thread makes tensors of real numbers in a number format, where
-    none is named.
+    Return a context in which this thread makes tensors of real numbers in a number format.
+
+    Those for which a format is named are made in that one.
     """
     import torch
     from torch.overrides import TorchFunctionMode

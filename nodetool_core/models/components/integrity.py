@@ -187,8 +187,9 @@ def quantized_unread(name: str, tensors: list[str]) -> ModelError:
 
 def load_failure(name: str, where: str, error: Exception) -> ModelError:
     """
-    Return what is said where a library could not make a module or a pipeline of files, or made one
-    that is not whole.
+    Return the error of files of which a library could not make a module or a pipeline.
+
+    Or of which it made one that is not whole.
     """
     from torch import OutOfMemoryError
 

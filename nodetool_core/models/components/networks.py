@@ -3,11 +3,14 @@ Weights that are no pipeline: one network, or the tensors of one file.
 
 A task asks for them by name, and gets a `ModelPart`:
 
-    network          a directory whose `config.json` names a class of diffusers or transformers: a ControlNet, a depth estimator
-    network:<name>   the same in the folder of that name, where the directory has one: `network:vae` takes the autoencoder of
-                     a pipeline's directory and an autoencoder's own one alike, `network:image_encoder` of a model that reads
-                     texts and sees images the half that sees
-    tensors          the tensors of one safetensors file, by name, and the `config.json` beside it: a LoRA, an IP adapter, an upscaler
+    network          a directory whose `config.json` names a class of diffusers or transformers: a
+                     ControlNet, a depth estimator
+    network:<name>   the same in the folder of that name, where the directory has one: `network:vae`
+                     takes the autoencoder of a pipeline's directory and an autoencoder's own one
+                     alike, `network:image_encoder` of a model that reads texts and sees images the
+                     half that sees
+    tensors          the tensors of one safetensors file, by name, and the `config.json` beside it:
+                     a LoRA, an IP adapter, an upscaler
 """
 
 from __future__ import annotations

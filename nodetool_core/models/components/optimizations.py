@@ -68,8 +68,9 @@ def optimize(module: Any, part: str, precision: Precision, device: Device) -> No
 
 def _asking_for_formats(module: Any) -> tuple[type, ...]:
     """
-    Classes of layers that bring their input to the number format of their weights, which is that of
-    the computation only later.
+    Return the classes of layers that bring their input to the number format of their weights.
+
+    That format is the one of the computation only later.
     """
     kinds = {
         type(inner) for inner in module.modules() if type(inner).__module__.startswith("diffusers.")

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
 def read_processors(directory: Path, components: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
     """
-    Return the processors of a model's directory that have to be read without their part for videos,
-    by component.
+    Return by component the processors that have to be read without their part for videos.
     """
     import transformers
 
@@ -40,8 +39,7 @@ def stand_ins(
     directory: Path, components: Mapping[str, tuple[str, str]], read: Mapping[str, Any]
 ) -> dict[str, Any]:
     """
-    Tokenizers in place of processors that transformers knows and can't make without torchvision, by
-    component.
+    Return by component a tokenizer for each processor that can't be made without torchvision.
 
     Pipelines that have one, such as that of FLUX.2 with its PixtralProcessor, show it texts alone,
     and for a text it does what its tokenizer does. `read` has those that were read before.

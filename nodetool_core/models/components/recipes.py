@@ -120,9 +120,9 @@ class Recipe(ABC):
         self, name: str, of: ResolvedModel, part: str, folder: Path, files: list[Path], cls: type
     ) -> None:
         """
-        A component by its name here, and by what it is.
+        Add a component by its name here, and by what it is.
 
-        A part of a model, in files of a folder, of a class.
+        It is a part of a model, in files of a folder, of a class.
         """
         used = of.variant if of.variant and any(of.variant in file.name for file in files) else None
         content = _content(folder, files)

@@ -110,8 +110,7 @@ def _pipeline(
 
 def left_out(layout: Layout, name: str) -> list[str]:
     """
-    Return what is to be told of components whose files are not there, and without which the
-    pipeline of a layout runs.
+    Return warnings of components without whose files the pipeline of a layout runs.
 
     Raises ModelError where it can't do without one.
     """
@@ -186,8 +185,9 @@ def with_modules(pipeline: Any, modules: Mapping[str, Any]) -> Any:
 
 def quiet_libraries() -> None:
     """
-    Progress and errors reach the user as events, so diffusers and transformers don't write to the
-    terminal as well.
+    Keep diffusers and transformers from writing to the terminal.
+
+    Progress and errors reach the user as events.
     """
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging

@@ -106,8 +106,9 @@ class _Unscaled:
 
 class _InDoublePrecision:
     """
-    Keeps its noise levels in double precision, in which the difference of the squares of two of
-    them stays above 0.
+    Keeps its noise levels in double precision.
+
+    The difference of the squares of two of them then stays above 0.
     """
 
     sigmas: Any
@@ -119,8 +120,9 @@ class _InDoublePrecision:
 
 class _Steep:
     """
-    Has the noise level below a step, and the one between, also where single precision makes them
-    the root of less than 0.
+    Has the noise level below a step, and the one between, for every schedule.
+
+    Single precision makes them the root of less than 0 for some.
     """
 
     sigmas: Any
@@ -143,8 +145,9 @@ class _Steep:
 
 class _Exact:
     """
-    Integrates the polynomials of Lagrange as polynomials, of as many steps as were done since the
-    loop began.
+    Integrates the polynomials of Lagrange as polynomials.
+
+    They are of as many steps as were done since the loop began.
     """
 
     derivatives: list[Any]
@@ -173,8 +176,9 @@ class _Exact:
 
 class _BegunAnywhere:
     """
-    Takes linear multistep from the start, and doubles the first step only where the loop begins
-    with the first timestep.
+    Takes linear multistep from the start.
+
+    The first step is doubled only where the loop begins with the first timestep.
     """
 
     config: Any

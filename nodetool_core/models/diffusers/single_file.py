@@ -115,8 +115,7 @@ def _tensors(resolved: ResolvedModel) -> dict[str, torch.Tensor]:
 @contextmanager
 def _looking_on(checkpoint: dict[str, torch.Tensor]) -> Iterator[None]:
     """
-    Have diffusers read from tensors that are there already, and look at what it gives each
-    component.
+    Have diffusers read from tensors that are there, and check what it gives each component.
 
     Raises in the block NotWhole for a component that lacks tensors, and _Absent for one that has
     none.

@@ -241,7 +241,7 @@ _ALWAYS_MASKED: Final = "Kandinsky"
 
 def check_task(class_name: str, task: str, name: str) -> type | None:
     """
-    Returns the pipeline class that does `task` with weights saved from `class_name`.
+    Return the pipeline class that does `task` with weights saved from `class_name`.
 
     None where that class itself does it.
 
@@ -280,7 +280,7 @@ def check_task(class_name: str, task: str, name: str) -> type | None:
 
 def automatic_class(task: str) -> Any:
     """
-    Returns the class of diffusers that picks a pipeline for a task.
+    Return the class of diffusers that picks a pipeline for a task.
 
     Raises KeyError for a task without an automatic choice.
     """
@@ -303,12 +303,12 @@ def is_untried(class_name: str, task: str) -> bool:
 
 
 def makes_no_images(class_name: str) -> str:
-    """Returns what a class does instead of making images; an empty text where it makes some."""
+    """Return what a class does instead of making images; an empty text where it makes some."""
     return next((what for what, names in OTHER_RESULTS if names.search(class_name)), "")
 
 
 def tasks_of(class_name: str) -> list[str]:
-    """Returns the tasks that weights saved from a class can be used for."""
+    """Return the tasks that weights saved from a class can be used for."""
     if makes_no_images(class_name):
         return []
     found = []
@@ -365,11 +365,10 @@ def check_channels(
     task: str, class_name: str, in_channels: int | None, latent_channels: int | None, name: str
 ) -> None:
     """
-    Refuse a UNet that takes more than the latents that `task` feeds it, which diffusers finds out
-    in the first convolution.
+    Refuse a UNet that takes more than the latents that `task` feeds it.
 
-    Pipelines that no task is mapped to feed their UNets what they need, and are not checked. Raises
-    ModelError.
+    diffusers would find that out in the first convolution. Pipelines that no task is mapped to feed
+    their UNets what they need, and are not checked. Raises ModelError.
     """
     from diffusers.pipelines import auto_pipeline
 

@@ -76,7 +76,7 @@ class Schedule(Generic[Part]):
 
 
 def chain(parts: Iterable[Collection[Part]]) -> list[Use[Part]]:
-    """Uses that run in the order given."""
+    """Return uses that run in the order given."""
     return [
         Use(frozenset(one), frozenset({index - 1} if index else ()))
         for index, one in enumerate(parts)
@@ -255,8 +255,9 @@ class _Search(Generic[Part]):
 
     def _moves(self, state: _State) -> Iterator[_State]:
         """
-        Yield the states after loading for one of the ready uses, with all that is free after it
-        done as well.
+        Yield the states after loading for one of the ready uses.
+
+        All that is free after it is done as well.
         """
         is_first = state.before is None
         if is_first and self._first is not None:
@@ -309,7 +310,7 @@ class _Search(Generic[Part]):
 
     def _drops(self, may_go: int, there: int, distances: Mapping[int, int]) -> Iterator[int]:
         """
-        Sets of parts that make just enough room, good ones first.
+        Yield sets of parts that make just enough room, good ones first.
 
         All that may go where that is not enough.
         """

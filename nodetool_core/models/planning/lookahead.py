@@ -4,9 +4,9 @@ What the runs under way will use, and what follows from it.
 Which use is next, what has to go, what to fetch ahead.
 
 Each run has a *forecast*: the uses that are left of it, each with those that come before. All
-forecasts together make one problem for `load_planner.plan_loads`, so that runs that share a manager share
-its loads as well: what one run needs next is not dropped for another, and of two uses the one goes
-first after which fewer bytes are loaded.
+forecasts together make one problem for `load_planner.plan_loads`, so that runs that share a manager
+share its loads as well: what one run needs next is not dropped for another, and of two uses the one
+goes first after which fewer bytes are loaded.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class RunForecast:
         return ReadyUse(self, name, self.planned[name][0])
 
     def close(self) -> None:
-        """The run has ended: it will use nothing more."""
+        """End the forecast of a run, which will use nothing more."""
         self._lookahead.forget(self)
 
 
@@ -103,6 +103,8 @@ class LookaheadPlanner:
         size: Callable[[Hashable], int],
     ) -> None:
         """
+        Make a planner without a run.
+
         Args:
             keys_of: The keys of the components that a model is made of.
             size: Bytes of a component.
@@ -215,7 +217,7 @@ class LookaheadPlanner:
         coming: Collection[Hashable],
         device: Device | None,
     ) -> list[Component]:
-        """Return what goes so that `shortfall` bytes become free: see `residency.component.ChooseVictims`."""
+        """Return what goes so that `shortfall` bytes become free: see `ChooseVictims`."""
         uses, _ = self._uses()
         needed = {part for use in uses for part in use.parts}
         dead = [one for one in candidates if one.key not in needed]

@@ -32,6 +32,8 @@ class Prefetch:
         requests: Mapping[Hashable, ComponentRequest],
     ) -> None:
         """
+        Make it without a thread.
+
         Args:
             requests: How to read each component that is known.
         """

@@ -39,7 +39,7 @@ class ActivationMemory:
         return int(pixels * (self._guess if measured is None else measured * _MARGIN))
 
     def learn(self, what: Hashable, pixels: int, peak: int) -> None:
-        """A call on so many pixels took `peak` bytes."""
+        """Learn that a call on so many pixels took `peak` bytes."""
         if pixels > 0 and peak > 0:
             with self._lock:
                 self._per_pixel[what] = max(self._per_pixel.get(what, 0.0), peak / pixels)

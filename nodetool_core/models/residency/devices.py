@@ -115,8 +115,9 @@ def choose_device(name: str | None = None) -> Device:
 
 def choose_devices(names: str | None = None) -> list[Device]:
     """
-    Return the devices of those names (`cuda:0,cuda:1`), or every CUDA device, or the best one there
-    is. Raises ModelError.
+    Return the devices of those names, such as `cuda:0,cuda:1`.
+
+    Without names, every CUDA device, or the best one there is. Raises ModelError.
     """
     import torch
 

@@ -56,7 +56,7 @@ class ModuleState:
         self._lock = threading.Lock()
 
     def begin(self) -> None:
-        """A call begins. What was changed since the last one was meant to be."""
+        """Begin a call. What was changed since the last one was meant to be."""
         with self._lock:
             if self._calls == 0:
                 if not (
@@ -73,7 +73,7 @@ class ModuleState:
                 self._put_back()
 
     def end(self) -> None:
-        """A call ends, and what it changed is put back."""
+        """End a call, and put back what it changed."""
         with self._lock:
             if self._calls == 1:
                 self._put_back()
@@ -83,8 +83,9 @@ class ModuleState:
     @contextmanager
     def changed(self, *, moves: bool) -> Iterator[None]:
         """
-        In the block, the module is to be as it is now, whatever it was when the call that is under
-        way began.
+        Have the module be as it is now until the block ends.
+
+        Whatever it was when the call that is under way began.
 
         Args:
             moves: Whether its data is moved by other means in the block, so that it must not be
@@ -139,7 +140,7 @@ class ModuleState:
 
 @contextmanager
 def in_call(states: Sequence[ModuleState]) -> Iterator[None]:
-    """A call on modules: what it changes is put back when the block ends, whichever way it ends."""
+    """Put back what a call changes on modules when the block ends, whichever way it ends."""
     with ExitStack() as stack:
         for state in states:
             state.begin()

@@ -3,10 +3,10 @@ Several calls at once over one set of weights.
 
 A call changes more than its pipeline: an autoencoder keeps rows for its next convolution, a
 pipeline puts attention processors into the denoiser and takes them out again, fp8 is cast layer by
-layer. So whoever computes beside another on a processor has a *replica* of its own there: the tree of
-modules and the tensors in it are the replica's, and the memory of the tensors is everybody's. The
-first replica has the component itself. The others have copies of its *template*, a copy that is made
-before anybody calls the component and that is never called itself.
+layer. So whoever computes beside another on a processor has a *replica* of its own there: the tree
+of modules and the tensors in it are the replica's, and the memory of the tensors is everybody's.
+The first replica has the component itself. The others have copies of its *template*, a copy that is
+made before anybody calls the component and that is never called itself.
 """
 
 from __future__ import annotations

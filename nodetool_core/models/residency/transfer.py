@@ -35,8 +35,9 @@ def tensors(module: torch.nn.Module) -> Iterator[torch.Tensor]:
 
 def is_wrapper(tensor: torch.Tensor) -> bool:
     """
-    Whether a tensor has no memory of its own, but is made of others, as torchao's quantized weights
-    are.
+    Whether a tensor has no memory of its own, but is made of others.
+
+    Quantized weights of torchao are.
     """
     from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 

@@ -7,9 +7,9 @@ and the host.
 
 - Pins. Whoever uses a component holds a pin; what is pinned never leaves its device.
 - Single flight. The first to want a component brings it, outside the lock; whoever wants it
-  meanwhile waits for that transfer alone, so that what is there already is never waited for. A transfer
-  that fails leaves nothing behind and tells all who wait; one that was cancelled lets the next one
-  begin.
+  meanwhile waits for that transfer alone, so that what is there already is never waited for. A
+  transfer that fails leaves nothing behind and tells all who wait; one that was cancelled lets the
+  next one begin.
 - Making room. Before a component comes, just enough of those without a pin goes, as the planner
   chooses. What has a copy in host memory goes at no cost. Pins and transfers may exceed a budget (a
   model larger than its device's budget still runs); the excess goes when they end.
@@ -57,6 +57,8 @@ class WeightStore:
         replicated: Collection[str] = (),
     ) -> None:
         """
+        Make an empty store.
+
         Args:
             budgets: Bytes by name of device.
             host_budget: Bytes of copies to keep in host memory, besides what is on a device.
@@ -152,8 +154,7 @@ class WeightStore:
         self, requests: Sequence[ComponentRequest], device: Device, drops: Collection[Hashable] = ()
     ) -> int:
         """
-        Bring components to the device without keeping a pin, as far as there is room once `drops`
-        are gone.
+        Bring components to the device without a pin, as far as there is room without `drops`.
 
         Gives the number of components that were brought. Where there is no room (something that
         should go is in use), they are read into host memory, if that has room.
@@ -420,8 +421,9 @@ class WeightStore:
 
     def _placed(self, module: torch.nn.Module, device: Device, keep: bool) -> HostCopy | None:
         """
-        Copy to the device; where its memory runs out, once more after all that nobody uses has left
-        it.
+        Copy to the device.
+
+        Where its memory runs out, once more after all that nobody uses has left it.
         """
         import torch
 

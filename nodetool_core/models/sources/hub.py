@@ -59,7 +59,7 @@ class Hub:
         self, ref: ModelRef, context: Context, task: str | None = None
     ) -> tuple[Path, str]:
         """
-        Returns the directory of a repository in diffusers form, and its commit.
+        Return the directory of a repository in diffusers form, and its commit.
 
         Raises ModelError, and RunCancelled. Where its pipeline can't do `task`, nothing is fetched
         but the file that says so.
@@ -78,8 +78,9 @@ class Hub:
 
     def part(self, ref: ModelRef, part: str, context: Context) -> tuple[Path, str]:
         """
-        Return the directory with one part of a repository (a task of `models/components/networks.py`), and its
-        commit. Raises ModelError, RunCancelled.
+        Return the directory with one part of a repository, and its commit.
+
+        Parts are tasks of `models/components/networks.py`. Raises ModelError, RunCancelled.
         """
 
         def choose(names: Sequence[str]) -> list[str]:
@@ -217,8 +218,9 @@ class Hub:
         self, repo_id: str, revision: str | None, probes: list[str]
     ) -> tuple[Path, str] | None:
         """
-        Return the snapshot of a revision and its commit, where one of its files that matches is
-        here; in the layout of huggingface_hub.
+        Return the snapshot of a revision and its commit, where a file that matches is here.
+
+        In the layout of huggingface_hub.
         """
         from huggingface_hub import constants
 

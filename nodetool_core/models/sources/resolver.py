@@ -312,8 +312,9 @@ def _refuse_pickle(file: str, name: str) -> None:
 
 def _missing(path: Path, name: str) -> ModelError:
     """
-    Return the refusal of a path that isn't there, with the nearest name beside it, or of a link to
-    such a one.
+    Return the refusal of a path that isn't there, or of a link to such a one.
+
+    It has the nearest name beside the path.
     """
     if path.is_symlink():
         return incomplete(

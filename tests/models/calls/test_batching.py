@@ -1,6 +1,7 @@
 """
-Equal calls become one: the images are those of single calls, and who is cancelled or fails does so
-alone.
+Equal calls become one.
+
+The images are those of single calls, and who is cancelled or fails does so alone.
 """
 
 from __future__ import annotations

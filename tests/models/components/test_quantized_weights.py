@@ -1,6 +1,7 @@
 """
-M7: weights that are wrappers of other tensors, as torchao's are, are counted, moved, shared and let
-go of like any others.
+M7: weights that are wrappers of other tensors, as torchao's are.
+
+They are counted, moved, shared and let go of like any others.
 """
 
 from __future__ import annotations

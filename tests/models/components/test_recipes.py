@@ -1,6 +1,7 @@
 """
-Components: what is one and the same, in which form it is kept, what is kept of encoders, and what
-reading leaves alone.
+Components: what is one and the same, and in which form it is kept.
+
+Also what is kept of encoders, and what reading leaves alone.
 """
 
 from __future__ import annotations
@@ -47,8 +48,9 @@ def use(models: ModelManager, ref: ImageToImageModel) -> None:
 
 def as_in_the_cache(source: str, root: Path) -> str:
     """
-    Return a model directory whose weights are links to files named by their content, as in the
-    Hub's cache.
+    Return a model directory whose weights are links to files named by their content.
+
+    The Hub's cache is such a one.
     """
     directory = Path(
         shutil.copytree(source, root / "snapshots" / Path(source).name, dirs_exist_ok=True)
@@ -368,8 +370,7 @@ def test_a_component_is_found_by_the_names_in_the_index(
 
 class CancelledAtTheEnd(Context):
     """
-    Its run is cancelled between the last look whether it was and the report that the weights are
-    there.
+    Cancel a run between the last look whether it was and the report that the weights are there.
     """
 
     def progress(self, step: int, total: int, message: str = "") -> None:

@@ -247,8 +247,9 @@ def test_m16_a_file_that_is_no_model_says_what_it_looks_like(
 
 def test_m1_the_second_name_of_t5s_embeddings_is_tied(model: Callable[[str], str]) -> None:
     """
-    Single files of Stable Diffusion 3 have `shared.weight` alone, and diffusers leaves the other
-    name without numbers.
+    Single files of Stable Diffusion 3 have `shared.weight` alone.
+
+    diffusers leaves the other name without numbers.
     """
     from diffusers.loaders.single_file_utils import create_diffusers_t5_model_from_checkpoint
     from transformers import T5EncoderModel

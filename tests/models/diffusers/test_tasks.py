@@ -1,6 +1,7 @@
 """
-Which pipelines of diffusers are let through for which task, class by class, and what the refusal of
-the rest says. (M8)
+Which pipelines of diffusers are let through for which task, class by class.
+
+And what the refusal of the rest says. (M8)
 """
 
 from __future__ import annotations

@@ -46,8 +46,7 @@ def painted(
     meet: threading.Barrier | None = None,
 ) -> Any:
     """
-    Return an image, in which the call waits at each of its first steps for whoever paints beside
-    it.
+    Return an image whose call waits at each of its first steps for whoever paints beside it.
     """
     torch.set_num_threads(1)
     recorder = Recorder(models)

@@ -1,6 +1,7 @@
 """
-Fetching from a Hub: what is fetched, what it is called afterwards, and every way in which it can
-fail.
+Fetching from a Hub: what is fetched, and what it is called afterwards.
+
+And every way in which it can fail.
 """
 
 from __future__ import annotations

@@ -58,8 +58,9 @@ def halves(
     model: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], tuple[Path, Path]]:
     """
-    Return the decoder and the prior of a family, each in a directory of its own, as they are
-    published.
+    Return the decoder and the prior of a family, each in a directory of its own.
+
+    They are published like that.
     """
     made: dict[str, tuple[Path, Path]] = {}
 
@@ -79,7 +80,7 @@ def halves(
 def pair(
     halves: Callable[[str], tuple[Path, Path]], tmp_path: Path
 ) -> Callable[[str], tuple[Path, Path]]:
-    """Copies of both, of which the decoder's card names the prior."""
+    """Return copies of both, of which the decoder's card names the prior."""
 
     def copied(family: str = "kandinsky22") -> tuple[Path, Path]:
         decoder, prior = (shutil.copytree(half, tmp_path / half.name) for half in halves(family))
