@@ -37,7 +37,8 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from nodetool_core.models.planning.load_planner import Use, plan_loads  # noqa: E402
+from nodetool_core.models.planning.load_planner import plan_loads  # noqa: E402
+from nodetool_core.models.planning.schedule import Use  # noqa: E402
 
 EXACT_EFFORT: Final = 60_000
 RUN_EFFORT: Final = 400

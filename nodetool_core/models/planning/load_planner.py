@@ -28,11 +28,11 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic
 
-Part = TypeVar("Part", bound=Hashable)
+from nodetool_core.models.planning.schedule import Part, Schedule, Step, Use
 
 EFFORT = 1500
 """
@@ -44,43 +44,6 @@ Some tens of milliseconds.
 _BEAM = 12
 _SUBSETS = 7
 """Up to so many droppable parts, all sets of them are candidates."""
-
-
-@dataclass(frozen=True, slots=True)
-class Use(Generic[Part]):
-    """A call that needs parts on the device."""
-
-    parts: frozenset[Part]
-    after: frozenset[int] = frozenset()
-    """Positions, in the list of uses, of those that have to be done before."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step(Generic[Part]):
-    """One use in a schedule."""
-
-    use: int
-    drops: frozenset[Part]
-    """What goes before it begins."""
-    loads: frozenset[Part]
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule(Generic[Part]):
-    """An order of uses, and what is loaded and dropped for each."""
-
-    steps: list[Step[Part]]
-    bytes: int
-    """Bytes loaded in all."""
-    is_optimal: bool
-
-
-def chain(parts: Iterable[Collection[Part]]) -> list[Use[Part]]:
-    """Return uses that run in the order given."""
-    return [
-        Use(frozenset(one), frozenset({index - 1} if index else ()))
-        for index, one in enumerate(parts)
-    ]
 
 
 def plan_loads(

@@ -16,7 +16,8 @@ from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nodetool_core.models.planning.load_planner import Step, Use, least_worth, plan_loads
+from nodetool_core.models.planning.load_planner import least_worth, plan_loads
+from nodetool_core.models.planning.schedule import Step, Use
 
 if TYPE_CHECKING:
     from nodetool_core.models.residency.component import Component

@@ -20,7 +20,6 @@ sum over those on it or on their way to it. Costs: O(components) per acquire, wh
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
@@ -33,6 +32,7 @@ from nodetool_core.models.residency.component import (
     ComponentRequest,
     Counts,
 )
+from nodetool_core.models.residency.component_table import ComponentTable
 from nodetool_core.models.residency.replicas import clone_sharing_storage
 from nodetool_core.models.residency.transfer import ModuleCopier, module_bytes, return_memory
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from nodetool_core.models.residency.transfer import HostCopy
 
 
-class WeightStore:
+class WeightStore(ComponentTable):
     """The table of components. Safe to use from many threads."""
 
     def __init__(
@@ -64,61 +64,13 @@ class WeightStore:
             host_budget: Bytes of copies to keep in host memory, besides what is on a device.
             replicated: Names of the devices with several replicas.
         """
-        self.budgets = dict(budgets)
+        super().__init__(budgets)
         self.host_budget = host_budget
         self.counts = Counts()
         self.copier = copier or ModuleCopier()
-        self.activations: dict[str, int] = dict.fromkeys(budgets, 0)
-        """Bytes that operations have reserved for their intermediate results, by device."""
         self._replicated = replicated
         self._choose = choose
-        self._table: dict[tuple[Hashable, str], Component] = {}
-        self._sizes: dict[Hashable, int] = {}
         self._tick = 0
-        self._lock = threading.RLock()
-
-    # -- looking -----------------------------------------------------------------------------------
-
-    def components(self) -> list[Component]:
-        """All that are on a device or in host memory, or on their way."""
-        with self._lock:
-            return list(self._table.values())
-
-    def size(self, request: ComponentRequest) -> int:
-        """Bytes of a component: measured where it was there before, else the estimate."""
-        return self._sizes.get(request.key, request.estimate)
-
-    def known_size(self, key: Hashable) -> int | None:
-        """Bytes of a component that was there before."""
-        return self._sizes.get(key)
-
-    def is_placed(self, keys: Iterable[Hashable], device: str) -> bool:
-        """Whether all are on the device."""
-        with self._lock:
-            found = [self._table.get((key, device)) for key in keys]
-        return all(one is not None and one.is_placed for one in found)
-
-    def used(self, device: str) -> int:
-        """Bytes of weights on a device or on their way to it."""
-        with self._lock:
-            return sum(
-                one.bytes
-                for one in self._table.values()
-                if one.device.name == device and (one.is_placed or one.transfer)
-            )
-
-    def free_bytes(self, device: str) -> float:
-        """Bytes of the budget that nothing takes; below 0 where pins exceed it."""
-        return self.budgets[device] - self.activations[device] - self.used(device)
-
-    def host_used(self) -> int:
-        """Bytes of copies in host memory."""
-        with self._lock:
-            return sum(
-                one.bytes
-                for one in self._table.values()
-                if one.host_copy is not None or self._is_in_host_only(one)
-            )
 
     # -- acquiring ---------------------------------------------------------------------------------
 
@@ -286,10 +238,6 @@ class WeightStore:
             self._table[request.key, device.name] = found
         return found
 
-    def _is_here_or_coming(self, key: Hashable, device: Device) -> bool:
-        found = self._table.get((key, device.name))
-        return found is not None and (found.is_placed or found.transfer is not None)
-
     @staticmethod
     def _may_leave(one: Component) -> bool:
         return one.is_placed and not one.pins and one.transfer is None
@@ -302,10 +250,6 @@ class WeightStore:
         found = self._table.get((request.key, device.name))
         is_on_disk = found is None or found.module is None
         return is_on_disk and self.host_used() + self.size(request) <= self.host_budget
-
-    @staticmethod
-    def _is_in_host_only(one: Component) -> bool:
-        return one.module is not None and not one.is_placed and one.transfer is None
 
     def _make_room(self, device: Device, size: float, coming: Collection[Hashable]) -> None:
         shortfall = size - self.free_bytes(device.name)

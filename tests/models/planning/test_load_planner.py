@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nodetool_core.models.planning.load_planner import Schedule, Use, chain, least_worth, plan_loads
+from nodetool_core.models.planning.load_planner import least_worth, plan_loads
+from nodetool_core.models.planning.schedule import Schedule, Use, chain
 
 
 def brute_force(

@@ -19,7 +19,7 @@ from nodetool_core.engine import device_lane
 from nodetool_core.engine.engine import Engine
 from nodetool_core.engine.options import RunOptions
 from nodetool_core.models.manager import ModelManager
-from nodetool_core.models.planning.load_planner import Use as PlannedUse
+from nodetool_core.models.planning.schedule import Use as PlannedUse
 from tests.models.planning.test_load_planner import brute_force
 
 if TYPE_CHECKING:
