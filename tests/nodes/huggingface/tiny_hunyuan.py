@@ -65,13 +65,18 @@ def _drawing(**options: Any) -> dict[str, Any]:
     }
 
 
+def _guider() -> AdaptiveProjectedMixGuidance:
+    """Return what reads a negative prompt."""
+    return AdaptiveProjectedMixGuidance(
+        guidance_scale=3.5, adaptive_projected_guidance_start_step=0
+    )
+
+
 def hunyuan_image() -> DiffusionPipeline:
     """Return a model that takes the guidance scale, and a guider that reads a negative prompt."""
     return HunyuanImagePipeline(
         **_drawing(guidance_embeds=True),
-        guider=AdaptiveProjectedMixGuidance(
-            guidance_scale=3.5, adaptive_projected_guidance_start_step=0
-        ),
+        guider=_guider(),
     )
 
 
@@ -83,6 +88,7 @@ def hunyuan_image_distilled() -> DiffusionPipeline:
 def hunyuan_image_refiner() -> DiffusionPipeline:
     return HunyuanImageRefinerPipeline(
         **_parts(),
+        guider=_guider(),
         vae=AutoencoderKLHunyuanImageRefiner(
             latent_channels=4,
             block_out_channels=(32, 32),
