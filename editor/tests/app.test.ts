@@ -4,7 +4,7 @@ import { checkNow } from "../src/app/checking.ts";
 import { addNode, connect, duplicate, renameNode, select, setValue, undo } from "../src/app/editing.ts";
 import { nodeResult, resultOf } from "../src/app/results.ts";
 import { run, take } from "../src/app/running.ts";
-import { check, connected, freshKeys, nodeState, opened, runs, selection, server, show, shownRun, toasts, types } from "../src/app/store.ts";
+import { check, connected, freshKeys, nodeState, opened, runs, savedTop, selection, server, show, shownRun, toasts, types, unsaved } from "../src/app/store.ts";
 import { measure } from "../src/canvas/geometry.ts";
 import { WorkflowDocument } from "../src/model/document.ts";
 import { writeJson } from "../src/model/json.ts";
@@ -172,4 +172,19 @@ test("a node is as high as its rows", () => {
   expect(box.height).toBeGreaterThan(80);
   const collapsed = measure("photo");
   expect(collapsed.rows.map((row) => row.property.name)).toEqual(["value"]);
+});
+
+test("what is saved is told by the edit, not by how many there were", () => {
+  const { history } = opened.value;
+  setValue("blur", "radius", 1);
+  history.seal();
+  savedTop.value = history.top;
+  expect(unsaved.value).toBe(false);
+  undo();
+  expect(unsaved.value).toBe(true);
+  setValue("blur", "radius", 3);
+  expect(unsaved.value).toBe(true);
+  undo();
+  setValue("blur", "radius", 1);
+  expect(unsaved.value).toBe(true);
 });

@@ -8,12 +8,14 @@ import { t } from "../text.ts";
 import { complain } from "./running.ts";
 import { go, route } from "./route.ts";
 import {
-  brokenWorkflows, connected, dialog, file, opened, revision, savedLength, say, saving, server, show, status, unsaved, workflows,
+  brokenWorkflows, connected, dialog, file, opened, revision, savedTop, say, saving, server, show, status, unsaved, workflows,
 } from "./store.ts";
 
 const DRAFT_MILLISECONDS = 600;
 /** The name under which a workflow without a file keeps its draft. */
 const NAMELESS = " new";
+/** Of a document that is in no file as it is. */
+const NEVER = Symbol("never saved");
 
 export async function loadWorkflows(changed?: string[]): Promise<void> {
   try {
@@ -52,7 +54,7 @@ async function offerDraft(name: string, etag: string): Promise<void> {
     text: t.takeDraft,
     run: () => {
       show(WorkflowDocument.read(newest.text), { ...file.value, etag });
-      savedLength.value = -1;
+      savedTop.value = NEVER;
     },
   });
 }
@@ -60,7 +62,7 @@ async function offerDraft(name: string, etag: string): Promise<void> {
 export function newWorkflow(content?: JsonObject, label = ""): void {
   const document = content ? new WorkflowDocument(content) : WorkflowDocument.empty();
   show(document, { name: "", etag: "", readOnly: false, label });
-  if (content) savedLength.value = -1;
+  if (content) savedTop.value = NEVER;
   go({ view: "graph", name: "" });
 }
 
@@ -81,14 +83,16 @@ export async function save(): Promise<void> {
 
 export async function saveTo(name: string, etag: string): Promise<boolean> {
   const { document, history } = opened.value;
-  const length = history.length;
+  // A draft that is begun now would outlive the file that has it all.
+  clearTimeout(draftTimer);
+  history.seal();
+  const { top } = history;
   saving.value = true;
   try {
     const answer = await server.api.save(name, document.toJson(), etag);
     const before = file.value.name;
     file.value = { name, etag: answer.etag, readOnly: false, label: "" };
-    savedLength.value = length;
-    history.seal();
+    savedTop.value = top;
     if (before !== name) go({ view: route.value.view, name });
     await Promise.all([drafts.dropDraft(before || NAMELESS), drafts.dropDraft(name), server.api.dropDraft(name).catch(() => undefined)]);
     void loadWorkflows();

@@ -38,7 +38,8 @@ export interface Opened {
 
 export const file = signal<File>({ name: "", etag: "", readOnly: false, label: "" });
 export const opened = signal<Opened>(fresh(Document.empty()));
-export const savedLength = signal(0);
+/** The last entry of the history that is in the file; another one means that there are changes. */
+export const savedTop = signal<unknown>(null);
 export const saving = signal(false);
 
 /** Counts up with each change of the document's structure, or of anything in it. */
@@ -86,7 +87,7 @@ export function show(document: WorkflowDocument, as: File): void {
     document.subscribe((change) => changed(change));
     opened.value = next;
     file.value = as;
-    savedLength.value = 0;
+    savedTop.value = null;
     check.value = null;
     freshKeys.clear();
     selection.value = new Set();
@@ -112,7 +113,7 @@ function changed(change: Change): void {
 
 export const unsaved = computed(() => {
   revision.value;
-  return opened.value.history.length !== savedLength.value;
+  return opened.value.history.top !== savedTop.value;
 });
 
 // What the check and the runs say.

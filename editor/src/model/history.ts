@@ -29,6 +29,11 @@ export class History {
     return this.undone.length > 0;
   }
 
+  /** The last entry, or null: tells whether the document is as it was when it was saved. */
+  get top(): Entry | null {
+    return this.done.at(-1) ?? null;
+  }
+
   /** How many entries were made and not taken back. */
   get length(): number {
     return this.done.length;
@@ -63,7 +68,8 @@ export class History {
     const entry = this.undone.pop();
     if (!entry) return undefined;
     this.document.apply(entry.patches);
-    this.done.push({ ...entry, merge: undefined });
+    entry.merge = undefined;
+    this.done.push(entry);
     return entry;
   }
 

@@ -41,9 +41,10 @@ export default function Mask({ node, property }: { node: string; property: strin
     if (!url) return closeDialog();
     const loading = new Image();
     loading.onload = () => {
+      if (!canvas.current) return;
       mask.current = contextOf(loading.naturalWidth, loading.naturalHeight);
       tinted.current = contextOf(loading.naturalWidth, loading.naturalHeight);
-      const { clientWidth: width, clientHeight: height } = canvas.current!;
+      const { clientWidth: width, clientHeight: height } = canvas.current;
       const zoom = Math.min((width - 48) / loading.naturalWidth, (height - 48) / loading.naturalHeight, 4);
       look.current = { zoom, x: (width - loading.naturalWidth * zoom) / 2, y: (height - loading.naturalHeight * zoom) / 2 };
       setRadius(Math.max(3, Math.round(Math.min(loading.naturalWidth, loading.naturalHeight) / 16)));
