@@ -13,7 +13,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from nodetool_core.engine.coroutines import LEVEL, EventLoops
 from nodetool_core.engine.device_lane import DeviceLane
 from nodetool_core.engine.event_queue import EventQueue
 from nodetool_core.engine.events import Listener
+from nodetool_core.engine.forecast import NodeForecast, forecast
 from nodetool_core.engine.keys import KeyMaker
 from nodetool_core.engine.model_lookahead import RunLane
 from nodetool_core.engine.options import RunOptions
@@ -209,6 +210,38 @@ class Engine:
                 self._run_over(run)
                 raise
         return run
+
+    def forecast(
+        self, graph: Graph, *, outputs: Sequence[str] | None = None, base: Path | None = None
+    ) -> dict[str, NodeForecast]:
+        """
+        Return what a run would do with each node, by id, without running anything.
+
+        Args:
+            outputs: What the run would be asked for, as in `RunOptions`.
+            base: The folder that relative paths in the graph start from.
+
+        Raises WorkflowError for an unknown output, and what a node's fingerprint raises.
+        """
+        from nodetool_core.assets.loader import ImageLoader
+
+        options = RunOptions(outputs=outputs)
+        options.check_names(graph)
+        images = ImageLoader(base=base, store=self.assets)
+        environment = RunEnvironment(
+            options=options,
+            cache=self.cache,
+            keys=self.keys,
+            images=images,
+            models=self.models,
+            sources=_Sources(images, self.models),
+            workers=self.workers,
+            threads={},
+            loop=partial(self._loops.at, LEVEL.get()),
+            finished=lambda name, value: value,
+            secrets=self.secrets,
+        )
+        return forecast(self.plan(graph, options), environment, self.cache.has)
 
     def plan(self, graph: Graph, options: RunOptions) -> Plan:
         """

@@ -98,6 +98,10 @@ class DiskCache:
         self._queue.after_fork()
         self._store.after_fork()
 
+    def has(self, key: Key) -> bool:
+        """Return whether a result is stored, or waits to be; one that is damaged counts."""
+        return self._store.has(key) or self._queue.waiting(key) is not None
+
     def get(self, key: Key) -> Values | None:
         """Return the result, or None where it is not there, is damaged, or can't be used here."""
         values = self._read(key) if self._store.has(key) else None

@@ -26,6 +26,10 @@ Values = tuple[Any, ...]
 class ResultCache(Protocol):
     """What the engine asks of a cache. Calls come from several threads."""
 
+    def has(self, key: Key) -> bool:
+        """Return whether `get` would find a result, without reading it."""
+        ...
+
     def get(self, key: Key) -> Values | None: ...
 
     def put(self, key: Key, values: Values, seconds: float | None = None) -> None:
@@ -64,6 +68,10 @@ class MemoryCache:
     def after_fork(self) -> None:
         """In a forked process: the results are there as well, and nobody is changing them."""
         self._lock = threading.Lock()
+
+    def has(self, key: Key) -> bool:
+        entry = self._entries.get(key)
+        return entry is not None and all(mark_of(ref) == mark for ref, mark in entry[2])
 
     def get(self, key: Key) -> Values | None:
         if key not in self._entries:

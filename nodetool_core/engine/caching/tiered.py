@@ -29,6 +29,9 @@ class TieredCache:
         self.memory = memory
         self.disk = disk
 
+    def has(self, key: Key) -> bool:
+        return self.memory.has(key) or self.disk.has(key)
+
     def get(self, key: Key) -> Values | None:
         values = self.memory.get(key)
         if values is None:

@@ -1,0 +1,127 @@
+"""
+What a run of a graph would compute, told without running it.
+
+A result belongs to a key, and all keys outside of loops can be made from the graph alone. Which
+steps a run would look at is then a walk from the targets up that ends wherever the cache has a
+result, as in demand.py. The keys are made twice: one that differs is never the same twice (a seed
+that is drawn, a node that may not be cached, and whatever takes from these). What stands in a loop
+has no key before its items are there; it counts as computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from typing import NamedTuple
+
+from nodetool_core.engine.frame_keys import FrameKeys
+from nodetool_core.engine.frames import Frames
+from nodetool_core.engine.keys import Key
+from nodetool_core.engine.plan import GatherStep, NodeStep, Plan, Step
+from nodetool_core.engine.result import RunResult
+from nodetool_core.engine.run_environment import RunEnvironment
+from nodetool_core.engine.seeds import draw_seeds
+
+
+class Outlook(StrEnum):
+    """What a run would do with a node."""
+
+    KNOWN = "known"
+    """Take its result from the cache."""
+    MISSING = "missing"
+    """Compute it: no result has its key."""
+    VOLATILE = "volatile"
+    """Compute it: its result is never the same twice."""
+    UNNEEDED = "unneeded"
+    """Not look at it."""
+
+
+class NodeForecast(NamedTuple):
+    """The key that a node's result would have, and what a run would do."""
+
+    outlook: Outlook
+    key: Key | None
+    """None where it can't be told before the run."""
+    draws_seed: bool = False
+    """Whether the node itself draws a new seed for each run."""
+    in_loop: bool = False
+    """Whether it runs once for each item of a loop."""
+
+
+def forecast(
+    plan: Plan, environment: RunEnvironment, has: Callable[[Key], bool]
+) -> dict[str, NodeForecast]:
+    """
+    Return what a run of a plan would do with each of its nodes, by id.
+
+    A node behind a branch that may not be taken counts as needed. Blocks while files are read for
+    keys.
+
+    Args:
+        has: Whether the cache has the result of a key.
+
+    Raises what a node's fingerprint raises.
+    """
+    first, seeds = _keys(plan, environment)
+    second, _ = _keys(plan, environment)
+    known: dict[int, bool] = {}
+
+    def is_known(number: int) -> bool:
+        if number not in known:
+            key = first.get(number)
+            known[number] = (
+                key is not None
+                and plan.steps[number].shareable
+                and key == second.get(number)
+                and has(key)
+            )
+        return known[number]
+
+    needed = _needed(plan, is_known)
+    found = {}
+    for step in plan.steps:
+        if not isinstance(step, NodeStep):
+            continue
+        number, key = step.index, first.get(step.index)
+        stable = key is not None and key == second.get(number)
+        if is_known(number):
+            outlook = Outlook.KNOWN
+        elif number not in needed:
+            outlook = Outlook.UNNEEDED
+        else:
+            outlook = Outlook.MISSING if stable or key is None else Outlook.VOLATILE
+        found[step.node.id] = NodeForecast(
+            outlook, key if stable else None, number in seeds, step.region != 0
+        )
+    return found
+
+
+def _keys(plan: Plan, environment: RunEnvironment) -> tuple[dict[int, Key], set[int]]:
+    """Return the keys of the steps outside of loops, and the steps whose seeds were drawn."""
+    seeded = draw_seeds(plan, RunResult(""))
+    frames = Frames(plan)
+    FrameKeys(frames, environment, seeded).make(frames.root)
+    steps = frames.root.steps
+    return {step.index: key for step, key in zip(steps, frames.root.keys, strict=True)}, {*seeded}
+
+
+def _needed(plan: Plan, is_known: Callable[[int], bool]) -> set[int]:
+    """Return the steps that a run looks at: from the targets up, no further than what is known."""
+    pending = [number for region in plan.regions for number in region.targets]
+    needed: set[int] = set()
+    while pending:
+        number = pending.pop()
+        if number in needed:
+            continue
+        needed.add(number)
+        if not is_known(number):
+            pending.extend(_sources(plan.steps[number]))
+    return needed
+
+
+def _sources(step: Step) -> Iterable[int]:
+    yield from (feed.source for feed in step.feeds)
+    if step.guard is not None:
+        yield step.guard.source
+    if isinstance(step, GatherStep):
+        yield step.source
