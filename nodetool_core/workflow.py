@@ -187,11 +187,24 @@ class WorkflowDocument(_Record):
         """Write the file, whole or not at all."""
         from nodetool_core.assets.files import atomic_write
 
-        path = Path(path)
-        atomic_write(
-            path, (json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n").encode()
+        return atomic_write(Path(path), self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """Return the file: a node and an edge a line, so that a change is a line that differs."""
+        content = self.to_json()
+        graph = content["graph"]
+        lists = [name for name in ("nodes", "edges") if graph.get(name)]
+        text = json.dumps(
+            content | {"graph": graph | {name: f"\0{name}" for name in lists}},
+            indent=2,
+            ensure_ascii=False,
         )
-        return path
+        for name in lists:
+            lines = ",\n".join(
+                f"      {json.dumps(record, ensure_ascii=False)}" for record in graph[name]
+            )
+            text = text.replace(f'"\\u0000{name}"', f"[\n{lines}\n    ]", 1)
+        return f"{text}\n".encode()
 
 
 def _copied(record: _R, without: tuple[str, ...] = ()) -> _R:
