@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from anyio import to_thread
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
@@ -26,6 +26,7 @@ from nodetool_core.server.security.middleware import (
     GONE,
     BodyTooLarge,
     RequestGuard,
+    SessionCheck,
     body_too_large,
 )
 from nodetool_core.server.v1 import jobs, workflows
@@ -42,11 +43,17 @@ _HINTS: Final = {
 """What to do about failures that the framework finds, by status."""
 
 
-def create_app(state: AppState) -> RequestGuard:
+def create_app(
+    state: AppState, routers: Sequence[APIRouter] = (), sessions: SessionCheck | None = None
+) -> RequestGuard:
     """
-    Yield the ASGI application of a server.
+    Return the ASGI application of a server.
 
     Its lifespan starts and drains the jobs and lets go of everything at the end.
+
+    Args:
+        routers: Routes that come before those of the server's own.
+        sessions: Says whose requests are the owner's.
     """
 
     @asynccontextmanager
@@ -70,6 +77,8 @@ def create_app(state: AppState) -> RequestGuard:
         lifespan=lifespan,
         redirect_slashes=False,
     )
+    for more in routers:
+        app.include_router(more)
     app.include_router(huggingface.router(state))
     app.include_router(qolaba.router(state))
     app.include_router(workflows.router(state))
@@ -87,6 +96,7 @@ def create_app(state: AppState) -> RequestGuard:
         metrics=state.metrics,
         show=show_failure,
         open_prefixes=(qolaba.RESULTS,),
+        sessions=sessions,
     )
 
 

@@ -47,17 +47,30 @@ class Catalog:
         """Files that could not be read, by name, and why."""
         self.workflows: dict[str, ServedWorkflow] = {}
         self.models: dict[str, dict[Task | None, ServedWorkflow]] = {}
-        for path in _files(folder):
-            assert folder is not None
-            self._add_file(path.relative_to(folder).with_suffix("").as_posix(), path)
+        self._folder = folder
+        self._read: dict[str, tuple[int, int]] = {}
+        """When each file was changed last, and its bytes, as it was read."""
+        self.listed = ModelAllowlist([*models, *registry.weights()])
+        """The models that may be used at all."""
+        self.refresh()
         for model in models:
             self.models[model] = self._served_model(model)
         self._folders = {_without_dots(model): model for model in reversed(models)}
         """The models by what clients and proxies leave of a path in an address."""
-        self.listed = ModelAllowlist([*models, *registry.weights()])
-        """The models that may be used at all."""
-        for ref in (ref for one in self.workflows.values() for ref in one.models):
-            self.listed.add(ref)
+
+    def refresh(self) -> None:
+        """Read what has changed in the folder. Blocks."""
+        found = {}
+        for path in _files(self._folder):
+            assert self._folder is not None
+            name, status = path.relative_to(self._folder).with_suffix("").as_posix(), path.stat()
+            found[name] = (status.st_mtime_ns, status.st_size)
+            if self._read.get(name) != found[name]:
+                self._add_file(name, path)
+        for name in self._read.keys() - found.keys():
+            self.workflows.pop(name, None)
+            self.problems.pop(name, None)
+        self._read = found
 
     def __iter__(self) -> Iterator[ServedWorkflow]:
         yield from self.workflows.values()
@@ -100,9 +113,14 @@ class Catalog:
             )
         except NodetoolError as error:
             self.problems[name] = error.problems
+            self.workflows.pop(name, None)
             _log.warning("The workflow %s is not served: %s", name, error)
             return
-        self.workflows[name] = served_workflow(name, document, graph, path.absolute().parent)
+        self.problems.pop(name, None)
+        served = served_workflow(name, document, graph, path.absolute().parent)
+        self.workflows[name] = served
+        for ref in served.models:
+            self.listed.add(ref)
 
     def _served_model(self, model: str) -> dict[Task | None, ServedWorkflow]:
         """Return a model by task; one for which no pack has nodes is not served."""

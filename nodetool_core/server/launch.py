@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import signal
 import socket
+from collections.abc import Sequence
 from contextlib import closing
 from types import FrameType
 
 import uvicorn
+from fastapi import APIRouter
 
 from nodetool_core.registry import Registry
 from nodetool_core.server.app import create_app
@@ -16,6 +18,7 @@ from nodetool_core.server.logs import to_stderr
 from nodetool_core.server.runtime.allocator import return_freed_memory
 from nodetool_core.server.runtime.app_state import AppState, open_app_state
 from nodetool_core.server.security.connections import Config, Connection, Limits
+from nodetool_core.server.security.middleware import SessionCheck
 from nodetool_core.server.settings import Settings
 from nodetool_core.server.settings_checks import check_address, check_models, is_loopback
 from nodetool_core.server.settings_sources import SettingsError
@@ -42,11 +45,19 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def server_of(state: AppState) -> Server:
-    """Return the server, ready to be run."""
+def server_of(
+    state: AppState, routers: Sequence[APIRouter] = (), sessions: SessionCheck | None = None
+) -> Server:
+    """
+    Return the server, ready to be run.
+
+    Args:
+        routers: Routes that come before those of the server's own.
+        sessions: Says whose requests are the owner's.
+    """
     settings = state.settings
     config = Config(
-        create_app(state),
+        create_app(state, routers, sessions),
         http=Connection,
         host=settings.host,
         port=settings.port,
@@ -76,13 +87,13 @@ def serve(settings: Settings) -> None:
     return_freed_memory()
     with (
         to_stderr(settings.log_level, settings.log_format),
-        _listen(settings) as listening,
+        listen(settings) as listening,
         closing(default_cache(settings.result_bytes)) as cache,
     ):
         for number in (signal.SIGTERM, signal.SIGINT):
             # Before uvicorn takes signals, and after: it raises what ended it once more, which must
             # not skip what follows here.
-            signal.signal(number, _leave)
+            signal.signal(number, leave)
         # Links and the check of the header Host are for the port that is listened on, also where
         # any free one was asked for.
         settings = settings.model_copy(update={"port": listening.getsockname()[1]})
@@ -91,11 +102,11 @@ def serve(settings: Settings) -> None:
         server_of(state).run([listening])
 
 
-def _leave(number: int, frame: FrameType | None) -> None:
+def leave(number: int, frame: FrameType | None) -> None:
     raise SystemExit(0)
 
 
-def _listen(settings: Settings) -> socket.socket:
+def listen(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listening = socket.socket(family)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

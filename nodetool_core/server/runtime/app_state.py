@@ -87,6 +87,7 @@ def open_app_state(
     *,
     hub: Hub | None = None,
     cache: ResultCache | None = None,
+    any_model: bool = False,
 ) -> AppState:
     """
     Put a server's parts together.
@@ -94,11 +95,12 @@ def open_app_state(
     Args:
         hub: Where models are fetched from; the Hugging Face Hub unless given.
         cache: The result cache of the engine; one in memory unless given.
+        any_model: Whether models that are not listed may be used, as by the owner of the machine.
     """
     from nodetool_core.engine.engine import Engine
 
     catalog = Catalog(registry, settings.graphs, settings.models)
-    models = open_models(settings, registry, catalog.listed, hub)
+    models = open_models(settings, registry, None if any_model else catalog.listed, hub)
     engine = Engine(registry=registry, models=models, cache=cache)
     warmup, threads = ModelWarmup(models), Threads(settings.concurrency)
     limits = ImageLimits(max_pixels=settings.max_pixels, max_bytes=settings.max_body_bytes)

@@ -41,10 +41,10 @@ ESTIMATED_SECONDS: Final = 20.0
 
 
 def open_models(
-    settings: Settings, registry: Registry, listed: ModelAllowlist, hub: Hub | None = None
+    settings: Settings, registry: Registry, listed: ModelAllowlist | None, hub: Hub | None = None
 ) -> ModelManager:
     """
-    Return the weights manager of a server or a worker, which gives out listed models alone.
+    Return the weights manager of a server or a worker, which gives out listed models alone, if there is a list.
 
     Raises ModelError for what is no amount of memory.
 

@@ -18,7 +18,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -32,6 +32,9 @@ from nodetool_core.server.metrics import Metrics
 from nodetool_core.server.security.access import Access
 
 _log = logging.getLogger(__name__)
+
+OWNER: Final = "owner"
+"""What jobs and logs call the owner of a server."""
 
 OPEN_PATHS: Final = ("/livez", "/readyz")
 """Asked by what watches over the process, which has no token."""
@@ -50,6 +53,18 @@ _SAFETY: Final = [
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
+
+
+class SessionCheck(Protocol):
+    """Knows the owner of a server by a session, and which paths open one."""
+
+    open_prefixes: tuple[str, ...]
+    """Paths below these need no session and no token."""
+
+    def is_owner(self, headers: Headers) -> bool:
+        """Return whether a request has the cookie of a session."""
+        ...
+
 
 Show = Callable[[Scope, HttpError], Response]
 """A failure as the dialect of a path shows it."""
@@ -81,6 +96,7 @@ class RequestGuard:
         tokens: One of them must be sent; nobody is asked for one where there are none.
         rate: Requests per second and client; 0 for no limit.
         open_prefixes: Paths below these need no token: their addresses are secrets themselves.
+        sessions: Says whose requests are the owner's, who needs no token.
     """
 
     def __init__(
@@ -95,6 +111,7 @@ class RequestGuard:
         metrics: Metrics,
         show: Show,
         open_prefixes: tuple[str, ...] = (),
+        sessions: SessionCheck | None = None,
     ) -> None:
         self.app = app
         self._access = access
@@ -103,7 +120,8 @@ class RequestGuard:
         self._metrics = metrics
         self._show = show
         self._rate_limiter = RateLimiter(rate, burst)
-        self._open_prefixes = open_prefixes
+        self._open_prefixes = open_prefixes + (sessions.open_prefixes if sessions else ())
+        self._sessions = sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -124,9 +142,11 @@ class RequestGuard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                own = message.get("headers", ())
+                names = {header for header, _ in own}
                 message["headers"] = [
-                    *message.get("headers", ()),
-                    *_SAFETY,
+                    *own,
+                    *(header for header in _SAFETY if header[0] not in names),
                     (b"x-request-id", name.encode()),
                 ]
             await send(message)
@@ -200,6 +220,8 @@ class RequestGuard:
 
         Compared in constant time.
         """
+        if self._sessions is not None and self._sessions.is_owner(headers):
+            return OWNER
         if not self._digests:
             return _address(scope)
         found = _BEARER.fullmatch(headers.get("authorization", "").strip())
