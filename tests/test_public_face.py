@@ -54,8 +54,8 @@ ROOMS = [
     "jobs",
     "replay",
     "reference",
-    "editor",
     "server",
+    "editor",
     "cli",
 ]
 """

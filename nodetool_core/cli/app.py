@@ -28,6 +28,7 @@ _COMMANDS: Final = {
     "examples": "examples:examples",
     "graph": "workflows:graph",
     "import": "importing:import_",
+    "edit": "edit:edit",
     "serve": "serve:serve",
     "worker": "worker:worker",
     "nodes": "nodes:app",

@@ -1,0 +1,149 @@
+"""The nodes there are, for the editor: types, what may be connected to what, and each node's form."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from typing import Any, Final, get_args
+
+from nodetool_core.json_types import JsonObject
+from nodetool_core.node import Node, Role
+from nodetool_core.properties import Property
+from nodetool_core.references import (
+    AssetRef,
+    ColorRef,
+    FolderRef,
+    FontRef,
+    ImageRef,
+    ModelRef,
+)
+from nodetool_core.registry import Registry
+from nodetool_core.types import (
+    Annotation,
+    choices,
+    is_assignable,
+    origin_of,
+    strip,
+    type_name,
+    union_members,
+)
+
+_KINDS: Final[tuple[tuple[tuple[type, ...], str], ...]] = (
+    ((bool,), "switch"),
+    ((enum.Enum,), "choice"),
+    ((int, float), "number"),
+    ((str,), "text"),
+    ((ImageRef,), "image"),
+    ((ModelRef,), "model"),
+    ((ColorRef,), "color"),
+    ((FolderRef, FontRef, AssetRef), "file"),
+    ((list, tuple), "list"),
+)
+"""What the page draws and how it edits it, by class; the first that fits counts."""
+
+_MULTILINE: Final = frozenset({"prompt", "negative_prompt", "text", "template", "comment"})
+_EDITED: Final = (Role.WORKFLOW,)
+
+
+class Catalogue:
+    """What `GET /v1/nodes` answers, made once from a registry."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._numbers: dict[Annotation, int] = {}
+
+    def answer(self) -> JsonObject:
+        """Return the types, the matrix of what accepts what, and all nodes."""
+        classes = sorted(self._registry, key=lambda node_class: node_class.spec.node_type)
+        nodes = [self.node(node_class) for node_class in classes]
+        accepts = [
+            [int(is_assignable(source, target)) for target in self._numbers]
+            for source in self._numbers
+        ]
+        return {
+            "types": [
+                {"id": number, "name": type_name(annotation), "kind": kind_of(annotation)}
+                for annotation, number in self._numbers.items()
+            ],
+            "accepts": accepts,
+            "nodes": nodes,
+            "aliases": {
+                old: alias.type
+                for pack in self._registry.packs
+                for old, alias in pack.aliases.items()
+            },
+        }
+
+    def node(self, node_class: type[Node]) -> JsonObject:
+        """Return one node's declaration, with numbers for its types."""
+        spec = node_class.spec
+        return {
+            "type": spec.node_type,
+            "title": spec.title,
+            "namespace": spec.namespace,
+            "pack": spec.node_type.partition(".")[0],
+            "description": spec.description,
+            "tags": list(spec.tags),
+            "use_cases": list(spec.use_cases),
+            "role": node_class.role.value,
+            "lane": node_class.lane.value,
+            "streams": spec.streams,
+            "dynamic": node_class.dynamic or node_class.role in _EDITED,
+            "properties": [self.property(prop) for prop in spec.properties.values()],
+            "outputs": self.outputs(
+                (output.name, output.annotation, output.description)
+                for output in spec.outputs.values()
+            ),
+        }
+
+    def outputs(self, given: Iterable[tuple[str, Annotation, str]]) -> list[Any]:
+        return [
+            {"name": name, "type": self._number(annotation), "description": description}
+            for name, annotation, description in given
+        ]
+
+    def property(self, prop: Property) -> JsonObject:
+        """Return what a field for a property has to know."""
+        found: JsonObject = {
+            "name": prop.name,
+            "type": self._number(prop.annotation),
+            "required": prop.required,
+            "description": prop.description,
+        }
+        if not prop.required:
+            found["default"] = prop.to_json(prop.default)
+        for bound, name in (("ge", "min"), ("le", "max"), ("gt", "above"), ("lt", "below")):
+            if bound in prop.bounds:
+                found[name] = prop.bounds[bound]
+        if prop.max_length is not None:
+            found["max_length"] = prop.max_length
+        if prop.seed:
+            found["seed"] = True
+        allowed = choices(prop.annotation)
+        if allowed is not None:
+            found["choices"] = list(allowed)
+        if prop.annotation is str and prop.name in _MULTILINE:
+            found["widget"] = "prompt" if "prompt" in prop.name else "multiline"
+        return found
+
+    def _number(self, annotation: Annotation) -> int:
+        return self._numbers.setdefault(strip(annotation), len(self._numbers))
+
+
+def kind_of(annotation: Annotation) -> str:
+    """Return how the page draws and edits values of a type."""
+    members = [member for member in union_members(annotation) if member not in (None, type(None))]
+    if choices(annotation) is not None:
+        return "choice"
+    found = {_kind(member) for member in members}
+    return found.pop() if len(found) == 1 else "any"
+
+
+def _kind(member: Annotation) -> str:
+    member = strip(member)
+    plain = origin_of(member) or member
+    if isinstance(plain, type):
+        for classes, kind in _KINDS:
+            if issubclass(plain, classes):
+                return kind
+    return "choice" if get_args(member) and choices(member) is not None else "any"

@@ -1,0 +1,212 @@
+"""
+What a document is about before it runs: its mistakes, and for each node whether its result is known.
+
+A document with mistakes is still looked at: nodes that are wrong, and what they feed, are left out,
+and the rest is told as if it stood alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from nodetool_core.engine.forecast import NodeForecast, Outlook
+from nodetool_core.errors import NodetoolError, Problem, WorkflowError
+from nodetool_core.graph import Graph, GraphNode
+from nodetool_core.inputs import check_given
+from nodetool_core.json_types import JsonObject
+from nodetool_core.node import Role
+from nodetool_core.subworkflow import expand
+from nodetool_core.validation import build_graph
+from nodetool_core.workflow import WorkflowDocument
+
+if TYPE_CHECKING:
+    from nodetool_core.engine.engine import Engine
+
+_NODE: Final = re.compile(r"nodes\[(\d+)\](?:\.(?:data|dynamic_properties))?(?:\.([^.\[ ]+))?")
+_EDGE: Final = re.compile(r"edges\[(\d+)\]")
+_NEAR_MISS: Final = re.compile(r"Did you mean '([^']+)'\?")
+_RANK: Final = (Outlook.UNNEEDED, Outlook.KNOWN, Outlook.VOLATILE, Outlook.MISSING)
+"""What counts for a workflow node, of what its inner nodes are: the last of these."""
+
+
+@dataclass
+class Check:
+    """What is known of a document."""
+
+    problems: list[JsonObject] = field(default_factory=list)
+    notes: list[JsonObject] = field(default_factory=list)
+    nodes: dict[str, JsonObject] = field(default_factory=dict)
+
+    def to_json(self) -> JsonObject:
+        states = [node["state"] for node in self.nodes.values() if not node.pop("passes", False)]
+        return {
+            "problems": list(self.problems),
+            "notes": list(self.notes),
+            "nodes": dict(self.nodes),
+            "will_run": sum(state in (Outlook.MISSING, Outlook.VOLATILE) for state in states),
+            "total": sum(state not in ("broken", Outlook.UNNEEDED) for state in states),
+        }
+
+
+def check_document(
+    engine: Engine,
+    document: WorkflowDocument,
+    *,
+    base: Path,
+    inside: tuple[str, ...] = (),
+    targets: Sequence[str] | None = None,
+) -> Check:
+    """
+    Return what a run of a document would do, and every mistake in it. Blocks while files are read.
+
+    Args:
+        base: The folder that relative paths start from.
+        inside: The file of the document, for one that contains itself.
+        targets: Ids of the nodes that are wanted; all outputs unless given.
+    """
+    found = Check()
+    broken: dict[str, str] = {}
+    graph = _graph(engine, document, base, inside, found, broken)
+    forecasts: Mapping[str, NodeForecast] = {}
+    if graph is not None:
+        known = {node.id for node in graph.nodes}
+        wanted = None if targets is None else [name for name in targets if name in known]
+        try:
+            forecasts = engine.forecast(graph, outputs=wanted, base=base)
+            check_given([node for node in graph.of_role(Role.INPUT) if _is_wanted(node, forecasts)])
+        except NodetoolError as error:
+            found.problems += [_shown(problem, document) for problem in error.problems]
+        found.notes = [_shown(problem, document) for problem in graph.notes]
+    roles = {} if graph is None else {node.id: node.role for node in graph.nodes}
+    for record in document.graph.nodes:
+        found.nodes[record.id] = _state(record.id, forecasts, broken, roles, document)
+    return found
+
+
+def _graph(
+    engine: Engine,
+    document: WorkflowDocument,
+    base: Path,
+    inside: tuple[str, ...],
+    found: Check,
+    broken: dict[str, str],
+) -> Graph | None:
+    """Return the graph of what is right in a document, and note what is not."""
+    rest = document
+    while True:
+        try:
+            return build_graph(expand(rest, engine.registry, base, inside), engine.registry)
+        except WorkflowError as error:
+            wrong = _wrong_nodes(error.problems, rest)
+            if rest is document:
+                found.problems = [_shown(problem, document) for problem in error.problems]
+            new = wrong.keys() - broken.keys()
+            if not new:
+                return None
+            broken |= {name: wrong[name] for name in new}
+            rest = _without(document, broken)
+
+
+def _is_wanted(node: GraphNode, forecasts: Mapping[str, NodeForecast]) -> bool:
+    own = forecasts.get(node.id)
+    return own is not None and own.outlook is not Outlook.UNNEEDED
+
+
+def _wrong_nodes(problems: Iterable[Problem], document: WorkflowDocument) -> dict[str, str]:
+    """Return the ids of the nodes that problems are about, with the first message of each."""
+    nodes, edges = document.graph.nodes, document.graph.edges
+    wrong: dict[str, str] = {}
+    for problem in problems:
+        if (match := _NODE.match(problem.where)) and int(match[1]) < len(nodes):
+            wrong.setdefault(nodes[int(match[1])].id, problem.message)
+        elif (match := _EDGE.match(problem.where)) and int(match[1]) < len(edges):
+            wrong.setdefault(edges[int(match[1])].target, problem.message)
+    return wrong
+
+
+def _without(document: WorkflowDocument, broken: dict[str, str]) -> WorkflowDocument:
+    """Return a document without broken nodes and what they feed, which are noted as well."""
+    pending = list(broken)
+    takers: dict[str, list[str]] = {}
+    for edge in document.graph.edges:
+        takers.setdefault(edge.source, []).append(edge.target)
+    while pending:
+        source = pending.pop()
+        for taker in takers.get(source, ()):
+            if taker not in broken:
+                broken[taker] = f"It needs {source}, which is wrong."
+                pending.append(taker)
+    graph = document.graph.model_copy(
+        update={
+            "nodes": [node for node in document.graph.nodes if node.id not in broken],
+            "edges": [
+                edge
+                for edge in document.graph.edges
+                if edge.source not in broken and edge.target not in broken
+            ],
+        }
+    )
+    return document.model_copy(update={"graph": graph})
+
+
+def _state(
+    node_id: str,
+    forecasts: Mapping[str, NodeForecast],
+    broken: Mapping[str, str],
+    roles: Mapping[str, Role],
+    document: WorkflowDocument,
+) -> JsonObject:
+    if node_id in broken:
+        return {"key": None, "state": "broken", "reason": broken[node_id]}
+    own = forecasts.get(node_id)
+    if own is None:
+        inner = [one for name, one in forecasts.items() if name.startswith(f"{node_id}/")]
+        outlook = max((one.outlook for one in inner), key=_RANK.index, default=Outlook.UNNEEDED)
+        return {"key": None, "state": outlook.value, "reason": _reason(outlook, None)}
+    outlook = own.outlook
+    passes = roles.get(node_id) in (Role.OUTPUT, Role.INPUT)
+    if roles.get(node_id) is Role.OUTPUT and outlook is Outlook.MISSING:
+        # An output passes on what it is given.
+        sources = [edge.source for edge in document.graph.edges if edge.target == node_id]
+        outlooks = [forecasts[name].outlook for name in sources if name in forecasts]
+        if outlooks and all(one is Outlook.KNOWN for one in outlooks):
+            outlook = Outlook.KNOWN
+    return {
+        "key": None if own.key is None else own.key.hex(),
+        "state": outlook.value,
+        "reason": _reason(outlook, own),
+        "passes": passes,
+    }
+
+
+def _reason(outlook: Outlook, own: NodeForecast | None) -> str:
+    if outlook is Outlook.KNOWN:
+        return ""
+    if outlook is Outlook.UNNEEDED:
+        return "Nothing that is wanted needs it."
+    if outlook is Outlook.VOLATILE:
+        draws = own is not None and own.draws_seed
+        return "Draws a new seed each time." if draws else "Is made anew each time."
+    if own is not None and own.in_loop:
+        return "Runs once for each item."
+    return "Has not been computed with these values."
+
+
+def _shown(problem: Problem, document: WorkflowDocument) -> JsonObject:
+    """Return a problem with the node, property or edge that it is about."""
+    shown: JsonObject = dict(problem.to_json())
+    shown.setdefault("level", problem.level)
+    nodes = document.graph.nodes
+    if (match := _NODE.match(problem.where)) and int(match[1]) < len(nodes):
+        shown["node"] = nodes[int(match[1])].id
+        if match[2] and match[2] not in ("type", "id"):
+            shown["property"] = match[2]
+    elif match := _EDGE.match(problem.where):
+        shown["edge"] = int(match[1])
+    if near := _NEAR_MISS.search(problem.hint):
+        shown["fix"] = {"value": near[1], "text": near[1]}
+    return shown

@@ -1,0 +1,90 @@
+"""
+One stream of events for the page: of all jobs that have not ended, and of those that end meanwhile.
+
+Every event has its number within its job, so a page that sees one twice passes over it; that makes
+resuming simple: a new stream begins with all events of the jobs that were under way at the last
+one's time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, Final
+
+from nodetool_core.errors import Problem
+from nodetool_core.jobs.job import Job, JobsError
+from nodetool_core.server.http.http_errors import public
+
+if TYPE_CHECKING:
+    from nodetool_core.server.runtime.app_state import AppState
+
+_LOOK_SECONDS: Final = 0.1
+_COMMENT_SECONDS: Final = 15.0
+_JOBS: Final = 50
+"""Newest jobs that are looked at; a queue that is longer shows the rest as they come up."""
+
+_OVERLAP_SECONDS: Final = 5.0
+"""How far back a resumed stream begins, as clocks and writes are not quite in order."""
+
+
+async def stream(state: AppState, after: float) -> AsyncIterator[bytes]:
+    """
+    Yield server-sent events until the server ends.
+
+    Args:
+        after: Unix time in seconds of the last event that was seen; 0 for a new stream.
+    """
+    since = after - _OVERLAP_SECONDS if after else time.time()
+    seen: dict[str, int] = {}
+    ended: set[str] = set()
+    spoken = time.monotonic()
+    yield b": welcome\n\n"
+    while not state.draining.is_set():
+        found = await asyncio.to_thread(_news, state, seen, ended, since)
+        for line in found:
+            yield line
+        if found:
+            spoken = time.monotonic()
+        elif time.monotonic() - spoken > _COMMENT_SECONDS:
+            yield b": still here\n\n"
+            spoken = time.monotonic()
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _news(state: AppState, seen: dict[str, int], ended: set[str], since: float) -> list[bytes]:
+    lines = []
+    for job in reversed(state.jobs.list(limit=_JOBS)):
+        if job.id in ended or (job.id not in seen and _is_old(job, since)):
+            continue
+        try:
+            events, more = state.jobs.queue.events(job.id, seen.get(job.id, 0))
+        except JobsError:
+            ended.add(job.id)
+            continue
+        seen.setdefault(job.id, 0)
+        for event in events:
+            seen[job.id] = event.number
+            lines.append(_line(job, event.number, event.name, event.at, event.data))
+        if not more:
+            ended.add(job.id)
+    return lines
+
+
+def _is_old(job: Job, since: float) -> bool:
+    return job.state.ended and (job.ended or 0.0) < since
+
+
+def _line(job: Job, number: int, name: str, at: float, data: dict[str, Any]) -> bytes:
+    shown = {key: value for key, value in data.items() if key != "traceback"}
+    if isinstance(shown.get("problem"), dict):
+        shown["problem"] = public(Problem(**shown["problem"])).to_json()
+    if isinstance(shown.get("problems"), list):
+        shown["problems"] = [public(Problem(**one)).to_json() for one in shown["problems"]]
+    shown |= {"event": name, "job": job.id, "n": number, "at": at}
+    if name == "job_queued":
+        shown |= {"workflow": job.workflow, "priority": job.priority}
+    text = json.dumps(shown, separators=(",", ":"))
+    return f"id: {at}\nevent: {name}\ndata: {text}\n\n".encode()

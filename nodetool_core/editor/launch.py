@@ -1,0 +1,59 @@
+"""Running the editor as a program: the server on loopback, with a session for its owner."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import webbrowser
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from nodetool_core.editor import page
+from nodetool_core.editor.routes import router
+from nodetool_core.editor.sessions import Sessions
+from nodetool_core.engine.caching.tiered import cache_directory, default_cache
+from nodetool_core.registry import Registry
+from nodetool_core.server.launch import leave, listen, server_of
+from nodetool_core.server.logs import to_stderr
+from nodetool_core.server.runtime.allocator import return_freed_memory
+from nodetool_core.server.runtime.app_state import open_app_state
+from nodetool_core.server.settings import Settings
+
+_FOLDER: Final = "editor"
+"""Where drafts, versions, jobs and uploads are kept, beside the result cache."""
+
+
+def edit(folder: Path, name: str | None, *, port: int, browser: bool) -> None:
+    """
+    Serve the editor until a signal ends it.
+
+    Args:
+        folder: Of the workflows.
+        name: Of the workflow to open.
+        port: To listen on; 0 for any free one.
+        browser: Whether one is opened.
+
+    Raises SettingsError where the address is taken.
+    """
+    data = cache_directory().parent / _FOLDER
+    settings = Settings(graphs=folder, host="127.0.0.1", port=port, data=data, rate=0)
+    return_freed_memory()
+    sessions = Sessions(is_required=True)
+    with (
+        to_stderr("WARNING", settings.log_format),
+        listen(settings) as listening,
+        closing(default_cache(settings.result_bytes)) as cache,
+    ):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, leave)
+        settings = settings.model_copy(update={"port": listening.getsockname()[1]})
+        state = open_app_state(settings, Registry.installed(), cache=cache, any_model=True)
+        server = server_of(state, [router(state, sessions, open_at=name)], sessions)
+        address = f"http://127.0.0.1:{settings.port}{page.PREFIX}#key={sessions.new_key()}"
+        print(f"The editor is at {address}\nCtrl+C ends it.", file=sys.stderr, flush=True)
+        if browser:
+            # Opened beside: some browsers return only when they are closed.
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+        server.run([listening])

@@ -1,0 +1,70 @@
+"""Files that somebody drops on the page: workflows of ours and of other tools, and images."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+from nodetool_core.assets.provenance import read_provenance
+from nodetool_core.errors import ImageError, NodetoolError, WorkflowError
+from nodetool_core.importing import NotRecognizedError, import_file
+from nodetool_core.json_types import JsonObject
+from nodetool_core.workflow import WorkflowDocument
+
+if TYPE_CHECKING:
+    from nodetool_core.registry import Registry
+
+
+def read_file(content: bytes, name: str, registry: Registry) -> JsonObject:
+    """
+    Return what a file is: a workflow, one of another tool, an image, or nothing that is known.
+
+    An image that a workflow made has that workflow's document beside it. Blocks.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"file{PurePath(name).suffix[:10]}")
+        path.write_bytes(content)
+        own = _own(content, path)
+        if own is not None:
+            return own
+        try:
+            imported = import_file(path, registry)
+        except NotRecognizedError:
+            pass
+        except WorkflowError as error:
+            return {"kind": "unknown", "notes": [problem.to_json() for problem in error.problems]}
+        else:
+            return {
+                "kind": "comfyui",
+                "document": imported.document.to_json(),
+                "notes": [problem.to_json() for problem in imported.notes],
+            }
+        return {"kind": "image" if _is_image(path) else "unknown"}
+
+
+def _own(content: bytes, path: Path) -> JsonObject | None:
+    """Return a workflow of ours, as a file or in an image that it made; None where it is none."""
+    try:
+        document = WorkflowDocument.from_text(content.decode("utf-8-sig"))
+    except (UnicodeDecodeError, WorkflowError):
+        document = None
+    if document is not None:
+        return {"kind": "workflow", "document": document.to_json()}
+    try:
+        made = read_provenance(path)
+    except NodetoolError:
+        return None
+    workflow: Any = (made or {}).get("workflow")
+    if isinstance(workflow, str):
+        workflow = json.loads(workflow)
+    return {"kind": "image", "document": workflow} if isinstance(workflow, dict) else None
+
+
+def _is_image(path: Path) -> bool:
+    try:
+        read_provenance(path)
+    except ImageError as error:
+        return error.problem.code == "broken_provenance"
+    return True

@@ -1,0 +1,438 @@
+"""The editor's routes, below /v1 beside those of everybody, and the page below /editor."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from fastapi import APIRouter, Body, Header, Query, Request
+from fastapi.responses import JSONResponse, StreamingResponse
+from starlette.responses import RedirectResponse, Response
+
+from nodetool_core import __version__
+from nodetool_core.editor import page
+from nodetool_core.editor.catalogue import Catalogue
+from nodetool_core.editor.checking import check_document
+from nodetool_core.editor.documents import Documents
+from nodetool_core.editor.events import stream
+from nodetool_core.editor.known_results import KnownResults
+from nodetool_core.editor.layout import positions
+from nodetool_core.editor.reading import read_file
+from nodetool_core.editor.schemas import (
+    CheckRequest,
+    DraftRequest,
+    EditorRunRequest,
+    LayoutRequest,
+    MoveRequest,
+    SessionRequest,
+)
+from nodetool_core.editor.sessions import COOKIE, Sessions
+from nodetool_core.errors import Problem
+from nodetool_core.jobs.job import JobOptions, JobRequest, JobState
+from nodetool_core.json_types import Json, JsonObject
+from nodetool_core.server.http.files import FileAnswer
+from nodetool_core.server.http.http_errors import HttpError
+from nodetool_core.server.http.openapi import failures
+from nodetool_core.server.http.requests import read_body_of
+from nodetool_core.server.security.middleware import OWNER
+from nodetool_core.server.v1.description import describe
+from nodetool_core.server.v1.results import Results
+from nodetool_core.workflow import WorkflowDocument
+
+if TYPE_CHECKING:
+    from nodetool_core.server.runtime.app_state import AppState
+
+API: Final = 1
+"""Version of what the page and the server say to each other; a page of another one loads anew."""
+
+_STREAM: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+_IMMUTABLE: Final = {"Cache-Control": "private, max-age=31536000, immutable"}
+_FAILURES: Final = failures(401, 403, 404, 422, 429)
+
+
+def router(state: AppState, sessions: Sessions, *, open_at: str | None = None) -> APIRouter:
+    """
+    Return the editor's routes.
+
+    Args:
+        open_at: Name of the workflow that the page opens first.
+    """
+    own = EditorRoutes(state, sessions, open_at)
+    routes = APIRouter(tags=["Editor"])
+    routes.add_api_route("/editor", own.to_page, methods=["GET"], include_in_schema=False)
+    routes.add_api_route("/editor/{name:path}", page.page, methods=["GET"], include_in_schema=False)
+    v1 = APIRouter(prefix="/v1", tags=["Editor"])
+    table: list[tuple[str, str, Callable[..., Any], int]] = [
+        ("POST", "/session", own.session, 204),
+        ("GET", "/status", own.status, 200),
+        ("GET", "/nodes", own.nodes, 200),
+        ("POST", "/check", own.check, 200),
+        ("POST", "/runs", own.run, 202),
+        ("GET", "/events", own.events, 200),
+        ("GET", "/results/{key}", own.result, 200),
+        ("GET", "/results/{key}/{output}", own.image, 200),
+        ("GET", "/results/{key}/{output}/{index}", own.image, 200),
+        ("GET", "/workflows", own.workflows, 200),
+        ("GET", "/workflows/{name:path}/document", own.document, 200),
+        ("PUT", "/workflows/{name:path}/document", own.save, 200),
+        ("GET", "/workflows/{name:path}/draft", own.draft, 200),
+        ("PUT", "/workflows/{name:path}/draft", own.keep_draft, 204),
+        ("DELETE", "/workflows/{name:path}/draft", own.drop_draft, 204),
+        ("POST", "/workflows/{name:path}/move", own.move, 204),
+        ("GET", "/workflows/{name:path}/versions", own.versions, 200),
+        ("GET", "/workflows/{name:path}/versions/{version}", own.version, 200),
+        ("DELETE", "/workflows/{name:path}", own.delete, 204),
+        ("POST", "/read", own.read, 200),
+        ("POST", "/layout", own.layout, 200),
+        ("GET", "/jobs/{job_id}/document", own.job_document, 200),
+        ("POST", "/jobs/cancel", own.cancel_waiting, 204),
+        ("GET", "/models", own.models, 200),
+        ("GET", "/places", own.places, 200),
+    ]
+    for method, path, work, status in table:
+        v1.add_api_route(
+            path,
+            work,
+            methods=[method],
+            status_code=status,
+            response_model=None,
+            responses=_FAILURES,
+        )
+    routes.include_router(v1)
+    return routes
+
+
+class EditorRoutes:
+    """Answers the page. What reads or writes files is the owner's alone."""
+
+    def __init__(self, state: AppState, sessions: Sessions, open_at: str | None) -> None:
+        self._state = state
+        self._sessions = sessions
+        self._open_at = open_at
+        self._documents = Documents(state.settings.graphs, state.settings.data)
+        self._results = KnownResults(state.engine)
+        self._jobs = Results(state)
+        self._catalogue: tuple[bytes, str] | None = None
+
+    async def to_page(self) -> Response:
+        """Lead to the page."""
+        return RedirectResponse(page.PREFIX)
+
+    async def session(self, given: SessionRequest) -> Response:
+        """Open a session: the answer sets its cookie."""
+        cookie = self._sessions.open(key=given.key, token=given.token)
+        if cookie is None:
+            raise _not_owner("This key is used, or was never given out.")
+        answer = Response(status_code=204)
+        answer.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", path="/")
+        return answer
+
+    def status(self, request: Request) -> JsonObject:
+        """Return what the server is, and what this session may do."""
+        state, counts = self._state, self._state.jobs.counts()
+        is_owner = self._require_session(request)
+        return {
+            "api": API,
+            "version": __version__,
+            "owner": is_owner,
+            "can_run": is_owner or state.settings.client_workflows,
+            "open": self._open_at if is_owner else None,
+            "devices": [],
+            "waiting": counts.get(JobState.QUEUED, 0),
+            "running": counts.get(JobState.RUNNING, 0),
+            "loaded_models": list(state.engine.loaded_models()),
+            "limits": {
+                "upload_bytes": state.settings.max_body_bytes,
+                "results_seconds": state.settings.results_seconds,
+            },
+        }
+
+    def nodes(
+        self, request: Request, if_none_match: Annotated[str | None, Header()] = None
+    ) -> Response:
+        """Return every node with its form, and what may be connected to what."""
+        self._require_session(request)
+        if self._catalogue is None:
+            answer = Catalogue(self._state.registry).answer()
+            content = json.dumps(answer, separators=(",", ":"), ensure_ascii=False).encode()
+            self._catalogue = content, f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+        content, etag = self._catalogue
+        headers = {"ETag": etag, "Cache-Control": "no-cache"}
+        if if_none_match == etag:
+            return Response(status_code=304, headers=headers)
+        return Response(content, media_type="application/json", headers=headers)
+
+    def check(self, request: Request, wanted: CheckRequest) -> JsonObject:
+        """Return every mistake in a workflow, and what a run would compute."""
+        self._require_owner(request)
+        base, inside = self._place(wanted.name)
+        document = WorkflowDocument.from_json(wanted.document)
+        found = check_document(
+            self._state.engine, document, base=base, inside=inside, targets=wanted.targets
+        )
+        for record in document.graph.nodes:
+            node_class = self._state.registry.get(record.type)
+            key = found.nodes[record.id]["key"]
+            if isinstance(key, str) and node_class is not None:
+                self._results.note(key, [*node_class.spec.outputs], base)
+        return found.to_json()
+
+    def run(self, request: Request, wanted: EditorRunRequest) -> Response:
+        """Run a workflow as a job, with the rights of the owner."""
+        self._require_owner(request)
+        base, _ = self._place(wanted.name)
+        job = self._state.jobs.submit(
+            JobRequest(
+                workflow=wanted.workflow,
+                base=base,
+                name=wanted.name or "",
+                inputs=wanted.inputs,
+                client=OWNER,
+                priority=wanted.priority,
+                options=JobOptions(
+                    outputs=wanted.targets,
+                    on_error="continue",
+                    use_cache=wanted.use_cache,
+                ),
+            )
+        )
+        answer = self._jobs.of_job(job, "").model_dump(mode="json")
+        return JSONResponse(answer | {"label": wanted.label or "", "kept": False}, 202)
+
+    async def events(
+        self,
+        request: Request,
+        after: Annotated[float, Query(ge=0)] = 0.0,
+        last_event_id: Annotated[str | None, Header(max_length=40)] = None,
+    ) -> Response:
+        """Return what happens to all jobs, live, as server-sent events."""
+        self._require_owner(request)
+        try:
+            begin = max(after, float(last_event_id or 0))
+        except ValueError:
+            begin = after
+        return StreamingResponse(
+            stream(self._state, begin), media_type="text/event-stream", headers=_STREAM
+        )
+
+    def result(self, request: Request, key: str) -> JsonObject:
+        """Return the result of a key, with addresses for its images."""
+        self._require_owner(request)
+        return self._results.answer(_key(key))
+
+    def image(
+        self,
+        request: Request,
+        key: str,
+        output: str,
+        index: int | None = None,
+        side: Annotated[int | None, Query(ge=16, le=2048)] = None,
+    ) -> Response:
+        """Return an image of a result."""
+        self._require_owner(request)
+        content = self._results.image(_key(key), output, index, side)
+        return Response(
+            content, media_type="image/png" if side is None else "image/webp", headers=_IMMUTABLE
+        )
+
+    def workflows(self, request: Request) -> JsonObject:
+        """Return every workflow, with JSON Schema of its inputs and outputs."""
+        is_owner = self._require_session(request)
+        catalog = self._state.catalog
+        if is_owner:
+            catalog.refresh()
+        rows = []
+        for served in catalog:
+            path = self._documents.folder / f"{served.name}.json"
+            row: JsonObject = describe(served).model_dump(mode="json")
+            modified = path.stat().st_mtime if path.is_file() else 0.0
+            rows.append(row | {"modified": modified, "etag": "", "thumbnail": None})
+        problems = {
+            name: [problem.to_json() for problem in found]
+            for name, found in catalog.problems.items()
+        }
+        return {"workflows": rows, "problems": problems}
+
+    def document(self, request: Request, name: str) -> Response:
+        """Return a workflow's file as it is, with its ETag."""
+        self._require_owner(request)
+        stored = self._documents.read(name)
+        return Response(
+            stored.text,
+            media_type="application/json",
+            headers={"ETag": stored.etag, "Cache-Control": "no-cache"},
+        )
+
+    def save(
+        self,
+        request: Request,
+        name: str,
+        document: Annotated[dict[str, Any], Body()],
+        if_match: Annotated[str | None, Header()] = None,
+    ) -> JsonObject:
+        """
+        Write a workflow's file, also one with mistakes, which the answer lists.
+
+        412 where the file is another than `If-Match` names, or exists where none was named.
+        """
+        self._require_owner(request)
+        read = WorkflowDocument.from_json(document)
+        etag = self._documents.write(name, read.to_bytes(), if_match)
+        self._documents.drop_draft(name)
+        self._state.catalog.refresh()
+        base, inside = self._place(name)
+        found = check_document(self._state.engine, read, base=base, inside=inside)
+        return {"etag": etag, "problems": list(found.problems)}
+
+    def draft(self, request: Request, name: str) -> Response:
+        """Return what has not been saved; null where there is nothing."""
+        self._require_owner(request)
+        return JSONResponse(self._documents.draft(name))
+
+    def keep_draft(self, request: Request, name: str, given: DraftRequest) -> Response:
+        """Keep what has not been saved."""
+        self._require_owner(request)
+        self._documents.write_draft(name, given.document, given.etag)
+        return Response(status_code=204)
+
+    def drop_draft(self, request: Request, name: str) -> Response:
+        """Forget what has not been saved."""
+        self._require_owner(request)
+        self._documents.drop_draft(name)
+        return Response(status_code=204)
+
+    def move(self, request: Request, name: str, given: MoveRequest) -> Response:
+        """Rename a workflow."""
+        self._require_owner(request)
+        self._documents.move(name, given.to)
+        self._state.catalog.refresh()
+        return Response(status_code=204)
+
+    def delete(self, request: Request, name: str) -> Response:
+        """Remove a workflow's file; what it held stays among its versions."""
+        self._require_owner(request)
+        self._documents.delete(name)
+        self._state.catalog.refresh()
+        return Response(status_code=204)
+
+    def versions(self, request: Request, name: str) -> JsonObject:
+        """Return what a workflow's file held before, the newest first."""
+        self._require_owner(request)
+        return {"versions": [version._asdict() for version in self._documents.versions(name)]}
+
+    def version(self, request: Request, name: str, version: str) -> Response:
+        """Return one of the versions."""
+        self._require_owner(request)
+        return Response(self._documents.version(name, version), media_type="application/json")
+
+    async def read(
+        self, request: Request, name: Annotated[str, Query(max_length=300)] = ""
+    ) -> JsonObject:
+        """Return what a file is that somebody dropped: a workflow, an image, or neither."""
+        self._require_owner(request)
+        content = await read_body_of(request)
+        return await self._state.threads.work(self._read, content, name)
+
+    def _read(self, content: bytes, name: str) -> JsonObject:
+        found = read_file(content, name, self._state.registry)
+        if found["kind"] == "image":
+            kept = self._state.jobs.put(content)
+            found["upload"] = FileAnswer.of(kept, "").model_dump(exclude_none=True)
+        return found
+
+    def layout(self, request: Request, wanted: LayoutRequest) -> JsonObject:
+        """Return places for nodes, from left to right along the wires."""
+        self._require_session(request)
+        return {"positions": dict(positions(wanted))}
+
+    def job_document(self, request: Request, job_id: str) -> Response:
+        """Return the workflow of a job as it was when it was accepted."""
+        self._require_owner(request)
+        spec, _ = self._state.jobs.queue.spec_of(job_id)
+        return Response(spec.document, media_type="application/json")
+
+    def cancel_waiting(self, request: Request) -> Response:
+        """End all jobs of the owner that wait."""
+        self._require_owner(request)
+        for job in self._state.jobs.list(client=OWNER, state=JobState.QUEUED, limit=1000):
+            self._state.jobs.cancel(job.id)
+        return Response(status_code=204)
+
+    def models(self, request: Request, task: str = "") -> JsonObject:
+        """Return the models on this machine, for a task or for all."""
+        self._require_session(request)
+        from huggingface_hub import constants
+
+        from nodetool_core.models.sources.local_models import local_models
+
+        loaded = set(self._state.engine.loaded_models())
+        weights = self._state.registry.weights()
+        rows: list[Json] = [
+            {
+                "id": model.name,
+                "tasks": [],
+                "on_disk": not model.gaps,
+                "loaded": model.name in loaded,
+                "size": model.bytes,
+            }
+            for model in local_models(weights, Path(constants.HF_HUB_CACHE))
+        ]
+        return {"models": rows}
+
+    def places(self, request: Request, path: Annotated[str, Query(max_length=4000)] = "") -> Any:
+        """Return folders and files below the folder of workflows."""
+        self._require_owner(request)
+        root = self._state.settings.graphs.resolve()
+        here = (root / path).resolve()
+        if not here.is_relative_to(root) or not here.is_dir():
+            raise HttpError(
+                404,
+                Problem(
+                    "missing_file",
+                    "path",
+                    f"{path[:200]!r} is no folder below that of the workflows.",
+                    "Choose one that is listed.",
+                ),
+            )
+        shown = here.relative_to(root).as_posix()
+        inside = sorted(one for one in here.iterdir() if not one.name.startswith("."))
+        return {
+            "path": "" if shown == "." else shown,
+            "parent": None if here == root else here.parent.relative_to(root).as_posix(),
+            "folders": [one.name for one in inside if one.is_dir()],
+            "files": [
+                {"name": one.name, "size": one.stat().st_size} for one in inside if one.is_file()
+            ],
+        }
+
+    def _place(self, name: str | None) -> tuple[Path, tuple[str, ...]]:
+        """Return the folder that a workflow's paths start from, and its file."""
+        if not name:
+            return self._documents.folder.absolute(), ()
+        path = self._documents.path(name).absolute()
+        return path.parent, (str(path.resolve()),)
+
+    def _require_session(self, request: Request) -> bool:
+        """Return whether the owner asks. Raises HttpError 401 where nobody may without a token."""
+        is_owner = self._sessions.is_owner(request.headers)
+        if not is_owner and self._sessions.is_required:
+            raise _not_owner("This page has no session.")
+        return is_owner
+
+    def _require_owner(self, request: Request) -> None:
+        if not self._sessions.is_owner(request.headers):
+            raise _not_owner("Only the owner of this server may do that.")
+
+
+def _key(text: str) -> str:
+    if len(text) > 128 or not all(letter in "0123456789abcdef" for letter in text) or len(text) % 2:
+        raise HttpError(404, Problem("unknown_result", "", f"{text[:64]!r} is no key."))
+    return text
+
+
+def _not_owner(message: str) -> HttpError:
+    hint = "Open the address that `nodetool edit` prints; it holds a key for one session."
+    return HttpError(401, Problem("unauthorized", "", message, hint))

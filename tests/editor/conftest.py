@@ -1,0 +1,85 @@
+"""A server with the editor, and clients with and without the owner's session."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import httpx2
+import pytest
+from PIL import Image
+
+from nodetool_core import Registry
+from nodetool_core.editor.routes import router
+from nodetool_core.editor.sessions import Sessions
+from nodetool_core.server.launch import server_of
+from nodetool_core.server.runtime.app_state import open_app_state
+from nodetool_core.server.settings import Settings
+from tests.editor.documents import BLUR
+
+
+class LiveEditor:
+    """The editor on loopback, as `nodetool edit` serves it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.graphs = folder / "graphs"
+        self.graphs.mkdir()
+        Image.linear_gradient("L").resize((48, 32)).convert("RGB").save(self.graphs / "photo.png")
+        (self.graphs / "blur.json").write_bytes(BLUR.to_bytes())
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", 0))
+        self._socket.listen(64)
+        port = self._socket.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        settings = Settings.read(graphs=self.graphs, data=folder / "data", models=(), port=port)
+        self.state = open_app_state(settings, Registry.installed(), any_model=True)
+        self.sessions = Sessions(is_required=True)
+        routes = [router(self.state, self.sessions, open_at="blur")]
+        self._server = server_of(self.state, routes, self.sessions)
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],))
+
+    def stranger(self) -> httpx2.Client:
+        """Return a client without a session."""
+        return httpx2.Client(base_url=self.url, timeout=60, trust_env=False)
+
+    def owner(self) -> httpx2.Client:
+        """Return a client with a session of its own."""
+        answer = httpx2.post(
+            f"{self.url}/v1/session", json={"key": self.sessions.new_key()}, trust_env=False
+        )
+        assert answer.status_code == 204
+        client = self.stranger()
+        client.cookies.update(answer.cookies)
+        return client
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        with self.stranger() as client:
+            client.get("/livez")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._server.should_exit = True
+        self._thread.join(30)
+        assert not self._thread.is_alive(), "the server did not end"
+
+
+@pytest.fixture(scope="module")
+def editor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveEditor]:
+    with LiveEditor(tmp_path_factory.mktemp("editor")) as live:
+        yield live
+
+
+@pytest.fixture
+def owner(editor: LiveEditor) -> Iterator[httpx2.Client]:
+    with editor.owner() as client:
+        yield client
+
+
+@pytest.fixture
+def stranger(editor: LiveEditor) -> Iterator[httpx2.Client]:
+    with editor.stranger() as client:
+        yield client

@@ -1,0 +1,312 @@
+"""What the editor's page asks: who may, what is known, what is kept."""
+
+from __future__ import annotations
+
+import json
+from io import BytesIO
+from typing import Any
+
+import httpx2
+import pytest
+from PIL import Image
+
+from tests.editor.conftest import LiveEditor
+from tests.editor.documents import blur, document
+
+OF_THE_OWNER = [
+    ("GET", "/v1/status"),
+    ("GET", "/v1/nodes"),
+    ("POST", "/v1/check"),
+    ("POST", "/v1/runs"),
+    ("GET", "/v1/events"),
+    ("GET", "/v1/results/00"),
+    ("GET", "/v1/results/00/output"),
+    ("GET", "/v1/workflows"),
+    ("GET", "/v1/workflows/blur/document"),
+    ("PUT", "/v1/workflows/blur/document"),
+    ("GET", "/v1/workflows/blur/draft"),
+    ("PUT", "/v1/workflows/blur/draft"),
+    ("DELETE", "/v1/workflows/blur/draft"),
+    ("POST", "/v1/workflows/blur/move"),
+    ("GET", "/v1/workflows/blur/versions"),
+    ("GET", "/v1/workflows/blur/versions/a"),
+    ("DELETE", "/v1/workflows/blur"),
+    ("POST", "/v1/read"),
+    ("POST", "/v1/layout"),
+    ("GET", "/v1/jobs/a/document"),
+    ("POST", "/v1/jobs/cancel"),
+    ("GET", "/v1/models"),
+    ("GET", "/v1/places"),
+]
+BODIES: dict[str, Any] = {
+    "/v1/check": {"document": {"graph": {}}},
+    "/v1/runs": {"workflow": {"graph": {}}},
+    "/v1/workflows/blur/document": {"graph": {}},
+    "/v1/workflows/blur/draft": {"document": {}, "etag": ""},
+    "/v1/workflows/blur/move": {"to": "b"},
+    "/v1/layout": {"nodes": [], "edges": []},
+}
+
+
+def checked(client: httpx2.Client, edited: Any, **more: Any) -> dict[str, Any]:
+    body = {"document": edited.to_json(), "name": "blur", **more}
+    answer = client.post("/v1/check", json=body)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def states(found: dict[str, Any]) -> dict[str, str]:
+    return {name: node["state"] for name, node in found["nodes"].items()}
+
+
+def run(client: httpx2.Client, edited: Any, **more: Any) -> dict[str, Any]:
+    answer = client.post("/v1/runs", json={"workflow": edited.to_json(), "name": "blur", **more})
+    assert answer.status_code == 202, answer.text
+    job: dict[str, Any] = client.get(f"/v1/jobs/{answer.json()['id']}?wait=60").json()
+    return job
+
+
+@pytest.mark.parametrize(("method", "path"), OF_THE_OWNER)
+def test_a_stranger_is_refused(method: str, path: str, stranger: httpx2.Client) -> None:
+    answer = stranger.request(method, path, json=BODIES.get(path))
+    assert answer.status_code == 401
+    assert answer.json()["problems"][0]["code"] == "unauthorized"
+
+
+@pytest.mark.parametrize("headers", [{"origin": "https://evil.example"}, {"origin": "null"}])
+def test_a_page_of_another_site_is_refused_with_the_owners_cookie(
+    headers: dict[str, str], owner: httpx2.Client
+) -> None:
+    assert owner.get("/v1/status", headers=headers).status_code == 403
+
+
+def test_a_key_opens_one_session(editor: LiveEditor, stranger: httpx2.Client) -> None:
+    key = editor.sessions.new_key()
+    first = stranger.post("/v1/session", json={"key": key})
+    assert first.status_code == 204
+    cookie = first.headers["set-cookie"]
+    assert "HttpOnly" in cookie and "SameSite=strict" in cookie
+    with editor.stranger() as other:
+        assert other.post("/v1/session", json={"key": key}).status_code == 401
+        assert other.post("/v1/session", json={"key": "guessed"}).status_code == 401
+    assert stranger.get("/v1/status").json()["owner"] is True
+
+
+def test_the_page_runs_scripts_of_this_server_alone(stranger: httpx2.Client) -> None:
+    page = stranger.get("/editor/")
+    assert page.status_code == 200 and "<script" in page.text
+    policy = page.headers["content-security-policy"]
+    assert "script-src 'self'" in policy and "require-trusted-types-for 'script'" in policy
+    script = page.text.partition('src="/editor/')[2].partition('"')[0]
+    asset = stranger.get(f"/editor/{script}")
+    assert asset.status_code == 200 and "immutable" in asset.headers["cache-control"]
+    assert stranger.get("/editor/..%2froutes.py").status_code == 404
+
+
+def test_what_a_run_would_do_is_what_it_does(owner: httpx2.Client) -> None:
+    edited = blur(3.0)
+    before = checked(owner, edited)
+    assert before["problems"] == [] and before["will_run"] == 2
+    assert states(before)["blur"] == "missing"
+    job = run(owner, edited)
+    assert job["state"] == "done"
+    after = checked(owner, edited)
+    assert after["will_run"] == 0 and set(states(after).values()) == {"known"}
+    changed = checked(owner, blur(4.0))
+    assert states(changed) == {
+        "photo": "known",
+        "blur": "missing",
+        "invert": "missing",
+        "out": "missing",
+    }
+    assert checked(owner, blur(3.0))["nodes"] == after["nodes"], "as it was, so is what is known"
+
+
+def test_results_are_found_by_key_and_images_have_thumbnails(owner: httpx2.Client) -> None:
+    run(owner, blur(5.0))
+    key = checked(owner, blur(5.0))["nodes"]["blur"]["key"]
+    result = owner.get(f"/v1/results/{key}").json()["outputs"]["output"]
+    assert (result["width"], result["height"]) == (48, 32)
+    whole = Image.open(BytesIO(owner.get(result["url"]).content))
+    small = Image.open(BytesIO(owner.get(f"{result['url']}?side=16").content))
+    assert whole.size == (48, 32) and max(small.size) == 16 and small.format == "WEBP"
+    assert owner.get("/v1/results/" + "0" * 32).status_code == 404
+
+
+def test_a_run_up_to_a_node_computes_no_more(owner: httpx2.Client) -> None:
+    edited = blur(6.0)
+    assert checked(owner, edited, targets=["blur"])["will_run"] == 1
+    assert run(owner, edited, targets=["blur"])["state"] == "done"
+    assert states(checked(owner, edited))["blur"] == "known"
+    assert states(checked(owner, edited))["invert"] == "missing"
+
+
+def test_a_mistake_is_told_at_its_node_and_spares_the_rest(owner: httpx2.Client) -> None:
+    found = checked(owner, blur("much"))
+    (problem,) = found["problems"]
+    assert (problem["node"], problem["property"]) == ("blur", "radius")
+    assert states(found) == {
+        "photo": states(found)["photo"],
+        "blur": "broken",
+        "invert": "broken",
+        "out": "broken",
+    }
+    assert states(found)["photo"] in ("known", "missing", "unneeded")
+
+
+def test_a_near_miss_can_be_taken(owner: httpx2.Client) -> None:
+    misspelled = document({"a": ("lib.pillow.filter.Blurr", {})}, [])
+    (problem,) = checked(owner, misspelled)["problems"]
+    assert problem["fix"]["value"] == "lib.pillow.filter.Blur"
+
+
+def test_a_drawn_seed_is_never_known(owner: httpx2.Client) -> None:
+    noise = document(
+        {
+            "noise": ("lib.pillow.draw.GaussianNoise", {"seed": -1, "width": 8, "height": 8}),
+            "out": ("nodetool.output.Output", {"name": "x"}),
+        },
+        ["noise.output > out.value"],
+    )
+    for _ in range(2):
+        found = checked(owner, noise)["nodes"]["noise"]
+        assert (found["state"], found["key"]) == ("volatile", None)
+        assert run(owner, noise)["state"] == "done"
+
+
+def test_a_file_is_saved_as_lines_and_not_over_anothers_changes(
+    editor: LiveEditor, owner: httpx2.Client
+) -> None:
+    new = blur(1.0).to_json()
+    made = owner.put("/v1/workflows/mine/night/document", json=new)
+    assert made.status_code == 422 or made.status_code == 200, made.text
+    first = owner.put("/v1/workflows/mine/document", json=new)
+    assert first.status_code == 200 and first.json()["problems"] == []
+    assert owner.put("/v1/workflows/mine/document", json=new).status_code == 412, "it exists"
+    etag = first.json()["etag"]
+    path = editor.graphs / "mine.json"
+    assert sum('"type": "lib.pillow' in line for line in path.read_text().splitlines()) == 2
+    assert owner.get("/v1/workflows/mine/document").headers["etag"] == etag
+    path.write_text(path.read_text().replace("1.0", "9.0"))
+    stale = owner.put(
+        "/v1/workflows/mine/document", json=blur(2.0).to_json(), headers={"if-match": etag}
+    )
+    assert stale.status_code == 412 and stale.headers["etag"] != etag
+    assert "9.0" in path.read_text()
+    saved = owner.put(
+        "/v1/workflows/mine/document",
+        json=blur(2.0).to_json(),
+        headers={"if-match": stale.headers["etag"]},
+    )
+    assert saved.status_code == 200
+    (version,) = owner.get("/v1/workflows/mine/versions").json()["versions"]
+    kept = owner.get(f"/v1/workflows/mine/versions/{version['id']}")
+    assert "9.0" in kept.text, "what somebody else wrote is not lost"
+
+
+def test_a_document_with_mistakes_is_saved_too(editor: LiveEditor, owner: httpx2.Client) -> None:
+    answer = owner.put("/v1/workflows/wrong/document", json=blur("much").to_json())
+    assert answer.status_code == 200 and answer.json()["problems"]
+    assert (editor.graphs / "wrong.json").is_file()
+    assert "wrong" in owner.get("/v1/workflows").json()["problems"]
+
+
+@pytest.mark.parametrize(
+    "name", ["..%2fout", "a%2f..%2f..%2fout", ".hidden", "con", "a%00b", "a%5cb", "x."]
+)
+def test_a_name_can_not_lead_out_of_the_folder(name: str, owner: httpx2.Client) -> None:
+    answer = owner.put(f"/v1/workflows/{name}/document", json=blur().to_json())
+    assert answer.status_code in (404, 422), answer.text
+
+
+def test_a_link_out_of_the_folder_is_not_followed(
+    editor: LiveEditor, owner: httpx2.Client, tmp_path: Any
+) -> None:
+    (tmp_path / "secret.json").write_text("{}")
+    (editor.graphs / "link.json").symlink_to(tmp_path / "secret.json")
+    try:
+        assert owner.get("/v1/workflows/link/document").status_code == 403
+        answer = owner.put("/v1/workflows/link/document", json=blur().to_json())
+        assert answer.status_code == 403 and (tmp_path / "secret.json").read_text() == "{}"
+    finally:
+        (editor.graphs / "link.json").unlink()
+
+
+def test_drafts_moves_and_deletes(editor: LiveEditor, owner: httpx2.Client) -> None:
+    owner.put("/v1/workflows/old/document", json=blur(1.5).to_json())
+    assert owner.get("/v1/workflows/old/draft").json() is None
+    draft = {"document": blur(7.5).to_json(), "etag": ""}
+    assert owner.put("/v1/workflows/old/draft", json=draft).status_code == 204
+    assert owner.get("/v1/workflows/old/draft").json()["document"] == draft["document"]
+    assert owner.post("/v1/workflows/old/move", json={"to": "renamed"}).status_code == 204
+    assert not (editor.graphs / "old.json").exists()
+    assert owner.get("/v1/workflows/renamed/draft").json()["document"] == draft["document"]
+    assert owner.post("/v1/workflows/renamed/move", json={"to": "blur"}).status_code == 412
+    assert owner.delete("/v1/workflows/renamed").status_code == 204
+    assert owner.get("/v1/workflows/renamed/document").status_code == 404
+    (version,) = owner.get("/v1/workflows/renamed/versions").json()["versions"]
+    assert version["bytes"] > 0, "what was deleted can be had back"
+
+
+def test_files_that_are_dropped_are_told_apart(editor: LiveEditor, owner: httpx2.Client) -> None:
+    def read(content: bytes, name: str) -> dict[str, Any]:
+        answer = owner.post(f"/v1/read?name={name}", content=content)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    assert read(blur().to_bytes(), "a.json")["document"]["graph"]["nodes"][1]["id"] == "blur"
+    photo = read((editor.graphs / "photo.png").read_bytes(), "p.png")
+    assert photo["kind"] == "image" and photo["upload"]["width"] == 48 and "document" not in photo
+    job = run(owner, blur(8.0))
+    made = read(owner.get(job["outputs"]["result"]["url"]).content, "made.png")
+    assert made["kind"] == "image"
+    assert made["document"]["graph"]["nodes"], "an image brings the workflow that made it"
+    comfy = {"1": {"class_type": "LoadImage", "inputs": {"image": "a.png"}}}
+    assert read(json.dumps(comfy).encode(), "c.json")["kind"] in ("comfyui", "unknown")
+    assert read(b"nothing", "x.bin")["kind"] == "unknown"
+
+
+def test_the_stream_tells_of_a_job_from_its_beginning(owner: httpx2.Client) -> None:
+    with owner.stream("GET", "/v1/events") as stream:
+        lines = stream.iter_lines()
+        job = owner.post("/v1/runs", json={"workflow": blur(9.0).to_json(), "name": "blur"}).json()[
+            "id"
+        ]
+        found = []
+        for line in lines:
+            if line.startswith("data: "):
+                event = json.loads(line.removeprefix("data: "))
+                if event["job"] == job:
+                    found.append(event)
+            if found and found[-1]["event"] == "job_ended":
+                break
+    assert [event["n"] for event in found] == list(range(1, len(found) + 1))
+    names = [event["event"] for event in found]
+    assert names[0] == "job_queued" and names.count("node_finished") == 4
+
+
+def test_nodes_are_tidied_from_left_to_right(owner: httpx2.Client) -> None:
+    nodes = [{"id": name, "width": 200, "height": 100} for name in "abc"]
+    edges = [{"source": "a", "target": "b"}, {"source": "b", "target": "c"}]
+    places = owner.post("/v1/layout", json={"nodes": nodes, "edges": edges}).json()["positions"]
+    assert places["a"]["x"] < places["b"]["x"] < places["c"]["x"]
+    circle = [*edges, {"source": "c", "target": "a"}]
+    answer = owner.post("/v1/layout", json={"nodes": nodes, "edges": circle})
+    assert answer.status_code == 200 and len(answer.json()["positions"]) == 3
+
+
+def test_the_catalogue_says_what_may_be_connected(owner: httpx2.Client) -> None:
+    answer = owner.get("/v1/nodes")
+    found = answer.json()
+    by_type = {node["type"]: node for node in found["nodes"]}
+    node = by_type["lib.pillow.filter.Blur"]
+    (output,) = node["outputs"]
+    image = next(prop for prop in node["properties"] if prop["name"] == "image")
+    radius = next(prop for prop in node["properties"] if prop["name"] == "radius")
+    assert found["accepts"][output["type"]][image["type"]] == 1
+    assert found["accepts"][output["type"]][radius["type"]] == 0
+    assert found["types"][image["type"]]["kind"] == "image" and radius["min"] >= 0
+    again = owner.get("/v1/nodes", headers={"if-none-match": answer.headers["etag"]})
+    assert again.status_code == 304
