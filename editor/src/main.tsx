@@ -1,4 +1,5 @@
 /** Begins: session, catalogue, the workflow that the address or the server names. */
+import { effect } from "@preact/signals";
 import { render } from "preact";
 import "./style/tokens.css";
 import "./style/base.css";
@@ -7,12 +8,12 @@ import "./style/parts.css";
 import "./style/views.css";
 import { keepChecking } from "./app/checking.ts";
 import { takeDrops } from "./app/dropping.ts";
-import { keepDrafts, loadWorkflows, newWorkflow, openWorkflow, recoverNameless } from "./app/files.ts";
+import { fileTitle, keepDrafts, loadWorkflows, newWorkflow, openWorkflow, recoverNameless } from "./app/files.ts";
 import { loadHistory } from "./app/jobs.ts";
 import { followRoute, go, parseRoute, route } from "./app/route.ts";
 import { follow } from "./app/running.ts";
 import { keepSettings } from "./app/settings.ts";
-import { file, server, status, types } from "./app/store.ts";
+import { file, server, status, types, unsaved } from "./app/store.ts";
 import { takeKey } from "./canvas/keys.ts";
 import { rebuild } from "./canvas/scene.ts";
 import { Types } from "./model/types.ts";
@@ -91,6 +92,9 @@ async function start(early?: Promise<Loaded>): Promise<void> {
   render(<App />, root);
   addEventListener("keydown", takeKey);
   takeDrops();
+  effect(() => {
+    document.title = `${unsaved.value ? "• " : ""}${fileTitle()} – ${t.app}`;
+  });
   followRoute((name) => {
     if (owner && name !== file.value.name) void openWorkflow(name);
   });

@@ -267,6 +267,13 @@ export interface WorkflowsAnswer {
   problems: Record<string, Problem[]>;
 }
 
+/**
+ * GET /v1/workflows/{name}/document answers the file itself, as JSON, with its ETag.
+ * GET /v1/workflows/{name}/files?path=assets/a.png&side=256 answers an image beside the file.
+ * POST /v1/workflows/{name}/runs is that of today with `previews`; an image that is an input's default
+ * stands in `inputs` as an ImageValue, so that clients see it.
+ * GET /v1/jobs/{id}/document and GET …/versions/{id} answer the document alone.
+ */
 /** PUT /v1/workflows/{name}/document with If-Match or If-None-Match; 412 where the file is another. */
 export interface SavedAnswer {
   etag: string;
