@@ -1,12 +1,11 @@
 """
-Kills workers and servers at random while jobs are accepted and run, and checks that no accepted job
-is lost and none done twice.
+Kill workers and servers at random while jobs run; check that none is lost or done twice.
 
     python bench/job_faults.py [--kills 50] [--seed 1]
 
 Half of the kills hit one of two workers, the other half a process that accepts jobs and runs them.
-Ends with an error where a job was lost, ended twice, gave another result, or where a node was
-computed again that was told to be finished.
+Ends with an error where a job was lost, ended twice, had another result, or where a node was
+computed again that was reported as finished.
 """
 
 from __future__ import annotations

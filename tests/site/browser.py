@@ -44,10 +44,7 @@ def installed() -> str | None:
 
 
 def _pipe() -> tuple[int, int]:
-    """
-    Return the ends of a pipe, reading and writing, above the numbers that the shell below gives
-    anew.
-    """
+    """Return the ends of a pipe, reading and writing, above the numbers that the shell reuses."""
     ends = os.pipe()
     moved = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in ends]
     for end in ends:
@@ -138,10 +135,7 @@ class Browser:
         return answer["result"].get("value")
 
     def wait_for(self, condition: str) -> Any:
-        """
-        Return the value of a condition in the page as soon as it holds, looked at before each
-        frame.
-        """
+        """Return the value of a condition in the page once it holds; try it before each frame."""
         return self.evaluate(
             "new Promise((done, failed) => { const end = performance.now() + 20000; (function"
             f" look() {{ const value = ({condition}); if (value) done(value); else if"
@@ -150,10 +144,7 @@ class Browser:
         )
 
     def be_new(self, *, width: int, height: int, phone: bool = False, dark: bool = False) -> None:
-        """
-        Be a first visitor, of whom no site knows anything, with a screen of a size and a preference
-        for light or dark.
-        """
+        """Be a first visitor, whom no site knows, with a screen of a size, in light or dark."""
         self._session = None
         if self._visitor:
             self.call("Target.disposeBrowserContext", browserContextId=self._visitor)
@@ -184,10 +175,7 @@ class Browser:
         )
 
     def complaints(self) -> list[str]:
-        """
-        Errors and warnings of the console, exceptions, and what could not be loaded, since the page
-        was opened.
-        """
+        """Return the console's errors and warnings, exceptions, and what could not be loaded."""
         found = []
         for event in self.events:
             details = event["params"]
