@@ -1,14 +1,14 @@
 """
-Measures the editor's page in a browser, and prints a table.
+Measure the editor's page in a browser, and print a table.
 
     nodetool edit FOLDER --no-browser      # prints an address, with a key
     python bench/editor.py ADDRESS FOLDER [--sizes 20,200,1000,5000]
 
-Graphs of these sizes are written into FOLDER, as `bench_20.json` and so on, and removed again. `ready`
-is the time from the request for the page until a node can be dragged. Each other figure is the main
-thread's work for a frame, in milliseconds, as Chromium counts it over 60 frames: `pan` with fields in
-view, `far` with everything in view, `zoom` in and out. `elements` is the most there were. With other
-work on the machine, compare sizes with each other.
+Graphs of these sizes are written into FOLDER, as `bench_20.json` and so on, and removed again.
+`ready` is the time from the request for the page until a node can be dragged. Each other figure is
+the main thread's work for a frame, in milliseconds, as Chromium counts it over 60 frames: `pan`
+with fields in view, `far` with everything in view, `zoom` in and out. `elements` is the most there
+were. With other work on the machine, compare sizes with each other.
 """
 
 from __future__ import annotations

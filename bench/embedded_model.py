@@ -94,8 +94,15 @@ def run(pipe: Any, wishes: list[Edit], strength: float, batch: int = 8) -> NDArr
         some = wishes[start : start + batch]
         images = [Image.fromarray(render.image(edit.before)) for edit in some]
         seeds = [torch.Generator().manual_seed(start + index) for index in range(len(some))]
-        made = pipe([edit.prompt for edit in some], image=images, strength=strength, num_inference_steps=25, guidance_scale=7.5,
-                    generator=seeds, output_type="np").images  # fmt: skip
+        made = pipe(
+            [edit.prompt for edit in some],
+            image=images,
+            strength=strength,
+            num_inference_steps=25,
+            guidance_scale=7.5,
+            generator=seeds,
+            output_type="np",
+        ).images
         results.append(np.rint(made * 255).astype(np.uint8))
     return np.concatenate(results)
 

@@ -3,8 +3,8 @@ The workflow document: nodes and edges as JSON.
 
 The form is `{"graph": {"nodes": [{"id", "type", "data", …}], "edges": [{"source", "sourceHandle",
 "target", "targetHandle", …}]}}`; a bare `{"nodes": …, "edges": …}` is read as well. Fields that are
-not known here are kept and written back. Reading checks the shape alone; `validation.build_graph` checks it
-against the nodes there are.
+not known here are kept and written back. Reading checks the shape alone; `validation.build_graph`
+checks it against the nodes there are.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`Any` switches mypy off, so there may only be less of it: `object` is checked, and so is `Json`."""
+"""`Any` switches mypy off, so there may only be less of it; `object` and `Json` are checked."""
 
 from __future__ import annotations
 

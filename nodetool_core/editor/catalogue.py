@@ -1,4 +1,4 @@
-"""The nodes there are, for the editor: types, what may be connected to what, and each node's form."""
+"""The nodes there are, for the editor: types, which may be connected, and each node's form."""
 
 from __future__ import annotations
 

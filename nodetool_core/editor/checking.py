@@ -1,8 +1,8 @@
 """
-What a document is about before it runs: its mistakes, and for each node whether its result is known.
+A document before it runs: its mistakes, and for each node whether its result is known.
 
 A document with mistakes is still looked at: nodes that are wrong, and what they feed, are left out,
-and the rest is told as if it stood alone.
+and the rest is reported as if it stood alone.
 """
 
 from __future__ import annotations

@@ -211,7 +211,7 @@ def _is_part(part: str) -> bool:
 
 
 def _folder(name: str) -> str:
-    """Return a folder's name for what is kept of a workflow: names may be long, and hold slashes."""
+    """Return the name of a workflow's folder: its own may be long, and hold slashes."""
     return hashlib.sha256(name.encode()).hexdigest()[:32]
 
 

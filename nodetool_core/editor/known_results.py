@@ -39,7 +39,7 @@ class _Source(NamedTuple):
 
 
 class KnownResults:
-    """The results in an engine's cache, as the page asks for them. Safe to use from many threads."""
+    """The results in an engine's cache, as the page requests them. Safe to use in many threads."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

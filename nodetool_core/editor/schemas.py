@@ -1,4 +1,4 @@
-"""What the editor's routes take, as pydantic classes; `editor/src/net/schema.ts` has the same names."""
+"""What the editor's routes take, as pydantic classes; names as in `editor/src/net/schema.ts`."""
 
 from __future__ import annotations
 

@@ -99,10 +99,7 @@ class Feed:
         self.accept: Property | None = None
         """The target property, where arriving values have to be checked."""
         self.copied: bool = True
-        """
-        Whether the value may be one that can be changed, so that whoever takes it gets a copy of its
-        own.
-        """
+        """Whether the value may be mutable, so that whoever takes it gets a copy of its own."""
         self.gathered: bool = False
         """The value is a list of items; with no loop to close, a list of the one."""
         self.in_loop: bool = False

@@ -102,7 +102,7 @@ class Scheduler:
     # -- the loop ----------------------------------------------------------------------------------
 
     def execute(self) -> None:
-        """Run until all that can be done is done; nothing is under way when it returns or raises."""
+        """Run until all that can be done is done; leave nothing under way, even where it raises."""
         try:
             self._run()
         except BaseException:

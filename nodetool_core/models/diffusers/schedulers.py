@@ -98,7 +98,7 @@ class _Placed:
 
 
 class _Unscaled:
-    """Has a method that Bria calls on all schedulers but those of one class, subclasses excepted."""
+    """A method that Bria calls on all schedulers but those of one class, subclasses excepted."""
 
     def scale_model_input(self, sample: Any, timestep: Any = None) -> Any:
         return sample

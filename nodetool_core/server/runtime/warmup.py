@@ -44,7 +44,7 @@ def open_models(
     settings: Settings, registry: Registry, listed: ModelAllowlist | None, hub: Hub | None = None
 ) -> ModelManager:
     """
-    Return the weights manager of a server or a worker, which gives out listed models alone, if there is a list.
+    Return the weights manager of a server or a worker; with a list, it lends no other models.
 
     Raises ModelError for what is no amount of memory.
 

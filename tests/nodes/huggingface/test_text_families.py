@@ -59,8 +59,10 @@ MADE = {
     "VQDiffusion": (32, 32),
 }
 """
-What comes out: Kandinsky 3 and 5 count on an autoencoder of factor 8, as the tiny ones have not; the
-others have one size.
+The sizes of results that differ from the size asked for.
+
+Kandinsky 3 and 5 count on an autoencoder of factor 8, which the tiny ones have not; the others have
+one size.
 """
 
 FURTHER_LOOPS = {"StableUnCLIP": (2,), "UnCLIP": (2, 7)}

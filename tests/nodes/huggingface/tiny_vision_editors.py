@@ -1,4 +1,4 @@
-"""Tiny pipelines that edit what a language model with eyes reads, and those that draw beside them."""
+"""Tiny pipelines that edit what a vision language model reads, and those that draw beside them."""
 
 from __future__ import annotations
 
