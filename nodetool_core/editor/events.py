@@ -9,11 +9,13 @@ one's time.
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Final
 
+from nodetool_core.assets.encode import encode_image
 from nodetool_core.errors import Problem
 from nodetool_core.jobs.job import Job, JobsError
 from nodetool_core.server.http.http_errors import public
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
     from nodetool_core.server.runtime.app_state import AppState
 
 _LOOK_SECONDS: Final = 0.1
+"""How often the jobs are looked at: a node has at most so many previews a second."""
+
+PREVIEW_SIDE: Final = 256
+"""Pixels of the square that previews are made to fit."""
+
 _COMMENT_SECONDS: Final = 15.0
 _JOBS: Final = 50
 """Newest jobs that are looked at; a queue that is longer shows the rest as they come up."""
@@ -40,10 +47,12 @@ async def stream(state: AppState, after: float) -> AsyncIterator[bytes]:
     since = after - _OVERLAP_SECONDS if after else time.time()
     seen: dict[str, int] = {}
     ended: set[str] = set()
+    previewed: dict[str, int] = {}
     spoken = time.monotonic()
     yield b": welcome\n\n"
     while not state.draining.is_set():
         found = await asyncio.to_thread(_news, state, seen, ended, since)
+        found += await asyncio.to_thread(_previews, state, previewed)
         for line in found:
             yield line
         if found:
@@ -70,6 +79,27 @@ def _news(state: AppState, seen: dict[str, int], ended: set[str], since: float) 
             lines.append(_line(job, event.number, event.name, event.at, event.data))
         if not more:
             ended.add(job.id)
+    return lines
+
+
+def _previews(state: AppState, previewed: dict[str, int]) -> list[bytes]:
+    lines = []
+    for job_id, preview in state.jobs.previews(previewed):
+        image = preview.image.copy()
+        image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+        encoded = base64.b64encode(encode_image(image, "WEBP", is_quick=True)).decode()
+        shown = {
+            "event": "node_preview",
+            "job": job_id,
+            "n": 0,
+            "at": time.time(),
+            "node_id": preview.node_id,
+            "step": preview.step,
+            "total": preview.total,
+            "image": f"data:image/webp;base64,{encoded}",
+        }
+        text = json.dumps(shown, separators=(",", ":"))
+        lines.append(f"event: node_preview\ndata: {text}\n\n".encode())
     return lines
 
 

@@ -196,6 +196,7 @@ class EditorRoutes:
                     outputs=wanted.targets,
                     on_error="continue",
                     use_cache=wanted.use_cache,
+                    previews=wanted.previews,
                 ),
             )
         )

@@ -13,17 +13,23 @@ class EventBuffer:
     """
     The listener of one run.
 
-    Of a node's progress since the last `seal`, the newest counts. Images are not kept; tracebacks
-    go to the worker's log and not to clients.
+    Of a node's progress since the last `seal`, the newest counts. Of previews, the newest of each
+    node is held while the run lasts, and none is stored. Tracebacks go to the worker's log and not
+    to clients.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._sealed: list[TimedEvent] = []
         self._open: dict[object, TimedEvent] = {}
+        self._previews: dict[str, tuple[int, NodePreview]] = {}
+        self._shown = 0
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, NodePreview):
+            with self._lock:
+                self._shown += 1
+                self._previews[event.node_id] = self._shown, event
             return
         if isinstance(event, NodeFailed):
             event = event._replace(traceback="")
@@ -32,6 +38,12 @@ class EventBuffer:
         with self._lock:
             self._open.pop(key, None)
             self._open[key] = timed
+
+    def previews(self, after: int) -> list[tuple[int, NodePreview]]:
+        """Return the newest preview of each node, numbered, of those after a number."""
+        with self._lock:
+            found = [one for one in self._previews.values() if one[0] > after]
+        return sorted(found, key=lambda one: one[0])
 
     def seal(self) -> bool:
         """Set apart what has happened so far. Whether there is anything to be stored."""

@@ -68,6 +68,8 @@ class JobOptions:
     """
     Whether it reads and writes no file of the machine that runs it: for workflows of strangers.
     """
+    previews: bool = False
+    """Whether images of each step are wanted, for who looks on in the process that runs it."""
     note: Mapping[str, Any] | None = None
     """
     JSON that whoever asks keeps with the job and finds in its record; nothing here looks at it.
@@ -89,6 +91,7 @@ class JobOptions:
             on_error=self.on_error,
             use_cache=self.use_cache,
             confined=self.confined,
+            previews=self.previews,
             policies=policies,
         )
 

@@ -55,6 +55,7 @@ from nodetool_core.registry import Registry
 
 if TYPE_CHECKING:
     from nodetool_core.engine.engine import Engine
+    from nodetool_core.engine.events import NodePreview
     from nodetool_core.jobs.dispatch import Dispatch
 
 
@@ -341,6 +342,21 @@ class Jobs:
                     yield event
                 if more and not found:
                     await subscription.wait(self.settings.poll)
+
+    def previews(self, seen: dict[str, int]) -> Sequence[tuple[str, NodePreview]]:
+        """
+        Return the newest previews of the jobs that run in this process, with the jobs' ids.
+
+        Args:
+            seen: The number of the last one that was looked at, by job; brought up to date.
+        """
+        found = []
+        for execution in self.heartbeat.executions():
+            job_id = execution.claim.job_id
+            for number, preview in execution.events.previews(seen.get(job_id, 0)):
+                seen[job_id] = number
+                found.append((job_id, preview))
+        return found
 
     # Files
 

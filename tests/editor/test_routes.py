@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from io import BytesIO
 from typing import Any
@@ -285,6 +286,37 @@ def test_the_stream_tells_of_a_job_from_its_beginning(owner: httpx2.Client) -> N
     assert [event["n"] for event in found] == list(range(1, len(found) + 1))
     names = [event["event"] for event in found]
     assert names[0] == "job_queued" and names.count("node_finished") == 4
+
+
+def test_images_of_each_step_are_shown_and_not_stored(owner: httpx2.Client) -> None:
+    painted = document(
+        {
+            "draw": (
+                "huggingface.text_to_image.TextToImage",
+                {"prompt": "a lake", "num_inference_steps": 4, "seed": 1},
+            ),
+            "out": ("nodetool.output.Output", {"name": "result"}),
+        },
+        ["draw.output > out.value"],
+    )
+    previews = []
+    with owner.stream("GET", "/v1/events") as stream:
+        lines = stream.iter_lines()
+        job = owner.post("/v1/runs", json={"workflow": painted.to_json()}).json()["id"]
+        for line in lines:
+            if not line.startswith("data: "):
+                continue
+            event = json.loads(line.removeprefix("data: "))
+            if event["job"] == job and event["event"] == "node_preview":
+                previews.append(event)
+            if event["job"] == job and event["event"] == "job_ended":
+                assert event["state"] == "done"
+                break
+    assert previews and {event["node_id"] for event in previews} == {"draw"}
+    content = base64.b64decode(previews[-1]["image"].partition(",")[2])
+    assert max(Image.open(BytesIO(content)).size) <= 256
+    stored = owner.get(f"/v1/jobs/{job}/events").text
+    assert "node_preview" not in stored
 
 
 def test_nodes_are_tidied_from_left_to_right(owner: httpx2.Client) -> None:
