@@ -14,6 +14,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
+from nodetool_core.models.diffusers.configuration import complete_configuration
 from nodetool_core.models.diffusers.schedulers import copied_scheduler, is_stateful
 from nodetool_core.models.diffusers.tasks import (
     automatic_class,
@@ -33,6 +34,7 @@ def prototype(base: Any, task: str, name: str) -> Any:
     Raises ModelError where it can't do the task.
     """
     target = check_task(type(base).__name__, task, name)
+    complete_configuration(base, target or type(base))
     components = base.components
     unet, vae = components.get("unet"), components.get("vae", components.get("movq"))
     in_channels = unet.config.get("in_channels") if unet is not None else None

@@ -80,6 +80,7 @@ ITSELF: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         ),
         "inpainting": (
             "AmusedInpaintPipeline",
+            "ChromaInpaintPipeline",
             "Flux2KleinInpaintPipeline",
             "FluxFillPipeline",
             "FluxKontextInpaintPipeline",
@@ -128,6 +129,7 @@ RELATED: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         },
         "inpainting": {
             "AmusedPipeline": "AmusedInpaintPipeline",
+            "ChromaPipeline": "ChromaInpaintPipeline",
             "Flux2KleinPipeline": "Flux2KleinInpaintPipeline",
             "FluxKontextPipeline": "FluxKontextInpaintPipeline",
             "LatentConsistencyModelPipeline": "StableDiffusionInpaintPipeline",
@@ -184,10 +186,6 @@ UNFIT: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
     (
         "takes `image` for what its adapter follows, and no node gives an image to a T2I-Adapter",
         re.compile(r"Adapter"),
-    ),
-    (
-        "fills in with a class of diffusers that fails on the configuration of its own models",
-        re.compile(r"^ChromaInpaint"),
     ),
     (
         "reads images in bfloat16 whatever the model computes in, which fails elsewhere",

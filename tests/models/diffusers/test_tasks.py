@@ -120,7 +120,6 @@ def test_m8_what_is_let_through_can_be_called_with_what_the_task_gives(task: str
         ("AudioLDM2Pipeline", "makes sound"),
         ("FluxPriorReduxPipeline", "belongs into `redux`"),
         ("StableDiffusionAdapterPipeline", "T2I-Adapter"),
-        ("ChromaInpaintPipeline", "fails on the configuration"),
         ("ZImageOmniPipeline", "does text-to-image, and reads images in bfloat16"),
         ("OmniGenPipeline", "torchvision"),
         ("StableDiffusionUpscalePipeline", "does image-to-image, upscaling"),

@@ -48,6 +48,7 @@ IMAGE_TO_IMAGE = {
 
 INPAINTING = {
     "AmusedInpaintPipeline": "amused",
+    "ChromaInpaintPipeline": "chroma_inpainting",
     "Flux2KleinInpaintPipeline": "flux2_klein_inpainting",
     "FluxControlInpaintPipeline": "flux_control",
     "FluxControlNetInpaintPipeline": "controlnet_flux",
@@ -112,7 +113,7 @@ What is in here is in the tables of docs/models.md, and was not seen to be so.
 """
 
 SLOW = {
-    *("bria_fibo_edit", "hunyuan_image_refiner"),
+    *("bria_fibo_edit", "chroma", "chroma_inpainting", "hunyuan_image_refiner"),
     *("joyimage_edit", "kandinsky5_edit", "longcat_edit"),
     *("flux", "flux2", "flux2_klein", "flux2_klein_inpainting", "flux2_klein_kv"),
     *("flux_control", "flux_fill", "flux_kontext", "flux_kontext_inpainting", "controlnet_flux"),
@@ -127,6 +128,7 @@ large images.
 SIZES = {
     "amused": (32, 28),
     "chroma_image": (112, 80),
+    "chroma_inpainting": (112, 80),
     "deepfloyd_if": (32, 32),
     "bria_fibo2": (128, 128),
     "bria_fibo_edit": (512, 512),

@@ -22,6 +22,10 @@ def chroma_image() -> DiffusionPipeline:
     return _over(chroma(), "ChromaImg2ImgPipeline")
 
 
+def chroma_inpainting() -> DiffusionPipeline:
+    return _over(chroma(), "ChromaInpaintPipeline")
+
+
 def flux2_klein_inpainting() -> DiffusionPipeline:
     return _over(flux2_klein(), "Flux2KleinInpaintPipeline")
 
@@ -46,6 +50,12 @@ def _over(pipeline: DiffusionPipeline, class_name: str) -> DiffusionPipeline:
 
 RELATIVES = {
     builder.__name__: builder
-    for builder in (chroma_image, flux2_klein_inpainting, flux2_klein_kv, flux_kontext_inpainting)
+    for builder in (
+        chroma_image,
+        chroma_inpainting,
+        flux2_klein_inpainting,
+        flux2_klein_kv,
+        flux_kontext_inpainting,
+    )
 }
 """By name."""
