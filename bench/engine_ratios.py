@@ -24,11 +24,11 @@ from engine_rivals import RIVALS
 from pydantic import BaseModel
 
 from nodetool_core import Node, Registry, inputs
-from nodetool_core import graph as graphs
 from nodetool_core.engine.engine import Engine
 from nodetool_core.engine.options import RunOptions
 from nodetool_core.engine.result import RunResult
 from nodetool_core.graph import Graph
+from nodetool_core.validation import build_graph
 from nodetool_core.workflow import WorkflowDocument
 
 SIZE: Final = 5_000
@@ -203,7 +203,7 @@ def _reading(of: Shape, rounds: int) -> Figure:
         registry = Registry(node_classes=NODES)
 
         def ours() -> None:
-            graph = graphs.build(WorkflowDocument.from_text(text), registry)
+            graph = build_graph(WorkflowDocument.from_text(text), registry)
             engine.plan(graph, RunOptions())
 
         for _ in range(rounds):

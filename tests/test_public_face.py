@@ -85,7 +85,7 @@ MAY_IMPORT_HEAVY = (
 """The last for values that are tensors already: nobody else's run imports anything there."""
 
 
-IN_CIRCLES = {"engine": 3, "server": 2}
+IN_CIRCLES = {"engine": 3}
 """How many modules of a room import each other in a circle still. The numbers only go down."""
 
 
