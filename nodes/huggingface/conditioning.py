@@ -35,7 +35,6 @@ from nodetool_core.models.diffusers.families import (
 )
 from nodetool_core.models.diffusers.modules import clone_sharing_parameters, shown_in_compute_dtype
 from nodetool_core.models.diffusers.scheduler_choice import check_scheduler, set_scheduler
-from nodetool_core.models.diffusers.tasks import is_untried
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -95,32 +94,11 @@ def conditioned_pipeline(
         if not conditioning.controlnet.is_empty():
             net = _with_dtype_of(model, conditioning.controlnet, "controlnet", context)
             add_controlnet(lease, task, net, conditioning.control_image, stack, context)
-        name = type(lease.pipeline).__name__
         set_scheduler(lease.pipeline, conditioning.scheduler, context)
         _load_loras(lease.pipeline, conditioning.loras, stack, context)
         if not conditioning.ip_adapter_model.is_empty():
             _load_ip_adapter(lease, conditioning, model, stack, context)
-        if is_untried(name, task):
-            stack.enter_context(_untested(name, task, context))
         yield lease
-
-
-@contextmanager
-def _untested(name: str, task: str, context: Context) -> Iterator[None]:
-    """Warn of a pipeline that no test has run for a task, and explain its failure."""
-    context.warn(f"{name} has not been tried here for {task}: look closely at what it makes.")
-    try:
-        yield
-    except (TypeError, AttributeError, LookupError, RuntimeError, NotImplementedError) as error:
-        message = (
-            f"{name} has not been tried here for {task}, and failed: {type(error).__name__}:"
-            f" {error}"
-        )
-        hint = (
-            "Choose a model of a family that the documentation's page on models lists for this"
-            " task."
-        )
-        raise NodeError(message, hint, code="pipeline_refused", where="model") from error
 
 
 def conditioning_arguments(

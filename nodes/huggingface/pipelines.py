@@ -189,7 +189,7 @@ def _image_argument(
     pipeline: Any, image: Image.Image, reference_images: Sequence[Image.Image]
 ) -> Any:
     """Return the image as a pipeline takes it: by itself, or in a list with reference images."""
-    if reference_images or any(quirk.image_as_list for quirk in quirks_of(type(pipeline).__name__)):
+    if reference_images:
         return [image, *reference_images]
     return _in_mode_of_vae(pipeline, image)
 

@@ -46,8 +46,6 @@ class FamilyQuirk:
     """Side of the square that the models were trained at, in pixels, where none is configured."""
     uses_global_rng: bool = False
     """Whether it also draws from torch's global random generator."""
-    image_as_list: bool = False
-    """Whether a single image has to be passed as a list of one."""
     reference_images: bool = False
     """Whether it takes several images."""
     any_area: bool = False
@@ -141,6 +139,11 @@ _QUIRKS = (
         re.compile(r"^(LongCat|ErnieImage)"),
         adds={"enable_prompt_rewrite": False, "use_pe": False},
     ),
+    # It takes both, warns, and was distilled to do without.
+    FamilyQuirk(
+        re.compile(r"^DreamLiteMobile"),
+        renames={"guidance_scale": "", "image_guidance_scale": ""},
+    ),
     FamilyQuirk(
         re.compile(r"^HunyuanImage"), renames={"guidance_scale": "distilled_guidance_scale"}
     ),
@@ -166,11 +169,11 @@ _QUIRKS = (
     FamilyQuirk(re.compile(r"^LDMSuperResolution"), side_multiple=32),
     # It cuts the mask to such multiples, and the mask has to fit the latents.
     FamilyQuirk(re.compile(r"^AmusedInpaint"), has_coarse_latents=True),
-    FamilyQuirk(re.compile(r"^GlmImage"), image_as_list=True),
     # They sample the VAE's posterior, or the tokens of a language model, without their generator.
     FamilyQuirk(
         re.compile(
-            r"^(CogView4Control|GlmImage|HunyuanDiTControlNet|StableDiffusion3ControlNet|QwenImageControlNetInpaint)"
+            r"^(CogView4Control|GlmImage|HunyuanDiTControlNet|JoyImage|StableDiffusion3ControlNet"
+            r"|QwenImageControlNetInpaint)"
         ),
         uses_global_rng=True,
     ),

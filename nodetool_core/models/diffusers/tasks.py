@@ -5,9 +5,9 @@ The table by which a model is refused before its weights are fetched or read.
 
 A class does a task where the automatic choice of diffusers names it or a class over the same
 weights (`auto_pipeline`), where `RELATED` names one, or where `ITSELF` lists it; a test runs each.
-No test has run those of `UNTRIED`, and each use says so. All others are refused with a reason:
-they make no images (`OTHER_RESULTS`), or they need what no node gives (`UNFIT`). A test goes
-through every pipeline class of the installed diffusers and finds each in exactly one place.
+All others are refused with a reason: they make no images (`OTHER_RESULTS`), or they need what no
+node gives (`UNFIT`). A test goes through every pipeline class of the installed diffusers and finds
+each in exactly one place.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ ITSELF: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "HiDreamImagePipeline",
             "HunyuanDiTControlNetPipeline",
             "HunyuanImagePipeline",
+            "Kandinsky5T2IPipeline",
             "LDMTextToImagePipeline",
             "LongCatImagePipeline",
             "PRXPixelPipeline",
@@ -89,12 +90,18 @@ ITSELF: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "ZImageControlNetInpaintPipeline",
         ),
         "editing": (
+            "BriaFibo2Pipeline",
             "BriaFiboEditPipeline",
+            "DreamLiteMobilePipeline",
+            "DreamLitePipeline",
             "Flux2KleinKVPipeline",
             "Flux2KleinPipeline",
             "Flux2Pipeline",
             "FluxKontextPipeline",
+            "JoyImageEditPipeline",
+            "Kandinsky5I2IPipeline",
             "LongCatImageEditPipeline",
+            "QwenImage21Pipeline",
             "QwenImageEditPipeline",
             "QwenImageEditPlusPipeline",
             "StableDiffusionInstructPix2PixPipeline",
@@ -141,22 +148,6 @@ Task to what does it over the same weights, by the class that repositories name:
 automatic choice of diffusers lacks.
 """
 
-UNTRIED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "text-to-image": ("Kandinsky5T2IPipeline",),
-        "editing": (
-            "BriaFibo2Pipeline",
-            "DreamLiteMobilePipeline",
-            "DreamLitePipeline",
-            "GlmImagePipeline",
-            "JoyImageEditPipeline",
-            "Kandinsky5I2IPipeline",
-            "QwenImage21Pipeline",
-        ),
-    }
-)
-"""As `ITSELF`, judged by what they take and return alone: no test here has run them."""
-
 OTHER_RESULTS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
     ("estimates depth, normals or materials", re.compile(r"^Marigold")),
     ("makes images with a depth map", re.compile(r"LDM3D")),
@@ -186,6 +177,10 @@ UNFIT: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
     (
         "takes `image` for what its adapter follows, and no node gives an image to a T2I-Adapter",
         re.compile(r"Adapter"),
+    ),
+    (
+        "reads images with code of diffusers that does not fit the installed transformers",
+        re.compile(r"^GlmImage"),
     ),
     (
         "reads images in bfloat16 whatever the model computes in, which fails elsewhere",
@@ -295,11 +290,6 @@ def related_class(class_name: str, task: str) -> type | None:
     return None if name is None else getattr(diffusers, name)
 
 
-def is_untried(class_name: str, task: str) -> bool:
-    """Whether a class is let through for a task although no test has run it."""
-    return class_name in UNTRIED.get(task, ())
-
-
 def makes_no_images(class_name: str) -> str:
     """Return what a class does instead of making images; an empty text where it makes some."""
     return next((what for what, names in OTHER_RESULTS if names.search(class_name)), "")
@@ -313,10 +303,7 @@ def tasks_of(class_name: str) -> list[str]:
     for task in dict.fromkeys([*AUTO, *ITSELF]):
         target = _chosen(class_name, task)
         doing = class_name if target is None else target.__name__
-        if (target is not None and task in AUTO) or doing in (
-            *ITSELF.get(task, ()),
-            *UNTRIED.get(task, ()),
-        ):
+        if (target is not None and task in AUTO) or doing in ITSELF.get(task, ()):
             found.append(task)
     return found
 

@@ -20,7 +20,6 @@ from nodetool_core.models.diffusers.tasks import (
     OTHER_RESULTS,
     RELATED,
     UNFIT,
-    UNTRIED,
     check_task,
     makes_no_images,
     tasks_of,
@@ -60,7 +59,7 @@ def test_m8_every_pipeline_of_diffusers_has_a_verdict() -> None:
 
 def test_m8_the_table_names_nothing_that_diffusers_lacks() -> None:
     known = pipelines()
-    named = {name for table in (ITSELF, UNTRIED) for names in table.values() for name in names}
+    named = {name for names in ITSELF.values() for name in names}
     named |= {name for pairs in RELATED.values() for pair in pairs.items() for name in pair}
     assert named - known.keys() == set()
     unused = [
@@ -70,12 +69,6 @@ def test_m8_the_table_names_nothing_that_diffusers_lacks() -> None:
         if not any(names.search(name) for name in known)
     ]
     assert unused == []
-
-
-def test_m8_a_pipeline_is_tried_or_not() -> None:
-    assert [
-        (task, name) for task in ITSELF for name in ITSELF[task] if name in UNTRIED.get(task, ())
-    ] == []
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -120,6 +113,7 @@ def test_m8_what_is_let_through_can_be_called_with_what_the_task_gives(task: str
         ("AudioLDM2Pipeline", "makes sound"),
         ("FluxPriorReduxPipeline", "belongs into `redux`"),
         ("StableDiffusionAdapterPipeline", "T2I-Adapter"),
+        ("GlmImagePipeline", "does text-to-image, and reads images with code of diffusers"),
         ("ZImageOmniPipeline", "does text-to-image, and reads images in bfloat16"),
         ("OmniGenPipeline", "torchvision"),
         ("StableDiffusionUpscalePipeline", "does image-to-image, upscaling"),

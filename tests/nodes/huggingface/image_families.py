@@ -77,12 +77,18 @@ INPAINTING = {
 }
 
 EDITING = {
+    "BriaFibo2Pipeline": "bria_fibo2",
     "BriaFiboEditPipeline": "bria_fibo_edit",
+    "DreamLiteMobilePipeline": "dreamlite_mobile",
+    "DreamLitePipeline": "dreamlite",
     "Flux2KleinKVPipeline": "flux2_klein_kv",
     "Flux2KleinPipeline": "flux2_klein",
     "Flux2Pipeline": "flux2",
     "FluxKontextPipeline": "flux_kontext",
+    "JoyImageEditPipeline": "joyimage_edit",
+    "Kandinsky5I2IPipeline": "kandinsky5_edit",
     "LongCatImageEditPipeline": "longcat_edit",
+    "QwenImage21Pipeline": "qwen_image_21",
     "QwenImageEditPipeline": "qwen_edit",
     "QwenImageEditPlusPipeline": "qwen_edit_plus",
     "StableDiffusionInstructPix2PixPipeline": "instruct_pix2pix",
@@ -113,8 +119,9 @@ What is in here is in the tables of docs/models.md, and was not seen to be so.
 """
 
 SLOW = {
-    *("bria_fibo_edit", "chroma", "chroma_inpainting", "hunyuan_image_refiner"),
-    *("joyimage_edit", "kandinsky5_edit", "longcat_edit"),
+    *("bria_fibo2", "bria_fibo_edit", "chroma", "chroma_inpainting", "dreamlite"),
+    *("dreamlite_mobile", "hunyuan_image_refiner", "joyimage_edit", "kandinsky5_edit"),
+    *("longcat_edit", "qwen_image_21"),
     *("flux", "flux2", "flux2_klein", "flux2_klein_inpainting", "flux2_klein_kv"),
     *("flux_control", "flux_fill", "flux_kontext", "flux_kontext_inpainting", "controlnet_flux"),
     *("qwen_image", "qwen_edit", "qwen_edit_plus", "qwen_layered", "controlnet_qwen_inpainting"),
@@ -130,16 +137,14 @@ SIZES = {
     "chroma_image": (112, 80),
     "chroma_inpainting": (112, 80),
     "deepfloyd_if": (32, 32),
-    "bria_fibo2": (128, 128),
     "bria_fibo_edit": (512, 512),
-    "dreamlite": (96, 88),
-    "dreamlite_mobile": (96, 88),
     "joyimage_edit": (1024, 1024),
     "kandinsky": (64, 64),
     "kandinsky5_edit": (1024, 1024),
     "longcat_edit": (768, 768),
     "qwen_edit": (768, 704),
     "qwen_edit_plus": (768, 704),
+    "qwen_image_21": (768, 704),
     "qwen_layered": (640, 640),
     "sana_sprint": (64, 32),
 }

@@ -78,6 +78,9 @@ BASES = {
 }
 """Class that repositories name, and that more is done with than diffusers chooses, to its model."""
 
+TRANSPARENT = {"QwenImage21Pipeline", "QwenImageLayeredPipeline"}
+"""Pipelines whose images have an alpha channel."""
+
 OTHER_WEIGHTS = {"StableDiffusionInpaintPipeline"}
 """What is run above with the weights of another family."""
 
@@ -257,7 +260,7 @@ def test_a_family_runs(
     with manager.use(values["model"], loaded, context=recorder.context) as lease:
         pipeline = lease.pipeline
         assert type(pipeline).__name__ == name
-    assert base.mode == ("RGBA" if "Layered" in name else "RGB")
+    assert base.mode == ("RGBA" if name in TRANSPARENT else "RGB")
     assert base.size == OWN_SIZES.get(name, size)
     loops = [
         steps_of(name, values["num_inference_steps"], values.get("strength")),

@@ -39,6 +39,7 @@ PLAIN = {
     "IF": "deepfloyd_if",
     "Ideogram4": "ideogram4",
     "Kandinsky3": "kandinsky3",
+    "Kandinsky5T2I": "kandinsky5",
     "KandinskyCombined": "kandinsky",
     "KandinskyV22Combined": "kandinsky22",
     "Krea2": "krea2",

@@ -45,8 +45,9 @@ def save_lora(family: str, path: Path) -> str:
     pipeline = _built(family)
     name = "unet" if hasattr(pipeline, "unet") else "transformer"
     denoiser: Any = getattr(pipeline, name)
+    layers = ["to_q", "to_v", "to_query", "to_value"]
     denoiser.add_adapter(
-        LoraConfig(r=2, lora_alpha=2, target_modules=["to_q", "to_v"], init_lora_weights="gaussian")
+        LoraConfig(r=2, lora_alpha=2, target_modules=layers, init_lora_weights="gaussian")
     )
     generator = torch.Generator().manual_seed(1)
     tensors = {

@@ -49,13 +49,13 @@ def bria() -> DiffusionPipeline:
     )
 
 
-def wan_vae(levels: int, latents: int = 4, width: int = 4) -> AutoencoderKLWan:
+def wan_vae(levels: int, latents: int = 4, blocks: int = 1) -> AutoencoderKLWan:
     """Return an autoencoder of films, of which one frame is used."""
     return AutoencoderKLWan(
-        base_dim=width,
+        base_dim=4,
         z_dim=latents,
         dim_mult=[1] * levels,
-        num_res_blocks=1,
+        num_res_blocks=blocks,
         temperal_downsample=[False] * (levels - 1),
         latents_mean=[0.0] * latents,
         latents_std=[1.0] * latents,

@@ -153,9 +153,10 @@ def reader_tokenizer() -> PreTrainedTokenizerFast:
     return speller(*_PIECES)
 
 
-def qwen3_vl_processor() -> Any:
+def qwen3_vl_processor(side: int = 64) -> Any:
+    """Return a processor that shows the model images of at most the area of a square."""
     images = Qwen2VLImageProcessor(
-        patch_size=16, size={"shortest_edge": 32 * 32, "longest_edge": 64 * 64}
+        patch_size=16, size={"shortest_edge": 32 * 32, "longest_edge": side * side}
     )
     return without_videos(Qwen3VLProcessor)(
         image_processor=images, tokenizer=reader_tokenizer(), chat_template=CHAT

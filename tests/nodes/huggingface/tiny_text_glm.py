@@ -26,7 +26,7 @@ from transformers import (
     T5EncoderModel,
 )
 
-from tests.nodes.huggingface.tiny_language_models import CHAT, glm, opening_tokenizer, speller
+from tests.nodes.huggingface.tiny_language_models import glm, opening_tokenizer, speller
 from tests.nodes.huggingface.tiny_parts import WIDTH, t5_encoder, t5_tokenizer, vae
 
 _CODES = 32
@@ -77,13 +77,25 @@ def cogview4_control() -> DiffusionPipeline:
     return CogView4ControlPipeline(**_cogview4_parts(8))
 
 
+_CHAT = (
+    "{% for part in messages[0]['content'] %}{% if part['type'] == 'image' %}<|image|>{% else %}"
+    "{{ part['text'] }}{% endif %}{% endfor %}"
+)
+"""The parts of the first message, each image as the token that stands for it."""
+
+
 def _glm_image_processor() -> GlmImageProcessor:
     names = {"image_token": "<|image|>", "grid_bos_token": "<sop>", "grid_eos_token": "<eop>"}
     tokenizer = speller("<pad>", "<start>", *names.values(), bos_token="<start>", **names)
     return GlmImageProcessor(
-        image_processor=GlmImageImageProcessor(patch_size=16),
+        image_processor=GlmImageImageProcessor(
+            patch_size=16,
+            temporal_patch_size=1,
+            merge_size=1,
+            size={"shortest_edge": 512 * 512, "longest_edge": 2048 * 2048},
+        ),
         tokenizer=tokenizer,
-        chat_template=CHAT,
+        chat_template=_CHAT,
     )
 
 
@@ -102,7 +114,7 @@ def glm_image() -> DiffusionPipeline:
             "num_hidden_layers": 2,
             "num_attention_heads": 2,
             "num_key_value_heads": 2,
-            "max_position_embeddings": 1024,
+            "max_position_embeddings": 2048,
             "vision_vocab_size": _CODES,
             "initializer_range": 1.0,  # so that another prompt makes it write something else
             "pad_token_id": 0,

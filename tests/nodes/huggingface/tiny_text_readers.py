@@ -156,11 +156,11 @@ def nucleus_moe() -> DiffusionPipeline:
 
 def qwen_image_21() -> DiffusionPipeline:
     autoencoder = AutoencoderKLQwenImage21(
-        base_dim=8,
-        decoder_base_dim=8,
+        base_dim=4,
+        decoder_base_dim=4,
         z_dim=4,
         dim_mult=[1, 1, 1, 1, 1],
-        num_res_blocks=1,
+        num_res_blocks=0,
         temperal_downsample=[False, False, False, False],
         latents_mean=[0.0] * 4,
         latents_std=[1.0] * 4,
@@ -178,7 +178,8 @@ def qwen_image_21() -> DiffusionPipeline:
         scheduler=FlowMatchEulerDiscreteScheduler(),
         vae=autoencoder,
         text_encoder=qwen3_vl(),
-        processor=qwen3_vl_processor(),
+        # For each token that the language model has of an image, there are four latents.
+        processor=qwen3_vl_processor(1024),
         transformer=transformer,
     )
 

@@ -23,6 +23,7 @@ from diffusers import (
 from transformers import CLIPTextModel
 
 from tests.nodes.huggingface.tiny_bria import wan_vae
+from tests.nodes.huggingface.tiny_controlnets import outspoken
 from tests.nodes.huggingface.tiny_language_models import (
     qwen3_vl,
     qwen3_vl_processor,
@@ -46,7 +47,7 @@ def _kandinsky5_parts(levels: int, **options: Any) -> dict[str, Any]:
     )
     reader = qwen2_vl()
     return {
-        "transformer": transformer,
+        "transformer": outspoken(transformer),
         "vae": vae(levels=levels, mid_block_add_attention=False),
         "text_encoder": reader["text_encoder"],
         "tokenizer": reader["processor"],
@@ -99,16 +100,11 @@ def longcat_edit() -> DiffusionPipeline:
 
 def _dreamlite_parts() -> dict[str, Any]:
     unet = DreamLiteUNetModel(
-        down_block_types=(
-            "DreamLiteCrossAttnNoSelfAttnDownBlock2D",
-            "DreamLiteCrossAttnDownBlock2D",
-        ),
-        up_block_types=("DreamLiteCrossAttnUpBlock2D", "DreamLiteUpBlock2D"),
-        block_out_channels=(8, 16),
+        block_out_channels=(8, 8, 16),
         layers_per_block=1,
         norm_num_groups=4,
         cross_attention_dim=WIDTH,
-        attention_head_dim=(2, 4),
+        attention_head_dim=(2, 2, 4),
         addition_embed_type="time",
         addition_time_embed_dim=8,
         projection_class_embeddings_input_dim=16,
@@ -149,7 +145,7 @@ def joyimage_edit() -> DiffusionPipeline:
     )
     return JoyImageEditPipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(),
-        vae=wan_vae(6),
+        vae=wan_vae(6, blocks=0),
         text_encoder=qwen3_vl(),
         tokenizer=reader_tokenizer(),
         transformer=transformer,
