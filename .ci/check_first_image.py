@@ -22,7 +22,7 @@ MOST_SECONDS = 10.0
 
 
 def warmth(image: Image.Image) -> float:
-    """How much more red than blue there is, on average."""
+    """Return how much more red than blue there is, on average."""
     red, _, blue = ImageStat.Stat(image.convert("RGB")).mean
     return red - blue
 

@@ -108,7 +108,7 @@ def run(pipe: Any, wishes: list[Edit], strength: float, batch: int = 8) -> NDArr
 
 
 def distance(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Root mean square difference per image, in units of 255."""
+    """Return the root mean square difference per image, in units of 255."""
     return np.sqrt(((first / 255.0 - second / 255.0) ** 2).mean(axis=(1, 2, 3)))
 
 
@@ -118,7 +118,7 @@ def percent(hits: NDArray[np.bool_]) -> str:
 
 
 def adherence(wishes: list[Edit], seen: judge.Verdict) -> list[tuple[str, str]]:
-    """Share of results whose hour and season follow the prompt, in all and by wish."""
+    """Return the share of results whose hour and season follow the prompt, in all and by wish."""
     hours = np.array([scenes.TIMES.index(edit.time) for edit in wishes])
     seasons = np.array([scenes.SEASONS.index(edit.season) for edit in wishes])
     green = np.array([not edit.before.has("desert") for edit in wishes])
@@ -164,7 +164,7 @@ def composition(wishes: list[Edit], seen: judge.Verdict, name: str) -> list[tupl
 
 
 def growth(pipe: Any, wishes: list[Edit]) -> list[tuple[str, str]]:
-    """Distance of the result to its source by strength."""
+    """Return the distance of the result to its source by strength."""
     before = np.stack([render.image(edit.before) for edit in wishes])
     rows = np.stack([distance(before, run(pipe, wishes, strength)) for strength in STRENGTHS])
     table = [
@@ -231,7 +231,7 @@ def colouring(wishes: list[Edit]) -> list[tuple[str, str]]:
 
 
 def seconds(pipe: Any, edit: Edit) -> float:
-    """Seconds for one image-to-image at the node's defaults, best of three."""
+    """Return the seconds for one image-to-image at the node's defaults, best of three."""
     times = []
     for seed in range(3):
         start = time.perf_counter()

@@ -173,7 +173,7 @@ def _growing(
 
 def _expected(known: Sequence[tuple[int, float]], size: int) -> float:
     """
-    Seconds that a graph should take.
+    Return the seconds that a graph should take.
 
     At least in proportion, and with the growth that the last two show.
     """
@@ -187,7 +187,7 @@ def _expected(known: Sequence[tuple[int, float]], size: int) -> float:
 
 
 def _measured(task: Sequence[str], settings: Settings) -> list[Any]:
-    """Let a process measure, and give the lines it printed; what it could not finish is missing."""
+    """Return the lines that a measuring process printed; what it could not finish is missing."""
     print(f"… {' '.join(task)}", file=sys.stderr, flush=True)
     command = [
         sys.executable,
@@ -221,7 +221,7 @@ Nodes = dict[tuple[str, str, int], dict[str, Any]]
 
 def table(head: Row, rows: Sequence[Row]) -> str:
     """
-    Rows as Markdown, in columns of even width.
+    Return rows as Markdown, in columns of even width.
 
     All columns but the first are set to the right where their head begins with a blank.
     """
@@ -244,7 +244,7 @@ def table(head: Row, rows: Sequence[Row]) -> str:
 
 
 def verdict(aim: Aim, value: float, cpu: float | None = None) -> str:
-    """Whether a figure is as it should be, or by how much not."""
+    """Return whether a figure is as it should be, or by how much not."""
     if value <= aim.limit:
         return "met"
     over = f" ({100 * (value / aim.limit - 1):.0f} %)" if aim.limit else ""
@@ -363,7 +363,7 @@ def _microseconds(seconds: float) -> str:
 
 
 def installed(names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Contenders that can be measured here, and for the others what is missing."""
+    """Return the contenders that can be measured here, and for the others what is missing."""
     present = [
         name
         for name in names
@@ -410,7 +410,7 @@ def settings_of(arguments: Sequence[str]) -> Settings:
 
 
 def machine() -> str:
-    """Where and under which load this runs."""
+    """Return where and under which load this runs."""
     load = " ".join(f"{value:.2f}" for value in os.getloadavg())
     return (
         f"{time.strftime('%Y-%m-%d %H:%M')}, Python {sys.version.split()[0]}, {os.cpu_count()}"

@@ -117,7 +117,7 @@ CHAINS: Final[dict[str, tuple[str, type[Node], type[Node], dict[str, Any]]]] = {
 
 
 def edges(repeats: int) -> list[Figure]:
-    """Seconds per node of each chain."""
+    """Return the seconds per node of each chain."""
     figures = []
     for row, (what, first, same, data) in CHAINS.items():
         nodes = [{"id": "n0", "type": first.spec.node_type, "data": data}]

@@ -175,7 +175,7 @@ def _side_by_side(node_class: type[Node], **data: Any) -> Graph:
 
 def _walls(graph: Graph, repeats: int) -> list[float]:
     """
-    Seconds of each run from the call to its result, plan and threads included.
+    Return the seconds of each run from the call to its result, plan and threads included.
 
     The first, which starts the threads, is left out.
     """
@@ -226,7 +226,7 @@ def _hashed(number: int, rounds: int) -> int:
 
 def _calibrated() -> int:
     """
-    How many rounds take 50 ms of computing, nothing else being in the way.
+    Return how many rounds take 50 ms of computing, nothing else being in the way.
 
     The quickest of several tries counts.
     """
@@ -309,7 +309,7 @@ def memory(length: int = CHAIN) -> list[Figure]:
 
 
 def _resident(field: str) -> int:
-    """Bytes of this process in memory: now (`VmRSS`) or at most so far (`VmHWM`)."""
+    """Return the bytes of this process in memory: now (`VmRSS`) or at most so far (`VmHWM`)."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
 
@@ -327,7 +327,7 @@ def _forget_peak() -> bool:
 
 
 def event_bytes(size: int) -> list[Figure]:
-    """JSON bytes of all events of a run, one a line, per node."""
+    """Return the JSON bytes of all events of a run, one a line, per node."""
     inline = build(document(shape("chain", size)))
     nodes = [
         {"id": f"n{number}", "type": Step.spec.node_type, "data": {"number": number}}
@@ -354,7 +354,7 @@ def event_bytes(size: int) -> list[Figure]:
 
 
 def _heard(graph: Graph) -> tuple[int, int]:
-    """How many events a run sends, and their bytes."""
+    """Return how many events a run sends, and their bytes."""
     sizes: list[int] = []
     finished = threading.Event()
 
@@ -386,7 +386,7 @@ from nodetool_core.engine.engine import Engine"""
 
 
 def importing(repeats: int) -> list[Figure]:
-    """Seconds and memory of importing, each time in a new process."""
+    """Return the seconds and memory of importing, each time in a new process."""
     figures = []
     for what, code in (
         ("import nodetool_core", "import nodetool_core"),

@@ -88,7 +88,7 @@ def shape(name: str, size: int) -> Shape:
 
 
 def _layers(size: int) -> list[tuple[int, ...]]:
-    """Everything after the source: layers, and the node that takes the last of them."""
+    """Return everything after the source: layers, and the node that takes the last of them."""
     draw = random.Random(_SEED)
     width = math.isqrt(size)
     parents: list[tuple[int, ...]] = []

@@ -254,7 +254,7 @@ def run(engine: Engine, graph: Graph) -> tuple[Took, RunResult]:
 
 def measure(name: str, size: int, repeats: int) -> dict[str, list[Took]]:
     """
-    All repetitions for one graph, per node.
+    Return all repetitions for one graph, per node.
 
     `run` is with an empty cache, `cached` again with the result of every node in it, so that the
     last one answers for all. In `hits` (a fan's) the last node is never cached, so that each of the

@@ -164,7 +164,7 @@ class Bench:
         return ModelRef(repo_id=str(self.directories[family.name]))
 
     def call(self, models: Any, family: Family, count: int = 1) -> None:
-        """One call through the manager."""
+        """Call once through the manager."""
         context = _context(models)
         with models.use(self.ref(family), TASK, context=context) as lease:
             lease.run(_arguments(family, count))
@@ -184,7 +184,7 @@ class Bench:
         return time.perf_counter() - began
 
     def bandwidth(self) -> dict[str, float]:
-        """GB per second from host memory to the device."""
+        """Return GB per second from host memory to the device."""
         import torch
 
         size = 2**30 if self.device != "cpu" else 2**26
@@ -203,7 +203,7 @@ class Bench:
         return found
 
     def warm(self, family: Family, rounds: int) -> dict[str, float]:
-        """Seconds of a call, directly and through the manager, in turn."""
+        """Return the seconds of a call, directly and through the manager, in turn."""
         import torch
 
         models = self.manager(encoder_cache=0)
@@ -257,7 +257,7 @@ class Bench:
         return self.seconds(use)
 
     def batch(self, family: Family, rounds: int) -> dict[str, float]:
-        """Seconds of four images, as a batch and one by one."""
+        """Return the seconds of four images, as a batch and one by one."""
         models = self.manager()
         self.call(models, family)
         together = [self.seconds(lambda: self.call(models, family, 4)) for _ in range(rounds)]
@@ -269,14 +269,14 @@ class Bench:
         return {"batch of 4": statistics.median(together), "4 single": statistics.median(single)}
 
     def cold(self, family: Family) -> float:
-        """Seconds from a new manager to the first image. The files are in the system's cache."""
+        """Return the seconds from a new manager to the first image, the files being cached."""
         models = self.manager()
         taken = self.seconds(lambda: self.call(models, family))
         models.free()
         return taken
 
     def all(self, rounds: int) -> dict[str, Any]:
-        """Every measurement."""
+        """Return every measurement."""
         found: dict[str, Any] = {
             "device": _name(self.device),
             "bandwidth": self.bandwidth(),

@@ -14,7 +14,7 @@ Images = NDArray[np.uint8]
 
 def psnr(first: Images, second: Images) -> NDArray[np.float64]:
     """
-    Peak signal-to-noise ratio of each pair of images (count, rows, columns, RGB), in dB.
+    Return the peak signal-to-noise ratio of each pair of images (count, rows, columns, RGB), in dB.
 
     Infinite where they are equal.
     """
@@ -25,7 +25,7 @@ def psnr(first: Images, second: Images) -> NDArray[np.float64]:
 
 def ssim(first: Images, second: Images) -> NDArray[np.float64]:
     """
-    Structural similarity of the luma of each pair, at most 1.
+    Return the structural similarity of the luma of each pair, at most 1.
 
     Wang, Bovik, Sheikh and Simoncelli 2004: an 11x11 Gaussian window of deviation 1.5, K1 = 0.01,
         K2 = 0.03.
@@ -68,5 +68,5 @@ def lab(images: Images) -> NDArray[np.float64]:
 
 
 def delta_e(first: Images, second: Images) -> NDArray[np.float64]:
-    """Mean colour difference of each pair, CIE76: the distance in L*a*b*."""
+    """Return the mean colour difference of each pair, CIE76: the distance in L*a*b*."""
     return np.linalg.norm(lab(first) - lab(second), axis=-1).mean(axis=(1, 2))

@@ -118,7 +118,7 @@ class Contender:
         )
 
     def wait(self, body: bytes) -> None:
-        """Until it gives an image."""
+        """Wait until it answers with an image."""
         until = time.monotonic() + STARTING
         while True:
             try:
@@ -133,13 +133,13 @@ class Contender:
             time.sleep(0.2)
 
     def memory(self) -> float:
-        """Resident megabytes."""
+        """Return the resident megabytes."""
         import psutil
 
         return float(psutil.Process(self.process.pid).memory_info().rss / 1e6)
 
     def computed(self) -> float:
-        """Seconds that it and its children have computed."""
+        """Return the seconds that it and its children have computed."""
         import psutil
 
         own = psutil.Process(self.process.pid)
@@ -323,7 +323,7 @@ class Bodies:
 
 
 def measure(options: argparse.Namespace, folder: Path, next_body: Bodies) -> None:
-    """All figures, printed as they come."""
+    """Measure and print all figures as they come."""
     with contenders(set(filter(None, options.only.split(","))), folder) as servers:
         for one in servers:
             one.wait(next_body())
@@ -347,7 +347,7 @@ def measure(options: argparse.Namespace, folder: Path, next_body: Bodies) -> Non
 
 
 def rotated(servers: list[Contender], by: int) -> list[Contender]:
-    """So that none always comes first."""
+    """Return them rotated, so that none always comes first."""
     by %= len(servers)
     return servers[by:] + servers[:by]
 
@@ -372,7 +372,7 @@ def show_throughput(rounds: dict[tuple[str, int], list[Round]]) -> None:
 
 
 def row(figures: list[Figure], share: float) -> str:
-    """Medians over the figures."""
+    """Return medians over the figures."""
     times = [
         f"{statistics.median(figure.percentile(part) for figure in figures) * 1000:.1f}"
         for part in (0.5, 0.95, 0.99)
@@ -398,7 +398,7 @@ def show_ours(ours: Contender, loop: Loop, options: argparse.Namespace, next_bod
 
 def overhead(ours: Contender, loop: Loop, next_body: Bodies) -> float:
     """
-    Seconds that a request takes longer than a call of the bare pipeline, which are made by turns.
+    Return the seconds that a request takes longer than a call of the bare pipeline.
 
     Medians of each.
     """
@@ -413,7 +413,7 @@ def overhead(ours: Contender, loop: Loop, next_body: Bodies) -> float:
 
 def show_memory(requests: int, next_body: Callable[[], bytes], folder: Path) -> None:
     """
-    Resident memory over many requests: unique ones, repeated ones and refused ones by turns.
+    Print the resident memory over many requests: unique, repeated and refused by turns.
 
     A server of its own, whose caches are so small that they are full within the first fifth: what
         grows from then on is no cache.
@@ -449,7 +449,7 @@ def show_memory(requests: int, next_body: Callable[[], bytes], folder: Path) -> 
 
 
 def held(port: int) -> float:
-    """Megabytes that the server's caches hold, as it says itself."""
+    """Return the megabytes that the server's caches hold, as it reports."""
     connection = connected(port)
     connection.request("GET", "/metrics")
     lines = connection.getresponse().read().decode().splitlines()

@@ -55,7 +55,7 @@ class Reading:
 
 
 def images(megapixels: float) -> Iterator[bytes]:
-    """Return encoded images, each of another colour: small files of many pixels."""
+    """Yield encoded images, each of another colour: small files of many pixels."""
     from PIL import Image
 
     height = round((megapixels * 1e6 * 0.75) ** 0.5)

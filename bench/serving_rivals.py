@@ -45,7 +45,7 @@ class Painter:
 
 
 def answer(painter: Painter, body: dict[str, Any]) -> bytes:
-    """One request of the Hugging Face form, as the bytes of a PNG."""
+    """Return one request of the Hugging Face form, as the bytes of a PNG."""
     from PIL import Image
 
     parameters = body["parameters"]

@@ -164,7 +164,7 @@ def random_problem(name: str, runs: int, chosen: random.Random, length: int) -> 
 
 def ours(problem: Problem, seed: int = 0) -> int:
     """
-    Bytes that the engine's policy loads.
+    Return the bytes that the engine's policy loads.
 
     At each step the uses that are left of all runs are planned anew, as Ready and the device lane
     do; each run offers one of its ready uses.
@@ -265,7 +265,7 @@ def measure(problem: Problem) -> Row:
 
 def overhead(calls: int) -> dict[str, float]:
     """
-    Milliseconds of processor time.
+    Return the milliseconds of processor time.
 
     A pipeline's call, the same through the engine, borrowing a pipeline alone; medians.
     """
@@ -331,7 +331,7 @@ def overhead(calls: int) -> dict[str, float]:
 
 
 def _alternating(functions: Sequence[Callable[[], None]], rounds: int) -> list[list[float]]:
-    """Processor seconds of each function, called in turn, so that a busy machine hits all alike."""
+    """Return each function's processor seconds, called in turn: a busy machine hits all alike."""
     times: list[list[float]] = [[] for _ in functions]
     for _ in range(rounds):
         for function, taken in zip(functions, times, strict=True):

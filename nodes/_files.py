@@ -18,7 +18,7 @@ _DATE: Final = re.compile("%[YmdHMS%]")
 
 def folder_path(folder: str | FolderRef, context: Context) -> Path:
     """
-    Where a folder is: a relative path starts from the workflow's folder.
+    Return where a folder is; a relative path starts from the workflow's folder.
 
     Raises NodeError for one that is no path.
     """

@@ -112,7 +112,7 @@ def opened_font(path: str, size: int) -> ImageFont.FreeTypeFont:
 
 
 def has(path: str, sign: str) -> bool:
-    """Whether a font has a character."""
+    """Return whether a font has a character."""
     ranges = _characters(path, _changed(path))
     place = bisect_right(ranges, (ord(sign), sys.maxunicode + 1)) - 1
     return place >= 0 and ranges[place][0] <= ord(sign) <= ranges[place][1]
@@ -133,7 +133,7 @@ def system_fonts() -> list[str]:
 
 
 def _folders() -> Iterator[Path]:
-    """Where systems keep their fonts."""
+    """Yield where systems keep their fonts."""
     home = Path.home()
     if sys.platform == "win32":
         yield Path(os.environ.get("WINDIR", r"C:\Windows"), "Fonts")
@@ -209,9 +209,7 @@ def _changed(path: str) -> int:
 
 @lru_cache(maxsize=4096)
 def _family(path: str, changed: int) -> tuple[str, str]:
-    """
-    Return the family and the style that a font's file tells; empty for one that can't be read.
-    """
+    """Return the family and the style in a font's file; empty for one that can't be read."""
     try:
         family, style = opened_font(path, 12).getname()
     except (OSError, ValueError):

@@ -6,6 +6,6 @@ import re
 
 
 def natural(name: str) -> tuple[list[tuple[int, str]], str]:
-    """Sorts `image_2` before `image_10`."""
+    """Return a key that sorts `image_2` before `image_10`."""
     parts = re.split(r"(\d+)", name)
     return [(int(part), "") if index % 2 else (0, part) for index, part in enumerate(parts)], name

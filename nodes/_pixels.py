@@ -41,7 +41,7 @@ LUMA: Final = (0.2126, 0.7152, 0.0722)
 
 
 def is_grey(image: Image.Image) -> bool:
-    """Whether the mode has no colours."""
+    """Return whether the mode has no colours."""
     return image.mode in _GREY_MODES
 
 
@@ -82,7 +82,7 @@ def colours(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
 
 
 def with_alpha(image: Image.Image, alpha: Image.Image | None) -> Image.Image:
-    """Colours (L or RGB) and alpha put together."""
+    """Return colours (L or RGB) and alpha put together."""
     if alpha is None:
         return image
     whole = image.copy()
@@ -143,7 +143,7 @@ def on_neighbours(
     image: Image.Image, work: Callable[[Image.Image], Image.Image], reach: int = 1
 ) -> Image.Image:
     """
-    As `on_colours`, for work that looks so many pixels far.
+    Do as `on_colours` for work that looks so many pixels far.
 
     Beyond what is seen, it finds the colours of the edge going on evenly.
     """
@@ -265,7 +265,7 @@ def graded(image: Image.Image, grade: Grade, context: Context) -> Image.Image:
 
 
 def as_bytes(tones: NDArray[Any]) -> NDArray[np.uint8]:
-    """Tones from 0 to 1 as the nearest of 256; what lies outside is cut off."""
+    """Return tones from 0 to 1 as the nearest of 256; what lies outside is cut off."""
     import numpy as np
 
     rounded: NDArray[np.uint8] = (np.clip(tones, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
@@ -273,7 +273,7 @@ def as_bytes(tones: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def luma(band: Band) -> Band:
-    """How bright each pixel looks, (rows, width, 1)."""
+    """Return how bright each pixel looks, (rows, width, 1)."""
     import numpy as np
 
     return (band @ np.array(LUMA, np.float32))[..., None]

@@ -118,7 +118,7 @@ class Typeface:
         return self.ascent + self.descent
 
     def length(self, line: str) -> float:
-        """How far a line reaches, in pixels."""
+        """Return how far a line reaches, in pixels."""
         return sum(face.length(piece) for face, piece in self._pieces(line))
 
     def draw(
@@ -180,7 +180,7 @@ class Typeface:
 
     def _runs(self, line: str) -> Iterator[tuple[_Face, str]]:
         """
-        Characters that follow each other in one font.
+        Yield the characters that follow each other in one font.
 
         Accents and spaces stay with what is before them.
         """
@@ -222,7 +222,7 @@ class Typeface:
 
 
 def _joins(sign: str) -> bool:
-    """Whether a character is drawn with the one before it, or not at all."""
+    """Return whether a character is drawn with the one before it, or not at all."""
     return (
         sign.isspace()
         or unicodedata.category(sign)[0] == "M"

@@ -25,13 +25,13 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads the user's keys, or writes to them."""
+    """Keep tests from reading the user's keys, or writing to them."""
     monkeypatch.setenv("NODETOOL_SETTINGS", str(tmp_path.parent / f"{tmp_path.name}-settings.env"))
 
 
 @pytest.fixture(autouse=True)
 def own_engine() -> Iterator[None]:
-    """No test finds results or models of another in the engine that workflows share."""
+    """Give each test an engine that has no results or models of another."""
     yield
     if "nodetool_core.engine.default" in sys.modules:
         sys.modules["nodetool_core.engine.default"].close_default_engine()

@@ -84,7 +84,7 @@ def blocks(page: Path) -> list[Block]:
 
 
 def reason_not_to_run(command: str) -> str:
-    """Why no test runs a command, or an empty string."""
+    """Return why no test runs a command, or an empty string."""
     return next(
         (reason for pattern, reason in RUN_ELSEWHERE.items() if re.search(pattern, command)), ""
     )

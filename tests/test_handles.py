@@ -77,7 +77,7 @@ VALUES = st.recursive(
 
 
 def _without_tuples(value: Nested) -> bool:
-    """Whether a file can hold all of it that is no node."""
+    """Return whether a file can hold all of it that is no node."""
     return not (
         isinstance(value, tuple)
         or (isinstance(value, list) and not all(map(_without_tuples, value)))

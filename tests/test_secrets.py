@@ -166,7 +166,7 @@ def canary(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def everything(run: Any, events: list[Event]) -> str:
-    """All that a run told and kept, as text."""
+    """Return all that a run told and kept, as text."""
     result = run.partial
     told = [json.dumps(event_json(event)) for event in events]
     kept = [

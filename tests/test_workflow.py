@@ -144,7 +144,7 @@ JSON_VALUES = st.recursive(
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Every place in a JSON value."""
+    """Return every place in a JSON value."""
     inner = (
         value.items()
         if isinstance(value, dict)

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 def is_aura_sr(tensors: Mapping[str, Any]) -> bool:
-    """Whether these look like the tensors of such a network."""
+    """Return whether these look like the tensors of such a network."""
     return f"{MODULATIONS}.weight" in tensors
 
 
@@ -264,7 +264,7 @@ class Network:
         )
 
     def _normalized(self, name: str, pixels: torch.Tensor) -> torch.Tensor:
-        """Each pixel's channels, brought to one length, times a factor of their own."""
+        """Return each pixel's channels, brought to one length, times a factor of their own."""
         from torch.nn import functional
 
         gains: torch.Tensor = self.tensors[f"{name}.g"]

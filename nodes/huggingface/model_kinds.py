@@ -92,7 +92,7 @@ class LoraModel(ModelRef):
     @model_validator(mode="before")
     @classmethod
     def _read_configuration(cls, value: Any) -> Any:
-        """Also reads the form `{"lora": {…}, "strength": 0.5}` of the nearest tool's files."""
+        """Read the form `{"lora": {…}, "strength": 0.5}` of the nearest tool's files as well."""
         if not isinstance(value, Mapping) or not isinstance(value.get("lora"), Mapping):
             return value
         kept = {

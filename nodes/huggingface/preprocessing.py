@@ -250,7 +250,7 @@ def _depth_image(nearness: Any, size: tuple[int, int]) -> Image.Image:
 
 def _class_colour(number: int) -> tuple[int, int, int]:
     """
-    Colours that are far apart for neighbouring numbers.
+    Return colours that are far apart for neighbouring numbers.
 
     Hues by the golden ratio, in three brightnesses.
     """
@@ -260,7 +260,7 @@ def _class_colour(number: int) -> tuple[int, int, int]:
 
 def _keypoints(part: Any, image: Image.Image) -> list[Keypoint]:
     """
-    COCO's 17 joints.
+    Return COCO's 17 joints.
 
     The whole image, brought to the network's shape with black beside it, is what it looks at; the
     places of greatest heat are moved a quarter towards the warmer neighbour, as in the network's

@@ -171,7 +171,7 @@ class _Layout:
         return cls(lefts, widths, tops, heights, (lefts[-1], tops[-1]))
 
     def cell(self, index: int) -> tuple[int, int, int, int]:
-        """Left, top, width and height of an image's cell, without its label."""
+        """Return left, top, width and height of an image's cell, without its label."""
         row, column = divmod(index, len(self.widths))
         return self.lefts[column], self.tops[row], self.widths[column], self.heights[row]
 
@@ -245,7 +245,7 @@ class _Labels:
 
 
 def _ink(background: str) -> str:
-    """Black or white, whichever is easier to read on a colour."""
+    """Return black or white, whichever is easier to read on a colour."""
     red, green, blue = (int(background[start : start + 2], 16) for start in (1, 3, 5))
     is_transparent = len(background) == 9 and int(background[7:], 16) < 128
     return (
@@ -254,7 +254,7 @@ def _ink(background: str) -> str:
 
 
 def _divisions(width: int, height: int, columns: int, rows: int) -> tuple[int, int]:
-    """Columns and rows, with a 0 replaced by what makes the tiles nearly square."""
+    """Return columns and rows, with a 0 replaced by what makes the tiles nearly square."""
     if not columns and not rows:
         columns, rows = (0, 1) if width >= height else (1, 0)
     if not columns:

@@ -111,9 +111,7 @@ class _Call:
         return [task.result() for task in tasks]
 
     async def _ask(self, path: str, content: dict[str, Any]) -> dict[str, Any]:
-        """
-        Return the envelope that a request is answered with; never one that tells of a failure.
-        """
+        """Return the envelope of an answer; never one that reports a failure."""
         request = self._client.build_request("POST", f"{self._base}/{path}", json=content)
         request.headers["authorization"] = f"Bearer {self._key.reveal()}"
         body, status, headers = await read_bounded(self._client, request, MOST_TEXT, SERVICE)
@@ -143,7 +141,7 @@ class _Call:
 
 def _warnings(envelope: dict[str, Any]) -> list[str]:
     """
-    Return what the service says that it did not do as asked, in `output.warnings`.
+    Return the service's warnings of what it did not do as asked, from `output.warnings`.
 
     Not documented, and told by `nodetool serve`.
     """

@@ -21,7 +21,7 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 def origin(url: str) -> tuple[str, str, int]:
     """
-    Scheme, host and port of an http(s) address.
+    Return scheme, host and port of an http(s) address.
 
     Raises NodeError where it is none, or carries a password.
     """
@@ -45,7 +45,7 @@ def origin(url: str) -> tuple[str, str, int]:
 
 def is_open_to_readers(url: str) -> bool:
     """
-    Whether what is sent to an address crosses a network in clear text.
+    Return whether what is sent to an address crosses a network in clear text.
 
     `http:` to any host but this machine.
     """

@@ -76,7 +76,7 @@ def parsed(body: bytes) -> Any:
 
 def message_in(body: bytes) -> str:
     """
-    Return what a body says of a failure, on one line.
+    Return what a body states of a failure, on one line.
 
     The text in its JSON, the title of a web page, or the text itself.
     """
@@ -104,7 +104,7 @@ def failure_in(value: Any) -> str | None:
 
 def state_in(value: Any) -> str:
     """
-    Return the state that a JSON answer of a queue tells, such as `in queue`.
+    Return the state that a JSON answer of a queue reports, such as `in queue`.
 
     Empty where it tells none.
     """
@@ -116,7 +116,7 @@ def state_in(value: Any) -> str:
 
 def seconds_to_wait(headers: Mapping[str, str], body: bytes = b"") -> float | None:
     """
-    How long a busy service wants to be left alone.
+    Return how long a busy service wants to be left alone.
 
     `Retry-After` in seconds or as a date, or `estimated_time` in its JSON.
     """

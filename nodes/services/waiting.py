@@ -74,7 +74,7 @@ class Waiting:
 
     async def call(self, attempt: Callable[[], Awaitable[Result]]) -> Result:
         """
-        Return what an attempt gives.
+        Return the result of an attempt.
 
         Raises NodeError at the deadline, and where the service stays busy; RunCancelled.
         """
@@ -149,7 +149,7 @@ class Waiting:
 
 async def on_thread(work: Callable[[], Result], name: str) -> Result:
     """
-    Return what a blocking function gives, run on a thread of its own.
+    Return the result of a blocking function, run on a thread of its own.
 
     Whoever is cancelled while awaiting goes on at once; the thread is a daemon and ends when the
     function does.

@@ -23,6 +23,6 @@ def encoded(image: Image.Image, file_format: str = "PNG", **options: Any) -> byt
 
 
 def difference(one: Image.Image, other: Image.Image) -> float:
-    """Mean difference of two images of one size and mode, in grey levels."""
+    """Return the mean difference of two images of one size and mode, in grey levels."""
     assert (one.size, one.mode) == (other.size, other.mode)
     return float(np.abs(np.asarray(one, float) - np.asarray(other, float)).mean())

@@ -40,7 +40,7 @@ SCALES = [("F", 1.0), ("F", 255.0), ("F", 65_535.0), ("I", 255.0), ("I", 65_535.
 
 
 def edges(mode: str, white: float, darkest: float = 0.0) -> Image.Image:
-    """Black and white halves, at whose edge Lanczos overshoots."""
+    """Return black and white halves, at whose edge Lanczos overshoots."""
     tones = np.full((24, 24), darkest * white)
     tones[:, 12:] = white
     return Image.fromarray(tones.astype(np.float32 if mode == "F" else np.int32))

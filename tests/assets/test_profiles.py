@@ -18,7 +18,7 @@ from tests.assets.profiles import display_p3, grey_gamma, printing_colours, tagg
 
 
 def muted() -> Image.Image:
-    """Colours that sRGB and Display P3 both have."""
+    """Return colours that sRGB and Display P3 both have."""
     return Image.blend(scene(), Image.new("RGB", scene().size, "grey"), 0.5)
 
 

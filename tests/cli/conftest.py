@@ -223,7 +223,7 @@ class Author:
         )
 
     def single(self, node_type: str, **data: Any) -> Path:
-        """One node of the pack, and the output `result`."""
+        """Return one node of the pack, and the output `result`."""
         nodes = {
             "node": (f"cli_pack.nodes.{node_type}", data),
             "out": ("nodetool.output.Output", {"name": "result"}),

@@ -153,7 +153,7 @@ class Plain:
 
     def presence(self, position: int, items: Items) -> str:
         """
-        Whether what may be left out comes: known from the branches alone, wherever these say it.
+        Return whether what may be left out comes, from the branches alone wherever these decide it.
         """
         place = position, tuple(items[loop] for loop in self.loops(position))
         if place not in self._presence:
@@ -177,7 +177,7 @@ class Plain:
         return NOT_RUN
 
     def _all_come(self, node: GraphNode, items: Items) -> str:
-        """Whether all inputs of a node come, but those that it has to choose itself."""
+        """Return whether all inputs of a node come, but those that it has to choose itself."""
         for edge in ordered(node):
             if edge.property not in node.node_class.lazy:
                 found = self._edge_presence(node, edge, items)
@@ -211,7 +211,7 @@ class Plain:
         return not self.graph.nodes[edge.source].spec.streams and self.may_drop(edge.source)
 
     def may_drop(self, position: int) -> bool:
-        """Whether a node may be left out because of a branch."""
+        """Return whether a node may be left out because of a branch."""
         if position not in self._may_drop:
             node = self.graph.nodes[position]
             drops = [self._edge_may_drop(node, edge) for edge in node.inputs]

@@ -65,7 +65,7 @@ class Builder:
     loops: int = 0
 
     def pick(self, pool: list[OutputHandle], number: int, make: Callable[[], Node]) -> OutputHandle:
-        """Return the latest are the likeliest: graphs grow deep rather than wide."""
+        """Return an output, likely one of the latest, so that graphs grow deep rather than wide."""
         return pool[-1 - number % len(pool)] if pool else make()["output"]
 
     def int_(self, number: int) -> OutputHandle:

@@ -66,7 +66,7 @@ def check(
 
 
 def change(workflow: Workflow) -> dict[str, Any]:
-    """Another value for one property of the workflow."""
+    """Return another value for one property of the workflow."""
     others = {
         "Number": {"value": 2},
         "Upto": {"n": 3},

@@ -183,7 +183,7 @@ CELLS = [
 
 
 def run_cell(text: str, space: dict[str, Any]) -> None:
-    """As an interpreter runs a cell."""
+    """Run code as an interpreter runs a cell."""
     exec(compile(text, "<cell>", "exec", dont_inherit=True), space)
 
 

@@ -98,7 +98,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def forget() -> None:
-    """As a new process would begin."""
+    """Forget all, as a new process begins."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "counted_pack"]:
         del sys.modules[name]
     importlib.invalidate_caches()

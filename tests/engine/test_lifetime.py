@@ -180,7 +180,7 @@ def chain(kind: Any, how: str = "") -> Any:
 
 def outcome(workflow: Workflow, options: RunOptions | None = None, **values: Any) -> str:
     """
-    How a run ends.
+    Return how a run ends.
 
     The way to ask, and to catch, that a program has: with names for all that it got.
     """

@@ -42,7 +42,7 @@ def document(number: int, log: Path) -> WorkflowDocument:
 
 def check(jobs: Jobs, accepted: dict[int, str], log: Path) -> int:
     """
-    Each accepted job is there, ended once, with the right result.
+    Check that each accepted job is there, ended once, with the right result.
 
     No work that was told to be finished was begun again.
 

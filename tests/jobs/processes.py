@@ -36,7 +36,7 @@ class Fleet:
         announce_pack(folder / "site")
 
     def start(self, *options: str) -> subprocess.Popen[bytes]:
-        """One more worker; what it says goes to a file of its own."""
+        """Return one more worker; what it says goes to a file of its own."""
         command = [sys.executable, "-c", "from nodetool_core.cli import main; main()", "worker"]
         command += [
             "--database",

@@ -74,7 +74,7 @@ class House:
         return job.id
 
     def has(self, digest: str) -> bool:
-        """Whether a file is there, which database and storage have to agree on."""
+        """Return whether a file is there, which database and storage have to agree on."""
         try:
             self.files.get(digest)
         except JobsError:

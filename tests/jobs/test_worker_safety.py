@@ -61,7 +61,7 @@ class Place:
         return self.folder / "it-ran"
 
     def by_text(self) -> WorkflowDocument:
-        """Its model is named by a text that only the run knows."""
+        """Return a workflow whose model is named by a text that only the run knows."""
         return self._workflow(
             LoadImageToImageModel(repo_id=StringInput(name="model").output).output
         )

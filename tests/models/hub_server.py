@@ -61,7 +61,7 @@ class HubServer:
         self.stop()
 
     def stop(self) -> None:
-        """From now on nobody answers."""
+        """Answer nobody from now on."""
         if self._thread.is_alive():
             self._server.shutdown()
             self._server.server_close()

@@ -71,7 +71,7 @@ Nodes where a value within its bounds can be wrong beside another value, or for 
 
 
 def is_own(node: type[Node]) -> bool:
-    """Whether a node works without weights and without a network."""
+    """Return whether a node works without weights and without a network."""
     takes_models = any(isinstance(prop.default, ModelRef) for prop in node.spec.properties.values())
     if node.spec.title == "WorkflowNode" or (takes_models and node.lane is not Lane.INLINE):
         return False
@@ -84,7 +84,7 @@ NODES = [node for node in Registry.installed() if is_own(node)]
 
 
 def takes_images(prop: Property) -> bool:
-    """Whether a property says that it takes an image or several."""
+    """Return whether a property says that it takes an image or several."""
     fits = is_assignable(ImageRef, prop.annotation) or is_assignable(
         list[ImageRef], prop.annotation
     )

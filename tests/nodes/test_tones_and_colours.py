@@ -73,7 +73,7 @@ def stored(image: Image.Image, mode: str, white: float) -> Image.Image:
 
 
 def shown(result: Any) -> list[np.ndarray[Any, Any]]:
-    """How the images of a result look: sRGB on white."""
+    """Return how the images of a result look: sRGB on white."""
     return [
         np.asarray(in_mode(in_srgb(in_mode(image, "RGBA")), "RGB"), float)
         for image in images_in(result)
@@ -114,13 +114,13 @@ def test_i1_no_mode_gives_a_black_or_shifted_result(
 
 
 def muted(seed: int) -> Image.Image:
-    """Colours that sRGB and Display P3 both have."""
+    """Return colours that sRGB and Display P3 both have."""
     image = Image.blend(scene(24, 16), Image.new("RGB", (24, 16), "grey"), 0.6)
     return image if seed == 0 else image.transpose(Image.Transpose.ROTATE_180)
 
 
 def slots(node: type[Node]) -> int:
-    """How many images a node puts together, as far as the test gives it some."""
+    """Return how many images a node puts together, as far as the test gives it some."""
     images = [prop for prop in node.spec.properties.values() if takes_images(prop)]
     return max(
         len(images),

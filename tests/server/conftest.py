@@ -36,7 +36,7 @@ def client(server: LiveServer) -> Iterator[httpx2.Client]:
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., LiveServer]]:
-    """Return a function that starts a server, which ends with the test."""
+    """Yield a function that starts a server, which ends with the test."""
     with ExitStack() as stack:
 
         def make(workflows: Any = None, **settings: Any) -> LiveServer:

@@ -82,7 +82,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def pages(site: Path) -> dict[str, Page]:
-    """Every page by its address below the site."""
+    """Return every page by its address below the site."""
     return {
         f"/{path.relative_to(site).as_posix().removesuffix('index.html')}": Page(path.read_text())
         for path in site.rglob("*.html")
@@ -134,7 +134,7 @@ def _file(site: Path, address: str, load: str) -> Path:
 
 @pytest.fixture(scope="module")
 def address(site: Path) -> Iterator[str]:
-    """Where a server on this machine shows the site."""
+    """Yield where a server on this machine shows the site."""
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *_: Any) -> None: ...

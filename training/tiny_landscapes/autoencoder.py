@@ -34,14 +34,14 @@ def build(width: int = 32) -> Codec:
 
 
 def as_tensor(images: NDArray[np.uint8]) -> torch.Tensor:
-    """Bytes (batch, rows, columns, RGB) to floats in -1..1 (batch, RGB, rows, columns)."""
+    """Turn bytes (batch, rows, columns, RGB) into floats in -1..1 (batch, RGB, rows, columns)."""
     return (
         torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
     )
 
 
 def psnr(model: Codec, images: NDArray[np.uint8]) -> float:
-    """Mean peak signal-to-noise ratio of the round trip in dB."""
+    """Return the mean peak signal-to-noise ratio of the round trip in dB."""
     values: list[float] = []
     with torch.no_grad():
         for start in range(0, len(images), 16):

@@ -359,7 +359,7 @@ def _unimplied(scene: Scene, require: set[str]) -> set[str]:
 
 
 def caption(scene: Scene, rng: np.random.Generator, require: Collection[str] = ()) -> str:
-    """One caption that is true of the scene and says everything in ``require``."""
+    """Return one caption that is true of the scene and says everything in ``require``."""
     must = _unimplied(scene, set(require))
     time = scene.time if "time" in must or rng.random() < 0.8 else None
     season = scene.season if "season" in must or rng.random() < 0.7 else None

@@ -22,17 +22,17 @@ def first_seed(shelf: int) -> int:
 
 
 def images_path(folder: str, shelf: int) -> str:
-    """Where a shelf's images lie."""
+    """Return where a shelf's images lie."""
     return str(Path(folder) / f"images{shelf}.npy")
 
 
 def latents_path(folder: str, shelf: int) -> str:
-    """Where a shelf's latents lie."""
+    """Return where a shelf's latents lie."""
     return str(Path(folder) / f"latents{shelf}.npy")
 
 
 def grey_path(folder: str, shelf: int) -> str:
-    """Where the latents of a shelf's images without colour lie."""
+    """Return where the latents of a shelf's images without colour lie."""
     return str(Path(folder) / f"grey{shelf}.npy")
 
 

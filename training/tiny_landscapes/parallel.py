@@ -68,7 +68,7 @@ class Clock:
     started: float = field(default_factory=time.monotonic)
 
     def share(self) -> float:
-        """How much of the time is gone, from 0 to 1."""
+        """Return how much of the time is gone, from 0 to 1."""
         return min(1.0, (time.monotonic() - self.started) / self.seconds)
 
     def rate(self, share: float) -> float:

@@ -92,7 +92,7 @@ def _heavens(canvas: Canvas, geometry: Geometry, scene: Scene, hour: Hour) -> No
 
 def orb_place(geometry: Geometry, scene: Scene) -> tuple[float, float]:
     """
-    Where the sun or the moon stands.
+    Return where the sun or the moon stands.
 
     Low over the skyline at dawn and sunset, high at noon and at night.
     """

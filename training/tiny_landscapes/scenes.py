@@ -34,11 +34,11 @@ class Scene:
     elements: frozenset[str]
 
     def has(self, element: str) -> bool:
-        """Whether the element is in the image."""
+        """Return whether the element is in the image."""
         return element in self.elements
 
     def differs(self, other: Scene) -> frozenset[str]:
-        """Names of the attributes and elements in which two scenes differ."""
+        """Return the names of the attributes and elements in which two scenes differ."""
         names = set(self.elements ^ other.elements)
         if self.time != other.time:
             names.add("time")

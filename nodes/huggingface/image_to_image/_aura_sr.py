@@ -157,7 +157,7 @@ def _tiles(image: Image.Image, side: int, overlap: bool) -> list[_Tile]:
 
 def _blend_weights(side: int) -> Any:
     """
-    How much each pixel of a tile counts beside those of the other layer.
+    Return how much each pixel of a tile counts beside those of the other layer.
 
     (side, side, 1), from 1 in the middle to 0 at the corners.
     """

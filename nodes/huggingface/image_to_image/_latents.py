@@ -132,7 +132,7 @@ def _checked(vae: Any) -> Any:
 
 
 def _tensor(image: Any, vae: Any) -> Any:
-    """Pixels in -1…1, (1, 3, height, width)."""
+    """Return pixels in -1…1, (1, 3, height, width)."""
     import numpy as np
     import torch
 

@@ -359,7 +359,7 @@ def _upscale_tile(
     module: Any, channels: int, image: Image.Image, factor: int, device: str
 ) -> Image.Image:
     """
-    One piece through the network.
+    Return one piece, enlarged by the network.
 
     Where that knows brightness alone, the colours are enlarged without it.
     """

@@ -181,7 +181,7 @@ def encode_for_inpainting(reading: Reading) -> tuple[object, ...]:
 
 
 def condition_for_inpainting(reading: Reading) -> tuple[object, ...]:
-    """For models that are made for inpainting; the prompts pass through."""
+    """Prepare latents for models that are made for inpainting; the prompts pass through."""
     reading.skip("vae")
     reading.usual("noise_mask", True)
     latents = ImageLatents(reading.take_as("pixels", Pixels), reading.take_as("mask", Pixels))

@@ -252,7 +252,7 @@ def _editor_node(node: Mapping[str, Any], links: Mapping[Any, Link]) -> ComfyNod
 
 
 def _passed_on(node: Mapping[str, Any], links: Mapping[Any, Link]) -> dict[str, object]:
-    """For each output, by its number, the first connected input of the same type."""
+    """Return the first connected input of the same type for each output, by its number."""
     found: dict[str, Any] = {}
     for number, output in enumerate(node.get("outputs") or []):
         same = [

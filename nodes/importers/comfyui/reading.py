@@ -72,7 +72,7 @@ class Reading:
         return value
 
     def first(self, pixels: Pixels) -> Handle:
-        """Return the one image that a node of ours takes; that there are more is told."""
+        """Return the one image that a node of ours takes; note that there are more."""
         if pixels.batch is not None:
             self.note("works on the first image of the batch only.", level="warning")
         return pixels.handle
@@ -126,7 +126,7 @@ class Reading:
     def note(
         self, message: str, hint: str = "", *, code: str = "imported_otherwise", level: str = "note"
     ) -> None:
-        """Say what was imported otherwise than it stands in the file."""
+        """Note what was imported otherwise than it stands in the file."""
         self.draft.note(code, self.node.label, message, hint, level)
 
     def unread(self) -> list[tuple[str, Any]]:

@@ -32,7 +32,7 @@ INPAINTING: Final = "huggingface.image_to_image.Inpainting"
 
 @dataclass(frozen=True)
 class Sampling:
-    """All that a sampler is told."""
+    """All that a sampler is given."""
 
     guider: Guider
     seed: Any

@@ -60,7 +60,7 @@ def _curves(
     columns: int,
     clip_limit: float,
 ) -> NDArray[Any]:
-    """For each tile the new tone of every tone, (rows, columns, 256)."""
+    """Return the new tone of every tone for each tile, (rows, columns, 256)."""
     import numpy as np
 
     curves = np.empty((rows, columns, 256), np.float32)
@@ -101,7 +101,7 @@ def _limited(counts: NDArray[Any], limit: float) -> NDArray[Any]:
 
 
 def _nearest(length: int, tiles: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """For each pixel along a side the tiles before and after it, and the share of the latter."""
+    """Return the tiles before and after each pixel along a side, and the share of the latter."""
     import numpy as np
 
     edges = np.cumsum([0, *(part.size for part in np.array_split(np.arange(length), tiles))])

@@ -48,23 +48,23 @@ def cdl(band: Band, slope: Triple, offset: Triple, power: Triple, saturation: fl
 
 
 def saturated(band: Band, factor: float | Band) -> Band:
-    """Colours at `factor` times their distance from the grey of the same luma."""
+    """Return colours at `factor` times their distance from the grey of the same luma."""
     grey = luma(band)
     return grey + (band - grey) * factor
 
 
 def in_shadows(tones: Band) -> Band:
-    """How much a tone counts as shadow: 1 at a third, 0 at black and white."""
+    """Return how much a tone counts as shadow: 1 at a third, 0 at black and white."""
     return _PEAK * tones * (1 - tones) ** 2
 
 
 def in_midtones(tones: Band) -> Band:
-    """How much a tone counts as midtone: 1 at the middle, 0 at black and white."""
+    """Return how much a tone counts as midtone: 1 at the middle, 0 at black and white."""
     return 4 * tones * (1 - tones)
 
 
 def in_highlights(tones: Band) -> Band:
-    """How much a tone counts as highlight: 1 at two thirds, 0 at black and white."""
+    """Return how much a tone counts as highlight: 1 at two thirds, 0 at black and white."""
     return in_shadows(1 - tones)
 
 
@@ -77,7 +77,7 @@ def all_tones() -> Band:
 
 def rising(curves: Band) -> Band:
     """
-    Curves over `all_tones`, one a column, that never fall.
+    Return curves over `all_tones`, one a column, that never fall.
 
     Their values within 0 and 1, in rising order.
     """
@@ -99,9 +99,7 @@ def along(curves: Band, band: Band) -> Band:
 
 
 def in_range(band: Band) -> Band:
-    """
-    Colours within 0 to 1: what lies outside is brought nearer to the grey of its luma, which stays.
-    """
+    """Return colours within 0 to 1; others are brought nearer to the grey of their luma."""
     import numpy as np
 
     grey = luma(band).clip(0.0, 1.0)
@@ -114,7 +112,7 @@ def in_range(band: Band) -> Band:
 
 def exposed(band: Band, stops: float) -> Band:
     """
-    As if the camera had taken in 2 ** stops times the light.
+    Return colours as if the camera had taken in 2 ** stops times the light.
 
     Tones are multiplied as linear light (sRGB, IEC 61966-2-1).
     """
@@ -128,7 +126,7 @@ def exposed(band: Band, stops: float) -> Band:
 
 def split_toned(band: Band, shadow: Triple, highlight: Triple, balance: float) -> Band:
     """
-    Tints added to dark and to bright tones.
+    Return colours with tints added to dark and to bright tones.
 
     A balance above 0 lets the highlights reach further down.
     """
@@ -159,7 +157,7 @@ def smooth_step(values: Any, low: float, high: float) -> Any:
 
 
 def to_hsl(band: Band) -> tuple[Band, Band, Band]:
-    """Hue (0 to 1, red at 0), saturation and lightness of each pixel, (rows, width) each."""
+    """Return hue (0 to 1, red at 0), saturation and lightness of each pixel, (rows, width) each."""
     import numpy as np
 
     band = np.clip(band, 0.0, 1.0)

@@ -208,7 +208,7 @@ class TransferColor(Node):
 
 
 def _shares(channel: Image.Image, alpha: Image.Image | None) -> NDArray[np.float64]:
-    """For each tone the share of visible pixels that are as dark or darker."""
+    """Return the share of visible pixels that are as dark or darker, for each tone."""
     import numpy as np
 
     counts = np.array(
@@ -221,7 +221,7 @@ def _shares(channel: Image.Image, alpha: Image.Image | None) -> NDArray[np.float
 
 def _matching_curve(own: NDArray[np.float64], wanted: NDArray[np.float64]) -> list[float]:
     """
-    For each tone the one that as many pixels of the other image lie below.
+    Return the tone that as many pixels of the other image lie below, for each tone.
 
     Tones that it does not have count for nothing.
     """

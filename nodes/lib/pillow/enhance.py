@@ -371,7 +371,7 @@ class RankFilter(Node):
 
 def _equalized(image: Image.Image, visible: Image.Image | None) -> Image.Image:
     """
-    Each channel by the curve along which its visible pixels are spread evenly.
+    Return each channel by the curve along which its visible pixels are spread evenly.
 
     The darkest is black, the brightest white.
     """

@@ -24,7 +24,7 @@ IMAGES = {"patch_size": 14, "size": {"shortest_edge": 56 * 56, "longest_edge": 8
 
 
 def written(kind: str, directory: Path, cls: Any) -> None:
-    """Return a processor's folder as transformers writes it, or as published models have it."""
+    """Write a processor's folder as transformers does, or as published models have it."""
     images, tokenizer = Qwen2VLImageProcessor(**IMAGES), speller(*PIECES)
     if kind == "one file":
         without_videos(cls)(image_processor=images, tokenizer=tokenizer).save_pretrained(directory)

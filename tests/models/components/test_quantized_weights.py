@@ -97,7 +97,7 @@ def quantize(module: torch.nn.Module) -> None:
 
 @pytest.fixture
 def quantizing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every network is read as a quantized repository gives it."""
+    """Have every network read as a quantized repository has it."""
     read = assembly.read_component
 
     def read_quantized(*arguments: Any) -> Any:

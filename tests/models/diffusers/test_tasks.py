@@ -30,7 +30,7 @@ TASKS = list(dict.fromkeys([*AUTO, *ITSELF]))
 
 def pipelines() -> dict[str, type]:
     """
-    Every pipeline class that the installed diffusers offers.
+    Return every pipeline class that the installed diffusers offers.
 
     Those whose libraries are not installed can't be looked into.
     """

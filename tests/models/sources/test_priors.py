@@ -152,7 +152,7 @@ def painted(pipeline: Any, family: str) -> np.ndarray[Any, Any]:
 
 
 def change_weights(directory: Path) -> None:
-    """Every number of the prior's network is another one."""
+    """Change every number of the prior's network."""
     from safetensors.torch import load_file, save_file
 
     file = directory / "prior" / "diffusion_pytorch_model.safetensors"

@@ -19,7 +19,7 @@ _LIBRARIES = ("diffusers.", "transformers.")
 
 def digests(manager: ModelManager, of: Collection[str] | None = None) -> dict[str, str]:
     """
-    Everything about the modules that a manager has, or of the components of those names.
+    Return everything about the modules that a manager has, or of the components of those names.
 
     Component and place to a text.
 

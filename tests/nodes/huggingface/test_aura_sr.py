@@ -57,7 +57,7 @@ def waves(shape: tuple[int, ...], start: int = 0) -> torch.Tensor:
 
 def weights() -> dict[str, torch.Tensor]:
     """
-    Tensors of the tiny network whose images lie between black and white, and differ with the noise.
+    Return the tiny network's tensors; its images lie within the range, and differ with the noise.
     """
     made = {}
     for place, (name, shape) in enumerate(
@@ -254,7 +254,7 @@ def test_what_is_seen_is_the_tile_beside_its_noise(tiny: str, recorder: Recorder
 
 
 def seams(image: Image.Image) -> float:
-    """How much more neighbours differ across the edges of tiles than beside them."""
+    """Return how much more neighbours differ across the edges of tiles than beside them."""
     pixels = np.asarray(image, np.float32)
     steps = np.abs(np.diff(pixels, axis=1)).mean(axis=(0, 2))
     edges = np.arange(31, len(steps), 32)

@@ -178,7 +178,7 @@ def parameter_name(name: str, prop: str) -> str | None:
 
 def steps_of(name: str, steps: int, strength: float | None) -> int:
     """
-    How many steps a run does: a share where the family takes a strength.
+    Return how many steps a run does: a share where the family takes a strength.
 
     LCMs choose theirs after they took the share.
     """

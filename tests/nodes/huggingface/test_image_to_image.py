@@ -40,7 +40,7 @@ def scene(width: int = 96, height: int = 88, mode: str = "RGB") -> Image.Image:
 def run(
     recorder: Recorder, repo_id: str, image: Image.Image | None = None, **properties: Any
 ) -> Image.Image:
-    """One call of the node, quick unless told otherwise."""
+    """Return one call of the node, quick unless told otherwise."""
     values = {"prompt": "a lake", "strength": 0.5, "num_inference_steps": 4, "seed": 1} | properties
     node = ImageToImage(
         model=ImageToImageModel(repo_id=repo_id), image=ImageData.of(image or scene()), **values

@@ -116,7 +116,7 @@ def known_answer(
 
 
 def trained_with(settings: dict[str, Any]) -> torch.Tensor:
-    """How much of an image is left at each timestep of a model."""
+    """Return how much of an image is left at each timestep of a model."""
     found: torch.Tensor = diffusers.DDIMScheduler(**settings).alphas_cumprod.double()
     return found.clamp(1e-9, 1 - 1e-9)
 
@@ -125,7 +125,7 @@ def error_after(
     scheduler: Any, trained: torch.Tensor, steps: int, strength: float | None
 ) -> float | None:
     """
-    How far from the image a loop ends that is done as the pipelines of diffusers do it.
+    Return how far from the image a loop ends that is done as the pipelines of diffusers do it.
 
     None where no step is left.
     """

@@ -194,7 +194,7 @@ def test_it_takes_the_adapters_that_the_page_says(
     family: str, run: Run, adapter: Callable[[str, str], str]
 ) -> None:
     def made_for(prop: str, kind: str) -> str:
-        """Return what a family does not honour is given as another family has it."""
+        """Return the family's adapter; another family's where it honours none."""
         return adapter(
             kind,
             BUILDERS[family]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def draw(recorder: Recorder, repo_id: str, **properties: Any) -> Image.Image:
-    """One call of the node, quick unless told otherwise."""
+    """Return one call of the node, quick unless told otherwise."""
     values = {
         "prompt": "a lake",
         "num_inference_steps": 2,

@@ -45,7 +45,7 @@ def made_by(node: Node, recorder: Recorder) -> Image.Image:
 def rrdb(
     depth: int = 2, width: int = 6, growth: int = 4, fed: int = 3, ups: int = 2
 ) -> dict[str, torch.Tensor]:
-    """Tensors of an RRDBNet with random numbers, under its published names."""
+    """Return the tensors of an RRDBNet with random numbers, under its published names."""
     generator = torch.Generator().manual_seed(0)
     shapes = {
         "conv_first": (width, fed),

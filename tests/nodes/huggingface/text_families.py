@@ -136,7 +136,7 @@ def gradient() -> ImageData:
 
 
 def draw(recorder: Recorder, family: str, models: Callable[[str], str], **changes: Any) -> Images:
-    """One quick run of the node, with what the family can't do without."""
+    """Return one quick run of the node, with what the family can't do without."""
     width, height = size_of(family)
     values: dict[str, Any] = {
         "model": TextToImageModel(repo_id=models(BUILDERS[family])),

@@ -24,9 +24,9 @@ from diffusers import (
 
 def outspoken(net: Any) -> Any:
     """
-    Return a ControlNet starts as one that says nothing.
+    Return a ControlNet that changes its model's results, which a new one does not.
 
-    Where it was made with zeros, it gets something to say.
+    Layers that were made with zeros get random weights.
     """
     for module in net.modules():
         if isinstance(module, (torch.nn.Linear, torch.nn.Conv2d)) and not module.weight.any():

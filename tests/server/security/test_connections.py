@@ -32,7 +32,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 
 @pytest.fixture
 def patient(serve: Callable[..., LiveServer]) -> LiveServer:
-    """With a bound that no pause of a busy machine reaches."""
+    """Use a bound that no pause of a busy machine reaches."""
     return serve(body_seconds=1.5)
 
 
@@ -52,7 +52,7 @@ def head(live: LiveServer, line: str, *headers: str) -> bytes:
 
 
 def rest(connection: socket.socket) -> bytes:
-    """All that comes until the server ends the connection."""
+    """Return all that comes until the server ends the connection."""
     found = b""
     with contextlib.suppress(ConnectionResetError, BrokenPipeError):
         while more := connection.recv(65536):

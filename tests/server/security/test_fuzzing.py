@@ -136,7 +136,7 @@ def mutated_json(draw: st.DrawFn, value: Any) -> Any:
 
 @st.composite
 def mutated_bytes(draw: st.DrawFn, content: bytes) -> bytes:
-    """Bytes with some of them changed, or cut off."""
+    """Return bytes with some of them changed, or cut off."""
     changed = bytearray(content)
     for _ in range(draw(st.integers(1, 8))):
         changed[draw(st.integers(0, len(changed) - 1))] = draw(st.integers(0, 255))

@@ -276,7 +276,7 @@ class Stranger:
         return self._bytes(content) if chance.random() < 0.2 else content
 
     def _bytes(self, content: bytes) -> bytes:
-        """Bytes with some of them changed, or the end cut off."""
+        """Return bytes with some of them changed, or the end cut off."""
         changed = bytearray(content)
         for _ in range(self._random.randrange(3) if changed else 0):
             changed[self._random.randrange(len(changed))] = self._random.randrange(256)

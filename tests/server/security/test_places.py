@@ -120,7 +120,7 @@ def engine() -> Iterator[Engine]:
 
 @pytest.fixture
 def places(tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of things that are there, each of another kind, and one of nothing."""
+    """Return the names of things that are there, each of another kind, and one of nothing."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("INFERENCE_TOKEN_LOCALHOST", "a-token")
     shutil.copytree(ROOT / "graphs", tmp_path / "graphs")

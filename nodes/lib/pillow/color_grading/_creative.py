@@ -239,7 +239,7 @@ class Vignette(Node):
 
 def _belonging(hue: Band, saturation: Band, color_range: ColorRange) -> Band:
     """
-    How much each pixel belongs to a range of colours, from 0 to 1. Grey belongs to none but `all`.
+    Return how much each pixel belongs to a range of colours, 0 to 1; grey belongs to `all` only.
     """
     import numpy as np
 
@@ -253,7 +253,7 @@ def _belonging(hue: Band, saturation: Band, color_range: ColorRange) -> Band:
 
 
 def _distance(rows: int, top: int, size: tuple[int, int], roundness: float) -> Band:
-    """How far from the middle each pixel of some rows is: 0 there, 1 in the corners."""
+    """Return how far from the middle each pixel of some rows is: 0 there, 1 in the corners."""
     import numpy as np
 
     width, height = size

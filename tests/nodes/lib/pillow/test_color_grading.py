@@ -37,7 +37,7 @@ RAMP = np.repeat(np.linspace(0, 255, 64)[None, :, None], 3, 2).astype(np.uint8)
 
 
 def rainbow() -> Image.Image:
-    """All hues from left to right, from strong to weak."""
+    """Return all hues from left to right, from strong to weak."""
     colours = [[colorsys.hsv_to_rgb(x / 72, 1 - y / 12, 0.8) for x in range(72)] for y in range(12)]
     return Image.fromarray((np.array(colours) * 255).astype(np.uint8))
 

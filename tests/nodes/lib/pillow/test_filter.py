@@ -24,7 +24,7 @@ def noise(width: int = 48, height: int = 32, seed: int = 0) -> Image.Image:
 
 
 def step(width: int = 32, height: int = 16) -> Image.Image:
-    """Black on the left half, white on the right."""
+    """Return black on the left half, white on the right."""
     return Image.fromarray(
         np.repeat([[0] * (width // 2) + [255] * (width // 2)], height, 0).astype(np.uint8)
     )
