@@ -269,7 +269,7 @@ class Workflow:
         **named: object,
     ) -> RunResult:
         """
-        `run` for use inside an event loop, which stays free meanwhile.
+        Do as `run` inside an event loop, which stays free meanwhile.
 
         Cancelling the awaiting task cancels the run.
         """

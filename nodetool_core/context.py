@@ -64,12 +64,12 @@ class Models(Protocol):
         ...
 
     def is_loaded(self, ref: ModelRef) -> bool:
-        """Whether the weights are on the device now. Never loads or fetches anything."""
+        """Return whether the weights are on the device now. Never loads or fetches anything."""
         ...
 
     def revision(self, ref: ModelRef) -> str | None:
         """
-        Which weights a reference stands for: a commit, or a digest of local files.
+        Return which weights a reference stands for: a commit, or a digest of local files.
 
         None where none are here yet.
         """
@@ -89,7 +89,7 @@ class Images(Protocol):
 
     def path(self, uri: str) -> Path:
         """
-        Where a path or `file:` URI leads: relative ones start from the run's base folder.
+        Return where a path or `file:` URI leads: relative ones start from the run's base folder.
 
         Raises ImageError.
         """
@@ -100,13 +100,11 @@ class Sources(Protocol):
     """What a cache key may know of the content behind references."""
 
     def digest(self, ref: AssetRef) -> str:
-        """Hash of the content of an asset. Raises ImageError."""
+        """Return the hash of the content of an asset. Raises ImageError."""
         ...
 
     def revision(self, ref: ModelRef) -> str | None:
-        """
-        Which weights a reference stands for, as far as known without a network. Raises ModelError.
-        """
+        """Return which weights a reference stands for, asking no network. Raises ModelError."""
         ...
 
 
@@ -235,7 +233,7 @@ class Context:
         return self._known_secrets().secret(*names)
 
     def has_secret(self, name: str) -> bool:
-        """Whether a secret of this name is set on this machine."""
+        """Return whether a secret of this name is set on this machine."""
         return self._known_secrets().has(name)
 
     def setting(self, name: str, default: str = "") -> str:

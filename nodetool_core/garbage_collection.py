@@ -10,7 +10,7 @@ from contextlib import contextmanager
 @contextmanager
 def collection_paused() -> Iterator[None]:
     """
-    No cycles are looked for inside the block.
+    Look for no cycles inside the block.
 
     A graph of 100,000 nodes is a million objects that all live; the collector would visit them
     again and again as their number grows, which costs as much as making them. For short blocks

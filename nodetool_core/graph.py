@@ -94,9 +94,7 @@ class Graph:
 
 
 def is_missing_asset(prop: Property, value: object) -> bool:
-    """
-    Whether an unconnected property that needs an image (or another asset) holds an empty reference.
-    """
+    """Return whether an unconnected property that needs an asset holds an empty reference."""
     return isinstance(value, AssetRef) and value.is_empty() and isinstance(prop.annotation, type)
 
 

@@ -80,7 +80,7 @@ def spec_of(value: object) -> NodeSpec | None:
 
 
 def holds_outputs(value: object) -> bool:
-    """Whether a value is an output or a node, or has one somewhere inside."""
+    """Return whether a value is an output or a node, or has one somewhere inside."""
     if type(value) in PLAIN_TYPES:
         return False
     if not isinstance(value, CONTAINERS):

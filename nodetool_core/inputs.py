@@ -196,7 +196,7 @@ def _as_image(value: Any) -> object:
 
 def _from_here(value: object) -> object:
     """
-    Relative paths given from outside mean the current folder.
+    Return a value whose relative paths start from the current folder.
 
     Those in a file mean the file's folder.
     """

@@ -218,7 +218,7 @@ def _is_dynamic(info: TypeInfo) -> bool:
 
 
 def _is_generated(info: TypeInfo) -> bool:
-    """Whether the constructor is made from the annotations, and not written by hand."""
+    """Return whether the constructor is made from the annotations, and not written by hand."""
     constructor = info.get("__init__")
     return constructor is not None and constructor.plugin_generated
 
@@ -275,9 +275,7 @@ def _named_fields(kind: TypeInfo) -> list[str]:
 
 
 def _is_dataclass(kind: TypeInfo) -> bool:
-    """
-    Whether a class is one of `dataclasses`, and not of something like it, such as a pydantic model.
-    """
+    """Return whether a class is one of `dataclasses`, and not, for instance, a pydantic model."""
     found = kind.get("__dataclass_fields__")
     fields = get_proper_type(found.type) if found is not None else None
     field = get_proper_type(fields.args[-1]) if isinstance(fields, Instance) else None

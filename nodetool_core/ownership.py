@@ -70,7 +70,7 @@ def own_copy(value: object) -> Any:
 
 
 def is_immutable(value: object) -> bool:
-    """Whether a value is its own copy, as numbers and texts are."""
+    """Return whether a value is its own copy, as numbers and texts are."""
     return type(value) in _IMMUTABLE
 
 
@@ -85,7 +85,7 @@ def _copied(value: object, seen: Seen) -> object:
 
 @lru_cache(maxsize=1024)
 def _copier(kind: Any) -> Copier:
-    """How values of a class are copied."""
+    """Return how values of a class are copied."""
     for known, copier in _COPIERS.items():
         if issubclass(kind, known):
             return copier
@@ -198,7 +198,7 @@ def _array(value: Any, seen: Seen) -> object:
 
 def _is_frozen(array: Any) -> bool:
     """
-    Whether nobody can write the memory of an array: it and all that it is a view of are read-only.
+    Return whether nobody can write an array's memory: it and what it is a view of are read-only.
     """
     while not array.flags.writeable:
         base = array.base

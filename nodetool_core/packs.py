@@ -97,14 +97,14 @@ class Pack:
         )
 
     def directory(self) -> Path:
-        """Where the package lies on disk."""
+        """Return where the package lies on disk."""
         found = importlib.util.find_spec(self.package)
         if found is None or not found.submodule_search_locations:
             raise ModuleNotFoundError(f"The pack {self.package!r} is not a package.")
         return Path(next(iter(found.submodule_search_locations)))
 
     def examples_directory(self) -> Path | None:
-        """Where the example workflows lie on disk; None where the pack has none."""
+        """Return where the example workflows lie on disk; None where the pack has none."""
         inside = self.directory() / self.examples
         places = (inside, inside.parents[1] / self.examples) if self.examples else ()
         return next((place for place in places if place.is_dir()), None)
@@ -146,7 +146,7 @@ def _packs_in(
 
 def _changed_at(place: str) -> int:
     """
-    When something was installed in a place last.
+    Return when something was installed in a place last.
 
     0 for what is no place to install in, such as a folder that a program works in.
     """
@@ -157,7 +157,7 @@ def _changed_at(place: str) -> int:
 
 
 def import_problem(where: str, error: BaseException) -> Problem:
-    """Return that a module or a pack could not be imported, and why."""
+    """Return the problem of a module or a pack that could not be imported."""
     message = f"{type(error).__name__}: {error}"
     place = _place_of(error)
     return Problem(

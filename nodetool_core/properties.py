@@ -122,7 +122,7 @@ class Property:
         return self.default is MISSING
 
     def is_default(self, value: object) -> bool:
-        """Whether a value says no more than leaving the property out does."""
+        """Return whether a value says no more than leaving the property out does."""
         # Of another type is another value, though True == 1.
         return value is self.default or (
             type(value) is type(self.default) and bool(value == self.default)
@@ -130,7 +130,7 @@ class Property:
 
     def tells(self, value: object) -> bool:
         """
-        Whether a result may depend on a value of the property beyond what its declaration says.
+        Return whether a result may depend on a value beyond what the property's declaration states.
         """
         return not (self.label or self.is_default(value))
 
@@ -216,7 +216,7 @@ class Property:
                 raise error from None
 
     def misfit(self, value: object) -> str:
-        """Why a value of the right type is out of bounds, or an empty string."""
+        """Return why a value of the right type is out of bounds, or an empty string."""
         if isinstance(value, (float, *CONTAINERS)) and (wrong := complaint(value)):
             return wrong
         if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -313,7 +313,7 @@ class Property:
         return jsonable(value)
 
     def json_schema(self) -> dict[str, object]:
-        """JSON Schema of the property, with default, bounds and description."""
+        """Return the JSON Schema of the property, with default, bounds and description."""
         schema = dict(self.adapter.json_schema())
         keys = {
             "ge": "minimum",

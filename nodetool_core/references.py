@@ -69,7 +69,7 @@ class Reference(BaseModel):
         }
 
     def is_empty(self) -> bool:
-        """Whether the reference names nothing, as a default does."""
+        """Return whether the reference names nothing, as a default does."""
         return self == type(self)()
 
 
@@ -279,7 +279,7 @@ class ImageToImageModel(ModelRef):
 
 
 def reference_types() -> dict[str, type[Reference]]:
-    """Every concrete reference class by its JSON kind."""
+    """Return every concrete reference class by its JSON kind."""
     found: dict[str, type[Reference]] = {}
     pending: list[type[Reference]] = list(Reference.__subclasses__())
     while pending:

@@ -26,7 +26,7 @@ from nodetool_core.packs import Alias, Pack, import_problem, installed_packs
 
 def distinct_types(node_classes: Iterable[type[Node]]) -> dict[type[Node], str]:
     """
-    For each of several classes its type, with a number from the second class of the same type on.
+    Return each class's type, with a number from the second class of the same type on.
 
     `pack.Scale`, `pack.Scale#2`.
     """
@@ -42,7 +42,7 @@ def distinct_types(node_classes: Iterable[type[Node]]) -> dict[type[Node], str]:
 
 
 def shared_type(node_class: type[Node]) -> Problem:
-    """Return that a type stands for more than one class."""
+    """Return the problem of a type that stands for more than one class."""
     message = (
         f"Several classes have this type; {node_class.__module__}.{node_class.__qualname__} is one"
         " of them."
@@ -71,7 +71,7 @@ class Registry:
         renewed_after_fork(self)
 
     def after_fork(self) -> None:
-        """In a forked process: nobody is importing anything."""
+        """Begin anew in a forked process, where nobody is importing anything."""
         self._importing = threading.RLock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -115,7 +115,7 @@ class Registry:
         return self._classes.get(node_type)
 
     def alias(self, node_type: str) -> Alias | None:
-        """How a renamed type is read, or None where the name is current."""
+        """Return how a renamed type is read, or None where the name is current."""
         return next(
             (pack.aliases[node_type] for pack in self.packs if node_type in pack.aliases), None
         )
@@ -222,7 +222,7 @@ class Registry:
         }
 
     def __iter__(self) -> Iterator[type[Node]]:
-        """Every node class, by type. Imports all modules of all packs."""
+        """Return every node class, by type. Imports all modules of all packs."""
         for pack in self.packs:
             self._import_all(pack)
         return iter([self._classes[name] for name in sorted(self._classes)])
@@ -287,7 +287,7 @@ def _function(source: str) -> Callable[..., object]:
 
 def _is_of(node_class: type[Node], module: str) -> bool:
     """
-    Whether a class is declared in a module, or in a private module of that package.
+    Return whether a class is declared in a module, or in a private module of that package.
 
     Not merely imported there.
     """
@@ -295,7 +295,7 @@ def _is_of(node_class: type[Node], module: str) -> bool:
 
 
 def _modules(root: Path, package: str) -> Iterator[str]:
-    """Every module below a package, without importing any."""
+    """Yield every module below a package, without importing any."""
     for found in sorted(pkgutil.iter_modules([str(root)]), key=lambda module: module.name):
         name = f"{package}.{found.name}"
         yield name

@@ -177,9 +177,7 @@ def _locate_files(made: dict[str, Any], folder: Path | None) -> tuple[list[Probl
 
 
 def _recorded_files(made: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """
-    Each recorded file: its place, its digest, and the value in the recorded workflow that names it.
-    """
+    """Yield each recorded file: its place, its digest, and the recorded value that names it."""
     data = {node["id"]: node["data"] for node in made["workflow"]["graph"]["nodes"]}
     for place, digest in made.get("files", {}).items():
         node_id, _, place_in_node = place.rpartition(".")

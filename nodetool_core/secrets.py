@@ -139,7 +139,9 @@ class Secrets:
         )
 
     def has(self, name: str) -> bool:
-        """Whether a secret of this name is set. Raises SecretError where the file is not safe."""
+        """
+        Return whether a secret of this name is set. Raises SecretError where the file is not safe.
+        """
         return bool(self._text_of(name))
 
     def setting(self, name: str, default: str = "") -> str:
@@ -151,7 +153,7 @@ class Secrets:
         return self._text_of(name) or default
 
     def places(self) -> dict[str, str]:
-        """Every name in the file and where its value comes from: `environment` or `file`."""
+        """Return every name in the file and where its value comes from: `environment` or `file`."""
         return {
             name: "environment" if self._environment.get(name, "").strip() else "file"
             for name in sorted(self._file())
@@ -301,7 +303,7 @@ class Secrets:
 
 def settings_path(environment: Mapping[str, str]) -> Path:
     """
-    Where the settings file is.
+    Return where the settings file is.
 
     NODETOOL_SETTINGS, else in the user's configuration folder as the platform has it.
     """

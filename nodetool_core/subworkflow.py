@@ -76,7 +76,7 @@ class _Shared:
         self._is_workflow: dict[str, bool] = {}
 
     def is_workflow(self, record: NodeRecord) -> bool:
-        """Whether a node of a document stands for a workflow."""
+        """Return whether a node of a document stands for a workflow."""
         known = self._is_workflow.get(record.type)
         if known is None:
             node_class = self.registry.get(record.type)
@@ -340,7 +340,7 @@ class _Expansion:
 
 
 def _chain(files: Sequence[str]) -> str:
-    """How one workflow leads to another, with the middle of a long way left out."""
+    """Return how one workflow leads to another, with the middle of a long way left out."""
     names = [Path(name).name for name in files]
     shown = (
         names

@@ -54,7 +54,7 @@ def accepts_none(annotation: Annotation) -> bool:
 
 @lru_cache(maxsize=4096)
 def is_assignable(source: Annotation, target: Annotation) -> bool:
-    """Whether an output of type `source` may feed a property of type `target`."""
+    """Return whether an output of type `source` may feed a property of type `target`."""
     source, target = strip(source), strip(target)
     if source is Any or target is Any or source == target:
         return True
@@ -94,7 +94,7 @@ def is_assignable(source: Annotation, target: Annotation) -> bool:
 
 def _fits_fields(source: Annotation, target: Annotation) -> bool:
     """
-    Whether mappings of a type have the fields of a `TypedDict`.
+    Return whether mappings of a type have the fields of a `TypedDict`.
 
     Of those that say nothing of their values, that is seen later.
     """
@@ -111,7 +111,7 @@ def _fits_fields(source: Annotation, target: Annotation) -> bool:
 
 def _fits_tuple(source: tuple[Annotation, ...], target: tuple[Annotation, ...]) -> bool:
     """
-    Whether tuples of some items are tuples of others.
+    Return whether tuples of some items are tuples of others.
 
     `tuple[int, int]` is a `tuple[int, ...]`, and not the other way round.
     """
@@ -126,7 +126,7 @@ def _fits_tuple(source: tuple[Annotation, ...], target: tuple[Annotation, ...]) 
 
 @lru_cache(maxsize=4096)
 def is_open(annotation: Annotation) -> bool:
-    """Whether a type says nothing of some part of its values: `Any`, `list[Any]`, a bare `dict`."""
+    """Return whether a type leaves a part of its values open: `Any`, `list[Any]`, a bare `dict`."""
     annotation = strip(annotation)
     if annotation in (Any, list, dict, tuple, set, frozenset):
         return True
@@ -139,7 +139,7 @@ def is_open(annotation: Annotation) -> bool:
 @lru_cache(maxsize=4096)
 def has_numbers(annotation: Annotation) -> bool:
     """
-    Whether values of a type are, or hold, floating point numbers.
+    Return whether values of a type are, or hold, floating point numbers.
 
     These may be no number (NaN) or infinite.
     """

@@ -92,7 +92,7 @@ class _Type:
         return handle if self.alias is None else self.alias.properties.get(handle, handle) or handle
 
     def has_no_counterpart(self, handle: str) -> bool:
-        """Whether an input handle of another time leads nowhere today."""
+        """Return whether an input handle of another time leads nowhere today."""
         return self.alias is not None and self.alias.properties.get(handle, handle) is None
 
 
@@ -270,7 +270,7 @@ class _Reader:
             self.is_in_order = False
 
     def _port(self, index: int, edge: EdgeRecord, source: _Type, target: _Type) -> _Port | None:
-        """How an edge connects; None, and a problem, where its output may not feed its property."""
+        """Return how an edge connects; None, and a problem, where its output does not fit."""
         ends = [
             self._end(f"edges[{index}].source", edge.source),
             self._end(f"edges[{index}].target", edge.target),

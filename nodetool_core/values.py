@@ -134,7 +134,7 @@ def complaint(value: object) -> str:
 
 
 def is_too_deep(value: Collection[object]) -> bool:
-    """Whether a list, a mapping or the like has too many levels."""
+    """Return whether a list, a mapping or the like has too many levels."""
     items = value.values() if isinstance(value, dict) else value
     if not any(isinstance(part, CONTAINERS) for part in items):
         # Nearly all.

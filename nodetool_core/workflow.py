@@ -287,7 +287,7 @@ def _shape_problems(error: ValidationError) -> list[Problem]:
 
 def _is_of_comfyui(content: Mapping[str, Any]) -> bool:
     """
-    Whether it has one of the two forms that ComfyUI writes.
+    Return whether it has one of the two forms that ComfyUI writes.
 
     Nodes by number with a `class_type`, or `nodes` and `links`.
     """

@@ -48,7 +48,7 @@ class CopyOnWriteImage(Image.Image):
         return image.lent()
 
     def lent(self) -> Self:
-        """Another image over the same pixels."""
+        """Return another image over the same pixels."""
         if self.palette is not None and self.palette.dirty:
             self.load()
         self._was_sealed = self.is_sealed
@@ -108,14 +108,14 @@ class CopyOnWriteImage(Image.Image):
 
     def __eq__(self, other: object) -> bool:
         """
-        Whether modes, sizes, notes and pixels are the same. Pillow itself asks for the same class.
+        Return whether modes, sizes, notes and pixels are equal; Pillow compares the class as well.
         """
         return isinstance(other, Image.Image) and _content(self) == _content(other)
 
     __hash__ = None  # type: ignore[assignment]  # as Pillow's own
 
     def __reduce__(self) -> Any:
-        """As an ordinary image with the same content."""
+        """Pickle as an ordinary image with the same content."""
         return _restored, (self.__getstate__(),)
 
 
@@ -138,7 +138,7 @@ class _Pixels:
         self._current()[position] = color
 
     def _current(self) -> Any:
-        """Pillow's own access to the pixels that the image has by now."""
+        """Return Pillow's own access to the pixels that the image has by now."""
         if self._image.im is not self._core:
             self._core = self._image.im
             self._access = self._core.pixel_access(self._image.readonly)

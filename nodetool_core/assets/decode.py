@@ -106,7 +106,7 @@ def decode_file(
 def decode_bytes(
     data: bytes, where: str, limits: ImageLimits = DEFAULT_LIMITS, tell: Tell = untold
 ) -> Image.Image:
-    """As `decode_file`, for an encoded image; `where` names it in errors. Raises ImageError."""
+    """Do as `decode_file` for an encoded image; `where` names it in errors. Raises ImageError."""
     return _decode(_opened(data, where, limits), where, limits, tell)
 
 
@@ -351,7 +351,7 @@ def _lost_bits(image: ImageFile) -> str:
 
 
 def _known_scale(image: Image.Image, name: str) -> Image.Image:
-    """Tones of 16 bits that Pillow gives as 32, in a mode that says what is white."""
+    """Return tones of 16 bits that Pillow gives as 32, in a mode that says what is white."""
     if image.mode != "I" or name not in ("PNG", "PPM"):
         return image
     import numpy as np

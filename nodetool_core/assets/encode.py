@@ -145,7 +145,7 @@ def encode_image(
 
 
 def loses_bits(image: Image.Image, file_format: str) -> bool:
-    """Whether a file of this format holds an image's tones with fewer bits."""
+    """Return whether a file of this format holds an image's tones with fewer bits."""
     return image.mode in DEEP_MODES and image.mode not in _MODES[file_format]
 
 

@@ -92,7 +92,7 @@ class ImageLoader:
 
     def digest(self, ref: AssetRef) -> str:
         """
-        Hash of what is behind a reference.
+        Return the hash of what is behind a reference.
 
         Of a file's bytes or an image's pixels, never of a name or a time.
 
@@ -122,7 +122,7 @@ class ImageLoader:
 
     def path(self, uri: str) -> Path:
         """
-        Where a path or a `file:` URI leads: relative to the base folder.
+        Return where a path or a `file:` URI leads, relative to the base folder.
 
         `~` at the start is the user's home. Raises ImageError.
         """

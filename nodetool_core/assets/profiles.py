@@ -51,7 +51,7 @@ def srgb_profile() -> bytes:
 
 
 def fits(profile: object, mode: str) -> bool:
-    """Whether a profile is one for the colours of a mode."""
+    """Return whether a profile is one for the colours of a mode."""
     return isinstance(profile, bytes) and profile[16:20] == _SPACES.get(mode)
 
 
@@ -140,7 +140,7 @@ def _transformed(image: Image.Image, source: bytes, target: bytes) -> Image.Imag
 @lru_cache(maxsize=64)
 def _kind(profile: bytes) -> Literal["srgb", "other", "broken"]:
     """
-    Whether a profile means sRGB, another space, or nothing.
+    Return whether a profile means sRGB, another space, or nothing.
 
     Told by what it does to a few colours, not by its name.
     """

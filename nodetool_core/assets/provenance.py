@@ -103,7 +103,7 @@ def _embedded(image: Image.Image) -> str | bytes | None:
 
 
 def _fitted(provenance: dict[str, object], max_bytes: int) -> dict[str, object]:
-    """As much of it as fits: the largest entries go first, and their names stay."""
+    """Return as much of it as fits; the largest entries go first, and their names stay."""
     sizes = {key: len(json.dumps(value)) + len(key) + 8 for key, value in provenance.items()}
     left_out: list[str] = []
     while sizes and sum(sizes.values()) > max_bytes:

@@ -160,7 +160,7 @@ def schema(
 
 
 def _codes(incomplete: str) -> list[str]:
-    """For the completion of shells."""
+    """Return the codes for the completion of shells."""
     from nodetool_core.reference.troubleshooting import explanations
 
     return [code for code in sorted(explanations()) if code.startswith(incomplete)]

@@ -66,7 +66,7 @@ def examples(
 
 
 def _names() -> list[str]:
-    """For the completion of shells."""
+    """Return the names for the completion of shells."""
     from nodetool_core.registry import Registry
 
     return list(Registry.installed().examples())

@@ -70,7 +70,7 @@ def import_(file: File, out: Out = None) -> None:
 
 
 def _summary(imported: Imported) -> str:
-    """How it went, in a line."""
+    """Return how it went, in a line."""
     written, left_out = len(imported.document.graph.nodes), len(imported.left_out)
     rest = f"; {left_out} of the file left out, listed above" if left_out else ""
     return f"{written} nodes written{rest}."

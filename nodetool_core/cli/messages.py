@@ -105,5 +105,5 @@ def point_to_explanations(codes: Iterable[str]) -> None:
 
 
 def _coloured() -> bool | None:
-    """None leaves it to whether stderr is a terminal."""
+    """Return whether to colour; None where that depends on whether stderr is a terminal."""
     return False if os.environ.get("NO_COLOR") else None

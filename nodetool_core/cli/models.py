@@ -291,7 +291,7 @@ def du(as_json: AsJson = False) -> None:
 
 
 def size_text(size: float) -> str:
-    """Bytes as people read them: `3.4 GB`."""
+    """Return the bytes as people read them: `3.4 GB`."""
     for unit in ("B", "kB", "MB"):
         if size < 1000:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"

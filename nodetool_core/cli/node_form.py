@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def node_json(node: type[Node]) -> dict[str, Any]:
-    """Everything that a node declares."""
+    """Return everything that a node declares."""
     spec = node.spec
     return {
         "type": spec.node_type,

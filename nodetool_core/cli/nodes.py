@@ -64,7 +64,7 @@ def list_nodes(
 
 
 def _types(incomplete: str) -> list[str]:
-    """For the completion of shells: types that begin so, and class names that do."""
+    """Return the types and class names that begin so, for the completion of shells."""
     from nodetool_core.registry import Registry
 
     specs = [node.spec for node in Registry.installed()]
@@ -176,7 +176,7 @@ def _fits(node: type[Node], words: Iterable[str]) -> bool:
 
 def _distance(node: type[Node], words: Iterable[str]) -> int:
     """
-    How far a node is from what is looked for.
+    Return how far a node is from what is looked for.
 
     0 where a word is its name, more where it stands in its type or only in its texts.
     """

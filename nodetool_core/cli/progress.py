@@ -66,7 +66,7 @@ class Progress:
             )
 
     def show_late_warnings(self, result: RunResult) -> None:
-        """Warnings whose events came too late to be shown."""
+        """Show the warnings whose events came too late."""
         for warning in result.warnings:
             self._warn(warning)
 

@@ -68,9 +68,7 @@ def print_json(document: dict[str, Any]) -> None:
 
 
 def show_failures(result: RunResult, graph: Graph, debug: bool) -> None:
-    """
-    Each failure on stderr: node, message and what to do; the traceback only with --debug.
-    """
+    """Print each failure: node, message and what to do; the traceback only with --debug."""
     unexpected = False
     for failure in result.failures[:_LISTED_FAILURES]:
         show_problem(failure.problem)
@@ -88,7 +86,7 @@ def show_failures(result: RunResult, graph: Graph, debug: bool) -> None:
 
 
 def summary(result: RunResult, saved: Saved) -> str:
-    """How it went, in a line or two."""
+    """Return how it went, in a line or two."""
     computed = len(set(result.ran))
     counts = f"{computed} node{'s' * (computed != 1)} computed"
     if result.hits:

@@ -40,7 +40,7 @@ class Saved:
 
 
 def may_hold_image(graph: Graph, wanted: Sequence[str] | None) -> bool:
-    """Whether a run may have to write images, as far as types tell."""
+    """Return whether a run may have to write images, as far as types tell."""
     from nodetool_core.cli.workflows import result_annotation
 
     outputs = graph.outputs()
@@ -51,7 +51,7 @@ def may_hold_image(graph: Graph, wanted: Sequence[str] | None) -> bool:
 
 
 def names_file(out: Path) -> bool:
-    """Whether `--out` names an image's file, and not a folder."""
+    """Return whether `--out` names an image's file, and not a folder."""
     from nodetool_core.assets.encode import SUFFIXES
 
     return out.suffix.lower() in SUFFIXES and not out.is_dir()

@@ -10,7 +10,7 @@ from nodetool_core.errors import Problem
 
 def read_settings(texts: Sequence[str]) -> dict[str, str]:
     """
-    Values by name; of several for one name the last counts.
+    Return the values by name; of several for one name the last counts.
 
     Raises WrongUseError for each that has no `=` or no name.
     """

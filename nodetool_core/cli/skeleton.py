@@ -260,7 +260,7 @@ def _check_package(node_type: str, package: str, folder: Path) -> None:
 
 
 def _installed_at(package: str) -> Path | None:
-    """Where Python would import a package from; None where there is none."""
+    """Return where Python would import a package from; None where there is none."""
     found = importlib.util.find_spec(package)
     if found is None:
         return None

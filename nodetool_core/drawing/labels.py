@@ -57,7 +57,7 @@ def told_values(node: GraphNode) -> Iterator[tuple[str, object]]:
 
 
 def width(text: str, size: float) -> float:
-    """About how wide a text is in a sans-serif face, erring on the wide side."""
+    """Return about how wide a text is in a sans-serif face, rather too much than too little."""
     return sum(_em(character) for character in text) * size
 
 

@@ -73,7 +73,7 @@ def lay_out(
     heights: Sequence[float], links: Sequence[Link], *, width: float, gap_x: float, gap_y: float
 ) -> Layout:
     """
-    Places for boxes of given heights and one width.
+    Return places for boxes of given heights and one width.
 
     Args:
         links: Edges without a cycle, between boxes that stand in topological order.

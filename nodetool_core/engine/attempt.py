@@ -121,7 +121,7 @@ class ItemSource:
         return self._values(next(items, _ENDED)), time.perf_counter() - started
 
     async def next_awaited(self) -> tuple[Values | None, float]:
-        """As `next`, of a coroutine."""
+        """Do as `next` for a coroutine."""
         started = time.perf_counter()
         if self.begin is not None:
             self.items, self.begin = self.begin(), None

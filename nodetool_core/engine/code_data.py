@@ -156,7 +156,7 @@ class DataState(ABC):
         return f"{self._mention(kind)} {content} {list(fields)} {slots} {self._mentions(parts)}"
 
     def _has_only_fields(self, cls: type[Any]) -> bool:
-        """Whether instances have nothing beside their fields because of a class."""
+        """Return whether instances have nothing beside their fields because of a class."""
         return self._is_own_class(cls) or cls in PLAIN or cls.__module__ in _WITHOUT_STATE
 
     def _itself(self, value: Any) -> str:
@@ -244,7 +244,7 @@ def text_of(value: Any) -> str:
 
 
 def are_current(watches: Iterable[Watch]) -> bool:
-    """Whether all that was watched is as it was."""
+    """Return whether all that was watched is as it was."""
     try:
         return all(watch() for watch in watches)
     except Exception:  # noqa: BLE001 - a value that is being changed, or can't be looked at any more, is not what it was

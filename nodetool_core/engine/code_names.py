@@ -58,7 +58,7 @@ def imported_by(
     names: Names, namespace: Mapping[str, Any]
 ) -> Iterable[tuple[str, tuple[str, ...]]]:
     """
-    Modules that code imports, by their whole names, and what it takes from each.
+    Yield the modules that code imports, by their whole names, and what it takes from each.
 
     Nothing where it takes the module.
     """

@@ -70,7 +70,7 @@ class CodeState(DataState):
         self._pending: deque[Any] = deque()
 
     def digest(self, root: Any) -> bytes:
-        """Digest of an object and of all that it leads to."""
+        """Return the digest of an object and of all that it leads to."""
         hasher = hashlib.blake2b(digest_size=DIGEST_BYTES)
         hasher.update(self._mention(root).encode("utf-8", "surrogatepass"))
         while self._pending:
@@ -133,7 +133,7 @@ class CodeState(DataState):
         return "{" + ",".join(parts) + "}"
 
     def _is_of_library(self, value: Any) -> bool:
-        """Whether a class or a function has no code that could be followed."""
+        """Return whether a class or a function has no code that could be followed."""
         if isinstance(value, types.BuiltinFunctionType):
             return isinstance(value.__self__, types.ModuleType | types.NoneType | type)
         return isinstance(value, _DESCRIPTORS) or (
@@ -190,7 +190,7 @@ class CodeState(DataState):
 
     def _is_users(self, value: Any) -> bool:
         """
-        Whether what a library's function holds was given to it.
+        Return whether what a library's function holds was given to it.
 
         A plain value, a class, a function, and containers of these.
         """
@@ -292,9 +292,7 @@ class Part:
 
 
 def _counts(name: str, value: Any) -> bool:
-    """
-    Whether a name in a class is part of what it does: its own and inherited bookkeeping is not.
-    """
+    """Return whether a name in a class is part of what it does; its bookkeeping is not."""
     if (
         isinstance(value, types.GetSetDescriptorType | types.MemberDescriptorType)
         or type(value).__name__ == "_tuplegetter"

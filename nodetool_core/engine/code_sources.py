@@ -47,7 +47,7 @@ def of_this_process(what: str) -> str:
 @cache
 def is_library_file(name: str) -> bool:
     """
-    Whether code in a file of this name counts by its version.
+    Return whether code in a file of this name counts by its version.
 
     It is Python's, installed, or nodetool_core's.
     """
@@ -82,7 +82,7 @@ class Sources:
         self._is_library: dict[str, bool] = {}
 
     def is_followed(self, module: str) -> bool:
-        """Whether a module is no library."""
+        """Return whether a module is no library."""
         top = module.partition(".")[0]
         if top not in self._is_library:
             self._is_library[top] = top not in self._own and (
@@ -91,7 +91,9 @@ class Sources:
         return not self._is_library[top]
 
     def follow(self, modules: Iterable[str]) -> Iterator[tuple[str, Path]]:
-        """Modules with a file that are followed, and those that they import, each once."""
+        """
+        Yield the modules with a file that are followed, and those that they import, each once.
+        """
         pending, seen = list(modules), set[str]()
         while pending:
             name = pending.pop()
@@ -117,7 +119,7 @@ class Sources:
 
 def source_digest(name: str, path: Path) -> bytes:
     """
-    Digest of the source of a module.
+    Return the digest of the source of a module.
 
     A file that was changed after this process began to read nodes may hold other code than what
     runs: where it is loaded, its digest is one of this process alone.
@@ -165,7 +167,7 @@ def _file_of(module: str) -> Path | None:
 
 def _spec(module: str) -> ModuleSpec | None:
     """
-    How a module that is not loaded would be found.
+    Return how a module that is not loaded would be found.
 
     Imports nothing, not even the packages that it lies in.
     """

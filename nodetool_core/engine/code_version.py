@@ -42,7 +42,7 @@ class CodeVersion:
     """Where it was made: a fork is another process."""
 
     def is_current(self) -> bool:
-        """Whether the code is still as it was; microseconds."""
+        """Return whether the code is still as it was; microseconds."""
         return self.process == os.getpid() and are_current(self.watches)
 
 
@@ -98,5 +98,5 @@ def _is_not_loaded(module: str) -> bool:
 
 
 def code_version(node_class: type[Node]) -> bytes:
-    """Digest of the code that the class's results depend on, as it is now."""
+    """Return the digest of the code that the class's results depend on, as it is now."""
     return version_of(node_class).digest

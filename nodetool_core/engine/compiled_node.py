@@ -81,7 +81,7 @@ class CompiledNode:
         """Whether a result may come from the cache, or from an equal node."""
 
     def is_current(self) -> bool:
-        """Whether the class still has the function that is called."""
+        """Return whether the class still has the function that is called."""
         return self.process is self.node_class.process  # type: ignore[attr-defined]
 
     def call(self, instance: Node, context: Context | None) -> Any:

@@ -134,7 +134,7 @@ class _Compiler:
 
     def _needed(self) -> bytearray:
         """
-        Which nodes the targets need.
+        Return which nodes the targets need.
 
         Sources stand before what they feed, so one pass from the end finds them all.
         """

@@ -85,7 +85,7 @@ class Demand:
         """
         Find out which lazy properties a step wants now, and demand them.
 
-        What it waited for so far has come.
+        All that it waited for so far has arrived.
         """
         slot = step.slot
         try:

@@ -86,7 +86,7 @@ class _Seat:
         return self.working is None and not self.returning
 
     def has_too_many(self) -> bool:
-        """Whether a thread that has no work may end: those that left are back."""
+        """Return whether a thread that has no work may end: those that left are back."""
         return self.threads > 1 + self.away
 
 
@@ -194,7 +194,7 @@ class DeviceLane:
 
     def _is_nearer_idle(self, place: Slot | None) -> bool:
         """
-        Whether a seat before this one is free, so that no more are furnished than are used at once.
+        Return whether a seat before this one is free, so that no more than needed are furnished.
         """
         if place is None or place.replica == 0:
             return False
@@ -206,7 +206,7 @@ class DeviceLane:
         return found
 
     def _choose(self, seat: _Seat) -> int | None:
-        """Which of the waiting jobs is next; None where there is none for this seat."""
+        """Return which of the waiting jobs is next; None where there is none for this seat."""
         if not self._jobs or not seat.is_free() or self._is_nearer_idle(seat.place):
             return None
         first = self._jobs[0]

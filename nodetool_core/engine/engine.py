@@ -147,7 +147,7 @@ class Engine:
             add(Registry(new).weights())
 
     def loaded_models(self) -> list[str]:
-        """Names of the models whose weights are loaded now."""
+        """Return the names of the models whose weights are loaded now."""
         with self._lock:
             loaded = getattr(self._models, "loaded", None)
         return [model.name for model in loaded()] if loaded is not None else []

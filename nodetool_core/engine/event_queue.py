@@ -37,7 +37,7 @@ class EventQueue:
         self._queue.put(event)
 
     def close(self, timeout: float) -> None:
-        """No further events come; give the listener `timeout` seconds to take what is there."""
+        """Take no further events; leave the listener `timeout` seconds for those that are there."""
         self._is_closed = True
         self._queue.put(None)
         if threading.current_thread() is not self._thread:

@@ -188,7 +188,7 @@ class Frames:
     # -- along the edges ---------------------------------------------------------------------------
 
     def arrive(self, frame: Frame, slot: int, state: int) -> None:
-        """Note that one thing that a step waits for has come, or will not."""
+        """Note that an input of a step has arrived, or will not."""
         frame.pending_inputs[slot] -= 1
         if state != DONE:
             self.mark_upstream(frame, slot, state)

@@ -57,15 +57,13 @@ class Guards:
         self._gates: dict[tuple[int, int, int, int, bool], Source] = {}
 
     def of(self, origin: Step, output: int) -> Source | None:
-        """Return what tells whether an output comes; None where it always does."""
+        """Return the guard of an output; None where it always comes."""
         if origin.streams or not origin.may_drop:
             return None
         return self._of_step.get(origin.index, (origin, output))
 
     def set(self, step: Step, guard: Source) -> None:
-        """
-        Say what tells whether a step runs; one of which nothing is said has to run to be known.
-        """
+        """Set the guard of a step; one without a guard has to run to be known."""
         self._of_step[step.index] = guard
 
     def copy(self, opener: Step, gather: Step) -> None:
@@ -74,11 +72,11 @@ class Guards:
             self._of_step[gather.index] = self._of_step[opener.index]
 
     def both(self, guards: Iterable[Source]) -> Source:
-        """Return what comes when all of these do."""
+        """Return a guard that comes when all of these do."""
         return reduce(lambda first, second: self._gate(first, second, either=False), guards)
 
     def either(self, guards: Iterable[Source]) -> Source:
-        """Return what comes when at least one of these does."""
+        """Return a guard that comes when at least one of these does."""
         return reduce(lambda first, second: self._gate(first, second, either=True), guards)
 
     def _gate(self, first: Source, second: Source, *, either: bool) -> Source:

@@ -46,7 +46,7 @@ KEY_BYTES = 16
 
 
 def has_fingerprint(node_class: type[Node]) -> bool:
-    """Whether a class says for itself what else its result depends on."""
+    """Return whether a class says for itself what else its result depends on."""
     return any(
         "fingerprint" in vars(base)
         for base in node_class.__mro__

@@ -14,7 +14,7 @@ from nodetool_core.node import Role
 
 
 def loop_order(graph: Graph) -> dict[int, int]:
-    """For each node that streams, by position: its place in the order of loops."""
+    """Return the place in the order of loops of each node that streams, by position."""
     streams = [
         position for position, node in enumerate(graph.nodes) if node.node_class.spec.streams
     ]

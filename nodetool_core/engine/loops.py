@@ -163,7 +163,9 @@ class Loops:
         self._count_down(frame.region, frame.parent)
 
     def _may_be_asked(self, frame: Frame) -> bool:
-        """Whether a list may yet be gathered from a finished frame by somebody who comes late."""
+        """
+        Return whether a list may yet be gathered from a finished frame by somebody who comes late.
+        """
         assert frame.parent is not None
         demanded = frame.parent.demanded
         return any(

@@ -52,7 +52,7 @@ class ModelLookahead:
 
     def looks_ahead(self) -> bool:
         """
-        Whether the manager wants to know.
+        Return whether the manager wants to know.
 
         Asked with the first step for a device, as it may make the manager.
         """
@@ -61,7 +61,7 @@ class ModelLookahead:
         return self._looks_ahead
 
     def choose(self, ready: dict[Models, list[tuple[Frame, NodeStep]]], last: Models) -> Models:
-        """Which models' steps should be next, of those that are ready."""
+        """Return which models' steps should be next, of those that are ready."""
         if not any(ready):
             return next(iter(ready))
         forecast = self._tell(ready)
@@ -103,7 +103,7 @@ class ModelLookahead:
         return step.region == 0 and self._frames.root.state[step.slot] > RUNNING
 
     def _is_left(self, step: Step) -> bool:
-        """Whether a step will run, in some item where it is in a loop."""
+        """Return whether a step will run, in some item where it is in a loop."""
         root = self._frames.root
         if step.region == 0:
             return bool(root.demanded[step.slot]) and root.state[step.slot] == WAITING
@@ -159,7 +159,7 @@ def models_of(frame: Frame, step: NodeStep) -> Models:
 
 
 def _bare(ref: ModelRef) -> ModelRef:
-    """Without what says what to fetch, so that it can be a key."""
+    """Return a reference without its lists of what to fetch, so that it can be a key."""
     if ref.allow_patterns is None and ref.ignore_patterns is None:
         return ref
     return ref.model_copy(update={"allow_patterns": None, "ignore_patterns": None})

@@ -119,7 +119,9 @@ def _named(step: NodeStep, values: Values) -> Any:
 def _nested(
     by_item: dict[Index, Any], lists: set[Index], missed: set[Index], depth: int
 ) -> list[Any]:
-    """Values by index as lists of lists, in order, and None in the places of what failed."""
+    """
+    Return the values by index as lists of lists, in order, and None in the places of what failed.
+    """
     tree: dict[int, Any] = {}
     for index in lists:
         _branch(tree, index)

@@ -34,7 +34,7 @@ class _Own(threading.local):
     place: Place | None = None
 
     def after_fork(self) -> None:
-        """In a forked process: the lanes are others."""
+        """Forget the lanes in a forked process, which has its own."""
         self.place = None
 
 

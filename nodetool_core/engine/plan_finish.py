@@ -38,7 +38,7 @@ def finish(plan: Plan, unlimited: set[int], *, has_lazy: bool) -> None:
 
 
 def _open_regions(plan: Plan, unlimited: set[int]) -> None:
-    """Say which regions each step that streams opens, and what their nesting says of them."""
+    """Set which regions each step that streams opens, and what follows from their nesting."""
     for number, region in enumerate(plan.regions[1:], start=1):
         plan.opened.setdefault(region.opener, []).append(number)
         parent = plan.regions[region.parent]

@@ -69,7 +69,7 @@ class Plans:
         return plan
 
     def _is_current(self, plan: Plan) -> bool:
-        """Whether the code of all nodes is as it was when the keys were made."""
+        """Return whether the code of all nodes is as it was when the keys were made."""
         code_of = self._keys.code_of
         return all(code_of(node_class) == version for node_class, version in plan.code.items())
 
@@ -189,7 +189,7 @@ NO_SOURCES = _NoSources()
 
 def _is_constant(step: NodeStep) -> bool:
     """
-    Whether the node's own part of its key can't change between runs.
+    Return whether the node's own part of its key can't change between runs.
 
     No files, no drawn seeds, no fingerprint.
     """

@@ -70,7 +70,7 @@ class Ready:
         return None
 
     def wants_items(self, workers: int) -> bool:
-        """Whether there is so little to do that a stream should give more."""
+        """Return whether there is so little to do that a stream should give more."""
         return bool(self.pulls) and len(self._blocking) < workers
 
     def has_device_work(self) -> bool:
@@ -114,7 +114,7 @@ class Ready:
 
 
 def _freed(frame: Frame, step: Step) -> int:
-    """Bytes of the values that nobody else waits for: what is let go of once the step is done."""
+    """Return the bytes that are let go of once the step is done: nobody else waits for them."""
     last = [
         frame.values[feed.slot]
         for feed in step.feeds

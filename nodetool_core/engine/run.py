@@ -111,7 +111,7 @@ class Run:
             run.cancel()
 
     def after_fork(self) -> None:
-        """In a forked process: nothing of the run goes on there."""
+        """End the run in a forked process, where nothing of it goes on."""
         self._lock = threading.Lock()
         self.future = Future()
         self.future.set_exception(
@@ -153,7 +153,7 @@ def _execute(scheduler: Scheduler, run: Run, over: Callable[[Run], None]) -> Non
 
 
 def _outcome(scheduler: Scheduler) -> BaseException | None:
-    """Run, and tell the listener; gives the error that the run ends with."""
+    """Run, and notify the listener; return the error that the run ends with."""
     result, environment, cancelled = (
         scheduler.result,
         scheduler.environment,
@@ -180,7 +180,7 @@ def _outcome(scheduler: Scheduler) -> BaseException | None:
 
 
 def _failure(scheduler: Scheduler) -> BaseException | None:
-    """Run; gives the error of the run itself, where it has one."""
+    """Run; return the error of the run itself, where it has one."""
     try:
         try:
             scheduler.execute()

@@ -51,7 +51,7 @@ def draw_seeds(plan: Plan, result: RunResult) -> dict[int, dict[str, Any]]:
 
 
 def is_drawn(step: NodeStep) -> bool:
-    """Whether the value of one of the `seed_sources` is to be drawn."""
+    """Return whether the value of one of the `seed_sources` is to be drawn."""
     return bool(step.node.values.get("value") == RANDOM)
 
 

@@ -46,7 +46,7 @@ class Streams:
 
     def may_begin_again(self, frame: Frame, step: NodeStep) -> bool:
         """
-        Give up an attempt at a stream that failed, and say whether it may be begun anew.
+        Give up an attempt at a stream that failed; return whether it may be begun anew.
 
         Once it gave items, only one that gives the same ones again.
         """

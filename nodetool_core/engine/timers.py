@@ -65,7 +65,7 @@ class Timers:
         heapq.heappush(self._due, (time.monotonic() + seconds, next(self._order), message))
 
     def sleep(self) -> float | None:
-        """How long there is nothing to do; None where no clock runs."""
+        """Return how long there is nothing to do; None where no clock runs."""
         return (
             min(max(0.0, self._due[0][0] - time.monotonic()), _LONGEST_SLEEP) if self._due else None
         )
@@ -88,7 +88,7 @@ class Timers:
         self._retries = 0
 
     def next_attempt(self, frame: Frame, step: Step, error: BaseException) -> float | None:
-        """Seconds until a failed step is tried again; None where it is not."""
+        """Return the seconds until a failed step is tried again; None where it is not."""
         policy = self.policy(step)
         may_help = isinstance(error, NodeTimeoutError) or getattr(error, "retryable", False)
         final = isinstance(error, RunCancelled) or (

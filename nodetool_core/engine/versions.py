@@ -18,7 +18,9 @@ _LIBRARIES = ("torch", "diffusers", "transformers", "pillow", "numpy")
 
 @cache
 def versions() -> Mapping[str, str]:
-    """Versions by name, as far as installed: those that were there when it was first asked."""
+    """
+    Return versions by name, as far as installed: those that were there when it was first asked.
+    """
     found = {"python": sys.version.split()[0], "nodetool": __version__}
     for package in _LIBRARIES:
         try:

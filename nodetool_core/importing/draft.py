@@ -1,5 +1,5 @@
 """
-The workflow as it is being written by an importer.
+The workflow that an importer is writing.
 
 Nodes, edges, and what there is to say about them.
 """
@@ -121,7 +121,7 @@ class Draft:
         self.notes.append(Problem(code, where, message, hint, level))  # type: ignore[arg-type]
 
     def taken_names(self) -> set[str]:
-        """Names of inputs and outputs that are in use."""
+        """Return the names of inputs and outputs that are in use."""
         return {str(node.data["name"]) for node in self.nodes.values() if "name" in node.data}
 
     def choices(self, node_type: str, name: str) -> tuple[object, ...] | None:

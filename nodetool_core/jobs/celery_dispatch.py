@@ -156,7 +156,7 @@ class CeleryDispatch:
             self._missing = missing
 
     def _tickets(self, queue: str) -> int | None:
-        """How many tickets lie in a queue; None where the broker can't be reached."""
+        """Return how many tickets lie in a queue; None where the broker can't be reached."""
 
         def count() -> int:
             with self.app.connection_or_acquire() as connection:
@@ -172,7 +172,7 @@ class CeleryDispatch:
 
     def _tell(self, work: Callable[[], Answer]) -> Answer | None:
         """
-        Return what the broker answers.
+        Return what `work` gets from the broker.
 
         None where it can't be reached, which is not tried again for a while.
         """

@@ -107,7 +107,7 @@ class CeleryWorker:
             self._read = held
 
     def _cancel(self, state: Any, job_id: str = "", **_: Any) -> None:
-        """Somebody wants a job cancelled: look whether it is one of these."""
+        """Cancel a job if it runs here."""
         self._jobs.heartbeat.poll_now()
 
     def _begin_to_end(self, **_: Any) -> None:
@@ -121,4 +121,4 @@ class CeleryWorker:
 
 
 def _leave_logging_as_it_is(**_: Any) -> None:
-    """Celery sets up no logging while anybody listens to this signal."""
+    """Keep Celery from setting up logging, which it does unless somebody listens to this signal."""

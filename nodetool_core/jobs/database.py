@@ -92,7 +92,7 @@ class Database:
             yield connection
 
     def now(self, connection: Connection) -> float:
-        """Unix time in seconds, the same clock for all who share the database."""
+        """Return Unix time in seconds, the same clock for all who share the database."""
         if self._clock is not None:
             return self._clock()
         if self.is_sqlite:

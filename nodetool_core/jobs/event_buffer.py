@@ -46,7 +46,7 @@ class EventBuffer:
         return sorted(found, key=lambda one: one[0])
 
     def seal(self) -> bool:
-        """Set apart what has happened so far. Whether there is anything to be stored."""
+        """Set apart what has happened so far; return whether there is anything to be stored."""
         with self._lock:
             self._sealed += self._open.values()
             self._open.clear()

@@ -141,7 +141,7 @@ class Execution:
         return {"job_id": self.claim.job_id, "attempt": self.claim.fence}
 
     def _work(self) -> Outcome | None:
-        """How the job ended; None where it is to be given back, or lost."""
+        """Return how the job ended; None where it is to be given back, or lost."""
         try:
             result, problems = self._result()
             if result.status == "completed":

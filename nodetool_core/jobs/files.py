@@ -154,7 +154,7 @@ class Files:
             return missing
 
     def _missing(self, connection: Connection, needed: int) -> int:
-        """How many bytes have to go before so many more fit."""
+        """Return how many bytes have to go before so many more fit."""
         over = 0 if self.limit is None else _total(connection) + needed - self.limit
         free = self.storage.free_bytes()
         return max(0, over, 0 if free is None else needed + self.spare - free)

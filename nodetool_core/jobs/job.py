@@ -235,7 +235,7 @@ class StoredFile:
 
 
 def unknown_job(job_id: str) -> Problem:
-    """Also where there is one, but not for this client."""
+    """Return the error of a job that does not exist, or not for this client."""
     return Problem(
         "unknown_job", job_id[:80], "There is no such job.", "Ended jobs are kept for a time only."
     )

@@ -262,7 +262,7 @@ def _held(claim: Claim) -> tuple[Any, ...]:
 
 def _got_further(connection: Connection, row: Row[Any]) -> bool:
     """
-    Whether the last attempt computed a node that none before had.
+    Return whether the last attempt computed a node that none before had.
 
     There are only so many nodes, so no job goes on like this for ever.
     """

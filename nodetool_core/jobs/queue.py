@@ -124,7 +124,9 @@ class Queue:
         before: str | None = None,
         limit: int = 100,
     ) -> list[Job]:
-        """Return the newest jobs first. `before`: the last job of the page that was seen."""
+        """
+        Return a page of jobs, the newest first; `before` is the last job of the page before it.
+        """
         query = select(schema.jobs).order_by(jobs.number.desc()).limit(limit)
         if client is not None:
             query = query.where(jobs.client == client)
@@ -197,7 +199,7 @@ class Queue:
     def events(
         self, job_id: str, after: int = 0, limit: int = 1000
     ) -> tuple[list[StoredEvent], bool]:
-        """Events with numbers above `after`, and whether further ones may come."""
+        """Return events with numbers above `after`, and whether further ones may come."""
         with self.database.read() as connection:
             row = row_of(connection, job_id)
             wanted = schema.events.c.job == row.number, schema.events.c.number > after
@@ -209,7 +211,7 @@ class Queue:
         return found, not JobState(row.state).ended or last < row.last_event
 
     def waiting_by_queue(self) -> dict[str, list[str]]:
-        """Ids of the waiting jobs of each queue that has any, in the order in which they came."""
+        """Return the ids of each queue's waiting jobs, in the order in which they came."""
         found: dict[str, list[str]] = {}
         query = (
             select(jobs.queue, jobs.id)
@@ -242,7 +244,7 @@ class Queue:
             connection.execute(moved.values(queue=DEFAULT_QUEUE))
 
     def counts(self) -> dict[JobState, int]:
-        """How many jobs there are in each state."""
+        """Return how many jobs there are in each state."""
         with self.database.read() as connection:
             found = connection.execute(select(jobs.state, func.count()).group_by(jobs.state)).all()
         return dict.fromkeys(JobState, 0) | {JobState(state): count for state, count in found}

@@ -184,7 +184,7 @@ def _json_inputs(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _takes_assets(prop: Property) -> bool:
-    """Whether a property takes an image or file, or a list of them."""
+    """Return whether a property takes an image or file, or a list of them."""
     pending = list(union_members(prop.annotation))
     while pending:
         member = pending.pop()
@@ -197,7 +197,7 @@ def _takes_assets(prop: Property) -> bool:
 
 
 def _drawn_seeds(plan: Plan) -> dict[str, int]:
-    """Numbers for the seeds that are -1, as inputs."""
+    """Return numbers for the seeds that are -1, as inputs."""
     drawn: dict[str, int] = {}
     nodes = {step.index: step.node for step in plan.node_steps()}
     for index, values in draw_seeds(plan, RunResult("")).items():
@@ -225,6 +225,6 @@ def model_name(ref: ModelRef) -> str:
 
 
 def _stored_files(graph: Graph) -> set[str]:
-    """Digests of the stored files that a graph names."""
+    """Return the digests of the stored files that a graph names."""
     values = [(node.values, node.dynamic) for node in graph.nodes]
     return {ref.stored_as for ref in leaves(values, AssetRef) if ref.stored_as}

@@ -230,12 +230,12 @@ class Jobs:
         before: str | None = None,
         limit: int = 100,
     ) -> Sequence[Job]:
-        """Return the newest jobs first: those older than the job with the id `before`."""
+        """Return jobs, the newest first; with `before`, those older than the job with that id."""
         states = [state] if isinstance(state, JobState) else state
         return self.queue.page(client=client, states=states, before=before, limit=limit)
 
     def counts(self) -> dict[JobState, int]:
-        """How many jobs there are in each state."""
+        """Return how many jobs there are in each state."""
         return self.queue.counts()
 
     def wait(self, job_id: str, timeout: float | None = None) -> Job:
@@ -251,7 +251,7 @@ class Jobs:
         return job
 
     async def wait_async(self, job_id: str, timeout: float | None = None) -> Job:
-        """`wait` for use inside an event loop."""
+        """Do as `wait` inside an event loop."""
         until = None if timeout is None else time.monotonic() + timeout
         with self.notifier.subscribe_async(job_id) as subscription:
             while (
@@ -332,7 +332,7 @@ class Jobs:
                     subscription.wait(self.settings.poll)
 
     async def events_async(self, job_id: str, after: int = 0) -> AsyncIterator[StoredEvent]:
-        """`events` for use inside an event loop."""
+        """Do as `events` inside an event loop."""
         with self.notifier.subscribe_async(job_id) as subscription:
             more = True
             while more:
@@ -397,7 +397,7 @@ class Jobs:
         return job
 
     def _pause(self, until: float | None) -> float:
-        """How long to wait before looking again; 0 or less when the time is up."""
+        """Return how long to wait before looking again; 0 or less when the time is up."""
         left = math.inf if until is None else until - time.monotonic()
         return min(self.settings.poll, left)
 

@@ -81,7 +81,7 @@ def open_storage(url: str | Path, options: Mapping[str, Any] | None = None) -> S
 
 
 def digest_of(data: bytes) -> str:
-    """BLAKE3 of some bytes: 64 hexadecimal digits."""
+    """Return the BLAKE3 of some bytes: 64 hexadecimal digits."""
     from blake3 import blake3
 
     return blake3(data).hexdigest()
@@ -94,7 +94,7 @@ class DirectoryStorage:
         self.directory = directory
 
     def path(self, digest: str) -> Path:
-        """Where a file lies, if it is there."""
+        """Return where a file lies, if it is there."""
         return self.directory / _place(digest)
 
     def put(self, data: bytes) -> str:

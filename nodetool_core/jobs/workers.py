@@ -87,7 +87,7 @@ class Workers:
             self._said = None
 
     def dead(self) -> list[str]:
-        """Workers of this machine whose process is gone."""
+        """Return the workers of this machine whose process is gone."""
         with self._database.read() as connection:
             here = connection.execute(
                 select(workers.id, workers.process).where(workers.machine == self._machine)
@@ -125,7 +125,7 @@ def _process(number: int) -> str:
 
 
 def _lives(process: str) -> bool:
-    """Whether it may still be there."""
+    """Return whether it may still be there."""
     number, _, began = process.partition(":")
     return not began or _process(int(number)) == process
 

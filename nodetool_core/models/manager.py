@@ -133,7 +133,7 @@ class ModelManager:
 
     def after_fork(self) -> None:
         """
-        In a forked process: nothing is loaded.
+        Begin anew in a forked process, where nothing is loaded.
 
         What held the weights has locks and threads of the other process.
         """
@@ -202,7 +202,7 @@ class ModelManager:
             self.resolver.weights.setdefault(name, directory)
 
     def forecast(self) -> RunForecast:
-        """Return where a run keeps what it will use. Close it when the run ends."""
+        """Return a forecast, which a run updates with what it will use, and closes when it ends."""
         return self.runtime.lookahead.forecast()
 
     def run_closed(self, forecast: RunForecast, *, cancelled: bool) -> None:
@@ -219,14 +219,16 @@ class ModelManager:
 
     def pick(self, ready: list[ReadyUse], device: str, running: list[ReadyUse]) -> int | None:
         """
-        Which of the uses that wait a device should take.
+        Return which of the uses that wait a device should take.
 
         None where another should, on which `running` are under way.
         """
         return self.runtime.lookahead.pick(ready, self.runtime.device(device), running)
 
     def fits(self, use: ReadyUse, device: str, beside: list[ReadyUse]) -> bool:
-        """Whether a device has the memory for a use beside others that are under way on it."""
+        """
+        Return whether a device has the memory for a use beside others that are under way on it.
+        """
         return self.runtime.lookahead.fits(use, device, beside)
 
     @contextmanager
@@ -239,7 +241,7 @@ class ModelManager:
 
     def revision(self, ref: ModelRef) -> str | None:
         """
-        Which weights a reference stands for: a commit on the Hub, or a digest of local files.
+        Return which weights a reference stands for: a commit, or a digest of local files.
 
         None where none are here yet.
 
@@ -249,9 +251,7 @@ class ModelManager:
         return self.resolver.revision(ref)
 
     def is_loaded(self, ref: ModelRef) -> bool:
-        """
-        Whether the weights that a reference stands for are loaded. Asks no network, loads nothing.
-        """
+        """Return whether the weights of a reference are loaded; use no network, load nothing."""
         if self._runtime is None:
             return False
         try:

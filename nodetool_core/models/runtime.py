@@ -98,12 +98,12 @@ class DeviceRuntime:
             return self.oom_recovery.call(lease, arguments)
 
     def batcher(self, device: Device) -> Batcher:
-        """Where calls on a device that may become one meet."""
+        """Return the batcher in which a device's equal calls meet."""
         return self._batchers[device.name]
 
     def preferred_devices(self) -> list[Device]:
         """
-        Where this thread's uses go.
+        Return where this thread's uses go.
 
         The device it is bound to, else any, the one with most room first.
         """

@@ -286,7 +286,9 @@ class _Builder:
         return builder
 
     def _is_source(self) -> bool:
-        """Whether the node itself brings an image into the workflow: an input, or a constant."""
+        """
+        Return whether the node itself brings an image into the workflow: an input, or a constant.
+        """
         return self.node_class.role is Role.INPUT or list(self.node_class.spec.properties) == [
             "value"
         ]
@@ -296,7 +298,7 @@ class _Builder:
 
     def _dynamic(self) -> dict[str, object]:
         """
-        Values under names of the user's choice.
+        Return the values under names of the user's choice.
 
         Images where images come out, else the parts of the sample template.
         """
@@ -334,7 +336,7 @@ class _Builder:
 
 
 def _kind(spec: NodeSpec, output: str) -> str:
-    """How an output is shown."""
+    """Return how an output is shown."""
     annotation = spec.outputs[output].annotation
     if is_assignable(annotation, ImageRef) and annotation is not Any:
         return "images" if spec.streams else "image"

@@ -98,7 +98,7 @@ def _result(workflow: Workflow) -> Image | None:
 
 
 def images(folder: Path, registry: Registry, out: Path) -> Iterator[Path]:
-    """Every image that the gallery shows, whether it was made or not."""
+    """Yield every image that the gallery shows, whether it was made or not."""
     for file, workflow in _workflows(folder, registry):
         yield from (path for _, path in _given(workflow, out).values())
         yield out / f"{file.stem}.webp"

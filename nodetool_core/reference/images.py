@@ -134,7 +134,7 @@ def _items(value: object) -> list[object]:
 
 
 def _small(image: Image) -> Image:
-    """At most SIDE high and AT_MOST times as wide, in a mode that WebP has."""
+    """Return it at most SIDE high and AT_MOST times as wide, in a mode that WebP has."""
     made = image.convert("RGBA" if "A" in image.getbands() or image.mode == "P" else "RGB")
     made.thumbnail((SIDE * AT_MOST, SIDE))
     return made

@@ -22,7 +22,7 @@ Namespaces = Mapping[str, list[NodeSpec]]
 
 
 def folder(namespace: str) -> str:
-    """Where the pages of a namespace lie."""
+    """Return where the pages of a namespace lie."""
     return namespace.replace(".", "/")
 
 
@@ -75,7 +75,7 @@ def _counted(count: int, noun: str) -> str:
 
 
 def tags_page(namespaces: Namespaces, site: Site) -> str:
-    """Every tag with its nodes, and every use case with the node that serves it."""
+    """Return every tag with its nodes, and every use case with the node that serves it."""
     specs = [spec for found in namespaces.values() for spec in found]
     parts = [
         markdown.front_matter(layout="page", title="Tags and use cases"),

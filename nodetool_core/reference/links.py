@@ -46,7 +46,7 @@ def links(text: str) -> Iterator[str]:
 
 
 def _reason(page: Path, target: str) -> str:
-    """Why a link leads nowhere, or an empty string."""
+    """Return why a link leads nowhere, or an empty string."""
     place, _, anchor = target.partition("#")
     file = page if not place else page.parent / unquote(place)
     if not file.exists():

@@ -46,7 +46,7 @@ def on_page_content(html: str, **_: object) -> str:
 
 
 def _named(nav: Any) -> list[str]:
-    """Every path that a navigation names."""
+    """Return every path that a navigation names."""
     if isinstance(nav, str):
         return [nav]
     items = nav.values() if isinstance(nav, dict) else nav

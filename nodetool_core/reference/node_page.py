@@ -135,7 +135,7 @@ def _is_model(prop: Property) -> bool:
 
 def is_required(node_class: type[Node], prop: Property) -> bool:
     """
-    Whether a workflow has to give or connect the property.
+    Return whether a workflow has to give or connect the property.
 
     It has no default, or an empty image as its default.
     """

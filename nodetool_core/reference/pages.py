@@ -91,7 +91,7 @@ def stale(registry: Registry, out: Path, package: str = "") -> list[str]:
 
 def pages(registry: Registry, out: Path | None = None, package: str = "") -> dict[str, str]:
     """
-    Every file: its path below the folder of all pages, and its text.
+    Return every file: its path below the folder of all pages, and its text.
 
     Images that lie in `out` already are shown.
     """
@@ -129,7 +129,7 @@ def documented(registry: Registry, package: str = "") -> dict[str, type[Node]]:
 
 
 def page_paths(namespaces: index_pages.Namespaces) -> dict[str, str]:
-    """Where each node's page lies, by type."""
+    """Return where each node's page lies, by type."""
     paths: dict[str, str] = {}
     for namespace, specs in namespaces.items():
         files = file_names(spec.title for spec in specs)
@@ -146,7 +146,7 @@ def _images(out: Path | None, paths: dict[str, str]) -> frozenset[str]:
 
 
 def missing_images(registry: Registry, out: Path, package: str = "") -> list[str]:
-    """Which examples give an image that is not there yet, as paths below `out`."""
+    """Return which examples give an image that is not there yet, as paths below `out`."""
     nodes = documented(registry, package)
     namespaces: dict[str, list[NodeSpec]] = defaultdict(list)
     for node in nodes.values():

@@ -85,7 +85,7 @@ class Relations:
         """Which nodes take each type that some node gives, found once per type."""
 
     def is_source(self, spec: NodeSpec) -> bool:
-        """Whether a node brings values into a workflow rather than works on some."""
+        """Return whether a node brings values into a workflow rather than works on some."""
         return spec.node_type in self._sources
 
     def _takers_of(self, annotation: Annotation) -> frozenset[str]:
@@ -139,7 +139,7 @@ class Relations:
         )
 
     def _feed_weight(self, kind: str) -> float:
-        """Return the rarer a type, the more it says that one node takes it from another."""
+        """Return the weight of a type that one node takes from the other; rare types count more."""
         return (
             _FEEDS
             * math.log((1 + len(self.specs)) / self._types[kind])

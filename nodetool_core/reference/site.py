@@ -51,12 +51,12 @@ class Site:
 
 
 def drawing_path(page: str) -> str:
-    """Where the drawing of a node lies, beside its page."""
+    """Return where the drawing of a node lies, beside its page."""
     return f"{page.removesuffix('.md')}.svg"
 
 
 def image_path(page: str) -> str:
-    """Where the image that a node's example gives lies, beside its page."""
+    """Return where the image that a node's example gives lies, beside its page."""
     return f"{page.removesuffix('.md')}.webp"
 
 

@@ -52,7 +52,7 @@ def _table() -> dict[str, dict[str, Explanation]]:
 
 
 def explanations() -> dict[str, Explanation]:
-    """Every explanation, by code."""
+    """Return every explanation, by code."""
     return {code: entry for section in _table().values() for code, entry in section.items()}
 
 
@@ -67,7 +67,7 @@ def sections() -> dict[str, list[Explanation]]:
 
 
 def explained(codes: Iterable[str]) -> list[str]:
-    """Those of the codes that there is an explanation for, each once."""
+    """Return those of the codes that there is an explanation for, each once."""
     known = explanations()
     return [code for code in dict.fromkeys(codes) if code in known]
 

@@ -82,7 +82,7 @@ def type_page(nodes: Iterable[type[Node]], site: Site) -> str:
 
 
 def _known(nodes: Iterable[type[Node]]) -> dict[str, Annotation]:
-    """Every type of a property or an output, by name."""
+    """Return every type of a property or an output, by name."""
     found: dict[str, Annotation] = {}
     for node in nodes:
         taken = [prop.annotation for prop in node.spec.properties.values()]

@@ -59,5 +59,5 @@ class Metrics:
         found[1].observe(seconds)
 
     def text(self) -> bytes:
-        """All of it in the text format."""
+        """Return all metrics in the text format."""
         return generate_latest(self.registry)

@@ -77,13 +77,13 @@ def router(state: AppState) -> APIRouter:
 
     @routes.get("/livez", operation_id="livez", responses=failures())
     async def livez() -> dict[str, str]:
-        """Return the process answers."""
+        """Report that the process answers."""
         return {"status": "alive"}
 
     @routes.get("/readyz", operation_id="readyz", responses=failures() | _NOT_READY)
     async def readyz() -> Response:
         """
-        Return the server takes requests.
+        Report whether the server takes requests.
 
         503 until its first model is loaded, without its database, and once it is about to end.
         """

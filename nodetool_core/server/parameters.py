@@ -119,7 +119,7 @@ def _bounds(node: GraphNode) -> dict[str, float]:
 
 def _leading_to_places(graph: Graph) -> set[str]:
     """
-    Ids of the nodes from which a value can reach a property that names a place.
+    Return the ids of the nodes from which a value can reach a property that names a place.
 
     Backwards, in one pass over the edges.
     """

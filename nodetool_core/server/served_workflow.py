@@ -118,7 +118,7 @@ def served_workflow(
 
 
 def outputs_of(graph: Graph) -> dict[str, Any]:
-    """Each output's type: that of what feeds it."""
+    """Return each output's type: that of what feeds it."""
     found: dict[str, Any] = {}
     for name, node in graph.outputs().items():
         edge = next((edge for edge in node.inputs if edge.property == "value"), None)

@@ -389,5 +389,5 @@ class Settings(BaseSettings):
         return cls.model_construct(**dict(found))
 
     def share_of(self, queue: int) -> int:
-        """How much of a queue one client may fill: all of it where there is but one."""
+        """Return how much of a queue one client may fill: all of it where there is but one."""
         return math.ceil(queue * self.client_share) if len(self.tokens) > 1 else queue

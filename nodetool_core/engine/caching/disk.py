@@ -94,7 +94,7 @@ class DiskCache:
         renewed_after_fork(self)
 
     def after_fork(self) -> None:
-        """In a forked process: what waited is written by the other process."""
+        """Begin anew in a forked process; the other one writes what waited."""
         self._queue.after_fork()
         self._store.after_fork()
 
@@ -151,7 +151,7 @@ class DiskCache:
 
     def clear(self) -> tuple[int, int]:
         """
-        Remove everything; gives how many entries there were, and their bytes.
+        Remove everything; return how many entries there were, and their bytes.
 
         Raises OSError where one can't be removed.
         """
@@ -184,7 +184,7 @@ class DiskCache:
 
     def _is_worth(self, seconds: float | None, size: int) -> bool:
         """
-        Whether reading a result back is faster than making it again, with all cheap work before it.
+        Return whether reading a result is faster than making it, with the cheap work before it.
         """
         return (
             seconds is None

@@ -96,7 +96,7 @@ class DiskIndex:
         """
 
     def after_fork(self) -> None:
-        """In a forked process: nobody is using the index."""
+        """Begin anew in a forked process, where nobody is using the index."""
         self._lock = threading.Lock()
         self._inherited.append(self._connection)
 
@@ -129,7 +129,7 @@ class DiskIndex:
 
     def holds(self, key: Key) -> bool:
         """
-        Whether an entry is counted.
+        Return whether an entry is counted.
 
         In a transaction that writes, so that nobody is just about to remove it.
         """
@@ -153,11 +153,11 @@ class DiskIndex:
         self._write(lambda connection: connection.execute(_DISCARD, (key,)))
 
     def clear(self) -> None:
-        """All entries are gone."""
+        """Note that all entries are gone."""
         self._write(lambda connection: connection.execute("DELETE FROM entries"))
 
     def total(self) -> tuple[int, int]:
-        """How many entries there are, and their bytes."""
+        """Return how many entries there are, and their bytes."""
         with self._lock:
             count, size = self._mended(
                 lambda connection: connection.execute("SELECT entries, bytes FROM total").fetchone()
@@ -313,9 +313,7 @@ def _identity_of(path: Path) -> tuple[int, ...]:
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    """
-    Whether a new index would help: not where it is only locked, or where nothing can be written.
-    """
+    """Return whether a new index would help: not where it is locked, or nothing can be written."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return code in _DAMAGE
 

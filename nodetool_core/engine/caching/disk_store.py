@@ -57,7 +57,7 @@ class DiskStore:
         """Guards the uses noted and the warnings given."""
 
     def after_fork(self) -> None:
-        """In a forked process: the uses are noted by the other process."""
+        """Begin anew in a forked process; the other one notes the uses."""
         self._lock = threading.Lock()
         self._touched = {}
         self._index.after_fork()
@@ -102,7 +102,7 @@ class DiskStore:
         return payload
 
     def is_writable(self) -> bool:
-        """Whether the last write did not fail just now."""
+        """Return whether the last write did not fail just now."""
         return time.monotonic() >= self._write_again
 
     def write(self, key: Key, parts: Sequence[Buffer]) -> None:
@@ -135,7 +135,7 @@ class DiskStore:
             self._remove(key)
 
     def total(self) -> tuple[int, int]:
-        """How many entries there are, and the bytes they take."""
+        """Return how many entries there are, and the bytes they take."""
         try:
             return self._index.total()
         except IndexUnavailableError as error:
@@ -145,7 +145,7 @@ class DiskStore:
 
     def clear(self) -> tuple[int, int]:
         """
-        Remove all entries; gives how many there were, and their bytes.
+        Remove all entries; return how many there were, and their bytes.
 
         Raises OSError where one can't be removed.
         """
@@ -188,7 +188,7 @@ class DiskStore:
             self._known.update(file.key for file in entries(self.directory))
 
     def _sweep(self) -> None:
-        """Once: what killed processes left behind."""
+        """Remove, once, what killed processes left behind."""
         if not self._is_swept:
             self._is_swept = True
             remove_abandoned(self.directory)

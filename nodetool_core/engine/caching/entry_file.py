@@ -124,7 +124,7 @@ def remove_entry(directory: Path, key: Key) -> None:
 
 
 def entries(directory: Path) -> Iterator[EntryFile]:
-    """Every entry in a folder, by name: none is opened. What is no entry is left out."""
+    """Yield every entry in a folder by its name; open none, and leave out what is no entry."""
     for folder in _scan(directory):
         if not _FOLDER.fullmatch(folder.name):
             continue

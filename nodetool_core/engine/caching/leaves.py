@@ -24,7 +24,7 @@ _ARRAYS = frozenset("biufcSUmM")
 
 
 def leaf_kind(value: Any) -> str | None:
-    """How a value is stored as a leaf; None where it is none."""
+    """Return how a value is stored as a leaf; None where it is none."""
     kind = type(value)
     module = kind.__module__.partition(".")[0]
     loaded = sys.modules.get("PIL.Image")

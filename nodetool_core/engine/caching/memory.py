@@ -66,7 +66,7 @@ class MemoryCache:
         renewed_after_fork(self)
 
     def after_fork(self) -> None:
-        """In a forked process: the results are there as well, and nobody is changing them."""
+        """Go on in a forked process: the results are there, and nobody is changing them."""
         self._lock = threading.Lock()
 
     def has(self, key: Key) -> bool:

@@ -38,7 +38,7 @@ _SHARED: Final = (
 
 
 def size_of_all(values: tuple[Any, ...]) -> int:
-    """Bytes that an entry of a cache holds in memory."""
+    """Return the bytes that an entry of a cache holds in memory."""
     kind = type(values[0]) if len(values) == 1 else None
     if kind in _SMALL:
         return _ENTRY_BYTES + _SMALL[kind]
@@ -46,7 +46,7 @@ def size_of_all(values: tuple[Any, ...]) -> int:
 
 
 def size_of(*values: Any) -> int:
-    """Bytes that some values hold together."""
+    """Return the bytes that some values hold together."""
     total, pending, seen = 0, list(values), set[int]()
     while pending:
         value = pending.pop()
@@ -63,7 +63,7 @@ def size_of(*values: Any) -> int:
 
 
 def _measured(value: Any) -> tuple[int, Iterable[Any]]:
-    """Bytes of a value by itself, and what it holds."""
+    """Return the bytes of a value by itself, and what it holds."""
     kind = type(value)
     if kind is str or kind is bytes:
         return sys.getsizeof(value), ()

@@ -47,7 +47,7 @@ class TieredCache:
 
     @property
     def info(self) -> CacheInfo:
-        """How full the memory tier is; the disk tier tells its own."""
+        """How full the memory tier is; the disk tier reports its own."""
         return self.memory.info
 
     def refresh(self) -> None:
@@ -60,7 +60,7 @@ class TieredCache:
 
     def clear(self) -> tuple[int, int]:
         """
-        Forget everything; gives how many entries the disk had, and their bytes.
+        Forget everything; return how many entries the disk had, and their bytes.
 
         Raises OSError where one can't be removed.
         """
@@ -133,7 +133,7 @@ def named_cache(name: CacheName) -> MemoryCache | TieredCache:
 
 def default_cache(memory: int = DEFAULT_BYTES) -> TieredCache:
     """
-    Return the cache of a program that was told nothing else.
+    Return the cache of a program that names no other.
 
     `memory`: most bytes of its memory tier.
     """

@@ -41,7 +41,7 @@ class WriteBehind(Generic[Job]):
         self._is_closed = False
 
     def after_fork(self) -> None:
-        """In a forked process: the jobs are the other process's."""
+        """Begin anew in a forked process; the jobs are the other one's."""
         self._changed = threading.Condition()
         self._jobs.clear()
         self._bytes, self._thread = 0, None

@@ -100,7 +100,7 @@ class Batcher:
         return member.result
 
     def _take(self, member: Member) -> list[Member]:
-        """Wait for the device; gives the batch to run, or nothing where somebody else ran it."""
+        """Wait for the device; return the batch to run, or nothing where somebody else ran it."""
         with self._changed:
             while not member.is_done and (self._is_busy or self._waiting[0] is not member):
                 if member.context.cancelled and member in self._waiting:
@@ -159,7 +159,7 @@ class Batcher:
 
 
 def key_of(pipeline: Any, arguments: Mapping[str, Any]) -> Hashable:
-    """Return what calls have in common that can be one; None where a call has to stay alone."""
+    """Return the key by which equal calls are batched; None where a call has to stay alone."""
     import torch
 
     image, prompt = arguments.get("image"), arguments.get("prompt")
@@ -201,7 +201,7 @@ def _settle(member: Member, run: Run) -> None:
 
 
 def _part(result: Any, index: int) -> Any:
-    """One item of what a pipeline gave for a batch."""
+    """Return one item of what a pipeline gave for a batch."""
     import copy
 
     part = copy.copy(result)

@@ -96,13 +96,13 @@ class Model:
             return lend(pipelines.prototypes[task])
 
     def states(self, components: Sequence[Component], replica: int = 0) -> list[ModuleState]:
-        """How the modules that were lent are to be when they come back."""
+        """Return how the modules that were lent are to be when they come back."""
         with self._lock:
             pipelines = self._pipelines.get(replica)
             return [] if pipelines is None else _states(pipelines, components)
 
     def remarks(self, components: Sequence[Component]) -> list[str]:
-        """Return what is to be told each time the model is used."""
+        """Return what is reported each time the model is used."""
         # Those of a single file are one component.
         modules = [
             inner
@@ -154,7 +154,7 @@ class Model:
         return module
 
     def _forget(self) -> None:
-        """One of the components is gone."""
+        """Forget a component that is gone."""
         self._pipelines = {}
 
 

@@ -175,9 +175,7 @@ class _Attempt:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """
-    Whether an exception says that memory ran out, in any of the ways in which libraries say so.
-    """
+    """Return whether an exception states that memory ran out, in any library's words."""
     import torch
 
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
@@ -248,7 +246,7 @@ def _unhook(module: torch.nn.Module) -> None:
 
 
 def pixels_of(pipeline: Any, arguments: Mapping[str, Any]) -> int:
-    """How many pixels a call makes in all."""
+    """Return how many pixels a call makes in all."""
     image: Any = arguments.get("image")
     images: list[Any] = image if isinstance(image, list) else [image]
     given = next(((one.width, one.height) for one in images if hasattr(one, "width")), None)

@@ -130,7 +130,7 @@ def _gives_posterior(module: torch.nn.Module, part: str) -> bool:
 
 
 def _state(module: torch.nn.Module) -> tuple[Any, ...]:
-    """Return what of a module besides its weights changes what it gives."""
+    """Return what changes the results of a module besides its weights."""
     return (
         getattr(module, "use_tiling", None),
         getattr(module, "use_slicing", None),

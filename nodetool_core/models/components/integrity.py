@@ -169,7 +169,9 @@ def check_whole(module: torch.nn.Module, gaps: Gaps, part: str = "") -> None:
 
 
 def quantized_names(names: Iterable[str]) -> list[str]:
-    """Those of the names of tensors that tell of a quantization which diffusers does not read."""
+    """
+    Return those of the names of tensors that tell of a quantization which diffusers does not read.
+    """
     return [name for name in names if name.rpartition(".")[2] in _QUANTIZED]
 
 
@@ -252,7 +254,7 @@ def _not_whole(name: str, where: str, error: NotWhole) -> ModelError:
 
 
 def _without_data(module: torch.nn.Module) -> Iterator[str]:
-    """Names of tensors that never got any numbers."""
+    """Yield the names of tensors that never got any numbers."""
     for group in (module.named_parameters(), module.named_buffers()):
         yield from (name for name, tensor in group if tensor.is_meta)
 
@@ -261,7 +263,7 @@ def _mistyped(
     state: Mapping[str, torch.Tensor], stored: Mapping[str, StoredTensor]
 ) -> Iterator[tuple[str, str]]:
     """
-    Tensors of real numbers in a module that are none in the file.
+    Yield the tensors of real numbers in a module that are none in the file.
 
     Names may differ in what they begin with.
     """

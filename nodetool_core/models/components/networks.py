@@ -79,7 +79,7 @@ def load_part(resolved: ResolvedModel, task: str, device: Device) -> ModelPart:
 
 def network_folder(resolved: ResolvedModel, task: str) -> tuple[Path, Any]:
     """
-    Where the network of a task lies in a directory, and its class.
+    Return where the network of a task lies in a directory, and its class.
 
     Raises ModelError where there is none.
     """

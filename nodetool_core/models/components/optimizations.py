@@ -24,7 +24,7 @@ _DENOISERS = ("unet", "transformer", "prior", "decoder")
 
 
 def is_denoiser(part: str) -> bool:
-    """Whether a component is the network that runs at each step."""
+    """Return whether a component is the network that runs at each step."""
     return part.rpartition("_")[2].rstrip("0123456789") in _DENOISERS
 
 
@@ -80,7 +80,7 @@ def _asking_for_formats(module: Any) -> tuple[type, ...]:
 
 def _cache_signatures(module: Any) -> None:
     """
-    Each attention layer of diffusers 0.42 asks at each step what its processor takes.
+    Cache what attention processors take, which diffusers 0.42 looks up at each step.
 
     With the answer at hand, Python builds it in an eighth of the time.
     """

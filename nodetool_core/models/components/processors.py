@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 
 def read_processors(directory: Path, components: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
-    """
-    Return by component the processors that have to be read without their part for videos.
-    """
+    """Return the processors to be read without their part for videos, by component."""
     import transformers
 
     found = {}
@@ -39,7 +37,7 @@ def stand_ins(
     directory: Path, components: Mapping[str, tuple[str, str]], read: Mapping[str, Any]
 ) -> dict[str, Any]:
     """
-    Return by component a tokenizer for each processor that can't be made without torchvision.
+    Return a tokenizer for each processor that needs torchvision, by component.
 
     Pipelines that have one, such as that of FLUX.2 with its PixtralProcessor, show it texts alone,
     and for a text it does what its tokenizer does. `read` has those that were read before.

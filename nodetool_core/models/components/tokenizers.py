@@ -49,7 +49,7 @@ def check_vocabularies(
 
 
 def _missing(known: Mapping[str, str], files: Collection[str]) -> list[str]:
-    """Return what lacks of a vocabulary: it is in one file, or in all the others together."""
+    """Return the missing files of a vocabulary, which is in one file, or in several together."""
     others = [file for role, file in known.items() if role != "tokenizer_file"]
     lacking = [file for file in others if file not in files]
     if (

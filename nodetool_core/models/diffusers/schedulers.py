@@ -40,14 +40,14 @@ def copied_scheduler(scheduler: Any) -> Any:
 
 
 def is_scheduler(value: Any) -> bool:
-    """Whether a part of a pipeline is a scheduler."""
+    """Return whether a part of a pipeline is a scheduler."""
     from diffusers import SchedulerMixin
 
     return isinstance(value, SchedulerMixin)
 
 
 def is_stateful(value: Any) -> bool:
-    """Whether a part of a pipeline counts the steps of a call: a scheduler, or a guider."""
+    """Return whether a part of a pipeline counts the steps of a call: a scheduler, or a guider."""
     from diffusers.guiders.guider_utils import BaseGuidance
 
     return is_scheduler(value) or isinstance(value, BaseGuidance)

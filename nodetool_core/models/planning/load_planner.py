@@ -94,7 +94,7 @@ def least_worth(
 
 def _pruned(chosen: list[Part], sizes: Mapping[Part, int], spare: int) -> list[Part]:
     """
-    Without those that are not needed for the room to be enough.
+    Return the drops without those that are not needed for the room.
 
     The later ones in the list are kept first.
     """
@@ -210,7 +210,7 @@ class _Search(Generic[Part]):
         return ended
 
     def _bound(self, state: _State) -> int:
-        """Bytes that will be loaded at least: whatever is still needed and is not there."""
+        """Return the bytes that will be loaded at least: all that is needed and not there."""
         needed = 0
         for use in _bits(self._all & ~state.done):
             needed |= self._parts[use]
@@ -247,7 +247,7 @@ class _Search(Generic[Part]):
                 yield self._closure(self._trimmed(after))
 
     def _trimmed(self, state: _State) -> _State:
-        """Nothing above the budget stays when the use that needed it is done."""
+        """Return the state within the budget, which the use that is done may have exceeded."""
         if self._bytes(state.there) <= self._budget:
             return state
         drops = next(iter(self._drops(state.there, state.there, self._distances(state))))
@@ -307,7 +307,7 @@ class _Search(Generic[Part]):
             yield dead | drops
 
     def _least(self, order: Sequence[int], shortfall: float) -> int:
-        """Parts in that order until there is room, without those that turn out not to be needed."""
+        """Return the first parts that make room, without those that turn out not to be needed."""
         chosen = []
         for part in order:
             if shortfall <= 0:
@@ -327,7 +327,7 @@ class _Search(Generic[Part]):
 
     def _distances(self, state: _State) -> dict[int, int]:
         """
-        Part to how many uses come at least before its next one.
+        Return, by part, how many uses come at least before its next one.
 
         Parts that no use is left for are absent.
         """
@@ -365,7 +365,7 @@ class _Search(Generic[Part]):
 
 
 def _ancestors(before: Sequence[int]) -> list[int]:
-    """All that has to be done before each use, not only at once."""
+    """Return all that has to be done before each use, not only at once."""
     found: dict[int, int] = {}
     pending = list(range(len(before)))
     while pending:

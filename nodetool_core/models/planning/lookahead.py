@@ -78,7 +78,7 @@ class RunForecast:
 
     def choose(self, ready: Sequence[int]) -> int:
         """
-        Which of these uses, all of which could begin now, should be next.
+        Return which of these uses, all of which could begin now, should be next.
 
         Of those that need no load, the first.
         """
@@ -129,7 +129,7 @@ class LookaheadPlanner:
                 self._forecasts.remove(forecast)
 
     def needed(self) -> set[Hashable]:
-        """Every part that some run will use."""
+        """Return every part that some run will use."""
         with self._lock:
             return {
                 part
@@ -142,7 +142,7 @@ class LookaheadPlanner:
         self, ready: Sequence[ReadyUse], device: Device, running: Sequence[ReadyUse] = ()
     ) -> int | None:
         """
-        Which of the uses that are ready a device that is free should take.
+        Return which of the uses that are ready a device that is free should take.
 
         None where they are better left to another device.
 
@@ -172,7 +172,7 @@ class LookaheadPlanner:
 
     def fits(self, use: ReadyUse, device: str, beside: Sequence[ReadyUse]) -> bool:
         """
-        Whether the budget of a device is enough for a use beside those under way on it.
+        Return whether the budget of a device is enough for a use beside those under way on it.
 
         Alone, every use is let run.
         """
@@ -186,7 +186,7 @@ class LookaheadPlanner:
 
     def choose(self, ready: Sequence[ReadyUse], device: Device | None = None) -> int:
         """
-        Which of the uses that are ready should be next.
+        Return which of the uses that are ready should be next.
 
         One that needs no load, else the one that the plan has first.
         """
@@ -304,11 +304,13 @@ class LookaheadPlanner:
         return uses, owners
 
     def _staleness(self, one: Component) -> float:
-        """How long it was not used, weighted by how cheap it is to have it back."""
+        """Return how long it was not used, weighted by how cheap it is to have it back."""
         latest = max((other.used for other in self._store.components()), default=0)
         return (latest - one.used + 1) / (_HOST if one.host_copy is not None else _DISK)
 
 
 def _distance(key: Hashable, uses: Sequence[Use[Hashable]]) -> int:
-    """How many uses come before the next one of a part, taking them in the order of the list."""
+    """
+    Return how many uses come before the next one of a part, taking them in the order of the list.
+    """
     return next((index for index, use in enumerate(uses) if key in use.parts), len(uses))

@@ -46,7 +46,7 @@ class Prefetch:
         self._lock = threading.Lock()
 
     def wake(self, device: Device) -> None:
-        """Something was brought to a device, or used: look whether there is something to fetch."""
+        """Look whether there is something to fetch, as something was loaded or used."""
         if not self._lookahead.needed():
             return
         with self._lock:
@@ -62,7 +62,7 @@ class Prefetch:
         thread.start()
 
     def wait(self) -> None:
-        """Until all that was to be fetched is there."""
+        """Wait until all that was to be fetched is there."""
         while True:
             with self._lock:
                 threads = list(self._at_work.values())

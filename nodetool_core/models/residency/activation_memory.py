@@ -33,7 +33,7 @@ class ActivationMemory:
         self._lock = threading.Lock()
 
     def estimate(self, what: Hashable, pixels: int) -> int:
-        """Bytes that a call on so many pixels (times images at once) will take."""
+        """Return the bytes that a call on so many pixels (times images at once) will take."""
         with self._lock:
             measured = self._per_pixel.get(what)
         return int(pixels * (self._guess if measured is None else measured * _MARGIN))
@@ -56,7 +56,7 @@ class Meter:
         return device.name.startswith("cuda")
 
     def start(self, device: Device) -> int:
-        """Begin; gives the bytes that are held now."""
+        """Begin; return the bytes that are held now."""
         import torch
 
         torch.cuda.reset_peak_memory_stats(device.name)
@@ -69,7 +69,7 @@ class Meter:
         return int(torch.cuda.max_memory_allocated(device.name))
 
     def free(self, device: Device) -> int | None:
-        """Bytes that the device could still give; None where it can't tell."""
+        """Return the bytes that the device could still give; None where it can't tell."""
         import torch
 
         return (

@@ -29,26 +29,28 @@ class ComponentTable:
         self._lock = threading.RLock()
 
     def components(self) -> list[Component]:
-        """All that are on a device or in host memory, or on their way."""
+        """Return all components that are on a device or in host memory, or on their way."""
         with self._lock:
             return list(self._table.values())
 
     def size(self, request: ComponentRequest) -> int:
-        """Bytes of a component: measured where it was there before, else the estimate."""
+        """
+        Return the bytes of a component: measured where it was there before, else the estimate.
+        """
         return self._sizes.get(request.key, request.estimate)
 
     def known_size(self, key: Hashable) -> int | None:
-        """Bytes of a component that was there before."""
+        """Return the bytes of a component that was there before."""
         return self._sizes.get(key)
 
     def is_placed(self, keys: Iterable[Hashable], device: str) -> bool:
-        """Whether all are on the device."""
+        """Return whether all are on the device."""
         with self._lock:
             found = [self._table.get((key, device)) for key in keys]
         return all(one is not None and one.is_placed for one in found)
 
     def used(self, device: str) -> int:
-        """Bytes of weights on a device or on their way to it."""
+        """Return the bytes of weights on a device or on their way to it."""
         with self._lock:
             return sum(
                 one.bytes
@@ -57,11 +59,11 @@ class ComponentTable:
             )
 
     def free_bytes(self, device: str) -> float:
-        """Bytes of the budget that nothing takes; below 0 where pins exceed it."""
+        """Return the bytes of the budget that nothing takes; below 0 where pins exceed it."""
         return self.budgets[device] - self.activations[device] - self.used(device)
 
     def host_used(self) -> int:
-        """Bytes of copies in host memory."""
+        """Return the bytes of copies in host memory."""
         with self._lock:
             return sum(
                 one.bytes

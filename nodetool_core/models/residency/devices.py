@@ -63,7 +63,7 @@ class Device:
         return self.name.startswith("cpu")
 
     def memory(self) -> int:
-        """Bytes of memory that it has. Looking makes no context on a card."""
+        """Return the bytes of memory that it has; make no context on a card."""
         import torch
 
         if self.name.startswith("cuda"):
@@ -72,7 +72,7 @@ class Device:
 
     def default_budget(self) -> int:
         """
-        Bytes that weights and working memory may take where nobody says.
+        Return the bytes that weights and working memory may take where nobody says.
 
         Nearly all of a card, half of the host.
         """
@@ -130,7 +130,7 @@ def choose_devices(names: str | None = None) -> list[Device]:
 
 def host_memory() -> int:
     """
-    Bytes of memory that this process may use.
+    Return the bytes of memory that this process may use.
 
     The machine's, or less where its control group has a limit.
     """
@@ -148,7 +148,7 @@ def host_memory() -> int:
 
 def parse_bytes(text: str, name: str) -> int | None:
     """
-    Bytes in a text such as `8GB`, `512MiB` or `0`; None for `auto`.
+    Return the bytes in a text such as `8GB`, `512MiB` or `0`; None for `auto`.
 
     `name` is the setting that it came from; it goes into the message. Raises ModelError.
     """

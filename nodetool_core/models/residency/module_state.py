@@ -170,7 +170,7 @@ def _boxes(module: torch.nn.Module) -> Iterator[Any]:
 
 def _is_part(value: Any) -> bool:
     """
-    Whether a value belongs to a module without being one.
+    Return whether a value belongs to a module without being one.
 
     Its settings, its attention processor, the registry of its hooks.
     """

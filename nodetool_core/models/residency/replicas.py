@@ -42,7 +42,7 @@ class Slot:
 
 def slots(devices: Sequence[Device], calls: int | None, batch: int) -> list[Slot]:
     """
-    Where calls can be under way at once, the first replicas first.
+    Return where calls can be under way at once, the first replicas first.
 
     Calls that may become one have to meet, so they share a replica; they are done one at a time
     anyway.
@@ -80,7 +80,7 @@ def clone_sharing_storage(module: torch.nn.Module) -> Any:
 
 def _cores() -> int:
     """
-    Cores of the machine that this process may use.
+    Return the cores of the machine that this process may use.
 
     Two threads of one core count once, and a limit of its control group counts.
     """

@@ -24,7 +24,7 @@ HostCopy = dict[int, "torch.Tensor"]
 
 
 def tensors(module: torch.nn.Module) -> Iterator[torch.Tensor]:
-    """Every parameter and buffer of a module, shared ones once."""
+    """Yield every parameter and buffer of a module, shared ones once."""
     seen: set[int] = set()
     for group in (module.parameters(), module.buffers()):
         for tensor in group:
@@ -35,7 +35,7 @@ def tensors(module: torch.nn.Module) -> Iterator[torch.Tensor]:
 
 def is_wrapper(tensor: torch.Tensor) -> bool:
     """
-    Whether a tensor has no memory of its own, but is made of others.
+    Return whether a tensor has no memory of its own, but is made of others.
 
     Quantized weights of torchao are.
     """
@@ -56,7 +56,7 @@ def plain_parts(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
 
 def beside(tensor: torch.Tensor, *, as_parameter: bool | None = None) -> torch.Tensor:
     """
-    Another tensor over the same memory.
+    Return another tensor over the same memory.
 
     A parameter where this one is a parameter, or where that is asked for.
     """
@@ -68,7 +68,7 @@ def beside(tensor: torch.Tensor, *, as_parameter: bool | None = None) -> torch.T
 
 
 def module_bytes(module: torch.nn.Module) -> int:
-    """Bytes of a module's tensors; storage that several share counts once."""
+    """Return the bytes of a module's tensors; storage that several share counts once."""
     storages = [
         part.untyped_storage() for tensor in tensors(module) for part in plain_parts(tensor)
     ]
@@ -84,7 +84,7 @@ class ModuleCopier:
 
     def to_device(self, module: torch.nn.Module, device: Device, *, keep: bool) -> HostCopy | None:
         """
-        Move a module from host memory to a device; gives the host's copy where it is to be kept.
+        Move a module from host memory to a device; return the host's copy where it is kept.
 
         Where the device's memory is the host's and nothing is to be kept, nothing is copied. Raises
         torch.OutOfMemoryError; the module is then as it was.
@@ -119,7 +119,7 @@ class ModuleCopier:
         return host_copy if keep else None
 
     def copy(self, host: torch.Tensor, device: Device) -> torch.Tensor:
-        """One tensor on the device. Raises torch.OutOfMemoryError."""
+        """Return one tensor on the device. Raises torch.OutOfMemoryError."""
         return (
             host.clone() if device.is_host else host.to(device.place, non_blocking=host.is_pinned())
         )

@@ -171,7 +171,7 @@ class WeightStore(ComponentTable):
             return before - self.used(device.name)
 
     def displaced(self, parts: Iterable[Component]) -> None:
-        """Components that are pinned have left their device for host memory by other means."""
+        """Note that pinned components have left their device for host memory by other means."""
         with self._lock:
             for part in parts:
                 part.is_placed, part.host_copy = False, None
@@ -246,7 +246,7 @@ class WeightStore(ComponentTable):
         return one.host_copy is not None or (self._is_in_host_only(one) and not one.pins)
 
     def _may_stage(self, request: ComponentRequest, device: Device) -> bool:
-        """Whether a component that is on disk alone has room in host memory now."""
+        """Return whether a component that is on disk alone has room in host memory now."""
         found = self._table.get((request.key, device.name))
         is_on_disk = found is None or found.module is None
         return is_on_disk and self.host_used() + self.size(request) <= self.host_budget
@@ -289,7 +289,7 @@ class WeightStore(ComponentTable):
 
     def _host_has_room(self, size: int, coming: Hashable) -> bool:
         """
-        Whether a copy of so many bytes may stay in host memory.
+        Return whether a copy of so many bytes may stay in host memory.
 
         Copies that are wanted less make room.
         """
@@ -387,7 +387,7 @@ class WeightStore(ComponentTable):
 
 
 def _wait(transfer: Future[None] | None, context: Context) -> None:
-    """Until whoever brings a component has brought it; leaves when the run is cancelled."""
+    """Wait until a component is brought; leave when the run is cancelled."""
     while transfer is not None:
         context.check_cancelled()
         try:

@@ -29,11 +29,11 @@ class FileDigests:
         self._lock = threading.Lock()
 
     def after_fork(self) -> None:
-        """In a forked process: nobody is looking anything up."""
+        """Begin anew in a forked process, where nobody is looking anything up."""
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        """How many places are remembered."""
+        """Return how many places are remembered."""
         return len(self._known)
 
     def digest(self, path: Path) -> str:

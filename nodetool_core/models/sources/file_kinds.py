@@ -121,7 +121,7 @@ _UNKNOWN = (
 
 def holds_components(names: Collection[str]) -> bool:
     """
-    Whether a file holds several components by the names of its tensors, as whole models do.
+    Return whether a file holds several components by the names of its tensors, as whole models do.
     """
     return any(_PIPELINE.match(name) for name in names)
 

@@ -55,7 +55,7 @@ class HeaderError(ValueError):
 
 
 def is_safetensors(name: str) -> bool:
-    """Whether a file's name says that it is a safetensors file."""
+    """Return whether a file's name says that it is a safetensors file."""
     return name.lower().endswith(SUFFIXES)
 
 

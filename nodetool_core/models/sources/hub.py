@@ -92,7 +92,7 @@ class Hub:
 
     def file(self, ref: ModelRef, context: Context) -> tuple[Path, str]:
         """
-        One file of a repository (`ref.path`), and the commit. Raises ModelError, RunCancelled.
+        Return a file of a repository (`ref.path`), and the commit. Raises ModelError, RunCancelled.
         """
         path = ref.path or ""
 
@@ -206,7 +206,7 @@ class Hub:
         return named if isinstance(named, str) else None
 
     def _folder(self, repo_id: str) -> Path:
-        """Where the cache has a repository."""
+        """Return where the cache has a repository."""
         from huggingface_hub import constants
         from huggingface_hub.file_download import repo_folder_name
 

@@ -51,7 +51,7 @@ class LocalModel:
 
 def local_models(shipped: Mapping[str, Path], cache_dir: Path) -> list[LocalModel]:
     """
-    All of them, those of packs first; `shipped` are those by id.
+    Return all local models, those of packs first; `shipped` are those by id.
 
     Sizes are what they take of the disk.
     """

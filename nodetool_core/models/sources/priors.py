@@ -69,7 +69,7 @@ def named_prior(directory: Path, name: str) -> str | None:
 
 
 def prior_refused(decoder: str, prior: str, error: ModelError) -> ModelError:
-    """Return what is said where the prior of a decoder can't be had: why, and who wants it."""
+    """Return the error of a decoder whose prior can't be had: why, and who wants it."""
     problem = error.problem
     said = f"{problem.where}: {problem.message}"
     hint = problem.hint or "Correct `prior` in the card."

@@ -142,7 +142,7 @@ def tensor_file(directory: Path, name: str) -> Path:
 
 
 def choose_tensor_file(names: Sequence[str], name: str) -> str:
-    """As `tensor_file`, from the names of the files alone."""
+    """Do as `tensor_file`, from the names of the files alone."""
     found = [file for file in names if is_safetensors(file) and "/" not in file]
     usual = [file for file in _ADAPTER_FILES if file in found]
     if usual or len(found) == 1:
@@ -194,7 +194,9 @@ def part_files(names: Sequence[str], task: str, name: str, variant: str | None =
 
 
 def part_probes(task: str) -> list[str]:
-    """Patterns of files of a repository, one of which is on this machine where the part is."""
+    """
+    Return patterns of files of a repository, one of which is on this machine where the part is.
+    """
     folder = task.partition(":")[2]
     return (
         ["*.safetensors"]

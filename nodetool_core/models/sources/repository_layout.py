@@ -193,7 +193,7 @@ def incomplete(name: str, what: str) -> ModelError:
 
 
 def is_pickled(file: str) -> bool:
-    """Whether the name of a file is that of a format which can run code."""
+    """Return whether the name of a file is that of a format which can run code."""
     return file.lower().endswith(PICKLED)
 
 

@@ -62,7 +62,7 @@ class Resolver:
         self._lock = threading.Lock()
 
     def after_fork(self) -> None:
-        """In a forked process: nobody is looking anything up."""
+        """Begin anew in a forked process, where nobody is looking anything up."""
         self._lock = threading.Lock()
         self._digests.after_fork()
 
@@ -142,7 +142,7 @@ class Resolver:
 
     def revision(self, ref: ModelRef) -> str | None:
         """
-        Which weights a reference stands for now, without asking the network.
+        Return which weights a reference stands for now, without asking the network.
 
         None where none are on this machine.
 
@@ -245,9 +245,7 @@ class Resolver:
             return self._fetched.get((*_key(ref), None))
 
     def _cached(self, ref: ModelRef) -> ResolvedModel | None:
-        """
-        As `_already`; and what was fetched of it as a part, or by others into the Hub's cache.
-        """
+        """Do as `_already`, with what was fetched as a part, or by others into the Hub's cache."""
         known = self._already(ref)
         if known is not None:
             return known

@@ -139,7 +139,7 @@ def _cut(file: Path) -> str | None:
 
 def _disagreement(index: Path) -> str | None:
     """
-    Return what an index says of its shards that is not so.
+    Return what an index states of its shards and is not so.
 
     Those that are not there are told elsewhere.
     """

@@ -110,7 +110,7 @@ def encode_image_data(image: ImageData, file_format: str, *, provenance: bool = 
 
 
 def looks_like_image(data: bytes) -> bool:
-    """Whether bytes begin as those of a raster image do, whatever their media type says."""
+    """Return whether bytes begin as those of a raster image do, whatever their media type says."""
     return data.startswith(_STARTS) or data[4:12] in (b"ftypavif", b"ftypavis")
 
 

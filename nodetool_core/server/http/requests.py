@@ -38,7 +38,7 @@ async def until_gone(request: Request) -> None:
 
 
 def client_of(request: Request) -> str:
-    """Who asks, as the request guard found out: by token, else by address."""
+    """Return who asks, as the request guard found out: by token, else by address."""
     return str(request.scope.get("state", {}).get("client", "unknown"))
 
 

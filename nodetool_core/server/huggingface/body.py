@@ -211,7 +211,7 @@ def _side(value: Json, where: str) -> int:
 
 
 def _is_prompt(found: Json, parameters: Mapping[str, Json]) -> bool:
-    """Whether `inputs` of a model that does both is a text to draw rather than an image."""
+    """Return whether `inputs` of a model that does both is a text to draw rather than an image."""
     if (
         not isinstance(found, str)
         or found.startswith("data:")

@@ -93,7 +93,7 @@ class HuggingFaceRoutes:
         self._state = state
 
     async def health(self, model: Model) -> Response:
-        """Whether a model is served."""
+        """Return whether a model is served."""
         self._tasks(model)
         return Response('{"status":"ok"}', media_type="application/json")
 

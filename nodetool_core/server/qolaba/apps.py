@@ -69,7 +69,7 @@ class App(BaseModel):
 
     def complaint(self, width: int | None, height: int | None) -> str:
         """
-        Why a size can't be asked for, or an empty string.
+        Return why a size can't be asked for, or an empty string.
 
         The app's own table counts, and no general range.
         """

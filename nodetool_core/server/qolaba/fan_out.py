@@ -85,7 +85,7 @@ def _seeds(graph: Graph) -> dict[str, dict[str, int]]:
 
 
 def fan_out_outputs(output: str, count: int) -> list[str]:
-    """Names of one output in every copy."""
+    """Return the names of one output in every copy."""
     return [_named(output, number) for number in range(1, count + 1)]
 
 

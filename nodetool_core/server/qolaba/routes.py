@@ -250,7 +250,7 @@ class QolabaRoutes:
         return job
 
     def _given(self, parsed: ImageRequest, served: ServedWorkflow) -> tuple[JsonObject, list[str]]:
-        """Values by input name: those that the workflow has an input for."""
+        """Return the values by input name: those that the workflow has an input for."""
         warnings = [
             f"{name[:80]!a} is no field of this API, and is not used."
             for name in islice(parsed.model_extra or (), _UNKNOWN_SHOWN)

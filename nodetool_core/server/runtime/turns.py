@@ -29,9 +29,7 @@ class Turns:
         return not self._line and self._free > 0 and size <= self._bytes
 
     def ask(self, size: int) -> asyncio.Future[None]:
-        """
-        Return what is done once it is the asker's turn; `give_back` or `withdraw` must follow.
-        """
+        """Return a future that ends when the turn begins; `give_back` or `withdraw` must follow."""
         turn = asyncio.get_running_loop().create_future()
         self._line.append((turn, size))
         self._call_next()

@@ -56,7 +56,7 @@ class Access:
 
     def refusal(self, scheme: str, headers: Headers) -> HttpError | None:
         """
-        Why a request is not answered.
+        Return why a request is not answered.
 
         421 where it is for another server, 403 where it comes from another's page.
         """

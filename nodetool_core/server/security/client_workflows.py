@@ -95,9 +95,7 @@ def _reaches_out(node_class: type[Node]) -> bool:
 
 
 def _resolved(node: GraphNode, sanitizer: InputSanitizer, put: Put) -> JsonObject:
-    """
-    Values of a node with images in the storage; those that hold no reference stay as they were.
-    """
+    """Return the values of a node that changed, with their images in the storage."""
     found = {}
     for name, value in (node.values | node.dynamic).items():
         resolved = sanitizer.kept(value, f"{node.place}.data.{name}", put)

@@ -171,7 +171,7 @@ class _TimedStream(httpcore2.NetworkStream):
 
 
 def _left(until: float) -> float:
-    """Seconds until a time. Raises httpcore2.ReadTimeout where it has passed."""
+    """Return the seconds until a time. Raises httpcore2.ReadTimeout where it has passed."""
     left = until - time.monotonic()
     if left <= 0:
         raise httpcore2.ReadTimeout
@@ -179,7 +179,9 @@ def _left(until: float) -> float:
 
 
 def addresses_of(host: str, port: int, url: str = "") -> list[str]:
-    """Every address of a name, in the system's order. Raises HttpError where there is none."""
+    """
+    Return every address of a name, in the system's order. Raises HttpError where there is none.
+    """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:

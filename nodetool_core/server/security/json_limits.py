@@ -13,7 +13,7 @@ MAX_DEPTH: Final = 32
 
 def violation(value: object) -> str:
     """
-    Why a JSON value can't be worked with, though it is valid JSON.
+    Return why a JSON value can't be worked with, though it is valid JSON.
 
     Half of a character, a number that is none, or nested too deeply. Empty where it can. Nothing
     recurses.

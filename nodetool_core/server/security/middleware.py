@@ -216,7 +216,7 @@ class RequestGuard:
 
     def _client(self, scope: Scope, headers: Headers) -> str | None:
         """
-        Who asks, by token or else by address; None where a token is needed and none fits.
+        Return who asks, by token or else by address; None where a token is needed and none fits.
 
         Compared in constant time.
         """

@@ -87,7 +87,7 @@ class InputSanitizer:
 
     def values(self, served: ServedWorkflow, given: Mapping[str, Json]) -> dict[str, object]:
         """
-        Values by the names that `inputs.apply` takes, with images as `EncodedImage`.
+        Return the values by the names that `inputs.apply` takes, with images as `EncodedImage`.
 
         Blocks where one has to be fetched.
 

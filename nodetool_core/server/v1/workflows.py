@@ -126,7 +126,7 @@ class WorkflowRoutes:
         self._results = Results(state)
 
     async def workflows(self) -> WorkflowsAnswer:
-        """Every workflow that is served, with JSON Schema of its inputs and outputs."""
+        """Return every workflow that is served, with JSON Schema of its inputs and outputs."""
         catalog = self._state.catalog
         problems = {
             name: [ProblemAnswer.of(problem) for problem in found]
@@ -137,7 +137,7 @@ class WorkflowRoutes:
         )
 
     async def workflow(self, name: Name) -> WorkflowAnswer:
-        """One workflow, or one model as a workflow."""
+        """Return one workflow, or one model as a workflow."""
         return describe(self._state.catalog.workflow(name))
 
     def models(self) -> ModelsAnswer:
