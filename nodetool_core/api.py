@@ -173,7 +173,7 @@ class Workflow:
         return self._document.save(path)
 
     def _not_kept(self) -> list[Problem]:
-        """Return the values that a file would not give back as they are."""
+        """Return the values that a file would not keep as they are."""
         problems = []
         for index, record in enumerate(self._document.graph.nodes):
             node_class = self.registry.get(record.type)
@@ -223,7 +223,7 @@ class Workflow:
                     Problem(
                         "invalid_value",
                         name,
-                        f"says how to run, and can't be {value_type_name(value)}.",
+                        f"is an option of the run, and can't be {value_type_name(value)}.",
                         hint,
                     )
                 )

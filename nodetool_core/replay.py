@@ -73,7 +73,7 @@ def replay(
             " program has removed it."
         )
         raise ImageError(
-            Problem("no_provenance", str(path), "The image does not say what made it.", hint)
+            Problem("no_provenance", str(path), "The image does not state what made it.", hint)
         )
     with _checked(path):
         missing, moved = _locate_files(made, files)
@@ -145,7 +145,7 @@ def _locate_files(made: dict[str, Any], folder: Path | None) -> tuple[list[Probl
 
     The record then names those that are found below the folder.
 
-    Returns the files that are missing, and what is to be said of those whose content is another one
+    Returns the files that are missing, and what to report of those whose content is another one
     now.
     """
     loader, missing, changed = ImageLoader(base=Path.cwd()), [], []

@@ -47,9 +47,9 @@ _KEYLESS = PLAIN_TYPES - {str}
 
 _COMPARISONS, _SUGGESTIONS = 20_000, 100
 """
-Names that misspelled ones are held against, and unknown types that have hints.
+Names that misspelled ones are compared with, and unknown types that have hints.
 
-With thousands of mistakes, the first ones do.
+With thousands of mistakes, the first ones have to do.
 """
 
 
@@ -118,7 +118,7 @@ class _Reader:
         """
         Pairs of an output and a property that may be connected, by types and names.
 
-        What is asked once for all such edges.
+        Found once for all such edges.
         """
         self.has_second_edges = False
         """Whether some property has more than one edge."""
@@ -280,8 +280,8 @@ class _Reader:
         if target.has_no_counterpart(edge.targetHandle):
             named = self.document.graph.nodes[self.nodes[self.position[edge.target]].index].type
             message = (
-                f"{edge.targetHandle} of {named} has no counterpart; what {edge.source} gives to it"
-                " is left out."
+                f"{edge.targetHandle} of {named} has no counterpart; what {edge.source} passes to"
+                " it is left out."
             )
             self.notes.append(
                 Problem("left_out_property", f"edges[{index}].targetHandle", message, level="note")

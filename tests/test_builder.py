@@ -232,7 +232,7 @@ def test_e28_an_input_named_as_an_argument_of_run_is_given_in_a_mapping() -> Non
     workflow = Workflow(*[Output(name=f"{node.name} out", value=node.output) for node in inputs])
     for name in ("options", "on_event"):
         with pytest.raises(
-            WorkflowError, match=f"{name}: says how to run, and can't be str"
+            WorkflowError, match=f"{name}: is an option of the run, and can't be str"
         ) as caught:
             workflow.run(**{name: "mine"})  # type: ignore[arg-type]
         assert f"run({{'{name}': …}})" in caught.value.problem.hint

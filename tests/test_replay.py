@@ -197,7 +197,7 @@ def test_n3_recorded_values_can_be_replaced(photo: Path, registry: Registry) -> 
 
 
 def test_a_image_without_provenance_is_refused(photo: Path, registry: Registry) -> None:
-    with pytest.raises(NodetoolError, match="does not say what made it"):
+    with pytest.raises(NodetoolError, match="does not state what made it"):
         replay(photo, registry)
 
 

@@ -102,7 +102,7 @@ def controlnet_arguments(pipeline: Any, scale: float, mode: int) -> dict[str, An
         )
         raise NodeError(
             message,
-            "Set control_mode to the number that its page gives.",
+            "Set control_mode to the number that its page states.",
             code="invalid_value",
             where="control_mode",
         )

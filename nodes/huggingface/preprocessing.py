@@ -95,7 +95,7 @@ class EstimateDepth(DiffusionNode):
             part = lease.part
             output = getattr(_network_output(part, source), "predicted_depth", None)
             if output is None:
-                raise _model_unfit(part.model, "tells no depths", "a depth estimator", DEPTH_MODEL)
+                raise _model_unfit(part.model, "finds no depths", "a depth estimator", DEPTH_MODEL)
             # Most tell nearness; those that tell distances say so.
             is_distance = (
                 getattr(part.model.config, "depth_estimation_type", "") == "metric"
@@ -147,7 +147,7 @@ class SegmentImage(DiffusionNode):
             if scores is None or scores.dim() != 4:
                 raise _model_unfit(
                     part.model,
-                    "tells no segments",
+                    "finds no segments",
                     "a network for semantic segmentation",
                     SEGMENTATION_MODEL,
                 )

@@ -84,7 +84,7 @@ class Waiting:
                 return await self._until_served(attempt)
         except TimeoutError:
             message = (
-                f"{self.service} gave no result within {self.timeout:g} s; last: {self._note}."
+                f"{self.service} returned no result within {self.timeout:g} s; last: {self._note}."
             )
             raise NodeError(
                 message,
@@ -119,7 +119,7 @@ class Waiting:
                     )
                     raise self._too_busy(busy, wish, "timeout") from None
                 self.note(
-                    f"{busy.reason}; asked again in {pause:.3g} s (attempt {number + 1} of"
+                    f"{busy.reason}; next request in {pause:.3g} s (attempt {number + 1} of"
                     f" {self.attempts})"
                 )
                 self._report()

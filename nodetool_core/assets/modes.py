@@ -3,7 +3,7 @@ Modes: how the pixels of an image are stored.
 
 Nodes are given images of few modes: `1`, `L`, `LA`, `RGB`, `RGBA`, and for deep tones `I;16` (white
 is 65535) and `F` (white is 1.0). Whatever comes in another mode is brought to one of these when it
-is opened. Numbers of 32 bits don't say which of them is white, so that has to be guessed; it is
+is opened. Numbers of 32 bits don't state which of them is white, so that has to be guessed; it is
 guessed once, then, and nothing that happens to the image later can change it.
 """
 
@@ -37,14 +37,14 @@ _OVERSHOOT: Final = 1.25
 
 
 def untold(_: str) -> None:
-    """Drop what a user should know; for where nobody listens."""
+    """Drop what a user should know, where nobody listens."""
 
 
 def standard_mode(image: Image.Image, tell: Tell = untold) -> Image.Image:
     """
     Return the image in a mode that nodes are given; as it is where it has one.
 
-    Tells `tell` what had to be guessed.
+    Calls `tell` with what had to be guessed.
     """
     mode = image.mode
     if mode in ("I", "F"):
@@ -159,7 +159,7 @@ def _fixed_scale(image: Image.Image, tell: Tell) -> Image.Image:
     white = _white(image.mode, brightest)
     if brightest > 1.0 or image.mode == "I":
         tell(
-            f"The image's tones are numbers up to {brightest:g}, which don't say how bright they"
+            f"The image's tones are numbers up to {brightest:g}, which don't state how bright they"
             f" are: {white:g} is taken as white."
         )
     if image.mode == "I" and white <= 65535:

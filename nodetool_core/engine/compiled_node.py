@@ -121,7 +121,7 @@ class CompiledNode:
             complaint = TOO_DEEP
         elif not self.checks[position](value):
             complaint = (
-                f"should be {type_name(output.annotation)}, but process gave"
+                f"should be {type_name(output.annotation)}, but process returned"
                 f" {value_type_name(value)}."
             )
         else:

@@ -41,7 +41,7 @@ def policy_of(node: GraphNode) -> str:
     if not name:
         return FAIL
     if name not in node.values:
-        message = f"{name} says how the loop is run, so it takes no connection."
+        message = f"{name} sets how the loop is run, so it takes no connection."
         raise WorkflowError(
             Problem("type_mismatch", f"{node.place}.data.{name}", message, "Give a value.")
         )
@@ -118,7 +118,7 @@ class Gaps:
         """
         Return whether something that a step took has a gap.
 
-        Its own result is right for this run alone, then.
+        Then its own result is right for this run alone.
         """
         if not self.any:
             return False

@@ -36,7 +36,7 @@ INTERNAL_ERROR = Outcome(
             "internal_error",
             "",
             "The job failed for a reason that lies in the server.",
-            "Its log says more.",
+            "See the server's log.",
         ),
     ),
 )

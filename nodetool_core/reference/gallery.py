@@ -1,11 +1,11 @@
 """
 The gallery: a page for the workflows of a folder.
 
-Each has its graph drawn, its inputs and outputs, and what it gives.
+Each has its graph drawn, its inputs and outputs, and its result.
 
     <out>/index.md            all workflows
     <out>/contact_sheet.svg   the graph of graphs/contact_sheet.json
-    <out>/contact_sheet.webp  what it gives, made by `make_images`
+    <out>/contact_sheet.webp  the results, made by `make_images`
     <out>/given/lake.webp     an image that it starts from unless another is set, made small
 
 Texts and drawings are a function of the files and the registry. Images are made by running the
@@ -90,7 +90,7 @@ def make_images(
                 continue
             if image is not None:
                 save_small(image, path)
-            yield path, "" if image is not None else "gave no image."
+            yield path, "" if image is not None else "returned no image."
 
 
 def _result(workflow: Workflow) -> Image | None:
@@ -108,7 +108,7 @@ def _given(workflow: Workflow, out: Path) -> dict[str, tuple[Path, Path]]:
     """
     Return the images that inputs have unless they are set.
 
-    By input, the file, and where the page has it.
+    Each has its input, its file, and its place on the page.
     """
     values = {name: node.values.get("value") for name, node in workflow.graph.inputs().items()}
     files = {

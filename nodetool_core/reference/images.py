@@ -2,7 +2,7 @@
 The images that examples and workflows give, made by running them.
 
 Small WebP files, because there is one beside nearly every page: at most 256 pixels a side, a few
-kilobytes each. They are made once and kept; `docs check` asks that they are there, not that they
+kilobytes each. They are made once and kept; `docs check` wants them there, not that they
 are the same bytes, which another machine would not give.
 """
 
@@ -79,7 +79,7 @@ def _saved(path: Path, run: Callable[[], RunResult]) -> str:
     except NodetoolError as error:
         return str(error.problem)
     if image is None:
-        return "gave no image."
+        return "returned no image."
     save_small(image, path)
     return ""
 
@@ -88,7 +88,7 @@ def run_text(text: str, root: Path, registry: Registry, engine: Engine) -> RunRe
     """
     Run a workflow's text in a folder of its own that looks like the root.
 
-    So nothing is written into that one.
+    Nothing is written into the root itself.
     """
     from nodetool_core.api import Workflow
 

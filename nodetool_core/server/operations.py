@@ -1,7 +1,7 @@
 """
-For whoever comes upon a server, and for what watches over it.
+Routes for whoever comes upon a server, and for what watches over it.
 
-Where things are, alive, ready, metrics.
+They show where things are, whether it is alive and ready, and its metrics.
 """
 
 from __future__ import annotations

@@ -141,7 +141,7 @@ def test_n3_an_image_is_made_again_elsewhere(
 
 def test_a_image_that_nobody_made_is_refused(nodetool: Command, photos: Path) -> None:
     done = nodetool("rerun", "shot0.png")
-    assert (done.code, done.out) == (1, "") and "does not say what made it" in done.err
+    assert (done.code, done.out) == (1, "") and "does not state what made it" in done.err
 
 
 @pytest.mark.usefixtures("pack")

@@ -144,7 +144,7 @@ def test_how_gaps_are_treated_is_no_value_of_an_edge(engine: Engine) -> None:
 
     collect = Collect(input_item=Each(items=[1]), on_error=Policy())
     with pytest.raises(
-        WorkflowError, match="on_error says how the loop is run, so it takes no connection"
+        WorkflowError, match="on_error sets how the loop is run, so it takes no connection"
     ):
         Workflow(Output(name="x", value=collect), engine=engine).run()
 

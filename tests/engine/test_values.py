@@ -1,7 +1,7 @@
 """
-Behaviour 9: what doesn't fit fails the node that got it, or gave it, in words that say where.
+Behaviour 9: what doesn't fit fails the node that got it, or returned it, and states where.
 
-And the size of things.
+Sizes are here as well.
 """
 
 from __future__ import annotations
@@ -135,10 +135,10 @@ def error_of(node: Node, engine: Engine) -> str:
             lambda: Gives(value=None),
             (
                 "node 'gives' (tests.engine.test_values.Gives): Gives.output should be int, but"
-                " process gave none."
+                " process returned none."
             ),
         ),
-        (lambda: Gives(value="x"), "Gives.output should be int, but process gave str."),
+        (lambda: Gives(value="x"), "Gives.output should be int, but process returned str."),
     ],
 )
 def test_a_wrong_value_names_edge_type_and_value(node: Any, says: str, engine: Engine) -> None:

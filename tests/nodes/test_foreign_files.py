@@ -110,7 +110,7 @@ def test_an_edge_to_what_has_no_counterpart_is_left_out_and_told(folder: Path) -
         if where == "edges[2].targetHandle"
     ]
     assert told == [
-        "target_width of nodetool.image.ImageToImage has no counterpart; what side gives to it is"
+        "target_width of nodetool.image.ImageToImage has no counterpart; what side passes to it is"
         " left out."
     ]
 

@@ -175,7 +175,7 @@ UNFIT: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
         re.compile(r"Prior(?!Redux)"),
     ),
     (
-        "takes `image` for what its adapter follows, and no node gives an image to a T2I-Adapter",
+        "takes `image` for what its adapter follows, and no node passes an image to a T2I-Adapter",
         re.compile(r"Adapter"),
     ),
     (
@@ -216,7 +216,7 @@ UNFIT: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
     ),
     ("is a ControlNet-XS, which no node steers", re.compile(r"ControlNetXS")),
     (
-        "takes several images under another name, and no node gives them so",
+        "takes several images under another name, and no node passes them so",
         re.compile(r"^JoyImageEditPlus"),
     ),
     (

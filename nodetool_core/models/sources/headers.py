@@ -86,7 +86,7 @@ def read_header(file: Path) -> Header:
     if size < whole:
         raise HeaderError(f"is cut short: {size:,} of {whole:,} bytes are there")
     if size > whole:
-        raise HeaderError(f"has {size:,} bytes, where its header tells of {whole:,}")
+        raise HeaderError(f"has {size:,} bytes, where its header states {whole:,}")
     return Header(tensors, {str(key): str(value) for key, value in metadata.items()})
 
 

@@ -118,12 +118,10 @@ def public(problem: Problem) -> Problem:
     if problem.code in _INSIDE:
         message = "The server can't reach what it needs now."
         return replace(
-            problem, where="", message=message, hint="Ask again later. The server's log says more."
+            problem, where="", message=message, hint="Ask again later, or see the server's log."
         )
     if problem.code == "node_failed" and _FAULT.match(problem.message):
-        return replace(
-            problem, message="failed on this request.", hint="The server's log says more."
-        )
+        return replace(problem, message="failed on this request.", hint="See the server's log.")
     if problem.code == "missing_input":
         return replace(problem, hint="Give it in `inputs`.")
     return problem
@@ -193,7 +191,7 @@ def _of_run(error: RunError) -> HttpError:
 
 
 def _where_it_is_logged() -> str:
-    return f"The server's log says more, under the request id {request_id.get()}."
+    return f"See the server's log under the request id {request_id.get()}."
 
 
 def _status(error: NodetoolError, problem: Problem) -> int:

@@ -22,8 +22,8 @@ def example_image() -> str:
 _PARAMETERS: Final[JsonObject] = {
     "type": "object",
     "description": (
-        "Inputs of the workflow by name. What it has no input for is told in the header"
-        " `X-HF-Warning`."
+        "Inputs of the workflow by name. The header `X-HF-Warning` lists those that"
+        " it does not have."
     ),
     "properties": {
         "prompt": {"type": "string"},

@@ -181,7 +181,7 @@ class HuggingFaceRoutes:
                 Problem(
                     "no_image_returned",
                     output,
-                    f"{served.name} gave no image.",
+                    f"{served.name} returned no image.",
                     "Ask the operator to mend the workflow.",
                 ),
             )

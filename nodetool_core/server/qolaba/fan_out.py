@@ -63,7 +63,7 @@ def _seeds(graph: Graph) -> dict[str, dict[str, int]]:
     """
     Return the fixed seeds by node and property.
 
-    Those of nodes, and values of inputs that lead to one.
+    They are those of nodes, and values of inputs that lead to one.
     """
     places = [
         (node, prop.name)

@@ -309,9 +309,7 @@ class QolabaRoutes:
         self, url: str, where: str, size: tuple[int, int] | None
     ) -> tuple[Mapping[str, Json], list[str]]:
         """
-        Return the reference to an image that was fetched, brought to its size and stored.
-
-        And what that does to it.
+        Return the reference to an image that was fetched, resized and stored, and what changed.
         """
         with self._state.sanitizer.image(ImageRef(uri=url), where) as image:
             warnings = [] if size is None else stretching(where, image.image.size, size)

@@ -54,7 +54,7 @@ class Health:
                 "database_failed",
                 "",
                 "Results can't be kept now.",
-                "Ask again later. The server's log says more.",
+                "Ask again later, or see the server's log.",
             )
             raise HttpError(503, problem, headers={"Retry-After": str(RETRY_SECONDS)})
 

@@ -65,10 +65,10 @@ class Access:
             return _foreign_host(hosts)
         for site in headers.getlist("sec-fetch-site"):
             if site not in _OWN_SITES:
-                return _foreign_page(f"The header Sec-Fetch-Site says {site[:80]!a}.")
+                return _foreign_page(f"The header Sec-Fetch-Site is {site[:80]!a}.")
         for origin in headers.getlist("origin"):
             if not self._is_own_origin(origin, f"{scheme}://{hosts[0]}"):
-                return _foreign_page(f"The header Origin says {origin[:80]!a}.")
+                return _foreign_page(f"The header Origin is {origin[:80]!a}.")
         return None
 
     def is_own_host(self, text: str, scheme: str = "http") -> bool:

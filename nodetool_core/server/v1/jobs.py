@@ -141,9 +141,9 @@ class JobRoutes:
         ] = None,
     ) -> StreamingResponse:
         """
-        Return what happens to a job, live, as server-sent events.
+        Stream what happens to a job, live, as server-sent events.
 
-        From the beginning, or from where a stream broke off.
+        They begin at the first, or where a stream broke off.
         """
         await self._state.threads.work(self._job, request, job_id)
         begin = (
