@@ -259,7 +259,7 @@ def memory(length: int = CHAIN) -> list[Figure]:
     """
     Return the peak of a chain of images over what the process held before, in images.
 
-    With a small cache and with the usual one.
+    It is measured with a small cache and with the usual one.
     """
     nodes = [{"id": "n0", "type": Paint.spec.node_type, "data": {"size": SIDE}}]
     nodes += [

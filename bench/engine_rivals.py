@@ -245,9 +245,9 @@ RIVALS: Final = {
 @dataclass(frozen=True, slots=True)
 class Measured:
     """
-    Medians for one graph, in seconds per node.
+    Return medians for one graph, in seconds per node.
 
-    By the clock, and of computing in all threads together.
+    They are of the clock, and of computing in all threads together.
     """
 
     load: float

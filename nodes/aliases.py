@@ -1,7 +1,7 @@
 """
-Types of the nearest tool that are read as nodes of ours, one general node where it has several.
+Types of the nearest tool that are read as nodes of ours, and outputs that were renamed.
 
-And outputs that were renamed.
+One general node of ours stands for several of the tool's.
 
 Whoever loads a file that uses one is told, property by property, what was renamed and what has no
 counterpart.

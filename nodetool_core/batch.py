@@ -229,7 +229,7 @@ def _item(number: int, values: dict[str, str], name: str, document: Mapping[str,
         try:
             content[key] = [text, loader.digest(ImageRef(uri=text)) if Path(text).is_file() else ""]
         except (NodetoolError, OSError):
-            # The run says what is wrong with it; the item is not taken for done meanwhile.
+            # The run reports what is wrong with it; the item is not taken for done meanwhile.
             content[key] = [text, "unreadable"]
     canonical = json.dumps([document, content], sort_keys=True)
     return Item(

@@ -3,7 +3,7 @@ From node objects to a document: what `Workflow(...)` does.
 
 Nodes are found from the wanted ones up, without recursion, and listed after what they need. A value
 with outputs inside of a list, a tuple or a mapping becomes a node of its own that makes the
-container, so that the document has plain edges only: which nodes do that, the packs say
+container, so that the document has plain edges only: which nodes do that, the packs state
 (`Pack.makers`).
 """
 
@@ -130,7 +130,7 @@ def _ids(nodes: Sequence[Node]) -> dict[int, str]:
     """
     Return an id for each node, by identity.
 
-    Its title, with a number from the second of that title on.
+    It is the title, with a number from the second of that title on.
     """
     titles = [_snake_case(node.spec.title) for node in nodes]
     taken, counts = set(titles), dict.fromkeys(titles, 0)

@@ -161,7 +161,7 @@ class Context:
         self._report("progress", {"step": step, "total": total, "message": self._redacted(message)})
 
     def preview(self, image: Image.Image, step: int = 0, total: int = 0) -> None:
-        """Show an intermediate or side result; nothing happens where nobody asked for previews."""
+        """Show an intermediate or side result; do nothing where nobody requested previews."""
         from nodetool_core.assets.copy_on_write import CopyOnWriteImage
 
         # Whoever looks at it does so while the node goes on drawing.
@@ -171,7 +171,7 @@ class Context:
 
     def warn(self, message: str, **details: object) -> None:
         """
-        Say what was not done as asked.
+        Report what was not done as requested.
 
         Goes to whoever started the run, and into the result's `warnings`.
         """
@@ -225,7 +225,7 @@ class Context:
         """
         Return a key of a hosted service, by the first of these names that is set on this machine.
 
-        `reveal()` gives its text.
+        `reveal()` returns its text.
 
         Raises SecretError where none is, with what to do. Ask for it where it is used: what it says
             belongs into no output.

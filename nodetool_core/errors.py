@@ -1,7 +1,7 @@
 """
 Errors as values with places.
 
-A `Problem` says what was wrong, where, and what to do next, with a code that a program can read.
+A `Problem` states what was wrong, where, and what to do next, with a code for programs.
 Whoever finds one makes it here; each face (command line, HTTP, Python) shows it in its own way.
 Exceptions of this module are the user's to mend, so no face shows a traceback for them.
 """
@@ -42,7 +42,7 @@ class Problem:
 
 
 def missing_package(where: str, error: ModuleNotFoundError, extra: str) -> Problem:
-    """Return what to say where a package of one of our extras is not installed."""
+    """Return the message and the hint where a package of an extra is not installed."""
     return Problem(
         "missing_package",
         where,
@@ -97,7 +97,7 @@ class ImageError(NodetoolError):
 
 
 class ModelError(NodetoolError):
-    """A model can't be found, fetched, loaded, or asked for what was wanted."""
+    """A model can't be found, fetched or loaded, or can't do what was requested."""
 
 
 class NodeError(NodetoolError):

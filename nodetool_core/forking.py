@@ -3,7 +3,7 @@ What a forked process makes anew.
 
 A fork has the memory of its parent and one of its threads. Locks that another thread held stay
 locked there for ever, and what waits for another thread waits in vain. Objects with locks or
-threads say so here and are told in the child before it goes on.
+threads register here, and are renewed in the child before it goes on.
 """
 
 from __future__ import annotations

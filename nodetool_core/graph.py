@@ -42,7 +42,7 @@ class GraphNode:
 
     @property
     def place(self) -> str:
-        """Where problems say it stands."""
+        """Its place, as problems name it."""
         return f"nodes[{self.index}]"
 
     @property

@@ -3,7 +3,7 @@ Outputs of nodes in values: what a property takes to make an edge.
 
 An output may stand alone or in lists, tuples and mappings, and a node with one output stands for
 that output. `connect` finds them, checks each against the type that is expected at its place, and
-gives the value in containers of its own.
+returns the value in containers of its own.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class OutputHandle:
 
 class ListOf(Protocol[Item]):
     """
-    A list, for type checkers: what `mypy_plugin` says that a property of a list takes.
+    A list, for type checkers: what a property of a list takes, by `mypy_plugin`.
 
     Unlike `list[T]`, it takes a list of any part of T: one of outputs alone where values and
         outputs may stand.

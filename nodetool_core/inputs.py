@@ -103,7 +103,7 @@ def parse_text(prop: Property, text: str) -> object:
     """
     Return a command-line text as a value of the property.
 
-    As it is for texts and references, as JSON for all else.
+    It is read as JSON, except for texts and references.
     """
     members = union_members(prop.annotation)
     if str in members or (
@@ -125,9 +125,7 @@ def parse_text(prop: Property, text: str) -> object:
 
 def find(name: str, graph: Graph) -> tuple[int, Property] | Problem:
     """
-    Return the position of the node that a name means, and the property.
-
-    Or what is wrong with the name.
+    Return the position of the node that a name means, and the property; or the problem.
     """
     return _Names(graph).find(name)
 

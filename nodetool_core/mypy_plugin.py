@@ -1,5 +1,5 @@
 """
-A plugin for mypy: what node classes take and give, which annotations alone can't say.
+A plugin for mypy: what node classes take and return, which annotations alone can't express.
 
     [tool.mypy]
     plugins = ["nodetool_core.mypy_plugin"]
@@ -50,7 +50,7 @@ MODEL = "nodetool_core.references.ModelRef"
 JSON_VALUE = "nodetool_core.own_types.JsonValue"
 
 _METADATA = "nodetool"
-"""Where mypy keeps, with a class in its cache, what only the class's body says."""
+"""Where mypy keeps, with a class in its cache, what only the class's body states."""
 _WRAPPERS = {
     "typing.Coroutine": -1,
     "typing.Iterator": 0,
@@ -80,7 +80,7 @@ class NodePlugin(Plugin):
 
     def get_attribute_hook(self, fullname: str) -> Callable[[AttributeContext], Type] | None:
         base, _, name = fullname.rpartition(".")
-        # Also asked for what the base class has itself, and by mypy for special methods that the
+        # Also called for what the base class has itself, and by mypy for special methods that the
         # class need not have.
         if base != NODE or name.startswith("__") or self._class(NODE).get(name) is not None:
             return None
@@ -191,7 +191,7 @@ def _classes(type_: Type) -> Iterable[TypeInfo]:
 
 def _note_dynamic(context: ClassDefContext) -> None:
     """
-    Note whether a class says `dynamic = True`.
+    Note whether a class sets `dynamic = True`.
 
     Of classes out of mypy's cache, there is no body to look at.
     """
@@ -240,7 +240,7 @@ def _outputs(info: TypeInfo) -> list[str] | None:
     """
     Return the names of the outputs that a node class declares.
 
-    None where its annotations don't say.
+    None where its annotations don't state them.
     """
     process = _method_type(info, "process")
     if process is None:

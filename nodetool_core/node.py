@@ -64,7 +64,7 @@ class Role(StrEnum):
     """
     A named output of the workflow: has the properties `name` and `value`.
 
-    Runs unless other outputs are asked for.
+    Runs unless other outputs are requested.
     """
     SINK = "sink"
     """Runs for its effect (a preview, a saved file) like an output, without giving a result."""
@@ -119,12 +119,12 @@ class Node:
     Found in `self.dynamic_values`.
     """
     lazy: ClassVar[frozenset[str]] = frozenset()
-    """Properties whose upstream runs only once `demand` asks for them."""
+    """Properties whose upstream runs only once `demand` requests them."""
     gathers: ClassVar[frozenset[str]] = frozenset()
     """Properties that take the list of all items of the innermost loop, and so close it."""
     gap_policy: ClassVar[str] = ""
     """
-    Property that says what an item that failed leaves in a gathered list.
+    Property that sets what an item that failed leaves in a gathered list.
 
     `fail` (no list), `skip` or `none`.
     """
@@ -204,7 +204,7 @@ class Node:
 
         Part of the cache key.
 
-        Only asked of classes that define it. None where it can't be known before the run, as when
+        Only called on classes that define it. None where it can't be known before the run, as when
         the name comes over an
         edge: the result then counts as never the same.
         """

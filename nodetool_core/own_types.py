@@ -2,8 +2,8 @@
 Types of a pack's own: what makes their values at home in files and in the disk cache.
 
 Values of any class may travel along edges. One that is also to be written into workflow files,
-given as JSON, compared with those of earlier runs, or kept on disk says what it is in JSON: its
-class derives from `JsonValue`. A dataclass needs nothing of that; its fields say it.
+given as JSON, compared with those of earlier runs, or kept on disk has a form in JSON: its
+class derives from `JsonValue`. A dataclass needs nothing of that; its fields are its form.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class JsonValue(ABC):
     """
     Base of classes whose values have a JSON form.
 
-    Two values with the same form are the same to the result cache, so it has to say all that
+    Two values with the same form are the same to the result cache, so it has to hold all that
     matters.
     """
 

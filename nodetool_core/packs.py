@@ -1,7 +1,7 @@
 """
 Packs: packages of nodes, announced by an entry point of the group `nodetool.packs`.
 
-A pack says what ships with it besides its nodes, and which of its nodes the core uses where it
+A pack states what ships with it besides its nodes, and which of its nodes the core uses where it
 needs one: the core itself names no node type.
 """
 
@@ -44,7 +44,7 @@ class Pack:
     """Import name of the package whose modules hold the nodes."""
     prefix: str | None = None
     """
-    What its node types start with; the package's own name unless said otherwise.
+    The beginning of its node types; the package's own name by default.
 
     Empty for the built-in pack.
     """
@@ -85,7 +85,7 @@ class Pack:
     """
     Pages of documentation that the pack writes of itself.
 
-    File name to `module:function`, which gives the Markdown.
+    File name to `module:function`, which returns the Markdown.
     """
 
     @property
@@ -131,9 +131,7 @@ def _packs_in(
     places: tuple[tuple[str, int], ...],
 ) -> tuple[tuple[Pack, ...], tuple[Problem, ...]]:
     """
-    Return the packs that are announced in these places, by their entry points.
-
-    And what could not be imported of them.
+    Return the packs that entry points announce in these places, and the problems of importing them.
     """
     packs, problems = [], []
     for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name):

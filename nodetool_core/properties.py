@@ -1,7 +1,7 @@
 """
 A property of a node: its name, type, bounds and default.
 
-What fits it, what is said of what does not, and its JSON form.
+What fits it, what is reported of what does not, and its JSON form.
 
 Checks are done without pydantic, because they are made for every value of every run; a pydantic
 adapter is made when the first JSON value has to be read.
@@ -40,7 +40,7 @@ MISSING: Any = object()
 """The default of a property that has none: the property is a required input."""
 
 Place = Literal["file", "folder", "address"]
-"""What a value names outside of the workflow, and a node reads, writes or asks there."""
+"""What a value names outside of the workflow, and a node reads, writes or calls there."""
 
 PLACES: frozenset[str] = frozenset(get_args(Place))
 
@@ -94,8 +94,8 @@ def Field(  # noqa: N802 - reads as a declaration, like pydantic's
         label: The property names or describes the node to people, and has no part in its results:
             changing it computes nothing again.
         place: The value names a file, a folder or an address, or a part of one, which the node
-            reads, writes or asks. Clients of a server can't set it, nor anything that leads to it.
-            References (`ImageRef`, `FolderRef`) need no such mark: they say so by their type.
+            reads, writes or calls. Clients of a server can't set it, nor anything that leads to it.
+            References (`ImageRef`, `FolderRef`) need no such mark: their type is one.
     """
     given = {"ge": ge, "gt": gt, "le": le, "lt": lt}
     bounds = {name: bound for name, bound in given.items() if bound is not None}
@@ -122,7 +122,7 @@ class Property:
         return self.default is MISSING
 
     def is_default(self, value: object) -> bool:
-        """Return whether a value says no more than leaving the property out does."""
+        """Return whether a value is the same as leaving the property out."""
         # Of another type is another value, though True == 1.
         return value is self.default or (
             type(value) is type(self.default) and bool(value == self.default)
@@ -290,7 +290,7 @@ class Property:
         return is_open(self.annotation)
 
     def not_kept(self, value: object) -> str:
-        """Return what a file would not give back of a value as it is, or an empty string."""
+        """Return what a file would not keep of a value, or an empty string."""
         if not self._is_open:
             return ""
         for level in levels(value):
@@ -342,14 +342,14 @@ ANYTHING = Property("", Any, None, "", {})
 
 
 _OF_JSON = PLAIN_TYPES | {list, dict}
-"""Types whose values a file gives back as they are."""
+"""Types whose values a file keeps as they are."""
 
 
 def _with_references(value: object) -> object:
     """
     Return a value with references in place of their JSON forms.
 
-    For properties whose type does not ask for any.
+    This is for properties whose type names none.
     """
     from pydantic import ValidationError
 
@@ -369,7 +369,7 @@ def jsonable(value: object) -> Any:
     Return the JSON form of a property's value.
 
     References and dataclasses as objects, images as encoded files, enums by value, containers by
-    element, values of a pack's own types as these say. Raises TypeError where there is none.
+    element, values of a pack's own types in their form. Raises TypeError where there is none.
     """
     if isinstance(value, (str, int, float, bool, type(None))):
         return getattr(value, "value", value)

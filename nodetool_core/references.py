@@ -28,7 +28,7 @@ class Reference(BaseModel):
     """
     Base of all references.
 
-    `type` names the kind in JSON; fields in `_when_set` are written only when they say something.
+    `type` names the kind in JSON; fields in `_when_set` are written only when they are set.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)

@@ -61,9 +61,7 @@ class Registry:
         self._classes: dict[str, type[Node]] = {}
         self._looked_at: set[str] = set()
         self._importing = threading.RLock()
-        """
-        Whoever asks for a node of a module that another thread is just importing waits for it.
-        """
+        """Whoever requests a node of a module that another thread is importing waits for it."""
         for node_class, node_type in distinct_types(node_classes).items():
             if node_type != node_class.spec.node_type:
                 raise WorkflowError(shared_type(node_class))
@@ -124,7 +122,7 @@ class Registry:
         """
         Return the node that makes a container of this class from what is connected to it.
 
-        In the order of names. None where there is none.
+        It takes connections in the order of names. None where there is no such node.
         """
         return self._first(pack.makers.get(kind) for pack in self.packs)
 
@@ -169,7 +167,7 @@ class Registry:
         titled: dict[str, list[str]] = {}
         for name in names:
             titled.setdefault(name.rpartition(".")[2].lower(), []).append(name)
-        # With a namespace, the whole name says more than a title that is like another one.
+        # With a namespace, the whole name is clearer than a title that is like another one.
         alike = title.lower() if namespace else nearest(title.lower(), titled)
         meant = titled.get(alike or "", [])
         return (

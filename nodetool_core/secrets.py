@@ -5,7 +5,7 @@ A secret comes from the environment, else from one file: `NODETOOL_SETTINGS`, by
 `nodetool/settings.env` in the user's configuration folder, with lines of the form `NAME=value`.
 Nobody but its owner may be able to read that file.
 
-Where secrets never are. A node gets a `Secret`, whose text has to be asked for: it shows its name
+Where secrets never are. A node gets a `Secret`, whose text has to be requested: it shows its name
 in place of its value, has no JSON form and can't be pickled, so that it gets into no log, no
 result, no cache and no image by accident. What was handed out is taken out of every message that
 leaves a run (`redact`, `scrub`). A workflow that holds what looks like a key is refused
@@ -67,7 +67,7 @@ class SecretError(NodetoolError):
 
 
 class Secret:
-    """A secret by name. `reveal()` gives its text; nothing else does."""
+    """A secret by name. `reveal()` returns its text; nothing else does."""
 
     __slots__ = ("_text", "name")
 
@@ -314,7 +314,7 @@ def settings_path(environment: Mapping[str, str]) -> Path:
         folder = Path(environment.get("APPDATA") or Path.home() / "AppData" / "Roaming")
     else:
         configured = environment.get("XDG_CONFIG_HOME", "")
-        # A relative path is to be ignored, the specification says.
+        # A relative path is to be ignored, by the specification.
         folder = Path(configured) if configured.startswith("/") else Path.home() / ".config"
     return folder / "nodetool" / "settings.env"
 

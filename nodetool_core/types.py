@@ -96,7 +96,7 @@ def _fits_fields(source: Annotation, target: Annotation) -> bool:
     """
     Return whether mappings of a type have the fields of a `TypedDict`.
 
-    Of those that say nothing of their values, that is seen later.
+    A type that leaves its values open fits; its values are checked later.
     """
     if not is_typeddict(source):
         return is_open(source) and is_assignable(source, dict[str, Any])
@@ -154,7 +154,7 @@ def has_numbers(annotation: Annotation) -> bool:
 @lru_cache(maxsize=4096)
 def checker(annotation: Annotation) -> Check:
     """
-    Return a function that says whether a value belongs to the type.
+    Return a function that checks whether a value belongs to the type.
 
     Lists and mappings are checked element by element.
     """

@@ -128,7 +128,7 @@ class WorkflowDocument(_Record):
         else:
             if "graph" in document.model_fields_set:
                 return document
-        # A bare graph, or something that is wrong: this takes twice the time and says what and
+        # A bare graph, or something that is wrong: this takes twice the time and reports what and
         # where.
         return cls.from_json(_parsed(text, where), where)
 
@@ -248,7 +248,7 @@ def _set_fields(record: _Record, without: tuple[str, ...] = ()) -> dict[str, Any
     """
     Return the fields that were read or set.
 
-    Unknown ones are not asked for as attributes: one may be named like a method.
+    Unknown ones are not read as attributes: one may be named like a method.
     """
     declared = {
         name: getattr(record, name)
@@ -298,7 +298,7 @@ def _is_of_comfyui(content: Mapping[str, Any]) -> bool:
 
 
 def _no_text(path: Path) -> tuple[str, str]:
-    """Return what to say of a file whose bytes are no text: the message and the hint."""
+    """Return the message and the hint for a file whose bytes are no text."""
     if path.suffix.lower() in _IMAGES:
         hint = (
             f"An image is given to one: nodetool run FILE --set image={path}. One that nodetool"

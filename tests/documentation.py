@@ -153,9 +153,7 @@ def _few_steps(file: Path) -> list[str]:
 
 class Reader:
     """
-    Somebody who goes through a page and does what it says.
-
-    In a folder that looks like a copy of the repository.
+    Somebody who goes through a page and does what it says, in a copy of the repository.
     """
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

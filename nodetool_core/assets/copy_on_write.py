@@ -161,4 +161,4 @@ def _references_of_one_holder() -> int:
 
 
 _ALONE: Final = _references_of_one_holder()
-"""What `sys.getrefcount` says of pixels that one image holds and nothing else."""
+"""What `sys.getrefcount` returns for pixels that one image holds and nothing else."""

@@ -2,7 +2,7 @@
 Decode images safely.
 
 Only an allow-list of raster formats is tried, the size is checked from the header before a pixel is
-decoded, and every failure is an `ImageError` that says which file, what is wrong with it, and what
+decoded, and every failure is an `ImageError` that states the file, what is wrong with it, and what
 to do.
 
 Pillow's plugins are called directly instead of through `Image.open`: that one tries formats beyond
@@ -111,7 +111,7 @@ def decode_bytes(
 
 
 class ImageHeader(NamedTuple):
-    """What an encoded image says of itself before its pixels."""
+    """The header of an encoded image."""
 
     width: int
     height: int
@@ -120,9 +120,7 @@ class ImageHeader(NamedTuple):
 
     @property
     def decoded_bytes(self) -> int:
-        """
-        Bytes that its pixels take in memory: Pillow gives all but plain grey four bytes a pixel.
-        """
+        """Bytes that its pixels take in memory: Pillow uses four a pixel for all but plain grey."""
         return self.width * self.height * _BYTES_PER_PIXEL.get(self.mode, 4)
 
 
@@ -131,7 +129,7 @@ _BYTES_PER_PIXEL: Final = {"1": 1, "L": 1, "I;16": 2, "I;16B": 2}
 
 def read_header(data: bytes, where: str, limits: ImageLimits = DEFAULT_LIMITS) -> ImageHeader:
     """
-    Return what an encoded image says of itself, with no pixel decoded.
+    Return the header of an encoded image, with no pixel decoded.
 
     Its pixels may still turn out to be damaged.
 
@@ -298,7 +296,7 @@ def _guarded(work: Callable[[], Result], where: str, name: str) -> Result:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Return the pixels turned as the EXIF orientation says, in an image that holds no file."""
+    """Return the pixels turned by the EXIF orientation, in an image that holds no file."""
     from PIL.Image import Transpose
 
     turns = {
@@ -322,7 +320,7 @@ def _orientation(image: Image.Image) -> Any:
 
 
 def _further_frames(image: ImageFile) -> str:
-    """Return what is said of a file with more than the one image that is read."""
+    """Return the note on a file with more than the one image that is read."""
     if image.format not in _ANIMATED:
         return ""
     try:
@@ -351,7 +349,7 @@ def _lost_bits(image: ImageFile) -> str:
 
 
 def _known_scale(image: Image.Image, name: str) -> Image.Image:
-    """Return tones of 16 bits that Pillow gives as 32, in a mode that says what is white."""
+    """Return tones of 16 bits that Pillow reads as 32, in a mode that states what is white."""
     if image.mode != "I" or name not in ("PNG", "PPM"):
         return image
     import numpy as np

@@ -50,7 +50,7 @@ _PROFILE_SPACE: Final = {
 
 def format_of(path: str | Path) -> str:
     """
-    Return the format that a file name asks for, such as `PNG`.
+    Return the format that a file name stands for, such as `PNG`.
 
     Raises ImageError for a suffix that is not written.
     """

@@ -90,7 +90,7 @@ def write_new(folder: Path, name: str, data: bytes) -> Path:
 
 
 def write_problem(path: Path, error: OSError) -> Problem:
-    """Return what to tell a user whose file could not be written."""
+    """Return the problem of a file that could not be written."""
     code = "disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "unwritable_file"
     hint = _HINTS.get(error.errno or 0, "Write to another folder.")
     return Problem(code, str(path), f"can't be written: {error.strerror or error}.", hint)

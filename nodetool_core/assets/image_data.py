@@ -46,7 +46,7 @@ class ImageData(ImageRef):
         Return an image of what an image shows now.
 
         Args:
-            notes: What was lost or guessed in decoding it, for the node that opens it to tell.
+            notes: What was lost or guessed in decoding it, for the node that opens it to report.
         """
         from nodetool_core.assets.copy_on_write import CopyOnWriteImage
 

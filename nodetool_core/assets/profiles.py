@@ -37,7 +37,7 @@ _ROUNDING: Final = 2
 """Tones by which a profile may differ from sRGB and still count as it: what rounding does."""
 
 _CREATED: Final = slice(24, 36)
-"""Where a profile says when it was made."""
+"""Where a profile has the time when it was made."""
 
 
 @cache
@@ -70,7 +70,7 @@ def in_srgb(image: Image.Image) -> Image.Image:
     """
     Return the same colours as sRGB.
 
-    An image that had a profile says sRGB afterwards; grey has no need to.
+    An image that had a profile has sRGB's afterwards; grey has no need of one.
 
     CMYK with a profile becomes RGB. Comes back as it is where it is sRGB already, or has too many
     bits to be computed with (I;16, F).
@@ -89,7 +89,7 @@ def in_profile(image: Image.Image, wanted: bytes | None) -> Image.Image:
     """
     Return the same colours (L, LA, RGB, RGBA) in another profile.
 
-    As sRGB where that is None, or none for the image's mode.
+    They are in sRGB where that is None, or none for the image's mode.
     """
     own = profile_of(image)
     if own == wanted:

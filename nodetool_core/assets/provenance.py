@@ -59,7 +59,7 @@ def embed(file_format: str, provenance: dict[str, object]) -> dict[str, object]:
 
 def read_provenance(path: str | Path) -> dict[str, Any] | None:
     """
-    Return what made the image in a file, or None where the file does not say.
+    Return what made the image in a file, or None where the file does not state it.
 
     Raises ImageError for a file that is no image.
     """

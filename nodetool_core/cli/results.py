@@ -61,7 +61,7 @@ def check_place(out: Path) -> None:
     """
     Raise ImageError where nothing can be written to `--out`.
 
-    So this is known before hours of work.
+    This is checked before hours of work.
     """
     from nodetool_core.assets.files import write_problem
 

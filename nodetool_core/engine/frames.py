@@ -168,9 +168,7 @@ class Stream:
 
 class Frames:
     """
-    Every frame and stream of a run, and how to find them from one another.
-
-    And what moves along the edges between them.
+    Every frame and stream of a run, and what moves along the edges between them.
     """
 
     def __init__(self, plan: Plan) -> None:

@@ -77,9 +77,7 @@ class RunOptions:
     """Whether nodes that can show intermediate images do so."""
     confined: bool = False
     """
-    True: the run reads and writes no file of this machine, whatever name a node computes.
-
-    For workflows of strangers.
+    Whether files are out of reach, whatever name a node computes: for workflows of strangers.
     """
     policies: Mapping[str, NodePolicy] = field(default_factory=dict)
     """

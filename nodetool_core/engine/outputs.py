@@ -73,7 +73,7 @@ class Outputs:
         """
         Keep the place of the list of a loop in another that failed.
 
-        With None where no item came before.
+        None stands there where no item came before.
         """
         for number in self._plan.regions[region].groups:
             if number in self._missed and index:

@@ -192,9 +192,9 @@ class Step:
         """Consumers that take the value only once they have asked for it."""
         self.watched: Sequence[Reader] = ()
         """
-        Steps that want to know whether an output comes, and take no value.
+        Steps that wait to know whether an output comes, and take no value.
 
-        Those without a name have always asked.
+        Those without a name wait from the start.
         """
         self.gathers: Sequence[GatherStep] = ()
         """Gather steps that collect this step's values (or items, where it streams)."""
@@ -208,9 +208,7 @@ class Step:
         self.streams: bool = False
         self.is_local: bool = False
         """
-        Whether what it takes, and what takes it, are steps of its own region that wait for it.
-
-        And it is no target.
+        Whether it is no target, and what it takes and what takes it are steps of its own region.
         """
         self.is_plain: bool = False
         """Local, and a call of microseconds: what the scheduler runs on its shortest path."""
@@ -337,7 +335,7 @@ class Region:
     """
     Targets in loops inside this region, which are lists of lists.
 
-    Those of which its innermost loop gives one list.
+    Its innermost loop makes one list of each.
     """
     paths: list[tuple[int, ...]] = field(default_factory=list)
     """Projections of this region's index under which its frames have to be found."""

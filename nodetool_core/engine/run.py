@@ -195,7 +195,7 @@ def _anew(error: BaseException) -> BaseException:
     """
     Return the error as a new one, where it is one of ours.
 
-    As that of a node it has no traceback that says anything.
+    As the error of a node it has no traceback that helps.
     """
     if not isinstance(error, (NodetoolError, RunCancelled)):
         return error

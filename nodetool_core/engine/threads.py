@@ -102,7 +102,7 @@ class Threads:
         """
         Begin another thread where a call would wait though there is a place.
 
-        For holders of the lock.
+        The caller holds the lock.
         """
         if self._waiting <= self._idle or len(self._threads) >= self._size:
             return

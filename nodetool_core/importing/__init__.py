@@ -1,7 +1,7 @@
 """
 Workflow files of other tools as ours.
 
-Which tools there are, the installed packs say (`Pack.importers`).
+Which tools there are, the installed packs state (`Pack.importers`).
 """
 
 from __future__ import annotations

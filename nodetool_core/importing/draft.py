@@ -1,7 +1,7 @@
 """
 The workflow that an importer is writing.
 
-Nodes, edges, and what there is to say about them.
+Nodes, edges, and the notes on them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _NO_OUTPUT = (
 
 
 class Unsupported(Exception):
-    """What a node does has no counterpart; the message says why."""
+    """What a node does has no counterpart; the message states why."""
 
 
 @dataclass
@@ -80,8 +80,8 @@ class Draft:
         """
         Write a node; a `Handle` as a value becomes an edge.
 
-        What the node has no property for is left out and told; a number out of bounds is brought
-        within them and told. Raises Unsupported where there is no such node, or a value does not
+        What the node has no property for is left out and noted; a number out of bounds is brought
+        within them and noted. Raises Unsupported where there is no such node, or a value does not
         fit.
         """
         node_class = self.registry.get(node_type)

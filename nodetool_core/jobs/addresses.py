@@ -12,7 +12,7 @@ def shown(url: str) -> str:
     """
     Return a URL, or a path, without the password in it.
 
-    Also one that is too wrong to be taken apart.
+    The URL may be one that can't be parsed.
     """
     return _PASSWORD.sub(
         lambda found: "***" if found["user"] is None else f"{found['user']}:***", url

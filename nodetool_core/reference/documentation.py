@@ -25,7 +25,7 @@ GALLERY = "gallery"
 
 
 def build(registry: Registry, docs: Path, graphs: Path) -> list[Path]:
-    """Write what is generated below `docs`; gives the paths that changed."""
+    """Write what is generated below `docs`; return the paths that changed."""
     from nodetool_core.assets.files import atomic_write
 
     changed = []

@@ -3,7 +3,7 @@ An example for every node: a complete small workflow, made from the declaration.
 
 The node stands between an input (the shipped image, where it takes one) and an output; a node that
 is itself an input, an output, a sink or a comment stands where it belongs. One list of steps is
-written twice, as a file and as Python, so the two say the same.
+written twice, as a file and as Python, from one source.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Example:
 
     @property
     def gives_image(self) -> bool:
-        """Whether running it here gives an image."""
+        """Whether running it here results in an image."""
         return not self.needs and any(kind != "value" for kind in self.results.values())
 
     def to_json(self) -> str:
@@ -130,7 +130,7 @@ class Example:
         """
         Return the workflow as a program.
 
-        Built, or loaded from the file where only the file says which outputs there are.
+        Built, or loaded from the file where only the file states which outputs there are.
         """
         links = [
             value for step in self.steps for value in step.given.values() if isinstance(value, Link)
@@ -259,7 +259,7 @@ class _Builder:
 
     def _maker(self, prop: Property) -> Link | None:
         """
-        Return a node that gives what no file can say, such as latents.
+        Return a node whose output no file can hold, such as latents.
 
         The first whose first output is of that type.
         """

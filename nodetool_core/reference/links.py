@@ -1,7 +1,5 @@
 """
-Whether every link in a folder of Markdown leads somewhere.
-
-To a file that is there, and to a heading in it.
+Check that every link in a folder of Markdown leads to a file, and to a heading in it.
 
 Links outside (with a scheme) are not followed: a check must not depend on somebody else's server.
 Anchors are made from headings as GitHub and MkDocs make them; `{#name}` and `id="name"` count as

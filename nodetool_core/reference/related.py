@@ -2,13 +2,13 @@
 Which nodes relate to which, from what they declare.
 
 A node is a set of features: its tags, its properties (name and type), the types of its outputs. A
-feature that few nodes have says more than one that many have, so each weighs the logarithm of its
+feature that few nodes have counts more than one that many have, so each weighs the logarithm of its
 rarity (as words do in a search engine); what every node has weighs nothing. Two nodes are as near
 as the angle between them is small: the weight of what they share against the weight of what each
 has (cosine similarity). A result of the one that fits the other brings them nearer, by the rarity
 of its type.
 
-Cost: for each page a pass over all nodes, and each question of types asked once.
+Cost: for each page a pass over all nodes, and each pair of types compared once.
 """
 
 from __future__ import annotations
@@ -29,9 +29,7 @@ _LEAST = 0.12
 _FEEDS = 0.35
 """How much a result that fits counts beside what two nodes share."""
 _TAG = 2.0
-"""
-A shared tag counts more than a shared property: the author chose it to say what the node is about.
-"""
+"""A shared tag counts more than a shared property: the author chose it to describe the node."""
 
 
 class Feature(NamedTuple):
@@ -82,7 +80,7 @@ class Relations:
             name: self._takers_of(annotation) if name != "any" else frozenset()
             for name, annotation in kinds.items()
         }
-        """Which nodes take each type that some node gives, found once per type."""
+        """Which nodes take each type that some node returns, found once per type."""
 
     def is_source(self, spec: NodeSpec) -> bool:
         """Return whether a node brings values into a workflow rather than works on some."""

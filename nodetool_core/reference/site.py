@@ -34,7 +34,7 @@ class Site:
     paths: Mapping[str, str]
     """Path of each node's page, by type, from the folder of all pages."""
     images: frozenset[str] = frozenset()
-    """Paths of the images that examples gave, as far as they have been made."""
+    """Paths of the images of examples, as far as they have been made."""
     has_models_page: bool = False
 
     @property
@@ -56,7 +56,7 @@ def drawing_path(page: str) -> str:
 
 
 def image_path(page: str) -> str:
-    """Return where the image that a node's example gives lies, beside its page."""
+    """Return where the image of a node's example lies, beside its page."""
     return f"{page.removesuffix('.md')}.webp"
 
 

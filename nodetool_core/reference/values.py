@@ -1,10 +1,10 @@
 """
-Sample values: what an example gives to a property.
+Sample values: what an example sets a property to.
 
 An example writes what has to be given and leaves the rest at its default. What has to be given is a
 required property, an empty image, an empty text or list, and the value of an input or a constant:
 without them it would be an example of nothing. The sample fits the type and the bounds; for texts,
-whose type says little, the property's name chooses the words.
+whose type is a broad one, the property's name chooses the words.
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
 """
-The benchmark of the weights manager: what it claims, on a part of its suite.
-
-And that the one for a GPU runs.
+The benchmark of the weights manager, on a part of its suite; the one for a GPU runs.
 """
 
 from __future__ import annotations

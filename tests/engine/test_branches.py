@@ -1,7 +1,5 @@
 """
-E6: with several branches, what only one that is not taken needs does not run.
-
-And it can't fail the run.
+E6: what only a branch that is not taken needs does not run, and can't fail the run.
 """
 
 from __future__ import annotations

@@ -305,7 +305,7 @@ def test_the_second_run(case: Case, make_engine: MakeEngine, tier: str) -> None:
     """
     Behaviour 17: runs nothing where there is a cache, all of it where there is none.
 
-    And in another process, with a cache on disk.
+    With a cache on disk, another process runs nothing either.
     """
     workflow = workflow_of(case, make_engine)
     first = workflow.run()

@@ -45,7 +45,7 @@ def make_jobs(tmp_path: Path, registry: Registry) -> Iterator[MakeJobs]:
     """
     Yield what makes jobs over one database, one storage and one disk cache, not started.
 
-    As one process after the other would.
+    It stands for processes that follow one another.
     """
     with ExitStack() as stack:
 

@@ -115,9 +115,7 @@ def test_turns_are_round_robin_inside_a_priority(
     tmp_path_factory: pytest.TempPathFactory, clients: str, priorities: list[int]
 ) -> None:
     """
-    Of what waits from the start, everybody's first job comes before anybody's second.
-
-    And so on, in each priority.
+    In each priority, everybody's first job comes before anybody's second, and so on.
     """
     fast = Path("/dev/shm")
     folder = tmp_path_factory.mktemp("turns")

@@ -1,7 +1,5 @@
 """
-`nodetool docs` and what the command line says of errors.
-
-For the built-in pack and for one of somebody else.
+`nodetool docs` and `explain`, for the built-in pack and for one of somebody else.
 """
 
 from __future__ import annotations

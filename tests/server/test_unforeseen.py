@@ -1,7 +1,5 @@
 """
-V6: an exception that nobody foresaw is answered in the form of the dialect that was asked.
-
-With the id that finds it in the log.
+V6: an exception that nobody foresaw is answered in its dialect's form, with its id in the log.
 """
 
 from __future__ import annotations

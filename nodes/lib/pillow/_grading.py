@@ -39,7 +39,7 @@ def cdl(band: Band, slope: Triple, offset: Triple, power: Triple, saturation: fl
     """
     Apply slope, offset and power to each channel, then saturation around the luma.
 
-    That is the ASC Color Decision List, version 1.2.
+    These are the rules of the ASC Color Decision List, version 1.2.
     """
     import numpy as np
 

@@ -109,7 +109,7 @@ def read_module(
 
 def _is_quantized(folder: Path) -> bool:
     """
-    Return whether the weights in a folder are in a form that the library computes with as it is.
+    Return whether a folder's weights are in a form that the library computes with as it is.
 
     Those of torchao are.
     """

@@ -189,9 +189,7 @@ def quantized_unread(name: str, tensors: list[str]) -> ModelError:
 
 def load_failure(name: str, where: str, error: Exception) -> ModelError:
     """
-    Return the error of files of which a library could not make a module or a pipeline.
-
-    Or of which it made one that is not whole.
+    Return the error of files of which a library made no module or pipeline, or none that is whole.
     """
     from torch import OutOfMemoryError
 

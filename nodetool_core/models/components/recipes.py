@@ -78,9 +78,7 @@ class ComponentKey:
 
     source: str
     """
-    The content of the files where the Hub's cache tells it, else directory and revision.
-
-    And the class.
+    The class, and the content of the files where the Hub's cache has it, else their directory.
     """
     part: str
     """The subfolder, such as `unet`; empty where the content says all."""

@@ -1,7 +1,5 @@
 """
-What the runs under way will use, and what follows from it.
-
-Which use is next, what has to go, what to fetch ahead.
+What the runs under way will use: which use is next, what has to go, what to fetch ahead.
 
 Each run has a *forecast*: the uses that are left of it, each with those that come before. All
 forecasts together make one problem for `load_planner.plan_loads`, so that runs that share a manager
@@ -283,9 +281,9 @@ class LookaheadPlanner:
 
     def _uses(self) -> tuple[list[Use[Hashable]], list[tuple[int, int]]]:
         """
-        Return the uses of all runs, up to the horizon, each run's share being equal.
+        Return the uses of all runs, up to the horizon, with each use's run and its name there.
 
-        And whose each is, and its name there.
+        Each run has an equal share.
         """
         with self._lock:
             known = [

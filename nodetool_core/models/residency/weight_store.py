@@ -78,9 +78,7 @@ class WeightStore(ComponentTable):
         self, requests: Sequence[ComponentRequest], device: Device, context: Context
     ) -> tuple[list[Component], bool]:
         """
-        Return the components on the device, each with a pin.
-
-        And whether something was read from disk for it.
+        Return the components on the device, each with a pin, and whether one was read from disk.
 
         Raises what reading raises, torch.OutOfMemoryError, and RunCancelled where the run of
         `context` ends meanwhile.

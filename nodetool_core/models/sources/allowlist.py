@@ -1,7 +1,5 @@
 """
-Which models may be used at all, where not everybody who names one is trusted.
-
-By a server, and by the workers that run its jobs.
+Which models a server, and the workers that run its jobs, may use for clients.
 
 The resolver asks, as every way from a name to files leads through it: a node that was given the
 name, a node that made it from a text while it ran, a cache key that needs the revision, weights

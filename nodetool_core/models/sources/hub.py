@@ -220,7 +220,7 @@ class Hub:
         """
         Return the snapshot of a revision and its commit, where a file that matches is here.
 
-        In the layout of huggingface_hub.
+        The cache has the layout of huggingface_hub.
         """
         from huggingface_hub import constants
 

@@ -109,7 +109,7 @@ def _of_variant(weights: Iterable[str], ref: ModelRef) -> list[str]:
     """
     Return the weight files of the variant, folder by folder.
 
-    Those without a variant where a folder lacks it.
+    A folder that lacks it has those without a variant.
     """
     folders: dict[str, dict[str | None, list[str]]] = {}
     for name in weights:

@@ -63,9 +63,9 @@ class Layout:
     """
     absent: dict[str, ModelError] = field(default_factory=dict)
     """
-    Components that the index names, whose files are not there, and that may be dispensable.
+    Components that the index names and whose files are missing, with the error of each.
 
-    With what to say where they are not.
+    They may be dispensable.
     """
 
     def config(self, component: str) -> dict[str, Any]:

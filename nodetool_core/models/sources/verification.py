@@ -141,7 +141,7 @@ def _disagreement(index: Path) -> str | None:
     """
     Return what an index states of its shards and is not so.
 
-    Those that are not there are told elsewhere.
+    Missing ones are reported elsewhere.
     """
     try:
         listed = json.loads(index.read_text(encoding="utf-8"))["weight_map"]

@@ -1,7 +1,5 @@
 """
-Out of memory: each rung, by faults that are put into real pipelines.
-
-And what a call is expected to need.
+Out of memory: each rung, by faults in real pipelines, and what a call is expected to need.
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
 """
-Which pipelines of diffusers are let through for which task, class by class.
-
-And what the refusal of the rest says. (M8)
+M8: which pipelines of diffusers are let through for which task, and the refusal of the rest.
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
 """
-Fetching from a Hub: what is fetched, and what it is called afterwards.
-
-And every way in which it can fail.
+Fetching from a Hub: what is fetched, its names afterwards, and every way in which it fails.
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
 """
-Which tiny pipeline stands for which family of models, by task.
-
-And the few families that nothing here can stand for.
+Which tiny pipeline stands for which family of models, by task, and the few without one.
 """
 
 from __future__ import annotations

@@ -301,9 +301,7 @@ def test_only_raster_images_are_shown(
     server: LiveServer, media_type: str, disposition: str
 ) -> None:
     """
-    Check that what a browser could run as a page of this server is downloaded instead.
-
-    On every address of a stored file.
+    What a browser could run as a page is downloaded instead, on every address of a stored file.
     """
     digest = server.state.jobs.put(
         b"<svg onload=alert(1)>" + media_type.encode(), media_type
