@@ -167,20 +167,35 @@ def _state(
         inner = [one for name, one in forecasts.items() if name.startswith(f"{node_id}/")]
         outlook = max((one.outlook for one in inner), key=_RANK.index, default=Outlook.UNNEEDED)
         return {"key": None, "state": outlook.value, "reason": _reason(outlook, None)}
-    outlook = own.outlook
-    passes = roles.get(node_id) in (Role.OUTPUT, Role.INPUT)
-    if roles.get(node_id) is Role.OUTPUT and outlook is Outlook.MISSING:
+    outlook, role = own.outlook, roles.get(node_id)
+    if role is Role.INPUT and outlook is not Outlook.VOLATILE:
+        # Its value is what stands in it; its result is asked for only where the cache has it.
+        takers = {edge.target for edge in document.graph.edges if edge.source == node_id}
+        if any(_is_looked_at(name, forecasts) for name in takers):
+            key = own.key.hex() if own.key is not None and outlook is Outlook.KNOWN else None
+            return {"key": key, "state": "known", "reason": "", "passes": True}
+    passes = role in (Role.OUTPUT, Role.INPUT)
+    if role is Role.OUTPUT and outlook is Outlook.MISSING:
         # An output passes on what it is given.
         sources = [edge.source for edge in document.graph.edges if edge.target == node_id]
         outlooks = [forecasts[name].outlook for name in sources if name in forecasts]
         if outlooks and all(one is Outlook.KNOWN for one in outlooks):
             outlook = Outlook.KNOWN
+    is_passed = outlook is not own.outlook
     return {
-        "key": None if own.key is None else own.key.hex(),
+        "key": None if own.key is None or is_passed else own.key.hex(),
         "state": outlook.value,
         "reason": _reason(outlook, own),
         "passes": passes,
     }
+
+
+def _is_looked_at(node_id: str, forecasts: Mapping[str, NodeForecast]) -> bool:
+    """Return whether a run looks at a node, or at one inside of a workflow node."""
+    found = [
+        one for name, one in forecasts.items() if name == node_id or name.startswith(f"{node_id}/")
+    ]
+    return any(one.outlook is not Outlook.UNNEEDED for one in found)
 
 
 def _reason(outlook: Outlook, own: NodeForecast | None) -> str:

@@ -77,6 +77,9 @@ def _news(state: AppState, seen: dict[str, int], ended: set[str], since: float) 
         for event in events:
             seen[job.id] = event.number
             lines.append(_line(job, event.number, event.name, event.at, event.data))
+            if event.name == "job_queued" and "needed" in job.note:
+                needed = {"ids": job.note["needed"]}
+                lines.append(_line(job, 0, "node_needed", event.at, needed))
         if not more:
             ended.add(job.id)
     return lines
@@ -115,6 +118,7 @@ def _line(job: Job, number: int, name: str, at: float, data: dict[str, Any]) -> 
         shown["problems"] = [public(Problem(**one)).to_json() for one in shown["problems"]]
     shown |= {"event": name, "job": job.id, "n": number, "at": at}
     if name == "job_queued":
-        shown |= {"workflow": job.workflow, "priority": job.priority}
+        label = job.note.get("label", "")
+        shown |= {"workflow": job.workflow, "priority": job.priority, "label": label}
     text = json.dumps(shown, separators=(",", ":"))
     return f"id: {at}\nevent: {name}\ndata: {text}\n\n".encode()

@@ -18,6 +18,8 @@ from nodetool_core.editor.catalogue import Catalogue
 from nodetool_core.editor.checking import check_document
 from nodetool_core.editor.documents import Documents
 from nodetool_core.editor.events import stream
+from nodetool_core.editor.images import image_beside, stored_image
+from nodetool_core.editor.job_routes import JobRoutes
 from nodetool_core.editor.known_results import KnownResults
 from nodetool_core.editor.layout import positions
 from nodetool_core.editor.reading import read_file
@@ -39,7 +41,7 @@ from nodetool_core.server.http.openapi import failures
 from nodetool_core.server.http.requests import read_body_of
 from nodetool_core.server.security.middleware import OWNER
 from nodetool_core.server.v1.description import describe
-from nodetool_core.server.v1.results import Results
+from nodetool_core.server.v1.workflows import Digest
 from nodetool_core.workflow import WorkflowDocument
 
 if TYPE_CHECKING:
@@ -51,6 +53,9 @@ API: Final = 1
 _STREAM: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _IMMUTABLE: Final = {"Cache-Control": "private, max-age=31536000, immutable"}
 _FAILURES: Final = failures(401, 403, 404, 422, 429)
+
+
+Side = Annotated[int | None, Query(ge=16, le=2048, description="Pixels of a thumbnail.")]
 
 
 def router(state: AppState, sessions: Sessions, *, open_at: str | None = None) -> APIRouter:
@@ -78,6 +83,8 @@ def router(state: AppState, sessions: Sessions, *, open_at: str | None = None) -
         ("GET", "/workflows", own.workflows, 200),
         ("GET", "/workflows/{name:path}/document", own.document, 200),
         ("PUT", "/workflows/{name:path}/document", own.save, 200),
+        ("GET", "/workflows/{name:path}/files", own.beside, 200),
+        ("GET", "/files/{digest}", own.stored, 200),
         ("GET", "/workflows/{name:path}/draft", own.draft, 200),
         ("PUT", "/workflows/{name:path}/draft", own.keep_draft, 204),
         ("DELETE", "/workflows/{name:path}/draft", own.drop_draft, 204),
@@ -87,8 +94,6 @@ def router(state: AppState, sessions: Sessions, *, open_at: str | None = None) -
         ("DELETE", "/workflows/{name:path}", own.delete, 204),
         ("POST", "/read", own.read, 200),
         ("POST", "/layout", own.layout, 200),
-        ("GET", "/jobs/{job_id}/document", own.job_document, 200),
-        ("POST", "/jobs/cancel", own.cancel_waiting, 204),
         ("GET", "/models", own.models, 200),
         ("GET", "/places", own.places, 200),
     ]
@@ -101,6 +106,7 @@ def router(state: AppState, sessions: Sessions, *, open_at: str | None = None) -
             response_model=None,
             responses=_FAILURES,
         )
+    own.jobs.add_to(v1)
     routes.include_router(v1)
     return routes
 
@@ -114,7 +120,7 @@ class EditorRoutes:
         self._open_at = open_at
         self._documents = Documents(state.settings.graphs, state.settings.data)
         self._results = KnownResults(state.engine)
-        self._jobs = Results(state)
+        self.jobs = JobRoutes(state, self._require_owner)
         self._catalogue: tuple[bytes, str] | None = None
 
     async def to_page(self) -> Response:
@@ -197,11 +203,22 @@ class EditorRoutes:
                     on_error="continue",
                     use_cache=wanted.use_cache,
                     previews=wanted.previews,
+                    note={"label": wanted.label or "", "needed": self._needed(wanted)},
                 ),
             )
         )
-        answer = self._jobs.of_job(job, "").model_dump(mode="json")
-        return JSONResponse(answer | {"label": wanted.label or "", "kept": False}, 202)
+        return JSONResponse(self.jobs.answer(job), 202)
+
+    def _needed(self, wanted: EditorRunRequest) -> list[Json]:
+        """Return the ids of the nodes that a run would compute, as far as can be told."""
+        base, inside = self._place(wanted.name)
+        document = WorkflowDocument.from_json(wanted.workflow)
+        found = check_document(
+            self._state.engine, document, base=base, inside=inside, targets=wanted.targets
+        )
+        return [
+            name for name, node in found.nodes.items() if node["state"] in ("missing", "volatile")
+        ]
 
     async def events(
         self,
@@ -230,7 +247,7 @@ class EditorRoutes:
         key: str,
         output: str,
         index: int | None = None,
-        side: Annotated[int | None, Query(ge=16, le=2048)] = None,
+        side: Side = None,
     ) -> Response:
         """Return an image of a result."""
         self._require_owner(request)
@@ -266,6 +283,22 @@ class EditorRoutes:
             media_type="application/json",
             headers={"ETag": stored.etag, "Cache-Control": "no-cache"},
         )
+
+    def beside(
+        self,
+        request: Request,
+        name: str,
+        path: Annotated[str, Query(max_length=4000)],
+        side: Side = None,
+    ) -> Response:
+        """Return an image beside a workflow's file."""
+        self._require_owner(request)
+        return image_beside(self._documents.path(name).parent, path, side)
+
+    def stored(self, request: Request, digest: Digest, side: Side = None) -> Response:
+        """Return an upload or a result."""
+        self._require_session(request)
+        return stored_image(self._state, digest, side)
 
     def save(
         self,
@@ -348,19 +381,6 @@ class EditorRoutes:
         """Return places for nodes, from left to right along the wires."""
         self._require_session(request)
         return {"positions": dict(positions(wanted))}
-
-    def job_document(self, request: Request, job_id: str) -> Response:
-        """Return the workflow of a job as it was when it was accepted."""
-        self._require_owner(request)
-        spec, _ = self._state.jobs.queue.spec_of(job_id)
-        return Response(spec.document, media_type="application/json")
-
-    def cancel_waiting(self, request: Request) -> Response:
-        """End all jobs of the owner that wait."""
-        self._require_owner(request)
-        for job in self._state.jobs.list(client=OWNER, state=JobState.QUEUED, limit=1000):
-            self._state.jobs.cancel(job.id)
-        return Response(status_code=204)
 
     def models(self, request: Request, task: str = "") -> JsonObject:
         """Return the models on this machine, for a task or for all."""

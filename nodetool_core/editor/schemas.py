@@ -50,6 +50,16 @@ class EditorRunRequest(BaseModel):
     wait: Literal[False] = False
 
 
+class JobChange(BaseModel):
+    """What is to be another of a job; what is left out stays."""
+
+    model_config = _strict
+
+    priority: int | None = Field(default=None, ge=-100, le=100)
+    label: str | None = Field(default=None, max_length=200)
+    kept: bool | None = Field(default=None, description="Whether it stays however old it is.")
+
+
 class DraftRequest(BaseModel):
     """What the page has not saved yet."""
 

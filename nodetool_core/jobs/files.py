@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 BATCH = 200
 """Jobs removed in one transaction, so that nobody waits long for it."""
 
+_KEPT = '"kept":true'
+"""How a note says that its job is kept, as JSON is stored; in a text, quotes are escaped."""
+
 GRACE_SECONDS = 60.0
 """
 How long a file stays in any case: an upload until a job names it, a result until it is fetched.
@@ -104,12 +107,22 @@ class Files:
             removed += count
         return removed, self._purge_files(keep)
 
+    def remove_job(self, job_id: str) -> None:
+        """Remove a job that has ended; what it named goes with the next purge."""
+        jobs = schema.jobs.c
+        with self.database.write() as connection:
+            chosen = jobs.id == job_id, jobs.ended.is_not(None)
+            _remove_jobs(connection, select(jobs.number).where(*chosen))
+
     def _purge_jobs(self, keep: float) -> int:
         jobs = schema.jobs.c
         with self.database.write() as connection:
-            over = jobs.ended < self.database.now(connection) - keep
+            over = (
+                jobs.ended < self.database.now(connection) - keep,
+                ~jobs.options.contains(_KEPT),
+            )
             return _remove_jobs(
-                connection, select(jobs.number).where(over).order_by(jobs.ended).limit(BATCH)
+                connection, select(jobs.number).where(*over).order_by(jobs.ended).limit(BATCH)
             )
 
     def _purge_files(self, keep: float) -> int:

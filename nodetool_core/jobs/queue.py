@@ -11,8 +11,9 @@ look-ups per job, no matter how many wait.
 
 from __future__ import annotations
 
+import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -170,6 +171,24 @@ class Queue:
         """Return the results as JSON text."""
         with self.database.read() as connection:
             return str(row_of(connection, job_id).results)
+
+    def change(
+        self, job_id: str, *, priority: int | None = None, note: Mapping[str, Any] | None = None
+    ) -> Job:
+        """Give a job another priority, and put values into its note."""
+        with self.database.write() as connection:
+            row = row_of(connection, job_id)
+            values: dict[str, Any] = {}
+            if priority is not None:
+                values["priority"] = priority
+            if note:
+                options = json.loads(row.options)
+                merged = {**(options.get("note") or {}), **note}
+                values["options"] = to_text({**options, "note": merged})
+            if values:
+                changed = update(schema.jobs).where(jobs.number == row.number).values(**values)
+                connection.execute(changed)
+            return job_of(row_of(connection, job_id))
 
     def cancel(self, job_id: str) -> Job:
         """

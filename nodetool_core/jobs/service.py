@@ -279,6 +279,29 @@ class Jobs:
         self.notifier.notify(job_id)
         return job
 
+    def change(
+        self, job_id: str, *, priority: int | None = None, note: Mapping[str, Any] | None = None
+    ) -> Job:
+        """
+        Give a job another priority, and put values into its note.
+
+        `{"kept": True}` keeps an ended one however old it is. Raises JobsError(`unknown_job`).
+        """
+        job = self.queue.change(job_id, priority=priority, note=note)
+        self.notifier.notify(QUEUE)
+        return job
+
+    def remove(self, job_id: str) -> None:
+        """
+        Remove a job that has ended.
+
+        Raises JobsError: `unknown_job`, `not_ended`.
+        """
+        job = self.get(job_id)
+        if not job.state.ended:
+            raise _not_ended(job, "removed")
+        self.files.remove_job(job_id)
+
     def retry(self, job_id: str) -> Job:
         """
         Accept a new job that does what an ended one was to do, without its deadline.
@@ -289,14 +312,7 @@ class Jobs:
         """
         spec, job = self.queue.spec_of(job_id)
         if not job.state.ended:
-            raise JobsError(
-                Problem(
-                    "not_ended",
-                    job_id,
-                    f"is {job.state}; only a job that has ended can be retried.",
-                    "Cancel it first.",
-                )
-            )
+            raise _not_ended(job, "retried")
         return self._accept(spec, retry_of=job_id)
 
     def results(self, job_id: str) -> dict[str, Any]:
@@ -400,6 +416,11 @@ class Jobs:
         """Return how long to wait before looking again; 0 or less when the time is up."""
         left = math.inf if until is None else until - time.monotonic()
         return min(self.settings.poll, left)
+
+
+def _not_ended(job: Job, wanted: str) -> JobsError:
+    message = f"is {job.state}; only a job that has ended can be {wanted}."
+    return JobsError(Problem("not_ended", job.id, message, "Cancel it first."))
 
 
 __all__ = [

@@ -41,6 +41,10 @@ class LiveEditor:
         self._server = server_of(self.state, routes, self.sessions)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],))
 
+    def address(self) -> str:
+        """Return what `nodetool edit` prints: the page, with a key that opens one session."""
+        return f"{self.url}/editor/#key={self.sessions.new_key()}"
+
     def stranger(self) -> httpx2.Client:
         """Return a client without a session."""
         return httpx2.Client(base_url=self.url, timeout=60, trust_env=False)

@@ -21,7 +21,13 @@ def document(nodes: dict[str, tuple[str, dict[str, Any]]], edges: list[str]) -> 
             }
         )
     records = [
-        {"id": name, "type": node_type, "data": data} for name, (node_type, data) in nodes.items()
+        {
+            "id": name,
+            "type": node_type,
+            "data": data,
+            "ui_properties": {"position": {"x": 320 * number, "y": 0}},
+        }
+        for number, (name, (node_type, data)) in enumerate(nodes.items())
     ]
     return WorkflowDocument.from_json({"graph": {"nodes": records, "edges": links}})
 

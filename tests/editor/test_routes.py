@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -34,6 +35,10 @@ OF_THE_OWNER = [
     ("DELETE", "/v1/workflows/blur"),
     ("POST", "/v1/read"),
     ("POST", "/v1/layout"),
+    ("GET", "/v1/workflows/blur/files?path=photo.png"),
+    ("GET", "/v1/jobs"),
+    ("PATCH", "/v1/jobs/a"),
+    ("DELETE", "/v1/jobs/a"),
     ("GET", "/v1/jobs/a/document"),
     ("POST", "/v1/jobs/cancel"),
     ("GET", "/v1/models"),
@@ -42,6 +47,7 @@ OF_THE_OWNER = [
 BODIES: dict[str, Any] = {
     "/v1/check": {"document": {"graph": {}}},
     "/v1/runs": {"workflow": {"graph": {}}},
+    "/v1/jobs/a": {"kept": True},
     "/v1/workflows/blur/document": {"graph": {}},
     "/v1/workflows/blur/draft": {"document": {}, "etag": ""},
     "/v1/workflows/blur/move": {"to": "b"},
@@ -279,7 +285,7 @@ def test_the_stream_tells_of_a_job_from_its_beginning(owner: httpx2.Client) -> N
         for line in lines:
             if line.startswith("data: "):
                 event = json.loads(line.removeprefix("data: "))
-                if event["job"] == job:
+                if event["job"] == job and event["n"]:
                     found.append(event)
             if found and found[-1]["event"] == "job_ended":
                 break
@@ -342,3 +348,46 @@ def test_the_catalogue_says_what_may_be_connected(owner: httpx2.Client) -> None:
     assert found["types"][image["type"]]["kind"] == "image" and radius["min"] >= 0
     again = owner.get("/v1/nodes", headers={"if-none-match": answer.headers["etag"]})
     assert again.status_code == 304
+
+
+def test_an_image_beside_the_workflow_is_shown_and_none_outside(
+    editor: LiveEditor, owner: httpx2.Client, tmp_path: Path
+) -> None:
+    shown = owner.get("/v1/workflows/blur/files?path=photo.png&side=16")
+    assert max(Image.open(BytesIO(shown.content)).size) == 16
+    outside = tmp_path / "other.png"
+    Image.new("RGB", (4, 4)).save(outside)
+    (editor.graphs / "link.png").symlink_to(outside)
+    for path in (str(outside), "../photo.png", "link.png", "blur.json", "none.png", "a\0b"):
+        answer = owner.get("/v1/workflows/blur/files", params={"path": path})
+        assert answer.status_code == 404, path
+
+
+def test_stored_images_have_thumbnails(owner: httpx2.Client) -> None:
+    image = BytesIO()
+    Image.new("RGB", (64, 32), "red").save(image, "PNG")
+    kept = owner.post("/v1/uploads", content=image.getvalue()).json()
+    small = owner.get(f"/v1/files/{kept['asset_id']}?side=16")
+    assert Image.open(BytesIO(small.content)).size == (16, 8)
+    assert owner.get(f"/v1/files/{kept['asset_id']}").content == image.getvalue()
+
+
+def test_jobs_are_named_kept_and_removed(owner: httpx2.Client) -> None:
+    job = run(owner, blur(8.5), label="soft")["id"]
+    changed = owner.patch(f"/v1/jobs/{job}", json={"kept": True}).json()
+    assert (changed["label"], changed["kept"]) == ("soft", True)
+    kept = owner.get("/v1/jobs?kept=true&with=outputs").json()["jobs"]
+    assert [one["id"] for one in kept] == [job] and "result" in kept[0]["outputs"]
+    assert owner.delete(f"/v1/jobs/{job}").status_code == 204
+    assert owner.get(f"/v1/jobs/{job}").status_code == 404
+    assert owner.patch(f"/v1/jobs/{job}", json={}).status_code == 404
+
+
+def test_the_stream_says_what_a_run_will_compute(owner: httpx2.Client) -> None:
+    with owner.stream("GET", "/v1/events") as stream:
+        lines = stream.iter_lines()
+        body = {"workflow": blur(9.25).to_json(), "name": "blur"}
+        job = owner.post("/v1/runs", json=body).json()["id"]
+        events = (json.loads(line[6:]) for line in lines if line.startswith("data: "))
+        needed = next(one for one in events if (one["job"], one["event"]) == (job, "node_needed"))
+    assert needed["ids"] == ["blur", "invert", "out"]

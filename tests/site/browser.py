@@ -180,7 +180,9 @@ class Browser:
         for event in self.events:
             details = event["params"]
             if event["method"] == "Runtime.exceptionThrown":
-                found.append(details["exceptionDetails"].get("text", "exception"))
+                thrown = details["exceptionDetails"]
+                what = thrown.get("exception", {}).get("description", "")
+                found.append(f"{thrown.get('text', 'exception')} {what}".strip())
             elif event["method"] == "Runtime.consoleAPICalled" and details["type"] in (
                 "error",
                 "warning",

@@ -48,7 +48,7 @@ function alike(a: NodeCheck | undefined, b: NodeCheck | undefined): boolean {
 
 export function checkSoon(): void {
   clearTimeout(timer);
-  const wait = Math.min(LONGEST, Math.max(SHORTEST, checkTook.value * 2));
+  const wait = Math.min(LONGEST, Math.max(SHORTEST, checkTook.peek() * 2));
   timer = setTimeout(() => void checkNow(), wait);
 }
 

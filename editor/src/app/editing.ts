@@ -18,15 +18,16 @@ export function commit(label: string, patches: Patch[], merge?: string): boolean
     say(t.readOnly);
     return false;
   }
-  return opened.value.history.commit(label, patches, merge);
+  // What listens to the document asks the history, too: it is told when both have the change.
+  return batch(() => opened.value.history.commit(label, patches, merge));
 }
 
 export function undo(): void {
-  if (!file.value.readOnly) opened.value.history.undo();
+  if (!file.value.readOnly) batch(() => opened.value.history.undo());
 }
 
 export function redo(): void {
-  if (!file.value.readOnly) opened.value.history.redo();
+  if (!file.value.readOnly) batch(() => opened.value.history.redo());
 }
 
 export function select(ids: Iterable<string>): void {

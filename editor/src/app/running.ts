@@ -33,8 +33,14 @@ export async function run({ targets, anew = false, first = false }: Wanted = {})
   await submit(document, { targets, use_cache: !anew, priority: first ? 10 : 0 });
 }
 
+/** What a run is wanted up to: what is selected. Inputs are where it begins, so they are no end. */
+export function runTargets(): string[] {
+  const { nodes } = opened.value.document;
+  return [...selection.value].filter((id) => types.value.node(String(nodes.get(id)?.type))?.role !== "input");
+}
+
 export async function runSelection(first = false): Promise<void> {
-  const chosen = [...selection.value];
+  const chosen = runTargets();
   await run(chosen.length ? { targets: chosen, first } : { first });
 }
 
@@ -62,6 +68,8 @@ async function submit(
   document: WorkflowDocument,
   options: { targets?: string[] | undefined; use_cache?: boolean; priority?: number },
 ): Promise<void> {
+  // What is typed after a run is another edit than what was typed before it.
+  opened.value.history.seal();
   try {
     const job = await server.api.run({
       workflow: document.toJson(),

@@ -2,11 +2,12 @@
 import { action, perform } from "../actions.ts";
 import { fileTitle } from "../app/files.ts";
 import { go, route } from "../app/route.ts";
-import { activeRun, check, connected, file, opened, revision, runTick, saving, selection, status, unsaved } from "../app/store.ts";
-import { cancelRun } from "../app/running.ts";
+import { activeRun, check, connected, file, opened, revision, runTick, saving, status, types, unsaved } from "../app/store.ts";
+import { cancelRun, runTargets } from "../app/running.ts";
 import { settings, toggle } from "../app/settings.ts";
 import { shownKey } from "../canvas/keys.ts";
 import { fractionDone } from "../model/runs.ts";
+import { isFace } from "../model/shown.ts";
 import { t } from "../text.ts";
 import { Icon, IconButton } from "./Icon.tsx";
 import { Menu } from "./Menu.tsx";
@@ -91,11 +92,12 @@ function History() {
   );
 }
 
-/** Of what the selected nodes need, how many nodes would be computed. */
-function toSelection(): { some: number; all: number } {
-  const needed = opened.value.document.ancestors(selection.value);
-  const states = [...needed].map((id) => check.value?.nodes[id]?.state);
-  return { some: states.filter((state) => state !== "known").length, all: needed.size };
+/** Of what the wanted nodes need, how many nodes would be computed. Faces of the workflow pass values on. */
+function toSelection(wanted: string[]): { some: number; all: number } {
+  const { document } = opened.value;
+  const steps = [...document.ancestors(new Set(wanted))].filter((id) => !isFace(types.value.node(String(document.nodes.get(id)?.type))));
+  const states = steps.map((id) => check.value?.nodes[id]?.state);
+  return { some: states.filter((state) => state !== "known").length, all: steps.length };
 }
 
 /** Says before a run what it would compute. */
@@ -104,8 +106,9 @@ function Run() {
   const answer = check.value;
   const active = activeRun.value;
   const errors = answer?.problems.filter((one) => (one.level ?? "error") === "error").length ?? 0;
-  const part = selection.value.size ? toSelection() : null;
-  const label = part ? t.runOf(part.some, part.all) : !answer ? t.run : errors ? t.run : answer.total === 0 ? t.run : answer.will_run === 0 ? t.runNothing : t.runOf(answer.will_run, answer.total);
+  const wanted = runTargets();
+  const part = wanted.length && answer ? toSelection(wanted) : null;
+  const label = part ? (part.some ? t.runOf(part.some, part.all) : t.runNothing) : !answer ? t.run : errors ? t.run : answer.total === 0 ? t.run : answer.will_run === 0 ? t.runNothing : t.runOf(answer.will_run, answer.total);
   const blocked = errors > 0 || opened.value.document.nodes.size === 0 || !connected.value || status.value?.can_run === false;
   return (
     <div class="run-group">
@@ -116,7 +119,7 @@ function Run() {
         <span class="run-text narrow-only">{t.run}</span>
         {errors > 0 && <span class="badge" aria-label={t.cantRun(errors)}>{errors}</span>}
       </button>
-      <Menu label={t.runMenu} class="run-more" items={["run", "run-all", "run-first", "run-anew", "run-seeds", "cancel-all"].map((id) => ({ action: action(id), ...(id === "run" && selection.value.size ? { text: t.runSelection } : {}) }))}>
+      <Menu label={t.runMenu} class="run-more" items={["run", "run-all", "run-first", "run-anew", "run-seeds", "cancel-all"].map((id) => ({ action: action(id), ...(id === "run" && wanted.length ? { text: t.runSelection } : {}) }))}>
         <Icon name="down" size={12} />
       </Menu>
       {active && <IconButton icon="stop" label={t.cancelRun} hint={shownKey("Ctrl+.")} onClick={() => void cancelRun(active.id)} class="stop" />}

@@ -1,0 +1,78 @@
+"""Images that the page shows: those beside a workflow's file, and stored ones, at any size."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from PIL import Image
+from starlette.responses import Response
+
+from nodetool_core.assets.image_data import ImageData
+from nodetool_core.assets.loader import ImageLoader
+from nodetool_core.errors import ImageError, Problem
+from nodetool_core.references import ImageRef
+from nodetool_core.server.http.files import file_answer
+from nodetool_core.server.http.http_errors import HttpError
+from nodetool_core.server.http.images import encode_image_data
+
+if TYPE_CHECKING:
+    from nodetool_core.server.runtime.app_state import AppState
+
+_YEAR: Final = 31_536_000
+
+
+def image_beside(folder: Path, path: str, side: int | None) -> Response:
+    """
+    Return an image below a folder. Blocks.
+
+    Args:
+        side: Pixels of the square that it is made to fit; None for its own size.
+
+    Raises HttpError 404 for what is no image, does not exist, or lies outside.
+    """
+    try:
+        place = (folder / path).resolve()
+        is_inside = place.is_relative_to(folder.resolve()) and place.is_file()
+    except (OSError, ValueError):  # A name that no file system takes.
+        is_inside = False
+    if not is_inside:
+        raise _missing(path)
+    try:
+        image = ImageLoader(base=folder).open(ImageRef(uri=str(place)), lambda note: None)
+    except ImageError as error:
+        raise HttpError(404, list(error.problems)) from error
+    content = encode_image_data(ImageData.of(within(image, side)), "WEBP")
+    # The file may be another one under the same name in a moment.
+    return Response(content, media_type="image/webp", headers={"Cache-Control": "no-cache"})
+
+
+def stored_image(state: AppState, digest: str, side: int | None) -> Response:
+    """Return an upload or a result, as `image_beside` does; other files as they are. Blocks."""
+    media_type, content = state.stored(digest)
+    if side is not None and media_type.startswith("image/"):
+        image = within(Image.open(BytesIO(content)), side)
+        content, media_type = encode_image_data(ImageData.of(image), "WEBP"), "image/webp"
+    return file_answer(media_type, content, name=digest[:16], seconds=_YEAR)
+
+
+def within(image: Image.Image, side: int | None) -> Image.Image:
+    """Return an image made to fit a square, where it is larger."""
+    if side is None or max(image.size) <= side:
+        return image
+    image = image.copy()
+    image.thumbnail((side, side))
+    return image
+
+
+def _missing(path: str) -> HttpError:
+    return HttpError(
+        404,
+        Problem(
+            "missing_file",
+            "path",
+            f"{path[:200]!r} is no image beside the workflow.",
+            "Name a file below the workflow's folder.",
+        ),
+    )
