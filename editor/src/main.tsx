@@ -86,7 +86,9 @@ async function start(early?: Promise<Loaded>): Promise<void> {
       route.value = { ...route.value, name };
       await openWorkflow(name, early);
     }
+    const wanted = route.value;
     if (!name || file.value.name !== name) newWorkflow();
+    if (wanted.view === "gallery" || wanted.view === "models") go(wanted);
     if (location.hash === "" && route.value.name) go(route.value);
   }
   render(<App />, root);

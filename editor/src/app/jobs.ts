@@ -13,9 +13,14 @@ function query(): Record<string, string> {
   return { limit: "40", with: "outputs", ...(keptOnly.value ? { kept: "true" } : {}) };
 }
 
+/** Counts up with each question and each change: an answer to an older question is passed over. */
+let asked = 0;
+
 export async function loadHistory(): Promise<void> {
+  const number = ++asked;
   try {
     const page = await server.api.jobs(query());
+    if (number !== asked) return;
     history.value = page.jobs.filter((job) => hasEnded(job.state));
     historyNext.value = page.next;
     const waiting = page.jobs.filter((job) => !hasEnded(job.state) && !runs.value.some((run) => run.id === job.id));
@@ -35,11 +40,13 @@ export async function loadOlder(): Promise<void> {
 export async function keepJob(job: Job, kept: boolean): Promise<void> {
   const changed = await server.api.changeJob(job.id, { kept });
   history.value = history.value.map((one) => (one.id === job.id ? { ...one, kept: changed.kept } : one));
+  await loadHistory();
 }
 
 export async function removeJob(job: Job): Promise<void> {
   await server.api.deleteJob(job.id);
   history.value = history.value.filter((one) => one.id !== job.id);
+  await loadHistory();
 }
 
 /** Moves a waiting job before (-1) or after (1) its neighbour. */

@@ -116,6 +116,8 @@ export default function Mask({ node, property }: { node: string; property: strin
     if (!mask.current || !image) return;
     setBusy(true);
     try {
+      // The last step is drawn after a frame: whoever is quicker gets it all the same.
+      drawSteps(mask.current, steps);
       const blob = await blackAndWhite(mask.current.canvas);
       const stored = await server.api.upload(blob);
       keepMask(node, property, { type: "image", asset_id: stored.asset_id }, steps);
