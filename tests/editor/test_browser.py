@@ -243,6 +243,7 @@ def test_nodes_are_moved_and_connected_with_the_pointer(
     assert saved["nodes"][3]["ui_properties"]["position"]["y"] > 60
 
 
+@pytest.mark.slow
 def test_a_run_is_cancelled_and_what_was_finished_stays(
     opened: Callable[..., EditorBrowser],
 ) -> None:
@@ -288,10 +289,14 @@ def test_a_phone_shows_the_form_within_its_width(
     page.wait_for("document.querySelector('.form-results .one-image img')?.naturalWidth === 48")
 
 
-def test_the_gallery_keeps_a_result_and_opens_its_workflow(page: EditorBrowser) -> None:
-    set_radius(page, "1.25")
-    run(page)
-    page.click_text("Gallery", "nav button")
+def test_the_gallery_keeps_a_result_and_opens_its_workflow(
+    page: EditorBrowser, editor: LiveEditor
+) -> None:
+    with editor.owner() as client:
+        body = {"workflow": blur(1.25).to_json(), "name": "blur"}
+        job = client.post("/v1/runs", json=body).json()["id"]
+        assert client.get(f"/v1/jobs/{job}?wait=60").json()["state"] == "done"
+    page.go(f"{editor.url}/editor/#/gallery")
     star = "document.querySelector('.gallery .job .icon-button')"
     page.wait_for(star)
     page.click(".gallery .job .icon-button")
