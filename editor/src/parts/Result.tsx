@@ -31,9 +31,11 @@ export function ResultPane({ id }: { id: string }) {
           <ResultValueView value={value} onOpen={(index) => (dialog.value = { kind: "viewer", data: { node: id, index } })} />
         </section>
       ))}
-      <p class="muted small">
-        {t.seconds(result.seconds)} · {t.made(timeText(result.made))}
-      </p>
+      {result.made > 0 && (
+        <p class="muted small">
+          {t.seconds(result.seconds)} · {t.made(timeText(result.made))}
+        </p>
+      )}
     </div>
   );
 }
