@@ -30,7 +30,8 @@ from nodetool_core import Context, Field, ImageRef, Node
 
 class {title}(Node):
     """
-    Turns the colours of an image into their opposites. (Say in a sentence what your node does.)
+    Turns the colours of an image into their opposites: say in a sentence what your node does.
+
     image, colour, invert
 
     Use cases:
