@@ -118,7 +118,7 @@ class ModelManager:
         self.encoder_cache = EncoderCache(encoder_cache)
         self.loads = 0
         """How many times a model was not there as a whole and weights were read for it."""
-        self._options = RuntimeOptions(
+        self.options = RuntimeOptions(
             device, budget, host_budget, calls, max(1, batch), copier, meter
         )
         self._runtime: DeviceRuntime | None = None
@@ -317,7 +317,7 @@ class ModelManager:
         """
         with self._lock:
             if self._runtime is None:
-                self._runtime = DeviceRuntime(self._options, self.keys_of)
+                self._runtime = DeviceRuntime(self.options, self.keys_of)
             return self._runtime
 
     # -- letting go --------------------------------------------------------------------------------

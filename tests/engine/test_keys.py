@@ -284,7 +284,7 @@ def test_e17_a_workflow_shares_with_itself_as_a_node_of_another(
             }
         }
     )
-    registry = Registry(node_classes=[Described, IntegerInput, Output])
+    registry = Registry(node_classes=[Described, IntegerInput, Output, WorkflowNode])
     result = Workflow.from_document(document, registry, engine=engine).run()
     assert "inner/described" in result.hits
 

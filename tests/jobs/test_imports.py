@@ -57,7 +57,7 @@ def test_a_worker_needs_no_server() -> None:
         "server.settings",
         "server.catalog",
         "server.logs",
-        "server.weights",
+        "server.runtime.warmup",
         "jobs.service",
     )
     loaded = loaded_by("\n".join(f"import nodetool_core.{name}" for name in modules))

@@ -83,7 +83,7 @@ def test_the_weights_manager_is_set_up_as_the_settings_say(
     tmp_path: Path, serve: Callable[..., LiveServer]
 ) -> None:
     models = serve({}, device="cpu", device_memory="3GB", host_memory="0", batch=4).state.models
-    assert models.batch == 4 and models.device.name == "cpu"
+    assert models.options.batch == 4 and models.device.name == "cpu"
     with pytest.raises(ModelError, match="12 apples"):
         open_app_state(
             Settings.read(graphs=tmp_path, data=tmp_path, device_memory="12 apples"),

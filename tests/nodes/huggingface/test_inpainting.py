@@ -148,7 +148,7 @@ def test_cancel_takes_effect_at_the_next_step(
     assert all(entry.pins == 0 for entry in manager.loaded())
 
 
-@pytest.mark.parametrize("family", ["lcm", "instruct_pix2pix", "kandinsky22", "upscale"])
+@pytest.mark.parametrize("family", ["instruct_pix2pix", "kandinsky22", "upscale"])
 def test_families_that_cannot_inpaint_are_refused(
     family: str, model: Callable[[str], str], recorder: Recorder
 ) -> None:
