@@ -313,6 +313,7 @@ def test_two_results_are_compared(page: EditorBrowser) -> None:
     set_radius(page, "12")
     run(page)
     page.click("[data-node=blur] .node-title")
+    page.wait_for("document.querySelector('[data-node=blur] img')?.complete")
     page.evaluate(CANVAS)
     page.key(" ")
     page.wait_for("document.querySelector('dialog.viewer .stage img')?.complete")
