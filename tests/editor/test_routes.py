@@ -16,6 +16,12 @@ from tests.editor.conftest import LiveEditor
 from tests.editor.documents import blur, document
 
 OF_THE_OWNER = [
+    ("GET", "/"),
+    ("GET", "/metrics"),
+    ("GET", "/v1/jobs"),
+    ("POST", "/v1/uploads"),
+    ("POST", "/v1/workflows/blur/runs"),
+    ("POST", "/models/blur"),
     ("GET", "/v1/status"),
     ("GET", "/v1/nodes"),
     ("POST", "/v1/check"),

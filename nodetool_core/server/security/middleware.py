@@ -60,6 +60,8 @@ class SessionCheck(Protocol):
 
     open_prefixes: tuple[str, ...]
     """Paths below these need no session and no token."""
+    is_required: bool
+    """Whether nobody but the owner is answered."""
 
     def is_owner(self, headers: Headers) -> bool:
         """Return whether a request has the cookie of a session."""
@@ -223,7 +225,8 @@ class RequestGuard:
         if self._sessions is not None and self._sessions.is_owner(headers):
             return OWNER
         if not self._digests:
-            return _address(scope)
+            is_closed = self._sessions is not None and self._sessions.is_required
+            return None if is_closed else _address(scope)
         found = _BEARER.fullmatch(headers.get("authorization", "").strip())
         digest = hashlib.sha256(
             (found[1].strip() if found else "").encode("utf-8", "replace")
