@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import signal
 import sys
 import threading
@@ -13,7 +15,7 @@ from typing import Final
 from nodetool_core.editor import page
 from nodetool_core.editor.routes import router
 from nodetool_core.editor.sessions import Sessions
-from nodetool_core.engine.caching.tiered import cache_directory, default_cache
+from nodetool_core.engine.caching.tiered import default_cache
 from nodetool_core.registry import Registry
 from nodetool_core.server.launch import leave, listen, server_of
 from nodetool_core.server.logs import to_stderr
@@ -21,8 +23,8 @@ from nodetool_core.server.runtime.allocator import return_freed_memory
 from nodetool_core.server.runtime.app_state import open_app_state
 from nodetool_core.server.settings import Settings
 
-_FOLDER: Final = "editor"
-"""Where drafts, versions, jobs and uploads are kept, beside the result cache."""
+_DATA: Final = "NODETOOL_DATA_DIR"
+"""Names the folder below which the editor keeps what is no cache."""
 
 
 def edit(folder: Path, name: str | None, *, port: int, browser: bool) -> None:
@@ -37,7 +39,7 @@ def edit(folder: Path, name: str | None, *, port: int, browser: bool) -> None:
 
     Raises SettingsError where the address is taken.
     """
-    data = cache_directory().parent / _FOLDER
+    data = data_directory(folder)
     settings = Settings(graphs=folder, host="127.0.0.1", port=port, data=data, rate=0)
     return_freed_memory()
     sessions = Sessions(is_required=True)
@@ -57,3 +59,26 @@ def edit(folder: Path, name: str | None, *, port: int, browser: bool) -> None:
             # Opened beside: some browsers return only when they are closed.
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         server.run([listening])
+
+
+def data_directory(folder: Path) -> Path:
+    """
+    Return where drafts, versions, jobs and uploads of a folder of workflows are kept.
+
+    Each folder has one of its own, below NODETOOL_DATA_DIR, else in the user's data folder as the
+    platform has it. Nothing clears it as a cache is cleared.
+    """
+    chosen = os.environ.get(_DATA)
+    root = Path(chosen).expanduser() if chosen else _user_data() / "nodetool"
+    digest = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
+    return root / "editor" / digest
+
+
+def _user_data() -> Path:
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support"
+    chosen = os.environ.get("XDG_DATA_HOME", "")
+    # A relative path is to be ignored, the specification says.
+    return Path(chosen) if chosen.startswith("/") else Path.home() / ".local" / "share"
