@@ -12,13 +12,12 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING, Final
 
 from nodetool_core.assets.encode import encode_image
-from nodetool_core.errors import Problem
 from nodetool_core.jobs.job import Job, JobsError
-from nodetool_core.server.http.http_errors import public
+from nodetool_core.server.v1.jobs import public_data
 
 if TYPE_CHECKING:
     from nodetool_core.server.runtime.app_state import AppState
@@ -110,13 +109,8 @@ def _is_old(job: Job, since: float) -> bool:
     return job.state.ended and (job.ended or 0.0) < since
 
 
-def _line(job: Job, number: int, name: str, at: float, data: dict[str, Any]) -> bytes:
-    shown = {key: value for key, value in data.items() if key != "traceback"}
-    if isinstance(shown.get("problem"), dict):
-        shown["problem"] = public(Problem(**shown["problem"])).to_json()
-    if isinstance(shown.get("problems"), list):
-        shown["problems"] = [public(Problem(**one)).to_json() for one in shown["problems"]]
-    shown |= {"event": name, "job": job.id, "n": number, "at": at}
+def _line(job: Job, number: int, name: str, at: float, data: Mapping[str, object]) -> bytes:
+    shown = public_data(data) | {"event": name, "job": job.id, "n": number, "at": at}
     if name == "job_queued":
         label = job.note.get("label", "")
         shown |= {"workflow": job.workflow, "priority": job.priority, "label": label}

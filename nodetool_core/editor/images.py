@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
+from fastapi import Query
 from PIL import Image
 from starlette.responses import Response
 
@@ -19,6 +20,8 @@ from nodetool_core.server.http.images import encode_image_data
 
 if TYPE_CHECKING:
     from nodetool_core.server.runtime.app_state import AppState
+
+Side = Annotated[int | None, Query(ge=16, le=2048, description="Pixels of a thumbnail.")]
 
 _YEAR: Final = 31_536_000
 

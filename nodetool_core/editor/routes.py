@@ -6,9 +6,9 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
-from fastapi import APIRouter, Body, Header, Query, Request
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.responses import RedirectResponse, Response
 
@@ -16,22 +16,20 @@ from nodetool_core import __version__
 from nodetool_core.editor import page
 from nodetool_core.editor.catalogue import Catalogue
 from nodetool_core.editor.checking import check_document
-from nodetool_core.editor.documents import Documents
 from nodetool_core.editor.events import stream
-from nodetool_core.editor.images import image_beside, stored_image
+from nodetool_core.editor.images import Side, stored_image
 from nodetool_core.editor.job_routes import JobRoutes
 from nodetool_core.editor.known_results import KnownResults
 from nodetool_core.editor.layout import positions
 from nodetool_core.editor.reading import read_file
 from nodetool_core.editor.schemas import (
     CheckRequest,
-    DraftRequest,
     EditorRunRequest,
     LayoutRequest,
-    MoveRequest,
     SessionRequest,
 )
 from nodetool_core.editor.sessions import COOKIE, Sessions
+from nodetool_core.editor.workflow_routes import WorkflowRoutes
 from nodetool_core.errors import Problem
 from nodetool_core.jobs.job import JobOptions, JobRequest, JobState
 from nodetool_core.json_types import Json, JsonObject
@@ -40,7 +38,6 @@ from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.http.openapi import failures
 from nodetool_core.server.http.requests import read_body_of
 from nodetool_core.server.security.middleware import OWNER
-from nodetool_core.server.v1.description import describe
 from nodetool_core.server.v1.workflows import Digest
 from nodetool_core.workflow import WorkflowDocument
 
@@ -55,9 +52,6 @@ _IMMUTABLE: Final = {"Cache-Control": "private, max-age=31536000, immutable"}
 _FAILURES: Final = failures(401, 403, 404, 422, 429)
 
 
-Side = Annotated[int | None, Query(ge=16, le=2048, description="Pixels of a thumbnail.")]
-
-
 def router(state: AppState, sessions: Sessions, *, open_at: str | None = None) -> APIRouter:
     """
     Return the editor's routes.
@@ -70,7 +64,7 @@ def router(state: AppState, sessions: Sessions, *, open_at: str | None = None) -
     routes.add_api_route("/editor", own.to_page, methods=["GET"], include_in_schema=False)
     routes.add_api_route("/editor/{name:path}", page.page, methods=["GET"], include_in_schema=False)
     v1 = APIRouter(prefix="/v1", tags=["Editor"])
-    table: list[tuple[str, str, Callable[..., Any], int]] = [
+    table: list[tuple[str, str, Callable[..., object], int]] = [
         ("POST", "/session", own.session, 204),
         ("GET", "/status", own.status, 200),
         ("GET", "/nodes", own.nodes, 200),
@@ -80,22 +74,10 @@ def router(state: AppState, sessions: Sessions, *, open_at: str | None = None) -
         ("GET", "/results/{key}", own.result, 200),
         ("GET", "/results/{key}/{output}", own.image, 200),
         ("GET", "/results/{key}/{output}/{index}", own.image, 200),
-        ("GET", "/workflows", own.workflows, 200),
-        ("GET", "/workflows/{name:path}/document", own.document, 200),
-        ("PUT", "/workflows/{name:path}/document", own.save, 200),
-        ("GET", "/workflows/{name:path}/files", own.beside, 200),
         ("GET", "/files/{digest}", own.stored, 200),
-        ("GET", "/workflows/{name:path}/draft", own.draft, 200),
-        ("PUT", "/workflows/{name:path}/draft", own.keep_draft, 204),
-        ("DELETE", "/workflows/{name:path}/draft", own.drop_draft, 204),
-        ("POST", "/workflows/{name:path}/move", own.move, 204),
-        ("GET", "/workflows/{name:path}/versions", own.versions, 200),
-        ("GET", "/workflows/{name:path}/versions/{version}", own.version, 200),
-        ("DELETE", "/workflows/{name:path}", own.delete, 204),
         ("POST", "/read", own.read, 200),
         ("POST", "/layout", own.layout, 200),
         ("GET", "/models", own.models, 200),
-        ("GET", "/places", own.places, 200),
     ]
     for method, path, work, status in table:
         v1.add_api_route(
@@ -106,6 +88,7 @@ def router(state: AppState, sessions: Sessions, *, open_at: str | None = None) -
             response_model=None,
             responses=_FAILURES,
         )
+    own.files.add_to(v1)
     own.jobs.add_to(v1)
     routes.include_router(v1)
     return routes
@@ -118,7 +101,7 @@ class EditorRoutes:
         self._state = state
         self._sessions = sessions
         self._open_at = open_at
-        self._documents = Documents(state.settings.graphs, state.settings.data)
+        self.files = WorkflowRoutes(state, self._require_session, self._require_owner)
         self._results = KnownResults(state.engine)
         self.jobs = JobRoutes(state, self._require_owner)
         self._catalogue: tuple[bytes, str] | None = None
@@ -174,7 +157,7 @@ class EditorRoutes:
     def check(self, request: Request, wanted: CheckRequest) -> JsonObject:
         """Return every mistake in a workflow, and what a run would compute."""
         self._require_owner(request)
-        base, inside = self._place(wanted.name)
+        base, inside = self.files.place(wanted.name)
         document = WorkflowDocument.from_json(wanted.document)
         found = check_document(
             self._state.engine, document, base=base, inside=inside, targets=wanted.targets
@@ -189,7 +172,7 @@ class EditorRoutes:
     def run(self, request: Request, wanted: EditorRunRequest) -> Response:
         """Run a workflow as a job, with the rights of the owner."""
         self._require_owner(request)
-        base, _ = self._place(wanted.name)
+        base, _ = self.files.place(wanted.name)
         job = self._state.jobs.submit(
             JobRequest(
                 workflow=wanted.workflow,
@@ -211,7 +194,7 @@ class EditorRoutes:
 
     def _needed(self, wanted: EditorRunRequest) -> list[Json]:
         """Return the ids of the nodes that a run would compute, as far as can be told."""
-        base, inside = self._place(wanted.name)
+        base, inside = self.files.place(wanted.name)
         document = WorkflowDocument.from_json(wanted.workflow)
         found = check_document(
             self._state.engine, document, base=base, inside=inside, targets=wanted.targets
@@ -256,111 +239,10 @@ class EditorRoutes:
             content, media_type="image/png" if side is None else "image/webp", headers=_IMMUTABLE
         )
 
-    def workflows(self, request: Request) -> JsonObject:
-        """Return every workflow, with JSON Schema of its inputs and outputs."""
-        is_owner = self._require_session(request)
-        catalog = self._state.catalog
-        if is_owner:
-            catalog.refresh()
-        rows = []
-        for served in catalog:
-            path = self._documents.folder / f"{served.name}.json"
-            row: JsonObject = describe(served).model_dump(mode="json")
-            modified = path.stat().st_mtime if path.is_file() else 0.0
-            rows.append(row | {"modified": modified, "etag": "", "thumbnail": None})
-        problems = {
-            name: [problem.to_json() for problem in found]
-            for name, found in catalog.problems.items()
-        }
-        return {"workflows": rows, "problems": problems}
-
-    def document(self, request: Request, name: str) -> Response:
-        """Return a workflow's file as it is, with its ETag."""
-        self._require_owner(request)
-        stored = self._documents.read(name)
-        return Response(
-            stored.text,
-            media_type="application/json",
-            headers={"ETag": stored.etag, "Cache-Control": "no-cache"},
-        )
-
-    def beside(
-        self,
-        request: Request,
-        name: str,
-        path: Annotated[str, Query(max_length=4000)],
-        side: Side = None,
-    ) -> Response:
-        """Return an image beside a workflow's file."""
-        self._require_owner(request)
-        return image_beside(self._documents.path(name).parent, path, side)
-
     def stored(self, request: Request, digest: Digest, side: Side = None) -> Response:
         """Return an upload or a result."""
         self._require_session(request)
         return stored_image(self._state, digest, side)
-
-    def save(
-        self,
-        request: Request,
-        name: str,
-        document: Annotated[dict[str, Any], Body()],
-        if_match: Annotated[str | None, Header()] = None,
-    ) -> JsonObject:
-        """
-        Write a workflow's file, also one with mistakes, which the answer lists.
-
-        412 where the file is another than `If-Match` names, or exists where none was named.
-        """
-        self._require_owner(request)
-        read = WorkflowDocument.from_json(document)
-        etag = self._documents.write(name, read.to_bytes(), if_match)
-        self._documents.drop_draft(name)
-        self._state.catalog.refresh()
-        base, inside = self._place(name)
-        found = check_document(self._state.engine, read, base=base, inside=inside)
-        return {"etag": etag, "problems": list(found.problems)}
-
-    def draft(self, request: Request, name: str) -> Response:
-        """Return what has not been saved; null where there is nothing."""
-        self._require_owner(request)
-        return JSONResponse(self._documents.draft(name))
-
-    def keep_draft(self, request: Request, name: str, given: DraftRequest) -> Response:
-        """Keep what has not been saved."""
-        self._require_owner(request)
-        self._documents.write_draft(name, given.document, given.etag)
-        return Response(status_code=204)
-
-    def drop_draft(self, request: Request, name: str) -> Response:
-        """Forget what has not been saved."""
-        self._require_owner(request)
-        self._documents.drop_draft(name)
-        return Response(status_code=204)
-
-    def move(self, request: Request, name: str, given: MoveRequest) -> Response:
-        """Rename a workflow."""
-        self._require_owner(request)
-        self._documents.move(name, given.to)
-        self._state.catalog.refresh()
-        return Response(status_code=204)
-
-    def delete(self, request: Request, name: str) -> Response:
-        """Remove a workflow's file; what it held stays among its versions."""
-        self._require_owner(request)
-        self._documents.delete(name)
-        self._state.catalog.refresh()
-        return Response(status_code=204)
-
-    def versions(self, request: Request, name: str) -> JsonObject:
-        """Return what a workflow's file held before, the newest first."""
-        self._require_owner(request)
-        return {"versions": [version._asdict() for version in self._documents.versions(name)]}
-
-    def version(self, request: Request, name: str, version: str) -> Response:
-        """Return one of the versions."""
-        self._require_owner(request)
-        return Response(self._documents.version(name, version), media_type="application/json")
 
     async def read(
         self, request: Request, name: Annotated[str, Query(max_length=300)] = ""
@@ -402,39 +284,6 @@ class EditorRoutes:
             for model in local_models(weights, Path(constants.HF_HUB_CACHE))
         ]
         return {"models": rows}
-
-    def places(self, request: Request, path: Annotated[str, Query(max_length=4000)] = "") -> Any:
-        """Return folders and files below the folder of workflows."""
-        self._require_owner(request)
-        root = self._state.settings.graphs.resolve()
-        here = (root / path).resolve()
-        if not here.is_relative_to(root) or not here.is_dir():
-            raise HttpError(
-                404,
-                Problem(
-                    "missing_file",
-                    "path",
-                    f"{path[:200]!r} is no folder below that of the workflows.",
-                    "Choose one that is listed.",
-                ),
-            )
-        shown = here.relative_to(root).as_posix()
-        inside = sorted(one for one in here.iterdir() if not one.name.startswith("."))
-        return {
-            "path": "" if shown == "." else shown,
-            "parent": None if here == root else here.parent.relative_to(root).as_posix(),
-            "folders": [one.name for one in inside if one.is_dir()],
-            "files": [
-                {"name": one.name, "size": one.stat().st_size} for one in inside if one.is_file()
-            ],
-        }
-
-    def _place(self, name: str | None) -> tuple[Path, tuple[str, ...]]:
-        """Return the folder that a workflow's paths start from, and its file."""
-        if not name:
-            return self._documents.folder.absolute(), ()
-        path = self._documents.path(name).absolute()
-        return path.parent, (str(path.resolve()),)
 
     def _require_session(self, request: Request) -> bool:
         """Return whether the owner asks. Raises HttpError 401 where nobody may without a token."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Request
@@ -203,13 +203,17 @@ def as_sse(event: StoredEvent) -> bytes:
 
     JSON holds no line breaks.
     """
-    shown = {name: value for name, value in event.data.items() if name != "traceback"} | {
-        "at": event.at,
-        "attempt": event.attempt,
-    }
-    if isinstance(shown.get("problem"), dict):
-        shown["problem"] = public(Problem(**shown["problem"])).to_json()
-    if isinstance(shown.get("problems"), list):
-        shown["problems"] = [public(Problem(**problem)).to_json() for problem in shown["problems"]]
+    shown = public_data(event.data) | {"at": event.at, "attempt": event.attempt}
     data = json.dumps(shown, separators=(",", ":"))
     return f"id: {event.number}\nevent: {event.name}\ndata: {data}\n\n".encode()
+
+
+def public_data(data: Mapping[str, object]) -> dict[str, object]:
+    """Return what an event says to clients: no traceback, and problems as clients may read them."""
+    shown = {name: value for name, value in data.items() if name != "traceback"}
+    problem, problems = shown.get("problem"), shown.get("problems")
+    if isinstance(problem, dict):
+        shown["problem"] = public(Problem(**problem)).to_json()
+    if isinstance(problems, list):
+        shown["problems"] = [public(Problem(**one)).to_json() for one in problems]
+    return shown
