@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,7 +48,7 @@ class Version(NamedTuple):
 
 
 class Documents:
-    """The workflow files of one folder."""
+    """The workflow files of one folder. Safe to use from many threads."""
 
     def __init__(self, folder: Path, data: Path) -> None:
         """
@@ -60,6 +61,8 @@ class Documents:
         self.folder = folder
         self._drafts = data / "drafts"
         self._versions = data / "versions"
+        self._writing = threading.Lock()
+        """Held from looking at a file until it is another."""
 
     def path(self, name: str) -> Path:
         """
@@ -111,42 +114,46 @@ class Documents:
         the disk refuses.
         """
         path = self.path(name)
-        before = _bytes(path)
-        there = None if before is None else etag_of(before)
-        if there != expected:
-            message = (
-                f"{name!r} exists already."
-                if expected is None
-                else f"{name!r} has been changed elsewhere."
-            )
-            raise HttpError(
-                412,
-                Problem("document_changed", name, message, "Read it again, or save a copy."),
-                headers={"ETag": there} if there else {},
-            )
-        if before is not None and before != text:
-            self._keep(name, before)
-        _write(path, text)
-        return etag_of(text)
+        with self._writing:
+            before = _bytes(path)
+            there = None if before is None else etag_of(before)
+            if there != expected:
+                message = (
+                    f"{name!r} exists already."
+                    if expected is None
+                    else f"{name!r} has been changed elsewhere."
+                )
+                raise HttpError(
+                    412,
+                    Problem("document_changed", name, message, "Read it again, or save a copy."),
+                    headers={"ETag": there} if there else {},
+                )
+            if before is not None and before != text:
+                self._keep(name, before)
+            _write(path, text)
+            return etag_of(text)
 
     def move(self, name: str, to: str) -> None:
         """Rename a workflow. Raises HttpError 404, or 412 where the new name is taken."""
-        stored, target = self.read(name), self.path(to)
-        if target.exists():
-            raise HttpError(
-                412, Problem("document_changed", to, f"{to!r} exists already.", "Choose another.")
-            )
-        _write(target, stored.text)
-        self.path(name).unlink(missing_ok=True)
-        for kept in (self._drafts, self._versions):
-            before, after = kept / _folder(name), kept / _folder(to)
-            if before.exists() and not after.exists():
-                before.rename(after)
+        with self._writing:
+            stored, target = self.read(name), self.path(to)
+            if target.exists():
+                raise HttpError(
+                    412,
+                    Problem("document_changed", to, f"{to!r} exists already.", "Choose another."),
+                )
+            _write(target, stored.text)
+            self.path(name).unlink(missing_ok=True)
+            for kept in (self._drafts, self._versions):
+                before, after = kept / _folder(name), kept / _folder(to)
+                if before.exists() and not after.exists():
+                    before.rename(after)
 
     def delete(self, name: str) -> None:
         """Remove a workflow's file; what it held stays among its versions. Raises HttpError 404."""
-        self._keep(name, self.read(name).text)
-        self.path(name).unlink(missing_ok=True)
+        with self._writing:
+            self._keep(name, self.read(name).text)
+            self.path(name).unlink(missing_ok=True)
 
     def versions(self, name: str) -> list[Version]:
         """Return what a file held before, the newest first."""

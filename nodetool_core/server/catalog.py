@@ -9,6 +9,7 @@ alone.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,6 +51,7 @@ class Catalog:
         self._folder = folder
         self._read: dict[str, tuple[int, int]] = {}
         """When each file was changed last, and its bytes, as it was read."""
+        self._refreshing = threading.Lock()
         self.listed = ModelAllowlist([*models, *registry.weights()])
         """The models that may be used at all."""
         self.refresh()
@@ -59,18 +61,31 @@ class Catalog:
         """The models by what clients and proxies leave of a path in an address."""
 
     def refresh(self) -> None:
-        """Read what has changed in the folder. Blocks."""
-        found = {}
-        for path in _files(self._folder):
-            assert self._folder is not None
-            name, status = path.relative_to(self._folder).with_suffix("").as_posix(), path.stat()
-            found[name] = (status.st_mtime_ns, status.st_size)
-            if self._read.get(name) != found[name]:
-                self._add_file(name, path)
-        for name in self._read.keys() - found.keys():
-            self.workflows.pop(name, None)
-            self.problems.pop(name, None)
-        self._read = found
+        """
+        Read what has changed in the folder. Blocks.
+
+        Whoever looks at the workflows meanwhile goes on seeing those from before.
+        """
+        with self._refreshing:
+            found: dict[str, tuple[int, int]] = {}
+            workflows: dict[str, ServedWorkflow] = {}
+            problems: dict[str, tuple[Problem, ...]] = {}
+            for path in _files(self._folder):
+                assert self._folder is not None
+                name = path.relative_to(self._folder).with_suffix("").as_posix()
+                try:
+                    status = path.stat()
+                except FileNotFoundError:
+                    continue
+                found[name] = (status.st_mtime_ns, status.st_size)
+                known = self.workflows.get(name) or self.problems.get(name)
+                if known is None or self._read.get(name) != found[name]:
+                    known = self._served_file(name, path)
+                if isinstance(known, ServedWorkflow):
+                    workflows[name] = known
+                else:
+                    problems[name] = known
+            self.workflows, self.problems, self._read = workflows, problems, found
 
     def __iter__(self) -> Iterator[ServedWorkflow]:
         yield from self.workflows.values()
@@ -104,7 +119,8 @@ class Catalog:
             404, Problem("unknown_workflow", "", f"Nothing is served as {name[:200]!r}.", hint)
         )
 
-    def _add_file(self, name: str, path: Path) -> None:
+    def _served_file(self, name: str, path: Path) -> ServedWorkflow | tuple[Problem, ...]:
+        """Return the workflow of a file, or why it is not served."""
         try:
             document = WorkflowDocument.load(path)
             graph = build_graph(
@@ -112,15 +128,12 @@ class Catalog:
                 self._registry,
             )
         except NodetoolError as error:
-            self.problems[name] = error.problems
-            self.workflows.pop(name, None)
             _log.warning("The workflow %s is not served: %s", name, error)
-            return
-        self.problems.pop(name, None)
+            return error.problems
         served = served_workflow(name, document, graph, path.absolute().parent)
-        self.workflows[name] = served
         for ref in served.models:
             self.listed.add(ref)
+        return served
 
     def _served_model(self, model: str) -> dict[Task | None, ServedWorkflow]:
         """Return a model by task; one for which no pack has nodes is not served."""
