@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,12 +11,12 @@ from anyio import to_thread
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
-from starlette.types import Scope
+from starlette.responses import Response
 
 from nodetool_core import __version__
 from nodetool_core.errors import NodetoolError, Problem
-from nodetool_core.server import operations
+from nodetool_core.server import operations, result_files
+from nodetool_core.server.http.dialect import Dialect, Dialects
 from nodetool_core.server.http.http_errors import HttpError, as_http
 from nodetool_core.server.http.requests import ClientGone
 from nodetool_core.server.huggingface import routes as huggingface
@@ -29,11 +29,19 @@ from nodetool_core.server.security.middleware import (
     SessionCheck,
     body_too_large,
 )
-from nodetool_core.server.v1 import jobs, workflows
+from nodetool_core.server.settings import DialectName
+from nodetool_core.server.v1 import dialect as v1
 
 if TYPE_CHECKING:
     from nodetool_core.server.runtime.app_state import AppState
 
+
+DIALECTS: Final[Mapping[DialectName, Callable[[AppState], Dialect]]] = {
+    "huggingface": huggingface.dialect,
+    "qolaba": qolaba.dialect,
+    "nodetool": v1.dialect,
+}
+"""The dialects there are; the setting `dialects` names those that a server speaks."""
 
 _HINTS: Final = {
     400: "Send a JSON object, in UTF-8, without numbers or nesting beyond all measure.",
@@ -79,13 +87,17 @@ def create_app(
     )
     for more in routers:
         app.include_router(more)
-    app.include_router(huggingface.router(state))
-    app.include_router(qolaba.router(state))
-    app.include_router(workflows.router(state))
-    app.include_router(jobs.router(state))
-    app.include_router(operations.router(state))
-    _show_failures(app)
     settings = state.settings
+    dialects = Dialects(
+        [make(state) for name, make in DIALECTS.items() if name in settings.dialects],
+        rest=Dialect("server", "The server itself", [], ()),
+    )
+    for dialect in dialects.all:
+        for routes in dialect.routers:
+            app.include_router(routes)
+    app.include_router(result_files.router(state))
+    app.include_router(operations.router(state))
+    _show_failures(app, dialects)
     return RequestGuard(
         app,
         access=state.access,
@@ -94,22 +106,15 @@ def create_app(
         rate=settings.rate,
         burst=settings.burst,
         metrics=state.metrics,
-        show=show_failure,
-        open_prefixes=(qolaba.RESULTS,),
+        dialects=dialects,
+        open_prefixes=(result_files.PREFIX,),
         sessions=sessions,
     )
 
 
-def show_failure(scope: Scope, error: HttpError) -> Response:
-    """Return a failure in the form of the dialect that was asked."""
-    if scope["path"] in qolaba.PATHS:
-        return qolaba.show_failure(error)
-    return JSONResponse(error.to_json(), error.status, error.headers)
-
-
-def _show_failures(app: FastAPI) -> None:
+def _show_failures(app: FastAPI, dialects: Dialects) -> None:
     async def show(request: Request, error: Exception) -> Response:
-        return show_failure(request.scope, _as_http(error))
+        return dialects.of(request.scope["path"]).show_failure(_as_http(error))
 
     async def gone(request: Request, error: Exception) -> Response:
         return Response(status_code=GONE)

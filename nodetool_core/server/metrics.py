@@ -7,12 +7,8 @@ Counters are kept by the request; the rest is read off the server when it is ask
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-
-if TYPE_CHECKING:
-    pass
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +21,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        labels = ["route", "method"]
+        labels = ["dialect", "route", "method"]
         self._requests = Counter(
             "nodetool_requests",
             "Requests that were answered.",
@@ -39,22 +35,22 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self._labelled: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._labelled: dict[tuple[str, str, str, int], tuple[Counter, Histogram]] = {}
 
-    def observe(self, route: str, method: str, status: int, seconds: float) -> None:
+    def observe(self, dialect: str, route: str, method: str, status: int, seconds: float) -> None:
         """
         Count a request that was answered.
 
         `route` is the pattern of its path, so that there are only so many; so are methods.
         """
         method = method if method in _METHODS else "other"
-        found = self._labelled.get((route, method, status))
+        found = self._labelled.get((dialect, route, method, status))
         if found is None:
             pair = (
-                self._requests.labels(route, method, str(status)),
-                self._seconds.labels(route, method),
+                self._requests.labels(dialect, route, method, str(status)),
+                self._seconds.labels(dialect, route, method),
             )
-            found = self._labelled[route, method, status] = pair
+            found = self._labelled[dialect, route, method, status] = pair
         found[0].inc()
         found[1].observe(seconds)
 

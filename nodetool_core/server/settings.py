@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
@@ -43,6 +43,8 @@ MIB = 1024 * 1024
 Names = Annotated[tuple[str, ...], NoDecode]
 """Several names; one text with commas in the environment."""
 
+
+DialectName = Literal["huggingface", "qolaba", "nodetool"]
 
 _HOST_READERS: Final[Mapping[str, Callable[[str], object]]] = {
     "host": bound_host,
@@ -136,6 +138,13 @@ class Settings(BaseSettings):
         ),
     )
 
+    dialects: Annotated[tuple[DialectName, ...], NoDecode] = Field(
+        default=get_args(DialectName),
+        description=(
+            "What the server speaks: those that are left out are switched off. `nodetool` is our"
+            " own API under /v1."
+        ),
+    )
     client_workflows: bool = Field(
         default=False,
         description="Whether clients may send workflows of their own, to POST /v1/runs.",
@@ -304,7 +313,7 @@ class Settings(BaseSettings):
         default="json", description="One JSON object a line, or text for people."
     )
 
-    @field_validator("models", "image_hosts", "allowed_hosts", "token", mode="before")
+    @field_validator("models", "image_hosts", "allowed_hosts", "token", "dialects", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return (

@@ -43,7 +43,7 @@ def test_metrics_count_what_happened(serve: Callable[..., LiveServer]) -> None:
             assert client.post("/models/paint", content=png(width)).status_code == 200
         client.post("/v1/workflows/paint/runs", json={"inputs": {}})
         found = figures(client)
-    labels = {"route": "/models/{model:path}", "method": "POST"}
+    labels = {"dialect": "huggingface", "route": "/models/{model:path}", "method": "POST"}
     assert found["nodetool_requests_total", frozenset((labels | {"status": "200"}).items())] == 3
     assert found["nodetool_request_seconds_count", frozenset(labels.items())] == 3
     assert (

@@ -23,6 +23,7 @@ ROOMS = [
     "settings_checks",
     "settings_page",
     "runtime",
+    "result_files",
     "v1",
     "huggingface",
     "qolaba",

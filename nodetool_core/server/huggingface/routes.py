@@ -18,6 +18,7 @@ from fastapi import APIRouter, Path, Request, Response
 from nodetool_core import __version__
 from nodetool_core.assets.image_data import ImageData
 from nodetool_core.errors import Problem
+from nodetool_core.server.http.dialect import Dialect
 from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.http.images import accepted_format, encode_image_data, media_type_of
 from nodetool_core.server.http.requests import read_body_of, until_gone
@@ -52,6 +53,25 @@ What headers can't carry and warnings are written with.
 
 The sign of a product, an ellipsis, a dash, an apostrophe.
 """
+
+
+_HOW_TO_CALL: Final = """\
+from huggingface_hub import InferenceClient
+
+client = InferenceClient(base_url="{url}/models/NAME", api_key="the token")
+client.image_to_image("lake.png", prompt="a winter night").save("night.png")
+"""
+
+
+def dialect(state: AppState) -> Dialect:
+    """Return this dialect of a server."""
+    return Dialect(
+        "huggingface",
+        "Hugging Face image-to-image and text-to-image",
+        [router(state)],
+        tuple(f"{prefix}/" for prefix in PREFIXES),
+        how_to_call=_HOW_TO_CALL,
+    )
 
 
 def router(state: AppState) -> APIRouter:
@@ -230,4 +250,4 @@ def _digest(*parts: bytes) -> bytes:
     return hasher.digest()
 
 
-__all__ = ["HuggingFaceRoutes", "router"]
+__all__ = ["HuggingFaceRoutes", "dialect", "router"]

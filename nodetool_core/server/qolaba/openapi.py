@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from fastapi.responses import Response
-
 from nodetool_core.json_types import JsonObject
-from nodetool_core.server.http.openapi import failures, images_content
+from nodetool_core.server.http.openapi import failures
 from nodetool_core.server.qolaba.body import ImageRequest, TaskRequest
 
 _KEYS: Final = (
@@ -56,14 +54,4 @@ TASK: Final[dict[str, Any]] = {
     "operation_id": "qolaba_task",
     "responses": _answers(400, 401, 404, 413, 415, 422, 429, 503),
     "openapi_extra": _body(TaskRequest.model_json_schema()),
-}
-
-RESULT: Final[dict[str, Any]] = {
-    "summary": "An image of a result (Qolaba)",
-    "operation_id": "qolaba_result",
-    "response_class": Response,
-    "responses": (
-        {200: {"description": "The image.", "content": images_content()}}
-        | failures(404, 422, 429, 503)
-    ),
 }

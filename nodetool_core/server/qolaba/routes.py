@@ -12,17 +12,16 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from itertools import islice
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Final
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from nodetool_core.errors import Problem, near_miss
 from nodetool_core.jobs.job import Job, JobOptions, JobRequest, JobsError, JobState, StoredFile
 from nodetool_core.json_types import Json, JsonObject
 from nodetool_core.references import ImageRef
-from nodetool_core.server.http.files import file_answer
+from nodetool_core.server.http.dialect import Dialect
 from nodetool_core.server.http.http_errors import HttpError, problems_json, public
 from nodetool_core.server.http.images import encode_image_data
 from nodetool_core.server.http.json_body import read_object
@@ -43,6 +42,7 @@ from nodetool_core.server.qolaba.body import (
     stretching,
 )
 from nodetool_core.server.qolaba.fan_out import fan_out_document, fan_out_inputs, fan_out_outputs
+from nodetool_core.server.result_files import address
 from nodetool_core.server.served_workflow import ServedWorkflow
 
 if TYPE_CHECKING:
@@ -52,10 +52,11 @@ _log = logging.getLogger(__name__)
 
 IMAGE_PATHS: Final = ("/getImagetoImage", "/getImageToImage")
 TASK_PATH: Final = "/getImage"
-PATHS: Final = frozenset({*IMAGE_PATHS, TASK_PATH})
-RESULTS: Final = "/results/"
-"""Results are fetched without a token, as the vendor's are: their addresses can't be guessed."""
 
+_HOW_TO_CALL: Final = """\
+curl -H 'Content-Type: application/json' {url}/getImagetoImage \\
+  -d '{"app_id": "ap-fGhKl3mfkdlpqrshuwwabc", "image": "https://example.com/lake.png"}'
+"""
 _UNKNOWN_SHOWN: Final = 10
 _GIVEN, _WARNINGS = "input", "warnings"
 """Names in the note that is kept with a job: what was asked, and what is not done so."""
@@ -63,9 +64,21 @@ _GIVEN, _WARNINGS = "input", "warnings"
 _STATES: Final = {JobState.QUEUED: "PENDING", JobState.RUNNING: "PENDING", JobState.DONE: "SUCCESS"}
 
 
+def dialect(state: AppState) -> Dialect:
+    """Return this dialect of a server."""
+    return Dialect(
+        "qolaba",
+        "Qolaba image-to-image",
+        [router(state)],
+        (*IMAGE_PATHS, TASK_PATH),
+        show_failure,
+        how_to_call=_HOW_TO_CALL,
+    )
+
+
 def router(state: AppState) -> APIRouter:
     """Return the routes of this dialect."""
-    from nodetool_core.server.qolaba.openapi import IMAGE, RESULT, TASK
+    from nodetool_core.server.qolaba.openapi import IMAGE, TASK
 
     dialect = QolabaRoutes(state)
     routes = APIRouter(tags=["Qolaba"])
@@ -78,7 +91,6 @@ def router(state: AppState) -> APIRouter:
             **IMAGE,
         )
     routes.add_api_route(TASK_PATH, dialect.task, methods=["POST"], **TASK)
-    routes.add_api_route(f"{RESULTS}{{name}}", dialect.result, methods=["GET"], **RESULT)
     return routes
 
 
@@ -177,11 +189,6 @@ class QolabaRoutes:
                 ),
             )
         return self._envelope(job, base_url(request, state.settings.public_url))
-
-    def result(self, name: Annotated[str, Path(pattern=r"^[0-9a-f]{64}\.\w{3,4}$")]) -> Response:
-        """Return an image of a result."""
-        media_type, content = self._state.stored(PurePosixPath(name).stem)
-        return file_answer(media_type, content, name=name, seconds=3600)
 
     def _served(self, parsed: ImageRequest) -> ServedWorkflow:
         """
@@ -371,7 +378,7 @@ def _urls(results: Mapping[str, object], base: str) -> list[str]:
         for _, value in sorted(results.items(), key=_copy_number)
         if isinstance(value, StoredFile)
     ]
-    return [f"{base}{RESULTS}{file.digest}.{file.media_type.rpartition('/')[2]}" for file in files]
+    return [address(file, base) for file in files]
 
 
 def _copy_number(entry: tuple[str, object]) -> int:

@@ -17,7 +17,7 @@ import re
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from starlette.datastructures import Headers
@@ -26,6 +26,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nodetool_core.errors import Problem
+from nodetool_core.server.http.dialect import Dialects
 from nodetool_core.server.http.http_errors import HttpError, as_http, busy, wrong
 from nodetool_core.server.logs import current_client, request_id
 from nodetool_core.server.metrics import Metrics
@@ -44,7 +45,6 @@ GONE: Final = 499
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _LENGTH: Final = re.compile(r"[0-9]{1,20}")
-_BEARER: Final = re.compile(r"bearer:?\s+(.+)", re.IGNORECASE)
 _CLIENTS: Final = 10_000
 _SAFETY: Final = [
     (b"x-content-type-options", b"nosniff"),
@@ -66,10 +66,6 @@ class SessionCheck(Protocol):
     def is_owner(self, headers: Headers) -> bool:
         """Return whether a request has the cookie of a session."""
         ...
-
-
-Show = Callable[[Scope, HttpError], Response]
-"""A failure as the dialect of a path shows it."""
 
 
 class BodyTooLarge(HTTPException):
@@ -97,6 +93,7 @@ class RequestGuard:
         access: Knows the server's names; holds for every path, with or without a token.
         tokens: One of them must be sent; nobody is asked for one where there are none.
         rate: Requests per second and client; 0 for no limit.
+        dialects: Say where a request has its token, and how its failures are written.
         open_prefixes: Paths below these need no token: their addresses are secrets themselves.
         sessions: Says whose requests are the owner's, who needs no token.
     """
@@ -111,7 +108,7 @@ class RequestGuard:
         rate: float,
         burst: int,
         metrics: Metrics,
-        show: Show,
+        dialects: Dialects,
         open_prefixes: tuple[str, ...] = (),
         sessions: SessionCheck | None = None,
     ) -> None:
@@ -120,7 +117,7 @@ class RequestGuard:
         self._digests = [hashlib.sha256(token.encode()).digest() for token in tokens]
         self._max_body_bytes = max_body_bytes
         self._metrics = metrics
-        self._show = show
+        self._dialects = dialects
         self._rate_limiter = RateLimiter(rate, burst)
         self._open_prefixes = open_prefixes + (sessions.open_prefixes if sessions else ())
         self._sessions = sessions
@@ -227,10 +224,8 @@ class RequestGuard:
         if not self._digests:
             is_closed = self._sessions is not None and self._sessions.is_required
             return None if is_closed else _address(scope)
-        found = _BEARER.fullmatch(headers.get("authorization", "").strip())
-        digest = hashlib.sha256(
-            (found[1].strip() if found else "").encode("utf-8", "replace")
-        ).digest()
+        token = self._dialects.of(scope["path"]).token_of(headers)
+        digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
         matches = [hmac.compare_digest(digest, known) for known in self._digests]
         return f"token:{digest.hex()[:16]}" if any(matches) else None
 
@@ -248,11 +243,16 @@ class RequestGuard:
 
         return counted
 
+    def _show(self, scope: Scope, error: HttpError) -> Response:
+        return self._dialects.of(scope["path"]).show_failure(error)
+
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = str(getattr(scope.get("route"), "path", "unknown"))
-        self._metrics.observe(route, scope["method"], status, seconds)
+        dialect = self._dialects.of(scope["path"]).name
+        self._metrics.observe(dialect, route, scope["method"], status, seconds)
         if route not in OPEN_PATHS:
             facts = {
+                "dialect": dialect,
                 "method": scope["method"],
                 "path": scope["path"][:200],
                 "status": status,
